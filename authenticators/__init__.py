@@ -1,0 +1,1 @@
+"""Door 1: a login becomes an identity and an account."""

@@ -1,0 +1,161 @@
+"""One launch as a user sees it: a cold browser context, a click, the first frame, the application's window, the stop."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, sync_playwright
+
+from .processes import Process, descendants, end_all, find_xvnc, read_process
+from .windows import has_window
+
+HERE = Path(__file__).resolve().parent
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+SCREEN_WIDTH, SCREEN_HEIGHT = 1680, 1050
+BROWSER_NAMES = ("chromium", "node", "chrome_crashpad")
+LAUNCH_TIMEOUT_S = 120
+
+
+class Site(Protocol):
+    """A hub a launch can be measured on."""
+
+    name: str
+    url: str
+
+    def log_in(self, page: Page) -> None:
+        """Log the demo user in."""
+
+    def launch_button(self, page: Page) -> Locator:
+        """Go to the page a launch starts from; return what is to be clicked."""
+
+    def stop_session(self, page: Page, address: str) -> None:
+        """Ask the hub to stop the session that stands at ``address``."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What one launch took, in seconds from the click, and which processes outlived the stop."""
+
+    frame_s: float
+    window_s: float
+    steps: tuple[tuple[str, float], ...] = ()
+    left: tuple[str, ...] = ()
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium; each launch takes a fresh context in it."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+class _Marks:
+    """What `probe.js` told: (seconds on the machine's clock, what)."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[float, str]] = []
+
+    def take(self, message: ConsoleMessage) -> None:
+        """Keep a console message when it is the probe's."""
+        words = message.text.split(" ", 2)
+        if words[0] == "bench":
+            self.told.append((int(words[1]) / 1000, words[2]))
+
+    def first(self, what: str) -> float | None:
+        """When ``what`` was told first."""
+        return next((at for at, told in self.told if told == what), None)
+
+
+def measure(browser: Browser, site: Site, title: str) -> Launch:
+    """Launch once on ``site``, wait for the frame and for a window with ``title``, stop the session again."""
+    context = browser.new_context(viewport={"width": SCREEN_WIDTH, "height": SCREEN_HEIGHT})
+    marks = _Marks()
+    context.on("console", marks.take)
+    context.add_init_script(path=HERE / "probe.js")
+    try:
+        page = context.new_page()
+        site.log_in(page)
+        button = site.launch_button(page)
+        before = {process.pid for process in _started()}
+        marks.told.clear()
+        button.click(no_wait_after=True)
+        clicked, frame = _wait_for_frame(page, marks)
+        window = _wait_for_window(title)
+        session = [process for process in _started() if process.pid not in before]
+        site.stop_session(page, page.url)
+    finally:
+        context.close()
+    return Launch(frame - clicked, max(window, frame) - clicked, _steps(marks, clicked), _outlived(session))
+
+
+def _started() -> list[Process]:
+    """Every process below this one that is not the browser's."""
+    return [process for process in descendants(os.getpid()) if not process.name.startswith(BROWSER_NAMES)]
+
+
+def _wait_for_frame(page: Page, marks: _Marks) -> tuple[float, float]:
+    deadline = time.monotonic() + LAUNCH_TIMEOUT_S
+    while (frame := marks.first("frame")) is None:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"no frame at {page.url}: {page.inner_text('body')[:400]}")
+        page.wait_for_timeout(20)
+    clicked = marks.first("click")
+    if clicked is None:
+        raise RuntimeError("the click was not seen")
+    return clicked, frame
+
+
+def _wait_for_window(title: str) -> float:
+    """The time on the clock when the newest display shows a window with ``title``."""
+    deadline = time.monotonic() + LAUNCH_TIMEOUT_S
+    xvnc = find_xvnc(os.getpid())
+    while xvnc is None or not has_window(xvnc.pid, title):
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"no window with {title!r} in its title")
+        time.sleep(0.03)
+        xvnc = xvnc or find_xvnc(os.getpid())
+    return time.time()
+
+
+def _steps(marks: _Marks, clicked: float) -> tuple[tuple[str, float], ...]:
+    """When each page on the way began, by path, with names of users and sessions left out."""
+    steps = []
+    for at, what in marks.told:
+        if what.startswith("page ") and at >= clicked:
+            path = re.sub(r"/user/[^/]+(/(?!desktop|oauth_callback)[^/]+)?", "/user/..", what[5:])
+            steps.append((re.sub(r"(spawn-pending|sessions)/.*", r"\1/..", path), at - clicked))
+    return tuple(steps)
+
+
+def _outlived(session: list[Process], patience_s: float = 8) -> tuple[str, ...]:
+    """The names of the processes of a stopped ``session`` that still run after ``patience_s``; they are ended."""
+    deadline = time.monotonic() + patience_s
+    while session and time.monotonic() < deadline:
+        session = [process for process in session if read_process(process.pid)]
+        time.sleep(0.1)
+    end_all(session)
+    return tuple(sorted(process.name for process in session))
+
+
+def delete_server(page: Page, address: str, hub_url: str) -> None:
+    """Stop the server that stands at ``address`` through the hub's API, with the user's own cookies."""
+    _, user, *rest = urlsplit(address).path.strip("/").split("/")
+    page.goto(f"{hub_url}/hub/home")
+    token = page.evaluate("window.jhdata?.xsrf_token || document.querySelector('input[name=_xsrf]')?.value")
+    name = rest[0] if rest and rest[0] != "desktop" else ""
+    where = f"{hub_url}/hub/api/users/{user}/" + (f"servers/{name}" if name else "server")
+    answer = page.request.delete(where, headers={"X-XSRFToken": token or "", "Referer": f"{hub_url}/hub/home"})
+    if not answer.ok:
+        raise RuntimeError(f"the hub did not stop {where}: {answer.status} {answer.text()[:200]}")

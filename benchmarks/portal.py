@@ -1,0 +1,72 @@
+"""Our own hub as `make demo` runs it, on free ports and a state folder of its own, with a user who launches."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from playwright.sync_api import Locator, Page
+
+from .browser import delete_server
+from .service import Service, free_ports
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Portal(Service):
+    """A running portal; leaving the context ends it and every session in it."""
+
+    name = "ours"
+
+    def __init__(
+        self, state: Path, application: str, *, user: str = "anna", proposal: str | None = None
+    ) -> None:
+        """Keep everything below ``state``; launches start ``application`` on ``proposal`` (the first one listed)."""
+        super().__init__(state)
+        self.application = application
+        self.user = user
+        self.proposal = proposal
+        self.catalogue = state / "applications"
+        self.port = free_ports(8)[0]
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> Portal:
+        """Start and wait until the login page answers."""
+        for folder in (self.state, self.catalogue):
+            folder.mkdir(mode=0o755, exist_ok=True)
+        self.run(
+            [sys.executable, "-m", "jupyterhub", "-f", str(ROOT / "jupyterhub_config.py")],
+            {
+                "DAAS_DEMO_PORT": str(self.port),
+                "DAAS_DEMO_STATE": str(self.state / "demo"),
+                "DAAS_DEMO_APPLICATIONS": str(self.catalogue),
+            },
+            ROOT,
+        )
+        self.wait_for(f"{self.url}/hub/login")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the hub and its sessions."""
+        self.stop()
+
+    def log_in(self, page: Page) -> None:
+        """Log in at the demo's identity provider."""
+        page.goto(f"{self.url}/hub/oauth_login")
+        page.fill("input[name=sub]", self.user)
+        page.locator("input[name=sub]").press("Enter")
+        page.wait_for_url(f"{self.url}/hub/**")
+
+    def launch_button(self, page: Page) -> Locator:
+        """The application's button on the proposal's page."""
+        if self.proposal is None:
+            page.goto(f"{self.url}/hub/home")
+            first = page.locator("a[href*='/hub/proposals/']").first.get_attribute("href") or ""
+            self.proposal = first.rstrip("/").rsplit("/", 1)[-1]
+        page.goto(f"{self.url}/hub/proposals/{self.proposal}", wait_until="networkidle")
+        form = page.locator(f"form:has(input[name=application][value='{self.application}'])").first
+        return form.locator("button").first
+
+    def stop_session(self, page: Page, address: str) -> None:
+        """Stop the session through the hub's API."""
+        delete_server(page, address, self.url)

@@ -1,0 +1,5 @@
+"""daas_hub: JupyterHub as the data-analysis portal of a photon or neutron facility."""
+
+from daas_hub.configuration import configure
+
+__all__ = ["configure"]

@@ -1,0 +1,6 @@
+"""What can be launched: applications and sizes, read and checked from YAML files."""
+
+from daas_hub.catalogue.reader import read_catalogue
+from daas_hub.catalogue.records import Application, Catalogue, Kind, Size
+
+__all__ = ["Application", "Catalogue", "Kind", "Size", "read_catalogue"]

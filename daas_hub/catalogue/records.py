@@ -1,0 +1,72 @@
+"""Application, size, and the catalogue that holds them."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+class Kind(enum.StrEnum):
+    """How an application appears: a Jupyter server, a desktop in the browser, or a link to another service."""
+
+    NOTEBOOK = "notebook"
+    DESKTOP = "desktop"
+    LINK = "link"
+
+
+@dataclass(frozen=True)
+class Size:
+    """What one session may use. `hours` is the longest life; memory in bytes, cpus in processors."""
+
+    name: str
+    title: str
+    memory_bytes: int
+    cpus: float
+    processes: int
+    hours: float
+
+
+@dataclass(frozen=True)
+class Application:
+    """One entry of the catalogue.
+
+    Attributes:
+        command: argv of a desktop application; empty for a notebook or a link.
+        maximised: whether a desktop application's window fills the screen.
+        start_page: where a notebook session opens ("/lab", "/tree").
+        url: where a link leads.
+        sizes: names of the sizes it may have, the first is the default.
+        beamlines: offered only for proposals of these beamlines; empty means all.
+        with_proposal, without_proposal: whether it may be started beside a proposal's data, or as an own resource.
+        icon: a file, or None for the portal's drawing of that kind.
+    """
+
+    name: str
+    title: str
+    kind: Kind
+    description: str = ""
+    command: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict, hash=False)
+    maximised: bool = True
+    start_page: str = "/lab"
+    url: str = ""
+    sizes: tuple[str, ...] = ()
+    beamlines: tuple[str, ...] = ()
+    with_proposal: bool = True
+    without_proposal: bool = True
+    icon: Path | None = None
+    order: int = 100
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Everything that can be launched here, in the order the pages show it."""
+
+    applications: dict[str, Application]
+    sizes: dict[str, Size]
+
+    def sizes_of(self, application: Application) -> tuple[Size, ...]:
+        """Give the sizes this application may have; the first is its default."""
+        names = application.sizes or tuple(self.sizes)[:1]
+        return tuple(self.sizes[name] for name in names)

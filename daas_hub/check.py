@@ -1,0 +1,168 @@
+"""Reads a jupyterhub_config.py as the hub would, without starting anything, and collects every problem with its remedy."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from difflib import get_close_matches
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from traitlets import HasTraits, TraitError
+from traitlets.config import Config, Configurable
+from traitlets.config.loader import ConfigFileNotFound, LazyConfigValue, PyFileConfigLoader
+
+from daas_hub.errors import ConfigurationError, DaasError
+from daas_hub.facility import Facility, MountRules
+
+
+def check_config(file: Path) -> list[DaasError]:
+    """Give everything that is wrong with a configuration, each naming trait, value and remedy; [] if it can start."""
+    try:
+        config = PyFileConfigLoader(file.name, path=str(file.resolve().parent)).load_config()
+    except ConfigFileNotFound:
+        return [ConfigurationError("file", str(file), "there is no such file", remedy="Give the path of your file.")]
+    except DaasError as error:
+        return [error]
+    except Exception as error:  # it is the administrator's Python: anything can be raised
+        return [
+            ConfigurationError(
+                "file", str(file), f"{type(error).__name__}: {error}", remedy="Correct the Python of the file."
+            )
+        ]
+    problems: list[DaasError] = []
+    classes = _classes(config, problems)
+    for cls in classes:
+        problems += _unknown_or_wrong(config, cls)
+    if not problems:
+        problems += _what_they_say_themselves(config, classes)
+    problems += _secrets(config)
+    return problems
+
+
+def _classes(config: Config, problems: list[DaasError]) -> list[type[Configurable]]:
+    """Give the classes this configuration sets: ours, and the hub's whose names are chosen in it."""
+    from jupyterhub.app import JupyterHub
+
+    found: list[type[Configurable]] = [Facility, MountRules, JupyterHub]
+    for setting, group in (
+        ("authenticator_class", "jupyterhub.authenticators"),
+        ("spawner_class", "jupyterhub.spawners"),
+    ):
+        wanted = config.JupyterHub.get(setting)
+        if not isinstance(wanted, str):
+            continue
+        known = {entry.name: entry for entry in entry_points(group=group)}
+        if wanted in known:
+            found.append(known[wanted].load())
+        elif "." not in wanted:
+            near = get_close_matches(wanted, known, n=1)
+            remedy = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(sorted(known))}."
+            problems.append(ConfigurationError(f"JupyterHub.{setting}", wanted, "is not installed", remedy=remedy))
+    return found
+
+
+def _unknown_or_wrong(config: Config, cls: type[Configurable]) -> list[DaasError]:
+    """Check each value against its trait. A misspelt name is an error: ignored, it has let everybody in before."""
+    problems: list[DaasError] = []
+    traits = cls.class_traits(config=True)
+    for name, value in config.get(cls.__name__, {}).items():
+        setting = f"{cls.__name__}.{name}"
+        if name not in traits:
+            near = get_close_matches(name, traits, n=1)
+            remedy = f"Did you mean {cls.__name__}.{near[0]}?" if near else "Remove the line."
+            problems.append(ConfigurationError(setting, _shown(name, value), "there is no such setting", remedy=remedy))
+            continue
+        if isinstance(value, LazyConfigValue):
+            continue
+        try:
+            traits[name]._validate(_Holder(), value)
+        except TraitError:
+            wanted = traits[name].info()
+            problems.append(
+                ConfigurationError(
+                    setting, _shown(name, value), "has the wrong type", remedy=f"It must be {wanted}."
+                )
+            )
+    return problems
+
+
+class _Holder(HasTraits):
+    """Something a trait can be checked for without building the real thing."""
+
+
+def _what_they_say_themselves(config: Config, classes: list[type[Configurable]]) -> list[DaasError]:
+    """Build the facility and the authenticator, which check what a type cannot say."""
+    from jupyterhub.auth import Authenticator
+
+    problems: list[DaasError] = []
+    Facility.clear_instance()
+    try:
+        facility = Facility(config=config)
+        problems += facility.problems
+        if not facility.applications.applications:
+            problems.append(
+                ConfigurationError(
+                    "Facility.catalogue", list(facility.catalogue), "holds no application", remedy="Name a folder."
+                )
+            )
+    except DaasError as error:
+        problems.append(error)
+    for cls in classes:
+        if issubclass(cls, Authenticator):
+            try:
+                cls(config=config)
+            except DaasError as error:
+                problems.append(error)
+    problems += _programs(config)
+    return problems
+
+
+def _programs(config: Config) -> list[DaasError]:
+    """Check that the sandbox can be built here, by building an empty one."""
+    if config.JupyterHub.get("spawner_class") != "sandbox":
+        return []
+    bwrap = str(config.SandboxSpawner.get("bwrap", "bwrap"))
+    path = shutil.which(bwrap)
+    if path is None:
+        return [
+            ConfigurationError(
+                "SandboxSpawner.bwrap", bwrap, "is not installed", remedy="apt-get install bubblewrap (0.8 or newer)."
+            )
+        ]
+    who: dict[str, Any] = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+    tried = subprocess.run(
+        [path, "--unshare-all", "--ro-bind", "/", "/", "true"], capture_output=True, check=False, cwd="/", **who
+    )
+    if tried.returncode:
+        words = tried.stderr.decode(errors="replace").strip()[:200]
+        return [
+            ConfigurationError(
+                "SandboxSpawner.bwrap",
+                bwrap,
+                f"cannot build a sandbox here: {words}",
+                remedy="Allow user namespaces: sysctl kernel.unprivileged_userns_clone=1, and not inside a chroot.",
+            )
+        ]
+    return []
+
+
+def _secrets(config: Config) -> list[DaasError]:
+    """Check that what holds secrets cannot be read by everybody."""
+    problems: list[DaasError] = []
+    for setting in ("cookie_secret_file",):
+        name = config.JupyterHub.get(setting)
+        if isinstance(name, str) and Path(name).exists() and Path(name).stat().st_mode & 0o077:
+            problems.append(
+                ConfigurationError(
+                    f"JupyterHub.{setting}", name, "can be read by others", remedy=f"chmod 600 {name}"
+                )
+            )
+    return problems
+
+
+def _shown(name: str, value: object) -> object:
+    """Give a value that may be printed: a secret's is not."""
+    return "(not shown)" if any(word in name for word in ("secret", "token", "password", "keys")) else value

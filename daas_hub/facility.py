@@ -1,0 +1,266 @@
+"""The composition root: one object that knows the facility, built from the administrator's configuration.
+
+Doors (authenticators, spawners, portal) hold this object and ask it three things: whose account is this, which
+proposals are theirs, and may this be launched. It holds; it does not decide (see `launch/`, `identity/rules.py`).
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+from pathlib import Path
+from typing import Any, cast
+
+from traitlets import Dict, Float, Int, List, Unicode, default
+from traitlets.config import Config, Configurable, SingletonConfigurable
+
+from daas_hub.catalogue import Catalogue, Kind, read_catalogue
+from daas_hub.errors import ConfigurationError, DaasError, DocumentError, Refused
+from daas_hub.identity import Account, AccountRules, AccountSource, Identity
+from daas_hub.launch import LaunchRequest, MountPolicy, Plan, make_plan, require_choice
+from daas_hub.launch.mounts import FIELDS
+from daas_hub.proposals import Proposal, RememberedProposals
+
+_log = logging.getLogger("jupyterhub.daas")
+
+
+class MountRules(Configurable):
+    """Where the facility's directories are, and how a session sees them."""
+
+    data = List(
+        Unicode(),
+        config=True,
+        help="""
+        Templates of the raw data's directories, mounted read-only as ~/data. Used where the proposal provider does not
+        say the paths itself. Fields: {proposal} {visit} {beamline} {account} {uid}.
+        Example: ["/data/visitor/{proposal}/{beamline}/{visit}"]. Default: none. Since 0.1.
+        """,
+    )
+    data_roots = List(
+        Unicode(),
+        config=True,
+        help="""
+        Absolute directories below which raw data may lie. A path outside, or one of them itself, is refused.
+        Example: ["/data/visitor"]. Default: the fixed part of each template in `data`. Since 0.1.
+        """,
+    )
+    processed = Unicode(
+        config=True,
+        help="""
+        Template of the directory all members of a proposal share, mounted writable as ~/processed. It is created with
+        the proposal's group and mode 2770 when missing. Example: "/data/processed/{proposal}".
+        Default: "processed/{proposal}" below Facility.state. Since 0.1.
+        """,
+    )
+    home = Unicode(
+        config=True,
+        help="""
+        Template of a person's private home; created with mode 0700 when missing. Example: "/home/{account}".
+        Default: "homes/{account}" below Facility.state. Since 0.1.
+        """,
+    )
+
+
+class Facility(SingletonConfigurable):
+    """This facility: its name, its accounts, its proposals, its applications."""
+
+    name = Unicode("This facility", config=True, help="Name on every page. Example: \"ALBA\". Since 0.1.")
+    logo = Unicode("", config=True, help="Path of an SVG or PNG file shown on every page. Default: ours. Since 0.1.")
+    help_text = Unicode(
+        "", config=True, help="One sentence on every page: whom to ask for help. Example: \"Call 1234\". Since 0.1."
+    )
+    user_office_url = Unicode(
+        "", config=True, help="Address of the user office: where to get an account. Shown to who has none. Since 0.1."
+    )
+    state = Unicode(
+        config=True,
+        help="""
+        Absolute directory for what the portal keeps itself: homes and processed data where the facility has none.
+        It must be reachable by every account. Example: "/var/lib/daas-hub". Default: that. Since 0.1.
+        """,
+    )
+    accounts = Unicode(
+        "table",
+        config=True,
+        help="""
+        Where accounts come from: the name of an entry point of the group daas_hub.accounts.
+        Example: "table" (a YAML file, `accounts_file`). Since 0.1.
+        """,
+    )
+    accounts_file = Unicode("", config=True, help="The YAML file of `accounts = \"table\"`. Since 0.1.")
+    lowest_id = Int(1000, config=True, help="Lowest uid and gid a session may have; 0 is refused always. Since 0.1.")
+    highest_id = Int(60_000_000, config=True, help="Highest uid and gid a session may have. Since 0.1.")
+    proposals = Unicode(
+        "static",
+        config=True,
+        help="""
+        Where proposals come from: the name of an entry point of the group daas_hub.proposals.
+        Example: "static" (a YAML file, `proposals_file`). Since 0.1.
+        """,
+    )
+    proposals_file = Unicode("", config=True, help="The YAML file of `proposals = \"static\"`. Since 0.1.")
+    remember_s = Float(
+        60.0,
+        config=True,
+        help="Seconds a provider's answer is remembered for pages. A launch always asks again. Since 0.1.",
+    )
+    catalogue = List(
+        Unicode(),
+        config=True,
+        help="""
+        Folders of application files, one YAML file an application, and sizes.yaml.
+        Example: ["/etc/daas/applications"]. Default: none, and the portal says so. Since 0.1.
+        """,
+    )
+    environment = Dict(
+        config=True, help="Environment variables of every session, for instance a proxy's address. Since 0.1."
+    )
+
+    @default("state")
+    def _state_default(self) -> str:
+        return "/var/lib/daas-hub"
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        rules = MountRules(parent=self)
+        self.account_rules = AccountRules(self.lowest_id, self.highest_id)
+        self.policy = self._policy_of(rules)
+        self._accounts = cast(AccountSource, self._source("accounts", "daas_hub.accounts"))
+        self._proposals = RememberedProposals(
+            self._source("proposals", "daas_hub.proposals"), keep_s=self.remember_s
+        )
+        self.applications, self.problems = self._read_catalogue()
+
+    @classmethod
+    def of(cls, config: Config) -> Facility:
+        """Give the one facility of this process, built from `config` at the first call.
+
+        Raises:
+            ConfigurationError, DocumentError: the configuration cannot work.
+        """
+        if not cls.initialized():
+            cls.instance(config=config)
+        return cls.instance()
+
+    async def account_of(self, identity: Identity) -> Account:
+        """Give the account a session of this identity would run as, asked for now.
+
+        Raises:
+            NoAccount: there is none, or it may not run sessions.
+            SourceUnavailable: the source did not answer.
+        """
+        return self.account_rules.require_allowed(await self._accounts.account_of(identity))
+
+    async def proposals_of(self, account: Account, *, fresh: bool = False) -> tuple[Proposal, ...]:
+        """Give this account's proposals; `fresh` asks the provider itself.
+
+        Raises:
+            SourceUnavailable: the provider did not answer.
+        """
+        return await self._proposals.proposals_of(account.name, fresh=fresh)
+
+    async def authorise(self, identity: Identity, request: LaunchRequest) -> Plan:
+        """Turn a request into a plan, if this identity may launch it now. Called for every start, also a repeated one.
+
+        Raises:
+            Refused, SourceUnavailable: with the sentence for the user.
+        """
+        account = await self.account_of(identity)
+        proposals = await self.proposals_of(account, fresh=True) if request.proposal else ()
+        try:
+            choice = require_choice(self.applications, proposals, request)
+            desktops = tuple(one for one in self.applications.applications.values() if one.kind is Kind.DESKTOP)
+            plan = make_plan(choice, account, self.policy, desktops)
+        except Refused as refusal:
+            _log.warning("refused account=%s request=%s: %s", account.name, request.as_json(), refusal)
+            raise
+        _log.info("authorised account=%s uid=%d request=%s", account.name, account.uid, request.as_json())
+        return plan
+
+    def _policy_of(self, rules: MountRules) -> MountPolicy:
+        state = Path(self.state)
+        policy = MountPolicy(
+            data=tuple(rules.data),
+            data_roots=tuple(rules.data_roots),
+            processed=rules.processed or str(state / "processed" / "{proposal}"),
+            home=rules.home or str(state / "homes" / "{account}"),
+        )
+        named = [("MountRules.data", path) for path in policy.data]
+        named += [("MountRules.data_roots", path) for path in policy.data_roots]
+        named += [("MountRules.processed", policy.processed), ("MountRules.home", policy.home)]
+        for setting, path in named:
+            _require_template(setting, path)
+        if "{account}" not in policy.home and "{uid}" not in policy.home:
+            raise ConfigurationError(
+                "MountRules.home", policy.home, "every person needs a home of their own", remedy="Add {account}."
+            )
+        if "{proposal}" not in policy.processed:
+            raise ConfigurationError(
+                "MountRules.processed", policy.processed, "would be shared by all proposals", remedy="Add {proposal}."
+            )
+        return policy
+
+    def _source(self, setting: str, group: str) -> Any:
+        """Build the account or proposal source that the setting names."""
+        wanted = getattr(self, setting)
+        entry_points = {entry.name: entry for entry in importlib.metadata.entry_points(group=group)}
+        if wanted not in entry_points:
+            known = ", ".join(sorted(entry_points)) or "none is installed"
+            raise ConfigurationError(
+                f"Facility.{setting}", wanted, "there is no such source", remedy=f"Known here: {known}."
+            )
+        return entry_points[wanted].load()(self)
+
+    def _read_catalogue(self) -> tuple[Catalogue, list[DocumentError]]:
+        catalogue, problems = read_catalogue(*(Path(folder) for folder in self.catalogue))
+        for problem in problems:
+            _log.error("application left out: %s", problem)
+        if not catalogue.applications:
+            _log.error("Facility.catalogue: no application can be launched; the folders are %s", self.catalogue)
+        return catalogue, problems
+
+
+def _require_template(setting: str, path: str) -> None:
+    if not path.startswith("/") or ".." in Path(path).parts:
+        raise ConfigurationError(
+            setting, path, "is not an absolute path without '..'", remedy="Write it from the root: /data/{proposal}."
+        )
+    try:
+        plain = path.format(**{field: "x" for field in FIELDS})
+    except (KeyError, IndexError, ValueError):
+        plain = "{"
+    if "{" in plain or "}" in plain:
+        raise ConfigurationError(
+            setting, path, "has a field nobody knows", remedy="Known: " + ", ".join(f"{{{name}}}" for name in FIELDS)
+        )
+
+
+def open_account_table(facility: Facility) -> AccountSource:
+    """Build the entry point "table" of daas_hub.accounts."""
+    from daas_hub.identity import AccountTable
+
+    return AccountTable(_file_of(facility, "accounts_file"))
+
+
+def open_proposal_file(facility: Facility) -> Any:
+    """Build the entry point "static" of daas_hub.proposals."""
+    from daas_hub.proposals import ProposalFile
+
+    return ProposalFile(_file_of(facility, "proposals_file"))
+
+
+def _file_of(facility: Facility, setting: str) -> Path:
+    value = getattr(facility, setting)
+    if not value:
+        raise ConfigurationError(f"Facility.{setting}", value, "is not set", remedy="Give the path of the YAML file.")
+    try:
+        if not Path(value).is_file():
+            raise FileNotFoundError
+    except OSError as error:
+        raise ConfigurationError(
+            f"Facility.{setting}", value, "there is no such file", remedy="Give the path of a readable YAML file."
+        ) from error
+    return Path(value)
+
+
+__all__ = ["DaasError", "Facility", "MountRules", "open_account_table", "open_proposal_file"]

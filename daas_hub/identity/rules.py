@@ -1,0 +1,55 @@
+"""Which accounts may run a session at all: uid and gid ranges, names, forbidden groups. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from daas_hub.errors import NoAccount
+from daas_hub.identity.records import Account
+
+_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+
+#: The kernel's (uid_t) -1 means "no change" to chown and setresuid: never an account.
+_NO_ID = 2**32 - 1
+
+
+@dataclass(frozen=True)
+class AccountRules:
+    """The allowed range of ids, inclusive. Anything else is refused, never replaced by a default."""
+
+    lowest_id: int = 1000
+    highest_id: int = 60_000_000
+    forbidden_ids: frozenset[int] = frozenset({0, 65534, 65535, _NO_ID})
+
+    def require_allowed(self, account: Account) -> Account:
+        """Give the account back if a session may run as it.
+
+        Raises:
+            NoAccount: with the field that is wrong; the number itself is no secret.
+        """
+        if not _NAME.fullmatch(account.name):
+            raise self._refused(account, "its name is not a plain Unix name")
+        for label, number in (("uid", account.uid), ("gid", account.gid)):
+            if not self._allowed(number):
+                raise self._refused(account, f"its {label} {number!r} is outside {self.lowest_id} to {self.highest_id}")
+        for number in account.groups:
+            if not self._allowed(number):
+                raise self._refused(account, f"it belongs to group {number!r}, which no session may have")
+        return account
+
+    def _allowed(self, number: object) -> bool:
+        # bool is an int to Python: `uid: yes` in a YAML file must not become uid 1
+        return (
+            isinstance(number, int)
+            and not isinstance(number, bool)
+            and self.lowest_id <= number <= self.highest_id
+            and number not in self.forbidden_ids
+        )
+
+    @staticmethod
+    def _refused(account: Account, why: str) -> NoAccount:
+        return NoAccount(
+            f"The facility account {account.name[:64]!r} cannot be used: {why}.",
+            remedy="Please tell the user office; nothing you can change here.",
+        )

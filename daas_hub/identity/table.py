@@ -1,0 +1,87 @@
+"""Accounts from a YAML table: for a demo, a small facility, or people no directory knows."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from pydantic import Field
+
+from daas_hub.documents import Document, read_document
+from daas_hub.errors import DocumentError, NoAccount
+from daas_hub.identity.records import Account, Identity
+
+
+class _Login(Document):
+    issuer: str = Field(min_length=1, max_length=500)
+    subject: str = Field(min_length=1, max_length=255)
+
+
+class _Person(Document):
+    name: str
+    uid: int
+    gid: int
+    groups: dict[str, int] = {}
+    display_name: str = ""
+    roles: list[str] = []
+    logins: list[_Login] = Field(min_length=1)
+
+
+class _Table(Document):
+    accounts: list[_Person]
+
+
+class AccountTable:
+    """Look-up in a file, which is read again when it changes, so that an edit needs no restart."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._seen: tuple[int, int] = (0, 0)
+        self._accounts: dict[tuple[str, str], Account] = {}
+        self._read_if_changed()
+
+    async def account_of(self, identity: Identity) -> Account:
+        """Give the account of this identity (see `AccountSource`)."""
+        await asyncio.to_thread(self._read_if_changed)
+        account = self._accounts.get((identity.issuer, identity.subject))
+        if account is None:
+            raise NoAccount(
+                "This facility has no account for your login yet.",
+                remedy="Ask the user office to connect your login to your facility account.",
+            )
+        return account
+
+    def _read_if_changed(self) -> None:
+        try:
+            status = self.path.stat()
+            stamp = (status.st_mtime_ns, status.st_size)
+        except OSError:
+            stamp = (-1, -1)
+        if stamp == self._seen:
+            return
+        self._accounts = _accounts_of(self.path, read_document(self.path, _Table))
+        self._seen = stamp
+
+
+def _accounts_of(path: Path, table: _Table) -> dict[tuple[str, str], Account]:
+    """Index the table by login. One login or one uid that stands twice is a mistake, not "the first wins"."""
+    found: dict[tuple[str, str], Account] = {}
+    uids: dict[int, str] = {}
+    for person in table.accounts:
+        if uids.setdefault(person.uid, person.name) != person.name:
+            raise DocumentError(str(path), 1, f"uid {person.uid} belongs to {uids[person.uid]} and to {person.name}")
+        account = Account(
+            name=person.name,
+            uid=person.uid,
+            gid=person.gid,
+            groups=tuple(person.groups.values()),
+            group_names={number: name for name, number in person.groups.items()},
+            display_name=person.display_name,
+            roles=frozenset(person.roles),
+        )
+        for login in person.logins:
+            key = (login.issuer, login.subject)
+            if key in found:
+                raise DocumentError(str(path), 1, f"the login {login.subject!r} of {login.issuer} stands twice")
+            found[key] = account
+    return found

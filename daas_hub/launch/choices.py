@@ -1,0 +1,80 @@
+"""What a person may launch, out of what the facility offers them and what the administrator configured. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from daas_hub.catalogue import Application, Catalogue, Kind, Size
+from daas_hub.errors import Refused
+from daas_hub.launch.request import LaunchRequest
+from daas_hub.proposals import Proposal, Visit
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One launch that was asked for and is allowed: everything but the account and the paths."""
+
+    application: Application
+    size: Size
+    proposal: Proposal | None = None
+    visit: Visit | None = None
+
+
+def offered(catalogue: Catalogue, proposal: Proposal | None) -> tuple[Application, ...]:
+    """Give the applications that go with this proposal, or, for None, as an own resource."""
+    return tuple(
+        application for application in catalogue.applications.values() if _goes_with(application, proposal)
+    )
+
+
+def require_choice(catalogue: Catalogue, proposals: Sequence[Proposal], request: LaunchRequest) -> Choice:
+    """Join what was asked with what this person may do.
+
+    Args:
+        proposals: those of this person, asked from the facility for this launch.
+
+    Raises:
+        Refused: in the same words for a proposal that does not exist and one that is somebody else's.
+    """
+    proposal, visit = _proposal_and_visit(proposals, request)
+    application = catalogue.applications.get(request.application)
+    if application is None or application.kind is Kind.LINK:
+        raise Refused("There is no such application here.", remedy="Choose one from the portal's pages.")
+    if not _goes_with(application, proposal):
+        what = f"proposal {proposal.id}" if proposal else "an own resource, without a proposal"
+        raise Refused(f"{application.title} is not offered for {what}.")
+    sizes = {size.name: size for size in catalogue.sizes_of(application)}
+    if request.size is not None and request.size not in sizes:
+        raise Refused(f"{application.title} is not offered in that size.", remedy=f"Possible: {', '.join(sizes)}.")
+    size = sizes[request.size] if request.size else next(iter(sizes.values()))
+    return Choice(application, size, proposal, visit)
+
+
+def _proposal_and_visit(
+    proposals: Sequence[Proposal], request: LaunchRequest
+) -> tuple[Proposal | None, Visit | None]:
+    if request.proposal is None:
+        return None, None
+    proposal = next((one for one in proposals if one.id == request.proposal), None)
+    if proposal is None:
+        raise Refused(
+            f"There is no proposal {request.proposal} among yours.",
+            remedy="Its main proposer or the user office can add you.",
+        )
+    if request.visit is None:
+        if len(proposal.visits) != 1:
+            raise Refused(f"Please say which visit of {proposal.id}: it has {len(proposal.visits)}.")
+        return proposal, proposal.visits[0]
+    visit = proposal.visit(request.visit)
+    if visit is None:
+        raise Refused(f"Proposal {proposal.id} has no visit {request.visit}.")
+    return proposal, visit
+
+
+def _goes_with(application: Application, proposal: Proposal | None) -> bool:
+    if proposal is None:
+        return application.without_proposal
+    return application.with_proposal and (
+        not application.beamlines or not set(application.beamlines).isdisjoint(proposal.beamlines)
+    )

@@ -1,0 +1,77 @@
+"""The only parser of what a user asks for: any JSON, any form, any link comes in; a checked record goes out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from daas_hub.errors import BadRequest
+from daas_hub.proposals.records import PROPOSAL_ID
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
+_KEYS = ("application", "proposal", "visit", "size")
+_HIGHEST_VISIT = 9999
+
+
+@dataclass(frozen=True)
+class LaunchRequest:
+    """What a user asked for, well-formed but not yet authorised. No proposal means an own resource."""
+
+    application: str
+    proposal: str | None = None
+    visit: int | None = None
+    size: str | None = None
+
+    @classmethod
+    def from_json(cls, options: Any) -> LaunchRequest:
+        """Read the options of a start, posted by anybody or stored by an earlier start.
+
+        Exactly the known keys, exactly their types; refused, never repaired.
+
+        Raises:
+            BadRequest: naming the key that is wrong.
+        """
+        if not isinstance(options, dict):
+            raise BadRequest("A launch is described by an object with the keys " + ", ".join(_KEYS) + ".")
+        unknown = [key for key in options if key not in _KEYS]
+        if unknown:
+            raise BadRequest(f"A launch has no option {_shown(unknown[0])}.", remedy=f"Known are {', '.join(_KEYS)}.")
+        application = options.get("application")
+        proposal, visit, size = options.get("proposal"), options.get("visit"), options.get("size")
+        if not isinstance(application, str) or not _NAME.fullmatch(application):
+            raise BadRequest("Please say which application to launch.", remedy="Choose one from the portal's pages.")
+        if proposal is not None and not (isinstance(proposal, str) and PROPOSAL_ID.fullmatch(proposal)):
+            raise BadRequest("The proposal's id is not well-formed.")
+        if visit is not None and not (type(visit) is int and 1 <= visit <= _HIGHEST_VISIT):
+            raise BadRequest("The visit is not a number from 1 to 9999.")
+        if visit is not None and proposal is None:
+            raise BadRequest("A visit without its proposal says nothing.")
+        if size is not None and not (isinstance(size, str) and _NAME.fullmatch(size)):
+            raise BadRequest("The size is not well-formed.")
+        return cls(application, proposal, visit, size)
+
+    @classmethod
+    def from_form(cls, fields: Mapping[str, str]) -> LaunchRequest:
+        """Read a form or a link, where everything is text and an empty field means "not said".
+
+        Raises:
+            BadRequest: naming the field that is wrong.
+        """
+        said: dict[str, Any] = {key: fields[key] for key in _KEYS if fields.get(key)}
+        if "visit" in said:
+            if not re.fullmatch(r"[0-9]{1,4}", said["visit"], re.ASCII):
+                raise BadRequest("The visit is not a number from 1 to 9999.")
+            said["visit"] = int(said["visit"])
+        return cls.from_json(said)
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the options the hub stores: ids only, nothing sensitive."""
+        values = {"application": self.application, "proposal": self.proposal, "visit": self.visit, "size": self.size}
+        return {key: value for key, value in values.items() if value is not None}
+
+
+def _shown(key: object) -> str:
+    """Give a hostile key in a form that is safe in a page and a log line."""
+    return repr(key if isinstance(key, str) else str(key))[:40]

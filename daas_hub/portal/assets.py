@@ -1,0 +1,95 @@
+"""Scripts, styles, icons and the facility's logo: all from this machine."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import re
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from tornado import web
+
+from daas_hub.catalogue import Application, Kind
+from daas_hub.facility import Facility
+from daas_hub.portal.base import CONTENT_SECURITY_POLICY
+
+FOLDER = Path(str(files("daas_hub.templates") / "static"))
+
+_KIND_ICONS = {Kind.NOTEBOOK: "jupyterlab", Kind.DESKTOP: "desktop", Kind.LINK: "link"}
+_LONG = "public, max-age=31536000, immutable"
+
+
+def static_address(hub_url: str, path: str) -> str:
+    """Give the address of an asset; it changes with the content, so a browser may keep it for ever."""
+    return f"{hub_url}daas/static/{path}?v={_content_key(FOLDER / path)}"
+
+
+def icon_address(hub_url: str, application: Application | None) -> str:
+    """Give the address of an application's icon: its own file, a drawing of that name, or that of its kind."""
+    if application is None:
+        return static_address(hub_url, "icons/default.svg")
+    if application.icon is not None:
+        return f"{hub_url}daas/icons/{application.name}.svg?v={_content_key(application.icon)}"
+    drawn = FOLDER / "icons" / f"{application.name}.svg"
+    name = application.name if drawn.is_file() else _KIND_ICONS[application.kind]
+    return static_address(hub_url, f"icons/{name}.svg")
+
+
+@functools.lru_cache(maxsize=500)
+def _content_key(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    except OSError:
+        return "0"
+
+
+class _Headers(web.RequestHandler):
+    def set_default_headers(self) -> None:
+        self.set_header("X-Content-Type-Options", "nosniff")
+        # an SVG opened by itself is a page: it may run nothing either
+        self.set_header("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+
+
+class AssetHandler(_Headers, web.StaticFileHandler):
+    """The portal's own scripts and styles; the same for everybody, so no login is asked for."""
+
+    def initialize(self) -> None:  # type: ignore[override]  # the folder is ours, not an argument
+        """Serve our folder."""
+        super().initialize(path=str(FOLDER))
+
+    def set_extra_headers(self, path: str) -> None:
+        """Let a versioned address be kept."""
+        self.set_header("Cache-Control", _LONG if self.get_query_argument("v", None) else "no-cache")
+
+
+class IconHandler(_Headers):
+    """Icons that lie beside their application's file."""
+
+    def get(self, name: str) -> None:
+        """Send the icon of a catalogue entry; the name is looked up, never part of a path."""
+        match = re.fullmatch(r"([a-z0-9-]+)\.svg", name)
+        application = Facility.instance().applications.applications.get(match[1]) if match else None
+        if application is None or application.icon is None:
+            raise web.HTTPError(404)
+        _send(self, application.icon, "image/svg+xml")
+
+
+class LogoHandler(_Headers):
+    """The facility's logo."""
+
+    def get(self) -> None:
+        """Send it."""
+        path = Path(Facility.instance().logo or FOLDER / "logo.svg")
+        _send(self, path, "image/svg+xml" if path.suffix == ".svg" else "image/png")
+
+
+def _send(handler: web.RequestHandler, path: Path, kind: str) -> None:
+    try:
+        content: Any = path.read_bytes()
+    except OSError:
+        raise web.HTTPError(404) from None
+    handler.set_header("Content-Type", kind)
+    handler.set_header("Cache-Control", _LONG)
+    handler.finish(content)

@@ -1,0 +1,83 @@
+"""What every page of the portal has: a strict policy, the person, their account, and errors in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jupyterhub.handlers import BaseHandler
+from tornado import web
+
+from daas_hub.errors import DaasError, NoAccount
+from daas_hub.facility import Facility
+from daas_hub.identity import Account, Identity
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "frame-ancestors 'none'; form-action 'self'; base-uri 'none'; object-src 'none'"
+)
+
+
+class Page(BaseHandler):
+    """Base of the portal's handlers."""
+
+    @property
+    def content_security_policy(self) -> str:
+        """The policy of our pages: nothing inline, nothing from another host."""
+        return CONTENT_SECURITY_POLICY
+
+    def set_default_headers(self) -> None:
+        """Add what the hub's pages lack."""
+        super().set_default_headers()
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Referrer-Policy", "same-origin")
+        self.set_header("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+        self.set_header("Cache-Control", "no-store")
+
+    @property
+    def facility(self) -> Facility:
+        """This facility."""
+        return Facility.of(self.config)
+
+    @property
+    def hub_url(self) -> str:
+        """The hub's prefix, with a slash at its end."""
+        return str(self.hub.base_url)
+
+    async def identity(self) -> Identity:
+        """Give the identity of who is logged in.
+
+        Raises:
+            HTTPError: 403, the login is not one of ours or no longer known.
+        """
+        state = await self.current_user.get_auth_state()
+        identity = Identity.from_state((state or {}).get("identity"))
+        if identity is None:
+            raise web.HTTPError(403, "Your login is no longer known. Please sign out and in again.")
+        return identity
+
+    async def account(self) -> Account:
+        """Give the account of who is logged in, asked for now."""
+        return await self.facility.account_of(await self.identity())
+
+    def person(self, account: Account) -> dict[str, Any]:
+        """Give what the page's head shows of a person."""
+        name = (self.current_user.orm_user.user_info or {}).get("display_name") or account.display_name or account.name
+        return {"display_name": name, "account_name": account.name, "uid": account.uid}
+
+    async def show(self, template: str, *, status: int = 200, **values: Any) -> None:
+        """Answer with a page."""
+        self.set_status(status)
+        html = await self.render_template(template, hub_url=self.hub_url, **values)
+        self.finish(html)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Show errors of ours with their own sentence; everything else as the hub does."""
+        problem = kwargs.get("exc_info", (None, None, None))[1]
+        if isinstance(problem, DaasError):
+            status = 403 if isinstance(problem, NoAccount) else 503
+            shown = str(problem) if problem.for_user else "The portal is not set up for this."
+            error = web.HTTPError(status, shown)
+            self.set_status(status)
+            kwargs["exc_info"] = (web.HTTPError, error, problem.__traceback__)
+            status_code = status
+        super().write_error(status_code, **kwargs)

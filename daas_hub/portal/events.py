@@ -1,0 +1,78 @@
+"""Live session cards: one stream a page, an event whenever something changed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from typing import Any
+
+from tornado import web
+from tornado.iostream import StreamClosedError
+
+from daas_hub.portal.pages import SessionCards
+from daas_hub.portal.views import session_state
+
+#: The hub tells nobody when a session changes state, so its records in memory are looked at (they cost microseconds).
+LOOK_EVERY_S = 0.5
+KEEP_ALIVE_S = 15.0
+#: Streams one person may hold open; a forgotten tab holds one.
+MOST_STREAMS = 20
+
+_open: Counter[str] = Counter()
+
+
+class SessionEventsHandler(SessionCards):
+    """The stream of one page."""
+
+    def get_content_type(self) -> str:
+        """Server-sent events."""
+        return "text/event-stream"
+
+    @web.authenticated
+    async def get(self) -> None:
+        """Send the cards as they are rendered on the page, at once and after every change."""
+        name = self.current_user.name
+        if _open[name] >= MOST_STREAMS:
+            raise web.HTTPError(429, "Too many pages of the portal are open.")
+        self.set_header("Content-Type", "text/event-stream")
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("X-Accel-Buffering", "no")
+        self._gone = False
+        _open[name] += 1
+        try:
+            await self._stream()
+        except StreamClosedError:
+            pass
+        finally:
+            _open[name] -= 1
+
+    def on_connection_close(self) -> None:
+        """The page was left."""
+        self._gone = True
+
+    async def _stream(self) -> None:
+        account = await self.account()
+        proposal_id = self.get_query_argument("proposal", None)
+        shown: object = None
+        waited = KEEP_ALIVE_S
+        while not self._gone:
+            now = self._signature()
+            if now != shown:
+                shown = now
+                proposals, _ = await self.known_proposals(account)
+                cards = self.cards(proposals, proposal_id=proposal_id)
+                html = await self.render_template("sessions.html", sessions=cards, hub_url=self.hub_url)
+                self.write(f"data: {json.dumps({'html': html})}\n\n")
+                await self.flush()
+                waited = 0.0
+            elif waited >= KEEP_ALIVE_S:
+                self.write(": still here\n\n")
+                await self.flush()
+                waited = 0.0
+            await asyncio.sleep(LOOK_EVERY_S)
+            waited += LOOK_EVERY_S
+
+    def _signature(self) -> Any:
+        user = self.current_user
+        return tuple((spawner.name, session_state(spawner)) for spawner in user.all_spawners(include_default=False))

@@ -1,0 +1,115 @@
+"""Login, home, and one proposal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jupyterhub.handlers.login import LoginHandler
+from tornado import web
+
+from daas_hub.errors import SourceUnavailable
+from daas_hub.identity import Account
+from daas_hub.launch import offered
+from daas_hub.portal.base import CONTENT_SECURITY_POLICY, Page
+from daas_hub.portal.listing import list_proposals
+from daas_hub.portal.views import button_view, listing_links, proposal_row, session_card, visit_view
+from daas_hub.proposals import Proposal
+
+
+class SessionCards(Page):
+    """Pages that show session cards."""
+
+    def cards(self, proposals: tuple[Proposal, ...], *, proposal_id: str | None = None) -> list[dict[str, Any]]:
+        """Give this user's sessions, the newest first; only those of one proposal, if it is named."""
+        user = self.current_user
+        spawners = sorted(
+            user.all_spawners(include_default=False),
+            key=lambda spawner: (spawner.orm_spawner.started is not None, str(spawner.orm_spawner.started)),
+            reverse=True,
+        )
+        cards = [
+            session_card(self.hub_url, user.url, spawner, self.facility.applications, proposals)
+            for spawner in spawners
+        ]
+        return [card for card in cards if proposal_id is None or card["proposal_id"] == proposal_id]
+
+    async def known_proposals(self, account: Account) -> tuple[tuple[Proposal, ...], str]:
+        """Give the proposals, and the sentence that says why they are missing if the source is down."""
+        try:
+            return await self.facility.proposals_of(account), ""
+        except SourceUnavailable as problem:
+            self.log.error("proposals of %s: %s", account.name, problem)
+            return (), str(problem)
+
+
+class HomeHandler(SessionCards):
+    """Proposals, own resources, sessions."""
+
+    @web.authenticated
+    async def get(self) -> None:
+        """Show them."""
+        account = await self.account()
+        proposals, problem = await self.known_proposals(account)
+        listing = list_proposals(
+            proposals,
+            search=self.get_query_argument("search", ""),
+            sort=self.get_query_argument("sort", ""),
+            page=self.get_query_argument("page", "1"),
+        )
+        await self.show(
+            "home.html",
+            title="Home",
+            active="proposals",
+            person=self.person(account),
+            proposals=[proposal_row(self.hub_url, proposal) for proposal in listing.proposals],
+            total=listing.total,
+            search=listing.search,
+            sort=listing.sort,
+            page_number=listing.page,
+            page_count=listing.pages,
+            proposals_problem=problem,
+            sessions=self.cards(proposals),
+            own_applications=[
+                button_view(self.hub_url, application, None, None)
+                for application in offered(self.facility.applications, None)
+            ],
+            **listing_links(self.hub_url, listing),
+        )
+
+
+class ProposalHandler(SessionCards):
+    """One proposal: its visits, each with its applications."""
+
+    @web.authenticated
+    async def get(self, proposal_id: str) -> None:
+        """Show it; one that is not this person's looks like one that does not exist."""
+        account = await self.account()
+        proposals = await self.facility.proposals_of(account)
+        proposal = next((one for one in proposals if one.id == proposal_id), None)
+        if proposal is None:
+            raise web.HTTPError(404, "There is no such proposal among yours.")
+        applications = offered(self.facility.applications, proposal)
+        visits = sorted(proposal.visits, key=lambda visit: visit.number, reverse=True)
+        await self.show(
+            "proposal.html",
+            title=proposal.id,
+            active="proposals",
+            person=self.person(account),
+            proposal={
+                "id": proposal.id,
+                "title": proposal.title,
+                "abstract": proposal.abstract,
+                "beamlines": list(proposal.beamlines),
+            },
+            visits=[visit_view(self.hub_url, proposal, visit, applications) for visit in visits],
+            sessions=self.cards(proposals, proposal_id=proposal.id),
+        )
+
+
+class LoginPageHandler(LoginHandler):
+    """The hub's login page with our policy; the page itself is in templates/."""
+
+    @property
+    def content_security_policy(self) -> str:
+        """Our policy; the form that leads to the provider is a link, so nothing needs to be opened for it."""
+        return CONTENT_SECURITY_POLICY

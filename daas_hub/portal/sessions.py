@@ -1,0 +1,236 @@
+"""Launch, watch and stop a session. Nothing here starts by GET."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+from urllib.parse import urlencode
+
+from tornado import web
+
+from daas_hub.catalogue import Application, Kind
+from daas_hub.errors import BadRequest, DaasError, Refused
+from daas_hub.launch import LaunchRequest, offered
+from daas_hub.portal.pages import SessionCards
+from daas_hub.portal.views import button_view, failure_of, icon_address, new_session_name, session_state
+from daas_hub.proposals import Proposal
+
+#: Seconds a launch may take to be refused before the browser is sent to the session's page; the launch goes on.
+REFUSED_WITHIN_S = 0.2
+#: Most sessions one person may have at a time, until quotas know better.
+MOST_SESSIONS = 10
+
+_SESSION_NAME = re.compile(r"[a-z](?:[a-z0-9]|-(?!-)){0,28}[a-z0-9]")
+
+
+class LaunchHandler(SessionCards):
+    """A link fills in the launch page; pressing the button there, or on a proposal's page, starts a session."""
+
+    @web.authenticated
+    async def get(self) -> None:
+        """Show the page, filled in from the link."""
+        await self._show_form({key: self.get_query_argument(key, "") for key in ("proposal", "visit", "application")})
+
+    @web.authenticated
+    async def post(self) -> None:
+        """Start a session, and send the browser to its page."""
+        fields = {
+            key: self.get_body_argument(key, "", strip=False) for key in ("application", "proposal", "visit", "size")
+        }
+        name = self.get_body_argument("session_name", "")
+        try:
+            request = LaunchRequest.from_form(fields)
+            if not _SESSION_NAME.fullmatch(name):
+                name = new_session_name(request.application)
+            await self._launch(name, request)
+        except DaasError as refusal:
+            self.log.info("launch of %s refused: %s", self.current_user.name, refusal)
+            await self._show_form(fields, problem=str(refusal), status=400 if isinstance(refusal, BadRequest) else 403)
+            return
+        self.redirect(f"{self.hub_url}sessions/{name}", status=303)
+
+    async def _launch(self, name: str, request: LaunchRequest) -> None:
+        """Start it, unless this very launch is under way: a second press of the same button finds the first."""
+        user = self.current_user
+        if name in user.spawners and (user.spawners[name].active or user.spawners[name].pending):
+            return
+        if sum(spawner.active for spawner in user.spawners.values()) >= MOST_SESSIONS:
+            raise Refused(f"You have {MOST_SESSIONS} sessions already.", remedy="Stop one, then launch again.")
+        application = self.facility.applications.applications.get(request.application)
+        title = application.title if application else ""
+        spawning = asyncio.ensure_future(self.spawn_single_user(user, name, title, options=request.as_json()))
+        spawning.add_done_callback(_retrieve)
+        await asyncio.wait([spawning], timeout=REFUSED_WITHIN_S)
+        if spawning.done() and not spawning.cancelled() and (error := spawning.exception()) is not None:
+            words = getattr(error, "jupyterhub_message", "")
+            if not words:
+                raise error
+            await _forget(self, name)
+            raise Refused(words)
+
+    async def _show_form(self, fields: dict[str, str], *, problem: str = "", status: int = 200) -> None:
+        account = await self.account()
+        proposals, source_problem = await self.known_proposals(account)
+        proposal, problem = _proposal_of(fields, proposals, problem or source_problem)
+        visit = _visit_of(fields, proposal)
+        if proposal is not None and not visit:
+            problem = problem or f"Please choose the visit on the page of {proposal.id}."
+        choices = () if problem and proposal is None and fields.get("proposal") else self._choices(proposal)
+        if proposal is not None and not visit:
+            choices = ()
+        wanted = fields.get("application", "")
+        await self.show(
+            "launch.html",
+            status=status,
+            title="Launch",
+            active="",
+            person=self.person(account),
+            applications=[
+                {
+                    "name": one.name,
+                    "title": one.title,
+                    "description": one.description,
+                    "icon_url": icon_address(self.hub_url, one),
+                    "selected": one.name == wanted,
+                }
+                for one in choices
+            ],
+            proposal_id=proposal.id if proposal else "",
+            proposal_title=proposal.title if proposal else "",
+            visit_number=visit,
+            sizes=self._sizes(wanted),
+            problem=problem,
+            session_name=new_session_name(wanted if re.fullmatch(r"[a-z][a-z0-9-]{0,15}", wanted) else "session"),
+        )
+
+    def _choices(self, proposal: Proposal | None) -> tuple[Application, ...]:
+        return tuple(one for one in offered(self.facility.applications, proposal) if one.kind is not Kind.LINK)
+
+    def _sizes(self, wanted: str) -> list[dict[str, Any]]:
+        application = self.facility.applications.applications.get(wanted)
+        if application is None:
+            return []
+        sizes = self.facility.applications.sizes_of(application)
+        return [
+            {"name": size.name, "title": size.title, "selected": index == 0} for index, size in enumerate(sizes)
+        ]
+
+
+class SessionHandler(SessionCards):
+    """The page of one session while it starts, when it failed, and after it ended."""
+
+    @web.authenticated
+    async def get(self, name: str) -> None:
+        """Show it; a session that runs is opened."""
+        user = self.current_user
+        if name not in user.orm_spawners and name not in user.spawners:
+            raise web.HTTPError(404, "You have no such session.")
+        spawner = user.spawners[name]
+        state = session_state(spawner)
+        if state == "running":
+            self.redirect(f"{user.url}{name}/")
+            return
+        account = await self.account()
+        proposals, _ = await self.known_proposals(account)
+        card = next(card for card in self.cards(proposals) if card["name"] == name)
+        query = urlencode({"_xsrf": self.xsrf_token.decode("ascii")})
+        await self.show(
+            "session.html",
+            title=card["title"],
+            active="sessions",
+            person=self.person(account),
+            session=card,
+            steps=list(getattr(spawner, "steps", ())),
+            progress_url=f"{self.hub_url}api/users/{user.name}/servers/{name}/progress?{query}",
+            ready=False,
+            session_url=card["open_url"],
+            failed_text=failure_of(spawner) if state == "failed" else "",
+            relaunch=self._relaunch(spawner, proposals),
+        )
+
+    def _relaunch(self, spawner: Any, proposals: tuple[Proposal, ...]) -> dict[str, Any] | None:
+        """Give the button that launches the same again, if it is still offered."""
+        options = spawner.orm_spawner.user_options or {}
+        application = self.facility.applications.applications.get(str(options.get("application", "")))
+        if application is None:
+            return None
+        proposal = next((one for one in proposals if one.id == options.get("proposal")), None)
+        visit = proposal.visit(options.get("visit", 0)) if proposal else None
+        if options.get("proposal") and visit is None:
+            return None
+        return button_view(self.hub_url, application, proposal, visit)
+
+
+class StopHandler(SessionCards):
+    """Stops a session; one that is gone already is stopped, too."""
+
+    @web.authenticated
+    async def post(self, name: str) -> None:
+        """Stop it, forget it, and go home."""
+        user = self.current_user
+        if name in user.spawners:
+            spawner = user.spawners[name]
+            if spawner.pending == "spawn" and spawner._spawn_future is not None:
+                spawner._spawn_future.cancel()
+                await asyncio.wait([spawner._spawn_future], timeout=2)
+                spawner._spawn_pending = False
+            if spawner.pending != "stop" and (spawner.active or await spawner.poll() is None):
+                await self.stop_single_user(user, name)
+        await _forget(self, name)
+        self.redirect(f"{self.hub_url}home", status=303)
+
+
+class NothingStartsHandler(SessionCards):
+    """Stands where the hub's own spawn pages were: they start a server for whoever can make a browser follow a link."""
+
+    @web.authenticated
+    async def get(self, name: str = "") -> None:
+        """Lead to the session's page or the home page."""
+        user = self.current_user
+        known = bool(name) and name in user.spawners
+        self.redirect(f"{self.hub_url}sessions/{name}" if known else f"{self.hub_url}home")
+
+    @web.authenticated
+    async def post(self, name: str = "") -> None:
+        """Lead home: the form of a launch is elsewhere."""
+        self.redirect(f"{self.hub_url}home", status=303)
+
+
+async def _forget(handler: SessionCards, name: str) -> None:
+    """Remove the hub's record of a session that is over (a stop that still goes on keeps it, and is shown)."""
+    user = handler.current_user
+    spawner = user.spawners.get(name) if name in user.spawners else None
+    if spawner is not None and (spawner.active or spawner.pending):
+        return
+    orm_spawner = user.orm_spawners.get(name)
+    user.spawners.pop(name, None)
+    if orm_spawner is not None:
+        handler.db.delete(orm_spawner)
+        handler.db.commit()
+
+
+def _proposal_of(
+    fields: dict[str, str], proposals: tuple[Proposal, ...], problem: str
+) -> tuple[Proposal | None, str]:
+    wanted = fields.get("proposal", "")
+    proposal = next((one for one in proposals if one.id == wanted), None)
+    if wanted and proposal is None and not problem:
+        problem = "There is no such proposal among yours. Its main proposer or the user office can add you."
+    return proposal, problem
+
+
+def _visit_of(fields: dict[str, str], proposal: Proposal | None) -> str:
+    if proposal is None:
+        return ""
+    said = fields.get("visit", "")
+    if not said and len(proposal.visits) == 1:
+        return str(proposal.visits[0].number)
+    known = {str(visit.number) for visit in proposal.visits}
+    return said if said in known else ""
+
+
+def _retrieve(task: asyncio.Future[Any]) -> None:
+    """Look at a background launch's end: its failure is told on the session's page, not by the event loop."""
+    if not task.cancelled():
+        task.exception()

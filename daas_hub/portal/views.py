@@ -1,0 +1,156 @@
+"""What templates are given: records turned into plain values with their words. Pure, but for the hub's spawners read."""
+
+from __future__ import annotations
+
+import datetime
+import secrets
+from collections.abc import Iterable, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from daas_hub.catalogue import Application, Catalogue, Kind
+from daas_hub.portal.assets import icon_address
+from daas_hub.portal.listing import COLUMNS, Listing, latest
+from daas_hub.proposals import Proposal, Visit
+
+STATE_WORDS = {
+    "starting": "Starting",
+    "running": "Running",
+    "stopping": "Stopping",
+    "failed": "Did not start",
+    "ended": "Ended",
+}
+
+
+def new_session_name(application: str) -> str:
+    """Give a name for one launch. It is made when the page is, so pressing twice starts one session, not two."""
+    return f"{application}-{secrets.token_hex(5)}"[-30:].lstrip("-0123456789")
+
+
+def day_text(moment: datetime.datetime | None) -> str:
+    """Give a day in words, "" for none."""
+    return f"{moment.day} {moment:%B %Y}" if moment else ""
+
+
+def button_view(hub_url: str, application: Application, proposal: Proposal | None, visit: Visit | None) -> dict[str, Any]:
+    """Give one application as a button, with the fields its form posts."""
+    fields = {"application": application.name}
+    if proposal is not None and visit is not None:
+        fields |= {"proposal": proposal.id, "visit": str(visit.number)}
+    return {
+        "name": application.name,
+        "title": application.title,
+        "description": application.description,
+        "icon_url": icon_address(hub_url, application),
+        "kind": str(application.kind),
+        "url": application.url if application.kind is Kind.LINK else "",
+        "fields": fields,
+        "session_name": new_session_name(application.name),
+    }
+
+
+def proposal_row(hub_url: str, proposal: Proposal) -> dict[str, Any]:
+    """Give a proposal as a row of the list."""
+    return {
+        "id": proposal.id,
+        "title": proposal.title,
+        "abstract": _shortened(proposal.abstract),
+        "beamlines": list(proposal.beamlines),
+        "visit_count": len(proposal.visits),
+        "latest_text": day_text(latest(proposal)),
+        "url": f"{hub_url}proposals/{quote(proposal.id, safe='')}",
+    }
+
+
+def visit_view(hub_url: str, proposal: Proposal, visit: Visit, offered: Iterable[Application]) -> dict[str, Any]:
+    """Give a visit with its buttons."""
+    return {
+        "number": visit.number,
+        "title": visit.title,
+        "start": visit.start.isoformat() if visit.start else "",
+        "end": visit.end.isoformat() if visit.end else "",
+        "start_text": day_text(visit.start),
+        "end_text": day_text(visit.end),
+        "applications": [button_view(hub_url, application, proposal, visit) for application in offered],
+        "problem": "" if visit.data else "",
+    }
+
+
+def listing_links(hub_url: str, listing: Listing) -> dict[str, Any]:
+    """Give the addresses of the other pages and orders of a list."""
+
+    def address(sort: str, page: int) -> str:
+        query = f"search={quote(listing.search, safe='')}&" if listing.search else ""
+        return f"{hub_url}home?{query}sort={sort}&page={page}#proposals"
+
+    links = {}
+    for column in COLUMNS:
+        direction = {column: "asc", f"-{column}": "desc"}.get(listing.sort, "")
+        links[column] = {"url": address(f"-{column}" if direction == "asc" else column, 1), "direction": direction}
+    return {
+        "sort_links": links,
+        "previous_url": address(listing.sort, listing.page - 1) if listing.page > 1 else "",
+        "next_url": address(listing.sort, listing.page + 1) if listing.page < listing.pages else "",
+    }
+
+
+def session_state(spawner: Any) -> str:
+    """Give the state of a session in our words, from the hub's record of it."""
+    pending = spawner.pending
+    if pending == "stop":
+        return "stopping"
+    if pending:
+        return "starting"
+    if spawner.ready:
+        return "running"
+    return "failed" if failure_of(spawner) else "ended"
+
+
+def failure_of(spawner: Any) -> str:
+    """Give why the last start failed; "" if it did not."""
+    future = getattr(spawner, "_spawn_future", None)
+    if future is None or not future.done():
+        return ""
+    if future.cancelled():
+        return "The launch was stopped."
+    error = future.exception()
+    if error is None:
+        return ""
+    if isinstance(error, TimeoutError):
+        return "It did not answer in time. Please launch again; if it stays, tell the administrators."
+    # a TimeoutError, an OSError or a bug has words for the log, not for a page
+    words = getattr(error, "jupyterhub_message", "") or "The portal could not start it. Please tell the administrators."
+    return str(words)
+
+
+def session_card(
+    hub_url: str, user_url: str, spawner: Any, catalogue: Catalogue, proposals: Sequence[Proposal]
+) -> dict[str, Any]:
+    """Give a session as a card."""
+    options = spawner.orm_spawner.user_options or {}
+    application = catalogue.applications.get(str(options.get("application", "")))
+    proposal = next((one for one in proposals if one.id == options.get("proposal")), None)
+    state = session_state(spawner)
+    started = spawner.orm_spawner.started
+    page_url = f"{hub_url}sessions/{spawner.name}"
+    return {
+        "name": spawner.name,
+        "title": application.title if application else (spawner.orm_spawner.display_name or spawner.name),
+        "icon_url": icon_address(hub_url, application),
+        "proposal_id": str(options.get("proposal") or ""),
+        "proposal_title": proposal.title if proposal else "",
+        "visit_number": options.get("visit") or "",
+        "since": started.replace(tzinfo=datetime.UTC).isoformat() if started else "",
+        "since_text": f"{started:%H:%M} UTC, {day_text(started)}" if started else "",
+        "state": state,
+        "state_text": STATE_WORDS[state],
+        "open_url": f"{user_url}{spawner.name}/",
+        "page_url": page_url,
+        "stop_url": f"{page_url}/stop",
+        "can_open": state == "running",
+        "can_stop": state in ("starting", "running"),
+    }
+
+
+def _shortened(text: str, length: int = 220) -> str:
+    return text if len(text) <= length else text[:length].rsplit(" ", 1)[0] + " …"

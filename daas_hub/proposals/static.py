@@ -1,0 +1,99 @@
+"""Proposals from a YAML file: for a demo, a course, or a beamline without a catalogue."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+from pathlib import Path
+
+from pydantic import Field, field_validator
+
+from daas_hub.documents import Document, read_document
+from daas_hub.errors import DocumentError, SourceUnavailable
+from daas_hub.proposals.records import PROPOSAL_ID, Proposal, Visit
+
+
+class _Visit(Document):
+    number: int = Field(ge=1, le=9999)
+    title: str = ""
+    beamline: str = ""
+    start: datetime.datetime | None = None
+    end: datetime.datetime | None = None
+    data: list[str] = []
+
+
+class _Proposal(Document):
+    id: str
+    title: str = Field(min_length=1, max_length=1000)
+    abstract: str = Field(default="", max_length=20_000)
+    beamlines: list[str] = []
+    members: list[str] = []
+    gid: int | None = None
+    visits: list[_Visit] = []
+
+    @field_validator("id")
+    @classmethod
+    def _plain_id(cls, value: str) -> str:
+        if not PROPOSAL_ID.fullmatch(value):
+            raise ValueError("a proposal's id is letters, digits, '.', '_' and '-', and starts with a letter or digit")
+        return value
+
+
+class _Proposals(Document):
+    proposals: list[_Proposal]
+    #: beamline -> accounts of its staff, who see every proposal of the beamline
+    beamline_staff: dict[str, list[str]] = {}
+
+
+class ProposalFile:
+    """A provider that reads a file, again whenever it changes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._seen: tuple[int, int] = (0, 0)
+        self._by_member: dict[str, tuple[Proposal, ...]] = {}
+        self._read_if_changed()
+
+    async def proposals_of(self, account_name: str) -> tuple[Proposal, ...]:
+        """Give the proposals that name this account as a member (see `ProposalSource`)."""
+        try:
+            await asyncio.to_thread(self._read_if_changed)
+        except DocumentError as error:
+            raise SourceUnavailable(
+                "The list of proposals cannot be read at the moment.", remedy="The administrators were told."
+            ) from error
+        return self._by_member.get(account_name, ())
+
+    def _read_if_changed(self) -> None:
+        try:
+            status = self.path.stat()
+            stamp = (status.st_mtime_ns, status.st_size)
+        except OSError:
+            stamp = (-1, -1)
+        if stamp != self._seen:
+            self._by_member = _by_member(self.path, read_document(self.path, _Proposals))
+            self._seen = stamp
+
+
+def _by_member(path: Path, document: _Proposals) -> dict[str, tuple[Proposal, ...]]:
+    members: dict[str, list[Proposal]] = {}
+    seen: set[str] = set()
+    for entry in document.proposals:
+        if entry.id.lower() in seen:
+            raise DocumentError(str(path), 1, f"the proposal {entry.id!r} stands twice (capitals do not tell two apart)")
+        seen.add(entry.id.lower())
+        proposal = Proposal(
+            id=entry.id,
+            title=entry.title,
+            abstract=entry.abstract,
+            beamlines=tuple(entry.beamlines),
+            gid=entry.gid,
+            visits=tuple(
+                Visit(visit.number, visit.title, visit.beamline, visit.start, visit.end, tuple(visit.data))
+                for visit in entry.visits
+            ),
+        )
+        staff = [name for beamline in entry.beamlines for name in document.beamline_staff.get(beamline, [])]
+        for member in dict.fromkeys([*entry.members, *staff]):
+            members.setdefault(member, []).append(proposal)
+    return {member: tuple(proposals) for member, proposals in members.items()}

@@ -1,0 +1,51 @@
+"""When a person last did something here, and telling the hub so: the true time, only when it changed."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import logging
+
+from daas_hub.session.hubclient import HubClient
+from daas_hub.session.settings import Settings
+
+REPORT_EVERY_S = 60.0
+
+_log = logging.getLogger("daas-session")
+
+
+class Activity:
+    """The time of the last human input; the start counts as one."""
+
+    def __init__(self) -> None:
+        self._last = datetime.datetime.now(datetime.UTC)
+
+    @property
+    def last(self) -> datetime.datetime:
+        """The time of the last input, in UTC."""
+        return self._last
+
+    def note(self) -> None:
+        """Remember that somebody did something just now."""
+        self._last = datetime.datetime.now(datetime.UTC)
+
+    async def report(self, hub: HubClient, settings: Settings) -> None:
+        """Tell the hub about every new time, for ever; a hub that is away is told later."""
+        told: datetime.datetime | None = None
+        user = settings.client_id.removeprefix("jupyterhub-user-")
+        while True:
+            if self._last != told:
+                try:
+                    await hub.report_activity(
+                        _user_of(settings) or user, settings.server_name, self._last.isoformat(), settings.api_token
+                    )
+                    told = self._last
+                except OSError as problem:
+                    _log.info("activity not reported: %s", problem)
+            await asyncio.sleep(REPORT_EVERY_S)
+
+
+def _user_of(settings: Settings) -> str:
+    """Give the hub's user name as it stands in the activity address the hub gave us."""
+    parts = settings.activity_url.rstrip("/").split("/")
+    return parts[-2] if len(parts) > 2 and parts[-1] == "activity" else ""

@@ -1,0 +1,98 @@
+"""The hub's REST API as a session sees it: over TCP, or over a socket file when the session has no network.
+
+jupyterhub's own HubAuth does this too, at 50 MB and a second per session: it imports the hub's database layer.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import Any
+from urllib.parse import unquote, urlencode, urlsplit
+
+from tornado.httpclient import HTTPRequest, HTTPResponse
+from tornado.netutil import Resolver
+from tornado.simple_httpclient import SimpleAsyncHTTPClient
+
+TIMEOUT_S = 15.0
+
+
+class _SocketFile(Resolver):
+    """Resolves every name to one socket file."""
+
+    def initialize(self, path: str) -> None:  # type: ignore[override]  # tornado's Configurable protocol
+        self._path = path
+
+    async def resolve(self, host: str, port: int, family: int = 0) -> list[tuple[int, Any]]:
+        return [(socket.AF_UNIX, self._path)]
+
+
+class HubClient:
+    """Calls of one session to its hub."""
+
+    def __init__(self, api_url: str) -> None:
+        parts = urlsplit(api_url)
+        self._path = parts.path.rstrip("/")
+        if parts.scheme == "http+unix":
+            self._base = "http://hub"
+            # force_instance: the client of the process must not resolve everything to our socket
+            self._client = SimpleAsyncHTTPClient(
+                force_instance=True, resolver=_SocketFile(path=unquote(parts.netloc)), max_body_size=1_000_000
+            )
+        else:
+            self._base = f"{parts.scheme}://{parts.netloc}"
+            self._client = SimpleAsyncHTTPClient(force_instance=True, max_body_size=1_000_000)
+
+    async def user_of(self, token: str) -> dict[str, Any] | None:
+        """Give the hub's model of whoever holds this token; None if the hub does not know it (any more).
+
+        Raises:
+            OSError: the hub did not answer.
+        """
+        answer = await self._fetch("/user", headers={"Authorization": f"token {token}"})
+        if answer.code in (401, 403, 404):
+            return None
+        return self._json(answer)
+
+    async def exchange(self, fields: dict[str, str]) -> str | None:
+        """Give the access token for a code of the hub's OAuth; None if the hub refuses it.
+
+        Raises:
+            OSError: the hub did not answer.
+        """
+        answer = await self._fetch("/oauth2/token", method="POST", body=urlencode(fields))
+        if 400 <= answer.code < 500:
+            return None
+        token = self._json(answer).get("access_token")
+        return token if isinstance(token, str) else None
+
+    async def report_activity(self, user: str, server: str, when: str, token: str) -> None:
+        """Tell the hub when this session was last used, an ISO 8601 time in UTC.
+
+        Raises:
+            OSError: the hub did not answer.
+        """
+        body = json.dumps({"servers": {server: {"last_activity": when}}, "last_activity": when})
+        answer = await self._fetch(
+            f"/users/{user}/activity", method="POST", body=body, headers={"Authorization": f"token {token}"}
+        )
+        if answer.code >= 400:
+            raise OSError(f"the hub answered {answer.code}")
+
+    async def _fetch(self, path: str, **request: Any) -> HTTPResponse:
+        try:
+            return await self._client.fetch(
+                HTTPRequest(self._base + self._path + path, request_timeout=TIMEOUT_S, follow_redirects=False, **request),
+                raise_error=False,
+            )
+        except Exception as error:  # whatever the transport raises, to us the hub was not there
+            raise OSError("the hub cannot be reached") from error
+
+    @staticmethod
+    def _json(answer: HTTPResponse) -> dict[str, Any]:
+        if answer.code >= 400:
+            raise OSError(f"the hub answered {answer.code}")
+        document = json.loads(answer.body)
+        if not isinstance(document, dict):
+            raise OSError("the hub answered something else than an object")
+        return document

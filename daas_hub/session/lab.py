@@ -1,0 +1,60 @@
+"""daas-lab: JupyterHub's notebook server on the socket that was handed over, with our desktops in its launcher."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Any
+
+from jupyter_server.serverapp import ServerApp
+from jupyterhub.singleuser.extension import JupyterHubSingleUser
+
+from daas_hub.session.settings import Settings, read_settings
+
+
+class HandedOverServerApp(ServerApp):  # type: ignore[misc]  # the base has no types
+    """A notebook server that listens on an inherited socket instead of opening one."""
+
+    name = "jupyterhub-singleuser"
+
+    def _find_http_port(self) -> None:
+        """Nothing to find."""
+
+    def _bind_http_server(self) -> None:
+        listener = socket.socket(fileno=int(os.environ["DAAS_LISTEN_FD"]))
+        listener.setblocking(False)
+        self.http_server.add_socket(listener)
+
+
+class SessionLab(JupyterHubSingleUser):  # type: ignore[misc]  # the base has no types
+    """JupyterHub's single-user extension on that server."""
+
+    serverapp_class = HandedOverServerApp
+
+
+def desktop_servers(settings: Settings) -> dict[str, dict[str, Any]]:
+    """Give jupyter-server-proxy's configuration of the desktops: same server program, without its own login."""
+    return {
+        f"desktop-{one.name}": {
+            "command": ["daas-session", "--embedded", "{unix_socket}", "--application", one.name],
+            "unix_socket": True,
+            "timeout": 30,
+            "new_browser_tab": True,
+            "launcher_entry": {"enabled": True, "title": one.title},
+            "absolute_url": False,
+        }
+        for one in settings.applications
+    }
+
+
+def main() -> None:
+    """Run the command `daas-lab`."""
+    settings = read_settings()
+    from traitlets.config import Config
+
+    config = Config()
+    config.ServerProxy.servers = desktop_servers(settings)
+    config.ServerApp.root_dir = os.environ["HOME"]
+    config.ServerApp.default_url = settings.start_page
+    config.ServerApp.open_browser = False
+    SessionLab.launch_instance(argv=[], config=config)

@@ -1,0 +1,145 @@
+"""Who may use this session: an OAuth client of the hub (authorisation code, PKCE), kept in memory only.
+
+A browser gets a random cookie; the hub's token stays here. The hub is asked again every half minute, so a logout or a
+withdrawn right ends pages and open screens within that time. When the hub cannot be asked (it is being restarted),
+whoever was in stays in for a while, and nobody new comes in.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from daas_hub.session.hubclient import HubClient
+from daas_hub.session.settings import Settings
+
+ASK_AGAIN_S = 30.0
+HUB_AWAY_S = 1800.0
+LOGIN_TIME_S = 600.0
+MAX_LOGINS = 200
+MAX_GUESTS = 100
+
+
+@dataclass
+class Guest:
+    """Somebody who may use this session."""
+
+    name: str
+    token: str
+    asked: float
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """A login that is under way in some browser."""
+
+    verifier: str
+    browser: str
+    next_path: str
+    begun: float
+
+
+class Logins:
+    """The people of this session, by cookie."""
+
+    def __init__(
+        self, settings: Settings, hub: HubClient, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._settings = settings
+        self._hub = hub
+        self._clock = clock
+        self._attempts: dict[str, _Attempt] = {}
+        self._guests: dict[str, Guest] = {}
+
+    def begin(self, next_path: str) -> tuple[str, str]:
+        """Begin a login: give the hub's address to go to, and the secret that binds it to this browser."""
+        state, browser, verifier = (secrets.token_urlsafe(32) for _ in range(3))
+        self._drop_old_attempts()
+        self._attempts[state] = _Attempt(verifier, browser, self._own_path(next_path), self._clock())
+        challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+        query = urlencode(
+            {
+                "client_id": self._settings.client_id,
+                "redirect_uri": self._redirect_uri,
+                "response_type": "code",
+                "state": state,
+                "code_challenge": challenge,
+                "code_challenge_method": "S256",
+            }
+        )
+        return f"{self._settings.hub_host}{self._settings.hub_prefix}api/oauth2/authorize?{query}", browser
+
+    async def finish(self, state: str, code: str, browser: str) -> tuple[str, str] | None:
+        """Finish a login: give the new cookie and the page to go to; None if it does not hold.
+
+        Raises:
+            OSError: the hub did not answer.
+        """
+        attempt = self._attempts.pop(state, None)
+        if attempt is None or not secrets.compare_digest(attempt.browser, browser):
+            return None
+        if self._clock() - attempt.begun > LOGIN_TIME_S:
+            return None
+        token = await self._hub.exchange(
+            {
+                "client_id": self._settings.client_id,
+                "client_secret": self._settings.api_token,
+                "grant_type": "authorization_code",
+                "code": code,
+                "redirect_uri": self._redirect_uri,
+                "code_verifier": attempt.verifier,
+            }
+        )
+        name = await self._name_if_allowed(token) if token else None
+        if token is None or name is None:
+            return None
+        cookie = secrets.token_urlsafe(32)
+        while len(self._guests) >= MAX_GUESTS:
+            self._guests.pop(next(iter(self._guests)))
+        self._guests[cookie] = Guest(name, token, self._clock())
+        return cookie, attempt.next_path
+
+    async def guest_of(self, cookie: str | None) -> Guest | None:
+        """Give who shows this cookie, if they still may; asks the hub when the last answer is half a minute old."""
+        guest = self._guests.get(cookie) if cookie else None
+        if guest is None or cookie is None:
+            return None
+        age = self._clock() - guest.asked
+        if age <= ASK_AGAIN_S:
+            return guest
+        try:
+            allowed = await self._name_if_allowed(guest.token) is not None
+        except OSError:
+            allowed = age <= HUB_AWAY_S
+        else:
+            guest.asked = self._clock()
+        if not allowed:
+            self._guests.pop(cookie, None)
+            return None
+        return guest
+
+    async def _name_if_allowed(self, token: str) -> str | None:
+        user = await self._hub.user_of(token)
+        if user is None or self._settings.access_scopes.isdisjoint(user.get("scopes", [])):
+            return None
+        return str(user.get("name", ""))
+
+    def _drop_old_attempts(self) -> None:
+        now = self._clock()
+        self._attempts = {state: one for state, one in self._attempts.items() if now - one.begun <= LOGIN_TIME_S}
+        while len(self._attempts) >= MAX_LOGINS:
+            self._attempts.pop(next(iter(self._attempts)))
+
+    def _own_path(self, path: str) -> str:
+        """Give the page to come back to: one of this session's, or its first."""
+        inside = path.startswith(self._settings.prefix) and "//" not in path and "\\" not in path
+        return path if inside and path.isprintable() else self._settings.prefix
+
+    @property
+    def _redirect_uri(self) -> str:
+        return f"{self._settings.prefix}oauth_callback"

@@ -1,0 +1,34 @@
+"""The window manager's two files: how windows behave, and what the desktop's menu offers."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from xml.sax.saxutils import escape, quoteattr
+
+from daas_hub.session.settings import DesktopApplication
+
+_MAXIMISE = '<application type="normal"><maximized>yes</maximized></application>'
+
+
+def write_openbox_files(folder: Path, menu: Sequence[DesktopApplication], *, maximised: bool) -> Path:
+    """Write rc.xml and menu.xml into `folder`; give the path of rc.xml."""
+    templates = files("daas_hub.session") / "openbox"
+    menu_file = folder / "menu.xml"
+    items = "".join(_item(one.title, shlex.join(one.command)) for one in menu)
+    menu_file.write_text((templates / "menu.xml").read_text().replace("<!-- applications -->", items))
+    rc = (templates / "rc.xml").read_text()
+    rc = rc.replace("<!-- menu file -->", escape(str(menu_file)))
+    rc = rc.replace("<!-- applications -->", _MAXIMISE if maximised else "")
+    rc_file = folder / "rc.xml"
+    rc_file.write_text(rc)
+    return rc_file
+
+
+def _item(title: str, command: str) -> str:
+    return (
+        f"<item label={quoteattr(title)}>"
+        f'<action name="Execute"><command>{escape(command)}</command></action></item>'
+    )

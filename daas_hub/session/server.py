@@ -1,0 +1,376 @@
+"""daas-session: the small server of a desktop session.
+
+Every request and every websocket is authenticated in `prepare()`, before a handler sees it. The screen is relayed
+with back-pressure: what the browser does not take is not read from X.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import html
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Awaitable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from tornado import web
+from tornado.httpserver import HTTPServer
+from tornado.iostream import IOStream, StreamClosedError
+from tornado.netutil import bind_unix_socket
+from tornado.websocket import WebSocketClosedError, WebSocketHandler
+
+from daas_hub.errors import SessionFailed
+from daas_hub.session.activity import Activity
+from daas_hub.session.desktop import Desktop
+from daas_hub.session.hubclient import HubClient
+from daas_hub.session.login import ASK_AGAIN_S, Logins
+from daas_hub.session.rfb import ClientMessages
+from daas_hub.session.settings import Settings, read_settings
+
+_log = logging.getLogger("daas-session")
+
+#: Bytes read from the screen at once: a hop costs by the message, so few and large ones.
+PIECE_BYTES = 1 << 18
+COOKIE = "daas-session"
+LOGIN_COOKIE = "daas-session-login"
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+)
+
+
+class Handler(web.RequestHandler):
+    """Base of all handlers: asks who it is before anything else."""
+
+    settings_: Settings
+    logins: Logins | None
+    desktop: Desktop
+    activity: Activity
+
+    def initialize(self, **parts: Any) -> None:
+        """Take the parts of the server."""
+        self.__dict__.update(parts)
+
+    def set_default_headers(self) -> None:
+        """Set what every answer carries."""
+        self.set_header("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Referrer-Policy", "no-referrer")
+        self.set_header("Cache-Control", "no-cache")
+
+    async def prepare(self) -> None:
+        """Let through who may use this session; send a browser that opens a page to the hub's login; refuse others."""
+        self._require_own_origin()
+        if self.logins is None:  # embedded in a notebook server, which has asked already
+            return
+        if await self.logins.guest_of(self.get_cookie(COOKIE)) is not None:
+            return
+        if self.request.method == "GET" and self.request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate":
+            if self.request.headers.get("Upgrade") is None:
+                self._send_to_login()
+                return
+        raise web.HTTPError(403)
+
+    def _require_own_origin(self) -> None:
+        """Refuse what another page made the browser send."""
+        if self.request.method == "GET" and "Upgrade" not in self.request.headers:
+            return
+        origin = self.request.headers.get("Origin", "")
+        if not origin or origin.partition("://")[2] != self.request.headers.get("Host"):
+            raise web.HTTPError(403)
+
+    def _send_to_login(self) -> None:
+        assert self.logins is not None
+        address, browser = self.logins.begin(self.request.uri or "/")
+        self._set_cookie(LOGIN_COOKIE, browser, max_age=600)
+        self.redirect(address)
+
+    def _set_cookie(self, name: str, value: str, **more: Any) -> None:
+        self.set_cookie(
+            name, value, path=self.settings_.prefix, httponly=True, samesite="Lax", secure=self.settings_.public_https,
+            **more,
+        )  # fmt: skip
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Say what happened in words; no traceback leaves the session."""
+        words = {403: "You may not use this session.", 404: "There is no such page in this session."}
+        text = words.get(status_code, "This session could not answer. Its log says more.")
+        home = f"{self.settings_.hub_host}{self.settings_.hub_prefix}home"
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.finish(
+            f"<!doctype html><html lang=en><title>{status_code}</title><h1>{html.escape(text)}</h1>"
+            f'<p><a href="{html.escape(home)}">Back to the portal</a>'
+        )
+
+
+class ReadyHandler(Handler):
+    """Answers the hub's question whether the session is up."""
+
+    async def prepare(self) -> None:
+        """Anybody may know."""
+
+    async def get(self) -> None:
+        """Say so, once the screen can be connected to."""
+        self.set_header("X-JupyterHub-Version", self.settings_.hub_version)
+        self.finish({"version": self.settings_.hub_version})
+
+
+class CallbackHandler(Handler):
+    """Takes the browser back from the hub's login."""
+
+    async def prepare(self) -> None:
+        """Whoever comes here is not in yet."""
+
+    async def get(self) -> None:
+        """Finish the login."""
+        assert self.logins is not None
+        state, code = self.get_query_argument("state", ""), self.get_query_argument("code", "")
+        try:
+            finished = await self.logins.finish(state, code, self.get_cookie(LOGIN_COOKIE, "") or "")
+        except OSError:
+            raise web.HTTPError(503) from None
+        self.clear_cookie(LOGIN_COOKIE, path=self.settings_.prefix)
+        if finished is None:
+            raise web.HTTPError(403)
+        cookie, next_path = finished
+        self._set_cookie(COOKIE, cookie)
+        self.redirect(next_path)
+
+
+class PageHandler(Handler):
+    """The desktop's page."""
+
+    async def get(self) -> None:
+        """Show it."""
+        self.render(
+            "index.html",
+            title=self.desktop.application.title,
+            session_title=self.settings_.title,
+            hub_home_url=f"{self.settings_.hub_host}{self.settings_.hub_prefix}home",
+            version=_version(),
+            clipboard=True,
+        )
+
+
+class StatusHandler(Handler):
+    """What the application does."""
+
+    async def get(self) -> None:
+        """Tell it as JSON."""
+        desktop = self.desktop
+        self.finish(
+            {
+                "state": desktop.state,
+                "title": desktop.application.title,
+                "exit_code": desktop.exit_code,
+                "last_words": desktop.last_words if desktop.exit_code else "",
+            }
+        )
+
+
+class ApplicationHandler(Handler):
+    """Starts the application again after its window was closed."""
+
+    async def post(self) -> None:
+        """Start it. The header is one that no form of another page can set."""
+        if self.request.headers.get("X-Daas-Request") != "1":
+            raise web.HTTPError(403)
+        self.activity.note()
+        await self.desktop.start_application()
+        self.set_status(204)
+
+
+class AssetHandler(Handler, web.StaticFileHandler):
+    """Scripts and styles; kept by the browser for the version they belong to."""
+
+    def initialize(self, **parts: Any) -> None:  # type: ignore[override]  # two bases, both are served
+        """Take the parts of the server and the folder of the assets."""
+        web.StaticFileHandler.initialize(self, path=parts.pop("path"))
+        Handler.initialize(self, **parts)
+
+    def set_extra_headers(self, path: str) -> None:
+        """Let a versioned address be kept."""
+        if self.get_query_argument("v", None):
+            self.set_header("Cache-Control", "private, max-age=31536000, immutable")
+
+
+class ScreenHandler(Handler, WebSocketHandler):
+    """Relays the remote framebuffer protocol between a browser and the X server's socket file."""
+
+    def initialize(self, **parts: Any) -> None:
+        """Take the parts of the server."""
+        Handler.initialize(self, **parts)
+        self._screen: IOStream | None = None
+        self._messages = ClientMessages()
+
+    def select_subprotocol(self, subprotocols: list[str]) -> str | None:
+        """Take noVNC's "binary", if it is offered."""
+        return "binary" if "binary" in subprotocols else None
+
+    async def open(self, *args: str, **kwargs: str) -> None:
+        """Connect to the screen."""
+        self.set_nodelay(True)  # tornado turns Nagle on again after the handshake
+        screen = IOStream(
+            socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), read_chunk_size=PIECE_BYTES, max_buffer_size=1 << 24
+        )
+        try:
+            await screen.connect(os.fspath(self.desktop.screen_socket))  # type: ignore[arg-type]  # a path for AF_UNIX
+        except (StreamClosedError, OSError):
+            self.close(1011, "the screen is gone")
+            return
+        self._screen = screen
+        asyncio.ensure_future(self._send_screen(screen))
+        asyncio.ensure_future(self._ask_again())
+
+    async def on_message(self, message: str | bytes) -> None:
+        """Pass on what the browser sends; the next message is read when X took this one."""
+        if self._screen is None or isinstance(message, str):
+            return
+        if self._messages.has_human_input(message):
+            self.activity.note()
+        try:
+            await self._screen.write(message)
+        except StreamClosedError:
+            self.close()
+
+    def on_close(self) -> None:
+        """Let the screen go."""
+        if self._screen is not None:
+            self._screen.close()
+
+    async def _send_screen(self, screen: IOStream) -> None:
+        try:
+            while True:
+                piece = await screen.read_bytes(PIECE_BYTES, partial=True)
+                await self.write_message(piece, binary=True)
+        except (StreamClosedError, WebSocketClosedError):
+            self.close()
+
+    async def _ask_again(self) -> None:
+        """Close the screen when whoever looks at it may no longer."""
+        while self.logins is not None and self.ws_connection is not None:
+            await asyncio.sleep(ASK_AGAIN_S + 1)
+            if await self.logins.guest_of(self.get_cookie(COOKIE)) is None:
+                self.close(4403, "signed out")
+                return
+
+
+def make_application(settings: Settings, logins: Logins | None, desktop: Desktop, activity: Activity) -> web.Application:
+    """Give the tornado application of a session; `logins` None means: whoever reaches the socket is in."""
+    static = files("daas_hub.session") / "static"
+    parts = {"settings_": settings, "logins": logins, "desktop": desktop, "activity": activity}
+    prefix = settings.prefix
+    return web.Application(
+        [
+            (prefix + "api", ReadyHandler, parts),
+            (prefix + "oauth_callback", CallbackHandler, parts),
+            (prefix, PageHandler, parts),
+            (prefix + "status", StatusHandler, parts),
+            (prefix + "application", ApplicationHandler, parts),
+            (prefix + "rfb", ScreenHandler, parts),
+            (prefix + "static/(.*)", AssetHandler, parts | {"path": str(static)}),
+        ],
+        default_handler_class=_NotFound,
+        default_handler_args=parts,
+        template_path=str(static),
+        websocket_ping_interval=30,
+        websocket_max_message_size=16 * 2**20,
+    )
+
+
+class _NotFound(Handler):
+    async def prepare(self) -> None:
+        await super().prepare()
+        if not self._finished:
+            raise web.HTTPError(404)
+
+
+async def serve(settings: Settings, *, embedded_socket: str | None, application: str) -> int:
+    """Run a session until it is told to end or its screen is gone; give the exit code.
+
+    Args:
+        embedded_socket: path of a socket file to listen on without own login (inside a notebook server).
+    """
+    wanted = settings.named(application)
+    if wanted is None:
+        _log.error("this session has no desktop application %r", application)
+        return 2
+    folder = Path(os.environ.get("XDG_RUNTIME_DIR", "/tmp")) / f"desktop-{os.getpid()}"
+    desktop = Desktop(wanted, settings.applications, folder, settings.title)
+    hub = HubClient(settings.api_url)
+    activity = Activity()
+    logins = None if embedded_socket else Logins(settings, hub)
+    ending = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ending.set)
+    try:
+        await desktop.start()
+        server = HTTPServer(make_application(settings, logins, desktop, activity), xheaders=True)
+        server.add_socket(_listening_socket(settings, embedded_socket))
+        reporting = None if embedded_socket else asyncio.ensure_future(activity.report(hub, settings))
+        await _first_of(ending.wait(), desktop.wait_ended())
+        if reporting:
+            reporting.cancel()
+        server.stop()
+    except SessionFailed as problem:
+        _log.error("%s", problem)
+        return 1
+    finally:
+        await desktop.stop()
+    return 0 if ending.is_set() else 1
+
+
+def _listening_socket(settings: Settings, embedded_socket: str | None) -> socket.socket:
+    if embedded_socket:
+        return bind_unix_socket(embedded_socket, mode=0o600)
+    if settings.listen_fd is None:
+        raise SessionFailed("No socket to listen on was handed over.")
+    listener = socket.socket(fileno=settings.listen_fd)
+    listener.setblocking(False)
+    return listener
+
+
+async def _first_of(*waits: Awaitable[Any]) -> None:
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+
+
+def _version() -> str:
+    """Give the cache key of the assets: their newest change."""
+    script = Path(str(files("daas_hub.session") / "static" / "desktop.js"))
+    return f"{script.stat().st_mtime_ns:x}" if script.exists() else "0"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command `daas-session`."""
+    import argparse
+
+    parser = argparse.ArgumentParser("daas-session", description="The server of a desktop session.")
+    parser.add_argument("--embedded", metavar="SOCKET", help="listen on this socket file, without own login")
+    parser.add_argument("--application", help="the desktop application to start (default: the session's own)")
+    options = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+    settings = read_settings()
+    if options.embedded:
+        settings = _embedded(settings)
+    application = options.application or settings.application
+    return asyncio.run(serve(settings, embedded_socket=options.embedded, application=application))
+
+
+def _embedded(settings: Settings) -> Settings:
+    """Give the settings of a desktop inside a notebook server, whose proxy strips its own prefix."""
+    import dataclasses
+
+    return dataclasses.replace(settings, prefix="/")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""What a session was told by its spawner, read once from the environment."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class DesktopApplication:
+    """A program with a window."""
+
+    name: str
+    title: str
+    command: tuple[str, ...]
+    environment: dict[str, str] = field(default_factory=dict, hash=False)
+    maximised: bool = True
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything `daas-session` and `daas-lab` know.
+
+    Attributes:
+        prefix: path of this session in the hub's address space, with a slash at both ends.
+        api_url: the hub's REST API, http:// or http+unix://.
+        access_scopes: whoever holds one of them may use this session.
+        applications: desktop applications for the menu; `application` is the name of the one to start.
+    """
+
+    prefix: str
+    hub_prefix: str
+    hub_host: str
+    api_url: str
+    activity_url: str
+    api_token: str
+    client_id: str
+    access_scopes: frozenset[str]
+    server_name: str
+    public_https: bool
+    hub_version: str
+    title: str
+    application: str
+    applications: tuple[DesktopApplication, ...]
+    start_page: str
+    listen_fd: int | None
+
+    @property
+    def own_application(self) -> DesktopApplication | None:
+        """The application this session is for; None in a notebook session."""
+        return self.named(self.application)
+
+    def named(self, name: str) -> DesktopApplication | None:
+        """Give the desktop application of this name."""
+        return next((one for one in self.applications if one.name == name), None)
+
+
+def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings.
+
+    Raises:
+        KeyError, ValueError: this process was not started by one of our spawners.
+    """
+    document = json.loads(env["DAAS_SESSION"])
+    base = env.get("JUPYTERHUB_BASE_URL", "/")
+    return Settings(
+        prefix=env.get("JUPYTERHUB_SERVICE_PREFIX", "/"),
+        hub_prefix=f"{base}hub/",
+        hub_host=env.get("JUPYTERHUB_HOST", ""),
+        api_url=env.get("JUPYTERHUB_API_URL", ""),
+        activity_url=env.get("JUPYTERHUB_ACTIVITY_URL", ""),
+        api_token=env.get("JUPYTERHUB_API_TOKEN", ""),
+        client_id=env.get("JUPYTERHUB_CLIENT_ID", ""),
+        access_scopes=frozenset(json.loads(env.get("JUPYTERHUB_OAUTH_ACCESS_SCOPES", "[]"))),
+        server_name=env.get("JUPYTERHUB_SERVER_NAME", ""),
+        public_https=env.get("JUPYTERHUB_PUBLIC_URL", "").startswith("https:"),
+        hub_version=env.get("DAAS_HUB_VERSION", ""),
+        title=document["title"],
+        application=document["application"],
+        applications=tuple(_application(one) for one in document["applications"]),
+        start_page=document.get("start_page", "/lab"),
+        listen_fd=int(env["DAAS_LISTEN_FD"]) if "DAAS_LISTEN_FD" in env else None,
+    )
+
+
+def _application(document: dict[str, Any]) -> DesktopApplication:
+    return DesktopApplication(
+        name=document["name"],
+        title=document["title"],
+        command=tuple(document["command"]),
+        environment=dict(document.get("environment", {})),
+        maximised=bool(document.get("maximised", True)),
+    )

@@ -1,0 +1,120 @@
+"""Opens the directories of a plan: the only room that touches the facility's file systems.
+
+Each directory is opened component by component below its allowed root, never through a symbolic link, and kept open:
+what was checked is what is compared with the mount later (`Pinned.identity`). Every touch runs in a thread of a
+separate pool with a time limit, because a hung NFS server blocks a thread for ever, and must not block the hub.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from daas_hub.errors import StorageProblem
+from daas_hub.launch import Mount
+
+#: Seconds until a directory that does not answer is given up.
+TIMEOUT_S = 8.0
+
+_pool = ThreadPoolExecutor(max_workers=32, thread_name_prefix="storage")
+
+_WORDS = {
+    errno.ENOENT: "does not exist",
+    errno.EACCES: "may not be read by the portal",
+    errno.ELOOP: "contains a symbolic link, which is not followed",
+    errno.ENOTDIR: "is not a directory, or contains a symbolic link, which is not followed",
+    errno.ESTALE: "is on a file server that lost it (stale handle)",
+    errno.EIO: "cannot be read (input/output error)",
+}
+
+
+@dataclass
+class Pinned:
+    """An open directory of a plan. Whoever asked for it closes it."""
+
+    mount: Mount
+    fd: int
+    identity: tuple[int, int]
+
+    def close(self) -> None:
+        """Close the directory; a second time does nothing."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+
+async def pin(mounts: tuple[Mount, ...], *, timeout_s: float = TIMEOUT_S) -> tuple[Pinned, ...]:
+    """Open (and where the mount says so, create) every directory.
+
+    Raises:
+        StorageProblem: which directory (as the session calls it), and why; all others are closed again.
+    """
+    loop = asyncio.get_running_loop()
+    pinned: list[Pinned] = []
+    try:
+        for mount in mounts:
+            opening = loop.run_in_executor(_pool, _open, mount)
+            try:
+                pinned.append(await asyncio.wait_for(asyncio.shield(opening), timeout_s))
+            except TimeoutError:
+                opening.add_done_callback(_close_late)
+                raise _problem(mount, f"did not answer within {timeout_s:g} seconds") from None
+    except BaseException:
+        for one in pinned:
+            one.close()
+        raise
+    return tuple(pinned)
+
+
+def _close_late(opening: asyncio.Future[Pinned]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
+
+
+def _open(mount: Mount) -> Pinned:
+    relative = mount.source.relative_to(mount.root)
+    flags = os.O_DIRECTORY | os.O_CLOEXEC
+    with contextlib.ExitStack() as undo:
+        try:
+            if mount.create:
+                os.makedirs(mount.root, mode=0o755, exist_ok=True)
+            fd = os.open(mount.root, flags | os.O_PATH)
+            for index, part in enumerate(relative.parts):
+                undo.callback(os.close, fd)
+                if mount.create:
+                    _create(mount, part, fd, last=index == len(relative.parts) - 1)
+                fd = os.open(part, flags | os.O_NOFOLLOW | os.O_PATH, dir_fd=fd)
+        except OSError as error:
+            raise _problem(mount, _WORDS.get(error.errno or 0, error.strerror or "cannot be opened")) from error
+    status = os.fstat(fd)
+    return Pinned(mount, fd, (status.st_dev, status.st_ino))
+
+
+def _create(mount: Mount, name: str, parent: int, *, last: bool) -> None:
+    """Make one directory below an open one. One that stands there already keeps its owner and mode: it is somebody's."""
+    try:
+        os.mkdir(name, mode=0o700 if last else 0o755, dir_fd=parent)
+    except FileExistsError:
+        return
+    if not last:
+        return
+    fd = os.open(name, os.O_DIRECTORY | os.O_NOFOLLOW | os.O_RDONLY, dir_fd=parent)
+    try:
+        if os.geteuid() == 0:
+            os.fchown(fd, *mount.owner)
+        os.fchmod(fd, mount.mode if os.geteuid() == 0 else stat.S_IMODE(mount.mode) & 0o777)
+    finally:
+        os.close(fd)
+
+
+def _problem(mount: Mount, why: str) -> StorageProblem:
+    # the path is the administrator's business (the log has it); the user knows the directory by its name in the session
+    what = "Your home" if mount.target == "." else f"The directory {mount.target!r} of this launch"
+    problem = StorageProblem(f"{what} {why}.", remedy="Please try again later, or tell the administrators.")
+    problem.add_note(f"source: {mount.source}")
+    return problem

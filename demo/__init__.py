@@ -1,0 +1,1 @@
+"""The demo: a loopback identity provider with four people, a facility of two proposals, and real applications."""

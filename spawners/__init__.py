@@ -1,0 +1,1 @@
+"""Door 2: a plan becomes a running session."""

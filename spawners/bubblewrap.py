@@ -1,0 +1,134 @@
+"""The sandbox in words: a plan becomes the arguments of bubblewrap. Pure; what is not named here is not in the session.
+
+Own user, pid, ipc, uts, network and mount namespaces; a root made of /usr and a few files of /etc, all read-only;
+no device but the harmless ones; no capability. The environment is the one bubblewrap is started with: an argument could be
+read by everybody on the machine. The network namespace is empty: the one way out is a directory with
+the socket of the hub's API, the one way in a listening socket that is handed over open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from daas_hub.identity import Account
+from daas_hub.launch import Plan
+
+#: Where the hub's API socket stands inside.
+API_DIR = "/run/daas-hub"
+#: What programs need of /etc; no passwords, no host names, no configuration of the machine's services.
+ETC = (
+    "alternatives", "fonts", "gtk-2.0", "gtk-3.0", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime",
+    "mime.types", "mailcap", "ssl/certs", "ca-certificates", "X11", "xdg", "terminfo", "python3", "python3.11",
+    "python3.13", "matplotlibrc", "OpenCL", "vulkan", "pcmanfm", "lxterminal",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Channels:
+    """Open file descriptors bubblewrap inherits: where it tells its child, and where it waits for our word."""
+
+    info: int
+    start: int
+    user_namespace: int | None
+
+
+def sandbox_argv(
+    plan: Plan,
+    channels: Channels,
+    *,
+    program: str,
+    identity_files: Path,
+    api_dir: Path,
+    prefix: Path,
+    read_only: Iterable[Path] = (),
+    bwrap: str = "bwrap",
+) -> list[str]:
+    """Give the argv that runs `program` in a sandbox for this plan.
+
+    Args:
+        identity_files: folder with the generated `passwd`, `group` and `nsswitch.conf`.
+        prefix: the Python environment the session's programs come from; mounted read-only at its own path.
+        read_only: further directories of this machine shown read-only at their own path.
+    """
+    account = plan.account
+    argv = [
+        bwrap, "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-net",
+        "--unshare-cgroup-try", "--hostname", "session", "--new-session", "--cap-drop", "ALL",
+        "--info-fd", str(channels.info), "--block-fd", str(channels.start),
+    ]  # fmt: skip
+    if channels.user_namespace is not None:
+        # a hub that is root writes the maps itself, so that the account's groups keep their numbers inside
+        argv += ["--userns-block-fd", str(channels.user_namespace)]
+    else:
+        argv += ["--uid", str(account.uid), "--gid", str(account.gid), "--disable-userns"]
+    argv += _system(identity_files)
+    for path in dict.fromkeys([prefix, *read_only]):
+        if not path.is_relative_to("/usr"):
+            argv += ["--ro-bind", str(path), str(path)]
+    argv += ["--ro-bind", str(api_dir), API_DIR]
+    argv += _mounts(plan)
+    # the root itself was a writable tmpfs until here
+    argv += ["--remount-ro", "/", "--chdir", plan.home, "--", str(prefix / "bin" / program)]
+    return argv
+
+
+def _system(identity_files: Path) -> list[str]:
+    argv = ["--ro-bind", "/usr", "/usr"]
+    for name in ("bin", "sbin", "lib", "lib64", "lib32"):
+        argv += ["--symlink", f"usr/{name}", f"/{name}"]
+    argv += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/dev/shm", "--tmpfs", "/tmp", "--tmpfs", "/run"]
+    for name in ETC:
+        argv += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
+    for name in ("passwd", "group", "nsswitch.conf", "hosts"):
+        argv += ["--ro-bind", str(identity_files / name), f"/etc/{name}"]
+    argv += ["--perms", "0700", "--tmpfs", "/run/session", "--tmpfs", "/var/tmp"]
+    argv += ["--ro-bind-try", "/var/cache/fontconfig", "/var/cache/fontconfig"]
+    # X compiles its keyboard maps into here
+    argv += ["--tmpfs", "/var/lib/xkb"]
+    return argv
+
+
+def _mounts(plan: Plan) -> list[str]:
+    argv: list[str] = []
+    several = [mount for mount in plan.mounts if mount.target.startswith("data/")]
+    for mount in plan.mounts:
+        if mount in several:
+            continue
+        argv += ["--bind" if mount.writable else "--ro-bind", str(mount.source), target_of(plan, mount.target)]
+    if several:
+        # the folder that holds them is of the session alone, and nothing can be put beside them
+        argv += ["--tmpfs", f"{plan.home}/data"]
+        for mount in several:
+            argv += ["--ro-bind", str(mount.source), target_of(plan, mount.target)]
+        argv += ["--remount-ro", f"{plan.home}/data"]
+    return argv
+
+
+def target_of(plan: Plan, target: str) -> str:
+    """Give the absolute path inside of a mount's target, which is relative to the home."""
+    return plan.home if target == "." else f"{plan.home}/{target}"
+
+
+def identity_texts(account: Account) -> dict[str, str]:
+    """Give the files that let a session know who it is: exactly this account and its groups, nobody else."""
+    home = f"/home/{account.name}"
+    gecos = "".join(letter for letter in account.display_name if letter.isprintable() and letter not in ":,")
+    groups = [f"{account.name}:x:{account.gid}:"]
+    for number in account.groups:
+        if number != account.gid:
+            groups.append(f"{_group_name(account, number)}:x:{number}:{account.name}")
+    return {
+        "passwd": f"{account.name}:x:{account.uid}:{account.gid}:{gecos}:{home}:/bin/bash\n"
+        "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
+        "group": "\n".join(groups) + "\nnogroup:x:65534:\n",
+        "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
+        "hosts": "127.0.0.1 localhost session\n::1 localhost\n",
+    }
+
+
+def _group_name(account: Account, number: int) -> str:
+    name = account.group_names.get(number, "")
+    plain = "".join(letter for letter in name.lower() if letter.isascii() and (letter.isalnum() or letter in "-_"))
+    return plain[:32] or f"group{number}"

@@ -1,0 +1,128 @@
+"""Memory, processor and process limits of a session, where the machine's control groups allow it.
+
+Version 2 (one tree) and version 1 (one tree a controller) both occur in the field. A hub that may not write there
+starts sessions without limits and says so once, with what would have to change.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from daas_hub.catalogue import Size
+
+ROOT = Path("/sys/fs/cgroup")
+_CPU_PERIOD_US = 100_000
+_CONTROLLERS = ("memory", "cpu", "pids")
+
+
+@dataclass(frozen=True)
+class ControlGroup:
+    """The directories of one session's group: one for version 2, one a controller for version 1."""
+
+    paths: tuple[Path, ...]
+
+    def add(self, pid: int) -> None:
+        """Put a process, and so all it starts later, under the limits."""
+        for path in self.paths:
+            (path / "cgroup.procs").write_text(str(pid))
+
+    def processes(self) -> set[int]:
+        """Give the processes that are in the group now."""
+        found: set[int] = set()
+        for path in self.paths:
+            with contextlib.suppress(OSError):
+                found |= {int(line) for line in (path / "cgroup.procs").read_text().split()}
+        return found
+
+    def remove(self) -> None:
+        """Remove the group; its processes are gone by now, give or take the kernel's few milliseconds."""
+        for path in self.paths:
+            for _ in range(50):
+                try:
+                    path.rmdir()
+                except FileNotFoundError:
+                    break
+                except OSError:
+                    time.sleep(0.01)
+                else:
+                    break
+
+
+def existing_group(name: str, root: Path = ROOT) -> ControlGroup:
+    """Give the group of this name as an earlier hub process made it (it may hold no directory)."""
+    places = [place for place in _places(name, root, make_parents=False) if place.is_dir()]
+    return ControlGroup(tuple(places))
+
+
+def make_group(name: str, size: Size, root: Path = ROOT) -> ControlGroup | None:
+    """Make the group of a session; None where this machine or this user may not.
+
+    Args:
+        name: one path component, the session's.
+    """
+    try:
+        places = _places(name, root, make_parents=True)
+        for place in places:
+            place.mkdir(exist_ok=True)
+        group = ControlGroup(tuple(places))
+        if (root / "cgroup.controllers").exists():
+            _limit_v2(places[0], size)
+        else:
+            _limit_v1({place.parts[len(root.parts)]: place for place in places}, size)
+    except (OSError, IndexError):
+        existing_group(name, root).remove()
+        return None
+    return group
+
+
+def _places(name: str, root: Path, *, make_parents: bool) -> list[Path]:
+    if (root / "cgroup.controllers").exists():
+        parent = root / _own_group_v2() / "daas-sessions"
+        if make_parents:
+            parent.mkdir(exist_ok=True)
+            _delegate(parent.parent)
+            _delegate(parent)
+        return [parent / name]
+    parents = [root / controller / "daas-sessions" for controller in _CONTROLLERS if (root / controller).is_dir()]
+    if make_parents:
+        for parent in parents:
+            parent.mkdir(exist_ok=True)
+    return [parent / name for parent in parents]
+
+
+def _own_group_v2() -> str:
+    """Give the group sessions may be made below: the top for root, what systemd delegated to us otherwise."""
+    if os.geteuid() == 0:
+        return "."
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        if line.startswith("0::/"):
+            # our own group holds the hub, and a group with processes cannot have limited children: one up
+            return str(Path(line[4:]).parent)
+    return "."
+
+
+def _delegate(group: Path) -> None:
+    available = (group / "cgroup.controllers").read_text().split()
+    wanted = " ".join(f"+{name}" for name in _CONTROLLERS if name in available)
+    (group / "cgroup.subtree_control").write_text(wanted)
+
+
+def _limit_v2(place: Path, size: Size) -> None:
+    (place / "memory.max").write_text(str(size.memory_bytes))
+    with contextlib.suppress(OSError):  # a kernel without swap accounting has no such file
+        (place / "memory.swap.max").write_text("0")
+    (place / "cpu.max").write_text(f"{int(size.cpus * _CPU_PERIOD_US)} {_CPU_PERIOD_US}")
+    (place / "pids.max").write_text(str(size.processes))
+
+
+def _limit_v1(places: dict[str, Path], size: Size) -> None:
+    (places["memory"] / "memory.limit_in_bytes").write_text(str(size.memory_bytes))
+    with contextlib.suppress(OSError):
+        (places["memory"] / "memory.memsw.limit_in_bytes").write_text(str(size.memory_bytes))
+    (places["cpu"] / "cpu.cfs_period_us").write_text(str(_CPU_PERIOD_US))
+    (places["cpu"] / "cpu.cfs_quota_us").write_text(str(int(size.cpus * _CPU_PERIOD_US)))
+    (places["pids"] / "pids.max").write_text(str(size.processes))

@@ -1,0 +1,107 @@
+"""A process that is told apart from a later one with the same number, and what the kernel tells about it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+
+@dataclass(frozen=True)
+class ProcessId:
+    """A pid, when it started (clock ticks since boot), and in which boot. Pid 0 means: none."""
+
+    pid: int
+    started: float
+    boot: str
+
+    @classmethod
+    def of(cls, pid: int) -> ProcessId:
+        """Give the id of a process that runs now."""
+        return cls(pid, _started(pid) or 0.0, _boot())
+
+    @classmethod
+    def from_state(cls, state: Any) -> ProcessId:
+        """Read `as_state` back; "none" for anything else."""
+        if not isinstance(state, dict) or type(state.get("pid")) is not int:
+            return cls(0, 0.0, "")
+        return cls(state["pid"], float(state.get("started", 0.0)), str(state.get("boot", "")))
+
+    def as_state(self) -> dict[str, Any]:
+        """Give the form the hub stores."""
+        return {"pid": self.pid, "started": self.started, "boot": self.boot}
+
+    def is_running(self) -> bool:
+        """Tell whether this very process runs (a zombie does not)."""
+        return self.pid > 1 and self.boot == _boot() and _started(self.pid) == self.started
+
+    async def gone_within(self, seconds: float) -> bool:
+        """Wait until the process is gone, at most so long; tell whether it is."""
+        until = time.monotonic() + seconds
+        while self.is_running():
+            if time.monotonic() >= until:
+                return False
+            await asyncio.sleep(0.02)
+        return True
+
+    def kill(self) -> None:
+        """End the process without asking it."""
+        if self.is_running():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+
+
+def descendants(pid: int, *, generations: int) -> list[int]:
+    """Give the children of a process, and theirs, down to so many generations."""
+    found: list[int] = []
+    parents = [pid]
+    for _ in range(generations):
+        children: list[int] = []
+        for parent in parents:
+            with contextlib.suppress(OSError):
+                children += map(int, Path(f"/proc/{parent}/task/{parent}/children").read_text().split())
+        found += children
+        parents = children
+    return found
+
+
+def read_child_pid(fd: int) -> int:
+    """Read bubblewrap's --info-fd up to the pid of the sandbox's first process.
+
+    Raises:
+        ValueError: it ended without saying one.
+    """
+    said = b""
+    while b"}" not in said:
+        more = os.read(fd, 4096)
+        if not more:
+            break
+        said += more
+    return int(json.loads(said)["child-pid"])
+
+
+def last_lines(log: IO[bytes], *, characters: int = 2000) -> str:
+    """Give the end of a session's output on one line, safe for a log."""
+    with contextlib.suppress(OSError, ValueError):
+        size = log.seek(0, os.SEEK_END)
+        log.seek(max(0, size - characters))
+        return repr(log.read().decode(errors="replace").strip())[1:-1]
+    return ""
+
+
+def _started(pid: int) -> float | None:
+    try:
+        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if after_name[0] in "ZX" else float(after_name[19])
+
+
+def _boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()

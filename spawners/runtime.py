@@ -1,0 +1,50 @@
+"""What of a running session lies on the hub's disk: its socket and its generated files, outside its own reach."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+from pathlib import Path
+
+#: The kernel's limit for a socket's path, with the ":80" that the proxy adds.
+MAX_SOCKET_PATH = 107
+
+
+def session_key(user: str, server: str) -> str:
+    """Give a session's name on this machine: 80 bits over user and server, which cannot contain NUL."""
+    return hashlib.sha256(f"{user}\0{server}".encode()).hexdigest()[:20]
+
+
+def open_listener(path: Path) -> socket.socket:
+    """Listen on a socket file only the hub's user can connect to; the session inherits it open.
+
+    So the session never names a path the hub or the proxy would follow, and a connection that comes before the
+    session is ready waits instead of failing: nobody has to try again.
+    """
+    if len(os.fsencode(path)) + 3 > MAX_SOCKET_PATH:
+        raise ValueError(f"{path} is too long for a socket: choose a shorter SandboxSpawner.runtime_dir")
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(os.fspath(path))
+    path.chmod(0o600)
+    # the hub stores a server's address with a port, and the proxy takes "path:80" for the path
+    path.with_name(path.name + ":80").symlink_to(path.name)
+    listener.listen(256)
+    listener.set_inheritable(True)
+    return listener
+
+
+def write_identity_files(folder: Path, texts: dict[str, str]) -> None:
+    """Write the generated passwd, group and the like, readable by the session."""
+    folder.mkdir(mode=0o755)
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o644)
+
+
+def close_all(known: set[int], *fds: int) -> None:
+    """Close descriptors that are still open, and strike them off `known`."""
+    for fd in fds:
+        if fd in known:
+            os.close(fd)
+            known.discard(fd)

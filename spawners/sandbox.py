@@ -1,0 +1,345 @@
+"""SandboxSpawner: a session is a bubblewrap sandbox on the hub's own machine. No root, no daemon, no image needed.
+
+A hub that runs as root starts each session as the account's real uid; any other hub starts it as itself, and the
+account's uid is what the session sees inside. What was mounted is compared with what was granted before the first
+program of the session runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from jupyterhub.app import JupyterHub
+from jupyterhub.spawner import Spawner
+from traitlets import List, Unicode, default
+
+from daas_hub.errors import SessionFailed, StorageProblem
+from daas_hub.facility import Facility
+from daas_hub.launch import Plan
+from daas_hub.spawners.bubblewrap import API_DIR, Channels, identity_texts, sandbox_argv, target_of
+from daas_hub.spawners.hubdoor import SOCKET, open_door
+from daas_hub.spawners.limits import existing_group, make_group
+from daas_hub.spawners.processes import ProcessId, descendants, last_lines
+from daas_hub.spawners.runtime import close_all, open_listener, session_key, write_identity_files
+from daas_hub.spawners.session import ProposalSessionMixin
+from daas_hub.storage import Pinned, pin
+
+#: Seconds until bubblewrap must have built the sandbox (it takes some 20 ms).
+BUILD_TIMEOUT_S = 10.0
+#: Seconds a session may take to end by itself before it is ended.
+STOP_GRACE_S = 4.0
+
+
+class SandboxSpawner(ProposalSessionMixin, Spawner):
+    """Sessions in bubblewrap sandboxes on this machine."""
+
+    runtime_dir = Unicode(
+        config=True,
+        help="""
+        Absolute directory for sockets and generated files of running sessions; short, because a socket's path has at
+        most 107 bytes. Default: /run/daas-hub for root, else a directory of this user below $XDG_RUNTIME_DIR or /tmp.
+        Since 0.1.
+        """,
+    )
+    prefix = Unicode(
+        sys.prefix,
+        config=True,
+        help="""
+        Python environment the session's own programs come from, shown read-only in every session. Every account must be
+        able to read it. Default: the environment the hub runs in. Since 0.1.
+        """,
+    )
+    bwrap = Unicode("bwrap", config=True, help="The bubblewrap program (0.8 or newer). Since 0.1.")
+    read_only = List(
+        Unicode(),
+        config=True,
+        help="""
+        Further directories of this machine that every session may read, at their own path: an application tree outside
+        /usr. Example: ["/opt/tools"]. Default: none. Since 0.1.
+        """,
+    )
+
+    process = ProcessId(0, 0.0, "")
+
+    @default("runtime_dir")
+    def _runtime_dir_default(self) -> str:
+        if os.geteuid() == 0:
+            return "/run/daas-hub"
+        return str(Path(os.environ.get("XDG_RUNTIME_DIR") or f"/tmp/daas-{os.geteuid()}") / "daas-hub")
+
+    @default("poll_interval")
+    def _poll_interval_default(self) -> int:
+        return 5
+
+    # -- what the hub remembers over its own restart --------------------------------------------------------------
+
+    def get_state(self) -> dict[str, Any]:
+        """Give what finds the session again: its process, told apart from a later one with the same number."""
+        state: dict[str, Any] = super().get_state()
+        if self.process.pid:
+            state["process"] = self.process.as_state()
+        return state
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take `get_state` back."""
+        super().load_state(state)
+        self.process = ProcessId.from_state(state.get("process"))
+
+    def clear_state(self) -> None:
+        """Forget the session."""
+        super().clear_state()
+        self.process = ProcessId(0, 0.0, "")
+
+    # -- the life of a session -----------------------------------------------------------------------------------
+
+    @property
+    def key(self) -> str:
+        """Name of this session on this machine: of fixed length, and no two sessions share one."""
+        return session_key(self.user.name, self.name)
+
+    @property
+    def session_dir(self) -> Path:
+        """Where the session's socket and generated files are; the session itself cannot reach it."""
+        return Path(self.runtime_dir) / "sessions" / self.key
+
+    async def start_session(self, plan: Plan) -> str:
+        """Build the sandbox, compare it with the plan, then let it run."""
+        self._open_door()
+        self.tell("Opening your directories")
+        pinned = await pin(plan.mounts)
+        try:
+            self._prepare_session_dir(plan)
+            self.tell("Building your session's sandbox")
+            await self._run_sandbox(plan, pinned)
+        finally:
+            for one in pinned:
+                one.close()
+        self.tell(f"Starting {plan.application.title}")
+        return "http+unix://" + quote(str(self.session_dir / "http.sock"), safe="")
+
+    async def poll(self) -> int | None:
+        """Tell whether the session runs: None, or the code 0 for gone."""
+        self._open_door()
+        return None if self.process.is_running() else 0
+
+    async def stop(self, now: bool = False) -> None:
+        """End the session: ask it to end, then end whatever is left of it, to the last process."""
+        process = self.process
+        if process.is_running():
+            for pid in descendants(process.pid, generations=1):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGTERM)
+            await process.gone_within(0 if now else STOP_GRACE_S)
+        if process.is_running():
+            # the first process of a pid namespace: the kernel ends every other with it
+            process.kill()
+            await process.gone_within(STOP_GRACE_S)
+        await asyncio.to_thread(existing_group(self.key).remove)
+        await asyncio.to_thread(shutil.rmtree, self.session_dir, True)
+
+    def get_env(self) -> dict[str, str]:
+        """Give the session's whole environment; nothing of the hub's own is in it."""
+        env: dict[str, str] = super().get_env()
+        api = "http+unix://" + quote(f"{API_DIR}/{SOCKET}", safe="") + f"{self.hub.base_url}api"
+        env["JUPYTERHUB_API_URL"] = api
+        env["JUPYTERHUB_ACTIVITY_URL"] = f"{api}/users/{self.user.escaped_name}/activity"
+        env["JUPYTERHUB_SERVICE_URL"] = f"http://127.0.0.1:8888{env['JUPYTERHUB_SERVICE_PREFIX']}"
+        return {key: str(value) for key, value in env.items() if value is not None}
+
+    # -- steps -----------------------------------------------------------------------------------------------------
+
+    def _open_door(self) -> None:
+        hub = JupyterHub.instance()
+        if getattr(hub, "tornado_application", None) is not None:
+            open_door(Path(self.runtime_dir) / "api", hub.tornado_application, self.hub.base_url)
+
+    def _prepare_session_dir(self, plan: Plan) -> None:
+        shutil.rmtree(self.session_dir, ignore_errors=True)
+        self.session_dir.mkdir(mode=0o755, parents=True)
+        write_identity_files(self.session_dir / "identity", identity_texts(plan.account))
+
+    def _environment(self, plan: Plan, listen_fd: int) -> dict[str, str]:
+        env = self.get_env()
+        env |= {str(key): str(value) for key, value in Facility.of(self.config).environment.items()}
+        env |= plan.environment
+        env |= {
+            "PATH": f"{self.prefix}/bin:/usr/local/bin:/usr/bin:/bin",
+            "HOME": plan.home,
+            "USER": plan.account.name,
+            "LOGNAME": plan.account.name,
+            "SHELL": "/bin/bash",
+            "LANG": "C.UTF-8",
+            "TMPDIR": "/tmp",
+            "XDG_RUNTIME_DIR": "/run/session",
+            "DAAS_SESSION": self.session_document(plan),
+            "DAAS_LISTEN_FD": str(listen_fd),
+        }
+        return env
+
+    async def _run_sandbox(self, plan: Plan, pinned: tuple[Pinned, ...]) -> None:
+        """Start bubblewrap, wait until the sandbox stands, check it, and let its program run."""
+        as_root = os.geteuid() == 0
+        listener = open_listener(self.session_dir / "http.sock")
+        info_read, info_write = os.pipe()
+        start_read, start_write = os.pipe()
+        ns_read, ns_write = os.pipe()
+        log = tempfile.TemporaryFile()
+        open_fds = {info_read, info_write, start_read, start_write, ns_read, ns_write}
+        try:
+            argv = sandbox_argv(
+                plan,
+                Channels(info_write, start_read, ns_read if as_root else None),
+                program=self.session_program(plan),
+                identity_files=self.session_dir / "identity",
+                api_dir=Path(self.runtime_dir) / "api",
+                prefix=Path(self.prefix),
+                read_only=[Path(path) for path in self.read_only],
+                bwrap=self.bwrap,
+            )
+            account = plan.account
+            who: dict[str, Any] = (
+                {"user": account.uid, "group": account.gid, "extra_groups": list(account.groups)} if as_root else {}
+            )
+            try:
+                bubblewrap = await asyncio.create_subprocess_exec(
+                    *argv,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    env=self._environment(plan, listener.fileno()),
+                    pass_fds=(listener.fileno(), info_write, start_read, ns_read),
+                    start_new_session=True,
+                    cwd="/",
+                    umask=0o007,
+                    **who,
+                )
+            except OSError as error:
+                raise SessionFailed(
+                    "The sandbox program cannot be started.", remedy="Please tell the administrators."
+                ) from error
+            close_all(open_fds, info_write, start_read, ns_read)
+            try:
+                init = await self._sandbox_init(info_read, bubblewrap)
+                if as_root:
+                    await self._map_ids(init, plan, ns_write)
+                self._limit(plan, bubblewrap.pid, init)
+                await self._require_granted(init, plan, pinned, bubblewrap)
+            except BaseException:
+                with contextlib.suppress(ProcessLookupError):
+                    bubblewrap.kill()
+                self.log.error("%s: bubblewrap said: %s", self._log_name, last_lines(log))
+                raise
+            self.process = ProcessId.of(init)
+            os.write(start_write, b"1")
+            self._watch(bubblewrap, log)
+        finally:
+            close_all(open_fds, *tuple(open_fds))
+            listener.close()
+
+    async def _sandbox_init(self, info_fd: int, bubblewrap: asyncio.subprocess.Process) -> int:
+        """Give the pid (as the hub sees it) of the sandbox's first process."""
+        from daas_hub.spawners.processes import read_child_pid
+
+        try:
+            return await asyncio.wait_for(asyncio.to_thread(read_child_pid, info_fd), BUILD_TIMEOUT_S)
+        except (TimeoutError, ValueError) as error:
+            raise SessionFailed(
+                "The session's sandbox could not be built.",
+                remedy="Please tell the administrators; the hub's log says more.",
+            ) from error
+
+    async def _map_ids(self, init: int, plan: Plan, ns_write: int) -> None:
+        """Let the account's ids, and no others, exist inside; and no user namespace below this one."""
+        account = plan.account
+        groups = dict.fromkeys([account.gid, *account.groups])
+        Path(f"/proc/{init}/uid_map").write_text(f"{account.uid} {account.uid} 1\n")
+        Path(f"/proc/{init}/gid_map").write_text("".join(f"{gid} {gid} 1\n" for gid in groups))
+        forbid = await asyncio.create_subprocess_exec(
+            "nsenter", "--user", "--preserve-credentials", "--target", str(init),
+            "sh", "-c", "echo 0 > /proc/sys/user/max_user_namespaces",
+            stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+        )  # fmt: skip
+        if await forbid.wait() != 0:
+            raise SessionFailed("The session's sandbox could not be closed.", remedy="Please tell the administrators.")
+        os.write(ns_write, b"1")
+
+    def _limit(self, plan: Plan, *pids: int) -> None:
+        group = make_group(self.key, plan.size)
+        if group is None:
+            self.log.warning(
+                "%s: runs without memory, processor and process limits: this hub may not make control groups",
+                self._log_name,
+            )
+            return
+        for pid in pids:
+            group.add(pid)
+
+    async def _require_granted(
+        self, init: int, plan: Plan, pinned: tuple[Pinned, ...], bubblewrap: asyncio.subprocess.Process
+    ) -> None:
+        """Compare every mount of the sandbox with the directory that was opened and granted, before anything runs."""
+        until = time.monotonic() + BUILD_TIMEOUT_S
+        while True:
+            wrong = _first_wrong(init, plan, pinned)
+            if wrong is None:
+                return
+            if bubblewrap.returncode is not None:
+                raise SessionFailed(
+                    "The session's sandbox could not be built.",
+                    remedy="A file named 'data' or 'processed' in your home can be the cause; otherwise tell the "
+                    "administrators.",
+                )
+            if time.monotonic() > until:
+                raise StorageProblem(
+                    f"The directory {wrong!r} changed while your session was being built.",
+                    remedy="Nothing was shown to anybody. Please launch again.",
+                )
+            await asyncio.sleep(0.002)
+
+    def _watch(self, bubblewrap: asyncio.subprocess.Process, log: Any) -> None:
+        """Tell the hub at once when the session ends by itself, and keep its last words for the log."""
+
+        async def watch() -> None:
+            await bubblewrap.wait()
+            words = last_lines(log)
+            log.close()
+            if words:
+                self.log.info("%s ended; its last words: %s", self._log_name, words)
+            if self.process.pid and not self._stop_pending:
+                await self.poll_and_notify()
+
+        self._watcher = asyncio.ensure_future(watch())
+
+
+def _first_wrong(init: int, plan: Plan, pinned: tuple[Pinned, ...]) -> str | None:
+    """Give the target of the first mount that is not (yet) what was granted; None when all are."""
+    try:
+        mountinfo = Path(f"/proc/{init}/mountinfo").read_text()
+    except OSError:
+        return "."
+    options = {}
+    for line in mountinfo.splitlines():
+        fields = line.split()
+        options[fields[4]] = fields[5].split(",")
+    for one in pinned:
+        target = target_of(plan, one.mount.target)
+        try:
+            status = os.stat(f"/proc/{init}/root{target}", follow_symlinks=False)
+        except OSError:
+            return one.mount.target
+        as_granted = "rw" if one.mount.writable else "ro"
+        if (status.st_dev, status.st_ino) != one.identity or as_granted not in options.get(target, ()):
+            return one.mount.target
+    return None
+
+

@@ -1,0 +1,154 @@
+"""What all our spawners share: authorise again at every start, tell each step in words, fail with a reason.
+
+A backend fills in three methods (`start_session`, `poll_session`, `stop_session`); that is all it owes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING, Any
+
+from jupyterhub.spawner import SpawnException
+from traitlets import Any as AnyTrait
+from traitlets import HasTraits, default
+
+from daas_hub.catalogue import Kind
+from daas_hub.errors import DaasError, SessionFailed
+from daas_hub.facility import Facility
+from daas_hub.identity import Identity
+from daas_hub.launch import LaunchRequest, Plan
+
+
+if TYPE_CHECKING:
+    from jupyterhub.spawner import Spawner as _Base
+else:
+    # jupyterhub refuses a Spawner class without poll and stop, which are the backend's
+    _Base = HasTraits
+
+
+class ProposalSessionMixin(_Base):
+    """First base of the spawners of this project; the second is a Spawner class."""
+
+    #: The plan of the start that is going on; decided by `authorise_start`, used up by `start`.
+    plan: Plan | None = AnyTrait(None, allow_none=True)  # type: ignore[assignment]
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._steps: list[str] = []
+        self._stepped = asyncio.Event()
+
+    # -- what a backend owes ------------------------------------------------------------------------------------
+
+    async def start_session(self, plan: Plan) -> str:
+        """Start the session and give the URL where it answers. A failure is a `DaasError` worded for the user."""
+        raise NotImplementedError
+
+    # -- the walk of a start ------------------------------------------------------------------------------------
+
+    @default("apply_user_options")
+    def _apply_user_options_default(self) -> Any:
+        return type(self).authorise_start
+
+    async def authorise_start(self, options: Any) -> None:
+        """Decide the plan of this start: parse the options, ask the facility again, refuse with a sentence.
+
+        The hub calls this before every `start`: for the portal's form, for JSON posted to its API, and for the
+        options an earlier start has stored.
+        """
+        self.plan = None
+        self.clear_steps()
+        self.tell("Asking the facility for your account and your proposals")
+        try:
+            request = LaunchRequest.from_json(options)
+            identity = await self._identity()
+            self.plan = await Facility.of(self.config).authorise(identity, request)
+        except DaasError as refusal:
+            # a refused request is not kept: the next start must not find it among the stored options
+            self.user_options = {}
+            if self.orm_spawner is not None:
+                self.orm_spawner.user_options = {}
+            raise self._as_spawn_exception(refusal, 403 if refusal.for_user else 500) from refusal
+
+    async def start(self) -> str:
+        """Start what was authorised for this start, and only that."""
+        plan, self.plan = self.plan, None
+        if plan is None:
+            raise SpawnException("This launch was not authorised.", reason="refused", status_code=403)
+        try:
+            return await self.start_session(plan)
+        except DaasError as problem:
+            for note in getattr(problem, "__notes__", []):
+                self.log.error("%s: %s (%s)", self._log_name, problem.message, note)
+            raise self._as_spawn_exception(problem, 500) from problem
+
+    async def _identity(self) -> Identity:
+        state = await self.user.get_auth_state()
+        identity = Identity.from_state((state or {}).get("identity"))
+        if identity is None:
+            raise SessionFailed("Your login is no longer known.", remedy="Please sign out and in again.")
+        return identity
+
+    @staticmethod
+    def _as_spawn_exception(problem: DaasError, status: int) -> SpawnException:
+        text = str(problem) if problem.for_user else "The portal is not set up for this. Please tell the administrators."
+        exception = SpawnException(text, reason=problem.reason, log_message=str(problem), status_code=status)
+        exception.jupyterhub_message = text
+        return exception
+
+    # -- words for the pending page -----------------------------------------------------------------------------
+
+    def clear_steps(self) -> None:
+        """Forget the steps of an earlier start."""
+        self._steps = []
+
+    def tell(self, step: str) -> None:
+        """Tell whoever watches this start what happens now. The text is shown as it is: no paths, no names of hosts."""
+        self._steps.append(step)
+        self._stepped.set()
+        self._stepped = asyncio.Event()
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The steps of the current start so far."""
+        return tuple(self._steps)
+
+    async def progress(self) -> AsyncGenerator[dict[str, Any], None]:
+        """Give each step once, for every watcher from the first on."""
+        seen = 0
+        while True:
+            news = self._stepped
+            for step in self._steps[seen:]:
+                seen += 1
+                yield {"progress": min(90, 15 * seen), "message": step}
+            await news.wait()
+
+    # -- what the session is told ---------------------------------------------------------------------------------
+
+    def session_document(self, plan: Plan) -> str:
+        """Give what `daas-session` and the notebook server need to know of the plan (nothing secret)."""
+        applications = [
+            {
+                "name": one.name,
+                "title": one.title,
+                "command": list(one.command),
+                "environment": dict(one.environment),
+                "maximised": one.maximised,
+            }
+            for one in plan.desktops
+        ]
+        return json.dumps(
+            {
+                "title": plan.title,
+                "application": plan.application.name,
+                "applications": applications,
+                "start_page": plan.application.start_page,
+                "hub_home": f"{self.hub.base_url}home",
+            }
+        )
+
+    @staticmethod
+    def session_program(plan: Plan) -> str:
+        """Give the program a session of this kind runs."""
+        return "daas-lab" if plan.application.kind is Kind.NOTEBOOK else "daas-session"

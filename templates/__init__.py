@@ -1,0 +1,1 @@
+"""Door 3: the pages, and the scripts, styles and drawings they use."""

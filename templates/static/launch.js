@@ -1,0 +1,72 @@
+// The page of a session that is starting: shows each step as the hub reports it, opens the session when it is
+// ready, and says why when it failed. Without this file the page reloads itself (see session.html).
+
+const page = document.getElementById("launch");
+const steps = document.getElementById("launch-steps");
+const bar = document.getElementById("launch-bar");
+
+// The hub tells the whole story again when the connection was lost in between: a step is listed once.
+const told = new Set([...steps.children].map((step) => step.textContent.trim()));
+
+function wordsOf(event) {
+  if (event.message) return event.message.trim();
+  if (!event.html_message) return "";
+  // Messages of a spawner may come as HTML: only their text is shown.
+  return new DOMParser().parseFromString(event.html_message, "text/html").body.textContent.trim();
+}
+
+function addStep(words) {
+  if (!words || told.has(words)) return;
+  told.add(words);
+  const step = document.createElement("li");
+  step.textContent = words;
+  steps.append(step);
+}
+
+function openSession(url) {
+  // replace(): "back" leads to the portal, not to this page, which would send the reader forward again.
+  location.replace(url || page.dataset.sessionUrl);
+}
+
+function showFailure(words) {
+  page.dataset.state = "failed";
+  const title = document.getElementById("launch-title");
+  title.textContent = title.dataset.failedWords;
+  document.title = title.textContent;
+  document.getElementById("launch-failed-text").textContent = words || "The portal did not say why.";
+  document.getElementById("launch-failed").hidden = false;
+  document.getElementById("launch-again").hidden = false;
+  document.getElementById("launch-hint")?.remove();
+  document.getElementById("launch-stop")?.remove();
+  bar?.remove();
+}
+
+function follow(url) {
+  const events = new EventSource(url);
+  events.onmessage = (message) => {
+    const event = JSON.parse(message.data);
+    if (bar && Number.isFinite(event.progress)) bar.value = event.progress;
+    if (event.ready) {
+      events.close();
+      if (bar) bar.value = 100;
+      openSession(page.dataset.sessionUrl || event.url);
+    } else if (event.failed) {
+      events.close();
+      showFailure(wordsOf(event));
+    } else {
+      addStep(wordsOf(event));
+    }
+  };
+  events.onerror = () => {
+    // Refused for good: the start ended one way or the other between this page and its stream.
+    if (events.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 2000);
+  };
+}
+
+if ("ready" in page.dataset) {
+  openSession();
+} else if (page.dataset.state === "starting" && page.dataset.progressUrl) {
+  follow(page.dataset.progressUrl);
+} else if (page.dataset.state === "stopping") {
+  setTimeout(() => location.reload(), 2000);
+}

@@ -1,0 +1,150 @@
+// Makes the portal's pages live: session cards that change by themselves, buttons that cannot be pressed twice,
+// times in the reader's own time zone. Every page works without this file.
+
+const announcer = document.getElementById("announcer");
+
+function announce(words) {
+  if (announcer && words) announcer.textContent = words;
+}
+
+// --- times -------------------------------------------------------------------------------------------------------
+
+const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+const whole = new Intl.DateTimeFormat("en-GB", { dateStyle: "full", timeStyle: "short" });
+
+// The server words a time in its own zone. A moment ("since 10:32") is worded again for the reader;
+// other times keep the server's words and only get the full local time as a hint.
+function localTimes(root) {
+  for (const time of root.querySelectorAll("time[datetime]")) {
+    const moment = new Date(time.dateTime);
+    // A date without a time of day is no moment: it would move to the neighbouring day in some zones.
+    if (!time.dateTime.includes("T") || Number.isNaN(moment.getTime())) continue;
+    time.title = whole.format(moment);
+    if ("moment" in time.dataset) {
+      const today = moment.toDateString() === new Date().toDateString();
+      time.textContent = (today ? clock : day).format(moment);
+    }
+  }
+}
+
+// --- forms: one press, one request ---------------------------------------------------------------------------------
+
+document.addEventListener("submit", (event) => {
+  const words = event.target.dataset.once;
+  const button = event.submitter ?? event.target.querySelector("button");
+  if (!words || !button) return;
+  // After the browser has collected the form; a disabled button also tells that the press was seen.
+  setTimeout(() => {
+    button.dataset.words = button.innerHTML;
+    button.textContent = words;
+    button.disabled = true;
+    announce(words);
+  });
+});
+
+// The browser's "back" may bring back the page as it was left, with its buttons disabled.
+addEventListener("pageshow", (event) => {
+  if (!event.persisted) return;
+  for (const button of document.querySelectorAll("button[data-words]")) {
+    button.innerHTML = button.dataset.words;
+    button.disabled = false;
+    delete button.dataset.words;
+  }
+});
+
+// --- the account menu ------------------------------------------------------------------------------------------------
+
+const menu = document.querySelector("details.person");
+
+document.addEventListener("click", (event) => {
+  if (menu?.open && !menu.contains(event.target)) menu.open = false;
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || !menu?.open) return;
+  menu.open = false;
+  menu.querySelector("summary").focus();
+});
+
+// --- live session cards ------------------------------------------------------------------------------------------------
+
+function wordsOf(list) {
+  return new Map([...list.querySelectorAll(".session")].map((card) => [card.id, card.dataset.words]));
+}
+
+// What a listener should hear about an update: new and changed cards, and how many went away.
+function changes(before, after) {
+  const said = [...after].filter(([id, words]) => before.get(id) !== words).map(([, words]) => words);
+  if ([...before.keys()].some((id) => !after.has(id))) said.push("A session was removed from the list");
+  return said.join(". ");
+}
+
+function showSessions(list, html) {
+  const incoming = document.createElement("template");
+  incoming.innerHTML = html;
+  const only = list.dataset.onlyProposal;
+  if (only !== undefined) {
+    // The stream carries all sessions of the person; a proposal's page shows its own.
+    for (const card of incoming.content.querySelectorAll(".session")) {
+      if (card.dataset.proposal !== only) card.closest("li").remove();
+    }
+    const any = incoming.content.querySelector(".session") !== null;
+    list.closest("section").classList.toggle("bare", !any);
+  }
+  localTimes(incoming.content);
+  if (incoming.content.isEqualNode(asFragment(list))) return;
+
+  const before = wordsOf(list);
+  const focused = list.contains(document.activeElement) ? document.activeElement : null;
+  const focusedCard = focused?.closest(".session")?.id;
+  list.replaceChildren(incoming.content);
+  if (focused) {
+    // Open or Stop may be gone with the new state: then its card keeps the place, else the list.
+    const target =
+      document.getElementById(focused.id) ??
+      document.getElementById(focusedCard)?.querySelector("a, button") ??
+      list;
+    if (target === list) list.tabIndex = -1;
+    target.focus({ preventScroll: true });
+  }
+  announce(changes(before, wordsOf(list)));
+}
+
+function asFragment(list) {
+  const fragment = document.createDocumentFragment();
+  fragment.append(...[...list.childNodes].map((node) => node.cloneNode(true)));
+  return fragment;
+}
+
+function follow(list) {
+  const stale = document.createElement("p");
+  stale.className = "stale";
+  stale.hidden = true;
+  stale.textContent = "This list is not being updated just now.";
+  list.after(stale);
+
+  let pause = 2000;
+  function open() {
+    const events = new EventSource(list.dataset.events);
+    events.onopen = () => {
+      stale.hidden = true;
+      pause = 2000;
+    };
+    events.onmessage = (event) => showSessions(list, JSON.parse(event.data).html);
+    events.onerror = () => {
+      stale.hidden = false;
+      if (events.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
+      setTimeout(open, pause);
+      pause = Math.min(pause * 2, 60000);
+    };
+    // A page kept in the browser's history must not hold a connection.
+    addEventListener("pagehide", () => events.close(), { once: true });
+  }
+  open();
+  addEventListener("pageshow", (event) => event.persisted && open());
+}
+
+localTimes(document);
+const sessions = document.getElementById("sessions");
+if (sessions?.dataset.events) follow(sessions);
