@@ -1,4 +1,4 @@
-"""One launch as a user sees it: a cold browser context, a click, the first frame, the application's window, the stop."""
+"""One launch as a user sees it: a cold browser context, a click, the first frame, the application's window, a stop."""
 
 from __future__ import annotations
 
@@ -18,7 +18,15 @@ from .processes import Process, descendants, end_all, find_xvnc, read_process
 from .windows import has_window
 
 HERE = Path(__file__).resolve().parent
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 SCREEN_WIDTH, SCREEN_HEIGHT = 1680, 1050
 BROWSER_NAMES = ("chromium", "node", "chrome_crashpad")
 LAUNCH_TIMEOUT_S = 120

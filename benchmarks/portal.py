@@ -18,9 +18,7 @@ class Portal(Service):
 
     name = "ours"
 
-    def __init__(
-        self, state: Path, application: str, *, user: str = "anna", proposal: str | None = None
-    ) -> None:
+    def __init__(self, state: Path, application: str, *, user: str = "anna", proposal: str | None = None) -> None:
         """Keep everything below ``state``; launches start ``application`` on ``proposal`` (the first one listed)."""
         super().__init__(state)
         self.application = application

@@ -79,7 +79,7 @@ class RfbClient:
         (count,) = struct.unpack(">xH", self.stream.read(3))
         pixels, has_light = 0, False
         for _ in range(count):
-            x, y, width, height, encoding = struct.unpack(">HHHHi", self.stream.read(12))
+            _x, y, width, height, encoding = struct.unpack(">HHHHi", self.stream.read(12))
             if encoding == LAST_RECT:
                 break
             if encoding == RAW:

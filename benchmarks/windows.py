@@ -14,13 +14,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 WM_NAME, ANY_TYPE = 39, 0
+COOKIE = b"MIT-MAGIC-COOKIE-1"
 
 
 class XServer:
-    """One connection to an X server, little-endian, without authorisation data."""
+    """One connection to an X server, little-endian."""
 
-    def __init__(self, path: Path, uid: int) -> None:
-        """Connect to the socket ``path`` as the user ``uid``."""
+    def __init__(self, path: Path, uid: int, cookie: bytes = b"") -> None:
+        """Connect to the socket ``path`` as the user ``uid``, showing ``cookie`` when there is one."""
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.settimeout(5)
         folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
@@ -29,7 +30,7 @@ class XServer:
                 self._socket.connect(f"/proc/self/fd/{folder}/{path.name}")
         finally:
             os.close(folder)
-        self._root = self._set_up()
+        self._root = self._set_up(cookie)
         self._client_list = self._intern("_NET_CLIENT_LIST")
         self._net_name = self._intern("_NET_WM_NAME")
 
@@ -47,9 +48,11 @@ class XServer:
         raw = self._property(window, self._net_name) or self._property(window, WM_NAME)
         return raw.decode(errors="replace")
 
-    def _set_up(self) -> int:
+    def _set_up(self, cookie: bytes) -> int:
         """Open the session; return the root window of the first screen."""
-        self._socket.sendall(struct.pack("<BxHHHHxx", ord("l"), 11, 0, 0, 0))
+        name = COOKIE if cookie else b""
+        head = struct.pack("<BxHHHHxx", ord("l"), 11, 0, len(name), len(cookie))
+        self._socket.sendall(head + _padded(name) + _padded(cookie))
         status, length = struct.unpack("<BxxxxxH", self._read(8))
         body = self._read(length * 4)
         if status != 1:
@@ -60,7 +63,7 @@ class XServer:
 
     def _intern(self, name: str) -> int:
         raw = name.encode()
-        padded = raw + bytes(-len(raw) % 4)
+        padded = _padded(raw)
         self._socket.sendall(struct.pack("<BBHHxx", 16, 0, 2 + len(padded) // 4, len(raw)) + padded)
         return int(struct.unpack_from("<I", self._reply(), 8)[0])
 
@@ -105,18 +108,43 @@ def _effective_user(uid: int) -> Iterator[None]:
 def has_window(xvnc: int, title: str) -> bool:
     """Whether the Xvnc of process ``xvnc`` shows a managed window with ``title`` in its name; false while it starts."""
     try:
-        server = XServer(_socket_of(xvnc), Path(f"/proc/{xvnc}").stat().st_uid)
-    except (OSError, StopIteration):
-        return False
-    try:
-        return any(title in name for name in server.titles())
+        return any(title in name for name in window_titles(xvnc))
     except OSError:
         return False
+
+
+def window_titles(xvnc: int) -> list[str]:
+    """The titles of the managed windows on the Xvnc of process ``xvnc``."""
+    words = Path(f"/proc/{xvnc}/cmdline").read_text().split("\0")
+    number = next((word[1:].split(".")[0] for word in words if word.startswith(":")), None)
+    if number is None:
+        raise ConnectionError(f"no display is named on the command line of {xvnc}")
+    root = Path(f"/proc/{xvnc}/root")
+    cookie = b""
+    if "-auth" in words:
+        cookie = _cookie(root / words[words.index("-auth") + 1].lstrip("/"), number)
+    server = XServer(root / "tmp" / ".X11-unix" / f"X{number}", root.parent.stat().st_uid, cookie)
+    try:
+        return server.titles()
     finally:
         server.close()
 
 
-def _socket_of(xvnc: int) -> Path:
-    words = Path(f"/proc/{xvnc}/cmdline").read_text().split("\0")
-    display = next(word for word in words if word.startswith(":"))
-    return Path(f"/proc/{xvnc}/root/tmp/.X11-unix/X{display[1:].split('.')[0]}")
+def _cookie(path: Path, number: str) -> bytes:
+    """The last cookie for display ``number`` in an Xauthority file; empty when there is none."""
+    data, found = path.read_bytes(), b""
+    place = 0
+    while place < len(data):
+        place += 2
+        fields = []
+        for _ in ("address", "number", "name", "value"):
+            (size,) = struct.unpack_from(">H", data, place)
+            fields.append(data[place + 2 : place + 2 + size])
+            place += 2 + size
+        if fields[1] == number.encode() and fields[2] == COOKIE:
+            found = fields[3]
+    return found
+
+
+def _padded(data: bytes) -> bytes:
+    return data + bytes(-len(data) % 4)

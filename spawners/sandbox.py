@@ -26,6 +26,7 @@ from traitlets import List, Unicode, default
 from daas_hub.errors import SessionFailed, StorageProblem
 from daas_hub.facility import Facility
 from daas_hub.launch import Plan
+from daas_hub.spawners import forbid_namespaces
 from daas_hub.spawners.bubblewrap import API_DIR, Channels, identity_texts, sandbox_argv, target_of
 from daas_hub.spawners.hubdoor import SOCKET, open_door
 from daas_hub.spawners.limits import existing_group, make_group
@@ -265,13 +266,12 @@ class SandboxSpawner(ProposalSessionMixin, Spawner):
         Path(f"/proc/{init}/uid_map").write_text(f"{account.uid} {account.uid} 1\n")
         Path(f"/proc/{init}/gid_map").write_text("".join(f"{gid} {gid} 1\n" for gid in groups))
         forbid = await asyncio.create_subprocess_exec(
-            "nsenter", "--user", "--preserve-credentials", "--target", str(init),
-            "sh", "-c", "echo 0 > /proc/sys/user/max_user_namespaces",
-            stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+            sys.executable, "-I", "-S", forbid_namespaces.__file__, str(init),
+            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
+        os.write(ns_write, b"1")
         if await forbid.wait() != 0:
             raise SessionFailed("The session's sandbox could not be closed.", remedy="Please tell the administrators.")
-        os.write(ns_write, b"1")
 
     def _limit(self, plan: Plan, *pids: int) -> None:
         group = make_group(self.key, plan.size)

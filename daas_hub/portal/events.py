@@ -74,5 +74,4 @@ class SessionEventsHandler(SessionCards):
             waited += LOOK_EVERY_S
 
     def _signature(self) -> Any:
-        user = self.current_user
-        return tuple((spawner.name, session_state(spawner)) for spawner in user.all_spawners(include_default=False))
+        return tuple((spawner.name, session_state(spawner)) for spawner in self.own_spawners())

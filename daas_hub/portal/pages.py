@@ -23,7 +23,7 @@ class SessionCards(Page):
         """Give this user's sessions, the newest first; only those of one proposal, if it is named."""
         user = self.current_user
         spawners = sorted(
-            user.all_spawners(include_default=False),
+            self.own_spawners(),
             key=lambda spawner: (spawner.orm_spawner.started is not None, str(spawner.orm_spawner.started)),
             reverse=True,
         )
@@ -32,6 +32,11 @@ class SessionCards(Page):
             for spawner in spawners
         ]
         return [card for card in cards if proposal_id is None or card["proposal_id"] == proposal_id]
+
+    def own_spawners(self) -> list[Any]:
+        """Give this user's sessions as the hub knows them, running or not."""
+        user = self.current_user
+        return [user.spawners[name] for name in user.orm_spawners if name]
 
     async def known_proposals(self, account: Account) -> tuple[tuple[Proposal, ...], str]:
         """Give the proposals, and the sentence that says why they are missing if the source is down."""

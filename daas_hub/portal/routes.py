@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from daas_hub.facility import Facility
 from daas_hub.portal.assets import AssetHandler, IconHandler, LogoHandler
 from daas_hub.portal.events import SessionEventsHandler
 from daas_hub.portal.pages import HomeHandler, LoginPageHandler, ProposalHandler
@@ -11,7 +12,11 @@ from daas_hub.portal.sessions import LaunchHandler, NothingStartsHandler, Sessio
 
 
 def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
-    """Give the handlers, for `Authenticator.get_handlers`: they come before the hub's own."""
+    """Give the handlers, for `Authenticator.get_handlers`: they come before the hub's own.
+
+    The facility is built here, when the hub starts, so that a mistake in its configuration is told then.
+    """
+    Facility.of(app.config)
     return [
         (r"/home", HomeHandler),
         (r"/login", LoginPageHandler),

@@ -53,12 +53,14 @@ class LaunchHandler(SessionCards):
     async def _launch(self, name: str, request: LaunchRequest) -> None:
         """Start it, unless this very launch is under way: a second press of the same button finds the first."""
         user = self.current_user
-        if name in user.spawners and (user.spawners[name].active or user.spawners[name].pending):
+        if name in user.orm_spawners and (user.spawners[name].active or user.spawners[name].pending):
             return
         if sum(spawner.active for spawner in user.spawners.values()) >= MOST_SESSIONS:
             raise Refused(f"You have {MOST_SESSIONS} sessions already.", remedy="Stop one, then launch again.")
         application = self.facility.applications.applications.get(request.application)
         title = application.title if application else ""
+        # the hub wants the record of a named server to exist before it starts it
+        user.get_or_create_spawner(name, title, replace_failed=True)
         spawning = asyncio.ensure_future(self.spawn_single_user(user, name, title, options=request.as_json()))
         spawning.add_done_callback(_retrieve)
         await asyncio.wait([spawning], timeout=REFUSED_WITHIN_S)
@@ -124,15 +126,16 @@ class SessionHandler(SessionCards):
     async def get(self, name: str) -> None:
         """Show it; a session that runs is opened."""
         user = self.current_user
-        if name not in user.orm_spawners and name not in user.spawners:
+        if name not in user.orm_spawners:
             raise web.HTTPError(404, "You have no such session.")
         spawner = user.spawners[name]
+        account = await self.account()
+        proposals, _ = await self.known_proposals(account)
+        # only now: it may have become something else meanwhile
         state = session_state(spawner)
         if state == "running":
             self.redirect(f"{user.url}{name}/")
             return
-        account = await self.account()
-        proposals, _ = await self.known_proposals(account)
         card = next(card for card in self.cards(proposals) if card["name"] == name)
         query = urlencode({"_xsrf": self.xsrf_token.decode("ascii")})
         await self.show(
@@ -169,7 +172,7 @@ class StopHandler(SessionCards):
     async def post(self, name: str) -> None:
         """Stop it, forget it, and go home."""
         user = self.current_user
-        if name in user.spawners:
+        if name in user.orm_spawners:
             spawner = user.spawners[name]
             if spawner.pending == "spawn" and spawner._spawn_future is not None:
                 spawner._spawn_future.cancel()
@@ -188,7 +191,7 @@ class NothingStartsHandler(SessionCards):
     async def get(self, name: str = "") -> None:
         """Lead to the session's page or the home page."""
         user = self.current_user
-        known = bool(name) and name in user.spawners
+        known = bool(name) and name in user.orm_spawners
         self.redirect(f"{self.hub_url}sessions/{name}" if known else f"{self.hub_url}home")
 
     @web.authenticated
@@ -200,14 +203,14 @@ class NothingStartsHandler(SessionCards):
 async def _forget(handler: SessionCards, name: str) -> None:
     """Remove the hub's record of a session that is over (a stop that still goes on keeps it, and is shown)."""
     user = handler.current_user
-    spawner = user.spawners.get(name) if name in user.spawners else None
-    if spawner is not None and (spawner.active or spawner.pending):
+    if name not in user.orm_spawners:
         return
-    orm_spawner = user.orm_spawners.get(name)
+    spawner = user.spawners[name]
+    if spawner.active or spawner.pending:
+        return
     user.spawners.pop(name, None)
-    if orm_spawner is not None:
-        handler.db.delete(orm_spawner)
-        handler.db.commit()
+    handler.db.delete(user.orm_spawners[name])
+    handler.db.commit()
 
 
 def _proposal_of(

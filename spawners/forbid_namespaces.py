@@ -1,0 +1,25 @@
+"""Run by SandboxSpawner as its own process: `python -IS forbid_namespaces.py PID` forbids user namespaces below PID's.
+
+It must be a process that joins the namespace and then writes without another exec: an exec would drop the capability
+the write needs, because root does not exist in there.
+"""
+
+import ctypes
+import os
+import sys
+
+_CLONE_NEWUSER = 0x10000000
+
+
+def main(pid: int) -> None:
+    """Join the user namespace of `pid` and set its limit of namespaces to none."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    namespace = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY)
+    if libc.setns(namespace, _CLONE_NEWUSER) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
+    with open("/proc/sys/user/max_user_namespaces", "w") as limit:
+        limit.write("0")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
