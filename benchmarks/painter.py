@@ -53,7 +53,7 @@ def tile_pixels():
     return bytes(pixels)
 
 
-NOISE = 24
+NOISE = 16
 
 
 class Painter:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import jupyterhub
 from jupyterhub.app import JupyterHub
 from jupyterhub.spawner import Spawner
 from traitlets import List, Unicode, default
@@ -30,7 +31,7 @@ from daas_hub.spawners import forbid_namespaces
 from daas_hub.spawners.bubblewrap import API_DIR, Channels, identity_texts, sandbox_argv, target_of
 from daas_hub.spawners.hubdoor import SOCKET, open_door
 from daas_hub.spawners.limits import existing_group, make_group
-from daas_hub.spawners.processes import ProcessId, descendants, last_lines
+from daas_hub.spawners.processes import ProcessId, descendants, last_lines, read_child_pid
 from daas_hub.spawners.runtime import close_all, open_listener, session_key, write_identity_files
 from daas_hub.spawners.session import ProposalSessionMixin
 from daas_hub.storage import Pinned, pin
@@ -184,6 +185,7 @@ class SandboxSpawner(ProposalSessionMixin, Spawner):
             "XDG_RUNTIME_DIR": "/run/session",
             "DAAS_SESSION": self.session_document(plan),
             "DAAS_LISTEN_FD": str(listen_fd),
+            "DAAS_HUB_VERSION": jupyterhub.__version__,
         }
         return env
 
@@ -229,15 +231,18 @@ class SandboxSpawner(ProposalSessionMixin, Spawner):
                     "The sandbox program cannot be started.", remedy="Please tell the administrators."
                 ) from error
             close_all(open_fds, info_write, start_read, ns_read)
+            init = 0
             try:
-                init = await self._sandbox_init(info_read, bubblewrap)
+                init = await self._sandbox_init(info_read)
                 if as_root:
                     await self._map_ids(init, plan, ns_write)
                 self._limit(plan, bubblewrap.pid, init)
                 await self._require_granted(init, plan, pinned, bubblewrap)
             except BaseException:
-                with contextlib.suppress(ProcessLookupError):
-                    bubblewrap.kill()
+                # both: the first process inside waits for our word, and would wait for ever
+                for pid in {bubblewrap.pid, init} - {0}:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
                 self.log.error("%s: bubblewrap said: %s", self._log_name, last_lines(log))
                 raise
             self.process = ProcessId.of(init)
@@ -247,10 +252,8 @@ class SandboxSpawner(ProposalSessionMixin, Spawner):
             close_all(open_fds, *tuple(open_fds))
             listener.close()
 
-    async def _sandbox_init(self, info_fd: int, bubblewrap: asyncio.subprocess.Process) -> int:
+    async def _sandbox_init(self, info_fd: int) -> int:
         """Give the pid (as the hub sees it) of the sandbox's first process."""
-        from daas_hub.spawners.processes import read_child_pid
-
         try:
             return await asyncio.wait_for(asyncio.to_thread(read_child_pid, info_fd), BUILD_TIMEOUT_S)
         except (TimeoutError, ValueError) as error:

@@ -8,14 +8,19 @@ from typing import Any
 
 from jupyter_server.serverapp import ServerApp
 from jupyterhub.singleuser.extension import JupyterHubSingleUser
+from traitlets.config import Config
 
 from daas_hub.session.settings import Settings, read_settings
 
 
 class HandedOverServerApp(ServerApp):  # type: ignore[misc]  # the base has no types
-    """A notebook server that listens on an inherited socket instead of opening one."""
+    """A notebook server that listens on an inherited socket, and offers the session's desktops."""
 
-    name = "jupyterhub-singleuser"
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        config = Config()
+        config.ServerProxy.servers = desktop_servers(read_settings())
+        self.update_config(config)
 
     def _find_http_port(self) -> None:
         """Nothing to find."""
@@ -24,12 +29,6 @@ class HandedOverServerApp(ServerApp):  # type: ignore[misc]  # the base has no t
         listener = socket.socket(fileno=int(os.environ["DAAS_LISTEN_FD"]))
         listener.setblocking(False)
         self.http_server.add_socket(listener)
-
-
-class SessionLab(JupyterHubSingleUser):  # type: ignore[misc]  # the base has no types
-    """JupyterHub's single-user extension on that server."""
-
-    serverapp_class = HandedOverServerApp
 
 
 def desktop_servers(settings: Settings) -> dict[str, dict[str, Any]]:
@@ -49,12 +48,8 @@ def desktop_servers(settings: Settings) -> dict[str, dict[str, Any]]:
 
 def main() -> None:
     """Run the command `daas-lab`."""
-    settings = read_settings()
-    from traitlets.config import Config
-
-    config = Config()
-    config.ServerProxy.servers = desktop_servers(settings)
-    config.ServerApp.root_dir = os.environ["HOME"]
-    config.ServerApp.default_url = settings.start_page
-    config.ServerApp.open_browser = False
-    SessionLab.launch_instance(argv=[], config=config)
+    os.environ["JUPYTERHUB_DEFAULT_URL"] = read_settings().start_page
+    os.environ["JUPYTERHUB_ROOT_DIR"] = os.environ["HOME"]
+    # the extension's own way to name its server; a subclass of it would be another extension
+    JupyterHubSingleUser.serverapp_class = HandedOverServerApp
+    JupyterHubSingleUser.launch_instance(argv=[])

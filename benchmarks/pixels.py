@@ -1,0 +1,123 @@
+"""What one RFB path carries: updates a second, key echo, raw throughput, and the processor time each hop pays for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from .machine import percentile
+from .painter import PLAY, STOP
+from .processes import cpu_seconds
+from .rfb import NOVNC_TIGHT, PLAIN_RAW, RfbClient
+from .streams import ByteStream
+
+WIDTH, HEIGHT = 1680, 1050
+ECHO_KEY = 0x61
+QUIET_S = 0.3
+PAUSE_BETWEEN_KEYS_S = 0.011
+
+
+@dataclass(frozen=True)
+class Flow:
+    """A stretch of updates: how many, how much, how long, and the processor seconds of each process meanwhile."""
+
+    updates: int
+    size: int
+    seconds: float
+    cpu: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def rate(self) -> float:
+        """Updates a second."""
+        return self.updates / self.seconds
+
+    @property
+    def throughput(self) -> float:
+        """Megabytes a second."""
+        return self.size / self.seconds / 1e6
+
+    def cpu_per_gb(self, who: str) -> float:
+        """Processor seconds ``who`` used for 10^9 bytes."""
+        return self.cpu[who] / self.size * 1e9
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round over one path."""
+
+    tight: Flow
+    raw: Flow
+    keys_ms: tuple[float, ...]
+
+    def key(self, share: float) -> float:
+        """A percentile of the key echo, in milliseconds."""
+        return percentile(self.keys_ms, share)
+
+
+def measure_round(
+    connect: Callable[[], ByteStream], processes: Mapping[str, list[int]], seconds: float, keys: int
+) -> Round:
+    """Measure one path once; ``processes`` are those whose processor time is charged, by what they are called."""
+    client = RfbClient(connect())
+    try:
+        client.resize(WIDTH, HEIGHT)
+        tight = _flow(client, NOVNC_TIGHT, processes, seconds)
+        echo = _echo(client, keys)
+        raw = _flow(client, PLAIN_RAW, processes, seconds)
+    finally:
+        client.close()
+    return Round(tight, raw, echo)
+
+
+def _flow(client: RfbClient, encodings: tuple[int, ...], processes: Mapping[str, list[int]], seconds: float) -> Flow:
+    """Let the painter play, ask for one update after the other, and count; half a second of run-up is not counted."""
+    client.set_encodings(encodings)
+    client.press(PLAY)
+    client.request(incremental=False)
+    _pump(client, 0.5)
+    size, before, began = client.stream.received_bytes, _cpu(processes), time.perf_counter()
+    updates = _pump(client, seconds)
+    took, after = time.perf_counter() - began, _cpu(processes)
+    size = client.stream.received_bytes - size
+    client.press(STOP)
+    _drain(client)
+    return Flow(updates, size, took, {who: after[who] - before[who] for who in processes})
+
+
+def _pump(client: RfbClient, seconds: float) -> int:
+    """Answer every update with the next request; return how many updates came."""
+    end, updates = time.perf_counter() + seconds, 0
+    while time.perf_counter() < end:
+        client.read_update()
+        client.request(incremental=True)
+        updates += 1
+    return updates
+
+
+def _drain(client: RfbClient) -> None:
+    """Read updates until the screen is quiet; one request stays open at the server."""
+    client.stream.settimeout(QUIET_S)
+    try:
+        while True:
+            client.read_update()
+            client.request(incremental=True)
+    except TimeoutError:
+        client.stream.settimeout(30)
+
+
+def _echo(client: RfbClient, keys: int) -> tuple[float, ...]:
+    """Press ``keys`` keys; each time, in milliseconds, is from the press to the whole update that answers it."""
+    times = []
+    for _ in range(keys):
+        began = time.perf_counter()
+        client.press(ECHO_KEY)
+        client.read_update()
+        times.append((time.perf_counter() - began) * 1000)
+        client.request(incremental=True)
+        time.sleep(PAUSE_BETWEEN_KEYS_S)
+    return tuple(times)
+
+
+def _cpu(processes: Mapping[str, list[int]]) -> dict[str, float]:
+    return {who: sum(cpu_seconds(pid) for pid in pids) for who, pids in processes.items()}
