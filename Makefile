@@ -29,7 +29,7 @@ test: $(VENV)/.installed $(VENV)/.test  ## install what is needed and run all te
 check: $(VENV)/.installed $(VENV)/.test  ## style, types, layers, advisories: what CI runs before the tests
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(PYTHON) -m mypy
+	cd $(VENV) && $(PYTHON) -m mypy --config-file $(CURDIR)/setup.cfg -p daas_hub
 	$(VENV)/bin/lint-imports --no-cache
 	$(PYTHON) -m pip check
 	$(VENV)/bin/pip-audit --local --progress-spinner off --desc off --skip-editable || \

@@ -1,10 +1,11 @@
-"""The file an administrator edits. As it stands it runs the demo (`make demo`); each line below is what a facility changes.
+"""The file an administrator edits. As it stands it runs the demo (`make demo`); below is what a facility changes.
 
 Check it at any time with `daas-hub check-config jupyterhub_config.py`; docs/how-to/ has a page for each integration.
 """
 
-from daas_hub import configure
 from daas_hub.demo.profile import demo
+
+from daas_hub import configure
 
 configure(c)  # noqa: F821  # templates, portal, proxy, safe defaults
 demo(c)  # noqa: F821  # four people, two proposals, on 127.0.0.1 only: remove this line, then fill in the rest

@@ -41,7 +41,6 @@ class Endpoints:
     token: str
     userinfo: str
     keys: str
-    end_session: str
 
 
 class OpenIDProvider:
@@ -143,19 +142,22 @@ class OpenIDProvider:
                 "The login provider's description names another issuer than the one that is configured.",
                 remedy=f"Administrators: set oidc_issuer to exactly what {self.issuer} says it is.",
             )
-        names = ("authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri")
-        found = [document.get(name) for name in names]
-        for name, url in zip(names, found, strict=True):
+
+        def address(name: str) -> str:
+            url = document.get(name)
             if not isinstance(url, str) or not is_safe_url(url):
                 raise SourceUnavailable(f"The login provider's description has no safe {name}.")
-        end_session = document.get("end_session_endpoint")
-        last = end_session if isinstance(end_session, str) and is_safe_url(end_session) else ""
-        return Endpoints(*found, last)  # type: ignore[arg-type]  # checked one by one above
+            return url
+
+        return Endpoints(
+            authorize=address("authorization_endpoint"),
+            token=address("token_endpoint"),
+            userinfo=address("userinfo_endpoint"),
+            keys=address("jwks_uri"),
+        )
 
     async def _get_json(self, url: str) -> dict[str, Any]:
-        request = HTTPRequest(
-            url, connect_timeout=TIMEOUT_S, request_timeout=TIMEOUT_S, follow_redirects=False
-        )
+        request = HTTPRequest(url, connect_timeout=TIMEOUT_S, request_timeout=TIMEOUT_S, follow_redirects=False)
         try:
             answer = await AsyncHTTPClient(force_instance=True, max_body_size=MAX_ANSWER_BYTES).fetch(request)
             document = json.loads(answer.body)
@@ -171,9 +173,7 @@ class OpenIDProvider:
 def is_safe_url(url: str) -> bool:
     """Tell whether a provider's address may be used: https anywhere, http on this machine only."""
     parts = urlsplit(url)
-    return bool(parts.hostname) and (
-        parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
-    )
+    return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK))
 
 
 def require_issuer(issuer: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from daas_hub.authenticators.openid import OpenIDProvider, require_issuer
 from jupyterhub.crypto import CryptKeeper
 from jupyterhub.handlers import BaseHandler
 from oauthenticator.generic import GenericOAuthenticator
@@ -17,7 +18,6 @@ from tornado import web
 from tornado.httpclient import HTTPClientError
 from traitlets import Unicode
 
-from daas_hub.authenticators.openid import OpenIDProvider, require_issuer
 from daas_hub.errors import ConfigurationError, NoAccount, Refused, SourceUnavailable
 from daas_hub.facility import Facility
 from daas_hub.identity import Identity

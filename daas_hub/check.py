@@ -1,4 +1,4 @@
-"""Reads a jupyterhub_config.py as the hub would, without starting anything, and collects every problem with its remedy."""
+"""Reads a jupyterhub_config.py as the hub would, without starting it, and collects every problem with its remedy."""
 
 from __future__ import annotations
 
@@ -82,9 +82,7 @@ def _unknown_or_wrong(config: Config, cls: type[Configurable]) -> list[DaasError
         except TraitError:
             wanted = traits[name].info()
             problems.append(
-                ConfigurationError(
-                    setting, _shown(name, value), "has the wrong type", remedy=f"It must be {wanted}."
-                )
+                ConfigurationError(setting, _shown(name, value), "has the wrong type", remedy=f"It must be {wanted}.")
             )
     return problems
 
@@ -156,9 +154,7 @@ def _secrets(config: Config) -> list[DaasError]:
         name = config.JupyterHub.get(setting)
         if isinstance(name, str) and Path(name).exists() and Path(name).stat().st_mode & 0o077:
             problems.append(
-                ConfigurationError(
-                    f"JupyterHub.{setting}", name, "can be read by others", remedy=f"chmod 600 {name}"
-                )
+                ConfigurationError(f"JupyterHub.{setting}", name, "can be read by others", remedy=f"chmod 600 {name}")
             )
     return problems
 

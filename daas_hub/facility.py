@@ -64,10 +64,10 @@ class MountRules(Configurable):
 class Facility(SingletonConfigurable):
     """This facility: its name, its accounts, its proposals, its applications."""
 
-    name = Unicode("This facility", config=True, help="Name on every page. Example: \"ALBA\". Since 0.1.")
+    name = Unicode("This facility", config=True, help='Name on every page. Example: "ALBA". Since 0.1.')
     logo = Unicode("", config=True, help="Path of an SVG or PNG file shown on every page. Default: ours. Since 0.1.")
     help_text = Unicode(
-        "", config=True, help="One sentence on every page: whom to ask for help. Example: \"Call 1234\". Since 0.1."
+        "", config=True, help='One sentence on every page: whom to ask for help. Example: "Call 1234". Since 0.1.'
     )
     user_office_url = Unicode(
         "", config=True, help="Address of the user office: where to get an account. Shown to who has none. Since 0.1."
@@ -87,7 +87,7 @@ class Facility(SingletonConfigurable):
         Example: "table" (a YAML file, `accounts_file`). Since 0.1.
         """,
     )
-    accounts_file = Unicode("", config=True, help="The YAML file of `accounts = \"table\"`. Since 0.1.")
+    accounts_file = Unicode("", config=True, help='The YAML file of `accounts = "table"`. Since 0.1.')
     lowest_id = Int(1000, config=True, help="Lowest uid and gid a session may have; 0 is refused always. Since 0.1.")
     highest_id = Int(60_000_000, config=True, help="Highest uid and gid a session may have. Since 0.1.")
     proposals = Unicode(
@@ -98,7 +98,7 @@ class Facility(SingletonConfigurable):
         Example: "static" (a YAML file, `proposals_file`). Since 0.1.
         """,
     )
-    proposals_file = Unicode("", config=True, help="The YAML file of `proposals = \"static\"`. Since 0.1.")
+    proposals_file = Unicode("", config=True, help='The YAML file of `proposals = "static"`. Since 0.1.')
     remember_s = Float(
         60.0,
         config=True,
@@ -126,9 +126,7 @@ class Facility(SingletonConfigurable):
         self.account_rules = AccountRules(self.lowest_id, self.highest_id)
         self.policy = self._policy_of(rules)
         self._accounts = cast(AccountSource, self._source("accounts", "daas_hub.accounts"))
-        self._proposals = RememberedProposals(
-            self._source("proposals", "daas_hub.proposals"), keep_s=self.remember_s
-        )
+        self._proposals = RememberedProposals(self._source("proposals", "daas_hub.proposals"), keep_s=self.remember_s)
         self.applications, self.problems = self._read_catalogue()
 
     @classmethod
@@ -226,7 +224,7 @@ def _require_template(setting: str, path: str) -> None:
             setting, path, "is not an absolute path without '..'", remedy="Write it from the root: /data/{proposal}."
         )
     try:
-        plain = path.format(**{field: "x" for field in FIELDS})
+        plain = path.format(**dict.fromkeys(FIELDS, "x"))
     except (KeyError, IndexError, ValueError):
         plain = "{"
     if "{" in plain or "}" in plain:

@@ -96,7 +96,7 @@ def _open(mount: Mount) -> Pinned:
 
 
 def _create(mount: Mount, name: str, parent: int, *, last: bool) -> None:
-    """Make one directory below an open one. One that stands there already keeps its owner and mode: it is somebody's."""
+    """Make one directory below an open one; one that stands there keeps its owner and mode: it is somebody's."""
     try:
         os.mkdir(name, mode=0o700 if last else 0o755, dir_fd=parent)
     except FileExistsError:
@@ -113,7 +113,7 @@ def _create(mount: Mount, name: str, parent: int, *, last: bool) -> None:
 
 
 def _problem(mount: Mount, why: str) -> StorageProblem:
-    # the path is the administrator's business (the log has it); the user knows the directory by its name in the session
+    # the path is for the log; the user knows the directory by its name in the session
     what = "Your home" if mount.target == "." else f"The directory {mount.target!r} of this launch"
     problem = StorageProblem(f"{what} {why}.", remedy="Please try again later, or tell the administrators.")
     problem.add_note(f"source: {mount.source}")

@@ -81,7 +81,7 @@ def _the_login(c: Any, port: int, issuer: str, folder: Path) -> None:
     require_loopback(c.JupyterHub.bind_url, "JupyterHub.bind_url")
     c.UmbrellaAuthenticator.oidc_issuer = issuer
     c.UmbrellaAuthenticator.client_id = "daas-hub-demo"
-    c.UmbrellaAuthenticator.client_secret = "not-a-secret-the-provider-is-a-demo"
+    c.UmbrellaAuthenticator.client_secret = "not-a-secret-the-provider-is-a-demo"  # noqa: S105
     c.UmbrellaAuthenticator.oauth_callback_url = f"http://{LOOPBACK}:{port}/hub/oauth_callback"
     c.UmbrellaAuthenticator.login_service = "the demo's UmbrellaID"
     c.UmbrellaAuthenticator.scope = ["openid", "profile"]

@@ -8,7 +8,7 @@ def main(extras: list[str]) -> None:
     """Print one requirement a line."""
     parser = configparser.ConfigParser()
     parser.read("setup.cfg")
-    lines = parser["options"]["install_requires"].split("\n") + ["setuptools >=77", "wheel"]
+    lines = [*parser["options"]["install_requires"].split("\n"), "setuptools >=77", "wheel"]
     for extra in extras:
         lines += parser["options.extras_require"][extra].split("\n")
     print("\n".join(line for line in lines if line.strip()))

@@ -1,9 +1,9 @@
 """The sandbox in words: a plan becomes the arguments of bubblewrap. Pure; what is not named here is not in the session.
 
 Own user, pid, ipc, uts, network and mount namespaces; a root made of /usr and a few files of /etc, all read-only;
-no device but the harmless ones; no capability. The environment is the one bubblewrap is started with: an argument could be
-read by everybody on the machine. The network namespace is empty: the one way out is a directory with
-the socket of the hub's API, the one way in a listening socket that is handed over open.
+no device but the harmless ones; no capability. The environment is the one bubblewrap is started with: an argument
+could be read by everybody on the machine. The network namespace is empty: the one way out is a directory with the
+socket of the hub's API, the one way in a listening socket that is handed over open.
 """
 
 from __future__ import annotations
@@ -78,12 +78,12 @@ def _system(identity_files: Path) -> list[str]:
     argv = ["--ro-bind", "/usr", "/usr"]
     for name in ("bin", "sbin", "lib", "lib64", "lib32"):
         argv += ["--symlink", f"usr/{name}", f"/{name}"]
-    argv += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/dev/shm", "--tmpfs", "/tmp", "--tmpfs", "/run"]
+    argv += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/dev/shm", "--tmpfs", "/tmp", "--tmpfs", "/run"]  # noqa: S108  # inside
     for name in ETC:
         argv += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
     for name in ("passwd", "group", "nsswitch.conf", "hosts"):
         argv += ["--ro-bind", str(identity_files / name), f"/etc/{name}"]
-    argv += ["--perms", "0700", "--tmpfs", "/run/session", "--tmpfs", "/var/tmp"]
+    argv += ["--perms", "0700", "--tmpfs", "/run/session", "--tmpfs", "/var/tmp"]  # noqa: S108
     argv += ["--ro-bind-try", "/var/cache/fontconfig", "/var/cache/fontconfig"]
     # X compiles its keyboard maps into here
     argv += ["--tmpfs", "/var/lib/xkb"]

@@ -1,4 +1,4 @@
-"""The one way out of a sandboxed session: a socket file that answers the hub's REST API, and nothing else of the hub."""
+"""The one way out of a sandboxed session: a socket file that answers the hub's REST API and nothing else of it."""
 
 from __future__ import annotations
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
+import stat
 from pathlib import Path
+
+from daas_hub.errors import ConfigurationError
 
 #: The kernel's limit for a socket's path, with the ":80" that the proxy adds.
 MAX_SOCKET_PATH = 107
@@ -14,6 +17,24 @@ MAX_SOCKET_PATH = 107
 def session_key(user: str, server: str) -> str:
     """Give a session's name on this machine: 80 bits over user and server, which cannot contain NUL."""
     return hashlib.sha256(f"{user}\0{server}".encode()).hexdigest()[:20]
+
+
+def own_directory(path: Path) -> Path:
+    """Make a directory, or give back one that is ours: a stranger's below /tmp would hand over every session.
+
+    Raises:
+        ConfigurationError: it belongs to somebody else, or is a link.
+    """
+    path.mkdir(mode=0o755, parents=True, exist_ok=True)
+    status = path.lstat()
+    if status.st_uid != os.geteuid() or not stat.S_ISDIR(status.st_mode) or status.st_mode & 0o022:
+        raise ConfigurationError(
+            "SandboxSpawner.runtime_dir",
+            str(path),
+            "belongs to somebody else, or others may write to it",
+            remedy="Choose a directory only the hub's user may write to.",
+        )
+    return path
 
 
 def open_listener(path: Path) -> socket.socket:

@@ -20,6 +20,13 @@ from typing import Any
 from urllib.parse import quote
 
 import jupyterhub
+from daas_hub.spawners import forbid_namespaces
+from daas_hub.spawners.bubblewrap import API_DIR, Channels, identity_texts, sandbox_argv, target_of
+from daas_hub.spawners.hubdoor import SOCKET, open_door
+from daas_hub.spawners.limits import existing_group, make_group
+from daas_hub.spawners.processes import ProcessId, descendants, last_lines, read_child_pid
+from daas_hub.spawners.runtime import close_all, open_listener, own_directory, session_key, write_identity_files
+from daas_hub.spawners.session import ProposalSessionMixin
 from jupyterhub.app import JupyterHub
 from jupyterhub.spawner import Spawner
 from traitlets import List, Unicode, default
@@ -27,13 +34,6 @@ from traitlets import List, Unicode, default
 from daas_hub.errors import SessionFailed, StorageProblem
 from daas_hub.facility import Facility
 from daas_hub.launch import Plan
-from daas_hub.spawners import forbid_namespaces
-from daas_hub.spawners.bubblewrap import API_DIR, Channels, identity_texts, sandbox_argv, target_of
-from daas_hub.spawners.hubdoor import SOCKET, open_door
-from daas_hub.spawners.limits import existing_group, make_group
-from daas_hub.spawners.processes import ProcessId, descendants, last_lines, read_child_pid
-from daas_hub.spawners.runtime import close_all, open_listener, session_key, write_identity_files
-from daas_hub.spawners.session import ProposalSessionMixin
 from daas_hub.storage import Pinned, pin
 
 #: Seconds until bubblewrap must have built the sandbox (it takes some 20 ms).
@@ -77,7 +77,8 @@ class SandboxSpawner(ProposalSessionMixin, Spawner):
     def _runtime_dir_default(self) -> str:
         if os.geteuid() == 0:
             return "/run/daas-hub"
-        return str(Path(os.environ.get("XDG_RUNTIME_DIR") or f"/tmp/daas-{os.geteuid()}") / "daas-hub")
+        own = os.environ.get("XDG_RUNTIME_DIR") or f"/tmp/daas-{os.geteuid()}"  # noqa: S108  # short, for sockets
+        return str(Path(own) / "daas-hub")
 
     @default("poll_interval")
     def _poll_interval_default(self) -> int:
@@ -163,7 +164,7 @@ class SandboxSpawner(ProposalSessionMixin, Spawner):
     def _open_door(self) -> None:
         hub = JupyterHub.instance()
         if getattr(hub, "tornado_application", None) is not None:
-            open_door(Path(self.runtime_dir) / "api", hub.tornado_application, self.hub.base_url)
+            open_door(own_directory(Path(self.runtime_dir)) / "api", hub.tornado_application, self.hub.base_url)
 
     def _prepare_session_dir(self, plan: Plan) -> None:
         shutil.rmtree(self.session_dir, ignore_errors=True)
@@ -181,7 +182,7 @@ class SandboxSpawner(ProposalSessionMixin, Spawner):
             "LOGNAME": plan.account.name,
             "SHELL": "/bin/bash",
             "LANG": "C.UTF-8",
-            "TMPDIR": "/tmp",
+            "TMPDIR": "/tmp",  # noqa: S108  # the session's own
             "XDG_RUNTIME_DIR": "/run/session",
             "DAAS_SESSION": self.session_document(plan),
             "DAAS_LISTEN_FD": str(listen_fd),
@@ -196,7 +197,7 @@ class SandboxSpawner(ProposalSessionMixin, Spawner):
         info_read, info_write = os.pipe()
         start_read, start_write = os.pipe()
         ns_read, ns_write = os.pipe()
-        log = tempfile.TemporaryFile()
+        log = tempfile.TemporaryFile()  # noqa: SIM115  # closed by the watcher
         open_fds = {info_read, info_write, start_read, start_write, ns_read, ns_write}
         try:
             argv = sandbox_argv(
@@ -266,8 +267,10 @@ class SandboxSpawner(ProposalSessionMixin, Spawner):
         """Let the account's ids, and no others, exist inside; and no user namespace below this one."""
         account = plan.account
         groups = dict.fromkeys([account.gid, *account.groups])
-        Path(f"/proc/{init}/uid_map").write_text(f"{account.uid} {account.uid} 1\n")
-        Path(f"/proc/{init}/gid_map").write_text("".join(f"{gid} {gid} 1\n" for gid in groups))
+        # the kernel's own files: nothing to wait for
+        Path(f"/proc/{init}/uid_map").write_text(f"{account.uid} {account.uid} 1\n")  # noqa: ASYNC240
+        gids = "".join(f"{gid} {gid} 1\n" for gid in groups)
+        Path(f"/proc/{init}/gid_map").write_text(gids)  # noqa: ASYNC240
         forbid = await asyncio.create_subprocess_exec(
             sys.executable, "-I", "-S", forbid_namespaces.__file__, str(init),
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
@@ -344,5 +347,3 @@ def _first_wrong(init: int, plan: Plan, pinned: tuple[Pinned, ...]) -> str | Non
         if (status.st_dev, status.st_ino) != one.identity or as_granted not in options.get(target, ()):
             return one.mount.target
     return None
-
-

@@ -20,7 +20,6 @@ from daas_hub.facility import Facility
 from daas_hub.identity import Identity
 from daas_hub.launch import LaunchRequest, Plan
 
-
 if TYPE_CHECKING:
     from jupyterhub.spawner import Spawner as _Base
 else:
@@ -66,7 +65,7 @@ class ProposalSessionMixin(_Base):
             self.plan = await Facility.of(self.config).authorise(identity, request)
         except DaasError as refusal:
             # a refused request is not kept: the next start must not find it among the stored options
-            self.user_options = {}
+            self.user_options: dict[str, Any] = {}
             if self.orm_spawner is not None:
                 self.orm_spawner.user_options = {}
             raise self._as_spawn_exception(refusal, 403 if refusal.for_user else 500) from refusal
@@ -92,7 +91,9 @@ class ProposalSessionMixin(_Base):
 
     @staticmethod
     def _as_spawn_exception(problem: DaasError, status: int) -> SpawnException:
-        text = str(problem) if problem.for_user else "The portal is not set up for this. Please tell the administrators."
+        text = (
+            str(problem) if problem.for_user else "The portal is not set up for this. Please tell the administrators."
+        )
         exception = SpawnException(text, reason=problem.reason, log_message=str(problem), status_code=status)
         exception.jupyterhub_message = text
         return exception

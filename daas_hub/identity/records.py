@@ -35,15 +35,13 @@ class Identity:
         """Read `as_state` back; None if it is not one."""
         if not isinstance(state, dict):
             return None
-        parts = [state.get(key) for key in ("issuer", "subject", "display_name")]
-        if not all(isinstance(part, str) for part in parts) or not parts[0] or not parts[1]:
-            return None
-        return cls(*parts)
+        issuer, subject, name = (str(state.get(key) or "") for key in ("issuer", "subject", "display_name"))
+        return cls(issuer, subject, name) if issuer and subject else None
 
 
 @dataclass(frozen=True)
 class Account:
-    """A facility account: what the kernel and the storage will see. Numbers are POSIX ids; `groups` are further gids."""
+    """A facility account: what the kernel and the storage see. Numbers are POSIX ids; `groups` are further gids."""
 
     name: str
     uid: int

@@ -23,9 +23,7 @@ class Choice:
 
 def offered(catalogue: Catalogue, proposal: Proposal | None) -> tuple[Application, ...]:
     """Give the applications that go with this proposal, or, for None, as an own resource."""
-    return tuple(
-        application for application in catalogue.applications.values() if _goes_with(application, proposal)
-    )
+    return tuple(application for application in catalogue.applications.values() if _goes_with(application, proposal))
 
 
 def require_choice(catalogue: Catalogue, proposals: Sequence[Proposal], request: LaunchRequest) -> Choice:
@@ -51,9 +49,7 @@ def require_choice(catalogue: Catalogue, proposals: Sequence[Proposal], request:
     return Choice(application, size, proposal, visit)
 
 
-def _proposal_and_visit(
-    proposals: Sequence[Proposal], request: LaunchRequest
-) -> tuple[Proposal | None, Visit | None]:
+def _proposal_and_visit(proposals: Sequence[Proposal], request: LaunchRequest) -> tuple[Proposal | None, Visit | None]:
     if request.proposal is None:
         return None, None
     proposal = next((one for one in proposals if one.id == request.proposal), None)

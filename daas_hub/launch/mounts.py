@@ -68,9 +68,7 @@ def mounts_of(choice: Choice, account: Account, policy: MountPolicy) -> tuple[Mo
     if policy.processed:
         gid = _shared_group(choice, account)
         processed = _filled(policy.processed, values)
-        mounts.append(
-            Mount(_fixed_part(policy.processed), processed, "processed", True, True, (-1, gid), 0o2770)
-        )
+        mounts.append(Mount(_fixed_part(policy.processed), processed, "processed", True, True, (-1, gid), 0o2770))
     return tuple(mounts)
 
 

@@ -28,8 +28,7 @@ class SessionCards(Page):
             reverse=True,
         )
         cards = [
-            session_card(self.hub_url, user.url, spawner, self.facility.applications, proposals)
-            for spawner in spawners
+            session_card(self.hub_url, user.url, spawner, self.facility.applications, proposals) for spawner in spawners
         ]
         return [card for card in cards if proposal_id is None or card["proposal_id"] == proposal_id]
 

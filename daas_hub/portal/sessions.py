@@ -12,8 +12,9 @@ from tornado import web
 from daas_hub.catalogue import Application, Kind
 from daas_hub.errors import BadRequest, DaasError, Refused
 from daas_hub.launch import LaunchRequest, offered
+from daas_hub.portal.assets import icon_address
 from daas_hub.portal.pages import SessionCards
-from daas_hub.portal.views import button_view, failure_of, icon_address, new_session_name, session_state
+from daas_hub.portal.views import button_view, failure_of, new_session_name, session_state
 from daas_hub.proposals import Proposal
 
 #: Seconds a launch may take to be refused before the browser is sent to the session's page; the launch goes on.
@@ -114,9 +115,7 @@ class LaunchHandler(SessionCards):
         if application is None:
             return []
         sizes = self.facility.applications.sizes_of(application)
-        return [
-            {"name": size.name, "title": size.title, "selected": index == 0} for index, size in enumerate(sizes)
-        ]
+        return [{"name": size.name, "title": size.title, "selected": index == 0} for index, size in enumerate(sizes)]
 
 
 class SessionHandler(SessionCards):
@@ -213,9 +212,7 @@ async def _forget(handler: SessionCards, name: str) -> None:
     handler.db.commit()
 
 
-def _proposal_of(
-    fields: dict[str, str], proposals: tuple[Proposal, ...], problem: str
-) -> tuple[Proposal | None, str]:
+def _proposal_of(fields: dict[str, str], proposals: tuple[Proposal, ...], problem: str) -> tuple[Proposal | None, str]:
     wanted = fields.get("proposal", "")
     proposal = next((one for one in proposals if one.id == wanted), None)
     if wanted and proposal is None and not problem:

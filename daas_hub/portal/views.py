@@ -1,4 +1,4 @@
-"""What templates are given: records turned into plain values with their words. Pure, but for the hub's spawners read."""
+"""What templates are given: records turned into plain values with their words."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ def day_text(moment: datetime.datetime | None) -> str:
     return f"{moment.day} {moment:%B %Y}" if moment else ""
 
 
-def button_view(hub_url: str, application: Application, proposal: Proposal | None, visit: Visit | None) -> dict[str, Any]:
+def button_view(
+    hub_url: str, application: Application, proposal: Proposal | None, visit: Visit | None
+) -> dict[str, Any]:
     """Give one application as a button, with the fields its form posts."""
     fields = {"application": application.name}
     if proposal is not None and visit is not None:
@@ -72,7 +74,7 @@ def visit_view(hub_url: str, proposal: Proposal, visit: Visit, offered: Iterable
         "start_text": day_text(visit.start),
         "end_text": day_text(visit.end),
         "applications": [button_view(hub_url, application, proposal, visit) for application in offered],
-        "problem": "" if visit.data else "",
+        "problem": "",
     }
 
 

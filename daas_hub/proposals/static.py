@@ -80,7 +80,7 @@ def _by_member(path: Path, document: _Proposals) -> dict[str, tuple[Proposal, ..
     seen: set[str] = set()
     for entry in document.proposals:
         if entry.id.lower() in seen:
-            raise DocumentError(str(path), 1, f"the proposal {entry.id!r} stands twice (capitals do not tell two apart)")
+            raise DocumentError(str(path), 1, f"the proposal {entry.id!r} stands twice (capitals count as the same)")
         seen.add(entry.id.lower())
         proposal = Proposal(
             id=entry.id,

@@ -36,11 +36,14 @@ class Desktop:
         self._menu = tuple(menu)
         self._folder = folder
         self._title = title
-        self._display: asyncio.Future[int] | None = None
+        self._display_name = ""
+        self._xauthority = folder / "Xauthority"
         self._helpers: list[asyncio.subprocess.Process] = []
         self._program: asyncio.subprocess.Process | None = None
         self._output = b""
+        self._started = asyncio.Event()
         self._ended = asyncio.Event()
+        self._tasks: list[asyncio.Future[None]] = []
 
     @property
     def state(self) -> str:
@@ -66,8 +69,8 @@ class Desktop:
             SessionFailed: the X server did not come up.
         """
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        await self._start_x()
         rc = write_openbox_files(self._folder, self._menu, maximised=self.application.maximised)
+        await self._start_x()
         await self._help("xsetroot", "-solid", BACKGROUND)
         await self._help("openbox", "--sm-disable", "--config-file", str(rc))
         await self.start_application()
@@ -91,7 +94,11 @@ class Desktop:
                 f"{self.application.title} is not installed here ({self.application.command[0]}).",
                 remedy="Please tell the administrators.",
             ) from error
-        asyncio.ensure_future(self._listen(self._program))
+        self._tasks.append(asyncio.ensure_future(self._listen(self._program)))
+
+    async def wait_started(self) -> None:
+        """Wait until the screen can be connected to."""
+        await self._started.wait()
 
     async def wait_ended(self) -> None:
         """Wait until the X server is gone: without it there is no desktop."""
@@ -112,7 +119,6 @@ class Desktop:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     async def _start_x(self) -> None:
-        self._xauthority = self._folder / "Xauthority"
         _write_cookie(self._xauthority)
         number_read, number_write = os.pipe()
         try:
@@ -135,7 +141,8 @@ class Desktop:
         finally:
             os.close(number_read)
         self._display_name = f":{number}"
-        asyncio.ensure_future(self._watch_x(x))
+        self._tasks.append(asyncio.ensure_future(self._watch_x(x)))
+        self._started.set()
 
     async def _watch_x(self, x: asyncio.subprocess.Process) -> None:
         await x.wait()

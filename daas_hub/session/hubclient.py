@@ -20,7 +20,7 @@ TIMEOUT_S = 15.0
 class _SocketFile(Resolver):
     """Resolves every name to one socket file."""
 
-    def initialize(self, path: str) -> None:  # type: ignore[override]  # tornado's Configurable protocol
+    def initialize(self, path: str) -> None:
         self._path = path
 
     async def resolve(self, host: str, port: int, family: int = 0) -> list[tuple[int, Any]]:
@@ -81,10 +81,9 @@ class HubClient:
 
     async def _fetch(self, path: str, **request: Any) -> HTTPResponse:
         try:
-            return await self._client.fetch(
-                HTTPRequest(self._base + self._path + path, request_timeout=TIMEOUT_S, follow_redirects=False, **request),
-                raise_error=False,
-            )
+            address = self._base + self._path + path
+            question = HTTPRequest(address, request_timeout=TIMEOUT_S, follow_redirects=False, **request)
+            return await self._client.fetch(question, raise_error=False)
         except Exception as error:  # whatever the transport raises, to us the hub was not there
             raise OSError("the hub cannot be reached") from error
 

@@ -13,13 +13,16 @@ from traitlets.config import Config
 from daas_hub.session.settings import Settings, read_settings
 
 
-class HandedOverServerApp(ServerApp):  # type: ignore[misc]  # the base has no types
+class HandedOverServerApp(ServerApp):
     """A notebook server that listens on an inherited socket, and offers the session's desktops."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         config = Config()
         config.ServerProxy.servers = desktop_servers(read_settings())
+        # no question about news of another host, and no look for updates there
+        config.LabApp.news_url = None
+        config.LabApp.check_for_updates_class = "jupyterlab.handlers.announcements.NeverCheckForUpdate"
         self.update_config(config)
 
     def _find_http_port(self) -> None:

@@ -47,9 +47,7 @@ class _Attempt:
 class Logins:
     """The people of this session, by cookie."""
 
-    def __init__(
-        self, settings: Settings, hub: HubClient, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, settings: Settings, hub: HubClient, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
         self._hub = hub
         self._clock = clock

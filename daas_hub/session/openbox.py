@@ -28,7 +28,4 @@ def write_openbox_files(folder: Path, menu: Sequence[DesktopApplication], *, max
 
 
 def _item(title: str, command: str) -> str:
-    return (
-        f"<item label={quoteattr(title)}>"
-        f'<action name="Execute"><command>{escape(command)}</command></action></item>'
-    )
+    return f'<item label={quoteattr(title)}><action name="Execute"><command>{escape(command)}</command></action></item>'

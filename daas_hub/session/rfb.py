@@ -24,8 +24,11 @@ class ClientMessages:
         self._lost = False
 
     def has_human_input(self, piece: bytes) -> bool:
-        """Take the next piece of the stream. After a message nobody knows, everything counts as human: a mistake then
-        costs an hour of an idle session, not somebody's work."""
+        """Take the next piece of the stream.
+
+        After a message nobody knows everything counts as human: a mistake then costs an hour of an idle session, not
+        somebody's work.
+        """
         if self._lost:
             return True
         human = False
@@ -50,7 +53,7 @@ class ClientMessages:
         return human
 
 
-def _length(head: bytes) -> int | None:
+def _length(head: bytes) -> int | None:  # noqa: PLR0911  # one line a message
     """Give the length of the message that begins so; None if more must be seen, 0 if the message is unknown."""
     kind = head[0]
     if kind in _FIXED:

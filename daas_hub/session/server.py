@@ -7,13 +7,13 @@ with back-pressure: what the browser does not take is not read from X.
 from __future__ import annotations
 
 import asyncio
-import datetime
 import html
 import logging
 import os
 import signal
 import socket
 import sys
+import tempfile
 from collections.abc import Awaitable
 from importlib.resources import files
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Any
 
 from tornado import web
 from tornado.httpserver import HTTPServer
+from tornado.httputil import HTTPHeaders
 from tornado.iostream import IOStream, StreamClosedError
 from tornado.netutil import bind_unix_socket
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
@@ -71,10 +72,10 @@ class Handler(web.RequestHandler):
             return
         if await self.logins.guest_of(self.get_cookie(COOKIE)) is not None:
             return
-        if self.request.method == "GET" and self.request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate":
-            if self.request.headers.get("Upgrade") is None:
-                self._send_to_login()
-                return
+        headers = self.request.headers
+        if self.request.method == "GET" and "Upgrade" not in headers and _is_navigation(headers):
+            self._send_to_login()
+            return
         raise web.HTTPError(403)
 
     def _require_own_origin(self) -> None:
@@ -216,17 +217,17 @@ class ScreenHandler(Handler, WebSocketHandler):
     async def open(self, *args: str, **kwargs: str) -> None:
         """Connect to the screen."""
         self.set_nodelay(True)  # tornado turns Nagle on again after the handshake
+        await self.desktop.wait_started()
         screen = IOStream(
             socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), read_chunk_size=PIECE_BYTES, max_buffer_size=1 << 24
         )
         try:
-            await screen.connect(os.fspath(self.desktop.screen_socket))  # type: ignore[arg-type]  # a path for AF_UNIX
+            await screen.connect(os.fspath(self.desktop.screen_socket))
         except (StreamClosedError, OSError):
             self.close(1011, "the screen is gone")
             return
         self._screen = screen
-        asyncio.ensure_future(self._send_screen(screen))
-        asyncio.ensure_future(self._ask_again())
+        self._tasks = [asyncio.ensure_future(self._send_screen(screen)), asyncio.ensure_future(self._ask_again())]
 
     async def on_message(self, message: str | bytes) -> None:
         """Pass on what the browser sends; the next message is read when X took this one."""
@@ -261,7 +262,14 @@ class ScreenHandler(Handler, WebSocketHandler):
                 return
 
 
-def make_application(settings: Settings, logins: Logins | None, desktop: Desktop, activity: Activity) -> web.Application:
+def _is_navigation(headers: HTTPHeaders) -> bool:
+    """Tell whether a browser opens a page (and not a script that fetches)."""
+    return headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
+
+
+def make_application(
+    settings: Settings, logins: Logins | None, desktop: Desktop, activity: Activity
+) -> web.Application:
     """Give the tornado application of a session; `logins` None means: whoever reaches the socket is in."""
     static = files("daas_hub.session") / "static"
     parts = {"settings_": settings, "logins": logins, "desktop": desktop, "activity": activity}
@@ -301,7 +309,7 @@ async def serve(settings: Settings, *, embedded_socket: str | None, application:
     if wanted is None:
         _log.error("this session has no desktop application %r", application)
         return 2
-    folder = Path(os.environ.get("XDG_RUNTIME_DIR", "/tmp")) / f"desktop-{os.getpid()}"
+    folder = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"desktop-{os.getpid()}"
     desktop = Desktop(wanted, settings.applications, folder, settings.title)
     hub = HubClient(settings.api_url)
     activity = Activity()
@@ -310,9 +318,11 @@ async def serve(settings: Settings, *, embedded_socket: str | None, application:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ending.set)
     try:
-        await desktop.start()
+        # the screen comes up while the hub and the browser are still on their way here
+        starting = asyncio.ensure_future(desktop.start())
         server = HTTPServer(make_application(settings, logins, desktop, activity), xheaders=True)
         server.add_socket(_listening_socket(settings, embedded_socket))
+        await starting
         reporting = None if embedded_socket else asyncio.ensure_future(activity.report(hub, settings))
         await _first_of(ending.wait(), desktop.wait_ended())
         if reporting:
