@@ -105,7 +105,8 @@ def measure(browser: Browser, site: Site, title: str) -> Launch:
         site.stop_session(page, page.url)
     finally:
         context.close()
-    return Launch(frame - clicked, max(window, frame) - clicked, _steps(marks, clicked), _outlived(session))
+    steps = _steps(marks, clicked, frame)
+    return Launch(frame - clicked, max(window, frame) - clicked, steps, _outlived(session))
 
 
 def _started() -> list[Process]:
@@ -137,11 +138,11 @@ def _wait_for_window(title: str) -> float:
     return time.time()
 
 
-def _steps(marks: _Marks, clicked: float) -> tuple[tuple[str, float], ...]:
+def _steps(marks: _Marks, clicked: float, frame: float) -> tuple[tuple[str, float], ...]:
     """When each page on the way began, by path, with names of users and sessions left out."""
     steps = []
     for at, what in marks.told:
-        if what.startswith("page ") and at >= clicked:
+        if what.startswith("page ") and clicked <= at <= frame:
             path = re.sub(r"/user/[^/]+(/(?!desktop|oauth_callback)[^/]+)?", "/user/..", what[5:])
             steps.append((re.sub(r"(spawn-pending|sessions)/.*", r"\1/..", path), at - clicked))
     return tuple(steps)

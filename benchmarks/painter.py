@@ -41,7 +41,7 @@ class Attributes(ctypes.Structure):
     )
 
 
-def tile_pixels():
+def tile_pixels() -> bytes:
     """A tile between a plot and a photograph: waves of colour with some noise, 32 bits a pixel."""
     rng = random.Random(1)
     pixels = bytearray()
@@ -59,7 +59,7 @@ NOISE = 16
 class Painter:
     """The window, its tile, and whether it is painting."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         """Open the display and cover it."""
         self.display = ctypes.c_void_p(X.XOpenDisplay(None))
         if not self.display:
@@ -77,7 +77,7 @@ class Painter:
         self.use_tile()
         self.is_painting, self.frame, self.keys = False, 0, 0
 
-    def use_tile(self):
+    def use_tile(self) -> None:
         """Put the tile on the server, where every frame is filled from it."""
         self.pixels = ctypes.create_string_buffer(tile_pixels(), TILE * TILE * 4)
         visual = ctypes.c_void_p(X.XDefaultVisual(self.display, 0))
@@ -87,14 +87,14 @@ class Painter:
         X.XSetTile(self.display, self.context, tile)
         X.XSetFillStyle(self.display, self.context, FILL_TILED)
 
-    def paint(self):
+    def paint(self) -> None:
         """Paint one whole frame, a little further along, and wait until the server has done it."""
         self.frame += 1
         X.XSetTSOrigin(self.display, self.context, 5 * self.frame % TILE, 3 * self.frame % TILE)
         X.XFillRectangle(self.display, self.window, self.context, 0, 0, 4096, 4096)
         X.XSync(self.display, 0)
 
-    def answer(self, event):
+    def answer(self, event: "ctypes.Array[ctypes.c_char]") -> None:
         """Act on one key."""
         key = X.XLookupKeysym(event, 0)
         if key in (PLAY, STOP):
@@ -105,12 +105,12 @@ class Painter:
         X.XFillRectangle(self.display, self.window, self.solid, 100, 100, 40, 24)
         X.XFlush(self.display)
 
-    def grab(self):
+    def grab(self) -> None:
         """Take the keyboard; the window manager may hold it for a moment."""
         while X.XGrabKeyboard(self.display, self.window, 1, ASYNC, ASYNC, ctypes.c_ulong(0)) != 0:
             time.sleep(0.05)
 
-    def run(self):
+    def run(self) -> None:
         """Answer keys and paint until the display goes away."""
         self.grab()
         event = ctypes.create_string_buffer(192)
@@ -118,7 +118,7 @@ class Painter:
         while True:
             while X.XPending(self.display):
                 X.XNextEvent(self.display, event)
-                if int.from_bytes(event[:4], "little") == KEY_PRESS:
+                if int.from_bytes(event.raw[:4], "little") == KEY_PRESS:
                     self.answer(event)
             wait = None
             if self.is_painting:

@@ -1,7 +1,8 @@
-"""What one RFB path carries: updates a second, key echo, raw throughput, and the processor time each hop pays for it."""
+"""What one RFB path carries: updates a second, key echo, raw throughput, and the processor time each hop pays."""
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from .streams import ByteStream
 WIDTH, HEIGHT = 1680, 1050
 ECHO_KEY = 0x61
 QUIET_S = 0.3
-PAUSE_BETWEEN_KEYS_S = 0.011
+PAUSE_BETWEEN_KEYS_S = (0.02, 0.04)
 
 
 @dataclass(frozen=True)
@@ -107,15 +108,18 @@ def _drain(client: RfbClient) -> None:
 
 
 def _echo(client: RfbClient, keys: int) -> tuple[float, ...]:
-    """Press ``keys`` keys; each time, in milliseconds, is from the press to the whole update that answers it."""
-    times = []
+    """Press ``keys`` keys; each time, in milliseconds, is from the press to the whole update that answers it.
+
+    The pauses between them are of random length, so that no key waits for the same beat of the server's frame clock.
+    """
+    times, pauses = [], random.Random(keys)
     for _ in range(keys):
         began = time.perf_counter()
         client.press(ECHO_KEY)
         client.read_update()
         times.append((time.perf_counter() - began) * 1000)
         client.request(incremental=True)
-        time.sleep(PAUSE_BETWEEN_KEYS_S)
+        time.sleep(pauses.uniform(*PAUSE_BETWEEN_KEYS_S))
     return tuple(times)
 
 

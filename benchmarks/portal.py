@@ -29,7 +29,7 @@ class Portal(Service):
         self.url = f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Portal:
-        """Start and wait until the login page answers."""
+        """Start and wait until the portal and its identity provider answer."""
         for folder in (self.state, self.catalogue):
             folder.mkdir(mode=0o755, exist_ok=True)
         self.run(
@@ -39,9 +39,10 @@ class Portal(Service):
                 "DAAS_DEMO_STATE": str(self.state / "demo"),
                 "DAAS_DEMO_APPLICATIONS": str(self.catalogue),
             },
-            ROOT,
+            self.state,
         )
         self.wait_for(f"{self.url}/hub/login")
+        self.wait_for(f"http://127.0.0.1:{self.port + 1}/.well-known/openid-configuration")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -49,11 +50,11 @@ class Portal(Service):
         self.stop()
 
     def log_in(self, page: Page) -> None:
-        """Log in at the demo's identity provider."""
+        """Log in at the demo's identity provider, by what its form would send."""
         page.goto(f"{self.url}/hub/oauth_login")
-        page.fill("input[name=sub]", self.user)
-        page.locator("input[name=sub]").press("Enter")
-        page.wait_for_url(f"{self.url}/hub/**")
+        answer = page.request.post(page.url, form={"sub": self.user})
+        if not answer.ok or not answer.url.startswith(f"{self.url}/hub/"):
+            raise RuntimeError(f"{self.user} is not logged in: {answer.status} at {answer.url}")
 
     def launch_button(self, page: Page) -> Locator:
         """The application's button on the proposal's page."""
@@ -61,7 +62,7 @@ class Portal(Service):
             page.goto(f"{self.url}/hub/home")
             first = page.locator("a[href*='/hub/proposals/']").first.get_attribute("href") or ""
             self.proposal = first.rstrip("/").rsplit("/", 1)[-1]
-        page.goto(f"{self.url}/hub/proposals/{self.proposal}", wait_until="networkidle")
+        page.goto(f"{self.url}/hub/proposals/{self.proposal}")
         form = page.locator(f"form:has(input[name=application][value='{self.application}'])").first
         return form.locator("button").first
 

@@ -10,7 +10,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 WM_NAME, ANY_TYPE = 39, 0
@@ -115,23 +115,35 @@ def has_window(xvnc: int, title: str) -> bool:
 
 def window_titles(xvnc: int) -> list[str]:
     """The titles of the managed windows on the Xvnc of process ``xvnc``."""
-    words = Path(f"/proc/{xvnc}/cmdline").read_text().split("\0")
-    number = next((word[1:].split(".")[0] for word in words if word.startswith(":")), None)
-    if number is None:
-        raise ConnectionError(f"no display is named on the command line of {xvnc}")
-    root = Path(f"/proc/{xvnc}/root")
+    process = Path(f"/proc/{xvnc}")
+    words = (process / "cmdline").read_text().split("\0")
+    place = _socket_of(process)
     cookie = b""
     if "-auth" in words:
-        cookie = _cookie(root / words[words.index("-auth") + 1].lstrip("/"), number)
-    server = XServer(root / "tmp" / ".X11-unix" / f"X{number}", root.parent.stat().st_uid, cookie)
+        authority = words[words.index("-auth") + 1]
+        cookie = _cookie(process / "root" / authority.lstrip("/"), place.name.removeprefix("X"))
+    server = XServer(process / "root" / place.relative_to("/"), process.stat().st_uid, cookie)
     try:
         return server.titles()
     finally:
         server.close()
 
 
+def _socket_of(process: Path) -> Path:
+    """The socket file on which the X server ``process`` waits for programs, as it sees it itself."""
+    own = set()
+    for descriptor in (process / "fd").iterdir():
+        with suppress(OSError):
+            own.add(descriptor.readlink().name)
+    for row in (process / "net" / "unix").read_text().splitlines()[1:]:
+        fields = row.split()
+        if f"socket:[{fields[6]}]" in own and "/.X11-unix/" in fields[-1] and not fields[-1].startswith("@"):
+            return Path(fields[-1])
+    raise ConnectionError(f"process {process.name} waits on no X socket yet")
+
+
 def _cookie(path: Path, number: str) -> bytes:
-    """The last cookie for display ``number`` in an Xauthority file; empty when there is none."""
+    """The last cookie for display ``number``, or for any, in an Xauthority file; empty when there is none."""
     data, found = path.read_bytes(), b""
     place = 0
     while place < len(data):
@@ -141,7 +153,7 @@ def _cookie(path: Path, number: str) -> bytes:
             (size,) = struct.unpack_from(">H", data, place)
             fields.append(data[place + 2 : place + 2 + size])
             place += 2 + size
-        if fields[1] == number.encode() and fields[2] == COOKIE:
+        if fields[1] in (number.encode(), b"") and fields[2] == COOKIE:
             found = fields[3]
     return found
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 #: version (12), security type (1), ClientInit (1): what a client sends before its first message, without a password.
 HANDSHAKE_BYTES = 14
 
-_FIXED = {0: 20, 3: 10, 4: 8, 5: 6, 150: 10}
+_FIXED = {0: 20, 3: 10, 4: 8, 150: 10}
 _KEY, _POINTER, _CUT_TEXT, _QEMU = 4, 5, 6, 255
 _HUMAN = frozenset({_KEY, _POINTER, _CUT_TEXT, _QEMU})
 _LONGEST_HEAD = 12
@@ -58,6 +58,8 @@ def _length(head: bytes) -> int | None:  # noqa: PLR0911  # one line a message
     kind = head[0]
     if kind in _FIXED:
         return _FIXED[kind]
+    if kind == _POINTER:  # the top bit of the buttons marks a seventh byte (extended mouse buttons)
+        return (7 if head[1] & 0x80 else 6) if len(head) >= 2 else None
     if kind == 2:  # SetEncodings
         return 4 + 4 * int.from_bytes(head[2:4], "big") if len(head) >= 4 else None
     if kind == _CUT_TEXT:  # a negative length marks the extended clipboard

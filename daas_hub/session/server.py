@@ -7,6 +7,7 @@ with back-pressure: what the browser does not take is not read from X.
 from __future__ import annotations
 
 import asyncio
+import functools
 import html
 import logging
 import os
@@ -14,6 +15,7 @@ import signal
 import socket
 import sys
 import tempfile
+import zlib
 from collections.abc import Awaitable
 from importlib.resources import files
 from pathlib import Path
@@ -353,10 +355,11 @@ async def _first_of(*waits: Awaitable[Any]) -> None:
         task.cancel()
 
 
+@functools.cache
 def _version() -> str:
-    """Give the cache key of the assets: their newest change."""
-    script = Path(str(files("daas_hub.session") / "static" / "desktop.js"))
-    return f"{script.stat().st_mtime_ns:x}" if script.exists() else "0"
+    """Give the cache key of the assets: it changes with any of them."""
+    assets = sorted(Path(str(files("daas_hub.session") / "static")).iterdir())
+    return f"{zlib.crc32(b''.join(asset.read_bytes() for asset in assets)):x}"
 
 
 def main(argv: list[str] | None = None) -> int:

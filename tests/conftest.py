@@ -1,0 +1,72 @@
+"""Fixtures that several rooms' tests share: one real portal for the whole run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.portal import Portal, remove, start_portal
+
+#: What CI insists on; without it a missing one skips its tests with a reason.
+REQUIRED = set(os.environ.get("DAAS_REQUIRE", "").split(",")) - {""}
+
+#: An application whose script tests write; it runs inside the session as the person's account.
+PROBE = """\
+name: probe
+title: Probe
+kind: desktop
+command: [sh, -c, 'sh "$HOME/probe.sh" > "$HOME/probe.out" 2>&1; echo $? > "$HOME/probe.done"; sleep 300']
+"""
+
+
+def missing(what: str, reason: str) -> None:
+    """Skip for want of something, unless CI promised it."""
+    if what in REQUIRED:
+        pytest.fail(f"{what} is required here: {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def sandbox_works() -> None:
+    """Skip where no sandbox can be built."""
+    bwrap = shutil.which("bwrap")
+    if bwrap is None:
+        missing("sandbox", "bubblewrap is not installed")
+    tried = subprocess.run(["bwrap", "--unshare-all", "--ro-bind", "/", "/", "true"], check=False, capture_output=True)
+    if tried.returncode:
+        missing("sandbox", f"no sandbox can be built here: {tried.stderr.decode().strip()}")
+
+
+@pytest.fixture(scope="session")
+def portal(sandbox_works: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
+    """The portal of the demo, with one application more: the probe."""
+    applications = Path(tmp_path_factory.mktemp("applications"))
+    (applications / "probe.yaml").write_text(PROBE)
+    running = start_portal(applications)
+    try:
+        yield running
+    finally:
+        running.stop()
+        remove(running)
+
+
+@pytest.fixture(autouse=True)
+def _log_on_failure(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Show the end of the hub's log beside a failure."""
+    yield
+    if "portal" in request.fixturenames and getattr(request.node, "failed", False):
+        print(request.getfixturevalue("portal").log.read_text(errors="replace")[-6000:])
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Let fixtures know that their test failed."""
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]
+    if report.when == "call" and report.failed:
+        item.failed = True  # type: ignore[attr-defined]

@@ -1,0 +1,182 @@
+"""A real portal for tests: the shipped jupyterhub_config.py, as `make demo` runs it, on free ports with its own state."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+CONFIG = Path(__file__).parents[1] / "jupyterhub_config.py"
+START_TIMEOUT_S = 60.0
+
+
+@dataclass
+class Portal:
+    """A running portal: its address, its state, and the process that can be ended."""
+
+    url: str
+    state: Path
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    def login(self, subject: str) -> Person:
+        """Log somebody in through the identity provider's form, as a browser would."""
+        session = requests.Session()
+        form = session.get(f"{self.url}/hub/oauth_login")
+        assert form.status_code == 200, form.text[:500]
+        answer = session.post(form.url, data={"sub": subject})
+        return Person(self, session, answer)
+
+    def wait_for_log(self, words: str, timeout_s: float = 10.0) -> bool:
+        """Tell whether the hub's log says so within this time."""
+        until = time.monotonic() + timeout_s
+        while time.monotonic() < until:
+            if words in self.log.read_text(errors="replace"):
+                return True
+            time.sleep(0.1)
+        return False
+
+    def stop(self) -> None:
+        """End it and everything it started."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+@dataclass
+class Person:
+    """Somebody who is logged in, with a cookie jar."""
+
+    portal: Portal
+    session: requests.Session
+    answer: requests.Response
+
+    @property
+    def name(self) -> str:
+        """The hub's name for this person."""
+        return self.get("/hub/api/user").json()["name"]
+
+    @property
+    def xsrf(self) -> str:
+        """The token that this person's forms carry."""
+        match = re.search(r'data-xsrf="([^"]*)"', self.get("/hub/home").text)
+        assert match, "the home page has no token"
+        return match[1]
+
+    def get(self, path: str, **more: Any) -> requests.Response:
+        """Open a page of the portal; calls of the API carry the token as our scripts do."""
+        headers = more.pop("headers", {})
+        if path.startswith("/hub/api"):
+            headers["X-XSRFToken"] = self._cookie("_xsrf", "/hub/")
+        return self.session.get(self.portal.url + path, headers=headers, **more)
+
+    def post(self, path: str, fields: dict[str, str] | None = None, **more: Any) -> requests.Response:
+        """Send a form of the portal."""
+        return self.session.post(self.portal.url + path, data={"_xsrf": self.xsrf} | (fields or {}), **more)
+
+    def api(self, method: str, path: str, body: Any = None) -> requests.Response:
+        """Call the hub's REST API with the cookie, as a script on our pages could."""
+        return self.session.request(
+            method,
+            f"{self.portal.url}/hub/api/{path}",
+            data=None if body is None else json.dumps(body),
+            headers={"X-XSRFToken": self.xsrf, "Content-Type": "application/json"},
+        )
+
+    def launch(self, application: str, *, proposal: str = "", visit: str = "", wait: bool = True) -> str:
+        """Launch an application through the form; give the session's name."""
+        fields = {"application": application, "proposal": proposal, "visit": visit}
+        answer = self.post("/hub/launch", fields, allow_redirects=False)
+        assert answer.status_code == 303, plain_text(answer)
+        name = answer.headers["Location"].rsplit("/", 1)[1]
+        if wait:
+            self.wait_ready(name)
+        return name
+
+    def wait_ready(self, name: str, timeout_s: float = 60.0) -> None:
+        """Wait until the session runs."""
+        until = time.monotonic() + timeout_s
+        while time.monotonic() < until:
+            servers = self.get(f"/hub/api/users/{self.name}").json().get("servers", {})
+            if servers.get(name, {}).get("ready"):
+                return
+            time.sleep(0.1)
+        page = plain_text(self.get(f"/hub/sessions/{name}"))
+        raise AssertionError(f"{name} is not ready: {page}")
+
+    def stop(self, name: str) -> requests.Response:
+        """Stop a session through the form."""
+        return self.post(f"/hub/sessions/{name}/stop", allow_redirects=False)
+
+    def _cookie(self, name: str, path: str) -> str:
+        return next((cookie.value or "" for cookie in self.session.cookies if cookie.name == name), "")
+
+
+def plain_text(answer: requests.Response) -> str:
+    """Give the words of a page's main part."""
+    main = answer.text.partition("<main")[2] or answer.text
+    return " ".join(re.sub(r"<[^>]*>", " ", main).split())[:1500]
+
+
+def free_ports(count: int) -> int:
+    """Give the first of so many ports in a row that nobody uses now."""
+    for first in range(18000, 28000, 10):
+        with contextlib.ExitStack() as sockets:
+            try:
+                for port in range(first, first + count):
+                    sockets.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return first
+    raise AssertionError("no free ports")
+
+
+def start_portal(applications: Path | None = None, *, env: dict[str, str] | None = None) -> Portal:
+    """Start a portal; whoever starts it stops it and removes its state."""
+    port = free_ports(4)
+    state = Path(tempfile.mkdtemp(prefix="daas-", dir="/var/tmp"))
+    state.chmod(0o755)
+    log = state / "hub.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [str(Path(sys.prefix) / "bin" / "jupyterhub"), "-f", str(CONFIG)],
+            cwd="/",
+            env=os.environ
+            | {"DAAS_DEMO_PORT": str(port), "DAAS_DEMO_STATE": str(state)}
+            | ({"DAAS_DEMO_APPLICATIONS": str(applications)} if applications else {})
+            | (env or {}),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    portal = Portal(f"http://127.0.0.1:{port}", state, log, process)
+    until = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < until and process.poll() is None:
+        with contextlib.suppress(requests.ConnectionError):
+            provider = requests.get(f"http://127.0.0.1:{port + 1}/.well-known/openid-configuration", timeout=5)
+            login = requests.get(f"{portal.url}/hub/login", timeout=5)
+            if provider.ok and login.ok:
+                return portal
+        time.sleep(0.2)
+    portal.stop()
+    raise AssertionError(f"the portal did not start:\n{log.read_text()[-4000:]}")
+
+
+def remove(portal: Portal) -> None:
+    """Remove what a stopped portal left on disk."""
+    shutil.rmtree(portal.state, ignore_errors=True)

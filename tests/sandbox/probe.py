@@ -1,0 +1,55 @@
+"""Runs a script inside a session, as the person whose session it is, and reads what it said."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.portal import Person
+
+
+@dataclass
+class Probe:
+    """A session of the probe application."""
+
+    person: Person
+    session: str
+    home: Path
+
+    def output(self, timeout_s: float = 60.0) -> str:
+        """Wait for the script's end; give what it printed."""
+        until = time.monotonic() + timeout_s
+        while time.monotonic() < until:
+            if (self.home / "probe.done").exists():
+                return (self.home / "probe.out").read_text(errors="replace")
+            time.sleep(0.05)
+        raise AssertionError(f"the probe did not end: {self.home / 'probe.out'}")
+
+
+@contextlib.contextmanager
+def probing(person: Person, account: str, script: str, *, proposal: str = "MA-4242", visit: str = "2") -> Iterator[Probe]:
+    """Run a shell script in a new session of this person; the session is stopped at the end."""
+    home = person.portal.state / "homes" / account
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name in ("probe.done", "probe.out"):
+        (home / name).unlink(missing_ok=True)
+    (home / "probe.sh").write_text(script)
+    _give(home, account)
+    session = person.launch("probe", proposal=proposal, visit=visit)
+    try:
+        yield Probe(person, session, home)
+    finally:
+        person.stop(session)
+
+
+def _give(home: Path, account: str) -> None:
+    """Make the home the account's, as the portal would have."""
+    import os
+
+    number = {"anna": 25001, "ben": 25002, "carla": 25003}[account]
+    if os.geteuid() == 0:
+        os.chown(home, number, number)
+        os.chown(home / "probe.sh", number, number)

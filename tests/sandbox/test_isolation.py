@@ -1,0 +1,206 @@
+"""What a sandboxed session can and cannot do, tried from inside a real one. The walk of a user is in tests/browser."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.portal import Portal
+from tests.sandbox.probe import probing
+
+pytestmark = pytest.mark.sandbox
+
+DATA = Path("/usr/share/pymca")
+WRITES = (Path(__file__).parent / "writes.py").read_text()
+
+
+def tree_hash(folder: Path) -> str:
+    """Give one number for every name, content, mode, owner and time below a folder."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        status = path.lstat()
+        digest.update(f"{path} {status.st_mode} {status.st_uid} {status.st_gid} {status.st_mtime_ns}".encode())
+        if path.is_file():
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def test_raw_data_cannot_be_changed_in_any_way(portal: Portal) -> None:
+    """AL17, AL25, A14: nineteen ways to write, none succeeds, and nothing changed."""
+    before = tree_hash(DATA)
+    script = f"cat > $HOME/writes.py <<'END'\n{WRITES}\nEND\n/usr/bin/python3 $HOME/writes.py $HOME/data\n"
+    with probing(portal.login("anna"), "anna", script) as probe:
+        said = probe.output().splitlines()
+    assert len(said) == 19, said
+    assert [line for line in said if "refused" not in line] == []
+    # the file system refused, not the file's mode: what the data's owner tries fails as well
+    assert sum("EROFS" in line for line in said) >= 14, said
+    assert tree_hash(DATA) == before
+
+
+def test_session_is_the_account_and_nobody_else(portal: Portal) -> None:
+    """ES05, AL50, B10: uid, gid and exactly the account's groups; no capability; nothing to become more with."""
+    script = "id; grep -E 'Cap|NoNewPrivs' /proc/self/status; unshare -Ur true; echo unshare=$?; cat /etc/passwd; pwd"
+    with probing(portal.login("anna"), "anna", script) as probe:
+        said = probe.output()
+    groups = "25001(anna),26001(ma-4242),26002(ls-1007)" if os.geteuid() == 0 else "25001(anna)"
+    assert f"uid=25001(anna) gid=25001(anna) groups={groups}" in said
+    assert set(re.findall(r"Cap(?:Inh|Prm|Eff|Bnd|Amb):\t(\w+)", said)) == {"0" * 16}
+    assert "NoNewPrivs:\t1" in said
+    assert "unshare=1" in said
+    assert "root:" not in said
+    assert said.rstrip().endswith("/home/anna")
+
+
+def test_session_sees_only_its_proposal_and_its_home(portal: Portal) -> None:
+    """AL18, AL26: one proposal's data, no other home, no other proposal's processed data, no file of the hub."""
+    script = f"ls -A $HOME; ls $HOME/data | head -3; ls /home; ls {portal.state} 2>&1; ls /run /root /var/lib 2>&1; mount"
+    person = portal.login("anna")
+    with probing(person, "anna", script, proposal="LS-1007", visit="1") as probe:
+        said = probe.output()
+    assert "Ac.mat" in said
+    assert "XRFSpectrum" not in said
+    assert "jupyterhub.sqlite" not in said
+    assert "crypt_key" not in said
+    assert re.search(r"^/dev/\S+ on /home/anna/data type \S+ \(ro,", said, re.MULTILINE) or " /home/anna/data " in said
+    other = [line for line in said.splitlines() if "homes/ben" in line or "MA-4242" in line]
+    assert other == []
+
+
+SCAN = """\
+import socket, sys
+open_ports = []
+for port in range(1, 65536):
+    with socket.socket() as s:
+        s.settimeout(0.2)
+        if s.connect_ex(("127.0.0.1", port)) == 0:
+            open_ports.append(port)
+print("open", open_ports)
+for host in ("10.0.0.1", "169.254.169.254", "8.8.8.8"):
+    with socket.socket() as s:
+        s.settimeout(1)
+        print(host, s.connect_ex((host, 80)))
+with socket.socket(socket.AF_UNIX) as s:
+    s.connect("/run/daas-hub/api.sock")
+    def ask(path):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect("/run/daas-hub/api.sock")
+            s.sendall(f"GET {path} HTTP/1.1\\r\\nHost: hub\\r\\nConnection: close\\r\\n\\r\\n".encode())
+            return s.recv(200).split(b"\\r\\n")[0].decode()
+for path in ("/hub/api/", "/hub/login", "/hub/home", "/hub/api/../login", "/", "/hub/metrics", "//hub/login"):
+    print(path, ask(path))
+"""
+
+
+def test_session_reaches_the_hubs_api_and_nothing_else(portal: Portal) -> None:
+    """AL13, AL30, H5': no port of this machine, no other host, of the hub only its API."""
+    script = f"cat > $HOME/scan.py <<'END'\n{SCAN}\nEND\n/usr/bin/python3 $HOME/scan.py; cat /proc/net/dev\n"
+    with probing(portal.login("anna"), "anna", script) as probe:
+        said = probe.output(120)
+    assert "open []" in said, said
+    for host in ("10.0.0.1", "169.254.169.254", "8.8.8.8"):
+        assert f"{host} 101" in said, said  # ENETUNREACH
+    assert "/hub/api/ HTTP/1.1 200 OK" in said
+    for path in ("/hub/login", "/hub/home", "/hub/api/../login", "/", "/hub/metrics", "//hub/login"):
+        assert re.search(rf"^{re.escape(path)} HTTP/1.1 40[34]", said, re.MULTILINE), (path, said)
+    # no interface but loopback
+    assert re.findall(r"^\s*(\w+):", said, re.MULTILINE) == ["lo"]
+
+
+def test_sessions_of_one_person_do_not_see_each_other(portal: Portal) -> None:
+    """H7': two sessions of the same account share no process, no X server, no temporary file."""
+    person = portal.login("anna")
+    marker = "touch /tmp/first /dev/shm/first; sleep 30 & ls /tmp/.X11-unix; ps -e | wc -l"
+    with probing(person, "anna", marker) as first:
+        first.output()
+        look = "ls -A /tmp /dev/shm /tmp/.X11-unix; ps -ef; cat /proc/net/unix | grep -c X11; env | grep -c TOKEN"
+        with probing(person, "anna", look) as second:
+            said = second.output()
+    assert "first" not in said
+    assert "sleep 30" not in said
+    # one X server, its own (a file and an abstract name); and the session's token is not the application's business
+    assert said.split()[-1] == "0"
+
+
+def test_limits_hold(portal: Portal) -> None:
+    """H8': memory and processes end at the session's size, where this machine's control groups allow it."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may make control groups without a delegation")
+    script = (
+        "(for i in $(seq 1500); do sleep 60 & done) > /dev/null 2> $HOME/fork.err; grep -c -i fork $HOME/fork.err; "
+        "kill $(jobs -p) 2> /dev/null; pkill sleep; "
+        "/usr/bin/python3 -c 'b = bytearray(5 * 2**30); print(\"allocated\")'; echo python=$?"
+    )
+    with probing(portal.login("ben"), "ben", script) as probe:
+        said = probe.output(90)
+    assert int(said.split()[0]) > 0, said
+    assert "allocated" not in said
+    assert "python=137" in said
+
+
+def test_nothing_of_a_stopped_session_is_left(portal: Portal) -> None:
+    """After a stop: no process of that account, no control group, no socket, no route; processed data stay."""
+    person = portal.login("carla")
+    script = "echo kept > $HOME/processed/carla.txt; (setsid sleep 1000 &) ; trap '' TERM; sleep 1000"
+    home = portal.state / "homes" / "carla"
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with probing(person, "carla", script) as probe:
+        until = time.monotonic() + 20
+        while time.monotonic() < until and not (portal.state / "processed/MA-4242/carla.txt").exists():
+            time.sleep(0.05)
+        assert processes_with(str(portal.state), probe.session)
+    until = time.monotonic() + 10
+    while time.monotonic() < until and sleeping_as(25003):
+        time.sleep(0.05)
+    assert sleeping_as(25003) == []
+    assert (portal.state / "processed/MA-4242/carla.txt").read_text() == "kept\n"
+    assert not list((portal.state / "run" / "sessions").glob("*/http.sock")), "a socket was left"
+
+
+def processes_with(*_words: str) -> list[int]:
+    """Give the processes named "sleep 1000"."""
+    return [pid for pid, line in command_lines() if line.startswith("sleep 1000")]
+
+
+def sleeping_as(uid: int) -> list[str]:
+    """Give the commands that run as this uid, or, for a hub that is not root, the probe's own."""
+    found = []
+    for pid, line in command_lines():
+        try:
+            owner = os.stat(f"/proc/{pid}").st_uid
+        except OSError:
+            continue
+        if (owner == uid or "sleep 1000" in line) and line:
+            found.append(line)
+    return found
+
+
+def command_lines() -> list[tuple[int, str]]:
+    """Give every process with its command line."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                found.append((int(entry.name), (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()))
+            except OSError:
+                continue
+    return found
+
+
+def test_only_the_hub_can_connect_to_a_sessions_socket(portal: Portal) -> None:
+    """The listening socket is the hub's; the session cannot replace it by a link to another one."""
+    person = portal.login("anna")
+    with probing(person, "anna", "find / -name http.sock 2>/dev/null; echo done") as probe:
+        said = probe.output()
+        sockets = list((portal.state / "run" / "sessions").glob("*/http.sock"))
+        assert all(path.stat().st_mode & 0o077 == 0 for path in sockets)
+        assert len(sockets) == 1
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(sockets[0]))
+    assert said.strip() == "done"
