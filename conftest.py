@@ -1,7 +1,15 @@
-"""Lets tests run from a bare checkout: the top-level folders are parts of the package daas_hub."""
+"""Lets the tests run from a bare checkout: the top-level folders are rooms of `daas_hub` (see package_dir in setup.cfg).
+
+An installed package, tested from another folder, needs nothing of this and is left alone.
+"""
+
+from __future__ import annotations
 
 from pathlib import Path
 
 import daas_hub
 
-daas_hub.__path__.append(str(Path(__file__).parent))
+ROOT = Path(__file__).parent
+
+if Path(daas_hub.__file__).parent == ROOT / "daas_hub":
+    daas_hub.__path__.append(str(ROOT))

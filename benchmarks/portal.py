@@ -30,8 +30,7 @@ class Portal(Service):
 
     def __enter__(self) -> Portal:
         """Start and wait until the portal and its identity provider answer."""
-        for folder in (self.state, self.catalogue):
-            folder.mkdir(mode=0o755, exist_ok=True)
+        self.catalogue.mkdir(mode=0o755, parents=True, exist_ok=True)
         self.run(
             [sys.executable, "-m", "jupyterhub", "-f", str(ROOT / "jupyterhub_config.py")],
             {
@@ -48,6 +47,11 @@ class Portal(Service):
     def __exit__(self, *_: object) -> None:
         """End the hub and its sessions."""
         self.stop()
+
+    def add_to_catalogue(self, text: str) -> None:
+        """Offer one more application; before the start."""
+        self.catalogue.mkdir(mode=0o755, parents=True, exist_ok=True)
+        (self.catalogue / "more.yaml").write_text(text)
 
     def log_in(self, page: Page) -> None:
         """Log in at the demo's identity provider, by what its form would send."""

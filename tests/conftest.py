@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.portal import Portal, remove, start_portal
+from tests.experiments import experiments
+from tests.portal import Portal, new_state, remove, start_portal
 
 #: What CI insists on; without it a missing one skips its tests with a reason.
 REQUIRED = set(os.environ.get("DAAS_REQUIRE", "").split(",")) - {""}
@@ -44,10 +45,11 @@ def sandbox_works() -> None:
 
 @pytest.fixture(scope="session")
 def portal(sandbox_works: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
-    """The portal of the demo, with one application more: the probe."""
+    """The portal of the demo, with one application more, the probe, and a proposal with data of a hostile kind."""
     applications = Path(tmp_path_factory.mktemp("applications"))
     (applications / "probe.yaml").write_text(PROBE)
-    running = start_portal(applications)
+    state = new_state()
+    running = start_portal(applications, state=state, more_config=experiments(state))
     try:
         yield running
     finally:

@@ -1,4 +1,4 @@
-"""A real portal for tests: the shipped jupyterhub_config.py, as `make demo` runs it, on free ports with its own state."""
+"""A real portal for tests: the shipped jupyterhub_config.py, as `make demo` runs it, with its own ports and state."""
 
 from __future__ import annotations
 
@@ -147,20 +147,31 @@ def free_ports(count: int) -> int:
     raise AssertionError("no free ports")
 
 
-def start_portal(applications: Path | None = None, *, env: dict[str, str] | None = None) -> Portal:
-    """Start a portal; whoever starts it stops it and removes its state."""
-    port = free_ports(4)
+def new_state() -> Path:
+    """Make a directory every account can reach."""
     state = Path(tempfile.mkdtemp(prefix="daas-", dir="/var/tmp"))
     state.chmod(0o755)
+    return state
+
+
+def start_portal(applications: Path | None = None, *, state: Path | None = None, more_config: str = "") -> Portal:
+    """Start a portal; whoever starts it stops it and removes its state.
+
+    Args:
+        more_config: lines after those of the shipped configuration.
+    """
+    port = free_ports(4)
+    state = state or new_state()
+    config = state / "test_config.py"
+    config.write_text(f"load_subconfig({str(CONFIG)!r})\n{more_config}\n")
     log = state / "hub.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [str(Path(sys.prefix) / "bin" / "jupyterhub"), "-f", str(CONFIG)],
+            [str(Path(sys.prefix) / "bin" / "jupyterhub"), "-f", str(config)],
             cwd="/",
             env=os.environ
             | {"DAAS_DEMO_PORT": str(port), "DAAS_DEMO_STATE": str(state)}
-            | ({"DAAS_DEMO_APPLICATIONS": str(applications)} if applications else {})
-            | (env or {}),
+            | ({"DAAS_DEMO_APPLICATIONS": str(applications)} if applications else {}),
             stdout=output,
             stderr=subprocess.STDOUT,
         )

@@ -57,7 +57,9 @@ def test_nothing_starts_by_get(portal: Portal, path: str) -> None:
     """H1, E1: links only fill in pages, also those of the stock hub."""
     person = portal.login("ben")
     before = servers_of(portal, "ben")
-    person.get(path.format(name=person.name), headers={"Sec-Fetch-Site": "cross-site", "Referer": "https://evil.example/"})
+    person.get(
+        path.format(name=person.name), headers={"Sec-Fetch-Site": "cross-site", "Referer": "https://evil.example/"}
+    )
     assert servers_of(portal, "ben") == before
 
 
@@ -73,7 +75,9 @@ def test_deep_link_fills_in_the_page(portal: Portal) -> None:
 def test_deep_link_to_a_foreign_proposal_offers_nothing(portal: Portal) -> None:
     """D1: somebody else's proposal and one that does not exist look the same."""
     person = portal.login("ben")
-    foreign, unknown = (person.get(f"/hub/launch?proposal={one}&visit=1&application=pymca") for one in ("LS-1007", "XX-9999"))
+    foreign, unknown = (
+        person.get(f"/hub/launch?proposal={one}&visit=1&application=pymca") for one in ("LS-1007", "XX-9999")
+    )
     assert 'name="application"' not in foreign.text
     assert plain_text(foreign).replace("LS-1007", "*") == plain_text(unknown).replace("XX-9999", "*")
     pages = [person.get(f"/hub/proposals/{one}") for one in ("LS-1007", "XX-9999", "..%2fMA-4242", "%00")]
@@ -122,7 +126,10 @@ def test_forms_need_their_token(portal: Portal) -> None:
         answer = ben.session.post(f"{portal.url}/hub/launch", data=data, allow_redirects=False)
         assert answer.status_code == 403
     answer = ben.session.post(
-        f"{portal.url}/hub/launch", data=json.dumps(fields), headers={"Content-Type": "text/plain"}, allow_redirects=False
+        f"{portal.url}/hub/launch",
+        data=json.dumps(fields),
+        headers={"Content-Type": "text/plain"},
+        allow_redirects=False,
     )
     assert answer.status_code == 403
 

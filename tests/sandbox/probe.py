@@ -30,7 +30,9 @@ class Probe:
 
 
 @contextlib.contextmanager
-def probing(person: Person, account: str, script: str, *, proposal: str = "MA-4242", visit: str = "2") -> Iterator[Probe]:
+def probing(
+    person: Person, account: str, script: str, *, proposal: str = "MA-4242", visit: str = "2"
+) -> Iterator[Probe]:
     """Run a shell script in a new session of this person; the session is stopped at the end."""
     home = person.portal.state / "homes" / account
     home.mkdir(mode=0o700, parents=True, exist_ok=True)

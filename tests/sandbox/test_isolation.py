@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.portal import Portal
+from tests.portal import Portal, plain_text
 from tests.sandbox.probe import probing
 
 pytestmark = pytest.mark.sandbox
 
-DATA = Path("/usr/share/pymca")
 WRITES = (Path(__file__).parent / "writes.py").read_text()
 
 
@@ -33,15 +32,16 @@ def tree_hash(folder: Path) -> str:
 
 def test_raw_data_cannot_be_changed_in_any_way(portal: Portal) -> None:
     """AL17, AL25, A14: nineteen ways to write, none succeeds, and nothing changed."""
-    before = tree_hash(DATA)
+    data = portal.state / "experiments" / "own"
+    before = tree_hash(data)
     script = f"cat > $HOME/writes.py <<'END'\n{WRITES}\nEND\n/usr/bin/python3 $HOME/writes.py $HOME/data\n"
-    with probing(portal.login("anna"), "anna", script) as probe:
+    with probing(portal.login("anna"), "anna", script, proposal="TS-0001", visit="1") as probe:
         said = probe.output().splitlines()
     assert len(said) == 19, said
     assert [line for line in said if "refused" not in line] == []
-    # the file system refused, not the file's mode: what the data's owner tries fails as well
+    # the file's owner tries, who may do all of it: the mount refused, not a mode
     assert sum("EROFS" in line for line in said) >= 14, said
-    assert tree_hash(DATA) == before
+    assert tree_hash(data) == before
 
 
 def test_session_is_the_account_and_nobody_else(portal: Portal) -> None:
@@ -60,7 +60,9 @@ def test_session_is_the_account_and_nobody_else(portal: Portal) -> None:
 
 def test_session_sees_only_its_proposal_and_its_home(portal: Portal) -> None:
     """AL18, AL26: one proposal's data, no other home, no other proposal's processed data, no file of the hub."""
-    script = f"ls -A $HOME; ls $HOME/data | head -3; ls /home; ls {portal.state} 2>&1; ls /run /root /var/lib 2>&1; mount"
+    script = (
+        f"ls -A $HOME; ls $HOME/data | head -3; ls /home; ls {portal.state} 2>&1; ls /run /root /var/lib 2>&1; mount"
+    )
     person = portal.login("anna")
     with probing(person, "anna", script, proposal="LS-1007", visit="1") as probe:
         said = probe.output()
@@ -116,14 +118,14 @@ def test_session_reaches_the_hubs_api_and_nothing_else(portal: Portal) -> None:
 def test_sessions_of_one_person_do_not_see_each_other(portal: Portal) -> None:
     """H7': two sessions of the same account share no process, no X server, no temporary file."""
     person = portal.login("anna")
-    marker = "touch /tmp/first /dev/shm/first; sleep 30 & ls /tmp/.X11-unix; ps -e | wc -l"
+    marker = "touch /tmp/first /dev/shm/first; sleep 4321 & ls /tmp/.X11-unix; ps -e | wc -l"
     with probing(person, "anna", marker) as first:
         first.output()
         look = "ls -A /tmp /dev/shm /tmp/.X11-unix; ps -ef; cat /proc/net/unix | grep -c X11; env | grep -c TOKEN"
         with probing(person, "anna", look) as second:
             said = second.output()
     assert "first" not in said
-    assert "sleep 30" not in said
+    assert "sleep 4321" not in said
     # one X server, its own (a file and an abstract name); and the session's token is not the application's business
     assert said.split()[-1] == "0"
 
@@ -204,3 +206,58 @@ def test_only_the_hub_can_connect_to_a_sessions_socket(portal: Portal) -> None:
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(str(sockets[0]))
     assert said.strip() == "done"
+
+
+REFUSED_STORAGE = {
+    "missing": ("2", "does not exist"),
+    "symbolic link": ("3", "symbolic link"),
+    "symbolic link in the middle": ("4", "symbolic link"),
+    "file": ("6", "is not a directory"),
+    "outside the allowed roots": ("7", "outside the directories this portal may show"),
+}
+
+
+@pytest.mark.parametrize(("visit", "words"), REFUSED_STORAGE.values(), ids=REFUSED_STORAGE.keys())
+def test_storage_that_is_not_what_it_says_is_refused_in_words(portal: Portal, visit: str, words: str) -> None:
+    """AL40, DI13, A5, A6, A8: no session, and a sentence that says why."""
+    person = portal.login("anna")
+    answer = person.post("/hub/launch", {"application": "terminal", "proposal": "TS-0001", "visit": visit})
+    until = time.monotonic() + 10
+    while words not in plain_text(answer) and time.monotonic() < until:
+        time.sleep(0.2)
+        answer = person.get(answer.url.removeprefix(portal.url))
+    assert words in plain_text(answer)
+    assert str(portal.state) not in answer.text
+    running = person.get(f"/hub/api/users/{person.name}").json()["servers"]
+    assert [name for name, server in running.items() if server["ready"]] == []
+
+
+def test_directory_with_a_hostile_name_is_mounted_right(portal: Portal) -> None:
+    """H4, H5: braces, colons, spaces and a shell's substitution are letters."""
+    with probing(
+        portal.login("anna"), "anna", "cat $HOME/data/XRFSpectrum.mca | wc -c", proposal="TS-0001", visit="5"
+    ) as probe:
+        assert int(probe.output()) == (portal.state / "experiments" / "own" / "XRFSpectrum.mca").stat().st_size
+
+
+def test_processed_data_are_shared_and_last(portal: Portal) -> None:
+    """AL19, AL20, AL25: what one member saves, another reads and changes in a later session of their own."""
+    with probing(
+        portal.login("anna"), "anna", "echo from anna > $HOME/processed/shared.txt; ls -ln $HOME/processed"
+    ) as one:
+        one.output()
+    with probing(
+        portal.login("ben"), "ben", "cat $HOME/processed/shared.txt; echo and ben >> $HOME/processed/shared.txt"
+    ) as two:
+        assert "from anna" in two.output()
+    assert (portal.state / "processed/MA-4242/shared.txt").read_text() == "from anna\nand ben\n"
+
+
+def test_homes_persist_and_are_private(portal: Portal) -> None:
+    """A home is the same in the next session, and its mode keeps others out."""
+    person = portal.login("ben")
+    with probing(person, "ben", "echo mine > $HOME/kept.txt") as probe:
+        probe.output()
+    with probing(person, "ben", "cat $HOME/kept.txt", proposal="", visit="") as probe:
+        assert probe.output() == "mine\n"
+    assert (portal.state / "homes/ben").stat().st_mode & 0o077 == 0

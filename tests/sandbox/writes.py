@@ -12,7 +12,9 @@ import struct
 import sys
 
 directory = sys.argv[1]
-target = os.path.join(directory, sorted(name for name in os.listdir(directory) if name.endswith((".mca", ".dat", ".DAT")))[0])
+target = os.path.join(
+    directory, sorted(name for name in os.listdir(directory) if name.endswith((".mca", ".dat", ".DAT")))[0]
+)
 libc = ctypes.CDLL(None, use_errno=True)
 
 
