@@ -1,4 +1,4 @@
-"""Lets the tests run from a bare checkout: the top-level folders are rooms of `daas_hub` (see package_dir in setup.cfg).
+"""Lets tests run from a bare checkout: the top-level folders are rooms of `daas_hub` (package_dir in setup.cfg).
 
 An installed package, tested from another folder, needs nothing of this and is left alone.
 """

@@ -33,16 +33,30 @@ LAUNCH_TIMEOUT_S = 120
 
 
 class Site(Protocol):
-    """A hub a launch can be measured on."""
+    """A hub with one user who can launch; it runs inside its context."""
 
     name: str
     url: str
+    port: int
+
+    @property
+    def pid(self) -> int:
+        """The hub's process."""
+
+    def __enter__(self) -> object:
+        """Start the hub."""
+
+    def __exit__(self, *_: object) -> None:
+        """End it and its sessions."""
 
     def log_in(self, page: Page) -> None:
         """Log the demo user in."""
 
     def launch_button(self, page: Page) -> Locator:
         """Go to the page a launch starts from; return what is to be clicked."""
+
+    def screen_path(self, address: str) -> str:
+        """Where the websocket of the session that stands at ``address`` is."""
 
     def stop_session(self, page: Page, address: str) -> None:
         """Ask the hub to stop the session that stands at ``address``."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from .peer import Peer
 from .portal import Portal
 from .processes import nothing_left_behind
 from .rfb import PLAIN_RAW, RfbClient
+from .service import state_folder
 from .streams import open_unix
 from .windows import has_window
 
@@ -59,8 +59,7 @@ def run(options: argparse.Namespace) -> dict[str, list[Launch]]:
     """Measure every system once a round, each round beginning with another one; the first round warms up."""
     with ExitStack() as stack:
         stack.enter_context(nothing_left_behind())
-        state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="daas-bench-", dir="/var/tmp")))
-        state.chmod(0o755)
+        state = stack.enter_context(state_folder())
         browser = stack.enter_context(chromium())
         systems: dict[str, Callable[[], Launch]] = {}
         if "ours" in options.systems:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import os
-import tempfile
 import time
-from pathlib import Path
 
+from .browser import LAUNCH_TIMEOUT_S, Site
 from .machine import at_most, median, section, table
 from .opened import WINDOW_MANAGER, OpenedSession, open_session
+from .peer import Peer
+from .portal import Portal
 from .processes import Process, nothing_left_behind, pss_mib
 from .rfb import NOVNC_TIGHT, RfbClient
+from .service import state_folder
 from .windows import has_window
 
 WANTED_MIB = 60
@@ -20,12 +21,12 @@ READINGS = 5
 
 def measure(session: OpenedSession, title: str) -> dict[Process, float]:
     """Read every process's share while a client watches the screen: the median of a few readings, in MiB."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + LAUNCH_TIMEOUT_S
     while not has_window(session.xvnc.pid, title):
         if time.monotonic() > deadline:
             raise RuntimeError(f"no window with {title!r} in its title")
         time.sleep(0.1)
-    client = RfbClient(session.through_the_portal())
+    client = RfbClient(session.through_the_hub())
     client.set_encodings(NOVNC_TIGHT)
     client.request(incremental=False)
     client.read_update()
@@ -40,8 +41,8 @@ def measure(session: OpenedSession, title: str) -> dict[Process, float]:
     return {process: median(values) for process, values in readings.items()}
 
 
-def report(session: OpenedSession, application: str, memory: dict[Process, float]) -> None:
-    """Print the section: each process with what it is there for, the sum of our own, the verdict."""
+def describe(label: str, session: OpenedSession, memory: dict[Process, float]) -> tuple[list[list[object]], float]:
+    """The rows of one session, each process with what it is there for, and the sum of the session's own."""
     own = {process.pid for process in session.own_processes()}
 
     def role(process: Process) -> str:
@@ -51,29 +52,38 @@ def report(session: OpenedSession, application: str, memory: dict[Process, float
             return "X server"
         return "window manager" if process.name == WINDOW_MANAGER else "application"
 
-    rows: list[list[object]] = [[f"`{process.name}`", role(process), pss] for process, pss in memory.items()]
     total = sum(pss for process, pss in memory.items() if process.pid in own)
-    section(
-        "Memory: a desktop session",
-        "make bench-memory",
-        f"Proportional share (PSS) with `{application}` open and one client connected; median of {READINGS} readings.",
-        table(["process", "role", "PSS MiB"], [*rows, ["**own processes together**", "", total]]),
-        at_most("MiB of the session's own processes", total, WANTED_MIB),
-    )
+    rows: list[list[object]] = [[label, f"`{process.name}`", role(process), pss] for process, pss in memory.items()]
+    return [*rows, [label, "**together**", "**the session's own**", total]], total
 
 
 def main() -> None:
-    """Read the command line, measure, print."""
+    """Read the command line, measure one system after the other, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--name", default="pymca", help="the application's name in our catalogue")
+    parser.add_argument("--command", default="pymca", help="the command that starts the same application")
     parser.add_argument("--title", default="PyMca", help="what its window's title contains")
     parser.add_argument("--proposal", help="the proposal to launch on (the first one listed)")
+    parser.add_argument("--no-peer", action="store_true", help="leave the stock peer out")
     options = parser.parse_args()
-    os.environ.pop("DISPLAY", None)
-    with nothing_left_behind(), tempfile.TemporaryDirectory(prefix="daas-bench-", dir="/var/tmp") as folder:
-        Path(folder).chmod(0o755)
-        with open_session(Path(folder) / "ours", options.name, options.proposal) as session:
-            report(session, options.name, measure(session, options.title))
+    rows: list[list[object]] = []
+    totals = {}
+    with nothing_left_behind(), state_folder() as state:
+        sites: dict[str, Site] = {"ours": Portal(state / "ours", options.name, proposal=options.proposal)}
+        if not options.no_peer:
+            sites["stock peer"] = Peer(state / "peer", options.command)
+        for label, site in sites.items():
+            with open_session(site) as session:
+                more, totals[label] = describe(label, session, measure(session, options.title))
+                rows += more
+    section(
+        "Memory: a desktop session",
+        "make bench-memory",
+        f"Proportional share (PSS) with `{options.name}` open and one client connected, the hub beside it; median of "
+        f"{READINGS} readings; one system after the other.",
+        table(["system", "process", "role", "PSS MiB"], rows),
+        at_most("MiB of our session's own processes", totals["ours"], WANTED_MIB),
+    )
 
 
 if __name__ == "__main__":

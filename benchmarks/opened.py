@@ -1,16 +1,15 @@
-"""A session of our portal that stands open: how to reach its screen on both ways, and whose its processes are."""
+"""A session that stands open: how to reach its screen on both ways, and whose its processes are."""
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from .browser import chromium
-from .portal import Portal
+from .browser import LAUNCH_TIMEOUT_S, Site, chromium
 from .processes import Process, descendants, find_xvnc, listener, session_of
 from .streams import ByteStream, open_unix, open_websocket
 
@@ -21,18 +20,18 @@ WINDOW_MANAGER = "openbox"
 class OpenedSession:
     """One running desktop session."""
 
-    portal: Portal
+    site: Site
     address: str
     cookies: str
     xvnc: Process
 
-    def through_the_portal(self) -> ByteStream:
+    def through_the_hub(self) -> ByteStream:
         """The screen as a browser gets it: the proxy, then the session's server, with the user's cookies."""
-        path = urlsplit(self.address).path + "rfb"
-        return open_websocket("127.0.0.1", self.portal.port, path, {"Cookie": self.cookies})
+        path = self.site.screen_path(self.address)
+        return open_websocket("127.0.0.1", self.site.port, path, {"Cookie": self.cookies})
 
-    def direct(self) -> ByteStream:
-        """The same screen at the X server's own socket, past everything of ours."""
+    def past_the_hub(self) -> ByteStream:
+        """The same screen at the X server's own socket, past every hop."""
         socket = self.argument("-rfbunixpath")
         return open_unix(Path(f"/proc/{self.xvnc.pid}/root") / socket.lstrip("/"))
 
@@ -49,41 +48,41 @@ class OpenedSession:
 
     def processes(self) -> list[Process]:
         """Every process of the session."""
-        return session_of(self.xvnc, self.portal.pid)
+        return session_of(self.xvnc, self.site.pid)
 
     def hops(self) -> dict[str, list[int]]:
         """The processes on the way of a pixel, and those beside it whose time is worth knowing."""
-        proxy = listener(self.portal.port)
+        proxy = listener(self.site.port)
         return {
             "proxy": [proxy] if proxy else [],
             "session server": [process.pid for process in self.own_processes()],
-            "hub": [self.portal.pid],
+            "hub": [self.site.pid],
             "Xvnc": [self.xvnc.pid],
             "client": [os.getpid()],
         }
 
 
 @contextmanager
-def open_session(state: Path, application: str, proposal: str | None, catalogue: str = "") -> Iterator[OpenedSession]:
-    """Run a portal, launch ``application`` in a browser and close the browser again; ``catalogue`` is YAML to add."""
-    portal = Portal(state, application, proposal=proposal)
-    if catalogue:
-        portal.add_to_catalogue(catalogue)
-    with portal:
-        address, cookies = _launch(portal)
-        xvnc = find_xvnc(portal.pid)
+def open_session(site: Site) -> Iterator[OpenedSession]:
+    """Run ``site``, launch on it in a browser and close the browser again; the session stays until the end."""
+    with site:
+        address, cookies = _launch(site)
+        xvnc = find_xvnc(site.pid)
         if xvnc is None:
-            raise RuntimeError("the session has no X server")
-        yield OpenedSession(portal, address, cookies, xvnc)
+            raise RuntimeError(f"the session of {site.name} has no X server")
+        yield OpenedSession(site, address, cookies, xvnc)
 
 
-def _launch(portal: Portal) -> tuple[str, str]:
+def _launch(site: Site) -> tuple[str, str]:
     """Launch as a user does; return the session's address and the cookies its websocket wants."""
     with chromium() as browser:
         page = browser.new_page()
-        portal.log_in(page)
-        portal.launch_button(page).click()
-        page.wait_for_url("**/user/**", timeout=120_000)
-        page.wait_for_selector("html[data-frame='1']", timeout=60_000)
-        cookies = page.context.cookies(page.url + "rfb")
+        site.log_in(page)
+        site.launch_button(page).click()
+        page.wait_for_url("**/user/**", timeout=LAUNCH_TIMEOUT_S * 1000)
+        deadline = time.monotonic() + LAUNCH_TIMEOUT_S
+        while find_xvnc(site.pid) is None and time.monotonic() < deadline:
+            page.wait_for_timeout(100)
+        page.wait_for_timeout(2000)
+        cookies = page.context.cookies(site.url + site.screen_path(page.url))
         return page.url, "; ".join(f"{cookie['name']}={cookie['value']}" for cookie in cookies)

@@ -1,40 +1,48 @@
-"""The pixel path: our proxy and session server beside the same X server's own socket, rounds interleaved."""
+"""The pixel path: our proxy and session server beside the same X server's own socket and the stock peer's path.
+
+The rounds are interleaved. The peer's figures set the scale: targets were set with another client and generator.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
-import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from .machine import at_least, at_most, median, progress, section, table
 from .opened import OpenedSession, open_session
+from .peer import Peer
 from .pixels import HEIGHT, WIDTH, Flow, Round, measure_round
+from .portal import Portal
 from .processes import nothing_left_behind
+from .service import state_folder
 
-DIRECT, OURS = "X server's socket", "proxy and session server"
+DIRECT, OURS, STOCK = "X server's socket", "ours", "stock peer"
 WANTED_RATE, WANTED_KEY, WANTED_RAW = 0.95, 1.3, 0.75
-HERE = Path(__file__).resolve().parent
+PAINTER = Path(__file__).resolve().parent / "painter.py"
 Rounds = dict[str, list[Round]]
 
 
 def painter_application() -> str:
     """The painter as an entry of the catalogue; its source travels in the command."""
-    command = ["python3", "-c", (HERE / "painter.py").read_text()]
+    command = ["python3", "-c", PAINTER.read_text()]
     lines = {"name": "painter", "title": "Painter", "kind": "desktop", "command": command}
     return "".join(f"{key}: {json.dumps(value)}\n" for key, value in lines.items())
 
 
-def measure(session: OpenedSession, options: argparse.Namespace) -> Rounds:
-    """Measure both paths in every round, each round beginning with the other one; the first round warms up."""
-    paths = {DIRECT: session.direct, OURS: session.through_the_portal}
-    hops = session.hops()
+def measure(sessions: Mapping[str, OpenedSession], options: argparse.Namespace) -> Rounds:
+    """Measure every path in every round, each round beginning with another one; the first round warms up."""
+    paths = {DIRECT: (sessions[OURS].past_the_hub, sessions[OURS].hops())}
+    paths |= {name: (session.through_the_hub, session.hops()) for name, session in sessions.items()}
     results: Rounds = {name: [] for name in paths}
     for number in range(options.rounds + 1):
-        for name in sorted(paths, reverse=number % 2 == 0):
-            done = measure_round(paths[name], hops, options.seconds, options.keys)
+        names = list(paths)
+        turn = number % len(names)
+        for name in names[turn:] + names[:turn]:
+            connect, hops = paths[name]
+            done = measure_round(connect, hops, options.seconds, options.keys)
             progress(
                 f"round {number} {name}: {done.tight.rate:.1f} updates/s, key {done.key(0.5):.1f} ms, "
                 f"raw {done.raw.throughput:.0f} MB/s"
@@ -44,9 +52,9 @@ def measure(session: OpenedSession, options: argparse.Namespace) -> Rounds:
     return results
 
 
-def ratio(results: Rounds, figure: Callable[[Round], float]) -> float:
-    """Ours to direct, within each round, the median of the rounds."""
-    return median(figure(ours) / figure(direct) for ours, direct in zip(results[OURS], results[DIRECT], strict=True))
+def ratio(results: Rounds, path: str, figure: Callable[[Round], float]) -> float:
+    """One path to direct, within each round, the median of the rounds."""
+    return median(figure(one) / figure(direct) for one, direct in zip(results[path], results[DIRECT], strict=True))
 
 
 FIGURES: Sequence[tuple[str, Callable[[Round], float]]] = (
@@ -61,8 +69,13 @@ FIGURES: Sequence[tuple[str, Callable[[Round], float]]] = (
 
 def report(session: OpenedSession, options: argparse.Namespace, results: Rounds) -> None:
     """Print the section: the figures, what each hop costs, and the verdicts."""
+    through = [path for path in results if path != DIRECT]
     rows = [
-        [name, *(median(figure(done) for done in results[path]) for path in (DIRECT, OURS)), ratio(results, figure)]
+        [
+            name,
+            *(median(figure(done) for done in rounds) for rounds in results.values()),
+            *(ratio(results, path, figure) for path in through),
+        ]
         for name, figure in FIGURES
     ]
     section(
@@ -71,15 +84,18 @@ def report(session: OpenedSession, options: argparse.Namespace, results: Rounds)
         f"Medians of {options.rounds} interleaved rounds after one uncounted, {options.seconds:g} s a flow, "
         f"{options.keys} keys; {WIDTH}x{HEIGHT}, one request for each update, a painter of 60 whole frames a second, "
         f"Xvnc with FrameRate {session.argument('-FrameRate', '60 (default)')}; Tight as noVNC asks for it (quality 6, "
-        "compression 2). *Ratio* is ours to direct within a round, the median of the rounds. Loopback only.",
-        table(["figure", DIRECT, OURS, "ratio"], rows),
-        "Processor seconds while the screen comes through proxy and session server:",
-        table(["process", "s/GB, Tight", "s/1000 updates, Tight", "s/GB, raw"], _costs(results[OURS])),
+        "compression 2). A ratio is to the X server's socket within a round, the median of the rounds. Loopback only.",
+        table(["figure", *results, *(f"ratio, {path}" for path in through)], rows),
+        "Processor seconds of each process while the screen comes through the path:",
+        table(
+            ["path", "process", "s/GB, Tight", "s/1000 updates, Tight", "s/GB, raw"],
+            [[path, *row] for path in through for row in _costs(results[path])],
+        ),
         "\n".join(
             [
-                at_least("update rate, ours to direct", ratio(results, lambda done: done.tight.rate), WANTED_RATE),
-                at_most("key echo p95, ours to direct", ratio(results, lambda done: done.key(0.95)), WANTED_KEY),
-                at_least("raw throughput, ours to direct", ratio(results, lambda done: done.raw.rate), WANTED_RAW),
+                at_least("update rate, ours to direct", ratio(results, OURS, FIGURES[0][1]), WANTED_RATE),
+                at_most("key echo p95, ours to direct", ratio(results, OURS, FIGURES[3][1]), WANTED_KEY),
+                at_least("raw throughput, ours to direct", ratio(results, OURS, FIGURES[5][1]), WANTED_RAW),
             ]
         ),
     )
@@ -99,16 +115,22 @@ def _costs(rounds: list[Round]) -> list[list[object]]:
 def main() -> None:
     """Read the command line, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7, help="counted rounds over both paths")
+    parser.add_argument("--rounds", type=int, default=7, help="counted rounds over every path")
     parser.add_argument("--seconds", type=float, default=4, help="length of each flow")
     parser.add_argument("--keys", type=int, default=100, help="keys pressed in a round over one path")
     parser.add_argument("--proposal", help="the proposal to launch on (the first one listed)")
+    parser.add_argument("--no-peer", action="store_true", help="leave the stock peer out")
     options = parser.parse_args()
-    with nothing_left_behind(), tempfile.TemporaryDirectory(prefix="daas-bench-", dir="/var/tmp") as folder:
-        Path(folder).chmod(0o755)
-        with open_session(Path(folder) / "ours", "painter", options.proposal, painter_application()) as session:
-            time.sleep(2)
-            report(session, options, measure(session, options))
+    with ExitStack() as stack:
+        stack.enter_context(nothing_left_behind())
+        state = stack.enter_context(state_folder())
+        portal = Portal(state / "ours", "painter", proposal=options.proposal)
+        portal.add_to_catalogue(painter_application())
+        sessions = {OURS: stack.enter_context(open_session(portal))}
+        if not options.no_peer:
+            peer = Peer(state / "peer", f"/usr/bin/python3 {PAINTER}")
+            sessions[STOCK] = stack.enter_context(open_session(peer))
+        report(sessions[OURS], options, measure(sessions, options))
 
 
 if __name__ == "__main__":

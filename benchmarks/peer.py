@@ -101,6 +101,10 @@ class Peer(Service):
         page.goto(f"{self.url}/hub/home", wait_until="networkidle")
         return page.locator("#start")
 
+    def screen_path(self, address: str) -> str:
+        """Where jupyter-server-proxy has the display."""
+        return f"/user/{self.user}/desktop-websockify/"
+
     def stop_session(self, page: Page, address: str) -> None:
         """Stop the user's server."""
         delete_server(page, address, self.url)

@@ -98,13 +98,9 @@ def _pump(client: RfbClient, seconds: float) -> int:
 
 def _drain(client: RfbClient) -> None:
     """Read updates until the screen is quiet; one request stays open at the server."""
-    client.stream.settimeout(QUIET_S)
-    try:
-        while True:
-            client.read_update()
-            client.request(incremental=True)
-    except TimeoutError:
-        client.stream.settimeout(30)
+    while client.stream.has_more(QUIET_S):
+        client.read_update()
+        client.request(incremental=True)
 
 
 def _echo(client: RfbClient, keys: int) -> tuple[float, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from playwright.sync_api import Locator, Page
 
@@ -69,6 +70,10 @@ class Portal(Service):
         page.goto(f"{self.url}/hub/proposals/{self.proposal}")
         form = page.locator(f"form:has(input[name=application][value='{self.application}'])").first
         return form.locator("button").first
+
+    def screen_path(self, address: str) -> str:
+        """Beside the session's page."""
+        return urlsplit(address).path + "rfb"
 
     def stop_session(self, page: Page, address: str) -> None:
         """Stop the session through the hub's API."""

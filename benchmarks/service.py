@@ -5,12 +5,22 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from .processes import descendants, end_all
+
+
+@contextmanager
+def state_folder() -> Iterator[Path]:
+    """A folder for hubs' state that every account may enter; it is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="daas-bench-", dir="/var/tmp") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
 
 def free_ports(count: int) -> list[int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import os
+import select
 import socket
 import struct
 from pathlib import Path
@@ -25,10 +26,6 @@ class ByteStream:
         self._start = self._end = 0
         self.received_bytes = 0
 
-    def settimeout(self, seconds: float) -> None:
-        """Fail any later read or write that waits longer than ``seconds``."""
-        self._socket.settimeout(seconds)
-
     def close(self) -> None:
         """Close the connection; the server sees the end of it."""
         self._socket.close()
@@ -36,6 +33,10 @@ class ByteStream:
     def send(self, data: bytes) -> None:
         """Send ``data`` as one message."""
         self._socket.sendall(data)
+
+    def has_more(self, within_s: float) -> bool:
+        """Whether payload comes within ``within_s``; none of it is read."""
+        return self._start < self._end or bool(select.select([self._socket], [], [], within_s)[0])
 
     def read(self, count: int) -> bytes:
         """Return exactly ``count`` bytes of payload."""
@@ -95,6 +96,14 @@ class WebSocketStream(ByteStream):
     def send(self, data: bytes) -> None:
         """Send ``data`` as one masked binary frame."""
         self._send_frame(2, data)
+
+    def has_more(self, within_s: float) -> bool:
+        """Whether payload comes within ``within_s``; a ping is answered and does not count."""
+        while not self._frame_left:
+            if not super().has_more(within_s):
+                return False
+            self._next_frame()
+        return True
 
     def read_into(self, target: memoryview) -> None:
         """Fill ``target`` with payload, stepping over frame headers."""

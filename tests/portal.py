@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -48,6 +49,11 @@ class Portal:
                 return True
             time.sleep(0.1)
         return False
+
+    @property
+    def port(self) -> int:
+        """The portal's port; the next three are the identity provider's, the hub's and the proxy's."""
+        return int(self.url.rpartition(":")[2])
 
     def stop(self) -> None:
         """End it and everything it started."""
@@ -136,7 +142,8 @@ def plain_text(answer: requests.Response) -> str:
 
 def free_ports(count: int) -> int:
     """Give the first of so many ports in a row that nobody uses now."""
-    for first in range(18000, 28000, 10):
+    # at random: two runs on one machine must not meet
+    for first in random.sample(range(18000, 30000, 10), 200):
         with contextlib.ExitStack() as sockets:
             try:
                 for port in range(first, first + count):
@@ -154,13 +161,15 @@ def new_state() -> Path:
     return state
 
 
-def start_portal(applications: Path | None = None, *, state: Path | None = None, more_config: str = "") -> Portal:
+def start_portal(
+    applications: Path | None = None, *, state: Path | None = None, port: int = 0, more_config: str = ""
+) -> Portal:
     """Start a portal; whoever starts it stops it and removes its state.
 
     Args:
         more_config: lines after those of the shipped configuration.
     """
-    port = free_ports(4)
+    port = port or free_ports(4)
     state = state or new_state()
     config = state / "test_config.py"
     config.write_text(f"load_subconfig({str(CONFIG)!r})\n{more_config}\n")

@@ -1,0 +1,112 @@
+"""Chromium, and people who use the portal with it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.conftest import missing
+from tests.portal import Portal
+
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+OUTPUT = Path(__file__).parents[2] / "test-output"
+
+#: Messages that are not ours: noVNC's hint about its own canvas, and JupyterLab's own remarks.
+KNOWN_MESSAGES = re.compile(
+    r"willReadFrequently|/lab|/notebooks|/static/|/api/|/lsp|hub-extension|Starting application"
+)
+
+
+@dataclass
+class Guest:
+    """Somebody with a browser; remembers every request that left it, and every complaint of it."""
+
+    portal: Portal
+    context: BrowserContext
+    page: Page
+    requests: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    def watch(self, page: Page) -> Page:
+        """Listen to a page."""
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.on("console", lambda message: self.complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        return page
+
+    def login(self, subject: str) -> None:
+        """Sign in by the buttons a person presses."""
+        self.page.goto(self.portal.url)
+        self.page.get_by_role("link", name="Sign in").click()
+        self.page.locator(f"button[value={subject}]").click()
+        self.page.wait_for_load_state()
+
+    def launch(self, application: str, proposal: str) -> None:
+        """Go to the proposal and press the application's button of its newest visit."""
+        self.page.goto(f"{self.portal.url}/hub/home")
+        self.page.locator("table.proposals tr", has_text=proposal).get_by_role("link").first.click()
+        self.page.locator("form.application").get_by_role(
+            "button", name=f"Launch {application}", exact=True
+        ).first.click()
+
+    def wait_for_picture(self, page: Page | None = None) -> None:
+        """Wait until the desktop's first picture is painted."""
+        (page or self.page).wait_for_selector('html[data-frame="1"]', state="attached", timeout=45_000)
+
+    def keep_picture(self, name: str, page: Page | None = None) -> Path:
+        """Keep a screenshot among the run's output."""
+        OUTPUT.mkdir(exist_ok=True)
+        path = OUTPUT / f"{name}.png"
+        (page or self.page).screenshot(path=path)
+        return path
+
+    def require_quiet(self) -> None:
+        """Check that nothing left this machine, and that no page complained."""
+        hosts = {urlsplit(url).hostname for url in self.requests if url.startswith(("http", "ws"))}
+        assert hosts <= {"127.0.0.1"}, hosts
+        assert [text for text in self.complaints if not KNOWN_MESSAGES.search(text)] == []
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all browser tests."""
+    program = shutil.which("chromium")
+    if program is None:
+        missing("browser", "chromium is not installed")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def guest(browser: Browser, portal: Portal) -> Iterator[Callable[..., Guest]]:
+    """Give people with a browser of their own; their sessions are stopped at the end."""
+    people: list[Guest] = []
+
+    def arrive(subject: str = "", *, width: int = 1400, height: int = 900) -> Guest:
+        context = browser.new_context(viewport={"width": width, "height": height})
+        person = Guest(portal, context, context.new_page())
+        person.watch(person.page)
+        people.append(person)
+        if subject:
+            person.login(subject)
+        return person
+
+    yield arrive
+    for person in people:
+        person.page.goto(f"{portal.url}/hub/home")
+        while (stop := person.page.locator("#sessions form button")).count():
+            stop.first.click()
+            person.page.wait_for_load_state()
+        person.context.close()

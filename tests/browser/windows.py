@@ -1,0 +1,84 @@
+"""Looks at a session's X server from outside, as its own account: which windows it has, by title, and its size."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+
+class Screen:
+    """The X server of a session, found by the words of its title."""
+
+    def __init__(self, title: str) -> None:
+        self.pid = _newest("Xvnc", title)
+        window_manager = next(
+            pid
+            for pid in _processes("openbox")
+            if os.readlink(f"/proc/{pid}/ns/pid") == os.readlink(f"/proc/{self.pid}/ns/pid")
+        )
+        variables = Path(f"/proc/{window_manager}/environ").read_bytes().split(b"\0")
+        env = dict(line.decode().split("=", 1) for line in variables if b"=" in line)
+        self._env = [f"{name}={env[name]}" for name in ("DISPLAY", "XAUTHORITY")]
+
+    def titles(self) -> list[str]:
+        """Give the title of every window that has one."""
+        return re.findall(r'^\s+0x[0-9a-f]+ "(.*?)":', self._run("xwininfo", "-root", "-tree"), re.MULTILINE)
+
+    def size(self) -> tuple[int, int]:
+        """Give width and height in pixels."""
+        match = re.search(r"-geometry (\d+)x(\d+)", self._run("xwininfo", "-root"))
+        assert match
+        return int(match[1]), int(match[2])
+
+    def wait_for(self, is_so: Callable[[], bool], what: str, timeout_s: float = 30.0) -> None:
+        """Wait until something is so."""
+        until = time.monotonic() + timeout_s
+        while not is_so():
+            assert time.monotonic() < until, f"not within {timeout_s:g} s: {what}; windows: {self.titles()}"
+            time.sleep(0.2)
+
+    def wait_for_window(self, words: str, *, gone: bool = False, timeout_s: float = 30.0) -> None:
+        """Wait until a window with these words in its title is there (or gone)."""
+        self.wait_for(
+            lambda: any(words in title for title in self.titles()) is not gone,
+            f"a window {words!r}{' gone' * gone}",
+            timeout_s,
+        )
+
+    def _run(self, *argv: str) -> str:
+        status = os.stat(f"/proc/{self.pid}")
+        who = ["-S", str(status.st_uid), "-G", str(status.st_gid)] if os.geteuid() == 0 else ["--preserve-credentials"]
+        return subprocess.run(
+            ["nsenter", "-t", str(self.pid), "-U", "-m", "-n", *who, "env", *self._env, *argv],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+
+
+def _processes(program: str, words: str = "") -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            argv = (entry / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if Path(argv[0].decode()).name == program and words in b" ".join(argv).decode(errors="replace"):
+            found.append(int(entry.name))
+    return sorted(found)
+
+
+def _newest(program: str, words: str, timeout_s: float = 20.0) -> int:
+    until = time.monotonic() + timeout_s
+    while time.monotonic() < until:
+        found = _processes(program, words)
+        if found:
+            return found[-1]
+        time.sleep(0.1)
+    raise AssertionError(f"no {program} with {words!r}")

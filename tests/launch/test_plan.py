@@ -1,0 +1,65 @@
+"""The plan joins the three truths and adds nothing: its words, its home, its menu."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from daas_hub.catalogue import Application, Kind, Size
+from daas_hub.errors import StorageProblem
+from daas_hub.identity import Account
+from daas_hub.launch import Choice, MountPolicy, make_plan
+from daas_hub.proposals import Proposal, Visit
+
+ANNA = Account("anna", 25001, 25001, (26001,))
+POLICY = MountPolicy(("/data/{proposal}/{visit}",), (), "/processed/{proposal}", "/gpfs/homes/{account}")
+SMALL = Size("small", "2 processors", 4 * 2**30, 2, 1000, 12)
+LAB = Application("lab", "JupyterLab", Kind.NOTEBOOK, environment={"OMP_NUM_THREADS": "2"})
+PYMCA = Application("pymca", "PyMca", Kind.DESKTOP, command=("pymca",))
+TERMINAL = Application("terminal", "Terminal", Kind.DESKTOP, command=("lxterminal",))
+VISIT = Visit(2)
+GLASS = Proposal("MA-4242", "Roman glass", visits=(VISIT,), gid=26001)
+
+
+def test_a_plan_beside_data() -> None:
+    plan = make_plan(Choice(PYMCA, SMALL, GLASS, VISIT), ANNA, POLICY, (TERMINAL, PYMCA))
+    assert plan.title == "PyMca, MA-4242 visit 2"
+    assert (plan.proposal_id, plan.proposal_title, plan.visit_number) == ("MA-4242", "Roman glass", 2)
+    assert [mount.target for mount in plan.mounts] == [".", "data", "processed"]
+    assert plan.home == "/home/anna", "inside, the home stands where programs look for it"
+
+
+def test_a_plan_of_an_own_resource() -> None:
+    plan = make_plan(Choice(LAB, SMALL), ANNA, POLICY, (PYMCA,))
+    assert plan.title == "JupyterLab"
+    assert (plan.proposal_id, plan.proposal_title, plan.visit_number) == (None, "", None)
+    assert [mount.target for mount in plan.mounts] == ["."]
+    assert plan.environment == {"OMP_NUM_THREADS": "2"}
+
+
+@pytest.mark.parametrize(
+    ("application", "menu"),
+    [
+        pytest.param(PYMCA, ["pymca", "terminal"], id="the own one first"),
+        pytest.param(TERMINAL, ["terminal", "pymca"], id="also when it stands last"),
+        pytest.param(LAB, ["pymca", "terminal"], id="a notebook: in the catalogue's order"),
+    ],
+)
+def test_the_menu(application: Application, menu: list[str]) -> None:
+    plan = make_plan(Choice(application, SMALL), ANNA, POLICY, (PYMCA, TERMINAL))
+    assert [one.name for one in plan.desktops] == menu
+
+
+def test_a_plan_cannot_be_changed_by_who_gets_it() -> None:
+    plan = make_plan(Choice(LAB, SMALL), ANNA, POLICY, ())
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        plan.account = Account("root", 0, 0)  # type: ignore[misc]
+    plan.environment["LD_PRELOAD"] = "/evil"
+    assert "LD_PRELOAD" not in LAB.environment, "the catalogue's own record stays as it was read"
+
+
+def test_a_path_that_is_not_allowed_is_no_plan() -> None:
+    visit = Visit(2, data=("/etc",))
+    with pytest.raises(StorageProblem):
+        make_plan(Choice(LAB, SMALL, dataclasses.replace(GLASS, visits=(visit,)), visit), ANNA, POLICY, ())

@@ -1,0 +1,220 @@
+"""What templates are given: plain values, addresses that cannot be bent, states and failures in words.
+
+Whether hostile text stays inert on the page is seen in a real browser (tests/browser, C6).
+"""
+
+from __future__ import annotations
+
+import datetime
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jupyterhub.slugs import is_valid_safe_slug
+
+from daas_hub.catalogue import Application, Catalogue, Kind
+from daas_hub.portal.listing import COLUMNS, list_proposals
+from daas_hub.portal.views import (
+    button_view,
+    day_text,
+    failure_of,
+    listing_links,
+    new_session_name,
+    proposal_row,
+    session_card,
+    session_state,
+    visit_view,
+)
+from daas_hub.proposals import Proposal, Visit
+
+HUB = "/portal/hub/"
+LAB = Application("jupyterlab", "JupyterLab", Kind.NOTEBOOK)
+LINK = Application("guide", "Guide", Kind.LINK, url="https://example.org/guide")
+MARCH = datetime.datetime(2026, 3, 9, 8, tzinfo=datetime.UTC)
+VISIT = Visit(2, "Glass", "ID21", MARCH, None, ("/data/visitor/MA-4242/ID21/2",))
+GLASS = Proposal("MA-4242", "Roman glass", beamlines=("ID21",), visits=(VISIT,))
+
+
+def spawner(**state: Any) -> Any:
+    """Give what the hub tells of a session, as far as the portal looks at it."""
+    record = SimpleNamespace(
+        user_options=state.pop("options", {}),
+        display_name=state.pop("display_name", ""),
+        started=state.pop("started", None),
+    )
+    told = {"name": "jupyterlab-0123456789", "pending": None, "ready": False, "_spawn_future": None} | state
+    return SimpleNamespace(orm_spawner=record, **told)
+
+
+def ended_with(error: BaseException | None, *, cancelled: bool = False) -> Any:
+    """Give the future of a start that is over (one without a loop, so that it can stand in a table)."""
+    return SimpleNamespace(done=lambda: True, cancelled=lambda: cancelled, exception=lambda: error)
+
+
+class WithWords(Exception):
+    """An error as our spawners raise it."""
+
+    jupyterhub_message = "There is no proposal MA-1 among yours."
+
+
+# -- names of sessions ---------------------------------------------------------------------------------------------
+
+
+@given(st.from_regex(r"[a-z][a-z0-9]{0,5}(-[a-z0-9]{1,4}){0,2}", fullmatch=True))
+@settings(max_examples=100)
+def test_a_session_name_is_one_the_hub_takes(application: str) -> None:
+    """C3: whatever the catalogue calls an application."""
+    name = new_session_name(application)
+    assert is_valid_safe_slug(name), name
+    assert name.startswith(application)
+
+
+def test_two_session_names_differ() -> None:
+    """Forty random bits: two open pages are two sessions."""
+    assert len({new_session_name("lab") for _ in range(1000)}) == 1000
+
+
+# -- rows, buttons, links ------------------------------------------------------------------------------------------
+
+
+def test_a_button_posts_ids_and_nothing_else() -> None:
+    view = button_view(HUB, LAB, GLASS, VISIT)
+    assert view["fields"] == {"application": "jupyterlab", "proposal": "MA-4242", "visit": "2"}
+    assert view["url"] == ""
+    assert view["kind"] == "notebook"
+    assert button_view(HUB, LAB, None, None)["fields"] == {"application": "jupyterlab"}
+
+
+def test_only_a_link_has_an_address() -> None:
+    """R20."""
+    assert button_view(HUB, LINK, None, None)["url"] == "https://example.org/guide"
+
+
+def test_no_view_shows_a_path_of_the_storage() -> None:
+    shown = repr([visit_view(HUB, GLASS, VISIT, [LAB]), proposal_row(HUB, GLASS), button_view(HUB, LAB, GLASS, VISIT)])
+    assert "/data/visitor" not in shown
+
+
+def test_a_long_abstract_is_cut_between_words() -> None:
+    row = proposal_row(HUB, Proposal("P-1", "t", abstract="word " * 100))
+    assert len(row["abstract"]) <= 222
+    assert row["abstract"].endswith("word …")
+    assert proposal_row(HUB, Proposal("P-1", "t", abstract="a" * 220))["abstract"] == "a" * 220
+
+
+def test_a_proposal_without_visits_has_no_date() -> None:
+    row = proposal_row(HUB, Proposal("P-1", "t"))
+    assert (row["visit_count"], row["latest_text"], row["url"]) == (0, "", f"{HUB}proposals/P-1")
+
+
+@pytest.mark.parametrize(
+    ("moment", "words"),
+    [
+        pytest.param(MARCH, "9 March 2026", id="day without a leading zero"),
+        pytest.param(None, "", id="none"),
+        pytest.param(datetime.datetime(1, 1, 1, tzinfo=datetime.UTC), "1 January 1", id="G2 the first year"),
+        pytest.param(datetime.datetime(9999, 12, 31, tzinfo=datetime.UTC), "31 December 9999", id="G2 the last year"),
+    ],
+)
+def test_day_text(moment: datetime.datetime | None, words: str) -> None:
+    assert day_text(moment).replace(" 0001", " 1") == words
+
+
+@given(st.text(max_size=30))
+@settings(max_examples=100)
+def test_links_of_a_list_stay_on_the_page_and_keep_the_search(search: str) -> None:
+    """E3, C6: whatever was searched for, the address is ours and carries it back unchanged."""
+    many = [Proposal(f"P-{index}", search) for index in range(45)]
+    listing = list_proposals(many, search=search, sort="id", page="2")
+    links = listing_links(HUB, listing)
+    addresses = [links["previous_url"], links["next_url"], *(one["url"] for one in links["sort_links"].values())]
+    for address in filter(None, addresses):
+        parts = urlsplit(address)
+        assert (parts.scheme, parts.netloc, parts.path, parts.fragment) == ("", "", f"{HUB}home", "proposals")
+        asked = parse_qs(parts.query, keep_blank_values=True)
+        assert set(asked) <= {"search", "sort", "page"}
+        assert asked.get("search", [""]) == [listing.search]
+
+
+def test_links_turn_the_order_round() -> None:
+    listing = list_proposals([GLASS], search="", sort="id", page="1")
+    links = listing_links(HUB, listing)
+    assert set(links["sort_links"]) == set(COLUMNS)
+    assert links["sort_links"]["id"] == {"url": f"{HUB}home?sort=-id&page=1#proposals", "direction": "asc"}
+    assert links["sort_links"]["title"] == {"url": f"{HUB}home?sort=title&page=1#proposals", "direction": ""}
+    assert (links["previous_url"], links["next_url"]) == ("", "")
+
+
+# -- sessions ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("record", "state"),
+    [
+        pytest.param({"pending": "spawn"}, "starting", id="being started"),
+        pytest.param({"pending": "check"}, "starting", id="being looked for after a restart"),
+        pytest.param({"pending": "stop", "ready": True}, "stopping", id="being stopped"),
+        pytest.param({"ready": True}, "running", id="ready"),
+        pytest.param({}, "ended", id="neither"),
+        pytest.param({"_spawn_future": ended_with(WithWords())}, "failed", id="the last start failed"),
+        pytest.param({"_spawn_future": ended_with(None)}, "ended", id="the last start was well"),
+        pytest.param({"ready": True, "_spawn_future": ended_with(None)}, "running", id="started and ready"),
+    ],
+)
+def test_session_state(record: dict[str, Any], state: str) -> None:
+    assert session_state(spawner(**record)) == state
+
+
+@pytest.mark.parametrize(
+    ("future", "words"),
+    [
+        pytest.param(None, "", id="never started"),
+        pytest.param(SimpleNamespace(done=lambda: False), "", id="still starting"),
+        pytest.param(ended_with(None), "", id="started"),
+        pytest.param(ended_with(None, cancelled=True), "The launch was stopped.", id="K4 cancelled"),
+        pytest.param(ended_with(TimeoutError()), "It did not answer in time.", id="K13 never ready"),
+        pytest.param(ended_with(WithWords()), "There is no proposal MA-1 among yours.", id="ours: its own sentence"),
+        pytest.param(ended_with(OSError("/secret/path")), "The portal could not start it.", id="P7 not a traceback"),
+        pytest.param(ended_with(KeyError("token=abc")), "The portal could not start it.", id="P7 not a bug's words"),
+    ],
+)
+def test_failure_of(future: Any, words: str) -> None:
+    told = failure_of(spawner(_spawn_future=future))
+    assert told.startswith(words)
+    assert bool(told) == bool(words)
+    assert "secret" not in told
+    assert "token" not in told
+
+
+def test_a_card_of_a_running_session() -> None:
+    record = spawner(
+        ready=True,
+        started=datetime.datetime(2026, 3, 9, 8, 5),  # noqa: DTZ001  # the hub's own times are UTC without a zone
+        options={"application": "jupyterlab", "proposal": "MA-4242", "visit": 2},
+    )
+    card = session_card(HUB, "/portal/user/u1/", record, Catalogue({"jupyterlab": LAB}, {}), [GLASS])
+    assert (card["title"], card["proposal_title"], card["visit_number"]) == ("JupyterLab", "Roman glass", 2)
+    assert (card["since"], card["since_text"]) == ("2026-03-09T08:05:00+00:00", "08:05 UTC, 9 March 2026")
+    assert (card["state_text"], card["can_open"], card["can_stop"]) == ("Running", True, True)
+    assert card["open_url"] == "/portal/user/u1/jupyterlab-0123456789/"
+    assert card["stop_url"] == f"{HUB}sessions/jupyterlab-0123456789/stop"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param(None, id="none stored"),
+        pytest.param({}, id="a refused start"),
+        pytest.param({"application": "gone", "proposal": "MA-9", "visit": 1}, id="no longer in the catalogue"),
+        pytest.param({"application": ["x"], "proposal": {"a": 1}}, id="D2 wrong types, stored by something else"),
+    ],
+)
+def test_a_card_of_a_session_nobody_knows_any_more(options: Any) -> None:
+    """D4: the proposal is no longer mine, so its title is not shown; the card still can be read and stopped."""
+    card = session_card(HUB, "/u/", spawner(options=options, ready=True), Catalogue({}, {}), [GLASS])
+    assert card["title"] == "jupyterlab-0123456789"
+    assert card["proposal_title"] == ""
+    assert card["can_stop"] is True

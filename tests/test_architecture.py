@@ -1,0 +1,73 @@
+"""Which room may import which, read from the source, so that it holds for imports inside functions too.
+
+The floors in full are a contract of import-linter (`.importlinter`); these are the three rules that are never bent.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOORS = ("authenticators", "spawners", "templates", "demo")
+ROOMS = ("daas_hub", *DOORS)
+#: `daas-hub demo` is the one command that knows the demo.
+MAY = {("daas_hub/cli.py", "daas_hub.demo")}
+
+SOURCES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for top in (*ROOMS, "benchmarks", "scripts", "tests")
+    for path in (ROOT / top).rglob("*.py")
+)
+SOURCES += ["conftest.py", "jupyterhub_config.py"]
+
+
+def imports_of(name: str, root: Path = ROOT) -> Iterator[str]:
+    """Give every module a file imports, anywhere in it, by its full name."""
+    parts = Path(name).with_suffix("").parts
+    package = list(parts[:-1] if parts[0] == "daas_hub" else ("daas_hub", *parts[:-1]))
+    for node in ast.walk(ast.parse((root / name).read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*above, *([node.module] if node.module else [])])
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def within(module: str, *packages: str) -> bool:
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
+
+
+@pytest.mark.parametrize("name", [name for name in SOURCES if name.startswith("daas_hub/")])
+def test_the_house_never_imports_its_doors(name: str) -> None:
+    doors = [f"daas_hub.{door}" for door in DOORS]
+    found = {door for door in doors for module in imports_of(name) if within(module, door)}
+    assert {door for door in found if (name, door) not in MAY} == set()
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_nobody_imports_a_door_by_its_folder(name: str) -> None:
+    """`import spawners` would be a second copy of every class."""
+    assert [module for module in imports_of(name) if within(module, *DOORS)] == []
+
+
+@pytest.mark.parametrize("name", [name for name in SOURCES if name.startswith("daas_hub/session/")])
+def test_a_session_knows_only_the_errors(name: str) -> None:
+    house = [module for module in imports_of(name) if within(module, "daas_hub") and module != "daas_hub"]
+    assert [module for module in house if not within(module, "daas_hub.errors", "daas_hub.session")] == []
+
+
+def test_the_reader_of_imports_sees_them_all(tmp_path: Path) -> None:
+    """The guard itself is guarded: relative, in a function, renamed, under TYPE_CHECKING."""
+    (tmp_path / "daas_hub").mkdir()
+    (tmp_path / "daas_hub" / "x.py").write_text(
+        "from . import spawners\nfrom .demo.profile import demo\ndef f():\n    import daas_hub.templates as t\n"
+        "from daas_hub import authenticators\n"
+    )
+    seen = set(imports_of("daas_hub/x.py", tmp_path))
+    assert {f"daas_hub.{door}" for door in DOORS} <= {".".join(module.split(".")[:2]) for module in seen}
