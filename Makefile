@@ -26,14 +26,23 @@ demo: $(VENV)/.installed  ## install what is needed, run the portal, and say whe
 test: $(VENV)/.installed $(VENV)/.test  ## install what is needed and run all tests (ARGS="-k name" for some)
 	$(PYTHON) -m pytest $(ARGS)
 
-check: $(VENV)/.installed $(VENV)/.test  ## style, types, layers, advisories: what CI runs before the tests
+check: $(VENV)/.installed $(VENV)/.test  ## style, types, layers: what CI runs before the tests
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	cd $(VENV) && $(PYTHON) -m mypy --config-file $(CURDIR)/setup.cfg -p daas_hub
-	$(VENV)/bin/lint-imports --no-cache
+	cd $(VENV) && bin/lint-imports --no-cache --config $(CURDIR)/.importlinter
 	$(PYTHON) -m pip check
-	$(VENV)/bin/pip-audit --local --progress-spinner off --desc off --skip-editable || \
-	  { test $$? = 1 && [ "$(AUDIT)" = warn ]; }
+
+audit: $(VENV)/.installed $(VENV)/.test  ## known advisories of what is pinned (asks services outside)
+	$(VENV)/bin/pip-audit --local --strict --progress-spinner off --desc off
+	cd $(VENV)/node && PATH=$(NODE):$$PATH $(VENV)/bin/npm audit --omit=dev
+
+constraints: $(VENV)/.installed $(VENV)/.test  ## pin what is installed now
+	@{ head -1 constraints.txt; $(PYTHON) -m pip freeze --exclude daas-hub; } > constraints.new && mv constraints.new constraints.txt
+
+wheel: $(VENV)/.installed $(VENV)/.test  ## build the wheel and test it from another folder
+	rm -rf dist && $(PYTHON) -m pip wheel -q --no-deps --no-build-isolation -w dist . && rm -rf build *.egg-info
+	bash scripts/test-wheel.sh $(PYTHON) dist/*.whl
 
 bench: bench-launch bench-path  ## all benchmarks
 
@@ -46,7 +55,7 @@ bench-path: $(VENV)/.installed $(VENV)/.test  ## the screen's data path, beside 
 clean:  ## remove what make installed (not the Debian packages)
 	rm -rf $(VENV) build dist daas_hub/session/static/desktop.js *.egg-info .mypy_cache .ruff_cache .pytest_cache
 
-.PHONY: help demo test check bench bench-launch bench-path clean
+.PHONY: help demo test check audit constraints wheel bench bench-launch bench-path clean
 
 # -- what the targets need ----------------------------------------------------------------------------------------
 

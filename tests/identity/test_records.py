@@ -1,0 +1,74 @@
+"""The hub's name of a person: opaque, stable, injective; and what is kept of an identity (C1, C2, F7)."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daas_hub.identity import Identity
+
+ISSUER = "https://login.example.org/realms/users"
+
+
+def test_the_name_is_the_same_for_ever() -> None:
+    """A golden value: were it to change, everybody would lose their sessions."""
+    assert Identity(ISSUER, "anna").hub_name == "u2ahvttvwoxrcnk6t"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        pytest.param((ISSUER, "anna"), (ISSUER, "Anna"), id="C1 capitals"),
+        pytest.param((ISSUER, "anna"), (ISSUER, "anna "), id="C1 blank"),
+        pytest.param((ISSUER, "anna"), (ISSUER, "аnna"), id="C1 Cyrillic a"),
+        pytest.param((ISSUER, "\u00e9"), (ISSUER, "e\u0301"), id="C1 composed and not"),
+        pytest.param((ISSUER, "ﬁ"), (ISSUER, "fi"), id="C1 ligature"),
+        pytest.param((ISSUER, "ı"), (ISSUER, "i"), id="C1 dotless i"),
+        pytest.param((ISSUER, "1"), (ISSUER, "１"), id="C1 full-width"),
+        pytest.param((ISSUER, "anna"), (ISSUER + "/", "anna"), id="F7 same subject, other issuer"),
+        pytest.param((ISSUER, "anna"), (ISSUER[:-1], "sanna"), id="the border between issuer and subject"),
+    ],
+)
+def test_two_subjects_never_share_a_name(one: tuple[str, str], other: tuple[str, str]) -> None:
+    assert Identity(*one).hub_name != Identity(*other).hub_name
+
+
+@pytest.mark.parametrize("subject", ["admin", "root", "..", "user/x", "$(id)", "a" * 255, "💥", "\n"])
+def test_a_chosen_subject_is_never_seen_in_the_name(subject: str) -> None:
+    """C2: nothing a person could choose is in it, so nobody can be `admin` or a path."""
+    assert re.fullmatch(r"u[a-z2-7]{16}", Identity(ISSUER, subject).hub_name)
+
+
+def test_the_display_name_is_not_part_of_it() -> None:
+    """F7: a name or an address that changes to a colleague's changes nothing."""
+    assert Identity(ISSUER, "anna", "Anna").hub_name == Identity(ISSUER, "anna", "Ben").hub_name
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+
+
+@given(texts, texts, st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
+def test_state_round_trips_through_json(issuer: str, subject: str, name: str) -> None:
+    identity = Identity(issuer, subject, name)
+    assert Identity.from_state(json.loads(json.dumps(identity.as_state()))) == identity
+
+
+@given(texts, texts, texts, texts)
+def test_the_name_is_injective(issuer: str, subject: str, other_issuer: str, other_subject: str) -> None:
+    same = (issuer, subject) == (other_issuer, other_subject)
+    without_nul = "\0" not in issuer + subject + other_issuer + other_subject
+    if without_nul:
+        assert (Identity(issuer, subject).hub_name == Identity(other_issuer, other_subject).hub_name) == same
+
+
+@pytest.mark.parametrize(
+    "state",
+    [None, "", [], {}, {"issuer": ISSUER}, {"subject": "anna"}, {"issuer": "", "subject": "anna"}, 7, [ISSUER, "anna"]],
+)
+def test_what_is_no_state_is_nobody(state: Any) -> None:
+    assert Identity.from_state(state) is None

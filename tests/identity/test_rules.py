@@ -1,0 +1,98 @@
+"""Which accounts may run a session: every forbidden number and name is refused, none replaced (B1, B2, B6, ES20)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daas_hub.errors import NoAccount
+from daas_hub.identity import Account, AccountRules
+
+RULES = AccountRules()
+ANNA = Account("anna", 25001, 25001, (26001, 26002))
+
+
+@pytest.mark.parametrize(
+    "account",
+    [
+        pytest.param(ANNA, id="anna"),
+        pytest.param(replace(ANNA, uid=1000, gid=1000), id="lowest"),
+        pytest.param(replace(ANNA, uid=60_000_000, gid=60_000_000), id="highest"),
+        pytest.param(replace(ANNA, name="_svc-1", groups=()), id="a service's name, no groups"),
+        pytest.param(replace(ANNA, name="a" * 32), id="longest name"),
+        pytest.param(replace(ANNA, groups=tuple(range(2000, 7000))), id="B6 five thousand groups"),
+    ],
+)
+def test_allowed(account: Account) -> None:
+    assert RULES.require_allowed(account) is account
+
+
+NO_IDS: list[Any] = [
+    pytest.param(0, id="root"),
+    pytest.param(-1, id="minus one"),
+    pytest.param(2**32 - 1, id="what chown reads as minus one"),
+    pytest.param(65534, id="nobody"),
+    pytest.param(65535, id="nobody of old"),
+    pytest.param(999, id="below the lowest"),
+    pytest.param(60_000_001, id="above the highest"),
+    pytest.param(2**32, id="wraps to root"),
+    pytest.param(2**32 + 1000, id="wraps to 1000"),
+    pytest.param(2**64, id="wider than the kernel"),
+    pytest.param(float("nan"), id="not a number"),
+    pytest.param(1000.5, id="fraction"),
+    pytest.param(25001.0, id="a whole fraction"),
+    pytest.param("25001", id="text"),
+    pytest.param("0x3e8", id="hexadecimal text"),
+    pytest.param("１０００", id="full-width"),
+    pytest.param(" 1000", id="blank"),
+    pytest.param(True, id="true"),
+    pytest.param(None, id="nothing"),
+]
+
+
+@pytest.mark.parametrize("number", NO_IDS)
+@pytest.mark.parametrize("field", ["uid", "gid", "groups"])
+def test_forbidden_ids(field: str, number: Any) -> None:
+    """B1, B6."""
+    changed = replace(ANNA, **{field: (26001, number) if field == "groups" else number})
+    with pytest.raises(NoAccount, match="group" if field == "groups" else field) as refused:
+        RULES.require_allowed(changed)
+    assert refused.value.for_user
+
+
+@pytest.mark.parametrize("number", [0, 65534, 2**32 - 1])
+def test_a_wide_range_does_not_let_the_forbidden_in(number: int) -> None:
+    """L5: an administrator's range cannot allow root."""
+    with pytest.raises(NoAccount):
+        AccountRules(lowest_id=0, highest_id=2**33).require_allowed(replace(ANNA, uid=number))
+
+
+@pytest.mark.parametrize(
+    "name", ["", "Anna", "an na", "anna\n", "../x", "1anna", "-anna", "a" * 33, "anna:x", "añna", "a$"]
+)
+def test_forbidden_names(name: str) -> None:
+    """C2: what would not be a plain Unix name in passwd, in a path, in a log."""
+    with pytest.raises(NoAccount, match="plain Unix name") as refused:
+        RULES.require_allowed(replace(ANNA, name=name))
+    assert str(refused.value).isprintable()
+
+
+def test_a_megabyte_of_name_is_not_repeated() -> None:
+    with pytest.raises(NoAccount) as refused:
+        RULES.require_allowed(replace(ANNA, name="x" * 1_000_000))
+    assert len(str(refused.value)) < 400
+
+
+@given(st.integers(), st.integers(), st.lists(st.integers(), max_size=3).map(tuple))
+def test_whoever_is_let_in_is_in_range(uid: int, gid: int, groups: tuple[int, ...]) -> None:
+    try:
+        account = RULES.require_allowed(Account("anna", uid, gid, groups))
+    except NoAccount:
+        return
+    assert all(
+        1000 <= number <= 60_000_000 and number != 65534 for number in (account.uid, account.gid, *account.groups)
+    )
