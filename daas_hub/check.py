@@ -100,6 +100,7 @@ def _what_they_say_themselves(config: Config, classes: list[type[Configurable]])
     try:
         facility = Facility(config=config)
         problems += facility.problems
+        facility.require_safe_address(str(config.JupyterHub.get("bind_url", "http://:8000")))
         if not facility.applications.applications:
             problems.append(
                 ConfigurationError(

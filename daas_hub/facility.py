@@ -10,8 +10,9 @@ import importlib.metadata
 import logging
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import urlsplit
 
-from traitlets import Dict, Float, Int, List, Unicode, default
+from traitlets import Bool, Dict, Float, Int, List, Unicode, default
 from traitlets.config import Config, Configurable, SingletonConfigurable
 
 from daas_hub.catalogue import Catalogue, Kind, read_catalogue
@@ -20,6 +21,9 @@ from daas_hub.identity import Account, AccountRules, AccountSource, Identity
 from daas_hub.launch import LaunchRequest, MountPolicy, Plan, make_plan, require_choice
 from daas_hub.launch.mounts import FIELDS
 from daas_hub.proposals import Proposal, RememberedProposals
+
+#: This machine's own addresses.
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 _log = logging.getLogger("jupyterhub.daas")
 
@@ -112,6 +116,17 @@ class Facility(SingletonConfigurable):
         Example: ["/etc/daas/applications"]. Default: none, and the portal says so. Since 0.1.
         """,
     )
+    sessions_per_person = Int(
+        10, min=1, config=True, help="Sessions one person may have at a time, of any kind. Since 0.1."
+    )
+    demo = Bool(
+        False,
+        config=True,
+        help="""
+        Set by demo(c): the people have no passwords, so the hub refuses to start on any address but this machine's
+        own. Never set it yourself. Since 0.1.
+        """,
+    )
     environment = Dict(
         config=True, help="Environment variables of every session, for instance a proxy's address. Since 0.1."
     )
@@ -174,6 +189,20 @@ class Facility(SingletonConfigurable):
             raise
         _log.info("authorised account=%s uid=%d request=%s", account.name, account.uid, request.as_json())
         return plan
+
+    def require_safe_address(self, bind_url: str) -> None:
+        """Check where the portal will listen.
+
+        Raises:
+            ConfigurationError: the demo would be reachable from outside this machine.
+        """
+        if self.demo and urlsplit(bind_url).hostname not in LOOPBACK:
+            raise ConfigurationError(
+                "JupyterHub.bind_url",
+                bind_url,
+                "the demo's people have no passwords, so it listens on 127.0.0.1 only",
+                remedy="Remove demo(c) from the configuration before you open the portal to a network.",
+            )
 
     def _policy_of(self, rules: MountRules) -> MountPolicy:
         state = Path(self.state)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import sys
 from pathlib import Path
 from string import Template
 from typing import Any
-
-from daas_hub.errors import ConfigurationError
 
 FOLDER = Path(__file__).parent
 LOOPBACK = "127.0.0.1"
@@ -47,22 +44,6 @@ def demo(c: Any, *, port: int = 8000, state: str = "") -> None:
     ]
 
 
-def require_loopback(address: str, setting: str) -> None:
-    """Refuse an address others could reach: the demo's people have no passwords.
-
-    Raises:
-        ConfigurationError: with the setting and the remedy.
-    """
-    host = address.partition("://")[2] or address
-    if host.rpartition(":")[0].strip("[]") not in (LOOPBACK, "localhost", "::1") and host != LOOPBACK:
-        raise ConfigurationError(
-            setting,
-            address,
-            "the demo has people without passwords, so it listens on 127.0.0.1 only",
-            remedy="Remove demo(c) before you open the portal to a network.",
-        )
-
-
 def _the_hub(c: Any, port: int, folder: Path) -> None:
     c.JupyterHub.bind_url = f"http://{LOOPBACK}:{port}"
     c.JupyterHub.hub_bind_url = f"http://{LOOPBACK}:{port + 2}"
@@ -78,7 +59,6 @@ def _the_hub(c: Any, port: int, folder: Path) -> None:
 
 
 def _the_login(c: Any, port: int, issuer: str, folder: Path) -> None:
-    require_loopback(c.JupyterHub.bind_url, "JupyterHub.bind_url")
     c.UmbrellaAuthenticator.oidc_issuer = issuer
     c.UmbrellaAuthenticator.client_id = "daas-hub-demo"
     c.UmbrellaAuthenticator.client_secret = "not-a-secret-the-provider-is-a-demo"  # noqa: S105
@@ -92,6 +72,8 @@ def _the_login(c: Any, port: int, issuer: str, folder: Path) -> None:
 def _the_facility(c: Any, folder: Path, issuer: str) -> None:
     accounts = folder / "hub" / "accounts.yaml"
     accounts.write_text(Template((FOLDER / "accounts.yaml").read_text()).substitute(issuer=issuer))
+    # the hub checks its address when it starts, whatever else the file says after this
+    c.Facility.demo = True
     c.Facility.name = "Demo Light Source"
     c.Facility.help_text = "This is a demo: four people without passwords, on this machine only."
     c.Facility.state = str(folder)
@@ -119,11 +101,3 @@ def _kept_secret(path: Path) -> str:
         with os.fdopen(fd, "w") as file:
             file.write(secrets.token_hex(32))
     return path.read_text().strip()
-
-
-def claims() -> list[str]:
-    """Give the people as the identity provider wants them: JSON, one each."""
-    return [
-        json.dumps({"sub": subject, "name": name, "preferred_username": subject})
-        for subject, (name, _) in PEOPLE.items()
-    ]

@@ -38,6 +38,9 @@ from daas_hub.storage import Pinned, pin
 
 #: Seconds until bubblewrap must have built the sandbox (it takes some 20 ms).
 BUILD_TIMEOUT_S = 10.0
+#: A session's own output may not fill the hub's disk: looked at so often, cut at so many bytes.
+LOG_CHECK_S = 10.0
+MOST_LOG_BYTES = 10_000_000
 #: Seconds a session may take to end by itself before it is ended.
 STOP_GRACE_S = 4.0
 
@@ -131,8 +134,11 @@ class SandboxSpawner(ProposalSessionMixin, Spawner):
         return "http+unix://" + quote(str(self.session_dir / "http.sock"), safe="")
 
     async def poll(self) -> int | None:
-        """Tell whether the session runs: None, or the code 0 for gone."""
+        """Tell whether the session runs: None, or the code 0 for gone; ends one whose hours are used up."""
         self._open_door()
+        if self.process.is_running() and self.is_over():
+            self.log.info("%s: its hours are used up", self._log_name)
+            await self.stop()
         return None if self.process.is_running() else 0
 
     async def stop(self, now: bool = False) -> None:
@@ -316,7 +322,11 @@ class SandboxSpawner(ProposalSessionMixin, Spawner):
         """Tell the hub at once when the session ends by itself, and keep its last words for the log."""
 
         async def watch() -> None:
-            await bubblewrap.wait()
+            ended = asyncio.ensure_future(bubblewrap.wait())
+            while not (await asyncio.wait([ended], timeout=LOG_CHECK_S))[0]:
+                # the session holds the file open and goes on at its own place: what is cut becomes a hole
+                if os.fstat(log.fileno()).st_blocks * 512 > MOST_LOG_BYTES:
+                    os.ftruncate(log.fileno(), 0)
             words = last_lines(log)
             log.close()
             if words:

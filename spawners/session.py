@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from traitlets import Any as AnyTrait
 from traitlets import HasTraits, default
 
 from daas_hub.catalogue import Kind
-from daas_hub.errors import DaasError, SessionFailed
+from daas_hub.errors import DaasError, Refused, SessionFailed
 from daas_hub.facility import Facility
 from daas_hub.identity import Identity
 from daas_hub.launch import LaunchRequest, Plan
@@ -32,6 +33,9 @@ class ProposalSessionMixin(_Base):
 
     #: The plan of the start that is going on; decided by `authorise_start`, used up by `start`.
     plan: Plan | None = AnyTrait(None, allow_none=True)  # type: ignore[assignment]
+
+    #: When the session ends at the latest, in seconds since 1970; 0 before it started.
+    ends = 0.0
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -60,6 +64,7 @@ class ProposalSessionMixin(_Base):
         self.clear_steps()
         self.tell("Asking the facility for your account and your proposals")
         try:
+            self._require_room()
             request = LaunchRequest.from_json(options)
             identity = await self._identity()
             self.plan = await Facility.of(self.config).authorise(identity, request)
@@ -75,12 +80,22 @@ class ProposalSessionMixin(_Base):
         plan, self.plan = self.plan, None
         if plan is None:
             raise SpawnException("This launch was not authorised.", reason="refused", status_code=403)
+        self.ends = time.time() + plan.size.hours * 3600
         try:
             return await self.start_session(plan)
         except DaasError as problem:
             for note in getattr(problem, "__notes__", []):
                 self.log.error("%s: %s (%s)", self._log_name, problem.message, note)
             raise self._as_spawn_exception(problem, 500) from problem
+
+    def _require_room(self) -> None:
+        """Refuse a start beyond what one person may have, and the hub's nameless server, which no page shows."""
+        if not self.name:
+            raise Refused("A session needs a name.", remedy="Launch it from the portal's pages.")
+        most = Facility.of(self.config).sessions_per_person
+        others = [one for name, one in self.user.spawners.items() if name != self.name and one.active]
+        if len(others) >= most:
+            raise Refused(f"You have {len(others)} sessions, and {most} is the limit.", remedy="Stop one first.")
 
     async def _identity(self) -> Identity:
         state = await self.user.get_auth_state()
@@ -97,6 +112,29 @@ class ProposalSessionMixin(_Base):
         exception = SpawnException(text, reason=problem.reason, log_message=str(problem), status_code=status)
         exception.jupyterhub_message = text
         return exception
+
+    # -- the end ------------------------------------------------------------------------------------------------
+
+    def get_state(self) -> dict[str, Any]:
+        """Give what must outlive a restart of the hub: when this session ends."""
+        state: dict[str, Any] = super().get_state()
+        if self.ends:
+            state["ends"] = self.ends
+        return state
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take `get_state` back."""
+        super().load_state(state)
+        self.ends = float(state.get("ends", 0.0))
+
+    def clear_state(self) -> None:
+        """Forget the session."""
+        super().clear_state()
+        self.ends = 0.0
+
+    def is_over(self) -> bool:
+        """Tell whether the session's hours are used up (by the wall clock: a night's suspend counts)."""
+        return 0 < self.ends <= time.time()
 
     # -- words for the pending page -----------------------------------------------------------------------------
 

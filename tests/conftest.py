@@ -24,6 +24,19 @@ kind: desktop
 command: [sh, -c, 'sh "$HOME/probe.sh" > "$HOME/probe.out" 2>&1; echo $? > "$HOME/probe.done"; sleep 300']
 """
 
+#: A size whose hours are over after some ten seconds, and an application of that size.
+SIZES = """\
+sizes:
+  brief: {title: Brief, memory: 1 GiB, cpus: 1, processes: 500, hours: 0.003}
+"""
+BRIEF = """\
+name: brief
+title: Brief
+kind: desktop
+command: [sleep, "300"]
+sizes: [brief]
+"""
+
 
 def missing(what: str, reason: str) -> None:
     """Skip for want of something, unless CI promised it."""
@@ -47,7 +60,8 @@ def sandbox_works() -> None:
 def portal(sandbox_works: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
     """The portal of the demo, with one application more, the probe, and a proposal with data of a hostile kind."""
     applications = Path(tmp_path_factory.mktemp("applications"))
-    (applications / "probe.yaml").write_text(PROBE)
+    for name, text in {"probe": PROBE, "sizes": SIZES, "brief": BRIEF}.items():
+        (applications / f"{name}.yaml").write_text(text)
     state = new_state()
     running = start_portal(applications, state=state, more_config=experiments(state))
     try:

@@ -16,7 +16,7 @@ def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
 
     The facility is built here, when the hub starts, so that a mistake in its configuration is told then.
     """
-    Facility.of(app.config)
+    Facility.of(app.config).require_safe_address(app.bind_url)
     return [
         (r"/home", HomeHandler),
         (r"/login", LoginPageHandler),

@@ -19,8 +19,6 @@ from daas_hub.proposals import Proposal
 
 #: Seconds a launch may take to be refused before the browser is sent to the session's page; the launch goes on.
 REFUSED_WITHIN_S = 0.2
-#: Most sessions one person may have at a time, until quotas know better.
-MOST_SESSIONS = 10
 
 _SESSION_NAME = re.compile(r"[a-z](?:[a-z0-9]|-(?!-)){0,28}[a-z0-9]")
 
@@ -56,8 +54,6 @@ class LaunchHandler(SessionCards):
         user = self.current_user
         if name in user.orm_spawners and (user.spawners[name].active or user.spawners[name].pending):
             return
-        if sum(spawner.active for spawner in user.spawners.values()) >= MOST_SESSIONS:
-            raise Refused(f"You have {MOST_SESSIONS} sessions already.", remedy="Stop one, then launch again.")
         application = self.facility.applications.applications.get(request.application)
         title = application.title if application else ""
         # the hub wants the record of a named server to exist before it starts it

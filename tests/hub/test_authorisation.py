@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import requests
 
-from tests.portal import Portal, plain_text
+from tests.portal import CONFIG, Portal, free_ports, new_state, plain_text, remove, start_portal
 
 pytestmark = pytest.mark.sandbox
 
@@ -200,3 +207,73 @@ def test_trailing_text_in_a_session_token_is_nothing(portal: Portal) -> None:
         assert forged.status_code == 403
     finally:
         anna.stop(name)
+
+
+def test_nameless_server_is_refused(portal: Portal) -> None:
+    """The stock hub's default server is none of our pages'; asked for directly, it does not start either."""
+    person = portal.login("ben")
+    for body in (None, {"user_options": {"application": "terminal"}}):
+        assert 400 <= person.api("POST", f"users/{person.name}/server", body).status_code < 500
+    assert "" not in servers_of(portal, "ben")
+
+
+def test_session_ends_when_its_hours_are_used_up(portal: Portal) -> None:
+    """A size's hours are a promise to the others: the session ends by itself, and the card says so."""
+    person = portal.login("ben")
+    name = person.launch("brief")
+    until = time.monotonic() + 40
+    while servers_of(portal, "ben").get(name, {}).get("ready") and time.monotonic() < until:  # type: ignore[attr-defined]
+        time.sleep(0.5)
+    assert portal.wait_for_log("its hours are used up")
+    assert "Ended" in plain_text(person.get("/hub/home"))
+    assert "has ended" in plain_text(person.get(f"/hub/sessions/{name}"))
+    person.stop(name)
+
+
+def test_one_person_has_so_many_sessions_and_no_more(sandbox_works: None) -> None:
+    """J2: ten presses at once for two places: two sessions, and the others read why."""
+    portal = start_portal(state=new_state(), more_config="c.Facility.sessions_per_person = 2")
+    try:
+        person = portal.login("ben")
+        fields = {"application": "terminal", "_xsrf": person.xsrf}
+        with ThreadPoolExecutor(10) as pool:
+            presses = [
+                pool.submit(
+                    requests.post,
+                    f"{portal.url}/hub/launch",
+                    data=fields | {"session_name": f"press-{number}"},
+                    cookies=person.session.cookies.get_dict(),
+                    timeout=60,
+                )
+                for number in range(10)
+            ]
+            pages = [plain_text(press.result()) for press in presses]
+        running = person.get(f"/hub/api/users/{person.name}").json()["servers"]
+        alive = {name for name, one in running.items() if one["ready"] or one["pending"]}
+        assert len(alive) <= 2
+        assert any("is the limit" in page for page in pages)
+        for name in {f"press-{number}" for number in range(10)} - alive:
+            refused = person.get(f"/hub/sessions/{name}")
+            assert refused.status_code == 404 or "is the limit" in plain_text(refused)
+    finally:
+        portal.stop()
+        remove(portal)
+
+
+def test_demo_refuses_to_be_reachable(tmp_path: Path) -> None:
+    """PS03: people without passwords, on an address of the network: the hub does not start, and says why."""
+    config = tmp_path / "config.py"
+    config.write_text(f"load_subconfig({str(CONFIG)!r})\nc.JupyterHub.bind_url = 'http://0.0.0.0:19990'\n")
+    state = new_state()
+    tried = subprocess.run(
+        [str(Path(sys.prefix) / "bin" / "jupyterhub"), "-f", str(config)],
+        cwd="/",
+        env=os.environ | {"DAAS_DEMO_STATE": str(state), "DAAS_DEMO_PORT": str(free_ports(4))},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    shutil.rmtree(state)
+    assert tried.returncode != 0
+    assert "listens on 127.0.0.1 only" in tried.stderr

@@ -65,23 +65,23 @@ async def test_a_proposal_with_all_it_has(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "written_id",
     [
-        "../p2",
-        "..",
-        ".",
-        "''",
-        "/etc",
-        "p1/x",
-        "'p 1'",
-        "'p1\\n'",
-        '"p1\\n"',
-        '"p\\u202E1"',
-        "4242",
-        "true",
-        "-rf",
-        "p:1",
-        "'{x}'",
-    ]
-    + ["p" * 65, "ｐ１", "null"],
+        *(
+            "../p2",
+            "..",
+            ".",
+            "''",
+            "/etc",
+            "p1/x",
+            "'p 1'",
+            "'p1\\n'",
+            '"p1\\n"',
+            '"p\\u202E1"',
+            "4242",
+            "true",
+            "null",
+        ),
+        *("-rf", "p:1", "'{x}'", "p" * 65, "ｐ１"),
+    ],
 )
 def test_hostile_ids_are_refused(tmp_path: Path, written_id: str) -> None:
     """A1 to A4: an id that could not stand in a path is refused where it enters the house."""
@@ -128,7 +128,7 @@ async def test_an_edit_needs_no_restart(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("harm", ["gone", "broken", "empty", "a record of a wrong type"])
 async def test_a_file_that_breaks_grants_nothing(tmp_path: Path, harm: str) -> None:
-    """D7: not the old answer and not an empty list, which would read as "nobody is a member"; and it heals by itself."""
+    """D7: not the old answer, and not an empty list, which would read as "no member of anything"; and it heals."""
     file = written(tmp_path, GLASS)
     source = ProposalFile(file)
     if harm == "gone":

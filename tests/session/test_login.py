@@ -1,0 +1,298 @@
+"""Who may use a session: the OAuth dance against a real HTTP hub, its refusals, and a hub that is away (D6, D11, F3)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from tornado import web
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets, bind_unix_socket
+
+from daas_hub.session.hubclient import HubClient
+from daas_hub.session.login import ASK_AGAIN_S, HUB_AWAY_S, LOGIN_TIME_S, MAX_GUESTS, MAX_LOGINS, Logins
+from daas_hub.session.settings import Settings, read_settings
+
+PREFIX = "/portal/user/u1/lab-1/"
+SCOPE = "access:servers!server=u1/lab-1"
+
+
+def make_settings(api_url: str) -> Settings:
+    return read_settings(
+        {
+            "DAAS_SESSION": json.dumps({"title": "Lab", "application": "lab", "applications": []}),
+            "JUPYTERHUB_BASE_URL": "/portal/",
+            "JUPYTERHUB_SERVICE_PREFIX": PREFIX,
+            "JUPYTERHUB_API_URL": api_url,
+            "JUPYTERHUB_API_TOKEN": "session-secret",
+            "JUPYTERHUB_CLIENT_ID": "jupyterhub-user-u1-lab-1",
+            "JUPYTERHUB_OAUTH_ACCESS_SCOPES": json.dumps([SCOPE]),
+        }
+    )
+
+
+class Hub:
+    """The hub's three calls, over real HTTP; each test says what it answers."""
+
+    def __init__(self) -> None:
+        self.users: dict[str, Any] = {"token-anna": {"name": "u1", "scopes": [SCOPE]}}
+        self.codes = {"code-anna": "token-anna"}
+        self.asked: list[tuple[str, str]] = []
+        self.forms: list[dict[str, str]] = []
+        self.answer: tuple[int, bytes] | None = None
+        hub = self
+
+        class Calls(web.RequestHandler):
+            def prepare(self) -> None:
+                hub.asked.append((self.request.method or "", self.request.path))
+                if hub.answer is not None:
+                    self.set_status(hub.answer[0])
+                    self.finish(hub.answer[1])
+
+            def get(self, call: str) -> None:
+                user = hub.users.get(self.request.headers["Authorization"].removeprefix("token "))
+                self.set_status(200 if user else 403)
+                self.finish(user or {})
+
+            def post(self, call: str) -> None:
+                if call == "oauth2/token":
+                    hub.forms.append({key: self.get_body_argument(key) for key in self.request.body_arguments})
+                    token = hub.codes.pop(hub.forms[-1]["code"], None)
+                    self.set_status(200 if token else 400)
+                    self.finish({"access_token": token} if token else {})
+
+        self.server = HTTPServer(web.Application([("/hub/api/(.*)", Calls)]))
+
+
+class Clock:
+    """A clock that goes when it is told to."""
+
+    now = 50_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+async def hub() -> AsyncIterator[Hub]:
+    hub = Hub()
+    sockets = bind_sockets(0, "127.0.0.1")
+    hub.server.add_sockets(sockets)
+    hub.url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}/hub/api"  # type: ignore[attr-defined]
+    yield hub
+    hub.server.stop()
+    await hub.server.close_all_connections()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def logins(hub: Hub, clock: Clock) -> Logins:
+    settings = make_settings(hub.url)  # type: ignore[attr-defined]
+    return Logins(settings, HubClient(settings.api_url), clock=clock)
+
+
+def state_of(address: str) -> str:
+    return parse_qs(urlsplit(address).query)["state"][0]
+
+
+async def logged_in(logins: Logins) -> str:
+    address, browser = logins.begin(PREFIX)
+    finished = await logins.finish(state_of(address), "code-anna", browser)
+    assert finished is not None
+    return finished[0]
+
+
+async def test_a_login(logins: Logins, hub: Hub) -> None:
+    address, browser = logins.begin(f"{PREFIX}?x=1")
+    parts, asked = urlsplit(address), parse_qs(urlsplit(address).query)
+    assert (parts.netloc, parts.path) == ("", "/portal/hub/api/oauth2/authorize")
+    assert asked["redirect_uri"] == [f"{PREFIX}oauth_callback"]
+    assert asked["code_challenge_method"] == ["S256"]
+    finished = await logins.finish(asked["state"][0], "code-anna", browser)
+    assert finished is not None
+    cookie, next_path = finished
+    assert next_path == f"{PREFIX}?x=1"
+    guest = await logins.guest_of(cookie)
+    assert guest is not None
+    assert guest.name == "u1"
+    (form,) = hub.forms
+    digest = hashlib.sha256(form["code_verifier"].encode()).digest()
+    assert base64.urlsafe_b64encode(digest).rstrip(b"=").decode() == asked["code_challenge"][0], "PKCE"
+    assert form["client_secret"] == "session-secret"
+    assert form["code_verifier"] not in address
+    assert "token-anna" not in cookie, "the browser gets a number, not the hub's token"
+
+
+@pytest.mark.parametrize(
+    ("path", "comes_back_to"),
+    [
+        pytest.param(PREFIX, PREFIX, id="the first page"),
+        pytest.param(f"{PREFIX}static/x.js?v=1", f"{PREFIX}static/x.js?v=1", id="a page of ours"),
+        pytest.param("/portal/hub/logout", PREFIX, id="E3 a page of the hub"),
+        pytest.param("/portal/user/u1/lab-10/", PREFIX, id="A11 a session whose name begins like ours"),
+        pytest.param("https://evil.example/", PREFIX, id="E3 elsewhere"),
+        pytest.param("//evil.example/", PREFIX, id="E3 elsewhere, short"),
+        pytest.param(f"{PREFIX}/evil.example/", PREFIX, id="E3 two slashes"),
+        pytest.param(f"{PREFIX}\\evil.example", PREFIX, id="E3 backslash"),
+        pytest.param(f"{PREFIX}x\r\nSet-Cookie: a=b", PREFIX, id="E3 a second header"),
+        pytest.param(f"{PREFIX}x\0", PREFIX, id="A2 NUL"),
+        pytest.param("", PREFIX, id="nothing"),
+    ],
+)
+async def test_a_login_comes_back_to_this_session_only(logins: Logins, path: str, comes_back_to: str) -> None:
+    address, browser = logins.begin(path)
+    finished = await logins.finish(state_of(address), "code-anna", browser)
+    assert finished is not None
+    assert finished[1] == comes_back_to
+
+
+@pytest.mark.parametrize("browser", ["", "another browser's", "é", "\udcff", "x" * 10_000])
+async def test_a_callback_in_another_browser_is_refused(logins: Logins, hub: Hub, browser: str) -> None:
+    """F3: login CSRF. The code is not even shown to the hub, and the attempt is used up."""
+    address, right = logins.begin(PREFIX)
+    assert await logins.finish(state_of(address), "code-anna", browser) is None
+    assert await logins.finish(state_of(address), "code-anna", right) is None
+    assert hub.asked == []
+
+
+async def test_a_state_holds_once(logins: Logins) -> None:
+    """F3: replayed."""
+    address, browser = logins.begin(PREFIX)
+    assert await logins.finish(state_of(address), "code-anna", browser)
+    assert await logins.finish(state_of(address), "code-anna", browser) is None
+
+
+async def test_a_code_the_hub_does_not_know(logins: Logins) -> None:
+    address, browser = logins.begin(PREFIX)
+    assert await logins.finish(state_of(address), "code-mallory", browser) is None
+
+
+@pytest.mark.parametrize("state", ["", "made-up", "é"])
+async def test_a_state_nobody_began(logins: Logins, state: str) -> None:
+    assert await logins.finish(state, "code-anna", "x") is None
+
+
+async def test_a_login_takes_ten_minutes_at_most(logins: Logins, clock: Clock) -> None:
+    address, browser = logins.begin(PREFIX)
+    clock.now += LOGIN_TIME_S + 1
+    assert await logins.finish(state_of(address), "code-anna", browser) is None
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        pytest.param({"name": "u2", "scopes": []}, id="D11 no scope at all"),
+        pytest.param({"name": "u2", "scopes": ["access:servers!server=u2/lab-1"]}, id="D11 another's session"),
+        pytest.param({"name": "u1", "scopes": ["access:servers!server=u1/lab-10"]}, id="A11 another session of mine"),
+        pytest.param({"name": "u1"}, id="no scopes told"),
+        pytest.param({"name": "u1", "scopes": None}, id="G2 scopes are null"),
+    ],
+)
+async def test_who_may_not_use_this_session(logins: Logins, hub: Hub, user: dict[str, Any]) -> None:
+    hub.users["token-anna"] = user
+    address, browser = logins.begin(PREFIX)
+    assert await logins.finish(state_of(address), "code-anna", browser) is None
+
+
+async def test_the_hub_is_asked_again_every_half_minute(logins: Logins, hub: Hub, clock: Clock) -> None:
+    """D6: a withdrawn right ends pages and screens within that time."""
+    cookie = await logged_in(logins)
+    hub.asked.clear()
+    clock.now += ASK_AGAIN_S
+    assert await logins.guest_of(cookie)
+    assert hub.asked == []
+    del hub.users["token-anna"]
+    clock.now += 1
+    assert await logins.guest_of(cookie) is None
+    hub.users["token-anna"] = {"name": "u1", "scopes": [SCOPE]}
+    assert await logins.guest_of(cookie) is None, "whoever is out stays out until they log in again"
+
+
+#: What a hub that is being restarted, or something in front of it, answers.
+AWAY = [
+    pytest.param((503, b"starting"), id="K5 503"),
+    pytest.param((500, b"{}"), id="500"),
+    pytest.param((200, b"<html>maintenance</html>"), id="K13 a page with status 200"),
+    pytest.param((200, b""), id="K13 nothing with status 200"),
+    pytest.param((200, b"[]"), id="G1 a list"),
+    pytest.param((200, b'{"name": "\xff'), id="G1 half an answer, not UTF-8"),
+    pytest.param((302, b""), id="a redirect to a login page"),
+]
+
+
+@pytest.mark.parametrize("answer", AWAY)
+async def test_a_hub_that_is_away_keeps_who_is_in(
+    logins: Logins, hub: Hub, clock: Clock, answer: tuple[int, bytes]
+) -> None:
+    """K1, K10: whoever was in stays in for half an hour, and not longer."""
+    cookie = await logged_in(logins)
+    hub.answer = answer
+    clock.now += HUB_AWAY_S
+    assert await logins.guest_of(cookie)
+    clock.now += 1
+    assert await logins.guest_of(cookie) is None
+
+
+@pytest.mark.parametrize("answer", AWAY)
+async def test_a_hub_that_is_away_lets_nobody_new_in(logins: Logins, hub: Hub, answer: tuple[int, bytes]) -> None:
+    """The promise of `finish` for a hub that did not answer is an OSError, which its page turns into words."""
+    address, browser = logins.begin(PREFIX)
+    hub.answer = answer
+    with pytest.raises(OSError, match="hub"):
+        await logins.finish(state_of(address), "code-anna", browser)
+
+
+async def test_a_hub_that_is_gone(clock: Clock) -> None:
+    settings = make_settings("http://127.0.0.1:9/hub/api")
+    logins = Logins(settings, HubClient(settings.api_url), clock=clock)
+    address, browser = logins.begin(PREFIX)
+    with pytest.raises(OSError, match="cannot be reached"):
+        await logins.finish(state_of(address), "code-anna", browser)
+
+
+async def test_the_hub_through_a_socket_file(hub: Hub, clock: Clock, tmp_path: Any) -> None:
+    """A sandboxed session has no network: the same calls go through a file."""
+    path = tmp_path / "api.sock"
+    hub.server.add_socket(bind_unix_socket(str(path)))
+    client = HubClient("http+unix://" + str(path).replace("/", "%2F") + "/hub/api")
+    assert await client.user_of("token-anna") == hub.users["token-anna"]
+    assert await client.user_of("token-mallory") is None
+
+
+@pytest.mark.parametrize("cookie", [None, "", "made-up", "é"])
+async def test_a_cookie_nobody_gave_is_nobody(logins: Logins, hub: Hub, cookie: str | None) -> None:
+    await logged_in(logins)
+    hub.asked.clear()
+    assert await logins.guest_of(cookie) is None
+    assert hub.asked == [], "the hub is not asked for strangers"
+
+
+async def test_logins_and_guests_are_bounded(logins: Logins, hub: Hub) -> None:
+    """E4, J7: whoever opens the page a thousand times fills no memory, and the newest still works."""
+    first, browser = logins.begin(PREFIX)
+    for _ in range(MAX_LOGINS):
+        last, last_browser = logins.begin(PREFIX)
+    assert await logins.finish(state_of(first), "code-anna", browser) is None
+    assert await logins.finish(state_of(last), "code-anna", last_browser)
+    for number in range(MAX_GUESTS + 5):
+        hub.codes["code-anna"] = "token-anna"
+        cookie = await logged_in(logins)
+    assert len(logins._guests) == MAX_GUESTS
+    assert await logins.guest_of(cookie)
+
+
+async def test_nothing_secret_can_be_guessed(logins: Logins) -> None:
+    """Two hundred and fifty-six random bits each, and never the same."""
+    made = [logins.begin(PREFIX) for _ in range(50)]
+    secrets = {state_of(address) for address, _ in made} | {browser for _, browser in made}
+    assert len(secrets) == 100
+    assert all(len(secret) >= 43 for secret in secrets)
