@@ -157,21 +157,14 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
             Refused: the id_token does not hold, or the userinfo is about somebody else.
         """
         nonce = token_info.pop("daas_nonce", None)
-        claims: dict[str, Any] | None = None
-        if nonce is not None or token_info.get("id_token"):
-            claims = await self._checked_claims(token_info, nonce)
+        # a refresh re-reads userinfo with the access token; the id_token proved the login it belonged to
+        claims = await self.provider.verify(token_info.get("id_token"), nonce=nonce) if nonce else None
         user_info = await super().token_to_user(token_info)
         if not isinstance(user_info, dict) or not isinstance(user_info.get("sub"), str):
             raise Refused("The login provider did not say who you are.", remedy="Please sign in again.")
         if claims is not None and claims["sub"] != user_info["sub"]:
             raise Refused("The login provider told us about two different people.", remedy="Please sign in again.")
         return user_info
-
-    async def _checked_claims(self, token_info: dict[str, Any], nonce: str | None) -> dict[str, Any] | None:
-        """Give the claims of this login's id_token. A refresh re-reads userinfo; its old id_token is not looked at."""
-        if nonce is None:
-            return None
-        return await self.provider.verify(token_info.get("id_token"), nonce=nonce)
 
     def user_info_to_username(self, user_info: dict[str, Any]) -> str:
         """Give the hub's user name: opaque, from issuer and subject only."""

@@ -32,20 +32,13 @@ class Activity:
     async def report(self, hub: HubClient, settings: Settings) -> None:
         """Tell the hub about every new time, for ever; a hub that is away is told later."""
         told: datetime.datetime | None = None
-        user = settings.client_id.removeprefix("jupyterhub-user-")
         while True:
             if self._last != told:
                 try:
                     await hub.report_activity(
-                        _user_of(settings) or user, settings.server_name, self._last.isoformat(), settings.api_token
+                        settings.user, settings.server_name, self._last.isoformat(), settings.api_token
                     )
                     told = self._last
                 except OSError as problem:
                     _log.info("activity not reported: %s", problem)
             await asyncio.sleep(REPORT_EVERY_S)
-
-
-def _user_of(settings: Settings) -> str:
-    """Give the hub's user name as it stands in the activity address the hub gave us."""
-    parts = settings.activity_url.rstrip("/").split("/")
-    return parts[-2] if len(parts) > 2 and parts[-1] == "activity" else ""

@@ -89,9 +89,12 @@ class HubClient:
 
     @staticmethod
     def _json(answer: HTTPResponse) -> dict[str, Any]:
-        if answer.code >= 400:
+        if answer.code >= 300:
             raise OSError(f"the hub answered {answer.code}")
-        document = json.loads(answer.body)
+        try:
+            document = json.loads(answer.body)
+        except ValueError as error:
+            raise OSError("the hub's answer cannot be read") from error
         if not isinstance(document, dict):
             raise OSError("the hub answered something else than an object")
         return document

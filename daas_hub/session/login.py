@@ -79,7 +79,7 @@ class Logins:
             OSError: the hub did not answer.
         """
         attempt = self._attempts.pop(state, None)
-        if attempt is None or not secrets.compare_digest(attempt.browser, browser):
+        if attempt is None or not secrets.compare_digest(attempt.browser.encode(), browser.encode(errors="replace")):
             return None
         if self._clock() - attempt.begun > LOGIN_TIME_S:
             return None
@@ -123,7 +123,12 @@ class Logins:
 
     async def _name_if_allowed(self, token: str) -> str | None:
         user = await self._hub.user_of(token)
-        if user is None or self._settings.access_scopes.isdisjoint(user.get("scopes", [])):
+        scopes = user.get("scopes") if user else None
+        if (
+            user is None
+            or not isinstance(scopes, list)
+            or not any(one in self._settings.access_scopes for one in scopes)
+        ):
             return None
         return str(user.get("name", ""))
 

@@ -35,7 +35,7 @@ class Settings:
     hub_prefix: str
     hub_host: str
     api_url: str
-    activity_url: str
+    user: str
     api_token: str
     client_id: str
     access_scopes: frozenset[str]
@@ -71,7 +71,7 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
         hub_prefix=f"{base}hub/",
         hub_host=env.get("JUPYTERHUB_HOST", ""),
         api_url=env.get("JUPYTERHUB_API_URL", ""),
-        activity_url=env.get("JUPYTERHUB_ACTIVITY_URL", ""),
+        user=env.get("JUPYTERHUB_USER", ""),
         api_token=env.get("JUPYTERHUB_API_TOKEN", ""),
         client_id=env.get("JUPYTERHUB_CLIENT_ID", ""),
         access_scopes=frozenset(json.loads(env.get("JUPYTERHUB_OAUTH_ACCESS_SCOPES", "[]"))),

@@ -1,4 +1,4 @@
-"""Who may use a session: the OAuth dance against a real HTTP hub, its refusals, and a hub that is away (D6, D11, F3)."""
+"""Who may use a session: the OAuth dance with a real HTTP hub, its refusals, and a hub that is away (D6, D11, F3)."""
 
 from __future__ import annotations
 
@@ -283,7 +283,7 @@ async def test_logins_and_guests_are_bounded(logins: Logins, hub: Hub) -> None:
         last, last_browser = logins.begin(PREFIX)
     assert await logins.finish(state_of(first), "code-anna", browser) is None
     assert await logins.finish(state_of(last), "code-anna", last_browser)
-    for number in range(MAX_GUESTS + 5):
+    for _ in range(MAX_GUESTS + 5):
         hub.codes["code-anna"] = "token-anna"
         cookie = await logged_in(logins)
     assert len(logins._guests) == MAX_GUESTS
