@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic.fields import FieldInfo
-from traitlets import Dict, Float, Int, List, TraitType, Unicode
+from traitlets import Bool, Dict, Float, Int, List, TraitType, Unicode
 from traitlets.config import Configurable
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -140,11 +140,18 @@ MEANINGS: dict[str, dict[str, str]] = {
         "memory": "`4 GiB`, `512 MiB`, `1 TiB`. A session that takes more has a process ended.",
         "cpus": "Processors' time a session may use; 0.5 is half a processor.",
         "processes": "Most processes and threads at a time.",
-        "hours": "Meant as the longest life of a session. Nothing ends a session by it yet.",
+        "hours": "Longest life of a session: it is ended then, by the clock on the wall, without a warning yet.",
     },
 }
 
-TRAIT_WORDS = {Unicode: "text", Int: "whole number", Float: "number", List: "list of texts", Dict: "names and values"}
+TRAIT_WORDS = {
+    Bool: "True or False",
+    Unicode: "text",
+    Int: "whole number",
+    Float: "number",
+    List: "list of texts",
+    Dict: "names and values",
+}
 TYPE_WORDS = {str: "text", int: "whole number", float: "number", bool: "`true` or `false`", datetime.datetime: "time"}
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from daas_hub.check import sandbox_problem
 from tests.experiments import experiments
 from tests.portal import Portal, new_state, remove, start_portal
 
@@ -48,12 +47,9 @@ def missing(what: str, reason: str) -> None:
 @pytest.fixture(scope="session")
 def sandbox_works() -> None:
     """Skip where no sandbox can be built."""
-    bwrap = shutil.which("bwrap")
-    if bwrap is None:
-        missing("sandbox", "bubblewrap is not installed")
-    tried = subprocess.run(["bwrap", "--unshare-all", "--ro-bind", "/", "/", "true"], check=False, capture_output=True)
-    if tried.returncode:
-        missing("sandbox", f"no sandbox can be built here: {tried.stderr.decode().strip()}")
+    problem = sandbox_problem()
+    if problem is not None:
+        missing("sandbox", str(problem))
 
 
 @pytest.fixture(scope="session")

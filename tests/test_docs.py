@@ -1,0 +1,207 @@
+"""The documentation says what is so: the reference is current, links lead somewhere, examples work, names exist.
+
+What the pages say in words is read by people; what can be compared with the code is compared here.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from urllib.parse import unquote
+
+import pytest
+from jupyterhub.app import JupyterHub
+from jupyterhub.auth import Authenticator
+from jupyterhub.proxy import ConfigurableHTTPProxy
+from jupyterhub.spawner import Spawner
+
+from daas_hub.catalogue import reader as catalogue
+from daas_hub.check import check_config
+from daas_hub.documents import read_document
+from daas_hub.facility import Facility, MountRules
+from daas_hub.identity import table as accounts
+from daas_hub.proposals import static as proposals
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "images").rglob("*.md")])
+PICTURES = sorted((ROOT / "docs" / "pictures").iterdir())
+MOST_PICTURE_BYTES = 250_000
+
+_FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+#: Written in pieces, so that this file names none of them.
+REGISTRIES = [
+    ".".join(name) for name in (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"), ("debian", "org"))
+]
+#: Paths of the machine something was written on.
+MACHINE_PATHS = re.compile(r"/work/|/opt/daas-hub/\d|/home/\w+/src|/tmp/\w")
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def blocks_of(page: Path, language: str) -> list[str]:
+    return [text for kind, text in _FENCE.findall(page.read_text()) if kind == language]
+
+
+def prose_of(page: Path) -> str:
+    """Give a page without its code."""
+    return re.sub(r"`[^`\n]*`", "", _FENCE.sub("", page.read_text()))
+
+
+def reference() -> ModuleType:
+    """Load the script that writes the reference."""
+    spec = importlib.util.spec_from_file_location("daas_reference", ROOT / "scripts" / "reference.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_reference_is_current() -> None:
+    script = reference()
+    assert script.PAGE.read_text() == script.page(), "run `python -m scripts.reference`"
+
+
+def anchors_of(page: Path) -> set[str]:
+    """Give the anchors of a page's headings, as the usual viewers make them."""
+    headings = re.findall(r"^#+ (.+)$", _FENCE.sub("", page.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_lead_somewhere(page: Path) -> None:
+    broken = []
+    for link in _LINK.findall(prose_of(page)):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = unquote(link).partition("#")
+        target = (page.parent / path).resolve() if path else page
+        if not target.exists() or (anchor and target.suffix == ".md" and anchor not in anchors_of(target)):
+            broken.append(link)
+    assert broken == []
+
+
+def test_every_page_and_picture_is_linked() -> None:
+    linked = {
+        (page.parent / link.partition("#")[0]).resolve()
+        for page in PAGES
+        for link in _LINK.findall(prose_of(page))
+        if not re.match(r"[a-z]+:", link)
+    }
+    docs = {page for page in PAGES if page.is_relative_to(ROOT / "docs") and page.name != "README.md"}
+    assert {name_of(one) for one in {*docs, *PICTURES} - linked} == set()
+
+
+@pytest.mark.parametrize("picture", PICTURES, ids=name_of)
+def test_pictures_are_small(picture: Path) -> None:
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert picture.stat().st_size <= MOST_PICTURE_BYTES
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_pages_name_no_registry_and_no_path_of_a_machine(page: Path) -> None:
+    text = page.read_text()
+    assert [host for host in REGISTRIES if host in text] == []
+    assert MACHINE_PATHS.findall(text) == []
+
+
+def yaml_examples() -> Iterator[tuple[str, str]]:
+    """Give every YAML example with the path its first line names."""
+    for page in PAGES:
+        for text in blocks_of(page, "yaml"):
+            first = text.partition("\n")[0]
+            assert first.startswith("# /etc/daas/"), f"{name_of(page)}: an example begins with its path"
+            yield first.removeprefix("# /etc/daas/"), text
+
+
+@pytest.fixture
+def facility_folder(tmp_path: Path) -> Path:
+    """What the examples name below /etc/daas, written out."""
+    for name, text in yaml_examples():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def test_yaml_examples_can_be_read(facility_folder: Path) -> None:
+    read_document(facility_folder / "accounts.yaml", accounts._Table)
+    read_document(facility_folder / "proposals.yaml", proposals._Proposals)
+    found, problems = catalogue.read_catalogue(facility_folder / "applications")
+    assert problems == []
+    assert {"pymca", "jupyterlab", "logbook"} <= set(found.applications)
+
+
+def test_the_readmes_configuration_is_in_order(facility_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (text,) = [block for block in blocks_of(ROOT / "README.md", "python") if "configure(c)" in block]
+    monkeypatch.setenv("OIDC_CLIENT_SECRET", "only-for-this-test")
+    monkeypatch.setenv("JUPYTERHUB_CRYPT_KEY", "0123456789abcdef" * 4)
+    file = facility_folder / "jupyterhub_config.py"
+    file.write_text(text.replace("/etc/daas", str(facility_folder)))
+    problems = [str(problem) for problem in check_config(file)]
+    if shutil.which("bwrap") is None:
+        problems = [problem for problem in problems if "SandboxSpawner.bwrap" not in problem]
+    assert problems == []
+
+
+def setting_classes() -> dict[str, type]:
+    script = reference()
+    ours = (Facility, MountRules, script.UmbrellaAuthenticator, script.SandboxSpawner)
+    return {cls.__name__: cls for cls in (*ours, JupyterHub, Authenticator, Spawner, ConfigurableHTTPProxy)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_setting_a_page_names_exists(page: Path) -> None:
+    classes = setting_classes()
+    named = re.findall(rf"\b({'|'.join(classes)})\.([a-z]\w*)", page.read_text())
+    # the wrong one is what the page about mistakes shows
+    unknown = {f"{cls}.{name}" for cls, name in named if not hasattr(classes[cls], name)}
+    assert unknown - {"Facility.acounts_file"} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_test_a_page_names_exists(page: Path) -> None:
+    sources = "\n".join(file.read_text() for file in (ROOT / "tests").rglob("*.py"))
+    known = set(re.findall(r"\bdef (test_\w+)", sources))
+    assert set(re.findall(r"`(test_\w+)`", page.read_text())) - known == set()
+
+
+def test_the_drawing_of_the_floors_is_the_code() -> None:
+    drawings = blocks_of(ROOT / "docs" / "explanations" / "architecture.md", "mermaid")
+    (floors,) = [drawing for drawing in drawings if "facility --> launch" in drawing]
+    assert set(re.findall(r"^ *(\w+) --> (\w+)$", floors, re.MULTILINE)) == set(imports_between_rooms())
+
+
+def imports_between_rooms() -> Iterator[tuple[str, str]]:
+    """Give who imports whom, by room; the errors, which all may import, are left out."""
+    for top, package in (
+        ("daas_hub", ()),
+        ("authenticators", ("authenticators",)),
+        ("spawners", ("spawners",)),
+        ("demo", ("demo",)),
+    ):
+        for file in (ROOT / top).rglob("*.py"):
+            room = (*package, *file.relative_to(ROOT / top).with_suffix("").parts)[0]
+            for imported in rooms_imported(file):
+                if imported not in (room, "errors") and room != "__init__":
+                    yield room, imported
+
+
+def rooms_imported(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module == "daas_hub":
+            names = [f"daas_hub.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        else:
+            continue
+        yield from (name.split(".")[1] for name in names if name.startswith("daas_hub."))

@@ -1,0 +1,275 @@
+"""The composition root: what it builds from a configuration, what it refuses to, and the whole way from login to plan."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from traitlets import TraitError
+from traitlets.config import Config
+
+from daas_hub.errors import ConfigurationError, DocumentError, NoAccount, Refused, SourceUnavailable, StorageProblem
+from daas_hub.facility import Facility
+from daas_hub.identity import Identity
+from daas_hub.launch import LaunchRequest
+
+ISSUER = "https://login.example.org"
+ANNA = Identity(ISSUER, "anna", "Anna L.")
+
+ACCOUNTS = """
+accounts:
+  - {name: anna, uid: 25001, gid: 25001, groups: {ma: 26001}, logins: [{issuer: "https://login.example.org", subject: anna}]}
+  - {name: admin, uid: 0, gid: 0, logins: [{issuer: "https://login.example.org", subject: root}]}
+  - {name: ben, uid: 25002, gid: 25002, logins: [{issuer: "https://login.example.org", subject: ben}]}
+"""
+PROPOSALS = """
+proposals:
+  - id: MA-4242
+    title: Glass
+    gid: 26001
+    members: [anna, ben]
+    visits: [{number: 1, beamline: ID21}, {number: 2, beamline: ID21, data: [/etc]}]
+  - {id: LS-1007, title: Foils, members: [ben]}
+"""
+LAB = "name: lab\ntitle: JupyterLab\nkind: notebook\n"
+PYMCA = "name: pymca\ntitle: PyMca\nkind: desktop\ncommand: [pymca]\n"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    """Give a configuration that is in order."""
+    (tmp_path / "applications").mkdir()
+    (tmp_path / "applications" / "lab.yaml").write_text(LAB)
+    (tmp_path / "applications" / "pymca.yaml").write_text(PYMCA)
+    (tmp_path / "accounts.yaml").write_text(ACCOUNTS)
+    (tmp_path / "proposals.yaml").write_text(PROPOSALS)
+    c = Config()
+    c.Facility.accounts_file = str(tmp_path / "accounts.yaml")
+    c.Facility.proposals_file = str(tmp_path / "proposals.yaml")
+    c.Facility.catalogue = [str(tmp_path / "applications")]
+    c.Facility.state = "/var/lib/daas-hub"
+    c.MountRules.data = ["/data/visitor/{proposal}/{beamline}/{visit}"]
+    return c
+
+
+@pytest.fixture
+def facility(config: Config) -> Facility:
+    return Facility(config=config)
+
+
+# -- from a login to a plan ----------------------------------------------------------------------------------------
+
+
+async def test_the_whole_way(facility: Facility) -> None:
+    plan = await facility.authorise(ANNA, LaunchRequest("lab", "MA-4242", 1))
+    assert (plan.account.name, plan.account.uid) == ("anna", 25001)
+    assert {mount.target: str(mount.source) for mount in plan.mounts} == {
+        ".": "/var/lib/daas-hub/homes/anna",
+        "data": "/data/visitor/MA-4242/ID21/1",
+        "processed": "/var/lib/daas-hub/processed/MA-4242",
+    }
+    assert [application.name for application in plan.desktops] == ["pymca"]
+
+
+async def test_an_own_resource_needs_no_proposals(facility: Facility, tmp_path: Path) -> None:
+    """AL06, ES44: the source of proposals is not even asked."""
+    (tmp_path / "proposals.yaml").unlink()
+    plan = await facility.authorise(ANNA, LaunchRequest("pymca"))
+    assert [mount.target for mount in plan.mounts] == ["."]
+
+
+@pytest.mark.parametrize(
+    ("identity", "request_", "error", "words"),
+    [
+        pytest.param(Identity(ISSUER, "mallory"), LaunchRequest("lab"), NoAccount, "no account", id="B2 unknown"),
+        pytest.param(Identity(ISSUER, "root"), LaunchRequest("lab"), NoAccount, "cannot be used", id="B1 root"),
+        pytest.param(ANNA, LaunchRequest("lab", "LS-1007", 1), Refused, "among yours", id="D1 a colleague's"),
+        pytest.param(ANNA, LaunchRequest("lab", "MA-4242", 9), Refused, "no visit", id="no such visit"),
+        pytest.param(
+            ANNA, LaunchRequest("lab", "MA-4242", 2), StorageProblem, "outside", id="A5 a path of the machine"
+        ),
+        pytest.param(
+            Identity(ISSUER, "ben"), LaunchRequest("lab", "MA-4242", 1), StorageProblem, "group", id="B6 no group"
+        ),
+        pytest.param(ANNA, LaunchRequest("matlab"), Refused, "no such application", id="no such application"),
+    ],
+)
+async def test_refusals(
+    facility: Facility, identity: Identity, request_: LaunchRequest, error: type[Refused], words: str
+) -> None:
+    with pytest.raises(error, match=words) as refused:
+        await facility.authorise(identity, request_)
+    assert refused.value.for_user
+    assert "/etc" not in str(refused.value)
+
+
+async def test_a_right_that_was_withdrawn_ends_at_the_next_start(facility: Facility, tmp_path: Path) -> None:
+    """D3: the same request, stored by an earlier start; the pages' memory of a minute ago does not help."""
+    request = LaunchRequest("lab", "MA-4242", 1)
+    account = await facility.account_of(ANNA)
+    assert len(await facility.proposals_of(account)) == 1
+    await facility.authorise(ANNA, request)
+    file = tmp_path / "proposals.yaml"
+    file.write_text(PROPOSALS.replace("[anna, ben]", "[ben]"))
+    os.utime(file, ns=(1, 1))
+    with pytest.raises(Refused, match="among yours"):
+        await facility.authorise(ANNA, request)
+
+
+async def test_a_source_that_is_down_grants_nothing(facility: Facility, tmp_path: Path) -> None:
+    """D7."""
+    account = await facility.account_of(ANNA)
+    assert await facility.proposals_of(account)
+    (tmp_path / "proposals.yaml").write_text("proposals: [")
+    with pytest.raises(SourceUnavailable):
+        await facility.authorise(ANNA, LaunchRequest("lab", "MA-4242", 1))
+
+
+async def test_decisions_are_logged_once_with_who_and_what(
+    facility: Facility, caplog: pytest.LogCaptureFixture
+) -> None:
+    """P6, PS02."""
+    with caplog.at_level(logging.INFO, logger="jupyterhub.daas"):
+        await facility.authorise(ANNA, LaunchRequest("lab", "MA-4242", 1))
+        with pytest.raises(Refused):
+            await facility.authorise(ANNA, LaunchRequest("lab", "LS-1007", 1))
+    allowed, refused = (record.getMessage() for record in caplog.records)
+    assert allowed.startswith("authorised account=anna uid=25001")
+    assert "MA-4242" in allowed
+    assert refused.startswith("refused account=anna")
+    assert "LS-1007" in refused
+
+
+# -- configurations that cannot work -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("section", "setting", "value", "words"),
+    [
+        pytest.param("Facility", "accounts", "ldpa", "Known here: .*table", id="unknown account source"),
+        pytest.param("Facility", "proposals", "icta", "Known here: .*static", id="unknown proposal source"),
+        pytest.param("Facility", "accounts_file", "", "is not set", id="no account file"),
+        pytest.param("Facility", "accounts_file", "/nowhere/a.yaml", "no such file", id="a missing account file"),
+        pytest.param("Facility", "proposals_file", "/etc", "no such file", id="a folder for a file"),
+        pytest.param("Facility", "state", "var/lib/daas", "absolute", id="a relative state"),
+        pytest.param("MountRules", "data", ["data/{proposal}"], "absolute", id="relative data"),
+        pytest.param("MountRules", "data", ["/data/../{proposal}"], "absolute", id="A5 data with .."),
+        pytest.param("MountRules", "data", ["/data/{propsal}"], "Known: .*{proposal}", id="a misspelt field"),
+        pytest.param("MountRules", "data", ["/data/{proposal"], "field", id="a field left open"),
+        pytest.param("MountRules", "data", ["/data/{}"], "field", id="a field without a name"),
+        pytest.param("MountRules", "data", ["/data/{0}/{proposal}"], "field", id="a numbered field"),
+        pytest.param("MountRules", "data", ["/data/{{proposal}}"], "field", id="a field in double braces"),
+        pytest.param("MountRules", "data", ["/data/{proposal!r}"], "field", id="a field with a conversion"),
+        pytest.param("MountRules", "data", ["/data/{proposal:>9}"], "field", id="a field with a format"),
+        pytest.param("MountRules", "data", ["/data/{proposal.__class__}"], "field", id="an attribute of a field"),
+        pytest.param("MountRules", "data", ["/data/{proposal[0]}"], "field", id="a letter of a field"),
+        pytest.param("MountRules", "data", ["/data/visitor"], "proposal", id="A12 AL18 data of all proposals"),
+        pytest.param("MountRules", "data", ["/data/{visit}"], "proposal", id="A12 AL18 data by visit only"),
+        pytest.param("MountRules", "data_roots", ["data"], "absolute", id="a relative root"),
+        pytest.param("MountRules", "data_roots", ["/"], "", id="A5 the machine as a root"),
+        pytest.param(
+            "MountRules", "data_roots", ["/data/{proposal}"], "", id="a field in a root, which is never filled"
+        ),
+        pytest.param(
+            "MountRules", "processed", "/data/processed", "shared by all", id="I3 one place for all proposals"
+        ),
+        pytest.param("MountRules", "processed", "processed/{proposal}", "absolute", id="a relative place"),
+        pytest.param("MountRules", "home", "/home/user", "of their own", id="one home for all"),
+        pytest.param("MountRules", "home", "/home/{account:.1}", "field", id="a home of the first letter"),
+    ],
+)
+def test_a_configuration_that_cannot_work_is_refused(
+    config: Config, section: str, setting: str, value: Any, words: str
+) -> None:
+    """At the start, naming the trait, the value and what would be accepted."""
+    config[section][setting] = value
+    with pytest.raises(ConfigurationError, match=words) as told:
+        Facility(config=config)
+    assert told.value.setting == f"{section}.{setting}"
+    assert told.value.remedy
+    assert not told.value.for_user
+    shown = value[0] if isinstance(value, list) else value
+    assert repr(shown) in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("section", "setting", "value"),
+    [
+        ("Facility", "lowest_id", "1000"),
+        ("Facility", "catalogue", "/etc/daas"),
+        ("MountRules", "data", "/data/{proposal}"),
+        ("Facility", "environment", ["A=B"]),
+        ("Facility", "remember_s", "a minute"),
+    ],
+)
+def test_a_wrong_type_is_refused(config: Config, section: str, setting: str, value: Any) -> None:
+    config[section][setting] = value
+    with pytest.raises(TraitError, match=setting):
+        Facility(config=config)
+
+
+@pytest.mark.parametrize(
+    ("file", "setting"), [("accounts.yaml", "accounts_file"), ("proposals.yaml", "proposals_file")]
+)
+def test_a_broken_file_is_told_at_the_start(config: Config, tmp_path: Path, file: str, setting: str) -> None:
+    (tmp_path / file).write_text("x: [\n")
+    with pytest.raises(DocumentError, match=file):
+        Facility(config=config)
+
+
+def test_a_range_of_ids_without_any_id_is_refused(config: Config) -> None:
+    config.Facility.lowest_id, config.Facility.highest_id = 5000, 4000
+    with pytest.raises(ConfigurationError, match="lowest_id"):
+        Facility(config=config)
+
+
+def test_a_bad_application_is_left_out_and_told(config: Config, tmp_path: Path) -> None:
+    (tmp_path / "applications" / "bad.yaml").write_text("name: bad\n")
+    facility = Facility(config=config)
+    assert list(facility.applications.applications) == ["lab", "pymca"]
+    assert [Path(problem.path).name for problem in facility.problems] == ["bad.yaml"]
+
+
+def test_there_is_one_facility_of_a_process(config: Config) -> None:
+    Facility.clear_instance()
+    try:
+        assert Facility.of(config) is Facility.of(Config())
+    finally:
+        Facility.clear_instance()
+
+
+def test_safe_by_default() -> None:
+    """L5: nothing is mounted, nobody is below 1000, and the demo is off."""
+    traits = Facility.class_traits(config=True)
+    assert (traits["lowest_id"].default_value, traits["demo"].default_value) == (1000, False)
+    assert Facility.class_trait_names(config=True)
+    assert all("Since" in (trait.help or "") for trait in traits.values()), "help is written for the person on call"
+
+
+@pytest.mark.parametrize(
+    ("bind_url", "safe"),
+    [
+        ("http://127.0.0.1:8000", True),
+        ("http://localhost:8000/prefix", True),
+        ("http://[::1]:8000", True),
+        ("http://:8000", False),
+        ("http://0.0.0.0:8000", False),
+        ("http://127.0.0.1.example.org:8000", False),
+        ("http://portal.example.org", False),
+        ("", False),
+    ],
+)
+def test_the_demo_stays_on_this_machine(config: Config, bind_url: str, safe: bool) -> None:
+    """PS03: people without passwords are nobody's business outside."""
+    config.Facility.demo = True
+    facility = Facility(config=config)
+    if safe:
+        facility.require_safe_address(bind_url)
+    else:
+        with pytest.raises(ConfigurationError, match="bind_url"):
+            facility.require_safe_address(bind_url)
+    config.Facility.demo = False
+    Facility(config=config).require_safe_address(bind_url)

@@ -1,0 +1,347 @@
+"""Opening the directories of a plan: never through a link, never for ever, and never with a descriptor left behind.
+
+A6, A7, A8, I2 and K12 of the threat model. What is mounted from it is compared again in tests/sandbox.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import stat
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pytest
+
+from daas_hub.errors import StorageProblem
+from daas_hub.launch import Mount
+from daas_hub.storage import pin
+
+ROUNDS = 300
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "visitor" / "ma1" / "id21").mkdir(parents=True)
+    (tmp_path / "visitor" / "ma1" / "id21" / "spectrum").write_text("raw")
+    (tmp_path / "outside" / "id21").mkdir(parents=True)
+    return tmp_path / "visitor"
+
+
+@pytest.fixture(autouse=True)
+def no_descriptor_is_left() -> Iterator[None]:
+    before = set(os.listdir("/proc/self/fd"))
+    yield
+    until = time.monotonic() + 2
+    while set(os.listdir("/proc/self/fd")) - before and time.monotonic() < until:
+        time.sleep(0.01)
+    left = {
+        name: os.readlink(f"/proc/self/fd/{name}") for name in set(os.listdir("/proc/self/fd")) - before if _open(name)
+    }
+    # the loop of an asynchronous test is torn down later
+    assert [path for path in left.values() if path.startswith("/tmp") or "pytest" in path] == []
+
+
+def _open(name: str) -> bool:
+    return os.path.lexists(f"/proc/self/fd/{name}")
+
+
+def data(root: Path, path: str) -> Mount:
+    return Mount(PurePosixPath(root), PurePosixPath(root / path), "data")
+
+
+def own(root: Path, path: str, *, mode: int = 0o700) -> Mount:
+    return Mount(PurePosixPath(root), PurePosixPath(root / path), ".", True, True, (os.getuid(), os.getgid()), mode)
+
+
+async def test_a_directory_is_opened_and_told_apart(root: Path) -> None:
+    (pinned,) = await pin((data(root, "ma1/id21"),))
+    status = (root / "ma1" / "id21").stat()
+    assert pinned.identity == (status.st_dev, status.st_ino)
+    assert os.stat(pinned.fd).st_ino == status.st_ino
+    assert not os.get_inheritable(pinned.fd)
+    pinned.close()
+    pinned.close()
+    assert pinned.fd == -1
+
+
+async def test_the_root_itself_may_be_a_link(root: Path, tmp_path: Path) -> None:
+    """What the administrator wrote is trusted: /data is often a link."""
+    (tmp_path / "data").symlink_to(root)
+    (pinned,) = await pin((data(tmp_path / "data", "ma1"),))
+    assert pinned.identity[1] == (root / "ma1").stat().st_ino
+    pinned.close()
+
+
+# -- what is not a directory ---------------------------------------------------------------------------------------
+
+
+def _link_last(root: Path) -> None:
+    (root / "x").symlink_to(root.parent / "outside")
+
+
+def _link_inside(root: Path) -> None:
+    (root / "x").symlink_to("ma1")
+
+
+def _link_to_root(root: Path) -> None:
+    (root / "x").symlink_to("/")
+
+
+def _link_loop(root: Path) -> None:
+    (root / "x").symlink_to("x")
+
+
+def _link_dangling(root: Path) -> None:
+    (root / "x").symlink_to("nowhere")
+
+
+def _link_magic(root: Path) -> None:
+    (root / "x").symlink_to("/proc/self/root")
+
+
+def _file(root: Path) -> None:
+    (root / "x").write_text("")
+
+
+def _fifo(root: Path) -> None:
+    os.mkfifo(root / "x")
+
+
+def _socket(root: Path) -> None:
+    import socket
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(root / "x"))
+
+
+def _nothing(root: Path) -> None:
+    pass
+
+
+KINDS: list[Any] = [
+    pytest.param(_link_last, "symbolic link", id="A6 a link to outside"),
+    pytest.param(_link_inside, "symbolic link", id="A6 a link to a neighbour"),
+    pytest.param(_link_to_root, "symbolic link", id="A6 an absolute link"),
+    pytest.param(_link_loop, "symbolic link", id="A6 a link to itself"),
+    pytest.param(_link_dangling, "symbolic link", id="A6 a link to nothing"),
+    pytest.param(_link_magic, "symbolic link", id="A6 a magic link"),
+    pytest.param(_file, "not a directory", id="A8 a file"),
+    pytest.param(_fifo, "not a directory", id="A8 a FIFO: nobody waits for its other end"),
+    pytest.param(_socket, "not a directory", id="A8 a socket"),
+    pytest.param(_nothing, "does not exist", id="A8 nothing"),
+]
+
+
+@pytest.mark.parametrize("place", ["x", "x/id21"], ids=["last", "middle"])
+@pytest.mark.parametrize(("make", "words"), KINDS)
+async def test_what_is_not_a_directory_is_refused(root: Path, make: Any, words: str, place: str) -> None:
+    make(root)
+    begun = time.monotonic()
+    with pytest.raises(StorageProblem, match=words) as refused:
+        await pin((data(root, place),))
+    assert time.monotonic() - begun < 2
+    assert str(root) not in str(refused.value), "the user knows it by its name in the session"
+    assert refused.value.__notes__ == [f"source: {root / place}"], "the log knows the path"
+    assert "'data'" in str(refused.value)
+
+
+@pytest.mark.parametrize(("make", "words"), [kind for kind in KINDS if kind.id != "A8 nothing"])
+async def test_what_may_be_created_is_not_created_through_it(root: Path, make: Any, words: str) -> None:
+    """I2: a member who is first with a link, a file or a FIFO gets a refusal, not a directory elsewhere."""
+    make(root)
+    before = sorted(map(str, root.parent.rglob("*")))
+    for place in ("x", "x/id21"):
+        with pytest.raises(StorageProblem):
+            await pin((own(root, place),))
+    assert sorted(map(str, root.parent.rglob("*"))) == before, "nothing was made anywhere"
+
+
+async def test_raw_data_is_never_created(root: Path) -> None:
+    """AL17, AL40."""
+    with pytest.raises(StorageProblem, match="does not exist"):
+        await pin((data(root, "ma2"),))
+    assert not (root / "ma2").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+async def test_a_directory_one_may_not_enter(root: Path) -> None:
+    (root / "ma1").chmod(0)
+    try:
+        with pytest.raises(StorageProblem, match="may not be read"):
+            await pin((data(root, "ma1/id21"),))
+    finally:
+        (root / "ma1").chmod(0o755)
+
+
+async def test_a_missing_root_is_a_missing_share(tmp_path: Path) -> None:
+    """AL40, DI13: the file server is not mounted here."""
+    with pytest.raises(StorageProblem, match="does not exist"):
+        await pin((data(tmp_path / "not-mounted", "ma1"),))
+
+
+async def test_one_bad_directory_closes_the_good_ones(root: Path) -> None:
+    with pytest.raises(StorageProblem):
+        await pin((data(root, "ma1"), data(root, "ma1/id21"), data(root, "gone")))
+
+
+# -- what is created -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077], ids=oct)
+async def test_a_home_is_made_private(root: Path, umask: int) -> None:
+    """I6: whatever the hub's umask."""
+    before = os.umask(umask)
+    try:
+        (pinned,) = await pin((own(root / "homes", "by-uid/anna"),))
+    finally:
+        os.umask(before)
+    pinned.close()
+    assert stat.S_IMODE((root / "homes" / "by-uid" / "anna").stat().st_mode) == 0o700
+    for parent in (root / "homes", root / "homes" / "by-uid"):
+        assert stat.S_IMODE(parent.stat().st_mode) == 0o755, "the account passes through, and cannot replace its home"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives directories away")
+async def test_as_root_it_belongs_to_its_owner(root: Path) -> None:
+    """AL19, I5: the home to the account, the processed data to the group of the proposal."""
+    home = Mount(PurePosixPath(root), PurePosixPath(root / "anna"), ".", True, True, (25001, 25001), 0o700)
+    shared = Mount(
+        PurePosixPath(root), PurePosixPath(root / "p" / "MA-1"), "processed", True, True, (-1, 26001), 0o2770
+    )
+    for pinned in await pin((home, shared)):
+        pinned.close()
+    made, parent, owned = (root / "p" / "MA-1").stat(), (root / "p").stat(), (root / "anna").stat()
+    assert (owned.st_uid, owned.st_gid, stat.S_IMODE(owned.st_mode)) == (25001, 25001, 0o700)
+    assert (made.st_uid, made.st_gid, stat.S_IMODE(made.st_mode)) == (0, 26001, 0o2770)
+    assert (parent.st_uid, stat.S_IMODE(parent.st_mode) & 0o022) == (0, 0), "and nobody can replace it in its parent"
+
+
+async def test_what_stands_there_keeps_its_owner_and_mode(root: Path) -> None:
+    (root / "anna").mkdir(mode=0o750)
+    (root / "anna").chmod(0o750)
+    (pinned,) = await pin((own(root, "anna"),))
+    pinned.close()
+    assert stat.S_IMODE((root / "anna").stat().st_mode) == 0o750
+
+
+async def test_two_starts_at_once_make_one_directory(root: Path) -> None:
+    """I2: the race of a first creation."""
+    both = await asyncio.gather(*(pin((own(root, "new/anna"),)) for _ in range(8)))
+    assert len({pinned.identity for (pinned,) in both}) == 1
+    for (pinned,) in both:
+        pinned.close()
+
+
+# -- races ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", ["flip", "flip/id21"], ids=["last", "middle"])
+async def test_a_link_that_comes_and_goes_is_never_followed(root: Path, tmp_path: Path, place: str) -> None:
+    """A7: a thread swaps the directory for a link to the outside, as fast as it can; no round may end outside."""
+    flip, aside, link = root / "flip", root / "aside", root / "link"
+    (flip / "id21").mkdir(parents=True)
+    link.symlink_to(tmp_path / "outside")
+    good = (root / place).stat()
+    over = threading.Event()
+
+    def swap() -> None:
+        while not over.is_set():
+            for one, other in ((flip, aside), (link, flip), (flip, link), (aside, flip)):
+                one.rename(other)
+
+    swapper = threading.Thread(target=swap)
+    swapper.start()
+    opened = 0
+    try:
+        for _ in range(ROUNDS):
+            with contextlib.suppress(StorageProblem):
+                (pinned,) = await pin((data(root, place),))
+                opened += 1
+                identity = pinned.identity
+                pinned.close()
+                assert identity == (good.st_dev, good.st_ino)
+    finally:
+        over.set()
+        swapper.join()
+    assert opened, "the race was run at all"
+
+
+# -- storage that does not answer ----------------------------------------------------------------------------------
+
+
+class Hung(PurePosixPath):
+    """A path whose file server does not answer until the test says so."""
+
+    answers: threading.Event
+
+    def relative_to(self, *other: Any) -> PurePosixPath:  # type: ignore[override]
+        self.answers.wait(20)
+        return PurePosixPath(self).relative_to(*other)
+
+
+def hung(root: Path, path: str, answers: threading.Event) -> Mount:
+    source = Hung(root / path)
+    source.answers = answers  # type: ignore[misc]
+    return Mount(PurePosixPath(root), source, "data")
+
+
+async def test_a_directory_that_never_answers_is_given_up(root: Path) -> None:
+    """A8, K12: within the time limit, while the hub's loop goes on; and what comes late is closed again."""
+    answers = threading.Event()
+    ticks = 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            await asyncio.sleep(0.01)
+            ticks += 1
+
+    ticking = asyncio.ensure_future(tick())
+    begun = time.monotonic()
+    try:
+        with pytest.raises(StorageProblem, match=r"did not answer within 0\.3 seconds"):
+            await pin((data(root, "ma1"), hung(root, "ma1/id21", answers)), timeout_s=0.3)
+        assert time.monotonic() - begun < 2
+        assert ticks >= 10, "the loop was not held"
+        before = len(os.listdir("/proc/self/fd"))
+    finally:
+        answers.set()
+        ticking.cancel()
+    for _ in range(100):
+        await asyncio.sleep(0.01)
+    assert len(os.listdir("/proc/self/fd")) <= before, "the late descriptor was closed"
+
+
+async def test_a_start_that_is_cancelled_leaves_nothing_open(root: Path) -> None:
+    """K4: the user goes away while the storage is asked."""
+    answers = threading.Event()
+    asking = asyncio.ensure_future(pin((data(root, "ma1"), hung(root, "ma1/id21", answers))))
+    await asyncio.sleep(0.05)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    answers.set()
+    for _ in range(100):
+        await asyncio.sleep(0.01)
+    assert not any(os.readlink(f"/proc/self/fd/{name}").startswith(str(root)) for name in _descriptors())
+
+
+def _descriptors() -> list[str]:
+    return [name for name in os.listdir("/proc/self/fd") if _open(name)]
+
+
+async def test_one_hung_share_does_not_stop_the_others(root: Path) -> None:
+    """K12: forty people try their proposal on a hung server; a start elsewhere still works."""
+    answers = threading.Event()
+    try:
+        tries = [pin((hung(root, "ma1/id21", answers),), timeout_s=0.1) for _ in range(40)]
+        assert all(isinstance(end, StorageProblem) for end in await asyncio.gather(*tries, return_exceptions=True))
+        (pinned,) = await pin((data(root, "ma1"),), timeout_s=2)
+        pinned.close()
+    finally:
+        answers.set()
