@@ -52,12 +52,14 @@ class Screen:
     def _run(self, *argv: str) -> str:
         status = os.stat(f"/proc/{self.pid}")
         who = ["-S", str(status.st_uid), "-G", str(status.st_gid)] if os.geteuid() == 0 else ["--preserve-credentials"]
-        return subprocess.run(
-            ["nsenter", "-t", str(self.pid), "-U", "-m", "-n", *who, "env", *self._env, *argv],
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
+        command = ["nsenter", "-t", str(self.pid), "-U", "-m", "-n", *who, "env", *self._env, *argv]
+        for _ in range(5):
+            # a window that goes away while the tree is listed makes xwininfo fail: ask again
+            asked = subprocess.run(command, check=False, capture_output=True, text=True)
+            if asked.returncode == 0:
+                return asked.stdout
+            time.sleep(0.2)
+        raise AssertionError(f"{argv[0]}: {asked.stderr}")
 
 
 def _processes(program: str, words: str = "") -> list[int]:
