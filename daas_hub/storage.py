@@ -95,8 +95,19 @@ def _open(mount: Mount) -> Pinned:
     return Pinned(mount, fd, (status.st_dev, status.st_ino))
 
 
+def _exists(name: str, parent: int) -> bool:
+    try:
+        os.stat(name, dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def _create(mount: Mount, name: str, parent: int, *, last: bool) -> None:
     """Make one directory below an open one; one that stands there keeps its owner and mode: it is somebody's."""
+    if last and mount.owner == (-1, -1) and os.geteuid() == 0 and not _exists(name, parent):
+        # made by root for nobody, it would be a shared directory nobody can write to
+        raise _problem(mount, "does not exist yet, and the facility does not say which group shares it")
     try:
         os.mkdir(name, mode=0o700 if last else 0o755, dir_fd=parent)
     except FileExistsError:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import time
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyterhub.spawner import SpawnException
@@ -20,6 +22,7 @@ from daas_hub.errors import DaasError, Refused, SessionFailed
 from daas_hub.facility import Facility
 from daas_hub.identity import Identity
 from daas_hub.launch import LaunchRequest, Plan
+from daas_hub.portal.assets import icon_file
 
 if TYPE_CHECKING:
     from jupyterhub.spawner import Spawner as _Base
@@ -174,6 +177,7 @@ class ProposalSessionMixin(_Base):
                 "command": list(one.command),
                 "environment": dict(one.environment),
                 "maximised": one.maximised,
+                "icon": str(icon_file(one)) if self.is_visible_inside(icon_file(one)) else "",
             }
             for one in plan.desktops
         ]
@@ -186,6 +190,10 @@ class ProposalSessionMixin(_Base):
                 "hub_home": f"{self.hub.base_url}home",
             }
         )
+
+    def is_visible_inside(self, path: Path) -> bool:
+        """Tell whether a file of the hub's environment is in the session at the same path."""
+        return path.is_relative_to(sys.prefix)
 
     @staticmethod
     def session_program(plan: Plan) -> str:

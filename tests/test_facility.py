@@ -1,4 +1,4 @@
-"""The composition root: what it builds from a configuration, what it refuses to, and the whole way from login to plan."""
+"""The composition root: what it builds from a configuration, what it refuses, and the way from a login to a plan."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ ANNA = Identity(ISSUER, "anna", "Anna L.")
 
 ACCOUNTS = """
 accounts:
-  - {name: anna, uid: 25001, gid: 25001, groups: {ma: 26001}, logins: [{issuer: "https://login.example.org", subject: anna}]}
+  - name: anna
+    uid: 25001
+    gid: 25001
+    groups: {ma: 26001}
+    logins: [{issuer: "https://login.example.org", subject: anna}]
   - {name: admin, uid: 0, gid: 0, logins: [{issuer: "https://login.example.org", subject: root}]}
   - {name: ben, uid: 25002, gid: 25002, logins: [{issuer: "https://login.example.org", subject: ben}]}
 """
@@ -169,16 +173,20 @@ async def test_decisions_are_logged_once_with_who_and_what(
         pytest.param("MountRules", "data", ["/data/visitor"], "proposal", id="A12 AL18 data of all proposals"),
         pytest.param("MountRules", "data", ["/data/{visit}"], "proposal", id="A12 AL18 data by visit only"),
         pytest.param("MountRules", "data_roots", ["data"], "absolute", id="a relative root"),
-        pytest.param("MountRules", "data_roots", ["/"], "", id="A5 the machine as a root"),
+        pytest.param("MountRules", "data_roots", ["/"], "data_roots", id="A5 the machine as a root"),
         pytest.param(
-            "MountRules", "data_roots", ["/data/{proposal}"], "", id="a field in a root, which is never filled"
+            "MountRules",
+            "data_roots",
+            ["/data/{proposal}"],
+            "data_roots",
+            id="a field in a root, which is never filled",
         ),
         pytest.param(
             "MountRules", "processed", "/data/processed", "shared by all", id="I3 one place for all proposals"
         ),
         pytest.param("MountRules", "processed", "processed/{proposal}", "absolute", id="a relative place"),
         pytest.param("MountRules", "home", "/home/user", "of their own", id="one home for all"),
-        pytest.param("MountRules", "home", "/home/{account:.1}", "field", id="a home of the first letter"),
+        pytest.param("MountRules", "home", "/home/{account:.1}", "home", id="a home of the first letter"),
     ],
 )
 def test_a_configuration_that_cannot_work_is_refused(
@@ -199,8 +207,8 @@ def test_a_configuration_that_cannot_work_is_refused(
     ("section", "setting", "value"),
     [
         ("Facility", "lowest_id", "1000"),
-        ("Facility", "catalogue", "/etc/daas"),
-        ("MountRules", "data", "/data/{proposal}"),
+        ("Facility", "catalogue", 7),
+        ("MountRules", "data", [7]),
         ("Facility", "environment", ["A=B"]),
         ("Facility", "remember_s", "a minute"),
     ],

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import Field
 
 from daas_hub.documents import Document, read_document
-from daas_hub.errors import DocumentError, NoAccount
+from daas_hub.errors import DocumentError, NoAccount, SourceUnavailable
 from daas_hub.identity.records import Account, Identity
 
 
@@ -42,7 +42,12 @@ class AccountTable:
 
     async def account_of(self, identity: Identity) -> Account:
         """Give the account of this identity (see `AccountSource`)."""
-        await asyncio.to_thread(self._read_if_changed)
+        try:
+            await asyncio.to_thread(self._read_if_changed)
+        except DocumentError as error:
+            raise SourceUnavailable(
+                "The list of accounts cannot be read at the moment.", remedy="The administrators were told."
+            ) from error
         account = self._accounts.get((identity.issuer, identity.subject))
         if account is None:
             raise NoAccount(

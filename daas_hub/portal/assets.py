@@ -26,15 +26,19 @@ def static_address(hub_url: str, path: str) -> str:
     return f"{hub_url}daas/static/{path}?v={_content_key(FOLDER / path)}"
 
 
+def icon_file(application: Application) -> Path:
+    """Give the file of an application's icon: its own, a drawing of that name, or that of its kind."""
+    drawn = FOLDER / "icons" / f"{application.name}.svg"
+    return application.icon or (drawn if drawn.is_file() else FOLDER / "icons" / f"{_KIND_ICONS[application.kind]}.svg")
+
+
 def icon_address(hub_url: str, application: Application | None) -> str:
-    """Give the address of an application's icon: its own file, a drawing of that name, or that of its kind."""
+    """Give the address of an application's icon; None has one, too."""
     if application is None:
         return static_address(hub_url, "icons/default.svg")
     if application.icon is not None:
         return f"{hub_url}daas/icons/{application.name}.svg?v={_content_key(application.icon)}"
-    drawn = FOLDER / "icons" / f"{application.name}.svg"
-    name = application.name if drawn.is_file() else _KIND_ICONS[application.kind]
-    return static_address(hub_url, f"icons/{name}.svg")
+    return static_address(hub_url, f"icons/{icon_file(application).name}")
 
 
 @functools.lru_cache(maxsize=500)

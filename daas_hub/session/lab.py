@@ -42,7 +42,12 @@ def desktop_servers(settings: Settings) -> dict[str, dict[str, Any]]:
             "unix_socket": True,
             "timeout": 30,
             "new_browser_tab": True,
-            "launcher_entry": {"enabled": True, "title": one.title},
+            "launcher_entry": {
+                "enabled": True,
+                "title": one.title,
+                "category": "Desktop applications",
+                "icon_path": one.icon,
+            },
             "absolute_url": False,
         }
         for one in settings.applications

@@ -18,6 +18,7 @@ class DesktopApplication:
     command: tuple[str, ...]
     environment: dict[str, str] = field(default_factory=dict, hash=False)
     maximised: bool = True
+    icon: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,4 +94,5 @@ def _application(document: dict[str, Any]) -> DesktopApplication:
         command=tuple(document["command"]),
         environment=dict(document.get("environment", {})),
         maximised=bool(document.get("maximised", True)),
+        icon=str(document.get("icon", "")),
     )

@@ -33,7 +33,7 @@ function showFailure(words) {
   const title = document.getElementById("launch-title");
   title.textContent = title.dataset.failedWords;
   document.title = title.textContent;
-  document.getElementById("launch-failed-text").textContent = words || "The portal did not say why.";
+  document.getElementById("launch-failed-text").textContent = words.replace(/^Spawn failed: /, "") || "The portal did not say why.";
   document.getElementById("launch-failed").hidden = false;
   document.getElementById("launch-again").hidden = false;
   document.getElementById("launch-hint")?.remove();
@@ -45,6 +45,8 @@ function follow(url) {
   const events = new EventSource(url);
   events.onmessage = (message) => {
     const event = JSON.parse(message.data);
+    // The hub's own first word, "Server requested", has no progress yet: the page has said that already.
+    if (event.progress === 0) return;
     if (bar && Number.isFinite(event.progress)) bar.value = event.progress;
     if (event.ready) {
       events.close();

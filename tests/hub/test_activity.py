@@ -76,7 +76,7 @@ def test_screen_is_closed_to_strangers(sandbox_works: None) -> None:
         with connect(address, origin=portal.url, additional_headers={"Cookie": cookies}) as screen:  # type: ignore[arg-type]
             assert screen.recv() == b"RFB 003.008\n"
             person.get("/hub/logout")
-            with pytest.raises(Exception, match="4403|signed out"):
+            with pytest.raises(Exception, match=r"4403|signed out"):
                 screen.recv(timeout=45)
     finally:
         portal.stop()

@@ -1,0 +1,287 @@
+"""`daas-hub check-config`: the shipped configuration is in order; what is wrong is told by name, value and remedy.
+
+EL24, PS07: an administrator finds out before a user does.
+"""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+from jupyterhub.crypto import CryptKeeper
+
+from daas_hub.check import check_config
+from daas_hub.cli import main
+from daas_hub.errors import DaasError
+from daas_hub.facility import Facility
+
+ROOT = Path(__file__).parents[1]
+KEY = "0123456789abcdef" * 4
+
+ACCOUNTS = """
+accounts:
+  - {name: anna, uid: 25001, gid: 25001, logins: [{issuer: "https://login.example.org", subject: anna}]}
+"""
+
+#: A facility's own configuration, in order. Each case below changes it in one place.
+GOOD = """
+from daas_hub import configure
+configure(c)
+c.JupyterHub.spawner_class = "simple"  # the sandbox itself is tried elsewhere
+c.Facility.name = "My Light Source"
+c.Facility.accounts_file = "@FOLDER@/accounts.yaml"
+c.Facility.proposals_file = "@FOLDER@/proposals.yaml"
+c.Facility.catalogue = ["@FOLDER@/applications"]
+c.MountRules.data = ["/data/visitor/{proposal}/{beamline}/{visit}"]
+c.MountRules.processed = "/data/processed/{proposal}"
+c.MountRules.home = "/home/{account}"
+c.UmbrellaAuthenticator.oidc_issuer = "https://login.example.org/realms/users"
+c.UmbrellaAuthenticator.client_id = "daas-hub"
+c.UmbrellaAuthenticator.client_secret = "TOP-SECRET"
+"""
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each check is a process of its own in real life: nothing of an earlier one is known."""
+    monkeypatch.setenv("JUPYTERHUB_CRYPT_KEY", KEY)
+    CryptKeeper.clear_instance()
+    Facility.clear_instance()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Give the folder of a configuration, with the files it names."""
+    (tmp_path / "applications").mkdir()
+    (tmp_path / "applications" / "lab.yaml").write_text("name: lab\ntitle: JupyterLab\nkind: notebook\n")
+    (tmp_path / "accounts.yaml").write_text(ACCOUNTS)
+    (tmp_path / "proposals.yaml").write_text("proposals: []\n")
+    return tmp_path
+
+
+def check(folder: Path, text: str) -> list[DaasError]:
+    file = folder / "jupyterhub_config.py"
+    file.write_text(text.replace("@FOLDER@", str(folder)))
+    return check_config(file)
+
+
+def changed(old: str, new: str) -> str:
+    assert old in GOOD
+    return GOOD.replace(old, new)
+
+
+@pytest.mark.sandbox
+@pytest.mark.usefixtures("sandbox_works")
+def test_the_shipped_configuration_is_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """R07: `make demo` starts with what is in the checkout."""
+    monkeypatch.setenv("DAAS_DEMO_STATE", str(tmp_path))
+    monkeypatch.delenv("JUPYTERHUB_CRYPT_KEY")
+    assert list(map(str, check_config(ROOT / "jupyterhub_config.py"))) == []
+
+
+def test_a_facilitys_own_configuration_is_in_order(folder: Path) -> None:
+    assert list(map(str, check(folder, GOOD))) == []
+
+
+#: id -> (configuration, the setting, the value as shown, the remedy)
+BROKEN: dict[str, tuple[str, str, str, str]] = {
+    # names
+    "a misspelt setting": (GOOD + 'c.Facility.nmae = "x"', "Facility.nmae", "'x'", "Did you mean Facility.name?"),
+    "a misspelt setting of the mounts": (
+        GOOD + 'c.MountRules.proccessed = "/x"', "MountRules.proccessed", "'/x'", "Did you mean MountRules.processed?",
+    ),
+    "a misspelt setting of the login": (
+        GOOD + 'c.UmbrellaAuthenticator.oidc_isuer = "x"', "UmbrellaAuthenticator.oidc_isuer", "'x'", "oidc_issuer?",
+    ),
+    "a misspelt setting of the hub": (
+        GOOD + 'c.JupyterHub.bind_ulr = "x"', "JupyterHub.bind_ulr", "'x'", "Did you mean JupyterHub.bind_url?",
+    ),
+    "a misspelt setting of every login": (
+        GOOD + "c.Authenticator.alow_all = True", "Authenticator.alow_all", "True", "Authenticator.allow_all?",
+    ),
+    "a misspelt setting of every session": (
+        GOOD + "c.Spawner.start_timeot = 9", "Spawner.start_timeot", "9", "Did you mean Spawner.start_timeout?",
+    ),
+    "a misspelt section": (GOOD + 'c.Faciltiy.name = "x"', "Faciltiy", "x", "Did you mean Facility?"),
+    "a setting nothing is like": (GOOD + "c.Facility.zzzzqqq = 1", "Facility.zzzzqqq", "1", "Remove the line."),
+    "L3 a misspelt secret": (
+        GOOD + 'c.UmbrellaAuthenticator.client_secrett = "TOP-SECRET"',
+        "UmbrellaAuthenticator.client_secrett", "(not shown)", "client_secret?",
+    ),
+    # types
+    "text for a number": (GOOD + 'c.Facility.lowest_id = "1000"', "Facility.lowest_id", "'1000'", "It must be an int."),
+    "a number for text": (GOOD + "c.Facility.name = 7", "Facility.name", "7", "It must be a unicode string."),
+    "a number for a list": (GOOD + "c.Facility.catalogue = 7", "Facility.catalogue", "7", "It must be a list."),
+    "a list of numbers": (GOOD + "c.MountRules.data = [7]", "MountRules.data", "[7]", "It must be a list."),
+    "L3 a secret of a wrong type": (
+        GOOD + "c.UmbrellaAuthenticator.client_secret = ['TOP-SECRET']",
+        "UmbrellaAuthenticator.client_secret", "(not shown)", "It must be a unicode string.",
+    ),
+    # sources and files
+    "an unknown account source": (GOOD + 'c.Facility.accounts = "ldpa"', "Facility.accounts", "'ldpa'", "table"),
+    "an unknown proposal source": (GOOD + 'c.Facility.proposals = "icta"', "Facility.proposals", "'icta'", "static"),
+    "a missing account file": (
+        changed("accounts.yaml", "acounts.yaml"), "Facility.accounts_file", "acounts.yaml", "Give the path",
+    ),
+    "no proposal file": (
+        changed('c.Facility.proposals_file = "@FOLDER@/proposals.yaml"', ""),
+        "Facility.proposals_file", "''", "Give the path of the YAML file.",
+    ),
+    "an empty catalogue": (changed('["@FOLDER@/applications"]', "[]"), "Facility.catalogue", "[]", "Name a folder."),
+    # the login
+    "E11 login over an open line": (
+        changed("https://login.example.org/realms", "http://login.example.org/realms"),
+        "UmbrellaAuthenticator.oidc_issuer", "'http://login.example.org/realms/users'", "'issuer'",
+    ),
+    "no issuer": (
+        changed("https://login.example.org/realms/users", ""), "UmbrellaAuthenticator.oidc_issuer", "''", "'issuer'",
+    ),
+    "an issuer that cannot be read": (
+        changed("https://login.example.org/realms/users", "https://[login"),
+        "UmbrellaAuthenticator.oidc_issuer", "'https://[login'", "'issuer'",
+    ),
+    "no client": (
+        changed('client_id = "daas-hub"', 'client_id = ""'), "UmbrellaAuthenticator.client_id", "''", "Register the",
+    ),
+    "an unknown login": (
+        GOOD + 'c.JupyterHub.authenticator_class = "umbrela"',
+        "JupyterHub.authenticator_class", "'umbrela'", "Did you mean 'umbrella'?",
+    ),
+    "an unknown backend": (
+        GOOD + 'c.JupyterHub.spawner_class = "sandboxx"',
+        "JupyterHub.spawner_class", "'sandboxx'", "Did you mean 'sandbox'?",
+    ),
+    "a backend nothing is like": (
+        GOOD + 'c.JupyterHub.spawner_class = "zzz"', "JupyterHub.spawner_class", "'zzz'", "Known: ",
+    ),
+    "a backend whose module is missing": (
+        GOOD + 'c.JupyterHub.spawner_class = "nowhere.Spawner"', "JupyterHub.spawner_class", "'nowhere.Spawner'", "",
+    ),
+    "bubblewrap is not installed": (
+        GOOD + 'c.JupyterHub.spawner_class = "sandbox"\nc.SandboxSpawner.bwrap = "/nowhere/bwrap"',
+        "SandboxSpawner.bwrap", "'/nowhere/bwrap'", "apt-get install bubblewrap",
+    ),
+    # paths
+    "an unknown field": (
+        changed("{beamline}/{visit}", "{instrument}/{visit}"), "MountRules.data", "{instrument}", "Known: {proposal}",
+    ),
+    "a relative path": (
+        changed('"/data/visitor', '"data/visitor'), "MountRules.data", "'data/visitor/", "Write it from the root",
+    ),
+    "one home for all": (changed("/home/{account}", "/home/user"), "MountRules.home", "'/home/user'", "{account}"),
+    "one place for all proposals": (
+        changed("/processed/{proposal}", "/processed"), "MountRules.processed", "'/data/processed'", "Add {proposal}",
+    ),
+    # the demo
+    "PS03 the demo on every address": (
+        GOOD + 'c.Facility.demo = True\nc.JupyterHub.bind_url = "http://0.0.0.0:8000"',
+        "JupyterHub.bind_url", "'http://0.0.0.0:8000'", "Remove demo(c)",
+    ),
+    # the file itself
+    "a syntax error": ("c.Facility.name = (", "file", "jupyterhub_config.py'", "SyntaxError"),
+    "an unknown name": ("d.Facility.name = 1", "file", "jupyterhub_config.py'", "NameError"),
+    "a module that is not installed": ("import nowhere_at_all", "file", "jupyterhub_config.py'", "ModuleNotFoundError"),
+    "a file that ends the program": ("raise SystemExit(0)", "file", "jupyterhub_config.py'", "SystemExit"),
+    "hardly anything set": ("from daas_hub import configure\nconfigure(c)", "Facility.accounts_file", "''", "path"),
+}  # fmt: skip
+
+
+def test_the_table_is_long_enough() -> None:
+    assert len(BROKEN) >= 10
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_configuration_is_told_by_name_value_and_remedy(folder: Path, name: str) -> None:
+    text, setting, value, remedy = BROKEN[name]
+    told = [str(problem) for problem in check(folder, text)]
+    assert any(setting in one and value in one and remedy in one for one in told), told
+    assert "TOP-SECRET" not in "".join(told), "L3"
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "words"),
+    [
+        pytest.param("accounts.yaml", "accounts: [", "accounts.yaml, line 1", id="accounts that are no YAML"),
+        pytest.param(
+            "accounts.yaml", ACCOUNTS.replace("25001, gid", "'1', gid"), "line 3: accounts.0.uid", id="B1 a uid"
+        ),
+        pytest.param("proposals.yaml", "proposals: [{id: ../x}]\n", "line 1: proposals.0.id", id="A1 a proposal's id"),
+        pytest.param("applications/bad.yaml", "name: bad\n", "bad.yaml, line 1", id="an application that is left out"),
+    ],
+)
+def test_a_broken_file_is_told_with_its_line(folder: Path, file: str, text: str, words: str) -> None:
+    (folder / file).write_text(text)
+    assert any(words in str(problem) for problem in check(folder, GOOD))
+
+
+def test_without_a_key_for_what_is_stored(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """L4: login tokens are never stored unencrypted."""
+    monkeypatch.delenv("JUPYTERHUB_CRYPT_KEY")
+    (problem,) = check(folder, GOOD)
+    assert "JUPYTERHUB_CRYPT_KEY" in str(problem)
+    assert "openssl rand -hex 32" in problem.remedy
+
+
+@pytest.mark.parametrize(
+    "key", ["too-short", "é" * 32, "x" * 65, KEY + ";short"], ids=["short", "not ASCII", "long", "the second of two"]
+)
+def test_a_key_that_is_none(folder: Path, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    """L3, L4: told by name, without the key."""
+    monkeypatch.setenv("JUPYTERHUB_CRYPT_KEY", key)
+    problems = check(folder, GOOD)
+    assert any("JUPYTERHUB_CRYPT_KEY" in str(problem) for problem in problems)
+    assert key not in "".join(map(str, problems))
+
+
+def test_a_secret_others_can_read(folder: Path) -> None:
+    """L3."""
+    secret = folder / "cookie_secret"
+    secret.write_text("x")
+    secret.chmod(0o644)
+    text = GOOD + 'c.JupyterHub.cookie_secret_file = "@FOLDER@/cookie_secret"\n'
+    (problem,) = check(folder, text)
+    assert "JupyterHub.cookie_secret_file" in str(problem)
+    assert problem.remedy == f"chmod 600 {secret}"
+    secret.chmod(stat.S_IRUSR)
+    assert check(folder, text) == []
+
+
+def test_several_problems_are_told_together(folder: Path) -> None:
+    told = check(folder, GOOD + "c.Facility.nmae = 1\nc.Facility.lowest_id = None\nc.MountRules.hom = 2\n")
+    assert len(told) == 3
+
+
+@pytest.mark.parametrize("place", ["missing.py", "."])
+def test_no_file(folder: Path, place: str) -> None:
+    (problem, *_) = check_config(folder / place)
+    assert "file" in str(problem)
+    assert problem.remedy
+
+
+# -- the command ---------------------------------------------------------------------------------------------------
+
+
+def test_the_command_says_what_is_in_order(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = folder / "jupyterhub_config.py"
+    file.write_text(GOOD.replace("@FOLDER@", str(folder)))
+    assert main(["check-config", str(file)]) == 0
+    assert capsys.readouterr().out == f"{file}: in order\n"
+
+
+def test_the_command_says_what_is_not_and_what_to_do(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = folder / "jupyterhub_config.py"
+    file.write_text(GOOD.replace("@FOLDER@", str(folder)) + "c.Facility.nmae = 1\n")
+    assert main(["check-config", str(file)]) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "problem: Facility.nmae = 1: there is no such setting",
+        "  remedy: Did you mean Facility.name?",
+        f"{file}: 1 problem",
+    ]
+
+
+def test_the_demo_does_not_start_with_a_problem(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = folder / "jupyterhub_config.py"
+    file.write_text("c.Facility.nmae = 1\n")
+    assert main(["demo", str(file)]) == 1
+    assert "Did you mean Facility.name?" in capsys.readouterr().err
