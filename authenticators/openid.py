@@ -30,6 +30,11 @@ KEYS_AGAIN_S = 30.0
 #: A discovery document is read again after this.
 DISCOVERY_KEPT_S = 3600.0
 
+#: A key is believed in so long without asking again: one that was stolen and withdrawn must die here, too.
+KEYS_KEPT_S = 3600.0
+
+_LATER = "Please try again in a few minutes."
+
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -43,6 +48,14 @@ class Endpoints:
     keys: str
 
 
+@dataclass(frozen=True)
+class _Key:
+    """A public key, and the one algorithm it was published for, if it names one."""
+
+    public: Any
+    published_for: str | None
+
+
 class OpenIDProvider:
     """The provider at `issuer`, for the client `client_id`."""
 
@@ -51,8 +64,10 @@ class OpenIDProvider:
         self.client_id = client_id
         self._clock = clock
         self._endpoints: tuple[float, Endpoints] | None = None
-        self._keys: dict[str, jwt.PyJWK] = {}
-        self._keys_read = -KEYS_AGAIN_S - 1
+        self._keys: dict[str, _Key] = {}
+        # when the keys were last asked for, and when they were last had
+        self._keys_asked = -KEYS_AGAIN_S - 1
+        self._keys_read = self._keys_asked
 
     async def endpoints(self) -> Endpoints:
         """Give the provider's endpoints, read from its discovery document.
@@ -76,7 +91,12 @@ class OpenIDProvider:
             Refused: one of the checks failed; the text says which, never the token.
             SourceUnavailable: the provider's keys could not be had.
         """
-        if not isinstance(id_token, str) or len(id_token) > MAX_TOKEN_BYTES or id_token.count(".") != 2:
+        if (
+            not isinstance(id_token, str)
+            or len(id_token) > MAX_TOKEN_BYTES
+            or id_token.count(".") != 2
+            or not id_token.isascii()
+        ):
             raise _refused("it is not a signed token")
         try:
             header = jwt.get_unverified_header(id_token)
@@ -84,7 +104,7 @@ class OpenIDProvider:
             raise _refused("its header cannot be read") from None
         if header.get("alg") not in ALGORITHMS or "crit" in header:
             raise _refused("its signature algorithm is not accepted")
-        key = await self._key(header.get("kid"))
+        key = await self._key(header.get("kid"), header["alg"])
         try:
             claims = jwt.decode(
                 id_token,
@@ -95,7 +115,7 @@ class OpenIDProvider:
                 leeway=LEEWAY_S,
                 options={"require": ["iss", "sub", "aud", "exp", "iat"], "verify_signature": True},
             )
-        except jwt.PyJWTError as error:
+        except (jwt.PyJWTError, TypeError, ValueError) as error:
             raise _refused(type(error).__name__) from None
         self._require_ours(claims, nonce)
         return claims
@@ -104,6 +124,9 @@ class OpenIDProvider:
         """Check what the library leaves to us: exact issuer, subject, authorised party, nonce."""
         if claims["iss"] != self.issuer:
             raise _refused("it is another issuer's")
+        for name in ("exp", "iat", "nbf"):
+            if not isinstance(claims.get(name, 0), int | float) or isinstance(claims.get(name), bool):
+                raise _refused(f"its {name} is not a time")
         subject = claims["sub"]
         if not isinstance(subject, str) or not 1 <= len(subject) <= 255 or not subject.isprintable():
             raise _refused("its subject is not usable")
@@ -115,26 +138,44 @@ class OpenIDProvider:
         if nonce is not None and claims.get("nonce") != nonce:
             raise _refused("it does not belong to this login (nonce)")
 
-    async def _key(self, key_id: object) -> jwt.PyJWK:
-        """Give the provider's key of this id; without an id, its only one."""
-        for attempt in (0, 1):
-            if isinstance(key_id, str) and key_id in self._keys:
-                return self._keys[key_id]
-            if key_id is None and len(self._keys) == 1:
-                return next(iter(self._keys.values()))
-            if attempt == 0 and self._clock() - self._keys_read > KEYS_AGAIN_S:
-                await self._read_keys()
-        raise _refused("it is signed with a key the provider does not publish")
+    async def _key(self, key_id: object, algorithm: str) -> Any:
+        """Give the provider's public key for a token's header.
+
+        An unknown id asks the provider again, at most every half minute; a key it withdrew is forgotten within an hour.
+        """
+        if self._clock() - self._keys_read > KEYS_KEPT_S:
+            self._keys = {}
+        key = self._known_key(key_id)
+        if key is None and self._clock() - self._keys_asked > KEYS_AGAIN_S:
+            await self._read_keys()
+            key = self._known_key(key_id)
+        if key is None and self._keys_asked > self._keys_read:
+            raise SourceUnavailable("The login provider's keys cannot be had at the moment.", remedy=_LATER)
+        if key is None:
+            raise _refused("it is signed with a key the provider does not publish")
+        if key.published_for not in (None, algorithm):
+            raise _refused("its key is for another algorithm")
+        return key.public
+
+    def _known_key(self, key_id: object) -> _Key | None:
+        if key_id is None and len(self._keys) == 1:
+            return next(iter(self._keys.values()))
+        return self._keys.get(key_id) if isinstance(key_id, str) else None
 
     async def _read_keys(self) -> None:
-        self._keys_read = self._clock()
+        self._keys_asked = self._clock()
         document = await self._get_json((await self.endpoints()).keys)
         try:
             keys = jwt.PyJWKSet.from_dict(document).keys
-        except (jwt.PyJWTError, KeyError, TypeError, AttributeError) as error:
-            raise SourceUnavailable("The login provider's keys cannot be read.") from error
-        signing = [key for key in keys if key.public_key_use in (None, "sig")]
-        self._keys = {str(key.key_id or index): key for index, key in enumerate(signing)}
+        except (jwt.PyJWTError, KeyError, TypeError, AttributeError, ValueError) as error:
+            raise SourceUnavailable("The login provider's keys cannot be read.", remedy=_LATER) from error
+        self._keys = {
+            str(key.key_id or index): _Key(key.key, key._jwk_data.get("alg"))
+            for index, key in enumerate(keys)
+            # a shared secret that was published by mistake signs nothing
+            if key.public_key_use in (None, "sig") and key.key_type in ("RSA", "EC", "OKP")
+        }
+        self._keys_read = self._keys_asked
 
     def _endpoints_of(self, document: dict[str, Any]) -> Endpoints:
         if document.get("issuer") != self.issuer:
@@ -172,7 +213,10 @@ class OpenIDProvider:
 
 def is_safe_url(url: str) -> bool:
     """Tell whether a provider's address may be used: https anywhere, http on this machine only."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
     return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK))
 
 

@@ -1,8 +1,8 @@
 """Opens the directories of a plan: the only room that touches the facility's file systems.
 
 Each directory is opened component by component below its allowed root, never through a symbolic link, and kept open:
-what was checked is what is compared with the mount later (`Pinned.identity`). Every touch runs in a thread of a
-separate pool with a time limit, because a hung NFS server blocks a thread for ever, and must not block the hub.
+what was checked is what is compared with the mount later (`Pinned.identity`). Every touch runs in a thread of its
+own with a time limit, because a hung NFS server blocks a thread for ever, and must not block the hub.
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ import contextlib
 import errno
 import os
 import stat
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections import Counter
+from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
 from daas_hub.errors import StorageProblem
 from daas_hub.launch import Mount
@@ -21,7 +24,10 @@ from daas_hub.launch import Mount
 #: Seconds until a directory that does not answer is given up.
 TIMEOUT_S = 8.0
 
-_pool = ThreadPoolExecutor(max_workers=32, thread_name_prefix="storage")
+#: Launches that may wait for one and the same directory; more would only pile up threads on a dead server.
+MOST_WAITING = 4
+
+_waiting: Counter[PurePosixPath] = Counter()
 
 _WORDS = {
     errno.ENOENT: "does not exist",
@@ -54,16 +60,10 @@ async def pin(mounts: tuple[Mount, ...], *, timeout_s: float = TIMEOUT_S) -> tup
     Raises:
         StorageProblem: which directory (as the session calls it), and why; all others are closed again.
     """
-    loop = asyncio.get_running_loop()
     pinned: list[Pinned] = []
     try:
         for mount in mounts:
-            opening = loop.run_in_executor(_pool, _open, mount)
-            try:
-                pinned.append(await asyncio.wait_for(asyncio.shield(opening), timeout_s))
-            except TimeoutError:
-                opening.add_done_callback(_close_late)
-                raise _problem(mount, f"did not answer within {timeout_s:g} seconds") from None
+            pinned.append(await _within(timeout_s, mount))
     except BaseException:
         for one in pinned:
             one.close()
@@ -71,9 +71,34 @@ async def pin(mounts: tuple[Mount, ...], *, timeout_s: float = TIMEOUT_S) -> tup
     return tuple(pinned)
 
 
-def _close_late(opening: asyncio.Future[Pinned]) -> None:
-    if not opening.cancelled() and opening.exception() is None:
-        opening.result().close()
+async def _within(timeout_s: float, mount: Mount) -> Pinned:
+    """Open one directory in a thread; one that never comes back is left alone, and what it opens late is closed."""
+    if _waiting[mount.source] >= MOST_WAITING:
+        raise _problem(mount, "still did not answer an earlier launch")
+    answer: Future[Pinned] = Future()
+
+    def work() -> None:
+        try:
+            answer.set_result(_open(mount))
+        except BaseException as error:
+            answer.set_exception(error)
+        finally:
+            _waiting[mount.source] -= 1
+
+    _waiting[mount.source] += 1
+    threading.Thread(target=work, name="storage", daemon=True).start()
+    try:
+        return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(answer)), timeout_s)
+    except TimeoutError:
+        raise _problem(mount, f"did not answer within {timeout_s:g} seconds") from None
+    finally:
+        if not answer.done():
+            answer.add_done_callback(_close_late)
+
+
+def _close_late(answer: Future[Pinned]) -> None:
+    if answer.exception() is None:
+        answer.result().close()
 
 
 def _open(mount: Mount) -> Pinned:
@@ -82,7 +107,7 @@ def _open(mount: Mount) -> Pinned:
     with contextlib.ExitStack() as undo:
         try:
             if mount.create:
-                os.makedirs(mount.root, mode=0o755, exist_ok=True)
+                _make_passage(Path(mount.root))
             fd = os.open(mount.root, flags | os.O_PATH)
             for index, part in enumerate(relative.parts):
                 undo.callback(os.close, fd)
@@ -93,6 +118,15 @@ def _open(mount: Mount) -> Pinned:
             raise _problem(mount, _WORDS.get(error.errno or 0, error.strerror or "cannot be opened")) from error
     status = os.fstat(fd)
     return Pinned(mount, fd, (status.st_dev, status.st_ino))
+
+
+def _make_passage(path: Path) -> None:
+    """Make the missing part of an administrator's path; every account may pass through, whatever the hub's umask is."""
+    if path.is_dir():
+        return
+    _make_passage(path.parent)
+    path.mkdir(exist_ok=True)
+    path.chmod(0o755)
 
 
 def _exists(name: str, parent: int) -> bool:
@@ -112,10 +146,11 @@ def _create(mount: Mount, name: str, parent: int, *, last: bool) -> None:
         os.mkdir(name, mode=0o700 if last else 0o755, dir_fd=parent)
     except FileExistsError:
         return
-    if not last:
-        return
     fd = os.open(name, os.O_DIRECTORY | os.O_NOFOLLOW | os.O_RDONLY, dir_fd=parent)
     try:
+        if not last:
+            os.fchmod(fd, 0o755)  # the account passes through, and cannot replace what is below
+            return
         if os.geteuid() == 0:
             os.fchown(fd, *mount.owner)
         os.fchmod(fd, mount.mode if os.geteuid() == 0 else stat.S_IMODE(mount.mode) & 0o777)

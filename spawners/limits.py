@@ -66,6 +66,8 @@ def make_group(name: str, size: Size, root: Path = ROOT) -> ControlGroup | None:
     """
     try:
         places = _places(name, root, make_parents=True)
+        if not places:
+            return None
         for place in places:
             place.mkdir(exist_ok=True)
         group = ControlGroup(tuple(places))
@@ -87,7 +89,10 @@ def _places(name: str, root: Path, *, make_parents: bool) -> list[Path]:
             _delegate(parent.parent)
             _delegate(parent)
         return [parent / name]
-    parents = [root / controller / "daas-sessions" for controller in _CONTROLLERS if (root / controller).is_dir()]
+    controllers = [root / controller for controller in _CONTROLLERS]
+    if not all(controller.is_dir() for controller in controllers):
+        return []  # half a limit is none
+    parents = [controller / "daas-sessions" for controller in controllers]
     if make_parents:
         for parent in parents:
             parent.mkdir(exist_ok=True)

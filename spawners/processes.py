@@ -29,9 +29,12 @@ class ProcessId:
     @classmethod
     def from_state(cls, state: Any) -> ProcessId:
         """Read `as_state` back; "none" for anything else."""
-        if not isinstance(state, dict) or type(state.get("pid")) is not int:
+        if not isinstance(state, dict):
             return cls(0, 0.0, "")
-        return cls(state["pid"], float(state.get("started", 0.0)), str(state.get("boot", "")))
+        pid, started, boot = state.get("pid"), state.get("started"), state.get("boot")
+        if type(pid) is not int or not isinstance(started, int | float) or not isinstance(boot, str):
+            return cls(0, 0.0, "")
+        return cls(pid, float(started), boot)
 
     def as_state(self) -> dict[str, Any]:
         """Give the form the hub stores."""
@@ -83,7 +86,10 @@ def read_child_pid(fd: int) -> int:
         if not more:
             break
         said += more
-    return int(json.loads(said)["child-pid"])
+    try:
+        return int(json.loads(said)["child-pid"])
+    except (KeyError, TypeError) as error:
+        raise ValueError("bubblewrap said no child-pid") from error
 
 
 def last_lines(log: IO[bytes], *, characters: int = 2000) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import socket
@@ -25,7 +26,8 @@ def own_directory(path: Path) -> Path:
     Raises:
         ConfigurationError: it belongs to somebody else, or is a link.
     """
-    path.mkdir(mode=0o755, parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):  # told below, with what it is
+        path.mkdir(mode=0o755, parents=True, exist_ok=True)
     status = path.lstat()
     if status.st_uid != os.geteuid() or not stat.S_ISDIR(status.st_mode) or status.st_mode & 0o022:
         raise ConfigurationError(
@@ -45,19 +47,22 @@ def open_listener(path: Path) -> socket.socket:
     """
     if len(os.fsencode(path)) + 3 > MAX_SOCKET_PATH:
         raise ValueError(f"{path} is too long for a socket: choose a shorter SandboxSpawner.runtime_dir")
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(os.fspath(path))
-    path.chmod(0o600)
-    # the hub stores a server's address with a port, and the proxy takes "path:80" for the path
-    path.with_name(path.name + ":80").symlink_to(path.name)
-    listener.listen(256)
-    listener.set_inheritable(True)
+    with contextlib.ExitStack() as undo:
+        listener = undo.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+        listener.bind(os.fspath(path))
+        path.chmod(0o600)
+        # the hub stores a server's address with a port, and the proxy takes "path:80" for the path
+        path.with_name(path.name + ":80").symlink_to(path.name)
+        listener.listen(256)
+        listener.set_inheritable(True)
+        undo.pop_all()
     return listener
 
 
 def write_identity_files(folder: Path, texts: dict[str, str]) -> None:
     """Write the generated passwd, group and the like, readable by the session."""
-    folder.mkdir(mode=0o755)
+    folder.mkdir()
+    folder.chmod(0o755)  # whatever the hub's umask is
     for name, text in texts.items():
         (folder / name).write_text(text)
         (folder / name).chmod(0o644)

@@ -174,7 +174,10 @@ class SandboxSpawner(ProposalSessionMixin, Spawner):
 
     def _prepare_session_dir(self, plan: Plan) -> None:
         shutil.rmtree(self.session_dir, ignore_errors=True)
-        self.session_dir.mkdir(mode=0o755, parents=True)
+        self.session_dir.mkdir(parents=True)
+        # whatever the hub's umask is: the account passes through, and sees nothing but its generated files
+        for folder in (self.session_dir, self.session_dir.parent):
+            folder.chmod(0o755)
         write_identity_files(self.session_dir / "identity", identity_texts(plan.account))
 
     def _environment(self, plan: Plan, listen_fd: int) -> dict[str, str]:

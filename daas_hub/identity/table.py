@@ -72,7 +72,12 @@ def _accounts_of(path: Path, table: _Table) -> dict[tuple[str, str], Account]:
     """Index the table by login. One login or one uid that stands twice is a mistake, not "the first wins"."""
     found: dict[tuple[str, str], Account] = {}
     uids: dict[int, str] = {}
+    names: dict[str, int] = {}
     for person in table.accounts:
+        if names.setdefault(person.name, person.uid) != person.uid:
+            raise DocumentError(
+                str(path), 1, f"the account {person.name} has the uids {names[person.name]}, {person.uid}"
+            )
         if uids.setdefault(person.uid, person.name) != person.name:
             raise DocumentError(str(path), 1, f"uid {person.uid} belongs to {uids[person.uid]} and to {person.name}")
         account = Account(

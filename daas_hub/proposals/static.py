@@ -82,6 +82,9 @@ def _by_member(path: Path, document: _Proposals) -> dict[str, tuple[Proposal, ..
         if entry.id.lower() in seen:
             raise DocumentError(str(path), 1, f"the proposal {entry.id!r} stands twice (capitals count as the same)")
         seen.add(entry.id.lower())
+        numbers = [visit.number for visit in entry.visits]
+        if len(set(numbers)) != len(numbers):
+            raise DocumentError(str(path), 1, f"the proposal {entry.id!r} has two visits of one number")
         proposal = Proposal(
             id=entry.id,
             title=entry.title,
