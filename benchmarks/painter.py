@@ -53,7 +53,7 @@ def tile_pixels() -> bytes:
     return bytes(pixels)
 
 
-NOISE = 16
+NOISE = 12
 
 
 class Painter:

@@ -7,6 +7,7 @@ with back-pressure: what the browser does not take is not read from X.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import html
 import logging
@@ -24,22 +25,20 @@ from typing import Any
 from tornado import web
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPHeaders
-from tornado.iostream import IOStream, StreamClosedError
 from tornado.netutil import bind_unix_socket
-from tornado.websocket import WebSocketClosedError, WebSocketHandler
+from tornado.websocket import WebSocketHandler
 
 from daas_hub.errors import SessionFailed
 from daas_hub.session.activity import Activity
 from daas_hub.session.desktop import Desktop
 from daas_hub.session.hubclient import HubClient
 from daas_hub.session.login import ASK_AGAIN_S, Logins
+from daas_hub.session.pump import Pump
 from daas_hub.session.rfb import ClientMessages
 from daas_hub.session.settings import Settings, read_settings
 
 _log = logging.getLogger("daas-session")
 
-#: Bytes read from the screen at once: a hop costs by the message, so few and large ones.
-PIECE_BYTES = 1 << 18
 COOKIE = "daas-session"
 LOGIN_COOKIE = "daas-session-login"
 CONTENT_SECURITY_POLICY = (
@@ -209,8 +208,10 @@ class ScreenHandler(Handler, WebSocketHandler):
     def initialize(self, **parts: Any) -> None:
         """Take the parts of the server."""
         Handler.initialize(self, **parts)
-        self._screen: IOStream | None = None
+        self._screen: socket.socket | None = None
+        self._pump: Pump | None = None
         self._messages = ClientMessages()
+        self._farewell: tuple[int, str] = (1000, "")
 
     def select_subprotocol(self, subprotocols: list[str]) -> str | None:
         """Take noVNC's "binary", if it is offered."""
@@ -220,16 +221,27 @@ class ScreenHandler(Handler, WebSocketHandler):
         """Connect to the screen."""
         self.set_nodelay(True)  # tornado turns Nagle on again after the handshake
         await self.desktop.wait_started()
-        screen = IOStream(
-            socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), read_chunk_size=PIECE_BYTES, max_buffer_size=1 << 24
-        )
+        loop = asyncio.get_running_loop()
+        screen = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        screen.setblocking(False)
         try:
-            await screen.connect(os.fspath(self.desktop.screen_socket))
-        except (StreamClosedError, OSError):
+            await loop.sock_connect(screen, os.fspath(self.desktop.screen_socket))
+            stream = self.ws_connection.stream if self.ws_connection is not None else None
+            if stream is None:
+                raise ConnectionResetError
+        except OSError:
+            screen.close()
             self.close(1011, "the screen is gone")
             return
         self._screen = screen
-        self._tasks = [asyncio.ensure_future(self._send_screen(screen)), asyncio.ensure_future(self._ask_again())]
+
+        def ended() -> None:
+            with contextlib.suppress(RuntimeError):  # the server has ended, too
+                loop.call_soon_threadsafe(self._after_pump)
+
+        self._pump = Pump(screen, stream.socket, ended)
+        self._pump.start()
+        self._asking = asyncio.ensure_future(self._ask_again())
 
     async def on_message(self, message: str | bytes) -> None:
         """Pass on what the browser sends; the next message is read when X took this one."""
@@ -238,29 +250,28 @@ class ScreenHandler(Handler, WebSocketHandler):
         if self._messages.has_human_input(message):
             self.activity.note()
         try:
-            await self._screen.write(message)
-        except StreamClosedError:
-            self.close()
+            await asyncio.get_running_loop().sock_sendall(self._screen, message)
+        except (OSError, ValueError):  # closed meanwhile
+            self._screen = None
 
     def on_close(self) -> None:
         """Let the screen go."""
-        if self._screen is not None:
-            self._screen.close()
+        if self._pump is not None:
+            self._pump.cut()
 
-    async def _send_screen(self, screen: IOStream) -> None:
-        try:
-            while True:
-                piece = await screen.read_bytes(PIECE_BYTES, partial=True)
-                await self.write_message(piece, binary=True)
-        except (StreamClosedError, WebSocketClosedError):
-            self.close()
+    def _after_pump(self) -> None:
+        """Close the websocket, now that nobody else writes to it."""
+        self._screen = None
+        self._asking.cancel()
+        self.close(*self._farewell)
 
     async def _ask_again(self) -> None:
-        """Close the screen when whoever looks at it may no longer."""
-        while self.logins is not None and self.ws_connection is not None:
+        """End the screen when whoever looks at it may no longer."""
+        while self.logins is not None and self._pump is not None:
             await asyncio.sleep(ASK_AGAIN_S + 1)
             if await self.logins.guest_of(self.get_cookie(COOKIE)) is None:
-                self.close(4403, "signed out")
+                self._farewell = (4403, "signed out")
+                self._pump.stop()
                 return
 
 
@@ -289,7 +300,6 @@ def make_application(
         default_handler_class=_NotFound,
         default_handler_args=parts,
         template_path=str(static),
-        websocket_ping_interval=30,
         websocket_max_message_size=16 * 2**20,
     )
 
