@@ -10,7 +10,7 @@ import pytest
 
 from daas_hub.check import sandbox_problem
 from tests.experiments import experiments
-from tests.portal import Portal, new_state, remove, start_portal
+from tests.live_portal import Portal, new_state, remove, start_portal
 
 #: What CI insists on; without it a missing one skips its tests with a reason.
 REQUIRED = set(os.environ.get("DAAS_REQUIRE", "").split(",")) - {""}

@@ -10,7 +10,7 @@ from playwright.sync_api import Error, expect
 
 from tests.browser.conftest import Guest
 from tests.browser.windows import Screen
-from tests.portal import Portal
+from tests.live_portal import Portal
 
 pytestmark = [pytest.mark.browser, pytest.mark.sandbox]
 

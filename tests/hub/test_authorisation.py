@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.portal import CONFIG, Portal, free_ports, new_state, plain_text, remove, start_portal
+from tests.live_portal import CONFIG, Portal, free_ports, new_state, plain_text, remove, start_portal
 
 pytestmark = pytest.mark.sandbox
 

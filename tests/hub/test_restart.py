@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.portal import Portal, new_state, remove, start_portal
+from tests.live_portal import Portal, new_state, remove, start_portal
 
 pytestmark = pytest.mark.sandbox
 

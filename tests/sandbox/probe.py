@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.portal import Person
+from tests.live_portal import Person
 
 
 @dataclass

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.portal import Portal, plain_text
+from tests.live_portal import Portal, plain_text
 from tests.sandbox.probe import probing
 
 pytestmark = pytest.mark.sandbox
