@@ -16,7 +16,7 @@ from oauthenticator.generic import GenericOAuthenticator
 from oauthenticator.oauth2 import OAuthCallbackHandler, OAuthLoginHandler, _deserialize_state
 from tornado import web
 from tornado.httpclient import HTTPClientError
-from traitlets import Unicode
+from traitlets import TraitError, Unicode
 
 from daas_hub.errors import ConfigurationError, NoAccount, Refused, SourceUnavailable
 from daas_hub.facility import Facility
@@ -26,6 +26,27 @@ from daas_hub.identity import Identity
 def nonce_of(code_verifier: str) -> str:
     """Give the nonce of a login: bound to its PKCE verifier, which only this browser's signed cookie knows."""
     return hashlib.sha256(f"nonce:{code_verifier}".encode()).hexdigest()
+
+
+def _require_keys(config: Any) -> None:
+    """Check that what the hub keeps of a login can be encrypted.
+
+    Raises:
+        ConfigurationError: there is no key, or one is none; the key itself is never shown.
+    """
+    why = ""
+    try:
+        if not CryptKeeper(config=config).keys:
+            why = "is not set, and login tokens are never stored unencrypted"
+    except (TraitError, ValueError):
+        why = "is not 32 bytes in hexadecimal or base64 digits (several are separated by ';')"
+    if why:
+        raise ConfigurationError(
+            "JUPYTERHUB_CRYPT_KEY",
+            "(not shown)",
+            why,
+            remedy="Set it to the output of `openssl rand -hex 32`, the same at every start.",
+        )
 
 
 class UmbrellaLoginHandler(OAuthLoginHandler):
@@ -104,13 +125,7 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
             raise ConfigurationError(
                 "UmbrellaAuthenticator.client_id", "", "is not set", remedy="Register the portal at your provider."
             )
-        if not CryptKeeper(config=self.config).keys:
-            raise ConfigurationError(
-                "JUPYTERHUB_CRYPT_KEY",
-                "",
-                "is not set, and login tokens are never stored unencrypted",
-                remedy="Set it to the output of `openssl rand -hex 32`, the same at every start.",
-            )
+        _require_keys(self.config)
         self.provider = OpenIDProvider(self.oidc_issuer, self.client_id)
         # who may in is decided by whether the facility knows the account, not by a list here
         self.allow_all = True

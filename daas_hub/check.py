@@ -26,7 +26,7 @@ def check_config(file: Path) -> list[DaasError]:
         return [ConfigurationError("file", str(file), "there is no such file", remedy="Give the path of your file.")]
     except DaasError as error:
         return [error]
-    except Exception as error:  # it is the administrator's Python: anything can be raised
+    except (Exception, SystemExit) as error:  # it is the administrator's Python: anything can be raised
         return [
             ConfigurationError(
                 "file", str(file), f"{type(error).__name__}: {error}", remedy="Correct the Python of the file."
@@ -34,8 +34,8 @@ def check_config(file: Path) -> list[DaasError]:
         ]
     problems: list[DaasError] = []
     classes = _classes(config, problems)
-    for cls in classes:
-        problems += _unknown_or_wrong(config, cls)
+    for section in config:
+        problems += _unknown_or_wrong(config, section, classes)
     if not problems:
         problems += _what_they_say_themselves(config, classes)
     problems += _secrets(config)
@@ -43,13 +43,16 @@ def check_config(file: Path) -> list[DaasError]:
 
 
 def _classes(config: Config, problems: list[DaasError]) -> list[type[Configurable]]:
-    """Give the classes this configuration sets: ours, and the hub's whose names are chosen in it."""
+    """Give the classes this configuration sets: ours, the hub's own, and those whose names are chosen in it."""
     from jupyterhub.app import JupyterHub
+    from jupyterhub.crypto import CryptKeeper
+    from jupyterhub.proxy import ConfigurableHTTPProxy
 
-    found: list[type[Configurable]] = [Facility, MountRules, JupyterHub]
+    found: list[type[Configurable]] = [Facility, MountRules, JupyterHub, CryptKeeper, ConfigurableHTTPProxy]
     for setting, group in (
         ("authenticator_class", "jupyterhub.authenticators"),
         ("spawner_class", "jupyterhub.spawners"),
+        ("proxy_class", "jupyterhub.proxies"),
     ):
         wanted = config.JupyterHub.get(setting)
         if not isinstance(wanted, str):
@@ -64,15 +67,30 @@ def _classes(config: Config, problems: list[DaasError]) -> list[type[Configurabl
     return found
 
 
-def _unknown_or_wrong(config: Config, cls: type[Configurable]) -> list[DaasError]:
-    """Check each value against its trait. A misspelt name is an error: ignored, it has let everybody in before."""
+def _unknown_or_wrong(config: Config, section: str, classes: list[type[Configurable]]) -> list[DaasError]:
+    """Check each value against its trait. A misspelt name is an error: ignored, it has let everybody in before.
+
+    A section configures the class of its name and every class made from it: `c.Spawner` also sets what only the chosen
+    spawner has.
+    """
+    names = {base.__name__ for cls in classes for base in cls.__mro__ if issubclass(base, Configurable)}
+    if section not in names:
+        # another class of this name may exist in what the file imports: only a likely slip is told
+        near = get_close_matches(section, names, n=1, cutoff=0.85)
+        if not near:
+            return []
+        shown = {name: _shown(name, value) for name, value in config[section].items()}
+        return [ConfigurationError(section, shown, "nothing here has that name", remedy=f"Did you mean {near[0]}?")]
     problems: list[DaasError] = []
-    traits = cls.class_traits(config=True)
-    for name, value in config.get(cls.__name__, {}).items():
-        setting = f"{cls.__name__}.{name}"
+    traits: dict[str, Any] = {}
+    for cls in classes:
+        if section in {base.__name__ for base in cls.__mro__}:
+            traits |= cls.class_traits(config=True)
+    for name, value in config[section].items():
+        setting = f"{section}.{name}"
         if name not in traits:
             near = get_close_matches(name, traits, n=1)
-            remedy = f"Did you mean {cls.__name__}.{near[0]}?" if near else "Remove the line."
+            remedy = f"Did you mean {section}.{near[0]}?" if near else "Remove the line."
             problems.append(ConfigurationError(setting, _shown(name, value), "there is no such setting", remedy=remedy))
             continue
         if isinstance(value, LazyConfigValue):

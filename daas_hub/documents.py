@@ -61,19 +61,24 @@ def _parse(path: Path, text: str) -> tuple[Any, Lines]:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         if node is None:
             raise DocumentError(str(path), 1, "the file is empty")
-        _walk(path, node, (), lines, depth=0)
+        # written out, a file has at most a node a letter: more of them come from aliases of aliases
+        _walk(path, node, (), lines, most=max(len(text), 1000))
         return yaml.safe_load(text), lines
+    except DocumentError:
+        raise
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise DocumentError(str(path), mark.line + 1 if mark else 1, f"not YAML: {error.problem}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise DocumentError(str(path), 1, f"not YAML: {error}") from None
+    except Exception as error:  # a value that is none of its tag (!!int '') fails in PyYAML in many ways
+        raise DocumentError(str(path), 1, f"not YAML: {type(error).__name__}: {error}") from None
 
 
-def _walk(path: Path, node: yaml.Node, where: tuple[Any, ...], lines: Lines, depth: int) -> None:
+def _walk(path: Path, node: yaml.Node, where: tuple[Any, ...], lines: Lines, most: int) -> None:
     line = node.start_mark.line + 1
-    if depth > 20:
+    if len(where) > 20:
         raise DocumentError(str(path), line, "nested deeper than 20 levels")
+    if len(lines) > most + 1:
+        raise DocumentError(str(path), line, "its aliases repeat one another without end")
     lines.setdefault(where, line)
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
@@ -83,10 +88,10 @@ def _walk(path: Path, node: yaml.Node, where: tuple[Any, ...], lines: Lines, dep
                 raise DocumentError(str(path), key.start_mark.line + 1, f"the key {name!r} stands here a second time")
             seen.add(name)
             lines[(*where, name)] = key.start_mark.line + 1
-            _walk(path, value, (*where, name), lines, depth + 1)
+            _walk(path, value, (*where, name), lines, most)
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
-            _walk(path, item, (*where, index), lines, depth + 1)
+            _walk(path, item, (*where, index), lines, most)
 
 
 def _line_of(where: tuple[Any, ...], lines: Lines) -> int:

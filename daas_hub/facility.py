@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import logging
+import re
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -138,6 +139,13 @@ class Facility(SingletonConfigurable):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         rules = MountRules(parent=self)
+        if not 0 < self.lowest_id <= self.highest_id:
+            raise ConfigurationError(
+                "Facility.lowest_id",
+                self.lowest_id,
+                f"leaves no id up to highest_id = {self.highest_id}",
+                remedy="Give the lowest and the highest uid and gid of the facility's people, 1000 and 60000000 say.",
+            )
         self.account_rules = AccountRules(self.lowest_id, self.highest_id)
         self.policy = self._policy_of(rules)
         self._accounts = cast(AccountSource, self._source("accounts", "daas_hub.accounts"))
@@ -205,6 +213,7 @@ class Facility(SingletonConfigurable):
             )
 
     def _policy_of(self, rules: MountRules) -> MountPolicy:
+        _require_absolute("Facility.state", self.state)
         state = Path(self.state)
         policy = MountPolicy(
             data=tuple(rules.data),
@@ -213,10 +222,19 @@ class Facility(SingletonConfigurable):
             home=rules.home or str(state / "homes" / "{account}"),
         )
         named = [("MountRules.data", path) for path in policy.data]
-        named += [("MountRules.data_roots", path) for path in policy.data_roots]
         named += [("MountRules.processed", policy.processed), ("MountRules.home", policy.home)]
         for setting, path in named:
             _require_template(setting, path)
+        for path in policy.data:
+            if "{proposal}" not in path:
+                raise ConfigurationError(
+                    "MountRules.data",
+                    path,
+                    "would show a session the data of other proposals",
+                    remedy="Add {proposal}.",
+                )
+        for root in policy.data_roots:
+            _require_root(root)
         if "{account}" not in policy.home and "{uid}" not in policy.home:
             raise ConfigurationError(
                 "MountRules.home", policy.home, "every person needs a home of their own", remedy="Add {account}."
@@ -247,18 +265,31 @@ class Facility(SingletonConfigurable):
         return catalogue, problems
 
 
-def _require_template(setting: str, path: str) -> None:
+def _require_absolute(setting: str, path: str) -> None:
     if not path.startswith("/") or ".." in Path(path).parts:
         raise ConfigurationError(
             setting, path, "is not an absolute path without '..'", remedy="Write it from the root: /data/{proposal}."
         )
-    try:
-        plain = path.format(**dict.fromkeys(FIELDS, "x"))
-    except (KeyError, IndexError, ValueError):
-        plain = "{"
+
+
+def _require_template(setting: str, path: str) -> None:
+    _require_absolute(setting, path)
+    plain = re.sub("|".join(rf"\{{{name}\}}" for name in FIELDS), "x", path)
+    # what is left is no field as `launch/mounts.py` fills it in: {proposal!r} and {{proposal}} are none either
     if "{" in plain or "}" in plain:
         raise ConfigurationError(
             setting, path, "has a field nobody knows", remedy="Known: " + ", ".join(f"{{{name}}}" for name in FIELDS)
+        )
+
+
+def _require_root(path: str) -> None:
+    _require_absolute("MountRules.data_roots", path)
+    if Path(path) == Path("/") or "{" in path or "}" in path:
+        raise ConfigurationError(
+            "MountRules.data_roots",
+            path,
+            "is not one directory of the facility's storage",
+            remedy="Name the directory all raw data lie below, without fields: /data/visitor.",
         )
 
 

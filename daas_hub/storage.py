@@ -24,10 +24,12 @@ from daas_hub.launch import Mount
 #: Seconds until a directory that does not answer is given up.
 TIMEOUT_S = 8.0
 
-#: Launches that may wait for one and the same directory; more would only pile up threads on a dead server.
-MOST_WAITING = 4
+#: Launches that may have given up on one and the same directory before the next is refused at once: each of them left
+#: a thread behind, and more would only pile up on a dead server. A course of forty starts together, on a live one.
+MOST_GIVEN_UP = 4
 
-_waiting: Counter[PurePosixPath] = Counter()
+_given_up: Counter[PurePosixPath] = Counter()
+_counting = threading.Lock()
 
 _WORDS = {
     errno.ENOENT: "does not exist",
@@ -73,32 +75,44 @@ async def pin(mounts: tuple[Mount, ...], *, timeout_s: float = TIMEOUT_S) -> tup
 
 async def _within(timeout_s: float, mount: Mount) -> Pinned:
     """Open one directory in a thread; one that never comes back is left alone, and what it opens late is closed."""
-    if _waiting[mount.source] >= MOST_WAITING:
+    if _given_up[mount.source] >= MOST_GIVEN_UP:
         raise _problem(mount, "still did not answer an earlier launch")
     answer: Future[Pinned] = Future()
+    answer.set_running_or_notify_cancel()  # from here on nobody can cancel it: what it opens is closed by us
 
     def work() -> None:
         try:
             answer.set_result(_open(mount))
         except BaseException as error:
             answer.set_exception(error)
-        finally:
-            _waiting[mount.source] -= 1
 
-    _waiting[mount.source] += 1
     threading.Thread(target=work, name="storage", daemon=True).start()
+    is_ours = False
     try:
-        return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(answer)), timeout_s)
+        pinned = await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(answer)), timeout_s)
+        is_ours = True
+        return pinned
     except TimeoutError:
         raise _problem(mount, f"did not answer within {timeout_s:g} seconds") from None
     finally:
-        if not answer.done():
-            answer.add_done_callback(_close_late)
+        if not is_ours:
+            _give_up(mount.source, answer)
 
 
-def _close_late(answer: Future[Pinned]) -> None:
-    if answer.exception() is None:
-        answer.result().close()
+def _give_up(source: PurePosixPath, answer: Future[Pinned]) -> None:
+    """Leave a thread to itself, and count it until it comes back."""
+
+    def came_late(answer: Future[Pinned]) -> None:
+        with _counting:
+            _given_up[source] -= 1
+            if _given_up[source] <= 0:
+                del _given_up[source]
+        if answer.exception() is None:
+            answer.result().close()
+
+    with _counting:
+        _given_up[source] += 1
+    answer.add_done_callback(came_late)
 
 
 def _open(mount: Mount) -> Pinned:

@@ -29,6 +29,7 @@ from daas_hub.spawners.runtime import close_all, open_listener, own_directory, s
 from daas_hub.spawners.session import ProposalSessionMixin
 from jupyterhub.app import JupyterHub
 from jupyterhub.spawner import Spawner
+from jupyterhub.utils import maybe_future
 from traitlets import List, Unicode, default
 
 from daas_hub.errors import SessionFailed, StorageProblem
@@ -153,8 +154,15 @@ class SandboxSpawner(ProposalSessionMixin, Spawner):
             # the first process of a pid namespace: the kernel ends every other with it
             process.kill()
             await process.gone_within(STOP_GRACE_S)
+
+    async def run_post_stop_hook(self) -> None:
+        """Remove what the session had on this machine, then run the administrator's hook.
+
+        The hub calls this after every end; `stop` only for a session that still runs, not for one that ended by itself.
+        """
         await asyncio.to_thread(existing_group(self.key).remove)
         await asyncio.to_thread(shutil.rmtree, self.session_dir, True)
+        await maybe_future(super().run_post_stop_hook())
 
     def get_env(self) -> dict[str, str]:
         """Give the session's whole environment; nothing of the hub's own is in it."""

@@ -17,12 +17,11 @@ from jupyterhub.spawner import SpawnException
 from traitlets import Any as AnyTrait
 from traitlets import HasTraits, default
 
-from daas_hub.catalogue import Kind
+from daas_hub.catalogue import Kind, icon_file
 from daas_hub.errors import DaasError, Refused, SessionFailed
 from daas_hub.facility import Facility
 from daas_hub.identity import Identity
 from daas_hub.launch import LaunchRequest, Plan
-from daas_hub.portal.assets import icon_file
 
 if TYPE_CHECKING:
     from jupyterhub.spawner import Spawner as _Base

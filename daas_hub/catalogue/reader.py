@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
@@ -22,6 +23,8 @@ DEFAULT_SIZES = {"standard": Size("standard", "2 processors, 4 GiB", 4 * 2**30, 
 
 _UNITS = {"MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 _NAME = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
+#: A launch asks for a size by its name, so it has the form `launch/request.py` takes.
+_SizeName = Annotated[str, Field(pattern=_NAME, max_length=32)]
 
 
 class _Size(Document):
@@ -39,7 +42,7 @@ class _Size(Document):
 
 
 class _Sizes(Document):
-    sizes: dict[str, _Size] = Field(min_length=1)
+    sizes: dict[_SizeName, _Size] = Field(min_length=1)
 
 
 class _Application(Document):
@@ -51,7 +54,7 @@ class _Application(Document):
     command: list[str] = []
     environment: dict[str, str] = {}
     maximised: bool = True
-    start_page: str = Field(default="/lab", pattern=r"^/[A-Za-z0-9/_.-]*$")
+    start_page: str = Field(default="/lab", pattern=r"^/([A-Za-z0-9_.-]+/?)*$")
     url: str = ""
     sizes: list[str] = []
     beamlines: list[str] = []
@@ -78,11 +81,19 @@ class _Application(Document):
     def _kind_has_what_it_needs(self) -> _Application:
         if self.kind == Kind.DESKTOP and not self.command:
             raise ValueError("a desktop application needs a command (a list: program and arguments)")
-        if self.kind == Kind.LINK and urlsplit(self.url).scheme not in ("http", "https"):
-            raise ValueError("a link needs a url that starts with https:// or http://")
+        if self.kind == Kind.LINK and not _is_web_address(self.url):
+            raise ValueError("a link needs a url that starts with https:// or http:// and names a host")
         if self.kind != Kind.DESKTOP and self.command:
             raise ValueError(f"a {self.kind} has no command")
         return self
+
+
+def _is_web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        return False
 
 
 def memory_bytes(text: str) -> int:

@@ -11,25 +11,18 @@ from typing import Any
 
 from tornado import web
 
-from daas_hub.catalogue import Application, Kind
+from daas_hub.catalogue import Application, icon_file
 from daas_hub.facility import Facility
 from daas_hub.portal.base import CONTENT_SECURITY_POLICY
 
 FOLDER = Path(str(files("daas_hub.templates") / "static"))
 
-_KIND_ICONS = {Kind.NOTEBOOK: "jupyterlab", Kind.DESKTOP: "desktop", Kind.LINK: "link"}
 _LONG = "public, max-age=31536000, immutable"
 
 
 def static_address(hub_url: str, path: str) -> str:
     """Give the address of an asset; it changes with the content, so a browser may keep it for ever."""
     return f"{hub_url}daas/static/{path}?v={_content_key(FOLDER / path)}"
-
-
-def icon_file(application: Application) -> Path:
-    """Give the file of an application's icon: its own, a drawing of that name, or that of its kind."""
-    drawn = FOLDER / "icons" / f"{application.name}.svg"
-    return application.icon or (drawn if drawn.is_file() else FOLDER / "icons" / f"{_KIND_ICONS[application.kind]}.svg")
 
 
 def icon_address(hub_url: str, application: Application | None) -> str:

@@ -77,9 +77,9 @@ class Guest:
         assert [text for text in self.complaints if not KNOWN_MESSAGES.search(text)] == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One Chromium for all browser tests."""
+    """One Chromium for a file's tests; its event loop must have ended before the next asynchronous test."""
     program = shutil.which("chromium")
     if program is None:
         missing("browser", "chromium is not installed")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import signal
 import socket
 import time
 from pathlib import Path
@@ -81,7 +82,8 @@ open_ports = []
 for port in range(1, 65536):
     with socket.socket() as s:
         s.settimeout(0.2)
-        if s.connect_ex(("127.0.0.1", port)) == 0:
+        # a socket can come to be connected to itself, when the kernel gave it the very port it asks for
+        if s.connect_ex(("127.0.0.1", port)) == 0 and s.getsockname() != s.getpeername():
             open_ports.append(port)
 print("open", open_ports)
 for host in ("10.0.0.1", "169.254.169.254", "8.8.8.8"):
@@ -165,6 +167,33 @@ def test_nothing_of_a_stopped_session_is_left(portal: Portal) -> None:
     assert sleeping_as(25003) == []
     assert (portal.state / "processed/MA-4242/carla.txt").read_text() == "kept\n"
     assert not list((portal.state / "run" / "sessions").glob("*/http.sock")), "a socket was left"
+
+
+def test_nothing_of_a_session_that_ended_by_itself_is_left(portal: Portal) -> None:
+    """K8: its first process is killed; the hub only notices, and still removes what the session had."""
+    folder = portal.state / "run" / "sessions"
+    before = set(folder.iterdir()) if folder.is_dir() else set()
+    with probing(portal.login("anna"), "anna", "sleep 1000"):
+        (session,) = set(folder.iterdir()) - before
+        until = time.monotonic() + 20
+        while not sleepers() and time.monotonic() < until:
+            time.sleep(0.05)
+        (sleeper,) = sleepers()
+        namespace = os.readlink(f"/proc/{sleeper}/ns/pid")
+        inside = [pid for pid, _ in command_lines() if pid_namespace(pid) == namespace]
+        os.kill(min(inside), signal.SIGKILL)
+        until = time.monotonic() + 10
+        while session.exists() and time.monotonic() < until:
+            time.sleep(0.05)
+        assert not session.exists()
+    assert sleepers() == []
+
+
+def pid_namespace(pid: int) -> str:
+    try:
+        return os.readlink(f"/proc/{pid}/ns/pid")
+    except OSError:
+        return ""
 
 
 def sleepers() -> list[int]:
