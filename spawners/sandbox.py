@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 import jupyterhub
 from daas_hub.spawners import forbid_namespaces
-from daas_hub.spawners.bubblewrap import API_DIR, Channels, identity_texts, sandbox_argv, target_of
+from daas_hub.spawners.bubblewrap import API_DIR, Channels, become_argv, identity_texts, sandbox_argv, target_of
 from daas_hub.spawners.hubdoor import SOCKET, open_door
 from daas_hub.spawners.limits import existing_group, make_group
 from daas_hub.spawners.processes import ProcessId, descendants, last_lines, read_child_pid
@@ -227,12 +227,9 @@ class SandboxSpawner(ProposalSessionMixin, Spawner):
                 read_only=[Path(path) for path in self.read_only],
                 bwrap=self.bwrap,
             )
-            account = plan.account
-            who: dict[str, Any] = (
-                {"user": account.uid, "group": account.gid, "extra_groups": list(account.groups)} if as_root else {}
-            )
             try:
                 bubblewrap = await asyncio.create_subprocess_exec(
+                    *(become_argv(plan.account) if as_root else []),
                     *argv,
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=log,
@@ -242,7 +239,6 @@ class SandboxSpawner(ProposalSessionMixin, Spawner):
                     start_new_session=True,
                     cwd="/",
                     umask=0o007,
-                    **who,
                 )
             except OSError as error:
                 raise SessionFailed(
@@ -252,10 +248,11 @@ class SandboxSpawner(ProposalSessionMixin, Spawner):
             init = 0
             try:
                 init = await self._sandbox_init(info_read)
-                if as_root:
-                    await self._map_ids(init, plan, ns_write)
+                closing = await self._map_ids(init, plan, ns_write) if as_root else None
                 self._limit(plan, bubblewrap.pid, init)
                 await self._require_granted(init, plan, pinned, bubblewrap)
+                if closing is not None:
+                    await self._require_closed(closing)
             except BaseException:
                 # both: the first process inside waits for our word, and would wait for ever
                 for pid in {bubblewrap.pid, init} - {0}:
@@ -280,8 +277,8 @@ class SandboxSpawner(ProposalSessionMixin, Spawner):
                 remedy="Please tell the administrators; the hub's log says more.",
             ) from error
 
-    async def _map_ids(self, init: int, plan: Plan, ns_write: int) -> None:
-        """Let the account's ids, and no others, exist inside; and no user namespace below this one."""
+    async def _map_ids(self, init: int, plan: Plan, ns_write: int) -> asyncio.subprocess.Process:
+        """Let the account's ids, and no others, exist inside; give the process that forbids namespaces below."""
         account = plan.account
         groups = dict.fromkeys([account.gid, *account.groups])
         # the kernel's own files: nothing to wait for
@@ -293,6 +290,11 @@ class SandboxSpawner(ProposalSessionMixin, Spawner):
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
         os.write(ns_write, b"1")
+        return forbid
+
+    @staticmethod
+    async def _require_closed(forbid: asyncio.subprocess.Process) -> None:
+        """Wait until no user namespace can be made inside; nothing of the session runs before."""
         if await forbid.wait() != 0:
             raise SessionFailed("The session's sandbox could not be closed.", remedy="Please tell the administrators.")
 

@@ -110,7 +110,7 @@ class Person:
         fields = {"application": application, "proposal": proposal, "visit": visit}
         answer = self.post("/hub/launch", fields, allow_redirects=False)
         assert answer.status_code == 303, plain_text(answer)
-        name = answer.headers["Location"].rsplit("/", 1)[1]
+        name = answer.headers["Location"].rstrip("/").rpartition("/")[2]
         if wait:
             self.wait_ready(name)
         return name

@@ -17,8 +17,9 @@ from daas_hub.portal.pages import SessionCards
 from daas_hub.portal.views import button_view, failure_of, new_session_name, session_state
 from daas_hub.proposals import Proposal
 
-#: Seconds a launch may take to be refused before the browser is sent to the session's page; the launch goes on.
-REFUSED_WITHIN_S = 0.2
+#: Seconds a launch may take to be refused, or to be ready, before the browser is sent to the page that shows its steps;
+#: the launch goes on. A page that is shown for a blink costs a fifth of a desktop's start and tells nobody anything.
+SHOWN_AFTER_S = 0.8
 
 _SESSION_NAME = re.compile(r"[a-z](?:[a-z0-9]|-(?!-)){0,28}[a-z0-9]")
 
@@ -47,7 +48,9 @@ class LaunchHandler(SessionCards):
             self.log.info("launch of %s refused: %s", self.current_user.name, refusal)
             await self._show_form(fields, problem=str(refusal), status=400 if isinstance(refusal, BadRequest) else 403)
             return
-        self.redirect(f"{self.hub_url}sessions/{name}", status=303)
+        user = self.current_user
+        is_ready = name in user.spawners and user.spawners[name].ready
+        self.redirect(f"{user.url}{name}/" if is_ready else f"{self.hub_url}sessions/{name}", status=303)
 
     async def _launch(self, name: str, request: LaunchRequest) -> None:
         """Start it, unless this very launch is under way: a second press of the same button finds the first."""
@@ -60,7 +63,7 @@ class LaunchHandler(SessionCards):
         user.get_or_create_spawner(name, title, replace_failed=True)
         spawning = asyncio.ensure_future(self.spawn_single_user(user, name, title, options=request.as_json()))
         spawning.add_done_callback(_retrieve)
-        await asyncio.wait([spawning], timeout=REFUSED_WITHIN_S)
+        await asyncio.wait([spawning], timeout=SHOWN_AFTER_S)
         if spawning.done() and not spawning.cancelled() and (error := spawning.exception()) is not None:
             words = getattr(error, "jupyterhub_message", "")
             if not words:

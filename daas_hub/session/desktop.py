@@ -1,25 +1,20 @@
-"""One desktop: X server, window manager and application, started together at once and ended together.
-
-Nothing listens on the network: the screen is a socket file in a private folder, and X itself takes only who shows the
-cookie of this desktop.
-"""
+"""One desktop: X server, window manager and application, started together at once and ended together."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import os
-import secrets
 import shutil
 import signal
+import subprocess
 from collections.abc import Sequence
-from pathlib import Path
 
 from daas_hub.errors import SessionFailed
 from daas_hub.session.openbox import write_openbox_files
 from daas_hub.session.settings import DesktopApplication
+from daas_hub.session.xserver import XServer
 
-START_GEOMETRY = "1280x800"
 BACKGROUND = "#24384b"
 X_TIMEOUT_S = 20.0
 KEPT_OUTPUT = 4000
@@ -28,16 +23,12 @@ KEPT_OUTPUT = 4000
 class Desktop:
     """A screen with an application on it."""
 
-    def __init__(
-        self, application: DesktopApplication, menu: Sequence[DesktopApplication], folder: Path, title: str
-    ) -> None:
+    def __init__(self, application: DesktopApplication, menu: Sequence[DesktopApplication], x: XServer | None) -> None:
+        """Take the X server that was started for it; None: there is none on this machine."""
         self.application = application
-        self.screen_socket = folder / "screen"
         self._menu = tuple(menu)
-        self._folder = folder
-        self._title = title
+        self._x = x
         self._display_name = ""
-        self._xauthority = folder / "Xauthority"
         self._helpers: list[asyncio.subprocess.Process] = []
         self._program: asyncio.subprocess.Process | None = None
         self._output = b""
@@ -62,15 +53,21 @@ class Desktop:
         """The end of what the application printed."""
         return self._output.decode(errors="replace")
 
+    @property
+    def screen_socket(self) -> str:
+        """The path of the screen's socket file."""
+        return os.fspath(self._x.screen) if self._x else ""
+
     async def start(self) -> None:
-        """Start everything.
+        """Start everything that needs the X server.
 
         Raises:
             SessionFailed: the X server did not come up.
         """
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        rc = write_openbox_files(self._folder, self._menu, maximised=self.application.maximised)
-        await self._start_x()
+        if self._x is None:
+            raise SessionFailed("The X server is not installed here.", remedy="Tell the administrators.")
+        rc = write_openbox_files(self._x.screen.parent, self._menu, maximised=self.application.maximised)
+        await self._wait_for_x(self._x)
         await self._help("xsetroot", "-solid", BACKGROUND)
         await self._help("openbox", "--sm-disable", "--config-file", str(rc))
         await self.start_application()
@@ -116,37 +113,25 @@ class Desktop:
             except TimeoutError:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._x is not None:
+            await self._end_x(self._x)
 
-    async def _start_x(self) -> None:
-        _write_cookie(self._xauthority)
-        number_read, number_write = os.pipe()
+    async def _wait_for_x(self, x: XServer) -> None:
+        asyncio.get_running_loop().add_reader(os.pidfd_open(x.process.pid), self._ended.set)
         try:
-            x = await asyncio.create_subprocess_exec(
-                *x_argv(self.screen_socket, self._xauthority, number_write, self._title),
-                stdin=asyncio.subprocess.DEVNULL,
-                pass_fds=(number_write,),
-                start_new_session=True,
-            )
-        except OSError as error:
-            os.close(number_read)
-            raise SessionFailed("The X server is not installed here.", remedy="Tell the administrators.") from error
-        finally:
-            os.close(number_write)
-        self._helpers.append(x)
-        try:
-            number = await asyncio.wait_for(asyncio.to_thread(_read_number, number_read), X_TIMEOUT_S)
+            self._display_name = await asyncio.wait_for(asyncio.to_thread(x.read_display), X_TIMEOUT_S)
         except (TimeoutError, ValueError) as error:
             raise SessionFailed("The screen did not start.", remedy="Please launch again.") from error
-        finally:
-            os.close(number_read)
-        self._display_name = f":{number}"
-        self._tasks.append(asyncio.ensure_future(self._watch_x(x)))
         self._started.set()
 
-    async def _watch_x(self, x: asyncio.subprocess.Process) -> None:
-        await x.wait()
-        self._ended.set()
+    @staticmethod
+    async def _end_x(x: XServer) -> None:
+        x.process.terminate()
+        try:
+            await asyncio.to_thread(x.process.wait, 2.0)
+        except subprocess.TimeoutExpired:
+            x.process.kill()
+        shutil.rmtree(x.screen.parent, ignore_errors=True)
 
     async def _help(self, *argv: str) -> None:
         """Start a program the desktop is better with; one that is not installed is not missed."""
@@ -172,34 +157,5 @@ class Desktop:
     def _environment(self, more: dict[str, str]) -> dict[str, str]:
         # the session's own token is not the application's business
         env = {key: value for key, value in os.environ.items() if not key.startswith(("JUPYTERHUB_", "JPY_", "DAAS_"))}
-        return env | {"DISPLAY": self._display_name, "XAUTHORITY": str(self._xauthority)} | more
-
-
-def x_argv(screen: Path, xauthority: Path, number_fd: int, title: str) -> list[str]:
-    """Give the X server's arguments: a screen on a socket file, no port, no password, no other way in."""
-    return [
-        "Xvnc", "-displayfd", str(number_fd), "-auth", str(xauthority), "-nolisten", "tcp",
-        "-rfbunixpath", str(screen), "-rfbunixmode", "0600", "-rfbport", "-1", "-SecurityTypes", "None",
-        "-AlwaysShared", "-geometry", START_GEOMETRY, "-depth", "24", "-FrameRate", "60",
-        "-desktop", "".join(letter for letter in title if letter.isprintable())[:60], "-Log", "*:stderr:0",
-    ]  # fmt: skip
-
-
-def _write_cookie(path: Path) -> None:
-    """Write an X authority file with one fresh cookie for any display (format: Xau's Xauth.h)."""
-    fields = [b"", b"", b"MIT-MAGIC-COOKIE-1", secrets.token_bytes(16)]
-    entry = b"\xff\xff" + b"".join(len(field).to_bytes(2, "big") + field for field in fields)
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        file.write(entry)
-
-
-def _read_number(fd: int) -> int:
-    """Read the display's number, which X writes once it takes connections."""
-    said = b""
-    while not said.endswith(b"\n"):
-        piece = os.read(fd, 16)
-        if not piece:
-            raise ValueError("the X server ended")
-        said += piece
-    return int(said)
+        cookie = str(self._x.xauthority) if self._x else ""
+        return env | {"DISPLAY": self._display_name, "XAUTHORITY": cookie} | more

@@ -11,18 +11,15 @@ import contextlib
 import functools
 import html
 import logging
-import os
 import signal
 import socket
-import sys
-import tempfile
 import zlib
 from collections.abc import Awaitable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from tornado import web
+from tornado import template, web
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPHeaders
 from tornado.netutil import bind_unix_socket
@@ -35,7 +32,8 @@ from daas_hub.session.hubclient import HubClient
 from daas_hub.session.login import ASK_AGAIN_S, Logins
 from daas_hub.session.pump import Pump
 from daas_hub.session.rfb import ClientMessages
-from daas_hub.session.settings import Settings, read_settings
+from daas_hub.session.settings import Settings
+from daas_hub.session.xserver import XServer
 
 _log = logging.getLogger("daas-session")
 
@@ -225,7 +223,7 @@ class ScreenHandler(Handler, WebSocketHandler):
         screen = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         screen.setblocking(False)
         try:
-            await loop.sock_connect(screen, os.fspath(self.desktop.screen_socket))
+            await loop.sock_connect(screen, self.desktop.screen_socket)
             stream = self.ws_connection.stream if self.ws_connection is not None else None
             if stream is None:
                 raise ConnectionResetError
@@ -287,6 +285,10 @@ def make_application(
     static = files("daas_hub.session") / "static"
     parts = {"settings_": settings, "logins": logins, "desktop": desktop, "activity": activity}
     prefix = settings.prefix
+    # both while the screen is still starting, and not when the first browser waits for its page
+    templates = template.Loader(str(static))
+    templates.load("index.html")
+    _version()
     return web.Application(
         [
             (prefix + "api", ReadyHandler, parts),
@@ -299,7 +301,7 @@ def make_application(
         ],
         default_handler_class=_NotFound,
         default_handler_args=parts,
-        template_path=str(static),
+        template_loader=templates,
         websocket_max_message_size=16 * 2**20,
     )
 
@@ -311,18 +313,22 @@ class _NotFound(Handler):
             raise web.HTTPError(404)
 
 
-async def serve(settings: Settings, *, embedded_socket: str | None, application: str) -> int:
+def run(settings: Settings, x: XServer | None, *, embedded_socket: str | None, application: str) -> int:
     """Run a session until it is told to end or its screen is gone; give the exit code.
 
     Args:
+        x: the X server that was started for it, if there is one on this machine.
         embedded_socket: path of a socket file to listen on without own login (inside a notebook server).
+        application: the name of one of the session's desktop applications.
     """
+    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
     wanted = settings.named(application)
-    if wanted is None:
-        _log.error("this session has no desktop application %r", application)
-        return 2
-    folder = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"desktop-{os.getpid()}"
-    desktop = Desktop(wanted, settings.applications, folder, settings.title)
+    assert wanted is not None
+    desktop = Desktop(wanted, settings.applications, x)
+    return asyncio.run(_serve(settings, desktop, embedded_socket))
+
+
+async def _serve(settings: Settings, desktop: Desktop, embedded_socket: str | None) -> int:
     hub = HubClient(settings.api_url)
     activity = Activity()
     logins = None if embedded_socket else Logins(settings, hub)
@@ -370,30 +376,3 @@ def _version() -> str:
     """Give the cache key of the assets: it changes with any of them."""
     assets = sorted(Path(str(files("daas_hub.session") / "static")).iterdir())
     return f"{zlib.crc32(b''.join(asset.read_bytes() for asset in assets)):x}"
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Run the command `daas-session`."""
-    import argparse
-
-    parser = argparse.ArgumentParser("daas-session", description="The server of a desktop session.")
-    parser.add_argument("--embedded", metavar="SOCKET", help="listen on this socket file, without own login")
-    parser.add_argument("--application", help="the desktop application to start (default: the session's own)")
-    options = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
-    settings = read_settings()
-    if options.embedded:
-        settings = _embedded(settings)
-    application = options.application or settings.application
-    return asyncio.run(serve(settings, embedded_socket=options.embedded, application=application))
-
-
-def _embedded(settings: Settings) -> Settings:
-    """Give the settings of a desktop inside a notebook server, whose proxy strips its own prefix."""
-    import dataclasses
-
-    return dataclasses.replace(settings, prefix="/")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

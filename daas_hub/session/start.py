@@ -1,0 +1,49 @@
+"""The command `daas-session`: the X server first, and then, while it starts, the server that shows it.
+
+Importing the server takes longer than X needs to be ready: so the import waits for nobody, and nobody for the import.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from daas_hub.session.settings import Settings, read_settings
+from daas_hub.session.xserver import XServer, start_x
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command."""
+    parser = argparse.ArgumentParser("daas-session", description="The server of a desktop session.")
+    parser.add_argument("--embedded", metavar="SOCKET", help="listen on this socket file, without own login")
+    parser.add_argument("--application", help="the desktop application to start (default: the session's own)")
+    options = parser.parse_args(argv)
+    settings = read_settings()
+    application = options.application or settings.application
+    if settings.named(application) is None:
+        parser.error(f"this session has no desktop application {application!r}")
+    if options.embedded:
+        # inside a notebook server, whose proxy strips its own prefix
+        settings = replace(settings, prefix="/")
+    x = _start_x(settings)
+
+    from daas_hub.session.server import run
+
+    return run(settings, x, embedded_socket=options.embedded, application=application)
+
+
+def _start_x(settings: Settings) -> XServer | None:
+    """Start the X server; None where there is none, which the desktop words."""
+    folder = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"desktop-{os.getpid()}"
+    try:
+        return start_x(folder, settings.title)
+    except OSError:
+        return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
