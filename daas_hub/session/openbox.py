@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from importlib.resources import files
+from html import escape
 from pathlib import Path
-from xml.sax.saxutils import escape, quoteattr
 
 from daas_hub.session.settings import DesktopApplication
 
@@ -15,7 +14,7 @@ _MAXIMISE = '<application type="normal"><maximized>yes</maximized></application>
 
 def write_openbox_files(folder: Path, menu: Sequence[DesktopApplication], *, maximised: bool) -> Path:
     """Write rc.xml and menu.xml into `folder`; give the path of rc.xml."""
-    templates = files("daas_hub.session") / "openbox"
+    templates = Path(__file__).with_name("openbox")
     menu_file = folder / "menu.xml"
     items = "".join(_item(one.title, shlex.join(one.command)) for one in menu)
     menu_file.write_text((templates / "menu.xml").read_text().replace("<!-- applications -->", items))
@@ -28,4 +27,4 @@ def write_openbox_files(folder: Path, menu: Sequence[DesktopApplication], *, max
 
 
 def _item(title: str, command: str) -> str:
-    return f'<item label={quoteattr(title)}><action name="Execute"><command>{escape(command)}</command></action></item>'
+    return f'<item label="{escape(title)}"><action name="Execute"><command>{escape(command)}</command></action></item>'

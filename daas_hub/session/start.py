@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,7 +37,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def _start_x(settings: Settings) -> XServer | None:
     """Start the X server; None where there is none, which the desktop words."""
-    folder = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"desktop-{os.getpid()}"
+    # every spawner of ours gives a session a private one
+    folder = Path(os.environ["XDG_RUNTIME_DIR"]) / f"desktop-{os.getpid()}"
     try:
         return start_x(folder, settings.title)
     except OSError:

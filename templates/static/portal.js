@@ -34,6 +34,8 @@ document.addEventListener("submit", (event) => {
   const words = event.target.dataset.once;
   const button = event.submitter ?? event.target.querySelector("button");
   if (!words || !button) return;
+  // The browser is on its way to another page: a list that still changed here would only take its time.
+  dispatchEvent(new Event("leaving"));
   // After the browser has collected the form; a disabled button also tells that the press was seen.
   setTimeout(() => {
     button.dataset.words = button.innerHTML;
@@ -139,7 +141,7 @@ function follow(list) {
       pause = Math.min(pause * 2, 60000);
     };
     // A page kept in the browser's history must not hold a connection.
-    addEventListener("pagehide", () => events.close(), { once: true });
+    for (const end of ["pagehide", "leaving"]) addEventListener(end, () => events.close(), { once: true });
   }
   open();
   addEventListener("pageshow", (event) => event.persisted && open());
