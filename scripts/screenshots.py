@@ -5,6 +5,7 @@ It starts the demo on free ports, walks through it in Chromium as anna, writes d
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -92,7 +93,7 @@ def log_in(page: Page, subject: str) -> None:
 def press(page: Page, application: str) -> None:
     """Press an application's button of the newest visit."""
     page.get_by_role("button", name=f"Launch {application}").first.click(no_wait_after=True)
-    page.wait_for_url("**/hub/sessions/**")
+    page.wait_for_url(re.compile("/(hub/sessions|user)/"))
 
 
 def first_frame(page: Page) -> None:
