@@ -21,7 +21,7 @@ help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
 demo: $(VENV)/.installed  ## install what is needed, run the portal, and say where to open it
-	@exec $(PYTHON) -m daas_hub.cli demo jupyterhub_config.py
+	@exec $(VENV)/bin/daas-hub demo jupyterhub_config.py
 
 test: $(VENV)/.installed $(VENV)/.test  ## install what is needed and run all tests (ARGS="-k name" for some)
 	$(PYTHON) -m pytest $(ARGS)
