@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+#: How a session begins the line that says why it could not start (`daas_hub/session/server.py`).
+FAILURE_MARK = "daas-session: failed: "
+
 
 @dataclass(frozen=True)
 class ProcessId:
@@ -98,6 +101,16 @@ def last_lines(log: IO[bytes], *, characters: int = 2000) -> str:
         size = log.seek(0, os.SEEK_END)
         log.seek(max(0, size - characters))
         return repr(log.read().decode(errors="replace").strip())[1:-1]
+    return ""
+
+
+def failure_told(log: IO[bytes]) -> str:
+    """Give the sentence with which `daas-session` said why it ended; "" if it did not."""
+    with contextlib.suppress(OSError, ValueError):
+        log.seek(max(0, log.seek(0, os.SEEK_END) - 2000))
+        for line in reversed(log.read().decode(errors="replace").splitlines()):
+            if line.startswith(FAILURE_MARK):
+                return "".join(letter for letter in line[len(FAILURE_MARK) :] if letter.isprintable())[:300]
     return ""
 
 

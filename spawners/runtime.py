@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import socket
 import stat
 from pathlib import Path
@@ -66,6 +67,23 @@ def write_identity_files(folder: Path, texts: dict[str, str]) -> None:
     for name, text in texts.items():
         (folder / name).write_text(text)
         (folder / name).chmod(0o644)
+
+
+def mounted(mountinfo: str) -> dict[str, list[str]]:
+    """Read /proc/<pid>/mountinfo: each mount point with its options; blanks of a path are octal numbers there."""
+    found = {}
+    for line in mountinfo.splitlines():
+        fields = line.split()
+        place = re.sub(r"\\([0-7]{3})", lambda digits: chr(int(digits[1], 8)), fields[4])
+        found[place] = fields[5].split(",")
+    return found
+
+
+def open_pipe(known: set[int]) -> tuple[int, int]:
+    """Give the two ends of a new pipe, noted in `known`."""
+    ends = os.pipe()
+    known.update(ends)
+    return ends
 
 
 def close_all(known: set[int], *fds: int) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -16,7 +17,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import quote
 
 import jupyterhub
@@ -24,15 +25,23 @@ from daas_hub.spawners import forbid_namespaces
 from daas_hub.spawners.bubblewrap import API_DIR, Channels, become_argv, identity_texts, sandbox_argv, target_of
 from daas_hub.spawners.hubdoor import SOCKET, open_door
 from daas_hub.spawners.limits import existing_group, make_group
-from daas_hub.spawners.processes import ProcessId, descendants, last_lines, read_child_pid
-from daas_hub.spawners.runtime import close_all, open_listener, own_directory, session_key, write_identity_files
+from daas_hub.spawners.processes import ProcessId, descendants, failure_told, last_lines, read_child_pid
+from daas_hub.spawners.runtime import (
+    close_all,
+    mounted,
+    open_listener,
+    open_pipe,
+    own_directory,
+    session_key,
+    write_identity_files,
+)
 from daas_hub.spawners.session import ProposalSessionMixin
 from jupyterhub.app import JupyterHub
 from jupyterhub.spawner import Spawner
-from jupyterhub.utils import maybe_future
+from jupyterhub.utils import maybe_future, wait_for_http_server
 from traitlets import List, Unicode, default
 
-from daas_hub.errors import SessionFailed, StorageProblem
+from daas_hub.errors import DaasError, SessionFailed, StorageProblem
 from daas_hub.facility import Facility
 from daas_hub.launch import Plan
 from daas_hub.storage import Pinned, pin
@@ -132,11 +141,19 @@ class SandboxSpawner(ProposalSessionMixin, Spawner):
             for one in pinned:
                 one.close()
         self.tell(f"Starting {plan.application.title}")
-        return "http+unix://" + quote(str(self.session_dir / "http.sock"), safe="")
+        address = "http+unix://" + quote(str(self.session_dir / "http.sock"), safe="")
+        await self._require_answer(address)
+        return address
 
     async def poll(self) -> int | None:
-        """Tell whether the session runs: None, or the code 0 for gone; ends one whose hours are used up."""
-        self._open_door()
+        """Tell whether the session runs: None, or the code 0 for gone; ends one whose hours are used up.
+
+        It never raises: the hub would take that for the end of the session, and forget one that runs.
+        """
+        try:
+            self._open_door()
+        except (OSError, DaasError) as problem:
+            self.log.error("%s: the hub's door for sessions cannot be opened: %s", self._log_name, problem)
         if self.process.is_running() and self.is_over():
             self.log.info("%s: its hours are used up", self._log_name)
             await self.stop()
@@ -160,8 +177,9 @@ class SandboxSpawner(ProposalSessionMixin, Spawner):
 
         The hub calls this after every end; `stop` only for a session that still runs, not for one that ended by itself.
         """
-        await asyncio.to_thread(existing_group(self.key).remove)
-        await asyncio.to_thread(shutil.rmtree, self.session_dir, True)
+        if not self.process.is_running():
+            await asyncio.to_thread(existing_group(self.key).remove)
+            await asyncio.to_thread(shutil.rmtree, self.session_dir, True)
         await maybe_future(super().run_post_stop_hook())
 
     def get_env(self) -> dict[str, str]:
@@ -181,12 +199,23 @@ class SandboxSpawner(ProposalSessionMixin, Spawner):
             open_door(own_directory(Path(self.runtime_dir)) / "api", hub.tornado_application, self.hub.base_url)
 
     def _prepare_session_dir(self, plan: Plan) -> None:
+        kept = self._kept_process()
+        if kept.is_running():
+            self.process = kept
+            raise SessionFailed("This session is running already.", remedy="Stop it, or launch another one.")
         shutil.rmtree(self.session_dir, ignore_errors=True)
         self.session_dir.mkdir(parents=True)
         # whatever the hub's umask is: the account passes through, and sees nothing but its generated files
         for folder in (self.session_dir, self.session_dir.parent):
             folder.chmod(0o755)
         write_identity_files(self.session_dir / "identity", identity_texts(plan.account))
+
+    def _kept_process(self) -> ProcessId:
+        """Give the process of this session as this machine knows it, whatever the hub remembers."""
+        try:
+            return ProcessId.from_state(json.loads((self.session_dir / "process.json").read_text()))
+        except (OSError, ValueError):
+            return ProcessId(0, 0.0, "")
 
     def _environment(self, plan: Plan, listen_fd: int) -> dict[str, str]:
         env = self.get_env()
@@ -211,12 +240,13 @@ class SandboxSpawner(ProposalSessionMixin, Spawner):
         """Start bubblewrap, wait until the sandbox stands, check it, and let its program run."""
         as_root = os.geteuid() == 0
         listener = open_listener(self.session_dir / "http.sock")
-        info_read, info_write = os.pipe()
-        start_read, start_write = os.pipe()
-        ns_read, ns_write = os.pipe()
-        log = tempfile.TemporaryFile()  # noqa: SIM115  # closed by the watcher
-        open_fds = {info_read, info_write, start_read, start_write, ns_read, ns_write}
+        open_fds: set[int] = set()
+        log: IO[bytes] | None = None
         try:
+            (info_read, info_write), (start_read, start_write), (ns_read, ns_write) = (
+                open_pipe(open_fds) for _ in range(3)
+            )
+            log = tempfile.TemporaryFile()  # noqa: SIM115  # closed by the watcher
             argv = sandbox_argv(
                 plan,
                 Channels(info_write, start_read, ns_read if as_root else None),
@@ -235,7 +265,8 @@ class SandboxSpawner(ProposalSessionMixin, Spawner):
                     stdout=log,
                     stderr=log,
                     env=self._environment(plan, listener.fileno()),
-                    pass_fds=(listener.fileno(), info_write, start_read, ns_read),
+                    # start_write, too: bubblewrap takes the pipe's end for our word, and must not when the hub dies
+                    pass_fds=(listener.fileno(), info_write, start_read, start_write, ns_read),
                     start_new_session=True,
                     cwd="/",
                     umask=0o007,
@@ -255,12 +286,14 @@ class SandboxSpawner(ProposalSessionMixin, Spawner):
                     await self._require_closed(closing)
             except BaseException:
                 # both: the first process inside waits for our word, and would wait for ever
-                for pid in {bubblewrap.pid, init} - {0}:
+                inside = descendants(bubblewrap.pid, generations=1)
+                for pid in {bubblewrap.pid, init, *inside} - {0}:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
                 self.log.error("%s: bubblewrap said: %s", self._log_name, last_lines(log))
                 raise
             self.process = ProcessId.of(init)
+            (self.session_dir / "process.json").write_text(json.dumps(self.process.as_state()))
             os.write(start_write, b"1")
             self._watch(bubblewrap, log)
         finally:
@@ -331,8 +364,26 @@ class SandboxSpawner(ProposalSessionMixin, Spawner):
                 )
             await asyncio.sleep(0.002)
 
-    def _watch(self, bubblewrap: asyncio.subprocess.Process, log: Any) -> None:
+    async def _require_answer(self, address: str) -> None:
+        """Wait until the session answers, or has ended instead: then nobody waits for an answer any more."""
+        answering = asyncio.ensure_future(
+            wait_for_http_server(f"{address}{self.server.base_url}api", timeout=self.start_timeout)
+        )
+        try:
+            await asyncio.wait({answering, self._over}, return_when=asyncio.FIRST_COMPLETED)
+            if self._over.done():
+                raise SessionFailed(
+                    self._over.result() or "The session ended before it was ready.",
+                    remedy="The hub's log has its last words.",
+                )
+            await answering
+        finally:
+            answering.cancel()
+
+    def _watch(self, bubblewrap: asyncio.subprocess.Process, log: IO[bytes]) -> None:
         """Tell the hub at once when the session ends by itself, and keep its last words for the log."""
+        over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._over = over
 
         async def watch() -> None:
             ended = asyncio.ensure_future(bubblewrap.wait())
@@ -341,9 +392,13 @@ class SandboxSpawner(ProposalSessionMixin, Spawner):
                 if os.fstat(log.fileno()).st_blocks * 512 > MOST_LOG_BYTES:
                     os.ftruncate(log.fileno(), 0)
             words = last_lines(log)
+            over.set_result(failure_told(log))
             log.close()
             if words:
                 self.log.info("%s ended; its last words: %s", self._log_name, words)
+            # the hub's own word, which nobody announces; it listens for an end only from then on
+            while self._spawn_pending:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
             if self.process.pid and not self._stop_pending:
                 await self.poll_and_notify()
 
@@ -356,10 +411,7 @@ def _first_wrong(init: int, plan: Plan, pinned: tuple[Pinned, ...]) -> str | Non
         mountinfo = Path(f"/proc/{init}/mountinfo").read_text()
     except OSError:
         return "."
-    options = {}
-    for line in mountinfo.splitlines():
-        fields = line.split()
-        options[fields[4]] = fields[5].split(",")
+    options = mounted(mountinfo)
     for one in pinned:
         target = target_of(plan, one.mount.target)
         try:

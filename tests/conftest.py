@@ -37,6 +37,15 @@ sizes: [brief]
 """
 
 
+#: An application that is in the catalogue and not on the machine.
+ABSENT = """\
+name: absent
+title: Absent
+kind: desktop
+command: [no-such-program]
+"""
+
+
 def missing(what: str, reason: str) -> None:
     """Skip for want of something, unless CI promised it."""
     if what in REQUIRED:
@@ -56,7 +65,7 @@ def sandbox_works() -> None:
 def portal(sandbox_works: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
     """The portal of the demo, with one application more, the probe, and a proposal with data of a hostile kind."""
     applications = Path(tmp_path_factory.mktemp("applications"))
-    for name, text in {"probe": PROBE, "sizes": SIZES, "brief": BRIEF}.items():
+    for name, text in {"probe": PROBE, "sizes": SIZES, "brief": BRIEF, "absent": ABSENT}.items():
         (applications / f"{name}.yaml").write_text(text)
     state = new_state()
     running = start_portal(applications, state=state, more_config=experiments(state))

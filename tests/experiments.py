@@ -22,10 +22,14 @@ VISITS = {
 }
 
 
+#: One visit with two directories, whose names the kernel writes in another way.
+TWO = ("run 1", "run\\2")
+
+
 def experiments(state: Path) -> str:
     """Make the directories; give the configuration lines that make them a proposal of anna and ben."""
     root = state / "experiments"
-    for name in (VISITS[1], VISITS[5]):
+    for name in (VISITS[1], VISITS[5], *TWO):
         folder = root / name
         folder.mkdir(parents=True)
         spectrum = folder / "XRFSpectrum.mca"
@@ -40,6 +44,7 @@ def experiments(state: Path) -> str:
     proposals = yaml.safe_load(DEMO.read_text())
     visits = [{"number": number, "data": [str(root / name)]} for number, name in VISITS.items()]
     visits.append({"number": 7, "data": ["/etc/ssl"]})
+    visits.append({"number": 8, "data": [str(root / name) for name in TWO]})
     proposals["proposals"].append(
         {"id": "TS-0001", "title": "Test storage", "members": ["anna"], "gid": 26001, "visits": visits}
     )

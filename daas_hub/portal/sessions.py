@@ -21,6 +21,9 @@ from daas_hub.proposals import Proposal
 #: the launch goes on. A page that is shown for a blink costs a fifth of a desktop's start and tells nobody anything.
 SHOWN_AFTER_S = 0.8
 
+#: Launches (user, session) whose form is being answered: the hub notes them as pending only a moment later.
+_launching: set[tuple[str, str]] = set()
+
 _SESSION_NAME = re.compile(r"[a-z](?:[a-z0-9]|-(?!-)){0,28}[a-z0-9]")
 
 
@@ -55,8 +58,21 @@ class LaunchHandler(SessionCards):
     async def _launch(self, name: str, request: LaunchRequest) -> None:
         """Start it, unless this very launch is under way: a second press of the same button finds the first."""
         user = self.current_user
-        if name in user.orm_spawners and (user.spawners[name].active or user.spawners[name].pending):
+        # first of all: the hub would ask the provider, too, but before it notes that this session is starting
+        if await self.refresh_auth(user, force=True) is None:
+            raise Refused("Your login has expired.", remedy="Please sign out and in again.")
+        if (user.name, name) in _launching or (
+            name in user.orm_spawners and (user.spawners[name].active or user.spawners[name].pending)
+        ):
             return
+        _launching.add((user.name, name))
+        try:
+            await self._spawn(name, request)
+        finally:
+            _launching.discard((user.name, name))
+
+    async def _spawn(self, name: str, request: LaunchRequest) -> None:
+        user = self.current_user
         application = self.facility.applications.applications.get(request.application)
         title = application.title if application else ""
         # the hub wants the record of a named server to exist before it starts it

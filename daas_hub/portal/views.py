@@ -150,7 +150,9 @@ def session_card(
         "page_url": page_url,
         "stop_url": f"{page_url}/stop",
         "can_open": state == "running",
-        "can_stop": state in ("starting", "running"),
+        # an end is a card until it is taken away: whoever comes back must find out what happened
+        "can_stop": state != "stopping",
+        "stop_words": "Stop" if state in ("starting", "running") else "Remove",
     }
 
 

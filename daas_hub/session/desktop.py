@@ -31,6 +31,7 @@ class Desktop:
         self._display_name = ""
         self._helpers: list[asyncio.subprocess.Process] = []
         self._program: asyncio.subprocess.Process | None = None
+        self._starting = asyncio.Lock()
         self._output = b""
         self._started = asyncio.Event()
         self._ended = asyncio.Event()
@@ -65,7 +66,9 @@ class Desktop:
             SessionFailed: the X server did not come up.
         """
         if self._x is None:
-            raise SessionFailed("The X server is not installed here.", remedy="Tell the administrators.")
+            raise SessionFailed("The X server is not installed here.", remedy="Please tell the administrators.")
+        if shutil.which(self.application.command[0]) is None:
+            raise self._not_installed()
         rc = write_openbox_files(self._x.screen.parent, self._menu, maximised=self.application.maximised)
         await self._wait_for_x(self._x)
         await self._help("xsetroot", "-solid", BACKGROUND)
@@ -73,9 +76,12 @@ class Desktop:
         await self.start_application()
 
     async def start_application(self) -> None:
-        """Start the application, if it does not run."""
-        if self._program is not None and self._program.returncode is None:
-            return
+        """Start the application, if it does not run; pressed twice, it starts once."""
+        async with self._starting:
+            if self._program is None or self._program.returncode is not None:
+                await self._start_program()
+
+    async def _start_program(self) -> None:
         self._output = b""
         try:
             self._program = await asyncio.create_subprocess_exec(
@@ -87,11 +93,14 @@ class Desktop:
                 start_new_session=True,
             )
         except OSError as error:
-            raise SessionFailed(
-                f"{self.application.title} is not installed here ({self.application.command[0]}).",
-                remedy="Please tell the administrators.",
-            ) from error
+            raise self._not_installed() from error
         self._tasks.append(asyncio.ensure_future(self._listen(self._program)))
+
+    def _not_installed(self) -> SessionFailed:
+        return SessionFailed(
+            f"{self.application.title} is not installed here ({self.application.command[0]}).",
+            remedy="Please tell the administrators.",
+        )
 
     async def wait_started(self) -> None:
         """Wait until the screen can be connected to."""
@@ -117,7 +126,15 @@ class Desktop:
             await self._end_x(self._x)
 
     async def _wait_for_x(self, x: XServer) -> None:
-        asyncio.get_running_loop().add_reader(os.pidfd_open(x.process.pid), self._ended.set)
+        loop, pidfd = asyncio.get_running_loop(), os.pidfd_open(x.process.pid)
+
+        def gone() -> None:
+            # it stays readable for ever
+            loop.remove_reader(pidfd)
+            os.close(pidfd)
+            self._ended.set()
+
+        loop.add_reader(pidfd, gone)
         try:
             self._display_name = await asyncio.wait_for(asyncio.to_thread(x.read_display), X_TIMEOUT_S)
         except (TimeoutError, ValueError) as error:

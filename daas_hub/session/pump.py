@@ -31,7 +31,7 @@ class Pump:
     """One direction of one screen, from its start until either side ends."""
 
     def __init__(self, screen: socket.socket, browser: socket.socket, ended: Callable[[], None]) -> None:
-        """Take both sockets (non-blocking).
+        """Take both sockets (non-blocking). The screen's stays the caller's, who closes it after `ended`.
 
         Args:
             ended: called once, in the pump's thread, when the pump has ended for whatever reason.
@@ -65,7 +65,8 @@ class Pump:
         except OSError:
             pass  # one of the two is gone, which is how every screen ends
         finally:
-            self._screen.close()
+            # not closed here: the event loop may be waiting to write to it, and would wait for ever
+            self.stop()
             self._browser.close()
             self._ended()
 

@@ -118,6 +118,7 @@ class ReadyHandler(Handler):
 
     async def get(self) -> None:
         """Say so, once the screen can be connected to."""
+        await self.desktop.wait_started()
         self.set_header("X-JupyterHub-Version", self.settings_.hub_version)
         self.finish({"version": self.settings_.hub_version})
 
@@ -183,6 +184,7 @@ class ApplicationHandler(Handler):
         if self.request.headers.get("X-Daas-Request") != "1":
             raise web.HTTPError(403)
         self.activity.note()
+        await self.desktop.wait_started()
         await self.desktop.start_application()
         self.set_status(204)
 
@@ -236,7 +238,7 @@ class ScreenHandler(Handler, WebSocketHandler):
 
         def ended() -> None:
             with contextlib.suppress(RuntimeError):  # the server has ended, too
-                loop.call_soon_threadsafe(self._after_pump)
+                loop.call_soon_threadsafe(self._after_pump, screen)
 
         self._pump = Pump(screen, stream.socket, ended)
         self._pump.start()
@@ -258,9 +260,11 @@ class ScreenHandler(Handler, WebSocketHandler):
         if self._pump is not None:
             self._pump.cut()
 
-    def _after_pump(self) -> None:
-        """Close the websocket, now that nobody else writes to it."""
+    def _after_pump(self, screen: socket.socket) -> None:
+        """Close the websocket, now that nobody else writes to it, and the screen."""
         self._screen = None
+        # a write that waits was woken by the pump's shutdown, and lets go of the socket first
+        asyncio.get_running_loop().call_later(1, screen.close)
         self._asking.cancel()
         self.close(*self._farewell)
 
@@ -347,7 +351,7 @@ async def _serve(settings: Settings, desktop: Desktop, embedded_socket: str | No
             reporting.cancel()
         server.stop()
     except SessionFailed as problem:
-        _log.error("%s", problem)
+        _log.error("failed: %s", problem)
         return 1
     finally:
         await desktop.stop()

@@ -199,8 +199,15 @@ def test_a_card_of_a_running_session() -> None:
     assert (card["title"], card["proposal_title"], card["visit_number"]) == ("JupyterLab", "Roman glass", 2)
     assert (card["since"], card["since_text"]) == ("2026-03-09T08:05:00+00:00", "08:05 UTC, 9 March 2026")
     assert (card["state_text"], card["can_open"], card["can_stop"]) == ("Running", True, True)
+    assert card["stop_words"] == "Stop"
     assert card["open_url"] == "/portal/user/u1/jupyterlab-0123456789/"
     assert card["stop_url"] == f"{HUB}sessions/jupyterlab-0123456789/stop"
+
+
+def test_a_card_of_a_session_that_is_over_can_be_removed() -> None:
+    """DI03: it stays until somebody read it; then it goes."""
+    card = session_card(HUB, "/u/", spawner(), Catalogue({}, {}), [])
+    assert (card["state"], card["can_open"], card["can_stop"], card["stop_words"]) == ("ended", False, True, "Remove")
 
 
 @pytest.mark.parametrize(

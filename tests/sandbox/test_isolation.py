@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
 import signal
 import socket
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
+from daas_hub.spawners.processes import descendants
 
 from tests.live_portal import Portal, plain_text
 from tests.sandbox.probe import probing
@@ -269,6 +272,73 @@ def test_directory_with_a_hostile_name_is_mounted_right(portal: Portal) -> None:
         portal.login("anna"), "anna", "cat $HOME/data/XRFSpectrum.mca | wc -c", proposal="TS-0001", visit="5"
     ) as probe:
         assert int(probe.output()) == (portal.state / "experiments" / "own" / "XRFSpectrum.mca").stat().st_size
+
+
+def test_several_directories_with_blanks_are_mounted_right(portal: Portal) -> None:
+    """H4: side by side below ~/data, and nothing can be put beside them."""
+    script = (
+        'cd $HOME/data; for one in *; do printf "[%s]\\n" "$one"; ls "$one"; done; touch beside "run 1/in" 2>&1; true'
+    )
+    with probing(portal.login("anna"), "anna", script, proposal="TS-0001", visit="8") as probe:
+        said = probe.output()
+    assert "[run 1]\nXRFSpectrum.mca\n[run\\2]\nXRFSpectrum.mca\n" in said
+    assert said.count("Read-only file system") == 2, said
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts something on the machine")
+def test_what_is_mounted_later_below_raw_data_is_not_in_the_session(portal: Portal) -> None:
+    """H6: a file system that appears below the data while a session runs would be writable there."""
+    data = portal.state / "experiments" / "own"
+    sub = data / "late"
+    sub.mkdir()
+    script = (
+        "until test -e $HOME/go; do sleep 0.1; done; ls -A $HOME/data/late; touch $HOME/data/late/written 2>&1; true"
+    )
+    (portal.state / "homes" / "anna" / "go").unlink(missing_ok=True)
+    subprocess.run(["mount", "--bind", data, data], check=True)
+    subprocess.run(["mount", "--make-shared", data], check=True)
+    try:
+        with probing(portal.login("anna"), "anna", script, proposal="TS-0001", visit="1") as probe:
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=1777", "late", sub], check=True)
+            (sub / "here").write_text("")
+            (portal.state / "homes" / "anna" / "go").write_text("")
+            said = probe.output()
+        assert "here" not in said
+        assert "Read-only file system" in said
+        assert [path.name for path in sub.iterdir()] == ["here"]
+    finally:
+        subprocess.run(["umount", "-l", sub], check=False)
+        subprocess.run(["umount", "-l", data], check=False)
+        sub.rmdir()
+
+
+def test_nothing_runs_when_the_hub_dies_before_its_word(tmp_path: Path, sandbox_works: None) -> None:
+    """H8: bubblewrap takes the end of the pipe it waits on for the word. It inherits the other end: none comes."""
+    for is_inherited in (False, True):
+        read, write = os.pipe()
+        written = tmp_path / f"ran-{is_inherited}"
+        argv = ["bwrap", "--unshare-pid", "--dev-bind", "/", "/", "--block-fd", str(read), "--", "touch", str(written)]
+        waiting = subprocess.Popen(argv, pass_fds=(read, write) if is_inherited else (read,), start_new_session=True)
+        os.close(read)
+        os.close(write)  # as the kernel does for a hub that is killed
+        time.sleep(1)
+        for pid in [*descendants(waiting.pid, generations=2), waiting.pid]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        waiting.wait()
+        assert written.exists() is not is_inherited
+
+
+def test_session_that_cannot_start_says_why_at_once(portal: Portal) -> None:
+    """K5, DE16: not after a minute of waiting, and not only in the hub's log."""
+    person = portal.login("carla")
+    began = time.monotonic()
+    answer = person.post("/hub/launch", {"application": "absent"})
+    while "no-such-program" not in plain_text(answer):
+        assert time.monotonic() - began < 15, plain_text(answer)
+        time.sleep(0.2)
+        answer = person.get(answer.url.removeprefix(portal.url))
+    assert "Absent is not installed here (no-such-program)." in plain_text(answer)
 
 
 def test_processed_data_are_shared_and_last(portal: Portal) -> None:
