@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import socket
 from typing import Any
 
 from jupyter_server.serverapp import ServerApp
 from jupyterhub.singleuser.extension import JupyterHubSingleUser
 from traitlets.config import Config
 
+from daas_hub.session.listener import handed_over
 from daas_hub.session.settings import Settings, read_settings
 
 
@@ -29,9 +29,7 @@ class HandedOverServerApp(ServerApp):
         """Nothing to find."""
 
     def _bind_http_server(self) -> None:
-        listener = socket.socket(fileno=int(os.environ["DAAS_LISTEN_FD"]))
-        listener.setblocking(False)
-        self.http_server.add_socket(listener)
+        self.http_server.add_socket(handed_over(int(os.environ["DAAS_LISTEN_FD"])))
 
 
 def desktop_servers(settings: Settings) -> dict[str, dict[str, Any]]:

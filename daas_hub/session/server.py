@@ -28,6 +28,7 @@ from daas_hub.errors import SessionFailed
 from daas_hub.session.activity import Activity
 from daas_hub.session.desktop import Desktop
 from daas_hub.session.hubclient import HubClient
+from daas_hub.session.listener import handed_over
 from daas_hub.session.login import ASK_AGAIN_S, Logins
 from daas_hub.session.pump import Pump
 from daas_hub.session.rfb import ClientMessages
@@ -363,9 +364,7 @@ def _listening_socket(settings: Settings, embedded_socket: str | None) -> socket
         return bind_unix_socket(embedded_socket, mode=0o600)
     if settings.listen_fd is None:
         raise SessionFailed("No socket to listen on was handed over.")
-    listener = socket.socket(fileno=settings.listen_fd)
-    listener.setblocking(False)
-    return listener
+    return handed_over(settings.listen_fd)
 
 
 async def _first_of(*waits: Awaitable[Any]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from tests.conftest import missing
 from tests.live_portal import Portal
@@ -40,9 +40,13 @@ class Guest:
     def watch(self, page: Page) -> Page:
         """Listen to a page."""
         page.on("request", lambda request: self.requests.append(request.url))
-        page.on("console", lambda message: self.complaints.append(message.text) if message.type == "error" else None)
+        page.on("console", self._take)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         return page
+
+    def _take(self, message: ConsoleMessage) -> None:
+        if message.type == "error" and not KNOWN_MESSAGES.search(message.text):
+            self.complaints.append(f"{message.text} ({message.location.get('url', '')})")
 
     def login(self, subject: str) -> None:
         """Sign in by the buttons a person presses."""
@@ -74,7 +78,7 @@ class Guest:
         """Check that nothing left this machine, and that no page complained."""
         hosts = {urlsplit(url).hostname for url in self.requests if url.startswith(("http", "ws"))}
         assert hosts <= {"127.0.0.1"}, hosts
-        assert [text for text in self.complaints if not KNOWN_MESSAGES.search(text)] == []
+        assert self.complaints == []
 
 
 @pytest.fixture(scope="module")
