@@ -34,10 +34,7 @@ def test_two_people_analyse_one_proposal(portal: Portal, guest: Callable[..., Gu
     anna.page.wait_for_timeout(1500)
 
     anna.page.mouse.click(*OPEN_BUTTON)
-    screen.wait_for_window("Open a new source file")
-    anna.page.keyboard.type("data/XRFSpectrum.mca", delay=20)
-    anna.page.keyboard.press("Enter")
-    screen.wait_for_window("Open a new source file", gone=True)
+    answer_dialog(anna, screen, "Open a new source file", "data/XRFSpectrum.mca")
     anna.page.wait_for_timeout(1500)
     anna.page.mouse.click(*FIRST_SPECTRUM)
     anna.page.wait_for_timeout(1500)
@@ -46,10 +43,7 @@ def test_two_people_analyse_one_proposal(portal: Portal, guest: Callable[..., Gu
 
     # what she saves to `processed`...
     anna.page.mouse.click(*SAVE_CURVE_BUTTON)
-    screen.wait_for_window("Output File Selection")
-    anna.page.keyboard.type("processed/glass.mca", delay=20)
-    anna.page.keyboard.press("Enter")
-    screen.wait_for_window("Output File Selection", gone=True)
+    answer_dialog(anna, screen, "Output File Selection", "processed/glass.mca")
     saved = portal.state / "processed" / "MA-4242" / "glass.mca"
     screen.wait_for(saved.exists, "the saved file")
 
@@ -69,6 +63,17 @@ def test_two_people_analyse_one_proposal(portal: Portal, guest: Callable[..., Gu
     hers.close()
     anna.require_quiet()
     ben.require_quiet()
+
+
+def answer_dialog(person: Guest, screen: Screen, title: str, path: str) -> None:
+    """Type a path into a file dialog once it has the keyboard, as a person does who looks at it."""
+    screen.wait_for(lambda: title in screen.active(), f"{title!r} has the keyboard")
+    person.page.wait_for_timeout(500)
+    person.page.keyboard.type(path, delay=30)
+    person.page.wait_for_timeout(500)
+    person.keep_picture("dialog")
+    person.page.keyboard.press("Enter")
+    screen.wait_for_window(title, gone=True)
 
 
 def dark_pixels_of_the_plot(person: Guest) -> int:

@@ -34,6 +34,14 @@ class Screen:
         assert match
         return int(match[1]), int(match[2])
 
+    def active(self) -> str:
+        """Give the title of the window that has the keyboard; "" for none."""
+        found = re.search(r"0x[0-9a-f]+", self._run("xprop", "-root", "_NET_ACTIVE_WINDOW"))
+        if found is None or int(found[0], 16) == 0:
+            return ""
+        name = re.search(r'= "(.*)"', self._run("xprop", "-id", found[0], "_NET_WM_NAME"))
+        return name[1] if name else ""
+
     def wait_for(self, is_so: Callable[[], bool], what: str, timeout_s: float = 30.0) -> None:
         """Wait until something is so."""
         until = time.monotonic() + timeout_s
