@@ -15,39 +15,29 @@ import shutil
 import signal
 import sys
 import tempfile
-import time
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
 
 import jupyterhub
-from daas_hub.spawners import forbid_namespaces
-from daas_hub.spawners.bubblewrap import API_DIR, Channels, become_argv, identity_texts, sandbox_argv, target_of
+from daas_hub.spawners.bubblewrap import API_DIR, Channels, identity_texts, sandbox_argv
+from daas_hub.spawners.building import Order, build
 from daas_hub.spawners.hubdoor import SOCKET, open_door
 from daas_hub.spawners.limits import existing_group, make_group
-from daas_hub.spawners.processes import ProcessId, descendants, failure_told, last_lines, read_child_pid
-from daas_hub.spawners.runtime import (
-    close_all,
-    mounted,
-    open_listener,
-    open_pipe,
-    own_directory,
-    session_key,
-    write_identity_files,
-)
+from daas_hub.spawners.processes import ProcessId, descendants, failure_told, last_lines
+from daas_hub.spawners.runtime import open_listener, own_directory, session_key, write_identity_files
 from daas_hub.spawners.session import ProposalSessionMixin
 from jupyterhub.app import JupyterHub
 from jupyterhub.spawner import Spawner
 from jupyterhub.utils import maybe_future, wait_for_http_server
 from traitlets import List, Unicode, default
 
-from daas_hub.errors import DaasError, SessionFailed, StorageProblem
+from daas_hub.errors import DaasError, SessionFailed
 from daas_hub.facility import Facility
 from daas_hub.launch import Plan
 from daas_hub.storage import Pinned, pin
 
-#: Seconds until bubblewrap must have built the sandbox (it takes some 20 ms).
-BUILD_TIMEOUT_S = 10.0
 #: A session's own output may not fill the hub's disk: looked at so often, cut at so many bytes.
 LOG_CHECK_S = 10.0
 MOST_LOG_BYTES = 10_000_000
@@ -237,99 +227,46 @@ class SandboxSpawner(ProposalSessionMixin, Spawner):
         return env
 
     async def _run_sandbox(self, plan: Plan, pinned: tuple[Pinned, ...]) -> None:
-        """Start bubblewrap, wait until the sandbox stands, check it, and let its program run."""
-        as_root = os.geteuid() == 0
+        """Build the sandbox, let it run, and watch it."""
         listener = open_listener(self.session_dir / "http.sock")
-        open_fds: set[int] = set()
-        log: IO[bytes] | None = None
         try:
-            (info_read, info_write), (start_read, start_write), (ns_read, ns_write) = (
-                open_pipe(open_fds) for _ in range(3)
-            )
             log = tempfile.TemporaryFile()  # noqa: SIM115  # closed by the watcher
-            argv = sandbox_argv(
-                plan,
-                Channels(info_write, start_read, ns_read if as_root else None),
-                program=self.session_program(plan),
-                identity_files=self.session_dir / "identity",
-                api_dir=Path(self.runtime_dir) / "api",
-                prefix=Path(self.prefix),
-                read_only=[Path(path) for path in self.read_only],
-                bwrap=self.bwrap,
-            )
             try:
-                bubblewrap = await asyncio.create_subprocess_exec(
-                    *(become_argv(plan.account) if as_root else []),
-                    *argv,
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    env=self._environment(plan, listener.fileno()),
-                    # start_write, too: bubblewrap takes the pipe's end for our word, and must not when the hub dies
-                    pass_fds=(listener.fileno(), info_write, start_read, start_write, ns_read),
-                    start_new_session=True,
-                    cwd="/",
-                    umask=0o007,
+                bubblewrap = await build(
+                    Order(
+                        plan,
+                        pinned,
+                        argv=partial(self._argv, plan),
+                        environment=self._environment(plan, listener.fileno()),
+                        listen_fd=listener.fileno(),
+                        output=log,
+                        limit=partial(self._limit, plan),
+                        note=self._note_process,
+                    )
                 )
-            except OSError as error:
-                raise SessionFailed(
-                    "The sandbox program cannot be started.", remedy="Please tell the administrators."
-                ) from error
-            close_all(open_fds, info_write, start_read, ns_read)
-            init = 0
-            try:
-                init = await self._sandbox_init(info_read)
-                closing = await self._map_ids(init, plan, ns_write) if as_root else None
-                self._limit(plan, bubblewrap.pid, init)
-                await self._require_granted(init, plan, pinned, bubblewrap)
-                if closing is not None:
-                    await self._require_closed(closing)
             except BaseException:
-                # both: the first process inside waits for our word, and would wait for ever
-                inside = descendants(bubblewrap.pid, generations=1)
-                for pid in {bubblewrap.pid, init, *inside} - {0}:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
                 self.log.error("%s: bubblewrap said: %s", self._log_name, last_lines(log))
+                log.close()
                 raise
-            self.process = ProcessId.of(init)
-            (self.session_dir / "process.json").write_text(json.dumps(self.process.as_state()))
-            os.write(start_write, b"1")
-            self._watch(bubblewrap, log)
         finally:
-            close_all(open_fds, *tuple(open_fds))
             listener.close()
+        self._watch(bubblewrap, log)
 
-    async def _sandbox_init(self, info_fd: int) -> int:
-        """Give the pid (as the hub sees it) of the sandbox's first process."""
-        try:
-            return await asyncio.wait_for(asyncio.to_thread(read_child_pid, info_fd), BUILD_TIMEOUT_S)
-        except (TimeoutError, ValueError) as error:
-            raise SessionFailed(
-                "The session's sandbox could not be built.",
-                remedy="Please tell the administrators; the hub's log says more.",
-            ) from error
+    def _argv(self, plan: Plan, channels: Channels) -> list[str]:
+        return sandbox_argv(
+            plan,
+            channels,
+            program=self.session_program(plan),
+            identity_files=self.session_dir / "identity",
+            api_dir=Path(self.runtime_dir) / "api",
+            prefix=Path(self.prefix),
+            read_only=[Path(path) for path in self.read_only],
+            bwrap=self.bwrap,
+        )
 
-    async def _map_ids(self, init: int, plan: Plan, ns_write: int) -> asyncio.subprocess.Process:
-        """Let the account's ids, and no others, exist inside; give the process that forbids namespaces below."""
-        account = plan.account
-        groups = dict.fromkeys([account.gid, *account.groups])
-        # the kernel's own files: nothing to wait for
-        Path(f"/proc/{init}/uid_map").write_text(f"{account.uid} {account.uid} 1\n")  # noqa: ASYNC240
-        gids = "".join(f"{gid} {gid} 1\n" for gid in groups)
-        Path(f"/proc/{init}/gid_map").write_text(gids)  # noqa: ASYNC240
-        forbid = await asyncio.create_subprocess_exec(
-            sys.executable, "-I", "-S", forbid_namespaces.__file__, str(init),
-            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
-        )  # fmt: skip
-        os.write(ns_write, b"1")
-        return forbid
-
-    @staticmethod
-    async def _require_closed(forbid: asyncio.subprocess.Process) -> None:
-        """Wait until no user namespace can be made inside; nothing of the session runs before."""
-        if await forbid.wait() != 0:
-            raise SessionFailed("The session's sandbox could not be closed.", remedy="Please tell the administrators.")
+    def _note_process(self, init: int) -> None:
+        self.process = ProcessId.of(init)
+        (self.session_dir / "process.json").write_text(json.dumps(self.process.as_state()))
 
     def _limit(self, plan: Plan, *pids: int) -> None:
         group = make_group(self.key, plan.size)
@@ -341,28 +278,6 @@ class SandboxSpawner(ProposalSessionMixin, Spawner):
             return
         for pid in pids:
             group.add(pid)
-
-    async def _require_granted(
-        self, init: int, plan: Plan, pinned: tuple[Pinned, ...], bubblewrap: asyncio.subprocess.Process
-    ) -> None:
-        """Compare every mount of the sandbox with the directory that was opened and granted, before anything runs."""
-        until = time.monotonic() + BUILD_TIMEOUT_S
-        while True:
-            wrong = _first_wrong(init, plan, pinned)
-            if wrong is None:
-                return
-            if bubblewrap.returncode is not None:
-                raise SessionFailed(
-                    "The session's sandbox could not be built.",
-                    remedy="A file named 'data' or 'processed' in your home can be the cause; otherwise tell the "
-                    "administrators.",
-                )
-            if time.monotonic() > until:
-                raise StorageProblem(
-                    f"The directory {wrong!r} changed while your session was being built.",
-                    remedy="Nothing was shown to anybody. Please launch again.",
-                )
-            await asyncio.sleep(0.002)
 
     async def _require_answer(self, address: str) -> None:
         """Wait until the session answers, or has ended instead: then nobody waits for an answer any more."""
@@ -403,22 +318,3 @@ class SandboxSpawner(ProposalSessionMixin, Spawner):
                 await self.poll_and_notify()
 
         self._watcher = asyncio.ensure_future(watch())
-
-
-def _first_wrong(init: int, plan: Plan, pinned: tuple[Pinned, ...]) -> str | None:
-    """Give the target of the first mount that is not (yet) what was granted; None when all are."""
-    try:
-        mountinfo = Path(f"/proc/{init}/mountinfo").read_text()
-    except OSError:
-        return "."
-    options = mounted(mountinfo)
-    for one in pinned:
-        target = target_of(plan, one.mount.target)
-        try:
-            status = os.stat(f"/proc/{init}/root{target}", follow_symlinks=False)
-        except OSError:
-            return one.mount.target
-        as_granted = "rw" if one.mount.writable else "ro"
-        if (status.st_dev, status.st_ino) != one.identity or as_granted not in options.get(target, ()):
-            return one.mount.target
-    return None

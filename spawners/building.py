@@ -1,0 +1,181 @@
+"""One sandbox, from the start of bubblewrap to the word that lets its first program run.
+
+Bubblewrap builds, and waits. Meanwhile the hub (when it is root) lets the account's ids exist inside and forbids
+namespaces below, puts the sandbox under its limits, and compares what was mounted with what was granted. Only then
+does it say go; whatever goes wrong before, nothing of the session has run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from daas_hub.spawners import forbid_namespaces
+from daas_hub.spawners.bubblewrap import Channels, become_argv, target_of
+from daas_hub.spawners.processes import descendants, read_child_pid
+from daas_hub.spawners.runtime import close_all, mounted, open_pipe
+
+from daas_hub.errors import SessionFailed, StorageProblem
+from daas_hub.identity import Account
+from daas_hub.launch import Plan
+from daas_hub.storage import Pinned
+
+#: Seconds until bubblewrap must have built the sandbox (it takes some 20 ms).
+BUILD_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be built.
+
+    Attributes:
+        pinned: the directories that were granted, open.
+        argv: gives bubblewrap's arguments for the descriptors it shall use.
+        environment: the session's whole environment.
+        listen_fd: the listening socket that the session inherits.
+        output: where what the session prints goes.
+        limit: puts processes under the session's limits.
+        note: remembers the sandbox's first process, before anything of the session runs.
+    """
+
+    plan: Plan
+    pinned: tuple[Pinned, ...]
+    argv: Callable[[Channels], list[str]]
+    environment: dict[str, str]
+    listen_fd: int
+    output: IO[bytes]
+    limit: Callable[..., None]
+    note: Callable[[int], None]
+
+
+async def build(order: Order) -> asyncio.subprocess.Process:
+    """Build a sandbox and let it run; give bubblewrap's process, which ends when the session does.
+
+    Raises:
+        SessionFailed, StorageProblem: it could not be built, or is not what was granted.
+    """
+    as_root = os.geteuid() == 0
+    open_fds: set[int] = set()
+    try:
+        info_read, info_write = open_pipe(open_fds)
+        start_read, start_write = open_pipe(open_fds)
+        ns_read, ns_write = open_pipe(open_fds)
+        argv = order.argv(Channels(info_write, start_read, ns_read if as_root else None))
+        try:
+            bubblewrap = await asyncio.create_subprocess_exec(
+                *(become_argv(order.plan.account) if as_root else []),
+                *argv,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=order.output,
+                stderr=order.output,
+                env=order.environment,
+                # start_write, too: bubblewrap takes the pipe's end for our word, and must not when the hub dies
+                pass_fds=(order.listen_fd, info_write, start_read, start_write, ns_read),
+                start_new_session=True,
+                cwd="/",
+                umask=0o007,
+            )
+        except OSError as error:
+            raise SessionFailed(
+                "The sandbox program cannot be started.", remedy="Please tell the administrators."
+            ) from error
+        close_all(open_fds, info_write, start_read, ns_read)
+        init = 0
+        try:
+            init = await _first_process(info_read)
+            closing = await _map_ids(init, order.plan.account, ns_write) if as_root else None
+            order.limit(bubblewrap.pid, init)
+            await _require_granted(init, order, bubblewrap)
+            if closing is not None:
+                await _require_closed(closing)
+            order.note(init)
+        except BaseException:
+            # both: the first process inside waits for our word, and would wait for ever
+            inside = descendants(bubblewrap.pid, generations=1)
+            for pid in {bubblewrap.pid, init, *inside} - {0}:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            raise
+        os.write(start_write, b"1")
+        return bubblewrap
+    finally:
+        close_all(open_fds, *tuple(open_fds))
+
+
+async def _first_process(info_fd: int) -> int:
+    """Give the pid (as the hub sees it) of the sandbox's first process."""
+    try:
+        return await asyncio.wait_for(asyncio.to_thread(read_child_pid, info_fd), BUILD_TIMEOUT_S)
+    except (TimeoutError, ValueError) as error:
+        raise SessionFailed(
+            "The session's sandbox could not be built.",
+            remedy="Please tell the administrators; the hub's log says more.",
+        ) from error
+
+
+async def _map_ids(init: int, account: Account, ns_write: int) -> asyncio.subprocess.Process:
+    """Let the account's ids, and no others, exist inside; give the process that forbids namespaces below."""
+    groups = dict.fromkeys([account.gid, *account.groups])
+    # the kernel's own files: nothing to wait for
+    Path(f"/proc/{init}/uid_map").write_text(f"{account.uid} {account.uid} 1\n")  # noqa: ASYNC240
+    gids = "".join(f"{gid} {gid} 1\n" for gid in groups)
+    Path(f"/proc/{init}/gid_map").write_text(gids)  # noqa: ASYNC240
+    forbid = await asyncio.create_subprocess_exec(
+        sys.executable, "-I", "-S", forbid_namespaces.__file__, str(init),
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    os.write(ns_write, b"1")
+    return forbid
+
+
+async def _require_closed(forbid: asyncio.subprocess.Process) -> None:
+    """Wait until no user namespace can be made inside; nothing of the session runs before."""
+    if await forbid.wait() != 0:
+        raise SessionFailed("The session's sandbox could not be closed.", remedy="Please tell the administrators.")
+
+
+async def _require_granted(init: int, order: Order, bubblewrap: asyncio.subprocess.Process) -> None:
+    """Compare every mount of the sandbox with the directory that was opened and granted, before anything runs."""
+    until = time.monotonic() + BUILD_TIMEOUT_S
+    while True:
+        wrong = _first_wrong(init, order)
+        if wrong is None:
+            return
+        if bubblewrap.returncode is not None:
+            raise SessionFailed(
+                "The session's sandbox could not be built.",
+                remedy="A file named 'data' or 'processed' in your home can be the cause; otherwise tell the "
+                "administrators.",
+            )
+        if time.monotonic() > until:
+            raise StorageProblem(
+                f"The directory {wrong!r} changed while your session was being built.",
+                remedy="Nothing was shown to anybody. Please launch again.",
+            )
+        await asyncio.sleep(0.002)
+
+
+def _first_wrong(init: int, order: Order) -> str | None:
+    """Give the target of the first mount that is not (yet) what was granted; None when all are."""
+    try:
+        options = mounted(Path(f"/proc/{init}/mountinfo").read_text())
+    except OSError:
+        return "."
+    for one in order.pinned:
+        target = target_of(order.plan, one.mount.target)
+        try:
+            status = os.stat(f"/proc/{init}/root{target}", follow_symlinks=False)
+        except OSError:
+            return one.mount.target
+        as_granted = "rw" if one.mount.writable else "ro"
+        if (status.st_dev, status.st_ino) != one.identity or as_granted not in options.get(target, ()):
+            return one.mount.target
+    return None
