@@ -79,6 +79,7 @@ def take_pictures(browser: Browser, portal: Portal) -> None:
     keep(page, "pending")
     page.wait_for_selector(".jp-LauncherCard", timeout=LAUNCH_TIMEOUT_MS)
     page.wait_for_selector("#jupyterlab-splash", state="detached")
+    page.set_viewport_size({"width": 1280, "height": 1000})  # so that the desktops of its launcher are in the picture
     page.wait_for_timeout(3_000)
     keep(page, "lab")
 

@@ -43,7 +43,8 @@ def desktop_servers(settings: Settings) -> dict[str, dict[str, Any]]:
             "launcher_entry": {
                 "enabled": True,
                 "title": one.title,
-                "category": "Desktop applications",
+                # the launcher draws given icons in this category and in "Console" only: elsewhere a card stays blank
+                "category": "Notebook",
                 "icon_path": one.icon,
             },
             "absolute_url": False,

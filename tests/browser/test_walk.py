@@ -94,6 +94,9 @@ def test_desktops_stand_in_jupyterlabs_launcher(guest: Callable[..., Guest]) -> 
     anna.page.wait_for_url("**/user/**/lab**", timeout=60_000)
     card = anna.page.locator(".jp-LauncherCard", has_text="Terminal [")
     card.first.wait_for(timeout=40_000)
+    icon = card.first.locator("img")
+    icon.wait_for(timeout=10_000)
+    assert icon.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0, "the card has its icon"
     with anna.context.expect_page(timeout=40_000) as opened:
         card.first.click()
     desktop = anna.watch(opened.value)
