@@ -287,9 +287,10 @@ class SandboxSpawner(ProposalSessionMixin, Spawner):
         try:
             await asyncio.wait({answering, self._over}, return_when=asyncio.FIRST_COMPLETED)
             if self._over.done():
+                # its own sentence says what to do, too
                 raise SessionFailed(
-                    self._over.result() or "The session ended before it was ready.",
-                    remedy="The hub's log has its last words.",
+                    self._over.result()
+                    or "The session ended before it was ready. Please tell the administrators; the hub's log says more."
                 )
             await answering
         finally:

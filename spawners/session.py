@@ -1,6 +1,6 @@
 """What all our spawners share: authorise again at every start, tell each step in words, fail with a reason.
 
-A backend fills in three methods (`start_session`, `poll_session`, `stop_session`); that is all it owes.
+A backend fills in three methods (`start_session`, `poll`, `stop`); that is all it owes.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import asyncio
 import json
 import sys
 import time
+from abc import abstractmethod
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,9 +47,15 @@ class ProposalSessionMixin(_Base):
 
     # -- what a backend owes ------------------------------------------------------------------------------------
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuse a backend without a start when it is defined, as the hub does for `poll` and `stop`."""
+        super().__init_subclass__(**kwargs)
+        if cls.start_session is ProposalSessionMixin.start_session:
+            raise TypeError(f"{cls.__name__} has no start_session")
+
+    @abstractmethod
     async def start_session(self, plan: Plan) -> str:
         """Start the session and give the URL where it answers. A failure is a `DaasError` worded for the user."""
-        raise NotImplementedError
 
     # -- the walk of a start ------------------------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import re
@@ -13,7 +12,6 @@ import time
 from pathlib import Path
 
 import pytest
-from daas_hub.spawners.processes import descendants
 
 from tests.live_portal import Portal, plain_text
 from tests.sandbox.probe import probing
@@ -310,23 +308,6 @@ def test_what_is_mounted_later_below_raw_data_is_not_in_the_session(portal: Port
         subprocess.run(["umount", "-l", sub], check=False)
         subprocess.run(["umount", "-l", data], check=False)
         sub.rmdir()
-
-
-def test_nothing_runs_when_the_hub_dies_before_its_word(tmp_path: Path, sandbox_works: None) -> None:
-    """H8: bubblewrap takes the end of the pipe it waits on for the word. It inherits the other end: none comes."""
-    for is_inherited in (False, True):
-        read, write = os.pipe()
-        written = tmp_path / f"ran-{is_inherited}"
-        argv = ["bwrap", "--unshare-pid", "--dev-bind", "/", "/", "--block-fd", str(read), "--", "touch", str(written)]
-        waiting = subprocess.Popen(argv, pass_fds=(read, write) if is_inherited else (read,), start_new_session=True)
-        os.close(read)
-        os.close(write)  # as the kernel does for a hub that is killed
-        time.sleep(1)
-        for pid in [*descendants(waiting.pid, generations=2), waiting.pid]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        waiting.wait()
-        assert written.exists() is not is_inherited
 
 
 def test_session_that_cannot_start_says_why_at_once(portal: Portal) -> None:
