@@ -14,6 +14,7 @@ import os
 import stat
 import threading
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -73,8 +74,55 @@ async def pin(mounts: tuple[Mount, ...], *, timeout_s: float = TIMEOUT_S) -> tup
     return tuple(pinned)
 
 
-async def _within(timeout_s: float, mount: Mount) -> Pinned:
-    """Open one directory in a thread; one that never comes back is left alone, and what it opens late is closed."""
+async def make_mount_points(
+    pinned: tuple[Pinned, ...], names: tuple[str, ...], owner: tuple[int, int], *, timeout_s: float = TIMEOUT_S
+) -> None:
+    """Make folders of these names in the home, if there are none: other directories are mounted on them.
+
+    An engine would make them itself, as root, and through a link.
+
+    Raises:
+        StorageProblem: the home does not answer, or something else has such a name.
+    """
+    home = next((one for one in pinned if one.mount.target == "."), None)
+    if home is None or not names:
+        return
+    # its own descriptor: when the home does not answer, ours is closed while the thread still waits
+    fd = os.dup(home.fd)
+
+    def work() -> Pinned:
+        try:
+            for name in names:
+                _make_mount_point(home.mount, name, fd, owner)
+        finally:
+            os.close(fd)
+        return Pinned(home.mount, -1, home.identity)
+
+    await _within(timeout_s, home.mount, work)
+
+
+def _make_mount_point(home: Mount, name: str, fd: int, owner: tuple[int, int]) -> None:
+    try:
+        os.mkdir(name, mode=0o755, dir_fd=fd)
+    except FileExistsError:
+        if not stat.S_ISDIR(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode):
+            raise StorageProblem(
+                f"Your home has a file or link named {name!r}, where a directory must be.",
+                remedy=f"Rename {name!r} in your home, then launch again.",
+            ) from None
+    except OSError as error:
+        raise _problem(home, _WORDS.get(error.errno or 0, error.strerror or "cannot be written")) from error
+    else:
+        if os.geteuid() == 0:
+            os.chown(name, *owner, dir_fd=fd, follow_symlinks=False)
+
+
+async def _within(timeout_s: float, mount: Mount, do: Callable[[], Pinned] | None = None) -> Pinned:
+    """Open one directory in a thread; one that never comes back is left alone, and what it opens late is closed.
+
+    Args:
+        do: what the thread does instead.
+    """
     if _given_up[mount.source] >= MOST_GIVEN_UP:
         raise _problem(mount, "still did not answer an earlier launch")
     answer: Future[Pinned] = Future()
@@ -82,7 +130,7 @@ async def _within(timeout_s: float, mount: Mount) -> Pinned:
 
     def work() -> None:
         try:
-            answer.set_result(_open(mount))
+            answer.set_result(do() if do else _open(mount))
         except BaseException as error:
             answer.set_exception(error)
 

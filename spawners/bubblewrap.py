@@ -12,11 +12,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from daas_hub.spawners.inside import API_DIR, DOOR_DIR, target_of
+
 from daas_hub.identity import Account
 from daas_hub.launch import Plan
 
-#: Where the hub's API socket stands inside.
-API_DIR = "/run/daas-hub"
 #: What programs need of /etc; no passwords, no host names, no configuration of the machine's services.
 ETC = (
     "alternatives", "fonts", "gtk-2.0", "gtk-3.0", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime",
@@ -56,6 +56,7 @@ def sandbox_argv(
     program: str,
     identity_files: Path,
     api_dir: Path,
+    door: Path,
     prefix: Path,
     read_only: Iterable[Path] = (),
     bwrap: str = "bwrap",
@@ -64,6 +65,8 @@ def sandbox_argv(
 
     Args:
         identity_files: folder with the generated `passwd`, `group` and `nsswitch.conf`.
+        api_dir: folder with the socket of the hub's API.
+        door: folder with the sockets that lead to the addresses this application may connect to.
         prefix: the Python environment the session's programs come from; mounted read-only at its own path.
         read_only: further directories of this machine shown read-only at their own path.
     """
@@ -82,7 +85,7 @@ def sandbox_argv(
     for path in dict.fromkeys([prefix, *read_only]):
         if not path.is_relative_to("/usr"):
             argv += ["--ro-bind", str(path), str(path)]
-    argv += ["--ro-bind", str(api_dir), API_DIR]
+    argv += ["--ro-bind", str(api_dir), API_DIR, "--ro-bind", str(door), DOOR_DIR]
     argv += _mounts(plan)
     # the root itself was a writable tmpfs until here
     argv += ["--remount-ro", "/", "--chdir", plan.home, "--", str(prefix / "bin" / program)]
@@ -119,31 +122,3 @@ def _mounts(plan: Plan) -> list[str]:
             argv += ["--ro-bind", str(mount.source), target_of(plan, mount.target)]
         argv += ["--remount-ro", f"{plan.home}/data"]
     return argv
-
-
-def target_of(plan: Plan, target: str) -> str:
-    """Give the absolute path inside of a mount's target, which is relative to the home."""
-    return plan.home if target == "." else f"{plan.home}/{target}"
-
-
-def identity_texts(account: Account) -> dict[str, str]:
-    """Give the files that let a session know who it is: exactly this account and its groups, nobody else."""
-    home = f"/home/{account.name}"
-    gecos = "".join(letter for letter in account.display_name if letter.isprintable() and letter not in ":,")
-    groups = [f"{account.name}:x:{account.gid}:"]
-    for number in account.groups:
-        if number != account.gid:
-            groups.append(f"{_group_name(account, number)}:x:{number}:{account.name}")
-    return {
-        "passwd": f"{account.name}:x:{account.uid}:{account.gid}:{gecos}:{home}:/bin/bash\n"
-        "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
-        "group": "\n".join(groups) + "\nnogroup:x:65534:\n",
-        "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
-        "hosts": "127.0.0.1 localhost session\n::1 localhost\n",
-    }
-
-
-def _group_name(account: Account, number: int) -> str:
-    name = account.group_names.get(number, "")
-    plain = "".join(letter for letter in name.lower() if letter.isascii() and (letter.isalnum() or letter in "-_"))
-    return plain[:32] or f"group{number}"

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import IO
 
 from daas_hub.spawners import forbid_namespaces
-from daas_hub.spawners.bubblewrap import Channels, become_argv, target_of
+from daas_hub.spawners.bubblewrap import Channels, become_argv
+from daas_hub.spawners.inside import target_of
 from daas_hub.spawners.processes import descendants, read_child_pid
 from daas_hub.spawners.runtime import close_all, mounted, open_pipe
 

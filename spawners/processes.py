@@ -100,17 +100,28 @@ def last_lines(log: IO[bytes], *, characters: int = 2000) -> str:
     with contextlib.suppress(OSError, ValueError):
         size = log.seek(0, os.SEEK_END)
         log.seek(max(0, size - characters))
-        return repr(log.read().decode(errors="replace").strip())[1:-1]
+        return last_words(log.read().decode(errors="replace"))
     return ""
+
+
+def last_words(output: str, *, characters: int = 2000) -> str:
+    """Give the end of what a session printed on one line, safe for a log."""
+    return repr(output[-characters:].strip())[1:-1]
 
 
 def failure_told(log: IO[bytes]) -> str:
     """Give the sentence with which `daas-session` said why it ended; "" if it did not."""
     with contextlib.suppress(OSError, ValueError):
         log.seek(max(0, log.seek(0, os.SEEK_END) - 2000))
-        for line in reversed(log.read().decode(errors="replace").splitlines()):
-            if line.startswith(FAILURE_MARK):
-                return "".join(letter for letter in line[len(FAILURE_MARK) :] if letter.isprintable())[:300]
+        return failure_in(log.read().decode(errors="replace"))
+    return ""
+
+
+def failure_in(output: str) -> str:
+    """Give the sentence with which `daas-session` said in its output why it ended; "" if it did not."""
+    for line in reversed(output.splitlines()):
+        if line.startswith(FAILURE_MARK):
+            return "".join(letter for letter in line[len(FAILURE_MARK) :] if letter.isprintable())[:300]
     return ""
 
 

@@ -18,23 +18,21 @@ import tempfile
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import quote
 
-import jupyterhub
-from daas_hub.spawners.bubblewrap import API_DIR, Channels, identity_texts, sandbox_argv
+from daas_hub.spawners.answer import require_answer
+from daas_hub.spawners.bubblewrap import Channels, sandbox_argv
 from daas_hub.spawners.building import Order, build
-from daas_hub.spawners.hubdoor import SOCKET, open_door
+from daas_hub.spawners.egress import host_names
+from daas_hub.spawners.inside import identity_texts
 from daas_hub.spawners.limits import existing_group, make_group
+from daas_hub.spawners.local import SocketSessionMixin
 from daas_hub.spawners.processes import ProcessId, descendants, failure_told, last_lines
-from daas_hub.spawners.runtime import open_listener, own_directory, session_key, write_identity_files
-from daas_hub.spawners.session import ProposalSessionMixin
-from jupyterhub.app import JupyterHub
+from daas_hub.spawners.runtime import open_listener, write_identity_files
 from jupyterhub.spawner import Spawner
-from jupyterhub.utils import maybe_future, wait_for_http_server
-from traitlets import List, Unicode, default
+from jupyterhub.utils import maybe_future
+from traitlets import List, Unicode
 
-from daas_hub.errors import DaasError, SessionFailed
-from daas_hub.facility import Facility
+from daas_hub.errors import SessionFailed
 from daas_hub.launch import Plan
 from daas_hub.storage import Pinned, pin
 
@@ -45,17 +43,9 @@ MOST_LOG_BYTES = 10_000_000
 STOP_GRACE_S = 4.0
 
 
-class SandboxSpawner(ProposalSessionMixin, Spawner):
+class SandboxSpawner(SocketSessionMixin, Spawner):
     """Sessions in bubblewrap sandboxes on this machine."""
 
-    runtime_dir = Unicode(
-        config=True,
-        help="""
-        Absolute directory for sockets and generated files of running sessions; short, because a socket's path has at
-        most 107 bytes. Default: /run/daas-hub for root, else a directory of this user below $XDG_RUNTIME_DIR or /tmp.
-        Since 0.1.
-        """,
-    )
     prefix = Unicode(
         sys.prefix,
         config=True,
@@ -75,17 +65,6 @@ class SandboxSpawner(ProposalSessionMixin, Spawner):
     )
 
     process = ProcessId(0, 0.0, "")
-
-    @default("runtime_dir")
-    def _runtime_dir_default(self) -> str:
-        if os.geteuid() == 0:
-            return "/run/daas-hub"
-        own = os.environ.get("XDG_RUNTIME_DIR") or f"/tmp/daas-{os.geteuid()}"  # noqa: S108  # short, for sockets
-        return str(Path(own) / "daas-hub")
-
-    @default("poll_interval")
-    def _poll_interval_default(self) -> int:
-        return 5
 
     # -- what the hub remembers over its own restart --------------------------------------------------------------
 
@@ -108,19 +87,9 @@ class SandboxSpawner(ProposalSessionMixin, Spawner):
 
     # -- the life of a session -----------------------------------------------------------------------------------
 
-    @property
-    def key(self) -> str:
-        """Name of this session on this machine: of fixed length, and no two sessions share one."""
-        return session_key(self.user.name, self.name)
-
-    @property
-    def session_dir(self) -> Path:
-        """Where the session's socket and generated files are; the session itself cannot reach it."""
-        return Path(self.runtime_dir) / "sessions" / self.key
-
     async def start_session(self, plan: Plan) -> str:
         """Build the sandbox, compare it with the plan, then let it run."""
-        self._open_door()
+        self.open_hub_door()
         self.tell("Opening your directories")
         pinned = await pin(plan.mounts)
         try:
@@ -131,19 +100,15 @@ class SandboxSpawner(ProposalSessionMixin, Spawner):
             for one in pinned:
                 one.close()
         self.tell(f"Starting {plan.application.title}")
-        address = "http+unix://" + quote(str(self.session_dir / "http.sock"), safe="")
-        await self._require_answer(address)
-        return address
+        await require_answer(f"{self.address}{self.server.base_url}api", self._over, self.start_timeout)
+        return self.address
 
     async def poll(self) -> int | None:
         """Tell whether the session runs: None, or the code 0 for gone; ends one whose hours are used up.
 
         It never raises: the hub would take that for the end of the session, and forget one that runs.
         """
-        try:
-            self._open_door()
-        except (OSError, DaasError) as problem:
-            self.log.error("%s: the hub's door for sessions cannot be opened: %s", self._log_name, problem)
+        self.open_hub_door()
         if self.process.is_running() and self.is_over():
             self.log.info("%s: its hours are used up", self._log_name)
             await self.stop()
@@ -168,25 +133,12 @@ class SandboxSpawner(ProposalSessionMixin, Spawner):
         The hub calls this after every end; `stop` only for a session that still runs, not for one that ended by itself.
         """
         if not self.process.is_running():
+            self.close_egress()
             await asyncio.to_thread(existing_group(self.key).remove)
             await asyncio.to_thread(shutil.rmtree, self.session_dir, True)
         await maybe_future(super().run_post_stop_hook())
 
-    def get_env(self) -> dict[str, str]:
-        """Give the session's whole environment; nothing of the hub's own is in it."""
-        env: dict[str, str] = super().get_env()
-        api = "http+unix://" + quote(f"{API_DIR}/{SOCKET}", safe="") + f"{self.hub.base_url}api"
-        env["JUPYTERHUB_API_URL"] = api
-        env["JUPYTERHUB_ACTIVITY_URL"] = f"{api}/users/{self.user.escaped_name}/activity"
-        env["JUPYTERHUB_SERVICE_URL"] = f"http://127.0.0.1:8888{env['JUPYTERHUB_SERVICE_PREFIX']}"
-        return {key: str(value) for key, value in env.items() if value is not None}
-
     # -- steps -----------------------------------------------------------------------------------------------------
-
-    def _open_door(self) -> None:
-        hub = JupyterHub.instance()
-        if getattr(hub, "tornado_application", None) is not None:
-            open_door(own_directory(Path(self.runtime_dir)) / "api", hub.tornado_application, self.hub.base_url)
 
     def _prepare_session_dir(self, plan: Plan) -> None:
         kept = self._kept_process()
@@ -196,9 +148,12 @@ class SandboxSpawner(ProposalSessionMixin, Spawner):
         shutil.rmtree(self.session_dir, ignore_errors=True)
         self.session_dir.mkdir(parents=True)
         # whatever the hub's umask is: the account passes through, and sees nothing but its generated files
-        for folder in (self.session_dir, self.session_dir.parent):
+        self.door.mkdir()
+        for folder in (self.door, self.session_dir, self.session_dir.parent):
             folder.chmod(0o755)
-        write_identity_files(self.session_dir / "identity", identity_texts(plan.account))
+        names = host_names(plan.application.egress)
+        write_identity_files(self.session_dir / "identity", identity_texts(plan.account, names))
+        self.open_egress(plan)
 
     def _kept_process(self) -> ProcessId:
         """Give the process of this session as this machine knows it, whatever the hub remembers."""
@@ -208,23 +163,10 @@ class SandboxSpawner(ProposalSessionMixin, Spawner):
             return ProcessId(0, 0.0, "")
 
     def _environment(self, plan: Plan, listen_fd: int) -> dict[str, str]:
-        env = self.get_env()
-        env |= {str(key): str(value) for key, value in Facility.of(self.config).environment.items()}
-        env |= plan.environment
-        env |= {
+        return self.session_environment(plan) | {
             "PATH": f"{self.prefix}/bin:/usr/local/bin:/usr/bin:/bin",
-            "HOME": plan.home,
-            "USER": plan.account.name,
-            "LOGNAME": plan.account.name,
-            "SHELL": "/bin/bash",
-            "LANG": "C.UTF-8",
-            "TMPDIR": "/tmp",  # noqa: S108  # the session's own
-            "XDG_RUNTIME_DIR": "/run/session",
-            "DAAS_SESSION": self.session_document(plan),
             "DAAS_LISTEN_FD": str(listen_fd),
-            "DAAS_HUB_VERSION": jupyterhub.__version__,
         }
-        return env
 
     async def _run_sandbox(self, plan: Plan, pinned: tuple[Pinned, ...]) -> None:
         """Build the sandbox, let it run, and watch it."""
@@ -259,6 +201,7 @@ class SandboxSpawner(ProposalSessionMixin, Spawner):
             program=self.session_program(plan),
             identity_files=self.session_dir / "identity",
             api_dir=Path(self.runtime_dir) / "api",
+            door=self.door,
             prefix=Path(self.prefix),
             read_only=[Path(path) for path in self.read_only],
             bwrap=self.bwrap,
@@ -278,23 +221,6 @@ class SandboxSpawner(ProposalSessionMixin, Spawner):
             return
         for pid in pids:
             group.add(pid)
-
-    async def _require_answer(self, address: str) -> None:
-        """Wait until the session answers, or has ended instead: then nobody waits for an answer any more."""
-        answering = asyncio.ensure_future(
-            wait_for_http_server(f"{address}{self.server.base_url}api", timeout=self.start_timeout)
-        )
-        try:
-            await asyncio.wait({answering, self._over}, return_when=asyncio.FIRST_COMPLETED)
-            if self._over.done():
-                # its own sentence says what to do, too
-                raise SessionFailed(
-                    self._over.result()
-                    or "The session ended before it was ready. Please tell the administrators; the hub's log says more."
-                )
-            await answering
-        finally:
-            answering.cancel()
 
     def _watch(self, bubblewrap: asyncio.subprocess.Process, log: IO[bytes]) -> None:
         """Tell the hub at once when the session ends by itself, and keep its last words for the log."""

@@ -10,15 +10,15 @@ import json
 import sys
 import time
 from abc import abstractmethod
-from collections.abc import AsyncGenerator
-from pathlib import Path
+from collections.abc import AsyncGenerator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from daas_hub.spawners.egress import WayOut
 from jupyterhub.spawner import SpawnException
 from traitlets import Any as AnyTrait
 from traitlets import HasTraits, default
 
-from daas_hub.catalogue import Kind, icon_file
+from daas_hub.catalogue import Application, Kind, icon_file
 from daas_hub.errors import DaasError, Refused, SessionFailed
 from daas_hub.facility import Facility
 from daas_hub.identity import Identity
@@ -57,6 +57,13 @@ class ProposalSessionMixin(_Base):
     async def start_session(self, plan: Plan) -> str:
         """Start the session and give the URL where it answers. A failure is a `DaasError` worded for the user."""
 
+    async def make_ready(self, plan: Plan) -> bool:
+        """Do what a start of this plan needs and what may take minutes (fetch an image); tell whether it did.
+
+        It runs before the time a start may take begins.
+        """
+        return False
+
     # -- the walk of a start ------------------------------------------------------------------------------------
 
     @default("apply_user_options")
@@ -76,7 +83,11 @@ class ProposalSessionMixin(_Base):
             self._require_room()
             request = LaunchRequest.from_json(options)
             identity = await self._identity()
-            self.plan = await Facility.of(self.config).authorise(identity, request)
+            plan = await Facility.of(self.config).authorise(identity, request)
+            if await self.make_ready(plan):
+                # meanwhile the facility may have changed its mind
+                plan = await Facility.of(self.config).authorise(await self._identity(), request)
+            self.plan = plan
         except DaasError as refusal:
             # a refused request is not kept: the next start must not find it among the stored options
             self.user_options: dict[str, Any] = {}
@@ -174,7 +185,7 @@ class ProposalSessionMixin(_Base):
 
     # -- what the session is told ---------------------------------------------------------------------------------
 
-    def session_document(self, plan: Plan) -> str:
+    def session_document(self, plan: Plan, ways_out: Sequence[WayOut] = ()) -> str:
         """Give what `daas-session` and the notebook server need to know of the plan (nothing secret)."""
         applications = [
             {
@@ -183,7 +194,7 @@ class ProposalSessionMixin(_Base):
                 "command": list(one.command),
                 "environment": dict(one.environment),
                 "maximised": one.maximised,
-                "icon": str(icon_file(one)) if self.is_visible_inside(icon_file(one)) else "",
+                "icon": self.icon_inside(one),
             }
             for one in plan.desktops
         ]
@@ -194,12 +205,14 @@ class ProposalSessionMixin(_Base):
                 "applications": applications,
                 "start_page": plan.application.start_page,
                 "hub_home": f"{self.hub.base_url}home",
+                "ways_out": [one.as_document() for one in ways_out],
             }
         )
 
-    def is_visible_inside(self, path: Path) -> bool:
-        """Tell whether a file of the hub's environment is in the session at the same path."""
-        return path.is_relative_to(sys.prefix)
+    def icon_inside(self, application: Application) -> str:
+        """Give the path at which the session finds an application's icon; "" for none."""
+        path = icon_file(application)
+        return str(path) if path.is_relative_to(sys.prefix) else ""
 
     @staticmethod
     def session_program(plan: Plan) -> str:

@@ -21,6 +21,13 @@ SIZES_FILE = "sizes.yaml"
 #: Used when a catalogue has no sizes.yaml.
 DEFAULT_SIZES = {"standard": Size("standard", "2 processors, 4 GiB", 4 * 2**30, 2.0, 1000, 12.0)}
 
+#: registry/path:tag, path@sha256:..., as the engines take it; with a tag or a digest, always.
+_IMAGE = re.compile(
+    r"(?:[a-zA-Z0-9.-]+(?::[0-9]{1,5})?/)?"  # registry
+    r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*"  # path
+    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?@sha256:[0-9a-f]{64})"
+)
+_ADDRESS = re.compile(r"((?=.{1,253}:)[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?):([0-9]{1,5})")
 _UNITS = {"MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 _NAME = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
 #: A launch asks for a size by its name, so it has the form `launch/request.py` takes.
@@ -61,6 +68,27 @@ class _Application(Document):
     with_proposal: bool = True
     without_proposal: bool = True
     order: int = 100
+    image: str = Field(default="", max_length=255)
+    egress: list[str] = Field(default=[], max_length=16)
+
+    @field_validator("image")
+    @classmethod
+    def _exactly_one_image(cls, value: str) -> str:
+        if value and not _IMAGE.fullmatch(value):
+            raise ValueError(
+                f"{value!r} does not name one image: write its tag or digest, as in 'daas-hub/pymca:0.1.0' "
+                "(without one, it would be another image after every update)"
+            )
+        return value
+
+    @field_validator("egress")
+    @classmethod
+    def _single_addresses(cls, value: list[str]) -> list[str]:
+        for address in value:
+            match = _ADDRESS.fullmatch(address)
+            if not match or not 0 < int(match[2]) < 65536:
+                raise ValueError(f"{address!r} is not one address such as 'licence.facility.org:27000'")
+        return value
 
     @field_validator("kind")
     @classmethod
@@ -171,4 +199,6 @@ def _read_application(file: Path, sizes: dict[str, Size]) -> Application:
         without_proposal=document.without_proposal,
         icon=icon,
         order=document.order,
+        image=document.image,
+        egress=tuple(document.egress),
     )

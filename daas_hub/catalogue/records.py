@@ -40,6 +40,8 @@ class Application:
         beamlines: offered only for proposals of these beamlines; empty means all.
         with_proposal, without_proposal: whether it may be started beside a proposal's data, or as an own resource.
         icon: a file, or None for the portal's drawing of that kind.
+        image: the container image it is in, with its tag or digest; "" where sessions need none.
+        egress: the only addresses outside that its sessions may connect to, "host:port" each (a licence server).
     """
 
     name: str
@@ -57,6 +59,8 @@ class Application:
     without_proposal: bool = True
     icon: Path | None = None
     order: int = 100
+    image: str = ""
+    egress: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

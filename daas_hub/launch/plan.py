@@ -47,7 +47,9 @@ def make_plan(choice: Choice, account: Account, policy: MountPolicy, desktops: t
     Raises:
         StorageProblem: the paths that follow from it are not allowed.
     """
-    menu = sorted(desktops, key=lambda application: application.name != choice.application.name)
+    # what is in another image is not in this session
+    here = [one for one in desktops if one.image == choice.application.image]
+    menu = sorted(here, key=lambda application: application.name != choice.application.name)
     return Plan(
         account=account,
         application=choice.application,

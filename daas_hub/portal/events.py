@@ -11,7 +11,7 @@ from tornado import web
 from tornado.iostream import StreamClosedError
 
 from daas_hub.portal.pages import SessionCards
-from daas_hub.portal.views import session_state
+from daas_hub.portal.views import notice_of, session_state
 
 #: The hub tells nobody when a session changes state, so its records in memory are looked at (they cost microseconds).
 LOOK_EVERY_S = 0.5
@@ -74,4 +74,4 @@ class SessionEventsHandler(SessionCards):
             waited += LOOK_EVERY_S
 
     def _signature(self) -> Any:
-        return tuple((spawner.name, session_state(spawner)) for spawner in self.own_spawners())
+        return tuple((spawner.name, session_state(spawner), notice_of(spawner)) for spawner in self.own_spawners())

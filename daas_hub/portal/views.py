@@ -125,6 +125,13 @@ def failure_of(spawner: Any) -> str:
     return str(words)
 
 
+def notice_of(spawner: Any) -> str:
+    """Give what there is to say of a session that runs or has ended: why, or what is the matter; "" for nothing."""
+    state = session_state(spawner)
+    words = {"running": getattr(spawner, "notice", ""), "ended": getattr(spawner, "ending", "")}
+    return str(words.get(state, ""))
+
+
 def session_card(
     hub_url: str, user_url: str, spawner: Any, catalogue: Catalogue, proposals: Sequence[Proposal]
 ) -> dict[str, Any]:
@@ -146,6 +153,7 @@ def session_card(
         "since_text": f"{started:%H:%M} UTC, {day_text(started)}" if started else "",
         "state": state,
         "state_text": STATE_WORDS[state],
+        "notice": notice_of(spawner),
         "open_url": f"{user_url}{spawner.name}/",
         "page_url": page_url,
         "stop_url": f"{page_url}/stop",

@@ -9,7 +9,9 @@ from jupyter_server.serverapp import ServerApp
 from jupyterhub.singleuser.extension import JupyterHubSingleUser
 from traitlets.config import Config
 
+from daas_hub.session.arrival import arrive
 from daas_hub.session.listener import handed_over
+from daas_hub.session.outside import open_ways_out
 from daas_hub.session.settings import Settings, read_settings
 
 
@@ -55,7 +57,10 @@ def desktop_servers(settings: Settings) -> dict[str, dict[str, Any]]:
 
 def main() -> None:
     """Run the command `daas-lab`."""
-    os.environ["JUPYTERHUB_DEFAULT_URL"] = read_settings().start_page
+    arrive()
+    settings = read_settings()
+    open_ways_out(settings.ways_out)
+    os.environ["JUPYTERHUB_DEFAULT_URL"] = settings.start_page
     os.environ["JUPYTERHUB_ROOT_DIR"] = os.environ["HOME"]
     # the extension's own way to name its server; a subclass of it would be another extension
     JupyterHubSingleUser.serverapp_class = HandedOverServerApp

@@ -22,6 +22,15 @@ class DesktopApplication:
 
 
 @dataclass(frozen=True)
+class WayOut:
+    """A loopback address and port that stands for one address outside, and the socket file that leads there."""
+
+    address: str
+    port: int
+    socket: str
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything `daas-session` and `daas-lab` know.
 
@@ -30,6 +39,7 @@ class Settings:
         api_url: the hub's REST API, http:// or http+unix://.
         access_scopes: whoever holds one of them may use this session.
         applications: desktop applications for the menu; `application` is the name of the one to start.
+        ways_out: what this session may connect to outside.
     """
 
     prefix: str
@@ -48,6 +58,7 @@ class Settings:
     applications: tuple[DesktopApplication, ...]
     start_page: str
     listen_fd: int | None
+    ways_out: tuple[WayOut, ...] = ()
 
     @property
     def own_application(self) -> DesktopApplication | None:
@@ -84,6 +95,9 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
         applications=tuple(_application(one) for one in document["applications"]),
         start_page=document.get("start_page", "/lab"),
         listen_fd=int(env["DAAS_LISTEN_FD"]) if "DAAS_LISTEN_FD" in env else None,
+        ways_out=tuple(
+            WayOut(str(one["address"]), int(one["port"]), str(one["socket"])) for one in document.get("ways_out", [])
+        ),
     )
 
 

@@ -11,6 +11,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from daas_hub.session.arrival import arrive
 from daas_hub.session.settings import Settings, read_settings
 from daas_hub.session.xserver import XServer, start_x
 
@@ -21,6 +22,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--embedded", metavar="SOCKET", help="listen on this socket file, without own login")
     parser.add_argument("--application", help="the desktop application to start (default: the session's own)")
     options = parser.parse_args(argv)
+    arrive()
     settings = read_settings()
     application = options.application or settings.application
     if settings.named(application) is None:
@@ -30,7 +32,11 @@ def main(argv: list[str] | None = None) -> int:
         settings = replace(settings, prefix="/")
     x = _start_x(settings)
 
+    from daas_hub.session.outside import open_ways_out
     from daas_hub.session.server import run
+
+    if not options.embedded:
+        open_ways_out(settings.ways_out)
 
     return run(settings, x, embedded_socket=options.embedded, application=application)
 

@@ -10,7 +10,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
-from daas_hub.spawners.bubblewrap import API_DIR, ETC, Channels, identity_texts, sandbox_argv, target_of
+from daas_hub.spawners.bubblewrap import ETC, Channels, sandbox_argv
+from daas_hub.spawners.inside import API_DIR, identity_texts, target_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -38,6 +39,7 @@ def argv_of(plan: Plan, **changes: Any) -> list[str]:
         "program": "daas-lab",
         "identity_files": Path("/run/daas-hub/sessions/k/identity"),
         "api_dir": Path("/run/daas-hub/api"),
+        "door": Path("/run/daas-hub/sessions/k/door"),
         "prefix": Path("/opt/daas"),
     }
     channels = changes.pop("channels", Channels(11, 12, 13))
@@ -80,7 +82,7 @@ bwrap --unshare-user --unshare-pid --unshare-ipc --unshare-uts --unshare-net --u
 --ro-bind /run/daas-hub/sessions/k/identity/hosts /etc/hosts
 --perms 0700 --tmpfs /run/session --tmpfs /var/tmp
 --ro-bind-try /var/cache/fontconfig /var/cache/fontconfig --tmpfs /var/lib/xkb
---ro-bind /opt/daas /opt/daas --ro-bind /run/daas-hub/api /run/daas-hub
+--ro-bind /opt/daas /opt/daas --ro-bind /run/daas-hub/api /run/daas-hub --ro-bind /run/daas-hub/sessions/k/door /run/daas-door
 --bind /gpfs/homes/anna /home/anna
 --ro-bind /data/visitor/MA-4242/2 /home/anna/data
 --bind /data/processed/MA-4242 /home/anna/processed
@@ -187,6 +189,7 @@ plans = st.builds(
     environment=st.dictionaries(text, text, max_size=2),
 )
 OURS = {"/usr", "/var/cache/fontconfig", "/opt/daas", "/run/daas-hub/api", *(f"/etc/{name}" for name in ETC)}
+OURS |= {"/run/daas-hub/sessions/k/door"}
 OURS |= {f"/run/daas-hub/sessions/k/identity/{name}" for name in ("passwd", "group", "nsswitch.conf", "hosts")}
 
 
@@ -237,7 +240,7 @@ def test_what_is_not_a_path_is_not_in_the_arguments(plan: Plan) -> None:
 
 def test_identity_files() -> None:
     texts = identity_texts(ANNA)
-    assert set(texts) == {"passwd", "group", "nsswitch.conf", "hosts"}
+    assert set(texts) == {"passwd", "group", "nsswitch.conf", "hosts", "resolv.conf"}
     assert texts["passwd"].splitlines() == [
         "anna:x:25001:25002:Anna L. Å:/home/anna:/bin/bash",
         "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin",

@@ -1,0 +1,117 @@
+"""The hub's side of a container's arrival: what was mounted is compared with what was granted, then it is let in.
+
+See `daas_hub/session/arrival.py` for the other side. The directories come as open descriptors, so the comparison is
+with what the session really has: the same device and inode as the directory that was opened and granted, and a mount
+that cannot be written, whatever the engine says it did.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from daas_hub.errors import SessionFailed, StorageProblem
+
+#: Seconds from a session's first word to its last.
+TIMEOUT_S = 15.0
+
+
+@dataclass(frozen=True)
+class Granted:
+    """One directory as it must appear in the session.
+
+    Attributes:
+        name: what the user calls it ("data"); `path` is where it is inside.
+        device: None where the storage is another machine's mount, which numbers it differently.
+    """
+
+    name: str
+    path: str
+    writable: bool
+    device: int | None
+    inode: int | None
+
+
+class Gate:
+    """The socket at which one session arrives. Whoever opens it closes it."""
+
+    def __init__(self, path: Path) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.setblocking(False)
+        path.unlink(missing_ok=True)
+        self._socket.bind(os.fspath(path))
+        # whatever number the account has; the folder is in this one session, and closed to everybody else
+        path.chmod(0o666)
+        self._socket.listen(1)
+
+    def close(self) -> None:
+        """Let nobody in any more."""
+        self._socket.close()
+
+    async def let_in(self, granted: Sequence[Granted], environment: dict[str, str], listener: socket.socket) -> None:
+        """Wait for the session, compare, and hand over its environment and its listening socket.
+
+        Raises:
+            StorageProblem: a directory is not what was granted; nothing of the session has run.
+            SessionFailed: it did not come, or went away.
+        """
+        loop = asyncio.get_running_loop()
+        guest, _ = await loop.sock_accept(self._socket)
+        with guest:
+            guest.setblocking(False)
+            try:
+                async with asyncio.timeout(TIMEOUT_S):
+                    paths = json.dumps([one.path for one in granted])
+                    await loop.sock_sendall(guest, f"{paths}\n".encode())
+                    await _readable(guest)
+                    _, shown, _, _ = socket.recv_fds(guest, 1, len(granted) + 1)
+                    try:
+                        _require_granted(granted, shown)
+                    finally:
+                        for fd in shown:
+                            os.close(fd)
+                    socket.send_fds(guest, [b"+"], [listener.fileno()])
+                    await loop.sock_sendall(guest, f"{json.dumps(environment)}\n".encode())
+            except (OSError, TimeoutError) as problem:
+                raise SessionFailed(
+                    "The session ended before it was ready.",
+                    remedy="Please tell the administrators; the hub's log says more.",
+                ) from problem
+
+
+def _require_granted(granted: Sequence[Granted], shown: Sequence[int]) -> None:
+    """Compare what a session shows with what was granted."""
+    for index, one in enumerate(granted):
+        status = os.fstat(shown[index]) if index < len(shown) else None
+        is_read_only = status is not None and bool(os.fstatvfs(shown[index]).f_flag & os.ST_RDONLY)
+        if (
+            status is None
+            or is_read_only is one.writable
+            or one.device not in (None, status.st_dev)
+            or one.inode not in (None, status.st_ino)
+        ):
+            raise StorageProblem(
+                f"The directory {one.name!r} is not what was granted to your session.",
+                remedy="Nothing was shown to anybody. Please launch again; if it stays, tell the administrators.",
+            )
+
+
+async def _readable(guest: socket.socket) -> None:
+    """Wait until there is something to read: the event loop has no call for descriptors that are passed on."""
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+
+    def is_ready() -> None:
+        if not ready.done():
+            ready.set_result(None)
+
+    loop.add_reader(guest, is_ready)
+    with contextlib.ExitStack() as undo:
+        undo.callback(loop.remove_reader, guest)
+        await ready

@@ -1,0 +1,458 @@
+"""ProposalDockerSpawner: a session is a hardened container, under the account's own numbers, without a network.
+
+Built on DockerSpawner for what the hub remembers of a container, and for its settings' place; what is started, and how
+it is watched, ended and worded, is here. The body of the create call is in `container.py`, the engine in `engine.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import socket
+from pathlib import Path
+from typing import Any
+
+from daas_hub.spawners.answer import require_answer
+from daas_hub.spawners.arrival import Gate, Granted
+from daas_hub.spawners.container import (
+    ARRIVAL_SOCKET,
+    HUB_LABEL,
+    SESSION_LABEL,
+    STOP_GRACE_S,
+    Places,
+    create_body,
+    differences,
+    mount_points,
+)
+from daas_hub.spawners.egress import host_names
+from daas_hub.spawners.engine import Address, Engine, EngineAway
+from daas_hub.spawners.inside import DOOR_DIR, identity_texts, target_of
+from daas_hub.spawners.local import SocketSessionMixin
+from daas_hub.spawners.processes import failure_in, last_words
+from daas_hub.spawners.runtime import open_listener, session_key, write_identity_files
+from docker.errors import APIError, NotFound
+from dockerspawner import DockerSpawner
+from jupyterhub.utils import maybe_future
+from traitlets import Enum, List, Unicode, default
+
+from daas_hub.catalogue import Application, icon_file
+from daas_hub.errors import ConfigurationError, SessionFailed, StorageProblem
+from daas_hub.launch import Plan
+from daas_hub.storage import Pinned, make_mount_points, pin
+
+#: Settings of the stock spawner that would change a container behind our back: they are refused, not ignored.
+NOT_OURS = (
+    "image", "allowed_images", "cmd", "volumes", "read_only_volumes", "mounts", "links", "network_name", "host_ip",
+    "use_internal_ip", "use_internal_hostname", "extra_create_kwargs", "extra_host_config", "name_template", "prefix",
+    "remove", "post_start_cmd", "client_kwargs", "tls_config", "pull_policy", "mem_limit", "cpu_limit",
+    "format_volume_name", "mem_guarantee", "cpu_guarantee", "notebook_dir", "args",
+)  # fmt: skip
+
+_ADMINISTRATORS = "Please tell the administrators; the hub's log says more."
+
+
+class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
+    """Sessions in containers of a Docker engine."""
+
+    engine = Unicode(
+        config=True,
+        help="""
+        Address of the engine: "unix:///run/docker.sock", "tcp://host:2376" with `certificates`, or "ssh://user@host".
+        Plain TCP is refused. Default: $DOCKER_HOST, else unix:///var/run/docker.sock. Since 0.1.
+        """,
+    )
+    certificates = Unicode(
+        "",
+        config=True,
+        help="""
+        Folder with ca.pem, cert.pem and key.pem for an engine at tcp://. Default: $DOCKER_CERT_PATH. Since 0.1.
+        """,
+    )
+    pull = Enum(
+        ("missing", "never"),
+        default_value="missing",
+        config=True,
+        help="""
+        Whether an image that the engine does not have is fetched: exactly the tag or digest its application names.
+        "never" suits an engine without a registry. Default: "missing". Since 0.1.
+        """,
+    )
+    read_only = List(
+        Unicode(),
+        config=True,
+        help="""
+        Directories of the engine's machine that every session may read, at their own path: licensed programs, tools.
+        Example: ["/opt/tools"]. Default: none. Since 0.1.
+        """,
+    )
+    hub_label = Unicode(
+        config=True,
+        help="""
+        Word that tells this hub's containers from another hub's on the same engine. Change it while no session runs.
+        Default: made of this machine's name and `runtime_dir`. Since 0.1.
+        """,
+    )
+
+    #: Why the session ended, and what is the matter with it while it runs, in words for its owner; "" for nothing.
+    ending = ""
+    notice = ""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        for section in ("DockerSpawner", "ProposalDockerSpawner", "Spawner"):
+            for name in self.config.get(section, {}):
+                if name in NOT_OURS:
+                    raise ConfigurationError(
+                        f"{section}.{name}",
+                        "(set)",
+                        "does not apply: a session's container follows from the application, its size and the mounts",
+                        remedy="Remove the line; see docs/how-to/docker-host.md for what to set instead.",
+                    )
+        self._over: asyncio.Future[str] | None = None
+
+    @default("engine")
+    def _engine_default(self) -> str:
+        return os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+
+    @default("certificates")
+    def _certificates_default(self) -> str:
+        return os.environ.get("DOCKER_CERT_PATH", "")
+
+    @default("hub_label")
+    def _hub_label_default(self) -> str:
+        return session_key(socket.gethostname(), self.runtime_dir)
+
+    @default("object_name")
+    def _object_name_default(self) -> str:
+        return f"daas-{session_key(f'{self.hub_label}/{self.user.name}', self.name)}"
+
+    @property
+    def runner(self) -> Engine:
+        """The engine.
+
+        Raises:
+            ConfigurationError: its address is not one a hub may use.
+        """
+        return Engine.of(Address(self.engine, self.certificates), self.hub_label)
+
+    def clear_state(self) -> None:
+        """Forget the session's container."""
+        super().clear_state()
+        self.object_id = ""
+
+    # -- before the start: outside the time a start may take ---------------------------------------------------------
+
+    async def make_ready(self, plan: Plan) -> bool:
+        """Have the image on the engine; tell whether that took its time."""
+        reference = plan.application.image
+        if not reference:
+            raise SessionFailed(f"{plan.application.title} names no image.", remedy=_ADMINISTRATORS)
+        await self.runner.require_able()
+        image = await self.runner.image(reference)
+        was_missing = image is None
+        if image is None:
+            if self.pull == "never":
+                raise SessionFailed(f"The image {reference} is not here.", remedy="Please tell the administrators.")
+            await self.runner.pulls.wait_for(reference, self.tell)
+            image = await self.runner.image(reference)
+        if image is None or (image.get("Config") or {}).get("Volumes"):
+            # a volume is a writable place on the engine's disk, without a limit
+            raise SessionFailed(
+                f"The image {reference} declares volumes, which no session may have.", remedy=_ADMINISTRATORS
+            )
+        return was_missing
+
+    # -- the life of a session -----------------------------------------------------------------------------------------
+
+    async def start_session(self, plan: Plan) -> str:
+        """Create the container, compare it with the plan, start it, and let it in."""
+        self.open_hub_door()
+        self.ending = self.notice = ""
+        self.tell("Opening your directories")
+        pinned = await pin(plan.mounts)
+        try:
+            await make_mount_points(pinned, mount_points(plan), (plan.account.uid, plan.account.gid))
+            self._prepare_session_dir(plan)
+            self.tell("Creating your session's container")
+            try:
+                await self._run_container(plan, pinned)
+            except BaseException:
+                await asyncio.shield(asyncio.ensure_future(self._clear_away()))
+                raise
+        finally:
+            for one in pinned:
+                one.close()
+        return self.address
+
+    async def poll(self) -> int | None:
+        """Tell whether the session runs: None, or its exit code; ends one whose hours are used up.
+
+        It never raises, and an engine that does not answer means that nothing is known: the hub would take anything
+        else for the end of the session, and forget one that runs.
+        """
+        self.open_hub_door()
+        try:
+            state = await self.runner.state_of(self.object_name)
+            self.runner.listen(self.object_name, self._news)
+            if state.status in ("running", "paused", "created", "restarting"):
+                self._note_pause(state.status == "paused")
+                if not self.is_over():
+                    return None
+                self.log.info("%s: its hours are used up", self._log_name)
+                await self.stop()
+                self.ending = "Its hours were used up."
+                return 0
+            return await self._ended()
+        except (EngineAway, ConfigurationError) as problem:
+            self.log.error("%s: nothing is known of it: %s", self._log_name, problem)
+            return None
+        except APIError as problem:
+            self.log.error("%s: nothing is known of it: %s", self._log_name, problem)
+            return None
+
+    async def stop(self, now: bool = False) -> None:
+        """End the session; one that is gone already is stopped, too (DI03)."""
+        engine = self.runner
+        try:
+            state = await engine.inspect(self.object_name)
+            if state is not None and state["State"].get("Paused"):
+                await engine.call("unpause", self.object_name)
+            await engine.call("stop", self.object_name, timeout=0 if now else STOP_GRACE_S)
+        except NotFound:
+            pass
+        except APIError as problem:
+            raise SessionFailed("The session could not be stopped.", remedy=_ADMINISTRATORS) from problem
+        finally:
+            engine.forget_listing()
+
+    async def run_post_stop_hook(self) -> None:
+        """Remove what the session had, after its last words were kept; then run the administrator's hook."""
+        with contextlib.suppress(ConfigurationError):
+            if (await self._state_or_unknown()) not in ("running", "paused", "unknown"):
+                await self._clear_away()
+        await maybe_future(super().run_post_stop_hook())
+
+    # -- steps ----------------------------------------------------------------------------------------------------
+
+    def _prepare_session_dir(self, plan: Plan) -> None:
+        shutil.rmtree(self.session_dir, ignore_errors=True)
+        # closed to everybody but the hub and the engine: behind the door stands what makes a session of somebody
+        self.session_dir.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        self.session_dir.mkdir(mode=0o700)
+        icons = self.door / "icons"
+        icons.mkdir(parents=True)
+        for application in plan.desktops:
+            shutil.copyfile(icon_file(application), icons / f"{application.name}.svg")
+            (icons / f"{application.name}.svg").chmod(0o644)
+        empty = self.session_dir / "empty"
+        empty.mkdir()
+        for mount in plan.mounts:
+            if mount.target.startswith("data/"):
+                (empty / mount.target.removeprefix("data/")).mkdir()
+        for folder in (self.door, icons, empty, *empty.iterdir()):
+            folder.chmod(0o755)  # whatever the hub's umask is
+        names = host_names(plan.application.egress)
+        write_identity_files(self.session_dir / "identity", identity_texts(plan.account, names))
+        self.open_egress(plan)
+
+    def icon_inside(self, application: Application) -> str:
+        """Give the path at which the session finds an application's icon."""
+        return f"{DOOR_DIR}/icons/{application.name}.svg"
+
+    async def _run_container(self, plan: Plan, pinned: tuple[Pinned, ...]) -> None:
+        """Create, compare, start, let in, and wait for the answer."""
+        over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._over = over
+        self.runner.listen(self.object_name, self._news)
+        gate = Gate(self.door / ARRIVAL_SOCKET)
+        listener = open_listener(self.session_dir / "http.sock")
+        try:
+            await self._create(plan)
+            arriving = asyncio.ensure_future(
+                gate.let_in(_granted(plan, pinned), self.session_environment(plan), listener)
+            )
+            try:
+                await self._engine_call(plan, "start", self.object_name)
+                self.tell(f"Starting {plan.application.title}")
+                await asyncio.wait((arriving, over), return_when=asyncio.FIRST_COMPLETED)
+                if arriving.done():
+                    arriving.result()
+            finally:
+                arriving.cancel()
+        finally:
+            gate.close()
+            listener.close()
+        await require_answer(f"{self.address}{self.server.base_url}api", over, self.start_timeout)
+
+    async def _create(self, plan: Plan) -> None:
+        body = create_body(
+            plan,
+            Places(
+                identity=self.session_dir / "identity",
+                api=Path(self.runtime_dir) / "api",
+                door=self.door,
+                empty=self.session_dir / "empty",
+                read_only=tuple(Path(path) for path in self.read_only),
+            ),
+            program=self.session_program(plan),
+            labels={HUB_LABEL: self.hub_label, SESSION_LABEL: self.object_name},
+        )
+        try:
+            created = await self._engine_call(plan, "create_container_from_config", body, self.object_name)
+        except _NameTaken:
+            await self._require_left_over()
+            created = await self._engine_call(plan, "create_container_from_config", body, self.object_name)
+        self.object_id = created["Id"]
+        made = await self.runner.inspect(self.object_id)
+        wrong = differences(body, made["Mounts"], made["HostConfig"]) if made else ["everything"]
+        if wrong:
+            self.log.error("%s: the engine made something else: %s", self._log_name, ", ".join(wrong))
+            raise SessionFailed("The container is not what was asked for; it was not started.", remedy=_ADMINISTRATORS)
+
+    async def _require_left_over(self) -> None:
+        """Remove a container of this name that has ended; refuse to touch one that runs."""
+        found = await self.runner.inspect(self.object_name)
+        if found is not None and found["State"]["Running"]:
+            raise SessionFailed("This session is running already.", remedy="Stop it, or launch another one.")
+        await self.runner.remove(self.object_name)
+
+    async def _engine_call(self, plan: Plan, method: str, *args: Any) -> Any:
+        """Call the engine; word what it refuses."""
+        try:
+            return await self.runner.call(method, *args)
+        except APIError as error:
+            if error.status_code == 409:
+                raise _NameTaken from error
+            raise _worded(plan, str(error.explanation or error)) from error
+
+    async def _ended(self) -> int:
+        """Find out how a session ended, for its owner and for the log."""
+        found = await self.runner.inspect(self.object_name)
+        if found is None:
+            self.ending = self.ending or "It was removed by other means than this portal."
+            return 0
+        state = found["State"]
+        code = int(state.get("ExitCode") or 0)
+        words = await self._output()
+        self.ending = self.ending or _ending(state, code, words, int(found["HostConfig"].get("Memory") or 0))
+        self.log.info("%s ended with %s: %s; its last words: %s", self._log_name, code, self.ending, last_words(words))
+        return code
+
+    async def _output(self) -> str:
+        """Give the end of what the session printed; "" where nobody can tell."""
+        try:
+            said: bytes = await self.runner.call("logs", self.object_name, tail=40)
+        except (APIError, EngineAway):
+            return ""
+        return said.decode(errors="replace")[-4000:]
+
+    def _news(self, action: str) -> None:
+        """Take what the engine tells of the container, as it happens."""
+        if action == "oom":
+            self.notice = "A program used up the session's memory and was ended."
+        elif action in ("pause", "unpause"):
+            self._note_pause(action == "pause")
+        elif action in ("die", "destroy"):
+            asyncio.ensure_future(self._tell_end()).add_done_callback(_retrieve)
+
+    def _note_pause(self, is_paused: bool) -> None:
+        paused = "It is paused, by other means than this portal; nothing is lost."
+        if is_paused:
+            self.notice = paused
+        elif self.notice == paused:
+            self.notice = ""
+
+    async def _tell_end(self) -> None:
+        """Tell whoever waits for the start, or else the hub, that the session ended."""
+        over, self._over = self._over, None
+        if over is not None and self._spawn_pending and not over.done():
+            over.set_result(failure_in(await self._output()))
+        # the hub listens for an end only when the start is over
+        while self._spawn_pending:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+        if not self._stop_pending and self.active:
+            await self.poll_and_notify()
+
+    async def _state_or_unknown(self) -> str:
+        self.runner.forget_listing()
+        try:
+            return (await self.runner.state_of(self.object_name)).status
+        except EngineAway:
+            return "unknown"
+
+    async def _clear_away(self) -> None:
+        """Remove the container and the session's folder; what cannot be removed now is told, and stays labelled."""
+        self.runner.listen_no_more(self.object_name)
+        self.close_egress()
+        try:
+            await self.runner.remove(self.object_name)
+        except (APIError, EngineAway) as problem:
+            self.log.error("%s: container %s was not removed: %s", self._log_name, self.object_name, problem)
+        await asyncio.to_thread(shutil.rmtree, self.session_dir, True)
+
+
+class _NameTaken(Exception):
+    """There is a container of this name."""
+
+
+def _granted(plan: Plan, pinned: tuple[Pinned, ...]) -> list[Granted]:
+    return [
+        Granted(
+            "home" if one.mount.target == "." else one.mount.target,
+            target_of(plan, one.mount.target),
+            one.mount.writable,
+            one.identity[0],
+            one.identity[1],
+        )
+        for one in pinned
+    ]
+
+
+def _worded(plan: Plan, words: str) -> SessionFailed | StorageProblem:
+    """Word what the engine refused, for the user; its own words are for the log."""
+    image = plan.application.image
+    problem: SessionFailed | StorageProblem
+    missing = next((one for one in plan.mounts if f"path does not exist: {one.source}" in words), None)
+    if missing is not None:
+        name = "Your home" if missing.target == "." else f"The directory {missing.target!r} of this launch"
+        problem = StorageProblem(
+            f"{name} does not exist on the machine that runs the sessions.", remedy="Please tell the administrators."
+        )
+    elif "recursive" in words.lower():
+        problem = StorageProblem(
+            "The raw data cannot be mounted read-only all the way down there.", remedy="Please tell the administrators."
+        )
+    elif "executable file not found" in words:
+        problem = SessionFailed(f"The image {image} has no session in it.", remedy="It must be built on daas-hub/base.")
+    elif "No such image" in words:
+        problem = SessionFailed(f"The image {image} is not here any more.", remedy="Please launch again.")
+    elif "no space left" in words:
+        problem = SessionFailed(
+            "There is no room left on the machine that runs the sessions.", remedy="Please tell the administrators."
+        )
+    else:
+        problem = SessionFailed("The engine could not start the session.", remedy=_ADMINISTRATORS)
+    problem.add_note(words[:500])
+    return problem
+
+
+def _ending(state: dict[str, Any], code: int, words: str, memory: int) -> str:
+    """Word why a container ended."""
+    told = failure_in(words)
+    if told:
+        return told
+    if state.get("OOMKilled"):
+        return f"It used more memory than its size allows ({memory / 2**30:.1f} GiB) and was ended."
+    if code == 0:
+        return "It ended by itself."
+    if code in (137, 143):
+        return "It was ended by other means than this portal."
+    return f"It ended with an error (code {code})."
+
+
+def _retrieve(task: asyncio.Future[None]) -> None:
+    """Look at the end of a task nobody waits for."""
+    if not task.cancelled():
+        task.exception()

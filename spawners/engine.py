@@ -1,0 +1,303 @@
+"""A container engine as the hub uses it: calls that never block the event loop, pulls that are shared, news of ends.
+
+The client library waits for its answers, so every call runs in a thread; a client belongs to one thread, because the
+connections below it do. The stock spawner's single thread let one pull stop every other question of the hub.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import docker
+import requests
+from daas_hub.spawners.container import HUB_LABEL
+from daas_hub.spawners.pulls import Pulls
+from docker.errors import APIError, DockerException, NotFound
+from docker.tls import TLSConfig
+
+from daas_hub.errors import ConfigurationError, SessionFailed
+
+#: Questions of the hub to one engine at a time.
+THREADS = 12
+CALL_TIMEOUT_S = 60.0
+#: Recursive read-only mounts came with this version of the engine's interface (Docker 25).
+LEAST_API = (1, 44)
+#: Polls of many sessions within this time share one answer.
+LISTING_S = 1.0
+_WATCH_AGAIN_S = 1.0
+
+_log = logging.getLogger("jupyterhub.daas")
+
+
+class EngineAway(SessionFailed):
+    """The engine does not answer: nothing is known of its sessions, and nothing is changed."""
+
+    reason = "engine"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The machine that runs the sessions does not answer.",
+            remedy="Please try again in a few minutes; sessions that run go on.",
+        )
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where an engine is, and the folder with ca.pem, cert.pem and key.pem for it ("" for none)."""
+
+    url: str
+    certificates: str = ""
+
+    def require_safe(self) -> None:
+        """Refuse an address at which anybody could start anything (AL31).
+
+        Raises:
+            ConfigurationError: plain TCP, certificates missing, or nothing we know.
+        """
+        setting = "ProposalDockerSpawner.engine"
+        scheme = urlsplit(self.url).scheme
+        if scheme in ("unix", "ssh"):
+            return
+        if scheme not in ("tcp", "https"):
+            raise ConfigurationError(
+                setting,
+                self.url,
+                "is no address of an engine",
+                remedy="Write unix:///run/docker.sock, tcp:// or ssh://.",
+            )
+        if not self.certificates:
+            raise ConfigurationError(
+                setting,
+                self.url,
+                "is an engine without a password: whoever reaches the port is root on that machine",
+                remedy="Give the engine TLS with client certificates and set ProposalDockerSpawner.certificates, "
+                "or use ssh://.",
+            )
+        lacking = [name for name in ("ca.pem", "cert.pem", "key.pem") if not (Path(self.certificates) / name).is_file()]
+        if lacking:
+            raise ConfigurationError(
+                "ProposalDockerSpawner.certificates",
+                self.certificates,
+                f"lacks {', '.join(lacking)}",
+                remedy="Put the engine's CA, and a certificate and key for this hub, into that folder.",
+            )
+
+
+@dataclass(frozen=True)
+class State:
+    """What the engine says of a container: "running", "paused", "exited", ..., and "" for none."""
+
+    status: str = ""
+
+
+class Engine:
+    """One engine and one hub's containers on it."""
+
+    _known: dict[tuple[Address, str], Engine] = {}
+
+    def __init__(self, address: Address, hub: str) -> None:
+        address.require_safe()
+        self.address = address
+        self.hub = hub
+        self.pulls = Pulls(self._pull)
+        self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="engine")
+        self._clients = threading.local()
+        self._listing: tuple[float, asyncio.Task[dict[str, State]]] | None = None
+        self._listeners: dict[str, Callable[[str], None]] = {}
+        self._watching = False
+        self._checked = False
+
+    @classmethod
+    def of(cls, address: Address, hub: str) -> Engine:
+        """Give the one object for an engine and a hub.
+
+        Raises:
+            ConfigurationError: the address is not one a hub may use.
+        """
+        if (address, hub) not in cls._known:
+            cls._known[address, hub] = cls(address, hub)
+        return cls._known[address, hub]
+
+    # -- calls ---------------------------------------------------------------------------------------------------
+
+    async def call(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        """Call a method of the client library's `APIClient`.
+
+        Raises:
+            EngineAway: it did not answer.
+            docker.errors.APIError: it answered that it could not.
+        """
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, lambda: self.call_here(method, *args, **kwargs))
+
+    def call_here(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        """Do the same in this thread."""
+        try:
+            return getattr(self._client(), method)(*args, **kwargs)
+        except APIError as error:
+            if error.status_code is not None and error.status_code in (502, 503, 504):
+                raise EngineAway from error
+            raise
+        except (requests.RequestException, DockerException, OSError) as error:
+            self._clients.client = None
+            raise EngineAway from error
+
+    def _client(self) -> docker.APIClient:
+        client = getattr(self._clients, "client", None)
+        if client is None:
+            client = self._clients.client = self.new_client()
+        return client
+
+    def new_client(self, timeout_s: float | None = CALL_TIMEOUT_S) -> docker.APIClient:
+        """Give a client of its own, for a stream or a thread."""
+        address = self.address
+        tls: Any = False
+        if address.certificates:
+            folder = Path(address.certificates)
+            tls = TLSConfig(
+                client_cert=(str(folder / "cert.pem"), str(folder / "key.pem")),
+                ca_cert=str(folder / "ca.pem"),
+                verify=True,
+            )
+        return docker.APIClient(
+            base_url=address.url,
+            version=f"{LEAST_API[0]}.{LEAST_API[1]}",
+            timeout=timeout_s,
+            tls=tls,
+            # the system's ssh, with its known hosts and its agent
+            use_ssh_client=address.url.startswith("ssh:"),
+        )
+
+    async def require_able(self) -> None:
+        """Check once that this engine can do what is promised of it.
+
+        Raises:
+            ConfigurationError: it is too old to mount read-only all the way down, or confines nothing.
+        """
+        if self._checked:
+            return
+        version = await self.call("version", api_version=False)
+        told = str(version.get("ApiVersion", "0.0"))
+        if tuple(map(int, told.split(".")[:2])) < LEAST_API:
+            raise ConfigurationError(
+                "ProposalDockerSpawner.engine",
+                self.address.url,
+                f"is Docker {version.get('Version')}, which leaves file systems mounted below raw data writable",
+                remedy="Update it to Docker 25 or newer.",
+            )
+        info = await self.call("info")
+        options = " ".join(info.get("SecurityOptions") or [])
+        if "seccomp" not in options or "profile=unconfined" in options:
+            raise ConfigurationError(
+                "ProposalDockerSpawner.engine",
+                self.address.url,
+                "runs containers without a filter of system calls",
+                remedy="Use a kernel with seccomp, and do not set the engine's seccomp-profile to unconfined.",
+            )
+        self._checked = True
+
+    # -- what there is -------------------------------------------------------------------------------------------
+
+    async def state_of(self, name: str) -> State:
+        """Give the state of one of this hub's containers. Many who ask at once are answered by one listing.
+
+        Raises:
+            EngineAway: nobody knows.
+        """
+        now = time.monotonic()
+        if self._listing is None or now - self._listing[0] > LISTING_S or _failed(self._listing[1]):
+            self._listing = (now, asyncio.ensure_future(self._list()))
+        return (await asyncio.shield(self._listing[1])).get(name, State())
+
+    def forget_listing(self) -> None:
+        """Ask the engine at the next question: something changed."""
+        self._listing = None
+
+    async def _list(self) -> dict[str, State]:
+        try:
+            containers = await self.call("containers", all=True, filters={"label": f"{HUB_LABEL}={self.hub}"})
+        except APIError as error:
+            raise EngineAway from error
+        return {one["Names"][0].lstrip("/"): State(one["State"]) for one in containers if one.get("Names")}
+
+    async def inspect(self, name: str) -> dict[str, Any] | None:
+        """Give what the engine knows of a container; None if there is none of this name."""
+        try:
+            found: dict[str, Any] = await self.call("inspect_container", name)
+        except NotFound:
+            return None
+        return found
+
+    async def remove(self, name: str) -> None:
+        """Remove a container and what it wrote; one that is gone already is no error (DI03)."""
+        with contextlib.suppress(NotFound):
+            try:
+                await self.call("remove_container", name, v=True, force=True)
+            except APIError as error:
+                if error.status_code != 409:  # being removed already
+                    raise
+
+    # -- news ----------------------------------------------------------------------------------------------------
+
+    def listen(self, name: str, tell: Callable[[str], None]) -> None:
+        """Have `tell` called, in the event loop, with each action of a container: "die", "oom", "pause", ..."""
+        self._listeners[name] = tell
+        if not self._watching:
+            self._watching = True
+            loop = asyncio.get_running_loop()
+            threading.Thread(target=self._watch, args=(loop,), name="engine news", daemon=True).start()
+
+    def listen_no_more(self, name: str) -> None:
+        """Stop it."""
+        self._listeners.pop(name, None)
+
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        filters = {"type": "container", "label": f"{HUB_LABEL}={self.hub}"}
+        while not loop.is_closed():
+            try:
+                client = self.new_client(timeout_s=None)
+                for event in client.events(decode=True, filters=filters):
+                    name = event.get("Actor", {}).get("Attributes", {}).get("name", "")
+                    loop.call_soon_threadsafe(self._told, name, str(event.get("Action", "")))
+            except (requests.RequestException, DockerException, OSError, RuntimeError) as problem:
+                _log.info("news of the engine end: %s", problem)
+            # polls find what was missed meanwhile
+            time.sleep(_WATCH_AGAIN_S)
+
+    def _told(self, name: str, action: str) -> None:
+        self.forget_listing()
+        if name in self._listeners:
+            self._listeners[name](action)
+
+    # -- images --------------------------------------------------------------------------------------------------
+
+    async def image(self, reference: str) -> dict[str, Any] | None:
+        """Give what the engine knows of an image; None if it does not have it."""
+        try:
+            found: dict[str, Any] = await self.call("inspect_image", reference)
+        except NotFound:
+            return None
+        return found
+
+    def _pull(self, reference: str, tell: Callable[[dict[str, Any]], None]) -> None:
+        """Pull exactly one tag or digest, in this thread (DI01)."""
+        repository, _, tag = reference.rpartition("@") if "@" in reference else reference.rpartition(":")
+        if "@" in reference and ":" in repository.rpartition("/")[2]:
+            repository = repository.rpartition(":")[0]  # name:tag@digest: the digest says it all
+        client = self.new_client(timeout_s=None)
+        for line in client.pull(repository, tag=tag, stream=True, decode=True):
+            tell(line)
+
+
+def _failed(task: asyncio.Task[Any]) -> bool:
+    return task.done() and (task.cancelled() or task.exception() is not None)

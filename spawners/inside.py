@@ -1,0 +1,48 @@
+"""What every session looks like from inside, whatever runs it: where things stand, and who it is. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from daas_hub.identity import Account
+from daas_hub.launch import Plan
+
+#: Where the hub's API socket stands inside.
+API_DIR = "/run/daas-hub"
+#: Where the session's own sockets to the outside stand: of its arrival, and of what it may connect to.
+DOOR_DIR = "/run/daas-door"
+
+
+def target_of(plan: Plan, target: str) -> str:
+    """Give the absolute path inside of a mount's target, which is relative to the home."""
+    return plan.home if target == "." else f"{plan.home}/{target}"
+
+
+def identity_texts(account: Account, names: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Give the files that let a session know who it is: exactly this account and its groups, nobody else.
+
+    Args:
+        names: further host names with their addresses, for `hosts`.
+    """
+    home = f"/home/{account.name}"
+    gecos = "".join(letter for letter in account.display_name if letter.isprintable() and letter not in ":,")
+    groups = [f"{account.name}:x:{account.gid}:"]
+    for number in account.groups:
+        if number != account.gid:
+            groups.append(f"{_group_name(account, number)}:x:{number}:{account.name}")
+    return {
+        "passwd": f"{account.name}:x:{account.uid}:{account.gid}:{gecos}:{home}:/bin/bash\n"
+        "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
+        "group": "\n".join(groups) + "\nnogroup:x:65534:\n",
+        # a session has no network: nothing to resolve, and no name of the facility's servers to learn
+        "resolv.conf": "",
+        "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
+        "hosts": "127.0.0.1 localhost session\n::1 localhost\n"
+        + "".join(f"{address} {name}\n" for name, address in (names or {}).items()),
+    }
+
+
+def _group_name(account: Account, number: int) -> str:
+    name = account.group_names.get(number, "")
+    plain = "".join(letter for letter in name.lower() if letter.isascii() and (letter.isalnum() or letter in "-_"))
+    return plain[:32] or f"group{number}"

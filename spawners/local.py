@@ -1,0 +1,126 @@
+"""Sessions that are reached over socket files of the hub's own machine, whatever isolates them.
+
+Neither a sandbox nor a container of ours has a network. One folder a session holds all that leads to it and out of
+it: the socket the proxy connects to, the generated files, and the door with the sockets that are mounted inside.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from pathlib import Path
+from urllib.parse import quote
+
+import jupyterhub
+from daas_hub.spawners.egress import Egress, ways_out
+from daas_hub.spawners.hubdoor import SOCKET, open_door
+from daas_hub.spawners.inside import API_DIR
+from daas_hub.spawners.runtime import own_directory, session_key
+from daas_hub.spawners.session import ProposalSessionMixin
+from jupyterhub.app import JupyterHub
+from traitlets import Unicode, default
+
+from daas_hub.errors import DaasError
+from daas_hub.facility import Facility
+from daas_hub.launch import Plan
+
+
+class SocketSessionMixin(ProposalSessionMixin):
+    """A session with socket files, in a folder of its own below `runtime_dir`."""
+
+    runtime_dir = Unicode(
+        config=True,
+        help="""
+        Absolute directory for sockets and generated files of running sessions; short, because a socket's path has at
+        most 107 bytes. Default: /run/daas-hub for root, else a directory of this user below $XDG_RUNTIME_DIR or /tmp.
+        Since 0.1.
+        """,
+    )
+
+    _egress: Egress | None = None
+
+    @default("runtime_dir")
+    def _runtime_dir_default(self) -> str:
+        if os.geteuid() == 0:
+            return "/run/daas-hub"
+        own = os.environ.get("XDG_RUNTIME_DIR") or f"/tmp/daas-{os.geteuid()}"  # noqa: S108  # short, for sockets
+        return str(Path(own) / "daas-hub")
+
+    @default("poll_interval")
+    def _poll_interval_default(self) -> int:
+        return 5
+
+    @abstractmethod
+    async def start_session(self, plan: Plan) -> str:
+        """Start the session and give the URL where it answers."""
+
+    @property
+    def key(self) -> str:
+        """Name of this session on this machine: of fixed length, and no two sessions share one."""
+        return session_key(self.user.name, self.name)
+
+    @property
+    def session_dir(self) -> Path:
+        """Where the session's socket and generated files are; of it the session sees no more than its door."""
+        return Path(self.runtime_dir) / "sessions" / self.key
+
+    @property
+    def door(self) -> Path:
+        """The folder that is mounted into the session with its ways out."""
+        return self.session_dir / "door"
+
+    @property
+    def address(self) -> str:
+        """The session's address as the proxy and the hub connect to it."""
+        return "http+unix://" + quote(str(self.session_dir / "http.sock"), safe="")
+
+    def open_hub_door(self) -> None:
+        """Serve the hub's API for sessions, and what this session may connect to, also after a restart of the hub.
+
+        It does not raise: whoever polls must not take a full disk for the end of a session.
+        """
+        try:
+            hub = JupyterHub.instance()
+            if getattr(hub, "tornado_application", None) is not None:
+                open_door(own_directory(Path(self.runtime_dir)) / "api", hub.tornado_application, self.hub.base_url)
+            if self._egress is None and self.door.is_dir():
+                self._egress = Egress.reopened(self.door)
+        except (OSError, DaasError) as problem:
+            self.log.error("%s: the hub's door for sessions cannot be opened: %s", self._log_name, problem)
+
+    def open_egress(self, plan: Plan) -> None:
+        """Open the session's ways out: only what its application may connect to."""
+        self.close_egress()
+        self._egress = Egress.opened(self.door, plan.application.egress)
+
+    def close_egress(self) -> None:
+        """Close them."""
+        if self._egress is not None:
+            self._egress.close()
+            self._egress = None
+
+    def get_env(self) -> dict[str, str]:
+        """Give the session's whole environment; nothing of the hub's own is in it."""
+        env: dict[str, str] = super().get_env()
+        api = "http+unix://" + quote(f"{API_DIR}/{SOCKET}", safe="") + f"{self.hub.base_url}api"
+        env["JUPYTERHUB_API_URL"] = api
+        env["JUPYTERHUB_ACTIVITY_URL"] = f"{api}/users/{self.user.escaped_name}/activity"
+        env["JUPYTERHUB_SERVICE_URL"] = f"http://127.0.0.1:8888{env['JUPYTERHUB_SERVICE_PREFIX']}"
+        return {key: str(value) for key, value in env.items() if value is not None}
+
+    def session_environment(self, plan: Plan) -> dict[str, str]:
+        """Give what a session's programs find in their environment, wherever they run."""
+        env = self.get_env()
+        env |= {str(key): str(value) for key, value in Facility.of(self.config).environment.items()}
+        env |= plan.environment
+        return env | {
+            "HOME": plan.home,
+            "USER": plan.account.name,
+            "LOGNAME": plan.account.name,
+            "SHELL": "/bin/bash",
+            "LANG": "C.UTF-8",
+            "TMPDIR": "/tmp",  # noqa: S108  # the session's own
+            "XDG_RUNTIME_DIR": "/run/session",
+            "DAAS_SESSION": self.session_document(plan, ways_out(plan.application.egress)),
+            "DAAS_HUB_VERSION": jupyterhub.__version__,
+        }
