@@ -95,10 +95,6 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
         """,
     )
 
-    #: Why the session ended, and what is the matter with it while it runs, in words for its owner; "" for nothing.
-    ending = ""
-    notice = ""
-
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         for section in ("DockerSpawner", "ProposalDockerSpawner", "Spawner"):
@@ -169,7 +165,6 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
     async def start_session(self, plan: Plan) -> str:
         """Create the container, compare it with the plan, start it, and let it in."""
         self.open_hub_door()
-        self.ending = self.notice = ""
         self.tell("Opening your directories")
         pinned = await pin(plan.mounts)
         try:

@@ -37,6 +37,10 @@ class ProposalSessionMixin(_Base):
     #: The plan of the start that is going on; decided by `authorise_start`, used up by `start`.
     plan: Plan | None = AnyTrait(None, allow_none=True)  # type: ignore[assignment]
 
+    #: Why the session ended, and what is the matter with it while it runs, in words for its owner; "" for nothing.
+    ending = ""
+    notice = ""
+
     #: When the session ends at the latest, in seconds since 1970; 0 before it started.
     ends = 0.0
 
@@ -77,6 +81,7 @@ class ProposalSessionMixin(_Base):
         options an earlier start has stored.
         """
         self.plan = None
+        self.ending = self.notice = ""
         self.clear_steps()
         self.tell("Asking the facility for your account and your proposals")
         try:
@@ -140,17 +145,22 @@ class ProposalSessionMixin(_Base):
         state: dict[str, Any] = super().get_state()
         if self.ends:
             state["ends"] = self.ends
+        # after an end the hub makes a new object of this class from what the old one leaves
+        if self.ending:
+            state["ending"] = self.ending
         return state
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take `get_state` back."""
         super().load_state(state)
         self.ends = float(state.get("ends", 0.0))
+        self.ending = str(state.get("ending", ""))
 
     def clear_state(self) -> None:
-        """Forget the session."""
+        """Forget the session, but not why it ended: its card tells that until it is taken away."""
         super().clear_state()
         self.ends = 0.0
+        self.notice = ""
 
     def is_over(self) -> bool:
         """Tell whether the session's hours are used up (by the wall clock: a night's suspend counts)."""

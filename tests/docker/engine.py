@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +32,9 @@ command: [sh, -c, 'exec lxterminal --no-remote --working-directory="$HOME"']
 
 def address() -> str:
     """Where the engine is that tests may use."""
+    own = os.environ.get("DAAS_TEST_ENGINE", "")
+    if own:
+        return f"unix://{own}/docker.sock"
     return os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
 
 
@@ -65,13 +72,14 @@ def start_docker_portal(*, state: Path | None = None, port: int = 0, more_config
 def prepare(state: Path, applications: Path, documents: dict[str, str]) -> None:
     """Write the applications, the proposals with their data, and the configuration."""
     applications.mkdir()
+    ample = "sizes: [ample]\n"
     desktop = f"image: {image('desktop')}\n"
     texts = {
-        "probe": PROBE + desktop,
+        "probe": PROBE + ample + desktop,
         "brief": BRIEF + desktop,
-        "absent": ABSENT + desktop,
-        "terminal": TERMINAL + desktop,
-        "sizes": SIZES,
+        "absent": ABSENT + ample + desktop,
+        "terminal": TERMINAL + ample + desktop,
+        "sizes": SIZES + "  ample: {title: Ample, memory: 1 GiB, cpus: 2, processes: 500, hours: 12}\n",
     }
     for name, text in (texts | documents).items():
         (applications / f"{name}.yaml").write_text(text)
@@ -99,3 +107,43 @@ def containers(client: docker.APIClient, portal: Portal) -> list[dict[str, Any]]
         for one in client.containers(all=True)
         if any(str(mount.get("Source", "")).startswith(doors) for mount in one["Mounts"])
     ]
+
+
+class Control:
+    """The switch of an engine that tests may turn off: the folder `.ci/engine` was given."""
+
+    SCRIPT = Path(__file__).parents[2] / ".ci" / "engine"
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def of_tests(cls) -> Control:
+        """Give the switch of the engine tests use; skip where it is somebody else's engine."""
+        folder = os.environ.get("DAAS_TEST_ENGINE", "")
+        if not folder:
+            missing("docker", "the engine is not the tests' own (DAAS_TEST_ENGINE), so it is not ended")
+        return cls(Path(folder))
+
+    def do(self, command: str, options: str = "") -> None:
+        """start, stop, kill."""
+        env = os.environ | {"DAAS_ENGINE_OPTIONS": options}
+        subprocess.run([self.SCRIPT, command, self.folder], check=True, env=env, timeout=120)
+
+    @classmethod
+    @contextlib.contextmanager
+    def small_engine(cls, folder: Path, *, megabytes: int) -> Iterator[str]:
+        """Run a second engine whose disk has so much room; give its address."""
+        own = cls.of_tests()
+        small = Path(tempfile.mkdtemp(prefix="engine-", dir="/var/tmp"))
+        data = small / "data"
+        data.mkdir()
+        (small / "root").symlink_to(own.folder / "root")
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "small", data], check=True)
+        try:
+            cls(small).do("start", "--bridge=none --iptables=false --ip6tables=false")
+            yield f"unix://{small}/docker.sock"
+        finally:
+            cls(small).do("stop")
+            subprocess.run(["umount", "-l", data], check=False)
+            shutil.rmtree(small, ignore_errors=True)

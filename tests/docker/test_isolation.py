@@ -1,0 +1,250 @@
+"""What a session in a container can and cannot do, tried from inside a real one on a real engine."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+
+import docker
+import pytest
+
+from tests.docker.engine import containers
+from tests.live_portal import Portal
+from tests.sandbox.probe import probing
+from tests.sandbox.test_isolation import SCAN, WRITES, tree_hash
+
+pytestmark = pytest.mark.docker
+
+IDENTITY = r"""
+id
+grep -E 'Cap|NoNewPrivs|Seccomp:' /proc/self/status
+unshare -Ur true; echo unshare=$?
+cat /etc/passwd /etc/group /etc/resolv.conf
+pwd; umask
+find / -xdev -perm /6000 -type f 2>/dev/null | head; echo setuid done
+echo env; env | sort
+"""
+
+
+def test_session_is_the_account_and_nobody_else(portal: Portal) -> None:
+    """ES05, AL50, B10, ES41: uid, gid and exactly the account's groups; no capability; nothing to become more with."""
+    with probing(portal.login("anna"), "anna", IDENTITY) as probe:
+        said = probe.output()
+    assert "uid=25001(anna) gid=25001(anna) groups=25001(anna),26001(ma-4242),26002(ls-1007)" in said
+    assert set(re.findall(r"Cap(?:Inh|Prm|Eff|Bnd|Amb):\t(\w+)", said)) == {"0" * 16}
+    assert "NoNewPrivs:\t1" in said
+    assert "Seccomp:\t2" in said
+    assert "unshare=1" in said
+    assert "root:" not in said
+    assert "nameserver" not in said
+    assert "/home/anna\n0007\nsetuid done" in said, said
+    # the session's own token is not the application's business
+    assert "TOKEN" not in said
+    assert "DAAS_DOOR" not in said
+
+
+def test_raw_data_cannot_be_changed_in_any_way(portal: Portal) -> None:
+    """AL17, AL25, A14, H6: nineteen ways to write, as the owner of every file; none succeeds, nothing changed."""
+    data = portal.state / "experiments" / "own"
+    before = tree_hash(data)
+    script = f"cat > $HOME/writes.py <<'END'\n{WRITES}\nEND\n/usr/bin/python3 $HOME/writes.py $HOME/data\n"
+    with probing(portal.login("anna"), "anna", script, proposal="TS-0001", visit="1") as probe:
+        said = probe.output().splitlines()
+    assert len(said) == 19, said
+    assert [line for line in said if "refused" not in line] == []
+    assert sum("EROFS" in line for line in said) >= 14, said
+    assert tree_hash(data) == before
+
+
+@pytest.fixture
+def mounted_below(portal: Portal) -> None:
+    """A file system of its own below the raw data, which the account may write."""
+    sub = portal.state / "experiments" / "own" / "sub"
+    sub.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=1777", "sub", sub], check=True)
+    (sub / "there.mca").write_text("data")
+    (sub / "more").mkdir()
+    os.chown(sub / "there.mca", 25001, 25001)
+    yield
+    subprocess.run(["umount", "-l", sub], check=False)
+    sub.rmdir()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts something on the machine")
+def test_file_system_below_raw_data_is_read_only_too(portal: Portal, mounted_below: None) -> None:
+    """H6: a container's mount is read-only all the way down, or the container is not started."""
+    sub = portal.state / "experiments" / "own" / "sub"
+    before = tree_hash(sub)
+    script = f"cat > $HOME/writes.py <<'END'\n{WRITES}\nEND\n/usr/bin/python3 $HOME/writes.py $HOME/data/sub\n"
+    with probing(portal.login("anna"), "anna", script, proposal="TS-0001", visit="1") as probe:
+        said = probe.output().splitlines()
+    assert len(said) == 19, said
+    assert [line for line in said if "refused" not in line] == []
+    assert tree_hash(sub) == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts something on the machine")
+def test_what_is_mounted_later_below_raw_data_is_not_in_the_session(portal: Portal) -> None:
+    """H6: it would be writable there."""
+    data = portal.state / "experiments" / "own"
+    sub = data / "late"
+    sub.mkdir()
+    script = "until test -e $HOME/go; do sleep 0.1; done; ls -A $HOME/data/late; touch $HOME/data/late/x 2>&1; true"
+    (portal.state / "homes" / "anna" / "go").unlink(missing_ok=True)
+    try:
+        with probing(portal.login("anna"), "anna", script, proposal="TS-0001", visit="1") as probe:
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=1777", "late", sub], check=True)
+            (sub / "here").write_text("")
+            (portal.state / "homes" / "anna" / "go").write_text("")
+            said = probe.output()
+        assert "here" not in said
+        assert "Read-only file system" in said
+    finally:
+        subprocess.run(["umount", "-l", sub], check=False)
+        sub.rmdir()
+
+
+WRITABLE = r"""
+for place in $(awk '{print $5}' /proc/self/mountinfo) / /etc /opt /opt/daas-hub /usr /usr/local /var /var/lib /run \
+    /home /srv /root /var/cache /var/log /sys/fs/cgroup /proc/sys /proc/sysrq-trigger /run/daas-hub /run/daas-door; do
+  if [ -d "$place" ]; then
+    if (: > "$place/.daas-probe") 2>/dev/null; then echo "writable $place"; rm -f "$place/.daas-probe"; fi
+  fi
+done
+for file in /etc/passwd /etc/hosts /etc/hostname /etc/resolv.conf /run/daas-hub/api.sock; do
+  if (: >> $file) 2>/dev/null; then echo "writable $file"; fi
+done
+echo tried
+"""
+
+
+def test_only_these_places_can_be_written(portal: Portal) -> None:
+    """AL18: the home, the processed data, and file systems in memory; nothing of the image, nothing of the host."""
+    with probing(portal.login("anna"), "anna", WRITABLE) as probe:
+        said = probe.output()
+    assert said.rstrip().endswith("tried")
+    assert {line.removeprefix("writable ") for line in said.splitlines() if line.startswith("writable")} == {
+        "/dev/mqueue", "/dev/shm", "/tmp", "/var/tmp", "/run/session", "/var/lib/xkb",
+        "/home/anna", "/home/anna/processed",
+    }  # fmt: skip
+
+
+NEIGHBOURS = r"""
+import os, pathlib, socket
+print("peers", sorted(path.name for path in pathlib.Path("/tmp/.X11-unix").iterdir()))
+print("processes", sum(name.isdigit() for name in os.listdir("/proc")))
+engines = ["/var/run/docker.sock", "/run/docker.sock", "/run/containerd/containerd.sock"]
+for path in [*engines, "/run/daas-door/arrive.sock"]:
+    with socket.socket(socket.AF_UNIX) as s:
+        print(path, s.connect_ex(path))
+"""
+
+
+def test_two_sessions_scan_each_other_and_the_host(portal: Portal) -> None:
+    """AL13, AL30, H1', H4', H5', H7', S6: no port, no host, no engine; of the hub only its API."""
+    script = (
+        f"cat > $HOME/scan.py <<'END'\n{SCAN}\n{NEIGHBOURS}\nEND\n/usr/bin/python3 $HOME/scan.py; cat /proc/net/dev\n"
+    )
+    ben = portal.login("ben")
+    neighbour = ben.launch("terminal", proposal="MA-4242", visit="2")
+    with probing(portal.login("anna"), "anna", script) as probe:
+        said = probe.output(180)
+    ben.stop(neighbour)
+    assert "open []" in said, said
+    for host in ("10.0.0.1", "169.254.169.254", "8.8.8.8"):
+        assert f"{host} 101" in said, said  # ENETUNREACH
+    assert "/hub/api/ HTTP/1.1 200 OK" in said
+    for path in ("/hub/login", "/hub/home", "/hub/api/../login", "/", "/hub/metrics", "//hub/login"):
+        assert re.search(rf"^{re.escape(path)} HTTP/1.1 40[34]", said, re.MULTILINE), (path, said)
+    assert re.findall(r"^\s*(\w+):", said, re.MULTILINE) == ["lo"]
+    assert re.search(r"peers \['X\d'\]", said)
+    processes = re.search(r"processes (\d+)", said)
+    assert processes
+    assert int(processes[1]) < 15
+    for path in ("/var/run/docker.sock", "/run/docker.sock", "/run/containerd/containerd.sock"):
+        assert f"{path} 2\n" in said, said  # ENOENT
+    assert re.search(r"arrive\.sock (2|111)\n", said), said  # nobody is behind it any more
+
+
+def test_hub_knows_of_no_listener_but_the_sessions_own(portal: Portal, engine: docker.APIClient) -> None:
+    """S6, B11: a container publishes no port and has no network; the engine knows no secret of it."""
+    anna = portal.login("anna")
+    name = anna.launch("terminal", proposal="MA-4242", visit="2")
+    (container,) = containers(engine, portal)
+    told = engine.inspect_container(container["Id"])
+    anna.stop(name)
+    assert container["Ports"] == []
+    assert told["HostConfig"]["NetworkMode"] == "none"
+    text = repr(told)
+    for secret in ("API_TOKEN", "JPY_", "MA-4242/", "issuer"):
+        assert secret not in text.replace(str(portal.state), "")
+    assert set(told["Config"]["Labels"]) >= {"org.daas-hub.hub", "org.daas-hub.session"}
+    assert "anna" not in repr(told["Config"]["Labels"])
+
+
+def test_directory_with_a_hostile_name_is_mounted_right(portal: Portal) -> None:
+    """H4, H5: `run{1}:x, y $(id)`: braces, colons, commas, blanks and a shell's substitution are letters."""
+    with probing(
+        portal.login("anna"), "anna", "cat $HOME/data/XRFSpectrum.mca | wc -c", proposal="TS-0001", visit="5"
+    ) as probe:
+        assert int(probe.output()) == (portal.state / "experiments" / "own" / "XRFSpectrum.mca").stat().st_size
+
+
+def test_several_directories_with_blanks_are_mounted_right(portal: Portal) -> None:
+    """H4: side by side below ~/data, and nothing can be put beside them."""
+    script = (
+        'cd $HOME/data; for one in *; do printf "[%s]\\n" "$one"; ls "$one"; done; touch beside "run 1/in" 2>&1; true'
+    )
+    with probing(portal.login("anna"), "anna", script, proposal="TS-0001", visit="8") as probe:
+        said = probe.output()
+    assert "[run 1]\nXRFSpectrum.mca\n[run\\2]\nXRFSpectrum.mca\n" in said
+    assert said.count("Read-only file system") == 2, said
+
+
+def test_processed_data_are_shared_and_last(portal: Portal) -> None:
+    """AL19, AL20, AL25: what one member saves, another reads and changes in a later session of their own."""
+    with probing(
+        portal.login("anna"), "anna", "echo from anna > $HOME/processed/shared.txt; ls -ln $HOME/processed"
+    ) as probe:
+        assert "-rw-rw---- 1 25001 26001" in probe.output()
+    with probing(
+        portal.login("ben"), "ben", "cat $HOME/processed/shared.txt; echo and ben >> $HOME/processed/shared.txt"
+    ) as probe:
+        assert "from anna" in probe.output()
+    shared = portal.state / "processed" / "MA-4242" / "shared.txt"
+    assert shared.read_text() == "from anna\nand ben\n"
+
+
+def test_limits_hold(portal: Portal) -> None:
+    """H8', ES43: memory, processes, core files and the session's own files in memory end at its size."""
+    script = (
+        "(for i in $(seq 1500); do sleep 60 & done) > /dev/null 2> $HOME/fork.err; grep -c -i fork $HOME/fork.err; "
+        "kill $(jobs -p) 2> /dev/null; pkill sleep; ulimit -c; "
+        "dd if=/dev/zero of=/tmp/fill bs=1M count=5000 2>&1 | tail -1; rm -f /tmp/fill; df -h /tmp /dev/shm; "
+        "/usr/bin/python3 -c 'b = bytearray(5 * 2**30); print(\"allocated\")'; echo python=$?"
+    )
+    with probing(portal.login("ben"), "ben", script) as probe:
+        said = probe.output(120)
+    assert int(said.split()[0]) > 0, said
+    assert said.split()[1] == "0", said
+    assert "512M" in said, said
+    assert "allocated" not in said
+    assert "python=137" in said
+
+
+def test_home_with_a_link_in_the_way_is_refused_in_words(portal: Portal) -> None:
+    """A5: an engine would follow it, and mount the data over what it names."""
+    home = portal.state / "homes" / "carla"
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.chown(home, 25003, 25003)
+    link = home / "data"
+    link.symlink_to("/etc")
+    try:
+        answer = portal.login("carla").post(
+            "/hub/launch", {"application": "terminal", "proposal": "MA-4242", "visit": "2"}
+        )
+        assert "file or link named" in answer.text
+        assert "data" in answer.text
+    finally:
+        link.unlink()
