@@ -25,12 +25,16 @@ def open_ways_out(ways: Sequence[WayOut]) -> None:
 
 async def _serve(ways: Sequence[WayOut]) -> None:
     servers = []
-    for way in ways:
-        try:
-            servers.append(await asyncio.start_server(_handler(way), way.address, way.port))
-        except OSError as problem:
-            _log.warning("port %d stays closed: %s", way.port, problem)
-    await asyncio.Event().wait()
+    try:
+        for way in ways:
+            try:
+                servers.append(await asyncio.start_server(_handler(way), way.address, way.port))
+            except OSError as problem:
+                _log.warning("port %d stays closed: %s", way.port, problem)
+        await asyncio.Event().wait()
+    finally:
+        for server in servers:
+            server.close()
 
 
 def _handler(way: WayOut) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]:

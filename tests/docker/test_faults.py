@@ -202,8 +202,6 @@ def test_exactly_one_tag_is_pulled_with_its_progress_and_survives_a_logout(
         ben.wait_ready(other, 60)
         tags = {tag for one in engine.images() for tag in one["RepoTags"] or [] if tag.startswith(name)}
         assert tags == {f"{name}:1"}
-        # a launch that was stopped while it waited leaves nothing in the way of the next
-        forget_images(engine, name)
         anna.stop(session)
         ben.stop(other)
     forget_images(engine, name)

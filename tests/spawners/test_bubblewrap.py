@@ -82,7 +82,8 @@ bwrap --unshare-user --unshare-pid --unshare-ipc --unshare-uts --unshare-net --u
 --ro-bind /run/daas-hub/sessions/k/identity/hosts /etc/hosts
 --perms 0700 --tmpfs /run/session --tmpfs /var/tmp
 --ro-bind-try /var/cache/fontconfig /var/cache/fontconfig --tmpfs /var/lib/xkb
---ro-bind /opt/daas /opt/daas --ro-bind /run/daas-hub/api /run/daas-hub --ro-bind /run/daas-hub/sessions/k/door /run/daas-door
+--ro-bind /opt/daas /opt/daas --ro-bind /run/daas-hub/api /run/daas-hub
+--ro-bind /run/daas-hub/sessions/k/door /run/daas-door
 --bind /gpfs/homes/anna /home/anna
 --ro-bind /data/visitor/MA-4242/2 /home/anna/data
 --bind /data/processed/MA-4242 /home/anna/processed

@@ -1,0 +1,113 @@
+"""The ways out of a session: each allowed address and nothing else, through both ends, with real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from pathlib import Path
+
+import pytest
+from daas_hub.spawners import egress
+from daas_hub.spawners.egress import Egress, host_names, ways_out
+
+from daas_hub.session.outside import _serve
+from daas_hub.session.settings import WayOut
+
+ADDRESSES = ("licence.facility.org:27000", "licence.facility.org:27001", "proxy.facility.org:27000")
+
+
+def test_every_host_has_an_address_of_its_own() -> None:
+    """DE05: two servers with one port never meet; their names lead to them."""
+    found = [(one.host, one.loopback, one.port, one.socket) for one in ways_out(ADDRESSES)]
+    assert found == [
+        ("licence.facility.org", "127.0.1.1", 27000, "out0.sock"),
+        ("licence.facility.org", "127.0.1.1", 27001, "out1.sock"),
+        ("proxy.facility.org", "127.0.1.2", 27000, "out2.sock"),
+    ]
+    assert host_names(ADDRESSES) == {"licence.facility.org": "127.0.1.1", "proxy.facility.org": "127.0.1.2"}
+    assert ways_out(()) == ()
+
+
+async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while piece := await reader.read(1000):
+        writer.write(piece.upper())
+        await writer.drain()
+    writer.write_eof()
+    writer.close()
+
+
+@pytest.fixture
+def door(tmp_path: Path) -> Path:
+    folder = tmp_path / "door"
+    folder.mkdir()
+    return folder
+
+
+async def ask(path: Path, words: bytes) -> bytes:
+    reader, writer = await asyncio.open_unix_connection(path)
+    writer.write(words)
+    writer.write_eof()
+    said = await asyncio.wait_for(reader.read(), 5)
+    writer.close()
+    return said
+
+
+async def test_connection_reaches_the_address_and_ends_on_both_sides(door: Path) -> None:
+    server = await asyncio.start_server(echo, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    opened = Egress.opened(door, [f"localhost:{port}"])
+    await asyncio.sleep(0.05)
+    assert await ask(door / "out0.sock", b"licence?") == b"LICENCE?"
+    opened.close()
+    # an earlier hub's session is served by the next one
+    again = Egress.reopened(door)
+    await asyncio.sleep(0.05)
+    assert await ask(door / "out0.sock", b"again") == b"AGAIN"
+    again.close()
+    server.close()
+
+
+async def test_address_that_does_not_answer_closes_the_connection(door: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        opened = Egress.opened(door, [f"localhost:{taken.getsockname()[1]}"])
+        await asyncio.sleep(0.05)
+        assert await ask(door / "out0.sock", b"anybody?") == b""
+        opened.close()
+
+
+async def test_connections_beyond_the_most_are_closed(door: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """H9': a session cannot use a licence server's port to exhaust the hub."""
+    monkeypatch.setattr(egress, "MOST_CONNECTIONS", 2)
+    server = await asyncio.start_server(echo, "127.0.0.1", 0)
+    opened = Egress.opened(door, [f"localhost:{server.sockets[0].getsockname()[1]}"])
+    await asyncio.sleep(0.05)
+    held = [await asyncio.open_unix_connection(door / "out0.sock") for _ in range(2)]
+    await asyncio.sleep(0.05)
+    reader, writer = await asyncio.open_unix_connection(door / "out0.sock")
+    assert await asyncio.wait_for(reader.read(), 5) == b""
+    for _, one in [*held, (reader, writer)]:
+        one.close()
+    opened.close()
+    server.close()
+
+
+async def test_session_s_own_end_leads_to_the_socket(door: Path) -> None:
+    """A program inside connects to the name's loopback address; what it says comes out at the address outside."""
+    server = await asyncio.start_server(echo, "127.0.0.1", 0)
+    opened = Egress.opened(door, [f"localhost:{server.sockets[0].getsockname()[1]}"])
+    with socket.socket() as free:
+        free.bind(("127.0.1.1", 0))
+        port = free.getsockname()[1]
+    inside = asyncio.ensure_future(_serve([WayOut("127.0.1.1", port, str(door / "out0.sock"))]))
+    await asyncio.sleep(0.1)
+    reader, writer = await asyncio.open_connection("127.0.1.1", port)
+    writer.write(b"checkout")
+    writer.write_eof()
+    assert await asyncio.wait_for(reader.read(), 5) == b"CHECKOUT"
+    writer.close()
+    inside.cancel()
+    await asyncio.gather(inside, return_exceptions=True)
+    await asyncio.sleep(0.05)
+    opened.close()
+    server.close()
