@@ -220,7 +220,7 @@ def test_limits_hold(portal: Portal) -> None:
     """H8', ES43: memory, processes, core files and the session's own files in memory end at its size."""
     script = (
         "(for i in $(seq 1500); do sleep 60 & done) > /dev/null 2> $HOME/fork.err; grep -c -i fork $HOME/fork.err; "
-        "kill $(jobs -p) 2> /dev/null; pkill sleep; ulimit -c; "
+        "kill $(pidof sleep) 2> /dev/null; ulimit -c; "
         "dd if=/dev/zero of=/tmp/fill bs=1M count=5000 2>&1 | tail -1; rm -f /tmp/fill; df -h /tmp /dev/shm; "
         "/usr/bin/python3 -c 'b = bytearray(5 * 2**30); print(\"allocated\")'; echo python=$?"
     )

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from daas_hub.spawners.engine import Address, Engine, EngineAway
 from daas_hub.spawners.pulls import Progress, Pulls
-from docker.errors import APIError
+from docker.errors import APIError, DockerException
 
 from daas_hub.errors import ConfigurationError, SessionFailed
 
@@ -112,9 +113,19 @@ async def test_engine_that_answers_nonsense_is_away_not_empty() -> None:
         await engine.state_of("daas-1")
 
 
-async def test_engine_that_is_not_there_is_away() -> None:
+@pytest.mark.parametrize(
+    "problem",
+    [requests.ConnectionError(), DockerException("no socket"), ConnectionRefusedError()],
+    ids=lambda one: type(one).__name__,
+)
+async def test_engine_that_is_not_there_is_away(monkeypatch: pytest.MonkeyPatch, problem: Exception) -> None:
+    def no_client() -> None:
+        raise problem
+
+    engine = Engine(Address("unix:///nowhere/docker.sock"), "hub")
+    monkeypatch.setattr(engine, "new_client", no_client)
     with pytest.raises(EngineAway, match="does not answer"):
-        await Engine(Address("unix:///nowhere/docker.sock"), "hub").state_of("daas-1")
+        await engine.state_of("daas-1")
 
 
 def test_progress_counts_what_is_still_to_come() -> None:
