@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,13 @@ async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
         await writer.drain()
     writer.write_eof()
     writer.close()
+
+
+@pytest.fixture(autouse=True)
+async def settled() -> AsyncIterator[None]:
+    """Let closed connections end on both sides before the event loop does."""
+    yield
+    await asyncio.sleep(0.2)
 
 
 @pytest.fixture
