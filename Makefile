@@ -44,7 +44,7 @@ wheel: $(VENV)/.installed $(VENV)/.test  ## build the wheel and test it from ano
 	rm -rf dist && $(PYTHON) -m pip wheel -q --no-deps --no-build-isolation -w dist . && rm -rf build *.egg-info
 	bash scripts/test-wheel.sh $(PYTHON) dist/*.whl
 
-bench: bench-launch bench-path bench-memory  ## all benchmarks
+bench: bench-launch bench-path bench-memory bench-docker  ## all benchmarks
 
 bench-launch: $(VENV)/.installed $(VENV)/.test  ## click to first frame, beside the stock stack and the floor
 	$(PYTHON) -m benchmarks.launch
@@ -52,13 +52,18 @@ bench-launch: $(VENV)/.installed $(VENV)/.test  ## click to first frame, beside 
 bench-path: $(VENV)/.installed $(VENV)/.test  ## the screen's data path, beside the X server's own socket
 	$(PYTHON) -m benchmarks.path
 
+bench-docker: $(VENV)/.installed $(VENV)/.test  ## the same in containers: first frame, path, twenty at once, memory
+	$(PYTHON) -m benchmarks.docker
+
 bench-memory: $(VENV)/.installed $(VENV)/.test  ## what a desktop session holds, beside the stock stack
 	$(PYTHON) -m benchmarks.memory
 
 clean:  ## remove what make installed (not the Debian packages)
 	rm -rf $(VENV) build dist daas_hub/session/static/desktop.js *.egg-info .mypy_cache .ruff_cache .pytest_cache
 
-.PHONY: help demo test check audit constraints wheel bench bench-launch bench-path bench-memory clean
+.PHONY: help demo test check audit constraints wheel bench bench-launch bench-path bench-memory bench-docker clean
+
+-include images/images.mk
 
 # -- what the targets need ----------------------------------------------------------------------------------------
 

@@ -100,8 +100,12 @@ class _Marks:
         return next((at for at, told in self.told if told == what), None)
 
 
-def measure(browser: Browser, site: Site, title: str) -> Launch:
-    """Launch once on ``site``, wait for the frame and for a window with ``title``, stop the session again."""
+def measure(browser: Browser, site: Site, title: str, root: int = 0) -> Launch:
+    """Launch once on ``site``, wait for the frame and for a window with ``title``, stop the session again.
+
+    ``root`` is the process below which sessions run: this one, or 1 for those an engine starts.
+    """
+    root = root or os.getpid()
     context = browser.new_context(viewport={"width": SCREEN_WIDTH, "height": SCREEN_HEIGHT})
     marks = _Marks()
     context.on("console", marks.take)
@@ -110,12 +114,12 @@ def measure(browser: Browser, site: Site, title: str) -> Launch:
         page = context.new_page()
         site.log_in(page)
         button = site.launch_button(page)
-        before = {process.pid for process in _started()}
+        before = {process.pid for process in _started(root)}
         marks.told.clear()
         button.click(no_wait_after=True)
         clicked, frame = _wait_for_frame(page, marks)
-        window = _wait_for_window(title)
-        session = [process for process in _started() if process.pid not in before]
+        window = _wait_for_window(title, root)
+        session = [process for process in _started(root) if process.pid not in before]
         site.stop_session(page, page.url)
     finally:
         context.close()
@@ -123,9 +127,10 @@ def measure(browser: Browser, site: Site, title: str) -> Launch:
     return Launch(frame - clicked, max(window, frame) - clicked, steps, _outlived(session))
 
 
-def _started() -> list[Process]:
-    """Every process below this one that is not the browser's."""
-    return [process for process in descendants(os.getpid()) if not process.name.startswith(BROWSER_NAMES)]
+def _started(root: int) -> list[Process]:
+    """Every process below ``root`` that is not the browser's, nor a helper that ends by itself."""
+    names = BROWSER_NAMES if root == os.getpid() else (*BROWSER_NAMES, "kworker")
+    return [process for process in descendants(root) if not process.name.startswith(names)]
 
 
 def _wait_for_frame(page: Page, marks: _Marks) -> tuple[float, float]:
@@ -140,15 +145,15 @@ def _wait_for_frame(page: Page, marks: _Marks) -> tuple[float, float]:
     return clicked, frame
 
 
-def _wait_for_window(title: str) -> float:
+def _wait_for_window(title: str, root: int) -> float:
     """The time on the clock when the newest display shows a window with ``title``."""
     deadline = time.monotonic() + LAUNCH_TIMEOUT_S
-    xvnc = find_xvnc(os.getpid())
+    xvnc = find_xvnc(root)
     while xvnc is None or not has_window(xvnc.pid, title):
         if time.monotonic() > deadline:
             raise RuntimeError(f"no window with {title!r} in its title")
         time.sleep(0.03)
-        xvnc = xvnc or find_xvnc(os.getpid())
+        xvnc = xvnc or find_xvnc(root)
     return time.time()
 
 

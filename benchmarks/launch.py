@@ -29,7 +29,7 @@ def measure_floor(state: Path, application: str, title: str) -> Launch:
     """Start the floor once; the first frame is the first update with light in it at a bare client."""
     began = time.time()
     with Floor(state, application) as floor:
-        client = _connect(floor.socket)
+        client = connect(floor.socket)
         client.set_encodings(PLAIN_RAW)
         client.request(incremental=False)
         while not client.read_update().has_light:
@@ -43,7 +43,7 @@ def measure_floor(state: Path, application: str, title: str) -> Launch:
         return Launch(frame - began, time.time() - began)
 
 
-def _connect(path: Path, timeout_s: float = 30) -> RfbClient:
+def connect(path: Path, timeout_s: float = 30) -> RfbClient:
     """Connect as soon as the display server listens."""
     deadline = time.monotonic() + timeout_s
     while True:

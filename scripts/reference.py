@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic.fields import FieldInfo
-from traitlets import Bool, Dict, Float, Int, List, TraitType, Unicode
+from traitlets import Bool, Dict, Enum, Float, Int, List, TraitType, Unicode
 from traitlets.config import Configurable
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,6 +28,7 @@ import conftest  # noqa: E402, F401  # lets a bare checkout find its top-level r
 
 # isort: split
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator  # noqa: E402
+from daas_hub.spawners.docker import ProposalDockerSpawner  # noqa: E402
 from daas_hub.spawners.sandbox import SandboxSpawner  # noqa: E402
 
 from daas_hub.catalogue import reader as catalogue  # noqa: E402
@@ -133,6 +134,8 @@ MEANINGS: dict[str, dict[str, str]] = {
         "with_proposal": "Offered on visits. A link never is.",
         "without_proposal": "Offered under *Own resources*.",
         "order": "Place among the applications, small first; then by title.",
+        "image": "The container image it is in, with its tag or digest. Needed where sessions are containers.",
+        "egress": "The only addresses outside its sessions may connect to, `host:port` each. Default: none.",
     },
     "_Sizes": {"sizes": "Name and size. Without any `sizes.yaml` there is one: 2 processors, 4 GiB, 12 hours."},
     "_Size": {
@@ -149,6 +152,7 @@ TRAIT_WORDS = {
     Unicode: "text",
     Int: "whole number",
     Float: "number",
+    Enum: "one of a few words",
     List: "list of texts",
     Dict: "names and values",
 }
@@ -158,7 +162,7 @@ TYPE_WORDS = {str: "text", int: "whole number", float: "number", bool: "`true` o
 def page() -> str:
     """Give the page's text."""
     parts = [INTRODUCTION]
-    for cls in (Facility, MountRules, UmbrellaAuthenticator, SandboxSpawner):
+    for cls in (Facility, MountRules, UmbrellaAuthenticator, SandboxSpawner, ProposalDockerSpawner):
         parts += class_section(cls)
     parts.append(FILES_INTRODUCTION)
     for title, how_to, records in FILES:
@@ -169,11 +173,11 @@ def page() -> str:
 
 
 def class_section(cls: type[Configurable]) -> Iterator[str]:
-    """Give the section of a class: its own settings, not those it inherits."""
+    """Give the section of a class: its own settings and those of its bases here, not those of other packages."""
     words = (cls.__doc__ or "").strip().splitlines()[0]
     yield f"## {cls.__name__}\n\n{words}\n"
-    for name, trait in sorted(cls.class_own_traits(config=True).items()):
-        if trait.this_class is cls:
+    for name, trait in sorted(cls.class_traits(config=True).items()):
+        if trait.this_class is not None and trait.this_class.__module__.startswith("daas_hub."):
             yield setting(cls.__name__, name, trait)
 
 

@@ -59,8 +59,8 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
     engine = Unicode(
         config=True,
         help="""
-        Address of the engine: "unix:///run/docker.sock", "tcp://host:2376" with `certificates`, or "ssh://user@host".
-        Plain TCP is refused. Default: $DOCKER_HOST, else unix:///var/run/docker.sock. Since 0.1.
+        Address of the engine: "unix:///run/docker.sock". Plain TCP is refused; an engine on another machine
+        ("tcp://host:2376" with `certificates`, "ssh://user@host") is checked, but cannot run sessions yet. Default: $DOCKER_HOST, else unix:///var/run/docker.sock. Since 0.1.
         """,
     )
     certificates = Unicode(

@@ -186,6 +186,13 @@ class Engine:
         """
         if self._checked:
             return
+        if not self.address.url.startswith("unix:"):
+            raise ConfigurationError(
+                "ProposalDockerSpawner.engine",
+                self.address.url,
+                "is an engine on another machine, where the sockets of a session cannot be reached yet",
+                remedy="Run the hub on the engine's own machine and use unix:///run/docker.sock.",
+            )
         version = await self.call("version", api_version=False)
         told = str(version.get("ApiVersion", "0.0"))
         if tuple(map(int, told.split(".")[:2])) < LEAST_API:

@@ -58,9 +58,15 @@ class Screen:
         )
 
     def _run(self, *argv: str) -> str:
-        status = os.stat(f"/proc/{self.pid}")
-        who = ["-S", str(status.st_uid), "-G", str(status.st_gid)] if os.geteuid() == 0 else ["--preserve-credentials"]
-        command = ["nsenter", "-t", str(self.pid), "-U", "-m", "-n", *who, "env", *self._env, *argv]
+        if os.readlink(f"/proc/{self.pid}/ns/user") == os.readlink("/proc/self/ns/user"):
+            # a container, whose image need not have the program: its screen listens on a name of its network, too
+            env = [one.replace("XAUTHORITY=", f"XAUTHORITY=/proc/{self.pid}/root") for one in self._env]
+            command = ["nsenter", "-t", str(self.pid), "-n", "env", *env, *argv]
+        else:
+            status = os.stat(f"/proc/{self.pid}")
+            numbers = ["-S", str(status.st_uid), "-G", str(status.st_gid)]
+            who = numbers if os.geteuid() == 0 else ["--preserve-credentials"]
+            command = ["nsenter", "-t", str(self.pid), "-U", "-m", "-n", *who, "env", *self._env, *argv]
         for _ in range(5):
             # a window that goes away while the tree is listed makes xwininfo fail: ask again
             asked = subprocess.run(command, check=False, capture_output=True, text=True)

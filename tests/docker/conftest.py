@@ -7,8 +7,11 @@ from collections.abc import Iterator
 import docker
 import pytest
 
-from tests.docker.engine import image, require_engine, start_docker_portal
+from tests.browser.conftest import browser, guest
+from tests.docker.engine import APPLICATIONS, image, require_engine, start_docker_portal
 from tests.live_portal import Portal, remove
+
+__all__ = ["browser", "guest"]
 
 
 @pytest.fixture(scope="session")
@@ -18,9 +21,15 @@ def engine() -> docker.APIClient:
 
 
 @pytest.fixture(scope="session")
+def applications(engine: docker.APIClient) -> docker.APIClient:
+    """The engine with the images of PyMca and JupyterLab."""
+    return require_engine(image("pymca"), image("notebook"))
+
+
+@pytest.fixture(scope="session")
 def portal(engine: docker.APIClient) -> Iterator[Portal]:
     """The demo's portal with containers, the probe application, and data of hostile kinds."""
-    running = start_docker_portal()
+    running = start_docker_portal(**APPLICATIONS)
     try:
         yield running
     finally:

@@ -147,3 +147,10 @@ class Control:
             cls(small).do("stop")
             subprocess.run(["umount", "-l", data], check=False)
             shutil.rmtree(small, ignore_errors=True)
+
+
+#: The applications people open first, from this project's images.
+APPLICATIONS = {
+    "pymca": f"name: pymca\ntitle: PyMca\nkind: desktop\ncommand: [pymca]\nsizes: [ample]\nimage: {image('pymca')}\n",
+    "lab": f"name: jupyterlab\ntitle: JupyterLab\nkind: notebook\nsizes: [ample]\nimage: {image('notebook')}\n",
+}

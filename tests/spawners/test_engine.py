@@ -92,6 +92,13 @@ async def test_engine_that_cannot_is_refused(answers: dict[str, Any], words: str
         await Told(**GOOD | answers).require_able()
 
 
+@pytest.mark.parametrize("url", ["ssh://daas@docker1.facility.org"])
+async def test_engine_on_another_machine_is_refused_in_words(url: str) -> None:
+    """ES38 is not built: better a clear word than sessions nobody can reach."""
+    with pytest.raises(ConfigurationError, match="on another machine"):
+        await Engine(Address(url), "hub").require_able()
+
+
 async def test_many_polls_are_one_question() -> None:
     engine = Told(containers=[{"Names": ["/daas-1"], "State": "running"}, {"Names": ["/daas-2"], "State": "paused"}])
     states = await asyncio.gather(*(engine.state_of(f"daas-{number}") for number in (1, 2, 3) * 50))

@@ -1,0 +1,332 @@
+"""Containers: click to first frame beside the stock DockerSpawner and beside `docker run`; twenty at once; memory.
+
+The engine is that of $DOCKER_HOST (or /var/run/docker.sock), and has the images of `make images`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from statistics import median as middle
+
+import docker
+import requests
+import yaml
+
+from daas_hub.version import __version__
+
+from .browser import Launch, chromium, measure
+from .launch import connect
+from .machine import at_most, median, percentile, progress, section, table
+from .peer import Peer, install, path_with_node
+from .portal import ROOT, Portal
+from .processes import descendants, find_xvnc, pss_mib
+from .rfb import PLAIN_RAW
+from .service import state_folder
+from .windows import has_window
+
+HERE = Path(__file__).resolve().parent
+WANTED_OF_PEER, WANTED_OF_FLOOR = 0.25, 3.5
+PEER_IMAGE = "daas-bench/peer:1"
+LABELS = {"ours": "ours", "peer": "stock DockerSpawner", "floor": "docker run, no browser"}
+TOGETHER = 20
+
+
+def image(name: str) -> str:
+    """One of this project's images."""
+    return f"daas-hub/{name}:{__version__}"
+
+
+class DockerPortal(Portal):
+    """Our hub with containers, on data copied to where the engine sees it."""
+
+    def __enter__(self) -> DockerPortal:
+        """Write the configuration, start, and wait."""
+        data = self.state / "visitor"
+        shutil.copytree("/usr/share/pymca", data)
+        proposals = yaml.safe_load((ROOT / "demo" / "proposals.yaml").read_text())
+        for visit in (visit for proposal in proposals["proposals"] for visit in proposal["visits"]):
+            visit["data"] = [path.replace("/usr/share/pymca", str(data)) for path in visit["data"]]
+        (self.state / "proposals.yaml").write_text(yaml.safe_dump(proposals))
+        self.catalogue.mkdir(mode=0o755, parents=True, exist_ok=True)
+        (self.catalogue / "pymca.yaml").write_text(
+            f"name: pymca\ntitle: PyMca\nkind: desktop\ncommand: [pymca]\nimage: {image('pymca')}\n"
+        )
+        (self.catalogue / "terminal.yaml").write_text(
+            "name: terminal\ntitle: Terminal\nkind: desktop\ncommand: [lxterminal, --no-remote]\n"
+            f"image: {image('desktop')}\n"
+        )
+        config = self.state / "jupyterhub_config.py"
+        config.write_text(
+            f"load_subconfig({str(ROOT / 'jupyterhub_config.py')!r})\n"
+            f"c.Facility.catalogue = [{str(self.catalogue)!r}]\n"
+            f"c.Facility.proposals_file = {str(self.state / 'proposals.yaml')!r}\n"
+            f"c.Facility.sessions_per_person = {2 * TOGETHER}\n"
+            f"c.MountRules.data_roots = [{str(self.state)!r}]\n"
+            "c.JupyterHub.spawner_class = 'proposal-docker'\n"
+            f"c.ProposalDockerSpawner.runtime_dir = {str(self.state / 'run')!r}\n"
+        )
+        self.run(
+            [sys.executable, "-m", "jupyterhub", "-f", str(config)],
+            {"DAAS_DEMO_PORT": str(self.port), "DAAS_DEMO_STATE": str(self.state / "demo")},
+            self.state,
+        )
+        self.wait_for(f"{self.url}/hub/login")
+        self.wait_for(f"http://127.0.0.1:{self.port + 1}/.well-known/openid-configuration")
+        return self
+
+
+class DockerPeer(Peer):
+    """The stock hub with DockerSpawner."""
+
+    name = "docker-peer"
+
+    def __enter__(self) -> DockerPeer:
+        """Build the image when it is missing, start, and wait until the login page answers."""
+        installed = install()
+        client = docker.from_env()
+        build_peer_image(client)
+        bridge = client.networks.get("bridge").attrs["IPAM"]["Config"][0]
+        (self.state / "home").mkdir(parents=True, exist_ok=True)
+        self.run(
+            [str(installed / "bin" / "python"), "-m", "jupyterhub", "-f", str(HERE / "docker_peer_hub.py")],
+            {
+                "PATH": f"{installed / 'bin'}:{path_with_node()}",
+                "HOME": str(self.state / "home"),
+                "BENCH_STATE": str(self.state),
+                "BENCH_PORT": str(self.port),
+                "BENCH_PASSWORD": self.password,
+                "BENCH_PROXY": str(installed / "node_modules" / ".bin" / "configurable-http-proxy"),
+                "BENCH_APPLICATION": self._application,
+                "BENCH_IMAGE": PEER_IMAGE,
+                "BENCH_BRIDGE": bridge.get("Gateway") or bridge["Subnet"].rpartition(".")[0] + ".1",
+            },
+            self.state,
+        )
+        self.wait_for(f"{self.url}/hub/login")
+        return self
+
+
+def build_peer_image(client: docker.DockerClient) -> None:
+    """Build the peer's image unless the engine has it."""
+    try:
+        client.images.get(PEER_IMAGE)
+    except docker.errors.ImageNotFound:
+        progress(f"building {PEER_IMAGE}")
+        client.images.build(path=str(HERE), dockerfile="docker-peer.Dockerfile", tag=PEER_IMAGE, network_mode="host")
+
+
+@contextmanager
+def bare_container(state: Path, name: str) -> Iterator[str]:
+    """`docker run` of the same image with the floor's script; ends it afterwards."""
+    client = docker.from_env()
+    folder = state / "floor"
+    folder.mkdir(exist_ok=True)
+    for script in ("floor.sh", "desktop.sh"):
+        shutil.copy(HERE / script, folder)
+    container = client.containers.create(
+        image(name),
+        ["/bench/floor.sh", "/tmp/rfb"],
+        user="25001:25001",
+        network_mode="none",
+        environment={"BENCH_APPLICATION": "pymca", "HOME": "/tmp"},
+        mounts=[docker.types.Mount("/bench", str(folder), type="bind", read_only=True)],
+    )
+    try:
+        container.start()
+        container.reload()
+        yield f"/proc/{container.attrs['State']['Pid']}/root/tmp/rfb"
+    finally:
+        container.remove(force=True)
+
+
+def measure_floor(state: Path, title: str) -> Launch:
+    """Start a bare container once; the first frame is the first update with light in it at a bare client."""
+    began = time.time()
+    with bare_container(state, "pymca") as socket:
+        client = connect(Path(socket))
+        client.set_encodings(PLAIN_RAW)
+        client.request(incremental=False)
+        while not client.read_update().has_light:
+            client.request(incremental=True)
+        frame = time.time()
+        client.close()
+        while (xvnc := find_xvnc(1)) is None or not has_window(xvnc.pid, title):
+            if time.time() - frame > 120:
+                raise RuntimeError(f"the floor shows no window with {title!r} in its title")
+            time.sleep(0.03)
+        return Launch(frame - began, time.time() - began)
+
+
+def first_frames(options: argparse.Namespace, state: Path, portal: DockerPortal) -> dict[str, list[Launch]]:
+    """Measure every system once a round, each round beginning with another one; the first round warms up."""
+    with ExitStack() as stack:
+        browser = stack.enter_context(chromium())
+        systems: dict[str, Callable[[], Launch]] = {"ours": lambda: measure(browser, portal, "PyMca", 1)}
+        if not options.no_peer:
+            peer = stack.enter_context(DockerPeer(state / "peer", "pymca"))
+            systems["peer"] = lambda: measure(browser, peer, "PyMca", 1)
+        systems["floor"] = lambda: measure_floor(state, "PyMca")
+        results: dict[str, list[Launch]] = {name: [] for name in systems}
+        for number in range(options.runs + 1):
+            names = list(systems)
+            turn = number % len(names)
+            for name in names[turn:] + names[:turn]:
+                launch = systems[name]()
+                progress(f"round {number} {name}: frame {launch.frame_s:.2f} s, window {launch.window_s:.2f} s")
+                if number:
+                    results[name].append(launch)
+        return results
+
+
+class Clients:
+    """People without a browser, who launch through the form and wait until their session answers."""
+
+    def __init__(self, portal: DockerPortal) -> None:
+        self._portal = portal
+
+    def login(self, subject: str) -> requests.Session:
+        """Log somebody in."""
+        person = requests.Session()
+        form = person.get(f"{self._portal.url}/hub/oauth_login")
+        person.post(form.url, data={"sub": subject})
+        return person
+
+    def launch(self, person: requests.Session, application: str) -> tuple[float, str]:
+        """Launch; give the seconds until the session's page answers, and its name."""
+        url = self._portal.url
+        token = person.get(f"{url}/hub/home").text.partition('data-xsrf="')[2].partition('"')[0]
+        began = time.monotonic()
+        fields = {"_xsrf": token, "application": application, "proposal": "MA-4242", "visit": "2"}
+        answer = person.post(f"{url}/hub/launch", data=fields, allow_redirects=False)
+        name = answer.headers["Location"].rstrip("/").rpartition("/")[2]
+        while True:
+            page = person.get(f"{url}/hub/sessions/{name}", allow_redirects=False)
+            if page.status_code in (302, 303):
+                return time.monotonic() - began, name
+            if time.monotonic() - began > 180:
+                raise RuntimeError(f"{name} does not start")
+            time.sleep(0.05)
+
+    def stop(self, person: requests.Session, name: str) -> None:
+        """Stop a session."""
+        url = self._portal.url
+        token = person.get(f"{url}/hub/home").text.partition('data-xsrf="')[2].partition('"')[0]
+        person.post(f"{url}/hub/sessions/{name}/stop", data={"_xsrf": token}, allow_redirects=False)
+
+
+def twenty_at_once(portal: DockerPortal) -> tuple[list[float], list[float]]:
+    """Give the seconds of single launches, and those of twenty that are pressed together."""
+    clients = Clients(portal)
+    person = clients.login("anna")
+    alone = []
+    for _ in range(5):
+        seconds, name = clients.launch(person, "terminal")
+        alone.append(seconds)
+        clients.stop(person, name)
+    people = [clients.login(("anna", "ben")[number % 2]) for number in range(TOGETHER)]
+    with ThreadPoolExecutor(TOGETHER) as pool:
+        together = list(pool.map(lambda one: clients.launch(one, "terminal"), people))
+    for one, (_, name) in zip(people, together, strict=True):
+        clients.stop(one, name)
+    return alone, [seconds for seconds, _ in together]
+
+
+def marginal_memory(portal: DockerPortal) -> dict[int, float]:
+    """Give what all sessions of one image hold together, by their number (PSS, MiB)."""
+    clients = Clients(portal)
+    person = clients.login("anna")
+    names, held = [], {}
+    for number in range(1, 11):
+        names.append(clients.launch(person, "pymca")[1])
+        if number in (1, 2, 3, 9, 10):
+            time.sleep(6)  # until PyMca has drawn its window
+            held[number] = middle([_held() for _ in range(3)])
+            progress(f"{number} sessions: {held[number]:.0f} MiB")
+    for name in names:
+        clients.stop(person, name)
+    return held
+
+
+def _held() -> float:
+    shims = [process for process in descendants(1) if process.name.startswith("containerd-shim")]
+    return sum(pss_mib(process.pid) for shim in shims for process in [shim, *descendants(shim.pid)])
+
+
+def report(
+    results: dict[str, list[Launch]], runs: int, load: tuple[list[float], list[float]], held: dict[int, float]
+) -> None:
+    """Print the section."""
+    rows = []
+    for name, launches in results.items():
+        frames = [launch.frame_s for launch in launches]
+        windows = [launch.window_s for launch in launches]
+        figures = [percentile(values, share) for values in (frames, windows) for share in (0.5, 0.95)]
+        rows.append([LABELS[name], *figures])
+    frame = {name: median(launch.frame_s for launch in launches) for name, launches in results.items()}
+    verdicts = []
+    if "peer" in frame:
+        verdicts.append(
+            at_most("first frame p50, ours to stock DockerSpawner", frame["ours"] / frame["peer"], WANTED_OF_PEER)
+        )
+    verdicts.append(at_most("first frame p50, ours to docker run", frame["ours"] / frame["floor"], WANTED_OF_FLOOR))
+    alone, together = load
+    section(
+        "Containers: click to desktop",
+        "make bench-docker",
+        f"{runs} launches of PyMca each, interleaved, after one uncounted, on one engine that has the images; the floor "
+        "is `docker run` of our image with nothing but the X server, the window manager and PyMca, at a bare client.",
+        table(["system", "frame p50 s", "frame p95 s", "window p50 s", "window p95 s"], rows),
+        "\n".join(verdicts),
+        "Twenty people who press *Terminal* together (no browser; until the session's page answers), beside one person:\n",
+        table(
+            ["", "p50 s", "p95 s"],
+            [
+                ["one at a time", percentile(alone, 0.5), percentile(alone, 0.95)],
+                [f"{TOGETHER} together", percentile(together, 0.5), percentile(together, 0.95)],
+                [
+                    "ratio",
+                    percentile(together, 0.5) / percentile(alone, 0.5),
+                    percentile(together, 0.95) / percentile(alone, 0.95),
+                ],
+            ],
+        ),
+        "Memory of all PyMca sessions together, with the engine's own process for each (PSS):\n",
+        table(
+            ["sessions", "MiB", "the last one added MiB"],
+            [
+                [1, held[1], held[1]],
+                [2, held[2], held[2] - held[1]],
+                [3, held[3], held[3] - held[2]],
+                [10, held[10], held[10] - held[9]],
+            ],
+        ),
+    )
+
+
+def main() -> None:
+    """Read the command line, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=10, help="counted launches of each system")
+    parser.add_argument("--no-peer", action="store_true", help="leave the stock peer out")
+    options = parser.parse_args()
+    os.environ.pop("DISPLAY", None)
+    with state_folder() as state:
+        (state / "ours").mkdir()
+        (state / "peer").mkdir()
+        with DockerPortal(state / "ours", "pymca", proposal="MA-4242") as portal:
+            results = first_frames(options, state, portal)
+            load = twenty_at_once(portal)
+            held = marginal_memory(portal)
+    report(results, options.runs, load, held)
+
+
+if __name__ == "__main__":
+    main()
