@@ -281,11 +281,11 @@ def report(
     section(
         "Containers: click to desktop",
         "make bench-docker",
-        f"{runs} launches of PyMca each, interleaved, after one uncounted, on one engine that has the images; the floor "
+        f"{runs} launches of PyMca each, interleaved, after one uncounted, on one engine with the images; the floor "
         "is `docker run` of our image with nothing but the X server, the window manager and PyMca, at a bare client.",
         table(["system", "frame p50 s", "frame p95 s", "window p50 s", "window p95 s"], rows),
         "\n".join(verdicts),
-        "Twenty people who press *Terminal* together (no browser; until the session's page answers), beside one person:\n",
+        "Twenty people who press *Terminal* together (no browser; until the session's page answers), and one:\n",
         table(
             ["", "p50 s", "p95 s"],
             [

@@ -60,7 +60,8 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
         config=True,
         help="""
         Address of the engine: "unix:///run/docker.sock". Plain TCP is refused; an engine on another machine
-        ("tcp://host:2376" with `certificates`, "ssh://user@host") is checked, but cannot run sessions yet. Default: $DOCKER_HOST, else unix:///var/run/docker.sock. Since 0.1.
+        ("tcp://host:2376" with `certificates`, "ssh://user@host") is checked, but cannot run sessions yet.
+        Default: $DOCKER_HOST, else unix:///var/run/docker.sock. Since 0.1.
         """,
     )
     certificates = Unicode(
