@@ -125,6 +125,10 @@ def _what_they_say_themselves(config: Config, classes: list[type[Configurable]])
                     "Facility.catalogue", list(facility.catalogue), "holds no application", remedy="Name a folder."
                 )
             )
+        for cls in classes:
+            # a backend of ours knows what it needs
+            if hasattr(cls, "configuration_problems"):
+                problems += cls.configuration_problems(config, facility)
     except DaasError as error:
         problems.append(error)
     for cls in classes:

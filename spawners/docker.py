@@ -36,9 +36,11 @@ from docker.errors import APIError, NotFound
 from dockerspawner import DockerSpawner
 from jupyterhub.utils import maybe_future
 from traitlets import Enum, List, Unicode, default
+from traitlets.config import Config
 
-from daas_hub.catalogue import Application, icon_file
-from daas_hub.errors import ConfigurationError, SessionFailed, StorageProblem
+from daas_hub.catalogue import Application, Kind, icon_file
+from daas_hub.errors import ConfigurationError, DaasError, SessionFailed, StorageProblem
+from daas_hub.facility import Facility
 from daas_hub.launch import Plan
 from daas_hub.storage import Pinned, make_mount_points, pin
 
@@ -49,6 +51,8 @@ NOT_OURS = (
     "remove", "post_start_cmd", "client_kwargs", "tls_config", "pull_policy", "mem_limit", "cpu_limit",
     "format_volume_name", "mem_guarantee", "cpu_guarantee", "notebook_dir", "args",
 )  # fmt: skip
+
+DEFAULT_ENGINE = "unix:///var/run/docker.sock"
 
 _ADMINISTRATORS = "Please tell the administrators; the hub's log says more."
 
@@ -98,20 +102,35 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        for section in ("DockerSpawner", "ProposalDockerSpawner", "Spawner"):
-            for name in self.config.get(section, {}):
-                if name in NOT_OURS:
-                    raise ConfigurationError(
-                        f"{section}.{name}",
-                        "(set)",
-                        "does not apply: a session's container follows from the application, its size and the mounts",
-                        remedy="Remove the line; see docs/how-to/docker-host.md for what to set instead.",
-                    )
+        for problem in _foreign_settings(self.config):
+            raise problem
         self._over: asyncio.Future[str] | None = None
+
+    @classmethod
+    def configuration_problems(cls, config: Config, facility: Facility) -> list[DaasError]:
+        """Give settings that do not apply, an engine's address nobody should use, and applications without an image."""
+        problems: list[DaasError] = [*_foreign_settings(config)]
+        ours = config.get("ProposalDockerSpawner", {})
+        try:
+            default_address = os.environ.get("DOCKER_HOST") or DEFAULT_ENGINE
+            Address(str(ours.get("engine", default_address)), str(ours.get("certificates", ""))).require_safe()
+        except ConfigurationError as problem:
+            problems.append(problem)
+        problems += [
+            ConfigurationError(
+                "Facility.catalogue",
+                one.name,
+                "names no image, and sessions are containers here",
+                remedy="Add to its file: image: daas-hub/pymca:0.1.0 (with a tag or a digest).",
+            )
+            for one in facility.applications.applications.values()
+            if one.kind is not Kind.LINK and not one.image
+        ]
+        return problems
 
     @default("engine")
     def _engine_default(self) -> str:
-        return os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+        return os.environ.get("DOCKER_HOST") or DEFAULT_ENGINE
 
     @default("certificates")
     def _certificates_default(self) -> str:
@@ -387,6 +406,21 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
         except (APIError, EngineAway) as problem:
             self.log.error("%s: container %s was not removed: %s", self._log_name, self.object_name, problem)
         await asyncio.to_thread(shutil.rmtree, self.session_dir, True)
+
+
+def _foreign_settings(config: Config) -> list[ConfigurationError]:
+    """Give the settings of the stock spawner that are set: each would be taken for granted, and does nothing here."""
+    return [
+        ConfigurationError(
+            f"{section}.{name}",
+            "(set)",
+            "does not apply: a session's container follows from the application, its size and the mounts",
+            remedy="Remove the line; the page 'Docker host for a facility' says what to set instead.",
+        )
+        for section in ("DockerSpawner", "ProposalDockerSpawner", "Spawner")
+        for name in config.get(section, {})
+        if name in NOT_OURS
+    ]
 
 
 class _NameTaken(Exception):

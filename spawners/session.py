@@ -17,6 +17,7 @@ from daas_hub.spawners.egress import WayOut
 from jupyterhub.spawner import SpawnException
 from traitlets import Any as AnyTrait
 from traitlets import HasTraits, default
+from traitlets.config import Config
 
 from daas_hub.catalogue import Application, Kind, icon_file
 from daas_hub.errors import DaasError, Refused, SessionFailed
@@ -67,6 +68,11 @@ class ProposalSessionMixin(_Base):
         It runs before the time a start may take begins.
         """
         return False
+
+    @classmethod
+    def configuration_problems(cls, config: Config, facility: Facility) -> list[DaasError]:
+        """Give what is wrong with a configuration for this backend; `daas-hub check-config` asks."""
+        return []
 
     # -- the walk of a start ------------------------------------------------------------------------------------
 

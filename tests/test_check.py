@@ -285,3 +285,40 @@ def test_the_demo_does_not_start_with_a_problem(folder: Path, capsys: pytest.Cap
     file.write_text("c.Facility.nmae = 1\n")
     assert main(["demo", str(file)]) == 1
     assert "Did you mean Facility.name?" in capsys.readouterr().err
+
+
+IN_AN_IMAGE = "name: lab\ntitle: Lab\nkind: notebook\nimage: daas-hub/python:1\n"
+DOCKER = GOOD.replace('"simple"  # the sandbox itself is tried elsewhere', '"proposal-docker"')
+
+
+def problems_of(folder: Path, text: str) -> list[str]:
+    """Give the words of what is wrong with a configuration."""
+    (folder / "config.py").write_text(text.replace("@FOLDER@", str(folder)))
+    return [str(problem) for problem in check_config(folder / "config.py")]
+
+
+def test_application_without_an_image_is_told_before_a_user_finds_out(folder: Path) -> None:
+    assert any("names no image" in one for one in problems_of(folder, DOCKER))
+    (folder / "applications" / "lab.yaml").write_text(
+        "name: lab\ntitle: Lab\nkind: notebook\nimage: daas-hub/python:1\n"
+    )
+    Facility.clear_instance()
+    assert problems_of(folder, DOCKER) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('c.DockerSpawner.volumes = {"/": "/host"}', "DockerSpawner.volumes"),
+        ('c.ProposalDockerSpawner.extra_host_config = {"privileged": True}', "ProposalDockerSpawner.extra_host_config"),
+        ('c.DockerSpawner.image = "other:1"', "DockerSpawner.image"),
+        ('c.ProposalDockerSpawner.engine = "tcp://docker1:2375"', "whoever reaches the port is root"),
+        ('c.ProposalDockerSpawner.pull = "sometimes"', "has the wrong type"),
+    ],
+)
+def test_setting_that_would_do_nothing_or_harm_is_told(folder: Path, line: str, words: str) -> None:
+    """AL31: a stock setting that is ignored is one somebody relies on."""
+    (folder / "applications" / "lab.yaml").write_text(
+        "name: lab\ntitle: Lab\nkind: notebook\nimage: daas-hub/python:1\n"
+    )
+    assert any(words in one for one in problems_of(folder, f"{DOCKER}{line}\n"))

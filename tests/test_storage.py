@@ -19,7 +19,7 @@ import pytest
 
 from daas_hub.errors import StorageProblem
 from daas_hub.launch import Mount
-from daas_hub.storage import pin
+from daas_hub.storage import make_mount_points, pin
 
 ROUNDS = 300
 
@@ -349,3 +349,27 @@ async def test_one_hung_share_does_not_stop_the_others(root: Path) -> None:
     finally:
         answers.set()
         await asyncio.sleep(0.3)  # what comes late is closed by this loop
+
+
+async def test_mount_points_are_made_in_the_home_once(root: Path) -> None:
+    """ES05: an engine would make them as root, and a person could not remove them."""
+    pinned = await pin((own(root, "homes/anna"),))
+    await make_mount_points(pinned, ("data", "processed"), (os.getuid(), os.getgid()))
+    await make_mount_points(pinned, ("data", "processed"), (os.getuid(), os.getgid()))
+    assert sorted(one.name for one in (root / "homes" / "anna").iterdir()) == ["data", "processed"]
+    assert (root / "homes" / "anna" / "data").stat().st_uid == os.getuid()
+    pinned[0].close()
+
+
+@pytest.mark.parametrize("what", ["link", "file"])
+async def test_a_mount_point_that_is_something_else_is_refused(root: Path, what: str) -> None:
+    """A5: a link would be followed, and the data mounted over what it names."""
+    pinned = await pin((own(root, "homes/anna"),))
+    place = root / "homes" / "anna" / "data"
+    if what == "link":
+        place.symlink_to("/etc")
+    else:
+        place.write_text("mine")
+    with pytest.raises(StorageProblem, match="file or link named 'data'"):
+        await make_mount_points(pinned, ("data",), (os.getuid(), os.getgid()))
+    pinned[0].close()

@@ -23,7 +23,7 @@ DEFAULT_SIZES = {"standard": Size("standard", "2 processors, 4 GiB", 4 * 2**30, 
 
 #: registry/path:tag, path@sha256:..., as the engines take it; with a tag or a digest, always.
 _IMAGE = re.compile(
-    r"(?:[a-zA-Z0-9.-]+(?::[0-9]{1,5})?/)?"  # registry
+    r"(?:[a-zA-Z0-9][a-zA-Z0-9.-]*(?::[0-9]{1,5})?/)?"  # registry
     r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*"  # path
     r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?@sha256:[0-9a-f]{64})"
 )

@@ -185,3 +185,49 @@ def test_memory(text: str, number: int) -> None:
 def test_what_is_no_memory(text: str) -> None:
     with pytest.raises(ValueError, match="is not an amount of memory"):
         memory_bytes(text)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        "daas-hub/pymca:0.1.0",
+        "registry.facility.org:5000/team/pymca:2026-11",
+        "pymca@sha256:" + "a" * 64,
+        "pymca:5.9@sha256:" + "a" * 64,
+        "127.0.0.1:5000/facility/desktop:1",
+    ],
+)
+def test_an_image_is_named_exactly(tmp_path: Path, image: str) -> None:
+    """DI01."""
+    catalogue, problems = read(tmp_path, lab=f'{LAB}image: "{image}"\n')
+    assert problems == []
+    assert catalogue.applications["lab"].image == image
+
+
+@pytest.mark.parametrize(
+    "image",
+    ["pymca", "daas-hub/pymca", "registry:5000/pymca", "pymca:", "PyMca:1", "pymca:1 --privileged", "pymca@sha256:abc",
+     "a//b:1", "-v:1", "../pymca:1", "pymca:1\\n", "https://r/pymca:1"],
+)  # fmt: skip
+def test_an_image_that_could_be_another_one_is_refused(tmp_path: Path, image: str) -> None:
+    _, problems = read(tmp_path, lab=f'{LAB}image: "{image}"\n')
+    assert "does not name one image" in str(problems[0])
+
+
+@pytest.mark.parametrize("address", ["licence.facility.org:27000", "l:1", "10.1.2.3:443"])
+def test_an_address_a_session_may_connect_to(tmp_path: Path, address: str) -> None:
+    """DE05."""
+    catalogue, problems = read(tmp_path, lab=f'{LAB}egress: ["{address}"]\n')
+    assert problems == []
+    assert catalogue.applications["lab"].egress == (address,)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["*:443", "licence.facility.org", "licence.facility.org:0", "licence.facility.org:65536", "a b:1", "10.0.0.0/8:22",
+     ":22", "-a:22", "a:22:33", "https://a:443", "localhost\\n1.2.3.4 evil:1"],
+)  # fmt: skip
+def test_what_is_not_one_address_is_refused(tmp_path: Path, address: str) -> None:
+    """AL13, A12: no pattern, no range, nothing that would be read as another line of a hosts file."""
+    _, problems = read(tmp_path, lab=f'{LAB}egress: ["{address}"]\n')
+    assert "is not one address" in str(problems[0])
