@@ -46,7 +46,8 @@ def image(name: str) -> str:
 def require_engine(*images: str) -> docker.APIClient:
     """Give a client of the engine; skip where there is none, or where it lacks these images."""
     try:
-        client = docker.APIClient(base_url=address(), version="auto", timeout=60)
+        # version="auto" would leave its socket open where nobody answers
+        client = docker.APIClient(base_url=address(), version="1.44", timeout=60)
         client.ping()
     except DockerException as problem:
         missing("docker", f"no container engine answers at {address()}: {problem}")
@@ -54,6 +55,7 @@ def require_engine(*images: str) -> docker.APIClient:
     have = {tag for one in client.images() for tag in one["RepoTags"] or []}
     lacking = [one for one in images if one not in have]
     if lacking:
+        client.close()
         missing("docker", f"not built here: {', '.join(lacking)} (make images)")
     return client
 

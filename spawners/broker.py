@@ -1,0 +1,811 @@
+"""The broker: a program between the hub and a container engine that lets through what the hub needs, nothing else.
+
+Whoever reaches an engine's socket is root on its machine, so in a portal of containers the hub does not reach it: this
+program does, and the hub reaches this program. Everything is an allow-list: the calls, their parameters, and each field
+of the create call. What goes on to the engine is written anew from what was checked, never passed on as it came.
+
+    python -m daas_hub.spawners.broker --listen /run/broker/engine.sock --engine unix:///var/run/docker.sock \
+        --hub daas --image-prefix daas-hub/ --root /srv/daas/data --writable /srv/daas/homes
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import posixpath
+import re
+import stat
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+import aiohttp
+from aiohttp import HttpVersion10, HttpVersion11, web
+from daas_hub.spawners.container import ARRIVAL_SOCKET, HUB_LABEL, IDENTITY_FILES, SESSION_LABEL
+from daas_hub.spawners.inside import API_DIR, DOOR_DIR
+from yarl import URL
+
+#: The engine's interface that was checked against; every call goes on with this version.
+API = "v1.44"
+MAX_BODY_BYTES = 1_000_000
+MAX_TARGET = 4096
+MAX_MOUNTS = 64
+#: Seconds the directories of a container may take to answer.
+LOOK_S = 8.0
+#: Of the engine's answer to "info" the hub needs whether containers are confined; the rest tells of the machine.
+INFO_FIELDS = ("ID", "Name", "ServerVersion", "OSType", "Architecture", "SecurityOptions")
+
+_CONTAINER = r"(?P<container>[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127})"
+_IMAGE = r"(?P<image>[a-zA-Z0-9][a-zA-Z0-9._/:-]{0,200}(?:%40sha256:[0-9a-f]{64})?)"
+_REFERENCE = re.compile(
+    r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?(?::[0-9]{1,5})?/)?"  # registry
+    r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*"  # path
+    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?@sha256:[0-9a-f]{64})"
+)
+_NAME = re.compile(r"daas-[0-9a-f]{20}")
+_NUMBER = r"[0-9]{1,18}"
+_YES_NO = r"(?i:true|false|0|1)"
+
+_log = logging.getLogger("daas.broker")
+
+
+class Forbidden(Exception):
+    """A call that does not go on to the engine; the text says why, and is for the hub's log."""
+
+    def __init__(self, why: str, status: int = 403) -> None:
+        super().__init__(why)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What one hub may ask for.
+
+    Attributes:
+        hub: value of the label that all of its containers carry.
+        images: references it may use; `image_prefixes` are beginnings of references, each ending with "/" or ":".
+        roots: directories that may be mounted read-only, and what is below them.
+        writable: directories below which (not themselves) a mount may be writable.
+        may_pull: whether it may have its images fetched.
+    """
+
+    hub: str
+    images: frozenset[str] = frozenset()
+    image_prefixes: tuple[str, ...] = ()
+    roots: tuple[str, ...] = ()
+    writable: tuple[str, ...] = ()
+    lowest_id: int = 1000
+    highest_id: int = 60_000_000
+    may_pull: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse rules that allow everything.
+
+        Raises:
+            ValueError: with the reason.
+        """
+        if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}", self.hub):
+            raise ValueError(f"--hub {self.hub!r}: a word of letters and digits is needed")
+        for prefix in self.image_prefixes:
+            if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9.:/_-]*[/:]", prefix):
+                raise ValueError(
+                    f"--image-prefix {prefix!r}: it must end with '/' or ':', or other names begin so, too"
+                )
+        for root in (*self.roots, *self.writable):
+            if not _is_plain(root) or root == "/":
+                raise ValueError(f"{root!r} is not an absolute directory below /, without '..' and double slashes")
+        if not 0 < self.lowest_id <= self.highest_id:
+            raise ValueError("the lowest id must be above 0, and not above the highest")
+
+    def require_image(self, reference: str) -> None:
+        """Check that an image is one of the hub's.
+
+        Raises:
+            Forbidden: it is not.
+        """
+        if not _REFERENCE.fullmatch(reference):
+            raise Forbidden(f"image {reference!r}: exactly one tag or digest must be named")
+        if reference not in self.images and not reference.startswith(self.image_prefixes or ("\0",)):
+            raise Forbidden(f"image {reference!r} is none of this hub's")
+
+    def require_source(self, path: str, *, writable: bool) -> str:
+        """Check that a directory or file may be mounted; give the root it is below.
+
+        Raises:
+            Forbidden: it may not.
+        """
+        if not _is_plain(path):
+            raise Forbidden(f"mount of {path!r}: it is not an absolute path without '..' and double slashes")
+        for root in self.writable:
+            if path.startswith(f"{root}/"):
+                return root
+        for root in () if writable else self.roots:
+            if path == root or path.startswith(f"{root}/"):
+                return root
+        raise Forbidden(
+            f"mount of {path!r}: it is not below a directory that may be {'written' if writable else 'read'}"
+        )
+
+
+def _is_plain(path: str) -> bool:
+    return (
+        path.startswith("/")
+        and not path.startswith("//")
+        and "\0" not in path
+        and ".." not in path.split("/")
+        and posixpath.normpath(path) == path
+    )
+
+
+def require_no_link(path: str, root: str) -> None:
+    """Check that no part of a path below its root is a symbolic link: the engine would follow it, out of the root.
+
+    Raises:
+        Forbidden: one is, or nothing is there.
+    """
+    place = root
+    for part in ("", *path[len(root) + 1 :].split("/")):
+        place = f"{place}/{part}" if part else place
+        try:
+            mode = os.lstat(place).st_mode
+        except FileNotFoundError:
+            # in the engine's own words: the hub knows them
+            raise Forbidden(f"bind source path does not exist: {path}", 400) from None
+        except OSError as problem:
+            raise Forbidden(f"mount of {path!r}: {place!r} cannot be looked at ({problem.strerror})") from None
+        if stat.S_ISLNK(mode):
+            raise Forbidden(f"mount of {path!r}: {place!r} is a symbolic link")
+
+
+async def require_no_links(places: Sequence[tuple[str, str]]) -> None:
+    """Check several paths, each with its root, in a thread: a file server that hangs must not block the broker.
+
+    Raises:
+        Forbidden: one has a link in it, is not there, or does not answer.
+    """
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[Forbidden | None] = loop.create_future()
+
+    def tell(refusal: Forbidden | None) -> None:
+        if not answer.done():
+            answer.set_result(refusal)
+
+    def work() -> None:
+        refusal = None
+        try:
+            for path, root in places:
+                require_no_link(path, root)
+        except Forbidden as found:
+            refusal = found
+        with contextlib.suppress(RuntimeError):  # the program ended meanwhile
+            loop.call_soon_threadsafe(tell, refusal)
+
+    threading.Thread(target=work, name="look", daemon=True).start()
+    try:
+        async with asyncio.timeout(LOOK_S):
+            refusal = await answer
+    except TimeoutError:
+        raise Forbidden("a directory to be mounted does not answer", 500) from None
+    if refusal is not None:
+        raise refusal
+
+
+# -- the body of the create call -------------------------------------------------------------------------------------
+
+
+def parse_strictly(body: bytes) -> Any:
+    """Read JSON of which every reader understands the same.
+
+    Raises:
+        Forbidden: it is none, or a key comes twice, or it is not UTF-8, or a number is no number.
+    """
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            raise Forbidden("the body names a field twice")
+        return found
+
+    def never(word: str) -> Any:
+        raise Forbidden(f"the body has {word}, which is no JSON")
+
+    try:
+        text = body.decode("utf-8", errors="strict")
+        found = json.loads(text, object_pairs_hook=once, parse_constant=never)
+        # halves of characters, which UTF-8 cannot say and each reader replaces in its own way
+        json.dumps(found, ensure_ascii=False).encode("utf-8", errors="strict")
+    except (ValueError, RecursionError) as problem:
+        raise Forbidden("the body is not JSON in UTF-8") from problem
+    return found
+
+
+_Check = Callable[[Any, str], None]
+
+
+def _is(wanted: Any) -> _Check:
+    text = json.dumps(wanted, sort_keys=True)
+
+    def check(value: Any, where: str) -> None:
+        # as text, because for Python 0 is False and 1.0 is 1
+        if json.dumps(value, sort_keys=True) != text:
+            raise Forbidden(f"{where} must be {text}")
+
+    return check
+
+
+def _one_of(*wanted: Any) -> _Check:
+    texts = [json.dumps(one) for one in wanted]
+
+    def check(value: Any, where: str) -> None:
+        if json.dumps(value) not in texts:
+            raise Forbidden(f"{where} must be {' or '.join(texts)}")
+
+    return check
+
+
+def _between(least: int, most: int) -> _Check:
+    def check(value: Any, where: str) -> None:
+        if type(value) is not int or not least <= value <= most:
+            raise Forbidden(f"{where} must be a whole number from {least} to {most}")
+
+    return check
+
+
+def _like(pattern: str) -> _Check:
+    compiled = re.compile(pattern)
+
+    def check(value: Any, where: str) -> None:
+        if not isinstance(value, str) or not compiled.fullmatch(value):
+            raise Forbidden(f"{where} has a form that is not allowed")
+
+    return check
+
+
+def _text(value: Any, where: str) -> None:
+    if not isinstance(value, str):
+        raise Forbidden(f"{where} must be text")
+
+
+def _list_of(check_one: _Check, most: int) -> _Check:
+    def check(value: Any, where: str) -> None:
+        if not isinstance(value, list) or len(value) > most:
+            raise Forbidden(f"{where} must be a list of at most {most}")
+        for index, one in enumerate(value):
+            check_one(one, f"{where}[{index}]")
+
+    return check
+
+
+def _record(fields: Mapping[str, _Check], optional: tuple[str, ...] = ()) -> _Check:
+    def check(value: Any, where: str) -> None:
+        if not isinstance(value, dict):
+            raise Forbidden(f"{where or 'the body'} must be a record")
+        for name in value:
+            if name not in fields:
+                raise Forbidden(f"{where}{'.' if where else ''}{name} is not a field this hub may set")
+        for name, check_field in fields.items():
+            path = f"{where}.{name}" if where else name
+            if name in value:
+                check_field(value[name], path)
+            elif name not in optional:
+                raise Forbidden(f"{path} is missing")
+
+    return check
+
+
+_MOUNT = _record(
+    {
+        "Type": _is("bind"),
+        "Source": _text,
+        "Target": _text,
+        "ReadOnly": _one_of(True, False),
+        "BindOptions": _record(
+            {"Propagation": _is("rprivate"), "ReadOnlyForceRecursive": _is(True)}, ("ReadOnlyForceRecursive",)
+        ),
+    }
+)
+_TMP = r"rw,nosuid,nodev,exec,mode=1777,size=[0-9]{1,15}"
+_OWN = r"rw,nosuid,nodev,noexec,mode=0700,uid=[0-9]{1,10},gid=[0-9]{1,10},size=[0-9]{1,4}m"
+_HOST = _record(
+    {
+        "NetworkMode": _is("none"),
+        "Privileged": _is(False),
+        "CapDrop": _is(["ALL"]),
+        "SecurityOpt": _is(["no-new-privileges:true"]),
+        "GroupAdd": _list_of(_like(r"[1-9][0-9]{0,9}"), 1024),
+        "ReadonlyRootfs": _is(True),
+        "Init": _is(True),
+        "IpcMode": _is("private"),
+        "CgroupnsMode": _is("private"),
+        "PidsLimit": _between(1, 1_000_000),
+        "Memory": _between(2**20, 2**50),
+        "MemorySwap": _between(2**20, 2**50),
+        "CpuPeriod": _is(100_000),
+        "CpuQuota": _between(1000, 100_000 * 4096),
+        "ShmSize": _between(1, 2**50),
+        "Ulimits": _is([{"Name": "core", "Soft": 0, "Hard": 0}]),
+        "OomScoreAdj": _is(200),
+        "Tmpfs": _record(
+            {
+                "/tmp": _like(_TMP),  # noqa: S108  # inside
+                "/var/tmp": _like(_TMP),  # noqa: S108
+                "/run/session": _like(_OWN),
+                "/var/lib/xkb": _like(_OWN),
+            }
+        ),
+        "Mounts": _list_of(_MOUNT, MAX_MOUNTS),
+        "LogConfig": _is({"Type": "json-file", "Config": {"max-size": "5m", "max-file": "1"}}),
+        "RestartPolicy": _is({"Name": "no"}),
+        "AutoRemove": _is(False),
+    }
+)
+_BODY = _record(
+    {
+        "Image": _text,
+        # what the engine takes for "none", which an image's own cannot replace
+        "Entrypoint": _is([""]),
+        "Cmd": _one_of(["daas-session"], ["daas-lab"]),
+        "User": _like(r"[1-9][0-9]{0,9}:[1-9][0-9]{0,9}"),
+        "WorkingDir": _like(r"/home/(?!\.{1,2}$)[^/\0]{1,255}"),
+        "Hostname": _is("session"),
+        "Env": _list_of(_text, 3),
+        "Labels": _record({HUB_LABEL: _text, SESSION_LABEL: _like(_NAME.pattern)}),
+        "StopTimeout": _between(1, 60),
+        "Healthcheck": _is({"Test": ["NONE"]}),
+        "HostConfig": _HOST,
+    }
+)
+
+
+def require_session(body: Any, rules: Rules, name: str) -> tuple[tuple[str, str], ...]:
+    """Check a create call's body against the shape `container.create_body` gives it, and against a hub's rules.
+
+    Returns:
+        Each source of a mount, with the root it is below.
+
+    Raises:
+        Forbidden: the first field that is not as it must be.
+    """
+    _BODY(body, "")
+    rules.require_image(body["Image"])
+    host, home = body["HostConfig"], body["WorkingDir"]
+    for number in (*body["User"].split(":"), *host["GroupAdd"]):
+        if not rules.lowest_id <= int(number) <= rules.highest_id:
+            raise Forbidden(f"uid or gid {number} is outside of {rules.lowest_id} to {rules.highest_id}")
+    if body["Labels"] != {HUB_LABEL: rules.hub, SESSION_LABEL: name}:
+        raise Forbidden("the labels are not this hub's and this session's")
+    account = home.removeprefix("/home/")
+    _is([f"HOME={home}", f"USER={account}", f"DAAS_DOOR={DOOR_DIR}/{ARRIVAL_SOCKET}"])(body["Env"], "Env")
+    if host["MemorySwap"] != host["Memory"]:
+        raise Forbidden("HostConfig.MemorySwap must be Memory")
+    targets = [mount["Target"] for mount in host["Mounts"]]
+    if len(set(targets)) != len(targets):
+        raise Forbidden("HostConfig.Mounts: two have one target")
+    return tuple(_require_mount(mount, rules, home) for mount in host["Mounts"])
+
+
+def _require_mount(mount: dict[str, Any], rules: Rules, home: str) -> tuple[str, str]:
+    source, target, is_writable = mount["Source"], mount["Target"], not mount["ReadOnly"]
+    if ("ReadOnlyForceRecursive" in mount["BindOptions"]) is is_writable:
+        raise Forbidden("a mount is either writable, or read-only all the way down")
+    in_home = _is_plain(target) and (target == home or target.startswith(f"{home}/"))
+    ours = {API_DIR, DOOR_DIR, *(f"/etc/{name}" for name in IDENTITY_FILES)}
+    # programs of the machine stand at their own path
+    is_tool = target == source and source in rules.roots
+    if not in_home and (is_writable or not (target in ours or is_tool)):
+        raise Forbidden(f"mount at {target!r}: not a place of a session")
+    return source, rules.require_source(source, writable=is_writable)
+
+
+# -- the calls -------------------------------------------------------------------------------------------------------
+
+
+def _query(text: str, **allowed: str) -> dict[str, str]:
+    """Give the parameters of a call: known ones, once each, of the given form."""
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True, max_num_fields=16) if text else []
+    except ValueError as problem:
+        raise Forbidden("the parameters cannot be read") from problem
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise Forbidden("a parameter comes twice")
+    for name, value in pairs:
+        if name not in allowed or not re.fullmatch(allowed[name], value):
+            raise Forbidden(f"parameter {name}={value[:100]!r} is not allowed")
+    return found
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A call that was checked for its form: what it asks for, and how."""
+
+    request: web.BaseRequest
+    what: Mapping[str, str]
+    query: str
+    body: bytes
+
+
+_Answer = web.StreamResponse
+_Handler = Callable[["Broker", _Call], Any]
+
+
+class Broker:
+    """Serves one hub."""
+
+    def __init__(self, rules: Rules, engine: str) -> None:
+        """Take the path of the engine's socket."""
+        self.rules = rules
+        self._engine = engine
+        self._session: aiohttp.ClientSession | None = None
+
+    async def serve(self, socket: Path) -> web.ServerRunner:
+        """Listen on a socket file only this user may connect to; whoever calls this ends it with `close`."""
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.UnixConnector(self._engine, limit=0),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
+            auto_decompress=False,
+        )
+        runner = web.ServerRunner(
+            web.Server(self.handle, handler_cancellation=True, lingering_time=1.0, access_log=None)
+        )
+        await runner.setup()
+        socket.unlink(missing_ok=True)  # noqa: ASYNC240  # before anybody is served
+        before = os.umask(0o177)
+        try:
+            await web.UnixSite(runner, socket).start()
+        finally:
+            os.umask(before)
+        return runner
+
+    async def close(self, runner: web.ServerRunner) -> None:
+        """Stop."""
+        await runner.cleanup()
+        if self._session is not None:
+            await self._session.close()
+
+    async def handle(self, request: web.BaseRequest) -> _Answer:
+        """Answer one call of the hub."""
+        try:
+            handler, call = await self._admit(request)
+            answer: _Answer = await handler(self, call)
+            return answer
+        except Forbidden as refusal:
+            _log.warning("refused %s %.200r: %s", request.method, request.raw_path, refusal)
+            return _told(refusal.status, f"The broker refuses this call: {refusal}.")
+        except (aiohttp.ClientError, OSError, TimeoutError) as problem:
+            _log.error("the engine does not answer: %s", problem)
+            return _told(503, "The engine does not answer.")
+
+    async def _admit(self, request: web.BaseRequest) -> tuple[_Handler, _Call]:
+        """Check a call's form, and find what does it."""
+        target = request.raw_path
+        if request.version not in (HttpVersion10, HttpVersion11):
+            raise Forbidden("the version of HTTP is not known")
+        if len(target) > MAX_TARGET:
+            raise Forbidden("the address is too long")
+        path, _, query = target.partition("?")
+        for name in ("Transfer-Encoding", "Upgrade", "Expect", "Content-Encoding"):
+            if name in request.headers:
+                raise Forbidden(f"the header {name} is not allowed")
+        length = request.content_length or 0
+        if length > MAX_BODY_BYTES:
+            raise Forbidden(f"the body has more than {MAX_BODY_BYTES} bytes", 413)
+        for method, pattern, handler in _CALLS:
+            match = pattern.fullmatch(path)
+            if match is not None and method == request.method:
+                body = await request.read()
+                if len(body) != length or (body and handler is not Broker.create):
+                    raise Forbidden("a body does not belong to this call")
+                return handler, _Call(request, match.groupdict(), query, body)
+        raise Forbidden("it is none of the calls a hub needs")
+
+    # -- questions that belong to no container -------------------------------------------------------------------
+
+    async def ping(self, call: _Call) -> _Answer:
+        """GET /_ping."""
+        _query(call.query)
+        return await self._pass_on("GET", "/_ping")
+
+    async def version(self, call: _Call) -> _Answer:
+        """GET /version."""
+        _query(call.query)
+        return await self._pass_on("GET", "/version")
+
+    async def info(self, call: _Call) -> _Answer:
+        """GET /info, of which the hub gets what it needs."""
+        _query(call.query)
+        status, body = await self._ask("GET", f"/{API}/info")
+        if status != 200:
+            return _told(status, "The engine tells nothing.")
+        found = json.loads(body)
+        return web.json_response({name: found[name] for name in INFO_FIELDS if name in found})
+
+    async def containers(self, call: _Call) -> _Answer:
+        """GET /containers/json: this hub's, whatever was asked for."""
+        asked = _query(
+            call.query, all=_YES_NO, limit=r"-1|[0-9]{1,6}", size=_YES_NO, trunc_cmd=_YES_NO, filters=r"(?s:.{0,1000})"
+        )
+        query = {"all": _flag(asked.get("all", "0")), "filters": self._filters()}
+        return await self._pass_on("GET", f"/{API}/containers/json", query)
+
+    async def events(self, call: _Call) -> _Answer:
+        """GET /events: of this hub's containers, whatever was asked for."""
+        asked = _query(call.query, since=_NUMBER, until=_NUMBER, filters=r"(?s:.{0,1000})")
+        query: dict[str, str] = {name: asked[name] for name in ("since", "until") if name in asked}
+        query["filters"] = self._filters(type=["container"])
+        return await self._stream(call, "GET", f"/{API}/events", query)
+
+    async def image(self, call: _Call) -> _Answer:
+        """GET /images/{name}/json."""
+        _query(call.query)
+        reference = call.what["image"].replace("%40", "@")
+        self.rules.require_image(reference)
+        return await self._pass_on("GET", f"/{API}/images/{call.what['image']}/json")
+
+    async def pull(self, call: _Call) -> _Answer:
+        """POST /images/create: exactly one tag or digest."""
+        if not self.rules.may_pull:
+            raise Forbidden("this hub fetches no images")
+        asked = _query(call.query, fromImage=r"[^\s]{1,255}", tag=r"[^\s]{1,255}")
+        if set(asked) != {"fromImage", "tag"}:
+            raise Forbidden("a pull names an image and a tag")
+        mark = "@" if asked["tag"].startswith("sha256:") else ":"
+        self.rules.require_image(f"{asked['fromImage']}{mark}{asked['tag']}")
+        login = call.request.headers.get("X-Registry-Auth", "")
+        if not re.fullmatch(r"[A-Za-z0-9+/=_-]{0,16384}", login):
+            raise Forbidden("the header X-Registry-Auth cannot be read")
+        headers = {"X-Registry-Auth": login} if login else {}
+        return await self._stream(call, "POST", f"/{API}/images/create", asked, headers)
+
+    # -- containers ------------------------------------------------------------------------------------------------
+
+    async def create(self, call: _Call) -> _Answer:
+        """POST /containers/create."""
+        name = _query(call.query, name=_NAME.pattern).get("name", "")
+        if not name:
+            raise Forbidden("a container of a session has a name")
+        if call.request.content_type != "application/json":
+            raise Forbidden("the body must be application/json")
+        body = parse_strictly(call.body)
+        await require_no_links(require_session(body, self.rules, name))
+        return await self._pass_on("POST", f"/{API}/containers/create", {"name": name}, json.dumps(body).encode())
+
+    async def inspect(self, call: _Call) -> _Answer:
+        """GET /containers/{id}/json."""
+        _query(call.query)
+        found = await self._own(call)
+        return web.json_response(found)
+
+    async def logs(self, call: _Call) -> _Answer:
+        """GET /containers/{id}/logs: the end of what was printed."""
+        asked = _query(
+            call.query, stdout=_YES_NO, stderr=_YES_NO, timestamps=_YES_NO, follow=r"(?i:false|0)", tail=r"[0-9]{1,4}"
+        )
+        found = await self._own(call)
+        query = {name: _flag(asked.get(name, "0")) for name in ("stdout", "stderr", "timestamps")}
+        query["tail"] = asked.get("tail", "40")
+        return await self._stream(call, "GET", f"/{API}/containers/{found['Id']}/logs", query)
+
+    async def start(self, call: _Call) -> _Answer:
+        """POST /containers/{id}/start."""
+        _query(call.query)
+        found = await self._own(call)
+        binds = [one for one in found.get("Mounts") or [] if one.get("Type") == "bind"]
+        sources = [(str(one["Source"]), bool(one.get("RW"))) for one in binds]
+        # again: what was a directory at the creation may be a link now
+        await require_no_links([(path, self.rules.require_source(path, writable=rw)) for path, rw in sources])
+        return await self._pass_on("POST", f"/{API}/containers/{found['Id']}/start")
+
+    async def stop(self, call: _Call) -> _Answer:
+        """POST /containers/{id}/stop."""
+        return await self._act(call, "stop", t=r"[0-9]{1,3}")
+
+    async def kill(self, call: _Call) -> _Answer:
+        """POST /containers/{id}/kill."""
+        return await self._act(call, "kill", signal=r"[A-Z0-9+]{1,12}")
+
+    async def unpause(self, call: _Call) -> _Answer:
+        """POST /containers/{id}/unpause."""
+        return await self._act(call, "unpause")
+
+    async def wait(self, call: _Call) -> _Answer:
+        """POST /containers/{id}/wait."""
+        return await self._act(call, "wait", condition="not-running|next-exit|removed")
+
+    async def remove(self, call: _Call) -> _Answer:
+        """DELETE /containers/{id}."""
+        asked = _query(call.query, v=_YES_NO, force=_YES_NO, link=r"(?i:false|0)")
+        found = await self._own(call)
+        query: dict[str, str] = {name: _flag(asked[name]) for name in ("v", "force") if name in asked}
+        return await self._pass_on("DELETE", f"/{API}/containers/{found['Id']}", query)
+
+    async def _act(self, call: _Call, action: str, **allowed: str) -> _Answer:
+        asked = _query(call.query, **allowed)
+        found = await self._own(call)
+        return await self._pass_on("POST", f"/{API}/containers/{found['Id']}/{action}", asked)
+
+    async def _own(self, call: _Call) -> dict[str, Any]:
+        """Give what the engine knows of a container, if it is this hub's; the call goes on with its id."""
+        status, body = await self._ask("GET", f"/{API}/containers/{call.what['container']}/json")
+        if status == 404:
+            # a stranger's container and none at all: the hub is told the same of both only where it matters
+            raise Forbidden(f"No such container: {call.what['container']}", 404)
+        if status != 200:
+            raise OSError(f"the engine answers {status} to a question about a container")
+        found = json.loads(body)
+        labels = (found.get("Config") or {}).get("Labels") or {}
+        if labels.get(HUB_LABEL) != self.rules.hub or not re.fullmatch(r"[0-9a-f]{64}", str(found.get("Id"))):
+            raise Forbidden("the container is not one of this hub's")
+        return dict(found)
+
+    def _filters(self, **more: list[str]) -> str:
+        return json.dumps({"label": [f"{HUB_LABEL}={self.rules.hub}"], **more})
+
+    # -- the engine --------------------------------------------------------------------------------------------------
+
+    async def _ask(
+        self, method: str, path: str, query: Mapping[str, str] | None = None, body: bytes | None = None
+    ) -> tuple[int, bytes]:
+        """Ask the engine; once asked, it is done, also when the hub goes away meanwhile."""
+
+        async def ask() -> tuple[int, bytes]:
+            async with self._request(method, path, query or {}, body) as answer:
+                return answer.status, await answer.read()
+
+        return await asyncio.shield(asyncio.ensure_future(ask()))
+
+    async def _pass_on(
+        self, method: str, path: str, query: Mapping[str, str] | None = None, body: bytes | None = None
+    ) -> _Answer:
+        status, said = await self._ask(method, path, query, body)
+        if status == 204 or not said:
+            return web.Response(status=status)
+        kind = "application/json" if said[:1] in (b"{", b"[") else "text/plain"
+        return web.Response(status=status, body=said, content_type=kind)
+
+    async def _stream(
+        self, call: _Call, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str] | None = None
+    ) -> _Answer:
+        """Pass an answer on as it comes; the end of either side is the end."""
+        async with self._request(method, path, query, None, headers) as engine:
+            answer = web.StreamResponse(status=engine.status)
+            answer.content_type = engine.content_type
+            answer.enable_chunked_encoding()
+            await answer.prepare(call.request)
+            try:
+                async for piece in engine.content.iter_any():
+                    await answer.write(piece)
+                await answer.write_eof()
+            except (aiohttp.ClientError, OSError) as problem:
+                # an end in the middle must not look like the end
+                _log.info("a stream ended early: %s", problem)
+                if call.request.transport is not None:
+                    call.request.transport.abort()
+            return answer
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        body: bytes | None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        assert self._session is not None
+        url = URL(f"http://engine{path}" + (f"?{urlencode(query)}" if query else ""), encoded=True)
+        sent = {"Content-Type": "application/json", **(headers or {})} if body is not None else dict(headers or {})
+        return self._session.request(method, url, data=body, headers=sent, allow_redirects=False)
+
+
+def _flag(value: str) -> str:
+    return "1" if value.lower() in ("1", "true") else "0"
+
+
+def _told(status: int, message: str) -> web.Response:
+    return web.json_response({"message": message}, status=status)
+
+
+def _call(method: str, path: str, handler: _Handler) -> tuple[str, re.Pattern[str], _Handler]:
+    return method, re.compile(path), handler
+
+
+_V = rf"/{re.escape(API)}"
+_CALLS = (
+    _call("GET", rf"(?:{_V})?/_ping", Broker.ping),
+    _call("HEAD", rf"(?:{_V})?/_ping", Broker.ping),
+    _call("GET", rf"(?:{_V})?/version", Broker.version),
+    _call("GET", rf"{_V}/info", Broker.info),
+    _call("GET", rf"{_V}/events", Broker.events),
+    _call("GET", rf"{_V}/images/{_IMAGE}/json", Broker.image),
+    _call("POST", rf"{_V}/images/create", Broker.pull),
+    _call("GET", rf"{_V}/containers/json", Broker.containers),
+    _call("POST", rf"{_V}/containers/create", Broker.create),
+    _call("GET", rf"{_V}/containers/{_CONTAINER}/json", Broker.inspect),
+    _call("GET", rf"{_V}/containers/{_CONTAINER}/logs", Broker.logs),
+    _call("POST", rf"{_V}/containers/{_CONTAINER}/start", Broker.start),
+    _call("POST", rf"{_V}/containers/{_CONTAINER}/stop", Broker.stop),
+    _call("POST", rf"{_V}/containers/{_CONTAINER}/kill", Broker.kill),
+    _call("POST", rf"{_V}/containers/{_CONTAINER}/unpause", Broker.unpause),
+    _call("POST", rf"{_V}/containers/{_CONTAINER}/wait", Broker.wait),
+    _call("DELETE", rf"{_V}/containers/{_CONTAINER}", Broker.remove),
+)
+
+
+# -- the program -----------------------------------------------------------------------------------------------------
+
+
+def require_out_of_reach(rules: Rules, *sockets: str) -> None:
+    """Check that no session can be shown a socket of the engine or of this program.
+
+    Raises:
+        ValueError: one is below a directory that may be mounted.
+    """
+    for socket in sockets:
+        places = {os.path.abspath(socket), os.path.realpath(socket)}
+        for root in (*rules.roots, *rules.writable):
+            real = os.path.realpath(root)
+            if any(place.startswith((f"{root}/", f"{real}/")) for place in places):
+                raise ValueError(f"{socket} is below {root}, which sessions may be shown")
+
+
+def arguments(argv: list[str]) -> tuple[Rules, str, Path]:
+    """Read the command line: the rules, the engine's socket, and the own one."""
+    parser = argparse.ArgumentParser(prog="broker", description=__doc__.partition("\n")[0], allow_abbrev=False)
+    parser.add_argument("--listen", required=True, metavar="FILE", help="socket file to listen on")
+    parser.add_argument("--engine", default="unix:///var/run/docker.sock", help="the engine, unix:///...")
+    parser.add_argument("--hub", required=True, help="ProposalDockerSpawner.hub_label of the hub")
+    parser.add_argument("--image", action="append", default=[], metavar="REFERENCE", help="an image it may use")
+    parser.add_argument("--image-prefix", action="append", default=[], metavar="NAME/", help="begin of such images")
+    parser.add_argument("--root", action="append", default=[], metavar="DIR", help="may be mounted read-only")
+    parser.add_argument("--writable", action="append", default=[], metavar="DIR", help="what is below may be written")
+    parser.add_argument("--lowest-id", type=int, default=1000, help="Facility.lowest_id")
+    parser.add_argument("--highest-id", type=int, default=60_000_000, help="Facility.highest_id")
+    parser.add_argument("--no-pull", action="store_true", help="it may use images that are there, and fetch none")
+    given = parser.parse_args(argv)
+    if not given.engine.startswith("unix:///"):
+        parser.error("--engine: only a socket file of this machine, unix:///...")
+    try:
+        rules = Rules(
+            given.hub,
+            frozenset(given.image),
+            tuple(given.image_prefix),
+            tuple(given.root),
+            tuple(given.writable),
+            given.lowest_id,
+            given.highest_id,
+            not given.no_pull,
+        )
+        engine = given.engine.removeprefix("unix://")
+        require_out_of_reach(rules, engine, given.listen)
+    except ValueError as problem:
+        parser.error(str(problem))
+    return rules, engine, Path(given.listen)
+
+
+async def run(rules: Rules, engine: str, listen: Path) -> None:
+    """Serve until ended."""
+    broker = Broker(rules, engine)
+    runner = await broker.serve(listen)
+    _log.info("serving %s for the hub %s", listen, rules.hub)
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await broker.close(runner)
+
+
+def main() -> None:
+    """Run the program."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    asyncio.run(run(*arguments(sys.argv[1:])))
+
+
+if __name__ == "__main__":
+    main()
