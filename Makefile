@@ -54,6 +54,7 @@ bench-path: $(VENV)/.installed $(VENV)/.test  ## the screen's data path, beside 
 
 bench-docker: $(VENV)/.installed $(VENV)/.test  ## the same in containers: first frame, path, twenty at once, memory
 	$(PYTHON) -m benchmarks.docker
+	$(PYTHON) -m benchmarks.path --containers
 
 bench-memory: $(VENV)/.installed $(VENV)/.test  ## what a desktop session holds, beside the stock stack
 	$(PYTHON) -m benchmarks.memory

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Iterator
@@ -42,6 +41,10 @@ class Site(Protocol):
     @property
     def pid(self) -> int:
         """The hub's process."""
+
+    @property
+    def below(self) -> int:
+        """The process below which its sessions run."""
 
     def __enter__(self) -> object:
         """Start the hub."""
@@ -100,12 +103,9 @@ class _Marks:
         return next((at for at, told in self.told if told == what), None)
 
 
-def measure(browser: Browser, site: Site, title: str, root: int = 0) -> Launch:
-    """Launch once on ``site``, wait for the frame and for a window with ``title``, stop the session again.
-
-    ``root`` is the process below which sessions run: this one, or 1 for those an engine starts.
-    """
-    root = root or os.getpid()
+def measure(browser: Browser, site: Site, title: str) -> Launch:
+    """Launch once on ``site``, wait for the frame and for a window with ``title``, stop the session again."""
+    root = site.below
     context = browser.new_context(viewport={"width": SCREEN_WIDTH, "height": SCREEN_HEIGHT})
     marks = _Marks()
     context.on("console", marks.take)
@@ -128,9 +128,11 @@ def measure(browser: Browser, site: Site, title: str, root: int = 0) -> Launch:
 
 
 def _started(root: int) -> list[Process]:
-    """Every process below ``root`` that is not the browser's, nor a helper that ends by itself."""
-    names = BROWSER_NAMES if root == os.getpid() else (*BROWSER_NAMES, "kworker")
-    return [process for process in descendants(root) if not process.name.startswith(names)]
+    """Every process below ``root`` that is not the browser's."""
+    if root == 1:
+        # containers: the machine's other processes are not ours to look at, and the engine ends what is in one
+        return []
+    return [process for process in descendants(root) if not process.name.startswith(BROWSER_NAMES)]
 
 
 def _wait_for_frame(page: Page, marks: _Marks) -> tuple[float, float]:

@@ -47,6 +47,11 @@ def image(name: str) -> str:
 class DockerPortal(Portal):
     """Our hub with containers, on data copied to where the engine sees it."""
 
+    @property
+    def below(self) -> int:
+        """An engine's containers are no children of the hub."""
+        return 1
+
     def __enter__(self) -> DockerPortal:
         """Write the configuration, start, and wait."""
         data = self.state / "visitor"
@@ -85,6 +90,11 @@ class DockerPortal(Portal):
 
 class DockerPeer(Peer):
     """The stock hub with DockerSpawner."""
+
+    @property
+    def below(self) -> int:
+        """An engine's containers are no children of the hub."""
+        return 1
 
     name = "docker-peer"
 
@@ -169,10 +179,10 @@ def first_frames(options: argparse.Namespace, state: Path, portal: DockerPortal)
     """Measure every system once a round, each round beginning with another one; the first round warms up."""
     with ExitStack() as stack:
         browser = stack.enter_context(chromium())
-        systems: dict[str, Callable[[], Launch]] = {"ours": lambda: measure(browser, portal, "PyMca", 1)}
+        systems: dict[str, Callable[[], Launch]] = {"ours": lambda: measure(browser, portal, "PyMca")}
         if not options.no_peer:
             peer = stack.enter_context(DockerPeer(state / "peer", "pymca"))
-            systems["peer"] = lambda: measure(browser, peer, "PyMca", 1)
+            systems["peer"] = lambda: measure(browser, peer, "PyMca")
         systems["floor"] = lambda: measure_floor(state, "PyMca")
         results: dict[str, list[Launch]] = {name: [] for name in systems}
         for number in range(options.runs + 1):

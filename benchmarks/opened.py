@@ -48,7 +48,7 @@ class OpenedSession:
 
     def processes(self) -> list[Process]:
         """Every process of the session."""
-        return session_of(self.xvnc, self.site.pid)
+        return session_of(self.xvnc, self.site.below)
 
     def hops(self) -> dict[str, list[int]]:
         """The processes on the way of a pixel, and those beside it whose time is worth knowing."""
@@ -67,7 +67,7 @@ def open_session(site: Site) -> Iterator[OpenedSession]:
     """Run ``site``, launch on it in a browser and close the browser again; the session stays until the end."""
     with site:
         address, cookies = _launch(site)
-        xvnc = find_xvnc(site.pid)
+        xvnc = find_xvnc(site.below)
         if xvnc is None:
             raise RuntimeError(f"the session of {site.name} has no X server")
         yield OpenedSession(site, address, cookies, xvnc)
@@ -81,7 +81,7 @@ def _launch(site: Site) -> tuple[str, str]:
         site.launch_button(page).click()
         page.wait_for_url("**/user/**", timeout=LAUNCH_TIMEOUT_S * 1000)
         deadline = time.monotonic() + LAUNCH_TIMEOUT_S
-        while find_xvnc(site.pid) is None and time.monotonic() < deadline:
+        while find_xvnc(site.below) is None and time.monotonic() < deadline:
             page.wait_for_timeout(100)
         page.wait_for_timeout(2000)
         cookies = page.context.cookies(site.url + site.screen_path(page.url))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from .docker import DockerPortal, image
 from .machine import at_least, at_most, median, progress, section, table
 from .opened import OpenedSession, open_session
 from .peer import Peer
@@ -79,8 +80,8 @@ def report(session: OpenedSession, options: argparse.Namespace, results: Rounds)
         for name, figure in FIGURES
     ]
     section(
-        "Data path: the screen through proxy and session server",
-        "make bench-path",
+        "Containers: the data path" if options.containers else "Data path: the screen through proxy and session server",
+        "make bench-docker" if options.containers else "make bench-path",
         f"Medians of {options.rounds} interleaved rounds after one uncounted, {options.seconds:g} s a flow, "
         f"{options.keys} keys; {WIDTH}x{HEIGHT}, one request for each update, a painter of 60 whole frames a second, "
         f"Xvnc with FrameRate {session.argument('-FrameRate', '60 (default)')}; Tight as noVNC asks for it (quality 6, "
@@ -119,15 +120,18 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4, help="length of each flow")
     parser.add_argument("--keys", type=int, default=100, help="keys pressed in a round over one path")
     parser.add_argument("--proposal", help="the proposal to launch on (the first one listed)")
+    parser.add_argument("--containers", action="store_true", help="sessions are containers (and no peer is measured)")
     parser.add_argument("--no-peer", action="store_true", help="leave the stock peer out")
     options = parser.parse_args()
     with ExitStack() as stack:
         stack.enter_context(nothing_left_behind())
         state = stack.enter_context(state_folder())
-        portal = Portal(state / "ours", "painter", proposal=options.proposal)
-        portal.add_to_catalogue(painter_application())
+        (state / "ours").mkdir()
+        kind = DockerPortal if options.containers else Portal
+        portal = kind(state / "ours", "painter", proposal=options.proposal)
+        portal.add_to_catalogue(painter_application() + f"image: {image('desktop')}\n" * options.containers)
         sessions = {OURS: stack.enter_context(open_session(portal))}
-        if not options.no_peer:
+        if not (options.no_peer or options.containers):
             peer = Peer(state / "peer", f"/usr/bin/python3 {PAINTER}")
             sessions[STOCK] = stack.enter_context(open_session(peer))
         report(sessions[OURS], options, measure(sessions, options))

@@ -59,6 +59,11 @@ class Service:
         return self._process.pid
 
     @property
+    def below(self) -> int:
+        """The process below which its sessions run."""
+        return self.pid
+
+    @property
     def log(self) -> Path:
         """Where the server's output goes."""
         return self.state / f"{self.name}.log"
