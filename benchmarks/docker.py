@@ -25,7 +25,7 @@ from daas_hub.version import __version__
 from .browser import Launch, chromium, measure
 from .launch import connect
 from .machine import at_most, median, percentile, progress, section, table
-from .peer import Peer, install, path_with_node
+from .peer import Peer, install
 from .portal import ROOT, Portal
 from .processes import descendants, find_xvnc, pss_mib
 from .rfb import PLAIN_RAW
@@ -104,23 +104,8 @@ class DockerPeer(Peer):
         client = docker.from_env()
         build_peer_image(client)
         bridge = client.networks.get("bridge").attrs["IPAM"]["Config"][0]
-        (self.state / "home").mkdir(parents=True, exist_ok=True)
-        self.run(
-            [str(installed / "bin" / "python"), "-m", "jupyterhub", "-f", str(HERE / "docker_peer_hub.py")],
-            {
-                "PATH": f"{installed / 'bin'}:{path_with_node()}",
-                "HOME": str(self.state / "home"),
-                "BENCH_STATE": str(self.state),
-                "BENCH_PORT": str(self.port),
-                "BENCH_PASSWORD": self.password,
-                "BENCH_PROXY": str(installed / "node_modules" / ".bin" / "configurable-http-proxy"),
-                "BENCH_APPLICATION": self._application,
-                "BENCH_IMAGE": PEER_IMAGE,
-                "BENCH_BRIDGE": bridge.get("Gateway") or bridge["Subnet"].rpartition(".")[0] + ".1",
-            },
-            self.state,
-        )
-        self.wait_for(f"{self.url}/hub/login")
+        gateway = bridge.get("Gateway") or bridge["Subnet"].rpartition(".")[0] + ".1"
+        self.start(installed, HERE / "docker_peer_hub.py", {"BENCH_IMAGE": PEER_IMAGE, "BENCH_BRIDGE": gateway})
         return self
 
 

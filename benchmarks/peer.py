@@ -84,10 +84,16 @@ class Peer(Service):
     def __enter__(self) -> Peer:
         """Install when needed, start, and wait until the login page answers."""
         installed = install()
+        self.start(installed, HERE / "peer_hub.py", {})
+        return self
+
+    def start(self, installed: Path, config: Path, more: dict[str, str]) -> None:
+        """Start the hub with a configuration, and wait until the login page answers."""
         (self.state / "home").mkdir(parents=True, exist_ok=True)
         self.run(
-            [str(installed / "bin" / "python"), "-m", "jupyterhub", "-f", str(HERE / "peer_hub.py")],
-            {
+            [str(installed / "bin" / "python"), "-m", "jupyterhub", "-f", str(config)],
+            more
+            | {
                 "PATH": f"{installed / 'bin'}:{path_with_node()}",
                 "HOME": str(self.state / "home"),
                 "BENCH_STATE": str(self.state),
@@ -99,7 +105,6 @@ class Peer(Service):
             self.state,
         )
         self.wait_for(f"{self.url}/hub/login")
-        return self
 
     def __exit__(self, *_: object) -> None:
         """End the hub."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Error, expect
@@ -33,36 +34,45 @@ def test_two_people_analyse_one_proposal(portal: Portal, guest: Callable[..., Gu
     screen.wait_for(lambda: screen.size() == (1400, 900), "the screen has the browser's size")
     anna.page.wait_for_timeout(1500)
 
+    saved = save_a_curve(anna, screen, portal, "pymca")
+    read_in_lab(ben, "lab")
+    assert "#@MCA" in saved.read_text() or "#S 1" in saved.read_text()
+    require_closed_to(ben, anna)
+    anna.require_quiet()
+    ben.require_quiet()
+
+
+def save_a_curve(anna: Guest, screen: Screen, portal: Portal, picture: str) -> Path:
+    """Open the proposal's spectrum in PyMca, see its curve, and save it to `processed`."""
     anna.page.mouse.click(*OPEN_BUTTON)
     answer_dialog(anna, screen, "Open a new source file", "data/XRFSpectrum.mca")
     anna.page.wait_for_timeout(1500)
     anna.page.mouse.click(*FIRST_SPECTRUM)
     anna.page.wait_for_timeout(1500)
-    anna.keep_picture("pymca")
-    assert dark_pixels_of_the_plot(anna) > 200, "no curve is drawn; see test-output/pymca.png"
-
-    # what she saves to `processed`...
+    anna.keep_picture(picture)
+    assert dark_pixels_of_the_plot(anna) > 200, f"no curve is drawn; see test-output/{picture}.png"
     anna.page.mouse.click(*SAVE_CURVE_BUTTON)
     answer_dialog(anna, screen, "Output File Selection", "processed/glass.mca")
     saved = portal.state / "processed" / "MA-4242" / "glass.mca"
     screen.wait_for(saved.exists, "the saved file")
+    return saved
 
-    # ...he reads in his JupyterLab
+
+def read_in_lab(ben: Guest, picture: str) -> None:
+    """Read in JupyterLab what a colleague saved."""
     ben.page.wait_for_url("**/user/**/lab**", timeout=60_000)
     ben.page.goto(re.sub(r"/lab.*", "/lab/tree/processed/glass.mca", ben.page.url))
-    text = ben.page.locator(".cm-content").first
-    expect(text).to_contain_text("#S 1", timeout=40_000)
-    ben.keep_picture("lab")
-    assert "#@MCA" in saved.read_text() or "#S 1" in saved.read_text()
+    expect(ben.page.locator(".cm-content").first).to_contain_text("#S 1", timeout=40_000)
+    ben.keep_picture(picture)
 
-    # and not her screen
+
+def require_closed_to(ben: Guest, anna: Guest) -> None:
+    """Check that her screen is not his."""
     hers = ben.context.new_page()
     answer = hers.goto(anna.page.url)
     assert answer is not None
     assert answer.status in (403, 404)
     hers.close()
-    anna.require_quiet()
-    ben.require_quiet()
 
 
 def answer_dialog(person: Guest, screen: Screen, title: str, path: str) -> None:

@@ -12,9 +12,23 @@ import pytest
 from tests.docker.engine import containers
 from tests.live_portal import Portal
 from tests.sandbox.probe import probing
-from tests.sandbox.test_isolation import SCAN, WRITES, tree_hash
+from tests.sandbox.test_isolation import (
+    SCAN,
+    WRITES,
+    test_directory_with_a_hostile_name_is_mounted_right,
+    test_raw_data_cannot_be_changed_in_any_way,
+    test_several_directories_with_blanks_are_mounted_right,
+    tree_hash,
+)
 
 pytestmark = pytest.mark.docker
+
+#: What holds for sandboxes holds for containers: these are collected here, too, with this folder's portal.
+SAME = (
+    test_directory_with_a_hostile_name_is_mounted_right,
+    test_raw_data_cannot_be_changed_in_any_way,
+    test_several_directories_with_blanks_are_mounted_right,
+)
 
 IDENTITY = r"""
 id
@@ -42,19 +56,6 @@ def test_session_is_the_account_and_nobody_else(portal: Portal) -> None:
     # the session's own token is not the application's business
     assert "TOKEN" not in said
     assert "DAAS_DOOR" not in said
-
-
-def test_raw_data_cannot_be_changed_in_any_way(portal: Portal) -> None:
-    """AL17, AL25, A14, H6: nineteen ways to write, as the owner of every file; none succeeds, nothing changed."""
-    data = portal.state / "experiments" / "own"
-    before = tree_hash(data)
-    script = f"cat > $HOME/writes.py <<'END'\n{WRITES}\nEND\n/usr/bin/python3 $HOME/writes.py $HOME/data\n"
-    with probing(portal.login("anna"), "anna", script, proposal="TS-0001", visit="1") as probe:
-        said = probe.output().splitlines()
-    assert len(said) == 19, said
-    assert [line for line in said if "refused" not in line] == []
-    assert sum("EROFS" in line for line in said) >= 14, said
-    assert tree_hash(data) == before
 
 
 @pytest.fixture
@@ -181,25 +182,6 @@ def test_hub_knows_of_no_listener_but_the_sessions_own(portal: Portal, engine: d
         assert secret not in text.replace(str(portal.state), "")
     assert set(told["Config"]["Labels"]) >= {"org.daas-hub.hub", "org.daas-hub.session"}
     assert "anna" not in repr(told["Config"]["Labels"])
-
-
-def test_directory_with_a_hostile_name_is_mounted_right(portal: Portal) -> None:
-    """H4, H5: `run{1}:x, y $(id)`: braces, colons, commas, blanks and a shell's substitution are letters."""
-    with probing(
-        portal.login("anna"), "anna", "cat $HOME/data/XRFSpectrum.mca | wc -c", proposal="TS-0001", visit="5"
-    ) as probe:
-        assert int(probe.output()) == (portal.state / "experiments" / "own" / "XRFSpectrum.mca").stat().st_size
-
-
-def test_several_directories_with_blanks_are_mounted_right(portal: Portal) -> None:
-    """H4: side by side below ~/data, and nothing can be put beside them."""
-    script = (
-        'cd $HOME/data; for one in *; do printf "[%s]\\n" "$one"; ls "$one"; done; touch beside "run 1/in" 2>&1; true'
-    )
-    with probing(portal.login("anna"), "anna", script, proposal="TS-0001", visit="8") as probe:
-        said = probe.output()
-    assert "[run 1]\nXRFSpectrum.mca\n[run\\2]\nXRFSpectrum.mca\n" in said
-    assert said.count("Read-only file system") == 2, said
 
 
 def test_processed_data_are_shared_and_last(portal: Portal) -> None:

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 import docker
 import pytest
-from playwright.sync_api import expect
 
 from tests.browser.conftest import Guest
-from tests.browser.test_walk import (
-    FIRST_SPECTRUM,
-    OPEN_BUTTON,
-    SAVE_CURVE_BUTTON,
-    answer_dialog,
-    dark_pixels_of_the_plot,
-)
+from tests.browser.test_walk import read_in_lab, require_closed_to, save_a_curve
 from tests.browser.windows import Screen
 from tests.live_portal import Portal
 
@@ -35,28 +27,9 @@ def test_two_people_analyse_one_proposal_in_containers(
     screen.wait_for_window("PyMca - [Main Window]")
     screen.wait_for(lambda: screen.size() == (1400, 900), "the screen has the browser's size")
     anna.page.wait_for_timeout(2500)
-    anna.keep_picture("docker-pymca-start")
-    anna.page.mouse.click(*OPEN_BUTTON)
-    answer_dialog(anna, screen, "Open a new source file", "data/XRFSpectrum.mca")
-    anna.page.wait_for_timeout(1500)
-    anna.page.mouse.click(*FIRST_SPECTRUM)
-    anna.page.wait_for_timeout(1500)
-    anna.keep_picture("docker-pymca")
-    assert dark_pixels_of_the_plot(anna) > 200, "no curve is drawn; see test-output/docker-pymca.png"
-    anna.page.mouse.click(*SAVE_CURVE_BUTTON)
-    answer_dialog(anna, screen, "Output File Selection", "processed/glass.mca")
-    saved = portal.state / "processed" / "MA-4242" / "glass.mca"
-    screen.wait_for(saved.exists, "the saved file")
+    saved = save_a_curve(anna, screen, portal, "docker-pymca")
     assert (saved.stat().st_uid, saved.stat().st_gid, saved.stat().st_mode & 0o777) == (25001, 26001, 0o660)
-
-    ben.page.wait_for_url("**/user/**/lab**", timeout=60_000)
-    ben.page.goto(re.sub(r"/lab.*", "/lab/tree/processed/glass.mca", ben.page.url))
-    expect(ben.page.locator(".cm-content").first).to_contain_text("#S 1", timeout=40_000)
-    ben.keep_picture("docker-lab")
-    hers = ben.context.new_page()
-    answer = hers.goto(anna.page.url)
-    assert answer is not None
-    assert answer.status in (403, 404)
-    hers.close()
+    read_in_lab(ben, "docker-lab")
+    require_closed_to(ben, anna)
     anna.require_quiet()
     ben.require_quiet()
