@@ -218,6 +218,8 @@ def _layers(tag: str, names: list[str]) -> dict[str, int]:
     history = docker("history", "--human=false", "--no-trunc", "--format", "{{json .}}", tag, quiet=True).stdout
     entries = [json.loads(line) for line in history.splitlines()][::-1]
     # an instruction that changes no file makes no layer; the engine does not say which of the empty ones did
+    # (a WORKDIR that is there already makes none)
+    entries = [one for one in entries if int(one["Size"]) or not one["CreatedBy"].startswith("WORKDIR")]
     sizes = [int(entry["Size"]) for entry in entries if _makes_layer(entry["CreatedBy"])]
     if len(sizes) != len(names):
         raise SystemExit(f"{tag}: {len(names)} layers, and {len(sizes)} in its history")
