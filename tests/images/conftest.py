@@ -42,7 +42,9 @@ def read_smoke(name: str) -> Smoke:
     return Smoke(name, dict(catalogue.applications), tomllib.loads((IMAGES / name / "smoke.toml").read_text()))
 
 
-SMOKES = [read_smoke(file.parent.name) for file in sorted(IMAGES.glob("*/smoke.toml"))]
+SMOKES = [
+    read_smoke(file.parent.name) for file in sorted(IMAGES.glob("*/smoke.toml")) if file.parent.name != "template"
+]
 
 
 @pytest.fixture(scope="session")
