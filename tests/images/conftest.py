@@ -42,7 +42,9 @@ def read_smoke(name: str) -> Smoke:
     return Smoke(name, dict(catalogue.applications), tomllib.loads((IMAGES / name / "smoke.toml").read_text()))
 
 
-SMOKES = [
+#: What new images are copied from is none itself.
+FOLDERS = [file.parent.name for file in sorted(IMAGES.glob("*/smoke.toml")) if file.parent.name != "template"]
+SMOKES = [read_smoke(name) for name in FOLDERS]
     read_smoke(file.parent.name) for file in sorted(IMAGES.glob("*/smoke.toml")) if file.parent.name != "template"
 ]
 
