@@ -45,8 +45,6 @@ def read_smoke(name: str) -> Smoke:
 #: What new images are copied from is none itself.
 FOLDERS = [file.parent.name for file in sorted(IMAGES.glob("*/smoke.toml")) if file.parent.name != "template"]
 SMOKES = [read_smoke(name) for name in FOLDERS]
-    read_smoke(file.parent.name) for file in sorted(IMAGES.glob("*/smoke.toml")) if file.parent.name != "template"
-]
 
 
 @pytest.fixture(scope="session")
