@@ -2,6 +2,6 @@
 
 from daas_hub.catalogue.icons import icon_file
 from daas_hub.catalogue.reader import read_catalogue
-from daas_hub.catalogue.records import Application, Catalogue, Kind, Size
+from daas_hub.catalogue.records import IMAGE_REFERENCE, Application, Catalogue, Kind, Size
 
-__all__ = ["Application", "Catalogue", "Kind", "Size", "icon_file", "read_catalogue"]
+__all__ = ["IMAGE_REFERENCE", "Application", "Catalogue", "Kind", "Size", "icon_file", "read_catalogue"]

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from daas_hub.catalogue.records import Application, Catalogue, Kind, Size
+from daas_hub.catalogue.records import IMAGE_REFERENCE, Application, Catalogue, Kind, Size
 from daas_hub.documents import Document, read_document
 from daas_hub.errors import DocumentError
 
@@ -21,13 +21,8 @@ SIZES_FILE = "sizes.yaml"
 #: Used when a catalogue has no sizes.yaml.
 DEFAULT_SIZES = {"standard": Size("standard", "2 processors, 4 GiB", 4 * 2**30, 2.0, 1000, 12.0)}
 
-#: registry/path:tag, path@sha256:..., as the engines take it; with a tag or a digest, always.
-_IMAGE = re.compile(
-    r"(?:[a-zA-Z0-9][a-zA-Z0-9.-]*(?::[0-9]{1,5})?/)?"  # registry
-    r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*"  # path
-    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?@sha256:[0-9a-f]{64})"
-)
-_ADDRESS = re.compile(r"((?=.{1,253}:)[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?):([0-9]{1,5})")
+#: A host's name with its port. At least one letter: inside a session a name can lead elsewhere, a number cannot.
+_ADDRESS = re.compile(r"(?=[^:]*[a-z])((?=.{1,253}:)[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?):([0-9]{1,5})")
 _UNITS = {"MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 _NAME = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
 #: A launch asks for a size by its name, so it has the form `launch/request.py` takes.
@@ -74,7 +69,7 @@ class _Application(Document):
     @field_validator("image")
     @classmethod
     def _exactly_one_image(cls, value: str) -> str:
-        if value and not _IMAGE.fullmatch(value):
+        if value and not IMAGE_REFERENCE.fullmatch(value):
             raise ValueError(
                 f"{value!r} does not name one image: write its tag or digest, as in 'daas-hub/pymca:0.1.0' "
                 "(without one, it would be another image after every update)"
@@ -86,8 +81,11 @@ class _Application(Document):
     def _single_addresses(cls, value: list[str]) -> list[str]:
         for address in value:
             match = _ADDRESS.fullmatch(address)
-            if not match or not 0 < int(match[2]) < 65536:
-                raise ValueError(f"{address!r} is not one address such as 'licence.facility.org:27000'")
+            if not match or not 0 < int(match[2]) < 65536 or match[1] in ("localhost", "session"):
+                raise ValueError(
+                    f"{address!r} is not one address such as 'licence.facility.org:27000' (a name, in small letters: "
+                    "inside, the name leads to it, and a number could not)"
+                )
         return value
 
     @field_validator("kind")

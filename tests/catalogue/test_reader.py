@@ -214,7 +214,7 @@ def test_an_image_that_could_be_another_one_is_refused(tmp_path: Path, image: st
     assert "does not name one image" in str(problems[0])
 
 
-@pytest.mark.parametrize("address", ["licence.facility.org:27000", "l:1", "10.1.2.3:443"])
+@pytest.mark.parametrize("address", ["licence.facility.org:27000", "l:1", "3com:443"])
 def test_an_address_a_session_may_connect_to(tmp_path: Path, address: str) -> None:
     """DE05."""
     catalogue, problems = read(tmp_path, lab=f'{LAB}egress: ["{address}"]\n')
@@ -224,9 +224,24 @@ def test_an_address_a_session_may_connect_to(tmp_path: Path, address: str) -> No
 
 @pytest.mark.parametrize(
     "address",
-    ["*:443", "licence.facility.org", "licence.facility.org:0", "licence.facility.org:65536", "a b:1", "10.0.0.0/8:22",
-     ":22", "-a:22", "a:22:33", "https://a:443", "localhost\\n1.2.3.4 evil:1"],
-)  # fmt: skip
+    [
+        "10.1.2.3:443",
+        "localhost:80",
+        "session:80",
+        "Licence.facility.org:1",
+        "*:443",
+        "licence.facility.org",
+        "licence.facility.org:0",
+        "licence.facility.org:65536",
+        "a b:1",
+        "10.0.0.0/8:22",
+        ":22",
+        "-a:22",
+        "a:22:33",
+        "https://a:443",
+        "localhost\\n1.2.3.4 evil:1",
+    ],
+)
 def test_what_is_not_one_address_is_refused(tmp_path: Path, address: str) -> None:
     """AL13, A12: no pattern, no range, nothing that would be read as another line of a hosts file."""
     _, problems = read(tmp_path, lab=f'{LAB}egress: ["{address}"]\n')

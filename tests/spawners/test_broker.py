@@ -23,17 +23,9 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 from daas_hub.spawners import broker
-from daas_hub.spawners.broker import (
-    MAX_BODY_BYTES,
-    Broker,
-    Forbidden,
-    Rules,
-    arguments,
-    parse_strictly,
-    require_out_of_reach,
-    require_session,
-)
+from daas_hub.spawners.broker import MAX_BODY_BYTES, Broker, arguments, require_out_of_reach
 from daas_hub.spawners.container import HUB_LABEL, SESSION_LABEL, Places, create_body
+from daas_hub.spawners.permitted import Forbidden, Rules, parse_strictly, require_session
 from docker.errors import APIError, NotFound
 
 from daas_hub.catalogue import Application, Kind, Size
