@@ -28,6 +28,7 @@ from daas_hub.spawners.container import (
 )
 from daas_hub.spawners.egress import host_names
 from daas_hub.spawners.engine import Address, Engine, EngineAway
+from daas_hub.spawners.enginewords import TELL_ADMINISTRATORS, ending_of, refusal_of
 from daas_hub.spawners.inside import DOOR_DIR, identity_texts, target_of
 from daas_hub.spawners.local import SocketSessionMixin
 from daas_hub.spawners.processes import failure_in, last_words
@@ -39,7 +40,7 @@ from traitlets import Enum, List, Unicode, default
 from traitlets.config import Config
 
 from daas_hub.catalogue import Application, Kind, icon_file
-from daas_hub.errors import ConfigurationError, DaasError, SessionFailed, StorageProblem
+from daas_hub.errors import ConfigurationError, DaasError, SessionFailed
 from daas_hub.facility import Facility
 from daas_hub.launch import Plan
 from daas_hub.storage import Pinned, make_mount_points, pin
@@ -51,10 +52,6 @@ NOT_OURS = (
     "remove", "post_start_cmd", "client_kwargs", "tls_config", "pull_policy", "mem_limit", "cpu_limit",
     "format_volume_name", "mem_guarantee", "cpu_guarantee", "notebook_dir", "args",
 )  # fmt: skip
-
-DEFAULT_ENGINE = "unix:///var/run/docker.sock"
-
-_ADMINISTRATORS = "Please tell the administrators; the hub's log says more."
 
 
 class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
@@ -112,8 +109,9 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
         problems: list[DaasError] = [*_foreign_settings(config)]
         ours = config.get("ProposalDockerSpawner", {})
         try:
-            default_address = os.environ.get("DOCKER_HOST") or DEFAULT_ENGINE
-            Address(str(ours.get("engine", default_address)), str(ours.get("certificates", ""))).require_safe()
+            Address(
+                str(ours.get("engine", _default_engine())), str(ours.get("certificates", _default_certificates()))
+            ).require_safe()
         except ConfigurationError as problem:
             problems.append(problem)
         problems += [
@@ -130,11 +128,11 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
 
     @default("engine")
     def _engine_default(self) -> str:
-        return os.environ.get("DOCKER_HOST") or DEFAULT_ENGINE
+        return _default_engine()
 
     @default("certificates")
     def _certificates_default(self) -> str:
-        return os.environ.get("DOCKER_CERT_PATH", "")
+        return _default_certificates()
 
     @default("hub_label")
     def _hub_label_default(self) -> str:
@@ -164,7 +162,7 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
         """Have the image on the engine; tell whether that took its time."""
         reference = plan.application.image
         if not reference:
-            raise SessionFailed(f"{plan.application.title} names no image.", remedy=_ADMINISTRATORS)
+            raise SessionFailed(f"{plan.application.title} names no image.", remedy=TELL_ADMINISTRATORS)
         await self.runner.require_able()
         image = await self.runner.image(reference)
         was_missing = image is None
@@ -173,10 +171,12 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
                 raise SessionFailed(f"The image {reference} is not here.", remedy="Please tell the administrators.")
             await self.runner.pulls.wait_for(reference, self.tell)
             image = await self.runner.image(reference)
-        if image is None or (image.get("Config") or {}).get("Volumes"):
+        if image is None:
+            raise SessionFailed(f"The image {reference} is not here any more.", remedy="Please launch again.")
+        if (image.get("Config") or {}).get("Volumes"):
             # a volume is a writable place on the engine's disk, without a limit
             raise SessionFailed(
-                f"The image {reference} declares volumes, which no session may have.", remedy=_ADMINISTRATORS
+                f"The image {reference} declares volumes, which no session may have.", remedy=TELL_ADMINISTRATORS
             )
         return was_missing
 
@@ -185,6 +185,7 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
     async def start_session(self, plan: Plan) -> str:
         """Create the container, compare it with the plan, start it, and let it in."""
         self.open_hub_door()
+        await self._require_nothing_runs()
         self.tell("Opening your directories")
         pinned = await pin(plan.mounts)
         try:
@@ -207,7 +208,7 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
         It never raises, and an engine that does not answer means that nothing is known: the hub would take anything
         else for the end of the session, and forget one that runs.
         """
-        self.open_hub_door()
+        self.keep_doors_open()
         try:
             state = await self.runner.state_of(self.object_name)
             self.runner.listen(self.object_name, self._news)
@@ -220,10 +221,7 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
                 self.ending = "Its hours were used up."
                 return 0
             return await self._ended()
-        except (EngineAway, ConfigurationError) as problem:
-            self.log.error("%s: nothing is known of it: %s", self._log_name, problem)
-            return None
-        except APIError as problem:
+        except (EngineAway, SessionFailed, ConfigurationError, APIError) as problem:
             self.log.error("%s: nothing is known of it: %s", self._log_name, problem)
             return None
 
@@ -238,7 +236,7 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
         except NotFound:
             pass
         except APIError as problem:
-            raise SessionFailed("The session could not be stopped.", remedy=_ADMINISTRATORS) from problem
+            raise SessionFailed("The session could not be stopped.", remedy=TELL_ADMINISTRATORS) from problem
         finally:
             engine.forget_listing()
 
@@ -250,6 +248,15 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
         await maybe_future(super().run_post_stop_hook())
 
     # -- steps ----------------------------------------------------------------------------------------------------
+
+    async def _require_nothing_runs(self) -> None:
+        """Refuse a second start beside a session that runs, whatever the hub remembers; remove an ended one."""
+        found = await self.runner.inspect(self.object_name)
+        if found is None:
+            return
+        if found["State"]["Running"]:
+            raise SessionFailed("This session is running already.", remedy="Stop it, or launch another one.")
+        await self.runner.remove(self.object_name)
 
     def _prepare_session_dir(self, plan: Plan) -> None:
         shutil.rmtree(self.session_dir, ignore_errors=True)
@@ -314,33 +321,22 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
             program=self.session_program(plan),
             labels={HUB_LABEL: self.hub_label, SESSION_LABEL: self.object_name},
         )
-        try:
-            created = await self._engine_call(plan, "create_container_from_config", body, self.object_name)
-        except _NameTaken:
-            await self._require_left_over()
-            created = await self._engine_call(plan, "create_container_from_config", body, self.object_name)
+        created = await self._engine_call(plan, "create_container_from_config", body, self.object_name)
         self.object_id = created["Id"]
         made = await self.runner.inspect(self.object_id)
         wrong = differences(body, made["Mounts"], made["HostConfig"]) if made else ["everything"]
         if wrong:
             self.log.error("%s: the engine made something else: %s", self._log_name, ", ".join(wrong))
-            raise SessionFailed("The container is not what was asked for; it was not started.", remedy=_ADMINISTRATORS)
-
-    async def _require_left_over(self) -> None:
-        """Remove a container of this name that has ended; refuse to touch one that runs."""
-        found = await self.runner.inspect(self.object_name)
-        if found is not None and found["State"]["Running"]:
-            raise SessionFailed("This session is running already.", remedy="Stop it, or launch another one.")
-        await self.runner.remove(self.object_name)
+            raise SessionFailed(
+                "The container is not what was asked for; it was not started.", remedy=TELL_ADMINISTRATORS
+            )
 
     async def _engine_call(self, plan: Plan, method: str, *args: Any) -> Any:
         """Call the engine; word what it refuses."""
         try:
             return await self.runner.call(method, *args)
         except APIError as error:
-            if error.status_code == 409:
-                raise _NameTaken from error
-            raise _worded(plan, str(error.explanation or error)) from error
+            raise refusal_of(plan, str(error.explanation or error)) from error
 
     async def _ended(self) -> int:
         """Find out how a session ended, for its owner and for the log."""
@@ -351,7 +347,7 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
         state = found["State"]
         code = int(state.get("ExitCode") or 0)
         words = await self._output()
-        self.ending = self.ending or _ending(state, code, words, int(found["HostConfig"].get("Memory") or 0))
+        self.ending = self.ending or ending_of(state, code, words, int(found["HostConfig"].get("Memory") or 0))
         self.log.info("%s ended with %s: %s; its last words: %s", self._log_name, code, self.ending, last_words(words))
         return code
 
@@ -408,6 +404,14 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
         await asyncio.to_thread(shutil.rmtree, self.session_dir, True)
 
 
+def _default_engine() -> str:
+    return os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+
+
+def _default_certificates() -> str:
+    return os.environ.get("DOCKER_CERT_PATH", "")
+
+
 def _foreign_settings(config: Config) -> list[ConfigurationError]:
     """Give the settings of the stock spawner that are set: each would be taken for granted, and does nothing here."""
     return [
@@ -423,10 +427,6 @@ def _foreign_settings(config: Config) -> list[ConfigurationError]:
     ]
 
 
-class _NameTaken(Exception):
-    """There is a container of this name."""
-
-
 def _granted(plan: Plan, pinned: tuple[Pinned, ...]) -> list[Granted]:
     return [
         Granted(
@@ -438,48 +438,6 @@ def _granted(plan: Plan, pinned: tuple[Pinned, ...]) -> list[Granted]:
         )
         for one in pinned
     ]
-
-
-def _worded(plan: Plan, words: str) -> SessionFailed | StorageProblem:
-    """Word what the engine refused, for the user; its own words are for the log."""
-    image = plan.application.image
-    problem: SessionFailed | StorageProblem
-    missing = next((one for one in plan.mounts if f"path does not exist: {one.source}" in words), None)
-    if missing is not None:
-        name = "Your home" if missing.target == "." else f"The directory {missing.target!r} of this launch"
-        problem = StorageProblem(
-            f"{name} does not exist on the machine that runs the sessions.", remedy="Please tell the administrators."
-        )
-    elif "recursive" in words.lower():
-        problem = StorageProblem(
-            "The raw data cannot be mounted read-only all the way down there.", remedy="Please tell the administrators."
-        )
-    elif "executable file not found" in words:
-        problem = SessionFailed(f"The image {image} has no session in it.", remedy="It must be built on daas-hub/base.")
-    elif "No such image" in words:
-        problem = SessionFailed(f"The image {image} is not here any more.", remedy="Please launch again.")
-    elif "no space left" in words:
-        problem = SessionFailed(
-            "There is no room left on the machine that runs the sessions.", remedy="Please tell the administrators."
-        )
-    else:
-        problem = SessionFailed("The engine could not start the session.", remedy=_ADMINISTRATORS)
-    problem.add_note(words[:500])
-    return problem
-
-
-def _ending(state: dict[str, Any], code: int, words: str, memory: int) -> str:
-    """Word why a container ended."""
-    told = failure_in(words)
-    if told:
-        return told
-    if state.get("OOMKilled"):
-        return f"It used more memory than its size allows ({memory / 2**30:.1f} GiB) and was ended."
-    if code == 0:
-        return "It ended by itself."
-    if code in (137, 143):
-        return "It was ended by other means than this portal."
-    return f"It ended with an error (code {code})."
 
 
 def _retrieve(task: asyncio.Future[None]) -> None:

@@ -75,14 +75,22 @@ class SocketSessionMixin(ProposalSessionMixin):
         return "http+unix://" + quote(str(self.session_dir / "http.sock"), safe="")
 
     def open_hub_door(self) -> None:
-        """Serve the hub's API for sessions, and what this session may connect to, also after a restart of the hub.
+        """Serve the hub's API for sessions.
 
-        It does not raise: whoever polls must not take a full disk for the end of a session.
+        Raises:
+            OSError, ConfigurationError: `runtime_dir` cannot be used.
+        """
+        hub = JupyterHub.instance()
+        if getattr(hub, "tornado_application", None) is not None:
+            open_door(own_directory(Path(self.runtime_dir)) / "api", hub.tornado_application, self.hub.base_url)
+
+    def keep_doors_open(self) -> None:
+        """Serve the API, and what this session may connect to, after a restart of the hub, too; for polls.
+
+        It does not raise: a poll must not take a full disk for the end of a session.
         """
         try:
-            hub = JupyterHub.instance()
-            if getattr(hub, "tornado_application", None) is not None:
-                open_door(own_directory(Path(self.runtime_dir)) / "api", hub.tornado_application, self.hub.base_url)
+            self.open_hub_door()
             if self._egress is None and self.door.is_dir():
                 self._egress = Egress.reopened(self.door)
         except (OSError, DaasError) as problem:

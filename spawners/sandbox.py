@@ -108,7 +108,7 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
 
         It never raises: the hub would take that for the end of the session, and forget one that runs.
         """
-        self.open_hub_door()
+        self.keep_doors_open()
         if self.process.is_running() and self.is_over():
             self.log.info("%s: its hours are used up", self._log_name)
             await self.stop()

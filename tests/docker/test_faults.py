@@ -17,6 +17,10 @@ from tests.docker.engine import Control, containers, image, start_docker_portal
 from tests.docker.registry import Registry, running_registry
 from tests.live_portal import Person, Portal, plain_text, remove
 from tests.sandbox.probe import probing
+from tests.sandbox.test_isolation import (
+    test_session_that_cannot_start_says_why_at_once,
+    test_storage_that_is_not_what_it_says_is_refused_in_words,
+)
 
 pytestmark = pytest.mark.docker
 
@@ -103,27 +107,8 @@ def test_session_whose_hours_are_over_ends_and_says_so(portal: Portal, engine: d
     assert containers(engine, portal) == []
 
 
-def test_application_that_is_not_in_its_image_says_so_at_once(portal: Portal) -> None:
-    """K5, DE16."""
-    require_words(portal, portal.login("carla"), "no-such-program", application="absent")
-
-
-REFUSED_STORAGE = {
-    "missing": ("2", "does not exist"),
-    "symbolic link": ("3", "symbolic link"),
-    "symbolic link in the middle": ("4", "symbolic link"),
-    "file": ("6", "is not a directory"),
-    "outside the allowed roots": ("7", "outside the directories this portal may show"),
-}
-
-
-@pytest.mark.parametrize(("visit", "words"), REFUSED_STORAGE.values(), ids=REFUSED_STORAGE.keys())
-def test_storage_that_is_not_what_it_says_is_refused_in_words(
-    portal: Portal, engine: docker.APIClient, visit: str, words: str
-) -> None:
-    """AL40, DI13, A5, A6, A8: no container, and a sentence that says why."""
-    require_words(portal, portal.login("anna"), words, application="terminal", proposal="TS-0001", visit=visit)
-    assert containers(engine, portal) == []
+#: The same for a container as for a sandbox; collected here with this folder's portal.
+SAME = (test_session_that_cannot_start_says_why_at_once, test_storage_that_is_not_what_it_says_is_refused_in_words)
 
 
 # -- images ---------------------------------------------------------------------------------------------------------
@@ -292,6 +277,25 @@ def test_engine_that_goes_away_under_ten_sessions_loses_none(
     engine.kill(container_of(engine, portal))
     wait_for(lambda: "Ended" in home_text(people[0]), "the end", 10)
     people[0].stop(name)
+
+
+def test_hub_that_lost_its_memory_does_not_end_a_session_that_runs(engine: docker.APIClient) -> None:
+    """K1: a second start of the same session finds the first; it is refused in words, and the first goes on."""
+    portal = start_docker_portal()
+    try:
+        name = portal.login("anna").launch("terminal")
+        portal.process.kill()
+        portal.process.wait()
+        (portal.state / "hub" / "jupyterhub.sqlite").unlink()
+        portal.process = start_docker_portal(state=portal.state, port=portal.port).process
+        anna = portal.login("anna")
+        require_words(portal, anna, "running already", application="terminal", session_name=name)
+        (container,) = containers(engine, portal)
+        assert container["State"] == "running"
+        engine.remove_container(container["Id"], force=True)
+    finally:
+        portal.stop()
+        remove(portal)
 
 
 def test_hub_that_starts_while_the_engine_is_away_loses_nothing(engine: docker.APIClient, control: Control) -> None:
