@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from daas_hub.check import sandbox_problem
 from tests.experiments import experiments
-from tests.live_portal import Portal, new_state, remove, start_portal
+from tests.live_portal import Portal, free_ports, new_state, remove, start_portal
 
 #: What CI insists on; without it a missing one skips its tests with a reason.
 REQUIRED = set(os.environ.get("DAAS_REQUIRE", "").split(",")) - {""}
@@ -22,6 +23,12 @@ title: Probe
 kind: desktop
 command: [sh, -c, 'sh "$HOME/probe.sh" > "$HOME/probe.out" 2>&1; echo $? > "$HOME/probe.done"; sleep 300']
 """
+
+#: The same, with a way out to one address: a licence server that a test runs.
+LICENCE_HOST, LICENCE_PORT = socket.gethostname(), free_ports(1)
+LICENSED = PROBE.replace("probe\ntitle: Probe", "licensed\ntitle: Licensed") + (
+    f'egress: ["{LICENCE_HOST.lower()}:{LICENCE_PORT}"]\n'
+)
 
 #: A size whose hours are over after some ten seconds, and an application of that size.
 SIZES = """\
@@ -65,7 +72,7 @@ def sandbox_works() -> None:
 def portal(sandbox_works: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
     """The portal of the demo, with one application more, the probe, and a proposal with data of a hostile kind."""
     applications = Path(tmp_path_factory.mktemp("applications"))
-    for name, text in {"probe": PROBE, "sizes": SIZES, "brief": BRIEF, "absent": ABSENT}.items():
+    for name, text in {"probe": PROBE, "licensed": LICENSED, "sizes": SIZES, "brief": BRIEF, "absent": ABSENT}.items():
         (applications / f"{name}.yaml").write_text(text)
     state = new_state()
     running = start_portal(applications, state=state, more_config=experiments(state))

@@ -5,18 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import docker
 import yaml
-from docker.errors import DockerException
 
 from daas_hub.version import __version__
-from tests.conftest import ABSENT, BRIEF, PROBE, SIZES, missing
+from tests.conftest import ABSENT, BRIEF, LICENSED, PROBE, SIZES, missing
 from tests.experiments import experiments
 from tests.live_portal import Portal, new_state, start_portal
 
@@ -45,19 +46,29 @@ def image(name: str) -> str:
 
 def require_engine(*images: str) -> docker.APIClient:
     """Give a client of the engine; skip where there is none, or where it lacks these images."""
-    try:
-        # version="auto" would leave its socket open where nobody answers
-        client = docker.APIClient(base_url=address(), version="1.44", timeout=60)
-        client.ping()
-    except DockerException as problem:
+    problem = _why_not_there()
+    if problem:
         missing("docker", f"no container engine answers at {address()}: {problem}")
-        raise
+    client = docker.APIClient(base_url=address(), version="1.44", timeout=60)
     have = {tag for one in client.images() for tag in one["RepoTags"] or []}
     lacking = [one for one in images if one not in have]
     if lacking:
         client.close()
         missing("docker", f"not built here: {', '.join(lacking)} (make images)")
     return client
+
+
+def _why_not_there() -> str:
+    """Give why nobody can be asked; "" if somebody can. The client library would leave its socket open."""
+    url = urlsplit(address())
+    if url.scheme != "unix":
+        return "tests use an engine of this machine"
+    with socket.socket(socket.AF_UNIX) as line:
+        try:
+            line.connect(url.path)
+        except OSError as refusal:
+            return str(refusal)
+    return ""
 
 
 def start_docker_portal(*, state: Path | None = None, port: int = 0, more_config: str = "", **documents: str) -> Portal:
@@ -78,6 +89,7 @@ def prepare(state: Path, applications: Path, documents: dict[str, str]) -> None:
     desktop = f"image: {image('desktop')}\n"
     texts = {
         "probe": PROBE + ample + desktop,
+        "licensed": LICENSED + ample + desktop,
         "brief": BRIEF + desktop,
         "absent": ABSENT + ample + desktop,
         "terminal": TERMINAL + ample + desktop,

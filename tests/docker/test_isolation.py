@@ -17,7 +17,9 @@ from tests.sandbox.test_isolation import (
     WRITES,
     test_directory_with_a_hostile_name_is_mounted_right,
     test_raw_data_cannot_be_changed_in_any_way,
+    test_session_reaches_the_addresses_of_its_application_and_no_other,
     test_several_directories_with_blanks_are_mounted_right,
+    test_what_is_mounted_later_below_raw_data_is_not_in_the_session,
     tree_hash,
 )
 
@@ -27,7 +29,9 @@ pytestmark = pytest.mark.docker
 SAME = (
     test_directory_with_a_hostile_name_is_mounted_right,
     test_raw_data_cannot_be_changed_in_any_way,
+    test_session_reaches_the_addresses_of_its_application_and_no_other,
     test_several_directories_with_blanks_are_mounted_right,
+    test_what_is_mounted_later_below_raw_data_is_not_in_the_session,
 )
 
 IDENTITY = r"""
@@ -83,27 +87,6 @@ def test_file_system_below_raw_data_is_read_only_too(portal: Portal, mounted_bel
     assert len(said) == 19, said
     assert [line for line in said if "refused" not in line] == []
     assert tree_hash(sub) == before
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts something on the machine")
-def test_what_is_mounted_later_below_raw_data_is_not_in_the_session(portal: Portal) -> None:
-    """H6: it would be writable there."""
-    data = portal.state / "experiments" / "own"
-    sub = data / "late"
-    sub.mkdir()
-    script = "until test -e $HOME/go; do sleep 0.1; done; ls -A $HOME/data/late; touch $HOME/data/late/x 2>&1; true"
-    (portal.state / "homes" / "anna" / "go").unlink(missing_ok=True)
-    try:
-        with probing(portal.login("anna"), "anna", script, proposal="TS-0001", visit="1") as probe:
-            subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=1777", "late", sub], check=True)
-            (sub / "here").write_text("")
-            (portal.state / "homes" / "anna" / "go").write_text("")
-            said = probe.output()
-        assert "here" not in said
-        assert "Read-only file system" in said
-    finally:
-        subprocess.run(["umount", "-l", sub], check=False)
-        sub.rmdir()
 
 
 WRITABLE = r"""

@@ -31,7 +31,13 @@ class Probe:
 
 @contextlib.contextmanager
 def probing(
-    person: Person, account: str, script: str, *, proposal: str = "MA-4242", visit: str = "2"
+    person: Person,
+    account: str,
+    script: str,
+    *,
+    proposal: str = "MA-4242",
+    visit: str = "2",
+    application: str = "probe",
 ) -> Iterator[Probe]:
     """Run a shell script in a new session of this person; the session is stopped at the end."""
     home = person.portal.state / "homes" / account
@@ -40,7 +46,7 @@ def probing(
         (home / name).unlink(missing_ok=True)
     (home / "probe.sh").write_text(script)
     _give(home, account)
-    session = person.launch("probe", proposal=proposal, visit=visit)
+    session = person.launch(application, proposal=proposal, visit=visit)
     try:
         yield Probe(person, session, home)
     finally:

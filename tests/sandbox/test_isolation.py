@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
 import signal
 import socket
 import subprocess
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import LICENCE_HOST, LICENCE_PORT
 from tests.live_portal import Portal, plain_text
 from tests.sandbox.probe import probing
 
@@ -116,6 +119,50 @@ def test_session_reaches_the_hubs_api_and_nothing_else(portal: Portal) -> None:
         assert re.search(rf"^{re.escape(path)} HTTP/1.1 40[34]", said, re.MULTILINE), (path, said)
     # no interface but loopback
     assert re.findall(r"^\s*(\w+):", said, re.MULTILINE) == ["lo"]
+
+
+LICENCE = """\
+import socket, sys
+host, port = sys.argv[1], int(sys.argv[2])
+with socket.create_connection((host, port), 5) as s:
+    s.sendall(b"checkout")
+    print("licence", s.recv(100).decode())
+for there in ((host, port + 1), (host, 22), ("127.0.0.1", port), ("localhost", port)):
+    try:
+        socket.create_connection(there, 2).close()
+        print("open", there)
+    except OSError as refusal:
+        print("refused", there[0], there[1])
+"""
+
+
+def test_session_reaches_the_addresses_of_its_application_and_no_other(portal: Portal) -> None:
+    """DE05, AL13: the licence server answers under its own name; its other ports, and ssh, do not exist."""
+    try:
+        socket.getaddrinfo(LICENCE_HOST, LICENCE_PORT)
+    except OSError:
+        pytest.skip("this machine does not know its own name")
+
+    def serve(server: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = server.accept()
+                with client:
+                    client.sendall(client.recv(100).upper())
+
+    script = f"cat > $HOME/licence.py <<'END'\n{LICENCE}\nEND\n"
+    script += f"/usr/bin/python3 $HOME/licence.py {LICENCE_HOST} {LICENCE_PORT}"
+    with socket.create_server(("", LICENCE_PORT)) as server:
+        thread = threading.Thread(target=serve, args=(server,), daemon=True)
+        thread.start()
+        with probing(portal.login("anna"), "anna", script, application="licensed") as probe:
+            said = probe.output()
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join(5)
+    assert "licence CHECKOUT" in said, said
+    assert said.count("refused") == 4, said
+    with probing(portal.login("anna"), "anna", script) as probe:
+        assert "licence" not in probe.output().replace("licence.py", "")
 
 
 def test_sessions_of_one_person_do_not_see_each_other(portal: Portal) -> None:
