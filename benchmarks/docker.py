@@ -23,7 +23,7 @@ import yaml
 from daas_hub.version import __version__
 
 from .browser import Launch, chromium, measure
-from .launch import connect
+from .launch import connect, rounds
 from .machine import at_most, median, percentile, progress, section, table
 from .peer import Peer, install
 from .portal import ROOT, Portal
@@ -161,7 +161,7 @@ def measure_floor(state: Path, title: str) -> Launch:
 
 
 def first_frames(options: argparse.Namespace, state: Path, portal: DockerPortal) -> dict[str, list[Launch]]:
-    """Measure every system once a round, each round beginning with another one; the first round warms up."""
+    """Launch in every system."""
     with ExitStack() as stack:
         browser = stack.enter_context(chromium())
         systems: dict[str, Callable[[], Launch]] = {"ours": lambda: measure(browser, portal, "PyMca")}
@@ -169,16 +169,7 @@ def first_frames(options: argparse.Namespace, state: Path, portal: DockerPortal)
             peer = stack.enter_context(DockerPeer(state / "peer", "pymca"))
             systems["peer"] = lambda: measure(browser, peer, "PyMca")
         systems["floor"] = lambda: measure_floor(state, "PyMca")
-        results: dict[str, list[Launch]] = {name: [] for name in systems}
-        for number in range(options.runs + 1):
-            names = list(systems)
-            turn = number % len(names)
-            for name in names[turn:] + names[:turn]:
-                launch = systems[name]()
-                progress(f"round {number} {name}: frame {launch.frame_s:.2f} s, window {launch.window_s:.2f} s")
-                if number:
-                    results[name].append(launch)
-        return results
+        return rounds(systems, options.runs)
 
 
 class Clients:

@@ -70,10 +70,11 @@ def run(options: argparse.Namespace) -> dict[str, list[Launch]]:
             systems["peer"] = lambda: measure(browser, peer, options.title)
         if "floor" in options.systems:
             systems["floor"] = lambda: measure_floor(state, options.command, options.title)
-        return _rounds(systems, options.runs)
+        return rounds(systems, options.runs)
 
 
-def _rounds(systems: dict[str, Callable[[], Launch]], runs: int) -> dict[str, list[Launch]]:
+def rounds(systems: dict[str, Callable[[], Launch]], runs: int) -> dict[str, list[Launch]]:
+    """Measure every system once a round, each round beginning with another one; the first round warms up."""
     results: dict[str, list[Launch]] = {name: [] for name in systems}
     for number in range(runs + 1):
         names = list(systems)
