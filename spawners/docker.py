@@ -102,6 +102,7 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
         for problem in _foreign_settings(self.config):
             raise problem
         self._over: asyncio.Future[str] | None = None
+        self._is_anothers = False
 
     @classmethod
     def configuration_problems(cls, config: Config, facility: Facility) -> list[DaasError]:
@@ -184,8 +185,11 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
 
     async def start_session(self, plan: Plan) -> str:
         """Create the container, compare it with the plan, start it, and let it in."""
-        self.open_hub_door()
+        # after a start that failed the hub stops what it finds: not until we know that it is this start's
+        self._is_anothers = True
         await self._require_nothing_runs()
+        self._is_anothers = False
+        self.open_hub_door()
         self.tell("Opening your directories")
         pinned = await pin(plan.mounts)
         try:
@@ -208,6 +212,8 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
         It never raises, and an engine that does not answer means that nothing is known: the hub would take anything
         else for the end of the session, and forget one that runs.
         """
+        if self._is_anothers:
+            return 0
         self.keep_doors_open()
         try:
             state = await self.runner.state_of(self.object_name)
@@ -227,6 +233,8 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
 
     async def stop(self, now: bool = False) -> None:
         """End the session; one that is gone already is stopped, too (DI03)."""
+        if self._is_anothers:
+            return
         engine = self.runner
         try:
             state = await engine.inspect(self.object_name)
@@ -243,7 +251,7 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
     async def run_post_stop_hook(self) -> None:
         """Remove what the session had, after its last words were kept; then run the administrator's hook."""
         with contextlib.suppress(ConfigurationError):
-            if (await self._state_or_unknown()) not in ("running", "paused", "unknown"):
+            if not self._is_anothers and (await self._state_or_unknown()) not in ("running", "paused", "unknown"):
                 await self._clear_away()
         await maybe_future(super().run_post_stop_hook())
 
