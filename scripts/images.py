@@ -26,6 +26,8 @@ DOCKER = shlex.split(os.environ.get("DOCKER", "docker"))
 NO_SOURCE = "SOURCE-MISSING: "
 #: Not an image, but what new ones are copied from.
 TEMPLATE = "template"
+#: Nothing runs in it: others take from it, and nobody keeps it.
+WHEEL = "wheel"
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,15}")
 
@@ -64,7 +66,7 @@ def all_images() -> dict[str, Image]:
         if folder.name == TEMPLATE:
             continue
         instructions = re.sub(r"^#.*", "", dockerfile.read_text(), flags=re.MULTILINE)
-        needs = re.findall(r"^(?:FROM |COPY --from=|ARG BASE=)daas-hub/([a-z0-9-]+):", instructions, re.MULTILINE)
+        needs = re.findall(r"^(?:FROM |COPY --from=)daas-hub/([a-z0-9-]+):", instructions, re.MULTILINE)
         smoke = folder / "smoke.toml"
         document = tomllib.loads(smoke.read_text()) if smoke.is_file() else {}
         found[folder.name] = Image(folder.name, tuple(needs), document)
@@ -203,10 +205,14 @@ class Measured:
         return sum(self.layers.values())
 
 
+def _kept() -> list[Image]:
+    return [image for image in all_images().values() if image.name != WHEEL]
+
+
 def measured() -> list[Measured]:
     """Measure what is built here."""
     found = []
-    for image in all_images().values():
+    for image in _kept():
         asked = docker("image", "inspect", image.tag, quiet=True)
         if asked.returncode == 0:
             (document,) = json.loads(asked.stdout)
@@ -256,7 +262,7 @@ def sizes(*, write: bool) -> int:
     ]
     lines.append(f"| **all, shared layers once** | **{sum(everything.values()) / 1e6:.0f}** | | |")
     table = "\n".join(lines)
-    missing = [image.name for image in all_images().values() if image.name not in {one.image.name for one in found}]
+    missing = [image.name for image in _kept() if image.name not in {one.image.name for one in found}]
     engine = docker("version", "--format", "{{.Server.Version}}", quiet=True).stdout.strip()
     today = datetime.datetime.now(datetime.UTC).date()
     note = f"Measured on {today}, version {version()}, Docker {engine}; 1 MB is 1,000,000 bytes, uncompressed."
