@@ -38,6 +38,21 @@ class Granted:
     inode: int | None
 
 
+@dataclass(frozen=True)
+class Shown:
+    """One directory as a session has it."""
+
+    device: int
+    inode: int
+    read_only: bool
+
+    @classmethod
+    def of(cls, fd: int) -> Shown:
+        """Look at an open directory."""
+        status = os.fstat(fd)
+        return cls(status.st_dev, status.st_ino, bool(os.fstatvfs(fd).f_flag & os.ST_RDONLY))
+
+
 class Gate:
     """The socket at which one session arrives. Whoever opens it closes it."""
 
@@ -72,7 +87,7 @@ class Gate:
                     await _readable(guest)
                     _, shown, _, _ = socket.recv_fds(guest, 1, len(granted) + 1)
                     try:
-                        _require_granted(granted, shown)
+                        require_granted(granted, [Shown.of(fd) for fd in shown])
                     finally:
                         for fd in shown:
                             os.close(fd)
@@ -85,16 +100,19 @@ class Gate:
                 ) from problem
 
 
-def _require_granted(granted: Sequence[Granted], shown: Sequence[int]) -> None:
-    """Compare what a session shows with what was granted."""
+def require_granted(granted: Sequence[Granted], shown: Sequence[Shown]) -> None:
+    """Compare what a session shows with what was granted.
+
+    Raises:
+        StorageProblem: a directory is missing, is another one, or can be written though it must not.
+    """
     for index, one in enumerate(granted):
-        status = os.fstat(shown[index]) if index < len(shown) else None
-        is_read_only = status is not None and bool(os.fstatvfs(shown[index]).f_flag & os.ST_RDONLY)
+        found = shown[index] if index < len(shown) else None
         if (
-            status is None
-            or is_read_only is one.writable
-            or one.device not in (None, status.st_dev)
-            or one.inode not in (None, status.st_ino)
+            found is None
+            or found.read_only is one.writable
+            or one.device not in (None, found.device)
+            or one.inode not in (None, found.inode)
         ):
             raise StorageProblem(
                 f"The directory {one.name!r} is not what was granted to your session.",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from daas_hub.spawners.inside import API_DIR, DOOR_DIR, target_of
 
@@ -22,6 +22,8 @@ SESSION_LABEL = "org.daas-hub.session"
 #: The generated files that stand in a container's /etc.
 IDENTITY_FILES = ("passwd", "group", "nsswitch.conf", "hosts", "resolv.conf")
 ARRIVAL_SOCKET = "arrive.sock"
+#: The socket at which a session on another machine answers.
+SESSION_SOCKET = "http.sock"
 #: Seconds a session may take to end by itself before the engine ends it.
 STOP_GRACE_S = 4
 _CPU_PERIOD_US = 100_000
@@ -29,24 +31,83 @@ _CPU_PERIOD_US = 100_000
 
 @dataclass(frozen=True)
 class Places:
-    """Where on the engine's machine the parts of one session are that are not the facility's.
+    """The surroundings of a session on the hub's own machine.
 
     Attributes:
-        identity: folder of the generated files.
+        folder: the session's own: identity/ with the generated files, door/ with its sockets, empty/.
         api: folder with the socket of the hub's API.
-        door: folder with this session's own sockets.
-        empty: folder with an empty folder for each of several data directories.
         read_only: further directories of that machine, shown at their own path.
     """
 
-    identity: Path
+    folder: Path
     api: Path
-    door: Path
-    empty: Path
     read_only: tuple[Path, ...] = ()
+    #: What the session's first program is told of where it arrives, and whether that is its own input and output.
+    arrival: ClassVar[str] = f"{DOOR_DIR}/{ARRIVAL_SOCKET}"
+    by_input: ClassVar[bool] = False
+
+    def identity(self, name: str, target: str) -> dict[str, Any]:
+        """Give the mount of a generated file."""
+        return bind(self.folder / "identity" / name, target)
+
+    def doors(self) -> list[dict[str, Any]]:
+        """Give the mounts of its ways out."""
+        return [bind(self.api, API_DIR), bind(self.folder / "door", DOOR_DIR)]
+
+    def empty(self, target: str) -> dict[str, Any]:
+        """Give the mount of the folder that holds several data directories."""
+        return bind(self.folder / "empty", target)
+
+    def in_memory(self, owner: str) -> dict[str, str]:
+        """Give no further file system."""
+        return {}
 
 
-def create_body(plan: Plan, places: Places, *, program: str, labels: dict[str, str]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Elsewhere:
+    """The surroundings of a session on another machine: a small volume there, and sockets that are in memory.
+
+    Attributes:
+        volume: the name of the volume with identity/, icons/ and empty/, which the session cannot write.
+        read_only: further directories of that machine, shown at their own path.
+    """
+
+    volume: str
+    read_only: tuple[Path, ...] = ()
+    arrival: ClassVar[str] = f"-{DOOR_DIR}/{SESSION_SOCKET}"
+    by_input: ClassVar[bool] = True
+
+    def identity(self, name: str, target: str) -> dict[str, Any]:
+        """Give the mount of a generated file."""
+        return self._given(f"identity/{name}", target)
+
+    def doors(self) -> list[dict[str, Any]]:
+        """Give the mount of the icons; the sockets beside them are made by the session and by the tunnel."""
+        return [self._given("icons", f"{DOOR_DIR}/icons")]
+
+    def empty(self, target: str) -> dict[str, Any]:
+        """Give the mount of the folder that holds several data directories."""
+        return self._given("empty", target)
+
+    def in_memory(self, owner: str) -> dict[str, str]:
+        """Give the folders of the sockets."""
+        return dict.fromkeys((API_DIR, DOOR_DIR), f"rw,nosuid,nodev,noexec,mode=0700,{owner},size=1m")
+
+    def _given(self, part: str, target: str) -> dict[str, Any]:
+        return {
+            "Type": "volume",
+            "Source": self.volume,
+            "Target": target,
+            "ReadOnly": True,
+            "VolumeOptions": {"Subpath": part, "NoCopy": True},
+        }
+
+
+#: Where the parts of one session are that are not the facility's, as the engine takes them.
+Surroundings = Places | Elsewhere
+
+
+def create_body(plan: Plan, places: Surroundings, *, program: str, labels: dict[str, str]) -> dict[str, Any]:
     """Give the body of `POST /containers/create`.
 
     Args:
@@ -65,8 +126,9 @@ def create_body(plan: Plan, places: Places, *, program: str, labels: dict[str, s
         "Env": [
             f"HOME={plan.home}",
             f"USER={account.name}",
-            f"DAAS_DOOR={DOOR_DIR}/{ARRIVAL_SOCKET}",
+            f"DAAS_DOOR={places.arrival}",
         ],
+        **({"OpenStdin": True, "StdinOnce": True} if places.by_input else {}),
         "Labels": labels,
         "StopTimeout": STOP_GRACE_S,
         "Healthcheck": {"Test": ["NONE"]},
@@ -95,6 +157,7 @@ def create_body(plan: Plan, places: Places, *, program: str, labels: dict[str, s
                 "/run/session": f"rw,nosuid,nodev,noexec,mode=0700,{owner},size=64m",
                 # X compiles its keyboard maps into here
                 "/var/lib/xkb": f"rw,nosuid,nodev,noexec,mode=0700,{owner},size=4m",
+                **places.in_memory(owner),
             },
             "Mounts": _mounts(plan, places),
             # the log is what a session prints before it could tell anybody; it may not fill the disk
@@ -105,23 +168,23 @@ def create_body(plan: Plan, places: Places, *, program: str, labels: dict[str, s
     }
 
 
-def _mounts(plan: Plan, places: Places) -> list[dict[str, Any]]:
+def _mounts(plan: Plan, places: Surroundings) -> list[dict[str, Any]]:
     """Give every mount, outer ones first."""
-    mounts = [_bind(places.identity / name, f"/etc/{name}") for name in IDENTITY_FILES]
-    mounts += [_bind(path, str(path)) for path in dict.fromkeys(places.read_only)]
-    mounts += [_bind(places.api, API_DIR), _bind(places.door, DOOR_DIR)]
+    mounts = [places.identity(name, f"/etc/{name}") for name in IDENTITY_FILES]
+    mounts += [bind(path, str(path)) for path in dict.fromkeys(places.read_only)]
+    mounts += places.doors()
     several = [mount for mount in plan.mounts if mount.target.startswith("data/")]
     for mount in plan.mounts:
         if mount not in several:
-            mounts.append(_bind(mount.source, target_of(plan, mount.target), writable=mount.writable))
+            mounts.append(bind(mount.source, target_of(plan, mount.target), writable=mount.writable))
     if several:
         # the folder that holds them is of the session alone, and nothing can be put beside them
-        mounts.append(_bind(places.empty, f"{plan.home}/data"))
-        mounts += [_bind(mount.source, target_of(plan, mount.target)) for mount in several]
+        mounts.append(places.empty(f"{plan.home}/data"))
+        mounts += [bind(mount.source, target_of(plan, mount.target)) for mount in several]
     return mounts
 
 
-def _bind(source: object, target: str, *, writable: bool = False) -> dict[str, Any]:
+def bind(source: object, target: str, *, writable: bool = False) -> dict[str, Any]:
     """Give one directory or file as the engine takes it: it must exist, and nothing of the host is mounted in later."""
     options: dict[str, Any] = {"Propagation": "rprivate"}
     if not writable:
@@ -156,8 +219,9 @@ def differences(body: dict[str, Any], inspected: Sequence[dict[str, Any]], host:
     ]
     if "no-new-privileges" not in " ".join(host.get("SecurityOpt") or []) or host.get("CapAdd"):
         found.append("SecurityOpt")
-    made = {one["Destination"]: (one["Type"], one.get("Source"), not one["RW"]) for one in inspected}
-    asked = {one["Target"]: ("bind", one["Source"], one["ReadOnly"]) for one in wanted["Mounts"]}
+    # a volume has a name, and a place of the engine's own
+    made = {one["Destination"]: (one["Type"], one.get("Name") or one.get("Source"), not one["RW"]) for one in inspected}
+    asked = {one["Target"]: (one["Type"], one["Source"], one["ReadOnly"]) for one in wanted["Mounts"]}
     found += [target for target in asked if made.get(target) != asked[target]]
     found += [target for target in made if target not in asked and target not in wanted["Tmpfs"]]
     return found

@@ -11,6 +11,8 @@ import contextlib
 import os
 import shutil
 import socket
+from collections.abc import Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +23,20 @@ from daas_hub.spawners.container import (
     HUB_LABEL,
     SESSION_LABEL,
     STOP_GRACE_S,
+    Elsewhere,
     Places,
+    Surroundings,
     create_body,
     differences,
     mount_points,
 )
 from daas_hub.spawners.egress import host_names
+from daas_hub.spawners.elsewhere import Tunnel, bring_files, forget_files, let_in
 from daas_hub.spawners.engine import Address, Engine, EngineAway
 from daas_hub.spawners.enginewords import TELL_ADMINISTRATORS, ending_of, refusal_of
-from daas_hub.spawners.inside import DOOR_DIR, identity_texts, target_of
+from daas_hub.spawners.execstream import ProgramStream
+from daas_hub.spawners.hubdoor import SOCKET
+from daas_hub.spawners.inside import API_DIR, DOOR_DIR, identity_texts, target_of
 from daas_hub.spawners.local import SocketSessionMixin
 from daas_hub.spawners.processes import failure_in, last_words
 from daas_hub.spawners.runtime import open_listener, session_key, write_identity_files
@@ -60,9 +67,10 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
     engine = Unicode(
         config=True,
         help="""
-        Address of the engine: "unix:///run/docker.sock". Plain TCP is refused; an engine on another machine
-        ("tcp://host:2376" with `certificates`, "ssh://user@host") is checked, but cannot run sessions yet.
-        Default: $DOCKER_HOST, else unix:///var/run/docker.sock. Since 0.1.
+        Address of the engine: "unix:///run/docker.sock", or one on another machine: "tcp://host:2376" with
+        `certificates`, or "ssh://user@host" with the system's ssh. Plain TCP is refused. Another machine must have the
+        facility's storage mounted at the same paths as this one. Default: $DOCKER_HOST, else
+        unix:///var/run/docker.sock. Since 0.1.
         """,
     )
     certificates = Unicode(
@@ -103,6 +111,7 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
             raise problem
         self._over: asyncio.Future[str] | None = None
         self._is_anothers = False
+        self._tunnel: Tunnel | None = None
 
     @classmethod
     def configuration_problems(cls, config: Config, facility: Facility) -> list[DaasError]:
@@ -219,6 +228,7 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
             state = await self.runner.state_of(self.object_name)
             self.runner.listen(self.object_name, self._news)
             if state.status in ("running", "paused", "created", "restarting"):
+                self._keep_reached()
                 self._note_pause(state.status == "paused")
                 if not self.is_over():
                     return None
@@ -296,36 +306,75 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
         over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._over = over
         self.runner.listen(self.object_name, self._news)
+        if self.runner.address.is_elsewhere:
+            await self._arrive_elsewhere(plan, pinned, over)
+        else:
+            await self._arrive_here(plan, pinned, over)
+        await require_answer(f"{self.address}{self.server.base_url}api", over, self.start_timeout)
+
+    async def _arrive_here(self, plan: Plan, pinned: tuple[Pinned, ...], over: asyncio.Future[str]) -> None:
         gate = Gate(self.door / ARRIVAL_SOCKET)
         listener = open_listener(self.session_dir / "http.sock")
         try:
-            await self._create(plan)
-            arriving = asyncio.ensure_future(
-                gate.let_in(_granted(plan, pinned), self.session_environment(plan), listener)
-            )
-            try:
-                await self._engine_call(plan, "start", self.object_name)
-                self.tell(f"Starting {plan.application.title}")
-                await asyncio.wait((arriving, over), return_when=asyncio.FIRST_COMPLETED)
-                if arriving.done():
-                    arriving.result()
-            finally:
-                arriving.cancel()
+            read_only = tuple(Path(path) for path in self.read_only)
+            await self._create(plan, Places(self.session_dir, Path(self.runtime_dir) / "api", read_only))
+            entry = gate.let_in(_granted(plan, pinned), self.session_environment(plan), listener)
+            await self._start_and(entry, plan, over)
         finally:
             gate.close()
             listener.close()
-        await require_answer(f"{self.address}{self.server.base_url}api", over, self.start_timeout)
 
-    async def _create(self, plan: Plan) -> None:
+    async def _arrive_elsewhere(self, plan: Plan, pinned: tuple[Pinned, ...], over: asyncio.Future[str]) -> None:
+        try:
+            await bring_files(
+                self.runner,
+                self._volume,
+                plan.application.image or "",
+                self.session_dir,
+                ["identity", "door/icons", "empty"],
+            )
+        except APIError as error:
+            raise refusal_of(plan, str(error.explanation or error)) from error
+        await self._create(plan, Elsewhere(self._volume, tuple(Path(path) for path in self.read_only)))
+        async with await ProgramStream.of_container(self.runner, self.object_name) as stream:
+            # another machine has other numbers for the same storage's device
+            granted = [replace(one, device=None) for one in _granted(plan, pinned)]
+            await self._start_and(let_in(stream, granted, self.session_environment(plan)), plan, over)
+        if not over.done():
+            self._keep_reached()
+
+    async def _start_and(self, entry: Coroutine[Any, Any, None], plan: Plan, over: asyncio.Future[str]) -> None:
+        """Start the container, and let it in unless it ends before."""
+        arriving = asyncio.ensure_future(entry)
+        try:
+            await self._engine_call(plan, "start", self.object_name)
+            self.tell(f"Starting {plan.application.title}")
+            await asyncio.wait((arriving, over), return_when=asyncio.FIRST_COMPLETED)
+            if arriving.done():
+                arriving.result()
+        finally:
+            arriving.cancel()
+
+    @property
+    def _volume(self) -> str:
+        """The name of what a session on another machine has of generated files."""
+        return self.object_name
+
+    def _keep_reached(self) -> None:
+        """Have a tunnel to a session on another machine, after a restart of the hub, too."""
+        if self._tunnel is not None or not self.runner.address.is_elsewhere or not self.door.is_dir():
+            return
+        place = self.session_dir / "http.sock"
+        for left in (place, place.with_name("http.sock:80")):
+            left.unlink(missing_ok=True)
+        ways = {f"{DOOR_DIR}/{way.name}": way for way in self.door.glob("out*.sock")}
+        ways[f"{API_DIR}/{SOCKET}"] = Path(self.runtime_dir) / "api" / SOCKET
+        self._tunnel = Tunnel(self.runner, self.object_name, open_listener(place), ways)
+
+    async def _create(self, plan: Plan, places: Surroundings) -> None:
         body = create_body(
             plan,
-            Places(
-                identity=self.session_dir / "identity",
-                api=Path(self.runtime_dir) / "api",
-                door=self.door,
-                empty=self.session_dir / "empty",
-                read_only=tuple(Path(path) for path in self.read_only),
-            ),
+            places,
             program=self.session_program(plan),
             labels={HUB_LABEL: self.hub_label, SESSION_LABEL: self.object_name},
         )
@@ -405,8 +454,13 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
         """Remove the container and the session's folder; what cannot be removed now is told, and stays labelled."""
         self.runner.listen_no_more(self.object_name)
         self.close_egress()
+        if self._tunnel is not None:
+            self._tunnel.close()
+            self._tunnel = None
         try:
             await self.runner.remove(self.object_name)
+            if self.runner.address.is_elsewhere:
+                await forget_files(self.runner, self._volume)
         except (APIError, EngineAway) as problem:
             self.log.error("%s: container %s was not removed: %s", self._log_name, self.object_name, problem)
         await asyncio.to_thread(shutil.rmtree, self.session_dir, True)

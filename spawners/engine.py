@@ -22,6 +22,7 @@ import docker
 import requests
 from daas_hub.spawners.container import HUB_LABEL
 from daas_hub.spawners.pulls import Pulls
+from daas_hub.spawners.sshway import SshWay
 from docker.errors import APIError, DockerException, NotFound
 from docker.tls import TLSConfig
 
@@ -32,6 +33,8 @@ THREADS = 12
 CALL_TIMEOUT_S = 60.0
 #: Recursive read-only mounts came with this version of the engine's interface (Docker 25).
 LEAST_API = (1, 44)
+#: On another machine generated files are parts of a volume (Docker 26).
+LEAST_API_ELSEWHERE = (1, 45)
 #: Polls of many sessions within this time share one answer.
 LISTING_S = 1.0
 _WATCH_AGAIN_S = 1.0
@@ -57,6 +60,11 @@ class Address:
 
     url: str
     certificates: str = ""
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Tell whether the engine is on another machine, which sees none of the hub's files."""
+        return urlsplit(self.url).scheme != "unix"
 
     def require_safe(self) -> None:
         """Refuse an address at which anybody could start anything (AL31).
@@ -110,6 +118,7 @@ class Engine:
         self.address = address
         self.hub = hub
         self.pulls = Pulls(self._pull)
+        self._way = SshWay(address.url) if urlsplit(address.url).scheme == "ssh" else None
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="engine")
         self._clients = threading.local()
         self._listing: tuple[float, asyncio.Task[dict[str, State]]] | None = None
@@ -137,8 +146,29 @@ class Engine:
             EngineAway: it did not answer.
             docker.errors.APIError: it answered that it could not.
         """
+        await self.find()
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._executor, lambda: self.call_here(method, *args, **kwargs))
+
+    async def find(self) -> None:
+        """Have a way to the engine, where it takes one.
+
+        Raises:
+            EngineAway: there is none.
+        """
+        if self._way is not None:
+            try:
+                await self._way.open()
+            except OSError as problem:
+                raise EngineAway from problem
+
+    @property
+    def socket(self) -> Path | None:
+        """The socket file of this machine at which the engine answers; None for an engine with TLS."""
+        if self._way is not None:
+            return self._way.path
+        url = urlsplit(self.address.url)
+        return Path(url.path) if url.scheme == "unix" else None
 
     def call_here(self, method: str, *args: Any, **kwargs: Any) -> Any:
         """Do the same in this thread."""
@@ -170,13 +200,16 @@ class Engine:
                 verify=True,
             )
         return docker.APIClient(
-            base_url=address.url,
-            version=f"{LEAST_API[0]}.{LEAST_API[1]}",
+            base_url=f"unix://{self.socket}" if self.socket else address.url,
+            version=self.interface,
             timeout=timeout_s,
             tls=tls,
-            # the system's ssh, with its known hosts and its agent
-            use_ssh_client=address.url.startswith("ssh:"),
         )
+
+    @property
+    def interface(self) -> str:
+        """The version of the engine's interface that is spoken with it."""
+        return ".".join(map(str, LEAST_API_ELSEWHERE if self.address.is_elsewhere else LEAST_API))
 
     async def require_able(self) -> None:
         """Check once that this engine can do what is promised of it.
@@ -186,21 +219,18 @@ class Engine:
         """
         if self._checked:
             return
-        if not self.address.url.startswith("unix:"):
-            raise ConfigurationError(
-                "ProposalDockerSpawner.engine",
-                self.address.url,
-                "is an engine on another machine, where the sockets of a session cannot be reached yet",
-                remedy="Run the hub on the engine's own machine and use unix:///run/docker.sock.",
-            )
         version = await self.call("version", api_version=False)
         told = str(version.get("ApiVersion", "0.0"))
-        if tuple(map(int, told.split(".")[:2])) < LEAST_API:
+        least = LEAST_API_ELSEWHERE if self.address.is_elsewhere else LEAST_API
+        if tuple(map(int, told.split(".")[:2])) < least:
             raise ConfigurationError(
                 "ProposalDockerSpawner.engine",
                 self.address.url,
-                f"is Docker {version.get('Version')}, which leaves file systems mounted below raw data writable",
-                remedy="Update it to Docker 25 or newer.",
+                f"is Docker {version.get('Version')}, which cannot do what sessions need there (file systems below raw "
+                "data read-only, parts of volumes)",
+                remedy="Update it to Docker 26 or newer."
+                if self.address.is_elsewhere
+                else "Update it to Docker 25 or newer.",
             )
         info = await self.call("info")
         options = " ".join(info.get("SecurityOptions") or [])

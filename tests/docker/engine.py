@@ -139,15 +139,20 @@ class Control:
             missing("docker", "the engine is not the tests' own (DAAS_TEST_ENGINE), so it is not ended")
         return cls(Path(folder))
 
-    def do(self, command: str, options: str = "") -> None:
+    def do(self, command: str, options: str = "", hide: Path | None = None) -> None:
         """start, stop, kill."""
-        env = os.environ | {"DAAS_ENGINE_OPTIONS": options}
+        env = os.environ | {"DAAS_ENGINE_OPTIONS": options, "DAAS_ENGINE_HIDE": str(hide or "")}
         subprocess.run([self.SCRIPT, command, self.folder], check=True, env=env, timeout=120)
 
     @classmethod
     @contextlib.contextmanager
-    def small_engine(cls, folder: Path, *, megabytes: int) -> Iterator[str]:
-        """Run a second engine whose disk has so much room; give its address."""
+    def small_engine(cls, *, megabytes: int, options: str = "", hide: Path | None = None) -> Iterator[str]:
+        """Run a second engine whose disk has so much room; give its address.
+
+        Args:
+            options: more options of dockerd.
+            hide: a folder of this machine it does not see.
+        """
         own = cls.of_tests()
         small = Path(tempfile.mkdtemp(prefix="engine-", dir="/var/tmp"))
         data = small / "data"
@@ -155,7 +160,7 @@ class Control:
         (small / "root").symlink_to(own.folder / "root")
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "small", data], check=True)
         try:
-            cls(small).do("start", "--bridge=none --iptables=false --ip6tables=false")
+            cls(small).do("start", f"--bridge=none --iptables=false --ip6tables=false {options}", hide)
             yield f"unix://{small}/docker.sock"
         finally:
             cls(small).do("stop")

@@ -227,7 +227,7 @@ def test_image_that_cannot_be_had_is_told_with_its_reason(registry: Registry, re
 
 def test_disk_that_is_full_during_a_pull_is_told(registry: Registry, tmp_path: Path) -> None:
     """K4: on an engine of its own, whose disk has room for nothing."""
-    with Control.small_engine(tmp_path, megabytes=40) as small:
+    with Control.small_engine(megabytes=40) as small:
         config = f"c.ProposalDockerSpawner.engine = {small!r}\n"
         portal = start_docker_portal(more_config=config, far=desktop_of(f"{registry.name('facility/desktop')}:1"))
         try:

@@ -139,7 +139,7 @@ def _body(folder: Path, application: Application, desktops: Sequence[Application
         for name, target, writable in (("home", ".", True), ("data", "data", False), ("processed", "processed", True))
     )
     plan = Plan(ACCOUNT, application, SIZE, mounts, desktops=tuple(desktops))
-    places = Places(folder / "identity", folder / "api", folder / "door", folder / "empty")
+    places = Places(folder, folder / "api")
     body = create_body(plan, places, program="daas-session", labels={LABEL: application.name})
     # no hub is there to arrive at: what it would tell stands in the environment
     document = {

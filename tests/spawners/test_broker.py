@@ -76,16 +76,12 @@ class Facility:
         if not data:
             mounts.append(self._mount("data/visitor/MA-4242", "data"))
         mounts.append(self._mount("processed/MA-4242", "processed", writable=True))
-        session = self.root / "run" / "sessions" / "k"
         body = create_body(
             Plan(ANNA, PYMCA, SMALL, tuple(mounts), "MA-4242", "Glass", 2),
-            Places(
-                session / "identity", self.root / "run" / "api", session / "door", session / "empty",
-                (self.root / "tools",),
-            ),
+            Places(self.root / "run" / "sessions" / "k", self.root / "run" / "api", (self.root / "tools",)),
             program="daas-session",
             labels={HUB_LABEL: "ours", SESSION_LABEL: NAME},
-        )  # fmt: skip
+        )
         body = json.loads(json.dumps(body))
         if change is not None:
             change(body)

@@ -24,10 +24,7 @@ GOLDEN = Path(__file__).with_name("create.json")
 ANNA = Account("anna", 25001, 25002, (26001, 26002, 25002), {26001: "MA-4242"}, "Anna Lindqvist")
 PYMCA = Application("pymca", "PyMca", Kind.DESKTOP, command=("pymca",), image="daas-hub/pymca:0.1.0")
 SMALL = Size("small", "2 processors", 4 * 2**30, 1.5, 1000, 12)
-SESSION = Path("/run/daas-hub/sessions/k")
-PLACES = Places(
-    SESSION / "identity", Path("/run/daas-hub/api"), SESSION / "door", SESSION / "empty", (Path("/opt/tools"),)
-)
+PLACES = Places(Path("/run/daas-hub/sessions/k"), Path("/run/daas-hub/api"), (Path("/opt/tools"),))
 
 
 def mount(source: str, target: str, *, writable: bool = False) -> Mount:
@@ -59,7 +56,7 @@ def test_nothing_secret_is_in_the_call() -> None:
 def test_several_directories_stand_side_by_side() -> None:
     several = replace(PLAN, mounts=(HOME, mount("/data/a b", "data/a b"), mount("/data/c:d,e", "data/c:d,e")))
     mounts = {one["Target"]: one for one in body_of(several)["HostConfig"]["Mounts"]}
-    assert mounts["/home/anna/data"]["Source"] == str(SESSION / "empty")
+    assert mounts["/home/anna/data"]["Source"] == "/run/daas-hub/sessions/k/empty"
     assert mounts["/home/anna/data/c:d,e"]["Source"] == "/data/c:d,e"
     assert all(mounts[f"/home/anna/data{name}"]["ReadOnly"] for name in ("", "/a b", "/c:d,e"))
     assert mount_points(several) == ("data",)

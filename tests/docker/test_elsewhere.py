@@ -1,0 +1,231 @@
+"""Sessions on an engine of another machine, over TLS and over ssh (ES38).
+
+The other machine is a second engine of this one, in a mount namespace in which the hub's own folder is not there: it
+shares nothing with the hub but the storage.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import docker
+import pytest
+from certipy import Certipy
+
+from tests.browser.conftest import Guest
+from tests.conftest import missing
+from tests.docker.engine import APPLICATIONS, Control, containers, image, prepare, start_docker_portal
+from tests.docker.test_faults import container_of, home_text, wait_for
+from tests.docker.test_isolation import IDENTITY, WRITABLE
+from tests.live_portal import Portal, free_ports, new_state, plain_text
+from tests.sandbox.probe import probing
+from tests.sandbox.test_isolation import (
+    test_raw_data_cannot_be_changed_in_any_way,
+    test_session_reaches_the_addresses_of_its_application_and_no_other,
+    test_several_directories_with_blanks_are_mounted_right,
+)
+
+pytestmark = pytest.mark.docker
+
+#: What holds for containers of this machine holds for another machine's: collected here, with this module's portal.
+SAME = (
+    test_raw_data_cannot_be_changed_in_any_way,
+    test_several_directories_with_blanks_are_mounted_right,
+    test_session_reaches_the_addresses_of_its_application_and_no_other,
+)
+
+
+@dataclass
+class Machine:
+    """The other machine: its engine's addresses, a client of it, and the folder both have."""
+
+    folder: Path
+    state: Path
+    local: str
+    tls: str
+    engine: docker.APIClient
+
+
+@pytest.fixture(scope="module")
+def machine(engine: docker.APIClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A second engine, which answers over TLS to who has a certificate, and does not see the hub's folder."""
+    folder = tmp_path_factory.mktemp("certificates")
+    certificates = Certipy(store_dir=str(folder))
+    certificates.create_ca("ca")
+    for name in ("engine", "hub"):
+        certificates.create_signed_pair(name, "ca", alt_names=["IP:127.0.0.1"])
+    ours = folder / "ours"
+    ours.mkdir()
+    for source, target in (("ca/ca.crt", "ca.pem"), ("hub/hub.crt", "cert.pem"), ("hub/hub.key", "key.pem")):
+        shutil.copyfile(folder / source, ours / target)
+    state = new_state()
+    (state / "run").mkdir()
+    prepare(state, state / "applications", APPLICATIONS)
+    port = free_ports(1)
+    options = (
+        f"-H tcp://127.0.0.1:{port} --tlsverify --tlscacert={folder}/ca/ca.crt "
+        f"--tlscert={folder}/engine/engine.crt --tlskey={folder}/engine/engine.key"
+    )
+    with Control.small_engine(megabytes=2000, options=options, hide=state / "run") as local:
+        client = docker.APIClient(base_url=local, version="1.45", timeout=120)
+        client.load_image(engine.get_image(image("desktop")))
+        yield Machine(ours, state, local, f"tcp://127.0.0.1:{port}", client)
+        client.close()
+    shutil.rmtree(state, ignore_errors=True)
+
+
+def over_tls(machine: Machine) -> str:
+    return (
+        f"c.ProposalDockerSpawner.engine = {machine.tls!r}\n"
+        f"c.ProposalDockerSpawner.certificates = {str(machine.folder)!r}\n"
+    )
+
+
+@pytest.fixture(scope="module")
+def portal(machine: Machine) -> Iterator[Portal]:
+    """A portal whose sessions run on the other machine, over TLS."""
+    running = start_docker_portal(state=machine.state, more_config=over_tls(machine))
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+def test_session_elsewhere_is_as_confined_as_one_here(portal: Portal, machine: Machine) -> None:
+    """ES38, ES05, AL50: the account and its groups; no network; the same places to write, and the hub's API alone."""
+    anna = portal.login("anna")
+    with probing(anna, "anna", IDENTITY) as probe:
+        said = probe.output()
+        found = machine.engine.inspect_container(container_of(machine.engine, portal))
+        assert found["HostConfig"]["NetworkMode"] == "none"
+        assert str(portal.state / "run") not in str(found)
+        assert "TOKEN" not in str(found)
+    assert "uid=25001(anna) gid=25001(anna) groups=25001(anna),26001(ma-4242),26002(ls-1007)" in said
+    assert "NoNewPrivs:\t1" in said
+    assert "TOKEN" not in said
+    with probing(anna, "anna", WRITABLE) as probe:
+        said = probe.output()
+    # what is new are the folders in memory that hold its own sockets
+    assert {line.removeprefix("writable ") for line in said.splitlines() if line.startswith("writable")} == {
+        "/dev/mqueue", "/dev/shm", "/tmp", "/var/tmp", "/run/session", "/var/lib/xkb",
+        "/home/anna", "/home/anna/processed", "/run/daas-hub", "/run/daas-door", "/run/daas-hub/api.sock",
+    }  # fmt: skip
+    assert containers(machine.engine, portal) == []
+    assert machine.engine.volumes()["Volumes"] in (None, [])
+
+
+def test_session_survives_a_restart_of_the_hub_and_of_the_engine(portal: Portal, machine: Machine) -> None:
+    """R2, K1: the tunnel is opened again, from both sides."""
+    anna = portal.login("anna")
+    name = anna.launch("terminal", proposal="MA-4242", visit="2")
+    page = f"/user/{anna.name}/{name}/status"
+    assert anna.get(page).json()["state"] == "running"
+    portal.process.kill()
+    portal.process.wait()
+    again = start_docker_portal(state=portal.state, port=portal.port, more_config=over_tls(machine))
+    portal.process = again.process
+    anna = portal.login("anna")
+    wait_for(lambda: anna.get(page).status_code == 200, "the session after the hub's restart", 30)
+    # somebody ends the far end from inside
+    made = machine.engine.exec_create(container_of(machine.engine, portal), ["pkill", "-f", "session.farend"])
+    machine.engine.exec_start(made["Id"])
+    wait_for(lambda: anna.get(page).status_code == 200, "the session after the tunnel's end", 30)
+    assert anna.stop(name).status_code == 303
+    assert containers(machine.engine, portal) == []
+
+
+def test_ended_and_removed_sessions_are_told(portal: Portal, machine: Machine) -> None:
+    """DI02, DI03: news and polls come over the same way."""
+    anna = portal.login("anna")
+    name = anna.launch("terminal")
+    machine.engine.kill(container_of(machine.engine, portal))
+    wait_for(lambda: "ended by other means" in home_text(anna), "the end", 10)
+    assert anna.stop(name).status_code == 303
+    assert containers(machine.engine, portal) == []
+    assert machine.engine.volumes()["Volumes"] in (None, [])
+
+
+def test_who_has_no_certificate_of_ours_is_refused(portal: Portal, machine: Machine, tmp_path: Path) -> None:
+    """AL31: an engine that another authority vouches for is none, whatever its name."""
+    other = Certipy(store_dir=str(tmp_path))
+    other.create_ca("ca")
+    other.create_signed_pair("hub", "ca", alt_names=["IP:127.0.0.1"])
+    folder = tmp_path / "ours"
+    folder.mkdir()
+    for source, target in (("ca/ca.crt", "ca.pem"), ("hub/hub.crt", "cert.pem"), ("hub/hub.key", "key.pem")):
+        shutil.copyfile(tmp_path / source, folder / target)
+    from daas_hub.spawners.engine import Address, Engine, EngineAway
+
+    with pytest.raises(EngineAway):
+        Engine(Address(machine.tls, str(folder)), "hub").call_here("version")
+
+
+@pytest.mark.browser
+def test_desktop_is_shown_over_the_tunnel(portal: Portal, machine: Machine, guest: object) -> None:
+    """ES38: the picture of a program that runs on another machine."""
+    anna: Guest = guest("anna")  # type: ignore[operator]
+    anna.launch("Terminal", "MA-4242")
+    anna.wait_for_picture()
+    anna.require_quiet()
+
+
+# -- ssh ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ssh(machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An ssh server that lets this hub's key in; gives the engine's address over it."""
+    server = shutil.which("sshd", path="/usr/sbin:/usr/bin")
+    if server is None:
+        missing("docker", "no ssh server is installed (openssh-server)")
+    Path("/run/sshd").mkdir(exist_ok=True)
+    home = tmp_path / "home" / ".ssh"
+    home.mkdir(parents=True)
+    port = free_ports(1)
+    for key in (tmp_path / "host", home / "id_ed25519"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    (tmp_path / "allowed").write_text("restrict,port-forwarding " + (home / "id_ed25519.pub").read_text())
+    (home / "known_hosts").write_text(f"[127.0.0.1]:{port} " + (tmp_path / "host.pub").read_text())
+    config = tmp_path / "sshd_config"
+    config.write_text(
+        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {tmp_path}/host\nAuthorizedKeysFile {tmp_path}/allowed\n"
+        "StrictModes no\nUsePAM no\nPasswordAuthentication no\nPidFile none\nPermitRootLogin prohibit-password\n"
+    )
+    process = subprocess.Popen([server, "-D", "-e", "-f", config])
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    try:
+        yield f"ssh://root@127.0.0.1:{port}{machine.local.removeprefix('unix://')}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts an ssh server for root")
+def test_engine_over_ssh(machine: Machine, portal: Portal, ssh: str, tmp_path: Path) -> None:
+    """ES38, AL31: the same over ssh; a host whose key nobody has vouched for is refused."""
+    portal.stop()
+    config = f"c.ProposalDockerSpawner.engine = {ssh!r}\n"
+    running = start_docker_portal(state=portal.state, port=portal.port, more_config=config)
+    portal.process = running.process
+    anna = portal.login("anna")
+    with probing(anna, "anna", "id; echo done\n") as probe:
+        assert "done" in probe.output()
+        assert len(containers(machine.engine, portal)) == 1
+    assert containers(machine.engine, portal) == []
+    running.stop()
+    (tmp_path / "home" / ".ssh" / "known_hosts").write_text("")
+    running = start_docker_portal(state=portal.state, port=portal.port, more_config=config)
+    portal.process = running.process
+    anna = portal.login("anna")
+    answer = anna.post("/hub/launch", {"application": "terminal"})
+    page = answer.url.removeprefix(portal.url)
+    wait_for(lambda: "does not answer" in plain_text(anna.get(page)), "the refusal", 30)
+    assert "Host key is not trusted" in portal.log.read_text()
+    time.sleep(1)
+    assert containers(machine.engine, portal) == []

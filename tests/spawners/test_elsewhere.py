@@ -1,0 +1,271 @@
+"""Sessions of another machine's engine (ES38): the tunnel against the real far end, arrival over input and output.
+
+The engine's part, a stream to a program in a container, is played by a program of this machine with pipes;
+tests/docker/test_elsewhere.py has the engine itself, over TLS and over ssh.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from daas_hub.spawners import elsewhere
+from daas_hub.spawners.arrival import Granted
+from daas_hub.spawners.container import HUB_LABEL, Elsewhere, create_body
+from daas_hub.spawners.elsewhere import Tunnel, let_in
+from daas_hub.spawners.runtime import open_listener
+
+from daas_hub.errors import SessionFailed, StorageProblem
+from tests.spawners.test_arrival import granted
+from tests.spawners.test_container import GOLDEN, PLAN
+
+
+class Stream:
+    """What `ProgramStream` is, of a program of this machine."""
+
+    def __init__(self, command: tuple[str, ...], env: dict[str, str]) -> None:
+        self.complaints = ""
+        self.socket, far = socket.socketpair()
+        self.socket.setblocking(False)
+        with far:
+            self.process = subprocess.Popen(command, stdin=far, stdout=far, env=os.environ | env)
+
+    @classmethod
+    def of(cls, *command: str, **env: str) -> Stream:
+        return cls(command, env)
+
+    async def __aenter__(self) -> Stream:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.socket.close()
+        self.process.kill()
+        await asyncio.to_thread(self.process.wait)
+
+
+class Site:
+    """One session's sockets on both sides, and the streams the tunnel opened."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.here = folder / "here"
+        self.inside = folder / "inside"
+        for place in (self.here, self.inside):
+            place.mkdir()
+        self.streams: list[Stream] = []
+        self.command = (sys.executable, "-m", "daas_hub.session.farend")
+        monkeypatch.setattr(elsewhere, "DOOR_DIR", str(self.inside))
+        monkeypatch.setattr(elsewhere, "API_DIR", str(self.inside))
+        monkeypatch.setattr(elsewhere, "AGAIN_S", 0.05)
+        monkeypatch.setattr(elsewhere.ProgramStream, "of_command", self._of_command)
+
+    async def _of_command(self, _engine: object, _container: str, command: list[str]) -> Stream:
+        self.streams.append(Stream.of(*self.command, str(self.inside / "http.sock"), *command[5:]))
+        return self.streams[-1]
+
+    @contextlib.asynccontextmanager
+    async def tunnel(self, **ways: Path) -> AsyncIterator[Tunnel]:
+        listener = open_listener(self.here / "http.sock")
+        engine: Any = None
+        named = {str(self.inside / f"{name}.sock"): path for name, path in ways.items()}
+        tunnel = Tunnel(engine, "session", listener, named)
+        try:
+            yield tunnel
+        finally:
+            tunnel.close()
+            await asyncio.sleep(0.1)
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+    return Site(tmp_path, monkeypatch)
+
+
+async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Send back what comes, and end when it ends."""
+    while piece := await reader.read(65536):
+        writer.write(piece)
+        await writer.drain()
+    writer.close()
+
+
+async def said_back(path: Path, sent: bytes) -> bytes:
+    reader, writer = await asyncio.open_unix_connection(str(path))
+    writer.write(sent)
+    writer.write_eof()
+    answer = await reader.read()
+    writer.close()
+    return answer
+
+
+async def test_connections_go_both_ways_whole_and_side_by_side(site: Site) -> None:
+    """ES38: twenty at a time in each direction, two megabytes each; an end is an end on the other side."""
+    async with (
+        await asyncio.start_unix_server(echo, site.inside / "http.sock"),
+        await asyncio.start_unix_server(echo, site.here / "api.sock"),
+        site.tunnel(api=site.here / "api.sock") as tunnel,
+    ):
+        await tunnel.wait_until_open()
+        sent = [os.urandom(2_000_000) for _ in range(20)]
+        there = [said_back(site.here / "http.sock", one) for one in sent]
+        back = [said_back(site.inside / "api.sock", one) for one in sent]
+        assert await asyncio.gather(*there, *back) == [*sent, *sent]
+        assert len(site.streams) == 1
+
+
+async def test_slow_reader_does_not_fill_the_hub(site: Site) -> None:
+    """R4: who sends more than the other side takes has to wait; a neighbour on the same tunnel does not."""
+    stuck = asyncio.Event()
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if await reader.readexactly(1) == b"s":
+            await stuck.wait()
+        else:
+            await echo(reader, writer)
+        writer.close()
+
+    async with await asyncio.start_unix_server(slow, site.inside / "http.sock"), site.tunnel() as tunnel:
+        await tunnel.wait_until_open()
+        _, writer = await asyncio.open_unix_connection(str(site.here / "http.sock"))
+        writer.write(b"s")
+        sent = 0
+        with contextlib.suppress(TimeoutError):
+            while sent < 200_000_000:
+                writer.write(bytes(1_000_000))
+                sent += 1_000_000
+                async with asyncio.timeout(1):
+                    await writer.drain()
+        assert sent < 20_000_000
+        assert await said_back(site.here / "http.sock", b"e" + b"hello") == b"hello"
+        stuck.set()
+        writer.close()
+
+
+async def test_tunnel_that_broke_is_opened_again_and_who_came_meanwhile_is_served(site: Site) -> None:
+    """R2: the engine restarted, or somebody ended the far end from inside."""
+    async with await asyncio.start_unix_server(echo, site.inside / "http.sock"), site.tunnel() as tunnel:
+        await tunnel.wait_until_open()
+        for _ in range(3):
+            site.streams[-1].process.kill()
+            async with asyncio.timeout(10):
+                assert await said_back(site.here / "http.sock", b"again") == b"again"
+        assert len(site.streams) == 4
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "print('hello')",
+        "import os, time; os.write(1, b'SSH-2.0-x\\r\\n' + bytes(10000)); time.sleep(60)",
+        "import sys; sys.stdout.buffer.write(bytes(50_000_000))",
+        "import time; time.sleep(60)",
+    ],
+)
+async def test_other_program_at_the_far_end_gets_nothing(
+    site: Site, monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    """H3: the far end runs as the user, who may put another program in its place."""
+    monkeypatch.setattr(elsewhere, "_OPEN_TIMEOUT_S", 1.0)
+    site.command = (sys.executable, "-c", program)
+    async with site.tunnel() as tunnel:
+        with pytest.raises(SessionFailed):
+            await tunnel.wait_until_open()
+        assert await said_back(site.here / "http.sock", b"hello") == b""
+
+
+async def test_far_end_opens_nothing_but_what_it_was_told(site: Site, tmp_path: Path) -> None:
+    """H4: whoever holds its input reaches one socket, and makes sockets in two folders."""
+    import asyncssh
+
+    async with Stream.of(*site.command, str(site.inside / "http.sock"), str(site.inside)) as stream:
+        connection = await asyncssh.connect("session", sock=stream.socket, options=elsewhere._options())
+        async with await asyncio.start_unix_server(echo, tmp_path / "other.sock"):
+            with pytest.raises(asyncssh.ChannelOpenError):
+                await connection.open_unix_connection(str(tmp_path / "other.sock"))
+            for wrong in (tmp_path / "more.sock", site.inside / ".." / "more.sock"):
+                with pytest.raises(asyncssh.ChannelListenError):
+                    await connection.forward_remote_path(str(wrong), str(tmp_path / "other.sock"))
+            with pytest.raises(asyncssh.ChannelOpenError):
+                await connection.open_connection("127.0.0.1", 22)
+            with pytest.raises(asyncssh.Error):
+                await connection.run("id")
+        connection.abort()
+
+
+# -- arrival ------------------------------------------------------------------------------------------------------
+
+ARRIVING = """
+import json, os, socket
+from daas_hub.session.arrival import arrive
+arrive()
+out = {key: os.environ.get(key) for key in ("TOKEN", "HOME", "DAAS_DOOR")}
+out["input"] = os.read(0, 100).decode()
+out["listens"] = socket.socket(fileno=int(os.environ["DAAS_LISTEN_FD"])).getsockname()
+print(json.dumps(out), flush=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_writable", "is_let_in"),
+    [({"device": None}, True, True), ({"device": None, "inode": 4}, True, False), ({"device": None}, False, False)],
+)
+async def test_arrival_over_input_and_output(
+    tmp_path: Path, changes: dict[str, Any], is_writable: bool, is_let_in: bool
+) -> None:
+    """H5: the same inode and the same right to write, or nothing is handed over; devices are a machine's own."""
+    directory = tmp_path / "processed"
+    directory.mkdir()
+    what: list[Granted] = [granted(directory, writable=is_writable, **changes)]
+    async with Stream.of(sys.executable, "-c", ARRIVING, DAAS_DOOR=f"-{tmp_path}/http.sock") as stream:
+        given: Any = stream
+        if not is_let_in:
+            with pytest.raises(StorageProblem):
+                await let_in(given, what, {"TOKEN": "secret", "HOME": "/home/anna"})
+            return
+        await let_in(given, what, {"TOKEN": "secret", "HOME": "/home/anna"})
+        told = json.loads(await asyncio.get_running_loop().sock_recv(stream.socket, 4096))
+    assert told == {
+        "TOKEN": "secret", "HOME": "/home/anna", "DAAS_DOOR": None, "input": "", "listens": f"{tmp_path}/http.sock",
+    }  # fmt: skip
+    assert (tmp_path / "http.sock").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("said", ["", "[[1, 2]]", "{}", "[1]", "not JSON", "[" + "[1, 2, true]," * 1000 + "[0]]"])
+async def test_who_says_something_else_is_not_let_in(tmp_path: Path, said: str) -> None:
+    async with Stream.of(sys.executable, "-c", f"import sys; sys.stdin.readline(); print({said!r})") as stream:
+        given: Any = stream
+        with pytest.raises((SessionFailed, StorageProblem)):
+            await let_in(given, [granted(tmp_path)], {"TOKEN": "secret"})
+
+
+# -- the create call ----------------------------------------------------------------------------------------------
+
+
+def test_create_call_differs_from_that_of_this_machine_only_in_its_surroundings() -> None:
+    """ES38, H2': no path of the hub's machine but the storage's; every other limit is the same."""
+    body = create_body(
+        PLAN, Elsewhere("daas-k", (Path("/opt/tools"),)), program="daas-session", labels={HUB_LABEL: "k"}
+    )
+    golden = json.loads(GOLDEN.read_text())
+    assert (body.pop("OpenStdin"), body.pop("StdinOnce")) == (True, True)
+    body["Env"][-1] = golden["Env"][-1]
+    made, wanted = body["HostConfig"].pop("Mounts"), golden["HostConfig"].pop("Mounts")
+    memory = body["HostConfig"].pop("Tmpfs")
+    extra = {folder: memory.pop(folder) for folder in ("/run/daas-hub", "/run/daas-door")}
+    assert memory == golden["HostConfig"].pop("Tmpfs")
+    assert set(extra.values()) == {"rw,nosuid,nodev,noexec,mode=0700,uid=25001,gid=25002,size=1m"}
+    assert body == golden
+    given = [one for one in made if one["Type"] == "volume"]
+    assert {one["Source"] for one in given} == {"daas-k"}
+    assert all(one["ReadOnly"] for one in given)
+    assert [one for one in made if one["Type"] == "bind"] == [
+        one for one in wanted if not one["Source"].startswith("/run/daas-hub")
+    ]
