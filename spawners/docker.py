@@ -436,7 +436,10 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
         """Tell whoever waits for the start, or else the hub, that the session ended."""
         over, self._over = self._over, None
         if over is not None and self._spawn_pending and not over.done():
-            over.set_result(failure_in(await self._output()))
+            words = await self._output()
+            self.log.error("%s ended before it was ready; its last words: %s", self._log_name, last_words(words))
+            if not over.done():
+                over.set_result(failure_in(words))
         # the hub listens for an end only when the start is over
         while self._spawn_pending:  # noqa: ASYNC110
             await asyncio.sleep(0.1)

@@ -32,6 +32,7 @@ from daas_hub.relay import relay
 #: Seconds until a tunnel that broke is opened again.
 AGAIN_S = 1.0
 _OPEN_TIMEOUT_S = 20.0
+_MOST_BYTES = 65536
 #: Seconds after which silence means that the other side is gone.
 _KEEPALIVE_S = 15
 _FAR_END = ("/opt/daas-hub/bin/python", "-I", "-m", "daas_hub.session.farend", f"{DOOR_DIR}/{SESSION_SOCKET}")
@@ -101,12 +102,15 @@ async def let_in(stream: ProgramStream, granted: Sequence[Granted], environment:
         SessionFailed: it did not answer, or with something else.
     """
     loop = asyncio.get_running_loop()
+    read = bytearray()
     try:
         async with asyncio.timeout(TIMEOUT_S):
             await loop.sock_sendall(stream.socket, _line([one.path for one in granted]))
-            told = json.loads(await _read_line(stream.socket))
+            told = json.loads(await _read_line(stream.socket, read))
             require_granted(granted, [Shown(int(one[0]), int(one[1]), one[2] is True) for one in told])
             await loop.sock_sendall(stream.socket, _line(dict(environment)))
+            if json.loads(await _read_line(stream.socket, read)) != "in":
+                raise ValueError("it did not say that it is in")
     except (OSError, EOFError, ValueError, TypeError, IndexError, TimeoutError) as problem:
         _log.error("a session did not arrive: %s; it said: %s", problem or type(problem).__name__, stream.complaints)
         raise SessionFailed(
@@ -119,14 +123,16 @@ def _line(document: object) -> bytes:
     return f"{json.dumps(document)}\n".encode()
 
 
-async def _read_line(near: socket.socket) -> bytes:
+async def _read_line(near: socket.socket, read: bytearray) -> bytes:
+    """Give the next line; what was read beyond it stays in `read`."""
     loop = asyncio.get_running_loop()
-    line = b""
-    while not line.endswith(b"\n"):
+    while b"\n" not in read:
         piece = await loop.sock_recv(near, 65536)
-        if not piece or len(line) > 65536:
+        if not piece or len(read) > _MOST_BYTES:
             raise EOFError
-        line += piece
+        read += piece
+    line, _, rest = bytes(read).partition(b"\n")
+    read[:] = rest
     return line
 
 
@@ -176,7 +182,7 @@ class Tunnel:
                 await self._carry()
                 told = ""
             except (OSError, asyncssh.Error, SessionFailed, APIError, TimeoutError) as problem:
-                said = f"{type(problem).__name__}: {problem}"
+                said = " ".join([f"{type(problem).__name__}: {problem}", *getattr(problem, "__notes__", [])])
                 if said != told:
                     # once an outage, and not once a second
                     _log.error("the connection to session %s broke: %s", self._container, said)

@@ -125,6 +125,7 @@ class Engine:
         self._listeners: dict[str, Callable[[str], None]] = {}
         self._watching = False
         self._checked = False
+        self._said_away = ""
 
     @classmethod
     def of(cls, address: Address, hub: str) -> Engine:
@@ -180,7 +181,15 @@ class Engine:
             raise
         except (requests.RequestException, DockerException, OSError) as error:
             self._clients.client = None
+            self._tell_away(error)
             raise EngineAway from error
+
+    def _tell_away(self, error: Exception) -> None:
+        """Say in the log why the engine does not answer; once for a reason, and not at every poll."""
+        said = str(error)
+        if said != self._said_away:
+            _log.error("the engine at %s does not answer: %s", self.address.url, said)
+        self._said_away = said
 
     def _client(self) -> docker.APIClient:
         client = getattr(self._clients, "client", None)
@@ -199,12 +208,15 @@ class Engine:
                 ca_cert=str(folder / "ca.pem"),
                 verify=True,
             )
-        return docker.APIClient(
+        client = docker.APIClient(
             base_url=f"unix://{self.socket}" if self.socket else address.url,
             version=self.interface,
             timeout=timeout_s,
             tls=tls,
         )
+        # REQUESTS_CA_BUNDLE would take the place of the engine's own authority, and a web proxy that of its machine
+        client.trust_env = False
+        return client
 
     @property
     def interface(self) -> str:

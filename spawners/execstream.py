@@ -40,6 +40,8 @@ class ProgramStream:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._near, self._far = socket.socketpair()
+        # the event loop takes it as it is, and would wait in it
+        self._near.setblocking(False)
         self._is_far_taken = False
         self._writers: list[asyncio.StreamWriter] = []
         self._passing: list[asyncio.Task[None]] = []

@@ -14,7 +14,6 @@ import json
 import os
 import select
 import socket
-import sys
 import time
 from collections.abc import Callable, MutableMapping
 
@@ -70,14 +69,15 @@ def _arrive_elsewhere(path: str) -> tuple[dict[str, object], int]:
         status = os.fstat(fd)
         shown.append([status.st_dev, status.st_ino, bool(os.fstatvfs(fd).f_flag & os.ST_RDONLY)])
         os.close(fd)
-    sys.stdout.write(json.dumps(shown) + "\n")
-    sys.stdout.flush()
+    print(json.dumps(shown), flush=True)
     given = json.loads(_read_line(read))
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(path)
     os.chmod(path, 0o600)
     listener.listen(256)
     listener.set_inheritable(True)
+    # the hub lets go of this program only now
+    print(json.dumps("in"), flush=True)
     # nothing that the session starts reads what is meant for its beginning
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)

@@ -209,7 +209,8 @@ arrive()
 out = {key: os.environ.get(key) for key in ("TOKEN", "HOME", "DAAS_DOOR")}
 out["input"] = os.read(0, 100).decode()
 out["listens"] = socket.socket(fileno=int(os.environ["DAAS_LISTEN_FD"])).getsockname()
-print(json.dumps(out), flush=True)
+print("more words of the session")
+open(os.environ["TOLD"], "w").write(json.dumps(out))
 """
 
 
@@ -224,14 +225,17 @@ async def test_arrival_over_input_and_output(
     directory = tmp_path / "processed"
     directory.mkdir()
     what: list[Granted] = [granted(directory, writable=is_writable, **changes)]
-    async with Stream.of(sys.executable, "-c", ARRIVING, DAAS_DOOR=f"-{tmp_path}/http.sock") as stream:
+    async with Stream.of(
+        sys.executable, "-c", ARRIVING, DAAS_DOOR=f"-{tmp_path}/http.sock", TOLD=f"{tmp_path}/told"
+    ) as stream:
         given: Any = stream
         if not is_let_in:
             with pytest.raises(StorageProblem):
                 await let_in(given, what, {"TOKEN": "secret", "HOME": "/home/anna"})
             return
         await let_in(given, what, {"TOKEN": "secret", "HOME": "/home/anna"})
-        told = json.loads(await asyncio.get_running_loop().sock_recv(stream.socket, 4096))
+        assert await asyncio.to_thread(stream.process.wait, 10) == 0
+    told = json.loads((tmp_path / "told").read_text())
     assert told == {
         "TOKEN": "secret", "HOME": "/home/anna", "DAAS_DOOR": None, "input": "", "listens": f"{tmp_path}/http.sock",
     }  # fmt: skip
