@@ -228,7 +228,9 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
             state = await self.runner.state_of(self.object_name)
             self.runner.listen(self.object_name, self._news)
             if state.status in ("running", "paused", "created", "restarting"):
-                self._keep_reached()
+                if self.runner.address.is_elsewhere and self.door.is_dir() and not self._spawn_pending:
+                    # after a restart of the hub, too
+                    self._keep_reached()
                 self._note_pause(state.status == "paused")
                 if not self.is_over():
                     return None
@@ -318,8 +320,9 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
         try:
             read_only = tuple(Path(path) for path in self.read_only)
             await self._create(plan, Places(self.session_dir, Path(self.runtime_dir) / "api", read_only))
+            await self._start_container(plan)
             entry = gate.let_in(_granted(plan, pinned), self.session_environment(plan), listener)
-            await self._start_and(entry, plan, over)
+            await _unless_over(entry, over)
         finally:
             gate.close()
             listener.close()
@@ -339,37 +342,33 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
         async with await ProgramStream.of_container(self.runner, self.object_name) as stream:
             # another machine has other numbers for the same storage's device
             granted = [replace(one, device=None) for one in _granted(plan, pinned)]
-            await self._start_and(let_in(stream, granted, self.session_environment(plan)), plan, over)
-        if not over.done():
-            self._keep_reached()
+            await self._start_container(plan)
+            tunnel = self._keep_reached()
+            # its programs find their ways out, as they do on the hub's machine
+            await _unless_over(tunnel.wait_until_open(), over)
+            if not over.done():
+                await _unless_over(let_in(stream, granted, self.session_environment(plan)), over)
 
-    async def _start_and(self, entry: Coroutine[Any, Any, None], plan: Plan, over: asyncio.Future[str]) -> None:
-        """Start the container, and let it in unless it ends before."""
-        arriving = asyncio.ensure_future(entry)
-        try:
-            await self._engine_call(plan, "start", self.object_name)
-            self.tell(f"Starting {plan.application.title}")
-            await asyncio.wait((arriving, over), return_when=asyncio.FIRST_COMPLETED)
-            if arriving.done():
-                arriving.result()
-        finally:
-            arriving.cancel()
+    async def _start_container(self, plan: Plan) -> None:
+        await self._engine_call(plan, "start", self.object_name)
+        self.tell(f"Starting {plan.application.title}")
 
     @property
     def _volume(self) -> str:
         """The name of what a session on another machine has of generated files."""
         return self.object_name
 
-    def _keep_reached(self) -> None:
-        """Have a tunnel to a session on another machine, after a restart of the hub, too."""
-        if self._tunnel is not None or not self.runner.address.is_elsewhere or not self.door.is_dir():
-            return
+    def _keep_reached(self) -> Tunnel:
+        """Have a tunnel to a session on another machine."""
+        if self._tunnel is not None:
+            return self._tunnel
         place = self.session_dir / "http.sock"
         for left in (place, place.with_name("http.sock:80")):
             left.unlink(missing_ok=True)
         ways = {f"{DOOR_DIR}/{way.name}": way for way in self.door.glob("out*.sock")}
         ways[f"{API_DIR}/{SOCKET}"] = Path(self.runtime_dir) / "api" / SOCKET
         self._tunnel = Tunnel(self.runner, self.object_name, open_listener(place), ways)
+        return self._tunnel
 
     async def _create(self, plan: Plan, places: Surroundings) -> None:
         body = create_body(
@@ -467,6 +466,17 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
         except (APIError, EngineAway) as problem:
             self.log.error("%s: container %s was not removed: %s", self._log_name, self.object_name, problem)
         await asyncio.to_thread(shutil.rmtree, self.session_dir, True)
+
+
+async def _unless_over(entry: Coroutine[Any, Any, None], over: asyncio.Future[str]) -> None:
+    """Wait for a step of an arrival, but not longer than the session lives."""
+    arriving = asyncio.ensure_future(entry)
+    try:
+        await asyncio.wait((arriving, over), return_when=asyncio.FIRST_COMPLETED)
+        if arriving.done():
+            arriving.result()
+    finally:
+        arriving.cancel()
 
 
 def _default_engine() -> str:

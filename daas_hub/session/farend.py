@@ -35,8 +35,12 @@ class _FarEnd(asyncssh.SSHServer):
         return dest_path == self._reached
 
     def unix_server_requested(self, listen_path: str) -> bool:
-        """Allow sockets in the folders of the ways out."""
-        return os.path.dirname(listen_path) in self._folders
+        """Allow sockets in the folders of the ways out, in the place of what else may stand there by mistake."""
+        if os.path.dirname(listen_path) not in self._folders:
+            return False
+        with contextlib.suppress(OSError):
+            os.unlink(listen_path)
+        return True
 
 
 async def serve(reached: str, folders: Sequence[str]) -> None:

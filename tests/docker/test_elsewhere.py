@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +20,9 @@ from certipy import Certipy
 from tests.browser.conftest import Guest
 from tests.conftest import missing
 from tests.docker.engine import APPLICATIONS, Control, containers, image, prepare, start_docker_portal
-from tests.docker.test_faults import container_of, home_text, wait_for
+from tests.docker.test_faults import container_of, home_text, require_words, wait_for
 from tests.docker.test_isolation import IDENTITY, WRITABLE
-from tests.live_portal import Portal, free_ports, new_state, plain_text
+from tests.live_portal import Portal, free_ports, new_state
 from tests.sandbox.probe import probing
 from tests.sandbox.test_isolation import (
     test_raw_data_cannot_be_changed_in_any_way,
@@ -223,9 +222,6 @@ def test_engine_over_ssh(machine: Machine, portal: Portal, ssh: str, tmp_path: P
     running = start_docker_portal(state=portal.state, port=portal.port, more_config=config)
     portal.process = running.process
     anna = portal.login("anna")
-    answer = anna.post("/hub/launch", {"application": "terminal"})
-    page = answer.url.removeprefix(portal.url)
-    wait_for(lambda: "does not answer" in plain_text(anna.get(page)), "the refusal", 30)
+    require_words(portal, anna, "does not answer", application="terminal")
     assert "Host key is not trusted" in portal.log.read_text()
-    time.sleep(1)
     assert containers(machine.engine, portal) == []

@@ -121,6 +121,17 @@ async def test_connections_go_both_ways_whole_and_side_by_side(site: Site) -> No
         assert len(site.streams) == 1
 
 
+async def test_what_stands_in_a_sockets_place_is_taken_away(site: Site) -> None:
+    """A script of the user's that wrote there does not make its session unreachable."""
+    (site.inside / "api.sock").write_text("mine")
+    async with (
+        await asyncio.start_unix_server(echo, site.here / "api.sock"),
+        site.tunnel(api=site.here / "api.sock") as way,
+    ):
+        await way.wait_until_open()
+        assert await said_back(site.inside / "api.sock", b"hello") == b"hello"
+
+
 async def test_slow_reader_does_not_fill_the_hub(site: Site) -> None:
     """R4: who sends more than the other side takes has to wait; a neighbour on the same tunnel does not."""
     stuck = asyncio.Event()
