@@ -227,7 +227,7 @@ class Engine:
         """Check once that this engine can do what is promised of it.
 
         Raises:
-            ConfigurationError: it is too old to mount read-only all the way down, or confines nothing.
+            ConfigurationError: it is too old to mount read-only all the way down, confines nothing, or maps uids.
         """
         if self._checked:
             return
@@ -252,6 +252,14 @@ class Engine:
                 self.address.url,
                 "runs containers without a filter of system calls",
                 remedy="Use a kernel with seccomp, and do not set the engine's seccomp-profile to unconfined.",
+            )
+        mapping = [word for word in ("rootless", "userns") if f"name={word}" in options]
+        if mapping:
+            raise ConfigurationError(
+                "ProposalDockerSpawner.engine",
+                self.address.url,
+                f"gives containers other uids than the storage knows ({mapping[0]})",
+                remedy="Use an engine that runs as root, without userns-remap.",
             )
         self._checked = True
 

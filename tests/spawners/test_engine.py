@@ -84,6 +84,14 @@ async def test_engine_that_can_is_asked_once() -> None:
         ({"version": {"ApiVersion": "1.9", "Version": "1.9"}}, "cannot do what sessions need"),
         ({"info": {"SecurityOptions": ["name=seccomp,profile=unconfined"]}}, "without a filter of system calls"),
         ({"info": {"SecurityOptions": None}}, "without a filter of system calls"),
+        (
+            {"info": {"SecurityOptions": ["name=seccomp,profile=builtin", "name=rootless"]}},
+            "other uids than the storage knows",
+        ),
+        (
+            {"info": {"SecurityOptions": ["name=seccomp,profile=builtin", "name=userns"]}},
+            "other uids than the storage knows",
+        ),
     ],
 )
 async def test_engine_that_cannot_is_refused(answers: dict[str, Any], words: str) -> None:
