@@ -1,0 +1,34 @@
+"""Runs a stand-in: for a test on a free port, or for a person who looks at it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+#: What was asked of it: method, path, query, and what else a test wants to see.
+REQUESTS = web.AppKey("REQUESTS", list[web.BaseRequest])
+
+
+@asynccontextmanager
+async def running(app: web.Application) -> AsyncIterator[str]:
+    """Run it until the end of the block; gives its address."""
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        port = runner.addresses[0][1]
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        await runner.cleanup()
+
+
+def main(make: Callable[[], web.Application], description: str) -> None:
+    """Run it on a port of this machine until Ctrl-C."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--port", type=int, default=9000)
+    port = parser.parse_args().port
+    web.run_app(make(), host="127.0.0.1", port=port)
