@@ -1,8 +1,8 @@
 """Proposals from ISPyB, asked of py-ispyb's REST interface, visit by visit.
 
 py-ispyb answers about the person who asks, and cannot be asked about another one: its lists of people hold no logins.
-So there are two ways. With `issuer`, each person is let in by the access token of their login, and what ISPyB shows them
-is theirs. With `user`, the portal asks in its own name, but only about the proposals and visits that groups of the
+So there are two ways. With `issuer`, each person is let in by the access token of their login, and what ISPyB shows
+them is theirs. With `user`, the portal asks in its own name, but only about the proposals and visits that groups of the
 account name: the groups say whose, ISPyB says what.
 """
 
