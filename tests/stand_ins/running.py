@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from aiohttp import web
 
@@ -24,6 +26,22 @@ async def running(app: web.Application) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         await runner.cleanup()
+
+
+@contextmanager
+def running_beside(app: web.Application) -> Iterator[str]:
+    """Run it in a thread with a loop of its own, beside a test that talks to a whole portal; gives its address."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    stand_in = running(app)
+    try:
+        yield asyncio.run_coroutine_threadsafe(stand_in.__aenter__(), loop).result(10)
+    finally:
+        asyncio.run_coroutine_threadsafe(stand_in.__aexit__(None, None, None), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
 
 
 def main(make: Callable[[], web.Application], description: str) -> None:
