@@ -34,9 +34,7 @@ def main(argv: list[str] | None = None) -> int:
     show.add_argument("file", type=Path)
     show.add_argument("subject", help="the login's subject, as in the accounts table")
     show.add_argument("--issuer", default="", help="the login's issuer; by default the one that is configured")
-    show.add_argument(
-        "--token-file", default="", help="private file with the login's access token, if one is needed"
-    )
+    show.add_argument("--token-file", default="", help="private file with the login's access token, if one is needed")
     demo = commands.add_parser("demo", help="run the portal and say where to open it")
     demo.add_argument("file", type=Path)
     options = parser.parse_args(argv)

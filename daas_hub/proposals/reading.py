@@ -224,12 +224,21 @@ def gid_of(value: Any, group_ids: Mapping[str, int]) -> int | None:
     if value is None or value in ("", "."):
         return None
     if isinstance(value, str):
-        value = int(value) if re.fullmatch(r"[0-9]{1,10}", value, re.ASCII) else group_ids.get(value, value)
+        value = int(value) if re.fullmatch(r"[0-9]{1,10}", value, re.ASCII) else _number_of_group(value, group_ids)
     if isinstance(value, str):
         raise ValueError(f"its group {value!r:.60} is none of the account's groups")
     if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 2**32 - 1:
         raise ValueError(f"its group is {value!r:.60}")
     return value
+
+
+def _number_of_group(name: str, group_ids: Mapping[str, int]) -> int | str:
+    """Give the number of the account's group of this name; the name itself if it has none, or several but for capitals.
+
+    Catalogues write MA-4242 where the group is ma-4242.
+    """
+    found = {gid for known, gid in group_ids.items() if known.lower() == name.lower()}
+    return group_ids.get(name) or (found.pop() if len(found) == 1 else name)
 
 
 def time_of(value: Any) -> datetime.datetime | None:

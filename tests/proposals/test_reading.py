@@ -196,6 +196,14 @@ def test_groups(value: Any, gid: int | None) -> None:
     assert gid_of(value, {"ma-1": 26001}) == gid
 
 
+def test_a_group_is_found_whatever_its_capitals() -> None:
+    """Catalogues write MA-1 where the Unix group is ma-1; two that differ in capitals alone are not mixed up."""
+    assert gid_of("MA-1", {"ma-1": 26001}) == 26001
+    assert gid_of("MA-1", {"ma-1": 26001, "MA-1": 26002}) == 26002
+    with pytest.raises(ValueError, match="none of the account's groups"):
+        gid_of("Ma-1", {"ma-1": 26001, "MA-1": 26002})
+
+
 def test_small_readers() -> None:
     assert beamlines_of(["BL11, BL13", "BL14", 7, None]) == ["BL11", "BL13", "BL14"]
     assert (number_of(7), number_of("7"), number_of("S0011"), number_of("mx12345-7")) == (7, 7, 11, 7)
