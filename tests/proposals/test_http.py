@@ -6,6 +6,7 @@ Every source is tried with every fault in test_faults.py; here are the rules of 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -198,8 +199,10 @@ async def test_the_whole_conversation_has_one_deadline(service: Service) -> None
                 await talk.get(f"{slow.url}/x", "a page")
                 await asyncio.sleep(0.05)
 
+    begun = time.monotonic()
     with pytest.raises(SourceUnavailable, match="does not answer") as told:
         await question()
+    assert time.monotonic() - begun < 2, "a hundred pages would take five"
     assert "no answer within 0.3 s" in told.value.detail
 
 

@@ -82,6 +82,15 @@ async def test_whose_proposals(config: Config, filters: bool, groups: list[str],
     assert [one.id for one in await asked(SciCat(filters=filters), config, account_in(*groups))] == ids
 
 
+async def test_nothing_is_asked_about_an_account_without_groups(config: Config) -> None:
+    """D1: a filter without groups would be no filter."""
+    scicat = SciCat()
+    app = scicat.app()
+    async with running(app) as url:
+        assert await SciCatProposals(config=config, url=f"{url}/api/v3").proposals_of(account_in()) == ()
+    assert (app[REQUESTS], scicat.logins) == ([], 0)
+
+
 async def test_the_group_that_shares_the_data_is_the_owners(config: Config) -> None:
     """B6: staff sees the proposal by an access group, but is not in the group of the data: it is left out, and told."""
     del config.SciCatProposals.fields
