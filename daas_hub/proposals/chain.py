@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from dataclasses import replace
 
 from daas_hub.identity import Account
 from daas_hub.proposals.records import Proposal, ProposalSource, Visit
-
-_log = logging.getLogger("jupyterhub.daas")
+from daas_hub.proposals.telling import ToldOnce
 
 
 class ChainedProposals:
@@ -21,6 +19,7 @@ class ChainedProposals:
 
     def __init__(self, sources: Mapping[str, ProposalSource]) -> None:
         self._sources = dict(sources)
+        self._told = ToldOnce("proposal left out")
 
     async def proposals_of(self, account: Account) -> tuple[Proposal, ...]:
         """Give the proposals of all sources (see `ProposalSource`)."""
@@ -33,7 +32,7 @@ class ChainedProposals:
         told = {name: answer for name, answer in zip(self._sources, answers, strict=True) if isinstance(answer, tuple)}
         proposals, problems = merge(told)
         for problem in problems:
-            _log.error("proposal left out: %s", problem)
+            self._told.tell(problem)
         return proposals
 
 

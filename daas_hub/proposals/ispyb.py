@@ -132,7 +132,7 @@ class IspybProposals(ProposalService):
         proposal = talk.require(reply, dict)
         if proposal.get("proposal") != named.id:
             # a database that takes capitals for the same, say
-            self._tell(f"asked for {named.id}, it answers {proposal.get('proposal')!r:.60}")
+            self.told.tell(f"asked for {named.id}, it answers {proposal.get('proposal')!r:.60}")
             return None
         sessions = await self._pages(talk, "", "sessions", "the sessions of a proposal", proposal=named.id)
         if not named.is_whole:

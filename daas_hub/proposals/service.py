@@ -7,7 +7,6 @@ A provider says three things: which fields its records have (`FIELDS`), how the 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -20,12 +19,8 @@ from daas_hub.proposals.fields import FieldMap
 from daas_hub.proposals.http import Conversation, Service, require_url, trust_of
 from daas_hub.proposals.reading import Reading, directories_of, read_proposals
 from daas_hub.proposals.records import Proposal
+from daas_hub.proposals.telling import ToldOnce
 from daas_hub.secretfile import read_secret
-
-_log = logging.getLogger("jupyterhub.daas")
-
-#: Problems of records that are remembered as told; then telling begins anew.
-_MOST_TOLD = 1000
 
 
 class ProposalService(Configurable):
@@ -100,7 +95,7 @@ class ProposalService(Configurable):
             tls=trust_of(self.setting("ca_file"), self.ca_file),
         )
         self.field_map = FieldMap.of(self.setting("fields"), self.FIELDS, self.fields)
-        self._told: set[str] = set()
+        self.told = ToldOnce(self.source)
 
     async def proposals_of(self, account: Account) -> tuple[Proposal, ...]:
         """Give the proposals of this account (see `ProposalSource`)."""
@@ -108,7 +103,7 @@ class ProposalService(Configurable):
             records = await self.records_of(talk, account)
         reading = await asyncio.to_thread(self.read, records, account)
         for problem in reading.problems:
-            self._tell(problem)
+            self.told.tell(problem)
         return reading.proposals
 
     async def records_of(self, talk: Conversation, account: Account) -> list[Any]:
@@ -159,11 +154,3 @@ class ProposalService(Configurable):
                 remedy="The administrators were told.",
                 detail=f"{self.source}: {error}",
             ) from None
-
-    def _tell(self, problem: str) -> None:
-        """Tell the administrators of a record that cannot be used, once."""
-        if len(self._told) >= _MOST_TOLD:
-            self._told.clear()
-        if problem not in self._told:
-            self._told.add(problem)
-            _log.error("%s: %s", self.source, problem)

@@ -85,9 +85,10 @@ def test_a_proposal_about_which_sources_disagree_is_left_out(other: Proposal, ab
     assert about in problem
 
 
-async def test_the_log_tells_what_was_left_out(caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_log_tells_once_what_was_left_out(caplog: pytest.LogCaptureFixture) -> None:
     chain = ChainedProposals({"icat": Told(GLASS, FOILS), "static": Told(replace(GLASS, gid=26002))})
-    assert await chain.proposals_of(ANNA) == (FOILS,)
+    for _ in range(3):
+        assert await chain.proposals_of(ANNA) == (FOILS,)
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
     assert "MA-4242" in caplog.text
 

@@ -6,11 +6,19 @@ Every source is tried with every fault in test_faults.py; here are the rules of 
 from __future__ import annotations
 
 import asyncio
+import datetime
+import ipaddress
+import ssl
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from daas_hub.errors import ConfigurationError, SourceUnavailable
 from daas_hub.proposals.http import Service, basic_auth, require_url, trust_of
@@ -179,6 +187,47 @@ async def test_every_fault_has_its_words(name: str) -> None:
     assert SECRET not in told.value.detail + str(told.value)
     assert told.value.__cause__ is None, "a traceback in the log would show the address that was asked"
     assert told.value.__suppress_context__
+
+
+def certificate(folder: Path, *names: str) -> tuple[ssl.SSLContext, str]:
+    """Make a certificate for these addresses that nobody vouches for; give a server's context, and its file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a facility's own authority")])
+    now = datetime.datetime.now(datetime.UTC)
+    addresses = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(one)) for one in names])
+    built = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + datetime.timedelta(days=1))
+    signed = built.add_extension(addresses, critical=False).sign(key, hashes.SHA256())
+    file = folder / "certificate.pem"
+    file.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (folder / "key.pem").write_bytes(private)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(file, folder / "key.pem")
+    return context, str(file)
+
+
+@pytest.mark.parametrize(
+    ("address", "known", "answers"),
+    [
+        pytest.param("127.0.0.1", True, True, id="an authority of the facility's own"),
+        pytest.param("127.0.0.1", False, False, id="an authority nobody knows"),
+        pytest.param("192.0.2.1", True, False, id="a certificate of another service"),
+    ],
+)
+async def test_certificates_are_checked(echo: Echo, tmp_path: Path, address: str, known: bool, answers: bool) -> None:
+    context, file = certificate(tmp_path, address)
+    async with running(echo.app(), context) as url:
+        tls = trust_of("X.ca_file", file if known else "")
+        async with Service("echo", "The data catalogue", url, timeout_s=2, tls=tls).conversation() as talk:
+            if answers:
+                assert (await talk.get(url, "a list")).status == 200
+                return
+            with pytest.raises(SourceUnavailable) as told:
+                await talk.get(url, "a list", headers={"Authorization": SECRET})
+    assert "a certificate that does not hold" in told.value.detail
+    assert echo.requests == [], "nothing was said to who is somebody else"
 
 
 async def test_nobody_there() -> None:

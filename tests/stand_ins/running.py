@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import ssl
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -15,15 +16,15 @@ REQUESTS = web.AppKey("REQUESTS", list[web.BaseRequest])
 
 
 @asynccontextmanager
-async def running(app: web.Application) -> AsyncIterator[str]:
+async def running(app: web.Application, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
     """Run it until the end of the block; gives its address."""
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
         await site.start()
         port = runner.addresses[0][1]
-        yield f"http://127.0.0.1:{port}"
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{port}"
     finally:
         await runner.cleanup()
 
