@@ -7,6 +7,7 @@ authorise with nonce -> token -> id_token checked -> userinfo of the same subjec
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import Any
 
 from daas_hub.authenticators.openid import OpenIDProvider, require_issuer
@@ -193,7 +194,7 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
             "refresh_token": token_info.get("refresh_token"),
             "id_token": token_info.get("id_token"),
             "token_response": {key: token_info[key] for key in kept if key in token_info},
-            "identity": self._identity_of(user_info).as_state(),
+            "identity": replace(self._identity_of(user_info), access_token=token_info["access_token"]).as_state(),
         }
 
     async def update_auth_model(self, auth_model: dict[str, Any]) -> dict[str, Any]:

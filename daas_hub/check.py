@@ -15,7 +15,7 @@ from traitlets.config import Config, Configurable
 from traitlets.config.loader import ConfigFileNotFound, LazyConfigValue, PyFileConfigLoader
 
 from daas_hub.errors import ConfigurationError, DaasError
-from daas_hub.facility import Facility, MountRules
+from daas_hub.facility import PROPOSALS_GROUP, Facility, MountRules
 
 
 def check_config(file: Path) -> list[DaasError]:
@@ -64,7 +64,16 @@ def _classes(config: Config, problems: list[DaasError]) -> list[type[Configurabl
             near = get_close_matches(wanted, known, n=1)
             remedy = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(sorted(known))}."
             problems.append(ConfigurationError(f"JupyterHub.{setting}", wanted, "is not installed", remedy=remedy))
-    return found
+    return found + _source_classes(config)
+
+
+def _source_classes(config: Config) -> list[type[Configurable]]:
+    """Give the classes of the sources that are chosen; a name that is none is told by the facility itself."""
+    known = {entry.name: entry for entry in entry_points(group=PROPOSALS_GROUP)}
+    wanted = config.Facility.get("proposals", [])
+    names = [wanted] if isinstance(wanted, str) else wanted if isinstance(wanted, list) else []
+    sources = [known[name].load() for name in names if name in known]
+    return [source for source in sources if isinstance(source, type) and issubclass(source, Configurable)]
 
 
 def _unknown_or_wrong(config: Config, section: str, classes: list[type[Configurable]]) -> list[DaasError]:

@@ -1,8 +1,9 @@
-"""The command `daas-hub`: check a configuration before a user finds out, and run the demo."""
+"""The command `daas-hub`: check a configuration before a user finds out, ask its sources, and run the demo."""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import re
 import signal
@@ -14,7 +15,9 @@ import urllib.request
 from pathlib import Path
 
 from daas_hub.check import check_config
+from daas_hub.enquiry import ask_about, read_config, words_of
 from daas_hub.errors import DaasError
+from daas_hub.secretfile import read_secret
 from daas_hub.version import __version__
 
 START_TIMEOUT_S = 90.0
@@ -27,11 +30,18 @@ def main(argv: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("check-config", help="say what is wrong with a configuration, and what to do")
     check.add_argument("file", type=Path)
+    show = commands.add_parser("show-proposals", help="ask accounts and proposals about one login, as a launch would")
+    show.add_argument("file", type=Path)
+    show.add_argument("subject", help="the login's subject, as in the accounts table")
+    show.add_argument("--issuer", default="", help="the login's issuer; by default the one that is configured")
+    show.add_argument("--token-file", default="", help="private file with the login's access token, if one is needed")
     demo = commands.add_parser("demo", help="run the portal and say where to open it")
     demo.add_argument("file", type=Path)
     options = parser.parse_args(argv)
     if options.command == "check-config":
         return run_check(options.file)
+    if options.command == "show-proposals":
+        return run_show(options.file, options.subject, options.issuer, options.token_file)
     return run_demo(options.file)
 
 
@@ -44,6 +54,21 @@ def run_check(file: Path) -> int:
             print(f"  remedy: {problem.remedy}")
     print(f"{file}: {len(problems)} problem{'s' * (len(problems) != 1)}" if problems else f"{file}: in order")
     return 1 if problems else 0
+
+
+def run_show(file: Path, subject: str, issuer: str, token_file: str) -> int:
+    """Print what the configured sources say about a login; 0 if they answered."""
+    problems = check_config(file)
+    try:
+        if problems:
+            raise problems[0]
+        token = read_secret("--token-file", token_file) if token_file else ""
+        lines = asyncio.run(ask_about(read_config(file), subject, issuer=issuer, access_token=token))
+    except DaasError as error:
+        print("\n".join(words_of(error)))
+        return 1
+    print("\n".join(lines))
+    return 0
 
 
 def run_demo(file: Path) -> int:

@@ -72,10 +72,18 @@ class StorageProblem(Refused):
 
 
 class SourceUnavailable(DaasError):
-    """A facility service (accounts, proposals) did not answer. Nothing is granted meanwhile."""
+    """A facility service (accounts, proposals) did not answer as it should. Nothing is granted meanwhile.
+
+    Attributes:
+        detail: for the log alone: which source, what it was asked for, and what came instead. Never a secret.
+    """
 
     for_user = True
     reason = "source"
+
+    def __init__(self, message: str, *, remedy: str = "", detail: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.detail = detail
 
 
 class SessionFailed(DaasError):

@@ -9,11 +9,12 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from traitlets import Bool, Dict, Float, Int, List, Unicode, default
+from traitlets import Bool, Dict, Float, Int, List, Unicode, Union, default
 from traitlets.config import Config, Configurable, SingletonConfigurable
 
 from daas_hub.catalogue import Catalogue, Kind, read_catalogue
@@ -21,10 +22,13 @@ from daas_hub.errors import ConfigurationError, DaasError, DocumentError, Refuse
 from daas_hub.identity import Account, AccountRules, AccountSource, Identity
 from daas_hub.launch import LaunchRequest, MountPolicy, Plan, make_plan, require_choice
 from daas_hub.launch.mounts import FIELDS
-from daas_hub.proposals import Proposal, RememberedProposals
+from daas_hub.proposals import Answer, ChainedProposals, ProposalSource, RememberedProposals
 
 #: This machine's own addresses.
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+#: The group of entry points that sources of proposals are found in.
+PROPOSALS_GROUP = "daas_hub.proposals"
 
 _log = logging.getLogger("jupyterhub.daas")
 
@@ -95,12 +99,15 @@ class Facility(SingletonConfigurable):
     accounts_file = Unicode("", config=True, help='The YAML file of `accounts = "table"`. Since 0.1.')
     lowest_id = Int(1000, config=True, help="Lowest uid and gid a session may have; 0 is refused always. Since 0.1.")
     highest_id = Int(60_000_000, config=True, help="Highest uid and gid a session may have. Since 0.1.")
-    proposals = Unicode(
-        "static",
+    proposals = Union(
+        [List(Unicode()), Unicode()],
+        default_value="static",
         config=True,
         help="""
-        Where proposals come from: the name of an entry point of the group daas_hub.proposals.
-        Example: "static" (a YAML file, `proposals_file`). Since 0.1.
+        Where proposals come from: the name of an entry point of the group daas_hub.proposals, or several of them, whose
+        answers are joined. A proposal about which two of them disagree (group, directories) is left out, and the log
+        says so. Known: "static" (a YAML file, `proposals_file`), "calipsoplus", "icat", "icatplus", "scicat", "ispyb",
+        "useroffice", "groups". Example: ["icat", "static"]. Since 0.1.
         """,
     )
     proposals_file = Unicode("", config=True, help='The YAML file of `proposals = "static"`. Since 0.1.')
@@ -108,6 +115,14 @@ class Facility(SingletonConfigurable):
         60.0,
         config=True,
         help="Seconds a provider's answer is remembered for pages. A launch always asks again. Since 0.1.",
+    )
+    show_old_proposals_s = Float(
+        43_200.0,
+        config=True,
+        help="""
+        Seconds a provider's last answer is shown, marked with its age, while the provider is down; nothing can be
+        launched by it. Example: 0 shows nothing. Default: half a day. Since 0.1.
+        """,
     )
     catalogue = List(
         Unicode(),
@@ -148,8 +163,10 @@ class Facility(SingletonConfigurable):
             )
         self.account_rules = AccountRules(self.lowest_id, self.highest_id)
         self.policy = self._policy_of(rules)
-        self._accounts = cast(AccountSource, self._source("accounts", "daas_hub.accounts"))
-        self._proposals = RememberedProposals(self._source("proposals", "daas_hub.proposals"), keep_s=self.remember_s)
+        self._accounts = cast(AccountSource, self._source("accounts", "daas_hub.accounts", self.accounts))
+        self._proposals = RememberedProposals(
+            self._proposal_source(), keep_s=self.remember_s, show_old_s=self.show_old_proposals_s
+        )
         self.applications, self.problems = self._read_catalogue()
 
     @classmethod
@@ -170,15 +187,16 @@ class Facility(SingletonConfigurable):
             NoAccount: there is none, or it may not run sessions.
             SourceUnavailable: the source did not answer.
         """
-        return self.account_rules.require_allowed(await self._accounts.account_of(identity))
+        account = self.account_rules.require_allowed(await self._accounts.account_of(identity))
+        return replace(account, login=identity)
 
-    async def proposals_of(self, account: Account, *, fresh: bool = False) -> tuple[Proposal, ...]:
+    async def proposals_of(self, account: Account, *, fresh: bool = False) -> Answer:
         """Give this account's proposals; `fresh` asks the provider itself.
 
         Raises:
-            SourceUnavailable: the provider did not answer.
+            SourceUnavailable: the provider did not answer, and nothing is remembered that may be shown.
         """
-        return await self._proposals.proposals_of(account.name, fresh=fresh)
+        return await self._proposals.proposals_of(account, fresh=fresh)
 
     async def authorise(self, identity: Identity, request: LaunchRequest) -> Plan:
         """Turn a request into a plan, if this identity may launch it now. Called for every start, also a repeated one.
@@ -187,11 +205,12 @@ class Facility(SingletonConfigurable):
             Refused, SourceUnavailable: with the sentence for the user.
         """
         account = await self.account_of(identity)
-        proposals = await self.proposals_of(account, fresh=True) if request.proposal else ()
+        proposals = (await self.proposals_of(account, fresh=True)).proposals if request.proposal else ()
         try:
             choice = require_choice(self.applications, proposals, request)
             desktops = tuple(one for one in self.applications.applications.values() if one.kind is Kind.DESKTOP)
-            plan = make_plan(choice, account, self.policy, desktops)
+            # a session runs as the account, and has nothing to do with anybody's login
+            plan = make_plan(choice, replace(account, login=None), self.policy, desktops)
         except Refused as refusal:
             _log.warning("refused account=%s request=%s: %s", account.name, request.as_json(), refusal)
             raise
@@ -245,9 +264,20 @@ class Facility(SingletonConfigurable):
             )
         return policy
 
-    def _source(self, setting: str, group: str) -> Any:
-        """Build the account or proposal source that the setting names."""
-        wanted = getattr(self, setting)
+    def _proposal_source(self) -> ProposalSource:
+        names = [self.proposals] if isinstance(self.proposals, str) else list(self.proposals)
+        if not names or len(set(names)) != len(names):
+            raise ConfigurationError(
+                "Facility.proposals",
+                names,
+                "names no source, or one twice",
+                remedy='Name each once: ["icat", "static"].',
+            )
+        sources = {name: self._source("proposals", PROPOSALS_GROUP, name) for name in names}
+        return cast(ProposalSource, sources[names[0]]) if len(sources) == 1 else ChainedProposals(sources)
+
+    def _source(self, setting: str, group: str, wanted: str) -> Any:
+        """Build the account or proposal source of this name."""
         entry_points = {entry.name: entry for entry in importlib.metadata.entry_points(group=group)}
         if wanted not in entry_points:
             known = ", ".join(sorted(entry_points)) or "none is installed"

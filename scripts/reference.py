@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic.fields import FieldInfo
-from traitlets import Bool, Dict, Enum, Float, Int, List, TraitType, Unicode
+from traitlets import Bool, Dict, Enum, Float, Int, List, TraitType, Unicode, Union
 from traitlets.config import Configurable
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -36,6 +36,14 @@ from daas_hub.documents import Document  # noqa: E402
 from daas_hub.facility import Facility, MountRules  # noqa: E402
 from daas_hub.identity import table as accounts  # noqa: E402
 from daas_hub.proposals import static as proposals  # noqa: E402
+from daas_hub.proposals.calipsoplus import CalipsoplusProposals  # noqa: E402
+from daas_hub.proposals.groups import GroupProposals  # noqa: E402
+from daas_hub.proposals.icat import IcatProposals  # noqa: E402
+from daas_hub.proposals.icatplus import IcatPlusProposals  # noqa: E402
+from daas_hub.proposals.ispyb import IspybProposals  # noqa: E402
+from daas_hub.proposals.scicat import SciCatProposals  # noqa: E402
+from daas_hub.proposals.service import ProposalService  # noqa: E402
+from daas_hub.proposals.useroffice import UserOfficeProposals  # noqa: E402
 
 INTRODUCTION = """\
 <!-- Written by scripts/reference.py from the code. Do not edit: run `python -m scripts.reference`. -->
@@ -56,6 +64,20 @@ The same rules hold for all of them: UTF-8, at most 4 MB; an unknown key, a key 
 another type (`"1000"` where a number is wanted) are errors, named with file and line. The files of accounts and
 proposals are read again when they change; those of the catalogue when the hub starts.
 """
+
+#: Sources of proposals that are asked over HTTP; what they all have stands with their base.
+SERVICES = (
+    CalipsoplusProposals,
+    IcatProposals,
+    IcatPlusProposals,
+    SciCatProposals,
+    IspybProposals,
+    UserOfficeProposals,
+)
+CLASSES = (
+    *(Facility, MountRules, UmbrellaAuthenticator, SandboxSpawner, ProposalDockerSpawner),
+    *(GroupProposals, ProposalService, *SERVICES),
+)
 
 #: A YAML file's name here, the page that shows it, and its records from the outside in.
 FILES: list[tuple[str, str, list[tuple[str, type[Document]]]]] = [
@@ -155,6 +177,7 @@ TRAIT_WORDS = {
     Enum: "one of a few words",
     List: "list of texts",
     Dict: "names and values",
+    Union: "text, or list of texts",
 }
 TYPE_WORDS = {str: "text", int: "whole number", float: "number", bool: "`true` or `false`", datetime.datetime: "time"}
 
@@ -162,7 +185,7 @@ TYPE_WORDS = {str: "text", int: "whole number", float: "number", bool: "`true` o
 def page() -> str:
     """Give the page's text."""
     parts = [INTRODUCTION]
-    for cls in (Facility, MountRules, UmbrellaAuthenticator, SandboxSpawner, ProposalDockerSpawner):
+    for cls in CLASSES:
         parts += class_section(cls)
     parts.append(FILES_INTRODUCTION)
     for title, how_to, records in FILES:
@@ -176,7 +199,11 @@ def class_section(cls: type[Configurable]) -> Iterator[str]:
     """Give the section of a class: its own settings and those of its bases here, not those of other packages."""
     words = (cls.__doc__ or "").strip().splitlines()[0]
     yield f"## {cls.__name__}\n\n{words}\n"
+    if cls in SERVICES:
+        yield "It also has every setting of [ProposalService](#proposalservice).\n"
     for name, trait in sorted(cls.class_traits(config=True).items()):
+        if cls in SERVICES and trait.this_class is ProposalService:
+            continue
         if trait.this_class is not None and trait.this_class.__module__.startswith("daas_hub."):
             yield setting(cls.__name__, name, trait)
 

@@ -109,6 +109,26 @@ BROKEN: dict[str, tuple[str, str, str, str]] = {
         GOOD + 'c.UmbrellaAuthenticator.client_secrett = "TOP-SECRET"',
         "UmbrellaAuthenticator.client_secrett", "(not shown)", "client_secret?",
     ),
+    "a misspelt setting of a source": (
+        GOOD + 'c.Facility.proposals = ["static", "groups"]\nc.GroupProposals.pattrn = "x"',
+        "GroupProposals.pattrn", "'x'", "Did you mean GroupProposals.pattern?",
+    ),
+    "a misspelt setting of every service": (
+        GOOD + 'c.Facility.proposals = "icat"\nc.ProposalService.timeout = 5', "ProposalService.timeout", "5",
+        "Did you mean ProposalService.timeout_s?",
+    ),
+    "a source that cannot work": (
+        GOOD + 'c.Facility.proposals = "groups"', "GroupProposals.pattern", "''", "(?P<proposal>",
+    ),
+    "a source that does not exist": (
+        GOOD + 'c.Facility.proposals = ["icta"]', "Facility.proposals", "'icta'", "Known here: ",
+    ),
+    "a number for a source": (GOOD + "c.Facility.proposals = 7", "Facility.proposals", "7", "It must be"),
+    "L3 a password in a source's address": (
+        GOOD + 'c.Facility.proposals = "groups"\nc.GroupProposals.pattern = "(?P<proposal>p)"\n'
+        'c.Facility.proposals = "icat"\nc.IcatProposals.url = "https://a:TOP-SECRET@x.org"',
+        "IcatProposals.url", "(not shown)", "Take it out",
+    ),
     # types
     "text for a number": (GOOD + 'c.Facility.lowest_id = "1000"', "Facility.lowest_id", "'1000'", "It must be an int."),
     "a number for text": (GOOD + "c.Facility.name = 7", "Facility.name", "7", "It must be a unicode string."),

@@ -10,6 +10,7 @@ import importlib.util
 import re
 import shutil
 from collections.abc import Iterator
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from urllib.parse import unquote
@@ -23,7 +24,6 @@ from jupyterhub.spawner import Spawner
 from daas_hub.catalogue import reader as catalogue
 from daas_hub.check import check_config
 from daas_hub.documents import read_document
-from daas_hub.facility import Facility, MountRules
 from daas_hub.identity import table as accounts
 from daas_hub.proposals import static as proposals
 
@@ -153,8 +153,21 @@ def test_the_readmes_configuration_is_in_order(facility_folder: Path, monkeypatc
 
 def setting_classes() -> dict[str, type]:
     script = reference()
-    ours = (Facility, MountRules, script.UmbrellaAuthenticator, script.SandboxSpawner)
-    return {cls.__name__: cls for cls in (*ours, JupyterHub, Authenticator, Spawner, ConfigurableHTTPProxy)}
+    return {cls.__name__: cls for cls in (*script.CLASSES, JupyterHub, Authenticator, Spawner, ConfigurableHTTPProxy)}
+
+
+def test_every_source_of_proposals_has_a_page_and_settings_with_words() -> None:
+    """ES37, AL52: by configuration alone, so the words are all there is."""
+    group = [entry for entry in entry_points(group="daas_hub.proposals") if entry.name != "static"]
+    documented = {cls.__name__ for cls in reference().CLASSES}
+    overview = (ROOT / "docs" / "how-to" / "proposals-from-a-catalogue.md").read_text()
+    for entry in group:
+        source = entry.load()
+        assert source.__name__ in documented
+        assert f"| `{entry.name}` | [" in overview
+        traits = source.class_traits(config=True)
+        assert [name for name, trait in traits.items() if "Since 0.1." not in (trait.help or "")] == []
+    assert len(group) == 7
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

@@ -114,7 +114,7 @@ async def test_a_right_that_was_withdrawn_ends_at_the_next_start(facility: Facil
     """D3: the same request, stored by an earlier start; the pages' memory of a minute ago does not help."""
     request = LaunchRequest("lab", "MA-4242", 1)
     account = await facility.account_of(ANNA)
-    assert len(await facility.proposals_of(account)) == 1
+    assert len((await facility.proposals_of(account)).proposals) == 1
     await facility.authorise(ANNA, request)
     file = tmp_path / "proposals.yaml"
     file.write_text(PROPOSALS.replace("[anna, ben]", "[ben]"))
@@ -126,10 +126,27 @@ async def test_a_right_that_was_withdrawn_ends_at_the_next_start(facility: Facil
 async def test_a_source_that_is_down_grants_nothing(facility: Facility, tmp_path: Path) -> None:
     """D7."""
     account = await facility.account_of(ANNA)
-    assert await facility.proposals_of(account)
+    assert (await facility.proposals_of(account)).proposals
     (tmp_path / "proposals.yaml").write_text("proposals: [")
     with pytest.raises(SourceUnavailable):
         await facility.authorise(ANNA, LaunchRequest("lab", "MA-4242", 1))
+
+
+async def test_the_sources_are_told_who_asks_and_the_session_is_not(facility: Facility) -> None:
+    """L3: a source may know people by their login; a plan has no use for it, nor for a token."""
+    identity = Identity(ISSUER, "anna", "Anna L.", access_token="TOKEN")
+    account = await facility.account_of(identity)
+    assert account.login == identity
+    plan = await facility.authorise(identity, LaunchRequest("lab", "MA-4242", 1))
+    assert plan.account.login is None
+    assert "TOKEN" not in repr((account, plan))
+
+
+async def test_several_sources_are_joined(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    """AL52: by configuration; a plain name still works."""
+    config.Facility.proposals = ["static"]
+    account = await Facility(config=config).account_of(ANNA)
+    assert [one.id for one in (await Facility(config=config).proposals_of(account)).proposals] == ["MA-4242"]
 
 
 async def test_decisions_are_logged_once_with_who_and_what(
@@ -155,6 +172,9 @@ async def test_decisions_are_logged_once_with_who_and_what(
     [
         pytest.param("Facility", "accounts", "ldpa", "Known here: .*table", id="unknown account source"),
         pytest.param("Facility", "proposals", "icta", "Known here: .*static", id="unknown proposal source"),
+        pytest.param("Facility", "proposals", ["icta"], "Known here: .*static", id="unknown among several"),
+        pytest.param("Facility", "proposals", [], "names no source", id="no proposal source"),
+        pytest.param("Facility", "proposals", ["static", "static"], "or one twice", id="a source twice"),
         pytest.param("Facility", "accounts_file", "", "is not set", id="no account file"),
         pytest.param("Facility", "accounts_file", "/nowhere/a.yaml", "no such file", id="a missing account file"),
         pytest.param("Facility", "proposals_file", "/etc", "no such file", id="a folder for a file"),
@@ -199,7 +219,7 @@ def test_a_configuration_that_cannot_work_is_refused(
     assert told.value.setting == f"{section}.{setting}"
     assert told.value.remedy
     assert not told.value.for_user
-    shown = value[0] if isinstance(value, list) else value
+    shown = value[0] if isinstance(value, list) and len(value) == 1 else value
     assert repr(shown) in str(told.value)
 
 

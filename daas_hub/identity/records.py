@@ -10,11 +10,16 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True)
 class Identity:
-    """What a login proved. The key is (issuer, subject); everything else may change and is for display only."""
+    """What a login proved. The key is (issuer, subject); everything else may change and decides nothing.
+
+    Attributes:
+        access_token: the provider's, for services of the facility that let a person in by it; "" if there is none.
+    """
 
     issuer: str
     subject: str
     display_name: str = ""
+    access_token: str = field(default="", repr=False, compare=False)
 
     @property
     def hub_name(self) -> str:
@@ -28,20 +33,26 @@ class Identity:
 
     def as_state(self) -> dict[str, str]:
         """Give the form that is kept in the hub's encrypted auth_state."""
-        return {"issuer": self.issuer, "subject": self.subject, "display_name": self.display_name}
+        state = {"issuer": self.issuer, "subject": self.subject, "display_name": self.display_name}
+        return state | {"access_token": self.access_token} if self.access_token else state
 
     @classmethod
     def from_state(cls, state: Any) -> Identity | None:
         """Read `as_state` back; None if it is not one."""
         if not isinstance(state, dict):
             return None
-        issuer, subject, name = (str(state.get(key) or "") for key in ("issuer", "subject", "display_name"))
-        return cls(issuer, subject, name) if issuer and subject else None
+        keys = ("issuer", "subject", "display_name", "access_token")
+        issuer, subject, name, token = (str(state.get(key) or "") for key in keys)
+        return cls(issuer, subject, name, token) if issuer and subject else None
 
 
 @dataclass(frozen=True)
 class Account:
-    """A facility account: what the kernel and the storage see. Numbers are POSIX ids; `groups` are further gids."""
+    """A facility account: what the kernel and the storage see. Numbers are POSIX ids; `groups` are further gids.
+
+    Attributes:
+        login: who asks, for sources that know people by their login. A plan's account has none.
+    """
 
     name: str
     uid: int
@@ -50,6 +61,7 @@ class Account:
     group_names: dict[int, str] = field(default_factory=dict, hash=False, compare=False)
     display_name: str = ""
     roles: frozenset[str] = frozenset()
+    login: Identity | None = None
 
 
 class AccountSource(Protocol):

@@ -62,7 +62,7 @@ def mounts_of(choice: Choice, account: Account, policy: MountPolicy) -> tuple[Mo
     if choice.proposal is None or choice.visit is None:
         return tuple(mounts)
     values["proposal"] = choice.proposal.id
-    values["visit"] = str(choice.visit.number)
+    values["visit"] = choice.visit.label
     values["beamline"] = choice.visit.beamline or next(iter(choice.proposal.beamlines), "")
     mounts += _data_mounts(choice, values, policy)
     if policy.processed:

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from daas_hub.errors import BadRequest
-from daas_hub.proposals.records import PROPOSAL_ID
+from daas_hub.proposals.records import HIGHEST_VISIT, PROPOSAL_ID
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _KEYS = ("application", "proposal", "visit", "size")
-_HIGHEST_VISIT = 9999
 
 
 @dataclass(frozen=True)
@@ -44,8 +43,8 @@ class LaunchRequest:
             raise BadRequest("Please say which application to launch.", remedy="Choose one from the portal's pages.")
         if proposal is not None and not (isinstance(proposal, str) and PROPOSAL_ID.fullmatch(proposal)):
             raise BadRequest("The proposal's id is not well-formed.")
-        if visit is not None and not (type(visit) is int and 1 <= visit <= _HIGHEST_VISIT):
-            raise BadRequest("The visit is not a number from 1 to 9999.")
+        if visit is not None and not (type(visit) is int and 1 <= visit <= HIGHEST_VISIT):
+            raise BadRequest(f"The visit is not a number from 1 to {HIGHEST_VISIT}.")
         if visit is not None and proposal is None:
             raise BadRequest("A visit without its proposal says nothing.")
         if size is not None and not (isinstance(size, str) and _NAME.fullmatch(size)):
@@ -61,8 +60,8 @@ class LaunchRequest:
         """
         said: dict[str, Any] = {key: fields[key] for key in _KEYS if fields.get(key)}
         if "visit" in said:
-            if not re.fullmatch(r"[0-9]{1,4}", said["visit"], re.ASCII):
-                raise BadRequest("The visit is not a number from 1 to 9999.")
+            if not re.fullmatch(r"[0-9]{1,10}", said["visit"], re.ASCII):
+                raise BadRequest(f"The visit is not a number from 1 to {HIGHEST_VISIT}.")
             said["visit"] = int(said["visit"])
         return cls.from_json(said)
 

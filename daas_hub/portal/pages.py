@@ -12,7 +12,7 @@ from daas_hub.identity import Account
 from daas_hub.launch import offered
 from daas_hub.portal.base import CONTENT_SECURITY_POLICY, Page
 from daas_hub.portal.listing import list_proposals
-from daas_hub.portal.views import button_view, listing_links, proposal_row, session_card, visit_view
+from daas_hub.portal.views import button_view, listing_links, proposal_row, session_card, source_notice, visit_view
 from daas_hub.proposals import Proposal
 
 
@@ -37,13 +37,15 @@ class SessionCards(Page):
         user = self.current_user
         return [user.spawners[name] for name in user.orm_spawners if name]
 
-    async def known_proposals(self, account: Account) -> tuple[tuple[Proposal, ...], str]:
-        """Give the proposals, and the sentence that says why they are missing if the source is down."""
+    async def known_proposals(self, account: Account) -> tuple[tuple[Proposal, ...], dict[str, str]]:
+        """Give the proposals, and what is to be said of them while their source is down (see `source_notice`)."""
         try:
-            return await self.facility.proposals_of(account), ""
+            answer = await self.facility.proposals_of(account)
         except SourceUnavailable as problem:
-            self.log.error("proposals of %s: %s", account.name, problem)
-            return (), str(problem)
+            # the outage itself was told once; here, who was touched by it
+            self.log.info("proposals of %s: %s", account.name, problem)
+            return (), source_notice(problem, None)
+        return answer.proposals, source_notice(answer.problem, answer.age_s)
 
 
 class HomeHandler(SessionCards):
@@ -53,7 +55,7 @@ class HomeHandler(SessionCards):
     async def get(self) -> None:
         """Show them."""
         account = await self.account()
-        proposals, problem = await self.known_proposals(account)
+        proposals, source = await self.known_proposals(account)
         listing = list_proposals(
             proposals,
             search=self.get_query_argument("search", ""),
@@ -71,7 +73,7 @@ class HomeHandler(SessionCards):
             sort=listing.sort,
             page_number=listing.page,
             page_count=listing.pages,
-            proposals_problem=problem,
+            proposals_source=source,
             sessions=self.cards(proposals),
             own_applications=[
                 button_view(self.hub_url, application, None, None)
@@ -88,7 +90,9 @@ class ProposalHandler(SessionCards):
     async def get(self, proposal_id: str) -> None:
         """Show it; one that is not this person's looks like one that does not exist."""
         account = await self.account()
-        proposals = await self.facility.proposals_of(account)
+        # a source that is down says 503 here, not 404: nobody knows whether the proposal is theirs
+        answer = await self.facility.proposals_of(account)
+        proposals = answer.proposals
         proposal = next((one for one in proposals if one.id == proposal_id), None)
         if proposal is None:
             raise web.HTTPError(404, "There is no such proposal among yours.")
@@ -105,6 +109,7 @@ class ProposalHandler(SessionCards):
                 "abstract": proposal.abstract,
                 "beamlines": list(proposal.beamlines),
             },
+            proposals_source=source_notice(answer.problem, answer.age_s),
             visits=[visit_view(self.hub_url, proposal, visit, applications) for visit in visits],
             sessions=self.cards(proposals, proposal_id=proposal.id),
         )

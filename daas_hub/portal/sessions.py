@@ -89,8 +89,8 @@ class LaunchHandler(SessionCards):
 
     async def _show_form(self, fields: dict[str, str], *, problem: str = "", status: int = 200) -> None:
         account = await self.account()
-        proposals, source_problem = await self.known_proposals(account)
-        proposal, problem = _proposal_of(fields, proposals, problem or source_problem)
+        proposals, source = await self.known_proposals(account)
+        proposal, problem = _proposal_of(fields, proposals, problem or source["words"])
         visit = _visit_of(fields, proposal)
         if proposal is not None and not visit:
             problem = problem or f"Please choose the visit on the page of {proposal.id}."

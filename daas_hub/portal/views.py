@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from daas_hub.catalogue import Application, Catalogue, Kind
+from daas_hub.errors import SourceUnavailable
 from daas_hub.portal.assets import icon_address
 from daas_hub.portal.listing import COLUMNS, Listing, latest
 from daas_hub.proposals import Proposal, Visit
@@ -30,6 +31,32 @@ def new_session_name(application: str) -> str:
 def day_text(moment: datetime.datetime | None) -> str:
     """Give a day in words, "" for none."""
     return f"{moment.day} {moment:%B %Y}" if moment else ""
+
+
+def age_text(seconds: float) -> str:
+    """Give how long ago something was, in words, rounded down."""
+    for length, unit in ((86_400, "day"), (3600, "hour"), (60, "minute")):
+        count = int(seconds // length)
+        if count:
+            return f"{count} {unit}{'' if count == 1 else 's'} ago"
+    return "less than a minute ago"
+
+
+def source_notice(problem: SourceUnavailable | None, age_s: float | None) -> dict[str, str]:
+    """Give what a page says while the source of proposals is down: `kind` of the notice and `words`, "" for nothing.
+
+    Args:
+        age_s: how old the list is that is shown nevertheless; None if none is shown.
+    """
+    if problem is None:
+        return {"kind": "", "words": ""}
+    if age_s is None:
+        return {"kind": "bad", "words": str(problem)}
+    words = (
+        f"{problem.message} You see the proposals as they were {age_text(age_s)}. Nothing can be started on them until "
+        "it answers again; your own resources and running sessions are not concerned."
+    )
+    return {"kind": "old", "words": words}
 
 
 def button_view(
@@ -68,6 +95,7 @@ def visit_view(hub_url: str, proposal: Proposal, visit: Visit, offered: Iterable
     """Give a visit with its buttons."""
     return {
         "number": visit.number,
+        "label": visit.label,
         "title": visit.title,
         "start": visit.start.isoformat() if visit.start else "",
         "end": visit.end.isoformat() if visit.end else "",

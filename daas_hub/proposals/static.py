@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 
 from daas_hub.documents import Document, read_document
 from daas_hub.errors import DocumentError, SourceUnavailable
+from daas_hub.identity import Account
 from daas_hub.proposals.records import PROPOSAL_ID, Proposal, Visit
 
 
@@ -54,15 +55,17 @@ class ProposalFile:
         self._by_member: dict[str, tuple[Proposal, ...]] = {}
         self._read_if_changed()
 
-    async def proposals_of(self, account_name: str) -> tuple[Proposal, ...]:
+    async def proposals_of(self, account: Account) -> tuple[Proposal, ...]:
         """Give the proposals that name this account as a member (see `ProposalSource`)."""
         try:
             await asyncio.to_thread(self._read_if_changed)
         except DocumentError as error:
             raise SourceUnavailable(
-                "The list of proposals cannot be read at the moment.", remedy="The administrators were told."
+                "The list of proposals cannot be read at the moment.",
+                remedy="The administrators were told.",
+                detail=f"static: {error}",
             ) from error
-        return self._by_member.get(account_name, ())
+        return self._by_member.get(account.name, ())
 
     def _read_if_changed(self) -> None:
         try:

@@ -72,3 +72,12 @@ def test_the_name_is_injective(issuer: str, subject: str, other_issuer: str, oth
 )
 def test_what_is_no_state_is_nobody(state: Any) -> None:
     assert Identity.from_state(state) is None
+
+
+def test_a_token_is_kept_and_never_shown() -> None:
+    """L3: it is the provider's, for services that let a person in by it; whoever holds it is no other person."""
+    identity = Identity(ISSUER, "anna", "Anna", access_token="TOKEN")
+    assert Identity.from_state(json.loads(json.dumps(identity.as_state()))).access_token == "TOKEN"  # type: ignore[union-attr]
+    assert "TOKEN" not in repr(identity)
+    assert identity == Identity(ISSUER, "anna", "Anna")
+    assert "access_token" not in Identity(ISSUER, "anna").as_state()

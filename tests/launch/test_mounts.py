@@ -71,6 +71,23 @@ def test_fields_are_filled_everywhere() -> None:
     }
 
 
+@pytest.mark.parametrize("name", ["mx12345-7", "S0011", "1.1-P"])
+def test_a_path_has_what_the_facility_calls_the_visit(name: str) -> None:
+    """DI16: the number is for links, the storage has the name."""
+    visit = Visit(4711, beamline="i03", name=name)
+    asked = Choice(LAB, SMALL, Proposal("MA-4242", "Glass", visits=(visit,), gid=26001), visit)
+    assert shown(mounts_of(asked, ANNA, POLICY))["data"] == f"/data/visitor/MA-4242/i03/{name}"
+
+
+@pytest.mark.parametrize("name", ["..", "a/b", "{proposal}", "a b", "\n"])
+def test_a_name_of_a_visit_that_cannot_stand_in_a_path(name: str) -> None:
+    """A1 to A4."""
+    visit = Visit(4711, beamline="i03", name=name)
+    asked = Choice(LAB, SMALL, Proposal("MA-4242", "Glass", visits=(visit,), gid=26001), visit)
+    with pytest.raises(StorageProblem, match="visit"):
+        mounts_of(asked, ANNA, POLICY)
+
+
 # -- paths the facility tells --------------------------------------------------------------------------------------
 
 TOLD = replace(POLICY, data_roots=("/data/visitor", "/gpfs/ma1"))

@@ -23,6 +23,9 @@ GOOD = {"application": "pymca", "proposal": "MA-4242", "visit": 2, "size": "smal
         pytest.param({"application": "pymca", "size": "large"}, id="own resource of a size"),
         pytest.param({"application": "pymca", "proposal": "MA-4242"}, id="proposal"),
         pytest.param({"application": "pymca", "proposal": "MA-4242", "visit": 9999}, id="visit"),
+        pytest.param(
+            {"application": "pymca", "proposal": "MA-4242", "visit": 2**31 - 1}, id="a catalogue's own number"
+        ),
         pytest.param(GOOD, id="everything"),
         pytest.param({"application": "a" * 32, "proposal": "A" * 64}, id="longest names"),
     ],
@@ -95,7 +98,7 @@ def test_hostile_names(key: str, value: Any) -> None:
     [
         pytest.param(0, id="zero"),
         pytest.param(-1, id="J3 negative"),
-        pytest.param(10_000, id="J3 beyond the highest"),
+        pytest.param(2**31, id="J3 beyond the highest"),
         pytest.param(2**64 + 1, id="J3 huge"),
         pytest.param(10**5000, id="J3 longer than Python prints"),
         pytest.param(1.0, id="float"),
@@ -192,7 +195,7 @@ def test_forms(fields: dict[str, str], stored: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "visit", ["-1", "+1", " 1", "1 ", "1\n", "１", "1_0", "0x1", "1.0", "1e1", "12345", "one", "0"]
+    "visit", ["-1", "+1", " 1", "1 ", "1\n", "１", "1_0", "0x1", "1.0", "1e1", "2147483648", "12345678901", "one", "0"]
 )
 def test_hostile_form_visits(visit: str) -> None:
     with pytest.raises(BadRequest, match="visit"):

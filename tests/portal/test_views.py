@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 from jupyterhub.slugs import is_valid_safe_slug
 
 from daas_hub.catalogue import Application, Catalogue, Kind
+from daas_hub.errors import SourceUnavailable
 from daas_hub.portal.listing import COLUMNS, list_proposals
 from daas_hub.portal.views import (
+    age_text,
     button_view,
     day_text,
     failure_of,
@@ -26,6 +28,7 @@ from daas_hub.portal.views import (
     proposal_row,
     session_card,
     session_state,
+    source_notice,
     visit_view,
 )
 from daas_hub.proposals import Proposal, Visit
@@ -225,3 +228,44 @@ def test_a_card_of_a_session_nobody_knows_any_more(options: Any) -> None:
     assert card["title"] == "jupyterlab-0123456789"
     assert card["proposal_title"] == ""
     assert card["can_stop"] is True
+
+
+# -- a source of proposals that is down ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "less than a minute ago"),
+        (59.9, "less than a minute ago"),
+        (60, "1 minute ago"),
+        (3599, "59 minutes ago"),
+        (3600, "1 hour ago"),
+        (86_399, "23 hours ago"),
+        (86_400, "1 day ago"),
+        (400_000, "4 days ago"),
+    ],
+)
+def test_an_age_in_words(seconds: float, words: str) -> None:
+    assert age_text(seconds) == words
+
+
+def test_an_old_list_says_how_old_it_is_and_what_that_means() -> None:
+    """AL52: the person sees their proposals, and why nothing can be started on them now."""
+    problem = SourceUnavailable("The user office does not answer.", remedy="Try again.", detail="office: got HTML")
+    notice = source_notice(problem, 1500)
+    assert notice["kind"] == "old"
+    assert notice["words"].startswith(
+        "The user office does not answer. You see the proposals as they were 25 minutes ago."
+    )
+    assert "Nothing can be started on them" in notice["words"]
+    assert source_notice(problem, None) == {"kind": "bad", "words": "The user office does not answer. Try again."}
+    assert source_notice(None, 3.0)["words"] == ""
+    assert "HTML" not in notice["words"], "what it said instead is for the log"
+
+
+def test_a_visit_is_called_what_the_facility_calls_it() -> None:
+    named = Visit(4711, name="mx12345-7")
+    assert visit_view(HUB, GLASS, named, [LAB])["label"] == "mx12345-7"
+    assert visit_view(HUB, GLASS, named, [LAB])["applications"][0]["fields"]["visit"] == "4711"
+    assert visit_view(HUB, GLASS, VISIT, [LAB])["label"] == "2"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from daas_hub.errors import DocumentError, SourceUnavailable
+from daas_hub.identity import Account
 from daas_hub.proposals import ProposalFile
 
 GLASS = """
@@ -24,6 +25,10 @@ GLASS = """
 """
 FOILS = "\n  - {id: LS-1007, title: Foils, beamlines: [BM23], members: [anna]}\n"
 STAFF = "\nbeamline_staff: {ID21: [carla, anna], BM99: [dora]}\n"
+
+
+def account_named(name: str) -> Account:
+    return Account(name, 25001, 25001)
 
 
 def written(folder: Path, *entries: str) -> Path:
@@ -49,11 +54,11 @@ def written(folder: Path, *entries: str) -> Path:
 )
 async def test_whose_proposals(tmp_path: Path, account: str, ids: list[str]) -> None:
     source = ProposalFile(written(tmp_path, GLASS, FOILS, STAFF))
-    assert [proposal.id for proposal in await source.proposals_of(account)] == ids
+    assert [proposal.id for proposal in await source.proposals_of(account_named(account))] == ids
 
 
 async def test_a_proposal_with_all_it_has(tmp_path: Path) -> None:
-    (proposal,) = await ProposalFile(written(tmp_path, GLASS)).proposals_of("ben")
+    (proposal,) = await ProposalFile(written(tmp_path, GLASS)).proposals_of(account_named("ben"))
     assert (proposal.title, proposal.beamlines, proposal.gid) == ("Roman glass", ("ID21",), 26001)
     first, second = proposal.visits
     assert first.start == datetime.datetime(2026, 3, 9, 8, tzinfo=datetime.UTC)
@@ -120,10 +125,10 @@ def test_mistakes_are_told_at_the_start(tmp_path: Path, entries: tuple[str, ...]
 async def test_an_edit_needs_no_restart(tmp_path: Path) -> None:
     """D3: who is no longer a member has no longer a proposal."""
     source = ProposalFile(written(tmp_path, GLASS, FOILS))
-    assert len(await source.proposals_of("anna")) == 2
+    assert len(await source.proposals_of(account_named("anna"))) == 2
     written(tmp_path, FOILS)
-    assert [proposal.id for proposal in await source.proposals_of("anna")] == ["LS-1007"]
-    assert await source.proposals_of("ben") == ()
+    assert [proposal.id for proposal in await source.proposals_of(account_named("anna"))] == ["LS-1007"]
+    assert await source.proposals_of(account_named("ben")) == ()
 
 
 @pytest.mark.parametrize("harm", ["gone", "broken", "empty", "a record of a wrong type"])
@@ -138,7 +143,8 @@ async def test_a_file_that_breaks_grants_nothing(tmp_path: Path, harm: str) -> N
         file.write_text(content)
     for _ in range(2):
         with pytest.raises(SourceUnavailable) as told:
-            await source.proposals_of("anna")
+            await source.proposals_of(account_named("anna"))
         assert str(tmp_path) not in str(told.value)
+        assert str(file) in told.value.detail, "the log names the file"
     written(tmp_path, GLASS, FOILS)
-    assert len(await source.proposals_of("anna")) == 2
+    assert len(await source.proposals_of(account_named("anna"))) == 2

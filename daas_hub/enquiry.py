@@ -1,0 +1,65 @@
+"""Asks a facility's accounts and proposals about one login, as a launch would, and writes down what came."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from traitlets.config import Config
+from traitlets.config.loader import PyFileConfigLoader
+
+from daas_hub.errors import DaasError, SourceUnavailable
+from daas_hub.facility import Facility
+from daas_hub.identity import Account, Identity
+from daas_hub.proposals import Proposal
+
+
+def read_config(file: Path) -> Config:
+    """Read a configuration that is in order (see `check_config`)."""
+    return PyFileConfigLoader(file.name, path=str(file.resolve().parent)).load_config()
+
+
+async def ask_about(config: Config, subject: str, *, issuer: str = "", access_token: str = "") -> list[str]:
+    """Ask; give lines for the administrator.
+
+    Args:
+        subject: the login's, as in the accounts table.
+        issuer: the login's; by default the one that is configured.
+        access_token: the login's, for sources that are asked in the person's name.
+
+    Raises:
+        DaasError: no account, or a source that did not answer; `detail` says what came instead.
+    """
+    issuer = issuer or str(config.UmbrellaAuthenticator.get("oidc_issuer", ""))
+    facility = Facility(config=config)
+    account = await facility.account_of(Identity(issuer, subject))
+    if account.login is not None:
+        account = replace(account, login=replace(account.login, access_token=access_token))
+    proposals = (await facility.proposals_of(account, fresh=True)).proposals
+    lines = [_account_line(account)]
+    for proposal in proposals:
+        lines += _proposal_lines(proposal)
+    return [*lines, f"{len(proposals)} proposal{'s' * (len(proposals) != 1)}"]
+
+
+def words_of(error: DaasError) -> list[str]:
+    """Give an error as lines for the administrator, who also reads what users do not."""
+    lines = [f"problem: {error.message}"]
+    if isinstance(error, SourceUnavailable) and error.detail:
+        lines.append(f"  in the log: {error.detail}")
+    return [*lines, *([f"  remedy: {error.remedy}"] if error.remedy else [])]
+
+
+def _account_line(account: Account) -> str:
+    groups = ", ".join(f"{account.group_names.get(gid, 'a group without a name')} ({gid})" for gid in account.groups)
+    return f"account {account.name} (uid {account.uid}, gid {account.gid}), groups: {groups or 'none'}"
+
+
+def _proposal_lines(proposal: Proposal) -> Iterator[str]:
+    group = "no group" if proposal.gid is None else f"group {proposal.gid}"
+    yield f"{proposal.id}  {proposal.title!r:.80}  {group}  {', '.join(proposal.beamlines)}".rstrip()
+    for visit in proposal.visits:
+        day = f"{visit.start:%Y-%m-%d}" if visit.start else "no date"
+        data = ", ".join(visit.data) or "as MountRules.data says"
+        yield f"  visit {visit.number} ({visit.label})  {day}  {visit.beamline or 'no beamline'}  data: {data}"

@@ -1,0 +1,82 @@
+"""Names of groups that name proposals: a facility's rule as one regular expression. Pure.
+
+(?P<proposal>p[0-9]{5})                              p12345       the proposal p12345, all of it
+(?P<proposal>[a-z]{2}[0-9]+)_(?P<visit>[0-9]+)       mx12345_7    visit 7 of mx12345, and no other
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from daas_hub.errors import ConfigurationError
+from daas_hub.identity import Account
+from daas_hub.proposals.records import HIGHEST_VISIT, PROPOSAL_ID
+
+_KNOWN = {"proposal", "visit", "beamline"}
+
+
+@dataclass
+class Named:
+    """A proposal that an account's groups name.
+
+    Attributes:
+        is_whole: a group is the whole proposal's, `gid` then; otherwise only the `visits` are named.
+        visits: number and beamline of each visit that a group names.
+    """
+
+    id: str
+    is_whole: bool = False
+    gid: int | None = None
+    beamline: str = ""
+    visits: dict[int, str] = field(default_factory=dict)
+
+
+def pattern_of(setting: str, text: str) -> re.Pattern[str]:
+    """Give the pattern.
+
+    Raises:
+        ConfigurationError: it is none, or does not say which part is the proposal.
+    """
+    example = "Example: (?P<proposal>p[0-9]{5})."
+    try:
+        pattern = re.compile(text, re.ASCII)
+    except re.error as error:
+        raise ConfigurationError(setting, text, f"is no regular expression: {error}", remedy=example) from None
+    if "proposal" not in pattern.groupindex:
+        raise ConfigurationError(setting, text, "does not say which part is the proposal", remedy=example)
+    unknown = set(pattern.groupindex) - _KNOWN
+    if unknown:
+        raise ConfigurationError(
+            setting, text, f"names {sorted(unknown)[0]}", remedy=f"Known: {', '.join(sorted(_KNOWN))}."
+        )
+    return pattern
+
+
+def proposals_named(pattern: re.Pattern[str], names: Iterable[tuple[int, str]]) -> list[Named]:
+    """Give the proposals that groups (number, name) name, each once; the whole name must be what the pattern says."""
+    found: dict[str, Named] = {}
+    for gid, name in names:
+        match = pattern.fullmatch(name)
+        parts = match.groupdict() if match else {}
+        identifier = parts.get("proposal") or ""
+        visit, beamline = parts.get("visit"), parts.get("beamline") or ""
+        if not PROPOSAL_ID.fullmatch(identifier) or (visit is not None and not _is_visit(visit)):
+            continue
+        named = found.setdefault(identifier, Named(identifier))
+        named.beamline = named.beamline or beamline
+        if visit is not None:
+            named.visits[int(visit)] = beamline
+        elif not named.is_whole:
+            named.is_whole, named.gid = True, gid
+    return list(found.values())
+
+
+def _is_visit(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= 10 and 1 <= int(text) <= HIGHEST_VISIT
+
+
+def groups_of(account: Account) -> list[tuple[int, str]]:
+    """Give number and name of the account's groups, as far as their names are known."""
+    return [(gid, name) for gid, name in sorted(account.group_names.items()) if gid in (account.gid, *account.groups)]

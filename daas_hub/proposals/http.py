@@ -1,0 +1,288 @@
+"""The one way to a facility's services over HTTP: bounded in time and size, never led elsewhere, JSON or nothing.
+
+A source says what it asks for; whatever else comes (a page of HTML, an error, silence, a flood) becomes
+`SourceUnavailable`: a plain sentence for the user, and for the log which service was asked what, and what it said. The
+log gets no address that was asked, only the configured one: sessions of some catalogues stand in the path.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+import aiohttp
+import yarl
+
+from daas_hub.errors import ConfigurationError, SourceUnavailable
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+#: Larger answers are parsed beside the event loop.
+_PARSED_AT_ONCE = 50_000
+#: A service that is being restarted answers so for a moment; a question (never a login) is asked once more.
+_TRY_AGAIN = (502, 503, 504)
+_TRY_AGAIN_AFTER_S = 0.2
+
+_SHAPES: dict[type[Any], str] = {dict: "an object", list: "a list"}
+
+
+@dataclass(frozen=True)
+class Service:
+    """One service of the facility.
+
+    Attributes:
+        source: its name in the configuration and in the log, "icat" say.
+        called: what users call it, at the beginning of a sentence: "The data catalogue".
+        url: its address, without anything secret.
+        timeout_s: for everything one question needs: logins, pages and all.
+        most_bytes: of one answer, unpacked.
+        tls: whom to believe that they are the service; None for the machine's own authorities.
+    """
+
+    source: str
+    called: str
+    url: str
+    timeout_s: float = 10.0
+    most_bytes: int = 8_000_000
+    tls: ssl.SSLContext | None = None
+
+    @asynccontextmanager
+    async def conversation(self) -> AsyncIterator[Conversation]:
+        """Open a conversation; everything in it shares connections and one deadline, and no cookie outlives it.
+
+        Raises:
+            SourceUnavailable: the time is over.
+        """
+        talk: Conversation | None = None
+        try:
+            async with (
+                asyncio.timeout(self.timeout_s),
+                aiohttp.ClientSession(
+                    connector=aiohttp.TCPConnector(limit=8, ssl=self.tls or True),
+                    headers={"Accept": "application/json", "User-Agent": "daas-hub"},
+                    timeout=aiohttp.ClientTimeout(total=None),
+                ) as session,
+            ):
+                talk = Conversation(self, session)
+                yield talk
+        except TimeoutError:
+            asked = talk.asked_for if talk else "a connection"
+            raise self.unavailable(asked, f"no answer within {self.timeout_s:g} s") from None
+
+    def unavailable(self, asked_for: str, came: str) -> SourceUnavailable:
+        """Word what happened: `came` instead of what was `asked_for`."""
+        return SourceUnavailable(
+            f"{self.called} does not answer as it should at the moment.",
+            remedy="Please try again in a few minutes. The administrators were told.",
+            detail=f"{self.source} at {self.url}: asked for {asked_for}, got {came}",
+        )
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a service said: the status, and the document if it was JSON. A redirect or a failure of its is none."""
+
+    status: int
+    document: Any
+    kind: str
+
+    @property
+    def is_json(self) -> bool:
+        """Tell whether there is a document."""
+        return self.kind == "JSON"
+
+
+class Conversation:
+    """Questions to one service."""
+
+    def __init__(self, service: Service, session: aiohttp.ClientSession) -> None:
+        self.service = service
+        self.asked_for = ""
+        self._session = session
+
+    async def get(self, url: str, asked_for: str, **more: Any) -> Reply:
+        """Ask; see `_ask`. A question that got no answer is asked once more."""
+        return await self._ask("GET", url, asked_for, tries=2, **more)
+
+    async def post(self, url: str, asked_for: str, **more: Any) -> Reply:
+        """Send; see `_ask`."""
+        return await self._ask("POST", url, asked_for, tries=1, **more)
+
+    async def _ask(
+        self,
+        method: str,
+        url: str,
+        asked_for: str,
+        *,
+        tries: int,
+        params: Mapping[str, str | int] | None = None,
+        headers: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | None = None,
+        document: Any = None,
+    ) -> Reply:
+        """Send one request, `url` as it is.
+
+        Args:
+            asked_for: what this is, for the log.
+            form: fields of a form; `document`: the same as JSON.
+
+        Raises:
+            SourceUnavailable: no connection, the service's failure, a redirect, too much, a success that is no JSON.
+        """
+        self.asked_for = asked_for
+        try:
+            address = yarl.URL(url, encoded=True)
+            if params:
+                address = address.update_query(dict(params))
+            async with self._session.request(
+                method,
+                address,
+                headers=headers,
+                data=form,
+                json=document,
+                allow_redirects=False,
+            ) as response:
+                if tries > 1 and response.status in _TRY_AGAIN:
+                    raise aiohttp.ServerDisconnectedError  # as good as no answer
+                return await self._reply(response)
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            if isinstance(error, TimeoutError):
+                raise
+            if tries < 2 or not isinstance(error, aiohttp.ClientConnectionError):
+                # without the error itself: its text may hold the address with everything in it
+                self.give_up(_words(error))
+        await asyncio.sleep(_TRY_AGAIN_AFTER_S)
+        return await self._ask(
+            method, url, asked_for, tries=1, params=params, headers=headers, form=form, document=document
+        )
+
+    async def _reply(self, response: aiohttp.ClientResponse) -> Reply:
+        status = response.status
+        if 300 <= status < 400:
+            self.give_up(f"a redirect ({status}) to {_place(response.headers.get('Location', ''))}")
+        if status >= 500:
+            self.give_up(f"status {status} ({response.content_type})")
+        body = await self._body(response)
+        kind, document = "nothing", None
+        if body.strip():
+            try:
+                document = (
+                    json.loads(body) if len(body) < _PARSED_AT_ONCE else await asyncio.to_thread(json.loads, body)
+                )
+                kind = "JSON"
+            except (ValueError, RecursionError):
+                kind = "HTML" if body.lstrip().startswith(b"<") else "something that is no JSON"
+        if status < 300 and kind not in ("JSON", "nothing"):
+            self.give_up(f"{kind} (status {status}, {response.content_type})")
+        return Reply(status, document, kind)
+
+    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
+        parts, size = [], 0
+        async for part in response.content.iter_chunked(65_536):
+            size += len(part)
+            if size > self.service.most_bytes:
+                self.give_up(f"more than {self.service.most_bytes} bytes")
+            parts.append(part)
+        return b"".join(parts)
+
+    def give_up(self, came: str) -> NoReturn:
+        """Say what came instead of what was asked for last.
+
+        Raises:
+            SourceUnavailable: always.
+        """
+        raise self.service.unavailable(self.asked_for, came) from None
+
+    def require(self, reply: Reply, shape: type[Any]) -> Any:
+        """Give the document of a success, which is a `dict` or a `list`.
+
+        Raises:
+            SourceUnavailable: the service refused (the administrators' affair: it is the portal it refuses), or the
+                document is another one.
+        """
+        if reply.status in (401, 403):
+            self.give_up(f"status {reply.status}: it does not accept the portal's credentials")
+        if not 200 <= reply.status < 300:
+            self.give_up(f"status {reply.status} with {reply.kind}")
+        if not isinstance(reply.document, shape):
+            self.give_up(f"{_described(reply)} where {_SHAPES[shape]} was expected")
+        return reply.document
+
+
+def basic_auth(user: str, password: str) -> dict[str, str]:
+    """Give the header of HTTP Basic, in UTF-8."""
+    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+
+
+def require_url(setting: str, url: str, *, plain_http_because: str = "") -> str:
+    """Give a service's address without a slash at its end, if it may be asked.
+
+    Raises:
+        ConfigurationError: it is none, is not encrypted and neither this machine nor excused, or holds a password.
+    """
+
+    def problem(message: str, remedy: str) -> ConfigurationError:
+        shown = url if "@" not in url else "(not shown)"
+        return ConfigurationError(setting, shown, message, remedy=remedy)
+
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host, parts = None, urlsplit("")
+    if not host or parts.scheme not in ("http", "https") or not url.isprintable() or " " in url:
+        raise problem("is no address of a service", "Write it in full: https://icat.facility.org/icat.")
+    if parts.username is not None or parts.password is not None:
+        raise problem("holds a name or a password", "Take it out; a file of its own holds it.")
+    if parts.scheme == "http" and host not in LOOPBACK and not plain_http_because.strip():
+        raise problem(
+            "is not encrypted: whoever is on the way could read and change what it says",
+            "Use https://, or say in plain_http_because why not.",
+        )
+    return url
+
+
+def trust_of(setting: str, ca_file: str) -> ssl.SSLContext | None:
+    """Give the authorities of a file; None for "" (the machine's own).
+
+    Raises:
+        ConfigurationError: the file holds none.
+    """
+    if not ca_file:
+        return None
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(
+            setting, ca_file, f"holds no certificates: {error}", remedy="Give a file with certificates in PEM form."
+        ) from None
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return f"a certificate that does not hold ({error.certificate_error})"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"no connection ({error.os_error.strerror or type(error.os_error).__name__})"
+    return f"no answer ({type(error).__name__})"
+
+
+def _place(location: str) -> str:
+    """Give where a redirect leads, without what stands behind the host: that may be a secret."""
+    try:
+        parts = urlsplit(location)
+    except ValueError:
+        return "nowhere"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else "another path"
+
+
+def _described(reply: Reply) -> str:
+    if reply.document is None:
+        return "null" if reply.is_json else reply.kind
+    return _SHAPES.get(type(reply.document), "a value")

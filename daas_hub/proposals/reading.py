@@ -1,0 +1,261 @@
+"""A source's records become proposals: checked one by one, the unusable ones left out and told. Pure.
+
+Nothing is repaired and nothing is guessed: a record that does not say clearly which proposal, which group and which
+directories it means gives nobody anything.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from daas_hub.proposals.fields import FieldMap
+from daas_hub.proposals.records import HIGHEST_VISIT, PROPOSAL_ID, Proposal, Visit
+
+MOST_TITLE = 1000
+MOST_ABSTRACT = 20_000
+#: Problems that are told of one answer; more of them are one problem.
+MOST_PROBLEMS = 20
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read: the proposals, and for the administrators what was left out and why."""
+
+    proposals: tuple[Proposal, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+@dataclass
+class _Draft:
+    """A proposal that is being read, possibly from several records."""
+
+    id: str
+    title: str = ""
+    abstract: str = ""
+    beamlines: list[str] = field(default_factory=list)
+    gid: int | None = None
+    visits: list[Visit] = field(default_factory=list)
+    unusable: str = ""
+
+
+def directories_of(values: list[Any]) -> tuple[str, ...]:
+    """Give the directories a source names as plain texts.
+
+    Raises:
+        ValueError: one of them is no absolute path.
+    """
+    for value in values:
+        if not isinstance(value, str) or not value.startswith("/") or not value.isprintable():
+            raise ValueError(f"{value!r:.80} is no absolute path")
+    return tuple(dict.fromkeys(values))
+
+
+def read_proposals(
+    records: Sequence[Any],
+    fields: FieldMap,
+    *,
+    group_ids: Mapping[str, int] | None = None,
+    data_of: Callable[[list[Any]], tuple[str, ...]] = directories_of,
+) -> Reading:
+    """Read records; several with one id are one proposal, with the visits of all of them.
+
+    Args:
+        group_ids: numbers of the groups that may stand by name: those of the account that is asked about.
+        data_of: what the values of "visit.data" say.
+    """
+    drafts: dict[str, _Draft] = {}
+    problems: list[str] = []
+    for record in records:
+        if not isinstance(record, dict):
+            problems.append(f"a record is {record!r:.60} and no object")
+            continue
+        try:
+            name = _id_of(fields, record)
+        except ValueError as error:
+            problems.append(f"a record has no usable id: {error}")
+            continue
+        draft = drafts.setdefault(name, _Draft(name))
+        problems += [f"{name}: {problem}" for problem in _add(draft, record, fields, group_ids or {}, data_of)]
+    proposals = []
+    for draft in drafts.values():
+        twins = [other for other in drafts if other != draft.id and other.lower() == draft.id.lower()]
+        if twins:
+            draft.unusable = f"there is {twins[0]}, too, and only capitals tell them apart"
+        if draft.unusable:
+            problems.append(f"{draft.id} was left out: {draft.unusable}")
+            continue
+        visits, twice = _distinct(draft.visits)
+        problems += [f"{draft.id}: the visits numbered {number} were left out: which one is meant?" for number in twice]
+        beamlines = draft.beamlines or [visit.beamline for visit in visits if visit.beamline]
+        proposals.append(
+            Proposal(
+                id=draft.id,
+                title=draft.title or draft.id,
+                abstract=draft.abstract,
+                beamlines=tuple(dict.fromkeys(beamlines)),
+                visits=visits,
+                gid=draft.gid,
+            )
+        )
+    if len(problems) > MOST_PROBLEMS:
+        problems[MOST_PROBLEMS:] = [f"and {len(problems) - MOST_PROBLEMS} problems more"]
+    return Reading(tuple(proposals), tuple(problems))
+
+
+def _id_of(fields: FieldMap, record: dict[str, Any]) -> str:
+    value = fields.value("id", record)
+    name = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if not isinstance(name, str) or not PROPOSAL_ID.fullmatch(name):
+        raise ValueError(f"{value!r:.80}")
+    return name
+
+
+def _add(
+    draft: _Draft,
+    record: dict[str, Any],
+    fields: FieldMap,
+    group_ids: Mapping[str, int],
+    data_of: Callable[[list[Any]], tuple[str, ...]],
+) -> list[str]:
+    """Add to a proposal what a record says of it; give what could not be used."""
+    problems: list[str] = []
+    draft.title = draft.title or text_of(fields.value("title", record), MOST_TITLE)
+    draft.abstract = draft.abstract or text_of(fields.value("abstract", record), MOST_ABSTRACT)
+    draft.beamlines += [
+        name for name in beamlines_of(fields.values("beamlines", record)) if name not in draft.beamlines
+    ]
+    try:
+        gid = gid_of(fields.value("group", record), group_ids)
+    except ValueError as error:
+        draft.unusable = str(error)
+        return []
+    if gid is not None and draft.gid is not None and gid != draft.gid:
+        draft.unusable = f"its records say the groups {draft.gid} and {gid}"
+    draft.gid = gid if gid is not None else draft.gid
+    visits = fields.values("visits", record) if fields.ways["visits"] else [record]
+    for one in visits:
+        try:
+            visit, doubts = _visit_of(one, fields, data_of)
+        except ValueError as error:
+            problems.append(f"a visit was left out: {error}")
+            continue
+        draft.visits.append(visit)
+        problems += [f"visit {visit.number}: {doubt}" for doubt in doubts]
+    return problems
+
+
+def _visit_of(
+    record: Any, fields: FieldMap, data_of: Callable[[list[Any]], tuple[str, ...]]
+) -> tuple[Visit, list[str]]:
+    """Give a visit, and what of it could not be understood and does no harm.
+
+    Raises:
+        ValueError: it cannot be used.
+    """
+    if not isinstance(record, dict):
+        raise ValueError(f"it is {record!r:.60} and no object")
+    doubts: list[str] = []
+    times: dict[str, datetime.datetime | None] = {}
+    for word in ("visit.start", "visit.end"):
+        try:
+            times[word] = time_of(fields.value(word, record))
+        except ValueError as error:
+            times[word] = None
+            doubts.append(str(error))
+    name = text_of(fields.value("visit.name", record), 64)
+    visit = Visit(
+        number=number_of(fields.value("visit.number", record)),
+        title=text_of(fields.value("visit.title", record), MOST_TITLE),
+        beamline=next(iter(beamlines_of(fields.values("visit.beamline", record))), ""),
+        start=times["visit.start"],
+        end=times["visit.end"],
+        data=data_of(fields.values("visit.data", record)),
+        name=name,
+    )
+    return (replace(visit, name="") if name == str(visit.number) else visit), doubts
+
+
+def _distinct(visits: Iterable[Visit]) -> tuple[tuple[Visit, ...], list[int]]:
+    """Give the visits whose number is theirs alone, and the numbers that are not."""
+    by_number: dict[int, list[Visit]] = {}
+    for visit in visits:
+        same = by_number.setdefault(visit.number, [])
+        if visit not in same:
+            same.append(visit)
+    single = tuple(same[0] for same in by_number.values() if len(same) == 1)
+    return single, [number for number, same in by_number.items() if len(same) > 1]
+
+
+def text_of(value: Any, most: int) -> str:
+    """Give a text for a page; "" for what is none."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    return value.strip()[:most] if isinstance(value, str) else ""
+
+
+def beamlines_of(values: list[Any]) -> list[str]:
+    """Give the names of beamlines, which may stand in a list, or in one text with commas."""
+    return [name for value in values if isinstance(value, str) for part in value.split(",") if (name := part.strip())]
+
+
+def number_of(value: Any) -> int:
+    """Give a visit's number: the value itself, or the digits at its end ("S0011" is 11).
+
+    Raises:
+        ValueError: there are none, or they are out of range.
+    """
+    digits = re.search(r"[0-9]+$", value) if isinstance(value, str) and len(value) <= 64 else None
+    number = int(digits[0][-20:]) if digits else value
+    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= HIGHEST_VISIT:
+        raise ValueError(f"{value!r:.80} has no number from 1 to {HIGHEST_VISIT}")
+    return number
+
+
+def gid_of(value: Any, group_ids: Mapping[str, int]) -> int | None:
+    """Give a group's number; None if none is named.
+
+    Raises:
+        ValueError: it is no group, it is root's, or it is a name the account has no number for.
+    """
+    if value is None or value in ("", "."):
+        return None
+    if isinstance(value, str):
+        value = int(value) if re.fullmatch(r"[0-9]{1,10}", value, re.ASCII) else _number_of_group(value, group_ids)
+    if isinstance(value, str):
+        raise ValueError(f"its group {value!r:.60} is none of the account's groups")
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 2**32 - 1:
+        raise ValueError(f"its group is {value!r:.60}")
+    return value
+
+
+def _number_of_group(name: str, group_ids: Mapping[str, int]) -> int | str:
+    """Give the number of the account's group of this name; the name itself if it has none, or several but for capitals.
+
+    Catalogues write MA-4242 where the group is ma-4242.
+    """
+    found = {gid for known, gid in group_ids.items() if known.lower() == name.lower()}
+    return group_ids.get(name) or (found.pop() if len(found) == 1 else name)
+
+
+def time_of(value: Any) -> datetime.datetime | None:
+    """Give a time: ISO 8601 with or without a zone (none is UTC), or {"year": .., "month": .., "day": ..}.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    if value is None:
+        return None
+    try:
+        if isinstance(value, str):
+            moment = datetime.datetime.fromisoformat(value.strip())
+        elif isinstance(value, dict):
+            moment = datetime.datetime(value["year"], value["month"], value["day"])  # noqa: DTZ001
+        else:
+            raise ValueError
+    except (ValueError, KeyError, TypeError, OverflowError):
+        raise ValueError(f"{value!r:.80} is no time") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)

@@ -1,0 +1,203 @@
+"""Every source with every fault: nothing is granted, the user reads a sentence, the log more (D7, AL52, PS02).
+
+One table of sources, one of faults (tests/stand_ins/faults.py): a source that is added is tried with all of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from aiohttp import web
+from traitlets.config import Config
+
+from daas_hub.errors import SourceUnavailable
+from daas_hub.identity import Account, Identity
+from daas_hub.proposals.calipsoplus import CalipsoplusProposals
+from daas_hub.proposals.icat import IcatProposals
+from daas_hub.proposals.icatplus import IcatPlusProposals
+from daas_hub.proposals.ispyb import IspybProposals
+from daas_hub.proposals.scicat import SciCatProposals
+from daas_hub.proposals.service import ProposalService
+from daas_hub.proposals.useroffice import UserOfficeProposals
+from tests.stand_ins import calipsoplus, icat, icatplus, ispyb, scicat, useroffice
+from tests.stand_ins.faults import FAULTS, SECRET, Fault, make_faulty, says
+from tests.stand_ins.running import running
+
+ISSUER = "https://keycloak.facility.org/realms/users"
+TOKEN = "token-of-anna"
+PASSWORD = "portal-password"
+#: An account that has proposals at every stand-in.
+ANNA = Account(
+    "anna",
+    25001,
+    25001,
+    (26001, 26002),
+    {26001: "p12345", 26002: "mx12345"},
+    login=Identity(ISSUER, "subject-of-anna", access_token=TOKEN),
+)
+
+
+@dataclass
+class Case:
+    """A source and its stand-in."""
+
+    source: type[ProposalService]
+    stand_in: Callable[[], web.Application]
+    path: str
+    settings: dict[str, Any]
+    #: the setting that names the file with the portal's secret, and the secret
+    secret: tuple[str, str] = ("", "")
+    #: where it logs in: tried with faults of its own
+    login: str = ""
+    #: a document of the right type that is not the right one
+    wrong: list[str] = field(default_factory=list)
+
+
+def known_office() -> calipsoplus.UserOffice:
+    return calipsoplus.UserOffice(experiments={"anna": [calipsoplus.experiment(1)]})
+
+
+CASES = {
+    "calipsoplus": Case(
+        CalipsoplusProposals,
+        lambda: known_office().app(),
+        "/services/experiments/$USERNAME/",
+        {"user": "portal"},
+        ("password_file", PASSWORD),
+        wrong=["[]", "{}", '{"results": {}}', '{"results": null, "next": null}'],
+    ),
+    "icat": Case(
+        IcatProposals,
+        lambda: icat.Icat().app(),
+        "/icat",
+        {"user": "daas"},
+        ("password_file", PASSWORD),
+        login="/session",
+        wrong=["{}", '[{"Dataset": {}}]', "[[1, 2]]", "[null]"],
+    ),
+    "icatplus": Case(
+        IcatPlusProposals,
+        lambda: icatplus.IcatPlus().app(),
+        "",
+        {"issuer": ISSUER},
+        login="/session",
+        wrong=["{}", '{"investigations": []}'],
+    ),
+    "ispyb": Case(
+        IspybProposals,
+        lambda: ispyb.Ispyb().app(),
+        ispyb.ROOT,
+        {"user": "daas", "plugin": "ldap", "group_pattern": "(?P<proposal>mx[0-9]+)"},
+        ("password_file", PASSWORD),
+        login="/auth/login",
+        wrong=["[]"],
+    ),
+    "ispyb in the person's name": Case(
+        IspybProposals,
+        lambda: ispyb.Ispyb().app(),
+        ispyb.ROOT,
+        {"issuer": ISSUER},
+        login="/auth/login",
+        wrong=["[]", "{}", '{"total": 1}', '{"total": "1", "results": []}', '{"total": 1, "results": {}}'],
+    ),
+    "scicat": Case(
+        SciCatProposals,
+        lambda: scicat.SciCat().app(),
+        "/api/v3",
+        {"user": "reader"},
+        ("password_file", PASSWORD),
+        login="/auth/login",
+        wrong=["{}", '{"statusCode": 200}'],
+    ),
+    "useroffice": Case(
+        UserOfficeProposals,
+        lambda: useroffice.UserOffice().app(),
+        "/graphql",
+        {"issuer": ISSUER},
+        ("token_file", "portal-token"),
+        wrong=["[]", "{}", '{"data": {}}'],
+    ),
+}
+
+
+@pytest.fixture
+def ask(secret_file: Callable[[str], str]) -> Callable[..., Any]:
+    """Give a function that asks a source about Anna."""
+
+    async def ask(case: Case, app: web.Application) -> Any:
+        name, secret = case.secret
+        settings = case.settings | ({name: secret_file(secret)} if name else {})
+        settings |= {"timeout_s": 0.5, "most_bytes": 100_000}
+        async with running(app) as url:
+            source = case.source(config=Config({case.source.__name__: settings}), url=f"{url}{case.path}")
+            return await source.proposals_of(ANNA)
+
+    return ask
+
+
+def require_words(error: SourceUnavailable, case: Case) -> None:
+    """Check that the user and the administrator can use it, and that nobody else can."""
+    assert str(error).startswith(f"{case.source.called} does not answer as it should at the moment.")
+    assert error.detail.startswith(f"{case.source.source} at http://127.0.0.1:")
+    for secret in (SECRET, PASSWORD, TOKEN, "portal-token", "Traceback"):
+        assert secret not in str(error) + error.detail
+    assert error.__suppress_context__
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+async def test_without_a_fault_there_is_an_answer(case: Case, ask: Callable[..., Any]) -> None:
+    """Or the rest of this file would prove nothing."""
+    assert len(await ask(case, case.stand_in())) >= 1
+
+
+@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+async def test_a_service_that_misbehaves(case: Case, name: str, ask: Callable[..., Any]) -> None:
+    fault, words = FAULTS[name]
+    app = make_faulty(case.stand_in(), fault, but_not=(case.login,) if case.login else ())
+    with pytest.raises(SourceUnavailable) as told:
+        await ask(case, app)
+    require_words(told.value, case)
+    assert words in told.value.detail
+
+
+@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("case", [pytest.param(case, id=name) for name, case in CASES.items() if case.login])
+async def test_a_login_that_misbehaves(case: Case, name: str, ask: Callable[..., Any]) -> None:
+    fault, words = FAULTS[name]
+    with pytest.raises(SourceUnavailable) as told:
+        await ask(case, make_faulty(case.stand_in(), fault))
+    require_words(told.value, case)
+    assert words in told.value.detail
+
+
+@pytest.mark.parametrize(
+    ("case", "document"),
+    [pytest.param(case, text, id=f"{name} {text}") for name, case in CASES.items() for text in case.wrong],
+)
+async def test_a_document_of_another_shape(case: Case, document: str, ask: Callable[..., Any]) -> None:
+    """An answer that is not understood is not an empty one: nobody is told that they have no proposals."""
+    app = make_faulty(case.stand_in(), says(document), but_not=(case.login,) if case.login else ())
+    with pytest.raises(SourceUnavailable) as told:
+        await ask(case, app)
+    require_words(told.value, case)
+
+
+def tokens(answer: Any) -> Fault:
+    return says(json.dumps(answer))
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=name) for name, case in CASES.items() if case.login])
+@pytest.mark.parametrize(
+    "answer", [{}, {"sessionId": None, "token": 7, "access_token": ""}, {"token": "a\r\nX: y", "access_token": "a\nb"}]
+)
+async def test_a_login_without_what_it_is_for(case: Case, answer: Any, ask: Callable[..., Any]) -> None:
+    """C5: and a token that would be two lines of a header."""
+    with pytest.raises(SourceUnavailable) as told:
+        await ask(case, make_faulty(case.stand_in(), tokens(answer)))
+    require_words(told.value, case)
+    assert "without a" in told.value.detail

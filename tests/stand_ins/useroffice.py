@@ -1,0 +1,105 @@
+"""A User Office's GraphQL interface, as far as a person's proposals go: its answers, and its errors in their place.
+
+    python -m tests.stand_ins.useroffice --port 9000
+    curl -H 'Content-Type: application/json' -H 'Authorization: Bearer portal-token' http://127.0.0.1:9000/graphql \
+        -d '{"query":"query ($user: String!) { person: userByOIDCSub(oidcSub: $user) { oidcSub proposals { title } } }",
+             "variables":{"user":"subject-of-anna"}}'
+
+subject-of-anna has two proposals, subject-of-ben one without experiments.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from tests.stand_ins.running import REQUESTS, main
+
+
+def proposal(number: int, **more: Any) -> dict[str, Any]:
+    """Give a proposal as the office has it."""
+    return {
+        "primaryKey": number,
+        "proposalId": f"{number:06}",
+        "title": f"Title of {number}",
+        "abstract": f"Abstract of {number}",
+        "submitted": True,
+        "instruments": [{"id": 1, "name": "LOKI"}],
+        "experiments": [
+            {
+                "experimentPk": number * 10,
+                "experimentId": f"{number:06}-1",
+                "startsAt": "2024-05-01T06:00:00.000Z",
+                "endsAt": "2024-05-04T06:00:00.000Z",
+                "status": "ACTIVE",
+                "instrument": {"id": 1, "name": "LOKI"},
+            }
+        ],
+    } | more
+
+
+@dataclass
+class UserOffice:
+    """An office; a test changes what it knows and whom it answers."""
+
+    proposals: dict[str, list[Any]] = field(
+        default_factory=lambda: {
+            "subject-of-anna": [proposal(123456), proposal(123457)],
+            "subject-of-ben": [proposal(123458, experiments=[])],
+        }
+    )
+    token: str = "portal-token"
+    #: fields that this version does not have
+    unknown_fields: tuple[str, ...] = ()
+    #: an answer instead of the right one
+    answer: Any = None
+
+    def app(self) -> web.Application:
+        """Give the office as an application."""
+        app = web.Application()
+        app[REQUESTS] = []
+        app.router.add_post("/graphql", self.ask)
+        return app
+
+    async def ask(self, request: web.Request) -> web.Response:
+        """Answer the one question the portal has."""
+        request.app[REQUESTS].append(request)
+        said = await request.json()
+        query, variables = str(said.get("query")), said.get("variables") or {}
+        if request.headers.get("Authorization") != f"Bearer {self.token}":
+            return web.json_response(error("INSUFFICIENT_PERMISSIONS", "Not authorized") | {"data": {"person": None}})
+        fields = set(re.findall(r"[A-Za-z_]\w*", query))
+        for unknown in self.unknown_fields:
+            if unknown in fields:
+                message = f'Cannot query field "{unknown}" on type "Proposal".'
+                return web.json_response(error("GRAPHQL_VALIDATION_FAILED", message), status=400)
+        if "userByOIDCSub" not in fields or not isinstance(variables.get("user"), str):
+            return web.json_response(error("BAD_USER_INPUT", 'Variable "$user" is required.'), status=400)
+        if self.answer is not None:
+            return web.json_response(self.answer)
+        subject = variables["user"]
+        if subject not in self.proposals:
+            return web.json_response({"data": {"person": None}})
+        person = {"oidcSub": subject, "proposals": [_chosen(one, fields) for one in self.proposals[subject]]}
+        return web.json_response({"data": {"person": person}})
+
+
+def error(code: str, message: str) -> dict[str, Any]:
+    """Give an error as Apollo words it."""
+    return {"errors": [{"message": message, "extensions": {"code": code}}]}
+
+
+def _chosen(value: Any, fields: set[str]) -> Any:
+    """Give only the fields that were asked for."""
+    if isinstance(value, list):
+        return [_chosen(one, fields) for one in value]
+    if isinstance(value, dict):
+        return {key: _chosen(one, fields) for key, one in value.items() if key in fields}
+    return value
+
+
+if __name__ == "__main__":
+    main(lambda: UserOffice().app(), __doc__ or "")
