@@ -16,7 +16,7 @@ from tests.images.session import ACCOUNT, Container, container_of
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(400)]
 
 #: What others are built on, what is copied, and what runs no session.
-NO_SESSION = ("base", "hub", "nginx", "template")
+NO_SESSION = ("base", "hub", "nginx", "template", "wheel")
 
 each_image = pytest.mark.parametrize("smoke", SMOKES, ids=lambda smoke: smoke.name)
 each_window = pytest.mark.parametrize(
