@@ -89,7 +89,7 @@ class Facility(SingletonConfigurable):
         config=True,
         help="""
         Where accounts come from: the name of an entry point of the group daas_hub.accounts.
-        Example: "table" (a YAML file, `accounts_file`). Since 0.1.
+        Example: "table" (a YAML file, `accounts_file`), "ldap" (a directory, see LdapAccounts). Since 0.1.
         """,
     )
     accounts_file = Unicode("", config=True, help='The YAML file of `accounts = "table"`. Since 0.1.')
@@ -162,6 +162,11 @@ class Facility(SingletonConfigurable):
         if not cls.initialized():
             cls.instance(config=config)
         return cls.instance()
+
+    @property
+    def claims(self) -> frozenset[str]:
+        """The claims of a login that this configuration reads; an authenticator keeps these, and no others."""
+        return frozenset(getattr(self._accounts, "claims", ()))
 
     async def account_of(self, identity: Identity) -> Account:
         """Give the account a session of this identity would run as, asked for now.

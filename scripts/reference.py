@@ -31,6 +31,7 @@ from daas_hub.authenticators.umbrella import UmbrellaAuthenticator  # noqa: E402
 from daas_hub.spawners.docker import ProposalDockerSpawner  # noqa: E402
 from daas_hub.spawners.sandbox import SandboxSpawner  # noqa: E402
 
+from daas_hub.accounts import SETTINGS  # noqa: E402
 from daas_hub.catalogue import reader as catalogue  # noqa: E402
 from daas_hub.documents import Document  # noqa: E402
 from daas_hub.facility import Facility, MountRules  # noqa: E402
@@ -162,7 +163,7 @@ TYPE_WORDS = {str: "text", int: "whole number", float: "number", bool: "`true` o
 def page() -> str:
     """Give the page's text."""
     parts = [INTRODUCTION]
-    for cls in (Facility, MountRules, UmbrellaAuthenticator, SandboxSpawner, ProposalDockerSpawner):
+    for cls in (Facility, MountRules, *SETTINGS, UmbrellaAuthenticator, SandboxSpawner, ProposalDockerSpawner):
         parts += class_section(cls)
     parts.append(FILES_INTRODUCTION)
     for title, how_to, records in FILES:

@@ -20,6 +20,7 @@ from jupyterhub.auth import Authenticator
 from jupyterhub.proxy import ConfigurableHTTPProxy
 from jupyterhub.spawner import Spawner
 
+from daas_hub.accounts import SETTINGS
 from daas_hub.catalogue import reader as catalogue
 from daas_hub.check import check_config
 from daas_hub.documents import read_document
@@ -153,7 +154,7 @@ def test_the_readmes_configuration_is_in_order(facility_folder: Path, monkeypatc
 
 def setting_classes() -> dict[str, type]:
     script = reference()
-    ours = (Facility, MountRules, script.UmbrellaAuthenticator, script.SandboxSpawner)
+    ours = (Facility, MountRules, *SETTINGS, script.UmbrellaAuthenticator, script.SandboxSpawner)
     return {cls.__name__: cls for cls in (*ours, JupyterHub, Authenticator, Spawner, ConfigurableHTTPProxy)}
 
 

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What a login proved. The key is (issuer, subject); everything else may change and is for display only."""
+    """What a login proved. The key is (issuer, subject); everything else may change.
+
+    Attributes:
+        display_name: for display only.
+        claims: those claims of the provider that the configuration reads (see `AccountSource.claims`), as JSON gives
+            them; nothing is checked yet.
+        told_at: when the provider said so, in seconds since 1970; 0 if that is not known.
+    """
 
     issuer: str
     subject: str
     display_name: str = ""
+    claims: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    told_at: float = field(default=0.0, compare=False)
 
     @property
     def hub_name(self) -> str:
@@ -26,9 +36,14 @@ class Identity:
         digest = hashlib.sha256(f"{self.issuer}\0{self.subject}".encode()).digest()
         return "u" + base64.b32encode(digest[:10]).decode().lower()
 
-    def as_state(self) -> dict[str, str]:
+    def as_state(self) -> dict[str, Any]:
         """Give the form that is kept in the hub's encrypted auth_state."""
-        return {"issuer": self.issuer, "subject": self.subject, "display_name": self.display_name}
+        state: dict[str, Any] = {"issuer": self.issuer, "subject": self.subject, "display_name": self.display_name}
+        if self.claims:
+            state["claims"] = dict(self.claims)
+        if self.told_at:
+            state["told_at"] = self.told_at
+        return state
 
     @classmethod
     def from_state(cls, state: Any) -> Identity | None:
@@ -36,12 +51,26 @@ class Identity:
         if not isinstance(state, dict):
             return None
         issuer, subject, name = (str(state.get(key) or "") for key in ("issuer", "subject", "display_name"))
-        return cls(issuer, subject, name) if issuer and subject else None
+        claims, told_at = state.get("claims"), state.get("told_at")
+        return (
+            cls(
+                issuer,
+                subject,
+                name,
+                claims if isinstance(claims, dict) else {},
+                float(told_at) if isinstance(told_at, int | float) else 0.0,
+            )
+            if issuer and subject
+            else None
+        )
 
 
 @dataclass(frozen=True)
 class Account:
-    """A facility account: what the kernel and the storage see. Numbers are POSIX ids; `groups` are further gids."""
+    """A facility account: what the kernel and the storage see. Numbers are POSIX ids; `groups` are further gids.
+
+    `memberships` are the names of all its groups, also of those without a number: roles are read from them.
+    """
 
     name: str
     uid: int
@@ -50,16 +79,30 @@ class Account:
     group_names: dict[int, str] = field(default_factory=dict, hash=False, compare=False)
     display_name: str = ""
     roles: frozenset[str] = frozenset()
+    memberships: frozenset[str] = field(default=frozenset(), compare=False)
 
 
 class AccountSource(Protocol):
-    """What every account look-up owes. That is all."""
+    """What every account look-up owes. That is all.
+
+    A source that reads claims of the login names them in an attribute `claims`; no others are kept.
+    """
 
     async def account_of(self, identity: Identity) -> Account:
         """Give the account of this identity, asked for now.
 
         Raises:
+            AccountRefused: the source knows it, or several, and none of them can be used.
             NoAccount: the source answered that there is none.
             SourceUnavailable: the source did not answer; nothing may be concluded.
         """
+        ...
+
+
+@runtime_checkable
+class NamedAccounts(Protocol):
+    """What a source owes besides, if accounts of proposals are to be looked up in it."""
+
+    async def account_named(self, name: str) -> Account:
+        """Give the account of exactly this name, asked for now; raises what `AccountSource.account_of` does."""
         ...

@@ -72,3 +72,22 @@ def test_the_name_is_injective(issuer: str, subject: str, other_issuer: str, oth
 )
 def test_what_is_no_state_is_nobody(state: Any) -> None:
     assert Identity.from_state(state) is None
+
+
+def test_claims_are_kept_with_the_identity_and_are_not_the_key() -> None:
+    """What a look-up reads comes back from the encrypted state; the hub's name does not depend on it."""
+    identity = Identity(ISSUER, "anna", "Anna", {"uidNumber": 25001, "groups": ["staff"]}, 1_700_000_000.0)
+    state = json.loads(json.dumps(identity.as_state()))
+    assert Identity.from_state(state) == identity
+    read = Identity.from_state(state)
+    assert read is not None
+    assert read.told_at == 1_700_000_000.0
+    assert identity.hub_name == Identity(ISSUER, "anna").hub_name
+    assert set(Identity(ISSUER, "anna").as_state()) == {"issuer", "subject", "display_name"}
+
+
+@pytest.mark.parametrize("claims", [None, "", [], 7, "uidNumber"])
+def test_claims_that_are_none(claims: Any) -> None:
+    identity = Identity.from_state({"issuer": ISSUER, "subject": "anna", "claims": claims, "told_at": claims})
+    assert identity is not None
+    assert identity.claims == {}
