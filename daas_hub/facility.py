@@ -89,7 +89,8 @@ class Facility(SingletonConfigurable):
         config=True,
         help="""
         Where accounts come from: the name of an entry point of the group daas_hub.accounts.
-        Example: "table" (a YAML file, `accounts_file`), "ldap" (a directory, see LdapAccounts). Since 0.1.
+        Example: "table" (a YAML file, `accounts_file`), "ldap" (a directory, see LdapAccounts),
+        "nss" (this machine's own, see NssAccounts), "claims" (the login itself, see ClaimsAccounts). Since 0.1.
         """,
     )
     accounts_file = Unicode("", config=True, help='The YAML file of `accounts = "table"`. Since 0.1.')

@@ -7,16 +7,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from daas_hub.errors import AccountRefused, NoAccount, SourceUnavailable
+from daas_hub.errors import AccountRefused, SourceUnavailable
 from daas_hub.identity.records import Account
+from daas_hub.identity.refusals import LATER, unknown
 from daas_hub.identity.templates import fields_of, fill
 
 _log = logging.getLogger("jupyterhub.daas")
 _ASSERTION = re.compile(r"\(([A-Za-z][A-Za-z0-9-]*)=([^()]*\{[^()]*)\)")
 _NUMBER = re.compile(rb"0|[1-9][0-9]{0,9}")
-
-#: The next step when a directory cannot be asked.
-LATER = "Please try again in a few minutes; the administrators were told."
 
 
 @dataclass(frozen=True)
@@ -148,14 +146,6 @@ def account_of_entries(entry: Entry, groups: Sequence[Entry], names: Attributes)
         group_names={number: label for number, label in numbers.items() if label},
         display_name=plain_text(shown[0])[:200] if shown else "",
         memberships=frozenset(memberships),
-    )
-
-
-def unknown() -> NoAccount:
-    """Give the refusal for whom the directory does not know."""
-    return NoAccount(
-        "This facility has no account for your login yet.",
-        remedy="Ask the user office to connect your login to your facility account.",
     )
 
 

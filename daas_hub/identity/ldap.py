@@ -15,13 +15,11 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from daas_hub.errors import SourceUnavailable
 from daas_hub.identity.entries import (
-    LATER,
     Attributes,
     Entry,
     Found,
@@ -32,9 +30,10 @@ from daas_hub.identity.entries import (
     require_exact,
     single,
     the_one,
-    unknown,
 )
 from daas_hub.identity.records import Account, Identity
+from daas_hub.identity.refusals import LATER, unknown
+from daas_hub.identity.secret import read_password
 from daas_hub.identity.templates import claims_of, fill, values_of
 
 _log = logging.getLogger("jupyterhub.daas")
@@ -332,19 +331,3 @@ def _verified_tls(ldap3: Any, context: ssl.SSLContext, host: str, wait_s: float)
             connection.socket = context.wrap_socket(connection.socket, server_hostname=host)
 
     return VerifiedTls(validate=ssl.CERT_REQUIRED)
-
-
-def read_password(name: str) -> str:
-    """Read a password from a file that nobody else can read; one line.
-
-    Raises:
-        ValueError: it can be read by others, or is empty (a bind without a password succeeds as nobody).
-        OSError: it cannot be read.
-    """
-    file = Path(name)
-    if file.stat().st_mode & 0o077:
-        raise ValueError(f"{name} can be read by others than its owner")
-    password = file.read_text().rstrip("\r\n")
-    if not password:
-        raise ValueError(f"{name} is empty")
-    return password

@@ -1,74 +1,22 @@
-"""The settings of the account sources, each checked, and turned into the source it describes.
-
-The sources themselves (`identity/`) take plain values. Each class here answers to one entry point of the group
-daas_hub.accounts, so that `Facility.accounts = "ldap"` finds `LdapAccounts`.
-"""
+"""The settings of accounts from an LDAP directory."""
 
 from __future__ import annotations
 
 import importlib.util
-import ssl
 from typing import Any
 from urllib.parse import urlsplit
 
 from traitlets import Bool, Float, Int, List, Unicode
-from traitlets.config import Configurable
 
+from daas_hub.accounts.settings import LOOPBACK, SourceSettings
 from daas_hub.errors import ConfigurationError
 from daas_hub.identity import AccountSource
 from daas_hub.identity.entries import Attributes, assertions_of
-from daas_hub.identity.ldap import LdapDirectory, Searches, Server, read_password
+from daas_hub.identity.ldap import LdapDirectory, Searches, Server
 from daas_hub.identity.templates import fields_of
 
-#: This machine's own addresses: nothing of a conversation with them can be read on a network.
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
-
-class _Settings(Configurable):
-    """What the settings of every source share."""
-
-    def wrong(self, setting: str, message: str, remedy: str) -> ConfigurationError:
-        """Give the error for one of these settings."""
-        return ConfigurationError(f"{type(self).__name__}.{setting}", getattr(self, setting), message, remedy=remedy)
-
-    def require_issuers(self, named: list[str], template: str = "") -> frozenset[str]:
-        """Give the issuers whose logins the source may be asked about.
-
-        Raises:
-            ConfigurationError: a subject alone would be taken for the same person, whichever provider said it.
-        """
-        if not named and "{issuer}" not in template:
-            raise self.wrong(
-                "issuers",
-                "names no provider, so any provider's word would be taken for it",
-                'Write the provider\'s issuer: ["https://keycloak.facility.org/realms/users"].',
-            )
-        return frozenset(named)
-
-    def require_private(self, setting: str) -> str:
-        """Give the path of a secret's file if only its owner can read it."""
-        name = str(getattr(self, setting))
-        try:
-            read_password(name)
-        except (OSError, ValueError) as error:
-            raise self.wrong(
-                setting, f"is no private file with a secret in it: {error}", f"Write it there; chmod 600 {name}"
-            ) from None
-        return name
-
-    def require_authorities(self, setting: str = "ca_file") -> str:
-        """Give the path of the authorities' certificates; "" means the system's."""
-        name = str(getattr(self, setting))
-        try:
-            ssl.create_default_context(cafile=name or None)
-        except (OSError, ssl.SSLError) as error:
-            raise self.wrong(
-                setting, f"holds no certificates: {error}", "Give a PEM file with the authority's certificate."
-            ) from None
-        return name
-
-
-class LdapAccounts(_Settings):
+class LdapAccounts(SourceSettings):
     """Accounts of an LDAP directory (`Facility.accounts = "ldap"`)."""
 
     servers = List(
@@ -254,12 +202,3 @@ class LdapAccounts(_Settings):
                 raise self.wrong(setting, str(error), "See docs/how-to/accounts-from-ldap.md.") from None
             if setting == "group_filter" and not found:
                 raise self.wrong(setting, "would give everybody the same groups", "Add {account} or {dn}.")
-
-
-#: Every class of settings here: the reference page and `daas-hub check-config` read them.
-SETTINGS: tuple[type[Configurable], ...] = (LdapAccounts,)
-
-
-def open_ldap(facility: Configurable) -> AccountSource:
-    """Build the entry point "ldap" of daas_hub.accounts."""
-    return LdapAccounts(parent=facility).source()
