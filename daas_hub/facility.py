@@ -90,7 +90,8 @@ class Facility(SingletonConfigurable):
         help="""
         Where accounts come from: the name of an entry point of the group daas_hub.accounts.
         Example: "table" (a YAML file, `accounts_file`), "ldap" (a directory, see LdapAccounts),
-        "nss" (this machine's own, see NssAccounts), "claims" (the login itself, see ClaimsAccounts). Since 0.1.
+        "nss" (this machine's own, see NssAccounts), "claims" (the login itself, see ClaimsAccounts),
+        "rest" and "calipsoplus" (a user office, see RestAccounts, CalipsoplusAccounts). Since 0.1.
         """,
     )
     accounts_file = Unicode("", config=True, help='The YAML file of `accounts = "table"`. Since 0.1.')

@@ -11,10 +11,17 @@ from traitlets.config import Configurable
 from daas_hub.accounts.claims import ClaimsAccounts
 from daas_hub.accounts.ldap import LdapAccounts
 from daas_hub.accounts.machine import NssAccounts
+from daas_hub.accounts.rest import CalipsoplusAccounts, RestAccounts
 from daas_hub.identity import AccountSource
 
 #: Every class of settings here: the reference page and `daas-hub check-config` read them.
-SETTINGS: tuple[type[Configurable], ...] = (LdapAccounts, NssAccounts, ClaimsAccounts)
+SETTINGS: tuple[type[Configurable], ...] = (
+    LdapAccounts,
+    NssAccounts,
+    ClaimsAccounts,
+    RestAccounts,
+    CalipsoplusAccounts,
+)
 
 
 def open_ldap(facility: Configurable) -> AccountSource:
@@ -32,4 +39,26 @@ def open_claims(facility: Configurable) -> AccountSource:
     return ClaimsAccounts(parent=facility).source()
 
 
-__all__ = ["SETTINGS", "ClaimsAccounts", "LdapAccounts", "NssAccounts", "open_claims", "open_ldap", "open_nss"]
+def open_rest(facility: Configurable) -> AccountSource:
+    """Build the entry point "rest" of daas_hub.accounts."""
+    return RestAccounts(parent=facility).source()
+
+
+def open_calipsoplus(facility: Configurable) -> AccountSource:
+    """Build the entry point "calipsoplus" of daas_hub.accounts."""
+    return CalipsoplusAccounts(parent=facility).source()
+
+
+__all__ = [
+    "SETTINGS",
+    "CalipsoplusAccounts",
+    "ClaimsAccounts",
+    "LdapAccounts",
+    "NssAccounts",
+    "RestAccounts",
+    "open_calipsoplus",
+    "open_claims",
+    "open_ldap",
+    "open_nss",
+    "open_rest",
+]

@@ -64,8 +64,14 @@ class SourceSettings(Configurable):
         Raises:
             ConfigurationError: one of them is unknown.
         """
+        return self.require_text_fields(setting, str(getattr(self, setting)), known)
+
+    def require_text_fields(
+        self, setting: str, template: str, known: tuple[str, ...] = ("subject", "issuer")
+    ) -> tuple[str, ...]:
+        """Give the fields of a template that is a part of a setting; see `require_fields`."""
         try:
-            return fields_of(str(getattr(self, setting)), known)
+            return fields_of(template, known)
         except ValueError as error:
             raise self.wrong(setting, str(error), "Write the fields as the setting's help tells them.") from None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,8 +10,7 @@ from typing import Any
 from daas_hub.errors import AccountRefused, SourceUnavailable
 from daas_hub.identity.records import Account, Identity
 from daas_hub.identity.refusals import unknown
-
-_NUMBER = re.compile(r"0|[1-9][0-9]{0,9}")
+from daas_hub.identity.told import alone, number
 
 
 @dataclass(frozen=True)
@@ -62,18 +60,18 @@ def account_of_claims(claims: Mapping[str, Any], names: ClaimNames) -> Account:
     """
     if not {names.name, names.uid, names.gid} & set(claims):
         raise unknown()
-    name = _alone(claims.get(names.name))
+    name = alone(claims.get(names.name))
     if not isinstance(name, str) or not name.isprintable() or not name:
         raise _refused(names.name, "text")
     shown = claims.get(names.display_name)
     numbered = _groups(claims.get(names.groups) if names.groups else None, names.groups)
-    gid = _number(_alone(claims.get(names.gid)), names.gid)
+    gid = _number(alone(claims.get(names.gid)), names.gid)
     return Account(
         name=name,
-        uid=_number(_alone(claims.get(names.uid)), names.uid),
+        uid=_number(alone(claims.get(names.uid)), names.uid),
         gid=gid,
-        groups=tuple(sorted(number for number in numbered if number != gid)),
-        group_names={number: label for number, label in numbered.items() if label},
+        groups=tuple(sorted(one for one in numbered if one != gid)),
+        group_names={one: label for one, label in numbered.items() if label},
         display_name=shown[:200] if isinstance(shown, str) and shown.isprintable() else "",
         memberships=frozenset(label for label in numbered.values() if label),
     )
@@ -84,23 +82,17 @@ def _groups(told: object, claim: str) -> dict[int, str]:
     if told is None:
         return {}
     if isinstance(told, dict):
-        return {_number(number, claim): str(label) for label, number in told.items() if str(label).isprintable()}
+        return {_number(gid, claim): str(label) for label, gid in told.items() if str(label).isprintable()}
     if isinstance(told, list):
-        return {_number(number, claim): "" for number in told}
+        return {_number(gid, claim): "" for gid in told}
     raise _refused(claim, "a list of numbers, or names with numbers")
 
 
 def _number(told: object, claim: str) -> int:
-    if isinstance(told, str) and _NUMBER.fullmatch(told):
-        told = int(told)
-    # true is a number to Python
-    if not isinstance(told, int) or isinstance(told, bool):
-        raise _refused(claim, "a number")
-    return told
-
-
-def _alone(told: object) -> object:
-    return told[0] if isinstance(told, list) and len(told) == 1 else told
+    try:
+        return number(told)
+    except ValueError:
+        raise _refused(claim, "a number") from None
 
 
 def _refused(claim: str, wanted: str) -> AccountRefused:
