@@ -9,17 +9,30 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from traitlets import Bool, Dict, Float, Int, List, Unicode, default
+from traitlets import Bool, Dict, Float, Int, List, Unicode, Union, default
 from traitlets.config import Config, Configurable, SingletonConfigurable
 
+from daas_hub.accounts import ProposalAccounts, RoleRules
 from daas_hub.catalogue import Catalogue, Kind, read_catalogue
-from daas_hub.errors import ConfigurationError, DaasError, DocumentError, Refused
-from daas_hub.identity import Account, AccountRules, AccountSource, Identity
-from daas_hub.launch import LaunchRequest, MountPolicy, Plan, make_plan, require_choice
+from daas_hub.errors import AccountRefused, ConfigurationError, DaasError, DocumentError, NoAccount, Refused
+from daas_hub.identity import Account, AccountRules, AccountSource, Identity, NamedAccounts
+from daas_hub.identity.agreement import AgreeingAccounts
+from daas_hub.launch import (
+    Choice,
+    LaunchRequest,
+    MountPolicy,
+    Plan,
+    RunAs,
+    account_name_for,
+    make_plan,
+    require_choice,
+    require_named,
+)
 from daas_hub.launch.mounts import FIELDS
 from daas_hub.proposals import Proposal, RememberedProposals
 
@@ -84,17 +97,28 @@ class Facility(SingletonConfigurable):
         It must be reachable by every account. Example: "/var/lib/daas-hub". Default: that. Since 0.1.
         """,
     )
-    accounts = Unicode(
-        "table",
+    accounts = Union(
+        [Unicode(), List(Unicode())],
+        default_value="table",
         config=True,
         help="""
-        Where accounts come from: the name of an entry point of the group daas_hub.accounts.
+        Where accounts come from: the name of an entry point of the group daas_hub.accounts, or a list of several. All
+        of a list that know a login must agree on it; one that does not answer means that nothing is known.
         Example: "table" (a YAML file, `accounts_file`), "ldap" (a directory, see LdapAccounts),
         "nss" (this machine's own, see NssAccounts), "claims" (the login itself, see ClaimsAccounts),
-        "rest" and "calipsoplus" (a user office, see RestAccounts, CalipsoplusAccounts). Since 0.1.
+        "rest" and "calipsoplus" (a user office, see RestAccounts, CalipsoplusAccounts). Default: "table".
+        Since 0.1.
         """,
     )
     accounts_file = Unicode("", config=True, help='The YAML file of `accounts = "table"`. Since 0.1.')
+    unite_groups = Bool(
+        False,
+        config=True,
+        help="""
+        Whether an account has the groups of all sources in a list of `accounts`. Otherwise sources that know different
+        groups disagree, and the login is refused. Since 0.1.
+        """,
+    )
     lowest_id = Int(1000, config=True, help="Lowest uid and gid a session may have; 0 is refused always. Since 0.1.")
     highest_id = Int(60_000_000, config=True, help="Highest uid and gid a session may have. Since 0.1.")
     proposals = Unicode(
@@ -150,7 +174,9 @@ class Facility(SingletonConfigurable):
             )
         self.account_rules = AccountRules(self.lowest_id, self.highest_id)
         self.policy = self._policy_of(rules)
-        self._accounts = cast(AccountSource, self._source("accounts", "daas_hub.accounts"))
+        self.roles = RoleRules(parent=self).roles()
+        self._accounts = self._account_source()
+        self.run_as = self._run_as_rules()
         self._proposals = RememberedProposals(self._source("proposals", "daas_hub.proposals"), keep_s=self.remember_s)
         self.applications, self.problems = self._read_catalogue()
 
@@ -168,7 +194,8 @@ class Facility(SingletonConfigurable):
     @property
     def claims(self) -> frozenset[str]:
         """The claims of a login that this configuration reads; an authenticator keeps these, and no others."""
-        return frozenset(getattr(self._accounts, "claims", ()))
+        of_roles = {name for wanted in self.roles.claims.values() for name in wanted}
+        return frozenset(getattr(self._accounts, "claims", ())) | of_roles
 
     async def account_of(self, identity: Identity) -> Account:
         """Give the account a session of this identity would run as, asked for now.
@@ -177,7 +204,8 @@ class Facility(SingletonConfigurable):
             NoAccount: there is none, or it may not run sessions.
             SourceUnavailable: the source did not answer.
         """
-        return self.account_rules.require_allowed(await self._accounts.account_of(identity))
+        account = self.account_rules.require_allowed(await self._accounts.account_of(identity))
+        return replace(account, roles=account.roles | self.roles.roles_of(account, identity))
 
     async def proposals_of(self, account: Account, *, fresh: bool = False) -> tuple[Proposal, ...]:
         """Give this account's proposals; `fresh` asks the provider itself.
@@ -193,17 +221,40 @@ class Facility(SingletonConfigurable):
         Raises:
             Refused, SourceUnavailable: with the sentence for the user.
         """
-        account = await self.account_of(identity)
-        proposals = await self.proposals_of(account, fresh=True) if request.proposal else ()
+        person = await self.account_of(identity)
+        proposals = await self.proposals_of(person, fresh=True) if request.proposal else ()
         try:
             choice = require_choice(self.applications, proposals, request)
             desktops = tuple(one for one in self.applications.applications.values() if one.kind is Kind.DESKTOP)
+            account = await self._account_for(choice, person)
             plan = make_plan(choice, account, self.policy, desktops)
         except Refused as refusal:
-            _log.warning("refused account=%s request=%s: %s", account.name, request.as_json(), refusal)
+            _log.warning("refused account=%s request=%s: %s", person.name, request.as_json(), refusal)
             raise
-        _log.info("authorised account=%s uid=%d request=%s", account.name, account.uid, request.as_json())
+        _log.info(
+            "authorised account=%s uid=%d person=%s request=%s",
+            account.name,
+            account.uid,
+            person.name,
+            request.as_json(),
+        )
         return plan
+
+    async def _account_for(self, choice: Choice, person: Account) -> Account:
+        """Give the account an allowed choice runs under: the person's, or the proposal's, asked for now."""
+        name = account_name_for(choice, self.run_as)
+        if name is None:
+            return person
+        assert isinstance(self._accounts, NamedAccounts)
+        try:
+            account = await self._accounts.account_named(name)
+        except AccountRefused:
+            raise
+        except NoAccount:
+            raise Refused(
+                f"The facility has no account {name} to run this session under.", remedy="Please tell the user office."
+            ) from None
+        return self.account_rules.require_allowed(require_named(account, name))
 
     def require_safe_address(self, bind_url: str) -> None:
         """Check where the portal will listen.
@@ -252,9 +303,34 @@ class Facility(SingletonConfigurable):
             )
         return policy
 
-    def _source(self, setting: str, group: str) -> Any:
+    def _account_source(self) -> AccountSource:
+        """Build the source of accounts, or several that must agree."""
+        if isinstance(self.accounts, str):
+            return cast(AccountSource, self._source("accounts", "daas_hub.accounts"))
+        if not self.accounts or len(set(self.accounts)) < len(self.accounts):
+            raise ConfigurationError(
+                "Facility.accounts",
+                self.accounts,
+                "names no source, or one twice",
+                remedy='Say ["ldap", "table"].',
+            )
+        sources = {name: self._source("accounts", "daas_hub.accounts", name) for name in self.accounts}
+        return AgreeingAccounts(sources, unite_groups=self.unite_groups)
+
+    def _run_as_rules(self) -> RunAs:
+        settings = ProposalAccounts(parent=self)
+        rules = settings.rules()
+        if (rules.template or rules.names) and not isinstance(self._accounts, NamedAccounts):
+            raise settings.wrong(
+                "template" if rules.template else "names",
+                f"needs a source that knows accounts by name, and {self.accounts!r} does not",
+                'Use "ldap", "nss", "table", or "rest" with an account_url.',
+            )
+        return rules
+
+    def _source(self, setting: str, group: str, wanted: str = "") -> Any:
         """Build the account or proposal source that the setting names."""
-        wanted = getattr(self, setting)
+        wanted = wanted or getattr(self, setting)
         entry_points = {entry.name: entry for entry in importlib.metadata.entry_points(group=group)}
         if wanted not in entry_points:
             known = ", ".join(sorted(entry_points)) or "none is installed"

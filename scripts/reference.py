@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic.fields import FieldInfo
-from traitlets import Bool, Dict, Enum, Float, Int, List, TraitType, Unicode
+from traitlets import Bool, Dict, Enum, Float, Int, List, TraitType, Unicode, Union
 from traitlets.config import Configurable
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -90,7 +90,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "gid": "Main group, in the same range.",
         "groups": "Further groups: name and number. A proposal's `gid` must be among them.",
         "display_name": "Shown on pages.",
-        "roles": "`admin` makes an administrator of the hub. Other words have no effect yet.",
+        "roles": "`admin` makes an administrator of the hub, beside `RoleRules`. Other words have no effect yet.",
         "logins": "Who this is, at least one. Several logins of one person lead to one account.",
     },
     "_Login": {
@@ -156,6 +156,7 @@ TRAIT_WORDS = {
     Enum: "one of a few words",
     List: "list of texts",
     Dict: "names and values",
+    Union: "text, or list of texts",
 }
 TYPE_WORDS = {str: "text", int: "whole number", float: "number", bool: "`true` or `false`", datetime.datetime: "time"}
 

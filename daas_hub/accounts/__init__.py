@@ -11,6 +11,7 @@ from traitlets.config import Configurable
 from daas_hub.accounts.claims import ClaimsAccounts
 from daas_hub.accounts.ldap import LdapAccounts
 from daas_hub.accounts.machine import NssAccounts
+from daas_hub.accounts.people import ProposalAccounts, RoleRules
 from daas_hub.accounts.rest import CalipsoplusAccounts, RestAccounts
 from daas_hub.identity import AccountSource
 
@@ -21,6 +22,8 @@ SETTINGS: tuple[type[Configurable], ...] = (
     ClaimsAccounts,
     RestAccounts,
     CalipsoplusAccounts,
+    ProposalAccounts,
+    RoleRules,
 )
 
 
@@ -55,7 +58,9 @@ __all__ = [
     "ClaimsAccounts",
     "LdapAccounts",
     "NssAccounts",
+    "ProposalAccounts",
     "RestAccounts",
+    "RoleRules",
     "open_calipsoplus",
     "open_claims",
     "open_ldap",
