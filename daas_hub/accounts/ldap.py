@@ -122,8 +122,14 @@ class LdapAccounts(SourceSettings):
     most_groups = Int(
         1000, min=1, config=True, help="Most groups of one person. Who has more is not let in with a part. Since 0.1."
     )
-    connect_s = Float(
-        3.0, min=0.1, config=True, help="Seconds for reaching one server, its handshake and the bind. Since 0.1."
+    server_s = Float(
+        3.0,
+        min=0.1,
+        config=True,
+        help="""
+        Seconds to wait for one word of a server: connection, handshake, bind, a search. Then the next server is asked.
+        Since 0.1.
+        """,
     )
     answer_s = Float(10.0, min=0.1, config=True, help="Seconds for a whole look-up, over all servers. Since 0.1.")
     connections = Int(4, min=1, max=64, config=True, help="Most connections at a time. Since 0.1.")
@@ -148,7 +154,7 @@ class LdapAccounts(SourceSettings):
             ca_file=self.require_authorities(),
             bind_dn=self.bind_dn,
             password_file=self.require_private("password_file") if self.bind_dn else "",
-            connect_s=self.connect_s,
+            server_s=self.server_s,
             answer_s=self.answer_s,
             connections=self.connections,
         )

@@ -49,7 +49,7 @@ class Server:
     ca_file: str = ""
     bind_dn: str = ""
     password_file: str = ""
-    connect_s: float = 3.0
+    server_s: float = 3.0
     answer_s: float = 10.0
     connections: int = 4
 
@@ -259,7 +259,7 @@ class _Link:
         self._forget()
         parts = urlsplit(address)
         encrypted = parts.scheme == "ldaps"
-        wait = max(0.1, min(self._server.connect_s, until - self._clock()))
+        wait = max(0.1, min(self._server.server_s, until - self._clock()))
         tls = _verified_tls(self._ldap3, self._tls, str(parts.hostname), wait)
         server = self._ldap3.Server(
             str(parts.hostname),
@@ -294,7 +294,8 @@ class _Link:
         left = until - self._clock()
         if left <= 0:
             raise _Failed("it takes too long")
-        connection.socket.settimeout(left)
+        wait = min(left, self._server.server_s)
+        connection.socket.settimeout(wait)
         connection.search(
             search.base,
             search.filter or "(objectClass=*)",
@@ -302,7 +303,7 @@ class _Link:
             dereference_aliases=self._ldap3.DEREF_NEVER,
             attributes=list(search.attributes),
             size_limit=search.most,
-            time_limit=max(1, int(left)),
+            time_limit=max(1, int(wait)),
         )
         code = connection.result["result"]
         if code == _NO_SUCH_OBJECT and not search.filter:
