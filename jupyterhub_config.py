@@ -20,6 +20,7 @@ demo(c)  # noqa: F821  # four people, two proposals, on 127.0.0.1 only: remove t
 # c.UmbrellaAuthenticator.client_secret = os.environ["OIDC_CLIENT_SECRET"]   # and set JUPYTERHUB_CRYPT_KEY
 
 # -- accounts and proposals -------------------------------------------------------------------------------------
+# c.Facility.accounts = "table"   # or "ldap", "nss", "claims", "rest": docs/how-to/
 # c.Facility.accounts_file = "/etc/daas/accounts.yaml"
 # c.Facility.proposals_file = "/etc/daas/proposals.yaml"
 

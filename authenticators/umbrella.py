@@ -7,6 +7,8 @@ authorise with nonce -> token -> id_token checked -> userinfo of the same subjec
 from __future__ import annotations
 
 import hashlib
+import json
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +24,9 @@ from traitlets import TraitError, Unicode
 from daas_hub.errors import ConfigurationError, NoAccount, Refused, SourceUnavailable
 from daas_hub.facility import Facility
 from daas_hub.identity import Identity
+
+#: A claim that is larger than this once written as JSON is not kept: some providers send a thousand groups.
+MAX_CLAIM_BYTES = 50_000
 
 
 def nonce_of(code_verifier: str) -> str:
@@ -48,6 +53,15 @@ def _require_keys(config: Any) -> None:
             why,
             remedy="Set it to the output of `openssl rand -hex 32`, the same at every start.",
         )
+
+
+def kept_claims(user_info: dict[str, Any], wanted: frozenset[str]) -> dict[str, Any]:
+    """Give those claims the configuration reads. One that is larger than any look-up needs is left out, and missed."""
+    return {
+        name: user_info[name]
+        for name in sorted(wanted)
+        if name in user_info and len(json.dumps(user_info[name])) <= MAX_CLAIM_BYTES
+    }
 
 
 class UmbrellaLoginHandler(OAuthLoginHandler):
@@ -187,7 +201,7 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
         return self._identity_of(user_info).hub_name
 
     def build_auth_state_dict(self, token_info: dict[str, Any], user_info: dict[str, Any]) -> dict[str, Any]:
-        """Give what is kept (encrypted): the tokens a refresh needs and the identity. No claims, no groups, no uid."""
+        """Give what is kept (encrypted): the tokens a refresh needs and the identity, with the claims that are read."""
         kept = ("access_token", "refresh_token", "token_type", "expires_in", "scope")
         return {
             "access_token": token_info["access_token"],
@@ -239,4 +253,10 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
 
     def _identity_of(self, user_info: dict[str, Any]) -> Identity:
         name = user_info.get(self.display_name_claim)
-        return Identity(self.oidc_issuer, user_info["sub"], name[:200] if isinstance(name, str) else "")
+        return Identity(
+            self.oidc_issuer,
+            user_info["sub"],
+            name[:200] if isinstance(name, str) else "",
+            claims=kept_claims(user_info, Facility.of(self.config).claims),
+            told_at=time.time(),
+        )

@@ -14,6 +14,7 @@ from traitlets import HasTraits, TraitError
 from traitlets.config import Config, Configurable
 from traitlets.config.loader import ConfigFileNotFound, LazyConfigValue, PyFileConfigLoader
 
+from daas_hub.accounts import SETTINGS
 from daas_hub.errors import ConfigurationError, DaasError
 from daas_hub.facility import PROPOSALS_GROUP, Facility, MountRules
 
@@ -48,7 +49,7 @@ def _classes(config: Config, problems: list[DaasError]) -> list[type[Configurabl
     from jupyterhub.crypto import CryptKeeper
     from jupyterhub.proxy import ConfigurableHTTPProxy
 
-    found: list[type[Configurable]] = [Facility, MountRules, JupyterHub, CryptKeeper, ConfigurableHTTPProxy]
+    found: list[type[Configurable]] = [Facility, MountRules, *SETTINGS, JupyterHub, CryptKeeper, ConfigurableHTTPProxy]
     for setting, group in (
         ("authenticator_class", "jupyterhub.authenticators"),
         ("spawner_class", "jupyterhub.spawners"),

@@ -65,6 +65,10 @@ class NoAccount(Refused):
     reason = "account"
 
 
+class AccountRefused(NoAccount):
+    """A source knows an account for the login, or several, and none of them can be used. Not the same as none."""
+
+
 class StorageProblem(Refused):
     """A directory the session needs is missing, does not answer, or is not what was granted."""
 

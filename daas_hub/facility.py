@@ -11,16 +11,28 @@ import logging
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 from traitlets import Bool, Dict, Float, Int, List, Unicode, Union, default
 from traitlets.config import Config, Configurable, SingletonConfigurable
 
+from daas_hub.accounts import ProposalAccounts, RoleRules
 from daas_hub.catalogue import Catalogue, Kind, read_catalogue
-from daas_hub.errors import ConfigurationError, DaasError, DocumentError, Refused
-from daas_hub.identity import Account, AccountRules, AccountSource, Identity
-from daas_hub.launch import LaunchRequest, MountPolicy, Plan, make_plan, require_choice
+from daas_hub.errors import AccountRefused, ConfigurationError, DaasError, DocumentError, NoAccount, Refused
+from daas_hub.identity import Account, AccountRules, AccountSource, Identity, NamedAccounts
+from daas_hub.identity.agreement import AgreeingAccounts
+from daas_hub.launch import (
+    Choice,
+    LaunchRequest,
+    MountPolicy,
+    Plan,
+    RunAs,
+    account_name_for,
+    make_plan,
+    require_choice,
+    require_named,
+)
 from daas_hub.launch.mounts import FIELDS
 from daas_hub.proposals import Answer, ChainedProposals, ProposalSource, RememberedProposals
 
@@ -29,6 +41,9 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 #: The group of entry points that sources of proposals are found in.
 PROPOSALS_GROUP = "daas_hub.proposals"
+
+#: The same for accounts.
+ACCOUNTS_GROUP = "daas_hub.accounts"
 
 _log = logging.getLogger("jupyterhub.daas")
 
@@ -88,15 +103,28 @@ class Facility(SingletonConfigurable):
         It must be reachable by every account. Example: "/var/lib/daas-hub". Default: that. Since 0.1.
         """,
     )
-    accounts = Unicode(
-        "table",
+    accounts = Union(
+        [Unicode(), List(Unicode())],
+        default_value="table",
         config=True,
         help="""
-        Where accounts come from: the name of an entry point of the group daas_hub.accounts.
-        Example: "table" (a YAML file, `accounts_file`). Since 0.1.
+        Where accounts come from: the name of an entry point of the group daas_hub.accounts, or a list of several. All
+        of a list that know a login must agree on it; one that does not answer means that nothing is known.
+        Example: "table" (a YAML file, `accounts_file`), "ldap" (a directory, see LdapAccounts),
+        "nss" (this machine's own, see NssAccounts), "claims" (the login itself, see ClaimsAccounts),
+        "rest" and "calipsoplus" (a user office, see RestAccounts, CalipsoplusAccounts). Default: "table".
+        Since 0.1.
         """,
     )
     accounts_file = Unicode("", config=True, help='The YAML file of `accounts = "table"`. Since 0.1.')
+    unite_groups = Bool(
+        False,
+        config=True,
+        help="""
+        Whether an account has the groups of all sources in a list of `accounts`. Otherwise sources that know different
+        groups disagree, and the login is refused. Since 0.1.
+        """,
+    )
     lowest_id = Int(1000, config=True, help="Lowest uid and gid a session may have; 0 is refused always. Since 0.1.")
     highest_id = Int(60_000_000, config=True, help="Highest uid and gid a session may have. Since 0.1.")
     proposals = Union(
@@ -163,7 +191,9 @@ class Facility(SingletonConfigurable):
             )
         self.account_rules = AccountRules(self.lowest_id, self.highest_id)
         self.policy = self._policy_of(rules)
-        self._accounts = cast(AccountSource, self._source("accounts", "daas_hub.accounts", self.accounts))
+        self.roles = RoleRules(parent=self).roles()
+        self._accounts = self._account_source()
+        self.run_as = self._run_as_rules()
         self._proposals = RememberedProposals(
             self._proposal_source(), keep_s=self.remember_s, show_old_s=self.show_old_proposals_s
         )
@@ -180,6 +210,12 @@ class Facility(SingletonConfigurable):
             cls.instance(config=config)
         return cls.instance()
 
+    @property
+    def claims(self) -> frozenset[str]:
+        """The claims of a login that this configuration reads; an authenticator keeps these, and no others."""
+        of_roles = {name for wanted in self.roles.claims.values() for name in wanted}
+        return frozenset(getattr(self._accounts, "claims", ())) | of_roles
+
     async def account_of(self, identity: Identity) -> Account:
         """Give the account a session of this identity would run as, asked for now.
 
@@ -188,7 +224,8 @@ class Facility(SingletonConfigurable):
             SourceUnavailable: the source did not answer.
         """
         account = self.account_rules.require_allowed(await self._accounts.account_of(identity))
-        return replace(account, login=identity)
+        roles = account.roles | self.roles.roles_of(account, identity)
+        return replace(account, login=identity, roles=roles)
 
     async def proposals_of(self, account: Account, *, fresh: bool = False) -> Answer:
         """Give this account's proposals; `fresh` asks the provider itself.
@@ -204,18 +241,41 @@ class Facility(SingletonConfigurable):
         Raises:
             Refused, SourceUnavailable: with the sentence for the user.
         """
-        account = await self.account_of(identity)
-        proposals = (await self.proposals_of(account, fresh=True)).proposals if request.proposal else ()
+        person = await self.account_of(identity)
+        proposals = (await self.proposals_of(person, fresh=True)).proposals if request.proposal else ()
         try:
             choice = require_choice(self.applications, proposals, request)
             desktops = tuple(one for one in self.applications.applications.values() if one.kind is Kind.DESKTOP)
+            account = await self._account_for(choice, person)
             # a session runs as the account, and has nothing to do with anybody's login
             plan = make_plan(choice, replace(account, login=None), self.policy, desktops)
         except Refused as refusal:
-            _log.warning("refused account=%s request=%s: %s", account.name, request.as_json(), refusal)
+            _log.warning("refused account=%s request=%s: %s", person.name, request.as_json(), refusal)
             raise
-        _log.info("authorised account=%s uid=%d request=%s", account.name, account.uid, request.as_json())
+        _log.info(
+            "authorised account=%s uid=%d person=%s request=%s",
+            account.name,
+            account.uid,
+            person.name,
+            request.as_json(),
+        )
         return plan
+
+    async def _account_for(self, choice: Choice, person: Account) -> Account:
+        """Give the account an allowed choice runs under: the person's, or the proposal's, asked for now."""
+        name = account_name_for(choice, self.run_as)
+        if name is None:
+            return person
+        assert isinstance(self._accounts, NamedAccounts)
+        try:
+            account = await self._accounts.account_named(name)
+        except AccountRefused:
+            raise
+        except NoAccount:
+            raise Refused(
+                f"The facility has no account {name} to run this session under.", remedy="Please tell the user office."
+            ) from None
+        return self.account_rules.require_allowed(require_named(account, name))
 
     def require_safe_address(self, bind_url: str) -> None:
         """Check where the portal will listen.
@@ -264,17 +324,39 @@ class Facility(SingletonConfigurable):
             )
         return policy
 
+    def _account_source(self) -> AccountSource:
+        """Build the source of accounts, or several that must agree."""
+        sources = self._sources("accounts", ACCOUNTS_GROUP, self.accounts)
+        return (
+            next(iter(sources.values()))
+            if len(sources) == 1
+            else AgreeingAccounts(sources, unite_groups=self.unite_groups)
+        )
+
     def _proposal_source(self) -> ProposalSource:
-        names = [self.proposals] if isinstance(self.proposals, str) else list(self.proposals)
+        """Build the source of proposals, or several whose answers are joined."""
+        sources = self._sources("proposals", PROPOSALS_GROUP, self.proposals)
+        return next(iter(sources.values())) if len(sources) == 1 else ChainedProposals(sources)
+
+    def _run_as_rules(self) -> RunAs:
+        settings = ProposalAccounts(parent=self)
+        rules = settings.rules()
+        if (rules.template or rules.names) and not isinstance(self._accounts, NamedAccounts):
+            raise settings.wrong(
+                "template" if rules.template else "names",
+                f"needs a source that knows accounts by name, and {self.accounts!r} does not",
+                'Use "ldap", "nss", "table", or "rest" with an account_url.',
+            )
+        return rules
+
+    def _sources(self, setting: str, group: str, value: str | list[str]) -> dict[str, Any]:
+        """Build the sources that a setting names: one, or a list of several."""
+        names = [value] if isinstance(value, str) else list(value)
         if not names or len(set(names)) != len(names):
             raise ConfigurationError(
-                "Facility.proposals",
-                names,
-                "names no source, or one twice",
-                remedy='Name each once: ["icat", "static"].',
+                f"Facility.{setting}", names, "names no source, or one twice", remedy="Name each of them once."
             )
-        sources = {name: self._source("proposals", PROPOSALS_GROUP, name) for name in names}
-        return cast(ProposalSource, sources[names[0]]) if len(sources) == 1 else ChainedProposals(sources)
+        return {name: self._source(setting, group, name) for name in names}
 
     def _source(self, setting: str, group: str, wanted: str) -> Any:
         """Build the account or proposal source of this name."""

@@ -31,6 +31,7 @@ from daas_hub.authenticators.umbrella import UmbrellaAuthenticator  # noqa: E402
 from daas_hub.spawners.docker import ProposalDockerSpawner  # noqa: E402
 from daas_hub.spawners.sandbox import SandboxSpawner  # noqa: E402
 
+from daas_hub.accounts import SETTINGS  # noqa: E402
 from daas_hub.catalogue import reader as catalogue  # noqa: E402
 from daas_hub.documents import Document  # noqa: E402
 from daas_hub.facility import Facility, MountRules  # noqa: E402
@@ -75,7 +76,7 @@ SERVICES = (
     UserOfficeProposals,
 )
 CLASSES = (
-    *(Facility, MountRules, UmbrellaAuthenticator, SandboxSpawner, ProposalDockerSpawner),
+    *(Facility, MountRules, *SETTINGS, UmbrellaAuthenticator, SandboxSpawner, ProposalDockerSpawner),
     *(GroupProposals, ProposalService, *SERVICES),
 )
 
@@ -111,7 +112,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "gid": "Main group, in the same range.",
         "groups": "Further groups: name and number. A proposal's `gid` must be among them.",
         "display_name": "Shown on pages.",
-        "roles": "`admin` makes an administrator of the hub. Other words have no effect yet.",
+        "roles": "`admin` makes an administrator of the hub, beside `RoleRules`. Other words have no effect yet.",
         "logins": "Who this is, at least one. Several logins of one person lead to one account.",
     },
     "_Login": {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,15 @@ import pytest
 from traitlets import TraitError
 from traitlets.config import Config
 
-from daas_hub.errors import ConfigurationError, DocumentError, NoAccount, Refused, SourceUnavailable, StorageProblem
+from daas_hub.errors import (
+    AccountRefused,
+    ConfigurationError,
+    DocumentError,
+    NoAccount,
+    Refused,
+    SourceUnavailable,
+    StorageProblem,
+)
 from daas_hub.facility import Facility
 from daas_hub.identity import Identity
 from daas_hub.launch import LaunchRequest
@@ -162,6 +171,165 @@ async def test_decisions_are_logged_once_with_who_and_what(
     assert "MA-4242" in allowed
     assert refused.startswith("refused account=anna")
     assert "LS-1007" in refused
+
+
+# -- several sources, accounts of proposals, roles ------------------------------------------------------------------
+
+CLAIMED = Identity(ISSUER, "anna", "Anna", {"preferred_username": "anna", "uidNumber": 25001, "gidNumber": 25001})
+
+
+def told_now(uid: int = 25001, *, gids: list[int] | None = None, **claims: Any) -> Identity:
+    told = {**CLAIMED.claims, "uidNumber": uid, "gids": [26001] if gids is None else gids, **claims}
+    return Identity(ISSUER, "anna", "Anna", told, time.time())
+
+
+@pytest.fixture
+def two_sources(config: Config) -> Config:
+    config.Facility.accounts = ["claims", "table"]
+    config.ClaimsAccounts.issuers = [ISSUER]
+    config.ClaimsAccounts.groups_claim = "gids"
+    return config
+
+
+async def test_two_sources_that_agree(two_sources: Config) -> None:
+    """B4: the whole way, from settings to a plan."""
+    facility = Facility(config=two_sources)
+    assert facility.claims == {"preferred_username", "uidNumber", "gidNumber", "gids"}
+    plan = await facility.authorise(told_now(), LaunchRequest("lab", "MA-4242", 1))
+    assert (plan.account.name, plan.account.uid, plan.account.groups) == ("anna", 25001, (26001,))
+    # the table knows ben, and the login has none of these claims
+    assert (await facility.account_of(Identity(ISSUER, "ben", told_at=time.time()))).uid == 25002
+
+
+async def test_two_sources_that_disagree(two_sources: Config) -> None:
+    facility = Facility(config=two_sources)
+    for identity, words in ((told_now(25002), "the uid of"), (told_now(gids=[]), "the groups of")):
+        with pytest.raises(AccountRefused, match=words):
+            await facility.authorise(identity, LaunchRequest("lab"))
+    two_sources.Facility.unite_groups = True
+    united = Facility(config=two_sources)
+    assert (await united.account_of(told_now(gids=[26009]))).groups == (26009, 26001)
+    with pytest.raises(NoAccount, match="group 0"):
+        await united.account_of(told_now(gids=[0]))
+
+
+async def test_two_sources_of_which_one_is_down(two_sources: Config, tmp_path: Path) -> None:
+    """D7."""
+    facility = Facility(config=two_sources)
+    (tmp_path / "accounts.yaml").write_text("accounts: [")
+    with pytest.raises(SourceUnavailable):
+        await facility.account_of(told_now())
+
+
+OF_PROPOSALS = """
+  - {name: u1, uid: 30001, gid: 30001, groups: {x: 26001}, logins: [{issuer: none, subject: u1}]}
+"""
+PROPOSALS_WITH_ACCOUNTS = """
+proposals:
+  - {id: "1", title: Glass, gid: 26001, members: [anna], visits: [{number: 1, beamline: ID21}]}
+  - {id: "2", title: Foils, members: [anna], visits: [{number: 1, beamline: ID21}]}
+  - {id: "0", title: Root, members: [anna], visits: [{number: 1, beamline: ID21}]}
+  - {id: MA-4242, title: Wood, members: [anna], visits: [{number: 1, beamline: ID21}]}
+"""
+
+
+@pytest.fixture
+def by_proposal(config: Config, tmp_path: Path) -> Config:
+    (tmp_path / "accounts.yaml").write_text(ACCOUNTS + OF_PROPOSALS)
+    (tmp_path / "proposals.yaml").write_text(PROPOSALS_WITH_ACCOUNTS)
+    config.ProposalAccounts.template = "u{proposal}"
+    config.ProposalAccounts.names = {"0": "admin"}
+    return config
+
+
+async def test_a_session_runs_as_its_proposal(by_proposal: Config, caplog: pytest.LogCaptureFixture) -> None:
+    """AL51: data, home and groups are the proposal's; the log still knows the person."""
+    facility = Facility(config=by_proposal)
+    with caplog.at_level(logging.INFO, logger="jupyterhub.daas"):
+        plan = await facility.authorise(ANNA, LaunchRequest("lab", "1", 1))
+    assert (plan.account.name, plan.account.uid, plan.account.gid, plan.account.groups) == (
+        "u1",
+        30001,
+        30001,
+        (26001,),
+    )
+    home = plan.mounts[0]
+    assert (str(home.source), home.owner) == ("/var/lib/daas-hub/homes/u1", (30001, 30001))
+    assert plan.home == "/home/u1"
+    assert "account=u1 uid=30001 person=anna" in caplog.text
+    own = await facility.authorise(ANNA, LaunchRequest("lab"))
+    assert own.account.name == "anna", "an own resource is the person's"
+
+
+@pytest.mark.parametrize(
+    ("identity", "proposal", "error", "words"),
+    [
+        pytest.param(Identity(ISSUER, "ben"), "1", Refused, "among yours", id="AL51 D1 no member"),
+        pytest.param(Identity(ISSUER, "mallory"), "1", NoAccount, "no account", id="B2 nobody"),
+        pytest.param(Identity("none", "u1"), "1", Refused, "among yours", id="the proposal's account is no member"),
+        pytest.param(ANNA, "2", Refused, "no account u2", id="B2 the proposal has no account"),
+        pytest.param(ANNA, "0", NoAccount, "uid 0", id="B1 the proposal's account is root"),
+        pytest.param(ANNA, "MA-4242", Refused, "plain Unix name", id="an id that gives no name"),
+    ],
+)
+async def test_who_may_not_run_as_a_proposal(
+    by_proposal: Config, identity: Identity, proposal: str, error: type[Refused], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        await Facility(config=by_proposal).authorise(identity, LaunchRequest("lab", proposal, 1))
+
+
+async def test_a_member_who_was_taken_out_no_longer_runs_as_the_proposal(by_proposal: Config, tmp_path: Path) -> None:
+    """AL51, D3: membership is asked for at the moment of use."""
+    facility = Facility(config=by_proposal)
+    await facility.authorise(ANNA, LaunchRequest("lab", "1", 1))
+    file = tmp_path / "proposals.yaml"
+    file.write_text(PROPOSALS_WITH_ACCOUNTS.replace("members: [anna]", "members: [ben]"))
+    os.utime(file, ns=(1, 1))
+    with pytest.raises(Refused, match="among yours"):
+        await facility.authorise(ANNA, LaunchRequest("lab", "1", 1))
+
+
+async def test_roles_come_and_go_with_the_groups(config: Config, tmp_path: Path) -> None:
+    """ES10: asked for each time, kept nowhere."""
+    config.RoleRules.admin_groups = ["ma"]
+    config.RoleRules.staff_claims = {"kind": ["staff"]}
+    config.RoleRules.issuers = [ISSUER]
+    facility = Facility(config=config)
+    assert facility.claims == {"kind"}
+    assert (await facility.account_of(ANNA)).roles == {"admin"}
+    assert (await facility.account_of(Identity(ISSUER, "ben"))).roles == set()
+    assert (await facility.account_of(Identity(ISSUER, "ben", claims={"kind": "staff"}))).roles == {"staff"}
+    file = tmp_path / "accounts.yaml"
+    file.write_text(ACCOUNTS.replace("{ma: 26001}", "{am: 26001}"))
+    os.utime(file, ns=(1, 1))
+    assert (await facility.account_of(ANNA)).roles == set()
+
+
+@pytest.mark.parametrize(
+    ("section", "setting", "value", "words"),
+    [
+        pytest.param("Facility", "accounts", [], "no source", id="an empty list"),
+        pytest.param("Facility", "accounts", ["table", "table"], "twice", id="a source twice"),
+        pytest.param("Facility", "accounts", ["table", "ldpa"], "there is no such source", id="an unknown source"),
+        pytest.param("ProposalAccounts", "template", "users", "one account", id="A12 one account for all"),
+        pytest.param("ProposalAccounts", "template", "u{account}", "no field", id="an unknown field"),
+        pytest.param("ProposalAccounts", "names", {"A": "x", "B": "x"}, "two proposals", id="A12 one name twice"),
+    ],
+)
+def test_rules_that_cannot_work_are_refused(config: Config, section: str, setting: str, value: Any, words: str) -> None:
+    config[section][setting] = value
+    with pytest.raises(ConfigurationError, match=words):
+        Facility(config=config)
+
+
+def test_accounts_of_proposals_need_a_source_that_knows_names(config: Config) -> None:
+    config.Facility.accounts = "claims"
+    config.ClaimsAccounts.issuers = [ISSUER]
+    Facility(config=config)
+    config.ProposalAccounts.template = "u{proposal}"
+    with pytest.raises(ConfigurationError, match="by name"):
+        Facility(config=config)
 
 
 # -- configurations that cannot work -------------------------------------------------------------------------------

@@ -8,8 +8,9 @@ from pathlib import Path
 from pydantic import Field
 
 from daas_hub.documents import Document, read_document
-from daas_hub.errors import DocumentError, NoAccount, SourceUnavailable
+from daas_hub.errors import DocumentError, SourceUnavailable
 from daas_hub.identity.records import Account, Identity
+from daas_hub.identity.refusals import unknown
 
 
 class _Login(Document):
@@ -42,19 +43,27 @@ class AccountTable:
 
     async def account_of(self, identity: Identity) -> Account:
         """Give the account of this identity (see `AccountSource`)."""
+        await self._read()
+        account = self._accounts.get((identity.issuer, identity.subject))
+        if account is None:
+            raise unknown()
+        return account
+
+    async def account_named(self, name: str) -> Account:
+        """Give the account of this name (see `NamedAccounts`)."""
+        await self._read()
+        account = next((one for one in self._accounts.values() if one.name == name), None)
+        if account is None:
+            raise unknown()
+        return account
+
+    async def _read(self) -> None:
         try:
             await asyncio.to_thread(self._read_if_changed)
         except DocumentError as error:
             raise SourceUnavailable(
                 "The list of accounts cannot be read at the moment.", remedy="The administrators were told."
             ) from error
-        account = self._accounts.get((identity.issuer, identity.subject))
-        if account is None:
-            raise NoAccount(
-                "This facility has no account for your login yet.",
-                remedy="Ask the user office to connect your login to your facility account.",
-            )
-        return account
 
     def _read_if_changed(self) -> None:
         try:
@@ -88,6 +97,7 @@ def _accounts_of(path: Path, table: _Table) -> dict[tuple[str, str], Account]:
             group_names={number: name for name, number in person.groups.items()},
             display_name=person.display_name,
             roles=frozenset(person.roles),
+            memberships=frozenset(person.groups),
         )
         for login in person.logins:
             key = (login.issuer, login.subject)

@@ -4,6 +4,7 @@ from daas_hub.launch.choices import Choice, offered, require_choice
 from daas_hub.launch.mounts import Mount, MountPolicy, mounts_of
 from daas_hub.launch.plan import Plan, make_plan
 from daas_hub.launch.request import LaunchRequest
+from daas_hub.launch.runas import RunAs, account_name_for, require_named
 
 __all__ = [
     "Choice",
@@ -11,8 +12,11 @@ __all__ = [
     "Mount",
     "MountPolicy",
     "Plan",
+    "RunAs",
+    "account_name_for",
     "make_plan",
     "mounts_of",
     "offered",
     "require_choice",
+    "require_named",
 ]

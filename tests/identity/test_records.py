@@ -81,3 +81,23 @@ def test_a_token_is_kept_and_never_shown() -> None:
     assert "TOKEN" not in repr(identity)
     assert identity == Identity(ISSUER, "anna", "Anna")
     assert "access_token" not in Identity(ISSUER, "anna").as_state()
+
+
+def test_claims_are_kept_with_the_identity_and_are_not_the_key() -> None:
+    """What a look-up reads comes back from the encrypted state; the hub's name does not depend on it."""
+    claims = {"uidNumber": 25001, "groups": ["staff"]}
+    identity = Identity(ISSUER, "anna", "Anna", claims=claims, told_at=1_700_000_000.0)
+    state = json.loads(json.dumps(identity.as_state()))
+    assert Identity.from_state(state) == identity
+    read = Identity.from_state(state)
+    assert read is not None
+    assert read.told_at == 1_700_000_000.0
+    assert identity.hub_name == Identity(ISSUER, "anna").hub_name
+    assert set(Identity(ISSUER, "anna").as_state()) == {"issuer", "subject", "display_name"}
+
+
+@pytest.mark.parametrize("claims", [None, "", [], 7, "uidNumber"])
+def test_claims_that_are_none(claims: Any) -> None:
+    identity = Identity.from_state({"issuer": ISSUER, "subject": "anna", "claims": claims, "told_at": claims})
+    assert identity is not None
+    assert identity.claims == {}

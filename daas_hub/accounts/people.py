@@ -1,0 +1,98 @@
+"""The settings of what follows from an account, whatever source it came from: roles, and accounts of proposals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from traitlets import Dict, List, Unicode
+
+from daas_hub.accounts.settings import SourceSettings
+from daas_hub.identity.roles import Roles
+from daas_hub.launch import RunAs
+
+
+class RoleRules(SourceSettings):
+    """Who is an administrator of the portal, and who is staff."""
+
+    admin_groups = List(
+        Unicode(),
+        config=True,
+        help="""
+        Names of groups whose members administrate the hub. It is given at each login and refresh, and taken away
+        again. Letter by letter. Example: ["daas-admins"]. Default: none. Since 0.1.
+        """,
+    )
+    staff_groups = List(
+        Unicode(),
+        config=True,
+        help='Names of groups whose members are staff. No page makes use of it yet. Example: ["it"]. Since 0.1.',
+    )
+    admin_claims = Dict(
+        List(Unicode()),
+        config=True,
+        help="""
+        Claims of the login, each with the values that make an administrator; needs `issuers`. A claim may be a text or
+        a list of texts. Example: {"groups": ["/daas/admins"]}. Default: none. Since 0.1.
+        """,
+    )
+    staff_claims = Dict(
+        List(Unicode()), config=True, help='The same for staff. Example: {"groups": ["/staff"]}. Since 0.1.'
+    )
+    issuers = List(
+        Unicode(),
+        config=True,
+        help="""
+        OpenID issuers whose claims count for roles. Name only the facility's own: whoever is named here can make
+        anybody an administrator. Example: ["https://keycloak.facility.org/realms/users"]. Since 0.1.
+        """,
+    )
+
+    def roles(self) -> Roles:
+        """Give the rules.
+
+        Raises:
+            ConfigurationError: claims are read, and nobody is named whose claims count.
+        """
+        claims: dict[str, Any] = {"admin": self.admin_claims, "staff": self.staff_claims}
+        if self.admin_claims or self.staff_claims:
+            self.require_issuers(self.issuers)
+        return Roles(
+            groups={"admin": frozenset(self.admin_groups), "staff": frozenset(self.staff_groups)},
+            claims={
+                role: {name: frozenset(values) for name, values in wanted.items()} for role, wanted in claims.items()
+            },
+            issuers=frozenset(self.issuers),
+        )
+
+
+class ProposalAccounts(SourceSettings):
+    """Accounts of proposals, for facilities where the data belong to one account a proposal."""
+
+    template = Unicode(
+        "",
+        config=True,
+        help="""
+        Name of a proposal's account, with the field {proposal}. A session beside a proposal's data runs under it, if
+        the person is a member at that moment; it is looked up in `Facility.accounts`. Example: "u{proposal}".
+        Default: sessions run under the person's own account. Since 0.1.
+        """,
+    )
+    names = Dict(
+        Unicode(),
+        config=True,
+        help="""
+        Names for single proposals, before `template`. Example: {"MA-4242": "ma4242"}. Default: none. Since 0.1.
+        """,
+    )
+
+    def rules(self) -> RunAs:
+        """Give the rules.
+
+        Raises:
+            ConfigurationError: two proposals would run under one account.
+        """
+        if self.template and not self.require_fields("template", known=("proposal",)):
+            raise self.wrong("template", "would give all proposals one account", "Add {proposal}.")
+        if len(set(self.names.values())) < len(self.names):
+            raise self.wrong("names", "gives two proposals one account", "Give each its own.")
+        return RunAs(self.template, dict(self.names))

@@ -1,0 +1,215 @@
+"""The settings of accounts from web services of the user office."""
+
+from __future__ import annotations
+
+import importlib.metadata
+
+from traitlets import Dict, Float, List, Unicode
+
+from daas_hub.accounts.settings import SourceSettings
+from daas_hub.identity import AccountSource
+from daas_hub.identity.calipsoplus import LinkedAccounts
+from daas_hub.identity.records import NamedAccounts
+from daas_hub.identity.rest import Fields, OfficeAccounts, Question
+from daas_hub.identity.service import Service
+
+
+class _ServiceSettings(SourceSettings):
+    """What the settings of both kinds share."""
+
+    issuers = List(
+        Unicode(),
+        config=True,
+        help="""
+        OpenID issuers whose logins are looked up. Others have no account here. No default.
+        Example: ["https://keycloak.facility.org/realms/users"]. Since 0.1.
+        """,
+    )
+    ca_file = Unicode(
+        "",
+        config=True,
+        help="""
+        PEM file of the authority that signed the service's certificate. Default: those this machine trusts. Since 0.1.
+        """,
+    )
+    user = Unicode(
+        "", config=True, help="Name for HTTP Basic authentication; needs `password_file`. Default: none. Since 0.1."
+    )
+    password_file = Unicode(
+        "", config=True, help="File with the password of `user`, readable by the hub's user only. Since 0.1."
+    )
+    token_file = Unicode(
+        "",
+        config=True,
+        help="""
+        File with a bearer token, instead of `user`, readable by the hub's user only. It is read at each question.
+        Since 0.1.
+        """,
+    )
+    answer_s = Float(10.0, min=0.1, config=True, help="Seconds an answer may take. Since 0.1.")
+
+    def service(self) -> Service:
+        """Give how the service is asked.
+
+        Raises:
+            ConfigurationError: naming the setting that cannot work.
+        """
+        if self.user and self.token_file:
+            raise self.wrong("token_file", "is set beside user", "Keep one of them.")
+        return Service(
+            answer_s=self.answer_s,
+            ca_file=self.require_authorities(),
+            user=self.user,
+            password_file=self.require_private("password_file") if self.user else "",
+            token_file=self.require_private("token_file") if self.token_file else "",
+        )
+
+
+class RestAccounts(_ServiceSettings):
+    """Accounts a user office tells as JSON (`Facility.accounts = "rest"`)."""
+
+    url = Unicode(
+        "",
+        config=True,
+        help="""
+        Address that is asked about a login. Fields, escaped: {subject} {issuer} {claim.NAME}. 200 is an answer, 404
+        means "no account". Example: "https://useroffice.facility.org/api/accounts/{subject}". No default. Since 0.1.
+        """,
+    )
+    body = Dict(
+        Unicode(),
+        config=True,
+        help="""
+        What is posted as JSON, with the same fields. Default: nothing, the question is a GET.
+        Example: {"login": "{subject}"}. Since 0.1.
+        """,
+    )
+    account_url = Unicode(
+        "",
+        config=True,
+        help="""
+        Address that is asked about an account's name, for accounts of proposals. Field: {account}.
+        Example: "https://useroffice.facility.org/api/accounts/by-name/{account}". Default: none. Since 0.1.
+        """,
+    )
+    name_field = Unicode("name", config=True, help='Path of the name. Example: "account.login". Since 0.1.')
+    uid_field = Unicode("uid", config=True, help='Path of the user\'s number. Example: "account.uid". Since 0.1.')
+    gid_field = Unicode("gid", config=True, help="Path of the main group's number. Since 0.1.")
+    groups_field = Unicode(
+        "",
+        config=True,
+        help="""
+        Path of a list of further groups: numbers, or records with `group_gid_field`. Default: none is read. Since 0.1.
+        """,
+    )
+    group_gid_field = Unicode("gid", config=True, help="Path of a number in a group's record. Since 0.1.")
+    group_name_field = Unicode("name", config=True, help="Path of a name in a group's record. Since 0.1.")
+    display_name_field = Unicode("", config=True, help="Path of the name shown on pages. Default: none. Since 0.1.")
+    subject_field = Unicode(
+        "",
+        config=True,
+        help="""
+        Path of the login's subject in the answer. It is compared letter by letter, for services that look up
+        loosely. Default: it is not compared. Since 0.1.
+        """,
+    )
+
+    def source(self) -> AccountSource:
+        """Build the source.
+
+        Raises:
+            ConfigurationError: naming the setting that cannot work.
+        """
+        self.require_address("url")
+        fields = list(self.require_fields("url"))
+        for value in self.body.values():
+            fields += self.require_text_fields("body", value)
+        if not fields:
+            raise self.wrong("url", "has no field, nor has body: everybody would be the same", "Add {subject}.")
+        if self.account_url:
+            self.require_address("account_url")
+            if not self.require_fields("account_url", known=("account",)):
+                raise self.wrong("account_url", "has no field", "Add {account}.")
+        for setting in ("name_field", "uid_field", "gid_field"):
+            if not getattr(self, setting):
+                raise self.wrong(setting, "names no field", "Write the path of the field in the answer.")
+        return OfficeAccounts(
+            self.service(),
+            Question(self.url, dict(self.body) or None, self.account_url),
+            Fields(
+                self.name_field,
+                self.uid_field,
+                self.gid_field,
+                self.groups_field,
+                self.group_gid_field,
+                self.group_name_field,
+                self.display_name_field,
+                self.subject_field,
+            ),
+            self.require_issuers(self.issuers),
+        )
+
+
+class CalipsoplusAccounts(_ServiceSettings):
+    """Accounts linked to Umbrella by the services of a CALIPSOplus portal (`Facility.accounts = "calipsoplus"`)."""
+
+    hash_url = Unicode(
+        "",
+        config=True,
+        help="""
+        Address that is posted {"eaa_hash": ...} and answers {"login": ...}, or 404 for an unknown one (there:
+        BACKEND_UO_HASH). It gets no password. Example: "https://useroffice.facility.org/login/umbrella/". Since 0.1.
+        """,
+    )
+    hash = Unicode(
+        "{subject}",
+        config=True,
+        help="""
+        Where a login has its Umbrella hash. Fields: {subject} {claim.NAME}. Example: "{claim.eaahash}". Since 0.1.
+        """,
+    )
+    accounts = Unicode(
+        "nss",
+        config=True,
+        help="""
+        Where the numbers of that name come from: an account source that knows accounts by name.
+        Example: "ldap". Since 0.1.
+        """,
+    )
+    is_staff_url = Unicode(
+        "",
+        config=True,
+        help="""
+        Address that is posted {"login": ...} and answers {"result": true} for staff (there:
+        BACKEND_UO_IS_AUTHORIZED), with `user` and `password_file` if they are set. No answer means no.
+        Default: nobody is asked. Since 0.1.
+        """,
+    )
+
+    def source(self) -> AccountSource:
+        """Build the source.
+
+        Raises:
+            ConfigurationError: naming the setting that cannot work.
+        """
+        self.require_address("hash_url")
+        if not self.require_fields("hash"):
+            raise self.wrong("hash", "has no field: everybody would be the same", "Add {subject}.")
+        if self.is_staff_url:
+            self.require_address("is_staff_url")
+        entries = {entry.name: entry for entry in importlib.metadata.entry_points(group="daas_hub.accounts")}
+        if self.accounts not in entries or self.accounts == "calipsoplus":
+            raise self.wrong("accounts", "is no source of accounts by name", 'Example: "nss", "ldap".')
+        inner = entries[self.accounts].load()(self.parent)
+        if not isinstance(inner, NamedAccounts):
+            raise self.wrong("accounts", "does not know accounts by name", 'Example: "nss", "ldap".')
+        closed = self.service()
+        return LinkedAccounts(
+            inner,
+            self.hash_url,
+            self.hash,
+            self.require_issuers(self.issuers),
+            self.is_staff_url,
+            open_service=Service(self.answer_s, self.ca_file),
+            closed_service=closed,
+        )

@@ -1,0 +1,95 @@
+"""What the settings of every account source share: the checks, and the words for what cannot work."""
+
+from __future__ import annotations
+
+import ssl
+from urllib.parse import urlsplit
+
+from traitlets.config import Configurable
+
+from daas_hub.errors import ConfigurationError
+from daas_hub.identity.secret import read_password
+from daas_hub.identity.templates import fields_of
+
+#: This machine's own addresses: nothing of a conversation with them can be read on a network.
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class SourceSettings(Configurable):
+    """What the settings of every source share."""
+
+    def wrong(self, setting: str, message: str, remedy: str) -> ConfigurationError:
+        """Give the error for one of these settings."""
+        return ConfigurationError(f"{type(self).__name__}.{setting}", getattr(self, setting), message, remedy=remedy)
+
+    def require_issuers(self, named: list[str], template: str = "") -> frozenset[str]:
+        """Give the issuers whose logins the source may be asked about.
+
+        Raises:
+            ConfigurationError: a subject alone would be taken for the same person, whichever provider said it.
+        """
+        if not named and "{issuer}" not in template:
+            raise self.wrong(
+                "issuers",
+                "names no provider, so any provider's word would be taken for it",
+                'Write the provider\'s issuer: ["https://keycloak.facility.org/realms/users"].',
+            )
+        return frozenset(named)
+
+    def require_private(self, setting: str) -> str:
+        """Give the path of a secret's file if only its owner can read it."""
+        name = str(getattr(self, setting))
+        try:
+            read_password(name)
+        except (OSError, ValueError) as error:
+            raise self.wrong(
+                setting, f"is no private file with a secret in it: {error}", f"Write it there; chmod 600 {name}"
+            ) from None
+        return name
+
+    def require_authorities(self, setting: str = "ca_file") -> str:
+        """Give the path of the authorities' certificates; "" means the system's."""
+        name = str(getattr(self, setting))
+        try:
+            ssl.create_default_context(cafile=name or None)
+        except (OSError, ssl.SSLError) as error:
+            raise self.wrong(
+                setting, f"holds no certificates: {error}", "Give a PEM file with the authority's certificate."
+            ) from None
+        return name
+
+    def require_fields(self, setting: str, *, known: tuple[str, ...] = ("subject", "issuer")) -> tuple[str, ...]:
+        """Give the fields of a template.
+
+        Raises:
+            ConfigurationError: one of them is unknown.
+        """
+        return self.require_text_fields(setting, str(getattr(self, setting)), known)
+
+    def require_text_fields(
+        self, setting: str, template: str, known: tuple[str, ...] = ("subject", "issuer")
+    ) -> tuple[str, ...]:
+        """Give the fields of a template that is a part of a setting; see `require_fields`."""
+        try:
+            return fields_of(template, known)
+        except ValueError as error:
+            raise self.wrong(setting, str(error), "Write the fields as the setting's help tells them.") from None
+
+    def require_address(self, setting: str) -> str:
+        """Give an address that may be asked: https anywhere, http on this machine only.
+
+        Raises:
+            ConfigurationError: it is another one.
+        """
+        address = str(getattr(self, setting))
+        try:
+            parts = urlsplit(address)
+            plain = not ({"{", "}"} & set(parts.netloc)) and not parts.username and not parts.fragment
+            safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+        except ValueError:
+            plain = safe = False
+        if not (plain and safe and parts.hostname):
+            raise self.wrong(
+                setting, "is no https:// address (http:// is accepted on this machine only)", "https://host/path"
+            )
+        return address

@@ -1,0 +1,88 @@
+"""Several sources of accounts: all that know a login must say the same of it. None is believed before another."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+
+from daas_hub.errors import AccountRefused, NoAccount
+from daas_hub.identity.records import Account, AccountSource, Identity
+from daas_hub.identity.refusals import unknown
+
+_log = logging.getLogger("jupyterhub.daas")
+
+
+class AgreeingAccounts:
+    """An account source that asks several, each under the name the configuration gives it."""
+
+    def __init__(self, sources: Mapping[str, AccountSource], *, unite_groups: bool = False) -> None:
+        self._sources = dict(sources)
+        self._unite_groups = unite_groups
+        self.claims = frozenset[str]().union(*(getattr(one, "claims", ()) for one in sources.values()))
+        by_name = {name: getattr(one, "account_named", None) for name, one in sources.items()}
+        self._by_name = {name: ask for name, ask in by_name.items() if ask is not None}
+        self.account_named = self._account_named if self._by_name else None
+
+    async def account_of(self, identity: Identity) -> Account:
+        """Give the account of this identity (see `AccountSource`).
+
+        Raises:
+            SourceUnavailable: one of them did not answer, so that it is not known whether they agree.
+        """
+        who = f"{identity.subject!r} of {identity.issuer}"
+        return await self._agreed({name: one.account_of(identity) for name, one in self._sources.items()}, who)
+
+    async def _account_named(self, name: str) -> Account:
+        return await self._agreed({source: ask(name) for source, ask in self._by_name.items()}, repr(name))
+
+    async def _agreed(self, questions: Mapping[str, Awaitable[Account]], who: str) -> Account:
+        answers = await asyncio.gather(*questions.values(), return_exceptions=True)
+        known: dict[str, Account] = {}
+        refusals: list[BaseException] = []
+        for name, answer in zip(questions, answers, strict=True):
+            if isinstance(answer, Account):
+                known[name] = answer
+            elif isinstance(answer, AccountRefused) or not isinstance(answer, NoAccount):
+                refusals.append(answer)
+        # what is not known, or is wrong, in one source is not made up for by another
+        for refusal in refusals:
+            raise refusal
+        if not known:
+            raise unknown()
+        return joined(known, who, unite_groups=self._unite_groups)
+
+
+def joined(known: Mapping[str, Account], who: str, *, unite_groups: bool) -> Account:
+    """Give the one account that several sources describe. Pure.
+
+    Raises:
+        AccountRefused: they disagree about name, uid, gid, or (unless they are united) groups.
+    """
+    compared: list[tuple[str, Callable[[Account], object]]] = [
+        ("name", lambda one: one.name),
+        ("uid", lambda one: one.uid),
+        ("gid", lambda one: one.gid),
+    ]
+    if not unite_groups:
+        compared.append(("groups", lambda one: sorted({*one.groups, one.gid})))
+    for what, of in compared:
+        told = {name: of(account) for name, account in known.items()}
+        if len({repr(value) for value in told.values()}) > 1:
+            listed = "; ".join(f"{name} says {value}" for name, value in told.items())
+            _log.error("accounts disagree about the %s of %s: %s", what, who, listed)
+            raise AccountRefused(
+                f"The facility's directories disagree about the {what} of your account, and none was chosen.",
+                remedy="Please tell the user office; the administrators were told.",
+            )
+    first = next(iter(known.values()))
+    names = {gid: label for one in reversed(list(known.values())) for gid, label in one.group_names.items()}
+    return replace(
+        first,
+        groups=tuple(dict.fromkeys(gid for one in known.values() for gid in one.groups)),
+        group_names=names,
+        display_name=next((one.display_name for one in known.values() if one.display_name), ""),
+        roles=frozenset[str]().union(*(one.roles for one in known.values())),
+        memberships=frozenset[str]().union(*(one.memberships for one in known.values())),
+    )

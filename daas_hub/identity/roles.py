@@ -1,0 +1,35 @@
+"""Who is an administrator or staff: read from the account's groups and the login's claims, never set by hand. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from daas_hub.identity.records import Account, Identity
+
+
+@dataclass(frozen=True)
+class Roles:
+    """For each role the names of groups, and claims with the values that give it; `issuers` are whose claims count."""
+
+    groups: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    claims: Mapping[str, Mapping[str, frozenset[str]]] = field(default_factory=dict)
+    issuers: frozenset[str] = frozenset()
+
+    def roles_of(self, account: Account, identity: Identity) -> frozenset[str]:
+        """Give the roles that groups and claims give; names are compared letter by letter."""
+        by_group = {role for role, names in self.groups.items() if names & account.memberships}
+        if identity.issuer not in self.issuers:
+            return frozenset(by_group)
+        return frozenset(by_group) | {
+            role
+            for role, wanted in self.claims.items()
+            if any(values & _texts(identity.claims.get(name)) for name, values in wanted.items())
+        }
+
+
+def _texts(told: object) -> frozenset[str]:
+    """Give the texts a claim tells: itself, or those of a list. Anything else is none, true is not "true"."""
+    if isinstance(told, str):
+        return frozenset({told})
+    return frozenset(one for one in told if isinstance(one, str)) if isinstance(told, list) else frozenset()

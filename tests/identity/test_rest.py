@@ -1,0 +1,430 @@
+"""Accounts from web services, over real HTTP: what is asked, what is believed, and a service that breaks or lies.
+
+AL05, R06, ES20; B1, B2, B4, C1. The CALIPSOplus contracts (umbrella hash, is_staff) are in the second half.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import gzip
+import ssl
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from traitlets.config import Config
+
+from daas_hub.accounts import CalipsoplusAccounts, RestAccounts
+from daas_hub.errors import AccountRefused, ConfigurationError, NoAccount, SourceUnavailable
+from daas_hub.identity import Account, AccountSource, Identity
+from daas_hub.identity.calipsoplus import LinkedAccounts, name_of
+from daas_hub.identity.records import NamedAccounts
+from daas_hub.identity.refusals import unknown
+from daas_hub.identity.service import MAX_ANSWER_BYTES, Service
+from tests.identity.directory import make_certificates
+from tests.identity.office import Office, open_office
+
+ISSUER = "https://login.example.org"
+ANNA = Identity(ISSUER, "anna", "Chosen")
+GOOD: dict[str, Any] = {"name": "anna", "uid": 25001, "gid": "25001", "groups": []}
+
+
+@pytest.fixture
+async def office() -> AsyncIterator[Office]:
+    async with open_office() as one:
+        yield one
+
+
+def source(office: Office, **settings: Any) -> AccountSource:
+    config = Config()
+    config.RestAccounts = Config({"url": office.url + "/accounts/{subject}", "issuers": [ISSUER]} | settings)
+    return RestAccounts(config=config).source()
+
+
+async def test_an_account_with_all_it_has(office: Office) -> None:
+    office.answers["/accounts/anna"] = {
+        "account": {"login": "anna", "unix": {"uid": 25001, "gid": 25001}},
+        "groups": [{"gid": 26002, "name": "ls-1007"}, {"gid": "26001", "name": "ma-4242"}, 26003],
+        "full": "Anna L.",
+    }
+    account = await source(
+        office,
+        name_field="account.login",
+        uid_field="account.unix.uid",
+        gid_field="account.unix.gid",
+        groups_field="groups",
+        display_name_field="full",
+    ).account_of(ANNA)
+    assert (account.name, account.uid, account.gid, account.groups) == ("anna", 25001, 25001, (26001, 26002, 26003))
+    assert account.group_names == {26001: "ma-4242", 26002: "ls-1007"}
+    assert account.memberships == {"ma-4242", "ls-1007"}
+    assert account.display_name == "Anna L."
+
+
+async def test_what_is_asked_by_get(office: Office, tmp_path: Path) -> None:
+    """The token is read at each question, so that a new one needs no restart."""
+    token = tmp_path / "token"
+    token.write_text("first")
+    token.chmod(0o600)
+    asking = source(office, token_file=str(token))
+    for expected in ("first", "second"):
+        token.write_text(expected)
+        with pytest.raises(NoAccount):
+            await asking.account_of(ANNA)
+        assert office.asked[-1].headers["Authorization"] == f"Bearer {expected}"
+    assert (office.asked[-1].method, office.asked[-1].path, office.asked[-1].body) == ("GET", "/accounts/anna", None)
+
+
+async def test_what_is_asked_by_post(office: Office, tmp_path: Path) -> None:
+    password = tmp_path / "password"
+    password.write_text("secret")
+    password.chmod(0o600)
+    office.answers["/look-up"] = GOOD
+    asking = source(
+        office,
+        url=office.url + "/look-up",
+        body={"issuer": "{issuer}", "id": "x:{subject}", "orcid": "{claim.orcid}"},
+        user="daas",
+        password_file=str(password),
+    )
+    assert asking.claims == {"orcid"}  # type: ignore[attr-defined]
+    await asking.account_of(Identity(ISSUER, 'an"na', claims={"orcid": "0000-1"}))
+    (asked,) = office.asked
+    assert (asked.method, asked.body) == ("POST", {"issuer": ISSUER, "id": 'x:an"na', "orcid": "0000-1"})
+    assert asked.headers["Authorization"] == "Basic " + base64.b64encode(b"daas:secret").decode()
+
+
+@pytest.mark.parametrize(
+    ("subject", "path"),
+    [
+        pytest.param("../admin", "/accounts/..%2Fadmin", id="a path"),
+        pytest.param("a/b", "/accounts/a%2Fb", id="a slash"),
+        pytest.param("a?x=1", "/accounts/a%3Fx%3D1", id="a query"),
+        pytest.param("a#b", "/accounts/a%23b", id="a fragment"),
+        pytest.param("a%2fb", "/accounts/a%252fb", id="an escaped slash"),
+        pytest.param("a b", "/accounts/a%20b", id="a blank"),
+        pytest.param("аnna", "/accounts/%D0%B0nna", id="C1 a Cyrillic letter"),
+        pytest.param("Anna", "/accounts/Anna", id="C1 capitals"),
+        pytest.param("{issuer}", "/accounts/%7Bissuer%7D", id="a field"),
+    ],
+)
+async def test_a_subject_stays_one_part_of_the_address(office: Office, subject: str, path: str) -> None:
+    with pytest.raises(NoAccount):
+        await source(office).account_of(Identity(ISSUER, subject))
+    assert [asked.path for asked in office.asked] == [path]
+
+
+@pytest.mark.parametrize("subject", [".", "..", "a\0", "a\n", "", "x" * 1001])
+async def test_a_subject_that_is_not_even_asked(office: Office, subject: str) -> None:
+    with pytest.raises(NoAccount):
+        await source(office).account_of(Identity(ISSUER, subject))
+    assert office.asked == []
+
+
+async def test_another_issuers_subject_is_not_asked(office: Office) -> None:
+    """F7."""
+    office.answers["/accounts/anna"] = GOOD
+    assert (await source(office).account_of(ANNA)).name == "anna"
+    with pytest.raises(NoAccount):
+        await source(office).account_of(Identity("https://evil.example.org", "anna"))
+    assert len(office.asked) == 1
+
+
+@pytest.mark.parametrize("answer", [None, []], ids=["null", "an empty list"])
+async def test_an_answer_that_means_nobody(office: Office, answer: Any) -> None:
+    """B2."""
+    office.answers["/accounts/anna"] = answer
+    with pytest.raises(NoAccount) as told:
+        await source(office).account_of(ANNA)
+    assert not isinstance(told.value, AccountRefused)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        pytest.param([GOOD, GOOD], "more than one record", id="B4 two records"),
+        pytest.param("anna", "no record", id="a text"),
+        pytest.param([["anna"]], "no record", id="a list in a list"),
+        pytest.param({}, "groups is not a list", id="nothing in it"),
+        *(
+            pytest.param(GOOD | {"uid": uid}, "uid is not a number", id=f"B1 {uid!r}")
+            for uid in (None, True, 25001.0, "x", "", " 25001", "0x1", "1e5", [25001], {"value": 25001}, "-5")
+        ),
+        pytest.param(GOOD | {"name": 7}, "name is not a text", id="a number for a name"),
+        pytest.param(GOOD | {"name": "an\nna"}, "name is not a text", id="a name of two lines"),
+        pytest.param(GOOD | {"groups": "ma"}, "groups is not a list", id="B6 a text for groups"),
+        pytest.param(GOOD | {"groups": None}, "groups is not a list", id="B6 null for groups"),
+        pytest.param(GOOD | {"groups": [{"name": "ma"}]}, "groups is not a number", id="B6 a group without a number"),
+        pytest.param(GOOD | {"groups": [True]}, "groups is not a number", id="B6 true for a group"),
+    ],
+)
+async def test_answers_that_cannot_be_used(office: Office, answer: Any, words: str) -> None:
+    office.answers["/accounts/anna"] = answer
+    with pytest.raises(AccountRefused, match=words):
+        await source(office, groups_field="groups").account_of(ANNA)
+
+
+async def test_a_service_that_looks_up_loosely(office: Office) -> None:
+    """C1: it answers for Anna with anna's account, and says so."""
+    office.answers["/accounts/anna"] = office.answers["/accounts/Anna"] = GOOD | {"subject": "anna"}
+    asking = source(office, subject_field="subject")
+    assert (await asking.account_of(ANNA)).name == "anna"
+    with pytest.raises(NoAccount):
+        await asking.account_of(Identity(ISSUER, "Anna"))
+
+
+async def test_an_account_by_its_name(office: Office) -> None:
+    """AL51."""
+    office.answers["/by-name/anna"] = office.answers["/by-name/ANNA"] = GOOD
+    asking = source(office, account_url=office.url + "/by-name/{account}")
+    assert isinstance(asking, NamedAccounts)
+    assert (await asking.account_named("anna")).uid == 25001
+    for name in ("ANNA", "ben"):
+        with pytest.raises(NoAccount):
+            await asking.account_named(name)
+    assert not isinstance(source(office), NamedAccounts), "without an address nobody is known by name"
+
+
+# -- services that break -------------------------------------------------------------------------------------------
+
+
+def _status(code: int) -> Any:
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.json_response(GOOD, status=code)
+
+    return answer
+
+
+async def _redirected(_: web.Request) -> web.StreamResponse:
+    return web.Response(status=302, headers={"Location": "/accounts/good"})
+
+
+async def _no_json(_: web.Request) -> web.StreamResponse:
+    return web.Response(text="<html>Sign in</html>", content_type="text/html")
+
+
+async def _endless(_: web.Request) -> web.StreamResponse:
+    return web.Response(body=b'"' + b"x" * MAX_ANSWER_BYTES + b'"', content_type="application/json")
+
+
+async def _bomb(_: web.Request) -> web.StreamResponse:
+    packed = gzip.compress(b'"' + b"x" * 50_000_000 + b'"')
+    return web.Response(body=packed, headers={"Content-Encoding": "gzip"}, content_type="application/json")
+
+
+async def _deep(_: web.Request) -> web.StreamResponse:
+    return web.Response(body=b"[" * 400_000, content_type="application/json")
+
+
+async def _silent(_: web.Request) -> web.StreamResponse:
+    await asyncio.sleep(5)
+    return web.json_response(GOOD)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(pytest.param(_status(code), id=str(code)) for code in (201, 204, 400, 401, 403, 429, 500, 503)),
+        pytest.param(_redirected, id="a redirection"),
+        pytest.param(_no_json, id="a login page"),
+        pytest.param(_endless, id="an endless answer"),
+        pytest.param(_bomb, id="an answer that unpacks without end"),
+        pytest.param(_deep, id="brackets without end"),
+        pytest.param(_silent, id="silence"),
+    ],
+)
+async def test_a_service_that_breaks_says_nothing(
+    office: Office, answer: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """D7: nothing is concluded; no identifier of a person in the log."""
+    office.answers["/accounts/anna-4711"] = answer
+    office.answers["/accounts/good"] = GOOD
+    started = time.monotonic()
+    with pytest.raises(SourceUnavailable):
+        await source(office, answer_s=1.0).account_of(Identity(ISSUER, "anna-4711"))
+    assert time.monotonic() - started < 4
+    assert "account service" in caplog.text
+    assert "4711" not in caplog.text
+    assert [asked.path for asked in office.asked] == ["/accounts/anna-4711"]
+    assert (await source(office).account_of(Identity(ISSUER, "good"))).uid == 25001
+
+
+async def test_a_service_that_is_gone() -> None:
+    async with open_office() as office:
+        pass
+    with pytest.raises(SourceUnavailable):
+        await source(office).account_of(ANNA)
+
+
+@pytest.mark.parametrize(
+    ("host", "expired", "trusted", "good"),
+    [
+        pytest.param("127.0.0.1", False, True, True, id="good"),
+        pytest.param("127.0.0.1", True, True, False, id="expired"),
+        pytest.param("useroffice.facility.org", False, True, False, id="another host's"),
+        pytest.param("127.0.0.1", False, False, False, id="a stranger's"),
+    ],
+)
+async def test_certificates(tmp_path: Path, host: str, expired: bool, trusted: bool, good: bool) -> None:
+    make_certificates(tmp_path, host, expired=expired)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(tmp_path / "server.pem", tmp_path / "server.key")
+    async with open_office(tls) as office:
+        office.answers["/accounts/anna"] = GOOD
+        asking = source(office, ca_file=str(tmp_path / "ca.pem") if trusted else "")
+        if good:
+            assert (await asking.account_of(ANNA)).uid == 25001
+        else:
+            with pytest.raises(SourceUnavailable):
+                await asking.account_of(ANNA)
+            assert office.asked == []
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "words"),
+    [
+        pytest.param("url", "", "https://", id="no address"),
+        pytest.param("url", "http://useroffice.facility.org/{subject}", "https://", id="in the clear"),
+        pytest.param("url", "https://{claim.host}/x", "https://", id="a host that is chosen"),
+        pytest.param("url", "https://me:secret@host/{subject}", "https://", id="a password in the address"),
+        pytest.param("url", "https://host/accounts", "everybody", id="no field"),
+        pytest.param("url", "https://host/{sub}", "no field", id="an unknown field"),
+        pytest.param("body", {"login": "{sub}"}, "no field", id="an unknown field in the body"),
+        pytest.param("account_url", "https://host/{subject}", "no field", id="a login where a name is"),
+        pytest.param("issuers", [], "any provider", id="F7 no issuer"),
+        pytest.param("uid_field", "", "names no field", id="no number"),
+        pytest.param("user", "daas", "no private file", id="no password"),
+        pytest.param("token_file", "/nowhere", "no private file", id="no token"),
+    ],
+)
+def test_a_configuration_that_cannot_work_is_refused(setting: str, value: Any, words: str) -> None:
+    config = Config()
+    good = {"url": "https://useroffice.facility.org/{subject}", "issuers": [ISSUER]}
+    config.RestAccounts = Config(good)
+    assert RestAccounts(config=config).source()
+    config.RestAccounts = Config(good | {setting: value})
+    with pytest.raises(ConfigurationError, match=words):
+        RestAccounts(config=config).source()
+
+
+# -- CALIPSOplus ---------------------------------------------------------------------------------------------------
+
+HASH = "b0744680-2aa3-4b12-8627-95d23e5e4af9"
+LINKED = Identity(ISSUER, HASH, "calipso1")
+
+
+class Known:
+    """Accounts by name."""
+
+    async def account_named(self, name: str) -> Account:
+        if name not in ("anna", "ben"):
+            raise unknown()
+        return Account(name, 25001, 25001)
+
+
+def linked(office: Office, *, staff: bool = False, **more: Any) -> LinkedAccounts:
+    return LinkedAccounts(
+        Known(),
+        office.url + "/login/umbrella/",
+        "{subject}",
+        frozenset({ISSUER}),
+        office.url + "/is_staff/" if staff else "",
+        open_service=Service(1.0),
+        closed_service=Service(1.0, **more),
+    )
+
+
+@pytest.mark.parametrize("answer", [{"login": "anna"}, {"username": "anna"}, "anna"], ids=["login", "username", "text"])
+async def test_an_umbrella_hash_gives_the_linked_account(office: Office, answer: Any) -> None:
+    """ES09: the contract of BACKEND_UO_HASH."""
+    office.answers["/login/umbrella/"] = answer
+    assert (await linked(office).account_of(LINKED)).name == "anna"
+    (asked,) = office.asked
+    assert (asked.method, asked.body) == ("POST", {"eaa_hash": HASH})
+    assert "Authorization" not in asked.headers
+
+
+async def test_a_hash_that_is_not_linked(office: Office) -> None:
+    """AL60: 404 leads to the page that says where to link it."""
+    with pytest.raises(NoAccount, match="no account"):
+        await linked(office).account_of(LINKED)
+    with pytest.raises(NoAccount):
+        await linked(office).account_of(Identity("https://evil.example.org", HASH))
+    assert len(office.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "answer", [None, "", {}, [], {"login": ""}, {"login": 7}, {"login": ["anna"]}, "an\nna"], ids=repr
+)
+async def test_a_linked_name_that_is_none(office: Office, answer: Any) -> None:
+    office.answers["/login/umbrella/"] = answer
+    with pytest.raises(AccountRefused):
+        await linked(office).account_of(LINKED)
+    with pytest.raises(AccountRefused):
+        name_of(answer)
+
+
+@pytest.mark.parametrize(
+    ("answer", "staff"),
+    [
+        ({"result": True}, True),
+        ({"result": False}, False),
+        ({"result": "true"}, False),
+        ({"result": 1}, False),
+        ({}, False),
+        (True, False),
+        (None, False),
+        (_status(403), False),
+        (_status(500), False),
+        (_silent, False),
+        (..., False),
+    ],
+    ids=repr,
+)
+async def test_staff_is_who_the_office_says_clearly(office: Office, tmp_path: Path, answer: Any, staff: bool) -> None:
+    """ES10: the contract of BACKEND_UO_IS_AUTHORIZED; anything but a clear yes is no."""
+    password = tmp_path / "password"
+    password.write_text("secret")
+    password.chmod(0o600)
+    office.answers["/login/umbrella/"] = {"login": "anna"}
+    if answer is not ...:
+        office.answers["/is_staff/"] = answer
+    account = await linked(office, staff=True, user="local", password_file=str(password)).account_of(LINKED)
+    assert account.roles == ({"staff"} if staff else set())
+    first, second = office.asked
+    assert "Authorization" not in first.headers
+    assert second.headers["Authorization"] == "Basic " + base64.b64encode(b"local:secret").decode()
+    assert second.body == {"login": "anna"}
+
+
+def test_calipsoplus_is_built_from_settings() -> None:
+    config = Config()
+    good = {"hash_url": "https://host/login/umbrella/", "issuers": [ISSUER], "hash": "{claim.eaahash}"}
+    config.NssAccounts.issuers = [ISSUER]
+    for changes, words in (
+        ({}, ""),
+        ({"accounts": "claims"}, "by name"),
+        ({"accounts": "calipsoplus"}, "by name"),
+        ({"accounts": "nowhere"}, "by name"),
+        ({"hash": "x"}, "everybody"),
+        ({"hash_url": "http://host/"}, "https://"),
+        ({"is_staff_url": "http://host/"}, "https://"),
+        ({"issuers": []}, "any provider"),
+    ):
+        config.CalipsoplusAccounts = Config(good | changes)
+        config.ClaimsAccounts.issuers = [ISSUER]
+        if words:
+            with pytest.raises(ConfigurationError, match=words):
+                CalipsoplusAccounts(config=config, parent=RestAccounts(config=config)).source()
+        else:
+            built = CalipsoplusAccounts(config=config, parent=RestAccounts(config=config)).source()
+            assert isinstance(built, LinkedAccounts)
+            assert built.claims == {"eaahash"}
+
+
+def test_a_web_source_has_no_secret_in_its_words() -> None:
+    assert "secret" not in repr(Service(user="daas", password_file="/etc/daas/p"))
