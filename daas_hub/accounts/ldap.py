@@ -8,12 +8,13 @@ from urllib.parse import urlsplit
 
 from traitlets import Bool, Float, Int, List, Unicode
 
-from daas_hub.accounts.settings import LOOPBACK, SourceSettings
+from daas_hub.accounts.settings import SourceSettings
 from daas_hub.errors import ConfigurationError
 from daas_hub.identity import AccountSource
 from daas_hub.identity.entries import Attributes, assertions_of
 from daas_hub.identity.ldap import LdapDirectory, Searches, Server
 from daas_hub.identity.templates import fields_of
+from daas_hub.webservice import LOOPBACK
 
 
 class LdapAccounts(SourceSettings):
@@ -148,10 +149,11 @@ class LdapAccounts(SourceSettings):
         if not self.person_base:
             raise self.wrong("person_base", "is not set", 'Say where people are: "ou=people,dc=facility,dc=org".')
         self._require_filters()
+        self.require_authorities()
         server = Server(
             addresses=tuple(self.servers),
             start_tls=self.start_tls,
-            ca_file=self.require_authorities(),
+            ca_file=self.ca_file,
             bind_dn=self.bind_dn,
             password_file=self.require_private("password_file") if self.bind_dn else "",
             server_s=self.server_s,

@@ -58,10 +58,11 @@ class _ServiceSettings(SourceSettings):
             raise self.wrong("token_file", "is set beside user", "Keep one of them.")
         return Service(
             answer_s=self.answer_s,
-            ca_file=self.require_authorities(),
+            tls=self.require_authorities(),
             user=self.user,
             password_file=self.require_private("password_file") if self.user else "",
             token_file=self.require_private("token_file") if self.token_file else "",
+            settings=type(self).__name__,
         )
 
 
@@ -210,6 +211,6 @@ class CalipsoplusAccounts(_ServiceSettings):
             self.hash,
             self.require_issuers(self.issuers),
             self.is_staff_url,
-            open_service=Service(self.answer_s, self.ca_file),
+            open_service=Service(self.answer_s, self.require_authorities()),
             closed_service=closed,
         )

@@ -8,11 +8,9 @@ from urllib.parse import urlsplit
 from traitlets.config import Configurable
 
 from daas_hub.errors import ConfigurationError
-from daas_hub.identity.secret import read_password
 from daas_hub.identity.templates import fields_of
-
-#: This machine's own addresses: nothing of a conversation with them can be read on a network.
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+from daas_hub.secretfile import read_secret
+from daas_hub.webservice import LOOPBACK, trust_of
 
 
 class SourceSettings(Configurable):
@@ -37,26 +35,22 @@ class SourceSettings(Configurable):
         return frozenset(named)
 
     def require_private(self, setting: str) -> str:
-        """Give the path of a secret's file if only its owner can read it."""
+        """Give the path of a secret's file.
+
+        Raises:
+            ConfigurationError: it holds no secret, or others can read it.
+        """
         name = str(getattr(self, setting))
-        try:
-            read_password(name)
-        except (OSError, ValueError) as error:
-            raise self.wrong(
-                setting, f"is no private file with a secret in it: {error}", f"Write it there; chmod 600 {name}"
-            ) from None
+        read_secret(f"{type(self).__name__}.{setting}", name)
         return name
 
-    def require_authorities(self, setting: str = "ca_file") -> str:
-        """Give the path of the authorities' certificates; "" means the system's."""
-        name = str(getattr(self, setting))
-        try:
-            ssl.create_default_context(cafile=name or None)
-        except (OSError, ssl.SSLError) as error:
-            raise self.wrong(
-                setting, f"holds no certificates: {error}", "Give a PEM file with the authority's certificate."
-            ) from None
-        return name
+    def require_authorities(self, setting: str = "ca_file") -> ssl.SSLContext | None:
+        """Give the authorities of a file; None for the machine's own.
+
+        Raises:
+            ConfigurationError: the file holds none.
+        """
+        return trust_of(f"{type(self).__name__}.{setting}", str(getattr(self, setting)))
 
     def require_fields(self, setting: str, *, known: tuple[str, ...] = ("subject", "issuer")) -> tuple[str, ...]:
         """Give the fields of a template.

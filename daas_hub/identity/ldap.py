@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from daas_hub.errors import SourceUnavailable
+from daas_hub.errors import ConfigurationError, SourceUnavailable
 from daas_hub.identity.entries import (
     Attributes,
     Entry,
@@ -33,8 +33,8 @@ from daas_hub.identity.entries import (
 )
 from daas_hub.identity.records import Account, Identity
 from daas_hub.identity.refusals import LATER, unknown
-from daas_hub.identity.secret import read_password
 from daas_hub.identity.templates import claims_of, fill, values_of
+from daas_hub.secretfile import read_secret
 
 _log = logging.getLogger("jupyterhub.daas")
 _Answer = TypeVar("_Answer")
@@ -177,6 +177,10 @@ class _Failed(Exception):
     """This server cannot be used now; another one may."""
 
 
+#: What keeps a server from being asked; a password's file that went wrong is one.
+_FAILURES = (_Failed, ConfigurationError, OSError, ValueError)
+
+
 class _Link:
     """Connections to the servers, one a thread, opened when needed and anew when they broke."""
 
@@ -208,7 +212,7 @@ class _Link:
                     break
                 try:
                     return self._put(question, connection or self._open(address, until), until)
-                except (_Failed, OSError, ValueError, self._ldap3.core.exceptions.LDAPExceptionError) as problem:
+                except (*_FAILURES, self._ldap3.core.exceptions.LDAPExceptionError) as problem:
                     self._forget()
                     # one that was kept may have been closed meanwhile: that says nothing about the server
                     if connection is None:
@@ -271,7 +275,8 @@ class _Link:
         )
         bind: dict[str, Any] = {}
         if self._server.bind_dn:
-            bind = {"user": self._server.bind_dn, "password": read_password(self._server.password_file)}
+            password = read_secret("LdapAccounts.password_file", self._server.password_file)
+            bind = {"user": self._server.bind_dn, "password": password}
         connection = self._ldap3.Connection(
             server, auto_referrals=False, read_only=True, raise_exceptions=False, **bind
         )

@@ -1,21 +1,18 @@
-"""One question to a web service of the facility: JSON out, JSON in, in time, over TLS, and never somewhere else."""
+"""One question about a person to a web service of the facility: an answer, or that it knows nobody of this kind."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import json
 import logging
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
-import aiohttp
-import yarl
-
-from daas_hub.errors import SourceUnavailable
+from daas_hub import webservice
+from daas_hub.errors import ConfigurationError, SourceUnavailable
 from daas_hub.identity.refusals import LATER
-from daas_hub.identity.secret import read_password
+from daas_hub.secretfile import read_secret
 
 _log = logging.getLogger("jupyterhub.daas")
 MAX_ANSWER_BYTES = 1_000_000
@@ -23,17 +20,19 @@ MAX_ANSWER_BYTES = 1_000_000
 
 @dataclass(frozen=True)
 class Service:
-    """How a service is asked. The password or token is read from its file at each question."""
+    """How a service is asked. The password or token is read from its file at each question.
+
+    Attributes:
+        tls: whom to believe that they are the service; None for the machine's own authorities.
+        settings: the section of the configuration, for the log.
+    """
 
     answer_s: float = 10.0
-    ca_file: str = ""
+    tls: ssl.SSLContext | None = None
     user: str = ""
     password_file: str = ""
     token_file: str = ""
-    tls: ssl.SSLContext = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "tls", ssl.create_default_context(cafile=self.ca_file or None))
+    settings: str = ""
 
     async def ask(self, method: str, url: str, body: Any = None) -> tuple[int, Any]:
         """Give status and document of an answer: 200 with what was told, or 404 with None.
@@ -42,37 +41,34 @@ class Service:
             SourceUnavailable: any other answer, or none in time. A redirection is one: it is not followed, because
                 what comes with the question may be for this service only.
         """
+        # the address may hold a person's identifier: its host is enough for the log
+        host = urlsplit(url).netloc
+        service = webservice.Service(
+            "account service", "The account service", host, self.answer_s, MAX_ANSWER_BYTES, self.tls
+        )
         try:
-            return await asyncio.wait_for(self._ask(method, url, body), self.answer_s)
-        except (aiohttp.ClientError, OSError, ValueError, RecursionError) as problem:  # TimeoutError is an OSError
-            # the address may hold a person's identifier: its host is enough
-            host = url.split("/")[2]
-            _log.error("account service %s: %s: %s", host, type(problem).__name__, str(problem)[:200])
+            headers = await self._headers()
+            async with service.conversation() as talk:
+                if method == "GET":
+                    reply = await talk.get(url, "an account", headers=headers)
+                else:
+                    reply = await talk.post(url, "an account", headers=headers, document=body)
+                if reply.status == 404:
+                    return 404, None
+                if reply.status != 200 or not reply.is_json:
+                    talk.give_up(f"status {reply.status} with {reply.kind}")
+                return 200, reply.document
+        except (SourceUnavailable, ConfigurationError) as problem:
+            _log.error("account service %s: %s", host, getattr(problem, "detail", "") or problem)
             raise SourceUnavailable(
                 "The facility's account service cannot be asked at the moment.", remedy=LATER
             ) from None
 
-    async def _ask(self, method: str, url: str, body: Any) -> tuple[int, Any]:
-        headers = {"Accept": "application/json"}
+    async def _headers(self) -> dict[str, str]:
         if self.token_file:
-            headers["Authorization"] = f"Bearer {await asyncio.to_thread(read_password, self.token_file)}"
+            token = await asyncio.to_thread(read_secret, f"{self.settings}.token_file", self.token_file)
+            return {"Authorization": f"Bearer {token}"}
         if self.user:
-            password = await asyncio.to_thread(read_password, self.password_file)
-            pair = base64.b64encode(f"{self.user}:{password}".encode()).decode()
-            headers["Authorization"] = f"Basic {pair}"
-        async with (
-            aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
-            session.request(
-                method, yarl.URL(url, encoded=True), json=body, headers=headers, ssl=self.tls, allow_redirects=False
-            ) as answer,
-        ):
-            if answer.status == 404:
-                return 404, None
-            if answer.status != 200:
-                raise ValueError(f"answers with status {answer.status}")
-            told = bytearray()
-            async for piece in answer.content.iter_chunked(65_536):
-                told += piece
-                if len(told) > MAX_ANSWER_BYTES:
-                    raise ValueError(f"answers with more than {MAX_ANSWER_BYTES} bytes")
-            return 200, json.loads(told)
+            password = await asyncio.to_thread(read_secret, f"{self.settings}.password_file", self.password_file)
+            return webservice.basic_auth(self.user, password)
+        return {}

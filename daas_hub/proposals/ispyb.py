@@ -18,9 +18,9 @@ from traitlets.config import Configurable
 from daas_hub.errors import ConfigurationError
 from daas_hub.identity import Account
 from daas_hub.proposals.grouppattern import Named, groups_of, pattern_of, proposals_named
-from daas_hub.proposals.http import Conversation, Reply
 from daas_hub.proposals.service import ProposalService
 from daas_hub.secretfile import read_secret
+from daas_hub.webservice import Conversation, Reply
 
 #: Records asked for at a time.
 PAGE = 100

@@ -16,10 +16,10 @@ from traitlets.config import Configurable
 from daas_hub.errors import ConfigurationError
 from daas_hub.identity import Account
 from daas_hub.proposals.fields import values_at
-from daas_hub.proposals.http import Conversation, Reply
 from daas_hub.proposals.reading import Reading
 from daas_hub.proposals.service import ProposalService
 from daas_hub.secretfile import read_secret
+from daas_hub.webservice import Conversation, Reply
 
 #: Proposals asked for at a time.
 PAGE = 100

@@ -16,11 +16,11 @@ from traitlets.config import Configurable
 from daas_hub.errors import ConfigurationError, SourceUnavailable
 from daas_hub.identity import Account
 from daas_hub.proposals.fields import FieldMap
-from daas_hub.proposals.http import Conversation, Service, require_url, trust_of
 from daas_hub.proposals.reading import Reading, directories_of, read_proposals
 from daas_hub.proposals.records import Proposal
 from daas_hub.proposals.telling import ToldOnce
 from daas_hub.secretfile import read_secret
+from daas_hub.webservice import Conversation, Service, require_url, trust_of
 
 
 class ProposalService(Configurable):

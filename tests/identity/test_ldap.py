@@ -592,7 +592,7 @@ def test_nothing_is_asked_in_the_clear_over_a_network(address: str, allowed: boo
             LdapAccounts(config=config).source()
 
 
-@pytest.mark.parametrize(("text", "mode", "words"), [("secret", 0o640, "by others"), ("\n", 0o600, "empty")])
+@pytest.mark.parametrize(("text", "mode", "words"), [("secret", 0o640, "by others"), ("\n", 0o600, "one line of text")])
 def test_a_password_that_is_none_of_a_secret(tmp_path: Path, text: str, mode: int, words: str) -> None:
     """An empty password binds as nobody, and succeeds: refused at the start."""
     file = tmp_path / "password"

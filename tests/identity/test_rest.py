@@ -249,7 +249,9 @@ async def test_a_service_that_breaks_says_nothing(
     assert time.monotonic() - started < 4
     assert "account service" in caplog.text
     assert "4711" not in caplog.text
-    assert [asked.path for asked in office.asked] == ["/accounts/anna-4711"]
+    # one that is being restarted is asked once more
+    assert {asked.path for asked in office.asked} == {"/accounts/anna-4711"}
+    assert len(office.asked) <= 2
     assert (await source(office).account_of(Identity(ISSUER, "good"))).uid == 25001
 
 
@@ -297,8 +299,8 @@ async def test_certificates(tmp_path: Path, host: str, expired: bool, trusted: b
         pytest.param("account_url", "https://host/{subject}", "no field", id="a login where a name is"),
         pytest.param("issuers", [], "any provider", id="F7 no issuer"),
         pytest.param("uid_field", "", "names no field", id="no number"),
-        pytest.param("user", "daas", "no private file", id="no password"),
-        pytest.param("token_file", "/nowhere", "no private file", id="no token"),
+        pytest.param("user", "daas", "is not set", id="no password"),
+        pytest.param("token_file", "/nowhere", "cannot be read", id="no token"),
     ],
 )
 def test_a_configuration_that_cannot_work_is_refused(setting: str, value: Any, words: str) -> None:
