@@ -22,7 +22,7 @@ from cryptography.x509.oid import NameOID
 
 from daas_hub.errors import ConfigurationError, SourceUnavailable
 from daas_hub.webservice import Service, basic_auth, require_url, trust_of
-from tests.stand_ins.faults import FAULTS, SECRET, make_faulty
+from tests.stand_ins.faults import FAULTS, SECRET, make_faulty, patience_s
 from tests.stand_ins.running import running
 
 
@@ -177,7 +177,7 @@ async def test_every_fault_has_its_words(name: str) -> None:
     """What came instead is in the log, what it means is on the page, and no secret is in either."""
     fault, words = FAULTS[name]
     async with running(make_faulty(Echo().app(), fault)) as url:
-        service = Service("echo", "The data catalogue", url, timeout_s=0.5, most_bytes=100_000)
+        service = Service("echo", "The data catalogue", url, timeout_s=patience_s(words), most_bytes=100_000)
         with pytest.raises(SourceUnavailable) as told:
             async with service.conversation() as talk:
                 talk.require(await talk.get(f"{url}/{SECRET}?session={SECRET}", "a list"), list)

@@ -24,7 +24,7 @@ from daas_hub.proposals.scicat import SciCatProposals
 from daas_hub.proposals.service import ProposalService
 from daas_hub.proposals.useroffice import UserOfficeProposals
 from tests.stand_ins import calipsoplus, icat, icatplus, ispyb, scicat, useroffice
-from tests.stand_ins.faults import FAULTS, SECRET, Fault, make_faulty, says
+from tests.stand_ins.faults import FAULTS, SECRET, Fault, make_faulty, patience_s, says
 from tests.stand_ins.running import running
 
 ISSUER = "https://keycloak.facility.org/realms/users"
@@ -128,10 +128,10 @@ CASES = {
 def ask(secret_file: Callable[[str], str]) -> Callable[..., Any]:
     """Give a function that asks a source about Anna."""
 
-    async def ask(case: Case, app: web.Application) -> Any:
+    async def ask(case: Case, app: web.Application, timeout_s: float = 20.0) -> Any:
         name, secret = case.secret
         settings = case.settings | ({name: secret_file(secret)} if name else {})
-        settings |= {"timeout_s": 0.5, "most_bytes": 100_000}
+        settings |= {"timeout_s": timeout_s, "most_bytes": 100_000}
         async with running(app) as url:
             source = case.source(config=Config({case.source.__name__: settings}), url=f"{url}{case.path}")
             return await source.proposals_of(ANNA)
@@ -160,7 +160,7 @@ async def test_a_service_that_misbehaves(case: Case, name: str, ask: Callable[..
     fault, words = FAULTS[name]
     app = make_faulty(case.stand_in(), fault, but_not=(case.login,) if case.login else ())
     with pytest.raises(SourceUnavailable) as told:
-        await ask(case, app)
+        await ask(case, app, patience_s(words))
     require_words(told.value, case)
     assert words in told.value.detail
 
@@ -170,7 +170,7 @@ async def test_a_service_that_misbehaves(case: Case, name: str, ask: Callable[..
 async def test_a_login_that_misbehaves(case: Case, name: str, ask: Callable[..., Any]) -> None:
     fault, words = FAULTS[name]
     with pytest.raises(SourceUnavailable) as told:
-        await ask(case, make_faulty(case.stand_in(), fault))
+        await ask(case, make_faulty(case.stand_in(), fault), patience_s(words))
     require_words(told.value, case)
     assert words in told.value.detail
 

@@ -85,6 +85,11 @@ FAULTS: dict[str, tuple[Fault, str]] = {
 }  # fmt: skip
 
 
+def patience_s(words: str) -> float:
+    """Give how long to wait for a fault: short where it is the waiting, ample where it ends by itself."""
+    return 0.5 if words == "no answer within" else 20.0
+
+
 def make_faulty(app: web.Application, fault: Fault, *, but_not: tuple[str, ...] = ()) -> web.Application:
     """Make every address of it misbehave, but those that end like one of `but_not` (a login, say)."""
 
