@@ -17,6 +17,7 @@ import jwt
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 
 from daas_hub.errors import ConfigurationError, Refused, SourceUnavailable
+from daas_hub.webservice import LOOPBACK
 
 #: Signatures by public key only: with HS256 whoever knows the client secret could write tokens, and "none" is nobody's.
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
@@ -34,8 +35,6 @@ DISCOVERY_KEPT_S = 3600.0
 KEYS_KEPT_S = 3600.0
 
 _LATER = "Please try again in a few minutes."
-
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from traitlets.config.loader import ConfigFileNotFound, LazyConfigValue, PyFileC
 
 from daas_hub.accounts import SETTINGS
 from daas_hub.errors import ConfigurationError, DaasError
-from daas_hub.facility import PROPOSALS_GROUP, Facility, MountRules
+from daas_hub.facility import PROPOSALS_GROUP, Facility
+from daas_hub.mountrules import MountRules
 
 
 def check_config(file: Path) -> list[DaasError]:

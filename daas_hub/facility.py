@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import importlib.metadata
 import logging
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from traitlets import Bool, Dict, Float, Int, List, Unicode, Union, default
-from traitlets.config import Config, Configurable, SingletonConfigurable
+from traitlets.config import Config, SingletonConfigurable
 
 from daas_hub.accounts import ProposalAccounts, RoleRules
 from daas_hub.catalogue import Catalogue, Kind, read_catalogue
@@ -25,7 +24,6 @@ from daas_hub.identity.agreement import AgreeingAccounts
 from daas_hub.launch import (
     Choice,
     LaunchRequest,
-    MountPolicy,
     Plan,
     RunAs,
     account_name_for,
@@ -33,11 +31,9 @@ from daas_hub.launch import (
     require_choice,
     require_named,
 )
-from daas_hub.launch.mounts import FIELDS
+from daas_hub.mountrules import MountRules
 from daas_hub.proposals import Answer, ChainedProposals, ProposalSource, RememberedProposals
-
-#: This machine's own addresses.
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+from daas_hub.webservice import LOOPBACK
 
 #: The group of entry points that sources of proposals are found in.
 PROPOSALS_GROUP = "daas_hub.proposals"
@@ -46,43 +42,6 @@ PROPOSALS_GROUP = "daas_hub.proposals"
 ACCOUNTS_GROUP = "daas_hub.accounts"
 
 _log = logging.getLogger("jupyterhub.daas")
-
-
-class MountRules(Configurable):
-    """Where the facility's directories are, and how a session sees them."""
-
-    data = List(
-        Unicode(),
-        config=True,
-        help="""
-        Templates of the raw data's directories, mounted read-only as ~/data. Used where the proposal provider does not
-        say the paths itself. Fields: {proposal} {visit} {beamline} {account} {uid}.
-        Example: ["/data/visitor/{proposal}/{beamline}/{visit}"]. Default: none. Since 0.1.
-        """,
-    )
-    data_roots = List(
-        Unicode(),
-        config=True,
-        help="""
-        Absolute directories below which raw data may lie. A path outside, or one of them itself, is refused.
-        Example: ["/data/visitor"]. Default: the fixed part of each template in `data`. Since 0.1.
-        """,
-    )
-    processed = Unicode(
-        config=True,
-        help="""
-        Template of the directory all members of a proposal share, mounted writable as ~/processed. It is created with
-        the proposal's group and mode 2770 when missing. Example: "/data/processed/{proposal}".
-        Default: "processed/{proposal}" below Facility.state. Since 0.1.
-        """,
-    )
-    home = Unicode(
-        config=True,
-        help="""
-        Template of a person's private home; created with mode 0700 when missing. Example: "/home/{account}".
-        Default: "homes/{account}" below Facility.state. Since 0.1.
-        """,
-    )
 
 
 class Facility(SingletonConfigurable):
@@ -181,7 +140,6 @@ class Facility(SingletonConfigurable):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        rules = MountRules(parent=self)
         if not 0 < self.lowest_id <= self.highest_id:
             raise ConfigurationError(
                 "Facility.lowest_id",
@@ -190,7 +148,7 @@ class Facility(SingletonConfigurable):
                 remedy="Give the lowest and the highest uid and gid of the facility's people, 1000 and 60000000 say.",
             )
         self.account_rules = AccountRules(self.lowest_id, self.highest_id)
-        self.policy = self._policy_of(rules)
+        self.policy = MountRules(parent=self).policy(self.state)
         self.roles = RoleRules(parent=self).roles()
         self._accounts = self._account_source()
         self.run_as = self._run_as_rules()
@@ -291,39 +249,6 @@ class Facility(SingletonConfigurable):
                 remedy="Remove demo(c) from the configuration before you open the portal to a network.",
             )
 
-    def _policy_of(self, rules: MountRules) -> MountPolicy:
-        _require_absolute("Facility.state", self.state)
-        state = Path(self.state)
-        policy = MountPolicy(
-            data=tuple(rules.data),
-            data_roots=tuple(rules.data_roots),
-            processed=rules.processed or str(state / "processed" / "{proposal}"),
-            home=rules.home or str(state / "homes" / "{account}"),
-        )
-        named = [("MountRules.data", path) for path in policy.data]
-        named += [("MountRules.processed", policy.processed), ("MountRules.home", policy.home)]
-        for setting, path in named:
-            _require_template(setting, path)
-        for path in policy.data:
-            if "{proposal}" not in path:
-                raise ConfigurationError(
-                    "MountRules.data",
-                    path,
-                    "would show a session the data of other proposals",
-                    remedy="Add {proposal}.",
-                )
-        for root in policy.data_roots:
-            _require_root(root)
-        if "{account}" not in policy.home and "{uid}" not in policy.home:
-            raise ConfigurationError(
-                "MountRules.home", policy.home, "every person needs a home of their own", remedy="Add {account}."
-            )
-        if "{proposal}" not in policy.processed:
-            raise ConfigurationError(
-                "MountRules.processed", policy.processed, "would be shared by all proposals", remedy="Add {proposal}."
-            )
-        return policy
-
     def _account_source(self) -> AccountSource:
         """Build the source of accounts, or several that must agree."""
         sources = self._sources("accounts", ACCOUNTS_GROUP, self.accounts)
@@ -377,34 +302,6 @@ class Facility(SingletonConfigurable):
         return catalogue, problems
 
 
-def _require_absolute(setting: str, path: str) -> None:
-    if not path.startswith("/") or ".." in Path(path).parts:
-        raise ConfigurationError(
-            setting, path, "is not an absolute path without '..'", remedy="Write it from the root: /data/{proposal}."
-        )
-
-
-def _require_template(setting: str, path: str) -> None:
-    _require_absolute(setting, path)
-    plain = re.sub("|".join(rf"\{{{name}\}}" for name in FIELDS), "x", path)
-    # what is left is no field as `launch/mounts.py` fills it in: {proposal!r} and {{proposal}} are none either
-    if "{" in plain or "}" in plain:
-        raise ConfigurationError(
-            setting, path, "has a field nobody knows", remedy="Known: " + ", ".join(f"{{{name}}}" for name in FIELDS)
-        )
-
-
-def _require_root(path: str) -> None:
-    _require_absolute("MountRules.data_roots", path)
-    if Path(path) == Path("/") or "{" in path or "}" in path:
-        raise ConfigurationError(
-            "MountRules.data_roots",
-            path,
-            "is not one directory of the facility's storage",
-            remedy="Name the directory all raw data lie below, without fields: /data/visitor.",
-        )
-
-
 def open_account_table(facility: Facility) -> AccountSource:
     """Build the entry point "table" of daas_hub.accounts."""
     from daas_hub.identity import AccountTable
@@ -433,4 +330,4 @@ def _file_of(facility: Facility, setting: str) -> Path:
     return Path(value)
 
 
-__all__ = ["DaasError", "Facility", "MountRules", "open_account_table", "open_proposal_file"]
+__all__ = ["DaasError", "Facility", "open_account_table", "open_proposal_file"]

@@ -34,8 +34,9 @@ from daas_hub.spawners.sandbox import SandboxSpawner  # noqa: E402
 from daas_hub.accounts import SETTINGS  # noqa: E402
 from daas_hub.catalogue import reader as catalogue  # noqa: E402
 from daas_hub.documents import Document  # noqa: E402
-from daas_hub.facility import Facility, MountRules  # noqa: E402
+from daas_hub.facility import Facility  # noqa: E402
 from daas_hub.identity import table as accounts  # noqa: E402
+from daas_hub.mountrules import MountRules  # noqa: E402
 from daas_hub.proposals import static as proposals  # noqa: E402
 from daas_hub.proposals.calipsoplus import CalipsoplusProposals  # noqa: E402
 from daas_hub.proposals.groups import GroupProposals  # noqa: E402

@@ -12,15 +12,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import json
 import logging
 import os
 import re
-import stat
 import sys
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +26,7 @@ from urllib.parse import parse_qsl, urlencode
 import aiohttp
 from aiohttp import HttpVersion10, HttpVersion11, web
 from daas_hub.spawners.container import HUB_LABEL
+from daas_hub.spawners.links import require_no_links
 from daas_hub.spawners.permitted import CONTAINER_NAME, Forbidden, Rules, parse_strictly, require_session
 from yarl import URL
 
@@ -37,8 +35,6 @@ API = "v1.44"
 MAX_BODY_BYTES = 1_000_000
 MAX_TARGET = 4096
 MAX_MOUNTS = 64
-#: Seconds the directories of a container may take to answer.
-LOOK_S = 8.0
 #: Of the engine's answer to "info" the hub needs whether containers are confined; the rest tells of the machine.
 INFO_FIELDS = ("ID", "Name", "ServerVersion", "OSType", "Architecture", "SecurityOptions")
 
@@ -48,59 +44,6 @@ _NUMBER = r"[0-9]{1,18}"
 _YES_NO = r"(?i:true|false|0|1)"
 
 _log = logging.getLogger("daas.broker")
-
-
-def require_no_link(path: str, root: str) -> None:
-    """Check that no part of a path below its root is a symbolic link: the engine would follow it, out of the root.
-
-    Raises:
-        Forbidden: one is, or nothing is there.
-    """
-    place = root
-    for part in ("", *path[len(root) + 1 :].split("/")):
-        place = f"{place}/{part}" if part else place
-        try:
-            mode = os.lstat(place).st_mode
-        except FileNotFoundError:
-            # in the engine's own words: the hub knows them
-            raise Forbidden(f"bind source path does not exist: {path}", 400) from None
-        except OSError as problem:
-            raise Forbidden(f"mount of {path!r}: {place!r} cannot be looked at ({problem.strerror})") from None
-        if stat.S_ISLNK(mode):
-            raise Forbidden(f"mount of {path!r}: {place!r} is a symbolic link")
-
-
-async def require_no_links(places: Sequence[tuple[str, str]]) -> None:
-    """Check several paths, each with its root, in a thread: a file server that hangs must not block the broker.
-
-    Raises:
-        Forbidden: one has a link in it, is not there, or does not answer.
-    """
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[Forbidden | None] = loop.create_future()
-
-    def tell(refusal: Forbidden | None) -> None:
-        if not answer.done():
-            answer.set_result(refusal)
-
-    def work() -> None:
-        refusal = None
-        try:
-            for path, root in places:
-                require_no_link(path, root)
-        except Forbidden as found:
-            refusal = found
-        with contextlib.suppress(RuntimeError):  # the program ended meanwhile
-            loop.call_soon_threadsafe(tell, refusal)
-
-    threading.Thread(target=work, name="look", daemon=True).start()
-    try:
-        async with asyncio.timeout(LOOK_S):
-            refusal = await answer
-    except TimeoutError:
-        raise Forbidden("a directory to be mounted does not answer", 500) from None
-    if refusal is not None:
-        raise refusal
 
 
 # -- the calls -------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """The way to an engine over ssh: a socket file here that stands for the engine's there.
 
-With it everything else speaks to that engine as to one of this machine. Host keys, keys and jump hosts are what
-~/.ssh of the hub's user says; a host that is not in known_hosts is refused.
+With it everything else speaks to that engine as to one of this machine. Keys and jump hosts are what ~/.ssh of the
+hub's user says. A host must be in its known_hosts, or in the machine's; nothing in a configuration can do without.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ CONNECT_TIMEOUT_S = 15.0
 #: Seconds after which silence means that the other side is gone.
 KEEPALIVE_S = 15
 ENGINE_SOCKET = "/var/run/docker.sock"
+#: Files that vouch for hosts: the user's, and the machine's.
+KNOWN_HOSTS = ("~/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts")
 
 _log = logging.getLogger("jupyterhub.daas")
 
@@ -57,9 +59,19 @@ class SshWay:
         named = {"username": self._url.username} if self._url.username else {}
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             connection = await asyncssh.connect(
-                self._url.hostname or "", self._url.port or (), keepalive_interval=KEEPALIVE_S, **named
+                self._url.hostname or "",
+                self._url.port or (),
+                # named here, because "UserKnownHostsFile none" would turn the check off
+                known_hosts=_known_hosts(),
+                keepalive_interval=KEEPALIVE_S,
+                **named,
             )
-            await connection.forward_local_path(str(self.path), unquote(self._url.path).rstrip("/") or ENGINE_SOCKET)
+            try:
+                there = unquote(self._url.path).rstrip("/") or ENGINE_SOCKET
+                await connection.forward_local_path(str(self.path), there)
+            except BaseException:
+                connection.abort()
+                raise
         self.path.chmod(0o600)
         self._connection = connection
 
@@ -67,3 +79,8 @@ class SshWay:
         """End it."""
         if self._connection is not None:
             self._connection.abort()
+
+
+def _known_hosts() -> list[str] | bytes:
+    """Give the files that vouch for hosts; b"" for none, which vouches for nobody."""
+    return [str(file) for name in KNOWN_HOSTS if (file := Path(name).expanduser()).is_file()] or b""

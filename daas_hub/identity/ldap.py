@@ -56,7 +56,7 @@ class Server:
 
 @dataclass(frozen=True)
 class Searches:
-    """Where entries are looked for, and how; see `LdapAccounts` in daas_hub/accounts.py for each."""
+    """Where entries are looked for, and how; see `LdapAccounts` in daas_hub/accounts/ldap.py for each."""
 
     person_base: str
     person_filter: str

@@ -7,6 +7,7 @@ A provider says three things: which fields its records have (`FIELDS`), how the 
 from __future__ import annotations
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -77,6 +78,12 @@ class ProposalService(Configurable):
         """,
     )
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuse a source that asks for nothing when it is defined."""
+        super().__init_subclass__(**kwargs)
+        if cls.records_of is ProposalService.records_of:
+            raise TypeError(f"{cls.__name__} has no records_of")
+
     def __init__(self, facility: Configurable | None = None, **kwargs: Any) -> None:
         """Check the settings.
 
@@ -106,13 +113,13 @@ class ProposalService(Configurable):
             self.told.tell(problem)
         return reading.proposals
 
+    @abstractmethod
     async def records_of(self, talk: Conversation, account: Account) -> list[Any]:
         """Ask for the records of this account and nobody else.
 
         Raises:
             SourceUnavailable: the service did not answer as it should.
         """
-        raise NotImplementedError
 
     def read(self, records: list[Any], account: Account) -> Reading:
         """Turn records into proposals. Called in a thread."""

@@ -218,7 +218,8 @@ def test_engine_over_ssh(machine: Machine, portal: Portal, ssh: str, tmp_path: P
         assert len(containers(machine.engine, portal)) == 1
     assert containers(machine.engine, portal) == []
     running.stop()
-    (tmp_path / "home" / ".ssh" / "known_hosts").write_text("")
+    (tmp_path / "home" / ".ssh" / "known_hosts").unlink()
+    (tmp_path / "home" / ".ssh" / "config").write_text("UserKnownHostsFile none\nStrictHostKeyChecking no\n")
     running = start_docker_portal(state=portal.state, port=portal.port, more_config=config)
     portal.process = running.process
     anna = portal.login("anna")

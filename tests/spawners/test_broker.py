@@ -22,7 +22,7 @@ import docker
 import pytest
 import pytest_asyncio
 from aiohttp import web
-from daas_hub.spawners import broker
+from daas_hub.spawners import links
 from daas_hub.spawners.broker import MAX_BODY_BYTES, Broker, arguments, require_out_of_reach
 from daas_hub.spawners.container import HUB_LABEL, SESSION_LABEL, Places, create_body
 from daas_hub.spawners.permitted import Forbidden, Rules, parse_strictly, require_session
@@ -313,8 +313,8 @@ async def test_a_stream_that_breaks_does_not_look_ended(scene: Scene) -> None:
 
 async def test_a_directory_that_does_not_answer_blocks_nobody(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     released = threading.Event()
-    monkeypatch.setattr(broker, "LOOK_S", 0.2)
-    monkeypatch.setattr(broker, "require_no_link", lambda *_: released.wait(10))
+    monkeypatch.setattr(links, "LOOK_S", 0.2)
+    monkeypatch.setattr(links, "require_no_link", lambda *_: released.wait(10))
     try:
         status, said = await scene.create(scene.facility.body())
         assert (status, scene.engine.calls) == (500, []), said
