@@ -3,26 +3,46 @@
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from traitlets import List, Unicode
+from traitlets import Bool, Dict, List, Unicode, Union
 from traitlets.config import Configurable
 
 from daas_hub.errors import ConfigurationError
-from daas_hub.launch import MountPolicy
-from daas_hub.launch.mounts import FIELDS
+from daas_hub.launch import DirectoryRule, MountPolicy
+from daas_hub.launch.paths import ACCOUNT_FIELDS, PATH_FIELD
+
+#: What a directory may be called in a session.
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+
+_RESERVED = ("data", "processed")
+_DATA_KEYS = ("path", "name", "optional")
+_MORE_KEYS = ("name", "path", "writable", "optional", "create")
 
 
 class MountRules(Configurable):
-    """Where the facility's directories are, and how a session sees them."""
+    """Where the facility's directories are, and how a session sees them.
+
+    Templates of directories have fields: {proposal} {visit} {number} {beamline} {account} {uid}, a visit's {start} and
+    {end}, and {path}: the directory the proposal source tells. A field may be cut, {proposal[1:]}, and filtered:
+    {beamline|lower|nodash}, with lower, upper, nodash, digits, letters; of a moment {start|year}, month, day, date
+    (20260131), cycle (I or II), or {start|date:%Y-%m-%d}. A * stands for one unknown part of a directory's name;
+    exactly one directory must match.
+    """
 
     data = List(
-        Unicode(),
+        Union([Unicode(), Dict()]),
         config=True,
         help="""
-        Templates of the raw data's directories, mounted read-only as ~/data. Used where the proposal provider does not
-        say the paths itself. Fields: {proposal} {visit} {beamline} {account} {uid}.
-        Example: ["/data/visitor/{proposal}/{beamline}/{visit}"]. Default: none. Since 0.1.
+        The raw data's directories, mounted read-only as ~/data. Used where the proposal source does not say the paths
+        itself, or where a template begins with {path}. Each is a template, or a dictionary: path (a template, or
+        several: the first that is there), name (the directory is then ~/data/<name>), optional (one that is missing is
+        left out). Example: ["/data/visitor/{proposal}/{beamline}/{visit}"], or
+        [{"name": "raw", "path": "/asap3/petra3/gpfs/{beamline|lower}/{start|year}/data/{proposal}/raw"}].
+        Default: none. Since 0.1.
         """,
     )
     data_roots = List(
@@ -36,9 +56,16 @@ class MountRules(Configurable):
     processed = Unicode(
         config=True,
         help="""
-        Template of the directory all members of a proposal share, mounted writable as ~/processed. It is created with
-        the proposal's group and mode 2770 when missing. Example: "/data/processed/{proposal}".
-        Default: "processed/{proposal}" below Facility.state. Since 0.1.
+        Template of the directory all members of a proposal share, mounted writable as ~/processed.
+        Example: "/data/processed/{proposal}". Default: "processed/{proposal}" below Facility.state. Since 0.1.
+        """,
+    )
+    create_processed = Bool(
+        True,
+        config=True,
+        help="""
+        Whether ~/processed is created, with the proposal's group and mode 2770, when it is missing. Say False where the
+        facility makes it, and its template has a * or {path}. Since 0.1.
         """,
     )
     home = Unicode(
@@ -46,6 +73,31 @@ class MountRules(Configurable):
         help="""
         Template of a person's private home; created with mode 0700 when missing. Example: "/home/{account}".
         Default: "homes/{account}" below Facility.state. Since 0.1.
+        """,
+    )
+    more = List(
+        Dict(),
+        config=True,
+        help="""
+        Further directories, each a dictionary: name (it is ~/<name>), path (a template, or several: the first that is
+        there), and, all False by default, writable, optional (one that is missing is left out), create (made when
+        missing: for the account if the template names it, otherwise for the proposal's group).
+        Example: [{"name": "scratch", "path": "/scratch/{proposal}", "writable": True, "create": True},
+        {"name": "tools", "path": "/opt/tools"}]. Default: none. Since 0.1.
+        """,
+    )
+    proposal_pattern = Unicode(
+        config=True,
+        help="""
+        Regular expression of a proposal's whole id. Needed where a template shows a part of the id only, which two ids
+        might share. Example: "p[0-9]{5}" for "/das/work/{proposal[0:3]}/e{proposal[1:]}". Since 0.1.
+        """,
+    )
+    time_zone = Unicode(
+        config=True,
+        help="""
+        Time zone of the days and years in templates, where the proposal source tells moments in another one.
+        Example: "Europe/Paris". Default: as the source tells them. Since 0.1.
         """,
     )
 
@@ -60,35 +112,168 @@ class MountRules(Configurable):
         """
         _require_absolute("Facility.state", state_dir)
         state = Path(state_dir)
-        policy = MountPolicy(
-            data=tuple(self.data),
-            data_roots=tuple(self.data_roots),
-            processed=self.processed or str(state / "processed" / "{proposal}"),
-            home=self.home or str(state / "homes" / "{account}"),
-        )
-        named = [("MountRules.data", path) for path in policy.data]
-        named += [("MountRules.processed", policy.processed), ("MountRules.home", policy.home)]
-        for setting, path in named:
-            _require_template(setting, path)
-        for path in policy.data:
-            if "{proposal}" not in path:
-                raise ConfigurationError(
-                    "MountRules.data",
-                    path,
-                    "would show a session the data of other proposals",
-                    remedy="Add {proposal}.",
-                )
-        for root in policy.data_roots:
+        for root in self.data_roots:
             _require_root(root)
-        if "{account}" not in policy.home and "{uid}" not in policy.home:
-            raise ConfigurationError(
-                "MountRules.home", policy.home, "every person needs a home of their own", remedy="Add {account}."
-            )
-        if "{proposal}" not in policy.processed:
-            raise ConfigurationError(
-                "MountRules.processed", policy.processed, "would be shared by all proposals", remedy="Add {proposal}."
-            )
+        home = _rule("home", self.home or str(state / "homes" / "{account}"), ".", writable=True, create=True)
+        processed = _rule(
+            "processed",
+            self.processed or str(state / "processed" / "{proposal}"),
+            "processed",
+            writable=True,
+            create=self.create_processed,
+        )
+        policy = MountPolicy(
+            home=home,
+            data=tuple(self._data_rule(one) for one in self.data),
+            data_roots=tuple(self.data_roots),
+            processed=processed,
+            more=tuple(self._more_rule(one) for one in self.more),
+            proposal_id=self._proposal_pattern(),
+            time_zone=self._time_zone(),
+        )
+        _require_personal(self.home, home)
+        _require_shared_by_members(policy.processed, "processed", self.processed)
+        self._require_distinct_names(policy)
+        self._require_roots(policy)
+        self._require_whole_ids(policy)
         return policy
+
+    def _data_rule(self, told: str | dict[str, Any]) -> DirectoryRule:
+        if isinstance(told, str):
+            rule = _rule("data", told, "data")
+        else:
+            _require_keys("data", told, _DATA_KEYS, needed=("path",))
+            name = told.get("name", "")
+            if name != "" and not (isinstance(name, str) and _NAME.fullmatch(name)):
+                raise _wrong("data", told, "has a name that is none", "A word of small letters and digits: raw.")
+            target = f"data/{name}" if name else "data"
+            rule = _rule("data", told["path"], target, optional=_flag("data", told, "optional"))
+        for template in rule.templates:
+            if not {"proposal", "visit", PATH_FIELD} & template.names:
+                raise _wrong("data", told, "would show a session the data of other proposals", "Add {proposal}.")
+        return rule
+
+    def _more_rule(self, told: dict[str, Any]) -> DirectoryRule:
+        _require_keys("more", told, _MORE_KEYS, needed=("name", "path"))
+        name = told["name"]
+        if not isinstance(name, str) or not _NAME.fullmatch(name) or name in _RESERVED:
+            raise _wrong(
+                "more", told, "has a name that is none", "A word of small letters, other than data, processed."
+            )
+        writable, optional, create = (_flag("more", told, key) for key in ("writable", "optional", "create"))
+        if create and not writable:
+            raise _wrong("more", told, "would create what nobody can fill", "Remove create, or say writable.")
+        rule = _rule("more", told["path"], name, writable=writable, optional=optional, create=create)
+        for template in rule.templates:
+            if not {"proposal", "visit", PATH_FIELD, *ACCOUNT_FIELDS} & template.names and writable:
+                raise _wrong(
+                    "more", told, "would be written by everybody", "Add {proposal} or {account}, or remove writable."
+                )
+            if not {"proposal", "visit", PATH_FIELD} & template.names and {"number", "start", "end"} & template.names:
+                raise _wrong("more", told, "would show a session what is other proposals'", "Add {proposal}.")
+        return rule
+
+    def _proposal_pattern(self) -> re.Pattern[str] | None:
+        try:
+            return re.compile(self.proposal_pattern) if self.proposal_pattern else None
+        except re.error as error:
+            raise _wrong(
+                "proposal_pattern", self.proposal_pattern, f"is no regular expression: {error}", 'Like "p[0-9]{5}".'
+            ) from None
+
+    def _time_zone(self) -> ZoneInfo | None:
+        try:
+            return ZoneInfo(self.time_zone) if self.time_zone else None
+        except (ZoneInfoNotFoundError, ValueError):
+            raise _wrong(
+                "time_zone", self.time_zone, "is no time zone this machine knows", 'Like "Europe/Paris".'
+            ) from None
+
+    def _require_distinct_names(self, policy: MountPolicy) -> None:
+        targets = [rule.target for rule in (*policy.data, *policy.more) if rule.target != "data"]
+        twice = {one for one in targets if targets.count(one) > 1}
+        if twice:
+            raise _wrong("more", sorted(twice), "is a name that stands twice", "Give each directory its own.")
+
+    def _require_roots(self, policy: MountPolicy) -> None:
+        """Check that what the catalogue tells is bounded by something."""
+        rules = [*policy.data, *([policy.processed] if policy.processed else []), *policy.more]
+        if any(PATH_FIELD in rule.names for rule in rules) and not policy.data_roots:
+            raise _wrong(
+                "data_roots",
+                [],
+                "is empty, and {path} may then be any directory",
+                'Name the storage: ["/data/visitor"].',
+            )
+
+    def _require_whole_ids(self, policy: MountPolicy) -> None:
+        rules = [*policy.data, *([policy.processed] if policy.processed else []), *policy.more]
+        for rule in rules:
+            for template in rule.templates:
+                if template.loses and policy.proposal_id is None:
+                    raise _wrong(
+                        "proposal_pattern",
+                        "",
+                        f"is not set, and {template.text!r} shows a part of the id only, which two ids may share",
+                        'Say what ids look like: "p[0-9]{5}".',
+                    )
+
+
+def _rule(
+    setting: str, path: object, target: str, *, writable: bool = False, create: bool = False, optional: bool = False
+) -> DirectoryRule:
+    texts = path if isinstance(path, list | tuple) else [path]
+    if not texts or not all(isinstance(one, str) and one for one in texts):
+        raise _wrong(setting, path, "is no template", 'A text, or several in a list: "/data/{proposal}".')
+    try:
+        rule = DirectoryRule.of(target, *texts, writable=writable, create=create, optional=optional)
+    except ValueError as error:
+        raise _wrong(setting, path, *error.args) from None
+    for template in rule.templates:
+        if str(template.fixed_part) == "/" and PATH_FIELD not in template.names:
+            raise _wrong(setting, path, "could be anywhere on the machine", "Begin with a directory: /data/{proposal}.")
+        if create and (template.is_pattern or PATH_FIELD in template.names):
+            raise _wrong(
+                setting,
+                path,
+                "is created when missing, and one with a * or {path} cannot be",
+                "Set MountRules.create_processed = False." if setting == "processed" else "Leave them out.",
+            )
+    return rule
+
+
+def _require_keys(setting: str, told: dict[str, Any], known: tuple[str, ...], *, needed: tuple[str, ...]) -> None:
+    for key in told:
+        if key not in known:
+            near = get_close_matches(str(key), known, n=1)
+            remedy = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}."
+            raise _wrong(setting, told, f"has a key nobody knows: {key!r}", remedy)
+    for key in needed:
+        if key not in told:
+            raise _wrong(setting, told, f"does not say its {key}", f"Add {key!r}.")
+
+
+def _flag(setting: str, told: dict[str, Any], key: str) -> bool:
+    value = told.get(key, False)
+    if not isinstance(value, bool):
+        raise _wrong(setting, told, f"has a {key} that is neither True nor False", "Say one of them.")
+    return value
+
+
+def _require_personal(told: str, home: DirectoryRule) -> None:
+    for template in home.templates:
+        if not any(field.name in ACCOUNT_FIELDS and not field.loses for field in template.fields):
+            raise _wrong("home", told or template.text, "every person needs a home of their own", "Add {account}.")
+        if set(template.names) - set(ACCOUNT_FIELDS):
+            raise _wrong(
+                "home", told or template.text, "depends on a visit, and own resources have none", "Use {account} only."
+            )
+
+
+def _require_shared_by_members(rule: DirectoryRule | None, setting: str, told: str) -> None:
+    for template in rule.templates if rule else ():
+        if not {"proposal", "visit", PATH_FIELD} & template.names:
+            raise _wrong(setting, told, "would be shared by all proposals", "Add {proposal}.")
 
 
 def _require_absolute(setting: str, path: str) -> None:
@@ -98,22 +283,16 @@ def _require_absolute(setting: str, path: str) -> None:
         )
 
 
-def _require_template(setting: str, path: str) -> None:
-    _require_absolute(setting, path)
-    plain = re.sub("|".join(rf"\{{{name}\}}" for name in FIELDS), "x", path)
-    # what is left is no field as `launch/mounts.py` fills it in: {proposal!r} and {{proposal}} are none either
-    if "{" in plain or "}" in plain:
-        raise ConfigurationError(
-            setting, path, "has a field nobody knows", remedy="Known: " + ", ".join(f"{{{name}}}" for name in FIELDS)
-        )
-
-
 def _require_root(path: str) -> None:
     _require_absolute("MountRules.data_roots", path)
-    if Path(path) == Path("/") or "{" in path or "}" in path:
-        raise ConfigurationError(
-            "MountRules.data_roots",
+    if Path(path) == Path("/") or set("{}*") & set(path):
+        raise _wrong(
+            "data_roots",
             path,
             "is not one directory of the facility's storage",
-            remedy="Name the directory all raw data lie below, without fields: /data/visitor.",
+            "Name the directory all raw data lie below, without fields: /data/visitor.",
         )
+
+
+def _wrong(setting: str, value: object, message: str, remedy: str) -> ConfigurationError:
+    return ConfigurationError(f"MountRules.{setting}", value, message, remedy=remedy)

@@ -1,8 +1,9 @@
 """Opens the directories of a plan: the only room that touches the facility's file systems.
 
 Each directory is opened component by component below its allowed root, never through a symbolic link, and kept open:
-what was checked is what is compared with the mount later (`Pinned.identity`). Every touch runs in a thread of its
-own with a time limit, because a hung NFS server blocks a thread for ever, and must not block the hub.
+what was checked is what is compared with the mount later (`Pinned.identity`). Opening a directory also mounts an
+automounted one. A pattern is looked for in the same walk, and must be one directory exactly. Every touch runs in a
+thread of its own with a time limit, because a hung NFS server blocks a thread for ever, and must not block the hub.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ import asyncio
 import contextlib
 import errno
 import os
+import re
 import stat
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from daas_hub.errors import StorageProblem
@@ -28,6 +30,9 @@ TIMEOUT_S = 8.0
 #: Launches that may have given up on one and the same directory before the next is refused at once: each of them left
 #: a thread behind, and more would only pile up on a dead server. A course of forty starts together, on a live one.
 MOST_GIVEN_UP = 4
+
+#: Names that are looked at for one pattern, in all its directories together, before it is given up.
+MOST_LOOKED_AT = 50_000
 
 _given_up: Counter[PurePosixPath] = Counter()
 _counting = threading.Lock()
@@ -44,7 +49,11 @@ _WORDS = {
 
 @dataclass
 class Pinned:
-    """An open directory of a plan. Whoever asked for it closes it."""
+    """An open directory of a plan. Whoever asked for it closes it.
+
+    Attributes:
+        mount: as it was opened: what a pattern stood for, or what was taken when the first was missing.
+    """
 
     mount: Mount
     fd: int
@@ -58,7 +67,7 @@ class Pinned:
 
 
 async def pin(mounts: tuple[Mount, ...], *, timeout_s: float = TIMEOUT_S) -> tuple[Pinned, ...]:
-    """Open (and where the mount says so, create) every directory.
+    """Open (and where the mount says so, create) every directory; optional ones that are missing are left out.
 
     Raises:
         StorageProblem: which directory (as the session calls it), and why; all others are closed again.
@@ -66,7 +75,15 @@ async def pin(mounts: tuple[Mount, ...], *, timeout_s: float = TIMEOUT_S) -> tup
     pinned: list[Pinned] = []
     try:
         for mount in mounts:
-            pinned.append(await _within(timeout_s, mount))
+            try:
+                pinned.append(await _within(timeout_s, mount))
+            except _Missing:
+                if not mount.optional:
+                    raise
+        if any(mount.is_data for mount in mounts) and not any(one.mount.is_data for one in pinned):
+            raise StorageProblem(
+                "There are no data of this visit yet.", remedy="Please launch again when the first have been taken."
+            )
     except BaseException:
         for one in pinned:
             one.close()
@@ -163,7 +180,25 @@ def _give_up(source: PurePosixPath, answer: Future[Pinned]) -> None:
     answer.add_done_callback(came_late)
 
 
+class _Missing(StorageProblem):
+    """There is no such directory: the only problem for which something else may be taken instead."""
+
+
 def _open(mount: Mount) -> Pinned:
+    """Open a mount's directory, or the first of its others that is there."""
+    first, *others = (replace(one, otherwise=()) for one in (mount, *mount.otherwise))
+    try:
+        return _open_one(first)
+    except _Missing:
+        for one in others:
+            with contextlib.suppress(_Missing):
+                return _open_one(one)
+        raise
+
+
+def _open_one(mount: Mount) -> Pinned:
+    if mount.pattern:
+        mount = replace(mount, source=_found(mount), pattern=False)
     relative = mount.source.relative_to(mount.root)
     flags = os.O_DIRECTORY | os.O_CLOEXEC
     with contextlib.ExitStack() as undo:
@@ -177,9 +212,89 @@ def _open(mount: Mount) -> Pinned:
                     _create(mount, part, fd, last=index == len(relative.parts) - 1)
                 fd = os.open(part, flags | os.O_NOFOLLOW | os.O_PATH, dir_fd=fd)
         except OSError as error:
-            raise _problem(mount, _WORDS.get(error.errno or 0, error.strerror or "cannot be opened")) from error
+            raise _told(mount, error) from error
     status = os.fstat(fd)
     return Pinned(mount, fd, (status.st_dev, status.st_ino))
+
+
+def _found(mount: Mount) -> PurePosixPath:
+    """Give the one directory that a pattern stands for.
+
+    Raises:
+        StorageProblem: there is none, or there are several, or too many names would have to be looked at.
+    """
+    parts = mount.source.relative_to(mount.root).parts
+    left = [MOST_LOOKED_AT]
+    try:
+        root = os.open(mount.root, _flags_for(parts))
+        try:
+            found = []
+            for path in _matching(root, parts, left):
+                found.append(path)
+                if len(found) > 1:
+                    raise _problem(mount, "could be several, and none of them was chosen")
+        finally:
+            os.close(root)
+    except OverflowError:
+        raise _problem(mount, "is among more names than are looked at") from None
+    except OSError as error:
+        raise _told(mount, error) from error
+    if not found:
+        raise _told(mount, FileNotFoundError(errno.ENOENT, "no directory matches"))
+    return mount.root.joinpath(*found[0])
+
+
+def _matching(folder: int, parts: tuple[str, ...], left: list[int]) -> Iterator[tuple[str, ...]]:
+    """Give each path below an open folder that matches; a link is a match, too, and is refused when it is opened."""
+    if not parts:
+        yield ()
+        return
+    for name in _names(folder, parts[0], left):
+        try:
+            inner = os.open(name, _flags_for(parts[1:]) | os.O_NOFOLLOW, dir_fd=folder)
+        except OSError as error:
+            if error.errno not in (errno.ELOOP, errno.ENOTDIR, errno.ENOENT):
+                raise
+            if error.errno != errno.ENOENT and _is_link(name, folder):
+                yield (name, *parts[1:])
+            continue
+        try:
+            for rest in _matching(inner, parts[1:], left):
+                yield (name, *rest)
+        finally:
+            os.close(inner)
+
+
+def _flags_for(parts: tuple[str, ...]) -> int:
+    """Give how a folder is opened before these parts are looked for in it: readable only if its names are."""
+    return os.O_DIRECTORY | os.O_CLOEXEC | (0 if parts and "*" in parts[0] else os.O_PATH)
+
+
+def _names(folder: int, part: str, left: list[int]) -> list[str]:
+    """Give the names in an open folder that one component stands for."""
+    if "*" not in part:
+        return [part]
+    pattern = re.compile(".*".join(map(re.escape, part.split("*"))))
+    found = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            left[0] -= 1
+            if left[0] < 0:
+                raise OverflowError
+            # a hidden directory is nobody's visit
+            if pattern.fullmatch(entry.name) and (part.startswith(".") or not entry.name.startswith(".")):
+                found.append(entry.name)
+    return sorted(found)
+
+
+def _is_link(name: str, folder: int) -> bool:
+    return stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+
+
+def _told(mount: Mount, error: OSError) -> StorageProblem:
+    """Give a system's error in words."""
+    words = _WORDS.get(error.errno or 0, error.strerror or "cannot be opened")
+    return _problem(mount, words, _Missing if error.errno == errno.ENOENT else StorageProblem)
 
 
 def _make_passage(path: Path) -> None:
@@ -220,9 +335,9 @@ def _create(mount: Mount, name: str, parent: int, *, last: bool) -> None:
         os.close(fd)
 
 
-def _problem(mount: Mount, why: str) -> StorageProblem:
+def _problem(mount: Mount, why: str, kind: type[StorageProblem] = StorageProblem) -> StorageProblem:
     # the path is for the log; the user knows the directory by its name in the session
     what = "Your home" if mount.target == "." else f"The directory {mount.target!r} of this launch"
-    problem = StorageProblem(f"{what} {why}.", remedy="Please try again later, or tell the administrators.")
+    problem = kind(f"{what} {why}.", remedy="Please try again later, or tell the administrators.")
     problem.add_note(f"source: {mount.source}")
     return problem

@@ -201,6 +201,7 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
         self.open_hub_door()
         self.tell("Opening your directories")
         pinned = await pin(plan.mounts)
+        plan = plan.opened(one.mount for one in pinned)
         try:
             await make_mount_points(pinned, mount_points(plan), (plan.account.uid, plan.account.gid))
             self._prepare_session_dir(plan)

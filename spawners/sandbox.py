@@ -92,6 +92,7 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
         self.open_hub_door()
         self.tell("Opening your directories")
         pinned = await pin(plan.mounts)
+        plan = plan.opened(one.mount for one in pinned)
         try:
             self._prepare_session_dir(plan)
             self.tell("Building your session's sandbox")

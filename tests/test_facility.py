@@ -359,7 +359,38 @@ def test_accounts_of_proposals_need_a_source_that_knows_names(config: Config) ->
         pytest.param("MountRules", "data", ["/data/{proposal.__class__}"], "field", id="an attribute of a field"),
         pytest.param("MountRules", "data", ["/data/{proposal[0]}"], "field", id="a letter of a field"),
         pytest.param("MountRules", "data", ["/data/visitor"], "proposal", id="A12 AL18 data of all proposals"),
-        pytest.param("MountRules", "data", ["/data/{visit}"], "proposal", id="A12 AL18 data by visit only"),
+        pytest.param("MountRules", "data", ["/data/{number}"], "proposal", id="A12 AL18 data by number only"),
+        pytest.param("MountRules", "data", ["/{proposal}"], "anywhere", id="data anywhere on the machine"),
+        pytest.param("MountRules", "data", ["/data/*{proposal}"], "right beside", id="a star beside an id"),
+        pytest.param("MountRules", "data", ["/data/{proposal}*"], "right beside", id="an id beside a star"),
+        pytest.param("MountRules", "data", ["/data/**/{proposal}"], "one \\* a directory", id="two stars"),
+        pytest.param("MountRules", "data", ["/data/{proposal|lover}"], "lower", id="a misspelt filter"),
+        pytest.param("MountRules", "data", ["/data/{proposal}/{start}"], "year", id="a moment without its part"),
+        pytest.param(
+            "MountRules", "data", ["/data/{proposal}/{start|date:%s}"], "year", id="an unknown form of a date"
+        ),
+        pytest.param("MountRules", "data", ["/data/{proposal[3:3]}"], "first three", id="a slice of nothing"),
+        pytest.param("MountRules", "data", ["/data/{path}"], "stands first", id="a told path in the middle"),
+        pytest.param("MountRules", "data", ["{path}x/{proposal}"], "stands first", id="a told path without its end"),
+        pytest.param("MountRules", "data", ["{path|lower}"], "as it is", id="a changed told path"),
+        pytest.param("MountRules", "data", [{"name": "raw"}], "'path'", id="a directory without a path"),
+        pytest.param("MountRules", "data", [{"path": "/d/{proposal}", "nmae": "raw"}], "'name'", id="a misspelt key"),
+        pytest.param("MountRules", "data", [{"path": "/d/{proposal}", "name": "../x"}], "letters", id="a name with .."),
+        pytest.param("MountRules", "data", [{"path": [], "name": "raw"}], "template", id="no path at all"),
+        pytest.param(
+            "MountRules", "data", [{"path": "/d/{proposal}", "optional": "no"}], "neither", id="a word as flag"
+        ),
+        pytest.param(
+            "MountRules", "more", [{"name": "data", "path": "/d/{proposal}"}], "other than", id="another data"
+        ),
+        pytest.param("MountRules", "more", [{"name": "s", "path": "/d", "writable": True}], "everybody", id="scratch"),
+        pytest.param("MountRules", "more", [{"name": "s", "path": "/d/{number}"}], "other proposals", id="any visit 2"),
+        pytest.param(
+            "MountRules", "more", [{"name": "s", "path": "/d/{uid}", "create": True}], "fill", id="made, empty"
+        ),
+        pytest.param("MountRules", "processed", "/d/*/{proposal}", "create_processed", id="a star that is made"),
+        pytest.param("MountRules", "time_zone", "Europe/Pairs", "Europe/Paris", id="a misspelt time zone"),
+        pytest.param("MountRules", "proposal_pattern", "p[0-9", "p\\[0-9", id="an open pattern"),
         pytest.param("MountRules", "data_roots", ["data"], "absolute", id="a relative root"),
         pytest.param("MountRules", "data_roots", ["/"], "data_roots", id="A5 the machine as a root"),
         pytest.param(
@@ -388,6 +419,8 @@ def test_a_configuration_that_cannot_work_is_refused(
     assert told.value.remedy
     assert not told.value.for_user
     shown = value[0] if isinstance(value, list) and len(value) == 1 else value
+    if isinstance(shown, dict) and "path" in shown and repr(shown) not in str(told.value):
+        shown = shown["path"]
     assert repr(shown) in str(told.value)
 
 

@@ -12,6 +12,7 @@ import stat
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -373,3 +374,105 @@ async def test_a_mount_point_that_is_something_else_is_refused(root: Path, what:
     with pytest.raises(StorageProblem, match="file or link named 'data'"):
         await make_mount_points(pinned, ("data",), (os.getuid(), os.getgid()))
     pinned[0].close()
+
+
+# -- patterns, places that may be missing -----------------------------------------------------------------------------
+
+
+def pattern(root: Path, path: str) -> Mount:
+    return Mount(PurePosixPath(root), PurePosixPath(root / path), "data", pattern=True)
+
+
+async def opened(*mounts: Mount) -> list[str]:
+    """Give the paths that were opened."""
+    pinned = await pin(mounts)
+    for one in pinned:
+        assert os.stat(one.fd).st_ino == one.identity[1]
+        one.close()
+    return [str(one.mount.source) for one in pinned]
+
+
+@pytest.fixture
+def projects(tmp_path: Path) -> Path:
+    root = tmp_path / "projects"
+    for name in (
+        "cycle2023-I/2022086950-acamara/DATA",
+        "cycle2023-I/2022086951-jdoe/DATA",
+        "cycle2023-II/2022086952-jdoe",
+        "Run1/Rigaku_99240224",
+        "Run2/Rigaku_224",
+        ".hidden/2022086953-x",
+    ):
+        (root / name).mkdir(parents=True)
+    (root / "Run2" / "notes_300").write_text("a file is no directory")
+    (root / "Run1" / "linked_400").symlink_to("/etc")
+    (root / "Run1" / "twice_500").mkdir()
+    (root / "Run2" / "again_500").mkdir()
+    return root
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("cycle*/2022086950-*", "cycle2023-I/2022086950-acamara"),
+        ("cycle*/2022086950-*/DATA", "cycle2023-I/2022086950-acamara/DATA"),
+        ("cycle*/2022086952-*", "cycle2023-II/2022086952-jdoe"),
+        ("Run*/*_224", "Run2/Rigaku_224"),
+        ("Run*/*_99240224", "Run1/Rigaku_99240224"),
+    ],
+)
+async def test_one_directory_matches(projects: Path, path: str, found: str) -> None:
+    assert await opened(pattern(projects, path)) == [str(projects / found)]
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        pytest.param("Run*/*_500", "could be several", id="two"),
+        pytest.param("cycle*/2022086999-*", "does not exist", id="none"),
+        pytest.param("cycle*/2022086952-*/DATA", "does not exist", id="none below the one that matches"),
+        pytest.param("Run*/*_300", "does not exist", id="a file"),
+        pytest.param("Run*/*_400", "symbolic link", id="A6 a link"),
+        pytest.param("*/2022086953-*", "does not exist", id="a hidden directory"),
+        pytest.param("nowhere/*_1", "does not exist", id="nothing to look into"),
+    ],
+)
+async def test_a_pattern_without_its_one_directory(projects: Path, path: str, words: str) -> None:
+    with pytest.raises(StorageProblem, match=words):
+        await opened(pattern(projects, path))
+
+
+async def test_a_pattern_is_given_up_among_too_many_names(projects: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bounded: a directory of a million names holds up nobody."""
+    for number in range(30):
+        (projects / "Run1" / f"other_{number:03}").mkdir()
+    monkeypatch.setattr("daas_hub.storage.MOST_LOOKED_AT", 20)
+    with pytest.raises(StorageProblem, match="more names"):
+        await opened(pattern(projects, "Run*/*_224"))
+
+
+async def test_what_is_missing_and_optional_is_left_out(root: Path) -> None:
+    there = data(root, "ma1/id21")
+    absent = replace(data(root, "ma1/shared"), target="shared", optional=True)
+    assert await opened(there, absent) == [str(there.source)]
+    with pytest.raises(StorageProblem, match=r"'shared'.*does not exist"):
+        await opened(there, replace(absent, optional=False))
+
+
+async def test_a_visit_whose_optional_data_are_all_missing(root: Path) -> None:
+    """Nobody starts an application beside an empty ~/data, and wonders."""
+    with pytest.raises(StorageProblem, match="no data of this visit yet"):
+        await opened(own(root, "home"), replace(data(root, "ma1/raw"), optional=True))
+
+
+async def test_the_next_place_is_taken_only_when_the_first_is_missing(root: Path) -> None:
+    first, second = data(root, "ma1/20260309"), data(root, "ma1/id21")
+    assert await opened(replace(first, otherwise=(second,))) == [str(second.source)]
+    (root / "ma1" / "20260309").mkdir()
+    assert await opened(replace(first, otherwise=(second,))) == [str(first.source)]
+
+
+async def test_a_link_in_the_first_place_is_not_the_same_as_none(root: Path) -> None:
+    (root / "ma1" / "link").symlink_to("/etc")
+    with pytest.raises(StorageProblem, match="symbolic link"):
+        await opened(replace(data(root, "ma1/link"), otherwise=(data(root, "ma1/id21"),), optional=True))

@@ -6,18 +6,19 @@ it says is settled when it is opened (`daas_hub.storage`) and again when it was 
 
 from __future__ import annotations
 
+import datetime
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
+from zoneinfo import ZoneInfo
 
 from daas_hub.errors import StorageProblem
 from daas_hub.identity import Account
 from daas_hub.launch.choices import Choice
+from daas_hub.launch.paths import ACCOUNT_FIELDS, PATH_FIELD, Template
 
-#: A value that may stand in a path. No slash, no dot-dot, no brace, no colon, nothing a shell or a mount would read.
-_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}|_[a-z0-9_-]{0,31}")
-_FIELD = re.compile(r"\{([a-z_]+)\}")
-FIELDS = ("proposal", "visit", "beamline", "account", "uid")
+_Values = Mapping[str, "str | datetime.datetime | None"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,9 @@ class Mount:
         source: absolute path on the facility's storage.
         target: path in the session, relative to the home ("data"), or "." for the home itself.
         create: made when missing, owned by `owner` (uid, gid) with `mode`; otherwise a missing directory is refused.
+        optional: one that is missing is left out instead.
+        pattern: `source` has a `*`; exactly one directory must match, and takes its place.
+        otherwise: what is taken when `source` is missing, in this order.
     """
 
     root: PurePosixPath
@@ -38,54 +42,207 @@ class Mount:
     create: bool = False
     owner: tuple[int, int] = (-1, -1)
     mode: int = 0o700
+    optional: bool = False
+    pattern: bool = False
+    otherwise: tuple[Mount, ...] = ()
+
+    @property
+    def is_data(self) -> bool:
+        """Whether it is of the raw data."""
+        return self.target == "data" or self.target.startswith("data/")
+
+
+@dataclass(frozen=True)
+class DirectoryRule:
+    """One directory of the layout.
+
+    Attributes:
+        target: where a session sees it: ".", "data/raw", "processed". "data" alone leaves its name to us.
+        templates: where it is; of several, the first that is there.
+    """
+
+    target: str
+    templates: tuple[Template, ...]
+    writable: bool = False
+    create: bool = False
+    optional: bool = False
+
+    @classmethod
+    def of(
+        cls, target: str, *texts: str, writable: bool = False, create: bool = False, optional: bool = False
+    ) -> DirectoryRule:
+        """Read the templates.
+
+        Raises:
+            ValueError: (what is wrong with one of them, what to do), in words for an administrator.
+        """
+        return cls(target, tuple(map(Template.read, texts)), writable, create, optional)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The fields of all templates."""
+        return frozenset[str]().union(*(one.names for one in self.templates))
 
 
 @dataclass(frozen=True)
 class MountPolicy:
-    """The facility's layout. Templates know {proposal} {visit} {beamline} {account} {uid}."""
+    """The facility's layout.
 
-    data: tuple[str, ...] = ()
+    Attributes:
+        more: further directories: scratch, tools. Those that need a proposal are in sessions of proposals only.
+        data_roots: below which raw data may lie; by default what the templates begin with.
+        proposal_id: what an id must look like before a part of it may stand in a path; None: as everywhere.
+        time_zone: a visit's days and years are those of this zone; None: as the catalogue says them.
+    """
+
+    home: DirectoryRule
+    data: tuple[DirectoryRule, ...] = ()
     data_roots: tuple[str, ...] = ()
-    processed: str = ""
-    home: str = ""
+    processed: DirectoryRule | None = None
+    more: tuple[DirectoryRule, ...] = ()
+    proposal_id: re.Pattern[str] | None = None
+    time_zone: ZoneInfo | None = field(default=None, hash=False)
 
 
 def mounts_of(choice: Choice, account: Account, policy: MountPolicy) -> tuple[Mount, ...]:
-    """Give every mount of this launch: home; and with a proposal its data (read-only) and its processed data.
+    """Give every mount of this launch: home, more; and with a proposal its data (read-only) and its processed data.
 
     Raises:
         StorageProblem: a path outside the allowed roots, a value that may not stand in a path, no data configured.
     """
-    values = {"account": account.name, "uid": str(account.uid)}
-    home = _filled(policy.home, values)
-    mounts = [Mount(_fixed_part(policy.home), home, ".", True, True, (account.uid, account.gid), 0o700)]
+    values: dict[str, str | datetime.datetime | None] = {"account": account.name, "uid": str(account.uid)}
+    mounts = [_mount(policy.home, values, (account.uid, account.gid), 0o700)]
     if choice.proposal is None or choice.visit is None:
-        return tuple(mounts)
-    values["proposal"] = choice.proposal.id
-    values["visit"] = choice.visit.label
-    values["beamline"] = choice.visit.beamline or next(iter(choice.proposal.beamlines), "")
-    mounts += _data_mounts(choice, values, policy)
-    if policy.processed:
-        gid = _shared_group(choice, account)
-        processed = _filled(policy.processed, values)
-        mounts.append(Mount(_fixed_part(policy.processed), processed, "processed", True, True, (-1, gid), 0o2770))
+        more = [one for one in policy.more if one.names <= set(ACCOUNT_FIELDS)]
+        return (*mounts, *(_own(one, values, account) for one in more))
+    values |= _of_visit(choice, policy)
+    _require_proposal_id(choice.proposal.id, policy)
+    _require_own_visit(choice.proposal.id, choice.visit.label, policy)
+    roots = [PurePosixPath(root) for root in policy.data_roots]
+    roots = roots or [one.fixed_part for rule in policy.data for one in rule.templates]
+    values[PATH_FIELD] = _told_path(choice.visit.data, roots, policy)
+    mounts += _data_mounts(choice.visit.data, values, roots, policy)
+    shared = [*([policy.processed] if policy.processed else []), *policy.more]
+    for rule in shared:
+        if set(rule.names) & set(ACCOUNT_FIELDS) or not rule.names:
+            mounts.append(_own(rule, values, account, roots))
+        else:
+            owner = (-1, _shared_group(choice, account) if rule.writable else -1)
+            mounts.append(_mount(rule, values, owner, 0o2770, roots))
     return tuple(mounts)
 
 
-def _data_mounts(choice: Choice, values: dict[str, str], policy: MountPolicy) -> list[Mount]:
+def _of_visit(choice: Choice, policy: MountPolicy) -> dict[str, str | datetime.datetime | None]:
+    assert choice.proposal is not None
     assert choice.visit is not None
-    told = [PurePosixPath(path) for path in choice.visit.data]
-    paths = told or [_filled(template, values) for template in policy.data]
-    if not paths:
+    visit = choice.visit
+    return {
+        "proposal": choice.proposal.id,
+        "visit": visit.label,
+        "number": str(visit.number),
+        "beamline": visit.beamline or next(iter(choice.proposal.beamlines), ""),
+        "start": _local(visit.start, policy.time_zone),
+        "end": _local(visit.end, policy.time_zone),
+    }
+
+
+def _local(moment: datetime.datetime | None, zone: ZoneInfo | None) -> datetime.datetime | None:
+    """Give a moment as the facility's clocks have it: beamtime of New Year's morning is of the new year's folder."""
+    return moment if moment is None or zone is None or moment.tzinfo is None else moment.astimezone(zone)
+
+
+def _require_proposal_id(wanted: str, policy: MountPolicy) -> None:
+    if policy.proposal_id is not None and not policy.proposal_id.fullmatch(wanted):
+        raise StorageProblem(
+            f"The id of proposal {wanted} is not one the directories of this facility are named after.",
+            remedy="Please tell the administrators: MountRules.proposal_pattern does not allow it.",
+        )
+
+
+def _require_own_visit(proposal: str, visit: str, policy: MountPolicy) -> None:
+    """Check that a visit's name alone tells whose it is, where a directory is named after it alone (DIAMOND)."""
+    rules = [*policy.data, *([policy.processed] if policy.processed else []), *policy.more]
+    by_visit = any("proposal" not in one.names and "visit" in one.names for rule in rules for one in rule.templates)
+    if by_visit and not visit.lower().startswith(f"{proposal.lower()}-"):
+        raise StorageProblem(
+            "The directory of this visit cannot be told from those of other proposals.",
+            remedy="Please tell the administrators: the templates of MountRules need {proposal}.",
+        )
+
+
+def _own(rule: DirectoryRule, values: _Values, account: Account, roots: list[PurePosixPath] | None = None) -> Mount:
+    """Give a directory of the account, or of nobody in particular."""
+    return _mount(rule, values, (account.uid, account.gid), 0o700, roots or [])
+
+
+def _mount(
+    rule: DirectoryRule, values: _Values, owner: tuple[int, int], mode: int, roots: list[PurePosixPath] | None = None
+) -> Mount:
+    """Give a rule's mount; of several templates the first, and what is taken when it is missing."""
+    usable = [one for one in rule.templates if PATH_FIELD not in one.names or values.get(PATH_FIELD)]
+    if not usable:
         raise StorageProblem(
             "The facility does not say where the data of this visit is.", remedy="Please tell the user office."
         )
-    roots = [PurePosixPath(root) for root in policy.data_roots] or [_fixed_part(text) for text in policy.data]
-    found = [(_root_of(path, roots), path) for path in paths]
+    mounts = []
+    for template in usable:
+        source = template.fill(values)
+        root = _root_of(source, roots or []) if PATH_FIELD in template.names else template.fixed_part
+        mounts.append(
+            Mount(
+                root,
+                source,
+                rule.target,
+                rule.writable,
+                rule.create,
+                owner,
+                mode,
+                optional=rule.optional,
+                # what the catalogue tells may have a star of its own, and is no pattern
+                pattern=template.is_pattern,
+            )
+        )
+    return replace(mounts[0], otherwise=tuple(mounts[1:]))
+
+
+def _told_path(told: tuple[str, ...], roots: list[PurePosixPath], policy: MountPolicy) -> str | None:
+    """Give the one directory the catalogue tells, for templates that begin with it; None if it tells none."""
+    rules = [*policy.data, *([policy.processed] if policy.processed else []), *policy.more]
+    if not told or not any(PATH_FIELD in rule.names for rule in rules):
+        return None
+    if len(told) > 1:
+        raise StorageProblem(
+            "The facility says several directories for this visit, and this portal expects one.",
+            remedy="Please tell the administrators.",
+        )
+    if "*" in told[0]:
+        raise StorageProblem(
+            "The facility says a directory with a * in its name.", remedy="Please tell the administrators."
+        )
+    _root_of(PurePosixPath(told[0]), roots)
+    return told[0]
+
+
+def _data_mounts(
+    told: tuple[str, ...], values: _Values, roots: list[PurePosixPath], policy: MountPolicy
+) -> list[Mount]:
+    if told and not any(PATH_FIELD in rule.names for rule in policy.data):
+        paths = [PurePosixPath(path) for path in told]
+        found = [Mount(_root_of(path, roots), path, "data") for path in paths]
+    elif policy.data:
+        found = [_mount(rule, values, (-1, -1), 0o700, roots) for rule in policy.data]
+        for mount in found:
+            for one in (mount, *mount.otherwise):
+                _root_of(one.source, roots)
+    else:
+        raise StorageProblem(
+            "The facility does not say where the data of this visit is.", remedy="Please tell the user office."
+        )
+    unnamed = [mount for mount in found if mount.target == "data"]
     if len(found) == 1:
-        return [Mount(found[0][0], found[0][1], "data")]
-    names = _distinct_names([path for _, path in found])
-    return [Mount(root, path, f"data/{name}") for (root, path), name in zip(found, names, strict=True)]
+        return found
+    names = iter(_distinct_names([mount.source for mount in unnamed], {one.target for one in found}))
+    return [replace(mount, target=f"data/{next(names)}") if mount.target == "data" else mount for mount in found]
 
 
 def _root_of(path: PurePosixPath, roots: list[PurePosixPath]) -> PurePosixPath:
@@ -102,28 +259,6 @@ def _root_of(path: PurePosixPath, roots: list[PurePosixPath]) -> PurePosixPath:
     )
 
 
-def _filled(template: str, values: dict[str, str]) -> PurePosixPath:
-    def value_of(match: re.Match[str]) -> str:
-        value = values.get(match[1], "")
-        if not _PLAIN.fullmatch(value) or ".." in value:
-            raise StorageProblem(
-                f"The {match[1]} of this launch cannot stand in a path.", remedy="Please tell the administrators."
-            )
-        return value
-
-    return PurePosixPath(_FIELD.sub(value_of, template))
-
-
-def _fixed_part(template: str) -> PurePosixPath:
-    """Give the directories of a template before its first field: what the administrator wrote, and may be trusted."""
-    parts: list[str] = []
-    for part in PurePosixPath(template).parts:
-        if "{" in part:
-            break
-        parts.append(part)
-    return PurePosixPath(*parts)
-
-
 def _shared_group(choice: Choice, account: Account) -> int:
     """Give the group that shares the processed data; the account must be in it, or its colleagues could not read."""
     assert choice.proposal is not None
@@ -138,10 +273,10 @@ def _shared_group(choice: Choice, account: Account) -> int:
     return gid
 
 
-def _distinct_names(paths: list[PurePosixPath]) -> list[str]:
+def _distinct_names(paths: list[PurePosixPath], taken: set[str]) -> list[str]:
     """Give each path a short name that no other one has: its last parts, as many as it takes."""
     for length in range(1, 20):
-        names = ["_".join(path.parts[-length:]).strip("/") for path in paths]
-        if len(set(names)) == len(names):
+        names = ["_".join(path.parts[-length:]).replace("*", "").strip("/") for path in paths]
+        if len(set(names)) == len(names) and not {f"data/{name}" for name in names} & taken and all(names):
             return names
     raise StorageProblem("The same data directory is named twice.", remedy="Please tell the administrators.")

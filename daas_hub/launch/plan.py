@@ -6,7 +6,8 @@ separately, and leave as one frozen record that names nothing a backend would ha
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 from daas_hub.catalogue import Application, Size
 from daas_hub.identity import Account
@@ -32,6 +33,10 @@ class Plan:
     def home(self) -> str:
         """Where the home stands inside the session, whatever its place on the storage is."""
         return f"/home/{self.account.name}"
+
+    def opened(self, mounts: Iterable[Mount]) -> Plan:
+        """Give the plan with the directories that were opened: patterns found, missing ones left out."""
+        return replace(self, mounts=tuple(mounts))
 
     @property
     def title(self) -> str:

@@ -6,26 +6,29 @@ Here paths are text. What stands on the disk under them is storage's to find out
 from __future__ import annotations
 
 import contextlib
+import datetime
 from dataclasses import replace
 from pathlib import PurePosixPath
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from traitlets.config import Config
 
 from daas_hub.catalogue import Application, Kind, Size
-from daas_hub.errors import StorageProblem
+from daas_hub.errors import ConfigurationError, StorageProblem
 from daas_hub.identity import Account
-from daas_hub.launch import Choice, Mount, MountPolicy, mounts_of
+from daas_hub.launch import Choice, DirectoryRule, Mount, MountPolicy, mounts_of
+from daas_hub.mountrules import MountRules
 from daas_hub.proposals import Proposal, Visit
 
 LAB = Application("lab", "JupyterLab", Kind.NOTEBOOK)
 SMALL = Size("small", "2 processors", 4 * 2**30, 2, 1000, 12)
 ANNA = Account("anna", 25001, 25001, (26001,))
+HOME = DirectoryRule.of(".", "/home/{account}", writable=True, create=True)
+PROCESSED = DirectoryRule.of("processed", "/data/processed/{proposal}", writable=True, create=True)
 POLICY = MountPolicy(
-    data=("/data/visitor/{proposal}/{beamline}/{visit}",),
-    processed="/data/processed/{proposal}",
-    home="/home/{account}",
+    data=(DirectoryRule.of("data", "/data/visitor/{proposal}/{beamline}/{visit}"),), processed=PROCESSED, home=HOME
 )
 
 
@@ -63,7 +66,11 @@ def test_the_beamline_of_the_proposal_stands_in_for_the_visits() -> None:
 
 
 def test_fields_are_filled_everywhere() -> None:
-    policy = MountPolicy(("/d/{beamline}/{proposal}-{visit}/{account}",), (), "/p/{proposal}", "/h/{uid}/{account}")
+    policy = MountPolicy(
+        home=DirectoryRule.of(".", "/h/{uid}/{account}", writable=True, create=True),
+        data=(DirectoryRule.of("data", "/d/{beamline}/{proposal}-{visit}/{account}"),),
+        processed=DirectoryRule.of("processed", "/p/{proposal}", writable=True, create=True),
+    )
     assert shown(mounts_of(choice(), ANNA, policy)) == {
         ".": "/h/25001/anna",
         "data": "/d/ID21/MA-4242-2/anna",
@@ -281,3 +288,142 @@ def test_no_input_leaves_the_roots(
         assert not mount.target.startswith("/")
     targets = [mount.target for mount in mounts]
     assert len(set(targets)) == len(targets)
+
+
+# -- several directories ---------------------------------------------------------------------------------------------
+
+
+def rules(**settings: object) -> MountPolicy:
+    return MountRules(config=Config({"MountRules": settings})).policy("/var/lib/daas-hub")
+
+
+def dated(proposal: str = "MX-2633", *, label: str = "", data: tuple[str, ...] = (), hour: int = 8) -> Choice:
+    start = datetime.datetime(2025, 12, 31, hour, tzinfo=datetime.UTC)
+    visit = Visit(7, beamline="ID30A-1", start=start, data=data, name=label)
+    return Choice(LAB, SMALL, Proposal(proposal, "Glass", visits=(visit,), gid=26001), visit)
+
+
+def test_raw_processed_scratch_and_tools() -> None:
+    """DE01: what DESY's core file system has; each by its own name, and only some of it writable."""
+    core = "/asap3/petra3/gpfs/{beamline|lower|nodash}/{start|year}/data/{proposal}"
+    policy = rules(
+        data=[{"name": "raw", "path": f"{core}/raw"}, {"name": "shared", "path": f"{core}/shared", "optional": True}],
+        processed=f"{core}/processed",
+        create_processed=False,
+        more=[
+            {"name": "scratch", "path": f"{core}/scratch_cc", "writable": True, "optional": True},
+            {"name": "tools", "path": "/software/{beamline|lower|nodash}"},
+        ],
+    )
+    mounts = mounts_of(dated(), ANNA, policy)
+    inside = "/asap3/petra3/gpfs/id30a1/2025/data/MX-2633"
+    assert shown(mounts[1:]) == {
+        "data/raw": f"{inside}/raw",
+        "data/shared": f"{inside}/shared",
+        "processed": f"{inside}/processed",
+        "scratch": f"{inside}/scratch_cc",
+        "tools": "/software/id30a1",
+    }
+    assert [mount.target for mount in mounts if mount.writable] == [".", "processed", "scratch"]
+    assert [mount.target for mount in mounts if mount.create] == ["."]
+    assert [mount.target for mount in mounts if mount.optional] == ["data/shared", "scratch"]
+    assert {mount.root for mount in mounts if mount.is_data} == {PurePosixPath("/asap3/petra3/gpfs")}
+
+
+def test_what_needs_no_proposal_is_in_own_resources_too() -> None:
+    more = [
+        {"name": "tools", "path": "/opt/tools"},
+        {"name": "scratch", "path": "/scratch/{account}", "writable": True, "create": True},
+        {"name": "shared", "path": "/shared/{proposal}", "writable": True, "create": True},
+    ]
+    policy = rules(data=["/data/{proposal}"], more=more)
+    assert set(shown(mounts_of(Choice(LAB, SMALL), ANNA, policy))) == {".", "tools", "scratch"}
+    mounts = {mount.target: mount for mount in mounts_of(dated(), ANNA, policy)}
+    assert (mounts["scratch"].owner, mounts["scratch"].mode) == ((25001, 25001), 0o700), "one's own"
+    assert (mounts["shared"].owner, mounts["shared"].mode) == ((-1, 26001), 0o2770), "the proposal's"
+    assert not mounts["tools"].writable
+
+
+def test_the_first_of_several_places_that_is_there() -> None:
+    """ES30: layouts older than ESRF's v3 have no folder of the visit. Storage looks; here is only the order."""
+    old, new = "/data/visitor/{proposal|lower}/{beamline}", "/data/visitor/{proposal|lower}/{beamline}/{start|date}"
+    data = mounts_of(dated(), ANNA, rules(data=[{"path": [new, old]}]))[1]
+    assert str(data.source) == "/data/visitor/mx-2633/ID30A-1/20251231"
+    assert [str(one.source) for one in data.otherwise] == ["/data/visitor/mx-2633/ID30A-1"]
+
+
+def test_one_directory_that_is_unknown_in_part() -> None:
+    data = mounts_of(dated("2022086950"), ANNA, rules(data=["/beamlines/x/cycle*/{proposal}-*"]))[1]
+    assert (str(data.root), data.pattern) == ("/beamlines/x", True)
+
+
+@pytest.mark.parametrize(
+    ("zone", "folder"), [("", "2025"), ("Europe/Paris", "2026"), ("America/Chicago", "2025"), ("UTC", "2025")]
+)
+def test_the_year_is_that_of_the_facilitys_clocks(zone: str, folder: str) -> None:
+    """A catalogue that tells UTC says the old year for the first hour of the new one."""
+    policy = rules(data=["/data/{start|year}/{proposal}"], time_zone=zone)
+    assert shown(mounts_of(dated(hour=23), ANNA, policy))["data"] == f"/data/{folder}/MX-2633"
+
+
+def test_a_directory_below_what_the_catalogue_tells() -> None:
+    """DE13: DESY's corePath, ICAT's location, SciCat's sourceFolder."""
+    policy = rules(data=["{path}/raw"], data_roots=["/asap3"], processed="{path}/processed", create_processed=False)
+    mounts = mounts_of(dated(data=("/asap3/petra3/a b/11001",)), ANNA, policy)
+    assert shown(mounts[1:]) == {
+        "data": "/asap3/petra3/a b/11001/raw",
+        "processed": "/asap3/petra3/a b/11001/processed",
+    }
+    assert {mount.root for mount in mounts[1:]} == {PurePosixPath("/asap3")}
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        pytest.param((), "does not say", id="nothing"),
+        pytest.param(("/asap3/a", "/asap3/b"), "expects one", id="two"),
+        pytest.param(("/etc",), "outside", id="elsewhere"),
+        pytest.param(("/asap3",), "outside", id="the root itself"),
+        pytest.param(("/asap3/../etc",), "outside", id="upwards"),
+        pytest.param(("/asap3/*/x",), "with a \\*", id="a pattern"),
+        pytest.param(("asap3/x",), "outside", id="relative"),
+    ],
+)
+def test_a_told_directory_that_is_not_used(told: tuple[str, ...], words: str) -> None:
+    policy = rules(data=["{path}/raw"], data_roots=["/asap3"])
+    with pytest.raises(StorageProblem, match=words):
+        mounts_of(dated(data=told), ANNA, policy)
+
+
+def test_a_star_in_a_told_path_is_no_pattern() -> None:
+    policy = rules(data_roots=["/asap3"])
+    data = mounts_of(dated(data=("/asap3/*",)), ANNA, policy)[1]
+    assert (str(data.source), data.pattern) == ("/asap3/*", False)
+
+
+@pytest.mark.parametrize(
+    ("proposal", "label", "path"),
+    [("mx12345", "mx12345-7", "/dls/mx12345-7"), ("MX12345", "mx12345-7", "/dls/mx12345-7"), ("mx1", "7", None),
+     ("mx1", "mx12-7", None), ("mx1", "nr-12", None)],
+)  # fmt: skip
+def test_a_directory_by_the_visits_name_alone(proposal: str, label: str, path: str | None) -> None:
+    """A12, AL18, DI13: only where the name tells whose visit it is."""
+    policy = rules(data=["/dls/{visit}"])
+    if path is None:
+        with pytest.raises(StorageProblem, match="cannot be told"):
+            mounts_of(dated(proposal, label=label), ANNA, policy)
+    else:
+        assert shown(mounts_of(dated(proposal, label=label), ANNA, policy))["data"] == path
+
+
+@pytest.mark.parametrize(("proposal", "allowed"), [("p15874", True), ("q15874", False), ("p158741", False)])
+def test_a_part_of_an_id_stands_in_a_path_only_where_all_ids_have_its_form(proposal: str, allowed: bool) -> None:
+    """PS: p15874 and q15874 would both be e15874."""
+    policy = rules(data=["/sls/e{proposal[1:]}"], proposal_pattern="p[0-9]{5}")
+    if allowed:
+        assert shown(mounts_of(dated(proposal), ANNA, policy))["data"] == "/sls/e15874"
+    else:
+        with pytest.raises(StorageProblem, match="id of proposal"):
+            mounts_of(dated(proposal), ANNA, policy)
+    with pytest.raises(ConfigurationError, match="two ids may share"):
+        rules(data=["/sls/e{proposal[1:]}"])

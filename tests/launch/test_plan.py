@@ -9,11 +9,15 @@ import pytest
 from daas_hub.catalogue import Application, Kind, Size
 from daas_hub.errors import StorageProblem
 from daas_hub.identity import Account
-from daas_hub.launch import Choice, MountPolicy, make_plan
+from daas_hub.launch import Choice, DirectoryRule, MountPolicy, make_plan
 from daas_hub.proposals import Proposal, Visit
 
 ANNA = Account("anna", 25001, 25001, (26001,))
-POLICY = MountPolicy(("/data/{proposal}/{visit}",), (), "/processed/{proposal}", "/gpfs/homes/{account}")
+POLICY = MountPolicy(
+    home=DirectoryRule.of(".", "/gpfs/homes/{account}", writable=True, create=True),
+    data=(DirectoryRule.of("data", "/data/{proposal}/{visit}"),),
+    processed=DirectoryRule.of("processed", "/processed/{proposal}", writable=True, create=True),
+)
 SMALL = Size("small", "2 processors", 4 * 2**30, 2, 1000, 12)
 LAB = Application("lab", "JupyterLab", Kind.NOTEBOOK, environment={"OMP_NUM_THREADS": "2"})
 PYMCA = Application("pymca", "PyMca", Kind.DESKTOP, command=("pymca",))
