@@ -150,8 +150,13 @@ class Facility(SingletonConfigurable):
         self.account_rules = AccountRules(self.lowest_id, self.highest_id)
         self.policy = MountRules(parent=self).policy(self.state)
         self.roles = RoleRules(parent=self).roles()
+        #: what each source is called in the configuration, and the source itself: the doctor asks each by itself
+        self.account_sources: dict[str, AccountSource] = self._sources("accounts", ACCOUNTS_GROUP, self.accounts)
         self._accounts = self._account_source()
         self.run_as = self._run_as_rules()
+        self.proposal_sources: dict[str, ProposalSource] = self._sources(
+            "proposals", PROPOSALS_GROUP, self.proposals
+        )
         self._proposals = RememberedProposals(
             self._proposal_source(), keep_s=self.remember_s, show_old_s=self.show_old_proposals_s
         )
@@ -251,7 +256,7 @@ class Facility(SingletonConfigurable):
 
     def _account_source(self) -> AccountSource:
         """Build the source of accounts, or several that must agree."""
-        sources = self._sources("accounts", ACCOUNTS_GROUP, self.accounts)
+        sources = self.account_sources
         return (
             next(iter(sources.values()))
             if len(sources) == 1
@@ -260,7 +265,7 @@ class Facility(SingletonConfigurable):
 
     def _proposal_source(self) -> ProposalSource:
         """Build the source of proposals, or several whose answers are joined."""
-        sources = self._sources("proposals", PROPOSALS_GROUP, self.proposals)
+        sources = self.proposal_sources
         return next(iter(sources.values())) if len(sources) == 1 else ChainedProposals(sources)
 
     def _run_as_rules(self) -> RunAs:

@@ -262,7 +262,7 @@ _BODY = _record(
         "Image": _text,
         # what the engine takes for "none", which an image's own cannot replace
         "Entrypoint": _is([""]),
-        "Cmd": _one_of(["daas-session"], ["daas-lab"]),
+        "Cmd": _one_of(["daas-session"], ["daas-lab"], ["daas-probe"]),
         "User": _like(r"[1-9][0-9]{0,9}:[1-9][0-9]{0,9}"),
         "WorkingDir": _like(r"/home/(?!\.{1,2}$)[^/\0]{1,255}"),
         "Hostname": _is("session"),

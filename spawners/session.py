@@ -22,6 +22,7 @@ from traitlets.config import Config
 from daas_hub.catalogue import Application, Kind, icon_file
 from daas_hub.errors import DaasError, Refused, SessionFailed
 from daas_hub.facility import Facility
+from daas_hub.findings import Finding, not_checked
 from daas_hub.identity import Identity
 from daas_hub.launch import LaunchRequest, Plan
 
@@ -73,6 +74,15 @@ class ProposalSessionMixin(_Base):
     def configuration_problems(cls, config: Config, facility: Facility) -> list[DaasError]:
         """Give what is wrong with a configuration for this backend; `daas-hub check-config` asks."""
         return []
+
+    @classmethod
+    async def examine(cls, config: Config, facility: Facility, plan: Plan | None) -> list[Finding]:
+        """Find out whether this backend can run sessions: `daas-hub doctor` asks.
+
+        Args:
+            plan: a launch to try, with its directories as they were opened; None tries none.
+        """
+        return [not_checked("sessions.backend", f"asked {cls.__name__} whether it can run sessions", "it cannot say")]
 
     # -- the walk of a start ------------------------------------------------------------------------------------
 

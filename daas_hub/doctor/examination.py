@@ -1,0 +1,118 @@
+"""One examination, from the file to a session: what each step finds decides what the next can ask."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from traitlets.config import Config
+from traitlets.config.loader import PyFileConfigLoader
+
+from daas_hub.check import check_config
+from daas_hub.doctor.people import Person, ask_about, ask_about_nobody
+from daas_hub.doctor.places import look_at_directories
+from daas_hub.doctor.site import look_at_site
+from daas_hub.errors import DaasError
+from daas_hub.facility import Facility
+from daas_hub.findings import Finding, Verdict, not_checked, ok, problem
+from daas_hub.identity import Identity
+
+Tell = Callable[[Finding], None]
+
+
+@dataclass(frozen=True)
+class Login:
+    """The login of a person the examination is about.
+
+    Attributes:
+        issuer: "" for the one that is configured.
+        claims: those that the account sources read.
+        access_token: the provider's, for sources that are asked in the person's name.
+    """
+
+    subject: str
+    issuer: str = ""
+    claims: dict[str, Any] = field(default_factory=dict, hash=False)
+    access_token: str = field(default="", repr=False)
+
+
+async def examine(file: Path, login: Login | None = None, *, tell: Tell = lambda _: None) -> list[Finding]:
+    """Examine a site.
+
+    Args:
+        login: whose sessions are tried; None examines what concerns nobody in particular.
+        tell: is told each finding as soon as it is made.
+    """
+    findings: list[Finding] = []
+
+    def add(*found: Finding) -> None:
+        for one in found:
+            findings.append(one)
+            tell(one)
+
+    add(*_file(file))
+    if any(one.verdict is Verdict.PROBLEM for one in findings):
+        add(not_checked("site.asked", "looked at the site", "the file is not in order"))
+        return findings
+    config = PyFileConfigLoader(file.name, path=str(file.resolve().parent)).load_config()
+    Facility.clear_instance()
+    facility = Facility.of(config)
+    add(*await look_at_site(file, config, facility))
+    door = _door(config, "authenticator_class", "jupyterhub.authenticators")(config=config)
+    issuers = tuple(getattr(door, "issuers", ()))
+    if hasattr(door, "examine"):
+        add(*await door.examine(facility, login.access_token if login else ""))
+    add(*await ask_about_nobody(facility, issuers))
+    spawner = _door(config, "spawner_class", "jupyterhub.spawners")
+    if login is None:
+        add(not_checked("directories.asked", "opened directories", "it is done for a person: --as SUBJECT"))
+        add(*await _try(spawner, config, facility, None))
+        return findings
+    issuer = login.issuer or (issuers[0] if issuers else "")
+    identity = _identity(login, issuer)
+    person = Person()
+    add(*await ask_about(facility, identity, person))
+    plan = None
+    if person.account is not None:
+        found, plan = await look_at_directories(facility, identity, person.account, person.proposals)
+        add(*found)
+    add(*await _try(spawner, config, facility, plan))
+    return findings
+
+
+def _identity(login: Login, issuer: str) -> Identity:
+    return Identity(
+        issuer, login.subject, claims=login.claims, told_at=time.time(), access_token=login.access_token
+    )
+
+
+def _file(file: Path) -> list[Finding]:
+    """Read it as the hub would (see `daas_hub.check`)."""
+    did = f"read {file} as the hub would"
+    problems = check_config(file)
+    return [_as_finding(did, one) for one in problems] or [ok("configuration.file", did)]
+
+
+def _as_finding(did: str, error: DaasError) -> Finding:
+    setting = str(getattr(error, "setting", "document"))
+    return problem(f"configuration.{setting}", did, error.message, error.remedy or "Mend the file at that line.")
+
+
+def _door(config: Config, setting: str, group: str) -> Any:
+    """Give the class that the configuration chooses; doors are found by entry point."""
+    wanted = config.JupyterHub.get(setting)
+    if not isinstance(wanted, str):
+        return wanted
+    return {entry.name: entry for entry in entry_points(group=group)}[wanted].load()
+
+
+async def _try(spawner: Any, config: Config, facility: Facility, plan: Any) -> list[Finding]:
+    """Have the backend say whether it can run sessions, and run one where there is something to show it."""
+    if not hasattr(spawner, "examine"):
+        return [not_checked("sessions.backend", f"asked {spawner.__name__} whether it can run sessions", "it cannot say")]
+    findings: list[Finding] = await spawner.examine(config, facility, plan)
+    return findings

@@ -1,0 +1,260 @@
+"""Asks the sources of accounts and proposals about one person, or about one that cannot exist."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import Counter
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from daas_hub.doctor.listening import listening
+from daas_hub.doctor.remedies import remedy_for
+from daas_hub.errors import AccountRefused, DaasError, NoAccount, SourceUnavailable
+from daas_hub.facility import Facility
+from daas_hub.findings import Finding, not_checked, ok, problem, warning
+from daas_hub.identity import Account, Identity
+from daas_hub.proposals import Proposal
+
+#: Proposals that are written out; the rest is counted.
+MOST_SHOWN = 20
+
+_Value = TypeVar("_Value")
+
+@dataclass
+class Asked(Generic[_Value]):
+    """What one question came to: a value or an error, what was logged meanwhile, and how long it took."""
+
+    value: _Value | None = None
+    error: DaasError | None = None
+    words: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def said(self) -> str:
+        """What came, in the administrator's words."""
+        parts = [self.error.message if self.error else ""]
+        if isinstance(self.error, SourceUnavailable) and self.error.detail:
+            parts.append(self.error.detail)
+        return "; ".join(dict.fromkeys(one for one in [*parts, *self.words] if one))
+
+
+async def ask(question: Awaitable[_Value]) -> Asked[_Value]:
+    """Put a question to a source."""
+    began = time.monotonic()
+    with listening() as words:
+        try:
+            return Asked(await question, words=words, seconds=time.monotonic() - began)
+        except DaasError as error:
+            return Asked(error=error, words=words, seconds=time.monotonic() - began)
+
+
+# -- nobody in particular --------------------------------------------------------------------------------------------
+
+
+async def ask_about_nobody(facility: Facility, issuers: Sequence[str]) -> list[Finding]:
+    """Ask every source about a login that cannot exist: it must answer, and know nobody."""
+    word = f"nobody-{secrets.token_hex(4)}"
+    findings: list[Finding] = []
+    for name, source in facility.account_sources.items():
+        for issuer in issuers:
+            claims = dict.fromkeys(getattr(source, "claims", ()), word)
+            identity = Identity(issuer, word, claims=claims, told_at=time.time())
+            findings.append(_about_nobody(name, issuer, await ask(source.account_of(identity))))
+    account = Account(word, facility.highest_id, facility.highest_id, display_name="nobody")
+    for name, source in facility.proposal_sources.items():
+        findings.append(_proposals_of_nobody(name, await ask(source.proposals_of(account))))
+    return findings
+
+
+def _about_nobody(name: str, issuer: str, asked: Asked[Account]) -> Finding:
+    key, did = f"accounts.{name}", f"asked {name} about a login of {issuer} that cannot exist"
+    if asked.error is None:
+        assert asked.value is not None
+        return problem(
+            key,
+            did,
+            f"the account {asked.value.name} (uid {asked.value.uid})",
+            "Whoever can log in there has this account. Correct the filter or the fields: they must name one person.",
+        )
+    if isinstance(asked.error, NoAccount):
+        return ok(key, did, f"no such account, after {asked.seconds:.2f} s")
+    return problem(key, did, asked.said, remedy_for(asked.said))
+
+
+def _proposals_of_nobody(name: str, asked: Asked[tuple[Proposal, ...]]) -> Finding:
+    key, did = f"proposals.{name}", f"asked {name} for the proposals of somebody who cannot exist"
+    if asked.value:
+        return problem(
+            key,
+            did,
+            f"{len(asked.value)} proposals, {asked.value[0].id} first",
+            "They would be everybody's. Check how this source is told whose proposals are wanted.",
+        )
+    if asked.error is None:
+        return ok(key, did, f"none, after {asked.seconds:.2f} s")
+    if "access token" in asked.said:
+        return not_checked(key, did, "it is asked in a person's name: give --as and --token-file")
+    return problem(key, did, asked.said, remedy_for(asked.said))
+
+
+# -- one person --------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Person:
+    """What is known of the person an examination is about, once the sources were asked."""
+
+    account: Account | None = None
+    proposals: tuple[Proposal, ...] = ()
+
+
+async def ask_about(facility: Facility, identity: Identity, person: Person) -> list[Finding]:
+    """Ask every source about this login, and put into `person` what a launch would see."""
+    findings = [
+        _account_told(name, identity, await ask(source.account_of(identity)))
+        for name, source in facility.account_sources.items()
+    ]
+    asked = await ask(facility.account_of(identity))
+    findings.append(_account_used(identity, asked, several=len(facility.account_sources) > 1))
+    if asked.value is None:
+        return [*findings, not_checked("proposals.asked", "asked for proposals", "there is no account to ask for")]
+    person.account = asked.value
+    return findings + await _proposals(facility, person)
+
+
+def _account_told(name: str, identity: Identity, asked: Asked[Account]) -> Finding:
+    key, did = f"accounts.{name}", f"asked {name} about {identity.subject!r} of {identity.issuer}"
+    if asked.value is not None:
+        return ok(key, did, _described(asked.value))
+    if isinstance(asked.error, AccountRefused):
+        return problem(key, did, asked.said, "Mend the entry it names, or the setting that chooses the entry.")
+    if isinstance(asked.error, NoAccount):
+        if "does not say" in asked.said:
+            remedy = "The look-up reads a claim this login does not have: give it with --claim NAME=VALUE, or have the "
+            return problem(key, did, asked.said, remedy + "provider send it.")
+        return problem(
+            key,
+            did,
+            asked.said,
+            "Is the subject right, and the issuer one this source is asked about (its setting issuers)? Otherwise link "
+            "this login to an account where the source keeps them.",
+        )
+    return problem(key, did, asked.said, remedy_for(asked.said))
+
+
+def _account_used(identity: Identity, asked: Asked[Account], *, several: bool) -> Finding:
+    key, did = "accounts.used", "took the account a launch would run under"
+    if asked.value is not None:
+        roles = ", ".join(sorted(asked.value.roles)) or "none"
+        return ok(key, did, f"{_described(asked.value)}; roles: {roles}")
+    if "disagree" in asked.said:
+        remedy = "Correct one of the sources. If only their groups differ and both are right: Facility.unite_groups."
+        return problem(key, did, asked.said, remedy)
+    if "uid" in asked.said or "gid" in asked.said:
+        return problem(
+            key, did, asked.said, "Is this account a person's? Otherwise set Facility.lowest_id and highest_id."
+        )
+    return problem(key, did, asked.said, "See what each source said above." if several else remedy_for(asked.said))
+
+
+async def _proposals(facility: Facility, person: Person) -> list[Finding]:
+    assert person.account is not None
+    account = person.account
+    findings: list[Finding] = []
+    for name, source in facility.proposal_sources.items():
+        asked = await ask(source.proposals_of(account))
+        key, did = f"proposals.{name}", f"asked {name} for the proposals of {account.name}"
+        if asked.error is not None:
+            findings.append(problem(key, did, asked.said, remedy_for(asked.said)))
+            continue
+        told = asked.value or ()
+        visits = sum(len(one.visits) for one in told)
+        got = f"{len(told)} proposals, {visits} visits, after {asked.seconds:.2f} s"
+        findings.append(
+            ok(key, did, got)
+            if told
+            else warning(key, did, "none", "Is this person a member of any, and known there by this name?")
+        )
+        if asked.words:
+            findings.append(
+                warning(
+                    f"{key}.left_out",
+                    f"read what {name} said",
+                    "; ".join(asked.words[:5]),
+                    "Mend these records at the source, or say in its `fields` where the value stands.",
+                )
+            )
+        findings += contract_of(name, told, account)
+    joined = await ask(facility.proposals_of(account, fresh=True))
+    if joined.value is not None:
+        person.proposals = joined.value.proposals
+        if len(facility.proposal_sources) > 1:
+            got = f"{len(person.proposals)} proposals" + "".join(f"; {one}" for one in joined.words)
+            findings.append(ok("proposals.joined", "joined what the sources said", got))
+    return findings + _sees(person)
+
+
+def contract_of(name: str, told: Sequence[Proposal], account: Account) -> list[Finding]:
+    """Hold what a source said against what a launch needs, line by line. Pure."""
+    key = f"proposals.{name}.contract"
+    if not told:
+        return []
+    visits = [(one, visit) for one in told for visit in one.visits]
+    groups = {account.gid, *account.groups}
+
+    def line(what: str, wrong: Sequence[str], remedy: str, *, is_problem: bool = False) -> Finding:
+        did = f"{name}: {what}"
+        if not wrong:
+            return ok(key, did)
+        got = f"not so for {', '.join(wrong[:5])}" + (f" and {len(wrong) - 5} more" if len(wrong) > 5 else "")
+        return (problem if is_problem else warning)(key, did, got, remedy)
+
+    twice = [one for one, count in Counter(proposal.id for proposal in told).items() if count > 1]
+    return [
+        line("no two proposals have one id", twice, "Ids must be unique.", is_problem=True),
+        line("every proposal has a title", [one.id for one in told if not one.title], "Map `title` in its `fields`."),
+        line("every proposal has a visit", [one.id for one in told if not one.visits], "Map `visits` in its `fields`."),
+        line(
+            "every visit has a start",
+            [f"{one.id} visit {visit.label}" for one, visit in visits if visit.start is None],
+            "Map `visit.start` in its `fields`; lists are sorted by it, and directories may be named after it.",
+        ),
+        line(
+            "no visit ends before it starts",
+            [f"{one.id} visit {v.label}" for one, v in visits if v.start and v.end and v.end < v.start],
+            "Are `visit.start` and `visit.end` the right way round in its `fields`?",
+        ),
+        line(
+            "every visit has a beamline",
+            [f"{one.id} visit {visit.label}" for one, visit in visits if not visit.beamline and not one.beamlines],
+            "Map `visit.beamline` or `beamlines` in its `fields`.",
+        ),
+        line(
+            f"{account.name} is in the group of every proposal that has one",
+            [f"{one.id} (gid {one.gid})" for one in told if one.gid is not None and one.gid not in groups],
+            "Account and proposal disagree, and nothing can be launched there: add the person to the group, or have the "
+            "account source read groups (LdapAccounts.group_base).",
+            is_problem=True,
+        ),
+    ]
+
+
+def _sees(person: Person) -> list[Finding]:
+    findings = []
+    for proposal in person.proposals[:MOST_SHOWN]:
+        visits = ", ".join(f"{one.label}{f' ({one.start:%Y-%m-%d})' if one.start else ''}" for one in proposal.visits)
+        group = "no group" if proposal.gid is None else f"group {proposal.gid}"
+        findings.append(
+            ok("sees.proposal", f"{proposal.id} {proposal.title!r:.60}", f"{group}; visits: {visits or 'none'}")
+        )
+    if len(person.proposals) > MOST_SHOWN:
+        findings.append(ok("sees.more", f"and {len(person.proposals) - MOST_SHOWN} more proposals"))
+    return findings
+
+
+def _described(account: Account) -> str:
+    groups = ", ".join(f"{account.group_names.get(gid, '?')} ({gid})" for gid in account.groups) or "none"
+    return f"account {account.name}, uid {account.uid}, gid {account.gid}; groups: {groups}"
+

@@ -1,0 +1,197 @@
+"""Opens the directories of a person's launches: as the hub does, and again as the account itself."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from daas_hub.catalogue import Kind
+from daas_hub.errors import DaasError
+from daas_hub.facility import Facility
+from daas_hub.findings import Finding, not_checked, ok, problem, warning
+from daas_hub.identity import Account, Identity
+from daas_hub.launch import LaunchRequest, Plan, offered
+from daas_hub.proposals import Proposal, Visit
+from daas_hub.storage import pin
+
+#: Visits whose directories are opened: the latest ones.
+MOST_VISITS = 10
+#: Seconds the account itself may take to look at one directory.
+LOOK_TIMEOUT_S = 15.0
+
+#: Run as the account, by an interpreter that imports nothing of ours: what it may do in a directory.
+_LOOK = """
+import errno, json, os, secrets, sys
+path, writable = sys.argv[1], sys.argv[2] == "1"
+said = {"uid": os.getuid(), "groups": sorted({os.getgid(), *os.getgroups()})}
+try:
+    with os.scandir(path) as entries:
+        said["entries"] = sum(1 for entry, _ in zip(entries, range(1000)))
+except OSError as error:
+    said["problem"] = errno.errorcode.get(error.errno, "?")
+else:
+    if writable:
+        name = os.path.join(path, ".daas-doctor-" + secrets.token_hex(6))
+        try:
+            os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o600))
+            os.unlink(name)
+        except OSError as error:
+            said["write"] = errno.errorcode.get(error.errno, "?")
+print(json.dumps(said))
+"""
+
+_WORDS = {
+    "EACCES": "is refused (permission)",
+    "ENOENT": "does not exist for it",
+    "EROFS": "is on a read-only file system",
+    "EDQUOT": "is over its quota",
+    "ENOSPC": "is full",
+    "ESTALE": "is on a file server that lost it",
+}
+
+
+async def look_at_directories(
+    facility: Facility, identity: Identity, account: Account, proposals: Sequence[Proposal]
+) -> tuple[list[Finding], Plan | None]:
+    """Plan a launch on each of the latest visits, and open its directories; give the last plan that can be launched."""
+    findings: list[Finding] = []
+    plan: Plan | None = None
+    visits = [(one, visit) for one in proposals for visit in one.visits]
+    visits.sort(key=lambda pair: (pair[1].start is not None, pair[1].start.timestamp() if pair[1].start else 0.0))
+    for proposal, visit in reversed(visits[-MOST_VISITS:]):
+        found, planned = await _look_at_visit(facility, identity, proposal, visit)
+        findings += found
+        plan = plan or planned
+    if len(visits) > MOST_VISITS:
+        why = f"only the {MOST_VISITS} latest of {len(visits)} visits were looked at"
+        findings.append(not_checked("directories.others", "looked at all visits", why))
+    return findings, plan
+
+
+async def _look_at_visit(
+    facility: Facility, identity: Identity, proposal: Proposal, visit: Visit
+) -> tuple[list[Finding], Plan | None]:
+    what = f"{proposal.id} visit {visit.label}"
+    key = f"directories.{proposal.id}"
+    here = [one for one in offered(facility.applications, proposal) if one.kind is not Kind.LINK]
+    if not here:
+        remedy = "Add an application for its beamline to the catalogue."
+        return [warning(key, f"planned a launch on {what}", "no application goes with this proposal", remedy)], None
+    asked = {"application": here[0].name, "proposal": proposal.id, "visit": visit.number}
+    try:
+        plan = await facility.authorise(identity, LaunchRequest.from_json(asked))
+    except DaasError as error:
+        return [problem(key, f"planned a launch on {what}", str(error.message), _remedy_of_plan(error))], None
+    began = time.monotonic()
+    try:
+        # nothing is made here: what a launch makes when it is missing is left out
+        as_it_is = tuple(replace(one, create=False, optional=one.optional or one.create) for one in plan.mounts)
+        pinned = await pin(as_it_is)
+    except DaasError as error:
+        where = "; ".join(getattr(error, "__notes__", []))
+        did = f"opened the directories of {what} as the hub"
+        return [problem(key, did, f"{error.message} {where}", _remedy_of_storage(error.message))], None
+    for one in pinned:
+        one.close()
+    opened = plan.opened(one.mount for one in pinned)
+    seconds = time.monotonic() - began
+    there = {mount.target: f"{_called(mount.target)} is {mount.source}" for mount in opened.mounts}
+    absent = [
+        f"{_called(mount.target)} ({mount.source}) is not there: "
+        + ("the first launch makes it" if mount.create else "it is optional")
+        for mount in plan.mounts
+        if mount.target not in there
+    ]
+    found = f"{', '.join([*there.values(), *absent])}; after {seconds:.2f} s"
+    findings = [ok(key, f"opened the directories of {what} as the hub", found)]
+    findings += [await _look_as(opened, mount.target, str(mount.source), mount.writable) for mount in opened.mounts]
+    bad = any(one.verdict == "problem" for one in findings)
+    return findings, None if bad else opened
+
+
+async def _look_as(plan: Plan, target: str, path: str, writable: bool) -> Finding:
+    """Look at one directory as the account: what its session will be able to do."""
+    account = plan.account
+    name = _called(target)
+    key = f"directories.{plan.proposal_id}.{name}"
+    did = f"looked at {name} ({path}) as {account.name}" + (", and wrote there" if writable else "")
+    if os.geteuid() != 0 and os.geteuid() != account.uid:
+        return not_checked(key, did, "only root can do that; run the doctor as root, or as the hub's user for a start")
+    ids = {} if os.geteuid() != 0 else _ids(account)
+    argv = [sys.executable, "-I", "-S", "-c", _LOOK, path, "1" if writable else "0"]
+    process = await asyncio.create_subprocess_exec(
+        *argv, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL, cwd="/", **ids
+    )
+    try:
+        said, _ = await asyncio.wait_for(process.communicate(), LOOK_TIMEOUT_S)
+        told = json.loads(said)
+    except TimeoutError:
+        process.kill()
+        return problem(key, did, "nothing within 15 s", "The file server hangs for this account.")
+    except ValueError:
+        return not_checked(key, did, f"{sys.executable} cannot be run by {account.name}")
+    if "problem" in told:
+        words = _WORDS.get(told["problem"], told["problem"])
+        remedy = (
+            f"Give uid {account.uid} with the groups {told['groups']} the right to read it, up to the root of the path; "
+            "if it has that, the proposal's group is missing at the account."
+        )
+        return problem(key, did, words, remedy)
+    if "write" in told:
+        words = f"writing {_WORDS.get(told['write'], told['write'])}"
+        remedy = (
+            f"Give the group of the proposal the right to write there (chgrp, chmod 2770), and check that uid "
+            f"{account.uid} is in it; its groups are {told['groups']}."
+        )
+        return problem(key, did, words, remedy)
+    count = told["entries"]
+    if not count and target.startswith("data"):
+        return warning(key, did, "it is empty", "Is this the right directory? Nobody's data are in it.")
+    return ok(key, did, f"{count if count < 1000 else 'more than 1000'} entries")
+
+
+def _called(target: str) -> str:
+    return "the home" if target == "." else f"~/{target}"
+
+
+def _ids(account: Account) -> dict[str, object]:
+    return {"user": account.uid, "group": account.gid, "extra_groups": list(account.groups)}
+
+
+def _remedy_of_plan(error: DaasError) -> str:
+    words = error.message
+    table = {
+        "outside the directories": "The source names a directory that is not below MountRules.data_roots: add its root, or "
+        "correct what the source says (`visit.data` in its `fields`).",
+        "does not say where": "Set MountRules.data, or have the source name directories (`visit.data` in its `fields`).",
+        "cannot stand in a path": "A value of this visit has characters no directory is named with. Use another field in "
+        "MountRules, or a filter: {beamline|nodash}.",
+        "has no date": "Map `visit.start` in the source's `fields`, or take {start} out of MountRules.",
+        "is not in the group": "Add the person to the proposal's group, or have the account source read groups.",
+        "mistaken for another": "Put another separator between * and the field in MountRules, or name the directory.",
+        "cannot be told from": "Add {proposal} to the templates of MountRules.",
+        "several directories": "Name one directory a visit, or take {path} out of MountRules.",
+        "id of proposal": "Correct MountRules.proposal_pattern, or the source's `id`.",
+        "no account": "Create the proposal's account, or correct ProposalAccounts.template.",
+    }
+    return next((remedy for part, remedy in table.items() if part in words), error.remedy)
+
+
+def _remedy_of_storage(words: str) -> str:
+    table = {
+        "does not exist yet, and": "Give the proposal a group (`group` in the source's `fields`), or make the directory.",
+        "does not exist": "Is it mounted here, and is its template in MountRules right? See the path that was tried.",
+        "may not be read by the portal": "The hub's user must be able to enter every directory on the way.",
+        "symbolic link": "Name the real directory in MountRules, below a root of its own.",
+        "could be several": "Make the template in MountRules exact enough for one directory.",
+        "more names": "Look in a smaller directory: put more of the path before the *.",
+        "did not answer": "The file server hangs, or its automounter waits for it.",
+        "no data of this visit yet": "None of the visit's directories is there. Are the templates of MountRules.data right?",
+        "not a directory": "Something else has that name.",
+    }
+    return next((remedy for part, remedy in table.items() if part in words), "The hub's log has the path.")

@@ -1,0 +1,75 @@
+"""The examination on paper: for a person, and for monitoring. Pure."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections import Counter
+from collections.abc import Sequence
+
+from daas_hub.findings import Finding, Verdict, exit_code
+
+_MARKS = {Verdict.OK: "ok     ", Verdict.WARNING: "WARNING", Verdict.PROBLEM: "PROBLEM", Verdict.NOT_CHECKED: "-      "}
+_HEADINGS = {
+    "configuration": "The file",
+    "site": "The portal",
+    "login": "Login",
+    "accounts": "Accounts",
+    "proposals": "Proposals",
+    "sees": "What this person sees, and why",
+    "directories": "Directories",
+    "sessions": "Sessions",
+}
+_WIDTH = 116
+
+
+def as_text(file: str, findings: Sequence[Finding]) -> str:
+    """Give the report for a person: what was done, what came of it, and what to do."""
+    lines: list[str] = []
+    topic = ""
+    for one in findings:
+        if one.key.partition(".")[0] != topic:
+            topic = one.key.partition(".")[0]
+            lines += ["", _HEADINGS.get(topic, topic)]
+        lines += _wrapped(f"{_MARKS[one.verdict]} {one.did}", "  ", "          ")
+        if one.got:
+            lines += _wrapped(one.got, "          got: ", "               ")
+        if one.remedy:
+            lines += _wrapped(one.remedy, "          remedy: ", "                  ")
+    return "\n".join([*lines[1:], "", f"{file}: {summary(findings)}"])
+
+
+def as_json(file: str, findings: Sequence[Finding]) -> str:
+    """Give the report for a machine."""
+    return json.dumps(
+        {
+            "file": file,
+            "summary": summary(findings),
+            "exit_code": exit_code(findings),
+            "findings": [one.as_json() for one in findings],
+        },
+        indent=1,
+    )
+
+
+def summary(findings: Sequence[Finding]) -> str:
+    """Give it in one line."""
+    counts = Counter(one.verdict for one in findings)
+    words = [
+        f"{counts[verdict]} {word if counts[verdict] == 1 else word + 's'}"
+        for verdict, word in ((Verdict.PROBLEM, "problem"), (Verdict.WARNING, "warning"))
+        if counts[verdict]
+    ]
+    skipped = f", {counts[Verdict.NOT_CHECKED]} not checked" if counts[Verdict.NOT_CHECKED] else ""
+    return f"{', '.join(words) or 'in order'} ({counts[Verdict.OK]} checks held{skipped})"
+
+
+def _wrapped(text: str, first: str, others: str) -> list[str]:
+    return [
+        part
+        for index, line in enumerate(text.splitlines() or [""])
+        for part in textwrap.wrap(
+            line, _WIDTH, initial_indent=others if index else first, subsequent_indent=others, break_long_words=False,
+            break_on_hyphens=False,
+        )
+    ]  # fmt: skip
