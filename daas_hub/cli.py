@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import re
 import signal
@@ -13,10 +14,13 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 from daas_hub.check import check_config
+from daas_hub.doctor import Login, as_json, as_text, examine
 from daas_hub.enquiry import ask_about, read_config, words_of
-from daas_hub.errors import DaasError
+from daas_hub.errors import ConfigurationError, DaasError
+from daas_hub.findings import exit_code
 from daas_hub.secretfile import read_secret
 from daas_hub.version import __version__
 
@@ -35,6 +39,15 @@ def main(argv: list[str] | None = None) -> int:
     show.add_argument("subject", help="the login's subject, as in the accounts table")
     show.add_argument("--issuer", default="", help="the login's issuer; by default the one that is configured")
     show.add_argument("--token-file", default="", help="private file with the login's access token, if one is needed")
+    doctor = commands.add_parser("doctor", help="ask everything a configuration names, and say what to do")
+    doctor.add_argument("file", type=Path)
+    doctor.add_argument("--as", dest="subject", default="", help="subject of a login: try everything as that person")
+    doctor.add_argument("--issuer", default="", help="the login's issuer; by default the first that is configured")
+    doctor.add_argument(
+        "--claim", action="append", default=[], metavar="NAME=VALUE", help="a claim of the login; VALUE may be JSON"
+    )
+    doctor.add_argument("--token-file", default="", help="private file with the login's access token, if one is needed")
+    doctor.add_argument("--json", action="store_true", help="for monitoring; the exit code is 0, 1 (warnings), 2, or 3")
     demo = commands.add_parser("demo", help="run the portal and say where to open it")
     demo.add_argument("file", type=Path)
     options = parser.parse_args(argv)
@@ -42,7 +55,35 @@ def main(argv: list[str] | None = None) -> int:
         return run_check(options.file)
     if options.command == "show-proposals":
         return run_show(options.file, options.subject, options.issuer, options.token_file)
+    if options.command == "doctor":
+        return run_doctor(options)
     return run_demo(options.file)
+
+
+def run_doctor(options: argparse.Namespace) -> int:
+    """Print what an examination found; 0 in order, 1 warnings, 2 problems, 3 it could not be made (as Nagios reads it)."""
+    try:
+        claims = dict(_claim(one) for one in options.claim)
+        token = read_secret("--token-file", options.token_file) if options.token_file else ""
+        if not options.file.is_file():
+            raise ConfigurationError("file", str(options.file), "there is no such file", remedy="Give its path.")
+    except DaasError as error:
+        print("\n".join(words_of(error)), file=sys.stderr)
+        return 3
+    login = Login(options.subject, options.issuer, claims, token) if options.subject else None
+    findings = asyncio.run(examine(options.file, login))
+    print((as_json if options.json else as_text)(str(options.file), findings))
+    return exit_code(findings)
+
+
+def _claim(told: str) -> tuple[str, Any]:
+    name, equals, value = told.partition("=")
+    if not equals or not name:
+        raise ConfigurationError("--claim", told, "is not NAME=VALUE", remedy="Like --claim preferred_username=anna.")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
 
 
 def run_check(file: Path) -> int:

@@ -154,9 +154,7 @@ class Facility(SingletonConfigurable):
         self.account_sources: dict[str, AccountSource] = self._sources("accounts", ACCOUNTS_GROUP, self.accounts)
         self._accounts = self._account_source()
         self.run_as = self._run_as_rules()
-        self.proposal_sources: dict[str, ProposalSource] = self._sources(
-            "proposals", PROPOSALS_GROUP, self.proposals
-        )
+        self.proposal_sources: dict[str, ProposalSource] = self._sources("proposals", PROPOSALS_GROUP, self.proposals)
         self._proposals = RememberedProposals(
             self._proposal_source(), keep_s=self.remember_s, show_old_s=self.show_old_proposals_s
         )

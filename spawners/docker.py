@@ -40,6 +40,7 @@ from daas_hub.spawners.inside import API_DIR, DOOR_DIR, identity_texts, target_o
 from daas_hub.spawners.local import SocketSessionMixin
 from daas_hub.spawners.processes import failure_in, last_words
 from daas_hub.spawners.runtime import open_listener, session_key, write_identity_files
+from daas_hub.spawners.trial import findings_of, nothing_tried, trial_failed, try_container
 from docker.errors import APIError, NotFound
 from dockerspawner import DockerSpawner
 from jupyterhub.utils import maybe_future
@@ -49,6 +50,7 @@ from traitlets.config import Config
 from daas_hub.catalogue import Application, Kind, icon_file
 from daas_hub.errors import ConfigurationError, DaasError, SessionFailed
 from daas_hub.facility import Facility
+from daas_hub.findings import Finding, ok, problem, warning
 from daas_hub.launch import Plan
 from daas_hub.storage import Pinned, make_mount_points, pin
 
@@ -135,6 +137,46 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
             if one.kind is not Kind.LINK and not one.image
         ]
         return problems
+
+    @classmethod
+    async def examine(cls, config: Config, facility: Facility, plan: Plan | None) -> list[Finding]:
+        """Ask the engine what it is and has, and run a container as for this launch (see `ProposalSessionMixin`)."""
+        settings = cls(config=config)
+        engine = settings.runner
+        did = f"asked the engine at {settings.engine} what it can do"
+        try:
+            await engine.require_able()
+            found = [ok("sessions.engine", did, "it confines sessions, and mounts read-only all the way down")]
+        except DaasError as error:
+            remedy = error.remedy or "Does it run, and may the hub's user reach its socket?"
+            return [problem("sessions.engine", did, error.message, remedy)]
+        for one in facility.applications.applications.values():
+            if one.kind is Kind.LINK:
+                continue
+            did = f"looked for the image of {one.title} ({one.image})"
+            if await engine.image(one.image):
+                found.append(ok("sessions.images", did, "it is there"))
+            elif settings.pull == "missing":
+                remedy = f"The first launch fetches it, which takes time: docker pull {one.image}"
+                found.append(warning("sessions.images", did, "it is not on the engine", remedy))
+            else:
+                remedy = f"docker pull {one.image}, or build it: make image IMAGE={one.name}"
+                found.append(problem("sessions.images", did, "it is not on the engine", remedy))
+        if plan is None or not await engine.image(plan.application.image) or engine.address.is_elsewhere:
+            return [*found, nothing_tried()]
+        try:
+            told = await try_container(
+                plan,
+                engine,
+                below=Path(settings.runtime_dir) / "sessions",
+                read_only=tuple(map(Path, settings.read_only)),
+                hub_label=settings.hub_label,
+            )
+        except APIError as error:
+            return [*found, trial_failed(refusal_of(plan, str(error.explanation or error)))]
+        except DaasError as error:
+            return [*found, trial_failed(error)]
+        return [*found, *findings_of(told, plan)]
 
     @default("engine")
     def _engine_default(self) -> str:

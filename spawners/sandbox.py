@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import os
+import secrets
 import shutil
 import signal
 import sys
@@ -28,11 +29,16 @@ from daas_hub.spawners.limits import existing_group, make_group
 from daas_hub.spawners.local import SocketSessionMixin
 from daas_hub.spawners.processes import ProcessId, descendants, failure_told, last_lines
 from daas_hub.spawners.runtime import open_listener, write_identity_files
+from daas_hub.spawners.trial import findings_of, nothing_tried, trial_failed, try_sandbox
 from jupyterhub.spawner import Spawner
 from jupyterhub.utils import maybe_future
 from traitlets import List, Unicode
+from traitlets.config import Config
 
-from daas_hub.errors import SessionFailed
+from daas_hub.catalogue import Size
+from daas_hub.errors import DaasError, SessionFailed
+from daas_hub.facility import Facility
+from daas_hub.findings import Finding, ok, warning
 from daas_hub.launch import Plan
 from daas_hub.storage import Pinned, pin
 
@@ -65,6 +71,24 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
     )
 
     process = ProcessId(0, 0.0, "")
+
+    @classmethod
+    async def examine(cls, config: Config, facility: Facility, plan: Plan | None) -> list[Finding]:
+        """Build a sandbox as for this launch, and look around in it (see `ProposalSessionMixin.examine`)."""
+        settings = cls(config=config)
+        found = [_limits_found()]
+        if plan is None:
+            return [*found, nothing_tried()]
+        try:
+            told = await try_sandbox(
+                plan,
+                prefix=Path(settings.prefix),
+                read_only=[Path(path) for path in settings.read_only],
+                bwrap=settings.bwrap,
+            )
+        except DaasError as error:
+            return [*found, trial_failed(error)]
+        return [*found, *findings_of(told, plan)]
 
     # -- what the hub remembers over its own restart --------------------------------------------------------------
 
@@ -246,3 +270,14 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
                 await self.poll_and_notify()
 
         self._watcher = asyncio.ensure_future(watch())
+
+
+def _limits_found() -> Finding:
+    """Tell whether this hub can limit what a session takes of the machine."""
+    did = "made a control group as for a session, and removed it"
+    group = make_group(f"doctor-{secrets.token_hex(4)}", Size("doctor", "doctor", 2**30, 1, 100, 1))
+    if group is None:
+        remedy = "Run the hub as root, or have systemd delegate control groups to it (Delegate=yes), or use containers."
+        return warning("sessions.limits", did, "it may not: sessions have no limits of memory and processors", remedy)
+    group.remove()
+    return ok("sessions.limits", did, "memory, processors and processes can be limited")

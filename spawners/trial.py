@@ -28,13 +28,15 @@ from daas_hub.spawners.inside import identity_texts, target_of
 from daas_hub.spawners.processes import last_lines
 from daas_hub.spawners.runtime import write_identity_files
 
-from daas_hub.errors import SessionFailed
-from daas_hub.findings import Finding, ok, problem
+from daas_hub.errors import DaasError, SessionFailed
+from daas_hub.findings import Finding, not_checked, ok, problem
 from daas_hub.launch import Mount, Plan
 from daas_hub.storage import pin
 
 #: The program inside.
 PROBE = "daas-probe"
+_LOOK_CLOSER = "See what was said, and `daas-hub check-config`; docs/how-to/what-to-do-when.md has the usual reasons."
+
 #: Seconds it may take; it needs less than one where file servers answer.
 TIMEOUT_S = 30.0
 
@@ -111,6 +113,20 @@ async def try_container(
         finally:
             await engine.remove(name)
         return _told(said.decode(errors="replace"))
+
+
+def nothing_tried() -> Finding:
+    """Give that no session was run, for want of a launch."""
+    return not_checked("sessions.tried", "ran a session", "there is no launch to try: --as SUBJECT, with data to see")
+
+
+def trial_failed(error: DaasError) -> Finding:
+    """Give why no session could be run."""
+    notes = " ".join(getattr(error, "__notes__", []))
+    remedy = "" if "tell the administrators" in error.remedy.lower() else error.remedy
+    return problem(
+        "sessions.tried", "ran a program in a session", f"{error.message} {notes}".strip(), remedy or _LOOK_CLOSER
+    )
 
 
 def findings_of(told: dict[str, Any], plan: Plan) -> list[Finding]:

@@ -85,9 +85,7 @@ async def examine(file: Path, login: Login | None = None, *, tell: Tell = lambda
 
 
 def _identity(login: Login, issuer: str) -> Identity:
-    return Identity(
-        issuer, login.subject, claims=login.claims, told_at=time.time(), access_token=login.access_token
-    )
+    return Identity(issuer, login.subject, claims=login.claims, told_at=time.time(), access_token=login.access_token)
 
 
 def _file(file: Path) -> list[Finding]:
@@ -113,6 +111,8 @@ def _door(config: Config, setting: str, group: str) -> Any:
 async def _try(spawner: Any, config: Config, facility: Facility, plan: Any) -> list[Finding]:
     """Have the backend say whether it can run sessions, and run one where there is something to show it."""
     if not hasattr(spawner, "examine"):
-        return [not_checked("sessions.backend", f"asked {spawner.__name__} whether it can run sessions", "it cannot say")]
+        return [
+            not_checked("sessions.backend", f"asked {spawner.__name__} whether it can run sessions", "it cannot say")
+        ]
     findings: list[Finding] = await spawner.examine(config, facility, plan)
     return findings

@@ -22,6 +22,7 @@ MOST_SHOWN = 20
 
 _Value = TypeVar("_Value")
 
+
 @dataclass
 class Asked(Generic[_Value]):
     """What one question came to: a value or an error, what was logged meanwhile, and how long it took."""
@@ -257,4 +258,3 @@ def _sees(person: Person) -> list[Finding]:
 def _described(account: Account) -> str:
     groups = ", ".join(f"{account.group_names.get(gid, '?')} ({gid})" for gid in account.groups) or "none"
     return f"account {account.name}, uid {account.uid}, gid {account.gid}; groups: {groups}"
-

@@ -62,7 +62,11 @@ async def _address(config: Config, facility: Facility) -> list[Finding]:
         ]
     parts = urlsplit(public)
     if parts.scheme != "https" and parts.hostname not in LOOPBACK:
-        return [problem("site.tls", did, "it is not https", "Give the portal a certificate, and set public_url to https://.")]
+        return [
+            problem(
+                "site.tls", did, "it is not https", "Give the portal a certificate, and set public_url to https://."
+            )
+        ]
     findings = []
     if not inside and not bind.startswith(("https://", "unix")) and not hub.get("ssl_cert"):
         findings.append(
@@ -73,7 +77,11 @@ async def _address(config: Config, facility: Facility) -> list[Finding]:
                 'Set JupyterHub.bind_url = "http://127.0.0.1:8000".',
             )
         )
-    return [*findings, await _served_certificate(str(parts.hostname), parts.port or 443, did), *_callback(config, public)]
+    return [
+        *findings,
+        await _served_certificate(str(parts.hostname), parts.port or 443, did),
+        *_callback(config, public),
+    ]
 
 
 def _callback(config: Config, public: str) -> list[Finding]:
@@ -125,7 +133,9 @@ def _until(did: str, not_after: str) -> Finding:
     got = f"its certificate holds until {end:%Y-%m-%d}, {left} days"
     if left < 0:
         return problem("site.tls", did, got, "Renew the certificate.")
-    return ok("site.tls", did, got) if left >= DAYS_BEFORE_END else warning("site.tls", did, got, "Renew the certificate.")
+    return (
+        ok("site.tls", did, got) if left >= DAYS_BEFORE_END else warning("site.tls", did, got, "Renew the certificate.")
+    )
 
 
 def _cookies(config: Config, file: Path) -> list[Finding]:
@@ -148,7 +158,10 @@ def _cookies(config: Config, file: Path) -> list[Finding]:
     if not isinstance(days, int | float) or days > 31:
         findings.append(
             warning(
-                "site.cookies", did, f"a login is remembered for {days} days", "Set JupyterHub.cookie_max_age_days = 14."
+                "site.cookies",
+                did,
+                f"a login is remembered for {days} days",
+                "Set JupyterHub.cookie_max_age_days = 14.",
             )
         )
     if config.JupyterHub.get("cookie_secret"):
@@ -180,7 +193,10 @@ def _file_itself(file: Path, config: Config) -> list[Finding]:
         f"{section}.{name}"
         for section in config
         for name, value in config[section].items()
-        if isinstance(value, str) and value and any(word in name for word in ("password", "secret")) and "file" not in name
+        if isinstance(value, str)
+        and value
+        and any(word in name for word in ("password", "secret"))
+        and "file" not in name
     ]
     if inline and mode & 0o044 and any(_stands_in(file, config, one) for one in inline):
         return [
