@@ -32,6 +32,8 @@ const options = {
   basic_auth: false, access_token_s: 3600, people: {}, ...JSON.parse(process.argv[2]),
 };
 const issuer = `http://127.0.0.1:${options.port}`;
+// browsers ask for an icon otherwise
+const HEAD = '<!doctype html><link rel="icon" href="data:,">';
 const ending = options.name ? `/${options.name}` : '';
 
 // what each kind of provider releases: claims by scope, and whether the id_token has them as well
@@ -126,10 +128,10 @@ function build() {
       rpInitiatedLogout: {
         enabled: true,
         logoutSource: (ctx, form) => {
-          ctx.body = `<!doctype html><title>Sign out</title>${form}`
+          ctx.body = `${HEAD}<title>Sign out</title>${form}`
             + '<button form="op.logoutForm" name="logout" value="yes">Sign out here as well</button>';
         },
-        postLogoutSuccessSource: (ctx) => { ctx.body = '<!doctype html><title>Signed out</title>'; },
+        postLogoutSuccessSource: (ctx) => { ctx.body = `${HEAD}<title>Signed out</title>`; },
       },
     },
     // it refuses to call this machine, as it should where strangers register clients; here the portal is on it
@@ -144,7 +146,7 @@ function build() {
       AccessToken: options.access_token_s, AuthorizationCode: 60, IdToken: 300, RefreshToken: 86400, Grant: 86400,
       Interaction: 600, Session: 86400,
     },
-    renderError: (ctx, out) => { ctx.type = 'html'; ctx.body = `<!doctype html><title>Error</title><p>${out.error}`; },
+    renderError: (ctx, out) => { ctx.type = 'html'; ctx.body = `${HEAD}<title>Error</title><p>${out.error}`; },
   });
   provider.on('server_error', (_, error) => console.error(error));
   return { provider, answer: provider.callback() };
@@ -156,7 +158,7 @@ async function signIn(request, response) {
   if (request.method !== 'POST') {
     const buttons = Object.keys(people).map((sub) => `<button name="sub" value="${sub}">${people[sub].name}</button>`);
     response.setHeader('Content-Type', 'text/html; charset=utf-8');
-    response.end(`<!doctype html><title>Sign in</title><h1>${options.profile}</h1><form method="post">${buttons.join(' ')}</form>`);
+    response.end(`${HEAD}<title>Sign in</title><h1>${options.profile}</h1><form method="post">${buttons.join(' ')}</form>`);
     return;
   }
   let body = '';
