@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from daas_hub.authenticators import umbrella
 from daas_hub.authenticators.client import LoginOver
+from daas_hub.authenticators.endings import ended_state
+from daas_hub.authenticators.logouttokens import SignedOut
 from daas_hub.authenticators.openidway import MAX_CLAIM_BYTES, kept_claims
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
 from daas_hub.authenticators.ways import Login
@@ -189,3 +193,66 @@ def test_a_claim_as_large_as_a_flood_is_not_kept() -> None:
     told = {"groups": ["x" * 100] * 1000, "few": ["x" * 100] * 10}
     assert set(kept_claims(told, frozenset(told))) == {"few"}
     assert kept_claims({"text": "x" * MAX_CLAIM_BYTES}, frozenset({"text"})) == {}
+
+
+# -- told of a logout ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("who", "ended"),
+    [
+        pytest.param(SignedOut(ISSUER, "anna", "s1"), ["anna"], id="a person and the newest login"),
+        pytest.param(SignedOut(ISSUER, "anna", "s0"), ["anna"], id="a person and an older login: all of them end"),
+        pytest.param(SignedOut(ISSUER, "anna", ""), ["anna"], id="a person"),
+        pytest.param(SignedOut(ISSUER, "", "s1"), ["anna"], id="a login"),
+        pytest.param(SignedOut(ISSUER, "", "s9"), [], id="a login nobody has"),
+        pytest.param(SignedOut(ISSUER, "nobody", "s1"), [], id="another person's name with her login"),
+        pytest.param(SignedOut(ISSUER, "", ""), [], id="nobody"),
+    ],
+)
+@pytest.mark.parametrize("stops", [False, True])
+async def test_whose_logins_a_logout_ends(
+    facility: FakeFacility, monkeypatch: pytest.MonkeyPatch, who: SignedOut, ended: list[str], stops: bool
+) -> None:
+    """F9: who has the subject or the login session at this provider; sessions go on unless it is set otherwise."""
+    door = authenticator(**ONE, stop_sessions_at_logout=stops)
+    way: Any = door.ways["openid"]
+    people = []
+    for name, state in {
+        "anna": Login(ANNA, {"sub": "anna", "sid": "s1"}).as_state("openid"),
+        "ben": Login(Identity(ISSUER, "ben"), {"sub": "ben", "sid": "s2"}).as_state("openid"),
+        "elsewhere": Login(Identity("https://other.example", "anna"), {"sub": "anna", "sid": "s1"}).as_state("openid"),
+        "removed": Login(ANNA, {"sub": "anna", "sid": "s1"}).as_state("gone"),
+        "over": {"way": "openid", "ended": ANNA.as_state(), "sub": "anna", "sid": "s1"},
+    }.items():
+        people.append(User(state))
+        people[-1].name = name
+    logins: list[str] = []
+    sessions: list[str] = []
+
+    async def end_logins(user: Any) -> None:
+        logins.append(user.name)
+
+    async def stop_sessions(_proxy: Any, user: Any, _names: Any) -> None:
+        sessions.append(user.name)
+
+    monkeypatch.setattr(door, "_people_of", lambda *_: people)
+    monkeypatch.setattr(door, "_app", SimpleNamespace(proxy=None))
+    monkeypatch.setattr(umbrella, "end_logins", end_logins)
+    monkeypatch.setattr(umbrella, "stop_sessions", stop_sessions)
+    monkeypatch.setattr(umbrella, "sessions_of", lambda _user: ["one"])
+    assert await door.signed_out(way, who) == len(ended)
+    assert logins == ended
+    assert sessions == (ended if stops else [])
+
+
+def test_what_is_kept_of_a_login_that_was_ended() -> None:
+    """D13: who it was, so that the watch still knows whose sessions run; no token, and nothing a page would accept."""
+    state = Login(ANNA, {"access_token": "first", "refresh_token": "more", "id_token": "x"}).as_state("openid")
+    kept = ended_state(state)
+    assert "first" not in str(kept)
+    assert "more" not in str(kept)
+    assert Identity.from_state(kept.get("identity")) is None
+    assert Identity.from_state(kept["ended"]) == Identity(ISSUER, "anna", "Anna")
+    assert ended_state(kept) == kept
+    assert ended_state({}) == {}
