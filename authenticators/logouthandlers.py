@@ -19,6 +19,9 @@ class LogoutHandler(OAuthLogoutHandler):
         # asked for before the cookie is gone; who is not logged in signs out of nothing
         farewell = await self._farewell() if self.current_user else ""
         await self.default_handle_logout()
+        if not self.current_user:
+            # a login that is stale just now may hold again tomorrow: the cookie goes in any case
+            self.clear_login_cookie()
         await self.handle_logout()
         self._jupyterhub_user = None
         self.redirect(farewell or f"{self.hub.base_url}logged-out")

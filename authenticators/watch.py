@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 #: With fewer people one cannot tell a broken source from people who left.
 FEWEST_FOR_BRAKE = 5
+#: So many people are asked about at the same time.
+AT_ONCE = 8
 #: Rounds that are asked for come no closer than this.
 SOONEST_S = 5.0
 
@@ -93,7 +95,9 @@ class Watch:
 
     async def round(self) -> Decision:
         """Look at everybody once, and end what has to end."""
-        verdicts = {name: await self._look(name) for name in self._people()}
+        people = self._people()
+        places = asyncio.Semaphore(AT_ONCE)
+        verdicts = dict(zip(people, await asyncio.gather(*(self._verdict(one, places) for one in people)), strict=True))
         decision = decide(verdicts)
         if decision.braked:
             gone = sum(verdict is Verdict.GONE for verdict in verdicts.values())
@@ -109,3 +113,12 @@ class Watch:
             except Exception:
                 _log.exception("the sessions of %s could not be ended", name)
         return decision
+
+    async def _verdict(self, name: str, places: asyncio.Semaphore) -> Verdict:
+        async with places:
+            try:
+                return await self._look(name)
+            except Exception:
+                # one that cannot be looked at must not hide the others
+                _log.exception("the account of %s could not be looked at", name)
+                return Verdict.UNKNOWN

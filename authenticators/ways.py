@@ -2,6 +2,9 @@
 
 An OpenID provider is one (`openidway`). Whatever else lets people in (a password form, a proxy in front) is another
 object with these methods; the authenticator, the login page, the refresh and the logout know no more of it.
+
+The handler in which a login ends calls the hub's `login_user`, and has two things for the authenticator: `way`, and
+`finish_login()`, which gives the `Login` or raises `Refused` or `SourceUnavailable`.
 """
 
 from __future__ import annotations

@@ -63,6 +63,14 @@ async def test_one_that_does_not_end_does_not_keep_the_others(caplog: pytest.Log
     assert "stuck" in caplog.text
 
 
+async def test_one_that_cannot_be_looked_at_does_not_hide_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    house = House(anna=GONE)
+    house.watch._people = lambda: ["unknown", "anna"]
+    await house.watch.round()
+    assert house.ended == ["anna"]
+    assert "unknown" in caplog.text
+
+
 async def test_the_brake_is_told(caplog: pytest.LogCaptureFixture) -> None:
     """A source that broke must not end everybody's work."""
     house = House(a=GONE, b=GONE, c=GONE, d=GONE, e=THERE)
