@@ -99,7 +99,14 @@ $(VENV)/.installed: $(VENV)/.python $(VENV)/.node $(SOURCES)
 	umask 022 && rm -rf build && $(PYTHON) -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation --force-reinstall .
 	@rm -rf build *.egg-info; touch $@
 
-$(VENV)/.test: $(VENV)/.python setup.cfg constraints.txt
+# a certified OpenID provider, for the tests of logins
+OIDC := tests/stand_ins/oidc_provider
+$(VENV)/.oidc_provider: $(OIDC)/package.json $(OIDC)/package-lock.json $(VENV)/.python
+	@mkdir -p $(VENV)/oidc_provider && cp $(OIDC)/package.json $(OIDC)/package-lock.json $(VENV)/oidc_provider/
+	umask 022 && cd $(VENV)/oidc_provider && PATH=$(NODE):$$PATH $(VENV)/bin/npm ci --no-audit --no-fund --silent
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.python $(VENV)/.oidc_provider setup.cfg constraints.txt
 	$(call debian,$(TEST_PACKAGES))
 	umask 022 && $(PYTHON) scripts/requirements.py test > $(VENV)/requirements-test.txt
 	umask 022 && $(PYTHON) -m pip install -q --disable-pip-version-check -c constraints.txt -r $(VENV)/requirements-test.txt

@@ -15,6 +15,7 @@ demo(c)  # noqa: F821  # four people, two proposals, on 127.0.0.1 only: remove t
 # c.Facility.user_office_url = "https://useroffice.facility.org"
 
 # -- login: any OpenID Connect provider; the callback to register there is https://<portal>/hub/oauth_callback ----
+# c.UmbrellaAuthenticator.profile = "keycloak"   # or "egi", "eduteams", "umbrella"; several: docs/how-to/
 # c.UmbrellaAuthenticator.oidc_issuer = "https://keycloak.facility.org/realms/users"
 # c.UmbrellaAuthenticator.client_id = "daas-hub"
 # c.UmbrellaAuthenticator.client_secret = os.environ["OIDC_CLIENT_SECRET"]   # and set JUPYTERHUB_CRYPT_KEY

@@ -6,24 +6,23 @@ in logs and pages.
 
 from __future__ import annotations
 
-import json
+import base64
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import jwt
-from tornado.httpclient import AsyncHTTPClient, HTTPRequest
+from daas_hub.authenticators.answers import LATER, ask, read_json
 
-from daas_hub.errors import ConfigurationError, Refused, SourceUnavailable
+from daas_hub.errors import Refused, SourceUnavailable
 from daas_hub.webservice import LOOPBACK
 
 #: Signatures by public key only: with HS256 whoever knows the client secret could write tokens, and "none" is nobody's.
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 
 MAX_TOKEN_BYTES = 16_384
-MAX_ANSWER_BYTES = 1_000_000
 TIMEOUT_S = 10.0
 LEEWAY_S = 60
 #: An unknown key id asks the provider for its keys again, but not more often than this.
@@ -34,17 +33,25 @@ DISCOVERY_KEPT_S = 3600.0
 #: A key is believed in so long without asking again: one that was stolen and withdrawn must die here, too.
 KEYS_KEPT_S = 3600.0
 
-_LATER = "Please try again in a few minutes."
+#: Kinds of tokens (header `typ`) that are signed with the same keys and say something else.
+_OTHER_KINDS = frozenset({"logout+jwt", "at+jwt", "secevent+jwt", "token-introspection+jwt"})
 
 
 @dataclass(frozen=True)
 class Endpoints:
-    """What we use of a discovery document."""
+    """What we use of a discovery document.
+
+    Attributes:
+        end_session: where a browser is sent to sign out at the provider; "" if it has no such place.
+        names_itself: whether its answers to the browser carry `iss` (RFC 9207).
+    """
 
     authorize: str
     token: str
     userinfo: str
     keys: str
+    end_session: str = ""
+    names_itself: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,9 +65,17 @@ class _Key:
 class OpenIDProvider:
     """The provider at `issuer`, for the client `client_id`."""
 
-    def __init__(self, issuer: str, client_id: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        issuer: str,
+        client_id: str,
+        *,
+        http: Mapping[str, Any] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.issuer = issuer
         self.client_id = client_id
+        self._http = http or {}
         self._clock = clock
         self._endpoints: tuple[float, Endpoints] | None = None
         self._keys: dict[str, _Key] = {}
@@ -90,15 +105,23 @@ class OpenIDProvider:
             Refused: one of the checks failed; the text says which, never the token.
             SourceUnavailable: the provider's keys could not be had.
         """
-        if (
-            not isinstance(id_token, str)
-            or len(id_token) > MAX_TOKEN_BYTES
-            or id_token.count(".") != 2
-            or not id_token.isascii()
-        ):
+        header, claims = await self.signed_claims(id_token, require=("iss", "sub", "aud", "exp", "iat"))
+        if str(header.get("typ", "")).lower() in _OTHER_KINDS or "events" in claims:
+            raise _refused("it is not an id_token")
+        self._require_ours(claims, nonce)
+        return claims
+
+    async def signed_claims(self, token: object, *, require: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Give header and claims of a token of this issuer for this client, whose signature and times hold.
+
+        Raises:
+            Refused: one of the checks failed; the text says which, never the token.
+            SourceUnavailable: the provider's keys could not be had.
+        """
+        if not isinstance(token, str) or len(token) > MAX_TOKEN_BYTES or token.count(".") != 2 or not token.isascii():
             raise _refused("it is not a signed token")
         try:
-            header = jwt.get_unverified_header(id_token)
+            header = jwt.get_unverified_header(token)
         except jwt.PyJWTError:
             raise _refused("its header cannot be read") from None
         if header.get("alg") not in ALGORITHMS or "crit" in header:
@@ -106,26 +129,27 @@ class OpenIDProvider:
         key = await self._key(header.get("kid"), header["alg"])
         try:
             claims = jwt.decode(
-                id_token,
+                token,
                 key=key,
                 algorithms=[header["alg"]],
                 audience=self.client_id,
                 issuer=self.issuer,
                 leeway=LEEWAY_S,
-                options={"require": ["iss", "sub", "aud", "exp", "iat"], "verify_signature": True},
+                options={"require": list(require), "verify_signature": True},
             )
+            for part in token.split(".")[:2]:
+                read_json(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
         except (jwt.PyJWTError, TypeError, ValueError) as error:
             raise _refused(type(error).__name__) from None
-        self._require_ours(claims, nonce)
-        return claims
-
-    def _require_ours(self, claims: dict[str, Any], nonce: str | None) -> None:
-        """Check what the library leaves to us: exact issuer, subject, authorised party, nonce."""
         if claims["iss"] != self.issuer:
             raise _refused("it is another issuer's")
         for name in ("exp", "iat", "nbf"):
             if not isinstance(claims.get(name, 0), int | float) or isinstance(claims.get(name), bool):
                 raise _refused(f"its {name} is not a time")
+        return header, claims
+
+    def _require_ours(self, claims: dict[str, Any], nonce: str | None) -> None:
+        """Check what the library leaves to us: subject, authorised party, nonce."""
         subject = claims["sub"]
         if not isinstance(subject, str) or not 1 <= len(subject) <= 255 or not subject.isprintable():
             raise _refused("its subject is not usable")
@@ -149,7 +173,7 @@ class OpenIDProvider:
             await self._read_keys()
             key = self._known_key(key_id)
         if key is None and self._keys_asked > self._keys_read:
-            raise SourceUnavailable("The login provider's keys cannot be had at the moment.", remedy=_LATER)
+            raise SourceUnavailable("The login provider's keys cannot be had at the moment.", remedy=LATER)
         if key is None:
             raise _refused("it is signed with a key the provider does not publish")
         if key.published_for not in (None, algorithm):
@@ -167,7 +191,7 @@ class OpenIDProvider:
         try:
             keys = jwt.PyJWKSet.from_dict(document).keys
         except (jwt.PyJWTError, KeyError, TypeError, AttributeError, ValueError) as error:
-            raise SourceUnavailable("The login provider's keys cannot be read.", remedy=_LATER) from error
+            raise SourceUnavailable("The login provider's keys cannot be read.", remedy=LATER) from error
         self._keys = {
             str(key.key_id or index): _Key(key.key, key._jwk_data.get("alg"))
             for index, key in enumerate(keys)
@@ -194,20 +218,18 @@ class OpenIDProvider:
             token=address("token_endpoint"),
             userinfo=address("userinfo_endpoint"),
             keys=address("jwks_uri"),
+            # where there is none, signing out here has to be enough
+            end_session=address("end_session_endpoint") if document.get("end_session_endpoint") else "",
+            names_itself=document.get("authorization_response_iss_parameter_supported") is True,
         )
 
     async def _get_json(self, url: str) -> dict[str, Any]:
-        request = HTTPRequest(url, connect_timeout=TIMEOUT_S, request_timeout=TIMEOUT_S, follow_redirects=False)
-        try:
-            answer = await AsyncHTTPClient(force_instance=True, max_body_size=MAX_ANSWER_BYTES).fetch(request)
-            document = json.loads(answer.body)
-        except Exception as error:  # any transport, size, or syntax problem means the same: it cannot be had
+        answer = await ask(url, timeout_s=TIMEOUT_S, http=self._http, headers={"Accept": "application/json"})
+        if answer.status != 200 or answer.document is None:
             raise SourceUnavailable(
-                "The login provider cannot be reached at the moment.", remedy="Please try again in a few minutes."
-            ) from error
-        if not isinstance(document, dict):
-            raise SourceUnavailable("The login provider answered with something that is not a description.")
-        return document
+                "The login provider answered with something that is not a description.", remedy=LATER
+            )
+        return answer.document
 
 
 def is_safe_url(url: str) -> bool:
@@ -217,22 +239,6 @@ def is_safe_url(url: str) -> bool:
     except ValueError:
         return False
     return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK))
-
-
-def require_issuer(issuer: str) -> str:
-    """Give the issuer back if it can be one.
-
-    Raises:
-        ConfigurationError: it is empty or would send logins over an open line.
-    """
-    if not is_safe_url(issuer):
-        raise ConfigurationError(
-            "UmbrellaAuthenticator.oidc_issuer",
-            issuer,
-            "is not an https:// address (http:// is accepted on this machine only)",
-            remedy="Copy the 'issuer' of your provider's /.well-known/openid-configuration.",
-        )
-    return issuer
 
 
 def _refused(why: str) -> Refused:

@@ -1,37 +1,35 @@
 """UmbrellaAuthenticator: a login through UmbrellaID or any OpenID provider becomes an identity and an account.
 
-Each method replaces one named step of oauthenticator's fixed order; the order itself stays theirs:
-authorise with nonce -> token -> id_token checked -> userinfo of the same subject -> identity -> account.
+What a login proves is the affair of its way in (`ways`, `openidway`); here an identity is joined with its account: at
+login, at every refresh, and by the watch over those whose sessions run.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
+import asyncio
 import time
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from daas_hub.authenticators.openid import OpenIDProvider, require_issuer
+from daas_hub.authenticators.client import LoginOver
+from daas_hub.authenticators.endings import end_logins, sessions_of, stop_sessions
+from daas_hub.authenticators.logouthandlers import LoggedOutHandler, LogoutHandler
+from daas_hub.authenticators.logouttokens import SignedOut
+from daas_hub.authenticators.openidway import OpenIDWay
+from daas_hub.authenticators.providers import ONLY, ProviderSettings, read_provider, read_providers
+from daas_hub.authenticators.watch import Verdict, Watch
+from daas_hub.authenticators.ways import Login, WayIn
 from jupyterhub.crypto import CryptKeeper
 from jupyterhub.handlers import BaseHandler
 from oauthenticator.generic import GenericOAuthenticator
-from oauthenticator.oauth2 import OAuthCallbackHandler, OAuthLoginHandler, _deserialize_state
 from tornado import web
-from tornado.httpclient import HTTPClientError
-from traitlets import TraitError, Unicode
+from traitlets import Bool, Dict, Float, List, TraitError, Unicode
 
 from daas_hub.errors import ConfigurationError, NoAccount, Refused, SourceUnavailable
 from daas_hub.facility import Facility
-from daas_hub.identity import Identity
-
-#: A claim that is larger than this once written as JSON is not kept: some providers send a thousand groups.
-MAX_CLAIM_BYTES = 50_000
-
-
-def nonce_of(code_verifier: str) -> str:
-    """Give the nonce of a login: bound to its PKCE verifier, which only this browser's signed cookie knows."""
-    return hashlib.sha256(f"nonce:{code_verifier}".encode()).hexdigest()
+from daas_hub.identity import Account, Identity
 
 
 def _require_keys(config: Any) -> None:
@@ -55,208 +53,348 @@ def _require_keys(config: Any) -> None:
         )
 
 
-def kept_claims(user_info: dict[str, Any], wanted: frozenset[str]) -> dict[str, Any]:
-    """Give those claims the configuration reads. One that is larger than any look-up needs is left out, and missed."""
-    return {
-        name: user_info[name]
-        for name in sorted(wanted)
-        if name in user_info and len(json.dumps(user_info[name])) <= MAX_CLAIM_BYTES
-    }
-
-
-class UmbrellaLoginHandler(OAuthLoginHandler):
-    """Sends the browser to the provider, with PKCE and a nonce."""
-
-    async def get(self) -> None:
-        """Begin a login."""
-        await self.authenticator.discover()
-        super().get()
-
-    def authorize_redirect(self, *args: Any, extra_params: dict[str, Any] | None = None, **kwargs: Any) -> None:
-        """Redirect with the nonce that belongs to this login's verifier."""
-        extra_params = dict(extra_params or {})
-        extra_params["nonce"] = nonce_of(self._code_verifier)
-        super().authorize_redirect(*args, extra_params=extra_params, **kwargs)
-
-    def _generate_pkce_params(self) -> tuple[str, str]:
-        verifier, challenge = super()._generate_pkce_params()
-        self._code_verifier = verifier
-        return verifier, challenge
-
-
-class UmbrellaCallbackHandler(OAuthCallbackHandler):
-    """Takes the browser back from the provider; who has no facility account gets a page that says what to do next."""
-
-    async def get(self) -> None:
-        """Finish a login."""
-        try:
-            await super().get()
-        except NoAccount as refusal:
-            self.set_status(403)
-            self.finish(await self.render_no_account(refusal))
-
-    async def render_no_account(self, refusal: NoAccount) -> str:
-        """Give the page for a valid login without a facility account."""
-        identity: Identity | None = getattr(refusal, "identity", None)
-        facility = Facility.of(self.authenticator.config)
-        advice = [str(refusal.remedy)]
-        if identity is not None:
-            advice.append(f"Tell them this login: {identity.subject} of {identity.issuer}.")
-        actions = [{"title": "Sign in as somebody else", "url": self.settings["login_url"]}]
-        if facility.user_office_url:
-            actions.insert(0, {"title": "Go to the user office", "url": facility.user_office_url})
-        name = identity.display_name if identity and identity.display_name else "You"
-        return await self.render_template(
-            "message.html",
-            title="No facility account",
-            heading="Your login works, but you have no account here yet",
-            text=f"{name}: {refusal.message}",
-            advice=advice,
-            actions=actions,
-        )
-
-
 class UmbrellaAuthenticator(GenericOAuthenticator):
     """Sign in with UmbrellaID or any OpenID provider; a discovery document is all the configuration there is."""
-
-    login_handler = UmbrellaLoginHandler
-    callback_handler = UmbrellaCallbackHandler
 
     oidc_issuer = Unicode(
         config=True,
         help="""
         The OpenID provider's issuer, exactly as its /.well-known/openid-configuration names it.
-        Example: "https://keycloak.facility.org/realms/users". No default. Since 0.1.
+        Example: "https://keycloak.facility.org/realms/users". Default: the profile's, if it has one. Since 0.1.
+        """,
+    )
+    profile = Unicode(
+        "generic",
+        config=True,
+        help="""
+        What kind of provider it is: "generic", "keycloak", "egi", "eduteams" or "umbrella". It says what is asked for
+        and where things are; whatever is set beside it goes before it. Since 0.1.
+        """,
+    )
+    providers = Dict(
+        config=True,
+        help="""
+        Several providers on one login page, in this order: a short name for each (small letters; it stands in the
+        callback that is registered there), and its `profile`, `title`, `issuer`, `client_id`, `client_secret_file` and
+        whatever else it needs; see the page on connecting a provider. It takes the place of `oidc_issuer` and its like.
+        Example: {"egi": {"profile": "egi", "client_id": "daas", "client_secret_file": "/etc/daas/egi.secret"}}.
+        Since 0.1.
+        """,
+    )
+    client_secret_file = Unicode(
+        "", config=True, help="A private file that holds the client's secret, instead of `client_secret`. Since 0.1."
+    )
+    login_service = Unicode(
+        "",
+        config=True,
+        help="""
+        What the button on the login page says after "Sign in with". Default: the profile's title. Since 0.1.
         """,
     )
     display_name_claim = Unicode(
-        "name", config=True, help="The claim shown as a person's name. Never used to tell people apart. Since 0.1."
+        "",
+        config=True,
+        help="""
+        The claim shown as a person's name. Never used to tell people apart. Default: the profile's, mostly "name".
+        Since 0.1.
+        """,
+    )
+    subject_claims = List(
+        Unicode(),
+        config=True,
+        help="""
+        The claim that tells people apart, in every spelling the provider may use. If it is missing, the login is
+        refused: nothing else takes its place. E-mail addresses and user names are refused. Example: ["voperson_id"].
+        Default: the profile's, mostly ["sub"]. Since 0.1.
+        """,
+    )
+    required_assurance = List(
+        Unicode(),
+        config=True,
+        help="""
+        Values of the claim `eduperson_assurance`; a login needs one of them. Example:
+        ["https://refeds.org/assurance/IAP/medium"]. Default: none is needed. Since 0.1.
+        """,
+    )
+    logout_at_provider = Bool(
+        True,
+        config=True,
+        help="Whether signing out here also signs out at the provider, where it has a place for that. Since 0.1.",
+    )
+    stop_sessions_at_logout = Bool(
+        False,
+        config=True,
+        help="""
+        Whether sessions are stopped when the provider tells that their owner signed out there. Otherwise they go on:
+        there may be unsaved work in them. Since 0.1.
+        """,
+    )
+    recheck_s = Float(
+        300.0,
+        min=0,
+        config=True,
+        help="""
+        Seconds between two looks at the accounts of people whose sessions run, also with the browser closed. Who has no
+        account any more loses the sessions; while the source of accounts does not answer, nobody does. 0 never looks.
+        Since 0.1.
+        """,
     )
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        require_issuer(self.oidc_issuer)
-        if not self.client_id:
-            raise ConfigurationError(
-                "UmbrellaAuthenticator.client_id", "", "is not set", remedy="Register the portal at your provider."
-            )
+        settings = self._providers()
         _require_keys(self.config)
-        self.provider = OpenIDProvider(self.oidc_issuer, self.client_id)
+        if self.auto_login and len(settings) > 1:
+            raise ConfigurationError(
+                "UmbrellaAuthenticator.auto_login",
+                True,
+                "leads to one provider, and there are several",
+                remedy="Drop it.",
+            )
+        #: Every way in by its name, in the order of the login page.
+        self.ways: dict[str, WayIn] = {
+            name: OpenIDWay(
+                replace(one, http={**self._http(), **one.http}),
+                lambda: Facility.of(self.config).claims,
+                callback=self._callback_of(name),
+            )
+            for name, one in settings.items()
+        }
         # who may in is decided by whether the facility knows the account, not by a list here
         self.allow_all = True
         self.enable_auth_state = True
-        self.enable_pkce = True
+        self._asking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._asked: dict[str, float] = {}
+        self._app: Any = None
+        self._watch: Watch | None = None
+        self._watching: asyncio.Future[None] | None = None
 
-    async def discover(self) -> None:
-        """Fill in the provider's addresses from its discovery document.
+    # -- configuration ------------------------------------------------------------------------------------------
 
-        Raises:
-            HTTPError: 503 with a sentence for the user, when the provider cannot be reached.
-        """
-        try:
-            endpoints = await self.provider.endpoints()
-        except SourceUnavailable as problem:
-            self.log.error("login provider: %s", problem)
-            raise web.HTTPError(503, str(problem)) from problem
-        self.authorize_url = endpoints.authorize
-        self.token_url = endpoints.token
-        self.userdata_url = endpoints.userinfo
+    def _providers(self) -> dict[str, ProviderSettings]:
+        """Give the configured providers: several, or the one of the settings without a name."""
+        if self.providers:
+            if self.oidc_issuer:
+                raise ConfigurationError(
+                    "UmbrellaAuthenticator.oidc_issuer",
+                    self.oidc_issuer,
+                    "stands beside UmbrellaAuthenticator.providers",
+                    remedy="Make it one of the providers, or remove them.",
+                )
+            return read_providers("UmbrellaAuthenticator.providers", self.providers)
+        keys: dict[str, Any] = {
+            "profile": self.profile,
+            "issuer": self.oidc_issuer,
+            "client_id": self.client_id,
+            "client_secret": self.client_secret,
+            "client_secret_file": self.client_secret_file,
+            "basic_auth": self.basic_auth,
+            "required_assurance": list(self.required_assurance),
+            "authorize_params": dict(self.extra_authorize_params),
+            "scope": list(self.scope),
+        }
+        if self.login_service:
+            keys["title"] = self.login_service
+        if self.subject_claims:
+            keys["subject_claims"] = list(self.subject_claims)
+        if self.display_name_claim:
+            keys["display_name_claims"] = [self.display_name_claim]
+        return {ONLY: read_provider("UmbrellaAuthenticator", ONLY, keys)}
+
+    def _http(self) -> dict[str, Any]:
+        """Give what all requests to providers need (oauthenticator's own settings)."""
+        return {"validate_cert": self.validate_server_cert, **self.http_request_kwargs}
+
+    def _callback_of(self, name: str) -> str:
+        return f"{self.oauth_callback_url}{'' if name == ONLY else '/' + name}" if self.oauth_callback_url else ""
+
+    # -- ways in ------------------------------------------------------------------------------------------------
+
+    def login_ways(self, base_url: str) -> list[dict[str, str]]:
+        """Give what the login page offers: titles, and where their buttons lead."""
+        return [
+            {"name": way.name, "title": way.title, "url": f"{base_url.rstrip('/')}{way.handlers()[0][0]}"}
+            for way in self.ways.values()
+        ]
+
+    def login_url(self, base_url: str) -> str:
+        """Give where a login begins: at the only way in, or on the page that shows all of them."""
+        ways = self.login_ways(base_url)
+        return ways[0]["url"] if len(ways) == 1 else f"{base_url.rstrip('/')}/login"
+
+    def way_of(self, state: Mapping[str, Any]) -> WayIn | None:
+        """Give the way in of a login that is kept, if the configuration still has it."""
+        way = self.ways.get(str(state.get("way") or ""))
+        return way if way is not None and way.knows(state) else None
+
+    def get_handlers(self, app: Any) -> list[tuple[Any, ...]]:
+        """Give the handlers of the ways in and, through this door, the portal's pages (design, decision 5)."""
+        from daas_hub.portal import portal_handlers
+
+        self._app = app
+        self._begin_watch()
+        return [
+            *(handler for way in self.ways.values() for handler in way.handlers()),
+            (r"/logout", LogoutHandler),
+            (r"/logged-out", LoggedOutHandler),
+            *portal_handlers(app),
+        ]
+
+    # -- a login ------------------------------------------------------------------------------------------------
 
     async def authenticate(self, handler: BaseHandler, data: Any = None, **kwargs: Any) -> dict[str, Any] | None:
-        """Take the code of a callback to an auth model (the order is the base class's)."""
-        await self.discover()
-        verifier = _deserialize_state(handler.get_state_cookie()).get("code_verifier", "")
+        """Take what a way in proved to the hub's model of a login.
+
+        Raises:
+            NoAccount: the login is valid, and the facility knows no account for it.
+            HTTPError: with the sentence for the user.
+        """
         try:
-            params = self.build_access_tokens_request_params(handler, data)
-            token_info = await self.get_token_info(handler, params)
-            token_info["daas_nonce"] = nonce_of(verifier)
-            return await self._token_to_auth_model(token_info)
+            login = await handler.finish_login()
+            account = await self._account_of(login.identity)
         except NoAccount:
             raise
         except Refused as refusal:
             self.log.warning("login refused: %s", refusal)
             raise web.HTTPError(403, str(refusal)) from None
         except SourceUnavailable as problem:
-            self.log.error("login not possible: %s", problem)
+            self.log.error("login not possible: %s %s", problem, problem.detail)
             raise web.HTTPError(503, str(problem)) from None
+        return self._model(handler.way.name, login, account)
 
-    async def token_to_user(self, token_info: dict[str, Any]) -> dict[str, Any]:
-        """Give the userinfo of the subject the id_token proves.
-
-        Raises:
-            Refused: the id_token does not hold, or the userinfo is about somebody else.
-        """
-        nonce = token_info.pop("daas_nonce", None)
-        # a refresh re-reads userinfo with the access token; the id_token proved the login it belonged to
-        claims = await self.provider.verify(token_info.get("id_token"), nonce=nonce) if nonce else None
-        user_info = await super().token_to_user(token_info)
-        if not isinstance(user_info, dict) or not isinstance(user_info.get("sub"), str):
-            raise Refused("The login provider did not say who you are.", remedy="Please sign in again.")
-        if claims is not None and claims["sub"] != user_info["sub"]:
-            raise Refused("The login provider told us about two different people.", remedy="Please sign in again.")
-        return user_info
-
-    def user_info_to_username(self, user_info: dict[str, Any]) -> str:
-        """Give the hub's user name: opaque, from issuer and subject only."""
-        return self._identity_of(user_info).hub_name
-
-    def build_auth_state_dict(self, token_info: dict[str, Any], user_info: dict[str, Any]) -> dict[str, Any]:
-        """Give what is kept (encrypted): the tokens a refresh needs and the identity, with the claims that are read."""
-        kept = ("access_token", "refresh_token", "token_type", "expires_in", "scope")
+    def _model(self, way: str, login: Login, account: Account) -> dict[str, Any]:
+        identity = login.identity
+        self.log.info("login %s through %s is account %s (uid %d)", identity.hub_name, way, account.name, account.uid)
         return {
-            "access_token": token_info["access_token"],
-            "refresh_token": token_info.get("refresh_token"),
-            "id_token": token_info.get("id_token"),
-            "token_response": {key: token_info[key] for key in kept if key in token_info},
-            "identity": replace(self._identity_of(user_info), access_token=token_info["access_token"]).as_state(),
+            "name": identity.hub_name,
+            "admin": "admin" in account.roles,
+            "auth_state": login.as_state(way),
+            "user_info": {"display_name": account.display_name or identity.display_name or account.name},
         }
 
-    async def update_auth_model(self, auth_model: dict[str, Any]) -> dict[str, Any]:
-        """Join the identity with its account: at login, and at every refresh.
-
-        Raises:
-            NoAccount: the facility knows no account for it.
-        """
-        identity = Identity.from_state(auth_model["auth_state"]["identity"])
-        assert identity is not None
+    async def _account_of(self, identity: Identity) -> Account:
         try:
-            account = await Facility.of(self.config).account_of(identity)
+            return await Facility.of(self.config).account_of(identity)
         except NoAccount as refusal:
             refusal.identity = identity  # type: ignore[attr-defined]  # for the page that tells what to do next
             raise
-        self.log.info("login %s is account %s (uid %d)", auth_model["name"], account.name, account.uid)
-        auth_model["admin"] = "admin" in account.roles
-        auth_model["user_info"] = {"display_name": account.display_name or identity.display_name or account.name}
-        return auth_model
+
+    # -- later --------------------------------------------------------------------------------------------------
 
     async def refresh_user(self, user: Any, handler: Any = None, **kwargs: Any) -> bool | dict[str, Any]:
-        """Ask provider and facility again; False ends the login (the account is gone, the provider says no).
+        """Ask way in and facility again; False ends the login (the account is gone, the provider says no).
 
         The provider or the facility being out of reach is not an answer: the login stays as it is. A launch asks
         again and refuses then.
         """
         try:
-            await self.discover()
-            return await super().refresh_user(user, handler, **kwargs)
-        except (NoAccount, Refused) as refusal:
+            return await self._again(user)
+        except NoAccount as refusal:
+            self.log.warning("login of %s ended: %s", user.name, refusal)
+            if self._watch is not None:
+                self._watch.soon()
+            return False
+        except Refused as refusal:
             self.log.warning("login of %s ended: %s", user.name, refusal)
             return False
-        except (SourceUnavailable, web.HTTPError, HTTPClientError, OSError) as problem:
-            self.log.error("login of %s could not be refreshed: %s", user.name, problem)
+        except SourceUnavailable as problem:
+            self.log.error("login of %s could not be refreshed: %s %s", user.name, problem, problem.detail)
             return True
 
-    def get_handlers(self, app: Any) -> list[tuple[Any, ...]]:
-        """Give the handlers of this login and, through it, the portal's pages (design, decision 5)."""
-        from daas_hub.portal import portal_handlers
+    async def _again(self, user: Any) -> bool | dict[str, Any]:
+        """Ask again, one question a person at a time: a refresh token may be good for one use only."""
+        wanted_at = time.monotonic()
+        async with self._asking[user.name]:
+            if self._asked.get(user.name, 0.0) > wanted_at:
+                return True  # somebody else asked while this one waited
+            state = await user.get_auth_state() or {}
+            way = self.way_of(state)
+            if way is None:
+                raise LoginOver(self._why_unknown(state), remedy="Please sign in again.")
+            login = await way.again(state)
+            # kept at once, whatever the facility says: the tokens it replaces may be void already
+            await user.save_auth_state(login.as_state(way.name))
+            self._asked[user.name] = time.monotonic()
+        account = await self._account_of(login.identity)
+        model = self._model(way.name, login, account)
+        # it is kept already, and a logout that came meanwhile must not be undone
+        del model["auth_state"]
+        return model
 
-        return [*super().get_handlers(app), *portal_handlers(app)]
+    def _why_unknown(self, state: Mapping[str, Any]) -> str:
+        if state.get("ended") or not state:
+            return "The login was ended."
+        return f"The way in {str(state.get('way'))[:40]!r} is no longer in the configuration."
 
-    def _identity_of(self, user_info: dict[str, Any]) -> Identity:
-        name = user_info.get(self.display_name_claim)
-        return Identity(
-            self.oidc_issuer,
-            user_info["sub"],
-            name[:200] if isinstance(name, str) else "",
-            claims=kept_claims(user_info, Facility.of(self.config).claims),
-            told_at=time.time(),
-        )
+    async def signed_out(self, way: OpenIDWay, who: SignedOut) -> int:
+        """End the logins of whoever signed out at their provider; give how many people that were."""
+        ended = 0
+        for user in list(self._people_of(way, who)):
+            state = await user.get_auth_state() or {}
+            same = who.subject and state.get("sub") == who.subject
+            if not way.knows(state) or not (same or (who.session and state.get("sid") == who.session)):
+                continue
+            if who.subject and not same:
+                continue  # the token names somebody else
+            self.log.info("login of %s ended: signed out at %s", user.name, way.name)
+            await self._end_logins(user)
+            ended += 1
+            if self.stop_sessions_at_logout:
+                await stop_sessions(self._app.proxy, user, sessions_of(user))
+        return ended
+
+    def _people_of(self, way: OpenIDWay, who: SignedOut) -> list[Any]:
+        """Give who may be meant: one, where the subject tells; else everybody with a login."""
+        from jupyterhub import orm
+
+        rows = self._app.db.query(orm.User).filter(orm.User.encrypted_auth_state.isnot(None))
+        if who.subject and way.settings.subject_claims == ("sub",):
+            rows = rows.filter(orm.User.name == Identity(who.issuer, who.subject).hub_name)
+        return [self._app.users[row] for row in rows]
+
+    # -- people whose sessions run ------------------------------------------------------------------------------
+
+    def _begin_watch(self) -> None:
+        if not self.recheck_s:
+            return
+        self._watch = Watch(self._people_with_sessions, self._look, self._end, self.recheck_s)
+        self._watching = asyncio.ensure_future(self._watch.run())
+
+    def _people_with_sessions(self) -> list[str]:
+        return [user.name for user in self._app.users.values() if sessions_of(user)]
+
+    async def _look(self, name: str) -> Verdict:
+        """Ask the facility about somebody; what the provider says of their login ends no session by itself."""
+        user = self._app.users[name]
+        try:
+            state = await user.get_auth_state() or {}
+            if self.way_of(state) is not None:
+                # claims that an account is made of have to be fresh
+                await self._again(user)
+                return Verdict.THERE
+        except NoAccount:
+            return Verdict.GONE
+        except (Refused, SourceUnavailable):
+            state = await user.get_auth_state() or {}
+        identity = Identity.from_state(state.get("identity")) or Identity.from_state(state.get("ended"))
+        if identity is None:
+            return Verdict.UNKNOWN
+        try:
+            await Facility.of(self.config).account_of(identity)
+        except NoAccount:
+            return Verdict.GONE
+        except (Refused, SourceUnavailable):
+            return Verdict.UNKNOWN
+        return Verdict.THERE
+
+    async def _end(self, name: str) -> None:
+        user = self._app.users[name]
+        names = sessions_of(user)
+        self.log.warning("sessions of %s are stopped, and the login is ended: the account is gone (%s)", name, names)
+        await self._end_logins(user)
+        await stop_sessions(self._app.proxy, user, names)
+
+    async def _end_logins(self, user: Any) -> None:
+        # a refresh that is under way would keep its tokens afterwards
+        async with self._asking[user.name]:
+            await end_logins(user)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -202,5 +203,9 @@ def _secrets(config: Config) -> list[DaasError]:
 
 
 def _shown(name: str, value: object) -> object:
-    """Give a value that may be printed: a secret's is not."""
-    return "(not shown)" if any(word in name for word in ("secret", "token", "password", "keys")) else value
+    """Give a value that may be printed: a secret's is not, however deep it stands."""
+    if any(word in name for word in ("secret", "token", "password", "keys")):
+        return "(not shown)"
+    if isinstance(value, Mapping):
+        return {key: _shown(str(key), one) for key, one in value.items()}
+    return [_shown("", one) for one in value] if isinstance(value, list | tuple) else value

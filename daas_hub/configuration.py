@@ -33,6 +33,9 @@ def configure(c: Any) -> None:
     c.JupyterHub.authenticate_prometheus = True
     c.Authenticator.enable_auth_state = True
     c.Authenticator.auth_refresh_strict = True
+    # a login is asked about again every five minutes of use, and always before a launch: its claims are fresh then
+    c.Authenticator.auth_refresh_age = 300
+    c.Authenticator.refresh_pre_spawn = True
     c.Spawner.start_timeout = 60
     c.Spawner.http_timeout = 60
     # a facility's refusals are answers, not failures of the hub

@@ -9,7 +9,7 @@ from pathlib import Path
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
-from daas_hub.errors import DaasError, SourceUnavailable
+from daas_hub.errors import ConfigurationError, DaasError, SourceUnavailable
 from daas_hub.facility import Facility
 from daas_hub.identity import Account, Identity
 from daas_hub.proposals import Proposal
@@ -25,13 +25,13 @@ async def ask_about(config: Config, subject: str, *, issuer: str = "", access_to
 
     Args:
         subject: the login's, as in the accounts table.
-        issuer: the login's; by default the one that is configured.
+        issuer: the login's; by default the one that is configured, if there is one.
         access_token: the login's, for sources that are asked in the person's name.
 
     Raises:
         DaasError: no account, or a source that did not answer; `detail` says what came instead.
     """
-    issuer = issuer or str(config.UmbrellaAuthenticator.get("oidc_issuer", ""))
+    issuer = issuer or _only_issuer(config)
     facility = Facility(config=config)
     account = await facility.account_of(Identity(issuer, subject))
     if account.login is not None:
@@ -41,6 +41,23 @@ async def ask_about(config: Config, subject: str, *, issuer: str = "", access_to
     for proposal in proposals:
         lines += _proposal_lines(proposal)
     return [*lines, f"{len(proposals)} proposal{'s' * (len(proposals) != 1)}"]
+
+
+def _only_issuer(config: Config) -> str:
+    """Give the issuer of the one provider that is configured; "" if its profile names it.
+
+    Raises:
+        ConfigurationError: there are several.
+    """
+    providers = config.UmbrellaAuthenticator.get("providers", {})
+    if not providers:
+        return str(config.UmbrellaAuthenticator.get("oidc_issuer", ""))
+    issuers = [str(one.get("issuer") or f"the issuer of {name}") for name, one in providers.items()]
+    if len(issuers) > 1:
+        raise ConfigurationError(
+            "--issuer", "", "is needed: there are several login providers", remedy=f"One of: {', '.join(issuers)}."
+        )
+    return str(next(iter(providers.values())).get("issuer") or "")
 
 
 def words_of(error: DaasError) -> list[str]:

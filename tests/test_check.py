@@ -109,6 +109,15 @@ BROKEN: dict[str, tuple[str, str, str, str]] = {
         GOOD + 'c.UmbrellaAuthenticator.client_secrett = "TOP-SECRET"',
         "UmbrellaAuthenticator.client_secrett", "(not shown)", "client_secret?",
     ),
+    "L3 a secret deep in a misspelt setting": (
+        GOOD + 'c.UmbrellaAuthenticator.provders = {"a": {"client_secret": "TOP-SECRET"}}',
+        "UmbrellaAuthenticator.provders", "(not shown)", "UmbrellaAuthenticator.providers?",
+    ),
+    "a misspelt profile of one of several providers": (
+        changed("c.UmbrellaAuthenticator.oidc_issuer", "c.UmbrellaAuthenticator.providers = {'a': {'profile': 'eggi', "
+        "'client_id': 'x'}}\nhidden"),
+        "UmbrellaAuthenticator.providers['a']['profile']", "'eggi'", "'egi'",
+    ),
     "a misspelt setting of a source": (
         GOOD + 'c.Facility.proposals = ["static", "groups"]\nc.GroupProposals.pattrn = "x"',
         "GroupProposals.pattrn", "'x'", "Did you mean GroupProposals.pattern?",

@@ -65,6 +65,20 @@ def file(tmp_path: Path) -> Path:
     return config
 
 
+def test_of_several_providers_one_has_to_be_named(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """C1: the same subject of another issuer is another person."""
+    one = f'{{"issuer": "{ISSUER}", "client_id": "x", "client_secret": "TOP-SECRET"}}'
+    egi = '{"profile": "egi", "client_id": "x", "client_secret": "TOP-SECRET"}'
+    text = file.read_text().replace("c.UmbrellaAuthenticator.oidc_issuer", "hidden")
+    file.write_text(f'{text}\nc.UmbrellaAuthenticator.providers = {{"one": {one}, "egi": {egi}}}\n')
+    assert main(["show-proposals", str(file), "s-anna"]) == 1
+    said = capsys.readouterr().out
+    assert "--issuer" in said
+    assert ISSUER in said
+    assert "TOP-SECRET" not in said
+    assert main(["show-proposals", str(file), "s-anna", "--issuer", ISSUER]) == 0
+
+
 @pytest.mark.parametrize("login", [["s-anna"], ["u-anna", "--issuer", "https://umbrella.example.org"]])
 def test_what_a_launch_would_see(file: Path, login: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show-proposals", str(file), *login]) == 0

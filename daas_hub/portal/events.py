@@ -56,7 +56,9 @@ class SessionEventsHandler(SessionCards):
         proposal_id = self.get_query_argument("proposal", None)
         shown: object = None
         waited = KEEP_ALIVE_S
-        while not self._gone:
+        login = self.current_user.cookie_id
+        # an open page learns that its login was ended: the browser asks again, and is sent to the login
+        while not self._gone and self.current_user.cookie_id == login:
             now = self._signature()
             if now != shown:
                 shown = now

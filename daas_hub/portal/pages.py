@@ -6,6 +6,7 @@ from typing import Any
 
 from jupyterhub.handlers.login import LoginHandler
 from tornado import web
+from tornado.httputil import url_concat
 
 from daas_hub.errors import SourceUnavailable
 from daas_hub.identity import Account
@@ -122,3 +123,13 @@ class LoginPageHandler(LoginHandler):
     def content_security_policy(self) -> str:
         """Our policy; the form that leads to the provider is a link, so nothing needs to be opened for it."""
         return CONTENT_SECURITY_POLICY
+
+    def _render(self, login_error: str | None = None, username: str | None = None, **values: Any) -> Any:
+        """Add the ways in that the authenticator offers, each with the page that is wanted afterwards."""
+        offered_ways = getattr(self.authenticator, "login_ways", None)
+        wanted = {"next": self.get_argument("next", "")}
+        ways = [
+            way | {"url": url_concat(way["url"], wanted)}
+            for way in (offered_ways(self.hub.base_url) if offered_ways else [])
+        ]
+        return super()._render(login_error, username, ways=ways, **values)

@@ -28,8 +28,8 @@ from daas_hub.authenticators.openid import (
     MAX_TOKEN_BYTES,
     OpenIDProvider,
     is_safe_url,
-    require_issuer,
 )
+from daas_hub.authenticators.providers import ONLY, read_provider
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tornado import web
@@ -664,8 +664,9 @@ async def test_a_provider_that_is_gone() -> None:
 def test_addresses_that_may_be_used(url: str, safe: bool) -> None:
     """E11."""
     assert is_safe_url(url) is safe
+    keys = {"issuer": url, "client_id": CLIENT}
     if safe:
-        assert require_issuer(url) == url
+        assert read_provider("UmbrellaAuthenticator", ONLY, keys).issuer == url
     else:
         with pytest.raises(ConfigurationError, match="oidc_issuer"):
-            require_issuer(url)
+            read_provider("UmbrellaAuthenticator", ONLY, keys)

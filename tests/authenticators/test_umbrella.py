@@ -1,34 +1,178 @@
-"""What an authenticator keeps of a login: the walk of a whole login is tests/hub."""
+"""What an authenticator keeps of a login, and asks again about: the walk of a whole login is tests/hub."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from daas_hub.authenticators.umbrella import MAX_CLAIM_BYTES, UmbrellaAuthenticator, kept_claims
+from daas_hub.authenticators import umbrella
+from daas_hub.authenticators.client import LoginOver
+from daas_hub.authenticators.endings import ended_state
+from daas_hub.authenticators.logouttokens import SignedOut
+from daas_hub.authenticators.openidway import MAX_CLAIM_BYTES, kept_claims
+from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
+from daas_hub.authenticators.ways import Login
 from jupyterhub.crypto import CryptKeeper
 from traitlets.config import Config
 
+from daas_hub.errors import ConfigurationError, NoAccount, SourceUnavailable
 from daas_hub.facility import Facility
-from daas_hub.identity import Identity
+from daas_hub.identity import Account, Identity
 
 ISSUER = "https://login.example.org/realms/users"
+ONE = {"oidc_issuer": ISSUER, "client_id": "daas-hub", "client_secret": "x"}
+TWO = {
+    "umbrella": {"profile": "umbrella", "issuer": ISSUER, "client_id": "a", "client_secret": "x"},
+    "egi": {"profile": "egi", "client_id": "b", "client_secret": "y"},
+}
+ANNA = Identity(ISSUER, "anna", "Anna", access_token="first")  # no secret: a test's
 
 
-def test_the_access_token_goes_with_the_identity(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sources that are asked in the person's name find it there; after a refresh, the new one (L3, F7)."""
+class FakeFacility:
+    claims: frozenset[str] = frozenset()
+    account: Any = Account("anna", 25001, 25001)
+
+    async def account_of(self, identity: Identity) -> Account:
+        if isinstance(self.account, Exception):
+            raise self.account
+        return self.account
+
+
+@pytest.fixture
+def facility(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeFacility]:
     monkeypatch.setenv("JUPYTERHUB_CRYPT_KEY", "0123456789abcdef" * 4)
     CryptKeeper.clear_instance()
-    facility = SimpleNamespace(claims=frozenset())
+    facility = FakeFacility()
     monkeypatch.setattr(Facility, "of", lambda _config: facility)
-    settings = {"oidc_issuer": ISSUER, "client_id": "daas-hub", "client_secret": "x"}
-    authenticator = UmbrellaAuthenticator(config=Config({"UmbrellaAuthenticator": settings}))
-    for token in ("first", "second"):
-        state = authenticator.build_auth_state_dict({"access_token": token}, {"sub": "anna", "name": "Anna"})
-        identity = Identity.from_state(state["identity"])
-        assert identity == Identity(ISSUER, "anna", "Anna")
-        assert identity is not None
-        assert identity.access_token == token
+    yield facility
+    CryptKeeper.clear_instance()
+
+
+def authenticator(**settings: Any) -> UmbrellaAuthenticator:
+    return UmbrellaAuthenticator(config=Config({"UmbrellaAuthenticator": settings}))
+
+
+class User:
+    """A person as the hub knows them."""
+
+    name = "anna"
+
+    def __init__(self, state: dict[str, Any] | None) -> None:
+        self.state = state
+
+    async def get_auth_state(self) -> dict[str, Any] | None:
+        return self.state
+
+    async def save_auth_state(self, state: dict[str, Any] | None) -> None:
+        self.state = state
+
+
+def answers(monkeypatch: pytest.MonkeyPatch, door: UmbrellaAuthenticator, answer: Any) -> list[Any]:
+    """Let the only way in say this when it is asked again; give the list of what it was asked."""
+    asked: list[Any] = []
+
+    async def again(state: Any) -> Login:
+        asked.append(state)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(next(iter(door.ways.values())), "again", again)
+    return asked
+
+
+def state_of(door: UmbrellaAuthenticator, login: Login) -> dict[str, Any]:
+    return login.as_state(next(iter(door.ways)))
+
+
+def test_the_access_token_goes_with_the_identity() -> None:
+    """Sources that are asked in the person's name find it there (L3)."""
+    state = Login(ANNA, {"refresh_token": "again"}).as_state("openid")
+    identity = Identity.from_state(state["identity"])
+    assert identity == ANNA
+    assert identity is not None
+    assert identity.access_token == "first"  # no secret: a test's
+    assert state["refresh_token"] == "again"
+
+
+async def test_new_tokens_are_kept_although_the_facility_does_not_answer(
+    facility: FakeFacility, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F7: the old refresh token may be void already."""
+    door = authenticator(**ONE)
+    user = User(state_of(door, Login(ANNA, {"refresh_token": "old"})))
+    answers(monkeypatch, door, Login(ANNA, {"refresh_token": "new"}))
+    facility.account = SourceUnavailable("down")
+    assert await door.refresh_user(user) is True
+    assert user.state is not None
+    assert user.state["refresh_token"] == "new"
+
+
+@pytest.mark.parametrize(
+    ("answer", "account", "expected"),
+    [
+        pytest.param(LoginOver("over"), None, False, id="the provider says no"),
+        pytest.param(SourceUnavailable("down"), None, True, id="the provider does not answer"),
+        pytest.param(None, NoAccount("gone"), False, id="the account is gone"),
+        pytest.param(None, SourceUnavailable("down"), True, id="the facility does not answer"),
+    ],
+)
+async def test_what_a_refresh_says(
+    facility: FakeFacility, monkeypatch: pytest.MonkeyPatch, answer: Any, account: Any, expected: bool
+) -> None:
+    door = authenticator(**ONE)
+    login = Login(ANNA)
+    answers(monkeypatch, door, answer or login)
+    facility.account = account
+    assert await door.refresh_user(User(state_of(door, login))) is expected
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        pytest.param(None, id="nothing is kept"),
+        pytest.param({"way": "gone", "identity": ANNA.as_state()}, id="a provider that was removed"),
+        pytest.param({"way": "openid", "identity": Identity("https://other.example", "anna").as_state()}, id="moved"),
+        pytest.param({"way": "openid", "ended": ANNA.as_state()}, id="a login that was ended"),
+        pytest.param({"identity": ANNA.as_state()}, id="no way in"),
+    ],
+)
+async def test_a_login_the_configuration_does_not_know_ends(facility: FakeFacility, state: Any, caplog: Any) -> None:
+    """D6: with a line in the log that says why, and no token in it."""
+    door = authenticator(**ONE)
+    assert await door.refresh_user(User(state)) is False
+    assert "first" not in caplog.text
+
+
+def test_several_providers_are_offered_in_their_order(facility: FakeFacility) -> None:
+    door = authenticator(providers=TWO, oauth_callback_url="https://daas.example/hub/oauth_callback")
+    assert [(way["title"], way["url"]) for way in door.login_ways("/hub/")] == [
+        ("UmbrellaID", "/hub/oauth_login/umbrella"),
+        ("EGI Check-in", "/hub/oauth_login/egi"),
+    ]
+    assert door.login_url("/hub/") == "/hub/login"
+    assert [way.callback for way in door.ways.values()] == [  # type: ignore[attr-defined]
+        "https://daas.example/hub/oauth_callback/umbrella",
+        "https://daas.example/hub/oauth_callback/egi",
+    ]
+
+
+def test_one_provider_keeps_its_addresses(facility: FakeFacility) -> None:
+    door = authenticator(**ONE, login_service="UmbrellaID")
+    assert door.login_ways("/hub/") == [{"name": "openid", "title": "UmbrellaID", "url": "/hub/oauth_login"}]
+    assert [handler[0] for handler in door.ways["openid"].handlers()] == [
+        "/oauth_login", "/oauth_callback", "/oauth_backchannel_logout",
+    ]  # fmt: skip
+    assert door.login_url("/hub/") == "/hub/oauth_login"
+
+
+def test_settings_that_contradict_each_other_are_told(facility: FakeFacility) -> None:
+    with pytest.raises(ConfigurationError, match="stands beside"):
+        authenticator(providers=TWO, oidc_issuer=ISSUER)
+    with pytest.raises(ConfigurationError, match="auto_login"):
+        authenticator(providers=TWO, auto_login=True)
 
 
 def test_only_claims_that_are_read_are_kept() -> None:
@@ -38,7 +182,77 @@ def test_only_claims_that_are_read_are_kept() -> None:
     assert kept_claims(told, frozenset()) == {}
 
 
+def test_groups_are_found_by_one_name_wherever_a_provider_puts_them() -> None:
+    told = {"eduperson_entitlement": ["urn:x:group:y"]}
+    assert kept_claims(told, frozenset({"groups"}), "eduperson_entitlement") == {"groups": ["urn:x:group:y"]}
+    both = told | {"groups": ["own"]}
+    assert kept_claims(both, frozenset({"groups"}), "eduperson_entitlement") == {"groups": ["own"]}
+
+
 def test_a_claim_as_large_as_a_flood_is_not_kept() -> None:
     told = {"groups": ["x" * 100] * 1000, "few": ["x" * 100] * 10}
     assert set(kept_claims(told, frozenset(told))) == {"few"}
     assert kept_claims({"text": "x" * MAX_CLAIM_BYTES}, frozenset({"text"})) == {}
+
+
+# -- told of a logout ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("who", "ended"),
+    [
+        pytest.param(SignedOut(ISSUER, "anna", "s1"), ["anna"], id="a person and the newest login"),
+        pytest.param(SignedOut(ISSUER, "anna", "s0"), ["anna"], id="a person and an older login: all of them end"),
+        pytest.param(SignedOut(ISSUER, "anna", ""), ["anna"], id="a person"),
+        pytest.param(SignedOut(ISSUER, "", "s1"), ["anna"], id="a login"),
+        pytest.param(SignedOut(ISSUER, "", "s9"), [], id="a login nobody has"),
+        pytest.param(SignedOut(ISSUER, "nobody", "s1"), [], id="another person's name with her login"),
+        pytest.param(SignedOut(ISSUER, "", ""), [], id="nobody"),
+    ],
+)
+@pytest.mark.parametrize("stops", [False, True])
+async def test_whose_logins_a_logout_ends(
+    facility: FakeFacility, monkeypatch: pytest.MonkeyPatch, who: SignedOut, ended: list[str], stops: bool
+) -> None:
+    """F9: who has the subject or the login session at this provider; sessions go on unless it is set otherwise."""
+    door = authenticator(**ONE, stop_sessions_at_logout=stops)
+    way: Any = door.ways["openid"]
+    people = []
+    for name, state in {
+        "anna": Login(ANNA, {"sub": "anna", "sid": "s1"}).as_state("openid"),
+        "ben": Login(Identity(ISSUER, "ben"), {"sub": "ben", "sid": "s2"}).as_state("openid"),
+        "elsewhere": Login(Identity("https://other.example", "anna"), {"sub": "anna", "sid": "s1"}).as_state("openid"),
+        "removed": Login(ANNA, {"sub": "anna", "sid": "s1"}).as_state("gone"),
+        "over": {"way": "openid", "ended": ANNA.as_state(), "sub": "anna", "sid": "s1"},
+    }.items():
+        people.append(User(state))
+        people[-1].name = name
+    logins: list[str] = []
+    sessions: list[str] = []
+
+    async def end_logins(user: Any) -> None:
+        logins.append(user.name)
+
+    async def stop_sessions(_proxy: Any, user: Any, _names: Any) -> None:
+        sessions.append(user.name)
+
+    monkeypatch.setattr(door, "_people_of", lambda *_: people)
+    monkeypatch.setattr(door, "_app", SimpleNamespace(proxy=None))
+    monkeypatch.setattr(umbrella, "end_logins", end_logins)
+    monkeypatch.setattr(umbrella, "stop_sessions", stop_sessions)
+    monkeypatch.setattr(umbrella, "sessions_of", lambda _user: ["one"])
+    assert await door.signed_out(way, who) == len(ended)
+    assert logins == ended
+    assert sessions == (ended if stops else [])
+
+
+def test_what_is_kept_of_a_login_that_was_ended() -> None:
+    """D13: who it was, so that the watch still knows whose sessions run; no token, and nothing a page would accept."""
+    state = Login(ANNA, {"access_token": "first", "refresh_token": "more", "id_token": "x"}).as_state("openid")
+    kept = ended_state(state)
+    assert "first" not in str(kept)
+    assert "more" not in str(kept)
+    assert Identity.from_state(kept.get("identity")) is None
+    assert Identity.from_state(kept["ended"]) == Identity(ISSUER, "anna", "Anna")
+    assert ended_state(kept) == kept
+    assert ended_state({}) == {}

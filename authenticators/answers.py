@@ -1,0 +1,87 @@
+"""One question to a login provider over HTTP, and its answer: bounded, never led elsewhere, one meaning or none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tornado.httpclient import AsyncHTTPClient, HTTPRequest
+
+from daas_hub.errors import SourceUnavailable
+
+MAX_ANSWER_BYTES = 1_000_000
+
+#: A number or a name may be long, not endless; a document of a provider nests a few levels.
+LATER = "Please try again in a few minutes."
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A status, and the JSON object that came with it; None if what came is no object."""
+
+    status: int
+    document: dict[str, Any] | None
+
+
+async def ask(url: str, *, timeout_s: float, http: Mapping[str, Any], **request: Any) -> Answer:
+    """Ask a provider.
+
+    Args:
+        http: what the configuration says of its requests (certificates, a proxy).
+        request: further arguments of tornado's `HTTPRequest`.
+
+    Raises:
+        SourceUnavailable: no answer, a failure of the provider's own, a redirect, or more than is read.
+    """
+    client = AsyncHTTPClient(force_instance=True, max_body_size=MAX_ANSWER_BYTES)
+    try:
+        answer = await client.fetch(
+            HTTPRequest(
+                url,
+                **{"connect_timeout": timeout_s, "request_timeout": timeout_s, **http, **request},
+                follow_redirects=False,
+            ),
+            raise_error=False,
+        )
+        # tornado gives its own 599 for whatever went wrong on the way
+        failed = 300 <= answer.code < 400 or answer.code >= 500
+        body = b"" if failed else answer.body or b""
+    except Exception as error:  # any transport or size problem means the same: it cannot be had
+        raise _out_of_reach() from error
+    finally:
+        client.close()
+    if failed:
+        raise _out_of_reach()
+    return Answer(answer.code, _object(body))
+
+
+def _object(body: bytes) -> dict[str, Any] | None:
+    try:
+        document = read_json(body)
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def read_json(text: bytes | str) -> Any:
+    """Read JSON that can be read in one way only.
+
+    Raises:
+        ValueError: it is none, nests without end, or has a key twice: two readers would not see the same.
+    """
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len({key for key, _ in pairs}) != len(pairs):
+            raise ValueError("a key stands twice")
+        return dict(pairs)
+
+    try:
+        return json.loads(text, object_pairs_hook=once)
+    except RecursionError:
+        raise ValueError("it nests too deep") from None
+
+
+def _out_of_reach() -> SourceUnavailable:
+    return SourceUnavailable("The login provider cannot be reached at the moment.", remedy=LATER)

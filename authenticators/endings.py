@@ -1,0 +1,56 @@
+"""The end of a person's logins in the hub, and of their sessions: what a browser holds is worth nothing afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from jupyterhub import orm
+
+from daas_hub.identity import Identity
+
+
+def ended_state(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what is kept of a login that was ended: who it was, for the watch over running sessions, and no token."""
+    identity = Identity.from_state(state.get("identity")) or Identity.from_state(state.get("ended"))
+    if identity is None:
+        return {}
+    kept = identity.as_state()
+    kept.pop("access_token", None)
+    return {"way": state.get("way"), "ended": kept}
+
+
+async def end_logins(user: Any) -> None:
+    """End every login of this person: all browsers, the servers' own tokens for browsers, and what a refresh needs.
+
+    Running sessions go on; a browser that shows one has to sign in again as soon as its server asks the hub.
+    """
+    state = await user.get_auth_state() or {}
+    await user.save_auth_state(ended_state(state) or None)
+    db, row = user.db, user.orm_user
+    # the cookie of every browser carries this
+    row.cookie_id = orm.new_token()
+    for token in db.query(orm.APIToken).filter_by(user_id=row.id):
+        # what was given to a browser; a session's own token stays with the session
+        if token.session_id:
+            db.delete(token)
+    for code in db.query(orm.OAuthCode).filter_by(user_id=row.id):
+        db.delete(code)
+    db.commit()
+    # the next question, by whatever token, asks anew
+    user._auth_refreshed = None
+
+
+def sessions_of(user: Any) -> list[str]:
+    """Give the names of a person's running sessions that are not starting or stopping just now."""
+    return [name for name, spawner in user.spawners.items() if spawner.active and not spawner.pending]
+
+
+async def stop_sessions(proxy: Any, user: Any, names: Iterable[str]) -> None:
+    """Stop sessions as the hub does: out of the proxy first."""
+    for name in names:
+        spawner = user.spawners[name]
+        if not spawner.active or spawner.pending:
+            continue
+        await proxy.delete_user(user, name)
+        await user.stop(name)

@@ -1,0 +1,52 @@
+"""Signing out: here first, then at the way in; and the page that says so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from daas_hub.authenticators.openidhandlers import page_after_logout
+from oauthenticator.oauth2 import OAuthLogoutHandler
+
+from daas_hub.errors import SourceUnavailable
+from daas_hub.portal.base import Page
+
+
+class LogoutHandler(OAuthLogoutHandler):
+    """Ends the login of this browser, then sends it to sign out at the provider, which sends it back."""
+
+    async def get(self) -> None:
+        """Sign out."""
+        # asked for before the cookie is gone; who is not logged in signs out of nothing
+        farewell = await self._farewell() if self.current_user else ""
+        await self.default_handle_logout()
+        if not self.current_user:
+            # a login that is stale just now may hold again tomorrow: the cookie goes in any case
+            self.clear_login_cookie()
+        await self.handle_logout()
+        self._jupyterhub_user = None
+        self.redirect(farewell or f"{self.hub.base_url}logged-out")
+
+    async def _farewell(self) -> str:
+        authenticator = self.authenticator
+        state: dict[str, Any] = await self.current_user.get_auth_state() or {}
+        way = authenticator.way_of(state) if authenticator.logout_at_provider else None
+        if way is None:
+            return ""
+        back = page_after_logout(self, getattr(way, "callback", ""))
+        try:
+            return str(await way.farewell(state, back))
+        except SourceUnavailable as problem:
+            self.log.error("signed out here only, not at %s: %s", way.name, problem)
+            return ""
+
+
+class LoggedOutHandler(Page):
+    """The page that tells one is signed out."""
+
+    async def get_current_user(self) -> None:
+        """Whoever may be logged in in this browser meanwhile is not asked for: the page is the same for all."""
+        self._jupyterhub_user = None
+
+    async def get(self) -> None:
+        """Show it."""
+        await self.show("logout.html", title="Signed out")

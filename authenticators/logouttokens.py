@@ -1,0 +1,90 @@
+"""Logout tokens: a provider tells that somebody signed out there (OpenID Connect Back-Channel Logout 1.0)."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from daas_hub.authenticators.openid import LEEWAY_S, OpenIDProvider
+
+from daas_hub.errors import Refused
+
+EVENT = "http://schemas.openid.net/event/backchannel-logout"
+#: Older ones are nobody's business any more; it bounds how long a token has to be remembered.
+MOST_AGE_S = 600
+#: Tokens that are remembered, so that none is used twice.
+MOST_REMEMBERED = 10_000
+
+_TYPES = ("", "jwt", "logout+jwt")
+
+
+@dataclass(frozen=True)
+class SignedOut:
+    """Who signed out: a subject, a login session of theirs, or both; "" for what was not said."""
+
+    issuer: str
+    subject: str
+    session: str
+
+
+class LogoutTokens:
+    """Checks the logout tokens of one provider, each good for once."""
+
+    def __init__(self, provider: OpenIDProvider, clock: Callable[[], float] = time.time) -> None:
+        self._provider = provider
+        self._clock = clock
+        self._used: OrderedDict[str, float] = OrderedDict()
+
+    async def read(self, token: object) -> SignedOut:
+        """Give who signed out.
+
+        Raises:
+            Refused: a check failed; the text says which, never the token.
+            SourceUnavailable: the provider's keys could not be had.
+        """
+        header, claims = await self._provider.signed_claims(
+            token, require=("iss", "aud", "iat", "exp", "jti", "events")
+        )
+        if str(header.get("typ") or "").lower() not in _TYPES:
+            raise _refused("its type is another")
+        if "nonce" in claims:
+            raise _refused("it has a nonce, as only id_tokens have")
+        events = claims["events"]
+        if not isinstance(events, dict) or not isinstance(events.get(EVENT), dict):
+            raise _refused("it tells of no logout")
+        now = self._clock()
+        if claims["iat"] < now - MOST_AGE_S - LEEWAY_S:
+            raise _refused("it is too old")
+        subject, session = _text(claims, "sub"), _text(claims, "sid")
+        if not subject and not session:
+            raise _refused("it names nobody")
+        self._use(_text(claims, "jti"), now)
+        return SignedOut(self._provider.issuer, subject, session)
+
+    def _use(self, token_id: str, now: float) -> None:
+        """Remember a token's id, as the last of all checks: what was refused may come again, put right."""
+        if not token_id:
+            raise _refused("it has no number")
+        while self._used and (
+            next(iter(self._used.values())) < now - MOST_AGE_S - 2 * LEEWAY_S or len(self._used) >= MOST_REMEMBERED
+        ):
+            self._used.popitem(last=False)
+        if token_id in self._used:
+            raise _refused("it was used before")
+        self._used[token_id] = now
+
+
+def _text(claims: dict[str, Any], name: str) -> str:
+    value = claims.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str) or not 1 <= len(value) <= 255 or not value.isprintable():
+        raise _refused(f"its {name} is not usable")
+    return value
+
+
+def _refused(why: str) -> Refused:
+    return Refused(f"The logout token was not accepted: {why}.")

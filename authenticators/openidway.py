@@ -1,0 +1,262 @@
+"""The way in through one OpenID provider.
+
+A fixed order: authorise with nonce and PKCE -> callback of this provider -> tokens -> id_token checked -> userinfo of
+the same subject -> identity.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from daas_hub.authenticators.client import LoginOver, OpenIDClient, Tokens
+from daas_hub.authenticators.logouttokens import LogoutTokens
+from daas_hub.authenticators.openid import OpenIDProvider
+from daas_hub.authenticators.openidhandlers import BackchannelHandler, BeginHandler, CallbackHandler
+from daas_hub.authenticators.providers import ONLY, ProviderSettings
+from daas_hub.authenticators.subjects import subject_of, usable
+from daas_hub.authenticators.ways import Login
+
+from daas_hub.errors import Refused
+from daas_hub.identity import Identity
+
+#: A claim that is larger than this once written as JSON is not kept: some providers send a thousand groups.
+MAX_CLAIM_BYTES = 50_000
+#: A longer id_token is not sent along with a browser that signs out: servers refuse long addresses.
+MOST_HINT = 4_000
+
+
+def nonce_of(code_verifier: str) -> str:
+    """Give the nonce of a login: bound to its PKCE verifier, which only this browser's signed cookie knows."""
+    return hashlib.sha256(f"nonce:{code_verifier}".encode()).hexdigest()
+
+
+def kept_claims(told: Mapping[str, Any], wanted: frozenset[str], groups_claim: str = "groups") -> dict[str, Any]:
+    """Give those claims the configuration reads. One that is larger than any look-up needs is left out, and missed."""
+    if "groups" not in told and groups_claim in told:
+        told = {**told, "groups": told[groups_claim]}
+    return {
+        name: told[name] for name in sorted(wanted) if name in told and len(json.dumps(told[name])) <= MAX_CLAIM_BYTES
+    }
+
+
+class OpenIDWay:
+    """One provider of the configuration.
+
+    Args:
+        wanted: gives the claims that the facility's configuration reads.
+        callback: the configured address of its callback; "" where each request tells it.
+    """
+
+    def __init__(self, settings: ProviderSettings, wanted: Callable[[], frozenset[str]], *, callback: str = "") -> None:
+        self.settings = settings
+        self.callback = callback
+        self.provider = OpenIDProvider(settings.issuer, settings.client_id, http=settings.http)
+        self.logout_tokens = LogoutTokens(self.provider)
+        self._client = OpenIDClient(settings, self.provider)
+        self._wanted = wanted
+
+    @property
+    def name(self) -> str:
+        """Its name in addresses."""
+        return self.settings.name
+
+    @property
+    def title(self) -> str:
+        """Its name on the button."""
+        return self.settings.title
+
+    @property
+    def tail(self) -> str:
+        """What its addresses end with: each provider has its own, so that none can answer for another."""
+        return "" if self.name == ONLY else f"/{self.name}"
+
+    def handlers(self) -> list[tuple[Any, ...]]:
+        """Begin, callback, and where the provider itself tells that somebody signed out."""
+        mine = {"way": self}
+        return [
+            (rf"/oauth_login{self.tail}", BeginHandler, mine),
+            (rf"/oauth_callback{self.tail}", CallbackHandler, mine),
+            (rf"/oauth_backchannel_logout{self.tail}", BackchannelHandler, mine),
+        ]
+
+    # -- a login ------------------------------------------------------------------------------------------------
+
+    async def begin(self, *, state: str, verifier: str, challenge: str, callback: str) -> str:
+        """Give the address that a browser is sent to.
+
+        Raises:
+            SourceUnavailable: the provider cannot be reached.
+        """
+        fields = dict(self.settings.authorize_params) | {
+            "response_type": "code",
+            "client_id": self.settings.client_id,
+            "redirect_uri": callback,
+            "scope": " ".join(self.settings.scope),
+            "state": state,
+            "nonce": nonce_of(verifier),
+            "code_challenge": challenge,
+            "code_challenge_method": "S256",
+        }
+        return _with((await self.provider.endpoints()).authorize, fields)
+
+    async def require_from_here(self, issuer: str | None) -> None:
+        """Check who answered, where the answer says so (RFC 9207): another provider's code must not be used here.
+
+        Raises:
+            Refused: it was another provider, or it did not say who it is although it always does.
+            SourceUnavailable: the provider cannot be reached.
+        """
+        endpoints = await self.provider.endpoints()
+        if issuer != self.settings.issuer and (issuer is not None or endpoints.names_itself):
+            raise Refused("This answer is not from the login provider you chose.", remedy="Please sign in again.")
+
+    async def finish(self, *, code: str, verifier: str, callback: str) -> Login:
+        """Take the code of a callback to a login.
+
+        Raises:
+            Refused, SourceUnavailable: with the sentence for the user.
+        """
+        tokens = await self._client.redeem(code, verifier, callback)
+        id_token = await self.provider.verify(tokens.id_token, nonce=nonce_of(verifier))
+        told = id_token
+        if self.settings.userinfo:
+            userinfo = await self._client.userinfo(tokens.access_token)
+            if userinfo is None:
+                raise Refused("The login provider did not say who you are.", remedy="Please sign in again.")
+            _require_same(id_token["sub"], userinfo)
+            told = userinfo
+        subject = subject_of(self.settings.subject_claims, id_token, told)
+        return self._login(tokens, subject, id_token["sub"], id_token=id_token, told=told)
+
+    # -- later --------------------------------------------------------------------------------------------------
+
+    def knows(self, state: Mapping[str, Any]) -> bool:
+        """Tell whether a login is one of this provider, which still is the same issuer."""
+        identity = Identity.from_state(state.get("identity"))
+        return state.get("way") == self.name and identity is not None and identity.issuer == self.settings.issuer
+
+    async def again(self, state: Mapping[str, Any]) -> Login:
+        """Ask the provider again: by the access token, and by the refresh token where that is over."""
+        before = Identity.from_state(state.get("identity"))
+        sub = state.get("sub")
+        tokens = Tokens(*(str(state.get(name) or "") for name in ("access_token", "refresh_token", "id_token")))
+        if before is None or not isinstance(sub, str) or not sub or not tokens.access_token:
+            raise LoginOver("Your login is no longer known.", remedy="Please sign in again.")
+        told = await self._client.userinfo(tokens.access_token) if self.settings.userinfo else None
+        id_token: dict[str, Any] = {}
+        if told is None:
+            tokens, id_token = await self._renewed(tokens, sub)
+            told = await self._client.userinfo(tokens.access_token) if self.settings.userinfo else id_token
+            if told is None:
+                raise LoginOver("The login provider has ended this login.", remedy="Please sign in again.")
+        _require_same(sub, told)
+        if any(told.get(name) or id_token.get(name) for name in self.settings.subject_claims):
+            # the claim may stand in the id_token of the login only, which was checked then
+            subject = subject_of(self.settings.subject_claims, id_token, told)
+        else:
+            subject = before.subject
+        if subject != before.subject:
+            raise LoginOver("The login provider now tells of another person.", remedy="Please sign in again.")
+        before_sid, assured = str(state.get("sid") or ""), bool(state.get("assured"))
+        return self._login(tokens, subject, sub, id_token=id_token, told=told, sid=before_sid, assured=assured)
+
+    async def _renewed(self, tokens: Tokens, sub: str) -> tuple[Tokens, dict[str, Any]]:
+        """Give new tokens for a login, and the claims of a new id_token if there is one."""
+        if not tokens.refresh_token:
+            raise LoginOver("The login provider has ended this login.", remedy="Please sign in again.")
+        new = await self._client.renew(tokens.refresh_token)
+        id_token: dict[str, Any] = {}
+        if new.id_token:
+            id_token = await self.provider.verify(new.id_token, nonce=None)
+            _require_same(sub, id_token)
+        elif not self.settings.userinfo:
+            raise LoginOver("The login provider does not say again who you are.", remedy="Please sign in again.")
+        # what was not given anew goes on to be good
+        return (
+            Tokens(new.access_token, new.refresh_token or tokens.refresh_token, new.id_token or tokens.id_token),
+            id_token,
+        )
+
+    async def farewell(self, state: Mapping[str, Any], portal: str) -> str:
+        """Give the provider's own address to sign out at (OpenID Connect RP-Initiated Logout 1.0)."""
+        end_session = (await self.provider.endpoints()).end_session
+        if not end_session:
+            return ""
+        fields = {"client_id": self.settings.client_id, "post_logout_redirect_uri": portal}
+        hint = state.get("id_token")
+        if isinstance(hint, str) and 0 < len(hint) <= MOST_HINT:
+            fields["id_token_hint"] = hint
+        return _with(end_session, fields)
+
+    def _login(
+        self,
+        tokens: Tokens,
+        subject: str,
+        sub: str,
+        *,
+        id_token: Mapping[str, Any],
+        told: Mapping[str, Any],
+        sid: str = "",
+        assured: bool = False,
+    ) -> Login:
+        if {subject, sub} & set(self.settings.refused_subjects):
+            raise Refused("This login is the provider's own, for its monitoring.", remedy="Sign in as yourself.")
+        everything = {**id_token, **told}
+        self._require_assurance(everything, assured)
+        return Login(
+            Identity(
+                self.settings.issuer,
+                subject,
+                self._display_name(everything),
+                claims=kept_claims(told, self._wanted(), self.settings.groups_claim),
+                told_at=time.time(),
+                access_token=tokens.access_token,
+            ),
+            {
+                "access_token": tokens.access_token,
+                "refresh_token": tokens.refresh_token,
+                "id_token": tokens.id_token,
+                "sub": sub,
+                "sid": _sid(id_token) or sid,
+                "assured": bool(self.settings.required_assurance),
+            },
+        )
+
+    def _require_assurance(self, told: Mapping[str, Any], assured: bool) -> None:
+        wanted = set(self.settings.required_assurance)
+        if not wanted:
+            return
+        values = told.get("eduperson_assurance")
+        if values is None and assured:
+            return  # said at the login, in its id_token
+        found = {values} if isinstance(values, str) else {one for one in values or () if isinstance(one, str)}
+        if not wanted & found:
+            raise Refused(
+                "The login provider does not vouch for you as strongly as this facility needs.",
+                remedy="Sign in with an account of your home institution, or ask the user office.",
+            )
+
+    def _display_name(self, told: Mapping[str, Any]) -> str:
+        names = (told.get(name) for name in self.settings.display_name_claims)
+        return next((name[:200] for name in names if isinstance(name, str) and name.strip()), "")
+
+
+def _require_same(sub: str, claims: Mapping[str, Any]) -> None:
+    told = claims.get("sub")
+    if not isinstance(told, str) or not told:
+        raise Refused("The login provider did not say who you are.", remedy="Please sign in again.")
+    if told != sub:
+        raise Refused("The login provider told us about two different people.", remedy="Please sign in again.")
+
+
+def _sid(id_token: Mapping[str, Any]) -> str:
+    return usable("sid", id_token["sid"]) if id_token.get("sid") else ""
+
+
+def _with(url: str, fields: Mapping[str, str]) -> str:
+    return f"{url}{'&' if urlsplit(url).query else '?'}{urlencode(fields)}"

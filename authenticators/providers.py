@@ -1,0 +1,208 @@
+"""The configuration of OpenID providers: what an administrator writes becomes settings that can work, or an error."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+from daas_hub.authenticators.openid import is_safe_url
+from daas_hub.authenticators.profiles import PROFILES, Profile
+from daas_hub.authenticators.subjects import what_is_wrong_with
+
+from daas_hub.errors import ConfigurationError
+from daas_hub.secretfile import read_secret
+
+#: The one provider of the settings without a name.
+ONLY = "openid"
+
+_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_MOST_NAME = 32
+
+
+@dataclass(frozen=True)
+class ProviderSettings:
+    """One provider, complete and checked.
+
+    Attributes:
+        name: in addresses and in what is kept of a login.
+        required_assurance: a login needs one of these values of `eduperson_assurance`; none of them: nothing is needed.
+        basic_auth: whether the secret is sent in a header instead of the form.
+        authorize_params: what else is sent along with the browser.
+        http: further arguments of requests to it (certificates, a proxy).
+    """
+
+    name: str
+    title: str
+    issuer: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    scope: tuple[str, ...]
+    subject_claims: tuple[str, ...]
+    display_name_claims: tuple[str, ...]
+    groups_claim: str
+    userinfo: bool
+    required_assurance: tuple[str, ...] = ()
+    refused_subjects: tuple[str, ...] = ()
+    basic_auth: bool = False
+    authorize_params: Mapping[str, str] = field(default_factory=dict)
+    http: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+_TEXT, _TEXTS, _YES, _PAIRS = "a text", "a list of texts", "True or False", "names and texts"
+_KEYS = {
+    "profile": _TEXT,
+    "title": _TEXT,
+    "issuer": _TEXT,
+    "client_id": _TEXT,
+    "client_secret": _TEXT,
+    "client_secret_file": _TEXT,
+    "scope": _TEXTS,
+    "subject_claims": _TEXTS,
+    "display_name_claims": _TEXTS,
+    "groups_claim": _TEXT,
+    "userinfo": _YES,
+    "required_assurance": _TEXTS,
+    "refused_subjects": _TEXTS,
+    "basic_auth": _YES,
+    "authorize_params": _PAIRS,
+    "ca_file": _TEXT,
+}
+#: What is sent with every login and must not be replaced.
+_OURS = frozenset(
+    {"client_id", "redirect_uri", "response_type", "response_mode", "state", "nonce", "scope", "request", "request_uri"}
+    | {"code_challenge", "code_challenge_method"}
+)
+
+
+def read_providers(setting: str, wanted: Mapping[str, Any]) -> dict[str, ProviderSettings]:
+    """Give the providers of a mapping from their names, in its order.
+
+    Raises:
+        ConfigurationError: naming the provider and the key that cannot work; no secret is shown.
+    """
+    found: dict[str, ProviderSettings] = {}
+    for name, keys in wanted.items():
+        if not isinstance(name, str) or len(name) > _MOST_NAME or not _NAME.fullmatch(name):
+            raise ConfigurationError(
+                setting,
+                name,
+                "is not a name: it stands in the address that is registered at the provider",
+                remedy="Use small letters and digits, and single '-' between them: 'umbrella', 'egi-demo'.",
+            )
+        if not isinstance(keys, Mapping):
+            raise ConfigurationError(
+                f"{setting}[{name!r}]", type(keys).__name__, "is not a mapping", remedy='Write {"profile": "egi", ...}.'
+            )
+        found[name] = read_provider(f"{setting}[{name!r}]", name, keys)
+    _require_different(setting, found)
+    return found
+
+
+def read_provider(setting: str, name: str, keys: Mapping[str, Any]) -> ProviderSettings:
+    """Give one provider: its profile, and what the administrator says otherwise.
+
+    Raises:
+        ConfigurationError: see `read_providers`.
+    """
+
+    def problem(key: str, value: object, message: str, remedy: str) -> ConfigurationError:
+        # the settings without a name are traits of their own
+        where = f"{setting}[{key!r}]" if "[" in setting else f"{setting}.{'oidc_issuer' if key == 'issuer' else key}"
+        return ConfigurationError(where, value, message, remedy=remedy)
+
+    for key, value in keys.items():
+        _require_key(problem, key, value)
+    profile = _profile(problem, keys.get("profile", "generic"))
+    issuer = keys.get("issuer") or profile.issuer
+    if not is_safe_url(issuer):
+        raise problem(
+            "issuer",
+            issuer,
+            "is not an https:// address (http:// is accepted on this machine only)",
+            "Copy the 'issuer' of your provider's /.well-known/openid-configuration.",
+        )
+    if not keys.get("client_id"):
+        raise problem("client_id", "", "is not set", "Register the portal at your provider.")
+    subject_claims = tuple(keys.get("subject_claims", profile.subject_claims))
+    if wrong := what_is_wrong_with(subject_claims):
+        raise problem(
+            "subject_claims",
+            list(subject_claims),
+            wrong,
+            'Use ["sub"], or the spellings of the one lasting identifier your provider documents: ["voperson_id"].',
+        )
+    scope = tuple(keys.get("scope") or profile.scope)
+    if "openid" not in scope:
+        raise problem("scope", list(scope), "has no 'openid'", 'Begin it with "openid".')
+    params = dict(keys.get("authorize_params", {}))
+    if taken := sorted(set(params) & _OURS):
+        raise problem("authorize_params", taken[0], "is the portal's own", "Remove it.")
+    return ProviderSettings(
+        name=name,
+        title=keys.get("title") or profile.title,
+        issuer=issuer,
+        client_id=keys["client_id"],
+        client_secret=_secret(problem, setting, keys),
+        scope=scope,
+        subject_claims=subject_claims,
+        display_name_claims=tuple(keys.get("display_name_claims", profile.display_name_claims)),
+        groups_claim=keys.get("groups_claim", profile.groups_claim),
+        userinfo=keys.get("userinfo", profile.userinfo),
+        required_assurance=tuple(keys.get("required_assurance", ())),
+        refused_subjects=tuple(keys.get("refused_subjects", profile.refused_subjects)),
+        basic_auth=keys.get("basic_auth", False),
+        authorize_params=params,
+        http={"ca_certs": keys["ca_file"]} if keys.get("ca_file") else {},
+    )
+
+
+def _require_key(problem: Any, key: object, value: object) -> None:
+    if key not in _KEYS:
+        near = get_close_matches(str(key), _KEYS, n=1)
+        shown = "(not shown)" if "secret" in str(key) else value
+        remedy = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(_KEYS)}."
+        raise problem(str(key), shown, "there is no such key", remedy)
+    wanted = _KEYS[str(key)]
+    fits = {
+        _TEXT: lambda: isinstance(value, str),
+        _YES: lambda: isinstance(value, bool),
+        _TEXTS: lambda: isinstance(value, list | tuple) and all(isinstance(one, str) for one in value),
+        _PAIRS: lambda: isinstance(value, Mapping) and all(isinstance(one, str) for one in [*value, *value.values()]),
+    }
+    if not fits[wanted]():
+        shown = "(not shown)" if "secret" in str(key) else value
+        raise problem(key, shown, "has the wrong type", f"It must be {wanted}.")
+
+
+def _profile(problem: Any, name: object) -> Profile:
+    if isinstance(name, str) and name in PROFILES:
+        return PROFILES[name]
+    near = get_close_matches(str(name), PROFILES, n=1)
+    raise problem(
+        "profile",
+        name,
+        "there is no such profile",
+        f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(sorted(PROFILES))}.",
+    )
+
+
+def _secret(problem: Any, setting: str, keys: Mapping[str, Any]) -> str:
+    secret, path = keys.get("client_secret", ""), keys.get("client_secret_file", "")
+    if secret and path:
+        raise problem("client_secret", "(not shown)", "stands beside client_secret_file", "Give one of the two.")
+    where = f"{setting}['client_secret_file']" if "[" in setting else f"{setting}.client_secret_file"
+    return read_secret(where, path) if path else str(secret)
+
+
+def _require_different(setting: str, found: Mapping[str, ProviderSettings]) -> None:
+    """Refuse two buttons nobody can tell apart, and one client at one issuer twice."""
+    for what, remedy in (
+        ("title", "Give each provider its own 'title'."),
+        ("issuer", "Give each provider once."),
+    ):
+        values = [getattr(one, what) for one in found.values()]
+        if doubles := sorted({value for value in values if values.count(value) > 1}):
+            raise ConfigurationError(f"{setting}[...][{what!r}]", doubles[0], "stands twice", remedy=remedy)

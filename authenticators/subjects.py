@@ -1,0 +1,97 @@
+"""Which value of a login is the person: pure, and strict, because a slip here turns one person into another.
+
+The key of an identity is (issuer, subject). The subject is the value of one claim, and `subject_claims` names that
+claim in each spelling the provider may use. Nothing ever falls back from one claim to another:
+
+* if the claim is missing at a login (a scope was not granted, a mapper was changed, an attribute filter has a bad day),
+  the login is refused. To take `sub` instead would make a second account of the same person without a word, or the
+  account of somebody else whose voperson_id happens to be that `sub`: both would be keys of the same issuer.
+* if two spellings are there, they must say the same.
+* so `sub` stands alone or not at all. It is always checked besides: id_token and userinfo must agree on it.
+
+E-mail addresses and user names are refused as subjects: they change, and are given to somebody else afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from daas_hub.errors import Refused
+
+MOST_CHARACTERS = 255
+
+#: They may change, be chosen by their owner, or be given to another person later.
+NEVER_SUBJECTS = frozenset(
+    {
+        "cn",
+        "display_name",
+        "email",
+        "family_name",
+        "given_name",
+        "groups",
+        "mail",
+        "name",
+        "nickname",
+        "phone_number",
+        "preferred_username",
+        "uid",
+        "unique_name",
+        "upn",
+        "username",
+        "verified_email",
+        "voperson_verified_email",
+    }
+)
+
+
+def what_is_wrong_with(subject_claims: Sequence[str]) -> str:
+    """Say why these cannot be the subject; "" if they can."""
+    if not subject_claims or len(set(subject_claims)) != len(subject_claims):
+        return "names no claim, or one twice"
+    for name in subject_claims:
+        if not name or not name.isascii() or not name.isprintable() or " " in name:
+            return f"{name!r} is not the name of a claim"
+        if name.lower() in NEVER_SUBJECTS:
+            return f"{name} can change, or be given to somebody else: it must not tell people apart"
+    if "sub" in subject_claims and len(subject_claims) > 1:
+        return "sub would be taken where another claim is missing, and make another person of the same"
+    if len({name.lower().replace("_", "").replace("-", "") for name in subject_claims}) > 1:
+        return "they are different claims, not spellings of one"
+    return ""
+
+
+def subject_of(subject_claims: Sequence[str], id_token: Mapping[str, Any], userinfo: Mapping[str, Any]) -> str:
+    """Give the subject of a login whose id_token and userinfo are already known to be about the same `sub`.
+
+    Raises:
+        Refused: the claim is missing, is not a text, or is told in two ways.
+    """
+    told = {value for claims in (id_token, userinfo) for value in _told(subject_claims, claims)}
+    if not told:
+        raise Refused(
+            f"The login provider did not say who you are: {' or '.join(subject_claims)} is missing.",
+            remedy="Please tell the administrators; the provider must release it to this portal.",
+        )
+    if len(told) > 1:
+        raise Refused("The login provider told us about two different people.", remedy="Please sign in again.")
+    return told.pop()
+
+
+def _told(subject_claims: Sequence[str], claims: Mapping[str, Any]) -> list[str]:
+    return [usable(name, claims[name]) for name in subject_claims if claims.get(name) not in (None, "", [])]
+
+
+def usable(name: str, value: object) -> str:
+    """Give a subject that can be one; a text alone in a list is that text, as some mappers write it.
+
+    Raises:
+        Refused: it is something else.
+    """
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if not isinstance(value, str) or not 1 <= len(value) <= MOST_CHARACTERS or not value.isprintable():
+        raise Refused(f"The login provider's {name} is not usable.", remedy="Please tell the administrators.")
+    if value != value.strip():
+        raise Refused(f"The login provider's {name} begins or ends with a blank.", remedy="Please tell them.")
+    return value

@@ -1,0 +1,74 @@
+"""Ways in: what the login page offers, and who is asked again about a login later.
+
+An OpenID provider is one (`openidway`). Whatever else lets people in (a password form, a proxy in front) is another
+object with these methods; the authenticator, the login page, the refresh and the logout know no more of it.
+
+The handler in which a login ends calls the hub's `login_user`, and has two things for the authenticator: `way`, and
+`finish_login()`, which gives the `Login` or raises `Refused` or `SourceUnavailable`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from daas_hub.identity import Identity
+
+
+@dataclass(frozen=True)
+class Login:
+    """What a way in has proved.
+
+    Attributes:
+        identity: who it is.
+        kept: what the way needs to ask again and to sign out (tokens, say). It is kept encrypted, as `auth_state`,
+            together with the identity and the name of the way.
+    """
+
+    identity: Identity
+    kept: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    def as_state(self, way: str) -> dict[str, Any]:
+        """Give the hub's auth_state of this login."""
+        return {**self.kept, "way": way, "identity": self.identity.as_state()}
+
+
+class WayIn(Protocol):
+    """What every way in owes."""
+
+    @property
+    def name(self) -> str:
+        """Its name in addresses and in auth_state: small letters, digits, '-'."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """What the login page calls it, after "Sign in with"."""
+        ...
+
+    def handlers(self) -> list[tuple[Any, ...]]:
+        """Give its addresses below the hub's prefix; the first is where the login page's button leads."""
+        ...
+
+    def knows(self, state: Mapping[str, Any]) -> bool:
+        """Tell whether this auth_state is a login of this way as it is configured now."""
+        ...
+
+    async def again(self, state: Mapping[str, Any]) -> Login:
+        """Ask again about a login it knows.
+
+        Raises:
+            LoginOver: it no longer holds.
+            Refused: the answer is about somebody else, or none.
+            SourceUnavailable: nobody answered; nothing may be concluded.
+        """
+        ...
+
+    async def farewell(self, state: Mapping[str, Any], portal: str) -> str:
+        """Give the address where a browser signs out of this way as well; "" if there is none.
+
+        Args:
+            portal: the address of the page that the browser comes back to.
+        """
+        ...

@@ -1,0 +1,114 @@
+"""Signing in and out in Chromium: two certified providers on one page, and what ends a login while a page is open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser.conftest import Guest
+from tests.hub.logins import AGAIN_S, Doors, open_doors
+
+pytestmark = [pytest.mark.browser, pytest.mark.sandbox]
+
+
+@pytest.fixture(scope="module")
+def doors(sandbox_works: None) -> Iterator[Doors]:
+    running = open_doors()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def visitor(browser: Browser, doors: Doors) -> Iterator[Callable[[], Guest]]:
+    """Give people with a browser of their own at this portal."""
+    people: list[Guest] = []
+
+    def arrive() -> Guest:
+        context = browser.new_context(viewport={"width": 1280, "height": 800})
+        person = Guest(doors.portal, context, context.new_page())
+        person.watch(person.page)
+        people.append(person)
+        return person
+
+    yield arrive
+    for person in people:
+        person.context.close()
+
+
+def sign_in(person: Guest, button: str, name: str, *, at: str = "/hub/home") -> None:
+    """Press the provider's button on the login page, then the person's at the provider."""
+    person.page.goto(f"{person.portal.url}{at}")
+    person.page.get_by_role("link", name=f"Sign in with {button}").click()
+    person.page.get_by_role("button", name=name).click()
+    person.page.wait_for_url(f"{person.portal.url}/hub/**")
+
+
+def test_two_providers_on_one_page(doors: Doors, visitor: Callable[[], Guest]) -> None:
+    """AL12, SO03, DI08, DE12: a button each; through both to the page that was wanted, as the same account."""
+    for button in ("your facility account", "EGI Check-in"):
+        person = visitor()
+        person.page.goto(f"{doors.portal.url}/hub/proposals/MA-4242")
+        links = person.page.get_by_role("link", name="Sign in with")
+        expect(links).to_have_text(["Sign in with your facility account", "Sign in with EGI Check-in"])
+        person.keep_picture("login-two-providers")
+        sign_in(person, button, "Anna Lindqvist", at="/hub/proposals/MA-4242")
+        assert person.page.url == f"{doors.portal.url}/hub/proposals/MA-4242"
+        expect(person.page.locator("body")).to_contain_text("Anna Lindqvist")
+        person.require_quiet()
+
+
+def test_a_login_lasts_beyond_its_access_token(visitor: Callable[[], Guest]) -> None:
+    """F7: the provider's token is over after two seconds, and nobody is asked to sign in again."""
+    person = visitor()
+    sign_in(person, "EGI Check-in", "Anna Lindqvist")
+    for _ in range(2):
+        person.page.wait_for_timeout(2500)
+        person.page.reload()
+        expect(person.page).to_have_url(f"{person.portal.url}/hub/home")
+    person.require_quiet()
+
+
+def test_signing_out_here_and_at_the_provider(doors: Doors, visitor: Callable[[], Guest]) -> None:
+    """The provider forgets the person as well: the next sign-in asks who it is."""
+    person = visitor()
+    sign_in(person, "your facility account", "Anna Lindqvist")
+    person.page.goto(f"{doors.portal.url}/hub/logout")
+    person.page.get_by_role("button", name="Sign out here as well").click()
+    person.page.wait_for_url(f"{doors.portal.url}/hub/logged-out")
+    expect(person.page.get_by_role("heading", level=1)).to_have_text("You are signed out")
+    person.keep_picture("signed-out")
+    person.page.get_by_role("link", name="Sign in again").click()
+    person.page.get_by_role("link", name="Sign in with your facility account").click()
+    expect(person.page.get_by_role("button", name="Ben Okafor")).to_be_visible()
+    person.page.get_by_role("button", name="Ben Okafor").click()
+    expect(person.page.locator("body")).to_contain_text("Ben Okafor")
+    person.require_quiet()
+
+
+def test_an_open_page_when_the_provider_tells_of_a_logout(doors: Doors, visitor: Callable[[], Guest]) -> None:
+    """F9, D6: whatever is pressed next leads to the login; a second person's page is not touched."""
+    anna, ben = visitor(), visitor()
+    sign_in(anna, "your facility account", "Anna Lindqvist")
+    sign_in(ben, "your facility account", "Ben Okafor")
+    doors.facility.control("logout", "anna")
+    anna.page.locator("table.proposals").get_by_role("link").first.click()
+    expect(anna.page.get_by_role("link", name="Sign in with EGI Check-in")).to_be_visible()
+    ben.page.reload()
+    expect(ben.page).to_have_url(f"{doors.portal.url}/hub/home")
+    ben.require_quiet()
+
+
+def test_an_open_page_when_the_login_is_revoked(doors: Doors, visitor: Callable[[], Guest]) -> None:
+    """D6: the provider refuses to renew it; the page that was wanted waits behind the login."""
+    person = visitor()
+    sign_in(person, "EGI Check-in", "Anna Lindqvist")
+    doors.egi.control("revoke", "anna")
+    person.page.wait_for_timeout(AGAIN_S * 1000 + 1500)
+    person.page.goto(f"{doors.portal.url}/hub/proposals/MA-4242")
+    person.page.get_by_role("link", name="Sign in with EGI Check-in").click()
+    # the provider still knows the browser, or asks again
+    if person.page.get_by_role("button", name="Anna Lindqvist").count():
+        person.page.get_by_role("button", name="Anna Lindqvist").click()
+    expect(person.page).to_have_url(f"{doors.portal.url}/hub/proposals/MA-4242")

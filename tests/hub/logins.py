@@ -1,0 +1,122 @@
+"""A portal with two certified providers on its login page, for the tests of logins."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+from tests.live_portal import Person, Portal, free_ports, new_state, remove, start_portal
+from tests.stand_ins.openid import CertifiedProvider, start_provider
+
+#: A login is asked about again after this, and everybody with a session as often.
+AGAIN_S = 1
+
+CONFIG = """
+c.UmbrellaAuthenticator.oidc_issuer = ""
+c.UmbrellaAuthenticator.login_service = ""
+c.UmbrellaAuthenticator.scope = []
+c.UmbrellaAuthenticator.providers = {{
+    "facility": {{
+        "profile": "keycloak", "title": "your facility account", "issuer": "{facility}",
+        "client_id": "daas-hub", "client_secret": "not-a-secret",
+    }},
+    "egi": {{
+        "profile": "egi", "issuer": "{egi}", "client_id": "daas-hub", "client_secret": "not-a-secret",
+        "basic_auth": True,
+    }},
+}}
+c.Authenticator.auth_refresh_age = {again}
+c.UmbrellaAuthenticator.recheck_s = {recheck}
+c.Facility.accounts_file = "{accounts}"
+"""
+
+ACCOUNTS = """
+accounts:
+  - name: anna
+    uid: 25001
+    gid: 25001
+    groups: {{ma-4242: 26001}}
+    display_name: Anna Lindqvist
+    logins: [{{issuer: "{facility}", subject: anna}}, {{issuer: "{egi}", subject: anna0123456789abcdef@egi.eu}}]
+  - name: ben
+    uid: 25002
+    gid: 25002
+    groups: {{ma-4242: 26001}}
+    display_name: Ben Okafor
+    logins: [{{issuer: "{facility}", subject: ben}}]
+"""
+
+
+@dataclass
+class Doors:
+    """The portal and its two providers."""
+
+    portal: Portal
+    facility: CertifiedProvider
+    egi: CertifiedProvider
+    accounts: Path
+
+    def provider(self, way: str) -> CertifiedProvider:
+        """Give a provider by its name."""
+        return self.facility if way == "facility" else self.egi
+
+    def login(self, way: str, sub: str, *, wanted: str = "") -> Person:
+        """Sign somebody in through one of them, as a browser does."""
+        browser = requests.Session()
+        form = browser.get(f"{self.portal.url}/hub/oauth_login/{way}", params={"next": wanted} if wanted else None)
+        assert "/interaction/" in form.url, form.text[:500]
+        return Person(self.portal, browser, browser.post(form.url, data={"sub": sub}))
+
+    def write_accounts(self, *without: str) -> None:
+        """Write the accounts of the facility, all but these."""
+        head, *accounts = ACCOUNTS.format(facility=self.facility.issuer, egi=self.egi.issuer).split("  - name: ")
+        kept = [one for one in accounts if one.split("\n")[0] not in without]
+        self.accounts.write_text(head.replace("accounts:", "accounts:" if kept else "accounts: []") + "".join(
+            f"  - name: {one}" for one in kept
+        ))  # fmt: skip
+
+    def stop(self) -> None:
+        """End everything."""
+        self.portal.stop()
+        self.facility.stop()
+        self.egi.stop()
+        remove(self.portal)
+
+
+def open_doors(*, recheck_s: int = 6, more_config: str = "") -> Doors:
+    """Start a portal with two providers; whoever starts it stops it."""
+    port = free_ports(4)
+    url = f"http://127.0.0.1:{port}"
+    facility = start_provider("keycloak", portal=url, name="facility")
+    egi = start_provider("egi", portal=url, name="egi", access_token_s=2, basic_auth=True)
+    state = new_state()
+    accounts = state / "accounts.yaml"
+    doors = Doors(None, facility, egi, accounts)  # type: ignore[arg-type]  # the portal reads the accounts
+    doors.write_accounts()
+    config = CONFIG.format(
+        facility=facility.issuer, egi=egi.issuer, again=AGAIN_S, recheck=recheck_s, accounts=accounts
+    )
+    try:
+        doors.portal = start_portal(state=state, port=port, more_config=config + more_config)
+    except BaseException:
+        facility.stop()
+        egi.stop()
+        raise
+    return doors
+
+
+def wait_until(true: Callable[[], bool], what: str, timeout_s: float = 20.0) -> None:
+    """Wait for something that must come."""
+    until = time.monotonic() + timeout_s
+    while not true():
+        assert time.monotonic() < until, what
+        time.sleep(0.2)
+
+
+def is_out(person: Person) -> bool:
+    """Tell whether this browser is sent to the login page."""
+    return person.get("/hub/home").url.startswith(f"{person.portal.url}/hub/login")

@@ -1,0 +1,104 @@
+"""A real Keycloak: login, accounts from its claims, refresh, sign-out in both directions, a person who is taken out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from http.cookiejar import Cookie
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from requests.cookies import RequestsCookieJar
+
+from tests.hub.logins import is_out, wait_until
+from tests.live_portal import Person, Portal, free_ports, new_state, plain_text, remove, start_portal
+from tests.stand_ins.keycloak import Keycloak, start_keycloak
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
+
+CONFIG = """
+c.UmbrellaAuthenticator.profile = "keycloak"
+c.UmbrellaAuthenticator.oidc_issuer = "{issuer}"
+c.UmbrellaAuthenticator.client_id = "daas-hub"
+c.UmbrellaAuthenticator.client_secret = "not-a-secret"
+c.Facility.accounts = "claims"
+c.ClaimsAccounts.issuers = ["{issuer}"]
+c.RoleRules.issuers = ["{issuer}"]
+c.RoleRules.admin_claims = {{"groups": ["/proposals/ma-4242"]}}
+c.Authenticator.auth_refresh_age = 1
+c.UmbrellaAuthenticator.recheck_s = 6
+"""
+
+
+@pytest.fixture(scope="module")
+def keycloak(sandbox_works: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Portal, Keycloak]]:
+    port = free_ports(4)
+    running = start_keycloak(Path(tmp_path_factory.mktemp("keycloak")), portal=f"http://127.0.0.1:{port}")
+    try:
+        portal = start_portal(state=new_state(), port=port, more_config=CONFIG.format(issuer=running.issuer))
+        try:
+            yield portal, running
+        finally:
+            portal.stop()
+            remove(portal)
+    finally:
+        running.stop()
+
+
+class LocalCookies(RequestsCookieJar):
+    """Keycloak's cookies are for TLS only; browsers send them to this machine all the same."""
+
+    def set_cookie(self, cookie: Cookie, *args: Any, **kwargs: Any) -> Any:
+        cookie.secure = False
+        return super().set_cookie(cookie, *args, **kwargs)
+
+
+def login(portal: Portal, keycloak: Keycloak, name: str) -> Person:
+    browser = requests.Session()
+    browser.cookies = LocalCookies()
+    form = browser.get(f"{portal.url}/hub/oauth_login")
+    person = Person(portal, browser, keycloak.sign_in(browser, form, name))
+    assert person.answer.url.startswith(f"{portal.url}/hub/"), plain_text(person.answer)
+    assert person.answer.status_code == 200, plain_text(person.answer)
+    return person
+
+
+def test_login_refresh_and_groups(keycloak: tuple[Portal, Keycloak]) -> None:
+    """ES09, SO03, DI08: uidNumber as text, groups with their full path, and tokens that are renewed."""
+    portal, provider = keycloak
+    person = login(portal, provider, "anna")
+    assert portal.wait_for_log("is account anna (uid 25001)")
+    assert person.get("/hub/api/user").json()["admin"], "the group was found"
+    for _ in range(3):
+        time.sleep(3)  # the access token is over
+        assert not is_out(person)
+
+
+def test_sign_out_here_is_sign_out_there(keycloak: tuple[Portal, Keycloak]) -> None:
+    portal, provider = keycloak
+    person = login(portal, provider, "anna")
+    answer = person.get("/hub/logout")
+    assert answer.url == f"{portal.url}/hub/logged-out", answer.url
+    assert "You are signed out" in plain_text(answer)
+    assert is_out(person)
+    assert "kc-form-login" in person.get("/hub/oauth_login").text, "Keycloak asks who it is"
+
+
+def test_sign_out_there_is_sign_out_here(keycloak: tuple[Portal, Keycloak]) -> None:
+    """F9: back-channel logout."""
+    portal, provider = keycloak
+    anna, ben = login(portal, provider, "anna"), login(portal, provider, "ben")
+    provider.admin("POST", f"users/{provider.person('anna')}/logout")
+    wait_until(lambda: is_out(anna), "the login ends")
+    assert portal.wait_for_log("logout told by openid: 1 logins ended")
+    assert not is_out(ben)
+
+
+def test_a_person_who_is_taken_out(keycloak: tuple[Portal, Keycloak]) -> None:
+    """D6: disabled in Keycloak, the login ends at the next refresh."""
+    portal, provider = keycloak
+    ben = login(portal, provider, "ben")
+    provider.admin("PUT", f"users/{provider.person('ben')}", json={"enabled": False})
+    wait_until(lambda: is_out(ben), "the login ends", 20)
