@@ -185,6 +185,15 @@ class OpenIDProvider:
             return next(iter(self._keys.values()))
         return self._keys.get(key_id) if isinstance(key_id, str) else None
 
+    async def count_keys(self) -> int:
+        """Read the keys now, and give how many can be used.
+
+        Raises:
+            SourceUnavailable: they could not be had.
+        """
+        await self._read_keys()
+        return len(self._keys)
+
     async def _read_keys(self) -> None:
         self._keys_asked = self._clock()
         document = await self._get_json((await self.endpoints()).keys)

@@ -133,6 +133,21 @@ class OpenIDWay:
         subject = subject_of(self.settings.subject_claims, id_token, told)
         return self._login(tokens, subject, id_token["sub"], id_token=id_token, told=told)
 
+    # -- what an examination asks --------------------------------------------------------------------------------
+
+    async def redeem_nothing(self, code: str) -> None:
+        """Ask for tokens with a code that is none.
+
+        Raises:
+            Refused: the provider knows the portal, and not the code: as it should be.
+            SourceUnavailable: it does not accept the portal (`detail` says so), or does not answer.
+        """
+        await self._client.redeem(code, code * 2, self.callback or "https://portal.invalid/hub/oauth_callback")
+
+    async def told_of(self, access_token: str) -> dict[str, Any] | None:
+        """Give the claims of userinfo for somebody's access token; None if it is not good there."""
+        return await self._client.userinfo(access_token)
+
     # -- later --------------------------------------------------------------------------------------------------
 
     def knows(self, state: Mapping[str, Any]) -> bool:

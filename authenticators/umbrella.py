@@ -15,6 +15,7 @@ from typing import Any
 
 from daas_hub.authenticators.client import LoginOver
 from daas_hub.authenticators.endings import end_logins, sessions_of, stop_sessions
+from daas_hub.authenticators.examination import examine_way
 from daas_hub.authenticators.logouthandlers import LoggedOutHandler, LogoutHandler
 from daas_hub.authenticators.logouttokens import SignedOut
 from daas_hub.authenticators.openidway import OpenIDWay
@@ -29,6 +30,7 @@ from traitlets import Bool, Dict, Float, List, TraitError, Unicode
 
 from daas_hub.errors import ConfigurationError, NoAccount, Refused, SourceUnavailable
 from daas_hub.facility import Facility
+from daas_hub.findings import Finding
 from daas_hub.identity import Account, Identity
 
 
@@ -207,6 +209,23 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
 
     def _callback_of(self, name: str) -> str:
         return f"{self.oauth_callback_url}{'' if name == ONLY else '/' + name}" if self.oauth_callback_url else ""
+
+    @property
+    def issuers(self) -> tuple[str, ...]:
+        """The issuers whose logins may come, in the order of the login page."""
+        return tuple(way.settings.issuer for way in self.ways.values() if isinstance(way, OpenIDWay))
+
+    async def examine(self, facility: Facility, access_token: str = "") -> list[Finding]:
+        """Find out whether people can sign in: `daas-hub doctor` asks. An access token is asked about at the first."""
+        public = str(self.config.JupyterHub.get("public_url", "") or "").rstrip("/")
+        findings: list[Finding] = []
+        for name, way in self.ways.items():
+            if isinstance(way, OpenIDWay):
+                told = f"{public}/hub/oauth_callback{'' if name == ONLY else '/' + name}" if public else ""
+                token = access_token if way.settings.issuer == self.issuers[0] else ""
+                callback = self._callback_of(name) or told
+                findings += await examine_way(way, facility, callback=callback, access_token=token)
+        return findings
 
     # -- ways in ------------------------------------------------------------------------------------------------
 

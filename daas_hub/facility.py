@@ -188,6 +188,10 @@ class Facility(SingletonConfigurable):
         roles = account.roles | self.roles.roles_of(account, identity)
         return replace(account, login=identity, roles=roles)
 
+    def issuers_by_source(self) -> dict[str, frozenset[str] | None]:
+        """Give the issuers each source of accounts is asked about; None for one that is asked about all."""
+        return {name: getattr(one, "issuers", None) or None for name, one in self.account_sources.items()}
+
     async def proposals_of(self, account: Account, *, fresh: bool = False) -> Answer:
         """Give this account's proposals; `fresh` asks the provider itself.
 

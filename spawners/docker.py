@@ -109,8 +109,8 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        for problem in _foreign_settings(self.config):
-            raise problem
+        for wrong in _foreign_settings(self.config):
+            raise wrong
         self._over: asyncio.Future[str] | None = None
         self._is_anothers = False
         self._tunnel: Tunnel | None = None

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from traitlets.config import Config
-from traitlets.config.loader import PyFileConfigLoader
-
 from daas_hub.check import check_config
 from daas_hub.doctor.people import Person, ask_about, ask_about_nobody
 from daas_hub.doctor.places import look_at_directories
 from daas_hub.doctor.site import look_at_site
+from daas_hub.enquiry import read_config
 from daas_hub.errors import DaasError
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, Verdict, not_checked, ok, problem
@@ -58,7 +57,7 @@ async def examine(file: Path, login: Login | None = None, *, tell: Tell = lambda
     if any(one.verdict is Verdict.PROBLEM for one in findings):
         add(not_checked("site.asked", "looked at the site", "the file is not in order"))
         return findings
-    config = PyFileConfigLoader(file.name, path=str(file.resolve().parent)).load_config()
+    config = read_config(file)
     Facility.clear_instance()
     facility = Facility.of(config)
     add(*await look_at_site(file, config, facility))

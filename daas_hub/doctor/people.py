@@ -235,8 +235,8 @@ def contract_of(name: str, told: Sequence[Proposal], account: Account) -> list[F
         line(
             f"{account.name} is in the group of every proposal that has one",
             [f"{one.id} (gid {one.gid})" for one in told if one.gid is not None and one.gid not in groups],
-            "Account and proposal disagree, and nothing can be launched there: add the person to the group, or have the "
-            "account source read groups (LdapAccounts.group_base).",
+            "Account and proposal disagree, and nothing can be launched there: add the person to the group, or have "
+            "the account source read groups (LdapAccounts.group_base).",
             is_problem=True,
         ),
     ]

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from daas_hub.catalogue import Kind
 from daas_hub.errors import DaasError
@@ -103,7 +104,7 @@ async def _look_at_visit(
     there = {mount.target: f"{_called(mount.target)} is {mount.source}" for mount in opened.mounts}
     absent = [
         f"{_called(mount.target)} ({mount.source}) is not there: "
-        + ("the first launch makes it" if mount.create else "it is optional")
+        + ("a launch makes it" if mount.create else "it is optional")
         for mount in plan.mounts
         if mount.target not in there
     ]
@@ -129,17 +130,21 @@ async def _look_as(plan: Plan, target: str, path: str, writable: bool) -> Findin
     )
     try:
         said, _ = await asyncio.wait_for(process.communicate(), LOOK_TIMEOUT_S)
-        told = json.loads(said)
     except TimeoutError:
         process.kill()
         return problem(key, did, "nothing within 15 s", "The file server hangs for this account.")
-    except ValueError:
+    if not said:
         return not_checked(key, did, f"{sys.executable} cannot be run by {account.name}")
+    return _judged(key, did, target, account, json.loads(said))
+
+
+def _judged(key: str, did: str, target: str, account: Account, told: dict[str, Any]) -> Finding:
+    """Give what the look came to. Pure."""
     if "problem" in told:
         words = _WORDS.get(told["problem"], told["problem"])
         remedy = (
-            f"Give uid {account.uid} with the groups {told['groups']} the right to read it, up to the root of the path; "
-            "if it has that, the proposal's group is missing at the account."
+            f"Give uid {account.uid} with the groups {told['groups']} the right to read it, up to the root of the "
+            "path; if it has that, the proposal's group is missing at the account."
         )
         return problem(key, did, words, remedy)
     if "write" in told:
@@ -166,11 +171,11 @@ def _ids(account: Account) -> dict[str, object]:
 def _remedy_of_plan(error: DaasError) -> str:
     words = error.message
     table = {
-        "outside the directories": "The source names a directory that is not below MountRules.data_roots: add its root, or "
-        "correct what the source says (`visit.data` in its `fields`).",
-        "does not say where": "Set MountRules.data, or have the source name directories (`visit.data` in its `fields`).",
-        "cannot stand in a path": "A value of this visit has characters no directory is named with. Use another field in "
-        "MountRules, or a filter: {beamline|nodash}.",
+        "outside the directories": "The source names a directory that is not below MountRules.data_roots: add its root, "
+        "or correct what the source says (`visit.data` in its `fields`).",
+        "does not say where": "Set MountRules.data, or have the source name directories (`visit.data` in `fields`).",
+        "cannot stand in a path": "A value of this visit has characters no directory is named with. Use another field "
+        "in MountRules, or a filter: {beamline|nodash}.",
         "has no date": "Map `visit.start` in the source's `fields`, or take {start} out of MountRules.",
         "is not in the group": "Add the person to the proposal's group, or have the account source read groups.",
         "mistaken for another": "Put another separator between * and the field in MountRules, or name the directory.",
@@ -184,14 +189,14 @@ def _remedy_of_plan(error: DaasError) -> str:
 
 def _remedy_of_storage(words: str) -> str:
     table = {
-        "does not exist yet, and": "Give the proposal a group (`group` in the source's `fields`), or make the directory.",
+        "does not exist yet, and": "Give the proposal a group (`group` in the source's `fields`), or make it yourself.",
         "does not exist": "Is it mounted here, and is its template in MountRules right? See the path that was tried.",
         "may not be read by the portal": "The hub's user must be able to enter every directory on the way.",
         "symbolic link": "Name the real directory in MountRules, below a root of its own.",
         "could be several": "Make the template in MountRules exact enough for one directory.",
         "more names": "Look in a smaller directory: put more of the path before the *.",
         "did not answer": "The file server hangs, or its automounter waits for it.",
-        "no data of this visit yet": "None of the visit's directories is there. Are the templates of MountRules.data right?",
+        "no data of this visit yet": "None of its directories is there. Are the templates of MountRules.data right?",
         "not a directory": "Something else has that name.",
     }
     return next((remedy for part, remedy in table.items() if part in words), "The hub's log has the path.")

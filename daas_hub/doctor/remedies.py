@@ -1,7 +1,7 @@
 """From what a service said to what an administrator does about it: one table, in words. Pure.
 
-The sources word what came instead of an answer once, for the log (`daas_hub.webservice`, `daas_hub.identity`); here each
-kind of it has its remedy. tests/test_doctor.py has a broken site for every line.
+The sources word what came instead of an answer once, for the log (`daas_hub.webservice`, `daas_hub.identity`); here
+each kind of it has its remedy. tests/test_doctor.py has a broken site for every line.
 """
 
 from __future__ import annotations
@@ -26,9 +26,11 @@ _TABLE: tuple[tuple[str, str], ...] = (
     (r"redirect", "The service sends the portal elsewhere, to a page to sign in perhaps. Name the address of its API."),
     (r"HTML|text/html", "This is the address of a page. Name the address of the service's API."),
     (r"status 404", "There is no such address at the service. Correct the url."),
-    (r"status 4\d\d", "The service does not understand the question. Compare its version with the source's how-to page."),
+    (r"status 4\d\d",
+     "The service does not understand the question. Compare its version with the source's how-to page."),
     (r"status 5\d\d|\b50[0-9]\b", "The service itself fails. Its administrators find the reason in its log."),
-    (r"more than \d+ (?:bytes|records)", "Raise most_bytes or most_records of this source, or find out why it says so much."),
+    (r"more than \d+ (?:bytes|records)",
+     "Raise most_bytes or most_records of this source, or find out why it says so much."),
     (r"no answer within", "The service is slow or hangs. Ask its administrators, or raise timeout_s of this source."),
     (r"no connection|Connection refused|ConnectionRefused|ServerDisconnected|LDAPSocket|timed out|no answer",
      "Is the address right, does the service run, and may this machine reach it (firewall)?"),
@@ -36,7 +38,8 @@ _TABLE: tuple[tuple[str, str], ...] = (
      "This is not what the service's interface says. Compare url and version with the source's how-to page."),
     (r"can be read by others|chmod", "Make the file the hub's alone: chmod 600."),
     (r"access token", "This source is asked in the person's name: give --token-file with an access token of theirs."),
-    (r"cannot be read|no such file|does not hold|one line", "Put the secret, and nothing else, into the file that is named."),
+    (r"cannot be read|no such file|does not hold|one line",
+     "Put the secret, and nothing else, into the file that is named."),
     (r"Line \d+|line \d+", "Mend the file at that line."),
 )  # fmt: skip
 

@@ -27,7 +27,8 @@ def as_text(file: str, findings: Sequence[Finding]) -> str:
     """Give the report for a person: what was done, what came of it, and what to do."""
     lines: list[str] = []
     topic = ""
-    for one in findings:
+    order = list(_HEADINGS)
+    for one in sorted(findings, key=lambda finding: order.index(finding.key.partition(".")[0])):
         if one.key.partition(".")[0] != topic:
             topic = one.key.partition(".")[0]
             lines += ["", _HEADINGS.get(topic, topic)]

@@ -48,7 +48,7 @@ async def _address(config: Config, facility: Facility) -> list[Finding]:
                     "site.tls",
                     did,
                     "it listens on this machine only, and nothing says what people type in",
-                    'Set JupyterHub.public_url = "https://daas.facility.org/" to the address of the web server before it.',
+                    'Set JupyterHub.public_url = "https://daas.facility.org/": the address of the web server before it.',
                 )
             ]
         return [
@@ -56,8 +56,8 @@ async def _address(config: Config, facility: Facility) -> list[Finding]:
                 "site.tls",
                 did,
                 "passwords, cookies and pictures would cross the network in the open",
-                "Let it listen on 127.0.0.1 behind a web server with TLS (docs/how-to/run-behind-a-proxy-with-tls.md), or "
-                "set JupyterHub.ssl_cert and ssl_key.",
+                "Let it listen on 127.0.0.1 behind a web server with TLS "
+                "(docs/how-to/run-behind-a-proxy-with-tls.md), or set JupyterHub.ssl_cert and ssl_key.",
             )
         ]
     parts = urlsplit(public)
@@ -236,6 +236,13 @@ def _secret_files(config: Config) -> list[Finding]:
         did = f"looked at who may read {name} ({setting})"
         try:
             status = Path(name).stat()
+        except FileNotFoundError:
+            if setting == "JupyterHub.cookie_secret_file":
+                findings.append(ok("site.secrets", did, "it is not there yet: the hub makes it, for itself alone"))
+                continue
+            remedy = "Make the file, with the secret and nothing else in it, and mode 600."
+            findings.append(problem("site.secrets", did, "there is no such file", remedy))
+            continue
         except OSError as error:
             remedy = "Make the file, with the secret and nothing else in it, and mode 600."
             findings.append(problem("site.secrets", did, str(error.strerror), remedy))

@@ -34,7 +34,7 @@ class LinkedAccounts:
         self._accounts = accounts
         self._hash_url = hash_url
         self._hash = hash_template
-        self._issuers = issuers
+        self.issuers = issuers
         self._is_staff_url = is_staff_url
         # the hash service takes no credentials in these portals, and must not be shown any
         self._open, self._closed = open_service, closed_service
@@ -42,7 +42,7 @@ class LinkedAccounts:
 
     async def account_of(self, identity: Identity) -> Account:
         """Give the account of this identity (see `AccountSource`)."""
-        if identity.issuer not in self._issuers:
+        if identity.issuer not in self.issuers:
             raise unknown()
         eaa_hash = fill(self._hash, values_of(identity, self._hash))
         status, document = await self._open.ask("POST", self._hash_url, {"eaa_hash": eaa_hash})

@@ -34,7 +34,7 @@ class ClaimedAccounts:
         believed_s: float = 900.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._issuers = issuers
+        self.issuers = issuers
         self._names = names
         self._believed_s = believed_s
         self._clock = clock
@@ -42,7 +42,7 @@ class ClaimedAccounts:
 
     async def account_of(self, identity: Identity) -> Account:
         """Give the account this login's claims describe (see `AccountSource`)."""
-        if identity.issuer not in self._issuers:
+        if identity.issuer not in self.issuers:
             raise unknown()
         if not -60 <= self._clock() - identity.told_at <= self._believed_s:
             raise SourceUnavailable(

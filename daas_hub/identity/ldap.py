@@ -88,7 +88,7 @@ class LdapDirectory:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._searches = searches
-        self._issuers = issuers
+        self.issuers = issuers
         self._pairs = assertions_of(searches.person_filter)
         self._answer_s = server.answer_s
         self._clock = clock
@@ -98,7 +98,7 @@ class LdapDirectory:
 
     async def account_of(self, identity: Identity) -> Account:
         """Give the account of this identity (see `AccountSource`)."""
-        if self._issuers and identity.issuer not in self._issuers:
+        if self.issuers and identity.issuer not in self.issuers:
             raise unknown()
         values = values_of(identity, self._searches.person_filter)
         return await self._in_thread(self._searches.person_filter, self._pairs, values)

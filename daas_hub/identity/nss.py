@@ -39,7 +39,7 @@ class MachineAccounts:
         group_name: Callable[[int], str] = _name_of_group,
     ) -> None:
         self._name = name
-        self._issuers = issuers
+        self.issuers = issuers
         self._answer_s = answer_s
         self._user, self._groups, self._group_name = user, groups, group_name
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="nss")
@@ -47,7 +47,7 @@ class MachineAccounts:
 
     async def account_of(self, identity: Identity) -> Account:
         """Give the account of this identity (see `AccountSource`)."""
-        if self._issuers and identity.issuer not in self._issuers:
+        if self.issuers and identity.issuer not in self.issuers:
             raise unknown()
         return await self.account_named(fill(self._name, values_of(identity, self._name)))
 

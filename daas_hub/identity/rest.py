@@ -48,14 +48,14 @@ class OfficeAccounts:
         self._service = service
         self._question = question
         self._fields = fields
-        self._issuers = issuers
+        self.issuers = issuers
         templates = [question.url, *(question.body or {}).values()]
         self.claims = frozenset[str]().union(*map(claims_of, templates))
         self.account_named = self._account_named if question.by_name else None
 
     async def account_of(self, identity: Identity) -> Account:
         """Give the account of this identity (see `AccountSource`)."""
-        if self._issuers and identity.issuer not in self._issuers:
+        if self.issuers and identity.issuer not in self.issuers:
             raise unknown()
         url = fill(self._question.url, values_of(identity, self._question.url), escaped)
         body = None

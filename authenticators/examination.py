@@ -1,0 +1,172 @@
+"""What `daas-hub doctor` asks the login providers: who they say they are, their keys, and whether they know the portal.
+
+No password is needed for it. A code that is none tells whether the client's secret holds: a provider looks at the
+client first. A sign-in that may show no page tells whether the callback is registered: a provider sends nobody to an
+address it does not know.
+"""
+
+from __future__ import annotations
+
+import secrets
+from urllib.parse import parse_qs, urlsplit
+
+from daas_hub.authenticators.openidway import OpenIDWay
+from tornado.httpclient import AsyncHTTPClient, HTTPRequest
+
+from daas_hub.errors import DaasError, Refused, SourceUnavailable
+from daas_hub.facility import Facility
+from daas_hub.findings import Finding, not_checked, ok, problem, warning
+
+_TIMEOUT_S = 10.0
+
+
+async def examine_way(way: OpenIDWay, facility: Facility, *, callback: str, access_token: str = "") -> list[Finding]:
+    """Examine one provider.
+
+    Args:
+        callback: the address that is registered there, if it is known; "" otherwise.
+        access_token: a person's, to see what the provider tells of them; "" for none.
+    """
+    issuer = way.settings.issuer
+    key, did = "login.discovery", f"read the description of {issuer}"
+    try:
+        endpoints = await way.provider.endpoints()
+    except SourceUnavailable as error:
+        return [problem(key, did, error.message, _remedy_of_discovery(error, issuer))]
+    findings = [ok(key, did, "it is this issuer's, and its addresses are encrypted")]
+    findings.append(await _keys(way))
+    findings.append(await _client(way))
+    findings.append(await _callback(way, endpoints.authorize, callback))
+    findings += _issuers(way, facility)
+    if access_token:
+        findings.append(await _told(way, facility, access_token))
+    if not endpoints.end_session:
+        did = f"looked where one signs out at {issuer}"
+        findings.append(ok("login.logout", did, "it has no such place; signing out ends the portal's login only"))
+    return findings
+
+
+def _remedy_of_discovery(error: SourceUnavailable, issuer: str) -> str:
+    if "another issuer" in error.message:
+        return "Copy `issuer` letter by letter from its description, with or without the slash at the end."
+    if "safe" in error.message:
+        return "The provider describes itself with addresses that are not https. Its administrators must mend that."
+    return (
+        f"Open {issuer.rstrip('/')}/.well-known/openid-configuration from this machine: is the issuer right, does the "
+        "provider run, is its certificate one this machine trusts, and may this machine reach it (firewall)?"
+    )
+
+
+async def _keys(way: OpenIDWay) -> Finding:
+    did = f"read the keys that {way.settings.issuer} signs with"
+    try:
+        count = await way.provider.count_keys()
+    except SourceUnavailable as error:
+        return problem("login.keys", did, error.message, "The provider's jwks_uri must give its public keys as JSON.")
+    if not count:
+        return problem(
+            "login.keys", did, "none that can be used", "It must publish an RSA, EC or OKP key for signatures."
+        )
+    return ok("login.keys", did, f"{count} public key{'s' * (count != 1)}")
+
+
+async def _client(way: OpenIDWay) -> Finding:
+    """Ask for tokens with a code that is none: refused is as it should be, an unknown client is not."""
+    key, did = (
+        "login.client",
+        f"asked {way.settings.issuer} for tokens as {way.settings.client_id!r}, with a code that is none",
+    )
+    try:
+        await way.redeem_nothing(secrets.token_hex(16))
+    except Refused:
+        return ok(key, did, "it refused the code, and accepted the portal's id and secret")
+    except SourceUnavailable as error:
+        if error.detail:
+            remedy = (
+                "Copy client_id and the secret from the provider's page of this client; is basic_auth as it wants it?"
+            )
+            return problem(key, did, error.detail, remedy)
+        return problem(key, did, error.message, "The provider's token_endpoint must answer this machine.")
+    return problem(key, did, "it gave tokens for it", "This provider lets everybody in. Do not use it.")
+
+
+async def _callback(way: OpenIDWay, authorize: str, callback: str) -> Finding:
+    """Begin a sign-in that may show no page, without any cookie: a provider that knows the callback says no there."""
+    key, did = "login.callback", f"began a sign-in at {way.settings.issuer} that comes back to {callback}"
+    if not callback:
+        why = "nothing says what the portal's address is: set JupyterHub.public_url"
+        return not_checked(key, "began a sign-in at the provider", why)
+    word = secrets.token_hex(16)
+    address = await way.begin(state=word, verifier=word, challenge="A" * 43, callback=callback)
+    client = AsyncHTTPClient(force_instance=True)
+    try:
+        answer = await client.fetch(
+            HTTPRequest(
+                f"{address}&prompt=none",
+                follow_redirects=False,
+                **{"connect_timeout": _TIMEOUT_S, "request_timeout": _TIMEOUT_S, **way.settings.http},
+            ),
+            raise_error=False,
+        )
+    finally:
+        client.close()
+    place = answer.headers.get("Location", "")
+    if answer.code in (302, 303, 307) and place.startswith(callback):
+        said = parse_qs(urlsplit(place).query).get("error", [""])[0]
+        if said == "invalid_scope":
+            scope = " ".join(way.settings.scope)
+            return problem(
+                key, did, f"it does not know a scope of {scope!r}", "Allow these scopes to this client, or set scope."
+            )
+        if said in ("unauthorized_client", "unsupported_response_type", "invalid_request"):
+            return problem(key, did, said, "Allow this client the authorization code flow with PKCE (S256).")
+        return ok(key, did, f"it knows the address, and says {said or 'yes'}")
+    if 400 <= answer.code < 500:
+        return problem(
+            key,
+            did,
+            f"status {answer.code}, and nobody is sent back",
+            f"Register {callback} at the provider, letter by letter, for the client {way.settings.client_id!r}.",
+        )
+    return warning(
+        key,
+        did,
+        f"status {answer.code}, which says nothing",
+        f"Sign in once by hand, and check that {callback} is registered for the client {way.settings.client_id!r}.",
+    )
+
+
+def _issuers(way: OpenIDWay, facility: Facility) -> list[Finding]:
+    """Check that some source of accounts is asked about logins of this provider."""
+    asked = {name: issuers for name, issuers in facility.issuers_by_source().items() if issuers is not None}
+    issuer = way.settings.issuer
+    did = f"looked which sources of accounts are asked about logins of {issuer}"
+    deaf = [name for name, issuers in asked.items() if issuer not in issuers]
+    if deaf and len(deaf) == len(facility.account_sources):
+        named = sorted({one for name in deaf for one in asked[name]})
+        return [
+            problem(
+                "login.issuers",
+                did,
+                f"none; {', '.join(deaf)} is asked about {', '.join(named)}",
+                f'Add "{issuer}" to its setting issuers, letter by letter.',
+            )
+        ]
+    return [ok("login.issuers", did, ", ".join(name for name in facility.account_sources if name not in deaf))]
+
+
+async def _told(way: OpenIDWay, facility: Facility, access_token: str) -> Finding:
+    """Ask what the provider tells of the person whose access token this is."""
+    key, did = "login.userinfo", f"asked {way.settings.issuer} about the person of --token-file"
+    try:
+        told = await way.told_of(access_token)
+    except DaasError as error:
+        return problem(key, did, error.message, "Is it an access token of this provider, and still good?")
+    if told is None:
+        return problem(key, did, "it does not take this token", "Get a fresh access token of this provider.")
+    missing = sorted(facility.claims - set(told))
+    got = f"claims {', '.join(sorted(told))}"
+    if missing:
+        remedy = "Have the provider send them (scopes, mappers), or read others in the settings of accounts and roles."
+        return problem(key, did, f"{got}; not {', '.join(missing)}, which the configuration reads", remedy)
+    return ok(key, did, got)
