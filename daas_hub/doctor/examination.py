@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from traitlets.config import Config
+
 from daas_hub.check import check_config
 from daas_hub.doctor.people import Person, ask_about, ask_about_nobody
 from daas_hub.doctor.places import look_at_directories

@@ -187,7 +187,14 @@ async def _proposals(facility: Facility, person: Person) -> list[Finding]:
                     "Mend these records at the source, or say in its `fields` where the value stands.",
                 )
             )
-        findings += contract_of(name, told, account)
+        findings += contract_of(
+            name,
+            told,
+            account,
+            # a list of names of groups has neither dates nor beamlines, and need not
+            has_fields=hasattr(source, "field_map"),
+            runs_as_person=not (facility.run_as.template or facility.run_as.names),
+        )
     joined = await ask(facility.proposals_of(account, fresh=True))
     if joined.value is not None:
         person.proposals = joined.value.proposals
@@ -197,8 +204,15 @@ async def _proposals(facility: Facility, person: Person) -> list[Finding]:
     return findings + _sees(person)
 
 
-def contract_of(name: str, told: Sequence[Proposal], account: Account) -> list[Finding]:
-    """Hold what a source said against what a launch needs, line by line. Pure."""
+def contract_of(
+    name: str, told: Sequence[Proposal], account: Account, *, has_fields: bool = True, runs_as_person: bool = True
+) -> list[Finding]:
+    """Hold what a source said against what a launch needs, line by line. Pure.
+
+    Args:
+        has_fields: whether its records have fields that can be mapped.
+        runs_as_person: whether sessions run under the person's account, which must be in the proposal's group then.
+    """
     key = f"proposals.{name}.contract"
     if not told:
         return []
@@ -213,33 +227,40 @@ def contract_of(name: str, told: Sequence[Proposal], account: Account) -> list[F
         return (problem if is_problem else warning)(key, did, got, remedy)
 
     twice = [one for one, count in Counter(proposal.id for proposal in told).items() if count > 1]
-    return [
+    lines = [
         line("no two proposals have one id", twice, "Ids must be unique.", is_problem=True),
         line("every proposal has a title", [one.id for one in told if not one.title], "Map `title` in its `fields`."),
         line("every proposal has a visit", [one.id for one in told if not one.visits], "Map `visits` in its `fields`."),
-        line(
-            "every visit has a start",
-            [f"{one.id} visit {visit.label}" for one, visit in visits if visit.start is None],
-            "Map `visit.start` in its `fields`; lists are sorted by it, and directories may be named after it.",
-        ),
-        line(
-            "no visit ends before it starts",
-            [f"{one.id} visit {v.label}" for one, v in visits if v.start and v.end and v.end < v.start],
-            "Are `visit.start` and `visit.end` the right way round in its `fields`?",
-        ),
-        line(
-            "every visit has a beamline",
-            [f"{one.id} visit {visit.label}" for one, visit in visits if not visit.beamline and not one.beamlines],
-            "Map `visit.beamline` or `beamlines` in its `fields`.",
-        ),
-        line(
-            f"{account.name} is in the group of every proposal that has one",
-            [f"{one.id} (gid {one.gid})" for one in told if one.gid is not None and one.gid not in groups],
-            "Account and proposal disagree, and nothing can be launched there: add the person to the group, or have "
-            "the account source read groups (LdapAccounts.group_base).",
-            is_problem=True,
-        ),
     ]
+    if has_fields:
+        lines += [
+            line(
+                "every visit has a start",
+                [f"{one.id} visit {visit.label}" for one, visit in visits if visit.start is None],
+                "Map `visit.start` in its `fields`; lists are sorted by it, and directories may be named after it.",
+            ),
+            line(
+                "no visit ends before it starts",
+                [f"{one.id} visit {v.label}" for one, v in visits if v.start and v.end and v.end < v.start],
+                "Are `visit.start` and `visit.end` the right way round in its `fields`?",
+            ),
+            line(
+                "every visit has a beamline",
+                [f"{one.id} visit {visit.label}" for one, visit in visits if not visit.beamline and not one.beamlines],
+                "Map `visit.beamline` or `beamlines` in its `fields`.",
+            ),
+        ]
+    if runs_as_person:
+        lines.append(
+            line(
+                f"{account.name} is in the group of every proposal that has one",
+                [f"{one.id} (gid {one.gid})" for one in told if one.gid is not None and one.gid not in groups],
+                "Account and proposal disagree, and nothing can be launched there: add the person to the group, or have "
+                "the account source read groups (LdapAccounts.group_base).",
+                is_problem=True,
+            )
+        )
+    return lines
 
 
 def _sees(person: Person) -> list[Finding]:

@@ -57,6 +57,8 @@ class IcatPlus:
     boxed: bool = False
     has_pages: bool = True
     sessions: dict[str, str] = field(default_factory=dict)
+    #: access tokens of a real provider, and whose they are
+    people_by_token: dict[str, str] = field(default_factory=dict)
 
     def app(self) -> web.Application:
         """Give the server as an application."""
@@ -75,7 +77,7 @@ class IcatPlus:
         """Log in by an access token."""
         said = await request.json()
         token = str(said.get("password", ""))
-        name = token.removeprefix("token-of-")
+        name = self.people_by_token.get(token) or token.removeprefix("token-of-")
         if said.get("plugin") != self.plugin or name == token:
             return web.json_response({"message": f"Invalid credentials {token}"}, status=403)
         session = str(uuid.uuid4())
