@@ -61,7 +61,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def run_doctor(options: argparse.Namespace) -> int:
-    """Print what an examination found; 0 in order, 1 warnings, 2 problems, 3 it could not be made (Nagios reads it so)."""
+    """Print what an examination found; 0 in order, 1 warnings, 2 problems, 3 it could not be made (as for Nagios)."""
     try:
         claims = dict(_claim(one) for one in options.claim)
         token = read_secret("--token-file", options.token_file) if options.token_file else ""

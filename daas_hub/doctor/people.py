@@ -255,7 +255,7 @@ def contract_of(
             line(
                 f"{account.name} is in the group of every proposal that has one",
                 [f"{one.id} (gid {one.gid})" for one in told if one.gid is not None and one.gid not in groups],
-                "Account and proposal disagree, and nothing can be launched there: add the person to the group, or have "
+                "Account and proposal disagree, and nothing can start there: add the person to the group, or have "
                 "the account source read groups (LdapAccounts.group_base).",
                 is_problem=True,
             )

@@ -171,7 +171,7 @@ def _ids(account: Account) -> dict[str, object]:
 def _remedy_of_plan(error: DaasError) -> str:
     words = error.message
     table = {
-        "outside the directories": "The source names a directory that is not below MountRules.data_roots: add its root, "
+        "outside the directories": "The source names a directory that is not below MountRules.data_roots: add a root, "
         "or correct what the source says (`visit.data` in its `fields`).",
         "does not say where": "Set MountRules.data, or have the source name directories (`visit.data` in `fields`).",
         "cannot stand in a path": "A value of this visit has characters no directory is named with. Use another field "

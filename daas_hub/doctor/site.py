@@ -48,7 +48,7 @@ async def _address(config: Config, facility: Facility) -> list[Finding]:
                     "site.tls",
                     did,
                     "it listens on this machine only, and nothing says what people type in",
-                    'Set JupyterHub.public_url = "https://daas.facility.org/": the address of the web server before it.',
+                    'Set JupyterHub.public_url = "https://daas.facility.org/", which people type in.',
                 )
             ]
         return [

@@ -1,7 +1,7 @@
 """DESY: EGI Check-in, accounts by its community identifier, and directories that the user office names.
 
-The user office answers with the services of CALIPSOplus; its `data_set_path` is the beamtime's directory on the core file
-system (corePath). Below it lie raw, processed, shared and scratch_cc. Who may do what there is decided by the file
+The user office answers with the services of CALIPSOplus; its `data_set_path` is the beamtime's directory on the core
+file system (corePath). Below it lie raw, processed, shared and scratch_cc. Who may do what there is decided by the file
 system's access lists, for the account's own numbers.
 
 Addresses and the directory's attribute are to be confirmed on site; `daas-hub doctor` tries them.

@@ -1,4 +1,4 @@
-"""Runs `examine` for one configuration after another, in one process inside a site: paths from stdin, reports to stdout."""
+"""Runs `examine` for one configuration after another, in one process inside a site: paths come in, reports go out."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A facility for its example: its directory tree at the true paths, its directory, its catalogue, its login provider.
 
-Nothing of the example is changed but addresses and the places of secrets (`PLACES` says which). The tree stands at its
-true paths in a mount namespace of its own: /data/visitor, /asap3, /dls, ... are there for the doctor and for nobody else.
+Nothing of the example is changed but addresses and the places of secrets (see `placed`). The tree stands at its true
+paths in a mount namespace of its own: /data/visitor, /asap3, /dls, ... are there for the doctor and for nobody else.
 """
 
 from __future__ import annotations
@@ -254,7 +254,7 @@ def running_site(facility: Facility, folder: Path, directory: Directory, provide
 
 
 def placed(facility: Facility, directory: Directory, provider: CertifiedProvider, service: str, secrets: Path) -> str:
-    """Give the example with the addresses of the stand-ins, and the places of secrets and files; nothing else changes."""
+    """Give the example with the stand-ins' addresses, and the places of secrets and files; nothing else changes."""
     text = facility.text
     (issuer,) = re.findall(r'^ISSUER = "(.+)"$', text, re.MULTILINE)
     (server,) = re.findall(r"ldaps://[a-z.]+", text)
@@ -304,7 +304,8 @@ def access_token(provider: CertifiedProvider, facility: Facility) -> str:
     endpoints = requests.get(f"{provider.issuer}/.well-known/openid-configuration", timeout=10).json()
     address = requests.Request("GET", endpoints["authorization_endpoint"], params=query).prepare().url
     said = provider.walk(str(address), "anna")
-    form = {"grant_type": "authorization_code", "code": said["code"], "redirect_uri": callback, "code_verifier": verifier,
+    form = {"grant_type": "authorization_code", "code": said["code"], "redirect_uri": callback,
+            "code_verifier": verifier,
             "client_id": "daas-hub", "client_secret": "not-a-secret"}  # fmt: skip
     answer = requests.post(endpoints["token_endpoint"], data=form, timeout=10)
     return str(answer.json()["access_token"])
