@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from traitlets import Dict, Float, Int, Unicode
 from traitlets.config import Configurable
 
+from daas_hub.breaker import Breaker
 from daas_hub.errors import ConfigurationError, SourceUnavailable
 from daas_hub.identity import Account
 from daas_hub.proposals.fields import FieldMap
@@ -100,6 +101,7 @@ class ProposalService(Configurable):
             timeout_s=self.timeout_s,
             most_bytes=self.most_bytes,
             tls=trust_of(self.setting("ca_file"), self.ca_file),
+            breaker=Breaker(f"{self.source} at {self.url}"),
         )
         self.field_map = FieldMap.of(self.setting("fields"), self.FIELDS, self.fields)
         self.told = ToldOnce(self.source)
