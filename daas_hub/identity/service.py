@@ -46,7 +46,7 @@ class Service:
         return (200, reply.document) if reply.status == 200 else (404, None)
 
     async def is_accepted(self, url: str, body: Any) -> bool:
-        """Send credentials of a person; tell whether the service answers 200, whatever it says besides.
+        """Send credentials of a person; tell whether it answers 200, with JSON or nothing: a page is no answer.
 
         Raises:
             SourceUnavailable: a redirection, a failure of the service, or no answer in time.
