@@ -182,7 +182,8 @@ class ProposalService(Configurable):
         if not self.makes_pages:
             return None
         if query.search and (some := await self._matching(account, query.search)) is not None:
-            return await asyncio.to_thread(Listing(some).page, query)
+            page = await asyncio.to_thread(Listing(some).page, query)
+            return replace(page, of=None)
         wanted = query.sort if query.sort.removeprefix("-") in self.SORTS else self.USUAL_SORT
         for sort in dict.fromkeys((wanted, self.USUAL_SORT)):
             page, flaw = await self._page(account, replace(query, sort=sort))
