@@ -1,4 +1,4 @@
-"""The command `daas-hub`: check a configuration before a user finds out, ask its sources, and run the demo."""
+"""The command `daas-hub`: check a configuration, ask its sources, take over an older portal's files, run the demo."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from daas_hub.doctor import Login, as_json, as_text, examine
 from daas_hub.enquiry import ask_about, read_config, words_of
 from daas_hub.errors import ConfigurationError, DaasError
 from daas_hub.findings import exit_code
+from daas_hub.predecessor import EXPERIMENTS, SESSIONS, USERS, ImportFailed, import_files
 from daas_hub.secretfile import read_secret
 from daas_hub.version import __version__
 
@@ -48,6 +49,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     doctor.add_argument("--token-file", default="", help="private file with the login's access token, if one is needed")
     doctor.add_argument("--json", action="store_true", help="for monitoring; the exit code is 0, 1 (warnings), 2, or 3")
+    add_import_command(commands)
     demo = commands.add_parser("demo", help="run the portal and say where to open it")
     demo.add_argument("file", type=Path)
     options = parser.parse_args(argv)
@@ -57,6 +59,8 @@ def main(argv: list[str] | None = None) -> int:
         return run_show(options.file, options.subject, options.issuer, options.token_file)
     if options.command == "doctor":
         return run_doctor(options)
+    if options.command == "import":
+        return run_import(options)
     return run_demo(options.file)
 
 
@@ -84,6 +88,42 @@ def _claim(told: str) -> tuple[str, Any]:
         return name, json.loads(value)
     except ValueError:
         return name, value
+
+
+def add_import_command(commands: Any) -> None:
+    """Describe `daas-hub import`."""
+    command = commands.add_parser("import", help="make a proposals file of the CSV files of a CALIPSOplus portal")
+    command.add_argument("--experiments", type=Path, required=True, help=f"CSV: {','.join(EXPERIMENTS)}")
+    command.add_argument("--sessions", type=Path, help=f"CSV: {','.join(SESSIONS)}")
+    command.add_argument("--users", type=Path, help=f"CSV: {','.join(USERS)}")
+    command.add_argument("--accounts", type=Path, help="an accounts table: members that are not in it are told")
+    command.add_argument("--output", type=Path, required=True, help="the proposals file to write")
+    command.add_argument("--force", action="store_true", help="write over a file that is there")
+
+
+def run_import(options: argparse.Namespace) -> int:
+    """Take over a CALIPSOplus portal's files; 0 if every row was taken over, 1 if not, or if nothing was written."""
+    try:
+        report = import_files(
+            options.experiments,
+            options.output,
+            sessions=options.sessions,
+            users=options.users,
+            accounts=options.accounts,
+            force=options.force,
+        )
+    except ImportFailed as error:
+        print("\n".join(words_of(error)))
+        return 1
+    for line in report.left_out:
+        print(f"left out: {line}")
+    for line in report.remarks:
+        print(f"note: {line}")
+    print(
+        f"{options.output}: {report.proposals} proposals, {report.visits} visits, {report.members} memberships;"
+        f" {len(report.left_out)} rows left out; read back by the portal's own reader"
+    )
+    return 1 if report.left_out else 0
 
 
 def run_check(file: Path) -> int:

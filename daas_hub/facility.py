@@ -24,15 +24,29 @@ from daas_hub.identity.agreement import AgreeingAccounts
 from daas_hub.launch import (
     Choice,
     LaunchRequest,
+    Link,
     Plan,
     RunAs,
     account_name_for,
     make_plan,
+    meanings,
+    proposals_named_in,
     require_choice,
     require_named,
+    require_template,
 )
 from daas_hub.mountrules import MountRules
-from daas_hub.proposals import Answer, ChainedProposals, ProposalSource, RememberedProposals
+from daas_hub.proposals import (
+    Answer,
+    ChainedProposals,
+    Page,
+    Proposal,
+    ProposalSource,
+    Query,
+    RememberedProposals,
+    Told,
+    Visit,
+)
 from daas_hub.webservice import LOOPBACK
 
 #: The group of entry points that sources of proposals are found in.
@@ -54,6 +68,18 @@ class Facility(SingletonConfigurable):
     )
     user_office_url = Unicode(
         "", config=True, help="Address of the user office: where to get an account. Shown to who has none. Since 0.1."
+    )
+    visit_url = Unicode(
+        "",
+        config=True,
+        help="""
+        Address of a visit's own page elsewhere, SynchWeb's say, shown as a link on each visit. Fields: {proposal},
+        {visit} (what the facility calls it), {number}. Example: "https://synchweb.facility.org/dc/visit/{visit}".
+        Default: none. Since 0.1.
+        """,
+    )
+    visit_url_title = Unicode(
+        "Open this visit in SynchWeb", config=True, help='Words of that link. Example: "Logbook". Since 0.1.'
     )
     state = Unicode(
         config=True,
@@ -147,6 +173,7 @@ class Facility(SingletonConfigurable):
                 f"leaves no id up to highest_id = {self.highest_id}",
                 remedy="Give the lowest and the highest uid and gid of the facility's people, 1000 and 60000000 say.",
             )
+        require_template("Facility.visit_url", self.visit_url)
         self.account_rules = AccountRules(self.lowest_id, self.highest_id)
         self.policy = MountRules(parent=self).policy(self.state)
         self.roles = RoleRules(parent=self).roles()
@@ -200,6 +227,41 @@ class Facility(SingletonConfigurable):
         """
         return await self._proposals.proposals_of(account, fresh=fresh)
 
+    async def page_of(self, account: Account, query: Query) -> Told[Page]:
+        """Give one page of this account's proposals, however many there are.
+
+        Raises:
+            SourceUnavailable: as `proposals_of`; also if they are too many for what was asked.
+        """
+        return await self._proposals.page_of(account, query)
+
+    async def proposal_of(self, account: Account, proposal_id: str, *, fresh: bool = False) -> Told[Proposal | None]:
+        """Give one proposal of this account by its exact id; None if it is not theirs, or not there at all.
+
+        Raises:
+            SourceUnavailable: as `proposals_of`.
+        """
+        return await self._proposals.proposal_of(account, proposal_id, fresh=fresh)
+
+    async def visits_meant(self, account: Account, link: Link) -> tuple[tuple[Proposal, Visit | None], ...]:
+        """Give what a link from outside may mean among this account's proposals, asked for now.
+
+        Raises:
+            SourceUnavailable: the provider did not answer.
+        """
+        if link.proposal:
+            return meanings((await self._proposals.proposals_called(account, link.proposal, fresh=True)).value, link)
+        proposals = await self._proposals.proposals_unless_many(account)
+        if proposals is not None:
+            return meanings(proposals, link)
+        # of many only one can be asked for: the one whose id begins the visit's name
+        found = [
+            one
+            for name in proposals_named_in(link.visit)
+            for one in (await self._proposals.proposals_called(account, name, fresh=True)).value
+        ]
+        return meanings(found, link)
+
     async def authorise(self, identity: Identity, request: LaunchRequest) -> Plan:
         """Turn a request into a plan, if this identity may launch it now. Called for every start, also a repeated one.
 
@@ -207,9 +269,9 @@ class Facility(SingletonConfigurable):
             Refused, SourceUnavailable: with the sentence for the user.
         """
         person = await self.account_of(identity)
-        proposals = (await self.proposals_of(person, fresh=True)).proposals if request.proposal else ()
+        proposal = (await self.proposal_of(person, request.proposal, fresh=True)).value if request.proposal else None
         try:
-            choice = require_choice(self.applications, proposals, request)
+            choice = require_choice(self.applications, (proposal,) if proposal else (), request)
             desktops = tuple(one for one in self.applications.applications.values() if one.kind is Kind.DESKTOP)
             account = await self._account_for(choice, person)
             # a session runs as the account, and has nothing to do with anybody's login

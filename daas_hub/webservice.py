@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import yarl
 
+from daas_hub.breaker import Breaker
 from daas_hub.errors import ConfigurationError, SourceUnavailable
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -44,6 +45,7 @@ class Service:
         timeout_s: for everything one question needs: logins, pages and all.
         most_bytes: of one answer, unpacked.
         tls: whom to believe that they are the service; None for the machine's own authorities.
+        breaker: leaves the service alone for a while when it fails again and again; None never does.
     """
 
     source: str
@@ -52,14 +54,17 @@ class Service:
     timeout_s: float = 10.0
     most_bytes: int = 8_000_000
     tls: ssl.SSLContext | None = None
+    breaker: Breaker | None = None
 
     @asynccontextmanager
     async def conversation(self) -> AsyncIterator[Conversation]:
         """Open a conversation; everything in it shares connections and one deadline, and no cookie outlives it.
 
         Raises:
-            SourceUnavailable: the time is over.
+            SourceUnavailable: the time is over, or the service failed again and again and is left alone for a moment.
         """
+        if self.breaker is not None and not self.breaker.admits():
+            raise self.unavailable("anything", "nothing: it was not asked, for it failed several times in a row")
         talk: Conversation | None = None
         try:
             async with (
@@ -74,7 +79,13 @@ class Service:
                 yield talk
         except TimeoutError:
             asked = talk.asked_for if talk else "a connection"
+            if talk is not None and talk.waited_s() > self.timeout_s / 2:
+                # one question waited most of the time; many questions in a row only say that there is much to ask
+                talk.is_answered = False
             raise self.unavailable(asked, f"no answer within {self.timeout_s:g} s") from None
+        finally:
+            if self.breaker is not None and talk is not None and talk.is_answered is not None:
+                (self.breaker.answered if talk.is_answered else self.breaker.failed)()
 
     def unavailable(self, asked_for: str, came: str) -> SourceUnavailable:
         """Word what happened: `came` instead of what was `asked_for`."""
@@ -105,7 +116,14 @@ class Conversation:
     def __init__(self, service: Service, session: aiohttp.ClientSession) -> None:
         self.service = service
         self.asked_for = ""
+        #: whether the last question had an answer that was not the service's own failure; None before it is known
+        self.is_answered: bool | None = None
         self._session = session
+        self._asked_at = 0.0
+
+    def waited_s(self) -> float:
+        """Give how long ago the last question was asked."""
+        return asyncio.get_running_loop().time() - self._asked_at
 
     async def get(self, url: str, asked_for: str, **more: Any) -> Reply:
         """Ask; see `_ask`. A question that got no answer is asked once more."""
@@ -137,6 +155,7 @@ class Conversation:
             SourceUnavailable: no connection, the service's failure, a redirect, too much, a success that is no JSON.
         """
         self.asked_for = asked_for
+        self._asked_at = asyncio.get_running_loop().time()
         try:
             address = yarl.URL(url, encoded=True)
             if params:
@@ -156,6 +175,7 @@ class Conversation:
             if isinstance(error, TimeoutError):
                 raise
             if tries < 2 or not isinstance(error, aiohttp.ClientConnectionError):
+                self.is_answered = False
                 # without the error itself: its text may hold the address with everything in it
                 self.give_up(_words(error))
         await asyncio.sleep(_TRY_AGAIN_AFTER_S)
@@ -165,8 +185,9 @@ class Conversation:
 
     async def _reply(self, response: aiohttp.ClientResponse) -> Reply:
         status = response.status
+        self.is_answered = status < 500
         if 300 <= status < 400:
-            self.give_up(f"a redirect ({status}) to {_place(response.headers.get('Location', ''))}")
+            self.give_up(f"a redirect ({status}) to {_place(response)}")
         if status >= 500:
             self.give_up(f"status {status} ({response.content_type})")
         body = await self._body(response)
@@ -273,13 +294,18 @@ def _words(error: Exception) -> str:
     return f"no answer ({type(error).__name__})"
 
 
-def _place(location: str) -> str:
+def _place(response: aiohttp.ClientResponse) -> str:
     """Give where a redirect leads, without what stands behind the host: that may be a secret."""
     try:
-        parts = urlsplit(location)
+        asked, parts = response.url, urlsplit(response.headers.get("Location", ""))
     except ValueError:
         return "nowhere"
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else "another path"
+    if parts.netloc and parts.netloc != asked.authority:
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    if parts.path.rstrip("/") == asked.raw_path.rstrip("/") and parts.path != asked.raw_path:
+        ends = "a slash at its end" if parts.path.endswith("/") else "no slash at its end"
+        return f"the same path with {ends}: write the address in the configuration so"
+    return "another path"
 
 
 def _described(reply: Reply) -> str:

@@ -1,6 +1,7 @@
 """The account services of a CALIPSOplus portal: an Umbrella hash gives a local name, a name gives whether it is staff.
 
-The name is the service's answer and nothing else; its numbers come from a source that knows accounts by name.
+The name is the service's answer and nothing else; its numbers come from a source that knows accounts by name. A third
+service tells whether a name and a password belong together.
 """
 
 from __future__ import annotations
@@ -66,6 +67,31 @@ class LinkedAccounts:
         except SourceUnavailable:
             return False
         return isinstance(document, dict) and document.get("result") is True
+
+
+class PasswordCheck:
+    """Asks the login of a CALIPSOplus portal (there: BACKEND_UO_LOGIN) whether a name and a password belong together.
+
+    It says yes or no and nothing about whose account that is: the name that was typed is looked up elsewhere, and the
+    service may take it in other capitals than the account has.
+    """
+
+    def __init__(self, login_url: str, service: Service) -> None:
+        """Keep where to ask; the service must have no credentials of its own, for this address takes none."""
+        if service.user or service.token_file:
+            raise ValueError("the login takes no credentials but the person's, and must be shown no others")
+        self._url = login_url
+        self._service = service
+
+    async def check_password(self, name: str, password: str) -> bool:
+        """Tell whether the user office accepts them. Only its status 200 is yes; 400, 401, 403 and 404 are no.
+
+        Raises:
+            SourceUnavailable: it did not answer, failed, or led elsewhere. The password is in no message and no log.
+        """
+        if not name or not password or not name.isprintable() or len(name) > 255 or len(password) > 1024:
+            return False
+        return await self._service.is_accepted(self._url, {"username": name, "password": password})
 
 
 def name_of(document: object) -> str:

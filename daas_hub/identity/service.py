@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -41,6 +42,22 @@ class Service:
             SourceUnavailable: any other answer, or none in time. A redirection is one: it is not followed, because
                 what comes with the question may be for this service only.
         """
+        reply = await self._reply(method, url, body, lambda status: status in (200, 404))
+        return (200, reply.document) if reply.status == 200 else (404, None)
+
+    async def is_accepted(self, url: str, body: Any) -> bool:
+        """Send credentials of a person; tell whether it answers 200, with JSON or nothing: a page is no answer.
+
+        Raises:
+            SourceUnavailable: a redirection, a failure of the service, or no answer in time.
+        """
+        refusals = (400, 401, 403, 404)
+        reply = await self._reply("POST", url, body, lambda status: status == 200 or status in refusals, needs="")
+        return reply.status == 200
+
+    async def _reply(
+        self, method: str, url: str, body: Any, is_expected: Callable[[int], bool], *, needs: str = "JSON"
+    ) -> webservice.Reply:
         # the address may hold a person's identifier: its host is enough for the log
         host = urlsplit(url).netloc
         service = webservice.Service(
@@ -53,11 +70,9 @@ class Service:
                     reply = await talk.get(url, "an account", headers=headers)
                 else:
                     reply = await talk.post(url, "an account", headers=headers, document=body)
-                if reply.status == 404:
-                    return 404, None
-                if reply.status != 200 or not reply.is_json:
+                if not is_expected(reply.status) or (reply.status == 200 and needs and reply.kind != needs):
                     talk.give_up(f"status {reply.status} with {reply.kind}")
-                return 200, reply.document
+                return reply
         except (SourceUnavailable, ConfigurationError) as problem:
             _log.error("account service %s: %s", host, getattr(problem, "detail", "") or problem)
             raise SourceUnavailable(

@@ -57,6 +57,11 @@ class AccountTable:
             raise unknown()
         return account
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of the accounts, as they were read last."""
+        return frozenset(account.name for account in self._accounts.values())
+
     async def _read(self) -> None:
         try:
             await asyncio.to_thread(self._read_if_changed)

@@ -1,6 +1,7 @@
 """From what a user asked to a plan: parse, choose, mount, join. Everything here is pure."""
 
 from daas_hub.launch.choices import Choice, offered, require_choice
+from daas_hub.launch.links import Link, address_of, meanings, proposals_named_in, require_template
 from daas_hub.launch.mounts import DirectoryRule, Mount, MountPolicy, mounts_of
 from daas_hub.launch.plan import Plan, make_plan
 from daas_hub.launch.request import LaunchRequest
@@ -10,14 +11,19 @@ __all__ = [
     "Choice",
     "DirectoryRule",
     "LaunchRequest",
+    "Link",
     "Mount",
     "MountPolicy",
     "Plan",
     "RunAs",
     "account_name_for",
+    "address_of",
     "make_plan",
+    "meanings",
     "mounts_of",
     "offered",
+    "proposals_named_in",
     "require_choice",
     "require_named",
+    "require_template",
 ]

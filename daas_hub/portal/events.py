@@ -62,8 +62,7 @@ class SessionEventsHandler(SessionCards):
             now = self._signature()
             if now != shown:
                 shown = now
-                proposals, _ = await self.known_proposals(account)
-                cards = self.cards(proposals, proposal_id=proposal_id)
+                cards = self.cards(await self.titles_of_sessions(account), proposal_id=proposal_id)
                 html = await self.render_template("sessions.html", sessions=cards, hub_url=self.hub_url)
                 self.write(f"data: {json.dumps({'html': html})}\n\n")
                 await self.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from jupyterhub.handlers.login import LoginHandler
@@ -11,17 +12,22 @@ from tornado.httputil import url_concat
 from daas_hub.errors import SourceUnavailable
 from daas_hub.identity import Account
 from daas_hub.launch import offered
-from daas_hub.portal.base import CONTENT_SECURITY_POLICY, Page
-from daas_hub.portal.listing import list_proposals
-from daas_hub.portal.views import button_view, listing_links, proposal_row, session_card, source_notice, visit_view
-from daas_hub.proposals import Proposal
+from daas_hub.portal.base import CONTENT_SECURITY_POLICY
+from daas_hub.portal.base import Page as PortalPage
+from daas_hub.portal.views import button_view, listing_view, session_card, source_notice, visit_view
+from daas_hub.proposals import Page, Proposal, Query
+from daas_hub.proposals.listing import COLUMNS, question_of
 
 
-class SessionCards(Page):
+class SessionCards(PortalPage):
     """Pages that show session cards."""
 
-    def cards(self, proposals: tuple[Proposal, ...], *, proposal_id: str | None = None) -> list[dict[str, Any]]:
-        """Give this user's sessions, the newest first; only those of one proposal, if it is named."""
+    def cards(self, titles: Mapping[str, str], *, proposal_id: str | None = None) -> list[dict[str, Any]]:
+        """Give this user's sessions, the newest first; only those of one proposal, if it is named.
+
+        Args:
+            titles: of proposals, as far as they are known (see `titles_of_sessions`).
+        """
         user = self.current_user
         spawners = sorted(
             self.own_spawners(),
@@ -29,7 +35,7 @@ class SessionCards(Page):
             reverse=True,
         )
         cards = [
-            session_card(self.hub_url, user.url, spawner, self.facility.applications, proposals) for spawner in spawners
+            session_card(self.hub_url, user.url, spawner, self.facility.applications, titles) for spawner in spawners
         ]
         return [card for card in cards if proposal_id is None or card["proposal_id"] == proposal_id]
 
@@ -38,15 +44,30 @@ class SessionCards(Page):
         user = self.current_user
         return [user.spawners[name] for name in user.orm_spawners if name]
 
-    async def known_proposals(self, account: Account) -> tuple[tuple[Proposal, ...], dict[str, str]]:
-        """Give the proposals, and what is to be said of them while their source is down (see `source_notice`)."""
+    async def titles_of_sessions(self, account: Account) -> dict[str, str]:
+        """Give the titles of the proposals that this user's sessions belong to, as far as their source tells them."""
+        wanted = {
+            str((spawner.orm_spawner.user_options or {}).get("proposal") or "") for spawner in self.own_spawners()
+        }
+        titles = {}
+        for name in sorted(wanted - {""}):
+            try:
+                told = await self.facility.proposal_of(account, name)
+            except SourceUnavailable:
+                continue
+            if told.value is not None:
+                titles[name] = told.value.title
+        return titles
+
+    async def known_proposal(self, account: Account, proposal_id: str) -> tuple[Proposal | None, dict[str, str]]:
+        """Give a proposal, and what is to be said of it while its source is down (see `source_notice`)."""
         try:
-            answer = await self.facility.proposals_of(account)
+            told = await self.facility.proposal_of(account, proposal_id)
         except SourceUnavailable as problem:
             # the outage itself was told once; here, who was touched by it
             self.log.info("proposals of %s: %s", account.name, problem)
-            return (), source_notice(problem, None)
-        return answer.proposals, source_notice(answer.problem, answer.age_s)
+            return None, source_notice(problem, None)
+        return told.value, source_notice(told.problem, told.age_s)
 
 
 class HomeHandler(SessionCards):
@@ -56,32 +77,33 @@ class HomeHandler(SessionCards):
     async def get(self) -> None:
         """Show them."""
         account = await self.account()
-        proposals, source = await self.known_proposals(account)
-        listing = list_proposals(
-            proposals,
+        query = question_of(
             search=self.get_query_argument("search", ""),
             sort=self.get_query_argument("sort", ""),
             page=self.get_query_argument("page", "1"),
         )
+        page, source = await self._page(account, query)
         await self.show(
             "home.html",
             title="Home",
             active="proposals",
             person=self.person(account),
-            proposals=[proposal_row(self.hub_url, proposal) for proposal in listing.proposals],
-            total=listing.total,
-            search=listing.search,
-            sort=listing.sort,
-            page_number=listing.page,
-            page_count=listing.pages,
             proposals_source=source,
-            sessions=self.cards(proposals),
+            sessions=self.cards(await self.titles_of_sessions(account)),
             own_applications=[
                 button_view(self.hub_url, application, None, None)
                 for application in offered(self.facility.applications, None)
             ],
-            **listing_links(self.hub_url, listing),
+            **listing_view(self.hub_url, page, query),
         )
+
+    async def _page(self, account: Account, query: Query) -> tuple[Page, dict[str, str]]:
+        try:
+            told = await self.facility.page_of(account, query)
+        except SourceUnavailable as problem:
+            self.log.info("proposals of %s: %s", account.name, problem)
+            return Page((), 0, query.search, query.sort, 1, 1, COLUMNS), source_notice(problem, None)
+        return told.value, source_notice(told.problem, told.age_s)
 
 
 class ProposalHandler(SessionCards):
@@ -92,9 +114,8 @@ class ProposalHandler(SessionCards):
         """Show it; one that is not this person's looks like one that does not exist."""
         account = await self.account()
         # a source that is down says 503 here, not 404: nobody knows whether the proposal is theirs
-        answer = await self.facility.proposals_of(account)
-        proposals = answer.proposals
-        proposal = next((one for one in proposals if one.id == proposal_id), None)
+        answer = await self.facility.proposal_of(account, proposal_id)
+        proposal = answer.value
         if proposal is None:
             raise web.HTTPError(404, "There is no such proposal among yours.")
         applications = offered(self.facility.applications, proposal)
@@ -111,8 +132,11 @@ class ProposalHandler(SessionCards):
                 "beamlines": list(proposal.beamlines),
             },
             proposals_source=source_notice(answer.problem, answer.age_s),
-            visits=[visit_view(self.hub_url, proposal, visit, applications) for visit in visits],
-            sessions=self.cards(proposals, proposal_id=proposal.id),
+            visits=[
+                visit_view(self.hub_url, proposal, visit, applications, self.facility.visit_url) for visit in visits
+            ],
+            visit_link_title=self.facility.visit_url_title,
+            sessions=self.cards({proposal.id: proposal.title}, proposal_id=proposal.id),
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from daas_hub.facility import Facility
+from daas_hub.portal.arrivals import ArrivalHandler
 from daas_hub.portal.assets import AssetHandler, IconHandler, LogoHandler
 from daas_hub.portal.events import SessionEventsHandler
 from daas_hub.portal.pages import HomeHandler, LoginPageHandler, ProposalHandler
@@ -24,6 +25,7 @@ def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
         (r"/launch", LaunchHandler),
         (r"/sessions/([^/]+)", SessionHandler),
         (r"/sessions/([^/]+)/stop", StopHandler),
+        (r"/daas/open", ArrivalHandler),
         (r"/daas/events", SessionEventsHandler),
         (r"/daas/icons/([^/]+)", IconHandler),
         (r"/daas/logo", LogoHandler),

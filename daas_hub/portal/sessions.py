@@ -11,6 +11,7 @@ from tornado import web
 
 from daas_hub.catalogue import Application, Kind
 from daas_hub.errors import BadRequest, DaasError, Refused
+from daas_hub.identity import Account
 from daas_hub.launch import LaunchRequest, offered
 from daas_hub.portal.assets import icon_address
 from daas_hub.portal.pages import SessionCards
@@ -89,8 +90,7 @@ class LaunchHandler(SessionCards):
 
     async def _show_form(self, fields: dict[str, str], *, problem: str = "", status: int = 200) -> None:
         account = await self.account()
-        proposals, source = await self.known_proposals(account)
-        proposal, problem = _proposal_of(fields, proposals, problem or source["words"])
+        proposal, problem = await self._proposal_of(account, fields, problem)
         visit = _visit_of(fields, proposal)
         if proposal is not None and not visit:
             problem = problem or f"Please choose the visit on the page of {proposal.id}."
@@ -122,6 +122,15 @@ class LaunchHandler(SessionCards):
             session_name=new_session_name(wanted if re.fullmatch(r"[a-z][a-z0-9-]{0,15}", wanted) else "session"),
         )
 
+    async def _proposal_of(self, account: Account, fields: dict[str, str], problem: str) -> tuple[Proposal | None, str]:
+        if not (wanted := fields.get("proposal", "")):
+            return None, problem
+        proposal, source = await self.known_proposal(account, wanted)
+        problem = problem or source["words"]
+        if proposal is None and not problem:
+            problem = "There is no such proposal among yours. Its main proposer or the user office can add you."
+        return proposal, problem
+
     def _choices(self, proposal: Proposal | None) -> tuple[Application, ...]:
         return tuple(one for one in offered(self.facility.applications, proposal) if one.kind is not Kind.LINK)
 
@@ -144,13 +153,15 @@ class SessionHandler(SessionCards):
             raise web.HTTPError(404, "You have no such session.")
         spawner = user.spawners[name]
         account = await self.account()
-        proposals, _ = await self.known_proposals(account)
+        options = spawner.orm_spawner.user_options or {}
+        proposal, _ = await self.known_proposal(account, str(options.get("proposal") or ""))
+        titles = await self.titles_of_sessions(account)
         # only now: it may have become something else meanwhile
         state = session_state(spawner)
         if state == "running":
             self.redirect(f"{user.url}{name}/")
             return
-        card = next(card for card in self.cards(proposals) if card["name"] == name)
+        card = next(card for card in self.cards(titles) if card["name"] == name)
         query = urlencode({"_xsrf": self.xsrf_token.decode("ascii")})
         await self.show(
             "session.html",
@@ -163,16 +174,15 @@ class SessionHandler(SessionCards):
             ready=False,
             session_url=card["open_url"],
             failed_text=failure_of(spawner) if state == "failed" else "",
-            relaunch=self._relaunch(spawner, proposals),
+            relaunch=self._relaunch(spawner, proposal),
         )
 
-    def _relaunch(self, spawner: Any, proposals: tuple[Proposal, ...]) -> dict[str, Any] | None:
+    def _relaunch(self, spawner: Any, proposal: Proposal | None) -> dict[str, Any] | None:
         """Give the button that launches the same again, if it is still offered."""
         options = spawner.orm_spawner.user_options or {}
         application = self.facility.applications.applications.get(str(options.get("application", "")))
         if application is None:
             return None
-        proposal = next((one for one in proposals if one.id == options.get("proposal")), None)
         visit = proposal.visit(options.get("visit", 0)) if proposal else None
         if options.get("proposal") and visit is None:
             return None
@@ -225,14 +235,6 @@ async def _forget(handler: SessionCards, name: str) -> None:
     user.spawners.pop(name, None)
     handler.db.delete(user.orm_spawners[name])
     handler.db.commit()
-
-
-def _proposal_of(fields: dict[str, str], proposals: tuple[Proposal, ...], problem: str) -> tuple[Proposal | None, str]:
-    wanted = fields.get("proposal", "")
-    proposal = next((one for one in proposals if one.id == wanted), None)
-    if wanted and proposal is None and not problem:
-        problem = "There is no such proposal among yours. Its main proposer or the user office can add you."
-    return proposal, problem
 
 
 def _visit_of(fields: dict[str, str], proposal: Proposal | None) -> str:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import datetime
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
 from daas_hub.catalogue import Application, Catalogue, Kind
 from daas_hub.errors import SourceUnavailable
+from daas_hub.launch import address_of
 from daas_hub.portal.assets import icon_address
-from daas_hub.portal.listing import COLUMNS, Listing, latest
-from daas_hub.proposals import Proposal, Visit
+from daas_hub.proposals import Page, Proposal, Query, Visit
+from daas_hub.proposals.listing import COLUMNS, latest
 
 STATE_WORDS = {
     "starting": "Starting",
@@ -91,8 +92,10 @@ def proposal_row(hub_url: str, proposal: Proposal) -> dict[str, Any]:
     }
 
 
-def visit_view(hub_url: str, proposal: Proposal, visit: Visit, offered: Iterable[Application]) -> dict[str, Any]:
-    """Give a visit with its buttons."""
+def visit_view(
+    hub_url: str, proposal: Proposal, visit: Visit, offered: Iterable[Application], template: str = ""
+) -> dict[str, Any]:
+    """Give a visit with its buttons; `template` is where it has a page of its own, elsewhere."""
     return {
         "number": visit.number,
         "label": visit.label,
@@ -102,26 +105,68 @@ def visit_view(hub_url: str, proposal: Proposal, visit: Visit, offered: Iterable
         "start_text": day_text(visit.start),
         "end_text": day_text(visit.end),
         "applications": [button_view(hub_url, application, proposal, visit) for application in offered],
+        "url": address_of(template, proposal, visit),
         "problem": "",
     }
 
 
-def listing_links(hub_url: str, listing: Listing) -> dict[str, Any]:
-    """Give the addresses of the other pages and orders of a list."""
+#: What a page calls the columns.
+COLUMN_WORDS = {"id": "number", "title": "title", "beamlines": "beamlines", "latest": "latest visit"}
 
-    def address(sort: str, page: int) -> str:
-        query = f"search={quote(listing.search, safe='')}&" if listing.search else ""
-        return f"{hub_url}home?{query}sort={sort}&page={page}#proposals"
+
+def listing_view(hub_url: str, page: Page, query: Query) -> dict[str, Any]:
+    """Give one page of a list, with the addresses of its other pages and orders.
+
+    Args:
+        query: what was asked for; a source that cannot sort so has another order, and the page says so.
+    """
+
+    def address(sort: str, number: int) -> str:
+        search = f"search={quote(page.search, safe='')}&" if page.search else ""
+        return f"{hub_url}home?{search}sort={sort}&page={number}#proposals"
 
     links = {}
     for column in COLUMNS:
-        direction = {column: "asc", f"-{column}": "desc"}.get(listing.sort, "")
-        links[column] = {"url": address(f"-{column}" if direction == "asc" else column, 1), "direction": direction}
+        direction = {column: "asc", f"-{column}": "desc"}.get(page.sort, "")
+        url = address(f"-{column}" if direction == "asc" else column, 1) if column in page.sorts else ""
+        links[column] = {"url": url, "direction": direction}
     return {
+        "proposals": [proposal_row(hub_url, proposal) for proposal in page.proposals],
+        "total": page.total,
+        "search": page.search,
+        # the order that was asked for is kept in links, so that a search that can have it does
+        "sort": query.sort,
+        "page_number": page.page,
+        "page_count": page.pages,
+        "count_words": count_words(page, query),
+        "order_words": order_words(page, query),
         "sort_links": links,
-        "previous_url": address(listing.sort, listing.page - 1) if listing.page > 1 else "",
-        "next_url": address(listing.sort, listing.page + 1) if listing.page < listing.pages else "",
+        "first_url": address(page.sort, 1) if page.page > 2 else "",
+        "previous_url": address(page.sort, page.page - 1) if page.page > 1 else "",
+        "next_url": address(page.sort, page.page + 1) if page.page < page.pages else "",
+        "last_url": address(page.sort, page.pages) if page.page < page.pages - 1 else "",
     }
+
+
+def count_words(page: Page, query: Query) -> str:
+    """Give how many of how many are shown; "" where the list itself says it."""
+    if page.search:
+        matching = f"{page.total:,}" if page.of is None else f"{page.total:,} of {page.of:,}"
+        one = page.total == 1 if page.of is None else page.of == 1
+        return f"{matching} {'proposal' if one else 'proposals'} {'matches' if page.total == 1 else 'match'}"
+    if page.pages == 1:
+        return ""
+    first = (page.page - 1) * query.page_size + 1
+    return f"{first:,} to {min(first + query.page_size - 1, page.total):,} of {page.total:,} proposals"
+
+
+def order_words(page: Page, query: Query) -> str:
+    """Give why a list has another order than was asked for; "" if it has that one."""
+    if page.sort == query.sort:
+        return ""
+    asked = COLUMN_WORDS[query.sort.removeprefix("-")]
+    has = f"by {COLUMN_WORDS[page.sort.removeprefix('-')]}" if page.sort else "as their source has them"
+    return f"There are so many that their source makes the pages; it cannot sort by {asked}, so they are sorted {has}."
 
 
 def session_state(spawner: Any) -> str:
@@ -161,12 +206,11 @@ def notice_of(spawner: Any) -> str:
 
 
 def session_card(
-    hub_url: str, user_url: str, spawner: Any, catalogue: Catalogue, proposals: Sequence[Proposal]
+    hub_url: str, user_url: str, spawner: Any, catalogue: Catalogue, titles: Mapping[str, str]
 ) -> dict[str, Any]:
     """Give a session as a card."""
     options = spawner.orm_spawner.user_options or {}
     application = catalogue.applications.get(str(options.get("application", "")))
-    proposal = next((one for one in proposals if one.id == options.get("proposal")), None)
     state = session_state(spawner)
     started = spawner.orm_spawner.started
     page_url = f"{hub_url}sessions/{spawner.name}"
@@ -175,7 +219,7 @@ def session_card(
         "title": application.title if application else (spawner.orm_spawner.display_name or spawner.name),
         "icon_url": icon_address(hub_url, application),
         "proposal_id": str(options.get("proposal") or ""),
-        "proposal_title": proposal.title if proposal else "",
+        "proposal_title": titles.get(str(options.get("proposal") or ""), ""),
         "visit_number": options.get("visit") or "",
         "since": started.replace(tzinfo=datetime.UTC).isoformat() if started else "",
         "since_text": f"{started:%H:%M} UTC, {day_text(started)}" if started else "",

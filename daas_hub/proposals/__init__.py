@@ -1,8 +1,31 @@
 """Which proposals are whose: the contract, its providers, and a short memory of their answers."""
 
-from daas_hub.proposals.cache import Answer, RememberedProposals
+from daas_hub.proposals.cache import Answer, RememberedProposals, Told
 from daas_hub.proposals.chain import ChainedProposals
-from daas_hub.proposals.records import Proposal, ProposalSource, Visit
+from daas_hub.proposals.records import (
+    NamedProposals,
+    Page,
+    PagedProposals,
+    Proposal,
+    ProposalSource,
+    Query,
+    TooManyProposals,
+    Visit,
+)
 from daas_hub.proposals.static import ProposalFile
 
-__all__ = ["Answer", "ChainedProposals", "Proposal", "ProposalFile", "ProposalSource", "RememberedProposals", "Visit"]
+__all__ = [
+    "Answer",
+    "ChainedProposals",
+    "NamedProposals",
+    "Page",
+    "PagedProposals",
+    "Proposal",
+    "ProposalFile",
+    "ProposalSource",
+    "Query",
+    "RememberedProposals",
+    "Told",
+    "TooManyProposals",
+    "Visit",
+]

@@ -18,11 +18,17 @@ from traitlets.config import Configurable
 
 from daas_hub.errors import ConfigurationError
 from daas_hub.identity import Account
-from daas_hub.proposals.service import ProposalService
+from daas_hub.proposals.records import Query, TooManyProposals
+from daas_hub.proposals.service import Found, ProposalService
 from daas_hub.secretfile import read_secret
-from daas_hub.webservice import Conversation, basic_auth
+from daas_hub.webservice import Conversation, Reply, basic_auth
 
 _NAME = "$USERNAME"
+
+#: What the contract's `ordering` calls our columns.
+_ORDERINGS = {"id": "proposal_id", "title": "subject", "beamlines": "beam_line"}
+#: Letters a part of an id needs, so that a search for it finds few others.
+_TELLING = 3
 
 
 class CalipsoplusProposals(ProposalService):
@@ -30,6 +36,9 @@ class CalipsoplusProposals(ProposalService):
 
     source = "calipsoplus"
     called = "The user office"
+    MAKES_PAGES = True
+    SORTS = tuple(_ORDERINGS)
+    FIXED = ("id", "title", "abstract", "beamlines")
     FIELDS = {
         "id": "proposal_id|serial_number",
         "title": "subject",
@@ -79,25 +88,85 @@ class CalipsoplusProposals(ProposalService):
         if self.user:
             read_secret(self.setting("password_file"), self.password_file)
 
-    async def records_of(self, talk: Conversation, account: Account) -> list[Any]:
+    async def records_of(self, talk: Conversation, account: Account, most: int) -> list[Any]:
         """Ask for all pages of this account's experiments; an account the user office does not know has none."""
+        return await self._all(talk, account, {}, most)
+
+    async def records_called(self, talk: Conversation, account: Account, proposal_id: str) -> list[Any] | None:
+        """Search for a part of the id that has no capitals: servers differ in whether they tell them apart."""
+        part = max(re.findall(r"[^A-Za-z]+", proposal_id), key=len, default="")
+        if len(part) < _TELLING or not self.has_usual("id"):
+            return None
+        try:
+            records = await self._all(talk, account, {"search": part}, self.whole_up_to)
+        except TooManyProposals:
+            return None
+        # whoever is not found may be one whom this server's search does not look for
+        ids = [str(self.field_map.value("id", one)).lower() for one in records if isinstance(one, dict)]
+        return records if proposal_id.lower() in ids else None
+
+    async def records_matching(self, talk: Conversation, account: Account, word: str, most: int) -> list[Any] | None:
+        """Ask for all experiments with this word: the contract's search knows no second one."""
+        return await self._all(talk, account, {"search": word}, most)
+
+    async def find(self, talk: Conversation, account: Account, query: Query) -> Found | None:
+        """Ask for one page, or, of a server that makes pages of its own size, for those that have it."""
+        if len(query.search.split()) > 1:
+            return None
+        asked = {"page_size": str(query.page_size)} | ({"search": query.search} if query.search else {})
+        asked["ordering"] = ("-" if query.sort.startswith("-") else "") + _ORDERINGS[query.sort.removeprefix("-")]
+        start = (query.page - 1) * query.page_size
+        first = await self._numbered(talk, account, asked, query.page)
+        if first is None or (not first.records and query.page > 1):
+            # behind the last page: the first one says how many there are
+            return await self._numbered(talk, account, asked, 1)
+        if 0 < len(first.records) < min(query.page_size, first.total - start):
+            begin = first if query.page == 1 else await self._numbered(talk, account, asked, 1)
+            size = len(begin.records) if begin else 0
+            records: list[Any] = []
+            for number in range(start // size + 1, (start + query.page_size - 1) // size + 2) if size > 1 else ():
+                page = await self._numbered(talk, account, asked, number)
+                records += page.records if page else []
+            records = records[start % size :][: query.page_size] if size else []
+            return Found(records, len(records), first.total)
+        return first
+
+    async def _numbered(self, talk: Conversation, account: Account, asked: dict[str, str], number: int) -> Found | None:
+        """Give the page of this number; None if there is none, or if the server does not understand the question."""
+        reply = await self._ask(talk, account, asked | {"page": str(number)}, f"page {number} of the experiments")
+        if reply.status in (400, 404) and reply.is_json:
+            return None if reply.status == 400 or number > 1 else Found([], 0, 0)
+        page = talk.require(reply, dict)
+        results, count = page.get("results"), page.get("count")
+        if not isinstance(results, list):
+            talk.give_up("an object without a list of results")
+        if isinstance(count, bool) or not isinstance(count, int) or count < len(results):
+            return None
+        return Found(results, len(results), count)
+
+    async def _ask(self, talk: Conversation, account: Account, query: dict[str, str], asked_for: str) -> Reply:
         headers = basic_auth(self.user, await self.secret("password_file")) if self.user else None
         url = self.service.url.replace(_NAME, quote(account.name, safe=""))
+        return await talk.get(url, asked_for, params=query, headers=headers)
+
+    async def _all(self, talk: Conversation, account: Account, more: dict[str, str], most: int) -> list[Any]:
         records: list[Any] = []
-        query: dict[str, str] = {"page_size": str(self.page_size), "page": "1"}
+        query: dict[str, str] = {"page_size": str(self.page_size), "page": "1"} | more
         asked: list[dict[str, str]] = []
         while query not in asked:
             asked.append(query)
-            reply = await talk.get(url, f"page {len(asked)} of the experiments", params=query, headers=headers)
+            reply = await self._ask(talk, account, query, f"page {len(asked)} of the experiments")
             # a server that has no such address answers 404, too, but not in JSON
             if reply.status == 404 and reply.is_json and len(asked) == 1:
                 return []
             page = talk.require(reply, dict)
-            results = page.get("results")
+            results, count = page.get("results"), page.get("count")
             if not isinstance(results, list):
                 talk.give_up("an object without a list of results")
+            if isinstance(count, int) and page.get("next"):
+                self.require_room(count, most)
             records += results
-            self.require_room(talk, records)
+            self.require_room(records, most)
             following = page.get("next")
             if not isinstance(following, str) or not following or not results:
                 return records

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import replace
+from typing import Any
 
 from daas_hub.identity import Account
-from daas_hub.proposals.records import Proposal, ProposalSource, Visit
+from daas_hub.proposals.records import NamedProposals, Proposal, ProposalSource, Visit
 from daas_hub.proposals.telling import ToldOnce
 
 
 class ChainedProposals:
     """A provider that asks several, all at once.
 
-    It answers only if all of them do: where one is silent, nobody knows whether it would have disagreed.
+    It answers only if all of them do: where one is silent, nobody knows whether it would have disagreed. It makes no
+    pages: an order or a number of matches of several sources together is known only by who has seen all.
     """
 
     def __init__(self, sources: Mapping[str, ProposalSource]) -> None:
@@ -23,9 +25,14 @@ class ChainedProposals:
 
     async def proposals_of(self, account: Account) -> tuple[Proposal, ...]:
         """Give the proposals of all sources (see `ProposalSource`)."""
-        answers = await asyncio.gather(
-            *(source.proposals_of(account) for source in self._sources.values()), return_exceptions=True
-        )
+        return await self._joined([source.proposals_of(account) for source in self._sources.values()])
+
+    async def proposals_called(self, account: Account, proposal_id: str) -> tuple[Proposal, ...]:
+        """Give what all sources say of one proposal (see `NamedProposals`): they agree on it, or it is left out."""
+        return await self._joined([_called(source, account, proposal_id) for source in self._sources.values()])
+
+    async def _joined(self, questions: list[Coroutine[Any, Any, tuple[Proposal, ...]]]) -> tuple[Proposal, ...]:
+        answers = await asyncio.gather(*questions, return_exceptions=True)
         failed = [answer for answer in answers if isinstance(answer, BaseException)]
         if failed:
             raise failed[0]
@@ -34,6 +41,12 @@ class ChainedProposals:
         for problem in problems:
             self._told.tell(problem)
         return proposals
+
+
+async def _called(source: ProposalSource, account: Account, proposal_id: str) -> tuple[Proposal, ...]:
+    if isinstance(source, NamedProposals):
+        return await source.proposals_called(account, proposal_id)
+    return tuple(one for one in await source.proposals_of(account) if one.id.lower() == proposal_id.lower())
 
 
 def merge(told: Mapping[str, tuple[Proposal, ...]]) -> tuple[tuple[Proposal, ...], list[str]]:

@@ -8,6 +8,8 @@ give, so what counts is the `code` in its answer.
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from typing import Any
 
 from traitlets import List, Unicode
@@ -15,7 +17,8 @@ from traitlets.config import Configurable
 
 from daas_hub.errors import ConfigurationError
 from daas_hub.identity import Account
-from daas_hub.proposals.service import ProposalService
+from daas_hub.proposals.records import Query
+from daas_hub.proposals.service import Found, ProposalService
 from daas_hub.secretfile import read_secret
 from daas_hub.webservice import Conversation, Reply
 
@@ -38,6 +41,10 @@ class IcatProposals(ProposalService):
     """Proposals from ICAT's REST interface: `Facility.proposals = "icat"`."""
 
     source = "icat"
+    MAKES_PAGES = True
+    # an investigation is found by its own texts, a proposal shows those of its first one
+    CHECKS_WORDS = False
+    SORTS = ("id", "latest")
     FIELDS = {
         "id": "name",
         "title": "title",
@@ -107,31 +114,78 @@ class IcatProposals(ProposalService):
             )
         self._session = ""
 
-    async def records_of(self, talk: Conversation, account: Account) -> list[Any]:
+    async def records_of(self, talk: Conversation, account: Account, most: int) -> list[Any]:
         """Ask for the investigations of this account, in every way that is configured."""
-        name = self.user_name.replace(_ACCOUNT, account.name)
+        return await self._investigations(talk, account, "", most)
+
+    async def records_called(self, talk: Conversation, account: Account, proposal_id: str) -> list[Any] | None:
+        """Ask for the investigations of this name, whatever its capitals."""
+        if not self.has_usual("id"):
+            return None
+        return await self._investigations(
+            talk, account, f" AND LOWER(i.name) = {literal_of(proposal_id.lower())}", self.most_records
+        )
+
+    async def find(self, talk: Conversation, account: Account, query: Query) -> Found | None:
+        """Ask which names are on a page, and then for their investigations; several ways cannot be asked in one."""
+        if len(self.ways) != 1:
+            return None
+        person = self._name_of(account)
+        (way,) = self.ways
+        (total,) = await self._rows(talk, count_of(person, way, query.search), "the number of proposals") or [None]
+        if isinstance(total, bool) or not isinstance(total, int):
+            return None
+        names: list[Any] | None = None
+        for sort in dict.fromkeys((query.sort, self.USUAL_SORT)):
+            asked = names_of(person, way, replace(query, sort=sort))
+            names = await self._rows(talk, asked, "the names on a page", may_refuse=sort != self.USUAL_SORT)
+            if names is not None:
+                break
+        if names is None or not all(isinstance(name, str) and name.isprintable() for name in names):
+            return None
+        found = [one for one in await self._named(talk, account, names) if one.get("name") in names]
+        found.sort(key=lambda one: names.index(one["name"]))
+        return Found(found, len(names), total, sort)
+
+    def _name_of(self, account: Account) -> str:
+        return self.user_name.replace(_ACCOUNT, account.name)
+
+    async def _named(self, talk: Conversation, account: Account, names: list[str]) -> list[Any]:
+        if not names:
+            return []
+        listed = ", ".join(literal_of(name) for name in names)
+        return await self._investigations(talk, account, f" AND i.name IN ({listed})", self.most_records)
+
+    async def _investigations(self, talk: Conversation, account: Account, more: str, most: int) -> list[Any]:
+        name = self._name_of(account)
         found: dict[Any, Any] = {}
         for way in self.ways:
             start = 0
             while True:
-                rows = await self._rows(talk, query_of(name, way, start), f"the investigations of a person by {way}")
+                asked_for = f"the investigations of a person by {way}"
+                rows = await self._rows(talk, query_of(name, way, start, more), asked_for) or []
                 for row in rows:
                     record = row.get("Investigation") if isinstance(row, dict) else None
                     if not isinstance(record, dict):
                         talk.give_up("rows that are no investigations")
                     found[record.get("id")] = record
-                self.require_room(talk, list(found))
+                self.require_room(found, most)
                 if len(rows) < PAGE:
                     break
                 start += PAGE
         return list(found.values())
 
-    async def _rows(self, talk: Conversation, query: str, asked_for: str) -> list[Any]:
-        """Ask a query; a session that is over is opened anew, once."""
+    async def _rows(
+        self, talk: Conversation, query: str, asked_for: str, *, may_refuse: bool = False
+    ) -> list[Any] | None:
+        """Ask a query; a session that is over is opened anew, once. None if ICAT does not understand it and may not."""
         reply = await self._ask(talk, query, asked_for)
         if _code(reply) == "SESSION":
             self._session = ""
             reply = await self._ask(talk, query, asked_for)
+        if may_refuse and _code(reply) == "BAD_PARAMETER":
+            self.told.tell("ICAT does not sort by the latest visit: pages are sorted by name")
+            return None
         if _code(reply):
             talk.give_up(f"ICAT's error {_code(reply)} (status {reply.status})")
         rows: list[Any] = talk.require(reply, list)
@@ -154,19 +208,63 @@ class IcatProposals(ProposalService):
         return session
 
 
-def query_of(name: str, way: str, start: int) -> str:
-    """Give the query for one page of a person's investigations.
+def literal_of(text: str) -> str:
+    """Give a text as the query language writes it: the REST interface has no parameters.
+
+    Raises:
+        ValueError: it cannot stand in a query.
+    """
+    if not text.isprintable():
+        raise ValueError("a text has characters that cannot be shown")
+    return "'" + text.replace("'", "''") + "'"
+
+
+def query_of(name: str, way: str, start: int, more: str = "") -> str:
+    """Give the query for one page of a person's investigations; `more` narrows them.
 
     Raises:
         ValueError: a name that cannot stand in a query.
     """
-    if not name.isprintable():
-        raise ValueError("a person's name has characters that cannot be shown")
-    # the REST interface has no parameters: in ICAT's texts a quote is written twice
-    literal = name.replace("'", "''")
-    person = f"{WAYS[way]} WHERE u.name = '{literal}'"
+    person = f"{WAYS[way]} WHERE u.name = {literal_of(name)}{more}"
     page = f"INCLUDE i.investigationInstruments ii, ii.instrument LIMIT {start}, {PAGE}"
     return f"SELECT DISTINCT i FROM Investigation i {person} ORDER BY i.id {page}"  # noqa: S608
+
+
+def count_of(name: str, way: str, search: str) -> str:
+    """Give the query for the number of a person's proposals that match."""
+    return f"SELECT COUNT(DISTINCT i.name) FROM Investigation i {_matching(name, way, search)}"  # noqa: S608
+
+
+def names_of(name: str, way: str, query: Query) -> str:
+    """Give the query for the names of a person's proposals on one page."""
+    matching = _matching(name, way, query.search)
+    direction = "DESC" if query.sort.startswith("-") else "ASC"
+    page = f"LIMIT {(query.page - 1) * query.page_size}, {query.page_size}"
+    if query.sort.removeprefix("-") == "latest":
+        order = f"GROUP BY i.name ORDER BY MAX(i.startDate) {direction}, i.name"
+        return f"SELECT i.name FROM Investigation i {matching} {order} {page}"  # noqa: S608
+    return f"SELECT DISTINCT i.name FROM Investigation i {matching} ORDER BY i.name {direction} {page}"  # noqa: S608
+
+
+def _matching(name: str, way: str, search: str) -> str:
+    """Give how a person's investigations with all words of a search are found."""
+    joins, words = WAYS[way], search.split()
+    if words:
+        joins += " LEFT JOIN i.investigationInstruments si LEFT JOIN si.instrument sn"
+    conditions = [f"u.name = {literal_of(name)}"]
+    for word in words:
+        like = f"LIKE {_pattern_of(word)}"
+        fields = ("i.name", "i.title", "i.summary", "sn.name")
+        conditions.append("(" + " OR ".join(f"LOWER({field}) {like}" for field in fields) + ")")
+    return f"{joins} WHERE {' AND '.join(conditions)}"
+
+
+def _pattern_of(word: str) -> str:
+    """Give the pattern for texts with this word anywhere: what would be a wildcard in it is none."""
+    escaped = re.sub(r"[!%_]", r"!\g<0>", word.lower())
+    # some databases take a backslash for an escape unless another one is named
+    is_plain = escaped == word.lower() and "\\" not in word
+    return literal_of(f"%{escaped}%") + ("" if is_plain else " ESCAPE '!'")
 
 
 def _code(reply: Reply) -> str:

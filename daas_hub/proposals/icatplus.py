@@ -65,7 +65,7 @@ class IcatPlusProposals(ProposalService):
             if not getattr(self, name):
                 raise ConfigurationError(self.setting(name), "", "is not set", remedy=remedy)
 
-    async def records_of(self, talk: Conversation, account: Account) -> list[Any]:
+    async def records_of(self, talk: Conversation, account: Account, most: int) -> list[Any]:
         """Open a session in the person's name, and ask for their investigations."""
         login = account.login
         if login is None or login.issuer != self.issuer or not login.access_token:
@@ -88,7 +88,7 @@ class IcatPlusProposals(ProposalService):
             new = [one for one in page if not isinstance(one, dict) or one.get("id") not in seen]
             seen |= {one["id"] for one in new if isinstance(one, dict) and isinstance(one.get("id"), int)}
             records += new
-            self.require_room(talk, records)
+            self.require_room(records, most)
             # a server without pages gives everything, and again when asked for more
             if len(rows) < PAGE or not new:
                 return records

@@ -18,7 +18,8 @@ from traitlets.config import Configurable
 from daas_hub.errors import ConfigurationError
 from daas_hub.identity import Account
 from daas_hub.proposals.grouppattern import Named, groups_of, pattern_of, proposals_named
-from daas_hub.proposals.service import ProposalService
+from daas_hub.proposals.records import Query
+from daas_hub.proposals.service import Found, ProposalService
 from daas_hub.secretfile import read_secret
 from daas_hub.webservice import Conversation, Reply
 
@@ -31,6 +32,7 @@ class IspybProposals(ProposalService):
 
     source = "ispyb"
     called = "ISPyB"
+    MAKES_PAGES = True
     FIELDS = {
         "id": "proposal",
         "title": "title",
@@ -93,29 +95,94 @@ class IspybProposals(ProposalService):
             read_secret(self.setting("password_file"), self.password_file)
             self._pattern = pattern_of(self.setting("group_pattern"), self.group_pattern)
         self._token = ""
+        # py-ispyb documents pages of its lists, but neither an order nor a search
+        self.SORTS, self.USUAL_SORT = (("id",), "-id") if self.user else ((), "")
 
-    async def records_of(self, talk: Conversation, account: Account) -> list[Any]:
+    async def records_of(self, talk: Conversation, account: Account, most: int) -> list[Any]:
         """Ask for this account's proposals, each with its sessions."""
-        return await (self._as_the_portal(talk, account) if self.user else self._as_the_person(talk, account))
+        return await (
+            self._as_the_portal(talk, account, most) if self.user else self._as_the_person(talk, account, most)
+        )
+
+    async def records_called(self, talk: Conversation, account: Account, proposal_id: str) -> list[Any] | None:
+        """Ask for one proposal, which a group must name, or in the person's own name a session of theirs."""
+        if not self.has_usual("id"):
+            return None
+        if self.user:
+            named = [one for one in self._named(account) if one.id.lower() == proposal_id.lower()]
+            return await self._records(talk, named)
+        token = await self._log_in_as(talk, account)
+        # a list shows what is theirs; what is asked for by its own address may be shown to others, too
+        sessions = await self._pages(
+            talk, token, "sessions", "the sessions of a proposal", self.most_records, proposal=proposal_id
+        )
+        own = [one for one in sessions if isinstance(one, dict) and one.get("proposal") == proposal_id]
+        if not own:
+            return None
+        reply = await self._ask(talk, f"proposals/{quote(proposal_id, safe='')}", "a proposal", {}, token=token)
+        proposal = talk.require(reply, dict)
+        return [_with_sessions(proposal, own)] if proposal.get("proposal") == proposal_id else None
+
+    async def find(self, talk: Conversation, account: Account, query: Query) -> Found | None:
+        """Ask for one page in ISPyB's order, or in that of the names that groups have; there is no search."""
+        if query.search:
+            return None
+        start = (query.page - 1) * query.page_size
+        if self.user:
+            known = sorted(self._named(account), key=lambda one: one.id.lower(), reverse=query.sort.startswith("-"))
+            shown = known[start : start + query.page_size]
+            return Found(await self._records(talk, shown), len(shown), len(known))
+        token = await self._log_in_as(talk, account)
+        asked = {"skip": str(start), "limit": str(query.page_size)}
+        page = talk.require(await self._ask(talk, "proposals", "a page of proposals", asked, token=token), dict)
+        results, total = page.get("results"), page.get("total")
+        if not isinstance(results, list) or not isinstance(total, int):
+            talk.give_up("an object without results and their total")
+        return Found(await self._with_their_sessions(talk, token, results[: query.page_size]), len(results), total)
 
     # -- in the person's name ------------------------------------------------------------------------------------------
 
-    async def _as_the_person(self, talk: Conversation, account: Account) -> list[Any]:
+    async def _as_the_person(self, talk: Conversation, account: Account, most: int) -> list[Any]:
+        token = await self._log_in_as(talk, account)
+        proposals = await self._pages(talk, token, "proposals", "the proposals", most)
+        sessions = await self._pages(talk, token, "sessions", "the sessions", self.most_records)
+        return [_with_sessions(one, sessions) for one in proposals]
+
+    async def _with_their_sessions(self, talk: Conversation, token: str, proposals: list[Any]) -> list[Any]:
+        names = [one.get("proposal") if isinstance(one, dict) else None for one in proposals]
+        sessions = await asyncio.gather(
+            *(
+                self._pages(talk, token, "sessions", "the sessions of a proposal", self.most_records, proposal=name)
+                for name in names
+                if isinstance(name, str)
+            ),
+            return_exceptions=True,
+        )
+        of_all: list[Any] = []
+        for answer in sessions:
+            if isinstance(answer, BaseException):
+                raise answer
+            of_all += answer
+        return [_with_sessions(one, of_all) for one in proposals]
+
+    async def _log_in_as(self, talk: Conversation, account: Account) -> str:
         login = account.login
         if login is None or login.issuer != self.issuer or not login.access_token:
             talk.asked_for = f"the proposals of {account.name}"
             talk.give_up(f"nothing: it was not asked, for there is no access token of {self.issuer}")
-        token = await self._log_in(talk, {"plugin": self.plugin, "token": login.access_token})
-        proposals = await self._pages(talk, token, "proposals", "the proposals")
-        sessions = await self._pages(talk, token, "sessions", "the sessions")
-        return [_with_sessions(one, sessions) for one in proposals]
+        return await self._log_in(talk, {"plugin": self.plugin, "token": login.access_token})
 
     # -- in the portal's name ------------------------------------------------------------------------------------------
 
-    async def _as_the_portal(self, talk: Conversation, account: Account) -> list[Any]:
-        named = proposals_named(self._pattern, groups_of(account))
-        if len(named) > self.most_records:
-            self.require_room(talk, named)
+    async def _as_the_portal(self, talk: Conversation, account: Account, most: int) -> list[Any]:
+        named = self._named(account)
+        self.require_room(named, most)
+        return await self._records(talk, named)
+
+    def _named(self, account: Account) -> list[Named]:
+        return list(proposals_named(self._pattern, groups_of(account)))
+
+    async def _records(self, talk: Conversation, named: list[Named]) -> list[Any]:
         if named and not self._token:
             await self._log_in_as_the_portal(talk)
         answers = await asyncio.gather(*(self._record(talk, one) for one in named), return_exceptions=True)
@@ -134,7 +201,9 @@ class IspybProposals(ProposalService):
             # a database that takes capitals for the same, say
             self.told.tell(f"asked for {named.id}, it answers {proposal.get('proposal')!r:.60}")
             return None
-        sessions = await self._pages(talk, "", "sessions", "the sessions of a proposal", proposal=named.id)
+        sessions = await self._pages(
+            talk, "", "sessions", "the sessions of a proposal", self.most_records, proposal=named.id
+        )
         if not named.is_whole:
             sessions = [one for one in sessions if isinstance(one, dict) and one.get("visit_number") in named.visits]
         return _with_sessions(proposal, sessions) | {"group": named.gid}
@@ -152,7 +221,9 @@ class IspybProposals(ProposalService):
             talk.give_up("an object without a token")
         return token
 
-    async def _pages(self, talk: Conversation, token: str, path: str, asked_for: str, **query: str) -> list[Any]:
+    async def _pages(
+        self, talk: Conversation, token: str, path: str, asked_for: str, most: int, **query: str
+    ) -> list[Any]:
         """Read a list to its end, with a person's token or the portal's."""
         records: list[Any] = []
         while True:
@@ -161,8 +232,9 @@ class IspybProposals(ProposalService):
             results, total = page.get("results"), page.get("total")
             if not isinstance(results, list) or not isinstance(total, int):
                 talk.give_up("an object without results and their total")
+            self.require_room(total, most)
             records += results
-            self.require_room(talk, records)
+            self.require_room(records, most)
             if len(records) >= total or not results:
                 return records
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime
 import re
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from daas_hub.errors import SourceUnavailable
 from daas_hub.identity import Account
 
 #: What an id of a proposal may look like anywhere. A facility may be stricter, never laxer: these characters are
@@ -15,6 +16,10 @@ PROPOSAL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 #: The highest number of a visit: some catalogues count all visits of a facility in one row.
 HIGHEST_VISIT = 2**31 - 1
+
+
+class TooManyProposals(SourceUnavailable):
+    """Somebody has more proposals than their source gives at once. The service itself is well."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,44 @@ class Proposal:
         return next((visit for visit in self.visits if visit.number == number), None)
 
 
+@dataclass(frozen=True)
+class Query:
+    """Which page of somebody's proposals.
+
+    Attributes:
+        search: words that must all be in number, title, abstract or beamlines; "" for all proposals.
+        sort: a column, with "-" before it for descending; "" for the source's own order.
+        page: from 1.
+    """
+
+    search: str = ""
+    sort: str = "-latest"
+    page: int = 1
+    page_size: int = 20
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of proposals, and what it is a page of.
+
+    Attributes:
+        total: how many match the search.
+        sort: the order it really has, which is another than was asked for if the source cannot do that one.
+        page: the last one if there are fewer pages than was asked for.
+        sorts: the columns that another order may be asked by.
+        of: how many proposals there are without the search; None if nobody asked.
+    """
+
+    proposals: tuple[Proposal, ...]
+    total: int
+    search: str
+    sort: str
+    page: int
+    pages: int
+    sorts: tuple[str, ...] = ()
+    of: int | None = None
+
+
 class ProposalSource(Protocol):
     """What every provider of proposals owes. That is all."""
 
@@ -64,6 +107,44 @@ class ProposalSource(Protocol):
         """Give the proposals this account may see, asked for now.
 
         Raises:
+            TooManyProposals: there are more than the source gives at once.
             SourceUnavailable: the source did not answer as it should; nothing may be granted.
+        """
+        ...
+
+
+@runtime_checkable
+class NamedProposals(Protocol):
+    """What a provider may owe besides: one proposal, without all the others. A launch asks so."""
+
+    async def proposals_called(self, account: Account, proposal_id: str) -> tuple[Proposal, ...]:
+        """Give those proposals of this account whose id is this one, capitals aside, asked for now.
+
+        The same checks hold as for all of them, and whoever asks compares the id letter by letter. Usually it is one,
+        or none: not this person's and not there at all are the same.
+
+        Raises:
+            SourceUnavailable: the source did not answer as it should; nothing may be granted.
+        """
+        ...
+
+
+@runtime_checkable
+class PagedProposals(NamedProposals, Protocol):
+    """What a provider may owe besides: pages, where somebody has more proposals than are read at once."""
+
+    async def proposals_up_to_many(self, account: Account) -> tuple[Proposal, ...] | None:
+        """Give all proposals of this account, as `proposals_of` does; None if they are many, for `page_of` then.
+
+        Raises:
+            SourceUnavailable: the source did not answer as it should.
+        """
+        ...
+
+    async def page_of(self, account: Account, query: Query) -> Page | None:
+        """Give one page; None if the source cannot answer this question, and all must be looked at.
+
+        Raises:
+            SourceUnavailable: the source did not answer as it should.
         """
         ...

@@ -8,6 +8,7 @@ answer is looked at again: one that names none of them is not theirs, whatever S
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from traitlets import List, Unicode
@@ -17,18 +18,26 @@ from daas_hub.errors import ConfigurationError
 from daas_hub.identity import Account
 from daas_hub.proposals.fields import values_at
 from daas_hub.proposals.reading import Reading
-from daas_hub.proposals.service import ProposalService
+from daas_hub.proposals.records import Query
+from daas_hub.proposals.service import Found, ProposalService
 from daas_hub.secretfile import read_secret
 from daas_hub.webservice import Conversation, Reply
 
 #: Proposals asked for at a time.
 PAGE = 100
 
+#: What SciCat calls our columns. Of a list MongoDB takes the latest for descending, the earliest for ascending.
+_ORDERS = {"id": "proposalId", "title": "title", "latest": "MeasurementPeriodList.start"}
+#: Where the words of a search may be.
+_SEARCHED = ("proposalId", "title", "abstract", "MeasurementPeriodList.instrument", "instrumentIds")
+
 
 class SciCatProposals(ProposalService):
     """Proposals from SciCat, by the account's groups: `Facility.proposals = "scicat"`."""
 
     source = "scicat"
+    MAKES_PAGES = True
+    SORTS = tuple(_ORDERS)
     FIELDS = {
         "id": "proposalId",
         "title": "title",
@@ -94,22 +103,52 @@ class SciCatProposals(ProposalService):
             raise ConfigurationError(self.setting("group_fields"), [], "names no field", remedy='Name "ownerGroup".')
         self._token = ""
 
-    async def records_of(self, talk: Conversation, account: Account) -> list[Any]:
+    async def records_of(self, talk: Conversation, account: Account, most: int) -> list[Any]:
         """Ask for the proposals that name a group of this account; without a group nothing is asked."""
-        groups = sorted(set(account.group_names.values()))
+        return await self._all(talk, account, [], most)
+
+    async def records_called(self, talk: Conversation, account: Account, proposal_id: str) -> list[Any] | None:
+        """Ask for the proposal of this id, whatever its capitals, if it names a group of this account."""
+        if not self.has_usual("id"):
+            return None
+        called = {"proposalId": {"$regex": f"^{re.escape(proposal_id)}$", "$options": "i"}}
+        return await self._all(talk, account, [called], self.most_records)
+
+    async def find(self, talk: Conversation, account: Account, query: Query) -> Found | None:
+        """Ask for one page, and how many there are."""
+        groups = groups_of(account)
+        if not groups:
+            return Found([], 0, 0)
+        where = self._where(groups, [_with_word(word) for word in query.search.split()])
+        said = await self._ask(talk, {"where": where}, "proposals", "count", asked_for="the number of proposals")
+        total = said.document.get("count") if said.status == 200 and isinstance(said.document, dict) else None
+        if isinstance(total, bool) or not isinstance(total, int):
+            return None
+        order = f"{_ORDERS[query.sort.removeprefix('-')]}:{'desc' if query.sort.startswith('-') else 'asc'}"
+        limits = {"limit": query.page_size, "skip": (query.page - 1) * query.page_size, "order": order}
+        rows = await self._rows(talk, {"where": where, "limits": limits})
+        # a server that takes no notice of the question counts what is nobody's business here, too
+        return Found(rows, len(rows), total) if all(self._is_of(row, groups) for row in rows) else None
+
+    async def _all(self, talk: Conversation, account: Account, more: list[dict[str, Any]], most: int) -> list[Any]:
+        groups = groups_of(account)
         if not groups:
             return []
-        where = {"$or": [{field: {"$in": groups}} for field in self.group_fields]}
+        where = self._where(groups, more)
         records: list[Any] = []
         rows: list[Any] = []
         for start in range(0, self.most_records + PAGE + 1, PAGE):
             limits = {"limit": PAGE, "skip": start, "order": "proposalId:asc"}
             rows = await self._rows(talk, {"where": where, "limits": limits})
             records += [row for row in rows if self._is_of(row, groups)]
-            self.require_room(talk, records)
+            self.require_room(records, most)
             if len(rows) < PAGE:
                 return records
         talk.give_up("pages without end")
+
+    def _where(self, groups: list[str], more: list[dict[str, Any]]) -> dict[str, Any]:
+        of_groups = {"$or": [{field: {"$in": groups}} for field in self.group_fields]}
+        return {"$and": [of_groups, *more]} if more else of_groups
 
     def read(self, records: list[Any], account: Account) -> Reading:
         """Number the periods of each proposal; one without any was measured once, or will be."""
@@ -120,22 +159,24 @@ class SciCatProposals(ProposalService):
         return not named.isdisjoint(groups)
 
     async def _rows(self, talk: Conversation, filters: dict[str, Any]) -> list[Any]:
-        reply = await self._ask(talk, filters)
-        if reply.status == 401 and self._token:
-            # over: a functional account logs in again, once
-            self._token = ""
-            reply = await self._ask(talk, filters)
-        rows: list[Any] = talk.require(reply, list)
+        asked_for = "the proposals of an account's groups"
+        rows: list[Any] = talk.require(await self._ask(talk, filters, "proposals", asked_for=asked_for), list)
         return rows
 
-    async def _ask(self, talk: Conversation, filters: dict[str, Any]) -> Reply:
-        token = await self.secret("token_file") if self.token_file else self._token or await self._log_in(talk)
-        return await talk.get(
-            self.address("proposals"),
-            "the proposals of an account's groups",
-            params={"filters": json.dumps(filters)},
-            headers={"Authorization": f"Bearer {token}"},
-        )
+    async def _ask(self, talk: Conversation, filters: dict[str, Any], *path: str, asked_for: str) -> Reply:
+        for is_last in (False, True):
+            token = await self.secret("token_file") if self.token_file else self._token or await self._log_in(talk)
+            reply = await talk.get(
+                self.address(*path),
+                asked_for,
+                params={"filters": json.dumps(filters)},
+                headers={"Authorization": f"Bearer {token}"},
+            )
+            if reply.status != 401 or not self._token or is_last:
+                break
+            # over: a functional account logs in again, once
+            self._token = ""
+        return reply
 
     async def _log_in(self, talk: Conversation) -> str:
         credentials = {"username": self.user, "password": await self.secret("password_file")}
@@ -145,6 +186,17 @@ class SciCatProposals(ProposalService):
             talk.give_up("an object without a token")
         self._token = token
         return token
+
+
+def groups_of(account: Account) -> list[str]:
+    """Give the names of an account's groups. Pure."""
+    return sorted(set(account.group_names.values()))
+
+
+def _with_word(word: str) -> dict[str, Any]:
+    """Give the condition that a proposal has this word somewhere. Pure."""
+    pattern = {"$regex": re.escape(word), "$options": "i"}
+    return {"$or": [{field: pattern} for field in _SEARCHED]}
 
 
 def numbered(record: Any) -> Any:

@@ -1,27 +1,48 @@
 """What every catalogue or user office that is asked over HTTP has in common: its settings, and the walk of a question.
 
-A provider says three things: which fields its records have (`FIELDS`), how the records of one account are asked for
-(`records_of`), and nothing else. Reading them, leaving out what cannot be used and telling it is the same for all.
+A provider says which fields its records have (`FIELDS`) and how the records of one account are asked for
+(`records_of`). If its service can, it also says how one proposal is asked for (`records_called`), and how one page of
+many (`find`, `SORTS`). Reading them, leaving out what cannot be used and telling it is the same for all.
 """
 
 from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from traitlets import Dict, Float, Int, Unicode
 from traitlets.config import Configurable
 
+from daas_hub.breaker import Breaker
 from daas_hub.errors import ConfigurationError, SourceUnavailable
 from daas_hub.identity import Account
 from daas_hub.proposals.fields import FieldMap
+from daas_hub.proposals.listing import ORDER_FLAW, Listing, flaw_of, text_of
 from daas_hub.proposals.reading import Reading, directories_of, read_proposals
-from daas_hub.proposals.records import Proposal
+from daas_hub.proposals.records import Page, Proposal, Query, TooManyProposals
 from daas_hub.proposals.telling import ToldOnce
 from daas_hub.secretfile import read_secret
 from daas_hub.webservice import Conversation, Service, require_url, trust_of
+
+
+@dataclass(frozen=True)
+class Found:
+    """A page as a service gives it.
+
+    Attributes:
+        records: the records of the page's proposals, in the service's order.
+        entries: how many proposals the page has in the service's own count, also those that cannot be read.
+        total: how many match.
+        sort: the order it has, if that is not the one that was asked for.
+    """
+
+    records: list[Any]
+    entries: int
+    total: int
+    sort: str | None = None
 
 
 class ProposalService(Configurable):
@@ -32,6 +53,15 @@ class ProposalService(Configurable):
     called: ClassVar[str] = "The data catalogue"
     #: where the source has what; see `FieldMap`
     FIELDS: ClassVar[Mapping[str, str]] = {}
+    #: whether the service makes pages of somebody's proposals, and by which columns it sorts them
+    MAKES_PAGES: bool = False
+    SORTS: tuple[str, ...] = ()
+    #: the order of pages where the service cannot do the one that was asked for; "" for its own order
+    USUAL_SORT: str = "-id"
+    #: whether what a search finds must have its words where a page shows them
+    CHECKS_WORDS: bool = True
+    #: words that must be where they usually are, or pages cannot be asked for: the service looks in its own fields
+    FIXED: ClassVar[tuple[str, ...]] = ("id", "title", "abstract", "beamlines", "visits", "visit.start")
 
     url = Unicode(
         config=True,
@@ -61,7 +91,19 @@ class ProposalService(Configurable):
     most_records = Int(
         5000,
         config=True,
-        help="Most records of one person. Who has more is shown none, and the log says so. Example: 20000. Since 0.1.",
+        help="""
+        Most records of one person that are read for one question. Who has more is shown pages, if the service can make
+        them, or else a sentence that says so. Example: 20000. Since 0.1.
+        """,
+    )
+    whole_up_to = Int(
+        500,
+        min=1,
+        config=True,
+        help="""
+        Records of one person that are read all at once, and searched and sorted here, exactly. Who has more is shown
+        pages that the service searches and sorts, if it can. Example: 2000, for a fast service. Since 0.1.
+        """,
     )
     ca_file = Unicode(
         config=True,
@@ -100,26 +142,136 @@ class ProposalService(Configurable):
             timeout_s=self.timeout_s,
             most_bytes=self.most_bytes,
             tls=trust_of(self.setting("ca_file"), self.ca_file),
+            breaker=Breaker(f"{self.source} at {self.url}"),
         )
         self.field_map = FieldMap.of(self.setting("fields"), self.FIELDS, self.fields)
         self.told = ToldOnce(self.source)
+        self.makes_pages = self.MAKES_PAGES and self.has_usual(*self.FIXED)
+
+    # -- what the contract owes (`ProposalSource`, `NamedProposals`, `PagedProposals`) ---------------------------------
 
     async def proposals_of(self, account: Account) -> tuple[Proposal, ...]:
         """Give the proposals of this account (see `ProposalSource`)."""
         async with self.service.conversation() as talk:
-            records = await self.records_of(talk, account)
-        reading = await asyncio.to_thread(self.read, records, account)
-        for problem in reading.problems:
-            self.told.tell(problem)
-        return reading.proposals
+            records = await self.records_of(talk, account, self.most_records)
+        return await self._read(records, account)
+
+    async def proposals_called(self, account: Account, proposal_id: str) -> tuple[Proposal, ...]:
+        """Give those whose id is this one, capitals aside (see `NamedProposals`)."""
+        async with self.service.conversation() as talk:
+            records = await self.records_called(talk, account, proposal_id)
+            if records is None:
+                records = await self.records_of(talk, account, self.most_records)
+        # read as all of them are: what the service found says nothing about what may be used
+        proposals = await self._read(records, account)
+        return tuple(one for one in proposals if one.id.lower() == proposal_id.lower())
+
+    async def proposals_up_to_many(self, account: Account) -> tuple[Proposal, ...] | None:
+        """Give all, or None if they are many (see `PagedProposals`)."""
+        if not self.makes_pages:
+            return await self.proposals_of(account)
+        try:
+            async with self.service.conversation() as talk:
+                records = await self.records_of(talk, account, min(self.whole_up_to, self.most_records))
+        except TooManyProposals:
+            return None
+        return await self._read(records, account)
+
+    async def page_of(self, account: Account, query: Query) -> Page | None:
+        """Give one page (see `PagedProposals`): the service's, if it can be the answer, else None."""
+        if not self.makes_pages:
+            return None
+        if query.search and (some := await self._matching(account, query.search)) is not None:
+            page = await asyncio.to_thread(Listing(some).page, query)
+            return replace(page, of=None)
+        wanted = query.sort if query.sort.removeprefix("-") in self.SORTS else self.USUAL_SORT
+        for sort in dict.fromkeys((wanted, self.USUAL_SORT)):
+            page, flaw = await self._page(account, replace(query, sort=sort))
+            if page is not None or not flaw.startswith(ORDER_FLAW):
+                return page
+        return None
+
+    # -- what a source says -----------------------------------------------------------------------------------------
 
     @abstractmethod
-    async def records_of(self, talk: Conversation, account: Account) -> list[Any]:
-        """Ask for the records of this account and nobody else.
+    async def records_of(self, talk: Conversation, account: Account, most: int) -> list[Any]:
+        """Ask for the records of this account and nobody else, and at most so many (see `require_room`).
+
+        Raises:
+            TooManyProposals: there are more than `most`.
+            SourceUnavailable: the service did not answer as it should.
+        """
+
+    async def records_called(self, talk: Conversation, account: Account, proposal_id: str) -> list[Any] | None:
+        """Ask for the records of one proposal of this account; None if all of them must be asked for.
+
+        The answer holds every record that is this account's and names this proposal, in whatever capitals; it may hold
+        others. The id may be any text: it comes from a link.
 
         Raises:
             SourceUnavailable: the service did not answer as it should.
         """
+        return None
+
+    async def find(self, talk: Conversation, account: Account, query: Query) -> Found | None:
+        """Ask for one page of this account's proposals; None if the service cannot answer this question.
+
+        Raises:
+            SourceUnavailable: the service did not answer as it should.
+        """
+        return None
+
+    async def records_matching(self, talk: Conversation, account: Account, word: str, most: int) -> list[Any] | None:
+        """Ask for all of this account's records with a word in them, for a service whose search knows one word only.
+
+        None if `find` does better. The rest of the search is done here, and so is the order.
+
+        Raises:
+            TooManyProposals: there are more than `most`.
+            SourceUnavailable: the service did not answer as it should.
+        """
+        return None
+
+    # -- what is the same for all -----------------------------------------------------------------------------------
+
+    async def _page(self, account: Account, query: Query) -> tuple[Page | None, str]:
+        """Give a page that can be the answer, or None and what is wrong with it."""
+        async with self.service.conversation() as talk:
+            found = await self.find(talk, account, query)
+            if found is None:
+                return None, ""
+            pages = max(1, -(-found.total // query.page_size))
+            if query.page > pages:
+                query = replace(query, page=pages)
+                found = await self.find(talk, account, query)
+                if found is None:
+                    return None, ""
+        if found.sort is not None:
+            query = replace(query, sort=found.sort)
+        proposals = await self._read(found.records, account)
+        if flaw := flaw_of(proposals, query, entries=found.entries, total=found.total, checks_words=self.CHECKS_WORDS):
+            self.told.tell(f"a page that the service made was not used: it has {flaw}")
+            return None, flaw
+        return Page(proposals, found.total, query.search, query.sort, query.page, pages, self.SORTS), ""
+
+    async def _matching(self, account: Account, search: str) -> tuple[Proposal, ...] | None:
+        """Give all proposals with the longest word of a search, if the service finds them and they are not many."""
+        word = max(search.split(), key=len)
+        try:
+            async with self.service.conversation() as talk:
+                records = await self.records_matching(talk, account, word, min(self.whole_up_to, self.most_records))
+        except TooManyProposals:
+            return None
+        if records is None:
+            return None
+        proposals = await self._read(records, account)
+        return proposals if all(word.casefold() in text_of(one) for one in proposals) else None
+
+    async def _read(self, records: list[Any], account: Account) -> tuple[Proposal, ...]:
+        reading = await asyncio.to_thread(self.read, records, account)
+        for problem in reading.problems:
+            self.told.tell(problem)
+        return reading.proposals
 
     def read(self, records: list[Any], account: Account) -> Reading:
         """Turn records into proposals. Called in a thread."""
@@ -130,6 +282,10 @@ class ProposalService(Configurable):
         """Give the directories that the values of "visit.data" name (see `directories_of`)."""
         return directories_of(values)
 
+    def has_usual(self, *words: str) -> bool:
+        """Tell whether these words are where this source always has them: only there its service can look."""
+        return all(self.field_map.ways[word] == self.FIELDS.get(word, "") for word in words)
+
     def setting(self, name: str) -> str:
         """Give a setting's full name, for an error."""
         return f"{type(self).__name__}.{name}"
@@ -138,14 +294,18 @@ class ProposalService(Configurable):
         """Give the address of something below the service's."""
         return "/".join([self.service.url.rstrip("/"), *steps])
 
-    def require_room(self, talk: Conversation, records: list[Any]) -> None:
-        """Check how much was read already.
+    def require_room(self, records: Sized | int, most: int) -> None:
+        """Check how much was read already, or is there to read.
 
         Raises:
-            SourceUnavailable: more than `most_records`; half of somebody's proposals would look like all of them.
+            TooManyProposals: more than `most`; half of somebody's proposals would look like all of them.
         """
-        if len(records) > self.most_records:
-            talk.give_up(f"more than {self.most_records} records (see {self.setting('most_records')})")
+        if (records if isinstance(records, int) else len(records)) > most:
+            raise TooManyProposals(
+                f"{self.called} has more proposals of yours than can be shown together.",
+                remedy="Please search for one by its number, or tell the administrators.",
+                detail=f"{self.source}: more than {most} records (see {self.setting('most_records')})",
+            )
 
     async def secret(self, name: str) -> str:
         """Read a secret anew, so that one that is exchanged needs no restart.

@@ -11,11 +11,13 @@ from pydantic import Field, field_validator
 from daas_hub.documents import Document, read_document
 from daas_hub.errors import DocumentError, SourceUnavailable
 from daas_hub.identity import Account
-from daas_hub.proposals.records import PROPOSAL_ID, Proposal, Visit
+from daas_hub.proposals.records import HIGHEST_VISIT, PROPOSAL_ID, Proposal, Visit
 
 
 class _Visit(Document):
-    number: int = Field(ge=1, le=9999)
+    number: int = Field(ge=1, le=HIGHEST_VISIT)
+    #: what the facility calls it; "" for its number. Directories' templates have it as {visit}
+    name: str = Field(default="", max_length=64, pattern=r"^[^/\x00-\x1f]*$")
     title: str = ""
     beamline: str = ""
     start: datetime.datetime | None = None
@@ -95,7 +97,7 @@ def _by_member(path: Path, document: _Proposals) -> dict[str, tuple[Proposal, ..
             beamlines=tuple(entry.beamlines),
             gid=entry.gid,
             visits=tuple(
-                Visit(visit.number, visit.title, visit.beamline, visit.start, visit.end, tuple(visit.data))
+                Visit(visit.number, visit.title, visit.beamline, visit.start, visit.end, tuple(visit.data), visit.name)
                 for visit in entry.visits
             ),
         )

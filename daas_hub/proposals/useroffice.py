@@ -92,7 +92,7 @@ class UserOfficeProposals(ProposalService):
                 self.setting("query"), self.query, f"lacks {missing[0]}", remedy="Leave it out to use the usual one."
             )
 
-    async def records_of(self, talk: Conversation, account: Account) -> list[Any]:
+    async def records_of(self, talk: Conversation, account: Account, most: int) -> list[Any]:
         """Ask for the proposals of the person whose login this is; whom the office does not know has none."""
         login = account.login
         if login is None or login.issuer != self.issuer:
@@ -116,7 +116,7 @@ class UserOfficeProposals(ProposalService):
         proposals = person.get("proposals")
         if not isinstance(proposals, list):
             talk.give_up("a person without a list of proposals")
-        self.require_room(talk, proposals)
+        self.require_room(proposals, most)
         return proposals
 
 

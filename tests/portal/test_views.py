@@ -17,21 +17,23 @@ from jupyterhub.slugs import is_valid_safe_slug
 
 from daas_hub.catalogue import Application, Catalogue, Kind
 from daas_hub.errors import SourceUnavailable
-from daas_hub.portal.listing import COLUMNS, list_proposals
 from daas_hub.portal.views import (
     age_text,
     button_view,
+    count_words,
     day_text,
     failure_of,
-    listing_links,
+    listing_view,
     new_session_name,
+    order_words,
     proposal_row,
     session_card,
     session_state,
     source_notice,
     visit_view,
 )
-from daas_hub.proposals import Proposal, Visit
+from daas_hub.proposals import Page, Proposal, Query, Visit
+from daas_hub.proposals.listing import COLUMNS, Listing, question_of
 
 HUB = "/portal/hub/"
 LAB = Application("jupyterlab", "JupyterLab", Kind.NOTEBOOK)
@@ -131,8 +133,9 @@ def test_day_text(moment: datetime.datetime | None, words: str) -> None:
 def test_links_of_a_list_stay_on_the_page_and_keep_the_search(search: str) -> None:
     """E3, C6: whatever was searched for, the address is ours and carries it back unchanged."""
     many = [Proposal(f"P-{index}", search) for index in range(45)]
-    listing = list_proposals(many, search=search, sort="id", page="2")
-    links = listing_links(HUB, listing)
+    query = question_of(search=search, sort="id", page="2")
+    listing = Listing(many).page(query)
+    links = listing_view(HUB, listing, query)
     addresses = [links["previous_url"], links["next_url"], *(one["url"] for one in links["sort_links"].values())]
     for address in filter(None, addresses):
         parts = urlsplit(address)
@@ -143,12 +146,40 @@ def test_links_of_a_list_stay_on_the_page_and_keep_the_search(search: str) -> No
 
 
 def test_links_turn_the_order_round() -> None:
-    listing = list_proposals([GLASS], search="", sort="id", page="1")
-    links = listing_links(HUB, listing)
+    query = Query("", "id")
+    links = listing_view(HUB, Listing([GLASS]).page(query), query)
     assert set(links["sort_links"]) == set(COLUMNS)
     assert links["sort_links"]["id"] == {"url": f"{HUB}home?sort=-id&page=1#proposals", "direction": "asc"}
     assert links["sort_links"]["title"] == {"url": f"{HUB}home?sort=title&page=1#proposals", "direction": ""}
     assert (links["previous_url"], links["next_url"]) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        pytest.param(Page((), 4, "", "id", 1, 1, of=4), "", id="all on one page"),
+        pytest.param(Page((), 50_000, "", "id", 2, 2500, of=50_000), "21 to 40 of 50,000 proposals", id="a page"),
+        pytest.param(Page((), 41, "", "id", 3, 3), "41 to 41 of 41 proposals", id="the last page"),
+        pytest.param(Page((), 12, "x", "id", 1, 1, of=50_000), "12 of 50,000 proposals match", id="some of them"),
+        pytest.param(Page((), 1, "x", "id", 1, 1, of=50_000), "1 of 50,000 proposals matches", id="one of them"),
+        pytest.param(Page((), 1, "x", "id", 1, 1), "1 proposal matches", id="nobody knows of how many"),
+    ],
+)
+def test_how_many_of_how_many(page: Page, words: str) -> None:
+    assert count_words(page, Query("", "id", page.page)) == words
+
+
+def test_a_source_that_cannot_sort_so_says_so() -> None:
+    """No wrong order without a word, and no link to an order that is not to be had."""
+    page = Page((GLASS,), 50_000, "", "-id", 1, 2500, ("id", "title"))
+    view = listing_view(HUB, page, Query("", "-latest"))
+    assert "cannot sort by latest visit, so they are sorted by number" in view["order_words"]
+    assert [name for name, link in view["sort_links"].items() if link["url"]] == ["id", "title"]
+    assert view["sort_links"]["id"]["direction"] == "desc"
+    assert (view["first_url"], view["previous_url"]) == ("", "")
+    assert view["last_url"].endswith("page=2500#proposals")
+    assert "as their source has them" in order_words(Page((), 0, "", "", 1, 1), Query())
+    assert order_words(Page((), 0, "", "-latest", 1, 1), Query()) == ""
 
 
 # -- sessions ------------------------------------------------------------------------------------------------------
@@ -198,7 +229,7 @@ def test_a_card_of_a_running_session() -> None:
         started=datetime.datetime(2026, 3, 9, 8, 5),  # noqa: DTZ001  # the hub's own times are UTC without a zone
         options={"application": "jupyterlab", "proposal": "MA-4242", "visit": 2},
     )
-    card = session_card(HUB, "/portal/user/u1/", record, Catalogue({"jupyterlab": LAB}, {}), [GLASS])
+    card = session_card(HUB, "/portal/user/u1/", record, Catalogue({"jupyterlab": LAB}, {}), {GLASS.id: GLASS.title})
     assert (card["title"], card["proposal_title"], card["visit_number"]) == ("JupyterLab", "Roman glass", 2)
     assert (card["since"], card["since_text"]) == ("2026-03-09T08:05:00+00:00", "08:05 UTC, 9 March 2026")
     assert (card["state_text"], card["can_open"], card["can_stop"]) == ("Running", True, True)
@@ -209,7 +240,7 @@ def test_a_card_of_a_running_session() -> None:
 
 def test_a_card_of_a_session_that_is_over_can_be_removed() -> None:
     """DI03: it stays until somebody read it; then it goes."""
-    card = session_card(HUB, "/u/", spawner(), Catalogue({}, {}), [])
+    card = session_card(HUB, "/u/", spawner(), Catalogue({}, {}), {})
     assert (card["state"], card["can_open"], card["can_stop"], card["stop_words"]) == ("ended", False, True, "Remove")
 
 
@@ -224,7 +255,7 @@ def test_a_card_of_a_session_that_is_over_can_be_removed() -> None:
 )
 def test_a_card_of_a_session_nobody_knows_any_more(options: Any) -> None:
     """D4: the proposal is no longer mine, so its title is not shown; the card still can be read and stopped."""
-    card = session_card(HUB, "/u/", spawner(options=options, ready=True), Catalogue({}, {}), [GLASS])
+    card = session_card(HUB, "/u/", spawner(options=options, ready=True), Catalogue({}, {}), {GLASS.id: GLASS.title})
     assert card["title"] == "jupyterlab-0123456789"
     assert card["proposal_title"] == ""
     assert card["can_stop"] is True

@@ -20,11 +20,19 @@ from aiohttp import web
 
 from tests.stand_ins.running import REQUESTS, main
 
+_TEXT = r"'(?:[^']|'')*'"
+_LIKE = rf"LOWER\((?:i\.name|i\.title|i\.summary|sn\.name)\) LIKE {_TEXT}(?: ESCAPE '!')?"
+_CONDITION = rf"(?:LOWER\(i\.name\) = {_TEXT}|i\.name IN \({_TEXT}(?:, {_TEXT})*\)|\({_LIKE}(?: OR {_LIKE})*\))"
 #: What the portal asks, and nothing else: a server's own grammar is larger, ours is not.
 QUERY = re.compile(
-    r"SELECT DISTINCT i FROM Investigation i (?P<joins>(?:JOIN [a-z]+\.\w+ [a-z]+ ?)+) "
-    r"WHERE u\.name = '(?P<name>(?:[^']|'')*)' ORDER BY i\.id "
-    r"INCLUDE i\.investigationInstruments ii, ii\.instrument LIMIT (?P<start>\d+), ?(?P<count>\d+)"
+    r"SELECT (?P<what>DISTINCT i|COUNT\(DISTINCT i\.name\)|DISTINCT i\.name|i\.name) FROM Investigation i "
+    r"(?P<joins>(?:JOIN [a-z]+\.\w+ [a-z]+ ?)+)(?P<instruments>"
+    r"LEFT JOIN i\.investigationInstruments si LEFT JOIN si\.instrument sn )?"
+    rf"WHERE u\.name = (?P<name>{_TEXT})(?P<more>(?: AND {_CONDITION})*)"
+    r"(?: ORDER BY i\.id INCLUDE i\.investigationInstruments ii, ii\.instrument"
+    r"| ORDER BY i\.name (?P<by_name>ASC|DESC)"
+    r"| GROUP BY i\.name ORDER BY MAX\(i\.startDate\) (?P<by_start>ASC|DESC), i\.name)?"
+    r"(?: LIMIT (?P<start>\d+), ?(?P<count>\d+))?"
 )
 #: Ways from an investigation to a user, by the relations of ICAT's schema.
 RELATIONS = {
@@ -81,6 +89,8 @@ class Icat:
     most_entities: int = 10_000
     #: an account without any rule may log in and sees nothing it asks for
     may_read: bool = True
+    #: whether its version knows GROUP BY
+    groups: bool = True
     sessions: dict[str, float] = field(default_factory=dict)
     logins: int = 0
 
@@ -161,13 +171,24 @@ class Icat:
             return error("BAD_PARAMETER", "An error occurred while parsing the query", 400, offset=0)
         if not self.may_read:
             return error("INSUFFICIENT_PRIVILEGES", "READ access to this Investigation is not allowed.", 403)
-        ids = self.people[RELATIONS[steps]].get(match["name"].replace("''", "'"), [])
-        found = sorted((one for one in self.investigations if one["id"] in ids), key=lambda one: int(one["id"]))
+        ids = self.people[RELATIONS[steps]].get(_text(match["name"]), [])
+        conditions = re.findall(_CONDITION, match["more"])
+        found = sorted(
+            (one for one in self.investigations if one["id"] in ids and all(_holds(one, said) for said in conditions)),
+            key=lambda one: int(one["id"]),
+        )
+        if match["by_start"] and not self.groups:
+            return error("BAD_PARAMETER", "An error occurred while parsing the query", 400, offset=0)
+        answer: list[Any] = [{"Investigation": one} for one in found]
+        if match["what"] != "DISTINCT i":
+            answer = _names(found, match)
+        if match["what"].startswith("COUNT"):
+            return web.json_response([len(answer)])
         start, count = int(match["start"]), int(match["count"])
-        page = found[start : start + count]
+        page = answer[start : start + count]
         if len(page) > self.most_entities:
             return error("VALIDATION", f"attempt to return more than {self.most_entities} entities", 412)
-        return web.json_response([{"Investigation": one} for one in page])
+        return web.json_response(page)
 
     def _refusal(self, session: str) -> web.Response | None:
         if not session:
@@ -177,6 +198,43 @@ class Icat:
         if self.sessions[session] < time.monotonic():
             return error("SESSION", f"Session id:{session} has expired", 403)
         return None
+
+
+def _text(literal: str) -> str:
+    return literal[1:-1].replace("''", "'")
+
+
+def _holds(one: dict[str, Any], condition: str) -> bool:
+    """Tell whether a condition of a query is true of an investigation."""
+    texts = [_text(literal) for literal in re.findall(_TEXT, re.sub(r" ESCAPE '!'", "", condition))]
+    if condition.startswith("LOWER"):
+        return str(one["name"]).lower() == texts[0]
+    if condition.startswith("i.name"):
+        return one["name"] in texts
+    instruments = [ii["instrument"]["name"] for ii in one["investigationInstruments"]]
+    values = [one["name"], one["title"], one.get("summary", ""), *instruments]
+    return any(_like(text, str(value).lower(), "ESCAPE" in condition) for text in set(texts) for value in values)
+
+
+def _like(pattern: str, value: str, escapes: bool) -> bool:
+    parts, rest = [], iter(pattern)
+    for letter in rest:
+        if letter == "!" and escapes:
+            parts.append(re.escape(next(rest)))
+        else:
+            parts.append({"%": ".*", "_": "."}.get(letter, re.escape(letter)))
+    return re.fullmatch("".join(parts), value, re.DOTALL) is not None
+
+
+def _names(found: list[dict[str, Any]], match: re.Match[str]) -> list[Any]:
+    """Give the names of investigations, each once, in the order of a query."""
+    latest: dict[str, str] = {}
+    for one in found:
+        latest[one["name"]] = max(latest.get(one["name"], ""), str(one.get("startDate", "")))
+    names = sorted(latest, reverse=match["by_name"] == "DESC")
+    if match["by_start"]:
+        names.sort(key=lambda name: latest[name], reverse=match["by_start"] == "DESC")
+    return names
 
 
 def error(code: str, message: str, status: int, **more: Any) -> web.Response:

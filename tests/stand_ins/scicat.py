@@ -10,6 +10,7 @@ The account reader sees every proposal; a visitor without a token sees the publi
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from dataclasses import dataclass, field
 from typing import Any
@@ -61,6 +62,8 @@ class SciCat:
     password: str = "portal-password"
     #: a version that takes no notice of the filter: everything the token may see comes
     filters: bool = True
+    #: a version that takes no notice of the order
+    sorts: bool = True
     tokens: list[str] = field(default_factory=list)
     logins: int = 0
 
@@ -68,7 +71,13 @@ class SciCat:
         """Give the backend as an application."""
         app = web.Application()
         app[REQUESTS] = []
-        app.add_routes([web.post("/api/v3/auth/login", self.log_in), web.get("/api/v3/proposals", self.list_proposals)])
+        app.add_routes(
+            [
+                web.post("/api/v3/auth/login", self.log_in),
+                web.get("/api/v3/proposals", self.list_proposals),
+                web.get("/api/v3/proposals/count", self.count_proposals),
+            ]
+        )
         return app
 
     async def log_in(self, request: web.Request) -> web.Response:
@@ -84,18 +93,28 @@ class SciCat:
 
     async def list_proposals(self, request: web.Request) -> web.Response:
         """Give the proposals that the caller's rights and the filter leave."""
+        seen = self._seen(request)
+        if seen is None:
+            return unauthorised()
+        limits = json.loads(request.query.get("filters", "{}")).get("limits", {})
+        field, _, direction = limits.get("order", "proposalId:asc").partition(":") if self.sorts else ("_id", "", "")
+        seen = sorted(seen, key=lambda one: _sort_key(one, field, direction), reverse=direction == "desc")
+        start = limits.get("skip", 0)
+        return web.json_response(seen[start : start + limits.get("limit", 100)])
+
+    async def count_proposals(self, request: web.Request) -> web.Response:
+        """Say how many there are."""
+        seen = self._seen(request)
+        return unauthorised() if seen is None else web.json_response({"count": len(seen)})
+
+    def _seen(self, request: web.Request) -> list[dict[str, Any]] | None:
         request.app[REQUESTS].append(request)
         said = request.headers.get("Authorization")
         if said is not None and said.removeprefix("Bearer ") not in self.tokens:
-            return unauthorised()
+            return None
         seen = self.proposals if said else [one for one in self.proposals if one["isPublished"]]
-        filters = json.loads(request.query.get("filters", "{}"))
-        limits = filters.get("limits", {})
-        if self.filters:
-            seen = [one for one in seen if _matches(one, filters.get("where", {}))]
-        seen = sorted(seen, key=lambda one: str(one["proposalId"]))
-        start = limits.get("skip", 0)
-        return web.json_response(seen[start : start + limits.get("limit", 100)])
+        where = json.loads(request.query.get("filters", "{}")).get("where", {})
+        return [one for one in seen if _matches(one, where)] if self.filters else seen
 
 
 def unauthorised() -> web.Response:
@@ -104,11 +123,32 @@ def unauthorised() -> web.Response:
 
 
 def _matches(one: dict[str, Any], where: dict[str, Any]) -> bool:
-    return not where.get("$or") or any(
-        not set(wanted["$in"]).isdisjoint(one[name] if isinstance(one[name], list) else [one[name]])
-        for condition in where["$or"]
-        for name, wanted in condition.items()
-    )
+    """Tell whether a condition in MongoDB's words is true of a proposal, as far as the portal uses them."""
+    for name, wanted in where.items():
+        if name == "$or":
+            if wanted and not any(_matches(one, condition) for condition in wanted):
+                return False
+        elif name == "$and":
+            if not all(_matches(one, condition) for condition in wanted):
+                return False
+        elif "$in" in wanted:
+            if set(wanted["$in"]).isdisjoint(_values(one, name)):
+                return False
+        elif not any(re.search(wanted["$regex"], value, re.IGNORECASE) for value in _values(one, name)):
+            return False
+    return True
+
+
+def _values(one: Any, name: str) -> list[str]:
+    first, _, rest = name.partition(".")
+    found = one.get(first) if isinstance(one, dict) else None
+    listed = found if isinstance(found, list) else [] if found is None else [found]
+    return [value for item in listed for value in _values(item, rest)] if rest else [str(value) for value in listed]
+
+
+def _sort_key(one: dict[str, Any], field: str, direction: str) -> str:
+    values = _values(one, field)
+    return (max(values) if direction == "desc" else min(values)) if values else ""
 
 
 if __name__ == "__main__":

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daas_hub.portal.listing import COLUMNS, DEFAULT_SORT, PAGE_SIZE, latest, list_proposals
-from daas_hub.proposals import Proposal, Visit
+from daas_hub.proposals import Page, Proposal, Query, Visit
+from daas_hub.proposals.listing import (
+    COLUMNS,
+    DEFAULT_SORT,
+    ORDER_FLAW,
+    PAGE_SIZE,
+    Listing,
+    flaw_of,
+    latest,
+    question_of,
+)
 
 UTC = datetime.UTC
 MARCH = datetime.datetime(2026, 3, 9, 8, tzinfo=UTC)
@@ -19,6 +29,10 @@ FOILS = Proposal("LS-1007", "thin FOILS", "Attenuation", ("BM23",), (Visit(1, st
 OLD = Proposal("ma-0001", "Ancient bread", "", ("ID21", "BM02"), (Visit(1, start=MARCH.replace(year=2001)),))
 PLANNED = Proposal("ZZ-9", "Straße nach Süden")
 ALL = (GLASS, FOILS, OLD, PLANNED)
+
+
+def list_proposals(known: Sequence[Proposal], *, search: str, sort: str, page: str) -> Page:
+    return Listing(known).page(question_of(search=search, sort=sort, page=page))
 
 
 def ids(*, search: str = "", sort: str = "id", page: str = "1") -> list[str]:
@@ -138,5 +152,47 @@ def test_any_question_gives_a_page_and_the_pages_are_the_list(
     ]
     assert len(together) == listing.total
     assert all(proposal in known for proposal in together)
-    if not search.strip():
+    if not question_of(search=search, sort=sort, page=page).search:
         assert sorted(map(id, together)) == sorted(map(id, known))
+
+
+def test_one_listing_answers_every_question() -> None:
+    """What is prepared once serves other orders, searches and pages."""
+    listing = Listing(ALL)
+    for _ in range(2):
+        for sort in ("id", "-id", "title", "-latest", "latest"):
+            for search in ("", "id21"):
+                query = question_of(search=search, sort=sort, page="1")
+                assert listing.page(query) == Listing(ALL).page(query)
+    assert listing.page(Query("id21", "id")).of == len(ALL)
+
+
+BY_ID = tuple(sorted(ALL, key=lambda proposal: proposal.id.lower()))
+
+
+@pytest.mark.parametrize(
+    ("shown", "query", "entries", "total", "flaw"),
+    [
+        pytest.param(BY_ID, Query("", "id"), 4, 4, "", id="all of them"),
+        pytest.param(BY_ID[:2], Query("", "id", 1, 2), 2, 50_000, "", id="a page of many"),
+        pytest.param(BY_ID[:1], Query("", "id", 3, 2), 1, 5, "", id="the last page"),
+        pytest.param(BY_ID[:3], Query("", "id", 1, 4), 4, 4, "", id="one that could not be read"),
+        pytest.param(BY_ID, Query("", "id", 1, 2), 4, 4, "4 entries on page 1", id="page_size taken no notice of"),
+        pytest.param(BY_ID[:2], Query("", "id", 1, 4), 2, 4, "2 entries on page 1", id="a page of its own size"),
+        pytest.param(BY_ID, Query("glass", "id"), 4, 4, "do not match", id="search taken no notice of"),
+        pytest.param((GLASS,), Query("GLASS id21", "id"), 1, 1, "", id="words in any order"),
+        pytest.param(ALL, Query("", "id"), 4, 4, ORDER_FLAW, id="order taken no notice of"),
+        pytest.param(BY_ID, Query("", "-id"), 4, 4, ORDER_FLAW, id="the other way round"),
+        pytest.param(ALL, Query("", ""), 4, 4, "", id="the source's own order"),
+        pytest.param((FOILS, GLASS, OLD), Query("", "id"), 3, 3, "", id="capitals before small letters"),
+        pytest.param((PLANNED, FOILS, GLASS, OLD), Query("", "-latest"), 4, 4, "", id="without a date first"),
+        pytest.param((FOILS, GLASS, OLD, PLANNED), Query("", "-latest"), 4, 4, "", id="without a date last"),
+    ],
+)
+def test_a_page_that_a_source_made_is_looked_at(
+    shown: tuple[Proposal, ...], query: Query, entries: int, total: int, flaw: str
+) -> None:
+    """A source that takes no notice of a question is never believed."""
+    found = flaw_of(shown, query, entries=entries, total=total)
+    assert flaw in found
+    assert bool(flaw) == bool(found)

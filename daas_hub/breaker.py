@@ -1,0 +1,70 @@
+"""Leaves a service alone for a while after it failed several times in a row: who asks then is told so at once.
+
+A service that hangs would otherwise hold every launch for as long as it may take, and every one of them would ask it
+again while it tries to come back. After the rest one question is let through; its answer decides for all.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+_log = logging.getLogger("jupyterhub.daas")
+
+#: Failures in a row after which a service is left alone, and for how long.
+FAILURES = 5
+REST_S = 10.0
+
+
+class Breaker:
+    """What is known of one service: whether it answers, and since when it does not."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        failures: int = FAILURES,
+        rest_s: float = REST_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._name = name
+        self._most = failures
+        self._rest_s = rest_s
+        self._clock = clock
+        self._failed = 0
+        self._open_since: float | None = None
+        self._next_trial = 0.0
+
+    def admits(self) -> bool:
+        """Tell whether the service may be asked now; of those who ask after a rest, one may."""
+        now = self._clock()
+        if self._open_since is None:
+            return True
+        if now < self._next_trial:
+            return False
+        # whoever is let through may never come back with an outcome: the next one may try after another rest
+        self._next_trial = now + self._rest_s
+        return True
+
+    def answered(self) -> None:
+        """Note an answer of any kind: the service is there."""
+        self._failed = 0
+        if self._open_since is not None:
+            _log.warning("%s answers again, after %.0f s", self._name, self._clock() - self._open_since)
+            self._open_since = None
+
+    def failed(self) -> None:
+        """Note that there was none, or the service's own failure."""
+        self._failed += 1
+        if self._open_since is not None:
+            self._next_trial = self._clock() + self._rest_s
+        elif self._failed >= self._most:
+            self._open_since = self._clock()
+            self._next_trial = self._open_since + self._rest_s
+            _log.error(
+                "%s did not answer %d times in a row: it is asked once every %g s until it does",
+                self._name,
+                self._failed,
+                self._rest_s,
+            )

@@ -1,0 +1,86 @@
+"""Links from SynchWeb, a logbook or a user office: they lead to the page of a visit, and start nothing.
+
+Whoever follows one logs in first if need be, and is asked about anew: a link is no proof of anything. A visit that is
+somebody else's and one that does not exist give the same page.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs, quote, urlencode
+
+from tornado import web
+
+from daas_hub.errors import BadRequest
+from daas_hub.launch import Link
+from daas_hub.portal.base import Page
+from daas_hub.portal.views import day_text
+from daas_hub.proposals import Proposal, Visit
+
+#: A longer query is no link of ours.
+_MOST_LETTERS = 1000
+#: Visits to choose from that a page shows.
+_MOST_CHOICES = 50
+
+
+class ArrivalHandler(Page):
+    """`/daas/open?visit=mx12345-7`: where links from outside arrive."""
+
+    @web.authenticated
+    async def get(self) -> None:
+        """Lead to the launch page, if the link names an application, or to the visit on its proposal's page."""
+        try:
+            link = self._link()
+        except BadRequest as problem:
+            raise web.HTTPError(400, str(problem)) from None
+        account = await self.account()
+        meant = await self.facility.visits_meant(account, link)
+        if not meant:
+            self.log.info("arrival of %s: nothing of theirs is meant by %s", account.name, link)
+            raise web.HTTPError(404, _NOTHING)
+        if len(meant) == 1:
+            self.redirect(self._address(*meant[0], link.application))
+            return
+        await self.show(
+            "choose.html",
+            title="Which visit?",
+            active="",
+            person=self.person(account),
+            choices=[self._choice(proposal, visit, link.application) for proposal, visit in meant[:_MOST_CHOICES]],
+            more=max(len(meant) - _MOST_CHOICES, 0),
+        )
+
+    def _link(self) -> Link:
+        query = self.request.query or ""
+        if len(query) > _MOST_LETTERS:
+            raise BadRequest("The link is too long.")
+        try:
+            # as it is: the hub's own reader strips what a link may not have
+            fields = parse_qs(query, keep_blank_values=True, strict_parsing=bool(query), errors="strict")
+        except ValueError:
+            raise BadRequest("The link is not well-formed.") from None
+        return Link.from_query(fields)
+
+    def _choice(self, proposal: Proposal, visit: Visit | None, application: str) -> dict[str, str]:
+        return {
+            "url": self._address(proposal, visit, application),
+            "proposal": proposal.id,
+            "title": proposal.title,
+            "visit": visit.label if visit else "",
+            "beamline": visit.beamline if visit else "",
+            "day": day_text(visit.start) if visit else "",
+        }
+
+    def _address(self, proposal: Proposal, visit: Visit | None, application: str) -> str:
+        if application and visit is not None:
+            fields = {"proposal": proposal.id, "visit": str(visit.number), "application": application}
+            return f"{self.hub_url}launch?{urlencode(fields)}"
+        if application and len(proposal.visits) == 1:
+            return self._address(proposal, proposal.visits[0], application)
+        return f"{self.hub_url}proposals/{quote(proposal.id, safe='')}{f'#visit-{visit.number}' if visit else ''}"
+
+
+_NOTHING = (
+    "The link names a proposal or a visit that is not among yours, or that does not exist. If you take part in it, its"
+    " main proposer or the user office can add you; then follow the link again. Perhaps you are signed in with another"
+    " account than usual: the name at the top of the page is the one that was looked up."
+)

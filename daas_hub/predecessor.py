@@ -1,0 +1,285 @@
+"""The CSV files of a CALIPSOplus portal become the YAML file of `Facility.proposals = "static"`.
+
+Its commands add_experiment_csv, add_session_csv and add_user_csv read these files; the columns are the same. What
+cannot be taken over is told row by row, and nothing is made up for it: no group, no directory, no number of a visit.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from daas_hub.errors import DaasError, DocumentError
+from daas_hub.identity import AccountTable
+from daas_hub.proposals import ProposalFile
+from daas_hub.proposals.calipsoplus import volumes_of
+from daas_hub.proposals.reading import MOST_ABSTRACT, MOST_TITLE, beamlines_of, gid_of, number_of, time_of
+from daas_hub.proposals.records import PROPOSAL_ID
+
+EXPERIMENTS = ("public_number", "title", "description", "beamline_code", "uid", "gid")
+SESSIONS = ("public_number", "session_number", "start_date", "end_date", "subject", "body", "data_set_path")
+USERS = ("public_number", "userlogin")
+#: Columns without which a row says nothing.
+_NEEDED = {EXPERIMENTS: ("public_number",), SESSIONS: ("public_number", "session_number"), USERS: USERS}
+MOST_BYTES = 50_000_000
+
+Row = dict[str, str]
+
+
+class ImportFailed(DaasError):
+    """Nothing was written: a file cannot be read or written, or the result is no file of proposals."""
+
+    reason = "import"
+
+
+@dataclass
+class Report:
+    """What became of the rows.
+
+    Attributes:
+        left_out: a line for each row that was not taken over, or not all of it: file, line, why.
+        remarks: what the administrator should know besides.
+    """
+
+    proposals: int = 0
+    visits: int = 0
+    members: int = 0
+    left_out: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+
+def import_files(
+    experiments: Path,
+    output: Path,
+    *,
+    sessions: Path | None = None,
+    users: Path | None = None,
+    accounts: Path | None = None,
+    force: bool = False,
+) -> Report:
+    """Read the files and write the YAML file, whole or not at all; it is read back before it takes its place.
+
+    Args:
+        accounts: an accounts table; members that it does not have are told, and taken over nevertheless.
+        force: write over a file that is there.
+
+    Raises:
+        ImportFailed: nothing was written.
+    """
+    if output.exists() and not force:
+        raise ImportFailed(f"{output} is there already.", remedy="Give another --output, or --force to write over it.")
+    report = Report()
+    known = _experiments(_rows(experiments, EXPERIMENTS), report)
+    for row in _rows(sessions, SESSIONS) if sessions else ():
+        _take(report, row, lambda values: _add_visit(known, values, report))
+    for row in _rows(users, USERS) if users else ():
+        _take(report, row, lambda values: _add_member(known, values, report))
+    if accounts is not None:
+        report.remarks += _without_account(known, accounts)
+    nobodys = [name for name, proposal in known.items() if not proposal.get("members")]
+    if nobodys:
+        report.remarks.append(f"{len(nobodys)} proposals have no member, and are shown to nobody: {_some(nobodys)}")
+    if not known:
+        raise ImportFailed(f"{experiments} has no experiment that can be taken over.", remedy="See the lines above.")
+    _write(output, {"proposals": list(known.values())}, force=force)
+    return report
+
+
+# -- rows ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A row with where it stands."""
+
+    file: Path
+    number: int
+    values: Row
+
+
+def _rows(file: Path, columns: tuple[str, ...]) -> list[_Line]:
+    """Read a CSV file: commas, or semicolons if the first line has those; in UTF-8.
+
+    Raises:
+        ImportFailed: it is none, or lacks a column that is needed.
+    """
+    try:
+        if file.stat().st_size > MOST_BYTES:
+            raise ImportFailed(f"{file} is larger than {MOST_BYTES} bytes.", remedy="Split it.")
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImportFailed(f"{file} cannot be read: {error}", remedy="It must be a text file in UTF-8.") from None
+    head = text.partition("\n")[0]
+    reader = csv.DictReader(
+        text.splitlines(keepends=True), delimiter=";" if ";" in head and "," not in head else ",", strict=True
+    )
+    names = [name.strip().lower() for name in reader.fieldnames or ()]
+    missing = [name for name in _NEEDED[columns] if name not in names]
+    if missing:
+        raise ImportFailed(
+            f"{file} has no column {missing[0]}.", remedy=f"Its first line should be {','.join(columns)}"
+        )
+    reader.fieldnames = names
+    lines = []
+    try:
+        for row in reader:
+            values = {name: (value or "").strip() for name, value in row.items() if isinstance(name, str)}
+            if any(values.values()):
+                extra = {"": "more values than columns"} if None in row else {}
+                lines.append(_Line(file, reader.line_num, values | extra))
+    except csv.Error as error:
+        raise ImportFailed(
+            f"{file}, after line {reader.line_num}: {error}", remedy="Correct the quotes in it."
+        ) from None
+    return lines
+
+
+def _take(report: Report, line: _Line, take: Callable[[Row], None]) -> None:
+    try:
+        if problem := line.values.get(""):
+            raise ValueError(problem)
+        take(line.values)
+    except ValueError as error:
+        report.left_out.append(f"{line.file}, line {line.number}: {error}")
+
+
+# -- what they become ------------------------------------------------------------------------------------------------
+
+
+def _experiments(lines: Iterable[_Line], report: Report) -> dict[str, dict[str, Any]]:
+    known: dict[str, dict[str, Any]] = {}
+    accounts: set[str] = set()
+    for line in lines:
+        _take(report, line, lambda values: _add_proposal(known, values, report))
+        if line.values.get("uid"):
+            accounts.add(line.values["uid"])
+    if accounts:
+        report.remarks.append(
+            f"{len(accounts)} different uids were not taken over: a session runs as the account of who starts it, or as"
+            " ProposalAccounts says"
+        )
+    return known
+
+
+def _add_proposal(known: dict[str, dict[str, Any]], row: Row, report: Report) -> None:
+    name = row["public_number"]
+    if not PROPOSAL_ID.fullmatch(name):
+        raise ValueError(f"{name!r:.60} is no id: letters, digits, '.', '_' and '-', at most 64")
+    if name.lower() in {other.lower() for other in known}:
+        raise ValueError(f"{name} stands here a second time (capitals count as the same)")
+    gid = row.get("gid", "")
+    if gid and gid != "." and not re.fullmatch(r"[0-9]{1,10}", gid, re.ASCII):
+        raise ValueError(f"{name}: its group {gid!r:.60} is a name: write its number")
+    number = gid_of(gid, {})
+    abstract = row.get("description", "")
+    proposal: dict[str, Any] = {"id": name, "title": row.get("title", "")[:MOST_TITLE] or name}
+    if abstract:
+        proposal["abstract"] = abstract[:MOST_ABSTRACT]
+    proposal |= {"beamlines": beamlines_of([row.get("beamline_code", "")]), "members": [], "visits": []}
+    if number is not None:
+        proposal["gid"] = number
+    known[name] = proposal
+    report.proposals += 1
+
+
+def _add_visit(known: dict[str, dict[str, Any]], row: Row, report: Report) -> None:
+    proposal = _of(known, row)
+    name = row["session_number"]
+    number = number_of(name)
+    taken = {visit["number"]: visit for visit in proposal["visits"]}
+    if number in taken:
+        other = taken[number].get("name", str(number))
+        raise ValueError(f"{proposal['id']}: session {name} would be visit {number}, as {other} is already")
+    if not name.isprintable() or "/" in name or len(name) > 64:
+        raise ValueError(f"{proposal['id']}: session {name!r:.60} has a name that cannot be one in a path")
+    visit: dict[str, Any] = {"number": number} | ({"name": name} if name != str(number) else {})
+    if row.get("subject"):
+        visit["title"] = row["subject"][:MOST_TITLE]
+    if len(proposal["beamlines"]) == 1:
+        visit["beamline"] = proposal["beamlines"][0]
+    for key, column in (("start", "start_date"), ("end", "end_date")):
+        if (moment := time_of(row.get(column) or None)) is not None:
+            visit[key] = moment.astimezone(datetime.UTC)
+    if data := volumes_of([row["data_set_path"]] if row.get("data_set_path") else []):
+        visit["data"] = list(data)
+    proposal["visits"].append(visit)
+    report.visits += 1
+
+
+def _add_member(known: dict[str, dict[str, Any]], row: Row, report: Report) -> None:
+    proposal, login = _of(known, row), row["userlogin"]
+    if not login or not login.isprintable() or len(login) > 255:
+        raise ValueError(f"{proposal['id']}: {login!r:.60} is no name of an account")
+    if login not in proposal["members"]:
+        proposal["members"].append(login)
+        report.members += 1
+
+
+def _of(known: dict[str, dict[str, Any]], row: Row) -> dict[str, Any]:
+    name = row["public_number"]
+    if name not in known:
+        raise ValueError(f"there is no experiment {name!r:.60}, or it was not taken over")
+    return known[name]
+
+
+def _without_account(known: dict[str, dict[str, Any]], accounts: Path) -> list[str]:
+    try:
+        names = AccountTable(accounts).names
+    except DocumentError as error:
+        raise ImportFailed(str(error), remedy="Correct it, or leave out --accounts.") from None
+    members = {member for proposal in known.values() for member in proposal["members"]}
+    missing = sorted(members - names)
+    return [f"{len(missing)} members are not in {accounts}: {_some(missing)}"] if missing else []
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+
+
+# -- the file --------------------------------------------------------------------------------------------------------
+
+
+def _write(output: Path, document: dict[str, Any], *, force: bool) -> None:
+    """Write beside the place, read it back as the portal would, and only then put it there.
+
+    Raises:
+        ImportFailed: nothing is there that was not before.
+    """
+    text = "# Made by `daas-hub import`; edit it as you like.\n" + yaml.safe_dump(
+        document, sort_keys=False, allow_unicode=True, width=110
+    )
+    beside: Path | None = None
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=output.parent, prefix=f".{output.name}.", delete=False
+        ) as file:
+            beside = Path(file.name)
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.chmod(0o640)
+        ProposalFile(beside)
+        if force:
+            beside.replace(output)
+        else:
+            # unlike a move, a second name never takes the place of a file that came meanwhile
+            os.link(beside, output)
+    except DocumentError as error:
+        words = str(error).replace(str(beside), str(output))
+        raise ImportFailed(f"The result cannot be used: {words}", remedy="Split it into fewer proposals.") from None
+    except FileExistsError:
+        raise ImportFailed(f"{output} is there already.", remedy="Give --force to write over it.") from None
+    except OSError as error:
+        raise ImportFailed(f"{output} cannot be written: {error.strerror}", remedy="Give another --output.") from None
+    finally:
+        if beside is not None:
+            beside.unlink(missing_ok=True)

@@ -1,0 +1,85 @@
+"""When a service is left alone, for how long, who may try it again, and what the log says (contract list 2.11)."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from daas_hub.breaker import Breaker
+
+
+class Clock:
+    """A clock that goes when it is told to."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def breaker(clock: Clock) -> Breaker:
+    return Breaker("icat at https://icat.example.org", failures=3, rest_s=10, clock=clock)
+
+
+def test_a_few_failures_are_nothing(breaker: Breaker) -> None:
+    for _ in range(5):
+        breaker.failed()
+        breaker.failed()
+        assert breaker.admits()
+        breaker.answered()
+
+
+def test_failures_in_a_row_let_it_rest(breaker: Breaker, clock: Clock) -> None:
+    for _ in range(3):
+        assert breaker.admits()
+        breaker.failed()
+    assert not breaker.admits()
+    clock.now += 9.9
+    assert not breaker.admits()
+
+
+def test_after_the_rest_one_may_try(breaker: Breaker, clock: Clock) -> None:
+    for _ in range(3):
+        breaker.failed()
+    clock.now += 10
+    assert [breaker.admits() for _ in range(3)] == [True, False, False]
+    breaker.failed()
+    clock.now += 9.9
+    assert not breaker.admits(), "it failed again: another rest"
+    clock.now += 0.1
+    assert breaker.admits()
+    breaker.answered()
+    assert all(breaker.admits() for _ in range(3))
+
+
+def test_a_trial_that_never_ends_blocks_nobody_for_ever(breaker: Breaker, clock: Clock) -> None:
+    """Who was let through may be cancelled."""
+    for _ in range(3):
+        breaker.failed()
+    clock.now += 10
+    assert breaker.admits()
+    clock.now += 10
+    assert breaker.admits()
+
+
+def test_one_alarm_and_one_line_at_the_end(breaker: Breaker, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(7):
+        breaker.failed()
+        clock.now += 10
+    breaker.answered()
+    breaker.answered()
+    assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
+        (
+            logging.ERROR,
+            "icat at https://icat.example.org did not answer 3 times in a row: it is asked once every 10 s until it"
+            " does",
+        ),
+        (logging.WARNING, "icat at https://icat.example.org answers again, after 50 s"),
+    ]
