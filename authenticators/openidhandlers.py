@@ -21,6 +21,7 @@ from tornado import web
 from daas_hub.errors import NoAccount, Refused, SourceUnavailable
 from daas_hub.facility import Facility
 from daas_hub.identity import Identity
+from daas_hub.identity.elevation import step_up
 
 if TYPE_CHECKING:
     from daas_hub.authenticators.openidway import OpenIDWay
@@ -51,9 +52,11 @@ class BeginHandler(OAuthLoginHandler):
         """Begin a login."""
         verifier, challenge = self._generate_pkce_params()
         state = secrets.token_urlsafe(32)
+        elevation = Facility.of(self.authenticator.config).elevation
+        more = step_up(elevation) if elevation and self.get_query_argument("step_up", "") else {}
         try:
             address = await self.way.begin(
-                state=state, verifier=verifier, challenge=challenge, callback=callback_of(self.way, self)
+                state=state, verifier=verifier, challenge=challenge, callback=callback_of(self.way, self), more=more
             )
         except SourceUnavailable as problem:
             self.log.error("login provider %s: %s", self.way.name, problem)

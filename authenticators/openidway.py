@@ -10,6 +10,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -86,22 +87,28 @@ class OpenIDWay:
 
     # -- a login ------------------------------------------------------------------------------------------------
 
-    async def begin(self, *, state: str, verifier: str, challenge: str, callback: str) -> str:
-        """Give the address that a browser is sent to.
+    async def begin(
+        self, *, state: str, verifier: str, challenge: str, callback: str, more: Mapping[str, str] | None = None
+    ) -> str:
+        """Give the address that a browser is sent to; `more` is what this one login asks for besides.
 
         Raises:
             SourceUnavailable: the provider cannot be reached.
         """
-        fields = dict(self.settings.authorize_params) | {
-            "response_type": "code",
-            "client_id": self.settings.client_id,
-            "redirect_uri": callback,
-            "scope": " ".join(self.settings.scope),
-            "state": state,
-            "nonce": nonce_of(verifier),
-            "code_challenge": challenge,
-            "code_challenge_method": "S256",
-        }
+        fields = (
+            dict(self.settings.authorize_params)
+            | dict(more or {})
+            | {
+                "response_type": "code",
+                "client_id": self.settings.client_id,
+                "redirect_uri": callback,
+                "scope": " ".join(self.settings.scope),
+                "state": state,
+                "nonce": nonce_of(verifier),
+                "code_challenge": challenge,
+                "code_challenge_method": "S256",
+            }
+        )
         return _with((await self.provider.endpoints()).authorize, fields)
 
     async def require_from_here(self, issuer: str | None) -> None:
@@ -131,7 +138,9 @@ class OpenIDWay:
             _require_same(id_token["sub"], userinfo)
             told = userinfo
         subject = subject_of(self.settings.subject_claims, id_token, told)
-        return self._login(tokens, subject, id_token["sub"], id_token=id_token, told=told)
+        login = self._login(tokens, subject, id_token["sub"], id_token=id_token, told=told)
+        # only what is signed, and only of the login itself
+        return replace(login, proven={name: id_token.get(name) for name in ("acr", "amr", "auth_time")})
 
     # -- what an examination asks --------------------------------------------------------------------------------
 

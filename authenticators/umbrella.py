@@ -11,48 +11,29 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 from daas_hub.authenticators.client import LoginOver
+from daas_hub.authenticators.elevated import OVER, Elevated, take_admin
 from daas_hub.authenticators.endings import end_logins, sessions_of, stop_sessions
 from daas_hub.authenticators.examination import examine_way
+from daas_hub.authenticators.keeping import require_keys
 from daas_hub.authenticators.logouthandlers import LoggedOutHandler, LogoutHandler
 from daas_hub.authenticators.logouttokens import SignedOut
 from daas_hub.authenticators.openidway import OpenIDWay
 from daas_hub.authenticators.providers import ONLY, ProviderSettings, read_provider, read_providers
 from daas_hub.authenticators.watch import Verdict, Watch
 from daas_hub.authenticators.ways import Login, WayIn
-from jupyterhub.crypto import CryptKeeper
 from jupyterhub.handlers import BaseHandler
 from oauthenticator.generic import GenericOAuthenticator
 from tornado import web
-from traitlets import Bool, Dict, Float, List, TraitError, Unicode
+from traitlets import Bool, Dict, Float, List, Unicode
 
 from daas_hub.errors import ConfigurationError, NoAccount, Refused, SourceUnavailable
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding
 from daas_hub.identity import Account, Identity
-
-
-def _require_keys(config: Any) -> None:
-    """Check that what the hub keeps of a login can be encrypted.
-
-    Raises:
-        ConfigurationError: there is no key, or one is none; the key itself is never shown.
-    """
-    why = ""
-    try:
-        if not CryptKeeper(config=config).keys:
-            why = "is not set, and login tokens are never stored unencrypted"
-    except (TraitError, ValueError):
-        why = "is not 32 bytes in hexadecimal or base64 digits (several are separated by ';')"
-    if why:
-        raise ConfigurationError(
-            "JUPYTERHUB_CRYPT_KEY",
-            "(not shown)",
-            why,
-            remedy="Set it to the output of `openssl rand -hex 32`, the same at every start.",
-        )
+from daas_hub.identity.elevation import Proof
 
 
 class UmbrellaAuthenticator(GenericOAuthenticator):
@@ -145,7 +126,7 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         settings = self._providers()
-        _require_keys(self.config)
+        require_keys(self.config)
         if self.auto_login and len(settings) > 1:
             raise ConfigurationError(
                 "UmbrellaAuthenticator.auto_login",
@@ -164,6 +145,7 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
         }
         # who may in is decided by whether the facility knows the account, not by a list here
         self.allow_all = True
+        self._elevated = Elevated(lambda: Facility.of(self.config).elevation, self._trusted_proxies)
         self.enable_auth_state = True
         self._asking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._asked: dict[str, float] = {}
@@ -279,16 +261,30 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
         except SourceUnavailable as problem:
             self.log.error("login not possible: %s %s", problem, problem.detail)
             raise web.HTTPError(503, str(problem)) from None
-        return self._model(handler.way.name, login, account)
+        proof = self._elevated.proof_of(login, handler)
+        model = self._model(handler.way, login, account, proof)
+        if model["admin"] and Facility.of(self.config).elevation:
+            # the hub's flag is a person's: a browser that was left open elsewhere must not come by it
+            await self._end_others(model["name"])
+        return model
 
-    def _model(self, way: str, login: Login, account: Account) -> dict[str, Any]:
+    async def _end_others(self, name: str) -> None:
+        user = self._app.users.get(name) if self._app is not None else None
+        if user is not None:
+            await self._end_logins(user)
+
+    def _model(self, way: WayIn, login: Login, account: Account, proof: Proof) -> dict[str, Any]:
         identity = login.identity
-        self.log.info("login %s through %s is account %s (uid %d)", identity.hub_name, way, account.name, account.uid)
+        elevation = self._elevated.decide(identity.hub_name, account.roles, proof)
+        more = self._elevated.told(elevation, way)
+        self.log.info(
+            "login %s through %s is account %s (uid %d)", identity.hub_name, way.name, account.name, account.uid
+        )
         return {
             "name": identity.hub_name,
-            "admin": "admin" in account.roles,
-            "auth_state": login.as_state(way),
-            "user_info": {"display_name": account.display_name or identity.display_name or account.name},
+            "admin": "admin" in elevation.roles,
+            "auth_state": login.as_state(way.name) | {"proof": proof.as_state()},
+            "user_info": {"display_name": account.display_name or identity.display_name or account.name} | more,
         }
 
     async def _account_of(self, identity: Identity) -> Account:
@@ -323,6 +319,8 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
     async def _again(self, user: Any) -> bool | dict[str, Any]:
         """Ask again, one question a person at a time: a refresh token may be good for one use only."""
         wanted_at = time.monotonic()
+        if self._elevated.has_run_out(user, Proof.from_state((await user.get_auth_state() or {}).get("proof"))):
+            await self._run_out(user)
         async with self._asking[user.name]:
             if self._asked.get(user.name, 0.0) > wanted_at:
                 return True  # somebody else asked while this one waited
@@ -330,15 +328,27 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
             way = self.way_of(state)
             if way is None:
                 raise LoginOver(self._why_unknown(state), remedy="Please sign in again.")
+            proof = Proof.from_state(state.get("proof"))
             login = await way.again(state)
             # kept at once, whatever the facility says: the tokens it replaces may be void already
-            await user.save_auth_state(login.as_state(way.name))
+            await user.save_auth_state(login.as_state(way.name) | {"proof": proof.as_state()})
             self._asked[user.name] = time.monotonic()
         account = await self._account_of(login.identity)
-        model = self._model(way.name, login, account)
+        if self._elevated.decide(user.name, account.roles, proof).over:
+            await self._run_out(user)
+        model = self._model(way, login, account, proof)
         # it is kept already, and a logout that came meanwhile must not be undone
         del model["auth_state"]
         return model
+
+    async def _run_out(self, user: Any) -> NoReturn:
+        """End a login that is too old for an elevated role; whatever tokens are left are no administrator's."""
+        await self._end_logins(user)
+        take_admin(user)
+        raise LoginOver(OVER, remedy="Please sign in again.")
+
+    def _trusted_proxies(self) -> list[str]:
+        return list(self._app.trusted_downstream_ips) if self._app is not None else []
 
     def _why_unknown(self, state: Mapping[str, Any]) -> str:
         if state.get("ended") or not state:

@@ -24,10 +24,12 @@ class Login:
         identity: who it is.
         kept: what the way needs to ask again and to sign out (tokens, say). It is kept encrypted, as `auth_state`,
             together with the identity and the name of the way.
+        proven: the claims `acr`, `amr` and `auth_time` of a login that was just made; a refresh proves none.
     """
 
     identity: Identity
     kept: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    proven: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def as_state(self, way: str) -> dict[str, Any]:
         """Give the hub's auth_state of this login."""

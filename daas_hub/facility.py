@@ -177,6 +177,8 @@ class Facility(SingletonConfigurable):
         self.account_rules = AccountRules(self.lowest_id, self.highest_id)
         self.policy = MountRules(parent=self).policy(self.state)
         self.roles = RoleRules(parent=self).roles()
+        #: what a login needs for an elevated role; the authenticator, who knows the login, withholds it
+        self.elevation = RoleRules(parent=self).elevation()
         #: what each source is called in the configuration, and the source itself: the doctor asks each by itself
         self.account_sources: dict[str, AccountSource] = self._sources("accounts", ACCOUNTS_GROUP, self.accounts)
         self._accounts = self._account_source()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Any
 
-from traitlets import Dict, List, Unicode
+from traitlets import Dict, Float, List, Unicode
 
 from daas_hub.accounts.settings import SourceSettings
+from daas_hub.identity.elevation import ElevationRules, Network
 from daas_hub.identity.roles import Roles
 from daas_hub.launch import RunAs
 
@@ -46,6 +48,54 @@ class RoleRules(SourceSettings):
         anybody an administrator. Example: ["https://keycloak.facility.org/realms/users"]. Since 0.1.
         """,
     )
+
+    elevated_hours = Float(
+        0.0,
+        min=0,
+        config=True,
+        help="""
+        Hours after which administrators and staff have to sign in again; their sessions run on. It counts from when
+        the provider says they proved who they are, or from the login where it does not say. Example: 8. Default: 0, no
+        limit. Since 0.1.
+        """,
+    )
+    elevated_acr = List(
+        Unicode(),
+        config=True,
+        help="""
+        Values of the claim `acr` of the provider's id_token. A login with none of these, nor of `elevated_amr`, works
+        without the role, and the page offers to sign in with a second factor. Example:
+        ["https://refeds.org/profile/mfa"]. Default: none is needed. Since 0.1.
+        """,
+    )
+    elevated_amr = List(
+        Unicode(),
+        config=True,
+        help='The same for the claim `amr`. Example: ["otp", "mfa", "hwk"]. Default: none is needed. Since 0.1.',
+    )
+    elevated_networks = List(
+        Unicode(),
+        config=True,
+        help="""
+        Networks from which administrators and staff sign in; elsewhere they are people like all others. Proxies
+        before the hub's own are named in `JupyterHub.trusted_downstream_ips`. Example: ["192.0.2.0/24",
+        "2001:db8::/32"]. Default: any. Since 0.1.
+        """,
+    )
+
+    def elevation(self) -> ElevationRules:
+        """Give what an elevated role needs besides its group or claim.
+
+        Raises:
+            ConfigurationError: a network is none.
+        """
+        networks: list[Network] = []
+        for one in self.elevated_networks:
+            try:
+                networks.append(ipaddress.ip_network(one))
+            except ValueError as error:
+                raise self.wrong("elevated_networks", str(error), 'Example: ["192.0.2.0/24"].') from None
+        return ElevationRules(self.elevated_hours, tuple(self.elevated_acr), tuple(self.elevated_amr), tuple(networks))
 
     def roles(self) -> Roles:
         """Give the rules.

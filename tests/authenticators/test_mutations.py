@@ -30,6 +30,7 @@ from traitlets.config import Config
 
 from daas_hub.facility import Facility
 from daas_hub.identity import Account, Identity
+from daas_hub.identity.elevation import ElevationRules
 from tests.authenticators.test_openid import (
     EC,
     ED,
@@ -508,6 +509,7 @@ class FakeFacility:
     """A facility where everybody has an account: a login that is wrongly accepted is a login."""
 
     claims: frozenset[str] = frozenset()
+    elevation = ElevationRules()
     user_office_url = ""
 
     async def account_of(self, identity: Identity) -> Account:

@@ -20,6 +20,7 @@ from traitlets.config import Config
 from daas_hub.errors import ConfigurationError, NoAccount, SourceUnavailable
 from daas_hub.facility import Facility
 from daas_hub.identity import Account, Identity
+from daas_hub.identity.elevation import ElevationRules
 
 ISSUER = "https://login.example.org/realms/users"
 ONE = {"oidc_issuer": ISSUER, "client_id": "daas-hub", "client_secret": "x"}
@@ -32,6 +33,7 @@ ANNA = Identity(ISSUER, "anna", "Anna", access_token="first")  # no secret: a te
 
 class FakeFacility:
     claims: frozenset[str] = frozenset()
+    elevation = ElevationRules()
     account: Any = Account("anna", 25001, 25001)
 
     async def account_of(self, identity: Identity) -> Account:

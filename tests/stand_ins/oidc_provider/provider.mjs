@@ -34,6 +34,8 @@ const options = {
 const issuer = `http://127.0.0.1:${options.port}`;
 // browsers ask for an icon otherwise
 const HEAD = '<!doctype html><link rel="icon" href="data:,">';
+// who asks for it gets a second factor, which nobody has to have here
+const MFA = 'https://refeds.org/profile/mfa';
 const ending = options.name ? `/${options.name}` : '';
 
 // what each kind of provider releases: claims by scope, and whether the id_token has them as well
@@ -107,7 +109,8 @@ function build() {
       backchannel_logout_uri: `${options.portal}/hub/oauth_backchannel_logout${ending}`,
       backchannel_logout_session_required: true,
     }],
-    claims: { ...PLACES.claims, openid: ['sub', ...(PLACES.claims.openid ?? [])] },
+    acrValues: [MFA],
+    claims: { ...PLACES.claims, openid: ['sub', 'acr', 'amr', 'auth_time', ...(PLACES.claims.openid ?? [])] },
     conformIdTokenClaims: PLACES.lean,
     findAccount: (_, sub) => people[sub] && { accountId: sub, claims: () => ({ sub, ...people[sub] }) },
     issueRefreshToken: () => true,
@@ -154,7 +157,8 @@ function build() {
 let { provider, answer } = build();
 
 async function signIn(request, response) {
-  await provider.interactionDetails(request, response);
+  const { params } = await provider.interactionDetails(request, response);
+  const strong = params.acr_values === MFA;
   if (request.method !== 'POST') {
     const buttons = Object.keys(people).map((sub) => `<button name="sub" value="${sub}">${people[sub].name}</button>`);
     response.setHeader('Content-Type', 'text/html; charset=utf-8');
@@ -164,7 +168,9 @@ async function signIn(request, response) {
   let body = '';
   for await (const chunk of request) body += chunk;
   const sub = new URLSearchParams(body).get('sub');
-  await provider.interactionFinished(request, response, { login: { accountId: sub } });
+  await provider.interactionFinished(request, response, {
+    login: { accountId: sub, amr: strong ? ['pwd', 'otp'] : ['pwd'], ...(strong ? { acr: MFA } : {}) },
+  });
 }
 
 const control = {

@@ -1,0 +1,80 @@
+"""Elevated roles at the door: what a login proves, is it good enough, and its end when it no longer is."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from daas_hub.authenticators.openidway import OpenIDWay
+from daas_hub.authenticators.ways import Login, WayIn
+from jupyterhub import roles as hub_roles
+
+from daas_hub.identity.elevation import Elevation, ElevationRules, Proof, client_address, elevate, proof_of
+
+#: The sentence for who has to sign in again.
+OVER = "Administrators and staff sign in again after some hours, and yours are over; your sessions run on."
+
+_log = logging.getLogger("jupyterhub.daas")
+
+
+class Elevated:
+    """Decides about elevated roles by the facility's rules, and says each change in the log once.
+
+    Args:
+        rules: gives the rules.
+        trusted: gives the addresses of proxies that are believed.
+        clock: seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        rules: Callable[[], ElevationRules],
+        trusted: Callable[[], Iterable[str]],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._rules = rules
+        self._trusted = trusted
+        self._clock = clock
+        self._said: dict[str, tuple[str, ...]] = {}
+
+    def proof_of(self, login: Login, handler: Any) -> Proof:
+        """Give the proof of a login that was just made in this handler."""
+        request = handler.request
+        context = getattr(request.connection, "context", None)
+        # `remote_ip` believes an X-Real-IP, which anybody can write: the connection's own end is what counts
+        peer = str(getattr(context, "_orig_remote_ip", "") or "")
+        address = client_address(peer, request.headers.get_list("X-Forwarded-For"), frozenset(self._trusted()))
+        return proof_of(login.proven, address, self._clock())
+
+    def decide(self, name: str, roles: frozenset[str], proof: Proof) -> Elevation:
+        """Decide about the roles of this login."""
+        found = elevate(self._rules(), roles, proof, self._clock())
+        if self._said.get(name, ()) != found.missing:
+            if found.missing:
+                self._said[name] = found.missing
+                _log.warning("login %s has no elevated role: %s is missing", name, " and ".join(found.missing))
+            else:
+                del self._said[name]
+                _log.info("login %s has its elevated role again", name)
+        return found
+
+    def has_run_out(self, user: Any, proof: Proof) -> bool:
+        """Tell whether a login that made somebody an administrator is too old, without asking anybody."""
+        is_admin = getattr(user, "admin", False) is True
+        return is_admin and elevate(self._rules(), frozenset({"admin"}), proof, self._clock()).over
+
+    def told(self, found: Elevation, way: WayIn) -> dict[str, Any]:
+        """Give what pages tell a person whose role is withheld."""
+        if not found.missing:
+            return {}
+        url = f"{way.handlers()[0][0]}?step_up=1" if found.again and isinstance(way, OpenIDWay) else ""
+        return {"withheld": list(found.missing), "step_up": url}
+
+
+def take_admin(user: Any) -> None:
+    """Take the hub's own flag and role from somebody at once: tokens of theirs are good for less from now on."""
+    user.admin = False
+    hub_roles.assign_default_roles(user.db, entity=user.orm_user)
+    user.db.commit()

@@ -1,0 +1,69 @@
+"""A login that is too old for an elevated role ends, the right with it, and the log says each change once (EL15)."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+from daas_hub.authenticators import umbrella
+from daas_hub.authenticators.client import LoginOver
+from daas_hub.authenticators.elevated import Elevated
+from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
+from traitlets.config import Config
+
+from daas_hub.accounts import RoleRules
+from daas_hub.errors import ConfigurationError
+from daas_hub.identity import Account
+from daas_hub.identity.elevation import ElevationRules, Proof
+from tests.authenticators.test_umbrella import ANNA, ONE, FakeFacility, User, answers, facility  # noqa: F401
+
+HOUR = 3600.0
+
+
+def test_each_change_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    now = [10 * HOUR]
+    elevated = Elevated(lambda: ElevationRules(hours=8), lambda: (), lambda: now[0])
+    proof = Proof(now[0], login_at=now[0])
+    with caplog.at_level(logging.INFO, "jupyterhub.daas"):
+        for _ in range(3):
+            assert elevated.decide("u1", frozenset({"admin"}), proof).roles == {"admin"}
+        assert not caplog.messages
+        now[0] += 9 * HOUR
+        for _ in range(3):
+            assert not elevated.decide("u1", frozenset({"admin"}), proof).roles
+        assert len(caplog.messages) == 1
+        elevated.decide("u1", frozenset({"admin"}), Proof(now[0], login_at=now[0]))
+        assert len(caplog.messages) == 2
+
+
+@pytest.mark.parametrize("provider_answers", [True, False])
+async def test_a_login_that_is_too_old_ends(
+    monkeypatch: pytest.MonkeyPatch,
+    facility: FakeFacility,  # noqa: F811
+    provider_answers: bool,
+) -> None:
+    """Also while the provider is down, and the right is taken away even from tokens that were given out."""
+    facility.elevation = ElevationRules(hours=8)
+    facility.account = Account("anna", 25001, 25001, roles=frozenset({"admin"}))
+    door = UmbrellaAuthenticator(config=Config({"UmbrellaAuthenticator": ONE}))
+    way = next(iter(door.ways))
+    asked = answers(monkeypatch, door, None if provider_answers else RuntimeError("it is down"))
+    ended: list[str] = []
+
+    async def end_logins(user: Any) -> None:
+        ended.append(user.name)
+
+    monkeypatch.setattr(umbrella, "end_logins", end_logins)
+    monkeypatch.setattr(umbrella, "take_admin", lambda user: setattr(user, "admin", False))
+    old = Proof(1.0, login_at=1.0)
+    user = User({"way": way, "identity": ANNA.as_state(), "proof": old.as_state()})
+    user.admin = True  # type: ignore[attr-defined]
+    with pytest.raises(LoginOver, match="sign in again"):
+        await door._again(user)
+    assert (ended, user.admin, asked) == (["anna"], False, [])  # type: ignore[attr-defined]
+
+
+def test_a_network_that_is_none_is_told() -> None:
+    with pytest.raises(ConfigurationError, match=r"RoleRules\.elevated_networks"):
+        RoleRules(config=Config({"RoleRules": {"elevated_networks": ["10.0.0.1/8"]}})).elevation()

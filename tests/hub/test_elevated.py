@@ -1,0 +1,73 @@
+"""Administrators only with a second factor and from the right network, with a certified provider (EL15)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from tests.hub.logins import Doors, is_out, open_doors, wait_until
+from tests.live_portal import Person
+
+MORE = """
+c.RoleRules.admin_groups = ["ma-4242"]
+c.RoleRules.elevated_acr = ["https://refeds.org/profile/mfa"]
+c.RoleRules.elevated_networks = ["127.0.0.0/8"]
+"""
+
+
+@pytest.fixture(scope="module")
+def doors() -> Iterator[Doors]:
+    running = open_doors(more_config=MORE)
+    yield running
+    running.stop()
+
+
+def is_admin(person: Person) -> bool:
+    return bool(person.get("/hub/api/user").json()["admin"])
+
+
+def step_up(person: Person) -> Person:
+    form = person.session.get(f"{person.portal.url}/hub/oauth_login/facility?step_up=1")
+    assert "/interaction/" in form.url, form.text[:500]
+    return Person(person.portal, person.session, person.session.post(form.url, data={"sub": "anna"}))
+
+
+def test_a_second_factor_gives_the_role_and_its_lack_is_told(doors: Doors) -> None:
+    weak = doors.login("facility", "anna")
+    assert not is_admin(weak)
+    page = weak.get("/hub/home").text
+    assert "a second factor at the sign-in" in page
+    assert 'href="/hub/oauth_login/facility?step_up=1"' in page
+    elsewhere = doors.login("facility", "anna")
+    strong = step_up(weak)
+    assert is_admin(strong)
+    assert "second factor" not in strong.get("/hub/home").text
+    # a browser that was left open elsewhere does not come by the right
+    assert is_out(elsewhere)
+    # it is held over refreshes, and gone with the next login that is not good enough
+    wait_until(lambda: is_admin(strong), "the role stays")
+    again = doors.login("facility", "anna")
+    assert not is_admin(again)
+    assert not is_admin(strong)
+
+
+@pytest.fixture(scope="module")
+def elsewhere() -> Iterator[Doors]:
+    running = open_doors(more_config=MORE.replace("127.0.0.0/8", "192.0.2.0/24"))
+    yield running
+    running.stop()
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "X-Real-IP", "Forwarded"])
+def test_an_address_cannot_be_claimed(elsewhere: Doors, header: str) -> None:
+    """The office's address in a header of the client gives no role: what the hub's own proxy saw counts."""
+    browser = requests.Session()
+    browser.headers[header] = "192.0.2.1"
+    form = browser.get(f"{elsewhere.portal.url}/hub/oauth_login/facility?step_up=1")
+    person = Person(elsewhere.portal, browser, browser.post(form.url, data={"sub": "anna"}))
+    assert not is_admin(person)
+    page = person.get("/hub/home").text
+    assert "a sign-in from the facility&#39;s own network" in page
+    assert "step_up" not in page, "another factor would not help"
