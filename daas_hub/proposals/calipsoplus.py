@@ -38,6 +38,7 @@ class CalipsoplusProposals(ProposalService):
     called = "The user office"
     MAKES_PAGES = True
     SORTS = tuple(_ORDERINGS)
+    SEARCHES_PHRASES = True
     FIXED = ("id", "title", "abstract", "beamlines")
     FIELDS = {
         "id": "proposal_id|serial_number",
@@ -111,8 +112,6 @@ class CalipsoplusProposals(ProposalService):
 
     async def find(self, talk: Conversation, account: Account, query: Query) -> Found | None:
         """Ask for one page, or, of a server that makes pages of its own size, for those that have it."""
-        if len(query.search.split()) > 1:
-            return None
         asked = {"page_size": str(query.page_size)} | ({"search": query.search} if query.search else {})
         asked["ordering"] = ("-" if query.sort.startswith("-") else "") + _ORDERINGS[query.sort.removeprefix("-")]
         start = (query.page - 1) * query.page_size
