@@ -263,6 +263,15 @@ async def test_an_office_whose_search_looks_elsewhere(opened: Callable[..., Any]
         assert [one.id for one in await it.source.proposals_called(ANNA, "MA-004")] == ["MA-004"]
 
 
+@pytest.mark.parametrize("name", ["MA-004", "MA-900", "XX-1", "zz"])
+async def test_who_has_too_many_for_a_whole_list_has_an_answer_nevertheless(
+    name: str, opened: Callable[..., Any]
+) -> None:
+    async with opened(CASES["calipsoplus"], most_records=30) as it:
+        found = [one.id for one in await it.source.proposals_called(ANNA, name)]
+        assert found == ([name] if name == "MA-004" else [])
+
+
 async def test_an_id_by_another_name_is_looked_for_among_all(opened: Callable[..., Any]) -> None:
     """ES37: the service would search its own field."""
     for name in ("icat", "scicat", "calipsoplus"):
