@@ -1,4 +1,4 @@
-"""`daas-hub doctor` where sessions are containers: it asks the engine, and runs a program in a container as for a launch.
+"""`daas-hub doctor` where sessions are containers: it asks the engine, and runs a program in one as for a launch.
 
 The command itself, on the configuration of a portal that runs: what an administrator types.
 """
@@ -55,7 +55,7 @@ def test_a_container_sees_the_data_read_only(portal: Portal, engine: docker.APIC
     assert data
     assert all("read-only" in one["got"] for one in data)
     assert len(containers(engine, portal)) == before
-    assert not [one for one in (portal.state / "run" / "sessions").glob("trial-*")]
+    assert list((portal.state / "run" / "sessions").glob("trial-*")) == []
 
 
 def test_an_engine_that_does_not_answer(portal: Portal) -> None:
