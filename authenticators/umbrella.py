@@ -22,6 +22,7 @@ from daas_hub.authenticators.logouthandlers import LoggedOutHandler, LogoutHandl
 from daas_hub.authenticators.logouttokens import SignedOut
 from daas_hub.authenticators.openidway import OpenIDWay
 from daas_hub.authenticators.providers import ONLY, ProviderSettings, read_provider, read_providers
+from daas_hub.authenticators.proxyway import NAME, ProxyWay, read_proxy
 from daas_hub.authenticators.watch import Verdict, Watch
 from daas_hub.authenticators.ways import Login, WayIn
 from jupyterhub.handlers import BaseHandler
@@ -62,6 +63,16 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
         whatever else it needs; see the page on connecting a provider. It takes the place of `oidc_issuer` and its like.
         Example: {"egi": {"profile": "egi", "client_id": "daas", "client_secret_file": "/etc/daas/egi.secret"}}.
         Since 0.1.
+        """,
+    )
+    trusted_proxy = Dict(
+        config=True,
+        help="""
+        A web server in front that signs people in itself (Shibboleth, say, for Umbrella's classic attributes), as a way
+        in beside the providers: `issuer` and `secret_file` (32 characters and more), and if they are others `title`,
+        `proof` ("signature", or "secret"), `subject_header`, `proof_header`, `max_age_s` (60), `hours` (12). A header
+        alone is never believed. Example: {"issuer": "https://umbrellaid.org/idp/shibboleth", "secret_file":
+        "/etc/daas/secrets/proxy"}. Default: none. Since 0.1.
         """,
     )
     client_secret_file = Unicode(
@@ -127,7 +138,7 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
         super().__init__(**kwargs)
         settings = self._providers()
         require_keys(self.config)
-        if self.auto_login and len(settings) > 1:
+        if self.auto_login and len(settings) + bool(self.trusted_proxy) > 1:
             raise ConfigurationError(
                 "UmbrellaAuthenticator.auto_login",
                 True,
@@ -143,6 +154,15 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
             )
             for name, one in settings.items()
         }
+        if self.trusted_proxy:
+            if NAME in self.ways:
+                raise ConfigurationError(
+                    "UmbrellaAuthenticator.providers",
+                    NAME,
+                    "is the name of trusted_proxy",
+                    remedy="Choose another name.",
+                )
+            self.ways[NAME] = ProxyWay(read_proxy("UmbrellaAuthenticator.trusted_proxy", self.trusted_proxy))
         # who may in is decided by whether the facility knows the account, not by a list here
         self.allow_all = True
         self._elevated = Elevated(lambda: Facility.of(self.config).elevation, self._trusted_proxies)
@@ -166,6 +186,8 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
                     remedy="Make it one of the providers, or remove them.",
                 )
             return read_providers("UmbrellaAuthenticator.providers", self.providers)
+        if self.trusted_proxy and not self.oidc_issuer and self.profile == "generic":
+            return {}
         keys: dict[str, Any] = {
             "profile": self.profile,
             "issuer": self.oidc_issuer,
@@ -195,7 +217,7 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
     @property
     def issuers(self) -> tuple[str, ...]:
         """The issuers whose logins may come, in the order of the login page."""
-        return tuple(way.settings.issuer for way in self.ways.values() if isinstance(way, OpenIDWay))
+        return tuple(way.settings.issuer for way in self.ways.values() if isinstance(way, OpenIDWay | ProxyWay))
 
     async def examine(self, facility: Facility, access_token: str = "") -> list[Finding]:
         """Find out whether people can sign in: `daas-hub doctor` asks. An access token is asked about at the first."""

@@ -90,7 +90,7 @@ class MountRules(Configurable):
         config=True,
         help="""
         Regular expression of a proposal's whole id. Needed where a template shows a part of the id only, which two ids
-        might share. Example: "p[0-9]{5}" for "/das/work/{proposal[0:3]}/e{proposal[1:]}". Since 0.1.
+        might share. Example: "p[0-9]{5}" for "/sls/e{proposal[1:]}". Since 0.1.
         """,
     )
     time_zone = Unicode(

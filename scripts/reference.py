@@ -135,7 +135,8 @@ MEANINGS: dict[str, dict[str, str]] = {
         "visits": "Its beamtimes. A proposal without visits is shown, and nothing can be launched on it.",
     },
     "_Visit": {
-        "number": "1 to 9999.",
+        "number": "1 to 2147483647; links and stored sessions have it.",
+        "name": "What the facility calls it, for people and as `{visit}` in a path. Default: its number.",
         "title": "Shown on pages.",
         "beamline": "Fills `{beamline}` in a path. Default: the proposal's first beamline.",
         "start": "A time, best with its zone: `2026-09-21T08:00:00Z`.",

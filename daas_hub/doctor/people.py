@@ -64,8 +64,8 @@ async def ask_about_nobody(facility: Facility, issuers: Sequence[str]) -> list[F
             identity = Identity(issuer, word, claims=claims, told_at=time.time())
             findings.append(_about_nobody(name, issuer, await ask(source.account_of(identity))))
     account = Account(word, facility.highest_id, facility.highest_id, display_name="nobody")
-    for name, source in facility.proposal_sources.items():
-        findings.append(_proposals_of_nobody(name, await ask(source.proposals_of(account))))
+    for name, proposals in facility.proposal_sources.items():
+        findings.append(_proposals_of_nobody(name, await ask(proposals.proposals_of(account))))
     return findings
 
 

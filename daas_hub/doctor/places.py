@@ -123,7 +123,7 @@ async def _look_as(plan: Plan, target: str, path: str, writable: bool) -> Findin
     did = f"looked at {name} ({path}) as {account.name}" + (", and wrote there" if writable else "")
     if os.geteuid() != 0 and os.geteuid() != account.uid:
         return not_checked(key, did, "only root can do that; run the doctor as root, or as the hub's user for a start")
-    ids = {} if os.geteuid() != 0 else _ids(account)
+    ids: dict[str, Any] = {} if os.geteuid() != 0 else _ids(account)
     argv = [sys.executable, "-I", "-S", "-c", _LOOK, path, "1" if writable else "0"]
     process = await asyncio.create_subprocess_exec(
         *argv, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL, cwd="/", **ids
@@ -164,7 +164,7 @@ def _called(target: str) -> str:
     return "the home" if target == "." else f"~/{target}"
 
 
-def _ids(account: Account) -> dict[str, object]:
+def _ids(account: Account) -> dict[str, Any]:
     return {"user": account.uid, "group": account.gid, "extra_groups": list(account.groups)}
 
 

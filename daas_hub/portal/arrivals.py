@@ -82,5 +82,5 @@ class ArrivalHandler(Page):
 _NOTHING = (
     "The link names a proposal or a visit that is not among yours, or that does not exist. If you take part in it, its"
     " main proposer or the user office can add you; then follow the link again. Perhaps you are signed in with another"
-    " account than usual: the name at the top of the page is the one that was looked up."
+    " account than usual: the portal's first page shows its name."
 )

@@ -139,7 +139,7 @@ def listing_view(hub_url: str, page: Page, query: Query) -> dict[str, Any]:
         "page_number": page.page,
         "page_count": page.pages,
         "count_words": count_words(page, query),
-        "order_words": order_words(page, query),
+        "difference_words": difference_words(page, query),
         "sort_links": links,
         "first_url": address(page.sort, 1) if page.page > 2 else "",
         "previous_url": address(page.sort, page.page - 1) if page.page > 1 else "",
@@ -160,13 +160,16 @@ def count_words(page: Page, query: Query) -> str:
     return f"{first:,} to {min(first + query.page_size - 1, page.total):,} of {page.total:,} proposals"
 
 
-def order_words(page: Page, query: Query) -> str:
-    """Give why a list has another order than was asked for; "" if it has that one."""
-    if page.sort == query.sort:
-        return ""
-    asked = COLUMN_WORDS[query.sort.removeprefix("-")]
-    has = f"by {COLUMN_WORDS[page.sort.removeprefix('-')]}" if page.sort else "as their source has them"
-    return f"There are so many that their source makes the pages; it cannot sort by {asked}, so they are sorted {has}."
+def difference_words(page: Page, query: Query) -> str:
+    """Give in what a list is not what was asked for: its order, or how words were looked for; "" if it is."""
+    words = []
+    if page.is_phrase:
+        words.append("it looks for your words as they stand, one after the other")
+    if page.sort != query.sort:
+        has = f"by {COLUMN_WORDS[page.sort.removeprefix('-')]}" if page.sort else "as they come"
+        asked = COLUMN_WORDS[query.sort.removeprefix("-")]
+        words.append(f"it cannot sort by {asked}, so they are sorted {has}")
+    return f"There are so many that their source makes the pages: {', and '.join(words)}." if words else ""
 
 
 def session_state(spawner: Any) -> str:

@@ -81,9 +81,11 @@ def read_proposals(
         draft = drafts.setdefault(name, _Draft(name))
         problems += [f"{name}: {problem}" for problem in _add(draft, record, fields, group_ids or {}, data_of)]
     proposals = []
+    alike: dict[str, list[str]] = {}
+    for name in drafts:
+        alike.setdefault(name.lower(), []).append(name)
     for draft in drafts.values():
-        twins = [other for other in drafts if other != draft.id and other.lower() == draft.id.lower()]
-        if twins:
+        if twins := [other for other in alike[draft.id.lower()] if other != draft.id]:
             draft.unusable = f"there is {twins[0]}, too, and only capitals tell them apart"
         if draft.unusable:
             problems.append(f"{draft.id} was left out: {draft.unusable}")

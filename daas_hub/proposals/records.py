@@ -88,6 +88,7 @@ class Page:
         page: the last one if there are fewer pages than was asked for.
         sorts: the columns that another order may be asked by.
         of: how many proposals there are without the search; None if nobody asked.
+        is_phrase: whether the words of the search were looked for as they stand, one after the other.
     """
 
     proposals: tuple[Proposal, ...]
@@ -98,6 +99,7 @@ class Page:
     pages: int
     sorts: tuple[str, ...] = ()
     of: int | None = None
+    is_phrase: bool = False
 
 
 class ProposalSource(Protocol):

@@ -27,6 +27,9 @@ from daas_hub.proposals.telling import ToldOnce
 from daas_hub.secretfile import read_secret
 from daas_hub.webservice import Conversation, Service, require_url, trust_of
 
+#: Words of a search that are tried for one that few proposals have.
+_WORDS_TRIED = 3
+
 
 @dataclass(frozen=True)
 class Found:
@@ -60,6 +63,8 @@ class ProposalService(Configurable):
     USUAL_SORT: str = "-id"
     #: whether what a search finds must have its words where a page shows them
     CHECKS_WORDS: bool = True
+    #: whether the service looks for several words as they stand, one after the other
+    SEARCHES_PHRASES: bool = False
     #: words that must be where they usually are, or pages cannot be asked for: the service looks in its own fields
     FIXED: ClassVar[tuple[str, ...]] = ("id", "title", "abstract", "beamlines", "visits", "visit.start")
 
@@ -182,8 +187,7 @@ class ProposalService(Configurable):
         if not self.makes_pages:
             return None
         if query.search and (some := await self._matching(account, query.search)) is not None:
-            page = await asyncio.to_thread(Listing(some).page, query)
-            return replace(page, of=None)
+            return replace(await asyncio.to_thread(Listing(some).page, query), of=None)
         wanted = query.sort if query.sort.removeprefix("-") in self.SORTS else self.USUAL_SORT
         for sort in dict.fromkeys((wanted, self.USUAL_SORT)):
             page, flaw = await self._page(account, replace(query, sort=sort))
@@ -252,20 +256,23 @@ class ProposalService(Configurable):
         if flaw := flaw_of(proposals, query, entries=found.entries, total=found.total, checks_words=self.CHECKS_WORDS):
             self.told.tell(f"a page that the service made was not used: it has {flaw}")
             return None, flaw
-        return Page(proposals, found.total, query.search, query.sort, query.page, pages, self.SORTS), ""
+        is_phrase = self.SEARCHES_PHRASES and len(query.search.split()) > 1
+        page = Page(proposals, found.total, query.search, query.sort, query.page, pages, self.SORTS)
+        return replace(page, is_phrase=is_phrase), ""
 
     async def _matching(self, account: Account, search: str) -> tuple[Proposal, ...] | None:
-        """Give all proposals with the longest word of a search, if the service finds them and they are not many."""
-        word = max(search.split(), key=len)
-        try:
-            async with self.service.conversation() as talk:
-                records = await self.records_matching(talk, account, word, min(self.whole_up_to, self.most_records))
-        except TooManyProposals:
-            return None
-        if records is None:
-            return None
-        proposals = await self._read(records, account)
-        return proposals if all(word.casefold() in text_of(one) for one in proposals) else None
+        """Give all proposals with one of the words of a search, if the service finds them and they are not many."""
+        for word in sorted(set(search.split()), key=len, reverse=True)[:_WORDS_TRIED]:
+            try:
+                async with self.service.conversation() as talk:
+                    records = await self.records_matching(talk, account, word, min(self.whole_up_to, self.most_records))
+            except TooManyProposals:
+                continue
+            if records is None:
+                return None
+            proposals = await self._read(records, account)
+            return proposals if all(word.casefold() in text_of(one) for one in proposals) else None
+        return None
 
     async def _read(self, records: list[Any], account: Account) -> tuple[Proposal, ...]:
         reading = await asyncio.to_thread(self.read, records, account)

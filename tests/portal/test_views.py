@@ -22,10 +22,10 @@ from daas_hub.portal.views import (
     button_view,
     count_words,
     day_text,
+    difference_words,
     failure_of,
     listing_view,
     new_session_name,
-    order_words,
     proposal_row,
     session_card,
     session_state,
@@ -173,13 +173,15 @@ def test_a_source_that_cannot_sort_so_says_so() -> None:
     """No wrong order without a word, and no link to an order that is not to be had."""
     page = Page((GLASS,), 50_000, "", "-id", 1, 2500, ("id", "title"))
     view = listing_view(HUB, page, Query("", "-latest"))
-    assert "cannot sort by latest visit, so they are sorted by number" in view["order_words"]
+    assert "cannot sort by latest visit, so they are sorted by number" in view["difference_words"]
     assert [name for name, link in view["sort_links"].items() if link["url"]] == ["id", "title"]
     assert view["sort_links"]["id"]["direction"] == "desc"
     assert (view["first_url"], view["previous_url"]) == ("", "")
     assert view["last_url"].endswith("page=2500#proposals")
-    assert "as their source has them" in order_words(Page((), 0, "", "", 1, 1), Query())
-    assert order_words(Page((), 0, "", "-latest", 1, 1), Query()) == ""
+    phrase = difference_words(Page((), 0, "a b", "", 1, 1, is_phrase=True), Query("a b"))
+    assert "as they stand, one after the other, and it cannot sort by latest visit" in phrase
+    assert "sorted as they come" in difference_words(Page((), 0, "", "", 1, 1), Query())
+    assert difference_words(Page((), 0, "", "-latest", 1, 1), Query()) == ""
 
 
 # -- sessions ------------------------------------------------------------------------------------------------------
