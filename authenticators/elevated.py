@@ -41,12 +41,15 @@ class Elevated:
 
     def proof_of(self, login: Login, handler: Any) -> Proof:
         """Give the proof of a login that was just made in this handler."""
+        return proof_of(login.proven, self.address_of(handler), self._clock())
+
+    def address_of(self, handler: Any) -> str:
+        """Give where a request came from; "" if that cannot be known."""
         request = handler.request
         context = getattr(request.connection, "context", None)
         # `remote_ip` believes an X-Real-IP, which anybody can write: the connection's own end is what counts
         peer = str(getattr(context, "_orig_remote_ip", "") or "")
-        address = client_address(peer, request.headers.get_list("X-Forwarded-For"), frozenset(self._trusted()))
-        return proof_of(login.proven, address, self._clock())
+        return client_address(peer, request.headers.get_list("X-Forwarded-For"), frozenset(self._trusted()))
 
     def decide(self, name: str, roles: frozenset[str], proof: Proof) -> Elevation:
         """Decide about the roles of this login."""

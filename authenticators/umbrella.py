@@ -21,6 +21,8 @@ from daas_hub.authenticators.keeping import require_keys
 from daas_hub.authenticators.logouthandlers import LoggedOutHandler, LogoutHandler
 from daas_hub.authenticators.logouttokens import SignedOut
 from daas_hub.authenticators.openidway import OpenIDWay
+from daas_hub.authenticators.passwordway import NAME as PASSWORD
+from daas_hub.authenticators.passwordway import PasswordWay, TooManyGuesses, WrongPassword
 from daas_hub.authenticators.providers import ONLY, ProviderSettings, read_provider, read_providers
 from daas_hub.authenticators.proxyway import NAME, ProxyWay, read_proxy
 from daas_hub.authenticators.watch import Verdict, Watch
@@ -30,6 +32,7 @@ from oauthenticator.generic import GenericOAuthenticator
 from tornado import web
 from traitlets import Bool, Dict, Float, List, Unicode
 
+from daas_hub.accounts import PasswordLogin
 from daas_hub.errors import ConfigurationError, NoAccount, Refused, SourceUnavailable
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding
@@ -73,6 +76,14 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
         `proof` ("signature", or "secret"), `subject_header`, `proof_header`, `max_age_s` (60), `hours` (12). A header
         alone is never believed. Example: {"issuer": "https://umbrellaid.org/idp/shibboleth", "secret_file":
         "/etc/daas/secrets/proxy"}. Default: none. Since 0.1.
+        """,
+    )
+    passwords = Unicode(
+        "",
+        config=True,
+        help="""
+        Whether people can also sign in with a name and a password of the facility, on the login page: "ldap" (see
+        LdapAccounts) or "calipsoplus" (a user office), see PasswordLogin. Default: no. Since 0.1.
         """,
     )
     client_secret_file = Unicode(
@@ -138,7 +149,7 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
         super().__init__(**kwargs)
         settings = self._providers()
         require_keys(self.config)
-        if self.auto_login and len(settings) + bool(self.trusted_proxy) > 1:
+        if self.auto_login and len(settings) + bool(self.trusted_proxy) + bool(self.passwords) > 1:
             raise ConfigurationError(
                 "UmbrellaAuthenticator.auto_login",
                 True,
@@ -163,6 +174,15 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
                     remedy="Choose another name.",
                 )
             self.ways[NAME] = ProxyWay(read_proxy("UmbrellaAuthenticator.trusted_proxy", self.trusted_proxy))
+        if self.passwords:
+            if PASSWORD in self.ways:
+                raise ConfigurationError(
+                    "UmbrellaAuthenticator.providers",
+                    PASSWORD,
+                    "is the name of passwords",
+                    remedy="Choose another name.",
+                )
+            self.ways[PASSWORD] = PasswordWay(PasswordLogin(config=self.config).source(self.passwords))
         # who may in is decided by whether the facility knows the account, not by a list here
         self.allow_all = True
         self._elevated = Elevated(lambda: Facility.of(self.config).elevation, self._trusted_proxies)
@@ -275,7 +295,7 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
         try:
             login = await handler.finish_login()
             account = await self._account_of(login.identity)
-        except NoAccount:
+        except (NoAccount, WrongPassword, TooManyGuesses):
             raise
         except Refused as refusal:
             self.log.warning("login refused: %s", refusal)
@@ -368,6 +388,10 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
         await self._end_logins(user)
         take_admin(user)
         raise LoginOver(OVER, remedy="Please sign in again.")
+
+    def address_of(self, handler: BaseHandler) -> str:
+        """Give where a request came from, as far as proxies are trusted; "" if that cannot be known."""
+        return self._elevated.address_of(handler)
 
     def _trusted_proxies(self) -> list[str]:
         return list(self._app.trusted_downstream_ips) if self._app is not None else []

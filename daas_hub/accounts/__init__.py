@@ -11,6 +11,7 @@ from traitlets.config import Configurable
 from daas_hub.accounts.claims import ClaimsAccounts
 from daas_hub.accounts.ldap import LdapAccounts
 from daas_hub.accounts.machine import NssAccounts
+from daas_hub.accounts.passwords import PasswordLogin
 from daas_hub.accounts.people import ProposalAccounts, RoleRules
 from daas_hub.accounts.rest import CalipsoplusAccounts, RestAccounts
 from daas_hub.identity import AccountSource
@@ -24,6 +25,7 @@ SETTINGS: tuple[type[Configurable], ...] = (
     CalipsoplusAccounts,
     ProposalAccounts,
     RoleRules,
+    PasswordLogin,
 )
 
 
@@ -58,6 +60,7 @@ __all__ = [
     "ClaimsAccounts",
     "LdapAccounts",
     "NssAccounts",
+    "PasswordLogin",
     "ProposalAccounts",
     "RestAccounts",
     "RoleRules",

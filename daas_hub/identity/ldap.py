@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from daas_hub.errors import ConfigurationError, SourceUnavailable
+from daas_hub.errors import ConfigurationError, NoAccount, SourceUnavailable
 from daas_hub.identity.entries import (
     Attributes,
     Entry,
@@ -109,6 +109,40 @@ class LdapDirectory:
         template = f"(&{self._searches.account_filter}({pair[0]}={pair[1]}))"
         return await self._in_thread(template, (pair,), {"account": name})
 
+    async def name_if_password(self, name: str, password: str) -> str:
+        """Give the name of the account of this name and password, as the directory writes it; "" if they are not one's.
+
+        The server itself compares them, when it is asked to let the person in; the connection must be encrypted.
+
+        Raises:
+            SourceUnavailable: it could not be asked.
+            AccountRefused: several entries have this name, or it has none to be called by.
+        """
+        if not name or not password or "\0" in password:
+            return ""  # a bind without a password succeeds, and says nothing
+        until = self._clock() + self._answer_s
+        work = asyncio.get_running_loop().run_in_executor(self._threads, self._name_if, name, password, until)
+        try:
+            return await asyncio.wait_for(work, self._answer_s)
+        except TimeoutError:
+            _log.error("directory: no answer about a password within %g s", self._answer_s)
+            raise SourceUnavailable("The facility's directory does not answer at the moment.", remedy=LATER) from None
+
+    def _name_if(self, name: str, password: str, until: float) -> str:
+        where, wanted = self._searches, self._searches.attributes.name
+        template = f"(&{where.account_filter}({wanted}={{account}}))"
+        search = Search(where.person_base, fill(template, {"account": name}, escaped), (wanted,), 2)
+        try:
+            entry = the_one(self._link.ask(lambda ask: ask(search), until))
+            told = plain_text(single(entry, wanted))
+        except NoAccount:
+            # it takes as long as for a name that is there
+            self._link.lets_in(f"cn=nobody,{where.person_base}", password, until)
+            return ""
+        # directories take other letters for the same: capitals are, look-alikes are not
+        is_same = bool(told) and told.lower() == name.lower()
+        return told if self._link.lets_in(entry.dn, password, until) and is_same else ""
+
     def close(self) -> None:
         """End the threads and the connections."""
         self._link.close()
@@ -171,6 +205,8 @@ _FAILED_S = 30.0
 _IDLE_S = 60.0
 
 _SUCCESS, _SIZE_LIMIT, _NO_SUCH_OBJECT, _REFERRAL = 0, 4, 32, 10
+#: Wrong, expired, locked, without a password, no such entry: all of them mean no.
+_NOT_LET_IN = (19, 32, 34, 48, 49, 50, 53)
 
 
 class _Failed(Exception):
@@ -220,6 +256,34 @@ class _Link:
                         _log.error("directory %s: %s: %s", address, type(problem).__name__, problem)
         raise SourceUnavailable("The facility's directory cannot be asked at the moment.", remedy=LATER)
 
+    def lets_in(self, dn: str, password: str, until: float) -> bool:
+        """Tell whether a server lets this entry in, over an encrypted connection of its own. Called in a thread.
+
+        Raises:
+            SourceUnavailable: none said so or otherwise until then.
+        """
+        for address in sorted(self._server.addresses, key=self._failed_lately):
+            if self._clock() >= until or not (urlsplit(address).scheme == "ldaps" or self._server.start_tls):
+                continue
+            try:
+                connection = self._connect(address, until, user=dn, password=password)
+                try:
+                    connection.bind(read_server_info=False)
+                    code, told = connection.result["result"], connection.result["description"]
+                finally:
+                    self._close(connection)
+                if code not in (_SUCCESS, *_NOT_LET_IN):
+                    raise _Failed(f"it answers {told!r} about a password")
+            except (*_FAILURES, self._ldap3.core.exceptions.LDAPExceptionError) as problem:
+                self._failed[address] = self._clock()
+                # some of its errors repeat what they were about
+                _log.error(
+                    "directory %s: %s", address, problem if isinstance(problem, _Failed) else type(problem).__name__
+                )
+            else:
+                return bool(code == _SUCCESS)
+        raise SourceUnavailable("The facility's directory cannot be asked at the moment.", remedy=LATER)
+
     def _put(self, question: Callable[[_Ask], _Answer], connection: Any, until: float) -> _Answer:
         """Put the question over this connection. A refusal is an answer, too: the connection is kept."""
         answer = question(lambda search: self._search(connection, until, search))
@@ -261,6 +325,26 @@ class _Link:
             _Failed: the server does not let us in.
         """
         self._forget()
+        bind: dict[str, Any] = {}
+        if self._server.bind_dn:
+            password = read_secret("LdapAccounts.password_file", self._server.password_file)
+            bind = {"user": self._server.bind_dn, "password": password}
+        connection = self._connect(address, until, **bind)
+        try:
+            if not connection.bind(read_server_info=False):
+                raise _Failed(f"it does not accept the bind: {connection.result['description']}")
+        except BaseException:
+            self._close(connection)
+            raise
+        self._own.connection, self._own.address, self._own.used = connection, address, self._clock()
+        return connection
+
+    def _connect(self, address: str, until: float, **bind: Any) -> Any:
+        """Connect and encrypt.
+
+        Raises:
+            _Failed: the server cannot encrypt.
+        """
         parts = urlsplit(address)
         encrypted = parts.scheme == "ldaps"
         wait = max(0.1, min(self._server.server_s, until - self._clock()))
@@ -273,10 +357,6 @@ class _Link:
             connect_timeout=wait,
             get_info=self._ldap3.NONE,
         )
-        bind: dict[str, Any] = {}
-        if self._server.bind_dn:
-            password = read_secret("LdapAccounts.password_file", self._server.password_file)
-            bind = {"user": self._server.bind_dn, "password": password}
         connection = self._ldap3.Connection(
             server, auto_referrals=False, read_only=True, raise_exceptions=False, **bind
         )
@@ -287,12 +367,9 @@ class _Link:
             if not encrypted and self._server.start_tls and not connection.start_tls(read_server_info=False):
                 raise _Failed("it does not offer StartTLS")
             connection.socket.settimeout(wait)
-            if not connection.bind(read_server_info=False):
-                raise _Failed(f"it does not accept the bind: {connection.result['description']}")
         except BaseException:
             self._close(connection)
             raise
-        self._own.connection, self._own.address, self._own.used = connection, address, self._clock()
         return connection
 
     def _search(self, connection: Any, until: float, search: Search) -> Found:

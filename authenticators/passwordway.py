@@ -1,0 +1,171 @@
+"""The way in with a name and a password of the facility: a form on the login page, off unless it is asked for.
+
+A password is handed to the facility's source and forgotten: it stands in no log, no cookie and no auth_state.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from daas_hub.authenticators.client import LoginOver
+from daas_hub.authenticators.guesses import Guesses
+from daas_hub.authenticators.openidhandlers import CallbackHandler
+from daas_hub.authenticators.ways import Login
+from tornado import web
+
+from daas_hub.accounts.passwords import MOST_NAME, PasswordSource, can_be_asked
+from daas_hub.errors import AccountRefused, NoAccount, Refused
+from daas_hub.identity import Identity
+from daas_hub.portal.pages import LoginPageHandler
+
+NAME = "password"
+
+
+class WrongPassword(Refused):
+    """The name and the password do not belong together; whether the name exists is not told."""
+
+    reason = "password"
+
+
+class TooManyGuesses(Refused):
+    """It has to be waited before the next guess."""
+
+    reason = "guesses"
+
+    def __init__(self, wait_s: float) -> None:
+        self.wait_s = max(1, math.ceil(wait_s))
+        after = (
+            f"{self.wait_s} second{'s' if self.wait_s > 1 else ''}"
+            if self.wait_s < 120
+            else f"{math.ceil(self.wait_s / 60)} minutes"
+        )
+        super().__init__("There were too many attempts to sign in.", remedy=f"Please try again in {after}.")
+
+
+class PasswordWay:
+    """The facility's passwords, as a way in."""
+
+    name = NAME
+
+    def __init__(
+        self,
+        source: PasswordSource,
+        clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.source = source
+        self.guesses = Guesses(steady)
+        self._clock = clock
+
+    @property
+    def title(self) -> str:
+        """Its name on the login page."""
+        return self.source.title
+
+    def handlers(self) -> list[tuple[Any, ...]]:
+        """The one address that the form is sent to."""
+        return [(r"/password_login", PasswordLoginHandler, {"way": self})]
+
+    async def login_of(self, name: str, password: str, address: str) -> Login:
+        """Give the login that a name and a password prove.
+
+        Raises:
+            WrongPassword: they prove nothing.
+            TooManyGuesses: it was tried too often.
+            SourceUnavailable: nobody could be asked.
+        """
+        name = name.strip()
+        wait = self.guesses.begin(name[:MOST_NAME], address)
+        if wait > 0:
+            raise TooManyGuesses(wait)
+        try:
+            told = await self.source.check(name, password) if can_be_asked(name, password) else ""
+        except AccountRefused:
+            told = ""
+        except BaseException:
+            self.guesses.unanswered(name, address)
+            raise
+        if not told:
+            raise WrongPassword("The name or the password is wrong.", remedy="Please try again.")
+        self.guesses.succeeded(name, address)
+        now = self._clock()
+        return Login(Identity(self.source.issuer, told, told_at=now), {"signed_in": now})
+
+    # -- later --------------------------------------------------------------------------------------------------
+
+    def knows(self, state: Mapping[str, Any]) -> bool:
+        """Tell whether a login came through this source."""
+        identity = Identity.from_state(state.get("identity"))
+        return state.get("way") == NAME and identity is not None and identity.issuer == self.source.issuer
+
+    async def again(self, state: Mapping[str, Any]) -> Login:
+        """Let a login be good for its hours; its account is looked up anew, and no password is kept."""
+        identity, signed_in = Identity.from_state(state.get("identity")), state.get("signed_in")
+        if identity is None or not isinstance(signed_in, int | float):
+            raise LoginOver("Your login is no longer known.", remedy="Please sign in again.")
+        if not -60 <= self._clock() - signed_in <= self.source.hours * 3600:
+            raise LoginOver("Your login has been good for its hours.", remedy="Please sign in again.")
+        return Login(identity, {"signed_in": signed_in})
+
+    async def farewell(self, state: Mapping[str, Any], portal: str) -> str:
+        """Give no further place to sign out at."""
+        return ""
+
+
+class PasswordLoginHandler(LoginPageHandler):
+    """Where the form of the login page is sent to."""
+
+    render_no_account = CallbackHandler.render_no_account
+
+    def initialize(self, way: PasswordWay) -> None:
+        """Take the way in."""
+        self.way = way
+
+    async def get(self) -> None:
+        """Lead to the page with the form."""
+        self.redirect(f"{self.hub.base_url}login")
+
+    async def post(self) -> None:
+        """Sign in whom the source knows; the hub has checked the page's token before."""
+        self.set_header("Cache-Control", "no-store")
+        try:
+            user = await self.login_user()
+        except NoAccount as refusal:
+            self.set_status(403)
+            self.finish(await self.render_no_account(refusal))
+            return
+        except TooManyGuesses as refusal:
+            self.set_header("Retry-After", str(refusal.wait_s))
+            await self._again(429, refusal)
+            return
+        except WrongPassword as refusal:
+            await self._again(401, refusal)
+            return
+        if user is None:
+            raise web.HTTPError(403, "You could not be signed in.")
+        self.redirect(self.get_next_url(user), status=303)
+
+    async def finish_login(self) -> Login:
+        """Give the login that this form proves; the authenticator asks.
+
+        Raises:
+            Refused, SourceUnavailable: with the sentence for the user.
+        """
+        names = self.get_body_arguments("username", strip=False)
+        passwords = self.get_body_arguments("password", strip=False)
+        if len(names) != 1 or len(passwords) != 1:
+            raise WrongPassword("The name or the password is missing.", remedy="Please try again.")
+        address = self.authenticator.address_of(self)
+        try:
+            return await self.way.login_of(names[0], passwords[0], address)
+        except Refused as refusal:
+            # what was typed as a name may be a password
+            self.log.warning("password login from %s: %s", address or "an unknown address", refusal.reason)
+            raise
+
+    async def _again(self, status: int, refusal: Refused) -> None:
+        self.set_status(status)
+        self.finish(await self._render(login_error=str(refusal)))

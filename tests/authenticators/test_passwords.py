@@ -1,0 +1,271 @@
+"""Passwords of the facility (AL10, AL11, SO07): who is let in, who is not, and how fast it may be tried."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from daas_hub.authenticators.client import LoginOver
+from daas_hub.authenticators.guesses import LONGEST_S, MOST_KEYS, Guesses
+from daas_hub.authenticators.passwordway import PasswordWay, TooManyGuesses, WrongPassword
+from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
+from traitlets.config import Config
+
+from daas_hub.accounts import PasswordLogin
+from daas_hub.accounts.passwords import PasswordSource
+from daas_hub.errors import ConfigurationError, SourceUnavailable
+from tests.authenticators.test_umbrella import ONE, FakeFacility, facility  # noqa: F401
+from tests.conftest import missing
+from tests.identity.directory import SLAPD, SUFFIX, Directory, make_directory, person
+from tests.stand_ins.calipsoplus import UserOffice
+from tests.stand_ins.running import running_beside
+
+RIGHT = "Correct-Horse 7"
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+# -- how fast --------------------------------------------------------------------------------------------------------
+
+
+def test_a_hundred_guesses_take_days() -> None:
+    clock = Clock()
+    guesses = Guesses(clock)
+    for made in range(100):
+        wait = guesses.begin("anna", f"192.0.2.{made}")
+        if wait:
+            assert wait <= LONGEST_S
+            clock.now += wait
+            assert guesses.begin("Anna", f"192.0.2.{made}") == 0, "capitals are no other name"
+    assert clock.now - 1000 > 80 * LONGEST_S
+
+
+def test_a_hundred_at_once_are_five() -> None:
+    guesses = Guesses(Clock())
+    assert sum(guesses.begin("anna", f"192.0.2.{i}") == 0 for i in range(100)) == 5
+    # many names from one place are slowed down as well, and nobody elsewhere is
+    assert sum(guesses.begin(f"name{i}", "198.51.100.1") == 0 for i in range(100)) == 30
+    assert guesses.begin("ben", "203.0.113.1") == 0
+
+
+def test_who_is_right_begins_anew_and_the_address_does_not() -> None:
+    clock = Clock()
+    guesses = Guesses(clock, free_of_name=2, free_of_address=4)
+    for _ in range(8):
+        # an attacker signs in as themselves in between
+        clock.now += guesses.begin("mallory", "a")
+        guesses.succeeded("mallory", "a")
+    spent = [guesses.begin(f"n{i}", "a") for i in range(7)]
+    assert spent[-1] > 0
+    clock.now += 4000
+    assert guesses.begin("n0", "a") == 0, "it is forgotten in the end"
+
+
+def test_memory_is_bounded() -> None:
+    guesses = Guesses(Clock())
+    for i in range(MOST_KEYS + 50):
+        guesses.begin(f"n{i}", f"a{i}")
+    assert len(guesses) == 2 * MOST_KEYS
+
+
+# -- the way in ------------------------------------------------------------------------------------------------------
+
+
+def way(check: Any, clock: Clock | None = None) -> PasswordWay:
+    clock = clock or Clock()
+    return PasswordWay(PasswordSource("ldap:x", "your account", 12, check), clock, clock)
+
+
+async def test_nothing_of_a_password_is_kept_and_a_login_has_its_hours() -> None:
+    clock = Clock()
+
+    async def check(name: str, password: str) -> str:
+        return "anna"
+
+    mine = way(check, clock)
+    login = await mine.login_of(" Anna ", RIGHT, "a")
+    state = login.as_state("password")
+    assert RIGHT not in repr(state)
+    assert (login.identity.issuer, login.identity.subject) == ("ldap:x", "anna")
+    assert mine.knows(state)
+    assert not mine.knows(state | {"way": "other"})
+    clock.now += 11 * 3600
+    assert (await mine.again(state)).identity == login.identity
+    clock.now += 2 * 3600
+    with pytest.raises(LoginOver):
+        await mine.again(state)
+    with pytest.raises(LoginOver):
+        await mine.again({"way": "password", "identity": login.identity.as_state()})
+
+
+@pytest.mark.parametrize(
+    ("name", "password"),
+    [("anna", ""), ("", "x"), ("anna", "a\0b"), ("an\0na", "x"), ("anna", "p" * 1025), ("a" * 256, "x"), ("a\nb", "x")],
+)
+async def test_what_is_no_name_or_password_asks_nobody(name: str, password: str) -> None:
+    async def check(name: str, password: str) -> str:
+        raise AssertionError("it was asked")
+
+    with pytest.raises(WrongPassword):
+        await way(check).login_of(name, password, "a")
+
+
+async def test_silence_is_no_guess() -> None:
+    async def check(name: str, password: str) -> str:
+        raise SourceUnavailable("It is down.")
+
+    mine = way(check)
+    for _ in range(20):
+        with pytest.raises(SourceUnavailable):
+            await mine.login_of("anna", RIGHT, "a")
+
+
+# -- a real directory ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Directory]:
+    if SLAPD is None:
+        missing("slapd", "OpenLDAP's server is not installed")
+    people = [
+        person("Anna", 25001, userPassword=RIGHT),
+        person("ben", 25002),
+        person("twin", 25003, userPassword=RIGHT),
+        person("twin", 25004, userPassword=RIGHT),
+        person("guest", 25005, under="elsewhere", userPassword=RIGHT),
+    ]
+    running = make_directory(tmp_path_factory.mktemp("passwords"), people)
+    running.start()
+    yield running
+    running.stop()
+
+
+Ask = Callable[..., PasswordSource]
+
+
+@pytest.fixture
+def ldap_source(directory: Directory) -> Iterator[Ask]:
+    """Build sources as the configuration does, and close them."""
+    made: list[PasswordSource] = []
+
+    def build(**more: Any) -> PasswordSource:
+        made.append(source_of(directory, **more))
+        return made[-1]
+
+    yield build
+    for one in made:
+        one.check.__self__.close()  # type: ignore[attr-defined]
+
+
+def source_of(directory: Directory, **more: Any) -> PasswordSource:
+    settings = {"servers": [directory.tls], "ca_file": directory.ca, "person_base": f"ou=people,{SUFFIX}"}
+    return PasswordLogin(
+        config=Config({"LdapAccounts": settings | {"issuers": [f"ldap:ou=people,{SUFFIX}"]} | more})
+    ).source("ldap")
+
+
+@pytest.mark.parametrize("start_tls", [True, False])
+async def test_the_directory_lets_in_whom_it_knows(directory: Directory, ldap_source: Ask, start_tls: bool) -> None:
+    """SO07: as the directory writes the name, however it was typed."""
+    source = ldap_source(**({"servers": [directory.plain]} if start_tls else {}))
+    assert source.issuer == f"ldap:ou=people,{SUFFIX}"
+    for typed in ("Anna", "anna", "ANNA"):
+        assert await source.check(typed, RIGHT) == "Anna"
+
+
+@pytest.mark.parametrize(
+    ("name", "password"),
+    [
+        ("Anna", "wrong"),
+        ("Anna", RIGHT.lower()),
+        ("Anna", RIGHT + "\0"),
+        ("Anna", ""),
+        ("nobody", RIGHT),
+        ("nobody", ""),
+        ("*", RIGHT),
+        ("Ann*", RIGHT),
+        ("Anna)(uid=*", RIGHT),
+        ("*)(uid=*))(|(uid=*", RIGHT),
+        ("Anna)(|(uid=Anna", RIGHT),
+        ("\\41nna", RIGHT),
+        (f"cn=Anna 25001,ou=people,{SUFFIX}", RIGHT),
+        ("Аnna", RIGHT),  # a Cyrillic A
+        ("Ａnna", RIGHT),  # full width
+        ("An\u00adna", RIGHT),
+        ("ben", RIGHT),
+        ("ben", ""),
+        ("twin", RIGHT),
+        ("guest", RIGHT),
+        ("reader", "only-for-this-test"),
+    ],
+)
+async def test_the_directory_lets_in_nobody_else(ldap_source: Ask, name: str, password: str) -> None:
+    assert await ldap_source().check(name, password) == ""
+
+
+async def test_a_directory_that_hangs_is_told(directory: Directory, ldap_source: Ask) -> None:
+    source = ldap_source(server_s=0.3, answer_s=1.0)
+    with directory.paused(), pytest.raises(SourceUnavailable):
+        await source.check("Anna", RIGHT)
+
+
+async def test_a_password_is_in_no_log(ldap_source: Ask, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(SourceUnavailable):
+        await ldap_source(ca_file="").check("Anna", RIGHT)
+    await ldap_source().check("Anna", RIGHT + "x")
+    assert RIGHT not in caplog.text
+
+
+def test_passwords_never_go_in_the_clear() -> None:
+    settings = {"servers": ["ldap://127.0.0.1:389"], "start_tls": False, "person_base": "x", "issuers": ["ldap:x"]}
+    with pytest.raises(ConfigurationError, match="in the clear"):
+        PasswordLogin(config=Config({"LdapAccounts": settings})).source("ldap")
+
+
+# -- a user office, and the setting ----------------------------------------------------------------------------------
+
+
+async def test_the_user_office_says_yes_by_200_alone() -> None:
+    """AL11."""
+    with running_beside(UserOffice().app()) as url:
+        source = PasswordLogin(config=Config({"PasswordLogin": {"login_url": f"{url}/services/login/"}})).source(
+            "calipsoplus"
+        )
+        assert await source.check("Calipso1 ", "calipso1") == "calipso1"
+        assert source.issuer.startswith("calipsoplus:http")
+        for name, password in (("calipso1", "x"), ("calipso9", "calipso9"), ("calipso1", ""), ("*", "*")):
+            assert await source.check(name, password) == ""
+
+
+def test_it_is_off_and_one_line_turns_it_on(facility: FakeFacility) -> None:  # noqa: F811
+    def ways(**more: Any) -> list[str]:
+        config = {"UmbrellaAuthenticator": ONE | more, "PasswordLogin": {"login_url": "https://uo.example.org/login/"}}
+        return list(UmbrellaAuthenticator(config=Config(config)).ways)
+
+    assert ways() == ["openid"]
+    assert ways(passwords="calipsoplus") == ["openid", "password"]
+    with pytest.raises(ConfigurationError, match="no source of passwords"):
+        ways(passwords="file")
+    with pytest.raises(ConfigurationError, match="login_url"):
+        PasswordLogin(config=Config({"PasswordLogin": {"login_url": "http://uo.example.org/login/"}})).source(
+            "calipsoplus"
+        )
+
+
+async def test_too_many_are_told_when_to_come_back() -> None:
+    async def check(name: str, password: str) -> str:
+        return ""
+
+    mine = way(check)
+    for _ in range(5):
+        with pytest.raises(WrongPassword):
+            await mine.login_of("anna", "x", "a")
+    for _ in range(95):
+        with pytest.raises(TooManyGuesses, match="Please try again in"):
+            await mine.login_of("anna", "x", "a")
