@@ -247,7 +247,9 @@ def _secret_files(config: Config) -> list[Finding]:
             remedy = "Make the file, with the secret and nothing else in it, and mode 600."
             findings.append(problem("site.secrets", did, str(error.strerror), remedy))
             continue
-        if status.st_mode & 0o077 or status.st_uid not in (0, os.geteuid()):
+        # behind a closed folder the file's own mode is nobody's affair
+        closed = any(not one.stat().st_mode & 0o011 for one in Path(name).resolve().parents)
+        if (status.st_mode & 0o077 and not closed) or status.st_uid not in (0, os.geteuid()):
             got = f"owner {status.st_uid}, mode {stat.S_IMODE(status.st_mode):o}"
             findings.append(problem("site.secrets", did, got, f"chmod 600 {name}, and make the hub's user its owner."))
         else:
