@@ -67,6 +67,11 @@ class OpenIDWay:
         return self.settings.name
 
     @property
+    def issuer(self) -> str:
+        """Who vouches for the subject."""
+        return self.settings.issuer
+
+    @property
     def title(self) -> str:
         """Its name on the button."""
         return self.settings.title

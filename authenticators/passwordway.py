@@ -61,6 +61,11 @@ class PasswordWay:
         self._clock = clock
 
     @property
+    def issuer(self) -> str:
+        """Who vouches for the subject."""
+        return self.source.issuer
+
+    @property
     def title(self) -> str:
         """Its name on the login page."""
         return self.source.title

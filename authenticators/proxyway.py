@@ -109,6 +109,11 @@ class ProxyWay:
         self._proofs = Proofs(settings.rules, clock)
 
     @property
+    def issuer(self) -> str:
+        """Who vouches for the subject."""
+        return self.settings.issuer
+
+    @property
     def title(self) -> str:
         """Its name on the button."""
         return self.settings.title

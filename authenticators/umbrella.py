@@ -35,7 +35,7 @@ from traitlets import Bool, Dict, Float, List, Unicode
 from daas_hub.accounts import PasswordLogin
 from daas_hub.errors import ConfigurationError, NoAccount, Refused, SourceUnavailable
 from daas_hub.facility import Facility
-from daas_hub.findings import Finding
+from daas_hub.findings import Finding, not_checked
 from daas_hub.identity import Account, Identity
 from daas_hub.identity.elevation import Proof
 
@@ -237,7 +237,7 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
     @property
     def issuers(self) -> tuple[str, ...]:
         """The issuers whose logins may come, in the order of the login page."""
-        return tuple(way.settings.issuer for way in self.ways.values() if isinstance(way, OpenIDWay | ProxyWay))
+        return tuple(way.issuer for way in self.ways.values())
 
     async def examine(self, facility: Facility, access_token: str = "") -> list[Finding]:
         """Find out whether people can sign in: `daas-hub doctor` asks. An access token is asked about at the first."""
@@ -249,6 +249,9 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
                 token = access_token if way.settings.issuer == self.issuers[0] else ""
                 callback = self._callback_of(name) or told
                 findings += await examine_way(way, facility, callback=callback, access_token=token)
+            else:
+                did = f"looked at the way in {way.title!r} ({way.issuer})"
+                findings.append(not_checked("login.other", did, "only a person can try it: sign in once by hand"))
         return findings
 
     # -- ways in ------------------------------------------------------------------------------------------------

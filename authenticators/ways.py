@@ -49,6 +49,11 @@ class WayIn(Protocol):
         """What the login page calls it, after "Sign in with"."""
         ...
 
+    @property
+    def issuer(self) -> str:
+        """Who vouches for the subjects it proves; sources of accounts name the issuers they are asked about."""
+        ...
+
     def handlers(self) -> list[tuple[Any, ...]]:
         """Give its addresses below the hub's prefix; the first is where the login page's button leads."""
         ...

@@ -25,6 +25,10 @@ c.UmbrellaAuthenticator.oidc_issuer = ISSUER
 c.UmbrellaAuthenticator.client_id = "daas-hub"
 c.UmbrellaAuthenticator.client_secret_file = "/etc/daas/secrets/oidc"
 
+# as long as some people have no other login: the directory's own password, over TLS. Remove the line, and it is gone
+# c.UmbrellaAuthenticator.passwords = "ldap"
+# c.PasswordLogin.issuer = "ldap:soleil"   # and into LdapAccounts.issuers
+
 c.Facility.accounts = "ldap"
 c.LdapAccounts.servers = ["ldaps://ldap.soleil.example"]
 c.LdapAccounts.ca_file = "/etc/daas/ldap-ca.pem"

@@ -55,7 +55,7 @@ class Form:
 @pytest.fixture(scope="module")
 def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
     if SLAPD is None:
-        missing("slapd", "OpenLDAP's server is not installed")
+        missing("ldap", "OpenLDAP's server is not installed")
     people = [person("Clara", 25003, userPassword=RIGHT), person("dora", 25004, userPassword=RIGHT)]
     directory = make_directory(tmp_path_factory.mktemp("passwords"), people)
     directory.start()
