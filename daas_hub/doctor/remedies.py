@@ -21,7 +21,7 @@ _TABLE: tuple[tuple[str, str], ...] = (
     (r"filter", "Correct the filter; it is an LDAP filter (RFC 4515) with fields in braces."),
     (r"status 40[13]|credentials",
      "Correct the name and the secret the portal has for this service (user, password_file or token_file, plugin)."),
-    (r"redirect \(\d+\) to another path",
+    (r"redirect \(\d+\) to (?:another path|the same path)",
      "Write the address exactly as the service does: a slash at its end more or less."),
     (r"redirect", "The service sends the portal elsewhere, to a page to sign in perhaps. Name the address of its API."),
     (r"HTML|text/html", "This is the address of a page. Name the address of the service's API."),

@@ -266,7 +266,7 @@ ROWS = [
     Row("a way back to another portal", "esrf", "site.callback", "is not below", "register",
         'c.UmbrellaAuthenticator.oauth_callback_url = "https://other.esrf.example/hub/oauth_callback"'),
     Row("a database others can read", "esrf", "site.secrets", "mode 644", "chmod 600",
-        "c.JupyterHub.db_url = 'sqlite:///' + @SECRET@.replace('secrets/portal', 'driver.log')"),
+        'c.JupyterHub.db_url = "sqlite:////data/visitor/ma4242/id21/20240501/RAW_DATA/scan_0001.h5"'),
     # -- login
     Row("a provider that does not run", "soleil", "login.discovery", "cannot be reached", "openid-configuration",
         'c.UmbrellaAuthenticator.oidc_issuer = "http://127.0.0.1:9"'),
