@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-from daas_hub.authenticators.client import LoginOver
 from daas_hub.authenticators.guesses import Guesses
+from daas_hub.authenticators.hours import GoodForHours
 from daas_hub.authenticators.openidhandlers import CallbackHandler
 from daas_hub.authenticators.ways import Login
 from tornado import web
 
 from daas_hub.accounts.passwords import MOST_NAME, PasswordSource, can_be_asked
 from daas_hub.errors import AccountRefused, NoAccount, Refused
-from daas_hub.identity import Identity
 from daas_hub.portal.pages import LoginPageHandler
 
 NAME = "password"
@@ -45,7 +44,7 @@ class TooManyGuesses(Refused):
         super().__init__("There were too many attempts to sign in.", remedy=f"Please try again in {after}.")
 
 
-class PasswordWay:
+class PasswordWay(GoodForHours):
     """The facility's passwords, as a way in."""
 
     name = NAME
@@ -56,9 +55,9 @@ class PasswordWay:
         clock: Callable[[], float] = time.time,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
+        super().__init__(source.hours, clock)
         self.source = source
         self.guesses = Guesses(steady)
-        self._clock = clock
 
     @property
     def issuer(self) -> str:
@@ -96,28 +95,7 @@ class PasswordWay:
         if not told:
             raise WrongPassword("The name or the password is wrong.", remedy="Please try again.")
         self.guesses.succeeded(name, address)
-        now = self._clock()
-        return Login(Identity(self.source.issuer, told, told_at=now), {"signed_in": now})
-
-    # -- later --------------------------------------------------------------------------------------------------
-
-    def knows(self, state: Mapping[str, Any]) -> bool:
-        """Tell whether a login came through this source."""
-        identity = Identity.from_state(state.get("identity"))
-        return state.get("way") == NAME and identity is not None and identity.issuer == self.source.issuer
-
-    async def again(self, state: Mapping[str, Any]) -> Login:
-        """Let a login be good for its hours; its account is looked up anew, and no password is kept."""
-        identity, signed_in = Identity.from_state(state.get("identity")), state.get("signed_in")
-        if identity is None or not isinstance(signed_in, int | float):
-            raise LoginOver("Your login is no longer known.", remedy="Please sign in again.")
-        if not -60 <= self._clock() - signed_in <= self.source.hours * 3600:
-            raise LoginOver("Your login has been good for its hours.", remedy="Please sign in again.")
-        return Login(identity, {"signed_in": signed_in})
-
-    async def farewell(self, state: Mapping[str, Any], portal: str) -> str:
-        """Give no further place to sign out at."""
-        return ""
+        return self.signed_in(told)
 
 
 class PasswordLoginHandler(LoginPageHandler):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from daas_hub.authenticators.client import LoginOver
+from daas_hub.authenticators.hours import GoodForHours
 from daas_hub.authenticators.openidhandlers import CallbackHandler
 from daas_hub.authenticators.proxyproof import ProofRules, Proofs
 from daas_hub.authenticators.ways import Login
@@ -21,7 +21,6 @@ from jupyterhub.handlers import BaseHandler
 from tornado import web
 
 from daas_hub.errors import ConfigurationError, NoAccount, Refused, SourceUnavailable
-from daas_hub.identity import Identity
 from daas_hub.secretfile import read_secret
 
 NAME = "proxy"
@@ -98,14 +97,14 @@ def read_proxy(setting: str, told: Mapping[str, Any]) -> ProxySettings:
     return ProxySettings(told.get("title", "UmbrellaID"), told["issuer"], rules, float(told.get("hours", 12.0)))
 
 
-class ProxyWay:
+class ProxyWay(GoodForHours):
     """The web server in front, as a way in."""
 
     name = NAME
 
     def __init__(self, settings: ProxySettings, clock: Callable[[], float] = time.time) -> None:
+        super().__init__(settings.hours, clock)
         self.settings = settings
-        self._clock = clock
         self._proofs = Proofs(settings.rules, clock)
 
     @property
@@ -138,30 +137,8 @@ class ProxyWay:
                 remedy="Please tell the administrators.",
                 detail=str(problem),
             ) from None
-        now = self._clock()
         # the classic name of it, for look-ups that read a claim
-        claims = {"EAAHash": subject}
-        return Login(Identity(self.settings.issuer, subject, claims=claims, told_at=now), {"signed_in": now})
-
-    # -- later --------------------------------------------------------------------------------------------------
-
-    def knows(self, state: Mapping[str, Any]) -> bool:
-        """Tell whether a login came through this web server, for this issuer."""
-        identity = Identity.from_state(state.get("identity"))
-        return state.get("way") == NAME and identity is not None and identity.issuer == self.settings.issuer
-
-    async def again(self, state: Mapping[str, Any]) -> Login:
-        """Let a login be good for its hours: a web server cannot be asked."""
-        identity, signed_in = Identity.from_state(state.get("identity")), state.get("signed_in")
-        if identity is None or not isinstance(signed_in, int | float):
-            raise LoginOver("Your login is no longer known.", remedy="Please sign in again.")
-        if not -60 <= self._clock() - signed_in <= self.settings.hours * 3600:
-            raise LoginOver("Your login has been good for its hours.", remedy="Please sign in again.")
-        return Login(identity, {"signed_in": signed_in})
-
-    async def farewell(self, state: Mapping[str, Any], portal: str) -> str:
-        """Give no further place to sign out at: the web server's own session is its affair."""
-        return ""
+        return self.signed_in(subject, {"EAAHash": subject})
 
 
 class ProxyLoginHandler(BaseHandler):

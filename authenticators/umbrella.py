@@ -21,10 +21,9 @@ from daas_hub.authenticators.keeping import require_keys
 from daas_hub.authenticators.logouthandlers import LoggedOutHandler, LogoutHandler
 from daas_hub.authenticators.logouttokens import SignedOut
 from daas_hub.authenticators.openidway import OpenIDWay
-from daas_hub.authenticators.passwordway import NAME as PASSWORD
 from daas_hub.authenticators.passwordway import PasswordWay, TooManyGuesses, WrongPassword
 from daas_hub.authenticators.providers import ONLY, ProviderSettings, read_provider, read_providers
-from daas_hub.authenticators.proxyway import NAME, ProxyWay, read_proxy
+from daas_hub.authenticators.proxyway import ProxyWay, read_proxy
 from daas_hub.authenticators.watch import Verdict, Watch
 from daas_hub.authenticators.ways import Login, WayIn
 from jupyterhub.handlers import BaseHandler
@@ -166,23 +165,9 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
             for name, one in settings.items()
         }
         if self.trusted_proxy:
-            if NAME in self.ways:
-                raise ConfigurationError(
-                    "UmbrellaAuthenticator.providers",
-                    NAME,
-                    "is the name of trusted_proxy",
-                    remedy="Choose another name.",
-                )
-            self.ways[NAME] = ProxyWay(read_proxy("UmbrellaAuthenticator.trusted_proxy", self.trusted_proxy))
+            self._add(ProxyWay(read_proxy("UmbrellaAuthenticator.trusted_proxy", self.trusted_proxy)), "trusted_proxy")
         if self.passwords:
-            if PASSWORD in self.ways:
-                raise ConfigurationError(
-                    "UmbrellaAuthenticator.providers",
-                    PASSWORD,
-                    "is the name of passwords",
-                    remedy="Choose another name.",
-                )
-            self.ways[PASSWORD] = PasswordWay(PasswordLogin(config=self.config).source(self.passwords))
+            self._add(PasswordWay(PasswordLogin(config=self.config).source(self.passwords)), "passwords")
         # who may in is decided by whether the facility knows the account, not by a list here
         self.allow_all = True
         self._elevated = Elevated(lambda: Facility.of(self.config).elevation, self._trusted_proxies)
@@ -226,6 +211,14 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
         if self.display_name_claim:
             keys["display_name_claims"] = [self.display_name_claim]
         return {ONLY: read_provider("UmbrellaAuthenticator", ONLY, keys)}
+
+    def _add(self, way: WayIn, setting: str) -> None:
+        """Add a way in that is no provider."""
+        if way.name in self.ways:
+            raise ConfigurationError(
+                "UmbrellaAuthenticator.providers", way.name, f"is the name of {setting}", remedy="Choose another name."
+            )
+        self.ways[way.name] = way
 
     def _http(self) -> dict[str, Any]:
         """Give what all requests to providers need (oauthenticator's own settings)."""
