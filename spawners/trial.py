@@ -11,10 +11,11 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -25,7 +26,7 @@ from daas_hub.spawners.building import Order, build
 from daas_hub.spawners.container import HUB_LABEL, SESSION_LABEL, Places, create_body
 from daas_hub.spawners.engine import Engine
 from daas_hub.spawners.inside import identity_texts, target_of
-from daas_hub.spawners.processes import last_lines
+from daas_hub.spawners.processes import descendants, last_lines
 from daas_hub.spawners.runtime import write_identity_files
 
 from daas_hub.errors import DaasError, SessionFailed
@@ -75,7 +76,10 @@ async def try_sandbox(plan: Plan, *, prefix: Path, read_only: list[Path], bwrap:
             process = await build(order)
             await asyncio.wait_for(process.wait(), TIMEOUT_S)
         except TimeoutError:
-            process.kill()
+            # also what waits inside: it would wait for ever
+            for pid in (*descendants(process.pid, generations=2), process.pid):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             raise SessionFailed("The trial did not end.", remedy="Does a file server hang?") from None
         except SessionFailed as error:
             error.add_note(f"bubblewrap said: {last_lines(output)}")
@@ -108,7 +112,8 @@ async def try_container(
         created = await engine.call("create_container_from_config", body, name)
         try:
             await engine.call("start", created["Id"])
-            await asyncio.wait_for(engine.call("wait", created["Id"], timeout=TIMEOUT_S), TIMEOUT_S + 5)
+            # the client library gives up by itself, and that is told as an engine that is away
+            await engine.call("wait", created["Id"], timeout=TIMEOUT_S)
             said = await engine.call("logs", created["Id"])
         finally:
             await engine.remove(name)

@@ -13,8 +13,10 @@ import pytest
 from daas_hub.cli import main
 from daas_hub.doctor.remedies import remedy_for
 from daas_hub.doctor.report import as_json, as_text
+from daas_hub.doctor.site import _own_certificate
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, exit_code, not_checked, ok, problem, warning
+from tests.identity.directory import make_certificates
 from tests.stand_ins.faults import FAULTS
 
 
@@ -92,3 +94,13 @@ def test_a_file_that_is_not_in_order_is_not_gone_on_with(tmp_path: Path, capsys:
         Facility.clear_instance()
     report = json.loads(capsys.readouterr().out)
     assert {one["key"] for one in report["findings"]} >= {"configuration.Facility.nmae", "site.asked"}
+
+
+@pytest.mark.parametrize(("expired", "verdict"), [(False, "warning"), (True, "problem")])
+def test_the_portals_own_certificate(tmp_path: Path, expired: bool, verdict: str) -> None:
+    """It ends tomorrow, or ended an hour ago; a file that is none is told, too."""
+    make_certificates(tmp_path, "daas.facility.org", expired=expired)
+    found = _own_certificate(str(tmp_path / "server.pem"), "looked")
+    assert (found.verdict, found.remedy) == (verdict, "Renew the certificate.")
+    (tmp_path / "none.pem").write_text("no certificate")
+    assert "PEM" in _own_certificate(str(tmp_path / "none.pem"), "looked").remedy

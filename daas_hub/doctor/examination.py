@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -20,8 +19,6 @@ from daas_hub.errors import DaasError
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, Verdict, not_checked, ok, problem
 from daas_hub.identity import Identity
-
-Tell = Callable[[Finding], None]
 
 
 @dataclass(frozen=True)
@@ -40,47 +37,39 @@ class Login:
     access_token: str = field(default="", repr=False)
 
 
-async def examine(file: Path, login: Login | None = None, *, tell: Tell = lambda _: None) -> list[Finding]:
+async def examine(file: Path, login: Login | None = None) -> list[Finding]:
     """Examine a site.
 
     Args:
         login: whose sessions are tried; None examines what concerns nobody in particular.
-        tell: is told each finding as soon as it is made.
     """
-    findings: list[Finding] = []
-
-    def add(*found: Finding) -> None:
-        for one in found:
-            findings.append(one)
-            tell(one)
-
-    add(*_file(file))
+    findings = _file(file)
     if any(one.verdict is Verdict.PROBLEM for one in findings):
-        add(not_checked("site.asked", "looked at the site", "the file is not in order"))
+        findings.append(not_checked("site.asked", "looked at the site", "the file is not in order"))
         return findings
     config = read_config(file)
     Facility.clear_instance()
     facility = Facility.of(config)
-    add(*await look_at_site(file, config, facility))
+    findings += await look_at_site(file, config, facility)
     door = _door(config, "authenticator_class", "jupyterhub.authenticators")(config=config)
     issuers = tuple(getattr(door, "issuers", ()))
     if hasattr(door, "examine"):
-        add(*await door.examine(facility, login.access_token if login else ""))
-    add(*await ask_about_nobody(facility, issuers))
+        findings += await door.examine(facility, login.access_token if login else "")
+    findings += await ask_about_nobody(facility, issuers)
     spawner = _door(config, "spawner_class", "jupyterhub.spawners")
     if login is None:
-        add(not_checked("directories.asked", "opened directories", "it is done for a person: --as SUBJECT"))
-        add(*await _try(spawner, config, facility, None))
+        findings.append(not_checked("directories.asked", "opened directories", "it is done for a person: --as SUBJECT"))
+        findings += await _try(spawner, config, facility, None)
         return findings
     issuer = login.issuer or (issuers[0] if issuers else "")
     identity = _identity(login, issuer)
     person = Person()
-    add(*await ask_about(facility, identity, person))
+    findings += await ask_about(facility, identity, person)
     plan = None
     if person.account is not None:
         found, plan = await look_at_directories(facility, identity, person.account, person.proposals)
-        add(*found)
-    add(*await _try(spawner, config, facility, plan))
+        findings += found
+    findings += await _try(spawner, config, facility, plan)
     return findings
 
 

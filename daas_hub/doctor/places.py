@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from daas_hub.catalogue import Kind
@@ -25,26 +26,8 @@ MOST_VISITS = 10
 #: Seconds the account itself may take to look at one directory.
 LOOK_TIMEOUT_S = 15.0
 
-#: Run as the account, by an interpreter that imports nothing of ours: what it may do in a directory.
-_LOOK = """
-import errno, json, os, secrets, sys
-path, writable = sys.argv[1], sys.argv[2] == "1"
-said = {"uid": os.getuid(), "groups": sorted({os.getgid(), *os.getgroups()})}
-try:
-    with os.scandir(path) as entries:
-        said["entries"] = sum(1 for entry, _ in zip(entries, range(1000)))
-except OSError as error:
-    said["problem"] = errno.errorcode.get(error.errno, "?")
-else:
-    if writable:
-        name = os.path.join(path, ".daas-doctor-" + secrets.token_hex(6))
-        try:
-            os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o600))
-            os.unlink(name)
-        except OSError as error:
-            said["write"] = errno.errorcode.get(error.errno, "?")
-print(json.dumps(said))
-"""
+#: Run as the account, by an interpreter that imports nothing else of ours.
+_PROBE = Path(__file__).parents[1] / "session" / "probe.py"
 
 _WORDS = {
     "EACCES": "is refused (permission)",
@@ -124,7 +107,7 @@ async def _look_as(plan: Plan, target: str, path: str, writable: bool) -> Findin
     if os.geteuid() != 0 and os.geteuid() != account.uid:
         return not_checked(key, did, "only root can do that; run the doctor as root, or as the hub's user for a start")
     ids: dict[str, Any] = {} if os.geteuid() != 0 else _ids(account)
-    argv = [sys.executable, "-I", "-S", "-c", _LOOK, path, "1" if writable else "0"]
+    argv = [sys.executable, "-I", "-S", str(_PROBE), path, *(["write"] if writable else [])]
     process = await asyncio.create_subprocess_exec(
         *argv, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL, cwd="/", **ids
     )
@@ -134,8 +117,9 @@ async def _look_as(plan: Plan, target: str, path: str, writable: bool) -> Findin
         process.kill()
         return problem(key, did, "nothing within 15 s", "The file server hangs for this account.")
     if not said:
-        return not_checked(key, did, f"{sys.executable} cannot be run by {account.name}")
-    return _judged(key, did, target, account, json.loads(said))
+        return not_checked(key, did, f"{sys.executable} or {_PROBE} cannot be read by {account.name}")
+    told = json.loads(said.partition(b" ")[2])
+    return _judged(key, did, target, account, told["directories"][path] | {"groups": told["groups"]})
 
 
 def _judged(key: str, did: str, target: str, account: Account, told: dict[str, Any]) -> Finding:
@@ -147,7 +131,7 @@ def _judged(key: str, did: str, target: str, account: Account, told: dict[str, A
             "path; if it has that, the proposal's group is missing at the account."
         )
         return problem(key, did, words, remedy)
-    if "write" in told:
+    if told["write"]:
         words = f"writing {_WORDS.get(told['write'], told['write'])}"
         remedy = (
             f"Give the group of the proposal the right to write there (chgrp, chmod 2770), and check that uid "

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from cryptography import x509
 from traitlets.config import Config
 
 from daas_hub.facility import Facility
@@ -101,10 +102,10 @@ def _callback(config: Config, public: str) -> list[Finding]:
 
 def _own_certificate(file: str, did: str) -> Finding:
     try:
-        decoded = ssl._ssl._test_decode_cert(file)  # type: ignore[attr-defined]  # the standard library has no other
-    except (OSError, ValueError, ssl.SSLError) as error:
+        certificate = x509.load_pem_x509_certificate(Path(file).read_bytes())
+    except (OSError, ValueError) as error:
         return problem("site.tls", did, f"{file}: {error}", "Set JupyterHub.ssl_cert to a certificate in PEM form.")
-    return _until(did, str(decoded["notAfter"]))
+    return _until(did, certificate.not_valid_after_utc)
 
 
 async def _served_certificate(host: str, port: int, did: str) -> Finding:
@@ -124,11 +125,11 @@ async def _served_certificate(host: str, port: int, did: str) -> Finding:
         return not_checked("site.tls", did, f"nobody answers there now ({type(error).__name__})")
     certificate: Any = writer.get_extra_info("peercert")
     writer.close()
-    return _until(did, str(certificate["notAfter"]))
+    end = ssl.cert_time_to_seconds(str(certificate["notAfter"]))
+    return _until(did, datetime.datetime.fromtimestamp(end, datetime.UTC))
 
 
-def _until(did: str, not_after: str) -> Finding:
-    end = datetime.datetime.fromtimestamp(ssl.cert_time_to_seconds(not_after), datetime.UTC)
+def _until(did: str, end: datetime.datetime) -> Finding:
     left = (end - datetime.datetime.now(datetime.UTC)).days
     got = f"its certificate holds until {end:%Y-%m-%d}, {left} days"
     if left < 0:

@@ -1,7 +1,8 @@
 """`daas-probe`: what a session sees and may do, told as JSON on its own output. It runs instead of a session, and ends.
 
-It imports nothing of the house, and changes nothing: what it makes where it may write is an empty file that it takes
-away again.
+It imports nothing of the house, so that the doctor can run this file by itself, as an account and outside of a session:
+`probe.py PATH` looks at one directory, `probe.py PATH write` also tries to write there. It changes nothing: what it
+makes where it may write is an empty file that it takes away again.
 """
 
 from __future__ import annotations
@@ -19,14 +20,15 @@ MOST_ENTRIES = 1000
 
 
 def main() -> int:
-    """Look at the home and at everything that is mounted in it, and tell."""
-    home = os.environ.get("HOME", "/")
-    paths = [home, *mounts_below(home)]
+    """Look at the home and everything that is mounted in it, or at the directory of the command line, and tell."""
+    home, asked = os.environ.get("HOME", "/"), sys.argv[1:2]
+    writes = not asked or sys.argv[2:] == ["write"]
+    paths = asked or [home, *mounts_below(home)]
     told: dict[str, Any] = {
         "uid": os.getuid(),
         "gid": os.getgid(),
         "groups": sorted({os.getgid(), *os.getgroups()}),
-        "directories": {path: look(path) for path in paths},
+        "directories": {path: look(path, writes=writes) for path in paths},
     }
     print("daas-probe " + json.dumps(told), flush=True)
     return 0
@@ -40,14 +42,14 @@ def mounts_below(folder: str) -> list[str]:
     return list(dict.fromkeys(point for point in points if point.startswith(folder.rstrip("/") + "/")))
 
 
-def look(path: str) -> dict[str, Any]:
+def look(path: str, *, writes: bool) -> dict[str, Any]:
     """Tell how many entries a directory has, and what came of writing into it: "" or the name of the error."""
     try:
         with os.scandir(path) as entries:
             count = sum(1 for _ in zip(entries, range(MOST_ENTRIES), strict=False))
     except OSError as error:
         return {"problem": errno.errorcode.get(error.errno or 0, "?")}
-    return {"entries": count, "write": _written(path)}
+    return {"entries": count, "write": _written(path) if writes else ""}
 
 
 def _written(path: str) -> str:
