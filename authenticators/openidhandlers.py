@@ -8,6 +8,7 @@ import secrets
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from daas_hub.authenticators.noaccount import TellsOfNoAccount
 from jupyterhub.handlers import BaseHandler
 from oauthenticator.oauth2 import (
     OAuthCallbackHandler,
@@ -20,7 +21,6 @@ from tornado import web
 
 from daas_hub.errors import NoAccount, Refused, SourceUnavailable
 from daas_hub.facility import Facility
-from daas_hub.identity import Identity
 from daas_hub.identity.elevation import step_up
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class BeginHandler(OAuthLoginHandler):
         self.redirect(address)
 
 
-class CallbackHandler(OAuthCallbackHandler):
+class CallbackHandler(TellsOfNoAccount, OAuthCallbackHandler):
     """Takes the browser back from the provider; who has no facility account gets a page that says what to do next."""
 
     def initialize(self, way: OpenIDWay) -> None:
@@ -78,8 +78,7 @@ class CallbackHandler(OAuthCallbackHandler):
         try:
             await super().get()
         except NoAccount as refusal:
-            self.set_status(403)
-            self.finish(await self.render_no_account(refusal))
+            await self.show_no_account(refusal)
 
     def check_arguments(self) -> None:
         """Check that this browser began this login at this provider; only then is anything else of it believed."""
@@ -137,25 +136,9 @@ class CallbackHandler(OAuthCallbackHandler):
             callback=callback_of(self.way, self),
         )
 
-    async def render_no_account(self, refusal: NoAccount) -> str:
-        """Give the page for a valid login without a facility account."""
-        identity: Identity | None = getattr(refusal, "identity", None)
-        facility = Facility.of(self.authenticator.config)
-        advice = [str(refusal.remedy)]
-        if identity is not None:
-            advice.append(f"Tell them this login: {identity.subject} of {identity.issuer}.")
-        actions = [{"title": "Sign in as somebody else", "url": self.settings["login_url"]}]
-        if facility.user_office_url:
-            actions.insert(0, {"title": "Go to the user office", "url": facility.user_office_url})
-        name = identity.display_name if identity and identity.display_name else "You"
-        return await self.render_template(
-            "message.html",
-            title="No facility account",
-            heading="Your login works, but you have no account here yet",
-            text=f"{name}: {refusal.message}",
-            advice=advice,
-            actions=actions,
-        )
+    def wanted_afterwards(self) -> str:
+        """Give the address that was asked for before the login, as it came."""
+        return str(self.login_begun().get("next_url") or "")
 
 
 class BackchannelHandler(BaseHandler):

@@ -12,7 +12,7 @@ from typing import Any
 
 from daas_hub.authenticators.guesses import Guesses
 from daas_hub.authenticators.hours import GoodForHours
-from daas_hub.authenticators.openidhandlers import CallbackHandler
+from daas_hub.authenticators.noaccount import TellsOfNoAccount
 from daas_hub.authenticators.ways import Login
 from tornado import web
 
@@ -98,10 +98,8 @@ class PasswordWay(GoodForHours):
         return self.signed_in(told)
 
 
-class PasswordLoginHandler(LoginPageHandler):
+class PasswordLoginHandler(TellsOfNoAccount, LoginPageHandler):
     """Where the form of the login page is sent to."""
-
-    render_no_account = CallbackHandler.render_no_account
 
     def initialize(self, way: PasswordWay) -> None:
         """Take the way in."""
@@ -117,8 +115,7 @@ class PasswordLoginHandler(LoginPageHandler):
         try:
             user = await self.login_user()
         except NoAccount as refusal:
-            self.set_status(403)
-            self.finish(await self.render_no_account(refusal))
+            await self.show_no_account(refusal)
             return
         except TooManyGuesses as refusal:
             self.set_header("Retry-After", str(refusal.wait_s))

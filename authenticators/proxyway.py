@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from daas_hub.authenticators.hours import GoodForHours
-from daas_hub.authenticators.openidhandlers import CallbackHandler
+from daas_hub.authenticators.noaccount import TellsOfNoAccount
 from daas_hub.authenticators.proxyproof import ProofRules, Proofs
 from daas_hub.authenticators.ways import Login
 from jupyterhub.handlers import BaseHandler
@@ -141,10 +141,8 @@ class ProxyWay(GoodForHours):
         return self.signed_in(subject, {"EAAHash": subject})
 
 
-class ProxyLoginHandler(BaseHandler):
+class ProxyLoginHandler(TellsOfNoAccount):
     """Where the web server in front brings somebody it has signed in."""
-
-    render_no_account = CallbackHandler.render_no_account
 
     def initialize(self, way: ProxyWay) -> None:
         """Take the way in."""
@@ -156,8 +154,7 @@ class ProxyLoginHandler(BaseHandler):
         try:
             user = await self.login_user()
         except NoAccount as refusal:
-            self.set_status(403)
-            self.finish(await self.render_no_account(refusal))
+            await self.show_no_account(refusal)
             return
         if user is None:
             raise web.HTTPError(403, "You could not be signed in.")

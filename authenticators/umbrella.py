@@ -18,6 +18,14 @@ from daas_hub.authenticators.elevated import OVER, Elevated, take_admin
 from daas_hub.authenticators.endings import end_logins, sessions_of, stop_sessions
 from daas_hub.authenticators.examination import examine_way
 from daas_hub.authenticators.keeping import require_keys
+from daas_hub.authenticators.linkhandlers import (
+    LinkCancelHandler,
+    LinkConfirmHandler,
+    LinkHandler,
+    LoginsHandler,
+    begin_link,
+)
+from daas_hub.authenticators.linking import Linking
 from daas_hub.authenticators.logouthandlers import LoggedOutHandler, LogoutHandler
 from daas_hub.authenticators.logouttokens import SignedOut
 from daas_hub.authenticators.openidway import OpenIDWay
@@ -31,7 +39,7 @@ from oauthenticator.generic import GenericOAuthenticator
 from tornado import web
 from traitlets import Bool, Dict, Float, List, Unicode
 
-from daas_hub.accounts import PasswordLogin
+from daas_hub.accounts import LINKS, PasswordLogin
 from daas_hub.errors import ConfigurationError, NoAccount, Refused, SourceUnavailable
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked
@@ -83,6 +91,15 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
         help="""
         Whether people can also sign in with a name and a password of the facility, on the login page: "ldap" (see
         LdapAccounts) or "calipsoplus" (a user office), see PasswordLogin. Default: no. Since 0.1.
+        """,
+    )
+    linking = Unicode(
+        "",
+        config=True,
+        help="""
+        Whether people whose login has no account here can connect it, step by step, with the facility account they
+        have: by whom its password is checked, "ldap" or "calipsoplus" (see PasswordLogin). It needs "links" in
+        `Facility.accounts`, and no `passwords`. Default: no. Since 0.1.
         """,
     )
     client_secret_file = Unicode(
@@ -168,6 +185,7 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
             self._add(ProxyWay(read_proxy("UmbrellaAuthenticator.trusted_proxy", self.trusted_proxy)), "trusted_proxy")
         if self.passwords:
             self._add(PasswordWay(PasswordLogin(config=self.config).source(self.passwords)), "passwords")
+        self._linking = self._read_linking()
         # who may in is decided by whether the facility knows the account, not by a list here
         self.allow_all = True
         self._elevated = Elevated(lambda: Facility.of(self.config).elevation, self._trusted_proxies)
@@ -219,6 +237,23 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
                 "UmbrellaAuthenticator.providers", way.name, f"is the name of {setting}", remedy="Choose another name."
             )
         self.ways[way.name] = way
+
+    def _read_linking(self) -> Linking | None:
+        """Give the walk on which a login is connected with an account, if it is wanted."""
+        if not self.linking:
+            return None
+        sources = self.config.Facility.get("accounts", [])
+        if LINKS not in ([sources] if isinstance(sources, str) else sources):
+            raise ConfigurationError(
+                "UmbrellaAuthenticator.linking",
+                self.linking,
+                f'needs "{LINKS}" in Facility.accounts, which knows what was connected',
+                remedy=f'Like Facility.accounts = ["ldap", "{LINKS}"].',
+            )
+        here = self.ways.get(PasswordWay.name)
+        if not isinstance(here, PasswordWay) or self.passwords != self.linking:
+            here = PasswordWay(PasswordLogin(config=self.config).source(self.linking, "linking"))
+        return Linking(here, lambda: Facility.of(self.config))
 
     def _http(self) -> dict[str, Any]:
         """Give what all requests to providers need (oauthenticator's own settings)."""
@@ -276,7 +311,21 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
             *(handler for way in self.ways.values() for handler in way.handlers()),
             (r"/logout", LogoutHandler),
             (r"/logged-out", LoggedOutHandler),
+            *self._link_handlers(),
             *portal_handlers(app),
+        ]
+
+    def _link_handlers(self) -> list[tuple[Any, ...]]:
+        # what was connected can be seen and removed also when nothing more may be
+        seen: list[tuple[Any, ...]] = [(r"/daas/logins", LoginsHandler)]
+        if self._linking is None:
+            return seen
+        walk = {"linking": self._linking}
+        return [
+            (r"/link", LinkHandler, walk),
+            (r"/link/confirm", LinkConfirmHandler, walk),
+            (r"/link/cancel", LinkCancelHandler, walk),
+            *seen,
         ]
 
     # -- a login ------------------------------------------------------------------------------------------------
@@ -290,7 +339,11 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
         """
         try:
             login = await handler.finish_login()
-            account = await self._account_of(login.identity)
+            try:
+                account = await Facility.of(self.config).account_of(login.identity)
+            except NoAccount as refusal:
+                refusal.login = login  # type: ignore[attr-defined]  # for the page that tells what to do next
+                raise
         except (NoAccount, WrongPassword, TooManyGuesses):
             raise
         except Refused as refusal:
@@ -325,12 +378,19 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
             "user_info": {"display_name": account.display_name or identity.display_name or account.name} | more,
         }
 
-    async def _account_of(self, identity: Identity) -> Account:
-        try:
-            return await Facility.of(self.config).account_of(identity)
-        except NoAccount as refusal:
-            refusal.identity = identity  # type: ignore[attr-defined]  # for the page that tells what to do next
-            raise
+    def offer_link(self, handler: BaseHandler, refusal: NoAccount) -> str:
+        """Give the address where a login without an account can be connected with one; "" if it cannot."""
+        login = getattr(refusal, "login", None)
+        if self._linking is None or login is None or not self._linking.may_begin(refusal, handler.way):
+            return ""
+        return begin_link(handler, self._linking, login, handler.way, handler.wanted_afterwards())
+
+    async def link_removed(self, identity: Identity) -> None:
+        """End what an identity has that is no longer connected with an account: logins, then sessions."""
+        user = self._app.users.get(identity.hub_name)
+        if user is not None:
+            await self._end_logins(user)
+            await stop_sessions(self._app.proxy, user, sessions_of(user))
 
     # -- later --------------------------------------------------------------------------------------------------
 
@@ -371,7 +431,7 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
             # kept at once, whatever the facility says: the tokens it replaces may be void already
             await user.save_auth_state(login.as_state(way.name) | {"proof": proof.as_state()})
             self._asked[user.name] = time.monotonic()
-        account = await self._account_of(login.identity)
+        account = await Facility.of(self.config).account_of(login.identity)
         if self._elevated.decide(user.name, account.roles, proof).over:
             await self._run_out(user)
         model = self._model(way, login, account, proof)

@@ -18,7 +18,7 @@ from typing import Any
 
 from daas_hub.check import check_config
 from daas_hub.doctor import Login, as_json, as_text, examine
-from daas_hub.enquiry import ask_about, read_config, words_of
+from daas_hub.enquiry import ask_about, connected_logins, disconnect, read_config, words_of
 from daas_hub.errors import ConfigurationError, DaasError
 from daas_hub.findings import exit_code
 from daas_hub.predecessor import EXPERIMENTS, SESSIONS, USERS, ImportFailed, import_files
@@ -40,6 +40,10 @@ def main(argv: list[str] | None = None) -> int:
     show.add_argument("subject", help="the login's subject, as in the accounts table")
     show.add_argument("--issuer", default="", help="the login's issuer; by default the one that is configured")
     show.add_argument("--token-file", default="", help="private file with the login's access token, if one is needed")
+    links = commands.add_parser("links", help="show which logins people connected with their accounts, or remove one")
+    links.add_argument("file", type=Path)
+    links.add_argument("--account", default="", help="only those of this account")
+    links.add_argument("--remove", nargs=2, metavar=("ISSUER", "SUBJECT"), help="remove the link of this login")
     doctor = commands.add_parser("doctor", help="ask everything a configuration names, and say what to do")
     doctor.add_argument("file", type=Path)
     doctor.add_argument("--as", dest="subject", default="", help="subject of a login: try everything as that person")
@@ -57,6 +61,8 @@ def main(argv: list[str] | None = None) -> int:
         return run_check(options.file)
     if options.command == "show-proposals":
         return run_show(options.file, options.subject, options.issuer, options.token_file)
+    if options.command == "links":
+        return run_links(options.file, options.account, options.remove)
     if options.command == "doctor":
         return run_doctor(options)
     if options.command == "import":
@@ -145,6 +151,25 @@ def run_show(file: Path, subject: str, issuer: str, token_file: str) -> int:
             raise problems[0]
         token = read_secret("--token-file", token_file) if token_file else ""
         lines = asyncio.run(ask_about(read_config(file), subject, issuer=issuer, access_token=token))
+    except DaasError as error:
+        print("\n".join(words_of(error)))
+        return 1
+    print("\n".join(lines))
+    return 0
+
+
+def run_links(file: Path, account: str, remove: list[str] | None) -> int:
+    """Print the connected logins, or remove one; 0 if they could be read, and the one was there."""
+    problems = check_config(file)
+    try:
+        if problems:
+            raise problems[0]
+        config = read_config(file)
+        if remove:
+            done = asyncio.run(disconnect(config, *remove))
+            print("removed; it is signed out at its next request" if done else "no such login is connected")
+            return 0 if done else 1
+        lines = asyncio.run(connected_logins(config, account))
     except DaasError as error:
         print("\n".join(words_of(error)))
         return 1

@@ -71,13 +71,14 @@ def _template_variables() -> dict[str, Any]:
 
         return str(JupyterHub.instance().hub.base_url)
 
-    def facility(user: Any) -> dict[str, str]:
+    def facility(user: Any) -> dict[str, Any]:
         known = Facility.instance() if Facility.initialized() else None
         return {
             "name": known.name if known else "Data analysis",
             "logo_url": f"{hub_url(user)}daas/logo",
             "help_text": known.help_text if known else "",
             "user_office_url": known.user_office_url if known else "",
+            "has_links": bool(known and known.links),
         }
 
     def daas_static(user: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from traitlets.config.loader import PyFileConfigLoader
 from daas_hub.errors import ConfigurationError, DaasError, SourceUnavailable
 from daas_hub.facility import Facility
 from daas_hub.identity import Account, Identity
+from daas_hub.identity.linkstore import LinkStore
 from daas_hub.proposals import Proposal
 
 
@@ -41,6 +43,38 @@ async def ask_about(config: Config, subject: str, *, issuer: str = "", access_to
     for proposal in proposals:
         lines += _proposal_lines(proposal)
     return [*lines, f"{len(proposals)} proposal{'s' * (len(proposals) != 1)}"]
+
+
+async def connected_logins(config: Config, account: str = "") -> list[str]:
+    """Give the logins that people connected with their accounts, a line each; those of one account, if it is named.
+
+    Raises:
+        DaasError: nothing can be connected here, or the list cannot be read.
+    """
+    links = await _links(config).all_links(account)
+    lines = [
+        f"{one.account} (uid {one.uid}): {one.subject} of {one.issuer}, "
+        f"since {datetime.datetime.fromtimestamp(one.made_at, datetime.UTC):%Y-%m-%d}"
+        for one in links
+    ]
+    return [*lines, f"{len(links)} connected login{'s' * (len(links) != 1)}"]
+
+
+async def disconnect(config: Config, issuer: str, subject: str) -> bool:
+    """Remove the link of a login; False if there is none. Raises what `connected_logins` does."""
+    return await _links(config).remove(issuer, subject)
+
+
+def _links(config: Config) -> LinkStore:
+    links = Facility(config=config).links
+    if links is None:
+        raise ConfigurationError(
+            "Facility.accounts",
+            config.Facility.get("accounts", ""),
+            "has no connected logins",
+            remedy='They are there with "links" in it; see docs/how-to/connect-existing-accounts.md.',
+        )
+    return links.store
 
 
 def _only_issuer(config: Config) -> str:

@@ -19,8 +19,9 @@ from traitlets.config import Config, SingletonConfigurable
 from daas_hub.accounts import ProposalAccounts, RoleRules
 from daas_hub.catalogue import Catalogue, Kind, read_catalogue
 from daas_hub.errors import AccountRefused, ConfigurationError, DaasError, DocumentError, NoAccount, Refused
-from daas_hub.identity import Account, AccountRules, AccountSource, Identity, NamedAccounts
+from daas_hub.identity import Account, AccountRules, AccountSource, Identity, NamedAccounts, RestsOnOthers
 from daas_hub.identity.agreement import AgreeingAccounts
+from daas_hub.identity.links import LinkedAccounts
 from daas_hub.launch import (
     Choice,
     LaunchRequest,
@@ -97,7 +98,8 @@ class Facility(SingletonConfigurable):
         of a list that know a login must agree on it; one that does not answer means that nothing is known.
         Example: "table" (a YAML file, `accounts_file`), "ldap" (a directory, see LdapAccounts),
         "nss" (this machine's own, see NssAccounts), "claims" (the login itself, see ClaimsAccounts),
-        "rest" and "calipsoplus" (a user office, see RestAccounts, CalipsoplusAccounts). Default: "table".
+        "rest" and "calipsoplus" (a user office, see RestAccounts, CalipsoplusAccounts), "links" (beside another: logins
+        that people connected themselves, see LinkSettings). Default: "table".
         Since 0.1.
         """,
     )
@@ -205,6 +207,11 @@ class Facility(SingletonConfigurable):
         """The claims of a login that this configuration reads; an authenticator keeps these, and no others."""
         of_roles = {name for wanted in self.roles.claims.values() for name in wanted}
         return frozenset(getattr(self._accounts, "claims", ())) | of_roles
+
+    @property
+    def links(self) -> LinkedAccounts | None:
+        """The source of accounts that people connected their logins with, if the configuration has it."""
+        return next((one for one in self.account_sources.values() if isinstance(one, LinkedAccounts)), None)
 
     async def account_of(self, identity: Identity) -> Account:
         """Give the account a session of this identity would run as, asked for now.
@@ -323,6 +330,14 @@ class Facility(SingletonConfigurable):
     def _account_source(self) -> AccountSource:
         """Build the source of accounts, or several that must agree."""
         sources = self.account_sources
+        for name, one in sources.items():
+            if isinstance(one, RestsOnOthers) and not one.rest_on(sources):
+                raise ConfigurationError(
+                    "Facility.accounts",
+                    list(sources),
+                    f"{name!r} needs a source that knows accounts by name, and {one.source!r} does not",
+                    remedy='Use "ldap", "nss", "table", or "rest" with an account_url.',
+                )
         return (
             next(iter(sources.values()))
             if len(sources) == 1

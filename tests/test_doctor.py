@@ -39,6 +39,9 @@ def test_every_fault_has_a_remedy_of_its_own_kind(fault: str) -> None:
         ("scicat: got status 404 with JSON", "Correct the url"),
         ("got no answer within 10 s", "timeout_s"),
         ("directory ldap://x: _Failed: it does not offer StartTLS", "ldaps://"),
+        ("/x/links.sqlite: others can read or change it: chmod 600 /x/links.sqlite", "chmod 600"),
+        ("/x/links.sqlite: file is not a database", "put a backup in its place"),
+        ("/x/links.sqlite: it has form 7, and this release knows form 1", "that release"),
     ],
 )
 def test_words_and_what_to_do(words: str, remedy: str) -> None:

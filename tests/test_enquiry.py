@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from daas_hub.cli import main
 from daas_hub.facility import Facility
+from daas_hub.identity.linkstore import LinkStore
 from tests.stand_ins.icatplus import IcatPlus
 from tests.stand_ins.running import running_beside
 
@@ -128,3 +130,30 @@ def test_in_the_persons_name(file: Path, tmp_path: Path, capsys: pytest.CaptureF
         token.chmod(0o644)
         assert main(["show-proposals", str(file), "s-anna", "--token-file", str(token)]) == 1
     assert "can be read by others" in capsys.readouterr().out
+
+
+def test_connected_logins_are_shown_and_removed(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """AL60: what people connected, for an administrator."""
+    assert main(["links", str(file)]) == 1
+    assert "Facility.accounts" in capsys.readouterr().out
+    Facility.clear_instance()
+    more = f'c.Facility.accounts = ["table", "links"]\nc.Facility.state = "{tmp_path}"\n'
+    file.write_text(file.read_text() + more)
+    assert main(["links", str(file)]) == 0
+    assert capsys.readouterr().out == "0 connected logins\n"
+    assert not (tmp_path / "private").exists(), "looking makes nothing"
+    store = LinkStore(tmp_path / "private" / "links.sqlite", clock=lambda: 1_790_000_000.0)
+    asyncio.run(store.connect(ISSUER, "e-anna", "anna", 25001))
+    asyncio.run(store.connect(ISSUER, "e-ben", "ben", 25002))
+    assert main(["links", str(file), "--account", "anna"]) == 0
+    told = f"anna (uid 25001): e-anna of {ISSUER}, since 2026-09-21\n1 connected login\n"
+    assert capsys.readouterr().out == told
+    assert main(["show-proposals", str(file), "e-anna"]) == 0
+    assert "MA-4242" in capsys.readouterr().out
+    assert main(["links", str(file), "--remove", ISSUER, "e-anna"]) == 0
+    assert main(["links", str(file), "--remove", ISSUER, "e-anna"]) == 1
+    assert main(["show-proposals", str(file), "e-anna"]) == 1
+    capsys.readouterr()
+    store.path.chmod(0o644)
+    assert main(["links", str(file)]) == 1
+    assert "chmod 600" in capsys.readouterr().out

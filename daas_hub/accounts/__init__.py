@@ -10,6 +10,8 @@ from traitlets.config import Configurable
 
 from daas_hub.accounts.claims import ClaimsAccounts
 from daas_hub.accounts.ldap import LdapAccounts
+from daas_hub.accounts.links import NAME as LINKS
+from daas_hub.accounts.links import LinkSettings
 from daas_hub.accounts.machine import NssAccounts
 from daas_hub.accounts.passwords import PasswordLogin
 from daas_hub.accounts.people import ProposalAccounts, RoleRules
@@ -26,6 +28,7 @@ SETTINGS: tuple[type[Configurable], ...] = (
     ProposalAccounts,
     RoleRules,
     PasswordLogin,
+    LinkSettings,
 )
 
 
@@ -49,16 +52,23 @@ def open_rest(facility: Configurable) -> AccountSource:
     return RestAccounts(parent=facility).source()
 
 
+def open_links(facility: Configurable) -> AccountSource:
+    """Build the entry point "links" of daas_hub.accounts."""
+    return LinkSettings(parent=facility).source(facility)
+
+
 def open_calipsoplus(facility: Configurable) -> AccountSource:
     """Build the entry point "calipsoplus" of daas_hub.accounts."""
     return CalipsoplusAccounts(parent=facility).source()
 
 
 __all__ = [
+    "LINKS",
     "SETTINGS",
     "CalipsoplusAccounts",
     "ClaimsAccounts",
     "LdapAccounts",
+    "LinkSettings",
     "NssAccounts",
     "PasswordLogin",
     "ProposalAccounts",
@@ -67,6 +77,7 @@ __all__ = [
     "open_calipsoplus",
     "open_claims",
     "open_ldap",
+    "open_links",
     "open_nss",
     "open_rest",
 ]

@@ -68,8 +68,8 @@ class PasswordLogin(SourceSettings):
     )
     answer_s = Float(10.0, min=0.1, config=True, help="Seconds an answer may take. Since 0.1.")
 
-    def source(self, kind: str) -> PasswordSource:
-        """Build who is asked: "ldap" or "calipsoplus".
+    def source(self, kind: str, setting: str = "passwords") -> PasswordSource:
+        """Build who is asked: "ldap" or "calipsoplus"; `setting` is where that stands.
 
         Raises:
             ConfigurationError: there is no such source, or it cannot be asked safely.
@@ -96,7 +96,10 @@ class PasswordLogin(SourceSettings):
 
             return self._named(f"calipsoplus:{self.login_url}", ask)
         raise ConfigurationError(
-            "UmbrellaAuthenticator.passwords", kind, "is no source of passwords", remedy='Known: "ldap", "calipsoplus".'
+            f"UmbrellaAuthenticator.{setting}",
+            kind,
+            "is no source of passwords",
+            remedy='Known: "ldap", "calipsoplus".',
         )
 
     def _named(self, issuer: str, check: Check) -> PasswordSource:

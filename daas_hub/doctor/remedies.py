@@ -40,6 +40,8 @@ _TABLE: tuple[tuple[str, str], ...] = (
     (r"access token", "This source is asked in the person's name: give --token-file with an access token of theirs."),
     (r"cannot be read|no such file|does not hold|one line",
      "Put the secret, and nothing else, into the file that is named."),
+    (r"is not a database|malformed|this release knows form",
+     "The file of connected logins is damaged, or of a newer release: put a backup in its place, or that release."),
     (r"Line \d+|line \d+", "Mend the file at that line."),
 )  # fmt: skip
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from daas_hub.errors import AccountRefused, NoAccount
 from daas_hub.identity.records import Account, AccountSource, Identity
-from daas_hub.identity.refusals import unknown
+from daas_hub.identity.refusals import LostAccount, unknown
 
 _log = logging.getLogger("jupyterhub.daas")
 
@@ -50,7 +50,7 @@ class AgreeingAccounts:
         for refusal in refusals:
             raise refusal
         if not known:
-            raise unknown()
+            raise next((answer for answer in answers if isinstance(answer, LostAccount)), unknown())
         return joined(known, who, unite_groups=self._unite_groups)
 
 

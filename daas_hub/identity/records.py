@@ -108,3 +108,14 @@ class NamedAccounts(Protocol):
     async def account_named(self, name: str) -> Account:
         """Give the account of exactly this name, asked for now; raises what `AccountSource.account_of` does."""
         ...
+
+
+@runtime_checkable
+class RestsOnOthers(Protocol):
+    """What a source has that looks accounts up in another one."""
+
+    source: str
+
+    def rest_on(self, others: Mapping[str, AccountSource]) -> bool:
+        """Take what it needs from the other sources, by their names; False if it is not there."""
+        ...

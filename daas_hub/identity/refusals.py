@@ -14,3 +14,7 @@ def unknown() -> NoAccount:
         "This facility has no account for your login yet.",
         remedy="Ask the user office to connect your login to your facility account.",
     )
+
+
+class LostAccount(NoAccount):
+    """The login was connected with an account that is not there any more; it may be connected with another."""

@@ -1,0 +1,259 @@
+"""The pages on which a login is connected with an account, and those that show and remove what was connected."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from daas_hub.authenticators.linking import Linking, Pending
+from daas_hub.authenticators.passwordway import TooManyGuesses, WrongPassword
+from daas_hub.authenticators.ways import Login, WayIn
+from jupyterhub.handlers import BaseHandler
+from tornado import web
+
+from daas_hub.errors import Refused, SourceUnavailable
+from daas_hub.identity.linkstore import Link, LinkStore
+from daas_hub.portal.base import Page
+from daas_hub.portal.views import day_text
+
+COOKIE = "daas-link"
+
+
+def begin_link(handler: BaseHandler, linking: Linking, login: Login, way: WayIn, wanted: str) -> str:
+    """Let this browser, and no other, connect a login; give the address of the page where it is done."""
+    path = f"{handler.hub.base_url}link"
+    number = linking.waiting.add(login, way, wanted)
+    handler.set_cookie(
+        COOKIE, number, path=path, httponly=True, samesite="Lax", secure=handler.request.protocol == "https"
+    )
+    return path
+
+
+class LinkPage(Page):
+    """What the pages of the walk share. Nobody is signed in on them: what counts is the number in the cookie."""
+
+    def initialize(self, linking: Linking) -> None:
+        """Take the walk."""
+        self.linking = linking
+
+    @property
+    def number(self) -> str:
+        """The number in this browser's cookie; "" if there is none, or two: then one of them was planted."""
+        found = []
+        for header in self.request.headers.get_list("Cookie"):
+            for part in header.split(";"):
+                name, _, value = part.strip().partition("=")
+                if name == COOKIE:
+                    found.append(value)
+        return found[0] if len(found) == 1 else ""
+
+    def pending(self) -> Pending | None:
+        """Give the login that this browser may connect."""
+        number = self.number
+        return self.linking.waiting.get(number) if number else None
+
+    def forget(self) -> None:
+        """End the walk of this browser."""
+        self.linking.waiting.drop(self.number)
+        self.clear_cookie(COOKIE, path=f"{self.hub.base_url}link")
+
+    async def show_nothing(self) -> None:
+        """Say that there is nothing to connect, and where one begins."""
+        await self.show(
+            "message.html",
+            status=404,
+            title="Nothing to connect",
+            heading="There is nothing to connect here",
+            text="You have not signed in in this browser within the last ten minutes, or you did this already.",
+            advice=["Sign in with your new login first. If it has no account here yet, you can connect it then."],
+            actions=[{"title": "Sign in", "url": self.settings["login_url"]}],
+        )
+
+    async def show_step(self, pending: Pending, *, problem: str = "", status: int = 200) -> None:
+        """Show where this browser is: the account's password is asked for, or both are shown."""
+        identity, account = pending.login.identity, pending.account
+        await self.show(
+            "link.html",
+            status=status,
+            title="Connect your login",
+            problem=problem,
+            login={
+                "title": pending.way.title,
+                "name": identity.display_name,
+                "issuer": identity.issuer,
+                "subject": identity.subject,
+            },
+            passwords_title=self.linking.passwords.title,
+            account=None
+            if account is None
+            else {"name": account.name, "display_name": account.display_name, "uid": account.uid},
+            shown=pending.shown,
+        )
+
+
+class LinkHandler(LinkPage):
+    """`/link`: where a login is, and the account's password."""
+
+    async def get(self) -> None:
+        """Show the step this browser is at."""
+        pending = self.pending()
+        if pending is None:
+            await self.show_nothing()
+        else:
+            await self.show_step(pending)
+
+    async def post(self) -> None:
+        """Take the account's name and password."""
+        pending = self.pending()
+        if pending is None:
+            await self.show_nothing()
+            return
+        names = self.get_body_arguments("username", strip=False)
+        passwords = self.get_body_arguments("password", strip=False)
+        address = self.authenticator.address_of(self)
+        try:
+            if len(names) != 1 or len(passwords) != 1:
+                raise WrongPassword("The name or the password is missing.", remedy="Please try again.")
+            await self.linking.prove_account(pending, names[0], passwords[0], address)
+        except TooManyGuesses as refusal:
+            self.set_header("Retry-After", str(refusal.wait_s))
+            await self._refused(pending, refusal, 429, address)
+        except WrongPassword as refusal:
+            await self._refused(pending, refusal, 401, address)
+        except Refused as refusal:
+            await self._refused(pending, refusal, 403, address)
+        except SourceUnavailable as problem:
+            self.log.error("connecting a login: %s %s", problem, problem.detail)
+            await self.show_step(pending, problem=str(problem), status=503)
+        else:
+            self.redirect(f"{self.hub.base_url}link", status=303)
+
+    async def _refused(self, pending: Pending, refusal: Refused, status: int, address: str) -> None:
+        # what was typed as a name may be a password
+        self.log.warning("connecting a login from %s: %s", address or "an unknown address", refusal.reason)
+        await self.show_step(pending, problem=str(refusal), status=status)
+
+
+class LinkConfirmHandler(LinkPage):
+    """`/link/confirm`: the yes; then the login is one of that account."""
+
+    @property
+    def way(self) -> WayIn:
+        """The way in that proved the login; the authenticator asks."""
+        return self._pending.way
+
+    async def finish_login(self) -> Login:
+        """Give the login that was proved before; the authenticator asks."""
+        return self._pending.login
+
+    async def post(self) -> None:
+        """Connect, and sign in."""
+        pending = self.pending()
+        if pending is None:
+            await self.show_nothing()
+            return
+        try:
+            link = await self.linking.connect(pending, self.get_body_argument("shown", ""))
+        except Refused as refusal:
+            await self.show_step(pending, problem=str(refusal), status=409)
+            return
+        except SourceUnavailable as problem:
+            self.log.error("connecting a login: %s %s", problem, problem.detail)
+            await self.show_step(pending, problem=str(problem), status=503)
+            return
+        self.log.info(
+            "login %s (%r of %s) was connected with account %s (uid %d)",
+            link.identity.hub_name,
+            link.subject,
+            link.issuer,
+            link.account,
+            link.uid,
+        )
+        self._pending = pending
+        self.forget()
+        user = await self.login_user()
+        if user is None:
+            raise web.HTTPError(403, "Your login was connected. Please sign in with it.")
+        self.redirect(self._validate_next_url(pending.wanted) or f"{self.hub.base_url}home", status=303)
+
+
+class LinkCancelHandler(LinkPage):
+    """`/link/cancel`: the no, or another account."""
+
+    async def post(self) -> None:
+        """Take the account back, or end the walk."""
+        pending = self.pending()
+        if pending is not None and self.get_body_argument("only", "") == "account":
+            pending.account, pending.shown = None, ""
+            self.redirect(f"{self.hub.base_url}link", status=303)
+            return
+        self.forget()
+        self.redirect(f"{self.hub.base_url}login", status=303)
+
+
+class LoginsHandler(Page):
+    """`/daas/logins`: the logins that were connected with one's account."""
+
+    @property
+    def store(self) -> LinkStore:
+        """Where they are kept.
+
+        Raises:
+            HTTPError: 404, nothing is connected at this facility.
+        """
+        if self.facility.links is None:
+            raise web.HTTPError(404)
+        return self.facility.links.store
+
+    @web.authenticated
+    async def get(self) -> None:
+        """Show them."""
+        await self._show()
+
+    @web.authenticated
+    async def post(self) -> None:
+        """Remove one, if it is one's own account's; its logins end at once."""
+        account = await self.account()
+        issuer, subject = self.get_body_argument("issuer", ""), self.get_body_argument("subject", "", strip=False)
+        mine = {(one.issuer, one.subject): one for one in await self.store.links_of(account.name, account.uid)}
+        link = mine.get((issuer, subject))
+        if link is None or not await self.store.remove(issuer, subject, account=account.name):
+            await self._show(problem="There is no such login of your account: it may have been removed already.")
+            return
+        self.log.info(
+            "login %s (%r of %s) is no longer connected with account %s: removed by %s",
+            link.identity.hub_name,
+            link.subject,
+            link.issuer,
+            link.account,
+            self.current_user.name,
+        )
+        own = link.identity.hub_name == self.current_user.name
+        await self.authenticator.link_removed(link.identity)
+        self.redirect(f"{self.hub.base_url}{'logged-out' if own else 'daas/logins'}", status=303)
+
+    async def _show(self, *, problem: str = "") -> None:
+        account, identity = await self.account(), await self.identity()
+        links = await self.store.links_of(account.name, account.uid)
+        now = (identity.issuer, identity.subject)
+        titles = {way.issuer: way.title for way in self.authenticator.ways.values()}
+        await self.show(
+            "logins.html",
+            title="Connected logins",
+            active="",
+            status=404 if problem else 200,
+            person=self.person(account),
+            problem=problem,
+            may_connect=bool(self.authenticator.linking),
+            logins=[_login_view(one, titles, now) for one in links],
+        )
+
+
+def _login_view(link: Link, titles: dict[str, str], now: tuple[str, str]) -> dict[str, Any]:
+    return {
+        "title": titles.get(link.issuer, link.issuer),
+        "issuer": link.issuer,
+        "subject": link.subject,
+        "since": day_text(datetime.datetime.fromtimestamp(link.made_at, datetime.UTC)),
+        "is_this_one": (link.issuer, link.subject) == now,
+    }

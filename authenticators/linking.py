@@ -1,0 +1,171 @@
+"""Connecting a login with the facility account somebody has already, step by step (AL60).
+
+First the login is proved, by its provider; then the account, by its password; then both are shown, and the person says
+yes. What was proved waits here, in the hub's memory, under a number that only that browser has.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from daas_hub.authenticators.passwordway import PasswordWay
+from daas_hub.authenticators.ways import Login, WayIn
+
+from daas_hub.errors import AccountRefused, NoAccount, Refused
+from daas_hub.facility import Facility
+from daas_hub.identity import Account, Identity
+from daas_hub.identity.links import LinkedAccounts
+from daas_hub.identity.linkstore import Link
+
+#: Seconds from the login to the yes.
+WAITS_S = 600.0
+#: So many people may be on their way at a time; who waits longest goes first.
+MOST_WAITING = 1000
+
+
+@dataclass
+class Pending:
+    """A login that may be connected.
+
+    Attributes:
+        way: the way in that proved it.
+        wanted: the address to go to afterwards, as it was asked for; not checked.
+        account: the account whose password was given.
+        shown: the number of the page that shows both; only that page's yes counts.
+    """
+
+    login: Login
+    way: WayIn
+    wanted: str
+    until: float
+    account: Account | None = None
+    shown: str = field(default="", repr=False)
+
+
+class Waiting:
+    """The logins on their way, each under a number that cannot be guessed; one person has one."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._pending: OrderedDict[str, Pending] = OrderedDict()
+
+    def add(self, login: Login, way: WayIn, wanted: str) -> str:
+        """Keep a login; give its number."""
+        self._forget_old()
+        who = login.identity.hub_name
+        for number in [number for number, one in self._pending.items() if one.login.identity.hub_name == who]:
+            del self._pending[number]
+        while len(self._pending) >= MOST_WAITING:
+            self._pending.popitem(last=False)
+        number = secrets.token_urlsafe(32)
+        self._pending[number] = Pending(login, way, wanted, self._clock() + WAITS_S)
+        return number
+
+    def get(self, number: str) -> Pending | None:
+        """Give a login by its number; None if there is none, or it waited too long."""
+        self._forget_old()
+        return self._pending.get(number)
+
+    def drop(self, number: str) -> None:
+        """Forget one."""
+        self._pending.pop(number, None)
+
+    def _forget_old(self) -> None:
+        now = self._clock()
+        while self._pending and next(iter(self._pending.values())).until <= now:
+            self._pending.popitem(last=False)
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+
+class WrongAccount(Refused):
+    """The password is right, and its account is none a login can be connected with."""
+
+    reason = "account"
+
+
+class Linking:
+    """The walk of a link: who waits, whose password is right, what was agreed to.
+
+    Args:
+        passwords: who is asked about the account's password; the same that counts guesses on the login page.
+        facility: gives the facility, once it is there.
+    """
+
+    def __init__(
+        self,
+        passwords: PasswordWay,
+        facility: Callable[[], Facility],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.passwords = passwords
+        self.waiting = Waiting(clock)
+        self._facility = facility
+
+    @property
+    def accounts(self) -> LinkedAccounts:
+        """The source of accounts that knows the links."""
+        source = self._facility().links
+        assert source is not None, "the authenticator looks for it when the hub starts"
+        return source
+
+    def may_begin(self, refusal: NoAccount, way: WayIn) -> bool:
+        """Tell whether a login without an account may be connected with one; an account that is closed is none."""
+        return not isinstance(refusal, AccountRefused) and way.issuer != self.passwords.issuer
+
+    async def prove_account(self, pending: Pending, name: str, password: str, address: str) -> None:
+        """Take the account that a name and a password prove into `pending`.
+
+        Raises:
+            WrongPassword, TooManyGuesses: they prove nothing.
+            WrongAccount: the account may not run sessions, or is not there.
+            SourceUnavailable: nobody could be asked.
+        """
+        pending.account = None
+        proved = await self.passwords.login_of(name, password, address)
+        pending.account = await self._account_called(proved.identity.subject)
+        pending.shown = secrets.token_urlsafe(16)
+
+    async def connect(self, pending: Pending, shown: str) -> Link:
+        """Make the link that was agreed to on the page `shown`.
+
+        Raises:
+            Refused: the page is not the last one, the account is another meanwhile, or it has too many logins.
+            SourceUnavailable: nobody could be asked, or it could not be written down.
+        """
+        agreed = pending.account
+        if agreed is None or not secrets.compare_digest(pending.shown.encode(), shown.encode()):
+            raise Refused("This page is not the last one that was shown.", remedy="Please look at both once more.")
+        # a page may have been open for minutes
+        account = await self._account_called(agreed.name)
+        if account.uid != agreed.uid:
+            raise WrongAccount("Your facility account has changed meanwhile.", remedy="Please tell the user office.")
+        identity = pending.login.identity
+        await self._require_none(identity)
+        return await self.accounts.store.connect(identity.issuer, identity.subject, account.name, account.uid)
+
+    async def _require_none(self, identity: Identity) -> None:
+        """Check that the login still has no account: the user office may have given it one meanwhile."""
+        try:
+            account = await self._facility().account_of(identity)
+        except AccountRefused:
+            raise
+        except NoAccount:
+            return
+        raise WrongAccount(
+            f"Your login has the account {account.name} meanwhile, and was not connected.",
+            remedy="Please sign in again.",
+        )
+
+    async def _account_called(self, name: str) -> Account:
+        try:
+            return self._facility().account_rules.require_allowed(await self.accounts.account_called(name))
+        except NoAccount as refusal:
+            raise WrongAccount(
+                f"A login cannot be connected with the account {name}.", remedy=f"{refusal}"
+            ) from refusal

@@ -1,0 +1,47 @@
+"""The page for a valid login that has no account at the facility: what to do next."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jupyterhub.handlers import BaseHandler
+
+from daas_hub.errors import NoAccount
+from daas_hub.facility import Facility
+
+
+class TellsOfNoAccount(BaseHandler):
+    """What every handler has in which a login ends."""
+
+    def wanted_afterwards(self) -> str:
+        """Give the address that was asked for before the login, as it came."""
+        return self.get_argument("next", "")
+
+    async def show_no_account(self, refusal: NoAccount) -> None:
+        """Answer with the page."""
+        login = getattr(refusal, "login", None)
+        identity = login.identity if login is not None else None
+        facility = Facility.of(self.authenticator.config)
+        advice = [str(refusal.remedy)]
+        actions: list[dict[str, Any]] = [{"title": "Sign in as somebody else", "url": self.settings["login_url"]}]
+        if facility.user_office_url:
+            actions.insert(0, {"title": "Go to the user office", "url": facility.user_office_url})
+        if identity is not None:
+            advice.append(f"Tell them this login: {identity.subject} of {identity.issuer}.")
+        link = self.authenticator.offer_link(self, refusal)
+        if link:
+            actions.insert(0, {"title": "Connect my facility account", "url": link})
+            advice.insert(0, "If you have an account of this facility already, you can connect it with this login.")
+        name = identity.display_name if identity and identity.display_name else "You"
+        self.set_header("Cache-Control", "no-store")
+        self.set_status(403)
+        self.finish(
+            await self.render_template(
+                "message.html",
+                title="No facility account",
+                heading="Your login works, but you have no account here yet",
+                text=f"{name}: {refusal.message}",
+                advice=advice,
+                actions=actions,
+            )
+        )

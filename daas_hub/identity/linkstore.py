@@ -1,0 +1,206 @@
+"""Which logins people connected with which facility accounts, kept in one private SQLite file.
+
+What is kept is who, which account and when: no password, no token. The hub may write while a command reads: SQLite
+keeps them apart, and what is written is on the disk when it is told to be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+import stat
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from daas_hub.errors import Refused, SourceUnavailable
+from daas_hub.identity.records import Identity
+from daas_hub.identity.refusals import LATER
+
+_Answer = TypeVar("_Answer")
+
+#: The form of the file; a hub that does not know it leaves it alone.
+_VERSION = 1
+_TABLE = """
+CREATE TABLE links (
+    issuer TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    account TEXT NOT NULL,
+    uid INTEGER NOT NULL,
+    made_at REAL NOT NULL,
+    PRIMARY KEY (issuer, subject)
+) WITHOUT ROWID, STRICT
+"""
+#: Seconds to wait for another process that writes.
+_BUSY_S = 5.0
+
+
+@dataclass(frozen=True)
+class Link:
+    """A login that was connected with an account.
+
+    Attributes:
+        account: the account's name.
+        uid: its number when they were connected: a name that was given to somebody else has another.
+        made_at: when, in seconds since 1970.
+    """
+
+    issuer: str
+    subject: str
+    account: str
+    uid: int
+    made_at: float
+
+    @property
+    def identity(self) -> Identity:
+        """The login."""
+        return Identity(self.issuer, self.subject)
+
+
+class TooManyLinks(Refused):
+    """The account has as many logins as one may have."""
+
+    reason = "links"
+
+
+class LinkStore:
+    """The links of one facility. Nothing is created before the first of them is made.
+
+    Args:
+        path: of the file; its folder is made private, as the file is.
+        most_of_account: so many logins one account may have.
+        clock: seconds since 1970.
+
+    Every method raises `SourceUnavailable` if the file cannot be used: nothing may be concluded then.
+    """
+
+    def __init__(self, path: Path, *, most_of_account: int = 10, clock: Callable[[], float] = time.time) -> None:
+        self.path = path
+        self._most = most_of_account
+        self._clock = clock
+
+    async def link_of(self, issuer: str, subject: str) -> Link | None:
+        """Give the link of a login; None if there is none."""
+
+        def find(links: sqlite3.Connection) -> Link | None:
+            row = links.execute(
+                "SELECT issuer, subject, account, uid, made_at FROM links WHERE issuer = ? AND subject = ?",
+                (issuer, subject),
+            ).fetchone()
+            return Link(*row) if row else None
+
+        return await self._ask(find, None)
+
+    async def links_of(self, account: str, uid: int) -> tuple[Link, ...]:
+        """Give the logins of an account, the oldest first."""
+        return tuple(one for one in await self.all_links(account) if one.uid == uid)
+
+    async def all_links(self, account: str = "") -> tuple[Link, ...]:
+        """Give every link, or those of an account's name, the oldest first."""
+
+        def read(links: sqlite3.Connection) -> tuple[Link, ...]:
+            rows = links.execute(
+                "SELECT issuer, subject, account, uid, made_at FROM links WHERE ? IN ('', account) "
+                "ORDER BY made_at, issuer, subject",
+                (account,),
+            )
+            return tuple(Link(*row) for row in rows)
+
+        return await self._ask(read, ())
+
+    async def connect(self, issuer: str, subject: str, account: str, uid: int) -> Link:
+        """Connect a login with an account; one it was connected with before is forgotten.
+
+        Raises:
+            TooManyLinks: the account has as many as one may have.
+        """
+        link = Link(issuer, subject, account, uid, self._clock())
+
+        def write(links: sqlite3.Connection) -> Link:
+            with links:
+                # the lock comes before the count
+                links.execute("BEGIN IMMEDIATE")
+                (others,) = links.execute(
+                    "SELECT count(*) FROM links WHERE account = ? AND uid = ? AND NOT (issuer = ? AND subject = ?)",
+                    (account, uid, issuer, subject),
+                ).fetchone()
+                if others >= self._most:
+                    raise TooManyLinks(
+                        f"The account {account} is connected with {others} logins already; that is the limit.",
+                        remedy="Sign in with one of them, and remove one that is not used any more.",
+                    )
+                links.execute(
+                    "INSERT OR REPLACE INTO links (issuer, subject, account, uid, made_at) VALUES (?, ?, ?, ?, ?)",
+                    (link.issuer, link.subject, link.account, link.uid, link.made_at),
+                )
+            return link
+
+        return await self._in_thread(write, create=True)
+
+    async def remove(self, issuer: str, subject: str, *, account: str = "") -> bool:
+        """Remove the link of a login, where an account is named only one to that; tell whether there was one."""
+
+        def delete(links: sqlite3.Connection) -> bool:
+            with links:
+                done = links.execute(
+                    "DELETE FROM links WHERE issuer = ? AND subject = ? AND ? IN ('', account)",
+                    (issuer, subject, account),
+                )
+            return done.rowcount > 0
+
+        return await self._ask(delete, False)
+
+    async def _ask(self, question: Callable[[sqlite3.Connection], _Answer], nothing: _Answer) -> _Answer:
+        """Ask the file; `nothing` is the answer while there is none."""
+        if not await asyncio.to_thread(os.path.lexists, self.path):
+            return nothing
+        return await self._in_thread(question)
+
+    async def _in_thread(self, do: Callable[[sqlite3.Connection], _Answer], *, create: bool = False) -> _Answer:
+        def work() -> _Answer:
+            with self._opened(create=create) as links:
+                return do(links)
+
+        try:
+            return await asyncio.to_thread(work)
+        except (sqlite3.Error, OSError) as error:
+            raise SourceUnavailable(
+                "The list of connected logins cannot be read at the moment.",
+                remedy=LATER,
+                detail=f"{self.path}: {error}",
+            ) from error
+
+    @contextlib.contextmanager
+    def _opened(self, *, create: bool) -> Iterator[sqlite3.Connection]:
+        if create:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # SQLite gives its journals the mode of the file
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+        self._require_private()
+        links = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None)
+        try:
+            (version,) = links.execute("PRAGMA user_version").fetchone()
+            if version == 0 and create:
+                with links:
+                    links.execute("BEGIN IMMEDIATE")
+                    if links.execute("PRAGMA user_version").fetchone() == (0,):
+                        links.execute(_TABLE)
+                        links.execute(f"PRAGMA user_version = {_VERSION}")
+            elif version != _VERSION:
+                raise OSError(f"it has form {version}, and this release knows form {_VERSION}")
+            yield links
+        finally:
+            links.close()
+
+    def _require_private(self) -> None:
+        status = self.path.lstat()
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError("it is no plain file")
+        if status.st_mode & 0o077:
+            raise OSError(f"others can read or change it: chmod 600 {self.path}")
+        if status.st_uid not in (0, os.geteuid()):
+            raise OSError(f"it belongs to another user: chown {os.geteuid()} {self.path}")

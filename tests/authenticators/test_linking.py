@@ -1,0 +1,230 @@
+"""Connecting a login with an account (AL60): who waits how long, and what a yes is worth. The pages: tests/hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from daas_hub.authenticators.linking import MOST_WAITING, WAITS_S, Linking, Pending, Waiting, WrongAccount
+from daas_hub.authenticators.passwordway import PasswordWay, WrongPassword
+from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
+from daas_hub.authenticators.ways import Login
+from traitlets.config import Config
+
+from daas_hub.accounts.passwords import PasswordSource
+from daas_hub.errors import AccountRefused, ConfigurationError, NoAccount, Refused, SourceUnavailable
+from daas_hub.facility import Facility
+from daas_hub.identity import Account, AccountRules, Identity
+from daas_hub.identity.links import LinkedAccounts
+from daas_hub.identity.linkstore import LinkStore
+from tests.authenticators.test_umbrella import ONE, FakeFacility, facility  # noqa: F401
+from tests.identity.test_links import ACCOUNT, ANNA, ISSUER, Directory
+
+WAY: Any = SimpleNamespace(name="egi", title="EGI", issuer=ISSUER)
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Site:
+    """What a link needs of a facility."""
+
+    def __init__(self, folder: Path, directory: Directory) -> None:
+        self.account_rules = AccountRules(1000, 60_000)
+        self.store = LinkStore(folder / "links.sqlite")
+        self.links = LinkedAccounts(self.store, "ldap")
+        self.links.rest_on({"ldap": directory})
+
+    async def account_of(self, identity: Identity) -> Account:
+        return await self.links.account_of(identity)
+
+
+async def check(name: str, password: str) -> str:
+    return name.lower() if password == "right" else ""
+
+
+@pytest.fixture
+def directory() -> Directory:
+    return Directory(ACCOUNT, Account("ben", 25002, 25002), Account("daemon", 1, 1))
+
+
+@pytest.fixture
+def site(tmp_path: Path, directory: Directory) -> Site:
+    return Site(tmp_path, directory)
+
+
+@pytest.fixture
+def linking(site: Site) -> Linking:
+    passwords = PasswordWay(PasswordSource("ldap:facility", "a password", 12.0, check))
+    return Linking(passwords, lambda: site)  # type: ignore[arg-type, return-value]
+
+
+def pending(identity: Identity = ANNA) -> Pending:
+    return Pending(Login(identity), WAY, "/hub/home", 10_000.0)
+
+
+def test_a_login_waits_for_its_time_and_no_longer() -> None:
+    clock = Clock()
+    waiting = Waiting(clock)
+    number = waiting.add(Login(ANNA), WAY, "")
+    clock.now += WAITS_S - 1
+    assert waiting.get(number) is not None
+    clock.now += 1
+    assert waiting.get(number) is None
+    assert len(waiting) == 0
+
+
+def test_one_person_takes_one_place_and_all_together_are_bounded() -> None:
+    waiting = Waiting(Clock())
+    first = waiting.add(Login(ANNA), WAY, "")
+    second = waiting.add(Login(ANNA), WAY, "")
+    assert (waiting.get(first), len(waiting)) == (None, 1)
+    assert waiting.get(second) is not None
+    for number in range(MOST_WAITING + 10):
+        waiting.add(Login(Identity(ISSUER, f"s{number}")), WAY, "")
+    assert len(waiting) == MOST_WAITING
+
+
+@pytest.mark.parametrize("number", ["", "0", "x" * 43, "é"])
+def test_a_number_that_is_made_up_finds_nothing(number: str) -> None:
+    waiting = Waiting(Clock())
+    waiting.add(Login(ANNA), WAY, "")
+    assert waiting.get(number) is None
+
+
+async def test_a_password_and_a_yes_make_a_link(linking: Linking, site: Site) -> None:
+    one = pending()
+    await linking.prove_account(one, "ANNA", "right", "192.0.2.1")
+    assert one.account == ACCOUNT
+    link = await linking.connect(one, one.shown)
+    assert (link.issuer, link.subject, link.account, link.uid) == (ISSUER, ANNA.subject, "anna", 25001)
+    assert await site.account_of(ANNA) == ACCOUNT
+
+
+async def test_a_wrong_password_takes_back_what_was_proved(linking: Linking, site: Site) -> None:
+    one = pending()
+    await linking.prove_account(one, "anna", "right", "")
+    shown = one.shown
+    with pytest.raises(WrongPassword):
+        await linking.prove_account(one, "ben", "wrong", "")
+    with pytest.raises(Refused, match="not the last"):
+        await linking.connect(one, shown)
+    assert await site.store.all_links() == ()
+
+
+async def test_a_yes_counts_for_the_page_that_was_shown(linking: Linking, site: Site) -> None:
+    """Two tabs: a yes in the older one is not for the account that the newer one shows."""
+    one = pending()
+    for shown in ("", "x"):
+        with pytest.raises(Refused):
+            await linking.connect(one, shown)
+    await linking.prove_account(one, "anna", "right", "")
+    older = one.shown
+    await linking.prove_account(one, "ben", "right", "")
+    for shown in (older, "", "é"):
+        with pytest.raises(Refused, match="not the last"):
+            await linking.connect(one, shown)
+    assert await site.store.all_links() == ()
+
+
+async def test_an_account_that_may_not_run_sessions_is_none(linking: Linking) -> None:
+    for name in ("daemon", "nobody-here"):
+        one = pending()
+        with pytest.raises(WrongAccount):
+            await linking.prove_account(one, name, "right", "")
+        assert one.account is None
+
+
+async def test_what_changed_since_the_page_was_shown_counts(linking: Linking, directory: Directory) -> None:
+    one = pending()
+    await linking.prove_account(one, "anna", "right", "")
+    directory.accounts["anna"] = Account("anna", 25777, 25777)
+    with pytest.raises(WrongAccount, match="changed"):
+        await linking.connect(one, one.shown)
+    directory.problem = SourceUnavailable("down")
+    with pytest.raises(SourceUnavailable):
+        await linking.connect(one, one.shown)
+    directory.problem = AccountRefused("locked")
+    with pytest.raises(WrongAccount):
+        await linking.connect(one, one.shown)
+
+
+async def test_a_login_that_came_to_an_account_meanwhile_is_not_connected(linking: Linking, site: Site) -> None:
+    one = pending()
+    await linking.prove_account(one, "ben", "right", "")
+    await site.store.connect(ISSUER, ANNA.subject, "anna", 25001)
+    with pytest.raises(WrongAccount, match="has the account anna"):
+        await linking.connect(one, one.shown)
+    assert await site.account_of(ANNA) == ACCOUNT
+
+
+def test_who_may_begin(linking: Linking) -> None:
+    assert linking.may_begin(NoAccount("none"), WAY)
+    assert not linking.may_begin(AccountRefused("closed"), WAY), "an account that is closed is not gone round"
+    assert not linking.may_begin(NoAccount("none"), linking.passwords)  # type: ignore[arg-type]
+
+
+# -- configuration ---------------------------------------------------------------------------------------------------
+
+LDAP = Config({"LdapAccounts": {"servers": ["ldaps://localhost"], "person_base": "dc=x", "issuers": [ISSUER]}})
+
+
+@pytest.mark.parametrize("accounts", ["ldap", ["ldap"], None])
+def test_linking_without_its_source_is_told(facility: FakeFacility, accounts: Any) -> None:  # noqa: F811
+    config = Config({"UmbrellaAuthenticator": {**ONE, "linking": "ldap"}, "Facility": {}}, **LDAP)
+    if accounts:
+        config.Facility.accounts = accounts
+    with pytest.raises(ConfigurationError, match='needs "links"') as error:
+        UmbrellaAuthenticator(config=config)
+    assert error.value.setting == "UmbrellaAuthenticator.linking"
+
+
+def test_a_source_of_passwords_that_is_none_is_told(facility: FakeFacility) -> None:  # noqa: F811
+    config = Config({"UmbrellaAuthenticator": {**ONE, "linking": "nss"}, "Facility": {"accounts": ["nss", "links"]}})
+    with pytest.raises(ConfigurationError, match="no source of passwords") as error:
+        UmbrellaAuthenticator(config=config)
+    assert error.value.setting == "UmbrellaAuthenticator.linking"
+
+
+@pytest.mark.parametrize("passwords", ["", "ldap"])
+def test_one_count_of_guesses_and_no_form_for_passwords(facility: FakeFacility, passwords: str) -> None:  # noqa: F811
+    config = Config({"UmbrellaAuthenticator": {**ONE, "linking": "ldap", "passwords": passwords},
+                     "Facility": {"accounts": ["ldap", "links"]}}, **LDAP)  # fmt: skip
+    authenticator = UmbrellaAuthenticator(config=config)
+    assert ("password" in authenticator.ways) is bool(passwords)
+    if passwords:
+        assert authenticator._linking is not None
+        assert authenticator._linking.passwords is authenticator.ways["password"]
+
+
+@pytest.mark.parametrize(
+    ("facility_config", "links", "setting", "words"),
+    [
+        ({"accounts": "links"}, {}, "LinkSettings.source_of_accounts", "no other source"),
+        ({"accounts": ["links", "nss", "claims"]}, {}, "LinkSettings.source_of_accounts", "has to choose"),
+        ({"accounts": ["links", "nss"]}, {"source_of_accounts": "ldap"}, "LinkSettings.source_of_accounts", "no other"),
+        ({"accounts": ["links", "claims"]}, {}, "Facility.accounts", "knows accounts by name"),
+        ({"accounts": ["links", "nss"]}, {"file": "links.sqlite"}, "LinkSettings.file", "absolute"),
+    ],
+)
+def test_a_configuration_that_cannot_work_is_told(
+    facility_config: dict[str, Any], links: dict[str, Any], setting: str, words: str
+) -> None:
+    config = Config(
+        {
+            "Facility": {**facility_config, "proposals": "groups"},
+            "LinkSettings": links,
+            "NssAccounts": {"issuers": [ISSUER]},
+            "ClaimsAccounts": {"issuers": [ISSUER]},
+            "GroupProposals": {"pattern": "(?P<proposal>ma[0-9]+)"},
+        }
+    )
+    with pytest.raises(ConfigurationError, match=words) as error:
+        Facility(config=config)
+    assert error.value.setting == setting

@@ -1,0 +1,197 @@
+"""Logins that people connected with the account they had (AL60): what is kept, and what it is good for later."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+
+from daas_hub.errors import AccountRefused, NoAccount, SourceUnavailable
+from daas_hub.identity import Account, Identity
+from daas_hub.identity.agreement import AgreeingAccounts
+from daas_hub.identity.links import LinkedAccounts
+from daas_hub.identity.linkstore import LinkStore, TooManyLinks
+
+ISSUER = "https://umbrella.example.org"
+ANNA = Identity(ISSUER, "anna0123@umbrella")
+ACCOUNT = Account("anna", 25001, 25001)
+
+
+class Directory:
+    """A source that knows accounts by their names, and nobody by a login."""
+
+    def __init__(self, *accounts: Account) -> None:
+        self.accounts = {one.name: one for one in accounts}
+        self.problem: Exception | None = None
+
+    async def account_of(self, identity: Identity) -> Account:
+        raise NoAccount("unknown")
+
+    async def account_named(self, name: str) -> Account:
+        if self.problem:
+            raise self.problem
+        if name not in self.accounts:
+            raise NoAccount("unknown")
+        return self.accounts[name]
+
+
+class Nameless:
+    async def account_of(self, identity: Identity) -> Account:
+        raise NoAccount("unknown")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LinkStore:
+    return LinkStore(tmp_path / "private" / "links.sqlite", most_of_account=3, clock=lambda: 1_790_000_000.0)
+
+
+def linked(store: LinkStore, directory: Directory) -> LinkedAccounts:
+    source = LinkedAccounts(store, "ldap")
+    assert source.rest_on({"ldap": directory, "links": source})
+    return source
+
+
+async def test_nothing_is_made_by_asking(store: LinkStore) -> None:
+    assert await store.link_of(ISSUER, "anna") is None
+    assert await store.all_links() == ()
+    assert not await store.remove(ISSUER, "anna")
+    assert not store.path.parent.exists()
+
+
+async def test_a_link_is_found_by_its_exact_login(store: LinkStore) -> None:
+    await store.connect(ISSUER, "Anna", "anna", 25001)
+    link = await store.link_of(ISSUER, "Anna")
+    assert link is not None
+    assert (link.account, link.uid, link.made_at) == ("anna", 25001, 1_790_000_000.0)
+    others = ["anna", "Anna ", "%", "' OR 1=1 --", ""]
+    for issuer, subject in [(f"{ISSUER}/", "Anna"), ("", "Anna"), *((ISSUER, one) for one in others)]:
+        assert await store.link_of(issuer, subject) is None, (issuer, subject)
+
+
+async def test_a_login_has_one_account_and_an_account_several_logins(store: LinkStore) -> None:
+    await store.connect(ISSUER, "a", "anna", 25001)
+    await store.connect(ISSUER, "a", "ben", 25002)
+    await store.connect(ISSUER, "b", "ben", 25002)
+    assert await store.links_of("anna", 25001) == ()
+    assert [one.subject for one in await store.links_of("ben", 25002)] == ["a", "b"]
+    # an account of that name with another number is somebody else's
+    assert await store.links_of("ben", 9999) == ()
+
+
+async def test_one_account_has_so_many_and_no_more_also_at_the_same_moment(store: LinkStore) -> None:
+    made = await asyncio.gather(
+        *(store.connect(ISSUER, f"s{number}", "anna", 25001) for number in range(12)), return_exceptions=True
+    )
+    assert sum(isinstance(one, TooManyLinks) for one in made) == 9
+    assert len(await store.all_links()) == 3
+    # what is there already can be made again
+    first = (await store.all_links())[0]
+    await store.connect(first.issuer, first.subject, "anna", 25001)
+
+
+async def test_removing_looks_at_whose_it_is(store: LinkStore) -> None:
+    await store.connect(ISSUER, "a", "anna", 25001)
+    assert not await store.remove(ISSUER, "a", account="ben")
+    assert await store.remove(ISSUER, "a", account="anna")
+    assert await store.link_of(ISSUER, "a") is None
+
+
+async def test_only_the_hub_can_read_it_and_no_secret_is_in_it(store: LinkStore) -> None:
+    await store.connect(ISSUER, "a", "anna", 25001)
+    assert stat.S_IMODE(store.path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(store.path.parent.stat().st_mode) == 0o700
+    columns = [row[1] for row in sqlite3.connect(store.path).execute("PRAGMA table_info(links)")]
+    assert columns == ["issuer", "subject", "account", "uid", "made_at"]
+
+
+def spoil_mode(path: Path) -> None:
+    path.chmod(0o644)
+
+
+def spoil_content(path: Path) -> None:
+    path.write_bytes(b"no database at all, but long enough to be looked at as one" * 20)
+
+
+def spoil_form(path: Path) -> None:
+    with sqlite3.connect(path) as links:
+        links.execute("PRAGMA user_version = 7")
+
+
+def spoil_by_link(path: Path) -> None:
+    path.rename(path.with_suffix(".elsewhere"))
+    path.symlink_to(path.with_suffix(".elsewhere"))
+
+
+@pytest.mark.parametrize("spoil", [spoil_mode, spoil_content, spoil_form, spoil_by_link])
+async def test_a_file_that_cannot_be_trusted_tells_nothing(store: LinkStore, spoil: object) -> None:
+    await store.connect(ISSUER, ANNA.subject, "anna", 25001)
+    spoil(store.path)  # type: ignore[operator]
+    for question in (
+        store.link_of(ISSUER, ANNA.subject), store.all_links(), store.connect(ISSUER, "b", "anna", 25001),
+        store.remove(ISSUER, ANNA.subject), linked(store, Directory(ACCOUNT)).account_of(ANNA),
+    ):  # fmt: skip
+        with pytest.raises(SourceUnavailable) as problem:
+            await question
+        assert str(store.path) in problem.value.detail
+        assert str(store.path) not in str(problem.value), "it is shown to people"
+
+
+async def test_a_linked_login_has_the_account_as_the_directory_tells_it_now(store: LinkStore) -> None:
+    directory = Directory(ACCOUNT)
+    source = linked(store, directory)
+    with pytest.raises(NoAccount):
+        await source.account_of(ANNA)
+    await store.connect(ISSUER, ANNA.subject, "anna", 25001)
+    assert await source.account_of(ANNA) == ACCOUNT
+    directory.accounts["anna"] = Account("anna", 25001, 25001, groups=(26001,))
+    assert (await source.account_of(ANNA)).groups == (26001,)
+
+
+async def test_a_name_that_was_given_to_somebody_else_is_not_theirs(store: LinkStore) -> None:
+    directory = Directory(Account("anna", 25777, 25777))
+    await store.connect(ISSUER, ANNA.subject, "anna", 25001)
+    with pytest.raises(NoAccount, match="not the one") as refusal:
+        await linked(store, directory).account_of(ANNA)
+    # it may be connected again: it is none, and not one that is closed
+    assert not isinstance(refusal.value, AccountRefused)
+
+
+async def test_a_directory_that_gives_another_account_is_not_believed(store: LinkStore) -> None:
+    directory = Directory()
+    directory.accounts["anna"] = Account("root", 25001, 25001)
+    await store.connect(ISSUER, ANNA.subject, "anna", 25001)
+    with pytest.raises(NoAccount):
+        await linked(store, directory).account_of(ANNA)
+
+
+@pytest.mark.parametrize("problem", [SourceUnavailable("down"), AccountRefused("locked")])
+async def test_what_the_directory_says_is_passed_on(store: LinkStore, problem: Exception) -> None:
+    directory = Directory(ACCOUNT)
+    directory.problem = problem
+    await store.connect(ISSUER, ANNA.subject, "anna", 25001)
+    with pytest.raises(type(problem)):
+        await linked(store, directory).account_of(ANNA)
+
+
+async def test_beside_other_sources_all_must_agree(store: LinkStore) -> None:
+    class Claims:
+        async def account_of(self, identity: Identity) -> Account:
+            return Account("ben", 25002, 25002)
+
+    directory = Directory(ACCOUNT)
+    source = linked(store, directory)
+    await store.connect(ISSUER, ANNA.subject, "anna", 25001)
+    assert await AgreeingAccounts({"ldap": directory, "links": source}).account_of(ANNA) == ACCOUNT
+    with pytest.raises(AccountRefused, match="disagree"):
+        await AgreeingAccounts({"ldap": directory, "links": source, "claims": Claims()}).account_of(ANNA)
+    del directory.accounts["anna"]
+    with pytest.raises(NoAccount, match="does not exist any more"):
+        await AgreeingAccounts({"ldap": directory, "links": source}).account_of(ANNA)
+
+
+def test_it_needs_a_source_that_knows_names(store: LinkStore) -> None:
+    assert not LinkedAccounts(store, "claims").rest_on({"claims": Nameless()})
+    assert not LinkedAccounts(store, "ldap").rest_on({})
