@@ -15,6 +15,7 @@ from daas_hub.authenticators.hours import GoodForHours
 from daas_hub.authenticators.noaccount import TellsOfNoAccount
 from daas_hub.authenticators.ways import Login
 from tornado import web
+from tornado.httputil import url_concat
 
 from daas_hub.accounts.passwords import MOST_NAME, PasswordSource, can_be_asked
 from daas_hub.errors import AccountRefused, NoAccount, Refused
@@ -107,7 +108,7 @@ class PasswordLoginHandler(TellsOfNoAccount, LoginPageHandler):
 
     async def get(self) -> None:
         """Lead to the page with the form."""
-        self.redirect(f"{self.hub.base_url}login")
+        self.redirect(url_concat(f"{self.hub.base_url}login", {"next": self.get_argument("next", "")}))
 
     async def post(self) -> None:
         """Sign in whom the source knows; the hub has checked the page's token before."""

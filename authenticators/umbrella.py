@@ -1,7 +1,7 @@
 """UmbrellaAuthenticator: a login through UmbrellaID or any OpenID provider becomes an identity and an account.
 
 What a login proves is the affair of its way in (`ways`, `openidway`); here an identity is joined with its account: at
-login, at every refresh, and by the watch over those whose sessions run.
+login, and at every refresh. Whose sessions run is looked after by `running`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, NoReturn
 
 from daas_hub.authenticators.client import LoginOver
@@ -25,167 +24,34 @@ from daas_hub.authenticators.linkhandlers import (
     LoginsHandler,
     begin_link,
 )
-from daas_hub.authenticators.linking import Linking
 from daas_hub.authenticators.logouthandlers import LoggedOutHandler, LogoutHandler
 from daas_hub.authenticators.logouttokens import SignedOut
 from daas_hub.authenticators.openidway import OpenIDWay
 from daas_hub.authenticators.passwordway import PasswordWay, TooManyGuesses, WrongPassword
-from daas_hub.authenticators.providers import ONLY, ProviderSettings, read_provider, read_providers
-from daas_hub.authenticators.proxyway import ProxyWay, read_proxy
-from daas_hub.authenticators.watch import Verdict, Watch
+from daas_hub.authenticators.providers import ONLY
+from daas_hub.authenticators.running import RunningPeople
+from daas_hub.authenticators.settings import LoginSettings
 from daas_hub.authenticators.ways import Login, WayIn
 from jupyterhub.handlers import BaseHandler
-from oauthenticator.generic import GenericOAuthenticator
 from tornado import web
-from traitlets import Bool, Dict, Float, List, Unicode
 
-from daas_hub.accounts import LINKS, PasswordLogin
-from daas_hub.errors import ConfigurationError, NoAccount, Refused, SourceUnavailable
+from daas_hub.errors import NoAccount, Refused, SourceUnavailable
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked
 from daas_hub.identity import Account, Identity
 from daas_hub.identity.elevation import Proof
+from daas_hub.portal.ended import tell_why_later
 
 
-class UmbrellaAuthenticator(GenericOAuthenticator):
+class UmbrellaAuthenticator(LoginSettings):
     """Sign in with UmbrellaID or any OpenID provider; a discovery document is all the configuration there is."""
-
-    oidc_issuer = Unicode(
-        config=True,
-        help="""
-        The OpenID provider's issuer, exactly as its /.well-known/openid-configuration names it.
-        Example: "https://keycloak.facility.org/realms/users". Default: the profile's, if it has one. Since 0.1.
-        """,
-    )
-    profile = Unicode(
-        "generic",
-        config=True,
-        help="""
-        What kind of provider it is: "generic", "keycloak", "egi", "eduteams" or "umbrella". It says what is asked for
-        and where things are; whatever is set beside it goes before it. Since 0.1.
-        """,
-    )
-    providers = Dict(
-        config=True,
-        help="""
-        Several providers on one login page, in this order: a short name for each (small letters; it stands in the
-        callback that is registered there), and its `profile`, `title`, `issuer`, `client_id`, `client_secret_file` and
-        whatever else it needs; see the page on connecting a provider. It takes the place of `oidc_issuer` and its like.
-        Example: {"egi": {"profile": "egi", "client_id": "daas", "client_secret_file": "/etc/daas/egi.secret"}}.
-        Since 0.1.
-        """,
-    )
-    trusted_proxy = Dict(
-        config=True,
-        help="""
-        A web server in front that signs people in itself (Shibboleth, say, for Umbrella's classic attributes), as a way
-        in beside the providers: `issuer` and `secret_file` (32 characters and more), and if they are others `title`,
-        `proof` ("signature", or "secret"), `subject_header`, `proof_header`, `max_age_s` (60), `hours` (12). A header
-        alone is never believed. Example: {"issuer": "https://umbrellaid.org/idp/shibboleth", "secret_file":
-        "/etc/daas/secrets/proxy"}. Default: none. Since 0.1.
-        """,
-    )
-    passwords = Unicode(
-        "",
-        config=True,
-        help="""
-        Whether people can also sign in with a name and a password of the facility, on the login page: "ldap" (see
-        LdapAccounts) or "calipsoplus" (a user office), see PasswordLogin. Default: no. Since 0.1.
-        """,
-    )
-    linking = Unicode(
-        "",
-        config=True,
-        help="""
-        Whether people whose login has no account here can connect it, step by step, with the facility account they
-        have: by whom its password is checked, "ldap" or "calipsoplus" (see PasswordLogin). It needs "links" in
-        `Facility.accounts`, and no `passwords`. Default: no. Since 0.1.
-        """,
-    )
-    client_secret_file = Unicode(
-        "", config=True, help="A private file that holds the client's secret, instead of `client_secret`. Since 0.1."
-    )
-    login_service = Unicode(
-        "",
-        config=True,
-        help="""
-        What the button on the login page says after "Sign in with". Default: the profile's title. Since 0.1.
-        """,
-    )
-    display_name_claim = Unicode(
-        "",
-        config=True,
-        help="""
-        The claim shown as a person's name. Never used to tell people apart. Default: the profile's, mostly "name".
-        Since 0.1.
-        """,
-    )
-    subject_claims = List(
-        Unicode(),
-        config=True,
-        help="""
-        The claim that tells people apart, in every spelling the provider may use. If it is missing, the login is
-        refused: nothing else takes its place. E-mail addresses and user names are refused. Example: ["voperson_id"].
-        Default: the profile's, mostly ["sub"]. Since 0.1.
-        """,
-    )
-    required_assurance = List(
-        Unicode(),
-        config=True,
-        help="""
-        Values of the claim `eduperson_assurance`; a login needs one of them. Example:
-        ["https://refeds.org/assurance/IAP/medium"]. Default: none is needed. Since 0.1.
-        """,
-    )
-    logout_at_provider = Bool(
-        True,
-        config=True,
-        help="Whether signing out here also signs out at the provider, where it has a place for that. Since 0.1.",
-    )
-    stop_sessions_at_logout = Bool(
-        False,
-        config=True,
-        help="""
-        Whether sessions are stopped when the provider tells that their owner signed out there. Otherwise they go on:
-        there may be unsaved work in them. Since 0.1.
-        """,
-    )
-    recheck_s = Float(
-        300.0,
-        min=0,
-        config=True,
-        help="""
-        Seconds between two looks at the accounts of people whose sessions run, also with the browser closed. Who has no
-        account any more loses the sessions; while the source of accounts does not answer, nobody does. 0 never looks.
-        Since 0.1.
-        """,
-    )
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        settings = self._providers()
-        require_keys(self.config)
-        if self.auto_login and len(settings) + bool(self.trusted_proxy) + bool(self.passwords) > 1:
-            raise ConfigurationError(
-                "UmbrellaAuthenticator.auto_login",
-                True,
-                "leads to one provider, and there are several",
-                remedy="Drop it.",
-            )
         #: Every way in by its name, in the order of the login page.
-        self.ways: dict[str, WayIn] = {
-            name: OpenIDWay(
-                replace(one, http={**self._http(), **one.http}),
-                lambda: Facility.of(self.config).claims,
-                callback=self._callback_of(name),
-            )
-            for name, one in settings.items()
-        }
-        if self.trusted_proxy:
-            self._add(ProxyWay(read_proxy("UmbrellaAuthenticator.trusted_proxy", self.trusted_proxy)), "trusted_proxy")
-        if self.passwords:
-            self._add(PasswordWay(PasswordLogin(config=self.config).source(self.passwords)), "passwords")
-        self._linking = self._read_linking()
+        self.ways = self.configured_ways()
+        require_keys(self.config)
+        self._linking = self.configured_linking(self.ways)
         # who may in is decided by whether the facility knows the account, not by a list here
         self.allow_all = True
         self._elevated = Elevated(lambda: Facility.of(self.config).elevation, self._trusted_proxies)
@@ -193,74 +59,7 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
         self._asking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._asked: dict[str, float] = {}
         self._app: Any = None
-        self._watch: Watch | None = None
-        self._watching: asyncio.Future[None] | None = None
-
-    # -- configuration ------------------------------------------------------------------------------------------
-
-    def _providers(self) -> dict[str, ProviderSettings]:
-        """Give the configured providers: several, or the one of the settings without a name."""
-        if self.providers:
-            if self.oidc_issuer:
-                raise ConfigurationError(
-                    "UmbrellaAuthenticator.oidc_issuer",
-                    self.oidc_issuer,
-                    "stands beside UmbrellaAuthenticator.providers",
-                    remedy="Make it one of the providers, or remove them.",
-                )
-            return read_providers("UmbrellaAuthenticator.providers", self.providers)
-        if self.trusted_proxy and not self.oidc_issuer and self.profile == "generic":
-            return {}
-        keys: dict[str, Any] = {
-            "profile": self.profile,
-            "issuer": self.oidc_issuer,
-            "client_id": self.client_id,
-            "client_secret": self.client_secret,
-            "client_secret_file": self.client_secret_file,
-            "basic_auth": self.basic_auth,
-            "required_assurance": list(self.required_assurance),
-            "authorize_params": dict(self.extra_authorize_params),
-            "scope": list(self.scope),
-        }
-        if self.login_service:
-            keys["title"] = self.login_service
-        if self.subject_claims:
-            keys["subject_claims"] = list(self.subject_claims)
-        if self.display_name_claim:
-            keys["display_name_claims"] = [self.display_name_claim]
-        return {ONLY: read_provider("UmbrellaAuthenticator", ONLY, keys)}
-
-    def _add(self, way: WayIn, setting: str) -> None:
-        """Add a way in that is no provider."""
-        if way.name in self.ways:
-            raise ConfigurationError(
-                "UmbrellaAuthenticator.providers", way.name, f"is the name of {setting}", remedy="Choose another name."
-            )
-        self.ways[way.name] = way
-
-    def _read_linking(self) -> Linking | None:
-        """Give the walk on which a login is connected with an account, if it is wanted."""
-        if not self.linking:
-            return None
-        sources = self.config.Facility.get("accounts", [])
-        if LINKS not in ([sources] if isinstance(sources, str) else sources):
-            raise ConfigurationError(
-                "UmbrellaAuthenticator.linking",
-                self.linking,
-                f'needs "{LINKS}" in Facility.accounts, which knows what was connected',
-                remedy=f'Like Facility.accounts = ["ldap", "{LINKS}"].',
-            )
-        here = self.ways.get(PasswordWay.name)
-        if not isinstance(here, PasswordWay) or self.passwords != self.linking:
-            here = PasswordWay(PasswordLogin(config=self.config).source(self.linking, "linking"))
-        return Linking(here, lambda: Facility.of(self.config))
-
-    def _http(self) -> dict[str, Any]:
-        """Give what all requests to providers need (oauthenticator's own settings)."""
-        return {"validate_cert": self.validate_server_cert, **self.http_request_kwargs}
-
-    def _callback_of(self, name: str) -> str:
-        return f"{self.oauth_callback_url}{'' if name == ONLY else '/' + name}" if self.oauth_callback_url else ""
+        self._running: RunningPeople | None = None
 
     @property
     def issuers(self) -> tuple[str, ...]:
@@ -275,7 +74,7 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
             if isinstance(way, OpenIDWay):
                 told = f"{public}/hub/oauth_callback{'' if name == ONLY else '/' + name}" if public else ""
                 token = access_token if way.settings.issuer == self.issuers[0] else ""
-                callback = self._callback_of(name) or told
+                callback = self.callback_of(name) or told
                 findings += await examine_way(way, facility, callback=callback, access_token=token)
             else:
                 did = f"looked at the way in {way.title!r} ({way.issuer})"
@@ -292,9 +91,10 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
         ]
 
     def login_url(self, base_url: str) -> str:
-        """Give where a login begins: at the only way in, or on the page that shows all of them."""
+        """Give where a login begins: at the only way in, or on the page that shows all of them, or a form."""
         ways = self.login_ways(base_url)
-        return ways[0]["url"] if len(ways) == 1 else f"{base_url.rstrip('/')}/login"
+        is_one = len(ways) == 1 and ways[0]["name"] != PasswordWay.name
+        return ways[0]["url"] if is_one else f"{base_url.rstrip('/')}/login"
 
     def way_of(self, state: Mapping[str, Any]) -> WayIn | None:
         """Give the way in of a login that is kept, if the configuration still has it."""
@@ -306,7 +106,9 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
         from daas_hub.portal import portal_handlers
 
         self._app = app
-        self._begin_watch()
+        if self.recheck_s:
+            self._running = RunningPeople(app, self, every_s=self.recheck_s)
+            self._running.begin()
         return [
             *(handler for way in self.ways.values() for handler in way.handlers()),
             (r"/logout", LogoutHandler),
@@ -362,7 +164,7 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
     async def _end_others(self, name: str) -> None:
         user = self._app.users.get(name) if self._app is not None else None
         if user is not None:
-            await self._end_logins(user)
+            await self.end_logins(user)
 
     def _model(self, way: WayIn, login: Login, account: Account, proof: Proof) -> dict[str, Any]:
         identity = login.identity
@@ -389,7 +191,7 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
         """End what an identity has that is no longer connected with an account: logins, then sessions."""
         user = self._app.users.get(identity.hub_name)
         if user is not None:
-            await self._end_logins(user)
+            await self.end_logins(user)
             await stop_sessions(self._app.proxy, user, sessions_of(user))
 
     # -- later --------------------------------------------------------------------------------------------------
@@ -401,21 +203,29 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
         again and refuses then.
         """
         try:
-            return await self._again(user)
+            return await self.ask_again(user)
         except NoAccount as refusal:
             self.log.warning("login of %s ended: %s", user.name, refusal)
-            if self._watch is not None:
-                self._watch.soon()
+            if self._running is not None:
+                self._running.soon()
+            tell_why_later(handler, refusal.message)
             return False
         except Refused as refusal:
             self.log.warning("login of %s ended: %s", user.name, refusal)
+            tell_why_later(handler, refusal.message)
             return False
         except SourceUnavailable as problem:
             self.log.error("login of %s could not be refreshed: %s %s", user.name, problem, problem.detail)
             return True
 
-    async def _again(self, user: Any) -> bool | dict[str, Any]:
-        """Ask again, one question a person at a time: a refresh token may be good for one use only."""
+    async def ask_again(self, user: Any) -> bool | dict[str, Any]:
+        """Ask way in and facility again about a login; give the hub's model of it, or True.
+
+        One question a person at a time: a refresh token may be good for one use only.
+
+        Raises:
+            NoAccount, Refused, SourceUnavailable: as at a login.
+        """
         wanted_at = time.monotonic()
         if self._elevated.has_run_out(user, Proof.from_state((await user.get_auth_state() or {}).get("proof"))):
             await self._run_out(user)
@@ -441,7 +251,7 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
 
     async def _run_out(self, user: Any) -> NoReturn:
         """End a login that is too old for an elevated role; whatever tokens are left are no administrator's."""
-        await self._end_logins(user)
+        await self.end_logins(user)
         take_admin(user)
         raise LoginOver(OVER, remedy="Please sign in again.")
 
@@ -468,7 +278,7 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
             if who.subject and not same:
                 continue  # the token names somebody else
             self.log.info("login of %s ended: signed out at %s", user.name, way.name)
-            await self._end_logins(user)
+            await self.end_logins(user)
             ended += 1
             if self.stop_sessions_at_logout:
                 await stop_sessions(self._app.proxy, user, sessions_of(user))
@@ -483,49 +293,8 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
             rows = rows.filter(orm.User.name == Identity(who.issuer, who.subject).hub_name)
         return [self._app.users[row] for row in rows]
 
-    # -- people whose sessions run ------------------------------------------------------------------------------
-
-    def _begin_watch(self) -> None:
-        if not self.recheck_s:
-            return
-        self._watch = Watch(self._people_with_sessions, self._look, self._end, self.recheck_s)
-        self._watching = asyncio.ensure_future(self._watch.run())
-
-    def _people_with_sessions(self) -> list[str]:
-        return [user.name for user in self._app.users.values() if sessions_of(user)]
-
-    async def _look(self, name: str) -> Verdict:
-        """Ask the facility about somebody; what the provider says of their login ends no session by itself."""
-        user = self._app.users[name]
-        try:
-            state = await user.get_auth_state() or {}
-            if self.way_of(state) is not None:
-                # claims that an account is made of have to be fresh
-                await self._again(user)
-                return Verdict.THERE
-        except NoAccount:
-            return Verdict.GONE
-        except (Refused, SourceUnavailable):
-            state = await user.get_auth_state() or {}
-        identity = Identity.from_state(state.get("identity")) or Identity.from_state(state.get("ended"))
-        if identity is None:
-            return Verdict.UNKNOWN
-        try:
-            await Facility.of(self.config).account_of(identity)
-        except NoAccount:
-            return Verdict.GONE
-        except (Refused, SourceUnavailable):
-            return Verdict.UNKNOWN
-        return Verdict.THERE
-
-    async def _end(self, name: str) -> None:
-        user = self._app.users[name]
-        names = sessions_of(user)
-        self.log.warning("sessions of %s are stopped, and the login is ended: the account is gone (%s)", name, names)
-        await self._end_logins(user)
-        await stop_sessions(self._app.proxy, user, names)
-
-    async def _end_logins(self, user: Any) -> None:
+    async def end_logins(self, user: Any) -> None:
+        """End every login of this person."""
         # a refresh that is under way would keep its tokens afterwards
         async with self._asking[user.name]:
             await end_logins(user)

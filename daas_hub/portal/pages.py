@@ -14,6 +14,7 @@ from daas_hub.identity import Account
 from daas_hub.launch import offered
 from daas_hub.portal.base import CONTENT_SECURITY_POLICY
 from daas_hub.portal.base import Page as PortalPage
+from daas_hub.portal.ended import take_why_it_ended
 from daas_hub.portal.views import button_view, listing_view, session_card, source_notice, visit_view
 from daas_hub.proposals import Page, Proposal, Query
 from daas_hub.proposals.listing import COLUMNS, question_of
@@ -156,4 +157,5 @@ class LoginPageHandler(LoginHandler):
             way | {"url": url_concat(way["url"], wanted)}
             for way in (offered_ways(self.hub.base_url) if offered_ways else [])
         ]
-        return super()._render(login_error, username, ways=ways, **values)
+        ended = "" if login_error else take_why_it_ended(self)
+        return super()._render(login_error, username, ways=ways, ended=ended, **values)

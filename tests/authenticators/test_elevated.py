@@ -60,7 +60,7 @@ async def test_a_login_that_is_too_old_ends(
     user = User({"way": way, "identity": ANNA.as_state(), "proof": old.as_state()})
     user.admin = True  # type: ignore[attr-defined]
     with pytest.raises(LoginOver, match="sign in again"):
-        await door._again(user)
+        await door.ask_again(user)
     assert (ended, user.admin, asked) == (["anna"], False, [])  # type: ignore[attr-defined]
 
 

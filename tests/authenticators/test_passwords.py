@@ -269,3 +269,16 @@ async def test_too_many_are_told_when_to_come_back() -> None:
     for _ in range(95):
         with pytest.raises(TooManyGuesses, match="Please try again in"):
             await mine.login_of("anna", "x", "a")
+
+
+def test_passwords_need_no_provider_beside_them(facility: FakeFacility) -> None:  # noqa: F811
+    """A small facility has its directory, and nothing else."""
+    config = Config(
+        {
+            "UmbrellaAuthenticator": {"passwords": "ldap"},
+            "LdapAccounts": {"servers": ["ldaps://localhost"], "person_base": "dc=x", "issuers": ["ldap:dc=x"]},
+        }
+    )
+    authenticator = UmbrellaAuthenticator(config=config)
+    assert list(authenticator.ways) == ["password"]
+    assert authenticator.login_url("/hub/") == "/hub/login", "a form cannot be gone to"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -113,4 +114,21 @@ def guest(browser: Browser, portal: Portal) -> Iterator[Callable[..., Guest]]:
         while (stop := person.page.locator("#sessions form button")).count():
             stop.first.click()
             person.page.wait_for_load_state()
+        person.context.close()
+
+
+@contextmanager
+def visitors(browser: Browser, portal: Portal) -> Iterator[Callable[..., Guest]]:
+    """Let people arrive with a browser of their own at a portal that a file of tests started itself."""
+    people: list[Guest] = []
+
+    def arrive(*, width: int = 1280, height: int = 900) -> Guest:
+        context = browser.new_context(viewport={"width": width, "height": height})
+        person = Guest(portal, context, context.new_page())
+        person.watch(person.page)
+        people.append(person)
+        return person
+
+    yield arrive
+    for person in people:
         person.context.close()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.conftest import Guest
+from tests.browser.conftest import Guest, visitors
 from tests.browser.test_logins import sign_in
 from tests.hub.linking import RIGHT, LinkedDoors, linked_doors
 
@@ -24,18 +24,8 @@ def site(sandbox_works: None, tmp_path_factory: pytest.TempPathFactory) -> Itera
 @pytest.fixture
 def visitor(browser: Browser, site: LinkedDoors) -> Iterator[Callable[..., Guest]]:
     """Give people with a browser of their own at this portal."""
-    people: list[Guest] = []
-
-    def arrive(*, width: int = 1280, height: int = 900) -> Guest:
-        context = browser.new_context(viewport={"width": width, "height": height})
-        person = Guest(site.doors.portal, context, context.new_page())
-        person.watch(person.page)
-        people.append(person)
-        return person
-
-    yield arrive
-    for person in people:
-        person.context.close()
+    with visitors(browser, site.doors.portal) as arrive:
+        yield arrive
 
 
 def require_quiet(person: Guest) -> None:

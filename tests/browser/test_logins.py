@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.conftest import Guest
+from tests.browser.conftest import Guest, visitors
 from tests.hub.logins import AGAIN_S, Doors, open_doors
 
 pytestmark = [pytest.mark.browser, pytest.mark.sandbox]
@@ -21,20 +21,10 @@ def doors(sandbox_works: None) -> Iterator[Doors]:
 
 
 @pytest.fixture
-def visitor(browser: Browser, doors: Doors) -> Iterator[Callable[[], Guest]]:
+def visitor(browser: Browser, doors: Doors) -> Iterator[Callable[..., Guest]]:
     """Give people with a browser of their own at this portal."""
-    people: list[Guest] = []
-
-    def arrive() -> Guest:
-        context = browser.new_context(viewport={"width": 1280, "height": 800})
-        person = Guest(doors.portal, context, context.new_page())
-        person.watch(person.page)
-        people.append(person)
-        return person
-
-    yield arrive
-    for person in people:
-        person.context.close()
+    with visitors(browser, doors.portal) as arrive:
+        yield arrive
 
 
 def sign_in(person: Guest, button: str, name: str, *, at: str = "/hub/home") -> None:
@@ -107,6 +97,8 @@ def test_an_open_page_when_the_login_is_revoked(doors: Doors, visitor: Callable[
     doors.egi.control("revoke", "anna")
     person.page.wait_for_timeout(AGAIN_S * 1000 + 1500)
     person.page.goto(f"{doors.portal.url}/hub/proposals/MA-4242")
+    expect(person.page.get_by_role("status").first).to_contain_text("The login provider has ended this login.")
+    person.keep_picture("login-ended")
     person.page.get_by_role("link", name="Sign in with EGI Check-in").click()
     # the provider still knows the browser, or asks again
     if person.page.get_by_role("button", name="Anna Lindqvist").count():

@@ -54,6 +54,39 @@ def test_a_second_factor_gives_the_role_and_its_lack_is_told(doors: Doors) -> No
 
 
 @pytest.fixture(scope="module")
+def short() -> Iterator[Doors]:
+    more = 'c.RoleRules.admin_groups = ["ma-4242"]\nc.RoleRules.elevated_hours = 0.001\n'
+    running = open_doors(more_config=more)
+    yield running
+    running.stop()
+
+
+@pytest.mark.parametrize("straight", [False, True])
+def test_who_has_to_sign_in_again_reads_why_once(short: Doors, straight: bool) -> None:
+    """The hours of an administrator are over (3.6 s here): the login page says so, also to who goes past it."""
+    person = short.login("facility", "anna")
+    assert is_admin(person)
+    wait_until(lambda: is_out_quietly(person), "the hours are over", 15)
+    address = f"{short.portal.url}/hub/{'oauth_login/facility?next=%2Fhub%2Fhome' if straight else 'login'}"
+    page = person.session.get(address)
+    assert page.url.startswith(f"{short.portal.url}/hub/login")
+    assert "Administrators and staff sign in again after some hours" in page.text
+    assert "Administrators" not in person.session.get(address).text
+
+
+def is_out_quietly(person: Person) -> bool:
+    """Tell whether a page leads to the login, without opening it."""
+    return person.get("/hub/home", allow_redirects=False).status_code == 302
+
+
+@pytest.mark.parametrize("planted", ["x", "2|1:0|10:1790000000|10:daas-ended|4:SGk=|0000"])
+def test_a_sentence_nobody_signed_is_not_shown(doors: Doors, planted: str) -> None:
+    browser = requests.Session()
+    browser.cookies.set("daas-ended", planted)
+    assert "You were signed out" not in browser.get(f"{doors.portal.url}/hub/login").text
+
+
+@pytest.fixture(scope="module")
 def elsewhere() -> Iterator[Doors]:
     running = open_doors(more_config=MORE.replace("127.0.0.0/8", "192.0.2.0/24"))
     yield running

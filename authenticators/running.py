@@ -1,0 +1,96 @@
+"""People whose sessions run: whether the facility still knows them, also with the browser closed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from daas_hub.authenticators.endings import sessions_of, stop_sessions
+from daas_hub.authenticators.watch import Verdict, Watch
+from daas_hub.authenticators.ways import WayIn
+
+from daas_hub.errors import NoAccount, Refused, SourceUnavailable
+from daas_hub.facility import Facility
+from daas_hub.identity import Identity
+
+_log = logging.getLogger("jupyterhub.daas")
+
+
+class Logins(Protocol):
+    """What of an authenticator is needed here."""
+
+    config: Any
+
+    def way_of(self, state: Mapping[str, Any]) -> WayIn | None:
+        """Give the way in of a login that is kept."""
+        ...
+
+    async def ask_again(self, user: Any) -> Any:
+        """Ask way in and facility again; raises `NoAccount`, `Refused`, `SourceUnavailable`."""
+        ...
+
+    async def end_logins(self, user: Any) -> None:
+        """End every login of a person."""
+        ...
+
+
+class RunningPeople:
+    """The watch over them, in one hub.
+
+    Args:
+        app: the hub.
+        logins: the authenticator.
+        every_s: seconds between two looks.
+    """
+
+    def __init__(self, app: Any, logins: Logins, *, every_s: float) -> None:
+        self._app = app
+        self._logins = logins
+        self._watch = Watch(self.names, self.look, self.end, every_s)
+        self._watching: asyncio.Future[None] | None = None
+
+    def begin(self) -> None:
+        """Look from now on."""
+        self._watching = asyncio.ensure_future(self._watch.run())
+
+    def soon(self) -> None:
+        """Look again soon: somebody's account was not there just now."""
+        self._watch.soon()
+
+    def names(self) -> list[str]:
+        """Give the hub's names of who has a running session."""
+        return [user.name for user in self._app.users.values() if sessions_of(user)]
+
+    async def look(self, name: str) -> Verdict:
+        """Ask the facility about somebody; what the provider says of their login ends no session by itself."""
+        user = self._app.users[name]
+        try:
+            state = await user.get_auth_state() or {}
+            if self._logins.way_of(state) is not None:
+                # claims that an account is made of have to be fresh
+                await self._logins.ask_again(user)
+                return Verdict.THERE
+        except NoAccount:
+            return Verdict.GONE
+        except (Refused, SourceUnavailable):
+            state = await user.get_auth_state() or {}
+        identity = Identity.from_state(state.get("identity")) or Identity.from_state(state.get("ended"))
+        if identity is None:
+            return Verdict.UNKNOWN
+        try:
+            await Facility.of(self._logins.config).account_of(identity)
+        except NoAccount:
+            return Verdict.GONE
+        except (Refused, SourceUnavailable):
+            return Verdict.UNKNOWN
+        return Verdict.THERE
+
+    async def end(self, name: str) -> None:
+        """End sessions and logins of who has no account any more."""
+        user = self._app.users[name]
+        names = sessions_of(user)
+        _log.warning("sessions of %s are stopped, and the login is ended: the account is gone (%s)", name, names)
+        await self._logins.end_logins(user)
+        await stop_sessions(self._app.proxy, user, names)

@@ -1,0 +1,234 @@
+"""What an administrator sets of logins, and the ways in that come of it.
+
+The settings keep the name of `UmbrellaAuthenticator`, which is made from this; what it does with a login is there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from daas_hub.authenticators.linking import Linking
+from daas_hub.authenticators.openidway import OpenIDWay
+from daas_hub.authenticators.passwordway import PasswordWay
+from daas_hub.authenticators.providers import ONLY, ProviderSettings, read_provider, read_providers
+from daas_hub.authenticators.proxyway import ProxyWay, read_proxy
+from daas_hub.authenticators.ways import WayIn
+from oauthenticator.generic import GenericOAuthenticator
+from traitlets import Bool, Dict, Float, List, Unicode
+
+from daas_hub.accounts import LINKS, PasswordLogin
+from daas_hub.errors import ConfigurationError
+from daas_hub.facility import Facility
+
+
+class LoginSettings(GenericOAuthenticator):
+    """The settings of logins; see `UmbrellaAuthenticator`."""
+
+    oidc_issuer = Unicode(
+        config=True,
+        help="""
+        The OpenID provider's issuer, exactly as its /.well-known/openid-configuration names it.
+        Example: "https://keycloak.facility.org/realms/users". Default: the profile's, if it has one. Since 0.1.
+        """,
+    )
+    profile = Unicode(
+        "generic",
+        config=True,
+        help="""
+        What kind of provider it is: "generic", "keycloak", "egi", "eduteams" or "umbrella". It says what is asked for
+        and where things are; whatever is set beside it goes before it. Since 0.1.
+        """,
+    )
+    providers = Dict(
+        config=True,
+        help="""
+        Several providers on one login page, in this order: a short name for each (small letters; it stands in the
+        callback that is registered there), and its `profile`, `title`, `issuer`, `client_id`, `client_secret_file` and
+        whatever else it needs; see the page on connecting a provider. It takes the place of `oidc_issuer` and its like.
+        Example: {"egi": {"profile": "egi", "client_id": "daas", "client_secret_file": "/etc/daas/egi.secret"}}.
+        Since 0.1.
+        """,
+    )
+    trusted_proxy = Dict(
+        config=True,
+        help="""
+        A web server in front that signs people in itself (Shibboleth, say, for Umbrella's classic attributes), as a way
+        in beside the providers: `issuer` and `secret_file` (32 characters and more), and if they are others `title`,
+        `proof` ("signature", or "secret"), `subject_header`, `proof_header`, `max_age_s` (60), `hours` (12). A header
+        alone is never believed. Example: {"issuer": "https://umbrellaid.org/idp/shibboleth", "secret_file":
+        "/etc/daas/secrets/proxy"}. Default: none. Since 0.1.
+        """,
+    )
+    passwords = Unicode(
+        "",
+        config=True,
+        help="""
+        Whether people can also sign in with a name and a password of the facility, on the login page: "ldap" (see
+        LdapAccounts) or "calipsoplus" (a user office), see PasswordLogin. Default: no. Since 0.1.
+        """,
+    )
+    linking = Unicode(
+        "",
+        config=True,
+        help="""
+        Whether people whose login has no account here can connect it, step by step, with the facility account they
+        have: by whom its password is checked, "ldap" or "calipsoplus" (see PasswordLogin). It needs "links" in
+        `Facility.accounts`, and no `passwords`. Default: no. Since 0.1.
+        """,
+    )
+    client_secret_file = Unicode(
+        "", config=True, help="A private file that holds the client's secret, instead of `client_secret`. Since 0.1."
+    )
+    login_service = Unicode(
+        "",
+        config=True,
+        help="""
+        What the button on the login page says after "Sign in with". Default: the profile's title. Since 0.1.
+        """,
+    )
+    display_name_claim = Unicode(
+        "",
+        config=True,
+        help="""
+        The claim shown as a person's name. Never used to tell people apart. Default: the profile's, mostly "name".
+        Since 0.1.
+        """,
+    )
+    subject_claims = List(
+        Unicode(),
+        config=True,
+        help="""
+        The claim that tells people apart, in every spelling the provider may use. If it is missing, the login is
+        refused: nothing else takes its place. E-mail addresses and user names are refused. Example: ["voperson_id"].
+        Default: the profile's, mostly ["sub"]. Since 0.1.
+        """,
+    )
+    required_assurance = List(
+        Unicode(),
+        config=True,
+        help="""
+        Values of the claim `eduperson_assurance`; a login needs one of them. Example:
+        ["https://refeds.org/assurance/IAP/medium"]. Default: none is needed. Since 0.1.
+        """,
+    )
+    logout_at_provider = Bool(
+        True,
+        config=True,
+        help="Whether signing out here also signs out at the provider, where it has a place for that. Since 0.1.",
+    )
+    stop_sessions_at_logout = Bool(
+        False,
+        config=True,
+        help="""
+        Whether sessions are stopped when the provider tells that their owner signed out there. Otherwise they go on:
+        there may be unsaved work in them. Since 0.1.
+        """,
+    )
+    recheck_s = Float(
+        300.0,
+        min=0,
+        config=True,
+        help="""
+        Seconds between two looks at the accounts of people whose sessions run, also with the browser closed. Who has no
+        account any more loses the sessions; while the source of accounts does not answer, nobody does. 0 never looks.
+        Since 0.1.
+        """,
+    )
+
+    # -- what comes of them -------------------------------------------------------------------------------------
+
+    def configured_ways(self) -> dict[str, WayIn]:
+        """Give every way in by its name, in the order of the login page.
+
+        Raises:
+            ConfigurationError: naming the setting that cannot work.
+        """
+        ways: dict[str, WayIn] = {
+            name: OpenIDWay(
+                replace(one, http={**self._http(), **one.http}),
+                lambda: Facility.of(self.config).claims,
+                callback=self.callback_of(name),
+            )
+            for name, one in self._providers().items()
+        }
+        more: list[tuple[str, WayIn]] = []
+        if self.trusted_proxy:
+            proxy = read_proxy("UmbrellaAuthenticator.trusted_proxy", self.trusted_proxy)
+            more.append(("trusted_proxy", ProxyWay(proxy)))
+        if self.passwords:
+            more.append(("passwords", PasswordWay(PasswordLogin(config=self.config).source(self.passwords))))
+        for setting, way in more:
+            if way.name in ways:
+                raise ConfigurationError(
+                    "UmbrellaAuthenticator.providers",
+                    way.name,
+                    f"is the name of {setting}",
+                    remedy="Choose another name.",
+                )
+            ways[way.name] = way
+        if self.auto_login and len(ways) > 1:
+            raise ConfigurationError(
+                "UmbrellaAuthenticator.auto_login",
+                True,
+                "leads to one provider, and there are several",
+                remedy="Drop it.",
+            )
+        return ways
+
+    def configured_linking(self, ways: dict[str, WayIn]) -> Linking | None:
+        """Give the walk on which a login is connected with an account, if it is wanted; raises as the one above."""
+        if not self.linking:
+            return None
+        sources = self.config.Facility.get("accounts", [])
+        if LINKS not in ([sources] if isinstance(sources, str) else sources):
+            raise ConfigurationError(
+                "UmbrellaAuthenticator.linking",
+                self.linking,
+                f'needs "{LINKS}" in Facility.accounts, which knows what was connected',
+                remedy=f'Like Facility.accounts = ["ldap", "{LINKS}"].',
+            )
+        here = ways.get(PasswordWay.name)
+        if not isinstance(here, PasswordWay) or self.passwords != self.linking:
+            here = PasswordWay(PasswordLogin(config=self.config).source(self.linking, "linking"))
+        return Linking(here, lambda: Facility.of(self.config))
+
+    def _providers(self) -> dict[str, ProviderSettings]:
+        """Give the configured providers: several, or the one of the settings without a name."""
+        if self.providers:
+            if self.oidc_issuer:
+                raise ConfigurationError(
+                    "UmbrellaAuthenticator.oidc_issuer",
+                    self.oidc_issuer,
+                    "stands beside UmbrellaAuthenticator.providers",
+                    remedy="Make it one of the providers, or remove them.",
+                )
+            return read_providers("UmbrellaAuthenticator.providers", self.providers)
+        if (self.trusted_proxy or self.passwords) and not self.oidc_issuer and self.profile == "generic":
+            return {}
+        keys: dict[str, Any] = {
+            "profile": self.profile,
+            "issuer": self.oidc_issuer,
+            "client_id": self.client_id,
+            "client_secret": self.client_secret,
+            "client_secret_file": self.client_secret_file,
+            "basic_auth": self.basic_auth,
+            "required_assurance": list(self.required_assurance),
+            "authorize_params": dict(self.extra_authorize_params),
+            "scope": list(self.scope),
+        }
+        if self.login_service:
+            keys["title"] = self.login_service
+        if self.subject_claims:
+            keys["subject_claims"] = list(self.subject_claims)
+        if self.display_name_claim:
+            keys["display_name_claims"] = [self.display_name_claim]
+        return {ONLY: read_provider("UmbrellaAuthenticator", ONLY, keys)}
+
+    def _http(self) -> dict[str, Any]:
+        """Give what all requests to providers need (oauthenticator's own settings)."""
+        return {"validate_cert": self.validate_server_cert, **self.http_request_kwargs}
+
+    def callback_of(self, name: str) -> str:
+        """Give the callback of a provider, if it is configured; "" for the address a request is sent to."""
+        return f"{self.oauth_callback_url}{'' if name == ONLY else '/' + name}" if self.oauth_callback_url else ""
