@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -24,6 +24,7 @@ from daas_hub.authenticators.openidway import OpenIDWay
 from daas_hub.authenticators.passwordway import PasswordWay, TooManyGuesses, WrongPassword
 from daas_hub.authenticators.providers import ONLY, ProviderSettings, read_provider, read_providers
 from daas_hub.authenticators.proxyway import ProxyWay, read_proxy
+from daas_hub.authenticators.testlogin import sign_in_once
 from daas_hub.authenticators.watch import Verdict, Watch
 from daas_hub.authenticators.ways import Login, WayIn
 from jupyterhub.handlers import BaseHandler
@@ -246,6 +247,12 @@ class UmbrellaAuthenticator(GenericOAuthenticator):
                 did = f"looked at the way in {way.title!r} ({way.issuer})"
                 findings.append(not_checked("login.other", did, "only a person can try it: sign in once by hand"))
         return findings
+
+    async def test_login(
+        self, facility: Facility, way: str, tell: Callable[[str], None]
+    ) -> tuple[Identity | None, list[Finding]]:
+        """Have a person sign in without this portal's pages: `daas-hub doctor --login` asks (see `testlogin`)."""
+        return await sign_in_once(self.ways, way, facility.claims, tell)
 
     # -- ways in ------------------------------------------------------------------------------------------------
 
