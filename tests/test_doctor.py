@@ -23,7 +23,9 @@ from daas_hub.facility import Facility
 from daas_hub.findings import Finding, exit_code, not_checked, ok, problem, warning
 from tests.identity.directory import make_certificates
 from tests.stand_ins.faults import FAULTS
+from tests.stand_ins.icat import Icat
 from tests.stand_ins.openid import CertifiedProvider, start_provider
+from tests.stand_ins.running import running_beside
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -141,16 +143,22 @@ def provider() -> Iterator[CertifiedProvider]:
     running.stop()
 
 
-def doctor(folder: Path, provider: CertifiedProvider, sub: str, *options: str) -> tuple[str, str]:
-    """Run the command as an administrator does, and sign in as `sub` where it says; give its output and its errors."""
+def site(folder: Path, issuer: str, more: str = "") -> Path:
+    """Write a site whose sources are files; give its configuration."""
     (folder / "applications").mkdir()
     (folder / "applications" / "lab.yaml").write_text("name: lab\ntitle: JupyterLab\nkind: notebook\n")
-    for name, text in {"accounts.yaml": ACCOUNTS, "proposals.yaml": PROPOSALS, "config.py": SITE}.items():
-        (folder / name).write_text(text.replace("@FOLDER@", str(folder)).replace("@ISSUER@", provider.issuer))
+    for name, text in {"accounts.yaml": ACCOUNTS, "proposals.yaml": PROPOSALS, "config.py": SITE + more}.items():
+        (folder / name).write_text(text.replace("@FOLDER@", str(folder)).replace("@ISSUER@", issuer))
+    return folder / "config.py"
+
+
+def doctor(folder: Path, provider: CertifiedProvider, sub: str, *options: str) -> tuple[str, str]:
+    """Run the command as an administrator does, and sign in as `sub` where it says; give its output and its errors."""
+    file = site(folder, provider.issuer)
     # as in tests/examples/driver.py: a bare checkout finds its top-level rooms
     program = "import conftest, sys; from daas_hub.cli import main; sys.exit(main())"
     with subprocess.Popen(
-        [sys.executable, "-c", program, "doctor", str(folder / "config.py"), "--login", *options],
+        [sys.executable, "-c", program, "doctor", str(file), "--login", *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -186,3 +194,42 @@ def test_somebody_without_an_account_signs_in(tmp_path: Path, provider: Certifie
     assert "remedy: Is the subject right" in said
     assert "and enter" in told
     assert "and enter" not in said
+
+
+# -- a catalogue's own contract, in a whole examination ----------------------------------------------------------------
+
+ICAT = """
+c.Facility.proposals = "icat"
+c.Facility.proposals_file = ""
+c.IcatProposals.url = "@URL@/icat"
+c.IcatProposals.user = "daas"
+c.IcatProposals.password_file = "@FOLDER@/secret"
+"""
+
+
+@pytest.mark.parametrize("person", [[], ["--as", "anna"]])
+def test_icats_contract(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, person: list[str]
+) -> None:
+    """Also for a monitor, without a person: session, question, version; and no session stays open."""
+    monkeypatch.setenv("JUPYTERHUB_CRYPT_KEY", "0123456789abcdef" * 4)
+    (tmp_path / "secret").touch(mode=0o600)
+    (tmp_path / "secret").write_text("portal-password")
+    icat = Icat()
+    with running_beside(icat.app()) as url:
+        file = site(tmp_path, "http://127.0.0.1:9", ICAT.replace("@URL@", url))
+        try:
+            main(["doctor", str(file), "--json", *person])
+        finally:
+            Facility.clear_instance()
+    findings = [
+        one for one in json.loads(capsys.readouterr().out)["findings"] if one["key"].startswith("proposals.icat")
+    ]
+    assert [one for one in findings if one["verdict"] in ("problem", "warning")] == []
+    asked = [one["did"].partition("(")[2] for one in findings if one["key"] == "proposals.icat.asked"]
+    assert asked == ["POST session)", "GET entityManager)", "GET version)", "DELETE session/*)"]
+    fields = {one["did"]: one["got"] for one in findings if one["key"] == "proposals.icat.fields"}
+    assert fields.get("icat: title is title") == ("in 3 of 3 records" if person else None)
+    assert [one["got"] for one in findings if one["key"] == "proposals.icat.version"] == ["6.2; 4.7 is enough"]
+    assert icat.logins >= 1
+    assert icat.sessions == {}

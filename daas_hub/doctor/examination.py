@@ -12,7 +12,7 @@ from typing import Any
 from traitlets.config import Config
 
 from daas_hub.check import check_config
-from daas_hub.doctor.people import Person, ask_about, ask_about_nobody
+from daas_hub.doctor.people import Person, ask_about, ask_about_nobody, hold_against_contracts
 from daas_hub.doctor.places import look_at_directories
 from daas_hub.doctor.site import look_at_site
 from daas_hub.enquiry import read_config
@@ -71,7 +71,7 @@ async def examine(file: Path, login: Login | SignIn | None = None) -> list[Findi
         findings += await door.examine(facility, login.access_token if isinstance(login, Login) else "")
     identity, found = await _who(login, door, facility, issuers)
     findings += found
-    findings += await ask_about_nobody(facility, issuers)
+    findings += await ask_about_nobody(facility, issuers, for_person=identity is not None)
     spawner = _door(config, "spawner_class", "jupyterhub.spawners")
     if identity is None:
         why = "it is done for a person: --as SUBJECT, or --login"
@@ -85,6 +85,7 @@ async def examine(file: Path, login: Login | SignIn | None = None) -> list[Findi
         found, plan = await look_at_directories(facility, identity, person.account, person.proposals)
         findings += found
     findings += await _try(spawner, config, facility, plan)
+    findings += await hold_against_contracts(facility, person)
     return findings
 
 
