@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -152,26 +153,33 @@ def site(folder: Path, issuer: str, more: str = "") -> Path:
     return folder / "config.py"
 
 
-def doctor(folder: Path, provider: CertifiedProvider, sub: str, *options: str) -> tuple[str, str]:
-    """Run the command as an administrator does, and sign in as `sub` where it says; give its output and its errors."""
+def begin(folder: Path, provider: CertifiedProvider, *options: str) -> tuple[subprocess.Popen[str], str]:
+    """Run the command as an administrator does; give it as it waits for a person, and what it told until then."""
     file = site(folder, provider.issuer)
     # as in tests/examples/driver.py: a bare checkout finds its top-level rooms
     program = "import conftest, sys; from daas_hub.cli import main; sys.exit(main())"
-    with subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-c", program, "doctor", str(file), "--login", *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"JUPYTERHUB_CRYPT_KEY": "0123456789abcdef" * 4},
         cwd=Path(__file__).parents[1],
-    ) as process:
-        assert process.stderr is not None
-        told = ""
-        while not (there := re.search(r"or open +(\S+)", told)):
-            line = process.stderr.readline()
-            assert line, told
-            told += line
-        provider.enter_code(there[1], sub)
+    )
+    assert process.stderr is not None
+    told = ""
+    while "It is waited for" not in told:
+        line = process.stderr.readline()
+        assert line, told
+        told += line
+    return process, told
+
+
+def doctor(folder: Path, provider: CertifiedProvider, sub: str, *options: str) -> tuple[str, str]:
+    """Run the command, and sign in as `sub` where it says; give its output and its errors."""
+    process, told = begin(folder, provider, *options)
+    with process:
+        provider.enter_code(re.findall(r"or open +(\S+)", told)[0], sub)
         said, more = process.communicate(timeout=120)
     return said, told + more
 
@@ -194,6 +202,30 @@ def test_somebody_without_an_account_signs_in(tmp_path: Path, provider: Certifie
     assert "remedy: Is the subject right" in said
     assert "and enter" in told
     assert "and enter" not in said
+
+
+def test_nobody_wants_to_sign_in_any_more(tmp_path: Path, provider: CertifiedProvider) -> None:
+    """Ctrl-C: unknown, in a monitor's words, and no traceback."""
+    process, _ = begin(tmp_path, provider, "--json")
+    with process:
+        process.send_signal(signal.SIGINT)
+        said, more = process.communicate(timeout=30)
+    assert (process.returncode, said) == (3, "")
+    assert "Traceback" not in more
+
+
+def test_an_authenticator_without_such_a_login(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JUPYTERHUB_CRYPT_KEY", "0123456789abcdef" * 4)
+    file = site(tmp_path, "http://127.0.0.1:9", 'c.JupyterHub.authenticator_class = "dummy"\n')
+    try:
+        main(["doctor", str(file), "--json", "--login"])
+    finally:
+        Facility.clear_instance()
+    findings = {one["key"]: one for one in json.loads(capsys.readouterr().out)["findings"]}
+    assert findings["login.test"]["verdict"] == "not checked"
+    assert "sign in once in a browser" in findings["login.test"]["got"]
 
 
 # -- a catalogue's own contract, in a whole examination ----------------------------------------------------------------

@@ -6,6 +6,8 @@ goes by itself, and the person comes while it is slept.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 import time
@@ -160,6 +162,7 @@ class Speaks:
     instead: dict[str, Callable[[web.Request], web.Response]] = field(default_factory=dict)
     issuer: str = ""
     asked: int = 0
+    challenge: str = ""
 
     async def answer(self, request: web.Request) -> web.Response:
         if request.path in self.instead:
@@ -168,6 +171,7 @@ class Speaks:
             sent = await request.post()
             assert (sent["client_id"], sent["scope"]) == ("daas-hub", "openid profile")
             assert sent["code_challenge_method"] == "S256"
+            self.challenge = str(sent["code_challenge"])
         says: dict[str, Callable[[], dict[str, Any]]] = {
             "/.well-known/openid-configuration": self._description,
             "/keys": lambda: {
@@ -180,6 +184,8 @@ class Speaks:
             return web.json_response(says[request.path]())
         sent = await request.post()
         assert (sent["grant_type"], sent["device_code"]) == (GRANT, "t0ken-of-anna")
+        digest = hashlib.sha256(str(sent["code_verifier"]).encode()).digest()
+        assert base64.urlsafe_b64encode(digest).decode().rstrip("=") == self.challenge
         self.asked += 1
         waiting = self.polls[min(self.asked, len(self.polls)) - 1] if self.polls else ""
         if waiting and (self.stays or self.asked <= len(self.polls)):
