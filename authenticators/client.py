@@ -6,6 +6,7 @@ Tokens stand in no text of an error: those end up in logs and pages.
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote_plus, urlencode
@@ -49,9 +50,9 @@ class OpenIDClient:
         """
         fields = {"grant_type": "authorization_code", "code": code, "redirect_uri": callback, "code_verifier": verifier}
         answer = await self._post(fields)
-        if _error(answer):
+        if error_of(answer):
             raise Refused("The login provider did not accept this sign-in.", remedy="Please sign in again.")
-        return _tokens(answer)
+        return tokens_of(answer)
 
     async def renew(self, refresh_token: str) -> Tokens:
         """Exchange a refresh token.
@@ -61,11 +62,11 @@ class OpenIDClient:
             SourceUnavailable: it cannot be asked, or says something else.
         """
         answer = await self._post({"grant_type": "refresh_token", "refresh_token": refresh_token})
-        if _error(answer) == "invalid_grant":
+        if error_of(answer) == "invalid_grant":
             raise LoginOver("The login provider has ended this login.", remedy="Please sign in again.")
-        if _error(answer):
+        if error_of(answer):
             raise SourceUnavailable("The login provider does not renew this login at the moment.", remedy=LATER)
-        return _tokens(answer)
+        return tokens_of(answer)
 
     async def userinfo(self, access_token: str) -> dict[str, Any] | None:
         """Give the claims of userinfo; None if the access token is no longer good.
@@ -84,17 +85,8 @@ class OpenIDClient:
 
     async def _post(self, fields: dict[str, str]) -> Answer:
         settings = self._settings
-        endpoints = await self._provider.endpoints()
-        headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        if settings.basic_auth:
-            pair = f"{quote_plus(settings.client_id)}:{quote_plus(settings.client_secret)}"
-            headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
-        else:
-            fields = fields | {"client_id": settings.client_id}
-            if settings.client_secret:
-                fields["client_secret"] = settings.client_secret
-        answer = await self._ask(endpoints.token, method="POST", headers=headers, body=urlencode(fields))
-        if _error(answer) in ("invalid_client", "unauthorized_client"):
+        answer = await self.send((await self._provider.endpoints()).token, fields)
+        if error_of(answer) in ("invalid_client", "unauthorized_client"):
             raise SourceUnavailable(
                 "The login provider does not accept this portal.",
                 remedy="Please tell the administrators.",
@@ -102,12 +94,29 @@ class OpenIDClient:
             )
         return answer
 
+    async def send(self, url: str, fields: Mapping[str, str]) -> Answer:
+        """Send a form to an endpoint of the provider, as the client that the portal is there.
+
+        Raises:
+            SourceUnavailable: it cannot be asked.
+        """
+        settings = self._settings
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        if settings.basic_auth:
+            pair = f"{quote_plus(settings.client_id)}:{quote_plus(settings.client_secret)}"
+            headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
+        else:
+            fields = {**fields, "client_id": settings.client_id}
+            if settings.client_secret:
+                fields["client_secret"] = settings.client_secret
+        return await self._ask(url, method="POST", headers=headers, body=urlencode(fields))
+
     async def _ask(self, url: str, *, headers: dict[str, str], **request: Any) -> Answer:
         headers = {"Accept": "application/json", "User-Agent": "daas-hub"} | headers
         return await ask(url, timeout_s=openid.TIMEOUT_S, http=self._settings.http, headers=headers, **request)
 
 
-def _error(answer: Answer) -> str:
+def error_of(answer: Answer) -> str:
     """Give the error of a token endpoint; "" for none."""
     told = (answer.document or {}).get("error")
     if told is None and answer.status == 200:
@@ -115,7 +124,12 @@ def _error(answer: Answer) -> str:
     return told if isinstance(told, str) and told else "an error without a name"
 
 
-def _tokens(answer: Answer) -> Tokens:
+def tokens_of(answer: Answer) -> Tokens:
+    """Give the tokens of a token endpoint's answer.
+
+    Raises:
+        Refused: there are none, or of another kind.
+    """
     document = answer.document
     if answer.status != 200 or document is None:
         raise _no("it gave no tokens")

@@ -44,6 +44,8 @@ class Endpoints:
     Attributes:
         end_session: where a browser is sent to sign out at the provider; "" if it has no such place.
         names_itself: whether its answers to the browser carry `iss` (RFC 9207).
+        device: where a login without a browser of ours begins (RFC 8628), as it is told: no sign-in of a browser needs
+            it, so it is looked at when it is used; "" if it has no such place.
     """
 
     authorize: str
@@ -52,6 +54,7 @@ class Endpoints:
     keys: str
     end_session: str = ""
     names_itself: bool = False
+    device: str = ""
 
 
 @dataclass(frozen=True)
@@ -230,6 +233,7 @@ class OpenIDProvider:
             # where there is none, signing out here has to be enough
             end_session=address("end_session_endpoint") if document.get("end_session_endpoint") else "",
             names_itself=document.get("authorization_response_iss_parameter_supported") is True,
+            device=str(document.get("device_authorization_endpoint") or ""),
         )
 
     async def _get_json(self, url: str) -> dict[str, Any]:

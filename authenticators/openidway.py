@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from daas_hub.authenticators.client import LoginOver, OpenIDClient, Tokens
+from daas_hub.authenticators.deviceflow import DeviceFlow, Invitation
 from daas_hub.authenticators.logouttokens import LogoutTokens
 from daas_hub.authenticators.openid import OpenIDProvider
 from daas_hub.authenticators.openidhandlers import BackchannelHandler, BeginHandler, CallbackHandler
@@ -133,8 +134,11 @@ class OpenIDWay:
         Raises:
             Refused, SourceUnavailable: with the sentence for the user.
         """
-        tokens = await self._client.redeem(code, verifier, callback)
-        id_token = await self.provider.verify(tokens.id_token, nonce=nonce_of(verifier))
+        return await self._accept(await self._client.redeem(code, verifier, callback), nonce_of(verifier))
+
+    async def _accept(self, tokens: Tokens, nonce: str | None) -> Login:
+        """Check what a provider gave for a login that was just made, and take it to who it is."""
+        id_token = await self.provider.verify(tokens.id_token, nonce=nonce)
         told = id_token
         if self.settings.userinfo:
             userinfo = await self._client.userinfo(tokens.access_token)
@@ -148,6 +152,22 @@ class OpenIDWay:
         return replace(login, proven={name: id_token.get(name) for name in ("acr", "amr", "auth_time")})
 
     # -- what an examination asks --------------------------------------------------------------------------------
+
+    async def sign_in_elsewhere(self, tell: Callable[[Invitation], None], **waiting: Any) -> Login:
+        """Have a person sign in with a browser of their own, and give their login, checked as any other.
+
+        Args:
+            tell: shows what the person needs.
+            waiting: `sleep` and `clock`, see `DeviceFlow`.
+
+        Raises:
+            Refused, SourceUnavailable: see `DeviceFlow.tokens`; or the answer is none of a login.
+        """
+        endpoints = await self.provider.endpoints()
+        fields = {**self.settings.authorize_params, "scope": " ".join(self.settings.scope)}
+        flow = DeviceFlow(self._client, endpoints.device, endpoints.token, fields, **waiting)
+        # no browser brings this answer, so it needs no nonce: only who began has the code that fetches it
+        return await self._accept(await flow.tokens(tell), nonce=None)
 
     async def redeem_nothing(self, code: str) -> None:
         """Ask for tokens with a code that is none.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from daas_hub.authenticators.client import LoginOver
@@ -31,6 +31,7 @@ from daas_hub.authenticators.passwordway import PasswordWay, TooManyGuesses, Wro
 from daas_hub.authenticators.providers import ONLY
 from daas_hub.authenticators.running import RunningPeople
 from daas_hub.authenticators.settings import LoginSettings
+from daas_hub.authenticators.testlogin import sign_in_once
 from daas_hub.authenticators.ways import Login, WayIn
 from jupyterhub.handlers import BaseHandler
 from tornado import web
@@ -80,6 +81,12 @@ class UmbrellaAuthenticator(LoginSettings):
                 did = f"looked at the way in {way.title!r} ({way.issuer})"
                 findings.append(not_checked("login.other", did, "only a person can try it: sign in once by hand"))
         return findings
+
+    async def test_login(
+        self, facility: Facility, way: str, tell: Callable[[str], None]
+    ) -> tuple[Identity | None, list[Finding]]:
+        """Have a person sign in without this portal's pages: `daas-hub doctor --login` asks (see `testlogin`)."""
+        return await sign_in_once(self.ways, way, facility.claims, tell)
 
     # -- ways in ------------------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from daas_hub.check import check_config
-from daas_hub.doctor import Login, as_json, as_text, examine
+from daas_hub.doctor import Login, SignIn, as_json, as_text, examine
 from daas_hub.enquiry import ask_about, connected_logins, disconnect, read_config, words_of
 from daas_hub.errors import ConfigurationError, DaasError
 from daas_hub.findings import exit_code
@@ -52,6 +52,14 @@ def main(argv: list[str] | None = None) -> int:
         "--claim", action="append", default=[], metavar="NAME=VALUE", help="a claim of the login; VALUE may be JSON"
     )
     doctor.add_argument("--token-file", default="", help="private file with the login's access token, if one is needed")
+    doctor.add_argument(
+        "--login",
+        nargs="?",
+        const="",
+        metavar="WAY",
+        help="sign in at a provider with a browser of yours and a code, and try everything as who you are; WAY is its "
+        "name in the configuration, by default the first",
+    )
     doctor.add_argument("--json", action="store_true", help="for monitoring; the exit code is 0, 1 (warnings), 2, or 3")
     add_import_command(commands)
     demo = commands.add_parser("demo", help="run the portal and say where to open it")
@@ -73,17 +81,33 @@ def main(argv: list[str] | None = None) -> int:
 def run_doctor(options: argparse.Namespace) -> int:
     """Print what an examination found; 0 in order, 1 warnings, 2 problems, 3 it could not be made (as for Nagios)."""
     try:
-        claims = dict(_claim(one) for one in options.claim)
-        token = read_secret("--token-file", options.token_file) if options.token_file else ""
         if not options.file.is_file():
             raise ConfigurationError("file", str(options.file), "there is no such file", remedy="Give its path.")
+        login = _person(options)
     except DaasError as error:
         print("\n".join(words_of(error)), file=sys.stderr)
         return 3
-    login = Login(options.subject, options.issuer, claims, token) if options.subject else None
-    findings = asyncio.run(examine(options.file, login))
+    try:
+        findings = asyncio.run(examine(options.file, login))
+    except KeyboardInterrupt:  # nobody wants to sign in any more
+        print("ended before its time", file=sys.stderr)
+        return 3
     print((as_json if options.json else as_text)(str(options.file), findings))
     return exit_code(findings)
+
+
+def _person(options: argparse.Namespace) -> Login | SignIn | None:
+    """Give whom an examination is about."""
+    claims = dict(_claim(one) for one in options.claim)
+    token = read_secret("--token-file", options.token_file) if options.token_file else ""
+    if options.login is None:
+        return Login(options.subject, options.issuer, claims, token) if options.subject else None
+    if options.subject or options.issuer or claims or token:
+        raise ConfigurationError(
+            "--login", options.login, "says itself who it is", remedy="Leave out --as, --issuer, --claim, --token-file."
+        )
+    # not with the report: that may go to a file, or to a machine
+    return SignIn(options.login, lambda words: print(words, file=sys.stderr, flush=True))
 
 
 def _claim(told: str) -> tuple[str, Any]:

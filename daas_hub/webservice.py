@@ -22,6 +22,7 @@ import yarl
 
 from daas_hub.breaker import Breaker
 from daas_hub.errors import ConfigurationError, SourceUnavailable
+from daas_hub.exchanges import Exchange, begin, shape_of
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -82,7 +83,10 @@ class Service:
             if talk is not None and talk.waited_s() > self.timeout_s / 2:
                 # one question waited most of the time; many questions in a row only say that there is much to ask
                 talk.is_answered = False
-            raise self.unavailable(asked, f"no answer within {self.timeout_s:g} s") from None
+            came = f"no answer within {self.timeout_s:g} s"
+            if talk is not None and talk.exchange is not None:
+                talk.exchange.wrong = came
+            raise self.unavailable(asked, came) from None
         finally:
             if self.breaker is not None and talk is not None and talk.is_answered is not None:
                 (self.breaker.answered if talk.is_answered else self.breaker.failed)()
@@ -118,6 +122,8 @@ class Conversation:
         self.asked_for = ""
         #: whether the last question had an answer that was not the service's own failure; None before it is known
         self.is_answered: bool | None = None
+        #: the last question, for whoever keeps a record
+        self.exchange: Exchange | None = None
         self._session = session
         self._asked_at = 0.0
 
@@ -132,6 +138,10 @@ class Conversation:
     async def post(self, url: str, asked_for: str, **more: Any) -> Reply:
         """Send; see `_ask`."""
         return await self._ask("POST", url, asked_for, tries=1, **more)
+
+    async def delete(self, url: str, asked_for: str) -> Reply:
+        """End something; see `_ask`."""
+        return await self._ask("DELETE", url, asked_for, tries=1)
 
     async def _ask(
         self,
@@ -156,6 +166,7 @@ class Conversation:
         """
         self.asked_for = asked_for
         self._asked_at = asyncio.get_running_loop().time()
+        self.exchange = exchange = begin(method, url, self.service.url, asked_for)
         try:
             address = yarl.URL(url, encoded=True)
             if params:
@@ -170,7 +181,11 @@ class Conversation:
             ) as response:
                 if tries > 1 and response.status in _TRY_AGAIN:
                     raise aiohttp.ServerDisconnectedError  # as good as no answer
-                return await self._reply(response)
+                exchange.status = response.status
+                reply = await self._reply(response, exchange)
+                exchange.kind, exchange.seconds = reply.kind, self.waited_s()
+                exchange.shape = shape_of(reply.document) if reply.is_json else ""
+                return reply
         except (aiohttp.ClientError, OSError, ValueError) as error:
             if isinstance(error, TimeoutError):
                 raise
@@ -183,7 +198,7 @@ class Conversation:
             method, url, asked_for, tries=1, params=params, headers=headers, form=form, document=document
         )
 
-    async def _reply(self, response: aiohttp.ClientResponse) -> Reply:
+    async def _reply(self, response: aiohttp.ClientResponse, exchange: Exchange) -> Reply:
         status = response.status
         self.is_answered = status < 500
         if 300 <= status < 400:
@@ -191,6 +206,7 @@ class Conversation:
         if status >= 500:
             self.give_up(f"status {status} ({response.content_type})")
         body = await self._body(response)
+        exchange.size = len(body)
         kind, document = "nothing", None
         if body.strip():
             try:
@@ -219,6 +235,8 @@ class Conversation:
         Raises:
             SourceUnavailable: always.
         """
+        if self.exchange is not None and self.exchange.asked_for == self.asked_for:
+            self.exchange.wrong = came
         raise self.service.unavailable(self.asked_for, came) from None
 
     def require(self, reply: Reply, shape: type[Any]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from traitlets.config import Config
 
 from daas_hub.check import check_config
-from daas_hub.doctor.people import Person, ask_about, ask_about_nobody
+from daas_hub.doctor.people import Person, ask_about, ask_about_nobody, hold_against_contracts
 from daas_hub.doctor.places import look_at_directories
 from daas_hub.doctor.site import look_at_site
 from daas_hub.enquiry import read_config
@@ -37,7 +38,20 @@ class Login:
     access_token: str = field(default="", repr=False)
 
 
-async def examine(file: Path, login: Login | None = None) -> list[Finding]:
+@dataclass(frozen=True)
+class SignIn:
+    """A login that is made for the examination: it is then about whoever signed in.
+
+    Attributes:
+        way: the name of the way in; "" for the first that can.
+        tell: shows the person where to sign in, while it is waited for them.
+    """
+
+    way: str
+    tell: Callable[[str], None]
+
+
+async def examine(file: Path, login: Login | SignIn | None = None) -> list[Finding]:
     """Examine a site.
 
     Args:
@@ -54,15 +68,16 @@ async def examine(file: Path, login: Login | None = None) -> list[Finding]:
     door = _door(config, "authenticator_class", "jupyterhub.authenticators")(config=config)
     issuers = tuple(getattr(door, "issuers", ()))
     if hasattr(door, "examine"):
-        findings += await door.examine(facility, login.access_token if login else "")
-    findings += await ask_about_nobody(facility, issuers)
+        findings += await door.examine(facility, login.access_token if isinstance(login, Login) else "")
+    identity, found = await _who(login, door, facility, issuers)
+    findings += found
+    findings += await ask_about_nobody(facility, issuers, for_person=identity is not None)
     spawner = _door(config, "spawner_class", "jupyterhub.spawners")
-    if login is None:
-        findings.append(not_checked("directories.asked", "opened directories", "it is done for a person: --as SUBJECT"))
+    if identity is None:
+        why = "it is done for a person: --as SUBJECT, or --login"
+        findings.append(not_checked("directories.asked", "opened directories", why))
         findings += await _try(spawner, config, facility, None)
         return findings
-    issuer = login.issuer or (issuers[0] if issuers else "")
-    identity = _identity(login, issuer)
     person = Person()
     findings += await ask_about(facility, identity, person)
     plan = None
@@ -70,11 +85,25 @@ async def examine(file: Path, login: Login | None = None) -> list[Finding]:
         found, plan = await look_at_directories(facility, identity, person.account, person.proposals)
         findings += found
     findings += await _try(spawner, config, facility, plan)
+    findings += await hold_against_contracts(facility, person)
     return findings
 
 
-def _identity(login: Login, issuer: str) -> Identity:
-    return Identity(issuer, login.subject, claims=login.claims, told_at=time.time(), access_token=login.access_token)
+async def _who(
+    login: Login | SignIn | None, door: Any, facility: Facility, issuers: Sequence[str]
+) -> tuple[Identity | None, list[Finding]]:
+    """Give whom the examination is about: as it was said, or as the person proves now."""
+    if login is None:
+        return None, []
+    if isinstance(login, Login):
+        issuer = login.issuer or (issuers[0] if issuers else "")
+        told_at = time.time()
+        return Identity(issuer, login.subject, "", login.claims, told_at, access_token=login.access_token), []
+    if not hasattr(door, "test_login"):
+        did = f"had a person sign in through {type(door).__name__}"
+        return None, [not_checked("login.test", did, "it has no such login: sign in once in a browser")]
+    told: tuple[Identity | None, list[Finding]] = await door.test_login(facility, login.way, login.tell)
+    return told
 
 
 def _file(file: Path) -> list[Finding]:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections import Counter
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from daas_hub.doctor.contracts import contract_of, lines_of_exchanges
 from daas_hub.doctor.listening import listening
 from daas_hub.doctor.remedies import remedy_for
 from daas_hub.errors import AccountRefused, DaasError, NoAccount, SourceUnavailable
+from daas_hub.exchanges import recording
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked, ok, problem, warning
 from daas_hub.identity import Account, Identity
-from daas_hub.proposals import Proposal
+from daas_hub.proposals import Proposal, ProposalSource, TellsContract
 
 #: Proposals that are written out; the rest is counted.
 MOST_SHOWN = 20
@@ -54,8 +55,12 @@ async def ask(question: Awaitable[_Value]) -> Asked[_Value]:
 # -- nobody in particular --------------------------------------------------------------------------------------------
 
 
-async def ask_about_nobody(facility: Facility, issuers: Sequence[str]) -> list[Finding]:
-    """Ask every source about a login that cannot exist: it must answer, and know nobody."""
+async def ask_about_nobody(facility: Facility, issuers: Sequence[str], *, for_person: bool = False) -> list[Finding]:
+    """Ask every source about a login that cannot exist: it must answer, and know nobody.
+
+    Args:
+        for_person: whether a person is asked about as well, whose answers then show each line of a contract.
+    """
     word = f"nobody-{secrets.token_hex(4)}"
     findings: list[Finding] = []
     for name, source in facility.account_sources.items():
@@ -65,7 +70,14 @@ async def ask_about_nobody(facility: Facility, issuers: Sequence[str]) -> list[F
             findings.append(_about_nobody(name, issuer, await ask(source.account_of(identity))))
     account = Account(word, facility.highest_id, facility.highest_id, display_name="nobody")
     for name, proposals in facility.proposal_sources.items():
-        findings.append(_proposals_of_nobody(name, await ask(proposals.proposals_of(account))))
+        with recording() as record:
+            asked = await ask(proposals.proposals_of(account))
+        # what lets the portal in is remembered, and not asked for again when the person is asked about
+        first = [one for one in record.exchanges if one.place.startswith("POST ") and not one.wrong]
+        findings += lines_of_exchanges(name, first if for_person else record.exchanges)
+        findings.append(_proposals_of_nobody(name, asked))
+        if not for_person and asked.error is None and hasattr(proposals, "field_map"):
+            findings += await _contract(name, proposals, account, record.records)
     return findings
 
 
@@ -109,6 +121,8 @@ class Person:
 
     account: Account | None = None
     proposals: tuple[Proposal, ...] = ()
+    #: the records of each source, as it gave them
+    came: dict[str, list[Any]] = field(default_factory=dict)
 
 
 async def ask_about(facility: Facility, identity: Identity, person: Person) -> list[Finding]:
@@ -165,7 +179,9 @@ async def _proposals(facility: Facility, person: Person) -> list[Finding]:
     account = person.account
     findings: list[Finding] = []
     for name, source in facility.proposal_sources.items():
-        asked = await ask(source.proposals_of(account))
+        with recording() as record:
+            asked = await ask(source.proposals_of(account))
+        findings += lines_of_exchanges(name, record.exchanges)
         key, did = f"proposals.{name}", f"asked {name} for the proposals of {account.name}"
         if asked.error is not None:
             findings.append(problem(key, did, asked.said, remedy_for(asked.said)))
@@ -187,6 +203,7 @@ async def _proposals(facility: Facility, person: Person) -> list[Finding]:
                     "Mend these records at the source, or say in its `fields` where the value stands.",
                 )
             )
+        person.came[name] = record.records
         findings += contract_of(
             name,
             told,
@@ -204,63 +221,22 @@ async def _proposals(facility: Facility, person: Person) -> list[Finding]:
     return findings + _sees(person)
 
 
-def contract_of(
-    name: str, told: Sequence[Proposal], account: Account, *, has_fields: bool = True, runs_as_person: bool = True
-) -> list[Finding]:
-    """Hold what a source said against what a launch needs, line by line. Pure.
+async def hold_against_contracts(facility: Facility, person: Person) -> list[Finding]:
+    """Hold what came for this person against each source's own contract. Done last: it closes what was opened."""
+    findings: list[Finding] = []
+    for name, records in person.came.items():
+        assert person.account is not None
+        findings += await _contract(name, facility.proposal_sources[name], person.account, records)
+    return findings
 
-    Args:
-        has_fields: whether its records have fields that can be mapped.
-        runs_as_person: whether sessions run under the person's account, which must be in the proposal's group then.
-    """
-    key = f"proposals.{name}.contract"
-    if not told:
+
+async def _contract(name: str, source: ProposalSource, account: Account, records: list[Any]) -> list[Finding]:
+    """Have a source hold what came against its own contract."""
+    if not isinstance(source, TellsContract):
         return []
-    visits = [(one, visit) for one in told for visit in one.visits]
-    groups = {account.gid, *account.groups}
-
-    def line(what: str, wrong: Sequence[str], remedy: str, *, is_problem: bool = False) -> Finding:
-        did = f"{name}: {what}"
-        if not wrong:
-            return ok(key, did)
-        got = f"not so for {', '.join(wrong[:5])}" + (f" and {len(wrong) - 5} more" if len(wrong) > 5 else "")
-        return (problem if is_problem else warning)(key, did, got, remedy)
-
-    twice = [one for one, count in Counter(proposal.id for proposal in told).items() if count > 1]
-    lines = [
-        line("no two proposals have one id", twice, "Ids must be unique.", is_problem=True),
-        line("every proposal has a title", [one.id for one in told if not one.title], "Map `title` in its `fields`."),
-        line("every proposal has a visit", [one.id for one in told if not one.visits], "Map `visits` in its `fields`."),
-    ]
-    if has_fields:
-        lines += [
-            line(
-                "every visit has a start",
-                [f"{one.id} visit {visit.label}" for one, visit in visits if visit.start is None],
-                "Map `visit.start` in its `fields`; lists are sorted by it, and directories may be named after it.",
-            ),
-            line(
-                "no visit ends before it starts",
-                [f"{one.id} visit {v.label}" for one, v in visits if v.start and v.end and v.end < v.start],
-                "Are `visit.start` and `visit.end` the right way round in its `fields`?",
-            ),
-            line(
-                "every visit has a beamline",
-                [f"{one.id} visit {visit.label}" for one, visit in visits if not visit.beamline and not one.beamlines],
-                "Map `visit.beamline` or `beamlines` in its `fields`.",
-            ),
-        ]
-    if runs_as_person:
-        lines.append(
-            line(
-                f"{account.name} is in the group of every proposal that has one",
-                [f"{one.id} (gid {one.gid})" for one in told if one.gid is not None and one.gid not in groups],
-                "Account and proposal disagree, and nothing can start there: add the person to the group, or have "
-                "the account source read groups (LdapAccounts.group_base).",
-                is_problem=True,
-            )
-        )
-    return lines
+    with recording() as record:
+        asked = await ask(source.contract_lines(name, account, records))
+    return lines_of_exchanges(name, record.exchanges) + (asked.value or [])
 
 
 def _sees(person: Person) -> list[Finding]:

@@ -9,6 +9,7 @@ from daas_hub.proposals.records import (
     Proposal,
     ProposalSource,
     Query,
+    TellsContract,
     TooManyProposals,
     Visit,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "ProposalSource",
     "Query",
     "RememberedProposals",
+    "TellsContract",
     "Told",
     "TooManyProposals",
     "Visit",

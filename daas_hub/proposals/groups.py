@@ -12,9 +12,13 @@ from traitlets import Unicode
 from traitlets.config import Configurable
 
 from daas_hub.errors import ConfigurationError
+from daas_hub.findings import Finding, ok, warning
 from daas_hub.identity import Account
 from daas_hub.proposals.grouppattern import Named, groups_of, pattern_of, proposals_named
 from daas_hub.proposals.records import Proposal, Visit
+
+#: Names that are written out in an examination.
+_MOST_SHOWN = 5
 
 
 class GroupProposals(Configurable):
@@ -63,6 +67,22 @@ class GroupProposals(Configurable):
                 for named in proposals_named(self._patterns[kind], names):
                     found.setdefault(named.id, named)
         return tuple(self._proposal(named) for named in found.values())
+
+    async def contract_lines(self, name: str, account: Account, records: list[Any]) -> list[Finding]:
+        """Show which names follow the rule (see `TellsContract`): nothing else is known here."""
+        key, lines = f"proposals.{name}.names", []
+        asked = {"pattern": [group for _, group in groups_of(account)], "account_pattern": [account.name]}
+        for setting, pattern in self._patterns.items():
+            names = asked[setting]
+            fit = [one for one in names if pattern.fullmatch(one)]
+            did = f"{name}: held {len(names)} names against GroupProposals.{setting}"
+            if fit:
+                more = f" and {len(fit) - _MOST_SHOWN} more" if len(fit) > _MOST_SHOWN else ""
+                lines.append(ok(key, did, f"{len(fit)} fit: {', '.join(fit[:_MOST_SHOWN])}{more}"))
+            else:
+                got = f"none fits of {', '.join(names[:_MOST_SHOWN]) or 'no groups'}"
+                lines.append(warning(key, did, got, "Correct the pattern, or have the account source read groups."))
+        return lines
 
     def _proposal(self, named: Named) -> Proposal:
         # who is in the group of the whole proposal sees it as one visit: groups do not say which there are

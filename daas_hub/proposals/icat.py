@@ -11,11 +11,13 @@ import json
 import re
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 from traitlets import List, Unicode
 from traitlets.config import Configurable
 
 from daas_hub.errors import ConfigurationError
+from daas_hub.findings import Finding, ok, warning
 from daas_hub.identity import Account
 from daas_hub.proposals.records import Query
 from daas_hub.proposals.service import Found, ProposalService
@@ -32,6 +34,9 @@ WAYS = {
         "JOIN i.investigationInstruments ij JOIN ij.instrument s JOIN s.instrumentScientists sc JOIN sc.user u"
     ),
 }
+
+#: It counts whatever there is to count since 4.7, and knows ESCAPE, which searches need, since 4.6.
+OLDEST = (4, 7)
 
 #: Investigations asked for at a time. ICAT counts what is included, too, and refuses more than some thousand.
 PAGE = 100
@@ -147,6 +152,19 @@ class IcatProposals(ProposalService):
         found.sort(key=lambda one: names.index(one["name"]))
         return Found(found, len(names), total, sort)
 
+    async def contract_lines(self, name: str, account: Account, records: list[Any]) -> list[Finding]:
+        """Look besides at ICAT's version, and close the session that was opened for the examination."""
+        lines = await super().contract_lines(name, account, records)
+        async with self.service.conversation() as talk:
+            said = talk.require(await talk.get(self.address("version"), "its version"), dict)
+            lines.append(version_line(name, said.get("version")))
+            if self._session:
+                address, self._session = self.address("session", quote(self._session, safe="")), ""
+                reply = await talk.delete(address, "the end of its session")
+                if not 200 <= reply.status < 300:
+                    talk.give_up(f"status {reply.status} with {reply.kind}")
+        return lines
+
     def _name_of(self, account: Account) -> str:
         return self.user_name.replace(_ACCOUNT, account.name)
 
@@ -206,6 +224,19 @@ class IcatProposals(ProposalService):
             talk.give_up("an object without a session")
         self._session = session
         return session
+
+
+def version_line(name: str, version: Any) -> Finding:
+    """Tell whether a version of ICAT understands what is asked. Pure."""
+    key, did = f"proposals.{name}.version", f"{name}: looked at ICAT's version"
+    known = re.match(r"(\d{1,4})\.(\d{1,4})", version) if isinstance(version, str) else None
+    if known is None:
+        return warning(key, did, "it does not say which it is", "Is this the address of ICAT (.../icat)?")
+    wanted = ".".join(map(str, OLDEST))
+    if (int(known[1]), int(known[2])) < OLDEST:
+        remedy = f"Searches and pages need {wanted} or newer: have ICAT brought up to date."
+        return warning(key, did, f"{known[0]}, which is older than {wanted}", remedy)
+    return ok(key, did, f"{known[0]}; {wanted} is enough")
 
 
 def literal_of(text: str) -> str:

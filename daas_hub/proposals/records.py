@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime
 import re
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from daas_hub.errors import SourceUnavailable
+from daas_hub.findings import Finding
 from daas_hub.identity import Account
 
 #: What an id of a proposal may look like anywhere. A facility may be stricter, never laxer: these characters are
@@ -148,5 +149,23 @@ class PagedProposals(NamedProposals, Protocol):
 
         Raises:
             SourceUnavailable: the source did not answer as it should.
+        """
+        ...
+
+
+@runtime_checkable
+class TellsContract(Protocol):
+    """What a provider may owe besides, for an examination: how what came holds against its own contract."""
+
+    async def contract_lines(self, name: str, account: Account, records: list[Any]) -> list[Finding]:
+        """Give a finding for each line of the contract, and ask what else belongs to it.
+
+        Args:
+            name: of the source in the configuration; keys begin with it: "proposals.icat.fields".
+            account: the one that was asked about.
+            records: what came for it, as it is read; nothing for a source without records.
+
+        Raises:
+            SourceUnavailable: what else was asked had no answer.
         """
         ...

@@ -18,7 +18,10 @@ from traitlets.config import Configurable
 
 from daas_hub.breaker import Breaker
 from daas_hub.errors import ConfigurationError, SourceUnavailable
+from daas_hub.exchanges import keep_records
+from daas_hub.findings import Finding
 from daas_hub.identity import Account
+from daas_hub.proposals.fieldlines import lines_of_fields
 from daas_hub.proposals.fields import FieldMap
 from daas_hub.proposals.listing import ORDER_FLAW, Listing, flaw_of, text_of
 from daas_hub.proposals.reading import Reading, directories_of, read_proposals
@@ -195,6 +198,10 @@ class ProposalService(Configurable):
                 return page
         return None
 
+    async def contract_lines(self, name: str, account: Account, records: list[Any]) -> list[Finding]:
+        """Hold what came against this source's contract, line by line (see `TellsContract`)."""
+        return lines_of_fields(name, records, self.field_map, setting=self.setting("fields"), data_of=self.data_of)
+
     # -- what a source says -----------------------------------------------------------------------------------------
 
     @abstractmethod
@@ -282,6 +289,7 @@ class ProposalService(Configurable):
 
     def read(self, records: list[Any], account: Account) -> Reading:
         """Turn records into proposals. Called in a thread."""
+        keep_records(records)
         group_ids = {name: gid for gid, name in account.group_names.items()}
         return read_proposals(records, self.field_map, group_ids=group_ids, data_of=self.data_of)
 

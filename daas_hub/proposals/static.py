@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import datetime
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, field_validator
 
 from daas_hub.documents import Document, read_document
 from daas_hub.errors import DocumentError, SourceUnavailable
+from daas_hub.findings import Finding, ok
 from daas_hub.identity import Account
 from daas_hub.proposals.records import HIGHEST_VISIT, PROPOSAL_ID, Proposal, Visit
 
@@ -68,6 +70,13 @@ class ProposalFile:
                 detail=f"static: {error}",
             ) from error
         return self._by_member.get(account.name, ())
+
+    async def contract_lines(self, name: str, account: Account, records: list[Any]) -> list[Finding]:
+        """Tell what the file has (see `TellsContract`): its form was checked when it was read."""
+        ids = {one.id for told in self._by_member.values() for one in told}
+        is_in = account.name in self._by_member
+        got = f"{len(self._by_member)} members of {len(ids)} proposals; {account.name} is {'' if is_in else 'not '}one"
+        return [ok(f"proposals.{name}.file", f"{name}: read {self.path}", got)]
 
     def _read_if_changed(self) -> None:
         try:

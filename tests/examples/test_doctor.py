@@ -211,6 +211,25 @@ def experiments(**changed: Any) -> Break:
     return broken
 
 
+def records(attribute: str, field: str, value: Any = None) -> Break:
+    """Have the catalogue's records with a field otherwise, or without it."""
+
+    def changed(one: Any) -> Any:
+        if isinstance(one, list):
+            return [changed(item) for item in one]
+        if not isinstance(one, dict):
+            return one
+        same = {name: changed(item) for name, item in one.items() if name != field}
+        return same | ({field: value} if field in one and value is not None else {})
+
+    @contextmanager
+    def broken(site: Site) -> Iterator[None]:
+        with set_on(**{attribute: changed(getattr(site.stand_in, attribute))})(site):
+            yield
+
+    return broken
+
+
 DATA = "/data/visitor/ma4242/id21/20240601/RAW_DATA"
 VISIT = {
     "session_number": "1",
@@ -339,6 +358,25 @@ ROWS = [
         verdict="warning"),
     Row("a visit without a date", "diamond", "directories.mx12345", "has no date", "visit.start",
         'c.IspybProposals.fields = {"visit.start": "nowhere"}'),
+    # -- each catalogue's own contract, line by line
+    Row("a session that is not opened", "esrf", "proposals.icatplus.asked", "credentials.*a session .POST session",
+        "plugin", how=set_on(plugin="oidc")),
+    Row("a token that is not given", "psi", "proposals.scicat.asked", "credentials.*a token .POST auth/login",
+        "password_file", how=set_on(password="changed")),
+    Row("a list that is a page", "elettra", "proposals.calipsoplus.asked", "HTML.*page 1 of the experiments .GET",
+        "API", how=answers(FAULTS["a page to sign in"][0])),
+    Row("a title that is nowhere", "psi", "proposals.scicat.fields", "in none of .*title is title",
+        "SciCatProposals.fields where title is", how=records("proposals", "title"), verdict="warning"),
+    Row("a title in two languages", "diamond", "proposals.ispyb.fields", "an object where a text .*title is title",
+        "IspybProposals.fields", how=records("proposals", "title", {"en": "Lysozyme"}), verdict="warning"),
+    Row("an abstract that is a number", "desy", "proposals.calipsoplus.fields", "a number where a text .*is body",
+        "CalipsoplusProposals.fields", how=experiments(body=1.5), verdict="warning"),
+    Row("visits without numbers", "esrf", "proposals.icatplus.fields", "has no number from 1.*visit.number is id",
+        "IcatPlusProposals.fields", how=records("investigations", "id", "abc")),
+    Row("ids of another form", "elettra", "proposals.calipsoplus.fields", "no id of a proposal",
+        "CalipsoplusProposals.fields", how=experiments(proposal_id="2018/0001", serial_number="2018/0001")),
+    Row("a pattern no group fits", "soleil", "proposals.groups.names", "none fits of .*99240224", "pattern",
+        'c.GroupProposals.pattern = "(?P<proposal>x[0-9]{8})"', verdict="warning"),
     # -- directories
     Row("data elsewhere", "desy", "directories.20180001", "outside the directories", "data_roots",
         ('["/asap3"]', '["/asap2"]')),

@@ -29,6 +29,11 @@ def test_everything_holds(sites: Callable[[str], Site], name: str) -> None:
     assert told(findings, "problem", "warning") == ""
     held = {one["key"] for one in findings if one["verdict"] == "ok"}
     assert set(HELD) - held == set(), told(findings, "not checked")
+    contract = {
+        one["key"].split(".")[2] for one in findings if one["key"].startswith("proposals.") and one["verdict"] == "ok"
+        if one["key"].count(".") == 2
+    }  # fmt: skip
+    assert contract >= ({"asked", "fields"} if sites(name).facility.service else {"names"})
     shown = [one for one in findings if one["key"].startswith("sessions.~/data")]
     assert shown
     assert all("read-only" in one["got"] for one in shown)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from http.cookiejar import Cookie
@@ -94,6 +99,54 @@ def test_sign_out_there_is_sign_out_here(keycloak: tuple[Portal, Keycloak]) -> N
     wait_until(lambda: is_out(anna), "the login ends")
     assert portal.wait_for_log("logout told by openid: 1 logins ended")
     assert not is_out(ben)
+
+
+def doctor(portal: Portal, *options: str) -> subprocess.Popen[str]:
+    """Begin an examination of this portal."""
+    return subprocess.Popen(
+        [
+            str(Path(sys.prefix) / "bin" / "daas-hub"),
+            "doctor",
+            str(portal.state / "test_config.py"),
+            "--json",
+            *options,
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd="/",
+        env=os.environ
+        | {"DAAS_DEMO_PORT": portal.url.rpartition(":")[2], "DAAS_DEMO_STATE": str(portal.state)}
+        | {"JUPYTERHUB_CRYPT_KEY": "0123456789abcdef" * 4},
+    )
+
+
+def test_a_login_for_an_examination(keycloak: tuple[Portal, Keycloak]) -> None:
+    """`daas-hub doctor --login` with the switch of the client on, and PKCE wanted of every login; then with it off."""
+    portal, provider = keycloak
+    with doctor(portal, "--login") as process:
+        assert process.stderr is not None
+        told = ""
+        while not (there := re.search(r"or open +(\S+)", told)):
+            told += process.stderr.readline()
+            assert process.poll() is None, told
+        browser = requests.Session()
+        browser.cookies = LocalCookies()
+        page = provider.enter_code(browser, there[1], "anna")
+        said, _ = process.communicate(timeout=120)
+    findings = {one["key"]: one for one in json.loads(said)["findings"]}
+    assert findings["login.test"]["verdict"] == "ok", (findings["login.test"], plain_text(page))
+    assert f"subject {provider.person('anna')}" in findings["login.test"]["got"]
+    assert "account anna, uid 25001" in findings["accounts.used"]["got"], findings["accounts.used"]
+    client = provider.admin("GET", "clients", params={"clientId": "daas-hub"}).json()[0]
+    client["attributes"]["oauth2.device.authorization.grant.enabled"] = "false"
+    provider.admin("PUT", f"clients/{client['id']}", json=client)
+    with doctor(portal, "--login") as process:
+        said, told = process.communicate(timeout=120)
+    findings = {one["key"]: one for one in json.loads(said)["findings"]}
+    assert "unauthorized_client" in findings["login.test"]["got"], findings["login.test"]
+    assert "Device Authorization Grant" in findings["login.test"]["remedy"]
+    assert "and enter" not in told
 
 
 def test_a_person_who_is_taken_out(keycloak: tuple[Portal, Keycloak]) -> None:

@@ -17,6 +17,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import requests
 
@@ -45,6 +46,14 @@ class Keycloak:
         action = re.search(r'<form[^>]*action="([^"]+)"', form.text)
         assert action, form.text[:1000]
         return browser.post(html.unescape(action[1]), data={"username": name, "password": name})
+
+    def enter_code(self, browser: requests.Session, whole_address: str, name: str) -> requests.Response:
+        """Do what a person does who was shown the address of a code: sign in, and agree; give the last page."""
+        page = self.sign_in(browser, browser.get(whole_address), name)
+        fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page.text))
+        action = re.search(r'<form[^>]*action="([^"]+)"', page.text)
+        assert action, page.text[:1000]
+        return browser.post(urljoin(page.url, html.unescape(action[1])), data=fields | {"accept": "Yes"})
 
     def admin(self, method: str, path: str, **more: Any) -> requests.Response:
         """Call the realm's administration."""
@@ -123,6 +132,7 @@ def realm(portal: str) -> dict[str, Any]:
                 "redirectUris": [f"{portal}/hub/oauth_callback"],
                 "standardFlowEnabled": True,
                 "attributes": {
+                    "oauth2.device.authorization.grant.enabled": "true",
                     "pkce.code.challenge.method": "S256",
                     "post.logout.redirect.uris": f"{portal}/hub/logged-out",
                     "backchannel.logout.url": f"{portal}/hub/oauth_backchannel_logout",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -50,6 +51,20 @@ class CertifiedProvider:
                 return {name: values[0] for name, values in parse_qs(urlsplit(place).query).items()}
             answer = browser.get(place, allow_redirects=False, timeout=20)
         raise AssertionError(f"no way back: {answer.url}")
+
+    def enter_code(self, whole_address: str, sub: str, *, agree: bool = True) -> None:
+        """Do what a person does who was shown the address of a code (RFC 8628): confirm it, or not, and sign in."""
+        browser = requests.Session()
+        page = browser.get(whole_address, timeout=20)
+        # the first form carries the code, as a page's script would send it; the second asks whether it is the right one
+        for more in ({}, {"confirm": "yes"} if agree else {"abort": "yes"}):
+            fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page.text))
+            page = browser.post(f"{self.issuer}/device", data={**fields, **more}, allow_redirects=not more, timeout=20)
+        while page.is_redirect:
+            page = browser.get(urljoin(page.url, page.headers["Location"]), allow_redirects=False, timeout=20)
+            if "/interaction/" in page.url:
+                page = browser.post(page.url, data={"sub": sub}, allow_redirects=False, timeout=20)
+        assert ("Signed in" in page.text) is agree, page.text[:500]
 
     def stop(self) -> None:
         """End it."""

@@ -7,6 +7,7 @@
 //   profile                   where claims are, as in authenticators/profiles.py: generic, keycloak, egi, eduteams, umbrella
 //   portal, name              the portal's address; the provider's name in its configuration ("" for the only one)
 //   client_id, client_secret  as registered; basic_auth: the secret comes in a header
+//   device                    whether its client may sign people in by a code (RFC 8628); the provider always can
 //   access_token_s            how long an access token is good for
 //   people                    {"sub": {"claim": value}}: more people, or other claims of the known ones
 //
@@ -29,13 +30,14 @@ const { default: Provider } = await import(pathToFileURL(require.resolve('oidc-p
 
 const options = {
   profile: 'generic', portal: 'http://127.0.0.1:8000', name: '', client_id: 'daas-hub', client_secret: 'not-a-secret',
-  basic_auth: false, access_token_s: 3600, people: {}, ...JSON.parse(process.argv[2]),
+  basic_auth: false, device: true, access_token_s: 3600, people: {}, ...JSON.parse(process.argv[2]),
 };
 const issuer = `http://127.0.0.1:${options.port}`;
 // browsers ask for an icon otherwise
 const HEAD = '<!doctype html><link rel="icon" href="data:,">';
 // who asks for it gets a second factor, which nobody has to have here
 const MFA = 'https://refeds.org/profile/mfa';
+const BY_CODE = 'urn:ietf:params:oauth:grant-type:device_code';
 const ending = options.name ? `/${options.name}` : '';
 
 // what each kind of provider releases: claims by scope, and whether the id_token has them as well
@@ -83,7 +85,9 @@ class Memory {
     return found && found.until > Date.now() ? found : undefined;
   }
   async findByUid(uid) { return [...store.values()].find((one) => one.kind === this.model && one.uid === uid); }
-  async findByUserCode() { return undefined; }
+  async findByUserCode(code) {
+    return [...store.values()].find((one) => one.kind === this.model && one.userCode === code);
+  }
   async consume(id) { store.get(this.key(id)).consumed = Math.floor(Date.now() / 1000); }
   async destroy(id) { store.delete(this.key(id)); }
   async revokeByGrantId(grantId) { for (const [key, one] of store) if (one.grantId === grantId) store.delete(key); }
@@ -103,7 +107,7 @@ function build() {
       client_id: options.client_id,
       client_secret: options.client_secret,
       token_endpoint_auth_method: options.basic_auth ? 'client_secret_basic' : 'client_secret_post',
-      grant_types: ['authorization_code', 'refresh_token'],
+      grant_types: ['authorization_code', 'refresh_token', ...(options.device ? [BY_CODE] : [])],
       redirect_uris: [`${options.portal}/hub/oauth_callback${ending}`],
       post_logout_redirect_uris: [`${options.portal}/hub/logged-out`],
       backchannel_logout_uri: `${options.portal}/hub/oauth_backchannel_logout${ending}`,
@@ -128,6 +132,17 @@ function build() {
     features: {
       devInteractions: { enabled: false },
       backchannelLogout: { enabled: true },
+      deviceFlow: {
+        enabled: true,
+        userCodeInputSource: (ctx, form) => {
+          ctx.body = `${HEAD}<title>Code</title>${form}<button form="op.deviceInputForm">Go on</button>`;
+        },
+        userCodeConfirmSource: (ctx, form, client, device, code) => {
+          ctx.body = `${HEAD}<title>Code</title><p>${code}</p>${form}<button form="op.deviceConfirmForm">Yes</button>`
+            + '<button form="op.deviceConfirmForm" name="abort" value="yes">No</button>';
+        },
+        successSource: (ctx) => { ctx.body = `${HEAD}<title>Signed in</title>`; },
+      },
       rpInitiatedLogout: {
         enabled: true,
         logoutSource: (ctx, form) => {

@@ -1,0 +1,138 @@
+"""`daas-hub doctor --login`: a person signs in with a browser of their own, and what came is told with its remedy.
+
+From the tokens on it is the login of the hub (`OpenIDWay`): the same checks, the same identity.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from daas_hub.authenticators.deviceflow import Invitation, NotSignedIn
+from daas_hub.authenticators.openid import is_safe_url
+from daas_hub.authenticators.openidway import OpenIDWay
+from daas_hub.authenticators.ways import WayIn
+
+from daas_hub.errors import Refused, SourceUnavailable
+from daas_hub.findings import Finding, not_checked, ok, problem
+from daas_hub.identity import Identity
+
+_KEY = "login.test"
+_BROWSER = "Signing in once in a browser tries the same login; the rest is tried with --as SUBJECT."
+
+
+async def sign_in_once(
+    ways: Mapping[str, WayIn],
+    name: str,
+    wanted: frozenset[str],
+    tell: Callable[[str], None],
+    *,
+    sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> tuple[Identity | None, list[Finding]]:
+    """Have a person sign in at a provider.
+
+    Args:
+        name: the way in; "" for the first that is a provider.
+        wanted: the claims that the configuration reads.
+        tell: shows the person where to go, while it is waited for them.
+        sleep, clock: in seconds; a test has its own.
+
+    Returns:
+        Who it is, as at a login of the hub; None if nobody signed in.
+    """
+    providers = {one.name: one for one in ways.values() if isinstance(one, OpenIDWay)}
+    way = providers.get(name) if name else next(iter(providers.values()), None)
+    if way is None:
+        return None, [_no_such_way(ways, name, sorted(providers))]
+    issuer, did = way.settings.issuer, f"had a person sign in at {way.settings.issuer}"
+    try:
+        if refusal := _cannot_begin(way, did, (await way.provider.endpoints()).device):
+            return None, [refusal]
+        login = await way.sign_in_elsewhere(lambda one: tell(_words(issuer, one)), sleep=sleep, clock=clock)
+    except NotSignedIn as refused:
+        return None, [problem(_KEY, did, refused.message, _remedy(way, refused.error))]
+    except (Refused, SourceUnavailable) as error:
+        return None, [problem(_KEY, did, error.message, _remedy_of_answer(error))]
+    identity = login.identity
+    shown = f" ({identity.display_name!r})" if identity.display_name else ""
+    got = f"its answer was accepted as at a login of the portal; subject {identity.subject}{shown}"
+    return identity, [ok(_KEY, did, got), _claims(identity, wanted)]
+
+
+def _words(issuer: str, invitation: Invitation) -> str:
+    lines = [
+        f"Sign in at {issuer} as the person the examination is about, in any browser:",
+        f"  open       {invitation.address}",
+        f"  and enter  {invitation.code}",
+    ]
+    if invitation.whole_address:
+        lines.append(f"  or open    {invitation.whole_address}")
+    return "\n".join([*lines, f"It is waited for {invitation.seconds:.0f} s at most."])
+
+
+def _no_such_way(ways: Mapping[str, WayIn], name: str, providers: list[str]) -> Finding:
+    did = f"had a person sign in through {name!r}" if name else "had a person sign in"
+    if name in ways or not name:
+        why = "only a provider of OpenID Connect has such a login: sign in once in a browser"
+        return not_checked(_KEY, did, why)
+    known = f"Known: {', '.join(providers)}." if providers else "There is no provider; sign in once in a browser."
+    return problem(_KEY, did, "there is no such way in", known)
+
+
+def _cannot_begin(way: OpenIDWay, did: str, address: str) -> Finding | None:
+    if not address:
+        return problem(_KEY, did, "it has no device_authorization_endpoint", _allow(way))
+    if not is_safe_url(address):
+        remedy = "The provider describes itself with an address that is not https. Its administrators must mend that."
+        return problem(_KEY, did, "its device_authorization_endpoint is not safe", remedy)
+    return None
+
+
+def _allow(way: OpenIDWay) -> str:
+    return (
+        "Switch the OAuth 2.0 Device Authorization Grant (RFC 8628) on at the provider, and allow it to the client "
+        f"{way.settings.client_id!r}. {_BROWSER}"
+    )
+
+
+def _remedy(way: OpenIDWay, error: str) -> str:
+    # some providers say of a client that may not do it no more than that the request is not one for it
+    if error in ("unauthorized_client", "unsupported_grant_type", "invalid_request"):
+        return _allow(way)
+    if error == "invalid_client":
+        return "Copy client_id and the secret from the provider's page of this client; is basic_auth as it wants it?"
+    if error == "invalid_scope":
+        return f"Allow {' '.join(way.settings.scope)!r} to this client, or set scope."
+    if error == "access_denied":
+        return (
+            "Begin again, and agree at the provider. If nobody said no there, a rule of it keeps this person out, or "
+            "this client: its log says which."
+        )
+    if error == "expired_token":
+        return "Nobody entered the code in time. Begin again."
+    return f"The provider's log says why. {_BROWSER}"
+
+
+def _remedy_of_answer(error: Refused | SourceUnavailable) -> str:
+    if isinstance(error, SourceUnavailable):
+        return (
+            "Its endpoints must answer this machine, with JSON and without sending it elsewhere "
+            f"(proxies, firewall, certificate). {_BROWSER}"
+        )
+    return (
+        "A login of the portal ends in the same way. Compare issuer, client_id, scope, subject_claims and "
+        "required_assurance with what the provider says of this client and this person."
+    )
+
+
+def _claims(identity: Identity, wanted: frozenset[str]) -> Finding:
+    """Look whether the provider tells what the configuration reads."""
+    key, did = "login.test.claims", "looked for the claims that the configuration reads"
+    got = f"there: {', '.join(sorted(identity.claims)) or 'none'}"
+    if missing := sorted(wanted - set(identity.claims)):
+        remedy = "Have the provider send them (scopes, mappers), or read others in the settings of accounts and roles."
+        return problem(key, did, f"{got}; not {', '.join(missing)}", remedy)
+    return ok(key, did, got)

@@ -1,0 +1,113 @@
+"""Which fields a source's records have, held against what its contract says: one line a field. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from daas_hub.findings import Finding, not_checked, ok, problem, warning
+from daas_hub.proposals.fields import WORDS, FieldMap
+from daas_hub.proposals.reading import number_of, time_of
+from daas_hub.proposals.records import PROPOSAL_ID
+
+#: Without these a record gives nothing: nobody sees the proposal, or the visit.
+_NEEDED = ("id", "visit.number")
+#: These every catalogue has for every proposal; what else is nowhere may as well be empty.
+_EXPECTED = ("title", "visits", "visit.start")
+_VISIT = "visit."
+
+
+def lines_of_fields(
+    name: str,
+    records: Sequence[Any],
+    fields: FieldMap,
+    *,
+    setting: str,
+    data_of: Callable[[list[Any]], tuple[str, ...]],
+) -> list[Finding]:
+    """Give a line for each field that is read of a source.
+
+    Args:
+        name: of the source in the configuration.
+        setting: where an administrator says that a field is elsewhere.
+        data_of: reads the values of "visit.data", or raises `ValueError`.
+    """
+    key = f"proposals.{name}.fields"
+    if not records:
+        return [not_checked(key, f"{name}: looked at the fields of its records", "none came")]
+    visits = [one for record in records for one in _values(fields, "visits", record)]
+    if not fields.ways["visits"]:
+        visits = list(records)
+    lines = []
+    for word in WORDS:
+        is_of_visit = word.startswith(_VISIT)
+        holders = visits if is_of_visit else records
+        if not fields.ways[word] or not holders:
+            continue
+        did = f"{name}: {word} is {fields.ways[word]}"
+        told, wrong = _count(word, holders, fields, data_of)
+        of = f"of {len(holders)} {'visits' if is_of_visit else 'records'}"
+        severe = problem if word in _NEEDED and not told else warning
+        remedy = f"Compare the service's version with the source's how-to page, or say in {setting} where {word} is."
+        if wrong:
+            lines.append(severe(key, did, f"in {len(wrong)} {of}: {wrong[0]}", remedy))
+        elif told:
+            lines.append(ok(key, did, f"in {told} {of}"))
+        elif word in (*_NEEDED, *_EXPECTED):
+            lines.append(severe(key, did, f"in none {of}", remedy))
+        else:
+            lines.append(ok(key, did, f"in none {of}: it may be empty"))
+    return lines
+
+
+def _count(
+    word: str, holders: Sequence[Any], fields: FieldMap, data_of: Callable[[list[Any]], tuple[str, ...]]
+) -> tuple[int, list[str]]:
+    """Give how many have this field as it should be, and what is wrong with those that have it otherwise."""
+    told, wrong = 0, []
+    for one in holders:
+        try:
+            values = fields.values(word, one)
+            for value in values:
+                _require(word, value, data_of)
+        except ValueError as error:
+            wrong.append(str(error))
+        else:
+            told += bool(values)
+    return told, wrong
+
+
+def _values(fields: FieldMap, word: str, record: Any) -> list[Any]:
+    try:
+        return fields.values(word, record)
+    except ValueError:
+        return []
+
+
+def _require(word: str, value: Any, data_of: Callable[[list[Any]], tuple[str, ...]]) -> None:
+    """Check a value as it is read later.
+
+    Raises:
+        ValueError: it is another type, or cannot be used.
+    """
+    if word == "visits":
+        if not isinstance(value, dict):
+            raise ValueError(f"{_type(value)} where an object was expected")
+    elif word == "visit.number":
+        number_of(value)
+    elif word in ("visit.start", "visit.end"):
+        time_of(value)
+    elif word == "visit.data":
+        data_of([value])
+    elif isinstance(value, bool) or not isinstance(value, (str, int)):
+        raise ValueError(f"{_type(value)} where a text was expected")
+    elif word == "id" and not PROPOSAL_ID.fullmatch(str(value)):
+        raise ValueError(f"{value!r:.60} is no id of a proposal")
+    elif word in ("beamlines", "visit.beamline") and not isinstance(value, str):
+        raise ValueError(f"{_type(value)} where a text was expected")
+
+
+def _type(value: Any) -> str:
+    if isinstance(value, dict):
+        return "an object"
+    return "a text" if isinstance(value, str) else "a truth" if isinstance(value, bool) else "a number"
