@@ -252,13 +252,13 @@ async def test_nobody_else_has_an_account(crowd: Directory, sources: Sources, id
 async def test_the_directory_itself_would_have_taken_them_for_the_same(crowd: Directory, sources: Sources) -> None:
     """The table above can fail: slapd does find Anna for these, and only the exact comparison refuses them."""
     from daas_hub.identity.entries import escaped
-    from daas_hub.identity.ldap import Search
+    from daas_hub.identity.ldapservers import Search
 
     source = sources(crowd)
     for loose in ("Anna", "anna ", " anna", "ａnna"):
         search = Search(f"ou=people,{SUFFIX}", f"(uid={escaped(loose)})", ("uid",), 2)
-        link = source._link
-        found = await asyncio.to_thread(link.ask, lambda ask, search=search: ask(search), time.monotonic() + 5)
+        servers = source._servers
+        found = await asyncio.to_thread(servers.ask, lambda ask, search=search: ask(search), time.monotonic() + 5)
         assert [entry.values("uid") for entry in found.entries] == [(b"anna",)], loose
 
 
