@@ -289,10 +289,10 @@ async def test_certificates(tmp_path: Path, host: str, expired: bool, trusted: b
 @pytest.mark.parametrize(
     ("setting", "value", "words"),
     [
-        pytest.param("url", "", "https://", id="no address"),
-        pytest.param("url", "http://useroffice.facility.org/{subject}", "https://", id="in the clear"),
-        pytest.param("url", "https://{claim.host}/x", "https://", id="a host that is chosen"),
-        pytest.param("url", "https://me:secret@host/{subject}", "https://", id="a password in the address"),
+        pytest.param("url", "", "no address", id="no address"),
+        pytest.param("url", "http://useroffice.facility.org/{subject}", "not encrypted", id="in the clear"),
+        pytest.param("url", "https://{claim.host}/x", "no address", id="a host that is chosen"),
+        pytest.param("url", "https://me:secret@host/{subject}", "a password", id="a password in the address"),
         pytest.param("url", "https://host/accounts", "everybody", id="no field"),
         pytest.param("url", "https://host/{sub}", "no field", id="an unknown field"),
         pytest.param("body", {"login": "{sub}"}, "no field", id="an unknown field in the body"),
@@ -309,8 +309,9 @@ def test_a_configuration_that_cannot_work_is_refused(setting: str, value: Any, w
     config.RestAccounts = Config(good)
     assert RestAccounts(config=config).source()
     config.RestAccounts = Config(good | {setting: value})
-    with pytest.raises(ConfigurationError, match=words):
+    with pytest.raises(ConfigurationError, match=words) as told:
         RestAccounts(config=config).source()
+    assert "me:secret" not in str(told.value)
 
 
 # -- CALIPSOplus ---------------------------------------------------------------------------------------------------
@@ -413,8 +414,8 @@ def test_calipsoplus_is_built_from_settings() -> None:
         ({"accounts": "calipsoplus"}, "by name"),
         ({"accounts": "nowhere"}, "by name"),
         ({"hash": "x"}, "everybody"),
-        ({"hash_url": "http://host/"}, "https://"),
-        ({"is_staff_url": "http://host/"}, "https://"),
+        ({"hash_url": "http://host/"}, "on this machine only"),
+        ({"is_staff_url": "http://host/"}, "on this machine only"),
         ({"issuers": []}, "any provider"),
     ):
         config.CalipsoplusAccounts = Config(good | changes)
