@@ -1,5 +1,6 @@
 """The servers of a directory: tried in turn, over verified TLS, with a few connections, in threads, within a deadline.
 
+When none answered several times in a row, they are left alone for a while, and whoever asks is told so at once.
 What is asked, and what an answer means, is in `ldap.py` and `entries.py`; the library (decision 11) is known here only.
 """
 
@@ -18,7 +19,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from daas_hub.errors import ConfigurationError, SourceUnavailable
+from daas_hub.breaker import Breaker
+from daas_hub.errors import ConfigurationError, DaasError, SourceUnavailable
 from daas_hub.identity.entries import Entry, Found
 from daas_hub.identity.refusals import LATER
 from daas_hub.secretfile import read_secret
@@ -62,10 +64,28 @@ _IDLE_S = 60.0
 _SUCCESS, _SIZE_LIMIT, _NO_SUCH_OBJECT, _REFERRAL = 0, 4, 32, 10
 #: Wrong, expired, locked, without a password, no such entry: all of them mean no.
 _NOT_LET_IN = (19, 32, 34, 48, 49, 50, 53)
+#: Out of time, busy, unavailable, an error of its own: as good as no answer.
+_UNWELL = (3, 51, 52, 80)
 
 
 class _Failed(Exception):
     """This server cannot be used now; another one may."""
+
+
+class _Refused(_Failed):
+    """It answers, but not as it should: that will not change by leaving it alone."""
+
+    @classmethod
+    def of(cls, code: int, words: str) -> _Failed:
+        return (_Failed if code in _UNWELL else cls)(words)
+
+
+class _NoAnswer(SourceUnavailable):
+    """No server answered a question; `heard` tells whether one said at least no, None if none was asked."""
+
+    def __init__(self, heard: bool | None) -> None:
+        super().__init__("The facility's directory cannot be asked at the moment.", remedy=LATER)
+        self.heard = heard
 
 
 #: What keeps a server from being asked; a password's file that went wrong is one.
@@ -84,6 +104,7 @@ class LdapServers:
         self._server = server
         self._clock = clock
         self._threads = ThreadPoolExecutor(server.connections, thread_name_prefix="ldap")
+        self._breaker = Breaker(f"directory {', '.join(server.addresses)}", clock=clock)
         self._failed: dict[str, float] = {}
         self._own = threading.local()
         self._open_now: set[Any] = set()
@@ -98,15 +119,42 @@ class LdapServers:
             about: what it is about, for the log.
 
         Raises:
-            SourceUnavailable: it took too long.
+            SourceUnavailable: it took too long, or no server answered lately.
         """
+        if not self._breaker.admits():
+            raise _NoAnswer(None)
         within_s = self._server.answer_s
-        doing = asyncio.get_running_loop().run_in_executor(self._threads, work, self._clock() + within_s)
+        until = self._clock() + within_s
+        began_at = until
+
+        def begin() -> _Answer:
+            nonlocal began_at
+            began_at = self._clock()
+            return work(until)
+
+        def is_silence() -> bool:
+            # what waited long for a thread had no time to hear anything
+            return until - began_at > within_s / 2
+
         try:
-            return await asyncio.wait_for(doing, within_s)
+            answer = await asyncio.wait_for(asyncio.get_running_loop().run_in_executor(self._threads, begin), within_s)
         except TimeoutError:
-            _log.error("directory: no answer%s within %g s", about, within_s)
+            self._tell("directory: no answer%s within %g s", about, within_s)
+            if is_silence():
+                self._breaker.failed()
             raise SourceUnavailable("The facility's directory does not answer at the moment.", remedy=LATER) from None
+        except _NoAnswer as problem:
+            if problem.heard:
+                self._breaker.answered()
+            elif problem.heard is False and is_silence():
+                self._breaker.failed()
+            raise
+        except DaasError:
+            # that somebody is nobody's is an answer, too
+            self._breaker.answered()
+            raise
+        self._breaker.answered()
+        return answer
 
     def ask(self, question: Callable[[Ask], _Answer], until: float) -> _Answer:
         """Put a question (some searches) to the first server that answers. Called in a thread, and may block it.
@@ -114,6 +162,7 @@ class LdapServers:
         Raises:
             SourceUnavailable: none did until then.
         """
+        heard: bool | None = None
         for address in sorted(self._server.addresses, key=self._failed_lately):
             kept = self._kept(address)
             for connection in (kept, None) if kept is not None else (None,):
@@ -123,11 +172,12 @@ class LdapServers:
                     return self._put(question, connection or self._open(address, until), until)
                 except (*_FAILURES, self._ldap3.core.exceptions.LDAPExceptionError) as problem:
                     self._forget()
+                    heard = _heard(problem, heard)
                     # one that was kept may have been closed meanwhile: that says nothing about the server
                     if connection is None:
                         self._failed[address] = self._clock()
-                        _log.error("directory %s: %s: %s", address, type(problem).__name__, problem)
-        raise SourceUnavailable("The facility's directory cannot be asked at the moment.", remedy=LATER)
+                        self._tell("directory %s: %s: %s", address, type(problem).__name__, problem)
+        raise _NoAnswer(heard)
 
     def lets_in(self, dn: str, password: str, until: float) -> bool:
         """Tell whether a server lets this entry in, over an encrypted connection of its own. Called in a thread.
@@ -135,6 +185,7 @@ class LdapServers:
         Raises:
             SourceUnavailable: none said so or otherwise until then.
         """
+        heard: bool | None = None
         for address in sorted(self._server.addresses, key=self._failed_lately):
             if self._clock() >= until or not (urlsplit(address).scheme == "ldaps" or self._server.start_tls):
                 continue
@@ -146,16 +197,16 @@ class LdapServers:
                 finally:
                     self._close(connection)
                 if code not in (_SUCCESS, *_NOT_LET_IN):
-                    raise _Failed(f"it answers {told!r} about a password")
+                    raise _Refused.of(code, f"it answers {told!r} about a password")
             except (*_FAILURES, self._ldap3.core.exceptions.LDAPExceptionError) as problem:
+                heard = _heard(problem, heard)
                 self._failed[address] = self._clock()
                 # some of its errors repeat what they were about
-                _log.error(
-                    "directory %s: %s", address, problem if isinstance(problem, _Failed) else type(problem).__name__
-                )
+                said = problem if isinstance(problem, _Failed) else type(problem).__name__
+                self._tell("directory %s: %s", address, said)
             else:
                 return bool(code == _SUCCESS)
-        raise SourceUnavailable("The facility's directory cannot be asked at the moment.", remedy=LATER)
+        raise _NoAnswer(heard)
 
     def close(self) -> None:
         """End the threads, and every connection, also one that a thread waits for."""
@@ -168,6 +219,10 @@ class LdapServers:
         answer = question(lambda search: self._search(connection, until, search))
         self._failed.pop(self._own.address, None)
         return answer
+
+    def _tell(self, words: str, *values: object) -> None:
+        # the breaker has told of an outage, once
+        _log.log(logging.INFO if self._breaker.is_open else logging.ERROR, words, *values)
 
     def _failed_lately(self, address: str) -> bool:
         return self._clock() - self._failed.get(address, -_FAILED_S - 1) < _FAILED_S
@@ -206,7 +261,8 @@ class LdapServers:
         connection = self._connect(address, until, **bind)
         try:
             if not connection.bind(read_server_info=False):
-                raise _Failed(f"it does not accept the bind: {connection.result['description']}")
+                code, told = connection.result["result"], connection.result["description"]
+                raise _Refused.of(code, f"it does not accept the bind: {told}")
         except BaseException:
             self._close(connection)
             raise
@@ -239,7 +295,7 @@ class LdapServers:
             connection.open(read_server_info=False)
             connection.socket.settimeout(wait)
             if not encrypted and self._server.start_tls and not connection.start_tls(read_server_info=False):
-                raise _Failed("it does not offer StartTLS")
+                raise _Refused("it does not offer StartTLS")
             connection.socket.settimeout(wait)
         except BaseException:
             self._close(connection)
@@ -265,8 +321,13 @@ class LdapServers:
         if code == _NO_SUCH_OBJECT and not search.filter:
             return Found(())
         if code not in (_SUCCESS, _SIZE_LIMIT, _REFERRAL):
-            raise _Failed(f"it answers {connection.result['description']!r} for {search.base}")
+            raise _Refused.of(code, f"it answers {connection.result['description']!r} for {search.base}")
         return _found(connection.response or (), code, connection.result.get("referrals") or ())
+
+
+def _heard(problem: Exception, before: bool | None) -> bool | None:
+    """Tell whether a server was heard, after one more problem; a file of ours that went wrong is none of theirs."""
+    return before if isinstance(problem, ConfigurationError) else bool(before) or isinstance(problem, _Refused)
 
 
 def _found(response: Sequence[Mapping[str, Any]], code: int, referrals: Sequence[str]) -> Found:
