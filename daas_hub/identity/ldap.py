@@ -22,7 +22,8 @@ from daas_hub.identity.entries import (
     single,
     the_one,
 )
-from daas_hub.identity.ldapservers import Ask, LdapServers, Search, Server
+from daas_hub.identity.ldapconnection import Search, Server
+from daas_hub.identity.ldapservers import Ask, LdapServers
 from daas_hub.identity.records import Account, Identity
 from daas_hub.identity.refusals import LATER, unknown
 from daas_hub.identity.templates import claims_of, fill, values_of

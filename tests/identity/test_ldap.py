@@ -24,7 +24,7 @@ from daas_hub.errors import AccountRefused, ConfigurationError, NoAccount, Sourc
 from daas_hub.facility import Facility
 from daas_hub.identity import Account, Identity
 from daas_hub.identity.ldap import LdapDirectory, Searches
-from daas_hub.identity.ldapservers import Search, Server
+from daas_hub.identity.ldapconnection import Search, Server
 from tests.conftest import missing
 from tests.identity.directory import (
     READER,
