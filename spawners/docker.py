@@ -25,6 +25,7 @@ from daas_hub.spawners.container import (
     differences,
     mount_points,
 )
+from daas_hub.spawners.containernews import ContainerNewsMixin
 from daas_hub.spawners.dockerchecks import (
     configuration_problems,
     default_certificates,
@@ -34,12 +35,10 @@ from daas_hub.spawners.dockerchecks import (
 )
 from daas_hub.spawners.egress import host_names
 from daas_hub.spawners.engine import Address, Engine, EngineAway
-from daas_hub.spawners.enginewords import TELL_ADMINISTRATORS, ending_of, refusal_of
+from daas_hub.spawners.enginewords import TELL_ADMINISTRATORS, refusal_of
 from daas_hub.spawners.farsession import FarSession
 from daas_hub.spawners.inside import DOOR_DIR, identity_texts
-from daas_hub.spawners.local import SocketSessionMixin
 from daas_hub.spawners.nearsession import NearSession
-from daas_hub.spawners.processes import failure_in, last_words
 from daas_hub.spawners.runtime import session_key, write_identity_files
 from docker.errors import APIError, NotFound
 from dockerspawner import DockerSpawner
@@ -55,7 +54,7 @@ from daas_hub.launch import Plan
 from daas_hub.storage import Pinned, make_mount_points, pin
 
 
-class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
+class ProposalDockerSpawner(ContainerNewsMixin, DockerSpawner):
     """Sessions in containers of a Docker engine."""
 
     engine = Unicode(
@@ -103,7 +102,6 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
         super().__init__(**kwargs)
         for wrong in foreign_settings(self.config):
             raise wrong
-        self._over: asyncio.Future[str] | None = None
         self._is_anothers = False
         self._found_way: NearSession | FarSession | None = None
 
@@ -227,18 +225,18 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
         self.keep_doors_open()
         try:
             state = await self.runner.state_of(self.object_name)
-            self.runner.listen(self.object_name, self._news)
+            self.listen_to_engine()
             if state.status in ("running", "paused", "created", "restarting"):
                 if not self._spawn_pending:
                     self._way.keep_reached()
-                self._note_pause(state.status == "paused")
+                self.note_pause(state.status == "paused")
                 if not self.is_over():
                     return None
                 self.log.info("%s: its hours are used up", self._log_name)
                 await self.stop()
                 self.ending = "Its hours were used up."
                 return 0
-            return await self._ended()
+            return await self.ended()
         except (EngineAway, SessionFailed, ConfigurationError, APIError) as problem:
             self.log.error("%s: nothing is known of it: %s", self._log_name, problem)
             return None
@@ -263,7 +261,7 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
     async def run_post_stop_hook(self) -> None:
         """Remove what the session had, after its last words were kept; then run the administrator's hook."""
         with contextlib.suppress(ConfigurationError):
-            if not self._is_anothers and (await self._state_or_unknown()) not in ("running", "paused", "unknown"):
+            if not self._is_anothers and (await self.state_or_unknown()) not in ("running", "paused", "unknown"):
                 await self._clear_away()
         await maybe_future(super().run_post_stop_hook())
 
@@ -305,9 +303,7 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
 
     async def _run_container(self, plan: Plan, pinned: tuple[Pinned, ...]) -> None:
         """Create, compare, start, let in, and wait for the answer."""
-        over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._over = over
-        self.runner.listen(self.object_name, self._news)
+        over = self.wait_for_end()
         await self._worded(plan, self._way.bring_files(plan.application.image or ""))
         await self._way.arrive(
             lambda places: self._create(plan, places),
@@ -347,64 +343,6 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
         except APIError as error:
             raise refusal_of(plan, str(error.explanation or error)) from error
 
-    async def _ended(self) -> int:
-        """Find out how a session ended, for its owner and for the log."""
-        found = await self.runner.inspect(self.object_name)
-        if found is None:
-            self.ending = self.ending or "It was removed by other means than this portal."
-            return 0
-        state = found["State"]
-        code = int(state.get("ExitCode") or 0)
-        words = await self._output()
-        self.ending = self.ending or ending_of(state, code, words, int(found["HostConfig"].get("Memory") or 0))
-        self.log.info("%s ended with %s: %s; its last words: %s", self._log_name, code, self.ending, last_words(words))
-        return code
-
-    async def _output(self) -> str:
-        """Give the end of what the session printed; "" where nobody can tell."""
-        try:
-            said: bytes = await self.runner.call("logs", self.object_name, tail=40)
-        except (APIError, EngineAway):
-            return ""
-        return said.decode(errors="replace")[-4000:]
-
-    def _news(self, action: str) -> None:
-        """Take what the engine tells of the container, as it happens."""
-        if action == "oom":
-            self.notice = "A program used up the session's memory and was ended."
-        elif action in ("pause", "unpause"):
-            self._note_pause(action == "pause")
-        elif action in ("die", "destroy"):
-            asyncio.ensure_future(self._tell_end()).add_done_callback(_retrieve)
-
-    def _note_pause(self, is_paused: bool) -> None:
-        paused = "It is paused, by other means than this portal; nothing is lost."
-        if is_paused:
-            self.notice = paused
-        elif self.notice == paused:
-            self.notice = ""
-
-    async def _tell_end(self) -> None:
-        """Tell whoever waits for the start, or else the hub, that the session ended."""
-        over, self._over = self._over, None
-        if over is not None and self._spawn_pending and not over.done():
-            words = await self._output()
-            self.log.error("%s ended before it was ready; its last words: %s", self._log_name, last_words(words))
-            if not over.done():
-                over.set_result(failure_in(words))
-        # the hub listens for an end only when the start is over
-        while self._spawn_pending:  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
-        if not self._stop_pending and self.active:
-            await self.poll_and_notify()
-
-    async def _state_or_unknown(self) -> str:
-        self.runner.forget_listing()
-        try:
-            return (await self.runner.state_of(self.object_name)).status
-        except EngineAway:
-            return "unknown"
-
     async def _clear_away(self) -> None:
         """Remove the container and the session's folder; what cannot be removed now is told, and stays labelled."""
         self.runner.listen_no_more(self.object_name)
@@ -416,9 +354,3 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
         except (APIError, EngineAway) as problem:
             self.log.error("%s: container %s was not removed: %s", self._log_name, self.object_name, problem)
         await asyncio.to_thread(shutil.rmtree, self.session_dir, True)
-
-
-def _retrieve(task: asyncio.Future[None]) -> None:
-    """Look at the end of a task nobody waits for."""
-    if not task.cancelled():
-        task.exception()
