@@ -1,7 +1,7 @@
 """Leaves a service alone for a while after it failed several times in a row: who asks then is told so at once.
 
-A service that hangs would otherwise hold every launch for as long as it may take, and every one of them would ask it
-again while it tries to come back. After the rest one question is let through; its answer decides for all.
+A service that hangs would otherwise hold every login and every launch for as long as it may take, and every one of them
+would ask it again while it tries to come back. After the rest one question is let through; its answer decides for all.
 """
 
 from __future__ import annotations
@@ -35,6 +35,11 @@ class Breaker:
         self._failed = 0
         self._open_since: float | None = None
         self._next_trial = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the service is being left alone; also while somebody tries whether it is back."""
+        return self._open_since is not None
 
     def admits(self) -> bool:
         """Tell whether the service may be asked now; of those who ask after a rest, one may."""

@@ -17,8 +17,9 @@ from traitlets.config.loader import ConfigFileNotFound, LazyConfigValue, PyFileC
 
 from daas_hub.accounts import SETTINGS
 from daas_hub.errors import ConfigurationError, DaasError
-from daas_hub.facility import PROPOSALS_GROUP, Facility
+from daas_hub.facility import Facility
 from daas_hub.mountrules import MountRules
+from daas_hub.sources import PROPOSALS_GROUP
 
 
 def check_config(file: Path) -> list[DaasError]:

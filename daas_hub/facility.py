@@ -6,7 +6,6 @@ proposals are theirs, and may this be launched. It holds; it does not decide (se
 
 from __future__ import annotations
 
-import importlib.metadata
 import logging
 from dataclasses import replace
 from pathlib import Path
@@ -19,8 +18,7 @@ from traitlets.config import Config, SingletonConfigurable
 from daas_hub.accounts import ProposalAccounts, RoleRules
 from daas_hub.catalogue import Catalogue, Kind, read_catalogue
 from daas_hub.errors import AccountRefused, ConfigurationError, DaasError, DocumentError, NoAccount, Refused
-from daas_hub.identity import Account, AccountRules, AccountSource, Identity, NamedAccounts, RestsOnOthers
-from daas_hub.identity.agreement import AgreeingAccounts
+from daas_hub.identity import Account, AccountRules, AccountSource, Identity, NamedAccounts
 from daas_hub.identity.links import LinkedAccounts
 from daas_hub.launch import (
     Choice,
@@ -39,7 +37,6 @@ from daas_hub.launch import (
 from daas_hub.mountrules import MountRules
 from daas_hub.proposals import (
     Answer,
-    ChainedProposals,
     Page,
     Proposal,
     ProposalSource,
@@ -48,13 +45,8 @@ from daas_hub.proposals import (
     Told,
     Visit,
 )
+from daas_hub.sources import named_sources, one_of_accounts, one_of_proposals
 from daas_hub.webservice import LOOPBACK
-
-#: The group of entry points that sources of proposals are found in.
-PROPOSALS_GROUP = "daas_hub.proposals"
-
-#: The same for accounts.
-ACCOUNTS_GROUP = "daas_hub.accounts"
 
 _log = logging.getLogger("jupyterhub.daas")
 
@@ -182,12 +174,12 @@ class Facility(SingletonConfigurable):
         #: what a login needs for an elevated role; the authenticator, who knows the login, withholds it
         self.elevation = RoleRules(parent=self).elevation()
         #: what each source is called in the configuration, and the source itself: the doctor asks each by itself
-        self.account_sources: dict[str, AccountSource] = self._sources("accounts", ACCOUNTS_GROUP, self.accounts)
-        self._accounts = self._account_source()
+        self.account_sources: dict[str, AccountSource] = named_sources("accounts", self)
+        self._accounts = one_of_accounts(self.account_sources, unite_groups=self.unite_groups)
         self.run_as = self._run_as_rules()
-        self.proposal_sources: dict[str, ProposalSource] = self._sources("proposals", PROPOSALS_GROUP, self.proposals)
+        self.proposal_sources: dict[str, ProposalSource] = named_sources("proposals", self)
         self._proposals = RememberedProposals(
-            self._proposal_source(), keep_s=self.remember_s, show_old_s=self.show_old_proposals_s
+            one_of_proposals(self.proposal_sources), keep_s=self.remember_s, show_old_s=self.show_old_proposals_s
         )
         self.applications, self.problems = self._read_catalogue()
 
@@ -327,28 +319,6 @@ class Facility(SingletonConfigurable):
                 remedy="Remove demo(c) from the configuration before you open the portal to a network.",
             )
 
-    def _account_source(self) -> AccountSource:
-        """Build the source of accounts, or several that must agree."""
-        sources = self.account_sources
-        for name, one in sources.items():
-            if isinstance(one, RestsOnOthers) and not one.rest_on(sources):
-                raise ConfigurationError(
-                    "Facility.accounts",
-                    list(sources),
-                    f"{name!r} needs a source that knows accounts by name, and {one.source!r} does not",
-                    remedy='Use "ldap", "nss", "table", or "rest" with an account_url.',
-                )
-        return (
-            next(iter(sources.values()))
-            if len(sources) == 1
-            else AgreeingAccounts(sources, unite_groups=self.unite_groups)
-        )
-
-    def _proposal_source(self) -> ProposalSource:
-        """Build the source of proposals, or several whose answers are joined."""
-        sources = self.proposal_sources
-        return next(iter(sources.values())) if len(sources) == 1 else ChainedProposals(sources)
-
     def _run_as_rules(self) -> RunAs:
         settings = ProposalAccounts(parent=self)
         rules = settings.rules()
@@ -360,25 +330,6 @@ class Facility(SingletonConfigurable):
             )
         return rules
 
-    def _sources(self, setting: str, group: str, value: str | list[str]) -> dict[str, Any]:
-        """Build the sources that a setting names: one, or a list of several."""
-        names = [value] if isinstance(value, str) else list(value)
-        if not names or len(set(names)) != len(names):
-            raise ConfigurationError(
-                f"Facility.{setting}", names, "names no source, or one twice", remedy="Name each of them once."
-            )
-        return {name: self._source(setting, group, name) for name in names}
-
-    def _source(self, setting: str, group: str, wanted: str) -> Any:
-        """Build the account or proposal source of this name."""
-        entry_points = {entry.name: entry for entry in importlib.metadata.entry_points(group=group)}
-        if wanted not in entry_points:
-            known = ", ".join(sorted(entry_points)) or "none is installed"
-            raise ConfigurationError(
-                f"Facility.{setting}", wanted, "there is no such source", remedy=f"Known here: {known}."
-            )
-        return entry_points[wanted].load()(self)
-
     def _read_catalogue(self) -> tuple[Catalogue, list[DocumentError]]:
         catalogue, problems = read_catalogue(*(Path(folder) for folder in self.catalogue))
         for problem in problems:
@@ -388,32 +339,4 @@ class Facility(SingletonConfigurable):
         return catalogue, problems
 
 
-def open_account_table(facility: Facility) -> AccountSource:
-    """Build the entry point "table" of daas_hub.accounts."""
-    from daas_hub.identity import AccountTable
-
-    return AccountTable(_file_of(facility, "accounts_file"))
-
-
-def open_proposal_file(facility: Facility) -> Any:
-    """Build the entry point "static" of daas_hub.proposals."""
-    from daas_hub.proposals import ProposalFile
-
-    return ProposalFile(_file_of(facility, "proposals_file"))
-
-
-def _file_of(facility: Facility, setting: str) -> Path:
-    value = getattr(facility, setting)
-    if not value:
-        raise ConfigurationError(f"Facility.{setting}", value, "is not set", remedy="Give the path of the YAML file.")
-    try:
-        if not Path(value).is_file():
-            raise FileNotFoundError
-    except OSError as error:
-        raise ConfigurationError(
-            f"Facility.{setting}", value, "there is no such file", remedy="Give the path of a readable YAML file."
-        ) from error
-    return Path(value)
-
-
-__all__ = ["DaasError", "Facility", "open_account_table", "open_proposal_file"]
+__all__ = ["DaasError", "Facility"]

@@ -260,8 +260,11 @@ def basic_auth(user: str, password: str) -> dict[str, str]:
     return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
 
 
-def require_url(setting: str, url: str, *, plain_http_because: str = "") -> str:
-    """Give a service's address without a slash at its end, if it may be asked.
+def require_url(setting: str, url: str, *, plain_http_because: str | None = None) -> str:
+    """Give a service's address as it is written, if it may be asked.
+
+    Args:
+        plain_http_because: why it may be asked without encryption; None where no reason is accepted.
 
     Raises:
         ConfigurationError: it is none, is not encrypted and neither this machine nor excused, or holds a password.
@@ -276,14 +279,18 @@ def require_url(setting: str, url: str, *, plain_http_because: str = "") -> str:
         host, _ = parts.hostname, parts.port
     except ValueError:
         host, parts = None, urlsplit("")
-    if not host or parts.scheme not in ("http", "https") or not url.isprintable() or " " in url:
-        raise problem("is no address of a service", "Write it in full: https://icat.facility.org/icat.")
+    # a field in the host would let a login choose who is asked
+    is_plain = url.isprintable() and " " not in url and not {"{", "}"} & set(parts.netloc) and not parts.fragment
+    if not host or parts.scheme not in ("http", "https") or not is_plain:
+        raise problem("is no address of a service", "Write it in full: https://service.facility.org/path.")
     if parts.username is not None or parts.password is not None:
         raise problem("holds a name or a password", "Take it out; a file of its own holds it.")
-    if parts.scheme == "http" and host not in LOOPBACK and not plain_http_because.strip():
+    if parts.scheme == "http" and host not in LOOPBACK and not (plain_http_because or "").strip():
         raise problem(
             "is not encrypted: whoever is on the way could read and change what it says",
-            "Use https://, or say in plain_http_because why not.",
+            "Use https://; http:// is accepted on this machine only."
+            if plain_http_because is None
+            else "Use https://, or say in plain_http_because why not.",
         )
     return url
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 from jupyterhub.utils import wait_for_http_server
 
@@ -30,3 +32,14 @@ async def require_answer(url: str, over: asyncio.Future[str], timeout_s: float) 
         await answering
     finally:
         answering.cancel()
+
+
+async def unless_over(step: Coroutine[Any, Any, None], over: asyncio.Future[str]) -> None:
+    """Wait for a step of an arrival, but not longer than the session lives; see `require_answer` for `over`."""
+    arriving = asyncio.ensure_future(step)
+    try:
+        await asyncio.wait((arriving, over), return_when=asyncio.FIRST_COMPLETED)
+        if arriving.done():
+            arriving.result()
+    finally:
+        arriving.cancel()

@@ -16,7 +16,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from daas_hub.spawners.inside import target_of
+
 from daas_hub.errors import SessionFailed, StorageProblem
+from daas_hub.launch import Plan
+from daas_hub.storage import Pinned
 
 #: Seconds from a session's first word to its last.
 TIMEOUT_S = 15.0
@@ -51,6 +55,20 @@ class Shown:
         """Look at an open directory."""
         status = os.fstat(fd)
         return cls(status.st_dev, status.st_ino, bool(os.fstatvfs(fd).f_flag & os.ST_RDONLY))
+
+
+def granted_of(plan: Plan, pinned: Sequence[Pinned]) -> list[Granted]:
+    """Give the directories of a plan, which are open, as they must appear in the session."""
+    return [
+        Granted(
+            "home" if one.mount.target == "." else one.mount.target,
+            target_of(plan, one.mount.target),
+            one.mount.writable,
+            one.identity[0],
+            one.identity[1],
+        )
+        for one in pinned
+    ]
 
 
 class Gate:

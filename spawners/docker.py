@@ -8,62 +8,53 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import shutil
 import socket
-from collections.abc import Coroutine
-from dataclasses import replace
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
 from daas_hub.spawners.answer import require_answer
-from daas_hub.spawners.arrival import Gate, Granted
+from daas_hub.spawners.arrival import granted_of
 from daas_hub.spawners.container import (
-    ARRIVAL_SOCKET,
     HUB_LABEL,
     SESSION_LABEL,
     STOP_GRACE_S,
-    Elsewhere,
-    Places,
     Surroundings,
     create_body,
     differences,
     mount_points,
 )
+from daas_hub.spawners.containernews import ContainerNewsMixin
+from daas_hub.spawners.dockerchecks import (
+    configuration_problems,
+    default_certificates,
+    default_engine,
+    examine,
+    foreign_settings,
+)
 from daas_hub.spawners.egress import host_names
-from daas_hub.spawners.elsewhere import Tunnel, bring_files, forget_files, let_in
 from daas_hub.spawners.engine import Address, Engine, EngineAway
-from daas_hub.spawners.enginewords import TELL_ADMINISTRATORS, ending_of, refusal_of
-from daas_hub.spawners.execstream import ProgramStream
-from daas_hub.spawners.hubdoor import SOCKET
-from daas_hub.spawners.inside import API_DIR, DOOR_DIR, identity_texts, target_of
-from daas_hub.spawners.local import SocketSessionMixin
-from daas_hub.spawners.processes import failure_in, last_words
-from daas_hub.spawners.runtime import open_listener, session_key, write_identity_files
-from daas_hub.spawners.trial import findings_of, nothing_tried, trial_failed, try_container
+from daas_hub.spawners.enginewords import TELL_ADMINISTRATORS, refusal_of
+from daas_hub.spawners.farsession import FarSession
+from daas_hub.spawners.inside import DOOR_DIR, identity_texts
+from daas_hub.spawners.nearsession import NearSession
+from daas_hub.spawners.runtime import session_key, write_identity_files
 from docker.errors import APIError, NotFound
 from dockerspawner import DockerSpawner
 from jupyterhub.utils import maybe_future
 from traitlets import Enum, List, Unicode, default
 from traitlets.config import Config
 
-from daas_hub.catalogue import Application, Kind, icon_file
+from daas_hub.catalogue import Application, icon_file
 from daas_hub.errors import ConfigurationError, DaasError, SessionFailed
 from daas_hub.facility import Facility
-from daas_hub.findings import Finding, ok, problem, warning
+from daas_hub.findings import Finding
 from daas_hub.launch import Plan
 from daas_hub.storage import Pinned, make_mount_points, pin
 
-#: Settings of the stock spawner that would change a container behind our back: they are refused, not ignored.
-NOT_OURS = (
-    "image", "allowed_images", "cmd", "volumes", "read_only_volumes", "mounts", "links", "network_name", "host_ip",
-    "use_internal_ip", "use_internal_hostname", "extra_create_kwargs", "extra_host_config", "name_template", "prefix",
-    "remove", "post_start_cmd", "client_kwargs", "tls_config", "pull_policy", "mem_limit", "cpu_limit",
-    "format_volume_name", "mem_guarantee", "cpu_guarantee", "notebook_dir", "args",
-)  # fmt: skip
 
-
-class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
+class ProposalDockerSpawner(ContainerNewsMixin, DockerSpawner):
     """Sessions in containers of a Docker engine."""
 
     engine = Unicode(
@@ -109,82 +100,36 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        for wrong in _foreign_settings(self.config):
+        for wrong in foreign_settings(self.config):
             raise wrong
-        self._over: asyncio.Future[str] | None = None
         self._is_anothers = False
-        self._tunnel: Tunnel | None = None
+        self._found_way: NearSession | FarSession | None = None
 
     @classmethod
     def configuration_problems(cls, config: Config, facility: Facility) -> list[DaasError]:
         """Give settings that do not apply, an engine's address nobody should use, and applications without an image."""
-        problems: list[DaasError] = [*_foreign_settings(config)]
-        ours = config.get("ProposalDockerSpawner", {})
-        try:
-            Address(
-                str(ours.get("engine", _default_engine())), str(ours.get("certificates", _default_certificates()))
-            ).require_safe()
-        except ConfigurationError as problem:
-            problems.append(problem)
-        problems += [
-            ConfigurationError(
-                "Facility.catalogue",
-                one.name,
-                "names no image, and sessions are containers here",
-                remedy="Add to its file: image: daas-hub/pymca:0.1.0 (with a tag or a digest).",
-            )
-            for one in facility.applications.applications.values()
-            if one.kind is not Kind.LINK and not one.image
-        ]
-        return problems
+        return configuration_problems(config, facility)
 
     @classmethod
     async def examine(cls, config: Config, facility: Facility, plan: Plan | None) -> list[Finding]:
         """Ask the engine what it is and has, and run a container as for this launch (see `ProposalSessionMixin`)."""
         settings = cls(config=config)
-        engine = settings.runner
-        did = f"asked the engine at {settings.engine} what it can do"
-        try:
-            await engine.require_able()
-            found = [ok("sessions.engine", did, "it confines sessions, and mounts read-only all the way down")]
-        except DaasError as error:
-            remedy = error.remedy or "Does it run, and may the hub's user reach its socket?"
-            return [problem("sessions.engine", did, error.message, remedy)]
-        for one in facility.applications.applications.values():
-            if one.kind is Kind.LINK:
-                continue
-            did = f"looked for the image of {one.title} ({one.image})"
-            if await engine.image(one.image):
-                found.append(ok("sessions.images", did, "it is there"))
-            elif settings.pull == "missing":
-                remedy = f"The first launch fetches it, which takes time: docker pull {one.image}"
-                found.append(warning("sessions.images", did, "it is not on the engine", remedy))
-            else:
-                remedy = f"docker pull {one.image}, or build it: make image IMAGE={one.name}"
-                found.append(problem("sessions.images", did, "it is not on the engine", remedy))
-        if plan is None or not await engine.image(plan.application.image) or engine.address.is_elsewhere:
-            return [*found, nothing_tried()]
-        try:
-            told = await try_container(
-                plan,
-                engine,
-                below=Path(settings.runtime_dir) / "sessions",
-                read_only=tuple(map(Path, settings.read_only)),
-                hub_label=settings.hub_label,
-            )
-        except APIError as error:
-            return [*found, trial_failed(refusal_of(plan, str(error.explanation or error)))]
-        except DaasError as error:
-            return [*found, trial_failed(error)]
-        return [*found, *findings_of(told, plan)]
+        return await examine(
+            settings.runner,
+            facility,
+            plan,
+            fetches=settings.pull == "missing",
+            below=Path(settings.runtime_dir) / "sessions",
+            read_only=tuple(map(Path, settings.read_only)),
+        )
 
     @default("engine")
     def _engine_default(self) -> str:
-        return _default_engine()
+        return default_engine()
 
     @default("certificates")
     def _certificates_default(self) -> str:
-        return _default_certificates()
+        return default_certificates()
 
     @default("hub_label")
     def _hub_label_default(self) -> str:
@@ -202,6 +147,17 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
             ConfigurationError: its address is not one a hub may use.
         """
         return Engine.of(Address(self.engine, self.certificates), self.hub_label)
+
+    @property
+    def _way(self) -> NearSession | FarSession:
+        """How the session arrives and is reached, on the engine's machine."""
+        if self._found_way is None:
+            api = Path(self.runtime_dir) / "api"
+            if self.runner.address.is_elsewhere:
+                self._found_way = FarSession(self.runner, self.object_name, self.session_dir, api)
+            else:
+                self._found_way = NearSession(self.session_dir, api)
+        return self._found_way
 
     def clear_state(self) -> None:
         """Forget the session's container."""
@@ -269,19 +225,18 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
         self.keep_doors_open()
         try:
             state = await self.runner.state_of(self.object_name)
-            self.runner.listen(self.object_name, self._news)
+            self.listen_to_engine()
             if state.status in ("running", "paused", "created", "restarting"):
-                if self.runner.address.is_elsewhere and self.door.is_dir() and not self._spawn_pending:
-                    # after a restart of the hub, too
-                    self._keep_reached()
-                self._note_pause(state.status == "paused")
+                if not self._spawn_pending:
+                    self._way.keep_reached()
+                self.note_pause(state.status == "paused")
                 if not self.is_over():
                     return None
                 self.log.info("%s: its hours are used up", self._log_name)
                 await self.stop()
                 self.ending = "Its hours were used up."
                 return 0
-            return await self._ended()
+            return await self.ended()
         except (EngineAway, SessionFailed, ConfigurationError, APIError) as problem:
             self.log.error("%s: nothing is known of it: %s", self._log_name, problem)
             return None
@@ -306,7 +261,7 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
     async def run_post_stop_hook(self) -> None:
         """Remove what the session had, after its last words were kept; then run the administrator's hook."""
         with contextlib.suppress(ConfigurationError):
-            if not self._is_anothers and (await self._state_or_unknown()) not in ("running", "paused", "unknown"):
+            if not self._is_anothers and (await self.state_or_unknown()) not in ("running", "paused", "unknown"):
                 await self._clear_away()
         await maybe_future(super().run_post_stop_hook())
 
@@ -348,70 +303,21 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
 
     async def _run_container(self, plan: Plan, pinned: tuple[Pinned, ...]) -> None:
         """Create, compare, start, let in, and wait for the answer."""
-        over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._over = over
-        self.runner.listen(self.object_name, self._news)
-        if self.runner.address.is_elsewhere:
-            await self._arrive_elsewhere(plan, pinned, over)
-        else:
-            await self._arrive_here(plan, pinned, over)
+        over = self.wait_for_end()
+        await self._worded(plan, self._way.bring_files(plan.application.image or ""))
+        await self._way.arrive(
+            lambda places: self._create(plan, places),
+            lambda: self._start_container(plan),
+            granted_of(plan, pinned),
+            self.session_environment(plan),
+            read_only=tuple(Path(path) for path in self.read_only),
+            over=over,
+        )
         await require_answer(f"{self.address}{self.server.base_url}api", over, self.start_timeout)
 
-    async def _arrive_here(self, plan: Plan, pinned: tuple[Pinned, ...], over: asyncio.Future[str]) -> None:
-        gate = Gate(self.door / ARRIVAL_SOCKET)
-        listener = open_listener(self.session_dir / "http.sock")
-        try:
-            read_only = tuple(Path(path) for path in self.read_only)
-            await self._create(plan, Places(self.session_dir, Path(self.runtime_dir) / "api", read_only))
-            await self._start_container(plan)
-            entry = gate.let_in(_granted(plan, pinned), self.session_environment(plan), listener)
-            await _unless_over(entry, over)
-        finally:
-            gate.close()
-            listener.close()
-
-    async def _arrive_elsewhere(self, plan: Plan, pinned: tuple[Pinned, ...], over: asyncio.Future[str]) -> None:
-        try:
-            await bring_files(
-                self.runner,
-                self._volume,
-                plan.application.image or "",
-                self.session_dir,
-                ["identity", "door/icons", "empty"],
-            )
-        except APIError as error:
-            raise refusal_of(plan, str(error.explanation or error)) from error
-        await self._create(plan, Elsewhere(self._volume, tuple(Path(path) for path in self.read_only)))
-        async with await ProgramStream.of_container(self.runner, self.object_name) as stream:
-            # another machine has other numbers for the same storage's device
-            granted = [replace(one, device=None) for one in _granted(plan, pinned)]
-            await self._start_container(plan)
-            tunnel = self._keep_reached()
-            # its programs find their ways out, as they do on the hub's machine
-            await _unless_over(tunnel.wait_until_open(), over)
-            if not over.done():
-                await _unless_over(let_in(stream, granted, self.session_environment(plan)), over)
-
     async def _start_container(self, plan: Plan) -> None:
-        await self._engine_call(plan, "start", self.object_name)
+        await self._worded(plan, self.runner.call("start", self.object_name))
         self.tell(f"Starting {plan.application.title}")
-
-    @property
-    def _volume(self) -> str:
-        """The name of what a session on another machine has of generated files."""
-        return self.object_name
-
-    def _keep_reached(self) -> Tunnel:
-        """Have a tunnel to a session on another machine."""
-        if self._tunnel is not None:
-            return self._tunnel
-        place = self.session_dir / "http.sock"
-        for left in (place, place.with_name("http.sock:80")):
-            left.unlink(missing_ok=True)
-        ways = {f"{DOOR_DIR}/{way.name}": way for way in self.door.glob("out*.sock")}
-        ways[f"{API_DIR}/{SOCKET}"] = Path(self.runtime_dir) / "api" / SOCKET
-        self._tunnel = Tunnel(self.runner, self.object_name, open_listener(place), ways)
-        return self._tunnel
 
     async def _create(self, plan: Plan, places: Surroundings) -> None:
         body = create_body(
@@ -420,7 +326,7 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
             program=self.session_program(plan),
             labels={HUB_LABEL: self.hub_label, SESSION_LABEL: self.object_name},
         )
-        created = await self._engine_call(plan, "create_container_from_config", body, self.object_name)
+        created = await self._worded(plan, self.runner.call("create_container_from_config", body, self.object_name))
         self.object_id = created["Id"]
         made = await self.runner.inspect(self.object_id)
         wrong = differences(body, made["Mounts"], made["HostConfig"]) if made else ["everything"]
@@ -430,135 +336,21 @@ class ProposalDockerSpawner(SocketSessionMixin, DockerSpawner):
                 "The container is not what was asked for; it was not started.", remedy=TELL_ADMINISTRATORS
             )
 
-    async def _engine_call(self, plan: Plan, method: str, *args: Any) -> Any:
-        """Call the engine; word what it refuses."""
+    async def _worded(self, plan: Plan, doing: Awaitable[Any]) -> Any:
+        """Wait for the engine to do something; word what it refuses."""
         try:
-            return await self.runner.call(method, *args)
+            return await doing
         except APIError as error:
             raise refusal_of(plan, str(error.explanation or error)) from error
-
-    async def _ended(self) -> int:
-        """Find out how a session ended, for its owner and for the log."""
-        found = await self.runner.inspect(self.object_name)
-        if found is None:
-            self.ending = self.ending or "It was removed by other means than this portal."
-            return 0
-        state = found["State"]
-        code = int(state.get("ExitCode") or 0)
-        words = await self._output()
-        self.ending = self.ending or ending_of(state, code, words, int(found["HostConfig"].get("Memory") or 0))
-        self.log.info("%s ended with %s: %s; its last words: %s", self._log_name, code, self.ending, last_words(words))
-        return code
-
-    async def _output(self) -> str:
-        """Give the end of what the session printed; "" where nobody can tell."""
-        try:
-            said: bytes = await self.runner.call("logs", self.object_name, tail=40)
-        except (APIError, EngineAway):
-            return ""
-        return said.decode(errors="replace")[-4000:]
-
-    def _news(self, action: str) -> None:
-        """Take what the engine tells of the container, as it happens."""
-        if action == "oom":
-            self.notice = "A program used up the session's memory and was ended."
-        elif action in ("pause", "unpause"):
-            self._note_pause(action == "pause")
-        elif action in ("die", "destroy"):
-            asyncio.ensure_future(self._tell_end()).add_done_callback(_retrieve)
-
-    def _note_pause(self, is_paused: bool) -> None:
-        paused = "It is paused, by other means than this portal; nothing is lost."
-        if is_paused:
-            self.notice = paused
-        elif self.notice == paused:
-            self.notice = ""
-
-    async def _tell_end(self) -> None:
-        """Tell whoever waits for the start, or else the hub, that the session ended."""
-        over, self._over = self._over, None
-        if over is not None and self._spawn_pending and not over.done():
-            words = await self._output()
-            self.log.error("%s ended before it was ready; its last words: %s", self._log_name, last_words(words))
-            if not over.done():
-                over.set_result(failure_in(words))
-        # the hub listens for an end only when the start is over
-        while self._spawn_pending:  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
-        if not self._stop_pending and self.active:
-            await self.poll_and_notify()
-
-    async def _state_or_unknown(self) -> str:
-        self.runner.forget_listing()
-        try:
-            return (await self.runner.state_of(self.object_name)).status
-        except EngineAway:
-            return "unknown"
 
     async def _clear_away(self) -> None:
         """Remove the container and the session's folder; what cannot be removed now is told, and stays labelled."""
         self.runner.listen_no_more(self.object_name)
         self.close_egress()
-        if self._tunnel is not None:
-            self._tunnel.close()
-            self._tunnel = None
+        self._way.close()
         try:
             await self.runner.remove(self.object_name)
-            if self.runner.address.is_elsewhere:
-                await forget_files(self.runner, self._volume)
+            await self._way.forget()
         except (APIError, EngineAway) as problem:
             self.log.error("%s: container %s was not removed: %s", self._log_name, self.object_name, problem)
         await asyncio.to_thread(shutil.rmtree, self.session_dir, True)
-
-
-async def _unless_over(entry: Coroutine[Any, Any, None], over: asyncio.Future[str]) -> None:
-    """Wait for a step of an arrival, but not longer than the session lives."""
-    arriving = asyncio.ensure_future(entry)
-    try:
-        await asyncio.wait((arriving, over), return_when=asyncio.FIRST_COMPLETED)
-        if arriving.done():
-            arriving.result()
-    finally:
-        arriving.cancel()
-
-
-def _default_engine() -> str:
-    return os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
-
-
-def _default_certificates() -> str:
-    return os.environ.get("DOCKER_CERT_PATH", "")
-
-
-def _foreign_settings(config: Config) -> list[ConfigurationError]:
-    """Give the settings of the stock spawner that are set: each would be taken for granted, and does nothing here."""
-    return [
-        ConfigurationError(
-            f"{section}.{name}",
-            "(set)",
-            "does not apply: a session's container follows from the application, its size and the mounts",
-            remedy="Remove the line; the page 'Docker host for a facility' says what to set instead.",
-        )
-        for section in ("DockerSpawner", "ProposalDockerSpawner", "Spawner")
-        for name in config.get(section, {})
-        if name in NOT_OURS
-    ]
-
-
-def _granted(plan: Plan, pinned: tuple[Pinned, ...]) -> list[Granted]:
-    return [
-        Granted(
-            "home" if one.mount.target == "." else one.mount.target,
-            target_of(plan, one.mount.target),
-            one.mount.writable,
-            one.identity[0],
-            one.identity[1],
-        )
-        for one in pinned
-    ]
-
-
-def _retrieve(task: asyncio.Future[None]) -> None:
-    """Look at the end of a task nobody waits for."""
-    if not task.cancelled():
-        task.exception()

@@ -52,6 +52,8 @@ def test_addresses_that_may_be_asked(url: str) -> None:
         pytest.param("https://icat.facility.org/\r\nHost: x", "no address", id="a second line"),
         pytest.param("https://[::1", "no address", id="half an address"),
         pytest.param("https://x.org:99999/", "no address", id="no port"),
+        pytest.param("https://{claim.host}/x", "no address", id="F7 a host that is chosen"),
+        pytest.param("https://icat.facility.org/#x", "no address", id="a part that is not sent"),
         pytest.param(f"https://portal:{SECRET}@icat.facility.org/", "password", id="L3 a password"),
         pytest.param("https://portal@icat.facility.org/", "password", id="a name"),
         pytest.param("http://icat.facility.org/icat", "not encrypted", id="not encrypted"),
@@ -74,6 +76,8 @@ def test_plain_http_needs_a_reason() -> None:
     assert require_url("X.url", url, plain_http_because="the server room's own network") == url
     with pytest.raises(ConfigurationError, match="plain_http_because"):
         require_url("X.url", url, plain_http_because="  ")
+    with pytest.raises(ConfigurationError, match="on this machine only"):
+        require_url("X.url", url)
 
 
 def test_authorities_come_from_a_file_that_holds_some() -> None:

@@ -12,7 +12,8 @@ from daas_hub.accounts.settings import SourceSettings
 from daas_hub.errors import ConfigurationError
 from daas_hub.identity import AccountSource
 from daas_hub.identity.entries import Attributes, assertions_of
-from daas_hub.identity.ldap import LdapDirectory, Searches, Server
+from daas_hub.identity.ldap import LdapDirectory, Searches
+from daas_hub.identity.ldapconnection import Server
 from daas_hub.identity.templates import fields_of
 from daas_hub.webservice import LOOPBACK
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ssl
-from urllib.parse import urlsplit
 
 from traitlets.config import Configurable
 
 from daas_hub.errors import ConfigurationError
 from daas_hub.identity.templates import fields_of
 from daas_hub.secretfile import read_secret
-from daas_hub.webservice import LOOPBACK, trust_of
+from daas_hub.webservice import require_url, trust_of
 
 
 class SourceSettings(Configurable):
@@ -75,15 +74,4 @@ class SourceSettings(Configurable):
         Raises:
             ConfigurationError: it is another one.
         """
-        address = str(getattr(self, setting))
-        try:
-            parts = urlsplit(address)
-            plain = not ({"{", "}"} & set(parts.netloc)) and not parts.username and not parts.fragment
-            safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
-        except ValueError:
-            plain = safe = False
-        if not (plain and safe and parts.hostname):
-            raise self.wrong(
-                setting, "is no https:// address (http:// is accepted on this machine only)", "https://host/path"
-            )
-        return address
+        return require_url(f"{type(self).__name__}.{setting}", str(getattr(self, setting)))

@@ -1,28 +1,19 @@
-"""Accounts from an LDAP directory (decision 11). The questions are asked in threads: the hub's loop never waits.
+"""Accounts from an LDAP directory (decision 11): what it is asked about people and their groups.
 
-What an answer means is decided in `entries.py`.
+How its servers are reached is in `ldapservers.py`; what an answer means is decided in `entries.py`.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
-import ssl
-import threading
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
-from daas_hub.errors import ConfigurationError, NoAccount, SourceUnavailable
+from daas_hub.errors import NoAccount, SourceUnavailable
 from daas_hub.identity.entries import (
     Attributes,
     Entry,
-    Found,
     account_of_entries,
     assertions_of,
     escaped,
@@ -31,27 +22,13 @@ from daas_hub.identity.entries import (
     single,
     the_one,
 )
+from daas_hub.identity.ldapconnection import Search, Server
+from daas_hub.identity.ldapservers import Ask, LdapServers
 from daas_hub.identity.records import Account, Identity
 from daas_hub.identity.refusals import LATER, unknown
 from daas_hub.identity.templates import claims_of, fill, values_of
-from daas_hub.secretfile import read_secret
 
 _log = logging.getLogger("jupyterhub.daas")
-_Answer = TypeVar("_Answer")
-
-
-@dataclass(frozen=True)
-class Server:
-    """How the directory is reached. Every address is tried in turn, the one that failed lately last."""
-
-    addresses: tuple[str, ...]
-    start_tls: bool = True
-    ca_file: str = ""
-    bind_dn: str = ""
-    password_file: str = ""
-    server_s: float = 3.0
-    answer_s: float = 10.0
-    connections: int = 4
 
 
 @dataclass(frozen=True)
@@ -67,16 +44,6 @@ class Searches:
     attributes: Attributes = field(default_factory=Attributes)
 
 
-@dataclass(frozen=True)
-class Search:
-    """One search; an empty filter reads the entry `base` itself."""
-
-    base: str
-    filter: str
-    attributes: tuple[str, ...]
-    most: int
-
-
 class LdapDirectory:
     """An account source that asks a directory, anew each time."""
 
@@ -90,10 +57,7 @@ class LdapDirectory:
         self._searches = searches
         self.issuers = issuers
         self._pairs = assertions_of(searches.person_filter)
-        self._answer_s = server.answer_s
-        self._clock = clock
-        self._link = _Link(server, clock)
-        self._threads = ThreadPoolExecutor(server.connections, thread_name_prefix="ldap")
+        self._servers = LdapServers(server, clock)
         self.claims = claims_of(searches.person_filter)
 
     async def account_of(self, identity: Identity) -> Account:
@@ -120,55 +84,40 @@ class LdapDirectory:
         """
         if not name or not password or "\0" in password:
             return ""  # a bind without a password succeeds, and says nothing
-        until = self._clock() + self._answer_s
-        work = asyncio.get_running_loop().run_in_executor(self._threads, self._name_if, name, password, until)
-        try:
-            return await asyncio.wait_for(work, self._answer_s)
-        except TimeoutError:
-            _log.error("directory: no answer about a password within %g s", self._answer_s)
-            raise SourceUnavailable("The facility's directory does not answer at the moment.", remedy=LATER) from None
+        return await self._servers.in_time(lambda until: self._name_if(name, password, until), " about a password")
 
     def _name_if(self, name: str, password: str, until: float) -> str:
         where, wanted = self._searches, self._searches.attributes.name
         template = f"(&{where.account_filter}({wanted}={{account}}))"
         search = Search(where.person_base, fill(template, {"account": name}, escaped), (wanted,), 2)
         try:
-            entry = the_one(self._link.ask(lambda ask: ask(search), until))
+            entry = the_one(self._servers.ask(lambda ask: ask(search), until))
             told = plain_text(single(entry, wanted))
         except NoAccount:
             # it takes as long as for a name that is there
-            self._link.lets_in(f"cn=nobody,{where.person_base}", password, until)
+            self._servers.lets_in(f"cn=nobody,{where.person_base}", password, until)
             return ""
         # directories take other letters for the same: capitals are, look-alikes are not
         is_same = bool(told) and told.lower() == name.lower()
-        return told if self._link.lets_in(entry.dn, password, until) and is_same else ""
+        return told if self._servers.lets_in(entry.dn, password, until) and is_same else ""
 
     def close(self) -> None:
         """End the threads and the connections."""
-        self._link.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._servers.close()
 
     async def _in_thread(self, template: str, pairs: Sequence[tuple[str, str]], values: Mapping[str, str]) -> Account:
-        until = self._clock() + self._answer_s
-        work = asyncio.get_running_loop().run_in_executor(
-            self._threads, self._link.ask, lambda ask: self._look_up(ask, template, pairs, values), until
+        return await self._servers.in_time(
+            lambda until: self._servers.ask(lambda ask: self._look_up(ask, template, pairs, values), until)
         )
-        try:
-            return await asyncio.wait_for(work, self._answer_s)
-        except TimeoutError:
-            _log.error("directory: no answer within %g s", self._answer_s)
-            raise SourceUnavailable("The facility's directory does not answer at the moment.", remedy=LATER) from None
 
-    def _look_up(
-        self, ask: _Ask, template: str, pairs: Sequence[tuple[str, str]], values: Mapping[str, str]
-    ) -> Account:
+    def _look_up(self, ask: Ask, template: str, pairs: Sequence[tuple[str, str]], values: Mapping[str, str]) -> Account:
         where, names = self._searches, self._searches.attributes
         wanted = {names.name, names.uid, names.gid, names.display_name, names.member_of, *(name for name, _ in pairs)}
         found = ask(Search(where.person_base, fill(template, values, escaped), tuple(sorted(wanted - {""})), 2))
         entry = require_exact(the_one(found), pairs, values)
         return account_of_entries(entry, self._groups(ask, entry), names)
 
-    def _groups(self, ask: _Ask, entry: Entry) -> list[Entry]:
+    def _groups(self, ask: Ask, entry: Entry) -> list[Entry]:
         where, names = self._searches, self._searches.attributes
         wanted = (names.group_name, names.group_gid)
         groups: dict[str, Entry] = {}
@@ -195,222 +144,3 @@ class LdapDirectory:
 def _too_many(entry: Entry, most: int) -> SourceUnavailable:
     _log.error("directory: the groups of %s are not told whole, or are more than %d", entry.dn, most)
     return SourceUnavailable("The facility's directory did not tell all your groups.", remedy=LATER)
-
-
-_Ask = Callable[[Search], Found]
-
-#: An address that failed is tried after the others for this long.
-_FAILED_S = 30.0
-#: A connection that was not used for this long is opened anew: servers and firewalls drop idle ones without a word.
-_IDLE_S = 60.0
-
-_SUCCESS, _SIZE_LIMIT, _NO_SUCH_OBJECT, _REFERRAL = 0, 4, 32, 10
-#: Wrong, expired, locked, without a password, no such entry: all of them mean no.
-_NOT_LET_IN = (19, 32, 34, 48, 49, 50, 53)
-
-
-class _Failed(Exception):
-    """This server cannot be used now; another one may."""
-
-
-#: What keeps a server from being asked; a password's file that went wrong is one.
-_FAILURES = (_Failed, ConfigurationError, OSError, ValueError)
-
-
-class _Link:
-    """Connections to the servers, one a thread, opened when needed and anew when they broke."""
-
-    def __init__(self, server: Server, clock: Callable[[], float]) -> None:
-        with warnings.catch_warnings():
-            # ldap3 2.9.1 uses names that pyasn1 has renamed since; it tells so at its import
-            warnings.simplefilter("ignore", DeprecationWarning)
-            import ldap3
-        self._ldap3 = ldap3
-        self._server = server
-        self._clock = clock
-        self._failed: dict[str, float] = {}
-        self._own = threading.local()
-        self._open_now: set[Any] = set()
-        # read once: a bundle that is missing is told when the hub starts
-        self._tls = ssl.create_default_context(cafile=server.ca_file or None)
-        self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
-
-    def ask(self, question: Callable[[_Ask], _Answer], until: float) -> _Answer:
-        """Put a question (some searches) to the first server that answers. Called in a thread, and may block it.
-
-        Raises:
-            SourceUnavailable: none did until then.
-        """
-        for address in sorted(self._server.addresses, key=self._failed_lately):
-            kept = self._kept(address)
-            for connection in (kept, None) if kept is not None else (None,):
-                if self._clock() >= until:
-                    break
-                try:
-                    return self._put(question, connection or self._open(address, until), until)
-                except (*_FAILURES, self._ldap3.core.exceptions.LDAPExceptionError) as problem:
-                    self._forget()
-                    # one that was kept may have been closed meanwhile: that says nothing about the server
-                    if connection is None:
-                        self._failed[address] = self._clock()
-                        _log.error("directory %s: %s: %s", address, type(problem).__name__, problem)
-        raise SourceUnavailable("The facility's directory cannot be asked at the moment.", remedy=LATER)
-
-    def lets_in(self, dn: str, password: str, until: float) -> bool:
-        """Tell whether a server lets this entry in, over an encrypted connection of its own. Called in a thread.
-
-        Raises:
-            SourceUnavailable: none said so or otherwise until then.
-        """
-        for address in sorted(self._server.addresses, key=self._failed_lately):
-            if self._clock() >= until or not (urlsplit(address).scheme == "ldaps" or self._server.start_tls):
-                continue
-            try:
-                connection = self._connect(address, until, user=dn, password=password)
-                try:
-                    connection.bind(read_server_info=False)
-                    code, told = connection.result["result"], connection.result["description"]
-                finally:
-                    self._close(connection)
-                if code not in (_SUCCESS, *_NOT_LET_IN):
-                    raise _Failed(f"it answers {told!r} about a password")
-            except (*_FAILURES, self._ldap3.core.exceptions.LDAPExceptionError) as problem:
-                self._failed[address] = self._clock()
-                # some of its errors repeat what they were about
-                _log.error(
-                    "directory %s: %s", address, problem if isinstance(problem, _Failed) else type(problem).__name__
-                )
-            else:
-                return bool(code == _SUCCESS)
-        raise SourceUnavailable("The facility's directory cannot be asked at the moment.", remedy=LATER)
-
-    def _put(self, question: Callable[[_Ask], _Answer], connection: Any, until: float) -> _Answer:
-        """Put the question over this connection. A refusal is an answer, too: the connection is kept."""
-        answer = question(lambda search: self._search(connection, until, search))
-        self._failed.pop(self._own.address, None)
-        return answer
-
-    def close(self) -> None:
-        """Close every connection, also one that a thread waits for."""
-        for connection in list(self._open_now):
-            self._close(connection)
-
-    def _failed_lately(self, address: str) -> bool:
-        return self._clock() - self._failed.get(address, -_FAILED_S - 1) < _FAILED_S
-
-    def _kept(self, address: str) -> Any:
-        connection = getattr(self._own, "connection", None)
-        if connection is not None and (self._own.address != address or self._clock() - self._own.used > _IDLE_S):
-            self._forget()
-            return None
-        self._own.used = self._clock()
-        return connection
-
-    def _forget(self) -> None:
-        connection, self._own.connection = getattr(self._own, "connection", None), None
-        if connection is not None:
-            self._close(connection)
-
-    def _close(self, connection: Any) -> None:
-        self._open_now.discard(connection)
-        # no good-bye: a server that hangs would be waited for
-        with contextlib.suppress(OSError, AttributeError):
-            connection.socket.close()
-        connection.closed = True
-
-    def _open(self, address: str, until: float) -> Any:
-        """Connect, encrypt, bind.
-
-        Raises:
-            _Failed: the server does not let us in.
-        """
-        self._forget()
-        bind: dict[str, Any] = {}
-        if self._server.bind_dn:
-            password = read_secret("LdapAccounts.password_file", self._server.password_file)
-            bind = {"user": self._server.bind_dn, "password": password}
-        connection = self._connect(address, until, **bind)
-        try:
-            if not connection.bind(read_server_info=False):
-                raise _Failed(f"it does not accept the bind: {connection.result['description']}")
-        except BaseException:
-            self._close(connection)
-            raise
-        self._own.connection, self._own.address, self._own.used = connection, address, self._clock()
-        return connection
-
-    def _connect(self, address: str, until: float, **bind: Any) -> Any:
-        """Connect and encrypt.
-
-        Raises:
-            _Failed: the server cannot encrypt.
-        """
-        parts = urlsplit(address)
-        encrypted = parts.scheme == "ldaps"
-        wait = max(0.1, min(self._server.server_s, until - self._clock()))
-        tls = _verified_tls(self._ldap3, self._tls, str(parts.hostname), wait)
-        server = self._ldap3.Server(
-            str(parts.hostname),
-            port=parts.port or (636 if encrypted else 389),
-            use_ssl=encrypted,
-            tls=tls,
-            connect_timeout=wait,
-            get_info=self._ldap3.NONE,
-        )
-        connection = self._ldap3.Connection(
-            server, auto_referrals=False, read_only=True, raise_exceptions=False, **bind
-        )
-        self._open_now.add(connection)
-        try:
-            connection.open(read_server_info=False)
-            connection.socket.settimeout(wait)
-            if not encrypted and self._server.start_tls and not connection.start_tls(read_server_info=False):
-                raise _Failed("it does not offer StartTLS")
-            connection.socket.settimeout(wait)
-        except BaseException:
-            self._close(connection)
-            raise
-        return connection
-
-    def _search(self, connection: Any, until: float, search: Search) -> Found:
-        left = until - self._clock()
-        if left <= 0:
-            raise _Failed("it takes too long")
-        wait = min(left, self._server.server_s)
-        connection.socket.settimeout(wait)
-        connection.search(
-            search.base,
-            search.filter or "(objectClass=*)",
-            search_scope=self._ldap3.SUBTREE if search.filter else self._ldap3.BASE,
-            dereference_aliases=self._ldap3.DEREF_NEVER,
-            attributes=list(search.attributes),
-            size_limit=search.most,
-            time_limit=max(1, int(wait)),
-        )
-        code = connection.result["result"]
-        if code == _NO_SUCH_OBJECT and not search.filter:
-            return Found(())
-        if code not in (_SUCCESS, _SIZE_LIMIT, _REFERRAL):
-            raise _Failed(f"it answers {connection.result['description']!r} for {search.base}")
-        return _found(connection.response or (), code, connection.result.get("referrals") or ())
-
-
-def _found(response: Sequence[Mapping[str, Any]], code: int, referrals: Sequence[str]) -> Found:
-    entries = tuple(
-        Entry(one["dn"], {name.lower(): list(values) for name, values in one["raw_attributes"].items()})
-        for one in response
-        if one.get("type") == "searchResEntry"
-    )
-    others = [str(uri) for one in response if one.get("type") == "searchResRef" for uri in one.get("uri", ())]
-    return Found(entries, code == _SUCCESS, (*others, *referrals))
-
-
-def _verified_tls(ldap3: Any, context: ssl.SSLContext, host: str, wait_s: float) -> Any:
-    """Give ldap3 a TLS whose certificate and host name Python itself checks, and whose handshake ends in time."""
-
-    class VerifiedTls(ldap3.Tls):
-        def wrap_socket(self, connection: Any, do_handshake: bool = False) -> None:
-            connection.socket.settimeout(wait_s)
-            connection.socket = context.wrap_socket(connection.socket, server_hostname=host)
-
-    return VerifiedTls(validate=ssl.CERT_REQUIRED)

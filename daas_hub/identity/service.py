@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 from daas_hub import webservice
+from daas_hub.breaker import Breaker
 from daas_hub.errors import ConfigurationError, SourceUnavailable
 from daas_hub.identity.refusals import LATER
 from daas_hub.secretfile import read_secret
@@ -23,6 +25,8 @@ MAX_ANSWER_BYTES = 1_000_000
 class Service:
     """How a service is asked. The password or token is read from its file at each question.
 
+    One that failed several times in a row is left alone for a while, and whoever asks is told so at once.
+
     Attributes:
         tls: whom to believe that they are the service; None for the machine's own authorities.
         settings: the section of the configuration, for the log.
@@ -34,6 +38,9 @@ class Service:
     password_file: str = ""
     token_file: str = ""
     settings: str = ""
+    clock: Callable[[], float] = time.monotonic
+    #: by host: the addresses of one source may lead to several
+    _breakers: dict[str, Breaker] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     async def ask(self, method: str, url: str, body: Any = None) -> tuple[int, Any]:
         """Give status and document of an answer: 200 with what was told, or 404 with None.
@@ -60,9 +67,11 @@ class Service:
     ) -> webservice.Reply:
         # the address may hold a person's identifier: its host is enough for the log
         host = urlsplit(url).netloc
+        breaker = self._breakers.setdefault(host, Breaker(f"account service {host}", clock=self.clock))
         service = webservice.Service(
-            "account service", "The account service", host, self.answer_s, MAX_ANSWER_BYTES, self.tls
+            "account service", "The account service", host, self.answer_s, MAX_ANSWER_BYTES, self.tls, breaker
         )
+        was_open = breaker.is_open
         try:
             headers = await self._headers()
             async with service.conversation() as talk:
@@ -74,7 +83,9 @@ class Service:
                     talk.give_up(f"status {reply.status} with {reply.kind}")
                 return reply
         except (SourceUnavailable, ConfigurationError) as problem:
-            _log.error("account service %s: %s", host, getattr(problem, "detail", "") or problem)
+            # the breaker has told of an outage, once
+            level = logging.INFO if was_open and isinstance(problem, SourceUnavailable) else logging.ERROR
+            _log.log(level, "account service %s: %s", host, getattr(problem, "detail", "") or problem)
             raise SourceUnavailable(
                 "The facility's account service cannot be asked at the moment.", remedy=LATER
             ) from None

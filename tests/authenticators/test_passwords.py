@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,7 +15,7 @@ from traitlets.config import Config
 
 from daas_hub.accounts import PasswordLogin
 from daas_hub.accounts.passwords import PasswordSource
-from daas_hub.errors import ConfigurationError, SourceUnavailable
+from daas_hub.errors import AccountRefused, ConfigurationError, SourceUnavailable
 from tests.authenticators.test_umbrella import ONE, FakeFacility, facility  # noqa: F401
 from tests.conftest import missing
 from tests.identity.directory import SLAPD, SUFFIX, Directory, make_directory, person
@@ -213,6 +214,26 @@ async def test_a_directory_that_hangs_is_told(directory: Directory, ldap_source:
     source = ldap_source(server_s=0.3, answer_s=1.0)
     with directory.paused(), pytest.raises(SourceUnavailable):
         await source.check("Anna", RIGHT)
+
+
+async def test_wrong_passwords_leave_the_directory_where_it_is(
+    directory: Directory, ldap_source: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However many guess, everybody else gets in; a directory that hangs is left alone."""
+    source = ldap_source(server_s=0.3, answer_s=1.0)
+    for name in ("Anna", "nobody", "ben", "twin") * 3:
+        with contextlib.suppress(AccountRefused):
+            assert await source.check(name, "wrong") == ""
+    assert await source.check("Anna", RIGHT) == "Anna"
+    assert "times in a row" not in caplog.text
+    with directory.paused():
+        for _ in range(5):
+            with pytest.raises(SourceUnavailable):
+                await source.check("Anna", RIGHT)
+    assert "times in a row" in caplog.text
+    with pytest.raises(SourceUnavailable):
+        await source.check("Anna", RIGHT)
+    assert RIGHT not in caplog.text
 
 
 async def test_a_password_is_in_no_log(ldap_source: Ask, caplog: pytest.LogCaptureFixture) -> None:

@@ -6,7 +6,9 @@ SO07, R06, ES20; B1, B2, B4, C1 of the threat model. Entries without a server ar
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.util
+import logging
 import socket
 import threading
 import time
@@ -21,7 +23,8 @@ from daas_hub.accounts import LdapAccounts
 from daas_hub.errors import AccountRefused, ConfigurationError, NoAccount, SourceUnavailable
 from daas_hub.facility import Facility
 from daas_hub.identity import Account, Identity
-from daas_hub.identity.ldap import LdapDirectory
+from daas_hub.identity.ldap import LdapDirectory, Searches
+from daas_hub.identity.ldapconnection import Search, Server
 from tests.conftest import missing
 from tests.identity.directory import (
     READER,
@@ -252,13 +255,12 @@ async def test_nobody_else_has_an_account(crowd: Directory, sources: Sources, id
 async def test_the_directory_itself_would_have_taken_them_for_the_same(crowd: Directory, sources: Sources) -> None:
     """The table above can fail: slapd does find Anna for these, and only the exact comparison refuses them."""
     from daas_hub.identity.entries import escaped
-    from daas_hub.identity.ldap import Search
 
     source = sources(crowd)
     for loose in ("Anna", "anna ", " anna", "ａnna"):
         search = Search(f"ou=people,{SUFFIX}", f"(uid={escaped(loose)})", ("uid",), 2)
-        link = source._link
-        found = await asyncio.to_thread(link.ask, lambda ask, search=search: ask(search), time.monotonic() + 5)
+        servers = source._servers
+        found = await asyncio.to_thread(servers.ask, lambda ask, search=search: ask(search), time.monotonic() + 5)
         assert [entry.values("uid") for entry in found.entries] == [(b"anna",)], loose
 
 
@@ -524,6 +526,124 @@ async def test_a_second_server_takes_over(small: Directory, crowd: Directory, so
     assert (await source.account_of(who("anna"))).display_name == ""
     small.stop()
     assert (await source.account_of(who("anna"))).display_name == "Anna Lindqvist"
+
+
+# -- a directory that is left alone --------------------------------------------------------------------------------
+
+ALARM = "times in a row"
+
+
+class Clock:
+    """The time, and what a test adds to it."""
+
+    ahead_s = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self.ahead_s
+
+
+def levels(caplog: pytest.LogCaptureFixture, *words: str) -> list[int]:
+    """Give the levels of the lines with one of these words."""
+    return [one.levelno for one in caplog.records if any(word in one.getMessage() for word in words)]
+
+
+@pytest.mark.parametrize("hangs", [False, True], ids=["stopped", "hanging"])
+async def test_a_directory_that_is_down_is_left_alone_until_it_is_back(
+    small: Directory, caplog: pytest.LogCaptureFixture, hangs: bool
+) -> None:
+    """D7: after five failures whoever logs in is told at once; one tries every ten seconds; one alarm, and one end."""
+    caplog.set_level(logging.INFO)
+    clock = Clock()
+    server = Server((small.tls, small.plain), ca_file=small.ca, server_s=0.3, answer_s=2.0)
+    searches = Searches(f"ou=people,{SUFFIX}", "(&(objectClass=posixAccount)(uid={subject}))")
+    source = LdapDirectory(server, searches, frozenset({ISSUER}), clock)
+
+    async def takes_s() -> float:
+        started = time.monotonic()
+        with pytest.raises(SourceUnavailable) as told:
+            await source.account_of(who("anna"))
+        assert told.value.remedy
+        return time.monotonic() - started
+
+    try:
+        assert (await source.account_of(who("anna"))).uid == 25001
+        with contextlib.ExitStack() as outage:
+            if hangs:
+                outage.enter_context(small.paused())
+            else:
+                small.stop()
+                outage.callback(small.start)
+            assert ALARM not in caplog.text
+            took_s = [await takes_s() for _ in range(5)]
+            assert ALARM in caplog.text
+            asked = len(caplog.records)
+            assert max([await takes_s() for _ in range(20)]) < 0.2
+            assert len(caplog.records) == asked, "nobody was asked, and nothing more was told"
+            clock.ahead_s += 10
+            if hangs:
+                assert min([*took_s, await takes_s()]) > 0.5, "both servers were waited for"
+            else:
+                await takes_s()
+            assert len(caplog.records) > asked, "one tried"
+        await takes_s()
+        clock.ahead_s += 10
+        assert (await source.account_of(who("anna"))).uid == 25001
+        assert (await source.account_of(who("anna"))).uid == 25001
+        assert levels(caplog, ALARM, "answers again") == [logging.ERROR, logging.WARNING]
+        assert {one.levelno for one in caplog.records[asked:-1]} == {logging.INFO}, "the outage alarms once"
+    finally:
+        source.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "subject", "is_failure"),
+    [
+        pytest.param({}, "nobody", False, id="nobody's login"),
+        pytest.param({}, "twin", False, id="B4 two entries"),
+        pytest.param({"gid_attribute": "roomNumber"}, "anna", False, id="an entry that cannot be used"),
+        pytest.param({"person_base": SUFFIX}, "anna", False, id="a part of an answer"),
+        pytest.param({"most_groups": 39}, "busy", False, id="too many groups"),
+        pytest.param({"person_base": f"ou=poeple,{SUFFIX}"}, "anna", False, id="a base that is not there"),
+        pytest.param({"bind_dn": READER, "password": "wrong"}, "anna", False, id="it does not let the portal in"),
+        pytest.param({"bind_dn": READER, "password": None}, "anna", False, id="a password's file that is gone"),
+        pytest.param({"ca_file": ""}, "anna", True, id="a certificate that does not hold"),
+        pytest.param({"servers": ["ldaps://127.0.0.1:9"]}, "anna", True, id="nobody there"),
+    ],
+)
+async def test_what_leaves_a_directory_alone(
+    crowd: Directory,
+    sources: Sources,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    settings: dict[str, Any],
+    subject: str,
+    is_failure: bool,
+) -> None:
+    """An answer is no failure, whatever it says: one person's entry, or a wrong setting, shuts out nobody else."""
+    file = tmp_path / "password"
+    if "password" in settings:
+        file.write_text(settings["password"] or READER_PASSWORD)
+        file.chmod(0o600)
+        settings = settings | {"password_file": str(file)}
+    source = sources(crowd, **{name: value for name, value in settings.items() if name != "password"})
+    if settings.get("password", "") is None:
+        file.unlink()
+    for _ in range(7):
+        with pytest.raises((NoAccount, SourceUnavailable)):
+            await source.account_of(who(subject))
+    assert (ALARM in caplog.text) is is_failure
+
+
+async def test_waiting_for_a_thread_is_no_failure(
+    small: Directory, sources: Sources, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Many at once, while the one connection is held up: who had no turn says nothing about the directory."""
+    source = sources(small, connections=1, server_s=1.0, answer_s=1.2)
+    with small.paused():
+        told = await asyncio.gather(*(source.account_of(who("anna")) for _ in range(12)), return_exceptions=True)
+    assert all(isinstance(one, SourceUnavailable) for one in told)
+    assert ALARM not in caplog.text
+    assert (await source.account_of(who("anna"))).uid == 25001
 
 
 # -- configurations that cannot work -------------------------------------------------------------------------------

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import gzip
+import logging
 import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +23,10 @@ from traitlets.config import Config
 from daas_hub.accounts import CalipsoplusAccounts, RestAccounts
 from daas_hub.errors import AccountRefused, ConfigurationError, NoAccount, SourceUnavailable
 from daas_hub.identity import Account, AccountSource, Identity
-from daas_hub.identity.calipsoplus import LinkedAccounts, name_of
+from daas_hub.identity.calipsoplus import LinkedAccounts, PasswordCheck, name_of
 from daas_hub.identity.records import NamedAccounts
 from daas_hub.identity.refusals import unknown
+from daas_hub.identity.rest import Fields, OfficeAccounts, Question
 from daas_hub.identity.service import MAX_ANSWER_BYTES, Service
 from tests.identity.directory import make_certificates
 from tests.identity.office import Office, open_office
@@ -255,6 +258,119 @@ async def test_a_service_that_breaks_says_nothing(
     assert (await source(office).account_of(Identity(ISSUER, "good"))).uid == 25001
 
 
+class Clock:
+    """A clock that goes when it is told to."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def _cut(request: web.Request) -> web.StreamResponse:
+    assert request.transport is not None
+    request.transport.abort()
+    raise ConnectionResetError
+
+
+def by_rest(url: str, service: Service) -> Callable[[], Awaitable[Any]]:
+    asking = OfficeAccounts(service, Question(f"{url}/{{subject}}"), Fields(), frozenset({ISSUER}))
+    return lambda: asking.account_of(ANNA)
+
+
+def by_hash(url: str, service: Service) -> Callable[[], Awaitable[Any]]:
+    asking = LinkedAccounts(
+        Known(), f"{url}/anna", "{subject}", frozenset({ISSUER}), open_service=service, closed_service=service
+    )
+    return lambda: asking.account_of(ANNA)
+
+
+def by_password(url: str, service: Service) -> Callable[[], Awaitable[Any]]:
+    asking = PasswordCheck(f"{url}/anna", service)
+    return lambda: asking.check_password("anna", "wrong")
+
+
+WAYS = pytest.mark.parametrize("way", [by_rest, by_hash, by_password])
+
+
+@WAYS
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(_status(500), id="500"),
+        pytest.param(_status(503), id="503"),
+        pytest.param(_silent, id="silence"),
+        pytest.param(_cut, id="the line cut"),
+    ],
+)
+async def test_a_service_that_fails_again_and_again_is_left_alone(
+    office: Office, way: Any, answer: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """D7: after five failures it is not asked for ten seconds, and then by one; one alarm, and one end."""
+    clock = Clock()
+    asks = way(office.url, Service(0.2, clock=clock))
+    office.answers["/anna"] = answer
+
+    async def fails() -> bool:
+        before = len(office.asked)
+        with pytest.raises(SourceUnavailable, match="account service cannot be asked"):
+            await asks()
+        return len(office.asked) > before
+
+    assert [await fails() for _ in range(8)] == [True] * 5 + [False] * 3
+    clock.now += 10
+    assert [await fails() for _ in range(2)] == [True, False]
+    office.answers["/anna"] = GOOD | {"login": "anna"}
+    assert not await fails(), "nobody knows yet that it is back"
+    clock.now += 10
+    assert await asks()
+    assert await asks()
+    alarms = [one.levelno for one in caplog.records if "in a row:" in one.getMessage() or "again, " in one.getMessage()]
+    assert alarms == [logging.ERROR, logging.WARNING]
+    errors = [one for one in caplog.records if one.levelno == logging.ERROR and one.name == "jupyterhub.daas"]
+    assert len(errors) == 6, "each failure, and the alarm; whoever was told at once alarms nobody"
+
+
+@WAYS
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(pytest.param(_status(code), id=str(code)) for code in (400, 401, 403, 404, 429)),
+        pytest.param(_redirected, id="a redirection"),
+        pytest.param(_no_json, id="a login page"),
+        pytest.param([], id="nobody"),
+        pytest.param([GOOD, GOOD], id="B4 two records"),
+        pytest.param({"login": 7}, id="no name"),
+    ],
+)
+async def test_an_answer_is_no_failure(office: Office, way: Any, answer: Any) -> None:
+    """One person's record, a wrong password, or the portal's own, shuts out nobody else."""
+    asks = way(office.url, Service(2.0, clock=Clock()))
+    office.answers["/anna"] = answer
+    for _ in range(7):
+        with contextlib.suppress(NoAccount, SourceUnavailable):
+            await asks()
+    assert len(office.asked) == 7
+
+
+async def test_one_host_that_is_down_leaves_the_others(office: Office) -> None:
+    """A source may ask several: who is left alone is the one that failed."""
+    office.answers["/by-name/anna"] = GOOD
+    async with open_office() as other:
+        pass
+    asking = OfficeAccounts(
+        Service(1.0, clock=Clock()),
+        Question(f"{other.url}/{{subject}}", by_name=f"{office.url}/by-name/{{account}}"),
+        Fields(),
+        frozenset({ISSUER}),
+    )
+    assert asking.account_named is not None
+    for _ in range(7):
+        with pytest.raises(SourceUnavailable):
+            await asking.account_of(ANNA)
+    assert (await asking.account_named("anna")).uid == 25001
+
+
 async def test_a_service_that_is_gone() -> None:
     async with open_office() as office:
         pass
@@ -289,10 +405,10 @@ async def test_certificates(tmp_path: Path, host: str, expired: bool, trusted: b
 @pytest.mark.parametrize(
     ("setting", "value", "words"),
     [
-        pytest.param("url", "", "https://", id="no address"),
-        pytest.param("url", "http://useroffice.facility.org/{subject}", "https://", id="in the clear"),
-        pytest.param("url", "https://{claim.host}/x", "https://", id="a host that is chosen"),
-        pytest.param("url", "https://me:secret@host/{subject}", "https://", id="a password in the address"),
+        pytest.param("url", "", "no address", id="no address"),
+        pytest.param("url", "http://useroffice.facility.org/{subject}", "not encrypted", id="in the clear"),
+        pytest.param("url", "https://{claim.host}/x", "no address", id="a host that is chosen"),
+        pytest.param("url", "https://me:secret@host/{subject}", "a password", id="a password in the address"),
         pytest.param("url", "https://host/accounts", "everybody", id="no field"),
         pytest.param("url", "https://host/{sub}", "no field", id="an unknown field"),
         pytest.param("body", {"login": "{sub}"}, "no field", id="an unknown field in the body"),
@@ -309,8 +425,9 @@ def test_a_configuration_that_cannot_work_is_refused(setting: str, value: Any, w
     config.RestAccounts = Config(good)
     assert RestAccounts(config=config).source()
     config.RestAccounts = Config(good | {setting: value})
-    with pytest.raises(ConfigurationError, match=words):
+    with pytest.raises(ConfigurationError, match=words) as told:
         RestAccounts(config=config).source()
+    assert "me:secret" not in str(told.value)
 
 
 # -- CALIPSOplus ---------------------------------------------------------------------------------------------------
@@ -413,8 +530,8 @@ def test_calipsoplus_is_built_from_settings() -> None:
         ({"accounts": "calipsoplus"}, "by name"),
         ({"accounts": "nowhere"}, "by name"),
         ({"hash": "x"}, "everybody"),
-        ({"hash_url": "http://host/"}, "https://"),
-        ({"is_staff_url": "http://host/"}, "https://"),
+        ({"hash_url": "http://host/"}, "on this machine only"),
+        ({"is_staff_url": "http://host/"}, "on this machine only"),
         ({"issuers": []}, "any provider"),
     ):
         config.CalipsoplusAccounts = Config(good | changes)

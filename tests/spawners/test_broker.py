@@ -23,7 +23,8 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 from daas_hub.spawners import links
-from daas_hub.spawners.broker import MAX_BODY_BYTES, Broker, arguments, require_out_of_reach
+from daas_hub.spawners.broker import Broker, arguments, require_out_of_reach
+from daas_hub.spawners.brokercalls import MAX_BODY_BYTES
 from daas_hub.spawners.container import HUB_LABEL, SESSION_LABEL, Places, create_body
 from daas_hub.spawners.permitted import Forbidden, Rules, parse_strictly, require_session
 from docker.errors import APIError, NotFound
@@ -296,7 +297,7 @@ async def test_pull_is_streamed_and_names_one_image(scene: Scene) -> None:
 
 
 async def test_a_hub_may_be_forbidden_to_fetch_images(scene: Scene) -> None:
-    scene.broker.rules = replace(scene.broker.rules, may_pull=False)
+    scene.broker.calls.rules = replace(scene.broker.calls.rules, may_pull=False)
     with pytest.raises(APIError, match="fetches no images"):
         await scene.client("pull", "daas-hub/pymca", tag="0.1.0")
     assert scene.engine.calls == []

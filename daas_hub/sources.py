@@ -1,0 +1,97 @@
+"""The sources a configuration names, found by entry point and built; several of a kind are put together as one.
+
+What a source is, and what it is asked, is in `identity/` and `proposals/`; nothing is asked here.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from traitlets.config import Configurable
+
+from daas_hub.errors import ConfigurationError
+from daas_hub.identity import AccountSource, AccountTable, RestsOnOthers
+from daas_hub.identity.agreement import AgreeingAccounts
+from daas_hub.proposals import ChainedProposals, ProposalFile, ProposalSource
+
+#: The group of entry points that sources of proposals are found in.
+PROPOSALS_GROUP = "daas_hub.proposals"
+
+#: The same for accounts.
+ACCOUNTS_GROUP = "daas_hub.accounts"
+
+_GROUPS = {"accounts": ACCOUNTS_GROUP, "proposals": PROPOSALS_GROUP}
+
+
+def named_sources(setting: str, facility: Configurable) -> dict[str, Any]:
+    """Build the sources that `Facility.accounts` or `Facility.proposals` names: one, or a list of several.
+
+    Raises:
+        ConfigurationError: there is no such source, it is named twice, or its settings cannot work.
+    """
+    value = getattr(facility, setting)
+    names = [value] if isinstance(value, str) else list(value)
+    if not names or len(set(names)) != len(names):
+        raise ConfigurationError(
+            f"Facility.{setting}", names, "names no source, or one twice", remedy="Name each of them once."
+        )
+    return {name: _source(setting, facility, name) for name in names}
+
+
+def one_of_accounts(sources: Mapping[str, AccountSource], *, unite_groups: bool) -> AccountSource:
+    """Give the source of accounts, or one made of several that must agree.
+
+    Raises:
+        ConfigurationError: one of them needs another that is not there.
+    """
+    for name, one in sources.items():
+        if isinstance(one, RestsOnOthers) and not one.rest_on(sources):
+            raise ConfigurationError(
+                "Facility.accounts",
+                list(sources),
+                f"{name!r} needs a source that knows accounts by name, and {one.source!r} does not",
+                remedy='Use "ldap", "nss", "table", or "rest" with an account_url.',
+            )
+    return next(iter(sources.values())) if len(sources) == 1 else AgreeingAccounts(sources, unite_groups=unite_groups)
+
+
+def one_of_proposals(sources: Mapping[str, ProposalSource]) -> ProposalSource:
+    """Give the source of proposals, or one made of several whose answers are joined."""
+    return next(iter(sources.values())) if len(sources) == 1 else ChainedProposals(sources)
+
+
+def open_account_table(facility: Configurable) -> AccountSource:
+    """Build the entry point "table" of daas_hub.accounts."""
+    return AccountTable(_file_of(facility, "accounts_file"))
+
+
+def open_proposal_file(facility: Configurable) -> ProposalSource:
+    """Build the entry point "static" of daas_hub.proposals."""
+    return ProposalFile(_file_of(facility, "proposals_file"))
+
+
+def _source(setting: str, facility: Configurable, wanted: str) -> Any:
+    entry_points = {entry.name: entry for entry in importlib.metadata.entry_points(group=_GROUPS[setting])}
+    if wanted not in entry_points:
+        known = ", ".join(sorted(entry_points)) or "none is installed"
+        raise ConfigurationError(
+            f"Facility.{setting}", wanted, "there is no such source", remedy=f"Known here: {known}."
+        )
+    return entry_points[wanted].load()(facility)
+
+
+def _file_of(facility: Configurable, setting: str) -> Path:
+    value = getattr(facility, setting)
+    if not value:
+        raise ConfigurationError(f"Facility.{setting}", value, "is not set", remedy="Give the path of the YAML file.")
+    try:
+        if not Path(value).is_file():
+            raise FileNotFoundError
+    except OSError as error:
+        raise ConfigurationError(
+            f"Facility.{setting}", value, "there is no such file", remedy="Give the path of a readable YAML file."
+        ) from error
+    return Path(value)

@@ -1,0 +1,62 @@
+"""How a session on an engine of the hub's own machine arrives, and is reached: over socket files of its own folder."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+
+from daas_hub.spawners.answer import unless_over
+from daas_hub.spawners.arrival import Gate, Granted
+from daas_hub.spawners.container import ARRIVAL_SOCKET, Places, Surroundings
+from daas_hub.spawners.runtime import open_listener
+
+
+class NearSession:
+    """One session; nothing of it is left when its container and its folder are gone."""
+
+    def __init__(self, folder: Path, api: Path) -> None:
+        """Take the session's own folder, and the one with the socket of the hub's API."""
+        self._folder = folder
+        self._api = api
+
+    async def bring_files(self, image: str) -> None:
+        """Do nothing: the container is shown the generated files of this machine."""
+
+    async def arrive(
+        self,
+        create: Callable[[Surroundings], Awaitable[None]],
+        start: Callable[[], Awaitable[None]],
+        granted: Sequence[Granted],
+        environment: Mapping[str, str],
+        *,
+        read_only: tuple[Path, ...],
+        over: asyncio.Future[str],
+    ) -> None:
+        """Have the container created and started, and let it in with what it listens at.
+
+        Args:
+            over: done when the session ended; then nobody waits any more.
+
+        Raises:
+            StorageProblem: a directory is not what was granted; nothing of the session has run.
+            SessionFailed: it did not come, or went away.
+        """
+        gate = Gate(self._folder / "door" / ARRIVAL_SOCKET)
+        listener = open_listener(self._folder / "http.sock")
+        try:
+            await create(Places(self._folder, self._api, read_only))
+            await start()
+            await unless_over(gate.let_in(granted, dict(environment), listener), over)
+        finally:
+            gate.close()
+            listener.close()
+
+    def keep_reached(self) -> None:
+        """Do nothing: it listens itself, and outlives the hub."""
+
+    def close(self) -> None:
+        """Do nothing: what leads to it goes with its folder."""
+
+    async def forget(self) -> None:
+        """Do nothing: the engine keeps nothing of it but its container."""

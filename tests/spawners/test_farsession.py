@@ -1,0 +1,69 @@
+"""What one session on another machine has on this one: sockets that lead there and back, made of its folder (ES38)."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from daas_hub.spawners import farsession
+from daas_hub.spawners.farsession import FarSession
+
+from tests.spawners.test_elsewhere import Site, echo, said_back, site
+
+__all__ = ["site"]
+
+
+@pytest.fixture
+async def far(site: Site, monkeypatch: pytest.MonkeyPatch) -> FarSession:
+    """A session whose folder is there, as after a restart of the hub."""
+    monkeypatch.setattr(farsession, "DOOR_DIR", str(site.inside))
+    monkeypatch.setattr(farsession, "API_DIR", str(site.inside))
+    for name in ("door", "api"):
+        (site.here / name).mkdir()
+    engine: Any = None
+    return FarSession(engine, "session", site.here, site.here / "api")
+
+
+async def reaches(path: Path) -> None:
+    async with asyncio.timeout(15):
+        while True:
+            try:
+                if await said_back(path, b"hello") == b"hello":
+                    return
+            except OSError:
+                pass
+            await asyncio.sleep(0.05)
+
+
+async def test_what_leads_there_and_back_is_made_of_its_folder(site: Site, far: FarSession) -> None:
+    """Its own socket leads there; the hub's API, and each way out that its folder has, lead back."""
+    (site.here / "http.sock").touch()  # left by a hub that was killed
+    ways = {"api.sock": site.here / "api" / farsession.SOCKET, "out0.sock": site.here / "door" / "out0.sock"}
+    async with (
+        await asyncio.start_unix_server(echo, site.inside / "http.sock"),
+        await asyncio.start_unix_server(echo, ways["api.sock"]),
+        await asyncio.start_unix_server(echo, ways["out0.sock"]),
+    ):
+        far.keep_reached()
+        far.keep_reached()
+        try:
+            await reaches(site.here / "http.sock")
+            await reaches(site.inside / farsession.SOCKET)
+            await reaches(site.inside / "out0.sock")
+            assert len(site.streams) == 1, "asked for at every poll, opened once"
+        finally:
+            far.close()
+            await asyncio.sleep(0.1)
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_unix_connection(str(site.here / "http.sock"))
+
+
+async def test_session_whose_folder_is_gone_is_not_reached_for(site: Site, far: FarSession) -> None:
+    (site.here / "door").rmdir()
+    far.keep_reached()
+    await asyncio.sleep(0.2)
+    assert site.streams == []
+    assert not (site.here / "http.sock").exists()
+    far.close()
