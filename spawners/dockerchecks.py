@@ -103,7 +103,7 @@ async def examine(
         else:
             remedy = f"docker pull {one.image}, or build it: make image IMAGE={one.name}"
             found.append(problem("sessions.images", did, "it is not on the engine", remedy))
-    if plan is None or not await engine.image(plan.application.image) or engine.address.is_elsewhere:
+    if plan is None or not await engine.image(plan.application.image):
         return [*found, nothing_tried()]
     try:
         told = await try_container(plan, engine, below=below, read_only=read_only, hub_label=engine.hub)

@@ -37,6 +37,9 @@ _MOST_BYTES = 65536
 _KEEPALIVE_S = 15
 _FAR_END = ("/opt/daas-hub/bin/python", "-I", "-m", "daas_hub.session.farend", f"{DOOR_DIR}/{SESSION_SOCKET}")
 
+#: What a session of another machine is given of its folder here.
+FAR_PARTS = ("identity", "door/icons", "empty")
+
 _log = logging.getLogger("jupyterhub.daas")
 
 

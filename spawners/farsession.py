@@ -13,7 +13,7 @@ from pathlib import Path
 from daas_hub.spawners.answer import unless_over
 from daas_hub.spawners.arrival import Granted
 from daas_hub.spawners.container import Elsewhere, Surroundings
-from daas_hub.spawners.elsewhere import Tunnel, bring_files, forget_files, let_in
+from daas_hub.spawners.elsewhere import FAR_PARTS, Tunnel, bring_files, forget_files, let_in
 from daas_hub.spawners.engine import Engine
 from daas_hub.spawners.execstream import ProgramStream
 from daas_hub.spawners.hubdoor import SOCKET
@@ -43,7 +43,7 @@ class FarSession:
         Raises:
             EngineAway, docker.errors.APIError: the engine does not answer, or refused.
         """
-        await bring_files(self._engine, self._container, image, self._folder, ["identity", "door/icons", "empty"])
+        await bring_files(self._engine, self._container, image, self._folder, FAR_PARTS)
 
     async def arrive(
         self,

@@ -23,7 +23,8 @@ from typing import Any
 
 from daas_hub.spawners.bubblewrap import sandbox_argv
 from daas_hub.spawners.building import Order, build
-from daas_hub.spawners.container import HUB_LABEL, SESSION_LABEL, Places, create_body
+from daas_hub.spawners.container import HUB_LABEL, SESSION_LABEL, Elsewhere, Places, create_body
+from daas_hub.spawners.elsewhere import FAR_PARTS, bring_files, forget_files
 from daas_hub.spawners.engine import Engine
 from daas_hub.spawners.inside import identity_texts, target_of
 from daas_hub.spawners.processes import descendants, last_lines
@@ -96,7 +97,7 @@ async def try_sandbox(plan: Plan, *, prefix: Path, read_only: list[Path], bwrap:
 async def try_container(
     plan: Plan, engine: Engine, *, below: Path, read_only: tuple[Path, ...], hub_label: str
 ) -> dict[str, Any]:
-    """Run the probe in a container of this plan; give what it told.
+    """Run the probe in a container of this plan, on whichever machine the engine is; give what it told.
 
     Args:
         below: where the hub may have folders mounted from: its runtime directory.
@@ -105,18 +106,26 @@ async def try_container(
         SessionFailed, docker.errors.APIError: the container could not be made, or the probe told nothing.
     """
     name = f"daas-{secrets.token_hex(10)}"
+    is_far = engine.address.is_elsewhere
     with _folder(plan, below) as folder:
-        plan = _with_a_home(plan, folder)
-        places = Places(folder, folder / "api", read_only)
-        body = create_body(plan, places, program=PROBE, labels={HUB_LABEL: hub_label, SESSION_LABEL: name})
-        created = await engine.call("create_container_from_config", body, name)
+        places = Elsewhere(name, read_only) if is_far else Places(folder, folder / "api", read_only)
+        labels = {HUB_LABEL: hub_label, SESSION_LABEL: name}
+        # its home is in memory: nobody's own gets folders for a trial's mounts
+        body = create_body(_without_home(plan), places, program=PROBE, labels=labels)
+        owner = f"uid={plan.account.uid},gid={plan.account.gid}"
+        body["HostConfig"]["Tmpfs"][plan.home] = f"rw,nosuid,nodev,mode=0700,{owner},size=1m"
         try:
+            if is_far:
+                await bring_files(engine, name, plan.application.image or "", folder, FAR_PARTS)
+            created = await engine.call("create_container_from_config", body, name)
             await engine.call("start", created["Id"])
             # the client library gives up by itself, and that is told as an engine that is away
             await engine.call("wait", created["Id"], timeout=TIMEOUT_S)
             said = await engine.call("logs", created["Id"])
         finally:
             await engine.remove(name)
+            if is_far:
+                await forget_files(engine, name)
         return _told(said.decode(errors="replace"))
 
 
@@ -179,7 +188,7 @@ def _folder(plan: Plan, below: Path | None = None) -> Iterator[Path]:
     try:
         folder.chmod(0o755)
         write_identity_files(folder / "identity", identity_texts(plan.account))
-        for name in ("api", "door", "empty", "home"):
+        for name in ("api", "door", "door/icons", "empty", "home"):
             (folder / name).mkdir()
             (folder / name).chmod(0o755)
         for mount in plan.mounts:
@@ -188,6 +197,10 @@ def _folder(plan: Plan, below: Path | None = None) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _without_home(plan: Plan) -> Plan:
+    return replace(plan, mounts=tuple(mount for mount in plan.mounts if mount.target != "."))
 
 
 def _with_a_home(plan: Plan, folder: Path) -> Plan:
@@ -200,7 +213,7 @@ def _with_a_home(plan: Plan, folder: Path) -> Plan:
         for path in (home, *home.iterdir()):
             os.chown(path, plan.account.uid, plan.account.gid)
     own = Mount(folder, home, ".", writable=True)  # type: ignore[arg-type]  # a Path is a PurePosixPath here
-    return replace(plan, mounts=(own, *(mount for mount in plan.mounts if mount.target != ".")))
+    return replace(plan, mounts=(own, *_without_home(plan).mounts))
 
 
 def _told(said: str) -> dict[str, Any]:

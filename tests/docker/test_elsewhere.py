@@ -20,6 +20,7 @@ from certipy import Certipy
 from tests.browser.conftest import Guest
 from tests.conftest import missing
 from tests.docker.engine import APPLICATIONS, Control, containers, image, prepare, start_docker_portal
+from tests.docker.test_doctor import doctor, told
 from tests.docker.test_faults import container_of, home_text, require_words, wait_for
 from tests.docker.test_isolation import IDENTITY, WRITABLE
 from tests.live_portal import Portal, free_ports, new_state
@@ -94,6 +95,18 @@ def portal(machine: Machine) -> Iterator[Portal]:
         yield running
     finally:
         running.stop()
+
+
+def test_the_doctor_looks_at_a_session_there(portal: Portal, machine: Machine) -> None:
+    """ES38, EL24: a program in a container of that machine sees the data, read-only; nothing is left of it there."""
+    _, report = doctor(portal, "", "--as", "anna")
+    assert told(report, "sessions.identity")[0]["got"].startswith("it is uid 25001, gid 25001")
+    seen = [one for one in report["findings"] if one["key"].startswith("sessions.~/data")]
+    assert seen
+    assert all(one["verdict"] == "ok" and "read-only" in one["got"] for one in seen), seen
+    assert containers(machine.engine, portal) == []
+    assert machine.engine.volumes()["Volumes"] in (None, [])
+    assert list((portal.state / "run" / "sessions").glob("trial-*")) == []
 
 
 def test_session_elsewhere_is_as_confined_as_one_here(portal: Portal, machine: Machine) -> None:
