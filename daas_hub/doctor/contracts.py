@@ -1,4 +1,4 @@
-"""What a source of proposals was asked and what came, held against what a launch needs: one line each. Pure."""
+"""What a source was asked and what came, held against what a launch needs: one line each. Pure."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from daas_hub.proposals import Proposal
 _MOST_ALIKE = 3
 
 
-def lines_of_exchanges(name: str, exchanges: Sequence[Exchange]) -> list[Finding]:
+def lines_of_exchanges(name: str, exchanges: Sequence[Exchange], *, kind: str = "proposals") -> list[Finding]:
     """Give a line for each question that a source asked, in order.
 
     Args:
         name: of the source in the configuration.
+        kind: what it is a source of: "proposals", or "accounts".
     """
-    key, lines = f"proposals.{name}.asked", []
+    key, lines = f"{kind}.{name}.asked", []
     alike = Counter[tuple[str, str]]()
     for one in exchanges:
         did = f"{name}: asked for {one.asked_for} ({one.place})"

@@ -127,10 +127,12 @@ class Person:
 
 async def ask_about(facility: Facility, identity: Identity, person: Person) -> list[Finding]:
     """Ask every source about this login, and put into `person` what a launch would see."""
-    findings = [
-        _account_told(name, identity, await ask(source.account_of(identity)))
-        for name, source in facility.account_sources.items()
-    ]
+    findings: list[Finding] = []
+    for name, source in facility.account_sources.items():
+        with recording() as record:
+            told = await ask(source.account_of(identity))
+        findings += lines_of_exchanges(name, record.exchanges, kind="accounts")
+        findings.append(_account_told(name, identity, told))
     asked = await ask(facility.account_of(identity))
     findings.append(_account_used(identity, asked, several=len(facility.account_sources) > 1))
     if asked.value is None:

@@ -365,6 +365,8 @@ ROWS = [
         "password_file", how=set_on(password="changed")),
     Row("a list that is a page", "elettra", "proposals.calipsoplus.asked", "HTML.*page 1 of the experiments .GET",
         "API", how=answers(FAULTS["a page to sign in"][0])),
+    Row("an account service that is a page", "alba", "accounts.calipsoplus.asked", "HTML.*an account .POST", "API",
+        how=answers(FAULTS["a page to sign in"][0])),
     Row("a title that is nowhere", "psi", "proposals.scicat.fields", "in none of .*title is title",
         "SciCatProposals.fields where title is", how=records("proposals", "title"), verdict="warning"),
     Row("a title in two languages", "diamond", "proposals.ispyb.fields", "an object where a text .*title is title",
