@@ -117,6 +117,8 @@ class DeviceFlow:
             await self.sleep(interval)
             try:
                 answer = await self.client.send(self.ends, fields)
+                if answer.status >= 500:
+                    raise SourceUnavailable("The login provider does not answer as it should.", remedy=_AGAIN)
             except SourceUnavailable:
                 silent += 1
                 if silent == MOST_SILENT:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -66,7 +67,7 @@ class Guesses:
 
         So a hundred at the same moment are a hundred guesses, although none of them was answered yet.
         """
-        now, name = self._clock(), name.casefold()
+        now, name, address = self._clock(), name.casefold(), _place(address)
         wait = max(self._names.wait_s(name, now), self._addresses.wait_s(address, now))
         if wait <= 0:
             self._names.add(name, now)
@@ -76,12 +77,25 @@ class Guesses:
     def succeeded(self, name: str, address: str) -> None:
         """Forget the failures of a name; those of its address stay: a name of one's own must not buy guesses."""
         self._names.tries.pop(name.casefold(), None)
-        self._addresses.take_back(address)
+        self._addresses.take_back(_place(address))
 
     def unanswered(self, name: str, address: str) -> None:
         """Take a guess back that nobody answered."""
         self._names.take_back(name.casefold())
-        self._addresses.take_back(address)
+        self._addresses.take_back(_place(address))
 
     def __len__(self) -> int:
         return len(self._names.tries) + len(self._addresses.tries)
+
+
+def _place(address: str) -> str:
+    """Give what one household or machine has: of IPv6 a whole network of 64 bits, out of which it can take any."""
+    try:
+        known = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(known, ipaddress.IPv4Address):
+        return address
+    if known.ipv4_mapped is not None:
+        return str(known.ipv4_mapped)
+    return str(ipaddress.ip_network((known, 64), strict=False))

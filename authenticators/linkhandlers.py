@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import Any
 
 from daas_hub.authenticators.linking import Linking, Pending
@@ -14,7 +13,7 @@ from tornado import web
 from daas_hub.errors import Refused, SourceUnavailable
 from daas_hub.identity.linkstore import Link, LinkStore
 from daas_hub.portal.base import Page
-from daas_hub.portal.views import day_text
+from daas_hub.portal.views import day_of_epoch
 
 COOKIE = "daas-link"
 
@@ -184,7 +183,7 @@ class LinkCancelHandler(LinkPage):
         """Take the account back, or end the walk."""
         pending = self.pending()
         if pending is not None and self.get_body_argument("only", "") == "account":
-            pending.account, pending.shown = None, ""
+            pending.account, pending.known_as, pending.shown = None, None, ""
             self.redirect(f"{self.hub.base_url}link", status=303)
             return
         self.forget()
@@ -236,7 +235,6 @@ class LoginsHandler(Page):
         account, identity = await self.account(), await self.identity()
         links = await self.store.links_of(account.name, account.uid)
         now = (identity.issuer, identity.subject)
-        titles = {way.issuer: way.title for way in self.authenticator.ways.values()}
         await self.show(
             "logins.html",
             title="Connected logins",
@@ -245,15 +243,15 @@ class LoginsHandler(Page):
             person=self.person(account),
             problem=problem,
             may_connect=bool(self.authenticator.linking),
-            logins=[_login_view(one, titles, now) for one in links],
+            logins=[_login_view(one, self.title_of(one.issuer), now) for one in links],
         )
 
 
-def _login_view(link: Link, titles: dict[str, str], now: tuple[str, str]) -> dict[str, Any]:
+def _login_view(link: Link, title: str, now: tuple[str, str]) -> dict[str, Any]:
     return {
-        "title": titles.get(link.issuer, link.issuer),
+        "title": title,
         "issuer": link.issuer,
         "subject": link.subject,
-        "since": day_text(datetime.datetime.fromtimestamp(link.made_at, datetime.UTC)),
+        "since": day_of_epoch(link.made_at),
         "is_this_one": (link.issuer, link.subject) == now,
     }

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from daas_hub.authenticators.passwordway import PasswordWay
 from daas_hub.authenticators.ways import Login, WayIn
 
-from daas_hub.errors import AccountRefused, NoAccount, Refused
+from daas_hub.errors import AccountRefused, ConfigurationError, NoAccount, Refused, SourceUnavailable
 from daas_hub.facility import Facility
 from daas_hub.identity import Account, Identity
-from daas_hub.identity.links import LinkedAccounts
+from daas_hub.identity.links import ConnectedAccounts
 from daas_hub.identity.linkstore import Link
 
 #: Seconds from the login to the yes.
@@ -34,7 +34,7 @@ class Pending:
     Attributes:
         way: the way in that proved it.
         wanted: the address to go to afterwards, as it was asked for; not checked.
-        account: the account whose password was given.
+        account: the account whose password was given, and `known_as` the login of that password.
         shown: the number of the page that shows both; only that page's yes counts.
     """
 
@@ -43,6 +43,7 @@ class Pending:
     wanted: str
     until: float
     account: Account | None = None
+    known_as: Identity | None = None
     shown: str = field(default="", repr=False)
 
 
@@ -64,6 +65,11 @@ class Waiting:
         number = secrets.token_urlsafe(32)
         self._pending[number] = Pending(login, way, wanted, self._clock() + WAITS_S)
         return number
+
+    def drop_if(self, is_over: Callable[[Pending], bool]) -> None:
+        """Forget those of whom it holds: they signed out at their provider meanwhile."""
+        for number in [number for number, one in self._pending.items() if is_over(one)]:
+            del self._pending[number]
 
     def get(self, number: str) -> Pending | None:
         """Give a login by its number; None if there is none, or it waited too long."""
@@ -108,11 +114,28 @@ class Linking:
         self._facility = facility
 
     @property
-    def accounts(self) -> LinkedAccounts:
+    def accounts(self) -> ConnectedAccounts:
         """The source of accounts that knows the links."""
         source = self._facility().links
         assert source is not None, "the authenticator looks for it when the hub starts"
         return source
+
+    def require_source(self, facility: Facility) -> None:
+        """Check that some source is asked about the logins of these passwords: it says whose account they are.
+
+        Raises:
+            ConfigurationError: there is none, so that nothing could be connected.
+        """
+        issuer = self.passwords.issuer
+        asked = facility.issuers_by_source()
+        others = [asked[name] for name, one in facility.account_sources.items() if one is not facility.links]
+        if not any(one is None or issuer in one for one in others):
+            raise ConfigurationError(
+                "PasswordLogin.issuer",
+                issuer,
+                "is one that no source of accounts is asked about, so that no account could be connected",
+                remedy="Name it in the issuers of the source that knows these accounts (LdapAccounts.issuers, say).",
+            )
 
     def may_begin(self, refusal: NoAccount, way: WayIn) -> bool:
         """Tell whether a login without an account may be connected with one; an account that is closed is none."""
@@ -126,10 +149,10 @@ class Linking:
             WrongAccount: the account may not run sessions, or is not there.
             SourceUnavailable: nobody could be asked.
         """
-        pending.account = None
-        proved = await self.passwords.login_of(name, password, address)
-        pending.account = await self._account_called(proved.identity.subject)
-        pending.shown = secrets.token_urlsafe(16)
+        pending.account = pending.known_as = None
+        proved = (await self.passwords.login_of(name, password, address)).identity
+        pending.account = await self._account_of(proved)
+        pending.known_as, pending.shown = proved, secrets.token_urlsafe(16)
 
     async def connect(self, pending: Pending, shown: str) -> Link:
         """Make the link that was agreed to on the page `shown`.
@@ -138,16 +161,21 @@ class Linking:
             Refused: the page is not the last one, the account is another meanwhile, or it has too many logins.
             SourceUnavailable: nobody could be asked, or it could not be written down.
         """
-        agreed = pending.account
-        if agreed is None or not secrets.compare_digest(pending.shown.encode(), shown.encode()):
+        agreed, known_as, identity = pending.account, pending.known_as, pending.login.identity
+        is_last = secrets.compare_digest(pending.shown.encode(), shown.encode())
+        if agreed is None or known_as is None or not is_last:
             raise Refused("This page is not the last one that was shown.", remedy="Please look at both once more.")
         # a page may have been open for minutes
-        account = await self._account_called(agreed.name)
-        if account.uid != agreed.uid:
-            raise WrongAccount("Your facility account has changed meanwhile.", remedy="Please tell the user office.")
-        identity = pending.login.identity
+        self._require_same(await self._account_of(known_as), agreed)
         await self._require_none(identity)
-        return await self.accounts.store.connect(identity.issuer, identity.subject, account.name, account.uid)
+        link = await self.accounts.store.connect(identity, known_as, agreed.name, agreed.uid)
+        try:
+            self._require_same(await self._account_of(identity), agreed)
+        except (Refused, SourceUnavailable):
+            # a link that opens nothing would stand in the way of the next
+            await self.accounts.store.remove(identity.issuer, identity.subject)
+            raise
+        return link
 
     async def _require_none(self, identity: Identity) -> None:
         """Check that the login still has no account: the user office may have given it one meanwhile."""
@@ -162,10 +190,13 @@ class Linking:
             remedy="Please sign in again.",
         )
 
-    async def _account_called(self, name: str) -> Account:
+    async def _account_of(self, identity: Identity) -> Account:
         try:
-            return self._facility().account_rules.require_allowed(await self.accounts.account_called(name))
+            return await self._facility().account_of(identity)
         except NoAccount as refusal:
-            raise WrongAccount(
-                f"A login cannot be connected with the account {name}.", remedy=f"{refusal}"
-            ) from refusal
+            raise WrongAccount("Your login cannot be connected with this account.", remedy=f"{refusal}") from refusal
+
+    @staticmethod
+    def _require_same(account: Account, agreed: Account) -> None:
+        if (account.name, account.uid) != (agreed.name, agreed.uid):
+            raise WrongAccount("Your facility account has changed meanwhile.", remedy="Please tell the user office.")

@@ -18,12 +18,10 @@ from oauthenticator.oauth2 import (
     guess_callback_uri,
 )
 from tornado import web
-from tornado.httputil import url_concat
 
 from daas_hub.errors import NoAccount, Refused, SourceUnavailable
 from daas_hub.facility import Facility
 from daas_hub.identity.elevation import step_up
-from daas_hub.portal.ended import why_it_ended
 
 if TYPE_CHECKING:
     from daas_hub.authenticators.openidway import OpenIDWay
@@ -51,10 +49,7 @@ class BeginHandler(OAuthLoginHandler):
         self.way = way
 
     async def get(self) -> None:
-        """Begin a login; who was signed out meanwhile reads why before."""
-        if why_it_ended(self):
-            self.redirect(url_concat(f"{self.hub.base_url}login", {"next": self.get_argument("next", "")}))
-            return
+        """Begin a login."""
         verifier, challenge = self._generate_pkce_params()
         state = secrets.token_urlsafe(32)
         elevation = Facility.of(self.authenticator.config).elevation

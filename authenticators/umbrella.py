@@ -35,13 +35,14 @@ from daas_hub.authenticators.testlogin import sign_in_once
 from daas_hub.authenticators.ways import Login, WayIn
 from jupyterhub.handlers import BaseHandler
 from tornado import web
+from traitlets.config import Config
 
-from daas_hub.errors import NoAccount, Refused, SourceUnavailable
+from daas_hub.errors import ConfigurationError, DaasError, NoAccount, Refused, SourceUnavailable
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked
 from daas_hub.identity import Account, Identity
 from daas_hub.identity.elevation import Proof
-from daas_hub.portal.ended import tell_why_later
+from daas_hub.portal.ended import take_why_it_ended, tell_why_later
 
 
 class UmbrellaAuthenticator(LoginSettings):
@@ -61,6 +62,18 @@ class UmbrellaAuthenticator(LoginSettings):
         self._asked: dict[str, float] = {}
         self._app: Any = None
         self._running: RunningPeople | None = None
+
+    @classmethod
+    def configuration_problems(cls, config: Config, facility: Facility) -> list[DaasError]:
+        """Give what is wrong between the settings of logins and those of accounts."""
+        try:
+            linking = cls(config=config)._linking
+            if linking is not None:
+                linking.require_source(facility)
+        except ConfigurationError as problem:
+            # what is wrong with the logins alone is told when they are looked at alone
+            return [problem] if problem.setting == "PasswordLogin.issuer" else []
+        return []
 
     @property
     def issuers(self) -> tuple[str, ...]:
@@ -116,12 +129,15 @@ class UmbrellaAuthenticator(LoginSettings):
         if self.recheck_s:
             self._running = RunningPeople(app, self, every_s=self.recheck_s)
             self._running.begin()
+        pages = portal_handlers(app)
+        if self._linking is not None:
+            self._linking.require_source(Facility.of(self.config))
         return [
             *(handler for way in self.ways.values() for handler in way.handlers()),
             (r"/logout", LogoutHandler),
             (r"/logged-out", LoggedOutHandler),
             *self._link_handlers(),
-            *portal_handlers(app),
+            *pages,
         ]
 
     def _link_handlers(self) -> list[tuple[Any, ...]]:
@@ -161,6 +177,7 @@ class UmbrellaAuthenticator(LoginSettings):
         except SourceUnavailable as problem:
             self.log.error("login not possible: %s %s", problem, problem.detail)
             raise web.HTTPError(503, str(problem)) from None
+        take_why_it_ended(handler)
         proof = self._elevated.proof_of(login, handler)
         model = self._model(handler.way, login, account, proof)
         if model["admin"] and Facility.of(self.config).elevation:
@@ -200,6 +217,9 @@ class UmbrellaAuthenticator(LoginSettings):
         if user is not None:
             await self.end_logins(user)
             await stop_sessions(self._app.proxy, user, sessions_of(user))
+            if self._running is not None:
+                # what was just starting is seen then
+                self._running.soon()
 
     # -- later --------------------------------------------------------------------------------------------------
 
@@ -215,11 +235,11 @@ class UmbrellaAuthenticator(LoginSettings):
             self.log.warning("login of %s ended: %s", user.name, refusal)
             if self._running is not None:
                 self._running.soon()
-            tell_why_later(handler, refusal.message)
+            tell_why_later(handler, user, refusal.message)
             return False
         except Refused as refusal:
             self.log.warning("login of %s ended: %s", user.name, refusal)
-            tell_why_later(handler, refusal.message)
+            tell_why_later(handler, user, refusal.message)
             return False
         except SourceUnavailable as problem:
             self.log.error("login of %s could not be refreshed: %s %s", user.name, problem, problem.detail)
@@ -277,13 +297,11 @@ class UmbrellaAuthenticator(LoginSettings):
     async def signed_out(self, way: OpenIDWay, who: SignedOut) -> int:
         """End the logins of whoever signed out at their provider; give how many people that were."""
         ended = 0
+        if self._linking is not None:
+            self._linking.waiting.drop_if(lambda one: _is_meant(way, who, one.login.as_state(one.way.name)))
         for user in list(self._people_of(way, who)):
-            state = await user.get_auth_state() or {}
-            same = who.subject and state.get("sub") == who.subject
-            if not way.knows(state) or not (same or (who.session and state.get("sid") == who.session)):
+            if not _is_meant(way, who, await user.get_auth_state() or {}):
                 continue
-            if who.subject and not same:
-                continue  # the token names somebody else
             self.log.info("login of %s ended: signed out at %s", user.name, way.name)
             await self.end_logins(user)
             ended += 1
@@ -305,3 +323,12 @@ class UmbrellaAuthenticator(LoginSettings):
         # a refresh that is under way would keep its tokens afterwards
         async with self._asking[user.name]:
             await end_logins(user)
+
+
+def _is_meant(way: OpenIDWay, who: SignedOut, state: Mapping[str, Any]) -> bool:
+    """Tell whether a login is one that a logout token names: by its subject, or by its session at the provider."""
+    if not way.knows(state):
+        return False
+    if who.subject:
+        return bool(state.get("sub") == who.subject)
+    return bool(who.session and state.get("sid") == who.session)

@@ -19,7 +19,7 @@ from daas_hub.accounts import ProposalAccounts, RoleRules
 from daas_hub.catalogue import Catalogue, Kind, read_catalogue
 from daas_hub.errors import AccountRefused, ConfigurationError, DaasError, DocumentError, NoAccount, Refused
 from daas_hub.identity import Account, AccountRules, AccountSource, Identity, NamedAccounts
-from daas_hub.identity.links import LinkedAccounts
+from daas_hub.identity.links import ConnectedAccounts
 from daas_hub.launch import (
     Choice,
     LaunchRequest,
@@ -201,9 +201,9 @@ class Facility(SingletonConfigurable):
         return frozenset(getattr(self._accounts, "claims", ())) | of_roles
 
     @property
-    def links(self) -> LinkedAccounts | None:
+    def links(self) -> ConnectedAccounts | None:
         """The source of accounts that people connected their logins with, if the configuration has it."""
-        return next((one for one in self.account_sources.values() if isinstance(one, LinkedAccounts)), None)
+        return next((one for one in self.account_sources.values() if isinstance(one, ConnectedAccounts)), None)
 
     async def account_of(self, identity: Identity) -> Account:
         """Give the account a session of this identity would run as, asked for now.

@@ -45,16 +45,23 @@ def one_of_accounts(sources: Mapping[str, AccountSource], *, unite_groups: bool)
     """Give the source of accounts, or one made of several that must agree.
 
     Raises:
-        ConfigurationError: one of them needs another that is not there.
+        ConfigurationError: one of them needs others, and there are none.
     """
+    first = {name: one for name, one in sources.items() if not isinstance(one, RestsOnOthers)}
     for name, one in sources.items():
-        if isinstance(one, RestsOnOthers) and not one.rest_on(sources):
-            raise ConfigurationError(
-                "Facility.accounts",
-                list(sources),
-                f"{name!r} needs a source that knows accounts by name, and {one.source!r} does not",
-                remedy='Use "ldap", "nss", "table", or "rest" with an account_url.',
-            )
+        if isinstance(one, RestsOnOthers):
+            if not first:
+                raise ConfigurationError(
+                    "Facility.accounts",
+                    list(sources),
+                    f"{name!r} stands alone, and others have to say what the accounts are",
+                    remedy=f'Like Facility.accounts = ["ldap", "{name}"].',
+                )
+            one.rest_on(_joined(first, unite_groups=unite_groups))
+    return _joined(sources, unite_groups=unite_groups)
+
+
+def _joined(sources: Mapping[str, AccountSource], *, unite_groups: bool) -> AccountSource:
     return next(iter(sources.values())) if len(sources) == 1 else AgreeingAccounts(sources, unite_groups=unite_groups)
 
 

@@ -47,6 +47,8 @@ class Service:
         most_bytes: of one answer, unpacked.
         tls: whom to believe that they are the service; None for the machine's own authorities.
         breaker: leaves the service alone for a while when it fails again and again; None never does.
+        stumbles: whether a 500 may be one question's fault, because strangers choose what is asked: it closes the
+            service to nobody then. What a gateway says of a service that is not there (502, 503, 504) does.
     """
 
     source: str
@@ -56,6 +58,7 @@ class Service:
     most_bytes: int = 8_000_000
     tls: ssl.SSLContext | None = None
     breaker: Breaker | None = None
+    stumbles: bool = False
 
     @asynccontextmanager
     async def conversation(self) -> AsyncIterator[Conversation]:
@@ -200,7 +203,7 @@ class Conversation:
 
     async def _reply(self, response: aiohttp.ClientResponse, exchange: Exchange) -> Reply:
         status = response.status
-        self.is_answered = status < 500
+        self.is_answered = status < 500 or (self.service.stumbles and status not in (502, 503, 504))
         if 300 <= status < 400:
             self.give_up(f"a redirect ({status}) to {_place(response)}")
         if status >= 500:

@@ -123,9 +123,11 @@ async def try_container(
             await engine.call("wait", created["Id"], timeout=TIMEOUT_S)
             said = await engine.call("logs", created["Id"])
         finally:
-            await engine.remove(name)
-            if is_far:
-                await forget_files(engine, name)
+            try:
+                await engine.remove(name)
+            finally:
+                if is_far:
+                    await forget_files(engine, name)
         return _told(said.decode(errors="replace"))
 
 
@@ -155,14 +157,15 @@ def findings_of(told: dict[str, Any], plan: Plan) -> list[Finding]:
     if told["groups"] != wanted:
         remedy = "A hub that is not root cannot give a session the account's groups: run it as root, or use containers."
         findings.append(problem("sessions.groups", did, f"groups {told['groups']}, wanted {wanted}", remedy))
-    for mount in plan.mounts:
+    # the home of a trial is not the account's own, and says nothing of it
+    for mount in _without_home(plan).mounts:
         said = told["directories"].get(target_of(plan, mount.target), {"problem": "it is not mounted"})
         findings.append(_of_directory(mount, said))
     return findings
 
 
 def _of_directory(mount: Mount, said: dict[str, Any]) -> Finding:
-    name = "the home" if mount.target == "." else f"~/{mount.target}"
+    name = f"~/{mount.target}"
     key = f"sessions.{name}"
     did = f"read {name} in that session, and tried to write there"
     if "problem" in said:

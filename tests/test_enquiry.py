@@ -10,6 +10,7 @@ import pytest
 
 from daas_hub.cli import main
 from daas_hub.facility import Facility
+from daas_hub.identity import Identity
 from daas_hub.identity.linkstore import LinkStore
 from tests.stand_ins.icatplus import IcatPlus
 from tests.stand_ins.running import running_beside
@@ -143,8 +144,9 @@ def test_connected_logins_are_shown_and_removed(file: Path, tmp_path: Path, caps
     assert capsys.readouterr().out == "0 connected logins\n"
     assert not (tmp_path / "private").exists(), "looking makes nothing"
     store = LinkStore(tmp_path / "private" / "links.sqlite", clock=lambda: 1_790_000_000.0)
-    asyncio.run(store.connect(ISSUER, "e-anna", "anna", 25001))
-    asyncio.run(store.connect(ISSUER, "e-ben", "ben", 25002))
+    s_anna = Identity(ISSUER, "s-anna")
+    asyncio.run(store.connect(Identity(ISSUER, "e-anna"), s_anna, "anna", 25001))
+    asyncio.run(store.connect(Identity(ISSUER, "e-ben"), Identity(ISSUER, "s-ben"), "ben", 25002))
     assert main(["links", str(file), "--account", "anna"]) == 0
     told = f"anna (uid 25001): e-anna of {ISSUER}, since 2026-09-21\n1 connected login\n"
     assert capsys.readouterr().out == told

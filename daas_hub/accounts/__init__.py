@@ -54,7 +54,7 @@ def open_rest(facility: Configurable) -> AccountSource:
 
 def open_links(facility: Configurable) -> AccountSource:
     """Build the entry point "links" of daas_hub.accounts."""
-    return LinkSettings(parent=facility).source(facility)
+    return LinkSettings(parent=facility).source(str(getattr(facility, "state", "")))
 
 
 def open_calipsoplus(facility: Configurable) -> AccountSource:

@@ -46,8 +46,8 @@ class Search:
 _SUCCESS, _SIZE_LIMIT, _NO_SUCH_OBJECT, _REFERRAL = 0, 4, 32, 10
 #: Wrong, expired, locked, without a password, no such entry: all of them mean no.
 _NOT_LET_IN = (19, 32, 34, 48, 49, 50, 53)
-#: Out of time, busy, unavailable, an error of its own: as good as no answer.
-_UNWELL = (3, 51, 52, 80)
+#: Busy, unavailable: as good as no answer. Out of time, or an error of its own, may be one question's fault.
+_UNWELL = (51, 52)
 
 
 class Failed(Exception):

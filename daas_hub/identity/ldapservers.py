@@ -123,21 +123,20 @@ class LdapServers:
         """Tell whether a server lets this entry in, over an encrypted connection of its own. Called in a thread.
 
         Raises:
-            SourceUnavailable: none said so or otherwise until then.
+            SourceUnavailable: none said so or otherwise until then. The directory counts as heard: it has answered the
+                search before, and what fails here may be about this entry alone.
         """
-        heard: bool | None = None
         for address in self._in_turn():
             if self._clock() >= until or not self._connector.encrypts(address):
                 continue
             try:
                 return self._connector.lets_in(address, dn, password, until)
             except self._connector.failures as problem:
-                heard = _heard(problem, heard)
                 self._failed[address] = self._clock()
                 # some of its errors repeat what they were about
                 said = problem if isinstance(problem, Failed) else type(problem).__name__
                 self._tell("directory %s: %s", address, said)
-        raise _NoAnswer(heard)
+        raise _NoAnswer(heard=True)
 
     def close(self) -> None:
         """End the threads and the connections."""

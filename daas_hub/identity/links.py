@@ -3,72 +3,57 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 
 from daas_hub.errors import AccountRefused, NoAccount
 from daas_hub.identity.linkstore import LinkStore
-from daas_hub.identity.records import Account, AccountSource, Identity, NamedAccounts
+from daas_hub.identity.records import Account, AccountSource, Identity
 from daas_hub.identity.refusals import LostAccount, unknown
 
 _log = logging.getLogger("jupyterhub.daas")
 
 
-class LinkedAccounts:
-    """An account source: the link names the account, and another source says what that account is, each time anew.
+class ConnectedAccounts:
+    """An account source: the link says which login of the facility is meant, and the other sources are asked about it.
 
-    Args:
-        source: what the configuration calls that other source.
+    So whoever is kept out by their conditions, or is not there any more, is so by a connected login, too.
     """
 
-    def __init__(self, store: LinkStore, source: str) -> None:
+    def __init__(self, store: LinkStore) -> None:
         self.store = store
-        self.source = source
-        self._named: NamedAccounts | None = None
+        self._others: AccountSource | None = None
 
-    def rest_on(self, others: Mapping[str, AccountSource]) -> bool:
-        """Take the other source out of all that are configured; False if it knows no account by its name."""
-        named = others.get(self.source)
-        self._named = named if isinstance(named, NamedAccounts) else None
-        return self._named is not None
+    def rest_on(self, others: AccountSource) -> None:
+        """Take the other sources of the configuration."""
+        self._others = others
 
     async def account_of(self, identity: Identity) -> Account:
         """Give the account of this identity (see `AccountSource`)."""
         link = await self.store.link_of(identity.issuer, identity.subject)
         if link is None:
             raise unknown()
+        assert self._others is not None, "the configuration is refused without others"
         try:
-            account = await self.account_called(link.account)
+            account = await self._others.account_of(link.known_as)
         except AccountRefused:
             raise
         except NoAccount:
             raise LostAccount(
-                f"The facility account {link.account}, which your login was connected with, does not exist any more.",
+                f"The facility account {link.account}, which your login was connected with, is not there any more.",
                 remedy="Ask the user office which account you have now.",
             ) from None
-        if account.uid != link.uid:
+        if (account.name, account.uid) != (link.account, link.uid):
             # a name that was given to somebody else is not theirs to use
             _log.error(
-                "links: %r of %s was connected with %s (uid %d), which is uid %d now: not used",
+                "links: %r of %s was connected with %s (uid %d), which is %s (uid %d) now: not used",
                 identity.subject,
                 identity.issuer,
                 link.account,
                 link.uid,
+                account.name,
                 account.uid,
             )
             raise LostAccount(
                 f"The facility account {link.account} is not the one your login was connected with.",
                 remedy="Connect your login again, or ask the user office.",
             )
-        return account
-
-    async def account_called(self, name: str) -> Account:
-        """Give the account of exactly this name, asked for now.
-
-        Raises:
-            NoAccount, SourceUnavailable: as `NamedAccounts.account_named` does; also if it gives another one.
-        """
-        assert self._named is not None, "Facility lets every source take what it rests on"
-        account = await self._named.account_named(name)
-        if account.name != name:
-            raise unknown()
         return account

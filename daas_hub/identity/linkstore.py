@@ -13,7 +13,7 @@ import sqlite3
 import stat
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -29,28 +29,34 @@ _TABLE = """
 CREATE TABLE links (
     issuer TEXT NOT NULL,
     subject TEXT NOT NULL,
+    as_issuer TEXT NOT NULL,
+    as_subject TEXT NOT NULL,
     account TEXT NOT NULL,
     uid INTEGER NOT NULL,
     made_at REAL NOT NULL,
     PRIMARY KEY (issuer, subject)
-) WITHOUT ROWID, STRICT
+)
 """
+_COLUMNS = "issuer, subject, as_issuer, as_subject, account, uid, made_at"
 #: Seconds to wait for another process that writes.
 _BUSY_S = 5.0
 
 
 @dataclass(frozen=True)
 class Link:
-    """A login that was connected with an account.
+    """A login that stands for another one: the one by which the facility knows the person.
 
     Attributes:
-        account: the account's name.
+        as_issuer, as_subject: that other one, a password login of the facility.
+        account: the account's name when they were connected.
         uid: its number when they were connected: a name that was given to somebody else has another.
         made_at: when, in seconds since 1970.
     """
 
     issuer: str
     subject: str
+    as_issuer: str
+    as_subject: str
     account: str
     uid: int
     made_at: float
@@ -59,6 +65,11 @@ class Link:
     def identity(self) -> Identity:
         """The login."""
         return Identity(self.issuer, self.subject)
+
+    @property
+    def known_as(self) -> Identity:
+        """The login it stands for."""
+        return Identity(self.as_issuer, self.as_subject)
 
 
 class TooManyLinks(Refused):
@@ -87,10 +98,8 @@ class LinkStore:
         """Give the link of a login; None if there is none."""
 
         def find(links: sqlite3.Connection) -> Link | None:
-            row = links.execute(
-                "SELECT issuer, subject, account, uid, made_at FROM links WHERE issuer = ? AND subject = ?",
-                (issuer, subject),
-            ).fetchone()
+            asked = f"SELECT {_COLUMNS} FROM links WHERE issuer = ? AND subject = ?"  # noqa: S608  # our own words
+            row = links.execute(asked, (issuer, subject)).fetchone()
             return Link(*row) if row else None
 
         return await self._ask(find, None)
@@ -103,22 +112,18 @@ class LinkStore:
         """Give every link, or those of an account's name, the oldest first."""
 
         def read(links: sqlite3.Connection) -> tuple[Link, ...]:
-            rows = links.execute(
-                "SELECT issuer, subject, account, uid, made_at FROM links WHERE ? IN ('', account) "
-                "ORDER BY made_at, issuer, subject",
-                (account,),
-            )
-            return tuple(Link(*row) for row in rows)
+            asked = f"SELECT {_COLUMNS} FROM links WHERE ? IN ('', account) ORDER BY made_at, issuer, subject"  # noqa: S608
+            return tuple(Link(*row) for row in links.execute(asked, (account,)))
 
         return await self._ask(read, ())
 
-    async def connect(self, issuer: str, subject: str, account: str, uid: int) -> Link:
-        """Connect a login with an account; one it was connected with before is forgotten.
+    async def connect(self, identity: Identity, known_as: Identity, account: str, uid: int) -> Link:
+        """Let a login stand for another one, which has this account; what it stood for before is forgotten.
 
         Raises:
             TooManyLinks: the account has as many as one may have.
         """
-        link = Link(issuer, subject, account, uid, self._clock())
+        link = Link(identity.issuer, identity.subject, known_as.issuer, known_as.subject, account, uid, self._clock())
 
         def write(links: sqlite3.Connection) -> Link:
             with links:
@@ -126,17 +131,15 @@ class LinkStore:
                 links.execute("BEGIN IMMEDIATE")
                 (others,) = links.execute(
                     "SELECT count(*) FROM links WHERE account = ? AND uid = ? AND NOT (issuer = ? AND subject = ?)",
-                    (account, uid, issuer, subject),
+                    (account, uid, link.issuer, link.subject),
                 ).fetchone()
                 if others >= self._most:
                     raise TooManyLinks(
                         f"The account {account} is connected with {others} logins already; that is the limit.",
                         remedy="Sign in with one of them, and remove one that is not used any more.",
                     )
-                links.execute(
-                    "INSERT OR REPLACE INTO links (issuer, subject, account, uid, made_at) VALUES (?, ?, ?, ?, ?)",
-                    (link.issuer, link.subject, link.account, link.uid, link.made_at),
-                )
+                values = "?, ?, ?, ?, ?, ?, ?"
+                links.execute(f"INSERT OR REPLACE INTO links ({_COLUMNS}) VALUES ({values})", astuple(link))  # noqa: S608
             return link
 
         return await self._in_thread(write, create=True)
@@ -155,10 +158,14 @@ class LinkStore:
         return await self._ask(delete, False)
 
     async def _ask(self, question: Callable[[sqlite3.Connection], _Answer], nothing: _Answer) -> _Answer:
-        """Ask the file; `nothing` is the answer while there is none."""
+        """Ask the file; `nothing` is the answer while there is none, or one without its table yet."""
+
+        def asked(links: sqlite3.Connection) -> _Answer:
+            return question(links) if _has_table(links) else nothing
+
         if not await asyncio.to_thread(os.path.lexists, self.path):
             return nothing
-        return await self._in_thread(question)
+        return await self._in_thread(asked)
 
     async def _in_thread(self, do: Callable[[sqlite3.Connection], _Answer], *, create: bool = False) -> _Answer:
         def work() -> _Answer:
@@ -183,24 +190,40 @@ class LinkStore:
         self._require_private()
         links = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None)
         try:
-            (version,) = links.execute("PRAGMA user_version").fetchone()
-            if version == 0 and create:
+            if create and not _has_table(links):
                 with links:
+                    # table and form come together or not at all, also on a disk that is full
                     links.execute("BEGIN IMMEDIATE")
-                    if links.execute("PRAGMA user_version").fetchone() == (0,):
+                    if not _has_table(links):
                         links.execute(_TABLE)
                         links.execute(f"PRAGMA user_version = {_VERSION}")
-            elif version != _VERSION:
-                raise OSError(f"it has form {version}, and this release knows form {_VERSION}")
             yield links
         finally:
             links.close()
 
     def _require_private(self) -> None:
-        status = self.path.lstat()
+        """Check that nobody but the hub can read the file, or put another into its place."""
+        folder, status = self.path.parent.lstat(), self.path.lstat()
+        if not stat.S_ISDIR(folder.st_mode) or folder.st_mode & 0o022:
+            raise OSError(f"others can change its folder: chmod 700 {self.path.parent}")
         if not stat.S_ISREG(status.st_mode):
             raise OSError("it is no plain file")
         if status.st_mode & 0o077:
             raise OSError(f"others can read or change it: chmod 600 {self.path}")
-        if status.st_uid not in (0, os.geteuid()):
+        # root may look at what is the hub's
+        if os.geteuid() not in (0, status.st_uid):
             raise OSError(f"it belongs to another user: chown {os.geteuid()} {self.path}")
+
+
+def _has_table(links: sqlite3.Connection) -> bool:
+    """Tell whether the table is there; one that was never finished is none.
+
+    Raises:
+        OSError: the file has a form this release does not know.
+    """
+    # in one question: between two, somebody else may make it
+    both = "SELECT user_version, (SELECT count(*) FROM sqlite_master) FROM pragma_user_version"
+    version, tables = links.execute(both).fetchone()
+    if (version, tables > 0) not in ((0, False), (_VERSION, True)):
+        raise OSError(f"it has form {version}, and this release knows form {_VERSION}")
+    return bool(tables)

@@ -112,10 +112,8 @@ class NamedAccounts(Protocol):
 
 @runtime_checkable
 class RestsOnOthers(Protocol):
-    """What a source has that looks accounts up in another one."""
+    """What a source has that asks the others, about somebody else's login."""
 
-    source: str
-
-    def rest_on(self, others: Mapping[str, AccountSource]) -> bool:
-        """Take what it needs from the other sources, by their names; False if it is not there."""
+    def rest_on(self, others: AccountSource) -> None:
+        """Take the other sources, as one."""
         ...

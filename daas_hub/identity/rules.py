@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from daas_hub.errors import NoAccount
+from daas_hub.errors import AccountRefused
 from daas_hub.identity.records import Account
 
 _NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
@@ -26,7 +26,7 @@ class AccountRules:
         """Give the account back if a session may run as it.
 
         Raises:
-            NoAccount: with the field that is wrong; the number itself is no secret.
+            AccountRefused: with the field that is wrong; the number itself is no secret.
         """
         if not _NAME.fullmatch(account.name):
             raise self._refused(account, "its name is not a plain Unix name")
@@ -48,8 +48,8 @@ class AccountRules:
         )
 
     @staticmethod
-    def _refused(account: Account, why: str) -> NoAccount:
-        return NoAccount(
+    def _refused(account: Account, why: str) -> AccountRefused:
+        return AccountRefused(
             f"The facility account {account.name[:64]!r} cannot be used: {why}.",
             remedy="Please tell the user office; nothing you can change here.",
         )

@@ -69,7 +69,14 @@ class Service:
         host = urlsplit(url).netloc
         breaker = self._breakers.setdefault(host, Breaker(f"account service {host}", clock=self.clock))
         service = webservice.Service(
-            "account service", "The account service", host, self.answer_s, MAX_ANSWER_BYTES, self.tls, breaker
+            "account service",
+            "The account service",
+            host,
+            self.answer_s,
+            MAX_ANSWER_BYTES,
+            self.tls,
+            breaker,
+            stumbles=True,
         )
         was_open = breaker.is_open
         try:

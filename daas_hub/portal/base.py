@@ -59,6 +59,11 @@ class Page(BaseHandler):
         """Give the account of who is logged in, asked for now."""
         return await self.facility.account_of(await self.identity())
 
+    def title_of(self, issuer: str) -> str:
+        """Give what the login page calls a provider; its issuer, if it is not there any more."""
+        ways = getattr(self.authenticator, "ways", {}).values()
+        return next((str(way.title) for way in ways if way.issuer == issuer), issuer)
+
     def person(self, account: Account) -> dict[str, Any]:
         """Give what the page's head shows of a person."""
         name = (self.current_user.orm_user.user_info or {}).get("display_name") or account.display_name or account.name

@@ -9,12 +9,19 @@ from tornado.web import RequestHandler
 COOKIE = "daas-ended"
 _GOOD_FOR_DAYS = 10 / 1440
 _MOST_LETTERS = 400
+#: What a request found out itself, for a login page that is its answer.
+_FOUND = "_daas_ended"
 
 
-def tell_why_later(handler: Any, why: str) -> None:
-    """Let this browser's next login page say why the login ended; a program with a token has its status code."""
-    if not isinstance(handler, RequestHandler) or getattr(handler, "_token_authenticated", False):
+def tell_why_later(handler: Any, user: Any, why: str) -> None:
+    """Let this browser's next login page say why the login ended.
+
+    Nobody is told who asked about another person's login, and no program with a token: it has its status.
+    """
+    is_own = getattr(handler, "_jupyterhub_user", None) is user and not getattr(handler, "_token_authenticated", False)
+    if not (isinstance(handler, RequestHandler) and is_own):
         return
+    setattr(handler, _FOUND, why[:_MOST_LETTERS])
     handler.set_signed_cookie(
         COOKIE,
         why[:_MOST_LETTERS],
@@ -26,18 +33,13 @@ def tell_why_later(handler: Any, why: str) -> None:
     )
 
 
-def why_it_ended(handler: Any) -> str:
-    """Give the sentence for the login page; "" if there is none. It stays until it is taken."""
-    told = handler.get_signed_cookie(COOKIE, max_age_days=_GOOD_FOR_DAYS)
-    return told.decode("utf-8", "replace") if told else ""
-
-
 def take_why_it_ended(handler: Any) -> str:
-    """Give the sentence, once."""
-    told = why_it_ended(handler)
-    if told:
+    """Give the sentence, once; "" if there is none. A sign-in takes it as well: it is over then."""
+    found: str = getattr(handler, _FOUND, "")
+    kept = b"" if found else handler.get_signed_cookie(COOKIE, max_age_days=_GOOD_FOR_DAYS) or b""
+    if found or handler.get_cookie(COOKIE) is not None:
         handler.clear_cookie(COOKIE, path=_path_of(handler))
-    return told
+    return found or kept.decode("utf-8", "replace")
 
 
 def _path_of(handler: Any) -> str:

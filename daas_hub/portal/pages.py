@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,9 +16,12 @@ from daas_hub.launch import offered
 from daas_hub.portal.base import CONTENT_SECURITY_POLICY
 from daas_hub.portal.base import Page as PortalPage
 from daas_hub.portal.ended import take_why_it_ended
-from daas_hub.portal.views import button_view, listing_view, session_card, source_notice, visit_view
+from daas_hub.portal.views import button_view, day_of_epoch, listing_view, session_card, source_notice, visit_view
 from daas_hub.proposals import Page, Proposal, Query
 from daas_hub.proposals.listing import COLUMNS, question_of
+
+#: So long an account's other logins are told of a new one: whoever did not connect it should see it.
+NEW_LOGIN_S = 14 * 86_400.0
 
 
 class SessionCards(PortalPage):
@@ -91,12 +95,30 @@ class HomeHandler(SessionCards):
             person=self.person(account),
             proposals_source=source,
             sessions=self.cards(await self.titles_of_sessions(account)),
+            new_logins=await self._new_logins(account),
             own_applications=[
                 button_view(self.hub_url, application, None, None)
                 for application in offered(self.facility.applications, None)
             ],
             **listing_view(self.hub_url, page, query),
         )
+
+    async def _new_logins(self, account: Account) -> list[dict[str, str]]:
+        """Give the logins that were connected with this account lately, but for the one that is used now."""
+        links = self.facility.links
+        if links is None:
+            return []
+        try:
+            found = await links.store.links_of(account.name, account.uid)
+        except SourceUnavailable as problem:
+            self.log.error("connected logins of %s: %s", account.name, problem.detail)
+            return []
+        since = time.time() - NEW_LOGIN_S
+        return [
+            {"title": self.title_of(one.issuer), "subject": one.subject, "day": day_of_epoch(one.made_at)}
+            for one in found
+            if one.made_at > since and one.identity.hub_name != self.current_user.name
+        ]
 
     async def _page(self, account: Account, query: Query) -> tuple[Page, dict[str, str]]:
         try:

@@ -34,6 +34,11 @@ def day_text(moment: datetime.datetime | None) -> str:
     return f"{moment.day} {moment:%B %Y}" if moment else ""
 
 
+def day_of_epoch(seconds: float) -> str:
+    """Give the day of a moment that is told in seconds since 1970, in words."""
+    return day_text(datetime.datetime.fromtimestamp(seconds, datetime.UTC))
+
+
 def age_text(seconds: float) -> str:
     """Give how long ago something was, in words, rounded down."""
     for length, unit in ((86_400, "day"), (3600, "hour"), (60, "minute")):

@@ -189,7 +189,7 @@ class Speaks:
         self.asked += 1
         waiting = self.polls[min(self.asked, len(self.polls)) - 1] if self.polls else ""
         if waiting and (self.stays or self.asked <= len(self.polls)):
-            return web.json_response({"error": waiting}, status=400)
+            return web.json_response({"error": waiting}, status=503 if waiting == "server_error" else 400)
         return web.json_response(self._tokens())
 
     def _description(self) -> dict[str, Any]:
@@ -245,6 +245,7 @@ def endless(request: web.Request) -> web.Response:
         ({}, [2.0]),
         ({"polls": ("authorization_pending",) * 2}, [2.0] * 3),
         ({"polls": ("slow_down", "authorization_pending", "slow_down")}, [2.0, 7.0, 7.0, 12.0]),
+        ({"polls": ("server_error", "authorization_pending")}, [2.0, 4.0, 4.0]),
         ({"invitation": {"interval": ...}}, [5.0]),
         ({"invitation": {"interval": 0}}, [1.0]),
         ({"invitation": {"verification_uri_complete": ...}}, [2.0]),

@@ -17,10 +17,11 @@ from daas_hub.accounts.passwords import PasswordSource
 from daas_hub.errors import AccountRefused, ConfigurationError, NoAccount, Refused, SourceUnavailable
 from daas_hub.facility import Facility
 from daas_hub.identity import Account, AccountRules, Identity
-from daas_hub.identity.links import LinkedAccounts
+from daas_hub.identity.agreement import AgreeingAccounts
+from daas_hub.identity.links import ConnectedAccounts
 from daas_hub.identity.linkstore import LinkStore
 from tests.authenticators.test_umbrella import ONE, FakeFacility, facility  # noqa: F401
-from tests.identity.test_links import ACCOUNT, ANNA, ISSUER, Directory
+from tests.identity.test_links import ACCOUNT, ANNA, ISSUER, PASSWORDS, Directory
 
 WAY: Any = SimpleNamespace(name="egi", title="EGI", issuer=ISSUER)
 
@@ -38,11 +39,16 @@ class Site:
     def __init__(self, folder: Path, directory: Directory) -> None:
         self.account_rules = AccountRules(1000, 60_000)
         self.store = LinkStore(folder / "links.sqlite")
-        self.links = LinkedAccounts(self.store, "ldap")
-        self.links.rest_on({"ldap": directory})
+        self.links = ConnectedAccounts(self.store)
+        self.links.rest_on(directory)
+        self.account_sources = {"ldap": directory, "links": self.links}
 
     async def account_of(self, identity: Identity) -> Account:
-        return await self.links.account_of(identity)
+        both = AgreeingAccounts(self.account_sources)
+        return self.account_rules.require_allowed(await both.account_of(identity))
+
+    def issuers_by_source(self) -> dict[str, frozenset[str] | None]:
+        return {name: getattr(one, "issuers", None) for name, one in self.account_sources.items()}
 
 
 async def check(name: str, password: str) -> str:
@@ -61,7 +67,7 @@ def site(tmp_path: Path, directory: Directory) -> Site:
 
 @pytest.fixture
 def linking(site: Site) -> Linking:
-    passwords = PasswordWay(PasswordSource("ldap:facility", "a password", 12.0, check))
+    passwords = PasswordWay(PasswordSource(PASSWORDS, "a password", 12.0, check))
     return Linking(passwords, lambda: site)  # type: ignore[arg-type, return-value]
 
 
@@ -158,10 +164,54 @@ async def test_what_changed_since_the_page_was_shown_counts(linking: Linking, di
 async def test_a_login_that_came_to_an_account_meanwhile_is_not_connected(linking: Linking, site: Site) -> None:
     one = pending()
     await linking.prove_account(one, "ben", "right", "")
-    await site.store.connect(ISSUER, ANNA.subject, "anna", 25001)
+    await site.store.connect(ANNA, Identity(PASSWORDS, "anna"), "anna", 25001)
     with pytest.raises(WrongAccount, match="has the account anna"):
         await linking.connect(one, one.shown)
     assert await site.account_of(ANNA) == ACCOUNT
+
+
+async def test_a_link_that_opens_nothing_is_not_left(linking: Linking, site: Site, directory: Directory) -> None:
+    """The facility says something else of the login than of the account: nobody gets stuck with what cannot be used."""
+
+    class Claims:
+        async def account_of(self, identity: Identity) -> Account:
+            if identity.issuer == ISSUER and await site.store.all_links():
+                return Account("other", 25003, 25003)
+            raise NoAccount("none")
+
+    site.account_sources["claims"] = Claims()  # type: ignore[assignment]
+    one = pending()
+    await linking.prove_account(one, "anna", "right", "")
+    with pytest.raises(WrongAccount):
+        await linking.connect(one, one.shown)
+    assert await site.store.all_links() == ()
+
+
+def test_who_signed_out_at_the_provider_meanwhile_has_nothing_to_connect() -> None:
+    waiting = Waiting(Clock())
+    mine = waiting.add(Login(ANNA, {"sub": "a"}), WAY, "")
+    other = waiting.add(Login(Identity(ISSUER, "b"), {"sub": "b"}), WAY, "")
+    waiting.drop_if(lambda one: one.login.kept["sub"] == "a")
+    assert waiting.get(mine) is None
+    assert waiting.get(other) is not None
+
+
+def test_some_source_must_be_asked_about_the_passwords(linking: Linking, site: Site, directory: Directory) -> None:
+    """Else a right password would be nobody's account; and names of elsewhere are not taken for the directory's."""
+    linking.require_source(site)  # type: ignore[arg-type]
+    directory.issuers = frozenset({ISSUER})
+    with pytest.raises(ConfigurationError, match="no source of accounts is asked about") as error:
+        linking.require_source(site)  # type: ignore[arg-type]
+    assert error.value.setting == "PasswordLogin.issuer"
+
+
+async def test_a_name_of_a_user_office_is_none_of_the_directory(site: Site) -> None:
+    """Somebody registers there as ben: that opens no account of the directory."""
+    office = PasswordWay(PasswordSource("calipsoplus:office", "the user office", 12.0, check))
+    one = pending()
+    with pytest.raises(WrongAccount):
+        await Linking(office, lambda: site).prove_account(one, "ben", "right", "")  # type: ignore[arg-type, return-value]
+    assert one.account is None
 
 
 def test_who_may_begin(linking: Linking) -> None:
@@ -206,10 +256,7 @@ def test_one_count_of_guesses_and_no_form_for_passwords(facility: FakeFacility, 
 @pytest.mark.parametrize(
     ("facility_config", "links", "setting", "words"),
     [
-        ({"accounts": "links"}, {}, "LinkSettings.source_of_accounts", "no other source"),
-        ({"accounts": ["links", "nss", "claims"]}, {}, "LinkSettings.source_of_accounts", "has to choose"),
-        ({"accounts": ["links", "nss"]}, {"source_of_accounts": "ldap"}, "LinkSettings.source_of_accounts", "no other"),
-        ({"accounts": ["links", "claims"]}, {}, "Facility.accounts", "knows accounts by name"),
+        ({"accounts": "links"}, {}, "Facility.accounts", "stands alone"),
         ({"accounts": ["links", "nss"]}, {"file": "links.sqlite"}, "LinkSettings.file", "absolute"),
     ],
 )

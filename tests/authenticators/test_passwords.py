@@ -68,6 +68,24 @@ def test_who_is_right_begins_anew_and_the_address_does_not() -> None:
     assert guesses.begin("n0", "a") == 0, "it is forgotten in the end"
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "is_one"),
+    [
+        ("2001:db8::1", "2001:db8::ffff:2", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("192.0.2.1", "::ffff:192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("", "", True),
+        ("no address", "another", False),
+    ],
+)
+def test_what_counts_as_one_place(first: str, second: str, is_one: bool) -> None:
+    """Of IPv6 anybody has 18 trillion addresses: the network counts."""
+    guesses = Guesses(Clock(), free_of_address=1)
+    assert guesses.begin("a", first) == 0
+    assert (guesses.begin("b", second) > 0) is is_one
+
+
 def test_memory_is_bounded() -> None:
     guesses = Guesses(Clock())
     for i in range(MOST_KEYS + 50):

@@ -23,7 +23,9 @@ c.Facility.accounts = ["ldap", "links"]
 c.LdapAccounts.servers = ["{servers}"]
 c.LdapAccounts.ca_file = "{ca}"
 c.LdapAccounts.person_base = "ou=people,{suffix}"
-c.LdapAccounts.issuers = ["https://nobody-here.example.org"]
+c.PasswordLogin.issuer = "ldap:facility"
+c.LdapAccounts.issuers = ["ldap:facility"]
+c.LdapAccounts.person_filter = "(&(objectClass=posixAccount)(!(displayName=blocked))(uid={subject}))"
 c.LinkSettings.most_of_account = 2
 """
 
@@ -91,6 +93,7 @@ def linked_doors(folder: object) -> Iterator[LinkedDoors]:
         person(name, uid, userPassword=RIGHT, displayName=f"{name.title()} at the Facility")
         for name, uid in [("anna", 25001), ("ben", 25002), ("clara", 25003)]
     ]
+    people.append(person("barred", 25004, userPassword=RIGHT, displayName="blocked"))
     directory = make_directory(folder, people)  # type: ignore[arg-type]
     directory.start()
     try:

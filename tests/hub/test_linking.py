@@ -261,3 +261,23 @@ def test_a_page_that_is_not_private_to_the_browser_is_kept_nowhere(site: LinkedD
     assert (cookie.path, cookie.has_nonstandard_attr("HttpOnly")) == ("/hub/link", True)
     assert Person(site.doors.portal, walker.browser, walker.answer)
     assert is_out(Person(site.doors.portal, walker.browser, walker.answer)), "half a walk is no login"
+
+
+def test_every_other_login_of_the_account_is_told(site: LinkedDoors) -> None:
+    """Whoever had the password for a moment must not have the account in secret."""
+    first = site.person(connected(site, "anna", "anna"))
+    assert "another login opens your account" not in first.get("/hub/home").text
+    second = site.person(connected(site, "ben", "anna"))
+    page = first.get("/hub/home").text
+    assert "another login opens your account" in page
+    assert "ben0123456789abcdef@egi.eu" in page
+    assert "anna0123456789abcdef@egi.eu" in second.get("/hub/home").text
+
+
+def test_who_the_directory_keeps_out_is_not_let_in_by_a_link(site: LinkedDoors) -> None:
+    """A condition in person_filter holds for a connected login, as for a password."""
+    walker = site.arrive("anna").open().prove("barred", RIGHT)
+    assert walker.answer.status_code == 403
+    assert "cannot be connected" in plain_text(walker.answer)
+    assert walker.field("shown") == ""
+    assert links_of(site) == []

@@ -294,11 +294,25 @@ WAYS = pytest.mark.parametrize("way", [by_rest, by_hash, by_password])
 
 
 @WAYS
+@pytest.mark.parametrize("status", [400, 429, 500, 501])
+async def test_an_answer_that_one_person_may_have_caused_closes_it_to_nobody(
+    office: Office, way: Any, status: int
+) -> None:
+    """A name that makes the service stumble is anybody's to type: the next person is asked about all the same."""
+    asks = way(office.url, Service(0.2))
+    office.answers["/anna"] = _status(status)
+    for _ in range(12):
+        with contextlib.suppress(SourceUnavailable):
+            await asks()
+    assert len(office.asked) == 12
+
+
+@WAYS
 @pytest.mark.parametrize(
     "answer",
     [
-        pytest.param(_status(500), id="500"),
         pytest.param(_status(503), id="503"),
+        pytest.param(_status(502), id="502"),
         pytest.param(_silent, id="silence"),
         pytest.param(_cut, id="the line cut"),
     ],
