@@ -125,6 +125,7 @@ def test_the_portals_own_certificate(tmp_path: Path, expired: bool, verdict: str
 SITE = """
 from daas_hub import configure
 configure(c)
+c.JupyterHub.spawner_class = "simple"
 c.Facility.accounts_file = "@FOLDER@/accounts.yaml"
 c.Facility.proposals_file = "@FOLDER@/proposals.yaml"
 c.Facility.catalogue = ["@FOLDER@/applications"]

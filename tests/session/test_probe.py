@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +17,22 @@ import pytest
 from daas_hub.session import probe
 
 
+@pytest.fixture(scope="module", autouse=True)
+def program() -> Iterator[None]:
+    """Put the program where every account can read it: a checkout may be in root's home."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:  # its name is made up
+        Path(folder).chmod(0o755)
+        PROGRAM.append(shutil.copy(probe.__file__, folder))
+        yield
+        PROGRAM.clear()
+
+
+#: Where it is.
+PROGRAM: list[str] = []
+
+
 def told(*arguments: str, **more: Any) -> dict[str, Any]:
-    argv = [sys.executable, "-I", "-S", probe.__file__, *arguments]
+    argv = [sys.executable, "-I", "-S", PROGRAM[0], *arguments]
     said = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=30, cwd="/", **more)
     mark, _, document = said.stdout.partition(" ")
     assert mark == "daas-probe"
