@@ -148,6 +148,18 @@ BROKEN: dict[str, tuple[str, str, str, str]] = {
         "UmbrellaAuthenticator.client_secret", "(not shown)", "It must be a unicode string.",
     ),
     # sources and files
+    "linking that nobody keeps": (
+        GOOD + 'c.UmbrellaAuthenticator.linking = "ldap"', "UmbrellaAuthenticator.linking", "'ldap'", '"links"]',
+    ),
+    "links that stand alone": (
+        GOOD + 'c.Facility.accounts = ["links"]', "Facility.accounts", "['links']", '["ldap", "links"]',
+    ),
+    "linking with passwords of nobody": (
+        GOOD + 'c.Facility.accounts = ["ldap", "links"]\nc.UmbrellaAuthenticator.linking = "ldap"\n'
+        'c.LdapAccounts.servers = ["ldaps://ldap.example.org"]\nc.LdapAccounts.person_base = "dc=example"\n'
+        'c.LdapAccounts.issuers = ["https://login.example.org/realms/users"]',
+        "PasswordLogin.issuer", "'ldap:dc=example'", "LdapAccounts.issuers",
+    ),
     "an unknown account source": (GOOD + 'c.Facility.accounts = "ldpa"', "Facility.accounts", "'ldpa'", "table"),
     "an unknown proposal source": (GOOD + 'c.Facility.proposals = "icta"', "Facility.proposals", "'icta'", "static"),
     "a missing account file": (
