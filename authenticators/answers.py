@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
-from tornado.httpclient import AsyncHTTPClient, HTTPRequest
+from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
+from tornado.simple_httpclient import HTTPTimeoutError
 
 from daas_hub.errors import SourceUnavailable
 
 MAX_ANSWER_BYTES = 1_000_000
+#: The status that tornado gives where there was none.
+_TORNADOS_OWN = 599
 
 #: A number or a name may be long, not endless; a document of a provider nests a few levels.
 LATER = "Please try again in a few minutes."
@@ -49,11 +54,11 @@ async def ask(url: str, *, timeout_s: float, http: Mapping[str, Any], **request:
         failed = 300 <= answer.code < 400 or answer.code >= 500
         body = b"" if failed else answer.body or b""
     except Exception as error:  # any transport or size problem means the same: it cannot be had
-        raise _out_of_reach() from error
+        raise _out_of_reach(url, _words(error)) from None
     finally:
         client.close()
     if failed:
-        raise _out_of_reach()
+        raise _out_of_reach(url, _words(answer.error) if answer.code == _TORNADOS_OWN else _said(answer))
     return Answer(answer.code, _object(body))
 
 
@@ -83,5 +88,28 @@ def read_json(text: bytes | str) -> Any:
         raise ValueError("it nests too deep") from None
 
 
-def _out_of_reach() -> SourceUnavailable:
-    return SourceUnavailable("The login provider cannot be reached at the moment.", remedy=LATER)
+def _out_of_reach(url: str, why: str) -> SourceUnavailable:
+    """Give the error; what is for the log tells the host and the kind, and nothing that stood in an address."""
+    return SourceUnavailable(
+        "The login provider cannot be reached at the moment.", remedy=LATER, detail=f"{urlsplit(url).netloc}: {why}"
+    )
+
+
+def _said(answer: HTTPResponse) -> str:
+    if answer.code >= 500:
+        return f"status {answer.code}"
+    try:
+        host = urlsplit(answer.headers.get("Location", "")).netloc
+    except ValueError:
+        host = ""
+    return f"a redirect ({answer.code}) to {host or 'another path'}"
+
+
+def _words(error: BaseException | None) -> str:
+    if isinstance(error, HTTPTimeoutError):
+        return "no answer in time"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"a certificate that does not hold ({error.verify_message})"
+    if isinstance(error, OSError):
+        return f"no connection ({error.strerror or type(error).__name__})"
+    return f"no answer that can be used, or more than {MAX_ANSWER_BYTES} bytes ({type(error).__name__})"

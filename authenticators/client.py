@@ -19,6 +19,10 @@ from daas_hub.authenticators.providers import ProviderSettings
 from daas_hub.errors import Refused, SourceUnavailable
 
 
+class UnknownClient(SourceUnavailable):
+    """The provider does not know the portal, or not by this secret."""
+
+
 class LoginOver(Refused):
     """The provider no longer stands by this login, or the configuration no longer knows it: sign in again."""
 
@@ -87,7 +91,7 @@ class OpenIDClient:
         settings = self._settings
         answer = await self.send((await self._provider.endpoints()).token, fields)
         if error_of(answer) in ("invalid_client", "unauthorized_client"):
-            raise SourceUnavailable(
+            raise UnknownClient(
                 "The login provider does not accept this portal.",
                 remedy="Please tell the administrators.",
                 detail=f"{settings.name}: client_id or client_secret is not what {settings.issuer} knows",

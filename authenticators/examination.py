@@ -10,7 +10,9 @@ from __future__ import annotations
 import secrets
 from urllib.parse import parse_qs, urlsplit
 
+from daas_hub.authenticators.client import UnknownClient
 from daas_hub.authenticators.openidway import OpenIDWay
+from daas_hub.authenticators.passwordway import PasswordWay
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 
 from daas_hub.errors import DaasError, Refused, SourceUnavailable
@@ -32,7 +34,7 @@ async def examine_way(way: OpenIDWay, facility: Facility, *, callback: str, acce
     try:
         endpoints = await way.provider.endpoints()
     except SourceUnavailable as error:
-        return [problem(key, did, error.message, _remedy_of_discovery(error, issuer))]
+        return [problem(key, did, what_came(error), _remedy_of_discovery(error, issuer))]
     findings = [ok(key, did, "it is this issuer's, and its addresses are encrypted")]
     findings.append(await _keys(way))
     findings.append(await _client(way))
@@ -46,6 +48,11 @@ async def examine_way(way: OpenIDWay, facility: Facility, *, callback: str, acce
     return findings
 
 
+def what_came(error: DaasError) -> str:
+    """Give what a provider said or did instead, in the administrator's words."""
+    return f"{error.message} {getattr(error, 'detail', '')}".strip()
+
+
 def _remedy_of_discovery(error: SourceUnavailable, issuer: str) -> str:
     if "another issuer" in error.message:
         return "Copy `issuer` letter by letter from its description, with or without the slash at the end."
@@ -57,12 +64,30 @@ def _remedy_of_discovery(error: SourceUnavailable, issuer: str) -> str:
     )
 
 
+async def examine_passwords(way: PasswordWay) -> Finding:
+    """Ask the source of passwords about a name that cannot exist: it must answer, and say no."""
+    key, did = "login.passwords", f"asked for the password of somebody who cannot exist ({way.issuer})"
+    try:
+        told = await way.source.check(f"nobody-{secrets.token_hex(4)}", secrets.token_hex(16))
+    except DaasError as error:
+        remedy = (
+            "Does the service that is asked (LdapAccounts.servers, or PasswordLogin.login_url) run, and may this "
+            "machine reach it? What is found of the accounts says more."
+        )
+        return problem(key, did, what_came(error), remedy)
+    if told:
+        return problem(key, did, f"yes: {told}", "It lets everybody in. Do not use it.")
+    return ok(key, did, "no; whether a right one is accepted, only a person can try: sign in once by hand")
+
+
 async def _keys(way: OpenIDWay) -> Finding:
     did = f"read the keys that {way.settings.issuer} signs with"
     try:
         count = await way.provider.count_keys()
     except SourceUnavailable as error:
-        return problem("login.keys", did, error.message, "The provider's jwks_uri must give its public keys as JSON.")
+        return problem(
+            "login.keys", did, what_came(error), "The provider's jwks_uri must give its public keys as JSON."
+        )
     if not count:
         return problem(
             "login.keys", did, "none that can be used", "It must publish an RSA, EC or OKP key for signatures."
@@ -81,12 +106,12 @@ async def _client(way: OpenIDWay) -> Finding:
     except Refused:
         return ok(key, did, "it refused the code, and accepted the portal's id and secret")
     except SourceUnavailable as error:
-        if error.detail:
+        if isinstance(error, UnknownClient):
             remedy = (
                 "Copy client_id and the secret from the provider's page of this client; is basic_auth as it wants it?"
             )
             return problem(key, did, error.detail, remedy)
-        return problem(key, did, error.message, "The provider's token_endpoint must answer this machine.")
+        return problem(key, did, what_came(error), "The provider's token_endpoint must answer this machine.")
     return problem(key, did, "it gave tokens for it", "This provider lets everybody in. Do not use it.")
 
 

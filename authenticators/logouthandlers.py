@@ -36,7 +36,7 @@ class LogoutHandler(OAuthLogoutHandler):
         try:
             return str(await way.farewell(state, back))
         except SourceUnavailable as problem:
-            self.log.error("signed out here only, not at %s: %s", way.name, problem)
+            self.log.error("signed out here only, not at %s: %s %s", way.name, problem, problem.detail)
             return ""
 
 

@@ -59,7 +59,7 @@ class BeginHandler(OAuthLoginHandler):
                 state=state, verifier=verifier, challenge=challenge, callback=callback_of(self.way, self), more=more
             )
         except SourceUnavailable as problem:
-            self.log.error("login provider %s: %s", self.way.name, problem)
+            self.log.error("login provider %s: %s %s", self.way.name, problem, problem.detail)
             raise web.HTTPError(503, str(problem)) from None
         kept = {"state_id": state, "way": self.way.name, "next_url": self._get_next_url(), "code_verifier": verifier}
         self.set_state_cookie(_serialize_state(kept))
@@ -165,7 +165,7 @@ class BackchannelHandler(BaseHandler):
             self._answer(400, refusal.message)
             return
         except SourceUnavailable as problem:
-            self.log.error("logout told by %s could not be checked: %s", self.way.name, problem)
+            self.log.error("logout told by %s could not be checked: %s %s", self.way.name, problem, problem.detail)
             self._answer(400, "The token cannot be checked at the moment.")
             return
         ended = await self.authenticator.signed_out(self.way, signed_out)

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from daas_hub.authenticators.deviceflow import Invitation, NotSignedIn
+from daas_hub.authenticators.examination import what_came
 from daas_hub.authenticators.openid import is_safe_url
 from daas_hub.authenticators.openidway import OpenIDWay
 from daas_hub.authenticators.ways import WayIn
@@ -55,7 +56,7 @@ async def sign_in_once(
     except NotSignedIn as refused:
         return None, [problem(_KEY, did, refused.message, _remedy(way, refused.error))]
     except (Refused, SourceUnavailable) as error:
-        return None, [problem(_KEY, did, error.message, _remedy_of_answer(error))]
+        return None, [problem(_KEY, did, what_came(error), _remedy_of_answer(error))]
     identity = login.identity
     shown = f" ({identity.display_name!r})" if identity.display_name else ""
     got = f"its answer was accepted as at a login of the portal; subject {identity.subject}{shown}"

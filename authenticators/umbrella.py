@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from daas_hub.authenticators.client import LoginOver
 from daas_hub.authenticators.elevated import OVER, Elevated, take_admin
 from daas_hub.authenticators.endings import end_logins, sessions_of, stop_sessions
-from daas_hub.authenticators.examination import examine_way
+from daas_hub.authenticators.examination import examine_passwords, examine_way
 from daas_hub.authenticators.keeping import require_keys
 from daas_hub.authenticators.linkhandlers import (
     LinkCancelHandler,
@@ -90,9 +90,13 @@ class UmbrellaAuthenticator(LoginSettings):
                 token = access_token if way.settings.issuer == self.issuers[0] else ""
                 callback = self.callback_of(name) or told
                 findings += await examine_way(way, facility, callback=callback, access_token=token)
+            elif isinstance(way, PasswordWay):
+                findings.append(await examine_passwords(way))
             else:
                 did = f"looked at the way in {way.title!r} ({way.issuer})"
                 findings.append(not_checked("login.other", did, "only a person can try it: sign in once by hand"))
+        if self._linking is not None and self._linking.passwords not in self.ways.values():
+            findings.append(await examine_passwords(self._linking.passwords))
         return findings
 
     async def test_login(

@@ -632,8 +632,37 @@ async def test_a_small_answer_cannot_unpack_into_memory(provider: Provider, clie
 
 
 async def test_a_provider_that_is_gone() -> None:
-    with pytest.raises(SourceUnavailable, match="cannot be reached"):
+    with pytest.raises(SourceUnavailable, match="cannot be reached") as told:
         await OpenIDProvider("http://127.0.0.1:9", CLIENT).endpoints()
+    assert told.value.detail == "127.0.0.1:9: no connection (Connection refused)"
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "why"),
+    [
+        (503, {}, "status 503"),
+        (302, {"Location": "https://sso.example.org/login?code=t0ken"}, "a redirect (302) to sso.example.org"),
+        (307, {"Location": "/login?code=t0ken"}, "a redirect (307) to another path"),
+        (301, {}, "a redirect (301) to another path"),
+    ],
+)
+async def test_the_log_says_what_came_instead(
+    provider: Provider, client: OpenIDProvider, status: int, headers: dict[str, str], why: str
+) -> None:
+    """For who is called at night: the host and the kind, and nothing of an address that might be a secret."""
+
+    def says(answer: web.RequestHandler) -> None:
+        answer.set_status(status)
+        for name, value in headers.items():
+            answer.set_header(name, value)
+        answer.finish()
+
+    provider.instead["/.well-known/openid-configuration"] = says
+    with pytest.raises(SourceUnavailable) as told:
+        await client.endpoints()
+    assert told.value.detail.endswith(f": {why}")
+    assert "t0ken" not in f"{told.value}{told.value.detail}"
+    assert why not in str(told.value), "people read the sentence alone"
 
 
 # -- the issuer ----------------------------------------------------------------------------------------------------

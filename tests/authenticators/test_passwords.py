@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from daas_hub.authenticators.client import LoginOver
+from daas_hub.authenticators.examination import examine_passwords
 from daas_hub.authenticators.guesses import LONGEST_S, MOST_KEYS, Guesses
 from daas_hub.authenticators.passwordway import PasswordWay, TooManyGuesses, WrongPassword
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
@@ -321,3 +322,29 @@ def test_passwords_need_no_provider_beside_them(facility: FakeFacility) -> None:
     authenticator = UmbrellaAuthenticator(config=config)
     assert list(authenticator.ways) == ["password"]
     assert authenticator.login_url("/hub/") == "/hub/login", "a form cannot be gone to"
+
+
+async def says_no(name: str, password: str) -> str:
+    return ""
+
+
+async def says_yes(name: str, password: str) -> str:
+    return name
+
+
+async def says_nothing(name: str, password: str) -> str:
+    raise SourceUnavailable("The facility's directory cannot be asked at the moment.")
+
+
+@pytest.mark.parametrize(
+    ("check", "verdict", "got"),
+    [
+        (says_no, "ok", "sign in once by hand"),
+        (says_yes, "problem", "yes: nobody-"),
+        (says_nothing, "problem", "asked"),
+    ],
+)
+async def test_the_doctor_asks_for_nobodys_password(check: Any, verdict: str, got: str) -> None:
+    found = await examine_passwords(way(check))
+    assert (found.key, found.verdict) == ("login.passwords", verdict)
+    assert got in found.got

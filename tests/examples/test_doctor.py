@@ -287,7 +287,8 @@ ROWS = [
     Row("a database others can read", "esrf", "site.secrets", "mode 644", "chmod 600",
         'c.JupyterHub.db_url = "sqlite:////data/visitor/ma4242/id21/20240501/RAW_DATA/scan_0001.h5"'),
     # -- login
-    Row("a provider that does not run", "soleil", "login.discovery", "cannot be reached", "openid-configuration",
+    Row("a provider that does not run", "soleil", "login.discovery", "no connection .Connection refused",
+        "openid-configuration",
         'c.UmbrellaAuthenticator.oidc_issuer = "http://127.0.0.1:9"'),
     Row("an issuer with a slash too many", "soleil", "login.discovery", "another issuer", "letter by letter",
         ('oidc_issuer = ISSUER', 'oidc_issuer = ISSUER + "/"')),
