@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from daas_hub.authenticators.linking import Linking, Pending
-from daas_hub.authenticators.passwordway import TooManyGuesses, WrongPassword
+from daas_hub.authenticators.passwordway import TooManyGuesses, WrongPassword, typed
 from daas_hub.authenticators.ways import Login, WayIn
 from jupyterhub.handlers import BaseHandler
 from tornado import web
@@ -70,7 +70,7 @@ class LinkPage(Page):
 
     async def show_step(self, pending: Pending, *, problem: str = "", status: int = 200) -> None:
         """Show where this browser is: the account's password is asked for, or both are shown."""
-        identity, account = pending.login.identity, pending.account
+        identity, proved = pending.login.identity, pending.proved
         await self.show(
             "link.html",
             status=status,
@@ -83,10 +83,8 @@ class LinkPage(Page):
                 "subject": identity.subject,
             },
             passwords_title=self.linking.passwords.title,
-            account=None
-            if account is None
-            else {"name": account.name, "display_name": account.display_name, "uid": account.uid},
-            shown=pending.shown,
+            account=proved.account if proved else None,
+            shown=proved.shown if proved else "",
         )
 
 
@@ -107,13 +105,10 @@ class LinkHandler(LinkPage):
         if pending is None:
             await self.show_nothing()
             return
-        names = self.get_body_arguments("username", strip=False)
-        passwords = self.get_body_arguments("password", strip=False)
         address = self.authenticator.address_of(self)
         try:
-            if len(names) != 1 or len(passwords) != 1:
-                raise WrongPassword("The name or the password is missing.", remedy="Please try again.")
-            await self.linking.prove_account(pending, names[0], passwords[0], address)
+            name, password = typed(self)
+            await self.linking.prove_account(pending, name, password, address)
         except TooManyGuesses as refusal:
             self.set_header("Retry-After", str(refusal.wait_s))
             await self._refused(pending, refusal, 429, address)
@@ -183,7 +178,7 @@ class LinkCancelHandler(LinkPage):
         """Take the account back, or end the walk."""
         pending = self.pending()
         if pending is not None and self.get_body_argument("only", "") == "account":
-            pending.account, pending.known_as, pending.shown = None, None, ""
+            pending.proved = None
             self.redirect(f"{self.hub.base_url}link", status=303)
             return
         self.forget()

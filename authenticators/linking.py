@@ -27,6 +27,20 @@ WAITS_S = 600.0
 MOST_WAITING = 1000
 
 
+@dataclass(frozen=True)
+class Proved:
+    """An account whose password was given.
+
+    Attributes:
+        known_as: the login of that password.
+        shown: the number of the page that shows both; only that page's yes counts.
+    """
+
+    account: Account
+    known_as: Identity
+    shown: str = field(repr=False)
+
+
 @dataclass
 class Pending:
     """A login that may be connected.
@@ -34,17 +48,14 @@ class Pending:
     Attributes:
         way: the way in that proved it.
         wanted: the address to go to afterwards, as it was asked for; not checked.
-        account: the account whose password was given, and `known_as` the login of that password.
-        shown: the number of the page that shows both; only that page's yes counts.
+        proved: the account whose password was given last.
     """
 
     login: Login
     way: WayIn
     wanted: str
     until: float
-    account: Account | None = None
-    known_as: Identity | None = None
-    shown: str = field(default="", repr=False)
+    proved: Proved | None = None
 
 
 class Waiting:
@@ -149,10 +160,9 @@ class Linking:
             WrongAccount: the account may not run sessions, or is not there.
             SourceUnavailable: nobody could be asked.
         """
-        pending.account = pending.known_as = None
-        proved = (await self.passwords.login_of(name, password, address)).identity
-        pending.account = await self._account_of(proved)
-        pending.known_as, pending.shown = proved, secrets.token_urlsafe(16)
+        pending.proved = None
+        known_as = (await self.passwords.login_of(name, password, address)).identity
+        pending.proved = Proved(await self._account_of(known_as), known_as, secrets.token_urlsafe(16))
 
     async def connect(self, pending: Pending, shown: str) -> Link:
         """Make the link that was agreed to on the page `shown`.
@@ -161,14 +171,14 @@ class Linking:
             Refused: the page is not the last one, the account is another meanwhile, or it has too many logins.
             SourceUnavailable: nobody could be asked, or it could not be written down.
         """
-        agreed, known_as, identity = pending.account, pending.known_as, pending.login.identity
-        is_last = secrets.compare_digest(pending.shown.encode(), shown.encode())
-        if agreed is None or known_as is None or not is_last:
+        proved, identity = pending.proved, pending.login.identity
+        if proved is None or not secrets.compare_digest(proved.shown.encode(), shown.encode()):
             raise Refused("This page is not the last one that was shown.", remedy="Please look at both once more.")
+        agreed = proved.account
         # a page may have been open for minutes
-        self._require_same(await self._account_of(known_as), agreed)
+        self._require_same(await self._account_of(proved.known_as), agreed)
         await self._require_none(identity)
-        link = await self.accounts.store.connect(identity, known_as, agreed.name, agreed.uid)
+        link = await self.accounts.store.connect(identity, proved.known_as, agreed.name, agreed.uid)
         try:
             self._require_same(await self._account_of(identity), agreed)
         except (Refused, SourceUnavailable):

@@ -8,10 +8,16 @@ from jupyterhub.handlers import BaseHandler
 
 from daas_hub.errors import NoAccount
 from daas_hub.facility import Facility
+from daas_hub.portal.base import CONTENT_SECURITY_POLICY
 
 
 class TellsOfNoAccount(BaseHandler):
     """What every handler has in which a login ends."""
+
+    @property
+    def content_security_policy(self) -> str:
+        """The policy of our pages: this is one, wherever the login ended."""
+        return CONTENT_SECURITY_POLICY
 
     def wanted_afterwards(self) -> str:
         """Give the address that was asked for before the login, as it came."""

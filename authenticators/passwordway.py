@@ -14,6 +14,7 @@ from daas_hub.authenticators.guesses import Guesses
 from daas_hub.authenticators.hours import GoodForHours
 from daas_hub.authenticators.noaccount import TellsOfNoAccount
 from daas_hub.authenticators.ways import Login
+from jupyterhub.handlers import BaseHandler
 from tornado import web
 from tornado.httputil import url_concat
 
@@ -99,6 +100,19 @@ class PasswordWay(GoodForHours):
         return self.signed_in(told)
 
 
+def typed(handler: BaseHandler) -> tuple[str, str]:
+    """Give the name and the password of a form, as they were typed.
+
+    Raises:
+        WrongPassword: one of them is missing, or there twice.
+    """
+    names = handler.get_body_arguments("username", strip=False)
+    passwords = handler.get_body_arguments("password", strip=False)
+    if len(names) != 1 or len(passwords) != 1:
+        raise WrongPassword("The name or the password is missing.", remedy="Please try again.")
+    return names[0], passwords[0]
+
+
 class PasswordLoginHandler(TellsOfNoAccount, LoginPageHandler):
     """Where the form of the login page is sent to."""
 
@@ -135,13 +149,10 @@ class PasswordLoginHandler(TellsOfNoAccount, LoginPageHandler):
         Raises:
             Refused, SourceUnavailable: with the sentence for the user.
         """
-        names = self.get_body_arguments("username", strip=False)
-        passwords = self.get_body_arguments("password", strip=False)
-        if len(names) != 1 or len(passwords) != 1:
-            raise WrongPassword("The name or the password is missing.", remedy="Please try again.")
+        name, password = typed(self)
         address = self.authenticator.address_of(self)
         try:
-            return await self.way.login_of(names[0], passwords[0], address)
+            return await self.way.login_of(name, password, address)
         except Refused as refusal:
             # what was typed as a name may be a password
             self.log.warning("password login from %s: %s", address or "an unknown address", refusal.reason)

@@ -68,11 +68,13 @@ class UmbrellaAuthenticator(LoginSettings):
         """Give what is wrong between the settings of logins and those of accounts."""
         try:
             linking = cls(config=config)._linking
+        except DaasError:
+            return []  # what is wrong with the logins alone is told when they are looked at alone
+        try:
             if linking is not None:
                 linking.require_source(facility)
         except ConfigurationError as problem:
-            # what is wrong with the logins alone is told when they are looked at alone
-            return [problem] if problem.setting == "PasswordLogin.issuer" else []
+            return [problem]
         return []
 
     @property

@@ -75,6 +75,11 @@ def pending(identity: Identity = ANNA) -> Pending:
     return Pending(Login(identity), WAY, "/hub/home", 10_000.0)
 
 
+def shown_of(one: Pending) -> str:
+    assert one.proved is not None
+    return one.proved.shown
+
+
 def test_a_login_waits_for_its_time_and_no_longer() -> None:
     clock = Clock()
     waiting = Waiting(clock)
@@ -107,8 +112,9 @@ def test_a_number_that_is_made_up_finds_nothing(number: str) -> None:
 async def test_a_password_and_a_yes_make_a_link(linking: Linking, site: Site) -> None:
     one = pending()
     await linking.prove_account(one, "ANNA", "right", "192.0.2.1")
-    assert one.account == ACCOUNT
-    link = await linking.connect(one, one.shown)
+    assert one.proved is not None
+    assert one.proved.account == ACCOUNT
+    link = await linking.connect(one, shown_of(one))
     assert (link.issuer, link.subject, link.account, link.uid) == (ISSUER, ANNA.subject, "anna", 25001)
     assert await site.account_of(ANNA) == ACCOUNT
 
@@ -116,7 +122,7 @@ async def test_a_password_and_a_yes_make_a_link(linking: Linking, site: Site) ->
 async def test_a_wrong_password_takes_back_what_was_proved(linking: Linking, site: Site) -> None:
     one = pending()
     await linking.prove_account(one, "anna", "right", "")
-    shown = one.shown
+    shown = shown_of(one)
     with pytest.raises(WrongPassword):
         await linking.prove_account(one, "ben", "wrong", "")
     with pytest.raises(Refused, match="not the last"):
@@ -131,7 +137,7 @@ async def test_a_yes_counts_for_the_page_that_was_shown(linking: Linking, site: 
         with pytest.raises(Refused):
             await linking.connect(one, shown)
     await linking.prove_account(one, "anna", "right", "")
-    older = one.shown
+    older = shown_of(one)
     await linking.prove_account(one, "ben", "right", "")
     for shown in (older, "", "é"):
         with pytest.raises(Refused, match="not the last"):
@@ -144,7 +150,7 @@ async def test_an_account_that_may_not_run_sessions_is_none(linking: Linking) ->
         one = pending()
         with pytest.raises(WrongAccount):
             await linking.prove_account(one, name, "right", "")
-        assert one.account is None
+        assert one.proved is None
 
 
 async def test_what_changed_since_the_page_was_shown_counts(linking: Linking, directory: Directory) -> None:
@@ -152,13 +158,13 @@ async def test_what_changed_since_the_page_was_shown_counts(linking: Linking, di
     await linking.prove_account(one, "anna", "right", "")
     directory.accounts["anna"] = Account("anna", 25777, 25777)
     with pytest.raises(WrongAccount, match="changed"):
-        await linking.connect(one, one.shown)
+        await linking.connect(one, shown_of(one))
     directory.problem = SourceUnavailable("down")
     with pytest.raises(SourceUnavailable):
-        await linking.connect(one, one.shown)
+        await linking.connect(one, shown_of(one))
     directory.problem = AccountRefused("locked")
     with pytest.raises(WrongAccount):
-        await linking.connect(one, one.shown)
+        await linking.connect(one, shown_of(one))
 
 
 async def test_a_login_that_came_to_an_account_meanwhile_is_not_connected(linking: Linking, site: Site) -> None:
@@ -166,7 +172,7 @@ async def test_a_login_that_came_to_an_account_meanwhile_is_not_connected(linkin
     await linking.prove_account(one, "ben", "right", "")
     await site.store.connect(ANNA, Identity(PASSWORDS, "anna"), "anna", 25001)
     with pytest.raises(WrongAccount, match="has the account anna"):
-        await linking.connect(one, one.shown)
+        await linking.connect(one, shown_of(one))
     assert await site.account_of(ANNA) == ACCOUNT
 
 
@@ -183,7 +189,7 @@ async def test_a_link_that_opens_nothing_is_not_left(linking: Linking, site: Sit
     one = pending()
     await linking.prove_account(one, "anna", "right", "")
     with pytest.raises(WrongAccount):
-        await linking.connect(one, one.shown)
+        await linking.connect(one, shown_of(one))
     assert await site.store.all_links() == ()
 
 
@@ -211,7 +217,7 @@ async def test_a_name_of_a_user_office_is_none_of_the_directory(site: Site) -> N
     one = pending()
     with pytest.raises(WrongAccount):
         await Linking(office, lambda: site).prove_account(one, "ben", "right", "")  # type: ignore[arg-type, return-value]
-    assert one.account is None
+    assert one.proved is None
 
 
 def test_who_may_begin(linking: Linking) -> None:

@@ -256,10 +256,9 @@ def test_a_page_that_is_not_private_to_the_browser_is_kept_nowhere(site: LinkedD
     walker = site.arrive("anna")
     for answer in (walker.answer, walker.open().answer, walker.prove("anna", RIGHT).answer):
         assert answer.headers["Cache-Control"] == "no-store"
-        assert "form-action 'self'" in answer.headers["Content-Security-Policy"] or answer.status_code == 403
+        assert "form-action 'self'" in answer.headers["Content-Security-Policy"]
     cookie = next(one for one in walker.browser.cookies if one.name == "daas-link")
     assert (cookie.path, cookie.has_nonstandard_attr("HttpOnly")) == ("/hub/link", True)
-    assert Person(site.doors.portal, walker.browser, walker.answer)
     assert is_out(Person(site.doors.portal, walker.browser, walker.answer)), "half a walk is no login"
 
 
