@@ -3,9 +3,8 @@
 Check it at any time with `daas-hub check-config jupyterhub_config.py`; docs/how-to/ has a page for each integration.
 """
 
-from daas_hub.demo.profile import demo
-
 from daas_hub import configure
+from daas_hub.demo.profile import demo
 
 configure(c)  # noqa: F821  # templates, portal, proxy, safe defaults
 demo(c)  # noqa: F821  # four people, two proposals, on 127.0.0.1 only: remove this line, then fill in the rest

@@ -89,7 +89,7 @@ def read_json(text: bytes | str) -> Any:
 
 
 def _out_of_reach(url: str, why: str) -> SourceUnavailable:
-    """Give the error; what is for the log tells the host and the kind, and nothing that stood in an address."""
+    """Return the error; what is for the log tells the host and the kind, and nothing that stood in an address."""
     return SourceUnavailable(
         "The login provider cannot be reached at the moment.", remedy=LATER, detail=f"{urlsplit(url).netloc}: {why}"
     )

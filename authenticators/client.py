@@ -15,7 +15,6 @@ from daas_hub.authenticators import openid
 from daas_hub.authenticators.answers import LATER, Answer, ask
 from daas_hub.authenticators.openid import MAX_TOKEN_BYTES, OpenIDProvider
 from daas_hub.authenticators.providers import ProviderSettings
-
 from daas_hub.errors import Refused, SourceUnavailable
 
 
@@ -73,7 +72,7 @@ class OpenIDClient:
         return tokens_of(answer)
 
     async def userinfo(self, access_token: str) -> dict[str, Any] | None:
-        """Give the claims of userinfo; None if the access token is no longer good.
+        """Return the claims of userinfo; None if the access token is no longer good.
 
         Raises:
             Refused: what came are no claims.
@@ -121,7 +120,7 @@ class OpenIDClient:
 
 
 def error_of(answer: Answer) -> str:
-    """Give the error of a token endpoint; "" for none."""
+    """Return the error of a token endpoint; "" for none."""
     told = (answer.document or {}).get("error")
     if told is None and answer.status == 200:
         return ""
@@ -129,7 +128,7 @@ def error_of(answer: Answer) -> str:
 
 
 def tokens_of(answer: Answer) -> Tokens:
-    """Give the tokens of a token endpoint's answer.
+    """Return the tokens of a token endpoint's answer.
 
     Raises:
         Refused: there are none, or of another kind.

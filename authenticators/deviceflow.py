@@ -19,7 +19,6 @@ from typing import Any
 from daas_hub.authenticators.answers import Answer
 from daas_hub.authenticators.client import OpenIDClient, Tokens, error_of, tokens_of
 from daas_hub.authenticators.openid import is_safe_url
-
 from daas_hub.errors import Refused, SourceUnavailable
 
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"
@@ -146,7 +145,7 @@ def _invitation(answer: Answer) -> Invitation:
 
 
 def _text(answer: Answer, name: str, *, needed: bool = True) -> str:
-    """Give a text that can be shown in a terminal: nothing in it moves the cursor."""
+    """Return a text that can be shown in a terminal: nothing in it moves the cursor."""
     value = (answer.document or {}).get(name)
     if value is None and not needed:
         return ""

@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from daas_hub.authenticators.openidway import OpenIDWay
-from daas_hub.authenticators.ways import Login, WayIn
 from jupyterhub import roles as hub_roles
 
+from daas_hub.authenticators.openidway import OpenIDWay
+from daas_hub.authenticators.ways import Login, WayIn
 from daas_hub.identity.elevation import Elevation, ElevationRules, Proof, client_address, elevate, proof_of
 
 #: The sentence for who has to sign in again.
@@ -40,11 +40,11 @@ class Elevated:
         self._said: dict[str, tuple[str, ...]] = {}
 
     def proof_of(self, login: Login, handler: Any) -> Proof:
-        """Give the proof of a login that was just made in this handler."""
+        """Return the proof of a login that was just made in this handler."""
         return proof_of(login.proven, self.address_of(handler), self._clock())
 
     def address_of(self, handler: Any) -> str:
-        """Give where a request came from; "" if that cannot be known."""
+        """Return where a request came from; "" if that cannot be known."""
         request = handler.request
         context = getattr(request.connection, "context", None)
         # `remote_ip` believes an X-Real-IP, which anybody can write: the connection's own end is what counts
@@ -64,12 +64,12 @@ class Elevated:
         return found
 
     def has_run_out(self, user: Any, proof: Proof) -> bool:
-        """Tell whether a login that made somebody an administrator is too old, without asking anybody."""
+        """Return whether a login that made somebody an administrator is too old, without asking anybody."""
         is_admin = getattr(user, "admin", False) is True
         return is_admin and elevate(self._rules(), frozenset({"admin"}), proof, self._clock()).over
 
     def told(self, found: Elevation, way: WayIn) -> dict[str, Any]:
-        """Give what pages tell a person whose role is withheld."""
+        """Return what pages tell a person whose role is withheld."""
         if not found.missing:
             return {}
         url = f"{way.handlers()[0][0]}?step_up=1" if found.again and isinstance(way, OpenIDWay) else ""

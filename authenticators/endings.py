@@ -11,7 +11,7 @@ from daas_hub.identity import Identity
 
 
 def ended_state(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Give what is kept of a login that was ended: who it was, for the watch over running sessions, and no token."""
+    """Return what is kept of a login that was ended: who it was, for the watch over running sessions, and no token."""
     identity = Identity.from_state(state.get("identity")) or Identity.from_state(state.get("ended"))
     if identity is None:
         return {}
@@ -42,7 +42,7 @@ async def end_logins(user: Any) -> None:
 
 
 def sessions_of(user: Any) -> list[str]:
-    """Give the names of a person's running sessions that are not starting or stopping just now."""
+    """Return the names of a person's running sessions that are not starting or stopping just now."""
     return [name for name, spawner in user.spawners.items() if spawner.active and not spawner.pending]
 
 

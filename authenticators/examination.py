@@ -10,11 +10,11 @@ from __future__ import annotations
 import secrets
 from urllib.parse import parse_qs, urlsplit
 
+from tornado.httpclient import AsyncHTTPClient, HTTPRequest
+
 from daas_hub.authenticators.client import UnknownClient
 from daas_hub.authenticators.openidway import OpenIDWay
 from daas_hub.authenticators.passwordway import PasswordWay
-from tornado.httpclient import AsyncHTTPClient, HTTPRequest
-
 from daas_hub.errors import DaasError, Refused, SourceUnavailable
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked, ok, problem, warning
@@ -49,7 +49,7 @@ async def examine_way(way: OpenIDWay, facility: Facility, *, callback: str, acce
 
 
 def what_came(error: DaasError) -> str:
-    """Give what a provider said or did instead, in the administrator's words."""
+    """Return what a provider said or did instead, in the administrator's words."""
     return f"{error.message} {getattr(error, 'detail', '')}".strip()
 
 

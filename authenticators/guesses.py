@@ -63,7 +63,7 @@ class Guesses:
         self._names, self._addresses = _Memory(free_of_name), _Memory(free_of_address)
 
     def begin(self, name: str, address: str) -> float:
-        """Give the seconds to wait; 0 if this guess may be made, and then it counts as failed until it is taken back.
+        """Return the seconds to wait; 0 if this guess may be made, and then it counts as failed until it is taken back.
 
         So a hundred at the same moment are a hundred guesses, although none of them was answered yet.
         """
@@ -89,7 +89,7 @@ class Guesses:
 
 
 def _place(address: str) -> str:
-    """Give what one household or machine has: of IPv6 a whole network of 64 bits, out of which it can take any."""
+    """Return what one household or machine has: of IPv6 a whole network of 64 bits, out of which it can take any."""
     try:
         known = ipaddress.ip_address(address)
     except ValueError:

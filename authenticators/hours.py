@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 from daas_hub.authenticators.client import LoginOver
 from daas_hub.authenticators.ways import Login
-
 from daas_hub.identity import Identity
 
 #: Seconds by which two clocks may be apart.
@@ -30,12 +29,12 @@ class GoodForHours:
         """Who vouches for the subject."""
 
     def signed_in(self, subject: str, claims: Mapping[str, Any] | None = None) -> Login:
-        """Give the login of somebody who was proved just now."""
+        """Return the login of somebody who was proved just now."""
         now = self._clock()
         return Login(Identity(self.issuer, subject, claims=claims or {}, told_at=now), {"signed_in": now})
 
     def knows(self, state: Mapping[str, Any]) -> bool:
-        """Tell whether a login came this way, for this issuer."""
+        """Return whether a login came this way, for this issuer."""
         identity = Identity.from_state(state.get("identity"))
         return state.get("way") == self.name and identity is not None and identity.issuer == self.issuer
 
@@ -49,5 +48,5 @@ class GoodForHours:
         return Login(identity, {"signed_in": signed_in})
 
     async def farewell(self, state: Mapping[str, Any], portal: str) -> str:
-        """Give no further place to sign out at."""
+        """Return no further place to sign out at."""
         return ""

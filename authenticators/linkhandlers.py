@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from daas_hub.authenticators.linking import Linking, Pending
-from daas_hub.authenticators.passwordway import TooManyGuesses, WrongPassword, typed
-from daas_hub.authenticators.ways import Login, WayIn
 from jupyterhub.handlers import BaseHandler
 from tornado import web
 
+from daas_hub.authenticators.linking import Linking, Pending
+from daas_hub.authenticators.passwordway import TooManyGuesses, WrongPassword, typed
+from daas_hub.authenticators.ways import Login, WayIn
 from daas_hub.errors import Refused, SourceUnavailable
 from daas_hub.identity.linkstore import Link, LinkStore
 from daas_hub.portal.base import Page
@@ -47,7 +47,7 @@ class LinkPage(Page):
         return found[0] if len(found) == 1 else ""
 
     def pending(self) -> Pending | None:
-        """Give the login that this browser may connect."""
+        """Return the login that this browser may connect."""
         number = self.number
         return self.linking.waiting.get(number) if number else None
 
@@ -137,7 +137,7 @@ class LinkConfirmHandler(LinkPage):
         return self._pending.way
 
     async def finish_login(self) -> Login:
-        """Give the login that was proved before; the authenticator asks."""
+        """Return the login that was proved before; the authenticator asks."""
         return self._pending.login
 
     async def post(self) -> None:

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 
 from daas_hub.authenticators.passwordway import PasswordWay
 from daas_hub.authenticators.ways import Login, WayIn
-
 from daas_hub.errors import AccountRefused, ConfigurationError, NoAccount, Refused, SourceUnavailable
 from daas_hub.facility import Facility
 from daas_hub.identity import Account, Identity
@@ -83,7 +82,7 @@ class Waiting:
             del self._pending[number]
 
     def get(self, number: str) -> Pending | None:
-        """Give a login by its number; None if there is none, or it waited too long."""
+        """Return a login by its number; None if there is none, or it waited too long."""
         self._forget_old()
         return self._pending.get(number)
 
@@ -149,7 +148,7 @@ class Linking:
             )
 
     def may_begin(self, refusal: NoAccount, way: WayIn) -> bool:
-        """Tell whether a login without an account may be connected with one; an account that is closed is none."""
+        """Return whether a login without an account may be connected with one; an account that is closed is none."""
         return not isinstance(refusal, AccountRefused) and way.issuer != self.passwords.issuer
 
     async def prove_account(self, pending: Pending, name: str, password: str, address: str) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from daas_hub.authenticators.openidhandlers import page_after_logout
 from oauthenticator.oauth2 import OAuthLogoutHandler
 
+from daas_hub.authenticators.openidhandlers import page_after_logout
 from daas_hub.errors import SourceUnavailable
 from daas_hub.portal.base import Page
 

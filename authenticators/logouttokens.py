@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from daas_hub.authenticators.openid import LEEWAY_S, OpenIDProvider
-
 from daas_hub.errors import Refused
 
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
@@ -39,7 +38,7 @@ class LogoutTokens:
         self._used: OrderedDict[str, float] = OrderedDict()
 
     async def read(self, token: object) -> SignedOut:
-        """Give who signed out.
+        """Return who signed out.
 
         Raises:
             Refused: a check failed; the text says which, never the token.

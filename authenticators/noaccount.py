@@ -20,7 +20,7 @@ class TellsOfNoAccount(BaseHandler):
         return CONTENT_SECURITY_POLICY
 
     def wanted_afterwards(self) -> str:
-        """Give the address that was asked for before the login, as it came."""
+        """Return the address that was asked for before the login, as it came."""
         return self.get_argument("next", "")
 
     async def show_no_account(self, refusal: NoAccount) -> None:

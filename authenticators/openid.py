@@ -14,8 +14,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import jwt
-from daas_hub.authenticators.answers import LATER, ask, read_json
 
+from daas_hub.authenticators.answers import LATER, ask, read_json
 from daas_hub.errors import Refused, SourceUnavailable
 from daas_hub.webservice import LOOPBACK
 
@@ -87,7 +87,7 @@ class OpenIDProvider:
         self._keys_read = self._keys_asked
 
     async def endpoints(self) -> Endpoints:
-        """Give the provider's endpoints, read from its discovery document.
+        """Return the provider's endpoints, read from its discovery document.
 
         Raises:
             SourceUnavailable: it did not answer, or with something that is not this provider's document.
@@ -99,7 +99,7 @@ class OpenIDProvider:
         return self._endpoints[1]
 
     async def verify(self, id_token: object, *, nonce: str | None) -> dict[str, Any]:
-        """Give the claims of an id_token whose signature, issuer, audience, times and nonce hold.
+        """Return the claims of an id_token whose signature, issuer, audience, times and nonce hold.
 
         Args:
             nonce: what this login sent; None for a token that answers a refresh, which carries none.
@@ -115,7 +115,7 @@ class OpenIDProvider:
         return claims
 
     async def signed_claims(self, token: object, *, require: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Give header and claims of a token of this issuer for this client, whose signature and times hold.
+        """Return header and claims of a token of this issuer for this client, whose signature and times hold.
 
         Raises:
             Refused: one of the checks failed; the text says which, never the token.
@@ -165,7 +165,7 @@ class OpenIDProvider:
             raise _refused("it does not belong to this login (nonce)")
 
     async def _key(self, key_id: object, algorithm: str) -> Any:
-        """Give the provider's public key for a token's header.
+        """Return the provider's public key for a token's header.
 
         An unknown id asks the provider again, at most every half minute; a key it withdrew is forgotten within an hour.
         """
@@ -246,7 +246,7 @@ class OpenIDProvider:
 
 
 def is_safe_url(url: str) -> bool:
-    """Tell whether a provider's address may be used: https anywhere, http on this machine only."""
+    """Return whether a provider's address may be used: https anywhere, http on this machine only."""
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -8,7 +8,6 @@ import secrets
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from daas_hub.authenticators.noaccount import TellsOfNoAccount
 from jupyterhub.handlers import BaseHandler
 from oauthenticator.oauth2 import (
     OAuthCallbackHandler,
@@ -19,6 +18,7 @@ from oauthenticator.oauth2 import (
 )
 from tornado import web
 
+from daas_hub.authenticators.noaccount import TellsOfNoAccount
 from daas_hub.errors import NoAccount, Refused, SourceUnavailable
 from daas_hub.facility import Facility
 from daas_hub.identity.elevation import step_up
@@ -34,7 +34,7 @@ _WORD = re.compile(r"[a-z_]{1,40}")
 
 
 def callback_of(way: OpenIDWay, handler: BaseHandler) -> str:
-    """Give the address of a provider's callback: the configured one, or what this request was sent to."""
+    """Return the address of a provider's callback: the configured one, or what this request was sent to."""
     if way.callback:
         return way.callback
     request = handler.request
@@ -104,7 +104,7 @@ class CallbackHandler(TellsOfNoAccount, OAuthCallbackHandler):
             )
 
     def check_error(self) -> None:
-        """Tell that the provider said no, in our words: its own come through the browser."""
+        """Say that the provider refused, in our words: its own come through the browser."""
         error = self.get_query_argument("error", "")
         if error:
             shown = f" ({error})" if _WORD.fullmatch(error) else ""
@@ -117,12 +117,12 @@ class CallbackHandler(TellsOfNoAccount, OAuthCallbackHandler):
             raise web.HTTPError(400, f"The login provider's answer has no code. {_AGAIN}")
 
     def login_begun(self) -> dict[str, Any]:
-        """Give what the cookie says of the login that this browser began; it is good for once."""
+        """Return what the cookie says of the login that this browser began; it is good for once."""
         kept = _deserialize_state(self.get_state_cookie()) if self.get_state_cookie() else {}
         return kept if isinstance(kept, dict) else {}
 
     async def finish_login(self) -> Any:
-        """Give the login that the checked answer stands for; the authenticator asks.
+        """Return the login that the checked answer stands for; the authenticator asks.
 
         Raises:
             Refused, SourceUnavailable: with the sentence for the user.
@@ -137,7 +137,7 @@ class CallbackHandler(TellsOfNoAccount, OAuthCallbackHandler):
         )
 
     def wanted_afterwards(self) -> str:
-        """Give the address that was asked for before the login, as it came."""
+        """Return the address that was asked for before the login, as it came."""
         return str(self.login_begun().get("next_url") or "")
 
 
@@ -188,7 +188,7 @@ class BackchannelHandler(BaseHandler):
 
 
 def page_after_logout(handler: BaseHandler, way_callback: str) -> str:
-    """Give the whole address of the page that tells one is signed out, beside the callback that is registered."""
+    """Return the whole address of the page that tells one is signed out, beside the callback that is registered."""
     path = f"{handler.hub.base_url}logged-out"
     if way_callback:
         parts = urlsplit(way_callback)

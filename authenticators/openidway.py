@@ -22,7 +22,6 @@ from daas_hub.authenticators.openidhandlers import BackchannelHandler, BeginHand
 from daas_hub.authenticators.providers import ONLY, ProviderSettings
 from daas_hub.authenticators.subjects import subject_of, usable
 from daas_hub.authenticators.ways import Login
-
 from daas_hub.errors import Refused
 from daas_hub.identity import Identity
 
@@ -33,12 +32,12 @@ MOST_HINT = 4_000
 
 
 def nonce_of(code_verifier: str) -> str:
-    """Give the nonce of a login: bound to its PKCE verifier, which only this browser's signed cookie knows."""
+    """Return the nonce of a login: bound to its PKCE verifier, which only this browser's signed cookie knows."""
     return hashlib.sha256(f"nonce:{code_verifier}".encode()).hexdigest()
 
 
 def kept_claims(told: Mapping[str, Any], wanted: frozenset[str], groups_claim: str = "groups") -> dict[str, Any]:
-    """Give those claims the configuration reads. One that is larger than any look-up needs is left out, and missed."""
+    """Return the claims that the configuration reads. An oversized one is left out, and logged as missing."""
     if "groups" not in told and groups_claim in told:
         told = {**told, "groups": told[groups_claim]}
     return {
@@ -96,7 +95,7 @@ class OpenIDWay:
     async def begin(
         self, *, state: str, verifier: str, challenge: str, callback: str, more: Mapping[str, str] | None = None
     ) -> str:
-        """Give the address that a browser is sent to; `more` is what this one login asks for besides.
+        """Return the address that a browser is sent to; `more` is what this one login asks for besides.
 
         Raises:
             SourceUnavailable: the provider cannot be reached.
@@ -179,13 +178,13 @@ class OpenIDWay:
         await self._client.redeem(code, code * 2, self.callback or "https://portal.invalid/hub/oauth_callback")
 
     async def told_of(self, access_token: str) -> dict[str, Any] | None:
-        """Give the claims of userinfo for somebody's access token; None if it is not good there."""
+        """Return the claims of userinfo for somebody's access token; None if it is not good there."""
         return await self._client.userinfo(access_token)
 
     # -- later --------------------------------------------------------------------------------------------------
 
     def knows(self, state: Mapping[str, Any]) -> bool:
-        """Tell whether a login is one of this provider, which still is the same issuer."""
+        """Return whether a login is one of this provider, which still is the same issuer."""
         identity = Identity.from_state(state.get("identity"))
         return state.get("way") == self.name and identity is not None and identity.issuer == self.settings.issuer
 
@@ -215,7 +214,7 @@ class OpenIDWay:
         return self._login(tokens, subject, sub, id_token=id_token, told=told, sid=before_sid, assured=assured)
 
     async def _renewed(self, tokens: Tokens, sub: str) -> tuple[Tokens, dict[str, Any]]:
-        """Give new tokens for a login, and the claims of a new id_token if there is one."""
+        """Return new tokens for a login, and the claims of a new id_token if there is one."""
         if not tokens.refresh_token:
             raise LoginOver("The login provider has ended this login.", remedy="Please sign in again.")
         new = await self._client.renew(tokens.refresh_token)
@@ -232,7 +231,7 @@ class OpenIDWay:
         )
 
     async def farewell(self, state: Mapping[str, Any], portal: str) -> str:
-        """Give the provider's own address to sign out at (OpenID Connect RP-Initiated Logout 1.0)."""
+        """Return the provider's own address to sign out at (OpenID Connect RP-Initiated Logout 1.0)."""
         end_session = (await self.provider.endpoints()).end_session
         if not end_session:
             return ""

@@ -10,15 +10,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from daas_hub.authenticators.guesses import Guesses
-from daas_hub.authenticators.hours import GoodForHours
-from daas_hub.authenticators.noaccount import TellsOfNoAccount
-from daas_hub.authenticators.ways import Login
 from jupyterhub.handlers import BaseHandler
 from tornado import web
 from tornado.httputil import url_concat
 
 from daas_hub.accounts.passwords import MOST_NAME, PasswordSource, can_be_asked
+from daas_hub.authenticators.guesses import Guesses
+from daas_hub.authenticators.hours import GoodForHours
+from daas_hub.authenticators.noaccount import TellsOfNoAccount
+from daas_hub.authenticators.ways import Login
 from daas_hub.errors import AccountRefused, NoAccount, Refused
 from daas_hub.portal.pages import LoginPageHandler
 
@@ -76,7 +76,7 @@ class PasswordWay(GoodForHours):
         return [(r"/password_login", PasswordLoginHandler, {"way": self})]
 
     async def login_of(self, name: str, password: str, address: str) -> Login:
-        """Give the login that a name and a password prove.
+        """Return the login that a name and a password prove.
 
         Raises:
             WrongPassword: they prove nothing.
@@ -101,7 +101,7 @@ class PasswordWay(GoodForHours):
 
 
 def typed(handler: BaseHandler) -> tuple[str, str]:
-    """Give the name and the password of a form, as they were typed.
+    """Return the name and the password of a form, as they were typed.
 
     Raises:
         WrongPassword: one of them is missing, or there twice.
@@ -144,7 +144,7 @@ class PasswordLoginHandler(TellsOfNoAccount, LoginPageHandler):
         self.redirect(self.get_next_url(user), status=303)
 
     async def finish_login(self) -> Login:
-        """Give the login that this form proves; the authenticator asks.
+        """Return the login that this form proves; the authenticator asks.
 
         Raises:
             Refused, SourceUnavailable: with the sentence for the user.

@@ -11,7 +11,6 @@ from typing import Any
 from daas_hub.authenticators.openid import is_safe_url
 from daas_hub.authenticators.profiles import PROFILES, Profile
 from daas_hub.authenticators.subjects import what_is_wrong_with
-
 from daas_hub.errors import ConfigurationError
 from daas_hub.secretfile import read_secret
 
@@ -78,7 +77,7 @@ _OURS = frozenset(
 
 
 def read_providers(setting: str, wanted: Mapping[str, Any]) -> dict[str, ProviderSettings]:
-    """Give the providers of a mapping from their names, in its order.
+    """Return the providers of a mapping from their names, in its order.
 
     Raises:
         ConfigurationError: naming the provider and the key that cannot work; no secret is shown.
@@ -102,7 +101,7 @@ def read_providers(setting: str, wanted: Mapping[str, Any]) -> dict[str, Provide
 
 
 def read_provider(setting: str, name: str, keys: Mapping[str, Any]) -> ProviderSettings:
-    """Give one provider: its profile, and what the administrator says otherwise.
+    """Return one provider: its profile, and what the administrator says otherwise.
 
     Raises:
         ConfigurationError: see `read_providers`.

@@ -42,7 +42,7 @@ class ProofRules:
 
 
 def signature_of(secret: str, *, time: int, nonce: str, host: str, path: str, subject: str) -> str:
-    """Give the header that a web server sends: HMAC-SHA256 over each part on a line of its own."""
+    """Return the header that a web server sends: HMAC-SHA256 over each part on a line of its own."""
     text = "\n".join(("daas-proxy-1", str(time), nonce, host.lower(), path, subject))
     return f"t={time},n={nonce},s={hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()}"
 
@@ -56,7 +56,7 @@ class Proofs:
         self._seen: dict[str, float] = {}
 
     def subject_of(self, headers: Headers, *, host: str, path: str) -> str:
-        """Give the subject that the web server in front proves.
+        """Return the subject that the web server in front proves.
 
         Raises:
             Refused: nothing is proved; the text says which check failed, and never a value that came.

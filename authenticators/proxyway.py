@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from jupyterhub.handlers import BaseHandler
+from tornado import web
+
 from daas_hub.authenticators.hours import GoodForHours
 from daas_hub.authenticators.noaccount import TellsOfNoAccount
 from daas_hub.authenticators.proxyproof import ProofRules, Proofs
 from daas_hub.authenticators.ways import Login
-from jupyterhub.handlers import BaseHandler
-from tornado import web
-
 from daas_hub.errors import ConfigurationError, NoAccount, Refused, SourceUnavailable
 from daas_hub.secretfile import read_secret
 
@@ -55,7 +55,7 @@ class ProxySettings:
 
 
 def read_proxy(setting: str, told: Mapping[str, Any]) -> ProxySettings:
-    """Give the settings of a web server in front.
+    """Return the settings of a web server in front.
 
     Raises:
         ConfigurationError: naming the key that cannot work; the secret is never shown.
@@ -122,7 +122,7 @@ class ProxyWay(GoodForHours):
         return [(r"/proxy_login", ProxyLoginHandler, {"way": self})]
 
     def login_of(self, handler: BaseHandler) -> Login:
-        """Give the login that a request proves.
+        """Return the login that a request proves.
 
         Raises:
             Refused: it proves nothing.
@@ -161,7 +161,7 @@ class ProxyLoginHandler(TellsOfNoAccount):
         self.redirect(self.get_next_url(user))
 
     async def finish_login(self) -> Login:
-        """Give the login that this request proves; the authenticator asks.
+        """Return the login that this request proves; the authenticator asks.
 
         Raises:
             Refused, SourceUnavailable: with the sentence for the user.

@@ -10,7 +10,6 @@ from typing import Any, Protocol
 from daas_hub.authenticators.endings import sessions_of, stop_sessions
 from daas_hub.authenticators.watch import Verdict, Watch
 from daas_hub.authenticators.ways import WayIn
-
 from daas_hub.errors import NoAccount, Refused, SourceUnavailable
 from daas_hub.facility import Facility
 from daas_hub.identity import Identity
@@ -24,7 +23,7 @@ class Logins(Protocol):
     config: Any
 
     def way_of(self, state: Mapping[str, Any]) -> WayIn | None:
-        """Give the way in of a login that is kept."""
+        """Return the way in of a login that is kept."""
         ...
 
     async def ask_again(self, user: Any) -> Any:
@@ -60,7 +59,7 @@ class RunningPeople:
         self._watch.soon()
 
     def names(self) -> list[str]:
-        """Give the hub's names of who has a running session."""
+        """Return the hub's names of who has a running session."""
         return [user.name for user in self._app.users.values() if sessions_of(user)]
 
     async def look(self, name: str) -> Verdict:

@@ -8,16 +8,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from oauthenticator.generic import GenericOAuthenticator
+from traitlets import Bool, Dict, Float, List, Unicode
+
+from daas_hub.accounts import LINKS, PasswordLogin
 from daas_hub.authenticators.linking import Linking
 from daas_hub.authenticators.openidway import OpenIDWay
 from daas_hub.authenticators.passwordway import PasswordWay
 from daas_hub.authenticators.providers import ONLY, ProviderSettings, read_provider, read_providers
 from daas_hub.authenticators.proxyway import ProxyWay, read_proxy
 from daas_hub.authenticators.ways import WayIn
-from oauthenticator.generic import GenericOAuthenticator
-from traitlets import Bool, Dict, Float, List, Unicode
-
-from daas_hub.accounts import LINKS, PasswordLogin
 from daas_hub.errors import ConfigurationError
 from daas_hub.facility import Facility
 
@@ -139,7 +139,7 @@ class LoginSettings(GenericOAuthenticator):
     # -- what comes of them -------------------------------------------------------------------------------------
 
     def configured_ways(self) -> dict[str, WayIn]:
-        """Give every way in by its name, in the order of the login page.
+        """Return every way in by its name, in the order of the login page.
 
         Raises:
             ConfigurationError: naming the setting that cannot work.
@@ -177,7 +177,7 @@ class LoginSettings(GenericOAuthenticator):
         return ways
 
     def configured_linking(self, ways: dict[str, WayIn]) -> Linking | None:
-        """Give the walk on which a login is connected with an account, if it is wanted; raises as the one above."""
+        """Return the walk on which a login is connected with an account, if it is wanted; raises as the one above."""
         if not self.linking:
             return None
         sources = self.config.Facility.get("accounts", [])
@@ -194,7 +194,7 @@ class LoginSettings(GenericOAuthenticator):
         return Linking(here, lambda: Facility.of(self.config))
 
     def _providers(self) -> dict[str, ProviderSettings]:
-        """Give the configured providers: several, or the one of the settings without a name."""
+        """Return the configured providers: several, or the one of the settings without a name."""
         if self.providers:
             if self.oidc_issuer:
                 raise ConfigurationError(
@@ -226,9 +226,9 @@ class LoginSettings(GenericOAuthenticator):
         return {ONLY: read_provider("UmbrellaAuthenticator", ONLY, keys)}
 
     def _http(self) -> dict[str, Any]:
-        """Give what all requests to providers need (oauthenticator's own settings)."""
+        """Return what all requests to providers need (oauthenticator's own settings)."""
         return {"validate_cert": self.validate_server_cert, **self.http_request_kwargs}
 
     def callback_of(self, name: str) -> str:
-        """Give the callback of a provider, if it is configured; "" for the address a request is sent to."""
+        """Return the callback of a provider, if it is configured; "" for the address a request is sent to."""
         return f"{self.oauth_callback_url}{'' if name == ONLY else '/' + name}" if self.oauth_callback_url else ""

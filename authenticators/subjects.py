@@ -62,7 +62,7 @@ def what_is_wrong_with(subject_claims: Sequence[str]) -> str:
 
 
 def subject_of(subject_claims: Sequence[str], id_token: Mapping[str, Any], userinfo: Mapping[str, Any]) -> str:
-    """Give the subject of a login whose id_token and userinfo are already known to be about the same `sub`.
+    """Return the subject of a login whose id_token and userinfo are already known to be about the same `sub`.
 
     Raises:
         Refused: the claim is missing, is not a text, or is told in two ways.
@@ -83,7 +83,7 @@ def _told(subject_claims: Sequence[str], claims: Mapping[str, Any]) -> list[str]
 
 
 def usable(name: str, value: object) -> str:
-    """Give a subject that can be one; a text alone in a list is that text, as some mappers write it.
+    """Return a subject that can be one; a text alone in a list is that text, as some mappers write it.
 
     Raises:
         Refused: it is something else.

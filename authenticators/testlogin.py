@@ -15,7 +15,6 @@ from daas_hub.authenticators.examination import what_came
 from daas_hub.authenticators.openid import is_safe_url
 from daas_hub.authenticators.openidway import OpenIDWay
 from daas_hub.authenticators.ways import WayIn
-
 from daas_hub.errors import Refused, SourceUnavailable
 from daas_hub.findings import Finding, not_checked, ok, problem
 from daas_hub.identity import Identity

@@ -12,6 +12,10 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
+from jupyterhub.handlers import BaseHandler
+from tornado import web
+from traitlets.config import Config
+
 from daas_hub.authenticators.client import LoginOver
 from daas_hub.authenticators.elevated import OVER, Elevated, take_admin
 from daas_hub.authenticators.endings import end_logins, sessions_of, stop_sessions
@@ -33,10 +37,6 @@ from daas_hub.authenticators.running import RunningPeople
 from daas_hub.authenticators.settings import LoginSettings
 from daas_hub.authenticators.testlogin import sign_in_once
 from daas_hub.authenticators.ways import Login, WayIn
-from jupyterhub.handlers import BaseHandler
-from tornado import web
-from traitlets.config import Config
-
 from daas_hub.errors import ConfigurationError, DaasError, NoAccount, Refused, SourceUnavailable
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked
@@ -65,7 +65,7 @@ class UmbrellaAuthenticator(LoginSettings):
 
     @classmethod
     def configuration_problems(cls, config: Config, facility: Facility) -> list[DaasError]:
-        """Give what is wrong between the settings of logins and those of accounts."""
+        """Return what is wrong between the settings of logins and those of accounts."""
         try:
             linking = cls(config=config)._linking
         except DaasError:
@@ -110,25 +110,25 @@ class UmbrellaAuthenticator(LoginSettings):
     # -- ways in ------------------------------------------------------------------------------------------------
 
     def login_ways(self, base_url: str) -> list[dict[str, str]]:
-        """Give what the login page offers: titles, and where their buttons lead."""
+        """Return what the login page offers: titles, and where their buttons lead."""
         return [
             {"name": way.name, "title": way.title, "url": f"{base_url.rstrip('/')}{way.handlers()[0][0]}"}
             for way in self.ways.values()
         ]
 
     def login_url(self, base_url: str) -> str:
-        """Give where a login begins: at the only way in, or on the page that shows all of them, or a form."""
+        """Return where a login begins: at the only way in, or on the page that shows all of them, or a form."""
         ways = self.login_ways(base_url)
         is_one = len(ways) == 1 and ways[0]["name"] != PasswordWay.name
         return ways[0]["url"] if is_one else f"{base_url.rstrip('/')}/login"
 
     def way_of(self, state: Mapping[str, Any]) -> WayIn | None:
-        """Give the way in of a login that is kept, if the configuration still has it."""
+        """Return the way in of a login that is kept, if the configuration still has it."""
         way = self.ways.get(str(state.get("way") or ""))
         return way if way is not None and way.knows(state) else None
 
     def get_handlers(self, app: Any) -> list[tuple[Any, ...]]:
-        """Give the handlers of the ways in and, through this door, the portal's pages (design, decision 5)."""
+        """Return the handlers of the ways in and, through this door, the portal's pages (design, decision 5)."""
         from daas_hub.portal import portal_handlers
 
         self._app = app
@@ -211,7 +211,7 @@ class UmbrellaAuthenticator(LoginSettings):
         }
 
     def offer_link(self, handler: BaseHandler, refusal: NoAccount) -> str:
-        """Give the address where a login without an account can be connected with one; "" if it cannot."""
+        """Return the address where a login without an account can be connected with one; "" if it cannot."""
         login = getattr(refusal, "login", None)
         if self._linking is None or login is None or not self._linking.may_begin(refusal, handler.way):
             return ""
@@ -289,7 +289,7 @@ class UmbrellaAuthenticator(LoginSettings):
         raise LoginOver(OVER, remedy="Please sign in again.")
 
     def address_of(self, handler: BaseHandler) -> str:
-        """Give where a request came from, as far as proxies are trusted; "" if that cannot be known."""
+        """Return where a request came from, as far as proxies are trusted; "" if that cannot be known."""
         return self._elevated.address_of(handler)
 
     def _trusted_proxies(self) -> list[str]:
@@ -316,7 +316,7 @@ class UmbrellaAuthenticator(LoginSettings):
         return ended
 
     def _people_of(self, way: OpenIDWay, who: SignedOut) -> list[Any]:
-        """Give who may be meant: one, where the subject tells; else everybody with a login."""
+        """Return who may be meant: one, where the subject tells; else everybody with a login."""
         from jupyterhub import orm
 
         rows = self._app.db.query(orm.User).filter(orm.User.encrypted_auth_state.isnot(None))
@@ -332,7 +332,7 @@ class UmbrellaAuthenticator(LoginSettings):
 
 
 def _is_meant(way: OpenIDWay, who: SignedOut, state: Mapping[str, Any]) -> bool:
-    """Tell whether a login is one that a logout token names: by its subject, or by its session at the provider."""
+    """Return whether a login is one that a logout token names: by its subject, or by its session at the provider."""
     if not way.knows(state):
         return False
     if who.subject:

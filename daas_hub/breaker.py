@@ -42,7 +42,7 @@ class Breaker:
         return self._open_since is not None
 
     def admits(self) -> bool:
-        """Tell whether the service may be asked now; of those who ask after a rest, one may."""
+        """Return whether the service may be asked now; of those who ask after a rest, one may."""
         now = self._clock()
         if self._open_since is None:
             return True

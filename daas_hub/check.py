@@ -23,7 +23,7 @@ from daas_hub.sources import PROPOSALS_GROUP
 
 
 def check_config(file: Path) -> list[DaasError]:
-    """Give everything that is wrong with a configuration, each naming trait, value and remedy; [] if it can start."""
+    """Return everything that is wrong with a configuration, each naming trait, value and remedy; [] if it can start."""
     try:
         config = PyFileConfigLoader(file.name, path=str(file.resolve().parent)).load_config()
     except ConfigFileNotFound:
@@ -47,7 +47,7 @@ def check_config(file: Path) -> list[DaasError]:
 
 
 def _classes(config: Config, problems: list[DaasError]) -> list[type[Configurable]]:
-    """Give the classes this configuration sets: ours, the hub's own, and those whose names are chosen in it."""
+    """Return the classes this configuration sets: ours, the hub's own, and those whose names are chosen in it."""
     from jupyterhub.app import JupyterHub
     from jupyterhub.crypto import CryptKeeper
     from jupyterhub.proxy import ConfigurableHTTPProxy
@@ -72,7 +72,7 @@ def _classes(config: Config, problems: list[DaasError]) -> list[type[Configurabl
 
 
 def _source_classes(config: Config) -> list[type[Configurable]]:
-    """Give the classes of the sources that are chosen; a name that is none is told by the facility itself."""
+    """Return the classes of the sources that are chosen; a name that is none is told by the facility itself."""
     known = {entry.name: entry for entry in entry_points(group=PROPOSALS_GROUP)}
     wanted = config.Facility.get("proposals", [])
     names = [wanted] if isinstance(wanted, str) else wanted if isinstance(wanted, list) else []
@@ -204,7 +204,7 @@ def _secrets(config: Config) -> list[DaasError]:
 
 
 def _shown(name: str, value: object) -> object:
-    """Give a value that may be printed: a secret's is not, however deep it stands."""
+    """Return a value that may be printed: a secret's is not, however deep it stands."""
     if any(word in name for word in ("secret", "token", "password", "keys")):
         return "(not shown)"
     if isinstance(value, Mapping):

@@ -97,7 +97,7 @@ def run_doctor(options: argparse.Namespace) -> int:
 
 
 def _person(options: argparse.Namespace) -> Login | SignIn | None:
-    """Give whom an examination is about."""
+    """Return whom an examination is about."""
     claims = dict(_claim(one) for one in options.claim)
     token = read_secret("--token-file", options.token_file) if options.token_file else ""
     if options.login is None:

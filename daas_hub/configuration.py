@@ -46,7 +46,7 @@ def configure(c: Any) -> None:
 
 
 def proxy_command() -> list[str]:
-    """Give the proxy that was installed beside this package; [] leaves it to the PATH."""
+    """Return the proxy that was installed beside this package; [] leaves it to the PATH."""
     script = Path(sys.prefix) / "node" / "node_modules" / "configurable-http-proxy" / "bin" / "configurable-http-proxy"
     if not script.exists():
         return []
@@ -62,7 +62,7 @@ def proxy_command() -> list[str]:
 
 
 def _template_variables() -> dict[str, Any]:
-    """Give what templates find on every page, also on those the hub renders itself; called with the user each time."""
+    """Return the variables of every template, the hub's own pages included; called with the user each time."""
     from daas_hub.facility import Facility
     from daas_hub.portal.assets import static_address
 

@@ -55,7 +55,7 @@ def read_document(path: Path, model: type[_Document]) -> _Document:
 
 
 def _parse(path: Path, text: str) -> tuple[Any, Lines]:
-    """Give the content of the text and the line of each of its keys and items."""
+    """Return the content of the text and the line of each of its keys and items."""
     lines: Lines = {(): 1}
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -95,7 +95,7 @@ def _walk(path: Path, node: yaml.Node, where: tuple[Any, ...], lines: Lines, mos
 
 
 def _line_of(where: tuple[Any, ...], lines: Lines) -> int:
-    """Give the line of the deepest part of `where` that stands in the file (a missing key has no line of its own)."""
+    """Return the line of the deepest part of `where` that stands in the file (a missing key has no line of its own)."""
     for length in range(len(where), -1, -1):
         if where[:length] in lines:
             return lines[where[:length]]

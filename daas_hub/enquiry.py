@@ -46,7 +46,7 @@ async def ask_about(config: Config, subject: str, *, issuer: str = "", access_to
 
 
 async def connected_logins(config: Config, account: str = "") -> list[str]:
-    """Give the logins that people connected with their accounts, a line each; those of one account, if it is named.
+    """Return the logins that people connected with their accounts, a line each; those of one account, if it is named.
 
     Raises:
         DaasError: nothing can be connected here, or the list cannot be read.
@@ -78,7 +78,7 @@ def _links(config: Config) -> LinkStore:
 
 
 def _only_issuer(config: Config) -> str:
-    """Give the issuer of the one provider that is configured; "" if its profile names it.
+    """Return the issuer of the one provider that is configured; "" if its profile names it.
 
     Raises:
         ConfigurationError: there are several.
@@ -95,7 +95,7 @@ def _only_issuer(config: Config) -> str:
 
 
 def words_of(error: DaasError) -> list[str]:
-    """Give an error as lines for the administrator, who also reads what users do not."""
+    """Return an error as lines for the administrator, who also reads what users do not."""
     lines = [f"problem: {error.message}"]
     if isinstance(error, SourceUnavailable) and error.detail:
         lines.append(f"  in the log: {error.detail}")

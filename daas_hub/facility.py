@@ -185,7 +185,7 @@ class Facility(SingletonConfigurable):
 
     @classmethod
     def of(cls, config: Config) -> Facility:
-        """Give the one facility of this process, built from `config` at the first call.
+        """Return the one facility of this process, built from `config` at the first call.
 
         Raises:
             ConfigurationError, DocumentError: the configuration cannot work.
@@ -206,7 +206,7 @@ class Facility(SingletonConfigurable):
         return next((one for one in self.account_sources.values() if isinstance(one, ConnectedAccounts)), None)
 
     async def account_of(self, identity: Identity) -> Account:
-        """Give the account a session of this identity would run as, asked for now.
+        """Return the account a session of this identity would run as, asked for now.
 
         Raises:
             NoAccount: there is none, or it may not run sessions.
@@ -217,11 +217,11 @@ class Facility(SingletonConfigurable):
         return replace(account, login=identity, roles=roles)
 
     def issuers_by_source(self) -> dict[str, frozenset[str] | None]:
-        """Give the issuers each source of accounts is asked about; None for one that is asked about all."""
+        """Return the issuers each source of accounts is asked about; None for one that is asked about all."""
         return {name: getattr(one, "issuers", None) or None for name, one in self.account_sources.items()}
 
     async def proposals_of(self, account: Account, *, fresh: bool = False) -> Answer:
-        """Give this account's proposals; `fresh` asks the provider itself.
+        """Return this account's proposals; `fresh` asks the provider itself.
 
         Raises:
             SourceUnavailable: the provider did not answer, and nothing is remembered that may be shown.
@@ -229,7 +229,7 @@ class Facility(SingletonConfigurable):
         return await self._proposals.proposals_of(account, fresh=fresh)
 
     async def page_of(self, account: Account, query: Query) -> Told[Page]:
-        """Give one page of this account's proposals, however many there are.
+        """Return one page of this account's proposals, however many there are.
 
         Raises:
             SourceUnavailable: as `proposals_of`; also if they are too many for what was asked.
@@ -237,7 +237,7 @@ class Facility(SingletonConfigurable):
         return await self._proposals.page_of(account, query)
 
     async def proposal_of(self, account: Account, proposal_id: str, *, fresh: bool = False) -> Told[Proposal | None]:
-        """Give one proposal of this account by its exact id; None if it is not theirs, or not there at all.
+        """Return one proposal of this account by its exact id; None if it is not theirs, or not there at all.
 
         Raises:
             SourceUnavailable: as `proposals_of`.
@@ -245,7 +245,7 @@ class Facility(SingletonConfigurable):
         return await self._proposals.proposal_of(account, proposal_id, fresh=fresh)
 
     async def visits_meant(self, account: Account, link: Link) -> tuple[tuple[Proposal, Visit | None], ...]:
-        """Give what a link from outside may mean among this account's proposals, asked for now.
+        """Return what a link from outside may mean among this account's proposals, asked for now.
 
         Raises:
             SourceUnavailable: the provider did not answer.
@@ -290,7 +290,7 @@ class Facility(SingletonConfigurable):
         return plan
 
     async def _account_for(self, choice: Choice, person: Account) -> Account:
-        """Give the account an allowed choice runs under: the person's, or the proposal's, asked for now."""
+        """Return the account an allowed choice runs under: the person's, or the proposal's, asked for now."""
         name = account_name_for(choice, self.run_as)
         if name is None:
             return person

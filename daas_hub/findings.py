@@ -36,31 +36,31 @@ class Finding:
     remedy: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """Give it as it stands in `--json`."""
+        """Return it as it stands in `--json`."""
         return asdict(self) | {"verdict": str(self.verdict)}
 
 
 def ok(key: str, did: str, got: str = "") -> Finding:
-    """Give a check that held."""
+    """Return a check that held."""
     return Finding(key, did, Verdict.OK, got)
 
 
 def warning(key: str, did: str, got: str, remedy: str) -> Finding:
-    """Give something an administrator should know, and that stops nobody."""
+    """Return something an administrator should know, and that stops nobody."""
     return Finding(key, did, Verdict.WARNING, got, remedy)
 
 
 def problem(key: str, did: str, got: str, remedy: str) -> Finding:
-    """Give something that keeps people from working, or keeps nobody out."""
+    """Return something that keeps people from working, or keeps nobody out."""
     return Finding(key, did, Verdict.PROBLEM, got, remedy)
 
 
 def not_checked(key: str, did: str, why: str) -> Finding:
-    """Give a check that was not made."""
+    """Return a check that was not made."""
     return Finding(key, did, Verdict.NOT_CHECKED, why)
 
 
 def exit_code(findings: Iterable[Finding]) -> int:
-    """Give the code that monitoring (Nagios, Icinga) reads: 0 in order, 1 warnings, 2 problems."""
+    """Return the code that monitoring (Nagios, Icinga) reads: 0 in order, 1 warnings, 2 problems."""
     verdicts = {one.verdict for one in findings}
     return 2 if Verdict.PROBLEM in verdicts else 1 if Verdict.WARNING in verdicts else 0

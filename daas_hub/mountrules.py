@@ -102,7 +102,7 @@ class MountRules(Configurable):
     )
 
     def policy(self, state_dir: str) -> MountPolicy:
-        """Give the rules as a launch takes them.
+        """Return the rules as a launch takes them.
 
         Args:
             state_dir: `Facility.state`: where the portal keeps what the facility has no place for.

@@ -12,7 +12,7 @@ MOST_BYTES = 16_384
 
 
 def read_secret(setting: str, path: str) -> str:
-    """Give the one line of a secret's file, without the end of the line.
+    """Return the one line of a secret's file, without the end of the line.
 
     Raises:
         ConfigurationError: naming the setting and the file, never what is in it: the file is missing, empty, too large

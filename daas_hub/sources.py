@@ -42,7 +42,7 @@ def named_sources(setting: str, facility: Configurable) -> dict[str, Any]:
 
 
 def one_of_accounts(sources: Mapping[str, AccountSource], *, unite_groups: bool) -> AccountSource:
-    """Give the source of accounts, or one made of several that must agree.
+    """Return the source of accounts, or one made of several that must agree.
 
     Raises:
         ConfigurationError: one of them needs others, and there are none.
@@ -66,7 +66,7 @@ def _joined(sources: Mapping[str, AccountSource], *, unite_groups: bool) -> Acco
 
 
 def one_of_proposals(sources: Mapping[str, ProposalSource]) -> ProposalSource:
-    """Give the source of proposals, or one made of several whose answers are joined."""
+    """Return the source of proposals, or one made of several whose answers are joined."""
     return next(iter(sources.values())) if len(sources) == 1 else ChainedProposals(sources)
 
 

@@ -218,7 +218,7 @@ def _open_one(mount: Mount) -> Pinned:
 
 
 def _found(mount: Mount) -> PurePosixPath:
-    """Give the one directory that a pattern stands for.
+    """Return the one directory that a pattern stands for.
 
     Raises:
         StorageProblem: there is none, or there are several, or too many names would have to be looked at.
@@ -245,7 +245,7 @@ def _found(mount: Mount) -> PurePosixPath:
 
 
 def _matching(folder: int, parts: tuple[str, ...], left: list[int]) -> Iterator[tuple[str, ...]]:
-    """Give each path below an open folder that matches; a link is a match, too, and is refused when it is opened."""
+    """Return each path below an open folder that matches; a link is a match, too, and is refused when it is opened."""
     if not parts:
         yield ()
         return
@@ -266,12 +266,12 @@ def _matching(folder: int, parts: tuple[str, ...], left: list[int]) -> Iterator[
 
 
 def _flags_for(parts: tuple[str, ...]) -> int:
-    """Give how a folder is opened before these parts are looked for in it: readable only if its names are."""
+    """Return how a folder is opened before these parts are looked for in it: readable only if its names are."""
     return os.O_DIRECTORY | os.O_CLOEXEC | (0 if parts and "*" in parts[0] else os.O_PATH)
 
 
 def _names(folder: int, part: str, left: list[int]) -> list[str]:
-    """Give the names in an open folder that one component stands for."""
+    """Return the names in an open folder that one component stands for."""
     if "*" not in part:
         return [part]
     pattern = re.compile(".*".join(map(re.escape, part.split("*"))))
@@ -292,7 +292,7 @@ def _is_link(name: str, folder: int) -> bool:
 
 
 def _told(mount: Mount, error: OSError) -> StorageProblem:
-    """Give a system's error in words."""
+    """Return a system's error in words."""
     words = _WORDS.get(error.errno or 0, error.strerror or "cannot be opened")
     return _problem(mount, words, _Missing if error.errno == errno.ENOENT else StorageProblem)
 

@@ -113,7 +113,7 @@ class Reply:
 
     @property
     def is_json(self) -> bool:
-        """Tell whether there is a document."""
+        """Return whether there is a document."""
         return self.kind == "JSON"
 
 
@@ -131,7 +131,7 @@ class Conversation:
         self._asked_at = 0.0
 
     def waited_s(self) -> float:
-        """Give how long ago the last question was asked."""
+        """Return how long ago the last question was asked."""
         return asyncio.get_running_loop().time() - self._asked_at
 
     async def get(self, url: str, asked_for: str, **more: Any) -> Reply:
@@ -243,7 +243,7 @@ class Conversation:
         raise self.service.unavailable(self.asked_for, came) from None
 
     def require(self, reply: Reply, shape: type[Any]) -> Any:
-        """Give the document of a success, which is a `dict` or a `list`.
+        """Return the document of a success, which is a `dict` or a `list`.
 
         Raises:
             SourceUnavailable: the service refused (the administrators' affair: it is the portal it refuses), or the
@@ -259,12 +259,12 @@ class Conversation:
 
 
 def basic_auth(user: str, password: str) -> dict[str, str]:
-    """Give the header of HTTP Basic, in UTF-8."""
+    """Return the header of HTTP Basic, in UTF-8."""
     return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
 
 
 def require_url(setting: str, url: str, *, plain_http_because: str | None = None) -> str:
-    """Give a service's address as it is written, if it may be asked.
+    """Return a service's address as it is written, if it may be asked.
 
     Args:
         plain_http_because: why it may be asked without encryption; None where no reason is accepted.
@@ -299,7 +299,7 @@ def require_url(setting: str, url: str, *, plain_http_because: str | None = None
 
 
 def trust_of(setting: str, ca_file: str) -> ssl.SSLContext | None:
-    """Give the authorities of a file; None for "" (the machine's own).
+    """Return the authorities of a file; None for "" (the machine's own).
 
     Raises:
         ConfigurationError: the file holds none.
@@ -323,7 +323,7 @@ def _words(error: Exception) -> str:
 
 
 def _place(response: aiohttp.ClientResponse) -> str:
-    """Give where a redirect leads, without what stands behind the host: that may be a secret."""
+    """Return where a redirect leads, without what stands behind the host: that may be a secret."""
     try:
         asked, parts = response.url, urlsplit(response.headers.get("Location", ""))
     except ValueError:

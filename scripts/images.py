@@ -47,12 +47,12 @@ class Image:
 
     @property
     def is_session(self) -> bool:
-        """Tell whether sessions run in it."""
+        """Return whether sessions run in it."""
         return bool(self.smoke)
 
 
 def version() -> str:
-    """Give the project's version."""
+    """Return the project's version."""
     match = re.search(r'__version__ = "(.+)"', (ROOT / "daas_hub" / "version.py").read_text())
     assert match
     return match[1]
@@ -84,7 +84,7 @@ def all_images() -> dict[str, Image]:
 
 
 def chosen(names: list[str]) -> list[Image]:
-    """Give the images of these names with what they are built on; all for none."""
+    """Return the images of these names with what they are built on; all for none."""
     images = all_images()
     unknown = [name for name in names if name not in images]
     if unknown:

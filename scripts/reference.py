@@ -27,11 +27,8 @@ sys.path.insert(0, str(ROOT))
 import conftest  # noqa: E402, F401  # lets a bare checkout find its top-level rooms
 
 # isort: split
-from daas_hub.authenticators.umbrella import UmbrellaAuthenticator  # noqa: E402
-from daas_hub.spawners.docker import ProposalDockerSpawner  # noqa: E402
-from daas_hub.spawners.sandbox import SandboxSpawner  # noqa: E402
-
 from daas_hub.accounts import SETTINGS  # noqa: E402
+from daas_hub.authenticators.umbrella import UmbrellaAuthenticator  # noqa: E402
 from daas_hub.catalogue import reader as catalogue  # noqa: E402
 from daas_hub.documents import Document  # noqa: E402
 from daas_hub.facility import Facility  # noqa: E402
@@ -46,6 +43,8 @@ from daas_hub.proposals.ispyb import IspybProposals  # noqa: E402
 from daas_hub.proposals.scicat import SciCatProposals  # noqa: E402
 from daas_hub.proposals.service import ProposalService  # noqa: E402
 from daas_hub.proposals.useroffice import UserOfficeProposals  # noqa: E402
+from daas_hub.spawners.docker import ProposalDockerSpawner  # noqa: E402
+from daas_hub.spawners.sandbox import SandboxSpawner  # noqa: E402
 
 INTRODUCTION = """\
 <!-- Written by scripts/reference.py from the code. Do not edit: run `python -m scripts.reference`. -->
@@ -186,7 +185,7 @@ TYPE_WORDS = {str: "text", int: "whole number", float: "number", bool: "`true` o
 
 
 def page() -> str:
-    """Give the page's text."""
+    """Return the page's text."""
     parts = [INTRODUCTION]
     for cls in CLASSES:
         parts += class_section(cls)
@@ -199,7 +198,7 @@ def page() -> str:
 
 
 def class_section(cls: type[Configurable]) -> Iterator[str]:
-    """Give the section of a class: its own settings and those of its bases here, not those of other packages."""
+    """Return the section of a class: its own settings and those of its bases here, not those of other packages."""
     words = (cls.__doc__ or "").strip().splitlines()[0]
     yield f"## {cls.__name__}\n\n{words}\n"
     if cls in SERVICES:
@@ -212,7 +211,7 @@ def class_section(cls: type[Configurable]) -> Iterator[str]:
 
 
 def setting(class_name: str, name: str, trait: TraitType[Any, Any]) -> str:
-    """Give one setting: its name, type, default and help."""
+    """Return one setting: its name, type, default and help."""
     words = next(words for cls, words in TRAIT_WORDS.items() if isinstance(trait, cls))
     help_text = re.sub(r"\s+", " ", str(trait.help)).strip()
     # where the help tells the default, it may depend on the machine: the code's value says nothing then
@@ -222,7 +221,7 @@ def setting(class_name: str, name: str, trait: TraitType[Any, Any]) -> str:
 
 
 def key_table(model: type[Document]) -> str:
-    """Give the keys of a record as a table; a key without meaning here, or the other way round, is an error."""
+    """Return the keys of a record as a table; a key without meaning here, or the other way round, is an error."""
     meanings = MEANINGS[model.__name__]
     if set(meanings) != set(model.model_fields):
         raise KeyError(f"{model.__name__}: {set(meanings) ^ set(model.model_fields)}")
@@ -233,7 +232,7 @@ def key_table(model: type[Document]) -> str:
 
 
 def type_words(annotation: Any) -> str:
-    """Give the type of a key in words."""
+    """Return the type of a key in words."""
     if annotation in TYPE_WORDS:
         return TYPE_WORDS[annotation]
     origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
@@ -248,12 +247,12 @@ def type_words(annotation: Any) -> str:
 
 
 def issubclass_of_document(annotation: Any) -> bool:
-    """Tell whether a type is a record of its own."""
+    """Return whether a type is a record of its own."""
     return isinstance(annotation, type) and issubclass(annotation, Document)
 
 
 def default_of(field: FieldInfo) -> str:
-    """Give a key's default in YAML; "required" for none."""
+    """Return a key's default in YAML; "required" for none."""
     if field.is_required():
         return "required"
     value = field.default

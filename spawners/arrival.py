@@ -16,10 +16,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from daas_hub.spawners.inside import target_of
-
 from daas_hub.errors import SessionFailed, StorageProblem
 from daas_hub.launch import Plan
+from daas_hub.spawners.inside import target_of
 from daas_hub.storage import Pinned
 
 #: Seconds from a session's first word to its last.
@@ -58,7 +57,7 @@ class Shown:
 
 
 def granted_of(plan: Plan, pinned: Sequence[Pinned]) -> list[Granted]:
-    """Give the directories of a plan, which are open, as they must appear in the session."""
+    """Return the directories of a plan, which are open, as they must appear in the session."""
     return [
         Granted(
             "home" if one.mount.target == "." else one.mount.target,

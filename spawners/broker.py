@@ -19,6 +19,7 @@ from pathlib import Path
 
 import aiohttp
 from aiohttp import web
+
 from daas_hub.spawners.brokercalls import Calls, told
 from daas_hub.spawners.brokerengine import EngineSide
 from daas_hub.spawners.permitted import Forbidden, Rules

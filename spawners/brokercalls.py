@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from aiohttp import HttpVersion10, HttpVersion11, web
+
 from daas_hub.spawners.brokerengine import EngineSide
 from daas_hub.spawners.container import HUB_LABEL
 from daas_hub.spawners.links import require_no_links
@@ -214,7 +215,7 @@ class Calls:
         return await self._engine.pass_on("POST", f"/{API}/containers/{found['Id']}/{action}", asked)
 
     async def _own(self, call: Call) -> dict[str, Any]:
-        """Give what the engine knows of a container, if it is this hub's; the call goes on with its id."""
+        """Return what the engine knows of a container, if it is this hub's; the call goes on with its id."""
         status, body = await self._engine.ask("GET", f"/{API}/containers/{call.what['container']}/json")
         if status == 404:
             # a stranger's container and none at all: the hub is told the same of both only where it matters
@@ -232,7 +233,7 @@ class Calls:
 
 
 def query_of(text: str, **allowed: str) -> dict[str, str]:
-    """Give the parameters of a call: known ones, once each, of the given form."""
+    """Return the parameters of a call: known ones, once each, of the given form."""
     try:
         pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True, max_num_fields=16) if text else []
     except ValueError as problem:
@@ -251,7 +252,7 @@ def _flag(value: str) -> str:
 
 
 def told(status: int, message: str) -> web.Response:
-    """Give an answer of the broker's own, in the form of the engine's."""
+    """Return an answer of the broker's own, in the form of the engine's."""
     return web.json_response({"message": message}, status=status)
 
 

@@ -12,10 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from daas_hub.spawners.inside import API_DIR, DOOR_DIR, target_of
-
 from daas_hub.identity import Account
 from daas_hub.launch import Plan
+from daas_hub.spawners.inside import API_DIR, DOOR_DIR, target_of
 
 #: What programs need of /etc; no passwords, no host names, no configuration of the machine's services.
 ETC = (
@@ -35,7 +34,7 @@ class Channels:
 
 
 def become_argv(account: Account) -> list[str]:
-    """Give the words before an argv that let a hub that is root run it as the account, with exactly its groups.
+    """Return the words before an argv that let a hub that is root run it as the account, with exactly its groups.
 
     In a mount namespace that hears of no later mount of the machine: one that appeared below the raw data while a
     session runs would be in it, and writable. (Bubblewrap by itself makes its mounts slaves, which do hear.)
@@ -61,7 +60,7 @@ def sandbox_argv(
     read_only: Iterable[Path] = (),
     bwrap: str = "bwrap",
 ) -> list[str]:
-    """Give the argv that runs `program` in a sandbox for this plan.
+    """Return the argv that runs `program` in a sandbox for this plan.
 
     Args:
         identity_files: folder with the generated `passwd`, `group` and `nsswitch.conf`.

@@ -18,15 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from daas_hub.errors import SessionFailed, StorageProblem
+from daas_hub.identity import Account
+from daas_hub.launch import Plan
 from daas_hub.spawners import forbid_namespaces
 from daas_hub.spawners.bubblewrap import Channels, become_argv
 from daas_hub.spawners.inside import target_of
 from daas_hub.spawners.processes import descendants, read_child_pid
 from daas_hub.spawners.runtime import close_all, mounted, open_pipe
-
-from daas_hub.errors import SessionFailed, StorageProblem
-from daas_hub.identity import Account
-from daas_hub.launch import Plan
 from daas_hub.storage import Pinned
 
 #: Seconds until bubblewrap must have built the sandbox (it takes some 20 ms).
@@ -112,7 +111,7 @@ async def build(order: Order) -> asyncio.subprocess.Process:
 
 
 async def _first_process(info_fd: int) -> int:
-    """Give the pid (as the hub sees it) of the sandbox's first process."""
+    """Return the pid (as the hub sees it) of the sandbox's first process."""
     try:
         return await asyncio.wait_for(asyncio.to_thread(read_child_pid, info_fd), BUILD_TIMEOUT_S)
     except (TimeoutError, ValueError) as error:
@@ -165,7 +164,7 @@ async def _require_granted(init: int, order: Order, bubblewrap: asyncio.subproce
 
 
 def _first_wrong(init: int, order: Order) -> str | None:
-    """Give the target of the first mount that is not (yet) what was granted; None when all are."""
+    """Return the target of the first mount that is not (yet) what was granted; None when all are."""
     try:
         options = mounted(Path(f"/proc/{init}/mountinfo").read_text())
     except OSError:

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from daas_hub.spawners.inside import API_DIR, DOOR_DIR, target_of
-
 from daas_hub.launch import Plan
+from daas_hub.spawners.inside import API_DIR, DOOR_DIR, target_of
 
 #: Labels of our containers: whose hub they are of, and which session; no name of a person, no proposal.
 HUB_LABEL = "org.daas-hub.hub"
@@ -47,19 +46,19 @@ class Places:
     by_input: ClassVar[bool] = False
 
     def identity(self, name: str, target: str) -> dict[str, Any]:
-        """Give the mount of a generated file."""
+        """Return the mount of a generated file."""
         return bind(self.folder / "identity" / name, target)
 
     def doors(self) -> list[dict[str, Any]]:
-        """Give the mounts of its ways out."""
+        """Return the mounts of its ways out."""
         return [bind(self.api, API_DIR), bind(self.folder / "door", DOOR_DIR)]
 
     def empty(self, target: str) -> dict[str, Any]:
-        """Give the mount of the folder that holds several data directories."""
+        """Return the mount of the folder that holds several data directories."""
         return bind(self.folder / "empty", target)
 
     def in_memory(self, owner: str) -> dict[str, str]:
-        """Give no further file system."""
+        """Return no further file system."""
         return {}
 
 
@@ -78,19 +77,19 @@ class Elsewhere:
     by_input: ClassVar[bool] = True
 
     def identity(self, name: str, target: str) -> dict[str, Any]:
-        """Give the mount of a generated file."""
+        """Return the mount of a generated file."""
         return self._given(f"identity/{name}", target)
 
     def doors(self) -> list[dict[str, Any]]:
-        """Give the mount of the icons; the sockets beside them are made by the session and by the tunnel."""
+        """Return the mount of the icons; the sockets beside them are made by the session and by the tunnel."""
         return [self._given("icons", f"{DOOR_DIR}/icons")]
 
     def empty(self, target: str) -> dict[str, Any]:
-        """Give the mount of the folder that holds several data directories."""
+        """Return the mount of the folder that holds several data directories."""
         return self._given("empty", target)
 
     def in_memory(self, owner: str) -> dict[str, str]:
-        """Give the folders of the sockets."""
+        """Return the folders of the sockets."""
         return dict.fromkeys((API_DIR, DOOR_DIR), f"rw,nosuid,nodev,noexec,mode=0700,{owner},size=1m")
 
     def _given(self, part: str, target: str) -> dict[str, Any]:
@@ -108,7 +107,7 @@ Surroundings = Places | Elsewhere
 
 
 def create_body(plan: Plan, places: Surroundings, *, program: str, labels: dict[str, str]) -> dict[str, Any]:
-    """Give the body of `POST /containers/create`.
+    """Return the body of `POST /containers/create`.
 
     Args:
         program: the session's first program, found on the image's own PATH.
@@ -169,7 +168,7 @@ def create_body(plan: Plan, places: Surroundings, *, program: str, labels: dict[
 
 
 def _mounts(plan: Plan, places: Surroundings) -> list[dict[str, Any]]:
-    """Give every mount, outer ones first."""
+    """Return every mount, outer ones first."""
     mounts = [places.identity(name, f"/etc/{name}") for name in IDENTITY_FILES]
     mounts += [bind(path, str(path)) for path in dict.fromkeys(places.read_only)]
     mounts += places.doors()
@@ -185,7 +184,7 @@ def _mounts(plan: Plan, places: Surroundings) -> list[dict[str, Any]]:
 
 
 def bind(source: object, target: str, *, writable: bool = False) -> dict[str, Any]:
-    """Give one directory or file as the engine takes it: it must exist, and nothing of the host is mounted in later."""
+    """Return one bind mount for the create call: it must exist, and later mounts of the host do not appear in it."""
     options: dict[str, Any] = {"Propagation": "rprivate"}
     if not writable:
         # what is mounted below it is read-only, too, or the container is not started
@@ -200,7 +199,7 @@ def bind(source: object, target: str, *, writable: bool = False) -> dict[str, An
 
 
 def mount_points(plan: Plan) -> tuple[str, ...]:
-    """Give the folders of the home that the other directories are mounted on: they must be there beforehand."""
+    """Return the folders of the home that the other directories are mounted on: they must be there beforehand."""
     return tuple(dict.fromkeys(mount.target.split("/")[0] for mount in plan.mounts if mount.target != "."))
 
 

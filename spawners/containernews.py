@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 
+from docker.errors import APIError
+
 from daas_hub.spawners.engine import Engine, EngineAway
 from daas_hub.spawners.enginewords import ending_of
 from daas_hub.spawners.local import SocketSessionMixin
 from daas_hub.spawners.processes import failure_in, last_words
-from docker.errors import APIError
 
 
 class ContainerNewsMixin(SocketSessionMixin):
@@ -49,7 +50,7 @@ class ContainerNewsMixin(SocketSessionMixin):
         return code
 
     async def _output(self) -> str:
-        """Give the end of what the session printed; "" where nobody can tell."""
+        """Return the end of what the session printed; "" where nobody can tell."""
         try:
             said: bytes = await self.runner.call("logs", self.object_name, tail=40)
         except (APIError, EngineAway):
@@ -88,7 +89,7 @@ class ContainerNewsMixin(SocketSessionMixin):
             await self.poll_and_notify()
 
     async def state_or_unknown(self) -> str:
-        """Give what the engine says now (see `State`), or "unknown" where it does not answer."""
+        """Return what the engine says now (see `State`), or "unknown" where it does not answer."""
         self.runner.forget_listing()
         try:
             return (await self.runner.state_of(self.object_name)).status

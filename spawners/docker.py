@@ -14,6 +14,17 @@ from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
+from docker.errors import APIError, NotFound
+from dockerspawner import DockerSpawner
+from jupyterhub.utils import maybe_future
+from traitlets import Enum, List, Unicode, default
+from traitlets.config import Config
+
+from daas_hub.catalogue import Application, icon_file
+from daas_hub.errors import ConfigurationError, DaasError, SessionFailed
+from daas_hub.facility import Facility
+from daas_hub.findings import Finding
+from daas_hub.launch import Plan
 from daas_hub.spawners.answer import require_answer
 from daas_hub.spawners.arrival import granted_of
 from daas_hub.spawners.container import (
@@ -40,17 +51,6 @@ from daas_hub.spawners.farsession import FarSession
 from daas_hub.spawners.inside import DOOR_DIR, identity_texts
 from daas_hub.spawners.nearsession import NearSession
 from daas_hub.spawners.runtime import session_key, write_identity_files
-from docker.errors import APIError, NotFound
-from dockerspawner import DockerSpawner
-from jupyterhub.utils import maybe_future
-from traitlets import Enum, List, Unicode, default
-from traitlets.config import Config
-
-from daas_hub.catalogue import Application, icon_file
-from daas_hub.errors import ConfigurationError, DaasError, SessionFailed
-from daas_hub.facility import Facility
-from daas_hub.findings import Finding
-from daas_hub.launch import Plan
 from daas_hub.storage import Pinned, make_mount_points, pin
 
 
@@ -107,7 +107,7 @@ class ProposalDockerSpawner(ContainerNewsMixin, DockerSpawner):
 
     @classmethod
     def configuration_problems(cls, config: Config, facility: Facility) -> list[DaasError]:
-        """Give settings that do not apply, an engine's address nobody should use, and applications without an image."""
+        """Return settings that do not apply, an unsafe engine address, and applications without an image."""
         return configuration_problems(config, facility)
 
     @classmethod
@@ -215,7 +215,7 @@ class ProposalDockerSpawner(ContainerNewsMixin, DockerSpawner):
         return self.address
 
     async def poll(self) -> int | None:
-        """Tell whether the session runs: None, or its exit code; ends one whose hours are used up.
+        """Return whether the session runs: None, or its exit code; ends one whose hours are used up.
 
         It never raises, and an engine that does not answer means that nothing is known: the hub would take anything
         else for the end of the session, and forget one that runs.
@@ -298,7 +298,7 @@ class ProposalDockerSpawner(ContainerNewsMixin, DockerSpawner):
         self.open_egress(plan)
 
     def icon_inside(self, application: Application) -> str:
-        """Give the path at which the session finds an application's icon."""
+        """Return the path at which the session finds an application's icon."""
         return f"{DOOR_DIR}/icons/{application.name}.svg"
 
     async def _run_container(self, plan: Plan, pinned: tuple[Pinned, ...]) -> None:

@@ -5,9 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from daas_hub.spawners.engine import Address, Engine
-from daas_hub.spawners.enginewords import refusal_of
-from daas_hub.spawners.trial import findings_of, nothing_tried, trial_failed, try_container
 from docker.errors import APIError
 from traitlets.config import Config
 
@@ -16,6 +13,9 @@ from daas_hub.errors import ConfigurationError, DaasError
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, ok, problem, warning
 from daas_hub.launch import Plan
+from daas_hub.spawners.engine import Address, Engine
+from daas_hub.spawners.enginewords import refusal_of
+from daas_hub.spawners.trial import findings_of, nothing_tried, trial_failed, try_container
 
 #: Settings of the stock spawner that would change a container behind our back: they are refused, not ignored.
 NOT_OURS = (
@@ -27,17 +27,17 @@ NOT_OURS = (
 
 
 def default_engine() -> str:
-    """Give the engine's address where none is configured."""
+    """Return the engine's address where none is configured."""
     return os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
 
 
 def default_certificates() -> str:
-    """Give the folder of its certificates where none is configured; "" for none."""
+    """Return the folder of its certificates where none is configured; "" for none."""
     return os.environ.get("DOCKER_CERT_PATH", "")
 
 
 def foreign_settings(config: Config) -> list[ConfigurationError]:
-    """Give the settings of the stock spawner that are set: each would be taken for granted, and does nothing here."""
+    """Return the settings of the stock spawner that are set: each would be taken for granted, and does nothing here."""
     return [
         ConfigurationError(
             f"{section}.{name}",
@@ -52,7 +52,7 @@ def foreign_settings(config: Config) -> list[ConfigurationError]:
 
 
 def configuration_problems(config: Config, facility: Facility) -> list[DaasError]:
-    """Give settings that do not apply, an engine's address nobody should use, and applications without an image."""
+    """Return settings that do not apply, an engine's address nobody should use, and applications without an image."""
     problems: list[DaasError] = [*foreign_settings(config)]
     ours = config.get("ProposalDockerSpawner", {})
     try:

@@ -17,9 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from daas_hub.spawners.inside import DOOR_DIR
-
 from daas_hub.relay import relay
+from daas_hub.spawners.inside import DOOR_DIR
 
 #: Connections a session may have open to one address: a licence client holds one or two.
 MOST_CONNECTIONS = 32
@@ -39,12 +38,12 @@ class WayOut:
     socket: str
 
     def as_document(self) -> dict[str, Any]:
-        """Give what the session's server is told."""
+        """Return what the session's server is told."""
         return {"address": self.loopback, "port": self.port, "socket": f"{DOOR_DIR}/{self.socket}"}
 
 
 def ways_out(addresses: Sequence[str]) -> tuple[WayOut, ...]:
-    """Give each allowed address its place; every host has a loopback address of its own, so ports never meet."""
+    """Return each allowed address its place; every host has a loopback address of its own, so ports never meet."""
     hosts = list(dict.fromkeys(address.rpartition(":")[0] for address in addresses))
     found = []
     for number, address in enumerate(dict.fromkeys(addresses)):
@@ -54,7 +53,7 @@ def ways_out(addresses: Sequence[str]) -> tuple[WayOut, ...]:
 
 
 def host_names(addresses: Sequence[str]) -> dict[str, str]:
-    """Give the names of the allowed hosts with their address inside."""
+    """Return the names of the allowed hosts with their address inside."""
     return {one.host: one.loopback for one in ways_out(addresses)}
 
 

@@ -19,15 +19,15 @@ from pathlib import Path
 from typing import Any
 
 import asyncssh
+from docker.errors import APIError, NotFound
+
+from daas_hub.errors import SessionFailed
+from daas_hub.relay import relay
 from daas_hub.spawners.arrival import TIMEOUT_S, Granted, Shown, require_granted
 from daas_hub.spawners.container import HUB_LABEL, SESSION_SOCKET
 from daas_hub.spawners.engine import Engine, EngineAway
 from daas_hub.spawners.execstream import ProgramStream
 from daas_hub.spawners.inside import API_DIR, DOOR_DIR
-from docker.errors import APIError, NotFound
-
-from daas_hub.errors import SessionFailed
-from daas_hub.relay import relay
 
 #: Seconds until a tunnel that broke is opened again.
 AGAIN_S = 1.0
@@ -80,7 +80,7 @@ async def forget_files(engine: Engine, volume: str) -> None:
 
 
 def _packed(folder: Path, parts: Sequence[str]) -> bytes:
-    """Give folders as one archive: root's, readable by everybody."""
+    """Return folders as one archive: root's, readable by everybody."""
 
     def plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:
         entry.uid = entry.gid = 0
@@ -127,7 +127,7 @@ def _line(document: object) -> bytes:
 
 
 async def _read_line(near: socket.socket, read: bytearray) -> bytes:
-    """Give the next line; what was read beyond it stays in `read`."""
+    """Return the next line; what was read beyond it stays in `read`."""
     loop = asyncio.get_running_loop()
     while b"\n" not in read:
         piece = await loop.sock_recv(near, 65536)
@@ -232,7 +232,7 @@ class Tunnel:
 
 
 def _options() -> asyncssh.SSHClientConnectionOptions:
-    """Give what is spoken with a far end: no keys of this machine, no agent, nothing of anybody's configuration."""
+    """Return what is spoken with a far end: no keys of this machine, no agent, nothing of anybody's configuration."""
     return asyncssh.SSHClientConnectionOptions(
         config=None,
         username="session",

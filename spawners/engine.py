@@ -20,13 +20,13 @@ from urllib.parse import urlsplit
 
 import docker
 import requests
-from daas_hub.spawners.container import HUB_LABEL
-from daas_hub.spawners.pulls import Pulls
-from daas_hub.spawners.sshway import SshWay
 from docker.errors import APIError, DockerException, NotFound
 from docker.tls import TLSConfig
 
 from daas_hub.errors import ConfigurationError, SessionFailed
+from daas_hub.spawners.container import HUB_LABEL
+from daas_hub.spawners.pulls import Pulls
+from daas_hub.spawners.sshway import SshWay
 
 #: Questions of the hub to one engine at a time.
 THREADS = 12
@@ -63,7 +63,7 @@ class Address:
 
     @property
     def is_elsewhere(self) -> bool:
-        """Tell whether the engine is on another machine, which sees none of the hub's files."""
+        """Return whether the engine is on another machine, which sees none of the hub's files."""
         return urlsplit(self.url).scheme != "unix"
 
     def require_safe(self) -> None:
@@ -129,7 +129,7 @@ class Engine:
 
     @classmethod
     def of(cls, address: Address, hub: str) -> Engine:
-        """Give the one object for an engine and a hub.
+        """Return the one object for an engine and a hub.
 
         Raises:
             ConfigurationError: the address is not one a hub may use.
@@ -198,7 +198,7 @@ class Engine:
         return client
 
     def new_client(self, timeout_s: float | None = CALL_TIMEOUT_S) -> docker.APIClient:
-        """Give a client of its own, for a stream or a thread."""
+        """Return a client of its own, for a stream or a thread."""
         address = self.address
         tls: Any = False
         if address.certificates:
@@ -266,7 +266,7 @@ class Engine:
     # -- what there is -------------------------------------------------------------------------------------------
 
     async def state_of(self, name: str) -> State:
-        """Give the state of one of this hub's containers. Many who ask at once are answered by one listing.
+        """Return the state of one of this hub's containers. Many who ask at once are answered by one listing.
 
         Raises:
             EngineAway: nobody knows.
@@ -288,7 +288,7 @@ class Engine:
         return {one["Names"][0].lstrip("/"): State(one["State"]) for one in containers if one.get("Names")}
 
     async def inspect(self, name: str) -> dict[str, Any] | None:
-        """Give what the engine knows of a container; None if there is none of this name."""
+        """Return what the engine knows of a container; None if there is none of this name."""
         try:
             found: dict[str, Any] = await self.call("inspect_container", name)
         except NotFound:
@@ -339,7 +339,7 @@ class Engine:
     # -- images --------------------------------------------------------------------------------------------------
 
     async def image(self, reference: str) -> dict[str, Any] | None:
-        """Give what the engine knows of an image; None if it does not have it."""
+        """Return what the engine knows of an image; None if it does not have it."""
         try:
             found: dict[str, Any] = await self.call("inspect_image", reference)
         except NotFound:

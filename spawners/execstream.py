@@ -72,7 +72,7 @@ class ProgramStream:
         return self._near
 
     async def __aenter__(self) -> ProgramStream:
-        """Give the stream itself."""
+        """Return the stream itself."""
         return self
 
     async def __aexit__(

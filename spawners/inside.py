@@ -14,12 +14,12 @@ DOOR_DIR = "/run/daas-door"
 
 
 def target_of(plan: Plan, target: str) -> str:
-    """Give the absolute path inside of a mount's target, which is relative to the home."""
+    """Return the absolute path inside of a mount's target, which is relative to the home."""
     return plan.home if target == "." else f"{plan.home}/{target}"
 
 
 def identity_texts(account: Account, names: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Give the files that let a session know who it is: exactly this account and its groups, nobody else.
+    """Return the files that let a session know who it is: exactly this account and its groups, nobody else.
 
     Args:
         names: further host names with their addresses, for `hosts`.

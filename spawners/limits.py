@@ -31,7 +31,7 @@ class ControlGroup:
             (path / "cgroup.procs").write_text(str(pid))
 
     def processes(self) -> set[int]:
-        """Give the processes that are in the group now."""
+        """Return the processes that are in the group now."""
         found: set[int] = set()
         for path in self.paths:
             with contextlib.suppress(OSError):
@@ -53,7 +53,7 @@ class ControlGroup:
 
 
 def existing_group(name: str, root: Path = ROOT) -> ControlGroup:
-    """Give the group of this name as an earlier hub process made it (it may hold no directory)."""
+    """Return the group of this name as an earlier hub process made it (it may hold no directory)."""
     places = [place for place in _places(name, root, make_parents=False) if place.is_dir()]
     return ControlGroup(tuple(places))
 
@@ -100,7 +100,7 @@ def _places(name: str, root: Path, *, make_parents: bool) -> list[Path]:
 
 
 def _own_group_v2() -> str:
-    """Give the group sessions may be made below: the top for root, what systemd delegated to us otherwise."""
+    """Return the group sessions may be made below: the top for root, what systemd delegated to us otherwise."""
     if os.geteuid() == 0:
         return "."
     for line in Path("/proc/self/cgroup").read_text().splitlines():

@@ -12,17 +12,17 @@ from pathlib import Path
 from urllib.parse import quote
 
 import jupyterhub
-from daas_hub.spawners.egress import Egress, ways_out
-from daas_hub.spawners.hubdoor import SOCKET, open_door
-from daas_hub.spawners.inside import API_DIR
-from daas_hub.spawners.runtime import own_directory, session_key
-from daas_hub.spawners.session import ProposalSessionMixin
 from jupyterhub.app import JupyterHub
 from traitlets import Unicode, default
 
 from daas_hub.errors import DaasError
 from daas_hub.facility import Facility
 from daas_hub.launch import Plan
+from daas_hub.spawners.egress import Egress, ways_out
+from daas_hub.spawners.hubdoor import SOCKET, open_door
+from daas_hub.spawners.inside import API_DIR
+from daas_hub.spawners.runtime import own_directory, session_key
+from daas_hub.spawners.session import ProposalSessionMixin
 
 
 class SocketSessionMixin(ProposalSessionMixin):
@@ -108,7 +108,7 @@ class SocketSessionMixin(ProposalSessionMixin):
             self._egress = None
 
     def get_env(self) -> dict[str, str]:
-        """Give the session's whole environment; nothing of the hub's own is in it."""
+        """Return the session's whole environment; nothing of the hub's own is in it."""
         env: dict[str, str] = super().get_env()
         api = "http+unix://" + quote(f"{API_DIR}/{SOCKET}", safe="") + f"{self.hub.base_url}api"
         env["JUPYTERHUB_API_URL"] = api
@@ -117,7 +117,7 @@ class SocketSessionMixin(ProposalSessionMixin):
         return {key: str(value) for key, value in env.items() if value is not None}
 
     def session_environment(self, plan: Plan) -> dict[str, str]:
-        """Give what a session's programs find in their environment, wherever they run."""
+        """Return what a session's programs find in their environment, wherever they run."""
         env = self.get_env()
         env |= {str(key): str(value) for key, value in Facility.of(self.config).environment.items()}
         env |= plan.environment

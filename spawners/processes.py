@@ -26,7 +26,7 @@ class ProcessId:
 
     @classmethod
     def of(cls, pid: int) -> ProcessId:
-        """Give the id of a process that runs now."""
+        """Return the id of a process that runs now."""
         return cls(pid, _started(pid) or 0.0, _boot())
 
     @classmethod
@@ -40,11 +40,11 @@ class ProcessId:
         return cls(pid, float(started), boot)
 
     def as_state(self) -> dict[str, Any]:
-        """Give the form the hub stores."""
+        """Return the form the hub stores."""
         return {"pid": self.pid, "started": self.started, "boot": self.boot}
 
     def is_running(self) -> bool:
-        """Tell whether this very process runs (a zombie does not)."""
+        """Return whether this very process runs (a zombie does not)."""
         return self.pid > 1 and self.boot == _boot() and _started(self.pid) == self.started
 
     async def gone_within(self, seconds: float) -> bool:
@@ -64,7 +64,7 @@ class ProcessId:
 
 
 def descendants(pid: int, *, generations: int) -> list[int]:
-    """Give the children of a process, and theirs, down to so many generations."""
+    """Return the children of a process, and theirs, down to so many generations."""
     found: list[int] = []
     parents = [pid]
     for _ in range(generations):
@@ -96,7 +96,7 @@ def read_child_pid(fd: int) -> int:
 
 
 def last_lines(log: IO[bytes], *, characters: int = 2000) -> str:
-    """Give the end of a session's output on one line, safe for a log."""
+    """Return the end of a session's output on one line, safe for a log."""
     with contextlib.suppress(OSError, ValueError):
         size = log.seek(0, os.SEEK_END)
         log.seek(max(0, size - characters))
@@ -105,12 +105,12 @@ def last_lines(log: IO[bytes], *, characters: int = 2000) -> str:
 
 
 def last_words(output: str, *, characters: int = 2000) -> str:
-    """Give the end of what a session printed on one line, safe for a log."""
+    """Return the end of what a session printed on one line, safe for a log."""
     return repr(output[-characters:].strip())[1:-1]
 
 
 def failure_told(log: IO[bytes]) -> str:
-    """Give the sentence with which `daas-session` said why it ended; "" if it did not."""
+    """Return the sentence with which `daas-session` said why it ended; "" if it did not."""
     with contextlib.suppress(OSError, ValueError):
         log.seek(max(0, log.seek(0, os.SEEK_END) - 2000))
         return failure_in(log.read().decode(errors="replace"))
@@ -118,7 +118,7 @@ def failure_told(log: IO[bytes]) -> str:
 
 
 def failure_in(output: str) -> str:
-    """Give the sentence with which `daas-session` said in its output why it ended; "" if it did not."""
+    """Return the sentence with which `daas-session` said in its output why it ended; "" if it did not."""
     for line in reversed(output.splitlines()):
         if line.startswith(FAILURE_MARK):
             return "".join(letter for letter in line[len(FAILURE_MARK) :] if letter.isprintable())[:300]

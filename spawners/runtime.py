@@ -17,7 +17,7 @@ MAX_SOCKET_PATH = 107
 
 
 def session_key(user: str, server: str) -> str:
-    """Give a session's name on this machine: 80 bits over user and server, which cannot contain NUL."""
+    """Return a session's name on this machine: 80 bits over user and server, which cannot contain NUL."""
     return hashlib.sha256(f"{user}\0{server}".encode()).hexdigest()[:20]
 
 
@@ -80,7 +80,7 @@ def mounted(mountinfo: str) -> dict[str, list[str]]:
 
 
 def open_pipe(known: set[int]) -> tuple[int, int]:
-    """Give the two ends of a new pipe, noted in `known`."""
+    """Return the two ends of a new pipe, noted in `known`."""
     ends = os.pipe()
     known.update(ends)
     return ends

@@ -20,16 +20,6 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from daas_hub.spawners.answer import require_answer
-from daas_hub.spawners.bubblewrap import Channels, sandbox_argv
-from daas_hub.spawners.building import Order, build
-from daas_hub.spawners.egress import host_names
-from daas_hub.spawners.inside import identity_texts
-from daas_hub.spawners.limits import existing_group, make_group
-from daas_hub.spawners.local import SocketSessionMixin
-from daas_hub.spawners.processes import ProcessId, descendants, failure_told, last_lines
-from daas_hub.spawners.runtime import open_listener, write_identity_files
-from daas_hub.spawners.trial import findings_of, nothing_tried, trial_failed, try_sandbox
 from jupyterhub.spawner import Spawner
 from jupyterhub.utils import maybe_future
 from traitlets import List, Unicode
@@ -40,6 +30,16 @@ from daas_hub.errors import DaasError, SessionFailed
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, ok, warning
 from daas_hub.launch import Plan
+from daas_hub.spawners.answer import require_answer
+from daas_hub.spawners.bubblewrap import Channels, sandbox_argv
+from daas_hub.spawners.building import Order, build
+from daas_hub.spawners.egress import host_names
+from daas_hub.spawners.inside import identity_texts
+from daas_hub.spawners.limits import existing_group, make_group
+from daas_hub.spawners.local import SocketSessionMixin
+from daas_hub.spawners.processes import ProcessId, descendants, failure_told, last_lines
+from daas_hub.spawners.runtime import open_listener, write_identity_files
+from daas_hub.spawners.trial import findings_of, nothing_tried, trial_failed, try_sandbox
 from daas_hub.storage import Pinned, pin
 
 #: A session's own output may not fill the hub's disk: looked at so often, cut at so many bytes.
@@ -93,7 +93,7 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
     # -- what the hub remembers over its own restart --------------------------------------------------------------
 
     def get_state(self) -> dict[str, Any]:
-        """Give what finds the session again: its process, told apart from a later one with the same number."""
+        """Return what finds the session again: its process, told apart from a later one with the same number."""
         state: dict[str, Any] = super().get_state()
         if self.process.pid:
             state["process"] = self.process.as_state()
@@ -129,7 +129,7 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
         return self.address
 
     async def poll(self) -> int | None:
-        """Tell whether the session runs: None, or the code 0 for gone; ends one whose hours are used up.
+        """Return whether the session runs: None, or the code 0 for gone; ends one whose hours are used up.
 
         It never raises: the hub would take that for the end of the session, and forget one that runs.
         """
@@ -181,7 +181,7 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
         self.open_egress(plan)
 
     def _kept_process(self) -> ProcessId:
-        """Give the process of this session as this machine knows it, whatever the hub remembers."""
+        """Return the process of this session as this machine knows it, whatever the hub remembers."""
         try:
             return ProcessId.from_state(json.loads((self.session_dir / "process.json").read_text()))
         except (OSError, ValueError):
@@ -273,7 +273,7 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
 
 
 def _limits_found() -> Finding:
-    """Tell whether this hub can limit what a session takes of the machine."""
+    """Return whether this hub can limit what a session takes of the machine."""
     did = "made a control group as for a session, and removed it"
     group = make_group(f"doctor-{secrets.token_hex(4)}", Size("doctor", "doctor", 2**30, 1, 100, 1))
     if group is None:

@@ -13,7 +13,6 @@ from abc import abstractmethod
 from collections.abc import AsyncGenerator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from daas_hub.spawners.egress import WayOut
 from jupyterhub.spawner import SpawnException
 from traitlets import Any as AnyTrait
 from traitlets import HasTraits, default
@@ -25,6 +24,7 @@ from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked
 from daas_hub.identity import Identity
 from daas_hub.launch import LaunchRequest, Plan
+from daas_hub.spawners.egress import WayOut
 
 if TYPE_CHECKING:
     from jupyterhub.spawner import Spawner as _Base
@@ -72,7 +72,7 @@ class ProposalSessionMixin(_Base):
 
     @classmethod
     def configuration_problems(cls, config: Config, facility: Facility) -> list[DaasError]:
-        """Give what is wrong with a configuration for this backend; `daas-hub check-config` asks."""
+        """Return what is wrong with a configuration for this backend; `daas-hub check-config` asks."""
         return []
 
     @classmethod
@@ -157,7 +157,7 @@ class ProposalSessionMixin(_Base):
     # -- the end ------------------------------------------------------------------------------------------------
 
     def get_state(self) -> dict[str, Any]:
-        """Give what must outlive a restart of the hub: when this session ends."""
+        """Return what must outlive a restart of the hub: when this session ends."""
         state: dict[str, Any] = super().get_state()
         if self.ends:
             state["ends"] = self.ends
@@ -179,7 +179,7 @@ class ProposalSessionMixin(_Base):
         self.notice = ""
 
     def is_over(self) -> bool:
-        """Tell whether the session's hours are used up (by the wall clock: a night's suspend counts)."""
+        """Return whether the session's hours are used up (by the wall clock: a night's suspend counts)."""
         return 0 < self.ends <= time.time()
 
     # -- words for the pending page -----------------------------------------------------------------------------
@@ -200,7 +200,7 @@ class ProposalSessionMixin(_Base):
         return tuple(self._steps)
 
     async def progress(self) -> AsyncGenerator[dict[str, Any], None]:
-        """Give each step once, for every watcher from the first on."""
+        """Return each step once, for every watcher from the first on."""
         seen = 0
         while True:
             news = self._stepped
@@ -212,7 +212,7 @@ class ProposalSessionMixin(_Base):
     # -- what the session is told ---------------------------------------------------------------------------------
 
     def session_document(self, plan: Plan, ways_out: Sequence[WayOut] = ()) -> str:
-        """Give what `daas-session` and the notebook server need to know of the plan (nothing secret)."""
+        """Return what `daas-session` and the notebook server need to know of the plan (nothing secret)."""
         applications = [
             {
                 "name": one.name,
@@ -236,11 +236,11 @@ class ProposalSessionMixin(_Base):
         )
 
     def icon_inside(self, application: Application) -> str:
-        """Give the path at which the session finds an application's icon; "" for none."""
+        """Return the path at which the session finds an application's icon; "" for none."""
         path = icon_file(application)
         return str(path) if path.is_relative_to(sys.prefix) else ""
 
     @staticmethod
     def session_program(plan: Plan) -> str:
-        """Give the program a session of this kind runs."""
+        """Return the program a session of this kind runs."""
         return "daas-lab" if plan.application.kind is Kind.NOTEBOOK else "daas-session"

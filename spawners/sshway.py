@@ -82,5 +82,5 @@ class SshWay:
 
 
 def _known_hosts() -> list[str] | bytes:
-    """Give the files that vouch for hosts; b"" for none, which vouches for nobody."""
+    """Return the files that vouch for hosts; b"" for none, which vouches for nobody."""
     return [str(file) for name in KNOWN_HOSTS if (file := Path(name).expanduser()).is_file()] or b""

@@ -21,6 +21,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from daas_hub.errors import DaasError, SessionFailed
+from daas_hub.findings import Finding, not_checked, ok, problem
+from daas_hub.launch import Mount, Plan
 from daas_hub.spawners.bubblewrap import sandbox_argv
 from daas_hub.spawners.building import Order, build
 from daas_hub.spawners.container import HUB_LABEL, SESSION_LABEL, Elsewhere, Places, create_body
@@ -29,10 +32,6 @@ from daas_hub.spawners.engine import Engine
 from daas_hub.spawners.inside import identity_texts, target_of
 from daas_hub.spawners.processes import descendants, last_lines
 from daas_hub.spawners.runtime import write_identity_files
-
-from daas_hub.errors import DaasError, SessionFailed
-from daas_hub.findings import Finding, not_checked, ok, problem
-from daas_hub.launch import Mount, Plan
 from daas_hub.storage import pin
 
 #: The program inside.
@@ -132,12 +131,12 @@ async def try_container(
 
 
 def nothing_tried() -> Finding:
-    """Give that no session was run, for want of a launch."""
+    """Return the finding that no session was run, for want of a launch."""
     return not_checked("sessions.tried", "ran a session", "there is no launch to try: --as SUBJECT, with data to see")
 
 
 def trial_failed(error: DaasError) -> Finding:
-    """Give why no session could be run."""
+    """Return why no session could be run."""
     notes = " ".join(getattr(error, "__notes__", []))
     remedy = "" if "tell the administrators" in error.remedy.lower() else error.remedy
     return problem(
@@ -146,7 +145,7 @@ def trial_failed(error: DaasError) -> Finding:
 
 
 def findings_of(told: dict[str, Any], plan: Plan) -> list[Finding]:
-    """Give what the probe's words come to: who the session is, what it reads, what it cannot write. Pure."""
+    """Return what the probe's words come to: who the session is, what it reads, what it cannot write. Pure."""
     account = plan.account
     did = f"ran a program in a session of {account.name} for {plan.title}"
     wanted = sorted({account.gid, *account.groups})
@@ -207,7 +206,7 @@ def _without_home(plan: Plan) -> Plan:
 
 
 def _with_a_home(plan: Plan, folder: Path) -> Plan:
-    """Give the plan with a home that is taken away afterwards: nobody's own gets folders for a trial's mounts."""
+    """Return the plan with a home that is taken away afterwards: nobody's own gets folders for a trial's mounts."""
     home = folder / "home"
     for mount in plan.mounts:
         if mount.target != ".":

@@ -42,7 +42,7 @@ class Portal:
         return Person(self, session, answer)
 
     def wait_for_log(self, words: str, timeout_s: float = 10.0) -> bool:
-        """Tell whether the hub's log says so within this time."""
+        """Return whether the hub's log says so within this time."""
         until = time.monotonic() + timeout_s
         while time.monotonic() < until:
             if words in self.log.read_text(errors="replace"):
@@ -135,13 +135,13 @@ class Person:
 
 
 def plain_text(answer: requests.Response) -> str:
-    """Give the words of a page's main part."""
+    """Return the words of a page's main part."""
     main = answer.text.partition("<main")[2] or answer.text
     return " ".join(re.sub(r"<[^>]*>", " ", main).split())[:1500]
 
 
 def free_ports(count: int) -> int:
-    """Give the first of so many ports in a row that nobody uses now."""
+    """Return the first of so many ports in a row that nobody uses now."""
     # at random: two runs on one machine must not meet
     for first in random.sample(range(18000, 30000, 10), 200):
         with contextlib.ExitStack() as sockets:

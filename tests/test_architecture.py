@@ -26,7 +26,7 @@ SOURCES += ["conftest.py", "jupyterhub_config.py"]
 
 
 def imports_of(name: str, root: Path = ROOT) -> Iterator[str]:
-    """Give every module a file imports, anywhere in it, by its full name."""
+    """Return every module a file imports, anywhere in it, by its full name."""
     parts = Path(name).with_suffix("").parts
     package = list(parts[:-1] if parts[0] == "daas_hub" else ("daas_hub", *parts[:-1]))
     for node in ast.walk(ast.parse((root / name).read_text())):

@@ -52,7 +52,7 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Give the folder of a configuration, with the files it names."""
+    """Return the folder of a configuration, with the files it names."""
     (tmp_path / "applications").mkdir()
     (tmp_path / "applications" / "lab.yaml").write_text("name: lab\ntitle: JupyterLab\nkind: notebook\n")
     (tmp_path / "accounts.yaml").write_text(ACCOUNTS)
@@ -333,7 +333,7 @@ DOCKER = GOOD.replace('"simple"  # the sandbox itself is tried elsewhere', '"pro
 
 
 def problems_of(folder: Path, text: str) -> list[str]:
-    """Give the words of what is wrong with a configuration."""
+    """Return the words of what is wrong with a configuration."""
     (folder / "config.py").write_text(text.replace("@FOLDER@", str(folder)))
     return [str(problem) for problem in check_config(folder / "config.py")]
 

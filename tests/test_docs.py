@@ -50,7 +50,7 @@ def blocks_of(page: Path, language: str) -> list[str]:
 
 
 def prose_of(page: Path) -> str:
-    """Give a page without its code."""
+    """Return a page without its code."""
     return re.sub(r"`[^`\n]*`", "", _FENCE.sub("", page.read_text()))
 
 
@@ -70,7 +70,7 @@ def test_the_reference_is_current() -> None:
 
 
 def anchors_of(page: Path) -> set[str]:
-    """Give the anchors of a page's headings, as the usual viewers make them."""
+    """Return the anchors of a page's headings, as the usual viewers make them."""
     headings = re.findall(r"^#+ (.+)$", _FENCE.sub("", page.read_text()), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -113,7 +113,7 @@ def test_pages_name_no_registry_and_no_path_of_a_machine(page: Path) -> None:
 
 
 def yaml_examples() -> Iterator[tuple[str, str]]:
-    """Give every YAML example with the path its first line names."""
+    """Return every YAML example with the path its first line names."""
     for page in PAGES:
         for text in blocks_of(page, "yaml"):
             first = text.partition("\n")[0]
@@ -193,7 +193,7 @@ def test_the_drawing_of_the_floors_is_the_code() -> None:
 
 
 def imports_between_rooms() -> Iterator[tuple[str, str]]:
-    """Give who imports whom, by room; the errors, which all may import, are left out."""
+    """Return who imports whom, by room; the errors, which all may import, are left out."""
     for top, package in (
         ("daas_hub", ()),
         ("authenticators", ("authenticators",)),

@@ -53,7 +53,7 @@ PYMCA = "name: pymca\ntitle: PyMca\nkind: desktop\ncommand: [pymca]\n"
 
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
-    """Give a configuration that is in order."""
+    """Return a configuration that is in order."""
     (tmp_path / "applications").mkdir()
     (tmp_path / "applications" / "lab.yaml").write_text(LAB)
     (tmp_path / "applications" / "pymca.yaml").write_text(PYMCA)

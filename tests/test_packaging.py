@@ -43,7 +43,7 @@ def folders_of(top: Path) -> Iterator[Path]:
 
 
 def package_of(folder: Path, package_dirs: dict[str, str]) -> str:
-    """Give the package a folder belongs to."""
+    """Return the package a folder belongs to."""
     parts = folder.relative_to(ROOT).parts
     return ".".join([package_dirs.get(parts[0], parts[0]), *parts[1:]])
 

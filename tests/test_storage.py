@@ -384,7 +384,7 @@ def pattern(root: Path, path: str) -> Mount:
 
 
 async def opened(*mounts: Mount) -> list[str]:
-    """Give the paths that were opened."""
+    """Return the paths that were opened."""
     pinned = await pin(mounts)
     for one in pinned:
         assert os.stat(one.fd).st_ino == one.identity[1]

@@ -107,7 +107,7 @@ class PasswordLogin(SourceSettings):
 
 
 def can_be_asked(name: str, password: str) -> bool:
-    """Tell whether a source may be asked about these at all. An empty password is nobody's: directories let it in."""
+    """Return whether a source may be asked about these at all. An empty password is nobody's: directories let it in."""
     return (
         0 < len(name) <= MOST_NAME
         and name.isprintable()

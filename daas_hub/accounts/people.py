@@ -84,7 +84,7 @@ class RoleRules(SourceSettings):
     )
 
     def elevation(self) -> ElevationRules:
-        """Give what an elevated role needs besides its group or claim.
+        """Return what an elevated role needs besides its group or claim.
 
         Raises:
             ConfigurationError: a network is none.
@@ -98,7 +98,7 @@ class RoleRules(SourceSettings):
         return ElevationRules(self.elevated_hours, tuple(self.elevated_acr), tuple(self.elevated_amr), tuple(networks))
 
     def roles(self) -> Roles:
-        """Give the rules.
+        """Return the rules.
 
         Raises:
             ConfigurationError: claims are read, and nobody is named whose claims count.
@@ -136,7 +136,7 @@ class ProposalAccounts(SourceSettings):
     )
 
     def rules(self) -> RunAs:
-        """Give the rules.
+        """Return the rules.
 
         Raises:
             ConfigurationError: two proposals would run under one account.

@@ -49,7 +49,7 @@ class _ServiceSettings(SourceSettings):
     answer_s = Float(10.0, min=0.1, config=True, help="Seconds an answer may take. Since 0.1.")
 
     def service(self) -> Service:
-        """Give how the service is asked.
+        """Return how the service is asked.
 
         Raises:
             ConfigurationError: naming the setting that cannot work.

@@ -16,11 +16,11 @@ class SourceSettings(Configurable):
     """What the settings of every source share."""
 
     def wrong(self, setting: str, message: str, remedy: str) -> ConfigurationError:
-        """Give the error for one of these settings."""
+        """Return the error for one of these settings."""
         return ConfigurationError(f"{type(self).__name__}.{setting}", getattr(self, setting), message, remedy=remedy)
 
     def require_issuers(self, named: list[str], template: str = "") -> frozenset[str]:
-        """Give the issuers whose logins the source may be asked about.
+        """Return the issuers whose logins the source may be asked about.
 
         Raises:
             ConfigurationError: a subject alone would be taken for the same person, whichever provider said it.
@@ -34,7 +34,7 @@ class SourceSettings(Configurable):
         return frozenset(named)
 
     def require_private(self, setting: str) -> str:
-        """Give the path of a secret's file.
+        """Return the path of a secret's file.
 
         Raises:
             ConfigurationError: it holds no secret, or others can read it.
@@ -44,7 +44,7 @@ class SourceSettings(Configurable):
         return name
 
     def require_authorities(self, setting: str = "ca_file") -> ssl.SSLContext | None:
-        """Give the authorities of a file; None for the machine's own.
+        """Return the authorities of a file; None for the machine's own.
 
         Raises:
             ConfigurationError: the file holds none.
@@ -52,7 +52,7 @@ class SourceSettings(Configurable):
         return trust_of(f"{type(self).__name__}.{setting}", str(getattr(self, setting)))
 
     def require_fields(self, setting: str, *, known: tuple[str, ...] = ("subject", "issuer")) -> tuple[str, ...]:
-        """Give the fields of a template.
+        """Return the fields of a template.
 
         Raises:
             ConfigurationError: one of them is unknown.
@@ -62,14 +62,14 @@ class SourceSettings(Configurable):
     def require_text_fields(
         self, setting: str, template: str, known: tuple[str, ...] = ("subject", "issuer")
     ) -> tuple[str, ...]:
-        """Give the fields of a template that is a part of a setting; see `require_fields`."""
+        """Return the fields of a template that is a part of a setting; see `require_fields`."""
         try:
             return fields_of(template, known)
         except ValueError as error:
             raise self.wrong(setting, str(error), "Write the fields as the setting's help tells them.") from None
 
     def require_address(self, setting: str) -> str:
-        """Give an address that may be asked: https anywhere, http on this machine only.
+        """Return an address that may be asked: https anywhere, http on this machine only.
 
         Raises:
             ConfigurationError: it is another one.

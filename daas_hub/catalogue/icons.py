@@ -14,6 +14,6 @@ _OF_KIND = {Kind.NOTEBOOK: "jupyterlab", Kind.DESKTOP: "desktop", Kind.LINK: "li
 
 
 def icon_file(application: Application) -> Path:
-    """Give the SVG file of an application's icon."""
+    """Return the SVG file of an application's icon."""
     drawn = DRAWINGS / f"{application.name}.svg"
     return application.icon or (drawn if drawn.is_file() else DRAWINGS / f"{_OF_KIND[application.kind]}.svg")

@@ -79,6 +79,6 @@ class Catalogue:
     sizes: dict[str, Size]
 
     def sizes_of(self, application: Application) -> tuple[Size, ...]:
-        """Give the sizes this application may have; the first is its default."""
+        """Return the sizes this application may have; the first is its default."""
         names = application.sizes or tuple(self.sizes)[:1]
         return tuple(self.sizes[name] for name in names)

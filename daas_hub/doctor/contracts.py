@@ -16,7 +16,7 @@ _MOST_ALIKE = 3
 
 
 def lines_of_exchanges(name: str, exchanges: Sequence[Exchange], *, kind: str = "proposals") -> list[Finding]:
-    """Give a line for each question that a source asked, in order.
+    """Return a line for each question that a source asked, in order.
 
     Args:
         name: of the source in the configuration.

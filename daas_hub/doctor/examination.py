@@ -92,7 +92,7 @@ async def examine(file: Path, login: Login | SignIn | None = None) -> list[Findi
 async def _who(
     login: Login | SignIn | None, door: Any, facility: Facility, issuers: Sequence[str]
 ) -> tuple[Identity | None, list[Finding]]:
-    """Give whom the examination is about: as it was said, or as the person proves now."""
+    """Return whom the examination is about: as it was said, or as the person proves now."""
     if login is None:
         return None, []
     if isinstance(login, Login):
@@ -119,7 +119,7 @@ def _as_finding(did: str, error: DaasError) -> Finding:
 
 
 def _door(config: Config, setting: str, group: str) -> Any:
-    """Give the class that the configuration chooses; doors are found by entry point."""
+    """Return the class that the configuration chooses; doors are found by entry point."""
     wanted = config.JupyterHub.get(setting)
     if not isinstance(wanted, str):
         return wanted

@@ -123,7 +123,7 @@ async def _look_as(plan: Plan, target: str, path: str, writable: bool) -> Findin
 
 
 def _judged(key: str, did: str, target: str, account: Account, told: dict[str, Any]) -> Finding:
-    """Give what the look came to. Pure."""
+    """Return what the look came to. Pure."""
     if "problem" in told:
         words = _WORDS.get(told["problem"], told["problem"])
         remedy = (

@@ -49,5 +49,5 @@ _ELSE = "The hub's log has the same words at the time of a launch; the source's 
 
 
 def remedy_for(words: str) -> str:
-    """Give what to do about these words of a source."""
+    """Return what to do about these words of a source."""
     return next((remedy for pattern, remedy in _TABLE if re.search(pattern, words)), _ELSE)

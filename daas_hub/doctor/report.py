@@ -24,7 +24,7 @@ _WIDTH = 116
 
 
 def as_text(file: str, findings: Sequence[Finding]) -> str:
-    """Give the report for a person: what was done, what came of it, and what to do."""
+    """Return the report for a person: what was done, what came of it, and what to do."""
     lines: list[str] = []
     topic = ""
     order = list(_HEADINGS)
@@ -41,7 +41,7 @@ def as_text(file: str, findings: Sequence[Finding]) -> str:
 
 
 def as_json(file: str, findings: Sequence[Finding]) -> str:
-    """Give the report for a machine."""
+    """Return the report for a machine."""
     return json.dumps(
         {
             "file": file,
@@ -54,7 +54,7 @@ def as_json(file: str, findings: Sequence[Finding]) -> str:
 
 
 def summary(findings: Sequence[Finding]) -> str:
-    """Give it in one line."""
+    """Return it in one line."""
     counts = Counter(one.verdict for one in findings)
     words = [
         f"{counts[verdict]} {word if counts[verdict] == 1 else word + 's'}"

@@ -212,7 +212,7 @@ def _file_itself(file: Path, config: Config) -> list[Finding]:
 
 
 def _stands_in(file: Path, config: Config, setting: str) -> bool:
-    """Tell whether a secret is written into the file itself, and not taken from elsewhere."""
+    """Return whether a secret is written into the file itself, and not taken from elsewhere."""
     section, _, name = setting.partition(".")
     return str(config[section][name]) in file.read_text(errors="replace")
 

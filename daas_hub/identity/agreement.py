@@ -26,7 +26,7 @@ class AgreeingAccounts:
         self.account_named = self._account_named if self._by_name else None
 
     async def account_of(self, identity: Identity) -> Account:
-        """Give the account of this identity (see `AccountSource`).
+        """Return the account of this identity (see `AccountSource`).
 
         Raises:
             SourceUnavailable: one of them did not answer, so that it is not known whether they agree.
@@ -55,7 +55,7 @@ class AgreeingAccounts:
 
 
 def joined(known: Mapping[str, Account], who: str, *, unite_groups: bool) -> Account:
-    """Give the one account that several sources describe. Pure.
+    """Return the one account that several sources describe. Pure.
 
     Raises:
         AccountRefused: they disagree about name, uid, gid, or (unless they are united) groups.

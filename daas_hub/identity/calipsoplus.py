@@ -42,7 +42,7 @@ class LinkedAccounts:
         self.claims = claims_of(hash_template)
 
     async def account_of(self, identity: Identity) -> Account:
-        """Give the account of this identity (see `AccountSource`)."""
+        """Return the account of this identity (see `AccountSource`)."""
         if identity.issuer not in self.issuers:
             raise unknown()
         eaa_hash = fill(self._hash, values_of(identity, self._hash))
@@ -55,11 +55,11 @@ class LinkedAccounts:
         return account
 
     async def account_named(self, name: str) -> Account:
-        """Give the account of exactly this name (see `NamedAccounts`)."""
+        """Return the account of exactly this name (see `NamedAccounts`)."""
         return await self._accounts.account_named(name)
 
     async def _is_staff(self, name: str) -> bool:
-        """Tell whether the user office calls this account staff. No answer is no."""
+        """Return whether the user office calls this account staff. No answer is no."""
         if not self._is_staff_url:
             return False
         try:
@@ -84,7 +84,7 @@ class PasswordCheck:
         self._service = service
 
     async def check_password(self, name: str, password: str) -> bool:
-        """Tell whether the user office accepts them. Only its status 200 is yes; 400, 401, 403 and 404 are no.
+        """Return whether the user office accepts them. Only its status 200 is yes; 400, 401, 403 and 404 are no.
 
         Raises:
             SourceUnavailable: it did not answer, failed, or led elsewhere. The password is in no message and no log.
@@ -95,7 +95,7 @@ class PasswordCheck:
 
 
 def name_of(document: object) -> str:
-    """Give the local name of an answer: {"login": x}, {"username": x}, or x alone. Pure.
+    """Return the local name of an answer: {"login": x}, {"username": x}, or x alone. Pure.
 
     Raises:
         AccountRefused: it is none of these.

@@ -41,7 +41,7 @@ class ClaimedAccounts:
         self.claims = frozenset({names.name, names.uid, names.gid, names.groups, names.display_name} - {""})
 
     async def account_of(self, identity: Identity) -> Account:
-        """Give the account this login's claims describe (see `AccountSource`)."""
+        """Return the account this login's claims describe (see `AccountSource`)."""
         if identity.issuer not in self.issuers:
             raise unknown()
         if not -60 <= self._clock() - identity.told_at <= self._believed_s:
@@ -52,7 +52,7 @@ class ClaimedAccounts:
 
 
 def account_of_claims(claims: Mapping[str, Any], names: ClaimNames) -> Account:
-    """Give the account that claims describe. Pure.
+    """Return the account that claims describe. Pure.
 
     Raises:
         AccountRefused: one is missing, or has the wrong type; numbers may be text, or alone in a list.

@@ -52,7 +52,7 @@ class Proof:
     login_at: float = 0.0
 
     def as_state(self) -> dict[str, Any]:
-        """Give the form that is kept with the login."""
+        """Return the form that is kept with the login."""
         told = {"acr": self.acr, "amr": sorted(self.amr), "address": self.address}
         return told | {"at": self.signed_in_at, "login_at": self.login_at}
 
@@ -70,12 +70,12 @@ class Proof:
         )
 
     def is_older(self, hours: float, now: float) -> bool:
-        """Tell whether the person signed in longer ago than so many hours; 0 is no limit."""
+        """Return whether the person signed in longer ago than so many hours; 0 is no limit."""
         return bool(hours) and not 0 <= now - self.signed_in_at <= hours * 3600
 
 
 def proof_of(id_token: Mapping[str, Any], address: str, now: float) -> Proof:
-    """Give the proof of a login that was just made. A provider that does not tell when is believed to mean now."""
+    """Return the proof of a login that was just made. A provider that does not tell when is believed to mean now."""
     at = min(_time(id_token.get("auth_time")) or now, now)
     return Proof(at, _text(id_token.get("acr")), _texts(id_token.get("amr")), address, now)
 
@@ -96,7 +96,7 @@ class Elevation:
 
 
 def step_up(rules: ElevationRules) -> dict[str, str]:
-    """Give what asks a provider for a sign-in that is good enough: at this moment, with one of the factors."""
+    """Return what asks a provider for a sign-in that is good enough: at this moment, with one of the factors."""
     return {"max_age": "0"} | ({"acr_values": " ".join(rules.acr)} if rules.acr else {})
 
 
@@ -119,7 +119,7 @@ def elevate(rules: ElevationRules, roles: frozenset[str], proof: Proof, now: flo
 
 
 def is_within(address: str, networks: Sequence[Network]) -> bool:
-    """Tell whether an address is in one of the networks; what is no address is in none."""
+    """Return whether an address is in one of the networks; what is no address is in none."""
     try:
         found = ipaddress.ip_address(plain_address(address))
     except ValueError:
@@ -128,7 +128,7 @@ def is_within(address: str, networks: Sequence[Network]) -> bool:
 
 
 def plain_address(address: str) -> str:
-    """Give an IPv4 address that is written as IPv6 in its own form; anything else as it is."""
+    """Return an IPv4 address that is written as IPv6 in its own form; anything else as it is."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
@@ -138,7 +138,7 @@ def plain_address(address: str) -> str:
 
 
 def client_address(peer: str, forwarded: Sequence[str], trusted: frozenset[str]) -> str:
-    """Give where a request came from; "" if that cannot be known.
+    """Return where a request came from; "" if that cannot be known.
 
     Whoever is connected is the hub's own proxy, on this machine or among `trusted`, or nobody's word counts. It tells
     the last entry of X-Forwarded-For; entries before that one count only as far as those after them are `trusted`.
@@ -178,7 +178,7 @@ def _text(told: object) -> str:
 
 
 def _texts(told: object) -> frozenset[str]:
-    """Give the texts of a list; a text alone is one of its own."""
+    """Return the texts of a list; a text alone is one of its own."""
     if isinstance(told, str):
         return frozenset({told})
     return frozenset(one for one in told if isinstance(one, str)) if isinstance(told, list) else frozenset()

@@ -25,7 +25,7 @@ class Entry:
     attributes: Mapping[str, Sequence[bytes]]
 
     def values(self, name: str) -> tuple[bytes, ...]:
-        """Give the values of an attribute; () for none."""
+        """Return the values of an attribute; () for none."""
         return tuple(self.attributes.get(name.lower(), ()))
 
 
@@ -52,14 +52,14 @@ class Attributes:
 
 
 def escaped(value: str) -> str:
-    """Give a value as it stands in a filter (RFC 4515): every octet that is no ASCII letter or digit as hexadecimal."""
+    """Return a value escaped for a filter (RFC 4515): every octet but ASCII letters and digits as hexadecimal."""
     return "".join(
         chr(octet) if chr(octet).isascii() and chr(octet).isalnum() else f"\\{octet:02x}" for octet in value.encode()
     )
 
 
 def assertions_of(template: str, known: tuple[str, ...] = ("subject", "issuer")) -> tuple[tuple[str, str], ...]:
-    """Give the pairs (attribute, template of its value) of a filter that finds one person's entry.
+    """Return the pairs (attribute, template of its value) of a filter that finds one person's entry.
 
     A directory compares loosely: capitals, blanks, look-alike letters. So each pair is compared again, exactly, with
     the entry that was found; and therefore each field must stand in one, and none below "or" or "not".
@@ -87,7 +87,7 @@ def assertions_of(template: str, known: tuple[str, ...] = ("subject", "issuer"))
 
 
 def the_one(found: Found) -> Entry:
-    """Give the only entry of an answer.
+    """Return the only entry of an answer.
 
     Raises:
         AccountRefused: there are several.
@@ -109,7 +109,7 @@ def the_one(found: Found) -> Entry:
 
 
 def require_exact(entry: Entry, pairs: Sequence[tuple[str, str]], values: Mapping[str, str]) -> Entry:
-    """Give the entry back if it says letter by letter what was asked for.
+    """Return the entry back if it says letter by letter what was asked for.
 
     Raises:
         NoAccount: the directory took something similar for the same, for instance "Anna" for "anna".
@@ -122,7 +122,7 @@ def require_exact(entry: Entry, pairs: Sequence[tuple[str, str]], values: Mappin
 
 
 def account_of_entries(entry: Entry, groups: Sequence[Entry], names: Attributes) -> Account:
-    """Give the account that a person's entry and those of its groups describe.
+    """Return the account that a person's entry and those of its groups describe.
 
     Raises:
         AccountRefused: an attribute is missing, stands twice, or is no number.
@@ -150,7 +150,7 @@ def account_of_entries(entry: Entry, groups: Sequence[Entry], names: Attributes)
 
 
 def single(entry: Entry, attribute: str) -> bytes:
-    """Give the only value of an attribute.
+    """Return the only value of an attribute.
 
     Raises:
         AccountRefused: it has none, or several.
@@ -169,7 +169,7 @@ def _number(entry: Entry, attribute: str) -> int:
 
 
 def plain_text(value: bytes) -> str:
-    """Give a value as text; "" if it is none, or could not stand in a log."""
+    """Return a value as text; "" if it is none, or could not stand in a log."""
     try:
         text = value.decode()
     except UnicodeDecodeError:

@@ -61,20 +61,20 @@ class LdapDirectory:
         self.claims = claims_of(searches.person_filter)
 
     async def account_of(self, identity: Identity) -> Account:
-        """Give the account of this identity (see `AccountSource`)."""
+        """Return the account of this identity (see `AccountSource`)."""
         if self.issuers and identity.issuer not in self.issuers:
             raise unknown()
         values = values_of(identity, self._searches.person_filter)
         return await self._in_thread(self._searches.person_filter, self._pairs, values)
 
     async def account_named(self, name: str) -> Account:
-        """Give the account of exactly this name (see `NamedAccounts`)."""
+        """Return the account of exactly this name (see `NamedAccounts`)."""
         pair = (self._searches.attributes.name, "{account}")
         template = f"(&{self._searches.account_filter}({pair[0]}={pair[1]}))"
         return await self._in_thread(template, (pair,), {"account": name})
 
     async def name_if_password(self, name: str, password: str) -> str:
-        """Give the name of the account of this name and password, as the directory writes it; "" if they are not one's.
+        """Return the account name, as the directory writes it, if name and password are right; else "".
 
         The server itself compares them, when it is asked to let the person in; the connection must be encrypted.
 

@@ -59,7 +59,7 @@ class Refused(Failed):
 
     @classmethod
     def of(cls, code: int, words: str) -> Failed:
-        """Give the error for a server's result code."""
+        """Return the error for a server's result code."""
         return (Failed if code in _UNWELL else cls)(words)
 
 
@@ -91,7 +91,7 @@ class Connector:
         self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
 
     def encrypts(self, address: str) -> bool:
-        """Tell whether nothing is said to this server in the clear."""
+        """Return whether nothing is said to this server in the clear."""
         return urlsplit(address).scheme == "ldaps" or self._server.start_tls
 
     def open(self, address: str, until: float) -> Any:
@@ -111,7 +111,7 @@ class Connector:
         return connection
 
     def lets_in(self, address: str, dn: str, password: str, until: float) -> bool:
-        """Tell whether a server lets this entry in. One of `failures` says why it cannot be used."""
+        """Return whether a server lets this entry in. One of `failures` says why it cannot be used."""
         connection = self._connect(address, until, user=dn, password=password)
         try:
             connection.bind(read_server_info=False)
@@ -123,7 +123,7 @@ class Connector:
         return bool(code == _SUCCESS)
 
     def search(self, connection: Any, until: float, search: Search) -> Found:
-        """Give what a search finds. One of `failures` says why the server cannot be used."""
+        """Return what a search finds. One of `failures` says why the server cannot be used."""
         left = until - self._clock()
         if left <= 0:
             raise Failed("it takes too long")
@@ -203,7 +203,7 @@ def _found(response: Sequence[Mapping[str, Any]], code: int, referrals: Sequence
 
 
 def _verified_tls(ldap3: Any, context: ssl.SSLContext, host: str, wait_s: float) -> Any:
-    """Give ldap3 a TLS whose certificate and host name Python itself checks, and whose handshake ends in time."""
+    """Return ldap3 a TLS whose certificate and host name Python itself checks, and whose handshake ends in time."""
 
     class VerifiedTls(ldap3.Tls):
         def wrap_socket(self, connection: Any, do_handshake: bool = False) -> None:

@@ -120,7 +120,7 @@ class LdapServers:
         raise _NoAnswer(heard)
 
     def lets_in(self, dn: str, password: str, until: float) -> bool:
-        """Tell whether a server lets this entry in, over an encrypted connection of its own. Called in a thread.
+        """Return whether a server lets this entry in, over an encrypted connection of its own. Called in a thread.
 
         Raises:
             SourceUnavailable: none said so or otherwise until then. The directory counts as heard: it has answered the
@@ -180,5 +180,5 @@ class LdapServers:
 
 
 def _heard(problem: Exception, before: bool | None) -> bool | None:
-    """Tell whether a server was heard, after one more problem; a file of ours that went wrong is none of theirs."""
+    """Return whether a server was heard, after one more problem; a file of ours that went wrong is none of theirs."""
     return before if isinstance(problem, ConfigurationError) else bool(before) or isinstance(problem, Refused)

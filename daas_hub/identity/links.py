@@ -27,7 +27,7 @@ class ConnectedAccounts:
         self._others = others
 
     async def account_of(self, identity: Identity) -> Account:
-        """Give the account of this identity (see `AccountSource`)."""
+        """Return the account of this identity (see `AccountSource`)."""
         link = await self.store.link_of(identity.issuer, identity.subject)
         if link is None:
             raise unknown()

@@ -95,7 +95,7 @@ class LinkStore:
         self._clock = clock
 
     async def link_of(self, issuer: str, subject: str) -> Link | None:
-        """Give the link of a login; None if there is none."""
+        """Return the link of a login; None if there is none."""
 
         def find(links: sqlite3.Connection) -> Link | None:
             asked = f"SELECT {_COLUMNS} FROM links WHERE issuer = ? AND subject = ?"  # noqa: S608  # our own words
@@ -105,11 +105,11 @@ class LinkStore:
         return await self._ask(find, None)
 
     async def links_of(self, account: str, uid: int) -> tuple[Link, ...]:
-        """Give the logins of an account, the oldest first."""
+        """Return the logins of an account, the oldest first."""
         return tuple(one for one in await self.all_links(account) if one.uid == uid)
 
     async def all_links(self, account: str = "") -> tuple[Link, ...]:
-        """Give every link, or those of an account's name, the oldest first."""
+        """Return every link, or those of an account's name, the oldest first."""
 
         def read(links: sqlite3.Connection) -> tuple[Link, ...]:
             asked = f"SELECT {_COLUMNS} FROM links WHERE ? IN ('', account) ORDER BY made_at, issuer, subject"  # noqa: S608
@@ -216,7 +216,7 @@ class LinkStore:
 
 
 def _has_table(links: sqlite3.Connection) -> bool:
-    """Tell whether the table is there; one that was never finished is none.
+    """Return whether the table is there; one that was never finished is none.
 
     Raises:
         OSError: the file has a form this release does not know.

@@ -46,13 +46,13 @@ class MachineAccounts:
         self.claims = claims_of(name)
 
     async def account_of(self, identity: Identity) -> Account:
-        """Give the account of this identity (see `AccountSource`)."""
+        """Return the account of this identity (see `AccountSource`)."""
         if self.issuers and identity.issuer not in self.issuers:
             raise unknown()
         return await self.account_named(fill(self._name, values_of(identity, self._name)))
 
     async def account_named(self, name: str) -> Account:
-        """Give the account of exactly this name (see `NamedAccounts`)."""
+        """Return the account of exactly this name (see `NamedAccounts`)."""
         work = asyncio.get_running_loop().run_in_executor(self._threads, self._look_up, name)
         try:
             return await asyncio.wait_for(work, self._answer_s)

@@ -39,7 +39,7 @@ class Identity:
         return "u" + base64.b32encode(digest[:10]).decode().lower()
 
     def as_state(self) -> dict[str, Any]:
-        """Give the form that is kept in the hub's encrypted auth_state."""
+        """Return the form that is kept in the hub's encrypted auth_state."""
         state: dict[str, Any] = {"issuer": self.issuer, "subject": self.subject, "display_name": self.display_name}
         more = {"access_token": self.access_token, "claims": dict(self.claims), "told_at": self.told_at}
         return state | {key: value for key, value in more.items() if value}
@@ -91,7 +91,7 @@ class AccountSource(Protocol):
     """
 
     async def account_of(self, identity: Identity) -> Account:
-        """Give the account of this identity, asked for now.
+        """Return the account of this identity, asked for now.
 
         Raises:
             AccountRefused: the source knows it, or several, and none of them can be used.
@@ -106,7 +106,7 @@ class NamedAccounts(Protocol):
     """What a source owes besides, if accounts of proposals are to be looked up in it."""
 
     async def account_named(self, name: str) -> Account:
-        """Give the account of exactly this name, asked for now; raises what `AccountSource.account_of` does."""
+        """Return the account of exactly this name, asked for now; raises what `AccountSource.account_of` does."""
         ...
 
 

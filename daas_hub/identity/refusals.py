@@ -9,7 +9,7 @@ LATER = "Please try again in a few minutes; the administrators were told."
 
 
 def unknown() -> NoAccount:
-    """Give the refusal for a login the source does not know."""
+    """Return the refusal for a login the source does not know."""
     return NoAccount(
         "This facility has no account for your login yet.",
         remedy="Ask the user office to connect your login to your facility account.",

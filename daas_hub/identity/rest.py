@@ -54,7 +54,7 @@ class OfficeAccounts:
         self.account_named = self._account_named if question.by_name else None
 
     async def account_of(self, identity: Identity) -> Account:
-        """Give the account of this identity (see `AccountSource`)."""
+        """Return the account of this identity (see `AccountSource`)."""
         if self.issuers and identity.issuer not in self.issuers:
             raise unknown()
         url = fill(self._question.url, values_of(identity, self._question.url), escaped)
@@ -78,14 +78,14 @@ class OfficeAccounts:
 
 
 def escaped(value: str) -> str:
-    """Give a value as one part of an address; "." and ".." would be none."""
+    """Return a value as one part of an address; "." and ".." would be none."""
     if value in (".", ".."):
         raise unknown()
     return quote(value, safe="")
 
 
 def the_one(document: object) -> Mapping[str, Any]:
-    """Give the only record of an answer: the object itself, or the one in a list. Pure.
+    """Return the only record of an answer: the object itself, or the one in a list. Pure.
 
     Raises:
         AccountRefused: there are several, or it is something else.
@@ -103,7 +103,7 @@ def the_one(document: object) -> Mapping[str, Any]:
 
 
 def account_of_document(document: Mapping[str, Any], fields: Fields) -> Account:
-    """Give the account a record describes. Pure.
+    """Return the account a record describes. Pure.
 
     Raises:
         AccountRefused: a field is missing, or has the wrong type.

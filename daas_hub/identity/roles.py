@@ -17,7 +17,7 @@ class Roles:
     issuers: frozenset[str] = frozenset()
 
     def roles_of(self, account: Account, identity: Identity) -> frozenset[str]:
-        """Give the roles that groups and claims give; names are compared letter by letter."""
+        """Return the roles that groups and claims give; names are compared letter by letter."""
         by_group = {role for role, names in self.groups.items() if names & account.memberships}
         if identity.issuer not in self.issuers:
             return frozenset(by_group)
@@ -29,7 +29,7 @@ class Roles:
 
 
 def _texts(told: object) -> frozenset[str]:
-    """Give the texts a claim tells: itself, or those of a list. Anything else is none, true is not "true"."""
+    """Return the texts a claim tells: itself, or those of a list. Anything else is none, true is not "true"."""
     if isinstance(told, str):
         return frozenset({told})
     return frozenset(one for one in told if isinstance(one, str)) if isinstance(told, list) else frozenset()

@@ -23,7 +23,7 @@ class AccountRules:
     forbidden_ids: frozenset[int] = frozenset({0, 65534, 65535, _NO_ID})
 
     def require_allowed(self, account: Account) -> Account:
-        """Give the account back if a session may run as it.
+        """Return the account back if a session may run as it.
 
         Raises:
             AccountRefused: with the field that is wrong; the number itself is no secret.

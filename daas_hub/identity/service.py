@@ -43,7 +43,7 @@ class Service:
     _breakers: dict[str, Breaker] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     async def ask(self, method: str, url: str, body: Any = None) -> tuple[int, Any]:
-        """Give status and document of an answer: 200 with what was told, or 404 with None.
+        """Return status and document of an answer: 200 with what was told, or 404 with None.
 
         Raises:
             SourceUnavailable: any other answer, or none in time. A redirection is one: it is not followed, because

@@ -42,7 +42,7 @@ class AccountTable:
         self._read_if_changed()
 
     async def account_of(self, identity: Identity) -> Account:
-        """Give the account of this identity (see `AccountSource`)."""
+        """Return the account of this identity (see `AccountSource`)."""
         await self._read()
         account = self._accounts.get((identity.issuer, identity.subject))
         if account is None:
@@ -50,7 +50,7 @@ class AccountTable:
         return account
 
     async def account_named(self, name: str) -> Account:
-        """Give the account of this name (see `NamedAccounts`)."""
+        """Return the account of this name (see `NamedAccounts`)."""
         await self._read()
         account = next((one for one in self._accounts.values() if one.name == name), None)
         if account is None:

@@ -17,7 +17,7 @@ _MOST = 1000
 
 
 def fields_of(template: str, known: tuple[str, ...] = ("subject", "issuer")) -> tuple[str, ...]:
-    """Give the fields of a template: those known, and any {claim.name}.
+    """Return the fields of a template: those known, and any {claim.name}.
 
     Raises:
         ValueError: a field nobody knows, or a brace that belongs to none; in words for an administrator.
@@ -34,12 +34,12 @@ def fields_of(template: str, known: tuple[str, ...] = ("subject", "issuer")) -> 
 
 
 def claims_of(template: str) -> frozenset[str]:
-    """Give the names of the claims a template reads."""
+    """Return the names of the claims a template reads."""
     return frozenset(field.removeprefix("claim.") for field in _FIELD.findall(template) if field.startswith("claim."))
 
 
 def values_of(identity: Identity, template: str) -> dict[str, str]:
-    """Give the value of every field of an identity's template.
+    """Return the value of every field of an identity's template.
 
     Raises:
         NoAccount: the login has no such claim, or it is not one plain text.
@@ -48,7 +48,7 @@ def values_of(identity: Identity, template: str) -> dict[str, str]:
 
 
 def fill(template: str, values: Mapping[str, str], escape: Callable[[str], str] = str) -> str:
-    """Give the template with its fields replaced by escaped values; what is replaced is not read again."""
+    """Return the template with its fields replaced by escaped values; what is replaced is not read again."""
     return _FIELD.sub(lambda match: escape(values[match[1]]), template)
 
 

@@ -9,7 +9,7 @@ _NUMBER = re.compile(r"0|[1-9][0-9]{0,9}")
 
 
 def number(told: object) -> int:
-    """Give a number that is one, or is written as text.
+    """Return a number that is one, or is written as text.
 
     Raises:
         ValueError: it is anything else; true and 25001.0 are.
@@ -22,7 +22,7 @@ def number(told: object) -> int:
 
 
 def text(told: object) -> str:
-    """Give a text that could stand in a log.
+    """Return a text that could stand in a log.
 
     Raises:
         ValueError: it is none, or empty.
@@ -33,12 +33,12 @@ def text(told: object) -> str:
 
 
 def alone(told: object) -> object:
-    """Give what stands alone in a list; anything else as it is."""
+    """Return what stands alone in a list; anything else as it is."""
     return told[0] if isinstance(told, list) and len(told) == 1 else told
 
 
 def at(document: object, path: str) -> Any:
-    """Give what stands in a document at a path of keys, "account.unix.uid"; None if nothing does."""
+    """Return what stands in a document at a path of keys, "account.unix.uid"; None if nothing does."""
     found: Any = document
     for key in path.split("."):
         found = found.get(key) if isinstance(found, dict) else None

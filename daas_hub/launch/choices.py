@@ -22,7 +22,7 @@ class Choice:
 
 
 def offered(catalogue: Catalogue, proposal: Proposal | None) -> tuple[Application, ...]:
-    """Give the applications that go with this proposal, or, for None, as an own resource."""
+    """Return the applications that go with this proposal, or, for None, as an own resource."""
     return tuple(application for application in catalogue.applications.values() if _goes_with(application, proposal))
 
 

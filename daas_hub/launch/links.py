@@ -62,7 +62,7 @@ _ASK = "Please tell whoever runs the page that it is on; your proposals are on t
 
 
 def meanings(proposals: Iterable[Proposal], link: Link) -> tuple[tuple[Proposal, Visit | None], ...]:
-    """Give the proposals and visits that a link may mean: one if it is clear, several to choose from, or none.
+    """Return the proposals and visits that a link may mean: one if it is clear, several to choose from, or none.
 
     A visit is named by what the facility calls it, or by its number if the link names the proposal, too. Capitals do
     not matter, unless something is written exactly so.
@@ -84,7 +84,7 @@ def meanings(proposals: Iterable[Proposal], link: Link) -> tuple[tuple[Proposal,
 
 
 def proposals_named_in(visit: str) -> tuple[str, ...]:
-    """Give the ids of proposals that the name of a visit begins with: "mx12345-7" is of mx12345."""
+    """Return the ids of proposals that the name of a visit begins with: "mx12345-7" is of mx12345."""
     match = re.fullmatch(r"(.+)[-_.]([0-9]+)", visit, re.ASCII)
     return (match[1],) if match and PROPOSAL_ID.fullmatch(match[1]) else ()
 
@@ -116,7 +116,7 @@ def require_template(setting: str, template: str) -> None:
 
 
 def address_of(template: str, proposal: Proposal, visit: Visit) -> str:
-    """Give the address of a visit elsewhere; "" without a template."""
+    """Return the address of a visit elsewhere; "" without a template."""
     values = {"proposal": proposal.id, "visit": visit.label, "number": str(visit.number)}
     return _FIELD.sub(lambda match: _component(values[match[1]]), template)
 
@@ -130,7 +130,7 @@ _Candidate = TypeVar("_Candidate")
 
 
 def _exactly(found: list[_Candidate], is_exact: Callable[[_Candidate], bool]) -> list[_Candidate]:
-    """Give what is written exactly so, if anything is; else all that differs by capitals alone."""
+    """Return what is written exactly so, if anything is; else all that differs by capitals alone."""
     return [one for one in found if is_exact(one)] or found
 
 

@@ -105,7 +105,7 @@ class MountPolicy:
 
 
 def mounts_of(choice: Choice, account: Account, policy: MountPolicy) -> tuple[Mount, ...]:
-    """Give every mount of this launch: home, more; and with a proposal its data (read-only) and its processed data.
+    """Return every mount of this launch: home, more; and with a proposal its data (read-only) and its processed data.
 
     Raises:
         StorageProblem: a path outside the allowed roots, a value that may not stand in a path, no data configured.
@@ -147,7 +147,7 @@ def _of_visit(choice: Choice, policy: MountPolicy) -> dict[str, str | datetime.d
 
 
 def _local(moment: datetime.datetime | None, zone: ZoneInfo | None) -> datetime.datetime | None:
-    """Give a moment as the facility's clocks have it: beamtime of New Year's morning is of the new year's folder."""
+    """Return a moment as the facility's clocks have it: beamtime of New Year's morning is of the new year's folder."""
     return moment if moment is None or zone is None or moment.tzinfo is None else moment.astimezone(zone)
 
 
@@ -171,14 +171,14 @@ def _require_own_visit(proposal: str, visit: str, policy: MountPolicy) -> None:
 
 
 def _own(rule: DirectoryRule, values: _Values, account: Account, roots: list[PurePosixPath] | None = None) -> Mount:
-    """Give a directory of the account, or of nobody in particular."""
+    """Return a directory of the account, or of nobody in particular."""
     return _mount(rule, values, (account.uid, account.gid), 0o700, roots or [])
 
 
 def _mount(
     rule: DirectoryRule, values: _Values, owner: tuple[int, int], mode: int, roots: list[PurePosixPath] | None = None
 ) -> Mount:
-    """Give a rule's mount; of several templates the first, and what is taken when it is missing."""
+    """Return a rule's mount; of several templates the first, and what is taken when it is missing."""
     usable = [one for one in rule.templates if PATH_FIELD not in one.names or values.get(PATH_FIELD)]
     if not usable:
         raise StorageProblem(
@@ -206,7 +206,7 @@ def _mount(
 
 
 def _told_path(told: tuple[str, ...], roots: list[PurePosixPath], policy: MountPolicy) -> str | None:
-    """Give the one directory the catalogue tells, for templates that begin with it; None if it tells none."""
+    """Return the one directory the catalogue tells, for templates that begin with it; None if it tells none."""
     rules = [*policy.data, *([policy.processed] if policy.processed else []), *policy.more]
     if not told or not any(PATH_FIELD in rule.names for rule in rules):
         return None
@@ -246,7 +246,7 @@ def _data_mounts(
 
 
 def _root_of(path: PurePosixPath, roots: list[PurePosixPath]) -> PurePosixPath:
-    """Give the allowed root that `path` lies under. The root itself is refused: it would show every proposal (AL18)."""
+    """Return the allowed root above `path`. The root itself is refused: it would show every proposal (AL18)."""
     text = str(path)
     clean = path.is_absolute() and ".." not in path.parts and not text.startswith("//") and text.isprintable()
     if clean:
@@ -260,7 +260,7 @@ def _root_of(path: PurePosixPath, roots: list[PurePosixPath]) -> PurePosixPath:
 
 
 def _shared_group(choice: Choice, account: Account) -> int:
-    """Give the group that shares the processed data; the account must be in it, or its colleagues could not read."""
+    """Return the group that shares the processed data; the account must be in it, or its colleagues could not read."""
     assert choice.proposal is not None
     gid = choice.proposal.gid
     if gid is None:
@@ -274,7 +274,7 @@ def _shared_group(choice: Choice, account: Account) -> int:
 
 
 def _distinct_names(paths: list[PurePosixPath], taken: set[str]) -> list[str]:
-    """Give each path a short name that no other one has: its last parts, as many as it takes."""
+    """Return each path a short name that no other one has: its last parts, as many as it takes."""
     for length in range(1, 20):
         names = ["_".join(path.parts[-length:]).replace("*", "").strip("/") for path in paths]
         if len(set(names)) == len(names) and not {f"data/{name}" for name in names} & taken and all(names):

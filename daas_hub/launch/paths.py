@@ -66,7 +66,7 @@ class Field:
         return self.part is not None or any(name in _LOSING for name in self.filters)
 
     def text(self, value: str | datetime.datetime) -> str:
-        """Give what stands in the path for a value."""
+        """Return what stands in the path for a value."""
         text = self._of_moment(value) if isinstance(value, datetime.datetime) else value
         if self.part is not None:
             text = text[self.part]
@@ -136,7 +136,7 @@ class Template:
         return PurePosixPath(*parts)
 
     def fill(self, values: Mapping[str, str | datetime.datetime | None]) -> PurePosixPath:
-        """Give the path for these values; a pattern keeps its stars.
+        """Return the path for these values; a pattern keeps its stars.
 
         Raises:
             StorageProblem: a value is missing, or may not stand in a path.
@@ -214,7 +214,7 @@ def _require_separated(template: Template) -> None:
 
 
 def _neighbours(parts: tuple[str | Field, ...], index: int) -> tuple[str, str]:
-    """Give the literal texts before and after a field."""
+    """Return the literal texts before and after a field."""
     before = parts[index - 1] if index else ""
     after = parts[index + 1] if index + 1 < len(parts) else ""
     return (before if isinstance(before, str) else "", after if isinstance(after, str) else "")

@@ -35,7 +35,7 @@ class Plan:
         return f"/home/{self.account.name}"
 
     def opened(self, mounts: Iterable[Mount]) -> Plan:
-        """Give the plan with the directories that were opened: patterns found, missing ones left out."""
+        """Return the plan with the directories that were opened: patterns found, missing ones left out."""
         return replace(self, mounts=tuple(mounts))
 
     @property

@@ -66,11 +66,11 @@ class LaunchRequest:
         return cls.from_json(said)
 
     def as_json(self) -> dict[str, Any]:
-        """Give the options the hub stores: ids only, nothing sensitive."""
+        """Return the options the hub stores: ids only, nothing sensitive."""
         values = {"application": self.application, "proposal": self.proposal, "visit": self.visit, "size": self.size}
         return {key: value for key, value in values.items() if value is not None}
 
 
 def _shown(key: object) -> str:
-    """Give a hostile key in a form that is safe in a page and a log line."""
+    """Return a hostile key in a form that is safe in a page and a log line."""
     return repr(key if isinstance(key, str) else str(key))[:40]

@@ -22,7 +22,7 @@ class RunAs:
 
 
 def account_name_for(choice: Choice, rules: RunAs) -> str | None:
-    """Give the name of the account this choice runs under; None: the person's own.
+    """Return the name of the account this choice runs under; None: the person's own.
 
     The choice was made out of the person's own proposals, asked for now: who is no member has no choice to show.
 
@@ -43,7 +43,7 @@ def account_name_for(choice: Choice, rules: RunAs) -> str | None:
 
 
 def require_named(account: Account, name: str) -> Account:
-    """Give the account back if it is the one that was asked for.
+    """Return the account back if it is the one that was asked for.
 
     Raises:
         Refused: a source gave another one.

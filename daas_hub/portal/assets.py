@@ -21,12 +21,12 @@ _LONG = "public, max-age=31536000, immutable"
 
 
 def static_address(hub_url: str, path: str) -> str:
-    """Give the address of an asset; it changes with the content, so a browser may keep it for ever."""
+    """Return the address of an asset; it changes with the content, so a browser may keep it for ever."""
     return f"{hub_url}daas/static/{path}?v={_content_key(FOLDER / path)}"
 
 
 def icon_address(hub_url: str, application: Application | None) -> str:
-    """Give the address of an application's icon; None has one, too."""
+    """Return the address of an application's icon; None has one, too."""
     if application is None:
         return static_address(hub_url, "icons/default.svg")
     if application.icon is not None:

@@ -44,7 +44,7 @@ class Page(BaseHandler):
         return str(self.hub.base_url)
 
     async def identity(self) -> Identity:
-        """Give the identity of who is logged in.
+        """Return the identity of who is logged in.
 
         Raises:
             HTTPError: 403, the login is not one of ours or no longer known.
@@ -56,16 +56,16 @@ class Page(BaseHandler):
         return identity
 
     async def account(self) -> Account:
-        """Give the account of who is logged in, asked for now."""
+        """Return the account of who is logged in, asked for now."""
         return await self.facility.account_of(await self.identity())
 
     def title_of(self, issuer: str) -> str:
-        """Give what the login page calls a provider; its issuer, if it is not there any more."""
+        """Return what the login page calls a provider; its issuer, if it is not there any more."""
         ways = getattr(self.authenticator, "ways", {}).values()
         return next((str(way.title) for way in ways if way.issuer == issuer), issuer)
 
     def person(self, account: Account) -> dict[str, Any]:
-        """Give what the page's head shows of a person."""
+        """Return what the page's head shows of a person."""
         name = (self.current_user.orm_user.user_info or {}).get("display_name") or account.display_name or account.name
         return {"display_name": name, "account_name": account.name, "uid": account.uid}
 

@@ -34,7 +34,7 @@ def tell_why_later(handler: Any, user: Any, why: str) -> None:
 
 
 def take_why_it_ended(handler: Any) -> str:
-    """Give the sentence, once; "" if there is none. A sign-in takes it as well: it is over then."""
+    """Return the sentence, once; "" if there is none. A sign-in takes it as well: it is over then."""
     found: str = getattr(handler, _FOUND, "")
     kept = b"" if found else handler.get_signed_cookie(COOKIE, max_age_days=_GOOD_FOR_DAYS) or b""
     if found or handler.get_cookie(COOKIE) is not None:

@@ -28,7 +28,7 @@ class SessionCards(PortalPage):
     """Pages that show session cards."""
 
     def cards(self, titles: Mapping[str, str], *, proposal_id: str | None = None) -> list[dict[str, Any]]:
-        """Give this user's sessions, the newest first; only those of one proposal, if it is named.
+        """Return this user's sessions, the newest first; only those of one proposal, if it is named.
 
         Args:
             titles: of proposals, as far as they are known (see `titles_of_sessions`).
@@ -45,12 +45,12 @@ class SessionCards(PortalPage):
         return [card for card in cards if proposal_id is None or card["proposal_id"] == proposal_id]
 
     def own_spawners(self) -> list[Any]:
-        """Give this user's sessions as the hub knows them, running or not."""
+        """Return this user's sessions as the hub knows them, running or not."""
         user = self.current_user
         return [user.spawners[name] for name in user.orm_spawners if name]
 
     async def titles_of_sessions(self, account: Account) -> dict[str, str]:
-        """Give the titles of the proposals that this user's sessions belong to, as far as their source tells them."""
+        """Return the titles of the proposals that this user's sessions belong to, as far as their source tells them."""
         wanted = {
             str((spawner.orm_spawner.user_options or {}).get("proposal") or "") for spawner in self.own_spawners()
         }
@@ -65,7 +65,7 @@ class SessionCards(PortalPage):
         return titles
 
     async def known_proposal(self, account: Account, proposal_id: str) -> tuple[Proposal | None, dict[str, str]]:
-        """Give a proposal, and what is to be said of it while its source is down (see `source_notice`)."""
+        """Return a proposal, and what is to be said of it while its source is down (see `source_notice`)."""
         try:
             told = await self.facility.proposal_of(account, proposal_id)
         except SourceUnavailable as problem:
@@ -104,7 +104,7 @@ class HomeHandler(SessionCards):
         )
 
     async def _new_logins(self, account: Account) -> list[dict[str, str]]:
-        """Give the logins that were connected with this account lately, but for the one that is used now."""
+        """Return the logins that were connected with this account lately, but for the one that is used now."""
         links = self.facility.links
         if links is None:
             return []

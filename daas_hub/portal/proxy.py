@@ -15,7 +15,7 @@ class HonestProxy(ConfigurableHTTPProxy):
     """
 
     async def get_all_routes(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Give the routes as the proxy knows them, without `last_activity`."""
+        """Return the routes as the proxy knows them, without `last_activity`."""
         routes: dict[str, Any] = await super().get_all_routes(*args, **kwargs)
         for route in routes.values():
             route.get("data", {}).pop("last_activity", None)

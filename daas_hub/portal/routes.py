@@ -13,7 +13,7 @@ from daas_hub.portal.sessions import LaunchHandler, NothingStartsHandler, Sessio
 
 
 def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
-    """Give the handlers, for `Authenticator.get_handlers`: they come before the hub's own.
+    """Return the handlers, for `Authenticator.get_handlers`: they come before the hub's own.
 
     The facility is built here, when the hub starts, so that a mistake in its configuration is told then.
     """

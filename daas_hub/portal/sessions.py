@@ -178,7 +178,7 @@ class SessionHandler(SessionCards):
         )
 
     def _relaunch(self, spawner: Any, proposal: Proposal | None) -> dict[str, Any] | None:
-        """Give the button that launches the same again, if it is still offered."""
+        """Return the button that launches the same again, if it is still offered."""
         options = spawner.orm_spawner.user_options or {}
         application = self.facility.applications.applications.get(str(options.get("application", "")))
         if application is None:

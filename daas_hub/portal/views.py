@@ -25,22 +25,22 @@ STATE_WORDS = {
 
 
 def new_session_name(application: str) -> str:
-    """Give a name for one launch. It is made when the page is, so pressing twice starts one session, not two."""
+    """Return a name for one launch. It is made when the page is, so pressing twice starts one session, not two."""
     return f"{application}-{secrets.token_hex(5)}"[-30:].lstrip("-0123456789")
 
 
 def day_text(moment: datetime.datetime | None) -> str:
-    """Give a day in words, "" for none."""
+    """Return a day in words, "" for none."""
     return f"{moment.day} {moment:%B %Y}" if moment else ""
 
 
 def day_of_epoch(seconds: float) -> str:
-    """Give the day of a moment that is told in seconds since 1970, in words."""
+    """Return the day of a moment that is told in seconds since 1970, in words."""
     return day_text(datetime.datetime.fromtimestamp(seconds, datetime.UTC))
 
 
 def age_text(seconds: float) -> str:
-    """Give how long ago something was, in words, rounded down."""
+    """Return how long ago something was, in words, rounded down."""
     for length, unit in ((86_400, "day"), (3600, "hour"), (60, "minute")):
         count = int(seconds // length)
         if count:
@@ -49,7 +49,7 @@ def age_text(seconds: float) -> str:
 
 
 def source_notice(problem: SourceUnavailable | None, age_s: float | None) -> dict[str, str]:
-    """Give what a page says while the source of proposals is down: `kind` of the notice and `words`, "" for nothing.
+    """Return what a page says while the source of proposals is down: `kind` of the notice and `words`, "" for nothing.
 
     Args:
         age_s: how old the list is that is shown nevertheless; None if none is shown.
@@ -68,7 +68,7 @@ def source_notice(problem: SourceUnavailable | None, age_s: float | None) -> dic
 def button_view(
     hub_url: str, application: Application, proposal: Proposal | None, visit: Visit | None
 ) -> dict[str, Any]:
-    """Give one application as a button, with the fields its form posts."""
+    """Return one application as a button, with the fields its form posts."""
     fields = {"application": application.name}
     if proposal is not None and visit is not None:
         fields |= {"proposal": proposal.id, "visit": str(visit.number)}
@@ -85,7 +85,7 @@ def button_view(
 
 
 def proposal_row(hub_url: str, proposal: Proposal) -> dict[str, Any]:
-    """Give a proposal as a row of the list."""
+    """Return a proposal as a row of the list."""
     return {
         "id": proposal.id,
         "title": proposal.title,
@@ -100,7 +100,7 @@ def proposal_row(hub_url: str, proposal: Proposal) -> dict[str, Any]:
 def visit_view(
     hub_url: str, proposal: Proposal, visit: Visit, offered: Iterable[Application], template: str = ""
 ) -> dict[str, Any]:
-    """Give a visit with its buttons; `template` is where it has a page of its own, elsewhere."""
+    """Return a visit with its buttons; `template` is where it has a page of its own, elsewhere."""
     return {
         "number": visit.number,
         "label": visit.label,
@@ -120,7 +120,7 @@ COLUMN_WORDS = {"id": "number", "title": "title", "beamlines": "beamlines", "lat
 
 
 def listing_view(hub_url: str, page: Page, query: Query) -> dict[str, Any]:
-    """Give one page of a list, with the addresses of its other pages and orders.
+    """Return one page of a list, with the addresses of its other pages and orders.
 
     Args:
         query: what was asked for; a source that cannot sort so has another order, and the page says so.
@@ -154,7 +154,7 @@ def listing_view(hub_url: str, page: Page, query: Query) -> dict[str, Any]:
 
 
 def count_words(page: Page, query: Query) -> str:
-    """Give how many of how many are shown; "" where the list itself says it."""
+    """Return how many of how many are shown; "" where the list itself says it."""
     if page.search:
         matching = f"{page.total:,}" if page.of is None else f"{page.total:,} of {page.of:,}"
         one = page.total == 1 if page.of is None else page.of == 1
@@ -166,7 +166,7 @@ def count_words(page: Page, query: Query) -> str:
 
 
 def difference_words(page: Page, query: Query) -> str:
-    """Give in what a list is not what was asked for: its order, or how words were looked for; "" if it is."""
+    """Return in what a list is not what was asked for: its order, or how words were looked for; "" if it is."""
     words = []
     if page.is_phrase:
         words.append("it looks for your words as they stand, one after the other")
@@ -178,7 +178,7 @@ def difference_words(page: Page, query: Query) -> str:
 
 
 def session_state(spawner: Any) -> str:
-    """Give the state of a session in our words, from the hub's record of it."""
+    """Return the state of a session in our words, from the hub's record of it."""
     pending = spawner.pending
     if pending == "stop":
         return "stopping"
@@ -190,7 +190,7 @@ def session_state(spawner: Any) -> str:
 
 
 def failure_of(spawner: Any) -> str:
-    """Give why the last start failed; "" if it did not."""
+    """Return why the last start failed; "" if it did not."""
     future = getattr(spawner, "_spawn_future", None)
     if future is None or not future.done():
         return ""
@@ -207,7 +207,7 @@ def failure_of(spawner: Any) -> str:
 
 
 def notice_of(spawner: Any) -> str:
-    """Give what there is to say of a session that runs or has ended: why, or what is the matter; "" for nothing."""
+    """Return what there is to say of a session that runs or has ended: why, or what is the matter; "" for nothing."""
     state = session_state(spawner)
     words = {"running": getattr(spawner, "notice", ""), "ended": getattr(spawner, "ending", "")}
     return str(words.get(state, ""))
@@ -216,7 +216,7 @@ def notice_of(spawner: Any) -> str:
 def session_card(
     hub_url: str, user_url: str, spawner: Any, catalogue: Catalogue, titles: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Give a session as a card."""
+    """Return a session as a card."""
     options = spawner.orm_spawner.user_options or {}
     application = catalogue.applications.get(str(options.get("application", "")))
     state = session_state(spawner)

@@ -58,7 +58,7 @@ class Told(Generic[_Value]):
 
     @property
     def is_stale(self) -> bool:
-        """Tell whether this is an old answer that stands in for a source that is down: nothing is granted by it."""
+        """Return whether this is an old answer that stands in for a source that is down: nothing is granted by it."""
         return self.problem is not None
 
 
@@ -95,7 +95,7 @@ class _Kept(Generic[_Value]):
         self.weight = 0
 
     def get(self, key: Hashable) -> _Memory[_Value] | None:
-        """Give what is kept for a question; it is used then."""
+        """Return what is kept for a question; it is used then."""
         memory = self._known.pop(key, None)
         if memory is not None:
             self._known[key] = memory
@@ -148,7 +148,7 @@ class RememberedProposals:
         self._down_since: float | None = None
 
     async def proposals_of(self, account: Account, *, fresh: bool = False) -> Answer:
-        """Give the proposals of this account; `fresh` asks the source whatever is remembered.
+        """Return the proposals of this account; `fresh` asks the source whatever is remembered.
 
         Raises:
             TooManyProposals: there are more than the source gives at once.
@@ -158,7 +158,7 @@ class RememberedProposals:
         return Answer(told.value.proposals, told.age_s, told.problem)
 
     async def page_of(self, account: Account, query: Query) -> Told[Page]:
-        """Give one page of this account's proposals: the source's, where it makes pages and they are many.
+        """Return one page of this account's proposals: the source's, where it makes pages and they are many.
 
         Raises:
             SourceUnavailable: as `proposals_of`.
@@ -176,7 +176,7 @@ class RememberedProposals:
         return Told(await self._page(told.value, query), told.age_s, told.problem)
 
     async def proposal_of(self, account: Account, proposal_id: str, *, fresh: bool = False) -> Told[Proposal | None]:
-        """Give the proposal of exactly this id, if it is this account's; None is not theirs, or not there at all.
+        """Return the proposal of exactly this id, if it is this account's; None is not theirs, or not there at all.
 
         Raises:
             SourceUnavailable: as `proposals_of`.
@@ -188,7 +188,7 @@ class RememberedProposals:
     async def proposals_called(
         self, account: Account, proposal_id: str, *, fresh: bool = False
     ) -> Told[tuple[Proposal, ...]]:
-        """Give those of this account's proposals whose id is this one, capitals aside.
+        """Return those of this account's proposals whose id is this one, capitals aside.
 
         Raises:
             SourceUnavailable: as `proposals_of`.
@@ -213,7 +213,7 @@ class RememberedProposals:
         return Told(_called(everything.value.proposals, proposal_id), everything.age_s, everything.problem)
 
     async def proposals_unless_many(self, account: Account) -> tuple[Proposal, ...] | None:
-        """Give all proposals of this account, asked for now; None if they are many.
+        """Return all proposals of this account, asked for now; None if they are many.
 
         Raises:
             SourceUnavailable: the source did not answer.
@@ -224,7 +224,7 @@ class RememberedProposals:
     # -- all of them -----------------------------------------------------------------------------------------------
 
     async def _listing_unless_many(self, account: Account, *, fresh: bool = False) -> Told[Listing] | None:
-        """Give all proposals; None if they are many and the source makes pages of them."""
+        """Return all proposals; None if they are many and the source makes pages of them."""
         source = self._source
         if not isinstance(source, PagedProposals):
             return await self._listing(account, source.proposals_of, fresh=fresh)
@@ -244,7 +244,7 @@ class RememberedProposals:
             return None
 
     async def _whole_after_all(self, account: Account) -> Told[Listing]:
-        """Give all of many proposals, for a question that the source cannot answer by a page.
+        """Return all of many proposals, for a question that the source cannot answer by a page.
 
         Raises:
             TooManyProposals: there are more than the source gives at once; it is not asked again for each page.
@@ -281,7 +281,7 @@ class RememberedProposals:
         return await self._told(self._all, account, account, listing, lambda value: len(value.proposals), fresh=fresh)
 
     def _counted(self, account: Account, page: Page) -> Page:
-        """Give a page with the number of all proposals, if a page without a search told it."""
+        """Return a page with the number of all proposals, if a page without a search told it."""
         if not page.search:
             _remember(self._numbers, account, page.total, self._people)
         return replace(page, of=self._numbers.get(account))
@@ -314,7 +314,7 @@ class RememberedProposals:
         *,
         fresh: bool = False,
     ) -> Told[_Value]:
-        """Give what is remembered or what the source says now; what it says is remembered.
+        """Return what is remembered or what the source says now; what it says is remembered.
 
         Raises:
             TooManyProposals: the source says so.
@@ -345,7 +345,7 @@ class RememberedProposals:
         return Told(value)
 
     def _old(self, known: _Memory[_Value] | None, now: float, problem: SourceUnavailable) -> Told[_Value]:
-        """Give what is remembered, marked as old.
+        """Return what is remembered, marked as old.
 
         Raises:
             SourceUnavailable: nothing is, or it is too old.

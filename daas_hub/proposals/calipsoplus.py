@@ -142,7 +142,7 @@ class CalipsoplusProposals(ProposalService):
         return first
 
     async def _numbered(self, talk: Conversation, account: Account, asked: dict[str, str], number: int) -> Found | None:
-        """Give the page of this number; None if there is none, or if the server does not understand the question."""
+        """Return the page of this number; None if there is none, or if the server does not understand the question."""
         reply = await self._ask(talk, account, asked | {"page": str(number)}, f"page {number} of the experiments")
         if reply.status in (400, 404) and reply.is_json:
             return None if reply.status == 400 or number > 1 else Found([], 0, 0)
@@ -184,7 +184,7 @@ class CalipsoplusProposals(ProposalService):
         talk.give_up("a next page that was there before")
 
     def data_of(self, values: list[Any]) -> tuple[str, ...]:
-        """Give the directories a session's volumes show read-only (see `volumes_of`)."""
+        """Return the directories a session's volumes show read-only (see `volumes_of`)."""
         return volumes_of(values)
 
 

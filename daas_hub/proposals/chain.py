@@ -24,11 +24,11 @@ class ChainedProposals:
         self._told = ToldOnce("proposal left out")
 
     async def proposals_of(self, account: Account) -> tuple[Proposal, ...]:
-        """Give the proposals of all sources (see `ProposalSource`)."""
+        """Return the proposals of all sources (see `ProposalSource`)."""
         return await self._joined([source.proposals_of(account) for source in self._sources.values()])
 
     async def proposals_called(self, account: Account, proposal_id: str) -> tuple[Proposal, ...]:
-        """Give what all sources say of one proposal (see `NamedProposals`): they agree on it, or it is left out."""
+        """Return what all sources say of one proposal (see `NamedProposals`): they agree on it, or it is left out."""
         return await self._joined([_called(source, account, proposal_id) for source in self._sources.values()])
 
     async def _joined(self, questions: list[Coroutine[Any, Any, tuple[Proposal, ...]]]) -> tuple[Proposal, ...]:

@@ -25,7 +25,7 @@ def lines_of_fields(
     setting: str,
     data_of: Callable[[list[Any]], tuple[str, ...]],
 ) -> list[Finding]:
-    """Give a line for each field that is read of a source.
+    """Return a line for each field that is read of a source.
 
     Args:
         name: of the source in the configuration.
@@ -63,7 +63,7 @@ def lines_of_fields(
 def _count(
     word: str, holders: Sequence[Any], fields: FieldMap, data_of: Callable[[list[Any]], tuple[str, ...]]
 ) -> tuple[int, list[str]]:
-    """Give how many have this field as it should be, and what is wrong with those that have it otherwise."""
+    """Return how many have this field as it should be, and what is wrong with those that have it otherwise."""
     told, wrong = 0, []
     for one in holders:
         try:

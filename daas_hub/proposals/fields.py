@@ -54,7 +54,7 @@ class FieldMap:
         return cls(ways)
 
     def values(self, word: str, record: Any) -> list[Any]:
-        """Give everything the record has for this word; [] for nothing (null and "" are nothing).
+        """Return everything the record has for this word; [] for nothing (null and "" are nothing).
 
         Raises:
             ValueError: a text in braces would put several components into a path.
@@ -63,12 +63,12 @@ class FieldMap:
         return values_at(record, way) if way else []
 
     def value(self, word: str, record: Any) -> Any:
-        """Give the first of `values`; None for nothing."""
+        """Return the first of `values`; None for nothing."""
         return next(iter(self.values(word, record)), None)
 
 
 def values_at(record: Any, way: str) -> list[Any]:
-    """Give what a way leads to, as `FieldMap.values` does."""
+    """Return what a way leads to, as `FieldMap.values` does."""
     if "{" in way:
         return _filled(record, way)
     for one in way.split("|"):
@@ -89,7 +89,7 @@ def _along(record: Any, steps: list[str]) -> Iterator[Any]:
 
 
 def _filled(record: Any, text: str) -> list[Any]:
-    """Give the text with its braces filled in; nothing if one of the values is missing."""
+    """Return the text with its braces filled in; nothing if one of the values is missing."""
     values: dict[str, str] = {}
     for way in _IN_BRACES.findall(text):
         found = values_at(record, way)

@@ -34,7 +34,7 @@ class Named:
 
 
 def pattern_of(setting: str, text: str) -> re.Pattern[str]:
-    """Give the pattern.
+    """Return the pattern.
 
     Raises:
         ConfigurationError: it is none, or does not say which part is the proposal.
@@ -55,7 +55,7 @@ def pattern_of(setting: str, text: str) -> re.Pattern[str]:
 
 
 def proposals_named(pattern: re.Pattern[str], names: Iterable[tuple[int, str]]) -> list[Named]:
-    """Give the proposals that groups (number, name) name, each once; the whole name must be what the pattern says."""
+    """Return the proposals that groups (number, name) name, each once; the whole name must be what the pattern says."""
     found: dict[str, Named] = {}
     for gid, name in names:
         match = pattern.fullmatch(name)
@@ -78,5 +78,5 @@ def _is_visit(text: str) -> bool:
 
 
 def groups_of(account: Account) -> list[tuple[int, str]]:
-    """Give number and name of the account's groups, as far as their names are known."""
+    """Return number and name of the account's groups, as far as their names are known."""
     return [(gid, name) for gid, name in sorted(account.group_names.items()) if gid in (account.gid, *account.groups)]

@@ -60,7 +60,7 @@ class GroupProposals(Configurable):
         self._patterns = {name: pattern_of(f"GroupProposals.{name}", getattr(self, name)) for name in names}
 
     async def proposals_of(self, account: Account) -> tuple[Proposal, ...]:
-        """Give the proposals that the account's groups name (see `ProposalSource`)."""
+        """Return the proposals that the account's groups name (see `ProposalSource`)."""
         found: dict[str, Named] = {}
         for kind, names in (("pattern", groups_of(account)), ("account_pattern", [(account.gid, account.name)])):
             if kind in self._patterns:

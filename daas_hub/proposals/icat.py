@@ -227,7 +227,7 @@ class IcatProposals(ProposalService):
 
 
 def version_line(name: str, version: Any) -> Finding:
-    """Tell whether a version of ICAT understands what is asked. Pure."""
+    """Return whether a version of ICAT understands what is asked. Pure."""
     key, did = f"proposals.{name}.version", f"{name}: looked at ICAT's version"
     known = re.match(r"(\d{1,4})\.(\d{1,4})", version) if isinstance(version, str) else None
     if known is None:
@@ -240,7 +240,7 @@ def version_line(name: str, version: Any) -> Finding:
 
 
 def literal_of(text: str) -> str:
-    """Give a text as the query language writes it: the REST interface has no parameters.
+    """Return a text as the query language writes it: the REST interface has no parameters.
 
     Raises:
         ValueError: it cannot stand in a query.
@@ -251,7 +251,7 @@ def literal_of(text: str) -> str:
 
 
 def query_of(name: str, way: str, start: int, more: str = "") -> str:
-    """Give the query for one page of a person's investigations; `more` narrows them.
+    """Return the query for one page of a person's investigations; `more` narrows them.
 
     Raises:
         ValueError: a name that cannot stand in a query.
@@ -262,12 +262,12 @@ def query_of(name: str, way: str, start: int, more: str = "") -> str:
 
 
 def count_of(name: str, way: str, search: str) -> str:
-    """Give the query for the number of a person's proposals that match."""
+    """Return the query for the number of a person's proposals that match."""
     return f"SELECT COUNT(DISTINCT i.name) FROM Investigation i {_matching(name, way, search)}"  # noqa: S608
 
 
 def names_of(name: str, way: str, query: Query) -> str:
-    """Give the query for the names of a person's proposals on one page."""
+    """Return the query for the names of a person's proposals on one page."""
     matching = _matching(name, way, query.search)
     direction = "DESC" if query.sort.startswith("-") else "ASC"
     page = f"LIMIT {(query.page - 1) * query.page_size}, {query.page_size}"
@@ -278,7 +278,7 @@ def names_of(name: str, way: str, query: Query) -> str:
 
 
 def _matching(name: str, way: str, search: str) -> str:
-    """Give how a person's investigations with all words of a search are found."""
+    """Return how a person's investigations with all words of a search are found."""
     joins, words = WAYS[way], search.split()
     if words:
         joins += " LEFT JOIN i.investigationInstruments si LEFT JOIN si.instrument sn"
@@ -291,7 +291,7 @@ def _matching(name: str, way: str, search: str) -> str:
 
 
 def _pattern_of(word: str) -> str:
-    """Give the pattern for texts with this word anywhere: what would be a wildcard in it is none."""
+    """Return the pattern for texts with this word anywhere: what would be a wildcard in it is none."""
     escaped = re.sub(r"[!%_]", r"!\g<0>", word.lower())
     # some databases take a backslash for an escape unless another one is named
     is_plain = escaped == word.lower() and "\\" not in word
@@ -299,7 +299,7 @@ def _pattern_of(word: str) -> str:
 
 
 def _code(reply: Reply) -> str:
-    """Give the code of ICAT's error; "" if it is none. The message beside it may hold the session, and is not used."""
+    """Return the code of ICAT's error, or "". Its message may contain the session id, and is not used."""
     if reply.status < 400 or not isinstance(reply.document, dict):
         return ""
     code = reply.document.get("code")

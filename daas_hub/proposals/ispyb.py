@@ -192,7 +192,7 @@ class IspybProposals(ProposalService):
         return [answer for answer in answers if answer is not None]
 
     async def _record(self, talk: Conversation, named: Named) -> dict[str, Any] | None:
-        """Give a proposal that groups name, with the sessions they name; None if ISPyB does not know it."""
+        """Return a proposal that groups name, with the sessions they name; None if ISPyB does not know it."""
         reply = await self._ask(talk, f"proposals/{quote(named.id, safe='')}", "a proposal", {})
         if reply.status == 404 and reply.is_json:
             return None
@@ -256,7 +256,7 @@ class IspybProposals(ProposalService):
 
 
 def _with_sessions(proposal: Any, sessions: list[Any]) -> Any:
-    """Give a proposal with those of the sessions that are its own. Pure."""
+    """Return a proposal with those of the sessions that are its own. Pure."""
     if not isinstance(proposal, dict):
         return proposal
     number = proposal.get("proposalId")

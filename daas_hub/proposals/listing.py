@@ -57,7 +57,7 @@ class Listing:
         self._orders: dict[str, list[int]] = {}
 
     def page(self, query: Query) -> Page:
-        """Give the page asked for, or the last one if there are fewer."""
+        """Return the page asked for, or the last one if there are fewer."""
         order = self._order(query.sort)
         if words := query.search.casefold().split():
             texts = self._text()
@@ -124,13 +124,13 @@ def _is_sorted(proposals: Sequence[Proposal], sort: str) -> bool:
 
 
 def latest(proposal: Proposal) -> datetime.datetime | None:
-    """Give the start of the latest visit; None if no visit has a date."""
+    """Return the start of the latest visit; None if no visit has a date."""
     starts = [_aware(visit.start) for visit in proposal.visits if visit.start is not None]
     return max(starts, default=None)
 
 
 def _aware(moment: datetime.datetime) -> datetime.datetime:
-    """Give a time that can be compared; one without a zone is read as UTC."""
+    """Return a time that can be compared; one without a zone is read as UTC."""
     return moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
 
 
@@ -139,5 +139,5 @@ def _joined(proposal: Proposal) -> str:
 
 
 def text_of(proposal: Proposal) -> str:
-    """Give what a search looks through."""
+    """Return what a search looks through."""
     return " ".join((proposal.id, proposal.title, proposal.abstract, *proposal.beamlines)).casefold()

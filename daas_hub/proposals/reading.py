@@ -43,7 +43,7 @@ class _Draft:
 
 
 def directories_of(values: list[Any]) -> tuple[str, ...]:
-    """Give the directories a source names as plain texts.
+    """Return the directories a source names as plain texts.
 
     Raises:
         ValueError: one of them is no absolute path.
@@ -153,7 +153,7 @@ def _add(
 def _visit_of(
     record: Any, fields: FieldMap, data_of: Callable[[list[Any]], tuple[str, ...]]
 ) -> tuple[Visit, list[str]]:
-    """Give a visit, and what of it could not be understood and does no harm.
+    """Return a visit, and what of it could not be understood and does no harm.
 
     Raises:
         ValueError: it cannot be used.
@@ -182,7 +182,7 @@ def _visit_of(
 
 
 def _distinct(visits: Iterable[Visit]) -> tuple[tuple[Visit, ...], list[int]]:
-    """Give the visits whose number is theirs alone, and the numbers that are not."""
+    """Return the visits whose number is theirs alone, and the numbers that are not."""
     by_number: dict[int, list[Visit]] = {}
     for visit in visits:
         same = by_number.setdefault(visit.number, [])
@@ -193,19 +193,19 @@ def _distinct(visits: Iterable[Visit]) -> tuple[tuple[Visit, ...], list[int]]:
 
 
 def text_of(value: Any, most: int) -> str:
-    """Give a text for a page; "" for what is none."""
+    """Return a text for a page; "" for what is none."""
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     return value.strip()[:most] if isinstance(value, str) else ""
 
 
 def beamlines_of(values: list[Any]) -> list[str]:
-    """Give the names of beamlines, which may stand in a list, or in one text with commas."""
+    """Return the names of beamlines, which may stand in a list, or in one text with commas."""
     return [name for value in values if isinstance(value, str) for part in value.split(",") if (name := part.strip())]
 
 
 def number_of(value: Any) -> int:
-    """Give a visit's number: the value itself, or the digits at its end ("S0011" is 11).
+    """Return a visit's number: the value itself, or the digits at its end ("S0011" is 11).
 
     Raises:
         ValueError: there are none, or they are out of range.
@@ -218,7 +218,7 @@ def number_of(value: Any) -> int:
 
 
 def gid_of(value: Any, group_ids: Mapping[str, int]) -> int | None:
-    """Give a group's number; None if none is named.
+    """Return a group's number; None if none is named.
 
     Raises:
         ValueError: it is no group, it is root's, or it is a name the account has no number for.
@@ -235,7 +235,7 @@ def gid_of(value: Any, group_ids: Mapping[str, int]) -> int | None:
 
 
 def _number_of_group(name: str, group_ids: Mapping[str, int]) -> int | str:
-    """Give the number of the account's group of this name; the name itself if it has none, or several but for capitals.
+    """Return the gid of the account's group of this name; the name itself if none, or several, match it.
 
     Catalogues write MA-4242 where the group is ma-4242.
     """
@@ -244,7 +244,7 @@ def _number_of_group(name: str, group_ids: Mapping[str, int]) -> int | str:
 
 
 def time_of(value: Any) -> datetime.datetime | None:
-    """Give a time: ISO 8601 with or without a zone (none is UTC), or {"year": .., "month": .., "day": ..}.
+    """Return a time: ISO 8601 with or without a zone (none is UTC), or {"year": .., "month": .., "day": ..}.
 
     Raises:
         ValueError: it is none of these.

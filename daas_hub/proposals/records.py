@@ -59,7 +59,7 @@ class Proposal:
     gid: int | None = None
 
     def visit(self, number: int) -> Visit | None:
-        """Give the visit of this number; None if there is none."""
+        """Return the visit of this number; None if there is none."""
         return next((visit for visit in self.visits if visit.number == number), None)
 
 
@@ -107,7 +107,7 @@ class ProposalSource(Protocol):
     """What every provider of proposals owes. That is all."""
 
     async def proposals_of(self, account: Account) -> tuple[Proposal, ...]:
-        """Give the proposals this account may see, asked for now.
+        """Return the proposals this account may see, asked for now.
 
         Raises:
             TooManyProposals: there are more than the source gives at once.
@@ -121,7 +121,7 @@ class NamedProposals(Protocol):
     """What a provider may owe besides: one proposal, without all the others. A launch asks so."""
 
     async def proposals_called(self, account: Account, proposal_id: str) -> tuple[Proposal, ...]:
-        """Give those proposals of this account whose id is this one, capitals aside, asked for now.
+        """Return those proposals of this account whose id is this one, capitals aside, asked for now.
 
         The same checks hold as for all of them, and whoever asks compares the id letter by letter. Usually it is one,
         or none: not this person's and not there at all are the same.
@@ -137,7 +137,7 @@ class PagedProposals(NamedProposals, Protocol):
     """What a provider may owe besides: pages, where somebody has more proposals than are read at once."""
 
     async def proposals_up_to_many(self, account: Account) -> tuple[Proposal, ...] | None:
-        """Give all proposals of this account, as `proposals_of` does; None if they are many, for `page_of` then.
+        """Return all proposals of this account, as `proposals_of` does; None if they are many, for `page_of` then.
 
         Raises:
             SourceUnavailable: the source did not answer as it should.
@@ -145,7 +145,7 @@ class PagedProposals(NamedProposals, Protocol):
         ...
 
     async def page_of(self, account: Account, query: Query) -> Page | None:
-        """Give one page; None if the source cannot answer this question, and all must be looked at.
+        """Return one page; None if the source cannot answer this question, and all must be looked at.
 
         Raises:
             SourceUnavailable: the source did not answer as it should.
@@ -158,7 +158,7 @@ class TellsContract(Protocol):
     """What a provider may owe besides, for an examination: how what came holds against its own contract."""
 
     async def contract_lines(self, name: str, account: Account, records: list[Any]) -> list[Finding]:
-        """Give a finding for each line of the contract, and ask what else belongs to it.
+        """Return a finding for each line of the contract, and ask what else belongs to it.
 
         Args:
             name: of the source in the configuration; keys begin with it: "proposals.icat.fields".

@@ -189,18 +189,18 @@ class SciCatProposals(ProposalService):
 
 
 def groups_of(account: Account) -> list[str]:
-    """Give the names of an account's groups. Pure."""
+    """Return the names of an account's groups. Pure."""
     return sorted(set(account.group_names.values()))
 
 
 def _with_word(word: str) -> dict[str, Any]:
-    """Give the condition that a proposal has this word somewhere. Pure."""
+    """Return the condition that a proposal has this word somewhere. Pure."""
     pattern = {"$regex": re.escape(word), "$options": "i"}
     return {"$or": [{field: pattern} for field in _SEARCHED]}
 
 
 def numbered(record: Any) -> Any:
-    """Give a proposal whose periods have the field `number`; without periods, its own times are one. Pure."""
+    """Return a proposal whose periods have the field `number`; without periods, its own times are one. Pure."""
     if not isinstance(record, dict):
         return record
     periods = record.get("MeasurementPeriodList")

@@ -159,13 +159,13 @@ class ProposalService(Configurable):
     # -- what the contract owes (`ProposalSource`, `NamedProposals`, `PagedProposals`) ---------------------------------
 
     async def proposals_of(self, account: Account) -> tuple[Proposal, ...]:
-        """Give the proposals of this account (see `ProposalSource`)."""
+        """Return the proposals of this account (see `ProposalSource`)."""
         async with self.service.conversation() as talk:
             records = await self.records_of(talk, account, self.most_records)
         return await self._read(records, account)
 
     async def proposals_called(self, account: Account, proposal_id: str) -> tuple[Proposal, ...]:
-        """Give those whose id is this one, capitals aside (see `NamedProposals`)."""
+        """Return those whose id is this one, capitals aside (see `NamedProposals`)."""
         async with self.service.conversation() as talk:
             records = await self.records_called(talk, account, proposal_id)
             if records is None:
@@ -175,7 +175,7 @@ class ProposalService(Configurable):
         return tuple(one for one in proposals if one.id.lower() == proposal_id.lower())
 
     async def proposals_up_to_many(self, account: Account) -> tuple[Proposal, ...] | None:
-        """Give all, or None if they are many (see `PagedProposals`)."""
+        """Return all, or None if they are many (see `PagedProposals`)."""
         if not self.makes_pages:
             return await self.proposals_of(account)
         try:
@@ -186,7 +186,7 @@ class ProposalService(Configurable):
         return await self._read(records, account)
 
     async def page_of(self, account: Account, query: Query) -> Page | None:
-        """Give one page (see `PagedProposals`): the service's, if it can be the answer, else None."""
+        """Return one page (see `PagedProposals`): the service's, if it can be the answer, else None."""
         if not self.makes_pages:
             return None
         if query.search and (some := await self._matching(account, query.search)) is not None:
@@ -246,7 +246,7 @@ class ProposalService(Configurable):
     # -- what is the same for all -----------------------------------------------------------------------------------
 
     async def _page(self, account: Account, query: Query) -> tuple[Page | None, str]:
-        """Give a page that can be the answer, or None and what is wrong with it."""
+        """Return a page that can be the answer, or None and what is wrong with it."""
         async with self.service.conversation() as talk:
             found = await self.find(talk, account, query)
             if found is None:
@@ -268,7 +268,7 @@ class ProposalService(Configurable):
         return replace(page, is_phrase=is_phrase), ""
 
     async def _matching(self, account: Account, search: str) -> tuple[Proposal, ...] | None:
-        """Give all proposals with one of the words of a search, if the service finds them and they are not many."""
+        """Return all proposals with one of the words of a search, if the service finds them and they are not many."""
         for word in sorted(set(search.split()), key=len, reverse=True)[:_WORDS_TRIED]:
             try:
                 async with self.service.conversation() as talk:
@@ -294,19 +294,19 @@ class ProposalService(Configurable):
         return read_proposals(records, self.field_map, group_ids=group_ids, data_of=self.data_of)
 
     def data_of(self, values: list[Any]) -> tuple[str, ...]:
-        """Give the directories that the values of "visit.data" name (see `directories_of`)."""
+        """Return the directories that the values of "visit.data" name (see `directories_of`)."""
         return directories_of(values)
 
     def has_usual(self, *words: str) -> bool:
-        """Tell whether these words are where this source always has them: only there its service can look."""
+        """Return whether these words are where this source always has them: only there its service can look."""
         return all(self.field_map.ways[word] == self.FIELDS.get(word, "") for word in words)
 
     def setting(self, name: str) -> str:
-        """Give a setting's full name, for an error."""
+        """Return a setting's full name, for an error."""
         return f"{type(self).__name__}.{name}"
 
     def address(self, *steps: str) -> str:
-        """Give the address of something below the service's."""
+        """Return the address of something below the service's."""
         return "/".join([self.service.url.rstrip("/"), *steps])
 
     def require_room(self, records: Sized | int, most: int) -> None:

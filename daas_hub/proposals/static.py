@@ -60,7 +60,7 @@ class ProposalFile:
         self._read_if_changed()
 
     async def proposals_of(self, account: Account) -> tuple[Proposal, ...]:
-        """Give the proposals that name this account as a member (see `ProposalSource`)."""
+        """Return the proposals that name this account as a member (see `ProposalSource`)."""
         try:
             await asyncio.to_thread(self._read_if_changed)
         except DocumentError as error:
@@ -72,7 +72,7 @@ class ProposalFile:
         return self._by_member.get(account.name, ())
 
     async def contract_lines(self, name: str, account: Account, records: list[Any]) -> list[Finding]:
-        """Tell what the file has (see `TellsContract`): its form was checked when it was read."""
+        """Return what the file has (see `TellsContract`): its form was checked when it was read."""
         ids = {one.id for told in self._by_member.values() for one in told}
         is_in = account.name in self._by_member
         got = f"{len(self._by_member)} members of {len(ids)} proposals; {account.name} is {'' if is_in else 'not '}one"

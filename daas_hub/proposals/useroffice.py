@@ -121,7 +121,7 @@ class UserOfficeProposals(ProposalService):
 
 
 def _error(document: Any) -> str | None:
-    """Give the code of the first error of a GraphQL answer; None without one. Its message may repeat what was sent."""
+    """Return the code of the first error of a GraphQL response, or None. Its message may repeat the request."""
     errors = document.get("errors") if isinstance(document, dict) else None
     if not errors:
         return None

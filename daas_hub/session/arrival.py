@@ -90,7 +90,7 @@ def _opened(directory: str) -> int:
 
 
 def _with_patience(fd: int) -> Callable[[int], bytes]:
-    """Give a read of this descriptor that does not wait for ever."""
+    """Return a read of this descriptor that does not wait for ever."""
     latest = time.monotonic() + TIMEOUT_S
 
     def read(size: int) -> bytes:

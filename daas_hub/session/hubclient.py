@@ -44,7 +44,7 @@ class HubClient:
             self._client = SimpleAsyncHTTPClient(force_instance=True, max_body_size=1_000_000)
 
     async def user_of(self, token: str) -> dict[str, Any] | None:
-        """Give the hub's model of whoever holds this token; None if the hub does not know it (any more).
+        """Return the hub's model of whoever holds this token; None if the hub does not know it (any more).
 
         Raises:
             OSError: the hub did not answer.
@@ -55,7 +55,7 @@ class HubClient:
         return self._json(answer)
 
     async def exchange(self, fields: dict[str, str]) -> str | None:
-        """Give the access token for a code of the hub's OAuth; None if the hub refuses it.
+        """Return the access token for a code of the hub's OAuth; None if the hub refuses it.
 
         Raises:
             OSError: the hub did not answer.

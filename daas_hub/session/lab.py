@@ -35,7 +35,7 @@ class HandedOverServerApp(ServerApp):
 
 
 def desktop_servers(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Give jupyter-server-proxy's configuration of the desktops: same server program, without its own login."""
+    """Return jupyter-server-proxy's configuration of the desktops: same server program, without its own login."""
     return {
         f"desktop-{one.name}": {
             "command": ["daas-session", "--embedded", "{unix_socket}", "--application", one.name],

@@ -43,7 +43,7 @@ class Listener(socket.socket):
 
 
 def handed_over(fd: int) -> Listener:
-    """Give the inherited listening socket with this number, as an event loop wants it."""
+    """Return the inherited listening socket with this number, as an event loop wants it."""
     listener = Listener(fileno=fd)
     listener.setblocking(False)
     return listener

@@ -103,7 +103,7 @@ class Logins:
         return cookie, attempt.next_path
 
     async def guest_of(self, cookie: str | None) -> Guest | None:
-        """Give who shows this cookie, if they still may; asks the hub when the last answer is half a minute old."""
+        """Return who shows this cookie, if they still may; asks the hub when the last answer is half a minute old."""
         guest = self._guests.get(cookie) if cookie else None
         if guest is None or cookie is None:
             return None
@@ -139,7 +139,7 @@ class Logins:
             self._attempts.pop(next(iter(self._attempts)))
 
     def _own_path(self, path: str) -> str:
-        """Give the page to come back to: one of this session's, or its first."""
+        """Return the page to come back to: one of this session's, or its first."""
         inside = path.startswith(self._settings.prefix) and "//" not in path and "\\" not in path
         return path if inside and path.isprintable() else self._settings.prefix
 

@@ -35,7 +35,7 @@ def main() -> int:
 
 
 def mounts_below(folder: str) -> list[str]:
-    """Give what is mounted below a folder, in the order it was."""
+    """Return what is mounted below a folder, in the order it was."""
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as lines:
         # the kernel writes blanks and backslashes of a path as octal numbers
         points = [re.sub(r"\\([0-7]{3})", lambda one: chr(int(one[1], 8)), line.split()[4]) for line in lines]

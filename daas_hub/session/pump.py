@@ -99,7 +99,7 @@ class Pump:
 
 
 def frame_head(length: int) -> bytes:
-    """Give the head of a binary frame from a server (final, not masked) for so many bytes."""
+    """Return the head of a binary frame from a server (final, not masked) for so many bytes."""
     if length < 126:
         return bytes((_BINARY, length))
     if length < 1 << 16:

@@ -54,7 +54,7 @@ class ClientMessages:
 
 
 def _length(head: bytes) -> int | None:  # noqa: PLR0911  # one line a message
-    """Give the length of the message that begins so; None if more must be seen, 0 if the message is unknown."""
+    """Return the length of the message that begins so; None if more must be seen, 0 if the message is unknown."""
     kind = head[0]
     if kind in _FIXED:
         return _FIXED[kind]

@@ -280,14 +280,14 @@ class ScreenHandler(Handler, WebSocketHandler):
 
 
 def _is_navigation(headers: HTTPHeaders) -> bool:
-    """Tell whether a browser opens a page (and not a script that fetches)."""
+    """Return whether a browser opens a page (and not a script that fetches)."""
     return headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
 
 
 def make_application(
     settings: Settings, logins: Logins | None, desktop: Desktop, activity: Activity
 ) -> web.Application:
-    """Give the tornado application of a session; `logins` None means: whoever reaches the socket is in."""
+    """Return the tornado application of a session; `logins` None means: whoever reaches the socket is in."""
     parts = {"settings_": settings, "logins": logins, "desktop": desktop, "activity": activity}
     prefix = settings.prefix
     # both while the screen is still starting, and not when the first browser waits for its page
@@ -376,6 +376,6 @@ async def _first_of(*waits: Awaitable[Any]) -> None:
 
 @functools.cache
 def _version() -> str:
-    """Give the cache key of the assets: it changes with any of them."""
+    """Return the cache key of the assets: it changes with any of them."""
     assets = sorted(STATIC.iterdir())
     return f"{zlib.crc32(b''.join(asset.read_bytes() for asset in assets)):x}"

@@ -66,7 +66,7 @@ class Settings:
         return self.named(self.application)
 
     def named(self, name: str) -> DesktopApplication | None:
-        """Give the desktop application of this name."""
+        """Return the desktop application of this name."""
         return next((one for one in self.applications if one.name == name), None)
 
 

@@ -73,7 +73,7 @@ def start_x(folder: Path, title: str) -> XServer:
 
 
 def x_argv(screen: Path, xauthority: Path, number_fd: int, title: str) -> list[str]:
-    """Give the X server's arguments: a screen on a socket file, no port, no password, no other way in."""
+    """Return the X server's arguments: a screen on a socket file, no port, no password, no other way in."""
     return [
         "Xvnc", "-displayfd", str(number_fd), "-auth", str(xauthority), "-nolisten", "tcp",
         "-rfbunixpath", str(screen), "-rfbunixmode", "0600", "-rfbport", "-1", "-SecurityTypes", "None",

@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 import uvicorn
-from daas_hub.demo.profile import LOOPBACK, PEOPLE
 from jinja2 import ChoiceLoader, FileSystemLoader
 from oidc_provider_mock import User, app
+
+from daas_hub.demo.profile import LOOPBACK, PEOPLE
 
 
 def main(port: int) -> None:

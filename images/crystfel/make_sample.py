@@ -49,7 +49,7 @@ panel/ss = +0.0x +1.0y
 
 
 def rotation():
-    """Give a random rotation as three rows."""
+    """Return a random rotation as three rows."""
     w, x, y, z = (random.gauss(0, 1) for _ in range(4))
     n = math.sqrt(w * w + x * x + y * y + z * z)
     w, x, y, z = w / n, x / n, y / n, z / n
@@ -61,12 +61,12 @@ def rotation():
 
 
 def reciprocal(turn, a, c):
-    """Give the reciprocal axes in 1/Å."""
+    """Return the reciprocal axes in 1/Å."""
     return [[row[axis] / length for row in turn] for axis, length in ((0, a), (1, a), (2, c))]
 
 
 def spots(axes):
-    """Give the pixel and the strength of each reflection near the Ewald sphere."""
+    """Return the pixel and the strength of each reflection near the Ewald sphere."""
     k = 1 / WAVELENGTH
     for h in range(-30, 31):
         for i in range(-30, 31):

@@ -9,9 +9,8 @@ import shutil
 from pathlib import Path
 from string import Template
 
-from daas_hub.demo.profile import FOLDER
-
 from daas_hub import configure
+from daas_hub.demo.profile import FOLDER
 
 STORAGE = Path(os.environ["DAAS_DIR"])  # the same path here, on the engine's machine, and in the broker
 PREFIX = os.environ.get("DAAS_PREFIX", "/daas/")

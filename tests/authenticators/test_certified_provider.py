@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from oauthenticator.oauth2 import OAuthLoginHandler
+
 from daas_hub.authenticators.client import LoginOver
 from daas_hub.authenticators.openid import KEYS_AGAIN_S, KEYS_KEPT_S, OpenIDProvider
 from daas_hub.authenticators.openidway import OpenIDWay
 from daas_hub.authenticators.providers import read_providers
 from daas_hub.authenticators.ways import Login
-from oauthenticator.oauth2 import OAuthLoginHandler
-
 from daas_hub.errors import Refused
 from tests.stand_ins.openid import CertifiedProvider, start_provider
 

@@ -6,13 +6,13 @@ import logging
 from typing import Any
 
 import pytest
+from traitlets.config import Config
+
+from daas_hub.accounts import RoleRules
 from daas_hub.authenticators import umbrella
 from daas_hub.authenticators.client import LoginOver
 from daas_hub.authenticators.elevated import Elevated
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
-from traitlets.config import Config
-
-from daas_hub.accounts import RoleRules
 from daas_hub.errors import ConfigurationError
 from daas_hub.identity import Account
 from daas_hub.identity.elevation import ElevationRules, Proof

@@ -7,13 +7,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from traitlets.config import Config
+
+from daas_hub.accounts.passwords import PasswordSource
 from daas_hub.authenticators.linking import MOST_WAITING, WAITS_S, Linking, Pending, Waiting, WrongAccount
 from daas_hub.authenticators.passwordway import PasswordWay, WrongPassword
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
 from daas_hub.authenticators.ways import Login
-from traitlets.config import Config
-
-from daas_hub.accounts.passwords import PasswordSource
 from daas_hub.errors import AccountRefused, ConfigurationError, NoAccount, Refused, SourceUnavailable
 from daas_hub.facility import Facility
 from daas_hub.identity import Account, AccountRules, Identity

@@ -16,8 +16,6 @@ from urllib.parse import parse_qs, urlencode
 
 import jwt
 import pytest
-from daas_hub.authenticators.openidhandlers import BackchannelHandler, CallbackHandler
-from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
 from jupyterhub.crypto import CryptKeeper
 from oauthenticator.oauth2 import STATE_COOKIE_NAME, _serialize_state
 from tornado import web
@@ -28,6 +26,8 @@ from tornado.netutil import bind_sockets
 from tornado.web import create_signed_value
 from traitlets.config import Config
 
+from daas_hub.authenticators.openidhandlers import BackchannelHandler, CallbackHandler
+from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
 from daas_hub.facility import Facility
 from daas_hub.identity import Account, Identity
 from daas_hub.identity.elevation import ElevationRules

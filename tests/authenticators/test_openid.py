@@ -20,6 +20,12 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tornado import web
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+
 from daas_hub.authenticators import openid
 from daas_hub.authenticators.openid import (
     DISCOVERY_KEPT_S,
@@ -30,12 +36,6 @@ from daas_hub.authenticators.openid import (
     is_safe_url,
 )
 from daas_hub.authenticators.providers import ONLY, read_provider
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from tornado import web
-from tornado.httpserver import HTTPServer
-from tornado.netutil import bind_sockets
-
 from daas_hub.errors import ConfigurationError, Refused, SourceUnavailable
 
 CLIENT = "daas-hub"
@@ -101,7 +101,7 @@ class Provider:
         return Answer
 
     def claims(self, **changes: Any) -> dict[str, Any]:
-        """Give good claims with changes; a change to `...` takes a claim away."""
+        """Return good claims with changes; a change to `...` takes a claim away."""
         now = int(time.time())
         good = {"iss": self.issuer, "sub": "anna", "aud": CLIENT, "iat": now, "exp": now + 300, "nonce": NONCE}
         return {name: value for name, value in (good | changes).items() if value is not ...}

@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from traitlets.config import Config
+
+from daas_hub.accounts import PasswordLogin
+from daas_hub.accounts.passwords import PasswordSource
 from daas_hub.authenticators.client import LoginOver
 from daas_hub.authenticators.examination import examine_passwords
 from daas_hub.authenticators.guesses import LONGEST_S, MOST_KEYS, Guesses
 from daas_hub.authenticators.passwordway import PasswordWay, TooManyGuesses, WrongPassword
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
-from traitlets.config import Config
-
-from daas_hub.accounts import PasswordLogin
-from daas_hub.accounts.passwords import PasswordSource
 from daas_hub.errors import AccountRefused, ConfigurationError, SourceUnavailable
 from tests.authenticators.test_umbrella import ONE, FakeFacility, facility  # noqa: F401
 from tests.conftest import missing

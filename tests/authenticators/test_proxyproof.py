@@ -12,14 +12,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from daas_hub.authenticators.client import LoginOver
-from daas_hub.authenticators.proxyproof import MOST_NONCES, ProofRules, Proofs, signature_of
-from daas_hub.authenticators.proxyway import ProxySettings, ProxyWay, read_proxy
-from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
 from jupyterhub.crypto import CryptKeeper
 from tornado.httputil import HTTPHeaders
 from traitlets.config import Config
 
+from daas_hub.authenticators.client import LoginOver
+from daas_hub.authenticators.proxyproof import MOST_NONCES, ProofRules, Proofs, signature_of
+from daas_hub.authenticators.proxyway import ProxySettings, ProxyWay, read_proxy
+from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
 from daas_hub.errors import ConfigurationError, Refused, SourceUnavailable
 from daas_hub.identity import Identity
 
@@ -32,7 +32,7 @@ RULES = ProofRules(secret=lambda: SECRET)
 
 
 def signed(**changed: Any) -> str:
-    """Give a signature over other parts than were sent."""
+    """Return a signature over other parts than were sent."""
     parts: dict[str, Any] = {"time": NOW, "nonce": NONCE, "host": HOST, "path": PATH, "subject": HASH}
     return signature_of(changed.pop("secret", SECRET), **(parts | changed))
 

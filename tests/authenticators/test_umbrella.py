@@ -7,6 +7,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from jupyterhub.crypto import CryptKeeper
+from traitlets.config import Config
+
 from daas_hub.authenticators import umbrella
 from daas_hub.authenticators.client import LoginOver
 from daas_hub.authenticators.endings import ended_state
@@ -14,9 +17,6 @@ from daas_hub.authenticators.logouttokens import SignedOut
 from daas_hub.authenticators.openidway import MAX_CLAIM_BYTES, kept_claims
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
 from daas_hub.authenticators.ways import Login
-from jupyterhub.crypto import CryptKeeper
-from traitlets.config import Config
-
 from daas_hub.errors import ConfigurationError, NoAccount, SourceUnavailable
 from daas_hub.facility import Facility
 from daas_hub.identity import Account, Identity

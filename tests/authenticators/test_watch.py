@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from daas_hub.authenticators.watch import Decision, Verdict, Watch, decide
 
 THERE, GONE, UNKNOWN = Verdict.THERE, Verdict.GONE, Verdict.UNKNOWN

@@ -96,7 +96,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def guest(browser: Browser, portal: Portal) -> Iterator[Callable[..., Guest]]:
-    """Give people with a browser of their own; their sessions are stopped at the end."""
+    """Return people with a browser of their own; their sessions are stopped at the end."""
     people: list[Guest] = []
 
     def arrive(subject: str = "", *, width: int = 1400, height: int = 900) -> Guest:

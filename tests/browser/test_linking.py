@@ -23,7 +23,7 @@ def site(sandbox_works: None, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture
 def visitor(browser: Browser, site: LinkedDoors) -> Iterator[Callable[..., Guest]]:
-    """Give people with a browser of their own at this portal."""
+    """Return people with a browser of their own at this portal."""
     with visitors(browser, site.doors.portal) as arrive:
         yield arrive
 

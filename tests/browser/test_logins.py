@@ -22,7 +22,7 @@ def doors(sandbox_works: None) -> Iterator[Doors]:
 
 @pytest.fixture
 def visitor(browser: Browser, doors: Doors) -> Iterator[Callable[..., Guest]]:
-    """Give people with a browser of their own at this portal."""
+    """Return people with a browser of their own at this portal."""
     with visitors(browser, doors.portal) as arrive:
         yield arrive
 

@@ -45,7 +45,7 @@ def small_portal(sandbox_works: None, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture
 def visitor(browser: Browser, small_portal: Portal) -> Iterator[Callable[..., Guest]]:
-    """Give people with a browser of their own at this portal."""
+    """Return people with a browser of their own at this portal."""
     with visitors(browser, small_portal) as arrive:
         yield arrive
 

@@ -25,17 +25,17 @@ class Screen:
         self._env = [f"{name}={env[name]}" for name in ("DISPLAY", "XAUTHORITY")]
 
     def titles(self) -> list[str]:
-        """Give the title of every window that has one."""
+        """Return the title of every window that has one."""
         return re.findall(r'^\s+0x[0-9a-f]+ "(.*?)":', self._run("xwininfo", "-root", "-tree"), re.MULTILINE)
 
     def size(self) -> tuple[int, int]:
-        """Give width and height in pixels."""
+        """Return width and height in pixels."""
         match = re.search(r"-geometry (\d+)x(\d+)", self._run("xwininfo", "-root"))
         assert match
         return int(match[1]), int(match[2])
 
     def active(self) -> str:
-        """Give the title of the window that has the keyboard; "" for none."""
+        """Return the title of the window that has the keyboard; "" for none."""
         found = re.search(r"0x[0-9a-f]+", self._run("xprop", "-root", "_NET_ACTIVE_WINDOW"))
         if found is None or int(found[0], 16) == 0:
             return ""

@@ -90,17 +90,17 @@ class Stack:
         raise AssertionError(self.compose("logs", "--tail", "40", check=False))
 
     def inspect(self, service: str) -> dict[str, Any]:
-        """Give what the engine knows of a service's container."""
+        """Return what the engine knows of a service's container."""
         found: dict[str, Any] = self.engine.inspect_container(f"{self.name}-{service}-1")
         return found
 
     def sessions(self) -> list[dict[str, Any]]:
-        """Give the containers of its sessions, ended ones too."""
+        """Return the containers of its sessions, ended ones too."""
         found: list[dict[str, Any]] = self.engine.containers(all=True, filters={"label": f"{HUB_LABEL}={self.name}"})
         return found
 
     def arrive(self, browser: Browser, subject: str) -> Guest:
-        """Give somebody who signed in, with a browser of their own."""
+        """Return somebody who signed in, with a browser of their own."""
         context = browser.new_context(viewport={"width": 1200, "height": 800}, ignore_https_errors=True)
         person = Guest(cast(Portal, self), context, context.new_page())
         person.watch(person.page)

@@ -40,12 +40,12 @@ def address() -> str:
 
 
 def image(name: str) -> str:
-    """Give one of this project's images, of this version."""
+    """Return one of this project's images, of this version."""
     return f"daas-hub/{name}:{__version__}"
 
 
 def require_engine(*images: str) -> docker.APIClient:
-    """Give a client of the engine; skip where there is none, or where it lacks these images."""
+    """Return a client of the engine; skip where there is none, or where it lacks these images."""
     problem = _why_not_there()
     if problem:
         missing("docker", f"no container engine answers at {address()}: {problem}")
@@ -59,7 +59,7 @@ def require_engine(*images: str) -> docker.APIClient:
 
 
 def _why_not_there() -> str:
-    """Give why nobody can be asked; "" if somebody can. The client library would leave its socket open."""
+    """Return why nobody can be asked; "" if somebody can. The client library would leave its socket open."""
     url = urlsplit(address())
     if url.scheme != "unix":
         return "tests use an engine of this machine"
@@ -114,7 +114,7 @@ def prepare(state: Path, applications: Path, documents: dict[str, str]) -> None:
 
 
 def containers(client: docker.APIClient, portal: Portal) -> list[dict[str, Any]]:
-    """Give the containers of a portal's sessions, ended ones too."""
+    """Return the containers of a portal's sessions, ended ones too."""
     doors = str(portal.state)
     return [
         one
@@ -133,7 +133,7 @@ class Control:
 
     @classmethod
     def of_tests(cls) -> Control:
-        """Give the switch of the engine tests use; skip where it is somebody else's engine."""
+        """Return the switch of the engine tests use; skip where it is somebody else's engine."""
         folder = os.environ.get("DAAS_TEST_ENGINE", "")
         if not folder:
             missing("docker", "the engine is not the tests' own (DAAS_TEST_ENGINE), so it is not ended")

@@ -33,7 +33,7 @@ class Registry:
     log: Path
 
     def name(self, repository: str, *, slow: bool = False) -> str:
-        """Give the name of a repository in it."""
+        """Return the name of a repository in it."""
         return f"127.0.0.1:{self.slow_port if slow else self.port}/{repository}"
 
 

@@ -41,12 +41,12 @@ def require_words(portal: Portal, person: Person, words: str, *, timeout_s: floa
 
 
 def home_text(person: Person) -> str:
-    """Give the words of the home page."""
+    """Return the words of the home page."""
     return plain_text(person.get("/hub/home"))
 
 
 def container_of(engine: docker.APIClient, portal: Portal) -> str:
-    """Give the name of the one session there is."""
+    """Return the name of the one session there is."""
     (one,) = containers(engine, portal)
     return str(one["Names"][0].lstrip("/"))
 

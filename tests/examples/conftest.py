@@ -42,7 +42,7 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Directory]:
 def sites(
     sandbox_works: None, people: Directory, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[str], Site]]:
-    """Give the site of an example by its name."""
+    """Return the site of an example by its name."""
     if os.geteuid() != 0:
         missing("root", "a facility's directories stand at their true paths for root only")
     running: dict[str, Site] = {}

@@ -71,7 +71,7 @@ def _visit(path: str) -> list[dict[str, Any]]:
 
 
 def _catalogue() -> IcatPlus:
-    """Give ICAT+ whose second visit was moved, with both its dates."""
+    """Return ICAT+ whose second visit was moved, with both its dates."""
     told = IcatPlus()
     moved = told.investigations["participant"]["anna"][1]["parameters"]
     moved["__actualEndDate"] = "2024-06-03T06:00:00.000Z"
@@ -204,7 +204,7 @@ class Site:
         return findings
 
     def path(self, path: str) -> Path:
-        """Give where a directory of the site's tree stands outside of it."""
+        """Return where a directory of the site's tree stands outside of it."""
         return self.tree / path.lstrip("/")
 
 
@@ -254,7 +254,7 @@ def running_site(facility: Facility, folder: Path, directory: Directory, provide
 
 
 def placed(facility: Facility, directory: Directory, provider: CertifiedProvider, service: str, secrets: Path) -> str:
-    """Give the example with the stand-ins' addresses, and the places of secrets and files; nothing else changes."""
+    """Return the example with the stand-ins' addresses, and the places of secrets and files; nothing else changes."""
     text = facility.text
     (issuer,) = re.findall(r'^ISSUER = "(.+)"$', text, re.MULTILINE)
     (server,) = re.findall(r"ldaps://[a-z.]+", text)

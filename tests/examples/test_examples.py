@@ -18,7 +18,7 @@ HELD = (
 
 
 def told(findings: list[dict[str, str]], *verdicts: str) -> str:
-    """Give findings of these verdicts as text."""
+    """Return findings of these verdicts as text."""
     return "\n".join(str(one) for one in findings if one["verdict"] in verdicts)
 
 

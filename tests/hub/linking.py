@@ -47,7 +47,7 @@ class LinkedDoors:
         return Walker(self.url, someone.session, someone.answer)
 
     def person(self, walker: Walker) -> Person:
-        """Give somebody who is signed in."""
+        """Return somebody who is signed in."""
         return Person(self.doors.portal, walker.browser, walker.answer)
 
 
@@ -60,7 +60,7 @@ class Walker:
     answer: requests.Response
 
     def field(self, name: str, page: str | None = None) -> str:
-        """Give a hidden field of the page."""
+        """Return a hidden field of the page."""
         found = re.search(rf'name="{name}" value="([^"]*)"', self.answer.text if page is None else page)
         return found[1] if found else ""
 

@@ -61,7 +61,7 @@ class Doors:
     accounts: Path
 
     def provider(self, way: str) -> CertifiedProvider:
-        """Give a provider by its name."""
+        """Return a provider by its name."""
         return self.facility if way == "facility" else self.egi
 
     def login(self, way: str, sub: str, *, wanted: str = "") -> Person:
@@ -118,5 +118,5 @@ def wait_until(true: Callable[[], bool], what: str, timeout_s: float = 20.0) -> 
 
 
 def is_out(person: Person) -> bool:
-    """Tell whether this browser is sent to the login page."""
+    """Return whether this browser is sent to the login page."""
     return person.get("/hub/home").url.startswith(f"{person.portal.url}/hub/login")

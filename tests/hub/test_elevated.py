@@ -86,7 +86,7 @@ def open_home(person: Person) -> requests.Response:
 
 
 def is_out_quietly(person: Person) -> bool:
-    """Tell whether what a page asks by itself leads to the login, without going there."""
+    """Return whether what a page asks by itself leads to the login, without going there."""
     return person.get("/hub/home", headers={"Accept": "*/*"}, allow_redirects=False).status_code == 302
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import requests
-from daas_hub.authenticators.proxyproof import signature_of
 
+from daas_hub.authenticators.proxyproof import signature_of
 from tests.live_portal import Portal, new_state, plain_text, remove, start_portal
 
 pytestmark = pytest.mark.sandbox
@@ -48,7 +48,7 @@ def behind(sandbox_works: None) -> Iterator[Portal]:
 
 
 def headers(portal: Portal, subject: str = HASH, *, secret: str = SECRET) -> dict[str, str]:
-    """Give what the web server sends."""
+    """Return what the web server sends."""
     host = portal.url.removeprefix("http://")
     proof = signature_of(
         secret, time=int(time.time()), nonce=secrets.token_urlsafe(16), host=host, path="/hub/proxy_login",

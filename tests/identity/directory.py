@@ -160,7 +160,7 @@ BASE = [
 
 
 def person(uid: str, number: int, *, gid: int | None = None, under: str = "people", **more: str) -> str:
-    """Give the LDIF of a posixAccount."""
+    """Return the LDIF of a posixAccount."""
     lines = [f"dn: cn={uid} {number},ou={under},{SUFFIX}", "objectClass: inetOrgPerson", "objectClass: posixAccount"]
     lines += [f"cn: {uid} {number}", "sn: x", f"uid: {uid}", f"uidNumber: {number}"]
     lines += [f"gidNumber: {number if gid is None else gid}", f"homeDirectory: /home/{uid}"]
@@ -169,18 +169,18 @@ def person(uid: str, number: int, *, gid: int | None = None, under: str = "peopl
 
 
 def dn_of(uid: str, number: int, under: str = "people") -> str:
-    """Give the name of the entry `person` makes."""
+    """Return the name of the entry `person` makes."""
     return f"cn={uid} {number},ou={under},{SUFFIX}"
 
 
 def posix_group(name: str, number: int, members: Iterable[str]) -> str:
-    """Give the LDIF of a posixGroup."""
+    """Return the LDIF of a posixGroup."""
     lines = [f"dn: cn={name},ou=groups,{SUFFIX}", "objectClass: posixGroup", f"cn: {name}", f"gidNumber: {number}"]
     return "\n".join([*lines, *(f"memberUid: {member}" for member in members)]) + "\n"
 
 
 def group_of_names(name: str, members: Iterable[str], number: int | None = None) -> str:
-    """Give the LDIF of a groupOfNames, with a number where it is given."""
+    """Return the LDIF of a groupOfNames, with a number where it is given."""
     lines = [f"dn: cn={name},ou=groups,{SUFFIX}", "objectClass: groupOfNames"]
     if number is not None:
         lines += ["objectClass: extensibleObject", f"gidNumber: {number}"]
@@ -189,7 +189,7 @@ def group_of_names(name: str, members: Iterable[str], number: int | None = None)
 
 
 def referral(to: str) -> str:
-    """Give the LDIF of an entry that says: look over there."""
+    """Return the LDIF of an entry that says: look over there."""
     return (
         f"dn: ou=branch,ou=elsewhere,{SUFFIX}\nobjectClass: referral\nobjectClass: extensibleObject\nou: branch\n"
         f"ref: {to}\n"

@@ -543,7 +543,7 @@ class Clock:
 
 
 def levels(caplog: pytest.LogCaptureFixture, *words: str) -> list[int]:
-    """Give the levels of the lines with one of these words."""
+    """Return the levels of the lines with one of these words."""
     return [one.levelno for one in caplog.records if any(word in one.getMessage() for word in words)]
 
 

@@ -13,13 +13,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import docker
-from daas_hub.spawners.container import Places, create_body
-from daas_hub.spawners.inside import identity_texts
-from daas_hub.spawners.runtime import write_identity_files
 
 from daas_hub.catalogue import Application, Kind, Size
 from daas_hub.identity import Account
 from daas_hub.launch import Mount, Plan
+from daas_hub.spawners.container import Places, create_body
+from daas_hub.spawners.inside import identity_texts
+from daas_hub.spawners.runtime import write_identity_files
 
 #: No image has heard of it.
 ACCOUNT = Account("visitor", 54321, 54322, (54323,), {}, "A. Visitor")
@@ -68,7 +68,7 @@ class Container:
         return said
 
     def titles(self) -> list[str]:
-        """Give the title of each window."""
+        """Return the title of each window."""
         try:
             return self._screen("titles").decode().splitlines()
         except AssertionError:
@@ -76,7 +76,7 @@ class Container:
             return []
 
     def count(self, words: str) -> int:
-        """Give how many windows have these words in their title."""
+        """Return how many windows have these words in their title."""
         return sum(words in title for title in self.titles())
 
     def wait_for_window(self, words: str, *, beside: int = 0, timeout_s: float = 60.0) -> float:
@@ -100,7 +100,7 @@ class Container:
         return file
 
     def log(self) -> str:
-        """Give what the session printed."""
+        """Return what the session printed."""
         said: bytes = self.engine.logs(self.identifier, tail=40)
         return said.decode(errors="replace")
 
@@ -167,5 +167,5 @@ def _body(folder: Path, application: Application, desktops: Sequence[Application
 
 
 def as_desktop(application: Application) -> Application:
-    """Give an application as one that has a window, for a container that only runs commands."""
+    """Return an application as one that has a window, for a container that only runs commands."""
     return replace(application, kind=Kind.DESKTOP, command=application.command or ("true",))

@@ -51,7 +51,7 @@ class Screen:
                 return None
 
     def atom(self, name):
-        """Give the number of a name."""
+        """Return the number of a name."""
         text = name.encode()
         padded = text + b"\0" * (-len(text) % 4)
         return struct.unpack_from(
@@ -59,7 +59,7 @@ class Screen:
         )[0]
 
     def value(self, window, name):
-        """Give a property of a window as bytes; empty for none."""
+        """Return a property of a window as bytes; empty for none."""
         answer = self._ask(struct.pack("<BxHIIIII", 20, 6, window, self.atom(name), _ANY, 0, 65536))
         if answer is None:
             return b""
@@ -67,14 +67,14 @@ class Screen:
         return answer[32 : 32 + length * size // 8]
 
     def titles(self):
-        """Give the title of every window that the window manager shows."""
+        """Return the title of every window that the window manager shows."""
         windows = self.value(self.root, "_NET_CLIENT_LIST")
         for (window,) in struct.iter_unpack("<I", windows):
             title = self.value(window, "_NET_WM_NAME") or self.value(window, "WM_NAME")
             yield title.decode(errors="replace")
 
     def picture(self):
-        """Give what the screen shows as a PNG file."""
+        """Return what the screen shows as a PNG file."""
         request = struct.pack("<BBHIhhHHI", 73, 2, 5, self.root, 0, 0, self.width, self.height, 0xFFFFFFFF)
         pixels = self._ask(request)[32:]
         rows = bytearray()

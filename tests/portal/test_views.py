@@ -44,7 +44,7 @@ GLASS = Proposal("MA-4242", "Roman glass", beamlines=("ID21",), visits=(VISIT,))
 
 
 def spawner(**state: Any) -> Any:
-    """Give what the hub tells of a session, as far as the portal looks at it."""
+    """Return what the hub tells of a session, as far as the portal looks at it."""
     record = SimpleNamespace(
         user_options=state.pop("options", {}),
         display_name=state.pop("display_name", ""),
@@ -55,7 +55,7 @@ def spawner(**state: Any) -> Any:
 
 
 def ended_with(error: BaseException | None, *, cancelled: bool = False) -> Any:
-    """Give the future of a start that is over (one without a loop, so that it can stand in a table)."""
+    """Return the future of a start that is over (one without a loop, so that it can stand in a table)."""
     return SimpleNamespace(done=lambda: True, cancelled=lambda: cancelled, exception=lambda: error)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture
 def secret_file(tmp_path: Path) -> Callable[[str], str]:
-    """Give a function that puts a secret into a private file and gives its path."""
+    """Return a function that puts a secret into a private file and gives its path."""
 
     def write(secret: str) -> str:
         file = tmp_path / "secret"

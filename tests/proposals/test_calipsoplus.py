@@ -36,7 +36,7 @@ def config(secret_file: Callable[[str], str]) -> Config:
 async def asked(
     office: UserOffice, config: Config, account: Account = ONE, *, path: str = "/services/experiments/$USERNAME/"
 ) -> tuple[tuple[Proposal, ...], list[Any]]:
-    """Give the answer, and the requests it took."""
+    """Return the answer, and the requests it took."""
     app = office.app()
     async with running(app) as url:
         source = CalipsoplusProposals(config=config, url=f"{url}{path}")

@@ -55,7 +55,7 @@ class Watched(UserOffice):
     posted: list[tuple[str, dict[str, str], bytes]]
 
     def app(self) -> web.Application:
-        """Give the office."""
+        """Return the office."""
         self.posted = []
         app = super().app()
 
@@ -77,7 +77,7 @@ class Named:
         raise unknown()
 
     async def account_named(self, name: str) -> Account:
-        """Give everybody's account."""
+        """Return everybody's account."""
         return Account(name, 25001, 25001)
 
 

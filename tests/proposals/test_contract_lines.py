@@ -152,7 +152,7 @@ async def test_a_session_that_cannot_be_opened(icat: Callable[..., IcatProposals
 
 
 def sources(url: str, secret: str) -> dict[str, Any]:
-    """Give each source that is asked over HTTP, at its stand-in's address."""
+    """Return each source that is asked over HTTP, at its stand-in's address."""
     return {
         "calipsoplus": lambda: CalipsoplusProposals(
             url=f"{url}/services/experiments/$USERNAME/", user="daas", password_file=secret
@@ -187,7 +187,7 @@ async def test_nothing_secret_is_kept(name: str, secret_file: Callable[[str], st
 
 
 def says_otherwise(change: Callable[[dict[str, Any]], None]) -> Any:
-    """Give a middleware that changes every object on its way out, as another version of a catalogue would have it."""
+    """Return a middleware that changes every object on its way out, as another version of a catalogue would have it."""
 
     @web.middleware
     async def changed(request: web.Request, handler: Any) -> web.StreamResponse:

@@ -126,7 +126,7 @@ CASES = {
 
 @pytest.fixture
 def ask(secret_file: Callable[[str], str]) -> Callable[..., Any]:
-    """Give a function that asks a source about Anna."""
+    """Return a function that asks a source about Anna."""
 
     async def ask(case: Case, app: web.Application, timeout_s: float = 20.0) -> Any:
         name, secret = case.secret

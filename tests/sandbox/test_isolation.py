@@ -25,7 +25,7 @@ WRITES = (Path(__file__).parent / "writes.py").read_text()
 
 
 def tree_hash(folder: Path) -> str:
-    """Give one number for every name, content, mode, owner and time below a folder."""
+    """Return one number for every name, content, mode, owner and time below a folder."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         status = path.lstat()
@@ -245,12 +245,12 @@ def pid_namespace(pid: int) -> str:
 
 
 def sleepers() -> list[int]:
-    """Give the processes named "sleep 1000"."""
+    """Return the processes named "sleep 1000"."""
     return [pid for pid, line in command_lines() if line.startswith("sleep 1000")]
 
 
 def sleeping_as(uid: int) -> list[str]:
-    """Give the commands that run as this uid, or, for a hub that is not root, the probe's own."""
+    """Return the commands that run as this uid, or, for a hub that is not root, the probe's own."""
     found = []
     for pid, line in command_lines():
         try:
@@ -263,7 +263,7 @@ def sleeping_as(uid: int) -> list[str]:
 
 
 def command_lines() -> list[tuple[int, str]]:
-    """Give every process with its command line."""
+    """Return every process with its command line."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():

@@ -18,7 +18,7 @@ SLEEP = DesktopApplication("sleep", "Sleep", ("sleep", "30"))
 
 
 def children() -> list[str]:
-    """Give the names of this process's children."""
+    """Return the names of this process's children."""
     pids = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
     return [Path(f"/proc/{pid}/comm").read_text().strip() for pid in pids]
 

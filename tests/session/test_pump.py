@@ -28,7 +28,7 @@ def test_frame_head(length: int, head: bytes) -> None:
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
-    """Give two connected sockets, the first of them non-blocking as the pump wants it."""
+    """Return two connected sockets, the first of them non-blocking as the pump wants it."""
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     return ours, theirs

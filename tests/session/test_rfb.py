@@ -56,7 +56,7 @@ PROGRAM = [message for message, human in MESSAGES.values() if not human]
 
 
 def heard(stream: bytes, *cuts: int) -> bool:
-    """Tell whether human input was heard in the stream, cut at these places."""
+    """Return whether human input was heard in the stream, cut at these places."""
     messages = ClientMessages()
     places = [0, *sorted(cuts), len(stream)]
     pieces = [stream[begin:end] for begin, end in itertools.pairwise(places)]

@@ -9,11 +9,11 @@ import threading
 from pathlib import Path
 
 import pytest
-from daas_hub.spawners import arrival
-from daas_hub.spawners.arrival import Gate, Granted
 
 from daas_hub.errors import SessionFailed, StorageProblem
 from daas_hub.session.arrival import arrive
+from daas_hub.spawners import arrival
+from daas_hub.spawners.arrival import Gate, Granted
 
 
 @pytest.fixture

@@ -22,16 +22,16 @@ import docker
 import pytest
 import pytest_asyncio
 from aiohttp import web
-from daas_hub.spawners import links
-from daas_hub.spawners.broker import Broker, arguments, require_out_of_reach
-from daas_hub.spawners.brokercalls import MAX_BODY_BYTES
-from daas_hub.spawners.container import HUB_LABEL, SESSION_LABEL, Places, create_body
-from daas_hub.spawners.permitted import Forbidden, Rules, parse_strictly, require_session
 from docker.errors import APIError, NotFound
 
 from daas_hub.catalogue import Application, Kind, Size
 from daas_hub.identity import Account
 from daas_hub.launch import Mount, Plan
+from daas_hub.spawners import links
+from daas_hub.spawners.broker import Broker, arguments, require_out_of_reach
+from daas_hub.spawners.brokercalls import MAX_BODY_BYTES
+from daas_hub.spawners.container import HUB_LABEL, SESSION_LABEL, Places, create_body
+from daas_hub.spawners.permitted import Forbidden, Rules, parse_strictly, require_session
 
 ANNA = Account("anna", 25001, 25002, (26001, 26002, 25002), {26001: "MA-4242"}, "Anna Lindqvist")
 PYMCA = Application("pymca", "PyMca", Kind.DESKTOP, command=("pymca",), image="daas-hub/pymca:0.1.0")
@@ -71,7 +71,7 @@ class Facility:
         )
 
     def body(self, change: Change | None = None, *data: str) -> dict[str, Any]:
-        """Give the create call of a launch, changed."""
+        """Return the create call of a launch, changed."""
         mounts = [self._mount("homes/anna", ".", writable=True)]
         mounts += [self._mount(f"data/{name}", f"data/{name}") for name in data]
         if not data:
@@ -137,7 +137,7 @@ class Engine:
         return web.json_response({})
 
     def asked(self) -> list[str]:
-        """Give the calls in short, without the questions whose container it is."""
+        """Return the calls in short, without the questions whose container it is."""
         short = [f"{method} {path}" for method, path, _ in self.calls]
         return [one for one in short if not (one.startswith("GET") and one.endswith(f"{OURS}/json"))]
 

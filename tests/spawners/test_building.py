@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from daas_hub.spawners.bubblewrap import Channels
-from daas_hub.spawners.building import Order, build
-from daas_hub.spawners.session import ProposalSessionMixin
 
 from daas_hub.catalogue import Application, Kind, Size
 from daas_hub.identity import Account
 from daas_hub.launch import Plan
+from daas_hub.spawners.bubblewrap import Channels
+from daas_hub.spawners.building import Order, build
+from daas_hub.spawners.session import ProposalSessionMixin
 
 pytestmark = pytest.mark.sandbox
 
@@ -29,7 +29,7 @@ PLAN = Plan(ACCOUNT, Application("x", "X", Kind.DESKTOP), Size("small", "Small",
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Give a folder the account can write to."""
+    """Return a folder the account can write to."""
     path = Path(tempfile.mkdtemp(prefix="daas-", dir="/var/tmp"))
     path.chmod(0o777)
     yield path

@@ -12,13 +12,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
-from daas_hub.spawners.container import HUB_LABEL, Places, create_body, differences, mount_points
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daas_hub.catalogue import Application, Kind, Size
 from daas_hub.identity import Account
 from daas_hub.launch import Mount, Plan
+from daas_hub.spawners.container import HUB_LABEL, Places, create_body, differences, mount_points
 
 GOLDEN = Path(__file__).with_name("create.json")
 ANNA = Account("anna", 25001, 25002, (26001, 26002, 25002), {26001: "MA-4242"}, "Anna Lindqvist")
@@ -86,7 +86,7 @@ def test_no_plan_changes_more_than_its_own_mounts(found: list[tuple[str, str]]) 
 
 
 def answer_to(body: dict[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Give what an engine says of a container made of this body."""
+    """Return what an engine says of a container made of this body."""
     mounts = [
         {"Type": "bind", "Source": one["Source"], "Destination": one["Target"], "RW": not one["ReadOnly"]}
         for one in body["HostConfig"]["Mounts"]

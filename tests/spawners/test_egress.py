@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from daas_hub.spawners import egress
-from daas_hub.spawners.egress import Egress, host_names, ways_out
 
 from daas_hub.session.outside import _serve
 from daas_hub.session.settings import WayOut
+from daas_hub.spawners import egress
+from daas_hub.spawners.egress import Egress, host_names, ways_out
 
 ADDRESSES = ("licence.facility.org:27000", "licence.facility.org:27001", "proxy.facility.org:27000")
 

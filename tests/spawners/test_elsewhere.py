@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from daas_hub.errors import SessionFailed, StorageProblem
 from daas_hub.spawners import elsewhere
 from daas_hub.spawners.arrival import Granted
 from daas_hub.spawners.container import HUB_LABEL, Elsewhere, create_body
 from daas_hub.spawners.elsewhere import Tunnel, let_in
 from daas_hub.spawners.runtime import open_listener
-
-from daas_hub.errors import SessionFailed, StorageProblem
 from tests.spawners.test_arrival import granted
 from tests.spawners.test_container import GOLDEN, PLAN
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from daas_hub.spawners import farsession
 from daas_hub.spawners.farsession import FarSession
-
 from tests.spawners.test_elsewhere import Site, echo, said_back, site
 
 __all__ = ["site"]

@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from daas_hub.spawners.hubdoor import SOCKET, close_doors, open_door
 from tornado import web
+
+from daas_hub.spawners.hubdoor import SOCKET, close_doors, open_door
 
 
 class Echo(web.RequestHandler):

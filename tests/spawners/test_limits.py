@@ -8,15 +8,15 @@ import time
 from pathlib import Path
 
 import pytest
-from daas_hub.spawners.limits import ControlGroup, existing_group, make_group
 
 from daas_hub.catalogue import Size
+from daas_hub.spawners.limits import ControlGroup, existing_group, make_group
 
 SIZE = Size("small", "2 processors", 4 * 2**30, 1.5, 500, 12)
 
 
 def own_group() -> str:
-    """Give where version 2 lets this user make groups: the top for root, beside its own group otherwise."""
+    """Return where version 2 lets this user make groups: the top for root, beside its own group otherwise."""
     if os.geteuid() == 0:
         return "."
     lines = Path("/proc/self/cgroup").read_text().splitlines()
@@ -25,7 +25,7 @@ def own_group() -> str:
 
 @pytest.fixture
 def v2(tmp_path: Path) -> Path:
-    """Give the root of a tree of version 2; the kernel makes the files of a group with its directory."""
+    """Return the root of a tree of version 2; the kernel makes the files of a group with its directory."""
     for folder in (tmp_path, tmp_path / own_group(), tmp_path / own_group() / "daas-sessions"):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "cgroup.controllers").write_text("cpuset cpu io memory pids\n")
@@ -34,7 +34,7 @@ def v2(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def v1(tmp_path: Path) -> Path:
-    """Give the root of trees of version 1."""
+    """Return the root of trees of version 1."""
     for name in ("memory", "cpu", "pids", "cpuset", "freezer"):
         (tmp_path / name).mkdir()
     return tmp_path

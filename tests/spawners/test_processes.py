@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from daas_hub.spawners.processes import ProcessId, descendants, last_lines, read_child_pid
 
 NONE = ProcessId(0, 0.0, "")

@@ -8,6 +8,10 @@ import stat
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daas_hub.errors import ConfigurationError
 from daas_hub.spawners.runtime import (
     MAX_SOCKET_PATH,
     close_all,
@@ -16,10 +20,6 @@ from daas_hub.spawners.runtime import (
     session_key,
     write_identity_files,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-
-from daas_hub.errors import ConfigurationError
 
 plain = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8)
 

@@ -23,7 +23,7 @@ VOLUMES = "{'/data/results/S11': {'bind': '', 'mode': 'rw'}, '/data/visitor/S11/
 
 
 def experiment(number: int, **more: Any) -> dict[str, Any]:
-    """Give an experiment as the contract has it."""
+    """Return an experiment as the contract has it."""
     return {
         "proposal_id": f"2018{number:04}",
         "subject": f"Subject {number}",
@@ -65,7 +65,7 @@ class UserOffice:
     wants_slash: bool = True
 
     def app(self) -> web.Application:
-        """Give the office as an application."""
+        """Return the office as an application."""
         app = web.Application()
         app[REQUESTS] = []
         app.add_routes(
@@ -153,7 +153,7 @@ def _matches(one: dict[str, Any], words: str) -> bool:
 
 
 async def _fields(request: web.Request, *names: str) -> dict[str, str] | None:
-    """Give the fields of a JSON object; None if one is missing."""
+    """Return the fields of a JSON object; None if one is missing."""
     try:
         said = await request.json()
     except ValueError:

@@ -17,7 +17,7 @@ Fault = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def says(text: str | bytes, *, status: int = 200, kind: str = "application/json", **headers: str) -> Fault:
-    """Give a fault that answers with this."""
+    """Return a fault that answers with this."""
 
     async def answer(_: web.Request) -> web.StreamResponse:
         body = text.encode() if isinstance(text, str) else text
@@ -86,7 +86,7 @@ FAULTS: dict[str, tuple[Fault, str]] = {
 
 
 def patience_s(words: str) -> float:
-    """Give how long to wait for a fault: short where it is the waiting, ample where it ends by itself."""
+    """Return how long to wait for a fault: short where it is the waiting, ample where it ends by itself."""
     return 0.5 if words == "no answer within" else 20.0
 
 

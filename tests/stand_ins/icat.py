@@ -43,7 +43,7 @@ RELATIONS = {
 
 
 def investigation(number: int, name: str, visit: str, instrument: str = "ID21", **more: Any) -> dict[str, Any]:
-    """Give an investigation as ICAT writes it: nulls left out, to-one relations bare objects, lists never null."""
+    """Return an investigation as ICAT writes it: nulls left out, to-one relations bare objects, lists never null."""
     return {
         "id": number,
         "createId": "db/root",
@@ -95,7 +95,7 @@ class Icat:
     logins: int = 0
 
     def app(self) -> web.Application:
-        """Give the server as an application."""
+        """Return the server as an application."""
         app = web.Application()
         app[REQUESTS] = []
         app.add_routes(
@@ -205,7 +205,7 @@ def _text(literal: str) -> str:
 
 
 def _holds(one: dict[str, Any], condition: str) -> bool:
-    """Tell whether a condition of a query is true of an investigation."""
+    """Return whether a condition of a query is true of an investigation."""
     texts = [_text(literal) for literal in re.findall(_TEXT, re.sub(r" ESCAPE '!'", "", condition))]
     if condition.startswith("LOWER"):
         return str(one["name"]).lower() == texts[0]
@@ -227,7 +227,7 @@ def _like(pattern: str, value: str, escapes: bool) -> bool:
 
 
 def _names(found: list[dict[str, Any]], match: re.Match[str]) -> list[Any]:
-    """Give the names of investigations, each once, in the order of a query."""
+    """Return the names of investigations, each once, in the order of a query."""
     latest: dict[str, str] = {}
     for one in found:
         latest[one["name"]] = max(latest.get(one["name"], ""), str(one.get("startDate", "")))
@@ -238,7 +238,7 @@ def _names(found: list[dict[str, Any]], match: re.Match[str]) -> list[Any]:
 
 
 def error(code: str, message: str, status: int, **more: Any) -> web.Response:
-    """Give an error as ICAT words it."""
+    """Return an error as ICAT words it."""
     return web.json_response({"code": code, "message": message} | more, status=status)
 
 

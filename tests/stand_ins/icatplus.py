@@ -18,7 +18,7 @@ from tests.stand_ins.running import REQUESTS, main
 
 
 def investigation(number: int, name: str, visit: str, instrument: str = "ID21", **more: Any) -> dict[str, Any]:
-    """Give an investigation as ICAT+ writes it."""
+    """Return an investigation as ICAT+ writes it."""
     return {
         "id": number,
         "name": name,
@@ -61,7 +61,7 @@ class IcatPlus:
     people_by_token: dict[str, str] = field(default_factory=dict)
 
     def app(self) -> web.Application:
-        """Give the server as an application."""
+        """Return the server as an application."""
         app = web.Application()
         app[REQUESTS] = []
         app.add_routes(

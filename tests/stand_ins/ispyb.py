@@ -21,7 +21,7 @@ ROOT = "/ispyb/api/v1"
 
 
 def proposal(number: int, code: str, digits: str, **more: Any) -> dict[str, Any]:
-    """Give a proposal as py-ispyb writes it."""
+    """Return a proposal as py-ispyb writes it."""
     return {
         "proposalId": number,
         "proposalCode": code,
@@ -34,7 +34,7 @@ def proposal(number: int, code: str, digits: str, **more: Any) -> dict[str, Any]
 
 
 def session(number: int, of: dict[str, Any], visit: int, *people: str, beamline: str = "i03") -> dict[str, Any]:
-    """Give a session as py-ispyb writes it, and beside it who is on it, which it does not write."""
+    """Return a session as py-ispyb writes it, and beside it who is on it, which it does not write."""
     return {
         "sessionId": number,
         "proposalId": of["proposalId"],
@@ -78,7 +78,7 @@ class Ispyb:
     logins: int = 0
 
     def app(self) -> web.Application:
-        """Give the server as an application."""
+        """Return the server as an application."""
         app = web.Application()
         app[REQUESTS] = []
         app.add_routes(
@@ -92,7 +92,7 @@ class Ispyb:
         return app
 
     async def log_in(self, request: web.Request) -> web.Response:
-        """Give a token."""
+        """Return a token."""
         self.logins += 1
         said = await request.json()
         token = str(said.get("token") or "")

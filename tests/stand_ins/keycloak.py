@@ -72,7 +72,7 @@ class Keycloak:
         return answer
 
     def person(self, name: str) -> str:
-        """Give a person's id, which is their `sub`."""
+        """Return a person's id, which is their `sub`."""
         return str(self.admin("GET", "users", params={"username": name, "exact": "true"}).json()[0]["id"])
 
     def stop(self) -> None:
@@ -117,7 +117,7 @@ def start_keycloak(scratch: Path, *, portal: str) -> Keycloak:
 
 
 def realm(portal: str) -> dict[str, Any]:
-    """Give the realm that is imported."""
+    """Return the realm that is imported."""
     return {
         "realm": REALM,
         "enabled": True,

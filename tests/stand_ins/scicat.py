@@ -21,7 +21,7 @@ from tests.stand_ins.running import REQUESTS, main
 
 
 def proposal(name: str, group: str, **more: Any) -> dict[str, Any]:
-    """Give a proposal as SciCat writes it."""
+    """Return a proposal as SciCat writes it."""
     return {
         "_id": name,
         "proposalId": name,
@@ -68,7 +68,7 @@ class SciCat:
     logins: int = 0
 
     def app(self) -> web.Application:
-        """Give the backend as an application."""
+        """Return the backend as an application."""
         app = web.Application()
         app[REQUESTS] = []
         app.add_routes(
@@ -81,7 +81,7 @@ class SciCat:
         return app
 
     async def log_in(self, request: web.Request) -> web.Response:
-        """Give a token to the functional account."""
+        """Return a token to the functional account."""
         self.logins += 1
         said = await request.json()
         if (said.get("username"), said.get("password")) != (self.user, self.password):
@@ -92,7 +92,7 @@ class SciCat:
         return web.json_response(answer | {"user": {"username": self.user}}, status=201)
 
     async def list_proposals(self, request: web.Request) -> web.Response:
-        """Give the proposals that the caller's rights and the filter leave."""
+        """Return the proposals that the caller's rights and the filter leave."""
         seen = self._seen(request)
         if seen is None:
             return unauthorised()
@@ -123,7 +123,7 @@ def unauthorised() -> web.Response:
 
 
 def _matches(one: dict[str, Any], where: dict[str, Any]) -> bool:
-    """Tell whether a condition in MongoDB's words is true of a proposal, as far as the portal uses them."""
+    """Return whether a condition in MongoDB's words is true of a proposal, as far as the portal uses them."""
     for name, wanted in where.items():
         if name == "$or":
             if wanted and not any(_matches(one, condition) for condition in wanted):

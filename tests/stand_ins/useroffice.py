@@ -20,7 +20,7 @@ from tests.stand_ins.running import REQUESTS, main
 
 
 def proposal(number: int, **more: Any) -> dict[str, Any]:
-    """Give a proposal as the office has it."""
+    """Return a proposal as the office has it."""
     return {
         "primaryKey": number,
         "proposalId": f"{number:06}",
@@ -58,7 +58,7 @@ class UserOffice:
     answer: Any = None
 
     def app(self) -> web.Application:
-        """Give the office as an application."""
+        """Return the office as an application."""
         app = web.Application()
         app[REQUESTS] = []
         app.router.add_post("/graphql", self.ask)
@@ -88,12 +88,12 @@ class UserOffice:
 
 
 def error(code: str, message: str) -> dict[str, Any]:
-    """Give an error as Apollo words it."""
+    """Return an error as Apollo words it."""
     return {"errors": [{"message": message, "extensions": {"code": code}}]}
 
 
 def _chosen(value: Any, fields: set[str]) -> Any:
-    """Give only the fields that were asked for."""
+    """Return only the fields that were asked for."""
     if isinstance(value, list):
         return [_chosen(one, fields) for one in value]
     if isinstance(value, dict):
