@@ -43,8 +43,8 @@ from daas_hub.proposals.ispyb import IspybProposals  # noqa: E402
 from daas_hub.proposals.scicat import SciCatProposals  # noqa: E402
 from daas_hub.proposals.service import ProposalService  # noqa: E402
 from daas_hub.proposals.useroffice import UserOfficeProposals  # noqa: E402
-from daas_hub.spawners.docker import ProposalDockerSpawner  # noqa: E402
-from daas_hub.spawners.sandbox import SandboxSpawner  # noqa: E402
+from daas_hub.spawners.docker.spawner import ProposalDockerSpawner  # noqa: E402
+from daas_hub.spawners.sandbox.spawner import SandboxSpawner  # noqa: E402
 
 INTRODUCTION = """\
 <!-- Written by scripts/reference.py from the code. Do not edit: run `python -m scripts.reference`. -->

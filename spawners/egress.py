@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from daas_hub.relay import relay
-from daas_hub.spawners.inside import DOOR_DIR
+from daas_hub.spawners.guest_layout import DOOR_DIR
 
 #: Connections a session may have open to one address: a licence client holds one or two.
 MOST_CONNECTIONS = 32

@@ -172,7 +172,7 @@ def test_who_has_no_certificate_of_ours_is_refused(portal: Portal, machine: Mach
     folder.mkdir()
     for source, target in (("ca/ca.crt", "ca.pem"), ("hub/hub.crt", "cert.pem"), ("hub/hub.key", "key.pem")):
         shutil.copyfile(tmp_path / source, folder / target)
-    from daas_hub.spawners.engine import Address, Engine, EngineAway
+    from daas_hub.spawners.docker.engine import Address, Engine, EngineAway
 
     with pytest.raises(EngineAway):
         Engine(Address(machine.tls, str(folder)), "hub").call_here("version")

@@ -17,9 +17,9 @@ import docker
 from daas_hub.catalogue import Application, Kind, Size
 from daas_hub.identity import Account
 from daas_hub.launch import Mount, Plan
-from daas_hub.spawners.container import Places, create_body
-from daas_hub.spawners.inside import identity_texts
-from daas_hub.spawners.runtime import write_identity_files
+from daas_hub.spawners.docker.container_spec import Places, create_body
+from daas_hub.spawners.guest_layout import identity_texts
+from daas_hub.spawners.runtime_dir import write_identity_files
 
 #: No image has heard of it.
 ACCOUNT = Account("visitor", 54321, 54322, (54323,), {}, "A. Visitor")

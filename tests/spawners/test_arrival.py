@@ -12,8 +12,8 @@ import pytest
 
 from daas_hub.errors import SessionFailed, StorageProblem
 from daas_hub.session.arrival import arrive
-from daas_hub.spawners import arrival
-from daas_hub.spawners.arrival import Gate, Granted
+from daas_hub.spawners import mount_handshake as arrival
+from daas_hub.spawners.mount_handshake import Gate, Granted
 
 
 @pytest.fixture

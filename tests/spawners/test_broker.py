@@ -27,11 +27,11 @@ from docker.errors import APIError, NotFound
 from daas_hub.catalogue import Application, Kind, Size
 from daas_hub.identity import Account
 from daas_hub.launch import Mount, Plan
-from daas_hub.spawners import links
-from daas_hub.spawners.broker import Broker, arguments, require_out_of_reach
-from daas_hub.spawners.brokercalls import MAX_BODY_BYTES
-from daas_hub.spawners.container import HUB_LABEL, SESSION_LABEL, Places, create_body
-from daas_hub.spawners.permitted import Forbidden, Rules, parse_strictly, require_session
+from daas_hub.spawners.docker.container_spec import HUB_LABEL, SESSION_LABEL, Places, create_body
+from daas_hub.spawners.docker_broker import symlinks as links
+from daas_hub.spawners.docker_broker.__main__ import Broker, arguments, require_out_of_reach
+from daas_hub.spawners.docker_broker.api import MAX_BODY_BYTES
+from daas_hub.spawners.docker_broker.policy import Forbidden, Rules, parse_strictly, require_session
 
 ANNA = Account("anna", 25001, 25002, (26001, 26002, 25002), {26001: "MA-4242"}, "Anna Lindqvist")
 PYMCA = Application("pymca", "PyMca", Kind.DESKTOP, command=("pymca",), image="daas-hub/pymca:0.1.0")
@@ -721,8 +721,9 @@ def test_strict_reading_keeps_what_is_said() -> None:
 
 def test_the_program_serves_and_ends(folder: Path) -> None:
     """As its container runs it; without an engine it says that the engine does not answer."""
-    program = [sys.executable, "-m", "daas_hub.spawners.broker"]
-    code = "import runpy, conftest; runpy.run_module('daas_hub.spawners.broker', run_name='__main__', alter_sys=True)"
+    module = "daas_hub.spawners.docker_broker"
+    program = [sys.executable, "-m", module]
+    code = f"import runpy, conftest; runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
     options = [f"--listen={folder}/engine.sock", f"--engine=unix://{folder}/docker.sock", "--hub=ours"]
     with subprocess.Popen(
         [program[0], "-c", code, *options], cwd=Path(__file__).parents[2], stderr=subprocess.PIPE, text=True

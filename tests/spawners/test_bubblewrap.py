@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from daas_hub.catalogue import Application, Kind, Size
 from daas_hub.identity import Account
 from daas_hub.launch import Mount, Plan
-from daas_hub.spawners.bubblewrap import ETC, Channels, sandbox_argv
-from daas_hub.spawners.inside import API_DIR, identity_texts, target_of
+from daas_hub.spawners.guest_layout import API_DIR, identity_texts, target_of
+from daas_hub.spawners.sandbox.argv import ETC, Channels, sandbox_argv
 
 ANNA = Account("anna", 25001, 25002, (26001, 26002), {26001: "MA-4242", 26002: "staff id21"}, "Anna: L., \x1bÅ")
 LAB = Application("lab", "JupyterLab", Kind.NOTEBOOK, environment={"KEY": "--bind"})

@@ -17,9 +17,9 @@ import pytest
 from daas_hub.catalogue import Application, Kind, Size
 from daas_hub.identity import Account
 from daas_hub.launch import Plan
-from daas_hub.spawners.bubblewrap import Channels
-from daas_hub.spawners.building import Order, build
-from daas_hub.spawners.session import ProposalSessionMixin
+from daas_hub.spawners.base import ProposalSessionMixin
+from daas_hub.spawners.sandbox.argv import Channels
+from daas_hub.spawners.sandbox.launch import Order, build
 
 pytestmark = pytest.mark.sandbox
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from daas_hub.catalogue import Application, Kind, Size
 from daas_hub.identity import Account
 from daas_hub.launch import Mount, Plan
-from daas_hub.spawners.container import HUB_LABEL, Places, create_body, differences, mount_points
+from daas_hub.spawners.docker.container_spec import HUB_LABEL, Places, create_body, differences, mount_points
 
 GOLDEN = Path(__file__).with_name("create.json")
 ANNA = Account("anna", 25001, 25002, (26001, 26002, 25002), {26001: "MA-4242"}, "Anna Lindqvist")

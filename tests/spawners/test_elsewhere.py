@@ -20,11 +20,11 @@ from typing import Any
 import pytest
 
 from daas_hub.errors import SessionFailed, StorageProblem
-from daas_hub.spawners import elsewhere
-from daas_hub.spawners.arrival import Granted
-from daas_hub.spawners.container import HUB_LABEL, Elsewhere, create_body
-from daas_hub.spawners.elsewhere import Tunnel, let_in
-from daas_hub.spawners.runtime import open_listener
+from daas_hub.spawners.docker.container_spec import HUB_LABEL, Elsewhere, create_body
+from daas_hub.spawners.docker.remote import tunnel as elsewhere
+from daas_hub.spawners.docker.remote.tunnel import Tunnel, let_in
+from daas_hub.spawners.mount_handshake import Granted
+from daas_hub.spawners.runtime_dir import open_listener
 from tests.spawners.test_arrival import granted
 from tests.spawners.test_container import GOLDEN, PLAN
 

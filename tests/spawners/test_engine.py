@@ -13,8 +13,8 @@ import requests
 from docker.errors import APIError, DockerException
 
 from daas_hub.errors import ConfigurationError, SessionFailed
-from daas_hub.spawners.engine import Address, Engine, EngineAway
-from daas_hub.spawners.pulls import Progress, Pulls
+from daas_hub.spawners.docker.engine import Address, Engine, EngineAway
+from daas_hub.spawners.docker.pulls import Progress, Pulls
 
 
 @pytest.mark.parametrize("url", ["unix:///run/docker.sock", "ssh://daas@docker1.facility.org"])

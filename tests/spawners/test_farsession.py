@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from daas_hub.spawners import farsession
-from daas_hub.spawners.farsession import FarSession
+from daas_hub.spawners.docker.remote import session as farsession
+from daas_hub.spawners.docker.remote.session import FarSession
 from tests.spawners.test_elsewhere import Site, echo, said_back, site
 
 __all__ = ["site"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tornado import web
 
-from daas_hub.spawners.hubdoor import SOCKET, close_doors, open_door
+from daas_hub.spawners.hub_api_socket import SOCKET, close_doors, open_door
 
 
 class Echo(web.RequestHandler):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from daas_hub.catalogue import Size
-from daas_hub.spawners.limits import ControlGroup, existing_group, make_group
+from daas_hub.spawners.sandbox.cgroups import ControlGroup, existing_group, make_group
 
 SIZE = Size("small", "2 processors", 4 * 2**30, 1.5, 500, 12)
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from daas_hub.spawners.processes import ProcessId, descendants, last_lines, read_child_pid
+from daas_hub.spawners.sandbox.processes import ProcessId, descendants, read_child_pid
+from daas_hub.spawners.session_output import last_lines
 
 NONE = ProcessId(0, 0.0, "")
 

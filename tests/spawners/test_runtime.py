@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daas_hub.errors import ConfigurationError
-from daas_hub.spawners.runtime import (
+from daas_hub.spawners.runtime_dir import (
     MAX_SOCKET_PATH,
     close_all,
     open_listener,

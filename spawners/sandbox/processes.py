@@ -10,10 +10,7 @@ import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
-
-#: How a session begins the line that says why it could not start (`daas_hub/session/server.py`).
-FAILURE_MARK = "daas-session: failed: "
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -93,36 +90,6 @@ def read_child_pid(fd: int) -> int:
         return int(json.loads(said)["child-pid"])
     except (KeyError, TypeError) as error:
         raise ValueError("bubblewrap said no child-pid") from error
-
-
-def last_lines(log: IO[bytes], *, characters: int = 2000) -> str:
-    """Return the end of a session's output on one line, safe for a log."""
-    with contextlib.suppress(OSError, ValueError):
-        size = log.seek(0, os.SEEK_END)
-        log.seek(max(0, size - characters))
-        return last_words(log.read().decode(errors="replace"))
-    return ""
-
-
-def last_words(output: str, *, characters: int = 2000) -> str:
-    """Return the end of what a session printed on one line, safe for a log."""
-    return repr(output[-characters:].strip())[1:-1]
-
-
-def failure_told(log: IO[bytes]) -> str:
-    """Return the sentence with which `daas-session` said why it ended; "" if it did not."""
-    with contextlib.suppress(OSError, ValueError):
-        log.seek(max(0, log.seek(0, os.SEEK_END) - 2000))
-        return failure_in(log.read().decode(errors="replace"))
-    return ""
-
-
-def failure_in(output: str) -> str:
-    """Return the sentence with which `daas-session` said in its output why it ended; "" if it did not."""
-    for line in reversed(output.splitlines()):
-        if line.startswith(FAILURE_MARK):
-            return "".join(letter for letter in line[len(FAILURE_MARK) :] if letter.isprintable())[:300]
-    return ""
 
 
 def _started(pid: int) -> float | None:

@@ -30,16 +30,18 @@ from daas_hub.errors import DaasError, SessionFailed
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, ok, warning
 from daas_hub.launch import Plan
-from daas_hub.spawners.answer import require_answer
-from daas_hub.spawners.bubblewrap import Channels, sandbox_argv
-from daas_hub.spawners.building import Order, build
 from daas_hub.spawners.egress import host_names
-from daas_hub.spawners.inside import identity_texts
-from daas_hub.spawners.limits import existing_group, make_group
-from daas_hub.spawners.local import SocketSessionMixin
-from daas_hub.spawners.processes import ProcessId, descendants, failure_told, last_lines
-from daas_hub.spawners.runtime import open_listener, write_identity_files
-from daas_hub.spawners.trial import findings_of, nothing_tried, trial_failed, try_sandbox
+from daas_hub.spawners.guest_layout import identity_texts
+from daas_hub.spawners.probe_findings import findings_of, nothing_tried, trial_failed
+from daas_hub.spawners.readiness import require_answer
+from daas_hub.spawners.runtime_dir import open_listener, write_identity_files
+from daas_hub.spawners.sandbox.argv import Channels, sandbox_argv
+from daas_hub.spawners.sandbox.cgroups import existing_group, make_group
+from daas_hub.spawners.sandbox.launch import Order, build
+from daas_hub.spawners.sandbox.processes import ProcessId, descendants
+from daas_hub.spawners.sandbox.trial import try_sandbox
+from daas_hub.spawners.session_output import failure_told, last_lines
+from daas_hub.spawners.sockets import SocketSessionMixin
 from daas_hub.storage import Pinned, pin
 
 #: A session's own output may not fill the hub's disk: looked at so often, cut at so many bytes.

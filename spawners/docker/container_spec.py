@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from daas_hub.launch import Plan
-from daas_hub.spawners.inside import API_DIR, DOOR_DIR, target_of
+from daas_hub.spawners.guest_layout import API_DIR, DOOR_DIR, target_of
 
 #: Labels of our containers: whose hub they are of, and which session; no name of a person, no proposal.
 HUB_LABEL = "org.daas-hub.hub"

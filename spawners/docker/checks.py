@@ -13,9 +13,10 @@ from daas_hub.errors import ConfigurationError, DaasError
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, ok, problem, warning
 from daas_hub.launch import Plan
-from daas_hub.spawners.engine import Address, Engine
-from daas_hub.spawners.enginewords import refusal_of
-from daas_hub.spawners.trial import findings_of, nothing_tried, trial_failed, try_container
+from daas_hub.spawners.docker.engine import Address, Engine
+from daas_hub.spawners.docker.messages import refusal_of
+from daas_hub.spawners.docker.trial import try_container
+from daas_hub.spawners.probe_findings import findings_of, nothing_tried, trial_failed
 
 #: Settings of the stock spawner that would change a container behind our back: they are refused, not ignored.
 NOT_OURS = (

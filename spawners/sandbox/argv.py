@@ -14,7 +14,7 @@ from pathlib import Path
 
 from daas_hub.identity import Account
 from daas_hub.launch import Plan
-from daas_hub.spawners.inside import API_DIR, DOOR_DIR, target_of
+from daas_hub.spawners.guest_layout import API_DIR, DOOR_DIR, target_of
 
 #: What programs need of /etc; no passwords, no host names, no configuration of the machine's services.
 ETC = (

@@ -7,10 +7,10 @@ from abc import abstractmethod
 
 from docker.errors import APIError
 
-from daas_hub.spawners.engine import Engine, EngineAway
-from daas_hub.spawners.enginewords import ending_of
-from daas_hub.spawners.local import SocketSessionMixin
-from daas_hub.spawners.processes import failure_in, last_words
+from daas_hub.spawners.docker.engine import Engine, EngineAway
+from daas_hub.spawners.docker.messages import ending_of
+from daas_hub.spawners.session_output import failure_in, last_words
+from daas_hub.spawners.sockets import SocketSessionMixin
 
 
 class ContainerNewsMixin(SocketSessionMixin):

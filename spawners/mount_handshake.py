@@ -18,7 +18,7 @@ from pathlib import Path
 
 from daas_hub.errors import SessionFailed, StorageProblem
 from daas_hub.launch import Plan
-from daas_hub.spawners.inside import target_of
+from daas_hub.spawners.guest_layout import target_of
 from daas_hub.storage import Pinned
 
 #: Seconds from a session's first word to its last.

@@ -9,7 +9,7 @@ import stat
 import threading
 from collections.abc import Sequence
 
-from daas_hub.spawners.permitted import Forbidden
+from daas_hub.spawners.docker_broker.policy import Forbidden
 
 #: Seconds the directories of a container may take to answer.
 LOOK_S = 8.0

@@ -23,11 +23,11 @@ from docker.errors import APIError, NotFound
 
 from daas_hub.errors import SessionFailed
 from daas_hub.relay import relay
-from daas_hub.spawners.arrival import TIMEOUT_S, Granted, Shown, require_granted
-from daas_hub.spawners.container import HUB_LABEL, SESSION_SOCKET
-from daas_hub.spawners.engine import Engine, EngineAway
-from daas_hub.spawners.execstream import ProgramStream
-from daas_hub.spawners.inside import API_DIR, DOOR_DIR
+from daas_hub.spawners.docker.container_spec import HUB_LABEL, SESSION_SOCKET
+from daas_hub.spawners.docker.engine import Engine, EngineAway
+from daas_hub.spawners.docker.remote.exec_stream import ProgramStream
+from daas_hub.spawners.guest_layout import API_DIR, DOOR_DIR
+from daas_hub.spawners.mount_handshake import TIMEOUT_S, Granted, Shown, require_granted
 
 #: Seconds until a tunnel that broke is opened again.
 AGAIN_S = 1.0

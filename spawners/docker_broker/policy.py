@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from daas_hub.catalogue import IMAGE_REFERENCE
-from daas_hub.spawners.container import ARRIVAL_SOCKET, HUB_LABEL, IDENTITY_FILES, SESSION_LABEL
-from daas_hub.spawners.inside import API_DIR, DOOR_DIR
+from daas_hub.spawners.docker.container_spec import ARRIVAL_SOCKET, HUB_LABEL, IDENTITY_FILES, SESSION_LABEL
+from daas_hub.spawners.guest_layout import API_DIR, DOOR_DIR
 
 MAX_MOUNTS = 64
 #: The name of a session's container.

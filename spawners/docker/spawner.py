@@ -25,9 +25,14 @@ from daas_hub.errors import ConfigurationError, DaasError, SessionFailed
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding
 from daas_hub.launch import Plan
-from daas_hub.spawners.answer import require_answer
-from daas_hub.spawners.arrival import granted_of
-from daas_hub.spawners.container import (
+from daas_hub.spawners.docker.checks import (
+    configuration_problems,
+    default_certificates,
+    default_engine,
+    examine,
+    foreign_settings,
+)
+from daas_hub.spawners.docker.container_spec import (
     HUB_LABEL,
     SESSION_LABEL,
     STOP_GRACE_S,
@@ -36,21 +41,16 @@ from daas_hub.spawners.container import (
     differences,
     mount_points,
 )
-from daas_hub.spawners.containernews import ContainerNewsMixin
-from daas_hub.spawners.dockerchecks import (
-    configuration_problems,
-    default_certificates,
-    default_engine,
-    examine,
-    foreign_settings,
-)
+from daas_hub.spawners.docker.engine import Address, Engine, EngineAway
+from daas_hub.spawners.docker.events import ContainerNewsMixin
+from daas_hub.spawners.docker.local_session import NearSession
+from daas_hub.spawners.docker.messages import TELL_ADMINISTRATORS, refusal_of
+from daas_hub.spawners.docker.remote.session import FarSession
 from daas_hub.spawners.egress import host_names
-from daas_hub.spawners.engine import Address, Engine, EngineAway
-from daas_hub.spawners.enginewords import TELL_ADMINISTRATORS, refusal_of
-from daas_hub.spawners.farsession import FarSession
-from daas_hub.spawners.inside import DOOR_DIR, identity_texts
-from daas_hub.spawners.nearsession import NearSession
-from daas_hub.spawners.runtime import session_key, write_identity_files
+from daas_hub.spawners.guest_layout import DOOR_DIR, identity_texts
+from daas_hub.spawners.mount_handshake import granted_of
+from daas_hub.spawners.readiness import require_answer
+from daas_hub.spawners.runtime_dir import session_key, write_identity_files
 from daas_hub.storage import Pinned, make_mount_points, pin
 
 

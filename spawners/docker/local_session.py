@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
-from daas_hub.spawners.answer import unless_over
-from daas_hub.spawners.arrival import Gate, Granted
-from daas_hub.spawners.container import ARRIVAL_SOCKET, Places, Surroundings
-from daas_hub.spawners.runtime import open_listener
+from daas_hub.spawners.docker.container_spec import ARRIVAL_SOCKET, Places, Surroundings
+from daas_hub.spawners.mount_handshake import Gate, Granted
+from daas_hub.spawners.readiness import unless_over
+from daas_hub.spawners.runtime_dir import open_listener
 
 
 class NearSession:

@@ -1,4 +1,4 @@
-"""Run by SandboxSpawner as its own process: `python -IS forbid_namespaces.py PID` forbids user namespaces below PID's.
+"""Run by SandboxSpawner as its own process: `python -IS forbid_userns.py PID` forbids user namespaces below PID's.
 
 It must be a process that joins the namespace and then writes without another exec: an exec would drop the capability
 the write needs, because root does not exist in there.

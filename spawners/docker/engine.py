@@ -24,9 +24,9 @@ from docker.errors import APIError, DockerException, NotFound
 from docker.tls import TLSConfig
 
 from daas_hub.errors import ConfigurationError, SessionFailed
-from daas_hub.spawners.container import HUB_LABEL
-from daas_hub.spawners.pulls import Pulls
-from daas_hub.spawners.sshway import SshWay
+from daas_hub.spawners.docker.container_spec import HUB_LABEL
+from daas_hub.spawners.docker.pulls import Pulls
+from daas_hub.spawners.docker.remote.ssh import SshWay
 
 #: Questions of the hub to one engine at a time.
 THREADS = 12

@@ -18,11 +18,11 @@ from traitlets import Unicode, default
 from daas_hub.errors import DaasError
 from daas_hub.facility import Facility
 from daas_hub.launch import Plan
+from daas_hub.spawners.base import ProposalSessionMixin
 from daas_hub.spawners.egress import Egress, ways_out
-from daas_hub.spawners.hubdoor import SOCKET, open_door
-from daas_hub.spawners.inside import API_DIR
-from daas_hub.spawners.runtime import own_directory, session_key
-from daas_hub.spawners.session import ProposalSessionMixin
+from daas_hub.spawners.guest_layout import API_DIR
+from daas_hub.spawners.hub_api_socket import SOCKET, open_door
+from daas_hub.spawners.runtime_dir import own_directory, session_key
 
 
 class SocketSessionMixin(ProposalSessionMixin):

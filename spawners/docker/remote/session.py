@@ -10,15 +10,15 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from daas_hub.spawners.answer import unless_over
-from daas_hub.spawners.arrival import Granted
-from daas_hub.spawners.container import Elsewhere, Surroundings
-from daas_hub.spawners.elsewhere import FAR_PARTS, Tunnel, bring_files, forget_files, let_in
-from daas_hub.spawners.engine import Engine
-from daas_hub.spawners.execstream import ProgramStream
-from daas_hub.spawners.hubdoor import SOCKET
-from daas_hub.spawners.inside import API_DIR, DOOR_DIR
-from daas_hub.spawners.runtime import open_listener
+from daas_hub.spawners.docker.container_spec import Elsewhere, Surroundings
+from daas_hub.spawners.docker.engine import Engine
+from daas_hub.spawners.docker.remote.exec_stream import ProgramStream
+from daas_hub.spawners.docker.remote.tunnel import FAR_PARTS, Tunnel, bring_files, forget_files, let_in
+from daas_hub.spawners.guest_layout import API_DIR, DOOR_DIR
+from daas_hub.spawners.hub_api_socket import SOCKET
+from daas_hub.spawners.mount_handshake import Granted
+from daas_hub.spawners.readiness import unless_over
+from daas_hub.spawners.runtime_dir import open_listener
 
 
 class FarSession:

@@ -6,7 +6,7 @@ from typing import Any
 
 from daas_hub.errors import SessionFailed, StorageProblem
 from daas_hub.launch import Plan
-from daas_hub.spawners.processes import failure_in
+from daas_hub.spawners.session_output import failure_in
 
 TELL_ADMINISTRATORS = "Please tell the administrators; the hub's log says more."
 

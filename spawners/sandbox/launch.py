@@ -21,11 +21,11 @@ from typing import IO
 from daas_hub.errors import SessionFailed, StorageProblem
 from daas_hub.identity import Account
 from daas_hub.launch import Plan
-from daas_hub.spawners import forbid_namespaces
-from daas_hub.spawners.bubblewrap import Channels, become_argv
-from daas_hub.spawners.inside import target_of
-from daas_hub.spawners.processes import descendants, read_child_pid
-from daas_hub.spawners.runtime import close_all, mounted, open_pipe
+from daas_hub.spawners.guest_layout import target_of
+from daas_hub.spawners.runtime_dir import close_all, mounted, open_pipe
+from daas_hub.spawners.sandbox import forbid_userns
+from daas_hub.spawners.sandbox.argv import Channels, become_argv
+from daas_hub.spawners.sandbox.processes import descendants, read_child_pid
 from daas_hub.storage import Pinned
 
 #: Seconds until bubblewrap must have built the sandbox (it takes some 20 ms).
@@ -129,7 +129,7 @@ async def _map_ids(init: int, account: Account, ns_write: int) -> asyncio.subpro
     gids = "".join(f"{gid} {gid} 1\n" for gid in groups)
     Path(f"/proc/{init}/gid_map").write_text(gids)  # noqa: ASYNC240
     forbid = await asyncio.create_subprocess_exec(
-        sys.executable, "-I", "-S", forbid_namespaces.__file__, str(init),
+        sys.executable, "-I", "-S", forbid_userns.__file__, str(init),
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     os.write(ns_write, b"1")

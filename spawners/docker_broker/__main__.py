@@ -4,7 +4,7 @@ Whoever reaches an engine's socket is root on its machine, so in a portal of con
 program does, and the hub reaches this program. Everything is an allow-list: the calls, their parameters, and each field
 of the create call. What goes on to the engine is written anew from what was checked, never passed on as it came.
 
-    python -m daas_hub.spawners.broker --listen /run/broker/engine.sock --engine unix:///var/run/docker.sock \
+    python -m daas_hub.spawners.docker_broker --listen /run/broker/engine.sock --engine unix:///var/run/docker.sock \
         --hub daas --image-prefix daas-hub/ --root /srv/daas/data --writable /srv/daas/homes
 """
 
@@ -20,9 +20,9 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from daas_hub.spawners.brokercalls import Calls, told
-from daas_hub.spawners.brokerengine import EngineSide
-from daas_hub.spawners.permitted import Forbidden, Rules
+from daas_hub.spawners.docker_broker.api import Calls, told
+from daas_hub.spawners.docker_broker.engine_client import EngineSide
+from daas_hub.spawners.docker_broker.policy import Forbidden, Rules
 
 _log = logging.getLogger("daas.broker")
 

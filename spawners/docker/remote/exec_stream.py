@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from urllib.parse import quote, urlsplit
 
-from daas_hub.spawners.engine import CALL_TIMEOUT_S, Engine, EngineAway
+from daas_hub.spawners.docker.engine import CALL_TIMEOUT_S, Engine, EngineAway
 
 #: The port of an engine with TLS.
 TLS_PORT = 2376

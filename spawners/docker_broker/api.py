@@ -14,10 +14,10 @@ from urllib.parse import parse_qsl
 
 from aiohttp import HttpVersion10, HttpVersion11, web
 
-from daas_hub.spawners.brokerengine import EngineSide
-from daas_hub.spawners.container import HUB_LABEL
-from daas_hub.spawners.links import require_no_links
-from daas_hub.spawners.permitted import CONTAINER_NAME, Forbidden, Rules, parse_strictly, require_session
+from daas_hub.spawners.docker.container_spec import HUB_LABEL
+from daas_hub.spawners.docker_broker.engine_client import EngineSide
+from daas_hub.spawners.docker_broker.policy import CONTAINER_NAME, Forbidden, Rules, parse_strictly, require_session
+from daas_hub.spawners.docker_broker.symlinks import require_no_links
 
 #: The engine's interface that was checked against; every call goes on with this version.
 API = "v1.44"

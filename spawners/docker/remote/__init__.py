@@ -1,0 +1,1 @@
+"""Sessions on an engine of another machine, reached over TLS or SSH."""

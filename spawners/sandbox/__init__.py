@@ -1,0 +1,1 @@
+"""Sessions in bubblewrap sandboxes on the hub's own machine."""

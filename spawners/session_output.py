@@ -1,0 +1,40 @@
+"""What a session printed: its last lines, and the sentence with which it said why it could not start."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import IO
+
+#: How a session begins the line that says why it could not start (`daas_hub/session/server.py`).
+FAILURE_MARK = "daas-session: failed: "
+
+
+def last_lines(log: IO[bytes], *, characters: int = 2000) -> str:
+    """Return the end of a session's output on one line, safe for a log."""
+    with contextlib.suppress(OSError, ValueError):
+        size = log.seek(0, os.SEEK_END)
+        log.seek(max(0, size - characters))
+        return last_words(log.read().decode(errors="replace"))
+    return ""
+
+
+def last_words(output: str, *, characters: int = 2000) -> str:
+    """Return the end of what a session printed on one line, safe for a log."""
+    return repr(output[-characters:].strip())[1:-1]
+
+
+def failure_told(log: IO[bytes]) -> str:
+    """Return the sentence with which `daas-session` said why it ended; "" if it did not."""
+    with contextlib.suppress(OSError, ValueError):
+        log.seek(max(0, log.seek(0, os.SEEK_END) - 2000))
+        return failure_in(log.read().decode(errors="replace"))
+    return ""
+
+
+def failure_in(output: str) -> str:
+    """Return the sentence with which `daas-session` said in its output why it ended; "" if it did not."""
+    for line in reversed(output.splitlines()):
+        if line.startswith(FAILURE_MARK):
+            return "".join(letter for letter in line[len(FAILURE_MARK) :] if letter.isprintable())[:300]
+    return ""
