@@ -12,12 +12,12 @@ from oauthenticator.generic import GenericOAuthenticator
 from traitlets import Bool, Dict, Float, List, Unicode
 
 from daas_hub.accounts import LINKS, PasswordLogin
-from daas_hub.authenticators.linking import Linking
-from daas_hub.authenticators.openidway import OpenIDWay
-from daas_hub.authenticators.passwordway import PasswordWay
-from daas_hub.authenticators.providers import ONLY, ProviderSettings, read_provider, read_providers
-from daas_hub.authenticators.proxyway import ProxyWay, read_proxy
-from daas_hub.authenticators.ways import WayIn
+from daas_hub.authenticators.account_linking.linking import Linking
+from daas_hub.authenticators.login_methods import WayIn
+from daas_hub.authenticators.oidc.method import OpenIDWay
+from daas_hub.authenticators.oidc.provider_config import ONLY, ProviderSettings, read_provider, read_providers
+from daas_hub.authenticators.password.method import PasswordWay
+from daas_hub.authenticators.trusted_proxy.method import ProxyWay, read_proxy
 from daas_hub.errors import ConfigurationError
 from daas_hub.facility import Facility
 

@@ -16,27 +16,27 @@ from jupyterhub.handlers import BaseHandler
 from tornado import web
 from traitlets.config import Config
 
-from daas_hub.authenticators.client import LoginOver
-from daas_hub.authenticators.elevated import OVER, Elevated, take_admin
-from daas_hub.authenticators.endings import end_logins, sessions_of, stop_sessions
-from daas_hub.authenticators.examination import examine_passwords, examine_way
-from daas_hub.authenticators.keeping import require_keys
-from daas_hub.authenticators.linkhandlers import (
+from daas_hub.authenticators.account_linking.handlers import (
     LinkCancelHandler,
     LinkConfirmHandler,
     LinkHandler,
     LoginsHandler,
     begin_link,
 )
-from daas_hub.authenticators.logouthandlers import LoggedOutHandler, LogoutHandler
-from daas_hub.authenticators.logouttokens import SignedOut
-from daas_hub.authenticators.openidway import OpenIDWay
-from daas_hub.authenticators.passwordway import PasswordWay, TooManyGuesses, WrongPassword
-from daas_hub.authenticators.providers import ONLY
-from daas_hub.authenticators.running import RunningPeople
+from daas_hub.authenticators.admin_elevation import OVER, Elevated, take_admin
+from daas_hub.authenticators.crypt_keys import require_keys
+from daas_hub.authenticators.doctor.checks import examine_passwords, examine_way
+from daas_hub.authenticators.doctor.device_login import sign_in_once
+from daas_hub.authenticators.errors import LoginOver, TooManyGuesses, WrongPassword
+from daas_hub.authenticators.login_methods import Login, WayIn
+from daas_hub.authenticators.logout import LoggedOutHandler, LogoutHandler
+from daas_hub.authenticators.oidc.logout_tokens import SignedOut
+from daas_hub.authenticators.oidc.method import OpenIDWay
+from daas_hub.authenticators.oidc.provider_config import ONLY
+from daas_hub.authenticators.password.method import PasswordWay
+from daas_hub.authenticators.revocation.hub_users import RunningPeople
+from daas_hub.authenticators.revocation.logins import end_logins, sessions_of, stop_sessions
 from daas_hub.authenticators.settings import LoginSettings
-from daas_hub.authenticators.testlogin import sign_in_once
-from daas_hub.authenticators.ways import Login, WayIn
 from daas_hub.errors import ConfigurationError, DaasError, NoAccount, Refused, SourceUnavailable
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked

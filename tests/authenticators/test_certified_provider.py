@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from oauthenticator.oauth2 import OAuthLoginHandler
 
-from daas_hub.authenticators.client import LoginOver
-from daas_hub.authenticators.openid import KEYS_AGAIN_S, KEYS_KEPT_S, OpenIDProvider
-from daas_hub.authenticators.openidway import OpenIDWay
-from daas_hub.authenticators.providers import read_providers
-from daas_hub.authenticators.ways import Login
+from daas_hub.authenticators.errors import LoginOver
+from daas_hub.authenticators.login_methods import Login
+from daas_hub.authenticators.oidc.method import OpenIDWay
+from daas_hub.authenticators.oidc.provider import KEYS_AGAIN_S, KEYS_KEPT_S, OpenIDProvider
+from daas_hub.authenticators.oidc.provider_config import read_providers
 from daas_hub.errors import Refused
 from tests.stand_ins.openid import CertifiedProvider, start_provider
 

@@ -10,8 +10,8 @@ from traitlets.config import Config
 
 from daas_hub.accounts import RoleRules
 from daas_hub.authenticators import umbrella
-from daas_hub.authenticators.client import LoginOver
-from daas_hub.authenticators.elevated import Elevated
+from daas_hub.authenticators.admin_elevation import Elevated
+from daas_hub.authenticators.errors import LoginOver
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
 from daas_hub.errors import ConfigurationError
 from daas_hub.identity import Account

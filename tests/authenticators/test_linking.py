@@ -10,10 +10,11 @@ import pytest
 from traitlets.config import Config
 
 from daas_hub.accounts.passwords import PasswordSource
-from daas_hub.authenticators.linking import MOST_WAITING, WAITS_S, Linking, Pending, Waiting, WrongAccount
-from daas_hub.authenticators.passwordway import PasswordWay, WrongPassword
+from daas_hub.authenticators.account_linking.linking import MOST_WAITING, WAITS_S, Linking, Pending, Waiting
+from daas_hub.authenticators.errors import WrongAccount, WrongPassword
+from daas_hub.authenticators.login_methods import Login
+from daas_hub.authenticators.password.method import PasswordWay
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
-from daas_hub.authenticators.ways import Login
 from daas_hub.errors import AccountRefused, ConfigurationError, NoAccount, Refused, SourceUnavailable
 from daas_hub.facility import Facility
 from daas_hub.identity import Account, AccountRules, Identity

@@ -26,7 +26,7 @@ from tornado.netutil import bind_sockets
 from tornado.web import create_signed_value
 from traitlets.config import Config
 
-from daas_hub.authenticators.openidhandlers import BackchannelHandler, CallbackHandler
+from daas_hub.authenticators.oidc.handlers import BackchannelHandler, CallbackHandler
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
 from daas_hub.facility import Facility
 from daas_hub.identity import Account, Identity

@@ -26,8 +26,8 @@ from tornado import web
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
-from daas_hub.authenticators import openid
-from daas_hub.authenticators.openid import (
+from daas_hub.authenticators.oidc import provider as openid
+from daas_hub.authenticators.oidc.provider import (
     DISCOVERY_KEPT_S,
     KEYS_AGAIN_S,
     LEEWAY_S,
@@ -35,7 +35,7 @@ from daas_hub.authenticators.openid import (
     OpenIDProvider,
     is_safe_url,
 )
-from daas_hub.authenticators.providers import ONLY, read_provider
+from daas_hub.authenticators.oidc.provider_config import ONLY, read_provider
 from daas_hub.errors import ConfigurationError, Refused, SourceUnavailable
 
 CLIENT = "daas-hub"

@@ -11,10 +11,10 @@ from traitlets.config import Config
 
 from daas_hub.accounts import PasswordLogin
 from daas_hub.accounts.passwords import PasswordSource
-from daas_hub.authenticators.client import LoginOver
-from daas_hub.authenticators.examination import examine_passwords
-from daas_hub.authenticators.guesses import LONGEST_S, MOST_KEYS, Guesses
-from daas_hub.authenticators.passwordway import PasswordWay, TooManyGuesses, WrongPassword
+from daas_hub.authenticators.doctor.checks import examine_passwords
+from daas_hub.authenticators.errors import LoginOver, TooManyGuesses, WrongPassword
+from daas_hub.authenticators.password.method import PasswordWay
+from daas_hub.authenticators.password.rate_limit import LONGEST_S, MOST_KEYS, Guesses
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
 from daas_hub.errors import AccountRefused, ConfigurationError, SourceUnavailable
 from tests.authenticators.test_umbrella import ONE, FakeFacility, facility  # noqa: F401

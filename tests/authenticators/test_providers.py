@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from daas_hub.authenticators.profiles import PROFILES
-from daas_hub.authenticators.providers import ONLY, read_provider, read_providers
-from daas_hub.authenticators.subjects import NEVER_SUBJECTS, subject_of, what_is_wrong_with
+from daas_hub.authenticators.oidc.profiles import PROFILES
+from daas_hub.authenticators.oidc.provider_config import ONLY, read_provider, read_providers
+from daas_hub.authenticators.oidc.subject import NEVER_SUBJECTS, subject_of, what_is_wrong_with
 from daas_hub.errors import ConfigurationError, Refused
 
 ISSUER = "https://login.example.org"

@@ -11,12 +11,12 @@ from jupyterhub.crypto import CryptKeeper
 from traitlets.config import Config
 
 from daas_hub.authenticators import umbrella
-from daas_hub.authenticators.client import LoginOver
-from daas_hub.authenticators.endings import ended_state
-from daas_hub.authenticators.logouttokens import SignedOut
-from daas_hub.authenticators.openidway import MAX_CLAIM_BYTES, kept_claims
+from daas_hub.authenticators.errors import LoginOver
+from daas_hub.authenticators.login_methods import Login
+from daas_hub.authenticators.oidc.logout_tokens import SignedOut
+from daas_hub.authenticators.oidc.method import MAX_CLAIM_BYTES, kept_claims
+from daas_hub.authenticators.revocation.logins import ended_state
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
-from daas_hub.authenticators.ways import Login
 from daas_hub.errors import ConfigurationError, NoAccount, SourceUnavailable
 from daas_hub.facility import Facility
 from daas_hub.identity import Account, Identity

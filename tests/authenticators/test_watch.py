@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from daas_hub.authenticators.watch import Decision, Verdict, Watch, decide
+from daas_hub.authenticators.revocation.recheck import Decision, Verdict, Watch, decide
 
 THERE, GONE, UNKNOWN = Verdict.THERE, Verdict.GONE, Verdict.UNKNOWN
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from daas_hub.authenticators.proxyproof import signature_of
+from daas_hub.authenticators.trusted_proxy.signature import signature_of
 from tests.live_portal import Portal, new_state, plain_text, remove, start_portal
 
 pytestmark = pytest.mark.sandbox

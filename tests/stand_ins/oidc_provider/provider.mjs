@@ -4,7 +4,7 @@
 //   npm ci && node provider.mjs '{"port": 9001, "profile": "egi", "portal": "http://127.0.0.1:8000"}'
 //
 // Options (JSON, all but `port` with a default):
-//   profile                   where claims are, as in authenticators/profiles.py: generic, keycloak, egi, eduteams, umbrella
+//   profile                   where claims are, as in authenticators/oidc/profiles.py: generic, keycloak, egi, eduteams, umbrella
 //   portal, name              the portal's address; the provider's name in its configuration ("" for the only one)
 //   client_id, client_secret  as registered; basic_auth: the secret comes in a header
 //   device                    whether its client may sign people in by a code (RFC 8628); the provider always can

@@ -12,8 +12,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from daas_hub.authenticators.passwordway import PasswordWay
-from daas_hub.authenticators.ways import Login, WayIn
+from daas_hub.authenticators.errors import WrongAccount
+from daas_hub.authenticators.login_methods import Login, WayIn
+from daas_hub.authenticators.password.method import PasswordWay
 from daas_hub.errors import AccountRefused, ConfigurationError, NoAccount, Refused, SourceUnavailable
 from daas_hub.facility import Facility
 from daas_hub.identity import Account, Identity
@@ -97,12 +98,6 @@ class Waiting:
 
     def __len__(self) -> int:
         return len(self._pending)
-
-
-class WrongAccount(Refused):
-    """The password is right, and its account is none a login can be connected with."""
-
-    reason = "account"
 
 
 class Linking:

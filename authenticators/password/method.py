@@ -5,7 +5,6 @@ A password is handed to the facility's source and forgotten: it stands in no log
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -15,35 +14,15 @@ from tornado import web
 from tornado.httputil import url_concat
 
 from daas_hub.accounts.passwords import MOST_NAME, PasswordSource, can_be_asked
-from daas_hub.authenticators.guesses import Guesses
-from daas_hub.authenticators.hours import GoodForHours
-from daas_hub.authenticators.noaccount import TellsOfNoAccount
-from daas_hub.authenticators.ways import Login
+from daas_hub.authenticators.errors import TooManyGuesses, WrongPassword
+from daas_hub.authenticators.fixed_lifetime import GoodForHours
+from daas_hub.authenticators.login_methods import Login
+from daas_hub.authenticators.no_account import TellsOfNoAccount
+from daas_hub.authenticators.password.rate_limit import Guesses
 from daas_hub.errors import AccountRefused, NoAccount, Refused
 from daas_hub.portal.pages import LoginPageHandler
 
 NAME = "password"
-
-
-class WrongPassword(Refused):
-    """The name and the password do not belong together; whether the name exists is not told."""
-
-    reason = "password"
-
-
-class TooManyGuesses(Refused):
-    """It has to be waited before the next guess."""
-
-    reason = "guesses"
-
-    def __init__(self, wait_s: float) -> None:
-        self.wait_s = max(1, math.ceil(wait_s))
-        after = (
-            f"{self.wait_s} second{'s' if self.wait_s > 1 else ''}"
-            if self.wait_s < 120
-            else f"{math.ceil(self.wait_s / 60)} minutes"
-        )
-        super().__init__("There were too many attempts to sign in.", remedy=f"Please try again in {after}.")
 
 
 class PasswordWay(GoodForHours):

@@ -6,7 +6,7 @@ from typing import Any
 
 from oauthenticator.oauth2 import OAuthLogoutHandler
 
-from daas_hub.authenticators.openidhandlers import page_after_logout
+from daas_hub.authenticators.oidc.handlers import page_after_logout
 from daas_hub.errors import SourceUnavailable
 from daas_hub.portal.base import Page
 

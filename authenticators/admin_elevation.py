@@ -9,8 +9,8 @@ from typing import Any
 
 from jupyterhub import roles as hub_roles
 
-from daas_hub.authenticators.openidway import OpenIDWay
-from daas_hub.authenticators.ways import Login, WayIn
+from daas_hub.authenticators.login_methods import Login, WayIn
+from daas_hub.authenticators.oidc.method import OpenIDWay
 from daas_hub.identity.elevation import Elevation, ElevationRules, Proof, client_address, elevate, proof_of
 
 #: The sentence for who has to sign in again.

@@ -16,9 +16,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from daas_hub.authenticators.answers import Answer
-from daas_hub.authenticators.client import OpenIDClient, Tokens, error_of, tokens_of
-from daas_hub.authenticators.openid import is_safe_url
+from daas_hub.authenticators.errors import NotSignedIn
+from daas_hub.authenticators.oidc.client import OpenIDClient, Tokens, error_of, tokens_of
+from daas_hub.authenticators.oidc.http import Answer
+from daas_hub.authenticators.oidc.provider import is_safe_url
 from daas_hub.errors import Refused, SourceUnavailable
 
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"
@@ -32,23 +33,8 @@ MOST_WAIT_S = 900.0
 #: So many questions in a row may stay without an answer.
 MOST_SILENT = 3
 
-_WORD = re.compile(r"[a-z_]{1,40}")
 _SHOWN = re.compile(r"[ -~]{1,2000}")
 _AGAIN = "Please sign in again."
-
-
-class NotSignedIn(Refused):
-    """The provider, or the person at it, says no, or nobody came.
-
-    Attributes:
-        error: its word for it, as in RFC 6749, 5.2, and RFC 8628, 3.5: "access_denied".
-    """
-
-    reason = "login"
-
-    def __init__(self, error: str) -> None:
-        self.error = error if _WORD.fullmatch(error) else "an error without a name"
-        super().__init__(f"The login provider says {self.error}.", remedy=_AGAIN)
 
 
 @dataclass(frozen=True)

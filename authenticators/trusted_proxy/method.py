@@ -16,10 +16,10 @@ from typing import Any
 from jupyterhub.handlers import BaseHandler
 from tornado import web
 
-from daas_hub.authenticators.hours import GoodForHours
-from daas_hub.authenticators.noaccount import TellsOfNoAccount
-from daas_hub.authenticators.proxyproof import ProofRules, Proofs
-from daas_hub.authenticators.ways import Login
+from daas_hub.authenticators.fixed_lifetime import GoodForHours
+from daas_hub.authenticators.login_methods import Login
+from daas_hub.authenticators.no_account import TellsOfNoAccount
+from daas_hub.authenticators.trusted_proxy.signature import ProofRules, Proofs
 from daas_hub.errors import ConfigurationError, NoAccount, Refused, SourceUnavailable
 from daas_hub.secretfile import read_secret
 

@@ -14,14 +14,15 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from daas_hub.authenticators.client import LoginOver, OpenIDClient, Tokens
-from daas_hub.authenticators.deviceflow import DeviceFlow, Invitation
-from daas_hub.authenticators.logouttokens import LogoutTokens
-from daas_hub.authenticators.openid import OpenIDProvider
-from daas_hub.authenticators.openidhandlers import BackchannelHandler, BeginHandler, CallbackHandler
-from daas_hub.authenticators.providers import ONLY, ProviderSettings
-from daas_hub.authenticators.subjects import subject_of, usable
-from daas_hub.authenticators.ways import Login
+from daas_hub.authenticators.errors import LoginOver
+from daas_hub.authenticators.login_methods import Login
+from daas_hub.authenticators.oidc.client import OpenIDClient, Tokens
+from daas_hub.authenticators.oidc.device_flow import DeviceFlow, Invitation
+from daas_hub.authenticators.oidc.handlers import BackchannelHandler, BeginHandler, CallbackHandler
+from daas_hub.authenticators.oidc.logout_tokens import LogoutTokens
+from daas_hub.authenticators.oidc.provider import OpenIDProvider
+from daas_hub.authenticators.oidc.provider_config import ONLY, ProviderSettings
+from daas_hub.authenticators.oidc.subject import subject_of, usable
 from daas_hub.errors import Refused
 from daas_hub.identity import Identity
 

@@ -6,8 +6,8 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from daas_hub.authenticators.client import LoginOver
-from daas_hub.authenticators.ways import Login
+from daas_hub.authenticators.errors import LoginOver
+from daas_hub.authenticators.login_methods import Login
 from daas_hub.identity import Identity
 
 #: Seconds by which two clocks may be apart.

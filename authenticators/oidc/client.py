@@ -11,21 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote_plus, urlencode
 
-from daas_hub.authenticators import openid
-from daas_hub.authenticators.answers import LATER, Answer, ask
-from daas_hub.authenticators.openid import MAX_TOKEN_BYTES, OpenIDProvider
-from daas_hub.authenticators.providers import ProviderSettings
+from daas_hub.authenticators.errors import LoginOver, UnknownClient
+from daas_hub.authenticators.oidc import provider as openid
+from daas_hub.authenticators.oidc.http import LATER, Answer, ask
+from daas_hub.authenticators.oidc.provider import MAX_TOKEN_BYTES, OpenIDProvider
+from daas_hub.authenticators.oidc.provider_config import ProviderSettings
 from daas_hub.errors import Refused, SourceUnavailable
-
-
-class UnknownClient(SourceUnavailable):
-    """The provider does not know the portal, or not by this secret."""
-
-
-class LoginOver(Refused):
-    """The provider no longer stands by this login, or the configuration no longer knows it: sign in again."""
-
-    reason = "login"
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 
-from daas_hub.authenticators.client import UnknownClient
-from daas_hub.authenticators.openidway import OpenIDWay
-from daas_hub.authenticators.passwordway import PasswordWay
+from daas_hub.authenticators.errors import UnknownClient
+from daas_hub.authenticators.oidc.method import OpenIDWay
+from daas_hub.authenticators.password.method import PasswordWay
 from daas_hub.errors import DaasError, Refused, SourceUnavailable
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked, ok, problem, warning

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import jwt
 
-from daas_hub.authenticators.answers import LATER, ask, read_json
+from daas_hub.authenticators.oidc.http import LATER, ask, read_json
 from daas_hub.errors import Refused, SourceUnavailable
 from daas_hub.webservice import LOOPBACK
 

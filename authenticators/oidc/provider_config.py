@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
-from daas_hub.authenticators.openid import is_safe_url
-from daas_hub.authenticators.profiles import PROFILES, Profile
-from daas_hub.authenticators.subjects import what_is_wrong_with
+from daas_hub.authenticators.oidc.profiles import PROFILES, Profile
+from daas_hub.authenticators.oidc.provider import is_safe_url
+from daas_hub.authenticators.oidc.subject import what_is_wrong_with
 from daas_hub.errors import ConfigurationError
 from daas_hub.secretfile import read_secret
 

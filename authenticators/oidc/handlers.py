@@ -18,13 +18,13 @@ from oauthenticator.oauth2 import (
 )
 from tornado import web
 
-from daas_hub.authenticators.noaccount import TellsOfNoAccount
+from daas_hub.authenticators.no_account import TellsOfNoAccount
 from daas_hub.errors import NoAccount, Refused, SourceUnavailable
 from daas_hub.facility import Facility
 from daas_hub.identity.elevation import step_up
 
 if TYPE_CHECKING:
-    from daas_hub.authenticators.openidway import OpenIDWay
+    from daas_hub.authenticators.oidc.method import OpenIDWay
 
 #: A logout token is some kilobytes; whoever sends more sends something else.
 MAX_FORM_BYTES = 32_768

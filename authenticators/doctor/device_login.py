@@ -10,11 +10,12 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from daas_hub.authenticators.deviceflow import Invitation, NotSignedIn
-from daas_hub.authenticators.examination import what_came
-from daas_hub.authenticators.openid import is_safe_url
-from daas_hub.authenticators.openidway import OpenIDWay
-from daas_hub.authenticators.ways import WayIn
+from daas_hub.authenticators.doctor.checks import what_came
+from daas_hub.authenticators.errors import NotSignedIn
+from daas_hub.authenticators.login_methods import WayIn
+from daas_hub.authenticators.oidc.device_flow import Invitation
+from daas_hub.authenticators.oidc.method import OpenIDWay
+from daas_hub.authenticators.oidc.provider import is_safe_url
 from daas_hub.errors import Refused, SourceUnavailable
 from daas_hub.findings import Finding, not_checked, ok, problem
 from daas_hub.identity import Identity

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from daas_hub.authenticators.openid import LEEWAY_S, OpenIDProvider
+from daas_hub.authenticators.oidc.provider import LEEWAY_S, OpenIDProvider
 from daas_hub.errors import Refused
 
 EVENT = "http://schemas.openid.net/event/backchannel-logout"

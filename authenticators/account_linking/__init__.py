@@ -1,0 +1,1 @@
+"""Connecting a login that has no account with the account its person has."""

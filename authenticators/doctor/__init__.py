@@ -1,0 +1,1 @@
+"""What `daas-hub doctor` asks about logins."""

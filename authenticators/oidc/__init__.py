@@ -1,0 +1,1 @@
+"""Login at OpenID Connect providers."""

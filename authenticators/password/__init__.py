@@ -1,0 +1,1 @@
+"""Login with the facility's own passwords."""

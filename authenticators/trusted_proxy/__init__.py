@@ -1,0 +1,1 @@
+"""Login through a web server that proves itself (Umbrella's classic attributes)."""
