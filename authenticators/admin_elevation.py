@@ -9,9 +9,9 @@ from typing import Any
 
 from jupyterhub import roles as hub_roles
 
+from daas_hub.accounts.elevation import Elevation, ElevationRules, Proof, client_address, elevate, proof_of
 from daas_hub.authenticators.login_methods import Login, WayIn
 from daas_hub.authenticators.oidc.method import OpenIDWay
-from daas_hub.identity.elevation import Elevation, ElevationRules, Proof, client_address, elevate, proof_of
 
 #: The sentence for who has to sign in again.
 OVER = "Administrators and staff sign in again after some hours, and yours are over; your sessions run on."

@@ -6,9 +6,9 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+from daas_hub.accounts import Identity
 from daas_hub.authenticators.errors import LoginOver
 from daas_hub.authenticators.login_methods import Login
-from daas_hub.identity import Identity
 
 #: Seconds by which two clocks may be apart.
 _APART_S = 60

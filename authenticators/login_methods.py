@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from daas_hub.identity import Identity
+from daas_hub.accounts import Identity
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from typing import Any
 from oauthenticator.generic import GenericOAuthenticator
 from traitlets import Bool, Dict, Float, List, Unicode
 
-from daas_hub.accounts import LINKS, PasswordLogin
+from daas_hub.accounts.passwords import PasswordLogin
+from daas_hub.accounts.sources.linked import NAME as LINKS
 from daas_hub.authenticators.account_linking.linking import Linking
 from daas_hub.authenticators.login_methods import WayIn
 from daas_hub.authenticators.oidc.method import OpenIDWay

@@ -16,6 +16,8 @@ from jupyterhub.handlers import BaseHandler
 from tornado import web
 from traitlets.config import Config
 
+from daas_hub.accounts import Account, Identity
+from daas_hub.accounts.elevation import Proof
 from daas_hub.authenticators.account_linking.handlers import (
     LinkCancelHandler,
     LinkConfirmHandler,
@@ -40,8 +42,6 @@ from daas_hub.authenticators.settings import LoginSettings
 from daas_hub.errors import ConfigurationError, DaasError, NoAccount, Refused, SourceUnavailable
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked
-from daas_hub.identity import Account, Identity
-from daas_hub.identity.elevation import Proof
 from daas_hub.portal.ended import take_why_it_ended, tell_why_later
 
 

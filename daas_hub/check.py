@@ -15,10 +15,10 @@ from traitlets import HasTraits, TraitError
 from traitlets.config import Config, Configurable
 from traitlets.config.loader import ConfigFileNotFound, LazyConfigValue, PyFileConfigLoader
 
-from daas_hub.accounts import SETTINGS
+from daas_hub.accounts.factories import SETTINGS
 from daas_hub.errors import ConfigurationError, DaasError
 from daas_hub.facility import Facility
-from daas_hub.mountrules import MountRules
+from daas_hub.policy import MountRules, ProposalAccounts, RoleRules
 from daas_hub.sources import PROPOSALS_GROUP
 
 
@@ -52,7 +52,16 @@ def _classes(config: Config, problems: list[DaasError]) -> list[type[Configurabl
     from jupyterhub.crypto import CryptKeeper
     from jupyterhub.proxy import ConfigurableHTTPProxy
 
-    found: list[type[Configurable]] = [Facility, MountRules, *SETTINGS, JupyterHub, CryptKeeper, ConfigurableHTTPProxy]
+    found: list[type[Configurable]] = [
+        Facility,
+        MountRules,
+        RoleRules,
+        ProposalAccounts,
+        *SETTINGS,
+        JupyterHub,
+        CryptKeeper,
+        ConfigurableHTTPProxy,
+    ]
     for setting, group in (
         ("authenticator_class", "jupyterhub.authenticators"),
         ("spawner_class", "jupyterhub.spawners"),

@@ -10,10 +10,10 @@ from pathlib import Path
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
+from daas_hub.accounts import Account, Identity
+from daas_hub.accounts.sources.link_store import LinkStore
 from daas_hub.errors import ConfigurationError, DaasError, SourceUnavailable
 from daas_hub.facility import Facility
-from daas_hub.identity import Account, Identity
-from daas_hub.identity.linkstore import LinkStore
 from daas_hub.proposals import Proposal
 
 

@@ -1,7 +1,7 @@
 """The composition root: one object that knows the facility, built from the administrator's configuration.
 
 Doors (authenticators, spawners, portal) hold this object and ask it three things: whose account is this, which
-proposals are theirs, and may this be launched. It holds; it does not decide (see `launch/`, `identity/rules.py`).
+proposals are theirs, and may this be launched. It holds; it does not decide (see `launch/`, `accounts/rules.py`).
 """
 
 from __future__ import annotations
@@ -15,11 +15,10 @@ from urllib.parse import urlsplit
 from traitlets import Bool, Dict, Float, Int, List, Unicode, Union, default
 from traitlets.config import Config, SingletonConfigurable
 
-from daas_hub.accounts import ProposalAccounts, RoleRules
+from daas_hub.accounts import Account, AccountRules, AccountSource, Identity, NamedAccounts
+from daas_hub.accounts.sources.linked import ConnectedAccounts
 from daas_hub.catalogue import Catalogue, Kind, read_catalogue
 from daas_hub.errors import AccountRefused, ConfigurationError, DaasError, DocumentError, NoAccount, Refused
-from daas_hub.identity import Account, AccountRules, AccountSource, Identity, NamedAccounts
-from daas_hub.identity.links import ConnectedAccounts
 from daas_hub.launch import (
     Choice,
     LaunchRequest,
@@ -34,7 +33,9 @@ from daas_hub.launch import (
     require_named,
     require_template,
 )
-from daas_hub.mountrules import MountRules
+from daas_hub.policy.mount_rules import MountRules
+from daas_hub.policy.proposal_accounts import ProposalAccounts
+from daas_hub.policy.role_rules import RoleRules
 from daas_hub.proposals import (
     Answer,
     Page,

@@ -18,8 +18,8 @@ from typing import Any
 
 import yaml
 
+from daas_hub.accounts import AccountTable
 from daas_hub.errors import DaasError, DocumentError
-from daas_hub.identity import AccountTable
 from daas_hub.proposals import ProposalFile
 from daas_hub.proposals.calipsoplus import volumes_of
 from daas_hub.proposals.reading import MOST_ABSTRACT, MOST_TITLE, beamlines_of, gid_of, number_of, time_of

@@ -1,6 +1,6 @@
 """The sources a configuration names, found by entry point and built; several of a kind are put together as one.
 
-What a source is, and what it is asked, is in `identity/` and `proposals/`; nothing is asked here.
+What a source is, and what it is asked, is in `accounts/` and `proposals/`; nothing is asked here.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 
 from traitlets.config import Configurable
 
+from daas_hub.accounts import AccountSource, AccountTable, RestsOnOthers
+from daas_hub.accounts.agreement import AgreeingAccounts
 from daas_hub.errors import ConfigurationError
-from daas_hub.identity import AccountSource, AccountTable, RestsOnOthers
-from daas_hub.identity.agreement import AgreeingAccounts
 from daas_hub.proposals import ChainedProposals, ProposalFile, ProposalSource
 
 #: The group of entry points that sources of proposals are found in.

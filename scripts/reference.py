@@ -27,13 +27,13 @@ sys.path.insert(0, str(ROOT))
 import conftest  # noqa: E402, F401  # lets a bare checkout find its top-level rooms
 
 # isort: split
-from daas_hub.accounts import SETTINGS  # noqa: E402
+from daas_hub.accounts.factories import SETTINGS  # noqa: E402
+from daas_hub.accounts.sources import table as accounts  # noqa: E402
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator  # noqa: E402
 from daas_hub.catalogue import reader as catalogue  # noqa: E402
 from daas_hub.documents import Document  # noqa: E402
 from daas_hub.facility import Facility  # noqa: E402
-from daas_hub.identity import table as accounts  # noqa: E402
-from daas_hub.mountrules import MountRules  # noqa: E402
+from daas_hub.policy import MountRules, ProposalAccounts, RoleRules  # noqa: E402
 from daas_hub.proposals import static as proposals  # noqa: E402
 from daas_hub.proposals.calipsoplus import CalipsoplusProposals  # noqa: E402
 from daas_hub.proposals.groups import GroupProposals  # noqa: E402
@@ -76,7 +76,16 @@ SERVICES = (
     UserOfficeProposals,
 )
 CLASSES = (
-    *(Facility, MountRules, *SETTINGS, UmbrellaAuthenticator, SandboxSpawner, ProposalDockerSpawner),
+    *(
+        Facility,
+        MountRules,
+        *SETTINGS,
+        RoleRules,
+        ProposalAccounts,
+        UmbrellaAuthenticator,
+        SandboxSpawner,
+        ProposalDockerSpawner,
+    ),
     *(GroupProposals, ProposalService, *SERVICES),
 )
 

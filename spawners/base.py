@@ -18,11 +18,11 @@ from traitlets import Any as AnyTrait
 from traitlets import HasTraits, default
 from traitlets.config import Config
 
+from daas_hub.accounts import Identity
 from daas_hub.catalogue import Application, Kind, icon_file
 from daas_hub.errors import DaasError, Refused, SessionFailed
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked
-from daas_hub.identity import Identity
 from daas_hub.launch import LaunchRequest, Plan
 from daas_hub.spawners.egress import WayOut
 

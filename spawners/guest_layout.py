@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from daas_hub.identity import Account
+from daas_hub.accounts import Account
 from daas_hub.launch import Plan
 
 #: Where the hub's API socket stands inside.

@@ -20,10 +20,10 @@ from jupyterhub.auth import Authenticator
 from jupyterhub.proxy import ConfigurableHTTPProxy
 from jupyterhub.spawner import Spawner
 
+from daas_hub.accounts.sources import table as accounts
 from daas_hub.catalogue import reader as catalogue
 from daas_hub.check import check_config, sandbox_problem
 from daas_hub.documents import read_document
-from daas_hub.identity import table as accounts
 from daas_hub.proposals import static as proposals
 
 ROOT = Path(__file__).parents[1]

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from daas_hub.accounts import Identity
+from daas_hub.accounts.sources.link_store import LinkStore
 from daas_hub.cli import main
 from daas_hub.facility import Facility
-from daas_hub.identity import Identity
-from daas_hub.identity.linkstore import LinkStore
 from tests.stand_ins.icatplus import IcatPlus
 from tests.stand_ins.running import running_beside
 

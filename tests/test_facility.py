@@ -12,6 +12,7 @@ import pytest
 from traitlets import TraitError
 from traitlets.config import Config
 
+from daas_hub.accounts import Identity
 from daas_hub.errors import (
     AccountRefused,
     ConfigurationError,
@@ -22,7 +23,6 @@ from daas_hub.errors import (
     StorageProblem,
 )
 from daas_hub.facility import Facility
-from daas_hub.identity import Identity
 from daas_hub.launch import LaunchRequest
 
 ISSUER = "https://login.example.org"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from daas_hub.accounts import Account
 from daas_hub.cli import main
-from daas_hub.identity import Account
 from daas_hub.predecessor import ImportFailed, import_files
 from daas_hub.proposals import Proposal, ProposalFile
 

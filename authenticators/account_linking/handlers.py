@@ -7,12 +7,12 @@ from typing import Any
 from jupyterhub.handlers import BaseHandler
 from tornado import web
 
+from daas_hub.accounts.sources.link_store import Link, LinkStore
 from daas_hub.authenticators.account_linking.linking import Linking, Pending
 from daas_hub.authenticators.errors import TooManyGuesses, WrongPassword
 from daas_hub.authenticators.login_methods import Login, WayIn
 from daas_hub.authenticators.password.method import typed
 from daas_hub.errors import Refused, SourceUnavailable
-from daas_hub.identity.linkstore import Link, LinkStore
 from daas_hub.portal.base import Page
 from daas_hub.portal.views import day_of_epoch
 

@@ -12,14 +12,14 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from daas_hub.accounts import Account, Identity
+from daas_hub.accounts.sources.link_store import Link
+from daas_hub.accounts.sources.linked import ConnectedAccounts
 from daas_hub.authenticators.errors import WrongAccount
 from daas_hub.authenticators.login_methods import Login, WayIn
 from daas_hub.authenticators.password.method import PasswordWay
 from daas_hub.errors import AccountRefused, ConfigurationError, NoAccount, Refused, SourceUnavailable
 from daas_hub.facility import Facility
-from daas_hub.identity import Account, Identity
-from daas_hub.identity.links import ConnectedAccounts
-from daas_hub.identity.linkstore import Link
 
 #: Seconds from the login to the yes.
 WAITS_S = 600.0

@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from daas_hub.accounts import Identity
 from daas_hub.authenticators.doctor.checks import what_came
 from daas_hub.authenticators.errors import NotSignedIn
 from daas_hub.authenticators.login_methods import WayIn
@@ -18,7 +19,6 @@ from daas_hub.authenticators.oidc.method import OpenIDWay
 from daas_hub.authenticators.oidc.provider import is_safe_url
 from daas_hub.errors import Refused, SourceUnavailable
 from daas_hub.findings import Finding, not_checked, ok, problem
-from daas_hub.identity import Identity
 
 _KEY = "login.test"
 _BROWSER = "Signing in once in a browser tries the same login; the rest is tried with --as SUBJECT."

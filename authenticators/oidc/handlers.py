@@ -18,10 +18,10 @@ from oauthenticator.oauth2 import (
 )
 from tornado import web
 
+from daas_hub.accounts.elevation import step_up
 from daas_hub.authenticators.no_account import TellsOfNoAccount
 from daas_hub.errors import NoAccount, Refused, SourceUnavailable
 from daas_hub.facility import Facility
-from daas_hub.identity.elevation import step_up
 
 if TYPE_CHECKING:
     from daas_hub.authenticators.oidc.method import OpenIDWay

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from daas_hub.accounts import Identity
 from daas_hub.authenticators.errors import LoginOver
 from daas_hub.authenticators.login_methods import Login
 from daas_hub.authenticators.oidc.client import OpenIDClient, Tokens
@@ -24,7 +25,6 @@ from daas_hub.authenticators.oidc.provider import OpenIDProvider
 from daas_hub.authenticators.oidc.provider_config import ONLY, ProviderSettings
 from daas_hub.authenticators.oidc.subject import subject_of, usable
 from daas_hub.errors import Refused
-from daas_hub.identity import Identity
 
 #: A claim that is larger than this once written as JSON is not kept: some providers send a thousand groups.
 MAX_CLAIM_BYTES = 50_000

@@ -7,12 +7,12 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from daas_hub.accounts import Identity
 from daas_hub.authenticators.login_methods import WayIn
 from daas_hub.authenticators.revocation.logins import sessions_of, stop_sessions
 from daas_hub.authenticators.revocation.recheck import Verdict, Watch
 from daas_hub.errors import NoAccount, Refused, SourceUnavailable
 from daas_hub.facility import Facility
-from daas_hub.identity import Identity
 
 _log = logging.getLogger("jupyterhub.daas")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from jupyterhub import orm
 
-from daas_hub.identity import Identity
+from daas_hub.accounts import Identity
 
 
 def ended_state(state: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,12 +8,12 @@ from urllib.parse import urlsplit
 
 from traitlets import Bool, Float, Unicode
 
-from daas_hub.accounts.ldap import LdapAccounts
-from daas_hub.accounts.settings import SourceSettings
+from daas_hub.accounts.source_settings import SourceSettings
+from daas_hub.accounts.sources.ldap.settings import LdapAccounts
+from daas_hub.accounts.sources.ldap.source import LdapDirectory
+from daas_hub.accounts.sources.rest.calipsoplus import PasswordCheck
+from daas_hub.accounts.sources.rest.service import Service
 from daas_hub.errors import ConfigurationError
-from daas_hub.identity.calipsoplus import PasswordCheck
-from daas_hub.identity.ldap import LdapDirectory
-from daas_hub.identity.service import Service
 
 #: Takes a name and a password; gives the name as the facility writes it, or "" for no.
 Check = Callable[[str, str], Awaitable[str]]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from daas_hub.accounts import Account
 from daas_hub.doctor.remedies import remedy_for
 from daas_hub.exchanges import Exchange
 from daas_hub.findings import Finding, ok, problem, warning
-from daas_hub.identity import Account
 from daas_hub.proposals import Proposal
 
 #: Questions of one kind that are written out.

@@ -11,6 +11,7 @@ from typing import Any
 
 from traitlets.config import Config
 
+from daas_hub.accounts import Identity
 from daas_hub.check import check_config
 from daas_hub.doctor.people import Person, ask_about, ask_about_nobody, hold_against_contracts
 from daas_hub.doctor.places import look_at_directories
@@ -19,7 +20,6 @@ from daas_hub.enquiry import read_config
 from daas_hub.errors import DaasError
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, Verdict, not_checked, ok, problem
-from daas_hub.identity import Identity
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from daas_hub.accounts import Account, Identity
 from daas_hub.doctor.contracts import contract_of, lines_of_exchanges
 from daas_hub.doctor.listening import listening
 from daas_hub.doctor.remedies import remedy_for
@@ -15,7 +16,6 @@ from daas_hub.errors import AccountRefused, DaasError, NoAccount, SourceUnavaila
 from daas_hub.exchanges import recording
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked, ok, problem, warning
-from daas_hub.identity import Account, Identity
 from daas_hub.proposals import Proposal, ProposalSource, TellsContract
 
 #: Proposals that are written out; the rest is counted.

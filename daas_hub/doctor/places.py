@@ -12,11 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from daas_hub.accounts import Account, Identity
 from daas_hub.catalogue import Kind
 from daas_hub.errors import DaasError
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked, ok, problem, warning
-from daas_hub.identity import Account, Identity
 from daas_hub.launch import LaunchRequest, Plan, offered
 from daas_hub.proposals import Proposal, Visit
 from daas_hub.storage import pin

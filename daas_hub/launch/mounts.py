@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from zoneinfo import ZoneInfo
 
+from daas_hub.accounts import Account
 from daas_hub.errors import StorageProblem
-from daas_hub.identity import Account
 from daas_hub.launch.choices import Choice
 from daas_hub.launch.paths import ACCOUNT_FIELDS, PATH_FIELD, Template
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from daas_hub.accounts import Account
 from daas_hub.catalogue import Application, Size
-from daas_hub.identity import Account
 from daas_hub.launch.choices import Choice
 from daas_hub.launch.mounts import Mount, MountPolicy, mounts_of
 

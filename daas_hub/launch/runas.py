@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from daas_hub.accounts import Account
 from daas_hub.errors import Refused
-from daas_hub.identity import Account
 from daas_hub.launch.choices import Choice
 
 _NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")

@@ -7,9 +7,9 @@ from typing import Any
 from jupyterhub.handlers import BaseHandler
 from tornado import web
 
+from daas_hub.accounts import Account, Identity
 from daas_hub.errors import DaasError, NoAccount
 from daas_hub.facility import Facility
-from daas_hub.identity import Account, Identity
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "

@@ -10,8 +10,8 @@ from jupyterhub.handlers.login import LoginHandler
 from tornado import web
 from tornado.httputil import url_concat
 
+from daas_hub.accounts import Account
 from daas_hub.errors import SourceUnavailable
-from daas_hub.identity import Account
 from daas_hub.launch import offered
 from daas_hub.portal.base import CONTENT_SECURITY_POLICY
 from daas_hub.portal.base import Page as PortalPage

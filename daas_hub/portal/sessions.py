@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 
 from tornado import web
 
+from daas_hub.accounts import Account
 from daas_hub.catalogue import Application, Kind
 from daas_hub.errors import BadRequest, DaasError, Refused
-from daas_hub.identity import Account
 from daas_hub.launch import LaunchRequest, offered
 from daas_hub.portal.assets import icon_address
 from daas_hub.portal.pages import SessionCards

@@ -14,8 +14,8 @@ from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
+from daas_hub.accounts import Account
 from daas_hub.errors import SourceUnavailable
-from daas_hub.identity import Account
 from daas_hub.proposals.listing import Listing
 from daas_hub.proposals.records import (
     PROPOSAL_ID,

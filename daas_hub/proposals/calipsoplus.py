@@ -16,8 +16,8 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from traitlets import Int, Unicode
 from traitlets.config import Configurable
 
+from daas_hub.accounts import Account
 from daas_hub.errors import ConfigurationError
-from daas_hub.identity import Account
 from daas_hub.proposals.records import Query, TooManyProposals
 from daas_hub.proposals.service import Found, ProposalService
 from daas_hub.secretfile import read_secret

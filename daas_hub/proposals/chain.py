@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import replace
 from typing import Any
 
-from daas_hub.identity import Account
+from daas_hub.accounts import Account
 from daas_hub.proposals.records import NamedProposals, Proposal, ProposalSource, Visit
 from daas_hub.proposals.telling import ToldOnce
 

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from daas_hub.accounts import Account
 from daas_hub.errors import ConfigurationError
-from daas_hub.identity import Account
 from daas_hub.proposals.records import HIGHEST_VISIT, PROPOSAL_ID
 
 _KNOWN = {"proposal", "visit", "beamline"}

@@ -11,9 +11,9 @@ from typing import Any
 from traitlets import Unicode
 from traitlets.config import Configurable
 
+from daas_hub.accounts import Account
 from daas_hub.errors import ConfigurationError
 from daas_hub.findings import Finding, ok, warning
-from daas_hub.identity import Account
 from daas_hub.proposals.grouppattern import Named, groups_of, pattern_of, proposals_named
 from daas_hub.proposals.records import Proposal, Visit
 

@@ -16,9 +16,9 @@ from urllib.parse import quote
 from traitlets import List, Unicode
 from traitlets.config import Configurable
 
+from daas_hub.accounts import Account
 from daas_hub.errors import ConfigurationError
 from daas_hub.findings import Finding, ok, warning
-from daas_hub.identity import Account
 from daas_hub.proposals.records import Query
 from daas_hub.proposals.service import Found, ProposalService
 from daas_hub.secretfile import read_secret

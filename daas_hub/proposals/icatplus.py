@@ -13,8 +13,8 @@ from urllib.parse import quote
 from traitlets import Unicode
 from traitlets.config import Configurable
 
+from daas_hub.accounts import Account
 from daas_hub.errors import ConfigurationError
-from daas_hub.identity import Account
 from daas_hub.proposals.service import ProposalService
 from daas_hub.webservice import Conversation
 

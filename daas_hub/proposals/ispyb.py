@@ -15,8 +15,8 @@ from urllib.parse import quote
 from traitlets import Unicode
 from traitlets.config import Configurable
 
+from daas_hub.accounts import Account
 from daas_hub.errors import ConfigurationError
-from daas_hub.identity import Account
 from daas_hub.proposals.grouppattern import Named, groups_of, pattern_of, proposals_named
 from daas_hub.proposals.records import Query
 from daas_hub.proposals.service import Found, ProposalService

@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+from daas_hub.accounts import Account
 from daas_hub.errors import SourceUnavailable
 from daas_hub.findings import Finding
-from daas_hub.identity import Account
 
 #: What an id of a proposal may look like anywhere. A facility may be stricter, never laxer: these characters are
 #: safe in a path, a URL, a mount option and a log line, and `..` is none of them.

@@ -14,8 +14,8 @@ from typing import Any
 from traitlets import List, Unicode
 from traitlets.config import Configurable
 
+from daas_hub.accounts import Account
 from daas_hub.errors import ConfigurationError
-from daas_hub.identity import Account
 from daas_hub.proposals.fields import values_at
 from daas_hub.proposals.reading import Reading
 from daas_hub.proposals.records import Query

@@ -16,11 +16,11 @@ from typing import Any, ClassVar
 from traitlets import Dict, Float, Int, Unicode
 from traitlets.config import Configurable
 
+from daas_hub.accounts import Account
 from daas_hub.breaker import Breaker
 from daas_hub.errors import ConfigurationError, SourceUnavailable
 from daas_hub.exchanges import keep_records
 from daas_hub.findings import Finding
-from daas_hub.identity import Account
 from daas_hub.proposals.fieldlines import lines_of_fields
 from daas_hub.proposals.fields import FieldMap
 from daas_hub.proposals.listing import ORDER_FLAW, Listing, flaw_of, text_of

@@ -11,8 +11,8 @@ from typing import Any
 from traitlets import Unicode
 from traitlets.config import Configurable
 
+from daas_hub.accounts import Account
 from daas_hub.errors import ConfigurationError
-from daas_hub.identity import Account
 from daas_hub.proposals.service import ProposalService
 from daas_hub.secretfile import read_secret
 from daas_hub.webservice import Conversation

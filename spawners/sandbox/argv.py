@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from daas_hub.identity import Account
+from daas_hub.accounts import Account
 from daas_hub.launch import Plan
 from daas_hub.spawners.guest_layout import API_DIR, DOOR_DIR, target_of
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from daas_hub.accounts import Account
 from daas_hub.errors import SessionFailed, StorageProblem
-from daas_hub.identity import Account
 from daas_hub.launch import Plan
 from daas_hub.spawners.guest_layout import target_of
 from daas_hub.spawners.runtime_dir import close_all, mounted, open_pipe

@@ -20,12 +20,12 @@ import pytest
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from daas_hub.accounts import Identity
 from daas_hub.authenticators.doctor.device_login import sign_in_once
 from daas_hub.authenticators.oidc.device_flow import GRANT, MOST_WAIT_S
 from daas_hub.authenticators.oidc.method import OpenIDWay
 from daas_hub.authenticators.oidc.provider_config import read_providers
 from daas_hub.findings import Finding, Verdict
-from daas_hub.identity import Identity
 from tests.stand_ins.openid import CertifiedProvider, start_provider
 from tests.stand_ins.running import running
 

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from traitlets.config import Config
 
-from daas_hub.accounts import RoleRules
+from daas_hub.accounts import Account
+from daas_hub.accounts.elevation import ElevationRules, Proof
 from daas_hub.authenticators import umbrella
 from daas_hub.authenticators.admin_elevation import Elevated
 from daas_hub.authenticators.errors import LoginOver
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
 from daas_hub.errors import ConfigurationError
-from daas_hub.identity import Account
-from daas_hub.identity.elevation import ElevationRules, Proof
+from daas_hub.policy.role_rules import RoleRules
 from tests.authenticators.test_umbrella import ANNA, ONE, FakeFacility, User, answers, facility  # noqa: F401
 
 HOUR = 3600.0

@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 from traitlets.config import Config
 
+from daas_hub.accounts import Account, AccountRules, Identity
+from daas_hub.accounts.agreement import AgreeingAccounts
 from daas_hub.accounts.passwords import PasswordSource
+from daas_hub.accounts.sources.link_store import LinkStore
+from daas_hub.accounts.sources.linked import ConnectedAccounts
 from daas_hub.authenticators.account_linking.linking import MOST_WAITING, WAITS_S, Linking, Pending, Waiting
 from daas_hub.authenticators.errors import WrongAccount, WrongPassword
 from daas_hub.authenticators.login_methods import Login
@@ -17,10 +21,6 @@ from daas_hub.authenticators.password.method import PasswordWay
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
 from daas_hub.errors import AccountRefused, ConfigurationError, NoAccount, Refused, SourceUnavailable
 from daas_hub.facility import Facility
-from daas_hub.identity import Account, AccountRules, Identity
-from daas_hub.identity.agreement import AgreeingAccounts
-from daas_hub.identity.links import ConnectedAccounts
-from daas_hub.identity.linkstore import LinkStore
 from tests.authenticators.test_umbrella import ONE, FakeFacility, facility  # noqa: F401
 from tests.identity.test_links import ACCOUNT, ANNA, ISSUER, PASSWORDS, Directory
 

@@ -26,11 +26,11 @@ from tornado.netutil import bind_sockets
 from tornado.web import create_signed_value
 from traitlets.config import Config
 
+from daas_hub.accounts import Account, Identity
+from daas_hub.accounts.elevation import ElevationRules
 from daas_hub.authenticators.oidc.handlers import BackchannelHandler, CallbackHandler
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
 from daas_hub.facility import Facility
-from daas_hub.identity import Account, Identity
-from daas_hub.identity.elevation import ElevationRules
 from tests.authenticators.test_openid import (
     EC,
     ED,

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from traitlets.config import Config
 
-from daas_hub.accounts import PasswordLogin
-from daas_hub.accounts.passwords import PasswordSource
+from daas_hub.accounts.passwords import PasswordLogin, PasswordSource
 from daas_hub.authenticators.doctor.checks import examine_passwords
 from daas_hub.authenticators.errors import LoginOver, TooManyGuesses, WrongPassword
 from daas_hub.authenticators.password.method import PasswordWay

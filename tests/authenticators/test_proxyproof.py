@@ -16,12 +16,12 @@ from jupyterhub.crypto import CryptKeeper
 from tornado.httputil import HTTPHeaders
 from traitlets.config import Config
 
+from daas_hub.accounts import Identity
 from daas_hub.authenticators.errors import LoginOver
 from daas_hub.authenticators.trusted_proxy.method import ProxySettings, ProxyWay, read_proxy
 from daas_hub.authenticators.trusted_proxy.signature import MOST_NONCES, ProofRules, Proofs, signature_of
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
 from daas_hub.errors import ConfigurationError, Refused, SourceUnavailable
-from daas_hub.identity import Identity
 
 SECRET = "0123456789abcdef0123456789abcdef"
 NOW, HOST, PATH = 1_800_000_000, "daas.facility.org", "/hub/proxy_login"

@@ -10,6 +10,8 @@ import pytest
 from jupyterhub.crypto import CryptKeeper
 from traitlets.config import Config
 
+from daas_hub.accounts import Account, Identity
+from daas_hub.accounts.elevation import ElevationRules
 from daas_hub.authenticators import umbrella
 from daas_hub.authenticators.errors import LoginOver
 from daas_hub.authenticators.login_methods import Login
@@ -19,8 +21,6 @@ from daas_hub.authenticators.revocation.logins import ended_state
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
 from daas_hub.errors import ConfigurationError, NoAccount, SourceUnavailable
 from daas_hub.facility import Facility
-from daas_hub.identity import Account, Identity
-from daas_hub.identity.elevation import ElevationRules
 
 ISSUER = "https://login.example.org/realms/users"
 ONE = {"oidc_issuer": ISSUER, "client_id": "daas-hub", "client_secret": "x"}

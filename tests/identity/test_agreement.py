@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from daas_hub.accounts import Account, Identity, NamedAccounts
+from daas_hub.accounts.agreement import AgreeingAccounts
+from daas_hub.accounts.refusals import unknown
 from daas_hub.errors import AccountRefused, NoAccount, SourceUnavailable
-from daas_hub.identity import Account, Identity, NamedAccounts
-from daas_hub.identity.agreement import AgreeingAccounts
-from daas_hub.identity.refusals import unknown
 
 IDENTITY = Identity("https://login.example.org", "4711", "Anna")
 ANNA = Account("anna", 25001, 25001, (26001, 26002), {26001: "ma"}, "", frozenset({"staff"}), frozenset({"ma"}))

@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 from traitlets.config import Config
 
-from daas_hub.accounts import ClaimsAccounts
+from daas_hub.accounts import Account, AccountRules, Identity
+from daas_hub.accounts.sources.claims import ClaimedAccounts, ClaimNames, ClaimsAccounts, account_of_claims
 from daas_hub.errors import AccountRefused, ConfigurationError, NoAccount, SourceUnavailable
-from daas_hub.identity import Account, AccountRules, Identity
-from daas_hub.identity.claims import ClaimedAccounts, ClaimNames, account_of_claims
 
 ISSUER = "https://login.facility.org"
 NAMES = ClaimNames(groups="gids", display_name="name")

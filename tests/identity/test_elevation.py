@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from daas_hub.identity.elevation import ElevationRules, Proof, client_address, elevate, proof_of, step_up
+from daas_hub.accounts.elevation import ElevationRules, Proof, client_address, elevate, proof_of, step_up
 
 NOW = 1_800_000_000.0
 MFA = "https://refeds.org/profile/mfa"

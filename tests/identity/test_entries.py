@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daas_hub.errors import AccountRefused, NoAccount, SourceUnavailable
-from daas_hub.identity.entries import (
+from daas_hub.accounts.sources.ldap.entries import (
     Attributes,
     Entry,
     Found,
@@ -19,6 +18,7 @@ from daas_hub.identity.entries import (
     require_exact,
     the_one,
 )
+from daas_hub.errors import AccountRefused, NoAccount, SourceUnavailable
 
 ANNA: dict[str, list[bytes]] = {"uid": [b"anna"], "uidnumber": [b"25001"], "gidnumber": [b"25001"]}
 NO_NUMBERS = [b"", b"-1", b"+1", b"025001", b" 25001", b"0x3e8", b"25001.0", b"1e4", b"25001\n"]

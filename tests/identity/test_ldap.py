@@ -19,12 +19,12 @@ from typing import Any, cast
 import pytest
 from traitlets.config import Config
 
-from daas_hub.accounts import LdapAccounts
+from daas_hub.accounts import Account, Identity
+from daas_hub.accounts.sources.ldap.connection import Search, Server
+from daas_hub.accounts.sources.ldap.settings import LdapAccounts
+from daas_hub.accounts.sources.ldap.source import LdapDirectory, Searches
 from daas_hub.errors import AccountRefused, ConfigurationError, NoAccount, SourceUnavailable
 from daas_hub.facility import Facility
-from daas_hub.identity import Account, Identity
-from daas_hub.identity.ldap import LdapDirectory, Searches
-from daas_hub.identity.ldapconnection import Search, Server
 from tests.conftest import missing
 from tests.identity.directory import (
     READER,
@@ -254,7 +254,7 @@ async def test_nobody_else_has_an_account(crowd: Directory, sources: Sources, id
 
 async def test_the_directory_itself_would_have_taken_them_for_the_same(crowd: Directory, sources: Sources) -> None:
     """The table above can fail: slapd does find Anna for these, and only the exact comparison refuses them."""
-    from daas_hub.identity.entries import escaped
+    from daas_hub.accounts.sources.ldap.entries import escaped
 
     source = sources(crowd)
     for loose in ("Anna", "anna ", " anna", "ａnna"):

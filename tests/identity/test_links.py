@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from daas_hub.accounts import Account, Identity
+from daas_hub.accounts.agreement import AgreeingAccounts
+from daas_hub.accounts.sources.link_store import Link, LinkStore, TooManyLinks
+from daas_hub.accounts.sources.linked import ConnectedAccounts
 from daas_hub.errors import AccountRefused, NoAccount, SourceUnavailable
-from daas_hub.identity import Account, Identity
-from daas_hub.identity.agreement import AgreeingAccounts
-from daas_hub.identity.links import ConnectedAccounts
-from daas_hub.identity.linkstore import Link, LinkStore, TooManyLinks
 
 ISSUER = "https://umbrella.example.org"
 ANNA = Identity(ISSUER, "anna0123@umbrella")

@@ -13,10 +13,9 @@ from typing import Any
 import pytest
 from traitlets.config import Config
 
-from daas_hub.accounts import NssAccounts
+from daas_hub.accounts import Identity
+from daas_hub.accounts.sources.nss import MachineAccounts, NssAccounts
 from daas_hub.errors import ConfigurationError, NoAccount, SourceUnavailable
-from daas_hub.identity import Identity
-from daas_hub.identity.nss import MachineAccounts
 
 ISSUER = "https://login.example.org"
 SOMEBODY = pwd.getpwuid(1).pw_name

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daas_hub.identity import Identity
+from daas_hub.accounts import Identity
 
 ISSUER = "https://login.example.org/realms/users"
 

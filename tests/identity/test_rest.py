@@ -20,14 +20,14 @@ import pytest
 from aiohttp import web
 from traitlets.config import Config
 
-from daas_hub.accounts import CalipsoplusAccounts, RestAccounts
+from daas_hub.accounts import Account, AccountSource, Identity
+from daas_hub.accounts.model import NamedAccounts
+from daas_hub.accounts.refusals import unknown
+from daas_hub.accounts.sources.rest.calipsoplus import LinkedAccounts, PasswordCheck, name_of
+from daas_hub.accounts.sources.rest.service import MAX_ANSWER_BYTES, Service
+from daas_hub.accounts.sources.rest.settings import CalipsoplusAccounts, RestAccounts
+from daas_hub.accounts.sources.rest.source import Fields, OfficeAccounts, Question
 from daas_hub.errors import AccountRefused, ConfigurationError, NoAccount, SourceUnavailable
-from daas_hub.identity import Account, AccountSource, Identity
-from daas_hub.identity.calipsoplus import LinkedAccounts, PasswordCheck, name_of
-from daas_hub.identity.records import NamedAccounts
-from daas_hub.identity.refusals import unknown
-from daas_hub.identity.rest import Fields, OfficeAccounts, Question
-from daas_hub.identity.service import MAX_ANSWER_BYTES, Service
 from tests.identity.directory import make_certificates
 from tests.identity.office import Office, open_office
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from traitlets.config import Config
 
-from daas_hub.accounts import RoleRules
+from daas_hub.accounts import Account, Identity
+from daas_hub.accounts.roles import Roles
 from daas_hub.errors import ConfigurationError
-from daas_hub.identity import Account, Identity
-from daas_hub.identity.roles import Roles
+from daas_hub.policy.role_rules import RoleRules
 
 ISSUER = "https://login.facility.org"
 RULES = Roles(

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daas_hub.accounts import Account, AccountRules
 from daas_hub.errors import NoAccount
-from daas_hub.identity import Account, AccountRules
 
 RULES = AccountRules()
 ANNA = Account("anna", 25001, 25001, (26001, 26002))

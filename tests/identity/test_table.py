@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from daas_hub.accounts import AccountTable, Identity
 from daas_hub.errors import DocumentError, NoAccount, SourceUnavailable
-from daas_hub.identity import AccountTable, Identity
 
 ISSUER = "https://login.example.org"
 ANNA = "{name: anna, uid: 25001, gid: 25001, logins: [{issuer: 'https://login.example.org', subject: anna}]}"

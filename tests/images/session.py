@@ -14,8 +14,8 @@ from typing import Any
 
 import docker
 
+from daas_hub.accounts import Account
 from daas_hub.catalogue import Application, Kind, Size
-from daas_hub.identity import Account
 from daas_hub.launch import Mount, Plan
 from daas_hub.spawners.docker.container_spec import Places, create_body
 from daas_hub.spawners.guest_layout import identity_texts

@@ -6,9 +6,9 @@ import dataclasses
 
 import pytest
 
+from daas_hub.accounts import Account
 from daas_hub.catalogue import Application, Kind, Size
 from daas_hub.errors import StorageProblem
-from daas_hub.identity import Account
 from daas_hub.launch import Choice, DirectoryRule, MountPolicy, make_plan
 from daas_hub.proposals import Proposal, Visit
 

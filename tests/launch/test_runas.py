@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from daas_hub.accounts import Account
 from daas_hub.catalogue import Application, Kind, Size
 from daas_hub.errors import Refused
-from daas_hub.identity import Account
 from daas_hub.launch import Choice, RunAs, account_name_for, require_named
 from daas_hub.proposals import Proposal, Visit
 

@@ -9,8 +9,8 @@ import logging
 
 import pytest
 
+from daas_hub.accounts import Account, Identity
 from daas_hub.errors import SourceUnavailable
-from daas_hub.identity import Account, Identity
 from daas_hub.proposals import Proposal, RememberedProposals
 
 

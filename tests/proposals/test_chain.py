@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from daas_hub.accounts import Account
 from daas_hub.errors import SourceUnavailable
-from daas_hub.identity import Account
 from daas_hub.proposals import ChainedProposals, Proposal, Visit
 from daas_hub.proposals.chain import merge
 

@@ -17,12 +17,12 @@ import pytest
 from aiohttp import web
 from traitlets.config import Config
 
+from daas_hub.accounts import Account, Identity
+from daas_hub.accounts.refusals import unknown
+from daas_hub.accounts.sources.rest.calipsoplus import LinkedAccounts, PasswordCheck
+from daas_hub.accounts.sources.rest.service import Service
 from daas_hub.breaker import Breaker
 from daas_hub.errors import AccountRefused, ConfigurationError, NoAccount, SourceUnavailable
-from daas_hub.identity import Account, Identity
-from daas_hub.identity.calipsoplus import LinkedAccounts, PasswordCheck
-from daas_hub.identity.refusals import unknown
-from daas_hub.identity.service import Service
 from daas_hub.proposals import Proposal, RememberedProposals
 from daas_hub.proposals.calipsoplus import CalipsoplusProposals
 from tests.stand_ins.calipsoplus import UserOffice, experiment

@@ -12,11 +12,11 @@ import pytest
 from aiohttp import web
 from traitlets.config import Config
 
+from daas_hub.accounts import Account, Identity
 from daas_hub.doctor.contracts import lines_of_exchanges
 from daas_hub.errors import SourceUnavailable
 from daas_hub.exchanges import Exchange, Record, begin, recording, shape_of
 from daas_hub.findings import Finding
-from daas_hub.identity import Account, Identity
 from daas_hub.proposals import ProposalFile, TellsContract
 from daas_hub.proposals.calipsoplus import CalipsoplusProposals
 from daas_hub.proposals.fieldlines import lines_of_fields

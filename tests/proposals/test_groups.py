@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from traitlets.config import Config
 
+from daas_hub.accounts import Account
 from daas_hub.errors import ConfigurationError
-from daas_hub.identity import Account
 from daas_hub.proposals import Proposal, Visit
 from daas_hub.proposals.grouppattern import Named, proposals_named
 from daas_hub.proposals.groups import GroupProposals

@@ -14,8 +14,8 @@ import pytest
 from aiohttp import web
 from traitlets.config import Config
 
+from daas_hub.accounts import Account, Identity
 from daas_hub.errors import ConfigurationError, SourceUnavailable
-from daas_hub.identity import Account, Identity
 from daas_hub.proposals import Proposal
 from daas_hub.proposals.ispyb import PAGE, IspybProposals
 from tests.stand_ins.ispyb import MX, ROOT, Ispyb, session

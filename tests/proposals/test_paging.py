@@ -15,8 +15,8 @@ import pytest
 from aiohttp import web
 from traitlets.config import Config
 
+from daas_hub.accounts import Account, Identity
 from daas_hub.errors import SourceUnavailable
-from daas_hub.identity import Account, Identity
 from daas_hub.proposals import (
     ChainedProposals,
     NamedProposals,

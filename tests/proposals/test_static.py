@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from daas_hub.accounts import Account
 from daas_hub.errors import DocumentError, SourceUnavailable
-from daas_hub.identity import Account
 from daas_hub.proposals import ProposalFile
 
 GLASS = """

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from traitlets.config import Config
 
+from daas_hub.accounts import Account, Identity
 from daas_hub.errors import ConfigurationError, SourceUnavailable
-from daas_hub.identity import Account, Identity
 from daas_hub.proposals import Proposal
 from daas_hub.proposals.useroffice import UserOfficeProposals
 from tests.stand_ins.running import REQUESTS, running

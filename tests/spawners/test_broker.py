@@ -24,8 +24,8 @@ import pytest_asyncio
 from aiohttp import web
 from docker.errors import APIError, NotFound
 
+from daas_hub.accounts import Account
 from daas_hub.catalogue import Application, Kind, Size
-from daas_hub.identity import Account
 from daas_hub.launch import Mount, Plan
 from daas_hub.spawners.docker.container_spec import HUB_LABEL, SESSION_LABEL, Places, create_body
 from daas_hub.spawners.docker_broker import symlinks as links

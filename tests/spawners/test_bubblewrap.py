@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from daas_hub.accounts import Account
 from daas_hub.catalogue import Application, Kind, Size
-from daas_hub.identity import Account
 from daas_hub.launch import Mount, Plan
 from daas_hub.spawners.guest_layout import API_DIR, identity_texts, target_of
 from daas_hub.spawners.sandbox.argv import ETC, Channels, sandbox_argv

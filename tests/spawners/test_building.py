@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from daas_hub.accounts import Account
 from daas_hub.catalogue import Application, Kind, Size
-from daas_hub.identity import Account
 from daas_hub.launch import Plan
 from daas_hub.spawners.base import ProposalSessionMixin
 from daas_hub.spawners.sandbox.argv import Channels

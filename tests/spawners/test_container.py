@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from daas_hub.accounts import Account
 from daas_hub.catalogue import Application, Kind, Size
-from daas_hub.identity import Account
 from daas_hub.launch import Mount, Plan
 from daas_hub.spawners.docker.container_spec import HUB_LABEL, Places, create_body, differences, mount_points
 

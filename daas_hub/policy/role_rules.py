@@ -1,4 +1,4 @@
-"""The settings of what follows from an account, whatever source it came from: roles, and accounts of proposals."""
+"""Who is an administrator of the portal, and what an administrator needs to sign in with."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from typing import Any
 
 from traitlets import Dict, Float, List, Unicode
 
-from daas_hub.accounts.settings import SourceSettings
-from daas_hub.identity.elevation import ElevationRules, Network
-from daas_hub.identity.roles import Roles
-from daas_hub.launch import RunAs
+from daas_hub.accounts.elevation import ElevationRules, Network
+from daas_hub.accounts.roles import Roles
+from daas_hub.accounts.source_settings import SourceSettings
 
 
 class RoleRules(SourceSettings):
@@ -113,36 +112,3 @@ class RoleRules(SourceSettings):
             },
             issuers=frozenset(self.issuers),
         )
-
-
-class ProposalAccounts(SourceSettings):
-    """Accounts of proposals, for facilities where the data belong to one account a proposal."""
-
-    template = Unicode(
-        "",
-        config=True,
-        help="""
-        Name of a proposal's account, with the field {proposal}. A session beside a proposal's data runs under it, if
-        the person is a member at that moment; it is looked up in `Facility.accounts`. Example: "u{proposal}".
-        Default: sessions run under the person's own account. Since 0.1.
-        """,
-    )
-    names = Dict(
-        Unicode(),
-        config=True,
-        help="""
-        Names for single proposals, before `template`. Example: {"MA-4242": "ma4242"}. Default: none. Since 0.1.
-        """,
-    )
-
-    def rules(self) -> RunAs:
-        """Return the rules.
-
-        Raises:
-            ConfigurationError: two proposals would run under one account.
-        """
-        if self.template and not self.require_fields("template", known=("proposal",)):
-            raise self.wrong("template", "would give all proposals one account", "Add {proposal}.")
-        if len(set(self.names.values())) < len(self.names):
-            raise self.wrong("names", "gives two proposals one account", "Give each its own.")
-        return RunAs(self.template, dict(self.names))

@@ -17,9 +17,9 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from daas_hub.accounts.model import Identity
+from daas_hub.accounts.refusals import LATER
 from daas_hub.errors import Refused, SourceUnavailable
-from daas_hub.identity.records import Identity
-from daas_hub.identity.refusals import LATER
 
 _Answer = TypeVar("_Answer")
 

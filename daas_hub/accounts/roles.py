@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from daas_hub.identity.records import Account, Identity
+from daas_hub.accounts.model import Account, Identity
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
+from daas_hub.accounts.model import Account, Identity, NamedAccounts
+from daas_hub.accounts.refusals import unknown
+from daas_hub.accounts.sources.rest.service import Service
+from daas_hub.accounts.templates import claims_of, fill, values_of
 from daas_hub.errors import AccountRefused, SourceUnavailable
-from daas_hub.identity.records import Account, Identity, NamedAccounts
-from daas_hub.identity.refusals import unknown
-from daas_hub.identity.service import Service
-from daas_hub.identity.templates import claims_of, fill, values_of
 
 _log = logging.getLogger("jupyterhub.daas")
 

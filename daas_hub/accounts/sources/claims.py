@@ -7,10 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from traitlets import Float, List, Unicode
+
+from daas_hub.accounts.json_values import alone, number
+from daas_hub.accounts.model import Account, AccountSource, Identity
+from daas_hub.accounts.refusals import unknown
+from daas_hub.accounts.source_settings import SourceSettings
 from daas_hub.errors import AccountRefused, SourceUnavailable
-from daas_hub.identity.records import Account, Identity
-from daas_hub.identity.refusals import unknown
-from daas_hub.identity.told import alone, number
 
 
 @dataclass(frozen=True)
@@ -99,3 +102,49 @@ def _refused(claim: str, wanted: str) -> AccountRefused:
     return AccountRefused(
         f"The login provider's claim {claim!r} about you is not {wanted}.", remedy="Please tell the user office."
     )
+
+
+class ClaimsAccounts(SourceSettings):
+    """Accounts that the facility's own login provider describes (`Facility.accounts = "claims"`)."""
+
+    issuers = List(
+        Unicode(),
+        config=True,
+        help="""
+        OpenID issuers that are believed. Name only the facility's own: whoever is named here can give anybody any
+        number. No default. Example: ["https://keycloak.facility.org/realms/users"]. Since 0.1.
+        """,
+    )
+    name_claim = Unicode("preferred_username", config=True, help="Claim with the account's name. Since 0.1.")
+    uid_claim = Unicode("uidNumber", config=True, help="Claim with the user's number. Since 0.1.")
+    gid_claim = Unicode("gidNumber", config=True, help="Claim with the main group's number. Since 0.1.")
+    groups_claim = Unicode(
+        "",
+        config=True,
+        help="""
+        Claim with further groups: a list of numbers, or names with their numbers. Default: none is read. A login
+        without this claim has no further groups. Example: "gids". Since 0.1.
+        """,
+    )
+    display_name_claim = Unicode("", config=True, help='Claim with the name shown. Example: "name". Since 0.1.')
+    believed_s = Float(
+        900.0,
+        min=60.0,
+        config=True,
+        help="""
+        Seconds a claim is believed after the provider said it. A hub asks anew about every five minutes somebody uses
+        it; while the provider is down, nothing starts after this time. Since 0.1.
+        """,
+    )
+
+    def source(self) -> AccountSource:
+        """Build the source.
+
+        Raises:
+            ConfigurationError: naming the setting that cannot work.
+        """
+        for setting in ("name_claim", "uid_claim", "gid_claim"):
+            if not getattr(self, setting):
+                raise self.wrong(setting, "names no claim", "Write the claim's name, as your provider calls it.")
+        names = ClaimNames(self.name_claim, self.uid_claim, self.gid_claim, self.groups_claim, self.display_name_claim)
+        return ClaimedAccounts(self.require_issuers(self.issuers), names, self.believed_s)

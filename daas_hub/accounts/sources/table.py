@@ -7,10 +7,10 @@ from pathlib import Path
 
 from pydantic import Field
 
+from daas_hub.accounts.model import Account, Identity
+from daas_hub.accounts.refusals import unknown
 from daas_hub.documents import Document, read_document
 from daas_hub.errors import DocumentError, SourceUnavailable
-from daas_hub.identity.records import Account, Identity
-from daas_hub.identity.refusals import unknown
 
 
 class _Login(Document):

@@ -6,12 +6,12 @@ import importlib.metadata
 
 from traitlets import Dict, Float, List, Unicode
 
-from daas_hub.accounts.settings import SourceSettings
-from daas_hub.identity import AccountSource
-from daas_hub.identity.calipsoplus import LinkedAccounts
-from daas_hub.identity.records import NamedAccounts
-from daas_hub.identity.rest import Fields, OfficeAccounts, Question
-from daas_hub.identity.service import Service
+from daas_hub.accounts import AccountSource
+from daas_hub.accounts.model import NamedAccounts
+from daas_hub.accounts.source_settings import SourceSettings
+from daas_hub.accounts.sources.rest.calipsoplus import LinkedAccounts
+from daas_hub.accounts.sources.rest.service import Service
+from daas_hub.accounts.sources.rest.source import Fields, OfficeAccounts, Question
 
 
 class _ServiceSettings(SourceSettings):

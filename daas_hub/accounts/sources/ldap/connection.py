@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from daas_hub.accounts.sources.ldap.entries import Entry, Found
 from daas_hub.errors import ConfigurationError
-from daas_hub.identity.entries import Entry, Found
 from daas_hub.secretfile import read_secret
 
 

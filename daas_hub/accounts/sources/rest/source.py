@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from daas_hub.accounts.json_values import at, number, text
+from daas_hub.accounts.model import Account, Identity
+from daas_hub.accounts.refusals import unknown
+from daas_hub.accounts.sources.rest.service import Service
+from daas_hub.accounts.templates import claims_of, fill, values_of
 from daas_hub.errors import AccountRefused
-from daas_hub.identity.records import Account, Identity
-from daas_hub.identity.refusals import unknown
-from daas_hub.identity.service import Service
-from daas_hub.identity.templates import claims_of, fill, values_of
-from daas_hub.identity.told import at, number, text
 
 _log = logging.getLogger("jupyterhub.daas")
 

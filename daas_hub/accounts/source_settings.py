@@ -6,8 +6,8 @@ import ssl
 
 from traitlets.config import Configurable
 
+from daas_hub.accounts.templates import fields_of
 from daas_hub.errors import ConfigurationError
-from daas_hub.identity.templates import fields_of
 from daas_hub.secretfile import read_secret
 from daas_hub.webservice import require_url, trust_of
 

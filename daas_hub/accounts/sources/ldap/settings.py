@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 
 from traitlets import Bool, Float, Int, List, Unicode
 
-from daas_hub.accounts.settings import SourceSettings
+from daas_hub.accounts import AccountSource
+from daas_hub.accounts.source_settings import SourceSettings
+from daas_hub.accounts.sources.ldap.connection import Server
+from daas_hub.accounts.sources.ldap.entries import Attributes, assertions_of
+from daas_hub.accounts.sources.ldap.source import LdapDirectory, Searches
+from daas_hub.accounts.templates import fields_of
 from daas_hub.errors import ConfigurationError
-from daas_hub.identity import AccountSource
-from daas_hub.identity.entries import Attributes, assertions_of
-from daas_hub.identity.ldap import LdapDirectory, Searches
-from daas_hub.identity.ldapconnection import Server
-from daas_hub.identity.templates import fields_of
 from daas_hub.webservice import LOOPBACK
 
 

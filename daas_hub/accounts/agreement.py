@@ -7,9 +7,9 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
+from daas_hub.accounts.model import Account, AccountSource, Identity
+from daas_hub.accounts.refusals import LostAccount, unknown
 from daas_hub.errors import AccountRefused, NoAccount
-from daas_hub.identity.records import Account, AccountSource, Identity
-from daas_hub.identity.refusals import LostAccount, unknown
 
 _log = logging.getLogger("jupyterhub.daas")
 

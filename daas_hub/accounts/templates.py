@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
+from daas_hub.accounts.model import Identity
 from daas_hub.errors import NoAccount
-from daas_hub.identity.records import Identity
 
 _FIELD = re.compile(r"\{([^{}]*)\}")
 _CLAIM = re.compile(r"claim\.[A-Za-z0-9_][A-Za-z0-9_.:/-]*")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from daas_hub.accounts.model import Account
 from daas_hub.errors import AccountRefused
-from daas_hub.identity.records import Account
 
 _NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 

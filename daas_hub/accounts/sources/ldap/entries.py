@@ -7,10 +7,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from daas_hub.accounts.model import Account
+from daas_hub.accounts.refusals import LATER, unknown
+from daas_hub.accounts.templates import fields_of, fill
 from daas_hub.errors import AccountRefused, SourceUnavailable
-from daas_hub.identity.records import Account
-from daas_hub.identity.refusals import LATER, unknown
-from daas_hub.identity.templates import fields_of, fill
 
 _log = logging.getLogger("jupyterhub.daas")
 _ASSERTION = re.compile(r"\(([A-Za-z][A-Za-z0-9-]*)=([^()]*\{[^()]*)\)")

@@ -12,9 +12,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from daas_hub import webservice
+from daas_hub.accounts.refusals import LATER
 from daas_hub.breaker import Breaker
 from daas_hub.errors import ConfigurationError, SourceUnavailable
-from daas_hub.identity.refusals import LATER
 from daas_hub.secretfile import read_secret
 
 _log = logging.getLogger("jupyterhub.daas")

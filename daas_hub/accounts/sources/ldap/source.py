@@ -10,8 +10,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from daas_hub.errors import NoAccount, SourceUnavailable
-from daas_hub.identity.entries import (
+from daas_hub.accounts.model import Account, Identity
+from daas_hub.accounts.refusals import LATER, unknown
+from daas_hub.accounts.sources.ldap.connection import Search, Server
+from daas_hub.accounts.sources.ldap.entries import (
     Attributes,
     Entry,
     account_of_entries,
@@ -22,18 +24,16 @@ from daas_hub.identity.entries import (
     single,
     the_one,
 )
-from daas_hub.identity.ldapconnection import Search, Server
-from daas_hub.identity.ldapservers import Ask, LdapServers
-from daas_hub.identity.records import Account, Identity
-from daas_hub.identity.refusals import LATER, unknown
-from daas_hub.identity.templates import claims_of, fill, values_of
+from daas_hub.accounts.sources.ldap.servers import Ask, LdapServers
+from daas_hub.accounts.templates import claims_of, fill, values_of
+from daas_hub.errors import NoAccount, SourceUnavailable
 
 _log = logging.getLogger("jupyterhub.daas")
 
 
 @dataclass(frozen=True)
 class Searches:
-    """Where entries are looked for, and how; see `LdapAccounts` in daas_hub/accounts/ldap.py for each."""
+    """Where entries are looked for, and how; see `LdapAccounts` for each."""
 
     person_base: str
     person_filter: str

@@ -1,0 +1,1 @@
+"""Accounts from a user office's web service."""

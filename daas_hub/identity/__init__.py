@@ -1,7 +1,0 @@
-"""From what a login proved (identity) to the facility's account (name, uid, gid, groups)."""
-
-from daas_hub.identity.records import Account, AccountSource, Identity, NamedAccounts, RestsOnOthers
-from daas_hub.identity.rules import AccountRules
-from daas_hub.identity.table import AccountTable
-
-__all__ = ["Account", "AccountRules", "AccountSource", "AccountTable", "Identity", "NamedAccounts", "RestsOnOthers"]

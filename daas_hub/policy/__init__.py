@@ -1,0 +1,7 @@
+"""What the administrator decides: which directories a launch mounts, who has a role, whose account a session runs as."""
+
+from daas_hub.policy.mount_rules import MountRules
+from daas_hub.policy.proposal_accounts import ProposalAccounts
+from daas_hub.policy.role_rules import RoleRules
+
+__all__ = ["MountRules", "ProposalAccounts", "RoleRules"]
