@@ -46,8 +46,8 @@ from daas_hub.proposals import (
     Told,
     Visit,
 )
+from daas_hub.services.http import LOOPBACK
 from daas_hub.sources import named_sources, one_of_accounts, one_of_proposals
-from daas_hub.webservice import LOOPBACK
 
 _log = logging.getLogger("jupyterhub.daas")
 

@@ -31,18 +31,18 @@ from daas_hub.accounts.factories import SETTINGS  # noqa: E402
 from daas_hub.accounts.sources import table as accounts  # noqa: E402
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator  # noqa: E402
 from daas_hub.catalogue import reader as catalogue  # noqa: E402
-from daas_hub.documents import Document  # noqa: E402
 from daas_hub.facility import Facility  # noqa: E402
 from daas_hub.policy import MountRules, ProposalAccounts, RoleRules  # noqa: E402
-from daas_hub.proposals import static as proposals  # noqa: E402
-from daas_hub.proposals.calipsoplus import CalipsoplusProposals  # noqa: E402
-from daas_hub.proposals.groups import GroupProposals  # noqa: E402
-from daas_hub.proposals.icat import IcatProposals  # noqa: E402
-from daas_hub.proposals.icatplus import IcatPlusProposals  # noqa: E402
-from daas_hub.proposals.ispyb import IspybProposals  # noqa: E402
-from daas_hub.proposals.scicat import SciCatProposals  # noqa: E402
-from daas_hub.proposals.service import ProposalService  # noqa: E402
-from daas_hub.proposals.useroffice import UserOfficeProposals  # noqa: E402
+from daas_hub.proposals.http_source import ProposalService  # noqa: E402
+from daas_hub.proposals.sources import static as proposals  # noqa: E402
+from daas_hub.proposals.sources.calipsoplus import CalipsoplusProposals  # noqa: E402
+from daas_hub.proposals.sources.groups import GroupProposals  # noqa: E402
+from daas_hub.proposals.sources.icat import IcatProposals  # noqa: E402
+from daas_hub.proposals.sources.icatplus import IcatPlusProposals  # noqa: E402
+from daas_hub.proposals.sources.ispyb import IspybProposals  # noqa: E402
+from daas_hub.proposals.sources.scicat import SciCatProposals  # noqa: E402
+from daas_hub.proposals.sources.useroffice import UserOfficeProposals  # noqa: E402
+from daas_hub.services.yaml_document import Document  # noqa: E402
 from daas_hub.spawners.docker.spawner import ProposalDockerSpawner  # noqa: E402
 from daas_hub.spawners.sandbox.spawner import SandboxSpawner  # noqa: E402
 

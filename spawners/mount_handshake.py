@@ -1,6 +1,6 @@
 """The hub's side of a container's arrival: what was mounted is compared with what was granted, then it is let in.
 
-See `daas_hub/session/arrival.py` for the other side. The directories come as open descriptors, so the comparison is
+The session's side is `daas_hub.session.mount_handshake`. The directories come as open descriptors, so the comparison is
 with what the session really has: the same device and inode as the directory that was opened and granted, and a mount
 that cannot be written, whatever the engine says it did.
 """

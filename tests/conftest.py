@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from daas_hub.check import sandbox_problem
+from daas_hub.spawners.sandbox.checks import sandbox_problem
 from tests.experiments import experiments
 from tests.live_portal import Portal, free_ports, new_state, remove, start_portal
 

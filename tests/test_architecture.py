@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 DOORS = ("authenticators", "spawners", "templates", "demo")
 ROOMS = ("daas_hub", *DOORS)
 #: `daas-hub demo` is the one command that knows the demo.
-MAY = {("daas_hub/cli.py", "daas_hub.demo")}
+MAY = {("daas_hub/commands/main.py", "daas_hub.demo")}
 
 SOURCES = sorted(
     path.relative_to(ROOT).as_posix()
@@ -62,6 +62,13 @@ def test_a_session_knows_only_the_errors(name: str) -> None:
     assert [
         module for module in house if not within(module, "daas_hub.errors", "daas_hub.relay", "daas_hub.session")
     ] == []
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in SOURCES if name.startswith(ROOMS) and not name.startswith("daas_hub/session/")]
+)
+def test_the_hub_never_imports_what_runs_in_a_session(name: str) -> None:
+    assert [module for module in imports_of(name) if within(module, "daas_hub.session")] == []
 
 
 def test_the_reader_of_imports_sees_them_all(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from daas_hub.breaker import Breaker
+from daas_hub.services.circuit_breaker import Breaker
 
 
 class Clock:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from jupyterhub.crypto import CryptKeeper
 
-from daas_hub.check import check_config
-from daas_hub.cli import main
+from daas_hub.commands.check_config import check_config
+from daas_hub.commands.main import main
 from daas_hub.errors import DaasError
 from daas_hub.facility import Facility
 

@@ -5,7 +5,7 @@ What the pages say in words is read by people; what can be compared with the cod
 
 from __future__ import annotations
 
-import ast
+import configparser
 import importlib.util
 import re
 from collections.abc import Iterator
@@ -22,9 +22,10 @@ from jupyterhub.spawner import Spawner
 
 from daas_hub.accounts.sources import table as accounts
 from daas_hub.catalogue import reader as catalogue
-from daas_hub.check import check_config, sandbox_problem
-from daas_hub.documents import read_document
-from daas_hub.proposals import static as proposals
+from daas_hub.commands.check_config import check_config
+from daas_hub.proposals.sources import static as proposals
+from daas_hub.services.yaml_document import read_document
+from daas_hub.spawners.sandbox.checks import sandbox_problem
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "images").rglob("*.md")])
@@ -186,35 +187,10 @@ def test_every_test_a_page_names_exists(page: Path) -> None:
     assert set(re.findall(r"`(test_\w+)`", page.read_text())) - known == set()
 
 
-def test_the_drawing_of_the_floors_is_the_code() -> None:
-    drawings = blocks_of(ROOT / "docs" / "explanations" / "architecture.md", "mermaid")
-    (floors,) = [drawing for drawing in drawings if "facility --> launch" in drawing]
-    assert set(re.findall(r"^ *(\w+) --> (\w+)$", floors, re.MULTILINE)) == set(imports_between_rooms())
-
-
-def imports_between_rooms() -> Iterator[tuple[str, str]]:
-    """Return who imports whom, by room; the errors, which all may import, are left out."""
-    for top, package in (
-        ("daas_hub", ()),
-        ("authenticators", ("authenticators",)),
-        ("spawners", ("spawners",)),
-        ("demo", ("demo",)),
-    ):
-        for file in (ROOT / top).rglob("*.py"):
-            room = (*package, *file.relative_to(ROOT / top).with_suffix("").parts)[0]
-            for imported in rooms_imported(file):
-                if imported not in (room, "errors") and room != "__init__":
-                    yield room, imported
-
-
-def rooms_imported(file: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module == "daas_hub":
-            names = [f"daas_hub.{alias.name}" for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            names = [node.module or ""]
-        else:
-            continue
-        yield from (name.split(".")[1] for name in names if name.startswith("daas_hub."))
+def test_the_layers_of_the_page_are_the_contract() -> None:
+    contracts = configparser.ConfigParser()
+    contracts.read(ROOT / ".importlinter")
+    layers = contracts["importlinter:contract:layers"]["layers"].split("\n")
+    page = (ROOT / "docs" / "explanations" / "architecture.md").read_text()
+    rows = re.findall(r"^\| \d+ \| (.*) \|$", page, re.MULTILINE)
+    assert [re.findall(r"`(\w+)`", row) for row in rows] == [line.split(" | ") for line in layers if line]

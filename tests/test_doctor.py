@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from daas_hub.cli import main
-from daas_hub.doctor.remedies import remedy_for
-from daas_hub.doctor.report import as_json, as_text
-from daas_hub.doctor.site import _own_certificate
+from daas_hub.commands.doctor.remedies import remedy_for
+from daas_hub.commands.doctor.report import as_json, as_text
+from daas_hub.commands.doctor.site import _own_certificate
+from daas_hub.commands.main import main
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, exit_code, not_checked, ok, problem, warning
 from tests.identity.directory import make_certificates
@@ -161,7 +161,7 @@ def begin(folder: Path, provider: CertifiedProvider, *options: str) -> tuple[sub
     """Run the command as an administrator does; give it as it waits for a person, and what it told until then."""
     file = site(folder, provider.issuer)
     # as in tests/examples/driver.py: a bare checkout finds its top-level rooms
-    program = "import conftest, sys; from daas_hub.cli import main; sys.exit(main())"
+    program = "import conftest, sys; from daas_hub.commands.main import main; sys.exit(main())"
     process = subprocess.Popen(
         [sys.executable, "-c", program, "doctor", str(file), "--login", *options],
         stdout=subprocess.PIPE,

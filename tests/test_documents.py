@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from daas_hub.documents import MAX_BYTES, Document, read_document
 from daas_hub.errors import DocumentError
+from daas_hub.services.yaml_document import MAX_BYTES, Document, read_document
 
 
 class _Person(Document):

@@ -10,7 +10,7 @@ import pytest
 
 from daas_hub.accounts import Identity
 from daas_hub.accounts.sources.link_store import LinkStore
-from daas_hub.cli import main
+from daas_hub.commands.main import main
 from daas_hub.facility import Facility
 from tests.stand_ins.icatplus import IcatPlus
 from tests.stand_ins.running import running_beside

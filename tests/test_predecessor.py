@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from daas_hub.accounts import Account
-from daas_hub.cli import main
-from daas_hub.predecessor import ImportFailed, import_files
+from daas_hub.commands.import_calipsoplus import ImportFailed, import_files
+from daas_hub.commands.main import main
 from daas_hub.proposals import Proposal, ProposalFile
 
 EXPERIMENTS = """public_number,title,description,beamline_code,uid,gid

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from daas_hub.errors import ConfigurationError
-from daas_hub.secretfile import read_secret
+from daas_hub.services.secret_file import read_secret
 
 SECRET = "TOP-SECRET"
 

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from daas_hub.errors import ConfigurationError, SourceUnavailable
-from daas_hub.webservice import Service, basic_auth, require_url, trust_of
+from daas_hub.services.http import Service, basic_auth, require_url, trust_of
 from tests.stand_ins.faults import FAULTS, SECRET, make_faulty, patience_s
 from tests.stand_ins.running import running
 

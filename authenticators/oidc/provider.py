@@ -17,7 +17,7 @@ import jwt
 
 from daas_hub.authenticators.oidc.http import LATER, ask, read_json
 from daas_hub.errors import Refused, SourceUnavailable
-from daas_hub.webservice import LOOPBACK
+from daas_hub.services.http import LOOPBACK
 
 #: Signatures by public key only: with HS256 whoever knows the client secret could write tokens, and "none" is nobody's.
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")

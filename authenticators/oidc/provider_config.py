@@ -12,7 +12,7 @@ from daas_hub.authenticators.oidc.profiles import PROFILES, Profile
 from daas_hub.authenticators.oidc.provider import is_safe_url
 from daas_hub.authenticators.oidc.subject import what_is_wrong_with
 from daas_hub.errors import ConfigurationError
-from daas_hub.secretfile import read_secret
+from daas_hub.services.secret_file import read_secret
 
 #: The one provider of the settings without a name.
 ONLY = "openid"

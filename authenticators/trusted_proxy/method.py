@@ -21,7 +21,7 @@ from daas_hub.authenticators.login_methods import Login
 from daas_hub.authenticators.no_account import TellsOfNoAccount
 from daas_hub.authenticators.trusted_proxy.signature import ProofRules, Proofs
 from daas_hub.errors import ConfigurationError, NoAccount, Refused, SourceUnavailable
-from daas_hub.secretfile import read_secret
+from daas_hub.services.secret_file import read_secret
 
 NAME = "proxy"
 #: A secret that can be guessed is none.

@@ -8,8 +8,8 @@ from traitlets.config import Configurable
 
 from daas_hub.accounts.templates import fields_of
 from daas_hub.errors import ConfigurationError
-from daas_hub.secretfile import read_secret
-from daas_hub.webservice import require_url, trust_of
+from daas_hub.services.http import require_url, trust_of
+from daas_hub.services.secret_file import read_secret
 
 
 class SourceSettings(Configurable):

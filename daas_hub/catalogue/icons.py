@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
-from daas_hub.catalogue.records import Application, Kind
+from daas_hub.catalogue.model import Application, Kind
 
 #: Our own drawings; they lie with the pages, which show them, too.
 DRAWINGS = Path(str(files("daas_hub.templates") / "static" / "icons"))

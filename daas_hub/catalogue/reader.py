@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from daas_hub.catalogue.records import IMAGE_REFERENCE, Application, Catalogue, Kind, Size
-from daas_hub.documents import Document, read_document
+from daas_hub.catalogue.model import IMAGE_REFERENCE, Application, Catalogue, Kind, Size
 from daas_hub.errors import DocumentError
+from daas_hub.services.yaml_document import Document, read_document
 
 SIZES_FILE = "sizes.yaml"
 

@@ -1,11 +1,12 @@
 """From what a user asked to a plan: parse, choose, mount, join. Everything here is pure."""
 
 from daas_hub.launch.choices import Choice, offered, require_choice
-from daas_hub.launch.links import Link, address_of, meanings, proposals_named_in, require_template
+from daas_hub.launch.deep_links import Link, meanings, proposals_named_in
 from daas_hub.launch.mounts import DirectoryRule, Mount, MountPolicy, mounts_of
 from daas_hub.launch.plan import Plan, make_plan
 from daas_hub.launch.request import LaunchRequest
 from daas_hub.launch.runas import RunAs, account_name_for, require_named
+from daas_hub.launch.visit_links import address_of, require_template
 
 __all__ = [
     "Choice",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from daas_hub.errors import BadRequest
-from daas_hub.proposals.records import HIGHEST_VISIT, PROPOSAL_ID
+from daas_hub.proposals.model import HIGHEST_VISIT, PROPOSAL_ID
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _KEYS = ("application", "proposal", "visit", "size")

@@ -1,4 +1,4 @@
-"""What the administrator decides: which directories a launch mounts, who has a role, whose account a session runs as."""
+"""What the administrator decides: mounts, roles, and the account a session runs as."""
 
 from daas_hub.policy.mount_rules import MountRules
 from daas_hub.policy.proposal_accounts import ProposalAccounts

@@ -2,7 +2,7 @@
 
 from daas_hub.proposals.cache import Answer, RememberedProposals, Told
 from daas_hub.proposals.chain import ChainedProposals
-from daas_hub.proposals.records import (
+from daas_hub.proposals.model import (
     NamedProposals,
     Page,
     PagedProposals,
@@ -13,7 +13,7 @@ from daas_hub.proposals.records import (
     TooManyProposals,
     Visit,
 )
-from daas_hub.proposals.static import ProposalFile
+from daas_hub.proposals.sources.static import ProposalFile
 
 __all__ = [
     "Answer",

@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 from daas_hub.accounts import Account
 from daas_hub.errors import SourceUnavailable
 from daas_hub.proposals.listing import Listing
-from daas_hub.proposals.records import (
+from daas_hub.proposals.model import (
     PROPOSAL_ID,
     NamedProposals,
     Page,

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from daas_hub.accounts import Account
-from daas_hub.proposals.records import NamedProposals, Proposal, ProposalSource, Visit
-from daas_hub.proposals.telling import ToldOnce
+from daas_hub.proposals.log_once import ToldOnce
+from daas_hub.proposals.model import NamedProposals, Proposal, ProposalSource, Visit
 
 
 class ChainedProposals:

@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from daas_hub.proposals.records import Page, Proposal, Query
+from daas_hub.proposals.model import Page, Proposal, Query
 
 PAGE_SIZE = 20
 _EPOCH = datetime.datetime(1, 1, 1, tzinfo=datetime.UTC)

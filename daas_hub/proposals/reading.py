@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from daas_hub.proposals.fields import FieldMap
-from daas_hub.proposals.records import HIGHEST_VISIT, PROPOSAL_ID, Proposal, Visit
+from daas_hub.proposals.model import HIGHEST_VISIT, PROPOSAL_ID, Proposal, Visit
 
 MOST_TITLE = 1000
 MOST_ABSTRACT = 20_000

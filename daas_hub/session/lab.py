@@ -9,9 +9,9 @@ from jupyter_server.serverapp import ServerApp
 from jupyterhub.singleuser.extension import JupyterHubSingleUser
 from traitlets.config import Config
 
-from daas_hub.session.arrival import arrive
+from daas_hub.session.egress import open_ways_out
 from daas_hub.session.listener import handed_over
-from daas_hub.session.outside import open_ways_out
+from daas_hub.session.mount_handshake import arrive
 from daas_hub.session.settings import Settings, read_settings
 
 

@@ -26,14 +26,14 @@ from tornado.websocket import WebSocketHandler
 
 from daas_hub.errors import SessionFailed
 from daas_hub.session.activity import Activity
-from daas_hub.session.desktop import Desktop
+from daas_hub.session.desktop.desktop import Desktop
+from daas_hub.session.desktop.pump import Pump
+from daas_hub.session.desktop.rfb import ClientMessages
+from daas_hub.session.desktop.xserver import XServer
 from daas_hub.session.hubclient import HubClient
 from daas_hub.session.listener import handed_over
 from daas_hub.session.login import ASK_AGAIN_S, Logins
-from daas_hub.session.pump import Pump
-from daas_hub.session.rfb import ClientMessages
 from daas_hub.session.settings import Settings
-from daas_hub.session.xserver import XServer
 
 _log = logging.getLogger("daas-session")
 

@@ -11,9 +11,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from daas_hub.session.arrival import arrive
+from daas_hub.session.desktop.xserver import XServer, start_x
+from daas_hub.session.mount_handshake import arrive
 from daas_hub.session.settings import Settings, read_settings
-from daas_hub.session.xserver import XServer, start_x
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> int:
         settings = replace(settings, prefix="/")
     x = _start_x(settings)
 
-    from daas_hub.session.outside import open_ways_out
+    from daas_hub.session.egress import open_ways_out
     from daas_hub.session.server import run
 
     if not options.embedded:

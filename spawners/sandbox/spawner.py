@@ -37,6 +37,7 @@ from daas_hub.spawners.readiness import require_answer
 from daas_hub.spawners.runtime_dir import open_listener, write_identity_files
 from daas_hub.spawners.sandbox.argv import Channels, sandbox_argv
 from daas_hub.spawners.sandbox.cgroups import existing_group, make_group
+from daas_hub.spawners.sandbox.checks import sandbox_problem
 from daas_hub.spawners.sandbox.launch import Order, build
 from daas_hub.spawners.sandbox.processes import ProcessId, descendants
 from daas_hub.spawners.sandbox.trial import try_sandbox
@@ -73,6 +74,12 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
     )
 
     process = ProcessId(0, 0.0, "")
+
+    @classmethod
+    def configuration_problems(cls, config: Config, facility: Facility) -> list[DaasError]:
+        """Return why no sandbox can be built here."""
+        problem = sandbox_problem(cls(config=config).bwrap)
+        return [problem] if problem else []
 
     @classmethod
     async def examine(cls, config: Config, facility: Facility, plan: Plan | None) -> list[Finding]:

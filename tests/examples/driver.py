@@ -12,7 +12,7 @@ from jupyterhub.crypto import CryptKeeper
 import conftest  # noqa: F401  # lets a bare checkout find its top-level rooms
 
 # isort: split
-from daas_hub.doctor import Login, examine
+from daas_hub.commands.doctor import Login, examine
 from daas_hub.facility import Facility
 
 

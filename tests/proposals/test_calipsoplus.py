@@ -16,7 +16,7 @@ from traitlets.config import Config
 from daas_hub.accounts import Account
 from daas_hub.errors import ConfigurationError, SourceUnavailable
 from daas_hub.proposals import Proposal
-from daas_hub.proposals.calipsoplus import CalipsoplusProposals, volumes_of
+from daas_hub.proposals.sources.calipsoplus import CalipsoplusProposals, volumes_of
 from tests.stand_ins.calipsoplus import UserOffice, experiment
 from tests.stand_ins.running import REQUESTS, running
 

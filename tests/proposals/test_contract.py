@@ -21,10 +21,10 @@ from daas_hub.accounts import Account, Identity
 from daas_hub.accounts.refusals import unknown
 from daas_hub.accounts.sources.rest.calipsoplus import LinkedAccounts, PasswordCheck
 from daas_hub.accounts.sources.rest.service import Service
-from daas_hub.breaker import Breaker
 from daas_hub.errors import AccountRefused, ConfigurationError, NoAccount, SourceUnavailable
 from daas_hub.proposals import Proposal, RememberedProposals
-from daas_hub.proposals.calipsoplus import CalipsoplusProposals
+from daas_hub.proposals.sources.calipsoplus import CalipsoplusProposals
+from daas_hub.services.circuit_breaker import Breaker
 from tests.stand_ins.calipsoplus import UserOffice, experiment
 from tests.stand_ins.faults import FAULTS, make_faulty, says
 from tests.stand_ins.running import REQUESTS, running

@@ -13,21 +13,21 @@ from aiohttp import web
 from traitlets.config import Config
 
 from daas_hub.accounts import Account, Identity
-from daas_hub.doctor.contracts import lines_of_exchanges
+from daas_hub.commands.doctor.contracts import lines_of_exchanges
 from daas_hub.errors import SourceUnavailable
-from daas_hub.exchanges import Exchange, Record, begin, recording, shape_of
 from daas_hub.findings import Finding
 from daas_hub.proposals import ProposalFile, TellsContract
-from daas_hub.proposals.calipsoplus import CalipsoplusProposals
-from daas_hub.proposals.fieldlines import lines_of_fields
+from daas_hub.proposals.field_checks import lines_of_fields
 from daas_hub.proposals.fields import FieldMap
-from daas_hub.proposals.groups import GroupProposals
-from daas_hub.proposals.icat import IcatProposals, version_line
-from daas_hub.proposals.icatplus import IcatPlusProposals
-from daas_hub.proposals.ispyb import IspybProposals
 from daas_hub.proposals.reading import directories_of
-from daas_hub.proposals.scicat import SciCatProposals
-from daas_hub.proposals.useroffice import UserOfficeProposals
+from daas_hub.proposals.sources.calipsoplus import CalipsoplusProposals
+from daas_hub.proposals.sources.groups import GroupProposals
+from daas_hub.proposals.sources.icat import IcatProposals, version_line
+from daas_hub.proposals.sources.icatplus import IcatPlusProposals
+from daas_hub.proposals.sources.ispyb import IspybProposals
+from daas_hub.proposals.sources.scicat import SciCatProposals
+from daas_hub.proposals.sources.useroffice import UserOfficeProposals
+from daas_hub.services.recording import Exchange, Record, begin, recording, shape_of
 from tests.stand_ins.icat import Icat
 from tests.stand_ins.running import running
 

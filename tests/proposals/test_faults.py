@@ -16,13 +16,13 @@ from traitlets.config import Config
 
 from daas_hub.accounts import Account, Identity
 from daas_hub.errors import SourceUnavailable
-from daas_hub.proposals.calipsoplus import CalipsoplusProposals
-from daas_hub.proposals.icat import IcatProposals
-from daas_hub.proposals.icatplus import IcatPlusProposals
-from daas_hub.proposals.ispyb import IspybProposals
-from daas_hub.proposals.scicat import SciCatProposals
-from daas_hub.proposals.service import ProposalService
-from daas_hub.proposals.useroffice import UserOfficeProposals
+from daas_hub.proposals.http_source import ProposalService
+from daas_hub.proposals.sources.calipsoplus import CalipsoplusProposals
+from daas_hub.proposals.sources.icat import IcatProposals
+from daas_hub.proposals.sources.icatplus import IcatPlusProposals
+from daas_hub.proposals.sources.ispyb import IspybProposals
+from daas_hub.proposals.sources.scicat import SciCatProposals
+from daas_hub.proposals.sources.useroffice import UserOfficeProposals
 from tests.stand_ins import calipsoplus, icat, icatplus, ispyb, scicat, useroffice
 from tests.stand_ins.faults import FAULTS, SECRET, Fault, make_faulty, patience_s, says
 from tests.stand_ins.running import running

@@ -11,8 +11,8 @@ from traitlets.config import Config
 from daas_hub.accounts import Account
 from daas_hub.errors import ConfigurationError
 from daas_hub.proposals import Proposal, Visit
-from daas_hub.proposals.grouppattern import Named, proposals_named
-from daas_hub.proposals.groups import GroupProposals
+from daas_hub.proposals.group_names import Named, proposals_named
+from daas_hub.proposals.sources.groups import GroupProposals
 
 PSI = "(?P<proposal>p[0-9]{5})"
 DIAMOND = "(?P<proposal>[a-z]{2}[0-9]+)(?:_(?P<visit>[0-9]+))?"

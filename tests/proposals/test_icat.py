@@ -14,7 +14,7 @@ from traitlets.config import Config
 
 from daas_hub.accounts import Account
 from daas_hub.errors import ConfigurationError, SourceUnavailable
-from daas_hub.proposals.icat import PAGE, IcatProposals, query_of
+from daas_hub.proposals.sources.icat import PAGE, IcatProposals, query_of
 from tests.stand_ins.icat import Icat, investigation
 from tests.stand_ins.running import running
 

@@ -14,7 +14,7 @@ from traitlets.config import Config
 from daas_hub.accounts import Account, Identity
 from daas_hub.errors import ConfigurationError, SourceUnavailable
 from daas_hub.proposals import Proposal
-from daas_hub.proposals.icatplus import PAGE, IcatPlusProposals
+from daas_hub.proposals.sources.icatplus import PAGE, IcatPlusProposals
 from tests.stand_ins.icatplus import IcatPlus, investigation
 from tests.stand_ins.running import REQUESTS, running
 

@@ -17,7 +17,7 @@ from traitlets.config import Config
 from daas_hub.accounts import Account, Identity
 from daas_hub.errors import ConfigurationError, SourceUnavailable
 from daas_hub.proposals import Proposal
-from daas_hub.proposals.ispyb import PAGE, IspybProposals
+from daas_hub.proposals.sources.ispyb import PAGE, IspybProposals
 from tests.stand_ins.ispyb import MX, ROOT, Ispyb, session
 from tests.stand_ins.running import REQUESTS, running
 

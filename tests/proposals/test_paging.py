@@ -25,14 +25,14 @@ from daas_hub.proposals import (
     RememberedProposals,
     TooManyProposals,
 )
-from daas_hub.proposals.calipsoplus import CalipsoplusProposals
-from daas_hub.proposals.icat import IcatProposals, names_of
-from daas_hub.proposals.icatplus import IcatPlusProposals
-from daas_hub.proposals.ispyb import IspybProposals
+from daas_hub.proposals.http_source import ProposalService
 from daas_hub.proposals.listing import Listing
-from daas_hub.proposals.scicat import SciCatProposals
-from daas_hub.proposals.service import ProposalService
-from daas_hub.proposals.useroffice import UserOfficeProposals
+from daas_hub.proposals.sources.calipsoplus import CalipsoplusProposals
+from daas_hub.proposals.sources.icat import IcatProposals, names_of
+from daas_hub.proposals.sources.icatplus import IcatPlusProposals
+from daas_hub.proposals.sources.ispyb import IspybProposals
+from daas_hub.proposals.sources.scicat import SciCatProposals
+from daas_hub.proposals.sources.useroffice import UserOfficeProposals
 from tests.stand_ins import calipsoplus, icat, ispyb, scicat
 from tests.stand_ins.running import REQUESTS, running
 

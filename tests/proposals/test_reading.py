@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from daas_hub.proposals import Proposal, Visit
 from daas_hub.proposals.fields import FieldMap
+from daas_hub.proposals.model import PROPOSAL_ID
 from daas_hub.proposals.reading import (
     Reading,
     beamlines_of,
@@ -21,7 +22,6 @@ from daas_hub.proposals.reading import (
     text_of,
     time_of,
 )
-from daas_hub.proposals.records import PROPOSAL_ID
 
 #: A source whose records have our own words, with visits in them.
 NESTED = FieldMap(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daas_hub.proposals.records import PROPOSAL_ID
+from daas_hub.proposals.model import PROPOSAL_ID
 
 
 @pytest.mark.parametrize(

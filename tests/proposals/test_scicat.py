@@ -15,7 +15,7 @@ from traitlets.config import Config
 from daas_hub.accounts import Account
 from daas_hub.errors import ConfigurationError, SourceUnavailable
 from daas_hub.proposals import Proposal
-from daas_hub.proposals.scicat import PAGE, SciCatProposals
+from daas_hub.proposals.sources.scicat import PAGE, SciCatProposals
 from tests.stand_ins.running import REQUESTS, running
 from tests.stand_ins.scicat import SciCat, proposal
 

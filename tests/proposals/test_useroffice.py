@@ -15,7 +15,7 @@ from traitlets.config import Config
 from daas_hub.accounts import Account, Identity
 from daas_hub.errors import ConfigurationError, SourceUnavailable
 from daas_hub.proposals import Proposal
-from daas_hub.proposals.useroffice import UserOfficeProposals
+from daas_hub.proposals.sources.useroffice import UserOfficeProposals
 from tests.stand_ins.running import REQUESTS, running
 from tests.stand_ins.useroffice import UserOffice, error, proposal
 

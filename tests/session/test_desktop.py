@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from daas_hub.errors import SessionFailed
-from daas_hub.session.desktop import Desktop
+from daas_hub.session.desktop.desktop import Desktop
+from daas_hub.session.desktop.xserver import XServer
 from daas_hub.session.settings import DesktopApplication
-from daas_hub.session.xserver import XServer
 
 SLEEP = DesktopApplication("sleep", "Sleep", ("sleep", "30"))
 

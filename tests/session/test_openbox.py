@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from daas_hub.session.openbox import write_openbox_files
+from daas_hub.session.desktop.openbox import write_openbox_files
 from daas_hub.session.settings import DesktopApplication
 
 MENU = "{http://openbox.org/3.4/menu}"

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from daas_hub.session.pump import PIECE_BYTES, Pump, frame_head
+from daas_hub.session.desktop.pump import PIECE_BYTES, Pump, frame_head
 
 
 @pytest.mark.parametrize(

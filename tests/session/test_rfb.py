@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daas_hub.session.rfb import HANDSHAKE_BYTES, ClientMessages
+from daas_hub.session.desktop.rfb import HANDSHAKE_BYTES, ClientMessages
 
 HANDSHAKE = b"RFB 003.008\n\x01\x01"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from daas_hub.session.xserver import XServer, start_x, x_argv
+from daas_hub.session.desktop.xserver import XServer, start_x, x_argv
 
 
 def test_nothing_listens_on_the_network(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from daas_hub.errors import SessionFailed, StorageProblem
-from daas_hub.session.arrival import arrive
+from daas_hub.session.mount_handshake import arrive
 from daas_hub.spawners import mount_handshake as arrival
 from daas_hub.spawners.mount_handshake import Gate, Granted
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from daas_hub.session.outside import _serve
+from daas_hub.session.egress import _serve
 from daas_hub.session.settings import WayOut
 from daas_hub.spawners import egress
 from daas_hub.spawners.egress import Egress, host_names, ways_out

@@ -61,7 +61,7 @@ class Site:
         for place in (self.here, self.inside):
             place.mkdir()
         self.streams: list[Stream] = []
-        self.command = (sys.executable, "-m", "daas_hub.session.farend")
+        self.command = (sys.executable, "-m", "daas_hub.session.tunnel_end")
         monkeypatch.setattr(elsewhere, "DOOR_DIR", str(self.inside))
         monkeypatch.setattr(elsewhere, "API_DIR", str(self.inside))
         monkeypatch.setattr(elsewhere, "AGAIN_S", 0.05)

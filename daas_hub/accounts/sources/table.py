@@ -9,8 +9,8 @@ from pydantic import Field
 
 from daas_hub.accounts.model import Account, Identity
 from daas_hub.accounts.refusals import unknown
-from daas_hub.documents import Document, read_document
 from daas_hub.errors import DocumentError, SourceUnavailable
+from daas_hub.services.yaml_document import Document, read_document
 
 
 class _Login(Document):

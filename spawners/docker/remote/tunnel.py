@@ -35,7 +35,7 @@ _OPEN_TIMEOUT_S = 20.0
 _MOST_BYTES = 65536
 #: Seconds after which silence means that the other side is gone.
 _KEEPALIVE_S = 15
-_FAR_END = ("/opt/daas-hub/bin/python", "-I", "-m", "daas_hub.session.farend", f"{DOOR_DIR}/{SESSION_SOCKET}")
+_FAR_END = ("/opt/daas-hub/bin/python", "-I", "-m", "daas_hub.session.tunnel_end", f"{DOOR_DIR}/{SESSION_SOCKET}")
 
 #: What a session of another machine is given of its folder here.
 FAR_PARTS = ("identity", "door/icons", "empty")

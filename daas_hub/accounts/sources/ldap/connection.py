@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from daas_hub.accounts.sources.ldap.entries import Entry, Found
 from daas_hub.errors import ConfigurationError
-from daas_hub.secretfile import read_secret
+from daas_hub.services.secret_file import read_secret
 
 
 @dataclass(frozen=True)

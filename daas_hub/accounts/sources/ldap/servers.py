@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 from daas_hub.accounts.refusals import LATER
 from daas_hub.accounts.sources.ldap.connection import Connector, Failed, Refused, Search, Server
 from daas_hub.accounts.sources.ldap.entries import Found
-from daas_hub.breaker import Breaker
 from daas_hub.errors import ConfigurationError, DaasError, SourceUnavailable
+from daas_hub.services.circuit_breaker import Breaker
 
 _log = logging.getLogger("jupyterhub.daas")
 _Answer = TypeVar("_Answer")

@@ -8,14 +8,14 @@ from urllib.parse import urlsplit
 
 from traitlets import Bool, Float, Int, List, Unicode
 
-from daas_hub.accounts import AccountSource
+from daas_hub.accounts.model import AccountSource
 from daas_hub.accounts.source_settings import SourceSettings
 from daas_hub.accounts.sources.ldap.connection import Server
 from daas_hub.accounts.sources.ldap.entries import Attributes, assertions_of
 from daas_hub.accounts.sources.ldap.source import LdapDirectory, Searches
 from daas_hub.accounts.templates import fields_of
 from daas_hub.errors import ConfigurationError
-from daas_hub.webservice import LOOPBACK
+from daas_hub.services.http import LOOPBACK
 
 
 class LdapAccounts(SourceSettings):

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from daas_hub import webservice
 from daas_hub.accounts.refusals import LATER
-from daas_hub.breaker import Breaker
 from daas_hub.errors import ConfigurationError, SourceUnavailable
-from daas_hub.secretfile import read_secret
+from daas_hub.services.circuit_breaker import Breaker
+from daas_hub.services.http import Reply, basic_auth
+from daas_hub.services.http import Service as HttpService
+from daas_hub.services.secret_file import read_secret
 
 _log = logging.getLogger("jupyterhub.daas")
 MAX_ANSWER_BYTES = 1_000_000
@@ -64,11 +65,11 @@ class Service:
 
     async def _reply(
         self, method: str, url: str, body: Any, is_expected: Callable[[int], bool], *, needs: str = "JSON"
-    ) -> webservice.Reply:
+    ) -> Reply:
         # the address may hold a person's identifier: its host is enough for the log
         host = urlsplit(url).netloc
         breaker = self._breakers.setdefault(host, Breaker(f"account service {host}", clock=self.clock))
-        service = webservice.Service(
+        service = HttpService(
             "account service",
             "The account service",
             host,
@@ -103,5 +104,5 @@ class Service:
             return {"Authorization": f"Bearer {token}"}
         if self.user:
             password = await asyncio.to_thread(read_secret, f"{self.settings}.password_file", self.password_file)
-            return webservice.basic_auth(self.user, password)
+            return basic_auth(self.user, password)
         return {}

@@ -6,8 +6,7 @@ import importlib.metadata
 
 from traitlets import Dict, Float, List, Unicode
 
-from daas_hub.accounts import AccountSource
-from daas_hub.accounts.model import NamedAccounts
+from daas_hub.accounts.model import AccountSource, NamedAccounts
 from daas_hub.accounts.source_settings import SourceSettings
 from daas_hub.accounts.sources.rest.calipsoplus import LinkedAccounts
 from daas_hub.accounts.sources.rest.service import Service

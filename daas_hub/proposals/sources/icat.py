@@ -19,10 +19,10 @@ from traitlets.config import Configurable
 from daas_hub.accounts import Account
 from daas_hub.errors import ConfigurationError
 from daas_hub.findings import Finding, ok, warning
-from daas_hub.proposals.records import Query
-from daas_hub.proposals.service import Found, ProposalService
-from daas_hub.secretfile import read_secret
-from daas_hub.webservice import Conversation, Reply
+from daas_hub.proposals.http_source import Found, ProposalService
+from daas_hub.proposals.model import Query
+from daas_hub.services.http import Conversation, Reply
+from daas_hub.services.secret_file import read_secret
 
 _ACCOUNT = "{account}"
 

@@ -17,11 +17,11 @@ from traitlets.config import Configurable
 
 from daas_hub.accounts import Account
 from daas_hub.errors import ConfigurationError
-from daas_hub.proposals.grouppattern import Named, groups_of, pattern_of, proposals_named
-from daas_hub.proposals.records import Query
-from daas_hub.proposals.service import Found, ProposalService
-from daas_hub.secretfile import read_secret
-from daas_hub.webservice import Conversation, Reply
+from daas_hub.proposals.group_names import Named, groups_of, pattern_of, proposals_named
+from daas_hub.proposals.http_source import Found, ProposalService
+from daas_hub.proposals.model import Query
+from daas_hub.services.http import Conversation, Reply
+from daas_hub.services.secret_file import read_secret
 
 #: Records asked for at a time.
 PAGE = 100

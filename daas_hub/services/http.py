@@ -20,9 +20,9 @@ from urllib.parse import urlsplit
 import aiohttp
 import yarl
 
-from daas_hub.breaker import Breaker
 from daas_hub.errors import ConfigurationError, SourceUnavailable
-from daas_hub.exchanges import Exchange, begin, shape_of
+from daas_hub.services.circuit_breaker import Breaker
+from daas_hub.services.recording import Exchange, begin, shape_of
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 

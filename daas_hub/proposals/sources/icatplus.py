@@ -15,8 +15,8 @@ from traitlets.config import Configurable
 
 from daas_hub.accounts import Account
 from daas_hub.errors import ConfigurationError
-from daas_hub.proposals.service import ProposalService
-from daas_hub.webservice import Conversation
+from daas_hub.proposals.http_source import ProposalService
+from daas_hub.services.http import Conversation
 
 #: Investigations asked for at a time.
 PAGE = 500

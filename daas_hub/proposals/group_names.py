@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from daas_hub.accounts import Account
 from daas_hub.errors import ConfigurationError
-from daas_hub.proposals.records import HIGHEST_VISIT, PROPOSAL_ID
+from daas_hub.proposals.model import HIGHEST_VISIT, PROPOSAL_ID
 
 _KNOWN = {"proposal", "visit", "beamline"}
 

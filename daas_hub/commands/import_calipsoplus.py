@@ -21,9 +21,9 @@ import yaml
 from daas_hub.accounts import AccountTable
 from daas_hub.errors import DaasError, DocumentError
 from daas_hub.proposals import ProposalFile
-from daas_hub.proposals.calipsoplus import volumes_of
+from daas_hub.proposals.model import PROPOSAL_ID
 from daas_hub.proposals.reading import MOST_ABSTRACT, MOST_TITLE, beamlines_of, gid_of, number_of, time_of
-from daas_hub.proposals.records import PROPOSAL_ID
+from daas_hub.proposals.sources.calipsoplus import volumes_of
 
 EXPERIMENTS = ("public_number", "title", "description", "beamline_code", "uid", "gid")
 SESSIONS = ("public_number", "session_number", "start_date", "end_date", "subject", "body", "data_set_path")

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from daas_hub.accounts import Account, Identity
-from daas_hub.doctor.contracts import contract_of, lines_of_exchanges
-from daas_hub.doctor.listening import listening
-from daas_hub.doctor.remedies import remedy_for
+from daas_hub.commands.doctor.contracts import contract_of, lines_of_exchanges
+from daas_hub.commands.doctor.log_capture import listening
+from daas_hub.commands.doctor.remedies import remedy_for
 from daas_hub.errors import AccountRefused, DaasError, NoAccount, SourceUnavailable
-from daas_hub.exchanges import recording
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked, ok, problem, warning
 from daas_hub.proposals import Proposal, ProposalSource, TellsContract
+from daas_hub.services.recording import recording
 
 #: Proposals that are written out; the rest is counted.
 MOST_SHOWN = 20

@@ -82,7 +82,7 @@ def _give(far: socket.socket) -> None:
 
 
 def main() -> None:
-    """Run `python -m daas_hub.session.farend SOCKET FOLDER...`."""
+    """Run `python -m daas_hub.session.tunnel_end SOCKET FOLDER...`."""
     reached, *folders = sys.argv[1:]
     os.umask(0o077)
     asyncio.run(serve(reached, folders))

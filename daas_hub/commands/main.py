@@ -16,13 +16,13 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from daas_hub.check import check_config
-from daas_hub.doctor import Login, SignIn, as_json, as_text, examine
-from daas_hub.enquiry import ask_about, connected_logins, disconnect, read_config, words_of
+from daas_hub.commands.check_config import check_config
+from daas_hub.commands.doctor import Login, SignIn, as_json, as_text, examine
+from daas_hub.commands.import_calipsoplus import EXPERIMENTS, SESSIONS, USERS, ImportFailed, import_files
+from daas_hub.commands.show import ask_about, connected_logins, disconnect, read_config, words_of
 from daas_hub.errors import ConfigurationError, DaasError
 from daas_hub.findings import exit_code
-from daas_hub.predecessor import EXPERIMENTS, SESSIONS, USERS, ImportFailed, import_files
-from daas_hub.secretfile import read_secret
+from daas_hub.services.secret_file import read_secret
 from daas_hub.version import __version__
 
 START_TIMEOUT_S = 90.0

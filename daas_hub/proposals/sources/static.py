@@ -10,10 +10,10 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from daas_hub.accounts import Account
-from daas_hub.documents import Document, read_document
 from daas_hub.errors import DocumentError, SourceUnavailable
 from daas_hub.findings import Finding, ok
-from daas_hub.proposals.records import HIGHEST_VISIT, PROPOSAL_ID, Proposal, Visit
+from daas_hub.proposals.model import HIGHEST_VISIT, PROPOSAL_ID, Proposal, Visit
+from daas_hub.services.yaml_document import Document, read_document
 
 
 class _Visit(Document):

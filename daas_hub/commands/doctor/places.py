@@ -27,7 +27,7 @@ MOST_VISITS = 10
 LOOK_TIMEOUT_S = 15.0
 
 #: Run as the account, by an interpreter that imports nothing else of ours.
-_PROBE = Path(__file__).parents[1] / "session" / "probe.py"
+_PROBE = Path(__file__).parents[2] / "session" / "probe.py"
 
 _WORDS = {
     "EACCES": "is refused (permission)",

@@ -1,7 +1,7 @@
-"""Links between this portal and the facility's other pages: what one from outside means, and where ours lead. Pure.
+"""Deep links: what a link from one of the facility's other pages means here. Pure.
 
-A link from outside names a visit as its own page does (mx12345-7), in any capitals. It opens nothing by itself: it is
-compared with the proposals of who follows it, and leads to a page of the portal.
+It names a visit as its own page does (mx12345-7), in any capitals. It opens nothing by itself: it is compared with the
+proposals of whoever follows it, and leads to a page of the portal.
 """
 
 from __future__ import annotations
@@ -10,17 +10,14 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
-from urllib.parse import quote, urlsplit
 
-from daas_hub.errors import BadRequest, ConfigurationError
-from daas_hub.proposals.records import PROPOSAL_ID, Proposal, Visit
+from daas_hub.errors import BadRequest
+from daas_hub.proposals.model import PROPOSAL_ID, Proposal, Visit
 
 #: What a facility may call a visit, as far as a link may have it.
 _VISIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 _APPLICATION = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _KEYS = ("proposal", "visit", "session", "app")
-_FIELD = re.compile(r"\{([^{}]*)\}")
-_FIELDS = ("proposal", "visit", "number")
 
 
 @dataclass(frozen=True)
@@ -87,43 +84,6 @@ def proposals_named_in(visit: str) -> tuple[str, ...]:
     """Return the ids of proposals that the name of a visit begins with: "mx12345-7" is of mx12345."""
     match = re.fullmatch(r"(.+)[-_.]([0-9]+)", visit, re.ASCII)
     return (match[1],) if match and PROPOSAL_ID.fullmatch(match[1]) else ()
-
-
-def require_template(setting: str, template: str) -> None:
-    """Check the address of visits elsewhere; "" is none.
-
-    Raises:
-        ConfigurationError: it is not encrypted, leads to a host that depends on the visit, or has unknown fields.
-    """
-    if not template:
-        return
-    example = 'Example: "https://synchweb.facility.org/dc/visit/{visit}".'
-    unknown = [name for name in _FIELD.findall(template) if name not in _FIELDS]
-    if unknown or "{" in _FIELD.sub("", template) or "}" in _FIELD.sub("", template):
-        unknown = unknown or ["{"]
-        raise ConfigurationError(setting, template, f"has no field {unknown[0]!r}", remedy=example)
-    try:
-        parts = urlsplit(template)
-        is_address = parts.scheme == "https" and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_address = False
-    if not is_address or not template.isprintable() or " " in template:
-        raise ConfigurationError(setting, template, "is no https:// address", remedy=example)
-    if "{" in parts.netloc or "@" in parts.netloc or "\\" in template:
-        raise ConfigurationError(setting, template, "leads to a host that is not fixed", remedy=example)
-    if not _FIELD.findall(template):
-        raise ConfigurationError(setting, template, "is the same for all visits", remedy=example)
-
-
-def address_of(template: str, proposal: Proposal, visit: Visit) -> str:
-    """Return the address of a visit elsewhere; "" without a template."""
-    values = {"proposal": proposal.id, "visit": visit.label, "number": str(visit.number)}
-    return _FIELD.sub(lambda match: _component(values[match[1]]), template)
-
-
-def _component(value: str) -> str:
-    # quote() leaves dots alone, and browsers take a component of dots alone for a step upwards
-    return quote(value, safe="") if value.strip(".") else value.replace(".", "%2E")
 
 
 _Candidate = TypeVar("_Candidate")

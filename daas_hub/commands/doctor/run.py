@@ -12,11 +12,11 @@ from typing import Any
 from traitlets.config import Config
 
 from daas_hub.accounts import Identity
-from daas_hub.check import check_config
-from daas_hub.doctor.people import Person, ask_about, ask_about_nobody, hold_against_contracts
-from daas_hub.doctor.places import look_at_directories
-from daas_hub.doctor.site import look_at_site
-from daas_hub.enquiry import read_config
+from daas_hub.commands.check_config import check_config
+from daas_hub.commands.doctor.people import Person, ask_about, ask_about_nobody, hold_against_contracts
+from daas_hub.commands.doctor.places import look_at_directories
+from daas_hub.commands.doctor.site import look_at_site
+from daas_hub.commands.show import read_config
 from daas_hub.errors import DaasError
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, Verdict, not_checked, ok, problem
@@ -107,7 +107,7 @@ async def _who(
 
 
 def _file(file: Path) -> list[Finding]:
-    """Read it as the hub would (see `daas_hub.check`)."""
+    """Read it as the hub would (see `daas_hub.commands.check_config`)."""
     did = f"read {file} as the hub would"
     problems = check_config(file)
     return [_as_finding(did, one) for one in problems] or [ok("configuration.file", did)]

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from daas_hub.accounts import Account
-from daas_hub.doctor.remedies import remedy_for
-from daas_hub.exchanges import Exchange
+from daas_hub.commands.doctor.remedies import remedy_for
 from daas_hub.findings import Finding, ok, problem, warning
 from daas_hub.proposals import Proposal
+from daas_hub.services.recording import Exchange
 
 #: Questions of one kind that are written out.
 _MOST_ALIKE = 3

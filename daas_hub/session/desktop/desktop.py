@@ -11,9 +11,9 @@ import subprocess
 from collections.abc import Sequence
 
 from daas_hub.errors import SessionFailed
-from daas_hub.session.openbox import write_openbox_files
+from daas_hub.session.desktop.openbox import write_openbox_files
+from daas_hub.session.desktop.xserver import XServer
 from daas_hub.session.settings import DesktopApplication
-from daas_hub.session.xserver import XServer
 
 BACKGROUND = "#24384b"
 X_TIMEOUT_S = 20.0

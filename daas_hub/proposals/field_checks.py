@@ -7,8 +7,8 @@ from typing import Any
 
 from daas_hub.findings import Finding, not_checked, ok, problem, warning
 from daas_hub.proposals.fields import WORDS, FieldMap
+from daas_hub.proposals.model import PROPOSAL_ID
 from daas_hub.proposals.reading import number_of, time_of
-from daas_hub.proposals.records import PROPOSAL_ID
 
 #: Without these a record gives nothing: nobody sees the proposal, or the visit.
 _NEEDED = ("id", "visit.number")

@@ -13,9 +13,9 @@ from traitlets.config import Configurable
 
 from daas_hub.accounts import Account
 from daas_hub.errors import ConfigurationError
-from daas_hub.proposals.service import ProposalService
-from daas_hub.secretfile import read_secret
-from daas_hub.webservice import Conversation
+from daas_hub.proposals.http_source import ProposalService
+from daas_hub.services.http import Conversation
+from daas_hub.services.secret_file import read_secret
 
 QUERY = """
 query ProposalsOfAPerson($user: String!) {

@@ -4,7 +4,7 @@ Nothing it does changes anything: no account, no proposal and no file of anybody
 takes away again where a directory must be writable.
 """
 
-from daas_hub.doctor.examination import Login, SignIn, examine
-from daas_hub.doctor.report import as_json, as_text
+from daas_hub.commands.doctor.report import as_json, as_text
+from daas_hub.commands.doctor.run import Login, SignIn, examine
 
 __all__ = ["Login", "SignIn", "as_json", "as_text", "examine"]

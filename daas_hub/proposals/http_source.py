@@ -17,18 +17,18 @@ from traitlets import Dict, Float, Int, Unicode
 from traitlets.config import Configurable
 
 from daas_hub.accounts import Account
-from daas_hub.breaker import Breaker
 from daas_hub.errors import ConfigurationError, SourceUnavailable
-from daas_hub.exchanges import keep_records
 from daas_hub.findings import Finding
-from daas_hub.proposals.fieldlines import lines_of_fields
+from daas_hub.proposals.field_checks import lines_of_fields
 from daas_hub.proposals.fields import FieldMap
 from daas_hub.proposals.listing import ORDER_FLAW, Listing, flaw_of, text_of
+from daas_hub.proposals.log_once import ToldOnce
+from daas_hub.proposals.model import Page, Proposal, Query, TooManyProposals
 from daas_hub.proposals.reading import Reading, directories_of, read_proposals
-from daas_hub.proposals.records import Page, Proposal, Query, TooManyProposals
-from daas_hub.proposals.telling import ToldOnce
-from daas_hub.secretfile import read_secret
-from daas_hub.webservice import Conversation, Service, require_url, trust_of
+from daas_hub.services.circuit_breaker import Breaker
+from daas_hub.services.http import Conversation, Service, require_url, trust_of
+from daas_hub.services.recording import keep_records
+from daas_hub.services.secret_file import read_secret
 
 #: Words of a search that are tried for one that few proposals have.
 _WORDS_TRIED = 3

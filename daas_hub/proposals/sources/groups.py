@@ -14,8 +14,8 @@ from traitlets.config import Configurable
 from daas_hub.accounts import Account
 from daas_hub.errors import ConfigurationError
 from daas_hub.findings import Finding, ok, warning
-from daas_hub.proposals.grouppattern import Named, groups_of, pattern_of, proposals_named
-from daas_hub.proposals.records import Proposal, Visit
+from daas_hub.proposals.group_names import Named, groups_of, pattern_of, proposals_named
+from daas_hub.proposals.model import Proposal, Visit
 
 #: Names that are written out in an examination.
 _MOST_SHOWN = 5

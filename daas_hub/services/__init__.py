@@ -1,0 +1,1 @@
+"""Talking to the facility's services, and reading its files."""
