@@ -6,6 +6,8 @@ The floors in full are a contract of import-linter (`.importlinter`); these are 
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,3 +82,20 @@ def test_the_reader_of_imports_sees_them_all(tmp_path: Path) -> None:
     )
     seen = set(imports_of("daas_hub/x.py", tmp_path))
     assert {f"daas_hub.{door}" for door in DOORS} <= {".".join(module.split(".")[:2]) for module in seen}
+
+
+def test_a_hub_with_sandboxes_loads_no_engine() -> None:
+    """What a hub does not use it need not install: each extra's libraries are loaded where they are configured."""
+    program = """
+import sys
+from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
+from daas_hub.commands.check_config import check_config
+from daas_hub.portal import portal_handlers
+from daas_hub.spawners.sandbox.spawner import SandboxSpawner
+used = {"docker", "dockerspawner", "asyncssh", "ldap3", "jupyterlab", "jupyter_server_proxy"}
+print(*sorted(used & set(sys.modules)))
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", f"import conftest\n{program}"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.split() == []

@@ -9,8 +9,8 @@ from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import Guest, visitors
 from tests.conftest import missing
-from tests.identity.directory import SLAPD, SUFFIX, make_directory, person
 from tests.live_portal import Portal, remove, start_portal
+from tests.stand_ins.directory import SLAPD, SUFFIX, make_directory, person
 
 pytestmark = [pytest.mark.browser, pytest.mark.sandbox]
 

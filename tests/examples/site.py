@@ -20,8 +20,8 @@ from typing import Any
 import requests
 from aiohttp import web
 
-from tests.identity.directory import Directory
 from tests.stand_ins.calipsoplus import HASHES, UserOffice, experiment
+from tests.stand_ins.directory import Directory
 from tests.stand_ins.faults import Fault
 from tests.stand_ins.icatplus import IcatPlus
 from tests.stand_ins.ispyb import Ispyb

@@ -11,8 +11,8 @@ import requests
 
 from tests.conftest import missing
 from tests.hub.logins import Doors, open_doors
-from tests.identity.directory import SLAPD, SUFFIX, make_directory, person
 from tests.live_portal import Person
+from tests.stand_ins.directory import SLAPD, SUFFIX, make_directory, person
 
 #: A password of a test.
 RIGHT = "Correct-Horse 7"

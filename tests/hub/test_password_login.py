@@ -11,8 +11,8 @@ import requests
 
 from tests.conftest import missing
 from tests.hub.logins import ACCOUNTS, Doors, is_out, open_doors
-from tests.identity.directory import SLAPD, SUFFIX, make_directory, person
 from tests.live_portal import Person
+from tests.stand_ins.directory import SLAPD, SUFFIX, make_directory, person
 
 RIGHT = "Correct-Horse 7"
 MORE = """

@@ -1,7 +1,7 @@
 """From what a service said to what an administrator does about it: one table, in words. Pure.
 
 The sources word what came instead of an answer once, for the log (`daas_hub.services.http`, `daas_hub.accounts`); here
-each kind of it has its remedy. tests/test_doctor.py has a broken site for every line.
+each kind of it has its remedy. tests/commands/doctor/test_doctor.py has a broken site for every line.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from daas_hub.commands.main import main
 from daas_hub.errors import DaasError
 from daas_hub.facility import Facility
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 KEY = "0123456789abcdef" * 4
 
 ACCOUNTS = """

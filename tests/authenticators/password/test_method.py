@@ -18,8 +18,8 @@ from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
 from daas_hub.errors import AccountRefused, ConfigurationError, SourceUnavailable
 from tests.authenticators.test_umbrella import ONE, FakeFacility, facility  # noqa: F401
 from tests.conftest import missing
-from tests.identity.directory import SLAPD, SUFFIX, Directory, make_directory, person
 from tests.stand_ins.calipsoplus import UserOffice
+from tests.stand_ins.directory import SLAPD, SUFFIX, Directory, make_directory, person
 from tests.stand_ins.running import running_beside
 
 RIGHT = "Correct-Horse 7"

@@ -21,8 +21,8 @@ from daas_hub.authenticators.password.method import PasswordWay
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
 from daas_hub.errors import AccountRefused, ConfigurationError, NoAccount, Refused, SourceUnavailable
 from daas_hub.facility import Facility
+from tests.accounts.sources.test_linked import ACCOUNT, ANNA, ISSUER, PASSWORDS, Directory
 from tests.authenticators.test_umbrella import ONE, FakeFacility, facility  # noqa: F401
-from tests.identity.test_links import ACCOUNT, ANNA, ISSUER, PASSWORDS, Directory
 
 WAY: Any = SimpleNamespace(name="egi", title="EGI", issuer=ISSUER)
 

@@ -10,7 +10,7 @@ import pytest
 
 from daas_hub.spawners.docker.remote import session as farsession
 from daas_hub.spawners.docker.remote.session import FarSession
-from tests.spawners.test_elsewhere import Site, echo, said_back, site
+from tests.spawners.docker.remote.test_tunnel import Site, echo, said_back, site
 
 __all__ = ["site"]
 

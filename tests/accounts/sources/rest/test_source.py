@@ -28,8 +28,8 @@ from daas_hub.accounts.sources.rest.service import MAX_ANSWER_BYTES, Service
 from daas_hub.accounts.sources.rest.settings import CalipsoplusAccounts, RestAccounts
 from daas_hub.accounts.sources.rest.source import Fields, OfficeAccounts, Question
 from daas_hub.errors import AccountRefused, ConfigurationError, NoAccount, SourceUnavailable
-from tests.identity.directory import make_certificates
-from tests.identity.office import Office, open_office
+from tests.stand_ins.directory import make_certificates
+from tests.stand_ins.office import Office, open_office
 
 ISSUER = "https://login.example.org"
 ANNA = Identity(ISSUER, "anna", "Chosen")

@@ -241,7 +241,7 @@ async def test_several_directories_with_hostile_names_pass(scene: Scene) -> None
 
 async def test_the_golden_call_passes(scene: Scene) -> None:
     """The file that says what a session may do (create.json) is what the broker lets through."""
-    body = json.loads(Path(__file__).with_name("create.json").read_text())
+    body = json.loads((Path(__file__).parents[1] / "docker" / "create.json").read_text())
     body["Labels"] = {HUB_LABEL: "ours", SESSION_LABEL: NAME}
     roots = ("/run/daas-hub", "/opt/tools", "/data/visitor")
     rules = Rules("ours", image_prefixes=("daas-hub/",), roots=roots, writable=("/gpfs/homes", "/data/processed"))
@@ -726,7 +726,7 @@ def test_the_program_serves_and_ends(folder: Path) -> None:
     code = f"import runpy, conftest; runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
     options = [f"--listen={folder}/engine.sock", f"--engine=unix://{folder}/docker.sock", "--hub=ours"]
     with subprocess.Popen(
-        [program[0], "-c", code, *options], cwd=Path(__file__).parents[2], stderr=subprocess.PIPE, text=True
+        [program[0], "-c", code, *options], cwd=Path(__file__).parents[3], stderr=subprocess.PIPE, text=True
     ) as process:
         try:
             assert process.stderr is not None

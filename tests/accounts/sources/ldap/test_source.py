@@ -1,6 +1,6 @@
 """Accounts from a directory, asked of a real slapd with 2,000 people: who is found, and what is never taken for it.
 
-SO07, R06, ES20; B1, B2, B4, C1 of the threat model. Entries without a server are tests/identity/test_entries.py.
+SO07, R06, ES20; B1, B2, B4, C1 of the threat model. Entries without a server are in test_entries.py.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from daas_hub.accounts.sources.ldap.source import LdapDirectory, Searches
 from daas_hub.errors import AccountRefused, ConfigurationError, NoAccount, SourceUnavailable
 from daas_hub.facility import Facility
 from tests.conftest import missing
-from tests.identity.directory import (
+from tests.stand_ins.directory import (
     READER,
     READER_PASSWORD,
     SLAPD,

@@ -22,7 +22,7 @@ from daas_hub.commands.doctor.site import _own_certificate
 from daas_hub.commands.main import main
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, exit_code, not_checked, ok, problem, warning
-from tests.identity.directory import make_certificates
+from tests.stand_ins.directory import make_certificates
 from tests.stand_ins.faults import FAULTS
 from tests.stand_ins.icat import Icat
 from tests.stand_ins.openid import CertifiedProvider, start_provider
@@ -168,7 +168,7 @@ def begin(folder: Path, provider: CertifiedProvider, *options: str) -> tuple[sub
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"JUPYTERHUB_CRYPT_KEY": "0123456789abcdef" * 4},
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[3],
     )
     assert process.stderr is not None
     told = ""

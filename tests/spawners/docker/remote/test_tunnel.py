@@ -25,8 +25,8 @@ from daas_hub.spawners.docker.remote import tunnel as elsewhere
 from daas_hub.spawners.docker.remote.tunnel import Tunnel, let_in
 from daas_hub.spawners.mount_handshake import Granted
 from daas_hub.spawners.runtime_dir import open_listener
-from tests.spawners.test_arrival import granted
-from tests.spawners.test_container import GOLDEN, PLAN
+from tests.spawners.docker.test_container_spec import GOLDEN, PLAN
+from tests.spawners.test_mount_handshake import granted
 
 
 class Stream:
@@ -215,7 +215,7 @@ async def test_far_end_opens_nothing_but_what_it_was_told(site: Site, tmp_path: 
 
 ARRIVING = """
 import json, os, socket
-from daas_hub.session.arrival import arrive
+from daas_hub.session.mount_handshake import arrive
 arrive()
 out = {key: os.environ.get(key) for key in ("TOKEN", "HOME", "DAAS_DOOR")}
 out["input"] = os.read(0, 100).decode()
