@@ -10,8 +10,8 @@ from typing import Any
 from jupyterhub import roles as hub_roles
 
 from daas_hub.accounts.elevation import Elevation, ElevationRules, Proof, client_address, elevate, proof_of
-from daas_hub.authenticators.login_methods import Login, WayIn
-from daas_hub.authenticators.oidc.method import OpenIDWay
+from daas_hub.authenticators.login_methods import Login, LoginMethod
+from daas_hub.authenticators.oidc.method import OIDCMethod
 
 #: The sentence for who has to sign in again.
 OVER = "Administrators and staff sign in again after some hours, and yours are over; your sessions run on."
@@ -68,11 +68,11 @@ class Elevated:
         is_admin = getattr(user, "admin", False) is True
         return is_admin and elevate(self._rules(), frozenset({"admin"}), proof, self._clock()).over
 
-    def told(self, found: Elevation, way: WayIn) -> dict[str, Any]:
+    def told(self, found: Elevation, method: LoginMethod) -> dict[str, Any]:
         """Return what pages tell a person whose role is withheld."""
         if not found.missing:
             return {}
-        url = f"{way.handlers()[0][0]}?step_up=1" if found.again and isinstance(way, OpenIDWay) else ""
+        url = f"{method.handlers()[0][0]}?step_up=1" if found.again and isinstance(method, OIDCMethod) else ""
         return {"withheld": list(found.missing), "step_up": url}
 
 

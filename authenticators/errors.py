@@ -11,17 +11,17 @@ _WORD = re.compile(r"[a-z_]{1,40}")
 _AGAIN = "Please sign in again."
 
 
-class UnknownClient(SourceUnavailable):
+class ClientRejected(SourceUnavailable):
     """The provider does not know the portal, or not by this secret."""
 
 
-class LoginOver(Refused):
+class LoginExpired(Refused):
     """The provider no longer stands by this login, or the configuration no longer knows it: sign in again."""
 
     reason = "login"
 
 
-class NotSignedIn(Refused):
+class DeviceLoginFailed(Refused):
     """The provider, or the person at it, says no, or nobody came.
 
     Attributes:
@@ -47,7 +47,7 @@ class WrongPassword(Refused):
     reason = "password"
 
 
-class TooManyGuesses(Refused):
+class TooManyAttempts(Refused):
     """It has to be waited before the next guess."""
 
     reason = "guesses"

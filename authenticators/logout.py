@@ -1,4 +1,4 @@
-"""Signing out: here first, then at the way in; and the page that says so."""
+"""Signing out: here first, then at the login method; and the page that says so."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class LogoutHandler(OAuthLogoutHandler):
     async def _farewell(self) -> str:
         authenticator = self.authenticator
         state: dict[str, Any] = await self.current_user.get_auth_state() or {}
-        way = authenticator.way_of(state) if authenticator.logout_at_provider else None
-        if way is None:
+        method = authenticator.method_of(state) if authenticator.logout_at_provider else None
+        if method is None:
             return ""
-        back = page_after_logout(self, getattr(way, "callback", ""))
+        back = page_after_logout(self, getattr(method, "callback", ""))
         try:
-            return str(await way.farewell(state, back))
+            return str(await method.farewell(state, back))
         except SourceUnavailable as problem:
-            self.log.error("signed out here only, not at %s: %s %s", way.name, problem, problem.detail)
+            self.log.error("signed out here only, not at %s: %s %s", method.name, problem, problem.detail)
             return ""
 
 

@@ -11,7 +11,7 @@ from daas_hub.facility import Facility
 from daas_hub.portal.base import CONTENT_SECURITY_POLICY
 
 
-class TellsOfNoAccount(BaseHandler):
+class NoAccountMixin(BaseHandler):
     """What every handler has in which a login ends."""
 
     @property

@@ -1,4 +1,4 @@
-"""What an administrator sets of logins, and the ways in that come of it.
+"""What an administrator sets of logins, and the login methods that come of it.
 
 The settings keep the name of `UmbrellaAuthenticator`, which is made from this; what it does with a login is there.
 """
@@ -14,11 +14,11 @@ from traitlets import Bool, Dict, Float, List, Unicode
 from daas_hub.accounts.passwords import PasswordLogin
 from daas_hub.accounts.sources.linked import NAME as LINKS
 from daas_hub.authenticators.account_linking.linking import Linking
-from daas_hub.authenticators.login_methods import WayIn
-from daas_hub.authenticators.oidc.method import OpenIDWay
+from daas_hub.authenticators.login_methods import LoginMethod
+from daas_hub.authenticators.oidc.method import OIDCMethod
 from daas_hub.authenticators.oidc.provider_config import ONLY, ProviderSettings, read_provider, read_providers
-from daas_hub.authenticators.password.method import PasswordWay
-from daas_hub.authenticators.trusted_proxy.method import ProxyWay, read_proxy
+from daas_hub.authenticators.password.method import PasswordMethod
+from daas_hub.authenticators.trusted_proxy.method import TrustedProxyMethod, read_proxy
 from daas_hub.errors import ConfigurationError
 from daas_hub.facility import Facility
 
@@ -30,7 +30,7 @@ class LoginSettings(GenericOAuthenticator):
         config=True,
         help="""
         The OpenID provider's issuer, exactly as its /.well-known/openid-configuration names it.
-        Example: "https://keycloak.facility.org/realms/users". Default: the profile's, if it has one. Since 0.1.
+        Example: "https://keycloak.facility.org/realms/users". Default: the profile's, if it has one.
         """,
     )
     profile = Unicode(
@@ -38,7 +38,7 @@ class LoginSettings(GenericOAuthenticator):
         config=True,
         help="""
         What kind of provider it is: "generic", "keycloak", "egi", "eduteams" or "umbrella". It says what is asked for
-        and where things are; whatever is set beside it goes before it. Since 0.1.
+        and where things are; whatever is set beside it goes before it.
         """,
     )
     providers = Dict(
@@ -48,17 +48,16 @@ class LoginSettings(GenericOAuthenticator):
         callback that is registered there), and its `profile`, `title`, `issuer`, `client_id`, `client_secret_file` and
         whatever else it needs; see the page on connecting a provider. It takes the place of `oidc_issuer` and its like.
         Example: {"egi": {"profile": "egi", "client_id": "daas", "client_secret_file": "/etc/daas/egi.secret"}}.
-        Since 0.1.
         """,
     )
     trusted_proxy = Dict(
         config=True,
         help="""
-        A web server in front that signs people in itself (Shibboleth, say, for Umbrella's classic attributes), as a way
-        in beside the providers: `issuer` and `secret_file` (32 characters and more), and if they are others `title`,
-        `proof` ("signature", or "secret"), `subject_header`, `proof_header`, `max_age_s` (60), `hours` (12). A header
-        alone is never believed. Example: {"issuer": "https://umbrellaid.org/idp/shibboleth", "secret_file":
-        "/etc/daas/secrets/proxy"}. Default: none. Since 0.1.
+        A web server in front that signs people in itself (Shibboleth, say, for Umbrella's classic attributes), as a
+        login method beside the providers. Required keys: `issuer`, `secret_file` (32 characters or more). Optional:
+        `title`, `proof` ("signature", or "secret"), `subject_header`, `proof_header`, `max_age_s` (60), `hours` (12).
+        A header alone is never trusted. Example: {"issuer": "https://umbrellaid.org/idp/shibboleth", "secret_file":
+        "/etc/daas/secrets/proxy"}. Default: none.
         """,
     )
     passwords = Unicode(
@@ -66,7 +65,7 @@ class LoginSettings(GenericOAuthenticator):
         config=True,
         help="""
         Whether people can also sign in with a name and a password of the facility, on the login page: "ldap" (see
-        LdapAccounts) or "calipsoplus" (a user office), see PasswordLogin. Default: no. Since 0.1.
+        LdapAccounts) or "calipsoplus" (a user office), see PasswordLogin. Default: no.
         """,
     )
     linking = Unicode(
@@ -75,17 +74,17 @@ class LoginSettings(GenericOAuthenticator):
         help="""
         Whether people whose login has no account here can connect it, step by step, with the facility account they
         have: by whom its password is checked, "ldap" or "calipsoplus" (see PasswordLogin). It needs "links" in
-        `Facility.accounts`, and no `passwords`. Default: no. Since 0.1.
+        `Facility.accounts`, and no `passwords`. Default: no.
         """,
     )
     client_secret_file = Unicode(
-        "", config=True, help="A private file that holds the client's secret, instead of `client_secret`. Since 0.1."
+        "", config=True, help="A private file that holds the client's secret, instead of `client_secret`."
     )
     login_service = Unicode(
         "",
         config=True,
         help="""
-        What the button on the login page says after "Sign in with". Default: the profile's title. Since 0.1.
+        What the button on the login page says after "Sign in with". Default: the profile's title.
         """,
     )
     display_name_claim = Unicode(
@@ -93,7 +92,6 @@ class LoginSettings(GenericOAuthenticator):
         config=True,
         help="""
         The claim shown as a person's name. Never used to tell people apart. Default: the profile's, mostly "name".
-        Since 0.1.
         """,
     )
     subject_claims = List(
@@ -102,7 +100,7 @@ class LoginSettings(GenericOAuthenticator):
         help="""
         The claim that tells people apart, in every spelling the provider may use. If it is missing, the login is
         refused: nothing else takes its place. E-mail addresses and user names are refused. Example: ["voperson_id"].
-        Default: the profile's, mostly ["sub"]. Since 0.1.
+        Default: the profile's, mostly ["sub"].
         """,
     )
     required_assurance = List(
@@ -110,20 +108,20 @@ class LoginSettings(GenericOAuthenticator):
         config=True,
         help="""
         Values of the claim `eduperson_assurance`; a login needs one of them. Example:
-        ["https://refeds.org/assurance/IAP/medium"]. Default: none is needed. Since 0.1.
+        ["https://refeds.org/assurance/IAP/medium"]. Default: none is needed.
         """,
     )
     logout_at_provider = Bool(
         True,
         config=True,
-        help="Whether signing out here also signs out at the provider, where it has a place for that. Since 0.1.",
+        help="Whether signing out here also signs out at the provider, where it has a place for that.",
     )
     stop_sessions_at_logout = Bool(
         False,
         config=True,
         help="""
         Whether sessions are stopped when the provider tells that their owner signed out there. Otherwise they go on:
-        there may be unsaved work in them. Since 0.1.
+        there may be unsaved work in them.
         """,
     )
     recheck_s = Float(
@@ -133,51 +131,50 @@ class LoginSettings(GenericOAuthenticator):
         help="""
         Seconds between two looks at the accounts of people whose sessions run, also with the browser closed. Who has no
         account any more loses the sessions; while the source of accounts does not answer, nobody does. 0 never looks.
-        Since 0.1.
         """,
     )
 
     # -- what comes of them -------------------------------------------------------------------------------------
 
-    def configured_ways(self) -> dict[str, WayIn]:
-        """Return every way in by its name, in the order of the login page.
+    def configured_methods(self) -> dict[str, LoginMethod]:
+        """Return every login method by its name, in the order of the login page.
 
         Raises:
             ConfigurationError: naming the setting that cannot work.
         """
-        ways: dict[str, WayIn] = {
-            name: OpenIDWay(
+        methods: dict[str, LoginMethod] = {
+            name: OIDCMethod(
                 replace(one, http={**self._http(), **one.http}),
                 lambda: Facility.of(self.config).claims,
                 callback=self.callback_of(name),
             )
             for name, one in self._providers().items()
         }
-        more: list[tuple[str, WayIn]] = []
+        more: list[tuple[str, LoginMethod]] = []
         if self.trusted_proxy:
             proxy = read_proxy("UmbrellaAuthenticator.trusted_proxy", self.trusted_proxy)
-            more.append(("trusted_proxy", ProxyWay(proxy)))
+            more.append(("trusted_proxy", TrustedProxyMethod(proxy)))
         if self.passwords:
-            more.append(("passwords", PasswordWay(PasswordLogin(config=self.config).source(self.passwords))))
-        for setting, way in more:
-            if way.name in ways:
+            more.append(("passwords", PasswordMethod(PasswordLogin(config=self.config).source(self.passwords))))
+        for setting, method in more:
+            if method.name in methods:
                 raise ConfigurationError(
                     "UmbrellaAuthenticator.providers",
-                    way.name,
+                    method.name,
                     f"is the name of {setting}",
                     remedy="Choose another name.",
                 )
-            ways[way.name] = way
-        if self.auto_login and len(ways) > 1:
+            methods[method.name] = method
+        if self.auto_login and len(methods) > 1:
             raise ConfigurationError(
                 "UmbrellaAuthenticator.auto_login",
                 True,
                 "leads to one provider, and there are several",
                 remedy="Drop it.",
             )
-        return ways
+        return methods
 
-    def configured_linking(self, ways: dict[str, WayIn]) -> Linking | None:
+    def configured_linking(self, methods: dict[str, LoginMethod]) -> Linking | None:
         """Return the walk on which a login is connected with an account, if it is wanted; raises as the one above."""
         if not self.linking:
             return None
@@ -189,9 +186,9 @@ class LoginSettings(GenericOAuthenticator):
                 f'needs "{LINKS}" in Facility.accounts, which knows what was connected',
                 remedy=f'Like Facility.accounts = ["ldap", "{LINKS}"].',
             )
-        here = ways.get(PasswordWay.name)
-        if not isinstance(here, PasswordWay) or self.passwords != self.linking:
-            here = PasswordWay(PasswordLogin(config=self.config).source(self.linking, "linking"))
+        here = methods.get(PasswordMethod.name)
+        if not isinstance(here, PasswordMethod) or self.passwords != self.linking:
+            here = PasswordMethod(PasswordLogin(config=self.config).source(self.linking, "linking"))
         return Linking(here, lambda: Facility.of(self.config))
 
     def _providers(self) -> dict[str, ProviderSettings]:

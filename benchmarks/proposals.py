@@ -38,10 +38,10 @@ c.CalipsoplusProposals.password_file = "{secret}"
 c.CalipsoplusProposals.timeout_s = 120
 """
 WHOLE = """
-c.CalipsoplusProposals.whole_up_to = 60_000
-c.CalipsoplusProposals.most_records = 60_000
+c.CalipsoplusProposals.page_above = 60_000
+c.CalipsoplusProposals.max_records = 60_000
 c.CalipsoplusProposals.page_size = 5000
-c.Facility.remember_s = 3600
+c.Facility.cache_s = 3600
 """
 
 

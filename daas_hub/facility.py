@@ -38,11 +38,11 @@ from daas_hub.policy.proposal_accounts import ProposalAccounts
 from daas_hub.policy.role_rules import RoleRules
 from daas_hub.proposals import (
     Answer,
+    CachedProposals,
     Page,
     Proposal,
     ProposalSource,
     Query,
-    RememberedProposals,
     Told,
     Visit,
 )
@@ -55,13 +55,11 @@ _log = logging.getLogger("jupyterhub.daas")
 class Facility(SingletonConfigurable):
     """This facility: its name, its accounts, its proposals, its applications."""
 
-    name = Unicode("This facility", config=True, help='Name on every page. Example: "ALBA". Since 0.1.')
-    logo = Unicode("", config=True, help="Path of an SVG or PNG file shown on every page. Default: ours. Since 0.1.")
-    help_text = Unicode(
-        "", config=True, help='One sentence on every page: whom to ask for help. Example: "Call 1234". Since 0.1.'
-    )
+    name = Unicode("This facility", config=True, help='Name on every page. Example: "ALBA".')
+    logo = Unicode("", config=True, help="Path of an SVG or PNG file shown on every page. Default: ours.")
+    help_text = Unicode("", config=True, help='One sentence on every page: whom to ask for help. Example: "Call 1234".')
     user_office_url = Unicode(
-        "", config=True, help="Address of the user office: where to get an account. Shown to who has none. Since 0.1."
+        "", config=True, help="Address of the user office: where to get an account. Shown to who has none."
     )
     visit_url = Unicode(
         "",
@@ -69,17 +67,17 @@ class Facility(SingletonConfigurable):
         help="""
         Address of a visit's own page elsewhere, SynchWeb's say, shown as a link on each visit. Fields: {proposal},
         {visit} (what the facility calls it), {number}. Example: "https://synchweb.facility.org/dc/visit/{visit}".
-        Default: none. Since 0.1.
+        Default: none.
         """,
     )
     visit_url_title = Unicode(
-        "Open this visit in SynchWeb", config=True, help='Words of that link. Example: "Logbook". Since 0.1.'
+        "Open this visit in SynchWeb", config=True, help='Words of that link. Example: "Logbook".'
     )
     state = Unicode(
         config=True,
         help="""
         Absolute directory for what the portal keeps itself: homes and processed data where the facility has none.
-        It must be reachable by every account. Example: "/var/lib/daas-hub". Default: that. Since 0.1.
+        It must be reachable by every account. Example: "/var/lib/daas-hub". Default: that.
         """,
     )
     accounts = Union(
@@ -93,20 +91,19 @@ class Facility(SingletonConfigurable):
         "nss" (this machine's own, see NssAccounts), "claims" (the login itself, see ClaimsAccounts),
         "rest" and "calipsoplus" (a user office, see RestAccounts, CalipsoplusAccounts), "links" (beside another: logins
         that people connected themselves, see LinkSettings). Default: "table".
-        Since 0.1.
         """,
     )
-    accounts_file = Unicode("", config=True, help='The YAML file of `accounts = "table"`. Since 0.1.')
-    unite_groups = Bool(
+    accounts_file = Unicode("", config=True, help='The YAML file of `accounts = "table"`.')
+    merge_groups = Bool(
         False,
         config=True,
         help="""
         Whether an account has the groups of all sources in a list of `accounts`. Otherwise sources that know different
-        groups disagree, and the login is refused. Since 0.1.
+        groups disagree, and the login is refused.
         """,
     )
-    lowest_id = Int(1000, config=True, help="Lowest uid and gid a session may have; 0 is refused always. Since 0.1.")
-    highest_id = Int(60_000_000, config=True, help="Highest uid and gid a session may have. Since 0.1.")
+    min_id = Int(1000, config=True, help="Lowest uid and gid a session may have; 0 is refused always.")
+    max_id = Int(60_000_000, config=True, help="Highest uid and gid a session may have.")
     proposals = Union(
         [List(Unicode()), Unicode()],
         default_value="static",
@@ -115,21 +112,21 @@ class Facility(SingletonConfigurable):
         Where proposals come from: the name of an entry point of the group daas_hub.proposals, or several of them, whose
         answers are joined. A proposal about which two of them disagree (group, directories) is left out, and the log
         says so. Known: "static" (a YAML file, `proposals_file`), "calipsoplus", "icat", "icatplus", "scicat", "ispyb",
-        "useroffice", "groups". Example: ["icat", "static"]. Since 0.1.
+        "useroffice", "groups". Example: ["icat", "static"].
         """,
     )
-    proposals_file = Unicode("", config=True, help='The YAML file of `proposals = "static"`. Since 0.1.')
-    remember_s = Float(
+    proposals_file = Unicode("", config=True, help='The YAML file of `proposals = "static"`.')
+    cache_s = Float(
         60.0,
         config=True,
-        help="Seconds a provider's answer is remembered for pages. A launch always asks again. Since 0.1.",
+        help="Seconds a provider's answer is remembered for pages. A launch always asks again.",
     )
-    show_old_proposals_s = Float(
+    stale_cache_s = Float(
         43_200.0,
         config=True,
         help="""
         Seconds a provider's last answer is shown, marked with its age, while the provider is down; nothing can be
-        launched by it. Example: 0 shows nothing. Default: half a day. Since 0.1.
+        launched by it. Example: 0 shows nothing. Default: half a day.
         """,
     )
     catalogue = List(
@@ -137,23 +134,19 @@ class Facility(SingletonConfigurable):
         config=True,
         help="""
         Folders of application files, one YAML file an application, and sizes.yaml.
-        Example: ["/etc/daas/applications"]. Default: none, and the portal says so. Since 0.1.
+        Example: ["/etc/daas/applications"]. Default: none, and the portal says so.
         """,
     )
-    sessions_per_person = Int(
-        10, min=1, config=True, help="Sessions one person may have at a time, of any kind. Since 0.1."
-    )
+    sessions_per_person = Int(10, min=1, config=True, help="Sessions one person may have at a time, of any kind.")
     demo = Bool(
         False,
         config=True,
         help="""
         Set by demo(c): the people have no passwords, so the hub refuses to start on any address but this machine's
-        own. Never set it yourself. Since 0.1.
+        own. Never set it yourself.
         """,
     )
-    environment = Dict(
-        config=True, help="Environment variables of every session, for instance a proxy's address. Since 0.1."
-    )
+    environment = Dict(config=True, help="Environment variables of every session, for instance a proxy's address.")
 
     @default("state")
     def _state_default(self) -> str:
@@ -161,26 +154,26 @@ class Facility(SingletonConfigurable):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not 0 < self.lowest_id <= self.highest_id:
+        if not 0 < self.min_id <= self.max_id:
             raise ConfigurationError(
-                "Facility.lowest_id",
-                self.lowest_id,
-                f"leaves no id up to highest_id = {self.highest_id}",
+                "Facility.min_id",
+                self.min_id,
+                f"leaves no id up to max_id = {self.max_id}",
                 remedy="Give the lowest and the highest uid and gid of the facility's people, 1000 and 60000000 say.",
             )
         require_template("Facility.visit_url", self.visit_url)
-        self.account_rules = AccountRules(self.lowest_id, self.highest_id)
+        self.account_rules = AccountRules(self.min_id, self.max_id)
         self.policy = MountRules(parent=self).policy(self.state)
         self.roles = RoleRules(parent=self).roles()
         #: what a login needs for an elevated role; the authenticator, who knows the login, withholds it
         self.elevation = RoleRules(parent=self).elevation()
         #: what each source is called in the configuration, and the source itself: the doctor asks each by itself
         self.account_sources: dict[str, AccountSource] = named_sources("accounts", self)
-        self._accounts = one_of_accounts(self.account_sources, unite_groups=self.unite_groups)
+        self._accounts = one_of_accounts(self.account_sources, merge_groups=self.merge_groups)
         self.run_as = self._run_as_rules()
         self.proposal_sources: dict[str, ProposalSource] = named_sources("proposals", self)
-        self._proposals = RememberedProposals(
-            one_of_proposals(self.proposal_sources), keep_s=self.remember_s, show_old_s=self.show_old_proposals_s
+        self._proposals = CachedProposals(
+            one_of_proposals(self.proposal_sources), keep_s=self.cache_s, show_old_s=self.stale_cache_s
         )
         self.applications, self.problems = self._read_catalogue()
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from traitlets.config import Configurable
 
-from daas_hub.accounts import AccountSource, AccountTable, RestsOnOthers
+from daas_hub.accounts import AccountSource, AccountTable, DependsOnSources
 from daas_hub.accounts.agreement import AgreeingAccounts
 from daas_hub.errors import ConfigurationError
 from daas_hub.proposals import ChainedProposals, ProposalFile, ProposalSource
@@ -41,15 +41,15 @@ def named_sources(setting: str, facility: Configurable) -> dict[str, Any]:
     return {name: _source(setting, facility, name) for name in names}
 
 
-def one_of_accounts(sources: Mapping[str, AccountSource], *, unite_groups: bool) -> AccountSource:
+def one_of_accounts(sources: Mapping[str, AccountSource], *, merge_groups: bool) -> AccountSource:
     """Return the source of accounts, or one made of several that must agree.
 
     Raises:
         ConfigurationError: one of them needs others, and there are none.
     """
-    first = {name: one for name, one in sources.items() if not isinstance(one, RestsOnOthers)}
+    first = {name: one for name, one in sources.items() if not isinstance(one, DependsOnSources)}
     for name, one in sources.items():
-        if isinstance(one, RestsOnOthers):
+        if isinstance(one, DependsOnSources):
             if not first:
                 raise ConfigurationError(
                     "Facility.accounts",
@@ -57,12 +57,12 @@ def one_of_accounts(sources: Mapping[str, AccountSource], *, unite_groups: bool)
                     f"{name!r} stands alone, and others have to say what the accounts are",
                     remedy=f'Like Facility.accounts = ["ldap", "{name}"].',
                 )
-            one.rest_on(_joined(first, unite_groups=unite_groups))
-    return _joined(sources, unite_groups=unite_groups)
+            one.rest_on(_joined(first, merge_groups=merge_groups))
+    return _joined(sources, merge_groups=merge_groups)
 
 
-def _joined(sources: Mapping[str, AccountSource], *, unite_groups: bool) -> AccountSource:
-    return next(iter(sources.values())) if len(sources) == 1 else AgreeingAccounts(sources, unite_groups=unite_groups)
+def _joined(sources: Mapping[str, AccountSource], *, merge_groups: bool) -> AccountSource:
+    return next(iter(sources.values())) if len(sources) == 1 else AgreeingAccounts(sources, merge_groups=merge_groups)
 
 
 def one_of_proposals(sources: Mapping[str, ProposalSource]) -> ProposalSource:

@@ -29,10 +29,10 @@ TIMEOUT_S = 8.0
 
 #: Launches that may have given up on one and the same directory before the next is refused at once: each of them left
 #: a thread behind, and more would only pile up on a dead server. A course of forty starts together, on a live one.
-MOST_GIVEN_UP = 4
+MAX_GIVEN_UP = 4
 
 #: Names that are looked at for one pattern, in all its directories together, before it is given up.
-MOST_LOOKED_AT = 50_000
+MAX_LOOKED_AT = 50_000
 
 _given_up: Counter[PurePosixPath] = Counter()
 _counting = threading.Lock()
@@ -140,7 +140,7 @@ async def _within(timeout_s: float, mount: Mount, do: Callable[[], Pinned] | Non
     Args:
         do: what the thread does instead.
     """
-    if _given_up[mount.source] >= MOST_GIVEN_UP:
+    if _given_up[mount.source] >= MAX_GIVEN_UP:
         raise _problem(mount, "still did not answer an earlier launch")
     answer: Future[Pinned] = Future()
     answer.set_running_or_notify_cancel()  # from here on nobody can cancel it: what it opens is closed by us
@@ -224,7 +224,7 @@ def _found(mount: Mount) -> PurePosixPath:
         StorageProblem: there is none, or there are several, or too many names would have to be looked at.
     """
     parts = mount.source.relative_to(mount.root).parts
-    left = [MOST_LOOKED_AT]
+    left = [MAX_LOOKED_AT]
     try:
         root = os.open(mount.root, _flags_for(parts))
         try:

@@ -117,7 +117,7 @@ MEANINGS: dict[str, dict[str, str]] = {
     "_Table": {"accounts": "Everybody who may run sessions."},
     "_Person": {
         "name": "Unix name: small letters, digits, `-` and `_`. The home inside a session is `/home/<name>`.",
-        "uid": "User number of every session of this person; from `Facility.lowest_id` to `highest_id`, never 0.",
+        "uid": "User number of every session of this person; from `Facility.min_id` to `max_id`, never 0.",
         "gid": "Main group, in the same range.",
         "groups": "Further groups: name and number. A proposal's `gid` must be among them.",
         "display_name": "Shown on pages.",

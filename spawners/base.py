@@ -24,7 +24,7 @@ from daas_hub.errors import DaasError, Refused, SessionFailed
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked
 from daas_hub.launch import LaunchRequest, Plan
-from daas_hub.spawners.egress import WayOut
+from daas_hub.spawners.egress import EgressRoute
 
 if TYPE_CHECKING:
     from jupyterhub.spawner import Spawner as _Base
@@ -211,7 +211,7 @@ class ProposalSessionMixin(_Base):
 
     # -- what the session is told ---------------------------------------------------------------------------------
 
-    def session_document(self, plan: Plan, ways_out: Sequence[WayOut] = ()) -> str:
+    def session_document(self, plan: Plan, ways_out: Sequence[EgressRoute] = ()) -> str:
         """Return what `daas-session` and the notebook server need to know of the plan (nothing secret)."""
         applications = [
             {

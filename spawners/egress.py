@@ -21,7 +21,7 @@ from daas_hub.relay import relay
 from daas_hub.spawners.guest_layout import DOOR_DIR
 
 #: Connections a session may have open to one address: a licence client holds one or two.
-MOST_CONNECTIONS = 32
+MAX_CONNECTIONS = 32
 CONNECT_TIMEOUT_S = 10.0
 _RECORD = "egress.json"
 
@@ -29,7 +29,7 @@ _log = logging.getLogger("jupyterhub.daas")
 
 
 @dataclass(frozen=True)
-class WayOut:
+class EgressRoute:
     """One allowed address as the session sees it: a name, the loopback address it stands for, and the socket file."""
 
     host: str
@@ -42,13 +42,13 @@ class WayOut:
         return {"address": self.loopback, "port": self.port, "socket": f"{DOOR_DIR}/{self.socket}"}
 
 
-def ways_out(addresses: Sequence[str]) -> tuple[WayOut, ...]:
+def ways_out(addresses: Sequence[str]) -> tuple[EgressRoute, ...]:
     """Return each allowed address its place; every host has a loopback address of its own, so ports never meet."""
     hosts = list(dict.fromkeys(address.rpartition(":")[0] for address in addresses))
     found = []
     for number, address in enumerate(dict.fromkeys(addresses)):
         host, _, port = address.rpartition(":")
-        found.append(WayOut(host, int(port), f"127.0.1.{hosts.index(host) + 1}", f"out{number}.sock"))
+        found.append(EgressRoute(host, int(port), f"127.0.1.{hosts.index(host) + 1}", f"out{number}.sock"))
     return tuple(found)
 
 
@@ -91,17 +91,17 @@ class Egress:
                 server.cancel()
         self._servers = []
 
-    def _open(self, path: Path, way: WayOut) -> None:
+    def _open(self, path: Path, way: EgressRoute) -> None:
         path.unlink(missing_ok=True)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         listener.bind(os.fspath(path))
         # only this session has the folder
         path.chmod(0o666)
-        room = asyncio.Semaphore(MOST_CONNECTIONS)
+        room = asyncio.Semaphore(MAX_CONNECTIONS)
 
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             if room.locked():
-                _log.warning("egress to %s:%d: more than %d connections", way.host, way.port, MOST_CONNECTIONS)
+                _log.warning("egress to %s:%d: more than %d connections", way.host, way.port, MAX_CONNECTIONS)
                 writer.close()
                 return
             async with room:
@@ -113,6 +113,6 @@ class Egress:
         self._servers.append(asyncio.ensure_future(asyncio.start_unix_server(connected, sock=listener)))
 
 
-async def _connect(way: WayOut) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def _connect(way: EgressRoute) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     async with asyncio.timeout(CONNECT_TIMEOUT_S):
         return await asyncio.open_connection(way.host, way.port)

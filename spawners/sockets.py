@@ -33,7 +33,6 @@ class SocketSessionMixin(ProposalSessionMixin):
         help="""
         Absolute directory for sockets and generated files of running sessions; short, because a socket's path has at
         most 107 bytes. Default: /run/daas-hub for root, else a directory of this user below $XDG_RUNTIME_DIR or /tmp.
-        Since 0.1.
         """,
     )
 

@@ -206,7 +206,7 @@ async def test_two_sources_that_disagree(two_sources: Config) -> None:
     for identity, words in ((told_now(25002), "the uid of"), (told_now(gids=[]), "the groups of")):
         with pytest.raises(AccountRefused, match=words):
             await facility.authorise(identity, LaunchRequest("lab"))
-    two_sources.Facility.unite_groups = True
+    two_sources.Facility.merge_groups = True
     united = Facility(config=two_sources)
     assert (await united.account_of(told_now(gids=[26009]))).groups == (26009, 26001)
     with pytest.raises(NoAccount, match="group 0"):
@@ -381,12 +381,14 @@ def test_accounts_of_proposals_need_a_source_that_knows_names(config: Config) ->
             "MountRules", "data", [{"path": "/d/{proposal}", "optional": "no"}], "neither", id="a word as flag"
         ),
         pytest.param(
-            "MountRules", "more", [{"name": "data", "path": "/d/{proposal}"}], "other than", id="another data"
+            "MountRules", "extra", [{"name": "data", "path": "/d/{proposal}"}], "other than", id="another data"
         ),
-        pytest.param("MountRules", "more", [{"name": "s", "path": "/d", "writable": True}], "everybody", id="scratch"),
-        pytest.param("MountRules", "more", [{"name": "s", "path": "/d/{number}"}], "other proposals", id="any visit 2"),
+        pytest.param("MountRules", "extra", [{"name": "s", "path": "/d", "writable": True}], "everybody", id="scratch"),
         pytest.param(
-            "MountRules", "more", [{"name": "s", "path": "/d/{uid}", "create": True}], "fill", id="made, empty"
+            "MountRules", "extra", [{"name": "s", "path": "/d/{number}"}], "other proposals", id="any visit 2"
+        ),
+        pytest.param(
+            "MountRules", "extra", [{"name": "s", "path": "/d/{uid}", "create": True}], "fill", id="made, empty"
         ),
         pytest.param("MountRules", "processed", "/d/*/{proposal}", "create_processed", id="a star that is made"),
         pytest.param("MountRules", "time_zone", "Europe/Pairs", "Europe/Paris", id="a misspelt time zone"),
@@ -427,11 +429,11 @@ def test_a_configuration_that_cannot_work_is_refused(
 @pytest.mark.parametrize(
     ("section", "setting", "value"),
     [
-        ("Facility", "lowest_id", "1000"),
+        ("Facility", "min_id", "1000"),
         ("Facility", "catalogue", 7),
         ("MountRules", "data", [7]),
         ("Facility", "environment", ["A=B"]),
-        ("Facility", "remember_s", "a minute"),
+        ("Facility", "cache_s", "a minute"),
     ],
 )
 def test_a_wrong_type_is_refused(config: Config, section: str, setting: str, value: Any) -> None:
@@ -450,8 +452,8 @@ def test_a_broken_file_is_told_at_the_start(config: Config, tmp_path: Path, file
 
 
 def test_a_range_of_ids_without_any_id_is_refused(config: Config) -> None:
-    config.Facility.lowest_id, config.Facility.highest_id = 5000, 4000
-    with pytest.raises(ConfigurationError, match="lowest_id"):
+    config.Facility.min_id, config.Facility.max_id = 5000, 4000
+    with pytest.raises(ConfigurationError, match="min_id"):
         Facility(config=config)
 
 
@@ -473,7 +475,7 @@ def test_there_is_one_facility_of_a_process(config: Config) -> None:
 def test_safe_by_default() -> None:
     """L5: nothing is mounted, nobody is below 1000, and the demo is off."""
     traits = Facility.class_traits(config=True)
-    assert (traits["lowest_id"].default_value, traits["demo"].default_value) == (1000, False)
+    assert (traits["min_id"].default_value, traits["demo"].default_value) == (1000, False)
     assert Facility.class_trait_names(config=True)
     assert all("Since" in (trait.help or "") for trait in traits.values()), "help is written for the person on call"
 

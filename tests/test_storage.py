@@ -446,7 +446,7 @@ async def test_a_pattern_is_given_up_among_too_many_names(projects: Path, monkey
     """Bounded: a directory of a million names holds up nobody."""
     for number in range(30):
         (projects / "Run1" / f"other_{number:03}").mkdir()
-    monkeypatch.setattr("daas_hub.storage.MOST_LOOKED_AT", 20)
+    monkeypatch.setattr("daas_hub.storage.MAX_LOOKED_AT", 20)
     with pytest.raises(StorageProblem, match="more names"):
         await opened(pattern(projects, "Run*/*_224"))
 

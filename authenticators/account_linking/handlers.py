@@ -9,8 +9,8 @@ from tornado import web
 
 from daas_hub.accounts.sources.link_store import Link, LinkStore
 from daas_hub.authenticators.account_linking.linking import Linking, Pending
-from daas_hub.authenticators.errors import TooManyGuesses, WrongPassword
-from daas_hub.authenticators.login_methods import Login, WayIn
+from daas_hub.authenticators.errors import TooManyAttempts, WrongPassword
+from daas_hub.authenticators.login_methods import Login, LoginMethod
 from daas_hub.authenticators.password.method import typed
 from daas_hub.errors import Refused, SourceUnavailable
 from daas_hub.portal.base import Page
@@ -19,10 +19,10 @@ from daas_hub.portal.views import day_of_epoch
 COOKIE = "daas-link"
 
 
-def begin_link(handler: BaseHandler, linking: Linking, login: Login, way: WayIn, wanted: str) -> str:
+def begin_link(handler: BaseHandler, linking: Linking, login: Login, method: LoginMethod, wanted: str) -> str:
     """Let this browser, and no other, connect a login; give the address of the page where it is done."""
     path = f"{handler.hub.base_url}link"
-    number = linking.waiting.add(login, way, wanted)
+    number = linking.waiting.add(login, method, wanted)
     handler.set_cookie(
         COOKIE, number, path=path, httponly=True, samesite="Lax", secure=handler.request.protocol == "https"
     )
@@ -78,7 +78,7 @@ class LinkPage(Page):
             title="Connect your login",
             problem=problem,
             login={
-                "title": pending.way.title,
+                "title": pending.method.title,
                 "name": identity.display_name,
                 "issuer": identity.issuer,
                 "subject": identity.subject,
@@ -110,7 +110,7 @@ class LinkHandler(LinkPage):
         try:
             name, password = typed(self)
             await self.linking.prove_account(pending, name, password, address)
-        except TooManyGuesses as refusal:
+        except TooManyAttempts as refusal:
             self.set_header("Retry-After", str(refusal.wait_s))
             await self._refused(pending, refusal, 429, address)
         except WrongPassword as refusal:
@@ -133,9 +133,9 @@ class LinkConfirmHandler(LinkPage):
     """`/link/confirm`: the yes; then the login is one of that account."""
 
     @property
-    def way(self) -> WayIn:
-        """The way in that proved the login; the authenticator asks."""
-        return self._pending.way
+    def method(self) -> LoginMethod:
+        """The login method that proved the login; the authenticator asks."""
+        return self._pending.method
 
     async def finish_login(self) -> Login:
         """Return the login that was proved before; the authenticator asks."""

@@ -16,15 +16,15 @@ from daas_hub.accounts import Account, Identity
 from daas_hub.accounts.sources.link_store import Link
 from daas_hub.accounts.sources.linked import ConnectedAccounts
 from daas_hub.authenticators.errors import WrongAccount
-from daas_hub.authenticators.login_methods import Login, WayIn
-from daas_hub.authenticators.password.method import PasswordWay
+from daas_hub.authenticators.login_methods import Login, LoginMethod
+from daas_hub.authenticators.password.method import PasswordMethod
 from daas_hub.errors import AccountRefused, ConfigurationError, NoAccount, Refused, SourceUnavailable
 from daas_hub.facility import Facility
 
 #: Seconds from the login to the yes.
 WAITS_S = 600.0
 #: So many people may be on their way at a time; who waits longest goes first.
-MOST_WAITING = 1000
+MAX_WAITING = 1000
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,13 @@ class Pending:
     """A login that may be connected.
 
     Attributes:
-        way: the way in that proved it.
+        method: the login method that proved it.
         wanted: the address to go to afterwards, as it was asked for; not checked.
         proved: the account whose password was given last.
     """
 
     login: Login
-    way: WayIn
+    method: LoginMethod
     wanted: str
     until: float
     proved: Proved | None = None
@@ -65,16 +65,16 @@ class Waiting:
         self._clock = clock
         self._pending: OrderedDict[str, Pending] = OrderedDict()
 
-    def add(self, login: Login, way: WayIn, wanted: str) -> str:
+    def add(self, login: Login, method: LoginMethod, wanted: str) -> str:
         """Keep a login; give its number."""
         self._forget_old()
         who = login.identity.hub_name
         for number in [number for number, one in self._pending.items() if one.login.identity.hub_name == who]:
             del self._pending[number]
-        while len(self._pending) >= MOST_WAITING:
+        while len(self._pending) >= MAX_WAITING:
             self._pending.popitem(last=False)
         number = secrets.token_urlsafe(32)
-        self._pending[number] = Pending(login, way, wanted, self._clock() + WAITS_S)
+        self._pending[number] = Pending(login, method, wanted, self._clock() + WAITS_S)
         return number
 
     def drop_if(self, is_over: Callable[[Pending], bool]) -> None:
@@ -110,7 +110,7 @@ class Linking:
 
     def __init__(
         self,
-        passwords: PasswordWay,
+        passwords: PasswordMethod,
         facility: Callable[[], Facility],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -142,15 +142,15 @@ class Linking:
                 remedy="Name it in the issuers of the source that knows these accounts (LdapAccounts.issuers, say).",
             )
 
-    def may_begin(self, refusal: NoAccount, way: WayIn) -> bool:
+    def may_begin(self, refusal: NoAccount, method: LoginMethod) -> bool:
         """Return whether a login without an account may be connected with one; an account that is closed is none."""
-        return not isinstance(refusal, AccountRefused) and way.issuer != self.passwords.issuer
+        return not isinstance(refusal, AccountRefused) and method.issuer != self.passwords.issuer
 
     async def prove_account(self, pending: Pending, name: str, password: str, address: str) -> None:
         """Take the account that a name and a password prove into `pending`.
 
         Raises:
-            WrongPassword, TooManyGuesses: they prove nothing.
+            WrongPassword, TooManyAttempts: they prove nothing.
             WrongAccount: the account may not run sessions, or is not there.
             SourceUnavailable: nobody could be asked.
         """
@@ -176,7 +176,7 @@ class Linking:
         try:
             self._require_same(await self._account_of(identity), agreed)
         except (Refused, SourceUnavailable):
-            # a link that opens nothing would stand in the way of the next
+            # a link that opens nothing would block the next
             await self.accounts.store.remove(identity.issuer, identity.subject)
             raise
         return link

@@ -12,9 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 
-from daas_hub.authenticators.errors import UnknownClient
-from daas_hub.authenticators.oidc.method import OpenIDWay
-from daas_hub.authenticators.password.method import PasswordWay
+from daas_hub.authenticators.errors import ClientRejected
+from daas_hub.authenticators.oidc.method import OIDCMethod
+from daas_hub.authenticators.password.method import PasswordMethod
 from daas_hub.errors import DaasError, Refused, SourceUnavailable
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked, ok, problem, warning
@@ -22,26 +22,28 @@ from daas_hub.findings import Finding, not_checked, ok, problem, warning
 _TIMEOUT_S = 10.0
 
 
-async def examine_way(way: OpenIDWay, facility: Facility, *, callback: str, access_token: str = "") -> list[Finding]:
+async def examine_provider(
+    method: OIDCMethod, facility: Facility, *, callback: str, access_token: str = ""
+) -> list[Finding]:
     """Examine one provider.
 
     Args:
         callback: the address that is registered there, if it is known; "" otherwise.
         access_token: a person's, to see what the provider tells of them; "" for none.
     """
-    issuer = way.settings.issuer
+    issuer = method.settings.issuer
     key, did = "login.discovery", f"read the description of {issuer}"
     try:
-        endpoints = await way.provider.endpoints()
+        endpoints = await method.provider.endpoints()
     except SourceUnavailable as error:
         return [problem(key, did, what_came(error), _remedy_of_discovery(error, issuer))]
     findings = [ok(key, did, "it is this issuer's, and its addresses are encrypted")]
-    findings.append(await _keys(way))
-    findings.append(await _client(way))
-    findings.append(await _callback(way, endpoints.authorize, callback))
-    findings += _issuers(way, facility)
+    findings.append(await _keys(method))
+    findings.append(await _client(method))
+    findings.append(await _callback(method, endpoints.authorize, callback))
+    findings += _issuers(method, facility)
     if access_token:
-        findings.append(await _told(way, facility, access_token))
+        findings.append(await _told(method, facility, access_token))
     if not endpoints.end_session:
         did = f"looked where one signs out at {issuer}"
         findings.append(ok("login.logout", did, "it has no such place; signing out ends the portal's login only"))
@@ -64,11 +66,11 @@ def _remedy_of_discovery(error: SourceUnavailable, issuer: str) -> str:
     )
 
 
-async def examine_passwords(way: PasswordWay) -> Finding:
+async def examine_passwords(method: PasswordMethod) -> Finding:
     """Ask the source of passwords about a name that cannot exist: it must answer, and say no."""
-    key, did = "login.passwords", f"asked for the password of somebody who cannot exist ({way.issuer})"
+    key, did = "login.passwords", f"asked for the password of somebody who cannot exist ({method.issuer})"
     try:
-        told = await way.source.check(f"nobody-{secrets.token_hex(4)}", secrets.token_hex(16))
+        told = await method.source.check(f"nobody-{secrets.token_hex(4)}", secrets.token_hex(16))
     except DaasError as error:
         remedy = (
             "Does the service that is asked (LdapAccounts.servers, or PasswordLogin.login_url) run, and may this "
@@ -80,10 +82,10 @@ async def examine_passwords(way: PasswordWay) -> Finding:
     return ok(key, did, "no; whether a right one is accepted, only a person can try: sign in once by hand")
 
 
-async def _keys(way: OpenIDWay) -> Finding:
-    did = f"read the keys that {way.settings.issuer} signs with"
+async def _keys(method: OIDCMethod) -> Finding:
+    did = f"read the keys that {method.settings.issuer} signs with"
     try:
-        count = await way.provider.count_keys()
+        count = await method.provider.count_keys()
     except SourceUnavailable as error:
         return problem(
             "login.keys", did, what_came(error), "The provider's jwks_uri must give its public keys as JSON."
@@ -95,18 +97,18 @@ async def _keys(way: OpenIDWay) -> Finding:
     return ok("login.keys", did, f"{count} public key{'s' * (count != 1)}")
 
 
-async def _client(way: OpenIDWay) -> Finding:
+async def _client(method: OIDCMethod) -> Finding:
     """Ask for tokens with a code that is none: refused is as it should be, an unknown client is not."""
     key, did = (
         "login.client",
-        f"asked {way.settings.issuer} for tokens as {way.settings.client_id!r}, with a code that is none",
+        f"asked {method.settings.issuer} for tokens as {method.settings.client_id!r}, with a code that is none",
     )
     try:
-        await way.redeem_nothing(secrets.token_hex(16))
+        await method.redeem_nothing(secrets.token_hex(16))
     except Refused:
         return ok(key, did, "it refused the code, and accepted the portal's id and secret")
     except SourceUnavailable as error:
-        if isinstance(error, UnknownClient):
+        if isinstance(error, ClientRejected):
             remedy = (
                 "Copy client_id and the secret from the provider's page of this client; is basic_auth as it wants it?"
             )
@@ -115,21 +117,21 @@ async def _client(way: OpenIDWay) -> Finding:
     return problem(key, did, "it gave tokens for it", "This provider lets everybody in. Do not use it.")
 
 
-async def _callback(way: OpenIDWay, authorize: str, callback: str) -> Finding:
+async def _callback(method: OIDCMethod, authorize: str, callback: str) -> Finding:
     """Begin a sign-in that may show no page, without any cookie: a provider that knows the callback says no there."""
-    key, did = "login.callback", f"began a sign-in at {way.settings.issuer} that comes back to {callback}"
+    key, did = "login.callback", f"began a sign-in at {method.settings.issuer} that comes back to {callback}"
     if not callback:
         why = "nothing says what the portal's address is: set JupyterHub.public_url"
         return not_checked(key, "began a sign-in at the provider", why)
     word = secrets.token_hex(16)
-    address = await way.begin(state=word, verifier=word, challenge="A" * 43, callback=callback)
+    address = await method.begin(state=word, verifier=word, challenge="A" * 43, callback=callback)
     client = AsyncHTTPClient(force_instance=True)
     try:
         answer = await client.fetch(
             HTTPRequest(
                 f"{address}&prompt=none",
                 follow_redirects=False,
-                **{"connect_timeout": _TIMEOUT_S, "request_timeout": _TIMEOUT_S, **way.settings.http},
+                **{"connect_timeout": _TIMEOUT_S, "request_timeout": _TIMEOUT_S, **method.settings.http},
             ),
             raise_error=False,
         )
@@ -139,7 +141,7 @@ async def _callback(way: OpenIDWay, authorize: str, callback: str) -> Finding:
     if answer.code in (302, 303, 307) and place.startswith(callback):
         said = parse_qs(urlsplit(place).query).get("error", [""])[0]
         if said == "invalid_scope":
-            scope = " ".join(way.settings.scope)
+            scope = " ".join(method.settings.scope)
             return problem(
                 key, did, f"it does not know a scope of {scope!r}", "Allow these scopes to this client, or set scope."
             )
@@ -151,20 +153,20 @@ async def _callback(way: OpenIDWay, authorize: str, callback: str) -> Finding:
             key,
             did,
             f"status {answer.code}, and nobody is sent back",
-            f"Register {callback} at the provider, letter by letter, for the client {way.settings.client_id!r}.",
+            f"Register {callback} at the provider, letter by letter, for the client {method.settings.client_id!r}.",
         )
     return warning(
         key,
         did,
         f"status {answer.code}, which says nothing",
-        f"Sign in once by hand, and check that {callback} is registered for the client {way.settings.client_id!r}.",
+        f"Sign in once by hand, and check that {callback} is registered for the client {method.settings.client_id!r}.",
     )
 
 
-def _issuers(way: OpenIDWay, facility: Facility) -> list[Finding]:
+def _issuers(method: OIDCMethod, facility: Facility) -> list[Finding]:
     """Check that some source of accounts is asked about logins of this provider."""
     asked = {name: issuers for name, issuers in facility.issuers_by_source().items() if issuers is not None}
-    issuer = way.settings.issuer
+    issuer = method.settings.issuer
     did = f"looked which sources of accounts are asked about logins of {issuer}"
     deaf = [name for name, issuers in asked.items() if issuer not in issuers]
     if deaf and len(deaf) == len(facility.account_sources):
@@ -180,11 +182,11 @@ def _issuers(way: OpenIDWay, facility: Facility) -> list[Finding]:
     return [ok("login.issuers", did, ", ".join(name for name in facility.account_sources if name not in deaf))]
 
 
-async def _told(way: OpenIDWay, facility: Facility, access_token: str) -> Finding:
+async def _told(method: OIDCMethod, facility: Facility, access_token: str) -> Finding:
     """Ask what the provider tells of the person whose access token this is."""
-    key, did = "login.userinfo", f"asked {way.settings.issuer} about the person of --token-file"
+    key, did = "login.userinfo", f"asked {method.settings.issuer} about the person of --token-file"
     try:
-        told = await way.told_of(access_token)
+        told = await method.told_of(access_token)
     except DaasError as error:
         return problem(key, did, error.message, "Is it an access token of this provider, and still good?")
     if told is None:

@@ -1,6 +1,6 @@
 """`daas-hub doctor --login`: a person signs in with a browser of their own, and what came is told with its remedy.
 
-From the tokens on it is the login of the hub (`OpenIDWay`): the same checks, the same identity.
+From the tokens on it is the login of the hub (`OIDCMethod`): the same checks, the same identity.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any
 
 from daas_hub.accounts import Identity
 from daas_hub.authenticators.doctor.checks import what_came
-from daas_hub.authenticators.errors import NotSignedIn
-from daas_hub.authenticators.login_methods import WayIn
-from daas_hub.authenticators.oidc.device_flow import Invitation
-from daas_hub.authenticators.oidc.method import OpenIDWay
+from daas_hub.authenticators.errors import DeviceLoginFailed
+from daas_hub.authenticators.login_methods import LoginMethod
+from daas_hub.authenticators.oidc.device_flow import DeviceAuthorization
+from daas_hub.authenticators.oidc.method import OIDCMethod
 from daas_hub.authenticators.oidc.provider import is_safe_url
 from daas_hub.errors import Refused, SourceUnavailable
 from daas_hub.findings import Finding, not_checked, ok, problem
@@ -25,7 +25,7 @@ _BROWSER = "Signing in once in a browser tries the same login; the rest is tried
 
 
 async def sign_in_once(
-    ways: Mapping[str, WayIn],
+    methods: Mapping[str, LoginMethod],
     name: str,
     wanted: frozenset[str],
     tell: Callable[[str], None],
@@ -36,7 +36,7 @@ async def sign_in_once(
     """Have a person sign in at a provider.
 
     Args:
-        name: the way in; "" for the first that is a provider.
+        name: the login method; "" for the first that is a provider.
         wanted: the claims that the configuration reads.
         tell: shows the person where to go, while it is waited for them.
         sleep, clock: in seconds; a test has its own.
@@ -44,17 +44,17 @@ async def sign_in_once(
     Returns:
         Who it is, as at a login of the hub; None if nobody signed in.
     """
-    providers = {one.name: one for one in ways.values() if isinstance(one, OpenIDWay)}
-    way = providers.get(name) if name else next(iter(providers.values()), None)
-    if way is None:
-        return None, [_no_such_way(ways, name, sorted(providers))]
-    issuer, did = way.settings.issuer, f"had a person sign in at {way.settings.issuer}"
+    providers = {one.name: one for one in methods.values() if isinstance(one, OIDCMethod)}
+    method = providers.get(name) if name else next(iter(providers.values()), None)
+    if method is None:
+        return None, [_no_such_method(methods, name, sorted(providers))]
+    issuer, did = method.settings.issuer, f"had a person sign in at {method.settings.issuer}"
     try:
-        if refusal := _cannot_begin(way, did, (await way.provider.endpoints()).device):
+        if refusal := _cannot_begin(method, did, (await method.provider.endpoints()).device):
             return None, [refusal]
-        login = await way.sign_in_elsewhere(lambda one: tell(_words(issuer, one)), sleep=sleep, clock=clock)
-    except NotSignedIn as refused:
-        return None, [problem(_KEY, did, refused.message, _remedy(way, refused.error))]
+        login = await method.sign_in_elsewhere(lambda one: tell(_words(issuer, one)), sleep=sleep, clock=clock)
+    except DeviceLoginFailed as refused:
+        return None, [problem(_KEY, did, refused.message, _remedy(method, refused.error))]
     except (Refused, SourceUnavailable) as error:
         return None, [problem(_KEY, did, what_came(error), _remedy_of_answer(error))]
     identity = login.identity
@@ -63,7 +63,7 @@ async def sign_in_once(
     return identity, [ok(_KEY, did, got), _claims(identity, wanted)]
 
 
-def _words(issuer: str, invitation: Invitation) -> str:
+def _words(issuer: str, invitation: DeviceAuthorization) -> str:
     lines = [
         f"Sign in at {issuer} as the person the examination is about, in any browser:",
         f"  open       {invitation.address}",
@@ -74,39 +74,39 @@ def _words(issuer: str, invitation: Invitation) -> str:
     return "\n".join([*lines, f"It is waited for {invitation.seconds:.0f} s at most."])
 
 
-def _no_such_way(ways: Mapping[str, WayIn], name: str, providers: list[str]) -> Finding:
+def _no_such_method(methods: Mapping[str, LoginMethod], name: str, providers: list[str]) -> Finding:
     did = f"had a person sign in through {name!r}" if name else "had a person sign in"
-    if name in ways or not name:
+    if name in methods or not name:
         why = "only a provider of OpenID Connect has such a login: sign in once in a browser"
         return not_checked(_KEY, did, why)
     known = f"Known: {', '.join(providers)}." if providers else "There is no provider; sign in once in a browser."
-    return problem(_KEY, did, "there is no such way in", known)
+    return problem(_KEY, did, "there is no such login method", known)
 
 
-def _cannot_begin(way: OpenIDWay, did: str, address: str) -> Finding | None:
+def _cannot_begin(method: OIDCMethod, did: str, address: str) -> Finding | None:
     if not address:
-        return problem(_KEY, did, "it has no device_authorization_endpoint", _allow(way))
+        return problem(_KEY, did, "it has no device_authorization_endpoint", _allow(method))
     if not is_safe_url(address):
         remedy = "The provider describes itself with an address that is not https. Its administrators must mend that."
         return problem(_KEY, did, "its device_authorization_endpoint is not safe", remedy)
     return None
 
 
-def _allow(way: OpenIDWay) -> str:
+def _allow(method: OIDCMethod) -> str:
     return (
         "Switch the OAuth 2.0 Device Authorization Grant (RFC 8628) on at the provider, and allow it to the client "
-        f"{way.settings.client_id!r}. {_BROWSER}"
+        f"{method.settings.client_id!r}. {_BROWSER}"
     )
 
 
-def _remedy(way: OpenIDWay, error: str) -> str:
+def _remedy(method: OIDCMethod, error: str) -> str:
     # some providers say of a client that may not do it no more than that the request is not one for it
     if error in ("unauthorized_client", "unsupported_grant_type", "invalid_request"):
-        return _allow(way)
+        return _allow(method)
     if error == "invalid_client":
         return "Copy client_id and the secret from the provider's page of this client; is basic_auth as it wants it?"
     if error == "invalid_scope":
-        return f"Allow {' '.join(way.settings.scope)!r} to this client, or set scope."
+        return f"Allow {' '.join(method.settings.scope)!r} to this client, or set scope."
     if error == "access_denied":
         return (
             "Begin again, and agree at the provider. If nobody said no there, a rule of it keeps this person out, or "
@@ -124,7 +124,7 @@ def _remedy_of_answer(error: Refused | SourceUnavailable) -> str:
             f"(proxies, firewall, certificate). {_BROWSER}"
         )
     return (
-        "A login of the portal ends in the same way. Compare issuer, client_id, scope, subject_claims and "
+        "A login of the portal ends in the same method. Compare issuer, client_id, scope, subject_claims and "
         "required_assurance with what the provider says of this client and this person."
     )
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote_plus, urlencode
 
-from daas_hub.authenticators.errors import LoginOver, UnknownClient
+from daas_hub.authenticators.errors import ClientRejected, LoginExpired
 from daas_hub.authenticators.oidc import provider as openid
 from daas_hub.authenticators.oidc.http import LATER, Answer, ask
 from daas_hub.authenticators.oidc.provider import MAX_TOKEN_BYTES, OpenIDProvider
@@ -52,12 +52,12 @@ class OpenIDClient:
         """Exchange a refresh token.
 
         Raises:
-            LoginOver: the provider says that it is no longer good.
+            LoginExpired: the provider says that it is no longer good.
             SourceUnavailable: it cannot be asked, or says something else.
         """
         answer = await self._post({"grant_type": "refresh_token", "refresh_token": refresh_token})
         if error_of(answer) == "invalid_grant":
-            raise LoginOver("The login provider has ended this login.", remedy="Please sign in again.")
+            raise LoginExpired("The login provider has ended this login.", remedy="Please sign in again.")
         if error_of(answer):
             raise SourceUnavailable("The login provider does not renew this login at the moment.", remedy=LATER)
         return tokens_of(answer)
@@ -81,7 +81,7 @@ class OpenIDClient:
         settings = self._settings
         answer = await self.send((await self._provider.endpoints()).token, fields)
         if error_of(answer) in ("invalid_client", "unauthorized_client"):
-            raise UnknownClient(
+            raise ClientRejected(
                 "The login provider does not accept this portal.",
                 remedy="Please tell the administrators.",
                 detail=f"{settings.name}: client_id or client_secret is not what {settings.issuer} knows",

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from daas_hub.authenticators.errors import NotSignedIn
+from daas_hub.authenticators.errors import DeviceLoginFailed
 from daas_hub.authenticators.oidc.client import OpenIDClient, Tokens, error_of, tokens_of
 from daas_hub.authenticators.oidc.http import Answer
 from daas_hub.authenticators.oidc.provider import is_safe_url
@@ -29,16 +29,16 @@ INTERVAL_S = 5.0
 #: What "slow_down" adds, for good.
 SLOWER_S = 5.0
 #: Nobody is waited for longer, whatever the provider says.
-MOST_WAIT_S = 900.0
+MAX_WAIT_S = 900.0
 #: So many questions in a row may stay without an answer.
-MOST_SILENT = 3
+MAX_SILENT = 3
 
 _SHOWN = re.compile(r"[ -~]{1,2000}")
 _AGAIN = "Please sign in again."
 
 
 @dataclass(frozen=True)
-class Invitation:
+class DeviceAuthorization:
     """What a person needs to sign in with a browser of their own. Everything in it is printable.
 
     Attributes:
@@ -72,11 +72,11 @@ class DeviceFlow:
     #: PKCE is no part of RFC 8628; some providers want it of every login of a client, and the others pass it over
     _verifier: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
 
-    async def tokens(self, tell: Callable[[Invitation], None]) -> Tokens:
+    async def tokens(self, tell: Callable[[DeviceAuthorization], None]) -> Tokens:
         """Begin, tell what the person needs, and wait for them.
 
         Raises:
-            NotSignedIn: the provider or the person says no, or nobody came in time.
+            DeviceLoginFailed: the provider or the person says no, or nobody came in time.
             Refused: what came are no tokens, or nothing that a person could use.
             SourceUnavailable: the provider cannot be asked.
         """
@@ -85,7 +85,7 @@ class DeviceFlow:
         began = self.clock()
         answer = await self.client.send(self.begins, {**self.fields, **pkce})
         if error := error_of(answer):
-            raise NotSignedIn(error)
+            raise DeviceLoginFailed(error)
         if answer.document is None:
             raise _no("what came instead of a code is no JSON")
         invitation = _invitation(answer)
@@ -106,7 +106,7 @@ class DeviceFlow:
                     raise SourceUnavailable("The login provider does not answer as it should.", remedy=_AGAIN)
             except SourceUnavailable:
                 silent += 1
-                if silent == MOST_SILENT:
+                if silent == MAX_SILENT:
                     raise
                 interval *= 2  # as RFC 8628 wants it of one that gets no answer
                 continue
@@ -115,19 +115,19 @@ class DeviceFlow:
             if error == "slow_down":
                 interval += SLOWER_S
             elif error and error != "authorization_pending":
-                raise NotSignedIn(error)
+                raise DeviceLoginFailed(error)
             elif not error:
                 return tokens_of(answer)
-        raise NotSignedIn("expired_token")
+        raise DeviceLoginFailed("expired_token")
 
 
-def _invitation(answer: Answer) -> Invitation:
+def _invitation(answer: Answer) -> DeviceAuthorization:
     address = _text(answer, "verification_uri")
     whole = _text(answer, "verification_uri_complete", needed=False)
     if not all(is_safe_url(one) for one in (address, whole) if one):
         raise _no("its verification_uri is not https")
-    seconds = _seconds(answer, "expires_in", MOST_WAIT_S)
-    return Invitation(address, _text(answer, "user_code"), whole, min(seconds, MOST_WAIT_S))
+    seconds = _seconds(answer, "expires_in", MAX_WAIT_S)
+    return DeviceAuthorization(address, _text(answer, "user_code"), whole, min(seconds, MAX_WAIT_S))
 
 
 def _text(answer: Answer, name: str, *, needed: bool = True) -> str:

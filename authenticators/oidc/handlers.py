@@ -19,12 +19,12 @@ from oauthenticator.oauth2 import (
 from tornado import web
 
 from daas_hub.accounts.elevation import step_up
-from daas_hub.authenticators.no_account import TellsOfNoAccount
+from daas_hub.authenticators.no_account import NoAccountMixin
 from daas_hub.errors import NoAccount, Refused, SourceUnavailable
 from daas_hub.facility import Facility
 
 if TYPE_CHECKING:
-    from daas_hub.authenticators.oidc.method import OpenIDWay
+    from daas_hub.authenticators.oidc.method import OIDCMethod
 
 #: A logout token is some kilobytes; whoever sends more sends something else.
 MAX_FORM_BYTES = 32_768
@@ -33,20 +33,20 @@ _AGAIN = "Please sign in again."
 _WORD = re.compile(r"[a-z_]{1,40}")
 
 
-def callback_of(way: OpenIDWay, handler: BaseHandler) -> str:
+def callback_of(method: OIDCMethod, handler: BaseHandler) -> str:
     """Return the address of a provider's callback: the configured one, or what this request was sent to."""
-    if way.callback:
-        return way.callback
+    if method.callback:
+        return method.callback
     request = handler.request
-    return str(guess_callback_uri(request.protocol, request.host, handler.hub.server.base_url)) + way.tail
+    return str(guess_callback_uri(request.protocol, request.host, handler.hub.server.base_url)) + method.tail
 
 
 class BeginHandler(OAuthLoginHandler):
     """Sends the browser to the provider, with PKCE, a nonce and a state that only this provider may answer."""
 
-    def initialize(self, way: OpenIDWay) -> None:
+    def initialize(self, method: OIDCMethod) -> None:
         """Take the provider."""
-        self.way = way
+        self.method = method
 
     async def get(self) -> None:
         """Begin a login."""
@@ -55,23 +55,28 @@ class BeginHandler(OAuthLoginHandler):
         elevation = Facility.of(self.authenticator.config).elevation
         more = step_up(elevation) if elevation and self.get_query_argument("step_up", "") else {}
         try:
-            address = await self.way.begin(
-                state=state, verifier=verifier, challenge=challenge, callback=callback_of(self.way, self), more=more
+            address = await self.method.begin(
+                state=state, verifier=verifier, challenge=challenge, callback=callback_of(self.method, self), more=more
             )
         except SourceUnavailable as problem:
-            self.log.error("login provider %s: %s %s", self.way.name, problem, problem.detail)
+            self.log.error("login provider %s: %s %s", self.method.name, problem, problem.detail)
             raise web.HTTPError(503, str(problem)) from None
-        kept = {"state_id": state, "way": self.way.name, "next_url": self._get_next_url(), "code_verifier": verifier}
+        kept = {
+            "state_id": state,
+            "method": self.method.name,
+            "next_url": self._get_next_url(),
+            "code_verifier": verifier,
+        }
         self.set_state_cookie(_serialize_state(kept))
         self.redirect(address)
 
 
-class CallbackHandler(TellsOfNoAccount, OAuthCallbackHandler):
+class CallbackHandler(NoAccountMixin, OAuthCallbackHandler):
     """Takes the browser back from the provider; who has no facility account gets a page that says what to do next."""
 
-    def initialize(self, way: OpenIDWay) -> None:
+    def initialize(self, method: OIDCMethod) -> None:
         """Take the provider."""
-        self.way = way
+        self.method = method
 
     async def get(self) -> None:
         """Finish a login."""
@@ -95,10 +100,10 @@ class CallbackHandler(TellsOfNoAccount, OAuthCallbackHandler):
         expected, told = str(begun.get("state_id") or ""), self.get_query_argument("state", "")
         if (
             not expected
-            or begun.get("way") != self.way.name
+            or begun.get("method") != self.method.name
             or not hmac.compare_digest(expected.encode(), told.encode())
         ):
-            self.log.warning("login at %s: the answer does not belong to a login of this browser", self.way.name)
+            self.log.warning("login at %s: the answer does not belong to a login of this browser", self.method.name)
             raise web.HTTPError(
                 400, f"This answer does not belong to a sign-in that was begun in this browser. {_AGAIN}"
             )
@@ -129,11 +134,11 @@ class CallbackHandler(TellsOfNoAccount, OAuthCallbackHandler):
         """
         # an empty one is not none: it is a wrong one
         issuer = self.get_query_arguments("iss", strip=False)
-        await self.way.require_from_here(issuer[0] if issuer else None)
-        return await self.way.finish(
+        await self.method.require_from_here(issuer[0] if issuer else None)
+        return await self.method.finish(
             code=self.get_query_argument("code"),
             verifier=str(self.login_begun().get("code_verifier") or ""),
-            callback=callback_of(self.way, self),
+            callback=callback_of(self.method, self),
         )
 
     def wanted_afterwards(self) -> str:
@@ -144,9 +149,9 @@ class CallbackHandler(TellsOfNoAccount, OAuthCallbackHandler):
 class BackchannelHandler(BaseHandler):
     """Where a provider tells that somebody signed out there: no browser, no cookie; the signed token is all."""
 
-    def initialize(self, way: OpenIDWay) -> None:
+    def initialize(self, method: OIDCMethod) -> None:
         """Take the provider."""
-        self.way = way
+        self.method = method
 
     def check_xsrf_cookie(self) -> None:
         """There is none: a cookie has no say here, and a forged form lacks the provider's signature."""
@@ -159,17 +164,17 @@ class BackchannelHandler(BaseHandler):
         """End the logins that a logout token names."""
         self.set_header("Cache-Control", "no-store")
         try:
-            signed_out = await self.way.logout_tokens.read(self._token())
+            signed_out = await self.method.logout_tokens.read(self._token())
         except Refused as refusal:
-            self.log.warning("logout told by %s: %s", self.way.name, refusal)
+            self.log.warning("logout told by %s: %s", self.method.name, refusal)
             self._answer(400, refusal.message)
             return
         except SourceUnavailable as problem:
-            self.log.error("logout told by %s could not be checked: %s %s", self.way.name, problem, problem.detail)
+            self.log.error("logout told by %s could not be checked: %s %s", self.method.name, problem, problem.detail)
             self._answer(400, "The token cannot be checked at the moment.")
             return
-        ended = await self.authenticator.signed_out(self.way, signed_out)
-        self.log.info("logout told by %s: %d logins ended", self.way.name, ended)
+        ended = await self.authenticator.signed_out(self.method, signed_out)
+        self.log.info("logout told by %s: %d logins ended", self.method.name, ended)
         self.set_status(200)
         self.finish()
 

@@ -13,9 +13,9 @@ from daas_hub.errors import Refused
 
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
 #: Older ones are nobody's business any more; it bounds how long a token has to be remembered.
-MOST_AGE_S = 600
+MAX_AGE_S = 600
 #: Tokens that are remembered, so that none is used twice.
-MOST_REMEMBERED = 10_000
+MAX_REMEMBERED = 10_000
 
 _TYPES = ("", "jwt", "logout+jwt")
 
@@ -55,7 +55,7 @@ class LogoutTokens:
         if not isinstance(events, dict) or not isinstance(events.get(EVENT), dict):
             raise _refused("it tells of no logout")
         now = self._clock()
-        if claims["iat"] < now - MOST_AGE_S - LEEWAY_S:
+        if claims["iat"] < now - MAX_AGE_S - LEEWAY_S:
             raise _refused("it is too old")
         subject, session = _text(claims, "sub"), _text(claims, "sid")
         if not subject and not session:
@@ -68,7 +68,7 @@ class LogoutTokens:
         if not token_id:
             raise _refused("it has no number")
         while self._used and (
-            next(iter(self._used.values())) < now - MOST_AGE_S - 2 * LEEWAY_S or len(self._used) >= MOST_REMEMBERED
+            next(iter(self._used.values())) < now - MAX_AGE_S - 2 * LEEWAY_S or len(self._used) >= MAX_REMEMBERED
         ):
             self._used.popitem(last=False)
         if token_id in self._used:

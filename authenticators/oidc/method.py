@@ -1,4 +1,4 @@
-"""The way in through one OpenID provider.
+"""The login method through one OpenID provider.
 
 A fixed order: authorise with nonce and PKCE -> callback of this provider -> tokens -> id_token checked -> userinfo of
 the same subject -> identity.
@@ -15,10 +15,10 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from daas_hub.accounts import Identity
-from daas_hub.authenticators.errors import LoginOver
+from daas_hub.authenticators.errors import LoginExpired
 from daas_hub.authenticators.login_methods import Login
 from daas_hub.authenticators.oidc.client import OpenIDClient, Tokens
-from daas_hub.authenticators.oidc.device_flow import DeviceFlow, Invitation
+from daas_hub.authenticators.oidc.device_flow import DeviceAuthorization, DeviceFlow
 from daas_hub.authenticators.oidc.handlers import BackchannelHandler, BeginHandler, CallbackHandler
 from daas_hub.authenticators.oidc.logout_tokens import LogoutTokens
 from daas_hub.authenticators.oidc.provider import OpenIDProvider
@@ -29,7 +29,7 @@ from daas_hub.errors import Refused
 #: A claim that is larger than this once written as JSON is not kept: some providers send a thousand groups.
 MAX_CLAIM_BYTES = 50_000
 #: A longer id_token is not sent along with a browser that signs out: servers refuse long addresses.
-MOST_HINT = 4_000
+MAX_HINT = 4_000
 
 
 def nonce_of(code_verifier: str) -> str:
@@ -46,7 +46,7 @@ def kept_claims(told: Mapping[str, Any], wanted: frozenset[str], groups_claim: s
     }
 
 
-class OpenIDWay:
+class OIDCMethod:
     """One provider of the configuration.
 
     Args:
@@ -84,7 +84,7 @@ class OpenIDWay:
 
     def handlers(self) -> list[tuple[Any, ...]]:
         """Begin, callback, and where the provider itself tells that somebody signed out."""
-        mine = {"way": self}
+        mine = {"method": self}
         return [
             (rf"/oauth_login{self.tail}", BeginHandler, mine),
             (rf"/oauth_callback{self.tail}", CallbackHandler, mine),
@@ -153,7 +153,7 @@ class OpenIDWay:
 
     # -- what an examination asks --------------------------------------------------------------------------------
 
-    async def sign_in_elsewhere(self, tell: Callable[[Invitation], None], **waiting: Any) -> Login:
+    async def sign_in_elsewhere(self, tell: Callable[[DeviceAuthorization], None], **waiting: Any) -> Login:
         """Have a person sign in with a browser of their own, and give their login, checked as any other.
 
         Args:
@@ -187,7 +187,7 @@ class OpenIDWay:
     def knows(self, state: Mapping[str, Any]) -> bool:
         """Return whether a login is one of this provider, which still is the same issuer."""
         identity = Identity.from_state(state.get("identity"))
-        return state.get("way") == self.name and identity is not None and identity.issuer == self.settings.issuer
+        return state.get("method") == self.name and identity is not None and identity.issuer == self.settings.issuer
 
     async def again(self, state: Mapping[str, Any]) -> Login:
         """Ask the provider again: by the access token, and by the refresh token where that is over."""
@@ -195,14 +195,14 @@ class OpenIDWay:
         sub = state.get("sub")
         tokens = Tokens(*(str(state.get(name) or "") for name in ("access_token", "refresh_token", "id_token")))
         if before is None or not isinstance(sub, str) or not sub or not tokens.access_token:
-            raise LoginOver("Your login is no longer known.", remedy="Please sign in again.")
+            raise LoginExpired("Your login is no longer known.", remedy="Please sign in again.")
         told = await self._client.userinfo(tokens.access_token) if self.settings.userinfo else None
         id_token: dict[str, Any] = {}
         if told is None:
             tokens, id_token = await self._renewed(tokens, sub)
             told = await self._client.userinfo(tokens.access_token) if self.settings.userinfo else id_token
             if told is None:
-                raise LoginOver("The login provider has ended this login.", remedy="Please sign in again.")
+                raise LoginExpired("The login provider has ended this login.", remedy="Please sign in again.")
         _require_same(sub, told)
         if any(told.get(name) or id_token.get(name) for name in self.settings.subject_claims):
             # the claim may stand in the id_token of the login only, which was checked then
@@ -210,21 +210,21 @@ class OpenIDWay:
         else:
             subject = before.subject
         if subject != before.subject:
-            raise LoginOver("The login provider now tells of another person.", remedy="Please sign in again.")
+            raise LoginExpired("The login provider now tells of another person.", remedy="Please sign in again.")
         before_sid, assured = str(state.get("sid") or ""), bool(state.get("assured"))
         return self._login(tokens, subject, sub, id_token=id_token, told=told, sid=before_sid, assured=assured)
 
     async def _renewed(self, tokens: Tokens, sub: str) -> tuple[Tokens, dict[str, Any]]:
         """Return new tokens for a login, and the claims of a new id_token if there is one."""
         if not tokens.refresh_token:
-            raise LoginOver("The login provider has ended this login.", remedy="Please sign in again.")
+            raise LoginExpired("The login provider has ended this login.", remedy="Please sign in again.")
         new = await self._client.renew(tokens.refresh_token)
         id_token: dict[str, Any] = {}
         if new.id_token:
             id_token = await self.provider.verify(new.id_token, nonce=None)
             _require_same(sub, id_token)
         elif not self.settings.userinfo:
-            raise LoginOver("The login provider does not say again who you are.", remedy="Please sign in again.")
+            raise LoginExpired("The login provider does not say again who you are.", remedy="Please sign in again.")
         # what was not given anew goes on to be good
         return (
             Tokens(new.access_token, new.refresh_token or tokens.refresh_token, new.id_token or tokens.id_token),
@@ -238,7 +238,7 @@ class OpenIDWay:
             return ""
         fields = {"client_id": self.settings.client_id, "post_logout_redirect_uri": portal}
         hint = state.get("id_token")
-        if isinstance(hint, str) and 0 < len(hint) <= MOST_HINT:
+        if isinstance(hint, str) and 0 < len(hint) <= MAX_HINT:
             fields["id_token_hint"] = hint
         return _with(end_session, fields)
 

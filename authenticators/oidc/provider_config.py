@@ -18,7 +18,7 @@ from daas_hub.services.secret_file import read_secret
 ONLY = "openid"
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_MOST_NAME = 32
+_MAX_NAME = 32
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def read_providers(setting: str, wanted: Mapping[str, Any]) -> dict[str, Provide
     """
     found: dict[str, ProviderSettings] = {}
     for name, keys in wanted.items():
-        if not isinstance(name, str) or len(name) > _MOST_NAME or not _NAME.fullmatch(name):
+        if not isinstance(name, str) or len(name) > _MAX_NAME or not _NAME.fullmatch(name):
             raise ConfigurationError(
                 setting,
                 name,

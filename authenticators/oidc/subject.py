@@ -19,7 +19,7 @@ from typing import Any
 
 from daas_hub.errors import Refused
 
-MOST_CHARACTERS = 255
+MAX_CHARACTERS = 255
 
 #: They may change, be chosen by their owner, or be given to another person later.
 NEVER_SUBJECTS = frozenset(
@@ -90,7 +90,7 @@ def usable(name: str, value: object) -> str:
     """
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
-    if not isinstance(value, str) or not 1 <= len(value) <= MOST_CHARACTERS or not value.isprintable():
+    if not isinstance(value, str) or not 1 <= len(value) <= MAX_CHARACTERS or not value.isprintable():
         raise Refused(f"The login provider's {name} is not usable.", remedy="Please tell the administrators.")
     if value != value.strip():
         raise Refused(f"The login provider's {name} begins or ends with a blank.", remedy="Please tell them.")

@@ -1,4 +1,4 @@
-"""The way in with a name and a password of the facility: a form on the login page, off unless it is asked for.
+"""The login method with a name and a password of the facility: a form on the login page, off unless it is asked for.
 
 A password is handed to the facility's source and forgotten: it stands in no log, no cookie and no auth_state.
 """
@@ -13,20 +13,20 @@ from jupyterhub.handlers import BaseHandler
 from tornado import web
 from tornado.httputil import url_concat
 
-from daas_hub.accounts.passwords import MOST_NAME, PasswordSource, can_be_asked
-from daas_hub.authenticators.errors import TooManyGuesses, WrongPassword
-from daas_hub.authenticators.fixed_lifetime import GoodForHours
+from daas_hub.accounts.passwords import MAX_NAME, PasswordSource, can_be_asked
+from daas_hub.authenticators.errors import TooManyAttempts, WrongPassword
+from daas_hub.authenticators.fixed_lifetime import FixedLifetime
 from daas_hub.authenticators.login_methods import Login
-from daas_hub.authenticators.no_account import TellsOfNoAccount
-from daas_hub.authenticators.password.rate_limit import Guesses
+from daas_hub.authenticators.no_account import NoAccountMixin
+from daas_hub.authenticators.password.rate_limit import AttemptLimiter
 from daas_hub.errors import AccountRefused, NoAccount, Refused
 from daas_hub.portal.pages import LoginPageHandler
 
 NAME = "password"
 
 
-class PasswordWay(GoodForHours):
-    """The facility's passwords, as a way in."""
+class PasswordMethod(FixedLifetime):
+    """The facility's passwords, as a login method."""
 
     name = NAME
 
@@ -38,7 +38,7 @@ class PasswordWay(GoodForHours):
     ) -> None:
         super().__init__(source.hours, clock)
         self.source = source
-        self.guesses = Guesses(steady)
+        self.guesses = AttemptLimiter(steady)
 
     @property
     def issuer(self) -> str:
@@ -52,20 +52,20 @@ class PasswordWay(GoodForHours):
 
     def handlers(self) -> list[tuple[Any, ...]]:
         """The one address that the form is sent to."""
-        return [(r"/password_login", PasswordLoginHandler, {"way": self})]
+        return [(r"/password_login", PasswordLoginHandler, {"method": self})]
 
     async def login_of(self, name: str, password: str, address: str) -> Login:
         """Return the login that a name and a password prove.
 
         Raises:
             WrongPassword: they prove nothing.
-            TooManyGuesses: it was tried too often.
+            TooManyAttempts: it was tried too often.
             SourceUnavailable: nobody could be asked.
         """
         name = name.strip()
-        wait = self.guesses.begin(name[:MOST_NAME], address)
+        wait = self.guesses.begin(name[:MAX_NAME], address)
         if wait > 0:
-            raise TooManyGuesses(wait)
+            raise TooManyAttempts(wait)
         try:
             told = await self.source.check(name, password) if can_be_asked(name, password) else ""
         except AccountRefused:
@@ -92,12 +92,12 @@ def typed(handler: BaseHandler) -> tuple[str, str]:
     return names[0], passwords[0]
 
 
-class PasswordLoginHandler(TellsOfNoAccount, LoginPageHandler):
+class PasswordLoginHandler(NoAccountMixin, LoginPageHandler):
     """Where the form of the login page is sent to."""
 
-    def initialize(self, way: PasswordWay) -> None:
-        """Take the way in."""
-        self.way = way
+    def initialize(self, method: PasswordMethod) -> None:
+        """Take the login method."""
+        self.method = method
 
     async def get(self) -> None:
         """Lead to the page with the form."""
@@ -111,7 +111,7 @@ class PasswordLoginHandler(TellsOfNoAccount, LoginPageHandler):
         except NoAccount as refusal:
             await self.show_no_account(refusal)
             return
-        except TooManyGuesses as refusal:
+        except TooManyAttempts as refusal:
             self.set_header("Retry-After", str(refusal.wait_s))
             await self._again(429, refusal)
             return
@@ -131,7 +131,7 @@ class PasswordLoginHandler(TellsOfNoAccount, LoginPageHandler):
         name, password = typed(self)
         address = self.authenticator.address_of(self)
         try:
-            return await self.way.login_of(name, password, address)
+            return await self.method.login_of(name, password, address)
         except Refused as refusal:
             # what was typed as a name may be a password
             self.log.warning("password login from %s: %s", address or "an unknown address", refusal.reason)

@@ -12,7 +12,7 @@ FORGOTTEN_S = 3600.0
 #: Nobody waits longer than this.
 LONGEST_S = 900.0
 #: So many names and addresses are remembered, each; the one that was quiet longest goes first.
-MOST_KEYS = 20_000
+MAX_KEYS = 20_000
 
 
 @dataclass
@@ -41,7 +41,7 @@ class _Memory:
         if now - tries.last > FORGOTTEN_S:
             tries.failed = 0
         self.tries[key] = _Tries(tries.failed + 1, now)
-        while len(self.tries) > MOST_KEYS:
+        while len(self.tries) > MAX_KEYS:
             self.tries.popitem(last=False)
 
     def take_back(self, key: str) -> None:
@@ -49,7 +49,7 @@ class _Memory:
             self.tries[key].failed = max(0, self.tries[key].failed - 1)
 
 
-class Guesses:
+class AttemptLimiter:
     """Counts guesses, and tells how long the next one has to wait.
 
     Args:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from daas_hub.accounts import Identity
-from daas_hub.authenticators.login_methods import WayIn
+from daas_hub.authenticators.login_methods import LoginMethod
 from daas_hub.authenticators.revocation.logins import sessions_of, stop_sessions
 from daas_hub.authenticators.revocation.recheck import Verdict, Watch
 from daas_hub.errors import NoAccount, Refused, SourceUnavailable
@@ -22,12 +22,12 @@ class Logins(Protocol):
 
     config: Any
 
-    def way_of(self, state: Mapping[str, Any]) -> WayIn | None:
-        """Return the way in of a login that is kept."""
+    def method_of(self, state: Mapping[str, Any]) -> LoginMethod | None:
+        """Return the login method of a login that is kept."""
         ...
 
     async def ask_again(self, user: Any) -> Any:
-        """Ask way in and facility again; raises `NoAccount`, `Refused`, `SourceUnavailable`."""
+        """Ask login method and facility again; raises `NoAccount`, `Refused`, `SourceUnavailable`."""
         ...
 
     async def end_logins(self, user: Any) -> None:
@@ -35,7 +35,7 @@ class Logins(Protocol):
         ...
 
 
-class RunningPeople:
+class RunningUsers:
     """The watch over them, in one hub.
 
     Args:
@@ -67,7 +67,7 @@ class RunningPeople:
         user = self._app.users[name]
         try:
             state = await user.get_auth_state() or {}
-            if self._logins.way_of(state) is not None:
+            if self._logins.method_of(state) is not None:
                 # claims that an account is made of have to be fresh
                 await self._logins.ask_again(user)
                 return Verdict.THERE

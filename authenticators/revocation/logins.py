@@ -17,7 +17,7 @@ def ended_state(state: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     kept = identity.as_state()
     kept.pop("access_token", None)
-    return {"way": state.get("way"), "ended": kept}
+    return {"method": state.get("method"), "ended": kept}
 
 
 async def end_logins(user: Any) -> None:

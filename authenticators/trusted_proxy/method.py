@@ -1,4 +1,4 @@
-"""The way in through a web server in front that has signed somebody in: Umbrella's classic attributes by Shibboleth.
+"""Login through a web server that has signed the user in: Umbrella's classic attributes from Shibboleth.
 
 The web server protects one address of the hub, `/hub/proxy_login`, and passes the person's persistent identifier
 (EAAHash) on in a header, with a proof (`proxyproof`). Nothing else of the request is believed: no name, no address, and
@@ -16,9 +16,9 @@ from typing import Any
 from jupyterhub.handlers import BaseHandler
 from tornado import web
 
-from daas_hub.authenticators.fixed_lifetime import GoodForHours
+from daas_hub.authenticators.fixed_lifetime import FixedLifetime
 from daas_hub.authenticators.login_methods import Login
-from daas_hub.authenticators.no_account import TellsOfNoAccount
+from daas_hub.authenticators.no_account import NoAccountMixin
 from daas_hub.authenticators.trusted_proxy.signature import ProofRules, Proofs
 from daas_hub.errors import ConfigurationError, NoAccount, Refused, SourceUnavailable
 from daas_hub.services.secret_file import read_secret
@@ -97,8 +97,8 @@ def read_proxy(setting: str, told: Mapping[str, Any]) -> ProxySettings:
     return ProxySettings(told.get("title", "UmbrellaID"), told["issuer"], rules, float(told.get("hours", 12.0)))
 
 
-class ProxyWay(GoodForHours):
-    """The web server in front, as a way in."""
+class TrustedProxyMethod(FixedLifetime):
+    """The web server in front, as a login method."""
 
     name = NAME
 
@@ -119,7 +119,7 @@ class ProxyWay(GoodForHours):
 
     def handlers(self) -> list[tuple[Any, ...]]:
         """The one address that the web server protects."""
-        return [(r"/proxy_login", ProxyLoginHandler, {"way": self})]
+        return [(r"/proxy_login", ProxyLoginHandler, {"method": self})]
 
     def login_of(self, handler: BaseHandler) -> Login:
         """Return the login that a request proves.
@@ -141,12 +141,12 @@ class ProxyWay(GoodForHours):
         return self.signed_in(subject, {"EAAHash": subject})
 
 
-class ProxyLoginHandler(TellsOfNoAccount):
+class ProxyLoginHandler(NoAccountMixin):
     """Where the web server in front brings somebody it has signed in."""
 
-    def initialize(self, way: ProxyWay) -> None:
-        """Take the way in."""
-        self.way = way
+    def initialize(self, method: TrustedProxyMethod) -> None:
+        """Take the login method."""
+        self.method = method
 
     async def get(self) -> None:
         """Sign in whom the web server proves, and nobody else."""
@@ -167,7 +167,7 @@ class ProxyLoginHandler(TellsOfNoAccount):
             Refused, SourceUnavailable: with the sentence for the user.
         """
         try:
-            return self.way.login_of(self)
+            return self.method.login_of(self)
         except Refused as refusal:
             self.log.warning("sign-in through the web server in front, from %s: %s", self.request.remote_ip, refusal)
             raise

@@ -18,7 +18,7 @@ from daas_hub.errors import Refused
 SUBJECT = re.compile(r"[A-Za-z0-9@._:+/=!-]{1,255}")
 SIGNATURE = re.compile(r"t=(?P<time>[0-9]{1,12}),n=(?P<nonce>[A-Za-z0-9_-]{16,64}),s=(?P<sum>[0-9a-f]{64})")
 #: Nonces that are remembered; only who knows the secret can fill this.
-MOST_NONCES = 20_000
+MAX_NONCES = 20_000
 
 #: Gives every value of a header.
 Headers = Callable[[str], Sequence[str]]
@@ -88,7 +88,7 @@ class Proofs:
         self._seen = {one: until for one, until in self._seen.items() if until > now}
         if nonce in self._seen:
             raise _no("its signature was used before")
-        if len(self._seen) >= MOST_NONCES:
+        if len(self._seen) >= MAX_NONCES:
             raise _no("too many sign-ins at once")
         self._seen[nonce] = now + 2 * self._rules.max_age_s
 

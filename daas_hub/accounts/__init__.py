@@ -1,7 +1,7 @@
 """From what a login proved (identity) to the facility's account (name, uid, gid, groups)."""
 
-from daas_hub.accounts.model import Account, AccountSource, Identity, NamedAccounts, RestsOnOthers
+from daas_hub.accounts.model import Account, AccountSource, DependsOnSources, Identity, NamedAccounts
 from daas_hub.accounts.rules import AccountRules
 from daas_hub.accounts.sources.table import AccountTable
 
-__all__ = ["Account", "AccountRules", "AccountSource", "AccountTable", "Identity", "NamedAccounts", "RestsOnOthers"]
+__all__ = ["Account", "AccountRules", "AccountSource", "AccountTable", "DependsOnSources", "Identity", "NamedAccounts"]

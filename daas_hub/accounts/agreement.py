@@ -17,9 +17,9 @@ _log = logging.getLogger("jupyterhub.daas")
 class AgreeingAccounts:
     """An account source that asks several, each under the name the configuration gives it."""
 
-    def __init__(self, sources: Mapping[str, AccountSource], *, unite_groups: bool = False) -> None:
+    def __init__(self, sources: Mapping[str, AccountSource], *, merge_groups: bool = False) -> None:
         self._sources = dict(sources)
-        self._unite_groups = unite_groups
+        self._merge_groups = merge_groups
         self.claims = frozenset[str]().union(*(getattr(one, "claims", ()) for one in sources.values()))
         by_name = {name: getattr(one, "account_named", None) for name, one in sources.items()}
         self._by_name = {name: ask for name, ask in by_name.items() if ask is not None}
@@ -51,10 +51,10 @@ class AgreeingAccounts:
             raise refusal
         if not known:
             raise next((answer for answer in answers if isinstance(answer, LostAccount)), unknown())
-        return joined(known, who, unite_groups=self._unite_groups)
+        return joined(known, who, merge_groups=self._merge_groups)
 
 
-def joined(known: Mapping[str, Account], who: str, *, unite_groups: bool) -> Account:
+def joined(known: Mapping[str, Account], who: str, *, merge_groups: bool) -> Account:
     """Return the one account that several sources describe. Pure.
 
     Raises:
@@ -65,7 +65,7 @@ def joined(known: Mapping[str, Account], who: str, *, unite_groups: bool) -> Acc
         ("uid", lambda one: one.uid),
         ("gid", lambda one: one.gid),
     ]
-    if not unite_groups:
+    if not merge_groups:
         compared.append(("groups", lambda one: sorted({*one.groups, one.gid})))
     for what, of in compared:
         told = {name: of(account) for name, account in known.items()}

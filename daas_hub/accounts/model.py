@@ -111,7 +111,7 @@ class NamedAccounts(Protocol):
 
 
 @runtime_checkable
-class RestsOnOthers(Protocol):
+class DependsOnSources(Protocol):
     """What a source has that asks the others, about somebody else's login."""
 
     def rest_on(self, others: AccountSource) -> None:

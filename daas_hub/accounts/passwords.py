@@ -18,7 +18,7 @@ from daas_hub.errors import ConfigurationError
 #: Takes a name and a password; gives the name as the facility writes it, or "" for no.
 Check = Callable[[str, str], Awaitable[str]]
 
-MOST_NAME, MOST_PASSWORD = 255, 1024
+MAX_NAME, MAX_PASSWORD = 255, 1024
 
 
 @dataclass(frozen=True)
@@ -40,33 +40,33 @@ class PasswordLogin(SourceSettings):
         help="""
         Who vouches for these logins; it stands in the `issuers` of the source of accounts. It must never change.
         Default: "ldap:" with `LdapAccounts.person_base`, or "calipsoplus:" with `login_url`.
-        Example: "ldap:dc=facility,dc=org". Since 0.1.
+        Example: "ldap:dc=facility,dc=org".
         """,
     )
-    title = Unicode("your facility account", config=True, help="What the login page calls it. Since 0.1.")
-    hours = Float(12.0, min=0.1, config=True, help="Hours after which the password is asked for again. Since 0.1.")
+    title = Unicode("your facility account", config=True, help="What the login page calls it.")
+    hours = Float(12.0, min=0.1, config=True, help="Hours after which the password is asked for again.")
     login_url = Unicode(
         "",
         config=True,
         help="""
         For "calipsoplus": address that is posted {"username": ..., "password": ...} and answers 200 for a right one
-        (there: BACKEND_UO_LOGIN). Example: "https://useroffice.facility.org/login/". Since 0.1.
+        (there: BACKEND_UO_LOGIN). Example: "https://useroffice.facility.org/login/".
         """,
     )
     ca_file = Unicode(
         "",
         config=True,
-        help="PEM file of the authority that signed its certificate. Default: those this machine trusts. Since 0.1.",
+        help="PEM file of the authority that signed its certificate. Default: those this machine trusts.",
     )
-    small_letters = Bool(
+    lowercase = Bool(
         True,
         config=True,
         help="""
         For "calipsoplus", which tells no name of its own: whether names are written in small letters, so that nobody
-        is two people. Since 0.1.
+        is two people.
         """,
     )
-    answer_s = Float(10.0, min=0.1, config=True, help="Seconds an answer may take. Since 0.1.")
+    timeout_s = Float(10.0, min=0.1, config=True, help="Seconds an answer may take.")
 
     def source(self, kind: str, setting: str = "passwords") -> PasswordSource:
         """Build who is asked: "ldap" or "calipsoplus"; `setting` is where that stands.
@@ -88,10 +88,10 @@ class PasswordLogin(SourceSettings):
             return self._named(f"ldap:{settings.person_base}", directory.name_if_password)
         if kind == "calipsoplus":
             self.require_address("login_url")
-            check = PasswordCheck(self.login_url, Service(self.answer_s, self.require_authorities()))
+            check = PasswordCheck(self.login_url, Service(self.timeout_s, self.require_authorities()))
 
             async def ask(name: str, password: str) -> str:
-                name = name.strip().lower() if self.small_letters else name.strip()
+                name = name.strip().lower() if self.lowercase else name.strip()
                 return name if await check.check_password(name, password) else ""
 
             return self._named(f"calipsoplus:{self.login_url}", ask)
@@ -109,8 +109,5 @@ class PasswordLogin(SourceSettings):
 def can_be_asked(name: str, password: str) -> bool:
     """Return whether a source may be asked about these at all. An empty password is nobody's: directories let it in."""
     return (
-        0 < len(name) <= MOST_NAME
-        and name.isprintable()
-        and 0 < len(password) <= MOST_PASSWORD
-        and "\0" not in password
+        0 < len(name) <= MAX_NAME and name.isprintable() and 0 < len(password) <= MAX_PASSWORD and "\0" not in password
     )

@@ -18,8 +18,8 @@ _NO_ID = 2**32 - 1
 class AccountRules:
     """The allowed range of ids, inclusive. Anything else is refused, never replaced by a default."""
 
-    lowest_id: int = 1000
-    highest_id: int = 60_000_000
+    min_id: int = 1000
+    max_id: int = 60_000_000
     forbidden_ids: frozenset[int] = frozenset({0, 65534, 65535, _NO_ID})
 
     def require_allowed(self, account: Account) -> Account:
@@ -32,7 +32,7 @@ class AccountRules:
             raise self._refused(account, "its name is not a plain Unix name")
         for label, number in (("uid", account.uid), ("gid", account.gid)):
             if not self._allowed(number):
-                raise self._refused(account, f"its {label} {number!r} is outside {self.lowest_id} to {self.highest_id}")
+                raise self._refused(account, f"its {label} {number!r} is outside {self.min_id} to {self.max_id}")
         for number in account.groups:
             if not self._allowed(number):
                 raise self._refused(account, f"it belongs to group {number!r}, which no session may have")
@@ -43,7 +43,7 @@ class AccountRules:
         return (
             isinstance(number, int)
             and not isinstance(number, bool)
-            and self.lowest_id <= number <= self.highest_id
+            and self.min_id <= number <= self.max_id
             and number not in self.forbidden_ids
         )
 

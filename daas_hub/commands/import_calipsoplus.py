@@ -22,7 +22,7 @@ from daas_hub.accounts import AccountTable
 from daas_hub.errors import DaasError, DocumentError
 from daas_hub.proposals import ProposalFile
 from daas_hub.proposals.model import PROPOSAL_ID
-from daas_hub.proposals.reading import MOST_ABSTRACT, MOST_TITLE, beamlines_of, gid_of, number_of, time_of
+from daas_hub.proposals.reading import MAX_ABSTRACT, MAX_TITLE, beamlines_of, gid_of, number_of, time_of
 from daas_hub.proposals.sources.calipsoplus import volumes_of
 
 EXPERIMENTS = ("public_number", "title", "description", "beamline_code", "uid", "gid")
@@ -30,7 +30,7 @@ SESSIONS = ("public_number", "session_number", "start_date", "end_date", "subjec
 USERS = ("public_number", "userlogin")
 #: Columns without which a row says nothing.
 _NEEDED = {EXPERIMENTS: ("public_number",), SESSIONS: ("public_number", "session_number"), USERS: USERS}
-MOST_BYTES = 50_000_000
+MAX_BYTES = 50_000_000
 
 Row = dict[str, str]
 
@@ -113,8 +113,8 @@ def _rows(file: Path, columns: tuple[str, ...]) -> list[_Line]:
         ImportFailed: it is none, or lacks a column that is needed.
     """
     try:
-        if file.stat().st_size > MOST_BYTES:
-            raise ImportFailed(f"{file} is larger than {MOST_BYTES} bytes.", remedy="Split it.")
+        if file.stat().st_size > MAX_BYTES:
+            raise ImportFailed(f"{file} is larger than {MAX_BYTES} bytes.", remedy="Split it.")
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ImportFailed(f"{file} cannot be read: {error}", remedy="It must be a text file in UTF-8.") from None
@@ -181,9 +181,9 @@ def _add_proposal(known: dict[str, dict[str, Any]], row: Row, report: Report) ->
         raise ValueError(f"{name}: its group {gid!r:.60} is a name: write its number")
     number = gid_of(gid, {})
     abstract = row.get("description", "")
-    proposal: dict[str, Any] = {"id": name, "title": row.get("title", "")[:MOST_TITLE] or name}
+    proposal: dict[str, Any] = {"id": name, "title": row.get("title", "")[:MAX_TITLE] or name}
     if abstract:
-        proposal["abstract"] = abstract[:MOST_ABSTRACT]
+        proposal["abstract"] = abstract[:MAX_ABSTRACT]
     proposal |= {"beamlines": beamlines_of([row.get("beamline_code", "")]), "members": [], "visits": []}
     if number is not None:
         proposal["gid"] = number
@@ -203,7 +203,7 @@ def _add_visit(known: dict[str, dict[str, Any]], row: Row, report: Report) -> No
         raise ValueError(f"{proposal['id']}: session {name!r:.60} has a name that cannot be one in a path")
     visit: dict[str, Any] = {"number": number} | ({"name": name} if name != str(number) else {})
     if row.get("subject"):
-        visit["title"] = row["subject"][:MOST_TITLE]
+        visit["title"] = row["subject"][:MAX_TITLE]
     if len(proposal["beamlines"]) == 1:
         visit["beamline"] = proposal["beamlines"][0]
     for key, column in (("start", "start_date"), ("end", "end_date")):

@@ -89,7 +89,7 @@ class MountPolicy:
     """The facility's layout.
 
     Attributes:
-        more: further directories: scratch, tools. Those that need a proposal are in sessions of proposals only.
+        extra: further directories: scratch, tools. Those that need a proposal are in sessions of proposals only.
         data_roots: below which raw data may lie; by default what the templates begin with.
         proposal_id: what an id must look like before a part of it may stand in a path; None: as everywhere.
         time_zone: a visit's days and years are those of this zone; None: as the catalogue says them.
@@ -99,7 +99,7 @@ class MountPolicy:
     data: tuple[DirectoryRule, ...] = ()
     data_roots: tuple[str, ...] = ()
     processed: DirectoryRule | None = None
-    more: tuple[DirectoryRule, ...] = ()
+    extra: tuple[DirectoryRule, ...] = ()
     proposal_id: re.Pattern[str] | None = None
     time_zone: ZoneInfo | None = field(default=None, hash=False)
 
@@ -113,7 +113,7 @@ def mounts_of(choice: Choice, account: Account, policy: MountPolicy) -> tuple[Mo
     values: dict[str, str | datetime.datetime | None] = {"account": account.name, "uid": str(account.uid)}
     mounts = [_mount(policy.home, values, (account.uid, account.gid), 0o700)]
     if choice.proposal is None or choice.visit is None:
-        more = [one for one in policy.more if one.names <= set(ACCOUNT_FIELDS)]
+        more = [one for one in policy.extra if one.names <= set(ACCOUNT_FIELDS)]
         return (*mounts, *(_own(one, values, account) for one in more))
     values |= _of_visit(choice, policy)
     _require_proposal_id(choice.proposal.id, policy)
@@ -122,7 +122,7 @@ def mounts_of(choice: Choice, account: Account, policy: MountPolicy) -> tuple[Mo
     roots = roots or [one.fixed_part for rule in policy.data for one in rule.templates]
     values[PATH_FIELD] = _told_path(choice.visit.data, roots, policy)
     mounts += _data_mounts(choice.visit.data, values, roots, policy)
-    shared = [*([policy.processed] if policy.processed else []), *policy.more]
+    shared = [*([policy.processed] if policy.processed else []), *policy.extra]
     for rule in shared:
         if set(rule.names) & set(ACCOUNT_FIELDS) or not rule.names:
             mounts.append(_own(rule, values, account, roots))
@@ -161,7 +161,7 @@ def _require_proposal_id(wanted: str, policy: MountPolicy) -> None:
 
 def _require_own_visit(proposal: str, visit: str, policy: MountPolicy) -> None:
     """Check that a visit's name alone tells whose it is, where a directory is named after it alone (DIAMOND)."""
-    rules = [*policy.data, *([policy.processed] if policy.processed else []), *policy.more]
+    rules = [*policy.data, *([policy.processed] if policy.processed else []), *policy.extra]
     by_visit = any("proposal" not in one.names and "visit" in one.names for rule in rules for one in rule.templates)
     if by_visit and not visit.lower().startswith(f"{proposal.lower()}-"):
         raise StorageProblem(
@@ -207,7 +207,7 @@ def _mount(
 
 def _told_path(told: tuple[str, ...], roots: list[PurePosixPath], policy: MountPolicy) -> str | None:
     """Return the one directory the catalogue tells, for templates that begin with it; None if it tells none."""
-    rules = [*policy.data, *([policy.processed] if policy.processed else []), *policy.more]
+    rules = [*policy.data, *([policy.processed] if policy.processed else []), *policy.extra]
     if not told or not any(PATH_FIELD in rule.names for rule in rules):
         return None
     if len(told) > 1:

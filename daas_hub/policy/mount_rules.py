@@ -20,7 +20,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
 _RESERVED = ("data", "processed")
 _DATA_KEYS = ("path", "name", "optional")
-_MORE_KEYS = ("name", "path", "writable", "optional", "create")
+_EXTRA_KEYS = ("name", "path", "writable", "optional", "create")
 
 
 class MountRules(Configurable):
@@ -42,7 +42,7 @@ class MountRules(Configurable):
         several: the first that is there), name (the directory is then ~/data/<name>), optional (one that is missing is
         left out). Example: ["/data/visitor/{proposal}/{beamline}/{visit}"], or
         [{"name": "raw", "path": "/asap3/petra3/gpfs/{beamline|lower}/{start|year}/data/{proposal}/raw"}].
-        Default: none. Since 0.1.
+        Default: none.
         """,
     )
     data_roots = List(
@@ -50,14 +50,14 @@ class MountRules(Configurable):
         config=True,
         help="""
         Absolute directories below which raw data may lie. A path outside, or one of them itself, is refused.
-        Example: ["/data/visitor"]. Default: the fixed part of each template in `data`. Since 0.1.
+        Example: ["/data/visitor"]. Default: the fixed part of each template in `data`.
         """,
     )
     processed = Unicode(
         config=True,
         help="""
         Template of the directory all members of a proposal share, mounted writable as ~/processed.
-        Example: "/data/processed/{proposal}". Default: "processed/{proposal}" below Facility.state. Since 0.1.
+        Example: "/data/processed/{proposal}". Default: "processed/{proposal}" below Facility.state.
         """,
     )
     create_processed = Bool(
@@ -65,17 +65,17 @@ class MountRules(Configurable):
         config=True,
         help="""
         Whether ~/processed is created, with the proposal's group and mode 2770, when it is missing. Say False where the
-        facility makes it, and its template has a * or {path}. Since 0.1.
+        facility makes it, and its template has a * or {path}.
         """,
     )
     home = Unicode(
         config=True,
         help="""
         Template of a person's private home; created with mode 0700 when missing. Example: "/home/{account}".
-        Default: "homes/{account}" below Facility.state. Since 0.1.
+        Default: "homes/{account}" below Facility.state.
         """,
     )
-    more = List(
+    extra = List(
         Dict(),
         config=True,
         help="""
@@ -83,21 +83,21 @@ class MountRules(Configurable):
         there), and, all False by default, writable, optional (one that is missing is left out), create (made when
         missing: for the account if the template names it, otherwise for the proposal's group).
         Example: [{"name": "scratch", "path": "/scratch/{proposal}", "writable": True, "create": True},
-        {"name": "tools", "path": "/opt/tools"}]. Default: none. Since 0.1.
+        {"name": "tools", "path": "/opt/tools"}]. Default: none.
         """,
     )
     proposal_pattern = Unicode(
         config=True,
         help="""
         Regular expression of a proposal's whole id. Needed where a template shows a part of the id only, which two ids
-        might share. Example: "p[0-9]{5}" for "/sls/e{proposal[1:]}". Since 0.1.
+        might share. Example: "p[0-9]{5}" for "/sls/e{proposal[1:]}".
         """,
     )
     time_zone = Unicode(
         config=True,
         help="""
         Time zone of the days and years in templates, where the proposal source tells moments in another one.
-        Example: "Europe/Paris". Default: as the source tells them. Since 0.1.
+        Example: "Europe/Paris". Default: as the source tells them.
         """,
     )
 
@@ -127,7 +127,7 @@ class MountRules(Configurable):
             data=tuple(self._data_rule(one) for one in self.data),
             data_roots=tuple(self.data_roots),
             processed=processed,
-            more=tuple(self._more_rule(one) for one in self.more),
+            extra=tuple(self._extra_rule(one) for one in self.extra),
             proposal_id=self._proposal_pattern(),
             time_zone=self._time_zone(),
         )
@@ -153,24 +153,24 @@ class MountRules(Configurable):
                 raise _wrong("data", told, "would show a session the data of other proposals", "Add {proposal}.")
         return rule
 
-    def _more_rule(self, told: dict[str, Any]) -> DirectoryRule:
-        _require_keys("more", told, _MORE_KEYS, needed=("name", "path"))
+    def _extra_rule(self, told: dict[str, Any]) -> DirectoryRule:
+        _require_keys("extra", told, _EXTRA_KEYS, needed=("name", "path"))
         name = told["name"]
         if not isinstance(name, str) or not _NAME.fullmatch(name) or name in _RESERVED:
             raise _wrong(
-                "more", told, "has a name that is none", "A word of small letters, other than data, processed."
+                "extra", told, "has a name that is none", "A word of small letters, other than data, processed."
             )
-        writable, optional, create = (_flag("more", told, key) for key in ("writable", "optional", "create"))
+        writable, optional, create = (_flag("extra", told, key) for key in ("writable", "optional", "create"))
         if create and not writable:
-            raise _wrong("more", told, "would create what nobody can fill", "Remove create, or say writable.")
-        rule = _rule("more", told["path"], name, writable=writable, optional=optional, create=create)
+            raise _wrong("extra", told, "would create what nobody can fill", "Remove create, or say writable.")
+        rule = _rule("extra", told["path"], name, writable=writable, optional=optional, create=create)
         for template in rule.templates:
             if not {"proposal", "visit", PATH_FIELD, *ACCOUNT_FIELDS} & template.names and writable:
                 raise _wrong(
-                    "more", told, "would be written by everybody", "Add {proposal} or {account}, or remove writable."
+                    "extra", told, "would be written by everybody", "Add {proposal} or {account}, or remove writable."
                 )
             if not {"proposal", "visit", PATH_FIELD} & template.names and {"number", "start", "end"} & template.names:
-                raise _wrong("more", told, "would show a session what is other proposals'", "Add {proposal}.")
+                raise _wrong("extra", told, "would show a session what is other proposals'", "Add {proposal}.")
         return rule
 
     def _proposal_pattern(self) -> re.Pattern[str] | None:
@@ -190,14 +190,14 @@ class MountRules(Configurable):
             ) from None
 
     def _require_distinct_names(self, policy: MountPolicy) -> None:
-        targets = [rule.target for rule in (*policy.data, *policy.more) if rule.target != "data"]
+        targets = [rule.target for rule in (*policy.data, *policy.extra) if rule.target != "data"]
         twice = {one for one in targets if targets.count(one) > 1}
         if twice:
-            raise _wrong("more", sorted(twice), "is a name that stands twice", "Give each directory its own.")
+            raise _wrong("extra", sorted(twice), "is a name that stands twice", "Give each directory its own.")
 
     def _require_roots(self, policy: MountPolicy) -> None:
         """Check that what the catalogue tells is bounded by something."""
-        rules = [*policy.data, *([policy.processed] if policy.processed else []), *policy.more]
+        rules = [*policy.data, *([policy.processed] if policy.processed else []), *policy.extra]
         if any(PATH_FIELD in rule.names for rule in rules) and not policy.data_roots:
             raise _wrong(
                 "data_roots",
@@ -207,7 +207,7 @@ class MountRules(Configurable):
             )
 
     def _require_whole_ids(self, policy: MountPolicy) -> None:
-        rules = [*policy.data, *([policy.processed] if policy.processed else []), *policy.more]
+        rules = [*policy.data, *([policy.processed] if policy.processed else []), *policy.extra]
         for rule in rules:
             for template in rule.templates:
                 if template.loses and policy.proposal_id is None:

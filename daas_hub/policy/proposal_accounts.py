@@ -17,14 +17,14 @@ class ProposalAccounts(SourceSettings):
         help="""
         Name of a proposal's account, with the field {proposal}. A session beside a proposal's data runs under it, if
         the person is a member at that moment; it is looked up in `Facility.accounts`. Example: "u{proposal}".
-        Default: sessions run under the person's own account. Since 0.1.
+        Default: sessions run under the person's own account.
         """,
     )
     names = Dict(
         Unicode(),
         config=True,
         help="""
-        Names for single proposals, before `template`. Example: {"MA-4242": "ma4242"}. Default: none. Since 0.1.
+        Names for single proposals, before `template`. Example: {"MA-4242": "ma4242"}. Default: none.
         """,
     )
 

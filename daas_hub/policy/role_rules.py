@@ -20,31 +20,29 @@ class RoleRules(SourceSettings):
         config=True,
         help="""
         Names of groups whose members administrate the hub. It is given at each login and refresh, and taken away
-        again. Letter by letter. Example: ["daas-admins"]. Default: none. Since 0.1.
+        again. Letter by letter. Example: ["daas-admins"]. Default: none.
         """,
     )
     staff_groups = List(
         Unicode(),
         config=True,
-        help='Names of groups whose members are staff. No page makes use of it yet. Example: ["it"]. Since 0.1.',
+        help='Names of groups whose members are staff. No page makes use of it yet. Example: ["it"].',
     )
     admin_claims = Dict(
         List(Unicode()),
         config=True,
         help="""
         Claims of the login, each with the values that make an administrator; needs `issuers`. A claim may be a text or
-        a list of texts. Example: {"groups": ["/daas/admins"]}. Default: none. Since 0.1.
+        a list of texts. Example: {"groups": ["/daas/admins"]}. Default: none.
         """,
     )
-    staff_claims = Dict(
-        List(Unicode()), config=True, help='The same for staff. Example: {"groups": ["/staff"]}. Since 0.1.'
-    )
+    staff_claims = Dict(List(Unicode()), config=True, help='The same for staff. Example: {"groups": ["/staff"]}.')
     issuers = List(
         Unicode(),
         config=True,
         help="""
         OpenID issuers whose claims count for roles. Name only the facility's own: whoever is named here can make
-        anybody an administrator. Example: ["https://keycloak.facility.org/realms/users"]. Since 0.1.
+        anybody an administrator. Example: ["https://keycloak.facility.org/realms/users"].
         """,
     )
 
@@ -55,7 +53,7 @@ class RoleRules(SourceSettings):
         help="""
         Hours after which administrators and staff have to sign in again; their sessions run on. It counts from when
         the provider says they proved who they are, or from the login where it does not say. Example: 8. Default: 0, no
-        limit. Since 0.1.
+        limit.
         """,
     )
     elevated_acr = List(
@@ -64,13 +62,13 @@ class RoleRules(SourceSettings):
         help="""
         Values of the claim `acr` of the provider's id_token. A login with none of these, nor of `elevated_amr`, works
         without the role, and the page offers to sign in with a second factor. Example:
-        ["https://refeds.org/profile/mfa"]. Default: none is needed. Since 0.1.
+        ["https://refeds.org/profile/mfa"]. Default: none is needed.
         """,
     )
     elevated_amr = List(
         Unicode(),
         config=True,
-        help='The same for the claim `amr`. Example: ["otp", "mfa", "hwk"]. Default: none is needed. Since 0.1.',
+        help='The same for the claim `amr`. Example: ["otp", "mfa", "hwk"]. Default: none is needed.',
     )
     elevated_networks = List(
         Unicode(),
@@ -78,7 +76,7 @@ class RoleRules(SourceSettings):
         help="""
         Networks from which administrators and staff sign in; elsewhere they are people like all others. Proxies
         before the hub's own are named in `JupyterHub.trusted_downstream_ips`. Example: ["192.0.2.0/24",
-        "2001:db8::/32"]. Default: any. Since 0.1.
+        "2001:db8::/32"]. Default: any.
         """,
     )
 

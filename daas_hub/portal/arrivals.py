@@ -17,9 +17,9 @@ from daas_hub.portal.views import day_text
 from daas_hub.proposals import Proposal, Visit
 
 #: A longer query is no link of ours.
-_MOST_LETTERS = 1000
+_MAX_LETTERS = 1000
 #: Visits to choose from that a page shows.
-_MOST_CHOICES = 50
+_MAX_CHOICES = 50
 
 
 class ArrivalHandler(Page):
@@ -45,13 +45,13 @@ class ArrivalHandler(Page):
             title="Which visit?",
             active="",
             person=self.person(account),
-            choices=[self._choice(proposal, visit, link.application) for proposal, visit in meant[:_MOST_CHOICES]],
-            more=max(len(meant) - _MOST_CHOICES, 0),
+            choices=[self._choice(proposal, visit, link.application) for proposal, visit in meant[:_MAX_CHOICES]],
+            more=max(len(meant) - _MAX_CHOICES, 0),
         )
 
     def _link(self) -> Link:
         query = self.request.query or ""
-        if len(query) > _MOST_LETTERS:
+        if len(query) > _MAX_LETTERS:
             raise BadRequest("The link is too long.")
         try:
             # as it is: the hub's own reader strips what a link may not have

@@ -8,7 +8,7 @@ from tornado.web import RequestHandler
 
 COOKIE = "daas-ended"
 _GOOD_FOR_DAYS = 10 / 1440
-_MOST_LETTERS = 400
+_MAX_LETTERS = 400
 #: What a request found out itself, for a login page that is its answer.
 _FOUND = "_daas_ended"
 
@@ -21,10 +21,10 @@ def tell_why_later(handler: Any, user: Any, why: str) -> None:
     is_own = getattr(handler, "_jupyterhub_user", None) is user and not getattr(handler, "_token_authenticated", False)
     if not (isinstance(handler, RequestHandler) and is_own):
         return
-    setattr(handler, _FOUND, why[:_MOST_LETTERS])
+    setattr(handler, _FOUND, why[:_MAX_LETTERS])
     handler.set_signed_cookie(
         COOKIE,
-        why[:_MOST_LETTERS],
+        why[:_MAX_LETTERS],
         expires_days=None,
         path=_path_of(handler),
         httponly=True,

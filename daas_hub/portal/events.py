@@ -17,7 +17,7 @@ from daas_hub.portal.views import notice_of, session_state
 LOOK_EVERY_S = 0.5
 KEEP_ALIVE_S = 15.0
 #: Streams one person may hold open; a forgotten tab holds one.
-MOST_STREAMS = 20
+MAX_STREAMS = 20
 
 _open: Counter[str] = Counter()
 
@@ -33,7 +33,7 @@ class SessionEventsHandler(SessionCards):
     async def get(self) -> None:
         """Send the cards as they are rendered on the page, at once and after every change."""
         name = self.current_user.name
-        if _open[name] >= MOST_STREAMS:
+        if _open[name] >= MAX_STREAMS:
             raise web.HTTPError(429, "Too many pages of the portal are open.")
         self.set_header("Content-Type", "text/event-stream")
         self.set_header("Cache-Control", "no-store")

@@ -172,12 +172,12 @@ class LoginPageHandler(LoginHandler):
         return CONTENT_SECURITY_POLICY
 
     def _render(self, login_error: str | None = None, username: str | None = None, **values: Any) -> Any:
-        """Add the ways in that the authenticator offers, each with the page that is wanted afterwards."""
-        offered_ways = getattr(self.authenticator, "login_ways", None)
+        """Add the login methods that the authenticator offers, each with the page that is wanted afterwards."""
+        offered_methods = getattr(self.authenticator, "login_methods", None)
         wanted = {"next": self.get_argument("next", "")}
-        ways = [
-            way | {"url": url_concat(way["url"], wanted)}
-            for way in (offered_ways(self.hub.base_url) if offered_ways else [])
+        methods = [
+            method | {"url": url_concat(method["url"], wanted)}
+            for method in (offered_methods(self.hub.base_url) if offered_methods else [])
         ]
         ended = "" if login_error else take_why_it_ended(self)
-        return super()._render(login_error, username, ways=ways, ended=ended, **values)
+        return super()._render(login_error, username, methods=methods, ended=ended, **values)

@@ -7,7 +7,7 @@ from typing import Any
 from jupyterhub.proxy import ConfigurableHTTPProxy
 
 
-class HonestProxy(ConfigurableHTTPProxy):
+class PortalProxy(ConfigurableHTTPProxy):
     """configurable-http-proxy, whose routes tell no time of last use.
 
     What is left is what sessions report themselves: `daas-session` counts keys and pointer only, a notebook server

@@ -1,15 +1,15 @@
 """Which proposals are whose: the contract, its providers, and a short memory of their answers."""
 
-from daas_hub.proposals.cache import Answer, RememberedProposals, Told
+from daas_hub.proposals.cache import Answer, CachedProposals, Told
 from daas_hub.proposals.chain import ChainedProposals
 from daas_hub.proposals.model import (
+    ContractChecks,
     NamedProposals,
     Page,
     PagedProposals,
     Proposal,
     ProposalSource,
     Query,
-    TellsContract,
     TooManyProposals,
     Visit,
 )
@@ -17,7 +17,9 @@ from daas_hub.proposals.sources.static import ProposalFile
 
 __all__ = [
     "Answer",
+    "CachedProposals",
     "ChainedProposals",
+    "ContractChecks",
     "NamedProposals",
     "Page",
     "PagedProposals",
@@ -25,8 +27,6 @@ __all__ = [
     "ProposalFile",
     "ProposalSource",
     "Query",
-    "RememberedProposals",
-    "TellsContract",
     "Told",
     "TooManyProposals",
     "Visit",

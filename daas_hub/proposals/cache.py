@@ -36,7 +36,7 @@ _MANY_FOR_S = 600.0
 #: More proposals than these are sorted and searched beside the event loop.
 _SORTED_AT_ONCE = 2000
 #: Proposals remembered of all people together; one takes 1 to 4 kB (see docs/reference/benchmarks.md).
-MOST_PROPOSALS = 100_000
+MAX_PROPOSALS = 100_000
 
 _log = logging.getLogger("jupyterhub.daas")
 
@@ -88,9 +88,9 @@ class _Failure:
 class _Kept(Generic[_Value]):
     """Answers by question: at most so many, with at most so many proposals; the longest unused one goes first."""
 
-    def __init__(self, most: int, most_proposals: int) -> None:
+    def __init__(self, most: int, max_proposals: int) -> None:
         self._most = most
-        self._most_proposals = most_proposals
+        self._max_proposals = max_proposals
         self._known: dict[Hashable, _Memory[_Value]] = {}
         self.weight = 0
 
@@ -104,7 +104,7 @@ class _Kept(Generic[_Value]):
     def put(self, key: Hashable, memory: _Memory[_Value]) -> None:
         """Keep an answer, at the price of others. One that is too large alone is kept alone."""
         self.forget(key)
-        while self._known and (len(self._known) >= self._most or self.weight + memory.weight > self._most_proposals):
+        while self._known and (len(self._known) >= self._most or self.weight + memory.weight > self._max_proposals):
             self.forget(next(iter(self._known)))
         self._known[key] = memory
         self.weight += memory.weight
@@ -120,7 +120,7 @@ class _Kept(Generic[_Value]):
             self.forget(key)
 
 
-class RememberedProposals:
+class CachedProposals:
     """Saves the source from a question for every page; a launch asks the source itself (`fresh=True`)."""
 
     def __init__(
@@ -130,7 +130,7 @@ class RememberedProposals:
         keep_s: float = 60.0,
         show_old_s: float = 0.0,
         people: int = 2000,
-        most_proposals: int = MOST_PROPOSALS,
+        max_proposals: int = MAX_PROPOSALS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._source = source
@@ -138,9 +138,9 @@ class RememberedProposals:
         self._show_old_s = show_old_s
         self._people = people
         self._clock = clock
-        self._all: _Kept[Listing] = _Kept(people, most_proposals)
-        self._pages: _Kept[Page | None] = _Kept(people, most_proposals)
-        self._single: _Kept[tuple[Proposal, ...]] = _Kept(people, most_proposals)
+        self._all: _Kept[Listing] = _Kept(people, max_proposals)
+        self._pages: _Kept[Page | None] = _Kept(people, max_proposals)
+        self._single: _Kept[tuple[Proposal, ...]] = _Kept(people, max_proposals)
         self._failures: dict[Account, _Failure] = {}
         self._numbers: dict[Account, int] = {}
         self._many: dict[Account, _Failure] = {}

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from daas_hub.accounts import Account
-from daas_hub.proposals.log_once import ToldOnce
+from daas_hub.proposals.log_once import LogOnce
 from daas_hub.proposals.model import NamedProposals, Proposal, ProposalSource, Visit
 
 
@@ -21,7 +21,7 @@ class ChainedProposals:
 
     def __init__(self, sources: Mapping[str, ProposalSource]) -> None:
         self._sources = dict(sources)
-        self._told = ToldOnce("proposal left out")
+        self._told = LogOnce("proposal left out")
 
     async def proposals_of(self, account: Account) -> tuple[Proposal, ...]:
         """Return the proposals of all sources (see `ProposalSource`)."""

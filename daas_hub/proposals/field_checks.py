@@ -36,15 +36,15 @@ def lines_of_fields(
     if not records:
         return [not_checked(key, f"{name}: looked at the fields of its records", "none came")]
     visits = [one for record in records for one in _values(fields, "visits", record)]
-    if not fields.ways["visits"]:
+    if not fields.paths["visits"]:
         visits = list(records)
     lines = []
     for word in WORDS:
         is_of_visit = word.startswith(_VISIT)
         holders = visits if is_of_visit else records
-        if not fields.ways[word] or not holders:
+        if not fields.paths[word] or not holders:
             continue
-        did = f"{name}: {word} is {fields.ways[word]}"
+        did = f"{name}: {word} is {fields.paths[word]}"
         told, wrong = _count(word, holders, fields, data_of)
         of = f"of {len(holders)} {'visits' if is_of_visit else 'records'}"
         severe = problem if word in _NEEDED and not told else warning

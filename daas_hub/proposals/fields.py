@@ -2,8 +2,8 @@
 
     {"id": "name", "visit.beamline": "investigationInstruments.instrument.name", "visit.data": "/data/{name}/{visitId}"}
 
-A value is a way into the record, with dots, through lists, too; or several ways with `|` between them, of which the
-first that leads to something counts; or a text with ways in braces. An empty value says that the source does not know.
+A value is a path into the record, with dots, through lists, too; or several paths with `|` between them, of which the
+first that leads to something counts; or a text with paths in braces. An empty value says that the source does not know.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _IN_BRACES = re.compile(r"\{([^{}]*)\}")
 class FieldMap:
     """For each word of `WORDS` where a source's record has it; "" for what it does not have."""
 
-    ways: Mapping[str, str]
+    paths: Mapping[str, str]
 
     @classmethod
     def of(cls, setting: str, known: Mapping[str, str], changes: Mapping[str, Any]) -> FieldMap:
         """Join what is known of a source with what the administrator says instead.
 
         Raises:
-            ConfigurationError: a word that is none of ours, or a value that is no way into a record.
+            ConfigurationError: a word that is none of ours, or a value that is not a path into a record.
         """
         for word, value in changes.items():
             if word not in WORDS:
@@ -46,12 +46,15 @@ class FieldMap:
                 raise ConfigurationError(setting, word, "is none of our words", remedy=remedy)
             if not isinstance(value, str) or not _is_well_formed(value):
                 raise ConfigurationError(
-                    setting, {word: value}, "is no way into a record", remedy='Write "a.b", "a|b" or "/data/{a}/{b}".'
+                    setting,
+                    {word: value},
+                    "is not a path into a record",
+                    remedy='Write "a.b", "a|b" or "/data/{a}/{b}".',
                 )
-        ways = {word: changes.get(word, known.get(word, "")) for word in WORDS}
-        if not ways["id"]:
+        paths = {word: changes.get(word, known.get(word, "")) for word in WORDS}
+        if not paths["id"]:
             raise ConfigurationError(setting, dict(changes), "does not say where a proposal's id is", remedy="Add it.")
-        return cls(ways)
+        return cls(paths)
 
     def values(self, word: str, record: Any) -> list[Any]:
         """Return everything the record has for this word; [] for nothing (null and "" are nothing).
@@ -59,19 +62,19 @@ class FieldMap:
         Raises:
             ValueError: a text in braces would put several components into a path.
         """
-        way = self.ways[word]
-        return values_at(record, way) if way else []
+        path = self.paths[word]
+        return values_at(record, path) if path else []
 
     def value(self, word: str, record: Any) -> Any:
         """Return the first of `values`; None for nothing."""
         return next(iter(self.values(word, record)), None)
 
 
-def values_at(record: Any, way: str) -> list[Any]:
-    """Return what a way leads to, as `FieldMap.values` does."""
-    if "{" in way:
-        return _filled(record, way)
-    for one in way.split("|"):
+def values_at(record: Any, path: str) -> list[Any]:
+    """Return what a path leads to, as `FieldMap.values` does."""
+    if "{" in path:
+        return _filled(record, path)
+    for one in path.split("|"):
         found = [value for value in _along(record, one.split(".")) if value is not None and value != ""]
         if found:
             return found
@@ -91,27 +94,27 @@ def _along(record: Any, steps: list[str]) -> Iterator[Any]:
 def _filled(record: Any, text: str) -> list[Any]:
     """Return the text with its braces filled in; nothing if one of the values is missing."""
     values: dict[str, str] = {}
-    for way in _IN_BRACES.findall(text):
-        found = values_at(record, way)
+    for path in _IN_BRACES.findall(text):
+        found = values_at(record, path)
         if not found:
             return []
         value = found[0]
         if isinstance(value, bool) or not isinstance(value, (str, int)):
-            raise ValueError(f"{way} is no text")
+            raise ValueError(f"{path} is no text")
         if "/" in str(value) or str(value) in (".", ".."):
-            raise ValueError(f"{way} is {value!r:.60}, which is more than one component of a path")
-        values[way] = str(value)
+            raise ValueError(f"{path} is {value!r:.60}, which is more than one component of a path")
+        values[path] = str(value)
     return [_IN_BRACES.sub(lambda match: values[match[1]], text)]
 
 
-def _is_well_formed(way: str) -> bool:
-    if way == "":
+def _is_well_formed(path: str) -> bool:
+    if path == "":
         return True
-    if "{" in way or "}" in way:
-        rest = _IN_BRACES.sub("", way)
-        return "{" not in rest and "}" not in rest and all(_is_way(one) for one in _IN_BRACES.findall(way))
-    return _is_way(way)
+    if "{" in path or "}" in path:
+        rest = _IN_BRACES.sub("", path)
+        return "{" not in rest and "}" not in rest and all(_is_path(one) for one in _IN_BRACES.findall(path))
+    return _is_path(path)
 
 
-def _is_way(way: str) -> bool:
-    return all(_WAY.fullmatch(one) for one in way.split("|"))
+def _is_path(path: str) -> bool:
+    return all(_WAY.fullmatch(one) for one in path.split("|"))

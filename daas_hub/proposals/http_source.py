@@ -22,10 +22,10 @@ from daas_hub.findings import Finding
 from daas_hub.proposals.field_checks import lines_of_fields
 from daas_hub.proposals.fields import FieldMap
 from daas_hub.proposals.listing import ORDER_FLAW, Listing, flaw_of, text_of
-from daas_hub.proposals.log_once import ToldOnce
+from daas_hub.proposals.log_once import LogOnce
 from daas_hub.proposals.model import Page, Proposal, Query, TooManyProposals
 from daas_hub.proposals.reading import Reading, directories_of, read_proposals
-from daas_hub.services.circuit_breaker import Breaker
+from daas_hub.services.circuit_breaker import CircuitBreaker
 from daas_hub.services.http import Conversation, Service, require_url, trust_of
 from daas_hub.services.recording import keep_records
 from daas_hub.services.secret_file import read_secret
@@ -75,7 +75,7 @@ class ProposalService(Configurable):
         config=True,
         help="""
         The service's address, https:// (plain http:// on this machine only). Example: "https://icat.facility.org/icat".
-        No default. Since 0.1.
+        No default.
         """,
     )
     fields = Dict(
@@ -85,46 +85,44 @@ class ProposalService(Configurable):
         abstract, beamlines, group, visits, visit.number, visit.name, visit.title, visit.beamline, visit.start,
         visit.end, visit.data. Values: a way ("a.b"), alternatives ("a|b"), a text with ways in it ("/data/{a}/{b}"), or
         "" for nothing. Example: {"title": "summary", "visit.data": "/data/visitor/{name}/{visitId}"}. Default: see the
-        source's how-to page. Since 0.1.
+        source's how-to page.
         """,
     )
     timeout_s = Float(
         10.0,
         config=True,
-        help="Seconds everything one question needs may take, pages and logins together. Example: 5. Since 0.1.",
+        help="Seconds everything one question needs may take, pages and logins together. Example: 5.",
     )
-    most_bytes = Int(
-        8_000_000, config=True, help="Most bytes of one answer; what is larger is refused, not read. Since 0.1."
-    )
-    most_records = Int(
+    max_bytes = Int(8_000_000, config=True, help="Most bytes of one answer; what is larger is refused, not read.")
+    max_records = Int(
         5000,
         config=True,
         help="""
         Most records of one person that are read for one question. Who has more is shown pages, if the service can make
-        them, or else a sentence that says so. Example: 20000. Since 0.1.
+        them, or else a sentence that says so. Example: 20000.
         """,
     )
-    whole_up_to = Int(
+    page_above = Int(
         500,
         min=1,
         config=True,
         help="""
         Records of one person that are read all at once, and searched and sorted here, exactly. Who has more is shown
-        pages that the service searches and sorts, if it can. Example: 2000, for a fast service. Since 0.1.
+        pages that the service searches and sorts, if it can. Example: 2000, for a fast service.
         """,
     )
     ca_file = Unicode(
         config=True,
         help="""
         File with the certificates (PEM) of the authority that vouches for the service.
-        Example: "/etc/ssl/facility.pem". Default: the machine's authorities. Since 0.1.
+        Example: "/etc/ssl/facility.pem". Default: the machine's authorities.
         """,
     )
-    plain_http_because = Unicode(
+    plain_http_reason = Unicode(
         config=True,
         help="""
         Why this service may be asked without encryption; without a reason here http:// is refused.
-        Example: "both are in the server room's own network". No default. Since 0.1.
+        Example: "both are in the server room's own network". No default.
         """,
     )
 
@@ -146,14 +144,14 @@ class ProposalService(Configurable):
         self.service = Service(
             source=self.source,
             called=self.called,
-            url=require_url(self.setting("url"), self.url, plain_http_because=self.plain_http_because),
+            url=require_url(self.setting("url"), self.url, plain_http_reason=self.plain_http_reason),
             timeout_s=self.timeout_s,
-            most_bytes=self.most_bytes,
+            max_bytes=self.max_bytes,
             tls=trust_of(self.setting("ca_file"), self.ca_file),
-            breaker=Breaker(f"{self.source} at {self.url}"),
+            breaker=CircuitBreaker(f"{self.source} at {self.url}"),
         )
         self.field_map = FieldMap.of(self.setting("fields"), self.FIELDS, self.fields)
-        self.told = ToldOnce(self.source)
+        self.told = LogOnce(self.source)
         self.makes_pages = self.MAKES_PAGES and self.has_usual(*self.FIXED)
 
     # -- what the contract owes (`ProposalSource`, `NamedProposals`, `PagedProposals`) ---------------------------------
@@ -161,7 +159,7 @@ class ProposalService(Configurable):
     async def proposals_of(self, account: Account) -> tuple[Proposal, ...]:
         """Return the proposals of this account (see `ProposalSource`)."""
         async with self.service.conversation() as talk:
-            records = await self.records_of(talk, account, self.most_records)
+            records = await self.records_of(talk, account, self.max_records)
         return await self._read(records, account)
 
     async def proposals_called(self, account: Account, proposal_id: str) -> tuple[Proposal, ...]:
@@ -169,7 +167,7 @@ class ProposalService(Configurable):
         async with self.service.conversation() as talk:
             records = await self.records_called(talk, account, proposal_id)
             if records is None:
-                records = await self.records_of(talk, account, self.most_records)
+                records = await self.records_of(talk, account, self.max_records)
         # read as all of them are: what the service found says nothing about what may be used
         proposals = await self._read(records, account)
         return tuple(one for one in proposals if one.id.lower() == proposal_id.lower())
@@ -180,7 +178,7 @@ class ProposalService(Configurable):
             return await self.proposals_of(account)
         try:
             async with self.service.conversation() as talk:
-                records = await self.records_of(talk, account, min(self.whole_up_to, self.most_records))
+                records = await self.records_of(talk, account, min(self.page_above, self.max_records))
         except TooManyProposals:
             return None
         return await self._read(records, account)
@@ -199,7 +197,7 @@ class ProposalService(Configurable):
         return None
 
     async def contract_lines(self, name: str, account: Account, records: list[Any]) -> list[Finding]:
-        """Hold what came against this source's contract, line by line (see `TellsContract`)."""
+        """Hold what came against this source's contract, line by line (see `ContractChecks`)."""
         return lines_of_fields(name, records, self.field_map, setting=self.setting("fields"), data_of=self.data_of)
 
     # -- what a source says -----------------------------------------------------------------------------------------
@@ -272,7 +270,7 @@ class ProposalService(Configurable):
         for word in sorted(set(search.split()), key=len, reverse=True)[:_WORDS_TRIED]:
             try:
                 async with self.service.conversation() as talk:
-                    records = await self.records_matching(talk, account, word, min(self.whole_up_to, self.most_records))
+                    records = await self.records_matching(talk, account, word, min(self.page_above, self.max_records))
             except TooManyProposals:
                 continue
             if records is None:
@@ -299,7 +297,7 @@ class ProposalService(Configurable):
 
     def has_usual(self, *words: str) -> bool:
         """Return whether these words are where this source always has them: only there its service can look."""
-        return all(self.field_map.ways[word] == self.FIELDS.get(word, "") for word in words)
+        return all(self.field_map.paths[word] == self.FIELDS.get(word, "") for word in words)
 
     def setting(self, name: str) -> str:
         """Return a setting's full name, for an error."""
@@ -319,7 +317,7 @@ class ProposalService(Configurable):
             raise TooManyProposals(
                 f"{self.called} has more proposals of yours than can be shown together.",
                 remedy="Please search for one by its number, or tell the administrators.",
-                detail=f"{self.source}: more than {most} records (see {self.setting('most_records')})",
+                detail=f"{self.source}: more than {most} records (see {self.setting('max_records')})",
             )
 
     async def secret(self, name: str) -> str:

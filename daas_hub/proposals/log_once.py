@@ -10,7 +10,7 @@ _log = logging.getLogger("jupyterhub.daas")
 _MOST = 1000
 
 
-class ToldOnce:
+class LogOnce:
     """What was told already."""
 
     def __init__(self, source: str) -> None:

@@ -154,7 +154,7 @@ class PagedProposals(NamedProposals, Protocol):
 
 
 @runtime_checkable
-class TellsContract(Protocol):
+class ContractChecks(Protocol):
     """What a provider may owe besides, for an examination: how what came holds against its own contract."""
 
     async def contract_lines(self, name: str, account: Account, records: list[Any]) -> list[Finding]:

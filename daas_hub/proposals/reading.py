@@ -15,10 +15,10 @@ from typing import Any
 from daas_hub.proposals.fields import FieldMap
 from daas_hub.proposals.model import HIGHEST_VISIT, PROPOSAL_ID, Proposal, Visit
 
-MOST_TITLE = 1000
-MOST_ABSTRACT = 20_000
+MAX_TITLE = 1000
+MAX_ABSTRACT = 20_000
 #: Problems that are told of one answer; more of them are one problem.
-MOST_PROBLEMS = 20
+MAX_PROBLEMS = 20
 
 
 @dataclass(frozen=True)
@@ -103,8 +103,8 @@ def read_proposals(
                 gid=draft.gid,
             )
         )
-    if len(problems) > MOST_PROBLEMS:
-        problems[MOST_PROBLEMS:] = [f"and {len(problems) - MOST_PROBLEMS} problems more"]
+    if len(problems) > MAX_PROBLEMS:
+        problems[MAX_PROBLEMS:] = [f"and {len(problems) - MAX_PROBLEMS} problems more"]
     return Reading(tuple(proposals), tuple(problems))
 
 
@@ -125,8 +125,8 @@ def _add(
 ) -> list[str]:
     """Add to a proposal what a record says of it; give what could not be used."""
     problems: list[str] = []
-    draft.title = draft.title or text_of(fields.value("title", record), MOST_TITLE)
-    draft.abstract = draft.abstract or text_of(fields.value("abstract", record), MOST_ABSTRACT)
+    draft.title = draft.title or text_of(fields.value("title", record), MAX_TITLE)
+    draft.abstract = draft.abstract or text_of(fields.value("abstract", record), MAX_ABSTRACT)
     draft.beamlines += [
         name for name in beamlines_of(fields.values("beamlines", record)) if name not in draft.beamlines
     ]
@@ -138,7 +138,7 @@ def _add(
     if gid is not None and draft.gid is not None and gid != draft.gid:
         draft.unusable = f"its records say the groups {draft.gid} and {gid}"
     draft.gid = gid if gid is not None else draft.gid
-    visits = fields.values("visits", record) if fields.ways["visits"] else [record]
+    visits = fields.values("visits", record) if fields.paths["visits"] else [record]
     for one in visits:
         try:
             visit, doubts = _visit_of(one, fields, data_of)
@@ -171,7 +171,7 @@ def _visit_of(
     name = text_of(fields.value("visit.name", record), 64)
     visit = Visit(
         number=number_of(fields.value("visit.number", record)),
-        title=text_of(fields.value("visit.title", record), MOST_TITLE),
+        title=text_of(fields.value("visit.title", record), MAX_TITLE),
         beamline=next(iter(beamlines_of(fields.values("visit.beamline", record))), ""),
         start=times["visit.start"],
         end=times["visit.end"],

@@ -17,7 +17,7 @@ FAILURES = 5
 REST_S = 10.0
 
 
-class Breaker:
+class CircuitBreaker:
     """What is known of one service: whether it answers, and since when it does not."""
 
     def __init__(

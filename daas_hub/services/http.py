@@ -21,7 +21,7 @@ import aiohttp
 import yarl
 
 from daas_hub.errors import ConfigurationError, SourceUnavailable
-from daas_hub.services.circuit_breaker import Breaker
+from daas_hub.services.circuit_breaker import CircuitBreaker
 from daas_hub.services.recording import Exchange, begin, shape_of
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -44,7 +44,7 @@ class Service:
         called: what users call it, at the beginning of a sentence: "The data catalogue".
         url: its address, without anything secret.
         timeout_s: for everything one question needs: logins, pages and all.
-        most_bytes: of one answer, unpacked.
+        max_bytes: of one answer, unpacked.
         tls: whom to believe that they are the service; None for the machine's own authorities.
         breaker: leaves the service alone for a while when it fails again and again; None never does.
         stumbles: whether a 500 may be one question's fault, because strangers choose what is asked: it closes the
@@ -55,9 +55,9 @@ class Service:
     called: str
     url: str
     timeout_s: float = 10.0
-    most_bytes: int = 8_000_000
+    max_bytes: int = 8_000_000
     tls: ssl.SSLContext | None = None
-    breaker: Breaker | None = None
+    breaker: CircuitBreaker | None = None
     stumbles: bool = False
 
     @asynccontextmanager
@@ -227,8 +227,8 @@ class Conversation:
         parts, size = [], 0
         async for part in response.content.iter_chunked(65_536):
             size += len(part)
-            if size > self.service.most_bytes:
-                self.give_up(f"more than {self.service.most_bytes} bytes")
+            if size > self.service.max_bytes:
+                self.give_up(f"more than {self.service.max_bytes} bytes")
             parts.append(part)
         return b"".join(parts)
 
@@ -263,11 +263,11 @@ def basic_auth(user: str, password: str) -> dict[str, str]:
     return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
 
 
-def require_url(setting: str, url: str, *, plain_http_because: str | None = None) -> str:
+def require_url(setting: str, url: str, *, plain_http_reason: str | None = None) -> str:
     """Return a service's address as it is written, if it may be asked.
 
     Args:
-        plain_http_because: why it may be asked without encryption; None where no reason is accepted.
+        plain_http_reason: why it may be asked without encryption; None where no reason is accepted.
 
     Raises:
         ConfigurationError: it is none, is not encrypted and neither this machine nor excused, or holds a password.
@@ -288,12 +288,12 @@ def require_url(setting: str, url: str, *, plain_http_because: str | None = None
         raise problem("is no address of a service", "Write it in full: https://service.facility.org/path.")
     if parts.username is not None or parts.password is not None:
         raise problem("holds a name or a password", "Take it out; a file of its own holds it.")
-    if parts.scheme == "http" and host not in LOOPBACK and not (plain_http_because or "").strip():
+    if parts.scheme == "http" and host not in LOOPBACK and not (plain_http_reason or "").strip():
         raise problem(
             "is not encrypted: whoever is on the way could read and change what it says",
             "Use https://; http:// is accepted on this machine only."
-            if plain_http_because is None
-            else "Use https://, or say in plain_http_because why not.",
+            if plain_http_reason is None
+            else "Use https://, or say in plain_http_reason why not.",
         )
     return url
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 #: Names of fields that are kept of an object.
-_MOST_NAMES = 8
+_MAX_NAMES = 8
 
 #: A part of an address that is a word. A session, a token or an id has digits or is long: it becomes "*".
 _WORD = re.compile(r"[A-Za-z]{1,20}")
@@ -97,6 +97,6 @@ def shape_of(document: Any) -> str:
     if isinstance(document, list):
         return f"a list of {len(document)}"
     if isinstance(document, dict):
-        names = [name for name in document if isinstance(name, str) and _NAME.fullmatch(name)][:_MOST_NAMES]
+        names = [name for name in document if isinstance(name, str) and _NAME.fullmatch(name)][:_MAX_NAMES]
         return f"an object ({', '.join(names)})" if names else "an object"
     return "null" if document is None else "a value"

@@ -8,7 +8,7 @@ import stat
 from daas_hub.errors import ConfigurationError
 
 #: A token is some kilobytes at most; whatever is larger is another file.
-MOST_BYTES = 16_384
+MAX_BYTES = 16_384
 
 
 def read_secret(setting: str, path: str) -> str:
@@ -39,13 +39,13 @@ def read_secret(setting: str, path: str) -> str:
             raise problem("can be read by others", f"chmod 600 {path}")
         if status.st_uid not in (0, os.geteuid()):
             raise problem("belongs to another user", f"chown {os.geteuid()} {path}")
-        content = os.read(descriptor, MOST_BYTES + 1)
+        content = os.read(descriptor, MAX_BYTES + 1)
     finally:
         os.close(descriptor)
     try:
         secret = content.decode().rstrip("\r\n")
     except UnicodeDecodeError:
         secret = ""
-    if len(content) > MOST_BYTES or not secret or not secret.isprintable():
+    if len(content) > MAX_BYTES or not secret or not secret.isprintable():
         raise problem("does not hold one line of text", "Write the secret, and nothing else, into the file.")
     return secret

@@ -12,18 +12,18 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from daas_hub.relay import relay
-from daas_hub.session.settings import WayOut
+from daas_hub.session.settings import EgressRoute
 
 _log = logging.getLogger("daas-session")
 
 
-def open_ways_out(ways: Sequence[WayOut]) -> None:
+def open_ways_out(ways: Sequence[EgressRoute]) -> None:
     """Listen for this session's programs; without ways, do nothing."""
     if ways:
         threading.Thread(target=lambda: asyncio.run(_serve(ways)), name="ways out", daemon=True).start()
 
 
-async def _serve(ways: Sequence[WayOut]) -> None:
+async def _serve(ways: Sequence[EgressRoute]) -> None:
     servers = []
     try:
         for way in ways:
@@ -37,7 +37,7 @@ async def _serve(ways: Sequence[WayOut]) -> None:
             server.close()
 
 
-def _handler(way: WayOut) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]:
+def _handler(way: EgressRoute) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]:
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await relay(reader, writer, asyncio.open_unix_connection(way.socket))

@@ -15,7 +15,7 @@ from daas_hub.session.mount_handshake import arrive
 from daas_hub.session.settings import Settings, read_settings
 
 
-class HandedOverServerApp(ServerApp):
+class SocketServerApp(ServerApp):
     """A notebook server that listens on an inherited socket, and offers the session's desktops."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -63,5 +63,5 @@ def main() -> None:
     os.environ["JUPYTERHUB_DEFAULT_URL"] = settings.start_page
     os.environ["JUPYTERHUB_ROOT_DIR"] = os.environ["HOME"]
     # the extension's own way to name its server; a subclass of it would be another extension
-    JupyterHubSingleUser.serverapp_class = HandedOverServerApp
+    JupyterHubSingleUser.serverapp_class = SocketServerApp
     JupyterHubSingleUser.launch_instance(argv=[])

@@ -26,7 +26,7 @@ MAX_GUESTS = 100
 
 
 @dataclass
-class Guest:
+class SessionUser:
     """Somebody who may use this session."""
 
     name: str
@@ -52,7 +52,7 @@ class Logins:
         self._hub = hub
         self._clock = clock
         self._attempts: dict[str, _Attempt] = {}
-        self._guests: dict[str, Guest] = {}
+        self._guests: dict[str, SessionUser] = {}
 
     def begin(self, next_path: str) -> tuple[str, str]:
         """Begin a login: give the hub's address to go to, and the secret that binds it to this browser."""
@@ -99,10 +99,10 @@ class Logins:
         cookie = secrets.token_urlsafe(32)
         while len(self._guests) >= MAX_GUESTS:
             self._guests.pop(next(iter(self._guests)))
-        self._guests[cookie] = Guest(name, token, self._clock())
+        self._guests[cookie] = SessionUser(name, token, self._clock())
         return cookie, attempt.next_path
 
-    async def guest_of(self, cookie: str | None) -> Guest | None:
+    async def guest_of(self, cookie: str | None) -> SessionUser | None:
         """Return who shows this cookie, if they still may; asks the hub when the last answer is half a minute old."""
         guest = self._guests.get(cookie) if cookie else None
         if guest is None or cookie is None:

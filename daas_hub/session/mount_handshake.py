@@ -19,7 +19,7 @@ from collections.abc import Callable, MutableMapping
 
 #: Seconds the hub may take: it only compares numbers.
 TIMEOUT_S = 30.0
-_MOST_BYTES = 1_000_000
+_MAX_BYTES = 1_000_000
 #: What stands for a door behind which the hub is not: input and output, and the path of the socket to make.
 _STANDARD = "-"
 
@@ -105,7 +105,7 @@ def _read_line(read: Callable[[int], bytes]) -> bytes:
     line = bytearray()
     while not line.endswith(b"\n"):
         piece = read(1 if not line else 65536)
-        if not piece or len(line) > _MOST_BYTES:
+        if not piece or len(line) > _MAX_BYTES:
             raise ConnectionRefusedError("the hub did not let this session in; its log says why")
         line += piece
     return bytes(line)

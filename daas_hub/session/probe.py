@@ -16,7 +16,7 @@ import sys
 from typing import Any
 
 #: Names that are listed of a directory, at most.
-MOST_ENTRIES = 1000
+MAX_ENTRIES = 1000
 
 
 def main() -> int:
@@ -46,7 +46,7 @@ def look(path: str, *, writes: bool) -> dict[str, Any]:
     """Tell how many entries a directory has, and what came of writing into it: "" or the name of the error."""
     try:
         with os.scandir(path) as entries:
-            count = sum(1 for _ in zip(entries, range(MOST_ENTRIES), strict=False))
+            count = sum(1 for _ in zip(entries, range(MAX_ENTRIES), strict=False))
     except OSError as error:
         return {"problem": errno.errorcode.get(error.errno or 0, "?")}
     return {"entries": count, "write": _written(path) if writes else ""}

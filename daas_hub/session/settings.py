@@ -22,7 +22,7 @@ class DesktopApplication:
 
 
 @dataclass(frozen=True)
-class WayOut:
+class EgressRoute:
     """A loopback address and port that stands for one address outside, and the socket file that leads there."""
 
     address: str
@@ -58,7 +58,7 @@ class Settings:
     applications: tuple[DesktopApplication, ...]
     start_page: str
     listen_fd: int | None
-    ways_out: tuple[WayOut, ...] = ()
+    ways_out: tuple[EgressRoute, ...] = ()
 
     @property
     def own_application(self) -> DesktopApplication | None:
@@ -96,7 +96,8 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
         start_page=document.get("start_page", "/lab"),
         listen_fd=int(env["DAAS_LISTEN_FD"]) if "DAAS_LISTEN_FD" in env else None,
         ways_out=tuple(
-            WayOut(str(one["address"]), int(one["port"]), str(one["socket"])) for one in document.get("ways_out", [])
+            EgressRoute(str(one["address"]), int(one["port"]), str(one["socket"]))
+            for one in document.get("ways_out", [])
         ),
     )
 

@@ -45,7 +45,7 @@ c.MountRules.data_roots = ["/asap3"]
 c.MountRules.data = [{"name": "raw", "path": "{path}/raw"}]
 c.MountRules.processed = "{path}/processed"
 c.MountRules.create_processed = False
-c.MountRules.more = [
+c.MountRules.extra = [
     {"name": "shared", "path": "{path}/shared", "writable": True, "optional": True},
     {"name": "scratch", "path": "{path}/scratch_cc", "writable": True, "optional": True},
 ]

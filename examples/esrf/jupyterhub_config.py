@@ -44,7 +44,7 @@ VISIT = "/data/visitor/{proposal|lower|nodash}/{beamline|lower|nodash}"
 c.MountRules.time_zone = "Europe/Paris"
 c.MountRules.data = [{"path": [VISIT + "/{start|date}/RAW_DATA", VISIT]}]
 c.MountRules.processed = "/data/visitor/{proposal|lower|nodash}/processed"
-c.MountRules.more = [
+c.MountRules.extra = [
     {"name": "scratch", "path": "/tmp_14_days/{account}", "writable": True, "create": True},
     {"name": "tools", "path": "/sware/exp", "optional": True},
 ]

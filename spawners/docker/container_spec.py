@@ -29,7 +29,7 @@ _CPU_PERIOD_US = 100_000
 
 
 @dataclass(frozen=True)
-class Places:
+class LocalFiles:
     """The surroundings of a session on the hub's own machine.
 
     Attributes:
@@ -63,7 +63,7 @@ class Places:
 
 
 @dataclass(frozen=True)
-class Elsewhere:
+class RemoteFiles:
     """The surroundings of a session on another machine: a small volume there, and sockets that are in memory.
 
     Attributes:
@@ -103,10 +103,10 @@ class Elsewhere:
 
 
 #: Where the parts of one session are that are not the facility's, as the engine takes them.
-Surroundings = Places | Elsewhere
+SessionFiles = LocalFiles | RemoteFiles
 
 
-def create_body(plan: Plan, places: Surroundings, *, program: str, labels: dict[str, str]) -> dict[str, Any]:
+def create_body(plan: Plan, places: SessionFiles, *, program: str, labels: dict[str, str]) -> dict[str, Any]:
     """Return the body of `POST /containers/create`.
 
     Args:
@@ -167,7 +167,7 @@ def create_body(plan: Plan, places: Surroundings, *, program: str, labels: dict[
     }
 
 
-def _mounts(plan: Plan, places: Surroundings) -> list[dict[str, Any]]:
+def _mounts(plan: Plan, places: SessionFiles) -> list[dict[str, Any]]:
     """Return every mount, outer ones first."""
     mounts = [places.identity(name, f"/etc/{name}") for name in IDENTITY_FILES]
     mounts += [bind(path, str(path)) for path in dict.fromkeys(places.read_only)]

@@ -26,7 +26,7 @@ from docker.tls import TLSConfig
 from daas_hub.errors import ConfigurationError, SessionFailed
 from daas_hub.spawners.docker.container_spec import HUB_LABEL
 from daas_hub.spawners.docker.pulls import Pulls
-from daas_hub.spawners.docker.remote.ssh import SshWay
+from daas_hub.spawners.docker.remote.ssh import SshConnection
 
 #: Questions of the hub to one engine at a time.
 THREADS = 12
@@ -42,7 +42,7 @@ _WATCH_AGAIN_S = 1.0
 _log = logging.getLogger("jupyterhub.daas")
 
 
-class EngineAway(SessionFailed):
+class EngineUnreachable(SessionFailed):
     """The engine does not answer: nothing is known of its sessions, and nothing is changed."""
 
     reason = "engine"
@@ -62,7 +62,7 @@ class Address:
     certificates: str = ""
 
     @property
-    def is_elsewhere(self) -> bool:
+    def is_remote(self) -> bool:
         """Return whether the engine is on another machine, which sees none of the hub's files."""
         return urlsplit(self.url).scheme != "unix"
 
@@ -118,7 +118,7 @@ class Engine:
         self.address = address
         self.hub = hub
         self.pulls = Pulls(self._pull)
-        self._way = SshWay(address.url) if urlsplit(address.url).scheme == "ssh" else None
+        self._way = SshConnection(address.url) if urlsplit(address.url).scheme == "ssh" else None
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="engine")
         self._clients = threading.local()
         self._listing: tuple[float, asyncio.Task[dict[str, State]]] | None = None
@@ -144,7 +144,7 @@ class Engine:
         """Call a method of the client library's `APIClient`.
 
         Raises:
-            EngineAway: it did not answer.
+            EngineUnreachable: it did not answer.
             docker.errors.APIError: it answered that it could not.
         """
         await self.find()
@@ -155,13 +155,13 @@ class Engine:
         """Have a way to the engine, where it takes one.
 
         Raises:
-            EngineAway: there is none.
+            EngineUnreachable: there is none.
         """
         if self._way is not None:
             try:
                 await self._way.open()
             except OSError as problem:
-                raise EngineAway from problem
+                raise EngineUnreachable from problem
 
     @property
     def socket(self) -> Path | None:
@@ -177,12 +177,12 @@ class Engine:
             return getattr(self._client(), method)(*args, **kwargs)
         except APIError as error:
             if error.status_code is not None and error.status_code in (502, 503, 504):
-                raise EngineAway from error
+                raise EngineUnreachable from error
             raise
         except (requests.RequestException, DockerException, OSError) as error:
             self._clients.client = None
             self._tell_away(error)
-            raise EngineAway from error
+            raise EngineUnreachable from error
 
     def _tell_away(self, error: Exception) -> None:
         """Say in the log why the engine does not answer; once for a reason, and not at every poll."""
@@ -221,7 +221,7 @@ class Engine:
     @property
     def interface(self) -> str:
         """The version of the engine's interface that is spoken with it."""
-        return ".".join(map(str, LEAST_API_ELSEWHERE if self.address.is_elsewhere else LEAST_API))
+        return ".".join(map(str, LEAST_API_ELSEWHERE if self.address.is_remote else LEAST_API))
 
     async def require_able(self) -> None:
         """Check once that this engine can do what is promised of it.
@@ -233,7 +233,7 @@ class Engine:
             return
         version = await self.call("version", api_version=False)
         told = str(version.get("ApiVersion", "0.0"))
-        least = LEAST_API_ELSEWHERE if self.address.is_elsewhere else LEAST_API
+        least = LEAST_API_ELSEWHERE if self.address.is_remote else LEAST_API
         if tuple(map(int, told.split(".")[:2])) < least:
             raise ConfigurationError(
                 "ProposalDockerSpawner.engine",
@@ -241,7 +241,7 @@ class Engine:
                 f"is Docker {version.get('Version')}, which cannot do what sessions need there (file systems below raw "
                 "data read-only, parts of volumes)",
                 remedy="Update it to Docker 26 or newer."
-                if self.address.is_elsewhere
+                if self.address.is_remote
                 else "Update it to Docker 25 or newer.",
             )
         info = await self.call("info")
@@ -269,7 +269,7 @@ class Engine:
         """Return the state of one of this hub's containers. Many who ask at once are answered by one listing.
 
         Raises:
-            EngineAway: nobody knows.
+            EngineUnreachable: nobody knows.
         """
         now = time.monotonic()
         if self._listing is None or now - self._listing[0] > LISTING_S or _failed(self._listing[1]):
@@ -284,7 +284,7 @@ class Engine:
         try:
             containers = await self.call("containers", all=True, filters={"label": f"{HUB_LABEL}={self.hub}"})
         except APIError as error:
-            raise EngineAway from error
+            raise EngineUnreachable from error
         return {one["Names"][0].lstrip("/"): State(one["State"]) for one in containers if one.get("Names")}
 
     async def inspect(self, name: str) -> dict[str, Any] | None:

@@ -7,13 +7,13 @@ from abc import abstractmethod
 
 from docker.errors import APIError
 
-from daas_hub.spawners.docker.engine import Engine, EngineAway
+from daas_hub.spawners.docker.engine import Engine, EngineUnreachable
 from daas_hub.spawners.docker.messages import ending_of
 from daas_hub.spawners.session_output import failure_in, last_words
 from daas_hub.spawners.sockets import SocketSessionMixin
 
 
-class ContainerNewsMixin(SocketSessionMixin):
+class ContainerEventsMixin(SocketSessionMixin):
     """A session that is a container, whose engine tells what becomes of it."""
 
     #: the container's name on the engine
@@ -53,7 +53,7 @@ class ContainerNewsMixin(SocketSessionMixin):
         """Return the end of what the session printed; "" where nobody can tell."""
         try:
             said: bytes = await self.runner.call("logs", self.object_name, tail=40)
-        except (APIError, EngineAway):
+        except (APIError, EngineUnreachable):
             return ""
         return said.decode(errors="replace")[-4000:]
 
@@ -93,7 +93,7 @@ class ContainerNewsMixin(SocketSessionMixin):
         self.runner.forget_listing()
         try:
             return (await self.runner.state_of(self.object_name)).status
-        except EngineAway:
+        except EngineUnreachable:
             return "unknown"
 
 

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
-from daas_hub.spawners.docker.container_spec import ARRIVAL_SOCKET, Places, Surroundings
+from daas_hub.spawners.docker.container_spec import ARRIVAL_SOCKET, LocalFiles, SessionFiles
 from daas_hub.spawners.mount_handshake import Gate, Granted
 from daas_hub.spawners.readiness import unless_over
 from daas_hub.spawners.runtime_dir import open_listener
 
 
-class NearSession:
+class LocalSession:
     """One session; nothing of it is left when its container and its folder are gone."""
 
     def __init__(self, folder: Path, api: Path) -> None:
@@ -25,7 +25,7 @@ class NearSession:
 
     async def arrive(
         self,
-        create: Callable[[Surroundings], Awaitable[None]],
+        create: Callable[[SessionFiles], Awaitable[None]],
         start: Callable[[], Awaitable[None]],
         granted: Sequence[Granted],
         environment: Mapping[str, str],
@@ -45,7 +45,7 @@ class NearSession:
         gate = Gate(self._folder / "door" / ARRIVAL_SOCKET)
         listener = open_listener(self._folder / "http.sock")
         try:
-            await create(Places(self._folder, self._api, read_only))
+            await create(LocalFiles(self._folder, self._api, read_only))
             await start()
             await unless_over(gate.let_in(granted, dict(environment), listener), over)
         finally:

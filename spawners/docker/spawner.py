@@ -36,16 +36,16 @@ from daas_hub.spawners.docker.container_spec import (
     HUB_LABEL,
     SESSION_LABEL,
     STOP_GRACE_S,
-    Surroundings,
+    SessionFiles,
     create_body,
     differences,
     mount_points,
 )
-from daas_hub.spawners.docker.engine import Address, Engine, EngineAway
-from daas_hub.spawners.docker.events import ContainerNewsMixin
-from daas_hub.spawners.docker.local_session import NearSession
+from daas_hub.spawners.docker.engine import Address, Engine, EngineUnreachable
+from daas_hub.spawners.docker.events import ContainerEventsMixin
+from daas_hub.spawners.docker.local_session import LocalSession
 from daas_hub.spawners.docker.messages import TELL_ADMINISTRATORS, refusal_of
-from daas_hub.spawners.docker.remote.session import FarSession
+from daas_hub.spawners.docker.remote.session import RemoteSession
 from daas_hub.spawners.egress import host_names
 from daas_hub.spawners.guest_layout import DOOR_DIR, identity_texts
 from daas_hub.spawners.mount_handshake import granted_of
@@ -54,7 +54,7 @@ from daas_hub.spawners.runtime_dir import session_key, write_identity_files
 from daas_hub.storage import Pinned, make_mount_points, pin
 
 
-class ProposalDockerSpawner(ContainerNewsMixin, DockerSpawner):
+class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
     """Sessions in containers of a Docker engine."""
 
     engine = Unicode(
@@ -63,14 +63,14 @@ class ProposalDockerSpawner(ContainerNewsMixin, DockerSpawner):
         Address of the engine: "unix:///run/docker.sock", or one on another machine: "tcp://host:2376" with
         `certificates`, or "ssh://user@host" with the system's ssh. Plain TCP is refused. Another machine must have the
         facility's storage mounted at the same paths as this one. Default: $DOCKER_HOST, else
-        unix:///var/run/docker.sock. Since 0.1.
+        unix:///var/run/docker.sock.
         """,
     )
     certificates = Unicode(
         "",
         config=True,
         help="""
-        Folder with ca.pem, cert.pem and key.pem for an engine at tcp://. Default: $DOCKER_CERT_PATH. Since 0.1.
+        Folder with ca.pem, cert.pem and key.pem for an engine at tcp://. Default: $DOCKER_CERT_PATH.
         """,
     )
     pull = Enum(
@@ -79,7 +79,7 @@ class ProposalDockerSpawner(ContainerNewsMixin, DockerSpawner):
         config=True,
         help="""
         Whether an image that the engine does not have is fetched: exactly the tag or digest its application names.
-        "never" suits an engine without a registry. Default: "missing". Since 0.1.
+        "never" suits an engine without a registry. Default: "missing".
         """,
     )
     read_only = List(
@@ -87,14 +87,14 @@ class ProposalDockerSpawner(ContainerNewsMixin, DockerSpawner):
         config=True,
         help="""
         Directories of the engine's machine that every session may read, at their own path: licensed programs, tools.
-        Example: ["/opt/tools"]. Default: none. Since 0.1.
+        Example: ["/opt/tools"]. Default: none.
         """,
     )
     hub_label = Unicode(
         config=True,
         help="""
         Word that tells this hub's containers from another hub's on the same engine. Change it while no session runs.
-        Default: made of this machine's name and `runtime_dir`. Since 0.1.
+        Default: made of this machine's name and `runtime_dir`.
         """,
     )
 
@@ -103,7 +103,7 @@ class ProposalDockerSpawner(ContainerNewsMixin, DockerSpawner):
         for wrong in foreign_settings(self.config):
             raise wrong
         self._is_anothers = False
-        self._found_way: NearSession | FarSession | None = None
+        self._found_way: LocalSession | RemoteSession | None = None
 
     @classmethod
     def configuration_problems(cls, config: Config, facility: Facility) -> list[DaasError]:
@@ -149,14 +149,14 @@ class ProposalDockerSpawner(ContainerNewsMixin, DockerSpawner):
         return Engine.of(Address(self.engine, self.certificates), self.hub_label)
 
     @property
-    def _way(self) -> NearSession | FarSession:
+    def _way(self) -> LocalSession | RemoteSession:
         """How the session arrives and is reached, on the engine's machine."""
         if self._found_way is None:
             api = Path(self.runtime_dir) / "api"
-            if self.runner.address.is_elsewhere:
-                self._found_way = FarSession(self.runner, self.object_name, self.session_dir, api)
+            if self.runner.address.is_remote:
+                self._found_way = RemoteSession(self.runner, self.object_name, self.session_dir, api)
             else:
-                self._found_way = NearSession(self.session_dir, api)
+                self._found_way = LocalSession(self.session_dir, api)
         return self._found_way
 
     def clear_state(self) -> None:
@@ -237,7 +237,7 @@ class ProposalDockerSpawner(ContainerNewsMixin, DockerSpawner):
                 self.ending = "Its hours were used up."
                 return 0
             return await self.ended()
-        except (EngineAway, SessionFailed, ConfigurationError, APIError) as problem:
+        except (EngineUnreachable, SessionFailed, ConfigurationError, APIError) as problem:
             self.log.error("%s: nothing is known of it: %s", self._log_name, problem)
             return None
 
@@ -319,7 +319,7 @@ class ProposalDockerSpawner(ContainerNewsMixin, DockerSpawner):
         await self._worded(plan, self.runner.call("start", self.object_name))
         self.tell(f"Starting {plan.application.title}")
 
-    async def _create(self, plan: Plan, places: Surroundings) -> None:
+    async def _create(self, plan: Plan, places: SessionFiles) -> None:
         body = create_body(
             plan,
             places,
@@ -351,6 +351,6 @@ class ProposalDockerSpawner(ContainerNewsMixin, DockerSpawner):
         try:
             await self.runner.remove(self.object_name)
             await self._way.forget()
-        except (APIError, EngineAway) as problem:
+        except (APIError, EngineUnreachable) as problem:
             self.log.error("%s: container %s was not removed: %s", self._log_name, self.object_name, problem)
         await asyncio.to_thread(shutil.rmtree, self.session_dir, True)

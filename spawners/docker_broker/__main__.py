@@ -21,7 +21,7 @@ import aiohttp
 from aiohttp import web
 
 from daas_hub.spawners.docker_broker.api import Calls, told
-from daas_hub.spawners.docker_broker.engine_client import EngineSide
+from daas_hub.spawners.docker_broker.engine_client import EngineClient
 from daas_hub.spawners.docker_broker.policy import Forbidden, Rules
 
 _log = logging.getLogger("daas.broker")
@@ -32,7 +32,7 @@ class Broker:
 
     def __init__(self, rules: Rules, engine: str) -> None:
         """Take the path of the engine's socket."""
-        self._engine = EngineSide(engine)
+        self._engine = EngineClient(engine)
         self.calls = Calls(rules, self._engine)
 
     async def serve(self, socket: Path) -> web.ServerRunner:
@@ -91,8 +91,8 @@ def arguments(argv: list[str]) -> tuple[Rules, str, Path]:
     parser.add_argument("--image-prefix", action="append", default=[], metavar="NAME/", help="begin of such images")
     parser.add_argument("--root", action="append", default=[], metavar="DIR", help="may be mounted read-only")
     parser.add_argument("--writable", action="append", default=[], metavar="DIR", help="what is below may be written")
-    parser.add_argument("--lowest-id", type=int, default=1000, help="Facility.lowest_id")
-    parser.add_argument("--highest-id", type=int, default=60_000_000, help="Facility.highest_id")
+    parser.add_argument("--min-id", type=int, default=1000, help="Facility.min_id")
+    parser.add_argument("--max-id", type=int, default=60_000_000, help="Facility.max_id")
     parser.add_argument("--no-pull", action="store_true", help="it may use images that are there, and fetch none")
     given = parser.parse_args(argv)
     if not given.engine.startswith("unix:///"):
@@ -104,8 +104,8 @@ def arguments(argv: list[str]) -> tuple[Rules, str, Path]:
             tuple(given.image_prefix),
             tuple(given.root),
             tuple(given.writable),
-            given.lowest_id,
-            given.highest_id,
+            given.min_id,
+            given.max_id,
             not given.no_pull,
         )
         engine = given.engine.removeprefix("unix://")

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 from aiohttp import HttpVersion10, HttpVersion11, web
 
 from daas_hub.spawners.docker.container_spec import HUB_LABEL
-from daas_hub.spawners.docker_broker.engine_client import EngineSide
+from daas_hub.spawners.docker_broker.engine_client import EngineClient
 from daas_hub.spawners.docker_broker.policy import CONTAINER_NAME, Forbidden, Rules, parse_strictly, require_session
 from daas_hub.spawners.docker_broker.symlinks import require_no_links
 
@@ -49,7 +49,7 @@ Handler = Callable[["Calls", Call], Any]
 class Calls:
     """What a hub may ask, by these rules, of this engine."""
 
-    def __init__(self, rules: Rules, engine: EngineSide) -> None:
+    def __init__(self, rules: Rules, engine: EngineClient) -> None:
         self.rules = rules
         self._engine = engine
 

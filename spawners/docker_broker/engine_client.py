@@ -15,7 +15,7 @@ from yarl import URL
 _log = logging.getLogger("daas.broker")
 
 
-class EngineSide:
+class EngineClient:
     """The engine behind a socket file of this machine."""
 
     def __init__(self, socket: str) -> None:

@@ -47,8 +47,8 @@ class Rules:
     image_prefixes: tuple[str, ...] = ()
     roots: tuple[str, ...] = ()
     writable: tuple[str, ...] = ()
-    lowest_id: int = 1000
-    highest_id: int = 60_000_000
+    min_id: int = 1000
+    max_id: int = 60_000_000
     may_pull: bool = True
 
     def __post_init__(self) -> None:
@@ -67,7 +67,7 @@ class Rules:
         for root in (*self.roots, *self.writable):
             if not _is_plain(root) or root == "/":
                 raise ValueError(f"{root!r} is not an absolute directory below /, without '..' and double slashes")
-        if not 0 < self.lowest_id <= self.highest_id:
+        if not 0 < self.min_id <= self.max_id:
             raise ValueError("the lowest id must be above 0, and not above the highest")
 
     def require_image(self, reference: str) -> None:
@@ -287,8 +287,8 @@ def require_session(body: Any, rules: Rules, name: str) -> tuple[tuple[str, str]
     rules.require_image(body["Image"])
     host, home = body["HostConfig"], body["WorkingDir"]
     for number in (*body["User"].split(":"), *host["GroupAdd"]):
-        if not rules.lowest_id <= int(number) <= rules.highest_id:
-            raise Forbidden(f"uid or gid {number} is outside of {rules.lowest_id} to {rules.highest_id}")
+        if not rules.min_id <= int(number) <= rules.max_id:
+            raise Forbidden(f"uid or gid {number} is outside of {rules.min_id} to {rules.max_id}")
     if body["Labels"] != {HUB_LABEL: rules.hub, SESSION_LABEL: name}:
         raise Forbidden("the labels are not this hub's and this session's")
     account = home.removeprefix("/home/")

@@ -47,7 +47,7 @@ from daas_hub.storage import Pinned, pin
 
 #: A session's own output may not fill the hub's disk: looked at so often, cut at so many bytes.
 LOG_CHECK_S = 10.0
-MOST_LOG_BYTES = 10_000_000
+MAX_LOG_BYTES = 10_000_000
 #: Seconds a session may take to end by itself before it is ended.
 STOP_GRACE_S = 4.0
 
@@ -60,16 +60,16 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
         config=True,
         help="""
         Python environment the session's own programs come from, shown read-only in every session. Every account must be
-        able to read it. Default: the environment the hub runs in. Since 0.1.
+        able to read it. Default: the environment the hub runs in.
         """,
     )
-    bwrap = Unicode("bwrap", config=True, help="The bubblewrap program (0.8 or newer). Since 0.1.")
+    bwrap = Unicode("bwrap", config=True, help="The bubblewrap program (0.8 or newer).")
     read_only = List(
         Unicode(),
         config=True,
         help="""
         Further directories of this machine that every session may read, at their own path: an application tree outside
-        /usr. Example: ["/opt/tools"]. Default: none. Since 0.1.
+        /usr. Example: ["/opt/tools"]. Default: none.
         """,
     )
 
@@ -265,7 +265,7 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
             ended = asyncio.ensure_future(bubblewrap.wait())
             while not (await asyncio.wait([ended], timeout=LOG_CHECK_S))[0]:
                 # the session holds the file open and goes on at its own place: what is cut becomes a hole
-                if os.fstat(log.fileno()).st_blocks * 512 > MOST_LOG_BYTES:
+                if os.fstat(log.fileno()).st_blocks * 512 > MAX_LOG_BYTES:
                     os.ftruncate(log.fileno(), 0)
             words = last_lines(log)
             over.set_result(failure_told(log))

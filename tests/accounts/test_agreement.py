@@ -39,9 +39,9 @@ class SaysByName(Says):
         return await self.account_of(IDENTITY)
 
 
-def asked(*answers: Any, unite_groups: bool = False) -> AgreeingAccounts:
+def asked(*answers: Any, merge_groups: bool = False) -> AgreeingAccounts:
     return AgreeingAccounts(
-        {f"source{place}": Says(answer) for place, answer in enumerate(answers)}, unite_groups=unite_groups
+        {f"source{place}": Says(answer) for place, answer in enumerate(answers)}, merge_groups=merge_groups
     )
 
 
@@ -113,12 +113,12 @@ async def test_nothing_is_concluded_from_a_part(answers: tuple[Any, ...], error:
 
 async def test_groups_are_united_where_a_setting_says_so() -> None:
     other = replace(ANNA, groups=(26003,), group_names={26003: "id21"}, memberships=frozenset({"id21"}))
-    account = await asked(ANNA, other, unite_groups=True).account_of(IDENTITY)
+    account = await asked(ANNA, other, merge_groups=True).account_of(IDENTITY)
     assert account.groups == (26001, 26002, 26003)
     assert account.group_names == {26001: "ma", 26003: "id21"}
     assert account.memberships == {"ma", "id21"}
     with pytest.raises(AccountRefused, match="uid"):
-        await asked(ANNA, replace(other, uid=25002), unite_groups=True).account_of(IDENTITY)
+        await asked(ANNA, replace(other, uid=25002), merge_groups=True).account_of(IDENTITY)
 
 
 async def test_accounts_by_name_come_from_those_that_know_names() -> None:

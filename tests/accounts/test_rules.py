@@ -68,7 +68,7 @@ def test_forbidden_ids(field: str, number: Any) -> None:
 def test_a_wide_range_does_not_let_the_forbidden_in(number: int) -> None:
     """L5: an administrator's range cannot allow root."""
     with pytest.raises(NoAccount):
-        AccountRules(lowest_id=0, highest_id=2**33).require_allowed(replace(ANNA, uid=number))
+        AccountRules(min_id=0, max_id=2**33).require_allowed(replace(ANNA, uid=number))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from daas_hub.accounts import Account
 from daas_hub.accounts.elevation import ElevationRules, Proof
 from daas_hub.authenticators import umbrella
 from daas_hub.authenticators.admin_elevation import Elevated
-from daas_hub.authenticators.errors import LoginOver
+from daas_hub.authenticators.errors import LoginExpired
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
 from daas_hub.errors import ConfigurationError
 from daas_hub.policy.role_rules import RoleRules
@@ -47,7 +47,7 @@ async def test_a_login_that_is_too_old_ends(
     facility.elevation = ElevationRules(hours=8)
     facility.account = Account("anna", 25001, 25001, roles=frozenset({"admin"}))
     door = UmbrellaAuthenticator(config=Config({"UmbrellaAuthenticator": ONE}))
-    way = next(iter(door.ways))
+    method = next(iter(door.methods))
     asked = answers(monkeypatch, door, None if provider_answers else RuntimeError("it is down"))
     ended: list[str] = []
 
@@ -57,9 +57,9 @@ async def test_a_login_that_is_too_old_ends(
     monkeypatch.setattr(umbrella, "end_logins", end_logins)
     monkeypatch.setattr(umbrella, "take_admin", lambda user: setattr(user, "admin", False))
     old = Proof(1.0, login_at=1.0)
-    user = User({"way": way, "identity": ANNA.as_state(), "proof": old.as_state()})
+    user = User({"method": method, "identity": ANNA.as_state(), "proof": old.as_state()})
     user.admin = True  # type: ignore[attr-defined]
-    with pytest.raises(LoginOver, match="sign in again"):
+    with pytest.raises(LoginExpired, match="sign in again"):
         await door.ask_again(user)
     assert (ended, user.admin, asked) == (["anna"], False, [])  # type: ignore[attr-defined]
 

@@ -13,7 +13,7 @@ from traitlets.config import Config
 from daas_hub.accounts import Account, Identity
 from daas_hub.accounts.elevation import ElevationRules
 from daas_hub.authenticators import umbrella
-from daas_hub.authenticators.errors import LoginOver
+from daas_hub.authenticators.errors import LoginExpired
 from daas_hub.authenticators.login_methods import Login
 from daas_hub.authenticators.oidc.logout_tokens import SignedOut
 from daas_hub.authenticators.oidc.method import MAX_CLAIM_BYTES, kept_claims
@@ -72,7 +72,7 @@ class User:
 
 
 def answers(monkeypatch: pytest.MonkeyPatch, door: UmbrellaAuthenticator, answer: Any) -> list[Any]:
-    """Let the only way in say this when it is asked again; give the list of what it was asked."""
+    """Let the only login method say this when it is asked again; give the list of what it was asked."""
     asked: list[Any] = []
 
     async def again(state: Any) -> Login:
@@ -81,12 +81,12 @@ def answers(monkeypatch: pytest.MonkeyPatch, door: UmbrellaAuthenticator, answer
             raise answer
         return answer
 
-    monkeypatch.setattr(next(iter(door.ways.values())), "again", again)
+    monkeypatch.setattr(next(iter(door.methods.values())), "again", again)
     return asked
 
 
 def state_of(door: UmbrellaAuthenticator, login: Login) -> dict[str, Any]:
-    return login.as_state(next(iter(door.ways)))
+    return login.as_state(next(iter(door.methods)))
 
 
 def test_the_access_token_goes_with_the_identity() -> None:
@@ -115,7 +115,7 @@ async def test_new_tokens_are_kept_although_the_facility_does_not_answer(
 @pytest.mark.parametrize(
     ("answer", "account", "expected"),
     [
-        pytest.param(LoginOver("over"), None, False, id="the provider says no"),
+        pytest.param(LoginExpired("over"), None, False, id="the provider says no"),
         pytest.param(SourceUnavailable("down"), None, True, id="the provider does not answer"),
         pytest.param(None, NoAccount("gone"), False, id="the account is gone"),
         pytest.param(None, SourceUnavailable("down"), True, id="the facility does not answer"),
@@ -135,10 +135,12 @@ async def test_what_a_refresh_says(
     "state",
     [
         pytest.param(None, id="nothing is kept"),
-        pytest.param({"way": "gone", "identity": ANNA.as_state()}, id="a provider that was removed"),
-        pytest.param({"way": "openid", "identity": Identity("https://other.example", "anna").as_state()}, id="moved"),
-        pytest.param({"way": "openid", "ended": ANNA.as_state()}, id="a login that was ended"),
-        pytest.param({"identity": ANNA.as_state()}, id="no way in"),
+        pytest.param({"method": "gone", "identity": ANNA.as_state()}, id="a provider that was removed"),
+        pytest.param(
+            {"method": "openid", "identity": Identity("https://other.example", "anna").as_state()}, id="moved"
+        ),
+        pytest.param({"method": "openid", "ended": ANNA.as_state()}, id="a login that was ended"),
+        pytest.param({"identity": ANNA.as_state()}, id="no login method"),
     ],
 )
 async def test_a_login_the_configuration_does_not_know_ends(facility: FakeFacility, state: Any, caplog: Any) -> None:
@@ -150,12 +152,12 @@ async def test_a_login_the_configuration_does_not_know_ends(facility: FakeFacili
 
 def test_several_providers_are_offered_in_their_order(facility: FakeFacility) -> None:
     door = authenticator(providers=TWO, oauth_callback_url="https://daas.example/hub/oauth_callback")
-    assert [(way["title"], way["url"]) for way in door.login_ways("/hub/")] == [
+    assert [(method["title"], method["url"]) for method in door.login_methods("/hub/")] == [
         ("UmbrellaID", "/hub/oauth_login/umbrella"),
         ("EGI Check-in", "/hub/oauth_login/egi"),
     ]
     assert door.login_url("/hub/") == "/hub/login"
-    assert [way.callback for way in door.ways.values()] == [  # type: ignore[attr-defined]
+    assert [method.callback for method in door.methods.values()] == [  # type: ignore[attr-defined]
         "https://daas.example/hub/oauth_callback/umbrella",
         "https://daas.example/hub/oauth_callback/egi",
     ]
@@ -163,8 +165,8 @@ def test_several_providers_are_offered_in_their_order(facility: FakeFacility) ->
 
 def test_one_provider_keeps_its_addresses(facility: FakeFacility) -> None:
     door = authenticator(**ONE, login_service="UmbrellaID")
-    assert door.login_ways("/hub/") == [{"name": "openid", "title": "UmbrellaID", "url": "/hub/oauth_login"}]
-    assert [handler[0] for handler in door.ways["openid"].handlers()] == [
+    assert door.login_methods("/hub/") == [{"name": "openid", "title": "UmbrellaID", "url": "/hub/oauth_login"}]
+    assert [handler[0] for handler in door.methods["openid"].handlers()] == [
         "/oauth_login", "/oauth_callback", "/oauth_backchannel_logout",
     ]  # fmt: skip
     assert door.login_url("/hub/") == "/hub/oauth_login"
@@ -218,14 +220,14 @@ async def test_whose_logins_a_logout_ends(
 ) -> None:
     """F9: who has the subject or the login session at this provider; sessions go on unless it is set otherwise."""
     door = authenticator(**ONE, stop_sessions_at_logout=stops)
-    way: Any = door.ways["openid"]
+    method: Any = door.methods["openid"]
     people = []
     for name, state in {
         "anna": Login(ANNA, {"sub": "anna", "sid": "s1"}).as_state("openid"),
         "ben": Login(Identity(ISSUER, "ben"), {"sub": "ben", "sid": "s2"}).as_state("openid"),
         "elsewhere": Login(Identity("https://other.example", "anna"), {"sub": "anna", "sid": "s1"}).as_state("openid"),
         "removed": Login(ANNA, {"sub": "anna", "sid": "s1"}).as_state("gone"),
-        "over": {"way": "openid", "ended": ANNA.as_state(), "sub": "anna", "sid": "s1"},
+        "over": {"method": "openid", "ended": ANNA.as_state(), "sub": "anna", "sid": "s1"},
     }.items():
         people.append(User(state))
         people[-1].name = name
@@ -243,7 +245,7 @@ async def test_whose_logins_a_logout_ends(
     monkeypatch.setattr(umbrella, "end_logins", end_logins)
     monkeypatch.setattr(umbrella, "stop_sessions", stop_sessions)
     monkeypatch.setattr(umbrella, "sessions_of", lambda _user: ["one"])
-    assert await door.signed_out(way, who) == len(ended)
+    assert await door.signed_out(method, who) == len(ended)
     assert logins == ended
     assert sessions == (ended if stops else [])
 

@@ -29,7 +29,7 @@ KNOWN_MESSAGES = re.compile(
 
 
 @dataclass
-class Guest:
+class SessionUser:
     """Somebody with a browser; remembers every request that left it, and every complaint of it."""
 
     portal: Portal
@@ -95,13 +95,13 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def guest(browser: Browser, portal: Portal) -> Iterator[Callable[..., Guest]]:
+def guest(browser: Browser, portal: Portal) -> Iterator[Callable[..., SessionUser]]:
     """Return people with a browser of their own; their sessions are stopped at the end."""
-    people: list[Guest] = []
+    people: list[SessionUser] = []
 
-    def arrive(subject: str = "", *, width: int = 1400, height: int = 900) -> Guest:
+    def arrive(subject: str = "", *, width: int = 1400, height: int = 900) -> SessionUser:
         context = browser.new_context(viewport={"width": width, "height": height})
-        person = Guest(portal, context, context.new_page())
+        person = SessionUser(portal, context, context.new_page())
         person.watch(person.page)
         people.append(person)
         if subject:
@@ -118,13 +118,13 @@ def guest(browser: Browser, portal: Portal) -> Iterator[Callable[..., Guest]]:
 
 
 @contextmanager
-def visitors(browser: Browser, portal: Portal) -> Iterator[Callable[..., Guest]]:
+def visitors(browser: Browser, portal: Portal) -> Iterator[Callable[..., SessionUser]]:
     """Let people arrive with a browser of their own at a portal that a file of tests started itself."""
-    people: list[Guest] = []
+    people: list[SessionUser] = []
 
-    def arrive(*, width: int = 1280, height: int = 900) -> Guest:
+    def arrive(*, width: int = 1280, height: int = 900) -> SessionUser:
         context = browser.new_context(viewport={"width": width, "height": height})
-        person = Guest(portal, context, context.new_page())
+        person = SessionUser(portal, context, context.new_page())
         person.watch(person.page)
         people.append(person)
         return person

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.conftest import Guest, visitors
+from tests.browser.conftest import SessionUser, visitors
 from tests.browser.test_logins import sign_in
 from tests.hub.linking import RIGHT, LinkedDoors, linked_doors
 
@@ -22,19 +22,19 @@ def site(sandbox_works: None, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture
-def visitor(browser: Browser, site: LinkedDoors) -> Iterator[Callable[..., Guest]]:
+def visitor(browser: Browser, site: LinkedDoors) -> Iterator[Callable[..., SessionUser]]:
     """Return people with a browser of their own at this portal."""
     with visitors(browser, site.doors.portal) as arrive:
         yield arrive
 
 
-def require_quiet(person: Guest) -> None:
+def require_quiet(person: SessionUser) -> None:
     """Check as ever, but for pages that say no with a status of their own: a browser writes those down as well."""
     person.complaints = [one for one in person.complaints if not re.search(r"with a status of 40[134] ", one)]
     person.require_quiet()
 
 
-def test_from_a_login_without_account_to_the_account(site: LinkedDoors, visitor: Callable[..., Guest]) -> None:
+def test_from_a_login_without_account_to_the_account(site: LinkedDoors, visitor: Callable[..., SessionUser]) -> None:
     person = visitor()
     page = person.page
     sign_in(person, "EGI Check-in", "Anna Lindqvist")
@@ -77,7 +77,7 @@ def test_from_a_login_without_account_to_the_account(site: LinkedDoors, visitor:
     require_quiet(person)
 
 
-def test_cancel_and_a_phone(site: LinkedDoors, visitor: Callable[..., Guest]) -> None:
+def test_cancel_and_a_phone(site: LinkedDoors, visitor: Callable[..., SessionUser]) -> None:
     person = visitor(width=390, height=844)
     page = person.page
     sign_in(person, "EGI Check-in", "Ben Okafor")

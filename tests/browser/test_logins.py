@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.conftest import Guest, visitors
+from tests.browser.conftest import SessionUser, visitors
 from tests.hub.logins import AGAIN_S, Doors, open_doors
 
 pytestmark = [pytest.mark.browser, pytest.mark.sandbox]
@@ -21,13 +21,13 @@ def doors(sandbox_works: None) -> Iterator[Doors]:
 
 
 @pytest.fixture
-def visitor(browser: Browser, doors: Doors) -> Iterator[Callable[..., Guest]]:
+def visitor(browser: Browser, doors: Doors) -> Iterator[Callable[..., SessionUser]]:
     """Return people with a browser of their own at this portal."""
     with visitors(browser, doors.portal) as arrive:
         yield arrive
 
 
-def sign_in(person: Guest, button: str, name: str, *, at: str = "/hub/home") -> None:
+def sign_in(person: SessionUser, button: str, name: str, *, at: str = "/hub/home") -> None:
     """Press the provider's button on the login page, then the person's at the provider."""
     person.page.goto(f"{person.portal.url}{at}")
     person.page.get_by_role("link", name=f"Sign in with {button}").click()
@@ -35,7 +35,7 @@ def sign_in(person: Guest, button: str, name: str, *, at: str = "/hub/home") -> 
     person.page.wait_for_url(f"{person.portal.url}/hub/**")
 
 
-def test_two_providers_on_one_page(doors: Doors, visitor: Callable[[], Guest]) -> None:
+def test_two_providers_on_one_page(doors: Doors, visitor: Callable[[], SessionUser]) -> None:
     """AL12, SO03, DI08, DE12: a button each; through both to the page that was wanted, as the same account."""
     for button in ("your facility account", "EGI Check-in"):
         person = visitor()
@@ -49,7 +49,7 @@ def test_two_providers_on_one_page(doors: Doors, visitor: Callable[[], Guest]) -
         person.require_quiet()
 
 
-def test_a_login_lasts_beyond_its_access_token(visitor: Callable[[], Guest]) -> None:
+def test_a_login_lasts_beyond_its_access_token(visitor: Callable[[], SessionUser]) -> None:
     """F7: the provider's token is over after two seconds, and nobody is asked to sign in again."""
     person = visitor()
     sign_in(person, "EGI Check-in", "Anna Lindqvist")
@@ -60,7 +60,7 @@ def test_a_login_lasts_beyond_its_access_token(visitor: Callable[[], Guest]) -> 
     person.require_quiet()
 
 
-def test_signing_out_here_and_at_the_provider(doors: Doors, visitor: Callable[[], Guest]) -> None:
+def test_signing_out_here_and_at_the_provider(doors: Doors, visitor: Callable[[], SessionUser]) -> None:
     """The provider forgets the person as well: the next sign-in asks who it is."""
     person = visitor()
     sign_in(person, "your facility account", "Anna Lindqvist")
@@ -77,7 +77,7 @@ def test_signing_out_here_and_at_the_provider(doors: Doors, visitor: Callable[[]
     person.require_quiet()
 
 
-def test_an_open_page_when_the_provider_tells_of_a_logout(doors: Doors, visitor: Callable[[], Guest]) -> None:
+def test_an_open_page_when_the_provider_tells_of_a_logout(doors: Doors, visitor: Callable[[], SessionUser]) -> None:
     """F9, D6: whatever is pressed next leads to the login; a second person's page is not touched."""
     anna, ben = visitor(), visitor()
     sign_in(anna, "your facility account", "Anna Lindqvist")
@@ -90,7 +90,7 @@ def test_an_open_page_when_the_provider_tells_of_a_logout(doors: Doors, visitor:
     ben.require_quiet()
 
 
-def test_an_open_page_when_the_login_is_revoked(doors: Doors, visitor: Callable[[], Guest]) -> None:
+def test_an_open_page_when_the_login_is_revoked(doors: Doors, visitor: Callable[[], SessionUser]) -> None:
     """D6: the provider refuses to renew it; the page that was wanted waits behind the login."""
     person = visitor()
     sign_in(person, "EGI Check-in", "Anna Lindqvist")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.conftest import Guest, visitors
+from tests.browser.conftest import SessionUser, visitors
 from tests.conftest import missing
 from tests.live_portal import Portal, remove, start_portal
 from tests.stand_ins.directory import SLAPD, SUFFIX, make_directory, person
@@ -44,14 +44,14 @@ def small_portal(sandbox_works: None, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture
-def visitor(browser: Browser, small_portal: Portal) -> Iterator[Callable[..., Guest]]:
+def visitor(browser: Browser, small_portal: Portal) -> Iterator[Callable[..., SessionUser]]:
     """Return people with a browser of their own at this portal."""
     with visitors(browser, small_portal) as arrive:
         yield arrive
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_in_and_out_by_the_keyboard(small_portal: Portal, visitor: Callable[..., Guest], width: int) -> None:
+def test_in_and_out_by_the_keyboard(small_portal: Portal, visitor: Callable[..., SessionUser], width: int) -> None:
     someone = visitor(width=width, height=844)
     page = someone.page
     page.goto(f"{small_portal.url}/hub/home")

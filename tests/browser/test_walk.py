@@ -9,19 +9,19 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Error, expect
 
-from tests.browser.conftest import Guest
+from tests.browser.conftest import SessionUser
 from tests.browser.windows import Screen
 from tests.live_portal import Portal
 
 pytestmark = [pytest.mark.browser, pytest.mark.sandbox]
 
-#: Places in PyMca's window when it fills a screen of 1400 x 900.
+#: LocalFiles in PyMca's window when it fills a screen of 1400 x 900.
 OPEN_BUTTON = (576, 123)
 FIRST_SPECTRUM = (60, 215)
 SAVE_CURVE_BUTTON = (949, 120)
 
 
-def test_two_people_analyse_one_proposal(portal: Portal, guest: Callable[..., Guest]) -> None:
+def test_two_people_analyse_one_proposal(portal: Portal, guest: Callable[..., SessionUser]) -> None:
     """R02, R10, AL43, AL48, AL58, ES25, ES26: login, portal, application and data in one flow."""
     anna, ben = guest("anna"), guest("ben")
     anna.launch("PyMca", "MA-4242")
@@ -42,7 +42,7 @@ def test_two_people_analyse_one_proposal(portal: Portal, guest: Callable[..., Gu
     ben.require_quiet()
 
 
-def save_a_curve(anna: Guest, screen: Screen, portal: Portal, picture: str) -> Path:
+def save_a_curve(anna: SessionUser, screen: Screen, portal: Portal, picture: str) -> Path:
     """Open the proposal's spectrum in PyMca, see its curve, and save it to `processed`."""
     anna.page.mouse.click(*OPEN_BUTTON)
     answer_dialog(anna, screen, "Open a new source file", "data/XRFSpectrum.mca")
@@ -58,7 +58,7 @@ def save_a_curve(anna: Guest, screen: Screen, portal: Portal, picture: str) -> P
     return saved
 
 
-def read_in_lab(ben: Guest, picture: str) -> None:
+def read_in_lab(ben: SessionUser, picture: str) -> None:
     """Read in JupyterLab what a colleague saved."""
     ben.page.wait_for_url("**/user/**/lab**", timeout=60_000)
     ben.page.goto(re.sub(r"/lab.*", "/lab/tree/processed/glass.mca", ben.page.url))
@@ -66,7 +66,7 @@ def read_in_lab(ben: Guest, picture: str) -> None:
     ben.keep_picture(picture)
 
 
-def require_closed_to(ben: Guest, anna: Guest) -> None:
+def require_closed_to(ben: SessionUser, anna: SessionUser) -> None:
     """Check that her screen is not his."""
     hers = ben.context.new_page()
     answer = hers.goto(anna.page.url)
@@ -75,7 +75,7 @@ def require_closed_to(ben: Guest, anna: Guest) -> None:
     hers.close()
 
 
-def answer_dialog(person: Guest, screen: Screen, title: str, path: str) -> None:
+def answer_dialog(person: SessionUser, screen: Screen, title: str, path: str) -> None:
     """Type a path into a file dialog once it has the keyboard, as a person does who looks at it."""
     screen.wait_for(lambda: title in screen.active(), f"{title!r} has the keyboard")
     person.page.wait_for_timeout(500)
@@ -86,7 +86,7 @@ def answer_dialog(person: Guest, screen: Screen, title: str, path: str) -> None:
     screen.wait_for_window(title, gone=True)
 
 
-def dark_pixels_of_the_plot(person: Guest) -> int:
+def dark_pixels_of_the_plot(person: SessionUser) -> int:
     """Count the curve's pixels: dark ones inside the plot, away from its frame and grid, read from the canvas."""
     script = """canvas => {
         const area = canvas.getContext('2d').getImageData(790, 190, 20, 300).data;
@@ -97,7 +97,7 @@ def dark_pixels_of_the_plot(person: Guest) -> int:
     return int(person.page.locator("canvas").first.evaluate(script))
 
 
-def test_desktops_stand_in_jupyterlabs_launcher(guest: Callable[..., Guest]) -> None:
+def test_desktops_stand_in_jupyterlabs_launcher(guest: Callable[..., SessionUser]) -> None:
     """ES28, DE07: the catalogue's desktop applications, beside the notebooks, without another login."""
     anna = guest("anna")
     anna.launch("JupyterLab", "LS-1007")
@@ -116,7 +116,7 @@ def test_desktops_stand_in_jupyterlabs_launcher(guest: Callable[..., Guest]) -> 
     anna.require_quiet()
 
 
-def test_closed_application_can_be_started_again(portal: Portal, guest: Callable[..., Guest]) -> None:
+def test_closed_application_can_be_started_again(portal: Portal, guest: Callable[..., SessionUser]) -> None:
     """Keys arrive, the closed window is told, and one press brings it back; the size follows the browser."""
     ben = guest("ben")
     ben.launch("Terminal", "MA-4242")
@@ -138,7 +138,7 @@ def test_closed_application_can_be_started_again(portal: Portal, guest: Callable
     ben.require_quiet()
 
 
-def test_cards_change_by_themselves(portal: Portal, guest: Callable[..., Guest]) -> None:
+def test_cards_change_by_themselves(portal: Portal, guest: Callable[..., SessionUser]) -> None:
     """AL41: a session that starts, and one that ends by other means, are seen without a reload."""
     ben = guest("ben")
     ben.page.evaluate("window.stays = true")
@@ -158,7 +158,7 @@ def test_cards_change_by_themselves(portal: Portal, guest: Callable[..., Guest])
     other.close()
 
 
-def test_person_without_account_reads_what_to_do(guest: Callable[..., Guest]) -> None:
+def test_person_without_account_reads_what_to_do(guest: Callable[..., SessionUser]) -> None:
     """EL19: the fourth person."""
     dmitri = guest("dmitri")
     expect(dmitri.page.get_by_role("heading", level=1)).to_contain_text("no account here yet")
@@ -170,7 +170,7 @@ def test_pages_work_without_scripts(portal: Portal, browser: object) -> None:
     """Forms and links are enough: sign in, launch, be sent on, stop."""
     context = browser.new_context(java_script_enabled=False)  # type: ignore[attr-defined]
     page = context.new_page()
-    person = Guest(portal, context, page)
+    person = SessionUser(portal, context, page)
     person.login("carla")
     person.launch("Terminal", "MA-4242")
     page.wait_for_url("**/user/**", timeout=20_000)
@@ -181,7 +181,7 @@ def test_pages_work_without_scripts(portal: Portal, browser: object) -> None:
     context.close()
 
 
-def test_link_of_another_site_starts_nothing(portal: Portal, guest: Callable[..., Guest]) -> None:
+def test_link_of_another_site_starts_nothing(portal: Portal, guest: Callable[..., SessionUser]) -> None:
     """H1, in a real browser: a page of another origin posts and links; no session comes of it."""
     anna = guest("anna")
     page = anna.context.new_page()

@@ -139,7 +139,7 @@ BROKEN: dict[str, tuple[str, str, str, str]] = {
         "IcatProposals.url", "(not shown)", "Take it out",
     ),
     # types
-    "text for a number": (GOOD + 'c.Facility.lowest_id = "1000"', "Facility.lowest_id", "'1000'", "It must be an int."),
+    "text for a number": (GOOD + 'c.Facility.min_id = "1000"', "Facility.min_id", "'1000'", "It must be an int."),
     "a number for text": (GOOD + "c.Facility.name = 7", "Facility.name", "7", "It must be a unicode string."),
     "a number for a list": (GOOD + "c.Facility.catalogue = 7", "Facility.catalogue", "7", "It must be a list."),
     "a list of numbers": (GOOD + "c.MountRules.data = [7]", "MountRules.data", "[7]", "It must be a list."),
@@ -289,7 +289,7 @@ def test_a_secret_others_can_read(folder: Path) -> None:
 
 
 def test_several_problems_are_told_together(folder: Path) -> None:
-    told = check(folder, GOOD + "c.Facility.nmae = 1\nc.Facility.lowest_id = None\nc.MountRules.hom = 2\n")
+    told = check(folder, GOOD + "c.Facility.nmae = 1\nc.Facility.min_id = None\nc.MountRules.hom = 2\n")
     assert len(told) == 3
 
 

@@ -18,7 +18,7 @@ import pytest
 import requests
 from playwright.sync_api import Browser
 
-from tests.browser.conftest import OUTPUT, Guest, browser
+from tests.browser.conftest import OUTPUT, SessionUser, browser
 from tests.conftest import missing
 from tests.docker.engine import TERMINAL, address, image, require_engine
 from tests.live_portal import Portal, free_ports, new_state
@@ -99,10 +99,10 @@ class Stack:
         found: list[dict[str, Any]] = self.engine.containers(all=True, filters={"label": f"{HUB_LABEL}={self.name}"})
         return found
 
-    def arrive(self, browser: Browser, subject: str) -> Guest:
+    def arrive(self, browser: Browser, subject: str) -> SessionUser:
         """Return somebody who signed in, with a browser of their own."""
         context = browser.new_context(viewport={"width": 1200, "height": 800}, ignore_https_errors=True)
-        person = Guest(cast(Portal, self), context, context.new_page())
+        person = SessionUser(cast(Portal, self), context, context.new_page())
         person.watch(person.page)
         person.login(subject)
         return person

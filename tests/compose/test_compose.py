@@ -17,7 +17,7 @@ import yaml
 from playwright.sync_api import Browser, expect
 
 from daas_hub.version import __version__
-from tests.browser.conftest import Guest
+from tests.browser.conftest import SessionUser
 from tests.compose.conftest import ROOT, Stack
 
 pytestmark = pytest.mark.docker
@@ -37,13 +37,13 @@ def wait_for(is_so: Callable[[], object], what: str, timeout_s: float = 30.0) ->
         time.sleep(0.2)
 
 
-def type_command(person: Guest, command: str) -> None:
+def type_command(person: SessionUser, command: str) -> None:
     """Type into the terminal that covers the screen."""
     person.page.mouse.click(300, 500)
     person.page.keyboard.type(f"{command}\n", delay=15)
 
 
-def stop_all(stack: Stack, person: Guest) -> None:
+def stop_all(stack: Stack, person: SessionUser) -> None:
     """Stop this person's sessions by the buttons of the home page."""
     person.page.goto(f"{stack.url}/hub/home")
     while (stop := person.page.locator("#sessions form button")).count():

@@ -17,7 +17,7 @@ import docker
 import pytest
 from certipy import Certipy
 
-from tests.browser.conftest import Guest
+from tests.browser.conftest import SessionUser
 from tests.conftest import missing
 from tests.docker.engine import APPLICATIONS, Control, containers, image, prepare, start_docker_portal
 from tests.docker.test_doctor import doctor, told
@@ -172,16 +172,16 @@ def test_who_has_no_certificate_of_ours_is_refused(portal: Portal, machine: Mach
     folder.mkdir()
     for source, target in (("ca/ca.crt", "ca.pem"), ("hub/hub.crt", "cert.pem"), ("hub/hub.key", "key.pem")):
         shutil.copyfile(tmp_path / source, folder / target)
-    from daas_hub.spawners.docker.engine import Address, Engine, EngineAway
+    from daas_hub.spawners.docker.engine import Address, Engine, EngineUnreachable
 
-    with pytest.raises(EngineAway):
+    with pytest.raises(EngineUnreachable):
         Engine(Address(machine.tls, str(folder)), "hub").call_here("version")
 
 
 @pytest.mark.browser
 def test_desktop_is_shown_over_the_tunnel(portal: Portal, machine: Machine, guest: object) -> None:
     """ES38: the picture of a program that runs on another machine."""
-    anna: Guest = guest("anna")  # type: ignore[operator]
+    anna: SessionUser = guest("anna")  # type: ignore[operator]
     anna.launch("Terminal", "MA-4242")
     anna.wait_for_picture()
     anna.require_quiet()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import docker
 import pytest
 
-from tests.browser.conftest import Guest
+from tests.browser.conftest import SessionUser
 from tests.browser.test_walk import read_in_lab, require_closed_to, save_a_curve
 from tests.browser.windows import Screen
 from tests.live_portal import Portal
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.docker]
 
 
 def test_two_people_analyse_one_proposal_in_containers(
-    portal: Portal, applications: docker.APIClient, guest: Callable[..., Guest]
+    portal: Portal, applications: docker.APIClient, guest: Callable[..., SessionUser]
 ) -> None:
     """R02, R10, AL19, AL43, AL58, ES05, ES25, ES26, ES40: PyMca on raw data, its result in a colleague's JupyterLab."""
     anna, ben = guest("anna"), guest("ben")

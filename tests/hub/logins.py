@@ -60,14 +60,14 @@ class Doors:
     egi: CertifiedProvider
     accounts: Path
 
-    def provider(self, way: str) -> CertifiedProvider:
+    def provider(self, method: str) -> CertifiedProvider:
         """Return a provider by its name."""
-        return self.facility if way == "facility" else self.egi
+        return self.facility if method == "facility" else self.egi
 
-    def login(self, way: str, sub: str, *, wanted: str = "") -> Person:
+    def login(self, method: str, sub: str, *, wanted: str = "") -> Person:
         """Sign somebody in through one of them, as a browser does."""
         browser = requests.Session()
-        form = browser.get(f"{self.portal.url}/hub/oauth_login/{way}", params={"next": wanted} if wanted else None)
+        form = browser.get(f"{self.portal.url}/hub/oauth_login/{method}", params={"next": wanted} if wanted else None)
         assert "/interaction/" in form.url, form.text[:500]
         return Person(self.portal, browser, browser.post(form.url, data={"sub": sub}))
 

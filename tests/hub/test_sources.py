@@ -21,8 +21,8 @@ pytestmark = pytest.mark.sandbox
 
 CONFIG = """
 c.Facility.proposals = ["calipsoplus", "groups"]
-c.Facility.remember_s = 0
-c.Facility.show_old_proposals_s = 3600
+c.Facility.cache_s = 0
+c.Facility.stale_cache_s = 3600
 c.CalipsoplusProposals.url = "{url}/services/experiments/$USERNAME/"
 c.CalipsoplusProposals.user = "portal"
 c.CalipsoplusProposals.password_file = "{secret}"

@@ -17,7 +17,7 @@ import docker
 from daas_hub.accounts import Account
 from daas_hub.catalogue import Application, Kind, Size
 from daas_hub.launch import Mount, Plan
-from daas_hub.spawners.docker.container_spec import Places, create_body
+from daas_hub.spawners.docker.container_spec import LocalFiles, create_body
 from daas_hub.spawners.guest_layout import identity_texts
 from daas_hub.spawners.runtime_dir import write_identity_files
 
@@ -139,7 +139,7 @@ def _body(folder: Path, application: Application, desktops: Sequence[Application
         for name, target, writable in (("home", ".", True), ("data", "data", False), ("processed", "processed", True))
     )
     plan = Plan(ACCOUNT, application, SIZE, mounts, desktops=tuple(desktops))
-    places = Places(folder, folder / "api")
+    places = LocalFiles(folder, folder / "api")
     body = create_body(plan, places, program="daas-session", labels={LABEL: application.name})
     # no hub is there to arrive at: what it would tell stands in the environment
     document = {

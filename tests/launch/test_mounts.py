@@ -310,7 +310,7 @@ def test_raw_processed_scratch_and_tools() -> None:
         data=[{"name": "raw", "path": f"{core}/raw"}, {"name": "shared", "path": f"{core}/shared", "optional": True}],
         processed=f"{core}/processed",
         create_processed=False,
-        more=[
+        extra=[
             {"name": "scratch", "path": f"{core}/scratch_cc", "writable": True, "optional": True},
             {"name": "tools", "path": "/software/{beamline|lower|nodash}"},
         ],
@@ -336,7 +336,7 @@ def test_what_needs_no_proposal_is_in_own_resources_too() -> None:
         {"name": "scratch", "path": "/scratch/{account}", "writable": True, "create": True},
         {"name": "shared", "path": "/shared/{proposal}", "writable": True, "create": True},
     ]
-    policy = rules(data=["/data/{proposal}"], more=more)
+    policy = rules(data=["/data/{proposal}"], extra=more)
     assert set(shown(mounts_of(Choice(LAB, SMALL), ANNA, policy))) == {".", "tools", "scratch"}
     mounts = {mount.target: mount for mount in mounts_of(dated(), ANNA, policy)}
     assert (mounts["scratch"].owner, mounts["scratch"].mode) == ((25001, 25001), 0o700), "one's own"

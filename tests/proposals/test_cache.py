@@ -11,7 +11,7 @@ import pytest
 
 from daas_hub.accounts import Account, Identity
 from daas_hub.errors import SourceUnavailable
-from daas_hub.proposals import Proposal, RememberedProposals
+from daas_hub.proposals import CachedProposals, Proposal
 
 
 def account_named(name: str, **more: object) -> Account:
@@ -60,8 +60,8 @@ def office(clock: Clock) -> Office:
 
 
 @pytest.fixture
-def memory(office: Office, clock: Clock) -> RememberedProposals:
-    return RememberedProposals(office, keep_s=60, show_old_s=3600, people=3, clock=clock)
+def memory(office: Office, clock: Clock) -> CachedProposals:
+    return CachedProposals(office, keep_s=60, show_old_s=3600, people=3, clock=clock)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def memory(office: Office, clock: Clock) -> RememberedProposals:
     ],
 )
 async def test_an_answer_is_remembered_for_a_minute(
-    memory: RememberedProposals, office: Office, clock: Clock, age: float, questions: int
+    memory: CachedProposals, office: Office, clock: Clock, age: float, questions: int
 ) -> None:
     await memory.proposals_of(ANNA)
     clock.now += age
@@ -84,7 +84,7 @@ async def test_an_answer_is_remembered_for_a_minute(
     assert answer.age_s == (max(age, 0) if questions == 1 else 0)
 
 
-async def test_a_launch_asks_the_source_itself(memory: RememberedProposals, office: Office) -> None:
+async def test_a_launch_asks_the_source_itself(memory: CachedProposals, office: Office) -> None:
     await memory.proposals_of(ANNA)
     office.title = "changed"
     assert (await memory.proposals_of(ANNA, fresh=True)).proposals[0].title == "changed"
@@ -93,7 +93,7 @@ async def test_a_launch_asks_the_source_itself(memory: RememberedProposals, offi
 
 @pytest.mark.parametrize("age", [0, 61, 3601])
 async def test_a_launch_is_refused_while_the_source_is_down(
-    memory: RememberedProposals, office: Office, clock: Clock, age: float
+    memory: CachedProposals, office: Office, clock: Clock, age: float
 ) -> None:
     """D7: never fail open, whatever pages may still show."""
     await memory.proposals_of(ANNA)
@@ -113,7 +113,7 @@ async def test_a_launch_is_refused_while_the_source_is_down(
     ],
 )
 async def test_pages_get_the_old_answer_with_its_age(
-    memory: RememberedProposals, office: Office, clock: Clock, age: float, shown: bool
+    memory: CachedProposals, office: Office, clock: Clock, age: float, shown: bool
 ) -> None:
     """ES07: optional and expiring; it is marked, so that no page takes it for today's."""
     await memory.proposals_of(ANNA)
@@ -130,7 +130,7 @@ async def test_pages_get_the_old_answer_with_its_age(
     assert [one.id for one in answer.proposals] == ["P-anna"]
 
 
-async def test_an_old_answer_is_nobody_elses(memory: RememberedProposals, office: Office) -> None:
+async def test_an_old_answer_is_nobody_elses(memory: CachedProposals, office: Office) -> None:
     await memory.proposals_of(ANNA)
     office.down = True
     with pytest.raises(SourceUnavailable):
@@ -146,14 +146,14 @@ async def test_an_old_answer_is_nobody_elses(memory: RememberedProposals, office
     ],
 )
 async def test_an_account_that_changed_is_asked_about_anew(
-    memory: RememberedProposals, office: Office, other: Account
+    memory: CachedProposals, office: Office, other: Account
 ) -> None:
     await memory.proposals_of(ANNA)
     await memory.proposals_of(other)
     assert len(office.asked) == 2
 
 
-async def test_a_failure_is_not_remembered(memory: RememberedProposals, office: Office) -> None:
+async def test_a_failure_is_not_remembered(memory: CachedProposals, office: Office) -> None:
     office.down = True
     with pytest.raises(SourceUnavailable):
         await memory.proposals_of(ANNA)
@@ -162,7 +162,7 @@ async def test_a_failure_is_not_remembered(memory: RememberedProposals, office: 
 
 
 async def test_a_slow_failure_does_not_slow_down_every_page(
-    memory: RememberedProposals, office: Office, clock: Clock
+    memory: CachedProposals, office: Office, clock: Clock
 ) -> None:
     """After a failure of ten seconds pages do not ask for thirty; a launch does."""
     office.down, office.takes = True, 10
@@ -180,7 +180,7 @@ async def test_a_slow_failure_does_not_slow_down_every_page(
 
 
 async def test_an_outage_is_told_once_and_its_end_too(
-    memory: RememberedProposals, office: Office, clock: Clock, caplog: pytest.LogCaptureFixture
+    memory: CachedProposals, office: Office, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """PS02: an alarm, not a flood of them; with what the service said instead."""
     for down in (True, True, True, False, False, True, True):
@@ -201,13 +201,13 @@ async def test_an_outage_is_told_once_and_its_end_too(
 
 async def test_a_hundred_people_at_once_each_see_their_own(office: Office) -> None:
     """G5."""
-    memory = RememberedProposals(office, people=10)
+    memory = CachedProposals(office, people=10)
     names = [f"user{number}" for number in range(100)] * 3
     answers = await asyncio.gather(*(memory.proposals_of(account_named(name)) for name in names))
     assert [answer.proposals[0].id for answer in answers] == [f"P-{name}" for name in names]
 
 
-async def test_the_memory_is_bounded(memory: RememberedProposals, office: Office) -> None:
+async def test_the_memory_is_bounded(memory: CachedProposals, office: Office) -> None:
     """The one asked longest ago is forgotten."""
     for name in ("anna", "ben", "carla", "dmitri"):
         await memory.proposals_of(account_named(name))

@@ -22,9 +22,9 @@ from daas_hub.accounts.refusals import unknown
 from daas_hub.accounts.sources.rest.calipsoplus import LinkedAccounts, PasswordCheck
 from daas_hub.accounts.sources.rest.service import Service
 from daas_hub.errors import AccountRefused, ConfigurationError, NoAccount, SourceUnavailable
-from daas_hub.proposals import Proposal, RememberedProposals
+from daas_hub.proposals import CachedProposals, Proposal
 from daas_hub.proposals.sources.calipsoplus import CalipsoplusProposals
-from daas_hub.services.circuit_breaker import Breaker
+from daas_hub.services.circuit_breaker import CircuitBreaker
 from tests.stand_ins.calipsoplus import UserOffice, experiment
 from tests.stand_ins.faults import FAULTS, make_faulty, says
 from tests.stand_ins.running import REQUESTS, running
@@ -291,7 +291,7 @@ async def test_a_missing_slash_is_told_in_words(config: Config) -> None:
 )
 def test_plain_http_must_be_allowed(url: str, because: str, refused: bool, config: Config) -> None:
     """[ ] http:// refused unless explicitly allowed."""
-    config.CalipsoplusProposals.plain_http_because = because
+    config.CalipsoplusProposals.plain_http_reason = because
     if refused:
         with pytest.raises(ConfigurationError, match="not encrypted"):
             CalipsoplusProposals(config=config, url=url)
@@ -422,10 +422,10 @@ async def test_all_pages_are_followed(following: str, own_page_size: int, config
 
 async def test_pages_have_a_cap(config: Config) -> None:
     """[ ] following all pages with a cap: and half of somebody's proposals is never shown as all."""
-    config.CalipsoplusProposals.most_records = 4
+    config.CalipsoplusProposals.max_records = 4
     with pytest.raises(SourceUnavailable) as told:
         await asked(UserOffice(own_page_size=1), config)
-    assert "more than 4 records (see CalipsoplusProposals.most_records)" in told.value.detail
+    assert "more than 4 records (see CalipsoplusProposals.max_records)" in told.value.detail
 
 
 # -- 2.4: what goes wrong ----------------------------------------------------------------------------------------------
@@ -442,7 +442,7 @@ async def test_wrong_credentials_are_told_the_administrator(
     """[ ] 403 -> "portal credentials wrong" shown to the admin: in the log, and by `daas-hub show-proposals`."""
     config.CalipsoplusProposals.password_file = secret_file("wrong-password")
     async with running(UserOffice().app()) as url:
-        memory = RememberedProposals(CalipsoplusProposals(config=config, url=f"{url}{PATH}"))
+        memory = CachedProposals(CalipsoplusProposals(config=config, url=f"{url}{PATH}"))
         with pytest.raises(SourceUnavailable) as told:
             await memory.proposals_of(ONE)
     assert "status 403: it does not accept the portal's credentials" in told.value.detail
@@ -531,7 +531,7 @@ async def test_a_service_that_fails_again_and_again_is_left_alone(
     app.middlewares.append(sometimes)
     async with running(app) as url:
         source = CalipsoplusProposals(config=config, url=f"{url}{PATH}")
-        source.service = replace(source.service, breaker=Breaker("calipsoplus", clock=clock))
+        source.service = replace(source.service, breaker=CircuitBreaker("calipsoplus", clock=clock))
 
         async def fails() -> str:
             with pytest.raises(SourceUnavailable) as told:
@@ -560,7 +560,7 @@ async def test_a_service_that_fails_again_and_again_is_left_alone(
 async def test_an_answer_that_is_wrong_is_an_answer(fault: str, config: Config) -> None:
     """[ ] circuit breaker: one person's broken record, or wrong credentials, hide the service from nobody else."""
     async with running(make_faulty(UserOffice().app(), FAULTS[fault][0])) as url:
-        source = CalipsoplusProposals(config=config, url=f"{url}{PATH}", most_bytes=100_000)
+        source = CalipsoplusProposals(config=config, url=f"{url}{PATH}", max_bytes=100_000)
         for _ in range(7):
             with pytest.raises(SourceUnavailable) as told:
                 await source.proposals_of(ONE)
@@ -572,7 +572,7 @@ async def test_an_old_answer_is_marked_and_grants_nothing(config: Config) -> Non
     clock = Clock()
     async with running(UserOffice().app()) as url:
         source = CalipsoplusProposals(config=config, url=f"{url}{PATH}")
-        memory = RememberedProposals(source, keep_s=60, show_old_s=3600, clock=clock)
+        memory = CachedProposals(source, keep_s=60, show_old_s=3600, clock=clock)
         assert not (await memory.proposals_of(ONE)).is_stale
     clock.now += 61
     old = await memory.proposals_of(ONE)

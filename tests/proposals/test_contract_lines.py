@@ -16,7 +16,7 @@ from daas_hub.accounts import Account, Identity
 from daas_hub.commands.doctor.contracts import lines_of_exchanges
 from daas_hub.errors import SourceUnavailable
 from daas_hub.findings import Finding
-from daas_hub.proposals import ProposalFile, TellsContract
+from daas_hub.proposals import ContractChecks, ProposalFile
 from daas_hub.proposals.field_checks import lines_of_fields
 from daas_hub.proposals.fields import FieldMap
 from daas_hub.proposals.reading import directories_of
@@ -251,7 +251,7 @@ def test_fields_where_no_record_came() -> None:
 
 async def test_the_names_of_groups() -> None:
     source = GroupProposals(pattern="(?P<proposal>p[0-9]{5})")
-    assert isinstance(source, TellsContract)
+    assert isinstance(source, ContractChecks)
     (line,) = await source.contract_lines("groups", ANNA, [])
     assert (line.verdict, line.got) == ("ok", "1 fit: p12345")
     (line,) = await GroupProposals(pattern="(?P<proposal>x[0-9]+)").contract_lines("groups", ANNA, [])
@@ -262,7 +262,7 @@ async def test_the_file(tmp_path: Path) -> None:
     file = tmp_path / "proposals.yaml"
     file.write_text("proposals: [{id: MA-1, title: x, members: [anna, ben]}, {id: MA-2, title: x, members: [ben]}]")
     source = ProposalFile(file)
-    assert isinstance(source, TellsContract)
+    assert isinstance(source, ContractChecks)
     (line,) = await source.contract_lines("static", ANNA, [])
     assert line.got == "2 members of 2 proposals; anna is one"
     (line,) = await source.contract_lines("static", Account("eve", 1, 1), [])

@@ -131,7 +131,7 @@ def ask(secret_file: Callable[[str], str]) -> Callable[..., Any]:
     async def ask(case: Case, app: web.Application, timeout_s: float = 20.0) -> Any:
         name, secret = case.secret
         settings = case.settings | ({name: secret_file(secret)} if name else {})
-        settings |= {"timeout_s": timeout_s, "most_bytes": 100_000}
+        settings |= {"timeout_s": timeout_s, "max_bytes": 100_000}
         async with running(app) as url:
             source = case.source(config=Config({case.source.__name__: settings}), url=f"{url}{case.path}")
             return await source.proposals_of(ANNA)

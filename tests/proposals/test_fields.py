@@ -27,7 +27,7 @@ RECORD: dict[str, Any] = {
 
 
 @pytest.mark.parametrize(
-    ("way", "values"),
+    ("path", "values"),
     [
         pytest.param("name", ["MA-4242"], id="a field"),
         pytest.param("id", [42], id="a number stays one"),
@@ -45,8 +45,8 @@ RECORD: dict[str, Any] = {
         pytest.param("/data/{instruments.instrument.name}", ["/data/ID21"], id="the first of several"),
     ],
 )
-def test_ways(way: str, values: list[Any]) -> None:
-    assert values_at(RECORD, way) == values
+def test_paths(path: str, values: list[Any]) -> None:
+    assert values_at(RECORD, path) == values
 
 
 @pytest.mark.parametrize("field", ["path", "up", "yes", "instruments"])
@@ -62,17 +62,17 @@ def test_one_value_is_one_component_of_a_path(field: str) -> None:
         pytest.param({"titel": "summary"}, "Did you mean 'title'", id="a misspelt word"),
         pytest.param({"zzz": "x"}, "Known: id, title", id="a word nothing is like"),
         pytest.param({"visit": "x"}, "Did you mean", id="half a word"),
-        pytest.param({"title": 7}, "no way", id="a number"),
-        pytest.param({"title": ["a"]}, "no way", id="a list"),
-        pytest.param({"title": "a..b"}, "no way", id="a step without a name"),
-        pytest.param({"title": "a|"}, "no way", id="an alternative without a name"),
-        pytest.param({"title": "a[0]"}, "no way", id="an index"),
-        pytest.param({"title": "/data/x"}, "no way", id="a text without ways"),
-        pytest.param({"title": "{a"}, "no way", id="a brace left open"),
-        pytest.param({"title": "{}"}, "no way", id="an empty brace"),
-        pytest.param({"title": "{{a}}"}, "no way", id="double braces"),
-        pytest.param({"title": "{a!r}"}, "no way", id="a conversion"),
-        pytest.param({"title": "{a.__class__ }"}, "no way", id="a blank"),
+        pytest.param({"title": 7}, "not a path", id="a number"),
+        pytest.param({"title": ["a"]}, "not a path", id="a list"),
+        pytest.param({"title": "a..b"}, "not a path", id="a step without a name"),
+        pytest.param({"title": "a|"}, "not a path", id="an alternative without a name"),
+        pytest.param({"title": "a[0]"}, "not a path", id="an index"),
+        pytest.param({"title": "/data/x"}, "not a path", id="a text without paths"),
+        pytest.param({"title": "{a"}, "not a path", id="a brace left open"),
+        pytest.param({"title": "{}"}, "not a path", id="an empty brace"),
+        pytest.param({"title": "{{a}}"}, "not a path", id="double braces"),
+        pytest.param({"title": "{a!r}"}, "not a path", id="a conversion"),
+        pytest.param({"title": "{a.__class__ }"}, "not a path", id="a blank"),
         pytest.param({"id": ""}, "where a proposal's id is", id="no id"),
     ],
 )
@@ -84,7 +84,7 @@ def test_a_mapping_that_cannot_work_is_refused(changes: dict[str, Any], words: s
 
 def test_what_is_said_counts_instead_of_what_is_known() -> None:
     fields = FieldMap.of("X.fields", {"id": "name", "title": "title"}, {"title": "summary", "visits": ""})
-    assert set(fields.ways) == set(WORDS)
+    assert set(fields.paths) == set(WORDS)
     assert (fields.value("id", RECORD), fields.value("title", RECORD)) == ("MA-4242", "Glass")
     assert fields.value("abstract", RECORD) is None
 

@@ -18,11 +18,11 @@ from traitlets.config import Config
 from daas_hub.accounts import Account, Identity
 from daas_hub.errors import SourceUnavailable
 from daas_hub.proposals import (
+    CachedProposals,
     ChainedProposals,
     NamedProposals,
     PagedProposals,
     Query,
-    RememberedProposals,
     TooManyProposals,
 )
 from daas_hub.proposals.http_source import ProposalService
@@ -166,7 +166,7 @@ def opened(secret_file: Callable[[str], str]) -> Callable[..., Any]:
     @asynccontextmanager
     async def open_case(case: Case, stand_in: Any = None, **more: Any) -> AsyncIterator[Running]:
         app = (stand_in or case.stand_in()).app()
-        settings = case.settings | {"timeout_s": 20.0, "whole_up_to": 20} | more
+        settings = case.settings | {"timeout_s": 20.0, "page_above": 20} | more
         if case.secret:
             settings[case.secret] = secret_file("portal-password")
         async with running(app) as url:
@@ -197,7 +197,7 @@ async def test_one_proposal_is_the_one_that_all_of_them_give(case: Case, opened:
 async def test_nothing_else_is_anybodys(case: Case, name: str, opened: Callable[..., Any]) -> None:
     """D1, A1: whatever stands in a link, it is no query, no pattern and no beginning of an id."""
     async with opened(case) as it:
-        memory = RememberedProposals(it.source)
+        memory = CachedProposals(it.source)
         assert (await memory.proposal_of(ANNA, name, fresh=True)).value is None
         assert it.requests == [] or name in ("MA-", "MA-0", "p0", "mx")
 
@@ -216,7 +216,7 @@ async def test_somebody_elses_is_not_there(case: Case, opened: Callable[..., Any
 async def test_an_id_is_compared_letter_by_letter(case: Case, opened: Callable[..., Any]) -> None:
     """C1: a source that takes capitals for the same grants nothing by it."""
     async with opened(case) as it:
-        memory = RememberedProposals(it.source)
+        memory = CachedProposals(it.source)
         assert (await memory.proposal_of(ANNA, case.own.swapcase(), fresh=True)).value is None
         assert (await memory.proposal_of(ANNA, case.own, fresh=True)).value is not None
 
@@ -243,7 +243,7 @@ async def test_one_that_only_capitals_tell_apart_is_left_out_here_too(case: Case
 async def test_a_source_that_is_down_grants_nothing(case: Case, opened: Callable[..., Any]) -> None:
     """D7: not by its answer of a moment ago either."""
     async with opened(case) as it:
-        memory = RememberedProposals(it.source, keep_s=60, show_old_s=3600)
+        memory = CachedProposals(it.source, keep_s=60, show_old_s=3600)
         assert (await memory.proposal_of(ANNA, case.own, fresh=True)).value
     with pytest.raises(SourceUnavailable):
         await memory.proposal_of(ANNA, case.own, fresh=True)
@@ -252,14 +252,14 @@ async def test_a_source_that_is_down_grants_nothing(case: Case, opened: Callable
 async def test_an_office_whose_search_looks_elsewhere(opened: Callable[..., Any]) -> None:
     """A launch that was possible with all of them stays possible: who is not found is looked for among all."""
 
-    class Elsewhere(calipsoplus.UserOffice):
+    class RemoteFiles(calipsoplus.UserOffice):
         async def list_experiments(self, request: web.Request) -> web.Response:
             if request.query.get("search"):
                 request.app[REQUESTS].append(request)
                 return web.json_response({"count": 0, "next": None, "previous": None, "results": []})
             return await super().list_experiments(request)
 
-    async with opened(CASES["calipsoplus"], Elsewhere(office().experiments)) as it:
+    async with opened(CASES["calipsoplus"], RemoteFiles(office().experiments)) as it:
         assert [one.id for one in await it.source.proposals_called(ANNA, "MA-004")] == ["MA-004"]
 
 
@@ -267,7 +267,7 @@ async def test_an_office_whose_search_looks_elsewhere(opened: Callable[..., Any]
 async def test_who_has_too_many_for_a_whole_list_has_an_answer_nevertheless(
     name: str, opened: Callable[..., Any]
 ) -> None:
-    async with opened(CASES["calipsoplus"], most_records=30) as it:
+    async with opened(CASES["calipsoplus"], max_records=30) as it:
         found = [one.id for one in await it.source.proposals_called(ANNA, name)]
         assert found == ([name] if name == "MA-004" else [])
 
@@ -288,7 +288,7 @@ async def test_an_id_by_another_name_is_looked_for_among_all(opened: Callable[..
 async def test_few_are_read_whole_and_many_are_not(case: Case, opened: Callable[..., Any]) -> None:
     async with opened(case) as it:
         assert await it.source.proposals_up_to_many(ANNA) is None
-    async with opened(case, whole_up_to=MANY + 1) as it:
+    async with opened(case, page_above=MANY + 1) as it:
         assert len(await it.source.proposals_up_to_many(ANNA) or ()) == MANY
 
 
@@ -380,7 +380,7 @@ async def test_an_office_that_takes_no_notice(broken: str, opened: Callable[...,
 
     deaf = Deaf(office().experiments)
     deaf.experiments["anna"].sort(key=lambda one: one["proposal_id"][::-1])
-    async with opened(CASES["calipsoplus"], deaf, whole_up_to=40) as it:
+    async with opened(CASES["calipsoplus"], deaf, page_above=40) as it:
         page = await it.source.page_of(ANNA, Query("Glass" if broken == "search" else "", "title", 1, 20))
         assert page is None, "all of them are looked at instead"
 
@@ -402,7 +402,7 @@ async def test_icat_of_an_older_grammar(opened: Callable[..., Any], caplog: pyte
 
 
 async def test_icat_by_several_ways_is_looked_at_whole(opened: Callable[..., Any]) -> None:
-    async with opened(CASES["icat"], ways=["users", "groups"]) as it:
+    async with opened(CASES["icat"], membership=["users", "groups"]) as it:
         assert await it.source.page_of(ANNA, Query()) is None
         assert [one.id for one in await it.source.proposals_called(ANNA, "MA-004")] == ["MA-004"]
 
@@ -431,7 +431,7 @@ async def test_the_memory_of_pages(case: Case, opened: Callable[..., Any]) -> No
     """A page is remembered as a whole list is, shown when the source is down, and marked."""
     now = [0.0]
     async with opened(case) as it:
-        memory = RememberedProposals(it.source, keep_s=60, show_old_s=3600, clock=lambda: now[0])
+        memory = CachedProposals(it.source, keep_s=60, show_old_s=3600, clock=lambda: now[0])
         first = await memory.page_of(ANNA, Query("", case.usual, 1, 20))
         asked = len(it.requests)
         assert (await memory.page_of(ANNA, Query("", case.usual, 1, 20))).value == first.value
@@ -466,10 +466,10 @@ async def test_a_question_no_page_answers_is_answered_from_all(opened: Callable[
     """Or with a sentence that says why not: never with a part that looks like all."""
     query = Query("", "-latest", 1, 20)
     async with opened(CASES["calipsoplus"], office(own_page_size=30)) as it:
-        told = await RememberedProposals(it.source).page_of(ANNA, query)
+        told = await CachedProposals(it.source).page_of(ANNA, query)
         assert told.value == Listing(await it.source.proposals_of(ANNA)).page(query)
-    async with opened(CASES["calipsoplus"], office(own_page_size=30), most_records=40) as it:
-        memory = RememberedProposals(it.source)
+    async with opened(CASES["calipsoplus"], office(own_page_size=30), max_records=40) as it:
+        memory = CachedProposals(it.source)
         for _ in range(2):
             with pytest.raises(TooManyProposals, match="more proposals of yours than can be shown together"):
                 await memory.page_of(ANNA, query)
@@ -487,5 +487,5 @@ async def test_sources_that_are_joined_answer_about_one(opened: Callable[..., An
         (joined,) = await chain.proposals_called(ANNA, "MA-004")
         (whole,) = [one for one in await chain.proposals_of(ANNA) if one.id == "MA-004"]
         assert joined == whole
-        memory = RememberedProposals(chain)
+        memory = CachedProposals(chain)
         assert (await memory.page_of(ANNA, Query())).value.total == MANY

@@ -36,7 +36,7 @@ NESTED = FieldMap(
     | {f"visit.{word}": word for word in ("number", "name", "title", "beamline", "start", "end", "data")}
 )
 #: A source in which every record is a visit.
-FLAT = FieldMap(dict(NESTED.ways) | {"visits": "", "title": "title", "visit.title": ""})
+FLAT = FieldMap(dict(NESTED.paths) | {"visits": "", "title": "title", "visit.title": ""})
 GOOD = {"id": "MA-1", "title": "Glass", "visits": [{"number": 1}]}
 
 
@@ -218,11 +218,11 @@ def test_a_flood_of_problems_is_cut() -> None:
     assert reading.problems[-1] == "and 980 problems more"
 
 
-WORDS = [*NESTED.ways, *(way.removeprefix("visit.") for way in NESTED.ways)]
+WORDS = [*NESTED.paths, *(way.removeprefix("visit.") for way in NESTED.paths)]
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(sorted(NESTED.ways)), inner, max_size=6)
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(sorted(NESTED.paths)), inner, max_size=6)
     ),
     max_leaves=12,
 )

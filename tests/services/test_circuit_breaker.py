@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from daas_hub.services.circuit_breaker import Breaker
+from daas_hub.services.circuit_breaker import CircuitBreaker
 
 
 class Clock:
@@ -24,11 +24,11 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def breaker(clock: Clock) -> Breaker:
-    return Breaker("icat at https://icat.example.org", failures=3, rest_s=10, clock=clock)
+def breaker(clock: Clock) -> CircuitBreaker:
+    return CircuitBreaker("icat at https://icat.example.org", failures=3, rest_s=10, clock=clock)
 
 
-def test_a_few_failures_are_nothing(breaker: Breaker) -> None:
+def test_a_few_failures_are_nothing(breaker: CircuitBreaker) -> None:
     for _ in range(5):
         breaker.failed()
         breaker.failed()
@@ -36,7 +36,7 @@ def test_a_few_failures_are_nothing(breaker: Breaker) -> None:
         breaker.answered()
 
 
-def test_failures_in_a_row_let_it_rest(breaker: Breaker, clock: Clock) -> None:
+def test_failures_in_a_row_let_it_rest(breaker: CircuitBreaker, clock: Clock) -> None:
     for _ in range(3):
         assert breaker.admits()
         breaker.failed()
@@ -45,7 +45,7 @@ def test_failures_in_a_row_let_it_rest(breaker: Breaker, clock: Clock) -> None:
     assert not breaker.admits()
 
 
-def test_after_the_rest_one_may_try(breaker: Breaker, clock: Clock) -> None:
+def test_after_the_rest_one_may_try(breaker: CircuitBreaker, clock: Clock) -> None:
     for _ in range(3):
         breaker.failed()
     clock.now += 10
@@ -59,7 +59,7 @@ def test_after_the_rest_one_may_try(breaker: Breaker, clock: Clock) -> None:
     assert all(breaker.admits() for _ in range(3))
 
 
-def test_a_trial_that_never_ends_blocks_nobody_for_ever(breaker: Breaker, clock: Clock) -> None:
+def test_a_trial_that_never_ends_blocks_nobody_for_ever(breaker: CircuitBreaker, clock: Clock) -> None:
     """Who was let through may be cancelled."""
     for _ in range(3):
         breaker.failed()
@@ -69,7 +69,9 @@ def test_a_trial_that_never_ends_blocks_nobody_for_ever(breaker: Breaker, clock:
     assert breaker.admits()
 
 
-def test_one_alarm_and_one_line_at_the_end(breaker: Breaker, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+def test_one_alarm_and_one_line_at_the_end(
+    breaker: CircuitBreaker, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
     for _ in range(7):
         breaker.failed()
         clock.now += 10

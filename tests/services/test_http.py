@@ -73,9 +73,9 @@ def test_addresses_that_are_refused(url: str, words: str) -> None:
 
 def test_plain_http_needs_a_reason() -> None:
     url = "http://icat.facility.org/icat"
-    assert require_url("X.url", url, plain_http_because="the server room's own network") == url
-    with pytest.raises(ConfigurationError, match="plain_http_because"):
-        require_url("X.url", url, plain_http_because="  ")
+    assert require_url("X.url", url, plain_http_reason="the server room's own network") == url
+    with pytest.raises(ConfigurationError, match="plain_http_reason"):
+        require_url("X.url", url, plain_http_reason="  ")
     with pytest.raises(ConfigurationError, match="on this machine only"):
         require_url("X.url", url)
 
@@ -125,7 +125,7 @@ def echo() -> Echo:
 @pytest.fixture
 async def service(echo: Echo) -> AsyncIterator[Service]:
     async with running(echo.app()) as url:
-        yield Service("echo", "The data catalogue", url, timeout_s=2, most_bytes=100_000)
+        yield Service("echo", "The data catalogue", url, timeout_s=2, max_bytes=100_000)
 
 
 async def test_a_question_and_its_answer(service: Service) -> None:
@@ -181,7 +181,7 @@ async def test_every_fault_has_its_words(name: str) -> None:
     """What came instead is in the log, what it means is on the page, and no secret is in either."""
     fault, words = FAULTS[name]
     async with running(make_faulty(Echo().app(), fault)) as url:
-        service = Service("echo", "The data catalogue", url, timeout_s=patience_s(words), most_bytes=100_000)
+        service = Service("echo", "The data catalogue", url, timeout_s=patience_s(words), max_bytes=100_000)
         with pytest.raises(SourceUnavailable) as told:
             async with service.conversation() as talk:
                 talk.require(await talk.get(f"{url}/{SECRET}?session={SECRET}", "a list"), list)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from daas_hub.session.egress import _serve
-from daas_hub.session.settings import WayOut
+from daas_hub.session.settings import EgressRoute
 from daas_hub.spawners import egress
 from daas_hub.spawners.egress import Egress, host_names, ways_out
 
@@ -86,7 +86,7 @@ async def test_address_that_does_not_answer_closes_the_connection(door: Path) ->
 
 async def test_connections_beyond_the_most_are_closed(door: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """H9': a session cannot use a licence server's port to exhaust the hub."""
-    monkeypatch.setattr(egress, "MOST_CONNECTIONS", 2)
+    monkeypatch.setattr(egress, "MAX_CONNECTIONS", 2)
     server = await asyncio.start_server(echo, "127.0.0.1", 0)
     opened = Egress.opened(door, [f"localhost:{server.sockets[0].getsockname()[1]}"])
     await asyncio.sleep(0.05)
@@ -107,7 +107,7 @@ async def test_session_s_own_end_leads_to_the_socket(door: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.1.1", 0))
         port = free.getsockname()[1]
-    inside = asyncio.ensure_future(_serve([WayOut("127.0.1.1", port, str(door / "out0.sock"))]))
+    inside = asyncio.ensure_future(_serve([EgressRoute("127.0.1.1", port, str(door / "out0.sock"))]))
     await asyncio.sleep(0.1)
     reader, writer = await asyncio.open_connection("127.0.1.1", port)
     writer.write(b"checkout")

@@ -86,7 +86,7 @@ class Icat:
     user: str = "daas"
     password: str = "portal-password"
     plugin: str = "simple"
-    most_entities: int = 10_000
+    max_entities: int = 10_000
     #: an account without any rule may log in and sees nothing it asks for
     may_read: bool = True
     #: whether its version knows GROUP BY
@@ -186,8 +186,8 @@ class Icat:
             return web.json_response([len(answer)])
         start, count = int(match["start"]), int(match["count"])
         page = answer[start : start + count]
-        if len(page) > self.most_entities:
-            return error("VALIDATION", f"attempt to return more than {self.most_entities} entities", 412)
+        if len(page) > self.max_entities:
+            return error("VALIDATION", f"attempt to return more than {self.max_entities} entities", 412)
         return web.json_response(page)
 
     def _refusal(self, session: str) -> web.Response | None:

@@ -34,12 +34,12 @@ class ClaimedAccounts:
         self,
         issuers: frozenset[str],
         names: ClaimNames,
-        believed_s: float = 900.0,
+        claims_max_age_s: float = 900.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.issuers = issuers
         self._names = names
-        self._believed_s = believed_s
+        self._claims_max_age_s = claims_max_age_s
         self._clock = clock
         self.claims = frozenset({names.name, names.uid, names.gid, names.groups, names.display_name} - {""})
 
@@ -47,7 +47,7 @@ class ClaimedAccounts:
         """Return the account this login's claims describe (see `AccountSource`)."""
         if identity.issuer not in self.issuers:
             raise unknown()
-        if not -60 <= self._clock() - identity.told_at <= self._believed_s:
+        if not -60 <= self._clock() - identity.told_at <= self._claims_max_age_s:
             raise SourceUnavailable(
                 "What the login provider said of your account is too old.", remedy="Please sign out and in again."
             )
@@ -112,28 +112,28 @@ class ClaimsAccounts(SourceSettings):
         config=True,
         help="""
         OpenID issuers that are believed. Name only the facility's own: whoever is named here can give anybody any
-        number. No default. Example: ["https://keycloak.facility.org/realms/users"]. Since 0.1.
+        number. No default. Example: ["https://keycloak.facility.org/realms/users"].
         """,
     )
-    name_claim = Unicode("preferred_username", config=True, help="Claim with the account's name. Since 0.1.")
-    uid_claim = Unicode("uidNumber", config=True, help="Claim with the user's number. Since 0.1.")
-    gid_claim = Unicode("gidNumber", config=True, help="Claim with the main group's number. Since 0.1.")
+    name_claim = Unicode("preferred_username", config=True, help="Claim with the account's name.")
+    uid_claim = Unicode("uidNumber", config=True, help="Claim with the user's number.")
+    gid_claim = Unicode("gidNumber", config=True, help="Claim with the main group's number.")
     groups_claim = Unicode(
         "",
         config=True,
         help="""
         Claim with further groups: a list of numbers, or names with their numbers. Default: none is read. A login
-        without this claim has no further groups. Example: "gids". Since 0.1.
+        without this claim has no further groups. Example: "gids".
         """,
     )
-    display_name_claim = Unicode("", config=True, help='Claim with the name shown. Example: "name". Since 0.1.')
-    believed_s = Float(
+    display_name_claim = Unicode("", config=True, help='Claim with the name shown. Example: "name".')
+    claims_max_age_s = Float(
         900.0,
         min=60.0,
         config=True,
         help="""
         Seconds a claim is believed after the provider said it. A hub asks anew about every five minutes somebody uses
-        it; while the provider is down, nothing starts after this time. Since 0.1.
+        it; while the provider is down, nothing starts after this time.
         """,
     )
 
@@ -147,4 +147,4 @@ class ClaimsAccounts(SourceSettings):
             if not getattr(self, setting):
                 raise self.wrong(setting, "names no claim", "Write the claim's name, as your provider calls it.")
         names = ClaimNames(self.name_claim, self.uid_claim, self.gid_claim, self.groups_claim, self.display_name_claim)
-        return ClaimedAccounts(self.require_issuers(self.issuers), names, self.believed_s)
+        return ClaimedAccounts(self.require_issuers(self.issuers), names, self.claims_max_age_s)

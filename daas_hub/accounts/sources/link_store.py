@@ -83,15 +83,15 @@ class LinkStore:
 
     Args:
         path: of the file; its folder is made private, as the file is.
-        most_of_account: so many logins one account may have.
+        max_per_account: so many logins one account may have.
         clock: seconds since 1970.
 
     Every method raises `SourceUnavailable` if the file cannot be used: nothing may be concluded then.
     """
 
-    def __init__(self, path: Path, *, most_of_account: int = 10, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, path: Path, *, max_per_account: int = 10, clock: Callable[[], float] = time.time) -> None:
         self.path = path
-        self._most = most_of_account
+        self._most = max_per_account
         self._clock = clock
 
     async def link_of(self, issuer: str, subject: str) -> Link | None:

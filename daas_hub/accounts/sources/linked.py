@@ -75,10 +75,10 @@ class LinkSettings(SourceSettings):
         config=True,
         help="""
         The file they are kept in (SQLite, on a local disk), which only the hub's user may read. Put it into your
-        backups. Default: "private/links.sqlite" in `Facility.state`. Since 0.1.
+        backups. Default: "private/links.sqlite" in `Facility.state`.
         """,
     )
-    most_of_account = Int(10, min=1, config=True, help="Logins one account may be connected with. Since 0.1.")
+    max_per_account = Int(10, min=1, config=True, help="Logins one account may be connected with.")
 
     def source(self, state: str) -> ConnectedAccounts:
         """Build the source.
@@ -92,4 +92,4 @@ class LinkSettings(SourceSettings):
         if self.file and not self.file.startswith("/"):
             raise self.wrong("file", "is not an absolute path", "Write it from the root: /var/lib/daas-hub/links.")
         path = Path(self.file or f"{state}/private/links.sqlite")
-        return ConnectedAccounts(LinkStore(path, most_of_account=self.most_of_account))
+        return ConnectedAccounts(LinkStore(path, max_per_account=self.max_per_account))

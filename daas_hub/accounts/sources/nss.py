@@ -35,7 +35,7 @@ class MachineAccounts:
         self,
         name: str,
         issuers: frozenset[str],
-        answer_s: float = 5.0,
+        timeout_s: float = 5.0,
         *,
         user: Callable[[str], pwd.struct_passwd] = pwd.getpwnam,
         groups: Callable[[str, int], list[int]] = os.getgrouplist,
@@ -43,7 +43,7 @@ class MachineAccounts:
     ) -> None:
         self._name = name
         self.issuers = issuers
-        self._answer_s = answer_s
+        self._timeout_s = timeout_s
         self._user, self._groups, self._group_name = user, groups, group_name
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="nss")
         self.claims = claims_of(name)
@@ -58,9 +58,9 @@ class MachineAccounts:
         """Return the account of exactly this name (see `NamedAccounts`)."""
         work = asyncio.get_running_loop().run_in_executor(self._threads, self._look_up, name)
         try:
-            return await asyncio.wait_for(work, self._answer_s)
+            return await asyncio.wait_for(work, self._timeout_s)
         except TimeoutError:
-            _log.error("name service: no answer within %g s", self._answer_s)
+            _log.error("name service: no answer within %g s", self._timeout_s)
             raise SourceUnavailable(
                 "The facility's accounts cannot be looked up at the moment.", remedy=LATER
             ) from None
@@ -108,7 +108,7 @@ class NssAccounts(SourceSettings):
         config=True,
         help="""
         Name of the account of a login. Fields: {subject} {issuer} {claim.NAME}.
-        Example: "{claim.preferred_username}", if people cannot change that name at the provider. Since 0.1.
+        Example: "{claim.preferred_username}", if people cannot change that name at the provider.
         """,
     )
     issuers = List(
@@ -116,10 +116,10 @@ class NssAccounts(SourceSettings):
         config=True,
         help="""
         OpenID issuers whose logins are looked up. Others have no account here. No default.
-        Example: ["https://keycloak.facility.org/realms/users"]. Since 0.1.
+        Example: ["https://keycloak.facility.org/realms/users"].
         """,
     )
-    answer_s = Float(5.0, min=0.1, config=True, help="Seconds a look-up may take. Since 0.1.")
+    timeout_s = Float(5.0, min=0.1, config=True, help="Seconds a look-up may take.")
 
     def source(self) -> AccountSource:
         """Build the source.
@@ -129,4 +129,4 @@ class NssAccounts(SourceSettings):
         """
         if not self.require_fields("name"):
             raise self.wrong("name", "has no field: everybody would be the same", "Add {subject}.")
-        return MachineAccounts(self.name, self.require_issuers(self.issuers), self.answer_s)
+        return MachineAccounts(self.name, self.require_issuers(self.issuers), self.timeout_s)

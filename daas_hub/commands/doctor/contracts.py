@@ -12,7 +12,7 @@ from daas_hub.proposals import Proposal
 from daas_hub.services.recording import Exchange
 
 #: Questions of one kind that are written out.
-_MOST_ALIKE = 3
+_MAX_ALIKE = 3
 
 
 def lines_of_exchanges(name: str, exchanges: Sequence[Exchange], *, kind: str = "proposals") -> list[Finding]:
@@ -32,13 +32,13 @@ def lines_of_exchanges(name: str, exchanges: Sequence[Exchange], *, kind: str = 
         if not one.status:
             continue  # no answer, and it was asked once more
         alike[one.asked_for, one.place] += 1
-        if alike[one.asked_for, one.place] <= _MOST_ALIKE:
+        if alike[one.asked_for, one.place] <= _MAX_ALIKE:
             shape = f": {one.shape}" if one.shape else ""
             got = f"status {one.status}, {one.kind}{shape}; {one.size} bytes after {one.seconds:.2f} s"
             lines.append(ok(key, did, got))
     for (asked_for, place), count in alike.items():
-        if count > _MOST_ALIKE:
-            lines.append(ok(key, f"{name}: asked for {asked_for} ({place}), {count - _MOST_ALIKE} times more"))
+        if count > _MAX_ALIKE:
+            lines.append(ok(key, f"{name}: asked for {asked_for} ({place}), {count - _MAX_ALIKE} times more"))
     return lines
 
 

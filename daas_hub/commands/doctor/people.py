@@ -15,11 +15,11 @@ from daas_hub.commands.doctor.remedies import remedy_for
 from daas_hub.errors import AccountRefused, DaasError, NoAccount, SourceUnavailable
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked, ok, problem, warning
-from daas_hub.proposals import Proposal, ProposalSource, TellsContract
+from daas_hub.proposals import ContractChecks, Proposal, ProposalSource
 from daas_hub.services.recording import recording
 
 #: Proposals that are written out; the rest is counted.
-MOST_SHOWN = 20
+MAX_SHOWN = 20
 
 _Value = TypeVar("_Value")
 
@@ -68,7 +68,7 @@ async def ask_about_nobody(facility: Facility, issuers: Sequence[str], *, for_pe
             claims = dict.fromkeys(getattr(source, "claims", ()), word)
             identity = Identity(issuer, word, claims=claims, told_at=time.time())
             findings.append(_about_nobody(name, issuer, await ask(source.account_of(identity))))
-    account = Account(word, facility.highest_id, facility.highest_id, display_name="nobody")
+    account = Account(word, facility.max_id, facility.max_id, display_name="nobody")
     for name, proposals in facility.proposal_sources.items():
         with recording() as record:
             asked = await ask(proposals.proposals_of(account))
@@ -167,12 +167,10 @@ def _account_used(identity: Identity, asked: Asked[Account], *, several: bool) -
         roles = ", ".join(sorted(asked.value.roles)) or "none"
         return ok(key, did, f"{_described(asked.value)}; roles: {roles}")
     if "disagree" in asked.said:
-        remedy = "Correct one of the sources. If only their groups differ and both are right: Facility.unite_groups."
+        remedy = "Correct one of the sources. If only their groups differ and both are right: Facility.merge_groups."
         return problem(key, did, asked.said, remedy)
     if "uid" in asked.said or "gid" in asked.said:
-        return problem(
-            key, did, asked.said, "Is this account a person's? Otherwise set Facility.lowest_id and highest_id."
-        )
+        return problem(key, did, asked.said, "Is this account a person's? Otherwise set Facility.min_id and max_id.")
     return problem(key, did, asked.said, "See what each source said above." if several else remedy_for(asked.said))
 
 
@@ -234,7 +232,7 @@ async def hold_against_contracts(facility: Facility, person: Person) -> list[Fin
 
 async def _contract(name: str, source: ProposalSource, account: Account, records: list[Any]) -> list[Finding]:
     """Have a source hold what came against its own contract."""
-    if not isinstance(source, TellsContract):
+    if not isinstance(source, ContractChecks):
         return []
     with recording() as record:
         asked = await ask(source.contract_lines(name, account, records))
@@ -243,14 +241,14 @@ async def _contract(name: str, source: ProposalSource, account: Account, records
 
 def _sees(person: Person) -> list[Finding]:
     findings = []
-    for proposal in person.proposals[:MOST_SHOWN]:
+    for proposal in person.proposals[:MAX_SHOWN]:
         visits = ", ".join(f"{one.label}{f' ({one.start:%Y-%m-%d})' if one.start else ''}" for one in proposal.visits)
         group = "no group" if proposal.gid is None else f"group {proposal.gid}"
         findings.append(
             ok("sees.proposal", f"{proposal.id} {proposal.title!r:.60}", f"{group}; visits: {visits or 'none'}")
         )
-    if len(person.proposals) > MOST_SHOWN:
-        findings.append(ok("sees.more", f"and {len(person.proposals) - MOST_SHOWN} more proposals"))
+    if len(person.proposals) > MAX_SHOWN:
+        findings.append(ok("sees.more", f"and {len(person.proposals) - MAX_SHOWN} more proposals"))
     return findings
 
 

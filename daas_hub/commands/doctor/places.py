@@ -22,7 +22,7 @@ from daas_hub.proposals import Proposal, Visit
 from daas_hub.storage import pin
 
 #: Visits whose directories are opened: the latest ones.
-MOST_VISITS = 10
+MAX_VISITS = 10
 #: Seconds the account itself may take to look at one directory.
 LOOK_TIMEOUT_S = 15.0
 
@@ -47,12 +47,12 @@ async def look_at_directories(
     plan: Plan | None = None
     visits = [(one, visit) for one in proposals for visit in one.visits]
     visits.sort(key=lambda pair: (pair[1].start is not None, pair[1].start.timestamp() if pair[1].start else 0.0))
-    for proposal, visit in reversed(visits[-MOST_VISITS:]):
+    for proposal, visit in reversed(visits[-MAX_VISITS:]):
         found, planned = await _look_at_visit(facility, identity, proposal, visit)
         findings += found
         plan = plan or planned
-    if len(visits) > MOST_VISITS:
-        why = f"only the {MOST_VISITS} latest of {len(visits)} visits were looked at"
+    if len(visits) > MAX_VISITS:
+        why = f"only the {MAX_VISITS} latest of {len(visits)} visits were looked at"
         findings.append(not_checked("directories.others", "looked at all visits", why))
     return findings, plan
 

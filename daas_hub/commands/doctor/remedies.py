@@ -30,7 +30,7 @@ _TABLE: tuple[tuple[str, str], ...] = (
      "The service does not understand the question. Compare its version with the source's how-to page."),
     (r"status 5\d\d|\b50[0-9]\b", "The service itself fails. Its administrators find the reason in its log."),
     (r"more than \d+ (?:bytes|records)",
-     "Raise most_bytes or most_records of this source, or find out why it says so much."),
+     "Raise max_bytes or max_records of this source, or find out why it says so much."),
     (r"no answer within", "The service is slow or hangs. Ask its administrators, or raise timeout_s of this source."),
     (r"no connection|Connection refused|ConnectionRefused|ServerDisconnected|LDAPSocket|timed out|no answer",
      "Is the address right, does the service run, and may this machine reach it (firewall)?"),

@@ -60,23 +60,21 @@ class CalipsoplusProposals(ProposalService):
         config=True,
         help="""
         Address of a person's experiments, in full, with $USERNAME where the account's name goes.
-        Example: "https://useroffice.facility.org/services/experiments/$USERNAME/". No default. Since 0.1.
+        Example: "https://useroffice.facility.org/services/experiments/$USERNAME/". No default.
         """,
     )
     user = Unicode(
         config=True,
-        help='Name for HTTP Basic. Example: "daas". Default: none, and nothing is sent. Since 0.1.',
+        help='Name for HTTP Basic. Example: "daas". Default: none, and nothing is sent.',
     )
     password_file = Unicode(
         config=True,
         help="""
         File with the password for HTTP Basic, readable by the hub's user alone.
-        Example: "/etc/daas/secrets/useroffice". Needed with `user`. Since 0.1.
+        Example: "/etc/daas/secrets/useroffice". Needed with `user`.
         """,
     )
-    page_size = Int(
-        100, min=1, config=True, help="Proposals asked for at a time; the service may give fewer. Since 0.1."
-    )
+    page_size = Int(100, min=1, config=True, help="Proposals asked for at a time; the service may give fewer.")
 
     def __init__(self, facility: Configurable | None = None, **kwargs: Any) -> None:
         super().__init__(facility, **kwargs)
@@ -101,7 +99,7 @@ class CalipsoplusProposals(ProposalService):
         records: list[Any] | None = None
         for text in (part, proposal_id) if len(part) >= _TELLING else (proposal_id,):
             try:
-                records = await self._all(talk, account, {"search": text}, self.whole_up_to)
+                records = await self._all(talk, account, {"search": text}, self.page_above)
                 break
             except TooManyProposals:
                 continue
@@ -110,7 +108,7 @@ class CalipsoplusProposals(ProposalService):
             return records
         try:
             # who was not found may be one whom this server's search does not look for; a short id may have a twin
-            return await self._all(talk, account, {}, self.most_records)
+            return await self._all(talk, account, {}, self.max_records)
         except TooManyProposals:
             if records is None:
                 raise

@@ -18,7 +18,7 @@ from daas_hub.proposals.group_names import Named, groups_of, pattern_of, proposa
 from daas_hub.proposals.model import Proposal, Visit
 
 #: Names that are written out in an examination.
-_MOST_SHOWN = 5
+_MAX_SHOWN = 5
 
 
 class GroupProposals(Configurable):
@@ -29,20 +29,20 @@ class GroupProposals(Configurable):
         help="""
         Regular expression that the whole name of a group follows, if it is a proposal's. Its parts: (?P<proposal>...),
         and if they are in the name (?P<visit>...) and (?P<beamline>...). Example: "(?P<proposal>p[0-9]{5})". No
-        default. Since 0.1.
+        default.
         """,
     )
     account_pattern = Unicode(
         config=True,
         help="""
         The same for the name of the account itself, where a proposal has an account and not a group.
-        Example: "u(?P<proposal>[0-9]{10})". Default: none. Since 0.1.
+        Example: "u(?P<proposal>[0-9]{10})". Default: none.
         """,
     )
     title = Unicode(
         "{proposal}",
         config=True,
-        help='Title of a proposal, of which nothing else is known. Example: "Experiment {proposal}". Since 0.1.',
+        help='Title of a proposal, of which nothing else is known. Example: "Experiment {proposal}".',
     )
 
     def __init__(self, facility: Configurable | None = None, **kwargs: Any) -> None:
@@ -69,7 +69,7 @@ class GroupProposals(Configurable):
         return tuple(self._proposal(named) for named in found.values())
 
     async def contract_lines(self, name: str, account: Account, records: list[Any]) -> list[Finding]:
-        """Show which names follow the rule (see `TellsContract`): nothing else is known here."""
+        """Show which names follow the rule (see `ContractChecks`): nothing else is known here."""
         key, lines = f"proposals.{name}.names", []
         asked = {"pattern": [group for _, group in groups_of(account)], "account_pattern": [account.name]}
         for setting, pattern in self._patterns.items():
@@ -77,10 +77,10 @@ class GroupProposals(Configurable):
             fit = [one for one in names if pattern.fullmatch(one)]
             did = f"{name}: held {len(names)} names against GroupProposals.{setting}"
             if fit:
-                more = f" and {len(fit) - _MOST_SHOWN} more" if len(fit) > _MOST_SHOWN else ""
-                lines.append(ok(key, did, f"{len(fit)} fit: {', '.join(fit[:_MOST_SHOWN])}{more}"))
+                more = f" and {len(fit) - _MAX_SHOWN} more" if len(fit) > _MAX_SHOWN else ""
+                lines.append(ok(key, did, f"{len(fit)} fit: {', '.join(fit[:_MAX_SHOWN])}{more}"))
             else:
-                got = f"none fits of {', '.join(names[:_MOST_SHOWN]) or 'no groups'}"
+                got = f"none fits of {', '.join(names[:_MAX_SHOWN]) or 'no groups'}"
                 lines.append(warning(key, did, got, "Correct the pattern, or have the account source read groups."))
         return lines
 

@@ -27,7 +27,7 @@ from daas_hub.services.secret_file import read_secret
 _ACCOUNT = "{account}"
 
 #: How a person is joined to an investigation `i`, as the user `u`.
-WAYS = {
+MEMBERSHIP = {
     "users": "JOIN i.investigationUsers iu JOIN iu.user u",
     "groups": "JOIN i.investigationGroups ig JOIN ig.grouping g JOIN g.userGroups ug JOIN ug.user u",
     "instruments": (
@@ -66,20 +66,20 @@ class IcatProposals(ProposalService):
     plugin = Unicode(
         "simple",
         config=True,
-        help='The authenticator of ICAT that knows the portal\'s account. Example: "db". Default: "simple". Since 0.1.',
+        help='The authenticator of ICAT that knows the portal\'s account. Example: "db". Default: "simple".',
     )
     user = Unicode(
         config=True,
         help="""
         The portal's own account in ICAT; its rules must let it read investigations, their users, groups and
-        instruments. Example: "daas". No default. Since 0.1.
+        instruments. Example: "daas". No default.
         """,
     )
     password_file = Unicode(
         config=True,
         help="""
         File with that account's password, readable by the hub's user alone. Example: "/etc/daas/secrets/icat".
-        No default. Since 0.1.
+        No default.
         """,
     )
     user_name = Unicode(
@@ -87,16 +87,16 @@ class IcatProposals(ProposalService):
         config=True,
         help="""
         A person's name in ICAT, where {account} is the account's. Example: "db/{account}", if the authenticator puts
-        its mnemonic before names. Default: "{account}". Since 0.1.
+        its mnemonic before names. Default: "{account}".
         """,
     )
-    ways = List(
+    membership = List(
         Unicode(),
         default_value=["users"],
         config=True,
         help="""
         What makes an investigation a person's: "users" (named in it), "groups" (in a group named in it), "instruments"
-        (scientist of its instrument). Example: ["users", "instruments"]. Default: ["users"]. Since 0.1.
+        (scientist of its instrument). Example: ["users", "instruments"]. Default: ["users"].
         """,
     )
 
@@ -112,10 +112,13 @@ class IcatProposals(ProposalService):
                 "is the same for all",
                 remedy=f"Put {_ACCOUNT} into it.",
             )
-        unknown = [way for way in self.ways if way not in WAYS]
-        if unknown or not self.ways:
+        unknown = [way for way in self.membership if way not in MEMBERSHIP]
+        if unknown or not self.membership:
             raise ConfigurationError(
-                self.setting("ways"), unknown or self.ways, "says nothing", remedy=f"Known: {', '.join(WAYS)}."
+                self.setting("membership"),
+                unknown or self.membership,
+                "says nothing",
+                remedy=f"Known: {', '.join(MEMBERSHIP)}.",
             )
         self._session = ""
 
@@ -128,15 +131,15 @@ class IcatProposals(ProposalService):
         if not self.has_usual("id"):
             return None
         return await self._investigations(
-            talk, account, f" AND LOWER(i.name) = {literal_of(proposal_id.lower())}", self.most_records
+            talk, account, f" AND LOWER(i.name) = {literal_of(proposal_id.lower())}", self.max_records
         )
 
     async def find(self, talk: Conversation, account: Account, query: Query) -> Found | None:
         """Ask which names are on a page, and then for their investigations; several ways cannot be asked in one."""
-        if len(self.ways) != 1:
+        if len(self.membership) != 1:
             return None
         person = self._name_of(account)
-        (way,) = self.ways
+        (way,) = self.membership
         (total,) = await self._rows(talk, count_of(person, way, query.search), "the number of proposals") or [None]
         if isinstance(total, bool) or not isinstance(total, int):
             return None
@@ -172,12 +175,12 @@ class IcatProposals(ProposalService):
         if not names:
             return []
         listed = ", ".join(literal_of(name) for name in names)
-        return await self._investigations(talk, account, f" AND i.name IN ({listed})", self.most_records)
+        return await self._investigations(talk, account, f" AND i.name IN ({listed})", self.max_records)
 
     async def _investigations(self, talk: Conversation, account: Account, more: str, most: int) -> list[Any]:
         name = self._name_of(account)
         found: dict[Any, Any] = {}
-        for way in self.ways:
+        for way in self.membership:
             start = 0
             while True:
                 asked_for = f"the investigations of a person by {way}"
@@ -256,7 +259,7 @@ def query_of(name: str, way: str, start: int, more: str = "") -> str:
     Raises:
         ValueError: a name that cannot stand in a query.
     """
-    person = f"{WAYS[way]} WHERE u.name = {literal_of(name)}{more}"
+    person = f"{MEMBERSHIP[way]} WHERE u.name = {literal_of(name)}{more}"
     page = f"INCLUDE i.investigationInstruments ii, ii.instrument LIMIT {start}, {PAGE}"
     return f"SELECT DISTINCT i FROM Investigation i {person} ORDER BY i.id {page}"  # noqa: S608
 
@@ -279,7 +282,7 @@ def names_of(name: str, way: str, query: Query) -> str:
 
 def _matching(name: str, way: str, search: str) -> str:
     """Return how a person's investigations with all words of a search are found."""
-    joins, words = WAYS[way], search.split()
+    joins, words = MEMBERSHIP[way], search.split()
     if words:
         joins += " LEFT JOIN i.investigationInstruments si LEFT JOIN si.instrument sn"
     conditions = [f"u.name = {literal_of(name)}"]

@@ -40,14 +40,12 @@ class IcatPlusProposals(ProposalService):
         "visit.end": "parameters.__actualEndDate|endDate",
     }
 
-    plugin = Unicode(
-        "esrf", config=True, help='The authenticator of ICAT that takes access tokens. Example: "oidc". Since 0.1.'
-    )
+    plugin = Unicode("esrf", config=True, help='The authenticator of ICAT that takes access tokens. Example: "oidc".')
     issuer = Unicode(
         config=True,
         help="""
         The OpenID provider whose access tokens ICAT takes, exactly as in `UmbrellaAuthenticator.oidc_issuer`. A token
-        of another provider is never sent. Example: "https://keycloak.facility.org/realms/users". No default. Since 0.1.
+        of another provider is never sent. Example: "https://keycloak.facility.org/realms/users". No default.
         """,
     )
     filter = Unicode(
@@ -55,7 +53,7 @@ class IcatPlusProposals(ProposalService):
         config=True,
         help="""
         Which of the investigations a person may see are theirs, in the words of ICAT+: what is public is everybody's
-        and no reason to start a session on it. Example: "instrumentscientist". Default: "participant". Since 0.1.
+        and no reason to start a session on it. Example: "instrumentscientist". Default: "participant".
         """,
     )
 

@@ -49,39 +49,37 @@ class IspybProposals(ProposalService):
         config=True,
         help="""
         Address of py-ispyb with its api_root. Example: "https://ispyb.facility.org/ispyb/api/v1". No default.
-        Since 0.1.
         """,
     )
     plugin = Unicode(
-        "keycloak", config=True, help='The authentication plugin of py-ispyb to log in by. Example: "ldap". Since 0.1.'
+        "keycloak", config=True, help='The authentication plugin of py-ispyb to log in by. Example: "ldap".'
     )
     issuer = Unicode(
         config=True,
         help="""
         To ask in each person's name: the OpenID provider whose access tokens py-ispyb takes, exactly as in
         `UmbrellaAuthenticator.oidc_issuer`. Example: "https://keycloak.facility.org/realms/users". Default: none, and
-        `user` is used. Since 0.1.
+        `user` is used.
         """,
     )
     user = Unicode(
         config=True,
         help="""
         To ask in the portal's name: its own login, which may see all sessions. Example: "daas". Default: none.
-        Since 0.1.
         """,
     )
     password_file = Unicode(
         config=True,
         help="""
         File with that login's password, readable by the hub's user alone. Example: "/etc/daas/secrets/ispyb". Needed
-        with `user`. Since 0.1.
+        with `user`.
         """,
     )
     group_pattern = Unicode(
         config=True,
         help="""
         Regular expression for the names of groups that are a proposal's, or one visit's, as in GroupProposals.pattern.
-        Example: "(?P<proposal>[a-z]{2}[0-9]+)(?:_(?P<visit>[0-9]+))?". Needed with `user`. Since 0.1.
+        Example: "(?P<proposal>[a-z]{2}[0-9]+)(?:_(?P<visit>[0-9]+))?". Needed with `user`.
         """,
     )
 
@@ -114,7 +112,7 @@ class IspybProposals(ProposalService):
         token = await self._log_in_as(talk, account)
         # a list shows what is theirs; what is asked for by its own address may be shown to others, too
         sessions = await self._pages(
-            talk, token, "sessions", "the sessions of a proposal", self.most_records, proposal=proposal_id
+            talk, token, "sessions", "the sessions of a proposal", self.max_records, proposal=proposal_id
         )
         own = [one for one in sessions if isinstance(one, dict) and one.get("proposal") == proposal_id]
         if not own:
@@ -145,14 +143,14 @@ class IspybProposals(ProposalService):
     async def _as_the_person(self, talk: Conversation, account: Account, most: int) -> list[Any]:
         token = await self._log_in_as(talk, account)
         proposals = await self._pages(talk, token, "proposals", "the proposals", most)
-        sessions = await self._pages(talk, token, "sessions", "the sessions", self.most_records)
+        sessions = await self._pages(talk, token, "sessions", "the sessions", self.max_records)
         return [_with_sessions(one, sessions) for one in proposals]
 
     async def _with_their_sessions(self, talk: Conversation, token: str, proposals: list[Any]) -> list[Any]:
         names = [one.get("proposal") if isinstance(one, dict) else None for one in proposals]
         sessions = await asyncio.gather(
             *(
-                self._pages(talk, token, "sessions", "the sessions of a proposal", self.most_records, proposal=name)
+                self._pages(talk, token, "sessions", "the sessions of a proposal", self.max_records, proposal=name)
                 for name in names
                 if isinstance(name, str)
             ),
@@ -202,7 +200,7 @@ class IspybProposals(ProposalService):
             self.told.tell(f"asked for {named.id}, it answers {proposal.get('proposal')!r:.60}")
             return None
         sessions = await self._pages(
-            talk, "", "sessions", "the sessions of a proposal", self.most_records, proposal=named.id
+            talk, "", "sessions", "the sessions of a proposal", self.max_records, proposal=named.id
         )
         if not named.is_whole:
             sessions = [one for one in sessions if isinstance(one, dict) and one.get("visit_number") in named.visits]

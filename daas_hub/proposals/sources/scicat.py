@@ -57,28 +57,28 @@ class SciCatProposals(ProposalService):
         config=True,
         help="""
         Address of SciCat's backend, with the prefix and version of its API.
-        Example: "https://scicat.facility.org/api/v3". No default. Since 0.1.
+        Example: "https://scicat.facility.org/api/v3". No default.
         """,
     )
     user = Unicode(
         config=True,
         help="""
         The portal's functional account in SciCat; it must see every proposal. Example: "proposalReader". Default: none,
-        and `token_file` is used. Since 0.1.
+        and `token_file` is used.
         """,
     )
     password_file = Unicode(
         config=True,
         help="""
         File with that account's password, readable by the hub's user alone. Example: "/etc/daas/secrets/scicat".
-        Needed with `user`. Since 0.1.
+        Needed with `user`.
         """,
     )
     token_file = Unicode(
         config=True,
         help="""
         File with an access token for SciCat, readable by the hub's user alone, instead of `user`; it is read at every
-        question. Example: "/run/secrets/scicat-token". Default: none. Since 0.1.
+        question. Example: "/run/secrets/scicat-token". Default: none.
         """,
     )
     group_fields = List(
@@ -87,7 +87,7 @@ class SciCatProposals(ProposalService):
         config=True,
         help="""
         Fields of a proposal that name groups whose members see it. Example: ["ownerGroup"]. Default: ["ownerGroup",
-        "accessGroups"]. Since 0.1.
+        "accessGroups"].
         """,
     )
 
@@ -112,7 +112,7 @@ class SciCatProposals(ProposalService):
         if not self.has_usual("id"):
             return None
         called = {"proposalId": {"$regex": f"^{re.escape(proposal_id)}$", "$options": "i"}}
-        return await self._all(talk, account, [called], self.most_records)
+        return await self._all(talk, account, [called], self.max_records)
 
     async def find(self, talk: Conversation, account: Account, query: Query) -> Found | None:
         """Ask for one page, and how many there are."""
@@ -137,7 +137,7 @@ class SciCatProposals(ProposalService):
         where = self._where(groups, more)
         records: list[Any] = []
         rows: list[Any] = []
-        for start in range(0, self.most_records + PAGE + 1, PAGE):
+        for start in range(0, self.max_records + PAGE + 1, PAGE):
             limits = {"limit": PAGE, "skip": start, "order": "proposalId:asc"}
             rows = await self._rows(talk, {"where": where, "limits": limits})
             records += [row for row in rows if self._is_of(row, groups)]

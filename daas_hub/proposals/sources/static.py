@@ -72,7 +72,7 @@ class ProposalFile:
         return self._by_member.get(account.name, ())
 
     async def contract_lines(self, name: str, account: Account, records: list[Any]) -> list[Finding]:
-        """Return what the file has (see `TellsContract`): its form was checked when it was read."""
+        """Return what the file has (see `ContractChecks`): its form was checked when it was read."""
         ids = {one.id for told in self._by_member.values() for one in told}
         is_in = account.name in self._by_member
         got = f"{len(self._by_member)} members of {len(ids)} proposals; {account.name} is {'' if is_in else 'not '}one"

@@ -54,14 +54,14 @@ class UserOfficeProposals(ProposalService):
     url = Unicode(
         config=True,
         help="""
-        Address of the GraphQL interface. Example: "https://useroffice.facility.org/graphql". No default. Since 0.1.
+        Address of the GraphQL interface. Example: "https://useroffice.facility.org/graphql". No default.
         """,
     )
     token_file = Unicode(
         config=True,
         help="""
         File with an API access token of the user office, readable by the hub's user alone; it is read at every
-        question. Example: "/etc/daas/secrets/useroffice". No default. Since 0.1.
+        question. Example: "/etc/daas/secrets/useroffice". No default.
         """,
     )
     issuer = Unicode(
@@ -69,7 +69,6 @@ class UserOfficeProposals(ProposalService):
         help="""
         The OpenID provider whose subjects the user office knows, exactly as in `UmbrellaAuthenticator.oidc_issuer`. Who
         logs in elsewhere has no proposals. Example: "https://keycloak.facility.org/realms/users". No default.
-        Since 0.1.
         """,
     )
     query = Unicode(
@@ -77,7 +76,7 @@ class UserOfficeProposals(ProposalService):
         config=True,
         help="""
         The question, if your version of the user office has other fields: it must use $user, and name the answer
-        `person`, with `oidcSub` and `proposals` in it. Default: the code's. Since 0.1.
+        `person`, with `oidcSub` and `proposals` in it. Default: the code's.
         """,
     )
 

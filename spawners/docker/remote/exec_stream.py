@@ -18,14 +18,14 @@ from pathlib import Path
 from types import TracebackType
 from urllib.parse import quote, urlsplit
 
-from daas_hub.spawners.docker.engine import CALL_TIMEOUT_S, Engine, EngineAway
+from daas_hub.spawners.docker.engine import CALL_TIMEOUT_S, Engine, EngineUnreachable
 
 #: The port of an engine with TLS.
 TLS_PORT = 2376
 _HEAD = struct.Struct(">BxxxL")
 _STDERR = 2
 _PIECE = 65536
-_MOST_HEAD_BYTES = 65536
+_MAX_HEAD_BYTES = 65536
 
 _log = logging.getLogger("jupyterhub.daas")
 
@@ -52,7 +52,7 @@ class ProgramStream:
         """Start one more program in a running container.
 
         Raises:
-            EngineAway: the engine does not answer, or does not do it.
+            EngineUnreachable: the engine does not answer, or does not do it.
         """
         made = await engine.call("exec_create", container, list(command), stdin=True)
         return await cls._opened(engine, f"/exec/{quote(made['Id'])}/start", {"Detach": False, "Tty": False})
@@ -62,7 +62,7 @@ class ProgramStream:
         """Attach to the first program of a container; before its start, so that no word is lost.
 
         Raises:
-            EngineAway: the engine does not answer, or does not do it.
+            EngineUnreachable: the engine does not answer, or does not do it.
         """
         return await cls._opened(engine, f"/containers/{quote(container)}/attach?stream=1&stdin=1&stdout=1&stderr=1")
 
@@ -105,7 +105,7 @@ class ProgramStream:
                 stream._writers.append(far_writer)
         except (OSError, EOFError, ValueError, TimeoutError) as problem:
             stream.close()
-            raise EngineAway from problem
+            raise EngineUnreachable from problem
         except BaseException:
             stream.close()
             raise
@@ -158,7 +158,7 @@ async def _upgrade(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, p
     await writer.drain()
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     status = head.split("\r\n", 1)[0]
-    if len(head) > _MOST_HEAD_BYTES or status.split(" ")[1:2] != ["101"]:
+    if len(head) > _MAX_HEAD_BYTES or status.split(" ")[1:2] != ["101"]:
         _log.error("the engine gives no stream for %s: %s", path.partition("?")[0], status)
         raise ValueError(status)
 

@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from daas_hub.spawners.docker.container_spec import Elsewhere, Surroundings
+from daas_hub.spawners.docker.container_spec import RemoteFiles, SessionFiles
 from daas_hub.spawners.docker.engine import Engine
 from daas_hub.spawners.docker.remote.exec_stream import ProgramStream
-from daas_hub.spawners.docker.remote.tunnel import FAR_PARTS, Tunnel, bring_files, forget_files, let_in
+from daas_hub.spawners.docker.remote.tunnel import REMOTE_PARTS, Tunnel, bring_files, forget_files, let_in
 from daas_hub.spawners.guest_layout import API_DIR, DOOR_DIR
 from daas_hub.spawners.hub_api_socket import SOCKET
 from daas_hub.spawners.mount_handshake import Granted
@@ -21,7 +21,7 @@ from daas_hub.spawners.readiness import unless_over
 from daas_hub.spawners.runtime_dir import open_listener
 
 
-class FarSession:
+class RemoteSession:
     """One session: the volume with its generated files there, and the tunnel from its sockets here.
 
     Args:
@@ -41,13 +41,13 @@ class FarSession:
         """Put the generated files there, by means of any image that the engine has.
 
         Raises:
-            EngineAway, docker.errors.APIError: the engine does not answer, or refused.
+            EngineUnreachable, docker.errors.APIError: the engine does not answer, or refused.
         """
-        await bring_files(self._engine, self._container, image, self._folder, FAR_PARTS)
+        await bring_files(self._engine, self._container, image, self._folder, REMOTE_PARTS)
 
     async def arrive(
         self,
-        create: Callable[[Surroundings], Awaitable[None]],
+        create: Callable[[SessionFiles], Awaitable[None]],
         start: Callable[[], Awaitable[None]],
         granted: Sequence[Granted],
         environment: Mapping[str, str],
@@ -55,8 +55,8 @@ class FarSession:
         read_only: tuple[Path, ...],
         over: asyncio.Future[str],
     ) -> None:
-        """Have the container created and started, and let it in when it can be reached (see `NearSession`)."""
-        await create(Elsewhere(self._container, read_only))
+        """Have the container created and started, and let it in when it can be reached (see `LocalSession`)."""
+        await create(RemoteFiles(self._container, read_only))
         async with await ProgramStream.of_container(self._engine, self._container) as stream:
             # another machine has other numbers for the same storage's device
             granted = [replace(one, device=None) for one in granted]
@@ -82,7 +82,7 @@ class FarSession:
         """Remove the files there.
 
         Raises:
-            EngineAway, docker.errors.APIError: the engine does not answer, or refused.
+            EngineUnreachable, docker.errors.APIError: the engine does not answer, or refused.
         """
         await forget_files(self._engine, self._container)
 

@@ -27,7 +27,7 @@ KNOWN_HOSTS = ("~/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts")
 _log = logging.getLogger("jupyterhub.daas")
 
 
-class SshWay:
+class SshConnection:
     """A connection to `ssh://user@host:port`; behind it may stand the path of the engine's socket, if it is another."""
 
     def __init__(self, url: str) -> None:

@@ -24,7 +24,7 @@ from docker.errors import APIError, NotFound
 from daas_hub.errors import SessionFailed
 from daas_hub.relay import relay
 from daas_hub.spawners.docker.container_spec import HUB_LABEL, SESSION_SOCKET
-from daas_hub.spawners.docker.engine import Engine, EngineAway
+from daas_hub.spawners.docker.engine import Engine, EngineUnreachable
 from daas_hub.spawners.docker.remote.exec_stream import ProgramStream
 from daas_hub.spawners.guest_layout import API_DIR, DOOR_DIR
 from daas_hub.spawners.mount_handshake import TIMEOUT_S, Granted, Shown, require_granted
@@ -32,13 +32,13 @@ from daas_hub.spawners.mount_handshake import TIMEOUT_S, Granted, Shown, require
 #: Seconds until a tunnel that broke is opened again.
 AGAIN_S = 1.0
 _OPEN_TIMEOUT_S = 20.0
-_MOST_BYTES = 65536
+_MAX_BYTES = 65536
 #: Seconds after which silence means that the other side is gone.
 _KEEPALIVE_S = 15
 _FAR_END = ("/opt/daas-hub/bin/python", "-I", "-m", "daas_hub.session.tunnel_end", f"{DOOR_DIR}/{SESSION_SOCKET}")
 
 #: What a session of another machine is given of its folder here.
-FAR_PARTS = ("identity", "door/icons", "empty")
+REMOTE_PARTS = ("identity", "door/icons", "empty")
 
 _log = logging.getLogger("jupyterhub.daas")
 
@@ -51,7 +51,7 @@ async def bring_files(engine: Engine, volume: str, image: str, folder: Path, par
         parts: names of folders below `folder`.
 
     Raises:
-        EngineAway, docker.errors.APIError: the engine does not answer, or refused.
+        EngineUnreachable, docker.errors.APIError: the engine does not answer, or refused.
     """
     labels = {HUB_LABEL: engine.hub}
     await forget_files(engine, volume)
@@ -131,7 +131,7 @@ async def _read_line(near: socket.socket, read: bytearray) -> bytes:
     loop = asyncio.get_running_loop()
     while b"\n" not in read:
         piece = await loop.sock_recv(near, 65536)
-        if not piece or len(read) > _MOST_BYTES:
+        if not piece or len(read) > _MAX_BYTES:
             raise EOFError
         read += piece
     line, _, rest = bytes(read).partition(b"\n")
@@ -163,13 +163,13 @@ class Tunnel:
         """Wait for the first time it is open.
 
         Raises:
-            EngineAway: it takes too long.
+            EngineUnreachable: it takes too long.
         """
         try:
             async with asyncio.timeout(_OPEN_TIMEOUT_S):
                 await self._is_open.wait()
         except TimeoutError as problem:
-            raise EngineAway from problem
+            raise EngineUnreachable from problem
 
     def close(self) -> None:
         """End it, and all it carries."""
@@ -214,7 +214,7 @@ class Tunnel:
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await relay(reader, writer, self._far())
-        except* (OSError, EngineAway, asyncssh.Error) as problems:
+        except* (OSError, EngineUnreachable, asyncssh.Error) as problems:
             _log.info("a connection to session %s ended: %s", self._container, problems.exceptions[0])
 
     async def _far(self) -> Any:

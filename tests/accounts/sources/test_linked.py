@@ -43,7 +43,7 @@ class Directory:
 
 @pytest.fixture
 def store(tmp_path: Path) -> LinkStore:
-    return LinkStore(tmp_path / "private" / "links.sqlite", most_of_account=3, clock=lambda: 1_790_000_000.0)
+    return LinkStore(tmp_path / "private" / "links.sqlite", max_per_account=3, clock=lambda: 1_790_000_000.0)
 
 
 def linked(store: LinkStore, directory: Directory) -> ConnectedAccounts:

@@ -101,7 +101,7 @@ async def test_a_name_service_that_hangs(released: threading.Event) -> None:
         released.wait(30)
         return pwd.getpwnam(name)
 
-    hanging = source(user=hang, answer_s=0.4)
+    hanging = source(user=hang, timeout_s=0.4)
     started, longest = time.monotonic(), 0.0
     asked = asyncio.create_task(hanging.account_of(Identity(ISSUER, SOMEBODY)))
     while not asked.done():

@@ -14,10 +14,10 @@ from daas_hub.accounts.agreement import AgreeingAccounts
 from daas_hub.accounts.passwords import PasswordSource
 from daas_hub.accounts.sources.link_store import LinkStore
 from daas_hub.accounts.sources.linked import ConnectedAccounts
-from daas_hub.authenticators.account_linking.linking import MOST_WAITING, WAITS_S, Linking, Pending, Waiting
+from daas_hub.authenticators.account_linking.linking import MAX_WAITING, WAITS_S, Linking, Pending, Waiting
 from daas_hub.authenticators.errors import WrongAccount, WrongPassword
 from daas_hub.authenticators.login_methods import Login
-from daas_hub.authenticators.password.method import PasswordWay
+from daas_hub.authenticators.password.method import PasswordMethod
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
 from daas_hub.errors import AccountRefused, ConfigurationError, NoAccount, Refused, SourceUnavailable
 from daas_hub.facility import Facility
@@ -68,7 +68,7 @@ def site(tmp_path: Path, directory: Directory) -> Site:
 
 @pytest.fixture
 def linking(site: Site) -> Linking:
-    passwords = PasswordWay(PasswordSource(PASSWORDS, "a password", 12.0, check))
+    passwords = PasswordMethod(PasswordSource(PASSWORDS, "a password", 12.0, check))
     return Linking(passwords, lambda: site)  # type: ignore[arg-type, return-value]
 
 
@@ -98,9 +98,9 @@ def test_one_person_takes_one_place_and_all_together_are_bounded() -> None:
     second = waiting.add(Login(ANNA), WAY, "")
     assert (waiting.get(first), len(waiting)) == (None, 1)
     assert waiting.get(second) is not None
-    for number in range(MOST_WAITING + 10):
+    for number in range(MAX_WAITING + 10):
         waiting.add(Login(Identity(ISSUER, f"s{number}")), WAY, "")
-    assert len(waiting) == MOST_WAITING
+    assert len(waiting) == MAX_WAITING
 
 
 @pytest.mark.parametrize("number", ["", "0", "x" * 43, "é"])
@@ -214,7 +214,7 @@ def test_some_source_must_be_asked_about_the_passwords(linking: Linking, site: S
 
 async def test_a_name_of_a_user_office_is_none_of_the_directory(site: Site) -> None:
     """Somebody registers there as ben: that opens no account of the directory."""
-    office = PasswordWay(PasswordSource("calipsoplus:office", "the user office", 12.0, check))
+    office = PasswordMethod(PasswordSource("calipsoplus:office", "the user office", 12.0, check))
     one = pending()
     with pytest.raises(WrongAccount):
         await Linking(office, lambda: site).prove_account(one, "ben", "right", "")  # type: ignore[arg-type, return-value]
@@ -254,10 +254,10 @@ def test_one_count_of_guesses_and_no_form_for_passwords(facility: FakeFacility, 
     config = Config({"UmbrellaAuthenticator": {**ONE, "linking": "ldap", "passwords": passwords},
                      "Facility": {"accounts": ["ldap", "links"]}}, **LDAP)  # fmt: skip
     authenticator = UmbrellaAuthenticator(config=config)
-    assert ("password" in authenticator.ways) is bool(passwords)
+    assert ("password" in authenticator.methods) is bool(passwords)
     if passwords:
         assert authenticator._linking is not None
-        assert authenticator._linking.passwords is authenticator.ways["password"]
+        assert authenticator._linking.passwords is authenticator.methods["password"]
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from daas_hub.accounts import Identity
 from daas_hub.authenticators.doctor.device_login import sign_in_once
-from daas_hub.authenticators.oidc.device_flow import GRANT, MOST_WAIT_S
-from daas_hub.authenticators.oidc.method import OpenIDWay
+from daas_hub.authenticators.oidc.device_flow import GRANT, MAX_WAIT_S
+from daas_hub.authenticators.oidc.method import OIDCMethod
 from daas_hub.authenticators.oidc.provider_config import read_providers
 from daas_hub.findings import Finding, Verdict
 from tests.stand_ins.openid import CertifiedProvider, start_provider
@@ -55,16 +55,16 @@ class Person:
     def clock(self) -> float:
         return self.now
 
-    async def signs_in(self, *ways: OpenIDWay, name: str = "") -> tuple[Identity | None, list[Finding]]:
-        known = {one.name: one for one in ways}
+    async def signs_in(self, *methods: OIDCMethod, name: str = "") -> tuple[Identity | None, list[Finding]]:
+        known = {one.name: one for one in methods}
         who, found = await sign_in_once(known, name, WANTED, self.tell, sleep=self.sleep, clock=self.clock)
         assert "t0ken" not in f"{found}{self.words}"
         return who, found
 
 
-def way_at(issuer: str, profile: str = "keycloak", *, name: str = "one", **keys: Any) -> OpenIDWay:
+def method_at(issuer: str, profile: str = "keycloak", *, name: str = "one", **keys: Any) -> OIDCMethod:
     known = {"profile": profile, "issuer": issuer, "client_id": "daas-hub", "client_secret": "not-a-secret"}
-    return OpenIDWay(read_providers("test", {name: known | keys})[name], lambda: WANTED)
+    return OIDCMethod(read_providers("test", {name: known | keys})[name], lambda: WANTED)
 
 
 # -- at a certified provider -----------------------------------------------------------------------------------------
@@ -88,7 +88,7 @@ async def test_a_person_signs_in(provider: Callable[..., CertifiedProvider], bas
     """The same identity as at a login of the portal, with the token that catalogues are asked with."""
     at = provider(basic_auth=basic_auth)
     person = Person(lambda address: at.enter_code(address, "anna"))
-    who, found = await person.signs_in(way_at(at.issuer, basic_auth=basic_auth))
+    who, found = await person.signs_in(method_at(at.issuer, basic_auth=basic_auth))
     assert who is not None, found
     assert (who.issuer, who.subject, who.display_name) == (at.issuer, "anna", "Anna Lindqvist")
     assert who.claims == {"groups": ["/proposals/ma-4242"]}
@@ -114,21 +114,23 @@ async def test_what_a_certified_provider_refuses(
     provider: Callable[..., CertifiedProvider], keys: dict[str, Any], options: dict[str, Any], got: str, remedy: str
 ) -> None:
     at = provider(**options)
-    who, found = await Person(lambda address: at.enter_code(address, "anna")).signs_in(way_at(at.issuer, **keys))
+    who, found = await Person(lambda address: at.enter_code(address, "anna")).signs_in(method_at(at.issuer, **keys))
     assert who is None
     assert_told(found, got, remedy)
 
 
 async def test_a_person_who_says_no(provider: Callable[..., CertifiedProvider]) -> None:
     at = provider()
-    who, found = await Person(lambda address: at.enter_code(address, "anna", agree=False)).signs_in(way_at(at.issuer))
+    who, found = await Person(lambda address: at.enter_code(address, "anna", agree=False)).signs_in(
+        method_at(at.issuer)
+    )
     assert who is None
     assert_told(found, "access_denied", "agree at the provider")
 
 
 async def test_claims_the_provider_does_not_send(provider: Callable[..., CertifiedProvider]) -> None:
     at = provider("generic")
-    who, found = await Person(lambda address: at.enter_code(address, "anna")).signs_in(way_at(at.issuer, "generic"))
+    who, found = await Person(lambda address: at.enter_code(address, "anna")).signs_in(method_at(at.issuer, "generic"))
     assert who is not None
     assert found[-1].key == "login.test.claims"
     assert_told(found[1:], "there: none; not groups", "mappers")
@@ -256,7 +258,7 @@ async def test_how_often_it_is_asked(at: Speaks, changes: dict[str, Any], waits:
     """RFC 8628, 3.5: no sooner than the provider says, and slower for good when it says so."""
     vars(at).update(changes)
     person = Person()
-    who, found = await person.signs_in(way_at(at.issuer))
+    who, found = await person.signs_in(method_at(at.issuer))
     assert who is not None, found
     assert person.waits == waits
 
@@ -310,7 +312,7 @@ async def test_how_often_it_is_asked(at: Speaks, changes: dict[str, Any], waits:
 async def test_what_is_not_accepted(at: Speaks, changes: dict[str, Any], got: str, remedy: str) -> None:
     vars(at).update(changes)
     person = Person()
-    who, found = await person.signs_in(way_at(at.issuer))
+    who, found = await person.signs_in(method_at(at.issuer))
     assert who is None
     assert_told(found, got, remedy)
     assert person.now <= 60
@@ -321,28 +323,28 @@ async def test_nobody_is_waited_for_without_end(at: Speaks) -> None:
     at.invitation = {"expires_in": 1e12, "interval": 100}
     at.polls, at.stays = ("authorization_pending",), True
     person = Person()
-    who, found = await person.signs_in(way_at(at.issuer))
+    who, found = await person.signs_in(method_at(at.issuer))
     assert who is None
     assert_told(found, "expired_token", "Begin again")
-    assert person.waits == [100.0] * int(MOST_WAIT_S / 100)
+    assert person.waits == [100.0] * int(MAX_WAIT_S / 100)
 
 
 async def test_a_provider_that_does_not_answer_is_asked_less_often(at: Speaks) -> None:
     """RFC 8628, 3.5: and not for ever."""
     at.instead = {"/token": lambda _: web.Response(status=503)}
     person = Person()
-    who, found = await person.signs_in(way_at(at.issuer))
+    who, found = await person.signs_in(method_at(at.issuer))
     assert who is None
     assert_told(found, "status 503", "firewall")
     assert person.waits == [2.0, 4.0, 8.0]
 
 
-async def test_which_way(at: Speaks) -> None:
+async def test_which_method(at: Speaks) -> None:
     """By its name; one that is not there is said with those that are."""
-    ways = way_at("https://other.example", name="other"), way_at(at.issuer)
-    who, _ = await Person().signs_in(*ways, name="one")
+    methods = method_at("https://other.example", name="other"), method_at(at.issuer)
+    who, _ = await Person().signs_in(*methods, name="one")
     assert who is not None
     assert who.issuer == at.issuer
-    assert_told((await Person().signs_in(*ways, name="tow"))[1], "no such way in", "Known: one, other")
+    assert_told((await Person().signs_in(*methods, name="tow"))[1], "no such login method", "Known: one, other")
     (found,) = (await Person().signs_in())[1]
     assert (found.verdict, found.key) == (Verdict.NOT_CHECKED, "login.test")

@@ -1,4 +1,4 @@
-"""One way in at a certified provider: a login and all that comes after it, with each profile's places of claims."""
+"""One login method at a certified provider: login, refresh and logout, with each profile's claims."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from oauthenticator.oauth2 import OAuthLoginHandler
 
-from daas_hub.authenticators.errors import LoginOver
+from daas_hub.authenticators.errors import LoginExpired
 from daas_hub.authenticators.login_methods import Login
-from daas_hub.authenticators.oidc.method import OpenIDWay
+from daas_hub.authenticators.oidc.method import OIDCMethod
 from daas_hub.authenticators.oidc.provider import KEYS_AGAIN_S, KEYS_KEPT_S, OpenIDProvider
 from daas_hub.authenticators.oidc.provider_config import read_providers
 from daas_hub.errors import Refused
@@ -48,36 +48,36 @@ def provider() -> Iterator[Callable[..., CertifiedProvider]]:
         one.stop()
 
 
-def way_of(provider: CertifiedProvider, profile: str = "generic", **keys: Any) -> OpenIDWay:
+def method_of(provider: CertifiedProvider, profile: str = "generic", **keys: Any) -> OIDCMethod:
     known = {"profile": profile, "issuer": provider.issuer, "client_id": "daas-hub", "client_secret": "not-a-secret"}
     settings = read_providers("test", {"one": known | keys})["one"]
-    return OpenIDWay(settings, lambda: WANTED, callback=CALLBACK)
+    return OIDCMethod(settings, lambda: WANTED, callback=CALLBACK)
 
 
-async def sign_in(way: OpenIDWay, provider: CertifiedProvider, sub: str = "anna") -> Login:
-    """Go the whole way of a login."""
+async def sign_in(method: OIDCMethod, provider: CertifiedProvider, sub: str = "anna") -> Login:
+    """Go the whole method of a login."""
     verifier, challenge = OAuthLoginHandler._generate_pkce_params(None)
-    url = await way.begin(state="s", verifier=verifier, challenge=challenge, callback=CALLBACK)
+    url = await method.begin(state="s", verifier=verifier, challenge=challenge, callback=CALLBACK)
     back = provider.walk(url, sub)
     assert back["state"] == "s"
-    await way.require_from_here(back.get("iss"))
-    return await way.finish(code=back["code"], verifier=verifier, callback=CALLBACK)
+    await method.require_from_here(back.get("iss"))
+    return await method.finish(code=back["code"], verifier=verifier, callback=CALLBACK)
 
 
 @pytest.mark.parametrize("profile", SUBJECTS)
 async def test_each_profile_finds_who_it_is(provider: Callable[..., CertifiedProvider], profile: str) -> None:
     """ES09, EL14, SO03, DI08, DE12: EGI Check-in, eduTEAMS, UmbrellaID, Keycloak and any other, by their profile."""
     running = provider(profile)
-    way = way_of(running, profile)
-    login = await sign_in(way, running)
+    method = method_of(running, profile)
+    login = await sign_in(method, running)
     assert (login.identity.issuer, login.identity.subject) == (running.issuer, SUBJECTS[profile])
     assert login.identity.display_name == ("anna" if profile == "umbrella" else "Anna Lindqvist")
     entitled = ["urn:mace:egi.eu:group:ma-4242:role=member#aai.egi.eu"]
     groups = {"keycloak": ["/proposals/ma-4242"], "egi": entitled, "eduteams": entitled}
     assert login.identity.claims.get("groups") == groups.get(profile)
     state = login.as_state("one")
-    assert way.knows(state)
-    again = await way.again(state)
+    assert method.knows(state)
+    again = await method.again(state)
     assert again.identity == login.identity
     assert again.kept["sid"] == login.kept["sid"] != ""
 
@@ -85,10 +85,10 @@ async def test_each_profile_finds_who_it_is(provider: Callable[..., CertifiedPro
 async def test_claims_of_the_id_token_alone(provider: Callable[..., CertifiedProvider]) -> None:
     """A provider whose userinfo says nothing (`userinfo: False`), also when it is asked again."""
     running = provider("keycloak")
-    way = way_of(running, "keycloak", userinfo=False)
-    login = await sign_in(way, running)
+    method = method_of(running, "keycloak", userinfo=False)
+    login = await sign_in(method, running)
     assert login.identity.claims == {"groups": ["/proposals/ma-4242"], "uidNumber": "25001"}
-    again = await way.again(login.as_state("one"))
+    again = await method.again(login.as_state("one"))
     assert again.identity == login.identity
     assert again.kept["refresh_token"] != login.kept["refresh_token"]
 
@@ -96,77 +96,77 @@ async def test_claims_of_the_id_token_alone(provider: Callable[..., CertifiedPro
 async def test_an_access_token_that_is_over_is_renewed(provider: Callable[..., CertifiedProvider]) -> None:
     """F7: by the refresh token, which is another afterwards; the old one used twice ends the login at the provider."""
     running = provider("egi")
-    way = way_of(running, "egi")
-    login = await sign_in(way, running)
+    method = method_of(running, "egi")
+    login = await sign_in(method, running)
     # one that is over looks like one that never was
     state = login.as_state("one") | {"access_token": "over"}
-    again = await way.again(state)
+    again = await method.again(state)
     assert again.identity == login.identity
     assert again.kept["access_token"] not in ("over", login.kept["access_token"])
     assert again.kept["refresh_token"] != login.kept["refresh_token"]
-    with pytest.raises(LoginOver):
-        await way.again(state)
+    with pytest.raises(LoginExpired):
+        await method.again(state)
 
 
 @pytest.mark.parametrize("what", ["revoke", "remove"])
 async def test_a_login_that_was_revoked_is_over(provider: Callable[..., CertifiedProvider], what: str) -> None:
     """D6."""
     running = provider()
-    way = way_of(running)
-    login = await sign_in(way, running)
+    method = method_of(running)
+    login = await sign_in(method, running)
     running.control(what, "anna")
-    with pytest.raises(LoginOver):
-        await way.again(login.as_state("one"))
+    with pytest.raises(LoginExpired):
+        await method.again(login.as_state("one"))
 
 
 async def test_rotation_of_keys(provider: Callable[..., CertifiedProvider]) -> None:
     """F8: a new key is found; one that was withdrawn is refused once its time is over."""
     running = provider()
-    way, clock = way_of(running), Clock()
-    way.provider = OpenIDProvider(running.issuer, "daas-hub", clock=clock)
-    old = await sign_in(way, running)
+    method, clock = method_of(running), Clock()
+    method.provider = OpenIDProvider(running.issuer, "daas-hub", clock=clock)
+    old = await sign_in(method, running)
     running.control("keys/add")
     clock.now += KEYS_AGAIN_S + 1
-    new = await sign_in(way, running)
+    new = await sign_in(method, running)
     assert new.identity == old.identity
-    assert await way.provider.verify(old.kept["id_token"], nonce=None)
+    assert await method.provider.verify(old.kept["id_token"], nonce=None)
     running.control("keys/withdraw")
     clock.now += KEYS_KEPT_S + 1
     with pytest.raises(Refused, match="does not publish"):
-        await way.provider.verify(old.kept["id_token"], nonce=None)
-    assert await way.provider.verify(new.kept["id_token"], nonce=None)
+        await method.provider.verify(old.kept["id_token"], nonce=None)
+    assert await method.provider.verify(new.kept["id_token"], nonce=None)
 
 
 async def test_assurance_that_is_needed(provider: Callable[..., CertifiedProvider]) -> None:
     running = provider("egi", people={"ben": {"eduperson_assurance": ["https://aai.egi.eu/LoA#Low"]}})
-    way = way_of(running, "egi", required_assurance=["https://refeds.org/assurance/IAP/medium", "x"])
-    assert await sign_in(way, running)
+    method = method_of(running, "egi", required_assurance=["https://refeds.org/assurance/IAP/medium", "x"])
+    assert await sign_in(method, running)
     with pytest.raises(Refused, match="vouch"):
-        await sign_in(way, running, "ben")
+        await sign_in(method, running, "ben")
 
 
 async def test_the_providers_own_accounts_are_nobody(provider: Callable[..., CertifiedProvider]) -> None:
     running = provider("eduteams", people={"test@eduteams.org": {}})
-    way = way_of(running, "eduteams")
+    method = method_of(running, "eduteams")
     with pytest.raises(Refused, match="monitoring"):
-        await sign_in(way, running, "test@eduteams.org")
+        await sign_in(method, running, "test@eduteams.org")
 
 
 async def test_an_identifier_that_is_not_released_is_no_login(provider: Callable[..., CertifiedProvider]) -> None:
     """F7: `sub` does not take its place, or the person would be another."""
     running = provider("generic")
-    way = way_of(running, "egi", scope=["openid", "profile"])
+    method = method_of(running, "egi", scope=["openid", "profile"])
     with pytest.raises(Refused, match="voperson_id is missing"):
-        await sign_in(way, running)
+        await sign_in(method, running)
 
 
 async def test_where_a_browser_signs_out(provider: Callable[..., CertifiedProvider]) -> None:
     running = provider()
-    way = way_of(running)
-    login = await sign_in(way, running)
-    address = await way.farewell(login.as_state("one"), f"{PORTAL}/hub/logged-out")
+    method = method_of(running)
+    login = await sign_in(method, running)
+    address = await method.farewell(login.as_state("one"), f"{PORTAL}/hub/logged-out")
     assert address.startswith(f"{running.issuer}/session/end?")
     assert "id_token_hint=" in address
-    too_long = await way.farewell({"id_token": "x" * 9000}, f"{PORTAL}/hub/logged-out")
+    too_long = await method.farewell({"id_token": "x" * 9000}, f"{PORTAL}/hub/logged-out")
     assert "id_token_hint" not in too_long
     assert "client_id=daas-hub" in too_long

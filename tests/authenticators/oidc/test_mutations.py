@@ -82,7 +82,7 @@ class Case:
         #: path -> (status, headers, body) instead of the right answer
         self.instead: dict[str, tuple[int, dict[str, str], bytes]] = {}
         self.callback: list[tuple[str, str]] = [("code", CODE), ("state", STATE), ("iss", issuer)]
-        self.cookie: Any = {"state_id": STATE, "way": "one", "next_url": "/hub/home", "code_verifier": VERIFIER}
+        self.cookie: Any = {"state_id": STATE, "method": "one", "next_url": "/hub/home", "code_verifier": VERIFIER}
         #: of a call that tells of a logout
         self.logout: dict[str, Any] = {
             "iss": issuer, "aud": CLIENT, "iat": now, "exp": now + 120, "jti": "number", "sub": "anna", "sid": "s",
@@ -433,8 +433,8 @@ LOGINS: dict[str, Change] = {
     "two errors": back(("error", "a"), ("error", "b")),
     "no cookie": cookie(None),
     "a cookie nobody signed": cookie("forged"),
-    "a cookie of another provider": lambda c: c.cookie.update(way="other"),
-    "a cookie of no provider": lambda c: c.cookie.pop("way"),
+    "a cookie of another provider": lambda c: c.cookie.update(method="other"),
+    "a cookie of no provider": lambda c: c.cookie.pop("method"),
     "a cookie without state": lambda c: c.cookie.pop("state_id"),
     "a cookie with an empty state": lambda c: (c.cookie.update(state_id=""), back(("state", ""))(c)),
     "a cookie without verifier": lambda c: c.cookie.pop("code_verifier"),
@@ -533,7 +533,7 @@ class House:
         }
         self.authenticator = UmbrellaAuthenticator(config=Config({"UmbrellaAuthenticator": settings}))
 
-        async def signed_out(_way: Any, who: Any) -> int:
+        async def signed_out(_method: Any, who: Any) -> int:
             self.ended.append(who)
             return 1
 
@@ -597,10 +597,10 @@ class House:
         class Backchannel(Plain, BackchannelHandler):
             pass
 
-        way = {"way": self.authenticator.ways["one"]}
+        method = {"method": self.authenticator.methods["one"]}
         self.server = HTTPServer(
             web.Application(
-                [("/hub/oauth_callback/one", Callback, way), ("/hub/back", Backchannel, way), ("/.*", Answer)],
+                [("/hub/oauth_callback/one", Callback, method), ("/hub/back", Backchannel, method), ("/.*", Answer)],
                 cookie_secret=COOKIE_SECRET,
             )
         )

@@ -11,9 +11,9 @@ from traitlets.config import Config
 
 from daas_hub.accounts.passwords import PasswordLogin, PasswordSource
 from daas_hub.authenticators.doctor.checks import examine_passwords
-from daas_hub.authenticators.errors import LoginOver, TooManyGuesses, WrongPassword
-from daas_hub.authenticators.password.method import PasswordWay
-from daas_hub.authenticators.password.rate_limit import LONGEST_S, MOST_KEYS, Guesses
+from daas_hub.authenticators.errors import LoginExpired, TooManyAttempts, WrongPassword
+from daas_hub.authenticators.password.method import PasswordMethod
+from daas_hub.authenticators.password.rate_limit import LONGEST_S, MAX_KEYS, AttemptLimiter
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
 from daas_hub.errors import AccountRefused, ConfigurationError, SourceUnavailable
 from tests.authenticators.test_umbrella import ONE, FakeFacility, facility  # noqa: F401
@@ -37,7 +37,7 @@ class Clock:
 
 def test_a_hundred_guesses_take_days() -> None:
     clock = Clock()
-    guesses = Guesses(clock)
+    guesses = AttemptLimiter(clock)
     for made in range(100):
         wait = guesses.begin("anna", f"192.0.2.{made}")
         if wait:
@@ -48,7 +48,7 @@ def test_a_hundred_guesses_take_days() -> None:
 
 
 def test_a_hundred_at_once_are_five() -> None:
-    guesses = Guesses(Clock())
+    guesses = AttemptLimiter(Clock())
     assert sum(guesses.begin("anna", f"192.0.2.{i}") == 0 for i in range(100)) == 5
     # many names from one place are slowed down as well, and nobody elsewhere is
     assert sum(guesses.begin(f"name{i}", "198.51.100.1") == 0 for i in range(100)) == 30
@@ -57,7 +57,7 @@ def test_a_hundred_at_once_are_five() -> None:
 
 def test_who_is_right_begins_anew_and_the_address_does_not() -> None:
     clock = Clock()
-    guesses = Guesses(clock, free_of_name=2, free_of_address=4)
+    guesses = AttemptLimiter(clock, free_of_name=2, free_of_address=4)
     for _ in range(8):
         # an attacker signs in as themselves in between
         clock.now += guesses.begin("mallory", "a")
@@ -81,24 +81,24 @@ def test_who_is_right_begins_anew_and_the_address_does_not() -> None:
 )
 def test_what_counts_as_one_place(first: str, second: str, is_one: bool) -> None:
     """Of IPv6 anybody has 18 trillion addresses: the network counts."""
-    guesses = Guesses(Clock(), free_of_address=1)
+    guesses = AttemptLimiter(Clock(), free_of_address=1)
     assert guesses.begin("a", first) == 0
     assert (guesses.begin("b", second) > 0) is is_one
 
 
 def test_memory_is_bounded() -> None:
-    guesses = Guesses(Clock())
-    for i in range(MOST_KEYS + 50):
+    guesses = AttemptLimiter(Clock())
+    for i in range(MAX_KEYS + 50):
         guesses.begin(f"n{i}", f"a{i}")
-    assert len(guesses) == 2 * MOST_KEYS
+    assert len(guesses) == 2 * MAX_KEYS
 
 
-# -- the way in ------------------------------------------------------------------------------------------------------
+# -- the login method -----------------------------------------------------------------------------------------------
 
 
-def way(check: Any, clock: Clock | None = None) -> PasswordWay:
+def method(check: Any, clock: Clock | None = None) -> PasswordMethod:
     clock = clock or Clock()
-    return PasswordWay(PasswordSource("ldap:x", "your account", 12, check), clock, clock)
+    return PasswordMethod(PasswordSource("ldap:x", "your account", 12, check), clock, clock)
 
 
 async def test_nothing_of_a_password_is_kept_and_a_login_has_its_hours() -> None:
@@ -107,20 +107,20 @@ async def test_nothing_of_a_password_is_kept_and_a_login_has_its_hours() -> None
     async def check(name: str, password: str) -> str:
         return "anna"
 
-    mine = way(check, clock)
+    mine = method(check, clock)
     login = await mine.login_of(" Anna ", RIGHT, "a")
     state = login.as_state("password")
     assert RIGHT not in repr(state)
     assert (login.identity.issuer, login.identity.subject) == ("ldap:x", "anna")
     assert mine.knows(state)
-    assert not mine.knows(state | {"way": "other"})
+    assert not mine.knows(state | {"method": "other"})
     clock.now += 11 * 3600
     assert (await mine.again(state)).identity == login.identity
     clock.now += 2 * 3600
-    with pytest.raises(LoginOver):
+    with pytest.raises(LoginExpired):
         await mine.again(state)
-    with pytest.raises(LoginOver):
-        await mine.again({"way": "password", "identity": login.identity.as_state()})
+    with pytest.raises(LoginExpired):
+        await mine.again({"method": "password", "identity": login.identity.as_state()})
 
 
 @pytest.mark.parametrize(
@@ -132,14 +132,14 @@ async def test_what_is_no_name_or_password_asks_nobody(name: str, password: str)
         raise AssertionError("it was asked")
 
     with pytest.raises(WrongPassword):
-        await way(check).login_of(name, password, "a")
+        await method(check).login_of(name, password, "a")
 
 
 async def test_silence_is_no_guess() -> None:
     async def check(name: str, password: str) -> str:
         raise SourceUnavailable("It is down.")
 
-    mine = way(check)
+    mine = method(check)
     for _ in range(20):
         with pytest.raises(SourceUnavailable):
             await mine.login_of("anna", RIGHT, "a")
@@ -229,7 +229,7 @@ async def test_the_directory_lets_in_nobody_else(ldap_source: Ask, name: str, pa
 
 
 async def test_a_directory_that_hangs_is_told(directory: Directory, ldap_source: Ask) -> None:
-    source = ldap_source(server_s=0.3, answer_s=1.0)
+    source = ldap_source(operation_timeout_s=0.3, timeout_s=1.0)
     with directory.paused(), pytest.raises(SourceUnavailable):
         await source.check("Anna", RIGHT)
 
@@ -238,7 +238,7 @@ async def test_wrong_passwords_leave_the_directory_where_it_is(
     directory: Directory, ldap_source: Ask, caplog: pytest.LogCaptureFixture
 ) -> None:
     """However many guess, everybody else gets in; a directory that hangs is left alone."""
-    source = ldap_source(server_s=0.3, answer_s=1.0)
+    source = ldap_source(operation_timeout_s=0.3, timeout_s=1.0)
     for name in ("Anna", "nobody", "ben", "twin") * 3:
         with contextlib.suppress(AccountRefused):
             assert await source.check(name, "wrong") == ""
@@ -283,14 +283,14 @@ async def test_the_user_office_says_yes_by_200_alone() -> None:
 
 
 def test_it_is_off_and_one_line_turns_it_on(facility: FakeFacility) -> None:  # noqa: F811
-    def ways(**more: Any) -> list[str]:
+    def methods(**more: Any) -> list[str]:
         config = {"UmbrellaAuthenticator": ONE | more, "PasswordLogin": {"login_url": "https://uo.example.org/login/"}}
-        return list(UmbrellaAuthenticator(config=Config(config)).ways)
+        return list(UmbrellaAuthenticator(config=Config(config)).methods)
 
-    assert ways() == ["openid"]
-    assert ways(passwords="calipsoplus") == ["openid", "password"]
+    assert methods() == ["openid"]
+    assert methods(passwords="calipsoplus") == ["openid", "password"]
     with pytest.raises(ConfigurationError, match="no source of passwords"):
-        ways(passwords="file")
+        methods(passwords="file")
     with pytest.raises(ConfigurationError, match="login_url"):
         PasswordLogin(config=Config({"PasswordLogin": {"login_url": "http://uo.example.org/login/"}})).source(
             "calipsoplus"
@@ -301,12 +301,12 @@ async def test_too_many_are_told_when_to_come_back() -> None:
     async def check(name: str, password: str) -> str:
         return ""
 
-    mine = way(check)
+    mine = method(check)
     for _ in range(5):
         with pytest.raises(WrongPassword):
             await mine.login_of("anna", "x", "a")
     for _ in range(95):
-        with pytest.raises(TooManyGuesses, match="Please try again in"):
+        with pytest.raises(TooManyAttempts, match="Please try again in"):
             await mine.login_of("anna", "x", "a")
 
 
@@ -319,7 +319,7 @@ def test_passwords_need_no_provider_beside_them(facility: FakeFacility) -> None:
         }
     )
     authenticator = UmbrellaAuthenticator(config=config)
-    assert list(authenticator.ways) == ["password"]
+    assert list(authenticator.methods) == ["password"]
     assert authenticator.login_url("/hub/") == "/hub/login", "a form cannot be gone to"
 
 
@@ -344,6 +344,6 @@ async def says_nothing(name: str, password: str) -> str:
     ],
 )
 async def test_the_doctor_asks_for_nobodys_password(check: Any, verdict: str, got: str) -> None:
-    found = await examine_passwords(way(check))
+    found = await examine_passwords(method(check))
     assert (found.key, found.verdict) == ("login.passwords", verdict)
     assert got in found.got

@@ -17,9 +17,9 @@ from tornado.httputil import HTTPHeaders
 from traitlets.config import Config
 
 from daas_hub.accounts import Identity
-from daas_hub.authenticators.errors import LoginOver
-from daas_hub.authenticators.trusted_proxy.method import ProxySettings, ProxyWay, read_proxy
-from daas_hub.authenticators.trusted_proxy.signature import MOST_NONCES, ProofRules, Proofs, signature_of
+from daas_hub.authenticators.errors import LoginExpired
+from daas_hub.authenticators.trusted_proxy.method import ProxySettings, TrustedProxyMethod, read_proxy
+from daas_hub.authenticators.trusted_proxy.signature import MAX_NONCES, ProofRules, Proofs, signature_of
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
 from daas_hub.errors import ConfigurationError, Refused, SourceUnavailable
 
@@ -143,10 +143,10 @@ def test_a_signature_is_not_good_again_when_its_nonce_is_forgotten() -> None:
 
 def test_what_is_remembered_is_bounded() -> None:
     proofs = Proofs(RULES, lambda: NOW)
-    proofs._seen = {str(number): NOW + 100.0 for number in range(MOST_NONCES)}
+    proofs._seen = {str(number): NOW + 100.0 for number in range(MAX_NONCES)}
     with pytest.raises(Refused, match="too many"):
         subject(GOOD, proofs=proofs)
-    proofs._seen = {str(number): NOW - 1.0 for number in range(MOST_NONCES)}
+    proofs._seen = {str(number): NOW - 1.0 for number in range(MAX_NONCES)}
     assert subject(GOOD, proofs=proofs) == HASH
 
 
@@ -200,12 +200,12 @@ def test_a_secret_that_can_be_guessed(secret_file: str) -> None:
     assert "short" not in str(told.value)
 
 
-# -- the way in --------------------------------------------------------------------------------------------------------
+# -- the login method -----------------------------------------------------------------------------------------------
 
 
-def way(secret_file: str, clock: Callable[[], float] = lambda: NOW) -> ProxyWay:
+def method(secret_file: str, clock: Callable[[], float] = lambda: NOW) -> TrustedProxyMethod:
     settings: ProxySettings = read_proxy("x", {"issuer": ISSUER, "secret_file": secret_file, "hours": 8})
-    return ProxyWay(settings, clock)
+    return TrustedProxyMethod(settings, clock)
 
 
 def request() -> Any:
@@ -217,7 +217,7 @@ def request() -> Any:
 
 async def test_an_identity_of_that_issuer_good_for_its_hours(secret_file: str) -> None:
     now = [float(NOW)]
-    proxy = way(secret_file, lambda: now[0])
+    proxy = method(secret_file, lambda: now[0])
     login = proxy.login_of(request())
     assert (login.identity.issuer, login.identity.subject) == (ISSUER, HASH)
     assert login.identity.claims == {"EAAHash": HASH}
@@ -226,14 +226,14 @@ async def test_an_identity_of_that_issuer_good_for_its_hours(secret_file: str) -
     now[0] += 7.9 * 3600
     assert (await proxy.again(state)).identity == login.identity
     now[0] += 0.2 * 3600
-    with pytest.raises(LoginOver, match="hours"):
+    with pytest.raises(LoginExpired, match="hours"):
         await proxy.again(state)
     other = Identity("https://elsewhere.example.org", HASH).as_state()
     assert not proxy.knows(state | {"identity": other})
 
 
 def test_a_secret_that_goes_wrong_lets_nobody_in(secret_file: str) -> None:
-    proxy = way(secret_file)
+    proxy = method(secret_file)
     Path(secret_file).unlink()
     with pytest.raises(SourceUnavailable):
         proxy.login_of(request())
@@ -256,8 +256,8 @@ def test_it_stands_on_the_login_page_beside_providers(
     CryptKeeper.clear_instance()
     told = settings | {"trusted_proxy": {"issuer": ISSUER, "secret_file": secret_file}}
     door = UmbrellaAuthenticator(config=Config({"UmbrellaAuthenticator": told}))
-    ways = door.login_ways("/hub/")
-    assert len(ways) == len(titles)
-    assert (ways[-1]["title"], ways[-1]["url"]) == ("UmbrellaID", "/hub/proxy_login")
+    methods = door.login_methods("/hub/")
+    assert len(methods) == len(titles)
+    assert (methods[-1]["title"], methods[-1]["url"]) == ("UmbrellaID", "/hub/proxy_login")
     assert door.issuers[-1] == ISSUER
     CryptKeeper.clear_instance()

@@ -44,7 +44,7 @@ def test_every_fault_has_a_remedy_of_its_own_kind(fault: str) -> None:
         ("directory ldaps://x: SSLCertVerificationError: certificate verify failed", "ca_file"),
         ("directory ldaps://x: _Failed: it does not accept the bind: invalidCredentials", "bind_dn"),
         ("accounts.yaml, line 7: unknown key", "at that line"),
-        ("more than 5000 records (see IcatProposals.most_records)", "most_records"),
+        ("more than 5000 records (see IcatProposals.max_records)", "max_records"),
         ("scicat: got status 404 with JSON", "Correct the url"),
         ("got no answer within 10 s", "timeout_s"),
         ("directory ldap://x: _Failed: it does not offer StartTLS", "ldaps://"),

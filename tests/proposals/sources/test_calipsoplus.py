@@ -86,10 +86,10 @@ async def test_a_server_whose_pages_never_end(config: Config) -> None:
 
 async def test_a_person_with_more_than_is_sensible(config: Config) -> None:
     """Half of them would look like all of them."""
-    config.CalipsoplusProposals.most_records = 4
+    config.CalipsoplusProposals.max_records = 4
     with pytest.raises(SourceUnavailable) as told:
         await asked(UserOffice(own_page_size=2), config)
-    assert "more than 4 records (see CalipsoplusProposals.most_records)" in told.value.detail
+    assert "more than 4 records (see CalipsoplusProposals.max_records)" in told.value.detail
 
 
 async def test_nobody_has_proposals_by_not_being_known(config: Config) -> None:

@@ -53,7 +53,7 @@ async def test_investigations_of_one_name_are_one_proposal(config: Config) -> No
 
 
 @pytest.mark.parametrize(
-    ("name", "ways", "ids"),
+    ("name", "membership", "ids"),
     [
         pytest.param("anna", ["users"], ["MA-4242", "LS-1007"], id="named in it"),
         pytest.param("ben", ["users"], ["MA-4242"], id="named in one visit of it"),
@@ -66,8 +66,8 @@ async def test_investigations_of_one_name_are_one_proposal(config: Config) -> No
         pytest.param("x' OR 'x' = 'x", ["users"], [], id="a name that is a query"),
     ],
 )
-async def test_whose_proposals(config: Config, name: str, ways: list[str], ids: list[str]) -> None:
-    config.IcatProposals.ways = ways
+async def test_whose_proposals(config: Config, name: str, membership: list[str], ids: list[str]) -> None:
+    config.IcatProposals.membership = membership
     assert await ids_of(Icat(), config, name) == ids
 
 
@@ -99,10 +99,10 @@ async def test_all_pages_are_read(config: Config, count: int) -> None:
 
 
 async def test_a_person_with_more_than_is_sensible(config: Config) -> None:
-    config.IcatProposals.most_records = 2
+    config.IcatProposals.max_records = 2
     with pytest.raises(SourceUnavailable) as told:
         await ids_of(Icat(), config)
-    assert "more than 2 records (see IcatProposals.most_records)" in told.value.detail
+    assert "more than 2 records (see IcatProposals.max_records)" in told.value.detail
 
 
 async def test_one_session_serves_until_it_ends(config: Config) -> None:
@@ -125,7 +125,7 @@ async def test_one_session_serves_until_it_ends(config: Config) -> None:
         pytest.param(Icat(password="another"), "it does not accept daas of simple", id="a wrong password"),
         pytest.param(Icat(plugin="ldap"), "it does not accept daas of simple", id="an unknown plugin"),
         pytest.param(Icat(may_read=False), "INSUFFICIENT_PRIVILEGES (status 403)", id="no rule for the portal"),
-        pytest.param(Icat(most_entities=1), "VALIDATION (status 412)", id="too many at a time"),
+        pytest.param(Icat(max_entities=1), "VALIDATION (status 412)", id="too many at a time"),
     ],
 )
 async def test_errors_are_told_by_their_code(config: Config, icat: Icat, words: str) -> None:
@@ -185,8 +185,8 @@ async def test_fields_by_other_names(config: Config) -> None:
         pytest.param({"user": ""}, "user", "is not set", id="no account"),
         pytest.param({"password_file": ""}, "password_file", "is not set", id="no password"),
         pytest.param({"user_name": "db/anna"}, "user_name", "same for all", id="D1 everybody is anna"),
-        pytest.param({"ways": ["user"]}, "ways", "Known: users, groups", id="a misspelt way"),
-        pytest.param({"ways": []}, "ways", "says nothing", id="no way"),
+        pytest.param({"membership": ["user"]}, "membership", "Known: users, groups", id="a misspelt one"),
+        pytest.param({"membership": []}, "membership", "says nothing", id="none"),
     ],
 )
 def test_a_configuration_that_cannot_work_is_refused(

@@ -120,7 +120,7 @@ async def test_all_pages_are_read(config: Config, portals: Config, count: int) -
 
 
 async def test_a_person_with_more_than_is_sensible(config: Config) -> None:
-    config.IspybProposals.most_records = 2
+    config.IspybProposals.max_records = 2
     with pytest.raises(SourceUnavailable) as told:
         await asked(Ispyb(), config, person("anna"))
     assert "more than 2 records" in told.value.detail

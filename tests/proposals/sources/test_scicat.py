@@ -104,7 +104,7 @@ async def test_all_pages_are_read(config: Config, count: int) -> None:
 
 
 async def test_a_person_with_more_than_is_sensible(config: Config) -> None:
-    config.SciCatProposals.most_records = 5
+    config.SciCatProposals.max_records = 5
     with pytest.raises(SourceUnavailable) as told:
         await asked(SciCat(proposals=[proposal(f"p{number}", "p12345") for number in range(6)]), config)
     assert "more than 5 records" in told.value.detail

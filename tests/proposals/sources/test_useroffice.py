@@ -128,7 +128,7 @@ async def test_another_question_for_another_version(config: Config) -> None:
 
 
 async def test_a_person_with_more_than_is_sensible(config: Config) -> None:
-    config.UserOfficeProposals.most_records = 1
+    config.UserOfficeProposals.max_records = 1
     with pytest.raises(SourceUnavailable) as told:
         await asked(UserOffice(), config)
     assert "more than 1 records" in told.value.detail

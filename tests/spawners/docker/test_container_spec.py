@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 from daas_hub.accounts import Account
 from daas_hub.catalogue import Application, Kind, Size
 from daas_hub.launch import Mount, Plan
-from daas_hub.spawners.docker.container_spec import HUB_LABEL, Places, create_body, differences, mount_points
+from daas_hub.spawners.docker.container_spec import HUB_LABEL, LocalFiles, create_body, differences, mount_points
 
 GOLDEN = Path(__file__).with_name("create.json")
 ANNA = Account("anna", 25001, 25002, (26001, 26002, 25002), {26001: "MA-4242"}, "Anna Lindqvist")
 PYMCA = Application("pymca", "PyMca", Kind.DESKTOP, command=("pymca",), image="daas-hub/pymca:0.1.0")
 SMALL = Size("small", "2 processors", 4 * 2**30, 1.5, 1000, 12)
-PLACES = Places(Path("/run/daas-hub/sessions/k"), Path("/run/daas-hub/api"), (Path("/opt/tools"),))
+PLACES = LocalFiles(Path("/run/daas-hub/sessions/k"), Path("/run/daas-hub/api"), (Path("/opt/tools"),))
 
 
 def mount(source: str, target: str, *, writable: bool = False) -> Mount:

@@ -13,7 +13,7 @@ import requests
 from docker.errors import APIError, DockerException
 
 from daas_hub.errors import ConfigurationError, SessionFailed
-from daas_hub.spawners.docker.engine import Address, Engine, EngineAway
+from daas_hub.spawners.docker.engine import Address, Engine, EngineUnreachable
 from daas_hub.spawners.docker.pulls import Progress, Pulls
 
 
@@ -127,7 +127,7 @@ async def test_engine_that_answers_nonsense_is_away_not_empty() -> None:
         status_code = 500
 
     engine = Told(containers=APIError("server error", response=Answer()))
-    with pytest.raises(EngineAway):
+    with pytest.raises(EngineUnreachable):
         await engine.state_of("daas-1")
 
 
@@ -142,7 +142,7 @@ async def test_engine_that_is_not_there_is_away(monkeypatch: pytest.MonkeyPatch,
 
     engine = Engine(Address("unix:///nowhere/docker.sock"), "hub")
     monkeypatch.setattr(engine, "new_client", no_client)
-    with pytest.raises(EngineAway, match="does not answer"):
+    with pytest.raises(EngineUnreachable, match="does not answer"):
         await engine.state_of("daas-1")
 
 

@@ -27,7 +27,7 @@ from docker.errors import APIError, NotFound
 from daas_hub.accounts import Account
 from daas_hub.catalogue import Application, Kind, Size
 from daas_hub.launch import Mount, Plan
-from daas_hub.spawners.docker.container_spec import HUB_LABEL, SESSION_LABEL, Places, create_body
+from daas_hub.spawners.docker.container_spec import HUB_LABEL, SESSION_LABEL, LocalFiles, create_body
 from daas_hub.spawners.docker_broker import symlinks as links
 from daas_hub.spawners.docker_broker.__main__ import Broker, arguments, require_out_of_reach
 from daas_hub.spawners.docker_broker.api import MAX_BODY_BYTES
@@ -79,7 +79,7 @@ class Facility:
         mounts.append(self._mount("processed/MA-4242", "processed", writable=True))
         body = create_body(
             Plan(ANNA, PYMCA, SMALL, tuple(mounts), "MA-4242", "Glass", 2),
-            Places(self.root / "run" / "sessions" / "k", self.root / "run" / "api", (self.root / "tools",)),
+            LocalFiles(self.root / "run" / "sessions" / "k", self.root / "run" / "api", (self.root / "tools",)),
             program="daas-session",
             labels={HUB_LABEL: "ours", SESSION_LABEL: NAME},
         )
@@ -695,7 +695,7 @@ async def test_requests_that_hide_another_are_refused(scene: Scene, what: str) -
     "more",
     [
         ["--root=/"], ["--root=relative"], ["--root=/a/../b"], ["--writable=/"], ["--writable=//x"],
-        ["--image-prefix=daas-hub"], ["--image-prefix="], ["--hub="], ["--hub=a b"], ["--lowest-id=0"],
+        ["--image-prefix=daas-hub"], ["--image-prefix="], ["--hub="], ["--hub=a b"], ["--min-id=0"],
         ["--engine=tcp://host:2375"], ["--root=/var/run"], ["--writable=/var"], ["--root=/tmp"],
     ],
 )  # fmt: skip

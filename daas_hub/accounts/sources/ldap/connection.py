@@ -28,8 +28,8 @@ class Server:
     ca_file: str = ""
     bind_dn: str = ""
     password_file: str = ""
-    server_s: float = 3.0
-    answer_s: float = 10.0
+    operation_timeout_s: float = 3.0
+    timeout_s: float = 10.0
     connections: int = 4
 
 
@@ -127,7 +127,7 @@ class Connector:
         left = until - self._clock()
         if left <= 0:
             raise Failed("it takes too long")
-        wait = min(left, self._server.server_s)
+        wait = min(left, self._server.operation_timeout_s)
         connection.socket.settimeout(wait)
         connection.search(
             search.base,
@@ -166,7 +166,7 @@ class Connector:
         """
         parts = urlsplit(address)
         encrypted = parts.scheme == "ldaps"
-        wait = max(0.1, min(self._server.server_s, until - self._clock()))
+        wait = max(0.1, min(self._server.operation_timeout_s, until - self._clock()))
         tls = _verified_tls(self._ldap3, self._tls, str(parts.hostname), wait)
         server = self._ldap3.Server(
             str(parts.hostname),

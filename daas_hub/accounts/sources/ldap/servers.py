@@ -18,7 +18,7 @@ from daas_hub.accounts.refusals import LATER
 from daas_hub.accounts.sources.ldap.connection import Connector, Failed, Refused, Search, Server
 from daas_hub.accounts.sources.ldap.entries import Found
 from daas_hub.errors import ConfigurationError, DaasError, SourceUnavailable
-from daas_hub.services.circuit_breaker import Breaker
+from daas_hub.services.circuit_breaker import CircuitBreaker
 
 _log = logging.getLogger("jupyterhub.daas")
 _Answer = TypeVar("_Answer")
@@ -48,7 +48,7 @@ class LdapServers:
         self._clock = clock
         self._connector = Connector(server, clock)
         self._threads = ThreadPoolExecutor(server.connections, thread_name_prefix="ldap")
-        self._breaker = Breaker(f"directory {', '.join(server.addresses)}", clock=clock)
+        self._breaker = CircuitBreaker(f"directory {', '.join(server.addresses)}", clock=clock)
         self._failed: dict[str, float] = {}
         self._own = threading.local()
 
@@ -63,7 +63,7 @@ class LdapServers:
         """
         if not self._breaker.admits():
             raise _NoAnswer(None)
-        within_s = self._server.answer_s
+        within_s = self._server.timeout_s
         until = self._clock() + within_s
         began_at = until
 

@@ -26,7 +26,7 @@ class LdapAccounts(SourceSettings):
         config=True,
         help="""
         Addresses of the directory's servers, in the order they are asked; the next one is asked when one fails.
-        Example: ["ldaps://ldap1.facility.org", "ldaps://ldap2.facility.org"]. No default. Since 0.1.
+        Example: ["ldaps://ldap1.facility.org", "ldaps://ldap2.facility.org"]. No default.
         """,
     )
     start_tls = Bool(
@@ -34,7 +34,7 @@ class LdapAccounts(SourceSettings):
         config=True,
         help="""
         Whether a conversation with an ldap:// address is encrypted before anything else is said. Without it only
-        addresses of this machine are accepted. Since 0.1.
+        addresses of this machine are accepted.
         """,
     )
     ca_file = Unicode(
@@ -42,7 +42,7 @@ class LdapAccounts(SourceSettings):
         config=True,
         help="""
         PEM file of the authority that signed the servers' certificates. Example: "/etc/ssl/facility-ca.pem".
-        Default: the authorities this machine trusts. Certificates and host names are always checked. Since 0.1.
+        Default: the authorities this machine trusts. Certificates and host names are always checked.
         """,
     )
     bind_dn = Unicode(
@@ -50,7 +50,7 @@ class LdapAccounts(SourceSettings):
         config=True,
         help="""
         Who the portal is to the directory; needs `password_file`. Example: "cn=daas,ou=services,dc=facility,dc=org".
-        Default: nobody (an anonymous bind). Since 0.1.
+        Default: nobody (an anonymous bind).
         """,
     )
     password_file = Unicode(
@@ -58,7 +58,7 @@ class LdapAccounts(SourceSettings):
         config=True,
         help="""
         File with the password of `bind_dn`, one line, readable by the hub's user only. It is read at every new
-        connection. Example: "/etc/daas/ldap-password". Since 0.1.
+        connection. Example: "/etc/daas/ldap-password".
         """,
     )
     issuers = List(
@@ -66,13 +66,13 @@ class LdapAccounts(SourceSettings):
         config=True,
         help="""
         OpenID issuers whose logins are looked up. Others have no account here. It may stay empty only if
-        `person_filter` itself has {issuer}. Example: ["https://keycloak.facility.org/realms/users"]. Since 0.1.
+        `person_filter` itself has {issuer}. Example: ["https://keycloak.facility.org/realms/users"].
         """,
     )
     person_base = Unicode(
         "",
         config=True,
-        help='Where people are looked for, with everything below. Example: "ou=people,dc=facility,dc=org". Since 0.1.',
+        help='Where people are looked for, with everything below. Example: "ou=people,dc=facility,dc=org".',
     )
     person_filter = Unicode(
         "(&(objectClass=posixAccount)(uid={subject}))",
@@ -80,7 +80,7 @@ class LdapAccounts(SourceSettings):
         help="""
         Filter that finds a login's one entry. Fields: {subject} {issuer} {claim.NAME}, escaped, each in a plain
         (attribute={field}) that is compared again letter by letter. Two entries are refused.
-        Example: "(&(objectClass=posixAccount)(uid={claim.preferred_username}))". Since 0.1.
+        Example: "(&(objectClass=posixAccount)(uid={claim.preferred_username}))".
         """,
     )
     account_filter = Unicode(
@@ -88,21 +88,19 @@ class LdapAccounts(SourceSettings):
         config=True,
         help="""
         What an entry that is looked up by the account's name must be (see ProposalAccounts). No fields.
-        Since 0.1.
         """,
     )
-    name_attribute = Unicode("uid", config=True, help="Attribute with the account's name. Since 0.1.")
-    uid_attribute = Unicode("uidNumber", config=True, help="Attribute with the user's number. Since 0.1.")
-    gid_attribute = Unicode("gidNumber", config=True, help="Attribute with the main group's number. Since 0.1.")
+    name_attribute = Unicode("uid", config=True, help="Attribute with the account's name.")
+    uid_attribute = Unicode("uidNumber", config=True, help="Attribute with the user's number.")
+    gid_attribute = Unicode("gidNumber", config=True, help="Attribute with the main group's number.")
     display_name_attribute = Unicode(
-        "displayName", config=True, help='Attribute with the name shown on pages. Example: "cn". Since 0.1.'
+        "displayName", config=True, help='Attribute with the name shown on pages. Example: "cn".'
     )
     group_base = Unicode(
         "",
         config=True,
         help="""
         Where groups are looked for. Example: "ou=groups,dc=facility,dc=org". Default: they are not looked for.
-        Since 0.1.
         """,
     )
     group_filter = Unicode(
@@ -111,30 +109,29 @@ class LdapAccounts(SourceSettings):
         help="""
         Filter that finds a person's groups below `group_base`. Fields: {account} (the name), {dn} (of the entry).
         Example for groupOfNames: "(&(objectClass=groupOfNames)(member={dn}))". A group without a number gives no gid;
-        its name still counts for RoleRules. Since 0.1.
+        its name still counts for RoleRules.
         """,
     )
     member_of_attribute = Unicode(
         "",
         config=True,
-        help='Attribute of a person that lists their groups, each of which is read. Example: "memberOf". Since 0.1.',
+        help='Attribute of a person that lists their groups, each of which is read. Example: "memberOf".',
     )
-    group_name_attribute = Unicode("cn", config=True, help="Attribute with a group's name. Since 0.1.")
-    group_gid_attribute = Unicode("gidNumber", config=True, help="Attribute with a group's number. Since 0.1.")
-    most_groups = Int(
-        1000, min=1, config=True, help="Most groups of one person. Who has more is not let in with a part. Since 0.1."
+    group_name_attribute = Unicode("cn", config=True, help="Attribute with a group's name.")
+    group_gid_attribute = Unicode("gidNumber", config=True, help="Attribute with a group's number.")
+    max_groups = Int(
+        1000, min=1, config=True, help="Most groups of one person. Who has more is not let in with a part."
     )
-    server_s = Float(
+    operation_timeout_s = Float(
         3.0,
         min=0.1,
         config=True,
         help="""
         Seconds to wait for one word of a server: connection, handshake, bind, a search. Then the next server is asked.
-        Since 0.1.
         """,
     )
-    answer_s = Float(10.0, min=0.1, config=True, help="Seconds for a whole look-up, over all servers. Since 0.1.")
-    connections = Int(4, min=1, max=64, config=True, help="Most connections at a time. Since 0.1.")
+    timeout_s = Float(10.0, min=0.1, config=True, help="Seconds for a whole look-up, over all servers.")
+    connections = Int(4, min=1, max=64, config=True, help="Most connections at a time.")
 
     def source(self) -> AccountSource:
         """Build the source.
@@ -157,8 +154,8 @@ class LdapAccounts(SourceSettings):
             ca_file=self.ca_file,
             bind_dn=self.bind_dn,
             password_file=self.require_private("password_file") if self.bind_dn else "",
-            server_s=self.server_s,
-            answer_s=self.answer_s,
+            operation_timeout_s=self.operation_timeout_s,
+            timeout_s=self.timeout_s,
             connections=self.connections,
         )
         attributes = Attributes(
@@ -176,7 +173,7 @@ class LdapAccounts(SourceSettings):
             account_filter=self.account_filter,
             group_base=self.group_base,
             group_filter=self.group_filter,
-            most_groups=self.most_groups,
+            max_groups=self.max_groups,
             attributes=attributes,
         )
         return LdapDirectory(server, searches, self.require_issuers(self.issuers, self.person_filter))

@@ -40,7 +40,7 @@ class Searches:
     account_filter: str = "(objectClass=posixAccount)"
     group_base: str = ""
     group_filter: str = "(&(objectClass=posixGroup)(memberUid={account}))"
-    most_groups: int = 1000
+    max_groups: int = 1000
     attributes: Attributes = field(default_factory=Attributes)
 
 
@@ -124,19 +124,19 @@ class LdapDirectory:
         if where.group_base:
             name = plain_text(single(entry, names.name))
             asked = fill(where.group_filter, {"account": name, "dn": entry.dn}, escaped)
-            found = ask(Search(where.group_base, asked, wanted, where.most_groups))
+            found = ask(Search(where.group_base, asked, wanted, where.max_groups))
             if not found.complete or found.elsewhere:
-                raise _too_many(entry, where.most_groups)
+                raise _too_many(entry, where.max_groups)
             groups = {group.dn: group for group in found.entries}
         if names.member_of:
             told = entry.values(names.member_of)
-            if len(told) > where.most_groups:
-                raise _too_many(entry, where.most_groups)
+            if len(told) > where.max_groups:
+                raise _too_many(entry, where.max_groups)
             for dn in dict.fromkeys(plain_text(value) for value in told):
                 if dn and dn not in groups:
                     found = ask(Search(dn, "", wanted, 1))
                     if found.elsewhere:
-                        raise _too_many(entry, where.most_groups)
+                        raise _too_many(entry, where.max_groups)
                     groups |= {group.dn: group for group in found.entries}
         return list(groups.values())
 

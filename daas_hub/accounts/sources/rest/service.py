@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from daas_hub.accounts.refusals import LATER
 from daas_hub.errors import ConfigurationError, SourceUnavailable
-from daas_hub.services.circuit_breaker import Breaker
+from daas_hub.services.circuit_breaker import CircuitBreaker
 from daas_hub.services.http import Reply, basic_auth
 from daas_hub.services.http import Service as HttpService
 from daas_hub.services.secret_file import read_secret
@@ -33,7 +33,7 @@ class Service:
         settings: the section of the configuration, for the log.
     """
 
-    answer_s: float = 10.0
+    timeout_s: float = 10.0
     tls: ssl.SSLContext | None = None
     user: str = ""
     password_file: str = ""
@@ -41,7 +41,7 @@ class Service:
     settings: str = ""
     clock: Callable[[], float] = time.monotonic
     #: by host: the addresses of one source may lead to several
-    _breakers: dict[str, Breaker] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _breakers: dict[str, CircuitBreaker] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     async def ask(self, method: str, url: str, body: Any = None) -> tuple[int, Any]:
         """Return status and document of an answer: 200 with what was told, or 404 with None.
@@ -68,12 +68,12 @@ class Service:
     ) -> Reply:
         # the address may hold a person's identifier: its host is enough for the log
         host = urlsplit(url).netloc
-        breaker = self._breakers.setdefault(host, Breaker(f"account service {host}", clock=self.clock))
+        breaker = self._breakers.setdefault(host, CircuitBreaker(f"account service {host}", clock=self.clock))
         service = HttpService(
             "account service",
             "The account service",
             host,
-            self.answer_s,
+            self.timeout_s,
             MAX_ANSWER_BYTES,
             self.tls,
             breaker,

@@ -21,31 +21,26 @@ class _ServiceSettings(SourceSettings):
         config=True,
         help="""
         OpenID issuers whose logins are looked up. Others have no account here. No default.
-        Example: ["https://keycloak.facility.org/realms/users"]. Since 0.1.
+        Example: ["https://keycloak.facility.org/realms/users"].
         """,
     )
     ca_file = Unicode(
         "",
         config=True,
         help="""
-        PEM file of the authority that signed the service's certificate. Default: those this machine trusts. Since 0.1.
+        PEM file of the authority that signed the service's certificate. Default: those this machine trusts.
         """,
     )
-    user = Unicode(
-        "", config=True, help="Name for HTTP Basic authentication; needs `password_file`. Default: none. Since 0.1."
-    )
-    password_file = Unicode(
-        "", config=True, help="File with the password of `user`, readable by the hub's user only. Since 0.1."
-    )
+    user = Unicode("", config=True, help="Name for HTTP Basic authentication; needs `password_file`. Default: none.")
+    password_file = Unicode("", config=True, help="File with the password of `user`, readable by the hub's user only.")
     token_file = Unicode(
         "",
         config=True,
         help="""
         File with a bearer token, instead of `user`, readable by the hub's user only. It is read at each question.
-        Since 0.1.
         """,
     )
-    answer_s = Float(10.0, min=0.1, config=True, help="Seconds an answer may take. Since 0.1.")
+    timeout_s = Float(10.0, min=0.1, config=True, help="Seconds an answer may take.")
 
     def service(self) -> Service:
         """Return how the service is asked.
@@ -56,7 +51,7 @@ class _ServiceSettings(SourceSettings):
         if self.user and self.token_file:
             raise self.wrong("token_file", "is set beside user", "Keep one of them.")
         return Service(
-            answer_s=self.answer_s,
+            timeout_s=self.timeout_s,
             tls=self.require_authorities(),
             user=self.user,
             password_file=self.require_private("password_file") if self.user else "",
@@ -73,7 +68,7 @@ class RestAccounts(_ServiceSettings):
         config=True,
         help="""
         Address that is asked about a login. Fields, escaped: {subject} {issuer} {claim.NAME}. 200 is an answer, 404
-        means "no account". Example: "https://useroffice.facility.org/api/accounts/{subject}". No default. Since 0.1.
+        means "no account". Example: "https://useroffice.facility.org/api/accounts/{subject}". No default.
         """,
     )
     body = Dict(
@@ -81,7 +76,7 @@ class RestAccounts(_ServiceSettings):
         config=True,
         help="""
         What is posted as JSON, with the same fields. Default: nothing, the question is a GET.
-        Example: {"login": "{subject}"}. Since 0.1.
+        Example: {"login": "{subject}"}.
         """,
     )
     account_url = Unicode(
@@ -89,28 +84,28 @@ class RestAccounts(_ServiceSettings):
         config=True,
         help="""
         Address that is asked about an account's name, for accounts of proposals. Field: {account}.
-        Example: "https://useroffice.facility.org/api/accounts/by-name/{account}". Default: none. Since 0.1.
+        Example: "https://useroffice.facility.org/api/accounts/by-name/{account}". Default: none.
         """,
     )
-    name_field = Unicode("name", config=True, help='Path of the name. Example: "account.login". Since 0.1.')
-    uid_field = Unicode("uid", config=True, help='Path of the user\'s number. Example: "account.uid". Since 0.1.')
-    gid_field = Unicode("gid", config=True, help="Path of the main group's number. Since 0.1.")
+    name_field = Unicode("name", config=True, help='Path of the name. Example: "account.login".')
+    uid_field = Unicode("uid", config=True, help='Path of the user\'s number. Example: "account.uid".')
+    gid_field = Unicode("gid", config=True, help="Path of the main group's number.")
     groups_field = Unicode(
         "",
         config=True,
         help="""
-        Path of a list of further groups: numbers, or records with `group_gid_field`. Default: none is read. Since 0.1.
+        Path of a list of further groups: numbers, or records with `group_gid_field`. Default: none is read.
         """,
     )
-    group_gid_field = Unicode("gid", config=True, help="Path of a number in a group's record. Since 0.1.")
-    group_name_field = Unicode("name", config=True, help="Path of a name in a group's record. Since 0.1.")
-    display_name_field = Unicode("", config=True, help="Path of the name shown on pages. Default: none. Since 0.1.")
+    group_gid_field = Unicode("gid", config=True, help="Path of a number in a group's record.")
+    group_name_field = Unicode("name", config=True, help="Path of a name in a group's record.")
+    display_name_field = Unicode("", config=True, help="Path of the name shown on pages. Default: none.")
     subject_field = Unicode(
         "",
         config=True,
         help="""
         Path of the login's subject in the answer. It is compared letter by letter, for services that look up
-        loosely. Default: it is not compared. Since 0.1.
+        loosely. Default: it is not compared.
         """,
     )
 
@@ -158,14 +153,14 @@ class CalipsoplusAccounts(_ServiceSettings):
         config=True,
         help="""
         Address that is posted {"eaa_hash": ...} and answers {"login": ...}, or 404 for an unknown one (there:
-        BACKEND_UO_HASH). It gets no password. Example: "https://useroffice.facility.org/login/umbrella/". Since 0.1.
+        BACKEND_UO_HASH). It gets no password. Example: "https://useroffice.facility.org/login/umbrella/".
         """,
     )
     hash = Unicode(
         "{subject}",
         config=True,
         help="""
-        Where a login has its Umbrella hash. Fields: {subject} {claim.NAME}. Example: "{claim.eaahash}". Since 0.1.
+        Where a login has its Umbrella hash. Fields: {subject} {claim.NAME}. Example: "{claim.eaahash}".
         """,
     )
     accounts = Unicode(
@@ -173,7 +168,7 @@ class CalipsoplusAccounts(_ServiceSettings):
         config=True,
         help="""
         Where the numbers of that name come from: an account source that knows accounts by name.
-        Example: "ldap". Since 0.1.
+        Example: "ldap".
         """,
     )
     is_staff_url = Unicode(
@@ -182,7 +177,7 @@ class CalipsoplusAccounts(_ServiceSettings):
         help="""
         Address that is posted {"login": ...} and answers {"result": true} for staff (there:
         BACKEND_UO_IS_AUTHORIZED), with `user` and `password_file` if they are set. No answer means no.
-        Default: nobody is asked. Since 0.1.
+        Default: nobody is asked.
         """,
     )
 
@@ -210,6 +205,6 @@ class CalipsoplusAccounts(_ServiceSettings):
             self.hash,
             self.require_issuers(self.issuers),
             self.is_staff_url,
-            open_service=Service(self.answer_s, self.require_authorities()),
+            open_service=Service(self.timeout_s, self.require_authorities()),
             closed_service=closed,
         )

@@ -196,7 +196,7 @@ async def test_groups(
 
 async def test_everybody_at_once(crowd: Directory, sources: Sources) -> None:
     """Two thousand people, each with their own number, over four connections."""
-    source = sources(crowd, group_base="", answer_s=60.0)
+    source = sources(crowd, group_base="", timeout_s=60.0)
     accounts = await asyncio.gather(*(source.account_of(who(f"p{number}")) for number in range(CROWD)))
     assert [account.uid for account in accounts] == [30000 + number for number in range(CROWD)]
 
@@ -317,9 +317,9 @@ async def test_a_referral_is_no_answer(crowd: Directory, sources: Sources) -> No
 
 
 async def test_more_groups_than_one_may_have_are_not_cut_off(crowd: Directory, sources: Sources) -> None:
-    assert len((await sources(crowd, most_groups=40).account_of(who("busy"))).groups) == 40
+    assert len((await sources(crowd, max_groups=40).account_of(who("busy"))).groups) == 40
     with pytest.raises(SourceUnavailable, match="all your groups"):
-        await sources(crowd, most_groups=39).account_of(who("busy"))
+        await sources(crowd, max_groups=39).account_of(who("busy"))
 
 
 async def test_a_server_that_gives_only_some_entries(tmp_path: Path, sources: Sources) -> None:
@@ -438,7 +438,7 @@ async def test_the_loop_goes_on_while_the_directory_hangs(
     small: Directory, sources: Sources, address: str, connected: bool
 ) -> None:
     """The hub's other users notice nothing: slapd is stopped with SIGSTOP, its ports still take connections."""
-    source = sources(small, servers=[getattr(small, address)], server_s=0.5, answer_s=9.0)
+    source = sources(small, servers=[getattr(small, address)], operation_timeout_s=0.5, timeout_s=9.0)
     if connected:
         await source.account_of(who("anna"))
     with small.paused():
@@ -459,7 +459,7 @@ async def test_a_server_that_takes_connections_and_never_answers(
     """The next one is asked, and is asked first from then on."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        source = sources(small, servers=[f"{scheme}://127.0.0.1:{port}", small.tls], server_s=0.7)
+        source = sources(small, servers=[f"{scheme}://127.0.0.1:{port}", small.tls], operation_timeout_s=0.7)
         started = time.monotonic()
         assert (await source.account_of(who("anna"))).uid == 25001
         assert time.monotonic() - started > 0.6, "the silent one was asked"
@@ -474,7 +474,7 @@ async def test_a_server_that_hangs_in_a_conversation_is_replaced(
     """Failover leaves time for the second server, also with as many questions as there are threads."""
     both = tmp_path / "both.pem"
     both.write_text(small.authority + crowd.authority)
-    source = sources(small, servers=[small.tls, crowd.tls], ca_file=str(both), server_s=0.5, connections=2)
+    source = sources(small, servers=[small.tls, crowd.tls], ca_file=str(both), operation_timeout_s=0.5, connections=2)
     await asyncio.gather(*(source.account_of(who("anna")) for _ in range(4)))
     with small.paused():
         accounts = await asyncio.gather(*(source.account_of(who("anna")) for _ in range(4)))
@@ -497,7 +497,7 @@ async def test_a_server_that_answers_with_rubbish(small: Directory, sources: Sou
         thread.start()
         port = rubbish.getsockname()[1]
         for address, start_tls in ((f"ldaps://127.0.0.1:{port}", True), (f"ldap://127.0.0.1:{port}", False)):
-            source = sources(small, servers=[address], start_tls=start_tls, server_s=1.0, answer_s=3.0)
+            source = sources(small, servers=[address], start_tls=start_tls, operation_timeout_s=1.0, timeout_s=3.0)
             with pytest.raises(SourceUnavailable):
                 await source.account_of(who("anna"))
         rubbish.shutdown(socket.SHUT_RDWR)
@@ -554,7 +554,7 @@ async def test_a_directory_that_is_down_is_left_alone_until_it_is_back(
     """D7: after five failures whoever logs in is told at once; one tries every ten seconds; one alarm, and one end."""
     caplog.set_level(logging.INFO)
     clock = Clock()
-    server = Server((small.tls, small.plain), ca_file=small.ca, server_s=0.3, answer_s=2.0)
+    server = Server((small.tls, small.plain), ca_file=small.ca, operation_timeout_s=0.3, timeout_s=2.0)
     searches = Searches(f"ou=people,{SUFFIX}", "(&(objectClass=posixAccount)(uid={subject}))")
     source = LdapDirectory(server, searches, frozenset({ISSUER}), clock)
 
@@ -602,7 +602,7 @@ async def test_a_directory_that_is_down_is_left_alone_until_it_is_back(
         pytest.param({}, "twin", False, id="B4 two entries"),
         pytest.param({"gid_attribute": "roomNumber"}, "anna", False, id="an entry that cannot be used"),
         pytest.param({"person_base": SUFFIX}, "anna", False, id="a part of an answer"),
-        pytest.param({"most_groups": 39}, "busy", False, id="too many groups"),
+        pytest.param({"max_groups": 39}, "busy", False, id="too many groups"),
         pytest.param({"person_base": f"ou=poeple,{SUFFIX}"}, "anna", False, id="a base that is not there"),
         pytest.param({"bind_dn": READER, "password": "wrong"}, "anna", False, id="it does not let the portal in"),
         pytest.param({"bind_dn": READER, "password": None}, "anna", False, id="a password's file that is gone"),
@@ -638,7 +638,7 @@ async def test_waiting_for_a_thread_is_no_failure(
     small: Directory, sources: Sources, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Many at once, while the one connection is held up: who had no turn says nothing about the directory."""
-    source = sources(small, connections=1, server_s=1.0, answer_s=1.2)
+    source = sources(small, connections=1, operation_timeout_s=1.0, timeout_s=1.2)
     with small.paused():
         told = await asyncio.gather(*(source.account_of(who("anna")) for _ in range(12)), return_exceptions=True)
     assert all(isinstance(one, SourceUnavailable) for one in told)

@@ -248,7 +248,7 @@ async def test_a_service_that_breaks_says_nothing(
     office.answers["/accounts/good"] = GOOD
     started = time.monotonic()
     with pytest.raises(SourceUnavailable):
-        await source(office, answer_s=1.0).account_of(Identity(ISSUER, "anna-4711"))
+        await source(office, timeout_s=1.0).account_of(Identity(ISSUER, "anna-4711"))
     assert time.monotonic() - started < 4
     assert "account service" in caplog.text
     assert "4711" not in caplog.text

@@ -9,21 +9,21 @@ from typing import Any
 import pytest
 
 from daas_hub.spawners.docker.remote import session as farsession
-from daas_hub.spawners.docker.remote.session import FarSession
+from daas_hub.spawners.docker.remote.session import RemoteSession
 from tests.spawners.docker.remote.test_tunnel import Site, echo, said_back, site
 
 __all__ = ["site"]
 
 
 @pytest.fixture
-async def far(site: Site, monkeypatch: pytest.MonkeyPatch) -> FarSession:
+async def far(site: Site, monkeypatch: pytest.MonkeyPatch) -> RemoteSession:
     """A session whose folder is there, as after a restart of the hub."""
     monkeypatch.setattr(farsession, "DOOR_DIR", str(site.inside))
     monkeypatch.setattr(farsession, "API_DIR", str(site.inside))
     for name in ("door", "api"):
         (site.here / name).mkdir()
     engine: Any = None
-    return FarSession(engine, "session", site.here, site.here / "api")
+    return RemoteSession(engine, "session", site.here, site.here / "api")
 
 
 async def reaches(path: Path) -> None:
@@ -37,7 +37,7 @@ async def reaches(path: Path) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_what_leads_there_and_back_is_made_of_its_folder(site: Site, far: FarSession) -> None:
+async def test_what_leads_there_and_back_is_made_of_its_folder(site: Site, far: RemoteSession) -> None:
     """Its own socket leads there; the hub's API, and each way out that its folder has, lead back."""
     (site.here / "http.sock").touch()  # left by a hub that was killed
     ways = {"api.sock": site.here / "api" / farsession.SOCKET, "out0.sock": site.here / "door" / "out0.sock"}
@@ -60,7 +60,7 @@ async def test_what_leads_there_and_back_is_made_of_its_folder(site: Site, far: 
         await asyncio.open_unix_connection(str(site.here / "http.sock"))
 
 
-async def test_session_whose_folder_is_gone_is_not_reached_for(site: Site, far: FarSession) -> None:
+async def test_session_whose_folder_is_gone_is_not_reached_for(site: Site, far: RemoteSession) -> None:
     (site.here / "door").rmdir()
     far.keep_reached()
     await asyncio.sleep(0.2)

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from daas_hub.errors import SessionFailed, StorageProblem
-from daas_hub.spawners.docker.container_spec import HUB_LABEL, Elsewhere, create_body
+from daas_hub.spawners.docker.container_spec import HUB_LABEL, RemoteFiles, create_body
 from daas_hub.spawners.docker.remote import tunnel as elsewhere
 from daas_hub.spawners.docker.remote.tunnel import Tunnel, let_in
 from daas_hub.spawners.mount_handshake import Granted
@@ -267,7 +267,7 @@ async def test_who_says_something_else_is_not_let_in(tmp_path: Path, said: str) 
 def test_create_call_differs_from_that_of_this_machine_only_in_its_surroundings() -> None:
     """ES38, H2': no path of the hub's machine but the storage's; every other limit is the same."""
     body = create_body(
-        PLAN, Elsewhere("daas-k", (Path("/opt/tools"),)), program="daas-session", labels={HUB_LABEL: "k"}
+        PLAN, RemoteFiles("daas-k", (Path("/opt/tools"),)), program="daas-session", labels={HUB_LABEL: "k"}
     )
     golden = json.loads(GOLDEN.read_text())
     assert (body.pop("OpenStdin"), body.pop("StdinOnce")) == (True, True)
