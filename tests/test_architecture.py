@@ -6,6 +6,7 @@ The floors in full are a contract of import-linter (`.importlinter`); these are 
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -99,3 +100,13 @@ print(*sorted(used & set(sys.modules)))
         [sys.executable, "-c", f"import conftest\n{program}"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert ran.stdout.split() == []
+
+
+@pytest.mark.parametrize("name", [name for name in SOURCES if name.startswith("tests/")])
+def test_no_test_imports_from_a_test(name: str) -> None:
+    """What tests share stands in a module of its own: scenes, fakes, keys."""
+    assert [
+        module
+        for module in imports_of(name)
+        if re.search(r"^daas_hub\.tests\..*\btest_\w+\.|^tests\..*\btest_\w+\.", module)
+    ] == []

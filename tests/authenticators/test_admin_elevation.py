@@ -16,7 +16,7 @@ from daas_hub.authenticators.errors import LoginExpired
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
 from daas_hub.errors import ConfigurationError
 from daas_hub.policy.role_rules import RoleRules
-from tests.authenticators.test_umbrella import ANNA, ONE, FakeFacility, User, answers, facility  # noqa: F401
+from tests.authenticators.facility import ANNA, ONE, FakeFacility, User, answers
 
 HOUR = 3600.0
 
@@ -40,7 +40,7 @@ def test_each_change_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
 @pytest.mark.parametrize("provider_answers", [True, False])
 async def test_a_login_that_is_too_old_ends(
     monkeypatch: pytest.MonkeyPatch,
-    facility: FakeFacility,  # noqa: F811
+    facility: FakeFacility,
     provider_answers: bool,
 ) -> None:
     """Also while the provider is down, and the right is taken away even from tokens that were given out."""

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from jupyterhub.crypto import CryptKeeper
 from traitlets.config import Config
 
-from daas_hub.accounts import Account, Identity
-from daas_hub.accounts.elevation import ElevationRules
+from daas_hub.accounts import Identity
 from daas_hub.authenticators import umbrella
 from daas_hub.authenticators.errors import LoginExpired
 from daas_hub.authenticators.login_methods import Login
@@ -20,69 +17,16 @@ from daas_hub.authenticators.oidc.method import MAX_CLAIM_BYTES, kept_claims
 from daas_hub.authenticators.revocation.logins import ended_state
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
 from daas_hub.errors import ConfigurationError, NoAccount, SourceUnavailable
-from daas_hub.facility import Facility
+from tests.authenticators.facility import ANNA, ISSUER, ONE, FakeFacility, User, answers
 
-ISSUER = "https://login.example.org/realms/users"
-ONE = {"oidc_issuer": ISSUER, "client_id": "daas-hub", "client_secret": "x"}
 TWO = {
     "umbrella": {"profile": "umbrella", "issuer": ISSUER, "client_id": "a", "client_secret": "x"},
     "egi": {"profile": "egi", "client_id": "b", "client_secret": "y"},
 }
-ANNA = Identity(ISSUER, "anna", "Anna", access_token="first")  # no secret: a test's
-
-
-class FakeFacility:
-    claims: frozenset[str] = frozenset()
-    elevation = ElevationRules()
-    account: Any = Account("anna", 25001, 25001)
-
-    async def account_of(self, identity: Identity) -> Account:
-        if isinstance(self.account, Exception):
-            raise self.account
-        return self.account
-
-
-@pytest.fixture
-def facility(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeFacility]:
-    monkeypatch.setenv("JUPYTERHUB_CRYPT_KEY", "0123456789abcdef" * 4)
-    CryptKeeper.clear_instance()
-    facility = FakeFacility()
-    monkeypatch.setattr(Facility, "of", lambda _config: facility)
-    yield facility
-    CryptKeeper.clear_instance()
 
 
 def authenticator(**settings: Any) -> UmbrellaAuthenticator:
     return UmbrellaAuthenticator(config=Config({"UmbrellaAuthenticator": settings}))
-
-
-class User:
-    """A person as the hub knows them."""
-
-    name = "anna"
-
-    def __init__(self, state: dict[str, Any] | None) -> None:
-        self.state = state
-
-    async def get_auth_state(self) -> dict[str, Any] | None:
-        return self.state
-
-    async def save_auth_state(self, state: dict[str, Any] | None) -> None:
-        self.state = state
-
-
-def answers(monkeypatch: pytest.MonkeyPatch, door: UmbrellaAuthenticator, answer: Any) -> list[Any]:
-    """Let the only login method say this when it is asked again; give the list of what it was asked."""
-    asked: list[Any] = []
-
-    async def again(state: Any) -> Login:
-        asked.append(state)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    monkeypatch.setattr(next(iter(door.methods.values())), "again", again)
-    return asked
 
 
 def state_of(door: UmbrellaAuthenticator, login: Login) -> dict[str, Any]:

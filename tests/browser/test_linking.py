@@ -9,7 +9,9 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import SessionUser, visitors
-from tests.browser.test_logins import sign_in
+from tests.browser.pages import (
+    sign_in,
+)
 from tests.hub.linking import RIGHT, LinkedDoors, linked_doors
 
 pytestmark = [pytest.mark.browser, pytest.mark.sandbox]

@@ -8,6 +8,9 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import SessionUser, visitors
+from tests.browser.pages import (
+    sign_in,
+)
 from tests.hub.logins import AGAIN_S, Doors, open_doors
 
 pytestmark = [pytest.mark.browser, pytest.mark.sandbox]
@@ -25,14 +28,6 @@ def visitor(browser: Browser, doors: Doors) -> Iterator[Callable[..., SessionUse
     """Return people with a browser of their own at this portal."""
     with visitors(browser, doors.portal) as arrive:
         yield arrive
-
-
-def sign_in(person: SessionUser, button: str, name: str, *, at: str = "/hub/home") -> None:
-    """Press the provider's button on the login page, then the person's at the provider."""
-    person.page.goto(f"{person.portal.url}{at}")
-    person.page.get_by_role("link", name=f"Sign in with {button}").click()
-    person.page.get_by_role("button", name=name).click()
-    person.page.wait_for_url(f"{person.portal.url}/hub/**")
 
 
 def test_two_providers_on_one_page(doors: Doors, visitor: Callable[[], SessionUser]) -> None:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Error, expect
 
 from tests.browser.conftest import SessionUser
+from tests.browser.pages import (
+    read_in_lab,
+    require_closed_to,
+    save_a_curve,
+)
 from tests.browser.windows import Screen
 from tests.live_portal import Portal
 
 pytestmark = [pytest.mark.browser, pytest.mark.sandbox]
-
-#: LocalFiles in PyMca's window when it fills a screen of 1400 x 900.
-OPEN_BUTTON = (576, 123)
-FIRST_SPECTRUM = (60, 215)
-SAVE_CURVE_BUTTON = (949, 120)
 
 
 def test_two_people_analyse_one_proposal(portal: Portal, guest: Callable[..., SessionUser]) -> None:
@@ -40,61 +38,6 @@ def test_two_people_analyse_one_proposal(portal: Portal, guest: Callable[..., Se
     require_closed_to(ben, anna)
     anna.require_quiet()
     ben.require_quiet()
-
-
-def save_a_curve(anna: SessionUser, screen: Screen, portal: Portal, picture: str) -> Path:
-    """Open the proposal's spectrum in PyMca, see its curve, and save it to `processed`."""
-    anna.page.mouse.click(*OPEN_BUTTON)
-    answer_dialog(anna, screen, "Open a new source file", "data/XRFSpectrum.mca")
-    anna.page.wait_for_timeout(1500)
-    anna.page.mouse.click(*FIRST_SPECTRUM)
-    anna.page.wait_for_timeout(1500)
-    anna.keep_picture(picture)
-    assert dark_pixels_of_the_plot(anna) > 200, f"no curve is drawn; see test-output/{picture}.png"
-    anna.page.mouse.click(*SAVE_CURVE_BUTTON)
-    answer_dialog(anna, screen, "Output File Selection", "processed/glass.mca")
-    saved = portal.state / "processed" / "MA-4242" / "glass.mca"
-    screen.wait_for(saved.exists, "the saved file")
-    return saved
-
-
-def read_in_lab(ben: SessionUser, picture: str) -> None:
-    """Read in JupyterLab what a colleague saved."""
-    ben.page.wait_for_url("**/user/**/lab**", timeout=60_000)
-    ben.page.goto(re.sub(r"/lab.*", "/lab/tree/processed/glass.mca", ben.page.url))
-    expect(ben.page.locator(".cm-content").first).to_contain_text("#S 1", timeout=40_000)
-    ben.keep_picture(picture)
-
-
-def require_closed_to(ben: SessionUser, anna: SessionUser) -> None:
-    """Check that her screen is not his."""
-    hers = ben.context.new_page()
-    answer = hers.goto(anna.page.url)
-    assert answer is not None
-    assert answer.status in (403, 404)
-    hers.close()
-
-
-def answer_dialog(person: SessionUser, screen: Screen, title: str, path: str) -> None:
-    """Type a path into a file dialog once it has the keyboard, as a person does who looks at it."""
-    screen.wait_for(lambda: title in screen.active(), f"{title!r} has the keyboard")
-    person.page.wait_for_timeout(500)
-    person.page.keyboard.type(path, delay=30)
-    person.page.wait_for_timeout(500)
-    person.keep_picture("dialog")
-    person.page.keyboard.press("Enter")
-    screen.wait_for_window(title, gone=True)
-
-
-def dark_pixels_of_the_plot(person: SessionUser) -> int:
-    """Count the curve's pixels: dark ones inside the plot, away from its frame and grid, read from the canvas."""
-    script = """canvas => {
-        const area = canvas.getContext('2d').getImageData(790, 190, 20, 300).data;
-        let dark = 0;
-        for (let i = 0; i < area.length; i += 4) dark += area[i] < 90 && area[i + 1] < 90 && area[i + 2] < 90;
-        return dark;
-    }"""
-    return int(person.page.locator("canvas").first.evaluate(script))
 
 
 def test_desktops_stand_in_jupyterlabs_launcher(guest: Callable[..., SessionUser]) -> None:

@@ -5,41 +5,17 @@ The command itself, on the configuration of a portal that runs: what an administ
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-from typing import Any
-
 import docker
 import pytest
 
 from tests.docker.engine import containers
+from tests.docker.scenes import (
+    doctor,
+    told,
+)
 from tests.live_portal import Portal
 
 pytestmark = pytest.mark.docker
-
-
-def doctor(portal: Portal, more: str = "", *options: str) -> tuple[int, dict[str, Any]]:
-    """Run it; give its exit code and its report."""
-    config = portal.state / "doctor_config.py"
-    config.write_text((portal.state / "test_config.py").read_text() + more)
-    config.chmod(0o600)
-    said = subprocess.run(
-        [str(Path(sys.prefix) / "bin" / "daas-hub"), "doctor", str(config), "--json", *options],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        env=os.environ | {"DAAS_DEMO_PORT": str(portal.port), "DAAS_DEMO_STATE": str(portal.state)},
-    )
-    assert said.stdout, said.stderr
-    return said.returncode, json.loads(said.stdout)
-
-
-def told(report: dict[str, Any], key: str) -> list[dict[str, str]]:
-    return [one for one in report["findings"] if one["key"] == key]
 
 
 def test_a_container_sees_the_data_read_only(portal: Portal, engine: docker.APIClient) -> None:

@@ -20,12 +20,19 @@ from certipy import Certipy
 from tests.browser.conftest import SessionUser
 from tests.conftest import missing
 from tests.docker.engine import APPLICATIONS, Control, containers, image, prepare, start_docker_portal
-from tests.docker.test_doctor import doctor, told
-from tests.docker.test_faults import container_of, home_text, require_words, wait_for
-from tests.docker.test_isolation import IDENTITY, WRITABLE
+from tests.docker.scenes import (
+    IDENTITY,
+    WRITABLE,
+    container_of,
+    doctor,
+    home_text,
+    require_words,
+    told,
+    wait_for,
+)
 from tests.live_portal import Portal, free_ports, new_state
 from tests.sandbox.probe import probing
-from tests.sandbox.test_isolation import (
+from tests.sandbox.scenes import (
     test_raw_data_cannot_be_changed_in_any_way,
     test_session_reaches_the_addresses_of_its_application_and_no_other,
     test_several_directories_with_blanks_are_mounted_right,

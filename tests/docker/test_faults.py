@@ -15,40 +15,20 @@ import pytest
 
 from tests.docker.engine import Control, containers, image, start_docker_portal
 from tests.docker.registry import Registry, running_registry
-from tests.live_portal import Person, Portal, plain_text, remove
+from tests.docker.scenes import (
+    container_of,
+    home_text,
+    require_words,
+    wait_for,
+)
+from tests.live_portal import Portal, plain_text, remove
 from tests.sandbox.probe import probing
-from tests.sandbox.test_isolation import (
+from tests.sandbox.scenes import (
     test_session_that_cannot_start_says_why_at_once,
     test_storage_that_is_not_what_it_says_is_refused_in_words,
 )
 
 pytestmark = pytest.mark.docker
-
-
-def wait_for(is_so: Callable[[], object], what: str, timeout_s: float = 15.0) -> None:
-    """Wait until something is so."""
-    until = time.monotonic() + timeout_s
-    while not is_so():
-        assert time.monotonic() < until, f"not within {timeout_s:g} s: {what}"
-        time.sleep(0.1)
-
-
-def require_words(portal: Portal, person: Person, words: str, *, timeout_s: float = 20, **fields: str) -> None:
-    """Launch, and wait until the answer or the session's page says so."""
-    answer = person.post("/hub/launch", fields)
-    page = answer.url.removeprefix(portal.url)
-    wait_for(lambda: words in plain_text(answer) or words in plain_text(person.get(page)), words, timeout_s)
-
-
-def home_text(person: Person) -> str:
-    """Return the words of the home page."""
-    return plain_text(person.get("/hub/home"))
-
-
-def container_of(engine: docker.APIClient, portal: Portal) -> str:
-    """Return the name of the one session there is."""
-    (one,) = containers(engine, portal)
-    return str(one["Names"][0].lstrip("/"))
 
 
 @pytest.mark.parametrize(

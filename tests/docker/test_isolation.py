@@ -10,9 +10,13 @@ import docker
 import pytest
 
 from tests.docker.engine import containers
+from tests.docker.scenes import (
+    IDENTITY,
+    WRITABLE,
+)
 from tests.live_portal import Portal
 from tests.sandbox.probe import probing
-from tests.sandbox.test_isolation import (
+from tests.sandbox.scenes import (
     SCAN,
     WRITES,
     test_directory_with_a_hostile_name_is_mounted_right,
@@ -33,16 +37,6 @@ SAME = (
     test_several_directories_with_blanks_are_mounted_right,
     test_what_is_mounted_later_below_raw_data_is_not_in_the_session,
 )
-
-IDENTITY = r"""
-id
-grep -E 'Cap|NoNewPrivs|Seccomp:' /proc/self/status
-unshare -Ur true; echo unshare=$?
-cat /etc/passwd /etc/group /etc/resolv.conf
-pwd; umask
-find / -xdev -perm /6000 -type f 2>/dev/null | head; echo setuid done
-echo env; env | sort
-"""
 
 
 def test_session_is_the_account_and_nobody_else(portal: Portal) -> None:
@@ -87,20 +81,6 @@ def test_file_system_below_raw_data_is_read_only_too(portal: Portal, mounted_bel
     assert len(said) == 19, said
     assert [line for line in said if "refused" not in line] == []
     assert tree_hash(sub) == before
-
-
-WRITABLE = r"""
-for place in $(awk '{print $5}' /proc/self/mountinfo) / /etc /opt /opt/daas-hub /usr /usr/local /var /var/lib /run \
-    /home /srv /root /var/cache /var/log /sys/fs/cgroup /proc/sys /proc/sysrq-trigger /run/daas-hub /run/daas-door; do
-  if [ -d "$place" ]; then
-    if (: > "$place/.daas-probe") 2>/dev/null; then echo "writable $place"; rm -f "$place/.daas-probe"; fi
-  fi
-done
-for file in /etc/passwd /etc/hosts /etc/hostname /etc/resolv.conf /run/daas-hub/api.sock; do
-  if (: >> $file) 2>/dev/null; then echo "writable $file"; fi
-done
-echo tried
-"""
 
 
 def test_only_these_places_can_be_written(portal: Portal) -> None:

@@ -8,7 +8,11 @@ import docker
 import pytest
 
 from tests.browser.conftest import SessionUser
-from tests.browser.test_walk import read_in_lab, require_closed_to, save_a_curve
+from tests.browser.pages import (
+    read_in_lab,
+    require_closed_to,
+    save_a_curve,
+)
 from tests.browser.windows import Screen
 from tests.live_portal import Portal
 

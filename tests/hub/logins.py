@@ -120,3 +120,7 @@ def wait_until(true: Callable[[], bool], what: str, timeout_s: float = 20.0) -> 
 def is_out(person: Person) -> bool:
     """Return whether this browser is sent to the login page."""
     return person.get("/hub/home").url.startswith(f"{person.portal.url}/hub/login")
+
+
+def running(person: Person, name: str) -> bool:
+    return bool(person.get(f"/hub/api/users/{person.name}").json()["servers"].get(name, {}).get("ready"))

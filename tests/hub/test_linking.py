@@ -11,8 +11,10 @@ import pytest
 import requests
 
 from tests.hub.linking import RIGHT, LinkedDoors, Walker, linked_doors
-from tests.hub.logins import is_out
-from tests.hub.test_logins import running
+from tests.hub.logins import (
+    is_out,
+    running,
+)
 from tests.live_portal import Person, plain_text
 
 

@@ -10,7 +10,14 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
-from tests.hub.logins import AGAIN_S, Doors, is_out, open_doors, wait_until
+from tests.hub.logins import (
+    AGAIN_S,
+    Doors,
+    is_out,
+    open_doors,
+    running,
+    wait_until,
+)
 from tests.live_portal import Person, plain_text
 
 pytestmark = pytest.mark.sandbox
@@ -27,10 +34,6 @@ def grown_old(person: Person) -> Person:
     """Let the login be asked about at the next request."""
     time.sleep(AGAIN_S + 0.2)
     return person
-
-
-def running(person: Person, name: str) -> bool:
-    return bool(person.get(f"/hub/api/users/{person.name}").json()["servers"].get(name, {}).get("ready"))
 
 
 def test_the_login_page_offers_each_provider(doors: Doors) -> None:

@@ -14,6 +14,9 @@ from daas_hub.errors import SessionFailed, StorageProblem
 from daas_hub.session.mount_handshake import arrive
 from daas_hub.spawners import mount_handshake as arrival
 from daas_hub.spawners.mount_handshake import Gate, Granted
+from tests.spawners.grants import (
+    granted,
+)
 
 
 @pytest.fixture
@@ -22,13 +25,6 @@ def listener(tmp_path: Path) -> socket.socket:
         one.bind(str(tmp_path / "http.sock"))
         one.listen()
         yield one
-
-
-def granted(path: Path, *, writable: bool = True, **changes: int | None) -> Granted:
-    status = path.stat()
-    told: dict[str, int | None] = {"device": status.st_dev, "inode": status.st_ino}
-    told |= changes
-    return Granted("data", str(path), writable, told["device"], told["inode"])
 
 
 async def meet(tmp_path: Path, what: list[Granted], listener: socket.socket) -> dict[str, str]:

@@ -21,8 +21,14 @@ from daas_hub.authenticators.password.method import PasswordMethod
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
 from daas_hub.errors import AccountRefused, ConfigurationError, NoAccount, Refused, SourceUnavailable
 from daas_hub.facility import Facility
-from tests.accounts.sources.test_linked import ACCOUNT, ANNA, ISSUER, PASSWORDS, Directory
-from tests.authenticators.test_umbrella import ONE, FakeFacility, facility  # noqa: F401
+from tests.accounts.directory import (
+    ACCOUNT,
+    ANNA,
+    ISSUER,
+    PASSWORDS,
+    Directory,
+)
+from tests.authenticators.facility import ONE, FakeFacility
 
 WAY: Any = SimpleNamespace(name="egi", title="EGI", issuer=ISSUER)
 
@@ -233,7 +239,7 @@ LDAP = Config({"LdapAccounts": {"servers": ["ldaps://localhost"], "person_base":
 
 
 @pytest.mark.parametrize("accounts", ["ldap", ["ldap"], None])
-def test_linking_without_its_source_is_told(facility: FakeFacility, accounts: Any) -> None:  # noqa: F811
+def test_linking_without_its_source_is_told(facility: FakeFacility, accounts: Any) -> None:
     config = Config({"UmbrellaAuthenticator": {**ONE, "linking": "ldap"}, "Facility": {}}, **LDAP)
     if accounts:
         config.Facility.accounts = accounts
@@ -242,7 +248,7 @@ def test_linking_without_its_source_is_told(facility: FakeFacility, accounts: An
     assert error.value.setting == "UmbrellaAuthenticator.linking"
 
 
-def test_a_source_of_passwords_that_is_none_is_told(facility: FakeFacility) -> None:  # noqa: F811
+def test_a_source_of_passwords_that_is_none_is_told(facility: FakeFacility) -> None:
     config = Config({"UmbrellaAuthenticator": {**ONE, "linking": "nss"}, "Facility": {"accounts": ["nss", "links"]}})
     with pytest.raises(ConfigurationError, match="no source of passwords") as error:
         UmbrellaAuthenticator(config=config)
@@ -250,7 +256,7 @@ def test_a_source_of_passwords_that_is_none_is_told(facility: FakeFacility) -> N
 
 
 @pytest.mark.parametrize("passwords", ["", "ldap"])
-def test_one_count_of_guesses_and_no_form_for_passwords(facility: FakeFacility, passwords: str) -> None:  # noqa: F811
+def test_one_count_of_guesses_and_no_form_for_passwords(facility: FakeFacility, passwords: str) -> None:
     config = Config({"UmbrellaAuthenticator": {**ONE, "linking": "ldap", "passwords": passwords},
                      "Facility": {"accounts": ["ldap", "links"]}}, **LDAP)  # fmt: skip
     authenticator = UmbrellaAuthenticator(config=config)

@@ -31,7 +31,7 @@ from daas_hub.accounts.elevation import ElevationRules
 from daas_hub.authenticators.oidc.handlers import BackchannelHandler, CallbackHandler
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
 from daas_hub.facility import Facility
-from tests.authenticators.oidc.test_provider import (
+from tests.authenticators.oidc.keys import (
     EC,
     ED,
     JWK_EC,

@@ -6,11 +6,8 @@ F1, F2, F3, F5, F8 and F10 of the threat model. The walk of a whole login is tes
 from __future__ import annotations
 
 import asyncio
-import base64
 import copy
 import gzip
-import hashlib
-import hmac
 import json
 import time
 from collections.abc import AsyncIterator, Callable
@@ -18,8 +15,6 @@ from typing import Any
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tornado import web
@@ -37,29 +32,24 @@ from daas_hub.authenticators.oidc.provider import (
 )
 from daas_hub.authenticators.oidc.provider_config import ONLY, read_provider
 from daas_hub.errors import ConfigurationError, Refused, SourceUnavailable
+from tests.authenticators.oidc.keys import (
+    EC,
+    ED,
+    JWK_EC,
+    JWK_ED,
+    JWK_RSA,
+    RSA_PEM,
+    STRANGER,
+    STRANGER_EC,
+    b64,
+    hmac_signed,
+    jwk,
+    sign_raw,
+    signed,
+)
 
 CLIENT = "daas-hub"
 NONCE = "nonce-of-this-login"
-
-RSA = rsa.generate_private_key(65537, 2048)
-EC = ec.generate_private_key(ec.SECP256R1())
-STRANGER = rsa.generate_private_key(65537, 2048)
-STRANGER_EC = ec.generate_private_key(ec.SECP256R1())
-ED = ed25519.Ed25519PrivateKey.generate()
-RSA_PEM = RSA.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-
-
-def b64(data: bytes | str) -> str:
-    return base64.urlsafe_b64encode(data.encode() if isinstance(data, str) else data).rstrip(b"=").decode()
-
-
-def jwk(key: Any, algorithm: type[Any], **more: str) -> dict[str, Any]:
-    return json.loads(algorithm.to_jwk(key.public_key())) | more
-
-
-JWK_RSA = jwk(RSA, jwt.algorithms.RSAAlgorithm, kid="rsa-1", use="sig", alg="RS256")
-JWK_EC = jwk(EC, jwt.algorithms.ECAlgorithm, kid="ec-1", use="sig", alg="ES256")
-JWK_ED = jwk(ED, jwt.algorithms.OKPAlgorithm, kid="ed-1", use="sig", alg="EdDSA")
 
 
 class Provider:
@@ -117,26 +107,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-def signed(claims: Any, *, alg: str = "RS256", key: Any = RSA, **header: Any) -> str:
-    """Sign anything as anything; PyJWT's own `encode` would refuse most of what is needed here."""
-    head = {"alg": alg, "typ": "JWT", "kid": "rsa-1"} | header
-    head = {name: value for name, value in head.items() if value is not ...}
-    payload = claims if isinstance(claims, str) else json.dumps(claims)
-    return sign_raw(b64(json.dumps(head)), b64(payload), alg=alg, key=key)
-
-
-def sign_raw(head: str, payload: str, *, alg: str = "RS256", key: Any = RSA) -> str:
-    algorithms = jwt.algorithms.get_default_algorithms()
-    known = algorithms[alg if alg in openid.ALGORITHMS else "RS256"]
-    return f"{head}.{payload}.{b64(known.sign(f'{head}.{payload}'.encode(), key))}"
-
-
-def hmac_signed(claims: Any, secret: bytes, **header: Any) -> str:
-    head = b64(json.dumps({"alg": "HS256", "kid": "rsa-1"} | header))
-    signing = f"{head}.{b64(json.dumps(claims))}"
-    return f"{signing}.{b64(hmac.new(secret, signing.encode(), hashlib.sha256).digest())}"
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from daas_hub.authenticators.password.method import PasswordMethod
 from daas_hub.authenticators.password.rate_limit import LONGEST_S, MAX_KEYS, AttemptLimiter
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
 from daas_hub.errors import AccountRefused, ConfigurationError, SourceUnavailable
-from tests.authenticators.test_umbrella import ONE, FakeFacility, facility  # noqa: F401
+from tests.authenticators.facility import ONE, FakeFacility
 from tests.conftest import missing
 from tests.stand_ins.calipsoplus import UserOffice
 from tests.stand_ins.directory import SLAPD, SUFFIX, Directory, make_directory, person
@@ -282,7 +282,7 @@ async def test_the_user_office_says_yes_by_200_alone() -> None:
             assert await source.check(name, password) == ""
 
 
-def test_it_is_off_and_one_line_turns_it_on(facility: FakeFacility) -> None:  # noqa: F811
+def test_it_is_off_and_one_line_turns_it_on(facility: FakeFacility) -> None:
     def methods(**more: Any) -> list[str]:
         config = {"UmbrellaAuthenticator": ONE | more, "PasswordLogin": {"login_url": "https://uo.example.org/login/"}}
         return list(UmbrellaAuthenticator(config=Config(config)).methods)
@@ -310,7 +310,7 @@ async def test_too_many_are_told_when_to_come_back() -> None:
             await mine.login_of("anna", "x", "a")
 
 
-def test_passwords_need_no_provider_beside_them(facility: FakeFacility) -> None:  # noqa: F811
+def test_passwords_need_no_provider_beside_them(facility: FakeFacility) -> None:
     """A small facility has its directory, and nothing else."""
     config = Config(
         {

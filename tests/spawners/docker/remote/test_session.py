@@ -10,9 +10,11 @@ import pytest
 
 from daas_hub.spawners.docker.remote import session as farsession
 from daas_hub.spawners.docker.remote.session import RemoteSession
-from tests.spawners.docker.remote.test_tunnel import Site, echo, said_back, site
-
-__all__ = ["site"]
+from tests.spawners.docker.remote.site import (
+    Site,
+    echo,
+    said_back,
+)
 
 
 @pytest.fixture

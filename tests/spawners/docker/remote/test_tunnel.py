@@ -10,10 +10,7 @@ import asyncio
 import contextlib
 import json
 import os
-import socket
-import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -22,88 +19,21 @@ import pytest
 from daas_hub.errors import SessionFailed, StorageProblem
 from daas_hub.spawners.docker.container_spec import HUB_LABEL, RemoteFiles, create_body
 from daas_hub.spawners.docker.remote import tunnel as elsewhere
-from daas_hub.spawners.docker.remote.tunnel import Tunnel, let_in
+from daas_hub.spawners.docker.remote.tunnel import let_in
 from daas_hub.spawners.mount_handshake import Granted
-from daas_hub.spawners.runtime_dir import open_listener
-from tests.spawners.docker.test_container_spec import GOLDEN, PLAN
-from tests.spawners.test_mount_handshake import granted
-
-
-class Stream:
-    """What `ProgramStream` is, of a program of this machine."""
-
-    def __init__(self, command: tuple[str, ...], env: dict[str, str]) -> None:
-        self.complaints = ""
-        self.socket, far = socket.socketpair()
-        self.socket.setblocking(False)
-        with far:
-            self.process = subprocess.Popen(command, stdin=far, stdout=far, env=os.environ | env)
-
-    @classmethod
-    def of(cls, *command: str, **env: str) -> Stream:
-        return cls(command, env)
-
-    async def __aenter__(self) -> Stream:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self.socket.close()
-        self.process.kill()
-        await asyncio.to_thread(self.process.wait)
-
-
-class Site:
-    """One session's sockets on both sides, and the streams the tunnel opened."""
-
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.here = folder / "here"
-        self.inside = folder / "inside"
-        for place in (self.here, self.inside):
-            place.mkdir()
-        self.streams: list[Stream] = []
-        self.command = (sys.executable, "-m", "daas_hub.session.tunnel_end")
-        monkeypatch.setattr(elsewhere, "DOOR_DIR", str(self.inside))
-        monkeypatch.setattr(elsewhere, "API_DIR", str(self.inside))
-        monkeypatch.setattr(elsewhere, "AGAIN_S", 0.05)
-        monkeypatch.setattr(elsewhere.ProgramStream, "of_command", self._of_command)
-
-    async def _of_command(self, _engine: object, _container: str, command: list[str]) -> Stream:
-        self.streams.append(Stream.of(*self.command, str(self.inside / "http.sock"), *command[5:]))
-        return self.streams[-1]
-
-    @contextlib.asynccontextmanager
-    async def tunnel(self, **ways: Path) -> AsyncIterator[Tunnel]:
-        listener = open_listener(self.here / "http.sock")
-        engine: Any = None
-        named = {str(self.inside / f"{name}.sock"): path for name, path in ways.items()}
-        tunnel = Tunnel(engine, "session", listener, named)
-        try:
-            yield tunnel
-        finally:
-            tunnel.close()
-            await asyncio.sleep(0.1)
-
-
-@pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
-    return Site(tmp_path, monkeypatch)
-
-
-async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Send back what comes, and end when it ends."""
-    while piece := await reader.read(65536):
-        writer.write(piece)
-        await writer.drain()
-    writer.close()
-
-
-async def said_back(path: Path, sent: bytes) -> bytes:
-    reader, writer = await asyncio.open_unix_connection(str(path))
-    writer.write(sent)
-    writer.write_eof()
-    answer = await reader.read()
-    writer.close()
-    return answer
+from tests.spawners.docker.plans import (
+    GOLDEN,
+    PLAN,
+)
+from tests.spawners.docker.remote.site import (
+    Site,
+    Stream,
+    echo,
+    said_back,
+)
+from tests.spawners.grants import (
+    granted,
+)
 
 
 async def test_connections_go_both_ways_whole_and_side_by_side(site: Site) -> None:
