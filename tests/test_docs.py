@@ -20,6 +20,7 @@ from jupyterhub.auth import Authenticator
 from jupyterhub.proxy import ConfigurableHTTPProxy
 from jupyterhub.spawner import Spawner
 
+from daas_hub.accounts.factories import SETTINGS
 from daas_hub.accounts.sources import table as accounts
 from daas_hub.catalogue import reader as catalogue
 from daas_hub.commands.check_config import check_config
@@ -67,7 +68,15 @@ def reference() -> ModuleType:
 
 def test_the_reference_is_current() -> None:
     script = reference()
-    assert script.PAGE.read_text() == script.page(), "run `python -m scripts.reference`"
+    found = {path: path.read_text() for path in [script.INDEX, *script.FOLDER.glob("*.md")]}
+    assert found == script.pages(), "run `python -m scripts.reference`"
+
+
+def test_every_settings_class_is_in_the_index() -> None:
+    """A class with settings of ours is on a page: what `daas-hub check-config` knows, a reader can look up."""
+    documented = set(reference().CLASSES)
+    assert set(SETTINGS) - documented == set()
+    assert len(documented) == len(reference().CLASSES)
 
 
 def anchors_of(page: Path) -> set[str]:
@@ -174,7 +183,7 @@ def test_every_source_of_proposals_has_a_page_and_settings_with_words() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_setting_a_page_names_exists(page: Path) -> None:
     classes = setting_classes()
-    named = re.findall(rf"\b({'|'.join(classes)})\.([a-z]\w*)", page.read_text())
+    named = re.findall(rf"\b({'|'.join(classes)})\.(?!md\b)([a-z]\w*)", page.read_text())
     # the wrong one is what the page about mistakes shows
     unknown = {f"{cls}.{name}" for cls, name in named if not hasattr(classes[cls], name)}
     assert unknown - {"Facility.acounts_file"} == set()
