@@ -16,6 +16,7 @@ from traitlets import Bool, Dict, Float, Int, List, Unicode, Union, default
 from traitlets.config import Config, SingletonConfigurable
 
 from daas_hub.accounts import Account, AccountRules, AccountSource, Identity, NamedAccounts
+from daas_hub.accounts.roles import OWN_RESOURCES
 from daas_hub.accounts.sources.linked import ConnectedAccounts
 from daas_hub.catalogue import Catalogue, Kind, read_catalogue
 from daas_hub.errors import AccountRefused, ConfigurationError, DaasError, DocumentError, NoAccount, Refused
@@ -169,6 +170,9 @@ class Facility(SingletonConfigurable):
         self.elevation = RoleRules(parent=self).elevation()
         #: what each source is called in the configuration, and the source itself: the doctor asks each by itself
         self.account_sources: dict[str, AccountSource] = named_sources("accounts", self)
+        self._own_resources_restricted = RoleRules(parent=self).restricts_own_resources or any(
+            getattr(one, "restricts_own_resources", False) for one in self.account_sources.values()
+        )
         self._accounts = one_of_accounts(self.account_sources, merge_groups=self.merge_groups)
         self.run_as = self._run_as_rules()
         self.proposal_sources: dict[str, ProposalSource] = named_sources("proposals", self)
@@ -209,6 +213,10 @@ class Facility(SingletonConfigurable):
         account = self.account_rules.require_allowed(await self._accounts.account_of(identity))
         roles = account.roles | self.roles.roles_of(account, identity)
         return replace(account, login=identity, roles=roles)
+
+    def may_have_own_resources(self, account: Account) -> bool:
+        """Return whether this account may launch applications without a proposal."""
+        return not self._own_resources_restricted or OWN_RESOURCES in account.roles
 
     def issuers_by_source(self) -> dict[str, frozenset[str] | None]:
         """Return the issuers each source of accounts is asked about; None for one that is asked about all."""
@@ -266,7 +274,8 @@ class Facility(SingletonConfigurable):
         person = await self.account_of(identity)
         proposal = (await self.proposal_of(person, request.proposal, fresh=True)).value if request.proposal else None
         try:
-            choice = require_choice(self.applications, (proposal,) if proposal else (), request)
+            may = self.may_have_own_resources(person)
+            choice = require_choice(self.applications, (proposal,) if proposal else (), request, own_resources=may)
             desktops = tuple(one for one in self.applications.applications.values() if one.kind is Kind.DESKTOP)
             account = await self._account_for(choice, person)
             # a session runs as the account, and has nothing to do with anybody's login

@@ -137,8 +137,8 @@ MEANINGS: dict[str, dict[str, str]] = {
         "gid": "Main group, in the same range.",
         "groups": "Further groups: name and number. A proposal's `gid` must be among them.",
         "display_name": "Shown on pages.",
-        "roles": "`admin` makes an administrator of the hub, beside `RoleRules`. Other words have no effect yet.",
-        "logins": "Who this is, at least one. Several logins of one person lead to one account.",
+        "roles": "`admin`: administrator of the hub; `own_resources`: see `RoleRules.own_resources_groups`.",
+        "logins": "Logins of this person, at least one. Several logins of one person lead to one account.",
     },
     "_Login": {
         "issuer": "The OpenID provider's issuer, exactly as in `UmbrellaAuthenticator.oidc_issuer`.",

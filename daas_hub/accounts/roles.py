@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from daas_hub.accounts.model import Account, Identity
 
+#: May launch applications without a proposal, where the configuration restricts that.
+OWN_RESOURCES = "own_resources"
+
 
 @dataclass(frozen=True)
 class Roles:

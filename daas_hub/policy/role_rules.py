@@ -8,7 +8,7 @@ from typing import Any
 from traitlets import Dict, Float, List, Unicode
 
 from daas_hub.accounts.elevation import ElevationRules, Network
-from daas_hub.accounts.roles import Roles
+from daas_hub.accounts.roles import OWN_RESOURCES, Roles
 from daas_hub.accounts.source_settings import SourceSettings
 
 
@@ -37,6 +37,24 @@ class RoleRules(SourceSettings):
         """,
     )
     staff_claims = Dict(List(Unicode()), config=True, help='The same for staff. Example: {"groups": ["/staff"]}.')
+    own_resources_groups = List(
+        Unicode(),
+        config=True,
+        help="""
+        Groups whose members may launch applications without a proposal ("own resources"). Setting this,
+        `own_resources_claims` or `CalipsoplusAccounts.is_authorized_url` restricts own resources to the people they
+        name, and to accounts with the role "own_resources" in the accounts table. Names are case-sensitive.
+        Example: ["employees"]. Default: everybody with an account may.
+        """,
+    )
+    own_resources_claims = Dict(
+        List(Unicode()),
+        config=True,
+        help="""
+        Claims of the login, each with the values that allow own resources, as `admin_claims`; needs `issuers`.
+        Example: {"groups": ["/employees"]}. Default: none.
+        """,
+    )
     issuers = List(
         Unicode(),
         config=True,
@@ -94,17 +112,30 @@ class RoleRules(SourceSettings):
                 raise self.wrong("elevated_networks", str(error), 'Example: ["192.0.2.0/24"].') from None
         return ElevationRules(self.elevated_hours, tuple(self.elevated_acr), tuple(self.elevated_amr), tuple(networks))
 
+    @property
+    def restricts_own_resources(self) -> bool:
+        """Whether own resources are for some people only."""
+        return bool(self.own_resources_groups or self.own_resources_claims)
+
     def roles(self) -> Roles:
         """Return the rules.
 
         Raises:
             ConfigurationError: claims are read, and nobody is named whose claims count.
         """
-        claims: dict[str, Any] = {"admin": self.admin_claims, "staff": self.staff_claims}
-        if self.admin_claims or self.staff_claims:
+        claims: dict[str, Any] = {
+            "admin": self.admin_claims,
+            "staff": self.staff_claims,
+            OWN_RESOURCES: self.own_resources_claims,
+        }
+        if any(claims.values()):
             self.require_issuers(self.issuers)
         return Roles(
-            groups={"admin": frozenset(self.admin_groups), "staff": frozenset(self.staff_groups)},
+            groups={
+                "admin": frozenset(self.admin_groups),
+                "staff": frozenset(self.staff_groups),
+                OWN_RESOURCES: frozenset(self.own_resources_groups),
+            },
             claims={
                 role: {name: frozenset(values) for name, values in wanted.items()} for role, wanted in claims.items()
             },
