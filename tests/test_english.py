@@ -62,7 +62,7 @@ RULES = (
     rule(r"\banew\b", "again"),
     rule(r"\bin words\b", "with a message"),
     rule(r"\bthe house\b|\bhouse's\b", "the package, the project"),
-    rule(r"\bdoors?\b", "entry point, socket, login method, spawner"),
+    rule(r"(?<![/.])\bdoors?\b(?!\.)", "entry point, socket, login method, spawner"),
     rule(
         r"\bstands? (?:in|on|under|below|above|beside|with|here|there)\b",
         "is in ..., is listed in ..., is set in ...",
