@@ -5,6 +5,7 @@ What the pages say in words is read by people; what can be compared with the cod
 
 from __future__ import annotations
 
+import ast
 import configparser
 import importlib.util
 import re
@@ -212,3 +213,33 @@ def test_every_file_a_page_names_exists(page: Path) -> None:
     # in the repository of the predecessor
     named -= {"services/user.py"}
     assert {name for name in named if not any((ROOT / room / name).exists() for room in ("", "daas_hub"))} == set()
+
+
+def texts_of_the_package() -> str:
+    """Return every text in the code and the pages, each on a line of its own."""
+    found: list[str] = []
+    for room in ("daas_hub", "authenticators", "spawners"):
+        for file in (ROOT / room).rglob("*.py"):
+            found += [
+                node.value
+                for node in ast.walk(ast.parse(file.read_text()))
+                if isinstance(node, ast.Constant) and isinstance(node.value, str)
+            ]
+    found += [" ".join(file.read_text().split()) for file in (ROOT / "templates").glob("*.html")]
+    return "\n".join(found)
+
+
+def test_messages_the_person_on_call_looks_for_exist() -> None:
+    """What docs/how-to/what-to-do-when.md quotes of the log and of pages is what the code says."""
+    page = (ROOT / "docs" / "how-to" / "what-to-do-when.md").read_text()
+    table = page.partition("## Log messages")[2].partition("\n## ")[0]
+    quoted = [
+        one for row in re.findall(r"^\| ([^|]+) \|", table, re.MULTILINE) for one in re.findall(r"`([^`]+)`", row)
+    ]
+    quoted += re.findall(r'\*"([^"]+)"\*', page)
+    assert len(quoted) > 40
+    texts = texts_of_the_package()
+    # `...` is a value; what is between two of them must be in one text
+    parts = {part.strip(" :;,()=") for one in quoted for part in " ".join(one.split()).split("...")}
+    missing = [part for part in sorted(parts) if len(part) >= 6 and part not in texts]
+    assert not missing, "\n".join(missing)
