@@ -132,13 +132,13 @@ FILES: list[tuple[str, str, list[tuple[str, type[Document]]]]] = [
 MEANINGS: dict[str, dict[str, str]] = {
     "_Table": {"accounts": "Everybody who may run sessions."},
     "_Person": {
-        "name": "Unix name: small letters, digits, `-` and `_`. The home inside a session is `/home/<name>`.",
-        "uid": "User number of every session of this person; from `Facility.min_id` to `max_id`, never 0.",
-        "gid": "Main group, in the same range.",
-        "groups": "Further groups: name and number. A proposal's `gid` must be among them.",
+        "name": "Unix name: lower-case letters, digits, `-` and `_`. The home inside a session is `/home/<name>`.",
+        "uid": "uid of every session of this person; from `Facility.min_id` to `max_id`, never 0.",
+        "gid": "Primary group, in the same range.",
+        "groups": "Supplementary groups: name and gid. A proposal's `gid` must be one of them.",
         "display_name": "Shown on pages.",
         "roles": "`admin`: administrator of the hub; `own_resources`: see `RoleRules.own_resources_groups`.",
-        "logins": "Logins of this person, at least one. Several logins of one person lead to one account.",
+        "logins": "Logins of this person, at least one.",
     },
     "_Login": {
         "issuer": "The OpenID provider's issuer, exactly as in `UmbrellaAuthenticator.oidc_issuer`.",
@@ -146,67 +146,67 @@ MEANINGS: dict[str, dict[str, str]] = {
     },
     "_Proposals": {
         "proposals": "The proposals.",
-        "beamline_staff": "Beamline and the accounts of its staff, who see every proposal of that beamline.",
+        "beamline_staff": "Beamline, and the accounts of its staff, who see every proposal of that beamline.",
     },
     "_Proposal": {
-        "id": "Letters, digits, `.`, `_` and `-`, at most 64. Capitals count as the same when looking for doubles.",
+        "id": "Letters, digits, `.`, `_` and `-`, at most 64. Two ids must not differ by case only.",
         "title": "Shown on pages.",
         "abstract": "Shown on pages, and searched.",
-        "beamlines": "Where it was measured. Decides which applications with `beamlines` are offered.",
+        "beamlines": "Where it was measured. Determines which applications with `beamlines` are offered.",
         "members": "Names of accounts that see it.",
-        "gid": "Group that shares `~/processed`; every member's account must be in it. Give one: without it a "
-        "directory that is made belongs to the hub's own group.",
-        "visits": "Its beamtimes. A proposal without visits is shown, and nothing can be launched on it.",
+        "gid": "Group that shares `~/processed`; every member's account must be in it. Without it, a directory "
+        "that is created belongs to the hub's own group.",
+        "visits": "Its beamtimes. A proposal without visits is shown, but nothing can be launched on it.",
     },
     "_Visit": {
-        "number": "1 to 2147483647; links and stored sessions have it.",
-        "name": "What the facility calls it, for people and as `{visit}` in a path. Default: its number.",
+        "number": "1 to 2147483647; used in links and stored sessions.",
+        "name": "Name at the facility, for users and as `{visit}` in a path. Default: its number.",
         "title": "Shown on pages.",
-        "beamline": "Fills `{beamline}` in a path. Default: the proposal's first beamline.",
-        "start": "A time, best with its zone: `2026-09-21T08:00:00Z`.",
+        "beamline": "Value of `{beamline}` in a path. Default: the proposal's first beamline.",
+        "start": "A time, preferably with time zone: `2026-09-21T08:00:00Z`.",
         "end": "A time.",
-        "data": "Absolute directories with the raw data. Default: those that `MountRules.data` gives.",
+        "data": "Absolute directories with the raw data. Default: those of `MountRules.data`.",
     },
     "_Application": {
         "name": "Short name in links and session names: small letters, digits, single `-`.",
         "title": "Shown on pages.",
         "kind": "`notebook`, `desktop` or `link`.",
         "description": "One sentence below the title.",
-        "icon": "Name of an SVG file beside this one. Default: the portal's drawing for the name or the kind.",
-        "command": "Program and arguments of a desktop application, as a list. No shell reads it.",
+        "icon": "Name of an SVG file in the same directory. Default: the portal's icon for the name or the kind.",
+        "command": "Program and arguments of a desktop application, as a list, without a shell.",
         "environment": "Environment variables. `JUPYTERHUB_...`, `DAAS_...` and `LD_...` are refused.",
-        "maximised": "Whether a desktop application's windows fill the screen.",
-        "start_page": "Where a notebook opens: `/lab` or `/tree`.",
-        "url": "Where a link leads.",
+        "maximised": "Whether a desktop application's windows are maximised.",
+        "start_page": "First page of a notebook server: `/lab` or `/tree`.",
+        "url": "Address of a link.",
         "sizes": "Names from `sizes.yaml`; the first is the default. Default: the first size of all.",
         "beamlines": "Offered for proposals of these beamlines only. Default: all.",
         "with_proposal": "Offered on visits. A link never is.",
         "without_proposal": "Offered under *Own resources*.",
-        "order": "Place among the applications, small first; then by title.",
-        "image": "The container image it is in, with its tag or digest. Needed where sessions are containers.",
-        "egress": "The only addresses outside its sessions may connect to, `host:port` each. Default: none.",
+        "order": "Position among the applications, lowest first; then by title.",
+        "image": "Container image with tag or digest. Required for sessions in containers.",
+        "egress": "The only external addresses its sessions may connect to, each as `host:port`. Default: none.",
     },
-    "_Sizes": {"sizes": "Name and size. Without any `sizes.yaml` there is one: 2 processors, 4 GiB, 12 hours."},
+    "_Sizes": {"sizes": "Name and size. Without a `sizes.yaml` there is one size: 2 processors, 4 GiB, 12 hours."},
     "_Size": {
         "title": "Shown on the launch page.",
-        "memory": "`4 GiB`, `512 MiB`, `1 TiB`. A session that takes more has a process ended.",
-        "cpus": "Processors' time a session may use; 0.5 is half a processor.",
-        "processes": "Most processes and threads at a time.",
-        "hours": "Longest life of a session: it is ended then, by the clock on the wall, without a warning yet.",
+        "memory": "`4 GiB`, `512 MiB`, `1 TiB`. If a session exceeds it, one of its processes is killed.",
+        "cpus": "Processor time a session may use; 0.5 is half a processor.",
+        "processes": "Maximum number of processes and threads.",
+        "hours": "Maximum duration of a session (wall-clock time); it then ends without a warning.",
     },
 }
 
 TRAIT_WORDS = {
-    Bool: "True or False",
-    Unicode: "text",
-    Int: "whole number",
+    Bool: "boolean",
+    Unicode: "string",
+    Int: "integer",
     Float: "number",
-    Enum: "one of a few words",
-    List: "list of texts",
-    Dict: "names and values",
-    Union: "text, or list of texts",
+    Enum: "one of several strings",
+    List: "list",
+    Dict: "dict",
+    Union: "string, or list of strings",
 }
-TYPE_WORDS = {str: "text", int: "whole number", float: "number", bool: "`true` or `false`", datetime.datetime: "time"}
+TYPE_WORDS = {str: "string", int: "integer", float: "number", bool: "`true` or `false`", datetime.datetime: "time"}
 
 
 def pages() -> dict[Path, str]:
@@ -273,7 +273,7 @@ def setting(class_name: str, name: str, trait: TraitType[Any, Any]) -> str:
     """Return one setting: its name, type, default and help."""
     words = next(words for cls, words in TRAIT_WORDS.items() if isinstance(trait, cls))
     help_text = re.sub(r"\s+", " ", str(trait.help)).strip()
-    # where the help tells the default, it may depend on the machine: the code's value says nothing then
+    # where the help says the default, it may depend on the machine: the code's value says nothing then
     default = "" if "Default:" in help_text else f" Default: `{trait.default_value_repr()}`."
     body = "\n".join(textwrap.wrap(help_text, 118, break_long_words=False, break_on_hyphens=False))
     return f"## `c.{class_name}.{name}`\n\n*{words}.*{default}\n\n{body}\n"
@@ -291,7 +291,7 @@ def key_table(model: type[Document]) -> str:
 
 
 def type_words(annotation: Any) -> str:
-    """Return the type of a key in words."""
+    """Return the type of a key for a reader."""
     if annotation in TYPE_WORDS:
         return TYPE_WORDS[annotation]
     origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
@@ -301,8 +301,13 @@ def type_words(annotation: Any) -> str:
     if origin is list:
         return f"list of {'records' if issubclass_of_document(inner[0]) else type_words(inner[0]) + 's'}"
     if origin is dict:
-        return f"names, each with a {'record' if issubclass_of_document(inner[1]) else type_words(inner[1])}"
+        return f"names, each with {'a record' if issubclass_of_document(inner[1]) else article(type_words(inner[1]))}"
     raise TypeError(f"no words for {annotation}")
+
+
+def article(words: str) -> str:
+    """Return words with their article."""
+    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
 
 
 def issubclass_of_document(annotation: Any) -> bool:

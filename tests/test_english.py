@@ -16,12 +16,12 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 #: Rooms whose files are checked; `python -m tests.test_english` looks at all of them.
-CHECKED = ("docs",)
+CHECKED = ("docs", "examples", "scripts")
 #: Pages that are rewritten on other branches: remove an entry with its merge.
 LATER = ("docs/how-to/accounts-", "docs/how-to/proposals-", "docs/how-to/run-behind", "images/")
 
 DOCS = ("*.md", "docs/**/*.md", "images/**/*.md", "examples/**/*.md", "tests/**/*.md")
-PACKAGE = ("daas_hub", "authenticators", "spawners", "templates", "demo")
+PACKAGE = ("daas_hub", "authenticators", "spawners", "templates", "demo", "scripts", "benchmarks")
 #: The reference of settings is made of the help texts, which are checked where they are written.
 GENERATED = "docs/reference/settings"
 
