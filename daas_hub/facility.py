@@ -15,11 +15,20 @@ from urllib.parse import urlsplit
 from traitlets import Bool, Dict, Float, Int, List, Unicode, Union, default
 from traitlets.config import Config, SingletonConfigurable
 
-from daas_hub.accounts import Account, AccountRules, AccountSource, Identity, NamedAccounts
+from daas_hub.accounts import (
+    Account,
+    AccountRules,
+    AccountSource,
+    Identity,
+    LimitedToIssuers,
+    NamedAccounts,
+    RestrictsOwnResources,
+    claims_read_by,
+)
 from daas_hub.accounts.roles import OWN_RESOURCES
 from daas_hub.accounts.sources.linked import ConnectedAccounts
 from daas_hub.catalogue import Catalogue, Kind, read_catalogue
-from daas_hub.errors import AccountRefused, ConfigurationError, DaasError, DocumentError, NoAccount, Refused
+from daas_hub.errors import AccountRefused, ConfigurationError, DaasError, DocumentError, ErrorKind, NoAccount, Refused
 from daas_hub.launch import (
     Choice,
     LaunchRequest,
@@ -47,7 +56,7 @@ from daas_hub.proposals import (
     Told,
     Visit,
 )
-from daas_hub.services.http import LOOPBACK
+from daas_hub.services.web_proxy import LOOPBACK
 from daas_hub.sources import named_sources, one_of_accounts, one_of_proposals
 
 _log = logging.getLogger("jupyterhub.daas")
@@ -171,7 +180,8 @@ class Facility(SingletonConfigurable):
         #: what each source is called in the configuration, and the source itself: the doctor asks each by itself
         self.account_sources: dict[str, AccountSource] = named_sources("accounts", self)
         self._own_resources_restricted = RoleRules(parent=self).restricts_own_resources or any(
-            getattr(one, "restricts_own_resources", False) for one in self.account_sources.values()
+            isinstance(one, RestrictsOwnResources) and one.restricts_own_resources
+            for one in self.account_sources.values()
         )
         self._accounts = one_of_accounts(self.account_sources, merge_groups=self.merge_groups)
         self.run_as = self._run_as_rules()
@@ -196,7 +206,7 @@ class Facility(SingletonConfigurable):
     def claims(self) -> frozenset[str]:
         """The claims of a login that this configuration reads; an authenticator keeps these, and no others."""
         of_roles = {name for wanted in self.roles.claims.values() for name in wanted}
-        return frozenset(getattr(self._accounts, "claims", ())) | of_roles
+        return claims_read_by(self._accounts) | of_roles
 
     @property
     def links(self) -> ConnectedAccounts | None:
@@ -220,7 +230,10 @@ class Facility(SingletonConfigurable):
 
     def issuers_by_source(self) -> dict[str, frozenset[str] | None]:
         """Return the issuers each source of accounts is asked about; None for one that is asked about all."""
-        return {name: getattr(one, "issuers", None) or None for name, one in self.account_sources.items()}
+        return {
+            name: (one.issuers or None) if isinstance(one, LimitedToIssuers) else None
+            for name, one in self.account_sources.items()
+        }
 
     async def proposals_of(self, account: Account, *, fresh: bool = False) -> Answer:
         """Return this account's proposals; `fresh` asks the provider itself.
@@ -304,7 +317,9 @@ class Facility(SingletonConfigurable):
             raise
         except NoAccount:
             raise Refused(
-                f"The facility has no account {name} to run this session under.", remedy="Please tell the user office."
+                f"The facility has no account {name} to run this session under.",
+                remedy="Please tell the user office.",
+                kind=ErrorKind.NO_PROPOSAL_ACCOUNT,
             ) from None
         return self.account_rules.require_allowed(require_named(account, name))
 
