@@ -74,7 +74,7 @@ RULES = (
     ),
 )
 #: For the first line of a docstring.
-DOCSTRING_RULES = (Rule(re.compile(r"^(?:Give|Tell|Have|Say)\b"), "Return ..., or another imperative verb"),)
+DOCSTRING_RULES = (Rule(re.compile(r"^(?:Give|Tell|Have)\b"), "Return ..., or another imperative verb"),)
 #: For names in the code.
 NAME_RULES = (
     Rule(re.compile(r"^_?most_|_most$"), "max_..."),
@@ -176,6 +176,13 @@ def name_of(file: Path) -> str:
 )
 def test_plain_english(file: Path) -> None:
     assert [str(offence) for offence in offences_of(file)] == []
+
+
+@pytest.mark.parametrize("prefix", LATER)
+def test_pages_that_are_excused_still_need_it(prefix: str) -> None:
+    """Remove the entry when this fails: its pages are in plain English now."""
+    pages = [file for room in CHECKED for file in rooms()[room] if name_of(file).startswith(prefix)]
+    assert any(offences_of(file) for file in pages)
 
 
 @pytest.mark.parametrize(
