@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import codecs
-import os
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -24,8 +23,9 @@ import yarl
 from daas_hub.errors import ConfigurationError, ErrorKind, SourceUnavailable
 from daas_hub.services import strict_json
 from daas_hub.services.circuit_breaker import CircuitBreaker
+from daas_hub.services.http_failures import failure_of, redirect_failure, transport_failure
 from daas_hub.services.recording import Exchange, begin, shape_of
-from daas_hub.services.web_proxy import LOOPBACK, InvalidProxy, proxy_for
+from daas_hub.services.web_proxy import LOOPBACK, proxy_for
 
 #: Larger answers are parsed beside the event loop.
 _PARSED_AT_ONCE = 50_000
@@ -240,20 +240,22 @@ class Conversation:
             raise error
         self.is_answered = False
         # without the error itself: its text may hold the address with everything in it
-        self.give_up(*_transport_failure(error))
+        self.give_up(*transport_failure(error))
 
     async def _reply(self, response: aiohttp.ClientResponse, *, require_json: bool) -> Reply:
         status = response.status
         self.is_answered = status < 500 or (self.service.stumbles and status not in (502, 503, 504))
         if 300 <= status < 400:
-            place, kind = _redirect_of(response)
+            place, kind = redirect_failure(response)
             self.give_up(f"a redirect ({status}) to {place}", kind)
         if status >= 500:
             self.give_up(f"status {status} ({response.content_type})", ErrorKind.SERVER_ERROR)
         body = await self._body(response)
         reply = Reply(status, *await _parsed(body))
         if require_json and status < 300 and reply.content not in ("JSON", "nothing"):
-            self.give_up(f"{reply.content} (status {status}, {response.content_type})", _failure_of(reply))
+            self.give_up(
+                f"{reply.content} (status {status}, {response.content_type})", failure_of(reply.status, reply.content)
+            )
         if self.exchange is not None:
             self.exchange.size, self.exchange.seconds = len(body), self.waited_s()
             self.exchange.content = reply.content
@@ -285,7 +287,7 @@ class Conversation:
         Raises:
             SourceUnavailable: always.
         """
-        self.give_up(f"status {reply.status} with {reply.content}", _failure_of(reply))
+        self.give_up(f"status {reply.status} with {reply.content}", failure_of(reply.status, reply.content))
 
     def require(self, reply: Reply, shape: type[Any]) -> Any:
         """Return the document of a success, which is a `dict` or a `list`.
@@ -372,53 +374,6 @@ async def _parsed(body: bytes) -> tuple[Any, str]:
         return await asyncio.to_thread(strict_json.loads, body), "JSON"
     except strict_json.InvalidJSON:
         return None, "HTML" if body.lstrip().startswith(b"<") else "something that is no JSON"
-
-
-def _transport_failure(error: Exception) -> tuple[str, ErrorKind]:
-    if isinstance(error, InvalidProxy):
-        return f"nothing, for {error}", ErrorKind.WEB_PROXY
-    if isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
-        said = f"status {error.status}" if isinstance(error, aiohttp.ClientHttpProxyError) else "no connection"
-        return f"nothing through the web proxy ({said})", ErrorKind.WEB_PROXY
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return f"a certificate that does not hold ({error.certificate_error})", ErrorKind.TLS_CERTIFICATE
-    if isinstance(error, aiohttp.ClientConnectorError):
-        kind = ErrorKind.DNS if isinstance(error, aiohttp.ClientConnectorDNSError) else ErrorKind.NO_CONNECTION
-        system = error.os_error
-        # a resolver's error has numbers of its own
-        words = os.strerror(system.errno) if system.errno and kind is not ErrorKind.DNS else system.strerror
-        return f"no connection ({words or type(system).__name__})", kind
-    is_garbled = isinstance(error, aiohttp.ClientPayloadError | aiohttp.ClientResponseError)
-    kind = ErrorKind.INVALID_RESPONSE if is_garbled else ErrorKind.NO_CONNECTION
-    return f"no answer ({type(error).__name__})", kind
-
-
-def _failure_of(reply: Reply) -> ErrorKind:
-    """Return what is wrong with a reply that cannot be used."""
-    if reply.status in (401, 403):
-        return ErrorKind.CREDENTIALS_REFUSED
-    if reply.status == 404:
-        return ErrorKind.NOT_FOUND
-    if 400 <= reply.status < 500:
-        return ErrorKind.REQUEST_REJECTED
-    if reply.status >= 500:
-        return ErrorKind.SERVER_ERROR
-    return ErrorKind.HTML if reply.content == "HTML" else ErrorKind.INVALID_RESPONSE
-
-
-def _redirect_of(response: aiohttp.ClientResponse) -> tuple[str, ErrorKind]:
-    """Return where a redirect leads, without what stands behind the host: that may be a secret."""
-    try:
-        asked, parts = response.url, urlsplit(response.headers.get("Location", ""))
-    except ValueError:
-        return "nowhere", ErrorKind.REDIRECT
-    if parts.netloc and parts.netloc != asked.authority:
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", ErrorKind.REDIRECT
-    if parts.path.rstrip("/") == asked.raw_path.rstrip("/") and parts.path != asked.raw_path:
-        ends = "a slash at its end" if parts.path.endswith("/") else "no slash at its end"
-        same = f"the same path with {ends}: write the address in the configuration so"
-        return same, ErrorKind.REDIRECT_SAME_HOST
-    return "another path", ErrorKind.REDIRECT_SAME_HOST
 
 
 def _described(reply: Reply) -> str:
