@@ -242,7 +242,8 @@ def run_demo(file: Path) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _frame: hub.send_signal(received))
     address = f"http://127.0.0.1:{first}/"
-    if _answers(address + "hub/login", hub):
+    # the hub by itself first: before it has told the proxy where it is, the proxy can only complain
+    if _answers(f"http://127.0.0.1:{first + 2}/hub/health", hub) and _answers(address + "hub/login", hub):
         _tell(address)
     return hub.wait()
 

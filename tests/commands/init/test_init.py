@@ -1,4 +1,4 @@
-"""`daas-hub init`: what it writes passes `check-config`, for each example and for each kind of answer; nothing is lost."""
+"""`daas-hub init`: what it writes passes `check-config`, for each example and each kind of answer; nothing is lost."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ ANSWERS: dict[str, dict[str, str]] = {
     },
     "ICAT+": {"proposals": "icatplus", "proposals_url": f"{OFFICE}/icatplus"},
     "SciCat": {
-        "proposals": "scicat", "proposals_url": f"{OFFICE}/api/v3", "proposals_user": "daas", "proposals_secret_file": "",
+        "proposals": "scicat", "proposals_url": f"{OFFICE}/api/v3", "proposals_user": "daas",
+        "proposals_secret_file": "",
     },
     "ISPyB": {"proposals": "ispyb", "proposals_url": f"{OFFICE}/ispyb/api/v1"},
     "a User Office": {"proposals": "useroffice", "proposals_url": f"{OFFICE}/graphql", "proposals_secret_file": ""},
