@@ -58,6 +58,8 @@ def run_proxy(file: Path) -> None:
         DaasError: it cannot be started; the text says why.
         OSError: the program cannot be run.
     """
+    if not file.is_file():
+        raise ConfigurationError("file", str(file), "there is no such file", remedy="Give the path of your file.")
     config = read_config(file)
     argv = proxy_argv(config)
     token = config.ConfigurableHTTPProxy.get("auth_token", "") or os.environ.get(TOKEN, "")
