@@ -14,7 +14,8 @@ with warnings.catch_warnings(record=True):
     # the provider uses parts of its library that are going away, which tells nobody here what to do
     from oidc_provider_mock import User, app
 
-from daas_hub.demo.profile import LOOPBACK, PEOPLE
+from daas_hub.demo.ports import LOOPBACK
+from daas_hub.demo.profile import PEOPLE
 
 
 def main(port: int) -> None:

@@ -72,7 +72,7 @@ c.Facility.help_text = "This is a demo: four people without passwords, on this m
 c.Facility.state = str(STORAGE)  # noqa: F821
 c.Facility.accounts_file = str(OWN / "accounts.yaml")  # noqa: F821
 c.Facility.proposals_file = str(OWN / "proposals.yaml")  # noqa: F821
-c.Facility.catalogue = [gathered(Path("/etc/daas/images"), Path("/tmp/catalogue"))]  # noqa: F821, S108  # own tmpfs
+c.Facility.catalogue = [gathered(Path("/etc/daas-hub/images"), Path("/tmp/catalogue"))]  # noqa: F821, S108  # own tmpfs
 c.MountRules.data_roots = [str(STORAGE / "data")]  # noqa: F821
 
 # -- sessions are containers, asked for at the broker ---------------------------------------------------------------

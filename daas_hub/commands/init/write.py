@@ -67,7 +67,7 @@ def files_of_example(name: str, answers: Answers, typed: Mapping[str, str]) -> l
     catalogue = 'c.Facility.catalogue = [str(HERE / "applications")]'
     text = re.sub(r"^c\.JupyterHub\.(bind_url|public_url) = .*\n", "", text, flags=re.MULTILINE)
     text = re.sub(r"^c\.Facility\.catalogue = .*$", catalogue, text, flags=re.MULTILINE)
-    text = re.sub(r'"/etc/daas(?:-hub)?/secrets/([a-z]+)"', r'str(HERE / "secrets" / "\1")', text)
+    text = re.sub(r'"/etc/daas-hub/secrets/([a-z]+)"', r'str(HERE / "secrets" / "\1")', text)
     begin = "configure(c)\n"
     text = text.replace(begin, f"{begin}\n{_render('installation.py.j2', _places(answers))}", 1)
     imported = "from daas_hub import configure"
