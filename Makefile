@@ -33,7 +33,7 @@ install:  ## install or upgrade the portal for a facility, as root (PREFIX=/opt/
 quick: $(VENV)/.quick  ## style, and the tests that need no hub: less than a minute once it is installed
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(PYTHON) -m pytest -q $(QUICK_TESTS) $(ARGS)
+	$(PYTHON) -m pytest -q $(QUICK_TESTS) --deselect $(NEEDS_JUPYTERLAB) $(ARGS)
 
 test: $(VENV)/.installed $(VENV)/.test  ## install what is needed and run all tests (ARGS="-k name" for some)
 	$(PYTHON) -m pytest $(ARGS)
@@ -107,6 +107,7 @@ QUICK_TESTS := tests/accounts/test_agreement.py tests/accounts/test_elevation.py
   tests/services/test_circuit_breaker.py tests/services/test_secret_file.py tests/services/test_yaml_document.py \
   tests/session/desktop/test_rfb.py tests/spawners/docker/test_container_spec.py tests/spawners/sandbox/test_argv.py \
   tests/test_architecture.py tests/test_image_names.py tests/test_packaging.py
+NEEDS_JUPYTERLAB := tests/test_packaging.py::test_the_entry_points_lead_to_something
 $(VENV)/.quick: setup.cfg constraints.txt
 	@test -x $(PYTHON) || $(SYSTEM_PYTHON) -m venv $(VENV)
 	umask 022 && $(PYTHON) scripts/requirements.py test > $(VENV)/requirements-test.txt

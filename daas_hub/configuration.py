@@ -76,7 +76,7 @@ def read_environment(file: Path | str) -> None:
 
 
 def proxy_command() -> list[str]:
-    """Return the proxy that was installed beside this package; [] leaves it to the PATH."""
+    """Return the proxy that was installed with this package; [] leaves it to the PATH."""
     script = Path(sys.prefix) / "node" / "node_modules" / "configurable-http-proxy" / "bin" / "configurable-http-proxy"
     if not script.exists():
         return []

@@ -2,7 +2,7 @@
 # Install the portal for a facility, or upgrade it: the same command does both. Run by `make install`, as root.
 #
 #   PREFIX   the program's own directory, a Python environment (/opt/daas-hub)
-#   EXTRAS   extras of setup.cfg, besides what is always installed: "ldap", "docker", "docker remote", ...
+#   EXTRAS   extras of setup.cfg, in addition to what is always installed: "ldap", "docker", "docker remote", ...
 #            "session" (sandboxes, and what runs in them) is left out if "docker" is named without it
 #
 # It writes below PREFIX, two systemd units and one link, and makes two directories. Nothing an administrator wrote is

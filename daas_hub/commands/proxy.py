@@ -36,7 +36,7 @@ def proxy_argv(config: Config) -> list[str]:
     command = list(config.ConfigurableHTTPProxy.get("command", [])) or proxy_command()
     if not command:
         raise ConfigurationError(
-            "ConfigurableHTTPProxy.command", [], "no proxy is installed beside this program", remedy="make install"
+            "ConfigurableHTTPProxy.command", [], "no proxy is installed with this program", remedy="make install"
         )
     app = JupyterHub(config=config)
     hub = app.hub_bind_url or f"http://{app.hub_ip or '127.0.0.1'}:{app.hub_port}"

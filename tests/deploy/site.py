@@ -29,7 +29,7 @@ BIN = Path(sys.prefix) / "bin"
 NGINX = shutil.which("nginx", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"]))
 START_TIMEOUT_S = 60.0
 
-#: What nginx needs besides the block; Debian's own nginx.conf has the like. No file of the machine is written to.
+#: What nginx needs in addition to the block, as in Debian's own nginx.conf. No file of the machine is written to.
 NGINX_CONF = """\
 daemon off;
 master_process off;

@@ -92,7 +92,7 @@ def secrets_of_example(name: str) -> list[str]:
 
 
 def examples_folder() -> Path:
-    """Return where the examples are: installed beside the program, or in a checkout."""
+    """Return where the examples are: installed with the program, or in a checkout."""
     checkout = Path(daas_hub.__file__).parents[1] / "examples"
     return checkout if checkout.is_dir() else Path(sys.prefix) / "share" / "daas-hub" / "examples"
 

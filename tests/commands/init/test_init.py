@@ -31,7 +31,7 @@ BASE = {
 LDAP = {"accounts": "ldap", "ldap_server": "ldaps://ldap.facility.org", "ldap_people": "ou=people,dc=facility,dc=org"}
 OFFICE = "https://useroffice.facility.org"
 
-#: Answers beside BASE. A name that ends with _file stands for a secret, whose file the test makes.
+#: Answers in addition to BASE. A name that ends with _file stands for a secret, whose file the test makes.
 ANSWERS: dict[str, dict[str, str]] = {
     "as little as possible": {},
     "everything": LDAP | {
@@ -195,9 +195,9 @@ def test_a_link_to_somewhere_is_not_followed(tmp_path: Path, secret: Path) -> No
 WRONG: dict[str, tuple[str, str, str]] = {
     "public address without https": ("public_url", "http://daas.facility.org/", "must begin with https://"),
     "public address with a query": ("public_url", "https://daas.facility.org/?x", "with at most a path"),
-    "issuer that is none": ("issuer", "keycloak", "is not an address"),
+    "issuer that is not an address": ("issuer", "keycloak", "is not an address"),
     "issuer with a bad port": ("issuer", "https://keycloak:x/", "is not an address"),
-    "source that is none": ("accounts", "LDAP", "is not one of: table, ldap, nss, claims"),
+    "unknown source": ("accounts", "LDAP", "is not one of: table, ldap, nss, claims"),
     "template without a field": ("data", "/data/visitor", "{proposal}"),
     "template with an unknown field": ("data", "/data/{propsal}", "propsal"),
     "relative template": ("home", "home/{account}", "absolute"),
