@@ -1,4 +1,5 @@
-# Two commands: `make demo` and `make test`. Everything they need, they install.
+# For a look: `make demo`. For a facility: `make install`. For a change: `make quick`, `make check`, `make test`.
+# What they need, they install.
 
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
@@ -20,8 +21,19 @@ SOURCES := $(shell find daas_hub authenticators spawners templates demo -type f 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
-demo: $(VENV)/.installed  ## install what is needed, run the portal, and say where to open it
+demo:  ## install what is needed, run the portal, and say where to open it
+	@bash scripts/preflight.sh $(VENV)
+	@$(MAKE) --no-print-directory $(VENV)/.installed
 	@exec $(VENV)/bin/daas-hub demo jupyterhub_config.py
+
+PREFIX ?= /opt/daas-hub
+install:  ## install or upgrade the portal for a facility, as root (PREFIX=/opt/daas-hub EXTRAS="ldap docker")
+	@PREFIX='$(PREFIX)' EXTRAS='$(EXTRAS)' PYTHON='$(SYSTEM_PYTHON)' bash scripts/install.sh
+
+quick: $(VENV)/.quick  ## style, and the tests that need no hub: less than a minute once it is installed
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(PYTHON) -m pytest -q $(QUICK_TESTS) --deselect $(NEEDS_JUPYTERLAB) $(ARGS)
 
 test: $(VENV)/.installed $(VENV)/.test  ## install what is needed and run all tests (ARGS="-k name" for some)
 	$(PYTHON) -m pytest $(ARGS)
@@ -33,9 +45,8 @@ check: $(VENV)/.installed $(VENV)/.test  ## style, types, layers: what CI runs b
 	cd $(VENV) && bin/lint-imports --no-cache --config $(CURDIR)/.importlinter
 	$(PYTHON) -m pip check
 
-audit: $(VENV)/.installed $(VENV)/.test  ## known advisories of what is pinned (asks services outside)
-	$(VENV)/bin/pip-audit --local --strict --progress-spinner off --desc off
-	cd $(VENV)/node && PATH=$(NODE):$$PATH $(VENV)/bin/npm audit --omit=dev
+audit: $(VENV)/.installed $(VENV)/.test  ## known advisories of what is pinned; asks services outside, and says what it could not ask
+	$(PYTHON) scripts/audit.py $(VENV)
 
 constraints: $(VENV)/.installed $(VENV)/.test  ## pin what is installed now
 	@{ head -1 constraints.txt; $(PYTHON) -m pip freeze --exclude daas-hub; } > constraints.new && mv constraints.new constraints.txt
@@ -62,7 +73,7 @@ bench-memory: $(VENV)/.installed $(VENV)/.test  ## what a desktop session holds,
 clean:  ## remove what make installed (not the Debian packages)
 	rm -rf $(VENV) build dist daas_hub/session/static/desktop.js *.egg-info .mypy_cache .ruff_cache .pytest_cache
 
-.PHONY: help demo test check audit constraints wheel bench bench-launch bench-path bench-memory bench-docker clean
+.PHONY: help demo install quick test check audit constraints wheel bench bench-launch bench-path bench-memory bench-docker clean
 
 -include images/images.mk
 
@@ -76,7 +87,7 @@ define debian
 	    apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing; \
 	  else \
 	    echo "These Debian packages are missing. Please run, then try again:"; \
-	    echo "  sudo apt-get install --no-install-recommends $$(echo $$missing)"; exit 1; \
+	    echo "  sudo apt-get update && sudo apt-get install --no-install-recommends $$(echo $$missing)"; exit 1; \
 	  fi; \
 	fi
 endef
@@ -86,6 +97,21 @@ $(VENV)/.python: setup.cfg constraints.txt
 	umask 022 && $(SYSTEM_PYTHON) -m venv $(VENV)
 	umask 022 && $(PYTHON) scripts/requirements.py demo session > $(VENV)/requirements.txt
 	umask 022 && $(PYTHON) -m pip install -q --disable-pip-version-check -c constraints.txt -r $(VENV)/requirements.txt
+	@touch $@
+
+# the tests that start no hub, no sandbox and no server: what a contributor runs after each change
+QUICK_TESTS := tests/accounts/test_agreement.py tests/accounts/test_elevation.py tests/accounts/test_model.py \
+  tests/accounts/test_roles.py tests/accounts/test_rules.py tests/accounts/sources/test_claims.py \
+  tests/accounts/sources/test_table.py tests/catalogue tests/launch tests/proposals/test_fields.py \
+  tests/proposals/test_model.py tests/proposals/sources/test_groups.py tests/proposals/sources/test_static.py \
+  tests/services/test_circuit_breaker.py tests/services/test_secret_file.py tests/services/test_yaml_document.py \
+  tests/session/desktop/test_rfb.py tests/spawners/docker/test_container_spec.py tests/spawners/sandbox/test_argv.py \
+  tests/test_architecture.py tests/test_image_names.py tests/test_packaging.py
+NEEDS_JUPYTERLAB := tests/test_packaging.py::test_the_entry_points_lead_to_something
+$(VENV)/.quick: setup.cfg constraints.txt
+	@test -x $(PYTHON) || $(SYSTEM_PYTHON) -m venv $(VENV)
+	umask 022 && $(PYTHON) scripts/requirements.py test > $(VENV)/requirements-test.txt
+	umask 022 && $(PYTHON) -m pip install -q --disable-pip-version-check -c constraints.txt -r $(VENV)/requirements-test.txt
 	@touch $@
 
 $(VENV)/.node: package.json package-lock.json $(VENV)/.python

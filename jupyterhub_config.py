@@ -17,15 +17,15 @@ demo(c)  # noqa: F821  # four people, two proposals, on 127.0.0.1 only: remove t
 # c.UmbrellaAuthenticator.profile = "keycloak"   # or "egi", "eduteams", "umbrella"; several: docs/how-to/
 # c.UmbrellaAuthenticator.oidc_issuer = "https://keycloak.facility.org/realms/users"
 # c.UmbrellaAuthenticator.client_id = "daas-hub"
-# c.UmbrellaAuthenticator.client_secret = os.environ["OIDC_CLIENT_SECRET"]   # and set JUPYTERHUB_CRYPT_KEY
+# c.UmbrellaAuthenticator.client_secret_file = "/etc/daas-hub/secrets/oidc"   # and set JUPYTERHUB_CRYPT_KEY
 
 # -- accounts and proposals -------------------------------------------------------------------------------------
 # c.Facility.accounts = "table"   # or "ldap", "nss", "claims", "rest": docs/how-to/
-# c.Facility.accounts_file = "/etc/daas/accounts.yaml"
-# c.Facility.proposals_file = "/etc/daas/proposals.yaml"
+# c.Facility.accounts_file = "/etc/daas-hub/accounts.yaml"
+# c.Facility.proposals_file = "/etc/daas-hub/proposals.yaml"
 
 # -- applications: one YAML file each ---------------------------------------------------------------------------
-# c.Facility.catalogue = ["/etc/daas/applications"]
+# c.Facility.catalogue = ["/etc/daas-hub/applications"]
 
 # -- where the data are -----------------------------------------------------------------------------------------
 # c.MountRules.data = ["/data/visitor/{proposal}/{beamline}/{visit}"]

@@ -41,7 +41,7 @@ TOGETHER = 20
 
 def image(name: str) -> str:
     """One of this project's images."""
-    return f"daas-hub/{name}:{__version__}"
+    return f"localhost/daas-hub/{name}:{__version__}"
 
 
 class DockerPortal(Portal):

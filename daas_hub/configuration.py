@@ -5,6 +5,7 @@ Whatever imports a room of the package imports this, also a session that is star
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -45,8 +46,37 @@ def configure(c: Any) -> None:
         c.ConfigurableHTTPProxy.command = command
 
 
+def read_environment(file: Path | str) -> None:
+    """Set the environment variables of a file of NAME=VALUE lines, as systemd's EnvironmentFile= does.
+
+    Called in a configuration, it gives `check-config` and `doctor` in a shell what systemd gives the hub. A variable
+    that is set already is left alone.
+
+    Raises:
+        ConfigurationError: others can read the file, or a line is not NAME=VALUE.
+        OSError: it cannot be read.
+    """
+    from daas_hub.errors import ConfigurationError
+
+    path = Path(file)
+    with path.open() as opened:
+        if os.fstat(opened.fileno()).st_mode & 0o077:
+            raise ConfigurationError("environment", str(path), "can be read by others", remedy=f"chmod 600 {path}")
+        lines = opened.read().splitlines()
+    for number, line in enumerate(lines, start=1):
+        name, equals, value = line.strip().partition("=")
+        if not name or name.startswith(("#", ";")):
+            continue
+        if not equals or not name.isidentifier():
+            # the line itself may be a secret
+            raise ConfigurationError(
+                "environment", f"{path}, line {number}", "is not NAME=VALUE", remedy="Write one variable a line."
+            )
+        os.environ.setdefault(name, value)
+
+
 def proxy_command() -> list[str]:
-    """Return the proxy that was installed beside this package; [] leaves it to the PATH."""
+    """Return the proxy that was installed with this package; [] leaves it to the PATH."""
     script = Path(sys.prefix) / "node" / "node_modules" / "configurable-http-proxy" / "bin" / "configurable-http-proxy"
     if not script.exists():
         return []

@@ -9,8 +9,9 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from daas_hub.demo.ports import FIRST, LOOPBACK, first_port
+
 FOLDER = Path(__file__).parent
-LOOPBACK = "127.0.0.1"
 
 #: The subjects of the demo's people, as the provider's page shows them.
 PEOPLE = {
@@ -21,14 +22,14 @@ PEOPLE = {
 }
 
 
-def demo(c: Any, *, port: int = 8000, state: str = "") -> None:
+def demo(c: Any, *, port: int = FIRST, state: str = "") -> None:
     """Configure the demo.
 
     Args:
         port: the portal's port on 127.0.0.1; the next one is the identity provider's, the next two are internal.
         state: absolute directory for accounts' homes and processed data; it must be reachable by every account.
     """
-    port = int(os.environ.get("DAAS_DEMO_PORT", port))
+    port = first_port(port)
     folder = Path(os.environ.get("DAAS_DEMO_STATE", state) or _default_state())
     folder.mkdir(mode=0o755, parents=True, exist_ok=True)
     issuer = f"http://{LOOPBACK}:{port + 1}"

@@ -1,9 +1,13 @@
 # Targets of the images, included at the end of the Makefile. IMAGE=name chooses one; without it, all of them.
 # BUILD has more arguments for `docker build`, for instance BUILD="--network host".
 
+# REGISTRY is what images are called before their own name: REGISTRY=registry.facility.org/daas for yours. Nothing is pushed.
+
 DOCKER ?= docker
+REGISTRY ?= localhost/daas-hub
 BUILD ?=
 export DOCKER
+export DAAS_REGISTRY := $(REGISTRY)
 
 images:  ## build all images, and say at the end what could not be built
 	$(SYSTEM_PYTHON) scripts/images.py build --option='$(BUILD)'

@@ -1,6 +1,7 @@
 """Build, measure and list the images of images/: `build [NAME...]`, `test [NAME...]`, `sizes [--write]`.
 
-Used by images/images.mk; needs Python and the engine's command line, and nothing else. DOCKER names the command.
+Used by images/images.mk; needs Python and the engine's command line, and nothing else. DOCKER names the command,
+DAAS_REGISTRY what images are called before their own name.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ ROOT = Path(__file__).parents[1]
 IMAGES = ROOT / "images"
 REFERENCE = ROOT / "docs" / "reference" / "images.md"
 DOCKER = shlex.split(os.environ.get("DOCKER", "docker"))
+#: No registry answers at "localhost", so an image that is missing here is never pulled from a stranger's namespace.
+REGISTRY = os.environ.get("DAAS_REGISTRY") or "localhost/daas-hub"
 #: What a Dockerfile says before it fails because its program cannot be fetched.
 NO_SOURCE = "SOURCE-MISSING: "
 #: Not an image, but what new ones are copied from.
@@ -43,7 +46,7 @@ class Image:
     @property
     def tag(self) -> str:
         """What it is called on the engine."""
-        return f"daas-hub/{self.name}:{version()}"
+        return f"{REGISTRY}/{self.name}:{version()}"
 
     @property
     def is_session(self) -> bool:
@@ -66,7 +69,7 @@ def all_images() -> dict[str, Image]:
         if folder.name == TEMPLATE:
             continue
         instructions = re.sub(r"^#.*", "", dockerfile.read_text(), flags=re.MULTILINE)
-        needs = re.findall(r"^(?:FROM |COPY --from=)daas-hub/([a-z0-9-]+):", instructions, re.MULTILINE)
+        needs = re.findall(r"^(?:FROM |COPY --from=)\$\{REGISTRY\}/([a-z0-9-]+):", instructions, re.MULTILINE)
         smoke = folder / "smoke.toml"
         document = tomllib.loads(smoke.read_text()) if smoke.is_file() else {}
         found[folder.name] = Image(folder.name, tuple(needs), document)
@@ -135,9 +138,7 @@ def build(names: list[str], options: list[str]) -> int:
 def _build_stages(image: Image, options: list[str]) -> bool:
     """Build what can be built of an image whose source is missing: each such stage gets a tag of its own."""
     return not any(
-        _build(
-            image, [*options, "--target", stage], tag=image.tag.replace(f"/{image.name}:", f"/{image.name}-{stage}:")
-        )
+        _build(image, [*options, "--target", stage], tag=f"{REGISTRY}/{image.name}-{stage}:{version()}")
         for stage in image.smoke.get("stages_without_source", ())
     )
 
@@ -146,7 +147,8 @@ def _build(image: Image, options: list[str], *, tag: str = "") -> str | None:
     """Build one image; give the reason why not, in one line."""
     command = [
         *DOCKER, "build", "--progress=plain", "--file", f"images/{image.name}/Dockerfile",
-        "--build-arg", f"VERSION={version()}", "--tag", tag or image.tag, *options, ".",
+        "--build-arg", f"VERSION={version()}", "--build-arg", f"REGISTRY={REGISTRY}",
+        "--tag", tag or image.tag, *options, ".",
     ]  # fmt: skip
     why = "the build failed; its last lines are above"
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -183,7 +185,12 @@ def new(name: str) -> int:
         raise SystemExit(f"images/{name} is there already")
     folder.mkdir()
     for file in sorted((IMAGES / TEMPLATE).iterdir()):
-        text = file.read_text().replace("TEMPLATE", name).replace("0.1.0", version())
+        text = (
+            file.read_text()
+            .replace("TEMPLATE", name)
+            .replace("0.1.0", version())
+            .replace("localhost/daas-hub", REGISTRY)
+        )
         (folder / file.name.removesuffix(".example")).write_text(text)
     print(f"images/{name} is made. Next: what its Dockerfile installs; then make image IMAGE={name}")
     return 0

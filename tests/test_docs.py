@@ -128,13 +128,14 @@ def yaml_examples() -> Iterator[tuple[str, str]]:
     for page in PAGES:
         for text in blocks_of(page, "yaml"):
             first = text.partition("\n")[0]
-            assert first.startswith("# /etc/daas/"), f"{name_of(page)}: an example begins with its path"
-            yield first.removeprefix("# /etc/daas/"), text
+            match = re.match(r"# /etc/daas(?:-hub)?/(.+)", first)
+            assert match, f"{name_of(page)}: an example begins with its path"
+            yield match[1], text
 
 
 @pytest.fixture
 def facility_folder(tmp_path: Path) -> Path:
-    """What the examples name below /etc/daas, written out."""
+    """What the examples name below /etc/daas-hub, written out."""
     for name, text in yaml_examples():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
@@ -151,10 +152,12 @@ def test_yaml_examples_can_be_read(facility_folder: Path) -> None:
 
 def test_the_readmes_configuration_is_in_order(facility_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (text,) = [block for block in blocks_of(ROOT / "README.md", "python") if "configure(c)" in block]
-    monkeypatch.setenv("OIDC_CLIENT_SECRET", "only-for-this-test")
+    (facility_folder / "secrets").mkdir(mode=0o700)
+    (facility_folder / "secrets" / "oidc").write_text("only-for-this-test\n")
+    (facility_folder / "secrets" / "oidc").chmod(0o600)
     monkeypatch.setenv("JUPYTERHUB_CRYPT_KEY", "0123456789abcdef" * 4)
     file = facility_folder / "jupyterhub_config.py"
-    file.write_text(text.replace("/etc/daas", str(facility_folder)))
+    file.write_text(text.replace("/etc/daas-hub", str(facility_folder)))
     problems = [str(problem) for problem in check_config(file)]
     if sandbox_problem() is not None:
         # this machine's affair, and not the page's

@@ -145,3 +145,29 @@ def test_the_sdist_is_whole(
     told |= {"setup.cfg", "pyproject.toml", "README.md"}
     missing = {name for name in tracked - told - set(shipped.files) if not name.startswith(ONLY_IN_GIT)}
     assert missing == set()
+
+
+def test_the_quick_tests_are_there() -> None:
+    """`make quick` names files and folders; one that was renamed would stop it with an error of pytest."""
+    asked = subprocess.run(
+        ["make", "--no-print-directory", "-pn", "quick"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    (line,) = [one for one in asked.stdout.splitlines() if one.startswith("QUICK_TESTS :=")]
+    names = line.partition(":=")[2].split()
+    assert len(names) > 10
+    assert [name for name in names if not (ROOT / name).exists()] == []
+
+
+def test_every_example_is_installed(setup_cfg: configparser.ConfigParser) -> None:
+    """`daas-hub init --example` reads it where data_files put it."""
+    installed = {line for text in setup_cfg["options.data_files"].values() for line in text.split("\n") if line}
+    examples = {file.relative_to(ROOT).as_posix() for file in ROOT.glob("examples/*/jupyterhub_config.py")}
+    assert examples <= installed
+
+
+def test_the_workflow_calls_what_ci_runs() -> None:
+    """One script says what CI is; the workflow only says when."""
+    text = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+    steps = [line.split("run: ")[1] for line in text.splitlines() if "run: " in line]
+    assert ".ci/run" in steps
+    assert "make quick" in steps

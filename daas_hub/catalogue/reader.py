@@ -71,7 +71,7 @@ class _Application(Document):
     def _exactly_one_image(cls, value: str) -> str:
         if value and not IMAGE_REFERENCE.fullmatch(value):
             raise ValueError(
-                f"{value!r} does not name one image: write its tag or digest, as in 'daas-hub/pymca:0.1.0' "
+                f"{value!r} does not name one image: write its tag or digest, as in 'localhost/daas-hub/pymca:0.1.0' "
                 "(without one, it would be another image after every update)"
             )
         return value

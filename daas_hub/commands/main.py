@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import re
 import signal
 import subprocess
@@ -19,6 +18,8 @@ from typing import Any
 from daas_hub.commands.check_config import check_config
 from daas_hub.commands.doctor import Login, SignIn, as_json, as_text, examine
 from daas_hub.commands.import_calipsoplus import EXPERIMENTS, SESSIONS, USERS, ImportFailed, import_files
+from daas_hub.commands.init import add_init_command, run_init
+from daas_hub.commands.proxy import run_proxy
 from daas_hub.commands.show import ask_about, connected_logins, disconnect, read_config, words_of
 from daas_hub.errors import ConfigurationError, DaasError
 from daas_hub.findings import exit_code
@@ -62,6 +63,9 @@ def main(argv: list[str] | None = None) -> int:
     )
     doctor.add_argument("--json", action="store_true", help="for monitoring; the exit code is 0, 1 (warnings), 2, or 3")
     add_import_command(commands)
+    proxy = commands.add_parser("proxy", help="run the proxy of a configuration as a service of its own")
+    proxy.add_argument("file", type=Path)
+    add_init_command(commands)
     demo = commands.add_parser("demo", help="run the portal and say where to open it")
     demo.add_argument("file", type=Path)
     options = parser.parse_args(argv)
@@ -75,7 +79,19 @@ def main(argv: list[str] | None = None) -> int:
         return run_doctor(options)
     if options.command == "import":
         return run_import(options)
-    return run_demo(options.file)
+    others = {"init": lambda: run_init(options), "proxy": lambda: run_the_proxy(options.file)}
+    return others.get(options.command, lambda: run_demo(options.file))()
+
+
+def run_the_proxy(file: Path) -> int:
+    """Become the proxy; return 1 if it cannot be started."""
+    try:
+        run_proxy(file)
+    except DaasError as error:
+        print("\n".join(words_of(error)), file=sys.stderr)
+    except OSError as error:
+        print(f"the proxy cannot be started: {error}", file=sys.stderr)
+    return 1
 
 
 def run_doctor(options: argparse.Namespace) -> int:
@@ -211,12 +227,23 @@ def run_demo(file: Path) -> int:
         for problem in problems:
             print(f"problem: {problem}", file=sys.stderr)
         return 1
+    from daas_hub.demo.ports import COUNT, busy_ports, first_port
+
+    first, busy = first_port(), busy_ports()
+    if busy:
+        print(
+            f"problem: port {', '.join(map(str, busy))} of 127.0.0.1 is in use, and the demo needs {first} to "
+            f"{first + COUNT - 1}. End what listens there, or choose others: DAAS_DEMO_PORT={first + 1000}.",
+            file=sys.stderr,
+        )
+        return 1
     file = file.resolve()
     hub = subprocess.Popen([str(Path(sys.executable).parent / "jupyterhub"), "-f", str(file)], cwd="/")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _frame: hub.send_signal(received))
-    address = f"http://127.0.0.1:{os.environ.get('DAAS_DEMO_PORT', '8000')}/"
-    if _answers(address + "hub/login", hub):
+    address = f"http://127.0.0.1:{first}/"
+    # the hub by itself first: before it has told the proxy where it is, the proxy can only complain
+    if _answers(f"http://127.0.0.1:{first + 2}/hub/health", hub) and _answers(address + "hub/login", hub):
         _tell(address)
     return hub.wait()
 

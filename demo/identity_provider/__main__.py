@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from pathlib import Path
 
 import uvicorn
 from jinja2 import ChoiceLoader, FileSystemLoader
-from oidc_provider_mock import User, app
 
-from daas_hub.demo.profile import LOOPBACK, PEOPLE
+with warnings.catch_warnings(record=True):
+    # the provider uses parts of its library that are going away, which tells nobody here what to do
+    from oidc_provider_mock import User, app
+
+from daas_hub.demo.ports import LOOPBACK
+from daas_hub.demo.profile import PEOPLE
 
 
 def main(port: int) -> None:

@@ -25,7 +25,7 @@ c.Facility.catalogue = [str(Path(__file__).parent.parent / "applications")]
 c.UmbrellaAuthenticator.profile = "umbrella"
 c.UmbrellaAuthenticator.oidc_issuer = ISSUER
 c.UmbrellaAuthenticator.client_id = "daas-hub"
-c.UmbrellaAuthenticator.client_secret_file = "/etc/daas/secrets/oidc"
+c.UmbrellaAuthenticator.client_secret_file = "/etc/daas-hub/secrets/oidc"
 
 # accounts: the user office says which account a hash is linked to, the directory has its numbers
 c.Facility.accounts = "calipsoplus"
@@ -33,10 +33,10 @@ c.CalipsoplusAccounts.issuers = [ISSUER]
 c.CalipsoplusAccounts.hash_url = "https://useroffice.alba.example/services/login/umbrella/"
 c.CalipsoplusAccounts.is_authorized_url = "https://useroffice.alba.example/services/is_staff/"
 c.CalipsoplusAccounts.user = "portal"
-c.CalipsoplusAccounts.password_file = "/etc/daas/secrets/useroffice"
+c.CalipsoplusAccounts.password_file = "/etc/daas-hub/secrets/useroffice"
 c.CalipsoplusAccounts.accounts = "ldap"
 c.LdapAccounts.servers = ["ldaps://ldap.alba.example"]
-c.LdapAccounts.ca_file = "/etc/daas/ldap-ca.pem"
+c.LdapAccounts.ca_file = "/etc/daas-hub/ldap-ca.pem"
 c.LdapAccounts.issuers = [ISSUER]
 c.LdapAccounts.person_base = "ou=people,dc=facility,dc=org"
 c.LdapAccounts.group_base = "ou=groups,dc=facility,dc=org"
@@ -46,7 +46,7 @@ c.ProposalAccounts.template = "u{proposal}"
 c.Facility.proposals = "calipsoplus"
 c.CalipsoplusProposals.url = "https://useroffice.alba.example/services/experiments/$USERNAME/"
 c.CalipsoplusProposals.user = "portal"
-c.CalipsoplusProposals.password_file = "/etc/daas/secrets/useroffice"
+c.CalipsoplusProposals.password_file = "/etc/daas-hub/secrets/useroffice"
 c.CalipsoplusProposals.fields = {"visit.data": ""}
 
 # directories: neither the cycle nor the end of the name follows from the proposal's number

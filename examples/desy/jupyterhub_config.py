@@ -25,12 +25,12 @@ c.Facility.catalogue = [str(Path(__file__).parent.parent / "applications")]
 c.UmbrellaAuthenticator.profile = "egi"
 c.UmbrellaAuthenticator.oidc_issuer = ISSUER
 c.UmbrellaAuthenticator.client_id = "daas-hub"
-c.UmbrellaAuthenticator.client_secret_file = "/etc/daas/secrets/oidc"
+c.UmbrellaAuthenticator.client_secret_file = "/etc/daas-hub/secrets/oidc"
 
 # accounts: the attribute into which the registration writes a person's voperson_id
 c.Facility.accounts = "ldap"
 c.LdapAccounts.servers = ["ldaps://ldap.desy.example"]
-c.LdapAccounts.ca_file = "/etc/daas/ldap-ca.pem"
+c.LdapAccounts.ca_file = "/etc/daas-hub/ldap-ca.pem"
 c.LdapAccounts.issuers = [ISSUER]
 c.LdapAccounts.person_base = "ou=people,dc=facility,dc=org"
 c.LdapAccounts.person_filter = "(&(objectClass=posixAccount)(employeeNumber={subject}))"
@@ -39,7 +39,7 @@ c.LdapAccounts.group_base = "ou=groups,dc=facility,dc=org"
 c.Facility.proposals = "calipsoplus"
 c.CalipsoplusProposals.url = "https://door.desy.example/services/experiments/$USERNAME/"
 c.CalipsoplusProposals.user = "portal"
-c.CalipsoplusProposals.password_file = "/etc/daas/secrets/door"
+c.CalipsoplusProposals.password_file = "/etc/daas-hub/secrets/door"
 
 c.MountRules.data_roots = ["/asap3"]
 c.MountRules.data = [{"name": "raw", "path": "{path}/raw"}]

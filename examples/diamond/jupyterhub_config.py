@@ -24,11 +24,11 @@ c.Facility.catalogue = [str(Path(__file__).parent.parent / "applications")]
 c.UmbrellaAuthenticator.profile = "keycloak"
 c.UmbrellaAuthenticator.oidc_issuer = ISSUER
 c.UmbrellaAuthenticator.client_id = "daas-hub"
-c.UmbrellaAuthenticator.client_secret_file = "/etc/daas/secrets/oidc"
+c.UmbrellaAuthenticator.client_secret_file = "/etc/daas-hub/secrets/oidc"
 
 c.Facility.accounts = "ldap"
 c.LdapAccounts.servers = ["ldaps://ldap.diamond.example"]
-c.LdapAccounts.ca_file = "/etc/daas/ldap-ca.pem"
+c.LdapAccounts.ca_file = "/etc/daas-hub/ldap-ca.pem"
 c.LdapAccounts.issuers = [ISSUER]
 c.LdapAccounts.person_base = "ou=people,dc=facility,dc=org"
 c.LdapAccounts.person_filter = "(&(objectClass=posixAccount)(uid={claim.preferred_username}))"
@@ -38,7 +38,7 @@ c.Facility.proposals = "ispyb"
 c.IspybProposals.url = "https://ispyb.diamond.example/ispyb/api/v1"
 c.IspybProposals.plugin = "ldap"
 c.IspybProposals.user = "daas"
-c.IspybProposals.password_file = "/etc/daas/secrets/ispyb"
+c.IspybProposals.password_file = "/etc/daas-hub/secrets/ispyb"
 c.IspybProposals.group_pattern = "(?P<proposal>[a-z]{2}[0-9]+)(?:_(?P<visit>[0-9]+))?"
 
 VISIT = "/dls/{beamline|lower}/data/{start|year}/{visit|lower}"

@@ -23,12 +23,12 @@ c.Facility.catalogue = [str(Path(__file__).parent.parent / "applications")]
 c.UmbrellaAuthenticator.profile = "keycloak"
 c.UmbrellaAuthenticator.oidc_issuer = ISSUER
 c.UmbrellaAuthenticator.client_id = "daas-hub"
-c.UmbrellaAuthenticator.client_secret_file = "/etc/daas/secrets/oidc"
+c.UmbrellaAuthenticator.client_secret_file = "/etc/daas-hub/secrets/oidc"
 
 # accounts: LDAP; a person's name there is the claim preferred_username, which nobody can change
 c.Facility.accounts = "ldap"
 c.LdapAccounts.servers = ["ldaps://ldap.elettra.example"]
-c.LdapAccounts.ca_file = "/etc/daas/ldap-ca.pem"
+c.LdapAccounts.ca_file = "/etc/daas-hub/ldap-ca.pem"
 c.LdapAccounts.issuers = [ISSUER]
 c.LdapAccounts.person_base = "ou=people,dc=facility,dc=org"
 c.LdapAccounts.person_filter = "(&(objectClass=posixAccount)(uid={claim.preferred_username}))"
@@ -37,7 +37,7 @@ c.LdapAccounts.group_base = "ou=groups,dc=facility,dc=org"
 c.Facility.proposals = "calipsoplus"
 c.CalipsoplusProposals.url = "https://vuo.elettra.example/services/experiments/$USERNAME/"
 c.CalipsoplusProposals.user = "portal"
-c.CalipsoplusProposals.password_file = "/etc/daas/secrets/vuo"
+c.CalipsoplusProposals.password_file = "/etc/daas-hub/secrets/vuo"
 
 # directories: what the VUO returns, only below the automount; results in one directory per proposal
 c.MountRules.data_roots = ["/store/automount"]

@@ -23,11 +23,11 @@ c.Facility.catalogue = [str(Path(__file__).parent.parent / "applications")]
 c.UmbrellaAuthenticator.profile = "keycloak"
 c.UmbrellaAuthenticator.oidc_issuer = ISSUER
 c.UmbrellaAuthenticator.client_id = "daas-hub"
-c.UmbrellaAuthenticator.client_secret_file = "/etc/daas/secrets/oidc"
+c.UmbrellaAuthenticator.client_secret_file = "/etc/daas-hub/secrets/oidc"
 
 c.Facility.accounts = "ldap"
 c.LdapAccounts.servers = ["ldaps://ldap.esrf.example"]
-c.LdapAccounts.ca_file = "/etc/daas/ldap-ca.pem"
+c.LdapAccounts.ca_file = "/etc/daas-hub/ldap-ca.pem"
 c.LdapAccounts.issuers = [ISSUER]
 c.LdapAccounts.person_base = "ou=people,dc=facility,dc=org"
 c.LdapAccounts.person_filter = "(&(objectClass=posixAccount)(uid={claim.preferred_username}))"

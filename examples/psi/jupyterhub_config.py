@@ -24,11 +24,11 @@ c.Facility.catalogue = [str(Path(__file__).parent.parent / "applications")]
 c.UmbrellaAuthenticator.profile = "keycloak"
 c.UmbrellaAuthenticator.oidc_issuer = ISSUER
 c.UmbrellaAuthenticator.client_id = "daas-hub"
-c.UmbrellaAuthenticator.client_secret_file = "/etc/daas/secrets/oidc"
+c.UmbrellaAuthenticator.client_secret_file = "/etc/daas-hub/secrets/oidc"
 
 c.Facility.accounts = "ldap"
 c.LdapAccounts.servers = ["ldaps://ldap.psi.example"]
-c.LdapAccounts.ca_file = "/etc/daas/ldap-ca.pem"
+c.LdapAccounts.ca_file = "/etc/daas-hub/ldap-ca.pem"
 c.LdapAccounts.issuers = [ISSUER]
 c.LdapAccounts.person_base = "ou=people,dc=facility,dc=org"
 c.LdapAccounts.person_filter = "(&(objectClass=posixAccount)(uid={claim.preferred_username}))"
@@ -38,7 +38,7 @@ c.LdapAccounts.group_base = "ou=groups,dc=facility,dc=org"
 c.Facility.proposals = "scicat"
 c.SciCatProposals.url = "https://scicat.psi.example/api/v3"
 c.SciCatProposals.user = "reader"
-c.SciCatProposals.password_file = "/etc/daas/secrets/scicat"
+c.SciCatProposals.password_file = "/etc/daas-hub/secrets/scicat"
 
 c.MountRules.proposal_pattern = "p[0-9]{5}"
 c.MountRules.data = ["/sls/{beamline|lower}/e{proposal[1:]}"]

@@ -16,15 +16,17 @@ STORAGE = Path(os.environ["DAAS_DIR"])  # the same path here, on the engine's ma
 PREFIX = os.environ.get("DAAS_PREFIX", "/daas/")
 PORTAL = f"https://localhost:{os.environ.get('DAAS_PORT', '8443')}{PREFIX}"
 ISSUER = f"https://localhost:{os.environ.get('DAAS_IDP_PORT', '8444')}"
+REGISTRY = os.environ.get("DAAS_REGISTRY") or "localhost/daas-hub"
 OWN = Path("/var/lib/daas-hub")  # a volume of the hub alone: database and secrets
 
 
 def gathered(images: Path, into: Path) -> str:
-    """Gather the applications' files of images/*/ in one folder, and with them the sizes and icons they name."""
+    """Gather the applications of images/*/ with their sizes and icons in one folder; their images have our registry."""
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir()
     for file in sorted(file for file in images.glob("*/application*.yaml") if file.parent.name != "template"):
-        shutil.copyfile(file, into / f"{file.parent.name}-{file.name}")
+        text = file.read_text().replace("image: localhost/daas-hub/", f"image: {REGISTRY}/")
+        (into / f"{file.parent.name}-{file.name}").write_text(text)
     for file in (*sorted(images.glob("*/*.svg")), *images.glob("sizes.yaml")):
         shutil.copyfile(file, into / file.name)
     return str(into)
@@ -70,7 +72,7 @@ c.Facility.help_text = "This is a demo: four people without passwords, on this m
 c.Facility.state = str(STORAGE)  # noqa: F821
 c.Facility.accounts_file = str(OWN / "accounts.yaml")  # noqa: F821
 c.Facility.proposals_file = str(OWN / "proposals.yaml")  # noqa: F821
-c.Facility.catalogue = [gathered(Path("/etc/daas/images"), Path("/tmp/catalogue"))]  # noqa: F821, S108  # own tmpfs
+c.Facility.catalogue = [gathered(Path("/etc/daas-hub/images"), Path("/tmp/catalogue"))]  # noqa: F821, S108  # own tmpfs
 c.MountRules.data_roots = [str(STORAGE / "data")]  # noqa: F821
 
 # -- sessions are containers, asked for at the broker ---------------------------------------------------------------

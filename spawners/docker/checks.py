@@ -67,7 +67,7 @@ def configuration_problems(config: Config, facility: Facility) -> list[DaasError
             "Facility.catalogue",
             one.name,
             "names no image, and sessions are containers here",
-            remedy="Add to its file: image: daas-hub/pymca:0.1.0 (with a tag or a digest).",
+            remedy="Add to its file: image: localhost/daas-hub/pymca:0.1.0 (with a tag or a digest).",
         )
         for one in facility.applications.applications.values()
         if one.kind is not Kind.LINK and not one.image

@@ -26,7 +26,7 @@ def refusal_of(plan: Plan, words: str) -> SessionFailed | StorageProblem:
             "The raw data cannot be mounted read-only all the way down there.", remedy="Please tell the administrators."
         )
     elif "executable file not found" in words:
-        problem = SessionFailed(f"The image {image} has no session in it.", remedy="It must be built on daas-hub/base.")
+        problem = SessionFailed(f"The image {image} has no session in it.", remedy="Build it on images/base.")
     elif "No such image" in words:
         problem = SessionFailed(f"The image {image} is not here any more.", remedy="Please launch again.")
     elif "no space left" in words:

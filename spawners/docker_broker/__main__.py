@@ -5,7 +5,7 @@ program does, and the hub reaches this program. Everything is an allow-list: the
 of the create call. What goes on to the engine is written anew from what was checked, never passed on as it came.
 
     python -m daas_hub.spawners.docker_broker --listen /run/broker/engine.sock --engine unix:///var/run/docker.sock \
-        --hub daas --image-prefix daas-hub/ --root /srv/daas/data --writable /srv/daas/homes
+        --hub daas --image-prefix localhost/daas-hub/ --root /srv/daas/data --writable /srv/daas/homes
 """
 
 from __future__ import annotations

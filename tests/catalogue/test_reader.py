@@ -190,7 +190,7 @@ def test_what_is_no_memory(text: str) -> None:
 @pytest.mark.parametrize(
     "image",
     [
-        "daas-hub/pymca:0.1.0",
+        "localhost/daas-hub/pymca:0.1.0",
         "registry.facility.org:5000/team/pymca:2026-11",
         "pymca@sha256:" + "a" * 64,
         "pymca:5.9@sha256:" + "a" * 64,
@@ -206,7 +206,8 @@ def test_an_image_is_named_exactly(tmp_path: Path, image: str) -> None:
 
 @pytest.mark.parametrize(
     "image",
-    ["pymca", "daas-hub/pymca", "registry:5000/pymca", "pymca:", "PyMca:1", "pymca:1 --privileged", "pymca@sha256:abc",
+    ["pymca", "daas-hub/pymca", "localhost/daas-hub/pymca", "registry:5000/pymca", "pymca:", "PyMca:1",
+     "pymca:1 --privileged", "pymca@sha256:abc",
      "a//b:1", "-v:1", "../pymca:1", "pymca:1\\n", "https://r/pymca:1"],
 )  # fmt: skip
 def test_an_image_that_could_be_another_one_is_refused(tmp_path: Path, image: str) -> None:

@@ -328,7 +328,7 @@ def test_the_demo_does_not_start_with_a_problem(folder: Path, capsys: pytest.Cap
     assert "Did you mean Facility.name?" in capsys.readouterr().err
 
 
-IN_AN_IMAGE = "name: lab\ntitle: Lab\nkind: notebook\nimage: daas-hub/python:1\n"
+IN_AN_IMAGE = "name: lab\ntitle: Lab\nkind: notebook\nimage: localhost/daas-hub/python:1\n"
 DOCKER = GOOD.replace('"simple"  # the sandbox itself is tried elsewhere', '"proposal-docker"')
 
 
@@ -341,7 +341,7 @@ def problems_of(folder: Path, text: str) -> list[str]:
 def test_application_without_an_image_is_told_before_a_user_finds_out(folder: Path) -> None:
     assert any("names no image" in one for one in problems_of(folder, DOCKER))
     (folder / "applications" / "lab.yaml").write_text(
-        "name: lab\ntitle: Lab\nkind: notebook\nimage: daas-hub/python:1\n"
+        "name: lab\ntitle: Lab\nkind: notebook\nimage: localhost/daas-hub/python:1\n"
     )
     Facility.clear_instance()
     assert problems_of(folder, DOCKER) == []
@@ -360,6 +360,6 @@ def test_application_without_an_image_is_told_before_a_user_finds_out(folder: Pa
 def test_setting_that_would_do_nothing_or_harm_is_told(folder: Path, line: str, words: str) -> None:
     """AL31: a stock setting that is ignored is one somebody relies on."""
     (folder / "applications" / "lab.yaml").write_text(
-        "name: lab\ntitle: Lab\nkind: notebook\nimage: daas-hub/python:1\n"
+        "name: lab\ntitle: Lab\nkind: notebook\nimage: localhost/daas-hub/python:1\n"
     )
     assert any(words in one for one in problems_of(folder, f"{DOCKER}{line}\n"))

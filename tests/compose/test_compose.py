@@ -143,12 +143,12 @@ def tried(what, call):
     except docker.errors.APIError as problem:
         print(what, problem.status_code)
 name = "daas-" + "0" * 20
-root = {"Image": "daas-hub/desktop:0.1.0", "HostConfig": {"Privileged": True, "Binds": ["/:/host"]}}
+root = {"Image": "localhost/daas-hub/desktop:0.1.0", "HostConfig": {"Privileged": True, "Binds": ["/:/host"]}}
 tried("create", lambda: client.create_container_from_config(root, name))
 tried("exec", lambda: client.exec_create("%(own)s", "id"))
 tried("stop", lambda: client.stop("%(own)s"))
 tried("inspect", lambda: client.inspect_container("%(own)s"))
-tried("pull", lambda: client.pull("daas-hub/desktop", tag="0.1.0"))
+tried("pull", lambda: client.pull("localhost/daas-hub/desktop", tag="0.1.0"))
 tried("volumes", lambda: client.volumes())
 tried("images", lambda: client.images())
 tried("image", lambda: client.inspect_image("debian:trixie-slim"))

@@ -41,7 +41,7 @@ def address() -> str:
 
 def image(name: str) -> str:
     """Return one of this project's images, of this version."""
-    return f"daas-hub/{name}:{__version__}"
+    return f"{os.environ.get('DAAS_REGISTRY') or 'localhost/daas-hub'}/{name}:{__version__}"
 
 
 def require_engine(*images: str) -> docker.APIClient:

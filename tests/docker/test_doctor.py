@@ -48,11 +48,11 @@ def test_an_image_that_is_not_there(portal: Portal) -> None:
     applications = portal.state / "elsewhere"
     applications.mkdir(exist_ok=True)
     (applications / "gone.yaml").write_text(
-        "name: gone\ntitle: Gone\nkind: desktop\ncommand: [gone]\nimage: daas-hub/gone:1\n"
+        "name: gone\ntitle: Gone\nkind: desktop\ncommand: [gone]\nimage: localhost/daas-hub/gone:1\n"
     )
     more = f"\nc.Facility.catalogue = [{str(applications)!r}]\nc.ProposalDockerSpawner.pull = 'never'\n"
     code, report = doctor(portal, more)
     assert code == 2
     (found,) = told(report, "sessions.images")
     assert found["verdict"] == "problem"
-    assert "docker pull daas-hub/gone:1" in found["remedy"]
+    assert "docker pull localhost/daas-hub/gone:1" in found["remedy"]

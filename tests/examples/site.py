@@ -258,8 +258,8 @@ def placed(facility: Facility, directory: Directory, provider: CertifiedProvider
     text = facility.text
     (issuer,) = re.findall(r'^ISSUER = "(.+)"$', text, re.MULTILINE)
     (server,) = re.findall(r"ldaps://[a-z.]+", text)
-    replaced = {issuer: provider.issuer, server: directory.tls, "/etc/daas/ldap-ca.pem": directory.ca}
-    for name in re.findall(r"/etc/daas/secrets/[a-z]+", text):
+    replaced = {issuer: provider.issuer, server: directory.tls, "/etc/daas-hub/ldap-ca.pem": directory.ca}
+    for name in re.findall(r"/etc/daas-hub/secrets/[a-z]+", text):
         replaced[name] = str(secrets / ("oidc" if name.endswith("/oidc") else "portal"))
     if facility.service:
         replaced[f"{facility.service}/"] = f"{service}/"

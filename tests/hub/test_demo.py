@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -68,3 +70,103 @@ def test_make_demo_says_where_to_open_it_and_ends_with_ctrl_c(demo: tuple[subpro
     assert running.wait(5) is not None
     with pytest.raises(requests.ConnectionError):
         requests.get(f"http://127.0.0.1:{port}/", timeout=10)
+
+
+def test_the_demo_starts_without_a_stack_trace(demo: tuple[subprocess.Popen[bytes], int]) -> None:
+    """What a newcomer reads first is where to open it, and no error that is none."""
+    running, _ = demo
+    said = said_until(running, b"Ctrl-C ends the demo", 120)
+    assert "Open http://" in said, said[-3000:]
+    noise = [line for line in said.splitlines() if re.search(r"Traceback|Error|error|Deprecat|^\s+at |ECONN", line)]
+    assert noise == []
+
+
+def occupied(port: int) -> socket.socket:
+    """Listen on a port, as another program does."""
+    other = socket.create_server(("127.0.0.1", port))
+    other.listen(16)
+    return other
+
+
+@pytest.mark.parametrize("which", range(4), ids=["portal", "identity provider", "hub", "proxy"])
+def test_a_busy_port_is_named_before_anything_is_installed(which: int, tmp_path: Path) -> None:
+    """One sentence with the port and what to do, at once; nothing is made."""
+    first = free_ports(4)
+    with occupied(first + which):
+        ran = subprocess.run(
+            ["make", "--no-print-directory", "demo", f"VENV={tmp_path}/environment"],
+            cwd=ROOT,
+            env=os.environ | {"DAAS_DEMO_PORT": str(first), "DAAS_DEMO_STATE": str(tmp_path / "state")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert ran.returncode != 0
+    said = [line for line in ran.stderr.splitlines() if line.startswith("make demo:")]
+    ports = [line for line in said if f"Port {first + which} of 127.0.0.1 is in use" in line]
+    assert len(ports) == 1
+    assert "DAAS_DEMO_PORT=" in ports[0]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_refuses_a_busy_port(sandbox_works: None, tmp_path: Path) -> None:
+    """The same where everything is installed, also for a port that is bound and does not answer."""
+    first = free_ports(4)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", first + 1))
+        silent.listen(0)
+        ran = subprocess.run(
+            [str(Path(sys.prefix) / "bin" / "daas-hub"), "demo", str(ROOT / "jupyterhub_config.py")],
+            cwd="/",
+            env=os.environ | {"DAAS_DEMO_PORT": str(first), "DAAS_DEMO_STATE": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert ran.returncode == 1
+    assert ran.stderr.count("\n") == 1
+    assert f"port {first + 1} of 127.0.0.1 is in use, and the demo needs {first} to {first + 3}." in ran.stderr
+
+
+def preflight(environment: Path, **variables: str) -> list[str]:
+    """Run what `make demo` looks at first; return its sentences."""
+    ran = subprocess.run(
+        ["bash", str(ROOT / "scripts" / "preflight.sh"), str(environment)],
+        env=os.environ | {"DAAS_DEMO_PORT": str(free_ports(4))} | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = ran.stderr.splitlines()
+    assert (ran.returncode == 0) == (said == [])
+    return said
+
+
+def test_a_machine_that_can_run_the_demo_hears_nothing(sandbox_works: None, tmp_path: Path) -> None:
+    assert preflight(tmp_path / "environment") == []
+
+
+@pytest.mark.parametrize(
+    ("program", "script", "words"),
+    [
+        ("unshare", "echo unshare: Operation not permitted >&2; exit 1", "No sandbox can be built"),
+        ("df", "echo; echo /dev/x 100 1 100 99% /", "has 100 MB free, and the demo installs 2500 MB"),
+        ("python3", 'case "$*" in *exit*) exit 1;; esac; echo 3.9.2', "Python 3.11 or newer is needed"),
+    ],
+    ids=["no sandbox", "no space", "old Python"],
+)  # fmt: skip
+def test_what_would_stop_the_demo_is_said_first(
+    sandbox_works: None, tmp_path: Path, program: str, script: str, words: str
+) -> None:
+    """The machine's own programs answer as on such a machine; one sentence each."""
+    (tmp_path / "bin").mkdir()
+    stand_in = tmp_path / "bin" / program
+    stand_in.write_text(f"#!/bin/sh\n{script}\n")
+    stand_in.chmod(0o755)
+    (said,) = preflight(tmp_path / "environment", PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    assert words in said
+
+
+def test_a_missing_package_is_named_with_a_line_that_works_with_empty_lists() -> None:
+    """`apt-get install` alone knows no package on a machine whose lists were never fetched."""
+    assert "sudo apt-get update && sudo apt-get install" in (ROOT / "Makefile").read_text()

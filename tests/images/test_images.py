@@ -44,7 +44,7 @@ def test_catalogue_files(smoke: Smoke) -> None:
     """Every catalogue file names its own image, in this version, and every window is looked for."""
     assert smoke.applications, f"{smoke.name} has no catalogue file"
     for application in smoke.applications.values():
-        assert application.image == f"daas-hub/{smoke.name}:{__version__}"
+        assert application.image == f"localhost/daas-hub/{smoke.name}:{__version__}"
         if application.kind is Kind.DESKTOP:
             assert smoke.document["applications"][application.name]["windows"]
 

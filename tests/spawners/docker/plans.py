@@ -14,7 +14,7 @@ GOLDEN = Path(__file__).with_name("create.json")
 ANNA = Account("anna", 25001, 25002, (26001, 26002, 25002), {26001: "MA-4242"}, "Anna Lindqvist")
 
 
-PYMCA = Application("pymca", "PyMca", Kind.DESKTOP, command=("pymca",), image="daas-hub/pymca:0.1.0")
+PYMCA = Application("pymca", "PyMca", Kind.DESKTOP, command=("pymca",), image="localhost/daas-hub/pymca:0.1.0")
 
 
 SMALL = Size("small", "2 processors", 4 * 2**30, 1.5, 1000, 12)

@@ -141,7 +141,7 @@ class LdapAccounts(SourceSettings):
         """
         if importlib.util.find_spec("ldap3") is None:
             raise ConfigurationError(
-                "Facility.accounts", "ldap", "its library is not installed", remedy="pip install 'daas-hub[ldap]'"
+                "Facility.accounts", "ldap", "its library is not installed", remedy="make install EXTRAS=ldap"
             )
         self._require_servers()
         if not self.person_base:
