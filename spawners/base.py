@@ -11,7 +11,7 @@ import sys
 import time
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from jupyterhub.spawner import SpawnException
 from traitlets import Any as AnyTrait
@@ -25,6 +25,8 @@ from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked
 from daas_hub.launch import LaunchRequest, Plan
 from daas_hub.spawners.egress import EgressRoute
+from daas_hub.spawners.spawner_settings import OWN_VARIABLES, SPAWNER_SETTINGS, require_working, setting_problems
+from daas_hub.stock_settings import StockSettings
 
 if TYPE_CHECKING:
     from jupyterhub.spawner import Spawner as _Base
@@ -35,6 +37,11 @@ else:
 
 class ProposalSessionMixin(_Base):
     """First base of the spawners of this project; the second is a Spawner class."""
+
+    #: Which settings of its Spawner class a backend honours, and which it refuses.
+    stock_settings: ClassVar[StockSettings] = SPAWNER_SETTINGS
+    #: Environment variables that a session of this backend sets itself.
+    own_variables: ClassVar[frozenset[str]] = OWN_VARIABLES
 
     #: The plan of the start that is going on; decided by `authorise_start`, used up by `start`.
     plan: Plan | None = AnyTrait(None, allow_none=True)  # type: ignore[assignment]
@@ -71,9 +78,18 @@ class ProposalSessionMixin(_Base):
         return False
 
     @classmethod
+    def startup_problems(cls, config: Config) -> list[DaasError]:
+        """Return what in a configuration keeps every session from starting; with any of it the hub does not start.
+
+        It is called once, while the hub starts (see `startup`), and by `daas-hub check-config`. A backend adds what it
+        can find out at once, without a network.
+        """
+        return [*setting_problems(cls, config, cls.stock_settings, cls.own_variables)]
+
+    @classmethod
     def configuration_problems(cls, config: Config, facility: Facility) -> list[DaasError]:
         """Return what is wrong with a configuration for this backend; `daas-hub check-config` asks."""
-        return []
+        return cls.startup_problems(config)
 
     @classmethod
     async def examine(cls, config: Config, facility: Facility, plan: Plan | None) -> list[Finding]:
@@ -101,6 +117,7 @@ class ProposalSessionMixin(_Base):
         self.clear_steps()
         self.tell("Asking the facility for your account and your proposals")
         try:
+            require_working(self, self.stock_settings, self.own_variables)
             self._require_room()
             request = LaunchRequest.from_json(options)
             identity = await self._identity()
@@ -139,11 +156,13 @@ class ProposalSessionMixin(_Base):
             raise Refused(f"You have {len(others)} sessions, and {most} is the limit.", remedy="Stop one first.")
 
     async def _identity(self) -> Identity:
-        state = await self.user.get_auth_state()
-        identity = Identity.from_state((state or {}).get("identity"))
-        if identity is None:
-            raise SessionFailed("Your login is no longer known.", remedy="Please sign out and in again.")
-        return identity
+        facility = Facility.of(self.config)
+        identity = await facility.identity_of_user(self.user)
+        if identity is not None:
+            return identity
+        if facility.identity_of is not None:
+            raise Refused("The facility does not know your login.", remedy="Please tell the administrators.")
+        raise SessionFailed("Your login is no longer known.", remedy="Please sign out and in again.")
 
     @staticmethod
     def _as_spawn_exception(problem: DaasError, status: int) -> SpawnException:

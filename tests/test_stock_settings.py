@@ -49,7 +49,7 @@ def test_the_declaration_is_compared_with_the_class() -> None:
     wrong = StockSettings(honoured={"works": "", "gone": "", "ignored": ""}, refused={"ignored": ""})
     assert wrong.mismatches(Ours) == [
         "added_later of Ours is not declared",
-        "gone is not inherited by Ours",
+        "gone is declared, and Ours does not inherit it",
         "ignored is declared twice",
     ]
 

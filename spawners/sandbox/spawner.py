@@ -37,12 +37,13 @@ from daas_hub.spawners.readiness import require_answer
 from daas_hub.spawners.runtime_dir import open_listener, write_identity_files
 from daas_hub.spawners.sandbox.argv import Channels, sandbox_argv
 from daas_hub.spawners.sandbox.cgroups import existing_group, make_group
-from daas_hub.spawners.sandbox.checks import sandbox_problem
+from daas_hub.spawners.sandbox.checks import prefix_problem, sandbox_problem
 from daas_hub.spawners.sandbox.launch import Order, build
 from daas_hub.spawners.sandbox.processes import ProcessId, descendants
 from daas_hub.spawners.sandbox.trial import try_sandbox
 from daas_hub.spawners.session_output import failure_told, last_lines
 from daas_hub.spawners.sockets import SocketSessionMixin
+from daas_hub.spawners.spawner_settings import OWN_VARIABLES
 from daas_hub.storage import Pinned, pin
 
 #: A session's own output may not fill the hub's disk: looked at so often, cut at so many bytes.
@@ -75,9 +76,22 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
 
     process = ProcessId(0, 0.0, "")
 
+    own_variables = OWN_VARIABLES | {"PATH"}
+
+    @classmethod
+    def startup_problems(cls, config: Config) -> list[DaasError]:
+        """Add a Python environment that sessions cannot enter (see `ProposalSessionMixin.startup_problems`)."""
+        if problems := super().startup_problems(config):
+            return problems
+        settings = cls(config=config)
+        problem = prefix_problem(settings.prefix, settings.read_only, others=os.geteuid() == 0)
+        return [problem] if problem else []
+
     @classmethod
     def configuration_problems(cls, config: Config, facility: Facility) -> list[DaasError]:
-        """Return why no sandbox can be built here."""
+        """Return why no sandbox can be built here, or why no session could start in it."""
+        if problems := cls.startup_problems(config):
+            return problems
         problem = sandbox_problem(cls(config=config).bwrap)
         return [problem] if problem else []
 
