@@ -106,6 +106,11 @@ class ProposalSessionMixin(_Base):
     def _apply_user_options_default(self) -> Any:
         return type(self).authorise_start
 
+    @default("options_from_form")
+    def _options_from_form_default(self) -> Any:
+        """Read a form as the portal reads its own; it is for hubs whose spawn page shows an `options_form`."""
+        return lambda form: LaunchRequest.from_form({name: values[0] for name, values in form.items()}).as_json()
+
     async def authorise_start(self, options: Any) -> None:
         """Decide the plan of this start: parse the options, ask the facility again, refuse with a sentence.
 
@@ -118,6 +123,7 @@ class ProposalSessionMixin(_Base):
         self.tell("Asking the facility for your account and your proposals")
         try:
             require_working(self, self.stock_settings, self.own_variables)
+            self._require_press()
             self._require_room()
             request = LaunchRequest.from_json(options)
             identity = await self._identity()
@@ -145,6 +151,11 @@ class ProposalSessionMixin(_Base):
             for note in getattr(problem, "__notes__", []):
                 self.log.error("%s: %s (%s)", self._log_name, problem.message, note)
             raise self._as_spawn_exception(problem, 500) from problem
+
+    def _require_press(self) -> None:
+        """Refuse a start by GET, which the hub's own spawn page makes: any page could make a browser follow a link."""
+        if self.handler is not None and self.handler.request.method == "GET":
+            raise Refused("A link does not start a session.", remedy="Start it with the button of a form.")
 
     def _require_room(self) -> None:
         """Refuse a start beyond what one person may have, and the hub's nameless server, which no page shows."""

@@ -91,5 +91,6 @@ def _needed(prefix: Path, program: Path) -> Iterator[tuple[Path, int]]:
     """Yield what everybody must be able to enter or read to run the program, with the bits, the outermost first."""
     targets = {path for one in (prefix / "bin", prefix / "lib", *_links(program)) for path in (one, one.resolve())}
     folders = {parent for path in targets for parent in path.parents}
-    for path in sorted(targets | folders):
+    # what a link leads to is among them
+    for path in sorted(path for path in targets | folders if not path.is_symlink()):
         yield path, stat.S_IXOTH | (stat.S_IROTH if path in targets else 0)
