@@ -70,7 +70,7 @@ class ProposalSessionMixin(_Base):
     async def start_session(self, plan: Plan) -> str:
         """Start the session and give the URL where it answers. A failure is a `DaasError` worded for the user."""
 
-    async def make_ready(self, plan: Plan) -> bool:
+    async def prepare(self, plan: Plan) -> bool:
         """Do what a start of this plan needs and what may take minutes (fetch an image); tell whether it did.
 
         It runs before the time a start may take begins.
@@ -120,7 +120,7 @@ class ProposalSessionMixin(_Base):
         self.plan = None
         self.ending = self.notice = ""
         self.clear_steps()
-        self.tell("Asking the facility for your account and your proposals")
+        self.report_progress("Asking the facility for your account and your proposals")
         try:
             require_working(self, self.stock_settings, self.own_variables)
             self._require_press()
@@ -128,7 +128,7 @@ class ProposalSessionMixin(_Base):
             request = LaunchRequest.from_json(options)
             identity = await self._identity()
             plan = await Facility.of(self.config).authorise(identity, request)
-            if await self.make_ready(plan):
+            if await self.prepare(plan):
                 # meanwhile the facility may have changed its mind
                 plan = await Facility.of(self.config).authorise(await self._identity(), request)
             self.plan = plan
@@ -218,7 +218,7 @@ class ProposalSessionMixin(_Base):
         """Forget the steps of an earlier start."""
         self._steps = []
 
-    def tell(self, step: str) -> None:
+    def report_progress(self, step: str) -> None:
         """Tell whoever watches this start what happens now. The text is shown as it is: no paths, no names of hosts."""
         self._steps.append(step)
         self._stepped.set()
@@ -241,7 +241,7 @@ class ProposalSessionMixin(_Base):
 
     # -- what the session is told ---------------------------------------------------------------------------------
 
-    def session_document(self, plan: Plan, ways_out: Sequence[EgressRoute] = ()) -> str:
+    def session_document(self, plan: Plan, egress_routes: Sequence[EgressRoute] = ()) -> str:
         """Return what `daas-session` and the notebook server need to know of the plan (nothing secret)."""
         applications = [
             {
@@ -261,7 +261,7 @@ class ProposalSessionMixin(_Base):
                 "applications": applications,
                 "start_page": plan.application.start_page,
                 "hub_home": f"{self.hub.base_url}home",
-                "ways_out": [one.as_document() for one in ways_out],
+                "egress": [one.as_document() for one in egress_routes],
             }
         )
 
