@@ -65,7 +65,7 @@ def sandbox_argv(
     Args:
         identity_files: folder with the generated `passwd`, `group` and `nsswitch.conf`.
         api_dir: folder with the socket of the hub's API.
-        door: folder with the sockets that lead to the addresses this application may connect to.
+        sockets_dir: folder with the sockets of the addresses that the application may connect to.
         prefix: the Python environment the session's programs come from; mounted read-only at its own path.
         read_only: directories of this machine mounted read-only at the same path.
     """
