@@ -26,6 +26,7 @@ from daas_hub.findings import Finding, not_checked
 from daas_hub.launch import LaunchRequest, Plan
 from daas_hub.spawners.egress import EgressRoute
 from daas_hub.spawners.spawner_settings import OWN_VARIABLES, SPAWNER_SETTINGS, require_working, setting_problems
+from daas_hub.spawners.startup import check_when_hub_starts
 from daas_hub.stock_settings import StockSettings
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ class ProposalSessionMixin(_Base):
         super().__init_subclass__(**kwargs)
         if cls.start_session is ProposalSessionMixin.start_session:
             raise TypeError(f"{cls.__name__} has no start_session")
+        # a subclass that the configuration file itself defines
+        check_when_hub_starts()
 
     @abstractmethod
     async def start_session(self, plan: Plan) -> str:

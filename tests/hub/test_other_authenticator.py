@@ -134,6 +134,12 @@ REFUSED = {
         + "c.JupyterHub.spawner_class = Mine\nc.Mine.default_url = '/lab'\n",
         ["Mine.default_url", "`start_page`"],
     ),
+    "a subclass of the module's own class": (
+        IDENTITY_OF
+        + "from daas_hub.spawners.sandbox.spawner import SandboxSpawner\nclass Mine(SandboxSpawner): pass\n"
+        + "c.JupyterHub.spawner_class = Mine\nc.Spawner.port = 8888\n",
+        ["Spawner.port", "does not apply to Mine"],
+    ),
     "a wrong type": (IDENTITY_OF + "c.SandboxSpawner.read_only = 3\n", ["read_only", "list"]),
 }
 
