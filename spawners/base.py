@@ -149,6 +149,8 @@ class ProposalSessionMixin(_Base):
             raise SpawnException("This launch was not authorised.", reason="refused", status_code=403)
         self.ends = time.time() + plan.size.hours * 3600
         try:
+            # once more: `pre_spawn_hook` has run meanwhile
+            require_working(self, self.stock_settings, self.own_variables)
             return await self.start_session(plan)
         except DaasError as problem:
             for note in getattr(problem, "__notes__", []):

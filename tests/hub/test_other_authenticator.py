@@ -22,7 +22,11 @@ c.JupyterHub.load_groups = {"staff": {"users": ["anna"]}}
 """
 MARKED = """
 import pathlib
-c.Spawner.pre_spawn_hook = lambda spawner: pathlib.Path(STATE, "hub", "pre").write_text(spawner.user.name)
+def pre_spawn_hook(spawner):
+    pathlib.Path(STATE, "hub", "pre").write_text(spawner.user.name)
+    if spawner.name == "limited":
+        spawner.mem_limit = "1G"
+c.Spawner.pre_spawn_hook = pre_spawn_hook
 c.Spawner.post_stop_hook = lambda spawner: pathlib.Path(STATE, "hub", "post").write_text(spawner.user.name)
 """
 
@@ -86,6 +90,16 @@ def test_the_form_of_the_stock_spawn_page_starts_a_session(hub: PlainHub) -> Non
     assert answer.status_code == 302, answer.text
     assert eventually(lambda: anna.is_ready("two")), hub.log[-3000:]
     anna.stop("two")
+
+
+def test_a_setting_that_a_hook_makes_in_vain_is_refused(hub: PlainHub) -> None:
+    """Item 4: not ignored at runtime either; the person reads whom to tell, the log says what to do."""
+    anna = hub.login("anna")
+    answer = anna.start("limited", {"application": "probe"})
+    assert answer.status_code == 500
+    assert answer.json()["message"] == "The portal is misconfigured. Please tell the administrators."
+    assert "SandboxSpawner.mem_limit" in hub.log
+    assert not anna.is_ready("limited")
 
 
 @pytest.mark.parametrize(
