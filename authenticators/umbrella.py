@@ -48,6 +48,9 @@ from daas_hub.portal.ended import take_why_it_ended, tell_why_later
 class UmbrellaAuthenticator(LoginSettings):
     """Sign in with UmbrellaID or any OpenID provider; a discovery document is all the configuration there is."""
 
+    #: The auth_state of its users holds their identity, which spawners read at every launch.
+    provides_identity = True
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         #: Every login method by its name, in the order of the login page.

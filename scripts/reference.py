@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic.fields import FieldInfo
-from traitlets import Bool, Dict, Enum, Float, Int, List, TraitType, Unicode, Union
+from traitlets import Bool, Callable, Dict, Enum, Float, Int, List, TraitType, Unicode, Union
 from traitlets.config import Configurable
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -198,6 +198,7 @@ MEANINGS: dict[str, dict[str, str]] = {
 
 TRAIT_WORDS = {
     Bool: "boolean",
+    Callable: "function",
     Unicode: "string",
     Int: "integer",
     Float: "number",

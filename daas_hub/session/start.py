@@ -1,6 +1,6 @@
-"""The command `daas-session`: the X server first, and then, while it starts, the server that shows it.
+"""The command `daas-session`: start the X server, and import the session server while it starts.
 
-Importing the server takes longer than X needs to be ready: so the import waits for nobody, and nobody for the import.
+The import takes longer than the X server needs to be ready, so the two run in parallel.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from daas_hub.session.desktop.xserver import XServer, start_x
-from daas_hub.session.mount_handshake import arrive
+from daas_hub.session.mount_handshake import shake_hands
 from daas_hub.session.settings import Settings, read_settings
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command."""
     parser = argparse.ArgumentParser("daas-session", description="The server of a desktop session.")
-    parser.add_argument("--embedded", metavar="SOCKET", help="listen on this socket file, without own login")
+    parser.add_argument("--embedded", metavar="SOCKET", help="listen on this socket file, without a login of its own")
     parser.add_argument("--application", help="the desktop application to start (default: the session's own)")
     options = parser.parse_args(argv)
-    arrive()
+    shake_hands()
     settings = read_settings()
     application = options.application or settings.application
     if settings.named(application) is None:
@@ -32,18 +32,18 @@ def main(argv: list[str] | None = None) -> int:
         settings = replace(settings, prefix="/")
     x = _start_x(settings)
 
-    from daas_hub.session.egress import open_ways_out
+    from daas_hub.session.egress import open_egress_ports
     from daas_hub.session.server import run
 
     if not options.embedded:
-        open_ways_out(settings.ways_out)
+        open_egress_ports(settings.egress)
 
     return run(settings, x, embedded_socket=options.embedded, application=application)
 
 
 def _start_x(settings: Settings) -> XServer | None:
-    """Start the X server; None where there is none, which the desktop words."""
-    # every spawner of ours gives a session a private one
+    """Start the X server; return None if it is not installed, which `Desktop.start` reports."""
+    # private to the session with every spawner of ours
     folder = Path(os.environ["XDG_RUNTIME_DIR"]) / f"desktop-{os.getpid()}"
     try:
         return start_x(folder, settings.title)
