@@ -37,13 +37,13 @@ from daas_hub.policy.mount_rules import MountRules
 from daas_hub.policy.proposal_accounts import ProposalAccounts
 from daas_hub.policy.role_rules import RoleRules
 from daas_hub.proposals import (
-    Answer,
     CachedProposals,
     Page,
     Proposal,
+    ProposalsAnswer,
     ProposalSource,
     Query,
-    Told,
+    SourceAnswer,
     Visit,
 )
 from daas_hub.services.http import LOOPBACK
@@ -173,7 +173,7 @@ class Facility(SingletonConfigurable):
         self.run_as = self._run_as_rules()
         self.proposal_sources: dict[str, ProposalSource] = named_sources("proposals", self)
         self._proposals = CachedProposals(
-            one_of_proposals(self.proposal_sources), keep_s=self.cache_s, show_old_s=self.stale_cache_s
+            one_of_proposals(self.proposal_sources), cache_s=self.cache_s, stale_cache_s=self.stale_cache_s
         )
         self.applications, self.problems = self._read_catalogue()
 
@@ -214,7 +214,7 @@ class Facility(SingletonConfigurable):
         """Return the issuers each source of accounts is asked about; None for one that is asked about all."""
         return {name: getattr(one, "issuers", None) or None for name, one in self.account_sources.items()}
 
-    async def proposals_of(self, account: Account, *, fresh: bool = False) -> Answer:
+    async def proposals_of(self, account: Account, *, fresh: bool = False) -> ProposalsAnswer:
         """Return this account's proposals; `fresh` asks the provider itself.
 
         Raises:
@@ -222,7 +222,7 @@ class Facility(SingletonConfigurable):
         """
         return await self._proposals.proposals_of(account, fresh=fresh)
 
-    async def page_of(self, account: Account, query: Query) -> Told[Page]:
+    async def page_of(self, account: Account, query: Query) -> SourceAnswer[Page]:
         """Return one page of this account's proposals, however many there are.
 
         Raises:
@@ -230,7 +230,9 @@ class Facility(SingletonConfigurable):
         """
         return await self._proposals.page_of(account, query)
 
-    async def proposal_of(self, account: Account, proposal_id: str, *, fresh: bool = False) -> Told[Proposal | None]:
+    async def proposal_of(
+        self, account: Account, proposal_id: str, *, fresh: bool = False
+    ) -> SourceAnswer[Proposal | None]:
         """Return one proposal of this account by its exact id; None if it is not theirs, or not there at all.
 
         Raises:

@@ -61,7 +61,7 @@ def office(clock: Clock) -> Office:
 
 @pytest.fixture
 def memory(office: Office, clock: Clock) -> CachedProposals:
-    return CachedProposals(office, keep_s=60, show_old_s=3600, people=3, clock=clock)
+    return CachedProposals(office, cache_s=60, stale_cache_s=3600, max_accounts=3, clock=clock)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ async def test_an_outage_is_told_once_and_its_end_too(
 
 async def test_a_hundred_people_at_once_each_see_their_own(office: Office) -> None:
     """G5."""
-    memory = CachedProposals(office, people=10)
+    memory = CachedProposals(office, max_accounts=10)
     names = [f"user{number}" for number in range(100)] * 3
     answers = await asyncio.gather(*(memory.proposals_of(account_named(name)) for name in names))
     assert [answer.proposals[0].id for answer in answers] == [f"P-{name}" for name in names]

@@ -572,7 +572,7 @@ async def test_an_old_answer_is_marked_and_grants_nothing(config: Config) -> Non
     clock = Clock()
     async with running(UserOffice().app()) as url:
         source = CalipsoplusProposals(config=config, url=f"{url}{PATH}")
-        memory = CachedProposals(source, keep_s=60, show_old_s=3600, clock=clock)
+        memory = CachedProposals(source, cache_s=60, stale_cache_s=3600, clock=clock)
         assert not (await memory.proposals_of(ONE)).is_stale
     clock.now += 61
     old = await memory.proposals_of(ONE)

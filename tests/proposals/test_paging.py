@@ -243,7 +243,7 @@ async def test_one_that_only_capitals_tell_apart_is_left_out_here_too(case: Case
 async def test_a_source_that_is_down_grants_nothing(case: Case, opened: Callable[..., Any]) -> None:
     """D7: not by its answer of a moment ago either."""
     async with opened(case) as it:
-        memory = CachedProposals(it.source, keep_s=60, show_old_s=3600)
+        memory = CachedProposals(it.source, cache_s=60, stale_cache_s=3600)
         assert (await memory.proposal_of(ANNA, case.own, fresh=True)).value
     with pytest.raises(SourceUnavailable):
         await memory.proposal_of(ANNA, case.own, fresh=True)
@@ -431,7 +431,7 @@ async def test_the_memory_of_pages(case: Case, opened: Callable[..., Any]) -> No
     """A page is remembered as a whole list is, shown when the source is down, and marked."""
     now = [0.0]
     async with opened(case) as it:
-        memory = CachedProposals(it.source, keep_s=60, show_old_s=3600, clock=lambda: now[0])
+        memory = CachedProposals(it.source, cache_s=60, stale_cache_s=3600, clock=lambda: now[0])
         first = await memory.page_of(ANNA, Query("", case.usual, 1, 20))
         asked = len(it.requests)
         assert (await memory.page_of(ANNA, Query("", case.usual, 1, 20))).value == first.value
