@@ -84,6 +84,24 @@ class Account:
     login: Identity | None = None
 
 
+@dataclass(frozen=True)
+class AccountFields:
+    """Where a source has the parts of an account: a claim, an LDAP attribute or a JSON path each; "" for nowhere.
+
+    Attributes:
+        groups: further groups: numbers, names with numbers, or what leads to the groups' own records.
+        group_name, group_gid: in the record of a group.
+    """
+
+    name: str
+    uid: str
+    gid: str
+    display_name: str = ""
+    groups: str = ""
+    group_name: str = ""
+    group_gid: str = ""
+
+
 class AccountSource(Protocol):
     """What every account look-up owes. That is all.
 

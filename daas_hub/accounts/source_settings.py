@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 
+from traitlets import List, Unicode
 from traitlets.config import Configurable
 
 from daas_hub.accounts.templates import fields_of
@@ -19,19 +20,19 @@ class SourceSettings(Configurable):
         """Return the error for one of these settings."""
         return ConfigurationError(f"{type(self).__name__}.{setting}", getattr(self, setting), message, remedy=remedy)
 
-    def require_issuers(self, named: list[str], template: str = "") -> frozenset[str]:
-        """Return the issuers whose logins the source may be asked about.
+    def require_issuers(self, issuers: list[str], template: str = "") -> frozenset[str]:
+        """Return the issuers whose logins count.
 
         Raises:
-            ConfigurationError: a subject alone would be taken for the same person, whichever provider said it.
+            ConfigurationError: there is none, so that the same subject of any provider would be the same person.
         """
-        if not named and "{issuer}" not in template:
+        if not issuers and "{issuer}" not in template:
             raise self.wrong(
                 "issuers",
                 "names no provider, so any provider's word would be taken for it",
                 'Write the provider\'s issuer: ["https://keycloak.facility.org/realms/users"].',
             )
-        return frozenset(named)
+        return frozenset(issuers)
 
     def require_private(self, setting: str) -> str:
         """Return the path of a secret's file.
@@ -75,3 +76,16 @@ class SourceSettings(Configurable):
             ConfigurationError: it is another one.
         """
         return require_url(f"{type(self).__name__}.{setting}", str(getattr(self, setting)))
+
+
+class HasIssuers(SourceSettings):
+    """The settings of a source that answers for the logins of certain providers only."""
+
+    issuers = List(
+        Unicode(),
+        config=True,
+        help="""
+        Issuers whose logins this source is asked about; logins of any other issuer have no account here. No default.
+        Example: ["https://keycloak.facility.org/realms/users"].
+        """,
+    )

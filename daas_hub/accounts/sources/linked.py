@@ -1,4 +1,4 @@
-"""Accounts of people who connected their login with the account they had before (AL60)."""
+"""The account source "links": logins that people connected with an existing account (AL60)."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _log = logging.getLogger("jupyterhub.daas")
 
 
 class ConnectedAccounts:
-    """An account source: the link says which login of the facility is meant, and the other sources are asked about it.
+    """An account source that replaces a connected login by the facility's own login, and asks the other sources for it.
 
-    So whoever is kept out by their conditions, or is not there any more, is so by a connected login, too.
+    So their conditions hold for connected logins, too, and an account that is removed there is removed here.
     """
 
     def __init__(self, store: LinkStore) -> None:
@@ -27,7 +27,7 @@ class ConnectedAccounts:
         self._others: AccountSource | None = None
 
     def rest_on(self, others: AccountSource) -> None:
-        """Take the other sources of the configuration."""
+        """Use the other configured sources, joined into one, for the accounts."""
         self._others = others
 
     async def account_of(self, identity: Identity) -> Account:
@@ -68,23 +68,23 @@ NAME = "links"
 
 
 class LinkSettings(SourceSettings):
-    """Logins that people connected with the account they had (`Facility.accounts` with "links")."""
+    """Logins that people connected with an existing account (`Facility.accounts` with "links")."""
 
     file = Unicode(
         "",
         config=True,
         help="""
-        The file they are kept in (SQLite, on a local disk), which only the hub's user may read. Put it into your
-        backups. Default: "private/links.sqlite" in `Facility.state`.
+        SQLite file with the connected logins, on a local disk and readable by the hub's user only. Back it up.
+        Default: "private/links.sqlite" in `Facility.state`. Example: "/var/lib/daas-hub/links.sqlite".
         """,
     )
-    max_per_account = Int(10, min=1, config=True, help="Logins one account may be connected with.")
+    max_per_account = Int(10, min=1, config=True, help="Maximum number of connected logins per account.")
 
     def source(self, state: str) -> ConnectedAccounts:
         """Build the source.
 
         Args:
-            state: where the portal keeps what it keeps itself.
+            state: the directory of the portal's own files.
 
         Raises:
             ConfigurationError: naming the setting that cannot work.

@@ -1,4 +1,4 @@
-"""Accounts of the machine the hub runs on: whatever its name service knows (files, sssd, LDAP, NIS)."""
+"""The account source "nss": what the name service of the hub's machine knows (files, sssd, LDAP, NIS)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pwd
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from traitlets import Float, List, Unicode
+from traitlets import Float, Unicode
 
 from daas_hub.accounts.model import Account, AccountSource, Identity
 from daas_hub.accounts.refusals import LATER, unknown
-from daas_hub.accounts.source_settings import SourceSettings
+from daas_hub.accounts.source_settings import HasIssuers
 from daas_hub.accounts.templates import claims_of, fill, values_of
 from daas_hub.errors import SourceUnavailable
 
@@ -26,9 +26,9 @@ def _name_of_group(gid: int) -> str:
 
 
 class MachineAccounts:
-    """An account source that asks the name service, in threads: it may ask a server itself, and wait for it.
+    """An account source that asks the name service, in threads: the name service may wait for a server of its own.
 
-    It cannot tell "nobody" from "the server behind me is down": both are refused as unknown.
+    It does not distinguish an unknown name from a server that is down: both are refused as unknown.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class MachineAccounts:
             ) from None
 
     def close(self) -> None:
-        """End the threads that do nothing."""
+        """Shut down the idle threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _look_up(self, name: str) -> Account:
@@ -78,7 +78,7 @@ class MachineAccounts:
             _log.error("name service: %s", problem)
             raise SourceUnavailable("The facility's accounts cannot be looked up.", remedy=LATER) from None
         if user.pw_name != name:
-            # sssd, winbind: "Anna" finds anna, "25001" may find whose number it is
+            # sssd, winbind: "Anna" finds anna, and "25001" may find the account with that uid
             _log.warning("name service: %r was found as %r, which is not the same", name, user.pw_name)
             raise unknown()
         numbers = [gid for gid in dict.fromkeys(self._groups(name, user.pw_gid)) if gid != user.pw_gid]
@@ -100,26 +100,18 @@ class MachineAccounts:
             return ""
 
 
-class NssAccounts(SourceSettings):
-    """Accounts the hub's machine knows itself (`Facility.accounts = "nss"`)."""
+class NssAccounts(HasIssuers):
+    """Accounts from the name service of the hub's machine (`Facility.accounts = "nss"`)."""
 
     name = Unicode(
         "{subject}",
         config=True,
         help="""
-        Name of the account of a login. Fields: {subject} {issuer} {claim.NAME}.
-        Example: "{claim.preferred_username}", if people cannot change that name at the provider.
+        Template of the account name of a login. Fields: {subject} {issuer} {claim.NAME}. Use only claims that people
+        cannot change themselves at the provider. Example: "{claim.preferred_username}".
         """,
     )
-    issuers = List(
-        Unicode(),
-        config=True,
-        help="""
-        OpenID issuers whose logins are looked up. Others have no account here. No default.
-        Example: ["https://keycloak.facility.org/realms/users"].
-        """,
-    )
-    timeout_s = Float(5.0, min=0.1, config=True, help="Seconds a look-up may take.")
+    timeout_s = Float(5.0, min=0.1, config=True, help="Timeout in seconds of a lookup.")
 
     def source(self) -> AccountSource:
         """Build the source.

@@ -1,8 +1,8 @@
 """Proposals from SciCat: those whose owner group or access groups are groups of the account.
 
-SciCat decides by the rights of who asks: to an administrator's token it shows everything, to a visitor what is
-published. So its answer proves nothing about a person. The question names the account's groups, and each record of the
-answer is looked at again: one that names none of them is not theirs, whatever SciCat thinks.
+SciCat answers by the permissions of the token: everything to an administrator, published proposals to a visitor. So
+its answer proves nothing about a person. The query names the account's groups, and each record of the answer is checked
+again: one without any of these groups is left out, whatever SciCat says.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from daas_hub.proposals.reading import Reading
 from daas_hub.services.http import Conversation, Reply
 from daas_hub.services.secret_file import read_secret
 
-#: Proposals asked for at a time.
+#: Proposals per request.
 PAGE = 100
 
-#: What SciCat calls our columns. Of a list MongoDB takes the latest for descending, the earliest for ascending.
+#: SciCat's names of our columns. MongoDB sorts lists by the latest item descending, by the earliest ascending.
 _ORDERS = {"id": "proposalId", "title": "title", "latest": "MeasurementPeriodList.start"}
-#: Where the words of a search may be.
+#: The fields that are searched.
 _SEARCHED = ("proposalId", "title", "abstract", "MeasurementPeriodList.instrument", "instrumentIds")
 
 
@@ -45,7 +45,7 @@ class SciCatProposals(ProposalService):
         "beamlines": "MeasurementPeriodList.instrument|instrumentIds",
         "group": "ownerGroup",
         "visits": "MeasurementPeriodList",
-        # SciCat gives its periods no number: they are counted as they stand there
+        # periods have no number in SciCat: they are numbered in their order
         "visit.number": "number",
         "visit.title": "comment",
         "visit.beamline": "instrument",
@@ -56,29 +56,29 @@ class SciCatProposals(ProposalService):
     url = Unicode(
         config=True,
         help="""
-        Address of SciCat's backend, with the prefix and version of its API.
-        Example: "https://scicat.facility.org/api/v3". No default.
+        URL of SciCat's backend, including the prefix and version of its API. No default.
+        Example: "https://scicat.facility.org/api/v3".
         """,
     )
     user = Unicode(
         config=True,
         help="""
-        The portal's functional account in SciCat; it must see every proposal. Example: "proposalReader". Default: none,
-        and `token_file` is used.
+        The portal's functional account in SciCat, which must see every proposal. Set either `user` or `token_file`.
+        Default: none. Example: "proposalReader".
         """,
     )
     password_file = Unicode(
         config=True,
         help="""
-        File with that account's password, readable by the hub's user alone. Example: "/etc/daas/secrets/scicat".
-        Needed with `user`.
+        File with the password of `user`, readable by the hub's user only. Required with `user`.
+        Example: "/etc/daas/secrets/scicat".
         """,
     )
     token_file = Unicode(
         config=True,
         help="""
-        File with an access token for SciCat, readable by the hub's user alone, instead of `user`; it is read at every
-        question. Example: "/run/secrets/scicat-token". Default: none.
+        File with an access token for SciCat, readable by the hub's user only. It is read again for each query. Set
+        either `user` or `token_file`. Default: none. Example: "/run/secrets/scicat-token".
         """,
     )
     group_fields = List(
@@ -86,8 +86,7 @@ class SciCatProposals(ProposalService):
         default_value=["ownerGroup", "accessGroups"],
         config=True,
         help="""
-        Fields of a proposal that name groups whose members see it. Example: ["ownerGroup"]. Default: ["ownerGroup",
-        "accessGroups"].
+        Fields of a proposal with the names of groups whose members may see it. Example: ["ownerGroup"].
         """,
     )
 
@@ -104,18 +103,18 @@ class SciCatProposals(ProposalService):
         self._token = ""
 
     async def records_of(self, talk: Conversation, account: Account, most: int) -> list[Any]:
-        """Ask for the proposals that name a group of this account; without a group nothing is asked."""
+        """Ask for the proposals with a group of this account; without groups nothing is asked."""
         return await self._all(talk, account, [], most)
 
     async def records_called(self, talk: Conversation, account: Account, proposal_id: str) -> list[Any] | None:
-        """Ask for the proposal of this id, whatever its capitals, if it names a group of this account."""
+        """Ask for the proposal with this id, ignoring case, if it has a group of this account."""
         if not self.has_usual("id"):
             return None
         called = {"proposalId": {"$regex": f"^{re.escape(proposal_id)}$", "$options": "i"}}
         return await self._all(talk, account, [called], self.max_records)
 
     async def find(self, talk: Conversation, account: Account, query: Query) -> Found | None:
-        """Ask for one page, and how many there are."""
+        """Ask for one page and the number of matches."""
         groups = groups_of(account)
         if not groups:
             return Found([], 0, 0)
@@ -127,7 +126,7 @@ class SciCatProposals(ProposalService):
         order = f"{_ORDERS[query.sort.removeprefix('-')]}:{'desc' if query.sort.startswith('-') else 'asc'}"
         limits = {"limit": query.page_size, "skip": (query.page - 1) * query.page_size, "order": order}
         rows = await self._rows(talk, {"where": where, "limits": limits})
-        # a server that takes no notice of the question counts what is nobody's business here, too
+        # a server that ignores the filter also counts proposals of others
         return Found(rows, len(rows), total) if all(self._is_of(row, groups) for row in rows) else None
 
     async def _all(self, talk: Conversation, account: Account, more: list[dict[str, Any]], most: int) -> list[Any]:
@@ -151,7 +150,7 @@ class SciCatProposals(ProposalService):
         return {"$and": [of_groups, *more]} if more else of_groups
 
     def read(self, records: list[Any], account: Account) -> Reading:
-        """Number the periods of each proposal; one without any was measured once, or will be."""
+        """Read records after numbering their periods; a proposal without periods has one visit."""
         return super().read([numbered(record) for record in records], account)
 
     def _is_of(self, row: Any, groups: list[str]) -> bool:
@@ -174,7 +173,7 @@ class SciCatProposals(ProposalService):
             )
             if reply.status != 401 or not self._token or is_last:
                 break
-            # over: a functional account logs in again, once
+            # expired: the functional account logs in again, once
             self._token = ""
         return reply
 
@@ -200,7 +199,7 @@ def _with_word(word: str) -> dict[str, Any]:
 
 
 def numbered(record: Any) -> Any:
-    """Return a proposal whose periods have the field `number`; without periods, its own times are one. Pure."""
+    """Return a proposal whose periods have the field `number`; its own times are the period if it has none. Pure."""
     if not isinstance(record, dict):
         return record
     periods = record.get("MeasurementPeriodList")

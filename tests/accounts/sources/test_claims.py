@@ -8,11 +8,12 @@ import pytest
 from traitlets.config import Config
 
 from daas_hub.accounts import Account, AccountRules, Identity
-from daas_hub.accounts.sources.claims import ClaimedAccounts, ClaimNames, ClaimsAccounts, account_of_claims
+from daas_hub.accounts.model import AccountFields
+from daas_hub.accounts.sources.claims import ClaimedAccounts, ClaimsAccounts, account_of_claims
 from daas_hub.errors import AccountRefused, ConfigurationError, NoAccount, SourceUnavailable
 
 ISSUER = "https://login.facility.org"
-NAMES = ClaimNames(groups="gids", display_name="name")
+NAMES = AccountFields("preferred_username", "uidNumber", "gidNumber", "name", "gids")
 GOOD: dict[str, Any] = {"preferred_username": "anna", "uidNumber": 25001, "gidNumber": 25001}
 NOW = 1_800_000_000.0
 
@@ -121,7 +122,8 @@ async def test_claims_are_not_believed_for_ever(told_at: float, believed: bool) 
 
 def test_only_claims_that_are_read_are_kept() -> None:
     assert source().claims == {"preferred_username", "uidNumber", "gidNumber", "gids", "name"}
-    assert ClaimedAccounts(frozenset({ISSUER}), ClaimNames()).claims == {"preferred_username", "uidNumber", "gidNumber"}
+    fields = AccountFields("preferred_username", "uidNumber", "gidNumber")
+    assert ClaimedAccounts(frozenset({ISSUER}), fields).claims == {"preferred_username", "uidNumber", "gidNumber"}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from traitlets.config import Config
 from daas_hub.accounts import Account
 from daas_hub.errors import ConfigurationError
 from daas_hub.proposals import Proposal, Visit
-from daas_hub.proposals.group_names import Named, proposals_named
+from daas_hub.proposals.group_names import GroupProposal, proposals_in
 from daas_hub.proposals.sources.groups import GroupProposals
 
 PSI = "(?P<proposal>p[0-9]{5})"
@@ -83,7 +83,7 @@ async def test_an_account_of_a_proposal() -> None:
 
 def test_the_first_group_of_a_whole_proposal_is_its_group() -> None:
     pattern = re.compile("(?P<proposal>ma1).*")
-    assert proposals_named(pattern, [(5, "ma1"), (4, "ma1_b")]) == [Named("ma1", True, 5)]
+    assert proposals_in(pattern, [(5, "ma1"), (4, "ma1_b")]) == [GroupProposal("ma1", True, 5)]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from daas_hub.accounts.model import Account
+from daas_hub.accounts.model import Account, AccountFields
 from daas_hub.accounts.refusals import LATER, unknown
 from daas_hub.accounts.templates import fields_of, fill
 from daas_hub.errors import AccountRefused, SourceUnavailable
@@ -36,19 +36,6 @@ class Found:
     entries: tuple[Entry, ...]
     complete: bool = True
     elsewhere: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Attributes:
-    """Which attributes of an entry mean what."""
-
-    name: str = "uid"
-    uid: str = "uidNumber"
-    gid: str = "gidNumber"
-    display_name: str = "displayName"
-    group_name: str = "cn"
-    group_gid: str = "gidNumber"
-    member_of: str = ""
 
 
 def escaped(value: str) -> str:
@@ -121,7 +108,7 @@ def require_exact(entry: Entry, pairs: Sequence[tuple[str, str]], values: Mappin
     return entry
 
 
-def account_of_entries(entry: Entry, groups: Sequence[Entry], names: Attributes) -> Account:
+def account_of_entries(entry: Entry, groups: Sequence[Entry], names: AccountFields) -> Account:
     """Return the account that a person's entry and those of its groups describe.
 
     Raises:

@@ -8,13 +8,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from daas_hub.accounts.model import Account, Identity
+from daas_hub.accounts.model import Account, AccountFields, Identity
 from daas_hub.accounts.refusals import LATER, unknown
 from daas_hub.accounts.sources.ldap.connection import Search, Server
 from daas_hub.accounts.sources.ldap.entries import (
-    Attributes,
     Entry,
     account_of_entries,
     assertions_of,
@@ -37,11 +36,11 @@ class Searches:
 
     person_base: str
     person_filter: str
+    attributes: AccountFields
     account_filter: str = "(objectClass=posixAccount)"
     group_base: str = ""
     group_filter: str = "(&(objectClass=posixGroup)(memberUid={account}))"
     max_groups: int = 1000
-    attributes: Attributes = field(default_factory=Attributes)
 
 
 class LdapDirectory:
@@ -112,7 +111,7 @@ class LdapDirectory:
 
     def _look_up(self, ask: Ask, template: str, pairs: Sequence[tuple[str, str]], values: Mapping[str, str]) -> Account:
         where, names = self._searches, self._searches.attributes
-        wanted = {names.name, names.uid, names.gid, names.display_name, names.member_of, *(name for name, _ in pairs)}
+        wanted = {names.name, names.uid, names.gid, names.display_name, names.groups, *(name for name, _ in pairs)}
         found = ask(Search(where.person_base, fill(template, values, escaped), tuple(sorted(wanted - {""})), 2))
         entry = require_exact(the_one(found), pairs, values)
         return account_of_entries(entry, self._groups(ask, entry), names)
@@ -128,8 +127,8 @@ class LdapDirectory:
             if not found.complete or found.elsewhere:
                 raise _too_many(entry, where.max_groups)
             groups = {group.dn: group for group in found.entries}
-        if names.member_of:
-            told = entry.values(names.member_of)
+        if names.groups:
+            told = entry.values(names.groups)
             if len(told) > where.max_groups:
                 raise _too_many(entry, where.max_groups)
             for dn in dict.fromkeys(plain_text(value) for value in told):

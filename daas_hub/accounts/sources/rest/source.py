@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from daas_hub.accounts.json_values import at, number, text
-from daas_hub.accounts.model import Account, Identity
+from daas_hub.accounts.model import Account, AccountFields, Identity
 from daas_hub.accounts.refusals import unknown
 from daas_hub.accounts.sources.rest.service import Service
 from daas_hub.accounts.templates import claims_of, fill, values_of
@@ -19,32 +19,24 @@ _log = logging.getLogger("jupyterhub.daas")
 
 
 @dataclass(frozen=True)
-class Fields:
-    """Paths into the document, "account.unix.uid"; "" for what it does not tell."""
-
-    name: str = "name"
-    uid: str = "uid"
-    gid: str = "gid"
-    groups: str = ""
-    group_gid: str = "gid"
-    group_name: str = "name"
-    display_name: str = ""
-    subject: str = ""
-
-
-@dataclass(frozen=True)
 class Question:
-    """What is asked about a login; `by_name` is the address for an account's name, "" if there is none."""
+    """How the service is asked about a login.
+
+    Attributes:
+        by_name: the URL for an account's name; "" if the service cannot be asked by name.
+        subject: the path of the login's subject in the answer; "" if it is not compared.
+    """
 
     url: str
     body: Mapping[str, str] | None = None
     by_name: str = ""
+    subject: str = ""
 
 
 class OfficeAccounts:
     """An account source that asks a web service of the user office."""
 
-    def __init__(self, service: Service, question: Question, fields: Fields, issuers: frozenset[str]) -> None:
+    def __init__(self, service: Service, question: Question, fields: AccountFields, issuers: frozenset[str]) -> None:
         self._service = service
         self._question = question
         self._fields = fields
@@ -63,7 +55,7 @@ class OfficeAccounts:
             body = {key: fill(value, values_of(identity, value)) for key, value in self._question.body.items()}
         _, document = await self._service.ask("GET" if body is None else "POST", url, body)
         found = the_one(document)
-        if self._fields.subject and at(found, self._fields.subject) != identity.subject:
+        if self._question.subject and at(found, self._question.subject) != identity.subject:
             _log.warning("account service: the answer is about another subject than was asked for")
             raise unknown()
         return account_of_document(found, self._fields)
@@ -102,7 +94,7 @@ def the_one(document: object) -> Mapping[str, Any]:
     return document
 
 
-def account_of_document(document: Mapping[str, Any], fields: Fields) -> Account:
+def account_of_document(document: Mapping[str, Any], fields: AccountFields) -> Account:
     """Return the account a record describes. Pure.
 
     Raises:

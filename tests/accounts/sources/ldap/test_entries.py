@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daas_hub.accounts.model import AccountFields
 from daas_hub.accounts.sources.ldap.entries import (
-    Attributes,
     Entry,
     Found,
     account_of_entries,
@@ -20,6 +20,7 @@ from daas_hub.accounts.sources.ldap.entries import (
 )
 from daas_hub.errors import AccountRefused, NoAccount, SourceUnavailable
 
+ATTRIBUTES = AccountFields("uid", "uidNumber", "gidNumber", group_name="cn", group_gid="gidNumber")
 ANNA: dict[str, list[bytes]] = {"uid": [b"anna"], "uidnumber": [b"25001"], "gidnumber": [b"25001"]}
 NO_NUMBERS = [b"", b"-1", b"+1", b"025001", b" 25001", b"0x3e8", b"25001.0", b"1e4", b"25001\n"]
 NO_NUMBERS += ["１０００".encode(), b"1" * 11, b"\xff"]
@@ -54,14 +55,14 @@ def test_an_escaped_value_means_itself_and_ends_no_filter(text: str) -> None:
 )
 def test_entries_that_cannot_be_used(changes: dict[str, list[bytes]], words: str) -> None:
     with pytest.raises(AccountRefused, match=words):
-        account_of_entries(entry(**changes), (), Attributes())
+        account_of_entries(entry(**changes), (), ATTRIBUTES)
 
 
 @pytest.mark.parametrize("number", [b"zero", b"26001 "])
 def test_a_group_with_a_number_that_is_none_refuses_the_account(number: bytes) -> None:
     group = Entry("cn=ma", {"cn": [b"ma"], "gidnumber": [number]})
     with pytest.raises(AccountRefused, match="gidNumber"):
-        account_of_entries(entry(), [group], Attributes())
+        account_of_entries(entry(), [group], ATTRIBUTES)
 
 
 def test_the_one_entry() -> None:

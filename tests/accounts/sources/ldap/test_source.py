@@ -20,6 +20,7 @@ import pytest
 from traitlets.config import Config
 
 from daas_hub.accounts import Account, Identity
+from daas_hub.accounts.model import AccountFields
 from daas_hub.accounts.sources.ldap.connection import Search, Server
 from daas_hub.accounts.sources.ldap.settings import LdapAccounts
 from daas_hub.accounts.sources.ldap.source import LdapDirectory, Searches
@@ -555,7 +556,11 @@ async def test_a_directory_that_is_down_is_left_alone_until_it_is_back(
     caplog.set_level(logging.INFO)
     clock = Clock()
     server = Server((small.tls, small.plain), ca_file=small.ca, operation_timeout_s=0.3, timeout_s=2.0)
-    searches = Searches(f"ou=people,{SUFFIX}", "(&(objectClass=posixAccount)(uid={subject}))")
+    searches = Searches(
+        f"ou=people,{SUFFIX}",
+        "(&(objectClass=posixAccount)(uid={subject}))",
+        AccountFields("uid", "uidNumber", "gidNumber", group_name="cn", group_gid="gidNumber"),
+    )
     source = LdapDirectory(server, searches, frozenset({ISSUER}), clock)
 
     async def takes_s() -> float:

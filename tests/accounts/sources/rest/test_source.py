@@ -21,18 +21,19 @@ from aiohttp import web
 from traitlets.config import Config
 
 from daas_hub.accounts import Account, AccountSource, Identity
-from daas_hub.accounts.model import NamedAccounts
+from daas_hub.accounts.model import AccountFields, NamedAccounts
 from daas_hub.accounts.refusals import unknown
 from daas_hub.accounts.sources.rest.calipsoplus import LinkedAccounts, PasswordCheck, name_of
 from daas_hub.accounts.sources.rest.service import MAX_ANSWER_BYTES, Service
 from daas_hub.accounts.sources.rest.settings import CalipsoplusAccounts, RestAccounts
-from daas_hub.accounts.sources.rest.source import Fields, OfficeAccounts, Question
+from daas_hub.accounts.sources.rest.source import OfficeAccounts, Question
 from daas_hub.errors import AccountRefused, ConfigurationError, NoAccount, SourceUnavailable
 from tests.stand_ins.directory import make_certificates
 from tests.stand_ins.office import Office, open_office
 
 ISSUER = "https://login.example.org"
 ANNA = Identity(ISSUER, "anna", "Chosen")
+FIELDS = AccountFields("name", "uid", "gid")
 GOOD: dict[str, Any] = {"name": "anna", "uid": 25001, "gid": "25001", "groups": []}
 
 
@@ -274,7 +275,7 @@ async def _cut(request: web.Request) -> web.StreamResponse:
 
 
 def by_rest(url: str, service: Service) -> Callable[[], Awaitable[Any]]:
-    asking = OfficeAccounts(service, Question(f"{url}/{{subject}}"), Fields(), frozenset({ISSUER}))
+    asking = OfficeAccounts(service, Question(f"{url}/{{subject}}"), FIELDS, frozenset({ISSUER}))
     return lambda: asking.account_of(ANNA)
 
 
@@ -375,7 +376,7 @@ async def test_one_host_that_is_down_leaves_the_others(office: Office) -> None:
     asking = OfficeAccounts(
         Service(1.0, clock=Clock()),
         Question(f"{other.url}/{{subject}}", by_name=f"{office.url}/by-name/{{account}}"),
-        Fields(),
+        FIELDS,
         frozenset({ISSUER}),
     )
     assert asking.account_named is not None
