@@ -16,7 +16,7 @@ from traitlets import Bool, Dict, Float, Int, List, Unicode, Union, default
 from traitlets.config import Config, SingletonConfigurable
 
 from daas_hub.accounts import Account, AccountRules, AccountSource, Identity, NamedAccounts
-from daas_hub.accounts.sources.linked import ConnectedAccounts
+from daas_hub.accounts.sources.linked import LinkedSource
 from daas_hub.catalogue import Catalogue, Kind, read_catalogue
 from daas_hub.errors import AccountRefused, ConfigurationError, DaasError, DocumentError, NoAccount, Refused
 from daas_hub.launch import (
@@ -90,7 +90,7 @@ class Facility(SingletonConfigurable):
         Example: "table" (a YAML file, `accounts_file`), "ldap" (a directory, see LdapAccounts),
         "nss" (this machine's own, see NssAccounts), "claims" (the login itself, see ClaimsAccounts),
         "rest" and "calipsoplus" (a user office, see RestAccounts, CalipsoplusAccounts), "links" (beside another: logins
-        that people connected themselves, see LinkSettings). Default: "table".
+        that people connected themselves, see LinkedAccounts). Default: "table".
         """,
     )
     accounts_file = Unicode("", config=True, help='The YAML file of `accounts = "table"`.')
@@ -195,9 +195,9 @@ class Facility(SingletonConfigurable):
         return frozenset(getattr(self._accounts, "claims", ())) | of_roles
 
     @property
-    def links(self) -> ConnectedAccounts | None:
+    def links(self) -> LinkedSource | None:
         """The source of accounts that people connected their logins with, if the configuration has it."""
-        return next((one for one in self.account_sources.values() if isinstance(one, ConnectedAccounts)), None)
+        return next((one for one in self.account_sources.values() if isinstance(one, LinkedSource)), None)
 
     async def account_of(self, identity: Identity) -> Account:
         """Return the account a session of this identity would run as, asked for now.

@@ -10,7 +10,7 @@ from traitlets import Bool, Float, Unicode
 
 from daas_hub.accounts.source_settings import SourceSettings
 from daas_hub.accounts.sources.ldap.settings import LdapAccounts
-from daas_hub.accounts.sources.ldap.source import LdapDirectory
+from daas_hub.accounts.sources.ldap.source import LdapSource
 from daas_hub.accounts.sources.rest.calipsoplus import PasswordCheck
 from daas_hub.accounts.sources.rest.service import Service
 from daas_hub.errors import ConfigurationError
@@ -78,7 +78,7 @@ class PasswordLogin(SourceSettings):
         if kind == "ldap":
             settings = LdapAccounts(config=self.config)
             directory = settings.source()
-            assert isinstance(directory, LdapDirectory)
+            assert isinstance(directory, LdapSource)
             if not settings.start_tls and any(urlsplit(one).scheme == "ldap" for one in settings.servers):
                 raise ConfigurationError(
                     "LdapAccounts.start_tls",
@@ -88,8 +88,8 @@ class PasswordLogin(SourceSettings):
                 )
             return self._named(f"ldap:{settings.person_base}", directory.name_if_password)
         if kind == "calipsoplus":
-            self.require_address("login_url")
-            check = PasswordCheck(self.login_url, Service(self.timeout_s, self.require_authorities()))
+            self.require_https("login_url")
+            check = PasswordCheck(self.login_url, Service(self.timeout_s, self.require_ca_file()))
 
             async def ask(name: str, password: str) -> str:
                 name = name.strip().lower() if self.lowercase else name.strip()

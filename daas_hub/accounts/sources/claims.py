@@ -8,14 +8,14 @@ from typing import Any
 
 from traitlets import Float, Unicode
 
-from daas_hub.accounts.json_values import alone, number
+from daas_hub.accounts.json_values import as_number, single_item
 from daas_hub.accounts.model import Account, AccountFields, AccountSource, Identity
-from daas_hub.accounts.refusals import unknown
+from daas_hub.accounts.refusals import no_account
 from daas_hub.accounts.source_settings import HasIssuers
 from daas_hub.errors import AccountRefused, SourceUnavailable
 
 
-class ClaimedAccounts:
+class ClaimsSource:
     """An account source that trusts the claims of named issuers while they are recent."""
 
     def __init__(
@@ -34,7 +34,7 @@ class ClaimedAccounts:
     async def account_of(self, identity: Identity) -> Account:
         """Return the account this login's claims describe (see `AccountSource`)."""
         if identity.issuer not in self.issuers:
-            raise unknown()
+            raise no_account()
         if not -60 <= self._clock() - identity.told_at <= self._claims_max_age_s:
             raise SourceUnavailable(
                 "What the login provider said of your account is too old.", remedy="Please sign out and in again."
@@ -50,38 +50,38 @@ def account_of_claims(claims: Mapping[str, Any], names: AccountFields) -> Accoun
         NoAccount: the login has none of these claims.
     """
     if not {names.name, names.uid, names.gid} & set(claims):
-        raise unknown()
-    name = alone(claims.get(names.name))
+        raise no_account()
+    name = single_item(claims.get(names.name))
     if not isinstance(name, str) or not name.isprintable() or not name:
         raise _refused(names.name, "text")
-    shown = claims.get(names.display_name)
+    display_name = claims.get(names.display_name)
     numbered = _groups(claims.get(names.groups) if names.groups else None, names.groups)
-    gid = _number(alone(claims.get(names.gid)), names.gid)
+    gid = _number(single_item(claims.get(names.gid)), names.gid)
     return Account(
         name=name,
-        uid=_number(alone(claims.get(names.uid)), names.uid),
+        uid=_number(single_item(claims.get(names.uid)), names.uid),
         gid=gid,
         groups=tuple(sorted(one for one in numbered if one != gid)),
         group_names={one: label for one, label in numbered.items() if label},
-        display_name=shown[:200] if isinstance(shown, str) and shown.isprintable() else "",
+        display_name=display_name[:200] if isinstance(display_name, str) and display_name.isprintable() else "",
         memberships=frozenset(label for label in numbered.values() if label),
     )
 
 
-def _groups(told: object, claim: str) -> dict[int, str]:
+def _groups(value: object, claim: str) -> dict[int, str]:
     """Read a list of gids, or an object of names and gids; a provider omits the claim for a person without groups."""
-    if told is None:
+    if value is None:
         return {}
-    if isinstance(told, dict):
-        return {_number(gid, claim): str(label) for label, gid in told.items() if str(label).isprintable()}
-    if isinstance(told, list):
-        return {_number(gid, claim): "" for gid in told}
+    if isinstance(value, dict):
+        return {_number(gid, claim): str(label) for label, gid in value.items() if str(label).isprintable()}
+    if isinstance(value, list):
+        return {_number(gid, claim): "" for gid in value}
     raise _refused(claim, "a list of numbers, or names with numbers")
 
 
-def _number(told: object, claim: str) -> int:
+def _number(value: object, claim: str) -> int:
     try:
-        return number(told)
+        return as_number(value)
     except ValueError:
         raise _refused(claim, "a number") from None
 
@@ -132,4 +132,4 @@ class ClaimsAccounts(HasIssuers):
         names = AccountFields(
             self.name_claim, self.uid_claim, self.gid_claim, self.display_name_claim, self.groups_claim
         )
-        return ClaimedAccounts(self.require_issuers(self.issuers), names, self.claims_max_age_s)
+        return ClaimsSource(self.require_issuers(self.issuers), names, self.claims_max_age_s)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from daas_hub.accounts.model import Identity
-from daas_hub.accounts.refusals import LATER
+from daas_hub.accounts.refusals import TRY_AGAIN
 from daas_hub.errors import Refused, SourceUnavailable
 
 _Answer = TypeVar("_Answer")
@@ -177,7 +177,7 @@ class LinkStore:
         except (sqlite3.Error, OSError) as error:
             raise SourceUnavailable(
                 "The list of connected logins cannot be read at the moment.",
-                remedy=LATER,
+                remedy=TRY_AGAIN,
                 detail=f"{self.path}: {error}",
             ) from error
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from traitlets import Int, Unicode
 
 from daas_hub.accounts.model import Account, AccountSource, Identity
-from daas_hub.accounts.refusals import LostAccount, unknown
+from daas_hub.accounts.refusals import StaleLink, no_account
 from daas_hub.accounts.source_settings import SourceSettings
 from daas_hub.accounts.sources.link_store import LinkStore
 from daas_hub.errors import AccountRefused, NoAccount
@@ -16,7 +16,7 @@ from daas_hub.errors import AccountRefused, NoAccount
 _log = logging.getLogger("jupyterhub.daas")
 
 
-class ConnectedAccounts:
+class LinkedSource:
     """An account source that replaces a connected login by the facility's own login, and asks the other sources for it.
 
     So their conditions hold for connected logins, too, and an account that is removed there is removed here.
@@ -26,7 +26,7 @@ class ConnectedAccounts:
         self.store = store
         self._others: AccountSource | None = None
 
-    def rest_on(self, others: AccountSource) -> None:
+    def use_sources(self, others: AccountSource) -> None:
         """Use the other configured sources, joined into one, for the accounts."""
         self._others = others
 
@@ -34,14 +34,14 @@ class ConnectedAccounts:
         """Return the account of this identity (see `AccountSource`)."""
         link = await self.store.link_of(identity.issuer, identity.subject)
         if link is None:
-            raise unknown()
+            raise no_account()
         assert self._others is not None, "the configuration is refused without others"
         try:
             account = await self._others.account_of(link.known_as)
         except AccountRefused:
             raise
         except NoAccount:
-            raise LostAccount(
+            raise StaleLink(
                 f"The facility account {link.account}, which your login was connected with, is not there any more.",
                 remedy="Ask the user office which account you have now.",
             ) from None
@@ -56,7 +56,7 @@ class ConnectedAccounts:
                 account.name,
                 account.uid,
             )
-            raise LostAccount(
+            raise StaleLink(
                 f"The facility account {link.account} is not the one your login was connected with.",
                 remedy="Connect your login again, or ask the user office.",
             )
@@ -67,7 +67,7 @@ class ConnectedAccounts:
 NAME = "links"
 
 
-class LinkSettings(SourceSettings):
+class LinkedAccounts(SourceSettings):
     """Logins that people connected with an existing account (`Facility.accounts` with "links")."""
 
     file = Unicode(
@@ -80,7 +80,7 @@ class LinkSettings(SourceSettings):
     )
     max_per_account = Int(10, min=1, config=True, help="Maximum number of connected logins per account.")
 
-    def source(self, state: str) -> ConnectedAccounts:
+    def source(self, state: str) -> LinkedSource:
         """Build the source.
 
         Args:
@@ -92,4 +92,4 @@ class LinkSettings(SourceSettings):
         if self.file and not self.file.startswith("/"):
             raise self.wrong("file", "is not an absolute path", "Write it from the root: /var/lib/daas-hub/links.")
         path = Path(self.file or f"{state}/private/links.sqlite")
-        return ConnectedAccounts(LinkStore(path, max_per_account=self.max_per_account))
+        return LinkedSource(LinkStore(path, max_per_account=self.max_per_account))

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from traitlets import Float, Unicode
 
 from daas_hub.accounts.model import Account, AccountSource, Identity
-from daas_hub.accounts.refusals import LATER, unknown
+from daas_hub.accounts.refusals import TRY_AGAIN, no_account
 from daas_hub.accounts.source_settings import HasIssuers
 from daas_hub.accounts.templates import claims_of, fill, values_of
 from daas_hub.errors import SourceUnavailable
@@ -25,7 +25,7 @@ def _name_of_group(gid: int) -> str:
     return grp.getgrgid(gid).gr_name
 
 
-class MachineAccounts:
+class NssSource:
     """An account source that asks the name service, in threads: the name service may wait for a server of its own.
 
     It does not distinguish an unknown name from a server that is down: both are refused as unknown.
@@ -51,7 +51,7 @@ class MachineAccounts:
     async def account_of(self, identity: Identity) -> Account:
         """Return the account of this identity (see `AccountSource`)."""
         if self.issuers and identity.issuer not in self.issuers:
-            raise unknown()
+            raise no_account()
         return await self.account_named(fill(self._name, values_of(identity, self._name)))
 
     async def account_named(self, name: str) -> Account:
@@ -62,7 +62,7 @@ class MachineAccounts:
         except TimeoutError:
             _log.error("name service: no answer within %g s", self._timeout_s)
             raise SourceUnavailable(
-                "The facility's accounts cannot be looked up at the moment.", remedy=LATER
+                "The facility's accounts cannot be looked up at the moment.", remedy=TRY_AGAIN
             ) from None
 
     def close(self) -> None:
@@ -73,14 +73,14 @@ class MachineAccounts:
         try:
             user = self._user(name)
         except (KeyError, ValueError):  # ValueError: NUL, or half a character
-            raise unknown() from None
+            raise no_account() from None
         except OSError as problem:
             _log.error("name service: %s", problem)
-            raise SourceUnavailable("The facility's accounts cannot be looked up.", remedy=LATER) from None
+            raise SourceUnavailable("The facility's accounts cannot be looked up.", remedy=TRY_AGAIN) from None
         if user.pw_name != name:
             # sssd, winbind: "Anna" finds anna, and "25001" may find the account with that uid
             _log.warning("name service: %r was found as %r, which is not the same", name, user.pw_name)
-            raise unknown()
+            raise no_account()
         numbers = [gid for gid in dict.fromkeys(self._groups(name, user.pw_gid)) if gid != user.pw_gid]
         names = {gid: label for gid in (user.pw_gid, *numbers) if (label := self._label(gid))}
         return Account(
@@ -121,4 +121,4 @@ class NssAccounts(HasIssuers):
         """
         if not self.require_fields("name"):
             raise self.wrong("name", "has no field: everybody would be the same", "Add {subject}.")
-        return MachineAccounts(self.name, self.require_issuers(self.issuers), self.timeout_s)
+        return NssSource(self.name, self.require_issuers(self.issuers), self.timeout_s)

@@ -9,7 +9,7 @@ from traitlets.config import Config
 
 from daas_hub.accounts import Account, AccountRules, Identity
 from daas_hub.accounts.model import AccountFields
-from daas_hub.accounts.sources.claims import ClaimedAccounts, ClaimsAccounts, account_of_claims
+from daas_hub.accounts.sources.claims import ClaimsAccounts, ClaimsSource, account_of_claims
 from daas_hub.errors import AccountRefused, ConfigurationError, NoAccount, SourceUnavailable
 
 ISSUER = "https://login.facility.org"
@@ -18,8 +18,8 @@ GOOD: dict[str, Any] = {"preferred_username": "anna", "uidNumber": 25001, "gidNu
 NOW = 1_800_000_000.0
 
 
-def source(now: float = NOW) -> ClaimedAccounts:
-    return ClaimedAccounts(frozenset({ISSUER}), NAMES, 900.0, clock=lambda: now)
+def source(now: float = NOW) -> ClaimsSource:
+    return ClaimsSource(frozenset({ISSUER}), NAMES, 900.0, clock=lambda: now)
 
 
 def anna(issuer: str = ISSUER, told_at: float = NOW, **changes: Any) -> Identity:
@@ -123,7 +123,7 @@ async def test_claims_are_not_believed_for_ever(told_at: float, believed: bool) 
 def test_only_claims_that_are_read_are_kept() -> None:
     assert source().claims == {"preferred_username", "uidNumber", "gidNumber", "gids", "name"}
     fields = AccountFields("preferred_username", "uidNumber", "gidNumber")
-    assert ClaimedAccounts(frozenset({ISSUER}), fields).claims == {"preferred_username", "uidNumber", "gidNumber"}
+    assert ClaimsSource(frozenset({ISSUER}), fields).claims == {"preferred_username", "uidNumber", "gidNumber"}
 
 
 @pytest.mark.parametrize(

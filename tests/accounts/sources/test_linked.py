@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from daas_hub.accounts import Account, Identity
-from daas_hub.accounts.agreement import AgreeingAccounts
+from daas_hub.accounts.agreement import AgreeingSources
 from daas_hub.accounts.sources.link_store import Link, LinkStore, TooManyLinks
-from daas_hub.accounts.sources.linked import ConnectedAccounts
+from daas_hub.accounts.sources.linked import LinkedSource
 from daas_hub.errors import AccountRefused, NoAccount, SourceUnavailable
 from tests.accounts.directory import (
     ACCOUNT,
@@ -28,9 +28,9 @@ def store(tmp_path: Path) -> LinkStore:
     return LinkStore(tmp_path / "private" / "links.sqlite", max_per_account=3, clock=lambda: 1_790_000_000.0)
 
 
-def linked(store: LinkStore, directory: Directory) -> ConnectedAccounts:
-    source = ConnectedAccounts(store)
-    source.rest_on(directory)
+def linked(store: LinkStore, directory: Directory) -> LinkedSource:
+    source = LinkedSource(store)
+    source.use_sources(directory)
     return source
 
 
@@ -168,12 +168,12 @@ async def test_beside_other_sources_all_must_agree(store: LinkStore) -> None:
     directory = Directory(ACCOUNT)
     source = linked(store, directory)
     await connect(store, ANNA.subject, "anna", 25001)
-    assert await AgreeingAccounts({"ldap": directory, "links": source}).account_of(ANNA) == ACCOUNT
+    assert await AgreeingSources({"ldap": directory, "links": source}).account_of(ANNA) == ACCOUNT
     with pytest.raises(AccountRefused, match="disagree"):
-        await AgreeingAccounts({"ldap": directory, "links": source, "claims": Claims()}).account_of(ANNA)
+        await AgreeingSources({"ldap": directory, "links": source, "claims": Claims()}).account_of(ANNA)
     del directory.accounts["anna"]
     with pytest.raises(NoAccount, match="is not there any more"):
-        await AgreeingAccounts({"ldap": directory, "links": source}).account_of(ANNA)
+        await AgreeingSources({"ldap": directory, "links": source}).account_of(ANNA)
 
 
 async def test_a_link_of_a_file_that_was_never_finished_is_none(store: LinkStore) -> None:

@@ -14,15 +14,15 @@ import pytest
 from traitlets.config import Config
 
 from daas_hub.accounts import Identity
-from daas_hub.accounts.sources.nss import MachineAccounts, NssAccounts
+from daas_hub.accounts.sources.nss import NssAccounts, NssSource
 from daas_hub.errors import ConfigurationError, NoAccount, SourceUnavailable
 
 ISSUER = "https://login.example.org"
 SOMEBODY = pwd.getpwuid(1).pw_name
 
 
-def source(name: str = "{subject}", **more: Any) -> MachineAccounts:
-    return MachineAccounts(name, frozenset({ISSUER}), **more)
+def source(name: str = "{subject}", **more: Any) -> NssSource:
+    return NssSource(name, frozenset({ISSUER}), **more)
 
 
 def ids_of(option: str, name: str) -> list[int]:

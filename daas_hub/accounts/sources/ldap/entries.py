@@ -1,4 +1,4 @@
-"""What a directory's entries say: which is the person's, is it exactly theirs, what account follows. Pure."""
+"""From LDAP entries to an account: the one entry of a person, exactly matched, and its attributes. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from daas_hub.accounts.model import Account, AccountFields
-from daas_hub.accounts.refusals import LATER, unknown
+from daas_hub.accounts.refusals import TRY_AGAIN, no_account
 from daas_hub.accounts.templates import fields_of, fill
 from daas_hub.errors import AccountRefused, SourceUnavailable
 
@@ -19,40 +19,40 @@ _NUMBER = re.compile(rb"0|[1-9][0-9]{0,9}")
 
 @dataclass(frozen=True)
 class Entry:
-    """An entry as the server gave it; the names of attributes in small letters."""
+    """An LDAP entry; names of attributes are in lower case."""
 
     dn: str
     attributes: Mapping[str, Sequence[bytes]]
 
     def values(self, name: str) -> tuple[bytes, ...]:
-        """Return the values of an attribute; () for none."""
+        """Return the values of an attribute, or ()."""
         return tuple(self.attributes.get(name.lower(), ()))
 
 
 @dataclass(frozen=True)
-class Found:
-    """The answer to a search. `complete` is false if there is more, here or at another server."""
+class SearchResult:
+    """The result of a search. `complete` is False if there are more entries, here or at another server."""
 
     entries: tuple[Entry, ...]
     complete: bool = True
-    elsewhere: tuple[str, ...] = ()
+    referrals: tuple[str, ...] = ()
 
 
-def escaped(value: str) -> str:
-    """Return a value escaped for a filter (RFC 4515): every octet but ASCII letters and digits as hexadecimal."""
+def escape(value: str) -> str:
+    """Escape a value for a filter (RFC 4515): every octet but ASCII letters and digits in hexadecimal."""
     return "".join(
         chr(octet) if chr(octet).isascii() and chr(octet).isalnum() else f"\\{octet:02x}" for octet in value.encode()
     )
 
 
 def assertions_of(template: str, known: tuple[str, ...] = ("subject", "issuer")) -> tuple[tuple[str, str], ...]:
-    """Return the pairs (attribute, template of its value) of a filter that finds one person's entry.
+    """Return the pairs (attribute, template of its value) of a filter for one person's entry.
 
-    A directory compares loosely: capitals, blanks, look-alike letters. So each pair is compared again, exactly, with
-    the entry that was found; and therefore each field must stand in one, and none below "or" or "not".
+    LDAP matching ignores case, some spaces and more. So each pair is compared again, exactly, with the entry found;
+    therefore each field must be in such a pair, and none below "or" or "not".
 
     Raises:
-        ValueError: the filter is not of that form; in words for an administrator.
+        ValueError: the filter has another form; the message is for administrators.
     """
     if not fields_of(template, known):
         raise ValueError("has no field: it would find the same entry for everybody")
@@ -73,13 +73,13 @@ def assertions_of(template: str, known: tuple[str, ...] = ("subject", "issuer"))
     return pairs
 
 
-def the_one(found: Found) -> Entry:
-    """Return the only entry of an answer.
+def single_entry(found: SearchResult) -> Entry:
+    """Return the only entry of a search result.
 
     Raises:
-        AccountRefused: there are several.
-        NoAccount: there is none.
-        SourceUnavailable: another server would have to be asked.
+        AccountRefused: there are several entries.
+        NoAccount: there is no entry.
+        SourceUnavailable: the result is incomplete, or refers to another server.
     """
     if len(found.entries) > 1:
         _log.error("directory: several entries for one login: %s", [entry.dn for entry in found.entries])
@@ -87,32 +87,32 @@ def the_one(found: Found) -> Entry:
             "The directory has more than one account for your login, and none of them was chosen.",
             remedy="Please tell the user office: your login must lead to exactly one account.",
         )
-    if found.elsewhere or not found.complete:
-        _log.error("directory: the answer is not whole; it refers to %s", found.elsewhere)
-        raise SourceUnavailable("The facility's directory gave only a part of the answer.", remedy=LATER)
+    if found.referrals or not found.complete:
+        _log.error("directory: the answer is not whole; it refers to %s", found.referrals)
+        raise SourceUnavailable("The facility's directory gave only a part of the answer.", remedy=TRY_AGAIN)
     if not found.entries:
-        raise unknown()
+        raise no_account()
     return found.entries[0]
 
 
 def require_exact(entry: Entry, pairs: Sequence[tuple[str, str]], values: Mapping[str, str]) -> Entry:
-    """Return the entry back if it says letter by letter what was asked for.
+    """Return the entry if its values are exactly those in the filter.
 
     Raises:
-        NoAccount: the directory took something similar for the same, for instance "Anna" for "anna".
+        NoAccount: the directory matched a similar value, "Anna" for "anna" for example.
     """
     for attribute, template in pairs:
         if fill(template, values).encode() not in entry.values(attribute):
             _log.warning("directory: %s was found, but its %s is not exactly what was asked for", entry.dn, attribute)
-            raise unknown()
+            raise no_account()
     return entry
 
 
 def account_of_entries(entry: Entry, groups: Sequence[Entry], names: AccountFields) -> Account:
-    """Return the account that a person's entry and those of its groups describe.
+    """Return the account of a person's entry and the entries of their groups.
 
     Raises:
-        AccountRefused: an attribute is missing, stands twice, or is no number.
+        AccountRefused: an attribute is missing, has several values, or is not a number.
     """
     numbers: dict[int, str] = {}
     memberships: set[str] = set()
@@ -121,22 +121,22 @@ def account_of_entries(entry: Entry, groups: Sequence[Entry], names: AccountFiel
         memberships.update(labels)
         if group.values(names.group_gid):
             numbers[_number(group, names.group_gid)] = labels[0] if labels else ""
-    name = plain_text(single(entry, names.name))
+    name = plain_text(single_value(entry, names.name))
     if not name:
         raise _refused(entry, f"its {names.name} is not text")
-    shown = entry.values(names.display_name)
+    display_names = entry.values(names.display_name)
     return Account(
         name=name,
         uid=_number(entry, names.uid),
         gid=_number(entry, names.gid),
         groups=tuple(sorted(numbers)),
         group_names={number: label for number, label in numbers.items() if label},
-        display_name=plain_text(shown[0])[:200] if shown else "",
+        display_name=plain_text(display_names[0])[:200] if display_names else "",
         memberships=frozenset(memberships),
     )
 
 
-def single(entry: Entry, attribute: str) -> bytes:
+def single_value(entry: Entry, attribute: str) -> bytes:
     """Return the only value of an attribute.
 
     Raises:
@@ -149,14 +149,14 @@ def single(entry: Entry, attribute: str) -> bytes:
 
 
 def _number(entry: Entry, attribute: str) -> int:
-    value = single(entry, attribute)
+    value = single_value(entry, attribute)
     if not _NUMBER.fullmatch(value):
         raise _refused(entry, f"its {attribute} is not a number")
     return int(value)
 
 
 def plain_text(value: bytes) -> str:
-    """Return a value as text; "" if it is none, or could not stand in a log."""
+    """Return a value as text; "" if it is not UTF-8 or not printable."""
     try:
         text = value.decode()
     except UnicodeDecodeError:

@@ -12,7 +12,7 @@ from daas_hub.accounts.model import AccountFields, AccountSource
 from daas_hub.accounts.source_settings import HasIssuers
 from daas_hub.accounts.sources.ldap.connection import Server
 from daas_hub.accounts.sources.ldap.entries import assertions_of
-from daas_hub.accounts.sources.ldap.source import LdapDirectory, Searches
+from daas_hub.accounts.sources.ldap.source import LdapSource, Searches
 from daas_hub.accounts.templates import fields_of
 from daas_hub.errors import ConfigurationError
 from daas_hub.services.http import LOOPBACK
@@ -142,13 +142,13 @@ class LdapAccounts(HasIssuers):
         if not self.person_base:
             raise self.wrong("person_base", "is not set", 'Say where people are: "ou=people,dc=facility,dc=org".')
         self._require_filters()
-        self.require_authorities()
+        self.require_ca_file()
         server = Server(
             addresses=tuple(self.servers),
             start_tls=self.start_tls,
             ca_file=self.ca_file,
             bind_dn=self.bind_dn,
-            password_file=self.require_private("password_file") if self.bind_dn else "",
+            password_file=self.require_secret_file("password_file") if self.bind_dn else "",
             operation_timeout_s=self.operation_timeout_s,
             timeout_s=self.timeout_s,
             connections=self.connections,
@@ -171,7 +171,7 @@ class LdapAccounts(HasIssuers):
             max_groups=self.max_groups,
             attributes=attributes,
         )
-        return LdapDirectory(server, searches, self.require_issuers(self.issuers, self.person_filter))
+        return LdapSource(server, searches, self.require_issuers(self.issuers, self.person_filter))
 
     def _require_servers(self) -> None:
         if not self.servers:

@@ -8,9 +8,9 @@ from traitlets import Dict, Float, Unicode
 
 from daas_hub.accounts.model import AccountFields, AccountSource, NamedAccounts
 from daas_hub.accounts.source_settings import HasIssuers
-from daas_hub.accounts.sources.rest.calipsoplus import LinkedAccounts
+from daas_hub.accounts.sources.rest.calipsoplus import CalipsoplusSource
 from daas_hub.accounts.sources.rest.service import Service
-from daas_hub.accounts.sources.rest.source import OfficeAccounts, Question
+from daas_hub.accounts.sources.rest.source import Question, RestSource
 
 
 class _ServiceSettings(HasIssuers):
@@ -46,10 +46,10 @@ class _ServiceSettings(HasIssuers):
             raise self.wrong("token_file", "is set beside user", "Keep one of them.")
         return Service(
             timeout_s=self.timeout_s,
-            tls=self.require_authorities(),
+            tls=self.require_ca_file(),
             user=self.user,
-            password_file=self.require_private("password_file") if self.user else "",
-            token_file=self.require_private("token_file") if self.token_file else "",
+            password_file=self.require_secret_file("password_file") if self.user else "",
+            token_file=self.require_secret_file("token_file") if self.token_file else "",
             settings=type(self).__name__,
         )
 
@@ -111,20 +111,20 @@ class RestAccounts(_ServiceSettings):
         Raises:
             ConfigurationError: naming the setting that cannot work.
         """
-        self.require_address("url")
+        self.require_https("url")
         fields = list(self.require_fields("url"))
         for value in self.body.values():
             fields += self.require_text_fields("body", value)
         if not fields:
             raise self.wrong("url", "has no field, nor has body: everybody would be the same", "Add {subject}.")
         if self.account_url:
-            self.require_address("account_url")
+            self.require_https("account_url")
             if not self.require_fields("account_url", known=("account",)):
                 raise self.wrong("account_url", "has no field", "Add {account}.")
         for setting in ("name_field", "uid_field", "gid_field"):
             if not getattr(self, setting):
                 raise self.wrong(setting, "names no field", "Write the path of the field in the answer.")
-        return OfficeAccounts(
+        return RestSource(
             self.service(),
             Question(self.url, dict(self.body) or None, self.account_url, self.subject_field),
             AccountFields(
@@ -183,11 +183,11 @@ class CalipsoplusAccounts(_ServiceSettings):
         Raises:
             ConfigurationError: naming the setting that cannot work.
         """
-        self.require_address("hash_url")
+        self.require_https("hash_url")
         if not self.require_fields("hash"):
             raise self.wrong("hash", "has no field: everybody would be the same", "Add {subject}.")
         if self.is_staff_url:
-            self.require_address("is_staff_url")
+            self.require_https("is_staff_url")
         entries = {entry.name: entry for entry in importlib.metadata.entry_points(group="daas_hub.accounts")}
         if self.accounts not in entries or self.accounts == "calipsoplus":
             raise self.wrong("accounts", "is no source of accounts by name", 'Example: "nss", "ldap".')
@@ -195,12 +195,12 @@ class CalipsoplusAccounts(_ServiceSettings):
         if not isinstance(inner, NamedAccounts):
             raise self.wrong("accounts", "does not know accounts by name", 'Example: "nss", "ldap".')
         closed = self.service()
-        return LinkedAccounts(
+        return CalipsoplusSource(
             inner,
             self.hash_url,
             self.hash,
             self.require_issuers(self.issuers),
             self.is_staff_url,
-            open_service=Service(self.timeout_s, self.require_authorities()),
+            open_service=Service(self.timeout_s, self.require_ca_file()),
             closed_service=closed,
         )

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from daas_hub.accounts.model import AccountFields
 from daas_hub.accounts.sources.ldap.entries import (
     Entry,
-    Found,
+    SearchResult,
     account_of_entries,
     assertions_of,
-    escaped,
+    escape,
     require_exact,
-    the_one,
+    single_entry,
 )
 from daas_hub.errors import AccountRefused, NoAccount, SourceUnavailable
 
@@ -33,7 +33,7 @@ def entry(**changes: list[bytes]) -> Entry:
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_an_escaped_value_means_itself_and_ends_no_filter(text: str) -> None:
     """RFC 4515: whatever a person chose, it stays one value."""
-    written = escaped(text)
+    written = escape(text)
     assert re.fullmatch(r"(?:[A-Za-z0-9]|\\[0-9a-f]{2})*", written)
     assert re.sub(rb"\\([0-9a-f]{2})", lambda m: bytes.fromhex(m[1].decode()), written.encode()) == text.encode()
 
@@ -65,19 +65,19 @@ def test_a_group_with_a_number_that_is_none_refuses_the_account(number: bytes) -
         account_of_entries(entry(), [group], ATTRIBUTES)
 
 
-def test_the_one_entry() -> None:
+def test_single_entry_entry() -> None:
     one, other = entry(), Entry("cn=ben", ANNA)
-    assert the_one(Found((one,))) is one
+    assert single_entry(SearchResult((one,))) is one
     for found, error in (
-        (Found(()), NoAccount),
-        (Found((one, other)), AccountRefused),
-        (Found((one, other), complete=False), AccountRefused),
-        (Found((one,), complete=False), SourceUnavailable),
-        (Found((one,), elsewhere=("ldap://other",)), SourceUnavailable),
-        (Found((), elsewhere=("ldap://other",)), SourceUnavailable),
+        (SearchResult(()), NoAccount),
+        (SearchResult((one, other)), AccountRefused),
+        (SearchResult((one, other), complete=False), AccountRefused),
+        (SearchResult((one,), complete=False), SourceUnavailable),
+        (SearchResult((one,), referrals=("ldap://other",)), SourceUnavailable),
+        (SearchResult((), referrals=("ldap://other",)), SourceUnavailable),
     ):
         with pytest.raises(error):
-            the_one(found)
+            single_entry(found)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))

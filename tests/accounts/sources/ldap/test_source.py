@@ -23,7 +23,7 @@ from daas_hub.accounts import Account, Identity
 from daas_hub.accounts.model import AccountFields
 from daas_hub.accounts.sources.ldap.connection import Search, Server
 from daas_hub.accounts.sources.ldap.settings import LdapAccounts
-from daas_hub.accounts.sources.ldap.source import LdapDirectory, Searches
+from daas_hub.accounts.sources.ldap.source import LdapSource, Searches
 from daas_hub.errors import AccountRefused, ConfigurationError, NoAccount, SourceUnavailable
 from daas_hub.facility import Facility
 from tests.conftest import missing
@@ -100,15 +100,15 @@ def small(tmp_path: Path) -> Iterator[Directory]:
     directory.stop()
 
 
-Sources = Callable[..., LdapDirectory]
+Sources = Callable[..., LdapSource]
 
 
 @pytest.fixture
 def sources() -> Iterator[Sources]:
     """Build sources from settings, as the configuration does, and close them."""
-    made: list[LdapDirectory] = []
+    made: list[LdapSource] = []
 
-    def build(directory: Directory, **settings: Any) -> LdapDirectory:
+    def build(directory: Directory, **settings: Any) -> LdapSource:
         config = Config()
         config.LdapAccounts = Config(
             {
@@ -121,7 +121,7 @@ def sources() -> Iterator[Sources]:
             | settings
         )
         source = LdapAccounts(config=config).source()
-        assert isinstance(source, LdapDirectory)
+        assert isinstance(source, LdapSource)
         made.append(source)
         return source
 
@@ -255,11 +255,11 @@ async def test_nobody_else_has_an_account(crowd: Directory, sources: Sources, id
 
 async def test_the_directory_itself_would_have_taken_them_for_the_same(crowd: Directory, sources: Sources) -> None:
     """The table above can fail: slapd does find Anna for these, and only the exact comparison refuses them."""
-    from daas_hub.accounts.sources.ldap.entries import escaped
+    from daas_hub.accounts.sources.ldap.entries import escape
 
     source = sources(crowd)
     for loose in ("Anna", "anna ", " anna", "ａnna"):
-        search = Search(f"ou=people,{SUFFIX}", f"(uid={escaped(loose)})", ("uid",), 2)
+        search = Search(f"ou=people,{SUFFIX}", f"(uid={escape(loose)})", ("uid",), 2)
         servers = source._servers
         found = await asyncio.to_thread(servers.ask, lambda ask, search=search: ask(search), time.monotonic() + 5)
         assert [entry.values("uid") for entry in found.entries] == [(b"anna",)], loose
@@ -301,7 +301,7 @@ async def test_what_no_session_may_run_as(crowd: Directory, tmp_path: Path, subj
     assert (await facility.account_of(who("anna"))).display_name == "anna 25001"
     with pytest.raises(NoAccount, match=words):
         await facility.account_of(who(subject))
-    cast(LdapDirectory, facility._accounts).close()
+    cast(LdapSource, facility._accounts).close()
 
 
 # -- answers that are not whole ------------------------------------------------------------------------------------
@@ -561,7 +561,7 @@ async def test_a_directory_that_is_down_is_left_alone_until_it_is_back(
         "(&(objectClass=posixAccount)(uid={subject}))",
         AccountFields("uid", "uidNumber", "gidNumber", group_name="cn", group_gid="gidNumber"),
     )
-    source = LdapDirectory(server, searches, frozenset({ISSUER}), clock)
+    source = LdapSource(server, searches, frozenset({ISSUER}), clock)
 
     async def takes_s() -> float:
         started = time.monotonic()

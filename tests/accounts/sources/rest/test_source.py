@@ -22,11 +22,11 @@ from traitlets.config import Config
 
 from daas_hub.accounts import Account, AccountSource, Identity
 from daas_hub.accounts.model import AccountFields, NamedAccounts
-from daas_hub.accounts.refusals import unknown
-from daas_hub.accounts.sources.rest.calipsoplus import LinkedAccounts, PasswordCheck, name_of
+from daas_hub.accounts.refusals import no_account
+from daas_hub.accounts.sources.rest.calipsoplus import CalipsoplusSource, PasswordCheck, name_of
 from daas_hub.accounts.sources.rest.service import MAX_ANSWER_BYTES, Service
 from daas_hub.accounts.sources.rest.settings import CalipsoplusAccounts, RestAccounts
-from daas_hub.accounts.sources.rest.source import OfficeAccounts, Question
+from daas_hub.accounts.sources.rest.source import Question, RestSource
 from daas_hub.errors import AccountRefused, ConfigurationError, NoAccount, SourceUnavailable
 from tests.stand_ins.directory import make_certificates
 from tests.stand_ins.office import Office, open_office
@@ -275,12 +275,12 @@ async def _cut(request: web.Request) -> web.StreamResponse:
 
 
 def by_rest(url: str, service: Service) -> Callable[[], Awaitable[Any]]:
-    asking = OfficeAccounts(service, Question(f"{url}/{{subject}}"), FIELDS, frozenset({ISSUER}))
+    asking = RestSource(service, Question(f"{url}/{{subject}}"), FIELDS, frozenset({ISSUER}))
     return lambda: asking.account_of(ANNA)
 
 
 def by_hash(url: str, service: Service) -> Callable[[], Awaitable[Any]]:
-    asking = LinkedAccounts(
+    asking = CalipsoplusSource(
         Known(), f"{url}/anna", "{subject}", frozenset({ISSUER}), open_service=service, closed_service=service
     )
     return lambda: asking.account_of(ANNA)
@@ -373,7 +373,7 @@ async def test_one_host_that_is_down_leaves_the_others(office: Office) -> None:
     office.answers["/by-name/anna"] = GOOD
     async with open_office() as other:
         pass
-    asking = OfficeAccounts(
+    asking = RestSource(
         Service(1.0, clock=Clock()),
         Question(f"{other.url}/{{subject}}", by_name=f"{office.url}/by-name/{{account}}"),
         FIELDS,
@@ -456,12 +456,12 @@ class Known:
 
     async def account_named(self, name: str) -> Account:
         if name not in ("anna", "ben"):
-            raise unknown()
+            raise no_account()
         return Account(name, 25001, 25001)
 
 
-def linked(office: Office, *, staff: bool = False, **more: Any) -> LinkedAccounts:
-    return LinkedAccounts(
+def linked(office: Office, *, staff: bool = False, **more: Any) -> CalipsoplusSource:
+    return CalipsoplusSource(
         Known(),
         office.url + "/login/umbrella/",
         "{subject}",
@@ -556,7 +556,7 @@ def test_calipsoplus_is_built_from_settings() -> None:
                 CalipsoplusAccounts(config=config, parent=RestAccounts(config=config)).source()
         else:
             built = CalipsoplusAccounts(config=config, parent=RestAccounts(config=config)).source()
-            assert isinstance(built, LinkedAccounts)
+            assert isinstance(built, CalipsoplusSource)
             assert built.claims == {"eaahash"}
 
 
