@@ -35,7 +35,7 @@ _WORDS_TRIED = 3
 
 
 @dataclass(frozen=True)
-class Found:
+class ServicePage:
     """A page in the form of the service.
 
     Attributes:
@@ -202,11 +202,11 @@ class ProposalService(Configurable):
     # -- what a source implements ------------------------------------------------------------------------------------
 
     @abstractmethod
-    async def records_of(self, talk: Conversation, account: Account, most: int) -> list[Any]:
-        """Ask for the records of this account and no other, at most `most` (see `require_room`).
+    async def records_of(self, talk: Conversation, account: Account, limit: int) -> list[Any]:
+        """Ask for the records of this account and no other, at most `limit` (see `require_at_most`).
 
         Raises:
-            TooManyProposals: there are more than `most`.
+            TooManyProposals: there are more than `limit`.
             SourceUnavailable: the service did not answer as it should.
         """
 
@@ -221,7 +221,7 @@ class ProposalService(Configurable):
         """
         return None
 
-    async def find(self, talk: Conversation, account: Account, query: Query) -> Found | None:
+    async def find(self, talk: Conversation, account: Account, query: Query) -> ServicePage | None:
         """Ask for one page of this account's proposals; None if the service cannot answer this query.
 
         Raises:
@@ -229,13 +229,13 @@ class ProposalService(Configurable):
         """
         return None
 
-    async def records_matching(self, talk: Conversation, account: Account, word: str, most: int) -> list[Any] | None:
+    async def records_matching(self, talk: Conversation, account: Account, word: str, limit: int) -> list[Any] | None:
         """Ask for all of this account's records with a word, for a service whose search takes one word only.
 
         Searching for the other words and sorting is done here. None if `find` is to be used.
 
         Raises:
-            TooManyProposals: there are more than `most`.
+            TooManyProposals: there are more than `limit`.
             SourceUnavailable: the service did not answer as it should.
         """
         return None
@@ -306,17 +306,17 @@ class ProposalService(Configurable):
         """Return a URL below the service's."""
         return "/".join([self.service.url.rstrip("/"), *steps])
 
-    def require_room(self, records: Sized | int, most: int) -> None:
+    def require_at_most(self, records: Sized | int, limit: int) -> None:
         """Check the number of records that were read, or are there to read.
 
         Raises:
-            TooManyProposals: more than `most`. A part of the proposals must not look like all of them.
+            TooManyProposals: more than `limit`. A part of the proposals must not look like all of them.
         """
-        if (records if isinstance(records, int) else len(records)) > most:
+        if (records if isinstance(records, int) else len(records)) > limit:
             raise TooManyProposals(
                 f"{self.called} has more proposals of yours than can be shown together.",
                 remedy="Please search for one by its number, or tell the administrators.",
-                detail=f"{self.source}: more than {most} records (see {self.setting('max_records')})",
+                detail=f"{self.source}: more than {limit} records (see {self.setting('max_records')})",
             )
 
     async def secret(self, name: str) -> str:

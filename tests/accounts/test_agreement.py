@@ -106,12 +106,12 @@ async def test_disagreement_is_refused(
     ],
 )
 async def test_nothing_is_concluded_from_a_part(answers: tuple[Any, ...], error: type[Exception]) -> None:
-    with pytest.raises(error) as told:
+    with pytest.raises(error) as raised:
         await asked(*answers).account_of(IDENTITY)
-    assert type(told.value) is error
+    assert type(raised.value) is error
 
 
-async def test_groups_are_united_where_a_setting_says_so() -> None:
+async def test_groups_are_merged_if_configured() -> None:
     other = replace(ANNA, groups=(26003,), group_names={26003: "id21"}, memberships=frozenset({"id21"}))
     account = await asked(ANNA, other, merge_groups=True).account_of(IDENTITY)
     assert account.groups == (26001, 26002, 26003)

@@ -114,7 +114,7 @@ def test_a_hostile_id_is_left_out_and_the_rest_stays(value: Any) -> None:
         pytest.param({"id": "ma-1"}, "only capitals", id="A4 a twin"),
     ],
 )
-def test_a_bad_proposal_is_left_out_and_told(record: Any, problem: str) -> None:
+def test_an_unusable_proposal_is_left_out_and_reported(record: Any, problem: str) -> None:
     reading = read(
         record, GOOD | {"id": "MA-9"}, *([GOOD] if isinstance(record, dict) and record["id"] == "ma-1" else [])
     )
@@ -146,7 +146,7 @@ def test_records_that_disagree_about_the_group() -> None:
         pytest.param({"number": 2, "data": {"path": "/data"}}, "no absolute path", id="G2 an object for a path"),
     ],
 )
-def test_a_bad_visit_is_left_out_and_told(visit: Any, problem: str) -> None:
+def test_an_unusable_visit_is_left_out_and_reported(visit: Any, problem: str) -> None:
     """No silent default: somebody else's directories would be worse than none."""
     reading = read({"id": "MA-1", "visits": [visit, {"number": 1}]})
     assert reading.proposals[0].visits == (Visit(1),)
@@ -167,7 +167,7 @@ def test_two_visits_of_one_number_are_both_left_out() -> None:
 @pytest.mark.parametrize(
     "value", ["2026-13-01T00:00:00Z", "yesterday", 1, True, {"year": 2026}, {"year": 0, "month": 1, "day": 1}]
 )
-def test_a_time_that_is_none_is_told_and_costs_nobody_a_visit(value: Any) -> None:
+def test_an_invalid_time_is_reported_and_the_visit_kept(value: Any) -> None:
     reading = read({"id": "MA-1", "visits": [{"number": 1, "start": value}]})
     assert reading.proposals[0].visits == (Visit(1),)
     assert "visit 1" in reading.problems[0]
@@ -196,7 +196,7 @@ def test_groups(value: Any, gid: int | None) -> None:
     assert gid_of(value, {"ma-1": 26001}) == gid
 
 
-def test_a_group_is_found_whatever_its_capitals() -> None:
+def test_group_names_are_matched_ignoring_case() -> None:
     """Catalogues write MA-1 where the Unix group is ma-1; two that differ in capitals alone are not mixed up."""
     assert gid_of("MA-1", {"ma-1": 26001}) == 26001
     assert gid_of("MA-1", {"ma-1": 26001, "MA-1": 26002}) == 26002
@@ -229,7 +229,7 @@ anything = st.recursive(
 
 
 @given(st.lists(anything, max_size=4))
-def test_whatever_comes_is_read_or_told(records: list[Any]) -> None:
+def test_any_record_is_read_or_reported(records: list[Any]) -> None:
     """G2: no record makes the reader fail, and what it gives can stand in a path, a page and a log line."""
     reading = read(*records, GOOD | {"id": "always-there"})
     assert "always-there" in [one.id for one in reading.proposals]

@@ -17,7 +17,7 @@ from traitlets.config import Configurable
 
 from daas_hub.accounts import Account
 from daas_hub.errors import ConfigurationError
-from daas_hub.proposals.http_source import Found, ProposalService
+from daas_hub.proposals.http_source import ProposalService, ServicePage
 from daas_hub.proposals.model import Query, TooManyProposals
 from daas_hub.services.http import Conversation, Reply, basic_auth
 from daas_hub.services.secret_file import read_secret
@@ -86,9 +86,9 @@ class CalipsoplusProposals(ProposalService):
         if self.user:
             read_secret(self.setting("password_file"), self.password_file)
 
-    async def records_of(self, talk: Conversation, account: Account, most: int) -> list[Any]:
+    async def records_of(self, talk: Conversation, account: Account, limit: int) -> list[Any]:
         """Ask for all pages of this account's experiments; an account unknown to the user office has none."""
-        return await self._all(talk, account, {}, most)
+        return await self._all(talk, account, {}, limit)
 
     async def records_called(self, talk: Conversation, account: Account, proposal_id: str) -> list[Any] | None:
         """Search for a part of the id without letters: some servers ignore case in a search, and some do not."""
@@ -114,49 +114,51 @@ class CalipsoplusProposals(ProposalService):
             # too many to read: the search decides, as the contract says
             return records
 
-    async def records_matching(self, talk: Conversation, account: Account, word: str, most: int) -> list[Any] | None:
+    async def records_matching(self, talk: Conversation, account: Account, word: str, limit: int) -> list[Any] | None:
         """Ask for all experiments with this word: the contract's search takes one only."""
-        return await self._all(talk, account, {"search": word}, most)
+        return await self._all(talk, account, {"search": word}, limit)
 
-    async def find(self, talk: Conversation, account: Account, query: Query) -> Found | None:
+    async def find(self, talk: Conversation, account: Account, query: Query) -> ServicePage | None:
         """Ask for one page or, if the server has its own page size, for the server's pages that contain it."""
         asked = {"page_size": str(query.page_size)} | ({"search": query.search} if query.search else {})
         asked["ordering"] = ("-" if query.sort.startswith("-") else "") + _ORDERINGS[query.sort.removeprefix("-")]
         start = (query.page - 1) * query.page_size
-        first = await self._numbered(talk, account, asked, query.page)
+        first = await self._page_number(talk, account, asked, query.page)
         if first is None or (not first.records and query.page > 1):
             # after the last page: the first one has the number of proposals
-            return await self._numbered(talk, account, asked, 1)
+            return await self._page_number(talk, account, asked, 1)
         if 0 < len(first.records) < min(query.page_size, first.total - start):
-            begin = first if query.page == 1 else await self._numbered(talk, account, asked, 1)
+            begin = first if query.page == 1 else await self._page_number(talk, account, asked, 1)
             size = len(begin.records) if begin else 0
             records: list[Any] = []
             for number in range(start // size + 1, (start + query.page_size - 1) // size + 2) if size > 1 else ():
-                page = await self._numbered(talk, account, asked, number)
+                page = await self._page_number(talk, account, asked, number)
                 records += page.records if page else []
             records = records[start % size :][: query.page_size] if size else []
-            return Found(records, len(records), first.total)
+            return ServicePage(records, len(records), first.total)
         return first
 
-    async def _numbered(self, talk: Conversation, account: Account, asked: dict[str, str], number: int) -> Found | None:
+    async def _page_number(
+        self, talk: Conversation, account: Account, asked: dict[str, str], number: int
+    ) -> ServicePage | None:
         """Return the page with this number; None if there is none, or the server does not understand the request."""
         reply = await self._ask(talk, account, asked | {"page": str(number)}, f"page {number} of the experiments")
         if reply.status in (400, 404) and reply.is_json:
-            return None if reply.status == 400 or number > 1 else Found([], 0, 0)
+            return None if reply.status == 400 or number > 1 else ServicePage([], 0, 0)
         page = talk.require(reply, dict)
         results, count = page.get("results"), page.get("count")
         if not isinstance(results, list):
             talk.give_up("an object without a list of results")
         if isinstance(count, bool) or not isinstance(count, int) or count < len(results):
             return None
-        return Found(results, len(results), count)
+        return ServicePage(results, len(results), count)
 
     async def _ask(self, talk: Conversation, account: Account, query: dict[str, str], asked_for: str) -> Reply:
         headers = basic_auth(self.user, await self.secret("password_file")) if self.user else None
         url = self.service.url.replace(_NAME, quote(account.name, safe=""))
         return await talk.get(url, asked_for, params=query, headers=headers)
 
-    async def _all(self, talk: Conversation, account: Account, more: dict[str, str], most: int) -> list[Any]:
+    async def _all(self, talk: Conversation, account: Account, more: dict[str, str], limit: int) -> list[Any]:
         records: list[Any] = []
         query: dict[str, str] = {"page_size": str(self.page_size), "page": "1"} | more
         asked: list[dict[str, str]] = []
@@ -171,9 +173,9 @@ class CalipsoplusProposals(ProposalService):
             if not isinstance(results, list):
                 talk.give_up("an object without a list of results")
             if isinstance(count, int) and page.get("next"):
-                self.require_room(count, most)
+                self.require_at_most(count, limit)
             records += results
-            self.require_room(records, most)
+            self.require_at_most(records, limit)
             following = page.get("next")
             if not isinstance(following, str) or not following or not results:
                 return records

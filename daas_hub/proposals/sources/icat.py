@@ -19,7 +19,7 @@ from traitlets.config import Configurable
 from daas_hub.accounts import Account
 from daas_hub.errors import ConfigurationError
 from daas_hub.findings import Finding, ok, warning
-from daas_hub.proposals.http_source import Found, ProposalService
+from daas_hub.proposals.http_source import ProposalService, ServicePage
 from daas_hub.proposals.model import Query
 from daas_hub.services.http import Conversation, Reply
 from daas_hub.services.secret_file import read_secret
@@ -122,9 +122,9 @@ class IcatProposals(ProposalService):
             )
         self._session = ""
 
-    async def records_of(self, talk: Conversation, account: Account, most: int) -> list[Any]:
+    async def records_of(self, talk: Conversation, account: Account, limit: int) -> list[Any]:
         """Ask for the investigations of this account, by every configured membership."""
-        return await self._investigations(talk, account, "", most)
+        return await self._investigations(talk, account, "", limit)
 
     async def records_called(self, talk: Conversation, account: Account, proposal_id: str) -> list[Any] | None:
         """Ask for the investigations of this name, ignoring case."""
@@ -134,7 +134,7 @@ class IcatProposals(ProposalService):
             talk, account, f" AND LOWER(i.name) = {literal_of(proposal_id.lower())}", self.max_records
         )
 
-    async def find(self, talk: Conversation, account: Account, query: Query) -> Found | None:
+    async def find(self, talk: Conversation, account: Account, query: Query) -> ServicePage | None:
         """Ask for the names on a page, and then for their investigations. One query covers one membership only."""
         if len(self.membership) != 1:
             return None
@@ -154,7 +154,7 @@ class IcatProposals(ProposalService):
             return None
         found = [one for one in await self._named(talk, account, names) if one.get("name") in names]
         found.sort(key=lambda one: names.index(one["name"]))
-        return Found(found, len(names), total, sort)
+        return ServicePage(found, len(names), total, sort)
 
     async def contract_lines(self, name: str, account: Account, records: list[Any]) -> list[Finding]:
         """Check ICAT's version, too, and close the session that was opened for the checks."""
@@ -178,7 +178,7 @@ class IcatProposals(ProposalService):
         listed = ", ".join(literal_of(name) for name in names)
         return await self._investigations(talk, account, f" AND i.name IN ({listed})", self.max_records)
 
-    async def _investigations(self, talk: Conversation, account: Account, more: str, most: int) -> list[Any]:
+    async def _investigations(self, talk: Conversation, account: Account, more: str, limit: int) -> list[Any]:
         name = self._name_of(account)
         found: dict[Any, Any] = {}
         for membership in self.membership:
@@ -191,7 +191,7 @@ class IcatProposals(ProposalService):
                     if not isinstance(record, dict):
                         talk.give_up("rows that are no investigations")
                     found[record.get("id")] = record
-                self.require_room(found, most)
+                self.require_at_most(found, limit)
                 if len(rows) < PAGE:
                     break
                 start += PAGE

@@ -63,7 +63,7 @@ class IcatPlusProposals(ProposalService):
             if not getattr(self, name):
                 raise ConfigurationError(self.setting(name), "", "is not set", remedy=remedy)
 
-    async def records_of(self, talk: Conversation, account: Account, most: int) -> list[Any]:
+    async def records_of(self, talk: Conversation, account: Account, limit: int) -> list[Any]:
         """Open a session in the person's name, and ask for their investigations."""
         login = account.login
         if login is None or login.issuer != self.issuer or not login.access_token:
@@ -86,7 +86,7 @@ class IcatPlusProposals(ProposalService):
             new = [one for one in page if not isinstance(one, dict) or one.get("id") not in seen]
             seen |= {one["id"] for one in new if isinstance(one, dict) and isinstance(one.get("id"), int)}
             records += new
-            self.require_room(records, most)
+            self.require_at_most(records, limit)
             # a server without paging returns everything, again and again
             if len(rows) < PAGE or not new:
                 return records

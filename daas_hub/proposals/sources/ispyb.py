@@ -18,7 +18,7 @@ from traitlets.config import Configurable
 from daas_hub.accounts import Account
 from daas_hub.errors import ConfigurationError
 from daas_hub.proposals.group_names import GroupProposal, named_groups_of, pattern_of, proposals_in
-from daas_hub.proposals.http_source import Found, ProposalService
+from daas_hub.proposals.http_source import ProposalService, ServicePage
 from daas_hub.proposals.model import Query
 from daas_hub.services.http import Conversation, Reply
 from daas_hub.services.secret_file import read_secret
@@ -95,11 +95,9 @@ class IspybProposals(ProposalService):
         # py-ispyb documents paging of its lists, but neither sorting nor searching
         self.SORTS, self.USUAL_SORT = (("id",), "-id") if self.user else ((), "")
 
-    async def records_of(self, talk: Conversation, account: Account, most: int) -> list[Any]:
+    async def records_of(self, talk: Conversation, account: Account, limit: int) -> list[Any]:
         """Ask for this account's proposals, each with its sessions."""
-        return await (
-            self._as_the_portal(talk, account, most) if self.user else self._as_the_person(talk, account, most)
-        )
+        return await (self._as_portal(talk, account, limit) if self.user else self._as_person(talk, account, limit))
 
     async def records_called(self, talk: Conversation, account: Account, proposal_id: str) -> list[Any] | None:
         """Ask for one proposal: named by a group or, in the person's own name, with a session of theirs."""
@@ -120,7 +118,7 @@ class IspybProposals(ProposalService):
         proposal = talk.require(reply, dict)
         return [_with_sessions(proposal, own)] if proposal.get("proposal") == proposal_id else None
 
-    async def find(self, talk: Conversation, account: Account, query: Query) -> Found | None:
+    async def find(self, talk: Conversation, account: Account, query: Query) -> ServicePage | None:
         """Ask for one page, in ISPyB's order or sorted by the names in the groups; there is no search."""
         if query.search:
             return None
@@ -128,20 +126,22 @@ class IspybProposals(ProposalService):
         if self.user:
             known = sorted(self._named(account), key=lambda one: one.id.lower(), reverse=query.sort.startswith("-"))
             shown = known[start : start + query.page_size]
-            return Found(await self._records(talk, shown), len(shown), len(known))
+            return ServicePage(await self._records(talk, shown), len(shown), len(known))
         token = await self._log_in_as(talk, account)
         asked = {"skip": str(start), "limit": str(query.page_size)}
         page = talk.require(await self._ask(talk, "proposals", "a page of proposals", asked, token=token), dict)
         results, total = page.get("results"), page.get("total")
         if not isinstance(results, list) or not isinstance(total, int):
             talk.give_up("an object without results and their total")
-        return Found(await self._with_their_sessions(talk, token, results[: query.page_size]), len(results), total)
+        return ServicePage(
+            await self._with_their_sessions(talk, token, results[: query.page_size]), len(results), total
+        )
 
     # -- in the person's name -----------------------------------------------------------------------------------------
 
-    async def _as_the_person(self, talk: Conversation, account: Account, most: int) -> list[Any]:
+    async def _as_person(self, talk: Conversation, account: Account, limit: int) -> list[Any]:
         token = await self._log_in_as(talk, account)
-        proposals = await self._pages(talk, token, "proposals", "the proposals", most)
+        proposals = await self._pages(talk, token, "proposals", "the proposals", limit)
         sessions = await self._pages(talk, token, "sessions", "the sessions", self.max_records)
         return [_with_sessions(one, sessions) for one in proposals]
 
@@ -171,9 +171,9 @@ class IspybProposals(ProposalService):
 
     # -- in the portal's name -----------------------------------------------------------------------------------------
 
-    async def _as_the_portal(self, talk: Conversation, account: Account, most: int) -> list[Any]:
+    async def _as_portal(self, talk: Conversation, account: Account, limit: int) -> list[Any]:
         named = self._named(account)
-        self.require_room(named, most)
+        self.require_at_most(named, limit)
         return await self._records(talk, named)
 
     def _named(self, account: Account) -> list[GroupProposal]:
@@ -181,7 +181,7 @@ class IspybProposals(ProposalService):
 
     async def _records(self, talk: Conversation, named: list[GroupProposal]) -> list[Any]:
         if named and not self._token:
-            await self._log_in_as_the_portal(talk)
+            await self._log_in_as_portal(talk)
         answers = await asyncio.gather(*(self._record(talk, one) for one in named), return_exceptions=True)
         for answer in answers:
             if isinstance(answer, BaseException):
@@ -205,7 +205,7 @@ class IspybProposals(ProposalService):
             sessions = [one for one in sessions if isinstance(one, dict) and one.get("visit_number") in named.visits]
         return _with_sessions(proposal, sessions) | {"group": named.gid}
 
-    async def _log_in_as_the_portal(self, talk: Conversation) -> None:
+    async def _log_in_as_portal(self, talk: Conversation) -> None:
         password = await self.secret("password_file")
         self._token = await self._log_in(talk, {"plugin": self.plugin, "login": self.user, "password": password})
 
@@ -219,7 +219,7 @@ class IspybProposals(ProposalService):
         return token
 
     async def _pages(
-        self, talk: Conversation, token: str, path: str, asked_for: str, most: int, **query: str
+        self, talk: Conversation, token: str, path: str, asked_for: str, limit: int, **query: str
     ) -> list[Any]:
         """Read a list to the end, with a person's token or the portal's."""
         records: list[Any] = []
@@ -229,9 +229,9 @@ class IspybProposals(ProposalService):
             results, total = page.get("results"), page.get("total")
             if not isinstance(results, list) or not isinstance(total, int):
                 talk.give_up("an object without results and their total")
-            self.require_room(total, most)
+            self.require_at_most(total, limit)
             records += results
-            self.require_room(records, most)
+            self.require_at_most(records, limit)
             if len(records) >= total or not results:
                 return records
 
@@ -243,7 +243,7 @@ class IspybProposals(ProposalService):
         reply = await self._get(talk, path, asked_for, query, used)
         if reply.status == 401 and not token:
             if used == self._token:
-                await self._log_in_as_the_portal(talk)
+                await self._log_in_as_portal(talk)
             reply = await self._get(talk, path, asked_for, query, self._token)
         return reply
 

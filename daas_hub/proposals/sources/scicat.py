@@ -17,7 +17,7 @@ from traitlets.config import Configurable
 from daas_hub.accounts import Account
 from daas_hub.errors import ConfigurationError
 from daas_hub.proposals.fields import values_at
-from daas_hub.proposals.http_source import Found, ProposalService
+from daas_hub.proposals.http_source import ProposalService, ServicePage
 from daas_hub.proposals.model import Query
 from daas_hub.proposals.reading import Reading
 from daas_hub.services.http import Conversation, Reply
@@ -102,9 +102,9 @@ class SciCatProposals(ProposalService):
             raise ConfigurationError(self.setting("group_fields"), [], "names no field", remedy='Name "ownerGroup".')
         self._token = ""
 
-    async def records_of(self, talk: Conversation, account: Account, most: int) -> list[Any]:
+    async def records_of(self, talk: Conversation, account: Account, limit: int) -> list[Any]:
         """Ask for the proposals with a group of this account; without groups nothing is asked."""
-        return await self._all(talk, account, [], most)
+        return await self._all(talk, account, [], limit)
 
     async def records_called(self, talk: Conversation, account: Account, proposal_id: str) -> list[Any] | None:
         """Ask for the proposal with this id, ignoring case, if it has a group of this account."""
@@ -113,11 +113,11 @@ class SciCatProposals(ProposalService):
         called = {"proposalId": {"$regex": f"^{re.escape(proposal_id)}$", "$options": "i"}}
         return await self._all(talk, account, [called], self.max_records)
 
-    async def find(self, talk: Conversation, account: Account, query: Query) -> Found | None:
+    async def find(self, talk: Conversation, account: Account, query: Query) -> ServicePage | None:
         """Ask for one page and the number of matches."""
         groups = groups_of(account)
         if not groups:
-            return Found([], 0, 0)
+            return ServicePage([], 0, 0)
         where = self._where(groups, [_with_word(word) for word in query.search.split()])
         said = await self._ask(talk, {"where": where}, "proposals", "count", asked_for="the number of proposals")
         total = said.document.get("count") if said.status == 200 and isinstance(said.document, dict) else None
@@ -127,9 +127,9 @@ class SciCatProposals(ProposalService):
         limits = {"limit": query.page_size, "skip": (query.page - 1) * query.page_size, "order": order}
         rows = await self._rows(talk, {"where": where, "limits": limits})
         # a server that ignores the filter also counts proposals of others
-        return Found(rows, len(rows), total) if all(self._is_of(row, groups) for row in rows) else None
+        return ServicePage(rows, len(rows), total) if all(self._is_of(row, groups) for row in rows) else None
 
-    async def _all(self, talk: Conversation, account: Account, more: list[dict[str, Any]], most: int) -> list[Any]:
+    async def _all(self, talk: Conversation, account: Account, more: list[dict[str, Any]], limit: int) -> list[Any]:
         groups = groups_of(account)
         if not groups:
             return []
@@ -140,7 +140,7 @@ class SciCatProposals(ProposalService):
             limits = {"limit": PAGE, "skip": start, "order": "proposalId:asc"}
             rows = await self._rows(talk, {"where": where, "limits": limits})
             records += [row for row in rows if self._is_of(row, groups)]
-            self.require_room(records, most)
+            self.require_at_most(records, limit)
             if len(rows) < PAGE:
                 return records
         talk.give_up("pages without end")

@@ -91,7 +91,7 @@ class UserOfficeProposals(ProposalService):
                 self.setting("query"), self.query, f"lacks {missing[0]}", remedy="Leave it out to use the usual one."
             )
 
-    async def records_of(self, talk: Conversation, account: Account, most: int) -> list[Any]:
+    async def records_of(self, talk: Conversation, account: Account, limit: int) -> list[Any]:
         """Ask for the proposals of the person with this login; a person unknown to the office has none."""
         login = account.login
         if login is None or login.issuer != self.issuer:
@@ -115,7 +115,7 @@ class UserOfficeProposals(ProposalService):
         proposals = person.get("proposals")
         if not isinstance(proposals, list):
             talk.give_up("a person without a list of proposals")
-        self.require_room(proposals, most)
+        self.require_at_most(proposals, limit)
         return proposals
 
 

@@ -26,8 +26,8 @@ def source(name: str = "{subject}", **more: Any) -> NssSource:
 
 
 def ids_of(option: str, name: str) -> list[int]:
-    told = subprocess.run(["id", option, name], capture_output=True, text=True, check=True).stdout
-    return [int(number) for number in told.split()]
+    output = subprocess.run(["id", option, name], capture_output=True, text=True, check=True).stdout
+    return [int(number) for number in output.split()]
 
 
 async def test_everybody_the_machine_knows_is_who_id_says() -> None:
@@ -71,8 +71,8 @@ async def test_nobody_else_has_an_account(identity: Identity) -> None:
         await source().account_of(identity)
 
 
-async def test_a_name_service_that_finds_loosely() -> None:
-    """C1: sssd does not mind capitals where it is told so; the portal does."""
+async def test_a_name_service_that_ignores_case() -> None:
+    """C1: sssd does not mind capitals if it is configured so; the portal does."""
     loose = source(user=lambda name: pwd.getpwnam(name.lower()))
     assert (await loose.account_of(Identity(ISSUER, SOMEBODY))).name == SOMEBODY
     with pytest.raises(NoAccount):
@@ -138,6 +138,6 @@ def test_a_configuration_that_cannot_work_is_refused(setting: str, value: Any, w
     config.NssAccounts = Config({"issuers": [ISSUER]})
     assert NssAccounts(config=config).source()
     config.NssAccounts = Config({"issuers": [ISSUER], setting: value})
-    with pytest.raises(ConfigurationError, match=words) as told:
+    with pytest.raises(ConfigurationError, match=words) as raised:
         NssAccounts(config=config).source()
-    assert told.value.setting == f"NssAccounts.{setting}"
+    assert raised.value.setting == f"NssAccounts.{setting}"

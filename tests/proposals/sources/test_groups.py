@@ -96,7 +96,7 @@ def test_the_first_group_of_a_whole_proposal_is_its_group() -> None:
     ],
 )
 def test_a_configuration_that_cannot_work_is_refused(settings: dict[str, str], words: str) -> None:
-    with pytest.raises(ConfigurationError, match=words) as told:
+    with pytest.raises(ConfigurationError, match=words) as raised:
         source(**settings)
-    assert told.value.setting == "GroupProposals.pattern"
-    assert told.value.remedy
+    assert raised.value.setting == "GroupProposals.pattern"
+    assert raised.value.remedy

@@ -30,7 +30,7 @@ class Server:
     password_file: str = ""
     operation_timeout_s: float = 3.0
     timeout_s: float = 10.0
-    connections: int = 4
+    max_connections: int = 4
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ class LdapServers:
         self._server = server
         self._clock = clock
         self._connector = Connector(server, clock)
-        self._threads = ThreadPoolExecutor(server.connections, thread_name_prefix="ldap")
+        self._threads = ThreadPoolExecutor(server.max_connections, thread_name_prefix="ldap")
         self._breaker = CircuitBreaker(f"directory {', '.join(server.addresses)}", clock=clock)
         self._failed: dict[str, float] = {}
         self._thread = threading.local()

@@ -126,7 +126,7 @@ class LdapAccounts(HasIssuers):
         """,
     )
     timeout_s = Float(10.0, min=0.1, config=True, help="Timeout in seconds of a lookup, over all servers.")
-    connections = Int(4, min=1, max=64, config=True, help="Maximum number of concurrent connections.")
+    max_connections = Int(4, min=1, max=64, config=True, help="Maximum number of concurrent connections.")
 
     def source(self) -> AccountSource:
         """Build the source.
@@ -151,7 +151,7 @@ class LdapAccounts(HasIssuers):
             password_file=self.require_secret_file("password_file") if self.bind_dn else "",
             operation_timeout_s=self.operation_timeout_s,
             timeout_s=self.timeout_s,
-            connections=self.connections,
+            max_connections=self.max_connections,
         )
         attributes = AccountFields(
             name=self.name_attribute,

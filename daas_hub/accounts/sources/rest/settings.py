@@ -159,7 +159,7 @@ class CalipsoplusAccounts(_ServiceSettings):
         Template of the Umbrella hash of a login. Fields: {subject} {claim.NAME}. Example: "{claim.eaahash}".
         """,
     )
-    accounts = Unicode(
+    account_source = Unicode(
         "nss",
         config=True,
         help="""
@@ -189,11 +189,11 @@ class CalipsoplusAccounts(_ServiceSettings):
         if self.is_staff_url:
             self.require_https("is_staff_url")
         entries = {entry.name: entry for entry in importlib.metadata.entry_points(group="daas_hub.accounts")}
-        if self.accounts not in entries or self.accounts == "calipsoplus":
-            raise self.wrong("accounts", "is no source of accounts by name", 'Example: "nss", "ldap".')
-        inner = entries[self.accounts].load()(self.parent)
+        if self.account_source not in entries or self.account_source == "calipsoplus":
+            raise self.wrong("account_source", "is no source of accounts by name", 'Example: "nss", "ldap".')
+        inner = entries[self.account_source].load()(self.parent)
         if not isinstance(inner, NamedAccounts):
-            raise self.wrong("accounts", "does not know accounts by name", 'Example: "nss", "ldap".')
+            raise self.wrong("account_source", "does not know accounts by name", 'Example: "nss", "ldap".')
         closed = self.service()
         return CalipsoplusSource(
             inner,

@@ -59,13 +59,13 @@ def test_entries_that_cannot_be_used(changes: dict[str, list[bytes]], words: str
 
 
 @pytest.mark.parametrize("number", [b"zero", b"26001 "])
-def test_a_group_with_a_number_that_is_none_refuses_the_account(number: bytes) -> None:
+def test_a_group_with_an_invalid_gid_refuses_the_account(number: bytes) -> None:
     group = Entry("cn=ma", {"cn": [b"ma"], "gidnumber": [number]})
     with pytest.raises(AccountRefused, match="gidNumber"):
         account_of_entries(entry(), [group], ATTRIBUTES)
 
 
-def test_single_entry_entry() -> None:
+def test_single_entry() -> None:
     one, other = entry(), Entry("cn=ben", ANNA)
     assert single_entry(SearchResult((one,))) is one
     for found, error in (

@@ -253,7 +253,7 @@ async def test_nobody_else_has_an_account(crowd: Directory, sources: Sources, id
     assert refused.value.remedy
 
 
-async def test_the_directory_itself_would_have_taken_them_for_the_same(crowd: Directory, sources: Sources) -> None:
+async def test_the_directory_itself_ignores_the_difference(crowd: Directory, sources: Sources) -> None:
     """The table above can fail: slapd does find Anna for these, and only the exact comparison refuses them."""
     from daas_hub.accounts.sources.ldap.entries import escape
 
@@ -336,7 +336,7 @@ async def test_a_server_that_gives_only_some_entries(tmp_path: Path, sources: So
         directory.stop()
 
 
-async def test_a_base_that_is_not_there_is_not_nobody(crowd: Directory, sources: Sources) -> None:
+async def test_a_missing_search_base_is_not_an_unknown_account(crowd: Directory, sources: Sources) -> None:
     with pytest.raises(SourceUnavailable):
         await sources(crowd, person_base=f"ou=poeple,{SUFFIX}").account_of(who("anna"))
 
@@ -348,10 +348,10 @@ async def test_a_password_that_is_wrong(
     file = tmp_path / "password"
     file.write_text("not-the-password")
     file.chmod(0o600)
-    with pytest.raises(SourceUnavailable) as told:
+    with pytest.raises(SourceUnavailable) as raised:
         await sources(crowd, bind_dn=READER, password_file=str(file)).account_of(who("anna"))
     assert "invalidCredentials" in caplog.text
-    assert "not-the-password" not in caplog.text + str(told.value)
+    assert "not-the-password" not in caplog.text + str(raised.value)
 
 
 async def test_what_only_the_bind_may_see(crowd: Directory, sources: Sources, tmp_path: Path) -> None:
@@ -435,7 +435,7 @@ class Ticks:
 
 @pytest.mark.parametrize("address", ["tls", "plain"])
 @pytest.mark.parametrize("connected", [True, False], ids=["in a conversation", "at the first word"])
-async def test_the_loop_goes_on_while_the_directory_hangs(
+async def test_a_hanging_directory_does_not_block_the_event_loop(
     small: Directory, sources: Sources, address: str, connected: bool
 ) -> None:
     """The hub's other users notice nothing: slapd is stopped with SIGSTOP, its ports still take connections."""
@@ -475,7 +475,7 @@ async def test_a_server_that_hangs_in_a_conversation_is_replaced(
     """Failover leaves time for the second server, also with as many questions as there are threads."""
     both = tmp_path / "both.pem"
     both.write_text(small.authority + crowd.authority)
-    source = sources(small, servers=[small.tls, crowd.tls], ca_file=str(both), operation_timeout_s=0.5, connections=2)
+    source = sources(small, servers=[small.tls, crowd.tls], ca_file=str(both), operation_timeout_s=0.5, max_connections=2)
     await asyncio.gather(*(source.account_of(who("anna")) for _ in range(4)))
     with small.paused():
         accounts = await asyncio.gather(*(source.account_of(who("anna")) for _ in range(4)))
@@ -549,7 +549,7 @@ def levels(caplog: pytest.LogCaptureFixture, *words: str) -> list[int]:
 
 
 @pytest.mark.parametrize("hangs", [False, True], ids=["stopped", "hanging"])
-async def test_a_directory_that_is_down_is_left_alone_until_it_is_back(
+async def test_a_directory_that_is_down_is_not_asked_for_a_while(
     small: Directory, caplog: pytest.LogCaptureFixture, hangs: bool
 ) -> None:
     """D7: after five failures whoever logs in is told at once; one tries every ten seconds; one alarm, and one end."""
@@ -565,9 +565,9 @@ async def test_a_directory_that_is_down_is_left_alone_until_it_is_back(
 
     async def takes_s() -> float:
         started = time.monotonic()
-        with pytest.raises(SourceUnavailable) as told:
+        with pytest.raises(SourceUnavailable) as raised:
             await source.account_of(who("anna"))
-        assert told.value.remedy
+        assert raised.value.remedy
         return time.monotonic() - started
 
     try:
@@ -643,10 +643,10 @@ async def test_waiting_for_a_thread_is_no_failure(
     small: Directory, sources: Sources, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Many at once, while the one connection is held up: who had no turn says nothing about the directory."""
-    source = sources(small, connections=1, operation_timeout_s=1.0, timeout_s=1.2)
+    source = sources(small, max_connections=1, operation_timeout_s=1.0, timeout_s=1.2)
     with small.paused():
-        told = await asyncio.gather(*(source.account_of(who("anna")) for _ in range(12)), return_exceptions=True)
-    assert all(isinstance(one, SourceUnavailable) for one in told)
+        answers = await asyncio.gather(*(source.account_of(who("anna")) for _ in range(12)), return_exceptions=True)
+    assert all(isinstance(one, SourceUnavailable) for one in answers)
     assert ALARM not in caplog.text
     assert (await source.account_of(who("anna"))).uid == 25001
 
@@ -688,10 +688,10 @@ def test_a_configuration_that_cannot_work_is_refused(setting: str, value: Any, w
     config = Config()
     good = {"servers": ["ldaps://ldap.facility.org"], "person_base": SUFFIX, "issuers": [ISSUER]}
     config.LdapAccounts = Config(good | {setting: value})
-    with pytest.raises(ConfigurationError, match=words) as told:
+    with pytest.raises(ConfigurationError, match=words) as raised:
         LdapAccounts(config=config).source()
-    assert told.value.setting.startswith("LdapAccounts.")
-    assert told.value.remedy
+    assert raised.value.setting.startswith("LdapAccounts.")
+    assert raised.value.remedy
     config.LdapAccounts = Config(good)
     LdapAccounts(config=config).source()
 
@@ -707,7 +707,7 @@ def test_a_configuration_that_cannot_work_is_refused(setting: str, value: Any, w
         ("ldaps://ldap.facility.org", True),
     ],
 )
-def test_nothing_is_asked_in_the_clear_over_a_network(address: str, allowed: bool) -> None:
+def test_unencrypted_connections_over_a_network_are_refused(address: str, allowed: bool) -> None:
     config = Config()
     config.LdapAccounts = Config({"servers": [address], "person_base": SUFFIX, "issuers": [ISSUER], "start_tls": False})
     if allowed:
@@ -718,7 +718,7 @@ def test_nothing_is_asked_in_the_clear_over_a_network(address: str, allowed: boo
 
 
 @pytest.mark.parametrize(("text", "mode", "words"), [("secret", 0o640, "by others"), ("\n", 0o600, "one line of text")])
-def test_a_password_that_is_none_of_a_secret(tmp_path: Path, text: str, mode: int, words: str) -> None:
+def test_passwords_that_are_never_sent(tmp_path: Path, text: str, mode: int, words: str) -> None:
     """An empty password binds as nobody, and succeeds: refused at the start."""
     file = tmp_path / "password"
     file.write_text(text)
@@ -733,6 +733,6 @@ def test_a_password_that_is_none_of_a_secret(tmp_path: Path, text: str, mode: in
             "password_file": str(file),
         }
     )
-    with pytest.raises(ConfigurationError, match=words) as told:
+    with pytest.raises(ConfigurationError, match=words) as raised:
         LdapAccounts(config=config).source()
-    assert "secret'" not in str(told.value)
+    assert "secret'" not in str(raised.value)

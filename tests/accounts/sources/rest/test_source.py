@@ -142,9 +142,9 @@ async def test_another_issuers_subject_is_not_asked(office: Office) -> None:
 async def test_an_answer_that_means_nobody(office: Office, answer: Any) -> None:
     """B2."""
     office.answers["/accounts/anna"] = answer
-    with pytest.raises(NoAccount) as told:
+    with pytest.raises(NoAccount) as raised:
         await source(office).account_of(ANNA)
-    assert not isinstance(told.value, AccountRefused)
+    assert not isinstance(raised.value, AccountRefused)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ async def test_answers_that_cannot_be_used(office: Office, answer: Any, words: s
         await source(office, groups_field="groups").account_of(ANNA)
 
 
-async def test_a_service_that_looks_up_loosely(office: Office) -> None:
+async def test_a_service_that_ignores_case(office: Office) -> None:
     """C1: it answers for Anna with anna's account, and says so."""
     office.answers["/accounts/anna"] = office.answers["/accounts/Anna"] = GOOD | {"subject": "anna"}
     asking = source(office, subject_field="subject")
@@ -260,7 +260,7 @@ async def test_a_service_that_breaks_says_nothing(
 
 
 class Clock:
-    """A clock that goes when it is told to."""
+    """A clock that the test moves."""
 
     now = 1000.0
 
@@ -296,9 +296,7 @@ WAYS = pytest.mark.parametrize("way", [by_rest, by_hash, by_password])
 
 @WAYS
 @pytest.mark.parametrize("status", [400, 429, 500, 501])
-async def test_an_answer_that_one_person_may_have_caused_closes_it_to_nobody(
-    office: Office, way: Any, status: int
-) -> None:
+async def test_an_answer_to_one_request_does_not_open_the_circuit(office: Office, way: Any, status: int) -> None:
     """A name that makes the service stumble is anybody's to type: the next person is asked about all the same."""
     asks = way(office.url, Service(0.2))
     office.answers["/anna"] = _status(status)
@@ -318,7 +316,7 @@ async def test_an_answer_that_one_person_may_have_caused_closes_it_to_nobody(
         pytest.param(_cut, id="the line cut"),
     ],
 )
-async def test_a_service_that_fails_again_and_again_is_left_alone(
+async def test_a_service_that_keeps_failing_is_not_asked_for_a_while(
     office: Office, way: Any, answer: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """D7: after five failures it is not asked for ten seconds, and then by one; one alarm, and one end."""
@@ -440,9 +438,9 @@ def test_a_configuration_that_cannot_work_is_refused(setting: str, value: Any, w
     config.RestAccounts = Config(good)
     assert RestAccounts(config=config).source()
     config.RestAccounts = Config(good | {setting: value})
-    with pytest.raises(ConfigurationError, match=words) as told:
+    with pytest.raises(ConfigurationError, match=words) as raised:
         RestAccounts(config=config).source()
-    assert "me:secret" not in str(told.value)
+    assert "me:secret" not in str(raised.value)
 
 
 # -- CALIPSOplus ---------------------------------------------------------------------------------------------------
@@ -494,7 +492,7 @@ async def test_a_hash_that_is_not_linked(office: Office) -> None:
 @pytest.mark.parametrize(
     "answer", [None, "", {}, [], {"login": ""}, {"login": 7}, {"login": ["anna"]}, "an\nna"], ids=repr
 )
-async def test_a_linked_name_that_is_none(office: Office, answer: Any) -> None:
+async def test_an_invalid_linked_name(office: Office, answer: Any) -> None:
     office.answers["/login/umbrella/"] = answer
     with pytest.raises(AccountRefused):
         await linked(office).account_of(LINKED)
@@ -541,9 +539,9 @@ def test_calipsoplus_is_built_from_settings() -> None:
     config.NssAccounts.issuers = [ISSUER]
     for changes, words in (
         ({}, ""),
-        ({"accounts": "claims"}, "by name"),
-        ({"accounts": "calipsoplus"}, "by name"),
-        ({"accounts": "nowhere"}, "by name"),
+        ({"account_source": "claims"}, "by name"),
+        ({"account_source": "calipsoplus"}, "by name"),
+        ({"account_source": "nowhere"}, "by name"),
         ({"hash": "x"}, "everybody"),
         ({"hash_url": "http://host/"}, "on this machine only"),
         ({"is_staff_url": "http://host/"}, "on this machine only"),
