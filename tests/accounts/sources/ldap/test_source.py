@@ -475,7 +475,9 @@ async def test_a_server_that_hangs_in_a_conversation_is_replaced(
     """Failover leaves time for the second server, also with as many questions as there are threads."""
     both = tmp_path / "both.pem"
     both.write_text(small.authority + crowd.authority)
-    source = sources(small, servers=[small.tls, crowd.tls], ca_file=str(both), operation_timeout_s=0.5, max_connections=2)
+    source = sources(
+        small, servers=[small.tls, crowd.tls], ca_file=str(both), operation_timeout_s=0.5, max_connections=2
+    )
     await asyncio.gather(*(source.account_of(who("anna")) for _ in range(4)))
     with small.paused():
         accounts = await asyncio.gather(*(source.account_of(who("anna")) for _ in range(4)))
