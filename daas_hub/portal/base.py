@@ -61,8 +61,8 @@ class Page(BaseHandler):
 
     def title_of(self, issuer: str) -> str:
         """Return what the login page calls a provider; its issuer, if it is not there any more."""
-        ways = getattr(self.authenticator, "ways", {}).values()
-        return next((str(way.title) for way in ways if way.issuer == issuer), issuer)
+        methods = getattr(self.authenticator, "methods", {}).values()
+        return next((str(method.title) for method in methods if method.issuer == issuer), issuer)
 
     def person(self, account: Account) -> dict[str, Any]:
         """Return what the page's head shows of a person."""

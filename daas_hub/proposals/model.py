@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from daas_hub.accounts import Account
-from daas_hub.errors import SourceUnavailable
+from daas_hub.errors import ErrorKind, SourceUnavailable
 from daas_hub.findings import Finding
 
 #: A valid proposal id. A facility may be stricter, never laxer: such an id is safe in a path, a URL, a mount option
@@ -21,6 +21,8 @@ HIGHEST_VISIT = 2**31 - 1
 
 class TooManyProposals(SourceUnavailable):
     """An account has more proposals than its source returns at once. The service itself is up."""
+
+    kind = ErrorKind.TOO_MANY_RECORDS
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from daas_hub.accounts.json_values import as_number, single_item
 from daas_hub.accounts.model import Account, AccountFields, AccountSource, Identity
 from daas_hub.accounts.refusals import no_account
 from daas_hub.accounts.source_settings import HasIssuers
-from daas_hub.errors import AccountRefused, SourceUnavailable
+from daas_hub.errors import AccountRefused, ErrorKind, SourceUnavailable
 
 
 class ClaimsSource:
@@ -37,7 +37,9 @@ class ClaimsSource:
             raise no_account()
         if not -60 <= self._clock() - identity.told_at <= self._claims_max_age_s:
             raise SourceUnavailable(
-                "What the login provider said of your account is too old.", remedy="Please sign out and in again."
+                "What the login provider said of your account is too old.",
+                remedy="Please sign out and in again.",
+                kind=ErrorKind.STALE_CLAIMS,
             )
         return account_of_claims(identity.claims, self._names)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from daas_hub.accounts.model import Account, AccountFields
 from daas_hub.accounts.refusals import TRY_AGAIN, no_account
 from daas_hub.accounts.templates import fields_of, fill
-from daas_hub.errors import AccountRefused, SourceUnavailable
+from daas_hub.errors import AccountRefused, ErrorKind, SourceUnavailable
 
 _log = logging.getLogger("jupyterhub.daas")
 _ASSERTION = re.compile(r"\(([A-Za-z][A-Za-z0-9-]*)=([^()]*\{[^()]*)\)")
@@ -86,10 +86,15 @@ def single_entry(found: SearchResult) -> Entry:
         raise AccountRefused(
             "The directory has more than one account for your login, and none of them was chosen.",
             remedy="Please tell the user office: your login must lead to exactly one account.",
+            kind=ErrorKind.AMBIGUOUS_ACCOUNT,
         )
     if found.referrals or not found.complete:
         _log.error("directory: the answer is not whole; it refers to %s", found.referrals)
-        raise SourceUnavailable("The facility's directory gave only a part of the answer.", remedy=TRY_AGAIN)
+        raise SourceUnavailable(
+            "The facility's directory gave only a part of the answer.",
+            remedy=TRY_AGAIN,
+            kind=ErrorKind.INCOMPLETE_RESULT,
+        )
     if not found.entries:
         raise no_account()
     return found.entries[0]

@@ -10,14 +10,14 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from daas_hub.accounts.refusals import TRY_AGAIN
 from daas_hub.accounts.sources.ldap.connection import Connector, Search, Server, ServerFailed, ServerRefused
 from daas_hub.accounts.sources.ldap.entries import SearchResult
-from daas_hub.errors import ConfigurationError, DaasError, SourceUnavailable
+from daas_hub.errors import ConfigurationError, DaasError, ErrorKind, SourceUnavailable
 from daas_hub.services.circuit_breaker import CircuitBreaker
 
 _log = logging.getLogger("jupyterhub.daas")
@@ -35,8 +35,8 @@ _IDLE_S = 60.0
 class _NoAnswer(SourceUnavailable):
     """No server answered; `heard` says whether one answered with an error, None if none was asked."""
 
-    def __init__(self, heard: bool | None) -> None:
-        super().__init__("The facility's directory cannot be asked at the moment.", remedy=TRY_AGAIN)
+    def __init__(self, heard: bool | None, kind: ErrorKind) -> None:
+        super().__init__("The facility's directory cannot be asked at the moment.", remedy=TRY_AGAIN, kind=kind)
         self.heard = heard
 
 
@@ -62,7 +62,7 @@ class LdapServers:
             SourceUnavailable: it took too long, or the servers have not answered lately.
         """
         if not self._breaker.admits():
-            raise _NoAnswer(None)
+            raise _NoAnswer(None, ErrorKind.CIRCUIT_OPEN)
         within_s = self._server.timeout_s
         until = self._clock() + within_s
         began_at = until
@@ -83,7 +83,7 @@ class LdapServers:
             if is_silence():
                 self._breaker.failed()
             raise SourceUnavailable(
-                "The facility's directory does not answer at the moment.", remedy=TRY_AGAIN
+                "The facility's directory does not answer at the moment.", remedy=TRY_AGAIN, kind=ErrorKind.TIMEOUT
             ) from None
         except _NoAnswer as problem:
             if problem.heard:
@@ -105,6 +105,7 @@ class LdapServers:
             SourceUnavailable: none answered before the deadline.
         """
         heard: bool | None = None
+        kinds: list[ErrorKind] = []
         for address in self._by_preference():
             idle = self._idle_connection(address)
             for connection in (idle, None) if idle is not None else (None,):
@@ -115,11 +116,12 @@ class LdapServers:
                 except self._connector.failures as problem:
                     self._forget()
                     heard = _is_heard(problem, heard)
+                    kinds.append(self._connector.kind_of(problem))
                     # an idle connection may have been closed meanwhile, which says nothing about the server
                     if connection is None:
                         self._failed[address] = self._clock()
                         self._log("directory %s: %s: %s", address, type(problem).__name__, problem)
-        raise _NoAnswer(heard)
+        raise _NoAnswer(heard, _main_kind(kinds))
 
     def accepts_password(self, dn: str, password: str, until: float) -> bool:
         """Return whether a bind with this DN and password succeeds, over a new encrypted connection. Blocks the thread.
@@ -128,6 +130,7 @@ class LdapServers:
             SourceUnavailable: no server answered before the deadline. The directory still counts as up: it has just
                 answered the search, and this failure may be about this entry alone.
         """
+        kinds: list[ErrorKind] = []
         for address in self._by_preference():
             if self._clock() >= until or not self._connector.encrypts(address):
                 continue
@@ -135,10 +138,11 @@ class LdapServers:
                 return self._connector.accepts_password(address, dn, password, until)
             except self._connector.failures as problem:
                 self._failed[address] = self._clock()
+                kinds.append(self._connector.kind_of(problem))
                 # some errors of ldap3 repeat the request
                 shown = problem if isinstance(problem, ServerFailed) else type(problem).__name__
                 self._log("directory %s: %s", address, shown)
-        raise _NoAnswer(heard=True)
+        raise _NoAnswer(True, _main_kind(kinds))
 
     def close(self) -> None:
         """Shut down the threads and close the connections."""
@@ -179,6 +183,12 @@ class LdapServers:
         connection, self._thread.connection = getattr(self._thread, "connection", None), None
         if connection is not None:
             self._connector.close(connection)
+
+
+def _main_kind(kinds: Sequence[ErrorKind]) -> ErrorKind:
+    """Return the kind of several servers' failures: an answer says more than silence."""
+    silent = (ErrorKind.NO_CONNECTION, ErrorKind.TIMEOUT)
+    return next((kind for kind in kinds if kind not in silent), kinds[0] if kinds else ErrorKind.TIMEOUT)
 
 
 def _is_heard(problem: Exception, before: bool | None) -> bool | None:

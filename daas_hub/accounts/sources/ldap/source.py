@@ -25,7 +25,7 @@ from daas_hub.accounts.sources.ldap.entries import (
 )
 from daas_hub.accounts.sources.ldap.servers import Ask, LdapServers
 from daas_hub.accounts.templates import claims_of, fill, values_of
-from daas_hub.errors import NoAccount, SourceUnavailable
+from daas_hub.errors import ErrorKind, NoAccount, SourceUnavailable
 
 _log = logging.getLogger("jupyterhub.daas")
 
@@ -141,5 +141,9 @@ class LdapSource:
 
 
 def _too_many(entry: Entry, limit: int) -> SourceUnavailable:
-    _log.error("directory: the groups of %s are not told whole, or are more than %d", entry.dn, limit)
-    return SourceUnavailable("The facility's directory did not tell all your groups.", remedy=TRY_AGAIN)
+    _log.error("directory: the groups of %s are incomplete, or more than %d", entry.dn, limit)
+    return SourceUnavailable(
+        "The facility's directory did not return all of your groups.",
+        remedy=TRY_AGAIN,
+        kind=ErrorKind.INCOMPLETE_RESULT,
+    )
