@@ -72,8 +72,8 @@ def joined(known: Mapping[str, Account], who: str, *, merge_groups: bool) -> Acc
             listed = "; ".join(f"{name} says {value}" for name, value in values.items())
             _log.error("accounts disagree about the %s of %s: %s", what, who, listed)
             raise AccountRefused(
-                f"The facility's directories disagree about the {what} of your account, and none was chosen.",
-                remedy="Please tell the user office; the administrators were told.",
+                f"The facility's account sources disagree about the {what} of your account.",
+                remedy="Please contact the user office. The administrators have been notified.",
                 kind=ErrorKind.DISAGREEMENT,
             )
     first = next(iter(known.values()))

@@ -29,7 +29,7 @@ def as_text(value: object) -> str:
     """
     if isinstance(value, str) and value and value.isprintable():
         return value
-    raise ValueError("is not a text")
+    raise ValueError("is not a string")
 
 
 def single_item(value: object) -> object:

@@ -83,8 +83,8 @@ class PasswordLogin(SourceSettings):
                 raise ConfigurationError(
                     "LdapAccounts.start_tls",
                     False,
-                    "would send people's passwords in the clear",
-                    remedy="Leave it on, or use ldaps:// only.",
+                    "would send passwords unencrypted",
+                    remedy="Leave it enabled, or use only ldaps:// servers.",
                 )
             return self._named(f"ldap:{settings.person_base}", directory.name_if_password)
         if kind == "calipsoplus":
@@ -99,7 +99,7 @@ class PasswordLogin(SourceSettings):
         raise ConfigurationError(
             f"UmbrellaAuthenticator.{setting}",
             kind,
-            "is no source of passwords",
+            "is not a password source",
             remedy='Known: "ldap", "calipsoplus".',
         )
 

@@ -29,7 +29,7 @@ class AccountRules:
             AccountRefused: with the field that is wrong; ids are not secret.
         """
         if not _NAME.fullmatch(account.name):
-            raise self._refused(account, "its name is not a plain Unix name")
+            raise self._refused(account, "its name is not a valid Unix user name")
         for label, number in (("uid", account.uid), ("gid", account.gid)):
             if not self._allowed(number):
                 raise self._refused(
@@ -40,7 +40,7 @@ class AccountRules:
         for number in account.groups:
             if not self._allowed(number):
                 raise self._refused(
-                    account, f"it belongs to group {number!r}, which no session may have", ErrorKind.ID_OUT_OF_RANGE
+                    account, f"it belongs to group {number!r}, which sessions may not have", ErrorKind.ID_OUT_OF_RANGE
                 )
         return account
 
@@ -57,6 +57,6 @@ class AccountRules:
     def _refused(account: Account, why: str, kind: ErrorKind = ErrorKind.ACCOUNT_UNUSABLE) -> AccountRefused:
         return AccountRefused(
             f"The facility account {account.name[:64]!r} cannot be used: {why}.",
-            remedy="Please tell the user office; nothing you can change here.",
+            remedy="Please contact the user office.",
             kind=kind,
         )

@@ -29,8 +29,8 @@ class SourceSettings(Configurable):
         if not issuers and "{issuer}" not in template:
             raise self.wrong(
                 "issuers",
-                "names no provider, so any provider's word would be taken for it",
-                'Write the provider\'s issuer: ["https://keycloak.facility.org/realms/users"].',
+                "is empty, so logins of any issuer would be accepted",
+                'Set it to your provider\'s issuer: ["https://keycloak.facility.org/realms/users"].',
             )
         return frozenset(issuers)
 
@@ -67,7 +67,7 @@ class SourceSettings(Configurable):
         try:
             return fields_of(template, known)
         except ValueError as error:
-            raise self.wrong(setting, str(error), "Write the fields as the setting's help tells them.") from None
+            raise self.wrong(setting, str(error), "See the setting's help for its fields.") from None
 
     def require_https(self, setting: str) -> str:
         """Return a URL: https, or http on localhost.

@@ -26,10 +26,10 @@ def fields_of(template: str, known: tuple[str, ...] = ("subject", "issuer")) -> 
     for field in fields:
         if field not in known and not ("subject" in known and _CLAIM.fullmatch(field)):
             named = ", ".join(f"{{{name}}}" for name in known) + (", {claim.name}" if "subject" in known else "")
-            raise ValueError(f"knows no field {{{field}}}; known: {named}")
+            raise ValueError(f"has the unknown field {{{field}}}; known: {named}")
     rest = _FIELD.sub("", template)
     if "{" in rest or "}" in rest:
-        raise ValueError("has a brace that belongs to no field")
+        raise ValueError("has an unmatched brace")
     return fields
 
 
@@ -67,8 +67,8 @@ def _value(identity: Identity, field: str) -> str:
     if not isinstance(found, str) or not 1 <= len(found) <= _MAX_LENGTH or not found.isprintable():
         what = field.removeprefix("claim.")
         raise NoAccount(
-            f"Your login does not say {what!r} in a way an account can be looked up with.",
-            remedy="Please tell the user office.",
+            f"Your login has no usable claim {what!r} to look up your account with.",
+            remedy="Please contact the user office.",
             kind=ErrorKind.MISSING_CLAIM,
         )
     return found

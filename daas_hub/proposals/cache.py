@@ -308,7 +308,7 @@ class CachedProposals:
 
     def _note_up(self) -> None:
         if self._down_since is not None:
-            _log.warning("the source of proposals is up again, after %.0f s", self._clock() - self._down_since)
+            _log.warning("the source of proposals is up again after %.0f s", self._clock() - self._down_since)
             self._down_since = None
 
 

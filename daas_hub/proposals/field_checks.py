@@ -34,7 +34,7 @@ def lines_of_fields(
     """
     key = f"proposals.{name}.fields"
     if not records:
-        return [not_checked(key, f"{name}: looked at the fields of its records", "none came")]
+        return [not_checked(key, f"{name}: fields of its records", "no records")]
     visits = [one for record in records for one in _values(fields, "visits", record)]
     if not fields.paths["visits"]:
         visits = list(records)
@@ -48,7 +48,7 @@ def lines_of_fields(
         found, wrong = _count(word, holders, fields, data_of)
         of = f"of {len(holders)} {'visits' if is_of_visit else 'records'}"
         severe = problem if word in _REQUIRED and not found else warning
-        remedy = f"Compare the service's version with the source's how-to page, or say in {setting} where {word} is."
+        remedy = f"Compare the service's version with the source's how-to page, or set the path of {word} in {setting}."
         if wrong:
             lines.append(severe(key, did, f"in {len(wrong)} {of}: {wrong[0]}", remedy))
         elif found:
@@ -56,7 +56,7 @@ def lines_of_fields(
         elif word in (*_REQUIRED, *_EXPECTED):
             lines.append(severe(key, did, f"in none {of}", remedy))
         else:
-            lines.append(ok(key, did, f"in none {of}: it may be empty"))
+            lines.append(ok(key, did, f"in none {of}; it may be empty"))
     return lines
 
 
@@ -92,7 +92,7 @@ def _require(word: str, value: Any, data_of: Callable[[list[Any]], tuple[str, ..
     """
     if word == "visits":
         if not isinstance(value, dict):
-            raise ValueError(f"{_type(value)} where an object was expected")
+            raise ValueError(f"{_type(value)} instead of an object")
     elif word == "visit.number":
         number_of(value)
     elif word in ("visit.start", "visit.end"):
@@ -100,14 +100,14 @@ def _require(word: str, value: Any, data_of: Callable[[list[Any]], tuple[str, ..
     elif word == "visit.data":
         data_of([value])
     elif isinstance(value, bool) or not isinstance(value, (str, int)):
-        raise ValueError(f"{_type(value)} where a text was expected")
+        raise ValueError(f"{_type(value)} instead of a string")
     elif word == "id" and not PROPOSAL_ID.fullmatch(str(value)):
-        raise ValueError(f"{value!r:.60} is no id of a proposal")
+        raise ValueError(f"{value!r:.60} is not a valid proposal id")
     elif word in ("beamlines", "visit.beamline") and not isinstance(value, str):
-        raise ValueError(f"{_type(value)} where a text was expected")
+        raise ValueError(f"{_type(value)} instead of a string")
 
 
 def _type(value: Any) -> str:
     if isinstance(value, dict):
         return "an object"
-    return "a text" if isinstance(value, str) else "a truth" if isinstance(value, bool) else "a number"
+    return "a string" if isinstance(value, str) else "a boolean" if isinstance(value, bool) else "a number"

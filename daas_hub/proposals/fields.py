@@ -43,7 +43,7 @@ class FieldMap:
             if word not in WORDS:
                 near = get_close_matches(str(word), WORDS, n=1)
                 remedy = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(WORDS)}."
-                raise ConfigurationError(setting, word, "is none of our words", remedy=remedy)
+                raise ConfigurationError(setting, word, "is not a known field", remedy=remedy)
             if not isinstance(value, str) or not _is_well_formed(value):
                 raise ConfigurationError(
                     setting,
@@ -53,7 +53,7 @@ class FieldMap:
                 )
         paths = {word: changes.get(word, known.get(word, "")) for word in WORDS}
         if not paths["id"]:
-            raise ConfigurationError(setting, dict(changes), "does not say where a proposal's id is", remedy="Add it.")
+            raise ConfigurationError(setting, dict(changes), 'has no path for "id"', remedy="Add it.")
         return cls(paths)
 
     def values(self, word: str, record: Any) -> list[Any]:
@@ -100,9 +100,9 @@ def _filled(record: Any, text: str) -> list[Any]:
             return []
         value = found[0]
         if isinstance(value, bool) or not isinstance(value, (str, int)):
-            raise ValueError(f"{path} is no text")
+            raise ValueError(f"{path} is not a string")
         if "/" in str(value) or str(value) in (".", ".."):
-            raise ValueError(f"{path} is {value!r:.60}, which is more than one component of a path")
+            raise ValueError(f"{path} is {value!r:.60}, which is not a single path component")
         values[path] = str(value)
     return [_IN_BRACES.sub(lambda match: values[match[1]], text)]
 

@@ -43,13 +43,13 @@ def pattern_of(setting: str, text: str) -> re.Pattern[str]:
     try:
         pattern = re.compile(text, re.ASCII)
     except re.error as error:
-        raise ConfigurationError(setting, text, f"is no regular expression: {error}", remedy=example) from None
+        raise ConfigurationError(setting, text, f"is not a regular expression: {error}", remedy=example) from None
     if "proposal" not in pattern.groupindex:
-        raise ConfigurationError(setting, text, "does not say which part is the proposal", remedy=example)
+        raise ConfigurationError(setting, text, 'has no group "proposal"', remedy=example)
     unknown = set(pattern.groupindex) - _KNOWN
     if unknown:
         raise ConfigurationError(
-            setting, text, f"names {sorted(unknown)[0]}", remedy=f"Known: {', '.join(sorted(_KNOWN))}."
+            setting, text, f"has the unknown group {sorted(unknown)[0]}", remedy=f"Known: {', '.join(sorted(_KNOWN))}."
         )
     return pattern
 

@@ -139,7 +139,9 @@ class ProposalService(Configurable):
         """
         super().__init__(**({"parent": facility} if facility is not None else {}), **kwargs)
         if self.timeout_s <= 0:
-            raise ConfigurationError(self.setting("timeout_s"), self.timeout_s, "is no time", remedy="Give seconds.")
+            raise ConfigurationError(
+                self.setting("timeout_s"), self.timeout_s, "is not positive", remedy="Set it to a number of seconds."
+            )
         self.service = Service(
             source=self.source,
             called=self.called,
@@ -258,7 +260,7 @@ class ProposalService(Configurable):
             query = replace(query, sort=found.sort)
         proposals = await self._read(found.records, account)
         if flaw := flaw_of(proposals, query, entries=found.entries, total=found.total, checks_words=self.CHECKS_WORDS):
-            self.problem_log.error(f"a page that the service made was not used: it has {flaw}")
+            self.problem_log.error(f"page of the service not used: it has {flaw}")
             return None, flaw
         is_phrase = self.SEARCHES_PHRASES and len(query.search.split()) > 1
         page = Page(proposals, found.total, query.search, query.sort, query.page, pages, self.SORTS)
@@ -314,8 +316,8 @@ class ProposalService(Configurable):
         """
         if (records if isinstance(records, int) else len(records)) > limit:
             raise TooManyProposals(
-                f"{self.called} has more proposals of yours than can be shown together.",
-                remedy="Please search for one by its number, or tell the administrators.",
+                f"{self.called} has more of your proposals than can be listed.",
+                remedy="Please search for a proposal by its number, or contact the administrators.",
                 detail=f"{self.source}: more than {limit} records (see {self.setting('max_records')})",
             )
 
@@ -329,8 +331,8 @@ class ProposalService(Configurable):
             return await asyncio.to_thread(read_secret, self.setting(name), getattr(self, name))
         except ConfigurationError as error:
             raise SourceUnavailable(
-                f"{self.called} cannot be asked at the moment.",
-                remedy="The administrators were told.",
+                f"{self.called} is not available at the moment.",
+                remedy="The administrators have been notified.",
                 detail=f"{self.source}: {error}",
                 kind=error.kind,
             ) from None

@@ -97,7 +97,7 @@ def flaw_of(shown: Sequence[Proposal], query: Query, *, entries: int, total: int
     """
     expected = min(query.page_size, max(total - (query.page - 1) * query.page_size, 0))
     if entries != expected:
-        return f"{entries} entries on page {query.page} of {total}, where {expected} were asked for"
+        return f"{entries} entries on page {query.page} of {total} matches instead of {expected}"
     for word in query.search.casefold().split() if checks_words else ():
         if not all(word in text_of(proposal) for proposal in shown):
             return "entries that do not match the search"
@@ -107,7 +107,7 @@ def flaw_of(shown: Sequence[Proposal], query: Query, *, entries: int, total: int
 
 
 #: The beginning of a flaw that only concerns the order.
-ORDER_FLAW = "an order that is not"
+ORDER_FLAW = "an order other than"
 
 
 def _is_sorted(proposals: Sequence[Proposal], sort: str) -> bool:

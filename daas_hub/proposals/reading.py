@@ -49,7 +49,7 @@ def directories_of(values: list[Any]) -> tuple[str, ...]:
     """
     for value in values:
         if not isinstance(value, str) or not value.startswith("/") or not value.isprintable():
-            raise ValueError(f"{value!r:.80} is no absolute path")
+            raise ValueError(f"{value!r:.80} is not an absolute path")
     return tuple(dict.fromkeys(values))
 
 
@@ -70,7 +70,7 @@ def read_proposals(
     problems: list[str] = []
     for record in records:
         if not isinstance(record, dict):
-            problems.append(f"a record is {record!r:.60} and no object")
+            problems.append(f"a record is {record!r:.60}, not an object")
             continue
         try:
             name = _id_of(fields, record)
@@ -85,12 +85,14 @@ def read_proposals(
         alike.setdefault(name.lower(), []).append(name)
     for draft in drafts.values():
         if twins := [other for other in alike[draft.id.lower()] if other != draft.id]:
-            draft.unusable = f"there is {twins[0]}, too, and only capitals tell them apart"
+            draft.unusable = f"there is also {twins[0]}, which differs only in case"
         if draft.unusable:
             problems.append(f"{draft.id} was left out: {draft.unusable}")
             continue
         visits, twice = _distinct(draft.visits)
-        problems += [f"{draft.id}: the visits numbered {number} were left out: which one is meant?" for number in twice]
+        problems += [
+            f"{draft.id}: the visits numbered {number} were left out: the number is not unique" for number in twice
+        ]
         beamlines = draft.beamlines or [visit.beamline for visit in visits if visit.beamline]
         proposals.append(
             Proposal(
@@ -103,7 +105,7 @@ def read_proposals(
             )
         )
     if len(problems) > MAX_PROBLEMS:
-        problems[MAX_PROBLEMS:] = [f"and {len(problems) - MAX_PROBLEMS} problems more"]
+        problems[MAX_PROBLEMS:] = [f"and {len(problems) - MAX_PROBLEMS} more problems"]
     return Reading(tuple(proposals), tuple(problems))
 
 
@@ -135,7 +137,7 @@ def _add(
         draft.unusable = str(error)
         return []
     if gid is not None and draft.gid is not None and gid != draft.gid:
-        draft.unusable = f"its records say the groups {draft.gid} and {gid}"
+        draft.unusable = f"its records have different groups, {draft.gid} and {gid}"
     draft.gid = gid if gid is not None else draft.gid
     visits = fields.values("visits", record) if fields.paths["visits"] else [record]
     for one in visits:
@@ -158,7 +160,7 @@ def _visit_of(
         ValueError: it cannot be used.
     """
     if not isinstance(record, dict):
-        raise ValueError(f"it is {record!r:.60} and no object")
+        raise ValueError(f"it is {record!r:.60}, not an object")
     doubts: list[str] = []
     times: dict[str, datetime.datetime | None] = {}
     for word in ("visit.start", "visit.end"):
@@ -227,7 +229,7 @@ def gid_of(value: Any, group_ids: Mapping[str, int]) -> int | None:
     if isinstance(value, str):
         value = int(value) if re.fullmatch(r"[0-9]{1,10}", value, re.ASCII) else _number_of_group(value, group_ids)
     if isinstance(value, str):
-        raise ValueError(f"its group {value!r:.60} is none of the account's groups")
+        raise ValueError(f"its group {value!r:.60} is not one of the account's groups")
     if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 2**32 - 1:
         raise ValueError(f"its group is {value!r:.60}")
     return value
@@ -258,5 +260,5 @@ def time_of(value: Any) -> datetime.datetime | None:
         else:
             raise ValueError
     except (ValueError, KeyError, TypeError, OverflowError):
-        raise ValueError(f"{value!r:.80} is no time") from None
+        raise ValueError(f"{value!r:.80} is not a date") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)

@@ -100,7 +100,7 @@ class Service:
         """Word what happened: `came` instead of what was `asked_for`."""
         return SourceUnavailable(
             f"{self.called} does not answer as it should at the moment.",
-            remedy="Please try again in a few minutes. The administrators were told.",
+            remedy="Please try again in a few minutes. The administrators have been notified.",
             detail=f"{self.source} at {self.url}: asked for {asked_for}, got {came}",
             kind=kind,
         )

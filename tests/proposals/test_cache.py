@@ -109,7 +109,7 @@ async def test_a_launch_is_refused_while_the_source_is_down(
     [
         pytest.param(61, True, id="older than a minute"),
         pytest.param(3600, True, id="as old as is shown"),
-        pytest.param(3600.1, False, id="too old"),
+        pytest.param(3600.1, False, id="out of date"),
     ],
 )
 async def test_pages_get_a_stale_answer_with_its_age(
@@ -194,7 +194,7 @@ async def test_an_outage_and_its_end_are_logged_once(
     told = [(record.levelno, record.getMessage()) for record in caplog.records]
     assert told == [
         (logging.ERROR, "the source of proposals is down: office: got HTML"),
-        (logging.WARNING, "the source of proposals is up again, after 300 s"),
+        (logging.WARNING, "the source of proposals is up again after 300 s"),
         (logging.ERROR, "the source of proposals is down: office: got HTML"),
     ]
 

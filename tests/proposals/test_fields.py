@@ -73,7 +73,7 @@ def test_one_value_is_one_component_of_a_path(field: str) -> None:
         pytest.param({"title": "{{a}}"}, "not a path", id="double braces"),
         pytest.param({"title": "{a!r}"}, "not a path", id="a conversion"),
         pytest.param({"title": "{a.__class__ }"}, "not a path", id="a blank"),
-        pytest.param({"id": ""}, "where a proposal's id is", id="no id"),
+        pytest.param({"id": ""}, "no path for", id="no id"),
     ],
 )
 def test_a_mapping_that_cannot_work_is_refused(changes: dict[str, Any], words: str) -> None:

@@ -37,7 +37,7 @@ class ClaimsSource:
             raise no_account()
         if not -60 <= self._clock() - identity.told_at <= self._claims_max_age_s:
             raise SourceUnavailable(
-                "What the login provider said of your account is too old.",
+                "The account data from the login provider are out of date.",
                 remedy="Please sign out and in again.",
                 kind=ErrorKind.STALE_CLAIMS,
             )
@@ -78,7 +78,7 @@ def _groups(value: object, claim: str) -> dict[int, str]:
         return {_number(gid, claim): str(label) for label, gid in value.items() if str(label).isprintable()}
     if isinstance(value, list):
         return {_number(gid, claim): "" for gid in value}
-    raise _refused(claim, "a list of numbers, or names with numbers")
+    raise _refused(claim, "a list of numbers, or an object of names and numbers")
 
 
 def _number(value: object, claim: str) -> int:
@@ -90,7 +90,7 @@ def _number(value: object, claim: str) -> int:
 
 def _refused(claim: str, wanted: str) -> AccountRefused:
     return AccountRefused(
-        f"The login provider's claim {claim!r} about you is not {wanted}.", remedy="Please tell the user office."
+        f"The claim {claim!r} from the login provider is not {wanted}.", remedy="Please contact the user office."
     )
 
 
@@ -130,7 +130,7 @@ class ClaimsAccounts(HasIssuers):
         """
         for setting in ("name_claim", "uid_claim", "gid_claim"):
             if not getattr(self, setting):
-                raise self.wrong(setting, "names no claim", "Write the claim's name, as your provider calls it.")
+                raise self.wrong(setting, "is empty", "Set it to the name of the claim at your provider.")
         names = AccountFields(
             self.name_claim, self.uid_claim, self.gid_claim, self.display_name_claim, self.groups_claim
         )

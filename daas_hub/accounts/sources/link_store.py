@@ -133,8 +133,8 @@ class LinkStore:
                 ).fetchone()
                 if others >= self._max_per_account:
                     raise TooManyLinks(
-                        f"The account {account} is connected with {others} logins already; that is the limit.",
-                        remedy="Sign in with one of them, and remove one that is not used any more.",
+                        f"The account {account} is already connected with {others} logins, which is the limit.",
+                        remedy="Sign in with one of them and remove one that you no longer use.",
                     )
                 values = "?, ?, ?, ?, ?, ?, ?"
                 links.execute(f"INSERT OR REPLACE INTO links ({_COLUMNS}) VALUES ({values})", astuple(link))  # noqa: S608
@@ -174,7 +174,7 @@ class LinkStore:
             return await asyncio.to_thread(work)
         except (sqlite3.Error, OSError) as error:
             raise SourceUnavailable(
-                "The list of connected logins cannot be read at the moment.",
+                "The connected logins are not available at the moment.",
                 remedy=TRY_AGAIN,
                 detail=f"{self.path}: {error}",
                 kind=_kind_of(error),
@@ -204,11 +204,11 @@ class LinkStore:
         """Check that only the hub can read the file or replace it."""
         folder, status = self.path.parent.lstat(), self.path.lstat()
         if not stat.S_ISDIR(folder.st_mode) or folder.st_mode & 0o022:
-            raise PermissionError(f"others can change its folder: chmod 700 {self.path.parent}")
+            raise PermissionError(f"its directory is writable by other users: chmod 700 {self.path.parent}")
         if not stat.S_ISREG(status.st_mode):
-            raise OSError("it is no plain file")
+            raise OSError("it is not a regular file")
         if status.st_mode & 0o077:
-            raise PermissionError(f"others can read or change it: chmod 600 {self.path}")
+            raise PermissionError(f"it is accessible to other users: chmod 600 {self.path}")
         # root may read the hub's file
         if os.geteuid() not in (0, status.st_uid):
             raise PermissionError(f"it belongs to another user: chown {os.geteuid()} {self.path}")
@@ -237,5 +237,5 @@ def _has_table(links: sqlite3.Connection) -> bool:
     both = "SELECT user_version, (SELECT count(*) FROM sqlite_master) FROM pragma_user_version"
     version, tables = links.execute(both).fetchone()
     if (version, tables > 0) not in ((0, False), (_VERSION, True)):
-        raise _UnknownVersion(f"it has form {version}, and this release knows form {_VERSION}")
+        raise _UnknownVersion(f"it has schema version {version}; this release supports version {_VERSION}")
     return bool(tables)

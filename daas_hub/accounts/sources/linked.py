@@ -42,13 +42,13 @@ class LinkedSource:
             raise
         except NoAccount:
             raise StaleLink(
-                f"The facility account {link.account}, which your login was connected with, is not there any more.",
+                f"The facility account {link.account} that your login is connected with no longer exists.",
                 remedy="Ask the user office which account you have now.",
             ) from None
         if (account.name, account.uid) != (link.account, link.uid):
             # a name that was given to somebody else is not theirs to use
             _log.error(
-                "links: %r of %s was connected with %s (uid %d), which is %s (uid %d) now: not used",
+                "links: %r of %s was connected with %s (uid %d), which is now %s (uid %d): refused",
                 identity.subject,
                 identity.issuer,
                 link.account,
@@ -57,7 +57,7 @@ class LinkedSource:
                 account.uid,
             )
             raise StaleLink(
-                f"The facility account {link.account} is not the one your login was connected with.",
+                f"The facility account {link.account} has been reassigned since your login was connected with it.",
                 remedy="Connect your login again, or ask the user office.",
             )
         return account
@@ -90,6 +90,6 @@ class LinkedAccounts(SourceSettings):
             ConfigurationError: naming the setting that cannot work.
         """
         if self.file and not self.file.startswith("/"):
-            raise self.wrong("file", "is not an absolute path", "Write it from the root: /var/lib/daas-hub/links.")
+            raise self.wrong("file", "is not an absolute path", "Example: /var/lib/daas-hub/links.sqlite.")
         path = Path(self.file or f"{state}/private/links.sqlite")
         return LinkedSource(LinkStore(path, max_per_account=self.max_per_account))

@@ -62,7 +62,7 @@ class NssSource:
         except TimeoutError:
             _log.error("name service: no answer within %g s", self._timeout_s)
             raise SourceUnavailable(
-                "The facility's accounts cannot be looked up at the moment.", remedy=TRY_AGAIN, kind=ErrorKind.TIMEOUT
+                "The facility's accounts are not available at the moment.", remedy=TRY_AGAIN, kind=ErrorKind.TIMEOUT
             ) from None
 
     def close(self) -> None:
@@ -77,11 +77,13 @@ class NssSource:
         except OSError as problem:
             _log.error("name service: %s", problem)
             raise SourceUnavailable(
-                "The facility's accounts cannot be looked up.", remedy=TRY_AGAIN, kind=ErrorKind.SERVER_ERROR
+                "The facility's accounts are not available at the moment.",
+                remedy=TRY_AGAIN,
+                kind=ErrorKind.SERVER_ERROR,
             ) from None
         if user.pw_name != name:
             # sssd, winbind: "Anna" finds anna, and "25001" may find the account with that uid
-            _log.warning("name service: %r was found as %r, which is not the same", name, user.pw_name)
+            _log.warning("name service: looked up %r and found %r: refused", name, user.pw_name)
             raise no_account()
         numbers = [gid for gid in dict.fromkeys(self._groups(name, user.pw_gid)) if gid != user.pw_gid]
         names = {gid: label for gid in (user.pw_gid, *numbers) if (label := self._label(gid))}
@@ -122,5 +124,5 @@ class NssAccounts(HasIssuers):
             ConfigurationError: naming the setting that cannot work.
         """
         if not self.require_fields("name"):
-            raise self.wrong("name", "has no field: everybody would be the same", "Add {subject}.")
+            raise self.wrong("name", "has no field, so everybody would get the same account", "Add {subject}.")
         return NssSource(self.name, self.require_issuers(self.issuers), self.timeout_s)

@@ -67,8 +67,8 @@ class AccountTable:
             await asyncio.to_thread(self._read_if_changed)
         except DocumentError as error:
             raise SourceUnavailable(
-                "The list of accounts cannot be read at the moment.",
-                remedy="The administrators were told.",
+                "The accounts are not available at the moment.",
+                remedy="The administrators have been notified.",
                 kind=error.kind,
                 detail=f"table: {error}",
             ) from error
@@ -96,7 +96,7 @@ def _accounts_of(path: Path, table: _Table) -> dict[tuple[str, str], Account]:
                 str(path), 1, f"the account {person.name} has the uids {names[person.name]}, {person.uid}"
             )
         if uids.setdefault(person.uid, person.name) != person.name:
-            raise DocumentError(str(path), 1, f"uid {person.uid} belongs to {uids[person.uid]} and to {person.name}")
+            raise DocumentError(str(path), 1, f"uid {person.uid} belongs to both {uids[person.uid]} and {person.name}")
         account = Account(
             name=person.name,
             uid=person.uid,
@@ -110,6 +110,6 @@ def _accounts_of(path: Path, table: _Table) -> dict[tuple[str, str], Account]:
         for login in person.logins:
             key = (login.issuer, login.subject)
             if key in found:
-                raise DocumentError(str(path), 1, f"the login {login.subject!r} of {login.issuer} stands twice")
+                raise DocumentError(str(path), 1, f"the login {login.subject!r} of {login.issuer} is there twice")
             found[key] = account
     return found

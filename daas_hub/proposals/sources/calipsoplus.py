@@ -79,10 +79,15 @@ class CalipsoplusProposals(ProposalService):
         super().__init__(facility, **kwargs)
         if _NAME not in self.url:
             raise ConfigurationError(
-                self.setting("url"), self.url, "would ask the same for everybody", remedy=f"Put {_NAME} into it."
+                self.setting("url"),
+                self.url,
+                f"does not contain {_NAME}",
+                remedy="Every person would get the same proposals.",
             )
         if ":" in self.user:
-            raise ConfigurationError(self.setting("user"), self.user, "has a colon", remedy="HTTP Basic allows none.")
+            raise ConfigurationError(
+                self.setting("user"), self.user, "contains a colon", remedy="HTTP Basic does not allow it."
+            )
         if self.user:
             read_secret(self.setting("password_file"), self.password_file)
 
@@ -180,7 +185,7 @@ class CalipsoplusProposals(ProposalService):
             if not isinstance(following, str) or not following or not results:
                 return records
             query = query | dict(parse_qsl(urlsplit(following).query))
-        talk.give_up("a next page that was there before")
+        talk.give_up("the same page again as the next one")
 
     def data_of(self, values: list[Any]) -> tuple[str, ...]:
         """Return the read-only directories of a session (see `volumes_of`)."""

@@ -74,13 +74,13 @@ class GroupProposals(Configurable):
         for setting, pattern in self._patterns.items():
             names = asked[setting]
             fit = [one for one in names if pattern.fullmatch(one)]
-            did = f"{name}: held {len(names)} names against GroupProposals.{setting}"
+            did = f"{name}: {len(names)} names against GroupProposals.{setting}"
             if fit:
                 more = f" and {len(fit) - _MAX_SHOWN} more" if len(fit) > _MAX_SHOWN else ""
-                lines.append(ok(key, did, f"{len(fit)} fit: {', '.join(fit[:_MAX_SHOWN])}{more}"))
+                lines.append(ok(key, did, f"{len(fit)} match: {', '.join(fit[:_MAX_SHOWN])}{more}"))
             else:
-                got = f"none fits of {', '.join(names[:_MAX_SHOWN]) or 'no groups'}"
-                lines.append(warning(key, did, got, "Correct the pattern, or have the account source read groups."))
+                got = f"no match among {', '.join(names[:_MAX_SHOWN]) or 'no groups'}"
+                lines.append(warning(key, did, got, "Correct the pattern, or configure groups in the account source."))
         return lines
 
     def _proposal(self, named: GroupProposal) -> Proposal:

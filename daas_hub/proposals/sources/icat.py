@@ -103,21 +103,23 @@ class IcatProposals(ProposalService):
     def __init__(self, facility: Configurable | None = None, **kwargs: Any) -> None:
         super().__init__(facility, **kwargs)
         if not self.user:
-            raise ConfigurationError(self.setting("user"), "", "is not set", remedy="Give the portal's ICAT account.")
+            raise ConfigurationError(
+                self.setting("user"), "", "is not set", remedy="Set it to the portal's account in ICAT."
+            )
         read_secret(self.setting("password_file"), self.password_file)
         if _ACCOUNT not in self.user_name:
             raise ConfigurationError(
                 self.setting("user_name"),
                 self.user_name,
-                "is the same for all",
-                remedy=f"Put {_ACCOUNT} into it.",
+                f"does not contain {_ACCOUNT}",
+                remedy="Every person would get the same proposals.",
             )
         unknown = [one for one in self.membership if one not in MEMBERSHIP]
         if unknown or not self.membership:
             raise ConfigurationError(
                 self.setting("membership"),
                 unknown or self.membership,
-                "says nothing",
+                "is not a known membership",
                 remedy=f"Known: {', '.join(MEMBERSHIP)}.",
             )
         self._session = ""
@@ -189,7 +191,7 @@ class IcatProposals(ProposalService):
                 for row in rows:
                     record = row.get("Investigation") if isinstance(row, dict) else None
                     if not isinstance(record, dict):
-                        talk.give_up("rows that are no investigations")
+                        talk.give_up("rows that are not investigations")
                     found[record.get("id")] = record
                 self.require_at_most(found, limit)
                 if len(rows) < PAGE:
@@ -206,7 +208,7 @@ class IcatProposals(ProposalService):
             self._session = ""
             reply = await self._ask(talk, query, asked_for)
         if may_refuse and _code(reply) == "BAD_PARAMETER":
-            self.problem_log.error("ICAT does not sort by the latest visit: pages are sorted by name")
+            self.problem_log.error("ICAT cannot sort by the latest visit: pages are sorted by name")
             return None
         if _code(reply):
             talk.give_up(f"ICAT's error {_code(reply)} (status {reply.status})", ErrorKind.REQUEST_REJECTED)
@@ -223,7 +225,8 @@ class IcatProposals(ProposalService):
         reply = await talk.post(self.address("session"), "a session", form=form)
         if _code(reply) == "SESSION":
             talk.give_up(
-                f"ICAT's error SESSION: it does not accept {self.user} of {self.plugin}", ErrorKind.CREDENTIALS_REFUSED
+                f"ICAT's error SESSION: login of {self.user} with plugin {self.plugin} refused",
+                ErrorKind.CREDENTIALS_REFUSED,
             )
         session = talk.require(reply, dict).get("sessionId")
         if not isinstance(session, str) or not session:
@@ -234,15 +237,15 @@ class IcatProposals(ProposalService):
 
 def version_line(name: str, version: Any) -> Finding:
     """Return whether this version of ICAT supports the queries. Pure."""
-    key, did = f"proposals.{name}.version", f"{name}: looked at ICAT's version"
+    key, did = f"proposals.{name}.version", f"{name}: ICAT version"
     known = re.match(r"(\d{1,4})\.(\d{1,4})", version) if isinstance(version, str) else None
     if known is None:
-        return warning(key, did, "it does not say which it is", "Is this the address of ICAT (.../icat)?")
+        return warning(key, did, "unknown", "Check that the URL is that of ICAT (.../icat).")
     wanted = ".".join(map(str, OLDEST))
     if (int(known[1]), int(known[2])) < OLDEST:
-        remedy = f"Searches and pages need {wanted} or newer: have ICAT brought up to date."
-        return warning(key, did, f"{known[0]}, which is older than {wanted}", remedy)
-    return ok(key, did, f"{known[0]}; {wanted} is enough")
+        remedy = f"Searches and pages need {wanted} or newer: upgrade ICAT."
+        return warning(key, did, f"{known[0]}, older than {wanted}", remedy)
+    return ok(key, did, f"{known[0]} ({wanted} or newer is needed)")
 
 
 def literal_of(text: str) -> str:
@@ -252,7 +255,7 @@ def literal_of(text: str) -> str:
         ValueError: the text cannot be used in a query.
     """
     if not text.isprintable():
-        raise ValueError("a text has characters that cannot be shown")
+        raise ValueError("the text has unprintable characters")
     return "'" + text.replace("'", "''") + "'"
 
 

@@ -59,7 +59,7 @@ class IcatPlusProposals(ProposalService):
 
     def __init__(self, facility: Configurable | None = None, **kwargs: Any) -> None:
         super().__init__(facility, **kwargs)
-        for name, remedy in (("issuer", "Give your provider's issuer."), ("filter", 'Write "participant".')):
+        for name, remedy in (("issuer", "Set it to your provider's issuer."), ("filter", 'Write "participant".')):
             if not getattr(self, name):
                 raise ConfigurationError(self.setting(name), "", "is not set", remedy=remedy)
 
@@ -69,7 +69,7 @@ class IcatPlusProposals(ProposalService):
         if login is None or login.issuer != self.issuer or not login.access_token:
             talk.asked_for = f"the investigations of {account.name}"
             talk.give_up(
-                f"nothing: it was not asked, for there is no access token of {self.issuer}", ErrorKind.NO_ACCESS_TOKEN
+                f"nothing: not asked, because there is no access token of {self.issuer}", ErrorKind.NO_ACCESS_TOKEN
             )
         credentials = {"plugin": self.plugin, "password": login.access_token}
         said = talk.require(await talk.post(self.address("session"), "a session", document=credentials), dict)

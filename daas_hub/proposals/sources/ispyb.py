@@ -86,7 +86,7 @@ class IspybProposals(ProposalService):
         super().__init__(facility, **kwargs)
         if bool(self.user) == bool(self.issuer):
             raise ConfigurationError(
-                self.setting("user"), self.user, "is set, or not, as issuer is", remedy="Set one of the two."
+                self.setting("user"), self.user, "is set together with issuer, or neither is", remedy="Set one of them."
             )
         if self.user:
             read_secret(self.setting("password_file"), self.password_file)
@@ -167,7 +167,7 @@ class IspybProposals(ProposalService):
         if login is None or login.issuer != self.issuer or not login.access_token:
             talk.asked_for = f"the proposals of {account.name}"
             talk.give_up(
-                f"nothing: it was not asked, for there is no access token of {self.issuer}", ErrorKind.NO_ACCESS_TOKEN
+                f"nothing: not asked, because there is no access token of {self.issuer}", ErrorKind.NO_ACCESS_TOKEN
             )
         return await self._log_in(talk, {"plugin": self.plugin, "token": login.access_token})
 
@@ -198,7 +198,7 @@ class IspybProposals(ProposalService):
         proposal = talk.require(reply, dict)
         if proposal.get("proposal") != named.id:
             # a database that ignores case, for example
-            self.problem_log.error(f"asked for {named.id}, it answers {proposal.get('proposal')!r:.60}")
+            self.problem_log.error(f"asked for {named.id}, got {proposal.get('proposal')!r:.60}")
             return None
         sessions = await self._pages(
             talk, "", "sessions", "the sessions of a proposal", self.max_records, proposal=named.id

@@ -94,12 +94,15 @@ class SciCatProposals(ProposalService):
         super().__init__(facility, **kwargs)
         if bool(self.user) == bool(self.token_file):
             raise ConfigurationError(
-                self.setting("user"), self.user, "is set, or not, as token_file is", remedy="Set one of the two."
+                self.setting("user"),
+                self.user,
+                "is set together with token_file, or neither is",
+                remedy="Set one of them.",
             )
         name = "password_file" if self.user else "token_file"
         read_secret(self.setting(name), getattr(self, name))
         if not self.group_fields:
-            raise ConfigurationError(self.setting("group_fields"), [], "names no field", remedy='Name "ownerGroup".')
+            raise ConfigurationError(self.setting("group_fields"), [], "is empty", remedy='Example: ["ownerGroup"].')
         self._token = ""
 
     async def records_of(self, talk: Conversation, account: Account, limit: int) -> list[Any]:
@@ -143,7 +146,7 @@ class SciCatProposals(ProposalService):
             self.require_at_most(records, limit)
             if len(rows) < PAGE:
                 return records
-        talk.give_up("pages without end")
+        talk.give_up("endless pages")
 
     def _where(self, groups: list[str], more: list[dict[str, Any]]) -> dict[str, Any]:
         of_groups = {"$or": [{field: {"$in": groups}} for field in self.group_fields]}

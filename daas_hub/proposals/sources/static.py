@@ -65,8 +65,8 @@ class ProposalFile:
             await asyncio.to_thread(self._read_if_changed)
         except DocumentError as error:
             raise SourceUnavailable(
-                "The list of proposals cannot be read at the moment.",
-                remedy="The administrators were told.",
+                "The proposals are not available at the moment.",
+                remedy="The administrators have been notified.",
                 detail=f"static: {error}",
                 kind=error.kind,
             ) from error
@@ -95,11 +95,13 @@ def _by_member(path: Path, document: _Proposals) -> dict[str, tuple[Proposal, ..
     seen: set[str] = set()
     for entry in document.proposals:
         if entry.id.lower() in seen:
-            raise DocumentError(str(path), 1, f"the proposal {entry.id!r} stands twice (capitals count as the same)")
+            raise DocumentError(
+                str(path), 1, f"the proposal {entry.id!r} is there twice (ids are compared ignoring case)"
+            )
         seen.add(entry.id.lower())
         numbers = [visit.number for visit in entry.visits]
         if len(set(numbers)) != len(numbers):
-            raise DocumentError(str(path), 1, f"the proposal {entry.id!r} has two visits of one number")
+            raise DocumentError(str(path), 1, f"the proposal {entry.id!r} has two visits with the same number")
         proposal = Proposal(
             id=entry.id,
             title=entry.title,

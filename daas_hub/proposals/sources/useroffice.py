@@ -84,11 +84,16 @@ class UserOfficeProposals(ProposalService):
         super().__init__(facility, **kwargs)
         read_secret(self.setting("token_file"), self.token_file)
         if not self.issuer:
-            raise ConfigurationError(self.setting("issuer"), "", "is not set", remedy="Give your provider's issuer.")
+            raise ConfigurationError(
+                self.setting("issuer"), "", "is not set", remedy="Set it to your provider's issuer."
+            )
         missing = [word for word in ("$user", "person", "oidcSub", "proposals") if word not in self.query]
         if missing:
             raise ConfigurationError(
-                self.setting("query"), self.query, f"lacks {missing[0]}", remedy="Leave it out to use the usual one."
+                self.setting("query"),
+                self.query,
+                f"does not contain {missing[0]}",
+                remedy="Remove the setting to use the default query.",
             )
 
     async def records_of(self, talk: Conversation, account: Account, limit: int) -> list[Any]:

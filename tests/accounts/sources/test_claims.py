@@ -116,7 +116,7 @@ async def test_claims_expire(told_at: float, believed: bool) -> None:
     if believed:
         assert (await source().account_of(anna(told_at=told_at))).uid == 25001
     else:
-        with pytest.raises(SourceUnavailable, match="too old"):
+        with pytest.raises(SourceUnavailable, match="out of date"):
             await source().account_of(anna(told_at=told_at))
 
 
@@ -126,9 +126,7 @@ def test_only_claims_that_are_read_are_kept() -> None:
     assert ClaimsSource(frozenset({ISSUER}), fields).claims == {"preferred_username", "uidNumber", "gidNumber"}
 
 
-@pytest.mark.parametrize(
-    ("setting", "value", "words"), [("issuers", [], "any provider"), ("uid_claim", "", "no claim")]
-)
+@pytest.mark.parametrize(("setting", "value", "words"), [("issuers", [], "any issuer"), ("uid_claim", "", "is empty")])
 def test_a_configuration_that_cannot_work_is_refused(setting: str, value: Any, words: str) -> None:
     config = Config()
     config.ClaimsAccounts = Config({"issuers": [ISSUER]})

@@ -127,10 +127,10 @@ async def test_a_name_service_that_breaks() -> None:
 @pytest.mark.parametrize(
     ("setting", "value", "words"),
     [
-        ("name", "anna", "everybody would be the same"),
-        ("name", "{sub}", "no field"),
+        ("name", "anna", "everybody would get the same account"),
+        ("name", "{sub}", "unknown field"),
         ("name", "{subject", "brace"),
-        ("issuers", [], "any provider"),
+        ("issuers", [], "any issuer"),
     ],
 )
 def test_a_configuration_that_cannot_work_is_refused(setting: str, value: Any, words: str) -> None:

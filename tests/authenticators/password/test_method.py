@@ -332,7 +332,7 @@ async def says_yes(name: str, password: str) -> str:
 
 
 async def says_nothing(name: str, password: str) -> str:
-    raise SourceUnavailable("The facility's directory cannot be asked at the moment.")
+    raise SourceUnavailable("The facility's directory is not available at the moment.")
 
 
 @pytest.mark.parametrize(

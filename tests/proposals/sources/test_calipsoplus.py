@@ -81,7 +81,7 @@ async def test_a_server_whose_pages_never_end(config: Config) -> None:
 
     with pytest.raises(SourceUnavailable) as raised:
         await asked(Circle(own_page_size=1), config)
-    assert "a next page that was there before" in raised.value.detail
+    assert "the same page again as the next one" in raised.value.detail
 
 
 async def test_a_person_with_more_than_is_sensible(config: Config) -> None:
@@ -221,13 +221,13 @@ def test_invalid_volumes(value: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "setting", "words"),
     [
-        pytest.param({"url": ""}, "url", "no address", id="no address"),
+        pytest.param({"url": ""}, "url", "no address", id="not the URL"),
         pytest.param({"url": "https://x.org/experiments/"}, "url", r"\$USERNAME", id="D1 the same for everybody"),
         pytest.param({"url": "http://x.org/$USERNAME/"}, "url", "not encrypted", id="plain http"),
         pytest.param({"password_file": ""}, "password_file", "is not set", id="a name without a password"),
         pytest.param({"password_file": "/nowhere"}, "password_file", "cannot be read", id="a missing password"),
         pytest.param({"user": "a:b"}, "user", "colon", id="a name that Basic cannot say"),
-        pytest.param({"timeout_s": 0.0}, "timeout_s", "is no time", id="no time"),
+        pytest.param({"timeout_s": 0.0}, "timeout_s", "is not positive", id="no time"),
         pytest.param({"ca_file": "/nowhere"}, "ca_file", "no certificates", id="no authorities"),
         pytest.param({"fields": {"titel": "x"}}, "fields", "Did you mean", id="a misspelt word"),
     ],

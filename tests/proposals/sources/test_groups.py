@@ -90,9 +90,9 @@ def test_the_first_group_of_a_whole_proposal_is_its_group() -> None:
     ("settings", "words"),
     [
         pytest.param({}, "is not set", id="none"),
-        pytest.param({"pattern": "p[0-9]+"}, "which part is the proposal", id="no part"),
-        pytest.param({"pattern": "(?P<proposal>p[0-9+"}, "no regular expression", id="half of one"),
-        pytest.param({"pattern": "(?P<proposal>p)(?P<visti>[0-9])"}, "names visti", id="a misspelt part"),
+        pytest.param({"pattern": "p[0-9]+"}, 'no group "proposal"', id="no part"),
+        pytest.param({"pattern": "(?P<proposal>p[0-9+"}, "not a regular expression", id="half of one"),
+        pytest.param({"pattern": "(?P<proposal>p)(?P<visti>[0-9])"}, "the unknown group visti", id="a misspelt part"),
     ],
 )
 def test_a_configuration_that_cannot_work_is_refused(settings: dict[str, str], words: str) -> None:

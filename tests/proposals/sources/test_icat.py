@@ -85,7 +85,7 @@ async def test_names_with_the_plugin_before_them(config: Config) -> None:
 def test_a_quote_stays_in_its_text() -> None:
     """There are no parameters in ICAT's REST interface."""
     assert "u.name = 'x'' OR ''x'' = ''x' ORDER" in query_of("x' OR 'x' = 'x", "users", 0)
-    with pytest.raises(ValueError, match="cannot be shown"):
+    with pytest.raises(ValueError, match="unprintable"):
         query_of("x\n", "users", 0)
 
 
@@ -122,8 +122,8 @@ async def test_one_session_serves_until_it_ends(config: Config) -> None:
 @pytest.mark.parametrize(
     ("icat", "words"),
     [
-        pytest.param(Icat(password="another"), "it does not accept daas of simple", id="a wrong password"),
-        pytest.param(Icat(plugin="ldap"), "it does not accept daas of simple", id="an unknown plugin"),
+        pytest.param(Icat(password="another"), "login of daas with plugin simple refused", id="a wrong password"),
+        pytest.param(Icat(plugin="ldap"), "login of daas with plugin simple refused", id="an unknown plugin"),
         pytest.param(Icat(may_read=False), "INSUFFICIENT_PRIVILEGES (status 403)", id="no rule for the portal"),
         pytest.param(Icat(max_entities=1), "VALIDATION (status 412)", id="too many at a time"),
     ],
@@ -184,9 +184,9 @@ async def test_fields_by_other_names(config: Config) -> None:
         pytest.param({"url": "http://icat.example.org"}, "url", "not encrypted", id="plain http"),
         pytest.param({"user": ""}, "user", "is not set", id="no account"),
         pytest.param({"password_file": ""}, "password_file", "is not set", id="no password"),
-        pytest.param({"user_name": "db/anna"}, "user_name", "same for all", id="D1 everybody is anna"),
+        pytest.param({"user_name": "db/anna"}, "user_name", "does not contain", id="D1 everybody is anna"),
         pytest.param({"membership": ["user"]}, "membership", "Known: users, groups", id="a misspelt one"),
-        pytest.param({"membership": []}, "membership", "says nothing", id="none"),
+        pytest.param({"membership": []}, "membership", "is not a known membership", id="none"),
     ],
 )
 def test_a_configuration_that_cannot_work_is_refused(

@@ -221,10 +221,10 @@ async def test_one_record_harms_no_other(config: Config, change: dict[str, Any],
     ("change", "setting", "words"),
     [
         pytest.param({"url": "http://ispyb.example.org"}, "url", "not encrypted", id="plain http"),
-        pytest.param({"user": ""}, "user", "Set one of the two", id="neither"),
-        pytest.param({"issuer": ISSUER}, "user", "Set one of the two", id="both"),
+        pytest.param({"user": ""}, "user", "Set one of them", id="neither"),
+        pytest.param({"issuer": ISSUER}, "user", "Set one of them", id="both"),
         pytest.param({"password_file": ""}, "password_file", "is not set", id="no password"),
-        pytest.param({"group_pattern": ""}, "group_pattern", "which part", id="D1 no pattern: everything"),
+        pytest.param({"group_pattern": ""}, "group_pattern", "no group", id="D1 no pattern: everything"),
     ],
 )
 def test_a_configuration_that_cannot_work_is_refused(

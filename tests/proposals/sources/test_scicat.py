@@ -146,7 +146,7 @@ async def test_an_unusable_token_file_is_reported(config: Config, secret_file: C
     async with running(SciCat(tokens=["first"]).app()) as url:
         source = SciCatProposals(config=config, url=f"{url}/api/v3")
         secret_file("")
-        with pytest.raises(SourceUnavailable, match="cannot be asked") as raised:
+        with pytest.raises(SourceUnavailable, match="is not available") as raised:
             await source.proposals_of(ANNA)
     assert "SciCatProposals.token_file" in raised.value.detail
 
@@ -185,10 +185,10 @@ async def test_fields_by_other_names(config: Config) -> None:
     ("change", "setting", "words"),
     [
         pytest.param({"url": "http://scicat.example.org"}, "url", "not encrypted", id="plain http"),
-        pytest.param({"user": ""}, "user", "Set one of the two", id="neither"),
-        pytest.param({"token_file": "/x"}, "user", "Set one of the two", id="both"),
+        pytest.param({"user": ""}, "user", "Set one of them", id="neither"),
+        pytest.param({"token_file": "/x"}, "user", "Set one of them", id="both"),
         pytest.param({"password_file": ""}, "password_file", "is not set", id="no password"),
-        pytest.param({"group_fields": []}, "group_fields", "names no field", id="D1 no groups: whose?"),
+        pytest.param({"group_fields": []}, "group_fields", "is empty", id="D1 no groups: whose?"),
     ],
 )
 def test_a_configuration_that_cannot_work_is_refused(

@@ -97,8 +97,8 @@ def test_hostile_ids_are_refused(tmp_path: Path, written_id: str) -> None:
 @pytest.mark.parametrize(
     ("entries", "words"),
     [
-        pytest.param((FOILS, FOILS), "stands twice", id="a proposal twice"),
-        pytest.param((FOILS, FOILS.replace("LS-", "ls-")), "stands twice", id="A4 twice but for capitals"),
+        pytest.param((FOILS, FOILS), "is there twice", id="a proposal twice"),
+        pytest.param((FOILS, FOILS.replace("LS-", "ls-")), "is there twice", id="A4 twice but for capitals"),
         pytest.param(
             (GLASS.replace("number: 2", "number: 1"),), "visit", id="a visit's number twice: whose data is it?"
         ),

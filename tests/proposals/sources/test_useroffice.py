@@ -154,7 +154,7 @@ async def test_one_record_harms_no_other(config: Config, record: Any, count: int
         pytest.param({"url": "http://uo.example.org/graphql"}, "url", "not encrypted", id="plain http"),
         pytest.param({"issuer": ""}, "issuer", "is not set", id="F7 no issuer: whose subjects?"),
         pytest.param({"token_file": ""}, "token_file", "is not set", id="no token"),
-        pytest.param({"query": "{ proposals { title } }"}, "query", r"lacks \$user", id="D1 about everybody"),
+        pytest.param({"query": "{ proposals { title } }"}, "query", r"does not contain \$user", id="D1 everybody"),
     ],
 )
 def test_a_configuration_that_cannot_work_is_refused(

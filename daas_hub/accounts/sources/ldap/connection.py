@@ -133,7 +133,7 @@ class Connector:
         try:
             if not connection.bind(read_server_info=False):
                 code, description = connection.result["result"], connection.result["description"]
-                raise ServerRefused.of(code, f"it does not accept the bind: {description}", ErrorKind.BIND_REFUSED)
+                raise ServerRefused.of(code, f"bind refused: {description}", ErrorKind.BIND_REFUSED)
         except BaseException:
             self.close(connection)
             raise
@@ -148,14 +148,14 @@ class Connector:
         finally:
             self.close(connection)
         if code not in (_SUCCESS, *_REJECTED):
-            raise ServerRefused.of(code, f"it answers {description!r} about a password")
+            raise ServerRefused.of(code, f"password check failed: {description}")
         return bool(code == _SUCCESS)
 
     def search(self, connection: Any, until: float, search: Search) -> SearchResult:
         """Return the result of a search. Raises one of `failures`."""
         left = until - self._clock()
         if left <= 0:
-            raise ServerFailed("it takes too long", ErrorKind.TIMEOUT)
+            raise ServerFailed("timeout", ErrorKind.TIMEOUT)
         wait = min(left, self._server.operation_timeout_s)
         connection.socket.settimeout(wait)
         connection.search(
@@ -171,7 +171,7 @@ class Connector:
         if code == _NO_SUCH_OBJECT and not search.filter:
             return SearchResult(())
         if code not in (_SUCCESS, _SIZE_LIMIT, _REFERRAL):
-            raise ServerRefused.of(code, f"it answers {connection.result['description']!r} for {search.base}")
+            raise ServerRefused.of(code, f"search below {search.base} failed: {connection.result['description']}")
         return _result_of(connection.response or (), code, connection.result.get("referrals") or ())
 
     def close(self, connection: Any) -> None:
@@ -213,7 +213,7 @@ class Connector:
             connection.open(read_server_info=False)
             connection.socket.settimeout(wait)
             if not encrypted and self._server.start_tls and not connection.start_tls(read_server_info=False):
-                raise ServerRefused("it does not offer StartTLS", ErrorKind.NO_STARTTLS)
+                raise ServerRefused("no StartTLS support", ErrorKind.NO_STARTTLS)
             connection.socket.settimeout(wait)
         except BaseException:
             self.close(connection)

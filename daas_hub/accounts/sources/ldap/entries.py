@@ -55,9 +55,9 @@ def assertions_of(template: str, known: tuple[str, ...] = ("subject", "issuer"))
         ValueError: the filter has another form; the message is for administrators.
     """
     if not fields_of(template, known):
-        raise ValueError("has no field: it would find the same entry for everybody")
+        raise ValueError("has no field, so everybody would get the same entry")
     if not template.startswith("(") or template.count("(") != template.count(")"):
-        raise ValueError("is not a filter in brackets")
+        raise ValueError("is not a filter in parentheses")
     above: list[str] = []
     for place, letter in enumerate(template):
         if letter == "(":
@@ -65,11 +65,11 @@ def assertions_of(template: str, known: tuple[str, ...] = ("subject", "issuer"))
         elif letter == ")":
             above.pop()
         elif letter == "{" and {"|", "!"} & set(above):
-            raise ValueError("has a field below 'or' or 'not': whom it finds could not be told")
+            raise ValueError("has a field below 'or' or 'not', where it does not identify a person")
     pairs = tuple(_ASSERTION.findall(template))
     rest = _ASSERTION.sub("", template)
     if "{" in rest or any("*" in value or "\\" in value for _, value in pairs):
-        raise ValueError("has a field that is not in a plain (attribute={field})")
+        raise ValueError("has a field outside a plain (attribute={field})")
     return pairs
 
 
@@ -84,14 +84,14 @@ def single_entry(found: SearchResult) -> Entry:
     if len(found.entries) > 1:
         _log.error("directory: several entries for one login: %s", [entry.dn for entry in found.entries])
         raise AccountRefused(
-            "The directory has more than one account for your login, and none of them was chosen.",
-            remedy="Please tell the user office: your login must lead to exactly one account.",
+            "The directory has more than one account for your login.",
+            remedy="Please contact the user office: your login must match exactly one account.",
             kind=ErrorKind.AMBIGUOUS_ACCOUNT,
         )
     if found.referrals or not found.complete:
-        _log.error("directory: the answer is not whole; it refers to %s", found.referrals)
+        _log.error("directory: incomplete result, referrals: %s", found.referrals)
         raise SourceUnavailable(
-            "The facility's directory gave only a part of the answer.",
+            "The facility's directory returned an incomplete answer.",
             remedy=TRY_AGAIN,
             kind=ErrorKind.INCOMPLETE_RESULT,
         )
@@ -108,7 +108,7 @@ def require_exact(entry: Entry, pairs: Sequence[tuple[str, str]], values: Mappin
     """
     for attribute, template in pairs:
         if fill(template, values).encode() not in entry.values(attribute):
-            _log.warning("directory: %s was found, but its %s is not exactly what was asked for", entry.dn, attribute)
+            _log.warning("directory: found %s, but its %s is not exactly the requested value", entry.dn, attribute)
             raise no_account()
     return entry
 
@@ -128,7 +128,7 @@ def account_of_entries(entry: Entry, groups: Sequence[Entry], names: AccountFiel
             numbers[_number(group, names.group_gid)] = labels[0] if labels else ""
     name = plain_text(single_value(entry, names.name))
     if not name:
-        raise _refused(entry, f"its {names.name} is not text")
+        raise _refused(entry, f"its {names.name} is not printable text")
     display_names = entry.values(names.display_name)
     return Account(
         name=name,
@@ -149,7 +149,7 @@ def single_value(entry: Entry, attribute: str) -> bytes:
     """
     values = entry.values(attribute)
     if len(values) != 1:
-        raise _refused(entry, f"it has {len(values)} values of {attribute}, and needs exactly one")
+        raise _refused(entry, f"it has {len(values)} values of {attribute} instead of one")
     return values[0]
 
 
@@ -170,7 +170,7 @@ def plain_text(value: bytes) -> str:
 
 
 def _refused(entry: Entry, why: str) -> AccountRefused:
-    _log.error("directory: %s cannot be used: %s", entry.dn, why)
+    _log.error("directory: %s is unusable: %s", entry.dn, why)
     return AccountRefused(
-        f"Your entry in the facility's directory cannot be used: {why}.", remedy="Please tell the user office."
+        f"Your entry in the facility's directory is unusable: {why}.", remedy="Please contact the user office."
     )

@@ -36,7 +36,7 @@ class _NoAnswer(SourceUnavailable):
     """No server answered; `heard` says whether one answered with an error, None if none was asked."""
 
     def __init__(self, heard: bool | None, kind: ErrorKind) -> None:
-        super().__init__("The facility's directory cannot be asked at the moment.", remedy=TRY_AGAIN, kind=kind)
+        super().__init__("The facility's directory is not available at the moment.", remedy=TRY_AGAIN, kind=kind)
         self.heard = heard
 
 
@@ -83,7 +83,7 @@ class LdapServers:
             if is_silence():
                 self._breaker.failed()
             raise SourceUnavailable(
-                "The facility's directory does not answer at the moment.", remedy=TRY_AGAIN, kind=ErrorKind.TIMEOUT
+                "The facility's directory does not respond at the moment.", remedy=TRY_AGAIN, kind=ErrorKind.TIMEOUT
             ) from None
         except _NoAnswer as problem:
             if problem.heard:

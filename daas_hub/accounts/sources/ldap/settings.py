@@ -136,11 +136,11 @@ class LdapAccounts(HasIssuers):
         """
         if importlib.util.find_spec("ldap3") is None:
             raise ConfigurationError(
-                "Facility.accounts", "ldap", "its library is not installed", remedy="pip install 'daas-hub[ldap]'"
+                "Facility.accounts", "ldap", "the library ldap3 is not installed", remedy="pip install 'daas-hub[ldap]'"
             )
         self._require_servers()
         if not self.person_base:
-            raise self.wrong("person_base", "is not set", 'Say where people are: "ou=people,dc=facility,dc=org".')
+            raise self.wrong("person_base", "is not set", 'Example: "ou=people,dc=facility,dc=org".')
         self._require_filters()
         self.require_ca_file()
         server = Server(
@@ -175,7 +175,7 @@ class LdapAccounts(HasIssuers):
 
     def _require_servers(self) -> None:
         if not self.servers:
-            raise self.wrong("servers", "names no server", 'Example: ["ldaps://ldap.facility.org"].')
+            raise self.wrong("servers", "is empty", 'Example: ["ldaps://ldap.facility.org"].')
         for address in self.servers:
             try:
                 parts = urlsplit(address)
@@ -184,10 +184,12 @@ class LdapAccounts(HasIssuers):
             except ValueError:
                 good = False
             if not good:
-                raise self.wrong("servers", f"{address} is no address of a server", "ldaps://host or ldap://host:389.")
+                raise self.wrong(
+                    "servers", f"{address} is not the URL of an LDAP server", "Example: ldaps://host, ldap://host:389."
+                )
             if parts.scheme == "ldap" and not self.start_tls and parts.hostname not in LOOPBACK:
                 raise self.wrong(
-                    "servers", f"{address} would be asked in the clear", "Use ldaps://, or leave start_tls on."
+                    "servers", f"{address} would be unencrypted", "Use ldaps://, or leave start_tls enabled."
                 )
 
     def _require_filters(self) -> None:
@@ -202,4 +204,6 @@ class LdapAccounts(HasIssuers):
             except ValueError as error:
                 raise self.wrong(setting, str(error), "See docs/how-to/accounts-from-ldap.md.") from None
             if setting == "group_filter" and not found:
-                raise self.wrong(setting, "would give everybody the same groups", "Add {account} or {dn}.")
+                raise self.wrong(
+                    setting, "has no field, so everybody would get the same groups", "Add {account} or {dn}."
+                )

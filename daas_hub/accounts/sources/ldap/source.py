@@ -143,7 +143,7 @@ class LdapSource:
 def _too_many(entry: Entry, limit: int) -> SourceUnavailable:
     _log.error("directory: the groups of %s are incomplete, or more than %d", entry.dn, limit)
     return SourceUnavailable(
-        "The facility's directory did not return all of your groups.",
+        "The facility's directory did not return all your groups.",
         remedy=TRY_AGAIN,
         kind=ErrorKind.INCOMPLETE_RESULT,
     )

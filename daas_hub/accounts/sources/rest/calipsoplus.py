@@ -78,7 +78,7 @@ class PasswordCheck:
     def __init__(self, login_url: str, service: Service) -> None:
         """Take a service without credentials: this one receives only those of the person."""
         if service.user or service.token_file:
-            raise ValueError("the login takes no credentials but the person's, and must be shown no others")
+            raise ValueError("the login service must receive only the person's credentials")
         self._url = login_url
         self._service = service
 
@@ -102,5 +102,7 @@ def name_of(document: object) -> str:
     if isinstance(document, dict):
         document = document.get("login", document.get("username"))
     if not isinstance(document, str) or not 1 <= len(document) <= 255 or not document.isprintable():
-        raise AccountRefused("The user office linked your login to no proper account.", remedy="Please tell them.")
+        raise AccountRefused(
+            "The user office returned no valid account name for your login.", remedy="Please contact the user office."
+        )
     return document

@@ -95,7 +95,7 @@ class Service:
             level = logging.INFO if was_open and isinstance(problem, SourceUnavailable) else logging.ERROR
             _log.log(level, "account service %s: %s", host, problem.detail or problem)
             raise SourceUnavailable(
-                "The facility's account service cannot be asked at the moment.", remedy=TRY_AGAIN, kind=problem.kind
+                "The facility's account service is not available at the moment.", remedy=TRY_AGAIN, kind=problem.kind
             ) from None
 
     async def _headers(self) -> dict[str, str]:

@@ -43,7 +43,7 @@ class _ServiceSettings(HasIssuers):
             ConfigurationError: naming the setting that cannot work.
         """
         if self.user and self.token_file:
-            raise self.wrong("token_file", "is set beside user", "Keep one of them.")
+            raise self.wrong("token_file", "is set together with user", "Set one of them.")
         return Service(
             timeout_s=self.timeout_s,
             tls=self.require_ca_file(),
@@ -116,14 +116,16 @@ class RestAccounts(_ServiceSettings):
         for value in self.body.values():
             fields += self.require_text_fields("body", value)
         if not fields:
-            raise self.wrong("url", "has no field, nor has body: everybody would be the same", "Add {subject}.")
+            raise self.wrong(
+                "url", "has no field, and neither has body, so everybody would get the same account", "Add {subject}."
+            )
         if self.account_url:
             self.require_https("account_url")
             if not self.require_fields("account_url", known=("account",)):
                 raise self.wrong("account_url", "has no field", "Add {account}.")
         for setting in ("name_field", "uid_field", "gid_field"):
             if not getattr(self, setting):
-                raise self.wrong(setting, "names no field", "Write the path of the field in the answer.")
+                raise self.wrong(setting, "is empty", "Set it to the path of the field in the answer.")
         return RestSource(
             self.service(),
             Question(self.url, dict(self.body) or None, self.account_url, self.subject_field),
@@ -185,15 +187,15 @@ class CalipsoplusAccounts(_ServiceSettings):
         """
         self.require_https("hash_url")
         if not self.require_fields("hash"):
-            raise self.wrong("hash", "has no field: everybody would be the same", "Add {subject}.")
+            raise self.wrong("hash", "has no field, so everybody would get the same account", "Add {subject}.")
         if self.is_staff_url:
             self.require_https("is_staff_url")
         entries = {entry.name: entry for entry in importlib.metadata.entry_points(group="daas_hub.accounts")}
         if self.account_source not in entries or self.account_source == "calipsoplus":
-            raise self.wrong("account_source", "is no source of accounts by name", 'Example: "nss", "ldap".')
+            raise self.wrong("account_source", "does not look up accounts by name", 'Example: "nss", "ldap".')
         inner = entries[self.account_source].load()(self.parent)
         if not isinstance(inner, NamedAccounts):
-            raise self.wrong("account_source", "does not know accounts by name", 'Example: "nss", "ldap".')
+            raise self.wrong("account_source", "does not look up accounts by name", 'Example: "nss", "ldap".')
         closed = self.service()
         return CalipsoplusSource(
             inner,

@@ -56,7 +56,7 @@ class RestSource:
         _, document = await self._service.ask("GET" if body is None else "POST", url, body)
         found = only_record(document)
         if self._question.subject and value_at(found, self._question.subject) != identity.subject:
-            _log.warning("account service: the answer is about another subject than was asked for")
+            _log.warning("account service: the answer is about another subject than requested")
             raise no_account()
         return account_of_document(found, self._fields)
 
@@ -80,17 +80,17 @@ def only_record(document: object) -> Mapping[str, Any]:
     """Return the only record of an answer: an object, or the single item of a list. Pure.
 
     Raises:
-        AccountRefused: there are several records, or it is no record.
+        AccountRefused: there are several records, or it is not a record.
         NoAccount: there is no record.
     """
     if document is None or document == []:
         raise no_account()
     if isinstance(document, list) and len(document) > 1:
-        raise _refused("it has more than one record for your login", ErrorKind.AMBIGUOUS_ACCOUNT)
+        raise _refused("there is more than one record for your login", ErrorKind.AMBIGUOUS_ACCOUNT)
     if isinstance(document, list):
         document = document[0]
     if not isinstance(document, dict):
-        raise _refused("it is no record")
+        raise _refused("it is not a record")
     return document
 
 
@@ -131,9 +131,9 @@ def account_of_document(document: Mapping[str, Any], fields: AccountFields) -> A
 
 
 def _refused(why: str, kind: ErrorKind = ErrorKind.ACCOUNT_UNUSABLE) -> AccountRefused:
-    _log.error("account service: the answer cannot be used: %s", why)
+    _log.error("account service: invalid answer: %s", why)
     return AccountRefused(
-        f"What the user office says of your account cannot be used: {why}.",
-        remedy="Please tell the user office.",
+        f"The user office's record of your account is invalid: {why}.",
+        remedy="Please contact the user office.",
         kind=kind,
     )

@@ -49,8 +49,8 @@ def test_an_escaped_value_means_itself_and_ends_no_filter(text: str) -> None:
             pytest.param({"uidnumber": [number]}, "uidNumber is not a number", id=f"B1 {number!r}")
             for number in NO_NUMBERS
         ),
-        pytest.param({"uid": [b"\xff"]}, "uid is not text", id="a name that is no text"),
-        pytest.param({"uid": [b"anna\n"]}, "uid is not text", id="a name with a new line"),
+        pytest.param({"uid": [b"\xff"]}, "uid is not printable text", id="a name that is no text"),
+        pytest.param({"uid": [b"anna\n"]}, "uid is not printable text", id="a name with a new line"),
     ],
 )
 def test_entries_that_cannot_be_used(changes: dict[str, list[bytes]], words: str) -> None:

@@ -151,15 +151,15 @@ async def test_an_answer_that_means_nobody(office: Office, answer: Any) -> None:
     ("answer", "words"),
     [
         pytest.param([GOOD, GOOD], "more than one record", id="B4 two records"),
-        pytest.param("anna", "no record", id="a text"),
-        pytest.param([["anna"]], "no record", id="a list in a list"),
+        pytest.param("anna", "not a record", id="a text"),
+        pytest.param([["anna"]], "not a record", id="a list in a list"),
         pytest.param({}, "groups is not a list", id="nothing in it"),
         *(
             pytest.param(GOOD | {"uid": uid}, "uid is not a number", id=f"B1 {uid!r}")
             for uid in (None, True, 25001.0, "x", "", " 25001", "0x1", "1e5", [25001], {"value": 25001}, "-5")
         ),
-        pytest.param(GOOD | {"name": 7}, "name is not a text", id="a number for a name"),
-        pytest.param(GOOD | {"name": "an\nna"}, "name is not a text", id="a name of two lines"),
+        pytest.param(GOOD | {"name": 7}, "name is not a string", id="a number for a name"),
+        pytest.param(GOOD | {"name": "an\nna"}, "name is not a string", id="a name of two lines"),
         pytest.param(GOOD | {"groups": "ma"}, "groups is not a list", id="B6 a text for groups"),
         pytest.param(GOOD | {"groups": None}, "groups is not a list", id="B6 null for groups"),
         pytest.param(GOOD | {"groups": [{"name": "ma"}]}, "groups is not a number", id="B6 a group without a number"),
@@ -326,7 +326,7 @@ async def test_a_service_that_keeps_failing_is_not_asked_for_a_while(
 
     async def fails() -> bool:
         before = len(office.asked)
-        with pytest.raises(SourceUnavailable, match="account service cannot be asked"):
+        with pytest.raises(SourceUnavailable, match="account service is not available"):
             await asks()
         return len(office.asked) > before
 
@@ -418,16 +418,16 @@ async def test_certificates(tmp_path: Path, host: str, expired: bool, trusted: b
 @pytest.mark.parametrize(
     ("setting", "value", "words"),
     [
-        pytest.param("url", "", "no address", id="no address"),
-        pytest.param("url", "http://useroffice.facility.org/{subject}", "not encrypted", id="in the clear"),
+        pytest.param("url", "", "no address", id="not the URL"),
+        pytest.param("url", "http://useroffice.facility.org/{subject}", "not encrypted", id="unencrypted"),
         pytest.param("url", "https://{claim.host}/x", "no address", id="a host that is chosen"),
         pytest.param("url", "https://me:secret@host/{subject}", "a password", id="a password in the address"),
-        pytest.param("url", "https://host/accounts", "everybody", id="no field"),
-        pytest.param("url", "https://host/{sub}", "no field", id="an unknown field"),
-        pytest.param("body", {"login": "{sub}"}, "no field", id="an unknown field in the body"),
-        pytest.param("account_url", "https://host/{subject}", "no field", id="a login where a name is"),
-        pytest.param("issuers", [], "any provider", id="F7 no issuer"),
-        pytest.param("uid_field", "", "names no field", id="no number"),
+        pytest.param("url", "https://host/accounts", "everybody", id="unknown field"),
+        pytest.param("url", "https://host/{sub}", "unknown field", id="an unknown field"),
+        pytest.param("body", {"login": "{sub}"}, "unknown field", id="an unknown field in the body"),
+        pytest.param("account_url", "https://host/{subject}", "unknown field", id="a login where a name is"),
+        pytest.param("issuers", [], "any issuer", id="F7 no issuer"),
+        pytest.param("uid_field", "", "is empty", id="no number"),
         pytest.param("user", "daas", "is not set", id="no password"),
         pytest.param("token_file", "/nowhere", "cannot be read", id="no token"),
     ],
@@ -545,7 +545,7 @@ def test_calipsoplus_is_built_from_settings() -> None:
         ({"hash": "x"}, "everybody"),
         ({"hash_url": "http://host/"}, "on this machine only"),
         ({"is_staff_url": "http://host/"}, "on this machine only"),
-        ({"issuers": []}, "any provider"),
+        ({"issuers": []}, "any issuer"),
     ):
         config.CalipsoplusAccounts = Config(good | changes)
         config.ClaimsAccounts.issuers = [ISSUER]
