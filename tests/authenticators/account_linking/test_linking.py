@@ -250,7 +250,7 @@ def test_linking_without_its_source_is_told(facility: FakeFacility, accounts: An
 
 def test_a_source_of_passwords_that_is_none_is_told(facility: FakeFacility) -> None:
     config = Config({"UmbrellaAuthenticator": {**ONE, "linking": "nss"}, "Facility": {"accounts": ["nss", "links"]}})
-    with pytest.raises(ConfigurationError, match="no source of passwords") as error:
+    with pytest.raises(ConfigurationError, match="not a password source") as error:
         UmbrellaAuthenticator(config=config)
     assert error.value.setting == "UmbrellaAuthenticator.linking"
 
