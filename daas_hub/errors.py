@@ -27,6 +27,7 @@ class ErrorKind(StrEnum):
     TLS_CERTIFICATE = auto()
     TIMEOUT = auto()
     CIRCUIT_OPEN = auto()
+    WEB_PROXY = auto()
 
     # -- a service that answers with something else
     REDIRECT = auto()

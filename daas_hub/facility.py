@@ -54,7 +54,7 @@ from daas_hub.proposals import (
     SourceAnswer,
     Visit,
 )
-from daas_hub.services.http import LOOPBACK
+from daas_hub.services.web_proxy import LOOPBACK
 from daas_hub.sources import named_sources, one_of_accounts, one_of_proposals
 
 _log = logging.getLogger("jupyterhub.daas")

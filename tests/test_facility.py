@@ -293,13 +293,13 @@ async def test_a_member_who_was_taken_out_no_longer_runs_as_the_proposal(by_prop
 async def test_roles_come_and_go_with_the_groups(config: Config, tmp_path: Path) -> None:
     """ES10: asked for each time, kept nowhere."""
     config.RoleRules.admin_groups = ["ma"]
-    config.RoleRules.staff_claims = {"kind": ["staff"]}
+    config.RoleRules.admin_claims = {"kind": ["operator"]}
     config.RoleRules.issuers = [ISSUER]
     facility = Facility(config=config)
     assert facility.claims == {"kind"}
     assert (await facility.account_of(ANNA)).roles == {"admin"}
     assert (await facility.account_of(Identity(ISSUER, "ben"))).roles == set()
-    assert (await facility.account_of(Identity(ISSUER, "ben", claims={"kind": "staff"}))).roles == {"staff"}
+    assert (await facility.account_of(Identity(ISSUER, "ben", claims={"kind": "operator"}))).roles == {"admin"}
     file = tmp_path / "accounts.yaml"
     file.write_text(ACCOUNTS.replace("{ma: 26001}", "{am: 26001}"))
     os.utime(file, ns=(1, 1))

@@ -73,7 +73,7 @@ def joined(known: Mapping[str, Account], who: str, *, merge_groups: bool) -> Acc
             _log.error("accounts disagree about the %s of %s: %s", what, who, listed)
             raise AccountRefused(
                 f"The facility's account sources disagree about the {what} of your account.",
-                remedy="Please contact the user office. The administrators have been notified.",
+                remedy="Please contact the user office. The problem has been logged.",
                 kind=ErrorKind.DISAGREEMENT,
             )
     first = next(iter(known.values()))

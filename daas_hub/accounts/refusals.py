@@ -5,7 +5,7 @@ from __future__ import annotations
 from daas_hub.errors import NoAccount
 
 #: What the user can do when a source is unavailable.
-TRY_AGAIN = "Please try again in a few minutes. The administrators have been notified."
+TRY_AGAIN = "Please try again in a few minutes. The problem has been logged."
 
 
 def no_account() -> NoAccount:

@@ -332,7 +332,7 @@ class ProposalService(Configurable):
         except ConfigurationError as error:
             raise SourceUnavailable(
                 f"{self.called} is not available at the moment.",
-                remedy="The administrators have been notified.",
+                remedy="The problem has been logged.",
                 detail=f"{self.source}: {error}",
                 kind=error.kind,
             ) from None

@@ -141,7 +141,7 @@ def ask(secret_file: Callable[[str], str]) -> Callable[..., Any]:
 
 def require_words(error: SourceUnavailable, case: Case) -> None:
     """Check that the user and the administrator can use it, and that nobody else can."""
-    assert str(error).startswith(f"{case.source.called} does not answer as it should at the moment.")
+    assert str(error).startswith(f"{case.source.called} is not available at the moment.")
     assert error.detail.startswith(f"{case.source.source} at http://127.0.0.1:")
     for secret in (SECRET, PASSWORD, TOKEN, "portal-token", "Traceback"):
         assert secret not in str(error) + error.detail

@@ -68,7 +68,7 @@ class AccountTable:
         except DocumentError as error:
             raise SourceUnavailable(
                 "The accounts are not available at the moment.",
-                remedy="The administrators have been notified.",
+                remedy="The problem has been logged.",
                 kind=error.kind,
                 detail=f"table: {error}",
             ) from error

@@ -21,6 +21,8 @@ REMEDIES: dict[ErrorKind, str] = {
     ErrorKind.CIRCUIT_OPEN:
         "It failed several times in a row, and is left alone for some seconds. Is the address right, does the service "
         "run, and may this machine reach it (firewall)?",
+    ErrorKind.WEB_PROXY:
+        "Correct the web proxy in the hub's environment (HTTPS_PROXY, HTTP_PROXY), or add the host to NO_PROXY.",
     ErrorKind.TLS_CERTIFICATE:
         "Set ca_file of this source to the authority that signed the server's certificate, or mend that certificate: "
         "its name, its dates.",

@@ -66,7 +66,7 @@ class ProposalFile:
         except DocumentError as error:
             raise SourceUnavailable(
                 "The proposals are not available at the moment.",
-                remedy="The administrators have been notified.",
+                remedy="The problem has been logged.",
                 detail=f"static: {error}",
                 kind=error.kind,
             ) from error
