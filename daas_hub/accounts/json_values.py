@@ -38,7 +38,7 @@ def single_item(value: object) -> object:
 
 
 def value_at(document: object, path: str) -> Any:
-    """Return the value at a dotted path of keys, "account.unix.uid"; None if there is none."""
+    """Return the value at a dotted path of keys, "account.unix.uid", or None."""
     found: Any = document
     for key in path.split("."):
         found = found.get(key) if isinstance(found, dict) else None

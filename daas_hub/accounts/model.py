@@ -17,7 +17,7 @@ class Identity:
         display_name: for display only.
         claims: the provider's claims that the configuration reads (see `AccountSource`), as in its JSON; unchecked.
         told_at: when the provider sent the claims, in seconds since 1970; 0 if unknown.
-        access_token: the provider's, for services of the facility that accept it; "" if there is none.
+        access_token: the provider's, for services of the facility that accept it; "" without one.
     """
 
     issuer: str

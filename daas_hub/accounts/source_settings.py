@@ -24,7 +24,7 @@ class SourceSettings(Configurable):
         """Return the issuers whose logins count.
 
         Raises:
-            ConfigurationError: there is none, so that the same subject of any provider would be the same person.
+            ConfigurationError: no issuer is named, so the same subject of any issuer would be the same person.
         """
         if not issuers and "{issuer}" not in template:
             raise self.wrong(

@@ -71,7 +71,7 @@ class AnswerStore(Generic[_Value]):
         )
 
     def get(self, question: Hashable) -> StoredAnswer[_Value] | None:
-        """Return the answer to a question, which counts as used; None if there is none."""
+        """Return the answer to a question, which counts as used, or None."""
         return self._answers.get(question)
 
     def put(self, question: Hashable, answer: StoredAnswer[_Value]) -> None:

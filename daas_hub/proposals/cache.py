@@ -294,7 +294,7 @@ class CachedProposals:
         """Return the cached answer, marked as stale.
 
         Raises:
-            SourceUnavailable: there is none, or it is too old.
+            SourceUnavailable: nothing is cached, or it is too old.
         """
         if known is None or now - known.asked_at > self._stale_cache_s:
             # without the traceback of the request that failed, which may be another one

@@ -146,7 +146,7 @@ class CalipsoplusProposals(ProposalService):
     async def _page_number(
         self, talk: Conversation, account: Account, asked: dict[str, str], number: int
     ) -> ServicePage | None:
-        """Return the page with this number; None if there is none, or the server does not understand the request."""
+        """Return the page with this number; None if it does not exist, or the server rejects the request."""
         reply = await self._ask(talk, account, asked | {"page": str(number)}, f"page {number} of the experiments")
         if reply.status in (400, 404) and reply.is_json:
             return None if reply.status == 400 or number > 1 else ServicePage([], 0, 0)

@@ -97,7 +97,7 @@ def name_of(document: object) -> str:
     """Return the account name in an answer: {"login": x}, {"username": x}, or x. Pure.
 
     Raises:
-        AccountRefused: it is none of these.
+        AccountRefused: the answer has another form.
     """
     if isinstance(document, dict):
         document = document.get("login", document.get("username"))
