@@ -111,7 +111,7 @@ async def test_wrong_credentials_are_an_error_for_administrators(
 ) -> None:
     """403 is not 404: nobody is told that they have no proposals."""
     config.CalipsoplusProposals.password_file = secret_file("wrong-password")
-    with pytest.raises(SourceUnavailable, match="The user office does not answer") as raised:
+    with pytest.raises(SourceUnavailable, match="The user office is not available") as raised:
         await asked(UserOffice(), config)
     assert "status 403: it does not accept the portal's credentials" in raised.value.detail
     assert "wrong-password" not in raised.value.detail

@@ -110,7 +110,7 @@ async def test_a_subject_is_a_value_and_never_part_of_the_question(config: Confi
 )
 async def test_errors_are_reported_by_their_code(config: Config, office: UserOffice, words: str) -> None:
     """GraphQL says no with status 200; that is not "no proposals"."""
-    with pytest.raises(SourceUnavailable, match="The user office does not answer") as raised:
+    with pytest.raises(SourceUnavailable, match="The user office is not available") as raised:
         await asked(office, config)
     assert words in raised.value.detail
     assert "portal-token" not in raised.value.detail

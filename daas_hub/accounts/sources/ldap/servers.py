@@ -120,7 +120,7 @@ class LdapServers:
                     # an idle connection may have been closed meanwhile, which says nothing about the server
                     if connection is None:
                         self._failed[address] = self._clock()
-                        self._log("directory %s: %s: %s", address, type(problem).__name__, problem)
+                        self._log("directory %s: %s", address, _shown(problem))
         raise _NoAnswer(heard, _main_kind(kinds))
 
     def accepts_password(self, dn: str, password: str, until: float) -> bool:
@@ -194,3 +194,8 @@ def _main_kind(kinds: Sequence[ErrorKind]) -> ErrorKind:
 def _is_heard(problem: Exception, before: bool | None) -> bool | None:
     """Return whether a server has answered, given one more problem. An unusable file of ours says nothing about it."""
     return before if isinstance(problem, ConfigurationError) else bool(before) or isinstance(problem, ServerRefused)
+
+
+def _shown(problem: Exception) -> str:
+    """Return a failure for the log, with the name of its class if the message is not ours."""
+    return str(problem) if isinstance(problem, ServerFailed) else f"{type(problem).__name__}: {problem}"
