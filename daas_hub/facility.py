@@ -27,7 +27,7 @@ from daas_hub.accounts import (
 )
 from daas_hub.accounts.hub_user import identity_of_user
 from daas_hub.accounts.roles import OWN_RESOURCES
-from daas_hub.accounts.sources.linked import ConnectedAccounts
+from daas_hub.accounts.sources.linked import LinkedSource
 from daas_hub.catalogue import Catalogue, Kind, read_catalogue
 from daas_hub.errors import AccountRefused, ConfigurationError, DaasError, DocumentError, ErrorKind, NoAccount, Refused
 from daas_hub.launch import (
@@ -48,13 +48,13 @@ from daas_hub.policy.mount_rules import MountRules
 from daas_hub.policy.proposal_accounts import ProposalAccounts
 from daas_hub.policy.role_rules import RoleRules
 from daas_hub.proposals import (
-    Answer,
     CachedProposals,
     Page,
     Proposal,
+    ProposalsAnswer,
     ProposalSource,
     Query,
-    Told,
+    SourceAnswer,
     Visit,
 )
 from daas_hub.services.web_proxy import LOOPBACK
@@ -101,7 +101,7 @@ class Facility(SingletonConfigurable):
         Example: "table" (a YAML file, `accounts_file`), "ldap" (a directory, see LdapAccounts),
         "nss" (this machine's own, see NssAccounts), "claims" (the login itself, see ClaimsAccounts),
         "rest" and "calipsoplus" (a user office, see RestAccounts, CalipsoplusAccounts), "links" (beside another: logins
-        that people connected themselves, see LinkSettings). Default: "table".
+        that people connected themselves, see LinkedAccounts). Default: "table".
         """,
     )
     accounts_file = Unicode("", config=True, help='The YAML file of `accounts = "table"`.')
@@ -145,7 +145,7 @@ class Facility(SingletonConfigurable):
         config=True,
         help="""
         Folders of application files, one YAML file an application, and sizes.yaml.
-        Example: ["/etc/daas/applications"]. Default: none, and the portal says so.
+        Example: ["/etc/daas-hub/applications"]. Default: none, and the portal says so.
         """,
     )
     sessions_per_person = Int(10, min=1, config=True, help="Sessions one person may have at a time, of any kind.")
@@ -201,7 +201,7 @@ class Facility(SingletonConfigurable):
         self.run_as = self._run_as_rules()
         self.proposal_sources: dict[str, ProposalSource] = named_sources("proposals", self)
         self._proposals = CachedProposals(
-            one_of_proposals(self.proposal_sources), keep_s=self.cache_s, show_old_s=self.stale_cache_s
+            one_of_proposals(self.proposal_sources), cache_s=self.cache_s, stale_cache_s=self.stale_cache_s
         )
         self.applications, self.problems = self._read_catalogue()
 
@@ -223,9 +223,9 @@ class Facility(SingletonConfigurable):
         return claims_read_by(self._accounts) | of_roles
 
     @property
-    def links(self) -> ConnectedAccounts | None:
+    def links(self) -> LinkedSource | None:
         """The source of accounts that people connected their logins with, if the configuration has it."""
-        return next((one for one in self.account_sources.values() if isinstance(one, ConnectedAccounts)), None)
+        return next((one for one in self.account_sources.values() if isinstance(one, LinkedSource)), None)
 
     async def identity_of_user(self, user: Any) -> Identity | None:
         """Return the identity of a hub user: what `identity_of` returns, or what UmbrellaAuthenticator keeps.
@@ -257,7 +257,7 @@ class Facility(SingletonConfigurable):
             for name, one in self.account_sources.items()
         }
 
-    async def proposals_of(self, account: Account, *, fresh: bool = False) -> Answer:
+    async def proposals_of(self, account: Account, *, fresh: bool = False) -> ProposalsAnswer:
         """Return this account's proposals; `fresh` asks the provider itself.
 
         Raises:
@@ -265,7 +265,7 @@ class Facility(SingletonConfigurable):
         """
         return await self._proposals.proposals_of(account, fresh=fresh)
 
-    async def page_of(self, account: Account, query: Query) -> Told[Page]:
+    async def page_of(self, account: Account, query: Query) -> SourceAnswer[Page]:
         """Return one page of this account's proposals, however many there are.
 
         Raises:
@@ -273,7 +273,9 @@ class Facility(SingletonConfigurable):
         """
         return await self._proposals.page_of(account, query)
 
-    async def proposal_of(self, account: Account, proposal_id: str, *, fresh: bool = False) -> Told[Proposal | None]:
+    async def proposal_of(
+        self, account: Account, proposal_id: str, *, fresh: bool = False
+    ) -> SourceAnswer[Proposal | None]:
         """Return one proposal of this account by its exact id; None if it is not theirs, or not there at all.
 
         Raises:

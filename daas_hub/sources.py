@@ -13,7 +13,7 @@ from typing import Any
 from traitlets.config import Configurable
 
 from daas_hub.accounts import AccountSource, AccountTable, DependsOnSources
-from daas_hub.accounts.agreement import AgreeingAccounts
+from daas_hub.accounts.agreement import AgreeingSources
 from daas_hub.errors import ConfigurationError
 from daas_hub.proposals import ChainedProposals, ProposalFile, ProposalSource
 
@@ -57,12 +57,12 @@ def one_of_accounts(sources: Mapping[str, AccountSource], *, merge_groups: bool)
                     f"{name!r} stands alone, and others have to say what the accounts are",
                     remedy=f'Like Facility.accounts = ["ldap", "{name}"].',
                 )
-            one.rest_on(_joined(first, merge_groups=merge_groups))
+            one.use_sources(_joined(first, merge_groups=merge_groups))
     return _joined(sources, merge_groups=merge_groups)
 
 
 def _joined(sources: Mapping[str, AccountSource], *, merge_groups: bool) -> AccountSource:
-    return next(iter(sources.values())) if len(sources) == 1 else AgreeingAccounts(sources, merge_groups=merge_groups)
+    return next(iter(sources.values())) if len(sources) == 1 else AgreeingSources(sources, merge_groups=merge_groups)
 
 
 def one_of_proposals(sources: Mapping[str, ProposalSource]) -> ProposalSource:

@@ -32,7 +32,7 @@ from daas_hub.accounts.passwords import PasswordLogin  # noqa: E402
 from daas_hub.accounts.sources import table as accounts  # noqa: E402
 from daas_hub.accounts.sources.claims import ClaimsAccounts  # noqa: E402
 from daas_hub.accounts.sources.ldap.settings import LdapAccounts  # noqa: E402
-from daas_hub.accounts.sources.linked import LinkSettings  # noqa: E402
+from daas_hub.accounts.sources.linked import LinkedAccounts  # noqa: E402
 from daas_hub.accounts.sources.nss import NssAccounts  # noqa: E402
 from daas_hub.accounts.sources.rest.settings import CalipsoplusAccounts, RestAccounts  # noqa: E402
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator  # noqa: E402
@@ -89,7 +89,7 @@ SERVICES = (
 #: The index: each area of a configuration and its classes.
 AREAS: dict[str, tuple[type[Configurable], ...]] = {
     "Facility": (Facility,),
-    "Logins": (UmbrellaAuthenticator, PasswordLogin, LinkSettings),
+    "Logins": (UmbrellaAuthenticator, PasswordLogin, LinkedAccounts),
     "Accounts": (
         LdapAccounts,
         NssAccounts,

@@ -313,7 +313,7 @@ async def test_roles_come_and_go_with_the_groups(config: Config, tmp_path: Path)
         pytest.param("Facility", "accounts", ["table", "table"], "twice", id="a source twice"),
         pytest.param("Facility", "accounts", ["table", "ldpa"], "there is no such source", id="an unknown source"),
         pytest.param("ProposalAccounts", "template", "users", "one account", id="A12 one account for all"),
-        pytest.param("ProposalAccounts", "template", "u{account}", "no field", id="an unknown field"),
+        pytest.param("ProposalAccounts", "template", "u{account}", "unknown field", id="an unknown field"),
         pytest.param("ProposalAccounts", "names", {"A": "x", "B": "x"}, "two proposals", id="A12 one name twice"),
     ],
 )

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from daas_hub.accounts import Account, Identity
 from daas_hub.accounts.sources.link_store import Link
-from daas_hub.accounts.sources.linked import ConnectedAccounts
+from daas_hub.accounts.sources.linked import LinkedSource
 from daas_hub.authenticators.errors import WrongAccount
 from daas_hub.authenticators.login_methods import Login, LoginMethod
 from daas_hub.authenticators.password.method import PasswordMethod
@@ -119,7 +119,7 @@ class Linking:
         self._facility = facility
 
     @property
-    def accounts(self) -> ConnectedAccounts:
+    def accounts(self) -> LinkedSource:
         """The source of accounts that knows the links."""
         source = self._facility().links
         assert source is not None, "the authenticator looks for it when the hub starts"

@@ -1,4 +1,4 @@
-"""From what a login proved (identity) to the facility's account (name, uid, gid, groups)."""
+"""From an identity (what a login proved) to the facility's account (name, uid, gid, groups)."""
 
 from daas_hub.accounts.model import (
     Account,

@@ -1,4 +1,4 @@
-"""Several sources of accounts: all that know a login must say the same of it. None is believed before another."""
+"""Several account sources: all that know a login must agree on its account. None takes precedence."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from daas_hub.accounts.model import Account, AccountSource, Identity, NamedAccounts, claims_read_by
-from daas_hub.accounts.refusals import LostAccount, unknown
+from daas_hub.accounts.refusals import StaleLink, no_account
 from daas_hub.errors import AccountRefused, ErrorKind, NoAccount
 
 _log = logging.getLogger("jupyterhub.daas")
 
 
-class AgreeingAccounts:
-    """An account source that asks several, each under the name the configuration gives it."""
+class AgreeingSources:
+    """An account source that asks several sources, by their names in the configuration."""
 
     def __init__(self, sources: Mapping[str, AccountSource], *, merge_groups: bool = False) -> None:
         self._sources = dict(sources)
@@ -28,7 +28,7 @@ class AgreeingAccounts:
         """Return the account of this identity (see `AccountSource`).
 
         Raises:
-            SourceUnavailable: one of them did not answer, so that it is not known whether they agree.
+            SourceUnavailable: a source did not answer, so it is unknown whether they agree.
         """
         who = f"{identity.subject!r} of {identity.issuer}"
         return await self._agreed({name: one.account_of(identity) for name, one in self._sources.items()}, who)
@@ -45,19 +45,19 @@ class AgreeingAccounts:
                 known[name] = answer
             elif isinstance(answer, AccountRefused) or not isinstance(answer, NoAccount):
                 refusals.append(answer)
-        # what is not known, or is wrong, in one source is not made up for by another
+        # another source does not make up for one that is down or refuses
         for refusal in refusals:
             raise refusal
         if not known:
-            raise next((answer for answer in answers if isinstance(answer, LostAccount)), unknown())
+            raise next((answer for answer in answers if isinstance(answer, StaleLink)), no_account())
         return joined(known, who, merge_groups=self._merge_groups)
 
 
 def joined(known: Mapping[str, Account], who: str, *, merge_groups: bool) -> Account:
-    """Return the one account that several sources describe. Pure.
+    """Return the account that several sources describe. Pure.
 
     Raises:
-        AccountRefused: they disagree about name, uid, gid, or (unless they are united) groups.
+        AccountRefused: they disagree about name, uid, gid or (unless merged) groups.
     """
     compared: list[tuple[str, Callable[[Account], object]]] = [
         ("name", lambda one: one.name),
@@ -67,13 +67,13 @@ def joined(known: Mapping[str, Account], who: str, *, merge_groups: bool) -> Acc
     if not merge_groups:
         compared.append(("groups", lambda one: sorted({*one.groups, one.gid})))
     for what, of in compared:
-        told = {name: of(account) for name, account in known.items()}
-        if len({repr(value) for value in told.values()}) > 1:
-            listed = "; ".join(f"{name} says {value}" for name, value in told.items())
+        values = {name: of(account) for name, account in known.items()}
+        if len({repr(value) for value in values.values()}) > 1:
+            listed = "; ".join(f"{name} says {value}" for name, value in values.items())
             _log.error("accounts disagree about the %s of %s: %s", what, who, listed)
             raise AccountRefused(
-                f"The facility's directories disagree about the {what} of your account, and none was chosen.",
-                remedy="Please tell the user office; the administrators were told.",
+                f"The facility's account sources disagree about the {what} of your account.",
+                remedy="Please contact the user office. The problem has been logged.",
                 kind=ErrorKind.DISAGREEMENT,
             )
     first = next(iter(known.values()))

@@ -1,6 +1,6 @@
-"""When a login is good enough for an elevated role: how long ago it was, with which second factor, from where. Pure.
+"""Whether a login qualifies for an elevated role, by its age, second factor and network. Pure.
 
-Nothing here gives a role: groups and claims do (`roles`). These rules withhold it, and whatever is not told is missing.
+Groups and claims give roles (see `roles`); these rules withhold them. A missing claim does not qualify.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from daas_hub.accounts.json_values import strings_of
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-#: The roles that are more than a person's own rights.
+#: The roles that need such a login.
 ELEVATED = frozenset({"admin"})
 
 
 @dataclass(frozen=True)
 class ElevationRules:
-    """What an elevated role needs besides its group or claim; empty rules need nothing.
+    """What an elevated role needs in addition to its group or claim; empty rules need nothing.
 
     Attributes:
-        hours: the person signed in at most so long ago; 0 for no limit.
-        acr, amr: one of these values stands in the signed token of the login, in either claim.
-        networks: the login came from one of them.
+        hours: maximum age of the sign-in; 0 for no limit.
+        acr, amr: one of these values must be in the id_token, in either claim.
+        networks: the login must come from one of them.
     """
 
     hours: float = 0.0
@@ -39,12 +39,12 @@ class ElevationRules:
 
 @dataclass(frozen=True)
 class Proof:
-    """What is known of a login, from its signed token and its connection; it is never renewed by a refresh.
+    """Evidence of a login, from its id_token and its connection; a refresh does not renew it.
 
     Attributes:
-        signed_in_at: when the person proved to the provider who it is, in seconds since 1970; 0 if not known.
-        login_at: when the portal was told.
-        address: where it came from; "" if that is not known.
+        signed_in_at: when the person authenticated at the provider, in seconds since 1970; 0 if unknown.
+        login_at: when the person signed in to the portal.
+        address: the client's IP address; "" if unknown.
     """
 
     signed_in_at: float = 0.0
@@ -54,13 +54,13 @@ class Proof:
     login_at: float = 0.0
 
     def as_state(self) -> dict[str, Any]:
-        """Return the form that is kept with the login."""
-        told = {"acr": self.acr, "amr": sorted(self.amr), "address": self.address}
-        return told | {"at": self.signed_in_at, "login_at": self.login_at}
+        """Return the dictionary that is stored with the login."""
+        state = {"acr": self.acr, "amr": sorted(self.amr), "address": self.address}
+        return state | {"at": self.signed_in_at, "login_at": self.login_at}
 
     @classmethod
     def from_state(cls, state: object) -> Proof:
-        """Read `as_state` back; a proof of nothing if it is not one."""
+        """Return the proof of `as_state`; an empty one if the state has none."""
         if not isinstance(state, Mapping):
             return cls()
         return cls(
@@ -72,23 +72,23 @@ class Proof:
         )
 
     def is_older(self, hours: float, now: float) -> bool:
-        """Return whether the person signed in longer ago than so many hours; 0 is no limit."""
+        """Return whether the sign-in is older than `hours`; 0 is no limit."""
         return bool(hours) and not 0 <= now - self.signed_in_at <= hours * 3600
 
 
 def proof_of(id_token: Mapping[str, Any], address: str, now: float) -> Proof:
-    """Return the proof of a login that was just made. A provider that does not tell when is believed to mean now."""
+    """Return the proof of a login that has just happened. Without `auth_time`, the sign-in counts as now."""
     at = min(_time(id_token.get("auth_time")) or now, now)
     return Proof(at, _text(id_token.get("acr")), strings_of(id_token.get("amr")), address, now)
 
 
 @dataclass(frozen=True)
 class Elevation:
-    """The roles that are left, and what keeps the others away, for the person to read; () if nothing does.
+    """The remaining roles, and what the login lacks for the others, in words for the person; () for nothing.
 
     Attributes:
-        over: the login was good for them and is too old now.
-        again: signing in anew at the provider, as `step_up` asks for it, would help.
+        over: the login qualified before and is now too old.
+        again: signing in again at the provider, as requested by `step_up`, would help.
     """
 
     roles: frozenset[str]
@@ -98,12 +98,12 @@ class Elevation:
 
 
 def step_up(rules: ElevationRules) -> dict[str, str]:
-    """Return what asks a provider for a sign-in that is good enough: at this moment, with one of the factors."""
+    """Return the parameters that request a new sign-in with one of the factors from a provider."""
     return {"max_age": "0"} | ({"acr_values": " ".join(rules.acr)} if rules.acr else {})
 
 
 def elevate(rules: ElevationRules, roles: frozenset[str], proof: Proof, now: float) -> Elevation:
-    """Decide which of the roles this login may have."""
+    """Return which of the roles this login may have."""
     if not rules or not roles & ELEVATED:
         return Elevation(roles)
     old = proof.is_older(rules.hours, now)
@@ -115,13 +115,13 @@ def elevate(rules: ElevationRules, roles: frozenset[str], proof: Proof, now: flo
         *(["a sign-in from the facility's own network"] if away else []),
     ]
     left = roles - ELEVATED if missing else roles
-    # it was given at the login, and runs out now
+    # it was given at the login, and has expired now
     over = old and proof.login_at > 0 and not proof.is_older(rules.hours, proof.login_at) and len(missing) == 1
     return Elevation(left, tuple(missing), over=over, again=old or factor)
 
 
 def is_within(address: str, networks: Sequence[Network]) -> bool:
-    """Return whether an address is in one of the networks; what is no address is in none."""
+    """Return whether an address is in one of the networks; an invalid one is in none."""
     try:
         found = ipaddress.ip_address(plain_address(address))
     except ValueError:
@@ -130,7 +130,7 @@ def is_within(address: str, networks: Sequence[Network]) -> bool:
 
 
 def plain_address(address: str) -> str:
-    """Return an IPv4 address that is written as IPv6 in its own form; anything else as it is."""
+    """Return the IPv4 address of an IPv4-mapped IPv6 address; anything else unchanged."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
@@ -140,11 +140,11 @@ def plain_address(address: str) -> str:
 
 
 def client_address(peer: str, forwarded: Sequence[str], trusted: frozenset[str]) -> str:
-    """Return where a request came from; "" if that cannot be known.
+    """Return the client address of a request; "" if it is unknown.
 
-    Whoever is connected is the hub's own proxy, on this machine or among `trusted`, or nobody's word counts. It tells
-    the last entry of X-Forwarded-For; entries before that one count only as far as those after them are `trusted`.
-    Anybody can write X-Real-IP, so it is not looked at.
+    X-Forwarded-For is used only if the peer is the hub's own proxy, on this machine or in `trusted`. That proxy adds
+    the last entry; an earlier one counts only if all entries after it are `trusted`. X-Real-IP is ignored, because
+    any client can send it.
 
     Args:
         peer: the other end of the connection.
@@ -155,11 +155,11 @@ def client_address(peer: str, forwarded: Sequence[str], trusted: frozenset[str])
         return ""
     if peer not in trusted and not ipaddress.ip_address(peer).is_loopback:
         return peer
-    for told in reversed([plain_address(one.strip()) for line in forwarded for one in line.split(",")]):
-        if not _is_address(told):
+    for entry in reversed([plain_address(one.strip()) for line in forwarded for one in line.split(",")]):
+        if not _is_address(entry):
             return ""
-        if told not in trusted:
-            return told
+        if entry not in trusted:
+            return entry
     return ""
 
 
@@ -171,9 +171,9 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def _time(told: object) -> float:
-    return float(told) if isinstance(told, int | float) and not isinstance(told, bool) and told > 0 else 0.0
+def _time(value: object) -> float:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 else 0.0
 
 
-def _text(told: object) -> str:
-    return told if isinstance(told, str) else ""
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

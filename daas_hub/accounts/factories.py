@@ -1,6 +1,6 @@
-"""The entry points of the group daas_hub.accounts: `Facility.accounts = "ldap"` finds `open_ldap`.
+"""The entry points of the group "daas_hub.accounts": `Facility.accounts = "ldap"` calls `open_ldap`.
 
-Each builds a source from its settings class, which has checked them; the source itself takes plain values.
+Each builds a source from its settings class, which checks the settings; the source itself takes plain values.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from daas_hub.accounts.model import AccountSource
 from daas_hub.accounts.passwords import PasswordLogin
 from daas_hub.accounts.sources.claims import ClaimsAccounts
 from daas_hub.accounts.sources.ldap.settings import LdapAccounts
-from daas_hub.accounts.sources.linked import LinkSettings
+from daas_hub.accounts.sources.linked import LinkedAccounts
 from daas_hub.accounts.sources.nss import NssAccounts
 from daas_hub.accounts.sources.rest.settings import CalipsoplusAccounts, RestAccounts
 
-#: Every class of settings here: the reference page and `daas-hub check-config` read them.
+#: All settings classes of this package, for the reference page and `daas-hub check-config`.
 SETTINGS: tuple[type[Configurable], ...] = (
     LdapAccounts,
     NssAccounts,
@@ -23,7 +23,7 @@ SETTINGS: tuple[type[Configurable], ...] = (
     RestAccounts,
     CalipsoplusAccounts,
     PasswordLogin,
-    LinkSettings,
+    LinkedAccounts,
 )
 
 
@@ -49,7 +49,7 @@ def open_rest(facility: Configurable) -> AccountSource:
 
 def open_links(facility: Configurable) -> AccountSource:
     """Build the entry point "links" of daas_hub.accounts."""
-    return LinkSettings(parent=facility).source(str(getattr(facility, "state", "")))
+    return LinkedAccounts(parent=facility).source(str(getattr(facility, "state", "")))
 
 
 def open_calipsoplus(facility: Configurable) -> AccountSource:

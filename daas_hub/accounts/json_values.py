@@ -1,4 +1,4 @@
-"""Values as other people's JSON tells them: a number is a number, or refused; paths lead into a document. Pure."""
+"""Read values of JSON documents from other systems: exact types only, and paths into a document. Pure."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from typing import Any
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,9}")
 
 
-def number(told: object) -> int:
-    """Return a number that is one, or is written as text.
+def as_number(value: object) -> int:
+    """Return a number, which may be written as a string.
 
     Raises:
-        ValueError: it is anything else; true and 25001.0 are.
+        ValueError: it is anything else, including true and 25001.0.
     """
-    if isinstance(told, str) and _NUMBER.fullmatch(told):
-        return int(told)
-    if isinstance(told, int) and not isinstance(told, bool):
-        return told
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        return int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
     raise ValueError("is not a number")
 
 
-def text(told: object) -> str:
-    """Return a text that could stand in a log.
+def as_text(value: object) -> str:
+    """Return a non-empty printable string.
 
     Raises:
-        ValueError: it is none, or empty.
+        ValueError: it is anything else.
     """
-    if isinstance(told, str) and told and told.isprintable():
-        return told
-    raise ValueError("is not a text")
+    if isinstance(value, str) and value and value.isprintable():
+        return value
+    raise ValueError("is not a string")
 
 
-def alone(told: object) -> object:
-    """Return what stands alone in a list; anything else as it is."""
-    return told[0] if isinstance(told, list) and len(told) == 1 else told
+def single_item(value: object) -> object:
+    """Return the only item of a list; any other value as it is."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
-def at(document: object, path: str) -> Any:
-    """Return what stands in a document at a path of keys, "account.unix.uid"; None if nothing does."""
+def value_at(document: object, path: str) -> Any:
+    """Return the value at a dotted path of keys, "account.unix.uid", or None."""
     found: Any = document
     for key in path.split("."):
         found = found.get(key) if isinstance(found, dict) else None

@@ -1,4 +1,4 @@
-"""Identity and account, and the contract between them."""
+"""Identity, account, and what an account source implements."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ class Identity:
 
     Attributes:
         display_name: for display only.
-        access_token: the provider's, for services of the facility that let a person in by it; "" if there is none.
-        claims: those claims of the provider that the configuration reads (see `AccountSource.claims`), as JSON gives
-            them; nothing is checked yet.
-        told_at: when the provider said so, in seconds since 1970; 0 if that is not known.
+        claims: the provider's claims that the configuration reads (see `AccountSource`), as in its JSON; unchecked.
+        told_at: when the provider sent the claims, in seconds since 1970; 0 if unknown.
+        access_token: the provider's, for services of the facility that accept it; "" without one.
     """
 
     issuer: str
@@ -30,23 +29,23 @@ class Identity:
 
     @property
     def hub_name(self) -> str:
-        """The hub's user name: opaque, ASCII, the same for ever, and two identities never share one.
+        """The hub's user name: opaque, ASCII, stable, and never shared by two identities.
 
         80 bits of SHA-256 over issuer and subject, separated by NUL (which neither may contain), in lower-case
-        base32: no look-alike letters, no case to fold, nothing a user could choose.
+        base32: no look-alike characters, no case to fold, nothing a user could choose.
         """
         digest = hashlib.sha256(f"{self.issuer}\0{self.subject}".encode()).digest()
         return "u" + base64.b32encode(digest[:10]).decode().lower()
 
     def as_state(self) -> dict[str, Any]:
-        """Return the form that is kept in the hub's encrypted auth_state."""
+        """Return the dictionary that is stored in the hub's encrypted auth_state."""
         state: dict[str, Any] = {"issuer": self.issuer, "subject": self.subject, "display_name": self.display_name}
         more = {"access_token": self.access_token, "claims": dict(self.claims), "told_at": self.told_at}
         return state | {key: value for key, value in more.items() if value}
 
     @classmethod
     def from_state(cls, state: Any) -> Identity | None:
-        """Read `as_state` back; None if it is not one."""
+        """Return the identity of `as_state`; None if the state has none."""
         if not isinstance(state, dict):
             return None
         keys = ("issuer", "subject", "display_name", "access_token")
@@ -66,11 +65,11 @@ class Identity:
 
 @dataclass(frozen=True)
 class Account:
-    """A facility account: what the kernel and the storage see. Numbers are POSIX ids; `groups` are further gids.
+    """A facility account, as the kernel and the storage see it. `groups` are the supplementary gids.
 
     Attributes:
-        memberships: the names of all its groups, also of those without a number: roles are read from them.
-        login: who asks, for sources that know people by their login. A plan's account has none.
+        memberships: names of all groups, including groups without a gid; roles depend on them.
+        login: the person's identity, for sources that know people by their login. A plan's account has none.
     """
 
     name: str
@@ -84,26 +83,44 @@ class Account:
     login: Identity | None = None
 
 
+@dataclass(frozen=True)
+class AccountFields:
+    """Where a source has the parts of an account: a claim, an LDAP attribute or a JSON path each; "" for nowhere.
+
+    Attributes:
+        groups: further groups: numbers, names with numbers, or what leads to the groups' own records.
+        group_name, group_gid: in the record of a group.
+    """
+
+    name: str
+    uid: str
+    gid: str
+    display_name: str = ""
+    groups: str = ""
+    group_name: str = ""
+    group_gid: str = ""
+
+
 class AccountSource(Protocol):
-    """What every source of accounts implements. The protocols below are optional."""
+    """What every account source implements. The protocols below are optional."""
 
     async def account_of(self, identity: Identity) -> Account:
         """Return the account of this identity, asked for now.
 
         Raises:
-            AccountRefused: the source knows it, or several, and none of them can be used.
-            NoAccount: the source answered that there is none.
-            SourceUnavailable: the source did not answer; nothing may be concluded.
+            AccountRefused: the source knows one or several accounts, but none that can be used.
+            NoAccount: the source has no account for it.
+            SourceUnavailable: the source did not answer; whether there is an account is unknown.
         """
         ...
 
 
 @runtime_checkable
 class NamedAccounts(Protocol):
-    """What a source owes besides, if accounts of proposals are to be looked up in it."""
+    """What an account source implements to support accounts of proposals."""
 
     async def account_named(self, name: str) -> Account:
-        """Return the account of exactly this name, asked for now; raises what `AccountSource.account_of` does."""
+        """Return the account with exactly this name, asked for now; raises as `AccountSource.account_of`."""
         ...
 
 
@@ -147,8 +164,8 @@ def claims_read_by(source: AccountSource) -> frozenset[str]:
 
 @runtime_checkable
 class DependsOnSources(Protocol):
-    """What a source has that asks the others, about somebody else's login."""
+    """What an account source implements that asks the other sources about another login."""
 
-    def rest_on(self, others: AccountSource) -> None:
-        """Take the other sources, as one."""
+    def use_sources(self, others: AccountSource) -> None:
+        """Set the other sources, joined into one."""
         ...

@@ -1,4 +1,4 @@
-"""The settings of the login with the facility's own passwords; it is off unless an authenticator asks for it."""
+"""Password logins: their settings, and what checks a password. Off unless the authenticator asks for them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from traitlets import Bool, Float, Unicode
 
 from daas_hub.accounts.source_settings import SourceSettings
 from daas_hub.accounts.sources.ldap.settings import LdapAccounts
-from daas_hub.accounts.sources.ldap.source import LdapDirectory
+from daas_hub.accounts.sources.ldap.source import LdapSource
 from daas_hub.accounts.sources.rest.calipsoplus import PasswordCheck
 from daas_hub.accounts.sources.rest.service import Service
 from daas_hub.errors import ConfigurationError
 
-#: Takes a name and a password; gives the name as the facility writes it, or "" for no.
+#: Takes a name and a password; returns the name as the facility spells it, or "" if they are not accepted.
 Check = Callable[[str, str], Awaitable[str]]
 
 MAX_NAME, MAX_PASSWORD = 255, 1024
@@ -23,7 +23,7 @@ MAX_NAME, MAX_PASSWORD = 255, 1024
 
 @dataclass(frozen=True)
 class PasswordSource:
-    """Who is asked about passwords, and under which issuer the identities stand."""
+    """What checks passwords, and the issuer of the identities it proves."""
 
     issuer: str
     title: str
@@ -32,44 +32,45 @@ class PasswordSource:
 
 
 class PasswordLogin(SourceSettings):
-    """The login with a name and a password of the facility (`UmbrellaAuthenticator.passwords`)."""
+    """Login with a user name and password of the facility (`UmbrellaAuthenticator.passwords`)."""
 
     issuer = Unicode(
         "",
         config=True,
         help="""
-        Who vouches for these logins; it stands in the `issuers` of the source of accounts. It must never change.
-        Default: "ldap:" with `LdapAccounts.person_base`, or "calipsoplus:" with `login_url`.
-        Example: "ldap:dc=facility,dc=org".
+        Issuer of password logins; list it in `issuers` of the account source. Do not change it later: people's
+        sessions and connected logins belong to it. Default: "ldap:" and `LdapAccounts.person_base`, or "calipsoplus:"
+        and `login_url`. Example: "ldap:dc=facility,dc=org".
         """,
     )
-    title = Unicode("your facility account", config=True, help="What the login page calls it.")
-    hours = Float(12.0, min=0.1, config=True, help="Hours after which the password is asked for again.")
+    title = Unicode("your facility account", config=True, help="Title of this login method on the login page.")
+    hours = Float(12.0, min=0.1, config=True, help="Lifetime of a password login in hours.")
     login_url = Unicode(
         "",
         config=True,
         help="""
-        For "calipsoplus": address that is posted {"username": ..., "password": ...} and answers 200 for a right one
-        (there: BACKEND_UO_LOGIN). Example: "https://useroffice.facility.org/login/".
+        For "calipsoplus": URL of the service that checks passwords (in the CALIPSOplus portal: BACKEND_UO_LOGIN). It
+        receives {"username": ..., "password": ...} by POST and answers 200 if they are correct. No default.
+        Example: "https://useroffice.facility.org/login/".
         """,
     )
     ca_file = Unicode(
         "",
         config=True,
-        help="PEM file of the authority that signed its certificate. Default: those this machine trusts.",
+        help="PEM file with the CA certificates to verify `login_url` with. Default: the system's CA certificates.",
     )
     lowercase = Bool(
         True,
         config=True,
         help="""
-        For "calipsoplus", which tells no name of its own: whether names are written in small letters, so that nobody
-        is two people.
+        For "calipsoplus": convert user names to lower case, so that "Anna" and "anna" are one person. The service does
+        not return the name as it spells it.
         """,
     )
-    timeout_s = Float(10.0, min=0.1, config=True, help="Seconds an answer may take.")
+    timeout_s = Float(10.0, min=0.1, config=True, help="Timeout in seconds of a request.")
 
     def source(self, kind: str, setting: str = "passwords") -> PasswordSource:
-        """Build who is asked: "ldap" or "calipsoplus"; `setting` is where that stands.
+        """Build the password source "ldap" or "calipsoplus"; `setting` is the setting that names it.
 
         Raises:
             ConfigurationError: there is no such source, or it cannot be asked safely.
@@ -77,18 +78,18 @@ class PasswordLogin(SourceSettings):
         if kind == "ldap":
             settings = LdapAccounts(config=self.config)
             directory = settings.source()
-            assert isinstance(directory, LdapDirectory)
+            assert isinstance(directory, LdapSource)
             if not settings.start_tls and any(urlsplit(one).scheme == "ldap" for one in settings.servers):
                 raise ConfigurationError(
                     "LdapAccounts.start_tls",
                     False,
-                    "would send people's passwords in the clear",
-                    remedy="Leave it on, or use ldaps:// only.",
+                    "would send passwords unencrypted",
+                    remedy="Leave it enabled, or use only ldaps:// servers.",
                 )
             return self._named(f"ldap:{settings.person_base}", directory.name_if_password)
         if kind == "calipsoplus":
-            self.require_address("login_url")
-            check = PasswordCheck(self.login_url, Service(self.timeout_s, self.require_authorities()))
+            self.require_https("login_url")
+            check = PasswordCheck(self.login_url, Service(self.timeout_s, self.require_ca_file()))
 
             async def ask(name: str, password: str) -> str:
                 name = name.strip().lower() if self.lowercase else name.strip()
@@ -98,7 +99,7 @@ class PasswordLogin(SourceSettings):
         raise ConfigurationError(
             f"UmbrellaAuthenticator.{setting}",
             kind,
-            "is no source of passwords",
+            "is not a password source",
             remedy='Known: "ldap", "calipsoplus".',
         )
 
@@ -107,7 +108,7 @@ class PasswordLogin(SourceSettings):
 
 
 def can_be_asked(name: str, password: str) -> bool:
-    """Return whether a source may be asked about these at all. An empty password is nobody's: directories let it in."""
+    """Return whether these may be sent to a source at all. LDAP servers accept a bind with an empty password."""
     return (
         0 < len(name) <= MAX_NAME and name.isprintable() and 0 < len(password) <= MAX_PASSWORD and "\0" not in password
     )

@@ -1,20 +1,20 @@
-"""The sentences every source of accounts says in the same words."""
+"""Errors and sentences that the account sources share."""
 
 from __future__ import annotations
 
 from daas_hub.errors import NoAccount
 
-#: The next step when a source cannot be asked.
-LATER = "Please try again in a few minutes; the administrators were told."
+#: What the user can do when a source is unavailable.
+TRY_AGAIN = "Please try again in a few minutes. The problem has been logged."
 
 
-def unknown() -> NoAccount:
-    """Return the refusal for a login the source does not know."""
+def no_account() -> NoAccount:
+    """Return the error for a login that the source does not know."""
     return NoAccount(
         "This facility has no account for your login yet.",
         remedy="Ask the user office to connect your login to your facility account.",
     )
 
 
-class LostAccount(NoAccount):
-    """The login was connected with an account that is not there any more; it may be connected with another."""
+class StaleLink(NoAccount):
+    """The login is connected with an account that no longer exists or has changed; it may be connected again."""

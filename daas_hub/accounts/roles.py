@@ -1,4 +1,4 @@
-"""Roles, read from the account's groups and the login's claims, never set by hand. Pure."""
+"""Roles from the account's groups and the login's claims; they are never set by hand. Pure."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ OWN_RESOURCES = "own_resources"
 
 @dataclass(frozen=True)
 class Roles:
-    """For each role the names of groups, and claims with the values that give it; `issuers` are whose claims count."""
+    """For each role, the groups and claim values that give it; only claims of `issuers` count."""
 
     groups: Mapping[str, frozenset[str]] = field(default_factory=dict)
     claims: Mapping[str, Mapping[str, frozenset[str]]] = field(default_factory=dict)
     issuers: frozenset[str] = frozenset()
 
     def roles_of(self, account: Account, identity: Identity) -> frozenset[str]:
-        """Return the roles that groups and claims give; names are compared letter by letter."""
+        """Return the roles that groups and claims give; names are case-sensitive."""
         by_group = {role for role, names in self.groups.items() if names & account.memberships}
         if identity.issuer not in self.issuers:
             return frozenset(by_group)

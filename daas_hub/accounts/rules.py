@@ -1,4 +1,4 @@
-"""Which accounts may run a session at all: uid and gid ranges, names, forbidden groups. Pure."""
+"""Which accounts may run sessions: valid names, uid and gid ranges, forbidden groups. Pure."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from daas_hub.errors import AccountRefused, ErrorKind
 
 _NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 
-#: The kernel's (uid_t) -1 means "no change" to chown and setresuid: never an account.
+#: (uid_t) -1 means "no change" to chown and setresuid, and is never an account.
 _NO_ID = 2**32 - 1
 
 
 @dataclass(frozen=True)
 class AccountRules:
-    """The allowed range of ids, inclusive. Anything else is refused, never replaced by a default."""
+    """The allowed range of ids, inclusive. Others are refused, never replaced by a default."""
 
     min_id: int = 1000
     max_id: int = 60_000_000
     forbidden_ids: frozenset[int] = frozenset({0, 65534, 65535, _NO_ID})
 
     def require_allowed(self, account: Account) -> Account:
-        """Return the account back if a session may run as it.
+        """Return the account if sessions may run as it.
 
         Raises:
-            AccountRefused: with the field that is wrong; the number itself is no secret.
+            AccountRefused: with the field that is wrong; ids are not secret.
         """
         if not _NAME.fullmatch(account.name):
-            raise self._refused(account, "its name is not a plain Unix name")
+            raise self._refused(account, "its name is not a valid Unix user name")
         for label, number in (("uid", account.uid), ("gid", account.gid)):
             if not self._allowed(number):
                 raise self._refused(
@@ -40,7 +40,7 @@ class AccountRules:
         for number in account.groups:
             if not self._allowed(number):
                 raise self._refused(
-                    account, f"it belongs to group {number!r}, which no session may have", ErrorKind.ID_OUT_OF_RANGE
+                    account, f"it belongs to group {number!r}, which sessions may not have", ErrorKind.ID_OUT_OF_RANGE
                 )
         return account
 
@@ -57,6 +57,6 @@ class AccountRules:
     def _refused(account: Account, why: str, kind: ErrorKind = ErrorKind.ACCOUNT_UNUSABLE) -> AccountRefused:
         return AccountRefused(
             f"The facility account {account.name[:64]!r} cannot be used: {why}.",
-            remedy="Please tell the user office; nothing you can change here.",
+            remedy="Please contact the user office.",
             kind=kind,
         )

@@ -1,9 +1,10 @@
-"""What the settings of every account source share: the checks, and the words for what cannot work."""
+"""Base of the settings of account sources: common checks."""
 
 from __future__ import annotations
 
 import ssl
 
+from traitlets import List, Unicode
 from traitlets.config import Configurable
 
 from daas_hub.accounts.templates import fields_of
@@ -13,41 +14,41 @@ from daas_hub.services.secret_file import read_secret
 
 
 class SourceSettings(Configurable):
-    """What the settings of every source share."""
+    """Base of the settings of an account source."""
 
     def wrong(self, setting: str, message: str, remedy: str) -> ConfigurationError:
-        """Return the error for one of these settings."""
+        """Return an error about one of these settings."""
         return ConfigurationError(f"{type(self).__name__}.{setting}", getattr(self, setting), message, remedy=remedy)
 
-    def require_issuers(self, named: list[str], template: str = "") -> frozenset[str]:
-        """Return the issuers whose logins the source may be asked about.
+    def require_issuers(self, issuers: list[str], template: str = "") -> frozenset[str]:
+        """Return the issuers whose logins count.
 
         Raises:
-            ConfigurationError: a subject alone would be taken for the same person, whichever provider said it.
+            ConfigurationError: no issuer is named, so the same subject of any issuer would be the same person.
         """
-        if not named and "{issuer}" not in template:
+        if not issuers and "{issuer}" not in template:
             raise self.wrong(
                 "issuers",
-                "names no provider, so any provider's word would be taken for it",
-                'Write the provider\'s issuer: ["https://keycloak.facility.org/realms/users"].',
+                "is empty, so logins of any issuer would be accepted",
+                'Set it to your provider\'s issuer: ["https://keycloak.facility.org/realms/users"].',
             )
-        return frozenset(named)
+        return frozenset(issuers)
 
-    def require_private(self, setting: str) -> str:
-        """Return the path of a secret's file.
+    def require_secret_file(self, setting: str) -> str:
+        """Return the path of a file with a secret.
 
         Raises:
-            ConfigurationError: it holds no secret, or others can read it.
+            ConfigurationError: it is unreadable or empty, or other users can read it.
         """
         name = str(getattr(self, setting))
         read_secret(f"{type(self).__name__}.{setting}", name)
         return name
 
-    def require_authorities(self, setting: str = "ca_file") -> ssl.SSLContext | None:
-        """Return the authorities of a file; None for the machine's own.
+    def require_ca_file(self, setting: str = "ca_file") -> ssl.SSLContext | None:
+        """Return a TLS context with the CA certificates of a file; None for the system's.
 
         Raises:
-            ConfigurationError: the file holds none.
+            ConfigurationError: the file has no certificates.
         """
         return trust_of(f"{type(self).__name__}.{setting}", str(getattr(self, setting)))
 
@@ -62,16 +63,29 @@ class SourceSettings(Configurable):
     def require_text_fields(
         self, setting: str, template: str, known: tuple[str, ...] = ("subject", "issuer")
     ) -> tuple[str, ...]:
-        """Return the fields of a template that is a part of a setting; see `require_fields`."""
+        """Return the fields of a template that is part of a setting; see `require_fields`."""
         try:
             return fields_of(template, known)
         except ValueError as error:
-            raise self.wrong(setting, str(error), "Write the fields as the setting's help tells them.") from None
+            raise self.wrong(setting, str(error), "See the setting's help for its fields.") from None
 
-    def require_address(self, setting: str) -> str:
-        """Return an address that may be asked: https anywhere, http on this machine only.
+    def require_https(self, setting: str) -> str:
+        """Return a URL: https, or http on localhost.
 
         Raises:
-            ConfigurationError: it is another one.
+            ConfigurationError: it is not one of these.
         """
         return require_url(f"{type(self).__name__}.{setting}", str(getattr(self, setting)))
+
+
+class HasIssuers(SourceSettings):
+    """Settings of an account source for logins of certain issuers."""
+
+    issuers = List(
+        Unicode(),
+        config=True,
+        help="""
+        Issuers whose logins this source is asked about; logins of any other issuer have no account here. No default.
+        Example: ["https://keycloak.facility.org/realms/users"].
+        """,
+    )

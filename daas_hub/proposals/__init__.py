@@ -1,6 +1,7 @@
-"""Which proposals are whose: the contract, its providers, and a short memory of their answers."""
+"""Which proposals an account may see: the contract, its sources, and a cache of their answers."""
 
-from daas_hub.proposals.cache import Answer, CachedProposals, Told
+from daas_hub.proposals.answers import ProposalsAnswer, SourceAnswer
+from daas_hub.proposals.cache import CachedProposals
 from daas_hub.proposals.chain import ChainedProposals
 from daas_hub.proposals.model import (
     ContractChecks,
@@ -16,7 +17,6 @@ from daas_hub.proposals.model import (
 from daas_hub.proposals.sources.static import ProposalFile
 
 __all__ = [
-    "Answer",
     "CachedProposals",
     "ChainedProposals",
     "ContractChecks",
@@ -26,8 +26,9 @@ __all__ = [
     "Proposal",
     "ProposalFile",
     "ProposalSource",
+    "ProposalsAnswer",
     "Query",
-    "Told",
+    "SourceAnswer",
     "TooManyProposals",
     "Visit",
 ]

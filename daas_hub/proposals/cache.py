@@ -1,8 +1,8 @@
-"""A short memory of a provider's answers: in the process only, keyed by account.
+"""A short-lived cache of a source's answers, by account.
 
-An answer serves pages for a minute. While the source is down it serves them longer, marked as old; it never serves a
-launch. An outage is told once, when it begins, and once more when it is over. Who has more proposals than their source
-gives at once is shown pages that the source makes, and these are remembered in the same way.
+Pages use an answer for `cache_s`. While the source is down they use it for `stale_cache_s`, marked as stale; a launch
+never uses it. An outage is logged once, when it begins, and once more when it is over. Accounts with more proposals
+than are read at once get pages that the source makes, which are cached in the same way.
 """
 
 from __future__ import annotations
@@ -12,10 +12,13 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from typing import TypeVar
+
+from cachetools import LRUCache, TLRUCache, TTLCache
 
 from daas_hub.accounts import Account
 from daas_hub.errors import SourceUnavailable
+from daas_hub.proposals.answers import AnswerStore, ProposalsAnswer, SourceAnswer, StoredAnswer
 from daas_hub.proposals.listing import Listing
 from daas_hub.proposals.model import (
     PROPOSAL_ID,
@@ -30,12 +33,12 @@ from daas_hub.proposals.model import (
 
 #: After a failure pages wait this many times as long as the failure took before they ask again: a source that refuses
 #: at once is asked at once, one that hangs for ten seconds does not make every page hang for ten seconds.
-_REST_FACTOR = 3
-#: Who has many proposals has many in ten minutes, too: until then only pages are asked for.
+_BACKOFF_FACTOR = 3
+#: An account with many proposals is assumed to have many for this long: until then only pages are asked for.
 _MANY_FOR_S = 600.0
-#: More proposals than these are sorted and searched beside the event loop.
-_SORTED_AT_ONCE = 2000
-#: Proposals remembered of all people together; one takes 1 to 4 kB (see docs/reference/benchmarks.md).
+#: More proposals than these are sorted and searched in a thread.
+_SORT_IN_THREAD_ABOVE = 2000
+#: Proposals cached for all accounts together; one takes 1 to 4 kB (see docs/reference/benchmarks.md).
 MAX_PROPOSALS = 100_000
 
 _log = logging.getLogger("jupyterhub.daas")
@@ -44,161 +47,100 @@ _Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True)
-class Told(Generic[_Value]):
-    """What a source said.
-
-    Attributes:
-        age_s: how long ago the source said so.
-        problem: why it could not be asked again; None if the answer is as young as it should be.
-    """
-
-    value: _Value
-    age_s: float = 0.0
-    problem: SourceUnavailable | None = None
-
-    @property
-    def is_stale(self) -> bool:
-        """Return whether this is an old answer that stands in for a source that is down: nothing is granted by it."""
-        return self.problem is not None
-
-
-@dataclass(frozen=True)
-class Answer(Told[tuple[Proposal, ...]]):
-    """All proposals of an account."""
-
-    @property
-    def proposals(self) -> tuple[Proposal, ...]:
-        """The proposals."""
-        return self.value
-
-
-@dataclass
-class _Memory(Generic[_Value]):
-    asked_at: float
-    value: _Value
-    weight: int
-
-
-@dataclass
 class _Failure:
     until: float
     problem: SourceUnavailable
 
 
-class _Kept(Generic[_Value]):
-    """Answers by question: at most so many, with at most so many proposals; the longest unused one goes first."""
-
-    def __init__(self, most: int, max_proposals: int) -> None:
-        self._most = most
-        self._max_proposals = max_proposals
-        self._known: dict[Hashable, _Memory[_Value]] = {}
-        self.weight = 0
-
-    def get(self, key: Hashable) -> _Memory[_Value] | None:
-        """Return what is kept for a question; it is used then."""
-        memory = self._known.pop(key, None)
-        if memory is not None:
-            self._known[key] = memory
-        return memory
-
-    def put(self, key: Hashable, memory: _Memory[_Value]) -> None:
-        """Keep an answer, at the price of others. One that is too large alone is kept alone."""
-        self.forget(key)
-        while self._known and (len(self._known) >= self._most or self.weight + memory.weight > self._max_proposals):
-            self.forget(next(iter(self._known)))
-        self._known[key] = memory
-        self.weight += memory.weight
-
-    def forget(self, key: Hashable) -> None:
-        """Forget one answer."""
-        if (memory := self._known.pop(key, None)) is not None:
-            self.weight -= memory.weight
-
-    def forget_of(self, account: Account) -> None:
-        """Forget the answers about parts of an account's proposals, whose keys begin with it."""
-        for key in [key for key in self._known if isinstance(key, tuple) and key[0] == account]:
-            self.forget(key)
-
-
 class CachedProposals:
-    """Saves the source from a question for every page; a launch asks the source itself (`fresh=True`)."""
+    """Saves the source a question for every page; a launch asks the source itself (`fresh=True`)."""
 
     def __init__(
         self,
         source: ProposalSource,
         *,
-        keep_s: float = 60.0,
-        show_old_s: float = 0.0,
-        people: int = 2000,
+        cache_s: float = 60.0,
+        stale_cache_s: float = 0.0,
+        max_accounts: int = 2000,
         max_proposals: int = MAX_PROPOSALS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._source = source
-        self._keep_s = keep_s
-        self._show_old_s = show_old_s
-        self._people = people
+        self._cache_s = cache_s
+        self._stale_cache_s = stale_cache_s
         self._clock = clock
-        self._all: _Kept[Listing] = _Kept(people, max_proposals)
-        self._pages: _Kept[Page | None] = _Kept(people, max_proposals)
-        self._single: _Kept[tuple[Proposal, ...]] = _Kept(people, max_proposals)
-        self._failures: dict[Account, _Failure] = {}
-        self._numbers: dict[Account, int] = {}
-        self._many: dict[Account, _Failure] = {}
-        self._more_than_most: dict[Account, _Failure] = {}
+
+        def store() -> AnswerStore[_Value]:
+            max_age_s = max(cache_s, stale_cache_s)
+            return AnswerStore(max_answers=max_accounts, max_proposals=max_proposals, max_age_s=max_age_s, clock=clock)
+
+        self._all: AnswerStore[Listing] = store()
+        self._pages: AnswerStore[Page | None] = store()
+        self._single: AnswerStore[tuple[Proposal, ...]] = store()
+        self._failures: TLRUCache[Account, _Failure] = TLRUCache(
+            max_accounts, lambda _account, failure, _now: failure.until, clock
+        )
+        #: until when an account is assumed to have many proposals. Kept after that: while the source is down, it says
+        #: that pages may be cached
+        self._many_until: LRUCache[Account, float] = LRUCache(max_accounts)
+        self._too_many: TTLCache[Account, TooManyProposals] = TTLCache(max_accounts, _MANY_FOR_S, clock)
+        self._totals: LRUCache[Account, int] = LRUCache(max_accounts)
         self._down_since: float | None = None
 
-    async def proposals_of(self, account: Account, *, fresh: bool = False) -> Answer:
-        """Return the proposals of this account; `fresh` asks the source whatever is remembered.
+    async def proposals_of(self, account: Account, *, fresh: bool = False) -> ProposalsAnswer:
+        """Return the proposals of this account; `fresh` asks the source whatever is cached.
 
         Raises:
             TooManyProposals: there are more than the source gives at once.
-            SourceUnavailable: the source did not answer and nothing young enough is remembered (always when `fresh`).
+            SourceUnavailable: the source did not answer and nothing recent enough is cached (always when `fresh`).
         """
-        told = await self._listing(account, self._source.proposals_of, fresh=fresh)
-        return Answer(told.value.proposals, told.age_s, told.problem)
+        answer = await self._listing(account, self._source.proposals_of, fresh=fresh)
+        return ProposalsAnswer(answer.value.proposals, answer.age_s, answer.problem)
 
-    async def page_of(self, account: Account, query: Query) -> Told[Page]:
-        """Return one page of this account's proposals: the source's, where it makes pages and they are many.
+    async def page_of(self, account: Account, query: Query) -> SourceAnswer[Page]:
+        """Return one page of this account's proposals: the source's, if it makes pages and the proposals are many.
 
         Raises:
             SourceUnavailable: as `proposals_of`.
         """
         source = self._source
-        told = await self._listing_unless_many(account)
-        if told is None and isinstance(source, PagedProposals):
-            page = await self._told(
-                self._pages, (account, query), account, lambda: source.page_of(account, query), _weight_of_page
+        answer = await self._listing_unless_many(account)
+        if answer is None and isinstance(source, PagedProposals):
+            page = await self._answer(
+                self._pages, (account, query), account, lambda: source.page_of(account, query), _size_of_page
             )
             if page.value is not None:
-                return Told(self._counted(account, page.value), page.age_s, page.problem)
-        if told is None:
-            told = await self._whole_after_all(account)
-        return Told(await self._page(told.value, query), told.age_s, told.problem)
+                return SourceAnswer(self._with_total(account, page.value), page.age_s, page.problem)
+        if answer is None:
+            answer = await self._listing_of_many(account)
+        return SourceAnswer(await self._page(answer.value, query), answer.age_s, answer.problem)
 
-    async def proposal_of(self, account: Account, proposal_id: str, *, fresh: bool = False) -> Told[Proposal | None]:
-        """Return the proposal of exactly this id, if it is this account's; None is not theirs, or not there at all.
+    async def proposal_of(
+        self, account: Account, proposal_id: str, *, fresh: bool = False
+    ) -> SourceAnswer[Proposal | None]:
+        """Return the proposal with exactly this id; None if it is not this account's, or does not exist.
 
         Raises:
             SourceUnavailable: as `proposals_of`.
         """
-        told = await self.proposals_called(account, proposal_id, fresh=fresh)
-        found = next((one for one in told.value if one.id == proposal_id), None)
-        return Told(found, told.age_s, told.problem)
+        answer = await self.proposals_called(account, proposal_id, fresh=fresh)
+        found = next((one for one in answer.value if one.id == proposal_id), None)
+        return SourceAnswer(found, answer.age_s, answer.problem)
 
     async def proposals_called(
         self, account: Account, proposal_id: str, *, fresh: bool = False
-    ) -> Told[tuple[Proposal, ...]]:
-        """Return those of this account's proposals whose id is this one, capitals aside.
+    ) -> SourceAnswer[tuple[Proposal, ...]]:
+        """Return those of this account's proposals whose id is this one, ignoring case.
 
         Raises:
             SourceUnavailable: as `proposals_of`.
         """
         if not PROPOSAL_ID.fullmatch(proposal_id):
-            return Told(())
+            return SourceAnswer(())
         source = self._source
         everything = None if fresh else await self._listing_unless_many(account)
         if everything is None and isinstance(source, NamedProposals):
-            told = await self._told(
+            answer = await self._answer(
                 self._single,
                 (account, proposal_id),
                 account,
@@ -206,11 +148,11 @@ class CachedProposals:
                 len,
                 fresh=fresh,
             )
-            self._reconcile(account, proposal_id, told)
-            return told
+            self._discard_contradictions(account, proposal_id, answer)
+            return answer
         if everything is None:
             everything = await self._listing(account, source.proposals_of, fresh=True)
-        return Told(_called(everything.value.proposals, proposal_id), everything.age_s, everything.problem)
+        return SourceAnswer(_called(everything.value.proposals, proposal_id), everything.age_s, everything.problem)
 
     async def proposals_unless_many(self, account: Account) -> tuple[Proposal, ...] | None:
         """Return all proposals of this account, asked for now; None if they are many.
@@ -218,44 +160,44 @@ class CachedProposals:
         Raises:
             SourceUnavailable: the source did not answer.
         """
-        told = await self._listing_unless_many(account, fresh=True)
-        return None if told is None else told.value.proposals
+        answer = await self._listing_unless_many(account, fresh=True)
+        return None if answer is None else answer.value.proposals
 
-    # -- all of them -----------------------------------------------------------------------------------------------
+    # -- all proposals of an account ---------------------------------------------------------------------------------
 
-    async def _listing_unless_many(self, account: Account, *, fresh: bool = False) -> Told[Listing] | None:
+    async def _listing_unless_many(self, account: Account, *, fresh: bool = False) -> SourceAnswer[Listing] | None:
         """Return all proposals; None if they are many and the source makes pages of them."""
         source = self._source
         if not isinstance(source, PagedProposals):
             return await self._listing(account, source.proposals_of, fresh=fresh)
-        many = self._many.get(account)
-        if many is not None and self._clock() < many.until:
+        many_until = self._many_until.get(account)
+        if many_until is not None and self._clock() < many_until:
             return None
         try:
             return await self._listing(account, self._up_to_many(source), fresh=fresh)
-        except TooManyProposals as problem:
-            _remember(self._many, account, _Failure(self._clock() + _MANY_FOR_S, problem), self._people)
-            self._all.forget(account)
+        except TooManyProposals:
+            self._many_until[account] = self._clock() + _MANY_FOR_S
+            self._all.discard(account)
             return None
         except SourceUnavailable:
-            if many is None or fresh:
+            if many_until is None or fresh:
                 raise
-            # the source is down, and who had many proposals may still have pages of them here
+            # the source is down; an account that had many proposals may still have pages in the cache
             return None
 
-    async def _whole_after_all(self, account: Account) -> Told[Listing]:
-        """Return all of many proposals, for a question that the source cannot answer by a page.
+    async def _listing_of_many(self, account: Account) -> SourceAnswer[Listing]:
+        """Return all of many proposals, for a question that the source cannot answer with a page.
 
         Raises:
             TooManyProposals: there are more than the source gives at once; it is not asked again for each page.
         """
-        refusal = self._more_than_most.get(account)
-        if refusal is not None and self._clock() < refusal.until:
-            raise refusal.problem.with_traceback(None)
+        refusal = self._too_many.get(account)
+        if refusal is not None:
+            raise refusal.with_traceback(None)
         try:
             return await self._listing(account, self._source.proposals_of)
         except TooManyProposals as problem:
-            _remember(self._more_than_most, account, _Failure(self._clock() + _MANY_FOR_S, problem), self._people)
+            self._too_many[account] = problem
             raise
 
     @staticmethod
@@ -274,59 +216,61 @@ class CachedProposals:
         ask: Callable[[Account], Awaitable[tuple[Proposal, ...]]],
         *,
         fresh: bool = False,
-    ) -> Told[Listing]:
+    ) -> SourceAnswer[Listing]:
         async def listing() -> Listing:
             return Listing(await ask(account))
 
-        return await self._told(self._all, account, account, listing, lambda value: len(value.proposals), fresh=fresh)
+        return await self._answer(self._all, account, account, listing, lambda value: len(value.proposals), fresh=fresh)
 
-    def _counted(self, account: Account, page: Page) -> Page:
-        """Return a page with the number of all proposals, if a page without a search told it."""
+    def _with_total(self, account: Account, page: Page) -> Page:
+        """Return a page with the number of all proposals, if a page without a search was asked for before."""
         if not page.search:
-            _remember(self._numbers, account, page.total, self._people)
-        return replace(page, of=self._numbers.get(account))
+            self._totals[account] = page.total
+        return replace(page, of=self._totals.get(account))
 
     @staticmethod
     async def _page(listing: Listing, query: Query) -> Page:
-        if len(listing.proposals) <= _SORTED_AT_ONCE:
+        if len(listing.proposals) <= _SORT_IN_THREAD_ABOVE:
             return listing.page(query)
         return await asyncio.to_thread(listing.page, query)
 
-    def _reconcile(self, account: Account, proposal_id: str, told: Told[tuple[Proposal, ...]]) -> None:
-        """Let pages see what a launch was told: what is remembered beside it and says otherwise is forgotten."""
-        if told.is_stale or told.age_s:
+    def _discard_contradictions(
+        self, account: Account, proposal_id: str, answer: SourceAnswer[tuple[Proposal, ...]]
+    ) -> None:
+        """Let pages agree with what a launch just learned: cached answers that say otherwise are dropped."""
+        if answer.is_stale or answer.age_s:
             return
         known = self._all.get(account)
-        if known is not None and _called(known.value.proposals, proposal_id) != told.value:
-            self._all.forget(account)
-        if not told.value:
-            self._pages.forget_of(account)
+        if known is not None and _called(known.value.proposals, proposal_id) != answer.value:
+            self._all.discard(account)
+        if not answer.value:
+            self._pages.discard_parts(account)
 
     # -- one question ------------------------------------------------------------------------------------------------
 
-    async def _told(
+    async def _answer(
         self,
-        kept: _Kept[_Value],
-        key: Hashable,
+        store: AnswerStore[_Value],
+        question: Hashable,
         account: Account,
         ask: Callable[[], Awaitable[_Value]],
-        weigh: Callable[[_Value], int],
+        size_of: Callable[[_Value], int],
         *,
         fresh: bool = False,
-    ) -> Told[_Value]:
-        """Return what is remembered or what the source says now; what it says is remembered.
+    ) -> SourceAnswer[_Value]:
+        """Return the cached answer, or the source's, which is cached.
 
         Raises:
             TooManyProposals: the source says so.
-            SourceUnavailable: it did not answer and nothing young enough is remembered (always when `fresh`).
+            SourceUnavailable: it did not answer and nothing recent enough is cached (always when `fresh`).
         """
         now = self._clock()
-        known = kept.get(key)
-        if known is not None and not fresh and now - known.asked_at <= self._keep_s:
-            return Told(known.value, max(now - known.asked_at, 0.0))
+        known = store.get(question)
+        if known is not None and not fresh and now - known.asked_at <= self._cache_s:
+            return SourceAnswer(known.value, max(now - known.asked_at, 0.0))
         failure = self._failures.get(account)
-        if failure is not None and not fresh and now < failure.until:
-            return self._old(known, now, failure.problem)
+        if failure is not None and not fresh:
+            return self._stale(known, now, failure.problem)
         try:
             value = await ask()
         except TooManyProposals:
@@ -335,25 +279,27 @@ class CachedProposals:
         except SourceUnavailable as problem:
             failed = self._clock()
             self._note_down(problem, failed)
-            _remember(self._failures, account, _Failure(failed + _REST_FACTOR * (failed - now), problem), self._people)
+            self._failures[account] = _Failure(failed + _BACKOFF_FACTOR * (failed - now), problem)
             if fresh:
                 raise
-            return self._old(kept.get(key), failed, problem)
+            return self._stale(store.get(question), failed, problem)
         self._note_up()
         self._failures.pop(account, None)
-        kept.put(key, _Memory(now, value, weigh(value)))
-        return Told(value)
+        store.put(question, StoredAnswer(now, value, size_of(value)))
+        return SourceAnswer(value)
 
-    def _old(self, known: _Memory[_Value] | None, now: float, problem: SourceUnavailable) -> Told[_Value]:
-        """Return what is remembered, marked as old.
+    def _stale(
+        self, known: StoredAnswer[_Value] | None, now: float, problem: SourceUnavailable
+    ) -> SourceAnswer[_Value]:
+        """Return the cached answer, marked as stale.
 
         Raises:
-            SourceUnavailable: nothing is, or it is too old.
+            SourceUnavailable: nothing is cached, or it is too old.
         """
-        if known is None or now - known.asked_at > self._show_old_s:
-            # the traceback of another request would be told as this one's
+        if known is None or now - known.asked_at > self._stale_cache_s:
+            # without the traceback of the request that failed, which may be another one
             raise problem.with_traceback(None)
-        return Told(known.value, max(now - known.asked_at, 0.0), problem)
+        return SourceAnswer(known.value, max(now - known.asked_at, 0.0), problem)
 
     def _note_down(self, problem: SourceUnavailable, now: float) -> None:
         if self._down_since is None:
@@ -362,7 +308,7 @@ class CachedProposals:
 
     def _note_up(self) -> None:
         if self._down_since is not None:
-            _log.warning("the source of proposals is up again, after %.0f s", self._clock() - self._down_since)
+            _log.warning("the source of proposals is up again after %.0f s", self._clock() - self._down_since)
             self._down_since = None
 
 
@@ -370,13 +316,5 @@ def _called(proposals: tuple[Proposal, ...], proposal_id: str) -> tuple[Proposal
     return tuple(one for one in proposals if one.id.lower() == proposal_id.lower())
 
 
-def _weight_of_page(page: Page | None) -> int:
+def _size_of_page(page: Page | None) -> int:
     return 1 if page is None else len(page.proposals)
-
-
-def _remember(memory: dict[Account, _Value], account: Account, value: _Value, most: int) -> None:
-    """Keep a value, at the price of the one that was kept longest ago."""
-    memory.pop(account, None)
-    while len(memory) >= most:
-        memory.pop(next(iter(memory)))
-    memory[account] = value

@@ -1,4 +1,4 @@
-"""Several sources become one: proposals of all, each once, and none about which they disagree."""
+"""Several sources joined into one: the proposals of all, without those about which they disagree."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from daas_hub.proposals.model import NamedProposals, Proposal, ProposalSource, V
 
 
 class ChainedProposals:
-    """A provider that asks several, all at once.
+    """A source that asks several sources concurrently.
 
-    It answers only if all of them do: where one is silent, nobody knows whether it would have disagreed. It makes no
-    pages: an order or a number of matches of several sources together is known only by who has seen all.
+    It answers only if all of them do: one that is down might have disagreed. It makes no pages, because order and
+    number of matches of several sources together are known only when all proposals are.
     """
 
     def __init__(self, sources: Mapping[str, ProposalSource]) -> None:
         self._sources = dict(sources)
-        self._told = LogOnce("proposal left out")
+        self._problem_log = LogOnce("proposal left out")
 
     async def proposals_of(self, account: Account) -> tuple[Proposal, ...]:
         """Return the proposals of all sources (see `ProposalSource`)."""
         return await self._joined([source.proposals_of(account) for source in self._sources.values()])
 
     async def proposals_called(self, account: Account, proposal_id: str) -> tuple[Proposal, ...]:
-        """Return what all sources say of one proposal (see `NamedProposals`): they agree on it, or it is left out."""
+        """Return one proposal as all sources describe it (see `NamedProposals`); left out if they disagree."""
         return await self._joined([_called(source, account, proposal_id) for source in self._sources.values()])
 
     async def _joined(self, questions: list[Coroutine[Any, Any, tuple[Proposal, ...]]]) -> tuple[Proposal, ...]:
@@ -36,10 +36,12 @@ class ChainedProposals:
         failed = [answer for answer in answers if isinstance(answer, BaseException)]
         if failed:
             raise failed[0]
-        told = {name: answer for name, answer in zip(self._sources, answers, strict=True) if isinstance(answer, tuple)}
-        proposals, problems = merge(told)
+        by_source = {
+            name: answer for name, answer in zip(self._sources, answers, strict=True) if isinstance(answer, tuple)
+        }
+        proposals, problems = merge(by_source)
         for problem in problems:
-            self._told.tell(problem)
+            self._problem_log.error(problem)
         return proposals
 
 
@@ -49,19 +51,19 @@ async def _called(source: ProposalSource, account: Account, proposal_id: str) ->
     return tuple(one for one in await source.proposals_of(account) if one.id.lower() == proposal_id.lower())
 
 
-def merge(told: Mapping[str, tuple[Proposal, ...]]) -> tuple[tuple[Proposal, ...], list[str]]:
-    """Join what each source told. Pure.
+def merge(by_source: Mapping[str, tuple[Proposal, ...]]) -> tuple[tuple[Proposal, ...], list[str]]:
+    """Join the proposals of several sources. Pure.
 
-    A proposal that two sources name is joined if they agree on its group and on the directories of its visits. What one
-    of them does not know, the other says; in titles and texts the first has the word.
+    A proposal of two sources is joined if they agree on its group and on its visits' directories, beamlines and names.
+    What one source lacks is taken from the other; titles and texts are those of the first.
 
     Returns:
-        the proposals, and what was left out and why.
+        the proposals, and a sentence for each that was left out.
     """
     merged: dict[str, Proposal] = {}
     first_of: dict[str, str] = {}
     left_out: dict[str, str] = {}
-    for source, proposals in told.items():
+    for source, proposals in by_source.items():
         for proposal in proposals:
             key = proposal.id.lower()
             if key not in merged:
@@ -93,7 +95,7 @@ def _joined(one: Proposal, other: Proposal) -> Proposal:
 
 
 def _joined_visit(one: Visit, other: Visit) -> Visit:
-    # name and beamline decide about directories, too: they fill in the templates of MountRules.data
+    # name and beamline decide about directories, too: MountRules.data has templates with them
     for what, mine, theirs in (
         ("data directories", one.data, other.data),
         ("beamline", one.beamline, other.beamline),

@@ -1,4 +1,4 @@
-"""Which fields a source's records have, held against what its contract says: one line a field. Pure."""
+"""Check the fields of a source's records against its contract: one finding per field. Pure."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from daas_hub.proposals.fields import WORDS, FieldMap
 from daas_hub.proposals.model import PROPOSAL_ID
 from daas_hub.proposals.reading import number_of, time_of
 
-#: Without these a record gives nothing: nobody sees the proposal, or the visit.
-_NEEDED = ("id", "visit.number")
-#: These every catalogue has for every proposal; what else is nowhere may as well be empty.
+#: Without these a record is unusable: nobody sees the proposal, or the visit.
+_REQUIRED = ("id", "visit.number")
+#: Every catalogue has these for some proposal; any other field may be empty everywhere.
 _EXPECTED = ("title", "visits", "visit.start")
 _VISIT = "visit."
 
@@ -25,16 +25,16 @@ def lines_of_fields(
     setting: str,
     data_of: Callable[[list[Any]], tuple[str, ...]],
 ) -> list[Finding]:
-    """Return a line for each field that is read of a source.
+    """Return a finding for each field that is read from a source.
 
     Args:
         name: of the source in the configuration.
-        setting: where an administrator says that a field is elsewhere.
+        setting: the setting that changes the path of a field.
         data_of: reads the values of "visit.data", or raises `ValueError`.
     """
     key = f"proposals.{name}.fields"
     if not records:
-        return [not_checked(key, f"{name}: looked at the fields of its records", "none came")]
+        return [not_checked(key, f"{name}: fields of its records", "no records")]
     visits = [one for record in records for one in _values(fields, "visits", record)]
     if not fields.paths["visits"]:
         visits = list(records)
@@ -45,26 +45,26 @@ def lines_of_fields(
         if not fields.paths[word] or not holders:
             continue
         did = f"{name}: {word} is {fields.paths[word]}"
-        told, wrong = _count(word, holders, fields, data_of)
+        found, wrong = _count(word, holders, fields, data_of)
         of = f"of {len(holders)} {'visits' if is_of_visit else 'records'}"
-        severe = problem if word in _NEEDED and not told else warning
-        remedy = f"Compare the service's version with the source's how-to page, or say in {setting} where {word} is."
+        severe = problem if word in _REQUIRED and not found else warning
+        remedy = f"Compare the service's version with the source's how-to page, or set the path of {word} in {setting}."
         if wrong:
             lines.append(severe(key, did, f"in {len(wrong)} {of}: {wrong[0]}", remedy))
-        elif told:
-            lines.append(ok(key, did, f"in {told} {of}"))
-        elif word in (*_NEEDED, *_EXPECTED):
+        elif found:
+            lines.append(ok(key, did, f"in {found} {of}"))
+        elif word in (*_REQUIRED, *_EXPECTED):
             lines.append(severe(key, did, f"in none {of}", remedy))
         else:
-            lines.append(ok(key, did, f"in none {of}: it may be empty"))
+            lines.append(ok(key, did, f"in none {of}; it may be empty"))
     return lines
 
 
 def _count(
     word: str, holders: Sequence[Any], fields: FieldMap, data_of: Callable[[list[Any]], tuple[str, ...]]
 ) -> tuple[int, list[str]]:
-    """Return how many have this field as it should be, and what is wrong with those that have it otherwise."""
-    told, wrong = 0, []
+    """Return how many holders have valid values of this field, and the errors of the others."""
+    found, wrong = 0, []
     for one in holders:
         try:
             values = fields.values(word, one)
@@ -73,8 +73,8 @@ def _count(
         except ValueError as error:
             wrong.append(str(error))
         else:
-            told += bool(values)
-    return told, wrong
+            found += bool(values)
+    return found, wrong
 
 
 def _values(fields: FieldMap, word: str, record: Any) -> list[Any]:
@@ -85,14 +85,14 @@ def _values(fields: FieldMap, word: str, record: Any) -> list[Any]:
 
 
 def _require(word: str, value: Any, data_of: Callable[[list[Any]], tuple[str, ...]]) -> None:
-    """Check a value as it is read later.
+    """Check a value as the reader does.
 
     Raises:
-        ValueError: it is another type, or cannot be used.
+        ValueError: it has the wrong type, or cannot be used.
     """
     if word == "visits":
         if not isinstance(value, dict):
-            raise ValueError(f"{_type(value)} where an object was expected")
+            raise ValueError(f"{_type(value)} instead of an object")
     elif word == "visit.number":
         number_of(value)
     elif word in ("visit.start", "visit.end"):
@@ -100,14 +100,14 @@ def _require(word: str, value: Any, data_of: Callable[[list[Any]], tuple[str, ..
     elif word == "visit.data":
         data_of([value])
     elif isinstance(value, bool) or not isinstance(value, (str, int)):
-        raise ValueError(f"{_type(value)} where a text was expected")
+        raise ValueError(f"{_type(value)} instead of a string")
     elif word == "id" and not PROPOSAL_ID.fullmatch(str(value)):
-        raise ValueError(f"{value!r:.60} is no id of a proposal")
+        raise ValueError(f"{value!r:.60} is not a valid proposal id")
     elif word in ("beamlines", "visit.beamline") and not isinstance(value, str):
-        raise ValueError(f"{_type(value)} where a text was expected")
+        raise ValueError(f"{_type(value)} instead of a string")
 
 
 def _type(value: Any) -> str:
     if isinstance(value, dict):
         return "an object"
-    return "a text" if isinstance(value, str) else "a truth" if isinstance(value, bool) else "a number"
+    return "a string" if isinstance(value, str) else "a boolean" if isinstance(value, bool) else "a number"

@@ -1,9 +1,9 @@
-"""Which field of a source's record is which word of ours, as an administrator writes it. Pure.
+"""Where a source's records have the fields of a proposal, as an administrator writes it. Pure.
 
     {"id": "name", "visit.beamline": "investigationInstruments.instrument.name", "visit.data": "/data/{name}/{visitId}"}
 
-A value is a path into the record, with dots, through lists, too; or several paths with `|` between them, of which the
-first that leads to something counts; or a text with paths in braces. An empty value says that the source does not know.
+A value is a dotted path into the record, also through lists; or several paths separated by `|`, of which the first
+with a value is used; or a template with paths in braces. An empty value means that the source does not have the field.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ WORDS = (
 )
 
 _STEP = r"[A-Za-z_][A-Za-z0-9_-]*"
-_WAY = re.compile(rf"{_STEP}(?:\.{_STEP})*")
+_PATH = re.compile(rf"{_STEP}(?:\.{_STEP})*")
 _IN_BRACES = re.compile(r"\{([^{}]*)\}")
 
 
 @dataclass(frozen=True)
 class FieldMap:
-    """For each word of `WORDS` where a source's record has it; "" for what it does not have."""
+    """The path of each of `WORDS` in a source's records; "" for a field the source does not have."""
 
     paths: Mapping[str, str]
 
     @classmethod
     def of(cls, setting: str, known: Mapping[str, str], changes: Mapping[str, Any]) -> FieldMap:
-        """Join what is known of a source with what the administrator says instead.
+        """Return the usual paths of a source, with the changes of the administrator.
 
         Raises:
-            ConfigurationError: a word that is none of ours, or a value that is not a path into a record.
+            ConfigurationError: an unknown field, or a value that is not a path into a record.
         """
         for word, value in changes.items():
             if word not in WORDS:
                 near = get_close_matches(str(word), WORDS, n=1)
                 remedy = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(WORDS)}."
-                raise ConfigurationError(setting, word, "is none of our words", remedy=remedy)
+                raise ConfigurationError(setting, word, "is not a known field", remedy=remedy)
             if not isinstance(value, str) or not _is_well_formed(value):
                 raise ConfigurationError(
                     setting,
@@ -53,25 +53,25 @@ class FieldMap:
                 )
         paths = {word: changes.get(word, known.get(word, "")) for word in WORDS}
         if not paths["id"]:
-            raise ConfigurationError(setting, dict(changes), "does not say where a proposal's id is", remedy="Add it.")
+            raise ConfigurationError(setting, dict(changes), 'has no path for "id"', remedy="Add it.")
         return cls(paths)
 
     def values(self, word: str, record: Any) -> list[Any]:
-        """Return everything the record has for this word; [] for nothing (null and "" are nothing).
+        """Return all values of a field in a record; [] for none (null and "" are no values).
 
         Raises:
-            ValueError: a text in braces would put several components into a path.
+            ValueError: a value in a template would add several components to a path.
         """
         path = self.paths[word]
         return values_at(record, path) if path else []
 
     def value(self, word: str, record: Any) -> Any:
-        """Return the first of `values`; None for nothing."""
+        """Return the first of `values`, or None."""
         return next(iter(self.values(word, record)), None)
 
 
 def values_at(record: Any, path: str) -> list[Any]:
-    """Return what a path leads to, as `FieldMap.values` does."""
+    """Return the values at a path, as `FieldMap.values` does."""
     if "{" in path:
         return _filled(record, path)
     for one in path.split("|"):
@@ -92,7 +92,7 @@ def _along(record: Any, steps: list[str]) -> Iterator[Any]:
 
 
 def _filled(record: Any, text: str) -> list[Any]:
-    """Return the text with its braces filled in; nothing if one of the values is missing."""
+    """Return the template with its values; [] if one of them is missing."""
     values: dict[str, str] = {}
     for path in _IN_BRACES.findall(text):
         found = values_at(record, path)
@@ -100,9 +100,9 @@ def _filled(record: Any, text: str) -> list[Any]:
             return []
         value = found[0]
         if isinstance(value, bool) or not isinstance(value, (str, int)):
-            raise ValueError(f"{path} is no text")
+            raise ValueError(f"{path} is not a string")
         if "/" in str(value) or str(value) in (".", ".."):
-            raise ValueError(f"{path} is {value!r:.60}, which is more than one component of a path")
+            raise ValueError(f"{path} is {value!r:.60}, which is not a single path component")
         values[path] = str(value)
     return [_IN_BRACES.sub(lambda match: values[match[1]], text)]
 
@@ -117,4 +117,4 @@ def _is_well_formed(path: str) -> bool:
 
 
 def _is_path(path: str) -> bool:
-    return all(_WAY.fullmatch(one) for one in path.split("|"))
+    return all(_PATH.fullmatch(one) for one in path.split("|"))

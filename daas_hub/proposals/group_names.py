@@ -1,7 +1,7 @@
-"""Names of groups that name proposals: a facility's rule as one regular expression. Pure.
+"""Proposals in the names of groups: the facility's naming scheme as one regular expression. Pure.
 
-(?P<proposal>p[0-9]{5})                              p12345       the proposal p12345, all of it
-(?P<proposal>[a-z]{2}[0-9]+)_(?P<visit>[0-9]+)       mx12345_7    visit 7 of mx12345, and no other
+(?P<proposal>p[0-9]{5})                              p12345       the whole proposal p12345
+(?P<proposal>[a-z]{2}[0-9]+)_(?P<visit>[0-9]+)       mx12345_7    visit 7 of mx12345 only
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _KNOWN = {"proposal", "visit", "beamline"}
 
 
 @dataclass
-class Named:
-    """A proposal that an account's groups name.
+class GroupProposal:
+    """A proposal found in the names of an account's groups.
 
     Attributes:
-        is_whole: a group is the whole proposal's, `gid` then; otherwise only the `visits` are named.
-        visits: number and beamline of each visit that a group names.
+        is_whole: whether a group belongs to the whole proposal (its `gid`), not only to `visits`.
+        visits: number and beamline of each visit with a group of its own.
     """
 
     id: str
@@ -34,29 +34,29 @@ class Named:
 
 
 def pattern_of(setting: str, text: str) -> re.Pattern[str]:
-    """Return the pattern.
+    """Compile the pattern of a setting.
 
     Raises:
-        ConfigurationError: it is none, or does not say which part is the proposal.
+        ConfigurationError: it is invalid, or has no group "proposal".
     """
     example = "Example: (?P<proposal>p[0-9]{5})."
     try:
         pattern = re.compile(text, re.ASCII)
     except re.error as error:
-        raise ConfigurationError(setting, text, f"is no regular expression: {error}", remedy=example) from None
+        raise ConfigurationError(setting, text, f"is not a regular expression: {error}", remedy=example) from None
     if "proposal" not in pattern.groupindex:
-        raise ConfigurationError(setting, text, "does not say which part is the proposal", remedy=example)
+        raise ConfigurationError(setting, text, 'has no group "proposal"', remedy=example)
     unknown = set(pattern.groupindex) - _KNOWN
     if unknown:
         raise ConfigurationError(
-            setting, text, f"names {sorted(unknown)[0]}", remedy=f"Known: {', '.join(sorted(_KNOWN))}."
+            setting, text, f"has the unknown group {sorted(unknown)[0]}", remedy=f"Known: {', '.join(sorted(_KNOWN))}."
         )
     return pattern
 
 
-def proposals_named(pattern: re.Pattern[str], names: Iterable[tuple[int, str]]) -> list[Named]:
-    """Return the proposals that groups (number, name) name, each once; the whole name must be what the pattern says."""
-    found: dict[str, Named] = {}
+def proposals_in(pattern: re.Pattern[str], names: Iterable[tuple[int, str]]) -> list[GroupProposal]:
+    """Return the proposals in the names of groups (gid, name), each once. The pattern must match the whole name."""
+    found: dict[str, GroupProposal] = {}
     for gid, name in names:
         match = pattern.fullmatch(name)
         parts = match.groupdict() if match else {}
@@ -64,7 +64,7 @@ def proposals_named(pattern: re.Pattern[str], names: Iterable[tuple[int, str]]) 
         visit, beamline = parts.get("visit"), parts.get("beamline") or ""
         if not PROPOSAL_ID.fullmatch(identifier) or (visit is not None and not _is_visit(visit)):
             continue
-        named = found.setdefault(identifier, Named(identifier))
+        named = found.setdefault(identifier, GroupProposal(identifier))
         named.beamline = named.beamline or beamline
         if visit is not None:
             named.visits[int(visit)] = beamline
@@ -77,6 +77,6 @@ def _is_visit(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) <= 10 and 1 <= int(text) <= HIGHEST_VISIT
 
 
-def groups_of(account: Account) -> list[tuple[int, str]]:
-    """Return number and name of the account's groups, as far as their names are known."""
+def named_groups_of(account: Account) -> list[tuple[int, str]]:
+    """Return gid and name of the account's groups whose names are known."""
     return [(gid, name) for gid, name in sorted(account.group_names.items()) if gid in (account.gid, *account.groups)]

@@ -1,8 +1,8 @@
-"""What every catalogue or user office that is asked over HTTP has in common: its settings, and the walk of a question.
+"""Base of the sources of proposals that are asked over HTTP: settings, requests, reading.
 
-A provider says which fields its records have (`FIELDS`) and how the records of one account are asked for
-(`records_of`). If its service can, it also says how one proposal is asked for (`records_called`), and how one page of
-many (`find`, `SORTS`). Reading them, leaving out what cannot be used and telling it is the same for all.
+A source declares the fields of its service's records (`FIELDS`) and how to request the records of one account
+(`records_of`). If its service can, it also requests a single proposal (`records_called`) and single pages (`find`,
+`SORTS`). Reading the records, leaving out unusable ones and logging them is the same for all.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ from daas_hub.services.http import Conversation, Service, require_url, trust_of
 from daas_hub.services.recording import keep_records
 from daas_hub.services.secret_file import read_secret
 
-#: Words of a search that are tried for one that few proposals have.
+#: How many words of a search are tried, the longest first, to find one that few proposals have.
 _WORDS_TRIED = 3
 
 
 @dataclass(frozen=True)
-class Found:
-    """A page as a service gives it.
+class ServicePage:
+    """A page in the form of the service.
 
     Attributes:
         records: the records of the page's proposals, in the service's order.
-        entries: how many proposals the page has in the service's own count, also those that cannot be read.
-        total: how many match.
-        sort: the order it has, if that is not the one that was asked for.
+        entries: number of proposals on the page as the service counts them, including unreadable ones.
+        total: number of matches.
+        sort: the actual order, if it is not the requested one.
     """
 
     records: list[Any]
@@ -52,54 +52,53 @@ class Found:
 
 
 class ProposalService(Configurable):
-    """Base of the sources that are asked over HTTP; what is set here holds for each of them."""
+    """Base of the sources that are asked over HTTP. What is set here applies to each of them."""
 
-    #: the source's name in the configuration, and what users call it at the beginning of a sentence
+    #: the source's name in the configuration, and the subject of sentences for users
     source: ClassVar[str] = ""
     called: ClassVar[str] = "The data catalogue"
-    #: where the source has what; see `FieldMap`
+    #: the usual path of each field; see `FieldMap`
     FIELDS: ClassVar[Mapping[str, str]] = {}
-    #: whether the service makes pages of somebody's proposals, and by which columns it sorts them
+    #: whether the service can return single pages of an account's proposals, and the columns it can sort them by
     MAKES_PAGES: bool = False
     SORTS: tuple[str, ...] = ()
-    #: the order of pages where the service cannot do the one that was asked for; "" for its own order
+    #: the order of pages if the service cannot sort as requested; "" for its own order
     USUAL_SORT: str = "-id"
-    #: whether what a search finds must have its words where a page shows them
+    #: whether every match of a search must have the words in the fields that pages show
     CHECKS_WORDS: bool = True
-    #: whether the service looks for several words as they stand, one after the other
+    #: whether the service searches for several words as one phrase
     SEARCHES_PHRASES: bool = False
-    #: words that must be where they usually are, or pages cannot be asked for: the service looks in its own fields
+    #: fields that must have their usual path for pages: the service sorts and searches its own fields
     FIXED: ClassVar[tuple[str, ...]] = ("id", "title", "abstract", "beamlines", "visits", "visit.start")
 
     url = Unicode(
         config=True,
         help="""
-        The service's address, https:// (plain http:// on this machine only). Example: "https://icat.facility.org/icat".
-        No default.
+        URL of the service: https://, or http:// on localhost. No default. Example: "https://icat.facility.org/icat".
         """,
     )
     fields = Dict(
         config=True,
         help="""
-        Which field of the service's records is which of ours, where it is not the usual one. Words: id, title,
-        abstract, beamlines, group, visits, visit.number, visit.name, visit.title, visit.beamline, visit.start,
-        visit.end, visit.data. Values: a way ("a.b"), alternatives ("a|b"), a text with ways in it ("/data/{a}/{b}"), or
-        "" for nothing. Example: {"title": "summary", "visit.data": "/data/visitor/{name}/{visitId}"}. Default: see the
-        source's how-to page.
+        Where the service's records have a field, if not in the usual place. Keys: id, title, abstract, beamlines,
+        group, visits, visit.number, visit.name, visit.title, visit.beamline, visit.start, visit.end, visit.data.
+        Values: a path ("a.b"), alternative paths ("a|b"), a template ("/data/{a}/{b}"), or "" for a field the service
+        does not have. Default: see the source's how-to page.
+        Example: {"title": "summary", "visit.data": "/data/visitor/{name}/{visitId}"}.
         """,
     )
     timeout_s = Float(
         10.0,
         config=True,
-        help="Seconds everything one question needs may take, pages and logins together. Example: 5.",
+        help="Timeout in seconds of one query, including its logins and all its pages. Example: 5.",
     )
-    max_bytes = Int(8_000_000, config=True, help="Most bytes of one answer; what is larger is refused, not read.")
+    max_bytes = Int(8_000_000, config=True, help="Maximum size of a response in bytes; a larger one is an error.")
     max_records = Int(
         5000,
         config=True,
         help="""
-        Most records of one person that are read for one question. Who has more is shown pages, if the service can make
-        them, or else a sentence that says so. Example: 20000.
+        Maximum number of records read for one person. A person with more gets the service's pages if it supports them,
+        and an error message otherwise. Example: 20000.
         """,
     )
     page_above = Int(
@@ -107,27 +106,27 @@ class ProposalService(Configurable):
         min=1,
         config=True,
         help="""
-        Records of one person that are read all at once, and searched and sorted here, exactly. Who has more is shown
-        pages that the service searches and sorts, if it can. Example: 2000, for a fast service.
+        Up to this many records of a person are read at once, and searched and sorted by the portal. Above it, pages,
+        search and order are the service's, if it supports them. Example: 2000, for a fast service.
         """,
     )
     ca_file = Unicode(
         config=True,
         help="""
-        File with the certificates (PEM) of the authority that vouches for the service.
-        Example: "/etc/ssl/facility.pem". Default: the machine's authorities.
+        PEM file with the CA certificates to verify the service with. Default: the system's CA certificates.
+        Example: "/etc/ssl/facility-ca.pem".
         """,
     )
     plain_http_reason = Unicode(
         config=True,
         help="""
-        Why this service may be asked without encryption; without a reason here http:// is refused.
-        Example: "both are in the server room's own network". No default.
+        The reason why this service may be asked over plain HTTP. Without one, http:// is accepted on localhost only.
+        No default. Example: "both servers are on an isolated network".
         """,
     )
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Refuse a source that asks for nothing when it is defined."""
+        """Refuse the definition of a source without `records_of`."""
         super().__init_subclass__(**kwargs)
         if cls.records_of is ProposalService.records_of:
             raise TypeError(f"{cls.__name__} has no records_of")
@@ -140,7 +139,9 @@ class ProposalService(Configurable):
         """
         super().__init__(**({"parent": facility} if facility is not None else {}), **kwargs)
         if self.timeout_s <= 0:
-            raise ConfigurationError(self.setting("timeout_s"), self.timeout_s, "is no time", remedy="Give seconds.")
+            raise ConfigurationError(
+                self.setting("timeout_s"), self.timeout_s, "is not positive", remedy="Set it to a number of seconds."
+            )
         self.service = Service(
             source=self.source,
             called=self.called,
@@ -151,10 +152,10 @@ class ProposalService(Configurable):
             breaker=CircuitBreaker(f"{self.source} at {self.url}"),
         )
         self.field_map = FieldMap.of(self.setting("fields"), self.FIELDS, self.fields)
-        self.told = LogOnce(self.source)
+        self.problem_log = LogOnce(self.source)
         self.makes_pages = self.MAKES_PAGES and self.has_usual(*self.FIXED)
 
-    # -- what the contract owes (`ProposalSource`, `NamedProposals`, `PagedProposals`) ---------------------------------
+    # -- the contract (`ProposalSource`, `NamedProposals`, `PagedProposals`) ------------------------------------------
 
     async def proposals_of(self, account: Account) -> tuple[Proposal, ...]:
         """Return the proposals of this account (see `ProposalSource`)."""
@@ -168,7 +169,7 @@ class ProposalService(Configurable):
             records = await self.records_called(talk, account, proposal_id)
             if records is None:
                 records = await self.records_of(talk, account, self.max_records)
-        # read as all of them are: what the service found says nothing about what may be used
+        # read like all others: that the service found them does not make them usable
         proposals = await self._read(records, account)
         return tuple(one for one in proposals if one.id.lower() == proposal_id.lower())
 
@@ -184,7 +185,7 @@ class ProposalService(Configurable):
         return await self._read(records, account)
 
     async def page_of(self, account: Account, query: Query) -> Page | None:
-        """Return one page (see `PagedProposals`): the service's, if it can be the answer, else None."""
+        """Return one page of the service (see `PagedProposals`); None if it has none that answers the query."""
         if not self.makes_pages:
             return None
         if query.search and (some := await self._matching(account, query.search)) is not None:
@@ -197,54 +198,54 @@ class ProposalService(Configurable):
         return None
 
     async def contract_lines(self, name: str, account: Account, records: list[Any]) -> list[Finding]:
-        """Hold what came against this source's contract, line by line (see `ContractChecks`)."""
+        """Check records against this source's contract, field by field (see `ContractChecks`)."""
         return lines_of_fields(name, records, self.field_map, setting=self.setting("fields"), data_of=self.data_of)
 
-    # -- what a source says -----------------------------------------------------------------------------------------
+    # -- what a source implements ------------------------------------------------------------------------------------
 
     @abstractmethod
-    async def records_of(self, talk: Conversation, account: Account, most: int) -> list[Any]:
-        """Ask for the records of this account and nobody else, and at most so many (see `require_room`).
+    async def records_of(self, talk: Conversation, account: Account, limit: int) -> list[Any]:
+        """Ask for the records of this account and no other, at most `limit` (see `require_at_most`).
 
         Raises:
-            TooManyProposals: there are more than `most`.
+            TooManyProposals: there are more than `limit`.
             SourceUnavailable: the service did not answer as it should.
         """
 
     async def records_called(self, talk: Conversation, account: Account, proposal_id: str) -> list[Any] | None:
         """Ask for the records of one proposal of this account; None if all of them must be asked for.
 
-        The answer holds every record that is this account's and names this proposal, in whatever capitals; it may hold
-        others. The id may be any text: it comes from a link.
+        The result has every record of this account for this proposal, ignoring case; it may have others. The id may be
+        any string: it comes from a link.
 
         Raises:
             SourceUnavailable: the service did not answer as it should.
         """
         return None
 
-    async def find(self, talk: Conversation, account: Account, query: Query) -> Found | None:
-        """Ask for one page of this account's proposals; None if the service cannot answer this question.
+    async def find(self, talk: Conversation, account: Account, query: Query) -> ServicePage | None:
+        """Ask for one page of this account's proposals; None if the service cannot answer this query.
 
         Raises:
             SourceUnavailable: the service did not answer as it should.
         """
         return None
 
-    async def records_matching(self, talk: Conversation, account: Account, word: str, most: int) -> list[Any] | None:
-        """Ask for all of this account's records with a word in them, for a service whose search knows one word only.
+    async def records_matching(self, talk: Conversation, account: Account, word: str, limit: int) -> list[Any] | None:
+        """Ask for all of this account's records with a word, for a service whose search takes one word only.
 
-        None if `find` does better. The rest of the search is done here, and so is the order.
+        Searching for the other words and sorting is done here. None if `find` is to be used.
 
         Raises:
-            TooManyProposals: there are more than `most`.
+            TooManyProposals: there are more than `limit`.
             SourceUnavailable: the service did not answer as it should.
         """
         return None
 
-    # -- what is the same for all -----------------------------------------------------------------------------------
+    # -- common to all -----------------------------------------------------------------------------------------------
 
     async def _page(self, account: Account, query: Query) -> tuple[Page | None, str]:
-        """Return a page that can be the answer, or None and what is wrong with it."""
+        """Return a page that answers the query, or None and what is wrong with it."""
         async with self.service.conversation() as talk:
             found = await self.find(talk, account, query)
             if found is None:
@@ -259,14 +260,14 @@ class ProposalService(Configurable):
             query = replace(query, sort=found.sort)
         proposals = await self._read(found.records, account)
         if flaw := flaw_of(proposals, query, entries=found.entries, total=found.total, checks_words=self.CHECKS_WORDS):
-            self.told.tell(f"a page that the service made was not used: it has {flaw}")
+            self.problem_log.error(f"page of the service not used: it has {flaw}")
             return None, flaw
         is_phrase = self.SEARCHES_PHRASES and len(query.search.split()) > 1
         page = Page(proposals, found.total, query.search, query.sort, query.page, pages, self.SORTS)
         return replace(page, is_phrase=is_phrase), ""
 
     async def _matching(self, account: Account, search: str) -> tuple[Proposal, ...] | None:
-        """Return all proposals with one of the words of a search, if the service finds them and they are not many."""
+        """Return all proposals with one word of a search, if the service can find them and they are few."""
         for word in sorted(set(search.split()), key=len, reverse=True)[:_WORDS_TRIED]:
             try:
                 async with self.service.conversation() as talk:
@@ -282,7 +283,7 @@ class ProposalService(Configurable):
     async def _read(self, records: list[Any], account: Account) -> tuple[Proposal, ...]:
         reading = await asyncio.to_thread(self.read, records, account)
         for problem in reading.problems:
-            self.told.tell(problem)
+            self.problem_log.error(problem)
         return reading.proposals
 
     def read(self, records: list[Any], account: Account) -> Reading:
@@ -292,11 +293,11 @@ class ProposalService(Configurable):
         return read_proposals(records, self.field_map, group_ids=group_ids, data_of=self.data_of)
 
     def data_of(self, values: list[Any]) -> tuple[str, ...]:
-        """Return the directories that the values of "visit.data" name (see `directories_of`)."""
+        """Return the directories in the values of "visit.data" (see `directories_of`)."""
         return directories_of(values)
 
     def has_usual(self, *words: str) -> bool:
-        """Return whether these words are where this source always has them: only there its service can look."""
+        """Return whether these fields have their usual path: the service searches no other."""
         return all(self.field_map.paths[word] == self.FIELDS.get(word, "") for word in words)
 
     def setting(self, name: str) -> str:
@@ -304,34 +305,34 @@ class ProposalService(Configurable):
         return f"{type(self).__name__}.{name}"
 
     def address(self, *steps: str) -> str:
-        """Return the address of something below the service's."""
+        """Return a URL below the service's."""
         return "/".join([self.service.url.rstrip("/"), *steps])
 
-    def require_room(self, records: Sized | int, most: int) -> None:
-        """Check how much was read already, or is there to read.
+    def require_at_most(self, records: Sized | int, limit: int) -> None:
+        """Check the number of records that were read, or are there to read.
 
         Raises:
-            TooManyProposals: more than `most`; half of somebody's proposals would look like all of them.
+            TooManyProposals: more than `limit`. A part of the proposals must not look like all of them.
         """
-        if (records if isinstance(records, int) else len(records)) > most:
+        if (records if isinstance(records, int) else len(records)) > limit:
             raise TooManyProposals(
-                f"{self.called} has more proposals of yours than can be shown together.",
-                remedy="Please search for one by its number, or tell the administrators.",
-                detail=f"{self.source}: more than {most} records (see {self.setting('max_records')})",
+                f"{self.called} has more of your proposals than can be listed.",
+                remedy="Please search for a proposal by its number, or contact the administrators.",
+                detail=f"{self.source}: more than {limit} records (see {self.setting('max_records')})",
             )
 
     async def secret(self, name: str) -> str:
-        """Read a secret anew, so that one that is exchanged needs no restart.
+        """Read a secret again, so that a new one needs no restart.
 
         Raises:
-            SourceUnavailable: its file went wrong since the hub started.
+            SourceUnavailable: its file has become unusable since the hub started.
         """
         try:
             return await asyncio.to_thread(read_secret, self.setting(name), getattr(self, name))
         except ConfigurationError as error:
             raise SourceUnavailable(
-                f"{self.called} cannot be asked at the moment.",
-                remedy="The administrators were told.",
+                f"{self.called} is not available at the moment.",
+                remedy="The problem has been logged.",
                 detail=f"{self.source}: {error}",
                 kind=error.kind,
             ) from None

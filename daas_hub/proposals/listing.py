@@ -1,7 +1,7 @@
-"""Search, order and pages over proposals that are all known. Pure.
+"""Search, sort and page over a complete list of proposals. Pure.
 
-The same question may go to a source instead (see `records.PagedProposals`); what it answers is then looked at here,
-too: `flaw_of` says whether a page can be an answer to the question at all.
+Sources may answer the same queries (see `model.PagedProposals`); `flaw_of` checks whether a page of theirs can be
+correct.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _KEYS: dict[str, Callable[[Proposal], Any]] = {
     "beamlines": lambda proposal: tuple(beamline.casefold() for beamline in proposal.beamlines),
     "latest": lambda proposal: latest(proposal) or _EPOCH,
 }
-#: Other orders of the same column that databases have: by letters as they are, and without those that have nothing.
+#: Other collations that databases use for the same column.
 _OTHER_KEYS: dict[str, tuple[Callable[[Proposal], Any], ...]] = {
     "id": (lambda proposal: proposal.id,),
     "title": (lambda proposal: proposal.title,),
@@ -37,8 +37,8 @@ DEFAULT_SORT = "-latest"
 
 
 def question_of(*, search: str, sort: str, page: str) -> Query:
-    """Read what a page was asked for; what is not understood falls back to the default, it is only a view."""
-    # what cannot be shown cannot be looked for either, and must not reach a source's own language
+    """Return the query in a page's URL; invalid parts fall back to the defaults."""
+    # unprintable characters match nothing, and must not reach the query language of a source
     shown = "".join(letter if letter.isprintable() else " " for letter in search)
     sort = sort if sort.removeprefix("-") in COLUMNS else DEFAULT_SORT
     number = max(1, int(page)) if page.isdecimal() and len(page) < 7 else 1
@@ -46,9 +46,9 @@ def question_of(*, search: str, sort: str, page: str) -> Query:
 
 
 class Listing:
-    """Proposals that are asked about again and again: what is compared is prepared once, when it is first needed.
+    """Proposals with sort orders and search texts that are prepared once, when first needed.
 
-    Fifty thousand proposals take some tenths of a second then, so ask in a thread where there are so many.
+    For fifty thousand proposals this takes some tenths of a second: call `page` in a thread then.
     """
 
     def __init__(self, proposals: Sequence[Proposal]) -> None:
@@ -57,7 +57,7 @@ class Listing:
         self._orders: dict[str, list[int]] = {}
 
     def page(self, query: Query) -> Page:
-        """Return the page asked for, or the last one if there are fewer."""
+        """Return the requested page, or the last one if there are fewer."""
         order = self._order(query.sort)
         if words := query.search.casefold().split():
             texts = self._text()
@@ -69,7 +69,7 @@ class Listing:
         return Page(shown, len(order), query.search, query.sort, number, pages, COLUMNS, len(self.proposals))
 
     def _order(self, sort: str) -> list[int]:
-        # several threads may ask at once: each works on what it made or found, and whoever is last is remembered
+        # called by several threads: each uses its own result, and the last one is kept
         if (known := self._orders.get(sort)) is not None:
             return known
         column = sort.removeprefix("-")
@@ -87,17 +87,17 @@ class Listing:
 
 
 def flaw_of(shown: Sequence[Proposal], query: Query, *, entries: int, total: int, checks_words: bool = True) -> str:
-    """Say why a source's page cannot be the answer to a question; "" if it can.
+    """Return why a source's page cannot be the answer to a query; "" if it can.
 
     Args:
-        shown: what was read of the page, in the source's order.
-        entries: how many the source gave, with those that could not be read.
-        total: how many it says match.
-        checks_words: whether the words of the search must be in what is shown.
+        shown: the readable proposals of the page, in the source's order.
+        entries: number of proposals on the page, including unreadable ones.
+        total: number of matches according to the source.
+        checks_words: whether the words of the search must be in the proposals.
     """
     expected = min(query.page_size, max(total - (query.page - 1) * query.page_size, 0))
     if entries != expected:
-        return f"{entries} entries on page {query.page} of {total}, where {expected} were asked for"
+        return f"{entries} entries on page {query.page} of {total} matches instead of {expected}"
     for word in query.search.casefold().split() if checks_words else ():
         if not all(word in text_of(proposal) for proposal in shown):
             return "entries that do not match the search"
@@ -106,14 +106,14 @@ def flaw_of(shown: Sequence[Proposal], query: Query, *, entries: int, total: int
     return ""
 
 
-#: How a flaw begins that only concerns the order.
-ORDER_FLAW = "an order that is not"
+#: The beginning of a flaw that only concerns the order.
+ORDER_FLAW = "an order other than"
 
 
 def _is_sorted(proposals: Sequence[Proposal], sort: str) -> bool:
     column = sort.removeprefix("-")
     if column == "latest":
-        # where those without a date stand is each database's own habit
+        # databases differ in where they put rows without a date
         proposals = [proposal for proposal in proposals if latest(proposal)]
     for key in (_KEYS[column], *_OTHER_KEYS[column]):
         values = [key(proposal) for proposal in proposals]
@@ -130,14 +130,10 @@ def latest(proposal: Proposal) -> datetime.datetime | None:
 
 
 def _aware(moment: datetime.datetime) -> datetime.datetime:
-    """Return a time that can be compared; one without a zone is read as UTC."""
+    """Return a comparable time; without a time zone it counts as UTC."""
     return moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
 
 
-def _joined(proposal: Proposal) -> str:
-    return ", ".join(proposal.beamlines)
-
-
 def text_of(proposal: Proposal) -> str:
-    """Return what a search looks through."""
+    """Return the text that is searched."""
     return " ".join((proposal.id, proposal.title, proposal.abstract, *proposal.beamlines)).casefold()

@@ -1,4 +1,4 @@
-"""Tells the administrators of each problem once: a bad record is asked for every minute, and is one line in the log."""
+"""Log each problem once: a bad record is read every minute, and is one line in the log."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import logging
 
 _log = logging.getLogger("jupyterhub.daas")
 
-#: Problems that are remembered as told; then telling begins anew.
-_MOST = 1000
+#: How many problems are remembered as logged; after that all are forgotten.
+_MAX_PROBLEMS = 1000
 
 
 class LogOnce:
-    """What was told already."""
+    """Logs each problem of a source as an error once."""
 
     def __init__(self, source: str) -> None:
         self._source = source
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
 
-    def tell(self, problem: str) -> None:
-        """Log it as an error, unless it was logged before."""
-        if len(self._told) >= _MOST:
-            self._told.clear()
-        if problem not in self._told:
-            self._told.add(problem)
+    def error(self, problem: str) -> None:
+        """Log a problem, unless it was logged before."""
+        if len(self._logged) >= _MAX_PROBLEMS:
+            self._logged.clear()
+        if problem not in self._logged:
+            self._logged.add(problem)
             _log.error("%s: %s", self._source, problem)

@@ -1,4 +1,4 @@
-"""Proposal and visit, and the contract of a provider."""
+"""Proposals, visits, and what a source of proposals implements."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from daas_hub.accounts import Account
 from daas_hub.errors import ErrorKind, SourceUnavailable
 from daas_hub.findings import Finding
 
-#: What an id of a proposal may look like anywhere. A facility may be stricter, never laxer: these characters are
-#: safe in a path, a URL, a mount option and a log line, and `..` is none of them.
+#: A valid proposal id. A facility may be stricter, never laxer: such an id is safe in a path, a URL, a mount option
+#: and a log line, and is never `..`.
 PROPOSAL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 #: The highest number of a visit: some catalogues count all visits of a facility in one row.
@@ -20,7 +20,7 @@ HIGHEST_VISIT = 2**31 - 1
 
 
 class TooManyProposals(SourceUnavailable):
-    """Somebody has more proposals than their source gives at once. The service itself is well."""
+    """An account has more proposals than its source returns at once. The service itself is up."""
 
     kind = ErrorKind.TOO_MANY_RECORDS
 
@@ -30,9 +30,9 @@ class Visit:
     """One beamtime of a proposal.
 
     Attributes:
-        number: what links and stored sessions say; no other visit of the proposal has it.
-        data: the raw data's directories on the facility's storage, absolute paths.
-        name: what the facility calls it, where that is not its number; paths have it so. "S0011", "mx12345-7".
+        number: unique in the proposal; used in links and stored sessions.
+        data: absolute paths of the raw data on the facility's storage.
+        name: the facility's name for it, as in paths, if that is not its number. "S0011", "mx12345-7".
     """
 
     number: int
@@ -45,13 +45,13 @@ class Visit:
 
     @property
     def label(self) -> str:
-        """What the facility calls this visit."""
+        """The facility's name for this visit."""
         return self.name or str(self.number)
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """An experiment as the facility tells it. `gid` is the group that shares its processed data, if it has one."""
+    """An experiment. `gid` is the group that shares its processed data, if it has one."""
 
     id: str
     title: str
@@ -61,17 +61,17 @@ class Proposal:
     gid: int | None = None
 
     def visit(self, number: int) -> Visit | None:
-        """Return the visit of this number; None if there is none."""
+        """Return the visit with this number, or None."""
         return next((visit for visit in self.visits if visit.number == number), None)
 
 
 @dataclass(frozen=True)
 class Query:
-    """Which page of somebody's proposals.
+    """A page of an account's proposals to ask for.
 
     Attributes:
-        search: words that must all be in number, title, abstract or beamlines; "" for all proposals.
-        sort: a column, with "-" before it for descending; "" for the source's own order.
+        search: words that must all be in id, title, abstract or beamlines; "" for all proposals.
+        sort: a column, with a leading "-" for descending; "" for the source's own order.
         page: from 1.
     """
 
@@ -83,15 +83,15 @@ class Query:
 
 @dataclass(frozen=True)
 class Page:
-    """One page of proposals, and what it is a page of.
+    """One page of proposals.
 
     Attributes:
-        total: how many match the search.
-        sort: the order it really has, which is another than was asked for if the source cannot do that one.
-        page: the last one if there are fewer pages than was asked for.
-        sorts: the columns that another order may be asked by.
-        of: how many proposals there are without the search; None if nobody asked.
-        is_phrase: whether the words of the search were looked for as they stand, one after the other.
+        total: number of matches.
+        sort: the actual order; not the requested one if the source does not support it.
+        page: the last page if a later one was requested.
+        sorts: the columns that pages can be sorted by.
+        of: number of proposals without the search; None if unknown.
+        is_phrase: whether the words of the search were searched for as one phrase.
     """
 
     proposals: tuple[Proposal, ...]
@@ -106,68 +106,67 @@ class Page:
 
 
 class ProposalSource(Protocol):
-    """What every provider of proposals owes. That is all."""
+    """What every source of proposals implements."""
 
     async def proposals_of(self, account: Account) -> tuple[Proposal, ...]:
         """Return the proposals this account may see, asked for now.
 
         Raises:
-            TooManyProposals: there are more than the source gives at once.
-            SourceUnavailable: the source did not answer as it should; nothing may be granted.
+            TooManyProposals: there are more than the source returns at once.
+            SourceUnavailable: the source did not answer properly; nothing may be granted.
         """
         ...
 
 
 @runtime_checkable
 class NamedProposals(Protocol):
-    """What a provider may owe besides: one proposal, without all the others. A launch asks so."""
+    """What a source may also implement: one proposal without all the others, for launches."""
 
     async def proposals_called(self, account: Account, proposal_id: str) -> tuple[Proposal, ...]:
-        """Return those proposals of this account whose id is this one, capitals aside, asked for now.
+        """Return the proposals of this account with this id, ignoring case, asked for now.
 
-        The same checks hold as for all of them, and whoever asks compares the id letter by letter. Usually it is one,
-        or none: not this person's and not there at all are the same.
+        The same checks apply as for all proposals, and the caller compares the id exactly. Usually there is one, or
+        none: a proposal of somebody else and one that does not exist are the same.
 
         Raises:
-            SourceUnavailable: the source did not answer as it should; nothing may be granted.
+            SourceUnavailable: the source did not answer properly; nothing may be granted.
         """
         ...
 
 
 @runtime_checkable
 class PagedProposals(NamedProposals, Protocol):
-    """What a provider may owe besides: pages, where somebody has more proposals than are read at once."""
+    """What a source may also implement: pages, for accounts with more proposals than are read at once."""
 
     async def proposals_up_to_many(self, account: Account) -> tuple[Proposal, ...] | None:
-        """Return all proposals of this account, as `proposals_of` does; None if they are many, for `page_of` then.
+        """Return all proposals of this account, as `proposals_of`; None if there are many, to be asked for by page.
 
         Raises:
-            SourceUnavailable: the source did not answer as it should.
+            SourceUnavailable: the source did not answer properly.
         """
         ...
 
     async def page_of(self, account: Account, query: Query) -> Page | None:
-        """Return one page; None if the source cannot answer this question, and all must be looked at.
+        """Return one page; None if the source cannot answer this query, so that all proposals must be read.
 
         Raises:
-            SourceUnavailable: the source did not answer as it should.
+            SourceUnavailable: the source did not answer properly.
         """
         ...
 
 
 @runtime_checkable
 class ContractChecks(Protocol):
-    """What a provider may owe besides, for an examination: how what came holds against its own contract."""
+    """What a source may also implement, for `daas-hub doctor`: checks of its records against its contract."""
 
     async def contract_lines(self, name: str, account: Account, records: list[Any]) -> list[Finding]:
-        """Return a finding for each line of the contract, and ask what else belongs to it.
+        """Return a finding for each line of the contract; may ask the source further questions.
 
         Args:
-            name: of the source in the configuration; keys begin with it: "proposals.icat.fields".
-            account: the one that was asked about.
-            records: what came for it, as it is read; nothing for a source without records.
+            name: of the source in the configuration; part of the findings' keys: "proposals.icat.fields".
+            records: the records of this account, before they are read; empty for a source without records.
 
         Raises:
-            SourceUnavailable: what else was asked had no answer.
+            SourceUnavailable: a further question was not answered.
         """
         ...

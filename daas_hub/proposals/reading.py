@@ -1,7 +1,6 @@
-"""A source's records become proposals: checked one by one, the unusable ones left out and told. Pure.
+"""Turn a source's records into proposals; unusable records are left out and reported. Pure.
 
-Nothing is repaired and nothing is guessed: a record that does not say clearly which proposal, which group and which
-directories it means gives nobody anything.
+Nothing is repaired or guessed: a record without a clear proposal, group and directories grants nothing.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ from daas_hub.proposals.model import HIGHEST_VISIT, PROPOSAL_ID, Proposal, Visit
 
 MAX_TITLE = 1000
 MAX_ABSTRACT = 20_000
-#: Problems that are told of one answer; more of them are one problem.
+#: Maximum number of problems reported per answer; the others are counted in one more.
 MAX_PROBLEMS = 20
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What was read: the proposals, and for the administrators what was left out and why."""
+    """Proposals, and for the administrators the problems: what was left out, and why."""
 
     proposals: tuple[Proposal, ...] = ()
     problems: tuple[str, ...] = ()
@@ -31,7 +30,7 @@ class Reading:
 
 @dataclass
 class _Draft:
-    """A proposal that is being read, possibly from several records."""
+    """A proposal while it is read from one or more records."""
 
     id: str
     title: str = ""
@@ -43,14 +42,14 @@ class _Draft:
 
 
 def directories_of(values: list[Any]) -> tuple[str, ...]:
-    """Return the directories a source names as plain texts.
+    """Return the directories of a source that gives them as strings.
 
     Raises:
-        ValueError: one of them is no absolute path.
+        ValueError: one of them is not an absolute path.
     """
     for value in values:
         if not isinstance(value, str) or not value.startswith("/") or not value.isprintable():
-            raise ValueError(f"{value!r:.80} is no absolute path")
+            raise ValueError(f"{value!r:.80} is not an absolute path")
     return tuple(dict.fromkeys(values))
 
 
@@ -61,17 +60,17 @@ def read_proposals(
     group_ids: Mapping[str, int] | None = None,
     data_of: Callable[[list[Any]], tuple[str, ...]] = directories_of,
 ) -> Reading:
-    """Read records; several with one id are one proposal, with the visits of all of them.
+    """Read records. Records with the same id are one proposal with the visits of all of them.
 
     Args:
-        group_ids: numbers of the groups that may stand by name: those of the account that is asked about.
-        data_of: what the values of "visit.data" say.
+        group_ids: gids of the groups that records may refer to by name: those of the account.
+        data_of: returns the directories in the values of "visit.data".
     """
     drafts: dict[str, _Draft] = {}
     problems: list[str] = []
     for record in records:
         if not isinstance(record, dict):
-            problems.append(f"a record is {record!r:.60} and no object")
+            problems.append(f"a record is {record!r:.60}, not an object")
             continue
         try:
             name = _id_of(fields, record)
@@ -86,12 +85,14 @@ def read_proposals(
         alike.setdefault(name.lower(), []).append(name)
     for draft in drafts.values():
         if twins := [other for other in alike[draft.id.lower()] if other != draft.id]:
-            draft.unusable = f"there is {twins[0]}, too, and only capitals tell them apart"
+            draft.unusable = f"there is also {twins[0]}, which differs only in case"
         if draft.unusable:
             problems.append(f"{draft.id} was left out: {draft.unusable}")
             continue
         visits, twice = _distinct(draft.visits)
-        problems += [f"{draft.id}: the visits numbered {number} were left out: which one is meant?" for number in twice]
+        problems += [
+            f"{draft.id}: the visits numbered {number} were left out: the number is not unique" for number in twice
+        ]
         beamlines = draft.beamlines or [visit.beamline for visit in visits if visit.beamline]
         proposals.append(
             Proposal(
@@ -104,7 +105,7 @@ def read_proposals(
             )
         )
     if len(problems) > MAX_PROBLEMS:
-        problems[MAX_PROBLEMS:] = [f"and {len(problems) - MAX_PROBLEMS} problems more"]
+        problems[MAX_PROBLEMS:] = [f"and {len(problems) - MAX_PROBLEMS} more problems"]
     return Reading(tuple(proposals), tuple(problems))
 
 
@@ -123,7 +124,7 @@ def _add(
     group_ids: Mapping[str, int],
     data_of: Callable[[list[Any]], tuple[str, ...]],
 ) -> list[str]:
-    """Add to a proposal what a record says of it; give what could not be used."""
+    """Add the contents of a record to a proposal, and return what could not be used."""
     problems: list[str] = []
     draft.title = draft.title or text_of(fields.value("title", record), MAX_TITLE)
     draft.abstract = draft.abstract or text_of(fields.value("abstract", record), MAX_ABSTRACT)
@@ -136,7 +137,7 @@ def _add(
         draft.unusable = str(error)
         return []
     if gid is not None and draft.gid is not None and gid != draft.gid:
-        draft.unusable = f"its records say the groups {draft.gid} and {gid}"
+        draft.unusable = f"its records have different groups, {draft.gid} and {gid}"
     draft.gid = gid if gid is not None else draft.gid
     visits = fields.values("visits", record) if fields.paths["visits"] else [record]
     for one in visits:
@@ -153,13 +154,13 @@ def _add(
 def _visit_of(
     record: Any, fields: FieldMap, data_of: Callable[[list[Any]], tuple[str, ...]]
 ) -> tuple[Visit, list[str]]:
-    """Return a visit, and what of it could not be understood and does no harm.
+    """Return a visit, and its harmless problems.
 
     Raises:
         ValueError: it cannot be used.
     """
     if not isinstance(record, dict):
-        raise ValueError(f"it is {record!r:.60} and no object")
+        raise ValueError(f"it is {record!r:.60}, not an object")
     doubts: list[str] = []
     times: dict[str, datetime.datetime | None] = {}
     for word in ("visit.start", "visit.end"):
@@ -182,7 +183,7 @@ def _visit_of(
 
 
 def _distinct(visits: Iterable[Visit]) -> tuple[tuple[Visit, ...], list[int]]:
-    """Return the visits whose number is theirs alone, and the numbers that are not."""
+    """Return the visits with unique numbers, and the numbers that are not unique."""
     by_number: dict[int, list[Visit]] = {}
     for visit in visits:
         same = by_number.setdefault(visit.number, [])
@@ -192,15 +193,15 @@ def _distinct(visits: Iterable[Visit]) -> tuple[tuple[Visit, ...], list[int]]:
     return single, [number for number, same in by_number.items() if len(same) > 1]
 
 
-def text_of(value: Any, most: int) -> str:
-    """Return a text for a page; "" for what is none."""
+def text_of(value: Any, max_length: int) -> str:
+    """Return a text for a page; "" for any other type."""
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
-    return value.strip()[:most] if isinstance(value, str) else ""
+    return value.strip()[:max_length] if isinstance(value, str) else ""
 
 
 def beamlines_of(values: list[Any]) -> list[str]:
-    """Return the names of beamlines, which may stand in a list, or in one text with commas."""
+    """Return names of beamlines, which may be a list or one comma-separated string."""
     return [name for value in values if isinstance(value, str) for part in value.split(",") if (name := part.strip())]
 
 
@@ -208,7 +209,7 @@ def number_of(value: Any) -> int:
     """Return a visit's number: the value itself, or the digits at its end ("S0011" is 11).
 
     Raises:
-        ValueError: there are none, or they are out of range.
+        ValueError: there is no number, or it is out of range.
     """
     digits = re.search(r"[0-9]+$", value) if isinstance(value, str) and len(value) <= 64 else None
     number = int(digits[0][-20:]) if digits else value
@@ -218,36 +219,36 @@ def number_of(value: Any) -> int:
 
 
 def gid_of(value: Any, group_ids: Mapping[str, int]) -> int | None:
-    """Return a group's number; None if none is named.
+    """Return the gid of a group; None for no group.
 
     Raises:
-        ValueError: it is no group, it is root's, or it is a name the account has no number for.
+        ValueError: the value is invalid, is root's group, or is not the name of one of the account's groups.
     """
     if value is None or value in ("", "."):
         return None
     if isinstance(value, str):
         value = int(value) if re.fullmatch(r"[0-9]{1,10}", value, re.ASCII) else _number_of_group(value, group_ids)
     if isinstance(value, str):
-        raise ValueError(f"its group {value!r:.60} is none of the account's groups")
+        raise ValueError(f"its group {value!r:.60} is not one of the account's groups")
     if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 2**32 - 1:
         raise ValueError(f"its group is {value!r:.60}")
     return value
 
 
 def _number_of_group(name: str, group_ids: Mapping[str, int]) -> int | str:
-    """Return the gid of the account's group of this name; the name itself if none, or several, match it.
+    """Return the gid of the account's group with this name; the name itself if none, or several, match.
 
-    Catalogues write MA-4242 where the group is ma-4242.
+    Case is ignored: catalogues write MA-4242 where the group is ma-4242.
     """
     found = {gid for known, gid in group_ids.items() if known.lower() == name.lower()}
     return group_ids.get(name) or (found.pop() if len(found) == 1 else name)
 
 
 def time_of(value: Any) -> datetime.datetime | None:
-    """Return a time: ISO 8601 with or without a zone (none is UTC), or {"year": .., "month": .., "day": ..}.
+    """Return a time from ISO 8601 (UTC if without a time zone) or {"year": .., "month": .., "day": ..}.
 
     Raises:
-        ValueError: it is none of these.
+        ValueError: it is neither.
     """
     if value is None:
         return None
@@ -259,5 +260,5 @@ def time_of(value: Any) -> datetime.datetime | None:
         else:
             raise ValueError
     except (ValueError, KeyError, TypeError, OverflowError):
-        raise ValueError(f"{value!r:.80} is no time") from None
+        raise ValueError(f"{value!r:.80} is not a date") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)

@@ -25,7 +25,7 @@ def read_secret(setting: str, path: str) -> str:
     if not path:
         raise problem("is not set", "Give the path of a file that holds the secret and nothing else.")
     if not path.startswith("/"):
-        raise problem("is not an absolute path", "Write it from the root: /etc/daas/secrets/icat.")
+        raise problem("is not an absolute path", "Write it from the root: /etc/daas-hub/secrets/icat.")
     try:
         # looked at once it is open, so that what is checked is what is read; a pipe must not hold up the hub
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

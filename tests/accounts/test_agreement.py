@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from daas_hub.accounts import Account, Identity, NamedAccounts
-from daas_hub.accounts.agreement import AgreeingAccounts
-from daas_hub.accounts.refusals import unknown
+from daas_hub.accounts.agreement import AgreeingSources
+from daas_hub.accounts.refusals import no_account
 from daas_hub.errors import AccountRefused, NoAccount, SourceUnavailable
 
 IDENTITY = Identity("https://login.example.org", "4711", "Anna")
@@ -29,7 +29,7 @@ class Says:
     async def account_of(self, identity: Identity) -> Account:
         if isinstance(self.answer, Account):
             return self.answer
-        raise self.answer or unknown()
+        raise self.answer or no_account()
 
 
 class SaysByName(Says):
@@ -39,8 +39,8 @@ class SaysByName(Says):
         return await self.account_of(IDENTITY)
 
 
-def asked(*answers: Any, merge_groups: bool = False) -> AgreeingAccounts:
-    return AgreeingAccounts(
+def asked(*answers: Any, merge_groups: bool = False) -> AgreeingSources:
+    return AgreeingSources(
         {f"source{place}": Says(answer) for place, answer in enumerate(answers)}, merge_groups=merge_groups
     )
 
@@ -106,12 +106,12 @@ async def test_disagreement_is_refused(
     ],
 )
 async def test_nothing_is_concluded_from_a_part(answers: tuple[Any, ...], error: type[Exception]) -> None:
-    with pytest.raises(error) as told:
+    with pytest.raises(error) as raised:
         await asked(*answers).account_of(IDENTITY)
-    assert type(told.value) is error
+    assert type(raised.value) is error
 
 
-async def test_groups_are_united_where_a_setting_says_so() -> None:
+async def test_groups_are_merged_if_configured() -> None:
     other = replace(ANNA, groups=(26003,), group_names={26003: "id21"}, memberships=frozenset({"id21"}))
     account = await asked(ANNA, other, merge_groups=True).account_of(IDENTITY)
     assert account.groups == (26001, 26002, 26003)
@@ -123,10 +123,10 @@ async def test_groups_are_united_where_a_setting_says_so() -> None:
 
 async def test_accounts_by_name_come_from_those_that_know_names() -> None:
     """AL51."""
-    both = AgreeingAccounts({"one": Says(replace(ANNA, uid=1)), "two": SaysByName(ANNA), "three": SaysByName(ANNA)})
+    both = AgreeingSources({"one": Says(replace(ANNA, uid=1)), "two": SaysByName(ANNA), "three": SaysByName(ANNA)})
     assert isinstance(both, NamedAccounts)
     assert await both.account_named("anna") == ANNA
-    differ = AgreeingAccounts({"two": SaysByName(ANNA), "three": SaysByName(replace(ANNA, uid=25002))})
+    differ = AgreeingSources({"two": SaysByName(ANNA), "three": SaysByName(replace(ANNA, uid=25002))})
     assert isinstance(differ, NamedAccounts)
     with pytest.raises(AccountRefused, match="uid"):
         await differ.account_named("anna")
@@ -134,4 +134,4 @@ async def test_accounts_by_name_come_from_those_that_know_names() -> None:
 
 
 def test_the_claims_of_all_are_kept() -> None:
-    assert AgreeingAccounts({"a": Says(None, "uid"), "b": Says(None, "gid", "uid")}).claims == {"uid", "gid"}
+    assert AgreeingSources({"a": Says(None, "uid"), "b": Says(None, "gid", "uid")}).claims == {"uid", "gid"}

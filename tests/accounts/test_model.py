@@ -97,7 +97,7 @@ def test_claims_are_kept_with_the_identity_and_are_not_the_key() -> None:
 
 
 @pytest.mark.parametrize("claims", [None, "", [], 7, "uidNumber"])
-def test_claims_that_are_none(claims: Any) -> None:
+def test_invalid_claims(claims: Any) -> None:
     identity = Identity.from_state({"issuer": ISSUER, "subject": "anna", "claims": claims, "told_at": claims})
     assert identity is not None
     assert identity.claims == {}

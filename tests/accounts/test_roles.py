@@ -71,7 +71,7 @@ def test_nobody_has_a_role_by_default() -> None:
 def test_claims_count_only_with_an_issuer() -> None:
     config = Config()
     config.RoleRules.admin_claims = {"groups": ["/daas/admins"]}
-    with pytest.raises(ConfigurationError, match="any provider"):
+    with pytest.raises(ConfigurationError, match="any issuer"):
         RoleRules(config=config).roles()
     config.RoleRules.issuers = [ISSUER]
     config.RoleRules.admin_groups = ["it"]

@@ -75,8 +75,8 @@ def test_a_wide_range_does_not_let_the_forbidden_in(number: int) -> None:
     "name", ["", "Anna", "an na", "anna\n", "../x", "1anna", "-anna", "a" * 33, "anna:x", "añna", "a$"]
 )
 def test_forbidden_names(name: str) -> None:
-    """C2: what would not be a plain Unix name in passwd, in a path, in a log."""
-    with pytest.raises(NoAccount, match="plain Unix name") as refused:
+    """C2: what would not be a valid Unix user name in passwd, in a path, in a log."""
+    with pytest.raises(NoAccount, match="valid Unix user name") as refused:
         RULES.require_allowed(replace(ANNA, name=name))
     assert str(refused.value).isprintable()
 

@@ -86,7 +86,7 @@ async def test_a_session_number_of_two_proposals_is_two_visits(folder: Path) -> 
         pytest.param("sessions", "20180101,11,,,,,", "would be visit 11", id="two sessions of one number"),
         pytest.param("sessions", "20180101,last,,,,,", "has no number", id="no number"),
         pytest.param("sessions", "nothing,1,,,,,", "there is no experiment 'nothing'", id="no experiment"),
-        pytest.param("sessions", "20180101,1,yesterday,,,,", "'yesterday' is no time", id="no date"),
+        pytest.param("sessions", "20180101,1,yesterday,,,,", "'yesterday' is not a date", id="no date"),
         pytest.param("sessions", "20180101,1,,,,,rm -rf /", "its data_set_path is 'rm -rf /'", id="no directories"),
         pytest.param("sessions", "20180101,a/1,,,,,", "cannot be one in a path", id="A1 a name with a slash"),
         pytest.param("users", "20180101,", "is no name of an account", id="no login"),

@@ -26,7 +26,7 @@ c.LdapAccounts.person_base = "ou=people,{suffix}"
 c.PasswordLogin.issuer = "ldap:facility"
 c.LdapAccounts.issuers = ["ldap:facility"]
 c.LdapAccounts.person_filter = "(&(objectClass=posixAccount)(!(displayName=blocked))(uid={subject}))"
-c.LinkSettings.max_per_account = 2
+c.LinkedAccounts.max_per_account = 2
 """
 
 

@@ -22,7 +22,7 @@ ANNA = account_named("anna")
 
 
 class Clock:
-    """A clock that goes when it is told to."""
+    """A clock that the test moves."""
 
     now = 1000.0
 
@@ -61,7 +61,7 @@ def office(clock: Clock) -> Office:
 
 @pytest.fixture
 def memory(office: Office, clock: Clock) -> CachedProposals:
-    return CachedProposals(office, keep_s=60, show_old_s=3600, people=3, clock=clock)
+    return CachedProposals(office, cache_s=60, stale_cache_s=3600, max_accounts=3, clock=clock)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def memory(office: Office, clock: Clock) -> CachedProposals:
         pytest.param(-3600, 1, id="F11 the clock went back an hour: no storm of questions"),
     ],
 )
-async def test_an_answer_is_remembered_for_a_minute(
+async def test_an_answer_is_cached_for_a_minute(
     memory: CachedProposals, office: Office, clock: Clock, age: float, questions: int
 ) -> None:
     await memory.proposals_of(ANNA)
@@ -109,10 +109,10 @@ async def test_a_launch_is_refused_while_the_source_is_down(
     [
         pytest.param(61, True, id="older than a minute"),
         pytest.param(3600, True, id="as old as is shown"),
-        pytest.param(3600.1, False, id="too old"),
+        pytest.param(3600.1, False, id="out of date"),
     ],
 )
-async def test_pages_get_the_old_answer_with_its_age(
+async def test_pages_get_a_stale_answer_with_its_age(
     memory: CachedProposals, office: Office, clock: Clock, age: float, shown: bool
 ) -> None:
     """ES07: optional and expiring; it is marked, so that no page takes it for today's."""
@@ -130,7 +130,7 @@ async def test_pages_get_the_old_answer_with_its_age(
     assert [one.id for one in answer.proposals] == ["P-anna"]
 
 
-async def test_an_old_answer_is_nobody_elses(memory: CachedProposals, office: Office) -> None:
+async def test_a_stale_answer_is_not_shown_to_others(memory: CachedProposals, office: Office) -> None:
     await memory.proposals_of(ANNA)
     office.down = True
     with pytest.raises(SourceUnavailable):
@@ -153,7 +153,7 @@ async def test_an_account_that_changed_is_asked_about_anew(
     assert len(office.asked) == 2
 
 
-async def test_a_failure_is_not_remembered(memory: CachedProposals, office: Office) -> None:
+async def test_a_failure_is_not_cached(memory: CachedProposals, office: Office) -> None:
     office.down = True
     with pytest.raises(SourceUnavailable):
         await memory.proposals_of(ANNA)
@@ -179,7 +179,7 @@ async def test_a_slow_failure_does_not_slow_down_every_page(
     assert not (await memory.proposals_of(ANNA)).is_stale
 
 
-async def test_an_outage_is_told_once_and_its_end_too(
+async def test_an_outage_and_its_end_are_logged_once(
     memory: CachedProposals, office: Office, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """PS02: an alarm, not a flood of them; with what the service said instead."""
@@ -194,20 +194,20 @@ async def test_an_outage_is_told_once_and_its_end_too(
     told = [(record.levelno, record.getMessage()) for record in caplog.records]
     assert told == [
         (logging.ERROR, "the source of proposals is down: office: got HTML"),
-        (logging.WARNING, "the source of proposals is up again, after 300 s"),
+        (logging.WARNING, "the source of proposals is up again after 300 s"),
         (logging.ERROR, "the source of proposals is down: office: got HTML"),
     ]
 
 
 async def test_a_hundred_people_at_once_each_see_their_own(office: Office) -> None:
     """G5."""
-    memory = CachedProposals(office, people=10)
+    memory = CachedProposals(office, max_accounts=10)
     names = [f"user{number}" for number in range(100)] * 3
     answers = await asyncio.gather(*(memory.proposals_of(account_named(name)) for name in names))
     assert [answer.proposals[0].id for answer in answers] == [f"P-{name}" for name in names]
 
 
-async def test_the_memory_is_bounded(memory: CachedProposals, office: Office) -> None:
+async def test_the_cache_is_bounded(memory: CachedProposals, office: Office) -> None:
     """The one asked longest ago is forgotten."""
     for name in ("anna", "ben", "carla", "dmitri"):
         await memory.proposals_of(account_named(name))

@@ -85,7 +85,7 @@ def test_a_proposal_about_which_sources_disagree_is_left_out(other: Proposal, ab
     assert about in problem
 
 
-async def test_the_log_tells_once_what_was_left_out(caplog: pytest.LogCaptureFixture) -> None:
+async def test_left_out_proposals_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     chain = ChainedProposals({"icat": Told(GLASS, FOILS), "static": Told(replace(GLASS, gid=26002))})
     for _ in range(3):
         assert await chain.proposals_of(ANNA) == (FOILS,)
@@ -94,7 +94,7 @@ async def test_the_log_tells_once_what_was_left_out(caplog: pytest.LogCaptureFix
 
 
 @pytest.mark.parametrize("first_is_down", [True, False])
-async def test_one_that_is_silent_silences_all(first_is_down: bool) -> None:
+async def test_one_source_that_is_down_makes_all_unavailable(first_is_down: bool) -> None:
     """D7: it might have disagreed."""
     chain = ChainedProposals({"icat": Told(GLASS, down=first_is_down), "static": Told(FOILS, down=not first_is_down)})
     with pytest.raises(SourceUnavailable, match="data catalogue"):

@@ -19,8 +19,8 @@ from aiohttp import web
 from traitlets.config import Config
 
 from daas_hub.accounts import Account, Identity
-from daas_hub.accounts.refusals import unknown
-from daas_hub.accounts.sources.rest.calipsoplus import LinkedAccounts, PasswordCheck
+from daas_hub.accounts.refusals import no_account
+from daas_hub.accounts.sources.rest.calipsoplus import CalipsoplusSource, PasswordCheck
 from daas_hub.accounts.sources.rest.service import Service
 from daas_hub.errors import AccountRefused, ConfigurationError, NoAccount, Refused, SourceUnavailable
 from daas_hub.facility import Facility
@@ -77,15 +77,15 @@ class Named:
 
     async def account_of(self, identity: Identity) -> Account:
         """Not asked here."""
-        raise unknown()
+        raise no_account()
 
     async def account_named(self, name: str) -> Account:
         """Return everybody's account."""
         return Account(name, 25001, 25001)
 
 
-def linked(url: str, *, closed: Service | None = None) -> LinkedAccounts:
-    return LinkedAccounts(
+def linked(url: str, *, closed: Service | None = None) -> CalipsoplusSource:
+    return CalipsoplusSource(
         Named(),
         f"{url}/services/login/umbrella/",
         "{subject}",
@@ -113,7 +113,7 @@ def with_session(**more: Any) -> dict[str, Any]:
 # -- 2.1, 2.2, 2.3 -----------------------------------------------------------------------------------------------------
 
 
-async def test_the_login_is_posted_what_the_old_portal_posted() -> None:
+async def test_the_login_request_is_that_of_the_old_portal() -> None:
     """[ ] exact body/headers of 2.1: {"username", "password"}, no Basic auth."""
     office = Watched()
     async with running(office.app()) as url:
@@ -124,7 +124,7 @@ async def test_the_login_is_posted_what_the_old_portal_posted() -> None:
     assert "Authorization" not in headers
 
 
-async def test_the_hash_is_posted_what_the_old_portal_posted(password_file: str) -> None:
+async def test_the_hash_request_is_that_of_the_old_portal(password_file: str) -> None:
     """[ ] exact body/headers of 2.2 and 2.3: {"eaa_hash"} without Basic auth, {"login"} with it."""
     office = Watched()
     async with running(office.app()) as url:
@@ -178,14 +178,14 @@ async def test_a_refusal_is_no_whatever_it_says(status: int) -> None:
 async def test_anything_else_is_an_outage_and_lets_nobody_in(answer: Any, caplog: pytest.LogCaptureFixture) -> None:
     """[ ] only 200 accepted; L3: the password is in no log."""
     async with running(make_faulty(UserOffice().app(), answer)) as url:
-        with pytest.raises(SourceUnavailable) as told:
+        with pytest.raises(SourceUnavailable) as raised:
             await PasswordCheck(f"{url}/services/login/", Service(5)).check_password("calipso1", "pass-of-one")
-    assert "pass-of-one" not in caplog.text + str(told.value) + told.value.detail
+    assert "pass-of-one" not in caplog.text + str(raised.value) + raised.value.detail
 
 
-def test_the_login_is_shown_no_credentials_of_the_portal(password_file: str) -> None:
+def test_the_login_service_receives_no_credentials_of_the_portal(password_file: str) -> None:
     """[ ] exact body/headers of 2.1: no Basic auth."""
-    with pytest.raises(ValueError, match="no credentials"):
+    with pytest.raises(ValueError, match="only the person's credentials"):
         PasswordCheck("https://x.org/login/", Service(user="portal", password_file=password_file))
 
 
@@ -227,7 +227,7 @@ async def test_a_hash_without_an_account() -> None:
         pytest.param(says('{"result": false}'), id="false"),
         pytest.param(says('{"result": "true"}'), id="a text"),
         pytest.param(says('{"result": 1}'), id="one"),
-        pytest.param(says("true"), id="no object"),
+        pytest.param(says("true"), id="not an object"),
         pytest.param(says('"Not found"', status=404), id="404"),
         pytest.param(says('"Forbidden"', status=403), id="403"),
         pytest.param(says("<html>", status=500, kind="text/html"), id="500"),
@@ -310,7 +310,7 @@ async def test_a_name_is_url_encoded(name: str, config: Config) -> None:
 
 
 @pytest.mark.parametrize("path", [PATH, "/services/experiments/$USERNAME"])
-async def test_the_address_is_kept_letter_by_letter(path: str, config: Config) -> None:
+async def test_the_url_is_used_exactly_as_configured(path: str, config: Config) -> None:
     """2.: "Trailing slash matters ... keep the configured URL verbatim" (PS04)."""
     office = UserOffice(wants_slash=False)
     app = office.app()
@@ -320,11 +320,11 @@ async def test_the_address_is_kept_letter_by_letter(path: str, config: Config) -
     assert app[REQUESTS][0].path == path.replace("$USERNAME", "calipso1")
 
 
-async def test_a_missing_slash_is_told_in_words(config: Config) -> None:
+async def test_a_missing_trailing_slash_is_explained(config: Config) -> None:
     """PS04: the administrator reads what to write."""
-    with pytest.raises(SourceUnavailable) as told:
+    with pytest.raises(SourceUnavailable) as raised:
         await asked(UserOffice(), config, path="/services/experiments/$USERNAME")
-    assert "a redirect (301) to the same path with a slash at its end: write the address" in told.value.detail
+    assert "a redirect (301) to the same path with a slash at its end: write the address" in raised.value.detail
 
 
 @pytest.mark.parametrize(
@@ -377,11 +377,11 @@ async def test_dates(value: Any, moment: tuple[int, ...] | None, config: Config)
 
 
 @pytest.mark.parametrize("value", ["yesterday", "2018-13-40", {"year": 2018}, 20181010, ["2018"]])
-async def test_a_date_that_is_none_costs_the_date(value: Any, config: Config, caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_invalid_date_is_dropped(value: Any, config: Config, caplog: pytest.LogCaptureFixture) -> None:
     """[ ] both date forms: what is none is told, and the session stays."""
     (visit,) = (await only(with_session(start_date=value), config)).visits
     assert visit.start is None
-    assert "is no time" in caplog.text
+    assert "is not a date" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -405,7 +405,7 @@ async def test_directories(value: Any, directories: tuple[str, ...], config: Con
 @pytest.mark.parametrize(
     "value", ["garbage", "[1]", 7, {"/data/a": "ro"}, {"data": {"mode": "ro"}}, "{'/a': {'mode': 1}}"]
 )
-async def test_directories_that_are_none(value: Any, config: Config, caplog: pytest.LogCaptureFixture) -> None:
+async def test_invalid_directories(value: Any, config: Config, caplog: pytest.LogCaptureFixture) -> None:
     """[ ] data_set_path garbage -> clear error, NOT silently default volumes."""
     assert (await only(with_session(data_set_path=value), config)).visits == ()
     assert "20180001: a visit was left out: its data_set_path" in caplog.text
@@ -428,7 +428,7 @@ async def test_groups(gid: Any, read: int | None, config: Config) -> None:
 
 
 @pytest.mark.parametrize("gid", [0, "0", "root", -1, 2**32, True, 1.5, "²6001"])
-async def test_groups_that_are_none(gid: Any, config: Config, caplog: pytest.LogCaptureFixture) -> None:
+async def test_invalid_groups(gid: Any, config: Config, caplog: pytest.LogCaptureFixture) -> None:
     """[ ] uid/gid: S13, root's group is nobody's, and a doubtful one leaves the proposal out."""
     assert await asked(UserOffice(experiments={"calipso1": [experiment(1, gid=gid)]}), config) == ()
     assert "20180001 was left out: its group" in caplog.text
@@ -470,9 +470,9 @@ async def test_all_pages_are_followed(following: str, own_page_size: int, config
 async def test_pages_have_a_cap(config: Config) -> None:
     """[ ] following all pages with a cap: and half of somebody's proposals is never shown as all."""
     config.CalipsoplusProposals.max_records = 4
-    with pytest.raises(SourceUnavailable) as told:
+    with pytest.raises(SourceUnavailable) as raised:
         await asked(UserOffice(own_page_size=1), config)
-    assert "more than 4 records (see CalipsoplusProposals.max_records)" in told.value.detail
+    assert "more than 4 records (see CalipsoplusProposals.max_records)" in raised.value.detail
 
 
 # -- 2.4: what goes wrong ----------------------------------------------------------------------------------------------
@@ -483,18 +483,18 @@ async def test_an_unknown_account_is_not_an_outage(config: Config) -> None:
     assert await asked(UserOffice(), config, replace(ONE, name="nobody")) == ()
 
 
-async def test_wrong_credentials_are_told_the_administrator(
+async def test_wrong_credentials_are_reported_to_administrators(
     config: Config, secret_file: Callable[[str], str], caplog: pytest.LogCaptureFixture
 ) -> None:
     """[ ] 403 -> "portal credentials wrong" shown to the admin: in the log, and by `daas-hub show-proposals`."""
     config.CalipsoplusProposals.password_file = secret_file("wrong-password")
     async with running(UserOffice().app()) as url:
         memory = CachedProposals(CalipsoplusProposals(config=config, url=f"{url}{PATH}"))
-        with pytest.raises(SourceUnavailable) as told:
+        with pytest.raises(SourceUnavailable) as raised:
             await memory.proposals_of(ONE)
-    assert "status 403: it does not accept the portal's credentials" in told.value.detail
+    assert "status 403: it does not accept the portal's credentials" in raised.value.detail
     assert "it does not accept the portal's credentials" in caplog.text
-    assert "credentials" not in str(told.value), "the user can do nothing about it"
+    assert "credentials" not in str(raised.value), "the user can do nothing about it"
     assert "wrong-password" not in caplog.text
 
 
@@ -502,9 +502,9 @@ async def test_a_silent_service_has_a_deadline(config: Config) -> None:
     """[ ] timeout."""
     config.CalipsoplusProposals.timeout_s = 0.3
     async with running(make_faulty(UserOffice().app(), FAULTS["silence"][0])) as url:
-        with pytest.raises(SourceUnavailable) as told:
+        with pytest.raises(SourceUnavailable) as raised:
             await CalipsoplusProposals(config=config, url=f"{url}{PATH}").proposals_of(ONE)
-    assert "no answer within 0.3 s" in told.value.detail
+    assert "no answer within 0.3 s" in raised.value.detail
 
 
 @pytest.mark.parametrize(
@@ -555,7 +555,7 @@ async def test_a_login_is_never_sent_twice() -> None:
 
 
 class Clock:
-    """A clock that goes when it is told to."""
+    """A clock that the test moves."""
 
     now = 1000.0
 
@@ -563,7 +563,7 @@ class Clock:
         return self.now
 
 
-async def test_a_service_that_fails_again_and_again_is_left_alone(
+async def test_a_service_that_keeps_failing_is_not_asked_for_a_while(
     config: Config, caplog: pytest.LogCaptureFixture
 ) -> None:
     """[ ] circuit breaker: after five failures in a row it is not asked for ten seconds, and then by one; one alarm."""
@@ -581,9 +581,9 @@ async def test_a_service_that_fails_again_and_again_is_left_alone(
         source.service = replace(source.service, breaker=CircuitBreaker("calipsoplus", clock=clock))
 
         async def fails() -> str:
-            with pytest.raises(SourceUnavailable) as told:
+            with pytest.raises(SourceUnavailable) as raised:
                 await source.proposals_of(ONE)
-            return told.value.detail
+            return raised.value.detail
 
         for _ in range(5):
             assert "status 500" in await fails()
@@ -609,9 +609,9 @@ async def test_an_answer_that_is_wrong_is_an_answer(fault: str, config: Config) 
     async with running(make_faulty(UserOffice().app(), FAULTS[fault][0])) as url:
         source = CalipsoplusProposals(config=config, url=f"{url}{PATH}", max_bytes=100_000)
         for _ in range(7):
-            with pytest.raises(SourceUnavailable) as told:
+            with pytest.raises(SourceUnavailable) as raised:
                 await source.proposals_of(ONE)
-            assert "it was not asked" not in told.value.detail
+            assert "it was not asked" not in raised.value.detail
 
 
 async def test_an_old_answer_is_marked_and_grants_nothing(config: Config) -> None:
@@ -619,7 +619,7 @@ async def test_an_old_answer_is_marked_and_grants_nothing(config: Config) -> Non
     clock = Clock()
     async with running(UserOffice().app()) as url:
         source = CalipsoplusProposals(config=config, url=f"{url}{PATH}")
-        memory = CachedProposals(source, keep_s=60, show_old_s=3600, clock=clock)
+        memory = CachedProposals(source, cache_s=60, stale_cache_s=3600, clock=clock)
         assert not (await memory.proposals_of(ONE)).is_stale
     clock.now += 61
     old = await memory.proposals_of(ONE)

@@ -159,22 +159,22 @@ async def test_without_a_fault_there_is_an_answer(case: Case, ask: Callable[...,
 async def test_a_service_that_misbehaves(case: Case, name: str, ask: Callable[..., Any]) -> None:
     fault, words, kind = FAULTS[name]
     app = make_faulty(case.stand_in(), fault, but_not=(case.login,) if case.login else ())
-    with pytest.raises(SourceUnavailable) as told:
+    with pytest.raises(SourceUnavailable) as raised:
         await ask(case, app, patience_s(words))
-    require_words(told.value, case)
-    assert words in told.value.detail
-    assert told.value.kind == kind
+    require_words(raised.value, case)
+    assert words in raised.value.detail
+    assert raised.value.kind == kind
 
 
 @pytest.mark.parametrize("name", FAULTS)
 @pytest.mark.parametrize("case", [pytest.param(case, id=name) for name, case in CASES.items() if case.login])
 async def test_a_login_that_misbehaves(case: Case, name: str, ask: Callable[..., Any]) -> None:
     fault, words, kind = FAULTS[name]
-    with pytest.raises(SourceUnavailable) as told:
+    with pytest.raises(SourceUnavailable) as raised:
         await ask(case, make_faulty(case.stand_in(), fault), patience_s(words))
-    require_words(told.value, case)
-    assert words in told.value.detail
-    assert told.value.kind == kind
+    require_words(raised.value, case)
+    assert words in raised.value.detail
+    assert raised.value.kind == kind
 
 
 @pytest.mark.parametrize(
@@ -184,9 +184,9 @@ async def test_a_login_that_misbehaves(case: Case, name: str, ask: Callable[...,
 async def test_a_document_of_another_shape(case: Case, document: str, ask: Callable[..., Any]) -> None:
     """An answer that is not understood is not an empty one: nobody is told that they have no proposals."""
     app = make_faulty(case.stand_in(), says(document), but_not=(case.login,) if case.login else ())
-    with pytest.raises(SourceUnavailable) as told:
+    with pytest.raises(SourceUnavailable) as raised:
         await ask(case, app)
-    require_words(told.value, case)
+    require_words(raised.value, case)
 
 
 def tokens(answer: Any) -> Fault:
@@ -199,7 +199,7 @@ def tokens(answer: Any) -> Fault:
 )
 async def test_a_login_without_what_it_is_for(case: Case, answer: Any, ask: Callable[..., Any]) -> None:
     """C5: and a token that would be two lines of a header."""
-    with pytest.raises(SourceUnavailable) as told:
+    with pytest.raises(SourceUnavailable) as raised:
         await ask(case, make_faulty(case.stand_in(), tokens(answer)))
-    require_words(told.value, case)
-    assert "without a" in told.value.detail
+    require_words(raised.value, case)
+    assert "without a" in raised.value.detail

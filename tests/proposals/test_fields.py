@@ -73,13 +73,13 @@ def test_one_value_is_one_component_of_a_path(field: str) -> None:
         pytest.param({"title": "{{a}}"}, "not a path", id="double braces"),
         pytest.param({"title": "{a!r}"}, "not a path", id="a conversion"),
         pytest.param({"title": "{a.__class__ }"}, "not a path", id="a blank"),
-        pytest.param({"id": ""}, "where a proposal's id is", id="no id"),
+        pytest.param({"id": ""}, "no path for", id="no id"),
     ],
 )
 def test_a_mapping_that_cannot_work_is_refused(changes: dict[str, Any], words: str) -> None:
-    with pytest.raises(ConfigurationError, match=words) as told:
+    with pytest.raises(ConfigurationError, match=words) as raised:
         FieldMap.of("IcatProposals.fields", {"id": "name"}, changes)
-    assert told.value.setting == "IcatProposals.fields"
+    assert raised.value.setting == "IcatProposals.fields"
 
 
 def test_what_is_said_counts_instead_of_what_is_known() -> None:
@@ -90,7 +90,7 @@ def test_what_is_said_counts_instead_of_what_is_known() -> None:
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=3), st.lists, max_leaves=5))
-def test_any_record_gives_values_or_a_word(record: Any) -> None:
+def test_any_record_gives_values_or_a_value_error(record: Any) -> None:
     """Whatever comes, a way leads to plain values, and a filled text stays below where it begins."""
     for way in ("a", "a.b|c"):
         assert None not in values_at({"a": record, "c": record}, way)

@@ -189,7 +189,7 @@ BY_ID = tuple(sorted(ALL, key=lambda proposal: proposal.id.lower()))
         pytest.param((FOILS, GLASS, OLD, PLANNED), Query("", "-latest"), 4, 4, "", id="without a date last"),
     ],
 )
-def test_a_page_that_a_source_made_is_looked_at(
+def test_a_page_of_a_source_is_checked(
     shown: tuple[Proposal, ...], query: Query, entries: int, total: int, flaw: str
 ) -> None:
     """A source that takes no notice of a question is never believed."""

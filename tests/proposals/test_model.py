@@ -22,7 +22,7 @@ def test_ids_as_facilities_have_them(name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["", ".", "..", "../x", "a/b", "-a", "_a", ".a", "a b", "a\n", "a\0", "é", "a" * 65, "a%2e"]
 )
-def test_what_is_no_id(name: str) -> None:
+def test_invalid_ids(name: str) -> None:
     assert not PROPOSAL_ID.fullmatch(name)
 
 

@@ -75,7 +75,7 @@ class Icat:
             investigation(103, "LS-1007", "BM23", "BM23"),
         ]
     )
-    #: way -> user's name -> ids of investigations
+    #: membership -> user's name -> ids of investigations
     people: dict[str, dict[str, list[int]]] = field(
         default_factory=lambda: {
             "users": {"anna": [101, 102, 103], "ben": [101]},

@@ -34,7 +34,7 @@ def proposal(number: int, code: str, digits: str, **more: Any) -> dict[str, Any]
 
 
 def session(number: int, of: dict[str, Any], visit: int, *people: str, beamline: str = "i03") -> dict[str, Any]:
-    """Return a session as py-ispyb writes it, and beside it who is on it, which it does not write."""
+    """Return a session in py-ispyb's format, and who takes part in it, which py-ispyb does not return."""
     return {
         "sessionId": number,
         "proposalId": of["proposalId"],

@@ -1,7 +1,7 @@
 """A real Keycloak for tests, from the folder that DAAS_TEST_KEYCLOAK names: development mode, on 127.0.0.1 only.
 
 Its realm has what a facility's has: one confidential client with PKCE, groups with their full path, POSIX attributes as
-text, and the address that is told of logouts.
+text, and the back-channel logout URL.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Keycloak:
 
 
 def start_keycloak(scratch: Path, *, portal: str) -> Keycloak:
-    """Start one with a realm for this portal; whoever starts it stops it."""
+    """Start one with a realm for this portal; the caller stops it."""
     folder = Path(os.environ.get("DAAS_TEST_KEYCLOAK", ""))
     if not (folder / "bin" / "kc.sh").is_file():
         missing("keycloak", "DAAS_TEST_KEYCLOAK names no folder of an unpacked Keycloak")

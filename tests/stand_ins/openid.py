@@ -50,7 +50,7 @@ class CertifiedProvider:
             if not place.startswith(self.issuer):
                 return {name: values[0] for name, values in parse_qs(urlsplit(place).query).items()}
             answer = browser.get(place, allow_redirects=False, timeout=20)
-        raise AssertionError(f"no way back: {answer.url}")
+        raise AssertionError(f"no redirect back: {answer.url}")
 
     def enter_code(self, whole_address: str, sub: str, *, agree: bool = True) -> None:
         """Do what a person does who was shown the address of a code (RFC 8628): confirm it, or not, and sign in."""
@@ -73,7 +73,7 @@ class CertifiedProvider:
 
 
 def start_provider(profile: str, *, portal: str, name: str = "", **options: Any) -> CertifiedProvider:
-    """Start one; whoever starts it stops it.
+    """Start one; the caller stops it.
 
     Args:
         profile: where it puts claims.
@@ -88,7 +88,7 @@ def start_provider(profile: str, *, portal: str, name: str = "", **options: Any)
     process = subprocess.Popen(
         [str(NODE), str(PROGRAM), json.dumps(settings)],
         env=os.environ | {"OIDC_PROVIDER_MODULES": str(MODULES)},
-        stdout=subprocess.DEVNULL,  # what goes wrong in it stands in the test's own output
+        stdout=subprocess.DEVNULL,  # its errors are in the test's own output
     )
     provider = CertifiedProvider(f"http://127.0.0.1:{port}", process)
     until = time.monotonic() + START_TIMEOUT_S

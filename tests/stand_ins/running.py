@@ -31,7 +31,7 @@ async def running(app: web.Application, tls: ssl.SSLContext | None = None) -> As
 
 @contextmanager
 def running_beside(app: web.Application) -> Iterator[str]:
-    """Run it in a thread with a loop of its own, beside a test that talks to a whole portal; gives its address."""
+    """Run it in a thread with its own event loop, for tests with a whole portal, and return its URL."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()

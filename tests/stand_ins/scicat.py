@@ -48,7 +48,7 @@ def proposal(name: str, group: str, **more: Any) -> dict[str, Any]:
 
 @dataclass
 class SciCat:
-    """A backend; a test changes what it knows and how it misunderstands."""
+    """A backend; tests change its data and its misbehaviour."""
 
     proposals: list[dict[str, Any]] = field(
         default_factory=lambda: [

@@ -1,1 +1,1 @@
-"""Where accounts come from: one file or folder a source."""
+"""The account sources: one file or folder each, with its settings."""

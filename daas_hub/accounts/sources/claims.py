@@ -1,39 +1,27 @@
-"""Accounts from the claims of a login, where the facility's own provider issues them. Nothing is asked."""
+"""The account source "claims": the facility's own login provider describes the account; nothing else is asked."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from traitlets import Float, List, Unicode
+from traitlets import Float, Unicode
 
-from daas_hub.accounts.json_values import alone, number
-from daas_hub.accounts.model import Account, AccountSource, Identity
-from daas_hub.accounts.refusals import unknown
-from daas_hub.accounts.source_settings import SourceSettings
+from daas_hub.accounts.json_values import as_number, single_item
+from daas_hub.accounts.model import Account, AccountFields, AccountSource, Identity
+from daas_hub.accounts.refusals import no_account
+from daas_hub.accounts.source_settings import HasIssuers
 from daas_hub.errors import AccountRefused, ErrorKind, SourceUnavailable
 
 
-@dataclass(frozen=True)
-class ClaimNames:
-    """Which claim means what; "" for `groups` and `display_name`: none does."""
-
-    name: str = "preferred_username"
-    uid: str = "uidNumber"
-    gid: str = "gidNumber"
-    groups: str = ""
-    display_name: str = ""
-
-
-class ClaimedAccounts:
-    """An account source that believes named issuers, for a while after they said it."""
+class ClaimsSource:
+    """An account source that trusts the claims of named issuers while they are recent."""
 
     def __init__(
         self,
         issuers: frozenset[str],
-        names: ClaimNames,
+        names: AccountFields,
         claims_max_age_s: float = 900.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -46,96 +34,91 @@ class ClaimedAccounts:
     async def account_of(self, identity: Identity) -> Account:
         """Return the account this login's claims describe (see `AccountSource`)."""
         if identity.issuer not in self.issuers:
-            raise unknown()
+            raise no_account()
         if not -60 <= self._clock() - identity.told_at <= self._claims_max_age_s:
             raise SourceUnavailable(
-                "What the login provider said of your account is too old.",
+                "The account data from the login provider are out of date.",
                 remedy="Please sign out and in again.",
                 kind=ErrorKind.STALE_CLAIMS,
             )
         return account_of_claims(identity.claims, self._names)
 
 
-def account_of_claims(claims: Mapping[str, Any], names: ClaimNames) -> Account:
+def account_of_claims(claims: Mapping[str, Any], names: AccountFields) -> Account:
     """Return the account that claims describe. Pure.
 
     Raises:
-        AccountRefused: one is missing, or has the wrong type; numbers may be text, or alone in a list.
-        NoAccount: the login has none of them.
+        AccountRefused: a claim is missing or has the wrong type. Numbers may be strings, or the only item of a list.
+        NoAccount: the login has none of these claims.
     """
     if not {names.name, names.uid, names.gid} & set(claims):
-        raise unknown()
-    name = alone(claims.get(names.name))
+        raise no_account()
+    name = single_item(claims.get(names.name))
     if not isinstance(name, str) or not name.isprintable() or not name:
         raise _refused(names.name, "text")
-    shown = claims.get(names.display_name)
+    display_name = claims.get(names.display_name)
     numbered = _groups(claims.get(names.groups) if names.groups else None, names.groups)
-    gid = _number(alone(claims.get(names.gid)), names.gid)
+    gid = _number(single_item(claims.get(names.gid)), names.gid)
     return Account(
         name=name,
-        uid=_number(alone(claims.get(names.uid)), names.uid),
+        uid=_number(single_item(claims.get(names.uid)), names.uid),
         gid=gid,
         groups=tuple(sorted(one for one in numbered if one != gid)),
         group_names={one: label for one, label in numbered.items() if label},
-        display_name=shown[:200] if isinstance(shown, str) and shown.isprintable() else "",
+        display_name=display_name[:200] if isinstance(display_name, str) and display_name.isprintable() else "",
         memberships=frozenset(label for label in numbered.values() if label),
     )
 
 
-def _groups(told: object, claim: str) -> dict[int, str]:
-    """Read a list of numbers, or names with their numbers; a provider that knows no group leaves the claim out."""
-    if told is None:
+def _groups(value: object, claim: str) -> dict[int, str]:
+    """Read a list of gids, or an object of names and gids; a provider omits the claim for a person without groups."""
+    if value is None:
         return {}
-    if isinstance(told, dict):
-        return {_number(gid, claim): str(label) for label, gid in told.items() if str(label).isprintable()}
-    if isinstance(told, list):
-        return {_number(gid, claim): "" for gid in told}
-    raise _refused(claim, "a list of numbers, or names with numbers")
+    if isinstance(value, dict):
+        return {_number(gid, claim): str(label) for label, gid in value.items() if str(label).isprintable()}
+    if isinstance(value, list):
+        return {_number(gid, claim): "" for gid in value}
+    raise _refused(claim, "a list of numbers, or an object of names and numbers")
 
 
-def _number(told: object, claim: str) -> int:
+def _number(value: object, claim: str) -> int:
     try:
-        return number(told)
+        return as_number(value)
     except ValueError:
         raise _refused(claim, "a number") from None
 
 
 def _refused(claim: str, wanted: str) -> AccountRefused:
     return AccountRefused(
-        f"The login provider's claim {claim!r} about you is not {wanted}.", remedy="Please tell the user office."
+        f"The claim {claim!r} from the login provider is not {wanted}.", remedy="Please contact the user office."
     )
 
 
-class ClaimsAccounts(SourceSettings):
-    """Accounts that the facility's own login provider describes (`Facility.accounts = "claims"`)."""
+class ClaimsAccounts(HasIssuers):
+    """Accounts from the claims of the facility's own login provider (`Facility.accounts = "claims"`).
 
-    issuers = List(
-        Unicode(),
-        config=True,
-        help="""
-        OpenID issuers that are believed. Name only the facility's own: whoever is named here can give anybody any
-        number. No default. Example: ["https://keycloak.facility.org/realms/users"].
-        """,
-    )
-    name_claim = Unicode("preferred_username", config=True, help="Claim with the account's name.")
-    uid_claim = Unicode("uidNumber", config=True, help="Claim with the user's number.")
-    gid_claim = Unicode("gidNumber", config=True, help="Claim with the main group's number.")
+    A provider in `issuers` can give anybody any uid: name only the facility's own.
+    """
+
+    name_claim = Unicode("preferred_username", config=True, help="Claim with the account name.")
+    uid_claim = Unicode("uidNumber", config=True, help="Claim with the uid.")
+    gid_claim = Unicode("gidNumber", config=True, help="Claim with the gid of the primary group.")
     groups_claim = Unicode(
         "",
         config=True,
         help="""
-        Claim with further groups: a list of numbers, or names with their numbers. Default: none is read. A login
-        without this claim has no further groups. Example: "gids".
+        Claim with the supplementary groups: a list of gids, or an object of names and gids. A login without this claim
+        has no supplementary groups. Default: no claim is read. Example: "gids".
         """,
     )
-    display_name_claim = Unicode("", config=True, help='Claim with the name shown. Example: "name".')
+    display_name_claim = Unicode("", config=True, help='Claim with the display name. Default: none. Example: "name".')
     claims_max_age_s = Float(
         900.0,
         min=60.0,
         config=True,
         help="""
-        Seconds a claim is believed after the provider said it. A hub asks anew about every five minutes somebody uses
-        it; while the provider is down, nothing starts after this time.
+        Maximum age of the claims in seconds. The hub refreshes the claims of active users about every five minutes;
+        while the provider is down, nothing starts once they are older than this.
         """,
     )
 
@@ -147,6 +130,8 @@ class ClaimsAccounts(SourceSettings):
         """
         for setting in ("name_claim", "uid_claim", "gid_claim"):
             if not getattr(self, setting):
-                raise self.wrong(setting, "names no claim", "Write the claim's name, as your provider calls it.")
-        names = ClaimNames(self.name_claim, self.uid_claim, self.gid_claim, self.groups_claim, self.display_name_claim)
-        return ClaimedAccounts(self.require_issuers(self.issuers), names, self.claims_max_age_s)
+                raise self.wrong(setting, "is empty", "Set it to the name of the claim at your provider.")
+        names = AccountFields(
+            self.name_claim, self.uid_claim, self.gid_claim, self.display_name_claim, self.groups_claim
+        )
+        return ClaimsSource(self.require_issuers(self.issuers), names, self.claims_max_age_s)

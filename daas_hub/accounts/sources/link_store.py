@@ -1,7 +1,6 @@
-"""Which logins people connected with which facility accounts, kept in one private SQLite file.
+"""The logins that people connected with facility accounts, in a private SQLite file.
 
-What is kept is who, which account and when: no password, no token. The hub may write while a command reads: SQLite
-keeps them apart, and what is written is on the disk when it is told to be.
+It holds the login, the account and the time, and no password or token. A command may read while the hub writes.
 """
 
 from __future__ import annotations
@@ -18,12 +17,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from daas_hub.accounts.model import Identity
-from daas_hub.accounts.refusals import LATER
+from daas_hub.accounts.refusals import TRY_AGAIN
 from daas_hub.errors import ErrorKind, Refused, SourceUnavailable
 
 _Answer = TypeVar("_Answer")
 
-#: The form of the file; a hub that does not know it leaves it alone.
+#: The schema version of the file. Files with another version are not used.
 _VERSION = 1
 _TABLE = """
 CREATE TABLE links (
@@ -38,19 +37,19 @@ CREATE TABLE links (
 )
 """
 _COLUMNS = "issuer, subject, as_issuer, as_subject, account, uid, made_at"
-#: Seconds to wait for another process that writes.
+#: Timeout in seconds for the lock of another process.
 _BUSY_S = 5.0
 
 
 @dataclass(frozen=True)
 class Link:
-    """A login that stands for another one: the one by which the facility knows the person.
+    """A login that is connected with a password login of the facility, and so with its account.
 
     Attributes:
-        as_issuer, as_subject: that other one, a password login of the facility.
-        account: the account's name when they were connected.
-        uid: its number when they were connected: a name that was given to somebody else has another.
-        made_at: when, in seconds since 1970.
+        as_issuer, as_subject: the password login.
+        account: the account name at that time.
+        uid: the account's uid at that time. If the name was reassigned, it has another one now.
+        made_at: when they were connected, in seconds since 1970.
     """
 
     issuer: str
@@ -68,34 +67,33 @@ class Link:
 
     @property
     def known_as(self) -> Identity:
-        """The login it stands for."""
+        """The password login it is connected with."""
         return Identity(self.as_issuer, self.as_subject)
 
 
 class TooManyLinks(Refused):
-    """The account has as many logins as one may have."""
+    """The account has the maximum number of connected logins."""
 
     reason = "links"
 
 
 class LinkStore:
-    """The links of one facility. Nothing is created before the first of them is made.
+    """The connected logins of a facility. The file is created with the first of them.
 
     Args:
-        path: of the file; its folder is made private, as the file is.
-        max_per_account: so many logins one account may have.
-        clock: seconds since 1970.
+        path: of the file. It is created with mode 600, its directory with mode 700.
+        clock: returns seconds since 1970.
 
-    Every method raises `SourceUnavailable` if the file cannot be used: nothing may be concluded then.
+    Every method raises `SourceUnavailable` if the file cannot be used.
     """
 
     def __init__(self, path: Path, *, max_per_account: int = 10, clock: Callable[[], float] = time.time) -> None:
         self.path = path
-        self._most = max_per_account
+        self._max_per_account = max_per_account
         self._clock = clock
 
     async def link_of(self, issuer: str, subject: str) -> Link | None:
-        """Return the link of a login; None if there is none."""
+        """Return the link of a login, or None."""
 
         def find(links: sqlite3.Connection) -> Link | None:
             asked = f"SELECT {_COLUMNS} FROM links WHERE issuer = ? AND subject = ?"  # noqa: S608  # our own words
@@ -105,11 +103,11 @@ class LinkStore:
         return await self._ask(find, None)
 
     async def links_of(self, account: str, uid: int) -> tuple[Link, ...]:
-        """Return the logins of an account, the oldest first."""
+        """Return the connected logins of an account, oldest first."""
         return tuple(one for one in await self.all_links(account) if one.uid == uid)
 
     async def all_links(self, account: str = "") -> tuple[Link, ...]:
-        """Return every link, or those of an account's name, the oldest first."""
+        """Return all links, or those of an account name, oldest first."""
 
         def read(links: sqlite3.Connection) -> tuple[Link, ...]:
             asked = f"SELECT {_COLUMNS} FROM links WHERE ? IN ('', account) ORDER BY made_at, issuer, subject"  # noqa: S608
@@ -118,25 +116,25 @@ class LinkStore:
         return await self._ask(read, ())
 
     async def connect(self, identity: Identity, known_as: Identity, account: str, uid: int) -> Link:
-        """Let a login stand for another one, which has this account; what it stood for before is forgotten.
+        """Connect a login with a password login, which has this account. Replaces the link of the login.
 
         Raises:
-            TooManyLinks: the account has as many as one may have.
+            TooManyLinks: the account has the maximum number of connected logins.
         """
         link = Link(identity.issuer, identity.subject, known_as.issuer, known_as.subject, account, uid, self._clock())
 
         def write(links: sqlite3.Connection) -> Link:
             with links:
-                # the lock comes before the count
+                # take the lock before counting
                 links.execute("BEGIN IMMEDIATE")
                 (others,) = links.execute(
                     "SELECT count(*) FROM links WHERE account = ? AND uid = ? AND NOT (issuer = ? AND subject = ?)",
                     (account, uid, link.issuer, link.subject),
                 ).fetchone()
-                if others >= self._most:
+                if others >= self._max_per_account:
                     raise TooManyLinks(
-                        f"The account {account} is connected with {others} logins already; that is the limit.",
-                        remedy="Sign in with one of them, and remove one that is not used any more.",
+                        f"The account {account} is already connected with {others} logins, which is the limit.",
+                        remedy="Sign in with one of them and remove one that you no longer use.",
                     )
                 values = "?, ?, ?, ?, ?, ?, ?"
                 links.execute(f"INSERT OR REPLACE INTO links ({_COLUMNS}) VALUES ({values})", astuple(link))  # noqa: S608
@@ -145,7 +143,7 @@ class LinkStore:
         return await self._in_thread(write, create=True)
 
     async def remove(self, issuer: str, subject: str, *, account: str = "") -> bool:
-        """Remove the link of a login, where an account is named only one to that; tell whether there was one."""
+        """Remove the link of a login, if it is with `account` (any if empty). Return whether it existed."""
 
         def delete(links: sqlite3.Connection) -> bool:
             with links:
@@ -158,7 +156,7 @@ class LinkStore:
         return await self._ask(delete, False)
 
     async def _ask(self, question: Callable[[sqlite3.Connection], _Answer], nothing: _Answer) -> _Answer:
-        """Ask the file; `nothing` is the answer while there is none, or one without its table yet."""
+        """Query the file; return `nothing` if the file or its table does not exist yet."""
 
         def asked(links: sqlite3.Connection) -> _Answer:
             return question(links) if _has_table(links) else nothing
@@ -176,8 +174,8 @@ class LinkStore:
             return await asyncio.to_thread(work)
         except (sqlite3.Error, OSError) as error:
             raise SourceUnavailable(
-                "The list of connected logins cannot be read at the moment.",
-                remedy=LATER,
+                "The connected logins are not available at the moment.",
+                remedy=TRY_AGAIN,
                 detail=f"{self.path}: {error}",
                 kind=_kind_of(error),
             ) from error
@@ -186,14 +184,14 @@ class LinkStore:
     def _opened(self, *, create: bool) -> Iterator[sqlite3.Connection]:
         if create:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # SQLite gives its journals the mode of the file
+            # SQLite's journal files inherit the mode of the file
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
         self._require_private()
         links = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None)
         try:
             if create and not _has_table(links):
                 with links:
-                    # table and form come together or not at all, also on a disk that is full
+                    # atomic, also if the disk is full
                     links.execute("BEGIN IMMEDIATE")
                     if not _has_table(links):
                         links.execute(_TABLE)
@@ -203,15 +201,15 @@ class LinkStore:
             links.close()
 
     def _require_private(self) -> None:
-        """Check that nobody but the hub can read the file, or put another into its place."""
+        """Check that only the hub can read the file or replace it."""
         folder, status = self.path.parent.lstat(), self.path.lstat()
         if not stat.S_ISDIR(folder.st_mode) or folder.st_mode & 0o022:
-            raise PermissionError(f"others can change its folder: chmod 700 {self.path.parent}")
+            raise PermissionError(f"its directory is writable by other users: chmod 700 {self.path.parent}")
         if not stat.S_ISREG(status.st_mode):
-            raise OSError("it is no plain file")
+            raise OSError("it is not a regular file")
         if status.st_mode & 0o077:
-            raise PermissionError(f"others can read or change it: chmod 600 {self.path}")
-        # root may look at what is the hub's
+            raise PermissionError(f"it is accessible to other users: chmod 600 {self.path}")
+        # root may read the hub's file
         if os.geteuid() not in (0, status.st_uid):
             raise PermissionError(f"it belongs to another user: chown {os.geteuid()} {self.path}")
 
@@ -230,14 +228,14 @@ def _kind_of(error: sqlite3.Error | OSError) -> ErrorKind:
 
 
 def _has_table(links: sqlite3.Connection) -> bool:
-    """Return whether the table is there; one that was never finished is none.
+    """Return whether the table exists and is complete.
 
     Raises:
-        OSError: the file has a form this release does not know.
+        OSError: the file has a schema version that this release does not know.
     """
-    # in one question: between two, somebody else may make it
+    # one query: another process may create the table between two
     both = "SELECT user_version, (SELECT count(*) FROM sqlite_master) FROM pragma_user_version"
     version, tables = links.execute(both).fetchone()
     if (version, tables > 0) not in ((0, False), (_VERSION, True)):
-        raise _UnknownVersion(f"it has form {version}, and this release knows form {_VERSION}")
+        raise _UnknownVersion(f"it has schema version {version}; this release supports version {_VERSION}")
     return bool(tables)

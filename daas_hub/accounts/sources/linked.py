@@ -1,4 +1,4 @@
-"""Accounts of people who connected their login with the account they had before (AL60)."""
+"""The account source "links": logins that people connected with an existing account (AL60)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from traitlets import Int, Unicode
 
 from daas_hub.accounts.model import Account, AccountSource, Identity
-from daas_hub.accounts.refusals import LostAccount, unknown
+from daas_hub.accounts.refusals import StaleLink, no_account
 from daas_hub.accounts.source_settings import SourceSettings
 from daas_hub.accounts.sources.link_store import LinkStore
 from daas_hub.errors import AccountRefused, NoAccount
@@ -16,39 +16,39 @@ from daas_hub.errors import AccountRefused, NoAccount
 _log = logging.getLogger("jupyterhub.daas")
 
 
-class ConnectedAccounts:
-    """An account source: the link says which login of the facility is meant, and the other sources are asked about it.
+class LinkedSource:
+    """An account source that replaces a connected login by the facility's own login, and asks the other sources for it.
 
-    So whoever is kept out by their conditions, or is not there any more, is so by a connected login, too.
+    So their conditions hold for connected logins, too, and an account that is removed there is removed here.
     """
 
     def __init__(self, store: LinkStore) -> None:
         self.store = store
         self._others: AccountSource | None = None
 
-    def rest_on(self, others: AccountSource) -> None:
-        """Take the other sources of the configuration."""
+    def use_sources(self, others: AccountSource) -> None:
+        """Use the other configured sources, joined into one, for the accounts."""
         self._others = others
 
     async def account_of(self, identity: Identity) -> Account:
         """Return the account of this identity (see `AccountSource`)."""
         link = await self.store.link_of(identity.issuer, identity.subject)
         if link is None:
-            raise unknown()
+            raise no_account()
         assert self._others is not None, "the configuration is refused without others"
         try:
             account = await self._others.account_of(link.known_as)
         except AccountRefused:
             raise
         except NoAccount:
-            raise LostAccount(
-                f"The facility account {link.account}, which your login was connected with, is not there any more.",
+            raise StaleLink(
+                f"The facility account {link.account} that your login is connected with no longer exists.",
                 remedy="Ask the user office which account you have now.",
             ) from None
         if (account.name, account.uid) != (link.account, link.uid):
             # a name that was given to somebody else is not theirs to use
             _log.error(
-                "links: %r of %s was connected with %s (uid %d), which is %s (uid %d) now: not used",
+                "links: %r of %s was connected with %s (uid %d), which is now %s (uid %d): refused",
                 identity.subject,
                 identity.issuer,
                 link.account,
@@ -56,8 +56,8 @@ class ConnectedAccounts:
                 account.name,
                 account.uid,
             )
-            raise LostAccount(
-                f"The facility account {link.account} is not the one your login was connected with.",
+            raise StaleLink(
+                f"The facility account {link.account} has been reassigned since your login was connected with it.",
                 remedy="Connect your login again, or ask the user office.",
             )
         return account
@@ -67,29 +67,29 @@ class ConnectedAccounts:
 NAME = "links"
 
 
-class LinkSettings(SourceSettings):
-    """Logins that people connected with the account they had (`Facility.accounts` with "links")."""
+class LinkedAccounts(SourceSettings):
+    """Logins that people connected with an existing account (`Facility.accounts` with "links")."""
 
     file = Unicode(
         "",
         config=True,
         help="""
-        The file they are kept in (SQLite, on a local disk), which only the hub's user may read. Put it into your
-        backups. Default: "private/links.sqlite" in `Facility.state`.
+        SQLite file with the connected logins, on a local disk and readable by the hub's user only. Back it up.
+        Default: "private/links.sqlite" in `Facility.state`. Example: "/var/lib/daas-hub/links.sqlite".
         """,
     )
-    max_per_account = Int(10, min=1, config=True, help="Logins one account may be connected with.")
+    max_per_account = Int(10, min=1, config=True, help="Maximum number of connected logins per account.")
 
-    def source(self, state: str) -> ConnectedAccounts:
+    def source(self, state: str) -> LinkedSource:
         """Build the source.
 
         Args:
-            state: where the portal keeps what it keeps itself.
+            state: the directory of the portal's own files.
 
         Raises:
             ConfigurationError: naming the setting that cannot work.
         """
         if self.file and not self.file.startswith("/"):
-            raise self.wrong("file", "is not an absolute path", "Write it from the root: /var/lib/daas-hub/links.")
+            raise self.wrong("file", "is not an absolute path", "Example: /var/lib/daas-hub/links.sqlite.")
         path = Path(self.file or f"{state}/private/links.sqlite")
-        return ConnectedAccounts(LinkStore(path, max_per_account=self.max_per_account))
+        return LinkedSource(LinkStore(path, max_per_account=self.max_per_account))

@@ -1,4 +1,4 @@
-"""Accounts of the machine the hub runs on: whatever its name service knows (files, sssd, LDAP, NIS)."""
+"""The account source "nss": what the name service of the hub's machine knows (files, sssd, LDAP, NIS)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pwd
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from traitlets import Float, List, Unicode
+from traitlets import Float, Unicode
 
 from daas_hub.accounts.model import Account, AccountSource, Identity
-from daas_hub.accounts.refusals import LATER, unknown
-from daas_hub.accounts.source_settings import SourceSettings
+from daas_hub.accounts.refusals import TRY_AGAIN, no_account
+from daas_hub.accounts.source_settings import HasIssuers
 from daas_hub.accounts.templates import claims_of, fill, values_of
 from daas_hub.errors import ErrorKind, SourceUnavailable
 
@@ -25,10 +25,10 @@ def _name_of_group(gid: int) -> str:
     return grp.getgrgid(gid).gr_name
 
 
-class MachineAccounts:
-    """An account source that asks the name service, in threads: it may ask a server itself, and wait for it.
+class NssSource:
+    """An account source that asks the name service, in threads: the name service may wait for a server of its own.
 
-    It cannot tell "nobody" from "the server behind me is down": both are refused as unknown.
+    It does not distinguish an unknown name from a server that is down: both are refused as unknown.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class MachineAccounts:
     async def account_of(self, identity: Identity) -> Account:
         """Return the account of this identity (see `AccountSource`)."""
         if self.issuers and identity.issuer not in self.issuers:
-            raise unknown()
+            raise no_account()
         return await self.account_named(fill(self._name, values_of(identity, self._name)))
 
     async def account_named(self, name: str) -> Account:
@@ -62,27 +62,29 @@ class MachineAccounts:
         except TimeoutError:
             _log.error("name service: no answer within %g s", self._timeout_s)
             raise SourceUnavailable(
-                "The facility's accounts cannot be looked up at the moment.", remedy=LATER, kind=ErrorKind.TIMEOUT
+                "The facility's accounts are not available at the moment.", remedy=TRY_AGAIN, kind=ErrorKind.TIMEOUT
             ) from None
 
     def close(self) -> None:
-        """End the threads that do nothing."""
+        """Shut down the idle threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _look_up(self, name: str) -> Account:
         try:
             user = self._user(name)
         except (KeyError, ValueError):  # ValueError: NUL, or half a character
-            raise unknown() from None
+            raise no_account() from None
         except OSError as problem:
             _log.error("name service: %s", problem)
             raise SourceUnavailable(
-                "The facility's accounts cannot be looked up.", remedy=LATER, kind=ErrorKind.SERVER_ERROR
+                "The facility's accounts are not available at the moment.",
+                remedy=TRY_AGAIN,
+                kind=ErrorKind.SERVER_ERROR,
             ) from None
         if user.pw_name != name:
-            # sssd, winbind: "Anna" finds anna, "25001" may find whose number it is
-            _log.warning("name service: %r was found as %r, which is not the same", name, user.pw_name)
-            raise unknown()
+            # sssd, winbind: "Anna" finds anna, and "25001" may find the account with that uid
+            _log.warning("name service: looked up %r and found %r: refused", name, user.pw_name)
+            raise no_account()
         numbers = [gid for gid in dict.fromkeys(self._groups(name, user.pw_gid)) if gid != user.pw_gid]
         names = {gid: label for gid in (user.pw_gid, *numbers) if (label := self._label(gid))}
         return Account(
@@ -102,26 +104,18 @@ class MachineAccounts:
             return ""
 
 
-class NssAccounts(SourceSettings):
-    """Accounts the hub's machine knows itself (`Facility.accounts = "nss"`)."""
+class NssAccounts(HasIssuers):
+    """Accounts from the name service of the hub's machine (`Facility.accounts = "nss"`)."""
 
     name = Unicode(
         "{subject}",
         config=True,
         help="""
-        Name of the account of a login. Fields: {subject} {issuer} {claim.NAME}.
-        Example: "{claim.preferred_username}", if people cannot change that name at the provider.
+        Template of the account name of a login. Fields: {subject} {issuer} {claim.NAME}. Use only claims that people
+        cannot change themselves at the provider. Example: "{claim.preferred_username}".
         """,
     )
-    issuers = List(
-        Unicode(),
-        config=True,
-        help="""
-        OpenID issuers whose logins are looked up. Others have no account here. No default.
-        Example: ["https://keycloak.facility.org/realms/users"].
-        """,
-    )
-    timeout_s = Float(5.0, min=0.1, config=True, help="Seconds a look-up may take.")
+    timeout_s = Float(5.0, min=0.1, config=True, help="Timeout in seconds of a lookup.")
 
     def source(self) -> AccountSource:
         """Build the source.
@@ -130,5 +124,5 @@ class NssAccounts(SourceSettings):
             ConfigurationError: naming the setting that cannot work.
         """
         if not self.require_fields("name"):
-            raise self.wrong("name", "has no field: everybody would be the same", "Add {subject}.")
-        return MachineAccounts(self.name, self.require_issuers(self.issuers), self.timeout_s)
+            raise self.wrong("name", "has no field, so everybody would get the same account", "Add {subject}.")
+        return NssSource(self.name, self.require_issuers(self.issuers), self.timeout_s)

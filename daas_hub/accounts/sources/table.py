@@ -1,4 +1,4 @@
-"""Accounts from a YAML table: for a demo, a small facility, or people no directory knows."""
+"""Accounts from a YAML table, for a demo, a small facility, or people that no directory has."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import Field
 
 from daas_hub.accounts.model import Account, Identity
-from daas_hub.accounts.refusals import unknown
+from daas_hub.accounts.refusals import no_account
 from daas_hub.errors import DocumentError, SourceUnavailable
 from daas_hub.services.yaml_document import Document, read_document
 
@@ -33,7 +33,7 @@ class _Table(Document):
 
 
 class AccountTable:
-    """Look-up in a file, which is read again when it changes, so that an edit needs no restart."""
+    """An account source that reads a file, again whenever it changes."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -46,7 +46,7 @@ class AccountTable:
         await self._read()
         account = self._accounts.get((identity.issuer, identity.subject))
         if account is None:
-            raise unknown()
+            raise no_account()
         return account
 
     async def account_named(self, name: str) -> Account:
@@ -54,12 +54,12 @@ class AccountTable:
         await self._read()
         account = next((one for one in self._accounts.values() if one.name == name), None)
         if account is None:
-            raise unknown()
+            raise no_account()
         return account
 
     @property
     def names(self) -> frozenset[str]:
-        """The names of the accounts, as they were read last."""
+        """The names of the accounts when the file was last read."""
         return frozenset(account.name for account in self._accounts.values())
 
     async def _read(self) -> None:
@@ -67,8 +67,8 @@ class AccountTable:
             await asyncio.to_thread(self._read_if_changed)
         except DocumentError as error:
             raise SourceUnavailable(
-                "The list of accounts cannot be read at the moment.",
-                remedy="The administrators were told.",
+                "The accounts are not available at the moment.",
+                remedy="The problem has been logged.",
                 kind=error.kind,
                 detail=f"table: {error}",
             ) from error
@@ -86,7 +86,7 @@ class AccountTable:
 
 
 def _accounts_of(path: Path, table: _Table) -> dict[tuple[str, str], Account]:
-    """Index the table by login. One login or one uid that stands twice is a mistake, not "the first wins"."""
+    """Index the table by login. A duplicate login or uid is an error."""
     found: dict[tuple[str, str], Account] = {}
     uids: dict[int, str] = {}
     names: dict[str, int] = {}
@@ -96,7 +96,7 @@ def _accounts_of(path: Path, table: _Table) -> dict[tuple[str, str], Account]:
                 str(path), 1, f"the account {person.name} has the uids {names[person.name]}, {person.uid}"
             )
         if uids.setdefault(person.uid, person.name) != person.name:
-            raise DocumentError(str(path), 1, f"uid {person.uid} belongs to {uids[person.uid]} and to {person.name}")
+            raise DocumentError(str(path), 1, f"uid {person.uid} belongs to both {uids[person.uid]} and {person.name}")
         account = Account(
             name=person.name,
             uid=person.uid,
@@ -110,6 +110,6 @@ def _accounts_of(path: Path, table: _Table) -> dict[tuple[str, str], Account]:
         for login in person.logins:
             key = (login.issuer, login.subject)
             if key in found:
-                raise DocumentError(str(path), 1, f"the login {login.subject!r} of {login.issuer} stands twice")
+                raise DocumentError(str(path), 1, f"the login {login.subject!r} of {login.issuer} is there twice")
             found[key] = account
     return found

@@ -1,9 +1,8 @@
-"""Proposals from a user office that speaks the CALIPSOplus portal's REST contract, so that it need not change.
+"""Proposals from a user office with the REST contract of the CALIPSOplus portal, which stays as it is.
 
-A GET of one configured address with the account's name in it, by HTTP Basic or without, answers in pages. What the
-contract's own portal took lightly is settled here: the address is kept letter by letter (a slash at its end matters to
-many servers), the next page is asked for at the same address whatever `next` names, and directories that cannot be
-understood leave the session out instead of showing others.
+A GET of one configured URL with the account's name in it, with HTTP Basic or without, returns pages. Stricter than the
+contract's own portal: the URL is used exactly as configured (a trailing slash matters to many servers), the next page
+is requested from the same URL whatever `next` says, and a session whose directories cannot be understood is left out.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from traitlets.config import Configurable
 
 from daas_hub.accounts import Account
 from daas_hub.errors import ConfigurationError
-from daas_hub.proposals.http_source import Found, ProposalService
+from daas_hub.proposals.http_source import ProposalService, ServicePage
 from daas_hub.proposals.model import Query, TooManyProposals
 from daas_hub.services.http import Conversation, Reply, basic_auth
 from daas_hub.services.secret_file import read_secret
@@ -27,8 +26,8 @@ _NAME = "$USERNAME"
 
 #: What the contract's `ordering` calls our columns.
 _ORDERINGS = {"id": "proposal_id", "title": "subject", "beamlines": "beam_line"}
-#: Letters a part of an id needs, so that a search for it finds few others.
-_TELLING = 3
+#: Minimum length of a part of an id, so that a search for it finds few others.
+_MIN_SEARCH = 3
 
 
 class CalipsoplusProposals(ProposalService):
@@ -59,112 +58,119 @@ class CalipsoplusProposals(ProposalService):
     url = Unicode(
         config=True,
         help="""
-        Address of a person's experiments, in full, with $USERNAME where the account's name goes.
-        Example: "https://useroffice.facility.org/services/experiments/$USERNAME/". No default.
+        URL of a person's experiments, with $USERNAME in place of the account name. It is used exactly as written. No
+        default. Example: "https://useroffice.facility.org/services/experiments/$USERNAME/".
         """,
     )
     user = Unicode(
         config=True,
-        help='Name for HTTP Basic. Example: "daas". Default: none, and nothing is sent.',
+        help='User name for HTTP Basic. Default: no authentication. Example: "daas".',
     )
     password_file = Unicode(
         config=True,
         help="""
-        File with the password for HTTP Basic, readable by the hub's user alone.
-        Example: "/etc/daas/secrets/useroffice". Needed with `user`.
+        File with the password of `user`, readable by the hub's user only. Required with `user`.
+        Example: "/etc/daas-hub/secrets/useroffice".
         """,
     )
-    page_size = Int(100, min=1, config=True, help="Proposals asked for at a time; the service may give fewer.")
+    page_size = Int(100, min=1, config=True, help="Proposals requested per page; the service may return fewer.")
 
     def __init__(self, facility: Configurable | None = None, **kwargs: Any) -> None:
         super().__init__(facility, **kwargs)
         if _NAME not in self.url:
             raise ConfigurationError(
-                self.setting("url"), self.url, "would ask the same for everybody", remedy=f"Put {_NAME} into it."
+                self.setting("url"),
+                self.url,
+                f"does not contain {_NAME}",
+                remedy="Every person would get the same proposals.",
             )
         if ":" in self.user:
-            raise ConfigurationError(self.setting("user"), self.user, "has a colon", remedy="HTTP Basic allows none.")
+            raise ConfigurationError(
+                self.setting("user"), self.user, "contains a colon", remedy="HTTP Basic does not allow it."
+            )
         if self.user:
             read_secret(self.setting("password_file"), self.password_file)
 
-    async def records_of(self, talk: Conversation, account: Account, most: int) -> list[Any]:
-        """Ask for all pages of this account's experiments; an account the user office does not know has none."""
-        return await self._all(talk, account, {}, most)
+    async def records_of(self, talk: Conversation, account: Account, limit: int) -> list[Any]:
+        """Ask for all pages of this account's experiments; an account unknown to the user office has none."""
+        return await self._all(talk, account, {}, limit)
 
     async def records_called(self, talk: Conversation, account: Account, proposal_id: str) -> list[Any] | None:
-        """Search for a part of the id that has no capitals: servers differ in whether they tell them apart."""
+        """Search for a part of the id without letters: some servers ignore case in a search, and some do not."""
         if not self.has_usual("id"):
             return None
         part = max(re.findall(r"[^A-Za-z]+", proposal_id), key=len, default="")
         records: list[Any] | None = None
-        for text in (part, proposal_id) if len(part) >= _TELLING else (proposal_id,):
+        for text in (part, proposal_id) if len(part) >= _MIN_SEARCH else (proposal_id,):
             try:
                 records = await self._all(talk, account, {"search": text}, self.page_above)
                 break
             except TooManyProposals:
                 continue
         ids = {str(self.field_map.value("id", one)).lower() for one in records or () if isinstance(one, dict)}
-        if records is not None and len(part) >= _TELLING and proposal_id.lower() in ids:
+        if records is not None and len(part) >= _MIN_SEARCH and proposal_id.lower() in ids:
             return records
         try:
-            # who was not found may be one whom this server's search does not look for; a short id may have a twin
+            # this server's search may not cover the id, and a short id may have a twin
             return await self._all(talk, account, {}, self.max_records)
         except TooManyProposals:
             if records is None:
                 raise
-            # of so many the search has the word, as the contract has it
+            # too many to read: the search decides, as the contract says
             return records
 
-    async def records_matching(self, talk: Conversation, account: Account, word: str, most: int) -> list[Any] | None:
-        """Ask for all experiments with this word: the contract's search knows no second one."""
-        return await self._all(talk, account, {"search": word}, most)
+    async def records_matching(self, talk: Conversation, account: Account, word: str, limit: int) -> list[Any] | None:
+        """Ask for all experiments with this word: the contract's search takes one only."""
+        return await self._all(talk, account, {"search": word}, limit)
 
-    async def find(self, talk: Conversation, account: Account, query: Query) -> Found | None:
-        """Ask for one page, or, of a server that makes pages of its own size, for those that have it."""
+    async def find(self, talk: Conversation, account: Account, query: Query) -> ServicePage | None:
+        """Ask for one page or, if the server has its own page size, for the server's pages that contain it."""
         asked = {"page_size": str(query.page_size)} | ({"search": query.search} if query.search else {})
         asked["ordering"] = ("-" if query.sort.startswith("-") else "") + _ORDERINGS[query.sort.removeprefix("-")]
         start = (query.page - 1) * query.page_size
-        first = await self._numbered(talk, account, asked, query.page)
+        first = await self._page_number(talk, account, asked, query.page)
         if first is None or (not first.records and query.page > 1):
-            # behind the last page: the first one says how many there are
-            return await self._numbered(talk, account, asked, 1)
+            # after the last page: the first one has the number of proposals
+            return await self._page_number(talk, account, asked, 1)
         if 0 < len(first.records) < min(query.page_size, first.total - start):
-            begin = first if query.page == 1 else await self._numbered(talk, account, asked, 1)
+            begin = first if query.page == 1 else await self._page_number(talk, account, asked, 1)
             size = len(begin.records) if begin else 0
             records: list[Any] = []
             for number in range(start // size + 1, (start + query.page_size - 1) // size + 2) if size > 1 else ():
-                page = await self._numbered(talk, account, asked, number)
+                page = await self._page_number(talk, account, asked, number)
                 records += page.records if page else []
             records = records[start % size :][: query.page_size] if size else []
-            return Found(records, len(records), first.total)
+            return ServicePage(records, len(records), first.total)
         return first
 
-    async def _numbered(self, talk: Conversation, account: Account, asked: dict[str, str], number: int) -> Found | None:
-        """Return the page of this number; None if there is none, or if the server does not understand the question."""
+    async def _page_number(
+        self, talk: Conversation, account: Account, asked: dict[str, str], number: int
+    ) -> ServicePage | None:
+        """Return the page with this number; None if it does not exist, or the server rejects the request."""
         reply = await self._ask(talk, account, asked | {"page": str(number)}, f"page {number} of the experiments")
         if reply.status in (400, 404) and reply.is_json:
-            return None if reply.status == 400 or number > 1 else Found([], 0, 0)
+            return None if reply.status == 400 or number > 1 else ServicePage([], 0, 0)
         page = talk.require(reply, dict)
         results, count = page.get("results"), page.get("count")
         if not isinstance(results, list):
             talk.give_up("an object without a list of results")
         if isinstance(count, bool) or not isinstance(count, int) or count < len(results):
             return None
-        return Found(results, len(results), count)
+        return ServicePage(results, len(results), count)
 
     async def _ask(self, talk: Conversation, account: Account, query: dict[str, str], asked_for: str) -> Reply:
         headers = basic_auth(self.user, await self.secret("password_file")) if self.user else None
         url = self.service.url.replace(_NAME, quote(account.name, safe=""))
         return await talk.get(url, asked_for, params=query, headers=headers)
 
-    async def _all(self, talk: Conversation, account: Account, more: dict[str, str], most: int) -> list[Any]:
+    async def _all(self, talk: Conversation, account: Account, more: dict[str, str], limit: int) -> list[Any]:
         records: list[Any] = []
         query: dict[str, str] = {"page_size": str(self.page_size), "page": "1"} | more
         asked: list[dict[str, str]] = []
         while query not in asked:
             asked.append(query)
             reply = await self._ask(talk, account, query, f"page {len(asked)} of the experiments")
-            # a server that has no such address answers 404, too, but not in JSON
+            # a server without such a URL answers 404, too, but not with JSON
             if reply.status == 404 and reply.is_json and len(asked) == 1:
                 return []
             page = talk.require(reply, dict)
@@ -172,25 +178,25 @@ class CalipsoplusProposals(ProposalService):
             if not isinstance(results, list):
                 talk.give_up("an object without a list of results")
             if isinstance(count, int) and page.get("next"):
-                self.require_room(count, most)
+                self.require_at_most(count, limit)
             records += results
-            self.require_room(records, most)
+            self.require_at_most(records, limit)
             following = page.get("next")
             if not isinstance(following, str) or not following or not results:
                 return records
             query = query | dict(parse_qsl(urlsplit(following).query))
-        talk.give_up("a next page that was there before")
+        talk.give_up("the same page again as the next one")
 
     def data_of(self, values: list[Any]) -> tuple[str, ...]:
-        """Return the directories a session's volumes show read-only (see `volumes_of`)."""
+        """Return the read-only directories of a session (see `volumes_of`)."""
         return volumes_of(values)
 
 
 def volumes_of(values: list[Any]) -> tuple[str, ...]:
-    """Read `data_set_path`: {"/data/x": {"bind": "", "mode": "ro"}}, as an object or a text, which may have ' for ".
+    """Read `data_set_path`: {"/data/x": {"bind": "", "mode": "ro"}}, as an object or a string, perhaps with ' for ".
 
-    Only directories to be shown read-only are raw data; where results go is the portal's own affair
-    (`MountRules.processed`). Where a directory was bound is not: each session has its own ~/data.
+    Only read-only directories are raw data: where results go is set in `MountRules.processed`. The path that a
+    directory was bound to is ignored, each session has its own ~/data.
 
     Raises:
         ValueError: it is anything else.

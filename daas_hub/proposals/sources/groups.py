@@ -1,7 +1,7 @@
-"""Proposals from the account's groups: where a facility makes a Unix or LDAP group for each, and no catalogue is asked.
+"""Proposals from the account's groups, for facilities with a Unix or LDAP group per proposal and without a catalogue.
 
-Nothing is asked: the account's source said its groups, with their names. A group whose name follows the facility's rule
-is a proposal, and the group its processed data are shared with.
+Nothing is asked: the account has its groups with their names. A group whose name matches the facility's pattern is a
+proposal, and the group that shares its processed data.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from traitlets.config import Configurable
 from daas_hub.accounts import Account
 from daas_hub.errors import ConfigurationError
 from daas_hub.findings import Finding, ok, warning
-from daas_hub.proposals.group_names import Named, groups_of, pattern_of, proposals_named
+from daas_hub.proposals.group_names import GroupProposal, named_groups_of, pattern_of, proposals_in
 from daas_hub.proposals.model import Proposal, Visit
 
-#: Names that are written out in an examination.
+#: Names that a finding lists.
 _MAX_SHOWN = 5
 
 
@@ -27,22 +27,21 @@ class GroupProposals(Configurable):
     pattern = Unicode(
         config=True,
         help="""
-        Regular expression that the whole name of a group follows, if it is a proposal's. Its parts: (?P<proposal>...),
-        and if they are in the name (?P<visit>...) and (?P<beamline>...). Example: "(?P<proposal>p[0-9]{5})". No
-        default.
+        Regular expression that matches the whole name of a proposal's group. Named groups: (?P<proposal>...), and
+        optionally (?P<visit>...) and (?P<beamline>...). No default. Example: "(?P<proposal>p[0-9]{5})".
         """,
     )
     account_pattern = Unicode(
         config=True,
         help="""
-        The same for the name of the account itself, where a proposal has an account and not a group.
-        Example: "u(?P<proposal>[0-9]{10})". Default: none.
+        The same for the account name, if proposals have accounts instead of groups. Default: none.
+        Example: "u(?P<proposal>[0-9]{10})".
         """,
     )
     title = Unicode(
         "{proposal}",
         config=True,
-        help='Title of a proposal, of which nothing else is known. Example: "Experiment {proposal}".',
+        help='Title of every proposal; groups have none. Example: "Experiment {proposal}".',
     )
 
     def __init__(self, facility: Configurable | None = None, **kwargs: Any) -> None:
@@ -60,32 +59,32 @@ class GroupProposals(Configurable):
         self._patterns = {name: pattern_of(f"GroupProposals.{name}", getattr(self, name)) for name in names}
 
     async def proposals_of(self, account: Account) -> tuple[Proposal, ...]:
-        """Return the proposals that the account's groups name (see `ProposalSource`)."""
-        found: dict[str, Named] = {}
-        for kind, names in (("pattern", groups_of(account)), ("account_pattern", [(account.gid, account.name)])):
+        """Return the proposals named by the account's groups (see `ProposalSource`)."""
+        found: dict[str, GroupProposal] = {}
+        for kind, names in (("pattern", named_groups_of(account)), ("account_pattern", [(account.gid, account.name)])):
             if kind in self._patterns:
-                for named in proposals_named(self._patterns[kind], names):
+                for named in proposals_in(self._patterns[kind], names):
                     found.setdefault(named.id, named)
         return tuple(self._proposal(named) for named in found.values())
 
     async def contract_lines(self, name: str, account: Account, records: list[Any]) -> list[Finding]:
-        """Show which names follow the rule (see `ContractChecks`): nothing else is known here."""
+        """Report which names match the patterns (see `ContractChecks`)."""
         key, lines = f"proposals.{name}.names", []
-        asked = {"pattern": [group for _, group in groups_of(account)], "account_pattern": [account.name]}
+        asked = {"pattern": [group for _, group in named_groups_of(account)], "account_pattern": [account.name]}
         for setting, pattern in self._patterns.items():
             names = asked[setting]
             fit = [one for one in names if pattern.fullmatch(one)]
-            did = f"{name}: held {len(names)} names against GroupProposals.{setting}"
+            did = f"{name}: {len(names)} names against GroupProposals.{setting}"
             if fit:
                 more = f" and {len(fit) - _MAX_SHOWN} more" if len(fit) > _MAX_SHOWN else ""
-                lines.append(ok(key, did, f"{len(fit)} fit: {', '.join(fit[:_MAX_SHOWN])}{more}"))
+                lines.append(ok(key, did, f"{len(fit)} match: {', '.join(fit[:_MAX_SHOWN])}{more}"))
             else:
-                got = f"none fits of {', '.join(names[:_MAX_SHOWN]) or 'no groups'}"
-                lines.append(warning(key, did, got, "Correct the pattern, or have the account source read groups."))
+                got = f"no match among {', '.join(names[:_MAX_SHOWN]) or 'no groups'}"
+                lines.append(warning(key, did, got, "Correct the pattern, or configure groups in the account source."))
         return lines
 
-    def _proposal(self, named: Named) -> Proposal:
-        # who is in the group of the whole proposal sees it as one visit: groups do not say which there are
+    def _proposal(self, named: GroupProposal) -> Proposal:
+        # a group of the whole proposal does not say which visits there are: it is shown as one visit
         visits = {1: named.beamline} if named.is_whole else named.visits
         return Proposal(
             id=named.id,

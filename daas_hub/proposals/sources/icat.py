@@ -1,8 +1,8 @@
-"""Proposals from ICAT: the investigations a person takes part in, asked of icat.server's REST interface.
+"""Proposals from ICAT: the investigations a person takes part in, by icat.server's REST interface.
 
 The portal has one session of its own and asks about each person by name, in ICAT's query language. An investigation is
-a visit; those of one name are one proposal. ICAT answers 403 both to a session that is over and to a right it does not
-give, so what counts is the `code` in its answer.
+a visit; those with the same name are one proposal. ICAT answers 403 both to an expired session and to a missing
+permission, so the `code` in its answer decides.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from traitlets.config import Configurable
 from daas_hub.accounts import Account
 from daas_hub.errors import ConfigurationError, ErrorKind
 from daas_hub.findings import Finding, ok, warning
-from daas_hub.proposals.http_source import Found, ProposalService
+from daas_hub.proposals.http_source import ProposalService, ServicePage
 from daas_hub.proposals.model import Query
 from daas_hub.services.http import Conversation, Reply
 from daas_hub.services.secret_file import read_secret
@@ -35,10 +35,10 @@ MEMBERSHIP = {
     ),
 }
 
-#: It counts whatever there is to count since 4.7, and knows ESCAPE, which searches need, since 4.6.
+#: COUNT works for every query since 4.7; ESCAPE, which searches need, exists since 4.6.
 OLDEST = (4, 7)
 
-#: Investigations asked for at a time. ICAT counts what is included, too, and refuses more than some thousand.
+#: Investigations per request. ICAT also counts included entities, and refuses more than some thousand.
 PAGE = 100
 
 
@@ -47,7 +47,7 @@ class IcatProposals(ProposalService):
 
     source = "icat"
     MAKES_PAGES = True
-    # an investigation is found by its own texts, a proposal shows those of its first one
+    # each investigation is matched by its own texts, a proposal shows those of its first one
     CHECKS_WORDS = False
     SORTS = ("id", "latest")
     FIELDS = {
@@ -66,28 +66,28 @@ class IcatProposals(ProposalService):
     plugin = Unicode(
         "simple",
         config=True,
-        help='The authenticator of ICAT that knows the portal\'s account. Example: "db". Default: "simple".',
+        help='ICAT authentication plugin of the portal\'s account. Example: "db".',
     )
     user = Unicode(
         config=True,
         help="""
-        The portal's own account in ICAT; its rules must let it read investigations, their users, groups and
-        instruments. Example: "daas". No default.
+        The portal's own account in ICAT. ICAT's rules must let it read investigations with their users, groups and
+        instruments. No default. Example: "daas".
         """,
     )
     password_file = Unicode(
         config=True,
         help="""
-        File with that account's password, readable by the hub's user alone. Example: "/etc/daas/secrets/icat".
-        No default.
+        File with the password of `user`, readable by the hub's user only. No default.
+        Example: "/etc/daas-hub/secrets/icat".
         """,
     )
     user_name = Unicode(
         _ACCOUNT,
         config=True,
         help="""
-        A person's name in ICAT, where {account} is the account's. Example: "db/{account}", if the authenticator puts
-        its mnemonic before names. Default: "{account}".
+        Template of a person's name in ICAT; {account} is the account name. Example: "db/{account}", if the plugin
+        prefixes names with its mnemonic.
         """,
     )
     membership = List(
@@ -95,57 +95,60 @@ class IcatProposals(ProposalService):
         default_value=["users"],
         config=True,
         help="""
-        What makes an investigation a person's: "users" (named in it), "groups" (in a group named in it), "instruments"
-        (scientist of its instrument). Example: ["users", "instruments"]. Default: ["users"].
+        Which investigations are a person's: "users" (listed as a user), "groups" (member of a group listed in it),
+        "instruments" (scientist of its instrument). Example: ["users", "instruments"].
         """,
     )
 
     def __init__(self, facility: Configurable | None = None, **kwargs: Any) -> None:
         super().__init__(facility, **kwargs)
         if not self.user:
-            raise ConfigurationError(self.setting("user"), "", "is not set", remedy="Give the portal's ICAT account.")
+            raise ConfigurationError(
+                self.setting("user"), "", "is not set", remedy="Set it to the portal's account in ICAT."
+            )
         read_secret(self.setting("password_file"), self.password_file)
         if _ACCOUNT not in self.user_name:
             raise ConfigurationError(
                 self.setting("user_name"),
                 self.user_name,
-                "is the same for all",
-                remedy=f"Put {_ACCOUNT} into it.",
+                f"does not contain {_ACCOUNT}",
+                remedy="Every person would get the same proposals.",
             )
-        unknown = [way for way in self.membership if way not in MEMBERSHIP]
+        unknown = [one for one in self.membership if one not in MEMBERSHIP]
         if unknown or not self.membership:
             raise ConfigurationError(
                 self.setting("membership"),
                 unknown or self.membership,
-                "says nothing",
+                "is not a known membership",
                 remedy=f"Known: {', '.join(MEMBERSHIP)}.",
             )
         self._session = ""
 
-    async def records_of(self, talk: Conversation, account: Account, most: int) -> list[Any]:
-        """Ask for the investigations of this account, in every way that is configured."""
-        return await self._investigations(talk, account, "", most)
+    async def records_of(self, talk: Conversation, account: Account, limit: int) -> list[Any]:
+        """Ask for the investigations of this account, by every configured membership."""
+        return await self._investigations(talk, account, "", limit)
 
     async def records_called(self, talk: Conversation, account: Account, proposal_id: str) -> list[Any] | None:
-        """Ask for the investigations of this name, whatever its capitals."""
+        """Ask for the investigations of this name, ignoring case."""
         if not self.has_usual("id"):
             return None
         return await self._investigations(
             talk, account, f" AND LOWER(i.name) = {literal_of(proposal_id.lower())}", self.max_records
         )
 
-    async def find(self, talk: Conversation, account: Account, query: Query) -> Found | None:
-        """Ask which names are on a page, and then for their investigations; several ways cannot be asked in one."""
+    async def find(self, talk: Conversation, account: Account, query: Query) -> ServicePage | None:
+        """Ask for the names on a page, and then for their investigations. One query covers one membership only."""
         if len(self.membership) != 1:
             return None
         person = self._name_of(account)
-        (way,) = self.membership
-        (total,) = await self._rows(talk, count_of(person, way, query.search), "the number of proposals") or [None]
+        (membership,) = self.membership
+        counting = count_of(person, membership, query.search)
+        (total,) = await self._rows(talk, counting, "the number of proposals") or [None]
         if isinstance(total, bool) or not isinstance(total, int):
             return None
         names: list[Any] | None = None
         for sort in dict.fromkeys((query.sort, self.USUAL_SORT)):
-            asked = names_of(person, way, replace(query, sort=sort))
+            asked = names_of(person, membership, replace(query, sort=sort))
             names = await self._rows(talk, asked, "the names on a page", may_refuse=sort != self.USUAL_SORT)
             if names is not None:
                 break
@@ -153,10 +156,10 @@ class IcatProposals(ProposalService):
             return None
         found = [one for one in await self._named(talk, account, names) if one.get("name") in names]
         found.sort(key=lambda one: names.index(one["name"]))
-        return Found(found, len(names), total, sort)
+        return ServicePage(found, len(names), total, sort)
 
     async def contract_lines(self, name: str, account: Account, records: list[Any]) -> list[Finding]:
-        """Look besides at ICAT's version, and close the session that was opened for the examination."""
+        """Check ICAT's version, too, and close the session that was opened for the checks."""
         lines = await super().contract_lines(name, account, records)
         async with self.service.conversation() as talk:
             said = talk.require(await talk.get(self.address("version"), "its version"), dict)
@@ -177,20 +180,20 @@ class IcatProposals(ProposalService):
         listed = ", ".join(literal_of(name) for name in names)
         return await self._investigations(talk, account, f" AND i.name IN ({listed})", self.max_records)
 
-    async def _investigations(self, talk: Conversation, account: Account, more: str, most: int) -> list[Any]:
+    async def _investigations(self, talk: Conversation, account: Account, more: str, limit: int) -> list[Any]:
         name = self._name_of(account)
         found: dict[Any, Any] = {}
-        for way in self.membership:
+        for membership in self.membership:
             start = 0
             while True:
-                asked_for = f"the investigations of a person by {way}"
-                rows = await self._rows(talk, query_of(name, way, start, more), asked_for) or []
+                asked_for = f"the investigations of a person by {membership}"
+                rows = await self._rows(talk, query_of(name, membership, start, more), asked_for) or []
                 for row in rows:
                     record = row.get("Investigation") if isinstance(row, dict) else None
                     if not isinstance(record, dict):
-                        talk.give_up("rows that are no investigations")
+                        talk.give_up("rows that are not investigations")
                     found[record.get("id")] = record
-                self.require_room(found, most)
+                self.require_at_most(found, limit)
                 if len(rows) < PAGE:
                     break
                 start += PAGE
@@ -199,13 +202,13 @@ class IcatProposals(ProposalService):
     async def _rows(
         self, talk: Conversation, query: str, asked_for: str, *, may_refuse: bool = False
     ) -> list[Any] | None:
-        """Ask a query; a session that is over is opened anew, once. None if ICAT does not understand it and may not."""
+        """Send a query; an expired session is renewed once. None if ICAT refuses the query and `may_refuse` is set."""
         reply = await self._ask(talk, query, asked_for)
         if _code(reply) == "SESSION":
             self._session = ""
             reply = await self._ask(talk, query, asked_for)
         if may_refuse and _code(reply) == "BAD_PARAMETER":
-            self.told.tell("ICAT does not sort by the latest visit: pages are sorted by name")
+            self.problem_log.error("ICAT cannot sort by the latest visit: pages are sorted by name")
             return None
         if _code(reply):
             talk.give_up(f"ICAT's error {_code(reply)} (status {reply.status})", ErrorKind.REQUEST_REJECTED)
@@ -222,7 +225,8 @@ class IcatProposals(ProposalService):
         reply = await talk.post(self.address("session"), "a session", form=form)
         if _code(reply) == "SESSION":
             talk.give_up(
-                f"ICAT's error SESSION: it does not accept {self.user} of {self.plugin}", ErrorKind.CREDENTIALS_REFUSED
+                f"ICAT's error SESSION: login of {self.user} with plugin {self.plugin} refused",
+                ErrorKind.CREDENTIALS_REFUSED,
             )
         session = talk.require(reply, dict).get("sessionId")
         if not isinstance(session, str) or not session:
@@ -232,48 +236,48 @@ class IcatProposals(ProposalService):
 
 
 def version_line(name: str, version: Any) -> Finding:
-    """Return whether a version of ICAT understands what is asked. Pure."""
-    key, did = f"proposals.{name}.version", f"{name}: looked at ICAT's version"
+    """Return whether this version of ICAT supports the queries. Pure."""
+    key, did = f"proposals.{name}.version", f"{name}: ICAT version"
     known = re.match(r"(\d{1,4})\.(\d{1,4})", version) if isinstance(version, str) else None
     if known is None:
-        return warning(key, did, "it does not say which it is", "Is this the address of ICAT (.../icat)?")
+        return warning(key, did, "unknown", "Check that the URL is that of ICAT (.../icat).")
     wanted = ".".join(map(str, OLDEST))
     if (int(known[1]), int(known[2])) < OLDEST:
-        remedy = f"Searches and pages need {wanted} or newer: have ICAT brought up to date."
-        return warning(key, did, f"{known[0]}, which is older than {wanted}", remedy)
-    return ok(key, did, f"{known[0]}; {wanted} is enough")
+        remedy = f"Searches and pages need {wanted} or newer: upgrade ICAT."
+        return warning(key, did, f"{known[0]}, older than {wanted}", remedy)
+    return ok(key, did, f"{known[0]} ({wanted} or newer is needed)")
 
 
 def literal_of(text: str) -> str:
-    """Return a text as the query language writes it: the REST interface has no parameters.
+    """Return a string literal of the query language: the REST interface has no parameters.
 
     Raises:
-        ValueError: it cannot stand in a query.
+        ValueError: the text cannot be used in a query.
     """
     if not text.isprintable():
-        raise ValueError("a text has characters that cannot be shown")
+        raise ValueError("the text has unprintable characters")
     return "'" + text.replace("'", "''") + "'"
 
 
-def query_of(name: str, way: str, start: int, more: str = "") -> str:
+def query_of(name: str, membership: str, start: int, more: str = "") -> str:
     """Return the query for one page of a person's investigations; `more` narrows them.
 
     Raises:
-        ValueError: a name that cannot stand in a query.
+        ValueError: the name cannot be used in a query.
     """
-    person = f"{MEMBERSHIP[way]} WHERE u.name = {literal_of(name)}{more}"
+    person = f"{MEMBERSHIP[membership]} WHERE u.name = {literal_of(name)}{more}"
     page = f"INCLUDE i.investigationInstruments ii, ii.instrument LIMIT {start}, {PAGE}"
     return f"SELECT DISTINCT i FROM Investigation i {person} ORDER BY i.id {page}"  # noqa: S608
 
 
-def count_of(name: str, way: str, search: str) -> str:
+def count_of(name: str, membership: str, search: str) -> str:
     """Return the query for the number of a person's proposals that match."""
-    return f"SELECT COUNT(DISTINCT i.name) FROM Investigation i {_matching(name, way, search)}"  # noqa: S608
+    return f"SELECT COUNT(DISTINCT i.name) FROM Investigation i {_matching(name, membership, search)}"  # noqa: S608
 
 
-def names_of(name: str, way: str, query: Query) -> str:
+def names_of(name: str, membership: str, query: Query) -> str:
     """Return the query for the names of a person's proposals on one page."""
-    matching = _matching(name, way, query.search)
+    matching = _matching(name, membership, query.search)
     direction = "DESC" if query.sort.startswith("-") else "ASC"
     page = f"LIMIT {(query.page - 1) * query.page_size}, {query.page_size}"
     if query.sort.removeprefix("-") == "latest":
@@ -282,9 +286,9 @@ def names_of(name: str, way: str, query: Query) -> str:
     return f"SELECT DISTINCT i.name FROM Investigation i {matching} ORDER BY i.name {direction} {page}"  # noqa: S608
 
 
-def _matching(name: str, way: str, search: str) -> str:
-    """Return how a person's investigations with all words of a search are found."""
-    joins, words = MEMBERSHIP[way], search.split()
+def _matching(name: str, membership: str, search: str) -> str:
+    """Return the joins and conditions for a person's investigations with all words of a search."""
+    joins, words = MEMBERSHIP[membership], search.split()
     if words:
         joins += " LEFT JOIN i.investigationInstruments si LEFT JOIN si.instrument sn"
     conditions = [f"u.name = {literal_of(name)}"]
@@ -296,15 +300,15 @@ def _matching(name: str, way: str, search: str) -> str:
 
 
 def _pattern_of(word: str) -> str:
-    """Return the pattern for texts with this word anywhere: what would be a wildcard in it is none."""
+    """Return the LIKE pattern for texts that contain this word; wildcards in it are escaped."""
     escaped = re.sub(r"[!%_]", r"!\g<0>", word.lower())
-    # some databases take a backslash for an escape unless another one is named
+    # some databases use the backslash as escape character unless another one is given
     is_plain = escaped == word.lower() and "\\" not in word
     return literal_of(f"%{escaped}%") + ("" if is_plain else " ESCAPE '!'")
 
 
 def _code(reply: Reply) -> str:
-    """Return the code of ICAT's error, or "". Its message may contain the session id, and is not used."""
+    """Return ICAT's error code, or "". The message is not used: it may contain the session id."""
     if reply.status < 400 or not isinstance(reply.document, dict):
         return ""
     code = reply.document.get("code")

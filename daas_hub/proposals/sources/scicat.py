@@ -1,8 +1,8 @@
 """Proposals from SciCat: those whose owner group or access groups are groups of the account.
 
-SciCat decides by the rights of who asks: to an administrator's token it shows everything, to a visitor what is
-published. So its answer proves nothing about a person. The question names the account's groups, and each record of the
-answer is looked at again: one that names none of them is not theirs, whatever SciCat thinks.
+SciCat answers by the permissions of the token: everything to an administrator, published proposals to a visitor. So
+its answer proves nothing about a person. The query names the account's groups, and each record of the answer is checked
+again: one without any of these groups is left out, whatever SciCat says.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from traitlets.config import Configurable
 from daas_hub.accounts import Account
 from daas_hub.errors import ConfigurationError
 from daas_hub.proposals.fields import values_at
-from daas_hub.proposals.http_source import Found, ProposalService
+from daas_hub.proposals.http_source import ProposalService, ServicePage
 from daas_hub.proposals.model import Query
 from daas_hub.proposals.reading import Reading
 from daas_hub.services.http import Conversation, Reply
 from daas_hub.services.secret_file import read_secret
 
-#: Proposals asked for at a time.
+#: Proposals per request.
 PAGE = 100
 
-#: What SciCat calls our columns. Of a list MongoDB takes the latest for descending, the earliest for ascending.
+#: SciCat's names of our columns. MongoDB sorts lists by the latest item descending, by the earliest ascending.
 _ORDERS = {"id": "proposalId", "title": "title", "latest": "MeasurementPeriodList.start"}
-#: Where the words of a search may be.
+#: The fields that are searched.
 _SEARCHED = ("proposalId", "title", "abstract", "MeasurementPeriodList.instrument", "instrumentIds")
 
 
@@ -45,7 +45,7 @@ class SciCatProposals(ProposalService):
         "beamlines": "MeasurementPeriodList.instrument|instrumentIds",
         "group": "ownerGroup",
         "visits": "MeasurementPeriodList",
-        # SciCat gives its periods no number: they are counted as they stand there
+        # periods have no number in SciCat: they are numbered in their order
         "visit.number": "number",
         "visit.title": "comment",
         "visit.beamline": "instrument",
@@ -56,29 +56,29 @@ class SciCatProposals(ProposalService):
     url = Unicode(
         config=True,
         help="""
-        Address of SciCat's backend, with the prefix and version of its API.
-        Example: "https://scicat.facility.org/api/v3". No default.
+        URL of SciCat's backend, including the prefix and version of its API. No default.
+        Example: "https://scicat.facility.org/api/v3".
         """,
     )
     user = Unicode(
         config=True,
         help="""
-        The portal's functional account in SciCat; it must see every proposal. Example: "proposalReader". Default: none,
-        and `token_file` is used.
+        The portal's functional account in SciCat, which must see every proposal. Set either `user` or `token_file`.
+        Default: none. Example: "proposalReader".
         """,
     )
     password_file = Unicode(
         config=True,
         help="""
-        File with that account's password, readable by the hub's user alone. Example: "/etc/daas/secrets/scicat".
-        Needed with `user`.
+        File with the password of `user`, readable by the hub's user only. Required with `user`.
+        Example: "/etc/daas-hub/secrets/scicat".
         """,
     )
     token_file = Unicode(
         config=True,
         help="""
-        File with an access token for SciCat, readable by the hub's user alone, instead of `user`; it is read at every
-        question. Example: "/run/secrets/scicat-token". Default: none.
+        File with an access token for SciCat, readable by the hub's user only. It is read again for each query. Set
+        either `user` or `token_file`. Default: none. Example: "/run/secrets/scicat-token".
         """,
     )
     group_fields = List(
@@ -86,8 +86,7 @@ class SciCatProposals(ProposalService):
         default_value=["ownerGroup", "accessGroups"],
         config=True,
         help="""
-        Fields of a proposal that name groups whose members see it. Example: ["ownerGroup"]. Default: ["ownerGroup",
-        "accessGroups"].
+        Fields of a proposal with the names of groups whose members may see it. Example: ["ownerGroup"].
         """,
     )
 
@@ -95,30 +94,33 @@ class SciCatProposals(ProposalService):
         super().__init__(facility, **kwargs)
         if bool(self.user) == bool(self.token_file):
             raise ConfigurationError(
-                self.setting("user"), self.user, "is set, or not, as token_file is", remedy="Set one of the two."
+                self.setting("user"),
+                self.user,
+                "is set together with token_file, or neither is",
+                remedy="Set one of them.",
             )
         name = "password_file" if self.user else "token_file"
         read_secret(self.setting(name), getattr(self, name))
         if not self.group_fields:
-            raise ConfigurationError(self.setting("group_fields"), [], "names no field", remedy='Name "ownerGroup".')
+            raise ConfigurationError(self.setting("group_fields"), [], "is empty", remedy='Example: ["ownerGroup"].')
         self._token = ""
 
-    async def records_of(self, talk: Conversation, account: Account, most: int) -> list[Any]:
-        """Ask for the proposals that name a group of this account; without a group nothing is asked."""
-        return await self._all(talk, account, [], most)
+    async def records_of(self, talk: Conversation, account: Account, limit: int) -> list[Any]:
+        """Ask for the proposals with a group of this account; without groups nothing is asked."""
+        return await self._all(talk, account, [], limit)
 
     async def records_called(self, talk: Conversation, account: Account, proposal_id: str) -> list[Any] | None:
-        """Ask for the proposal of this id, whatever its capitals, if it names a group of this account."""
+        """Ask for the proposal with this id, ignoring case, if it has a group of this account."""
         if not self.has_usual("id"):
             return None
         called = {"proposalId": {"$regex": f"^{re.escape(proposal_id)}$", "$options": "i"}}
         return await self._all(talk, account, [called], self.max_records)
 
-    async def find(self, talk: Conversation, account: Account, query: Query) -> Found | None:
-        """Ask for one page, and how many there are."""
+    async def find(self, talk: Conversation, account: Account, query: Query) -> ServicePage | None:
+        """Ask for one page and the number of matches."""
         groups = groups_of(account)
         if not groups:
-            return Found([], 0, 0)
+            return ServicePage([], 0, 0)
         where = self._where(groups, [_with_word(word) for word in query.search.split()])
         said = await self._ask(talk, {"where": where}, "proposals", "count", asked_for="the number of proposals")
         total = said.document.get("count") if said.status == 200 and isinstance(said.document, dict) else None
@@ -127,10 +129,10 @@ class SciCatProposals(ProposalService):
         order = f"{_ORDERS[query.sort.removeprefix('-')]}:{'desc' if query.sort.startswith('-') else 'asc'}"
         limits = {"limit": query.page_size, "skip": (query.page - 1) * query.page_size, "order": order}
         rows = await self._rows(talk, {"where": where, "limits": limits})
-        # a server that takes no notice of the question counts what is nobody's business here, too
-        return Found(rows, len(rows), total) if all(self._is_of(row, groups) for row in rows) else None
+        # a server that ignores the filter also counts proposals of others
+        return ServicePage(rows, len(rows), total) if all(self._is_of(row, groups) for row in rows) else None
 
-    async def _all(self, talk: Conversation, account: Account, more: list[dict[str, Any]], most: int) -> list[Any]:
+    async def _all(self, talk: Conversation, account: Account, more: list[dict[str, Any]], limit: int) -> list[Any]:
         groups = groups_of(account)
         if not groups:
             return []
@@ -141,17 +143,17 @@ class SciCatProposals(ProposalService):
             limits = {"limit": PAGE, "skip": start, "order": "proposalId:asc"}
             rows = await self._rows(talk, {"where": where, "limits": limits})
             records += [row for row in rows if self._is_of(row, groups)]
-            self.require_room(records, most)
+            self.require_at_most(records, limit)
             if len(rows) < PAGE:
                 return records
-        talk.give_up("pages without end")
+        talk.give_up("endless pages")
 
     def _where(self, groups: list[str], more: list[dict[str, Any]]) -> dict[str, Any]:
         of_groups = {"$or": [{field: {"$in": groups}} for field in self.group_fields]}
         return {"$and": [of_groups, *more]} if more else of_groups
 
     def read(self, records: list[Any], account: Account) -> Reading:
-        """Number the periods of each proposal; one without any was measured once, or will be."""
+        """Read records after numbering their periods; a proposal without periods has one visit."""
         return super().read([numbered(record) for record in records], account)
 
     def _is_of(self, row: Any, groups: list[str]) -> bool:
@@ -174,7 +176,7 @@ class SciCatProposals(ProposalService):
             )
             if reply.status != 401 or not self._token or is_last:
                 break
-            # over: a functional account logs in again, once
+            # expired: the functional account logs in again, once
             self._token = ""
         return reply
 
@@ -200,7 +202,7 @@ def _with_word(word: str) -> dict[str, Any]:
 
 
 def numbered(record: Any) -> Any:
-    """Return a proposal whose periods have the field `number`; without periods, its own times are one. Pure."""
+    """Return a proposal whose periods have the field `number`; its own times are the period if it has none. Pure."""
     if not isinstance(record, dict):
         return record
     periods = record.get("MeasurementPeriodList")

@@ -1,4 +1,4 @@
-"""Proposals from a YAML file: for a demo, a course, or a beamline without a catalogue."""
+"""Proposals from a YAML file, for a demo, a course or a beamline without a catalogue."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from daas_hub.services.yaml_document import Document, read_document
 
 class _Visit(Document):
     number: int = Field(ge=1, le=HIGHEST_VISIT)
-    #: what the facility calls it; "" for its number. Directories' templates have it as {visit}
+    #: the facility's name for it, {visit} in templates of directories; "" for its number
     name: str = Field(default="", max_length=64, pattern=r"^[^/\x00-\x1f]*$")
     title: str = ""
     beamline: str = ""
@@ -51,7 +51,7 @@ class _Proposals(Document):
 
 
 class ProposalFile:
-    """A provider that reads a file, again whenever it changes."""
+    """A source that reads a file, again whenever it changes."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -65,16 +65,16 @@ class ProposalFile:
             await asyncio.to_thread(self._read_if_changed)
         except DocumentError as error:
             raise SourceUnavailable(
-                "The list of proposals cannot be read at the moment.",
-                remedy="The administrators were told.",
+                "The proposals are not available at the moment.",
+                remedy="The problem has been logged.",
                 detail=f"static: {error}",
                 kind=error.kind,
             ) from error
         return self._by_member.get(account.name, ())
 
     async def contract_lines(self, name: str, account: Account, records: list[Any]) -> list[Finding]:
-        """Return what the file has (see `ContractChecks`): its form was checked when it was read."""
-        ids = {one.id for told in self._by_member.values() for one in told}
+        """Report what the file contains (see `ContractChecks`); its schema was checked when it was read."""
+        ids = {one.id for proposals in self._by_member.values() for one in proposals}
         is_in = account.name in self._by_member
         got = f"{len(self._by_member)} members of {len(ids)} proposals; {account.name} is {'' if is_in else 'not '}one"
         return [ok(f"proposals.{name}.file", f"{name}: read {self.path}", got)]
@@ -95,11 +95,13 @@ def _by_member(path: Path, document: _Proposals) -> dict[str, tuple[Proposal, ..
     seen: set[str] = set()
     for entry in document.proposals:
         if entry.id.lower() in seen:
-            raise DocumentError(str(path), 1, f"the proposal {entry.id!r} stands twice (capitals count as the same)")
+            raise DocumentError(
+                str(path), 1, f"the proposal {entry.id!r} is there twice (ids are compared ignoring case)"
+            )
         seen.add(entry.id.lower())
         numbers = [visit.number for visit in entry.visits]
         if len(set(numbers)) != len(numbers):
-            raise DocumentError(str(path), 1, f"the proposal {entry.id!r} has two visits of one number")
+            raise DocumentError(str(path), 1, f"the proposal {entry.id!r} has two visits with the same number")
         proposal = Proposal(
             id=entry.id,
             title=entry.title,

@@ -1,7 +1,7 @@
-"""Proposals from a User Office (UserOfficeCore: ESS, STFC and others), asked of its GraphQL interface.
+"""Proposals from a User Office (UserOfficeCore: ESS, STFC and others), by its GraphQL API.
 
-The office knows people by the subject of their login (`oidcSub`), so that is what is asked for, of one provider only:
-the same subject at another provider is another person. Whose proposals came is compared with whose were asked for.
+The office identifies people by the subject of their login (`oidcSub`), which is asked for one issuer only: the same
+subject of another issuer is another person. The person in the answer must be the one in the query.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ query ProposalsOfAPerson($user: String!) {
 
 
 class UserOfficeProposals(ProposalService):
-    """Proposals from a User Office's GraphQL interface: `Facility.proposals = "useroffice"`."""
+    """Proposals from a User Office's GraphQL API: `Facility.proposals = "useroffice"`."""
 
     source = "useroffice"
     called = "The user office"
@@ -54,29 +54,29 @@ class UserOfficeProposals(ProposalService):
     url = Unicode(
         config=True,
         help="""
-        Address of the GraphQL interface. Example: "https://useroffice.facility.org/graphql". No default.
+        URL of the GraphQL API. No default. Example: "https://useroffice.facility.org/graphql".
         """,
     )
     token_file = Unicode(
         config=True,
         help="""
-        File with an API access token of the user office, readable by the hub's user alone; it is read at every
-        question. Example: "/etc/daas/secrets/useroffice". No default.
+        File with an API access token of the user office, readable by the hub's user only. It is read again for each
+        query. No default. Example: "/etc/daas-hub/secrets/useroffice".
         """,
     )
     issuer = Unicode(
         config=True,
         help="""
-        The OpenID provider whose subjects the user office knows, exactly as in `UmbrellaAuthenticator.oidc_issuer`. Who
-        logs in elsewhere has no proposals. Example: "https://keycloak.facility.org/realms/users". No default.
+        Issuer of the subjects that the user office knows, exactly as in `UmbrellaAuthenticator.oidc_issuer`. Logins of
+        other issuers have no proposals. No default. Example: "https://keycloak.facility.org/realms/users".
         """,
     )
     query = Unicode(
         QUERY,
         config=True,
         help="""
-        The question, if your version of the user office has other fields: it must use $user, and name the answer
-        `person`, with `oidcSub` and `proposals` in it. Default: the code's.
+        GraphQL query, for versions of the user office with other fields. It must use $user and return `person` with
+        `oidcSub` and `proposals`. Default: the query in daas_hub/proposals/sources/useroffice.py.
         """,
     )
 
@@ -84,15 +84,20 @@ class UserOfficeProposals(ProposalService):
         super().__init__(facility, **kwargs)
         read_secret(self.setting("token_file"), self.token_file)
         if not self.issuer:
-            raise ConfigurationError(self.setting("issuer"), "", "is not set", remedy="Give your provider's issuer.")
+            raise ConfigurationError(
+                self.setting("issuer"), "", "is not set", remedy="Set it to your provider's issuer."
+            )
         missing = [word for word in ("$user", "person", "oidcSub", "proposals") if word not in self.query]
         if missing:
             raise ConfigurationError(
-                self.setting("query"), self.query, f"lacks {missing[0]}", remedy="Leave it out to use the usual one."
+                self.setting("query"),
+                self.query,
+                f"does not contain {missing[0]}",
+                remedy="Remove the setting to use the default query.",
             )
 
-    async def records_of(self, talk: Conversation, account: Account, most: int) -> list[Any]:
-        """Ask for the proposals of the person whose login this is; whom the office does not know has none."""
+    async def records_of(self, talk: Conversation, account: Account, limit: int) -> list[Any]:
+        """Ask for the proposals of the person with this login; a person unknown to the office has none."""
         login = account.login
         if login is None or login.issuer != self.issuer:
             return []
@@ -115,7 +120,7 @@ class UserOfficeProposals(ProposalService):
         proposals = person.get("proposals")
         if not isinstance(proposals, list):
             talk.give_up("a person without a list of proposals")
-        self.require_room(proposals, most)
+        self.require_at_most(proposals, limit)
         return proposals
 
 

@@ -8,17 +8,18 @@ import pytest
 from traitlets.config import Config
 
 from daas_hub.accounts import Account, AccountRules, Identity
-from daas_hub.accounts.sources.claims import ClaimedAccounts, ClaimNames, ClaimsAccounts, account_of_claims
+from daas_hub.accounts.model import AccountFields
+from daas_hub.accounts.sources.claims import ClaimsAccounts, ClaimsSource, account_of_claims
 from daas_hub.errors import AccountRefused, ConfigurationError, NoAccount, SourceUnavailable
 
 ISSUER = "https://login.facility.org"
-NAMES = ClaimNames(groups="gids", display_name="name")
+NAMES = AccountFields("preferred_username", "uidNumber", "gidNumber", "name", "gids")
 GOOD: dict[str, Any] = {"preferred_username": "anna", "uidNumber": 25001, "gidNumber": 25001}
 NOW = 1_800_000_000.0
 
 
-def source(now: float = NOW) -> ClaimedAccounts:
-    return ClaimedAccounts(frozenset({ISSUER}), NAMES, 900.0, clock=lambda: now)
+def source(now: float = NOW) -> ClaimsSource:
+    return ClaimsSource(frozenset({ISSUER}), NAMES, 900.0, clock=lambda: now)
 
 
 def anna(issuer: str = ISSUER, told_at: float = NOW, **changes: Any) -> Identity:
@@ -63,25 +64,25 @@ NO_NUMBERS: list[Any] = [
 NO_NUMBERS += [[], [1000, 2000], ["a"], [True], {}, {"value": 25001}, [[25001]], "1" * 11]
 
 
-@pytest.mark.parametrize("told", NO_NUMBERS, ids=repr)
+@pytest.mark.parametrize("value", NO_NUMBERS, ids=repr)
 @pytest.mark.parametrize("claim", ["uidNumber", "gidNumber"])
-def test_what_is_no_number_is_refused(claim: str, told: Any) -> None:
+def test_invalid_numbers_are_refused(claim: str, value: Any) -> None:
     """B1."""
     with pytest.raises(AccountRefused, match=f"{claim}.*not a number"):
-        account_of_claims(GOOD | {claim: told}, NAMES)
+        account_of_claims(GOOD | {claim: value}, NAMES)
 
 
-@pytest.mark.parametrize("told", ["26001", 26001, [True], [[26001]], {"ma": "x"}, [26001, None], True, 0.5], ids=repr)
-def test_groups_that_are_none_are_refused(told: Any) -> None:
+@pytest.mark.parametrize("value", ["26001", 26001, [True], [[26001]], {"ma": "x"}, [26001, None], True, 0.5], ids=repr)
+def test_invalid_groups_are_refused(value: Any) -> None:
     """B6: a part of the groups is not taken for all of them."""
     with pytest.raises(AccountRefused, match="gids"):
-        account_of_claims(GOOD | {"gids": told}, NAMES)
+        account_of_claims(GOOD | {"gids": value}, NAMES)
 
 
-@pytest.mark.parametrize("told", [None, "", 7, True, ["anna", "ben"], {"anna": 1}, "anna\n", "an\0na"], ids=repr)
-def test_names_that_are_none_are_refused(told: Any) -> None:
+@pytest.mark.parametrize("value", [None, "", 7, True, ["anna", "ben"], {"anna": 1}, "anna\n", "an\0na"], ids=repr)
+def test_invalid_names_are_refused(value: Any) -> None:
     with pytest.raises(AccountRefused, match="preferred_username"):
-        account_of_claims(GOOD | {"preferred_username": told}, NAMES)
+        account_of_claims(GOOD | {"preferred_username": value}, NAMES)
 
 
 @pytest.mark.parametrize("number", [0, -1, 65534, 999, 2**32, 2**32 + 1000])
@@ -92,7 +93,7 @@ async def test_numbers_no_session_may_have(number: int) -> None:
 
 
 @pytest.mark.parametrize("issuer", ["https://evil.example.org", ISSUER + "/", ISSUER.upper(), "", "https://login"])
-async def test_nobody_else_is_believed(issuer: str) -> None:
+async def test_claims_of_other_issuers_are_not_trusted(issuer: str) -> None:
     """B5: a uid from UmbrellaID, EGI or a social login is nobody's."""
     with pytest.raises(NoAccount, match="no account"):
         await source().account_of(anna(issuer))
@@ -101,32 +102,31 @@ async def test_nobody_else_is_believed(issuer: str) -> None:
 @pytest.mark.parametrize("claims", [{}, {"email": "anna@example.org"}, {"gids": [26001]}])
 async def test_a_login_without_these_claims_is_unknown(claims: dict[str, Any]) -> None:
     """B2: unknown, not refused: another source may know it."""
-    with pytest.raises(NoAccount) as told:
+    with pytest.raises(NoAccount) as raised:
         await source().account_of(Identity(ISSUER, "4711", "", claims, NOW))
-    assert not isinstance(told.value, AccountRefused)
+    assert not isinstance(raised.value, AccountRefused)
 
 
 @pytest.mark.parametrize(
     ("told_at", "believed"),
     [(NOW, True), (NOW - 900, True), (NOW - 901, False), (0.0, False), (NOW + 30, True), (NOW + 3600, False)],
 )
-async def test_claims_are_not_believed_for_ever(told_at: float, believed: bool) -> None:
+async def test_claims_expire(told_at: float, believed: bool) -> None:
     """D7: a provider that is down says nothing new, and an old word is no answer."""
     if believed:
         assert (await source().account_of(anna(told_at=told_at))).uid == 25001
     else:
-        with pytest.raises(SourceUnavailable, match="too old"):
+        with pytest.raises(SourceUnavailable, match="out of date"):
             await source().account_of(anna(told_at=told_at))
 
 
 def test_only_claims_that_are_read_are_kept() -> None:
     assert source().claims == {"preferred_username", "uidNumber", "gidNumber", "gids", "name"}
-    assert ClaimedAccounts(frozenset({ISSUER}), ClaimNames()).claims == {"preferred_username", "uidNumber", "gidNumber"}
+    fields = AccountFields("preferred_username", "uidNumber", "gidNumber")
+    assert ClaimsSource(frozenset({ISSUER}), fields).claims == {"preferred_username", "uidNumber", "gidNumber"}
 
 
-@pytest.mark.parametrize(
-    ("setting", "value", "words"), [("issuers", [], "any provider"), ("uid_claim", "", "no claim")]
-)
+@pytest.mark.parametrize(("setting", "value", "words"), [("issuers", [], "any issuer"), ("uid_claim", "", "is empty")])
 def test_a_configuration_that_cannot_work_is_refused(setting: str, value: Any, words: str) -> None:
     config = Config()
     config.ClaimsAccounts = Config({"issuers": [ISSUER]})

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from daas_hub.accounts import Account, Identity
-from daas_hub.accounts.agreement import AgreeingAccounts
+from daas_hub.accounts.agreement import AgreeingSources
 from daas_hub.accounts.sources.link_store import Link, LinkStore, TooManyLinks
-from daas_hub.accounts.sources.linked import ConnectedAccounts
+from daas_hub.accounts.sources.linked import LinkedSource
 from daas_hub.errors import AccountRefused, NoAccount, SourceUnavailable
 from tests.accounts.directory import (
     ACCOUNT,
@@ -28,9 +28,9 @@ def store(tmp_path: Path) -> LinkStore:
     return LinkStore(tmp_path / "private" / "links.sqlite", max_per_account=3, clock=lambda: 1_790_000_000.0)
 
 
-def linked(store: LinkStore, directory: Directory) -> ConnectedAccounts:
-    source = ConnectedAccounts(store)
-    source.rest_on(directory)
+def linked(store: LinkStore, directory: Directory) -> LinkedSource:
+    source = LinkedSource(store)
+    source.use_sources(directory)
     return source
 
 
@@ -65,7 +65,7 @@ async def test_a_login_has_one_account_and_an_account_several_logins(store: Link
     assert await store.links_of("ben", 9999) == ()
 
 
-async def test_one_account_has_so_many_and_no_more_also_at_the_same_moment(store: LinkStore) -> None:
+async def test_the_limit_of_links_per_account_holds_concurrently(store: LinkStore) -> None:
     made = await asyncio.gather(
         *(connect(store, f"s{number}", "anna", 25001) for number in range(12)), return_exceptions=True
     )
@@ -110,7 +110,7 @@ def spoil_by_link(path: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", [spoil_mode, spoil_content, spoil_form, spoil_by_link])
-async def test_a_file_that_cannot_be_trusted_tells_nothing(store: LinkStore, spoil: object) -> None:
+async def test_a_file_that_cannot_be_trusted_is_not_read(store: LinkStore, spoil: object) -> None:
     await connect(store, ANNA.subject, "anna", 25001)
     spoil(store.path)  # type: ignore[operator]
     for question in (
@@ -123,7 +123,7 @@ async def test_a_file_that_cannot_be_trusted_tells_nothing(store: LinkStore, spo
         assert str(store.path) not in str(problem.value), "it is shown to people"
 
 
-async def test_a_linked_login_has_the_account_as_the_directory_tells_it_now(store: LinkStore) -> None:
+async def test_a_linked_login_has_the_current_account_of_the_directory(store: LinkStore) -> None:
     directory = Directory(ACCOUNT)
     source = linked(store, directory)
     with pytest.raises(NoAccount):
@@ -134,16 +134,16 @@ async def test_a_linked_login_has_the_account_as_the_directory_tells_it_now(stor
     assert (await source.account_of(ANNA)).groups == (26001,)
 
 
-async def test_a_name_that_was_given_to_somebody_else_is_not_theirs(store: LinkStore) -> None:
+async def test_a_reassigned_account_name_is_refused(store: LinkStore) -> None:
     directory = Directory(Account("anna", 25777, 25777))
     await connect(store, ANNA.subject, "anna", 25001)
-    with pytest.raises(NoAccount, match="not the one") as refusal:
+    with pytest.raises(NoAccount, match="has been reassigned") as refusal:
         await linked(store, directory).account_of(ANNA)
     # it may be connected again: it is none, and not one that is closed
     assert not isinstance(refusal.value, AccountRefused)
 
 
-async def test_an_account_that_is_called_otherwise_is_another(store: LinkStore) -> None:
+async def test_an_account_with_another_name_is_refused(store: LinkStore) -> None:
     directory = Directory()
     directory.accounts["anna"] = Account("root", 25001, 25001)
     await connect(store, ANNA.subject, "anna", 25001)
@@ -160,7 +160,7 @@ async def test_what_the_directory_says_is_passed_on(store: LinkStore, problem: E
         await linked(store, directory).account_of(ANNA)
 
 
-async def test_beside_other_sources_all_must_agree(store: LinkStore) -> None:
+async def test_all_sources_must_agree(store: LinkStore) -> None:
     class Claims:
         async def account_of(self, identity: Identity) -> Account:
             return Account("ben", 25002, 25002)
@@ -168,15 +168,15 @@ async def test_beside_other_sources_all_must_agree(store: LinkStore) -> None:
     directory = Directory(ACCOUNT)
     source = linked(store, directory)
     await connect(store, ANNA.subject, "anna", 25001)
-    assert await AgreeingAccounts({"ldap": directory, "links": source}).account_of(ANNA) == ACCOUNT
+    assert await AgreeingSources({"ldap": directory, "links": source}).account_of(ANNA) == ACCOUNT
     with pytest.raises(AccountRefused, match="disagree"):
-        await AgreeingAccounts({"ldap": directory, "links": source, "claims": Claims()}).account_of(ANNA)
+        await AgreeingSources({"ldap": directory, "links": source, "claims": Claims()}).account_of(ANNA)
     del directory.accounts["anna"]
-    with pytest.raises(NoAccount, match="is not there any more"):
-        await AgreeingAccounts({"ldap": directory, "links": source}).account_of(ANNA)
+    with pytest.raises(NoAccount, match="no longer exists"):
+        await AgreeingSources({"ldap": directory, "links": source}).account_of(ANNA)
 
 
-async def test_a_link_of_a_file_that_was_never_finished_is_none(store: LinkStore) -> None:
+async def test_an_unfinished_file_has_no_links(store: LinkStore) -> None:
     """The hub died, or the disk was full, between the file and its table: nobody's login waits for that."""
     store.path.parent.mkdir(mode=0o700)
     store.path.touch(mode=0o600)
@@ -195,7 +195,7 @@ async def test_a_folder_that_others_can_change_is_not_trusted(store: LinkStore) 
     assert "chmod 700" in problem.value.detail
 
 
-async def test_who_is_kept_out_by_the_directory_is_so_by_a_connected_login(store: LinkStore) -> None:
+async def test_the_directorys_conditions_hold_for_connected_logins(store: LinkStore) -> None:
     """A condition of the directory's filter, say: the other source is asked about the login it knows."""
     directory = Directory(ACCOUNT)
     await connect(store, ANNA.subject, "anna", 25001)

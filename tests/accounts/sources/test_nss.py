@@ -14,20 +14,20 @@ import pytest
 from traitlets.config import Config
 
 from daas_hub.accounts import Identity
-from daas_hub.accounts.sources.nss import MachineAccounts, NssAccounts
+from daas_hub.accounts.sources.nss import NssAccounts, NssSource
 from daas_hub.errors import ConfigurationError, NoAccount, SourceUnavailable
 
 ISSUER = "https://login.example.org"
 SOMEBODY = pwd.getpwuid(1).pw_name
 
 
-def source(name: str = "{subject}", **more: Any) -> MachineAccounts:
-    return MachineAccounts(name, frozenset({ISSUER}), **more)
+def source(name: str = "{subject}", **more: Any) -> NssSource:
+    return NssSource(name, frozenset({ISSUER}), **more)
 
 
 def ids_of(option: str, name: str) -> list[int]:
-    told = subprocess.run(["id", option, name], capture_output=True, text=True, check=True).stdout
-    return [int(number) for number in told.split()]
+    output = subprocess.run(["id", option, name], capture_output=True, text=True, check=True).stdout
+    return [int(number) for number in output.split()]
 
 
 async def test_everybody_the_machine_knows_is_who_id_says() -> None:
@@ -71,8 +71,8 @@ async def test_nobody_else_has_an_account(identity: Identity) -> None:
         await source().account_of(identity)
 
 
-async def test_a_name_service_that_finds_loosely() -> None:
-    """C1: sssd does not mind capitals where it is told so; the portal does."""
+async def test_a_name_service_that_ignores_case() -> None:
+    """C1: sssd does not mind capitals if it is configured so; the portal does."""
     loose = source(user=lambda name: pwd.getpwnam(name.lower()))
     assert (await loose.account_of(Identity(ISSUER, SOMEBODY))).name == SOMEBODY
     with pytest.raises(NoAccount):
@@ -127,10 +127,10 @@ async def test_a_name_service_that_breaks() -> None:
 @pytest.mark.parametrize(
     ("setting", "value", "words"),
     [
-        ("name", "anna", "everybody would be the same"),
-        ("name", "{sub}", "no field"),
+        ("name", "anna", "everybody would get the same account"),
+        ("name", "{sub}", "unknown field"),
         ("name", "{subject", "brace"),
-        ("issuers", [], "any provider"),
+        ("issuers", [], "any issuer"),
     ],
 )
 def test_a_configuration_that_cannot_work_is_refused(setting: str, value: Any, words: str) -> None:
@@ -138,6 +138,6 @@ def test_a_configuration_that_cannot_work_is_refused(setting: str, value: Any, w
     config.NssAccounts = Config({"issuers": [ISSUER]})
     assert NssAccounts(config=config).source()
     config.NssAccounts = Config({"issuers": [ISSUER], setting: value})
-    with pytest.raises(ConfigurationError, match=words) as told:
+    with pytest.raises(ConfigurationError, match=words) as raised:
         NssAccounts(config=config).source()
-    assert told.value.setting == f"NssAccounts.{setting}"
+    assert raised.value.setting == f"NssAccounts.{setting}"

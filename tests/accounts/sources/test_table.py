@@ -76,7 +76,7 @@ async def test_nobody_else_has_an_account(tmp_path: Path, identity: Identity) ->
         pytest.param((ANNA.replace("gid: 25001", "gid: 25001, sudo: true"),), "sudo", id="an unknown key"),
     ],
 )
-def test_mistakes_are_told_at_the_start(tmp_path: Path, people: tuple[str, ...], words: str) -> None:
+def test_configuration_errors_are_reported_at_startup(tmp_path: Path, people: tuple[str, ...], words: str) -> None:
     with pytest.raises(DocumentError, match=words):
         AccountTable(written(tmp_path, *people))
 
@@ -108,8 +108,8 @@ async def test_a_file_that_breaks_while_the_portal_runs_grants_nothing(tmp_path:
     else:
         file.write_bytes({"broken": b"accounts: [", "empty": b"", "not utf-8": b"\xff\xfe\xff"}[harm])
     for _ in range(2):
-        with pytest.raises(SourceUnavailable) as told:
+        with pytest.raises(SourceUnavailable) as raised:
             await table.account_of(Identity(ISSUER, "anna"))
-        assert str(tmp_path) not in str(told.value), "a user may read it: no path of the server"
+        assert str(tmp_path) not in str(raised.value), "a user may read it: no path of the server"
     written(tmp_path, ANNA, BEN)
     assert (await table.account_of(Identity(ISSUER, "anna"))).uid == 25001

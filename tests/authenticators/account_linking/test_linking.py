@@ -10,10 +10,10 @@ import pytest
 from traitlets.config import Config
 
 from daas_hub.accounts import Account, AccountRules, Identity
-from daas_hub.accounts.agreement import AgreeingAccounts
+from daas_hub.accounts.agreement import AgreeingSources
 from daas_hub.accounts.passwords import PasswordSource
 from daas_hub.accounts.sources.link_store import LinkStore
-from daas_hub.accounts.sources.linked import ConnectedAccounts
+from daas_hub.accounts.sources.linked import LinkedSource
 from daas_hub.authenticators.account_linking.linking import MAX_WAITING, WAITS_S, Linking, Pending, Waiting
 from daas_hub.authenticators.errors import WrongAccount, WrongPassword
 from daas_hub.authenticators.login_methods import Login
@@ -46,12 +46,12 @@ class Site:
     def __init__(self, folder: Path, directory: Directory) -> None:
         self.account_rules = AccountRules(1000, 60_000)
         self.store = LinkStore(folder / "links.sqlite")
-        self.links = ConnectedAccounts(self.store)
-        self.links.rest_on(directory)
+        self.links = LinkedSource(self.store)
+        self.links.use_sources(directory)
         self.account_sources = {"ldap": directory, "links": self.links}
 
     async def account_of(self, identity: Identity) -> Account:
-        both = AgreeingAccounts(self.account_sources)
+        both = AgreeingSources(self.account_sources)
         return self.account_rules.require_allowed(await both.account_of(identity))
 
     def issuers_by_source(self) -> dict[str, frozenset[str] | None]:
@@ -250,7 +250,7 @@ def test_linking_without_its_source_is_told(facility: FakeFacility, accounts: An
 
 def test_a_source_of_passwords_that_is_none_is_told(facility: FakeFacility) -> None:
     config = Config({"UmbrellaAuthenticator": {**ONE, "linking": "nss"}, "Facility": {"accounts": ["nss", "links"]}})
-    with pytest.raises(ConfigurationError, match="no source of passwords") as error:
+    with pytest.raises(ConfigurationError, match="not a password source") as error:
         UmbrellaAuthenticator(config=config)
     assert error.value.setting == "UmbrellaAuthenticator.linking"
 
@@ -270,7 +270,7 @@ def test_one_count_of_guesses_and_no_form_for_passwords(facility: FakeFacility, 
     ("facility_config", "links", "setting", "words"),
     [
         ({"accounts": "links"}, {}, "Facility.accounts", "stands alone"),
-        ({"accounts": ["links", "nss"]}, {"file": "links.sqlite"}, "LinkSettings.file", "absolute"),
+        ({"accounts": ["links", "nss"]}, {"file": "links.sqlite"}, "LinkedAccounts.file", "absolute"),
     ],
 )
 def test_a_configuration_that_cannot_work_is_told(
@@ -279,7 +279,7 @@ def test_a_configuration_that_cannot_work_is_told(
     config = Config(
         {
             "Facility": {**facility_config, "proposals": "groups"},
-            "LinkSettings": links,
+            "LinkedAccounts": links,
             "NssAccounts": {"issuers": [ISSUER]},
             "ClaimsAccounts": {"issuers": [ISSUER]},
             "GroupProposals": {"pattern": "(?P<proposal>ma[0-9]+)"},

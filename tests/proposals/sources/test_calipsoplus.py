@@ -79,17 +79,17 @@ async def test_a_server_whose_pages_never_end(config: Config) -> None:
         def _address(self, request: Any, page: int) -> str:
             return super()._address(request, 1)
 
-    with pytest.raises(SourceUnavailable) as told:
+    with pytest.raises(SourceUnavailable) as raised:
         await asked(Circle(own_page_size=1), config)
-    assert "a next page that was there before" in told.value.detail
+    assert "the same page again as the next one" in raised.value.detail
 
 
 async def test_a_person_with_more_than_is_sensible(config: Config) -> None:
     """Half of them would look like all of them."""
     config.CalipsoplusProposals.max_records = 4
-    with pytest.raises(SourceUnavailable) as told:
+    with pytest.raises(SourceUnavailable) as raised:
         await asked(UserOffice(own_page_size=2), config)
-    assert "more than 4 records (see CalipsoplusProposals.max_records)" in told.value.detail
+    assert "more than 4 records (see CalipsoplusProposals.max_records)" in raised.value.detail
 
 
 async def test_nobody_has_proposals_by_not_being_known(config: Config) -> None:
@@ -106,28 +106,28 @@ async def test_a_user_office_without_credentials(config: Config) -> None:
     assert "Authorization" not in request.headers
 
 
-async def test_wrong_credentials_are_the_administrators_affair(
+async def test_wrong_credentials_are_an_error_for_administrators(
     config: Config, secret_file: Callable[[str], str]
 ) -> None:
     """403 is not 404: nobody is told that they have no proposals."""
     config.CalipsoplusProposals.password_file = secret_file("wrong-password")
-    with pytest.raises(SourceUnavailable, match="The user office does not answer") as told:
+    with pytest.raises(SourceUnavailable, match="The user office is not available") as raised:
         await asked(UserOffice(), config)
-    assert "status 403: it does not accept the portal's credentials" in told.value.detail
-    assert "wrong-password" not in told.value.detail
+    assert "status 403: it does not accept the portal's credentials" in raised.value.detail
+    assert "wrong-password" not in raised.value.detail
 
 
 async def test_an_address_without_its_slash(config: Config) -> None:
     """PSI: the address is kept letter by letter, and the redirect that Django answers with is told."""
-    with pytest.raises(SourceUnavailable) as told:
+    with pytest.raises(SourceUnavailable) as raised:
         await asked(UserOffice(), config, path="/services/experiments/$USERNAME")
-    assert "a redirect (301)" in told.value.detail
+    assert "a redirect (301)" in raised.value.detail
 
 
 async def test_a_wrong_address_is_not_an_unknown_account(config: Config) -> None:
-    with pytest.raises(SourceUnavailable) as told:
+    with pytest.raises(SourceUnavailable) as raised:
         await asked(UserOffice(), config, path="/services/experiment/$USERNAME/")
-    assert "status 404" in told.value.detail
+    assert "status 404" in raised.value.detail
 
 
 async def test_a_name_is_one_part_of_the_address(config: Config) -> None:
@@ -166,7 +166,7 @@ async def test_an_old_deployment(config: Config) -> None:
     assert (proposal.id, proposal.visits[0].name) == ("20180001", "S0001")
 
 
-async def test_garbage_in_place_of_directories_is_told_once(config: Config, caplog: pytest.LogCaptureFixture) -> None:
+async def test_invalid_directories_are_logged_once(config: Config, caplog: pytest.LogCaptureFixture) -> None:
     """S13: no silent default directories. The proposal stays, its session is left out."""
     bad = experiment(1)
     bad["sessions"][0]["data_set_path"] = "rm -rf /"
@@ -213,7 +213,7 @@ def test_volumes(value: Any, directories: tuple[str, ...]) -> None:
         *({"/data/a": {"mode": "rwx"}}, {"data/a": {"mode": "ro"}}, {"": {"mode": "ro"}}, {"/a\n": {"mode": "ro"}}, 7),
     ],
 )
-def test_volumes_that_are_none(value: Any) -> None:
+def test_invalid_volumes(value: Any) -> None:
     with pytest.raises(ValueError, match="data_set_path"):
         volumes_of([value])
 
@@ -221,13 +221,13 @@ def test_volumes_that_are_none(value: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "setting", "words"),
     [
-        pytest.param({"url": ""}, "url", "no address", id="no address"),
+        pytest.param({"url": ""}, "url", "no address", id="not the URL"),
         pytest.param({"url": "https://x.org/experiments/"}, "url", r"\$USERNAME", id="D1 the same for everybody"),
         pytest.param({"url": "http://x.org/$USERNAME/"}, "url", "not encrypted", id="plain http"),
         pytest.param({"password_file": ""}, "password_file", "is not set", id="a name without a password"),
         pytest.param({"password_file": "/nowhere"}, "password_file", "cannot be read", id="a missing password"),
         pytest.param({"user": "a:b"}, "user", "colon", id="a name that Basic cannot say"),
-        pytest.param({"timeout_s": 0.0}, "timeout_s", "is no time", id="no time"),
+        pytest.param({"timeout_s": 0.0}, "timeout_s", "is not positive", id="no time"),
         pytest.param({"ca_file": "/nowhere"}, "ca_file", "no certificates", id="no authorities"),
         pytest.param({"fields": {"titel": "x"}}, "fields", "Did you mean", id="a misspelt word"),
     ],
@@ -237,7 +237,7 @@ def test_a_configuration_that_cannot_work_is_refused(
 ) -> None:
     config.CalipsoplusProposals.url = "https://x.org/$USERNAME/"
     config.CalipsoplusProposals.update(change)
-    with pytest.raises(ConfigurationError, match=words) as told:
+    with pytest.raises(ConfigurationError, match=words) as raised:
         CalipsoplusProposals(config=config)
-    assert told.value.setting == f"CalipsoplusProposals.{setting}"
-    assert told.value.remedy
+    assert raised.value.setting == f"CalipsoplusProposals.{setting}"
+    assert raised.value.remedy

@@ -11,7 +11,7 @@ from traitlets.config import Config
 from daas_hub.accounts import Account
 from daas_hub.errors import ConfigurationError
 from daas_hub.proposals import Proposal, Visit
-from daas_hub.proposals.group_names import Named, proposals_named
+from daas_hub.proposals.group_names import GroupProposal, proposals_in
 from daas_hub.proposals.sources.groups import GroupProposals
 
 PSI = "(?P<proposal>p[0-9]{5})"
@@ -83,20 +83,20 @@ async def test_an_account_of_a_proposal() -> None:
 
 def test_the_first_group_of_a_whole_proposal_is_its_group() -> None:
     pattern = re.compile("(?P<proposal>ma1).*")
-    assert proposals_named(pattern, [(5, "ma1"), (4, "ma1_b")]) == [Named("ma1", True, 5)]
+    assert proposals_in(pattern, [(5, "ma1"), (4, "ma1_b")]) == [GroupProposal("ma1", True, 5)]
 
 
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
         pytest.param({}, "is not set", id="none"),
-        pytest.param({"pattern": "p[0-9]+"}, "which part is the proposal", id="no part"),
-        pytest.param({"pattern": "(?P<proposal>p[0-9+"}, "no regular expression", id="half of one"),
-        pytest.param({"pattern": "(?P<proposal>p)(?P<visti>[0-9])"}, "names visti", id="a misspelt part"),
+        pytest.param({"pattern": "p[0-9]+"}, 'no group "proposal"', id="no part"),
+        pytest.param({"pattern": "(?P<proposal>p[0-9+"}, "not a regular expression", id="half of one"),
+        pytest.param({"pattern": "(?P<proposal>p)(?P<visti>[0-9])"}, "the unknown group visti", id="a misspelt part"),
     ],
 )
 def test_a_configuration_that_cannot_work_is_refused(settings: dict[str, str], words: str) -> None:
-    with pytest.raises(ConfigurationError, match=words) as told:
+    with pytest.raises(ConfigurationError, match=words) as raised:
         source(**settings)
-    assert told.value.setting == "GroupProposals.pattern"
-    assert told.value.remedy
+    assert raised.value.setting == "GroupProposals.pattern"
+    assert raised.value.remedy

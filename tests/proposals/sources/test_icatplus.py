@@ -84,20 +84,20 @@ async def test_all_pages_are_read(config: Config, count: int, has_pages: bool) -
 )
 async def test_without_a_token_nothing_is_sent(config: Config, account: Account) -> None:
     server = IcatPlus()
-    with pytest.raises(SourceUnavailable) as told:
+    with pytest.raises(SourceUnavailable) as raised:
         await asked(server, config, account)
-    assert "there is no access token" in told.value.detail
+    assert "there is no access token" in raised.value.detail
     assert server.sessions == {}
 
 
-async def test_a_token_that_is_over(config: Config) -> None:
-    with pytest.raises(SourceUnavailable) as told:
+async def test_an_expired_token(config: Config) -> None:
+    with pytest.raises(SourceUnavailable) as raised:
         await asked(IcatPlus(), config, account_named("anna", token="OVER"))
-    assert "asked for a session, got status 403" in told.value.detail
-    assert "OVER" not in told.value.detail + str(told.value)
+    assert "asked for a session, got status 403" in raised.value.detail
+    assert "OVER" not in raised.value.detail + str(raised.value)
 
 
-async def test_the_session_is_told_to_nobody(config: Config) -> None:
+async def test_the_session_id_is_never_logged(config: Config) -> None:
     """It stands in the address."""
 
     class Broken(IcatPlus):
@@ -107,11 +107,11 @@ async def test_the_session_is_told_to_nobody(config: Config) -> None:
             return answer
 
     server = Broken()
-    with pytest.raises(SourceUnavailable) as told:
+    with pytest.raises(SourceUnavailable) as raised:
         await asked(server, config)
     (session,) = server.sessions
-    assert "an object where a list was expected" in told.value.detail
-    assert session not in told.value.detail + str(told.value)
+    assert "an object where a list was expected" in raised.value.detail
+    assert session not in raised.value.detail + str(raised.value)
 
 
 async def test_everybody_has_a_session_of_their_own(config: Config) -> None:
@@ -149,6 +149,6 @@ def test_a_configuration_that_cannot_work_is_refused(
 ) -> None:
     config.IcatPlusProposals.url = "https://icatplus.example.org"
     config.IcatPlusProposals.update(change)
-    with pytest.raises(ConfigurationError, match=words) as told:
+    with pytest.raises(ConfigurationError, match=words) as raised:
         IcatPlusProposals(config=config)
-    assert told.value.setting == f"IcatPlusProposals.{setting}"
+    assert raised.value.setting == f"IcatPlusProposals.{setting}"

@@ -121,12 +121,12 @@ async def test_all_pages_are_read(config: Config, portals: Config, count: int) -
 
 async def test_a_person_with_more_than_is_sensible(config: Config) -> None:
     config.IspybProposals.max_records = 2
-    with pytest.raises(SourceUnavailable) as told:
+    with pytest.raises(SourceUnavailable) as raised:
         await asked(Ispyb(), config, person("anna"))
-    assert "more than 2 records" in told.value.detail
+    assert "more than 2 records" in raised.value.detail
 
 
-async def test_the_portals_token_serves_until_it_is_over(portals: Config) -> None:
+async def test_the_portals_token_is_used_until_it_expires(portals: Config) -> None:
     """Also where several questions find that out at once."""
     ispyb = Ispyb()
     async with running(ispyb.app()) as url:
@@ -140,7 +140,7 @@ async def test_the_portals_token_serves_until_it_is_over(portals: Config) -> Non
         assert len(await source.proposals_of(account_in("mx12345", "cm1", "sw9"))) == 3
 
 
-async def test_everybody_is_let_in_by_their_own_token(config: Config) -> None:
+async def test_each_person_logs_in_with_their_own_token(config: Config) -> None:
     """D1: two people at the same source; no token is kept."""
     ispyb = Ispyb()
     async with running(ispyb.app()) as url:
@@ -160,19 +160,19 @@ async def test_everybody_is_let_in_by_their_own_token(config: Config) -> None:
 )
 async def test_without_a_token_nothing_is_sent(config: Config, account: Account) -> None:
     ispyb = Ispyb()
-    with pytest.raises(SourceUnavailable) as told:
+    with pytest.raises(SourceUnavailable) as raised:
         await asked(ispyb, config, account)
-    assert "there is no access token" in told.value.detail
+    assert "there is no access token" in raised.value.detail
     assert ispyb.logins == 0
 
 
 async def test_refused_logins(config: Config, portals: Config) -> None:
     for settings, account in ((config, person("anna", token="OVER")), (portals, account_in("mx12345"))):
         ispyb = Ispyb(password="another")
-        with pytest.raises(SourceUnavailable) as told:
+        with pytest.raises(SourceUnavailable) as raised:
             await asked(ispyb, settings, account)
-        assert "asked for a token, got status 401: it does not accept the portal's credentials" in told.value.detail
-        assert "OVER" not in told.value.detail
+        assert "asked for a token, got status 401: it does not accept the portal's credentials" in raised.value.detail
+        assert "OVER" not in raised.value.detail
         assert ispyb.logins == 1
 
 
@@ -221,10 +221,10 @@ async def test_one_record_harms_no_other(config: Config, change: dict[str, Any],
     ("change", "setting", "words"),
     [
         pytest.param({"url": "http://ispyb.example.org"}, "url", "not encrypted", id="plain http"),
-        pytest.param({"user": ""}, "user", "Set one of the two", id="neither"),
-        pytest.param({"issuer": ISSUER}, "user", "Set one of the two", id="both"),
+        pytest.param({"user": ""}, "user", "Set one of them", id="neither"),
+        pytest.param({"issuer": ISSUER}, "user", "Set one of them", id="both"),
         pytest.param({"password_file": ""}, "password_file", "is not set", id="no password"),
-        pytest.param({"group_pattern": ""}, "group_pattern", "which part", id="D1 no pattern: everything"),
+        pytest.param({"group_pattern": ""}, "group_pattern", "no group", id="D1 no pattern: everything"),
     ],
 )
 def test_a_configuration_that_cannot_work_is_refused(
@@ -232,6 +232,6 @@ def test_a_configuration_that_cannot_work_is_refused(
 ) -> None:
     portals.IspybProposals.url = "https://ispyb.example.org/ispyb/api/v1"
     portals.IspybProposals.update(change)
-    with pytest.raises(ConfigurationError, match=words) as told:
+    with pytest.raises(ConfigurationError, match=words) as raised:
         IspybProposals(config=portals)
-    assert told.value.setting == f"IspybProposals.{setting}"
+    assert raised.value.setting == f"IspybProposals.{setting}"

@@ -105,12 +105,12 @@ async def test_all_pages_are_read(config: Config, count: int) -> None:
 
 async def test_a_person_with_more_than_is_sensible(config: Config) -> None:
     config.SciCatProposals.max_records = 5
-    with pytest.raises(SourceUnavailable) as told:
+    with pytest.raises(SourceUnavailable) as raised:
         await asked(SciCat(proposals=[proposal(f"p{number}", "p12345") for number in range(6)]), config)
-    assert "more than 5 records" in told.value.detail
+    assert "more than 5 records" in raised.value.detail
 
 
-async def test_a_token_serves_until_it_is_over(config: Config) -> None:
+async def test_a_token_is_used_until_it_expires(config: Config) -> None:
     scicat = SciCat()
     async with running(scicat.app()) as url:
         source = SciCatProposals(config=config, url=f"{url}/api/v3/")
@@ -131,31 +131,31 @@ async def test_a_token_from_a_file_is_read_anew(config: Config, secret_file: Cal
         source = SciCatProposals(config=config, url=f"{url}/api/v3")
         assert len(await source.proposals_of(ANNA)) == 1
         scicat.tokens = ["second"]
-        with pytest.raises(SourceUnavailable) as told:
+        with pytest.raises(SourceUnavailable) as raised:
             await source.proposals_of(ANNA)
-        assert "does not accept the portal's credentials" in told.value.detail
+        assert "does not accept the portal's credentials" in raised.value.detail
         secret_file("second")
         assert len(await source.proposals_of(ANNA)) == 1
     assert scicat.logins == 0
     assert all("token" not in request.path_qs for request in app[REQUESTS])
 
 
-async def test_a_token_file_that_goes_wrong_is_told(config: Config, secret_file: Callable[[str], str]) -> None:
+async def test_an_unusable_token_file_is_reported(config: Config, secret_file: Callable[[str], str]) -> None:
     del config.SciCatProposals.user
     config.SciCatProposals.token_file = secret_file("first")
     async with running(SciCat(tokens=["first"]).app()) as url:
         source = SciCatProposals(config=config, url=f"{url}/api/v3")
         secret_file("")
-        with pytest.raises(SourceUnavailable, match="cannot be asked") as told:
+        with pytest.raises(SourceUnavailable, match="is not available") as raised:
             await source.proposals_of(ANNA)
-    assert "SciCatProposals.token_file" in told.value.detail
+    assert "SciCatProposals.token_file" in raised.value.detail
 
 
 async def test_a_wrong_password(config: Config) -> None:
     scicat = SciCat(password="another")
-    with pytest.raises(SourceUnavailable) as told:
+    with pytest.raises(SourceUnavailable) as raised:
         await asked(scicat, config)
-    assert "asked for a token, got status 401: it does not accept the portal's credentials" in told.value.detail
+    assert "asked for a token, got status 401: it does not accept the portal's credentials" in raised.value.detail
     assert scicat.logins == 1
 
 
@@ -185,10 +185,10 @@ async def test_fields_by_other_names(config: Config) -> None:
     ("change", "setting", "words"),
     [
         pytest.param({"url": "http://scicat.example.org"}, "url", "not encrypted", id="plain http"),
-        pytest.param({"user": ""}, "user", "Set one of the two", id="neither"),
-        pytest.param({"token_file": "/x"}, "user", "Set one of the two", id="both"),
+        pytest.param({"user": ""}, "user", "Set one of them", id="neither"),
+        pytest.param({"token_file": "/x"}, "user", "Set one of them", id="both"),
         pytest.param({"password_file": ""}, "password_file", "is not set", id="no password"),
-        pytest.param({"group_fields": []}, "group_fields", "names no field", id="D1 no groups: whose?"),
+        pytest.param({"group_fields": []}, "group_fields", "is empty", id="D1 no groups: whose?"),
     ],
 )
 def test_a_configuration_that_cannot_work_is_refused(
@@ -196,6 +196,6 @@ def test_a_configuration_that_cannot_work_is_refused(
 ) -> None:
     config.SciCatProposals.url = "https://scicat.example.org/api/v3"
     config.SciCatProposals.update(change)
-    with pytest.raises(ConfigurationError, match=words) as told:
+    with pytest.raises(ConfigurationError, match=words) as raised:
         SciCatProposals(config=config)
-    assert told.value.setting == f"SciCatProposals.{setting}"
+    assert raised.value.setting == f"SciCatProposals.{setting}"

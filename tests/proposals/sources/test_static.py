@@ -97,8 +97,8 @@ def test_hostile_ids_are_refused(tmp_path: Path, written_id: str) -> None:
 @pytest.mark.parametrize(
     ("entries", "words"),
     [
-        pytest.param((FOILS, FOILS), "stands twice", id="a proposal twice"),
-        pytest.param((FOILS, FOILS.replace("LS-", "ls-")), "stands twice", id="A4 twice but for capitals"),
+        pytest.param((FOILS, FOILS), "is there twice", id="a proposal twice"),
+        pytest.param((FOILS, FOILS.replace("LS-", "ls-")), "is there twice", id="A4 twice but for capitals"),
         pytest.param(
             (GLASS.replace("number: 2", "number: 1"),), "visit", id="a visit's number twice: whose data is it?"
         ),
@@ -117,7 +117,7 @@ def test_hostile_ids_are_refused(tmp_path: Path, written_id: str) -> None:
         pytest.param((GLASS.replace("gid: 26001", "secret: x"),), "secret", id="an unknown key"),
     ],
 )
-def test_mistakes_are_told_at_the_start(tmp_path: Path, entries: tuple[str, ...], words: str) -> None:
+def test_configuration_errors_are_reported_at_startup(tmp_path: Path, entries: tuple[str, ...], words: str) -> None:
     with pytest.raises(DocumentError, match=words):
         ProposalFile(written(tmp_path, *entries))
 
@@ -142,9 +142,9 @@ async def test_a_file_that_breaks_grants_nothing(tmp_path: Path, harm: str) -> N
         content = {"broken": "proposals: [", "empty": "", "a record of a wrong type": "proposals: [{id: 7}]"}[harm]
         file.write_text(content)
     for _ in range(2):
-        with pytest.raises(SourceUnavailable) as told:
+        with pytest.raises(SourceUnavailable) as raised:
             await source.proposals_of(account_named("anna"))
-        assert str(tmp_path) not in str(told.value)
-        assert str(file) in told.value.detail, "the log names the file"
+        assert str(tmp_path) not in str(raised.value)
+        assert str(file) in raised.value.detail, "the log names the file"
     written(tmp_path, GLASS, FOILS)
     assert len(await source.proposals_of(account_named("anna"))) == 2

@@ -108,13 +108,13 @@ async def test_a_subject_is_a_value_and_never_part_of_the_question(config: Confi
         ),
     ],
 )
-async def test_errors_are_told_by_their_code(config: Config, office: UserOffice, words: str) -> None:
+async def test_errors_are_reported_by_their_code(config: Config, office: UserOffice, words: str) -> None:
     """GraphQL says no with status 200; that is not "no proposals"."""
-    with pytest.raises(SourceUnavailable, match="The user office does not answer") as told:
+    with pytest.raises(SourceUnavailable, match="The user office is not available") as raised:
         await asked(office, config)
-    assert words in told.value.detail
-    assert "portal-token" not in told.value.detail
-    assert "subject-of-anna" not in told.value.detail
+    assert words in raised.value.detail
+    assert "portal-token" not in raised.value.detail
+    assert "subject-of-anna" not in raised.value.detail
 
 
 async def test_another_question_for_another_version(config: Config) -> None:
@@ -129,9 +129,9 @@ async def test_another_question_for_another_version(config: Config) -> None:
 
 async def test_a_person_with_more_than_is_sensible(config: Config) -> None:
     config.UserOfficeProposals.max_records = 1
-    with pytest.raises(SourceUnavailable) as told:
+    with pytest.raises(SourceUnavailable) as raised:
         await asked(UserOffice(), config)
-    assert "more than 1 records" in told.value.detail
+    assert "more than 1 records" in raised.value.detail
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ async def test_one_record_harms_no_other(config: Config, record: Any, count: int
         pytest.param({"url": "http://uo.example.org/graphql"}, "url", "not encrypted", id="plain http"),
         pytest.param({"issuer": ""}, "issuer", "is not set", id="F7 no issuer: whose subjects?"),
         pytest.param({"token_file": ""}, "token_file", "is not set", id="no token"),
-        pytest.param({"query": "{ proposals { title } }"}, "query", r"lacks \$user", id="D1 about everybody"),
+        pytest.param({"query": "{ proposals { title } }"}, "query", r"does not contain \$user", id="D1 everybody"),
     ],
 )
 def test_a_configuration_that_cannot_work_is_refused(
@@ -162,6 +162,6 @@ def test_a_configuration_that_cannot_work_is_refused(
 ) -> None:
     config.UserOfficeProposals.url = "https://uo.example.org/graphql"
     config.UserOfficeProposals.update(change)
-    with pytest.raises(ConfigurationError, match=words) as told:
+    with pytest.raises(ConfigurationError, match=words) as raised:
         UserOfficeProposals(config=config)
-    assert told.value.setting == f"UserOfficeProposals.{setting}"
+    assert raised.value.setting == f"UserOfficeProposals.{setting}"

@@ -1,1 +1,1 @@
-"""Accounts from an LDAP directory."""
+"""The account source "ldap"."""

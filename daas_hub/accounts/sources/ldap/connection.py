@@ -1,6 +1,6 @@
-"""One connection to one server of a directory: verified TLS, a bind, searches, each of them bounded in time.
+"""A connection to an LDAP server: verified TLS, bind, searches, each with a timeout.
 
-The library (decision 11) is known here only. Which server is asked, and when, is in `ldapservers.py`.
+Only this module uses the LDAP library (decision 11). `servers.py` chooses the server.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from daas_hub.accounts.sources.ldap.entries import Entry, Found
+from daas_hub.accounts.sources.ldap.entries import Entry, SearchResult
 from daas_hub.errors import ConfigurationError, ErrorKind
 from daas_hub.services.secret_file import read_secret
 
 
 @dataclass(frozen=True)
 class Server:
-    """How the directory is reached. Every address is tried in turn, the one that failed lately last."""
+    """How to reach the directory. Addresses are tried in order, recently failed ones last."""
 
     addresses: tuple[str, ...]
     start_tls: bool = True
@@ -31,27 +31,27 @@ class Server:
     password_file: str = ""
     operation_timeout_s: float = 3.0
     timeout_s: float = 10.0
-    connections: int = 4
+    max_connections: int = 4
 
 
 @dataclass(frozen=True)
 class Search:
-    """One search; an empty filter reads the entry `base` itself."""
+    """A search; without a filter it reads the entry `base` itself."""
 
     base: str
     filter: str
     attributes: tuple[str, ...]
-    most: int
+    size_limit: int
 
 
 _SUCCESS, _SIZE_LIMIT, _NO_SUCH_OBJECT, _REFERRAL = 0, 4, 32, 10
-#: Wrong, expired, locked, without a password, no such entry: all of them mean no.
-_NOT_LET_IN = (19, 32, 34, 48, 49, 50, 53)
-#: Busy, unavailable: as good as no answer. Out of time, or an error of its own, may be one question's fault.
-_UNWELL = (51, 52)
+#: Wrong, expired, locked, no password, no such entry: the password is not accepted.
+_REJECTED = (19, 32, 34, 48, 49, 50, 53)
+#: Busy, unavailable: as good as no answer. A time limit or an internal error may be due to a single search.
+_UNAVAILABLE = (51, 52)
 
 
-#: What a result code means for an administrator; any other is the server's own affair.
+#: The error kinds of LDAP result codes; all others are errors of the server.
 _KINDS = {
     13: ErrorKind.NO_PERMISSION,
     _NO_SUCH_OBJECT: ErrorKind.NO_SUCH_BASE,
@@ -60,7 +60,7 @@ _KINDS = {
 }
 
 
-class Failed(Exception):
+class ServerFailed(Exception):
     """This server cannot be used now; another one may."""
 
     def __init__(self, words: str, kind: ErrorKind = ErrorKind.SERVER_ERROR) -> None:
@@ -68,31 +68,31 @@ class Failed(Exception):
         self.kind = kind
 
 
-class Refused(Failed):
-    """It answers, but not as it should: that will not change by leaving it alone."""
+class ServerRefused(ServerFailed):
+    """The server answers with an error, which waiting will not change."""
 
     @classmethod
-    def of(cls, code: int, words: str, kind: ErrorKind | None = None) -> Failed:
-        """Return the error for a server's result code."""
+    def of(cls, code: int, words: str, kind: ErrorKind | None = None) -> ServerFailed:
+        """Return the error for an LDAP result code."""
         kind = kind or _KINDS.get(code, ErrorKind.SERVER_ERROR)
-        return Failed(words) if code in _UNWELL else cls(words, kind)
+        return ServerFailed(words) if code in _UNAVAILABLE else cls(words, kind)
 
 
 class Connector:
-    """Opens connections to the servers of a directory, and speaks over them. Everything here may block its thread.
+    """Opens connections to LDAP servers, and searches over them. All methods block the calling thread.
 
     Attributes:
-        failures: what keeps a server from being asked; a password's file that went wrong is one.
+        failures: exceptions that mean that a server cannot be used, including an unusable password file.
     """
 
     def __init__(self, server: Server, clock: Callable[[], float] = time.monotonic) -> None:
         with warnings.catch_warnings():
-            # ldap3 2.9.1 uses names that pyasn1 has renamed since; it tells so at its import
+            # ldap3 2.9.1 uses deprecated names of pyasn1, and warns when it is imported
             warnings.simplefilter("ignore", DeprecationWarning)
             import ldap3
         self._ldap3 = ldap3
         self.failures: tuple[type[Exception], ...] = (
-            Failed,
+            ServerFailed,
             ConfigurationError,
             OSError,
             ValueError,
@@ -101,13 +101,13 @@ class Connector:
         self._server = server
         self._clock = clock
         self._open_now: set[Any] = set()
-        # read once: a bundle that is missing is told when the hub starts
+        # read once, so that a missing file is reported when the hub starts
         self._tls = ssl.create_default_context(cafile=server.ca_file or None)
         self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
 
     def kind_of(self, failure: Exception) -> ErrorKind:
         """Return what kind of failure one of `failures` is; ldap3's are also what they wrap (OSError, SSLError)."""
-        if isinstance(failure, Failed | ConfigurationError):
+        if isinstance(failure, ServerFailed | ConfigurationError):
             return failure.kind
         kinds = {
             self._ldap3.core.exceptions.LDAPInvalidFilterError: ErrorKind.INVALID_FILTER,
@@ -120,11 +120,11 @@ class Connector:
         return next((kind for error, kind in kinds.items() if isinstance(failure, error)), ErrorKind.UNAVAILABLE)
 
     def encrypts(self, address: str) -> bool:
-        """Return whether nothing is said to this server in the clear."""
+        """Return whether connections to this server are always encrypted."""
         return urlsplit(address).scheme == "ldaps" or self._server.start_tls
 
     def open(self, address: str, until: float) -> Any:
-        """Connect, encrypt, bind; give the connection. One of `failures` says why it cannot be used."""
+        """Connect, encrypt, bind, and return the connection. Raises one of `failures`."""
         bind: dict[str, Any] = {}
         if self._server.bind_dn:
             password = read_secret("LdapAccounts.password_file", self._server.password_file)
@@ -132,30 +132,30 @@ class Connector:
         connection = self._connect(address, until, **bind)
         try:
             if not connection.bind(read_server_info=False):
-                code, told = connection.result["result"], connection.result["description"]
-                raise Refused.of(code, f"it does not accept the bind: {told}", ErrorKind.BIND_REFUSED)
+                code, description = connection.result["result"], connection.result["description"]
+                raise ServerRefused.of(code, f"bind refused: {description}", ErrorKind.BIND_REFUSED)
         except BaseException:
             self.close(connection)
             raise
         return connection
 
-    def lets_in(self, address: str, dn: str, password: str, until: float) -> bool:
-        """Return whether a server lets this entry in. One of `failures` says why it cannot be used."""
+    def accepts_password(self, address: str, dn: str, password: str, until: float) -> bool:
+        """Return whether a bind with this DN and password succeeds. Raises one of `failures`."""
         connection = self._connect(address, until, user=dn, password=password)
         try:
             connection.bind(read_server_info=False)
-            code, told = connection.result["result"], connection.result["description"]
+            code, description = connection.result["result"], connection.result["description"]
         finally:
             self.close(connection)
-        if code not in (_SUCCESS, *_NOT_LET_IN):
-            raise Refused.of(code, f"it answers {told!r} about a password")
+        if code not in (_SUCCESS, *_REJECTED):
+            raise ServerRefused.of(code, f"password check failed: {description}")
         return bool(code == _SUCCESS)
 
-    def search(self, connection: Any, until: float, search: Search) -> Found:
-        """Return what a search finds. One of `failures` says why the server cannot be used."""
+    def search(self, connection: Any, until: float, search: Search) -> SearchResult:
+        """Return the result of a search. Raises one of `failures`."""
         left = until - self._clock()
         if left <= 0:
-            raise Failed("it takes too long", ErrorKind.TIMEOUT)
+            raise ServerFailed("timeout", ErrorKind.TIMEOUT)
         wait = min(left, self._server.operation_timeout_s)
         connection.socket.settimeout(wait)
         connection.search(
@@ -164,26 +164,26 @@ class Connector:
             search_scope=self._ldap3.SUBTREE if search.filter else self._ldap3.BASE,
             dereference_aliases=self._ldap3.DEREF_NEVER,
             attributes=list(search.attributes),
-            size_limit=search.most,
+            size_limit=search.size_limit,
             time_limit=max(1, int(wait)),
         )
         code = connection.result["result"]
         if code == _NO_SUCH_OBJECT and not search.filter:
-            return Found(())
+            return SearchResult(())
         if code not in (_SUCCESS, _SIZE_LIMIT, _REFERRAL):
-            raise Refused.of(code, f"it answers {connection.result['description']!r} for {search.base}")
-        return _found(connection.response or (), code, connection.result.get("referrals") or ())
+            raise ServerRefused.of(code, f"search below {search.base} failed: {connection.result['description']}")
+        return _result_of(connection.response or (), code, connection.result.get("referrals") or ())
 
     def close(self, connection: Any) -> None:
         """Close a connection."""
         self._open_now.discard(connection)
-        # no good-bye: a server that hangs would be waited for
+        # without an unbind request, which might hang
         with contextlib.suppress(OSError, AttributeError):
             connection.socket.close()
         connection.closed = True
 
     def close_all(self) -> None:
-        """Close every connection, also one that a thread waits for."""
+        """Close all connections, including those that a thread waits for."""
         for connection in list(self._open_now):
             self.close(connection)
 
@@ -191,7 +191,7 @@ class Connector:
         """Connect and encrypt.
 
         Raises:
-            Failed: the server cannot encrypt.
+            ServerFailed: the server cannot encrypt.
         """
         parts = urlsplit(address)
         encrypted = parts.scheme == "ldaps"
@@ -213,7 +213,7 @@ class Connector:
             connection.open(read_server_info=False)
             connection.socket.settimeout(wait)
             if not encrypted and self._server.start_tls and not connection.start_tls(read_server_info=False):
-                raise Refused("it does not offer StartTLS", ErrorKind.NO_STARTTLS)
+                raise ServerRefused("no StartTLS support", ErrorKind.NO_STARTTLS)
             connection.socket.settimeout(wait)
         except BaseException:
             self.close(connection)
@@ -221,18 +221,18 @@ class Connector:
         return connection
 
 
-def _found(response: Sequence[Mapping[str, Any]], code: int, referrals: Sequence[str]) -> Found:
+def _result_of(response: Sequence[Mapping[str, Any]], code: int, referrals: Sequence[str]) -> SearchResult:
     entries = tuple(
         Entry(one["dn"], {name.lower(): list(values) for name, values in one["raw_attributes"].items()})
         for one in response
         if one.get("type") == "searchResEntry"
     )
     others = [str(uri) for one in response if one.get("type") == "searchResRef" for uri in one.get("uri", ())]
-    return Found(entries, code == _SUCCESS, (*others, *referrals))
+    return SearchResult(entries, code == _SUCCESS, (*others, *referrals))
 
 
 def _verified_tls(ldap3: Any, context: ssl.SSLContext, host: str, wait_s: float) -> Any:
-    """Return ldap3 a TLS whose certificate and host name Python itself checks, and whose handshake ends in time."""
+    """Return an ldap3 TLS object with Python's own certificate and host name checks, and a handshake timeout."""
 
     class VerifiedTls(ldap3.Tls):
         def wrap_socket(self, connection: Any, do_handshake: bool = False) -> None:

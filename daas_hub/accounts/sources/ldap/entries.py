@@ -1,4 +1,4 @@
-"""What a directory's entries say: which is the person's, is it exactly theirs, what account follows. Pure."""
+"""From LDAP entries to an account: the one entry of a person, exactly matched, and its attributes. Pure."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from daas_hub.accounts.model import Account
-from daas_hub.accounts.refusals import LATER, unknown
+from daas_hub.accounts.model import Account, AccountFields
+from daas_hub.accounts.refusals import TRY_AGAIN, no_account
 from daas_hub.accounts.templates import fields_of, fill
 from daas_hub.errors import AccountRefused, ErrorKind, SourceUnavailable
 
@@ -19,58 +19,45 @@ _NUMBER = re.compile(rb"0|[1-9][0-9]{0,9}")
 
 @dataclass(frozen=True)
 class Entry:
-    """An entry as the server gave it; the names of attributes in small letters."""
+    """An LDAP entry; names of attributes are in lower case."""
 
     dn: str
     attributes: Mapping[str, Sequence[bytes]]
 
     def values(self, name: str) -> tuple[bytes, ...]:
-        """Return the values of an attribute; () for none."""
+        """Return the values of an attribute, or ()."""
         return tuple(self.attributes.get(name.lower(), ()))
 
 
 @dataclass(frozen=True)
-class Found:
-    """The answer to a search. `complete` is false if there is more, here or at another server."""
+class SearchResult:
+    """The result of a search. `complete` is False if there are more entries, here or at another server."""
 
     entries: tuple[Entry, ...]
     complete: bool = True
-    elsewhere: tuple[str, ...] = ()
+    referrals: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Attributes:
-    """Which attributes of an entry mean what."""
-
-    name: str = "uid"
-    uid: str = "uidNumber"
-    gid: str = "gidNumber"
-    display_name: str = "displayName"
-    group_name: str = "cn"
-    group_gid: str = "gidNumber"
-    member_of: str = ""
-
-
-def escaped(value: str) -> str:
-    """Return a value escaped for a filter (RFC 4515): every octet but ASCII letters and digits as hexadecimal."""
+def escape(value: str) -> str:
+    """Escape a value for a filter (RFC 4515): every octet but ASCII letters and digits in hexadecimal."""
     return "".join(
         chr(octet) if chr(octet).isascii() and chr(octet).isalnum() else f"\\{octet:02x}" for octet in value.encode()
     )
 
 
 def assertions_of(template: str, known: tuple[str, ...] = ("subject", "issuer")) -> tuple[tuple[str, str], ...]:
-    """Return the pairs (attribute, template of its value) of a filter that finds one person's entry.
+    """Return the pairs (attribute, template of its value) of a filter for one person's entry.
 
-    A directory compares loosely: capitals, blanks, look-alike letters. So each pair is compared again, exactly, with
-    the entry that was found; and therefore each field must stand in one, and none below "or" or "not".
+    LDAP matching ignores case, some spaces and more. So each pair is compared again, exactly, with the entry found;
+    therefore each field must be in such a pair, and none below "or" or "not".
 
     Raises:
-        ValueError: the filter is not of that form; in words for an administrator.
+        ValueError: the filter has another form; the message is for administrators.
     """
     if not fields_of(template, known):
-        raise ValueError("has no field: it would find the same entry for everybody")
+        raise ValueError("has no field, so everybody would get the same entry")
     if not template.startswith("(") or template.count("(") != template.count(")"):
-        raise ValueError("is not a filter in brackets")
+        raise ValueError("is not a filter in parentheses")
     above: list[str] = []
     for place, letter in enumerate(template):
         if letter == "(":
@@ -78,57 +65,59 @@ def assertions_of(template: str, known: tuple[str, ...] = ("subject", "issuer"))
         elif letter == ")":
             above.pop()
         elif letter == "{" and {"|", "!"} & set(above):
-            raise ValueError("has a field below 'or' or 'not': whom it finds could not be told")
+            raise ValueError("has a field below 'or' or 'not', where it does not identify a person")
     pairs = tuple(_ASSERTION.findall(template))
     rest = _ASSERTION.sub("", template)
     if "{" in rest or any("*" in value or "\\" in value for _, value in pairs):
-        raise ValueError("has a field that is not in a plain (attribute={field})")
+        raise ValueError("has a field outside a plain (attribute={field})")
     return pairs
 
 
-def the_one(found: Found) -> Entry:
-    """Return the only entry of an answer.
+def single_entry(found: SearchResult) -> Entry:
+    """Return the only entry of a search result.
 
     Raises:
-        AccountRefused: there are several.
-        NoAccount: there is none.
-        SourceUnavailable: another server would have to be asked.
+        AccountRefused: there are several entries.
+        NoAccount: there is no entry.
+        SourceUnavailable: the result is incomplete, or refers to another server.
     """
     if len(found.entries) > 1:
         _log.error("directory: several entries for one login: %s", [entry.dn for entry in found.entries])
         raise AccountRefused(
-            "The directory has more than one account for your login, and none of them was chosen.",
-            remedy="Please tell the user office: your login must lead to exactly one account.",
+            "The directory has more than one account for your login.",
+            remedy="Please contact the user office: your login must match exactly one account.",
             kind=ErrorKind.AMBIGUOUS_ACCOUNT,
         )
-    if found.elsewhere or not found.complete:
-        _log.error("directory: the answer is not whole; it refers to %s", found.elsewhere)
+    if found.referrals or not found.complete:
+        _log.error("directory: incomplete result, referrals: %s", found.referrals)
         raise SourceUnavailable(
-            "The facility's directory gave only a part of the answer.", remedy=LATER, kind=ErrorKind.INCOMPLETE_RESULT
+            "The facility's directory returned an incomplete answer.",
+            remedy=TRY_AGAIN,
+            kind=ErrorKind.INCOMPLETE_RESULT,
         )
     if not found.entries:
-        raise unknown()
+        raise no_account()
     return found.entries[0]
 
 
 def require_exact(entry: Entry, pairs: Sequence[tuple[str, str]], values: Mapping[str, str]) -> Entry:
-    """Return the entry back if it says letter by letter what was asked for.
+    """Return the entry if its values are exactly those in the filter.
 
     Raises:
-        NoAccount: the directory took something similar for the same, for instance "Anna" for "anna".
+        NoAccount: the directory matched a similar value, "Anna" for "anna" for example.
     """
     for attribute, template in pairs:
         if fill(template, values).encode() not in entry.values(attribute):
-            _log.warning("directory: %s was found, but its %s is not exactly what was asked for", entry.dn, attribute)
-            raise unknown()
+            _log.warning("directory: found %s, but its %s is not exactly the requested value", entry.dn, attribute)
+            raise no_account()
     return entry
 
 
-def account_of_entries(entry: Entry, groups: Sequence[Entry], names: Attributes) -> Account:
-    """Return the account that a person's entry and those of its groups describe.
+def account_of_entries(entry: Entry, groups: Sequence[Entry], names: AccountFields) -> Account:
+    """Return the account of a person's entry and the entries of their groups.
 
     Raises:
-        AccountRefused: an attribute is missing, stands twice, or is no number.
+        AccountRefused: an attribute is missing, has several values, or is not a number.
     """
     numbers: dict[int, str] = {}
     memberships: set[str] = set()
@@ -137,22 +126,22 @@ def account_of_entries(entry: Entry, groups: Sequence[Entry], names: Attributes)
         memberships.update(labels)
         if group.values(names.group_gid):
             numbers[_number(group, names.group_gid)] = labels[0] if labels else ""
-    name = plain_text(single(entry, names.name))
+    name = plain_text(single_value(entry, names.name))
     if not name:
-        raise _refused(entry, f"its {names.name} is not text")
-    shown = entry.values(names.display_name)
+        raise _refused(entry, f"its {names.name} is not printable text")
+    display_names = entry.values(names.display_name)
     return Account(
         name=name,
         uid=_number(entry, names.uid),
         gid=_number(entry, names.gid),
         groups=tuple(sorted(numbers)),
         group_names={number: label for number, label in numbers.items() if label},
-        display_name=plain_text(shown[0])[:200] if shown else "",
+        display_name=plain_text(display_names[0])[:200] if display_names else "",
         memberships=frozenset(memberships),
     )
 
 
-def single(entry: Entry, attribute: str) -> bytes:
+def single_value(entry: Entry, attribute: str) -> bytes:
     """Return the only value of an attribute.
 
     Raises:
@@ -160,19 +149,19 @@ def single(entry: Entry, attribute: str) -> bytes:
     """
     values = entry.values(attribute)
     if len(values) != 1:
-        raise _refused(entry, f"it has {len(values)} values of {attribute}, and needs exactly one")
+        raise _refused(entry, f"it has {len(values)} values of {attribute} instead of one")
     return values[0]
 
 
 def _number(entry: Entry, attribute: str) -> int:
-    value = single(entry, attribute)
+    value = single_value(entry, attribute)
     if not _NUMBER.fullmatch(value):
         raise _refused(entry, f"its {attribute} is not a number")
     return int(value)
 
 
 def plain_text(value: bytes) -> str:
-    """Return a value as text; "" if it is none, or could not stand in a log."""
+    """Return a value as text; "" if it is not UTF-8 or not printable."""
     try:
         text = value.decode()
     except UnicodeDecodeError:
@@ -181,7 +170,7 @@ def plain_text(value: bytes) -> str:
 
 
 def _refused(entry: Entry, why: str) -> AccountRefused:
-    _log.error("directory: %s cannot be used: %s", entry.dn, why)
+    _log.error("directory: %s is unusable: %s", entry.dn, why)
     return AccountRefused(
-        f"Your entry in the facility's directory cannot be used: {why}.", remedy="Please tell the user office."
+        f"Your entry in the facility's directory is unusable: {why}.", remedy="Please contact the user office."
     )

@@ -1,7 +1,7 @@
-"""The servers of a directory: tried in turn, by a few threads with a connection each, within a deadline.
+"""The servers of a directory: tried in order, by a few threads with a connection each, within a deadline.
 
-When none answered several times in a row, they are left alone for a while, and whoever asks is told so at once.
-What is asked, and what an answer means, is in `ldap.py` and `entries.py`.
+When none answered several times in a row, lookups fail at once for a while (see `CircuitBreaker`). `source.py` decides
+what to search for.
 """
 
 from __future__ import annotations
@@ -14,52 +14,52 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from daas_hub.accounts.refusals import LATER
-from daas_hub.accounts.sources.ldap.connection import Connector, Failed, Refused, Search, Server
-from daas_hub.accounts.sources.ldap.entries import Found
+from daas_hub.accounts.refusals import TRY_AGAIN
+from daas_hub.accounts.sources.ldap.connection import Connector, Search, Server, ServerFailed, ServerRefused
+from daas_hub.accounts.sources.ldap.entries import SearchResult
 from daas_hub.errors import ConfigurationError, DaasError, ErrorKind, SourceUnavailable
 from daas_hub.services.circuit_breaker import CircuitBreaker
 
 _log = logging.getLogger("jupyterhub.daas")
 _Answer = TypeVar("_Answer")
 
-#: Does one search; what a question is given.
-Ask = Callable[[Search], Found]
+#: Runs one search; the argument of a lookup.
+Ask = Callable[[Search], SearchResult]
 
 #: An address that failed is tried after the others for this long.
 _FAILED_S = 30.0
-#: A connection that was not used for this long is opened anew: servers and firewalls drop idle ones without a word.
+#: A connection that was idle for longer is opened anew: servers and firewalls drop idle ones silently.
 _IDLE_S = 60.0
 
 
 class _NoAnswer(SourceUnavailable):
-    """No server answered a question; `heard` tells whether one said at least no, None if none was asked."""
+    """No server answered; `heard` says whether one answered with an error, None if none was asked."""
 
     def __init__(self, heard: bool | None, kind: ErrorKind) -> None:
-        super().__init__("The facility's directory cannot be asked at the moment.", remedy=LATER, kind=kind)
+        super().__init__("The facility's directory is not available at the moment.", remedy=TRY_AGAIN, kind=kind)
         self.heard = heard
 
 
 class LdapServers:
-    """Connections to the servers, one a thread, opened when needed and anew when they broke."""
+    """Connections to the servers, one per thread, opened when needed and again when they break."""
 
     def __init__(self, server: Server, clock: Callable[[], float] = time.monotonic) -> None:
         self._server = server
         self._clock = clock
         self._connector = Connector(server, clock)
-        self._threads = ThreadPoolExecutor(server.connections, thread_name_prefix="ldap")
+        self._threads = ThreadPoolExecutor(server.max_connections, thread_name_prefix="ldap")
         self._breaker = CircuitBreaker(f"directory {', '.join(server.addresses)}", clock=clock)
         self._failed: dict[str, float] = {}
-        self._own = threading.local()
+        self._thread = threading.local()
 
-    async def in_time(self, work: Callable[[float], _Answer], about: str = "") -> _Answer:
-        """Do work in a thread, and give what it gives. It is told until when it may take, on this object's clock.
+    async def run(self, work: Callable[[float], _Answer], about: str = "") -> _Answer:
+        """Run work in a thread and return its result. Its argument is the deadline, on this object's clock.
 
         Args:
-            about: what it is about, for the log.
+            about: what the work is about, for the log.
 
         Raises:
-            SourceUnavailable: it took too long, or no server answered lately.
+            SourceUnavailable: it took too long, or the servers have not answered lately.
         """
         if not self._breaker.admits():
             raise _NoAnswer(None, ErrorKind.CIRCUIT_OPEN)
@@ -73,17 +73,17 @@ class LdapServers:
             return work(until)
 
         def is_silence() -> bool:
-            # what waited long for a thread had no time to hear anything
+            # not if most of the time was spent waiting for a thread
             return until - began_at > within_s / 2
 
         try:
             answer = await asyncio.wait_for(asyncio.get_running_loop().run_in_executor(self._threads, begin), within_s)
         except TimeoutError:
-            self._tell("directory: no answer%s within %g s", about, within_s)
+            self._log("directory: no answer%s within %g s", about, within_s)
             if is_silence():
                 self._breaker.failed()
             raise SourceUnavailable(
-                "The facility's directory does not answer at the moment.", remedy=LATER, kind=ErrorKind.TIMEOUT
+                "The facility's directory does not respond at the moment.", remedy=TRY_AGAIN, kind=ErrorKind.TIMEOUT
             ) from None
         except _NoAnswer as problem:
             if problem.heard:
@@ -92,105 +92,110 @@ class LdapServers:
                 self._breaker.failed()
             raise
         except DaasError:
-            # that somebody is nobody's is an answer, too
+            # "no such account" is an answer, too
             self._breaker.answered()
             raise
         self._breaker.answered()
         return answer
 
-    def ask(self, question: Callable[[Ask], _Answer], until: float) -> _Answer:
-        """Put a question (some searches) to the first server that answers. Called in a thread, and may block it.
+    def ask(self, lookup: Callable[[Ask], _Answer], until: float) -> _Answer:
+        """Run a lookup (some searches) on the first server that answers. Blocks the calling thread.
 
         Raises:
-            SourceUnavailable: none did until then.
+            SourceUnavailable: none answered before the deadline.
         """
         heard: bool | None = None
         kinds: list[ErrorKind] = []
-        for address in self._in_turn():
-            kept = self._kept(address)
-            for connection in (kept, None) if kept is not None else (None,):
+        for address in self._by_preference():
+            idle = self._idle_connection(address)
+            for connection in (idle, None) if idle is not None else (None,):
                 if self._clock() >= until:
                     break
                 try:
-                    return self._put(question, connection or self._open(address, until), until)
+                    return self._look_up(lookup, connection or self._open(address, until), until)
                 except self._connector.failures as problem:
                     self._forget()
-                    heard = _heard(problem, heard)
+                    heard = _is_heard(problem, heard)
                     kinds.append(self._connector.kind_of(problem))
-                    # one that was kept may have been closed meanwhile: that says nothing about the server
+                    # an idle connection may have been closed meanwhile, which says nothing about the server
                     if connection is None:
                         self._failed[address] = self._clock()
-                        self._tell("directory %s: %s: %s", address, type(problem).__name__, problem)
-        raise _NoAnswer(heard, _most_telling(kinds))
+                        self._log("directory %s: %s", address, _shown(problem))
+        raise _NoAnswer(heard, _main_kind(kinds))
 
-    def lets_in(self, dn: str, password: str, until: float) -> bool:
-        """Return whether a server lets this entry in, over an encrypted connection of its own. Called in a thread.
+    def accepts_password(self, dn: str, password: str, until: float) -> bool:
+        """Return whether a bind with this DN and password succeeds, over a new encrypted connection. Blocks the thread.
 
         Raises:
-            SourceUnavailable: none said so or otherwise until then. The directory counts as heard: it has answered the
-                search before, and what fails here may be about this entry alone.
+            SourceUnavailable: no server answered before the deadline. The directory still counts as up: it has just
+                answered the search, and this failure may be about this entry alone.
         """
         kinds: list[ErrorKind] = []
-        for address in self._in_turn():
+        for address in self._by_preference():
             if self._clock() >= until or not self._connector.encrypts(address):
                 continue
             try:
-                return self._connector.lets_in(address, dn, password, until)
+                return self._connector.accepts_password(address, dn, password, until)
             except self._connector.failures as problem:
                 self._failed[address] = self._clock()
                 kinds.append(self._connector.kind_of(problem))
-                # some of its errors repeat what they were about
-                said = problem if isinstance(problem, Failed) else type(problem).__name__
-                self._tell("directory %s: %s", address, said)
-        raise _NoAnswer(True, _most_telling(kinds))
+                # some errors of ldap3 repeat the request
+                shown = problem if isinstance(problem, ServerFailed) else type(problem).__name__
+                self._log("directory %s: %s", address, shown)
+        raise _NoAnswer(True, _main_kind(kinds))
 
     def close(self) -> None:
-        """End the threads and the connections."""
+        """Shut down the threads and close the connections."""
         self._connector.close_all()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _put(self, question: Callable[[Ask], _Answer], connection: Any, until: float) -> _Answer:
-        """Put the question over this connection. A refusal is an answer, too: the connection is kept."""
-        answer = question(lambda search: self._connector.search(connection, until, search))
-        self._failed.pop(self._own.address, None)
+    def _look_up(self, lookup: Callable[[Ask], _Answer], connection: Any, until: float) -> _Answer:
+        """Run a lookup over this connection. After a refusal the connection is still usable."""
+        answer = lookup(lambda search: self._connector.search(connection, until, search))
+        self._failed.pop(self._thread.address, None)
         return answer
 
-    def _tell(self, words: str, *values: object) -> None:
-        # the breaker has told of an outage, once
+    def _log(self, words: str, *values: object) -> None:
+        # the circuit breaker has logged the outage, once
         _log.log(logging.INFO if self._breaker.is_open else logging.ERROR, words, *values)
 
-    def _in_turn(self) -> list[str]:
+    def _by_preference(self) -> list[str]:
         return sorted(self._server.addresses, key=self._failed_lately)
 
     def _failed_lately(self, address: str) -> bool:
         return self._clock() - self._failed.get(address, -_FAILED_S - 1) < _FAILED_S
 
-    def _kept(self, address: str) -> Any:
-        connection = getattr(self._own, "connection", None)
-        if connection is not None and (self._own.address != address or self._clock() - self._own.used > _IDLE_S):
+    def _idle_connection(self, address: str) -> Any:
+        connection = getattr(self._thread, "connection", None)
+        if connection is not None and (self._thread.address != address or self._clock() - self._thread.used > _IDLE_S):
             self._forget()
             return None
-        self._own.used = self._clock()
+        self._thread.used = self._clock()
         return connection
 
     def _open(self, address: str, until: float) -> Any:
         self._forget()
         connection = self._connector.open(address, until)
-        self._own.connection, self._own.address, self._own.used = connection, address, self._clock()
+        self._thread.connection, self._thread.address, self._thread.used = connection, address, self._clock()
         return connection
 
     def _forget(self) -> None:
-        connection, self._own.connection = getattr(self._own, "connection", None), None
+        connection, self._thread.connection = getattr(self._thread, "connection", None), None
         if connection is not None:
             self._connector.close(connection)
 
 
-def _most_telling(kinds: Sequence[ErrorKind]) -> ErrorKind:
-    """Return the kind of several servers' failures: one that answered with an error says more than a silent one."""
+def _main_kind(kinds: Sequence[ErrorKind]) -> ErrorKind:
+    """Return the kind of several servers' failures: an answer says more than silence."""
     silent = (ErrorKind.NO_CONNECTION, ErrorKind.TIMEOUT)
     return next((kind for kind in kinds if kind not in silent), kinds[0] if kinds else ErrorKind.TIMEOUT)
 
 
-def _heard(problem: Exception, before: bool | None) -> bool | None:
-    """Return whether a server was heard, after one more problem; a file of ours that went wrong is none of theirs."""
-    return before if isinstance(problem, ConfigurationError) else bool(before) or isinstance(problem, Refused)
+def _is_heard(problem: Exception, before: bool | None) -> bool | None:
+    """Return whether a server has answered, given one more problem. An unusable file of ours says nothing about it."""
+    return before if isinstance(problem, ConfigurationError) else bool(before) or isinstance(problem, ServerRefused)
+
+
+def _shown(problem: Exception) -> str:
+    """Return a failure for the log, with the name of its class if the message is not ours."""
+    return str(problem) if isinstance(problem, ServerFailed) else f"{type(problem).__name__}: {problem}"

@@ -1,4 +1,4 @@
-"""The settings of accounts from an LDAP directory."""
+"""Settings of the account source "ldap"."""
 
 from __future__ import annotations
 
@@ -8,78 +8,71 @@ from urllib.parse import urlsplit
 
 from traitlets import Bool, Float, Int, List, Unicode
 
-from daas_hub.accounts.model import AccountSource
-from daas_hub.accounts.source_settings import SourceSettings
+from daas_hub.accounts.model import AccountFields, AccountSource
+from daas_hub.accounts.source_settings import HasIssuers
 from daas_hub.accounts.sources.ldap.connection import Server
-from daas_hub.accounts.sources.ldap.entries import Attributes, assertions_of
-from daas_hub.accounts.sources.ldap.source import LdapDirectory, Searches
+from daas_hub.accounts.sources.ldap.entries import assertions_of
+from daas_hub.accounts.sources.ldap.source import LdapSource, Searches
 from daas_hub.accounts.templates import fields_of
 from daas_hub.errors import ConfigurationError
 from daas_hub.services.web_proxy import LOOPBACK
 
 
-class LdapAccounts(SourceSettings):
-    """Accounts of an LDAP directory (`Facility.accounts = "ldap"`)."""
+class LdapAccounts(HasIssuers):
+    """Accounts from an LDAP directory (`Facility.accounts = "ldap"`)."""
 
     servers = List(
         Unicode(),
         config=True,
         help="""
-        Addresses of the directory's servers, in the order they are asked; the next one is asked when one fails.
-        Example: ["ldaps://ldap1.facility.org", "ldaps://ldap2.facility.org"]. No default.
+        URLs of the LDAP servers, in order of preference; if one fails, the next is tried. No default.
+        Example: ["ldaps://ldap1.facility.org", "ldaps://ldap2.facility.org"].
         """,
     )
     start_tls = Bool(
         True,
         config=True,
         help="""
-        Whether a conversation with an ldap:// address is encrypted before anything else is said. Without it only
-        addresses of this machine are accepted.
+        Use StartTLS on ldap:// connections. If switched off, ldap:// is accepted for localhost only. ldaps:// is not
+        affected.
         """,
     )
     ca_file = Unicode(
         "",
         config=True,
         help="""
-        PEM file of the authority that signed the servers' certificates. Example: "/etc/ssl/facility-ca.pem".
-        Default: the authorities this machine trusts. Certificates and host names are always checked.
+        PEM file with the CA certificates to verify the servers with. Default: the system's CA certificates.
+        Certificates and host names are always verified. Example: "/etc/ssl/facility-ca.pem".
         """,
     )
     bind_dn = Unicode(
         "",
         config=True,
         help="""
-        Who the portal is to the directory; needs `password_file`. Example: "cn=daas,ou=services,dc=facility,dc=org".
-        Default: nobody (an anonymous bind).
+        DN the portal binds with. Needs `password_file`. Default: an anonymous bind.
+        Example: "cn=daas,ou=services,dc=facility,dc=org".
         """,
     )
     password_file = Unicode(
         "",
         config=True,
         help="""
-        File with the password of `bind_dn`, one line, readable by the hub's user only. It is read at every new
-        connection. Example: "/etc/daas/ldap-password".
-        """,
-    )
-    issuers = List(
-        Unicode(),
-        config=True,
-        help="""
-        OpenID issuers whose logins are looked up. Others have no account here. It may stay empty only if
-        `person_filter` itself has {issuer}. Example: ["https://keycloak.facility.org/realms/users"].
+        File with the password of `bind_dn`: one line, readable by the hub's user only. It is read again for each new
+        connection. Example: "/etc/daas-hub/ldap-password".
         """,
     )
     person_base = Unicode(
         "",
         config=True,
-        help='Where people are looked for, with everything below. Example: "ou=people,dc=facility,dc=org".',
+        help='Search base for people (subtree search). No default. Example: "ou=people,dc=facility,dc=org".',
     )
     person_filter = Unicode(
         "(&(objectClass=posixAccount)(uid={subject}))",
         config=True,
         help="""
-        Filter that finds a login's one entry. Fields: {subject} {issuer} {claim.NAME}, escaped, each in a plain
-        (attribute={field}) that is compared again letter by letter. Two entries are refused.
+        Search filter for the entry of a login. Fields: {subject} {issuer} {claim.NAME}; their values are escaped.
+        Each field must be in a plain (attribute={field}) assertion, which is checked again case-sensitively against the
+        entry. A login with more than one entry is refused. With {issuer} in it, `issuers` may be empty.
         Example: "(&(objectClass=posixAccount)(uid={claim.preferred_username}))".
         """,
     )
@@ -87,51 +80,53 @@ class LdapAccounts(SourceSettings):
         "(objectClass=posixAccount)",
         config=True,
         help="""
-        What an entry that is looked up by the account's name must be (see ProposalAccounts). No fields.
+        Search filter for accounts that are looked up by name: those of proposals (see `ProposalAccounts`) and of
+        password logins. It is combined with the name; it has no fields.
         """,
     )
-    name_attribute = Unicode("uid", config=True, help="Attribute with the account's name.")
-    uid_attribute = Unicode("uidNumber", config=True, help="Attribute with the user's number.")
-    gid_attribute = Unicode("gidNumber", config=True, help="Attribute with the main group's number.")
-    display_name_attribute = Unicode(
-        "displayName", config=True, help='Attribute with the name shown on pages. Example: "cn".'
-    )
+    name_attribute = Unicode("uid", config=True, help="Attribute with the account name.")
+    uid_attribute = Unicode("uidNumber", config=True, help="Attribute with the uid.")
+    gid_attribute = Unicode("gidNumber", config=True, help="Attribute with the gid of the primary group.")
+    display_name_attribute = Unicode("displayName", config=True, help='Attribute with the display name. Example: "cn".')
     group_base = Unicode(
         "",
         config=True,
         help="""
-        Where groups are looked for. Example: "ou=groups,dc=facility,dc=org". Default: they are not looked for.
+        Search base for groups. Default: groups are not searched for. Example: "ou=groups,dc=facility,dc=org".
         """,
     )
     group_filter = Unicode(
         "(&(objectClass=posixGroup)(memberUid={account}))",
         config=True,
         help="""
-        Filter that finds a person's groups below `group_base`. Fields: {account} (the name), {dn} (of the entry).
-        Example for groupOfNames: "(&(objectClass=groupOfNames)(member={dn}))". A group without a number gives no gid;
-        its name still counts for RoleRules.
+        Search filter for a person's groups below `group_base`. Fields: {account} (account name), {dn} (of the
+        person's entry). A group without a gid adds no gid; its name still counts for `RoleRules`.
+        Example, for groupOfNames: "(&(objectClass=groupOfNames)(member={dn}))".
         """,
     )
     member_of_attribute = Unicode(
         "",
         config=True,
-        help='Attribute of a person that lists their groups, each of which is read. Example: "memberOf".',
+        help='Attribute with the DNs of a person\'s groups; each group is read. Default: none. Example: "memberOf".',
     )
-    group_name_attribute = Unicode("cn", config=True, help="Attribute with a group's name.")
-    group_gid_attribute = Unicode("gidNumber", config=True, help="Attribute with a group's number.")
+    group_name_attribute = Unicode("cn", config=True, help="Attribute with the name of a group.")
+    group_gid_attribute = Unicode("gidNumber", config=True, help="Attribute with the gid of a group.")
     max_groups = Int(
-        1000, min=1, config=True, help="Most groups of one person. Who has more is not let in with a part."
+        1000,
+        min=1,
+        config=True,
+        help="Maximum number of groups per person. A login with more is refused, not truncated.",
     )
     operation_timeout_s = Float(
         3.0,
         min=0.1,
         config=True,
         help="""
-        Seconds to wait for one word of a server: connection, handshake, bind, a search. Then the next server is asked.
+        Timeout in seconds of each LDAP operation (connect, TLS, bind, search). After that the next server is tried.
         """,
     )
-    timeout_s = Float(10.0, min=0.1, config=True, help="Seconds for a whole look-up, over all servers.")
-    connections = Int(4, min=1, max=64, config=True, help="Most connections at a time.")
+    timeout_s = Float(10.0, min=0.1, config=True, help="Timeout in seconds of a lookup, over all servers.")
+    max_connections = Int(4, min=1, max=64, config=True, help="Maximum number of concurrent connections.")
 
     def source(self) -> AccountSource:
         """Build the source.
@@ -141,31 +136,31 @@ class LdapAccounts(SourceSettings):
         """
         if importlib.util.find_spec("ldap3") is None:
             raise ConfigurationError(
-                "Facility.accounts", "ldap", "its library is not installed", remedy="make install EXTRAS=ldap"
+                "Facility.accounts", "ldap", "the library ldap3 is not installed", remedy="make install EXTRAS=ldap"
             )
         self._require_servers()
         if not self.person_base:
-            raise self.wrong("person_base", "is not set", 'Say where people are: "ou=people,dc=facility,dc=org".')
+            raise self.wrong("person_base", "is not set", 'Example: "ou=people,dc=facility,dc=org".')
         self._require_filters()
-        self.require_authorities()
+        self.require_ca_file()
         server = Server(
             addresses=tuple(self.servers),
             start_tls=self.start_tls,
             ca_file=self.ca_file,
             bind_dn=self.bind_dn,
-            password_file=self.require_private("password_file") if self.bind_dn else "",
+            password_file=self.require_secret_file("password_file") if self.bind_dn else "",
             operation_timeout_s=self.operation_timeout_s,
             timeout_s=self.timeout_s,
-            connections=self.connections,
+            max_connections=self.max_connections,
         )
-        attributes = Attributes(
+        attributes = AccountFields(
             name=self.name_attribute,
             uid=self.uid_attribute,
             gid=self.gid_attribute,
             display_name=self.display_name_attribute,
+            groups=self.member_of_attribute,
             group_name=self.group_name_attribute,
             group_gid=self.group_gid_attribute,
-            member_of=self.member_of_attribute,
         )
         searches = Searches(
             person_base=self.person_base,
@@ -176,11 +171,11 @@ class LdapAccounts(SourceSettings):
             max_groups=self.max_groups,
             attributes=attributes,
         )
-        return LdapDirectory(server, searches, self.require_issuers(self.issuers, self.person_filter))
+        return LdapSource(server, searches, self.require_issuers(self.issuers, self.person_filter))
 
     def _require_servers(self) -> None:
         if not self.servers:
-            raise self.wrong("servers", "names no server", 'Example: ["ldaps://ldap.facility.org"].')
+            raise self.wrong("servers", "is empty", 'Example: ["ldaps://ldap.facility.org"].')
         for address in self.servers:
             try:
                 parts = urlsplit(address)
@@ -189,10 +184,12 @@ class LdapAccounts(SourceSettings):
             except ValueError:
                 good = False
             if not good:
-                raise self.wrong("servers", f"{address} is no address of a server", "ldaps://host or ldap://host:389.")
+                raise self.wrong(
+                    "servers", f"{address} is not the URL of an LDAP server", "Example: ldaps://host, ldap://host:389."
+                )
             if parts.scheme == "ldap" and not self.start_tls and parts.hostname not in LOOPBACK:
                 raise self.wrong(
-                    "servers", f"{address} would be asked in the clear", "Use ldaps://, or leave start_tls on."
+                    "servers", f"{address} would be unencrypted", "Use ldaps://, or leave start_tls enabled."
                 )
 
     def _require_filters(self) -> None:
@@ -207,4 +204,6 @@ class LdapAccounts(SourceSettings):
             except ValueError as error:
                 raise self.wrong(setting, str(error), "See docs/how-to/accounts-from-ldap.md.") from None
             if setting == "group_filter" and not found:
-                raise self.wrong(setting, "would give everybody the same groups", "Add {account} or {dn}.")
+                raise self.wrong(
+                    setting, "has no field, so everybody would get the same groups", "Add {account} or {dn}."
+                )

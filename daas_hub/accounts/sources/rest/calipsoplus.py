@@ -1,7 +1,6 @@
 """The account services of a CALIPSOplus portal: an Umbrella hash gives a local name, a name whether it is authorised.
 
-The name is the service's answer and nothing else; its numbers come from a source that knows accounts by name. A third
-service tells whether a name and a password belong together.
+uid, gid and groups of the name come from another account source. A third service checks passwords.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import logging
 from dataclasses import replace
 
 from daas_hub.accounts.model import Account, Identity, NamedAccounts
-from daas_hub.accounts.refusals import unknown
+from daas_hub.accounts.refusals import no_account
 from daas_hub.accounts.roles import OWN_RESOURCES
 from daas_hub.accounts.sources.rest.service import Service
 from daas_hub.accounts.templates import claims_of, fill, values_of
@@ -19,8 +18,8 @@ from daas_hub.errors import AccountRefused, SourceUnavailable
 _log = logging.getLogger("jupyterhub.daas")
 
 
-class LinkedAccounts:
-    """An account source of two steps: hash to name at the user office, name to account at `accounts`."""
+class CalipsoplusSource:
+    """An account source in two steps: hash to name at the user office, name to account at `accounts`."""
 
     def __init__(
         self,
@@ -47,11 +46,11 @@ class LinkedAccounts:
     async def account_of(self, identity: Identity) -> Account:
         """Return the account of this identity (see `AccountSource`)."""
         if identity.issuer not in self.issuers:
-            raise unknown()
+            raise no_account()
         eaa_hash = fill(self._hash, values_of(identity, self._hash))
         status, document = await self._open.ask("POST", self._hash_url, {"eaa_hash": eaa_hash})
         if status == 404:
-            raise unknown()
+            raise no_account()
         account = await self.account_named(name_of(document))
         if await self._is_authorized(account.name):
             account = replace(account, roles=account.roles | {OWN_RESOURCES})
@@ -74,24 +73,24 @@ class LinkedAccounts:
 
 
 class PasswordCheck:
-    """Asks the login of a CALIPSOplus portal (there: BACKEND_UO_LOGIN) whether a name and a password belong together.
+    """Checks passwords at the login service of a CALIPSOplus portal (there: BACKEND_UO_LOGIN).
 
-    It says yes or no and nothing about whose account that is: the name that was typed is looked up elsewhere, and the
-    service may take it in other capitals than the account has.
+    The service does not return an account: the name that was typed is looked up elsewhere, and the service may ignore
+    its case.
     """
 
     def __init__(self, login_url: str, service: Service) -> None:
-        """Keep where to ask; the service must have no credentials of its own, for this address takes none."""
+        """Take a service without credentials: this one receives only those of the person."""
         if service.user or service.token_file:
-            raise ValueError("the login takes no credentials but the person's, and must be shown no others")
+            raise ValueError("the login service must receive only the person's credentials")
         self._url = login_url
         self._service = service
 
     async def check_password(self, name: str, password: str) -> bool:
-        """Return whether the user office accepts them. Only its status 200 is yes; 400, 401, 403 and 404 are no.
+        """Return whether the user office accepts them: status 200 is yes; 400, 401, 403 and 404 are no.
 
         Raises:
-            SourceUnavailable: it did not answer, failed, or led elsewhere. The password is in no message and no log.
+            SourceUnavailable: it did not answer, failed, or redirected. No message or log contains the password.
         """
         if not name or not password or not name.isprintable() or len(name) > 255 or len(password) > 1024:
             return False
@@ -99,13 +98,15 @@ class PasswordCheck:
 
 
 def name_of(document: object) -> str:
-    """Return the local name of an answer: {"login": x}, {"username": x}, or x alone. Pure.
+    """Return the account name in an answer: {"login": x}, {"username": x}, or x. Pure.
 
     Raises:
-        AccountRefused: it is none of these.
+        AccountRefused: the answer has another form.
     """
     if isinstance(document, dict):
         document = document.get("login", document.get("username"))
     if not isinstance(document, str) or not 1 <= len(document) <= 255 or not document.isprintable():
-        raise AccountRefused("The user office linked your login to no proper account.", remedy="Please tell them.")
+        raise AccountRefused(
+            "The user office returned no valid account name for your login.", remedy="Please contact the user office."
+        )
     return document

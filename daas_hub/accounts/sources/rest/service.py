@@ -1,4 +1,4 @@
-"""One question about a person to a web service of the facility: an answer, or that it knows nobody of this kind."""
+"""Requests about one person to a web service of the facility."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from daas_hub.accounts.refusals import LATER
+from daas_hub.accounts.refusals import TRY_AGAIN
 from daas_hub.errors import ConfigurationError, SourceUnavailable
 from daas_hub.services.circuit_breaker import CircuitBreaker
 from daas_hub.services.http import Reply, basic_auth
@@ -24,13 +24,13 @@ MAX_ANSWER_BYTES = 1_000_000
 
 @dataclass(frozen=True)
 class Service:
-    """How a service is asked. The password or token is read from its file at each question.
+    """A web service with its credentials, which are read from their file for each request.
 
-    One that failed several times in a row is left alone for a while, and whoever asks is told so at once.
+    After several failures in a row, requests fail at once for a while (see `CircuitBreaker`).
 
     Attributes:
-        tls: whom to believe that they are the service; None for the machine's own authorities.
-        settings: the section of the configuration, for the log.
+        tls: the CA certificates to verify the service with; None for the system's.
+        settings: the settings class, for errors about the credentials.
     """
 
     timeout_s: float = 10.0
@@ -40,24 +40,24 @@ class Service:
     token_file: str = ""
     settings: str = ""
     clock: Callable[[], float] = time.monotonic
-    #: by host: the addresses of one source may lead to several
+    #: by host: the URLs of one source may have several
     _breakers: dict[str, CircuitBreaker] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     async def ask(self, method: str, url: str, body: Any = None) -> tuple[int, Any]:
-        """Return status and document of an answer: 200 with what was told, or 404 with None.
+        """Return the status and the document of the answer: 200 with the document, or 404 with None.
 
         Raises:
-            SourceUnavailable: any other answer, or none in time. A redirection is one: it is not followed, because
-                what comes with the question may be for this service only.
+            SourceUnavailable: another answer, or none in time. Redirects are not followed: the data in the request may
+                be for this service only.
         """
         reply = await self._reply(method, url, body, lambda status: status in (200, 404))
         return (200, reply.document) if reply.status == 200 else (404, None)
 
     async def is_accepted(self, url: str, body: Any) -> bool:
-        """Send credentials of a person; tell whether it answers 200, with JSON or nothing: a page is no answer.
+        """Send a person's credentials and return whether the answer is 200, with JSON or an empty body.
 
         Raises:
-            SourceUnavailable: a redirection, a failure of the service, or no answer in time.
+            SourceUnavailable: a redirect, a failure of the service, or no answer in time.
         """
         refusals = (400, 401, 403, 404)
         reply = await self._reply("POST", url, body, lambda status: status == 200 or status in refusals, needs="")
@@ -66,7 +66,7 @@ class Service:
     async def _reply(
         self, method: str, url: str, body: Any, is_expected: Callable[[int], bool], *, needs: str = "JSON"
     ) -> Reply:
-        # the address may hold a person's identifier: its host is enough for the log
+        # only the host is logged: the URL may contain a person's identifier
         host = urlsplit(url).netloc
         breaker = self._breakers.setdefault(host, CircuitBreaker(f"account service {host}", clock=self.clock))
         service = HttpService(
@@ -91,11 +91,11 @@ class Service:
                     talk.give_up_on(reply)
                 return reply
         except (SourceUnavailable, ConfigurationError) as problem:
-            # the breaker has told of an outage, once
+            # the circuit breaker has logged the outage, once
             level = logging.INFO if was_open and isinstance(problem, SourceUnavailable) else logging.ERROR
             _log.log(level, "account service %s: %s", host, problem.detail or problem)
             raise SourceUnavailable(
-                "The facility's account service cannot be asked at the moment.", remedy=LATER, kind=problem.kind
+                "The facility's account service is not available at the moment.", remedy=TRY_AGAIN, kind=problem.kind
             ) from None
 
     async def _headers(self) -> dict[str, str]:

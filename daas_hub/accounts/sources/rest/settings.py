@@ -1,46 +1,40 @@
-"""The settings of accounts from web services of the user office."""
+"""Settings of the account sources "rest" and "calipsoplus"."""
 
 from __future__ import annotations
 
 import importlib.metadata
 
-from traitlets import Dict, Float, List, Unicode
+from traitlets import Dict, Float, Unicode
 
-from daas_hub.accounts.model import AccountSource, NamedAccounts
-from daas_hub.accounts.source_settings import SourceSettings
-from daas_hub.accounts.sources.rest.calipsoplus import LinkedAccounts
+from daas_hub.accounts.model import AccountFields, AccountSource, NamedAccounts
+from daas_hub.accounts.source_settings import HasIssuers
+from daas_hub.accounts.sources.rest.calipsoplus import CalipsoplusSource
 from daas_hub.accounts.sources.rest.service import Service
-from daas_hub.accounts.sources.rest.source import Fields, OfficeAccounts, Question
+from daas_hub.accounts.sources.rest.source import Question, RestSource
 
 
-class _ServiceSettings(SourceSettings):
-    """What the settings of both kinds share."""
+class _ServiceSettings(HasIssuers):
+    """Settings that both sources share."""
 
-    issuers = List(
-        Unicode(),
-        config=True,
-        help="""
-        OpenID issuers whose logins are looked up. Others have no account here. No default.
-        Example: ["https://keycloak.facility.org/realms/users"].
-        """,
-    )
     ca_file = Unicode(
         "",
         config=True,
         help="""
-        PEM file of the authority that signed the service's certificate. Default: those this machine trusts.
+        PEM file with the CA certificates to verify the service with. Default: the system's CA certificates.
+        Example: "/etc/ssl/facility-ca.pem".
         """,
     )
-    user = Unicode("", config=True, help="Name for HTTP Basic authentication; needs `password_file`. Default: none.")
+    user = Unicode("", config=True, help="User name for HTTP Basic. Needs `password_file`. Default: none.")
     password_file = Unicode("", config=True, help="File with the password of `user`, readable by the hub's user only.")
     token_file = Unicode(
         "",
         config=True,
         help="""
-        File with a bearer token, instead of `user`, readable by the hub's user only. It is read at each question.
+        File with a bearer token, as an alternative to `user`: one line, readable by the hub's user only. It is read
+        again for each request. Default: none.
         """,
     )
-    timeout_s = Float(10.0, min=0.1, config=True, help="Seconds an answer may take.")
+    timeout_s = Float(10.0, min=0.1, config=True, help="Timeout in seconds of a request.")
 
     def service(self) -> Service:
         """Return how the service is asked.
@@ -49,33 +43,34 @@ class _ServiceSettings(SourceSettings):
             ConfigurationError: naming the setting that cannot work.
         """
         if self.user and self.token_file:
-            raise self.wrong("token_file", "is set beside user", "Keep one of them.")
+            raise self.wrong("token_file", "is set together with user", "Set one of them.")
         return Service(
             timeout_s=self.timeout_s,
-            tls=self.require_authorities(),
+            tls=self.require_ca_file(),
             user=self.user,
-            password_file=self.require_private("password_file") if self.user else "",
-            token_file=self.require_private("token_file") if self.token_file else "",
+            password_file=self.require_secret_file("password_file") if self.user else "",
+            token_file=self.require_secret_file("token_file") if self.token_file else "",
             settings=type(self).__name__,
         )
 
 
 class RestAccounts(_ServiceSettings):
-    """Accounts a user office tells as JSON (`Facility.accounts = "rest"`)."""
+    """Accounts from a JSON web service of the user office (`Facility.accounts = "rest"`)."""
 
     url = Unicode(
         "",
         config=True,
         help="""
-        Address that is asked about a login. Fields, escaped: {subject} {issuer} {claim.NAME}. 200 is an answer, 404
-        means "no account". Example: "https://useroffice.facility.org/api/accounts/{subject}". No default.
+        URL of the account of a login. Fields: {subject} {issuer} {claim.NAME}; their values are escaped. The service
+        answers 200 with the account, or 404 for an unknown login. No default.
+        Example: "https://useroffice.facility.org/api/accounts/{subject}".
         """,
     )
     body = Dict(
         Unicode(),
         config=True,
         help="""
-        What is posted as JSON, with the same fields. Default: nothing, the question is a GET.
+        JSON object to POST to `url`; its values may have the same fields. Default: none, and the request is a GET.
         Example: {"login": "{subject}"}.
         """,
     )
@@ -83,29 +78,30 @@ class RestAccounts(_ServiceSettings):
         "",
         config=True,
         help="""
-        Address that is asked about an account's name, for accounts of proposals. Field: {account}.
-        Example: "https://useroffice.facility.org/api/accounts/by-name/{account}". Default: none.
+        URL of an account by its name, for accounts of proposals (see `ProposalAccounts`). Field: {account}.
+        Default: none. Example: "https://useroffice.facility.org/api/accounts/by-name/{account}".
         """,
     )
-    name_field = Unicode("name", config=True, help='Path of the name. Example: "account.login".')
-    uid_field = Unicode("uid", config=True, help='Path of the user\'s number. Example: "account.uid".')
-    gid_field = Unicode("gid", config=True, help="Path of the main group's number.")
+    name_field = Unicode("name", config=True, help='Path of the account name in the answer. Example: "account.login".')
+    uid_field = Unicode("uid", config=True, help='Path of the uid. Example: "account.uid".')
+    gid_field = Unicode("gid", config=True, help="Path of the gid of the primary group.")
     groups_field = Unicode(
         "",
         config=True,
         help="""
-        Path of a list of further groups: numbers, or records with `group_gid_field`. Default: none is read.
+        Path of the list of supplementary groups: gids, or objects with `group_gid_field` and `group_name_field`.
+        Default: none. Example: "groups".
         """,
     )
-    group_gid_field = Unicode("gid", config=True, help="Path of a number in a group's record.")
-    group_name_field = Unicode("name", config=True, help="Path of a name in a group's record.")
-    display_name_field = Unicode("", config=True, help="Path of the name shown on pages. Default: none.")
+    group_gid_field = Unicode("gid", config=True, help="Path of the gid in a group's object.")
+    group_name_field = Unicode("name", config=True, help="Path of the name in a group's object.")
+    display_name_field = Unicode("", config=True, help="Path of the display name. Default: none.")
     subject_field = Unicode(
         "",
         config=True,
         help="""
-        Path of the login's subject in the answer. It is compared letter by letter, for services that look up
-        loosely. Default: it is not compared.
+        Path of the login's subject in the answer. If set, the subject must match exactly: for services that ignore
+        case, for example. Default: it is not compared.
         """,
     )
 
@@ -115,59 +111,61 @@ class RestAccounts(_ServiceSettings):
         Raises:
             ConfigurationError: naming the setting that cannot work.
         """
-        self.require_address("url")
+        self.require_https("url")
         fields = list(self.require_fields("url"))
         for value in self.body.values():
             fields += self.require_text_fields("body", value)
         if not fields:
-            raise self.wrong("url", "has no field, nor has body: everybody would be the same", "Add {subject}.")
+            raise self.wrong(
+                "url", "has no field, and neither has body, so everybody would get the same account", "Add {subject}."
+            )
         if self.account_url:
-            self.require_address("account_url")
+            self.require_https("account_url")
             if not self.require_fields("account_url", known=("account",)):
                 raise self.wrong("account_url", "has no field", "Add {account}.")
         for setting in ("name_field", "uid_field", "gid_field"):
             if not getattr(self, setting):
-                raise self.wrong(setting, "names no field", "Write the path of the field in the answer.")
-        return OfficeAccounts(
+                raise self.wrong(setting, "is empty", "Set it to the path of the field in the answer.")
+        return RestSource(
             self.service(),
-            Question(self.url, dict(self.body) or None, self.account_url),
-            Fields(
-                self.name_field,
-                self.uid_field,
-                self.gid_field,
-                self.groups_field,
-                self.group_gid_field,
-                self.group_name_field,
-                self.display_name_field,
-                self.subject_field,
+            Question(self.url, dict(self.body) or None, self.account_url, self.subject_field),
+            AccountFields(
+                name=self.name_field,
+                uid=self.uid_field,
+                gid=self.gid_field,
+                display_name=self.display_name_field,
+                groups=self.groups_field,
+                group_name=self.group_name_field,
+                group_gid=self.group_gid_field,
             ),
             self.require_issuers(self.issuers),
         )
 
 
 class CalipsoplusAccounts(_ServiceSettings):
-    """Accounts linked to Umbrella by the services of a CALIPSOplus portal (`Facility.accounts = "calipsoplus"`)."""
+    """Umbrella logins, resolved by the services of a CALIPSOplus portal (`Facility.accounts = "calipsoplus"`)."""
 
     hash_url = Unicode(
         "",
         config=True,
         help="""
-        Address that is posted {"eaa_hash": ...} and answers {"login": ...}, or 404 for an unknown one (there:
-        BACKEND_UO_HASH). It gets no password. Example: "https://useroffice.facility.org/login/umbrella/".
+        URL of the service that maps an Umbrella hash to an account name (in the CALIPSOplus portal: BACKEND_UO_HASH).
+        It receives {"eaa_hash": ...} by POST, without credentials, and answers {"login": ...} or 404. No default.
+        Example: "https://useroffice.facility.org/login/umbrella/".
         """,
     )
     hash = Unicode(
         "{subject}",
         config=True,
         help="""
-        Where a login has its Umbrella hash. Fields: {subject} {claim.NAME}. Example: "{claim.eaahash}".
+        Template of the Umbrella hash of a login. Fields: {subject} {claim.NAME}. Example: "{claim.eaahash}".
         """,
     )
-    accounts = Unicode(
+    account_source = Unicode(
         "nss",
         config=True,
         help="""
-        Where the numbers of that name come from: an account source that knows accounts by name.
+        The account source that gives uid, gid and groups for the account name. It must support lookups by name.
         Example: "ldap".
         """,
     )
@@ -189,24 +187,24 @@ class CalipsoplusAccounts(_ServiceSettings):
         Raises:
             ConfigurationError: naming the setting that cannot work.
         """
-        self.require_address("hash_url")
+        self.require_https("hash_url")
         if not self.require_fields("hash"):
-            raise self.wrong("hash", "has no field: everybody would be the same", "Add {subject}.")
+            raise self.wrong("hash", "has no field, so everybody would get the same account", "Add {subject}.")
         if self.is_authorized_url:
-            self.require_address("is_authorized_url")
+            self.require_https("is_authorized_url")
         entries = {entry.name: entry for entry in importlib.metadata.entry_points(group="daas_hub.accounts")}
-        if self.accounts not in entries or self.accounts == "calipsoplus":
-            raise self.wrong("accounts", "is no source of accounts by name", 'Example: "nss", "ldap".')
-        inner = entries[self.accounts].load()(self.parent)
+        if self.account_source not in entries or self.account_source == "calipsoplus":
+            raise self.wrong("account_source", "does not look up accounts by name", 'Example: "nss", "ldap".')
+        inner = entries[self.account_source].load()(self.parent)
         if not isinstance(inner, NamedAccounts):
-            raise self.wrong("accounts", "does not know accounts by name", 'Example: "nss", "ldap".')
+            raise self.wrong("account_source", "does not look up accounts by name", 'Example: "nss", "ldap".')
         closed = self.service()
-        return LinkedAccounts(
+        return CalipsoplusSource(
             inner,
             self.hash_url,
             self.hash,
             self.require_issuers(self.issuers),
             self.is_authorized_url,
-            open_service=Service(self.timeout_s, self.require_authorities()),
+            open_service=Service(self.timeout_s, self.require_ca_file()),
             closed_service=closed,
         )

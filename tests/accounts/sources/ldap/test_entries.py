@@ -8,18 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daas_hub.accounts.model import AccountFields
 from daas_hub.accounts.sources.ldap.entries import (
-    Attributes,
     Entry,
-    Found,
+    SearchResult,
     account_of_entries,
     assertions_of,
-    escaped,
+    escape,
     require_exact,
-    the_one,
+    single_entry,
 )
 from daas_hub.errors import AccountRefused, NoAccount, SourceUnavailable
 
+ATTRIBUTES = AccountFields("uid", "uidNumber", "gidNumber", group_name="cn", group_gid="gidNumber")
 ANNA: dict[str, list[bytes]] = {"uid": [b"anna"], "uidnumber": [b"25001"], "gidnumber": [b"25001"]}
 NO_NUMBERS = [b"", b"-1", b"+1", b"025001", b" 25001", b"0x3e8", b"25001.0", b"1e4", b"25001\n"]
 NO_NUMBERS += ["１０００".encode(), b"1" * 11, b"\xff"]
@@ -32,7 +33,7 @@ def entry(**changes: list[bytes]) -> Entry:
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_an_escaped_value_means_itself_and_ends_no_filter(text: str) -> None:
     """RFC 4515: whatever a person chose, it stays one value."""
-    written = escaped(text)
+    written = escape(text)
     assert re.fullmatch(r"(?:[A-Za-z0-9]|\\[0-9a-f]{2})*", written)
     assert re.sub(rb"\\([0-9a-f]{2})", lambda m: bytes.fromhex(m[1].decode()), written.encode()) == text.encode()
 
@@ -48,35 +49,35 @@ def test_an_escaped_value_means_itself_and_ends_no_filter(text: str) -> None:
             pytest.param({"uidnumber": [number]}, "uidNumber is not a number", id=f"B1 {number!r}")
             for number in NO_NUMBERS
         ),
-        pytest.param({"uid": [b"\xff"]}, "uid is not text", id="a name that is no text"),
-        pytest.param({"uid": [b"anna\n"]}, "uid is not text", id="a name with a new line"),
+        pytest.param({"uid": [b"\xff"]}, "uid is not printable text", id="a name that is no text"),
+        pytest.param({"uid": [b"anna\n"]}, "uid is not printable text", id="a name with a new line"),
     ],
 )
 def test_entries_that_cannot_be_used(changes: dict[str, list[bytes]], words: str) -> None:
     with pytest.raises(AccountRefused, match=words):
-        account_of_entries(entry(**changes), (), Attributes())
+        account_of_entries(entry(**changes), (), ATTRIBUTES)
 
 
 @pytest.mark.parametrize("number", [b"zero", b"26001 "])
-def test_a_group_with_a_number_that_is_none_refuses_the_account(number: bytes) -> None:
+def test_a_group_with_an_invalid_gid_refuses_the_account(number: bytes) -> None:
     group = Entry("cn=ma", {"cn": [b"ma"], "gidnumber": [number]})
     with pytest.raises(AccountRefused, match="gidNumber"):
-        account_of_entries(entry(), [group], Attributes())
+        account_of_entries(entry(), [group], ATTRIBUTES)
 
 
-def test_the_one_entry() -> None:
+def test_single_entry() -> None:
     one, other = entry(), Entry("cn=ben", ANNA)
-    assert the_one(Found((one,))) is one
+    assert single_entry(SearchResult((one,))) is one
     for found, error in (
-        (Found(()), NoAccount),
-        (Found((one, other)), AccountRefused),
-        (Found((one, other), complete=False), AccountRefused),
-        (Found((one,), complete=False), SourceUnavailable),
-        (Found((one,), elsewhere=("ldap://other",)), SourceUnavailable),
-        (Found((), elsewhere=("ldap://other",)), SourceUnavailable),
+        (SearchResult(()), NoAccount),
+        (SearchResult((one, other)), AccountRefused),
+        (SearchResult((one, other), complete=False), AccountRefused),
+        (SearchResult((one,), complete=False), SourceUnavailable),
+        (SearchResult((one,), referrals=("ldap://other",)), SourceUnavailable),
+        (SearchResult((), referrals=("ldap://other",)), SourceUnavailable),
     ):
         with pytest.raises(error):
-            the_one(found)
+            single_entry(found)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))

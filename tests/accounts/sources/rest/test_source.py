@@ -21,18 +21,19 @@ from aiohttp import web
 from traitlets.config import Config
 
 from daas_hub.accounts import Account, AccountSource, Identity
-from daas_hub.accounts.model import NamedAccounts
-from daas_hub.accounts.refusals import unknown
-from daas_hub.accounts.sources.rest.calipsoplus import LinkedAccounts, PasswordCheck, name_of
+from daas_hub.accounts.model import AccountFields, NamedAccounts
+from daas_hub.accounts.refusals import no_account
+from daas_hub.accounts.sources.rest.calipsoplus import CalipsoplusSource, PasswordCheck, name_of
 from daas_hub.accounts.sources.rest.service import MAX_ANSWER_BYTES, Service
 from daas_hub.accounts.sources.rest.settings import CalipsoplusAccounts, RestAccounts
-from daas_hub.accounts.sources.rest.source import Fields, OfficeAccounts, Question
+from daas_hub.accounts.sources.rest.source import Question, RestSource
 from daas_hub.errors import AccountRefused, ConfigurationError, NoAccount, SourceUnavailable
 from tests.stand_ins.directory import make_certificates
 from tests.stand_ins.office import Office, open_office
 
 ISSUER = "https://login.example.org"
 ANNA = Identity(ISSUER, "anna", "Chosen")
+FIELDS = AccountFields("name", "uid", "gid")
 GOOD: dict[str, Any] = {"name": "anna", "uid": 25001, "gid": "25001", "groups": []}
 
 
@@ -141,24 +142,24 @@ async def test_another_issuers_subject_is_not_asked(office: Office) -> None:
 async def test_an_answer_that_means_nobody(office: Office, answer: Any) -> None:
     """B2."""
     office.answers["/accounts/anna"] = answer
-    with pytest.raises(NoAccount) as told:
+    with pytest.raises(NoAccount) as raised:
         await source(office).account_of(ANNA)
-    assert not isinstance(told.value, AccountRefused)
+    assert not isinstance(raised.value, AccountRefused)
 
 
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
         pytest.param([GOOD, GOOD], "more than one record", id="B4 two records"),
-        pytest.param("anna", "no record", id="a text"),
-        pytest.param([["anna"]], "no record", id="a list in a list"),
+        pytest.param("anna", "not a record", id="a text"),
+        pytest.param([["anna"]], "not a record", id="a list in a list"),
         pytest.param({}, "groups is not a list", id="nothing in it"),
         *(
             pytest.param(GOOD | {"uid": uid}, "uid is not a number", id=f"B1 {uid!r}")
             for uid in (None, True, 25001.0, "x", "", " 25001", "0x1", "1e5", [25001], {"value": 25001}, "-5")
         ),
-        pytest.param(GOOD | {"name": 7}, "name is not a text", id="a number for a name"),
-        pytest.param(GOOD | {"name": "an\nna"}, "name is not a text", id="a name of two lines"),
+        pytest.param(GOOD | {"name": 7}, "name is not a string", id="a number for a name"),
+        pytest.param(GOOD | {"name": "an\nna"}, "name is not a string", id="a name of two lines"),
         pytest.param(GOOD | {"groups": "ma"}, "groups is not a list", id="B6 a text for groups"),
         pytest.param(GOOD | {"groups": None}, "groups is not a list", id="B6 null for groups"),
         pytest.param(GOOD | {"groups": [{"name": "ma"}]}, "groups is not a number", id="B6 a group without a number"),
@@ -171,7 +172,7 @@ async def test_answers_that_cannot_be_used(office: Office, answer: Any, words: s
         await source(office, groups_field="groups").account_of(ANNA)
 
 
-async def test_a_service_that_looks_up_loosely(office: Office) -> None:
+async def test_a_service_that_ignores_case(office: Office) -> None:
     """C1: it answers for Anna with anna's account, and says so."""
     office.answers["/accounts/anna"] = office.answers["/accounts/Anna"] = GOOD | {"subject": "anna"}
     asking = source(office, subject_field="subject")
@@ -259,7 +260,7 @@ async def test_a_service_that_breaks_says_nothing(
 
 
 class Clock:
-    """A clock that goes when it is told to."""
+    """A clock that the test moves."""
 
     now = 1000.0
 
@@ -274,12 +275,12 @@ async def _cut(request: web.Request) -> web.StreamResponse:
 
 
 def by_rest(url: str, service: Service) -> Callable[[], Awaitable[Any]]:
-    asking = OfficeAccounts(service, Question(f"{url}/{{subject}}"), Fields(), frozenset({ISSUER}))
+    asking = RestSource(service, Question(f"{url}/{{subject}}"), FIELDS, frozenset({ISSUER}))
     return lambda: asking.account_of(ANNA)
 
 
 def by_hash(url: str, service: Service) -> Callable[[], Awaitable[Any]]:
-    asking = LinkedAccounts(
+    asking = CalipsoplusSource(
         Known(), f"{url}/anna", "{subject}", frozenset({ISSUER}), open_service=service, closed_service=service
     )
     return lambda: asking.account_of(ANNA)
@@ -295,9 +296,7 @@ WAYS = pytest.mark.parametrize("way", [by_rest, by_hash, by_password])
 
 @WAYS
 @pytest.mark.parametrize("status", [400, 429, 500, 501])
-async def test_an_answer_that_one_person_may_have_caused_closes_it_to_nobody(
-    office: Office, way: Any, status: int
-) -> None:
+async def test_an_answer_to_one_request_does_not_open_the_circuit(office: Office, way: Any, status: int) -> None:
     """A name that makes the service stumble is anybody's to type: the next person is asked about all the same."""
     asks = way(office.url, Service(0.2))
     office.answers["/anna"] = _status(status)
@@ -317,7 +316,7 @@ async def test_an_answer_that_one_person_may_have_caused_closes_it_to_nobody(
         pytest.param(_cut, id="the line cut"),
     ],
 )
-async def test_a_service_that_fails_again_and_again_is_left_alone(
+async def test_a_service_that_keeps_failing_is_not_asked_for_a_while(
     office: Office, way: Any, answer: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """D7: after five failures it is not asked for ten seconds, and then by one; one alarm, and one end."""
@@ -327,7 +326,7 @@ async def test_a_service_that_fails_again_and_again_is_left_alone(
 
     async def fails() -> bool:
         before = len(office.asked)
-        with pytest.raises(SourceUnavailable, match="account service cannot be asked"):
+        with pytest.raises(SourceUnavailable, match="account service is not available"):
             await asks()
         return len(office.asked) > before
 
@@ -372,10 +371,10 @@ async def test_one_host_that_is_down_leaves_the_others(office: Office) -> None:
     office.answers["/by-name/anna"] = GOOD
     async with open_office() as other:
         pass
-    asking = OfficeAccounts(
+    asking = RestSource(
         Service(1.0, clock=Clock()),
         Question(f"{other.url}/{{subject}}", by_name=f"{office.url}/by-name/{{account}}"),
-        Fields(),
+        FIELDS,
         frozenset({ISSUER}),
     )
     assert asking.account_named is not None
@@ -419,16 +418,16 @@ async def test_certificates(tmp_path: Path, host: str, expired: bool, trusted: b
 @pytest.mark.parametrize(
     ("setting", "value", "words"),
     [
-        pytest.param("url", "", "no address", id="no address"),
-        pytest.param("url", "http://useroffice.facility.org/{subject}", "not encrypted", id="in the clear"),
+        pytest.param("url", "", "no address", id="not the URL"),
+        pytest.param("url", "http://useroffice.facility.org/{subject}", "not encrypted", id="unencrypted"),
         pytest.param("url", "https://{claim.host}/x", "no address", id="a host that is chosen"),
         pytest.param("url", "https://me:secret@host/{subject}", "a password", id="a password in the address"),
-        pytest.param("url", "https://host/accounts", "everybody", id="no field"),
-        pytest.param("url", "https://host/{sub}", "no field", id="an unknown field"),
-        pytest.param("body", {"login": "{sub}"}, "no field", id="an unknown field in the body"),
-        pytest.param("account_url", "https://host/{subject}", "no field", id="a login where a name is"),
-        pytest.param("issuers", [], "any provider", id="F7 no issuer"),
-        pytest.param("uid_field", "", "names no field", id="no number"),
+        pytest.param("url", "https://host/accounts", "everybody", id="unknown field"),
+        pytest.param("url", "https://host/{sub}", "unknown field", id="an unknown field"),
+        pytest.param("body", {"login": "{sub}"}, "unknown field", id="an unknown field in the body"),
+        pytest.param("account_url", "https://host/{subject}", "unknown field", id="a login where a name is"),
+        pytest.param("issuers", [], "any issuer", id="F7 no issuer"),
+        pytest.param("uid_field", "", "is empty", id="no number"),
         pytest.param("user", "daas", "is not set", id="no password"),
         pytest.param("token_file", "/nowhere", "cannot be read", id="no token"),
     ],
@@ -439,9 +438,9 @@ def test_a_configuration_that_cannot_work_is_refused(setting: str, value: Any, w
     config.RestAccounts = Config(good)
     assert RestAccounts(config=config).source()
     config.RestAccounts = Config(good | {setting: value})
-    with pytest.raises(ConfigurationError, match=words) as told:
+    with pytest.raises(ConfigurationError, match=words) as raised:
         RestAccounts(config=config).source()
-    assert "me:secret" not in str(told.value)
+    assert "me:secret" not in str(raised.value)
 
 
 # -- CALIPSOplus ---------------------------------------------------------------------------------------------------
@@ -455,12 +454,12 @@ class Known:
 
     async def account_named(self, name: str) -> Account:
         if name not in ("anna", "ben"):
-            raise unknown()
+            raise no_account()
         return Account(name, 25001, 25001)
 
 
-def linked(office: Office, *, authorized: bool = False, **more: Any) -> LinkedAccounts:
-    return LinkedAccounts(
+def linked(office: Office, *, authorized: bool = False, **more: Any) -> CalipsoplusSource:
+    return CalipsoplusSource(
         Known(),
         office.url + "/login/umbrella/",
         "{subject}",
@@ -493,7 +492,7 @@ async def test_a_hash_that_is_not_linked(office: Office) -> None:
 @pytest.mark.parametrize(
     "answer", [None, "", {}, [], {"login": ""}, {"login": 7}, {"login": ["anna"]}, "an\nna"], ids=repr
 )
-async def test_a_linked_name_that_is_none(office: Office, answer: Any) -> None:
+async def test_an_invalid_linked_name(office: Office, answer: Any) -> None:
     office.answers["/login/umbrella/"] = answer
     with pytest.raises(AccountRefused):
         await linked(office).account_of(LINKED)
@@ -542,13 +541,13 @@ def test_calipsoplus_is_built_from_settings() -> None:
     config.NssAccounts.issuers = [ISSUER]
     for changes, words in (
         ({}, ""),
-        ({"accounts": "claims"}, "by name"),
-        ({"accounts": "calipsoplus"}, "by name"),
-        ({"accounts": "nowhere"}, "by name"),
+        ({"account_source": "claims"}, "by name"),
+        ({"account_source": "calipsoplus"}, "by name"),
+        ({"account_source": "nowhere"}, "by name"),
         ({"hash": "x"}, "everybody"),
         ({"hash_url": "http://host/"}, "on this machine only"),
         ({"is_authorized_url": "http://host/"}, "on this machine only"),
-        ({"issuers": []}, "any provider"),
+        ({"issuers": []}, "any issuer"),
     ):
         config.CalipsoplusAccounts = Config(good | changes)
         config.ClaimsAccounts.issuers = [ISSUER]
@@ -557,7 +556,7 @@ def test_calipsoplus_is_built_from_settings() -> None:
                 CalipsoplusAccounts(config=config, parent=RestAccounts(config=config)).source()
         else:
             built = CalipsoplusAccounts(config=config, parent=RestAccounts(config=config)).source()
-            assert isinstance(built, LinkedAccounts)
+            assert isinstance(built, CalipsoplusSource)
             assert built.claims == {"eaahash"}
 
 
