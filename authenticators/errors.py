@@ -21,6 +21,18 @@ class LoginExpired(Refused):
     reason = "login"
 
 
+class NotAllowed(Refused):
+    """The login is valid, and the lists of who may sign in do not admit its owner."""
+
+    reason = "not_allowed"
+
+
+class Blocked(NotAllowed):
+    """The login is valid, and its owner is blocked."""
+
+    reason = "blocked"
+
+
 class DeviceLoginFailed(Refused):
     """The provider, or the person at it, says no, or nobody came.
 

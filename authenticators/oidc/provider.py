@@ -75,8 +75,10 @@ class OpenIDProvider:
         *,
         http: Mapping[str, Any] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        timeout_s: float = TIMEOUT_S,
     ) -> None:
         self.issuer = issuer
+        self.timeout_s = timeout_s
         self.client_id = client_id
         self._http = http or {}
         self._clock = clock
@@ -237,7 +239,7 @@ class OpenIDProvider:
         )
 
     async def _get_json(self, url: str) -> dict[str, Any]:
-        answer = await ask(url, timeout_s=TIMEOUT_S, http=self._http, headers={"Accept": "application/json"})
+        answer = await ask(url, timeout_s=self.timeout_s, http=self._http, headers={"Accept": "application/json"})
         if answer.status != 200 or answer.document is None:
             raise SourceUnavailable(
                 "The login provider answered with something that is not a description.", remedy=LATER
