@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,16 +92,21 @@ class Doors:
 
 
 def open_doors(
-    *, recheck_s: int = 6, more_config: str = "", more_config_of: Callable[[str], str] = lambda _issuer: ""
+    *,
+    recheck_s: int = 6,
+    more_config: str = "",
+    more_config_of: Callable[[str], str] = lambda _issuer: "",
+    people: Iterable[str] = (),
 ) -> Doors:
     """Start a portal with two providers; whoever starts it stops it.
 
     Args:
         more_config_of: returns lines that name the issuer of the first provider.
+        people: subjects that the first provider knows in addition to its own.
     """
     port = free_ports(4)
     url = f"http://127.0.0.1:{port}"
-    facility = start_provider("keycloak", portal=url, name="facility")
+    facility = start_provider("keycloak", portal=url, name="facility", people={sub: {} for sub in people})
     egi = start_provider("egi", portal=url, name="egi", access_token_s=2, basic_auth=True)
     state = new_state()
     accounts = state / "accounts.yaml"
