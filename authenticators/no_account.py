@@ -7,6 +7,7 @@ from typing import Any
 from jupyterhub.handlers import BaseHandler
 from tornado import web
 
+from daas_hub.authenticators.login_methods import Login
 from daas_hub.errors import NoAccount
 from daas_hub.portal.base import CONTENT_SECURITY_POLICY
 
@@ -29,8 +30,7 @@ class NoAccountMixin(BaseHandler):
         """Answer with the page."""
         if not self.authenticator.portal:
             raise web.HTTPError(403, str(refusal))
-        login = getattr(refusal, "login", None)
-        identity = login.identity if login is not None else None
+        identity = refusal.login.identity if isinstance(refusal.login, Login) else None
         facility = self.authenticator.facility
         advice = [str(refusal.remedy)]
         actions: list[dict[str, Any]] = [{"title": "Sign in as somebody else", "url": self.settings["login_url"]}]

@@ -9,7 +9,7 @@ from daas_hub.accounts import Identity
 from daas_hub.accounts.elevation import ElevationRules
 from daas_hub.accounts.roles import Roles, texts_of
 from daas_hub.authenticators.admission import Person
-from daas_hub.errors import Refused
+from daas_hub.errors import ErrorKind, Refused
 from daas_hub.facility import Facility
 
 
@@ -101,6 +101,7 @@ class Identities:
             raise Refused(
                 f"The login provider did not send the claim {self._username_claim} that identifies you.",
                 remedy="Please tell the administrators; the provider must release it to this portal.",
+                kind=ErrorKind.MISSING_CLAIM,
             )
         # as Authenticator.normalize_username does before the hub looks for its user
         return name.lower()
