@@ -34,8 +34,8 @@ class LoginSettings(GenericOAuthenticator):
         config=True,
         help="""
         Several providers on one login page, in this order. Maps a short name (lower case; part of the callback that is
-        registered there) to `profile`, `title`, `issuer`, `client_id`, `client_secret_file` and other keys; see the page
-        on connecting a provider. It replaces `oidc_issuer` and the related settings.
+        registered there) to `profile`, `title`, `issuer`, `client_id`, `client_secret_file` and other keys; see the
+        page on connecting a provider. It replaces `oidc_issuer` and the related settings.
         Example: {"egi": {"profile": "egi", "client_id": "daas", "client_secret_file": "/etc/daas/egi.secret"}}.
         """,
     )
@@ -53,8 +53,8 @@ class LoginSettings(GenericOAuthenticator):
         "",
         config=True,
         help="""
-        Source of passwords for a form on the login page: "ldap" (see LdapAccounts) or "calipsoplus" (a user office); see
-        PasswordLogin. Default: "", no form.
+        Source of passwords for a form on the login page: "ldap" (see LdapAccounts) or "calipsoplus" (a user office);
+        see PasswordLogin. Default: "", no form.
         """,
     )
     linking = Unicode(
@@ -87,9 +87,9 @@ class LoginSettings(GenericOAuthenticator):
         Unicode(),
         config=True,
         help="""
-        The claim that identifies people, in every spelling the provider may use. A login without it is refused; there is
-        no fallback. Claims with e-mail addresses and user names are refused. Example: ["voperson_id"]. Default: the
-        profile's, usually ["sub"].
+        The claim that identifies people, in every spelling the provider may use. A login without it is refused;
+        there is no fallback. Claims with e-mail addresses and user names are refused. Example: ["voperson_id"].
+        Default: the profile's, usually ["sub"].
         """,
     )
     required_assurance = List(
@@ -109,8 +109,8 @@ class LoginSettings(GenericOAuthenticator):
         False,
         config=True,
         help="""
-        Whether back-channel logout at the provider also stops the user's sessions. By default they continue, because they
-        may hold unsaved work.
+        Whether back-channel logout at the provider also stops the user's sessions. By default they continue, because
+        they may hold unsaved work.
         """,
     )
     recheck_s = Float(
@@ -119,8 +119,8 @@ class LoginSettings(GenericOAuthenticator):
         config=True,
         help="""
         Interval in seconds at which the accounts of users with running sessions are checked, also with the browser
-        closed. Sessions are stopped when the account is gone or its user was blocked, but not while a source of accounts
-        is down. 0 disables the check. Default: 300.
+        closed. Sessions are stopped when the account is gone or its user was blocked, but not while a source of
+        accounts is down. 0 disables the check. Default: 300.
         """,
     )
 

@@ -48,7 +48,7 @@ class UmbrellaAuthenticator(LoginSettings):
     """Sign in with UmbrellaID or any OpenID provider; a discovery document is all the configuration there is."""
 
     def __init__(self, **kwargs: Any) -> None:
-        config = kwargs["config"] if "config" in kwargs else getattr(kwargs.get("parent"), "config", Config())
+        config: Config = kwargs["config"] if "config" in kwargs else getattr(kwargs.get("parent"), "config", Config())
         # first, because base classes raise errors of their own about settings that we refuse
         for problem in self._stock_problems(config):
             raise problem

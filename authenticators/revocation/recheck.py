@@ -1,4 +1,4 @@
-"""The watch over people whose sessions run: sessions of users without an account are stopped, also with the browser closed.
+"""Rechecks users with running sessions: sessions without an account are stopped, also with the browser closed.
 
 Silence is no answer: a source that is down ends nothing. And a source that answers wrongly must not end everybody's
 work: where most of those who were looked at would lose their account at once, nothing is stopped, and the log says so.
