@@ -13,8 +13,8 @@ from daas_hub.accounts.elevation import Elevation, ElevationRules, Proof, client
 from daas_hub.authenticators.login_methods import Login, LoginMethod
 from daas_hub.authenticators.oidc.method import OIDCMethod
 
-#: The sentence for who has to sign in again.
-OVER = "Administrators and staff sign in again after some hours, and yours are over; your sessions run on."
+#: The sentence for an administrator who has to sign in again.
+OVER = "Administrator sign-ins expire after a while. Please sign in again. Your sessions keep running."
 
 _log = logging.getLogger("jupyterhub.daas")
 
@@ -68,8 +68,8 @@ class Elevated:
         is_admin = getattr(user, "admin", False) is True
         return is_admin and elevate(self._rules(), frozenset({"admin"}), proof, self._clock()).over
 
-    def told(self, found: Elevation, method: LoginMethod) -> dict[str, Any]:
-        """Return what pages tell a person whose role is withheld."""
+    def withheld(self, found: Elevation, method: LoginMethod) -> dict[str, Any]:
+        """Return what pages show a person whose role is withheld."""
         if not found.missing:
             return {}
         url = f"{method.handlers()[0][0]}?step_up=1" if found.again and isinstance(method, OIDCMethod) else ""

@@ -1,26 +1,14 @@
-"""What an administrator sets of logins, and the login methods that come of it.
-
-The settings keep the name of `UmbrellaAuthenticator`, which is made from this; what it does with a login is there.
-"""
+"""The settings of logins. An administrator sets them as `c.UmbrellaAuthenticator`, which is a subclass."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from oauthenticator.generic import GenericOAuthenticator
-from traitlets import Bool, Dict, Float, List, Unicode
+from traitlets import Any as AnyTrait
+from traitlets import Bool, Dict, Float, List, Unicode, default
+from traitlets.config import Config
 
-from daas_hub.accounts.passwords import PasswordLogin
-from daas_hub.accounts.sources.linked import NAME as LINKS
-from daas_hub.authenticators.account_linking.linking import Linking
-from daas_hub.authenticators.login_methods import LoginMethod
-from daas_hub.authenticators.oidc.http import HTTPSettings, read_http_settings
-from daas_hub.authenticators.oidc.method import OIDCMethod
-from daas_hub.authenticators.oidc.provider_config import ONLY, ProviderSettings, read_provider, read_providers
-from daas_hub.authenticators.password.method import PasswordMethod
-from daas_hub.authenticators.trusted_proxy.method import TrustedProxyMethod, read_proxy
-from daas_hub.errors import ConfigurationError
 from daas_hub.facility import Facility
 
 
@@ -38,24 +26,24 @@ class LoginSettings(GenericOAuthenticator):
         "generic",
         config=True,
         help="""
-        What kind of provider it is: "generic", "keycloak", "egi", "eduteams" or "umbrella". It says what is asked for
-        and where things are; whatever is set beside it goes before it.
+        Kind of provider: "generic", "keycloak", "egi", "eduteams" or "umbrella". It provides defaults for scopes and
+        claims; settings given explicitly take precedence. Default: "generic".
         """,
     )
     providers = Dict(
         config=True,
         help="""
-        Several providers on one login page, in this order: a short name for each (small letters; it stands in the
-        callback that is registered there), and its `profile`, `title`, `issuer`, `client_id`, `client_secret_file` and
-        whatever else it needs; see the page on connecting a provider. It takes the place of `oidc_issuer` and its like.
+        Several providers on one login page, in this order. Maps a short name (lower case; part of the callback that is
+        registered there) to `profile`, `title`, `issuer`, `client_id`, `client_secret_file` and other keys; see the
+        page on connecting a provider. It replaces `oidc_issuer` and the related settings.
         Example: {"egi": {"profile": "egi", "client_id": "daas", "client_secret_file": "/etc/daas/egi.secret"}}.
         """,
     )
     trusted_proxy = Dict(
         config=True,
         help="""
-        A web server in front that signs people in itself (Shibboleth, say, for Umbrella's classic attributes), as a
-        login method beside the providers. Required keys: `issuer`, `secret_file` (32 characters or more). Optional:
+        A web server in front that signs people in itself (such as Shibboleth for Umbrella's classic attributes), as an
+        additional login method. Required keys: `issuer`, `secret_file` (32 characters or more). Optional:
         `title`, `proof` ("signature", or "secret"), `subject_header`, `proof_header`, `max_age_s` (60), `hours` (12).
         A header alone is never trusted. Example: {"issuer": "https://umbrellaid.org/idp/shibboleth", "secret_file":
         "/etc/daas/secrets/proxy"}. Default: none.
@@ -65,64 +53,64 @@ class LoginSettings(GenericOAuthenticator):
         "",
         config=True,
         help="""
-        Whether people can also sign in with a name and a password of the facility, on the login page: "ldap" (see
-        LdapAccounts) or "calipsoplus" (a user office), see PasswordLogin. Default: no.
+        Source of passwords for a form on the login page: "ldap" (see LdapAccounts) or "calipsoplus" (a user office);
+        see PasswordLogin. Default: "", no form.
         """,
     )
     linking = Unicode(
         "",
         config=True,
         help="""
-        Whether people whose login has no account here can connect it, step by step, with the facility account they
-        have: by whom its password is checked, "ldap" or "calipsoplus" (see PasswordLogin). It needs "links" in
-        `Facility.accounts`, and no `passwords`. Default: no.
+        Source of passwords, "ldap" or "calipsoplus" (see PasswordLogin), with which people can connect a login that has
+        no account with the facility account they have. Requires "links" in `Facility.accounts`; `passwords` is not
+        needed. Default: "", not offered.
         """,
     )
     client_secret_file = Unicode(
-        "", config=True, help="A private file that holds the client's secret, instead of `client_secret`."
+        "", config=True, help="Private file with the client secret, instead of `client_secret`."
     )
     login_service = Unicode(
         "",
         config=True,
         help="""
-        What the button on the login page says after "Sign in with". Default: the profile's title.
+        Name of the provider on the login page, after "Sign in with". Default: the profile's title.
         """,
     )
     display_name_claim = Unicode(
         "",
         config=True,
         help="""
-        The claim shown as a person's name. Never used to tell people apart. Default: the profile's, mostly "name".
+        Claim with a person's name, for display only. Default: the profile's, usually "name".
         """,
     )
     subject_claims = List(
         Unicode(),
         config=True,
         help="""
-        The claim that tells people apart, in every spelling the provider may use. If it is missing, the login is
-        refused: nothing else takes its place. E-mail addresses and user names are refused. Example: ["voperson_id"].
-        Default: the profile's, mostly ["sub"].
+        The claim that identifies people, in every spelling the provider may use. A login without it is refused;
+        there is no fallback. Claims with e-mail addresses and user names are refused. Example: ["voperson_id"].
+        Default: the profile's, usually ["sub"].
         """,
     )
     required_assurance = List(
         Unicode(),
         config=True,
         help="""
-        Values of the claim `eduperson_assurance`; a login needs one of them. Example:
-        ["https://refeds.org/assurance/IAP/medium"]. Default: none is needed.
+        Values of the claim `eduperson_assurance`, one of which a login must have. Example:
+        ["https://refeds.org/assurance/IAP/medium"]. Default: [], no requirement.
         """,
     )
     logout_at_provider = Bool(
         True,
         config=True,
-        help="Whether signing out here also signs out at the provider, where it has a place for that.",
+        help="Whether signing out here also signs out at the provider, if it has a logout endpoint.",
     )
     stop_sessions_at_logout = Bool(
         False,
         config=True,
         help="""
-        Whether sessions are stopped when the provider tells that their owner signed out there. Otherwise they go on:
-        there may be unsaved work in them.
+        Whether back-channel logout at the provider also stops the user's sessions. By default they continue, because
+        they may hold unsaved work.
         """,
     )
     recheck_s = Float(
@@ -130,111 +118,43 @@ class LoginSettings(GenericOAuthenticator):
         min=0,
         config=True,
         help="""
-        Seconds between two looks at the accounts of people whose sessions run, also with the browser closed. Who has no
-        account any more loses the sessions; while the source of accounts does not answer, nobody does. 0 never looks.
+        Interval in seconds at which the accounts of users with running sessions are checked, also with the browser
+        closed. Sessions are stopped when the account is gone or its user was blocked, but not while a source of
+        accounts is down. 0 disables the check. Default: 300.
         """,
     )
 
-    # -- what comes of them -------------------------------------------------------------------------------------
+    portal = Bool(
+        False,
+        config=True,
+        help="""
+        Whether the portal's pages replace the hub's home, login and spawn pages. `configure(c)` sets it. Without it,
+        and without `Facility.accounts` or `Facility.accounts_file`, a login needs no account: the authenticator works
+        in any JupyterHub, with any spawner. Default: False.
+        """,
+    )
+    #: The facility, once it is needed; a test sets its own.
+    facility = AnyTrait()
 
-    def configured_methods(self) -> dict[str, LoginMethod]:
-        """Return every login method by its name, in the order of the login page.
+    @default("facility")
+    def _facility_default(self) -> Facility:
+        return Facility.of(self.config)
 
-        Raises:
-            ConfigurationError: naming the setting that cannot work.
-        """
-        methods: dict[str, LoginMethod] = {
-            name: OIDCMethod(
-                replace(one, http=self._http(one.ca_file)),
-                lambda: Facility.of(self.config).claims,
-                callback=self.callback_of(name),
-            )
-            for name, one in self._providers().items()
-        }
-        more: list[tuple[str, LoginMethod]] = []
-        if self.trusted_proxy:
-            proxy = read_proxy("UmbrellaAuthenticator.trusted_proxy", self.trusted_proxy)
-            more.append(("trusted_proxy", TrustedProxyMethod(proxy)))
-        if self.passwords:
-            more.append(("passwords", PasswordMethod(PasswordLogin(config=self.config).source(self.passwords))))
-        for setting, method in more:
-            if method.name in methods:
-                raise ConfigurationError(
-                    "UmbrellaAuthenticator.providers",
-                    method.name,
-                    f"is the name of {setting}",
-                    remedy="Choose another name.",
-                )
-            methods[method.name] = method
-        if self.auto_login and len(methods) > 1:
-            raise ConfigurationError(
-                "UmbrellaAuthenticator.auto_login",
-                True,
-                "leads to one provider, and there are several",
-                remedy="Drop it.",
-            )
-        return methods
+    @default("allow_all")
+    def _allow_all_default(self) -> bool:
+        """Admit everybody with an account unless a list says who may sign in; a login alone admits nobody."""
+        has_list = self.allowed_users or self.allowed_groups or self.allow_existing_users
+        return self.has_accounts and not has_list
 
-    def configured_linking(self, methods: dict[str, LoginMethod]) -> Linking | None:
-        """Return the walk on which a login is connected with an account, if it is wanted; raises as the one above."""
-        if not self.linking:
-            return None
-        sources = self.config.Facility.get("accounts", [])
-        if LINKS not in ([sources] if isinstance(sources, str) else sources):
-            raise ConfigurationError(
-                "UmbrellaAuthenticator.linking",
-                self.linking,
-                f'needs "{LINKS}" in Facility.accounts, which knows what was connected',
-                remedy=f'Like Facility.accounts = ["ldap", "{LINKS}"].',
-            )
-        here = methods.get(PasswordMethod.name)
-        if not isinstance(here, PasswordMethod) or self.passwords != self.linking:
-            here = PasswordMethod(PasswordLogin(config=self.config).source(self.linking, "linking"))
-        return Linking(here, lambda: Facility.of(self.config))
+    def _requires_manage_groups(self, change: Any) -> None:
+        """Replace oauthenticator's check: the groups of an account are known without `manage_groups`."""
 
-    def _providers(self) -> dict[str, ProviderSettings]:
-        """Return the configured providers: several, or the one of the settings without a name."""
-        if self.providers:
-            if self.oidc_issuer:
-                raise ConfigurationError(
-                    "UmbrellaAuthenticator.oidc_issuer",
-                    self.oidc_issuer,
-                    "stands beside UmbrellaAuthenticator.providers",
-                    remedy="Make it one of the providers, or remove them.",
-                )
-            return read_providers("UmbrellaAuthenticator.providers", self.providers)
-        if (self.trusted_proxy or self.passwords) and not self.oidc_issuer and self.profile == "generic":
-            return {}
-        keys: dict[str, Any] = {
-            "profile": self.profile,
-            "issuer": self.oidc_issuer,
-            "client_id": self.client_id,
-            "client_secret": self.client_secret,
-            "client_secret_file": self.client_secret_file,
-            "basic_auth": self.basic_auth,
-            "required_assurance": list(self.required_assurance),
-            "authorize_params": dict(self.extra_authorize_params),
-            "scope": list(self.scope),
-        }
-        if self.login_service:
-            keys["title"] = self.login_service
-        if self.subject_claims:
-            keys["subject_claims"] = list(self.subject_claims)
-        if self.display_name_claim:
-            keys["display_name_claims"] = [self.display_name_claim]
-        return {ONLY: read_provider("UmbrellaAuthenticator", ONLY, keys)}
+    @property
+    def has_accounts(self) -> bool:
+        """Whether a login needs an account of the facility."""
+        return self.portal or names_accounts(self.config)
 
-    def _http(self, ca_file: str) -> HTTPSettings:
-        """Return how a provider is reached: oauthenticator's own settings, and its authority.
 
-        Raises:
-            ConfigurationError: a key of `http_request_kwargs` that cannot be honoured.
-        """
-        wanted = {"validate_cert": self.validate_server_cert, **self.http_request_kwargs}
-        if ca_file:
-            wanted["ca_certs"] = ca_file
-        return read_http_settings("UmbrellaAuthenticator.http_request_kwargs", wanted)
-
-    def callback_of(self, name: str) -> str:
-        """Return the callback of a provider, if it is configured; "" for the address a request is sent to."""
-        return f"{self.oauth_callback_url}{'' if name == ONLY else '/' + name}" if self.oauth_callback_url else ""
+def names_accounts(config: Config) -> bool:
+    """Return whether a configuration names a source of accounts."""
+    return any(name in (config.get("Facility") or {}) for name in ("accounts", "accounts_file"))

@@ -86,10 +86,15 @@ def is_set(cls: type[Configurable], config: Config, name: str) -> bool:
     return any(one == name for _, one, _ in _settings_for(cls, config))
 
 
+def value_of(cls: type[Configurable], config: Config, name: str) -> object:
+    """Return what `config` sets for this setting of `cls`; None if it sets nothing."""
+    return next((value for _, one, value in _settings_for(cls, config) if one == name), None)
+
+
 def _settings_for(cls: type[Configurable], config: Config) -> Iterator[tuple[str, str, object]]:
-    """Yield section, name and value of everything that configures a class, also below `c.JupyterHub`."""
+    """Yield section, name and value of all that configures a class, what takes precedence first."""
     sections = [base.__name__ for base in cls.__mro__ if issubclass(base, Configurable)]
-    for prefix, holder in (("", config), ("JupyterHub.", config.get("JupyterHub") or {})):
+    for prefix, holder in (("JupyterHub.", config.get("JupyterHub") or {}), ("", config)):
         for section in sections:
             if not isinstance(holder.get(section), Config):
                 continue

@@ -6,7 +6,7 @@ import pytest
 from traitlets import Dict, Int, List, Unicode
 from traitlets.config import Config, Configurable
 
-from daas_hub.stock_settings import StockSettings, inherited_settings, is_set, problems_with
+from daas_hub.stock_settings import StockSettings, inherited_settings, is_set, problems_with, value_of
 
 
 class Base(Configurable):
@@ -104,6 +104,12 @@ def test_a_list_that_is_added_to_is_set_and_one_that_was_only_read_is_not() -> N
 def test_is_set() -> None:
     assert is_set(Ours, Config({"Middle": {"works": 1}}), "works")
     assert not is_set(Ours, Config({"Middle": {"works": 1}}), "ignored")
+
+
+def test_the_value_that_takes_precedence() -> None:
+    assert value_of(Ours, Config({"Base": {"works": 1}, "Ours": {"works": 2}}), "works") == 2
+    assert value_of(Ours, Config({"Ours": {"works": 2}, "JupyterHub": {"Base": {"works": 3}}}), "works") == 3
+    assert value_of(Ours, Config(), "works") is None
 
 
 def test_the_configuration_is_only_read() -> None:

@@ -64,8 +64,8 @@ class LinkPage(Page):
             status=404,
             title="Nothing to connect",
             heading="There is nothing to connect here",
-            text="You have not signed in in this browser within the last ten minutes, or you did this already.",
-            advice=["Sign in with your new login first. If it has no account here yet, you can connect it then."],
+            text="You have not signed in with this browser in the last ten minutes, or are connected already.",
+            advice=["Sign in with your new login first. If it has no account here, you can then connect it."],
             actions=[{"title": "Sign in", "url": self.settings["login_url"]}],
         )
 
@@ -213,7 +213,7 @@ class LoginsHandler(Page):
         mine = {(one.issuer, one.subject): one for one in await self.store.links_of(account.name, account.uid)}
         link = mine.get((issuer, subject))
         if link is None or not await self.store.remove(issuer, subject, account=account.name):
-            await self._show(problem="There is no such login of your account: it may have been removed already.")
+            await self._show(problem="Your account has no such login. It may have been removed already.")
             return
         self.log.info(
             "login %s (%r of %s) is no longer connected with account %s: removed by %s",
@@ -251,3 +251,20 @@ def _login_view(link: Link, title: str, now: tuple[str, str]) -> dict[str, Any]:
         "since": day_of_epoch(link.made_at),
         "is_this_one": (link.issuer, link.subject) == now,
     }
+
+
+def link_handlers(linking: Linking | None) -> list[tuple[Any, ...]]:
+    """Return the handlers of the walk, if it is configured.
+
+    Connected logins can be listed and removed also when no more may be added.
+    """
+    listing: list[tuple[Any, ...]] = [(r"/daas/logins", LoginsHandler)]
+    if linking is None:
+        return listing
+    walk = {"linking": linking}
+    return [
+        (r"/link", LinkHandler, walk),
+        (r"/link/confirm", LinkConfirmHandler, walk),
+        (r"/link/cancel", LinkCancelHandler, walk),
+        *listing,
+    ]

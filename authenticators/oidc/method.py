@@ -16,7 +16,7 @@ from urllib.parse import urlencode, urlsplit
 
 from daas_hub.accounts import Identity
 from daas_hub.authenticators.errors import LoginExpired
-from daas_hub.authenticators.login_methods import Login
+from daas_hub.authenticators.login_methods import Login, LoginMethod
 from daas_hub.authenticators.oidc.client import OpenIDClient, Tokens
 from daas_hub.authenticators.oidc.device_flow import DeviceAuthorization, DeviceFlow
 from daas_hub.authenticators.oidc.handlers import BackchannelHandler, BeginHandler, CallbackHandler
@@ -46,7 +46,7 @@ def kept_claims(told: Mapping[str, Any], wanted: frozenset[str], groups_claim: s
     }
 
 
-class OIDCMethod:
+class OIDCMethod(LoginMethod):
     """One provider of the configuration.
 
     Args:
@@ -55,27 +55,13 @@ class OIDCMethod:
     """
 
     def __init__(self, settings: ProviderSettings, wanted: Callable[[], frozenset[str]], *, callback: str = "") -> None:
+        super().__init__(settings.name, settings.title, settings.issuer)
         self.settings = settings
         self.callback = callback
         self.provider = OpenIDProvider(settings.issuer, settings.client_id, http=settings.http)
         self.logout_tokens = LogoutTokens(self.provider)
         self._client = OpenIDClient(settings, self.provider)
         self._wanted = wanted
-
-    @property
-    def name(self) -> str:
-        """Its name in addresses."""
-        return self.settings.name
-
-    @property
-    def issuer(self) -> str:
-        """Who vouches for the subject."""
-        return self.settings.issuer
-
-    @property
-    def title(self) -> str:
-        """Its name on the button."""
-        return self.settings.title
 
     @property
     def tail(self) -> str:
@@ -126,7 +112,7 @@ class OIDCMethod:
         """
         endpoints = await self.provider.endpoints()
         if issuer != self.settings.issuer and (issuer is not None or endpoints.names_itself):
-            raise Refused("This answer is not from the login provider you chose.", remedy="Please sign in again.")
+            raise Refused("This response is not from the login provider you chose.", remedy="Please sign in again.")
 
     async def finish(self, *, code: str, verifier: str, callback: str) -> Login:
         """Take the code of a callback to a login.
@@ -143,7 +129,9 @@ class OIDCMethod:
         if self.settings.userinfo:
             userinfo = await self._client.userinfo(tokens.access_token)
             if userinfo is None:
-                raise Refused("The login provider did not say who you are.", remedy="Please sign in again.")
+                raise Refused(
+                    "The login provider did not send the claim sub that identifies you.", remedy="Please sign in again."
+                )
             _require_same(id_token["sub"], userinfo)
             told = userinfo
         subject = subject_of(self.settings.subject_claims, id_token, told)
@@ -184,12 +172,7 @@ class OIDCMethod:
 
     # -- later --------------------------------------------------------------------------------------------------
 
-    def knows(self, state: Mapping[str, Any]) -> bool:
-        """Return whether a login is one of this provider, which still is the same issuer."""
-        identity = Identity.from_state(state.get("identity"))
-        return state.get("method") == self.name and identity is not None and identity.issuer == self.settings.issuer
-
-    async def again(self, state: Mapping[str, Any]) -> Login:
+    async def refresh(self, state: Mapping[str, Any]) -> Login:
         """Ask the provider again: by the access token, and by the refresh token where that is over."""
         before = Identity.from_state(state.get("identity"))
         sub = state.get("sub")
@@ -210,7 +193,9 @@ class OIDCMethod:
         else:
             subject = before.subject
         if subject != before.subject:
-            raise LoginExpired("The login provider now tells of another person.", remedy="Please sign in again.")
+            raise LoginExpired(
+                "The login provider now sends the claims of another person.", remedy="Please sign in again."
+            )
         before_sid, assured = str(state.get("sid") or ""), bool(state.get("assured"))
         return self._login(tokens, subject, sub, id_token=id_token, told=told, sid=before_sid, assured=assured)
 
@@ -224,19 +209,19 @@ class OIDCMethod:
             id_token = await self.provider.verify(new.id_token, nonce=None)
             _require_same(sub, id_token)
         elif not self.settings.userinfo:
-            raise LoginExpired("The login provider does not say again who you are.", remedy="Please sign in again.")
+            raise LoginExpired("The login provider did not confirm who you are.", remedy="Please sign in again.")
         # what was not given anew goes on to be good
         return (
             Tokens(new.access_token, new.refresh_token or tokens.refresh_token, new.id_token or tokens.id_token),
             id_token,
         )
 
-    async def farewell(self, state: Mapping[str, Any], portal: str) -> str:
+    async def logout_url(self, state: Mapping[str, Any], return_to: str) -> str:
         """Return the provider's own address to sign out at (OpenID Connect RP-Initiated Logout 1.0)."""
         end_session = (await self.provider.endpoints()).end_session
         if not end_session:
             return ""
-        fields = {"client_id": self.settings.client_id, "post_logout_redirect_uri": portal}
+        fields = {"client_id": self.settings.client_id, "post_logout_redirect_uri": return_to}
         hint = state.get("id_token")
         if isinstance(hint, str) and 0 < len(hint) <= MAX_HINT:
             fields["id_token_hint"] = hint
@@ -254,7 +239,7 @@ class OIDCMethod:
         assured: bool = False,
     ) -> Login:
         if {subject, sub} & set(self.settings.refused_subjects):
-            raise Refused("This login is the provider's own, for its monitoring.", remedy="Sign in as yourself.")
+            raise Refused("This account belongs to the provider's monitoring.", remedy="Sign in as yourself.")
         everything = {**id_token, **told}
         self._require_assurance(everything, assured)
         return Login(
@@ -286,7 +271,7 @@ class OIDCMethod:
         found = {values} if isinstance(values, str) else {one for one in values or () if isinstance(one, str)}
         if not wanted & found:
             raise Refused(
-                "The login provider does not vouch for you as strongly as this facility needs.",
+                "The login provider does not assert the level of assurance that this facility requires.",
                 remedy="Sign in with an account of your home institution, or ask the user office.",
             )
 
@@ -298,9 +283,11 @@ class OIDCMethod:
 def _require_same(sub: str, claims: Mapping[str, Any]) -> None:
     told = claims.get("sub")
     if not isinstance(told, str) or not told:
-        raise Refused("The login provider did not say who you are.", remedy="Please sign in again.")
+        raise Refused(
+            "The login provider did not send the claim sub that identifies you.", remedy="Please sign in again."
+        )
     if told != sub:
-        raise Refused("The login provider told us about two different people.", remedy="Please sign in again.")
+        raise Refused("The login provider sent claims of two different people.", remedy="Please sign in again.")
 
 
 def _sid(id_token: Mapping[str, Any]) -> str:

@@ -75,10 +75,10 @@ def read_proxy(setting: str, told: Mapping[str, Any]) -> ProxySettings:
         if not told.get(key):
             raise wrong(key, "is not set", "See docs/how-to/login-umbrella-through-a-web-server.md.")
     if told.get("proof", "signature") not in ("signature", "secret"):
-        raise wrong("proof", "is no proof", 'Write "signature", or "secret".')
+        raise wrong("proof", "is not a kind of proof", 'Use "signature" or "secret".')
     for key in ("max_age_s", "hours"):
         if told.get(key, 1) <= 0:
-            raise wrong(key, "is no time", "Write a number above 0.")
+            raise wrong(key, "is not a positive number", "Use a number above 0.")
     where, file = f"{setting}['secret_file']", str(told["secret_file"])
     if len(read_secret(where, file)) < LEAST_SECRET:
         raise ConfigurationError(
@@ -100,22 +100,9 @@ def read_proxy(setting: str, told: Mapping[str, Any]) -> ProxySettings:
 class TrustedProxyMethod(FixedLifetime):
     """The web server in front, as a login method."""
 
-    name = NAME
-
     def __init__(self, settings: ProxySettings, clock: Callable[[], float] = time.time) -> None:
-        super().__init__(settings.hours, clock)
-        self.settings = settings
+        super().__init__(NAME, settings.title, settings.issuer, hours=settings.hours, clock=clock)
         self._proofs = Proofs(settings.rules, clock)
-
-    @property
-    def issuer(self) -> str:
-        """Who vouches for the subject."""
-        return self.settings.issuer
-
-    @property
-    def title(self) -> str:
-        """Its name on the button."""
-        return self.settings.title
 
     def handlers(self) -> list[tuple[Any, ...]]:
         """The one address that the web server protects."""

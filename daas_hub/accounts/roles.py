@@ -22,7 +22,11 @@ class Roles:
 
     def roles_of(self, account: Account, identity: Identity) -> frozenset[str]:
         """Return the roles that groups and claims give; names are case-sensitive."""
-        by_group = {role for role, names in self.groups.items() if names & account.memberships}
+        return self.roles_for(account.memberships, identity)
+
+    def roles_for(self, groups: frozenset[str], identity: Identity) -> frozenset[str]:
+        """Return the roles of a login whose groups are known by other means than an account."""
+        by_group = {role for role, names in self.groups.items() if names & groups}
         if identity.issuer not in self.issuers:
             return frozenset(by_group)
         return frozenset(by_group) | {

@@ -10,6 +10,7 @@ from tornado import web
 from daas_hub.accounts import Account, Identity
 from daas_hub.errors import DaasError, NoAccount
 from daas_hub.facility import Facility
+from daas_hub.portal.authenticator import OffersLogins
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -60,8 +61,8 @@ class Page(BaseHandler):
 
     def title_of(self, issuer: str) -> str:
         """Return what the login page calls a provider; its issuer, if it is not there any more."""
-        methods = getattr(self.authenticator, "methods", {}).values()
-        return next((str(method.title) for method in methods if method.issuer == issuer), issuer)
+        known = self.authenticator.title_of(issuer) if isinstance(self.authenticator, OffersLogins) else ""
+        return known or issuer
 
     def person(self, account: Account) -> dict[str, Any]:
         """Return what the page's head shows of a person."""

@@ -132,7 +132,7 @@ async def test_a_wrong_password_takes_back_what_was_proved(linking: Linking, sit
     shown = shown_of(one)
     with pytest.raises(WrongPassword):
         await linking.prove_account(one, "ben", "wrong", "")
-    with pytest.raises(Refused, match="not the last"):
+    with pytest.raises(Refused, match="out of date"):
         await linking.connect(one, shown)
     assert await site.store.all_links() == ()
 
@@ -147,7 +147,7 @@ async def test_a_yes_counts_for_the_page_that_was_shown(linking: Linking, site: 
     older = shown_of(one)
     await linking.prove_account(one, "ben", "right", "")
     for shown in (older, "", "é"):
-        with pytest.raises(Refused, match="not the last"):
+        with pytest.raises(Refused, match="out of date"):
             await linking.connect(one, shown)
     assert await site.store.all_links() == ()
 
@@ -178,7 +178,7 @@ async def test_a_login_that_came_to_an_account_meanwhile_is_not_connected(linkin
     one = pending()
     await linking.prove_account(one, "ben", "right", "")
     await site.store.connect(ANNA, Identity(PASSWORDS, "anna"), "anna", 25001)
-    with pytest.raises(WrongAccount, match="has the account anna"):
+    with pytest.raises(WrongAccount, match="got the account anna"):
         await linking.connect(one, shown_of(one))
     assert await site.account_of(ANNA) == ACCOUNT
 
@@ -213,7 +213,7 @@ def test_some_source_must_be_asked_about_the_passwords(linking: Linking, site: S
     """Else a right password would be nobody's account; and names of elsewhere are not taken for the directory's."""
     linking.require_source(site)  # type: ignore[arg-type]
     directory.issuers = frozenset({ISSUER})
-    with pytest.raises(ConfigurationError, match="no source of accounts is asked about") as error:
+    with pytest.raises(ConfigurationError, match="not among the issuers of any source") as error:
         linking.require_source(site)  # type: ignore[arg-type]
     assert error.value.setting == "PasswordLogin.issuer"
 
@@ -240,7 +240,7 @@ LDAP = Config({"LdapAccounts": {"servers": ["ldaps://localhost"], "person_base":
 
 @pytest.mark.parametrize("accounts", ["ldap", ["ldap"], None])
 def test_linking_without_its_source_is_told(facility: FakeFacility, accounts: Any) -> None:
-    config = Config({"UmbrellaAuthenticator": {**ONE, "linking": "ldap"}, "Facility": {}}, **LDAP)
+    config = Config({"UmbrellaAuthenticator": {**ONE, "portal": True, "linking": "ldap"}, "Facility": {}}, **LDAP)
     if accounts:
         config.Facility.accounts = accounts
     with pytest.raises(ConfigurationError, match='needs "links"') as error:
@@ -249,7 +249,9 @@ def test_linking_without_its_source_is_told(facility: FakeFacility, accounts: An
 
 
 def test_a_source_of_passwords_that_is_none_is_told(facility: FakeFacility) -> None:
-    config = Config({"UmbrellaAuthenticator": {**ONE, "linking": "nss"}, "Facility": {"accounts": ["nss", "links"]}})
+    config = Config(
+        {"UmbrellaAuthenticator": {**ONE, "portal": True, "linking": "nss"}, "Facility": {"accounts": ["nss", "links"]}}
+    )
     with pytest.raises(ConfigurationError, match="not a password source") as error:
         UmbrellaAuthenticator(config=config)
     assert error.value.setting == "UmbrellaAuthenticator.linking"
@@ -257,7 +259,7 @@ def test_a_source_of_passwords_that_is_none_is_told(facility: FakeFacility) -> N
 
 @pytest.mark.parametrize("passwords", ["", "ldap"])
 def test_one_count_of_guesses_and_no_form_for_passwords(facility: FakeFacility, passwords: str) -> None:
-    config = Config({"UmbrellaAuthenticator": {**ONE, "linking": "ldap", "passwords": passwords},
+    config = Config({"UmbrellaAuthenticator": {**ONE, "portal": True, "linking": "ldap", "passwords": passwords},
                      "Facility": {"accounts": ["ldap", "links"]}}, **LDAP)  # fmt: skip
     authenticator = UmbrellaAuthenticator(config=config)
     assert ("password" in authenticator.methods) is bool(passwords)

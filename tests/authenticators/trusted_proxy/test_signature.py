@@ -125,7 +125,7 @@ def test_there_are_enough() -> None:
 def test_a_signature_is_good_for_once() -> None:
     proofs = Proofs(RULES, lambda: NOW)
     assert subject(GOOD, proofs=proofs) == HASH
-    with pytest.raises(Refused, match="used before"):
+    with pytest.raises(Refused, match="used already"):
         subject(GOOD, proofs=proofs)
     assert subject(with_proof(signed(nonce="o" * 20)), proofs=proofs) == HASH
 
@@ -182,9 +182,9 @@ def secret_file(tmp_path: Path) -> str:
         ({"secret_file": "/nowhere/proxy"}, "cannot be read"),
         ({"isuer": "x"}, "Did you mean 'issuer'"),
         ({"proof": "header"}, "signature"),
-        ({"max_age_s": 0}, "no time"),
+        ({"max_age_s": 0}, "not a positive number"),
         ({"max_age_s": "60"}, "wrong type"),
-        ({"hours": -1}, "no time"),
+        ({"hours": -1}, "not a positive number"),
         ({"hours": True}, "wrong type"),
     ],
 )
@@ -224,10 +224,10 @@ async def test_an_identity_of_that_issuer_good_for_its_hours(secret_file: str) -
     state = login.as_state(proxy.name)
     assert proxy.knows(state)
     now[0] += 7.9 * 3600
-    assert (await proxy.again(state)).identity == login.identity
+    assert (await proxy.refresh(state)).identity == login.identity
     now[0] += 0.2 * 3600
-    with pytest.raises(LoginExpired, match="hours"):
-        await proxy.again(state)
+    with pytest.raises(LoginExpired, match="expired"):
+        await proxy.refresh(state)
     other = Identity("https://elsewhere.example.org", HASH).as_state()
     assert not proxy.knows(state | {"identity": other})
 
