@@ -275,7 +275,7 @@ async def test_how_often_it_is_asked(at: Speaks, changes: dict[str, Any], waits:
         # -- the code
         ({"instead": {"/device": page}}, "returned no code", "portal's login"),
         ({"instead": {"/device": endless}}, "more than 1000000 bytes", "must return JSON to this machine"),
-        ({"instead": {"/device": elsewhere}}, r"a redirect .307. to 127.0.0.1:9", "without redirects"),
+        ({"instead": {"/device": elsewhere}}, r"a redirect .307. to http://127.0.0.1:9", "without redirects"),
         ({"invitation": {"verification_uri": "http://sso.example/"}}, "not https", "portal"),
         ({"invitation": {"verification_uri_complete": "javascript:x"}}, "not https", "portal"),
         ({"invitation": {"user_code": "\x1b[2J"}}, "user_code is invalid", "portal"),
@@ -294,8 +294,8 @@ async def test_how_often_it_is_asked(at: Speaks, changes: dict[str, Any], waits:
         ({"polls": ("invalid_grant",)}, "invalid_grant", "log"),
         ({"polls": ("\x1b[2J t0ken-of-anna",)}, "unnamed error", "log"),
         ({"instead": {"/token": page}}, "returned no tokens", "portal's login"),
-        ({"instead": {"/token": elsewhere}}, "cannot be reached", "without redirects"),
-        ({"instead": {"/token": endless}}, "cannot be reached", "must return JSON to this machine"),
+        ({"instead": {"/token": elsewhere}}, "is not available", "without redirects"),
+        ({"instead": {"/token": endless}}, "is not available", "must return JSON to this machine"),
         ({"tokens": {"token_type": "mac"}}, "token_type is not Bearer", "portal's login"),
         ({"tokens": {"access_token": ...}}, "access_token is invalid", "portal's login"),
         # -- who it is
