@@ -8,7 +8,7 @@ from oauthenticator.oauth2 import OAuthLogoutHandler
 
 from daas_hub.authenticators.oidc.handlers import page_after_logout
 from daas_hub.errors import SourceUnavailable
-from daas_hub.portal.base import Page
+from daas_hub.portal.base import PortalHandler
 
 
 class LogoutHandler(OAuthLogoutHandler):
@@ -40,7 +40,7 @@ class LogoutHandler(OAuthLogoutHandler):
             return ""
 
 
-class LoggedOutHandler(Page):
+class LoggedOutHandler(PortalHandler):
     """The page that tells one is signed out."""
 
     async def get_current_user(self) -> None:

@@ -12,7 +12,7 @@ from tornado import web
 
 from daas_hub.errors import BadRequest
 from daas_hub.launch import Link
-from daas_hub.portal.base import Page
+from daas_hub.portal.base import PortalHandler
 from daas_hub.portal.views import day_text
 from daas_hub.proposals import Proposal, Visit
 
@@ -22,7 +22,7 @@ _MAX_LETTERS = 1000
 _MAX_CHOICES = 50
 
 
-class ArrivalHandler(Page):
+class ArrivalHandler(PortalHandler):
     """`/daas/open?visit=mx12345-7`: where links from outside arrive."""
 
     @web.authenticated

@@ -1,4 +1,4 @@
-"""What every page of the portal has: a strict policy, the person, their account, and errors in words."""
+"""What the portal's handlers share: headers, the person and their account, and errors as sentences."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from tornado import web
 from daas_hub.accounts import Account, Identity
 from daas_hub.errors import DaasError, NoAccount
 from daas_hub.facility import Facility
+from daas_hub.portal.template_globals import person_of
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -17,8 +18,8 @@ CONTENT_SECURITY_POLICY = (
 )
 
 
-class Page(BaseHandler):
-    """Base of the portal's handlers."""
+class PortalHeaders(BaseHandler):
+    """The response headers of a page; also for handlers of the hub whose pages have our looks."""
 
     @property
     def content_security_policy(self) -> str:
@@ -26,12 +27,16 @@ class Page(BaseHandler):
         return CONTENT_SECURITY_POLICY
 
     def set_default_headers(self) -> None:
-        """Add what the hub's pages lack."""
+        """Add the headers that the hub's pages lack."""
         super().set_default_headers()
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Referrer-Policy", "same-origin")
         self.set_header("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
         self.set_header("Cache-Control", "no-store")
+
+
+class PortalHandler(PortalHeaders):
+    """Base of the portal's handlers."""
 
     @property
     def facility(self) -> Facility:
@@ -60,19 +65,18 @@ class Page(BaseHandler):
         return await self.facility.account_of(await self.identity())
 
     def title_of(self, issuer: str) -> str:
-        """Return what the login page calls a provider; its issuer, if it is not there any more."""
-        ways = getattr(self.authenticator, "ways", {}).values()
-        return next((str(way.title) for way in ways if way.issuer == issuer), issuer)
+        """Return the title of a provider on the login page, or its issuer if the configuration no longer has it."""
+        methods = getattr(self.authenticator, "methods", {}).values()
+        return next((str(method.title) for method in methods if method.issuer == issuer), issuer)
 
     def person(self, account: Account) -> dict[str, Any]:
-        """Return what the page's head shows of a person."""
-        name = (self.current_user.orm_user.user_info or {}).get("display_name") or account.display_name or account.name
-        return {"display_name": name, "account_name": account.name, "uid": account.uid}
+        """Return what the header of a page shows of a person."""
+        return person_of(self.current_user, account)
 
     async def show(self, template: str, *, status: int = 200, **values: Any) -> None:
         """Answer with a page."""
         self.set_status(status)
-        html = await self.render_template(template, hub_url=self.hub_url, **values)
+        html = await self.render_template(template, **values)
         self.finish(html)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:

@@ -63,7 +63,7 @@ class SessionEventsHandler(SessionCards):
             if now != shown:
                 shown = now
                 cards = self.cards(await self.titles_of_sessions(account), proposal_id=proposal_id)
-                html = await self.render_template("sessions.html", sessions=cards, hub_url=self.hub_url)
+                html = await self.render_template("sessions.html", sessions=cards)
                 self.write(f"data: {json.dumps({'html': html})}\n\n")
                 await self.flush()
                 waited = 0.0

@@ -13,8 +13,7 @@ from tornado.httputil import url_concat
 from daas_hub.accounts import Account
 from daas_hub.errors import SourceUnavailable
 from daas_hub.launch import offered
-from daas_hub.portal.base import CONTENT_SECURITY_POLICY
-from daas_hub.portal.base import Page as PortalPage
+from daas_hub.portal.base import CONTENT_SECURITY_POLICY, PortalHandler
 from daas_hub.portal.ended import take_why_it_ended
 from daas_hub.portal.views import button_view, day_of_epoch, listing_view, session_card, source_notice, visit_view
 from daas_hub.proposals import Page, Proposal, Query
@@ -24,7 +23,7 @@ from daas_hub.proposals.listing import COLUMNS, question_of
 NEW_LOGIN_S = 14 * 86_400.0
 
 
-class SessionCards(PortalPage):
+class SessionCards(PortalHandler):
     """Pages that show session cards."""
 
     def cards(self, titles: Mapping[str, str], *, proposal_id: str | None = None) -> list[dict[str, Any]]:
