@@ -68,8 +68,8 @@ class Elevated:
         is_admin = getattr(user, "admin", False) is True
         return is_admin and elevate(self._rules(), frozenset({"admin"}), proof, self._clock()).over
 
-    def told(self, found: Elevation, method: LoginMethod) -> dict[str, Any]:
-        """Return what pages tell a person whose role is withheld."""
+    def withheld(self, found: Elevation, method: LoginMethod) -> dict[str, Any]:
+        """Return what pages show a person whose role is withheld."""
         if not found.missing:
             return {}
         url = f"{method.handlers()[0][0]}?step_up=1" if found.again and isinstance(method, OIDCMethod) else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from daas_hub.errors import Refused, SourceUnavailable
+from daas_hub.errors import ErrorKind, Refused, SourceUnavailable
 
 _WORD = re.compile(r"[a-z_]{1,40}")
 _AGAIN = "Please sign in again."
@@ -14,11 +14,25 @@ _AGAIN = "Please sign in again."
 class ClientRejected(SourceUnavailable):
     """The provider does not know the portal, or not by this secret."""
 
+    kind = ErrorKind.CREDENTIALS_REFUSED
+
 
 class LoginExpired(Refused):
     """The provider no longer stands by this login, or the configuration no longer knows it: sign in again."""
 
     reason = "login"
+
+
+class NotAllowed(Refused):
+    """The login is valid, and the lists of who may sign in do not admit its owner."""
+
+    reason = "not_allowed"
+
+
+class Blocked(NotAllowed):
+    """The login is valid, and its owner is blocked."""
+
+    reason = "blocked"
 
 
 class DeviceLoginFailed(Refused):

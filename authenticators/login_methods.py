@@ -1,30 +1,31 @@
-"""Login methods: what the login page offers, and who is asked again about a login later.
+"""Login methods: what the login page offers, and what verifies a login again later.
 
-An OpenID provider is one (`openidway`). Whatever else lets people in (a password form, a proxy in front) is another
-object with these methods; the authenticator, the login page, the refresh and the logout know no more of it.
+An OpenID provider is one (`oidc`), the password form and a web server in front are others. Authenticator, login page,
+refresh and logout know them by this base class only.
 
-The handler in which a login ends calls the hub's `login_user`, and has two things for the authenticator: `method`, and
-`finish_login()`, which gives the `Login` or raises `Refused` or `SourceUnavailable`.
+A method's last handler calls the hub's `login_user`. It has two members for the authenticator: `method`, and
+`finish_login()`, which returns the `Login` or raises `Refused` or `SourceUnavailable`.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from daas_hub.accounts import Identity
 
 
 @dataclass(frozen=True)
 class Login:
-    """What a login method has proved.
+    """A login that a method has verified.
 
     Attributes:
         identity: who it is.
-        kept: what the method needs to ask again and to sign out (tokens, say). It is kept encrypted, as `auth_state`,
-            together with the identity and the name of the method.
-        proven: the claims `acr`, `amr` and `auth_time` of a login that was just made; a refresh proves none.
+        kept: what the method needs for a refresh and for signing out, such as tokens. The hub stores it encrypted, in
+            `auth_state`, with the identity and the name of the method.
+        proven: the claims `acr`, `amr` and `auth_time` of a new login; empty after a refresh.
     """
 
     identity: Identity
@@ -36,46 +37,46 @@ class Login:
         return {**self.kept, "method": method, "identity": self.identity.as_state()}
 
 
-class LoginMethod(Protocol):
-    """What every login method owes."""
+class LoginMethod(ABC):
+    """Base of every login method.
 
-    @property
-    def name(self) -> str:
-        """Its name in addresses and in auth_state: small letters, digits, '-'."""
-        ...
+    Attributes:
+        name: in addresses and in auth_state: small letters, digits, '-'.
+        title: what the login page shows after "Sign in with".
+        issuer: who vouches for the subjects; sources of accounts name the issuers they are asked about.
+        callback: the configured address that a provider sends browsers back to; "" if there is none.
+    """
 
-    @property
-    def title(self) -> str:
-        """What the login page calls it, after "Sign in with"."""
-        ...
+    callback = ""
 
-    @property
-    def issuer(self) -> str:
-        """Who vouches for the subjects it proves; sources of accounts name the issuers they are asked about."""
-        ...
+    def __init__(self, name: str, title: str, issuer: str) -> None:
+        self.name = name
+        self.title = title
+        self.issuer = issuer
 
+    @abstractmethod
     def handlers(self) -> list[tuple[Any, ...]]:
-        """Return its addresses below the hub's prefix; the first is where the login page's button leads."""
-        ...
+        """Return its handlers below the hub's prefix; the login page's button leads to the first."""
 
     def knows(self, state: Mapping[str, Any]) -> bool:
-        """Return whether this auth_state is a login of this method as it is configured now."""
-        ...
+        """Return whether this auth_state is a login of this method, whose issuer is still the same."""
+        identity = Identity.from_state(state.get("identity"))
+        return state.get("method") == self.name and identity is not None and identity.issuer == self.issuer
 
-    async def again(self, state: Mapping[str, Any]) -> Login:
-        """Ask again about a login it knows.
+    @abstractmethod
+    async def refresh(self, state: Mapping[str, Any]) -> Login:
+        """Return a login it knows, verified anew.
 
         Raises:
-            LoginExpired: it no longer holds.
-            Refused: the answer is about somebody else, or none.
-            SourceUnavailable: nobody answered; nothing may be concluded.
+            LoginExpired: it is no longer valid.
+            Refused: the answer is not acceptable, or about somebody else.
+            SourceUnavailable: there was no answer; nothing may be concluded.
         """
-        ...
 
-    async def farewell(self, state: Mapping[str, Any], portal: str) -> str:
+    async def logout_url(self, state: Mapping[str, Any], return_to: str) -> str:
         """Return the address where a browser signs out of this method as well; "" if there is none.
 
         Args:
-            portal: the address of the page that the browser comes back to.
+            return_to: the page that the browser comes back to.
         """
-        ...
+        return ""

@@ -1,9 +1,10 @@
-"""Signing out: here first, then at the login method; and the page that says so."""
+"""Signing out: here first, then at the login method; and the page that confirms it."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from jupyterhub.handlers import BaseHandler
 from oauthenticator.oauth2 import OAuthLogoutHandler
 
 from daas_hub.authenticators.oidc.handlers import page_after_logout
@@ -16,37 +17,51 @@ class LogoutHandler(OAuthLogoutHandler):
 
     async def get(self) -> None:
         """Sign out."""
-        # asked for before the cookie is gone; who is not logged in signs out of nothing
-        farewell = await self._farewell() if self.current_user else ""
+        # looked up before the cookie is gone; without a login there is nothing to sign out of
+        at_provider = await self._logout_url() if self.current_user else ""
         await self.default_handle_logout()
         if not self.current_user:
-            # a login that is stale just now may hold again tomorrow: the cookie goes in any case
+            # a login that cannot be refreshed just now may be valid again tomorrow: the cookie goes in any case
             self.clear_login_cookie()
         await self.handle_logout()
         self._jupyterhub_user = None
-        self.redirect(farewell or f"{self.hub.base_url}logged-out")
+        self.redirect(at_provider or f"{self.hub.base_url}logged-out")
 
-    async def _farewell(self) -> str:
+    async def _logout_url(self) -> str:
         authenticator = self.authenticator
         state: dict[str, Any] = await self.current_user.get_auth_state() or {}
         method = authenticator.method_of(state) if authenticator.logout_at_provider else None
         if method is None:
             return ""
-        back = page_after_logout(self, getattr(method, "callback", ""))
         try:
-            return str(await method.farewell(state, back))
+            return str(await method.logout_url(state, page_after_logout(self, method.callback)))
         except SourceUnavailable as problem:
             self.log.error("signed out here only, not at %s: %s %s", method.name, problem, problem.detail)
             return ""
 
 
-class LoggedOutHandler(PortalHandler):
-    """The page that tells one is signed out."""
+class LoggedOut(BaseHandler):
+    """Where a browser comes after signing out: to `logout_redirect_url`, or to a page of ours or the hub's."""
 
     async def get_current_user(self) -> None:
-        """Whoever may be logged in in this browser meanwhile is not asked for: the page is the same for all."""
+        """Return nobody: the page is the same for all, whoever has signed in in this browser meanwhile."""
         self._jupyterhub_user = None
 
     async def get(self) -> None:
+        """Redirect, or show the page."""
+        if self.authenticator.logout_redirect_url:
+            self.redirect(self.authenticator.logout_redirect_url)
+        else:
+            await self.confirm()
+
+    async def confirm(self) -> None:
+        """Show the hub's own page."""
+        self.finish(await self.render_template("logout.html"))
+
+
+class LoggedOutHandler(LoggedOut, PortalHandler):
+    """The same with the portal's page."""
+
+    async def confirm(self) -> None:
         """Show it."""
         await self.show("logout.html", title="Signed out")

@@ -5,29 +5,33 @@ from __future__ import annotations
 from typing import Any
 
 from jupyterhub.handlers import BaseHandler
+from tornado import web
 
+from daas_hub.authenticators.login_methods import Login
 from daas_hub.errors import NoAccount
-from daas_hub.facility import Facility
 from daas_hub.portal.base import CONTENT_SECURITY_POLICY
 
 
 class NoAccountMixin(BaseHandler):
-    """What every handler has in which a login ends."""
+    """Base of every handler that completes a login."""
 
     @property
     def content_security_policy(self) -> str:
-        """The policy of our pages: this is one, wherever the login ended."""
-        return CONTENT_SECURITY_POLICY
+        """The policy of the portal's pages; the hub's own need theirs."""
+        if self.authenticator.portal:
+            return CONTENT_SECURITY_POLICY
+        return str(BaseHandler.content_security_policy.fget(self))
 
     def wanted_afterwards(self) -> str:
-        """Return the address that was asked for before the login, as it came."""
+        """Return the `next` address of this login, not validated."""
         return self.get_argument("next", "")
 
     async def show_no_account(self, refusal: NoAccount) -> None:
         """Answer with the page."""
-        login = getattr(refusal, "login", None)
-        identity = login.identity if login is not None else None
-        facility = Facility.of(self.authenticator.config)
+        if not self.authenticator.portal:
+            raise web.HTTPError(403, str(refusal))
+        identity = refusal.login.identity if isinstance(refusal.login, Login) else None
+        facility = self.authenticator.facility
         advice = [str(refusal.remedy)]
         actions: list[dict[str, Any]] = [{"title": "Sign in as somebody else", "url": self.settings["login_url"]}]
         if facility.user_office_url:

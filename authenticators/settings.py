@@ -1,25 +1,14 @@
-"""What an administrator sets of logins, and the login methods that come of it.
-
-The settings keep the name of `UmbrellaAuthenticator`, which is made from this; what it does with a login is there.
-"""
+"""The settings of logins. An administrator sets them as `c.UmbrellaAuthenticator`, which is a subclass."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from oauthenticator.generic import GenericOAuthenticator
-from traitlets import Bool, Dict, Float, List, Unicode
+from traitlets import Any as AnyTrait
+from traitlets import Bool, Dict, Float, List, Unicode, default
+from traitlets.config import Config
 
-from daas_hub.accounts.passwords import PasswordLogin
-from daas_hub.accounts.sources.linked import NAME as LINKS
-from daas_hub.authenticators.account_linking.linking import Linking
-from daas_hub.authenticators.login_methods import LoginMethod
-from daas_hub.authenticators.oidc.method import OIDCMethod
-from daas_hub.authenticators.oidc.provider_config import ONLY, ProviderSettings, read_provider, read_providers
-from daas_hub.authenticators.password.method import PasswordMethod
-from daas_hub.authenticators.trusted_proxy.method import TrustedProxyMethod, read_proxy
-from daas_hub.errors import ConfigurationError
 from daas_hub.facility import Facility
 
 
@@ -134,99 +123,37 @@ class LoginSettings(GenericOAuthenticator):
         """,
     )
 
-    # -- what comes of them -------------------------------------------------------------------------------------
+    portal = Bool(
+        False,
+        config=True,
+        help="""
+        Whether the portal's pages replace the hub's home, login and spawn pages. `configure(c)` sets it. Without it,
+        and without `Facility.accounts` or `Facility.accounts_file`, a login needs no account: the authenticator works
+        in any JupyterHub, with any spawner. Default: False.
+        """,
+    )
+    #: The facility, once it is needed; a test sets its own.
+    facility = AnyTrait()
 
-    def configured_methods(self) -> dict[str, LoginMethod]:
-        """Return every login method by its name, in the order of the login page.
+    @default("facility")
+    def _facility_default(self) -> Facility:
+        return Facility.of(self.config)
 
-        Raises:
-            ConfigurationError: naming the setting that cannot work.
-        """
-        methods: dict[str, LoginMethod] = {
-            name: OIDCMethod(
-                replace(one, http={**self._http(), **one.http}),
-                lambda: Facility.of(self.config).claims,
-                callback=self.callback_of(name),
-            )
-            for name, one in self._providers().items()
-        }
-        more: list[tuple[str, LoginMethod]] = []
-        if self.trusted_proxy:
-            proxy = read_proxy("UmbrellaAuthenticator.trusted_proxy", self.trusted_proxy)
-            more.append(("trusted_proxy", TrustedProxyMethod(proxy)))
-        if self.passwords:
-            more.append(("passwords", PasswordMethod(PasswordLogin(config=self.config).source(self.passwords))))
-        for setting, method in more:
-            if method.name in methods:
-                raise ConfigurationError(
-                    "UmbrellaAuthenticator.providers",
-                    method.name,
-                    f"is the name of {setting}",
-                    remedy="Choose another name.",
-                )
-            methods[method.name] = method
-        if self.auto_login and len(methods) > 1:
-            raise ConfigurationError(
-                "UmbrellaAuthenticator.auto_login",
-                True,
-                "leads to one provider, and there are several",
-                remedy="Drop it.",
-            )
-        return methods
+    @default("allow_all")
+    def _allow_all_default(self) -> bool:
+        """Admit everybody with an account unless a list says who may sign in; a login alone admits nobody."""
+        has_list = self.allowed_users or self.allowed_groups or self.allow_existing_users
+        return self.has_accounts and not has_list
 
-    def configured_linking(self, methods: dict[str, LoginMethod]) -> Linking | None:
-        """Return the walk on which a login is connected with an account, if it is wanted; raises as the one above."""
-        if not self.linking:
-            return None
-        sources = self.config.Facility.get("accounts", [])
-        if LINKS not in ([sources] if isinstance(sources, str) else sources):
-            raise ConfigurationError(
-                "UmbrellaAuthenticator.linking",
-                self.linking,
-                f'needs "{LINKS}" in Facility.accounts, which knows what was connected',
-                remedy=f'Like Facility.accounts = ["ldap", "{LINKS}"].',
-            )
-        here = methods.get(PasswordMethod.name)
-        if not isinstance(here, PasswordMethod) or self.passwords != self.linking:
-            here = PasswordMethod(PasswordLogin(config=self.config).source(self.linking, "linking"))
-        return Linking(here, lambda: Facility.of(self.config))
+    def _requires_manage_groups(self, change: Any) -> None:
+        """Replace oauthenticator's check: the groups of an account are known without `manage_groups`."""
 
-    def _providers(self) -> dict[str, ProviderSettings]:
-        """Return the configured providers: several, or the one of the settings without a name."""
-        if self.providers:
-            if self.oidc_issuer:
-                raise ConfigurationError(
-                    "UmbrellaAuthenticator.oidc_issuer",
-                    self.oidc_issuer,
-                    "stands beside UmbrellaAuthenticator.providers",
-                    remedy="Make it one of the providers, or remove them.",
-                )
-            return read_providers("UmbrellaAuthenticator.providers", self.providers)
-        if (self.trusted_proxy or self.passwords) and not self.oidc_issuer and self.profile == "generic":
-            return {}
-        keys: dict[str, Any] = {
-            "profile": self.profile,
-            "issuer": self.oidc_issuer,
-            "client_id": self.client_id,
-            "client_secret": self.client_secret,
-            "client_secret_file": self.client_secret_file,
-            "basic_auth": self.basic_auth,
-            "required_assurance": list(self.required_assurance),
-            "authorize_params": dict(self.extra_authorize_params),
-            "scope": list(self.scope),
-        }
-        if self.login_service:
-            keys["title"] = self.login_service
-        if self.subject_claims:
-            keys["subject_claims"] = list(self.subject_claims)
-        if self.display_name_claim:
-            keys["display_name_claims"] = [self.display_name_claim]
-        return {ONLY: read_provider("UmbrellaAuthenticator", ONLY, keys)}
+    @property
+    def has_accounts(self) -> bool:
+        """Whether a login needs an account of the facility."""
+        return self.portal or names_accounts(self.config)
 
-    def _http(self) -> dict[str, Any]:
-        """Return what all requests to providers need (oauthenticator's own settings)."""
-        return {"validate_cert": self.validate_server_cert, **self.http_request_kwargs}
 
-    def callback_of(self, name: str) -> str:
-        """Return the callback of a provider, if it is configured; "" for the address a request is sent to."""
-        return f"{self.oauth_callback_url}{'' if name == ONLY else '/' + name}" if self.oauth_callback_url else ""
+def names_accounts(config: Config) -> bool:
+    """Return whether a configuration names a source of accounts."""
+    return any(name in (config.get("Facility") or {}) for name in ("accounts", "accounts_file"))

@@ -27,6 +27,7 @@ def configure(c: Any) -> None:
     c.JupyterHub.cleanup_servers = False
     c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 1, "max_body_size": MAX_BODY_BYTES}
     c.JupyterHub.authenticator_class = "umbrella"
+    c.UmbrellaAuthenticator.portal = True
     c.JupyterHub.spawner_class = "sandbox"
     c.JupyterHub.proxy_class = "daas"
     c.JupyterHub.oauth_require_pkce = True

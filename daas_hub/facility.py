@@ -15,10 +15,18 @@ from urllib.parse import urlsplit
 from traitlets import Bool, Dict, Float, Int, List, Unicode, Union, default
 from traitlets.config import Config, SingletonConfigurable
 
-from daas_hub.accounts import Account, AccountRules, AccountSource, Identity, NamedAccounts
+from daas_hub.accounts import (
+    Account,
+    AccountRules,
+    AccountSource,
+    Identity,
+    LimitedToIssuers,
+    NamedAccounts,
+    claims_read_by,
+)
 from daas_hub.accounts.sources.linked import ConnectedAccounts
 from daas_hub.catalogue import Catalogue, Kind, read_catalogue
-from daas_hub.errors import AccountRefused, ConfigurationError, DaasError, DocumentError, NoAccount, Refused
+from daas_hub.errors import AccountRefused, ConfigurationError, DaasError, DocumentError, ErrorKind, NoAccount, Refused
 from daas_hub.launch import (
     Choice,
     LaunchRequest,
@@ -192,7 +200,7 @@ class Facility(SingletonConfigurable):
     def claims(self) -> frozenset[str]:
         """The claims of a login that this configuration reads; an authenticator keeps these, and no others."""
         of_roles = {name for wanted in self.roles.claims.values() for name in wanted}
-        return frozenset(getattr(self._accounts, "claims", ())) | of_roles
+        return claims_read_by(self._accounts) | of_roles
 
     @property
     def links(self) -> ConnectedAccounts | None:
@@ -212,7 +220,10 @@ class Facility(SingletonConfigurable):
 
     def issuers_by_source(self) -> dict[str, frozenset[str] | None]:
         """Return the issuers each source of accounts is asked about; None for one that is asked about all."""
-        return {name: getattr(one, "issuers", None) or None for name, one in self.account_sources.items()}
+        return {
+            name: (one.issuers or None) if isinstance(one, LimitedToIssuers) else None
+            for name, one in self.account_sources.items()
+        }
 
     async def proposals_of(self, account: Account, *, fresh: bool = False) -> Answer:
         """Return this account's proposals; `fresh` asks the provider itself.
@@ -295,7 +306,9 @@ class Facility(SingletonConfigurable):
             raise
         except NoAccount:
             raise Refused(
-                f"The facility has no account {name} to run this session under.", remedy="Please tell the user office."
+                f"The facility has no account {name} to run this session under.",
+                remedy="Please tell the user office.",
+                kind=ErrorKind.NO_PROPOSAL_ACCOUNT,
             ) from None
         return self.account_rules.require_allowed(require_named(account, name))
 

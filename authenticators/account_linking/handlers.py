@@ -251,3 +251,20 @@ def _login_view(link: Link, title: str, now: tuple[str, str]) -> dict[str, Any]:
         "since": day_of_epoch(link.made_at),
         "is_this_one": (link.issuer, link.subject) == now,
     }
+
+
+def link_handlers(linking: Linking | None) -> list[tuple[Any, ...]]:
+    """Return the handlers of the walk, if it is configured.
+
+    Connected logins can be listed and removed also when no more may be added.
+    """
+    listing: list[tuple[Any, ...]] = [(r"/daas/logins", LoginsHandler)]
+    if linking is None:
+        return listing
+    walk = {"linking": linking}
+    return [
+        (r"/link", LinkHandler, walk),
+        (r"/link/confirm", LinkConfirmHandler, walk),
+        (r"/link/cancel", LinkCancelHandler, walk),
+        *listing,
+    ]

@@ -15,7 +15,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 from daas_hub.authenticators.errors import ClientRejected
 from daas_hub.authenticators.oidc.method import OIDCMethod
 from daas_hub.authenticators.password.method import PasswordMethod
-from daas_hub.errors import DaasError, Refused, SourceUnavailable
+from daas_hub.errors import DaasError, ErrorKind, Refused, SourceUnavailable
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked, ok, problem, warning
 
@@ -52,13 +52,13 @@ async def examine_provider(
 
 def what_came(error: DaasError) -> str:
     """Return what a provider said or did instead, in the administrator's words."""
-    return f"{error.message} {getattr(error, 'detail', '')}".strip()
+    return f"{error.message} {error.detail}".strip()
 
 
 def _remedy_of_discovery(error: SourceUnavailable, issuer: str) -> str:
-    if "another issuer" in error.message:
+    if error.kind is ErrorKind.ISSUER_MISMATCH:
         return "Copy `issuer` letter by letter from its description, with or without the slash at the end."
-    if "safe" in error.message:
+    if error.kind is ErrorKind.INSECURE_ENDPOINT:
         return "The provider describes itself with addresses that are not https. Its administrators must mend that."
     return (
         f"Open {issuer.rstrip('/')}/.well-known/openid-configuration from this machine: is the issuer right, does the "

@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import quote_plus, urlencode
 
 from daas_hub.authenticators.errors import ClientRejected, LoginExpired
-from daas_hub.authenticators.oidc import provider as openid
 from daas_hub.authenticators.oidc.http import LATER, Answer, ask
 from daas_hub.authenticators.oidc.provider import MAX_TOKEN_BYTES, OpenIDProvider
 from daas_hub.authenticators.oidc.provider_config import ProviderSettings
@@ -107,7 +106,7 @@ class OpenIDClient:
 
     async def _ask(self, url: str, *, headers: dict[str, str], **request: Any) -> Answer:
         headers = {"Accept": "application/json", "User-Agent": "daas-hub"} | headers
-        return await ask(url, timeout_s=openid.TIMEOUT_S, http=self._settings.http, headers=headers, **request)
+        return await ask(url, timeout_s=self._provider.timeout_s, http=self._settings.http, headers=headers, **request)
 
 
 def error_of(answer: Answer) -> str:

@@ -21,7 +21,6 @@ from tornado import web
 from daas_hub.accounts.elevation import step_up
 from daas_hub.authenticators.no_account import NoAccountMixin
 from daas_hub.errors import NoAccount, Refused, SourceUnavailable
-from daas_hub.facility import Facility
 
 if TYPE_CHECKING:
     from daas_hub.authenticators.oidc.method import OIDCMethod
@@ -52,7 +51,7 @@ class BeginHandler(OAuthLoginHandler):
         """Begin a login."""
         verifier, challenge = self._generate_pkce_params()
         state = secrets.token_urlsafe(32)
-        elevation = Facility.of(self.authenticator.config).elevation
+        elevation = self.authenticator.people.elevation
         more = step_up(elevation) if elevation and self.get_query_argument("step_up", "") else {}
         try:
             address = await self.method.begin(

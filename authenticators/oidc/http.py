@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 from tornado.simple_httpclient import HTTPTimeoutError
 
-from daas_hub.errors import SourceUnavailable
+from daas_hub.errors import ErrorKind, SourceUnavailable
 
 MAX_ANSWER_BYTES = 1_000_000
 #: The status that tornado gives where there was none.
@@ -54,11 +54,13 @@ async def ask(url: str, *, timeout_s: float, http: Mapping[str, Any], **request:
         failed = 300 <= answer.code < 400 or answer.code >= 500
         body = b"" if failed else answer.body or b""
     except Exception as error:  # any transport or size problem means the same: it cannot be had
-        raise _out_of_reach(url, _words(error)) from None
+        raise _out_of_reach(url, *_transport_failure(error)) from None
     finally:
         client.close()
     if failed:
-        raise _out_of_reach(url, _words(answer.error) if answer.code == _TORNADOS_OWN else _said(answer))
+        raise _out_of_reach(
+            url, *(_transport_failure(answer.error) if answer.code == _TORNADOS_OWN else _status_failure(answer))
+        )
     return Answer(answer.code, _object(body))
 
 
@@ -88,28 +90,33 @@ def read_json(text: bytes | str) -> Any:
         raise ValueError("it nests too deep") from None
 
 
-def _out_of_reach(url: str, why: str) -> SourceUnavailable:
+def _out_of_reach(url: str, why: str, kind: ErrorKind) -> SourceUnavailable:
     """Return the error; what is for the log tells the host and the kind, and nothing that stood in an address."""
     return SourceUnavailable(
-        "The login provider cannot be reached at the moment.", remedy=LATER, detail=f"{urlsplit(url).netloc}: {why}"
+        "The login provider cannot be reached at the moment.",
+        remedy=LATER,
+        detail=f"{urlsplit(url).netloc}: {why}",
+        kind=kind,
     )
 
 
-def _said(answer: HTTPResponse) -> str:
+def _status_failure(answer: HTTPResponse) -> tuple[str, ErrorKind]:
     if answer.code >= 500:
-        return f"status {answer.code}"
+        return f"status {answer.code}", ErrorKind.SERVER_ERROR
     try:
         host = urlsplit(answer.headers.get("Location", "")).netloc
     except ValueError:
         host = ""
-    return f"a redirect ({answer.code}) to {host or 'another path'}"
+    kind = ErrorKind.REDIRECT if host else ErrorKind.REDIRECT_SAME_HOST
+    return f"a redirect ({answer.code}) to {host or 'another path'}", kind
 
 
-def _words(error: BaseException | None) -> str:
+def _transport_failure(error: BaseException | None) -> tuple[str, ErrorKind]:
     if isinstance(error, HTTPTimeoutError):
-        return "no answer in time"
+        return "no answer in time", ErrorKind.TIMEOUT
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"a certificate that does not hold ({error.verify_message})"
+        return f"a certificate that does not hold ({error.verify_message})", ErrorKind.TLS_CERTIFICATE
     if isinstance(error, OSError):
-        return f"no connection ({error.strerror or type(error).__name__})"
-    return f"no answer that can be used, or more than {MAX_ANSWER_BYTES} bytes ({type(error).__name__})"
+        return f"no connection ({error.strerror or type(error).__name__})", ErrorKind.NO_CONNECTION
+    words = f"no answer that can be used, or more than {MAX_ANSWER_BYTES} bytes ({type(error).__name__})"
+    return words, ErrorKind.INVALID_RESPONSE

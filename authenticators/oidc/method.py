@@ -16,7 +16,7 @@ from urllib.parse import urlencode, urlsplit
 
 from daas_hub.accounts import Identity
 from daas_hub.authenticators.errors import LoginExpired
-from daas_hub.authenticators.login_methods import Login
+from daas_hub.authenticators.login_methods import Login, LoginMethod
 from daas_hub.authenticators.oidc.client import OpenIDClient, Tokens
 from daas_hub.authenticators.oidc.device_flow import DeviceAuthorization, DeviceFlow
 from daas_hub.authenticators.oidc.handlers import BackchannelHandler, BeginHandler, CallbackHandler
@@ -46,7 +46,7 @@ def kept_claims(told: Mapping[str, Any], wanted: frozenset[str], groups_claim: s
     }
 
 
-class OIDCMethod:
+class OIDCMethod(LoginMethod):
     """One provider of the configuration.
 
     Args:
@@ -55,27 +55,13 @@ class OIDCMethod:
     """
 
     def __init__(self, settings: ProviderSettings, wanted: Callable[[], frozenset[str]], *, callback: str = "") -> None:
+        super().__init__(settings.name, settings.title, settings.issuer)
         self.settings = settings
         self.callback = callback
         self.provider = OpenIDProvider(settings.issuer, settings.client_id, http=settings.http)
         self.logout_tokens = LogoutTokens(self.provider)
         self._client = OpenIDClient(settings, self.provider)
         self._wanted = wanted
-
-    @property
-    def name(self) -> str:
-        """Its name in addresses."""
-        return self.settings.name
-
-    @property
-    def issuer(self) -> str:
-        """Who vouches for the subject."""
-        return self.settings.issuer
-
-    @property
-    def title(self) -> str:
-        """Its name on the button."""
-        return self.settings.title
 
     @property
     def tail(self) -> str:
@@ -184,12 +170,7 @@ class OIDCMethod:
 
     # -- later --------------------------------------------------------------------------------------------------
 
-    def knows(self, state: Mapping[str, Any]) -> bool:
-        """Return whether a login is one of this provider, which still is the same issuer."""
-        identity = Identity.from_state(state.get("identity"))
-        return state.get("method") == self.name and identity is not None and identity.issuer == self.settings.issuer
-
-    async def again(self, state: Mapping[str, Any]) -> Login:
+    async def refresh(self, state: Mapping[str, Any]) -> Login:
         """Ask the provider again: by the access token, and by the refresh token where that is over."""
         before = Identity.from_state(state.get("identity"))
         sub = state.get("sub")
@@ -231,12 +212,12 @@ class OIDCMethod:
             id_token,
         )
 
-    async def farewell(self, state: Mapping[str, Any], portal: str) -> str:
+    async def logout_url(self, state: Mapping[str, Any], return_to: str) -> str:
         """Return the provider's own address to sign out at (OpenID Connect RP-Initiated Logout 1.0)."""
         end_session = (await self.provider.endpoints()).end_session
         if not end_session:
             return ""
-        fields = {"client_id": self.settings.client_id, "post_logout_redirect_uri": portal}
+        fields = {"client_id": self.settings.client_id, "post_logout_redirect_uri": return_to}
         hint = state.get("id_token")
         if isinstance(hint, str) and 0 < len(hint) <= MAX_HINT:
             fields["id_token_hint"] = hint

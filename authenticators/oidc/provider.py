@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import jwt
 
 from daas_hub.authenticators.oidc.http import LATER, ask, read_json
-from daas_hub.errors import Refused, SourceUnavailable
+from daas_hub.errors import ErrorKind, Refused, SourceUnavailable
 from daas_hub.services.http import LOOPBACK
 
 #: Signatures by public key only: with HS256 whoever knows the client secret could write tokens, and "none" is nobody's.
@@ -75,8 +75,10 @@ class OpenIDProvider:
         *,
         http: Mapping[str, Any] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        timeout_s: float = TIMEOUT_S,
     ) -> None:
         self.issuer = issuer
+        self.timeout_s = timeout_s
         self.client_id = client_id
         self._http = http or {}
         self._clock = clock
@@ -203,7 +205,9 @@ class OpenIDProvider:
         try:
             keys = jwt.PyJWKSet.from_dict(document).keys
         except (jwt.PyJWTError, KeyError, TypeError, AttributeError, ValueError) as error:
-            raise SourceUnavailable("The login provider's keys cannot be read.", remedy=LATER) from error
+            raise SourceUnavailable(
+                "The login provider's keys cannot be read.", remedy=LATER, kind=ErrorKind.INVALID_RESPONSE
+            ) from error
         self._keys = {
             str(key.key_id or index): _Key(key.key, key._jwk_data.get("alg"))
             for index, key in enumerate(keys)
@@ -217,12 +221,15 @@ class OpenIDProvider:
             raise SourceUnavailable(
                 "The login provider's description names another issuer than the one that is configured.",
                 remedy=f"Administrators: set oidc_issuer to exactly what {self.issuer} says it is.",
+                kind=ErrorKind.ISSUER_MISMATCH,
             )
 
         def address(name: str) -> str:
             url = document.get(name)
             if not isinstance(url, str) or not is_safe_url(url):
-                raise SourceUnavailable(f"The login provider's description has no safe {name}.")
+                raise SourceUnavailable(
+                    f"The login provider's description has no safe {name}.", kind=ErrorKind.INSECURE_ENDPOINT
+                )
             return url
 
         return Endpoints(
@@ -237,10 +244,12 @@ class OpenIDProvider:
         )
 
     async def _get_json(self, url: str) -> dict[str, Any]:
-        answer = await ask(url, timeout_s=TIMEOUT_S, http=self._http, headers={"Accept": "application/json"})
+        answer = await ask(url, timeout_s=self.timeout_s, http=self._http, headers={"Accept": "application/json"})
         if answer.status != 200 or answer.document is None:
             raise SourceUnavailable(
-                "The login provider answered with something that is not a description.", remedy=LATER
+                "The login provider answered with something that is not a description.",
+                remedy=LATER,
+                kind=ErrorKind.INVALID_RESPONSE,
             )
         return answer.document
 

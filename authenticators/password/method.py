@@ -28,27 +28,15 @@ NAME = "password"
 class PasswordMethod(FixedLifetime):
     """The facility's passwords, as a login method."""
 
-    name = NAME
-
     def __init__(
         self,
         source: PasswordSource,
         clock: Callable[[], float] = time.time,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(source.hours, clock)
+        super().__init__(NAME, source.title, source.issuer, hours=source.hours, clock=clock)
         self.source = source
-        self.guesses = AttemptLimiter(steady)
-
-    @property
-    def issuer(self) -> str:
-        """Who vouches for the subject."""
-        return self.source.issuer
-
-    @property
-    def title(self) -> str:
-        """Its name on the login page."""
-        return self.source.title
+        self.attempts = AttemptLimiter(steady)
 
     def handlers(self) -> list[tuple[Any, ...]]:
         """The one address that the form is sent to."""
@@ -63,7 +51,7 @@ class PasswordMethod(FixedLifetime):
             SourceUnavailable: nobody could be asked.
         """
         name = name.strip()
-        wait = self.guesses.begin(name[:MAX_NAME], address)
+        wait = self.attempts.begin(name[:MAX_NAME], address)
         if wait > 0:
             raise TooManyAttempts(wait)
         try:
@@ -71,11 +59,11 @@ class PasswordMethod(FixedLifetime):
         except AccountRefused:
             told = ""
         except BaseException:
-            self.guesses.unanswered(name, address)
+            self.attempts.unanswered(name, address)
             raise
         if not told:
             raise WrongPassword("The name or the password is wrong.", remedy="Please try again.")
-        self.guesses.succeeded(name, address)
+        self.attempts.succeeded(name, address)
         return self.signed_in(told)
 
 

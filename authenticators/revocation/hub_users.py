@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from daas_hub.accounts import Identity
+from daas_hub.authenticators.errors import Blocked
 from daas_hub.authenticators.login_methods import LoginMethod
 from daas_hub.authenticators.revocation.logins import sessions_of, stop_sessions
 from daas_hub.authenticators.revocation.recheck import Verdict, Watch
 from daas_hub.errors import NoAccount, Refused, SourceUnavailable
-from daas_hub.facility import Facility
 
 _log = logging.getLogger("jupyterhub.daas")
 
@@ -20,14 +20,16 @@ _log = logging.getLogger("jupyterhub.daas")
 class Logins(Protocol):
     """What of an authenticator is needed here."""
 
-    config: Any
-
     def method_of(self, state: Mapping[str, Any]) -> LoginMethod | None:
         """Return the login method of a login that is kept."""
         ...
 
     async def ask_again(self, user: Any) -> Any:
         """Ask login method and facility again; raises `NoAccount`, `Refused`, `SourceUnavailable`."""
+        ...
+
+    async def require_known(self, identity: Identity) -> Any:
+        """Ask the facility about an identity; raises `NoAccount`, `Blocked`, `Refused`, `SourceUnavailable`."""
         ...
 
     async def end_logins(self, user: Any) -> None:
@@ -71,7 +73,7 @@ class RunningUsers:
                 # claims that an account is made of have to be fresh
                 await self._logins.ask_again(user)
                 return Verdict.THERE
-        except NoAccount:
+        except (NoAccount, Blocked):
             return Verdict.GONE
         except (Refused, SourceUnavailable):
             state = await user.get_auth_state() or {}
@@ -79,17 +81,19 @@ class RunningUsers:
         if identity is None:
             return Verdict.UNKNOWN
         try:
-            await Facility.of(self._logins.config).account_of(identity)
-        except NoAccount:
+            await self._logins.require_known(identity)
+        except (NoAccount, Blocked):
             return Verdict.GONE
         except (Refused, SourceUnavailable):
             return Verdict.UNKNOWN
         return Verdict.THERE
 
     async def end(self, name: str) -> None:
-        """End sessions and logins of who has no account any more."""
+        """End sessions and logins of somebody whose account is gone, or who was blocked."""
         user = self._app.users[name]
         names = sessions_of(user)
-        _log.warning("sessions of %s are stopped, and the login is ended: the account is gone (%s)", name, names)
+        _log.warning(
+            "sessions of %s are stopped, and the login is ended: the account is gone or blocked (%s)", name, names
+        )
         await self._logins.end_logins(user)
         await stop_sessions(self._app.proxy, user, names)

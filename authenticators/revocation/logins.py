@@ -54,3 +54,15 @@ async def stop_sessions(proxy: Any, user: Any, names: Iterable[str]) -> None:
             continue
         await proxy.delete_user(user, name)
         await user.stop(name)
+
+
+def revoke_permissions(user: Any) -> None:
+    """Take admin flag, roles and groups from somebody who was blocked, as the hub does when it starts.
+
+    Tokens of theirs are worth nothing without them. The next login that is admitted assigns the default roles again.
+    """
+    row = user.orm_user
+    row.admin = False
+    row.roles = []
+    row.groups = []
+    user.db.commit()

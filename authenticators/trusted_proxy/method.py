@@ -100,22 +100,9 @@ def read_proxy(setting: str, told: Mapping[str, Any]) -> ProxySettings:
 class TrustedProxyMethod(FixedLifetime):
     """The web server in front, as a login method."""
 
-    name = NAME
-
     def __init__(self, settings: ProxySettings, clock: Callable[[], float] = time.time) -> None:
-        super().__init__(settings.hours, clock)
-        self.settings = settings
+        super().__init__(NAME, settings.title, settings.issuer, hours=settings.hours, clock=clock)
         self._proofs = Proofs(settings.rules, clock)
-
-    @property
-    def issuer(self) -> str:
-        """Who vouches for the subject."""
-        return self.settings.issuer
-
-    @property
-    def title(self) -> str:
-        """Its name on the button."""
-        return self.settings.title
 
     def handlers(self) -> list[tuple[Any, ...]]:
         """The one address that the web server protects."""
@@ -136,6 +123,7 @@ class TrustedProxyMethod(FixedLifetime):
                 "This sign-in is not possible at the moment.",
                 remedy="Please tell the administrators.",
                 detail=str(problem),
+                kind=problem.kind,
             ) from None
         # the classic name of it, for look-ups that read a claim
         return self.signed_in(subject, {"EAAHash": subject})

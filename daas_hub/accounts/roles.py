@@ -18,18 +18,22 @@ class Roles:
 
     def roles_of(self, account: Account, identity: Identity) -> frozenset[str]:
         """Return the roles that groups and claims give; names are compared letter by letter."""
-        by_group = {role for role, names in self.groups.items() if names & account.memberships}
+        return self.roles_for(account.memberships, identity)
+
+    def roles_for(self, groups: frozenset[str], identity: Identity) -> frozenset[str]:
+        """Return the roles of a login whose groups are known by other means than an account."""
+        by_group = {role for role, names in self.groups.items() if names & groups}
         if identity.issuer not in self.issuers:
             return frozenset(by_group)
         return frozenset(by_group) | {
             role
             for role, wanted in self.claims.items()
-            if any(values & _texts(identity.claims.get(name)) for name, values in wanted.items())
+            if any(values & texts_of(identity.claims.get(name)) for name, values in wanted.items())
         }
 
 
-def _texts(told: object) -> frozenset[str]:
-    """Return the texts a claim tells: itself, or those of a list. Anything else is none, true is not "true"."""
-    if isinstance(told, str):
-        return frozenset({told})
-    return frozenset(one for one in told if isinstance(one, str)) if isinstance(told, list) else frozenset()
+def texts_of(claim: object) -> frozenset[str]:
+    """Return the strings in a claim: itself, or those of a list. Anything else is ignored: true is not "true"."""
+    if isinstance(claim, str):
+        return frozenset({claim})
+    return frozenset(one for one in claim if isinstance(one, str)) if isinstance(claim, list) else frozenset()

@@ -155,7 +155,8 @@ def _what_they_say_themselves(config: Config, classes: list[type[Configurable]])
             try:
                 cls(config=config)
             except DaasError as error:
-                problems.append(error)
+                if str(error) not in map(str, problems):
+                    problems.append(error)
     return problems
 
 

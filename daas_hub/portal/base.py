@@ -10,6 +10,7 @@ from tornado import web
 from daas_hub.accounts import Account, Identity
 from daas_hub.errors import DaasError, NoAccount
 from daas_hub.facility import Facility
+from daas_hub.portal.authenticator import OffersLogins
 from daas_hub.portal.template_globals import person_of
 
 CONTENT_SECURITY_POLICY = (
@@ -66,8 +67,8 @@ class PortalHandler(PortalHeaders):
 
     def title_of(self, issuer: str) -> str:
         """Return the title of a provider on the login page, or its issuer if the configuration no longer has it."""
-        methods = getattr(self.authenticator, "methods", {}).values()
-        return next((str(method.title) for method in methods if method.issuer == issuer), issuer)
+        known = self.authenticator.title_of(issuer) if isinstance(self.authenticator, OffersLogins) else ""
+        return known or issuer
 
     def person(self, account: Account) -> dict[str, Any]:
         """Return what the header of a page shows of a person."""

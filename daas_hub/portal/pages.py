@@ -13,6 +13,7 @@ from tornado.httputil import url_concat
 from daas_hub.accounts import Account
 from daas_hub.errors import SourceUnavailable
 from daas_hub.launch import offered
+from daas_hub.portal.authenticator import OffersLogins
 from daas_hub.portal.base import CONTENT_SECURITY_POLICY, PortalHandler
 from daas_hub.portal.ended import take_why_it_ended
 from daas_hub.portal.views import button_view, day_of_epoch, listing_view, session_card, source_notice, visit_view
@@ -172,11 +173,11 @@ class LoginPageHandler(LoginHandler):
 
     def _render(self, login_error: str | None = None, username: str | None = None, **values: Any) -> Any:
         """Add the login methods that the authenticator offers, each with the page that is wanted afterwards."""
-        offered_methods = getattr(self.authenticator, "login_methods", None)
+        authenticator = self.authenticator
+        offered_methods = (
+            authenticator.login_methods(self.hub.base_url) if isinstance(authenticator, OffersLogins) else []
+        )
         wanted = {"next": self.get_argument("next", "")}
-        methods = [
-            method | {"url": url_concat(method["url"], wanted)}
-            for method in (offered_methods(self.hub.base_url) if offered_methods else [])
-        ]
+        methods = [method | {"url": url_concat(method["url"], wanted)} for method in offered_methods]
         ended = "" if login_error else take_why_it_ended(self)
         return super()._render(login_error, username, methods=methods, ended=ended, **values)

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import yarl
 
-from daas_hub.errors import ConfigurationError, SourceUnavailable
+from daas_hub.errors import ConfigurationError, ErrorKind, SourceUnavailable
 from daas_hub.services.circuit_breaker import CircuitBreaker
 from daas_hub.services.recording import Exchange, begin, shape_of
 
@@ -68,7 +68,9 @@ class Service:
             SourceUnavailable: the time is over, or the service failed again and again and is left alone for a moment.
         """
         if self.breaker is not None and not self.breaker.admits():
-            raise self.unavailable("anything", "nothing: it was not asked, for it failed several times in a row")
+            raise self.unavailable(
+                "anything", "nothing: it was not asked, for it failed several times in a row", ErrorKind.CIRCUIT_OPEN
+            )
         talk: Conversation | None = None
         try:
             async with (
@@ -88,18 +90,19 @@ class Service:
                 talk.is_answered = False
             came = f"no answer within {self.timeout_s:g} s"
             if talk is not None and talk.exchange is not None:
-                talk.exchange.wrong = came
-            raise self.unavailable(asked, came) from None
+                talk.exchange.wrong, talk.exchange.failure = came, ErrorKind.TIMEOUT
+            raise self.unavailable(asked, came, ErrorKind.TIMEOUT) from None
         finally:
             if self.breaker is not None and talk is not None and talk.is_answered is not None:
                 (self.breaker.answered if talk.is_answered else self.breaker.failed)()
 
-    def unavailable(self, asked_for: str, came: str) -> SourceUnavailable:
+    def unavailable(self, asked_for: str, came: str, kind: ErrorKind) -> SourceUnavailable:
         """Word what happened: `came` instead of what was `asked_for`."""
         return SourceUnavailable(
             f"{self.called} does not answer as it should at the moment.",
             remedy="Please try again in a few minutes. The administrators were told.",
             detail=f"{self.source} at {self.url}: asked for {asked_for}, got {came}",
+            kind=kind,
         )
 
 
@@ -109,12 +112,12 @@ class Reply:
 
     status: int
     document: Any
-    kind: str
+    content: str
 
     @property
     def is_json(self) -> bool:
         """Return whether there is a document."""
-        return self.kind == "JSON"
+        return self.content == "JSON"
 
 
 class Conversation:
@@ -186,7 +189,7 @@ class Conversation:
                     raise aiohttp.ServerDisconnectedError  # as good as no answer
                 exchange.status = response.status
                 reply = await self._reply(response, exchange)
-                exchange.kind, exchange.seconds = reply.kind, self.waited_s()
+                exchange.content, exchange.seconds = reply.content, self.waited_s()
                 exchange.shape = shape_of(reply.document) if reply.is_json else ""
                 return reply
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -195,7 +198,7 @@ class Conversation:
             if tries < 2 or not isinstance(error, aiohttp.ClientConnectionError):
                 self.is_answered = False
                 # without the error itself: its text may hold the address with everything in it
-                self.give_up(_words(error))
+                self.give_up(*_transport_failure(error))
         await asyncio.sleep(_TRY_AGAIN_AFTER_S)
         return await self._ask(
             method, url, asked_for, tries=1, params=params, headers=headers, form=form, document=document
@@ -205,42 +208,52 @@ class Conversation:
         status = response.status
         self.is_answered = status < 500 or (self.service.stumbles and status not in (502, 503, 504))
         if 300 <= status < 400:
-            self.give_up(f"a redirect ({status}) to {_place(response)}")
+            place, kind = _redirect_of(response)
+            self.give_up(f"a redirect ({status}) to {place}", kind)
         if status >= 500:
-            self.give_up(f"status {status} ({response.content_type})")
+            self.give_up(f"status {status} ({response.content_type})", ErrorKind.SERVER_ERROR)
         body = await self._body(response)
         exchange.size = len(body)
-        kind, document = "nothing", None
+        content, document = "nothing", None
         if body.strip():
             try:
                 document = (
                     json.loads(body) if len(body) < _PARSED_AT_ONCE else await asyncio.to_thread(json.loads, body)
                 )
-                kind = "JSON"
+                content = "JSON"
             except (ValueError, RecursionError):
-                kind = "HTML" if body.lstrip().startswith(b"<") else "something that is no JSON"
-        if status < 300 and kind not in ("JSON", "nothing"):
-            self.give_up(f"{kind} (status {status}, {response.content_type})")
-        return Reply(status, document, kind)
+                content = "HTML" if body.lstrip().startswith(b"<") else "something that is no JSON"
+        reply = Reply(status, document, content)
+        if status < 300 and content not in ("JSON", "nothing"):
+            self.give_up(f"{content} (status {status}, {response.content_type})", _failure_of(reply))
+        return reply
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
         parts, size = [], 0
         async for part in response.content.iter_chunked(65_536):
             size += len(part)
             if size > self.service.max_bytes:
-                self.give_up(f"more than {self.service.max_bytes} bytes")
+                self.give_up(f"more than {self.service.max_bytes} bytes", ErrorKind.RESPONSE_TOO_LARGE)
             parts.append(part)
         return b"".join(parts)
 
-    def give_up(self, came: str) -> NoReturn:
-        """Say what came instead of what was asked for last.
+    def give_up(self, came: str, kind: ErrorKind = ErrorKind.INVALID_RESPONSE) -> NoReturn:
+        """Say what came instead of what was asked for last, and what kind of failure that is.
 
         Raises:
             SourceUnavailable: always.
         """
         if self.exchange is not None and self.exchange.asked_for == self.asked_for:
-            self.exchange.wrong = came
-        raise self.service.unavailable(self.asked_for, came) from None
+            self.exchange.wrong, self.exchange.failure = came, kind
+        raise self.service.unavailable(self.asked_for, came, kind) from None
+
+    def give_up_on(self, reply: Reply) -> NoReturn:
+        """Say that a reply has another status than was expected.
+
+        Raises:
+            SourceUnavailable: always.
+        """
+        self.give_up(f"status {reply.status} with {reply.content}", _failure_of(reply))
 
     def require(self, reply: Reply, shape: type[Any]) -> Any:
         """Return the document of a success, which is a `dict` or a `list`.
@@ -250,9 +263,11 @@ class Conversation:
                 document is another one.
         """
         if reply.status in (401, 403):
-            self.give_up(f"status {reply.status}: it does not accept the portal's credentials")
+            self.give_up(
+                f"status {reply.status}: it does not accept the portal's credentials", ErrorKind.CREDENTIALS_REFUSED
+            )
         if not 200 <= reply.status < 300:
-            self.give_up(f"status {reply.status} with {reply.kind}")
+            self.give_up_on(reply)
         if not isinstance(reply.document, shape):
             self.give_up(f"{_described(reply)} where {_SHAPES[shape]} was expected")
         return reply.document
@@ -314,29 +329,46 @@ def trust_of(setting: str, ca_file: str) -> ssl.SSLContext | None:
         ) from None
 
 
-def _words(error: Exception) -> str:
+def _transport_failure(error: Exception) -> tuple[str, ErrorKind]:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return f"a certificate that does not hold ({error.certificate_error})"
+        return f"a certificate that does not hold ({error.certificate_error})", ErrorKind.TLS_CERTIFICATE
     if isinstance(error, aiohttp.ClientConnectorError):
-        return f"no connection ({error.os_error.strerror or type(error.os_error).__name__})"
-    return f"no answer ({type(error).__name__})"
+        kind = ErrorKind.DNS if isinstance(error, aiohttp.ClientConnectorDNSError) else ErrorKind.NO_CONNECTION
+        return f"no connection ({error.os_error.strerror or type(error.os_error).__name__})", kind
+    is_garbled = isinstance(error, aiohttp.ClientPayloadError | aiohttp.ClientResponseError)
+    kind = ErrorKind.INVALID_RESPONSE if is_garbled else ErrorKind.NO_CONNECTION
+    return f"no answer ({type(error).__name__})", kind
 
 
-def _place(response: aiohttp.ClientResponse) -> str:
+def _failure_of(reply: Reply) -> ErrorKind:
+    """Return what is wrong with a reply that cannot be used."""
+    if reply.status in (401, 403):
+        return ErrorKind.CREDENTIALS_REFUSED
+    if reply.status == 404:
+        return ErrorKind.NOT_FOUND
+    if 400 <= reply.status < 500:
+        return ErrorKind.REQUEST_REJECTED
+    if reply.status >= 500:
+        return ErrorKind.SERVER_ERROR
+    return ErrorKind.HTML if reply.content == "HTML" else ErrorKind.INVALID_RESPONSE
+
+
+def _redirect_of(response: aiohttp.ClientResponse) -> tuple[str, ErrorKind]:
     """Return where a redirect leads, without what stands behind the host: that may be a secret."""
     try:
         asked, parts = response.url, urlsplit(response.headers.get("Location", ""))
     except ValueError:
-        return "nowhere"
+        return "nowhere", ErrorKind.REDIRECT
     if parts.netloc and parts.netloc != asked.authority:
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", ErrorKind.REDIRECT
     if parts.path.rstrip("/") == asked.raw_path.rstrip("/") and parts.path != asked.raw_path:
         ends = "a slash at its end" if parts.path.endswith("/") else "no slash at its end"
-        return f"the same path with {ends}: write the address in the configuration so"
-    return "another path"
+        same = f"the same path with {ends}: write the address in the configuration so"
+        return same, ErrorKind.REDIRECT_SAME_HOST
+    return "another path", ErrorKind.REDIRECT_SAME_HOST
 
 
 def _described(reply: Reply) -> str:
     if reply.document is None:
-        return "null" if reply.is_json else reply.kind
+        return "null" if reply.is_json else reply.content
     return _SHAPES.get(type(reply.document), "a value")

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.authenticators.facility import facility
+from tests.authenticators.facility import db, facility
 
-__all__ = ["facility"]
+__all__ = ["db", "facility"]

@@ -10,13 +10,12 @@ from traitlets.config import Config
 
 from daas_hub.accounts import Account
 from daas_hub.accounts.elevation import ElevationRules, Proof
-from daas_hub.authenticators import umbrella
 from daas_hub.authenticators.admin_elevation import Elevated
 from daas_hub.authenticators.errors import LoginExpired
-from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
+from daas_hub.authenticators.login_methods import Login
 from daas_hub.errors import ConfigurationError
 from daas_hub.policy.role_rules import RoleRules
-from tests.authenticators.facility import ANNA, ONE, FakeFacility, User, answers
+from tests.authenticators.facility import ANNA, ONE, FakeFacility, answers, authenticator, hub_user
 
 HOUR = 3600.0
 
@@ -39,29 +38,27 @@ def test_each_change_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.mark.parametrize("provider_answers", [True, False])
 async def test_a_login_that_is_too_old_ends(
-    monkeypatch: pytest.MonkeyPatch,
     facility: FakeFacility,
+    db: Any,
     provider_answers: bool,
 ) -> None:
     """Also while the provider is down, and the right is taken away even from tokens that were given out."""
     facility.elevation = ElevationRules(hours=8)
     facility.account = Account("anna", 25001, 25001, roles=frozenset({"admin"}))
-    door = UmbrellaAuthenticator(config=Config({"UmbrellaAuthenticator": ONE}))
-    method = next(iter(door.methods))
-    asked = answers(monkeypatch, door, None if provider_answers else RuntimeError("it is down"))
-    ended: list[str] = []
-
-    async def end_logins(user: Any) -> None:
-        ended.append(user.name)
-
-    monkeypatch.setattr(umbrella, "end_logins", end_logins)
-    monkeypatch.setattr(umbrella, "take_admin", lambda user: setattr(user, "admin", False))
+    door = authenticator(facility, **ONE)
+    (method,) = door.methods
+    asked = answers(door, Login(ANNA) if provider_answers else RuntimeError("it is down"))
     old = Proof(1.0, login_at=1.0)
-    user = User({"method": method, "identity": ANNA.as_state(), "proof": old.as_state()})
-    user.admin = True  # type: ignore[attr-defined]
+    state = {"method": method, "identity": ANNA.as_state(), "proof": old.as_state()}
+    user = await hub_user(db, ANNA.hub_name, state, admin=True)
+    assert {role.name for role in user.orm_user.roles} == {"user", "admin"}
     with pytest.raises(LoginExpired, match="sign in again"):
         await door.ask_again(user)
-    assert (ended, user.admin, asked) == (["anna"], False, [])  # type: ignore[attr-defined]
+    kept = await user.get_auth_state()
+    assert kept is not None
+    assert "identity" not in kept
+    assert (user.admin, asked) == (False, [])
+    assert {role.name for role in user.orm_user.roles} == {"user"}
 
 
 def test_a_network_that_is_none_is_told() -> None:

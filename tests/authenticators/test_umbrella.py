@@ -6,10 +6,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from traitlets.config import Config
 
 from daas_hub.accounts import Identity
-from daas_hub.authenticators import umbrella
 from daas_hub.authenticators.errors import LoginExpired
 from daas_hub.authenticators.login_methods import Login
 from daas_hub.authenticators.oidc.logout_tokens import SignedOut
@@ -17,16 +15,12 @@ from daas_hub.authenticators.oidc.method import MAX_CLAIM_BYTES, kept_claims
 from daas_hub.authenticators.revocation.logins import ended_state
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
 from daas_hub.errors import ConfigurationError, NoAccount, SourceUnavailable
-from tests.authenticators.facility import ANNA, ISSUER, ONE, FakeFacility, User, answers
+from tests.authenticators.facility import ANNA, ISSUER, ONE, FakeFacility, answers, authenticator, hub_user
 
 TWO = {
     "umbrella": {"profile": "umbrella", "issuer": ISSUER, "client_id": "a", "client_secret": "x"},
     "egi": {"profile": "egi", "client_id": "b", "client_secret": "y"},
 }
-
-
-def authenticator(**settings: Any) -> UmbrellaAuthenticator:
-    return UmbrellaAuthenticator(config=Config({"UmbrellaAuthenticator": settings}))
 
 
 def state_of(door: UmbrellaAuthenticator, login: Login) -> dict[str, Any]:
@@ -43,17 +37,16 @@ def test_the_access_token_goes_with_the_identity() -> None:
     assert state["refresh_token"] == "again"
 
 
-async def test_new_tokens_are_kept_although_the_facility_does_not_answer(
-    facility: FakeFacility, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_new_tokens_are_kept_although_the_facility_does_not_answer(facility: FakeFacility, db: Any) -> None:
     """F7: the old refresh token may be void already."""
-    door = authenticator(**ONE)
-    user = User(state_of(door, Login(ANNA, {"refresh_token": "old"})))
-    answers(monkeypatch, door, Login(ANNA, {"refresh_token": "new"}))
+    door = authenticator(facility, **ONE)
+    user = await hub_user(db, ANNA.hub_name, state_of(door, Login(ANNA, {"refresh_token": "old"})))
+    answers(door, Login(ANNA, {"refresh_token": "new"}))
     facility.account = SourceUnavailable("down")
     assert await door.refresh_user(user) is True
-    assert user.state is not None
-    assert user.state["refresh_token"] == "new"
+    state = await user.get_auth_state()
+    assert state is not None
+    assert state["refresh_token"] == "new"
 
 
 @pytest.mark.parametrize(
@@ -65,14 +58,13 @@ async def test_new_tokens_are_kept_although_the_facility_does_not_answer(
         pytest.param(None, SourceUnavailable("down"), True, id="the facility does not answer"),
     ],
 )
-async def test_what_a_refresh_says(
-    facility: FakeFacility, monkeypatch: pytest.MonkeyPatch, answer: Any, account: Any, expected: bool
-) -> None:
-    door = authenticator(**ONE)
+async def test_what_a_refresh_says(facility: FakeFacility, db: Any, answer: Any, account: Any, expected: bool) -> None:
+    door = authenticator(facility, **ONE)
     login = Login(ANNA)
-    answers(monkeypatch, door, answer or login)
+    answers(door, answer or login)
     facility.account = account
-    assert await door.refresh_user(User(state_of(door, login))) is expected
+    user = await hub_user(db, ANNA.hub_name, state_of(door, login))
+    assert await door.refresh_user(user) is expected
 
 
 @pytest.mark.parametrize(
@@ -87,15 +79,17 @@ async def test_what_a_refresh_says(
         pytest.param({"identity": ANNA.as_state()}, id="no login method"),
     ],
 )
-async def test_a_login_the_configuration_does_not_know_ends(facility: FakeFacility, state: Any, caplog: Any) -> None:
+async def test_a_login_the_configuration_does_not_know_ends(
+    facility: FakeFacility, db: Any, state: Any, caplog: Any
+) -> None:
     """D6: with a line in the log that says why, and no token in it."""
-    door = authenticator(**ONE)
-    assert await door.refresh_user(User(state)) is False
+    door = authenticator(facility, **ONE)
+    assert await door.refresh_user(await hub_user(db, ANNA.hub_name, state)) is False
     assert "first" not in caplog.text
 
 
 def test_several_providers_are_offered_in_their_order(facility: FakeFacility) -> None:
-    door = authenticator(providers=TWO, oauth_callback_url="https://daas.example/hub/oauth_callback")
+    door = authenticator(facility, providers=TWO, oauth_callback_url="https://daas.example/hub/oauth_callback")
     assert [(method["title"], method["url"]) for method in door.login_methods("/hub/")] == [
         ("UmbrellaID", "/hub/oauth_login/umbrella"),
         ("EGI Check-in", "/hub/oauth_login/egi"),
@@ -108,7 +102,7 @@ def test_several_providers_are_offered_in_their_order(facility: FakeFacility) ->
 
 
 def test_one_provider_keeps_its_addresses(facility: FakeFacility) -> None:
-    door = authenticator(**ONE, login_service="UmbrellaID")
+    door = authenticator(facility, **ONE, login_service="UmbrellaID")
     assert door.login_methods("/hub/") == [{"name": "openid", "title": "UmbrellaID", "url": "/hub/oauth_login"}]
     assert [handler[0] for handler in door.methods["openid"].handlers()] == [
         "/oauth_login", "/oauth_callback", "/oauth_backchannel_logout",
@@ -117,10 +111,10 @@ def test_one_provider_keeps_its_addresses(facility: FakeFacility) -> None:
 
 
 def test_settings_that_contradict_each_other_are_told(facility: FakeFacility) -> None:
-    with pytest.raises(ConfigurationError, match="stands beside"):
-        authenticator(providers=TWO, oidc_issuer=ISSUER)
+    with pytest.raises(ConfigurationError, match="no effect with"):
+        authenticator(facility, providers=TWO, oidc_issuer=ISSUER)
     with pytest.raises(ConfigurationError, match="auto_login"):
-        authenticator(providers=TWO, auto_login=True)
+        authenticator(facility, providers=TWO, auto_login=True)
 
 
 def test_only_claims_that_are_read_are_kept() -> None:
@@ -160,38 +154,50 @@ def test_a_claim_as_large_as_a_flood_is_not_kept() -> None:
 )
 @pytest.mark.parametrize("stops", [False, True])
 async def test_whose_logins_a_logout_ends(
-    facility: FakeFacility, monkeypatch: pytest.MonkeyPatch, who: SignedOut, ended: list[str], stops: bool
+    facility: FakeFacility, db: Any, who: SignedOut, ended: list[str], stops: bool
 ) -> None:
-    """F9: who has the subject or the login session at this provider; sessions go on unless it is set otherwise."""
-    door = authenticator(**ONE, stop_sessions_at_logout=stops)
-    method: Any = door.methods["openid"]
-    people = []
-    for name, state in {
+    """F9: who has the subject or the login session at this provider; sessions continue unless configured otherwise."""
+    door = authenticator(facility, **ONE, stop_sessions_at_logout=stops)
+    proxy = Proxy()
+    door._app = SimpleNamespace(proxy=proxy)
+    states = {
         "anna": Login(ANNA, {"sub": "anna", "sid": "s1"}).as_state("openid"),
         "ben": Login(Identity(ISSUER, "ben"), {"sub": "ben", "sid": "s2"}).as_state("openid"),
         "elsewhere": Login(Identity("https://other.example", "anna"), {"sub": "anna", "sid": "s1"}).as_state("openid"),
         "removed": Login(ANNA, {"sub": "anna", "sid": "s1"}).as_state("gone"),
         "over": {"method": "openid", "ended": ANNA.as_state(), "sub": "anna", "sid": "s1"},
-    }.items():
-        people.append(User(state))
-        people[-1].name = name
-    logins: list[str] = []
-    sessions: list[str] = []
+    }
+    door.users = tuple([Running(await hub_user(db, name, state)) for name, state in states.items()])
+    assert await door.signed_out(door.methods["openid"], who) == len(ended)  # type: ignore[arg-type]
+    left = {user.name for user in door.users if "identity" in (await user.get_auth_state() or {})}
+    assert left == {"anna", "ben", "elsewhere", "removed"} - set(ended)
+    assert proxy.removed == (ended if stops else [])
+    assert [user.name for user in door.users if user.stopped] == (ended if stops else [])
 
-    async def end_logins(user: Any) -> None:
-        logins.append(user.name)
 
-    async def stop_sessions(_proxy: Any, user: Any, _names: Any) -> None:
-        sessions.append(user.name)
+class Proxy:
+    """The hub's proxy, which is told whose routes to remove."""
 
-    monkeypatch.setattr(door, "_people_of", lambda *_: people)
-    monkeypatch.setattr(door, "_app", SimpleNamespace(proxy=None))
-    monkeypatch.setattr(umbrella, "end_logins", end_logins)
-    monkeypatch.setattr(umbrella, "stop_sessions", stop_sessions)
-    monkeypatch.setattr(umbrella, "sessions_of", lambda _user: ["one"])
-    assert await door.signed_out(method, who) == len(ended)
-    assert logins == ended
-    assert sessions == (ended if stops else [])
+    def __init__(self) -> None:
+        self.removed: list[str] = []
+
+    async def delete_user(self, user: Any, _name: str) -> None:
+        self.removed.append(user.name)
+
+
+class Running:
+    """A user of the hub with one running session."""
+
+    def __init__(self, user: Any) -> None:
+        self._user = user
+        self.spawners = {"one": SimpleNamespace(active=True, pending=None)}
+        self.stopped: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._user, name)
+
+    async def stop(self, name: str) -> None:
+        self.stopped.append(name)
 
 
 def test_what_is_kept_of_a_login_that_was_ended() -> None:

@@ -73,6 +73,7 @@ def test_of_several_providers_one_has_to_be_named(file: Path, capsys: pytest.Cap
     one = f'{{"issuer": "{ISSUER}", "client_id": "x", "client_secret": "TOP-SECRET"}}'
     egi = '{"profile": "egi", "client_id": "x", "client_secret": "TOP-SECRET"}'
     text = file.read_text().replace("c.UmbrellaAuthenticator.oidc_issuer", "hidden")
+    text += '\nc.UmbrellaAuthenticator.client_id = c.UmbrellaAuthenticator.client_secret = ""'
     file.write_text(f'{text}\nc.UmbrellaAuthenticator.providers = {{"one": {one}, "egi": {egi}}}\n')
     assert main(["show-proposals", str(file), "s-anna"]) == 1
     said = capsys.readouterr().out

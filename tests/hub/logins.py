@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,8 @@ AGAIN_S = 1
 
 CONFIG = """
 c.UmbrellaAuthenticator.oidc_issuer = ""
+c.UmbrellaAuthenticator.client_id = ""
+c.UmbrellaAuthenticator.client_secret = ""
 c.UmbrellaAuthenticator.login_service = ""
 c.UmbrellaAuthenticator.scope = []
 c.UmbrellaAuthenticator.providers = {{
@@ -59,6 +61,8 @@ class Doors:
     facility: CertifiedProvider
     egi: CertifiedProvider
     accounts: Path
+    #: The lines of the configuration, without those of one test.
+    config: str = ""
 
     def provider(self, method: str) -> CertifiedProvider:
         """Return a provider by its name."""
@@ -87,21 +91,33 @@ class Doors:
         remove(self.portal)
 
 
-def open_doors(*, recheck_s: int = 6, more_config: str = "") -> Doors:
-    """Start a portal with two providers; whoever starts it stops it."""
+def open_doors(
+    *,
+    recheck_s: int = 6,
+    more_config: str = "",
+    more_config_of: Callable[[str], str] = lambda _issuer: "",
+    people: Iterable[str] = (),
+) -> Doors:
+    """Start a portal with two providers; whoever starts it stops it.
+
+    Args:
+        more_config_of: returns lines that name the issuer of the first provider.
+        people: subjects that the first provider knows in addition to its own.
+    """
     port = free_ports(4)
     url = f"http://127.0.0.1:{port}"
-    facility = start_provider("keycloak", portal=url, name="facility")
+    facility = start_provider("keycloak", portal=url, name="facility", people={sub: {} for sub in people})
     egi = start_provider("egi", portal=url, name="egi", access_token_s=2, basic_auth=True)
     state = new_state()
     accounts = state / "accounts.yaml"
     doors = Doors(None, facility, egi, accounts)  # type: ignore[arg-type]  # the portal reads the accounts
     doors.write_accounts()
-    config = CONFIG.format(
+    doors.config = CONFIG.format(
         facility=facility.issuer, egi=egi.issuer, again=AGAIN_S, recheck=recheck_s, accounts=accounts
     )
+    more = more_config + more_config_of(facility.issuer)
     try:
-        doors.portal = start_portal(state=state, port=port, more_config=config + more_config)
+        doors.portal = start_portal(state=state, port=port, more_config=doors.config + more)
     except BaseException:
         facility.stop()
         egi.stop()

@@ -157,22 +157,24 @@ async def test_without_a_fault_there_is_an_answer(case: Case, ask: Callable[...,
 @pytest.mark.parametrize("name", FAULTS)
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 async def test_a_service_that_misbehaves(case: Case, name: str, ask: Callable[..., Any]) -> None:
-    fault, words = FAULTS[name]
+    fault, words, kind = FAULTS[name]
     app = make_faulty(case.stand_in(), fault, but_not=(case.login,) if case.login else ())
     with pytest.raises(SourceUnavailable) as told:
         await ask(case, app, patience_s(words))
     require_words(told.value, case)
     assert words in told.value.detail
+    assert told.value.kind == kind
 
 
 @pytest.mark.parametrize("name", FAULTS)
 @pytest.mark.parametrize("case", [pytest.param(case, id=name) for name, case in CASES.items() if case.login])
 async def test_a_login_that_misbehaves(case: Case, name: str, ask: Callable[..., Any]) -> None:
-    fault, words = FAULTS[name]
+    fault, words, kind = FAULTS[name]
     with pytest.raises(SourceUnavailable) as told:
         await ask(case, make_faulty(case.stand_in(), fault), patience_s(words))
     require_words(told.value, case)
     assert words in told.value.detail
+    assert told.value.kind == kind
 
 
 @pytest.mark.parametrize(

@@ -179,7 +179,7 @@ async def test_what_changes_something_is_sent_once(service: Service, echo: Echo)
 @pytest.mark.parametrize("name", FAULTS)
 async def test_every_fault_has_its_words(name: str) -> None:
     """What came instead is in the log, what it means is on the page, and no secret is in either."""
-    fault, words = FAULTS[name]
+    fault, words, kind = FAULTS[name]
     async with running(make_faulty(Echo().app(), fault)) as url:
         service = Service("echo", "The data catalogue", url, timeout_s=patience_s(words), max_bytes=100_000)
         with pytest.raises(SourceUnavailable) as told:
@@ -187,6 +187,7 @@ async def test_every_fault_has_its_words(name: str) -> None:
                 talk.require(await talk.get(f"{url}/{SECRET}?session={SECRET}", "a list"), list)
     assert told.value.detail.startswith(f"echo at {url}: asked for a list, got ")
     assert words in told.value.detail
+    assert told.value.kind == kind
     assert str(told.value).startswith("The data catalogue does not answer as it should at the moment. Please")
     assert SECRET not in told.value.detail + str(told.value)
     assert told.value.__cause__ is None, "a traceback in the log would show the address that was asked"

@@ -240,7 +240,7 @@ LDAP = Config({"LdapAccounts": {"servers": ["ldaps://localhost"], "person_base":
 
 @pytest.mark.parametrize("accounts", ["ldap", ["ldap"], None])
 def test_linking_without_its_source_is_told(facility: FakeFacility, accounts: Any) -> None:
-    config = Config({"UmbrellaAuthenticator": {**ONE, "linking": "ldap"}, "Facility": {}}, **LDAP)
+    config = Config({"UmbrellaAuthenticator": {**ONE, "portal": True, "linking": "ldap"}, "Facility": {}}, **LDAP)
     if accounts:
         config.Facility.accounts = accounts
     with pytest.raises(ConfigurationError, match='needs "links"') as error:
@@ -249,7 +249,9 @@ def test_linking_without_its_source_is_told(facility: FakeFacility, accounts: An
 
 
 def test_a_source_of_passwords_that_is_none_is_told(facility: FakeFacility) -> None:
-    config = Config({"UmbrellaAuthenticator": {**ONE, "linking": "nss"}, "Facility": {"accounts": ["nss", "links"]}})
+    config = Config(
+        {"UmbrellaAuthenticator": {**ONE, "portal": True, "linking": "nss"}, "Facility": {"accounts": ["nss", "links"]}}
+    )
     with pytest.raises(ConfigurationError, match="no source of passwords") as error:
         UmbrellaAuthenticator(config=config)
     assert error.value.setting == "UmbrellaAuthenticator.linking"
@@ -257,7 +259,7 @@ def test_a_source_of_passwords_that_is_none_is_told(facility: FakeFacility) -> N
 
 @pytest.mark.parametrize("passwords", ["", "ldap"])
 def test_one_count_of_guesses_and_no_form_for_passwords(facility: FakeFacility, passwords: str) -> None:
-    config = Config({"UmbrellaAuthenticator": {**ONE, "linking": "ldap", "passwords": passwords},
+    config = Config({"UmbrellaAuthenticator": {**ONE, "portal": True, "linking": "ldap", "passwords": passwords},
                      "Facility": {"accounts": ["ldap", "links"]}}, **LDAP)  # fmt: skip
     authenticator = UmbrellaAuthenticator(config=config)
     assert ("password" in authenticator.methods) is bool(passwords)

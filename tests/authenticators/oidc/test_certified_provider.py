@@ -77,7 +77,7 @@ async def test_each_profile_finds_who_it_is(provider: Callable[..., CertifiedPro
     assert login.identity.claims.get("groups") == groups.get(profile)
     state = login.as_state("one")
     assert method.knows(state)
-    again = await method.again(state)
+    again = await method.refresh(state)
     assert again.identity == login.identity
     assert again.kept["sid"] == login.kept["sid"] != ""
 
@@ -88,7 +88,7 @@ async def test_claims_of_the_id_token_alone(provider: Callable[..., CertifiedPro
     method = method_of(running, "keycloak", userinfo=False)
     login = await sign_in(method, running)
     assert login.identity.claims == {"groups": ["/proposals/ma-4242"], "uidNumber": "25001"}
-    again = await method.again(login.as_state("one"))
+    again = await method.refresh(login.as_state("one"))
     assert again.identity == login.identity
     assert again.kept["refresh_token"] != login.kept["refresh_token"]
 
@@ -100,12 +100,12 @@ async def test_an_access_token_that_is_over_is_renewed(provider: Callable[..., C
     login = await sign_in(method, running)
     # one that is over looks like one that never was
     state = login.as_state("one") | {"access_token": "over"}
-    again = await method.again(state)
+    again = await method.refresh(state)
     assert again.identity == login.identity
     assert again.kept["access_token"] not in ("over", login.kept["access_token"])
     assert again.kept["refresh_token"] != login.kept["refresh_token"]
     with pytest.raises(LoginExpired):
-        await method.again(state)
+        await method.refresh(state)
 
 
 @pytest.mark.parametrize("what", ["revoke", "remove"])
@@ -116,7 +116,7 @@ async def test_a_login_that_was_revoked_is_over(provider: Callable[..., Certifie
     login = await sign_in(method, running)
     running.control(what, "anna")
     with pytest.raises(LoginExpired):
-        await method.again(login.as_state("one"))
+        await method.refresh(login.as_state("one"))
 
 
 async def test_rotation_of_keys(provider: Callable[..., CertifiedProvider]) -> None:
@@ -164,9 +164,9 @@ async def test_where_a_browser_signs_out(provider: Callable[..., CertifiedProvid
     running = provider()
     method = method_of(running)
     login = await sign_in(method, running)
-    address = await method.farewell(login.as_state("one"), f"{PORTAL}/hub/logged-out")
+    address = await method.logout_url(login.as_state("one"), f"{PORTAL}/hub/logged-out")
     assert address.startswith(f"{running.issuer}/session/end?")
     assert "id_token_hint=" in address
-    too_long = await method.farewell({"id_token": "x" * 9000}, f"{PORTAL}/hub/logged-out")
+    too_long = await method.logout_url({"id_token": "x" * 9000}, f"{PORTAL}/hub/logged-out")
     assert "id_token_hint" not in too_long
     assert "client_id=daas-hub" in too_long

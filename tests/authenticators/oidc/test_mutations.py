@@ -30,7 +30,6 @@ from daas_hub.accounts import Account, Identity
 from daas_hub.accounts.elevation import ElevationRules
 from daas_hub.authenticators.oidc.handlers import BackchannelHandler, CallbackHandler
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
-from daas_hub.facility import Facility
 from tests.authenticators.oidc.keys import (
     EC,
     ED,
@@ -519,25 +518,27 @@ class FakeFacility:
 class House:
     """The provider, and the portal's own handlers in a web server: only the hub around them is not there."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self) -> None:
         self.accepted: list[Any] = []
         self.ended: list[Any] = []
-        monkeypatch.setattr(Facility, "of", lambda _config: FakeFacility())
+        ended = self.ended
+
+        class Authenticator(UmbrellaAuthenticator):
+            async def signed_out(self, method: Any, who: Any) -> int:
+                ended.append(who)
+                return 1
+
         self.sockets = bind_sockets(0, "127.0.0.1")
         self.issuer = f"http://127.0.0.1:{self.sockets[0].getsockname()[1]}"
         self.case = Case(self.issuer)
         keys_ = {"issuer": self.issuer, "client_id": CLIENT, "client_secret": SECRET}
         settings = {
+            "portal": True,
             "providers": {"one": keys_, "other": keys_ | {"issuer": "https://other.example", "title": "Other"}},
             "oauth_callback_url": "http://127.0.0.1/hub/oauth_callback",
         }
-        self.authenticator = UmbrellaAuthenticator(config=Config({"UmbrellaAuthenticator": settings}))
-
-        async def signed_out(_method: Any, who: Any) -> int:
-            self.ended.append(who)
-            return 1
-
-        monkeypatch.setattr(self.authenticator, "signed_out", signed_out)
+        config = Config({"UmbrellaAuthenticator": settings})
+        self.authenticator = Authenticator(config=config, facility=FakeFacility())
         house = self
         self.asked: list[str] = []
 
@@ -640,7 +641,7 @@ class House:
 async def house(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
     monkeypatch.setenv("JUPYTERHUB_CRYPT_KEY", "0123456789abcdef" * 4)
     CryptKeeper.clear_instance()
-    house = House(monkeypatch)
+    house = House()
     yield house
     house.server.stop()
     await house.server.close_all_connections()

@@ -21,7 +21,6 @@ from tornado import web
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
-from daas_hub.authenticators.oidc import provider as openid
 from daas_hub.authenticators.oidc.provider import (
     DISCOVERY_KEPT_S,
     KEYS_AGAIN_S,
@@ -573,11 +572,9 @@ async def _slowly(answer: web.RequestHandler) -> None:
         pytest.param(_slowly, id="F5 a letter at a time"),
     ],
 )
-async def test_a_provider_that_does_not_answer(
-    provider: Provider, client: OpenIDProvider, monkeypatch: pytest.MonkeyPatch, instead: Any
-) -> None:
+async def test_a_provider_that_does_not_answer(provider: Provider, instead: Any) -> None:
     """F5, G1: a bounded "not available"; a redirect is not followed; no address or secret in the words."""
-    monkeypatch.setattr(openid, "TIMEOUT_S", 0.5)
+    client = OpenIDProvider(provider.issuer, CLIENT, timeout_s=0.5)
     provider.instead["/.well-known/openid-configuration"] = instead
     begun = time.monotonic()
     with pytest.raises(SourceUnavailable) as told:

@@ -115,12 +115,12 @@ async def test_nothing_of_a_password_is_kept_and_a_login_has_its_hours() -> None
     assert mine.knows(state)
     assert not mine.knows(state | {"method": "other"})
     clock.now += 11 * 3600
-    assert (await mine.again(state)).identity == login.identity
+    assert (await mine.refresh(state)).identity == login.identity
     clock.now += 2 * 3600
     with pytest.raises(LoginExpired):
-        await mine.again(state)
+        await mine.refresh(state)
     with pytest.raises(LoginExpired):
-        await mine.again({"method": "password", "identity": login.identity.as_state()})
+        await mine.refresh({"method": "password", "identity": login.identity.as_state()})
 
 
 @pytest.mark.parametrize(

@@ -224,10 +224,10 @@ async def test_an_identity_of_that_issuer_good_for_its_hours(secret_file: str) -
     state = login.as_state(proxy.name)
     assert proxy.knows(state)
     now[0] += 7.9 * 3600
-    assert (await proxy.again(state)).identity == login.identity
+    assert (await proxy.refresh(state)).identity == login.identity
     now[0] += 0.2 * 3600
-    with pytest.raises(LoginExpired, match="hours"):
-        await proxy.again(state)
+    with pytest.raises(LoginExpired, match="expired"):
+        await proxy.refresh(state)
     other = Identity("https://elsewhere.example.org", HASH).as_state()
     assert not proxy.knows(state | {"identity": other})
 
