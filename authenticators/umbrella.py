@@ -47,6 +47,9 @@ from daas_hub.stock_settings import value_of
 class UmbrellaAuthenticator(LoginSettings):
     """Sign in with UmbrellaID or any OpenID provider; a discovery document is all the configuration there is."""
 
+    #: The auth_state of its users holds their identity, which spawners read at every launch.
+    provides_identity = True
+
     def __init__(self, **kwargs: Any) -> None:
         config = kwargs["config"] if "config" in kwargs else getattr(kwargs.get("parent"), "config", Config())
         # first, because base classes raise errors of their own about settings that we refuse

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from traitlets import Bool, Dict, Float, Int, List, Unicode, Union, default
+from traitlets import Bool, Callable, Dict, Float, Int, List, Unicode, Union, default
 from traitlets.config import Config, SingletonConfigurable
 
 from daas_hub.accounts import (
@@ -24,6 +24,7 @@ from daas_hub.accounts import (
     NamedAccounts,
     claims_read_by,
 )
+from daas_hub.accounts.hub_user import identity_of_user
 from daas_hub.accounts.sources.linked import ConnectedAccounts
 from daas_hub.catalogue import Catalogue, Kind, read_catalogue
 from daas_hub.errors import AccountRefused, ConfigurationError, DaasError, DocumentError, ErrorKind, NoAccount, Refused
@@ -155,6 +156,19 @@ class Facility(SingletonConfigurable):
         """,
     )
     environment = Dict(config=True, help="Environment variables of every session, for instance a proxy's address.")
+    identity_of = Callable(
+        None,
+        allow_none=True,
+        config=True,
+        help="""
+        Function that returns the identity of a hub user, for an authenticator other than UmbrellaAuthenticator. It is
+        called as `identity_of(user, auth_state)` at every launch and may be async. `user` is the hub's user;
+        `auth_state` is None unless `Authenticator.enable_auth_state` is on. It returns a `daas_hub.accounts.Identity`,
+        which the sources of accounts are asked about, or None to refuse. Example:
+        `lambda user, auth_state: Identity("https://login.facility.org", user.name)`. Default: None, the identity that
+        UmbrellaAuthenticator keeps; the hub refuses to start with any other authenticator.
+        """,
+    )
 
     @default("state")
     def _state_default(self) -> str:
@@ -206,6 +220,14 @@ class Facility(SingletonConfigurable):
     def links(self) -> ConnectedAccounts | None:
         """The source of accounts that people connected their logins with, if the configuration has it."""
         return next((one for one in self.account_sources.values() if isinstance(one, ConnectedAccounts)), None)
+
+    async def identity_of_user(self, user: Any) -> Identity | None:
+        """Return the identity of a hub user: what `identity_of` returns, or what UmbrellaAuthenticator keeps.
+
+        Raises:
+            ConfigurationError: `identity_of` failed, or returned something else than an identity or None.
+        """
+        return await identity_of_user(user, self.identity_of)
 
     async def account_of(self, identity: Identity) -> Account:
         """Return the account a session of this identity would run as, asked for now.

@@ -45,10 +45,14 @@ class StockSettings:
 
 
 def inherited_settings(cls: type[Configurable]) -> dict[str, type]:
-    """Return the configurable traits of a class that are not defined by a class of ours, each with its class."""
+    """Return the configurable traits of a class that are not defined by a class of ours, each with its class.
+
+    What an administrator's subclass of ours defines by itself is not inherited either.
+    """
     owners = {}
-    for name in cls.class_traits(config=True):
-        owner = next(base for base in cls.__mro__ if name in vars(base))
+    ours = next((base for base in cls.__mro__ if f"{base.__module__}.".startswith(_OURS)), cls)
+    for name in ours.class_traits(config=True):  # type: ignore[attr-defined]  # ours is a Configurable, as cls is
+        owner = next(base for base in ours.__mro__ if name in vars(base))
         if not f"{owner.__module__}.".startswith(_OURS):
             owners[name] = owner
     return owners

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic.fields import FieldInfo
-from traitlets import Bool, Dict, Enum, Float, Int, List, TraitType, Unicode, Union
+from traitlets import Bool, Callable, Dict, Enum, Float, Int, List, TraitType, Unicode, Union
 from traitlets.config import Configurable
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -182,6 +182,7 @@ MEANINGS: dict[str, dict[str, str]] = {
 
 TRAIT_WORDS = {
     Bool: "True or False",
+    Callable: "a function",
     Unicode: "text",
     Int: "whole number",
     Float: "number",

@@ -11,7 +11,7 @@ import sys
 import time
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from jupyterhub.spawner import SpawnException
 from traitlets import Any as AnyTrait
@@ -25,6 +25,8 @@ from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked
 from daas_hub.launch import LaunchRequest, Plan
 from daas_hub.spawners.egress import EgressRoute
+from daas_hub.spawners.spawner_settings import OWN_VARIABLES, SPAWNER_SETTINGS, require_working, setting_problems
+from daas_hub.stock_settings import StockSettings
 
 if TYPE_CHECKING:
     from jupyterhub.spawner import Spawner as _Base
@@ -35,6 +37,11 @@ else:
 
 class ProposalSessionMixin(_Base):
     """First base of the spawners of this project; the second is a Spawner class."""
+
+    #: Which settings of its Spawner class a backend honours, and which it refuses.
+    stock_settings: ClassVar[StockSettings] = SPAWNER_SETTINGS
+    #: Environment variables that a session of this backend sets itself.
+    own_variables: ClassVar[frozenset[str]] = OWN_VARIABLES
 
     #: The plan of the start that is going on; decided by `authorise_start`, used up by `start`.
     plan: Plan | None = AnyTrait(None, allow_none=True)  # type: ignore[assignment]
@@ -63,7 +70,7 @@ class ProposalSessionMixin(_Base):
     async def start_session(self, plan: Plan) -> str:
         """Start the session and give the URL where it answers. A failure is a `DaasError` worded for the user."""
 
-    async def make_ready(self, plan: Plan) -> bool:
+    async def prepare(self, plan: Plan) -> bool:
         """Do what a start of this plan needs and what may take minutes (fetch an image); tell whether it did.
 
         It runs before the time a start may take begins.
@@ -71,9 +78,18 @@ class ProposalSessionMixin(_Base):
         return False
 
     @classmethod
+    def startup_problems(cls, config: Config) -> list[DaasError]:
+        """Return what in a configuration keeps every session from starting; with any of it the hub does not start.
+
+        It is called once, while the hub starts (see `startup`), and by `daas-hub check-config`. A backend adds what it
+        can find out at once, without a network.
+        """
+        return [*setting_problems(cls, config, cls.stock_settings, cls.own_variables)]
+
+    @classmethod
     def configuration_problems(cls, config: Config, facility: Facility) -> list[DaasError]:
         """Return what is wrong with a configuration for this backend; `daas-hub check-config` asks."""
-        return []
+        return cls.startup_problems(config)
 
     @classmethod
     async def examine(cls, config: Config, facility: Facility, plan: Plan | None) -> list[Finding]:
@@ -90,6 +106,11 @@ class ProposalSessionMixin(_Base):
     def _apply_user_options_default(self) -> Any:
         return type(self).authorise_start
 
+    @default("options_from_form")
+    def _options_from_form_default(self) -> Any:
+        """Read a form as the portal reads its own; it is for hubs whose spawn page shows an `options_form`."""
+        return lambda form: LaunchRequest.from_form({name: values[0] for name, values in form.items()}).as_json()
+
     async def authorise_start(self, options: Any) -> None:
         """Decide the plan of this start: parse the options, ask the facility again, refuse with a sentence.
 
@@ -99,13 +120,15 @@ class ProposalSessionMixin(_Base):
         self.plan = None
         self.ending = self.notice = ""
         self.clear_steps()
-        self.tell("Asking the facility for your account and your proposals")
+        self.report_progress("Asking the facility for your account and your proposals")
         try:
+            require_working(self, self.stock_settings, self.own_variables)
+            self._require_press()
             self._require_room()
             request = LaunchRequest.from_json(options)
             identity = await self._identity()
             plan = await Facility.of(self.config).authorise(identity, request)
-            if await self.make_ready(plan):
+            if await self.prepare(plan):
                 # meanwhile the facility may have changed its mind
                 plan = await Facility.of(self.config).authorise(await self._identity(), request)
             self.plan = plan
@@ -129,6 +152,11 @@ class ProposalSessionMixin(_Base):
                 self.log.error("%s: %s (%s)", self._log_name, problem.message, note)
             raise self._as_spawn_exception(problem, 500) from problem
 
+    def _require_press(self) -> None:
+        """Refuse a start by GET, which the hub's own spawn page makes: any page could make a browser follow a link."""
+        if self.handler is not None and self.handler.request.method == "GET":
+            raise Refused("A link does not start a session.", remedy="Start it with the button of a form.")
+
     def _require_room(self) -> None:
         """Refuse a start beyond what one person may have, and the hub's nameless server, which no page shows."""
         if not self.name:
@@ -139,11 +167,13 @@ class ProposalSessionMixin(_Base):
             raise Refused(f"You have {len(others)} sessions, and {most} is the limit.", remedy="Stop one first.")
 
     async def _identity(self) -> Identity:
-        state = await self.user.get_auth_state()
-        identity = Identity.from_state((state or {}).get("identity"))
-        if identity is None:
-            raise SessionFailed("Your login is no longer known.", remedy="Please sign out and in again.")
-        return identity
+        facility = Facility.of(self.config)
+        identity = await facility.identity_of_user(self.user)
+        if identity is not None:
+            return identity
+        if facility.identity_of is not None:
+            raise Refused("The facility does not know your login.", remedy="Please tell the administrators.")
+        raise SessionFailed("Your login is no longer known.", remedy="Please sign out and in again.")
 
     @staticmethod
     def _as_spawn_exception(problem: DaasError, status: int) -> SpawnException:
@@ -188,7 +218,7 @@ class ProposalSessionMixin(_Base):
         """Forget the steps of an earlier start."""
         self._steps = []
 
-    def tell(self, step: str) -> None:
+    def report_progress(self, step: str) -> None:
         """Tell whoever watches this start what happens now. The text is shown as it is: no paths, no names of hosts."""
         self._steps.append(step)
         self._stepped.set()
@@ -211,7 +241,7 @@ class ProposalSessionMixin(_Base):
 
     # -- what the session is told ---------------------------------------------------------------------------------
 
-    def session_document(self, plan: Plan, ways_out: Sequence[EgressRoute] = ()) -> str:
+    def session_document(self, plan: Plan, egress_routes: Sequence[EgressRoute] = ()) -> str:
         """Return what `daas-session` and the notebook server need to know of the plan (nothing secret)."""
         applications = [
             {
@@ -231,7 +261,7 @@ class ProposalSessionMixin(_Base):
                 "applications": applications,
                 "start_page": plan.application.start_page,
                 "hub_home": f"{self.hub.base_url}home",
-                "ways_out": [one.as_document() for one in ways_out],
+                "egress": [one.as_document() for one in egress_routes],
             }
         )
 

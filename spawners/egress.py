@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from daas_hub.relay import relay
-from daas_hub.spawners.guest_layout import DOOR_DIR
+from daas_hub.spawners.guest_layout import SOCKETS_DIR
 
 #: Connections a session may have open to one address: a licence client holds one or two.
 MAX_CONNECTIONS = 32
@@ -39,10 +39,10 @@ class EgressRoute:
 
     def as_document(self) -> dict[str, Any]:
         """Return what the session's server is told."""
-        return {"address": self.loopback, "port": self.port, "socket": f"{DOOR_DIR}/{self.socket}"}
+        return {"address": self.loopback, "port": self.port, "socket": f"{SOCKETS_DIR}/{self.socket}"}
 
 
-def ways_out(addresses: Sequence[str]) -> tuple[EgressRoute, ...]:
+def egress_routes(addresses: Sequence[str]) -> tuple[EgressRoute, ...]:
     """Return each allowed address its place; every host has a loopback address of its own, so ports never meet."""
     hosts = list(dict.fromkeys(address.rpartition(":")[0] for address in addresses))
     found = []
@@ -54,7 +54,7 @@ def ways_out(addresses: Sequence[str]) -> tuple[EgressRoute, ...]:
 
 def host_names(addresses: Sequence[str]) -> dict[str, str]:
     """Return the names of the allowed hosts with their address inside."""
-    return {one.host: one.loopback for one in ways_out(addresses)}
+    return {one.host: one.loopback for one in egress_routes(addresses)}
 
 
 class Egress:
@@ -64,23 +64,23 @@ class Egress:
         self._servers: list[asyncio.Future[asyncio.AbstractServer]] = []
 
     @classmethod
-    def opened(cls, door: Path, addresses: Sequence[str]) -> Egress:
+    def opened(cls, sockets_dir: Path, addresses: Sequence[str]) -> Egress:
         """Open a way to each address; the list is kept beside them for the hub's next start."""
         egress = cls()
         # outside the door: what the session sees of it are the sockets
-        (door.parent / _RECORD).write_text(json.dumps(list(addresses)))
-        for way in ways_out(addresses):
-            egress._open(door / way.socket, way)
+        (sockets_dir.parent / _RECORD).write_text(json.dumps(list(addresses)))
+        for way in egress_routes(addresses):
+            egress._open(sockets_dir / way.socket, way)
         return egress
 
     @classmethod
-    def reopened(cls, door: Path) -> Egress:
+    def reopened(cls, sockets_dir: Path) -> Egress:
         """Open the ways of a session that an earlier hub process started."""
         try:
-            addresses = json.loads((door.parent / _RECORD).read_text())
+            addresses = json.loads((sockets_dir.parent / _RECORD).read_text())
         except (OSError, ValueError):
             addresses = []
-        return cls.opened(door, addresses)
+        return cls.opened(sockets_dir, addresses)
 
     def close(self) -> None:
         """Close them all."""

@@ -10,7 +10,7 @@ from daas_hub.launch import Plan
 #: Where the hub's API socket stands inside.
 API_DIR = "/run/daas-hub"
 #: Where the session's own sockets to the outside stand: of its arrival, and of what it may connect to.
-DOOR_DIR = "/run/daas-door"
+SOCKETS_DIR = "/run/daas-sockets"
 
 
 def target_of(plan: Plan, target: str) -> str:

@@ -13,10 +13,10 @@ from tornado.routing import PathMatches, Rule, RuleRouter
 
 SOCKET = "api.sock"
 
-_doors: dict[Path, HTTPServer] = {}
+_servers: dict[Path, HTTPServer] = {}
 
 
-def open_door(folder: Path, application: Any, hub_prefix: str) -> None:
+def open_api_socket(folder: Path, application: Any, hub_prefix: str) -> None:
     """Serve the hub's API on `folder`/api.sock; opened once a process, a second call does nothing.
 
     The folder, not the file, is mounted into sessions: after a restart of the hub they find the new socket.
@@ -25,18 +25,18 @@ def open_door(folder: Path, application: Any, hub_prefix: str) -> None:
         application: the hub's tornado application.
         hub_prefix: the hub's path, for instance "/hub/".
     """
-    if folder in _doors:
+    if folder in _servers:
         return
     folder.mkdir(mode=0o755, parents=True, exist_ok=True)
     only_api = RuleRouter([Rule(PathMatches(re.escape(hub_prefix) + r"api(/.*)?"), application)])
     server = HTTPServer(only_api, max_body_size=1_000_000)
     # every account's session connects; who they are is settled by the token they show, as on the hub's TCP port
     server.add_socket(bind_unix_socket(os.fspath(folder / SOCKET), mode=0o666, backlog=128))
-    _doors[folder] = server
+    _servers[folder] = server
 
 
-def close_doors() -> None:
+def close_api_sockets() -> None:
     """Close every door of this process (tests start more than one hub)."""
-    for server in _doors.values():
+    for server in _servers.values():
         server.stop()
-    _doors.clear()
+    _servers.clear()

@@ -1,8 +1,8 @@
-"""The hub's side of a container's arrival: what was mounted is compared with what was granted, then it is let in.
+"""The hub's side of the mount handshake: it compares a container's mounts with the granted ones, then starts it.
 
-The session's side is `daas_hub.session.mount_handshake`. The directories come as open descriptors, so the comparison is
-with what the session really has: the same device and inode as the directory that was opened and granted, and a mount
-that cannot be written, whatever the engine says it did.
+The session's side is `daas_hub.session.mount_handshake`. The directories arrive as open descriptors, so the comparison
+is with what the session really has: the same device and inode as the directory that was opened and granted, and a mount
+that is read-only where it must be, whatever the engine reports.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from daas_hub.launch import Plan
 from daas_hub.spawners.guest_layout import target_of
 from daas_hub.storage import Pinned
 
-#: Seconds from a session's first word to its last.
+#: Timeout in seconds for the whole handshake.
 TIMEOUT_S = 15.0
 
 
 @dataclass(frozen=True)
-class Granted:
+class GrantedDirectory:
     """One directory as it must appear in the session.
 
     Attributes:
-        name: what the user calls it ("data"); `path` is where it is inside.
-        device: None where the storage is another machine's mount, which numbers it differently.
+        name: its name for the user ("data"); `path` is its absolute path inside.
+        device: None where another machine mounts the storage, and numbers it differently.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Granted:
 
 
 @dataclass(frozen=True)
-class Shown:
+class SeenDirectory:
     """One directory as a session has it."""
 
     device: int
@@ -50,16 +50,16 @@ class Shown:
     read_only: bool
 
     @classmethod
-    def of(cls, fd: int) -> Shown:
-        """Look at an open directory."""
+    def of(cls, fd: int) -> SeenDirectory:
+        """Return the record of an open directory."""
         status = os.fstat(fd)
         return cls(status.st_dev, status.st_ino, bool(os.fstatvfs(fd).f_flag & os.ST_RDONLY))
 
 
-def granted_of(plan: Plan, pinned: Sequence[Pinned]) -> list[Granted]:
-    """Return the directories of a plan, which are open, as they must appear in the session."""
+def granted_directories(plan: Plan, pinned: Sequence[Pinned]) -> list[GrantedDirectory]:
+    """Return the opened directories of a plan as they must appear in the session."""
     return [
-        Granted(
+        GrantedDirectory(
             "home" if one.mount.target == "." else one.mount.target,
             target_of(plan, one.mount.target),
             one.mount.writable,
@@ -70,46 +70,49 @@ def granted_of(plan: Plan, pinned: Sequence[Pinned]) -> list[Granted]:
     ]
 
 
-class Gate:
-    """The socket at which one session arrives. Whoever opens it closes it."""
+class HandshakeSocket:
+    """The socket to which one session connects. Whoever creates it closes it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, timeout_s: float = TIMEOUT_S) -> None:
+        self._timeout_s = timeout_s
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.setblocking(False)
         path.unlink(missing_ok=True)
         self._socket.bind(os.fspath(path))
-        # whatever number the account has; the folder is in this one session, and closed to everybody else
+        # any uid may connect: the directory is mounted in this one session, and closed to everybody else
         path.chmod(0o666)
         self._socket.listen(1)
 
     def close(self) -> None:
-        """Let nobody in any more."""
+        """Stop accepting connections."""
         self._socket.close()
 
-    async def let_in(self, granted: Sequence[Granted], environment: dict[str, str], listener: socket.socket) -> None:
-        """Wait for the session, compare, and hand over its environment and its listening socket.
+    async def admit(
+        self, granted: Sequence[GrantedDirectory], environment: dict[str, str], listener: socket.socket
+    ) -> None:
+        """Wait for the session, compare its mounts, and hand over its environment and its listening socket.
 
         Raises:
             StorageProblem: a directory is not what was granted; nothing of the session has run.
-            SessionFailed: it did not come, or went away.
+            SessionFailed: it closed the connection, or timed out.
         """
         loop = asyncio.get_running_loop()
-        guest, _ = await loop.sock_accept(self._socket)
-        with guest:
-            guest.setblocking(False)
+        session, _ = await loop.sock_accept(self._socket)
+        with session:
+            session.setblocking(False)
             try:
-                async with asyncio.timeout(TIMEOUT_S):
+                async with asyncio.timeout(self._timeout_s):
                     paths = json.dumps([one.path for one in granted])
-                    await loop.sock_sendall(guest, f"{paths}\n".encode())
-                    await _readable(guest)
-                    _, shown, _, _ = socket.recv_fds(guest, 1, len(granted) + 1)
+                    await loop.sock_sendall(session, f"{paths}\n".encode())
+                    await _readable(session)
+                    _, fds, _, _ = socket.recv_fds(session, 1, len(granted) + 1)
                     try:
-                        require_granted(granted, [Shown.of(fd) for fd in shown])
+                        require_granted(granted, [SeenDirectory.of(fd) for fd in fds])
                     finally:
-                        for fd in shown:
+                        for fd in fds:
                             os.close(fd)
-                    socket.send_fds(guest, [b"+"], [listener.fileno()])
-                    await loop.sock_sendall(guest, f"{json.dumps(environment)}\n".encode())
+                    socket.send_fds(session, [b"+"], [listener.fileno()])
+                    await loop.sock_sendall(session, f"{json.dumps(environment)}\n".encode())
             except (OSError, TimeoutError) as problem:
                 raise SessionFailed(
                     "The session ended before it was ready.",
@@ -117,14 +120,14 @@ class Gate:
                 ) from problem
 
 
-def require_granted(granted: Sequence[Granted], shown: Sequence[Shown]) -> None:
-    """Compare what a session shows with what was granted.
+def require_granted(granted: Sequence[GrantedDirectory], seen: Sequence[SeenDirectory]) -> None:
+    """Compare what a session sees with what was granted.
 
     Raises:
-        StorageProblem: a directory is missing, is another one, or can be written though it must not.
+        StorageProblem: a directory is missing, is another one, or is writable although it must be read-only.
     """
     for index, one in enumerate(granted):
-        found = shown[index] if index < len(shown) else None
+        found = seen[index] if index < len(seen) else None
         if (
             found is None
             or found.read_only is one.writable
@@ -133,12 +136,12 @@ def require_granted(granted: Sequence[Granted], shown: Sequence[Shown]) -> None:
         ):
             raise StorageProblem(
                 f"The directory {one.name!r} is not what was granted to your session.",
-                remedy="Nothing was shown to anybody. Please launch again; if it stays, tell the administrators.",
+                remedy="No data were exposed. Please launch again; if this persists, tell the administrators.",
             )
 
 
-async def _readable(guest: socket.socket) -> None:
-    """Wait until there is something to read: the event loop has no call for descriptors that are passed on."""
+async def _readable(connection: socket.socket) -> None:
+    """Wait until there is something to read: asyncio has no call that receives descriptors."""
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[None] = loop.create_future()
 
@@ -146,7 +149,7 @@ async def _readable(guest: socket.socket) -> None:
         if not ready.done():
             ready.set_result(None)
 
-    loop.add_reader(guest, is_ready)
+    loop.add_reader(connection, is_ready)
     with contextlib.ExitStack() as undo:
-        undo.callback(loop.remove_reader, guest)
+        undo.callback(loop.remove_reader, connection)
         await ready

@@ -10,21 +10,21 @@ from typing import IO
 FAILURE_MARK = "daas-session: failed: "
 
 
-def last_lines(log: IO[bytes], *, characters: int = 2000) -> str:
+def last_output_of(log: IO[bytes], *, characters: int = 2000) -> str:
     """Return the end of a session's output on one line, safe for a log."""
     with contextlib.suppress(OSError, ValueError):
         size = log.seek(0, os.SEEK_END)
         log.seek(max(0, size - characters))
-        return last_words(log.read().decode(errors="replace"))
+        return last_output(log.read().decode(errors="replace"))
     return ""
 
 
-def last_words(output: str, *, characters: int = 2000) -> str:
+def last_output(output: str, *, characters: int = 2000) -> str:
     """Return the end of what a session printed on one line, safe for a log."""
     return repr(output[-characters:].strip())[1:-1]
 
 
-def failure_told(log: IO[bytes]) -> str:
+def failure_message(log: IO[bytes]) -> str:
     """Return the sentence with which `daas-session` said why it ended; "" if it did not."""
     with contextlib.suppress(OSError, ValueError):
         log.seek(max(0, log.seek(0, os.SEEK_END) - 2000))

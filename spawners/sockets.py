@@ -19,9 +19,9 @@ from daas_hub.errors import DaasError
 from daas_hub.facility import Facility
 from daas_hub.launch import Plan
 from daas_hub.spawners.base import ProposalSessionMixin
-from daas_hub.spawners.egress import Egress, ways_out
+from daas_hub.spawners.egress import Egress, egress_routes
 from daas_hub.spawners.guest_layout import API_DIR
-from daas_hub.spawners.hub_api_socket import SOCKET, open_door
+from daas_hub.spawners.hub_api_socket import SOCKET, open_api_socket
 from daas_hub.spawners.runtime_dir import own_directory, session_key
 
 
@@ -64,16 +64,16 @@ class SocketSessionMixin(ProposalSessionMixin):
         return Path(self.runtime_dir) / "sessions" / self.key
 
     @property
-    def door(self) -> Path:
+    def sockets_dir(self) -> Path:
         """The folder that is mounted into the session with its ways out."""
-        return self.session_dir / "door"
+        return self.session_dir / "sockets"
 
     @property
     def address(self) -> str:
         """The session's address as the proxy and the hub connect to it."""
         return "http+unix://" + quote(str(self.session_dir / "http.sock"), safe="")
 
-    def open_hub_door(self) -> None:
+    def open_hub_api(self) -> None:
         """Serve the hub's API for sessions.
 
         Raises:
@@ -81,24 +81,24 @@ class SocketSessionMixin(ProposalSessionMixin):
         """
         hub = JupyterHub.instance()
         if getattr(hub, "tornado_application", None) is not None:
-            open_door(own_directory(Path(self.runtime_dir)) / "api", hub.tornado_application, self.hub.base_url)
+            open_api_socket(own_directory(Path(self.runtime_dir)) / "api", hub.tornado_application, self.hub.base_url)
 
-    def keep_doors_open(self) -> None:
+    def keep_sockets_open(self) -> None:
         """Serve the API, and what this session may connect to, after a restart of the hub, too; for polls.
 
         It does not raise: a poll must not take a full disk for the end of a session.
         """
         try:
-            self.open_hub_door()
-            if self._egress is None and self.door.is_dir():
-                self._egress = Egress.reopened(self.door)
+            self.open_hub_api()
+            if self._egress is None and self.sockets_dir.is_dir():
+                self._egress = Egress.reopened(self.sockets_dir)
         except (OSError, DaasError) as problem:
             self.log.error("%s: the hub's door for sessions cannot be opened: %s", self._log_name, problem)
 
     def open_egress(self, plan: Plan) -> None:
         """Open the session's ways out: only what its application may connect to."""
         self.close_egress()
-        self._egress = Egress.opened(self.door, plan.application.egress)
+        self._egress = Egress.opened(self.sockets_dir, plan.application.egress)
 
     def close_egress(self) -> None:
         """Close them."""
@@ -128,6 +128,6 @@ class SocketSessionMixin(ProposalSessionMixin):
             "LANG": "C.UTF-8",
             "TMPDIR": "/tmp",  # noqa: S108  # the session's own
             "XDG_RUNTIME_DIR": "/run/session",
-            "DAAS_SESSION": self.session_document(plan, ways_out(plan.application.egress)),
+            "DAAS_SESSION": self.session_document(plan, egress_routes(plan.application.egress)),
             "DAAS_HUB_VERSION": jupyterhub.__version__,
         }

@@ -35,7 +35,7 @@ def trial_dir(plan: Plan, below: Path | None = None) -> Iterator[Path]:
     try:
         folder.chmod(0o755)
         write_identity_files(folder / "identity", identity_texts(plan.account))
-        for name in ("api", "door", "door/icons", "empty", "home"):
+        for name in ("api", "sockets", "sockets/icons", "empty", "home"):
             (folder / name).mkdir()
             (folder / name).chmod(0o755)
         for mount in plan.mounts:

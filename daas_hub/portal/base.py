@@ -55,8 +55,7 @@ class PortalHandler(PortalHeaders):
         Raises:
             HTTPError: 403, the login is not one of ours or no longer known.
         """
-        state = await self.current_user.get_auth_state()
-        identity = Identity.from_state((state or {}).get("identity"))
+        identity = await self.facility.identity_of_user(self.current_user)
         if identity is None:
             raise web.HTTPError(403, "Your login is no longer known. Please sign out and in again.")
         return identity

@@ -17,7 +17,7 @@ from daas_hub.session.settings import EgressRoute
 _log = logging.getLogger("daas-session")
 
 
-def open_ways_out(ways: Sequence[EgressRoute]) -> None:
+def open_egress_ports(ways: Sequence[EgressRoute]) -> None:
     """Listen for this session's programs; without ways, do nothing."""
     if ways:
         threading.Thread(target=lambda: asyncio.run(_serve(ways)), name="ways out", daemon=True).start()

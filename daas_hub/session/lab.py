@@ -9,9 +9,9 @@ from jupyter_server.serverapp import ServerApp
 from jupyterhub.singleuser.extension import JupyterHubSingleUser
 from traitlets.config import Config
 
-from daas_hub.session.egress import open_ways_out
-from daas_hub.session.listener import handed_over
-from daas_hub.session.mount_handshake import arrive
+from daas_hub.session.egress import open_egress_ports
+from daas_hub.session.listener import inherited_listener
+from daas_hub.session.mount_handshake import shake_hands
 from daas_hub.session.settings import Settings, read_settings
 
 
@@ -31,7 +31,7 @@ class SocketServerApp(ServerApp):
         """Nothing to find."""
 
     def _bind_http_server(self) -> None:
-        self.http_server.add_socket(handed_over(int(os.environ["DAAS_LISTEN_FD"])))
+        self.http_server.add_socket(inherited_listener(int(os.environ["DAAS_LISTEN_FD"])))
 
 
 def desktop_servers(settings: Settings) -> dict[str, dict[str, Any]]:
@@ -57,9 +57,9 @@ def desktop_servers(settings: Settings) -> dict[str, dict[str, Any]]:
 
 def main() -> None:
     """Run the command `daas-lab`."""
-    arrive()
+    shake_hands()
     settings = read_settings()
-    open_ways_out(settings.ways_out)
+    open_egress_ports(settings.egress)
     os.environ["JUPYTERHUB_DEFAULT_URL"] = settings.start_page
     os.environ["JUPYTERHUB_ROOT_DIR"] = os.environ["HOME"]
     # the extension's own way to name its server; a subclass of it would be another extension

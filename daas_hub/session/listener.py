@@ -42,7 +42,7 @@ class Listener(socket.socket):
         return _Lingering(fileno=connection.detach()), address
 
 
-def handed_over(fd: int) -> Listener:
+def inherited_listener(fd: int) -> Listener:
     """Return the inherited listening socket with this number, as an event loop wants it."""
     listener = Listener(fileno=fd)
     listener.setblocking(False)

@@ -22,7 +22,7 @@ ASK_AGAIN_S = 30.0
 HUB_AWAY_S = 1800.0
 LOGIN_TIME_S = 600.0
 MAX_LOGINS = 200
-MAX_GUESTS = 100
+MAX_USERS = 100
 
 
 @dataclass
@@ -52,7 +52,7 @@ class Logins:
         self._hub = hub
         self._clock = clock
         self._attempts: dict[str, _Attempt] = {}
-        self._guests: dict[str, SessionUser] = {}
+        self._users: dict[str, SessionUser] = {}
 
     def begin(self, next_path: str) -> tuple[str, str]:
         """Begin a login: give the hub's address to go to, and the secret that binds it to this browser."""
@@ -97,14 +97,14 @@ class Logins:
         if token is None or name is None:
             return None
         cookie = secrets.token_urlsafe(32)
-        while len(self._guests) >= MAX_GUESTS:
-            self._guests.pop(next(iter(self._guests)))
-        self._guests[cookie] = SessionUser(name, token, self._clock())
+        while len(self._users) >= MAX_USERS:
+            self._users.pop(next(iter(self._users)))
+        self._users[cookie] = SessionUser(name, token, self._clock())
         return cookie, attempt.next_path
 
-    async def guest_of(self, cookie: str | None) -> SessionUser | None:
+    async def user_of(self, cookie: str | None) -> SessionUser | None:
         """Return who shows this cookie, if they still may; asks the hub when the last answer is half a minute old."""
-        guest = self._guests.get(cookie) if cookie else None
+        guest = self._users.get(cookie) if cookie else None
         if guest is None or cookie is None:
             return None
         age = self._clock() - guest.asked
@@ -117,7 +117,7 @@ class Logins:
         else:
             guest.asked = self._clock()
         if not allowed:
-            self._guests.pop(cookie, None)
+            self._users.pop(cookie, None)
             return None
         return guest
 

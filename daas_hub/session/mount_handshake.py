@@ -1,11 +1,11 @@
-"""A container's arrival: it shows the hub what was mounted, and is given its environment and its listening socket.
+"""The session's side of the mount handshake: it shows the hub its mounts, and receives its environment and its socket.
 
-A container cannot inherit an open socket, and what stands in its configuration can be read by whoever may ask the
-engine. So it is started with nothing but the path of a door. Behind it the hub compares the directories, which are
-shown open, with those it granted, and only then hands over what makes a session of it.
+A container cannot inherit an open socket, and whoever may query the engine can read its configuration. So it starts
+with nothing but the path of a socket. It passes its directories to the hub as open descriptors; the hub compares them
+with those it granted, and only then hands over the environment and the listening socket.
 
-Where the hub is on another machine, no descriptor reaches it: the door is this program's own input and output, the
-directories are told by their numbers, and the socket is made here.
+If the hub runs on another machine, descriptors cannot be passed: the handshake uses standard input and output, the
+directories are reported by device and inode, and the listening socket is created here.
 """
 
 from __future__ import annotations
@@ -17,85 +17,86 @@ import socket
 import time
 from collections.abc import Callable, MutableMapping
 
-#: Seconds the hub may take: it only compares numbers.
+#: Timeout in seconds for the hub's replies: it only compares numbers.
 TIMEOUT_S = 30.0
 _MAX_BYTES = 1_000_000
-#: What stands for a door behind which the hub is not: input and output, and the path of the socket to make.
-_STANDARD = "-"
+#: First character of `DAAS_HANDSHAKE` for standard input and output; the path of the socket to create follows.
+_STDIO = "-"
+_REFUSED = "the hub refused this session; its log says why"
 
 
-def arrive(env: MutableMapping[str, str] = os.environ) -> None:
-    """Go through the door `DAAS_DOOR` names, and take the environment from behind it; without one, do nothing.
+def shake_hands(env: MutableMapping[str, str] = os.environ) -> None:
+    """Perform the handshake that `DAAS_HANDSHAKE` names and update the environment; without one, do nothing.
 
     Raises:
-        OSError: the hub is not there, or refused what was mounted.
+        OSError: the hub cannot be reached, or refused the mounts.
     """
-    door = env.pop("DAAS_DOOR", "")
-    if not door:
+    address = env.pop("DAAS_HANDSHAKE", "")
+    if not address:
         return
-    if door.startswith(_STANDARD):
-        given, listening = _arrive_elsewhere(door.removeprefix(_STANDARD))
+    if address.startswith(_STDIO):
+        environment, listen_fd = _over_stdio(address.removeprefix(_STDIO))
     else:
-        given, listening = _arrive_here(door)
-    # files for colleagues: the group may change them, everybody else nothing
+        environment, listen_fd = _over_socket(address)
+    # new files are for the members of the proposal: writable for the group, closed to others
     os.umask(0o007)
-    env.update({str(name): str(value) for name, value in given.items()})
-    env["DAAS_LISTEN_FD"] = str(listening)
+    env.update({str(name): str(value) for name, value in environment.items()})
+    env["DAAS_LISTEN_FD"] = str(listen_fd)
 
 
-def _arrive_here(door: str) -> tuple[dict[str, object], int]:
-    """Show the open directories at a socket of this machine."""
+def _over_socket(address: str) -> tuple[dict[str, object], int]:
+    """Pass the open directories to a hub on this machine."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as hub:
         hub.settimeout(TIMEOUT_S)
-        hub.connect(door)
-        shown = [_opened(path) for path in json.loads(_read_line(hub.recv))]
+        hub.connect(address)
+        directories = [_open_directory(path) for path in json.loads(_read_line(hub.recv))]
         try:
-            socket.send_fds(hub, [b"\n"], shown)
+            socket.send_fds(hub, [b"\n"], directories)
         finally:
-            for fd in shown:
+            for fd in directories:
                 os.close(fd)
-        said, fds, _, _ = socket.recv_fds(hub, 1, 1)
-        if not said or not fds:
-            raise ConnectionRefusedError("the hub did not let this session in; its log says why")
+        reply, fds, _, _ = socket.recv_fds(hub, 1, 1)
+        if not reply or not fds:
+            raise ConnectionRefusedError(_REFUSED)
         return json.loads(_read_line(hub.recv)), fds[0]
 
 
-def _arrive_elsewhere(path: str) -> tuple[dict[str, object], int]:
-    """Tell the directories to a hub on another machine; make the socket it will be connected to."""
-    read = _with_patience(0)
-    shown = []
-    for directory in json.loads(_read_line(read)):
-        fd = _opened(directory)
+def _over_stdio(listen_path: str) -> tuple[dict[str, object], int]:
+    """Report the directories to a hub on another machine, and create the socket it will connect to."""
+    read = _reader(0)
+    directories = []
+    for path in json.loads(_read_line(read)):
+        fd = _open_directory(path)
         status = os.fstat(fd)
-        shown.append([status.st_dev, status.st_ino, bool(os.fstatvfs(fd).f_flag & os.ST_RDONLY)])
+        directories.append([status.st_dev, status.st_ino, bool(os.fstatvfs(fd).f_flag & os.ST_RDONLY)])
         os.close(fd)
-    print(json.dumps(shown), flush=True)
-    given = json.loads(_read_line(read))
+    print(json.dumps(directories), flush=True)
+    environment = json.loads(_read_line(read))
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(path)
-    os.chmod(path, 0o600)
+    listener.bind(listen_path)
+    os.chmod(listen_path, 0o600)
     listener.listen(256)
     listener.set_inheritable(True)
-    # the hub lets go of this program only now
+    # the hub detaches from this program only after this line
     print(json.dumps("in"), flush=True)
-    # nothing that the session starts reads what is meant for its beginning
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
-    return given, listener.detach()
+    # the session's programs must not read from the handshake's input
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    return environment, listener.detach()
 
 
-def _opened(directory: str) -> int:
-    return os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW)
+def _open_directory(path: str) -> int:
+    return os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW)
 
 
-def _with_patience(fd: int) -> Callable[[int], bytes]:
-    """Return a read of this descriptor that does not wait for ever."""
-    latest = time.monotonic() + TIMEOUT_S
+def _reader(fd: int) -> Callable[[int], bytes]:
+    """Return a function that reads from this descriptor and raises TimeoutError after `TIMEOUT_S`."""
+    deadline = time.monotonic() + TIMEOUT_S
 
     def read(size: int) -> bytes:
-        if not select.select([fd], [], [], max(0.0, latest - time.monotonic()))[0]:
-            raise TimeoutError("the hub did not let this session in; its log says why")
+        if not select.select([fd], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            raise TimeoutError(_REFUSED)
         return os.read(fd, size)
 
     return read
@@ -106,6 +107,6 @@ def _read_line(read: Callable[[int], bytes]) -> bytes:
     while not line.endswith(b"\n"):
         piece = read(1 if not line else 65536)
         if not piece or len(line) > _MAX_BYTES:
-            raise ConnectionRefusedError("the hub did not let this session in; its log says why")
+            raise ConnectionRefusedError(_REFUSED)
         line += piece
     return bytes(line)

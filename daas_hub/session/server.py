@@ -31,7 +31,7 @@ from daas_hub.session.desktop.pump import Pump
 from daas_hub.session.desktop.rfb import ClientMessages
 from daas_hub.session.desktop.xserver import XServer
 from daas_hub.session.hubclient import HubClient
-from daas_hub.session.listener import handed_over
+from daas_hub.session.listener import inherited_listener
 from daas_hub.session.login import ASK_AGAIN_S, Logins
 from daas_hub.session.settings import Settings
 
@@ -71,7 +71,7 @@ class Handler(web.RequestHandler):
         self._require_own_origin()
         if self.logins is None:  # embedded in a notebook server, which has asked already
             return
-        if await self.logins.guest_of(self.get_cookie(COOKIE)) is not None:
+        if await self.logins.user_of(self.get_cookie(COOKIE)) is not None:
             return
         headers = self.request.headers
         if self.request.method == "GET" and "Upgrade" not in headers and _is_navigation(headers):
@@ -172,7 +172,7 @@ class StatusHandler(Handler):
                 "state": desktop.state,
                 "title": desktop.application.title,
                 "exit_code": desktop.exit_code,
-                "last_words": desktop.last_words if desktop.exit_code else "",
+                "last_output": desktop.last_output if desktop.exit_code else "",
             }
         )
 
@@ -273,7 +273,7 @@ class ScreenHandler(Handler, WebSocketHandler):
         """End the screen when whoever looks at it may no longer."""
         while self.logins is not None and self._pump is not None:
             await asyncio.sleep(ASK_AGAIN_S + 1)
-            if await self.logins.guest_of(self.get_cookie(COOKIE)) is None:
+            if await self.logins.user_of(self.get_cookie(COOKIE)) is None:
                 self._farewell = (4403, "signed out")
                 self._pump.stop()
                 return
@@ -364,7 +364,7 @@ def _listening_socket(settings: Settings, embedded_socket: str | None) -> socket
         return bind_unix_socket(embedded_socket, mode=0o600)
     if settings.listen_fd is None:
         raise SessionFailed("No socket to listen on was handed over.")
-    return handed_over(settings.listen_fd)
+    return inherited_listener(settings.listen_fd)
 
 
 async def _first_of(*waits: Awaitable[Any]) -> None:

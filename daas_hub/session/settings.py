@@ -58,7 +58,7 @@ class Settings:
     applications: tuple[DesktopApplication, ...]
     start_page: str
     listen_fd: int | None
-    ways_out: tuple[EgressRoute, ...] = ()
+    egress: tuple[EgressRoute, ...] = ()
 
     @property
     def own_application(self) -> DesktopApplication | None:
@@ -95,9 +95,8 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
         applications=tuple(_application(one) for one in document["applications"]),
         start_page=document.get("start_page", "/lab"),
         listen_fd=int(env["DAAS_LISTEN_FD"]) if "DAAS_LISTEN_FD" in env else None,
-        ways_out=tuple(
-            EgressRoute(str(one["address"]), int(one["port"]), str(one["socket"]))
-            for one in document.get("ways_out", [])
+        egress=tuple(
+            EgressRoute(str(one["address"]), int(one["port"]), str(one["socket"])) for one in document.get("egress", [])
         ),
     )
 

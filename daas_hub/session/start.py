@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from daas_hub.session.desktop.xserver import XServer, start_x
-from daas_hub.session.mount_handshake import arrive
+from daas_hub.session.mount_handshake import shake_hands
 from daas_hub.session.settings import Settings, read_settings
 
 
@@ -22,7 +22,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--embedded", metavar="SOCKET", help="listen on this socket file, without own login")
     parser.add_argument("--application", help="the desktop application to start (default: the session's own)")
     options = parser.parse_args(argv)
-    arrive()
+    shake_hands()
     settings = read_settings()
     application = options.application or settings.application
     if settings.named(application) is None:
@@ -32,11 +32,11 @@ def main(argv: list[str] | None = None) -> int:
         settings = replace(settings, prefix="/")
     x = _start_x(settings)
 
-    from daas_hub.session.egress import open_ways_out
+    from daas_hub.session.egress import open_egress_ports
     from daas_hub.session.server import run
 
     if not options.embedded:
-        open_ways_out(settings.ways_out)
+        open_egress_ports(settings.egress)
 
     return run(settings, x, embedded_socket=options.embedded, application=application)
 

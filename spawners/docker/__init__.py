@@ -1,1 +1,16 @@
 """Sessions in containers of a Docker engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def __getattr__(name: str) -> Any:
+    """Return the spawner class: the hub loads it here, by its entry point, and then has it checked."""
+    if name == "ProposalDockerSpawner":
+        from daas_hub.spawners.docker.spawner import ProposalDockerSpawner
+        from daas_hub.spawners.startup import check_when_hub_starts
+
+        check_when_hub_starts()
+        return ProposalDockerSpawner
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from daas_hub.launch import Plan
-from daas_hub.spawners.guest_layout import API_DIR, DOOR_DIR, target_of
+from daas_hub.spawners.guest_layout import API_DIR, SOCKETS_DIR, target_of
 
 #: Labels of our containers: whose hub they are of, and which session; no name of a person, no proposal.
 HUB_LABEL = "org.daas-hub.hub"
@@ -42,7 +42,7 @@ class LocalFiles:
     api: Path
     read_only: tuple[Path, ...] = ()
     #: What the session's first program is told of where it arrives, and whether that is its own input and output.
-    arrival: ClassVar[str] = f"{DOOR_DIR}/{ARRIVAL_SOCKET}"
+    arrival: ClassVar[str] = f"{SOCKETS_DIR}/{ARRIVAL_SOCKET}"
     by_input: ClassVar[bool] = False
 
     def identity(self, name: str, target: str) -> dict[str, Any]:
@@ -51,7 +51,7 @@ class LocalFiles:
 
     def doors(self) -> list[dict[str, Any]]:
         """Return the mounts of its ways out."""
-        return [bind(self.api, API_DIR), bind(self.folder / "door", DOOR_DIR)]
+        return [bind(self.api, API_DIR), bind(self.folder / "sockets", SOCKETS_DIR)]
 
     def empty(self, target: str) -> dict[str, Any]:
         """Return the mount of the folder that holds several data directories."""
@@ -73,7 +73,7 @@ class RemoteFiles:
 
     volume: str
     read_only: tuple[Path, ...] = ()
-    arrival: ClassVar[str] = f"-{DOOR_DIR}/{SESSION_SOCKET}"
+    arrival: ClassVar[str] = f"-{SOCKETS_DIR}/{SESSION_SOCKET}"
     by_input: ClassVar[bool] = True
 
     def identity(self, name: str, target: str) -> dict[str, Any]:
@@ -82,7 +82,7 @@ class RemoteFiles:
 
     def doors(self) -> list[dict[str, Any]]:
         """Return the mount of the icons; the sockets beside them are made by the session and by the tunnel."""
-        return [self._given("icons", f"{DOOR_DIR}/icons")]
+        return [self._given("icons", f"{SOCKETS_DIR}/icons")]
 
     def empty(self, target: str) -> dict[str, Any]:
         """Return the mount of the folder that holds several data directories."""
@@ -90,7 +90,7 @@ class RemoteFiles:
 
     def in_memory(self, owner: str) -> dict[str, str]:
         """Return the folders of the sockets."""
-        return dict.fromkeys((API_DIR, DOOR_DIR), f"rw,nosuid,nodev,noexec,mode=0700,{owner},size=1m")
+        return dict.fromkeys((API_DIR, SOCKETS_DIR), f"rw,nosuid,nodev,noexec,mode=0700,{owner},size=1m")
 
     def _given(self, part: str, target: str) -> dict[str, Any]:
         return {
@@ -125,7 +125,7 @@ def create_body(plan: Plan, places: SessionFiles, *, program: str, labels: dict[
         "Env": [
             f"HOME={plan.home}",
             f"USER={account.name}",
-            f"DAAS_DOOR={places.arrival}",
+            f"DAAS_HANDSHAKE={places.arrival}",
         ],
         **({"OpenStdin": True, "StdinOnce": True} if places.by_input else {}),
         "Labels": labels,

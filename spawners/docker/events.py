@@ -9,7 +9,7 @@ from docker.errors import APIError
 
 from daas_hub.spawners.docker.engine import Engine, EngineUnreachable
 from daas_hub.spawners.docker.messages import ending_of
-from daas_hub.spawners.session_output import failure_in, last_words
+from daas_hub.spawners.session_output import failure_in, last_output
 from daas_hub.spawners.sockets import SocketSessionMixin
 
 
@@ -46,7 +46,7 @@ class ContainerEventsMixin(SocketSessionMixin):
         code = int(state.get("ExitCode") or 0)
         words = await self._output()
         self.ending = self.ending or ending_of(state, code, words, int(found["HostConfig"].get("Memory") or 0))
-        self.log.info("%s ended with %s: %s; its last words: %s", self._log_name, code, self.ending, last_words(words))
+        self.log.info("%s ended with %s: %s; its last words: %s", self._log_name, code, self.ending, last_output(words))
         return code
 
     async def _output(self) -> str:
@@ -79,7 +79,7 @@ class ContainerEventsMixin(SocketSessionMixin):
         over, self._over = self._over, None
         if over is not None and self._spawn_pending and not over.done():
             words = await self._output()
-            self.log.error("%s ended before it was ready; its last words: %s", self._log_name, last_words(words))
+            self.log.error("%s ended before it was ready; its last words: %s", self._log_name, last_output(words))
             if not over.done():
                 over.set_result(failure_in(words))
         # the hub listens for an end only when the start is over

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from daas_hub.spawners.docker.container_spec import ARRIVAL_SOCKET, LocalFiles, SessionFiles
-from daas_hub.spawners.mount_handshake import Gate, Granted
+from daas_hub.spawners.mount_handshake import GrantedDirectory, HandshakeSocket
 from daas_hub.spawners.readiness import unless_over
 from daas_hub.spawners.runtime_dir import open_listener
 
@@ -27,7 +27,7 @@ class LocalSession:
         self,
         create: Callable[[SessionFiles], Awaitable[None]],
         start: Callable[[], Awaitable[None]],
-        granted: Sequence[Granted],
+        granted: Sequence[GrantedDirectory],
         environment: Mapping[str, str],
         *,
         read_only: tuple[Path, ...],
@@ -42,12 +42,12 @@ class LocalSession:
             StorageProblem: a directory is not what was granted; nothing of the session has run.
             SessionFailed: it did not come, or went away.
         """
-        gate = Gate(self._folder / "door" / ARRIVAL_SOCKET)
+        gate = HandshakeSocket(self._folder / "sockets" / ARRIVAL_SOCKET)
         listener = open_listener(self._folder / "http.sock")
         try:
             await create(LocalFiles(self._folder, self._api, read_only))
             await start()
-            await unless_over(gate.let_in(granted, dict(environment), listener), over)
+            await unless_over(gate.admit(granted, dict(environment), listener), over)
         finally:
             gate.close()
             listener.close()

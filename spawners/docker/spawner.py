@@ -47,8 +47,8 @@ from daas_hub.spawners.docker.local_session import LocalSession
 from daas_hub.spawners.docker.messages import TELL_ADMINISTRATORS, refusal_of
 from daas_hub.spawners.docker.remote.session import RemoteSession
 from daas_hub.spawners.egress import host_names
-from daas_hub.spawners.guest_layout import DOOR_DIR, identity_texts
-from daas_hub.spawners.mount_handshake import granted_of
+from daas_hub.spawners.guest_layout import SOCKETS_DIR, identity_texts
+from daas_hub.spawners.mount_handshake import granted_directories
 from daas_hub.spawners.readiness import require_answer
 from daas_hub.spawners.runtime_dir import session_key, write_identity_files
 from daas_hub.storage import Pinned, make_mount_points, pin
@@ -166,7 +166,7 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
 
     # -- before the start: outside the time a start may take ---------------------------------------------------------
 
-    async def make_ready(self, plan: Plan) -> bool:
+    async def prepare(self, plan: Plan) -> bool:
         """Have the image on the engine; tell whether that took its time."""
         reference = plan.application.image
         if not reference:
@@ -177,7 +177,7 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
         if image is None:
             if self.pull == "never":
                 raise SessionFailed(f"The image {reference} is not here.", remedy="Please tell the administrators.")
-            await self.runner.pulls.wait_for(reference, self.tell)
+            await self.runner.pulls.wait_for(reference, self.report_progress)
             image = await self.runner.image(reference)
         if image is None:
             raise SessionFailed(f"The image {reference} is not here any more.", remedy="Please launch again.")
@@ -196,14 +196,14 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
         self._is_anothers = True
         await self._require_nothing_runs()
         self._is_anothers = False
-        self.open_hub_door()
-        self.tell("Opening your directories")
+        self.open_hub_api()
+        self.report_progress("Opening your directories")
         pinned = await pin(plan.mounts)
         plan = plan.opened(one.mount for one in pinned)
         try:
             await make_mount_points(pinned, mount_points(plan), (plan.account.uid, plan.account.gid))
             self._prepare_session_dir(plan)
-            self.tell("Creating your session's container")
+            self.report_progress("Creating your session's container")
             try:
                 await self._run_container(plan, pinned)
             except BaseException:
@@ -222,7 +222,7 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
         """
         if self._is_anothers:
             return 0
-        self.keep_doors_open()
+        self.keep_sockets_open()
         try:
             state = await self.runner.state_of(self.object_name)
             self.listen_to_engine()
@@ -281,7 +281,7 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
         # closed to everybody but the hub and the engine: behind the door stands what makes a session of somebody
         self.session_dir.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         self.session_dir.mkdir(mode=0o700)
-        icons = self.door / "icons"
+        icons = self.sockets_dir / "icons"
         icons.mkdir(parents=True)
         for application in plan.desktops:
             shutil.copyfile(icon_file(application), icons / f"{application.name}.svg")
@@ -291,7 +291,7 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
         for mount in plan.mounts:
             if mount.target.startswith("data/"):
                 (empty / mount.target.removeprefix("data/")).mkdir()
-        for folder in (self.door, icons, empty, *empty.iterdir()):
+        for folder in (self.sockets_dir, icons, empty, *empty.iterdir()):
             folder.chmod(0o755)  # whatever the hub's umask is
         names = host_names(plan.application.egress)
         write_identity_files(self.session_dir / "identity", identity_texts(plan.account, names))
@@ -299,7 +299,7 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
 
     def icon_inside(self, application: Application) -> str:
         """Return the path at which the session finds an application's icon."""
-        return f"{DOOR_DIR}/icons/{application.name}.svg"
+        return f"{SOCKETS_DIR}/icons/{application.name}.svg"
 
     async def _run_container(self, plan: Plan, pinned: tuple[Pinned, ...]) -> None:
         """Create, compare, start, let in, and wait for the answer."""
@@ -308,7 +308,7 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
         await self._way.arrive(
             lambda places: self._create(plan, places),
             lambda: self._start_container(plan),
-            granted_of(plan, pinned),
+            granted_directories(plan, pinned),
             self.session_environment(plan),
             read_only=tuple(Path(path) for path in self.read_only),
             over=over,
@@ -317,7 +317,7 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
 
     async def _start_container(self, plan: Plan) -> None:
         await self._worded(plan, self.runner.call("start", self.object_name))
-        self.tell(f"Starting {plan.application.title}")
+        self.report_progress(f"Starting {plan.application.title}")
 
     async def _create(self, plan: Plan, places: SessionFiles) -> None:
         body = create_body(

@@ -15,7 +15,7 @@ from typing import Any
 
 from daas_hub.catalogue import IMAGE_REFERENCE
 from daas_hub.spawners.docker.container_spec import ARRIVAL_SOCKET, HUB_LABEL, IDENTITY_FILES, SESSION_LABEL
-from daas_hub.spawners.guest_layout import API_DIR, DOOR_DIR
+from daas_hub.spawners.guest_layout import API_DIR, SOCKETS_DIR
 
 MAX_MOUNTS = 64
 #: The name of a session's container.
@@ -292,7 +292,7 @@ def require_session(body: Any, rules: Rules, name: str) -> tuple[tuple[str, str]
     if body["Labels"] != {HUB_LABEL: rules.hub, SESSION_LABEL: name}:
         raise Forbidden("the labels are not this hub's and this session's")
     account = home.removeprefix("/home/")
-    _is([f"HOME={home}", f"USER={account}", f"DAAS_DOOR={DOOR_DIR}/{ARRIVAL_SOCKET}"])(body["Env"], "Env")
+    _is([f"HOME={home}", f"USER={account}", f"DAAS_HANDSHAKE={SOCKETS_DIR}/{ARRIVAL_SOCKET}"])(body["Env"], "Env")
     if host["MemorySwap"] != host["Memory"]:
         raise Forbidden("HostConfig.MemorySwap must be Memory")
     targets = [mount["Target"] for mount in host["Mounts"]]
@@ -306,7 +306,7 @@ def _require_mount(mount: dict[str, Any], rules: Rules, home: str) -> tuple[str,
     if ("ReadOnlyForceRecursive" in mount["BindOptions"]) is is_writable:
         raise Forbidden("a mount is either writable, or read-only all the way down")
     in_home = _is_plain(target) and (target == home or target.startswith(f"{home}/"))
-    ours = {API_DIR, DOOR_DIR, *(f"/etc/{name}" for name in IDENTITY_FILES)}
+    ours = {API_DIR, SOCKETS_DIR, *(f"/etc/{name}" for name in IDENTITY_FILES)}
     # programs of the machine stand at their own path
     is_tool = target == source and source in rules.roots
     if not in_home and (is_writable or not (target in ours or is_tool)):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from daas_hub.accounts import Account
 from daas_hub.launch import Plan
-from daas_hub.spawners.guest_layout import API_DIR, DOOR_DIR, target_of
+from daas_hub.spawners.guest_layout import API_DIR, SOCKETS_DIR, target_of
 
 #: What programs need of /etc; no passwords, no host names, no configuration of the machine's services.
 ETC = (
@@ -25,7 +25,7 @@ ETC = (
 
 
 @dataclass(frozen=True)
-class Channels:
+class InheritedFds:
     """Open file descriptors bubblewrap inherits: where it tells its child, and where it waits for our word."""
 
     info: int
@@ -50,12 +50,12 @@ def become_argv(account: Account) -> list[str]:
 
 def sandbox_argv(
     plan: Plan,
-    channels: Channels,
+    channels: InheritedFds,
     *,
     program: str,
     identity_files: Path,
     api_dir: Path,
-    door: Path,
+    sockets_dir: Path,
     prefix: Path,
     read_only: Iterable[Path] = (),
     bwrap: str = "bwrap",
@@ -84,7 +84,7 @@ def sandbox_argv(
     for path in dict.fromkeys([prefix, *read_only]):
         if not path.is_relative_to("/usr"):
             argv += ["--ro-bind", str(path), str(path)]
-    argv += ["--ro-bind", str(api_dir), API_DIR, "--ro-bind", str(door), DOOR_DIR]
+    argv += ["--ro-bind", str(api_dir), API_DIR, "--ro-bind", str(sockets_dir), SOCKETS_DIR]
     argv += _mounts(plan)
     # the root itself was a writable tmpfs until here
     argv += ["--remount-ro", "/", "--chdir", plan.home, "--", str(prefix / "bin" / program)]

@@ -1,13 +1,19 @@
-"""Whether sandboxes can be built on this machine."""
+"""What keeps sandboxes from being built, or their programs from starting, on this machine."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import stat
 import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from daas_hub.errors import ConfigurationError
+
+#: Links of the root directory, which a sandbox has, too (see `argv`).
+USR_LINKS = ("/bin", "/lib", "/lib64")
 
 
 def sandbox_problem(bwrap: str = "bwrap") -> ConfigurationError | None:
@@ -36,3 +42,55 @@ def sandbox_problem(bwrap: str = "bwrap") -> ConfigurationError | None:
         "Allow user namespaces: sysctl kernel.unprivileged_userns_clone=1 "
         "(on Ubuntu also kernel.apparmor_restrict_unprivileged_userns=0).",
     )
+
+
+def prefix_problem(prefix: str, read_only: Sequence[str] = (), *, others: bool) -> ConfigurationError | None:
+    """Return why sessions cannot run the programs of this Python environment; None if they can.
+
+    A virtual environment names its interpreter by a link, often one into the home of whoever made it. A session sees
+    /usr, the environment and `read_only`, and nothing else.
+
+    Args:
+        others: whether sessions run as other users than this process, for whom each directory must be open.
+    """
+
+    def problem(message: str) -> ConfigurationError:
+        return ConfigurationError(
+            "SandboxSpawner.prefix",
+            prefix,
+            message,
+            remedy="Install daas-hub where every account can read it (/opt/daas-hub), with a Python that every account "
+            "can run (/usr/bin/python3).",
+        )
+
+    program = Path(prefix, "bin", "python3")
+    if not program.is_file():
+        return problem(f"is not a Python environment: there is no {program}")
+    seen_inside = [Path(one) for one in ("/usr", *USR_LINKS, prefix, *read_only)]
+    for path in _links(program):
+        if not any(path.is_relative_to(folder) for folder in seen_inside):
+            return problem(f"its interpreter leads to {path}, outside of what sessions see: /usr, prefix and read_only")
+    if others:
+        for path, wanted in _needed(Path(prefix), program):
+            mode = stat.S_IMODE(path.stat().st_mode)
+            if mode & wanted != wanted:
+                return problem(f"the accounts that sessions run as cannot enter {path} (mode {mode:04o})")
+    return None
+
+
+def _links(path: Path) -> Iterator[Path]:
+    """Yield a path and whatever it is a link to, one link after the other."""
+    while True:
+        yield path
+        if not path.is_symlink():
+            return
+        path = Path(os.path.normpath(path.parent / path.readlink()))
+
+
+def _needed(prefix: Path, program: Path) -> Iterator[tuple[Path, int]]:
+    """Yield what everybody must be able to enter or read to run the program, with the bits, the outermost first."""
+    targets = {path for one in (prefix / "bin", prefix / "lib", *_links(program)) for path in (one, one.resolve())}
+    folders = {parent for path in targets for parent in path.parents}
+    # what a link leads to is among them
+    for path in sorted(path for path in targets | folders if not path.is_symlink()):
+        yield path, stat.S_IXOTH | (stat.S_IROTH if path in targets else 0)

@@ -24,7 +24,7 @@ from daas_hub.launch import Plan
 from daas_hub.spawners.guest_layout import target_of
 from daas_hub.spawners.runtime_dir import close_all, mounted, open_pipe
 from daas_hub.spawners.sandbox import forbid_userns
-from daas_hub.spawners.sandbox.argv import Channels, become_argv
+from daas_hub.spawners.sandbox.argv import InheritedFds, become_argv
 from daas_hub.spawners.sandbox.processes import descendants, read_child_pid
 from daas_hub.storage import Pinned
 
@@ -33,7 +33,7 @@ BUILD_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True)
-class Order:
+class SandboxLaunch:
     """What is to be built.
 
     Attributes:
@@ -48,7 +48,7 @@ class Order:
 
     plan: Plan
     pinned: tuple[Pinned, ...]
-    argv: Callable[[Channels], list[str]]
+    argv: Callable[[InheritedFds], list[str]]
     environment: dict[str, str]
     listen_fd: int
     output: IO[bytes]
@@ -56,7 +56,7 @@ class Order:
     note: Callable[[int], None]
 
 
-async def build(order: Order) -> asyncio.subprocess.Process:
+async def build_sandbox(order: SandboxLaunch) -> asyncio.subprocess.Process:
     """Build a sandbox and let it run; give bubblewrap's process, which ends when the session does.
 
     Raises:
@@ -68,7 +68,7 @@ async def build(order: Order) -> asyncio.subprocess.Process:
         info_read, info_write = open_pipe(open_fds)
         start_read, start_write = open_pipe(open_fds)
         ns_read, ns_write = open_pipe(open_fds)
-        argv = order.argv(Channels(info_write, start_read, ns_read if as_root else None))
+        argv = order.argv(InheritedFds(info_write, start_read, ns_read if as_root else None))
         try:
             bubblewrap = await asyncio.create_subprocess_exec(
                 *(become_argv(order.plan.account) if as_root else []),
@@ -142,7 +142,7 @@ async def _require_closed(forbid: asyncio.subprocess.Process) -> None:
         raise SessionFailed("The session's sandbox could not be closed.", remedy="Please tell the administrators.")
 
 
-async def _require_granted(init: int, order: Order, bubblewrap: asyncio.subprocess.Process) -> None:
+async def _require_granted(init: int, order: SandboxLaunch, bubblewrap: asyncio.subprocess.Process) -> None:
     """Compare every mount of the sandbox with the directory that was opened and granted, before anything runs."""
     until = time.monotonic() + BUILD_TIMEOUT_S
     while True:
@@ -163,7 +163,7 @@ async def _require_granted(init: int, order: Order, bubblewrap: asyncio.subproce
         await asyncio.sleep(0.002)
 
 
-def _first_wrong(init: int, order: Order) -> str | None:
+def _first_wrong(init: int, order: SandboxLaunch) -> str | None:
     """Return the target of the first mount that is not (yet) what was granted; None when all are."""
     try:
         options = mounted(Path(f"/proc/{init}/mountinfo").read_text())

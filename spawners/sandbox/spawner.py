@@ -35,14 +35,15 @@ from daas_hub.spawners.guest_layout import identity_texts
 from daas_hub.spawners.probe_findings import findings_of, nothing_tried, trial_failed
 from daas_hub.spawners.readiness import require_answer
 from daas_hub.spawners.runtime_dir import open_listener, write_identity_files
-from daas_hub.spawners.sandbox.argv import Channels, sandbox_argv
+from daas_hub.spawners.sandbox.argv import InheritedFds, sandbox_argv
 from daas_hub.spawners.sandbox.cgroups import existing_group, make_group
-from daas_hub.spawners.sandbox.checks import sandbox_problem
-from daas_hub.spawners.sandbox.launch import Order, build
+from daas_hub.spawners.sandbox.checks import prefix_problem, sandbox_problem
+from daas_hub.spawners.sandbox.launch import SandboxLaunch, build_sandbox
 from daas_hub.spawners.sandbox.processes import ProcessId, descendants
 from daas_hub.spawners.sandbox.trial import try_sandbox
-from daas_hub.spawners.session_output import failure_told, last_lines
+from daas_hub.spawners.session_output import failure_message, last_output_of
 from daas_hub.spawners.sockets import SocketSessionMixin
+from daas_hub.spawners.spawner_settings import OWN_VARIABLES
 from daas_hub.storage import Pinned, pin
 
 #: A session's own output may not fill the hub's disk: looked at so often, cut at so many bytes.
@@ -75,9 +76,22 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
 
     process = ProcessId(0, 0.0, "")
 
+    own_variables = OWN_VARIABLES | {"PATH"}
+
+    @classmethod
+    def startup_problems(cls, config: Config) -> list[DaasError]:
+        """Add a Python environment that sessions cannot enter (see `ProposalSessionMixin.startup_problems`)."""
+        if problems := super().startup_problems(config):
+            return problems
+        settings = cls(config=config)
+        problem = prefix_problem(settings.prefix, settings.read_only, others=os.geteuid() == 0)
+        return [problem] if problem else []
+
     @classmethod
     def configuration_problems(cls, config: Config, facility: Facility) -> list[DaasError]:
-        """Return why no sandbox can be built here."""
+        """Return why no sandbox can be built here, or why no session could start in it."""
+        if problems := cls.startup_problems(config):
+            return problems
         problem = sandbox_problem(cls(config=config).bwrap)
         return [problem] if problem else []
 
@@ -122,18 +136,18 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
 
     async def start_session(self, plan: Plan) -> str:
         """Build the sandbox, compare it with the plan, then let it run."""
-        self.open_hub_door()
-        self.tell("Opening your directories")
+        self.open_hub_api()
+        self.report_progress("Opening your directories")
         pinned = await pin(plan.mounts)
         plan = plan.opened(one.mount for one in pinned)
         try:
             self._prepare_session_dir(plan)
-            self.tell("Building your session's sandbox")
+            self.report_progress("Building your session's sandbox")
             await self._run_sandbox(plan, pinned)
         finally:
             for one in pinned:
                 one.close()
-        self.tell(f"Starting {plan.application.title}")
+        self.report_progress(f"Starting {plan.application.title}")
         await require_answer(f"{self.address}{self.server.base_url}api", self._over, self.start_timeout)
         return self.address
 
@@ -142,7 +156,7 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
 
         It never raises: the hub would take that for the end of the session, and forget one that runs.
         """
-        self.keep_doors_open()
+        self.keep_sockets_open()
         if self.process.is_running() and self.is_over():
             self.log.info("%s: its hours are used up", self._log_name)
             await self.stop()
@@ -182,8 +196,8 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
         shutil.rmtree(self.session_dir, ignore_errors=True)
         self.session_dir.mkdir(parents=True)
         # whatever the hub's umask is: the account passes through, and sees nothing but its generated files
-        self.door.mkdir()
-        for folder in (self.door, self.session_dir, self.session_dir.parent):
+        self.sockets_dir.mkdir()
+        for folder in (self.sockets_dir, self.session_dir, self.session_dir.parent):
             folder.chmod(0o755)
         names = host_names(plan.application.egress)
         write_identity_files(self.session_dir / "identity", identity_texts(plan.account, names))
@@ -208,8 +222,8 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
         try:
             log = tempfile.TemporaryFile()  # noqa: SIM115  # closed by the watcher
             try:
-                bubblewrap = await build(
-                    Order(
+                bubblewrap = await build_sandbox(
+                    SandboxLaunch(
                         plan,
                         pinned,
                         argv=partial(self._argv, plan),
@@ -221,21 +235,21 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
                     )
                 )
             except BaseException:
-                self.log.error("%s: bubblewrap said: %s", self._log_name, last_lines(log))
+                self.log.error("%s: bubblewrap said: %s", self._log_name, last_output_of(log))
                 log.close()
                 raise
         finally:
             listener.close()
         self._watch(bubblewrap, log)
 
-    def _argv(self, plan: Plan, channels: Channels) -> list[str]:
+    def _argv(self, plan: Plan, channels: InheritedFds) -> list[str]:
         return sandbox_argv(
             plan,
             channels,
             program=self.session_program(plan),
             identity_files=self.session_dir / "identity",
             api_dir=Path(self.runtime_dir) / "api",
-            door=self.door,
+            sockets_dir=self.sockets_dir,
             prefix=Path(self.prefix),
             read_only=[Path(path) for path in self.read_only],
             bwrap=self.bwrap,
@@ -267,8 +281,8 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
                 # the session holds the file open and goes on at its own place: what is cut becomes a hole
                 if os.fstat(log.fileno()).st_blocks * 512 > MAX_LOG_BYTES:
                     os.ftruncate(log.fileno(), 0)
-            words = last_lines(log)
-            over.set_result(failure_told(log))
+            words = last_output_of(log)
+            over.set_result(failure_message(log))
             log.close()
             if words:
                 self.log.info("%s ended; its last words: %s", self._log_name, words)

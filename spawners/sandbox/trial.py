@@ -16,9 +16,9 @@ from typing import Any
 from daas_hub.errors import SessionFailed
 from daas_hub.launch import Mount, Plan
 from daas_hub.spawners.sandbox.argv import sandbox_argv
-from daas_hub.spawners.sandbox.launch import Order, build
+from daas_hub.spawners.sandbox.launch import SandboxLaunch, build_sandbox
 from daas_hub.spawners.sandbox.processes import descendants
-from daas_hub.spawners.session_output import last_lines
+from daas_hub.spawners.session_output import last_output_of
 from daas_hub.spawners.trial import PROBE, TIMEOUT_S, probe_report, trial_dir, without_home
 from daas_hub.storage import pin
 
@@ -33,7 +33,7 @@ async def try_sandbox(plan: Plan, *, prefix: Path, read_only: list[Path], bwrap:
         plan = _with_a_home(plan, folder)
         pinned = await pin(plan.mounts)
         left, right = socket.socketpair()
-        order = Order(
+        order = SandboxLaunch(
             plan,
             pinned,
             argv=partial(
@@ -42,7 +42,7 @@ async def try_sandbox(plan: Plan, *, prefix: Path, read_only: list[Path], bwrap:
                 program=PROBE,
                 identity_files=folder / "identity",
                 api_dir=folder / "api",
-                door=folder / "door",
+                sockets_dir=folder / "sockets",
                 prefix=prefix,
                 read_only=read_only,
                 bwrap=bwrap,
@@ -54,7 +54,7 @@ async def try_sandbox(plan: Plan, *, prefix: Path, read_only: list[Path], bwrap:
             note=lambda _: None,
         )
         try:
-            process = await build(order)
+            process = await build_sandbox(order)
             await asyncio.wait_for(process.wait(), TIMEOUT_S)
         except TimeoutError:
             # also what waits inside: it would wait for ever
@@ -63,7 +63,7 @@ async def try_sandbox(plan: Plan, *, prefix: Path, read_only: list[Path], bwrap:
                     os.kill(pid, signal.SIGKILL)
             raise SessionFailed("The trial did not end.", remedy="Does a file server hang?") from None
         except SessionFailed as error:
-            error.add_note(f"bubblewrap said: {last_lines(output)}")
+            error.add_note(f"bubblewrap said: {last_output_of(output)}")
             raise
         finally:
             left.close()

@@ -77,7 +77,8 @@ echo env; env | sort
 
 WRITABLE = r"""
 for place in $(awk '{print $5}' /proc/self/mountinfo) / /etc /opt /opt/daas-hub /usr /usr/local /var /var/lib /run \
-    /home /srv /root /var/cache /var/log /sys/fs/cgroup /proc/sys /proc/sysrq-trigger /run/daas-hub /run/daas-door; do
+    /home /srv /root /var/cache /var/log /sys/fs/cgroup /proc/sys /proc/sysrq-trigger /run/daas-hub \
+    /run/daas-sockets; do
   if [ -d "$place" ]; then
     if (: > "$place/.daas-probe") 2>/dev/null; then echo "writable $place"; rm -f "$place/.daas-probe"; fi
   fi

@@ -133,7 +133,7 @@ def test_session_elsewhere_is_as_confined_as_one_here(portal: Portal, machine: M
     # what is new are the folders in memory that hold its own sockets
     assert {line.removeprefix("writable ") for line in said.splitlines() if line.startswith("writable")} == {
         "/dev/mqueue", "/dev/shm", "/tmp", "/var/tmp", "/run/session", "/var/lib/xkb",
-        "/home/anna", "/home/anna/processed", "/run/daas-hub", "/run/daas-door",
+        "/home/anna", "/home/anna/processed", "/run/daas-hub", "/run/daas-sockets",
     }  # fmt: skip
     assert containers(machine.engine, portal) == []
     assert machine.engine.volumes()["Volumes"] in (None, [])

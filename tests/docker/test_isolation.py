@@ -53,7 +53,7 @@ def test_session_is_the_account_and_nobody_else(portal: Portal) -> None:
     assert "/home/anna\n0007\nsetuid done" in said, said
     # the session's own token is not the application's business
     assert "TOKEN" not in said
-    assert "DAAS_DOOR" not in said
+    assert "DAAS_HANDSHAKE" not in said
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ import os, pathlib, socket
 print("peers", sorted(path.name for path in pathlib.Path("/tmp/.X11-unix").iterdir()))
 print("processes", sum(name.isdigit() for name in os.listdir("/proc")))
 engines = ["/var/run/docker.sock", "/run/docker.sock", "/run/containerd/containerd.sock"]
-for path in [*engines, "/run/daas-door/arrive.sock"]:
+for path in [*engines, "/run/daas-sockets/arrive.sock"]:
     with socket.socket(socket.AF_UNIX) as s:
         print(path, s.connect_ex(path))
 """

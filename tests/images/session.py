@@ -126,7 +126,7 @@ def container_of(
 
 def _body(folder: Path, application: Application, desktops: Sequence[Application]) -> dict[str, Any]:
     folder.chmod(0o755)
-    for name in ("api", "door", "empty", "home", "data", "processed"):
+    for name in ("api", "sockets", "empty", "home", "data", "processed"):
         (folder / name).mkdir()
     for name in ("home/data", "home/processed"):
         (folder / name).mkdir()
@@ -157,7 +157,7 @@ def _body(folder: Path, application: Application, desktops: Sequence[Application
         ],
         "start_page": application.start_page,
     }
-    body["Env"] = [one for one in body["Env"] if not one.startswith("DAAS_DOOR=")]
+    body["Env"] = [one for one in body["Env"] if not one.startswith("DAAS_HANDSHAKE=")]
     body["Env"] += [
         f"DAAS_SESSION={json.dumps(document)}",
         "XDG_RUNTIME_DIR=/run/session",

@@ -10,7 +10,7 @@ import pytest
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPServerRequest, ResponseStartLine
 
-from daas_hub.session.listener import LINGER_S, handed_over
+from daas_hub.session.listener import LINGER_S, inherited_listener
 
 REQUEST = b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
 
@@ -47,7 +47,7 @@ def listening(path: Path) -> socket.socket:
 
 async def test_the_last_empty_write_does_not_fail(tmp_path: Path) -> None:
     path = tmp_path / "s"
-    said, client = await ask(path, handed_over(listening(path).detach()))
+    said, client = await ask(path, inherited_listener(listening(path).detach()))
     assert said.startswith(b"HTTP/1.1 204")
     assert client.send(b"") == 0
     await asyncio.sleep(LINGER_S + 0.2)

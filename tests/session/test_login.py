@@ -15,7 +15,7 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets, bind_unix_socket
 
 from daas_hub.session.hubclient import HubClient
-from daas_hub.session.login import ASK_AGAIN_S, HUB_AWAY_S, LOGIN_TIME_S, MAX_GUESTS, MAX_LOGINS, Logins
+from daas_hub.session.login import ASK_AGAIN_S, HUB_AWAY_S, LOGIN_TIME_S, MAX_LOGINS, MAX_USERS, Logins
 from daas_hub.session.settings import Settings, read_settings
 
 PREFIX = "/portal/user/u1/lab-1/"
@@ -121,7 +121,7 @@ async def test_a_login(logins: Logins, hub: Hub) -> None:
     assert finished is not None
     cookie, next_path = finished
     assert next_path == f"{PREFIX}?x=1"
-    guest = await logins.guest_of(cookie)
+    guest = await logins.user_of(cookie)
     assert guest is not None
     assert guest.name == "u1"
     (form,) = hub.forms
@@ -208,13 +208,13 @@ async def test_the_hub_is_asked_again_every_half_minute(logins: Logins, hub: Hub
     cookie = await logged_in(logins)
     hub.asked.clear()
     clock.now += ASK_AGAIN_S
-    assert await logins.guest_of(cookie)
+    assert await logins.user_of(cookie)
     assert hub.asked == []
     del hub.users["token-anna"]
     clock.now += 1
-    assert await logins.guest_of(cookie) is None
+    assert await logins.user_of(cookie) is None
     hub.users["token-anna"] = {"name": "u1", "scopes": [SCOPE]}
-    assert await logins.guest_of(cookie) is None, "whoever is out stays out until they log in again"
+    assert await logins.user_of(cookie) is None, "whoever is out stays out until they log in again"
 
 
 #: What a hub that is being restarted, or something in front of it, answers.
@@ -237,9 +237,9 @@ async def test_a_hub_that_is_away_keeps_who_is_in(
     cookie = await logged_in(logins)
     hub.answer = answer
     clock.now += HUB_AWAY_S
-    assert await logins.guest_of(cookie)
+    assert await logins.user_of(cookie)
     clock.now += 1
-    assert await logins.guest_of(cookie) is None
+    assert await logins.user_of(cookie) is None
 
 
 @pytest.mark.parametrize("answer", AWAY)
@@ -272,7 +272,7 @@ async def test_the_hub_through_a_socket_file(hub: Hub, clock: Clock, tmp_path: A
 async def test_a_cookie_nobody_gave_is_nobody(logins: Logins, hub: Hub, cookie: str | None) -> None:
     await logged_in(logins)
     hub.asked.clear()
-    assert await logins.guest_of(cookie) is None
+    assert await logins.user_of(cookie) is None
     assert hub.asked == [], "the hub is not asked for strangers"
 
 
@@ -283,11 +283,11 @@ async def test_logins_and_guests_are_bounded(logins: Logins, hub: Hub) -> None:
         last, last_browser = logins.begin(PREFIX)
     assert await logins.finish(state_of(first), "code-anna", browser) is None
     assert await logins.finish(state_of(last), "code-anna", last_browser)
-    for _ in range(MAX_GUESTS + 5):
+    for _ in range(MAX_USERS + 5):
         hub.codes["code-anna"] = "token-anna"
         cookie = await logged_in(logins)
-    assert len(logins._guests) == MAX_GUESTS
-    assert await logins.guest_of(cookie)
+    assert len(logins._users) == MAX_USERS
+    assert await logins.user_of(cookie)
 
 
 async def test_nothing_secret_can_be_guessed(logins: Logins) -> None:

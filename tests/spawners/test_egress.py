@@ -12,21 +12,21 @@ import pytest
 from daas_hub.session.egress import _serve
 from daas_hub.session.settings import EgressRoute
 from daas_hub.spawners import egress
-from daas_hub.spawners.egress import Egress, host_names, ways_out
+from daas_hub.spawners.egress import Egress, egress_routes, host_names
 
 ADDRESSES = ("licence.facility.org:27000", "licence.facility.org:27001", "proxy.facility.org:27000")
 
 
 def test_every_host_has_an_address_of_its_own() -> None:
     """DE05: two servers with one port never meet; their names lead to them."""
-    found = [(one.host, one.loopback, one.port, one.socket) for one in ways_out(ADDRESSES)]
+    found = [(one.host, one.loopback, one.port, one.socket) for one in egress_routes(ADDRESSES)]
     assert found == [
         ("licence.facility.org", "127.0.1.1", 27000, "out0.sock"),
         ("licence.facility.org", "127.0.1.1", 27001, "out1.sock"),
         ("proxy.facility.org", "127.0.1.2", 27000, "out2.sock"),
     ]
     assert host_names(ADDRESSES) == {"licence.facility.org": "127.0.1.1", "proxy.facility.org": "127.0.1.2"}
-    assert ways_out(()) == ()
+    assert egress_routes(()) == ()
 
 
 async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -45,8 +45,8 @@ async def settled() -> AsyncIterator[None]:
 
 
 @pytest.fixture
-def door(tmp_path: Path) -> Path:
-    folder = tmp_path / "door"
+def sockets_dir(tmp_path: Path) -> Path:
+    folder = tmp_path / "sockets"
     folder.mkdir()
     return folder
 
@@ -60,39 +60,39 @@ async def ask(path: Path, words: bytes) -> bytes:
     return said
 
 
-async def test_connection_reaches_the_address_and_ends_on_both_sides(door: Path) -> None:
+async def test_connection_reaches_the_address_and_ends_on_both_sides(sockets_dir: Path) -> None:
     server = await asyncio.start_server(echo, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    opened = Egress.opened(door, [f"localhost:{port}"])
+    opened = Egress.opened(sockets_dir, [f"localhost:{port}"])
     await asyncio.sleep(0.05)
-    assert await ask(door / "out0.sock", b"licence?") == b"LICENCE?"
+    assert await ask(sockets_dir / "out0.sock", b"licence?") == b"LICENCE?"
     opened.close()
     # an earlier hub's session is served by the next one
-    again = Egress.reopened(door)
+    again = Egress.reopened(sockets_dir)
     await asyncio.sleep(0.05)
-    assert await ask(door / "out0.sock", b"again") == b"AGAIN"
+    assert await ask(sockets_dir / "out0.sock", b"again") == b"AGAIN"
     again.close()
     server.close()
 
 
-async def test_address_that_does_not_answer_closes_the_connection(door: Path) -> None:
+async def test_address_that_does_not_answer_closes_the_connection(sockets_dir: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        opened = Egress.opened(door, [f"localhost:{taken.getsockname()[1]}"])
+        opened = Egress.opened(sockets_dir, [f"localhost:{taken.getsockname()[1]}"])
         await asyncio.sleep(0.05)
-        assert await ask(door / "out0.sock", b"anybody?") == b""
+        assert await ask(sockets_dir / "out0.sock", b"anybody?") == b""
         opened.close()
 
 
-async def test_connections_beyond_the_most_are_closed(door: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_connections_beyond_the_most_are_closed(sockets_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """H9': a session cannot use a licence server's port to exhaust the hub."""
     monkeypatch.setattr(egress, "MAX_CONNECTIONS", 2)
     server = await asyncio.start_server(echo, "127.0.0.1", 0)
-    opened = Egress.opened(door, [f"localhost:{server.sockets[0].getsockname()[1]}"])
+    opened = Egress.opened(sockets_dir, [f"localhost:{server.sockets[0].getsockname()[1]}"])
     await asyncio.sleep(0.05)
-    held = [await asyncio.open_unix_connection(door / "out0.sock") for _ in range(2)]
+    held = [await asyncio.open_unix_connection(sockets_dir / "out0.sock") for _ in range(2)]
     await asyncio.sleep(0.05)
-    reader, writer = await asyncio.open_unix_connection(door / "out0.sock")
+    reader, writer = await asyncio.open_unix_connection(sockets_dir / "out0.sock")
     assert await asyncio.wait_for(reader.read(), 5) == b""
     for _, one in [*held, (reader, writer)]:
         one.close()
@@ -100,14 +100,14 @@ async def test_connections_beyond_the_most_are_closed(door: Path, monkeypatch: p
     server.close()
 
 
-async def test_session_s_own_end_leads_to_the_socket(door: Path) -> None:
+async def test_session_s_own_end_leads_to_the_socket(sockets_dir: Path) -> None:
     """A program inside connects to the name's loopback address; what it says comes out at the address outside."""
     server = await asyncio.start_server(echo, "127.0.0.1", 0)
-    opened = Egress.opened(door, [f"localhost:{server.sockets[0].getsockname()[1]}"])
+    opened = Egress.opened(sockets_dir, [f"localhost:{server.sockets[0].getsockname()[1]}"])
     with socket.socket() as free:
         free.bind(("127.0.1.1", 0))
         port = free.getsockname()[1]
-    inside = asyncio.ensure_future(_serve([EgressRoute("127.0.1.1", port, str(door / "out0.sock"))]))
+    inside = asyncio.ensure_future(_serve([EgressRoute("127.0.1.1", port, str(sockets_dir / "out0.sock"))]))
     await asyncio.sleep(0.1)
     reader, writer = await asyncio.open_connection("127.0.1.1", port)
     writer.write(b"checkout")

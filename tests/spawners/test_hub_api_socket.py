@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tornado import web
 
-from daas_hub.spawners.hub_api_socket import SOCKET, close_doors, open_door
+from daas_hub.spawners.hub_api_socket import SOCKET, close_api_sockets, open_api_socket
 
 
 class Echo(web.RequestHandler):
@@ -22,10 +22,10 @@ class Echo(web.RequestHandler):
 
 
 @pytest.fixture
-async def door(tmp_path: Path) -> AsyncIterator[Path]:
-    open_door(tmp_path / "api", web.Application([(".*", Echo)]), "/portal/hub/")
+async def api_socket(tmp_path: Path) -> AsyncIterator[Path]:
+    open_api_socket(tmp_path / "api", web.Application([(".*", Echo)]), "/portal/hub/")
     yield tmp_path / "api" / SOCKET
-    close_doors()
+    close_api_sockets()
     await asyncio.sleep(0)
 
 
@@ -42,8 +42,8 @@ async def ask(socket: Path, line: bytes) -> bytes:
 @pytest.mark.parametrize(
     "path", ["/portal/hub/api", "/portal/hub/api/", "/portal/hub/api/user?x=1", "/portal/hub/api/a%20b"]
 )
-async def test_the_api_answers(door: Path, path: str) -> None:
-    assert (await ask(door, f"GET {path} HTTP/1.1".encode())).endswith(b"inside")
+async def test_the_api_answers(api_socket: Path, path: str) -> None:
+    assert (await ask(api_socket, f"GET {path} HTTP/1.1".encode())).endswith(b"inside")
 
 
 @pytest.mark.parametrize(
@@ -66,26 +66,26 @@ async def test_the_api_answers(door: Path, path: str) -> None:
         "*",
     ],
 )
-async def test_nothing_else_answers(door: Path, path: str) -> None:
-    answer = await ask(door, f"GET {path} HTTP/1.1".encode())
+async def test_nothing_else_answers(api_socket: Path, path: str) -> None:
+    answer = await ask(api_socket, f"GET {path} HTTP/1.1".encode())
     assert b"inside" not in answer
 
 
-async def test_a_path_that_leads_out_of_the_api_is_no_page(door: Path, tmp_path: Path) -> None:
+async def test_a_path_that_leads_out_of_the_api_is_no_page(api_socket: Path, tmp_path: Path) -> None:
     """The hub's own routes do not fold `..`: what is asked below api/ is looked up below api/."""
-    open_door(tmp_path / "strict", web.Application([("/portal/hub/login", Echo)]), "/portal/hub/")
+    open_api_socket(tmp_path / "strict", web.Application([("/portal/hub/login", Echo)]), "/portal/hub/")
     for path in ("/portal/hub/api/../login", "/portal/hub/api/%2e%2e/login", "/portal/hub/api/..%2flogin"):
         assert b"inside" not in await ask(tmp_path / "strict" / SOCKET, f"GET {path} HTTP/1.1".encode())
 
 
-async def test_too_much_is_not_taken(door: Path) -> None:
+async def test_too_much_is_not_taken(api_socket: Path) -> None:
     """D2, G1: a session cannot fill the hub's memory."""
-    answer = await ask(door, b"POST /portal/hub/api HTTP/1.1\r\nContent-Length: 2000000")
+    answer = await ask(api_socket, b"POST /portal/hub/api HTTP/1.1\r\nContent-Length: 2000000")
     assert b"inside" not in answer
 
 
-async def test_every_account_can_connect_and_the_hub_opens_it_once(door: Path) -> None:
-    before = os.stat(door)
+async def test_every_account_can_connect_and_the_hub_opens_it_once(api_socket: Path) -> None:
+    before = os.stat(api_socket)
     assert stat.S_IMODE(before.st_mode) == 0o666
-    open_door(door.parent, web.Application([]), "/portal/hub/")
-    assert os.stat(door).st_ino == before.st_ino
+    open_api_socket(api_socket.parent, web.Application([]), "/portal/hub/")
+    assert os.stat(api_socket).st_ino == before.st_ino

@@ -50,7 +50,7 @@ class Desktop:
         return self._program.returncode if self._program else None
 
     @property
-    def last_words(self) -> str:
+    def last_output(self) -> str:
         """The end of what the application printed."""
         return self._output.decode(errors="replace")
 

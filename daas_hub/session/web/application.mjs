@@ -50,13 +50,13 @@ export class Application {
     this.#state = status.state;
   }
 
-  #showEnded({ title, exit_code: code, last_words: lastWords }) {
+  #showEnded({ title, exit_code: code, last_output: lastOutput }) {
     this.#title = title || this.#title;
     const fault = code !== null && code !== 0;
     document.getElementById("ended-title").textContent = fault ? `${this.#title} ended with a fault` : `${this.#title} was closed`;
     document.getElementById("ended-words").textContent = "The desktop is still there. Files that were saved are kept.";
-    document.getElementById("ended-details").hidden = !fault || !lastWords;
-    document.getElementById("ended-last").textContent = lastWords ?? "";
+    document.getElementById("ended-details").hidden = !fault || !lastOutput;
+    document.getElementById("ended-last").textContent = lastOutput ?? "";
     for (const other of document.querySelectorAll("dialog[open]")) other.close();
     this.#dialog.showModal();
   }

@@ -13,10 +13,10 @@ from pathlib import Path
 from daas_hub.spawners.docker.container_spec import RemoteFiles, SessionFiles
 from daas_hub.spawners.docker.engine import Engine
 from daas_hub.spawners.docker.remote.exec_stream import ProgramStream
-from daas_hub.spawners.docker.remote.tunnel import REMOTE_PARTS, Tunnel, bring_files, forget_files, let_in
-from daas_hub.spawners.guest_layout import API_DIR, DOOR_DIR
+from daas_hub.spawners.docker.remote.tunnel import REMOTE_PARTS, Tunnel, admit, bring_files, forget_files
+from daas_hub.spawners.guest_layout import API_DIR, SOCKETS_DIR
 from daas_hub.spawners.hub_api_socket import SOCKET
-from daas_hub.spawners.mount_handshake import Granted
+from daas_hub.spawners.mount_handshake import GrantedDirectory
 from daas_hub.spawners.readiness import unless_over
 from daas_hub.spawners.runtime_dir import open_listener
 
@@ -49,7 +49,7 @@ class RemoteSession:
         self,
         create: Callable[[SessionFiles], Awaitable[None]],
         start: Callable[[], Awaitable[None]],
-        granted: Sequence[Granted],
+        granted: Sequence[GrantedDirectory],
         environment: Mapping[str, str],
         *,
         read_only: tuple[Path, ...],
@@ -65,11 +65,11 @@ class RemoteSession:
             # its programs find their ways out, as they do on the hub's machine
             await unless_over(tunnel.wait_until_open(), over)
             if not over.done():
-                await unless_over(let_in(stream, granted, environment), over)
+                await unless_over(admit(stream, granted, environment), over)
 
     def keep_reached(self) -> None:
         """Have a tunnel to a session that runs, after a restart of the hub, too."""
-        if (self._folder / "door").is_dir():
+        if (self._folder / "sockets").is_dir():
             self._reached()
 
     def close(self) -> None:
@@ -91,7 +91,7 @@ class RemoteSession:
             place = self._folder / "http.sock"
             for left in (place, place.with_name("http.sock:80")):
                 left.unlink(missing_ok=True)
-            ways = {f"{DOOR_DIR}/{way.name}": way for way in (self._folder / "door").glob("out*.sock")}
+            ways = {f"{SOCKETS_DIR}/{way.name}": way for way in (self._folder / "sockets").glob("out*.sock")}
             ways[f"{API_DIR}/{SOCKET}"] = self._api / SOCKET
             self._tunnel = Tunnel(self._engine, self._container, open_listener(place), ways)
         return self._tunnel

@@ -26,8 +26,8 @@ from daas_hub.relay import relay
 from daas_hub.spawners.docker.container_spec import HUB_LABEL, SESSION_SOCKET
 from daas_hub.spawners.docker.engine import Engine, EngineUnreachable
 from daas_hub.spawners.docker.remote.exec_stream import ProgramStream
-from daas_hub.spawners.guest_layout import API_DIR, DOOR_DIR
-from daas_hub.spawners.mount_handshake import TIMEOUT_S, Granted, Shown, require_granted
+from daas_hub.spawners.guest_layout import API_DIR, SOCKETS_DIR
+from daas_hub.spawners.mount_handshake import TIMEOUT_S, GrantedDirectory, SeenDirectory, require_granted
 
 #: Seconds until a tunnel that broke is opened again.
 AGAIN_S = 1.0
@@ -35,10 +35,10 @@ _OPEN_TIMEOUT_S = 20.0
 _MAX_BYTES = 65536
 #: Seconds after which silence means that the other side is gone.
 _KEEPALIVE_S = 15
-_FAR_END = ("/opt/daas-hub/bin/python", "-I", "-m", "daas_hub.session.tunnel_end", f"{DOOR_DIR}/{SESSION_SOCKET}")
+_FAR_END = ("/opt/daas-hub/bin/python", "-I", "-m", "daas_hub.session.tunnel_end", f"{SOCKETS_DIR}/{SESSION_SOCKET}")
 
 #: What a session of another machine is given of its folder here.
-REMOTE_PARTS = ("identity", "door/icons", "empty")
+REMOTE_PARTS = ("identity", "sockets/icons", "empty")
 
 _log = logging.getLogger("jupyterhub.daas")
 
@@ -95,7 +95,7 @@ def _packed(folder: Path, parts: Sequence[str]) -> bytes:
     return packed.getvalue()
 
 
-async def let_in(stream: ProgramStream, granted: Sequence[Granted], environment: Mapping[str, str]) -> None:
+async def admit(stream: ProgramStream, granted: Sequence[GrantedDirectory], environment: Mapping[str, str]) -> None:
     """Compare what a session says it has with what was granted, and hand over its environment.
 
     What tells the numbers is the image's own program, before anything of the user runs.
@@ -110,7 +110,7 @@ async def let_in(stream: ProgramStream, granted: Sequence[Granted], environment:
         async with asyncio.timeout(TIMEOUT_S):
             await loop.sock_sendall(stream.socket, _line([one.path for one in granted]))
             told = json.loads(await _read_line(stream.socket, read))
-            require_granted(granted, [Shown(int(one[0]), int(one[1]), one[2] is True) for one in told])
+            require_granted(granted, [SeenDirectory(int(one[0]), int(one[1]), one[2] is True) for one in told])
             await loop.sock_sendall(stream.socket, _line(dict(environment)))
             if json.loads(await _read_line(stream.socket, read)) != "in":
                 raise ValueError("it did not say that it is in")
@@ -196,7 +196,7 @@ class Tunnel:
             await asyncio.sleep(AGAIN_S)
 
     async def _carry(self) -> None:
-        folders = sorted({str(Path(path).parent) for path in self._ways} | {API_DIR, DOOR_DIR})
+        folders = sorted({str(Path(path).parent) for path in self._ways} | {API_DIR, SOCKETS_DIR})
         async with await ProgramStream.of_command(self._engine, self._container, [*_FAR_END, *folders]) as stream:
             try:
                 self._connection = await asyncssh.connect("session", sock=stream.socket, options=_options())
@@ -224,7 +224,7 @@ class Tunnel:
             connection = self._connection
             assert connection is not None
             try:
-                return await connection.open_unix_connection(f"{DOOR_DIR}/{SESSION_SOCKET}")
+                return await connection.open_unix_connection(f"{SOCKETS_DIR}/{SESSION_SOCKET}")
             except asyncssh.Error:
                 if not connection.is_closed():
                     raise  # the session itself does not answer

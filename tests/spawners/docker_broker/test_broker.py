@@ -54,7 +54,7 @@ class Facility:
         for name in ("data/visitor/MA-4242", "data/a b:c,d", "homes/anna", "processed/MA-4242", "tools", "secret"):
             (self.root / name).mkdir(parents=True)
         session = self.root / "run" / "sessions" / "k"
-        for name in ("identity", "door", "empty"):
+        for name in ("identity", "sockets", "empty"):
             (session / name).mkdir(parents=True)
         (self.root / "run" / "api").mkdir()
         for name in ("passwd", "group", "nsswitch.conf", "hosts", "resolv.conf"):

@@ -17,7 +17,7 @@ from daas_hub.accounts import Account
 from daas_hub.catalogue import Application, Kind, Size
 from daas_hub.launch import Mount, Plan
 from daas_hub.spawners.guest_layout import API_DIR, identity_texts, target_of
-from daas_hub.spawners.sandbox.argv import ETC, Channels, sandbox_argv
+from daas_hub.spawners.sandbox.argv import ETC, InheritedFds, sandbox_argv
 
 ANNA = Account("anna", 25001, 25002, (26001, 26002), {26001: "MA-4242", 26002: "staff id21"}, "Anna: L., \x1bÅ")
 LAB = Application("lab", "JupyterLab", Kind.NOTEBOOK, environment={"KEY": "--bind"})
@@ -39,11 +39,11 @@ def argv_of(plan: Plan, **changes: Any) -> list[str]:
         "program": "daas-lab",
         "identity_files": Path("/run/daas-hub/sessions/k/identity"),
         "api_dir": Path("/run/daas-hub/api"),
-        "door": Path("/run/daas-hub/sessions/k/door"),
+        "sockets_dir": Path("/run/daas-hub/sessions/k/sockets"),
         "prefix": Path("/opt/daas"),
     }
-    channels = changes.pop("channels", Channels(11, 12, 13))
-    return sandbox_argv(plan, channels, **(wanted | changes))
+    fds = changes.pop("fds", InheritedFds(11, 12, 13))
+    return sandbox_argv(plan, fds, **(wanted | changes))
 
 
 #: Every word of bubblewrap we use, and how many arguments it takes. A word that is not here is a finding.
@@ -83,7 +83,7 @@ bwrap --unshare-user --unshare-pid --unshare-ipc --unshare-uts --unshare-net --u
 --perms 0700 --tmpfs /run/session --tmpfs /var/tmp
 --ro-bind-try /var/cache/fontconfig /var/cache/fontconfig --tmpfs /var/lib/xkb
 --ro-bind /opt/daas /opt/daas --ro-bind /run/daas-hub/api /run/daas-hub
---ro-bind /run/daas-hub/sessions/k/door /run/daas-door
+--ro-bind /run/daas-hub/sessions/k/sockets /run/daas-sockets
 --bind /gpfs/homes/anna /home/anna
 --ro-bind /data/visitor/MA-4242/2 /home/anna/data
 --bind /data/processed/MA-4242 /home/anna/processed
@@ -99,7 +99,7 @@ def test_golden() -> None:
 
 def test_golden_for_a_hub_that_is_not_root() -> None:
     """It cannot write the maps itself: bubblewrap does, and no user namespace may be made below."""
-    argv = argv_of(PLAN, channels=Channels(11, 12, None))
+    argv = argv_of(PLAN, fds=InheritedFds(11, 12, None))
     golden = GOLDEN.replace("@ETC@", " ".join(f"--ro-bind-try /etc/{name} /etc/{name}" for name in ETC))
     assert argv == golden.replace("--userns-block-fd 13", "--uid 25001 --gid 25002 --disable-userns").split()
 
@@ -190,7 +190,7 @@ plans = st.builds(
     environment=st.dictionaries(text, text, max_size=2),
 )
 OURS = {"/usr", "/var/cache/fontconfig", "/opt/daas", "/run/daas-hub/api", *(f"/etc/{name}" for name in ETC)}
-OURS |= {"/run/daas-hub/sessions/k/door"}
+OURS |= {"/run/daas-hub/sessions/k/sockets"}
 OURS |= {f"/run/daas-hub/sessions/k/identity/{name}" for name in ("passwd", "group", "nsswitch.conf", "hosts")}
 
 

@@ -18,8 +18,8 @@ from daas_hub.accounts import Account
 from daas_hub.catalogue import Application, Kind, Size
 from daas_hub.launch import Plan
 from daas_hub.spawners.base import ProposalSessionMixin
-from daas_hub.spawners.sandbox.argv import Channels
-from daas_hub.spawners.sandbox.launch import Order, build
+from daas_hub.spawners.sandbox.argv import InheritedFds
+from daas_hub.spawners.sandbox.launch import SandboxLaunch, build_sandbox
 
 pytestmark = pytest.mark.sandbox
 
@@ -39,7 +39,7 @@ def folder() -> Iterator[Path]:
 def hub_that_builds(written: Path, note: Callable[[int], None]) -> int:
     """Build a sandbox whose program writes a file, in a process of its own; give how that process ended."""
 
-    def argv(channels: Channels) -> list[str]:
+    def argv(channels: InheritedFds) -> list[str]:
         words = ["bwrap", "--unshare-user", "--unshare-pid", "--dev-bind", "/", "/"]
         words += ["--info-fd", str(channels.info), "--block-fd", str(channels.start)]
         if channels.user_namespace is not None:
@@ -48,8 +48,8 @@ def hub_that_builds(written: Path, note: Callable[[int], None]) -> int:
 
     async def run() -> None:
         with tempfile.TemporaryFile() as output:
-            order = Order(PLAN, (), argv, dict(os.environ), output.fileno(), output, lambda *_pids: None, note)
-            await (await build(order)).wait()
+            order = SandboxLaunch(PLAN, (), argv, dict(os.environ), output.fileno(), output, lambda *_pids: None, note)
+            await (await build_sandbox(order)).wait()
 
     pid = os.fork()
     if pid == 0:

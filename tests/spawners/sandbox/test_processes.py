@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from daas_hub.spawners.sandbox.processes import ProcessId, descendants, read_child_pid
-from daas_hub.spawners.session_output import last_lines
+from daas_hub.spawners.session_output import last_output_of
 
 NONE = ProcessId(0, 0.0, "")
 
@@ -172,10 +172,10 @@ def test_a_bubblewrap_that_fails_is_a_value_error(words: bytes) -> None:
 def test_last_lines(output: bytes, words: str) -> None:
     with tempfile.TemporaryFile() as log:
         log.write(output)
-        assert last_lines(log) == words
+        assert last_output_of(log) == words
 
 
 def test_last_lines_of_a_log_that_is_closed() -> None:
     with tempfile.TemporaryFile() as log:
         pass
-    assert last_lines(log) == ""
+    assert last_output_of(log) == ""

@@ -52,7 +52,7 @@ class Site:
             place.mkdir()
         self.streams: list[Stream] = []
         self.command = (sys.executable, "-m", "daas_hub.session.tunnel_end")
-        monkeypatch.setattr(elsewhere, "DOOR_DIR", str(self.inside))
+        monkeypatch.setattr(elsewhere, "SOCKETS_DIR", str(self.inside))
         monkeypatch.setattr(elsewhere, "API_DIR", str(self.inside))
         monkeypatch.setattr(elsewhere, "AGAIN_S", 0.05)
         monkeypatch.setattr(elsewhere.ProgramStream, "of_command", self._of_command)

@@ -20,9 +20,9 @@ from tests.spawners.docker.remote.site import (
 @pytest.fixture
 async def far(site: Site, monkeypatch: pytest.MonkeyPatch) -> RemoteSession:
     """A session whose folder is there, as after a restart of the hub."""
-    monkeypatch.setattr(farsession, "DOOR_DIR", str(site.inside))
+    monkeypatch.setattr(farsession, "SOCKETS_DIR", str(site.inside))
     monkeypatch.setattr(farsession, "API_DIR", str(site.inside))
-    for name in ("door", "api"):
+    for name in ("sockets", "api"):
         (site.here / name).mkdir()
     engine: Any = None
     return RemoteSession(engine, "session", site.here, site.here / "api")
@@ -42,7 +42,7 @@ async def reaches(path: Path) -> None:
 async def test_what_leads_there_and_back_is_made_of_its_folder(site: Site, far: RemoteSession) -> None:
     """Its own socket leads there; the hub's API, and each way out that its folder has, lead back."""
     (site.here / "http.sock").touch()  # left by a hub that was killed
-    ways = {"api.sock": site.here / "api" / farsession.SOCKET, "out0.sock": site.here / "door" / "out0.sock"}
+    ways = {"api.sock": site.here / "api" / farsession.SOCKET, "out0.sock": site.here / "sockets" / "out0.sock"}
     async with (
         await asyncio.start_unix_server(echo, site.inside / "http.sock"),
         await asyncio.start_unix_server(echo, ways["api.sock"]),
@@ -63,7 +63,7 @@ async def test_what_leads_there_and_back_is_made_of_its_folder(site: Site, far: 
 
 
 async def test_session_whose_folder_is_gone_is_not_reached_for(site: Site, far: RemoteSession) -> None:
-    (site.here / "door").rmdir()
+    (site.here / "sockets").rmdir()
     far.keep_reached()
     await asyncio.sleep(0.2)
     assert site.streams == []

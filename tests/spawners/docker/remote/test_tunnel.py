@@ -19,8 +19,8 @@ import pytest
 from daas_hub.errors import SessionFailed, StorageProblem
 from daas_hub.spawners.docker.container_spec import HUB_LABEL, RemoteFiles, create_body
 from daas_hub.spawners.docker.remote import tunnel as elsewhere
-from daas_hub.spawners.docker.remote.tunnel import let_in
-from daas_hub.spawners.mount_handshake import Granted
+from daas_hub.spawners.docker.remote.tunnel import admit
+from daas_hub.spawners.mount_handshake import GrantedDirectory
 from tests.spawners.docker.plans import (
     GOLDEN,
     PLAN,
@@ -145,9 +145,9 @@ async def test_far_end_opens_nothing_but_what_it_was_told(site: Site, tmp_path: 
 
 ARRIVING = """
 import json, os, socket
-from daas_hub.session.mount_handshake import arrive
-arrive()
-out = {key: os.environ.get(key) for key in ("TOKEN", "HOME", "DAAS_DOOR")}
+from daas_hub.session.mount_handshake import shake_hands
+shake_hands()
+out = {key: os.environ.get(key) for key in ("TOKEN", "HOME", "DAAS_HANDSHAKE")}
 out["input"] = os.read(0, 100).decode()
 out["listens"] = socket.socket(fileno=int(os.environ["DAAS_LISTEN_FD"])).getsockname()
 print("more words of the session")
@@ -165,20 +165,21 @@ async def test_arrival_over_input_and_output(
     """H5: the same inode and the same right to write, or nothing is handed over; devices are a machine's own."""
     directory = tmp_path / "processed"
     directory.mkdir()
-    what: list[Granted] = [granted(directory, writable=is_writable, **changes)]
+    what: list[GrantedDirectory] = [granted(directory, writable=is_writable, **changes)]
     async with Stream.of(
-        sys.executable, "-c", ARRIVING, DAAS_DOOR=f"-{tmp_path}/http.sock", TOLD=f"{tmp_path}/told"
+        sys.executable, "-c", ARRIVING, DAAS_HANDSHAKE=f"-{tmp_path}/http.sock", TOLD=f"{tmp_path}/told"
     ) as stream:
         given: Any = stream
         if not is_let_in:
             with pytest.raises(StorageProblem):
-                await let_in(given, what, {"TOKEN": "secret", "HOME": "/home/anna"})
+                await admit(given, what, {"TOKEN": "secret", "HOME": "/home/anna"})
             return
-        await let_in(given, what, {"TOKEN": "secret", "HOME": "/home/anna"})
+        await admit(given, what, {"TOKEN": "secret", "HOME": "/home/anna"})
         assert await asyncio.to_thread(stream.process.wait, 10) == 0
     told = json.loads((tmp_path / "told").read_text())
     assert told == {
-        "TOKEN": "secret", "HOME": "/home/anna", "DAAS_DOOR": None, "input": "", "listens": f"{tmp_path}/http.sock",
+        "TOKEN": "secret", "HOME": "/home/anna", "DAAS_HANDSHAKE": None, "input": "",
+        "listens": f"{tmp_path}/http.sock",
     }  # fmt: skip
     assert (tmp_path / "http.sock").stat().st_mode & 0o777 == 0o600
 
@@ -188,7 +189,7 @@ async def test_who_says_something_else_is_not_let_in(tmp_path: Path, said: str) 
     async with Stream.of(sys.executable, "-c", f"import sys; sys.stdin.readline(); print({said!r})") as stream:
         given: Any = stream
         with pytest.raises((SessionFailed, StorageProblem)):
-            await let_in(given, [granted(tmp_path)], {"TOKEN": "secret"})
+            await admit(given, [granted(tmp_path)], {"TOKEN": "secret"})
 
 
 # -- the create call ----------------------------------------------------------------------------------------------
@@ -204,7 +205,7 @@ def test_create_call_differs_from_that_of_this_machine_only_in_its_surroundings(
     body["Env"][-1] = golden["Env"][-1]
     made, wanted = body["HostConfig"].pop("Mounts"), golden["HostConfig"].pop("Mounts")
     memory = body["HostConfig"].pop("Tmpfs")
-    extra = {folder: memory.pop(folder) for folder in ("/run/daas-hub", "/run/daas-door")}
+    extra = {folder: memory.pop(folder) for folder in ("/run/daas-hub", "/run/daas-sockets")}
     assert memory == golden["HostConfig"].pop("Tmpfs")
     assert set(extra.values()) == {"rw,nosuid,nodev,noexec,mode=0700,uid=25001,gid=25002,size=1m"}
     assert body == golden

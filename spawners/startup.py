@@ -1,0 +1,39 @@
+"""Refuses a configuration in which no session can start while the hub starts, instead of at somebody's first launch.
+
+JupyterHub builds no spawner before one is needed, and has no hook for a spawner class. But it loads the chosen class
+when it reads its configuration, by the entry point or from the file itself: `daas_hub.spawners.<backend>` hands it out
+and asks for the check, which runs when the hub opens its database. Then the configuration is complete, and nobody can
+sign in yet. So it works in any hub, whatever its authenticator and its proxy are.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jupyterhub.app import JupyterHub
+from traitlets import TraitError
+
+#: JupyterHub's trait that is set when the database is opened.
+_OPENED = "session_factory"
+
+
+def check_when_hub_starts() -> None:
+    """Have the hub that is starting in this process ask its spawner class; without a hub (commands) do nothing."""
+    if JupyterHub.initialized():
+        JupyterHub.instance().observe(_refuse_to_start, _OPENED)
+
+
+def _refuse_to_start(change: Any) -> None:
+    """End the hub, with a sentence for each problem, if its spawner class has `startup_problems`."""
+    hub = change["owner"]
+    hub.unobserve(_refuse_to_start, _OPENED)
+    startup_problems = getattr(hub.spawner_class, "startup_problems", None)
+    try:
+        problems = startup_problems(hub.config) if startup_problems else []
+        sentences = [f"{one.message.rstrip('.')}. {one.remedy}" for one in problems]
+    except TraitError as error:
+        sentences = [str(error)]
+    for sentence in sentences:
+        hub.log.critical("%s", sentence)
+    if sentences:
+        hub.exit(1)
