@@ -9,6 +9,7 @@ import configparser
 import os
 import subprocess
 from collections.abc import Iterator
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
@@ -145,3 +146,11 @@ def test_the_sdist_is_whole(
     told |= {"setup.cfg", "pyproject.toml", "README.md"}
     missing = {name for name in tracked - told - set(shipped.files) if not name.startswith(ONLY_IN_GIT)}
     assert missing == set()
+
+
+def test_nothing_is_installed_outside_the_package(setup_cfg: configparser.ConfigParser) -> None:
+    """JupyterLab's `overrides.json` is the administrator's: an installation must not overwrite it."""
+    assert "options.data_files" not in setup_cfg
+    installed = [str(path) for path in distribution("daas-hub").files or ()]
+    assert [path for path in installed if "share/" in path or path.endswith("labconfig")] == []
+    assert "daas_hub/session/overrides.json" in installed

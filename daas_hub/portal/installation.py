@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader
+from jupyterhub.app import JupyterHub
+from traitlets import TraitError
+from traitlets.config import Config
 
 from daas_hub.errors import ConfigurationError
 from daas_hub.facility import Facility
@@ -54,16 +57,34 @@ def logo_path(app: Any) -> Path:
     return Path(app.logo_file) if "logo_file" in app.config.JupyterHub else FOLDER / "logo.svg"
 
 
-def require_authorising_spawner(spawner_class: type) -> None:
+def require_authorising_spawner(spawner_class: object) -> None:
     """Check that launches from the portal's pages are authorised.
+
+    Args:
+        spawner_class: the class, or what `JupyterHub.spawner_class` says.
 
     Raises:
         ConfigurationError: the spawner would start a server for everybody, whatever was asked for.
     """
-    if not hasattr(spawner_class, "authorise_start"):
+    trait = JupyterHub.class_traits()["spawner_class"]
+    try:
+        found = trait.validate(JupyterHub, spawner_class)
+    except TraitError:
+        return  # the hub has a sentence for a class that is not there
+    if not hasattr(found, "authorise_start"):
         raise ConfigurationError(
             "JupyterHub.spawner_class",
-            spawner_class.__name__,
-            "cannot authorise launches of the portal: it would start a server without any check",
-            remedy='Use "sandbox" or "proposal-docker", or a subclass of one of them.',
+            spawner_class if isinstance(spawner_class, str) else found.__name__,
+            "cannot authorise the portal's launches: it would start a server without any check",
+            remedy='Use "sandbox", "proposal-docker", or a subclass of one of their spawners.',
         )
+
+
+def portal_problems(config: Config) -> list[ConfigurationError]:
+    """Return what in a configuration keeps the portal from starting; `daas-hub check-config` asks."""
+    spawner_class = config.JupyterHub.get("spawner_class", "simple")
+    try:
+        require_authorising_spawner(spawner_class)
+    except ConfigurationError as problem:
+        return [problem]
+    return []

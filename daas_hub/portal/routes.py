@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from daas_hub.errors import DaasError
 from daas_hub.facility import Facility
 from daas_hub.portal.arrivals import ArrivalHandler
 from daas_hub.portal.assets import AssetHandler, IconHandler, LogoHandler
@@ -25,14 +26,15 @@ from daas_hub.portal.sessions import LaunchHandler, NothingStartsHandler, Sessio
 def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
     """Return the handlers, for `Authenticator.get_handlers`: they come before the hub's own.
 
-    The hub calls this once while it starts. Mistakes in the configuration are found now, and templates and logo are
-    put in their places.
-
-    Raises:
-        DaasError: the configuration cannot work.
+    The hub calls this once while it starts: templates and logo are put in their places, and a configuration that cannot
+    work ends the hub with a sentence.
     """
-    Facility.of(app.config).require_safe_address(app.bind_url)
-    require_authorising_spawner(app.spawner_class)
+    try:
+        Facility.of(app.config).require_safe_address(app.bind_url)
+        require_authorising_spawner(app.spawner_class)
+    except DaasError as problem:
+        app.log.critical("%s", problem)
+        app.exit(1)
     install_templates(app)
     logo = {"path": logo_path(app)}
     return [
