@@ -50,10 +50,10 @@ class PortalHandler(PortalHeaders):
         return str(self.hub.base_url)
 
     async def identity(self) -> Identity:
-        """Return the identity of who is logged in.
+        """Return the identity of the current user.
 
         Raises:
-            HTTPError: 403, the login is not one of ours or no longer known.
+            HTTPError: 403, there is no identity for this login.
         """
         identity = await self.facility.identity_of_user(self.current_user)
         if identity is None:
@@ -61,7 +61,7 @@ class PortalHandler(PortalHeaders):
         return identity
 
     async def account(self) -> Account:
-        """Return the account of who is logged in, asked for now."""
+        """Return the account of the current user, from its source."""
         return await self.facility.account_of(await self.identity())
 
     def title_of(self, issuer: str) -> str:
@@ -74,17 +74,17 @@ class PortalHandler(PortalHeaders):
         return person_of(self.current_user, account)
 
     async def show(self, template: str, *, status: int = 200, **values: Any) -> None:
-        """Answer with a page."""
+        """Render a template and finish the response."""
         self.set_status(status)
         html = await self.render_template(template, **values)
         self.finish(html)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Show errors of ours with their own sentence; everything else as the hub does."""
+        """Show our errors with their own sentence, and all others as the hub does."""
         problem = kwargs.get("exc_info", (None, None, None))[1]
         if isinstance(problem, DaasError):
             status = 403 if isinstance(problem, NoAccount) else 503
-            shown = str(problem) if problem.for_user else "The portal is not set up for this."
+            shown = str(problem) if problem.for_user else "The portal is not configured for this."
             error = web.HTTPError(status, shown)
             self.set_status(status)
             kwargs["exc_info"] = (web.HTTPError, error, problem.__traceback__)

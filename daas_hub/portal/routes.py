@@ -20,7 +20,7 @@ from daas_hub.portal.hub_pages import (
 )
 from daas_hub.portal.installation import install_templates, logo_path, require_authorising_spawner
 from daas_hub.portal.pages import HomeHandler, LoginPageHandler, ProposalHandler
-from daas_hub.portal.sessions import LaunchHandler, NothingStartsHandler, SessionHandler, StopHandler
+from daas_hub.portal.sessions import LaunchHandler, SessionHandler, StockSpawnHandler, StopHandler
 
 
 def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
@@ -51,9 +51,9 @@ def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
         (r"/daas/logo", LogoHandler, logo),
         (r"/logo", LogoHandler, logo),
         # the hub's own pages would start a server by a link (GET /hub/spawn?opt-...)
-        (r"/spawn(?:/.*)?", NothingStartsHandler),
-        (r"/spawn-pending/[^/]+/([^/]+)", NothingStartsHandler),
-        (r"/spawn-pending/[^/]+", NothingStartsHandler),
+        (r"/spawn(?:/.*)?", StockSpawnHandler),
+        (r"/spawn-pending/[^/]+/([^/]+)", StockSpawnHandler),
+        (r"/spawn-pending/[^/]+", StockSpawnHandler),
         *_HUB_PAGES,
     ]
 

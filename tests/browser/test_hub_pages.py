@@ -1,10 +1,9 @@
-"""JupyterHub's own pages in our frame, in a browser: names, contrast, the keyboard, a phone, and what their forms do."""
+"""JupyterHub's own pages in our frame, in a browser: names, contrast, keyboard, a phone, and what their forms do."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
@@ -130,18 +129,14 @@ def test_a_token_is_requested_and_revoked(page: Page, staffed: Portal) -> None:
     page.get_by_role("button", name="Request a token").click()
     expect(page.locator("#token-result")).not_to_be_empty()
     token = page.locator("#token-result").inner_text()
-    asked: dict[str, Any] = {
-        "url": f"{staffed.url}/hub/api/user",
-        "headers": {"Authorization": f"token {token}"},
-        "timeout": 10,
-    }
-    assert requests.get(**asked).json()["user_info"]["display_name"] == "Anna Lindqvist"
+    api, headers = f"{staffed.url}/hub/api/user", {"Authorization": f"token {token}"}
+    assert requests.get(api, headers=headers, timeout=10).json()["user_info"]["display_name"] == "Anna Lindqvist"
     page.reload()
     row = page.locator("#api-tokens-table tr", has_text="My script")
     row.get_by_role("button", name="Revoke My script").click()
     expect(row).to_have_count(0)
     expect(page.locator("#announcer")).to_have_text("Revoked")
-    assert requests.get(**asked).status_code == 403
+    assert requests.get(api, headers=headers, timeout=10).status_code == 403
 
 
 def test_a_token_that_is_refused_says_why(page: Page, staffed: Portal) -> None:
