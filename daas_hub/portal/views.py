@@ -59,8 +59,8 @@ def source_notice(problem: SourceUnavailable | None, age_s: float | None) -> dic
     if age_s is None:
         return {"kind": "bad", "words": str(problem)}
     words = (
-        f"{problem.message} The proposals below were loaded {age_text(age_s)}. Nothing can be launched on them until it "
-        "responds again; your own resources and running sessions are not affected."
+        f"{problem.message} The proposals below were loaded {age_text(age_s)}. Nothing can be launched on them until "
+        "it responds again; your own resources and running sessions are not affected."
     )
     return {"kind": "old", "words": words}
 

@@ -291,7 +291,7 @@ def test_an_old_list_says_how_old_it_is_and_what_that_means() -> None:
     assert notice["words"].startswith(
         "The user office does not answer. The proposals below were loaded 25 minutes ago."
     )
-    assert "Nothing can be started on them" in notice["words"]
+    assert "Nothing can be launched on them" in notice["words"]
     assert source_notice(problem, None) == {"kind": "bad", "words": "The user office does not answer. Try again."}
     assert source_notice(None, 3.0)["words"] == ""
     assert "HTML" not in notice["words"], "what it said instead is for the log"
