@@ -114,7 +114,7 @@ def test_a_user_office_that_is_down(facility: Facility, fault: str) -> None:
     home = plain_text(person.get("/hub/home"))
     assert "Roman glass" in home
     assert f"{DOWN} The proposals below were loaded less than a minute ago." in home
-    assert "Nothing can be started on them until it answers again" in home
+    assert "Nothing can be launched on them until it responds again" in home
     assert "were loaded less than a minute ago" in plain_text(person.get("/hub/proposals/MA-4242"))
     refused = launch(person, "MA-4242", "7")
     assert refused.status_code == 403
