@@ -13,8 +13,8 @@ from daas_hub.accounts.elevation import Elevation, ElevationRules, Proof, client
 from daas_hub.authenticators.login_methods import Login, LoginMethod
 from daas_hub.authenticators.oidc.method import OIDCMethod
 
-#: The sentence for who has to sign in again.
-OVER = "Administrators and staff sign in again after some hours, and yours are over; your sessions run on."
+#: The sentence for an administrator who has to sign in again.
+OVER = "Administrator sign-ins expire after a while. Please sign in again. Your sessions keep running."
 
 _log = logging.getLogger("jupyterhub.daas")
 

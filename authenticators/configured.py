@@ -152,7 +152,7 @@ def linking_of(settings: LoginSettings, methods: Mapping[str, LoginMethod]) -> L
         raise ConfigurationError(
             "UmbrellaAuthenticator.linking",
             settings.linking,
-            f'needs "{LINKS}" in Facility.accounts, which knows what was connected',
+            f'needs "{LINKS}" in Facility.accounts',
             remedy=f'Like Facility.accounts = ["ldap", "{LINKS}"].',
         )
     here = methods.get(PASSWORDS)

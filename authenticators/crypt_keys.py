@@ -21,7 +21,7 @@ def require_keys(config: Any) -> None:
         if not CryptKeeper(config=config).keys:
             why = "is not set, and login tokens are never stored unencrypted"
     except (TraitError, ValueError):
-        why = "is not 32 bytes in hexadecimal or base64 digits (several are separated by ';')"
+        why = "is not 32 bytes in hexadecimal or base64 (separate several by ';')"
     if why:
         raise ConfigurationError(
             "JUPYTERHUB_CRYPT_KEY",

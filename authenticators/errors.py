@@ -18,7 +18,7 @@ class ClientRejected(SourceUnavailable):
 
 
 class LoginExpired(Refused):
-    """The provider no longer stands by this login, or the configuration no longer knows it: sign in again."""
+    """The provider ended this login, or its login method is no longer configured: sign in again."""
 
     reason = "login"
 
@@ -36,33 +36,33 @@ class Blocked(NotAllowed):
 
 
 class DeviceLoginFailed(Refused):
-    """The provider, or the person at it, says no, or nobody came.
+    """The provider or the user declined, or the code was not entered in time.
 
     Attributes:
-        error: its word for it, as in RFC 6749, 5.2, and RFC 8628, 3.5: "access_denied".
+        error: the error code of RFC 6749, 5.2, and RFC 8628, 3.5: "access_denied".
     """
 
     reason = "login"
 
     def __init__(self, error: str) -> None:
-        self.error = error if _WORD.fullmatch(error) else "an error without a name"
-        super().__init__(f"The login provider says {self.error}.", remedy=_AGAIN)
+        self.error = error if _WORD.fullmatch(error) else "an unnamed error"
+        super().__init__(f"The login provider answered {self.error}.", remedy=_AGAIN)
 
 
 class WrongAccount(Refused):
-    """The password is right, and its account is none a login can be connected with."""
+    """The password is right, but no login can be connected with its account."""
 
     reason = "account"
 
 
 class WrongPassword(Refused):
-    """The name and the password do not belong together; whether the name exists is not told."""
+    """The name and the password do not belong together; whether the name exists is not revealed."""
 
     reason = "password"
 
 
 class TooManyAttempts(Refused):
-    """It has to be waited before the next guess."""
+    """The next attempt has to wait."""
 
     reason = "guesses"
 

@@ -33,15 +33,15 @@ class NoAccountMixin(BaseHandler):
         identity = refusal.login.identity if isinstance(refusal.login, Login) else None
         facility = self.authenticator.facility
         advice = [str(refusal.remedy)]
-        actions: list[dict[str, Any]] = [{"title": "Sign in as somebody else", "url": self.settings["login_url"]}]
+        actions: list[dict[str, Any]] = [{"title": "Sign in as a different user", "url": self.settings["login_url"]}]
         if facility.user_office_url:
             actions.insert(0, {"title": "Go to the user office", "url": facility.user_office_url})
         if identity is not None:
-            advice.append(f"Tell them this login: {identity.subject} of {identity.issuer}.")
+            advice.append(f"Your login, for the user office: {identity.subject} at {identity.issuer}.")
         link = self.authenticator.offer_link(self, refusal)
         if link:
             actions.insert(0, {"title": "Connect my facility account", "url": link})
-            advice.insert(0, "If you have an account of this facility already, you can connect it with this login.")
+            advice.insert(0, "If you already have an account at this facility, you can connect it with this login.")
         name = identity.display_name if identity and identity.display_name else "You"
         self.set_header("Cache-Control", "no-store")
         self.set_status(403)

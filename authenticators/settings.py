@@ -26,24 +26,24 @@ class LoginSettings(GenericOAuthenticator):
         "generic",
         config=True,
         help="""
-        What kind of provider it is: "generic", "keycloak", "egi", "eduteams" or "umbrella". It says what is asked for
-        and where things are; whatever is set beside it goes before it.
+        Kind of provider: "generic", "keycloak", "egi", "eduteams" or "umbrella". It provides defaults for scopes and
+        claims; settings given explicitly take precedence. Default: "generic".
         """,
     )
     providers = Dict(
         config=True,
         help="""
-        Several providers on one login page, in this order: a short name for each (small letters; it stands in the
-        callback that is registered there), and its `profile`, `title`, `issuer`, `client_id`, `client_secret_file` and
-        whatever else it needs; see the page on connecting a provider. It takes the place of `oidc_issuer` and its like.
+        Several providers on one login page, in this order. Maps a short name (lower case; part of the callback that is
+        registered there) to `profile`, `title`, `issuer`, `client_id`, `client_secret_file` and other keys; see the
+        page on connecting a provider. It replaces `oidc_issuer` and the related settings.
         Example: {"egi": {"profile": "egi", "client_id": "daas", "client_secret_file": "/etc/daas/egi.secret"}}.
         """,
     )
     trusted_proxy = Dict(
         config=True,
         help="""
-        A web server in front that signs people in itself (Shibboleth, say, for Umbrella's classic attributes), as a
-        login method beside the providers. Required keys: `issuer`, `secret_file` (32 characters or more). Optional:
+        A web server in front that signs people in itself (such as Shibboleth for Umbrella's classic attributes), as an
+        additional login method. Required keys: `issuer`, `secret_file` (32 characters or more). Optional:
         `title`, `proof` ("signature", or "secret"), `subject_header`, `proof_header`, `max_age_s` (60), `hours` (12).
         A header alone is never trusted. Example: {"issuer": "https://umbrellaid.org/idp/shibboleth", "secret_file":
         "/etc/daas/secrets/proxy"}. Default: none.
@@ -53,64 +53,64 @@ class LoginSettings(GenericOAuthenticator):
         "",
         config=True,
         help="""
-        Whether people can also sign in with a name and a password of the facility, on the login page: "ldap" (see
-        LdapAccounts) or "calipsoplus" (a user office), see PasswordLogin. Default: no.
+        Source of passwords for a form on the login page: "ldap" (see LdapAccounts) or "calipsoplus" (a user office);
+        see PasswordLogin. Default: "", no form.
         """,
     )
     linking = Unicode(
         "",
         config=True,
         help="""
-        Whether people whose login has no account here can connect it, step by step, with the facility account they
-        have: by whom its password is checked, "ldap" or "calipsoplus" (see PasswordLogin). It needs "links" in
-        `Facility.accounts`, and no `passwords`. Default: no.
+        Source of passwords, "ldap" or "calipsoplus" (see PasswordLogin), with which people can connect a login that has
+        no account with the facility account they have. Requires "links" in `Facility.accounts`; `passwords` is not
+        needed. Default: "", not offered.
         """,
     )
     client_secret_file = Unicode(
-        "", config=True, help="A private file that holds the client's secret, instead of `client_secret`."
+        "", config=True, help="Private file with the client secret, instead of `client_secret`."
     )
     login_service = Unicode(
         "",
         config=True,
         help="""
-        What the button on the login page says after "Sign in with". Default: the profile's title.
+        Name of the provider on the login page, after "Sign in with". Default: the profile's title.
         """,
     )
     display_name_claim = Unicode(
         "",
         config=True,
         help="""
-        The claim shown as a person's name. Never used to tell people apart. Default: the profile's, mostly "name".
+        Claim with a person's name, for display only. Default: the profile's, usually "name".
         """,
     )
     subject_claims = List(
         Unicode(),
         config=True,
         help="""
-        The claim that tells people apart, in every spelling the provider may use. If it is missing, the login is
-        refused: nothing else takes its place. E-mail addresses and user names are refused. Example: ["voperson_id"].
-        Default: the profile's, mostly ["sub"].
+        The claim that identifies people, in every spelling the provider may use. A login without it is refused;
+        there is no fallback. Claims with e-mail addresses and user names are refused. Example: ["voperson_id"].
+        Default: the profile's, usually ["sub"].
         """,
     )
     required_assurance = List(
         Unicode(),
         config=True,
         help="""
-        Values of the claim `eduperson_assurance`; a login needs one of them. Example:
-        ["https://refeds.org/assurance/IAP/medium"]. Default: none is needed.
+        Values of the claim `eduperson_assurance`, one of which a login must have. Example:
+        ["https://refeds.org/assurance/IAP/medium"]. Default: [], no requirement.
         """,
     )
     logout_at_provider = Bool(
         True,
         config=True,
-        help="Whether signing out here also signs out at the provider, where it has a place for that.",
+        help="Whether signing out here also signs out at the provider, if it has a logout endpoint.",
     )
     stop_sessions_at_logout = Bool(
         False,
         config=True,
         help="""
-        Whether sessions are stopped when the provider tells that their owner signed out there. Otherwise they go on:
-        there may be unsaved work in them.
+        Whether back-channel logout at the provider also stops the user's sessions. By default they continue, because
+        they may hold unsaved work.
         """,
     )
     recheck_s = Float(
@@ -118,8 +118,9 @@ class LoginSettings(GenericOAuthenticator):
         min=0,
         config=True,
         help="""
-        Seconds between two looks at the accounts of people whose sessions run, also with the browser closed. Who has no
-        account any more loses the sessions; while the source of accounts does not answer, nobody does. 0 never looks.
+        Interval in seconds at which the accounts of users with running sessions are checked, also with the browser
+        closed. Sessions are stopped when the account is gone or its user was blocked, but not while a source of
+        accounts is down. 0 disables the check. Default: 300.
         """,
     )
 

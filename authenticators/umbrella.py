@@ -52,7 +52,7 @@ class UmbrellaAuthenticator(LoginSettings):
     provides_identity = True
 
     def __init__(self, **kwargs: Any) -> None:
-        config = kwargs["config"] if "config" in kwargs else getattr(kwargs.get("parent"), "config", Config())
+        config: Config = kwargs["config"] if "config" in kwargs else getattr(kwargs.get("parent"), "config", Config())
         # first, because base classes raise errors of their own about settings that we refuse
         for problem in self._stock_problems(config):
             raise problem

@@ -64,8 +64,8 @@ class LinkPage(PortalHandler):
             status=404,
             title="Nothing to connect",
             heading="There is nothing to connect here",
-            text="You have not signed in in this browser within the last ten minutes, or you did this already.",
-            advice=["Sign in with your new login first. If it has no account here yet, you can connect it then."],
+            text="You have not signed in with this browser in the last ten minutes, or are connected already.",
+            advice=["Sign in with your new login first. If it has no account here, you can then connect it."],
             actions=[{"title": "Sign in", "url": self.settings["login_url"]}],
         )
 
@@ -213,7 +213,7 @@ class LoginsHandler(PortalHandler):
         mine = {(one.issuer, one.subject): one for one in await self.store.links_of(account.name, account.uid)}
         link = mine.get((issuer, subject))
         if link is None or not await self.store.remove(issuer, subject, account=account.name):
-            await self._show(problem="There is no such login of your account: it may have been removed already.")
+            await self._show(problem="Your account has no such login. It may have been removed already.")
             return
         self.log.info(
             "login %s (%r of %s) is no longer connected with account %s: removed by %s",

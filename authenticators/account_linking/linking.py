@@ -138,8 +138,8 @@ class Linking:
             raise ConfigurationError(
                 "PasswordLogin.issuer",
                 issuer,
-                "is one that no source of accounts is asked about, so that no account could be connected",
-                remedy="Name it in the issuers of the source that knows these accounts (LdapAccounts.issuers, say).",
+                "is not among the issuers of any source of accounts, so no account could be connected",
+                remedy="Add it to the issuers of the source of these accounts, such as LdapAccounts.issuers.",
             )
 
     def may_begin(self, refusal: NoAccount, method: LoginMethod) -> bool:
@@ -167,7 +167,7 @@ class Linking:
         """
         proved, identity = pending.proved, pending.login.identity
         if proved is None or not secrets.compare_digest(proved.shown.encode(), shown.encode()):
-            raise Refused("This page is not the last one that was shown.", remedy="Please look at both once more.")
+            raise Refused("This page is out of date.", remedy="Please review both once more.")
         agreed = proved.account
         # a page may have been open for minutes
         self._require_same(await self._account_of(proved.known_as), agreed)
@@ -190,7 +190,7 @@ class Linking:
         except NoAccount:
             return
         raise WrongAccount(
-            f"Your login has the account {account.name} meanwhile, and was not connected.",
+            f"Your login has got the account {account.name} in the meantime, and was not connected.",
             remedy="Please sign in again.",
         )
 
@@ -203,4 +203,6 @@ class Linking:
     @staticmethod
     def _require_same(account: Account, agreed: Account) -> None:
         if (account.name, account.uid) != (agreed.name, agreed.uid):
-            raise WrongAccount("Your facility account has changed meanwhile.", remedy="Please tell the user office.")
+            raise WrongAccount(
+                "Your facility account has changed in the meantime.", remedy="Please tell the user office."
+            )

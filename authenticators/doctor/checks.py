@@ -32,12 +32,12 @@ async def examine_provider(
         access_token: a person's, to see what the provider tells of them; "" for none.
     """
     issuer = method.settings.issuer
-    key, did = "login.discovery", f"read the description of {issuer}"
+    key, did = "login.discovery", f"read the discovery document of {issuer}"
     try:
         endpoints = await method.provider.endpoints()
     except SourceUnavailable as error:
         return [problem(key, did, what_came(error), _remedy_of_discovery(error, issuer))]
-    findings = [ok(key, did, "it is this issuer's, and its addresses are encrypted")]
+    findings = [ok(key, did, "its issuer is the configured one, and its endpoints use HTTPS")]
     findings.append(await _keys(method))
     findings.append(await _client(method))
     findings.append(await _callback(method, endpoints.authorize, callback))
@@ -45,8 +45,8 @@ async def examine_provider(
     if access_token:
         findings.append(await _told(method, facility, access_token))
     if not endpoints.end_session:
-        did = f"looked where one signs out at {issuer}"
-        findings.append(ok("login.logout", did, "it has no such place; signing out ends the portal's login only"))
+        did = f"looked for the logout endpoint of {issuer}"
+        findings.append(ok("login.logout", did, "it has none; signing out ends the portal's login only"))
     return findings
 
 
@@ -57,9 +57,9 @@ def what_came(error: DaasError) -> str:
 
 def _remedy_of_discovery(error: SourceUnavailable, issuer: str) -> str:
     if error.kind is ErrorKind.ISSUER_MISMATCH:
-        return "Copy `issuer` letter by letter from its description, with or without the slash at the end."
+        return "Copy `issuer` exactly from the discovery document, with or without the trailing slash."
     if error.kind is ErrorKind.INSECURE_ENDPOINT:
-        return "The provider describes itself with addresses that are not https. Its administrators must mend that."
+        return "The discovery document contains non-HTTPS endpoints; the provider's administrators must fix this."
     return (
         f"Open {issuer.rstrip('/')}/.well-known/openid-configuration from this machine: is the issuer right, does the "
         "provider run, is its certificate one this machine trusts, and may this machine reach it (firewall)?"
@@ -68,32 +68,28 @@ def _remedy_of_discovery(error: SourceUnavailable, issuer: str) -> str:
 
 async def examine_passwords(method: PasswordMethod) -> Finding:
     """Ask the source of passwords about a name that cannot exist: it must answer, and say no."""
-    key, did = "login.passwords", f"asked for the password of somebody who cannot exist ({method.issuer})"
+    key, did = "login.passwords", f"checked a random password of a user that cannot exist ({method.issuer})"
     try:
         told = await method.source.check(f"nobody-{secrets.token_hex(4)}", secrets.token_hex(16))
     except DaasError as error:
         remedy = (
             "Does the service that is asked (LdapAccounts.servers, or PasswordLogin.login_url) run, and may this "
-            "machine reach it? What is found of the accounts says more."
+            "machine reach it? The checks of accounts say more."
         )
         return problem(key, did, what_came(error), remedy)
     if told:
-        return problem(key, did, f"yes: {told}", "It lets everybody in. Do not use it.")
-    return ok(key, did, "no; whether a right one is accepted, only a person can try: sign in once by hand")
+        return problem(key, did, f"accepted as {told}", "It accepts any password. Do not use it.")
+    return ok(key, did, "refused; sign in once by hand to try a correct password")
 
 
 async def _keys(method: OIDCMethod) -> Finding:
-    did = f"read the keys that {method.settings.issuer} signs with"
+    did = f"read the signing keys of {method.settings.issuer}"
     try:
         count = await method.provider.count_keys()
     except SourceUnavailable as error:
-        return problem(
-            "login.keys", did, what_came(error), "The provider's jwks_uri must give its public keys as JSON."
-        )
+        return problem("login.keys", did, what_came(error), "The provider's jwks_uri must return a JSON key set.")
     if not count:
-        return problem(
-            "login.keys", did, "none that can be used", "It must publish an RSA, EC or OKP key for signatures."
-        )
+        return problem("login.keys", did, "no usable key", "The provider must publish an RSA, EC or OKP signing key.")
     return ok("login.keys", did, f"{count} public key{'s' * (count != 1)}")
 
 
@@ -101,28 +97,26 @@ async def _client(method: OIDCMethod) -> Finding:
     """Ask for tokens with a code that is none: refused is as it should be, an unknown client is not."""
     key, did = (
         "login.client",
-        f"asked {method.settings.issuer} for tokens as {method.settings.client_id!r}, with a code that is none",
+        f"tested client credentials of {method.settings.client_id!r} at {method.settings.issuer} with an invalid code",
     )
     try:
         await method.redeem_nothing(secrets.token_hex(16))
     except Refused:
-        return ok(key, did, "it refused the code, and accepted the portal's id and secret")
+        return ok(key, did, "the code was refused, the client credentials were accepted")
     except SourceUnavailable as error:
         if isinstance(error, ClientRejected):
-            remedy = (
-                "Copy client_id and the secret from the provider's page of this client; is basic_auth as it wants it?"
-            )
+            remedy = "Copy client_id and secret from the client's page at the provider, and check basic_auth."
             return problem(key, did, error.detail, remedy)
-        return problem(key, did, what_came(error), "The provider's token_endpoint must answer this machine.")
-    return problem(key, did, "it gave tokens for it", "This provider lets everybody in. Do not use it.")
+        return problem(key, did, what_came(error), "This machine must be able to reach the provider's token_endpoint.")
+    return problem(key, did, "it issued tokens for an invalid code", "This provider lets everybody in. Do not use it.")
 
 
 async def _callback(method: OIDCMethod, authorize: str, callback: str) -> Finding:
     """Begin a sign-in that may show no page, without any cookie: a provider that knows the callback says no there."""
-    key, did = "login.callback", f"began a sign-in at {method.settings.issuer} that comes back to {callback}"
+    key, did = "login.callback", f"tested the callback {callback} at {method.settings.issuer}"
     if not callback:
-        why = "nothing says what the portal's address is: set JupyterHub.public_url"
-        return not_checked(key, "began a sign-in at the provider", why)
+        why = "the portal's address is not configured: set JupyterHub.public_url"
+        return not_checked(key, "tested the callback at the provider", why)
     word = secrets.token_hex(16)
     address = await method.begin(state=word, verifier=word, challenge="A" * 43, callback=callback)
     client = AsyncHTTPClient(force_instance=True)
@@ -143,22 +137,22 @@ async def _callback(method: OIDCMethod, authorize: str, callback: str) -> Findin
         if said == "invalid_scope":
             scope = " ".join(method.settings.scope)
             return problem(
-                key, did, f"it does not know a scope of {scope!r}", "Allow these scopes to this client, or set scope."
+                key, did, f"a scope of {scope!r} is unknown", "Allow these scopes for this client, or set scope."
             )
         if said in ("unauthorized_client", "unsupported_response_type", "invalid_request"):
             return problem(key, did, said, "Allow this client the authorization code flow with PKCE (S256).")
-        return ok(key, did, f"it knows the address, and says {said or 'yes'}")
+        return ok(key, did, f"registered; the provider answered {said or 'with a code'}")
     if 400 <= answer.code < 500:
         return problem(
             key,
             did,
-            f"status {answer.code}, and nobody is sent back",
-            f"Register {callback} at the provider, letter by letter, for the client {method.settings.client_id!r}.",
+            f"status {answer.code}, and no redirect",
+            f"Register exactly {callback} at the provider, for the client {method.settings.client_id!r}.",
         )
     return warning(
         key,
         did,
-        f"status {answer.code}, which says nothing",
+        f"status {answer.code}, which is inconclusive",
         f"Sign in once by hand, and check that {callback} is registered for the client {method.settings.client_id!r}.",
     )
 
@@ -167,7 +161,7 @@ def _issuers(method: OIDCMethod, facility: Facility) -> list[Finding]:
     """Check that some source of accounts is asked about logins of this provider."""
     asked = {name: issuers for name, issuers in facility.issuers_by_source().items() if issuers is not None}
     issuer = method.settings.issuer
-    did = f"looked which sources of accounts are asked about logins of {issuer}"
+    did = f"looked for sources of accounts with the issuer {issuer}"
     deaf = [name for name, issuers in asked.items() if issuer not in issuers]
     if deaf and len(deaf) == len(facility.account_sources):
         named = sorted({one for name in deaf for one in asked[name]})
@@ -175,8 +169,8 @@ def _issuers(method: OIDCMethod, facility: Facility) -> list[Finding]:
             problem(
                 "login.issuers",
                 did,
-                f"none; {', '.join(deaf)} is asked about {', '.join(named)}",
-                f'Add "{issuer}" to its setting issuers, letter by letter.',
+                f"none; {', '.join(deaf)} has {', '.join(named)}",
+                f'Add exactly "{issuer}" to its setting issuers.',
             )
         ]
     return [ok("login.issuers", did, ", ".join(name for name in facility.account_sources if name not in deaf))]
@@ -184,16 +178,20 @@ def _issuers(method: OIDCMethod, facility: Facility) -> list[Finding]:
 
 async def _told(method: OIDCMethod, facility: Facility, access_token: str) -> Finding:
     """Ask what the provider tells of the person whose access token this is."""
-    key, did = "login.userinfo", f"asked {method.settings.issuer} about the person of --token-file"
+    key, did = "login.userinfo", f"read userinfo of {method.settings.issuer} with the token of --token-file"
     try:
         told = await method.told_of(access_token)
     except DaasError as error:
-        return problem(key, did, error.message, "Is it an access token of this provider, and still good?")
+        return problem(
+            key, did, error.message, "Check that it is an access token of this provider, and has not expired."
+        )
     if told is None:
-        return problem(key, did, "it does not take this token", "Get a fresh access token of this provider.")
+        return problem(key, did, "the token was refused", "Get a new access token of this provider.")
     missing = sorted(facility.claims - set(told))
     got = f"claims {', '.join(sorted(told))}"
     if missing:
-        remedy = "Have the provider send them (scopes, mappers), or read others in the settings of accounts and roles."
-        return problem(key, did, f"{got}; not {', '.join(missing)}, which the configuration reads", remedy)
+        remedy = (
+            "Have the provider release them (scopes, mappers), or name others in the settings of accounts and roles."
+        )
+        return problem(key, did, f"{got}; {', '.join(missing)} not among them", remedy)
     return ok(key, did, got)

@@ -21,7 +21,7 @@ from daas_hub.errors import Refused, SourceUnavailable
 from daas_hub.findings import Finding, not_checked, ok, problem
 
 _KEY = "login.test"
-_BROWSER = "Signing in once in a browser tries the same login; the rest is tried with --as SUBJECT."
+_BROWSER = "Or sign in once in a browser, and check the rest with --as SUBJECT."
 
 
 async def sign_in_once(
@@ -48,7 +48,7 @@ async def sign_in_once(
     method = providers.get(name) if name else next(iter(providers.values()), None)
     if method is None:
         return None, [_no_such_method(methods, name, sorted(providers))]
-    issuer, did = method.settings.issuer, f"had a person sign in at {method.settings.issuer}"
+    issuer, did = method.settings.issuer, f"device sign-in at {method.settings.issuer}"
     try:
         if refusal := _cannot_begin(method, did, (await method.provider.endpoints()).device):
             return None, [refusal]
@@ -59,25 +59,25 @@ async def sign_in_once(
         return None, [problem(_KEY, did, what_came(error), _remedy_of_answer(error))]
     identity = login.identity
     shown = f" ({identity.display_name!r})" if identity.display_name else ""
-    got = f"its answer was accepted as at a login of the portal; subject {identity.subject}{shown}"
+    got = f"accepted as a login of the portal; subject {identity.subject}{shown}"
     return identity, [ok(_KEY, did, got), _claims(identity, wanted)]
 
 
 def _words(issuer: str, invitation: DeviceAuthorization) -> str:
     lines = [
-        f"Sign in at {issuer} as the person the examination is about, in any browser:",
+        f"Sign in at {issuer} as the user to check, in any browser:",
         f"  open       {invitation.address}",
         f"  and enter  {invitation.code}",
     ]
     if invitation.whole_address:
         lines.append(f"  or open    {invitation.whole_address}")
-    return "\n".join([*lines, f"It is waited for {invitation.seconds:.0f} s at most."])
+    return "\n".join([*lines, f"Waiting up to {invitation.seconds / 60:.0f} minutes."])
 
 
 def _no_such_method(methods: Mapping[str, LoginMethod], name: str, providers: list[str]) -> Finding:
-    did = f"had a person sign in through {name!r}" if name else "had a person sign in"
+    did = f"device sign-in through {name!r}" if name else "device sign-in"
     if name in methods or not name:
-        why = "only a provider of OpenID Connect has such a login: sign in once in a browser"
+        why = "only OpenID Connect providers support this: sign in once in a browser"
         return not_checked(_KEY, did, why)
     known = f"Known: {', '.join(providers)}." if providers else "There is no provider; sign in once in a browser."
     return problem(_KEY, did, "there is no such login method", known)
@@ -87,14 +87,14 @@ def _cannot_begin(method: OIDCMethod, did: str, address: str) -> Finding | None:
     if not address:
         return problem(_KEY, did, "it has no device_authorization_endpoint", _allow(method))
     if not is_safe_url(address):
-        remedy = "The provider describes itself with an address that is not https. Its administrators must mend that."
-        return problem(_KEY, did, "its device_authorization_endpoint is not safe", remedy)
+        remedy = "The discovery document contains a non-HTTPS endpoint; the provider's administrators must fix this."
+        return problem(_KEY, did, "its device_authorization_endpoint is not HTTPS", remedy)
     return None
 
 
 def _allow(method: OIDCMethod) -> str:
     return (
-        "Switch the OAuth 2.0 Device Authorization Grant (RFC 8628) on at the provider, and allow it to the client "
+        "Enable the OAuth 2.0 Device Authorization Grant (RFC 8628) at the provider, and allow it for the client "
         f"{method.settings.client_id!r}. {_BROWSER}"
     )
 
@@ -104,36 +104,38 @@ def _remedy(method: OIDCMethod, error: str) -> str:
     if error in ("unauthorized_client", "unsupported_grant_type", "invalid_request"):
         return _allow(method)
     if error == "invalid_client":
-        return "Copy client_id and the secret from the provider's page of this client; is basic_auth as it wants it?"
+        return "Copy client_id and secret from the client's page at the provider, and check basic_auth."
     if error == "invalid_scope":
-        return f"Allow {' '.join(method.settings.scope)!r} to this client, or set scope."
+        return f"Allow {' '.join(method.settings.scope)!r} for this client, or set scope."
     if error == "access_denied":
         return (
-            "Begin again, and agree at the provider. If nobody said no there, a rule of it keeps this person out, or "
-            "this client: its log says which."
+            "Try again, and consent at the provider. If nobody declined there, a policy of the provider refuses this "
+            "user or client; see its log."
         )
     if error == "expired_token":
-        return "Nobody entered the code in time. Begin again."
-    return f"The provider's log says why. {_BROWSER}"
+        return "The code was not entered in time. Try again."
+    return f"See the provider's log. {_BROWSER}"
 
 
 def _remedy_of_answer(error: Refused | SourceUnavailable) -> str:
     if isinstance(error, SourceUnavailable):
         return (
-            "Its endpoints must answer this machine, with JSON and without sending it elsewhere "
+            "Its endpoints must return JSON to this machine, without redirects "
             f"(proxies, firewall, certificate). {_BROWSER}"
         )
     return (
-        "A login of the portal ends in the same method. Compare issuer, client_id, scope, subject_claims and "
-        "required_assurance with what the provider says of this client and this person."
+        "The portal's login makes the same checks. Compare issuer, client_id, scope, subject_claims and "
+        "required_assurance with the provider's configuration of this client and user."
     )
 
 
 def _claims(identity: Identity, wanted: frozenset[str]) -> Finding:
     """Look whether the provider tells what the configuration reads."""
-    key, did = "login.test.claims", "looked for the claims that the configuration reads"
-    got = f"there: {', '.join(sorted(identity.claims)) or 'none'}"
+    key, did = "login.test.claims", "looked for the claims that are configured"
+    got = f"received {', '.join(sorted(identity.claims)) or 'none'}"
     if missing := sorted(wanted - set(identity.claims)):
-        remedy = "Have the provider send them (scopes, mappers), or read others in the settings of accounts and roles."
-        return problem(key, did, f"{got}; not {', '.join(missing)}", remedy)
+        remedy = (
+            "Have the provider release them (scopes, mappers), or name others in the settings of accounts and roles."
+        )
+        return problem(key, did, f"{got}; missing {', '.join(missing)}", remedy)
     return ok(key, did, got)

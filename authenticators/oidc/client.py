@@ -58,7 +58,7 @@ class OpenIDClient:
         if error_of(answer) == "invalid_grant":
             raise LoginExpired("The login provider has ended this login.", remedy="Please sign in again.")
         if error_of(answer):
-            raise SourceUnavailable("The login provider does not renew this login at the moment.", remedy=LATER)
+            raise SourceUnavailable("The login provider cannot refresh this login at the moment.", remedy=LATER)
         return tokens_of(answer)
 
     async def userinfo(self, access_token: str) -> dict[str, Any] | None:
@@ -73,7 +73,7 @@ class OpenIDClient:
         if 400 <= answer.status < 500:
             return None
         if answer.status != 200 or answer.document is None:
-            raise _no("it did not say who you are")
+            raise _no("it returned no claims")
         return answer.document
 
     async def _post(self, fields: dict[str, str]) -> Answer:
@@ -114,7 +114,7 @@ def error_of(answer: Answer) -> str:
     told = (answer.document or {}).get("error")
     if told is None and answer.status == 200:
         return ""
-    return told if isinstance(told, str) and told else "an error without a name"
+    return told if isinstance(told, str) and told else "an unnamed error"
 
 
 def tokens_of(answer: Answer) -> Tokens:
@@ -125,10 +125,10 @@ def tokens_of(answer: Answer) -> Tokens:
     """
     document = answer.document
     if answer.status != 200 or document is None:
-        raise _no("it gave no tokens")
+        raise _no("it returned no tokens")
     kind = document.get("token_type")
     if not isinstance(kind, str) or kind.lower() != "bearer":
-        raise _no("its tokens are of another kind")
+        raise _no("its token_type is not Bearer")
     return Tokens(
         access_token=_token(document, "access_token", needed=True),
         refresh_token=_token(document, "refresh_token"),
@@ -142,11 +142,11 @@ def _token(document: dict[str, Any], name: str, *, needed: bool = False) -> str:
         return ""
     # they are sent in headers and forms: nothing that could end one
     if not isinstance(value, str) or not 1 <= len(value) <= MAX_TOKEN_BYTES or not value.isascii():
-        raise _no(f"its {name} is none")
+        raise _no(f"its {name} is invalid")
     if not value.isprintable() or " " in value:
-        raise _no(f"its {name} is none")
+        raise _no(f"its {name} is invalid")
     return value
 
 
 def _no(why: str) -> Refused:
-    return Refused(f"The login provider's answer was not accepted: {why}.", remedy="Please sign in again.")
+    return Refused(f"The login provider's response was not accepted: {why}.", remedy="Please sign in again.")

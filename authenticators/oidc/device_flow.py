@@ -87,7 +87,7 @@ class DeviceFlow:
         if error := error_of(answer):
             raise DeviceLoginFailed(error)
         if answer.document is None:
-            raise _no("what came instead of a code is no JSON")
+            raise _no("it returned no code")
         invitation = _invitation(answer)
         secret = _text(answer, "device_code")
         interval = max(1.0, _seconds(answer, "interval", INTERVAL_S))
@@ -103,7 +103,7 @@ class DeviceFlow:
             try:
                 answer = await self.client.send(self.ends, fields)
                 if answer.status >= 500:
-                    raise SourceUnavailable("The login provider does not answer as it should.", remedy=_AGAIN)
+                    raise SourceUnavailable("The login provider returned an error.", remedy=_AGAIN)
             except SourceUnavailable:
                 silent += 1
                 if silent == MAX_SILENT:
@@ -136,16 +136,16 @@ def _text(answer: Answer, name: str, *, needed: bool = True) -> str:
     if value is None and not needed:
         return ""
     if not isinstance(value, str) or not _SHOWN.fullmatch(value):
-        raise _no(f"its {name} is none")
+        raise _no(f"its {name} is invalid")
     return value
 
 
 def _seconds(answer: Answer, name: str, otherwise: float) -> float:
     value = (answer.document or {}).get(name, otherwise)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-        raise _no(f"its {name} is no time")
+        raise _no(f"its {name} is not a number of seconds")
     return float(value)
 
 
 def _no(why: str) -> Refused:
-    return Refused(f"The login provider's answer was not accepted: {why}.", remedy=_AGAIN)
+    return Refused(f"The login provider's response was not accepted: {why}.", remedy=_AGAIN)

@@ -88,7 +88,7 @@ class CallbackHandler(NoAccountMixin, OAuthCallbackHandler):
         """Check that this browser began this login at this provider; only then is anything else of it believed."""
         for name in ("state", "code", "iss", "error"):
             if len(self.get_query_arguments(name)) > 1:
-                raise web.HTTPError(400, f"The login provider's answer was not accepted: two {name}. {_AGAIN}")
+                raise web.HTTPError(400, f"The login provider's response was not accepted: duplicate {name}. {_AGAIN}")
         self.check_state()
         self.check_error()
         self.check_code()
@@ -102,9 +102,9 @@ class CallbackHandler(NoAccountMixin, OAuthCallbackHandler):
             or begun.get("method") != self.method.name
             or not hmac.compare_digest(expected.encode(), told.encode())
         ):
-            self.log.warning("login at %s: the answer does not belong to a login of this browser", self.method.name)
+            self.log.warning("login at %s: the response does not belong to a login of this browser", self.method.name)
             raise web.HTTPError(
-                400, f"This answer does not belong to a sign-in that was begun in this browser. {_AGAIN}"
+                400, f"This response does not belong to a sign-in that was started in this browser. {_AGAIN}"
             )
 
     def check_error(self) -> None:
@@ -118,7 +118,7 @@ class CallbackHandler(NoAccountMixin, OAuthCallbackHandler):
         """Check that there is a code."""
         code = self.get_query_argument("code", "")
         if not code or len(code) > 4096 or not code.isprintable():
-            raise web.HTTPError(400, f"The login provider's answer has no code. {_AGAIN}")
+            raise web.HTTPError(400, f"The login provider's response has no code. {_AGAIN}")
 
     def login_begun(self) -> dict[str, Any]:
         """Return what the cookie says of the login that this browser began; it is good for once."""
@@ -165,15 +165,15 @@ class BackchannelHandler(BaseHandler):
         try:
             signed_out = await self.method.logout_tokens.read(self._token())
         except Refused as refusal:
-            self.log.warning("logout told by %s: %s", self.method.name, refusal)
+            self.log.warning("logout token of %s refused: %s", self.method.name, refusal)
             self._answer(400, refusal.message)
             return
         except SourceUnavailable as problem:
-            self.log.error("logout told by %s could not be checked: %s %s", self.method.name, problem, problem.detail)
+            self.log.error("logout token of %s could not be verified: %s %s", self.method.name, problem, problem.detail)
             self._answer(400, "The token cannot be checked at the moment.")
             return
         ended = await self.authenticator.signed_out(self.method, signed_out)
-        self.log.info("logout told by %s: %d logins ended", self.method.name, ended)
+        self.log.info("logout token of %s: %d logins ended", self.method.name, ended)
         self.set_status(200)
         self.finish()
 

@@ -48,31 +48,31 @@ class LogoutTokens:
             token, require=("iss", "aud", "iat", "exp", "jti", "events")
         )
         if str(header.get("typ") or "").lower() not in _TYPES:
-            raise _refused("its type is another")
+            raise _refused("it has another type")
         if "nonce" in claims:
             raise _refused("it has a nonce, as only id_tokens have")
         events = claims["events"]
         if not isinstance(events, dict) or not isinstance(events.get(EVENT), dict):
-            raise _refused("it tells of no logout")
+            raise _refused("it has no logout event")
         now = self._clock()
         if claims["iat"] < now - MAX_AGE_S - LEEWAY_S:
             raise _refused("it is too old")
         subject, session = _text(claims, "sub"), _text(claims, "sid")
         if not subject and not session:
-            raise _refused("it names nobody")
+            raise _refused("it names neither a subject nor a session")
         self._use(_text(claims, "jti"), now)
         return SignedOut(self._provider.issuer, subject, session)
 
     def _use(self, token_id: str, now: float) -> None:
         """Remember a token's id, as the last of all checks: what was refused may come again, put right."""
         if not token_id:
-            raise _refused("it has no number")
+            raise _refused("it has no jti")
         while self._used and (
             next(iter(self._used.values())) < now - MAX_AGE_S - 2 * LEEWAY_S or len(self._used) >= MAX_REMEMBERED
         ):
             self._used.popitem(last=False)
         if token_id in self._used:
-            raise _refused("it was used before")
+            raise _refused("it was used already")
         self._used[token_id] = now
 
 
@@ -81,7 +81,7 @@ def _text(claims: dict[str, Any], name: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str) or not 1 <= len(value) <= 255 or not value.isprintable():
-        raise _refused(f"its {name} is not usable")
+        raise _refused(f"its claim {name} is invalid")
     return value
 
 

@@ -112,7 +112,7 @@ class OIDCMethod(LoginMethod):
         """
         endpoints = await self.provider.endpoints()
         if issuer != self.settings.issuer and (issuer is not None or endpoints.names_itself):
-            raise Refused("This answer is not from the login provider you chose.", remedy="Please sign in again.")
+            raise Refused("This response is not from the login provider you chose.", remedy="Please sign in again.")
 
     async def finish(self, *, code: str, verifier: str, callback: str) -> Login:
         """Take the code of a callback to a login.
@@ -129,7 +129,9 @@ class OIDCMethod(LoginMethod):
         if self.settings.userinfo:
             userinfo = await self._client.userinfo(tokens.access_token)
             if userinfo is None:
-                raise Refused("The login provider did not say who you are.", remedy="Please sign in again.")
+                raise Refused(
+                    "The login provider did not send the claim sub that identifies you.", remedy="Please sign in again."
+                )
             _require_same(id_token["sub"], userinfo)
             told = userinfo
         subject = subject_of(self.settings.subject_claims, id_token, told)
@@ -191,7 +193,9 @@ class OIDCMethod(LoginMethod):
         else:
             subject = before.subject
         if subject != before.subject:
-            raise LoginExpired("The login provider now tells of another person.", remedy="Please sign in again.")
+            raise LoginExpired(
+                "The login provider now sends the claims of another person.", remedy="Please sign in again."
+            )
         before_sid, assured = str(state.get("sid") or ""), bool(state.get("assured"))
         return self._login(tokens, subject, sub, id_token=id_token, told=told, sid=before_sid, assured=assured)
 
@@ -205,7 +209,7 @@ class OIDCMethod(LoginMethod):
             id_token = await self.provider.verify(new.id_token, nonce=None)
             _require_same(sub, id_token)
         elif not self.settings.userinfo:
-            raise LoginExpired("The login provider does not say again who you are.", remedy="Please sign in again.")
+            raise LoginExpired("The login provider did not confirm who you are.", remedy="Please sign in again.")
         # what was not given anew goes on to be good
         return (
             Tokens(new.access_token, new.refresh_token or tokens.refresh_token, new.id_token or tokens.id_token),
@@ -235,7 +239,7 @@ class OIDCMethod(LoginMethod):
         assured: bool = False,
     ) -> Login:
         if {subject, sub} & set(self.settings.refused_subjects):
-            raise Refused("This login is the provider's own, for its monitoring.", remedy="Sign in as yourself.")
+            raise Refused("This account belongs to the provider's monitoring.", remedy="Sign in as yourself.")
         everything = {**id_token, **told}
         self._require_assurance(everything, assured)
         return Login(
@@ -267,7 +271,7 @@ class OIDCMethod(LoginMethod):
         found = {values} if isinstance(values, str) else {one for one in values or () if isinstance(one, str)}
         if not wanted & found:
             raise Refused(
-                "The login provider does not vouch for you as strongly as this facility needs.",
+                "The login provider does not assert the level of assurance that this facility requires.",
                 remedy="Sign in with an account of your home institution, or ask the user office.",
             )
 
@@ -279,9 +283,11 @@ class OIDCMethod(LoginMethod):
 def _require_same(sub: str, claims: Mapping[str, Any]) -> None:
     told = claims.get("sub")
     if not isinstance(told, str) or not told:
-        raise Refused("The login provider did not say who you are.", remedy="Please sign in again.")
+        raise Refused(
+            "The login provider did not send the claim sub that identifies you.", remedy="Please sign in again."
+        )
     if told != sub:
-        raise Refused("The login provider told us about two different people.", remedy="Please sign in again.")
+        raise Refused("The login provider sent claims of two different people.", remedy="Please sign in again.")
 
 
 def _sid(id_token: Mapping[str, Any]) -> str:

@@ -128,7 +128,7 @@ class OpenIDProvider:
         try:
             header = jwt.get_unverified_header(token)
         except jwt.PyJWTError:
-            raise _refused("its header cannot be read") from None
+            raise _refused("its header is malformed") from None
         if header.get("alg") not in ALGORITHMS or "crit" in header:
             raise _refused("its signature algorithm is not accepted")
         key = await self._key(header.get("kid"), header["alg"])
@@ -147,22 +147,22 @@ class OpenIDProvider:
         except (jwt.PyJWTError, TypeError, ValueError) as error:
             raise _refused(type(error).__name__) from None
         if claims["iss"] != self.issuer:
-            raise _refused("it is another issuer's")
+            raise _refused("it is from another issuer")
         for name in ("exp", "iat", "nbf"):
             if not isinstance(claims.get(name, 0), int | float) or isinstance(claims.get(name), bool):
-                raise _refused(f"its {name} is not a time")
+                raise _refused(f"its claim {name} is not a time")
         return header, claims
 
     def _require_ours(self, claims: dict[str, Any], nonce: str | None) -> None:
         """Check what the library leaves to us: subject, authorised party, nonce."""
         subject = claims["sub"]
         if not isinstance(subject, str) or not 1 <= len(subject) <= 255 or not subject.isprintable():
-            raise _refused("its subject is not usable")
+            raise _refused("its claim sub is not a valid identifier")
         audience = claims["aud"]
         if isinstance(audience, list) and len(audience) > 1 and "azp" not in claims:
-            raise _refused("it has several audiences and names no authorised party")
+            raise _refused("it has several audiences and no authorised party (azp)")
         if claims.get("azp", self.client_id) != self.client_id:
-            raise _refused("it was made for another client")
+            raise _refused("it was issued to another client")
         if nonce is not None and claims.get("nonce") != nonce:
             raise _refused("it does not belong to this login (nonce)")
 
@@ -178,9 +178,9 @@ class OpenIDProvider:
             await self._read_keys()
             key = self._known_key(key_id)
         if key is None and self._keys_asked > self._keys_read:
-            raise SourceUnavailable("The login provider's keys cannot be had at the moment.", remedy=LATER)
+            raise SourceUnavailable("The login provider's keys are not available at the moment.", remedy=LATER)
         if key is None:
-            raise _refused("it is signed with a key the provider does not publish")
+            raise _refused("it is signed with a key that the provider does not publish")
         if key.published_for not in (None, algorithm):
             raise _refused("its key is for another algorithm")
         return key.public
@@ -219,8 +219,8 @@ class OpenIDProvider:
     def _endpoints_of(self, document: dict[str, Any]) -> Endpoints:
         if document.get("issuer") != self.issuer:
             raise SourceUnavailable(
-                "The login provider's description names another issuer than the one that is configured.",
-                remedy=f"Administrators: set oidc_issuer to exactly what {self.issuer} says it is.",
+                "The login provider's discovery document names a different issuer than the configured one.",
+                remedy="Administrators: copy the issuer exactly from the discovery document.",
                 kind=ErrorKind.ISSUER_MISMATCH,
             )
 
@@ -228,7 +228,7 @@ class OpenIDProvider:
             url = document.get(name)
             if not isinstance(url, str) or not is_safe_url(url):
                 raise SourceUnavailable(
-                    f"The login provider's description has no safe {name}.", kind=ErrorKind.INSECURE_ENDPOINT
+                    f"The login provider's discovery document has no HTTPS {name}.", kind=ErrorKind.INSECURE_ENDPOINT
                 )
             return url
 
@@ -247,7 +247,7 @@ class OpenIDProvider:
         answer = await ask(url, timeout_s=self.timeout_s, http=self._http, headers={"Accept": "application/json"})
         if answer.status != 200 or answer.document is None:
             raise SourceUnavailable(
-                "The login provider answered with something that is not a description.",
+                "The login provider did not return a discovery document.",
                 remedy=LATER,
                 kind=ErrorKind.INVALID_RESPONSE,
             )
@@ -265,5 +265,6 @@ def is_safe_url(url: str) -> bool:
 
 def _refused(why: str) -> Refused:
     return Refused(
-        f"The login provider's answer was not accepted: {why}.", remedy="Please sign in again; if it stays, tell us."
+        f"The login provider's response was not accepted: {why}.",
+        remedy="Please sign in again. If it happens again, tell the administrators.",
     )

@@ -88,8 +88,8 @@ def read_providers(setting: str, wanted: Mapping[str, Any]) -> dict[str, Provide
             raise ConfigurationError(
                 setting,
                 name,
-                "is not a name: it stands in the address that is registered at the provider",
-                remedy="Use small letters and digits, and single '-' between them: 'umbrella', 'egi-demo'.",
+                "is not a valid name: it is part of the callback registered at the provider",
+                remedy="Use lower-case letters, digits and single hyphens: 'umbrella', 'egi-demo'.",
             )
         if not isinstance(keys, Mapping):
             raise ConfigurationError(
@@ -191,7 +191,7 @@ def _profile(problem: Any, name: object) -> Profile:
 def _secret(problem: Any, setting: str, keys: Mapping[str, Any]) -> str:
     secret, path = keys.get("client_secret", ""), keys.get("client_secret_file", "")
     if secret and path:
-        raise problem("client_secret", "(not shown)", "stands beside client_secret_file", "Give one of the two.")
+        raise problem("client_secret", "(not shown)", "is set together with client_secret_file", "Set one of the two.")
     where = f"{setting}['client_secret_file']" if "[" in setting else f"{setting}.client_secret_file"
     return read_secret(where, path) if path else str(secret)
 
@@ -204,4 +204,4 @@ def _require_different(setting: str, found: Mapping[str, ProviderSettings]) -> N
     ):
         values = [getattr(one, what) for one in found.values()]
         if doubles := sorted({value for value in values if values.count(value) > 1}):
-            raise ConfigurationError(f"{setting}[...][{what!r}]", doubles[0], "stands twice", remedy=remedy)
+            raise ConfigurationError(f"{setting}[...][{what!r}]", doubles[0], "occurs twice", remedy=remedy)

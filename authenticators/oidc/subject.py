@@ -48,16 +48,16 @@ NEVER_SUBJECTS = frozenset(
 def what_is_wrong_with(subject_claims: Sequence[str]) -> str:
     """Say why these cannot be the subject; "" if they can."""
     if not subject_claims or len(set(subject_claims)) != len(subject_claims):
-        return "names no claim, or one twice"
+        return "names no claim, or the same claim twice"
     for name in subject_claims:
         if not name or not name.isascii() or not name.isprintable() or " " in name:
             return f"{name!r} is not the name of a claim"
         if name.lower() in NEVER_SUBJECTS:
-            return f"{name} can change, or be given to somebody else: it must not tell people apart"
+            return f"{name} can change, or be given to somebody else: it must not identify people"
     if "sub" in subject_claims and len(subject_claims) > 1:
-        return "sub would be taken where another claim is missing, and make another person of the same"
+        return "a login without the other claim would fall back to sub, and become a different person"
     if len({name.lower().replace("_", "").replace("-", "") for name in subject_claims}) > 1:
-        return "they are different claims, not spellings of one"
+        return "they are different claims, not spellings of the same one"
     return ""
 
 
@@ -70,11 +70,11 @@ def subject_of(subject_claims: Sequence[str], id_token: Mapping[str, Any], useri
     told = {value for claims in (id_token, userinfo) for value in _told(subject_claims, claims)}
     if not told:
         raise Refused(
-            f"The login provider did not say who you are: {' or '.join(subject_claims)} is missing.",
+            f"The login provider did not send the claim {' or '.join(subject_claims)} that identifies you.",
             remedy="Please tell the administrators; the provider must release it to this portal.",
         )
     if len(told) > 1:
-        raise Refused("The login provider told us about two different people.", remedy="Please sign in again.")
+        raise Refused("The login provider sent claims of two different people.", remedy="Please sign in again.")
     return told.pop()
 
 
@@ -91,7 +91,11 @@ def usable(name: str, value: object) -> str:
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     if not isinstance(value, str) or not 1 <= len(value) <= MAX_CHARACTERS or not value.isprintable():
-        raise Refused(f"The login provider's {name} is not usable.", remedy="Please tell the administrators.")
+        raise Refused(
+            f"The login provider's {name} is not a valid identifier.", remedy="Please tell the administrators."
+        )
     if value != value.strip():
-        raise Refused(f"The login provider's {name} begins or ends with a blank.", remedy="Please tell them.")
+        raise Refused(
+            f"The login provider's {name} begins or ends with a space.", remedy="Please tell the administrators."
+        )
     return value

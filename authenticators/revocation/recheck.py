@@ -1,4 +1,4 @@
-"""The watch over people whose sessions run: who has lost the account loses the sessions, also with the browser closed.
+"""Rechecks users with running sessions: sessions without an account are stopped, also with the browser closed.
 
 Silence is no answer: a source that is down ends nothing. And a source that answers wrongly must not end everybody's
 work: where most of those who were looked at would lose their account at once, nothing is stopped, and the log says so.
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 #: With fewer people one cannot tell a broken source from people who left.
 FEWEST_FOR_BRAKE = 5
-#: So many people are asked about at the same time.
+#: Number of users checked at the same time.
 AT_ONCE = 8
 #: Rounds that are asked for come no closer than this.
 SOONEST_S = 5.0
@@ -103,7 +103,7 @@ class Watch:
             gone = sum(verdict is Verdict.GONE for verdict in verdicts.values())
             _log.error(
                 "%d of %d people with running sessions would have no account any more: the source of accounts is "
-                "believed to be wrong, and nothing was stopped",
+                "probably wrong, and nothing was stopped",
                 gone,
                 len(verdicts),
             )

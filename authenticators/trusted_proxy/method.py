@@ -75,10 +75,10 @@ def read_proxy(setting: str, told: Mapping[str, Any]) -> ProxySettings:
         if not told.get(key):
             raise wrong(key, "is not set", "See docs/how-to/login-umbrella-through-a-web-server.md.")
     if told.get("proof", "signature") not in ("signature", "secret"):
-        raise wrong("proof", "is no proof", 'Write "signature", or "secret".')
+        raise wrong("proof", "is not a kind of proof", 'Use "signature" or "secret".')
     for key in ("max_age_s", "hours"):
         if told.get(key, 1) <= 0:
-            raise wrong(key, "is no time", "Write a number above 0.")
+            raise wrong(key, "is not a positive number", "Use a number above 0.")
     where, file = f"{setting}['secret_file']", str(told["secret_file"])
     if len(read_secret(where, file)) < LEAST_SECRET:
         raise ConfigurationError(

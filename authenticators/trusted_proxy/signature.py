@@ -64,22 +64,22 @@ class Proofs:
         subject = _one(headers, self._rules.subject_header)
         proof = _one(headers, self._rules.proof_header)
         if not SUBJECT.fullmatch(subject):
-            raise _no("it names nobody in a way that can be used")
+            raise _no("the subject is missing or malformed")
         if not self._rules.signed:
             if not hmac.compare_digest(proof.encode(), self._rules.secret().encode()):
-                raise _no("it does not know the shared secret")
+                raise _no("the shared secret is wrong")
             return subject
         told = SIGNATURE.fullmatch(proof)
         if told is None:
-            raise _no("its signature is none")
+            raise _no("its signature is malformed")
         expected = signature_of(
             self._rules.secret(), time=int(told["time"]), nonce=told["nonce"], host=host, path=path, subject=subject
         )
         if not hmac.compare_digest(expected.encode(), proof.encode()):
-            raise _no("its signature does not hold")
+            raise _no("its signature is invalid")
         now = self._clock()
         if abs(now - int(told["time"])) > self._rules.max_age_s:
-            raise _no("its signature is too old, or the two clocks disagree")
+            raise _no("its signature has expired, or the two clocks differ")
         self._take(told["nonce"], now)
         return subject
 
@@ -87,7 +87,7 @@ class Proofs:
         """Use up a nonce."""
         self._seen = {one: until for one, until in self._seen.items() if until > now}
         if nonce in self._seen:
-            raise _no("its signature was used before")
+            raise _no("its signature was used already")
         if len(self._seen) >= MAX_NONCES:
             raise _no("too many sign-ins at once")
         self._seen[nonce] = now + 2 * self._rules.max_age_s
@@ -102,6 +102,6 @@ def _one(headers: Headers, name: str) -> str:
 
 def _no(why: str) -> Refused:
     return Refused(
-        f"The sign-in that the web server in front told of was not accepted: {why}.",
-        remedy="Please sign in again; if it stays, tell the administrators.",
+        f"The sign-in of the web server in front was not accepted: {why}.",
+        remedy="Please sign in again. If it happens again, tell the administrators.",
     )

@@ -103,11 +103,11 @@ async def test_a_person_signs_in(provider: Callable[..., CertifiedProvider], bas
 @pytest.mark.parametrize(
     ("keys", "options", "got", "remedy"),
     [
-        ({}, {"device": False}, "invalid_request", "'daas-hub'. Signing in once in a browser"),
+        ({}, {"device": False}, "invalid_request", "'daas-hub'. Or sign in once in a browser"),
         ({"client_secret": "another"}, {}, "invalid_client", "Copy client_id"),
         ({"client_id": "another"}, {}, "invalid_client", "Copy client_id"),
-        ({"required_assurance": ["https://refeds.org/profile/mfa"]}, {}, "vouch", "required_assurance"),
-        ({"subject_claims": ["voperson_id"]}, {}, "voperson_id is missing", "subject_claims"),
+        ({"required_assurance": ["https://refeds.org/profile/mfa"]}, {}, "level of assurance", "required_assurance"),
+        ({"subject_claims": ["voperson_id"]}, {}, "the claim voperson_id", "subject_claims"),
     ],
 )
 async def test_what_a_certified_provider_refuses(
@@ -125,7 +125,7 @@ async def test_a_person_who_says_no(provider: Callable[..., CertifiedProvider]) 
         method_at(at.issuer)
     )
     assert who is None
-    assert_told(found, "access_denied", "agree at the provider")
+    assert_told(found, "access_denied", "consent at the provider")
 
 
 async def test_claims_the_provider_does_not_send(provider: Callable[..., CertifiedProvider]) -> None:
@@ -133,7 +133,7 @@ async def test_claims_the_provider_does_not_send(provider: Callable[..., Certifi
     who, found = await Person(lambda address: at.enter_code(address, "anna")).signs_in(method_at(at.issuer, "generic"))
     assert who is not None
     assert found[-1].key == "login.test.claims"
-    assert_told(found[1:], "there: none; not groups", "mappers")
+    assert_told(found[1:], "received none; missing groups", "mappers")
 
 
 def assert_told(found: list[Finding], got: str, remedy: str) -> None:
@@ -268,36 +268,36 @@ async def test_how_often_it_is_asked(at: Speaks, changes: dict[str, Any], waits:
     [
         # -- what it says of itself
         ({"description": {"device_authorization_endpoint": ...}}, "has no device_auth", "Device Authorization Grant"),
-        ({"description": {"device_authorization_endpoint": "http://sso.example/d"}}, "not safe", "not https"),
-        ({"description": {"device_authorization_endpoint": 7}}, "not safe", "not https"),
-        ({"description": {"token_endpoint": "http://sso.example/t"}}, "no safe token_endpoint", "endpoints"),
-        ({"description": {"issuer": "https://other.example"}}, "another issuer", "endpoints"),
+        ({"description": {"device_authorization_endpoint": "http://sso.example/d"}}, "not HTTPS", "non-HTTPS"),
+        ({"description": {"device_authorization_endpoint": 7}}, "not HTTPS", "non-HTTPS"),
+        ({"description": {"token_endpoint": "http://sso.example/t"}}, "no HTTPS token_endpoint", "endpoints"),
+        ({"description": {"issuer": "https://other.example"}}, "a different issuer", "endpoints"),
         # -- the code
-        ({"instead": {"/device": page}}, "no JSON", "login of the portal"),
-        ({"instead": {"/device": endless}}, "more than 1000000 bytes", "must answer this machine"),
-        ({"instead": {"/device": elsewhere}}, r"a redirect .307. to 127.0.0.1:9", "without sending it elsewhere"),
+        ({"instead": {"/device": page}}, "returned no code", "portal's login"),
+        ({"instead": {"/device": endless}}, "more than 1000000 bytes", "must return JSON to this machine"),
+        ({"instead": {"/device": elsewhere}}, r"a redirect .307. to 127.0.0.1:9", "without redirects"),
         ({"invitation": {"verification_uri": "http://sso.example/"}}, "not https", "portal"),
         ({"invitation": {"verification_uri_complete": "javascript:x"}}, "not https", "portal"),
-        ({"invitation": {"user_code": "\x1b[2J"}}, "user_code is none", "portal"),
-        ({"invitation": {"user_code": ...}}, "user_code is none", "portal"),
-        ({"invitation": {"device_code": ...}}, "device_code is none", "portal"),
-        ({"invitation": {"interval": "5"}}, "interval is no time", "portal"),
-        ({"invitation": {"expires_in": True}}, "expires_in is no time", "portal"),
+        ({"invitation": {"user_code": "\x1b[2J"}}, "user_code is invalid", "portal"),
+        ({"invitation": {"user_code": ...}}, "user_code is invalid", "portal"),
+        ({"invitation": {"device_code": ...}}, "device_code is invalid", "portal"),
+        ({"invitation": {"interval": "5"}}, "interval is not a number of seconds", "portal"),
+        ({"invitation": {"expires_in": True}}, "expires_in is not a number of seconds", "portal"),
         # -- the person
-        ({"polls": ("authorization_pending", "access_denied")}, "access_denied", "agree at the provider"),
-        ({"polls": ("expired_token",)}, "expired_token", "Begin again"),
-        ({"polls": ("authorization_pending",), "stays": True}, "expired_token", "Nobody entered the code"),
-        ({"polls": ("slow_down",), "stays": True}, "expired_token", "Nobody entered the code"),
+        ({"polls": ("authorization_pending", "access_denied")}, "access_denied", "consent at the provider"),
+        ({"polls": ("expired_token",)}, "expired_token", "Try again"),
+        ({"polls": ("authorization_pending",), "stays": True}, "expired_token", "The code was not entered"),
+        ({"polls": ("slow_down",), "stays": True}, "expired_token", "The code was not entered"),
         # -- the tokens
         ({"polls": ("unauthorized_client",)}, "unauthorized_client", "Device Authorization Grant"),
         ({"polls": ("unsupported_grant_type",)}, "unsupported_grant_type", "Device Authorization Grant"),
         ({"polls": ("invalid_grant",)}, "invalid_grant", "log"),
-        ({"polls": ("\x1b[2J t0ken-of-anna",)}, "error without a name", "log"),
-        ({"instead": {"/token": page}}, "gave no tokens", "login of the portal"),
-        ({"instead": {"/token": elsewhere}}, "cannot be reached", "without sending it elsewhere"),
-        ({"instead": {"/token": endless}}, "cannot be reached", "must answer this machine"),
-        ({"tokens": {"token_type": "mac"}}, "another kind", "login of the portal"),
-        ({"tokens": {"access_token": ...}}, "access_token is none", "login of the portal"),
+        ({"polls": ("\x1b[2J t0ken-of-anna",)}, "unnamed error", "log"),
+        ({"instead": {"/token": page}}, "returned no tokens", "portal's login"),
+        ({"instead": {"/token": elsewhere}}, "cannot be reached", "without redirects"),
+        ({"instead": {"/token": endless}}, "cannot be reached", "must return JSON to this machine"),
+        ({"tokens": {"token_type": "mac"}}, "token_type is not Bearer", "portal's login"),
+        ({"tokens": {"access_token": ...}}, "access_token is invalid", "portal's login"),
         # -- who it is
         ({"tokens": {"id_token": ...}}, "not a signed token", "scope"),
         ({"id_token": {"aud": "another"}}, "InvalidAudience", "client_id"),
@@ -306,7 +306,7 @@ async def test_how_often_it_is_asked(at: Speaks, changes: dict[str, Any], waits:
         ({"id_token": {"exp": 1}}, "ExpiredSignature", "issuer"),
         ({"id_token": {"sub": ...}}, "MissingRequiredClaim", "issuer"),
         ({"key": STRANGER}, "InvalidSignature", "issuer"),
-        ({"userinfo": "ben"}, "two different people", "this person"),
+        ({"userinfo": "ben"}, "two different people", "client and user"),
     ],
 )  # fmt: skip
 async def test_what_is_not_accepted(at: Speaks, changes: dict[str, Any], got: str, remedy: str) -> None:
@@ -325,7 +325,7 @@ async def test_nobody_is_waited_for_without_end(at: Speaks) -> None:
     person = Person()
     who, found = await person.signs_in(method_at(at.issuer))
     assert who is None
-    assert_told(found, "expired_token", "Begin again")
+    assert_told(found, "expired_token", "Try again")
     assert person.waits == [100.0] * int(MAX_WAIT_S / 100)
 
 

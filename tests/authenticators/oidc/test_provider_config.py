@@ -91,12 +91,12 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "a profile that is a list": ({"one": one(profile=["egi"])}, "must be a text"),
     "a key that is misspelt": ({"one": one(client_idd="x")}, "'client_id'"),
     "a key that is none": ({"one": one(zzz="x")}, "Known: "),
-    "a name in capitals": ({"One": one()}, "small letters"),
-    "a name with a slash": ({"a/b": one()}, "small letters"),
-    "a name with dots": ({"..": one()}, "small letters"),
-    "a name that ends in a dash": ({"a-": one()}, "small letters"),
-    "a name that is a number": ({7: one()}, "small letters"),  # type: ignore[dict-item]
-    "a name that is too long": ({"a" * 33: one()}, "small letters"),
+    "a name in capitals": ({"One": one()}, "lower-case letters"),
+    "a name with a slash": ({"a/b": one()}, "lower-case letters"),
+    "a name with dots": ({"..": one()}, "lower-case letters"),
+    "a name that ends in a dash": ({"a-": one()}, "lower-case letters"),
+    "a name that is a number": ({7: one()}, "lower-case letters"),  # type: ignore[dict-item]
+    "a name that is too long": ({"a" * 33: one()}, "lower-case letters"),
     "no mapping": ({"one": ISSUER}, "is not a mapping"),  # type: ignore[dict-item]
     "an issuer over an open line": ({"one": one(issuer="http://login.example.org")}, "https://"),
     "an issuer that is a number": ({"one": one(issuer=7)}, "must be a text"),
@@ -107,7 +107,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "the user name as subject": ({"one": one(subject_claims=["preferred_username"])}, "somebody else"),
     "Umbrella's user name as subject": ({"one": one(subject_claims=["uid"])}, "somebody else"),
     "the subject in capitals": ({"one": one(subject_claims=["EMail"])}, "somebody else"),
-    "sub where another is missing": ({"one": one(subject_claims=["voperson_id", "sub"])}, "another person"),
+    "sub where another is missing": ({"one": one(subject_claims=["voperson_id", "sub"])}, "a different person"),
     "two claims": ({"one": one(subject_claims=["voperson_id", "eppn"])}, "different claims"),
     "no subject": ({"one": one(subject_claims=[])}, "names no claim"),
     "one subject twice": ({"one": one(subject_claims=["sub", "sub"])}, "twice"),
@@ -118,7 +118,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "parameters as text": ({"one": one(authorize_params="a=b")}, "names and texts"),
     "userinfo as text": ({"one": one(userinfo="no")}, "True or False"),
     "two buttons alike": ({"a": one(), "b": one(issuer=ISSUER + "/b")}, "'title'"),
-    "one issuer twice": ({"a": one(title="A"), "b": one(title="B")}, "stands twice"),
+    "one issuer twice": ({"a": one(title="A"), "b": one(title="B")}, "occurs twice"),
 }  # fmt: skip
 
 

@@ -339,7 +339,7 @@ async def says_nothing(name: str, password: str) -> str:
     ("check", "verdict", "got"),
     [
         (says_no, "ok", "sign in once by hand"),
-        (says_yes, "problem", "yes: nobody-"),
+        (says_yes, "problem", "accepted as nobody-"),
         (says_nothing, "problem", "asked"),
     ],
 )

@@ -125,7 +125,7 @@ def test_there_are_enough() -> None:
 def test_a_signature_is_good_for_once() -> None:
     proofs = Proofs(RULES, lambda: NOW)
     assert subject(GOOD, proofs=proofs) == HASH
-    with pytest.raises(Refused, match="used before"):
+    with pytest.raises(Refused, match="used already"):
         subject(GOOD, proofs=proofs)
     assert subject(with_proof(signed(nonce="o" * 20)), proofs=proofs) == HASH
 
@@ -182,9 +182,9 @@ def secret_file(tmp_path: Path) -> str:
         ({"secret_file": "/nowhere/proxy"}, "cannot be read"),
         ({"isuer": "x"}, "Did you mean 'issuer'"),
         ({"proof": "header"}, "signature"),
-        ({"max_age_s": 0}, "no time"),
+        ({"max_age_s": 0}, "not a positive number"),
         ({"max_age_s": "60"}, "wrong type"),
-        ({"hours": -1}, "no time"),
+        ({"hours": -1}, "not a positive number"),
         ({"hours": True}, "wrong type"),
     ],
 )

@@ -142,7 +142,7 @@ def begin(folder: Path, provider: CertifiedProvider, *options: str) -> tuple[sub
     )
     assert process.stderr is not None
     told = ""
-    while "It is waited for" not in told:
+    while "Waiting up to" not in told:
         line = process.stderr.readline()
         assert line, told
         told += line
