@@ -1,6 +1,6 @@
-"""Connects two byte streams until both have ended; nothing is read faster than it is taken.
+"""Copy bytes between two streams in both directions, with back-pressure.
 
-Both ends of a session's ways out use it: the hub's, and the one inside.
+The hub's side and the session's side of egress use it.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ CHUNK = 65536
 async def relay(
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
-    far: Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]],
+    upstream: Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]],
 ) -> None:
-    """Connect a stream with the far one, which is opened now; both are closed at the end.
+    """Open the upstream connection and copy in both directions until both have ended; close both.
 
     Raises:
-        OSError: the far one cannot be opened (an end in the middle is none).
+        OSError: the upstream connection cannot be opened. A connection that breaks later raises nothing.
     """
     try:
-        far_reader, far_writer = await far
+        upstream_reader, upstream_writer = await upstream
     except BaseException:
         writer.close()
         raise
     try:
         async with asyncio.TaskGroup() as both:
-            both.create_task(_pass_on(reader, far_writer))
-            both.create_task(_pass_on(far_reader, writer))
+            both.create_task(_copy(reader, upstream_writer))
+            both.create_task(_copy(upstream_reader, writer))
     except* OSError:
         pass
     finally:
         writer.close()
-        far_writer.close()
+        upstream_writer.close()
 
 
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     while piece := await reader.read(CHUNK):
         writer.write(piece)
         await writer.drain()

@@ -164,7 +164,7 @@ async def _within(timeout_s: float, mount: Mount, do: Callable[[], Pinned] | Non
         is_ours = True
         return pinned
     except TimeoutError:
-        raise _problem(mount, f"did not answer within {timeout_s:g} seconds", ErrorKind.STORAGE_TIMEOUT) from None
+        raise _problem(mount, f"did not respond within {timeout_s:g} seconds", ErrorKind.STORAGE_TIMEOUT) from None
     finally:
         if not is_ours:
             _give_up(mount.source, answer)
@@ -345,7 +345,11 @@ def _create(mount: Mount, name: str, parent: int, *, last: bool) -> None:
 
 def _problem(mount: Mount, why: str, kind: ErrorKind) -> StorageProblem:
     # the path is for the log; the user knows the directory by its name in the session
-    what = "Your home" if mount.target == "." else f"The directory {mount.target!r} of this launch"
+    home = mount.target == "."
+    if kind is ErrorKind.STORAGE_TIMEOUT:
+        what = f"The storage behind {'your home directory' if home else f'~/{mount.target}'}"
+    else:
+        what = "Your home directory" if home else f"The directory ~/{mount.target}"
     of = _Missing if kind is ErrorKind.DIRECTORY_MISSING else StorageProblem
     problem = of(f"{what} {why}.", remedy="Please try again later, or tell the administrators.", kind=kind)
     problem.add_note(f"source: {mount.source}")

@@ -1,1 +1,1 @@
-"""Door 2: a plan becomes a running session."""
+"""Spawners: each backend turns the plan of a launch into a running session."""

@@ -1,6 +1,6 @@
-"""What all our spawners share: authorise again at every start, tell each step in words, fail with a reason.
+"""What all spawners share: authorise every start anew, report its progress, and fail with a reason.
 
-A backend fills in three methods (`start_session`, `poll`, `stop`); that is all it owes.
+A backend implements three methods: `start_session`, `poll` and `stop`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from daas_hub.findings import Finding, not_checked
 from daas_hub.launch import LaunchRequest, Plan
 from daas_hub.spawners.egress import EgressRoute
 from daas_hub.spawners.spawner_settings import OWN_VARIABLES, SPAWNER_SETTINGS, require_working, setting_problems
+from daas_hub.spawners.startup import check_when_hub_starts
 from daas_hub.stock_settings import StockSettings
 
 if TYPE_CHECKING:
@@ -43,14 +44,14 @@ class ProposalSessionMixin(_Base):
     #: Environment variables that a session of this backend sets itself.
     own_variables: ClassVar[frozenset[str]] = OWN_VARIABLES
 
-    #: The plan of the start that is going on; decided by `authorise_start`, used up by `start`.
+    #: The plan of the current start: `authorise_start` sets it, and `start` takes it.
     plan: Plan | None = AnyTrait(None, allow_none=True)  # type: ignore[assignment]
 
-    #: Why the session ended, and what is the matter with it while it runs, in words for its owner; "" for nothing.
+    #: Why the session ended, and a warning while it runs, worded for its owner; "" for none.
     ending = ""
     notice = ""
 
-    #: When the session ends at the latest, in seconds since 1970; 0 before it started.
+    #: Its time limit, in seconds since the epoch; 0 before it started.
     ends = 0.0
 
     def __init__(self, **kwargs: Any) -> None:
@@ -58,49 +59,51 @@ class ProposalSessionMixin(_Base):
         self._steps: list[str] = []
         self._stepped = asyncio.Event()
 
-    # -- what a backend owes ------------------------------------------------------------------------------------
+    # -- what a backend implements ------------------------------------------------------------------------------
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Refuse a backend without a start when it is defined, as the hub does for `poll` and `stop`."""
+        """Reject a backend class without `start_session`, as JupyterHub does for `poll` and `stop`."""
         super().__init_subclass__(**kwargs)
         if cls.start_session is ProposalSessionMixin.start_session:
             raise TypeError(f"{cls.__name__} has no start_session")
+        # a subclass that the configuration file itself defines
+        check_when_hub_starts()
 
     @abstractmethod
     async def start_session(self, plan: Plan) -> str:
-        """Start the session and give the URL where it answers. A failure is a `DaasError` worded for the user."""
+        """Start the session and return its URL. A failure is a `DaasError` worded for the user."""
 
     async def prepare(self, plan: Plan) -> bool:
-        """Do what a start of this plan needs and what may take minutes (fetch an image); tell whether it did.
+        """Do what a start needs and what may take minutes (pull an image); return whether it took that time.
 
-        It runs before the time a start may take begins.
+        It runs before `start_timeout` begins.
         """
         return False
 
     @classmethod
     def startup_problems(cls, config: Config) -> list[DaasError]:
-        """Return what in a configuration keeps every session from starting; with any of it the hub does not start.
+        """Return the settings with which no session can start; the hub refuses to start with them.
 
-        It is called once, while the hub starts (see `startup`), and by `daas-hub check-config`. A backend adds what it
-        can find out at once, without a network.
+        It is called once while the hub starts (see `startup`), and by `daas-hub check-config`. A backend adds checks
+        that are quick and need no network.
         """
         return [*setting_problems(cls, config, cls.stock_settings, cls.own_variables)]
 
     @classmethod
     def configuration_problems(cls, config: Config, facility: Facility) -> list[DaasError]:
-        """Return what is wrong with a configuration for this backend; `daas-hub check-config` asks."""
+        """Return the problems of a configuration with this backend, for `daas-hub check-config`."""
         return cls.startup_problems(config)
 
     @classmethod
     async def examine(cls, config: Config, facility: Facility, plan: Plan | None) -> list[Finding]:
-        """Find out whether this backend can run sessions: `daas-hub doctor` asks.
+        """Check whether this backend can run sessions, for `daas-hub doctor`.
 
         Args:
-            plan: a launch to try, with its directories as they were opened; None tries none.
+            plan: a launch to try, with its directories opened; None tries none.
         """
-        return [not_checked("sessions.backend", f"asked {cls.__name__} whether it can run sessions", "it cannot say")]
+        return [not_checked("sessions.backend", f"check {cls.__name__}", "this spawner has no checks")]
 
-    # -- the walk of a start ------------------------------------------------------------------------------------
+    # -- a start ------------------------------------------------------------------------------------------------
 
     @default("apply_user_options")
     def _apply_user_options_default(self) -> Any:
@@ -108,63 +111,65 @@ class ProposalSessionMixin(_Base):
 
     @default("options_from_form")
     def _options_from_form_default(self) -> Any:
-        """Read a form as the portal reads its own; it is for hubs whose spawn page shows an `options_form`."""
+        """Return a function that reads the portal's form fields, for a hub that shows an `options_form`."""
         return lambda form: LaunchRequest.from_form({name: values[0] for name, values in form.items()}).as_json()
 
     async def authorise_start(self, options: Any) -> None:
-        """Decide the plan of this start: parse the options, ask the facility again, refuse with a sentence.
+        """Decide the plan of this start: parse the options, query the facility, and refuse with a reason.
 
-        The hub calls this before every `start`: for the portal's form, for JSON posted to its API, and for the
-        options an earlier start has stored.
+        JupyterHub calls this before every `start`: for the portal's form, for JSON posted to its API, and for options
+        stored by an earlier start.
         """
         self.plan = None
         self.ending = self.notice = ""
         self.clear_steps()
-        self.report_progress("Asking the facility for your account and your proposals")
+        self.report_progress("Checking your account and your proposals")
         try:
             require_working(self, self.stock_settings, self.own_variables)
-            self._require_press()
-            self._require_room()
+            self._require_post()
+            self._require_quota()
             request = LaunchRequest.from_json(options)
             identity = await self._identity()
             plan = await Facility.of(self.config).authorise(identity, request)
             if await self.prepare(plan):
-                # meanwhile the facility may have changed its mind
+                # the answer may have changed in these minutes
                 plan = await Facility.of(self.config).authorise(await self._identity(), request)
             self.plan = plan
         except DaasError as refusal:
-            # a refused request is not kept: the next start must not find it among the stored options
+            # JupyterHub has stored the options: a later start must not reuse refused ones
             self.user_options: dict[str, Any] = {}
             if self.orm_spawner is not None:
                 self.orm_spawner.user_options = {}
             raise self._as_spawn_exception(refusal, 403 if refusal.for_user else 500) from refusal
 
     async def start(self) -> str:
-        """Start what was authorised for this start, and only that."""
+        """Start the plan that was authorised for this start, and nothing else."""
         plan, self.plan = self.plan, None
         if plan is None:
             raise SpawnException("This launch was not authorised.", reason="refused", status_code=403)
         self.ends = time.time() + plan.size.hours * 3600
         try:
+            # once more: `pre_spawn_hook` has run meanwhile
+            require_working(self, self.stock_settings, self.own_variables)
             return await self.start_session(plan)
         except DaasError as problem:
             for note in getattr(problem, "__notes__", []):
                 self.log.error("%s: %s (%s)", self._log_name, problem.message, note)
             raise self._as_spawn_exception(problem, 500) from problem
 
-    def _require_press(self) -> None:
-        """Refuse a start by GET, which the hub's own spawn page makes: any page could make a browser follow a link."""
+    def _require_post(self) -> None:
+        """Refuse a start by GET, as of JupyterHub's spawn page: another site could make a browser follow a link."""
         if self.handler is not None and self.handler.request.method == "GET":
             raise Refused("A link does not start a session.", remedy="Start it with the button of a form.")
 
-    def _require_room(self) -> None:
-        """Refuse a start beyond what one person may have, and the hub's nameless server, which no page shows."""
+    def _require_quota(self) -> None:
+        """Refuse a start above the limit per person, and the default server, which has no name and no page."""
         if not self.name:
             raise Refused("A session needs a name.", remedy="Launch it from the portal's pages.")
-        most = Facility.of(self.config).sessions_per_person
+        limit = Facility.of(self.config).sessions_per_person
         others = [one for name, one in self.user.spawners.items() if name != self.name and one.active]
-        if len(others) >= most:
-            raise Refused(f"You have {len(others)} sessions, and {most} is the limit.", remedy="Stop one first.")
+        if len(others) >= limit:
+            raise Refused(f"You have {len(others)} sessions, and {limit} is the limit.", remedy="Stop one first.")
 
     async def _identity(self) -> Identity:
         facility = Facility.of(self.config)
@@ -177,9 +182,7 @@ class ProposalSessionMixin(_Base):
 
     @staticmethod
     def _as_spawn_exception(problem: DaasError, status: int) -> SpawnException:
-        text = (
-            str(problem) if problem.for_user else "The portal is not set up for this. Please tell the administrators."
-        )
+        text = str(problem) if problem.for_user else "The portal is misconfigured. Please tell the administrators."
         exception = SpawnException(text, reason=problem.reason, log_message=str(problem), status_code=status)
         exception.jupyterhub_message = text
         return exception
@@ -187,39 +190,39 @@ class ProposalSessionMixin(_Base):
     # -- the end ------------------------------------------------------------------------------------------------
 
     def get_state(self) -> dict[str, Any]:
-        """Return what must outlive a restart of the hub: when this session ends."""
+        """Return what must survive a restart of the hub: when this session ends, or why it ended."""
         state: dict[str, Any] = super().get_state()
         if self.ends:
             state["ends"] = self.ends
-        # after an end the hub makes a new object of this class from what the old one leaves
+        # after an end JupyterHub creates a new spawner from this state
         if self.ending:
             state["ending"] = self.ending
         return state
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take `get_state` back."""
+        """Restore what `get_state` returned."""
         super().load_state(state)
         self.ends = float(state.get("ends", 0.0))
         self.ending = str(state.get("ending", ""))
 
     def clear_state(self) -> None:
-        """Forget the session, but not why it ended: its card tells that until it is taken away."""
+        """Forget the session, but not why it ended: its card shows that until it is removed."""
         super().clear_state()
         self.ends = 0.0
         self.notice = ""
 
     def is_over(self) -> bool:
-        """Return whether the session's hours are used up (by the wall clock: a night's suspend counts)."""
+        """Return whether the session has reached its time limit (by wall clock: time in suspend counts)."""
         return 0 < self.ends <= time.time()
 
-    # -- words for the pending page -----------------------------------------------------------------------------
+    # -- progress -----------------------------------------------------------------------------------------------
 
     def clear_steps(self) -> None:
         """Forget the steps of an earlier start."""
         self._steps = []
 
     def report_progress(self, step: str) -> None:
-        """Tell whoever watches this start what happens now. The text is shown as it is: no paths, no names of hosts."""
+        """Report a step of this start to its owner. The text is shown as it is: no paths, no host names."""
         self._steps.append(step)
         self._stepped.set()
         self._stepped = asyncio.Event()
@@ -230,7 +233,7 @@ class ProposalSessionMixin(_Base):
         return tuple(self._steps)
 
     async def progress(self) -> AsyncGenerator[dict[str, Any], None]:
-        """Return each step once, for every watcher from the first on."""
+        """Yield every step of this start, beginning with the first."""
         seen = 0
         while True:
             news = self._stepped
@@ -239,10 +242,10 @@ class ProposalSessionMixin(_Base):
                 yield {"progress": min(90, 15 * seen), "message": step}
             await news.wait()
 
-    # -- what the session is told ---------------------------------------------------------------------------------
+    # -- what the session receives --------------------------------------------------------------------------------
 
-    def session_document(self, plan: Plan, egress_routes: Sequence[EgressRoute] = ()) -> str:
-        """Return what `daas-session` and the notebook server need to know of the plan (nothing secret)."""
+    def session_document(self, plan: Plan, routes: Sequence[EgressRoute] = ()) -> str:
+        """Return what `daas-session` and `daas-lab` need of the plan, as JSON; nothing in it is secret."""
         applications = [
             {
                 "name": one.name,
@@ -261,16 +264,16 @@ class ProposalSessionMixin(_Base):
                 "applications": applications,
                 "start_page": plan.application.start_page,
                 "hub_home": f"{self.hub.base_url}home",
-                "egress": [one.as_document() for one in egress_routes],
+                "egress": [one.as_document() for one in routes],
             }
         )
 
     def icon_inside(self, application: Application) -> str:
-        """Return the path at which the session finds an application's icon; "" for none."""
+        """Return the path of an application's icon inside the session; "" for none."""
         path = icon_file(application)
         return str(path) if path.is_relative_to(sys.prefix) else ""
 
     @staticmethod
     def session_program(plan: Plan) -> str:
-        """Return the program a session of this kind runs."""
+        """Return the program that a session of this kind runs."""
         return "daas-lab" if plan.application.kind is Kind.NOTEBOOK else "daas-session"

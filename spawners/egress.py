@@ -1,8 +1,8 @@
-"""The ways out of a session: one socket file an address its application may connect to, and nothing else.
+"""Egress of a session: one socket file for each address that its application may connect to, and nothing else.
 
-A session has no network, so there is nothing to filter: what is not on the application's list does not exist in it. An
-address that is on the list (a licence server) is a name of the session's own loopback; the session's server hands each
-connection to a socket file, and the hub connects it to that one address.
+A session has no network, so there is nothing to filter: an address that is not on the application's list does not exist
+in it. The name of an allowed host (a licence server) resolves to a loopback address of the session; the session's
+server forwards each connection to a socket file, and the hub connects it with that one address.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 from daas_hub.relay import relay
 from daas_hub.spawners.guest_layout import SOCKETS_DIR
 
-#: Connections a session may have open to one address: a licence client holds one or two.
+#: Maximum number of a session's connections to one address: a licence client holds one or two.
 MAX_CONNECTIONS = 32
 CONNECT_TIMEOUT_S = 10.0
 _RECORD = "egress.json"
@@ -30,7 +30,7 @@ _log = logging.getLogger("jupyterhub.daas")
 
 @dataclass(frozen=True)
 class EgressRoute:
-    """One allowed address as the session sees it: a name, the loopback address it stands for, and the socket file."""
+    """One allowed address as the session sees it: host name, port, loopback address, and socket file."""
 
     host: str
     port: int
@@ -38,12 +38,12 @@ class EgressRoute:
     socket: str
 
     def as_document(self) -> dict[str, Any]:
-        """Return what the session's server is told."""
+        """Return the route in the form of the session's document."""
         return {"address": self.loopback, "port": self.port, "socket": f"{SOCKETS_DIR}/{self.socket}"}
 
 
 def egress_routes(addresses: Sequence[str]) -> tuple[EgressRoute, ...]:
-    """Return each allowed address its place; every host has a loopback address of its own, so ports never meet."""
+    """Return a route for each allowed address; each host has its own loopback address, so ports never collide."""
     hosts = list(dict.fromkeys(address.rpartition(":")[0] for address in addresses))
     found = []
     for number, address in enumerate(dict.fromkeys(addresses)):
@@ -53,29 +53,34 @@ def egress_routes(addresses: Sequence[str]) -> tuple[EgressRoute, ...]:
 
 
 def host_names(addresses: Sequence[str]) -> dict[str, str]:
-    """Return the names of the allowed hosts with their address inside."""
+    """Return the names of the allowed hosts with their loopback addresses."""
     return {one.host: one.loopback for one in egress_routes(addresses)}
 
 
 class Egress:
-    """The open ways out of one session."""
+    """The open egress sockets of one session."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_connections: int = MAX_CONNECTIONS) -> None:
+        self._max_connections = max_connections
         self._servers: list[asyncio.Future[asyncio.AbstractServer]] = []
 
     @classmethod
-    def opened(cls, sockets_dir: Path, addresses: Sequence[str]) -> Egress:
-        """Open a way to each address; the list is kept beside them for the hub's next start."""
-        egress = cls()
-        # outside the door: what the session sees of it are the sockets
+    def opened(cls, sockets_dir: Path, addresses: Sequence[str], *, max_connections: int = MAX_CONNECTIONS) -> Egress:
+        """Open a socket for each address, and store the list for the hub's next start.
+
+        Args:
+            max_connections: simultaneous connections to one address; further ones are closed.
+        """
+        egress = cls(max_connections)
+        # not in the mounted folder: the session sees only the sockets
         (sockets_dir.parent / _RECORD).write_text(json.dumps(list(addresses)))
-        for way in egress_routes(addresses):
-            egress._open(sockets_dir / way.socket, way)
+        for route in egress_routes(addresses):
+            egress._open(sockets_dir / route.socket, route)
         return egress
 
     @classmethod
     def reopened(cls, sockets_dir: Path) -> Egress:
-        """Open the ways of a session that an earlier hub process started."""
+        """Open the egress of a session that an earlier hub process started."""
         try:
             addresses = json.loads((sockets_dir.parent / _RECORD).read_text())
         except (OSError, ValueError):
@@ -83,7 +88,7 @@ class Egress:
         return cls.opened(sockets_dir, addresses)
 
     def close(self) -> None:
-        """Close them all."""
+        """Close all sockets."""
         for server in self._servers:
             if server.done() and not server.cancelled() and server.exception() is None:
                 server.result().close()
@@ -91,28 +96,28 @@ class Egress:
                 server.cancel()
         self._servers = []
 
-    def _open(self, path: Path, way: EgressRoute) -> None:
+    def _open(self, path: Path, route: EgressRoute) -> None:
         path.unlink(missing_ok=True)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         listener.bind(os.fspath(path))
-        # only this session has the folder
+        # the folder is mounted in this session only
         path.chmod(0o666)
-        room = asyncio.Semaphore(MAX_CONNECTIONS)
+        room = asyncio.Semaphore(self._max_connections)
 
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             if room.locked():
-                _log.warning("egress to %s:%d: more than %d connections", way.host, way.port, MAX_CONNECTIONS)
+                _log.warning("egress to %s:%d: more than %d connections", route.host, route.port, self._max_connections)
                 writer.close()
                 return
             async with room:
                 try:
-                    await relay(reader, writer, _connect(way))
+                    await relay(reader, writer, _connect(route))
                 except (OSError, TimeoutError) as problem:
-                    _log.warning("egress to %s:%d: %s", way.host, way.port, problem or "did not answer")
+                    _log.warning("egress to %s:%d: %s", route.host, route.port, problem or "did not answer")
 
         self._servers.append(asyncio.ensure_future(asyncio.start_unix_server(connected, sock=listener)))
 
 
-async def _connect(way: EgressRoute) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def _connect(route: EgressRoute) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     async with asyncio.timeout(CONNECT_TIMEOUT_S):
-        return await asyncio.open_connection(way.host, way.port)
+        return await asyncio.open_connection(route.host, route.port)

@@ -1,4 +1,4 @@
-"""What every session looks like from inside, whatever runs it: where things stand, and who it is. Pure."""
+"""The inside of every session, whatever backend runs it: paths, and generated identity files. Pure."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from collections.abc import Mapping
 from daas_hub.accounts import Account
 from daas_hub.launch import Plan
 
-#: Where the hub's API socket stands inside.
+#: Path inside of the folder with the hub's API socket.
 API_DIR = "/run/daas-hub"
-#: Where the session's own sockets to the outside stand: of its arrival, and of what it may connect to.
+#: Path inside of the folder with the session's own sockets: of the mount handshake, and of its egress.
 SOCKETS_DIR = "/run/daas-sockets"
 
 
 def target_of(plan: Plan, target: str) -> str:
-    """Return the absolute path inside of a mount's target, which is relative to the home."""
+    """Return the absolute path inside for a mount's target, which is relative to the home."""
     return plan.home if target == "." else f"{plan.home}/{target}"
 
 
 def identity_texts(account: Account, names: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the files that let a session know who it is: exactly this account and its groups, nobody else.
+    """Return the contents of the identity files: this account and its groups, nobody else.
 
     Args:
-        names: further host names with their addresses, for `hosts`.
+        names: host names with their addresses, for `hosts`.
     """
     home = f"/home/{account.name}"
     gecos = "".join(letter for letter in account.display_name if letter.isprintable() and letter not in ":,")
@@ -34,7 +34,7 @@ def identity_texts(account: Account, names: Mapping[str, str] | None = None) -> 
         "passwd": f"{account.name}:x:{account.uid}:{account.gid}:{gecos}:{home}:/bin/bash\n"
         "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
         "group": "\n".join(groups) + "\nnogroup:x:65534:\n",
-        # a session has no network: nothing to resolve, and no name of the facility's servers to learn
+        # a session has no network, and must not learn the names of the facility's servers
         "resolv.conf": "",
         "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
         "hosts": "127.0.0.1 localhost session\n::1 localhost\n"

@@ -1,4 +1,4 @@
-"""What a probe inside a trial found, as findings for `daas-hub doctor`. Pure."""
+"""The report of a trial's probe as findings for `daas-hub doctor`. Pure."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from daas_hub.launch import Mount, Plan
 from daas_hub.spawners.guest_layout import target_of
 from daas_hub.spawners.trial import without_home
 
-_LOOK_CLOSER = "See what was said, and `daas-hub check-config`; docs/how-to/what-to-do-when.md has the usual reasons."
+_LOOK_CLOSER = "Run `daas-hub check-config`; docs/how-to/what-to-do-when.md lists the usual causes."
 
 
 def nothing_tried() -> Finding:
-    """Return the finding that no session was run, for want of a launch."""
-    return not_checked("sessions.tried", "ran a session", "there is no launch to try: --as SUBJECT, with data to see")
+    """Return the finding that no session was tried, because there is no launch to try."""
+    return not_checked("sessions.tried", "run a session", "no launch to try: pass --as SUBJECT of somebody with data")
 
 
 def trial_failed(error: DaasError) -> Finding:
@@ -23,42 +23,54 @@ def trial_failed(error: DaasError) -> Finding:
     notes = " ".join(getattr(error, "__notes__", []))
     remedy = "" if "tell the administrators" in error.remedy.lower() else error.remedy
     return problem(
-        "sessions.tried", "ran a program in a session", f"{error.message} {notes}".strip(), remedy or _LOOK_CLOSER
+        "sessions.tried", "run a program in a session", f"{error.message} {notes}".strip(), remedy or _LOOK_CLOSER
     )
 
 
-def findings_of(told: dict[str, Any], plan: Plan) -> list[Finding]:
-    """Return what the probe's words come to: who the session is, what it reads, what it cannot write. Pure."""
+def findings_of(report: dict[str, Any], plan: Plan) -> list[Finding]:
+    """Return findings on who the session is, what it can read, and what it cannot write."""
     account = plan.account
-    did = f"ran a program in a session of {account.name} for {plan.title}"
+    did = f"run a program in a session of {account.name} for {plan.title}"
     wanted = sorted({account.gid, *account.groups})
-    if told["uid"] != account.uid or told["gid"] != account.gid:
-        got = f"uid {told['uid']}, gid {told['gid']}"
-        return [problem("sessions.identity", did, got, "A session must be the account. Does the engine map uids?")]
-    findings = [ok("sessions.identity", did, f"it is uid {told['uid']}, gid {told['gid']}, groups {told['groups']}")]
-    if told["groups"] != wanted:
-        remedy = "A hub that is not root cannot give a session the account's groups: run it as root, or use containers."
-        findings.append(problem("sessions.groups", did, f"groups {told['groups']}, wanted {wanted}", remedy))
-    # the home of a trial is not the account's own, and says nothing of it
+    if report["uid"] != account.uid or report["gid"] != account.gid:
+        got = f"uid {report['uid']}, gid {report['gid']}"
+        return [
+            problem(
+                "sessions.identity",
+                did,
+                got,
+                "A session must run under the account's uid and gid. Does the engine map uids?",
+            )
+        ]
+    findings = [ok("sessions.identity", did, f"uid {report['uid']}, gid {report['gid']}, groups {report['groups']}")]
+    if report["groups"] != wanted:
+        remedy = "Only a hub that runs as root can set the account's groups: run it as root, or use containers."
+        findings.append(problem("sessions.groups", did, f"groups {report['groups']}, expected {wanted}", remedy))
+    # a trial has a temporary home
     for mount in without_home(plan).mounts:
-        said = told["directories"].get(target_of(plan, mount.target), {"problem": "it is not mounted"})
-        findings.append(_of_directory(mount, said))
+        seen = report["directories"].get(target_of(plan, mount.target), {"problem": "it is not mounted"})
+        findings.append(_of_directory(mount, seen))
     return findings
 
 
-def _of_directory(mount: Mount, said: dict[str, Any]) -> Finding:
+def _of_directory(mount: Mount, seen: dict[str, Any]) -> Finding:
     name = f"~/{mount.target}"
     key = f"sessions.{name}"
-    did = f"read {name} in that session, and tried to write there"
-    if "problem" in said:
-        remedy = "The session's account may not read it: see what the account itself could do above."
-        return problem(key, did, f"reading: {said['problem']}", remedy)
+    did = f"read {name} in that session, and try to write to it"
+    if "problem" in seen:
+        remedy = "The account of the session cannot read it: see the checks of the account above."
+        return problem(key, did, f"read error: {seen['problem']}", remedy)
     if not mount.writable:
-        if said["write"] != "EROFS":
-            got = "it could write there" if not said["write"] else f"writing: {said['write']}, and not EROFS"
-            return problem(key, did, got, "Raw data must be read-only. Do not open the portal; please tell the makers.")
-        return ok(key, did, f"{said['entries']} entries, and it is read-only")
-    if said["write"]:
-        remedy = "Its group must be able to write there (chmod 2770), and the account be in the group."
-        return problem(key, did, f"writing: {said['write']}", remedy)
-    return ok(key, did, f"{said['entries']} entries, and it can be written")
+        if seen["write"] != "EROFS":
+            got = "it is writable" if not seen["write"] else f"write error {seen['write']} instead of EROFS"
+            return problem(
+                key,
+                did,
+                got,
+                "Raw data must be read-only. Do not open the portal; report this as a security issue.",
+            )
+        return ok(key, did, f"{seen['entries']} entries, read-only")
+    if seen["write"]:
+        remedy = "Make it writable for its group (chmod 2770), and add the account to the group."
+        return problem(key, did, f"write error: {seen['write']}", remedy)
+    return ok(key, did, f"{seen['entries']} entries, writable")

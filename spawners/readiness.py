@@ -1,4 +1,4 @@
-"""Waits until a session answers, or has ended instead: then nobody waits for an answer any more."""
+"""Wait until a session responds, and stop waiting when it has ended."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from daas_hub.errors import SessionFailed
 
 
 async def require_answer(url: str, over: asyncio.Future[str], timeout_s: float) -> None:
-    """Wait for an answer.
+    """Wait until the session responds at this URL.
 
     Args:
-        over: done when the session ended, with the sentence in which it says why, or "".
+        over: done when the session has ended, with the sentence of why, or "".
 
     Raises:
-        SessionFailed: it ended.
+        SessionFailed: it has ended.
     """
     answering = asyncio.ensure_future(wait_for_http_server(url, timeout=timeout_s))
     try:
         await asyncio.wait({answering, over}, return_when=asyncio.FIRST_COMPLETED)
         if over.done():
-            # its own sentence says what to do, too
+            # the session's own sentence includes the remedy
             raise SessionFailed(
                 over.result()
                 or "The session ended before it was ready. Please tell the administrators; the hub's log says more."
@@ -35,11 +35,11 @@ async def require_answer(url: str, over: asyncio.Future[str], timeout_s: float) 
 
 
 async def unless_over(step: Coroutine[Any, Any, None], over: asyncio.Future[str]) -> None:
-    """Wait for a step of an arrival, but not longer than the session lives; see `require_answer` for `over`."""
-    arriving = asyncio.ensure_future(step)
+    """Wait for a step of a start, but not longer than the session lives; see `require_answer` for `over`."""
+    waiting = asyncio.ensure_future(step)
     try:
-        await asyncio.wait((arriving, over), return_when=asyncio.FIRST_COMPLETED)
-        if arriving.done():
-            arriving.result()
+        await asyncio.wait((waiting, over), return_when=asyncio.FIRST_COMPLETED)
+        if waiting.done():
+            waiting.result()
     finally:
-        arriving.cancel()
+        waiting.cancel()

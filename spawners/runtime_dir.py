@@ -1,4 +1,4 @@
-"""What of a running session lies on the hub's disk: its socket and its generated files, outside its own reach."""
+"""A running session's files on the hub's machine: its socket and its generated files, which it cannot change."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ MAX_SOCKET_PATH = 107
 
 
 def session_key(user: str, server: str) -> str:
-    """Return a session's name on this machine: 80 bits over user and server, which cannot contain NUL."""
+    """Return a session's name on this machine: 80 bits of a hash of user and server, which cannot contain NUL."""
     return hashlib.sha256(f"{user}\0{server}".encode()).hexdigest()[:20]
 
 
 def own_directory(path: Path) -> Path:
-    """Make a directory, or give back one that is ours: a stranger's below /tmp would hand over every session.
+    """Create a directory, or return an existing one of ours: another user's below /tmp would expose every session.
 
     Raises:
-        ConfigurationError: it belongs to somebody else, or is a link.
+        ConfigurationError: it belongs to another user, or is a symbolic link.
     """
-    with contextlib.suppress(FileExistsError):  # told below, with what it is
+    with contextlib.suppress(FileExistsError):  # reported below
         path.mkdir(mode=0o755, parents=True, exist_ok=True)
     status = path.lstat()
     if status.st_uid != os.geteuid() or not stat.S_ISDIR(status.st_mode) or status.st_mode & 0o022:
         raise ConfigurationError(
             "SandboxSpawner.runtime_dir",
             str(path),
-            "belongs to somebody else, or others may write to it",
-            remedy="Choose a directory only the hub's user may write to.",
+            "belongs to another user, or is writable by others",
+            remedy="Choose a directory that only the hub's user can write to.",
         )
     return path
 
 
 def open_listener(path: Path) -> socket.socket:
-    """Listen on a socket file only the hub's user can connect to; the session inherits it open.
+    """Return a listening socket that only the hub's user can connect to; the session inherits it.
 
-    So the session never names a path the hub or the proxy would follow, and a connection that comes before the
-    session is ready waits instead of failing: nobody has to try again.
+    So the session never names a path that the hub or the proxy would follow, and a connection that comes before the
+    session is ready waits instead of failing.
     """
     if len(os.fsencode(path)) + 3 > MAX_SOCKET_PATH:
         raise ValueError(f"{path} is too long for a socket: choose a shorter SandboxSpawner.runtime_dir")
@@ -61,7 +61,7 @@ def open_listener(path: Path) -> socket.socket:
 
 
 def write_identity_files(folder: Path, texts: dict[str, str]) -> None:
-    """Write the generated passwd, group and the like, readable by the session."""
+    """Write the identity files (passwd, group, ...), readable by the session."""
     folder.mkdir()
     folder.chmod(0o755)  # whatever the hub's umask is
     for name, text in texts.items():
@@ -70,7 +70,7 @@ def write_identity_files(folder: Path, texts: dict[str, str]) -> None:
 
 
 def mounted(mountinfo: str) -> dict[str, list[str]]:
-    """Read /proc/<pid>/mountinfo: each mount point with its options; blanks of a path are octal numbers there."""
+    """Return the options of each mount point in the text of a /proc/<pid>/mountinfo, which has blanks in octal."""
     found = {}
     for line in mountinfo.splitlines():
         fields = line.split()
@@ -80,14 +80,14 @@ def mounted(mountinfo: str) -> dict[str, list[str]]:
 
 
 def open_pipe(known: set[int]) -> tuple[int, int]:
-    """Return the two ends of a new pipe, noted in `known`."""
+    """Return the two ends of a new pipe, and add them to `known`."""
     ends = os.pipe()
     known.update(ends)
     return ends
 
 
 def close_all(known: set[int], *fds: int) -> None:
-    """Close descriptors that are still open, and strike them off `known`."""
+    """Close these descriptors if they are in `known`, and remove them from it."""
     for fd in fds:
         if fd in known:
             os.close(fd)

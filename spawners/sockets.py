@@ -1,7 +1,7 @@
 """Sessions that are reached over socket files of the hub's own machine, whatever isolates them.
 
-Neither a sandbox nor a container of ours has a network. One folder a session holds all that leads to it and out of
-it: the socket the proxy connects to, the generated files, and the door with the sockets that are mounted inside.
+Neither a sandbox nor a container of ours has a network. Each session has one folder on the hub's machine: with the
+socket that the proxy connects to, the generated files, and the folder of sockets that is mounted inside.
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ from daas_hub.spawners.runtime_dir import own_directory, session_key
 
 
 class SocketSessionMixin(ProposalSessionMixin):
-    """A session with socket files, in a folder of its own below `runtime_dir`."""
+    """A session with socket files, in its own folder below `runtime_dir`."""
 
     runtime_dir = Unicode(
         config=True,
         help="""
-        Absolute directory for sockets and generated files of running sessions; short, because a socket's path has at
-        most 107 bytes. Default: /run/daas-hub for root, else a directory of this user below $XDG_RUNTIME_DIR or /tmp.
+        Absolute path of the directory for the sockets and generated files of running sessions. Keep it short: a
+        socket's path has at most 107 bytes. Example: "/run/daas". Default: /run/daas-hub for root, else a directory of
+        the hub's user below $XDG_RUNTIME_DIR or /tmp.
         """,
     )
 
@@ -51,30 +52,30 @@ class SocketSessionMixin(ProposalSessionMixin):
 
     @abstractmethod
     async def start_session(self, plan: Plan) -> str:
-        """Start the session and give the URL where it answers."""
+        """Start the session and return its URL."""
 
     @property
     def key(self) -> str:
-        """Name of this session on this machine: of fixed length, and no two sessions share one."""
+        """Unique name of this session on this machine, of fixed length."""
         return session_key(self.user.name, self.name)
 
     @property
     def session_dir(self) -> Path:
-        """Where the session's socket and generated files are; of it the session sees no more than its door."""
+        """The session's folder on the hub's machine; the session sees only `sockets_dir` and its identity files."""
         return Path(self.runtime_dir) / "sessions" / self.key
 
     @property
     def sockets_dir(self) -> Path:
-        """The folder that is mounted into the session with its ways out."""
+        """The folder of sockets that is mounted into the session."""
         return self.session_dir / "sockets"
 
     @property
     def address(self) -> str:
-        """The session's address as the proxy and the hub connect to it."""
+        """The URL at which the proxy and the hub connect to the session."""
         return "http+unix://" + quote(str(self.session_dir / "http.sock"), safe="")
 
     def open_hub_api(self) -> None:
-        """Serve the hub's API for sessions.
+        """Serve the hub's API to sessions on a socket file.
 
         Raises:
             OSError, ConfigurationError: `runtime_dir` cannot be used.
@@ -84,30 +85,30 @@ class SocketSessionMixin(ProposalSessionMixin):
             open_api_socket(own_directory(Path(self.runtime_dir)) / "api", hub.tornado_application, self.hub.base_url)
 
     def keep_sockets_open(self) -> None:
-        """Serve the API, and what this session may connect to, after a restart of the hub, too; for polls.
+        """Reopen the API socket and this session's egress sockets after a restart of the hub; called by `poll`.
 
-        It does not raise: a poll must not take a full disk for the end of a session.
+        It does not raise: a full disk must not look like the end of a session.
         """
         try:
             self.open_hub_api()
             if self._egress is None and self.sockets_dir.is_dir():
                 self._egress = Egress.reopened(self.sockets_dir)
         except (OSError, DaasError) as problem:
-            self.log.error("%s: the hub's door for sessions cannot be opened: %s", self._log_name, problem)
+            self.log.error("%s: sockets of the session cannot be opened: %s", self._log_name, problem)
 
     def open_egress(self, plan: Plan) -> None:
-        """Open the session's ways out: only what its application may connect to."""
+        """Open the session's egress: the addresses that its application may connect to."""
         self.close_egress()
         self._egress = Egress.opened(self.sockets_dir, plan.application.egress)
 
     def close_egress(self) -> None:
-        """Close them."""
+        """Close the session's egress."""
         if self._egress is not None:
             self._egress.close()
             self._egress = None
 
     def get_env(self) -> dict[str, str]:
-        """Return the session's whole environment; nothing of the hub's own is in it."""
+        """Return JupyterHub's environment of the session, with the API behind the socket file."""
         env: dict[str, str] = super().get_env()
         api = "http+unix://" + quote(f"{API_DIR}/{SOCKET}", safe="") + f"{self.hub.base_url}api"
         env["JUPYTERHUB_API_URL"] = api
@@ -116,7 +117,7 @@ class SocketSessionMixin(ProposalSessionMixin):
         return {key: str(value) for key, value in env.items() if value is not None}
 
     def session_environment(self, plan: Plan) -> dict[str, str]:
-        """Return what a session's programs find in their environment, wherever they run."""
+        """Return the whole environment of a session's programs."""
         env = self.get_env()
         env |= {str(key): str(value) for key, value in Facility.of(self.config).environment.items()}
         env |= plan.environment

@@ -1,7 +1,7 @@
-"""A trial: a session built as for a launch, with a probe inside that looks around and exits. What backends share.
+"""A trial of a launch: a session that runs a probe and exits. What backends share.
 
-`daas-hub doctor` runs it. The argv of the sandbox and the body of the create call are those of every session, so that
-the probe sees what sessions see; only the program differs, and nobody is let in.
+`daas-hub doctor` runs it. The sandbox's arguments and the body of the create call are those of every session, so that
+the probe sees what sessions see; only the program differs, and nobody can connect.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from daas_hub.launch import Plan
 from daas_hub.spawners.guest_layout import identity_texts
 from daas_hub.spawners.runtime_dir import write_identity_files
 
-#: The program inside.
+#: The program that runs inside.
 PROBE = "daas-probe"
-#: Seconds it may take; it needs less than one where file servers answer.
+#: Timeout in seconds; it takes less than one where file servers respond.
 TIMEOUT_S = 30.0
 
 
 @contextmanager
 def trial_dir(plan: Plan, below: Path | None = None) -> Iterator[Path]:
-    """Make what a session has of its own: generated files, folders for its doors. It is taken away afterwards."""
+    """Create the files and folders of a session; they are removed afterwards."""
     if below is not None:
         below.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="trial-", dir=below))
@@ -47,21 +47,21 @@ def trial_dir(plan: Plan, below: Path | None = None) -> Iterator[Path]:
 
 
 def without_home(plan: Plan) -> Plan:
-    """Return the plan without its home: a trial leaves nothing in anybody's own."""
+    """Return the plan without its home: a trial must leave nothing in a person's home."""
     return replace(plan, mounts=tuple(mount for mount in plan.mounts if mount.target != "."))
 
 
 def probe_report(output: str) -> dict[str, Any]:
-    """Return what the probe found, from what the session printed.
+    """Return the probe's report from the session's output.
 
     Raises:
-        SessionFailed: it printed no report.
+        SessionFailed: there is no report in it.
     """
     for line in output.splitlines():
         if line.startswith(f"{PROBE} "):
-            told: dict[str, Any] = json.loads(line.removeprefix(f"{PROBE} "))
-            return told
+            report: dict[str, Any] = json.loads(line.removeprefix(f"{PROBE} "))
+            return report
     raise SessionFailed(
-        f"The program in the session told nothing: {output.strip()[-300:]!r}",
-        remedy=f"Is {PROBE} in the session's environment? An image must be of this version (make images).",
+        f"The program in the session printed no report: {output.strip()[-300:]!r}",
+        remedy=f"Is {PROBE} in the session's environment? Images must be of this version (make images).",
     )

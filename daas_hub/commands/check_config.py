@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from traitlets import HasTraits, TraitError
 from traitlets.config import Config, Configurable
 from traitlets.config.loader import ConfigFileNotFound, LazyConfigValue, PyFileConfigLoader
+from traitlets.utils.importstring import import_item
 
 from daas_hub.accounts.factories import SETTINGS
 from daas_hub.errors import ConfigurationError, DaasError
@@ -65,6 +67,8 @@ def _classes(config: Config, problems: list[DaasError]) -> list[type[Configurabl
         ("proxy_class", "jupyterhub.proxies"),
     ):
         wanted = config.JupyterHub.get(setting)
+        if isinstance(wanted, type) and issubclass(wanted, Configurable):
+            found.append(wanted)
         if not isinstance(wanted, str):
             continue
         known = {entry.name: entry for entry in entry_points(group=group)}
@@ -74,6 +78,9 @@ def _classes(config: Config, problems: list[DaasError]) -> list[type[Configurabl
             near = get_close_matches(wanted, known, n=1)
             remedy = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(sorted(known))}."
             problems.append(ConfigurationError(f"JupyterHub.{setting}", wanted, "is not installed", remedy=remedy))
+        else:
+            with suppress(ImportError):  # reported as a value that the trait does not accept
+                found.append(import_item(wanted))
     return found + _source_classes(config)
 
 

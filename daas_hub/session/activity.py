@@ -1,4 +1,4 @@
-"""When a person last did something here, and telling the hub so: the true time, only when it changed."""
+"""The time of the last human input, reported to the hub whenever it has changed."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ class Activity:
         return self._last
 
     def note(self) -> None:
-        """Remember that somebody did something just now."""
+        """Record human input now."""
         self._last = datetime.datetime.now(datetime.UTC)
 
     async def report(self, hub: HubClient, settings: Settings) -> None:
-        """Tell the hub about every new time, for ever; a hub that is away is told later."""
-        told: datetime.datetime | None = None
+        """Report every new time to the hub, for ever; retry later while the hub is away."""
+        reported: datetime.datetime | None = None
         while True:
-            if self._last != told:
+            if self._last != reported:
                 try:
                     await hub.report_activity(
                         settings.user, settings.server_name, self._last.isoformat(), settings.api_token
                     )
-                    told = self._last
+                    reported = self._last
                 except OSError as problem:
                     _log.info("activity not reported: %s", problem)
             await asyncio.sleep(REPORT_EVERY_S)

@@ -1,6 +1,6 @@
-"""The few addresses outside that a session may connect to: loopback ports, each handed on to a socket file.
+"""The session's side of egress: a loopback port for each allowed address, forwarded to a socket file of the hub.
 
-Runs in a thread with an event loop of its own: what keeps the session's server busy must not stop a licence.
+It runs in a thread with its own event loop: work of the session's server must not interrupt a licence's connection.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ from daas_hub.session.settings import EgressRoute
 _log = logging.getLogger("daas-session")
 
 
-def open_egress_ports(ways: Sequence[EgressRoute]) -> None:
-    """Listen for this session's programs; without ways, do nothing."""
-    if ways:
-        threading.Thread(target=lambda: asyncio.run(_serve(ways)), name="ways out", daemon=True).start()
+def open_egress_ports(routes: Sequence[EgressRoute]) -> None:
+    """Listen on the loopback ports of these routes; without routes, do nothing."""
+    if routes:
+        threading.Thread(target=lambda: asyncio.run(_serve(routes)), name="egress", daemon=True).start()
 
 
-async def _serve(ways: Sequence[EgressRoute]) -> None:
+async def _serve(routes: Sequence[EgressRoute]) -> None:
     servers = []
     try:
-        for way in ways:
+        for route in routes:
             try:
-                servers.append(await asyncio.start_server(_handler(way), way.address, way.port))
+                servers.append(await asyncio.start_server(_handler(route), route.address, route.port))
             except OSError as problem:
-                _log.warning("port %d stays closed: %s", way.port, problem)
+                _log.warning("egress port %d cannot be opened: %s", route.port, problem)
         await asyncio.Event().wait()
     finally:
         for server in servers:
             server.close()
 
 
-def _handler(way: EgressRoute) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]:
+def _handler(route: EgressRoute) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]:
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            await relay(reader, writer, asyncio.open_unix_connection(way.socket))
+            await relay(reader, writer, asyncio.open_unix_connection(route.socket))
         except OSError as problem:
-            _log.warning("nothing leads out to port %d: %s", way.port, problem)
+            _log.warning("egress port %d: %s", route.port, problem)
 
     return connected

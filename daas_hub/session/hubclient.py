@@ -1,6 +1,6 @@
-"""The hub's REST API as a session sees it: over TCP, or over a socket file when the session has no network.
+"""A client of the hub's REST API for sessions: over TCP, or over a socket file in a session without a network.
 
-jupyterhub's own HubAuth does this too, at 50 MB and a second per session: it imports the hub's database layer.
+JupyterHub's own HubAuth would cost 50 MB and a second per session, because it imports the hub's database layer.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ class _SocketFile(Resolver):
 
 
 class HubClient:
-    """Calls of one session to its hub."""
+    """One session's calls to its hub."""
 
     def __init__(self, api_url: str) -> None:
         parts = urlsplit(api_url)
         self._path = parts.path.rstrip("/")
         if parts.scheme == "http+unix":
             self._base = "http://hub"
-            # force_instance: the client of the process must not resolve everything to our socket
+            # force_instance: tornado's shared client must not resolve everything to this socket
             self._client = SimpleAsyncHTTPClient(
                 force_instance=True, resolver=_SocketFile(path=unquote(parts.netloc)), max_body_size=1_000_000
             )
@@ -44,10 +44,10 @@ class HubClient:
             self._client = SimpleAsyncHTTPClient(force_instance=True, max_body_size=1_000_000)
 
     async def user_of(self, token: str) -> dict[str, Any] | None:
-        """Return the hub's model of whoever holds this token; None if the hub does not know it (any more).
+        """Return the hub's user model for this token; None if the token is not valid (any more).
 
         Raises:
-            OSError: the hub did not answer.
+            OSError: the hub did not respond.
         """
         answer = await self._fetch("/user", headers={"Authorization": f"token {token}"})
         if answer.code in (401, 403, 404):
@@ -55,10 +55,10 @@ class HubClient:
         return self._json(answer)
 
     async def exchange(self, fields: dict[str, str]) -> str | None:
-        """Return the access token for a code of the hub's OAuth; None if the hub refuses it.
+        """Exchange an authorization code for an access token; return None if the hub refuses the code.
 
         Raises:
-            OSError: the hub did not answer.
+            OSError: the hub did not respond.
         """
         answer = await self._fetch("/oauth2/token", method="POST", body=urlencode(fields))
         if 400 <= answer.code < 500:
@@ -67,34 +67,34 @@ class HubClient:
         return token if isinstance(token, str) else None
 
     async def report_activity(self, user: str, server: str, when: str, token: str) -> None:
-        """Tell the hub when this session was last used, an ISO 8601 time in UTC.
+        """Report when this session was last used, as an ISO 8601 time in UTC.
 
         Raises:
-            OSError: the hub did not answer.
+            OSError: the hub did not respond.
         """
         body = json.dumps({"servers": {server: {"last_activity": when}}, "last_activity": when})
         answer = await self._fetch(
             f"/users/{user}/activity", method="POST", body=body, headers={"Authorization": f"token {token}"}
         )
         if answer.code >= 400:
-            raise OSError(f"the hub answered {answer.code}")
+            raise OSError(f"the hub responded with status {answer.code}")
 
     async def _fetch(self, path: str, **request: Any) -> HTTPResponse:
         try:
             address = self._base + self._path + path
-            question = HTTPRequest(address, request_timeout=TIMEOUT_S, follow_redirects=False, **request)
-            return await self._client.fetch(question, raise_error=False)
-        except Exception as error:  # whatever the transport raises, to us the hub was not there
+            http_request = HTTPRequest(address, request_timeout=TIMEOUT_S, follow_redirects=False, **request)
+            return await self._client.fetch(http_request, raise_error=False)
+        except Exception as error:  # whatever the transport raises, the hub cannot be reached
             raise OSError("the hub cannot be reached") from error
 
     @staticmethod
     def _json(answer: HTTPResponse) -> dict[str, Any]:
         if answer.code >= 300:
-            raise OSError(f"the hub answered {answer.code}")
+            raise OSError(f"the hub responded with status {answer.code}")
         try:
             document = json.loads(answer.body)
         except ValueError as error:
-            raise OSError("the hub's answer cannot be read") from error
+            raise OSError("the hub's response is not JSON") from error
         if not isinstance(document, dict):
-            raise OSError("the hub answered something else than an object")
+            raise OSError("the hub's response is not an object")
         return document

@@ -1,4 +1,4 @@
-"""daas-lab: JupyterHub's notebook server on the socket that was handed over, with our desktops in its launcher."""
+"""`daas-lab`: JupyterHub's notebook server on an inherited socket, with the desktops in its launcher."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class SocketServerApp(ServerApp):
         super().__init__(**kwargs)
         config = Config()
         config.ServerProxy.servers = desktop_servers(read_settings())
-        # no question about news of another host, and no look for updates there
+        # no requests to other hosts for news and updates
         config.LabApp.news_url = None
         config.LabApp.check_for_updates_class = "jupyterlab.handlers.announcements.NeverCheckForUpdate"
         config.LabApp.app_settings_dir = str(lab_settings(Path(get_app_dir(), "settings")))
@@ -62,14 +62,14 @@ class SocketServerApp(ServerApp):
         super().init_configurables()
 
     def _find_http_port(self) -> None:
-        """Nothing to find."""
+        """Do nothing: the socket is inherited."""
 
     def _bind_http_server(self) -> None:
         self.http_server.add_socket(inherited_listener(int(os.environ["DAAS_LISTEN_FD"])))
 
 
 def desktop_servers(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Return jupyter-server-proxy's configuration of the desktops: same server program, without its own login."""
+    """Return the configuration of jupyter-server-proxy for the desktops: `daas-session` without its own login."""
     return {
         f"desktop-{one.name}": {
             "command": ["daas-session", "--embedded", "{unix_socket}", "--application", one.name],
@@ -79,7 +79,7 @@ def desktop_servers(settings: Settings) -> dict[str, dict[str, Any]]:
             "launcher_entry": {
                 "enabled": True,
                 "title": one.title,
-                # the launcher draws given icons in this category and in "Console" only: elsewhere a card stays blank
+                # the launcher shows custom icons in this category and in "Console" only
                 "category": "Notebook",
                 "icon_path": one.icon,
             },
@@ -113,6 +113,6 @@ def main() -> None:
     open_egress_ports(settings.egress)
     os.environ["JUPYTERHUB_DEFAULT_URL"] = settings.start_page
     os.environ["JUPYTERHUB_ROOT_DIR"] = os.environ["HOME"]
-    # the extension's own way to name its server; a subclass of it would be another extension
+    # the extension's own hook for its server class; a subclass would be another extension
     JupyterHubSingleUser.serverapp_class = SocketServerApp
     JupyterHubSingleUser.launch_instance(argv=[])

@@ -1,9 +1,9 @@
-"""The socket that was handed over, with connections that are closed as the proxy can bear it.
+"""The inherited listening socket, whose connections close in two steps.
 
-The proxy (node) ends a request that has a body with an empty write of its own. On a socket file that write fails with
-EPIPE if the server has answered and closed by then, and the proxy throws the answer away for an error page: 20 of 600
-requests on a busy machine. (Over TCP an empty write never fails.) So a connection is closed in two steps, as web
-servers do it for other reasons: no more is said at once, and the rest goes a moment later.
+The proxy (node) ends a request that has a body with an empty write. On a socket file that write fails with EPIPE if the
+server has responded and closed by then, and the proxy replaces the response by an error page: 20 of 600 requests on a
+busy machine. (Over TCP an empty write never fails.) So a connection is shut down for writing at once, and closed a
+moment later: a lingering close, as web servers do it for other reasons.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ import asyncio
 import socket
 from typing import Any
 
-#: Seconds the other side has to finish what it is at.
+#: Seconds until a connection that was shut down is closed.
 LINGER_S = 1.0
 
 
 class _Lingering(socket.socket):
-    """A connection whose `close` lets the other side finish."""
+    """A connection with a lingering close."""
 
     _is_closing = False
 
     def close(self) -> None:
-        """Say no more; close a moment later."""
+        """Shut down for writing; close after `LINGER_S`."""
         if self._is_closing:
             return
         self._is_closing = True
         try:
             self.shutdown(socket.SHUT_WR)
             asyncio.get_running_loop().call_later(LINGER_S, super().close)
-        except (OSError, RuntimeError):  # the other side is gone, or so is our loop
+        except (OSError, RuntimeError):  # the peer has closed, or the event loop has ended
             super().close()
 
 
@@ -37,13 +37,13 @@ class Listener(socket.socket):
     """A listening socket whose connections linger."""
 
     def accept(self) -> tuple[socket.socket, Any]:
-        """Take the next connection."""
+        """Accept the next connection."""
         connection, address = super().accept()
         return _Lingering(fileno=connection.detach()), address
 
 
 def inherited_listener(fd: int) -> Listener:
-    """Return the inherited listening socket with this number, as an event loop wants it."""
+    """Return the inherited listening socket with this descriptor, non-blocking."""
     listener = Listener(fileno=fd)
     listener.setblocking(False)
     return listener

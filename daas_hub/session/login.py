@@ -1,8 +1,8 @@
-"""Who may use this session: an OAuth client of the hub (authorisation code, PKCE), kept in memory only.
+"""Logins of a session: an OAuth client of the hub (authorization code, PKCE), with its state in memory only.
 
-A browser gets a random cookie; the hub's token stays here. The hub is asked again every half minute, so a logout or a
-withdrawn right ends pages and open screens within that time. When the hub cannot be asked (it is being restarted),
-whoever was in stays in for a while, and nobody new comes in.
+A browser gets a random cookie; the hub's token stays here. The hub is queried again every half minute, so that a logout
+or a revoked scope ends pages and open screens within that time. While the hub cannot be reached (it restarts), users
+who are logged in stay so for a while, and nobody new can log in.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MAX_USERS = 100
 
 @dataclass
 class SessionUser:
-    """Somebody who may use this session."""
+    """A user who may use this session."""
 
     name: str
     token: str
@@ -36,7 +36,7 @@ class SessionUser:
 
 @dataclass(frozen=True)
 class _Attempt:
-    """A login that is under way in some browser."""
+    """A pending login of some browser."""
 
     verifier: str
     browser: str
@@ -54,7 +54,7 @@ def is_owner(name: str, owner: str) -> bool:
 
 
 class Logins:
-    """The people of this session, by cookie."""
+    """The users of this session, by cookie."""
 
     def __init__(self, settings: Settings, hub: HubClient, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
@@ -64,7 +64,7 @@ class Logins:
         self._users: dict[str, SessionUser] = {}
 
     def begin(self, next_path: str) -> tuple[str, str]:
-        """Begin a login: give the hub's address to go to, and the secret that binds it to this browser."""
+        """Begin a login: return the hub's authorize URL, and the secret that binds the login to this browser."""
         state, browser, verifier = (secrets.token_urlsafe(32) for _ in range(3))
         self._drop_old_attempts()
         self._attempts[state] = _Attempt(verifier, browser, self._own_path(next_path), self._clock())
@@ -82,10 +82,10 @@ class Logins:
         return f"{self._settings.hub_host}{self._settings.hub_prefix}api/oauth2/authorize?{query}", browser
 
     async def finish(self, state: str, code: str, browser: str) -> tuple[str, str] | None:
-        """Finish a login: give the new cookie and the page to go to; None if it does not hold.
+        """Finish a login: return the new cookie and the page to redirect to, or None if the login is not valid.
 
         Raises:
-            OSError: the hub did not answer.
+            OSError: the hub did not respond.
         """
         attempt = self._attempts.pop(state, None)
         if attempt is None or not secrets.compare_digest(attempt.browser.encode(), browser.encode(errors="replace")):
@@ -112,23 +112,23 @@ class Logins:
         return cookie, attempt.next_path
 
     async def user_of(self, cookie: str | None) -> SessionUser | None:
-        """Return who shows this cookie, if they still may; asks the hub when the last answer is half a minute old."""
-        guest = self._users.get(cookie) if cookie else None
-        if guest is None or cookie is None:
+        """Return the user of this cookie, if still allowed; query the hub if its last answer is too old."""
+        user = self._users.get(cookie) if cookie else None
+        if user is None or cookie is None:
             return None
-        age = self._clock() - guest.asked
+        age = self._clock() - user.asked
         if age <= ASK_AGAIN_S:
-            return guest
+            return user
         try:
-            allowed = await self._name_if_allowed(guest.token) is not None
+            allowed = await self._name_if_allowed(user.token) is not None
         except OSError:
             allowed = age <= HUB_AWAY_S
         else:
-            guest.asked = self._clock()
+            user.asked = self._clock()
         if not allowed:
             self._users.pop(cookie, None)
             return None
-        return guest
+        return user
 
     async def _name_if_allowed(self, token: str) -> str | None:
         user = await self._hub.user_of(token)
@@ -149,7 +149,7 @@ class Logins:
             self._attempts.pop(next(iter(self._attempts)))
 
     def _own_path(self, path: str) -> str:
-        """Return the page to come back to: one of this session's, or its first."""
+        """Return the page to return to: one of this session's, or its first page."""
         inside = path.startswith(self._settings.prefix) and "//" not in path and "\\" not in path
         return path if inside and path.isprintable() else self._settings.prefix
 

@@ -1,8 +1,8 @@
-"""`daas-probe`: what a session sees and may do, told as JSON on its own output. It runs instead of a session, and ends.
+"""`daas-probe`: print as JSON what a session sees and may do. It runs in place of a session, and exits.
 
-It imports nothing of the house, so that the doctor can run this file by itself, as an account and outside of a session:
-`probe.py PATH` looks at one directory, `probe.py PATH write` also tries to write there. It changes nothing: what it
-makes where it may write is an empty file that it takes away again.
+It imports nothing of this package, so that the doctor can run this file alone, as an account and outside of a session:
+`probe.py PATH` looks at one directory, `probe.py PATH write` also tries to write to it. It changes nothing: where
+it can write, it creates an empty file and removes it again.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ import secrets
 import sys
 from typing import Any
 
-#: Names that are listed of a directory, at most.
+#: Maximum number of entries that are counted.
 MAX_ENTRIES = 1000
 
 
 def main() -> int:
-    """Look at the home and everything that is mounted in it, or at the directory of the command line, and tell."""
-    home, asked = os.environ.get("HOME", "/"), sys.argv[1:2]
-    writes = not asked or sys.argv[2:] == ["write"]
-    paths = asked or [home, *mounts_below(home)]
-    told: dict[str, Any] = {
+    """Print the report of the home and everything mounted below it, or of the directory on the command line."""
+    home, named = os.environ.get("HOME", "/"), sys.argv[1:2]
+    writes = not named or sys.argv[2:] == ["write"]
+    paths = named or [home, *mounts_below(home)]
+    report: dict[str, Any] = {
         "uid": os.getuid(),
         "gid": os.getgid(),
         "groups": sorted({os.getgid(), *os.getgroups()}),
         "directories": {path: look(path, writes=writes) for path in paths},
     }
-    print("daas-probe " + json.dumps(told), flush=True)
+    print("daas-probe " + json.dumps(report), flush=True)
     return 0
 
 
 def mounts_below(folder: str) -> list[str]:
-    """Return what is mounted below a folder, in the order it was."""
+    """Return the mount points below a folder, in the order of their mounts."""
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as lines:
         # the kernel writes blanks and backslashes of a path as octal numbers
         points = [re.sub(r"\\([0-7]{3})", lambda one: chr(int(one[1], 8)), line.split()[4]) for line in lines]
@@ -43,7 +43,7 @@ def mounts_below(folder: str) -> list[str]:
 
 
 def look(path: str, *, writes: bool) -> dict[str, Any]:
-    """Tell how many entries a directory has, and what came of writing into it: "" or the name of the error."""
+    """Return the number of entries of a directory, and the error of writing to it: "" or its name."""
     try:
         with os.scandir(path) as entries:
             count = sum(1 for _ in zip(entries, range(MAX_ENTRIES), strict=False))

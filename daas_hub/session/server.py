@@ -1,7 +1,7 @@
-"""daas-session: the small server of a desktop session.
+"""The server of a desktop session.
 
-Every request and every websocket is authenticated in `prepare()`, before a handler sees it. The screen is relayed
-with back-pressure: what the browser does not take is not read from X.
+Every request and every websocket is authenticated in `prepare()`, before a handler sees it. The screen is relayed with
+back-pressure: data that the browser does not take is not read from the X server.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from daas_hub.session.settings import Settings
 
 _log = logging.getLogger("daas-session")
 
-#: A folder beside this file: to ask importlib for it costs 10 ms of every start.
+#: The folder next to this file: importlib.resources would cost 10 ms of every start.
 STATIC = Path(__file__).with_name("static")
 COOKIE = "daas-session"
 LOGIN_COOKIE = "daas-session-login"
@@ -48,7 +48,7 @@ CONTENT_SECURITY_POLICY = (
 
 
 class Handler(web.RequestHandler):
-    """Base of all handlers: asks who it is before anything else."""
+    """Base of all handlers: authenticates before anything else."""
 
     settings_: Settings
     logins: Logins | None
@@ -60,16 +60,16 @@ class Handler(web.RequestHandler):
         self.__dict__.update(parts)
 
     def set_default_headers(self) -> None:
-        """Set what every answer carries."""
+        """Set the headers of every response."""
         self.set_header("Content-Security-Policy", CONTENT_SECURITY_POLICY)
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Referrer-Policy", "no-referrer")
         self.set_header("Cache-Control", "no-cache")
 
     async def prepare(self) -> None:
-        """Let through who may use this session; send a browser that opens a page to the hub's login; refuse others."""
+        """Admit users of this session, redirect a browser that opens a page to the hub's login, refuse others."""
         self._require_own_origin()
-        if self.logins is None:  # embedded in a notebook server, which has asked already
+        if self.logins is None:  # embedded in a notebook server, which has authenticated the request
             return
         if await self.logins.user_of(self.get_cookie(COOKIE)) is not None:
             return
@@ -80,7 +80,7 @@ class Handler(web.RequestHandler):
         raise web.HTTPError(403)
 
     def _require_own_origin(self) -> None:
-        """Refuse what another page made the browser send."""
+        """Refuse requests that another site made the browser send."""
         if self.request.method == "GET" and "Upgrade" not in self.request.headers:
             return
         origin = self.request.headers.get("Origin", "")
@@ -100,9 +100,9 @@ class Handler(web.RequestHandler):
         )  # fmt: skip
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Say what happened in words; no traceback leaves the session."""
+        """Show a sentence; no traceback leaves the session."""
         words = {403: "You may not use this session.", 404: "There is no such page in this session."}
-        text = words.get(status_code, "This session could not answer. Its log says more.")
+        text = words.get(status_code, "This session could not handle the request.")
         home = f"{self.settings_.hub_host}{self.settings_.hub_prefix}home"
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.finish(
@@ -112,23 +112,23 @@ class Handler(web.RequestHandler):
 
 
 class ReadyHandler(Handler):
-    """Answers the hub's question whether the session is up."""
+    """Responds to the hub's check that the session is up."""
 
     async def prepare(self) -> None:
-        """Anybody may know."""
+        """Do not authenticate: the hub checks without a token."""
 
     async def get(self) -> None:
-        """Say so, once the screen can be connected to."""
+        """Respond once the screen accepts connections."""
         await self.desktop.wait_started()
         self.set_header("X-JupyterHub-Version", self.settings_.hub_version)
         self.finish({"version": self.settings_.hub_version})
 
 
 class CallbackHandler(Handler):
-    """Takes the browser back from the hub's login."""
+    """The OAuth callback: the browser returns from the hub's login."""
 
     async def prepare(self) -> None:
-        """Whoever comes here is not in yet."""
+        """Do not authenticate: the login is not finished yet."""
 
     async def get(self) -> None:
         """Finish the login."""
@@ -162,10 +162,10 @@ class PageHandler(Handler):
 
 
 class StatusHandler(Handler):
-    """What the application does."""
+    """The state of the application."""
 
     async def get(self) -> None:
-        """Tell it as JSON."""
+        """Return it as JSON."""
         desktop = self.desktop
         self.finish(
             {
@@ -178,10 +178,10 @@ class StatusHandler(Handler):
 
 
 class ApplicationHandler(Handler):
-    """Starts the application again after its window was closed."""
+    """Restarts the application after its window was closed."""
 
     async def post(self) -> None:
-        """Start it. The header is one that no form of another page can set."""
+        """Start it. A form of another site cannot set this header."""
         if self.request.headers.get("X-Daas-Request") != "1":
             raise web.HTTPError(403)
         self.activity.note()
@@ -191,7 +191,7 @@ class ApplicationHandler(Handler):
 
 
 class AssetHandler(Handler, web.StaticFileHandler):
-    """Scripts and styles; kept by the browser for the version they belong to."""
+    """Scripts and styles; browsers cache them per version."""
 
     def initialize(self, **parts: Any) -> None:  # type: ignore[override]  # two bases, both are served
         """Take the parts of the server and the folder of the assets."""
@@ -199,7 +199,7 @@ class AssetHandler(Handler, web.StaticFileHandler):
         Handler.initialize(self, **parts)
 
     def set_extra_headers(self, path: str) -> None:
-        """Let a versioned address be kept."""
+        """Let browsers cache a URL with a version for ever."""
         if self.get_query_argument("v", None):
             self.set_header("Cache-Control", "private, max-age=31536000, immutable")
 
@@ -213,10 +213,10 @@ class ScreenHandler(Handler, WebSocketHandler):
         self._screen: socket.socket | None = None
         self._pump: Pump | None = None
         self._messages = ClientMessages()
-        self._farewell: tuple[int, str] = (1000, "")
+        self._close_reason: tuple[int, str] = (1000, "")
 
     def select_subprotocol(self, subprotocols: list[str]) -> str | None:
-        """Take noVNC's "binary", if it is offered."""
+        """Select noVNC's subprotocol "binary", if it is offered."""
         return "binary" if "binary" in subprotocols else None
 
     async def open(self, *args: str, **kwargs: str) -> None:
@@ -243,10 +243,10 @@ class ScreenHandler(Handler, WebSocketHandler):
 
         self._pump = Pump(screen, stream.socket, ended)
         self._pump.start()
-        self._asking = asyncio.ensure_future(self._ask_again())
+        self._revalidation = asyncio.ensure_future(self._revalidate())
 
     async def on_message(self, message: str | bytes) -> None:
-        """Pass on what the browser sends; the next message is read when X took this one."""
+        """Forward a message of the browser; the next one is read when the X server has taken this one."""
         if self._screen is None or isinstance(message, str):
             return
         if self._messages.has_human_input(message):
@@ -257,40 +257,40 @@ class ScreenHandler(Handler, WebSocketHandler):
             self._screen = None
 
     def on_close(self) -> None:
-        """Let the screen go."""
+        """Stop the screen's pump."""
         if self._pump is not None:
-            self._pump.cut()
+            self._pump.abort()
 
     def _after_pump(self, screen: socket.socket) -> None:
-        """Close the websocket, now that nobody else writes to it, and the screen."""
+        """Close the websocket, which the pump no longer writes to, and the screen."""
         self._screen = None
-        # a write that waits was woken by the pump's shutdown, and lets go of the socket first
+        # a pending write was woken by the pump's shutdown, and must release the socket first
         asyncio.get_running_loop().call_later(1, screen.close)
-        self._asking.cancel()
-        self.close(*self._farewell)
+        self._revalidation.cancel()
+        self.close(*self._close_reason)
 
-    async def _ask_again(self) -> None:
-        """End the screen when whoever looks at it may no longer."""
+    async def _revalidate(self) -> None:
+        """Close the screen when its user may no longer use this session."""
         while self.logins is not None and self._pump is not None:
             await asyncio.sleep(ASK_AGAIN_S + 1)
             if await self.logins.user_of(self.get_cookie(COOKIE)) is None:
-                self._farewell = (4403, "signed out")
+                self._close_reason = (4403, "signed out")
                 self._pump.stop()
                 return
 
 
 def _is_navigation(headers: HTTPHeaders) -> bool:
-    """Return whether a browser opens a page (and not a script that fetches)."""
+    """Return whether a browser opens a page, as opposed to a script's fetch."""
     return headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
 
 
 def make_application(
     settings: Settings, logins: Logins | None, desktop: Desktop, activity: Activity
 ) -> web.Application:
-    """Return the tornado application of a session; `logins` None means: whoever reaches the socket is in."""
+    """Return the tornado application of a session; with `logins` None, requests are not authenticated."""
     parts = {"settings_": settings, "logins": logins, "desktop": desktop, "activity": activity}
     prefix = settings.prefix
-    # both while the screen is still starting, and not when the first browser waits for its page
+    # loaded now, while the screen starts, and not when the first browser waits for its page
     templates = template.Loader(str(STATIC))
     templates.load("index.html")
     _version()
@@ -319,12 +319,12 @@ class _NotFound(Handler):
 
 
 def run(settings: Settings, x: XServer | None, *, embedded_socket: str | None, application: str) -> int:
-    """Run a session until it is told to end or its screen is gone; give the exit code.
+    """Run a session until a signal or the end of its X server; return the exit code.
 
     Args:
-        x: the X server that was started for it, if there is one on this machine.
-        embedded_socket: path of a socket file to listen on without own login (inside a notebook server).
-        application: the name of one of the session's desktop applications.
+        x: the X server that was started for it, if one is installed.
+        embedded_socket: path of a socket file to listen on without a login (inside a notebook server).
+        application: name of one of the session's desktop applications.
     """
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
     wanted = settings.named(application)
@@ -341,7 +341,7 @@ async def _serve(settings: Settings, desktop: Desktop, embedded_socket: str | No
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ending.set)
     try:
-        # the screen comes up while the hub and the browser are still on their way here
+        # the screen starts while the hub and the browser connect
         starting = asyncio.ensure_future(desktop.start())
         server = HTTPServer(make_application(settings, logins, desktop, activity), xheaders=True)
         server.add_socket(_listening_socket(settings, embedded_socket))
@@ -363,7 +363,7 @@ def _listening_socket(settings: Settings, embedded_socket: str | None) -> socket
     if embedded_socket:
         return bind_unix_socket(embedded_socket, mode=0o600)
     if settings.listen_fd is None:
-        raise SessionFailed("No socket to listen on was handed over.")
+        raise SessionFailed("The session has inherited no listening socket.")
     return inherited_listener(settings.listen_fd)
 
 

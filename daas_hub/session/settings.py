@@ -1,4 +1,4 @@
-"""What a session was told by its spawner, read once from the environment."""
+"""The settings of a session, read once from the environment that its spawner set."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class DesktopApplication:
 
 @dataclass(frozen=True)
 class EgressRoute:
-    """A loopback address and port that stands for one address outside, and the socket file that leads there."""
+    """One allowed address: the loopback address and port inside, and the socket file that connects them."""
 
     address: str
     port: int
@@ -32,14 +32,14 @@ class EgressRoute:
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything `daas-session` and `daas-lab` know.
+    """All settings of `daas-session` and `daas-lab`.
 
     Attributes:
         prefix: path of this session in the hub's address space, with a slash at both ends.
         api_url: the hub's REST API, http:// or http+unix://.
-        access_scopes: whoever holds one of them may use this session.
-        applications: desktop applications for the menu; `application` is the name of the one to start.
-        ways_out: what this session may connect to outside.
+        access_scopes: a user with one of these scopes may use this session.
+        applications: desktop applications of the menu; `application` is the name of the one to start.
+        egress: the addresses that this session may connect to.
     """
 
     prefix: str

@@ -1,6 +1,6 @@
-"""The command `daas-session`: the X server first, and then, while it starts, the server that shows it.
+"""The command `daas-session`: start the X server, and import the session server while it starts.
 
-Importing the server takes longer than X needs to be ready: so the import waits for nobody, and nobody for the import.
+The import takes longer than the X server needs to be ready, so the two run in parallel.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from daas_hub.session.settings import Settings, read_settings
 def main(argv: list[str] | None = None) -> int:
     """Run the command."""
     parser = argparse.ArgumentParser("daas-session", description="The server of a desktop session.")
-    parser.add_argument("--embedded", metavar="SOCKET", help="listen on this socket file, without own login")
+    parser.add_argument("--embedded", metavar="SOCKET", help="listen on this socket file, without a login of its own")
     parser.add_argument("--application", help="the desktop application to start (default: the session's own)")
     options = parser.parse_args(argv)
     shake_hands()
@@ -42,8 +42,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _start_x(settings: Settings) -> XServer | None:
-    """Start the X server; None where there is none, which the desktop words."""
-    # every spawner of ours gives a session a private one
+    """Start the X server; return None if it is not installed, which `Desktop.start` reports."""
+    # private to the session with every spawner of ours
     folder = Path(os.environ["XDG_RUNTIME_DIR"]) / f"desktop-{os.getpid()}"
     try:
         return start_x(folder, settings.title)

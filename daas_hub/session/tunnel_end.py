@@ -1,9 +1,9 @@
-"""The far end of a session's sockets, where the hub is on another machine than the session.
+"""The session's end of the tunnel, where the hub runs on another machine than the session.
 
-The hub starts this program beside the session and speaks SSH with it over its input and output: not for secrecy, which
-the connection to the engine gives, but because SSH carries many connections in one, in both directions, each with its
-own pace. It opens no network: what the hub may connect to is the session's own socket, and what is opened for the
-session are the socket files the hub names, in two folders that are in memory.
+The hub starts this program in the session's container and speaks SSH over its standard input and output: not for
+secrecy, which the connection to the engine provides, but because SSH multiplexes connections in both directions, each
+with its own flow control. It uses no network: the hub can connect to the session's own socket, and can open socket
+files for the session in two folders in memory.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from collections.abc import Sequence
 import asyncssh
 
 
-class _FarEnd(asyncssh.SSHServer):
-    """Carries connections of the named sockets, and nothing else."""
+class _TunnelServer(asyncssh.SSHServer):
+    """Forwards connections of the named sockets, and nothing else."""
 
-    def __init__(self, reached: str, folders: Sequence[str]) -> None:
-        self._reached = reached
+    def __init__(self, session_socket: str, folders: Sequence[str]) -> None:
+        self._session_socket = session_socket
         self._folders = folders
 
     def begin_auth(self, username: str) -> bool:
-        """Ask for nothing: whoever holds our input started us."""
+        """Require no authentication: only the hub that started this program holds its input."""
         return False
 
     def unix_connection_requested(self, dest_path: str) -> bool:
         """Allow connections to the session's socket."""
-        return dest_path == self._reached
+        return dest_path == self._session_socket
 
     def unix_server_requested(self, listen_path: str) -> bool:
-        """Allow sockets in the folders of the ways out, in the place of what else may stand there by mistake."""
+        """Allow sockets in these folders, and remove a stale file of the same name."""
         if os.path.dirname(listen_path) not in self._folders:
             return False
         with contextlib.suppress(OSError):
@@ -43,18 +43,18 @@ class _FarEnd(asyncssh.SSHServer):
         return True
 
 
-async def serve(reached: str, folders: Sequence[str]) -> None:
-    """Serve the hub over standard input and output, until it goes."""
-    near, far = socket.socketpair()
+async def serve(session_socket: str, folders: Sequence[str]) -> None:
+    """Serve the hub over standard input and output, until it disconnects."""
+    ssh_side, stdio_side = socket.socketpair()
     key = asyncssh.generate_private_key("ssh-ed25519")
-    # input and output may be pipes or files: threads bear both
-    threading.Thread(target=_take, args=(far,), daemon=True).start()
-    giving = threading.Thread(target=_give, args=(far,), daemon=True)
-    giving.start()
+    # standard input and output may be pipes or files: threads can copy both
+    threading.Thread(target=_copy_input, args=(stdio_side,), daemon=True).start()
+    output = threading.Thread(target=_copy_output, args=(stdio_side,), daemon=True)
+    output.start()
     connection = await asyncssh.run_server(
-        near,
+        ssh_side,
         config=None,
-        server_factory=lambda: _FarEnd(reached, folders),
+        server_factory=lambda: _TunnelServer(session_socket, folders),
         server_host_keys=[key],
         compression_algs=None,
         agent_forwarding=False,
@@ -62,20 +62,20 @@ async def serve(reached: str, folders: Sequence[str]) -> None:
         login_timeout=30,
     )
     await connection.wait_closed()
-    giving.join(1)
+    output.join(1)
 
 
-def _take(far: socket.socket) -> None:
+def _copy_input(stdio_side: socket.socket) -> None:
     with contextlib.suppress(OSError):
         while piece := os.read(0, 65536):
-            far.sendall(piece)
-        # the hub is gone: nothing more will be asked
-        far.shutdown(socket.SHUT_WR)
+            stdio_side.sendall(piece)
+        # the hub has disconnected
+        stdio_side.shutdown(socket.SHUT_WR)
 
 
-def _give(far: socket.socket) -> None:
+def _copy_output(stdio_side: socket.socket) -> None:
     with contextlib.suppress(OSError):
-        while piece := far.recv(65536):
+        while piece := stdio_side.recv(65536):
             view = memoryview(piece)
             while view:
                 view = view[os.write(1, view) :]
@@ -83,9 +83,9 @@ def _give(far: socket.socket) -> None:
 
 def main() -> None:
     """Run `python -m daas_hub.session.tunnel_end SOCKET FOLDER...`."""
-    reached, *folders = sys.argv[1:]
+    session_socket, *folders = sys.argv[1:]
     os.umask(0o077)
-    asyncio.run(serve(reached, folders))
+    asyncio.run(serve(session_socket, folders))
 
 
 if __name__ == "__main__":

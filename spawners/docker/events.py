@@ -46,7 +46,7 @@ class ContainerEventsMixin(SocketSessionMixin):
         code = int(state.get("ExitCode") or 0)
         words = await self._output()
         self.ending = self.ending or ending_of(state, code, words, int(found["HostConfig"].get("Memory") or 0))
-        self.log.info("%s ended with %s: %s; its last words: %s", self._log_name, code, self.ending, last_output(words))
+        self.log.info("%s ended with %s: %s; last output: %s", self._log_name, code, self.ending, last_output(words))
         return code
 
     async def _output(self) -> str:
@@ -79,7 +79,7 @@ class ContainerEventsMixin(SocketSessionMixin):
         over, self._over = self._over, None
         if over is not None and self._spawn_pending and not over.done():
             words = await self._output()
-            self.log.error("%s ended before it was ready; its last words: %s", self._log_name, last_output(words))
+            self.log.error("%s ended before it was ready; last output: %s", self._log_name, last_output(words))
             if not over.done():
                 over.set_result(failure_in(words))
         # the hub listens for an end only when the start is over

@@ -232,7 +232,7 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
                 self.note_pause(state.status == "paused")
                 if not self.is_over():
                     return None
-                self.log.info("%s: its hours are used up", self._log_name)
+                self.log.info("%s: reached its time limit", self._log_name)
                 await self.stop()
                 self.ending = "Its hours were used up."
                 return 0

@@ -1,9 +1,9 @@
-"""The sandbox in words: a plan becomes the arguments of bubblewrap. Pure; what is not named here is not in the session.
+"""The arguments of bubblewrap for a plan. Pure; what is not named here is not in the session.
 
 Own user, pid, ipc, uts, network and mount namespaces; a root made of /usr and a few files of /etc, all read-only;
-no device but the harmless ones; no capability. The environment is the one bubblewrap is started with: an argument
-could be read by everybody on the machine. The network namespace is empty: the one way out is a directory with the
-socket of the hub's API, the one way in a listening socket that is handed over open.
+no device but the harmless ones; no capability. The environment is the one bubblewrap is started with: arguments are
+visible to everybody on the machine. The network namespace is empty: a session reaches the hub's API over a socket file,
+and is reached over a listening socket that it inherits.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from daas_hub.accounts import Account
 from daas_hub.launch import Plan
 from daas_hub.spawners.guest_layout import API_DIR, SOCKETS_DIR, target_of
 
-#: What programs need of /etc; no passwords, no host names, no configuration of the machine's services.
+#: Files of /etc that programs need; no passwords, no host names, no configuration of the machine's services.
 ETC = (
     "alternatives", "fonts", "gtk-2.0", "gtk-3.0", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime",
     "mime.types", "mailcap", "ssl/certs", "ca-certificates", "X11", "xdg", "terminfo", "python3", "python3.11",
@@ -26,7 +26,7 @@ ETC = (
 
 @dataclass(frozen=True)
 class InheritedFds:
-    """Open file descriptors bubblewrap inherits: where it tells its child, and where it waits for our word."""
+    """The descriptors that bubblewrap inherits: where it reports its child, and where it blocks."""
 
     info: int
     start: int
@@ -34,13 +34,13 @@ class InheritedFds:
 
 
 def become_argv(account: Account) -> list[str]:
-    """Return the words before an argv that let a hub that is root run it as the account, with exactly its groups.
+    """Return the prefix of an argv with which a hub that is root runs it as the account, with exactly its groups.
 
-    In a mount namespace that hears of no later mount of the machine: one that appeared below the raw data while a
-    session runs would be in it, and writable. (Bubblewrap by itself makes its mounts slaves, which do hear.)
+    It runs in a mount namespace to which later mounts of the machine do not propagate: one that appeared below the raw
+    data while a session runs would be in it, and writable. (Bubblewrap's own mounts are slaves, which receive them.)
 
-    Python could change the ids itself, but then it copies the hub's page tables first, and the hub's event loop waits:
-    11 ms for a hub of 140 MB, more for a larger one.
+    Python could change the ids by itself, but it would fork the hub first and copy its page tables, which blocks the
+    event loop: 11 ms for a hub of 140 MB, more for a larger one.
     """
     groups = ",".join(map(str, dict.fromkeys([account.gid, *account.groups])))
     ids = ["--reuid", str(account.uid), "--regid", str(account.gid), "--groups", groups]
@@ -50,7 +50,7 @@ def become_argv(account: Account) -> list[str]:
 
 def sandbox_argv(
     plan: Plan,
-    channels: InheritedFds,
+    fds: InheritedFds,
     *,
     program: str,
     identity_files: Path,
@@ -65,19 +65,19 @@ def sandbox_argv(
     Args:
         identity_files: folder with the generated `passwd`, `group` and `nsswitch.conf`.
         api_dir: folder with the socket of the hub's API.
-        door: folder with the sockets that lead to the addresses this application may connect to.
+        sockets_dir: folder with the sockets of the addresses that the application may connect to.
         prefix: the Python environment the session's programs come from; mounted read-only at its own path.
-        read_only: further directories of this machine shown read-only at their own path.
+        read_only: directories of this machine mounted read-only at the same path.
     """
     account = plan.account
     argv = [
         bwrap, "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-net",
         "--unshare-cgroup-try", "--hostname", "session", "--new-session", "--cap-drop", "ALL",
-        "--info-fd", str(channels.info), "--block-fd", str(channels.start),
+        "--info-fd", str(fds.info), "--block-fd", str(fds.start),
     ]  # fmt: skip
-    if channels.user_namespace is not None:
-        # a hub that is root writes the maps itself, so that the account's groups keep their numbers inside
-        argv += ["--userns-block-fd", str(channels.user_namespace)]
+    if fds.user_namespace is not None:
+        # a hub that is root writes the maps itself, so that the account's groups keep their gids inside
+        argv += ["--userns-block-fd", str(fds.user_namespace)]
     else:
         argv += ["--uid", str(account.uid), "--gid", str(account.gid), "--disable-userns"]
     argv += _system(identity_files)
@@ -86,7 +86,7 @@ def sandbox_argv(
             argv += ["--ro-bind", str(path), str(path)]
     argv += ["--ro-bind", str(api_dir), API_DIR, "--ro-bind", str(sockets_dir), SOCKETS_DIR]
     argv += _mounts(plan)
-    # the root itself was a writable tmpfs until here
+    # until here the root is a writable tmpfs
     argv += ["--remount-ro", "/", "--chdir", plan.home, "--", str(prefix / "bin" / program)]
     return argv
 
@@ -115,7 +115,7 @@ def _mounts(plan: Plan) -> list[str]:
             continue
         argv += ["--bind" if mount.writable else "--ro-bind", str(mount.source), target_of(plan, mount.target)]
     if several:
-        # the folder that holds them is of the session alone, and nothing can be put beside them
+        # their parent belongs to this session alone, and is read-only
         argv += ["--tmpfs", f"{plan.home}/data"]
         for mount in several:
             argv += ["--ro-bind", str(mount.source), target_of(plan, mount.target)]

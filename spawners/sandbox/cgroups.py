@@ -1,7 +1,7 @@
-"""Memory, processor and process limits of a session, where the machine's control groups allow it.
+"""Memory, CPU and process limits of a session, by cgroups.
 
-Version 2 (one tree) and version 1 (one tree a controller) both occur in the field. A hub that may not write there
-starts sessions without limits and says so once, with what would have to change.
+Version 2 (one tree) and version 1 (one tree per controller) are both in use. A hub that cannot create cgroups starts
+sessions without limits and logs a warning.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ _CONTROLLERS = ("memory", "cpu", "pids")
 
 @dataclass(frozen=True)
 class ControlGroup:
-    """The directories of one session's group: one for version 2, one a controller for version 1."""
+    """The directories of one session's cgroup: one for version 2, one per controller for version 1."""
 
     paths: tuple[Path, ...]
 
     def add(self, pid: int) -> None:
-        """Put a process, and so all it starts later, under the limits."""
+        """Move a process into the cgroup; its later children inherit it."""
         for path in self.paths:
             (path / "cgroup.procs").write_text(str(pid))
 
     def processes(self) -> set[int]:
-        """Return the processes that are in the group now."""
+        """Return the processes that are in the cgroup now."""
         found: set[int] = set()
         for path in self.paths:
             with contextlib.suppress(OSError):
@@ -39,7 +39,7 @@ class ControlGroup:
         return found
 
     def remove(self) -> None:
-        """Remove the group; its processes are gone by now, give or take the kernel's few milliseconds."""
+        """Remove the cgroup; its processes have ended, but the kernel may need some milliseconds more."""
         for path in self.paths:
             for _ in range(50):
                 try:
@@ -53,16 +53,16 @@ class ControlGroup:
 
 
 def existing_group(name: str, root: Path = ROOT) -> ControlGroup:
-    """Return the group of this name as an earlier hub process made it (it may hold no directory)."""
+    """Return the cgroup of this name if it exists, also from an earlier hub process (it may hold no directory)."""
     places = [place for place in _places(name, root, make_parents=False) if place.is_dir()]
     return ControlGroup(tuple(places))
 
 
 def make_group(name: str, size: Size, root: Path = ROOT) -> ControlGroup | None:
-    """Make the group of a session; None where this machine or this user may not.
+    """Create the cgroup of a session; return None where this machine or this user cannot.
 
     Args:
-        name: one path component, the session's.
+        name: the session's key, one path component.
     """
     try:
         places = _places(name, root, make_parents=True)
@@ -91,7 +91,7 @@ def _places(name: str, root: Path, *, make_parents: bool) -> list[Path]:
         return [parent / name]
     controllers = [root / controller for controller in _CONTROLLERS]
     if not all(controller.is_dir() for controller in controllers):
-        return []  # half a limit is none
+        return []  # all limits or none
     parents = [controller / "daas-sessions" for controller in controllers]
     if make_parents:
         for parent in parents:
@@ -100,12 +100,12 @@ def _places(name: str, root: Path, *, make_parents: bool) -> list[Path]:
 
 
 def _own_group_v2() -> str:
-    """Return the group sessions may be made below: the top for root, what systemd delegated to us otherwise."""
+    """Return the parent of sessions' cgroups: the root cgroup for root, else the one systemd delegated to this user."""
     if os.geteuid() == 0:
         return "."
     for line in Path("/proc/self/cgroup").read_text().splitlines():
         if line.startswith("0::/"):
-            # our own group holds the hub, and a group with processes cannot have limited children: one up
+            # a cgroup with processes cannot have limited children: the parent of the hub's own
             return str(Path(line[4:]).parent)
     return "."
 

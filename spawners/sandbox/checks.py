@@ -1,4 +1,4 @@
-"""What keeps sandboxes from being built, or their programs from starting, on this machine."""
+"""Checks that sandboxes can be built on this machine, and that sessions can run their programs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ USR_LINKS = ("/bin", "/lib", "/lib64")
 
 
 def sandbox_problem(bwrap: str = "bwrap") -> ConfigurationError | None:
-    """Build an empty sandbox as an account would, and tell why that is not possible; None if it is."""
+    """Build an empty sandbox as another user; return why that failed, or None."""
 
     def problem(message: str, remedy: str) -> ConfigurationError:
         return ConfigurationError("SandboxSpawner.bwrap", bwrap, message, remedy=remedy)
@@ -30,15 +30,15 @@ def sandbox_problem(bwrap: str = "bwrap") -> ConfigurationError | None:
     tried = subprocess.run(argv, capture_output=True, check=False, cwd="/", **who)
     if tried.returncode == 0:
         return None
-    words = tried.stderr.decode(errors="replace").strip()[:200]
+    output = tried.stderr.decode(errors="replace").strip()[:200]
     if os.path.exists("/proc/1/root") and not os.path.samestat(os.stat("/proc/1/root/."), os.stat("/")):
         return problem(
-            f"cannot build a sandbox here: {words}",
-            "This is a chroot, where the kernel allows nobody a sandbox. Use a machine, a virtual machine, or a "
+            f"cannot build a sandbox here: {output}",
+            "This is a chroot, in which the kernel allows no user namespaces. Use a physical or virtual machine, or a "
             "container with its own root and an unmasked /proc.",
         )
     return problem(
-        f"cannot build a sandbox here: {words}",
+        f"cannot build a sandbox here: {output}",
         "Allow user namespaces: sysctl kernel.unprivileged_userns_clone=1 "
         "(on Ubuntu also kernel.apparmor_restrict_unprivileged_userns=0).",
     )

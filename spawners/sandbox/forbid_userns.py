@@ -1,7 +1,7 @@
 """Run by SandboxSpawner as its own process: `python -IS forbid_userns.py PID` forbids user namespaces below PID's.
 
-It must be a process that joins the namespace and then writes without another exec: an exec would drop the capability
-the write needs, because root does not exist in there.
+It must join the namespace and write without another exec: an exec would drop the capability that the write needs,
+because root does not exist inside.
 """
 
 import ctypes
@@ -12,7 +12,7 @@ _CLONE_NEWUSER = 0x10000000
 
 
 def main(pid: int) -> None:
-    """Join the user namespace of `pid` and set its limit of namespaces to none."""
+    """Join the user namespace of `pid` and set its limit of user namespaces to 0."""
     libc = ctypes.CDLL(None, use_errno=True)
     namespace = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY)
     if libc.setns(namespace, _CLONE_NEWUSER) != 0:

@@ -1,8 +1,8 @@
-"""One sandbox, from the start of bubblewrap to the word that lets its first program run.
+"""One sandbox, from the start of bubblewrap until its first program may run.
 
-Bubblewrap builds, and waits. Meanwhile the hub (when it is root) lets the account's ids exist inside and forbids
-namespaces below, puts the sandbox under its limits, and compares what was mounted with what was granted. Only then
-does it say go; whatever goes wrong before, nothing of the session has run.
+Bubblewrap builds the sandbox and blocks. Meanwhile the hub (as root) writes the id maps and forbids further user
+namespaces, applies the resource limits, and compares the mounts with the granted ones. Only then does it unblock the
+sandbox; if anything fails before, nothing of the session has run.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ from daas_hub.spawners.sandbox.argv import InheritedFds, become_argv
 from daas_hub.spawners.sandbox.processes import descendants, read_child_pid
 from daas_hub.storage import Pinned
 
-#: Seconds until bubblewrap must have built the sandbox (it takes some 20 ms).
+#: Timeout in seconds for bubblewrap to build the sandbox (it takes some 20 ms).
 BUILD_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True)
 class SandboxLaunch:
-    """What is to be built.
+    """What a sandbox is built from.
 
     Attributes:
-        pinned: the directories that were granted, open.
-        argv: gives bubblewrap's arguments for the descriptors it shall use.
+        pinned: the granted directories, open.
+        argv: returns bubblewrap's arguments for the descriptors it inherits.
         environment: the session's whole environment.
         listen_fd: the listening socket that the session inherits.
-        output: where what the session prints goes.
-        limit: puts processes under the session's limits.
-        note: remembers the sandbox's first process, before anything of the session runs.
+        output: file for the session's output.
+        apply_limits: puts processes under the session's resource limits.
+        on_started: called with the pid of the sandbox's first process, before anything of the session runs.
     """
 
     plan: Plan
@@ -52,15 +52,15 @@ class SandboxLaunch:
     environment: dict[str, str]
     listen_fd: int
     output: IO[bytes]
-    limit: Callable[..., None]
-    note: Callable[[int], None]
+    apply_limits: Callable[..., None]
+    on_started: Callable[[int], None]
 
 
-async def build_sandbox(order: SandboxLaunch) -> asyncio.subprocess.Process:
-    """Build a sandbox and let it run; give bubblewrap's process, which ends when the session does.
+async def build_sandbox(launch: SandboxLaunch) -> asyncio.subprocess.Process:
+    """Build a sandbox and let it run; return bubblewrap's process, which ends with the session.
 
     Raises:
-        SessionFailed, StorageProblem: it could not be built, or is not what was granted.
+        SessionFailed, StorageProblem: it could not be built, or its mounts are not the granted ones.
     """
     as_root = os.geteuid() == 0
     open_fds: set[int] = set()
@@ -68,17 +68,17 @@ async def build_sandbox(order: SandboxLaunch) -> asyncio.subprocess.Process:
         info_read, info_write = open_pipe(open_fds)
         start_read, start_write = open_pipe(open_fds)
         ns_read, ns_write = open_pipe(open_fds)
-        argv = order.argv(InheritedFds(info_write, start_read, ns_read if as_root else None))
+        argv = launch.argv(InheritedFds(info_write, start_read, ns_read if as_root else None))
         try:
             bubblewrap = await asyncio.create_subprocess_exec(
-                *(become_argv(order.plan.account) if as_root else []),
+                *(become_argv(launch.plan.account) if as_root else []),
                 *argv,
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=order.output,
-                stderr=order.output,
-                env=order.environment,
-                # start_write, too: bubblewrap takes the pipe's end for our word, and must not when the hub dies
-                pass_fds=(order.listen_fd, info_write, start_read, start_write, ns_read),
+                stdout=launch.output,
+                stderr=launch.output,
+                env=launch.environment,
+                # start_write, too: bubblewrap unblocks at the end of the pipe, and must not when the hub dies
+                pass_fds=(launch.listen_fd, info_write, start_read, start_write, ns_read),
                 start_new_session=True,
                 cwd="/",
                 umask=0o007,
@@ -91,14 +91,14 @@ async def build_sandbox(order: SandboxLaunch) -> asyncio.subprocess.Process:
         init = 0
         try:
             init = await _first_process(info_read)
-            closing = await _map_ids(init, order.plan.account, ns_write) if as_root else None
-            order.limit(bubblewrap.pid, init)
-            await _require_granted(init, order, bubblewrap)
-            if closing is not None:
-                await _require_closed(closing)
-            order.note(init)
+            forbidding = await _map_ids(init, launch.plan.account, ns_write) if as_root else None
+            launch.apply_limits(bubblewrap.pid, init)
+            await _require_granted(init, launch, bubblewrap)
+            if forbidding is not None:
+                await _require_forbidden(forbidding)
+            launch.on_started(init)
         except BaseException:
-            # both: the first process inside waits for our word, and would wait for ever
+            # both: the first process inside is blocked, and would stay so
             inside = descendants(bubblewrap.pid, generations=1)
             for pid in {bubblewrap.pid, init, *inside} - {0}:
                 with contextlib.suppress(ProcessLookupError):
@@ -122,9 +122,9 @@ async def _first_process(info_fd: int) -> int:
 
 
 async def _map_ids(init: int, account: Account, ns_write: int) -> asyncio.subprocess.Process:
-    """Let the account's ids, and no others, exist inside; give the process that forbids namespaces below."""
+    """Map the account's ids, and no others; return the process that forbids further user namespaces."""
     groups = dict.fromkeys([account.gid, *account.groups])
-    # the kernel's own files: nothing to wait for
+    # files of the kernel do not block
     Path(f"/proc/{init}/uid_map").write_text(f"{account.uid} {account.uid} 1\n")  # noqa: ASYNC240
     gids = "".join(f"{gid} {gid} 1\n" for gid in groups)
     Path(f"/proc/{init}/gid_map").write_text(gids)  # noqa: ASYNC240
@@ -136,46 +136,46 @@ async def _map_ids(init: int, account: Account, ns_write: int) -> asyncio.subpro
     return forbid
 
 
-async def _require_closed(forbid: asyncio.subprocess.Process) -> None:
-    """Wait until no user namespace can be made inside; nothing of the session runs before."""
+async def _require_forbidden(forbid: asyncio.subprocess.Process) -> None:
+    """Wait until no user namespace can be created inside; nothing of the session runs before."""
     if await forbid.wait() != 0:
-        raise SessionFailed("The session's sandbox could not be closed.", remedy="Please tell the administrators.")
+        raise SessionFailed("The session's sandbox could not be secured.", remedy="Please tell the administrators.")
 
 
-async def _require_granted(init: int, order: SandboxLaunch, bubblewrap: asyncio.subprocess.Process) -> None:
-    """Compare every mount of the sandbox with the directory that was opened and granted, before anything runs."""
+async def _require_granted(init: int, launch: SandboxLaunch, bubblewrap: asyncio.subprocess.Process) -> None:
+    """Compare every mount of the sandbox with the granted directory, which is open, before anything runs."""
     until = time.monotonic() + BUILD_TIMEOUT_S
     while True:
-        wrong = _first_wrong(init, order)
+        wrong = _first_wrong(init, launch)
         if wrong is None:
             return
         if bubblewrap.returncode is not None:
             raise SessionFailed(
                 "The session's sandbox could not be built.",
-                remedy="A file named 'data' or 'processed' in your home can be the cause; otherwise tell the "
+                remedy="A file named 'data' or 'processed' in your home can be the cause; otherwise please tell the "
                 "administrators.",
             )
         if time.monotonic() > until:
             raise StorageProblem(
-                f"The directory {wrong!r} changed while your session was being built.",
-                remedy="Nothing was shown to anybody. Please launch again.",
+                f"The directory {wrong!r} changed while your session was starting.",
+                remedy="No data were exposed. Please launch again.",
             )
         await asyncio.sleep(0.002)
 
 
-def _first_wrong(init: int, order: SandboxLaunch) -> str | None:
-    """Return the target of the first mount that is not (yet) what was granted; None when all are."""
+def _first_wrong(init: int, launch: SandboxLaunch) -> str | None:
+    """Return the target of the first mount that is not (yet) the granted directory; None if all are."""
     try:
         options = mounted(Path(f"/proc/{init}/mountinfo").read_text())
     except OSError:
         return "."
-    for one in order.pinned:
-        target = target_of(order.plan, one.mount.target)
+    for one in launch.pinned:
+        target = target_of(launch.plan, one.mount.target)
         try:
             status = os.stat(f"/proc/{init}/root{target}", follow_symlinks=False)
         except OSError:
             return one.mount.target
-        as_granted = "rw" if one.mount.writable else "ro"
-        if (status.st_dev, status.st_ino) != one.identity or as_granted not in options.get(target, ()):
+        mode = "rw" if one.mount.writable else "ro"
+        if (status.st_dev, status.st_ino) != one.identity or mode not in options.get(target, ()):
             return one.mount.target
     return None

@@ -1,4 +1,4 @@
-"""A process that is told apart from a later one with the same number, and what the kernel tells about it."""
+"""A process that is not confused with a later one of the same pid, and its descendants."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class ProcessId:
-    """A pid, when it started (clock ticks since boot), and in which boot. Pid 0 means: none."""
+    """A pid, its start time (clock ticks since boot), and the boot id. Pid 0 means no process."""
 
     pid: int
     started: float
@@ -23,12 +23,12 @@ class ProcessId:
 
     @classmethod
     def of(cls, pid: int) -> ProcessId:
-        """Return the id of a process that runs now."""
+        """Return the id of a running process."""
         return cls(pid, _started(pid) or 0.0, _boot())
 
     @classmethod
     def from_state(cls, state: Any) -> ProcessId:
-        """Read `as_state` back; "none" for anything else."""
+        """Return what `as_state` stored; no process for anything else."""
         if not isinstance(state, dict):
             return cls(0, 0.0, "")
         pid, started, boot = state.get("pid"), state.get("started"), state.get("boot")
@@ -37,15 +37,15 @@ class ProcessId:
         return cls(pid, float(started), boot)
 
     def as_state(self) -> dict[str, Any]:
-        """Return the form the hub stores."""
+        """Return the form that the hub stores."""
         return {"pid": self.pid, "started": self.started, "boot": self.boot}
 
     def is_running(self) -> bool:
-        """Return whether this very process runs (a zombie does not)."""
+        """Return whether this process, and not a later one of the same pid, runs (a zombie does not)."""
         return self.pid > 1 and self.boot == _boot() and _started(self.pid) == self.started
 
     async def gone_within(self, seconds: float) -> bool:
-        """Wait until the process is gone, at most so long; tell whether it is."""
+        """Wait up to `seconds` for the process to end; return whether it has."""
         until = time.monotonic() + seconds
         while self.is_running():
             if time.monotonic() >= until:
@@ -54,14 +54,14 @@ class ProcessId:
         return True
 
     def kill(self) -> None:
-        """End the process without asking it."""
+        """Kill the process."""
         if self.is_running():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
 
 
 def descendants(pid: int, *, generations: int) -> list[int]:
-    """Return the children of a process, and theirs, down to so many generations."""
+    """Return the descendants of a process, down to this number of generations."""
     found: list[int] = []
     parents = [pid]
     for _ in range(generations):
@@ -75,21 +75,21 @@ def descendants(pid: int, *, generations: int) -> list[int]:
 
 
 def read_child_pid(fd: int) -> int:
-    """Read bubblewrap's --info-fd up to the pid of the sandbox's first process.
+    """Return the pid of the sandbox's first process, from bubblewrap's --info-fd.
 
     Raises:
-        ValueError: it ended without saying one.
+        ValueError: bubblewrap reported none.
     """
-    said = b""
-    while b"}" not in said:
+    report = b""
+    while b"}" not in report:
         more = os.read(fd, 4096)
         if not more:
             break
-        said += more
+        report += more
     try:
-        return int(json.loads(said)["child-pid"])
+        return int(json.loads(report)["child-pid"])
     except (KeyError, TypeError) as error:
-        raise ValueError("bubblewrap said no child-pid") from error
+        raise ValueError("bubblewrap reported no child-pid") from error
 
 
 def _started(pid: int) -> float | None:

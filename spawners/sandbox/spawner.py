@@ -1,8 +1,8 @@
 """SandboxSpawner: a session is a bubblewrap sandbox on the hub's own machine. No root, no daemon, no image needed.
 
-A hub that runs as root starts each session as the account's real uid; any other hub starts it as itself, and the
-account's uid is what the session sees inside. What was mounted is compared with what was granted before the first
-program of the session runs.
+A hub that runs as root starts each session under the account's own uid; any other hub starts it under its own uid, and
+the session sees the account's uid inside. The mounts are compared with the granted ones before the first program of the
+session runs.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ from daas_hub.spawners.sockets import SocketSessionMixin
 from daas_hub.spawners.spawner_settings import OWN_VARIABLES
 from daas_hub.storage import Pinned, pin
 
-#: A session's own output may not fill the hub's disk: looked at so often, cut at so many bytes.
+#: A session's output must not fill the hub's disk: interval of the check in seconds, and size at which it is truncated.
 LOG_CHECK_S = 10.0
 MAX_LOG_BYTES = 10_000_000
-#: Seconds a session may take to end by itself before it is ended.
+#: Seconds a session has to terminate before it is killed.
 STOP_GRACE_S = 4.0
 
 
@@ -60,17 +60,19 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
         sys.prefix,
         config=True,
         help="""
-        Python environment the session's own programs come from, shown read-only in every session. Every account must be
-        able to read it. Default: the environment the hub runs in.
+        Python environment of the session's own programs, mounted read-only in every session. Every account must be
+        able to read it and to run its interpreter. Default: the environment the hub runs in.
         """,
     )
-    bwrap = Unicode("bwrap", config=True, help="The bubblewrap program (0.8 or newer).")
+    bwrap = Unicode(
+        "bwrap", config=True, help='Name or path of the bubblewrap program, 0.8 or newer. Default: "bwrap".'
+    )
     read_only = List(
         Unicode(),
         config=True,
         help="""
-        Further directories of this machine that every session may read, at their own path: an application tree outside
-        /usr. Example: ["/opt/tools"]. Default: none.
+        Directories of this machine mounted read-only in every session, at the same path: applications outside of /usr.
+        Example: ["/opt/tools"]. Default: none.
         """,
     )
 
@@ -89,7 +91,7 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
 
     @classmethod
     def configuration_problems(cls, config: Config, facility: Facility) -> list[DaasError]:
-        """Return why no sandbox can be built here, or why no session could start in it."""
+        """Add that no sandbox can be built on this machine."""
         if problems := cls.startup_problems(config):
             return problems
         problem = sandbox_problem(cls(config=config).bwrap)
@@ -97,13 +99,13 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
 
     @classmethod
     async def examine(cls, config: Config, facility: Facility, plan: Plan | None) -> list[Finding]:
-        """Build a sandbox as for this launch, and look around in it (see `ProposalSessionMixin.examine`)."""
+        """Build a sandbox as for this launch, and run the probe in it (see `ProposalSessionMixin.examine`)."""
         settings = cls(config=config)
-        found = [_limits_found()]
+        found = [_limits_finding()]
         if plan is None:
             return [*found, nothing_tried()]
         try:
-            told = await try_sandbox(
+            report = await try_sandbox(
                 plan,
                 prefix=Path(settings.prefix),
                 read_only=[Path(path) for path in settings.read_only],
@@ -111,19 +113,19 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
             )
         except DaasError as error:
             return [*found, trial_failed(error)]
-        return [*found, *findings_of(told, plan)]
+        return [*found, *findings_of(report, plan)]
 
-    # -- what the hub remembers over its own restart --------------------------------------------------------------
+    # -- state across a restart of the hub ------------------------------------------------------------------------
 
     def get_state(self) -> dict[str, Any]:
-        """Return what finds the session again: its process, told apart from a later one with the same number."""
+        """Return what identifies the session's process, also after its pid was reused."""
         state: dict[str, Any] = super().get_state()
         if self.process.pid:
             state["process"] = self.process.as_state()
         return state
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take `get_state` back."""
+        """Restore what `get_state` returned."""
         super().load_state(state)
         self.process = ProcessId.from_state(state.get("process"))
 
@@ -135,7 +137,7 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
     # -- the life of a session -----------------------------------------------------------------------------------
 
     async def start_session(self, plan: Plan) -> str:
-        """Build the sandbox, compare it with the plan, then let it run."""
+        """Build the sandbox, compare its mounts with the granted ones, and let it run."""
         self.open_hub_api()
         self.report_progress("Opening your directories")
         pinned = await pin(plan.mounts)
@@ -152,18 +154,19 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
         return self.address
 
     async def poll(self) -> int | None:
-        """Return whether the session runs: None, or the code 0 for gone; ends one whose hours are used up.
+        """Return None while the session runs, else 0; stop one that has reached its time limit.
 
-        It never raises: the hub would take that for the end of the session, and forget one that runs.
+        It never raises: JupyterHub takes an exception for the end of the session, and forgets one that runs.
         """
         self.keep_sockets_open()
         if self.process.is_running() and self.is_over():
-            self.log.info("%s: its hours are used up", self._log_name)
+            self.log.info("%s: reached its time limit", self._log_name)
             await self.stop()
+            self.ending = "It reached its time limit."
         return None if self.process.is_running() else 0
 
     async def stop(self, now: bool = False) -> None:
-        """End the session: ask it to end, then end whatever is left of it, to the last process."""
+        """Terminate the session, then kill what is left of it, down to the last process."""
         process = self.process
         if process.is_running():
             for pid in descendants(process.pid, generations=1):
@@ -171,14 +174,14 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
                     os.kill(pid, signal.SIGTERM)
             await process.gone_within(0 if now else STOP_GRACE_S)
         if process.is_running():
-            # the first process of a pid namespace: the kernel ends every other with it
+            # with the first process of a pid namespace the kernel kills all others
             process.kill()
             await process.gone_within(STOP_GRACE_S)
 
     async def run_post_stop_hook(self) -> None:
-        """Remove what the session had on this machine, then run the administrator's hook.
+        """Remove the session's files, sockets and cgroup, then run the administrator's hook.
 
-        The hub calls this after every end; `stop` only for a session that still runs, not for one that ended by itself.
+        JupyterHub calls this after every end, but `stop` only for a session that still runs.
         """
         if not self.process.is_running():
             self.close_egress()
@@ -195,7 +198,7 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
             raise SessionFailed("This session is running already.", remedy="Stop it, or launch another one.")
         shutil.rmtree(self.session_dir, ignore_errors=True)
         self.session_dir.mkdir(parents=True)
-        # whatever the hub's umask is: the account passes through, and sees nothing but its generated files
+        # whatever the hub's umask is: the account must reach its generated files, and nothing else
         self.sockets_dir.mkdir()
         for folder in (self.sockets_dir, self.session_dir, self.session_dir.parent):
             folder.chmod(0o755)
@@ -204,7 +207,7 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
         self.open_egress(plan)
 
     def _kept_process(self) -> ProcessId:
-        """Return the process of this session as this machine knows it, whatever the hub remembers."""
+        """Return the process of this session from its file, whatever the hub's database says."""
         try:
             return ProcessId.from_state(json.loads((self.session_dir / "process.json").read_text()))
         except (OSError, ValueError):
@@ -217,7 +220,7 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
         }
 
     async def _run_sandbox(self, plan: Plan, pinned: tuple[Pinned, ...]) -> None:
-        """Build the sandbox, let it run, and watch it."""
+        """Build the sandbox, let it run, and watch its end."""
         listener = open_listener(self.session_dir / "http.sock")
         try:
             log = tempfile.TemporaryFile()  # noqa: SIM115  # closed by the watcher
@@ -230,22 +233,22 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
                         environment=self._environment(plan, listener.fileno()),
                         listen_fd=listener.fileno(),
                         output=log,
-                        limit=partial(self._limit, plan),
-                        note=self._note_process,
+                        apply_limits=partial(self._apply_limits, plan),
+                        on_started=self._save_process,
                     )
                 )
             except BaseException:
-                self.log.error("%s: bubblewrap said: %s", self._log_name, last_output_of(log))
+                self.log.error("%s: output of bubblewrap: %s", self._log_name, last_output_of(log))
                 log.close()
                 raise
         finally:
             listener.close()
         self._watch(bubblewrap, log)
 
-    def _argv(self, plan: Plan, channels: InheritedFds) -> list[str]:
+    def _argv(self, plan: Plan, fds: InheritedFds) -> list[str]:
         return sandbox_argv(
             plan,
-            channels,
+            fds,
             program=self.session_program(plan),
             identity_files=self.session_dir / "identity",
             api_dir=Path(self.runtime_dir) / "api",
@@ -255,15 +258,15 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
             bwrap=self.bwrap,
         )
 
-    def _note_process(self, init: int) -> None:
+    def _save_process(self, init: int) -> None:
         self.process = ProcessId.of(init)
         (self.session_dir / "process.json").write_text(json.dumps(self.process.as_state()))
 
-    def _limit(self, plan: Plan, *pids: int) -> None:
+    def _apply_limits(self, plan: Plan, *pids: int) -> None:
         group = make_group(self.key, plan.size)
         if group is None:
             self.log.warning(
-                "%s: runs without memory, processor and process limits: this hub may not make control groups",
+                "%s: runs without memory, CPU and process limits: this hub cannot create cgroups",
                 self._log_name,
             )
             return
@@ -271,22 +274,22 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
             group.add(pid)
 
     def _watch(self, bubblewrap: asyncio.subprocess.Process, log: IO[bytes]) -> None:
-        """Tell the hub at once when the session ends by itself, and keep its last words for the log."""
+        """Notify the hub at once when the session ends by itself, and log the end of its output."""
         over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._over = over
 
         async def watch() -> None:
             ended = asyncio.ensure_future(bubblewrap.wait())
             while not (await asyncio.wait([ended], timeout=LOG_CHECK_S))[0]:
-                # the session holds the file open and goes on at its own place: what is cut becomes a hole
+                # the session keeps writing at its own offset: what is truncated becomes a hole
                 if os.fstat(log.fileno()).st_blocks * 512 > MAX_LOG_BYTES:
                     os.ftruncate(log.fileno(), 0)
-            words = last_output_of(log)
+            output = last_output_of(log)
             over.set_result(failure_message(log))
             log.close()
-            if words:
-                self.log.info("%s ended; its last words: %s", self._log_name, words)
-            # the hub's own word, which nobody announces; it listens for an end only from then on
+            if output:
+                self.log.info("%s ended; last output: %s", self._log_name, output)
+            # JupyterHub registers its poll callback only after a start, and has no event for that
             while self._spawn_pending:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
             if self.process.pid and not self._stop_pending:
@@ -295,12 +298,14 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
         self._watcher = asyncio.ensure_future(watch())
 
 
-def _limits_found() -> Finding:
-    """Return whether this hub can limit what a session takes of the machine."""
-    did = "made a control group as for a session, and removed it"
+def _limits_finding() -> Finding:
+    """Check whether this hub can limit the resources of a session."""
+    did = "create and remove a cgroup"
     group = make_group(f"doctor-{secrets.token_hex(4)}", Size("doctor", "doctor", 2**30, 1, 100, 1))
     if group is None:
-        remedy = "Run the hub as root, or have systemd delegate control groups to it (Delegate=yes), or use containers."
-        return warning("sessions.limits", did, "it may not: sessions have no limits of memory and processors", remedy)
+        remedy = "Run the hub as root, let systemd delegate a cgroup to it (Delegate=yes), or use containers."
+        return warning(
+            "sessions.limits", did, "the hub cannot create cgroups: sessions run without memory and CPU limits", remedy
+        )
     group.remove()
-    return ok("sessions.limits", did, "memory, processors and processes can be limited")
+    return ok("sessions.limits", did, "memory, CPU and processes can be limited")

@@ -1,4 +1,4 @@
-"""A trial in a sandbox (see `daas_hub.spawners.trial`)."""
+"""A trial of a launch in a sandbox (see `daas_hub.spawners.trial`)."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from daas_hub.storage import pin
 
 
 async def try_sandbox(plan: Plan, *, prefix: Path, read_only: list[Path], bwrap: str) -> dict[str, Any]:
-    """Run the probe in a sandbox of this plan; give what it told.
+    """Run the probe in a sandbox of this plan; return its report.
 
     Raises:
-        SessionFailed, StorageProblem: the sandbox could not be built, or the probe told nothing.
+        SessionFailed, StorageProblem: the sandbox could not be built, or the probe printed no report.
     """
     with trial_dir(plan) as folder, tempfile.TemporaryFile() as output:
         plan = _with_a_home(plan, folder)
         pinned = await pin(plan.mounts)
         left, right = socket.socketpair()
-        order = SandboxLaunch(
+        launch = SandboxLaunch(
             plan,
             pinned,
             argv=partial(
@@ -50,20 +50,22 @@ async def try_sandbox(plan: Plan, *, prefix: Path, read_only: list[Path], bwrap:
             environment={"PATH": f"{prefix}/bin:/usr/bin:/bin", "HOME": plan.home},
             listen_fd=left.fileno(),
             output=output,
-            limit=lambda *_: None,
-            note=lambda _: None,
+            apply_limits=lambda *_: None,
+            on_started=lambda _: None,
         )
         try:
-            process = await build_sandbox(order)
+            process = await build_sandbox(launch)
             await asyncio.wait_for(process.wait(), TIMEOUT_S)
         except TimeoutError:
-            # also what waits inside: it would wait for ever
+            # also its first process inside, which may be blocked
             for pid in (*descendants(process.pid, generations=2), process.pid):
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-            raise SessionFailed("The trial did not end.", remedy="Does a file server hang?") from None
+            raise SessionFailed(
+                f"The trial did not finish within {TIMEOUT_S:.0f} seconds.", remedy="Does a file server hang?"
+            ) from None
         except SessionFailed as error:
-            error.add_note(f"bubblewrap said: {last_output_of(output)}")
+            error.add_note(f"output of bubblewrap: {last_output_of(output)}")
             raise
         finally:
             left.close()
@@ -75,7 +77,7 @@ async def try_sandbox(plan: Plan, *, prefix: Path, read_only: list[Path], bwrap:
 
 
 def _with_a_home(plan: Plan, folder: Path) -> Plan:
-    """Return the plan with a home that is taken away afterwards: nobody's own gets folders for a trial's mounts."""
+    """Return the plan with a temporary home: a trial's mounts must not create folders in a person's own."""
     home = folder / "home"
     for mount in plan.mounts:
         if mount.target != ".":

@@ -204,6 +204,27 @@ BROKEN: dict[str, tuple[str, str, str, str]] = {
         GOOD + 'c.JupyterHub.spawner_class = "sandbox"\nc.SandboxSpawner.bwrap = "/nowhere/bwrap"',
         "SandboxSpawner.bwrap", "'/nowhere/bwrap'", "apt-get install bubblewrap",
     ),
+    "limits that sessions do not take from the spawner": (
+        GOOD + 'c.JupyterHub.spawner_class = "sandbox"\nc.Spawner.mem_limit = "1G"',
+        "Spawner.mem_limit", "does not apply to SandboxSpawner", "sizes.yaml",
+    ),
+    "the spawner by the name of its class": (
+        GOOD + 'c.JupyterHub.spawner_class = "daas_hub.spawners.sandbox.SandboxSpawner"\nc.Spawner.cmd = ["sh"]',
+        "Spawner.cmd", "does not apply to SandboxSpawner", "`command`",
+    ),
+    "the class of the spawner itself": (
+        GOOD + "from daas_hub.spawners.sandbox import SandboxSpawner\nc.JupyterHub.spawner_class = SandboxSpawner\n"
+        "c.SandboxSpawner.notebook_dir = '/data'",
+        "SandboxSpawner.notebook_dir", "does not apply to SandboxSpawner", "MountRules",
+    ),
+    "a Python that sessions do not see": (
+        GOOD + 'c.JupyterHub.spawner_class = "sandbox"\nc.SandboxSpawner.prefix = "@FOLDER@"',
+        "SandboxSpawner.prefix", "is not a Python environment", "/opt/daas-hub",
+    ),
+    "another authenticator and nobody says who it is": (
+        GOOD + 'c.JupyterHub.spawner_class = "sandbox"\nc.JupyterHub.authenticator_class = "dummy"',
+        "Facility.identity_of", "is required with DummyAuthenticator", "daas_hub.accounts.Identity",
+    ),
     # paths
     "an unknown field": (
         changed("{beamline}/{visit}", "{instrument}/{visit}"), "MountRules.data", "{instrument}", "Known: {proposal}",

@@ -227,7 +227,7 @@ def test_session_ends_when_its_hours_are_used_up(portal: Portal) -> None:
     until = time.monotonic() + 40
     while servers_of(portal, "ben").get(name, {}).get("ready") and time.monotonic() < until:  # type: ignore[attr-defined]
         time.sleep(0.5)
-    assert portal.wait_for_log("its hours are used up")
+    assert portal.wait_for_log("reached its time limit")
     assert "Ended" in plain_text(person.get("/hub/home"))
     assert "has ended" in plain_text(person.get(f"/hub/sessions/{name}"))
     person.stop(name)

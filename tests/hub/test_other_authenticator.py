@@ -22,7 +22,11 @@ c.JupyterHub.load_groups = {"staff": {"users": ["anna"]}}
 """
 MARKED = """
 import pathlib
-c.Spawner.pre_spawn_hook = lambda spawner: pathlib.Path(STATE, "hub", "pre").write_text(spawner.user.name)
+def pre_spawn_hook(spawner):
+    pathlib.Path(STATE, "hub", "pre").write_text(spawner.user.name)
+    if spawner.name == "limited":
+        spawner.mem_limit = "1G"
+c.Spawner.pre_spawn_hook = pre_spawn_hook
 c.Spawner.post_stop_hook = lambda spawner: pathlib.Path(STATE, "hub", "post").write_text(spawner.user.name)
 """
 
@@ -88,6 +92,16 @@ def test_the_form_of_the_stock_spawn_page_starts_a_session(hub: PlainHub) -> Non
     anna.stop("two")
 
 
+def test_a_setting_that_a_hook_makes_in_vain_is_refused(hub: PlainHub) -> None:
+    """Item 4: not ignored at runtime either; the person reads whom to tell, the log says what to do."""
+    anna = hub.login("anna")
+    answer = anna.start("limited", {"application": "probe"})
+    assert answer.status_code == 500
+    assert answer.json()["message"] == "The portal is misconfigured. Please tell the administrators."
+    assert "SandboxSpawner.mem_limit" in hub.log
+    assert not anna.is_ready("limited")
+
+
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
@@ -133,6 +147,12 @@ REFUSED = {
         + "from daas_hub.spawners.sandbox import SandboxSpawner\nclass Mine(SandboxSpawner): pass\n"
         + "c.JupyterHub.spawner_class = Mine\nc.Mine.default_url = '/lab'\n",
         ["Mine.default_url", "`start_page`"],
+    ),
+    "a subclass of the module's own class": (
+        IDENTITY_OF
+        + "from daas_hub.spawners.sandbox.spawner import SandboxSpawner\nclass Mine(SandboxSpawner): pass\n"
+        + "c.JupyterHub.spawner_class = Mine\nc.Spawner.port = 8888\n",
+        ["Spawner.port", "does not apply to Mine"],
     ),
     "a wrong type": (IDENTITY_OF + "c.SandboxSpawner.read_only = 3\n", ["read_only", "list"]),
 }

@@ -11,7 +11,6 @@ import pytest
 
 from daas_hub.session.egress import _serve
 from daas_hub.session.settings import EgressRoute
-from daas_hub.spawners import egress
 from daas_hub.spawners.egress import Egress, egress_routes, host_names
 
 ADDRESSES = ("licence.facility.org:27000", "licence.facility.org:27001", "proxy.facility.org:27000")
@@ -84,11 +83,10 @@ async def test_address_that_does_not_answer_closes_the_connection(sockets_dir: P
         opened.close()
 
 
-async def test_connections_beyond_the_most_are_closed(sockets_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_connections_above_the_maximum_are_closed(sockets_dir: Path) -> None:
     """H9': a session cannot use a licence server's port to exhaust the hub."""
-    monkeypatch.setattr(egress, "MAX_CONNECTIONS", 2)
     server = await asyncio.start_server(echo, "127.0.0.1", 0)
-    opened = Egress.opened(sockets_dir, [f"localhost:{server.sockets[0].getsockname()[1]}"])
+    opened = Egress.opened(sockets_dir, [f"localhost:{server.sockets[0].getsockname()[1]}"], max_connections=2)
     await asyncio.sleep(0.05)
     held = [await asyncio.open_unix_connection(sockets_dir / "out0.sock") for _ in range(2)]
     await asyncio.sleep(0.05)

@@ -77,7 +77,7 @@ def test_a_directory_of_somebody_else_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "run"
     path.mkdir(mode=0o755)
     os.chown(path, 12345, 12345)
-    with pytest.raises(ConfigurationError, match="belongs to somebody else"):
+    with pytest.raises(ConfigurationError, match="belongs to another user"):
         own_directory(path)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from jupyterhub.auth import PAMAuthenticator
 from traitlets.config import Config
 
 from daas_hub.errors import ConfigurationError
@@ -107,6 +108,22 @@ def test_what_works_is_accepted(name: str) -> None:
 )
 def test_settings_that_depend_on_others(sections: dict[str, dict[str, object]], refused: list[str]) -> None:
     assert problems(**sections) == refused
+
+
+@pytest.mark.parametrize(
+    "name", ["dummy", "pam", "generic-oauth", "jupyterhub.auth.PAMAuthenticator", PAMAuthenticator]
+)
+def test_other_authenticators_need_the_function(name: object) -> None:
+    """Item 5b: whatever the authenticator, and however the configuration names it."""
+    hub = {"JupyterHub": {"authenticator_class": name}}
+    assert problems(**hub) == []
+    assert problems(**hub, Facility={"identity_of": None}) == ["Facility.identity_of"]
+
+
+def test_the_hubs_default_authenticator_needs_the_function() -> None:
+    config = Config({"JupyterHub": {"allow_named_servers": True}})
+    (problem,) = SandboxSpawner.startup_problems(config)
+    assert "is required with PAMAuthenticator" in problem.message
 
 
 @pytest.fixture

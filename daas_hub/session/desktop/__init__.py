@@ -1,1 +1,1 @@
-"""The desktop of a session: X server, window manager, and the way of its picture to the browser."""
+"""The desktop of a session: X server, window manager, application, and the stream of its screen."""

@@ -1,4 +1,4 @@
-"""One desktop: X server, window manager and application, started together at once and ended together."""
+"""One desktop: X server, window manager and application, started and stopped together."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ KEPT_OUTPUT = 4000
 
 
 class Desktop:
-    """A screen with an application on it."""
+    """A screen with an application."""
 
     def __init__(self, application: DesktopApplication, menu: Sequence[DesktopApplication], x: XServer | None) -> None:
-        """Take the X server that was started for it; None: there is none on this machine."""
+        """Take the X server that was started for it; None if none is installed."""
         self.application = application
         self._menu = tuple(menu)
         self._x = x
@@ -39,28 +39,28 @@ class Desktop:
 
     @property
     def state(self) -> str:
-        """What the application does: "starting", "running" or "ended"."""
+        """The state of the application: "starting", "running" or "ended"."""
         if self._program is None:
             return "starting"
         return "running" if self._program.returncode is None else "ended"
 
     @property
     def exit_code(self) -> int | None:
-        """The application's exit code, once it ended."""
+        """The application's exit code, once it has ended."""
         return self._program.returncode if self._program else None
 
     @property
     def last_output(self) -> str:
-        """The end of what the application printed."""
+        """The end of the application's output."""
         return self._output.decode(errors="replace")
 
     @property
     def screen_socket(self) -> str:
-        """The path of the screen's socket file."""
+        """Path of the screen's socket file."""
         return os.fspath(self._x.screen) if self._x else ""
 
     async def start(self) -> None:
-        """Start everything that needs the X server.
+        """Start the programs that need the X server.
 
         Raises:
             SessionFailed: the X server did not come up.
@@ -71,12 +71,12 @@ class Desktop:
             raise self._not_installed()
         rc = write_openbox_files(self._x.screen.parent, self._menu, maximised=self.application.maximised)
         await self._wait_for_x(self._x)
-        await self._help("xsetroot", "-solid", BACKGROUND)
-        await self._help("openbox", "--sm-disable", "--config-file", str(rc))
+        await self._start_helper("xsetroot", "-solid", BACKGROUND)
+        await self._start_helper("openbox", "--sm-disable", "--config-file", str(rc))
         await self.start_application()
 
     async def start_application(self) -> None:
-        """Start the application, if it does not run; pressed twice, it starts once."""
+        """Start the application unless it runs; concurrent calls start it once."""
         async with self._starting:
             if self._program is None or self._program.returncode is not None:
                 await self._start_program()
@@ -94,7 +94,7 @@ class Desktop:
             )
         except OSError as error:
             raise self._not_installed() from error
-        self._tasks.append(asyncio.ensure_future(self._listen(self._program)))
+        self._tasks.append(asyncio.ensure_future(self._collect_output(self._program)))
 
     def _not_installed(self) -> SessionFailed:
         return SessionFailed(
@@ -103,15 +103,15 @@ class Desktop:
         )
 
     async def wait_started(self) -> None:
-        """Wait until the screen can be connected to."""
+        """Wait until the screen accepts connections."""
         await self._started.wait()
 
     async def wait_ended(self) -> None:
-        """Wait until the X server is gone: without it there is no desktop."""
+        """Wait until the X server has ended, and the desktop with it."""
         await self._ended.wait()
 
     async def stop(self) -> None:
-        """End the application first (it may want to save), then the rest."""
+        """Terminate the application first (it may save its files), then the rest."""
         for process in [self._program, *reversed(self._helpers)]:
             if process is None or process.returncode is not None:
                 continue
@@ -129,7 +129,7 @@ class Desktop:
         loop, pidfd = asyncio.get_running_loop(), os.pidfd_open(x.process.pid)
 
         def gone() -> None:
-            # it stays readable for ever
+            # a pidfd stays readable once the process has ended
             loop.remove_reader(pidfd)
             os.close(pidfd)
             self._ended.set()
@@ -150,8 +150,8 @@ class Desktop:
             x.process.kill()
         shutil.rmtree(x.screen.parent, ignore_errors=True)
 
-    async def _help(self, *argv: str) -> None:
-        """Start a program the desktop is better with; one that is not installed is not missed."""
+    async def _start_helper(self, *argv: str) -> None:
+        """Start an optional program of the desktop; ignore one that is not installed."""
         with contextlib.suppress(OSError):
             self._helpers.append(
                 await asyncio.create_subprocess_exec(
@@ -164,15 +164,15 @@ class Desktop:
                 )
             )
 
-    async def _listen(self, program: asyncio.subprocess.Process) -> None:
-        """Keep the end of the application's output, whatever its amount, and notice its end."""
+    async def _collect_output(self, program: asyncio.subprocess.Process) -> None:
+        """Keep the end of the application's output, until it ends."""
         assert program.stdout is not None
         while piece := await program.stdout.read(65536):
             self._output = (self._output + piece)[-KEPT_OUTPUT:]
         await program.wait()
 
     def _environment(self, more: dict[str, str]) -> dict[str, str]:
-        # the session's own token is not the application's business
+        # the application must not get the session's token
         env = {key: value for key, value in os.environ.items() if not key.startswith(("JUPYTERHUB_", "JPY_", "DAAS_"))}
         cookie = str(self._x.xauthority) if self._x else ""
         return env | {"DISPLAY": self._display_name, "XAUTHORITY": cookie} | more

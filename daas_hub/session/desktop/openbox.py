@@ -1,4 +1,4 @@
-"""The window manager's two files: how windows behave, and what the desktop's menu offers."""
+"""The two files of the window manager: its settings, and the desktop's menu."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MAXIMISE = '<application type="normal"><maximized>yes</maximized></application>
 
 
 def write_openbox_files(folder: Path, menu: Sequence[DesktopApplication], *, maximised: bool) -> Path:
-    """Write rc.xml and menu.xml into `folder`; give the path of rc.xml."""
+    """Write rc.xml and menu.xml to `folder`; return the path of rc.xml."""
     templates = Path(__file__).with_name("openbox")
     menu_file = folder / "menu.xml"
     items = "".join(_item(one.title, shlex.join(one.command)) for one in menu)

@@ -1,11 +1,11 @@
-"""Moves what X draws into a websocket: a thread that reads and sends, and does nothing else.
+"""A thread that copies the X server's screen updates into a websocket.
 
-A hop's price is by the byte copied and the message handled. Here a piece is received behind room for its frame's
-head, and sent from where it lies: one copy in, one out, none between. What the browser does not take is not read
-from X (back-pressure), and while the thread waits in the kernel the session's event loop is free.
+The cost of a relay is in bytes copied and messages handled. Here data are received into a buffer behind room for the
+frame header, and sent from the same buffer: one copy in, one copy out. Data that the browser does not take are not read
+from the X server (back-pressure), and the session's event loop is free while the thread waits in the kernel.
 
-The thread is the only writer of the websocket's bytes while it runs: a frame of somebody else in the middle of one of
-its own would end the connection. So it pings by itself, and `stop` lets it finish the frame it is at.
+While it runs, the thread is the only writer on the websocket: a frame of another writer inside one of its own would
+break the connection. So it sends its own pings, and `stop` lets it finish the current frame.
 """
 
 from __future__ import annotations
@@ -17,44 +17,44 @@ import socket
 import threading
 from collections.abc import Callable
 
-#: Bytes of the screen in one frame, at most.
+#: Maximum payload of one frame.
 PIECE_BYTES = 1 << 18
-#: A browser that was not sent anything for so long is sent a ping, so that nothing on the way forgets the connection.
+#: Seconds without data after which a ping is sent, so that no proxy drops the idle connection.
 PING_AFTER_S = 30.0
 
 _BINARY, _PING = 0x82, b"\x89\x00"
-#: Room for the longest head of a frame that is not masked (RFC 6455, 5.2).
+#: Length of the longest header of an unmasked frame (RFC 6455, 5.2).
 _HEAD = 10
 
 
 class Pump:
-    """One direction of one screen, from its start until either side ends."""
+    """The stream from one screen to one browser, until either side ends."""
 
     def __init__(self, screen: socket.socket, browser: socket.socket, ended: Callable[[], None]) -> None:
-        """Take both sockets (non-blocking). The screen's stays the caller's, who closes it after `ended`.
+        """Take both sockets (non-blocking); the caller closes the screen's after `ended`.
 
         Args:
-            ended: called once, in the pump's thread, when the pump has ended for whatever reason.
+            ended: called once, in the pump's thread, when the pump has ended for any reason.
         """
         self._screen = screen
-        # a descriptor of our own: tornado may close its at any time, and the number would be somebody else's
+        # a duplicate: tornado may close its own descriptor at any time, and the number be reused
         self._browser = socket.socket(fileno=os.dup(browser.fileno()))
-        # a frame should go in one call; the kernel caps what it gives
+        # large enough for a whole frame; the kernel caps it
         self._browser.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * PIECE_BYTES)
         self._ended = ended
         self._thread = threading.Thread(target=self._run, name="screen", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the frame that is being sent; `ended` is called then."""
+        """Stop after the current frame; `ended` is called then."""
         with contextlib.suppress(OSError):
             self._screen.shutdown(socket.SHUT_RDWR)
 
-    def cut(self) -> None:
-        """End at once: the browser is gone."""
+    def abort(self) -> None:
+        """Stop at once: the browser has disconnected."""
         self.stop()
         with contextlib.suppress(OSError):
             self._browser.shutdown(socket.SHUT_RDWR)
@@ -63,9 +63,9 @@ class Pump:
         try:
             self._move()
         except OSError:
-            pass  # one of the two is gone, which is how every screen ends
+            pass  # either side has closed, as at the end of every screen
         finally:
-            # not closed here: the event loop may be waiting to write to it, and would wait for ever
+            # the screen is not closed here: the event loop may be waiting to write to it
             self.stop()
             self._browser.close()
             self._ended()
@@ -99,7 +99,7 @@ class Pump:
 
 
 def frame_head(length: int) -> bytes:
-    """Return the head of a binary frame from a server (final, not masked) for so many bytes."""
+    """Return the header of a server's binary frame (final, unmasked) with this payload length."""
     if length < 126:
         return bytes((_BINARY, length))
     if length < 1 << 16:

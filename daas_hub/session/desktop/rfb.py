@@ -1,6 +1,6 @@
-"""The client's half of the remote framebuffer protocol, as far as it tells a person from a program.
+"""The client's messages of the remote framebuffer protocol, as far as they reveal human input.
 
-A viewer asks for updates for ever by itself; only keys, pointer and clipboard come from a person. (RFC 6143, 7.5, and
+A viewer requests updates by itself; only key, pointer and clipboard messages come from a person. (RFC 6143, 7.5, and
 the community's list of extensions.)
 """
 
@@ -16,7 +16,7 @@ _LONGEST_HEAD = 12
 
 
 class ClientMessages:
-    """Reads a client's byte stream, in whatever pieces it comes, and tells whether a piece had human input in it."""
+    """Parses a client's byte stream, in pieces of any length, and detects human input."""
 
     def __init__(self) -> None:
         self._skip = HANDSHAKE_BYTES
@@ -24,10 +24,10 @@ class ClientMessages:
         self._lost = False
 
     def has_human_input(self, piece: bytes) -> bool:
-        """Take the next piece of the stream.
+        """Return whether the next piece of the stream contains human input.
 
-        After a message nobody knows everything counts as human: a mistake then costs an hour of an idle session, not
-        somebody's work.
+        After an unknown message everything counts as human: a mistake costs some time of an idle session, and nobody's
+        work.
         """
         if self._lost:
             return True
@@ -54,7 +54,7 @@ class ClientMessages:
 
 
 def _length(head: bytes) -> int | None:  # noqa: PLR0911  # one line a message
-    """Return the length of the message that begins so; None if more must be seen, 0 if the message is unknown."""
+    """Return the length of the message that begins so; None if more bytes are needed, 0 if it is unknown."""
     kind = head[0]
     if kind in _FIXED:
         return _FIXED[kind]

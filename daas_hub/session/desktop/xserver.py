@@ -1,7 +1,7 @@
-"""The X server of a desktop: a screen on a socket file, started before anything slow is even imported.
+"""The X server of a desktop: a screen on a socket file, started before anything slow is imported.
 
-Nothing listens on the network, and X itself takes only who shows the cookie of this desktop. This module imports
-little, because what it imports is waited for.
+Nothing listens on the network, and X clients need the cookie of this desktop. This module imports little, because its
+imports delay the start.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ START_GEOMETRY = "1280x800"
 
 @dataclass(frozen=True)
 class XServer:
-    """An X server that was started; whether it is ready, `read_display` tells.
+    """An X server that was started; `read_display` waits until it is ready.
 
     Attributes:
         screen: the socket file of the remote framebuffer protocol.
-        xauthority: the file with the cookie that X asks for.
-        number_fd: where X writes its display's number.
+        xauthority: the file with the cookie that X clients need.
+        number_fd: the descriptor to which X writes its display number.
     """
 
     process: subprocess.Popen[bytes]
@@ -30,28 +30,28 @@ class XServer:
     number_fd: int
 
     def read_display(self) -> str:
-        """Wait until X takes connections, and give its display's name, for instance ":1"; close the descriptor.
+        """Wait until X accepts connections, and return its display name, for instance ":1"; close the descriptor.
 
         Raises:
-            ValueError: it ended instead.
+            ValueError: it has ended instead.
         """
-        said = b""
+        number = b""
         try:
-            while not said.endswith(b"\n"):
+            while not number.endswith(b"\n"):
                 piece = os.read(self.number_fd, 16)
                 if not piece:
                     raise ValueError("the X server ended")
-                said += piece
+                number += piece
         finally:
             os.close(self.number_fd)
-        return f":{int(said)}"
+        return f":{int(number)}"
 
 
 def start_x(folder: Path, title: str) -> XServer:
-    """Start an X server whose files are in `folder` (made private), and do not wait for it.
+    """Start an X server with its files in `folder`, which is made private; do not wait for it.
 
     Raises:
-        OSError: there is none on this machine.
+        OSError: it is not installed.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     screen, xauthority = folder / "screen", folder / "Xauthority"
@@ -73,7 +73,7 @@ def start_x(folder: Path, title: str) -> XServer:
 
 
 def x_argv(screen: Path, xauthority: Path, number_fd: int, title: str) -> list[str]:
-    """Return the X server's arguments: a screen on a socket file, no port, no password, no other way in."""
+    """Return the X server's arguments: a screen on a socket file, and no port."""
     return [
         "Xvnc", "-displayfd", str(number_fd), "-auth", str(xauthority), "-nolisten", "tcp",
         "-rfbunixpath", str(screen), "-rfbunixmode", "0600", "-rfbport", "-1", "-SecurityTypes", "None",

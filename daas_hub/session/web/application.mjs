@@ -1,22 +1,22 @@
-// Asks the session's server every few seconds whether the application is there, and offers to start it again.
+// Polls the state of the application, and offers to restart it when it has ended.
 
 const EVERY_MS = 5000;
 
 export class Application {
   #title;
-  #tellScreen;
-  #giveFocus;
-  #asking = false;
+  #onState;
+  #focusScreen;
+  #polling = false;
   #state = "";
   #dialog = document.getElementById("ended");
   #again = [document.getElementById("again"), document.getElementById("again-tool")];
 
-  constructor(title, tellScreen, giveFocus) {
+  constructor(title, onState, focusScreen) {
     this.#title = title;
-    this.#tellScreen = tellScreen;
-    this.#giveFocus = giveFocus;
+    this.#onState = onState;
+    this.#focusScreen = focusScreen;
     for (const button of this.#again) button.addEventListener("click", () => this.#startAgain());
-    this.#dialog.addEventListener("close", giveFocus);
+    this.#dialog.addEventListener("close", focusScreen);
   }
 
   follow() {
@@ -26,23 +26,23 @@ export class Application {
   }
 
   async look() {
-    if (this.#asking) return;
-    this.#asking = true;
+    if (this.#polling) return;
+    this.#polling = true;
     try {
       const response = await fetch("status", { cache: "no-store", redirect: "manual", signal: AbortSignal.timeout(10000) });
-      // A redirect is the way to the login.
-      if (response.type === "opaqueredirect" || [401, 403].includes(response.status)) this.#tellScreen("signed-out");
-      else if ([404, 410, 424].includes(response.status)) this.#tellScreen("gone");
+      // A redirect leads to the login.
+      if (response.type === "opaqueredirect" || [401, 403].includes(response.status)) this.#onState("signed-out");
+      else if ([404, 410, 424].includes(response.status)) this.#onState("gone");
       else if (response.ok) this.#show(await response.json());
     } catch {
-      // No network or no answer: the screen says so by itself when its own connection ends.
+      // No network or no response: the screen reports it when its own connection closes.
     } finally {
-      this.#asking = false;
+      this.#polling = false;
     }
   }
 
   #show(status) {
-    this.#tellScreen(status.state);
+    this.#onState(status.state);
     const ended = status.state === "ended";
     document.getElementById("again-tool").hidden = !ended;
     if (ended && this.#state !== "ended") this.#showEnded(status);
@@ -53,8 +53,8 @@ export class Application {
   #showEnded({ title, exit_code: code, last_output: lastOutput }) {
     this.#title = title || this.#title;
     const fault = code !== null && code !== 0;
-    document.getElementById("ended-title").textContent = fault ? `${this.#title} ended with a fault` : `${this.#title} was closed`;
-    document.getElementById("ended-words").textContent = "The desktop is still there. Files that were saved are kept.";
+    document.getElementById("ended-title").textContent = fault ? `${this.#title} exited with an error` : `${this.#title} was closed`;
+    document.getElementById("ended-words").textContent = "The desktop is still running. Saved files are kept.";
     document.getElementById("ended-details").hidden = !fault || !lastOutput;
     document.getElementById("ended-last").textContent = lastOutput ?? "";
     for (const other of document.querySelectorAll("dialog[open]")) other.close();
@@ -65,13 +65,13 @@ export class Application {
     for (const button of this.#again) button.disabled = true;
     try {
       const response = await fetch("application", { method: "POST", headers: { "X-Daas-Request": "1" }, redirect: "manual" });
-      if (!response.ok) throw new Error(`answer ${response.status}`);
+      if (!response.ok) throw new Error(`status ${response.status}`);
       this.#state = "starting";
       document.getElementById("again-tool").hidden = true;
       this.#dialog.close();
-      this.#giveFocus();
+      this.#focusScreen();
     } catch {
-      document.getElementById("ended-words").textContent = `${this.#title} could not be started again. Try once more, or go back to the portal.`;
+      document.getElementById("ended-words").textContent = `${this.#title} could not be restarted. Try again, or go back to the portal.`;
       if (!this.#dialog.open) this.#dialog.showModal();
     } finally {
       for (const button of this.#again) button.disabled = false;

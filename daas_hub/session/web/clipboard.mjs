@@ -1,14 +1,14 @@
-// One clipboard for the desktop and this computer. Where the browser permits it, text goes both ways by itself;
-// elsewhere (plain http, Firefox, no permission) the panel carries it.
+// One clipboard for the desktop and this computer. Where the browser permits it, text is synchronised both ways;
+// otherwise (plain http, Firefox, no permission) through the panel.
 
 export function shareClipboard(current) {
   const panel = document.getElementById("clipboard");
   const tool = document.getElementById("clipboard-tool");
   const text = document.getElementById("clipboard-text");
-  const told = document.getElementById("clipboard-words");
+  const message = document.getElementById("clipboard-words");
   const share = document.getElementById("clipboard-share");
   const local = window.isSecureContext ? navigator.clipboard : undefined;
-  let last = null; // what both sides have: nothing is sent back to where it came from
+  let last = null; // the text that both sides have, which is not sent back
 
   function send(value) {
     if (!value || value === last || !current()) return;
@@ -20,17 +20,17 @@ export function shareClipboard(current) {
     try {
       return (await navigator.permissions.query({ name: "clipboard-read" })).state;
     } catch {
-      return "unknown"; // a browser that asks the person each time: never read without a press there
+      return "unknown"; // a browser that prompts each time: read only when the user asks for it
     }
   }
 
-  // The person came back from another window, perhaps with something copied there.
+  // The user returns from another window, and may have copied text there.
   async function readLocal() {
     if (!local?.readText || !document.hasFocus() || (await permission()) !== "granted") return;
     try {
       send(await local.readText());
     } catch {
-      // An image on the clipboard, or the focus is gone again.
+      // The clipboard holds an image, or the page has lost the focus.
     }
   }
 
@@ -42,13 +42,13 @@ export function shareClipboard(current) {
       if (!local?.writeText) throw new Error("no clipboard");
       await local.writeText(value);
     } catch {
-      tool.dataset.new = ""; // the panel has it
+      tool.dataset.new = ""; // the panel shows it
     }
   }
 
   tool.addEventListener("click", async () => {
     delete tool.dataset.new;
-    told.textContent = "";
+    message.textContent = "";
     share.hidden = (await permission()) !== "prompt" || !local?.readText;
     panel.showModal();
     text.focus();
@@ -56,9 +56,9 @@ export function shareClipboard(current) {
   });
 
   document.getElementById("clipboard-send").addEventListener("click", () => {
-    last = null; // a press always sends
+    last = null; // the button always sends
     send(text.value);
-    told.textContent = current() ? "Sent. Paste it in the desktop." : "There is no connection just now.";
+    message.textContent = current() ? "Sent. Paste it in the desktop." : "The desktop is not connected.";
   });
 
   document.getElementById("clipboard-copy").addEventListener("click", async () => {
@@ -66,20 +66,20 @@ export function shareClipboard(current) {
     try {
       if (local?.writeText) await local.writeText(text.value);
       else if (!document.execCommand("copy")) throw new Error("refused");
-      told.textContent = "Copied to this computer.";
+      message.textContent = "Copied to this computer.";
     } catch {
-      told.textContent = "The browser refused. The text is selected: press Ctrl+C.";
+      message.textContent = "The browser does not allow it. The text is selected: press Ctrl+C.";
     }
   });
 
   share.addEventListener("click", async () => {
     try {
-      text.value = await local.readText(); // the browser asks the person here
+      text.value = await local.readText(); // the browser prompts the user here
       send(text.value);
       share.hidden = true;
-      told.textContent = "Shared from now on: what you copy on this computer can be pasted in the desktop.";
+      message.textContent = "Clipboard shared: text you copy on this computer can be pasted in the desktop.";
     } catch {
-      told.textContent = "The browser refused. Paste the text here instead.";
+      message.textContent = "The browser does not allow it. Paste the text here instead.";
     }
   });
 

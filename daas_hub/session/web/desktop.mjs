@@ -1,5 +1,5 @@
-// The desktop page: a screen that connects by itself, and says in words when it cannot.
-// The parts: frame.mjs (when is there a picture), clipboard.mjs, keyboard.mjs, application.mjs (is the program there).
+// The desktop page: a screen that connects by itself, and reports when it cannot.
+// Parts: frame.mjs (first painted frame), clipboard.mjs, keyboard.mjs, application.mjs (state of the program), tools.mjs.
 
 import RFB from "@novnc/novnc";
 
@@ -10,7 +10,7 @@ import { offerKeyboard } from "./keyboard.mjs";
 import { prepareTools } from "./tools.mjs";
 
 const PAUSES_S = [1, 2, 4, 8, 15];
-const HANDSHAKE_S = 20; // a connection that is neither refused nor answered for so long is given up
+const HANDSHAKE_S = 20; // timeout of a connection that is neither refused nor answered
 
 const title = document.documentElement.dataset.title;
 const screen = document.getElementById("screen");
@@ -24,17 +24,17 @@ let retryTimer = 0;
 const words = {
   connecting: `Connecting to ${title} …`,
   connected: "Connected",
-  reconnecting: "The connection was lost. Connecting again …",
+  reconnecting: "The connection was lost. Reconnecting …",
   starting: `${title} is starting …`,
   waiting: "The connection was lost.",
   "signed-out": "You are no longer signed in.",
-  gone: "This session is not running any more.",
+  gone: "This session is no longer running.",
 };
 
 const more = {
-  waiting: "Your application goes on meanwhile.",
-  "signed-out": "Your application goes on meanwhile. Sign in again to see it.",
-  gone: "Files that were saved are kept. Launch the application again from the portal.",
+  waiting: "Your application keeps running.",
+  "signed-out": "Your application keeps running. Sign in again to see it.",
+  gone: "Saved files are kept. Launch the application again from the portal.",
 };
 
 function showState(state) {
@@ -49,7 +49,7 @@ function showState(state) {
   signInButton.hidden = state !== "signed-out";
 }
 
-// The first connection was begun by early.js; it may be open already, with the server's first words waiting.
+// early.js has opened the first connection; the server's first messages may have arrived already.
 function open() {
   const early = window.daasEarly;
   delete window.daasEarly;
@@ -84,7 +84,7 @@ function connect() {
 
   connection.addEventListener("connect", () => {
     clearTimeout(givenUp);
-    // Only a connection that lasts starts the pauses anew.
+    // Reset the back-off only after a connection that lasts.
     settled = setTimeout(() => (attempts = 0), 5000);
     if (!document.querySelector("dialog[open]")) connection.focus({ preventScroll: true });
   });
@@ -115,8 +115,8 @@ function retryNow() {
   connect();
 }
 
-// What the session's server says about itself matters to the screen only while there is none.
-function heardFromServer(answer) {
+// The session's state matters only while the screen is not connected.
+function onSessionState(answer) {
   if (rfb && document.body.dataset.state === "connected") return;
   if (answer === "signed-out" || answer === "gone") {
     clearTimeout(retryTimer);
@@ -129,7 +129,7 @@ function heardFromServer(answer) {
 }
 
 const clipboard = document.documentElement.dataset.clipboard === "1" ? shareClipboard(() => rfb) : null;
-const application = new Application(title, heardFromServer, () => rfb?.focus({ preventScroll: true }));
+const application = new Application(title, onSessionState, () => rfb?.focus({ preventScroll: true }));
 
 connect();
 application.follow();
@@ -140,7 +140,7 @@ reconnectButton.addEventListener("click", () => {
   attempts = 0;
   retryNow();
 });
-// The page itself leads through the login, and back to here.
+// The page redirects through the login and back.
 signInButton.addEventListener("click", () => location.reload());
 addEventListener("online", retryNow);
 document.addEventListener("visibilitychange", () => {

@@ -1,10 +1,10 @@
-// Tells when the first picture is on the page. noVNC has no event for it, so its painting is watched: it copies
-// every finished update to the visible canvas with drawImage().
+// Reports the first painted frame. noVNC has no event for it, so its painting is observed: it copies every complete
+// update to the visible canvas with drawImage().
 
 const LOOK_EVERY_MS = 15;
 const ACCEPT_BLACK_MS = 8000; // a desktop may be black on purpose
 
-export function whenPainted(canvas, tell) {
+export function whenPainted(canvas, report) {
   const context = canvas.getContext("2d"); // the one noVNC paints with: a canvas has only one
   const sample = document.createElement("canvas");
   sample.width = 48;
@@ -23,11 +23,11 @@ export function whenPainted(canvas, tell) {
     timer = 0;
     if (!canvas.isConnected || canvas.width === 0) return;
     if (performance.now() - began < ACCEPT_BLACK_MS && !hasPicture()) {
-      timer = setTimeout(look, 200); // nothing may be painted any more: come back
+      timer = setTimeout(look, 200); // no further update may come: look again
       return;
     }
-    delete context.drawImage; // back to the browser's own: watching costs nothing from here on
-    tell(performance.now());
+    delete context.drawImage; // restore the browser's own
+    report(performance.now());
   }
 
   context.drawImage = (...what) => {

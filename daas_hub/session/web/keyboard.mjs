@@ -1,7 +1,7 @@
-// Typing on a phone: a canvas brings up no keyboard, so an unseen text field takes the text and passes it on.
+// Typing on a phone: a canvas opens no keyboard, so a hidden text field takes the input and forwards it.
 
 const KEYS = { Enter: [0xff0d, "Enter"], Backspace: [0xff08, "Backspace"] };
-const FILLING = "_".repeat(16); // something to delete: an empty field tells nothing of the backspace key
+const FILLING = "_".repeat(16); // text to delete: an empty field reports no backspace key
 
 function keysymOf(character) {
   const point = character.codePointAt(0);
@@ -33,7 +33,7 @@ export function offerKeyboard(current) {
     refill();
   });
 
-  // Words that the keyboard puts together (swiping, Chinese, ...) arrive whole, at their end.
+  // Composed input (swiping, Chinese, ...) arrives at the end of its composition.
   field.addEventListener("compositionend", (event) => {
     if (current()) sendText(current(), event.data);
     refill();

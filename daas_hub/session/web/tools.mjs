@@ -1,4 +1,4 @@
-// The tools at the left edge: they show themselves at the handle, and hide when nobody needs them.
+// The tools at the left edge: the handle opens them, and they close when they are not used.
 
 const HIDE_AFTER_MS = 1500;
 
@@ -28,7 +28,7 @@ export function prepareTools(current) {
     show(false);
     current()?.focus({ preventScroll: true });
   });
-  // A press on the desktop, or on one of the tools: they have done their work.
+  // Close them after a click on the desktop or on one of the tools.
   document.getElementById("screen").addEventListener("pointerdown", () => show(false), { capture: true });
   document.getElementById("tools").addEventListener("click", (event) => event.target.closest("button") && show(false));
 

@@ -64,7 +64,7 @@ async def test_a_write_that_waits_is_woken_by_the_end() -> None:
     writing = asyncio.ensure_future(loop.sock_sendall(screen, b"x" * 4_000_000))
     await asyncio.sleep(0.1)
     assert not writing.done()
-    pump.cut()
+    pump.abort()
     await asyncio.wait_for(ended.wait(), 5)
     with contextlib.suppress(OSError):
         await asyncio.wait_for(writing, 5)
