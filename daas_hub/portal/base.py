@@ -69,7 +69,7 @@ class PortalHandler(PortalHeaders):
         known = self.authenticator.title_of(issuer) if isinstance(self.authenticator, OffersLogins) else ""
         return known or issuer
 
-    def person(self, account: Account) -> dict[str, Any]:
+    def person(self, account: Account) -> dict[str, Any] | None:
         """Return what the header of a page shows of a person."""
         return person_of(self.current_user, account)
 

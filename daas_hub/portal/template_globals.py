@@ -21,8 +21,11 @@ def person_of(user: Any, account: Account | None = None) -> dict[str, Any] | Non
     if user is None:
         return None
     info = user.orm_user.user_info or {}
-    person = {"display_name": display_name_of(user.orm_user)}
-    person |= {"withheld": info.get("withheld"), "step_up": info.get("step_up")}
+    person: dict[str, Any] = {
+        "display_name": display_name_of(user.orm_user),
+        "withheld": info.get("withheld"),
+        "step_up": info.get("step_up"),
+    }
     if account is not None:
         name = info.get("display_name") or account.display_name or account.name
         person |= {"display_name": name, "account_name": account.name, "uid": account.uid}

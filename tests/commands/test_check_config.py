@@ -102,7 +102,8 @@ BROKEN: dict[str, tuple[str, str, str, str]] = {
         GOOD + "c.Authenticator.alow_all = True", "Authenticator.alow_all", "True", "Authenticator.allow_all?",
     ),
     "a misspelt setting of every session": (
-        GOOD + "c.JupyterHub.spawner_class = 'sandbox'\nc.Spawner.start_timeot = 9", "Spawner.start_timeot", "9", "Did you mean Spawner.start_timeout?",
+        GOOD + "c.JupyterHub.spawner_class = 'sandbox'\nc.Spawner.start_timeot = 9",
+        "Spawner.start_timeot", "9", "Did you mean Spawner.start_timeout?",
     ),
     "a misspelt section": (GOOD + 'c.Faciltiy.name = "x"', "Faciltiy", "x", "Did you mean Facility?"),
     "a setting nothing is like": (GOOD + "c.Facility.zzzzqqq = 1", "Facility.zzzzqqq", "1", "Remove the line."),
