@@ -9,7 +9,7 @@ from oauthenticator.oauth2 import OAuthLogoutHandler
 
 from daas_hub.authenticators.oidc.handlers import page_after_logout
 from daas_hub.errors import SourceUnavailable
-from daas_hub.portal.base import Page
+from daas_hub.portal.base import PortalHandler
 
 
 class LogoutHandler(OAuthLogoutHandler):
@@ -59,7 +59,7 @@ class LoggedOut(BaseHandler):
         self.finish(await self.render_template("logout.html"))
 
 
-class LoggedOutHandler(LoggedOut, Page):
+class LoggedOutHandler(LoggedOut, PortalHandler):
     """The same with the portal's page."""
 
     async def confirm(self) -> None:

@@ -40,6 +40,7 @@ from daas_hub.authenticators.stock import stock_problems
 from daas_hub.errors import ConfigurationError, DaasError, NoAccount, Refused, SourceUnavailable
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding
+from daas_hub.portal import portal_problems
 from daas_hub.portal.ended import take_why_it_ended, tell_why_later
 from daas_hub.stock_settings import value_of
 
@@ -79,6 +80,8 @@ class UmbrellaAuthenticator(LoginSettings):
     def configuration_problems(cls, config: Config, facility: Facility) -> list[DaasError]:
         """Return inherited settings that do not apply, and contradictions between logins and accounts."""
         problems: list[DaasError] = [*cls._stock_problems(config)]
+        if value_of(cls, config, "portal"):
+            problems += portal_problems(config)
         try:
             linking = cls(config=config)._linking
         except DaasError:

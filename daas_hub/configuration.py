@@ -15,11 +15,11 @@ MAX_BODY_BYTES = 1_000_000
 
 
 def configure(c: Any) -> None:
-    """Set templates, safe defaults and the proxy; call it first, so that what follows in the file has the last word."""
-    from importlib.resources import files
+    """Set safe defaults, our authenticator, spawner and proxy; call it first, so that later lines of the file prevail.
 
-    c.JupyterHub.template_paths = [str(files("daas_hub.templates"))]
-    c.JupyterHub.template_vars = _template_variables()
+    The portal's pages do not depend on it: the authenticator installs them when the hub starts
+    (`daas_hub.portal.installation`), so `template_paths`, `template_vars` and `logo_file` are the administrator's.
+    """
     c.JupyterHub.allow_named_servers = True
     # counted by ourselves, later by the queue: the hub's own limits refuse with an error page
     c.JupyterHub.concurrent_spawn_limit = 0
@@ -90,29 +90,3 @@ def proxy_command() -> list[str]:
 
         node = Path(which("node") or "")
     return [str(node), str(script)] if node.is_file() else []
-
-
-def _template_variables() -> dict[str, Any]:
-    """Return the variables of every template, the hub's own pages included; called with the user each time."""
-    from daas_hub.facility import Facility
-    from daas_hub.portal.assets import static_address
-
-    def hub_url(_user: Any) -> str:
-        from jupyterhub.app import JupyterHub
-
-        return str(JupyterHub.instance().hub.base_url)
-
-    def facility(user: Any) -> dict[str, Any]:
-        known = Facility.instance() if Facility.initialized() else None
-        return {
-            "name": known.name if known else "Data analysis",
-            "logo_url": f"{hub_url(user)}daas/logo",
-            "help_text": known.help_text if known else "",
-            "user_office_url": known.user_office_url if known else "",
-            "has_links": bool(known and known.links),
-        }
-
-    def daas_static(user: Any) -> Any:
-        return lambda path: static_address(hub_url(user), path)
-
-    return {"hub_url": hub_url, "facility": facility, "daas_static": daas_static}

@@ -25,7 +25,7 @@ for entry in distribution.entry_points:
 expected = {"console_scripts": 3, "jupyterhub.authenticators": 1, "jupyterhub.spawners": 1, "daas_hub.accounts": 1}
 assert all(len(groups[group]) >= count for group, count in expected.items()), groups
 for package, names in {
-    "daas_hub.templates": ["base.html", "home.html", "static/portal.css", "static/icons/pymca.svg"],
+    "daas_hub.templates": ["page.html", "home.html", "static/portal.css", "static/icons/pymca.svg"],
     "daas_hub.session": ["static/index.html", "static/desktop.js", "openbox/rc.xml"],
     "daas_hub.demo": ["accounts.yaml", "proposals.yaml", "applications/pymca.yaml"],
     "daas_hub.demo.identity_provider": ["templates/authorization_form.html"],

@@ -9,6 +9,7 @@ import configparser
 import os
 import subprocess
 from collections.abc import Iterator
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
@@ -171,3 +172,12 @@ def test_the_workflow_calls_what_ci_runs() -> None:
     steps = [line.split("run: ")[1] for line in text.splitlines() if "run: " in line]
     assert ".ci/run" in steps
     assert "make quick" in steps
+
+
+def test_nothing_of_jupyterlab_is_overwritten(setup_cfg: configparser.ConfigParser) -> None:
+    """JupyterLab's `overrides.json` is the administrator's: an installation must not overwrite it."""
+    folders = set(setup_cfg["options.data_files"])
+    assert {folder for folder in folders if not folder.startswith("share/daas-hub/")} == set()
+    installed = [str(path) for path in distribution("daas-hub").files or ()]
+    assert [path for path in installed if "share/jupyter" in path or path.endswith("labconfig")] == []
+    assert "daas_hub/session/overrides.json" in installed

@@ -13,7 +13,7 @@ from daas_hub.authenticators.errors import TooManyAttempts, WrongPassword
 from daas_hub.authenticators.login_methods import Login, LoginMethod
 from daas_hub.authenticators.password.method import typed
 from daas_hub.errors import Refused, SourceUnavailable
-from daas_hub.portal.base import Page
+from daas_hub.portal.base import PortalHandler
 from daas_hub.portal.views import day_of_epoch
 
 COOKIE = "daas-link"
@@ -29,7 +29,7 @@ def begin_link(handler: BaseHandler, linking: Linking, login: Login, method: Log
     return path
 
 
-class LinkPage(Page):
+class LinkPage(PortalHandler):
     """What the pages of the walk share. Nobody is signed in on them: what counts is the number in the cookie."""
 
     def initialize(self, linking: Linking) -> None:
@@ -186,7 +186,7 @@ class LinkCancelHandler(LinkPage):
         self.redirect(f"{self.hub.base_url}login", status=303)
 
 
-class LoginsHandler(Page):
+class LoginsHandler(PortalHandler):
     """`/daas/logins`: the logins that were connected with one's account."""
 
     @property

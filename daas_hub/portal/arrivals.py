@@ -1,7 +1,7 @@
-"""Links from SynchWeb, a logbook or a user office: they lead to the page of a visit, and start nothing.
+"""Links from SynchWeb, a logbook or a user office: they lead to a visit and start nothing.
 
-Whoever follows one logs in first if need be, and is asked about anew: a link is no proof of anything. A visit that is
-somebody else's and one that does not exist give the same page.
+They prove nothing: people sign in first if necessary, and their proposals are asked for. A visit of somebody else and
+one that does not exist show the same page.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from tornado import web
 
 from daas_hub.errors import BadRequest
 from daas_hub.launch import Link
-from daas_hub.portal.base import Page
+from daas_hub.portal.base import PortalHandler
 from daas_hub.portal.views import day_text
 from daas_hub.proposals import Proposal, Visit
 
-#: A longer query is no link of ours.
-_MAX_LETTERS = 1000
-#: Visits to choose from that a page shows.
+#: Longer queries are refused.
+_MAX_QUERY_CHARS = 1000
+#: Visits that the page offers to choose from.
 _MAX_CHOICES = 50
 
 
-class ArrivalHandler(Page):
-    """`/daas/open?visit=mx12345-7`: where links from outside arrive."""
+class ArrivalHandler(PortalHandler):
+    """`/daas/open?visit=mx12345-7`: the address for links from other sites."""
 
     @web.authenticated
     async def get(self) -> None:
-        """Lead to the launch page, if the link names an application, or to the visit on its proposal's page."""
+        """Redirect to the launch page if the link names an application, else to the visit."""
         try:
             link = self._link()
         except BadRequest as problem:
@@ -35,7 +35,7 @@ class ArrivalHandler(Page):
         account = await self.account()
         meant = await self.facility.visits_meant(account, link)
         if not meant:
-            self.log.info("arrival of %s: nothing of theirs is meant by %s", account.name, link)
+            self.log.info("link followed by %s matches none of their visits: %s", account.name, link)
             raise web.HTTPError(404, _NOTHING)
         if len(meant) == 1:
             self.redirect(self._address(*meant[0], link.application))
@@ -51,10 +51,10 @@ class ArrivalHandler(Page):
 
     def _link(self) -> Link:
         query = self.request.query or ""
-        if len(query) > _MAX_LETTERS:
+        if len(query) > _MAX_QUERY_CHARS:
             raise BadRequest("The link is too long.")
         try:
-            # as it is: the hub's own reader strips what a link may not have
+            # unchanged: the hub's own parser strips characters that a link must not have
             fields = parse_qs(query, keep_blank_values=True, strict_parsing=bool(query), errors="strict")
         except ValueError:
             raise BadRequest("The link is not well-formed.") from None
@@ -80,7 +80,7 @@ class ArrivalHandler(Page):
 
 
 _NOTHING = (
-    "The link names a proposal or a visit that is not among yours, or that does not exist. If you take part in it, its"
-    " main proposer or the user office can add you; then follow the link again. Perhaps you are signed in with another"
-    " account than usual: the portal's first page shows its name."
+    "The link names a proposal or visit that does not exist or is not among yours. If you take part in it, its main"
+    " proposer or the user office can add you; then follow the link again. You may also be signed in with a different"
+    " account than usual: the menu at the top of the home page shows its name."
 )

@@ -1,9 +1,10 @@
-"""Scripts, styles, icons and the facility's logo: all from this machine."""
+"""Scripts, styles, icons and the logo: all from this host."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
+import mimetypes
 import re
 from importlib.resources import files
 from pathlib import Path
@@ -18,15 +19,16 @@ from daas_hub.portal.base import CONTENT_SECURITY_POLICY
 FOLDER = Path(str(files("daas_hub.templates") / "static"))
 
 _LONG = "public, max-age=31536000, immutable"
+_HOUR = "public, max-age=3600"
 
 
 def static_address(hub_url: str, path: str) -> str:
-    """Return the address of an asset; it changes with the content, so a browser may keep it for ever."""
+    """Return the address of an asset; it changes with the content, so browsers can cache it forever."""
     return f"{hub_url}daas/static/{path}?v={_content_key(FOLDER / path)}"
 
 
 def icon_address(hub_url: str, application: Application | None) -> str:
-    """Return the address of an application's icon; None has one, too."""
+    """Return the address of an application's icon; the default icon for None."""
     if application is None:
         return static_address(hub_url, "icons/default.svg")
     if application.icon is not None:
@@ -50,19 +52,19 @@ class _Headers(web.RequestHandler):
 
 
 class AssetHandler(_Headers, web.StaticFileHandler):
-    """The portal's own scripts and styles; the same for everybody, so no login is asked for."""
+    """The portal's own scripts and styles; the same for everybody, so no login is needed."""
 
     def initialize(self) -> None:  # type: ignore[override]  # the folder is ours, not an argument
         """Serve our folder."""
         super().initialize(path=str(FOLDER))
 
     def set_extra_headers(self, path: str) -> None:
-        """Let a versioned address be kept."""
+        """Let browsers cache a versioned address."""
         self.set_header("Cache-Control", _LONG if self.get_query_argument("v", None) else "no-cache")
 
 
 class IconHandler(_Headers):
-    """Icons that lie beside their application's file."""
+    """Icons next to their application's file."""
 
     def get(self, name: str) -> None:
         """Send the icon of a catalogue entry; the name is looked up, never part of a path."""
@@ -74,19 +76,22 @@ class IconHandler(_Headers):
 
 
 class LogoHandler(_Headers):
-    """The facility's logo."""
+    """The logo; it takes the place of the hub's `/logo`, which sessions and services show, too."""
+
+    def initialize(self, path: Path) -> None:
+        """Serve this file."""
+        self._path = path
 
     def get(self) -> None:
         """Send it."""
-        path = Path(Facility.instance().logo or FOLDER / "logo.svg")
-        _send(self, path, "image/svg+xml" if path.suffix == ".svg" else "image/png")
+        _send(self, self._path, mimetypes.guess_type(self._path.name)[0] or "image/png", keep=_HOUR)
 
 
-def _send(handler: web.RequestHandler, path: Path, kind: str) -> None:
+def _send(handler: web.RequestHandler, path: Path, kind: str, *, keep: str = _LONG) -> None:
     try:
         content: Any = path.read_bytes()
     except OSError:
         raise web.HTTPError(404) from None
     handler.set_header("Content-Type", kind)
-    handler.set_header("Cache-Control", _LONG)
+    handler.set_header("Cache-Control", keep)
     handler.finish(content)

@@ -1,4 +1,4 @@
-"""What every page of the portal has: a strict policy, the person, their account, and errors in words."""
+"""What the portal's handlers share: headers, the person and their account, and errors as sentences."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from daas_hub.accounts import Account, Identity
 from daas_hub.errors import DaasError, NoAccount
 from daas_hub.facility import Facility
 from daas_hub.portal.authenticator import OffersLogins
+from daas_hub.portal.template_globals import person_of
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -18,8 +19,8 @@ CONTENT_SECURITY_POLICY = (
 )
 
 
-class Page(BaseHandler):
-    """Base of the portal's handlers."""
+class PortalHeaders(BaseHandler):
+    """The response headers of a page; also for handlers of the hub whose pages have our looks."""
 
     @property
     def content_security_policy(self) -> str:
@@ -27,12 +28,16 @@ class Page(BaseHandler):
         return CONTENT_SECURITY_POLICY
 
     def set_default_headers(self) -> None:
-        """Add what the hub's pages lack."""
+        """Add the headers that the hub's pages lack."""
         super().set_default_headers()
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Referrer-Policy", "same-origin")
         self.set_header("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
         self.set_header("Cache-Control", "no-store")
+
+
+class PortalHandler(PortalHeaders):
+    """Base of the portal's handlers."""
 
     @property
     def facility(self) -> Facility:
@@ -45,10 +50,10 @@ class Page(BaseHandler):
         return str(self.hub.base_url)
 
     async def identity(self) -> Identity:
-        """Return the identity of who is logged in.
+        """Return the identity of the current user.
 
         Raises:
-            HTTPError: 403, the login is not one of ours or no longer known.
+            HTTPError: 403, there is no identity for this login.
         """
         identity = await self.facility.identity_of_user(self.current_user)
         if identity is None:
@@ -56,31 +61,30 @@ class Page(BaseHandler):
         return identity
 
     async def account(self) -> Account:
-        """Return the account of who is logged in, asked for now."""
+        """Return the account of the current user, from its source."""
         return await self.facility.account_of(await self.identity())
 
     def title_of(self, issuer: str) -> str:
-        """Return what the login page calls a provider; its issuer, if it is not there any more."""
+        """Return the title of a provider on the login page, or its issuer if the configuration no longer has it."""
         known = self.authenticator.title_of(issuer) if isinstance(self.authenticator, OffersLogins) else ""
         return known or issuer
 
-    def person(self, account: Account) -> dict[str, Any]:
-        """Return what the page's head shows of a person."""
-        name = (self.current_user.orm_user.user_info or {}).get("display_name") or account.display_name or account.name
-        return {"display_name": name, "account_name": account.name, "uid": account.uid}
+    def person(self, account: Account) -> dict[str, Any] | None:
+        """Return what the header of a page shows of a person."""
+        return person_of(self.current_user, account)
 
     async def show(self, template: str, *, status: int = 200, **values: Any) -> None:
-        """Answer with a page."""
+        """Render a template and finish the response."""
         self.set_status(status)
-        html = await self.render_template(template, hub_url=self.hub_url, **values)
+        html = await self.render_template(template, **values)
         self.finish(html)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Show errors of ours with their own sentence; everything else as the hub does."""
+        """Show our errors with their own sentence, and all others as the hub does."""
         problem = kwargs.get("exc_info", (None, None, None))[1]
         if isinstance(problem, DaasError):
             status = 403 if isinstance(problem, NoAccount) else 503
-            shown = str(problem) if problem.for_user else "The portal is not set up for this."
+            shown = str(problem) if problem.for_user else "The portal is not configured for this."
             error = web.HTTPError(status, shown)
             self.set_status(status)
             kwargs["exc_info"] = (web.HTTPError, error, problem.__traceback__)

@@ -1,4 +1,4 @@
-"""Why a login ended, from the request that found out to the login page that says so: a signed cookie of ten minutes."""
+"""Why a login ended, passed from the request that ended it to the login page in a signed cookie of ten minutes."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from tornado.web import RequestHandler
 
 COOKIE = "daas-ended"
 _GOOD_FOR_DAYS = 10 / 1440
-_MAX_LETTERS = 400
-#: What a request found out itself, for a login page that is its answer.
+_MAX_CHARS = 400
+#: Set on a handler that ends a login and renders the login page itself.
 _FOUND = "_daas_ended"
 
 
 def tell_why_later(handler: Any, user: Any, why: str) -> None:
-    """Let this browser's next login page say why the login ended.
+    """Make this browser's next login page say why the login ended.
 
-    Nobody is told who asked about another person's login, and no program with a token: it has its status.
+    Requests about another person's login are ignored, and so are API tokens: the status code is their answer.
     """
     is_own = getattr(handler, "_jupyterhub_user", None) is user and not getattr(handler, "_token_authenticated", False)
     if not (isinstance(handler, RequestHandler) and is_own):
         return
-    setattr(handler, _FOUND, why[:_MAX_LETTERS])
+    setattr(handler, _FOUND, why[:_MAX_CHARS])
     handler.set_signed_cookie(
         COOKIE,
-        why[:_MAX_LETTERS],
+        why[:_MAX_CHARS],
         expires_days=None,
         path=_path_of(handler),
         httponly=True,
@@ -34,7 +34,7 @@ def tell_why_later(handler: Any, user: Any, why: str) -> None:
 
 
 def take_why_it_ended(handler: Any) -> str:
-    """Return the sentence, once; "" if there is none. A sign-in takes it as well: it is over then."""
+    """Return the sentence once, and clear it; "" if there is none. A new login clears it, too."""
     found: str = getattr(handler, _FOUND, "")
     kept = b"" if found else handler.get_signed_cookie(COOKIE, max_age_days=_GOOD_FOR_DAYS) or b""
     if found or handler.get_cookie(COOKIE) is not None:

@@ -1,4 +1,4 @@
-"""Live session cards: one stream a page, an event whenever something changed."""
+"""Live session cards: server-sent events, one stream a page, an event at each change."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tornado.iostream import StreamClosedError
 from daas_hub.portal.pages import SessionCards
 from daas_hub.portal.views import notice_of, session_state
 
-#: The hub tells nobody when a session changes state, so its records in memory are looked at (they cost microseconds).
-LOOK_EVERY_S = 0.5
+#: The hub has no event for a session's change of state, so its records in memory are polled (microseconds).
+POLL_S = 0.5
 KEEP_ALIVE_S = 15.0
-#: Streams one person may hold open; a forgotten tab holds one.
+#: Open streams per person; a forgotten tab holds one.
 MAX_STREAMS = 20
 
 _open: Counter[str] = Counter()
@@ -31,10 +31,10 @@ class SessionEventsHandler(SessionCards):
 
     @web.authenticated
     async def get(self) -> None:
-        """Send the cards as they are rendered on the page, at once and after every change."""
+        """Send the cards as the page renders them, immediately and after every change."""
         name = self.current_user.name
         if _open[name] >= MAX_STREAMS:
-            raise web.HTTPError(429, "Too many pages of the portal are open.")
+            raise web.HTTPError(429, "Too many pages of the portal are open. Please close some of them.")
         self.set_header("Content-Type", "text/event-stream")
         self.set_header("Cache-Control", "no-store")
         self.set_header("X-Accel-Buffering", "no")
@@ -48,7 +48,7 @@ class SessionEventsHandler(SessionCards):
             _open[name] -= 1
 
     def on_connection_close(self) -> None:
-        """The page was left."""
+        """Note that the page was left."""
         self._gone = True
 
     async def _stream(self) -> None:
@@ -57,13 +57,13 @@ class SessionEventsHandler(SessionCards):
         shown: object = None
         waited = KEEP_ALIVE_S
         login = self.current_user.cookie_id
-        # an open page learns that its login was ended: the browser asks again, and is sent to the login
+        # the stream of a login that was ended closes: the browser reconnects, and is sent to the login page
         while not self._gone and self.current_user.cookie_id == login:
             now = self._signature()
             if now != shown:
                 shown = now
                 cards = self.cards(await self.titles_of_sessions(account), proposal_id=proposal_id)
-                html = await self.render_template("sessions.html", sessions=cards, hub_url=self.hub_url)
+                html = await self.render_template("sessions.html", sessions=cards)
                 self.write(f"data: {json.dumps({'html': html})}\n\n")
                 await self.flush()
                 waited = 0.0
@@ -71,8 +71,8 @@ class SessionEventsHandler(SessionCards):
                 self.write(": still here\n\n")
                 await self.flush()
                 waited = 0.0
-            await asyncio.sleep(LOOK_EVERY_S)
-            waited += LOOK_EVERY_S
+            await asyncio.sleep(POLL_S)
+            waited += POLL_S
 
     def _signature(self) -> Any:
         return tuple((spawner.name, session_state(spawner), notice_of(spawner)) for spawner in self.own_spawners())

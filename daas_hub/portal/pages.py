@@ -14,25 +14,24 @@ from daas_hub.accounts import Account
 from daas_hub.errors import SourceUnavailable
 from daas_hub.launch import offered
 from daas_hub.portal.authenticator import OffersLogins
-from daas_hub.portal.base import CONTENT_SECURITY_POLICY
-from daas_hub.portal.base import Page as PortalPage
+from daas_hub.portal.base import CONTENT_SECURITY_POLICY, PortalHandler
 from daas_hub.portal.ended import take_why_it_ended
 from daas_hub.portal.views import button_view, day_of_epoch, listing_view, session_card, source_notice, visit_view
 from daas_hub.proposals import Page, Proposal, Query
 from daas_hub.proposals.listing import COLUMNS, question_of
 
-#: So long an account's other logins are told of a new one: whoever did not connect it should see it.
+#: For how long the home page shows a newly connected login to the account's other logins.
 NEW_LOGIN_S = 14 * 86_400.0
 
 
-class SessionCards(PortalPage):
+class SessionCards(PortalHandler):
     """Pages that show session cards."""
 
     def cards(self, titles: Mapping[str, str], *, proposal_id: str | None = None) -> list[dict[str, Any]]:
-        """Return this user's sessions, the newest first; only those of one proposal, if it is named.
+        """Return this user's sessions, newest first; with `proposal_id` only those of one proposal.
 
         Args:
-            titles: of proposals, as far as they are known (see `titles_of_sessions`).
+            titles: known titles of proposals (see `titles_of_sessions`).
         """
         user = self.current_user
         spawners = sorted(
@@ -51,29 +50,29 @@ class SessionCards(PortalPage):
         return [user.spawners[name] for name in user.orm_spawners if name]
 
     async def titles_of_sessions(self, account: Account) -> dict[str, str]:
-        """Return the titles of the proposals that this user's sessions belong to, as far as their source tells them."""
+        """Return the titles of the proposals of this user's sessions, where their source responds."""
         wanted = {
             str((spawner.orm_spawner.user_options or {}).get("proposal") or "") for spawner in self.own_spawners()
         }
         titles = {}
         for name in sorted(wanted - {""}):
             try:
-                told = await self.facility.proposal_of(account, name)
+                answer = await self.facility.proposal_of(account, name)
             except SourceUnavailable:
                 continue
-            if told.value is not None:
-                titles[name] = told.value.title
+            if answer.value is not None:
+                titles[name] = answer.value.title
         return titles
 
     async def known_proposal(self, account: Account, proposal_id: str) -> tuple[Proposal | None, dict[str, str]]:
-        """Return a proposal, and what is to be said of it while its source is down (see `source_notice`)."""
+        """Return a proposal, and the notice to show while its source is down (see `source_notice`)."""
         try:
-            told = await self.facility.proposal_of(account, proposal_id)
+            answer = await self.facility.proposal_of(account, proposal_id)
         except SourceUnavailable as problem:
-            # the outage itself was told once; here, who was touched by it
+            # the outage itself is logged once elsewhere; this is who was affected
             self.log.info("proposals of %s: %s", account.name, problem)
             return None, source_notice(problem, None)
-        return told.value, source_notice(told.problem, told.age_s)
+        return answer.value, source_notice(answer.problem, answer.age_s)
 
 
 class HomeHandler(SessionCards):
@@ -107,7 +106,7 @@ class HomeHandler(SessionCards):
         )
 
     async def _new_logins(self, account: Account) -> list[dict[str, str]]:
-        """Return the logins that were connected with this account lately, but for the one that is used now."""
+        """Return the logins connected to this account recently, except the current one."""
         links = self.facility.links
         if links is None:
             return []
@@ -125,11 +124,11 @@ class HomeHandler(SessionCards):
 
     async def _page(self, account: Account, query: Query) -> tuple[Page, dict[str, str]]:
         try:
-            told = await self.facility.page_of(account, query)
+            answer = await self.facility.page_of(account, query)
         except SourceUnavailable as problem:
             self.log.info("proposals of %s: %s", account.name, problem)
             return Page((), 0, query.search, query.sort, 1, 1, COLUMNS), source_notice(problem, None)
-        return told.value, source_notice(told.problem, told.age_s)
+        return answer.value, source_notice(answer.problem, answer.age_s)
 
 
 class ProposalHandler(SessionCards):
@@ -137,13 +136,13 @@ class ProposalHandler(SessionCards):
 
     @web.authenticated
     async def get(self, proposal_id: str) -> None:
-        """Show it; one that is not this person's looks like one that does not exist."""
+        """Show it; somebody else's proposal looks like one that does not exist."""
         account = await self.account()
-        # a source that is down says 503 here, not 404: nobody knows whether the proposal is theirs
+        # 503, not 404, while the source is down: it is unknown whether the proposal is theirs
         answer = await self.facility.proposal_of(account, proposal_id)
         proposal = answer.value
         if proposal is None:
-            raise web.HTTPError(404, "There is no such proposal among yours.")
+            raise web.HTTPError(404, "You have no such proposal.")
         applications = offered(self.facility.applications, proposal)
         visits = sorted(proposal.visits, key=lambda visit: visit.number, reverse=True)
         await self.show(
@@ -171,7 +170,7 @@ class LoginPageHandler(LoginHandler):
 
     @property
     def content_security_policy(self) -> str:
-        """Our policy; the form that leads to the provider is a link, so nothing needs to be opened for it."""
+        """Our policy; login methods are links, so no other origin is needed in `form-action`."""
         return CONTENT_SECURITY_POLICY
 
     def _render(self, login_error: str | None = None, username: str | None = None, **values: Any) -> Any:

@@ -4,20 +4,39 @@ from __future__ import annotations
 
 from typing import Any
 
+from daas_hub.errors import DaasError
 from daas_hub.facility import Facility
 from daas_hub.portal.arrivals import ArrivalHandler
 from daas_hub.portal.assets import AssetHandler, IconHandler, LogoHandler
 from daas_hub.portal.events import SessionEventsHandler
+from daas_hub.portal.hub_pages import (
+    AcceptShareHandler,
+    AdministrationHandler,
+    ConsentHandler,
+    ProxyErrorPageHandler,
+    ShareCodesHandler,
+    SharesHandler,
+    TokensHandler,
+)
+from daas_hub.portal.installation import install_templates, logo_path, require_authorising_spawner
 from daas_hub.portal.pages import HomeHandler, LoginPageHandler, ProposalHandler
-from daas_hub.portal.sessions import LaunchHandler, NothingStartsHandler, SessionHandler, StopHandler
+from daas_hub.portal.sessions import LaunchHandler, SessionHandler, StockSpawnHandler, StopHandler
 
 
 def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
     """Return the handlers, for `Authenticator.get_handlers`: they come before the hub's own.
 
-    The facility is built here, when the hub starts, so that a mistake in its configuration is told then.
+    The hub calls this once while it starts: templates and logo are put in their places, and a configuration that cannot
+    work ends the hub with a sentence.
     """
-    Facility.of(app.config).require_safe_address(app.bind_url)
+    try:
+        Facility.of(app.config).require_safe_address(app.bind_url)
+        require_authorising_spawner(app.spawner_class)
+    except DaasError as problem:
+        app.log.critical("%s", problem)
+        app.exit(1)
+    install_templates(app)
+    logo = {"path": logo_path(app)}
     return [
         (r"/home", HomeHandler),
         (r"/login", LoginPageHandler),
@@ -28,10 +47,26 @@ def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
         (r"/daas/open", ArrivalHandler),
         (r"/daas/events", SessionEventsHandler),
         (r"/daas/icons/([^/]+)", IconHandler),
-        (r"/daas/logo", LogoHandler),
         (r"/daas/static/(.*)", AssetHandler),
+        (r"/daas/logo", LogoHandler, logo),
+        (r"/logo", LogoHandler, logo),
         # the hub's own pages would start a server by a link (GET /hub/spawn?opt-...)
-        (r"/spawn(?:/.*)?", NothingStartsHandler),
-        (r"/spawn-pending/[^/]+/([^/]+)", NothingStartsHandler),
-        (r"/spawn-pending/[^/]+", NothingStartsHandler),
+        (r"/spawn(?:/.*)?", StockSpawnHandler),
+        (r"/spawn-pending/[^/]+/([^/]+)", StockSpawnHandler),
+        (r"/spawn-pending/[^/]+", StockSpawnHandler),
+        *_HUB_PAGES,
     ]
+
+
+#: The hub's own addresses, with the portal's headers or refusals.
+_HUB_PAGES: list[tuple[Any, ...]] = [
+    (r"/token", TokensHandler),
+    (r"/admin", AdministrationHandler),
+    (r"/api/oauth2/authorize", ConsentHandler),
+    (r"/error/(\d+)", ProxyErrorPageHandler),
+    (r"/accept-share", AcceptShareHandler),
+    (r"/api/shares/([^/]+)", SharesHandler),
+    (r"/api/shares/([^/]+)/([^/]*)", SharesHandler),
+    (r"/api/share-codes/([^/]+)", ShareCodesHandler),
+    (r"/api/share-codes/([^/]+)/([^/]*)", ShareCodesHandler),
+]

@@ -1,4 +1,4 @@
-"""Launch, watch and stop a session. Nothing here starts by GET."""
+"""Launch, follow and stop a session. No GET starts one."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from daas_hub.portal.pages import SessionCards
 from daas_hub.portal.views import button_view, failure_of, new_session_name, session_state
 from daas_hub.proposals import Proposal
 
-#: Seconds a launch may take to be refused, or to be ready, before the browser is sent to the page that shows its steps;
-#: the launch goes on. A page that is shown for a blink costs a fifth of a desktop's start and tells nobody anything.
-SHOWN_AFTER_S = 0.8
+#: Seconds to wait for a launch to be refused or ready before the browser is sent to the page that shows its progress.
+#: Rendering a page that is visible for a moment only would take a fifth of a desktop's start.
+PROGRESS_PAGE_AFTER_S = 0.8
 
-#: Launches (user, session) whose form is being answered: the hub notes them as pending only a moment later.
+#: Launches (user, session) whose form is being processed: the hub marks them as pending only a moment later.
 _launching: set[tuple[str, str]] = set()
 
 _SESSION_NAME = re.compile(r"[a-z](?:[a-z0-9]|-(?!-)){0,28}[a-z0-9]")
@@ -57,9 +57,9 @@ class LaunchHandler(SessionCards):
         self.redirect(f"{user.url}{name}/" if is_ready else f"{self.hub_url}sessions/{name}", status=303)
 
     async def _launch(self, name: str, request: LaunchRequest) -> None:
-        """Start it, unless this very launch is under way: a second press of the same button finds the first."""
+        """Start it, unless the same launch is in progress: pressing the button twice starts one session."""
         user = self.current_user
-        # first of all: the hub would ask the provider, too, but before it notes that this session is starting
+        # first: the hub would refresh the login, too, but before it marks this session as starting
         if await self.refresh_auth(user, force=True) is None:
             raise Refused("Your login has expired.", remedy="Please sign out and in again.")
         if (user.name, name) in _launching or (
@@ -76,11 +76,11 @@ class LaunchHandler(SessionCards):
         user = self.current_user
         application = self.facility.applications.applications.get(request.application)
         title = application.title if application else ""
-        # the hub wants the record of a named server to exist before it starts it
+        # the hub expects the record of a named server before it starts it
         user.get_or_create_spawner(name, title, replace_failed=True)
         spawning = asyncio.ensure_future(self.spawn_single_user(user, name, title, options=request.as_json()))
         spawning.add_done_callback(_retrieve)
-        await asyncio.wait([spawning], timeout=SHOWN_AFTER_S)
+        await asyncio.wait([spawning], timeout=PROGRESS_PAGE_AFTER_S)
         if spawning.done() and not spawning.cancelled() and (error := spawning.exception()) is not None:
             words = getattr(error, "jupyterhub_message", "")
             if not words:
@@ -93,7 +93,7 @@ class LaunchHandler(SessionCards):
         proposal, problem = await self._proposal_of(account, fields, problem)
         visit = _visit_of(fields, proposal)
         if proposal is not None and not visit:
-            problem = problem or f"Please choose the visit on the page of {proposal.id}."
+            problem = problem or f"Please choose a visit on the page of {proposal.id}."
         choices = () if problem and proposal is None and fields.get("proposal") else self._choices(account, proposal)
         if proposal is not None and not visit:
             choices = ()
@@ -128,7 +128,7 @@ class LaunchHandler(SessionCards):
         proposal, source = await self.known_proposal(account, wanted)
         problem = problem or source["words"]
         if proposal is None and not problem:
-            problem = "There is no such proposal among yours. Its main proposer or the user office can add you."
+            problem = "You have no such proposal. Its main proposer or the user office can add you."
         return proposal, problem
 
     def _choices(self, account: Account, proposal: Proposal | None) -> tuple[Application, ...]:
@@ -145,11 +145,11 @@ class LaunchHandler(SessionCards):
 
 
 class SessionHandler(SessionCards):
-    """The page of one session while it starts, when it failed, and after it ended."""
+    """The page of a session that is starting, has failed or has ended."""
 
     @web.authenticated
     async def get(self, name: str) -> None:
-        """Show it; a session that runs is opened."""
+        """Show it; a running session is opened."""
         user = self.current_user
         if name not in user.orm_spawners:
             raise web.HTTPError(404, "You have no such session.")
@@ -158,7 +158,7 @@ class SessionHandler(SessionCards):
         options = spawner.orm_spawner.user_options or {}
         proposal, _ = await self.known_proposal(account, str(options.get("proposal") or ""))
         titles = await self.titles_of_sessions(account)
-        # only now: it may have become something else meanwhile
+        # only now: the state may have changed during the requests above
         state = session_state(spawner)
         if state == "running":
             self.redirect(f"{user.url}{name}/")
@@ -180,7 +180,7 @@ class SessionHandler(SessionCards):
         )
 
     def _relaunch(self, spawner: Any, proposal: Proposal | None) -> dict[str, Any] | None:
-        """Return the button that launches the same again, if it is still offered."""
+        """Return the button that launches the same application again, if it is still available."""
         options = spawner.orm_spawner.user_options or {}
         application = self.facility.applications.applications.get(str(options.get("application", "")))
         if application is None:
@@ -192,11 +192,11 @@ class SessionHandler(SessionCards):
 
 
 class StopHandler(SessionCards):
-    """Stops a session; one that is gone already is stopped, too."""
+    """Stops a session, also one that has ended already."""
 
     @web.authenticated
     async def post(self, name: str) -> None:
-        """Stop it, forget it, and go home."""
+        """Stop it, forget it, and redirect home."""
         user = self.current_user
         if name in user.orm_spawners:
             spawner = user.spawners[name]
@@ -210,24 +210,24 @@ class StopHandler(SessionCards):
         self.redirect(f"{self.hub_url}home", status=303)
 
 
-class NothingStartsHandler(SessionCards):
-    """Stands where the hub's own spawn pages were: they start a server for whoever can make a browser follow a link."""
+class StockSpawnHandler(SessionCards):
+    """Replaces the hub's spawn pages, which start a server for anybody who makes a browser follow a link."""
 
     @web.authenticated
     async def get(self, name: str = "") -> None:
-        """Lead to the session's page or the home page."""
+        """Redirect to the session's page or the home page."""
         user = self.current_user
         known = bool(name) and name in user.orm_spawners
         self.redirect(f"{self.hub_url}sessions/{name}" if known else f"{self.hub_url}home")
 
     @web.authenticated
     async def post(self, name: str = "") -> None:
-        """Lead home: the form of a launch is elsewhere."""
+        """Redirect home: launches have their own form."""
         self.redirect(f"{self.hub_url}home", status=303)
 
 
 async def _forget(handler: SessionCards, name: str) -> None:
-    """Remove the hub's record of a session that is over (a stop that still goes on keeps it, and is shown)."""
+    """Remove the hub's record of a session that has ended; while it is stopping it stays listed."""
     user = handler.current_user
     if name not in user.orm_spawners:
         return
@@ -242,14 +242,14 @@ async def _forget(handler: SessionCards, name: str) -> None:
 def _visit_of(fields: dict[str, str], proposal: Proposal | None) -> str:
     if proposal is None:
         return ""
-    said = fields.get("visit", "")
-    if not said and len(proposal.visits) == 1:
+    visit = fields.get("visit", "")
+    if not visit and len(proposal.visits) == 1:
         return str(proposal.visits[0].number)
     known = {str(visit.number) for visit in proposal.visits}
-    return said if said in known else ""
+    return visit if visit in known else ""
 
 
 def _retrieve(task: asyncio.Future[Any]) -> None:
-    """Look at a background launch's end: its failure is told on the session's page, not by the event loop."""
+    """Retrieve a background launch's exception: its failure is shown on the session's page, not logged by asyncio."""
     if not task.cancelled():
         task.exception()

@@ -1,4 +1,4 @@
-"""What templates are given: records turned into plain values with their words."""
+"""The values that templates render: records as plain values with their labels."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ STATE_WORDS = {
 
 
 def new_session_name(application: str) -> str:
-    """Return a name for one launch. It is made when the page is, so pressing twice starts one session, not two."""
+    """Return a session name for one launch, made with the page: pressing a button twice starts one session."""
     return f"{application}-{secrets.token_hex(5)}"[-30:].lstrip("-0123456789")
 
 
 def day_text(moment: datetime.datetime | None) -> str:
-    """Return a day in words, "" for none."""
+    """Return a date as text, "" for None."""
     return f"{moment.day} {moment:%B %Y}" if moment else ""
 
 
 def day_of_epoch(seconds: float) -> str:
-    """Return the day of a moment that is told in seconds since 1970, in words."""
+    """Return the date of a Unix time as text."""
     return day_text(datetime.datetime.fromtimestamp(seconds, datetime.UTC))
 
 
 def age_text(seconds: float) -> str:
-    """Return how long ago something was, in words, rounded down."""
+    """Return how long ago something was as text, rounded down."""
     for length, unit in ((86_400, "day"), (3600, "hour"), (60, "minute")):
         count = int(seconds // length)
         if count:
@@ -49,18 +49,18 @@ def age_text(seconds: float) -> str:
 
 
 def source_notice(problem: SourceUnavailable | None, age_s: float | None) -> dict[str, str]:
-    """Return what a page says while the source of proposals is down: `kind` of the notice and `words`, "" for nothing.
+    """Return the notice to show while the source of proposals is down: `kind` and `words`, "" for none.
 
     Args:
-        age_s: how old the list is that is shown nevertheless; None if none is shown.
+        age_s: age of the cached list that is shown; None if nothing is shown.
     """
     if problem is None:
         return {"kind": "", "words": ""}
     if age_s is None:
         return {"kind": "bad", "words": str(problem)}
     words = (
-        f"{problem.message} You see the proposals as they were {age_text(age_s)}. Nothing can be started on them until "
-        "it answers again; your own resources and running sessions are not concerned."
+        f"{problem.message} The proposals below were loaded {age_text(age_s)}. Nothing can be launched on them until "
+        "it responds again; your own resources and running sessions are not affected."
     )
     return {"kind": "old", "words": words}
 
@@ -68,7 +68,7 @@ def source_notice(problem: SourceUnavailable | None, age_s: float | None) -> dic
 def button_view(
     hub_url: str, application: Application, proposal: Proposal | None, visit: Visit | None
 ) -> dict[str, Any]:
-    """Return one application as a button, with the fields its form posts."""
+    """Return an application as a button with its form's fields."""
     fields = {"application": application.name}
     if proposal is not None and visit is not None:
         fields |= {"proposal": proposal.id, "visit": str(visit.number)}
@@ -100,7 +100,7 @@ def proposal_row(hub_url: str, proposal: Proposal) -> dict[str, Any]:
 def visit_view(
     hub_url: str, proposal: Proposal, visit: Visit, offered: Iterable[Application], template: str = ""
 ) -> dict[str, Any]:
-    """Return a visit with its buttons; `template` is where it has a page of its own, elsewhere."""
+    """Return a visit with its buttons; `template` is the address of its page on another site."""
     return {
         "number": visit.number,
         "label": visit.label,
@@ -115,15 +115,15 @@ def visit_view(
     }
 
 
-#: What a page calls the columns.
+#: Labels of the columns.
 COLUMN_WORDS = {"id": "number", "title": "title", "beamlines": "beamlines", "latest": "latest visit"}
 
 
 def listing_view(hub_url: str, page: Page, query: Query) -> dict[str, Any]:
-    """Return one page of a list, with the addresses of its other pages and orders.
+    """Return a page of the list, with links to its other pages and sort orders.
 
     Args:
-        query: what was asked for; a source that cannot sort so has another order, and the page says so.
+        query: the request; a source that does not support its sort order uses another, and the page says so.
     """
 
     def address(sort: str, number: int) -> str:
@@ -139,7 +139,7 @@ def listing_view(hub_url: str, page: Page, query: Query) -> dict[str, Any]:
         "proposals": [proposal_row(hub_url, proposal) for proposal in page.proposals],
         "total": page.total,
         "search": page.search,
-        # the order that was asked for is kept in links, so that a search that can have it does
+        # links keep the requested order, for searches that support it
         "sort": query.sort,
         "page_number": page.page,
         "page_count": page.pages,
@@ -154,7 +154,7 @@ def listing_view(hub_url: str, page: Page, query: Query) -> dict[str, Any]:
 
 
 def count_words(page: Page, query: Query) -> str:
-    """Return how many of how many are shown; "" where the list itself says it."""
+    """Return how many proposals are shown of how many; "" if the list is complete."""
     if page.search:
         matching = f"{page.total:,}" if page.of is None else f"{page.total:,} of {page.of:,}"
         one = page.total == 1 if page.of is None else page.of == 1
@@ -166,19 +166,19 @@ def count_words(page: Page, query: Query) -> str:
 
 
 def difference_words(page: Page, query: Query) -> str:
-    """Return in what a list is not what was asked for: its order, or how words were looked for; "" if it is."""
+    """Return how a list differs from the request, in order or in search; "" if it does not."""
     words = []
     if page.is_phrase:
-        words.append("it looks for your words as they stand, one after the other")
+        words.append("your words are searched as one phrase")
     if page.sort != query.sort:
-        has = f"by {COLUMN_WORDS[page.sort.removeprefix('-')]}" if page.sort else "as they come"
+        has = f"by {COLUMN_WORDS[page.sort.removeprefix('-')]}" if page.sort else "as the catalogue lists them"
         asked = COLUMN_WORDS[query.sort.removeprefix("-")]
-        words.append(f"it cannot sort by {asked}, so they are sorted {has}")
-    return f"There are so many that their source makes the pages: {', and '.join(words)}." if words else ""
+        words.append(f"sorting by {asked} is not available, so they are sorted {has}")
+    return f"This list is too long to load at once: {', and '.join(words)}." if words else ""
 
 
 def session_state(spawner: Any) -> str:
-    """Return the state of a session in our words, from the hub's record of it."""
+    """Return the state of a session, a key of `STATE_WORDS`."""
     pending = spawner.pending
     if pending == "stop":
         return "stopping"
@@ -195,19 +195,21 @@ def failure_of(spawner: Any) -> str:
     if future is None or not future.done():
         return ""
     if future.cancelled():
-        return "The launch was stopped."
+        return "The launch was cancelled."
     error = future.exception()
     if error is None:
         return ""
     if isinstance(error, TimeoutError):
-        return "It did not answer in time. Please launch again; if it stays, tell the administrators."
-    # a TimeoutError, an OSError or a bug has words for the log, not for a page
-    words = getattr(error, "jupyterhub_message", "") or "The portal could not start it. Please tell the administrators."
+        return "It did not respond in time. Please launch again; if the problem persists, contact the administrators."
+    # the text of an OSError or of a bug is for the log, not for a page
+    words = (
+        getattr(error, "jupyterhub_message", "") or "The portal could not start it. Please contact the administrators."
+    )
     return str(words)
 
 
 def notice_of(spawner: Any) -> str:
-    """Return what there is to say of a session that runs or has ended: why, or what is the matter; "" for nothing."""
+    """Return why a session has ended, or a warning about a running one; "" for neither."""
     state = session_state(spawner)
     words = {"running": getattr(spawner, "notice", ""), "ended": getattr(spawner, "ending", "")}
     return str(words.get(state, ""))
@@ -238,7 +240,7 @@ def session_card(
         "page_url": page_url,
         "stop_url": f"{page_url}/stop",
         "can_open": state == "running",
-        # an end is a card until it is taken away: whoever comes back must find out what happened
+        # an ended session stays listed until it is removed, so that its owner learns why it ended
         "can_stop": state != "stopping",
         "stop_words": "Stop" if state in ("starting", "running") else "Remove",
     }

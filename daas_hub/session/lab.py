@@ -3,16 +3,44 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from jupyter_server.serverapp import ServerApp
-from jupyterhub.singleuser.extension import JupyterHubSingleUser
+from jupyterhub.services.auth import HubOAuth
+from jupyterhub.singleuser.extension import JupyterHubIdentityProvider, JupyterHubSingleUser
+from jupyterlab.commands import get_app_dir
+from traitlets import default
 from traitlets.config import Config
 
 from daas_hub.session.egress import open_egress_ports
 from daas_hub.session.listener import inherited_listener
+from daas_hub.session.login import is_owner
 from daas_hub.session.mount_handshake import shake_hands
 from daas_hub.session.settings import Settings, read_settings
+
+#: JupyterLab's settings as sessions have them, unless the administrator's `overrides.json` says otherwise.
+OVERRIDES = Path(__file__).with_name("overrides.json")
+
+
+class OwnerHubAuth(HubOAuth):
+    """The hub's login, for the person the session belongs to: a scope of the hub's (a share) is not enough."""
+
+    def check_scopes(self, required_scopes: Iterable[str], user: dict[str, Any]) -> set[str]:
+        """Return which of these scopes the owner of the session has; nobody else has any."""
+        if not is_owner(str(user.get("name", "")), os.environ.get("JUPYTERHUB_USER", "")):
+            return set()
+        return set(super().check_scopes(required_scopes, user))
+
+
+class OwnerIdentityProvider(JupyterHubIdentityProvider):
+    """JupyterHub's identity provider with this login."""
+
+    @default("hub_auth")
+    def _default_hub_auth(self) -> OwnerHubAuth:
+        return OwnerHubAuth(parent=self)
 
 
 class SocketServerApp(ServerApp):
@@ -25,7 +53,13 @@ class SocketServerApp(ServerApp):
         # no requests to other hosts for news and updates
         config.LabApp.news_url = None
         config.LabApp.check_for_updates_class = "jupyterlab.handlers.announcements.NeverCheckForUpdate"
+        config.LabApp.app_settings_dir = str(lab_settings(Path(get_app_dir(), "settings")))
         self.update_config(config)
+
+    def init_configurables(self) -> None:
+        """Build the server's parts; the hub's extension has set its own identity provider before."""
+        self.identity_provider_class = OwnerIdentityProvider
+        super().init_configurables()
 
     def _find_http_port(self) -> None:
         """Do nothing: the socket is inherited."""
@@ -53,6 +87,23 @@ def desktop_servers(settings: Settings) -> dict[str, dict[str, Any]]:
         }
         for one in settings.applications
     }
+
+
+def lab_settings(installed: Path) -> Path:
+    """Return a directory of JupyterLab's settings with ours below those of the installation.
+
+    JupyterLab reads `overrides.d/` first, then `overrides.json`, which is the administrator's.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="daas-lab-"))
+    ours = folder / "overrides.d"
+    ours.mkdir()
+    (ours / "00-daas-hub.json").symlink_to(OVERRIDES)
+    for entry in installed.glob("*"):
+        if entry.name != ours.name:
+            (folder / entry.name).symlink_to(entry)
+    for entry in installed.glob(f"{ours.name}/*"):
+        (ours / entry.name).symlink_to(entry)
+    return folder
 
 
 def main() -> None:

@@ -44,6 +44,15 @@ class _Attempt:
     begun: float
 
 
+def is_owner(name: str, owner: str) -> bool:
+    """Return whether this user of the hub is the one the session belongs to.
+
+    It runs as its owner's account, with what that account may read. The hub's scopes can name others (shares, roles),
+    and the hub knows nothing of proposals.
+    """
+    return bool(owner) and name == owner
+
+
 class Logins:
     """The users of this session, by cookie."""
 
@@ -128,6 +137,7 @@ class Logins:
             user is None
             or not isinstance(scopes, list)
             or not any(one in self._settings.access_scopes for one in scopes)
+            or not is_owner(str(user.get("name", "")), self._settings.user)
         ):
             return None
         return str(user.get("name", ""))

@@ -5,8 +5,8 @@ const page = document.getElementById("launch");
 const steps = document.getElementById("launch-steps");
 const bar = document.getElementById("launch-bar");
 
-// The hub tells the whole story again when the connection was lost in between: a step is listed once.
-const told = new Set([...steps.children].map((step) => step.textContent.trim()));
+// After a lost connection the hub sends every step again: each is listed once.
+const listed = new Set([...steps.children].map((step) => step.textContent.trim()));
 
 function wordsOf(event) {
   if (event.message) return event.message.trim();
@@ -16,8 +16,8 @@ function wordsOf(event) {
 }
 
 function addStep(words) {
-  if (!words || told.has(words)) return;
-  told.add(words);
+  if (!words || listed.has(words)) return;
+  listed.add(words);
   const step = document.createElement("li");
   step.textContent = words;
   steps.append(step);
@@ -33,7 +33,7 @@ function showFailure(words) {
   const title = document.getElementById("launch-title");
   title.textContent = title.dataset.failedWords;
   document.title = title.textContent;
-  document.getElementById("launch-failed-text").textContent = words.replace(/^Spawn failed: /, "") || "The portal did not say why.";
+  document.getElementById("launch-failed-text").textContent = words.replace(/^Spawn failed: /, "") || "No reason was given.";
   document.getElementById("launch-failed").hidden = false;
   document.getElementById("launch-again").hidden = false;
   document.getElementById("launch-hint")?.remove();
@@ -45,7 +45,7 @@ function follow(url) {
   const events = new EventSource(url);
   events.onmessage = (message) => {
     const event = JSON.parse(message.data);
-    // The hub's own first word, "Server requested", has no progress yet: the page has said that already.
+    // The hub's first event, "Server requested", has no progress; the page says that already.
     if (event.progress === 0) return;
     if (bar && Number.isFinite(event.progress)) bar.value = event.progress;
     if (event.ready) {

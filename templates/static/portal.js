@@ -36,7 +36,7 @@ document.addEventListener("submit", (event) => {
   if (!words || !button) return;
   // The browser is on its way to another page: a list that still changed here would only take its time.
   dispatchEvent(new Event("leaving"));
-  // After the browser has collected the form; a disabled button also tells that the press was seen.
+  // After the browser has collected the form; a disabled button also shows that the press was seen.
   setTimeout(() => {
     button.dataset.words = button.innerHTML;
     button.textContent = words;
@@ -55,18 +55,20 @@ addEventListener("pageshow", (event) => {
   }
 });
 
-// --- the account menu ------------------------------------------------------------------------------------------------
+// --- the menus of the header -------------------------------------------------------------------------------------------
 
-const menu = document.querySelector("details.person");
+const openMenus = () => document.querySelectorAll("details.menu-holder[open]");
 
 document.addEventListener("click", (event) => {
-  if (menu?.open && !menu.contains(event.target)) menu.open = false;
+  for (const menu of openMenus()) if (!menu.contains(event.target)) menu.open = false;
 });
 
 document.addEventListener("keydown", (event) => {
-  if (event.key !== "Escape" || !menu?.open) return;
-  menu.open = false;
-  menu.querySelector("summary").focus();
+  if (event.key !== "Escape") return;
+  for (const menu of openMenus()) {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  }
 });
 
 // --- live session cards ------------------------------------------------------------------------------------------------
@@ -75,7 +77,7 @@ function wordsOf(list) {
   return new Map([...list.querySelectorAll(".session")].map((card) => [card.id, card.dataset.words]));
 }
 
-// What a listener should hear about an update: new and changed cards, and how many went away.
+// What a screen reader announces of an update: new and changed cards, and that some were removed.
 function changes(before, after) {
   const said = [...after].filter(([id, words]) => before.get(id) !== words).map(([, words]) => words);
   if ([...before.keys()].some((id) => !after.has(id))) said.push("A session was removed from the list");
@@ -123,7 +125,7 @@ function follow(list) {
   const stale = document.createElement("p");
   stale.className = "stale";
   stale.hidden = true;
-  stale.textContent = "This list is not being updated just now.";
+  stale.textContent = "Live updates are paused.";
   list.after(stale);
 
   let pause = 2000;

@@ -57,10 +57,10 @@ def test_from_a_login_without_account_to_the_account(site: LinkedDoors, visitor:
     page.keyboard.press("Tab")
     page.keyboard.type(RIGHT)
     page.keyboard.press("Enter")
-    expect(page.locator("[aria-current=step]")).to_have_text("Look and connect")
+    expect(page.locator("[aria-current=step]")).to_have_text("Review and connect")
     expect(page.get_by_role("main")).to_contain_text("Anna at the Facility")
     person.keep_picture("link-both")
-    page.get_by_role("button", name="Both are mine: connect them").click()
+    page.get_by_role("button", name="Connect them, both are mine").click()
     page.wait_for_url(f"{site.url}/hub/home")
     expect(page.locator(".person-name")).to_contain_text("Anna at the Facility")
 
@@ -87,7 +87,7 @@ def test_cancel_and_a_phone(site: LinkedDoors, visitor: Callable[..., SessionUse
     person.keep_picture("link-password-phone")
     page.get_by_label("User name").fill("ben")
     page.get_by_label("Password").fill(RIGHT)
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Continue").click()
     expect(page.get_by_role("main")).to_contain_text("Ben at the Facility")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing is wider than the phone"
     person.keep_picture("link-both-phone")

@@ -120,7 +120,7 @@ def test_pages_work_without_scripts(portal: Portal, browser: object) -> None:
     page.goto(f"{portal.url}/hub/home")
     page.locator("#sessions form button").first.click()
     page.wait_for_load_state()
-    expect(page.locator("#sessions")).to_contain_text("No session is running")
+    expect(page.locator("#sessions")).to_contain_text("No sessions.")
     context.close()
 
 
@@ -140,4 +140,4 @@ def test_link_of_another_site_starts_nothing(portal: Portal, guest: Callable[...
         pass
     page.close()
     anna.page.goto(f"{portal.url}/hub/home")
-    expect(anna.page.locator("#sessions")).to_contain_text("No session is running")
+    expect(anna.page.locator("#sessions")).to_contain_text("No sessions.")

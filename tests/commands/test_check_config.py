@@ -15,6 +15,7 @@ from daas_hub.commands.check_config import check_config
 from daas_hub.commands.main import main
 from daas_hub.errors import DaasError
 from daas_hub.facility import Facility
+from tests.commands.configured_spawner import AUTHORISING_SPAWNER
 
 ROOT = Path(__file__).parents[2]
 KEY = "0123456789abcdef" * 4
@@ -28,7 +29,7 @@ accounts:
 GOOD = """
 from daas_hub import configure
 configure(c)
-c.JupyterHub.spawner_class = "simple"  # the sandbox itself is tried elsewhere
+@SPAWNER@
 c.Facility.name = "My Light Source"
 c.Facility.accounts_file = "@FOLDER@/accounts.yaml"
 c.Facility.proposals_file = "@FOLDER@/proposals.yaml"
@@ -39,7 +40,7 @@ c.MountRules.home = "/home/{account}"
 c.UmbrellaAuthenticator.oidc_issuer = "https://login.example.org/realms/users"
 c.UmbrellaAuthenticator.client_id = "daas-hub"
 c.UmbrellaAuthenticator.client_secret = "TOP-SECRET"
-"""
+""".replace("@SPAWNER@", AUTHORISING_SPAWNER)
 
 
 @pytest.fixture(autouse=True)
@@ -101,7 +102,8 @@ BROKEN: dict[str, tuple[str, str, str, str]] = {
         GOOD + "c.Authenticator.alow_all = True", "Authenticator.alow_all", "True", "Authenticator.allow_all?",
     ),
     "a misspelt setting of every session": (
-        GOOD + "c.Spawner.start_timeot = 9", "Spawner.start_timeot", "9", "Did you mean Spawner.start_timeout?",
+        GOOD + "c.JupyterHub.spawner_class = 'sandbox'\nc.Spawner.start_timeot = 9",
+        "Spawner.start_timeot", "9", "Did you mean Spawner.start_timeout?",
     ),
     "a misspelt section": (GOOD + 'c.Faciltiy.name = "x"', "Faciltiy", "x", "Did you mean Facility?"),
     "a setting nothing is like": (GOOD + "c.Facility.zzzzqqq = 1", "Facility.zzzzqqq", "1", "Remove the line."),
@@ -350,7 +352,7 @@ def test_the_demo_does_not_start_with_a_problem(folder: Path, capsys: pytest.Cap
 
 
 IN_AN_IMAGE = "name: lab\ntitle: Lab\nkind: notebook\nimage: localhost/daas-hub/python:1\n"
-DOCKER = GOOD.replace('"simple"  # the sandbox itself is tried elsewhere', '"proposal-docker"')
+DOCKER = GOOD.replace(AUTHORISING_SPAWNER, 'c.JupyterHub.spawner_class = "proposal-docker"\n')
 
 
 def problems_of(folder: Path, text: str) -> list[str]:
@@ -384,3 +386,13 @@ def test_setting_that_would_do_nothing_or_harm_is_told(folder: Path, line: str, 
         "name: lab\ntitle: Lab\nkind: notebook\nimage: localhost/daas-hub/python:1\n"
     )
     assert any(words in one for one in problems_of(folder, f"{DOCKER}{line}\n"))
+
+
+@pytest.mark.parametrize(
+    "name", ["simple", "jupyterhub.spawner.LocalProcessSpawner", "localprocess"], ids=["entry point", "path", "stock"]
+)
+def test_a_spawner_that_cannot_authorise_is_refused(folder: Path, name: str) -> None:
+    """Pressing an application's button would start a plain notebook server, without any check."""
+    (problem,) = check(folder, f'{GOOD}\nc.JupyterHub.spawner_class = "{name}"\n')
+    assert "cannot authorise the portal's launches" in str(problem)
+    assert name in str(problem)

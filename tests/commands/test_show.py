@@ -12,6 +12,7 @@ from daas_hub.accounts import Identity
 from daas_hub.accounts.sources.link_store import LinkStore
 from daas_hub.commands.main import main
 from daas_hub.facility import Facility
+from tests.commands.configured_spawner import AUTHORISING_SPAWNER
 from tests.stand_ins.icatplus import IcatPlus
 from tests.stand_ins.running import running_beside
 
@@ -19,7 +20,7 @@ ISSUER = "https://login.example.org/realms/users"
 CONFIG = f"""
 from daas_hub import configure
 configure(c)
-c.JupyterHub.spawner_class = "simple"
+{AUTHORISING_SPAWNER}
 c.Facility.accounts_file = "@FOLDER@/accounts.yaml"
 c.Facility.proposals_file = "@FOLDER@/proposals.yaml"
 c.Facility.catalogue = ["@FOLDER@/applications"]

@@ -50,7 +50,7 @@ def test_container_ended_by_other_means_is_shown_and_can_be_launched_again(
     wait_for(lambda: any(one in home_text(anna) for one in words.split("|")), words, 10)
     assert "Ended" in home_text(anna)
     assert anna.stop(name).status_code == 303
-    assert "No session is running" in home_text(anna)
+    assert "No sessions." in home_text(anna)
     assert containers(engine, portal) == []
     again = anna.launch("terminal", proposal="MA-4242", visit="2")
     assert anna.stop(again).status_code == 303
@@ -181,7 +181,7 @@ def test_stop_during_a_pull_leaves_no_ghost(engine: docker.APIClient, registry: 
         session = anna.launch("far", proposal="MA-4242", visit="2", wait=False)
         wait_for(lambda: "Fetching" in plain_text(anna.get(f"/hub/sessions/{session}")), "the pull", 20)
         assert anna.stop(session).status_code == 303
-        assert "No session is running" in home_text(anna)
+        assert "No sessions." in home_text(anna)
         again = anna.launch("far", proposal="MA-4242", visit="2", wait=False)
         anna.wait_ready(again, 60)
         anna.stop(again)

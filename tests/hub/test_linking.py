@@ -204,7 +204,7 @@ def test_what_is_connected_is_seen_and_removed(site: LinkedDoors) -> None:
     anna = site.person(connected(site))
     page = anna.get("/hub/daas/logins")
     assert "EGI Check-in" in plain_text(page)
-    assert "this one" in plain_text(page)
+    assert "in use now" in plain_text(page)
     assert 'href="/hub/daas/logins"' in anna.get("/hub/home").text
     ben = site.person(connected(site, "ben", "ben"))
     issuer = site.doors.egi.issuer
@@ -267,10 +267,10 @@ def test_a_page_that_is_not_private_to_the_browser_is_kept_nowhere(site: LinkedD
 def test_every_other_login_of_the_account_is_told(site: LinkedDoors) -> None:
     """Whoever had the password for a moment must not have the account in secret."""
     first = site.person(connected(site, "anna", "anna"))
-    assert "another login opens your account" not in first.get("/hub/home").text
+    assert "another login was connected to your account" not in first.get("/hub/home").text
     second = site.person(connected(site, "ben", "anna"))
     page = first.get("/hub/home").text
-    assert "another login opens your account" in page
+    assert "another login was connected to your account" in page
     assert "ben0123456789abcdef@egi.eu" in page
     assert "anna0123456789abcdef@egi.eu" in second.get("/hub/home").text
 

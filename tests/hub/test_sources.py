@@ -113,9 +113,9 @@ def test_a_user_office_that_is_down(facility: Facility, fault: str) -> None:
     facility.fault = fault
     home = plain_text(person.get("/hub/home"))
     assert "Roman glass" in home
-    assert f"{DOWN} You see the proposals as they were less than a minute ago." in home
-    assert "Nothing can be started on them until it answers again" in home
-    assert "as they were less than a minute ago" in plain_text(person.get("/hub/proposals/MA-4242"))
+    assert f"{DOWN} The proposals below were loaded less than a minute ago." in home
+    assert "Nothing can be launched on them until it responds again" in home
+    assert "were loaded less than a minute ago" in plain_text(person.get("/hub/proposals/MA-4242"))
     refused = launch(person, "MA-4242", "7")
     assert refused.status_code == 403
     assert DOWN in plain_text(refused)
@@ -134,15 +134,15 @@ def test_a_user_office_that_is_silent(facility: Facility) -> None:
     person = facility.portal.login("anna")
     assert "Roman glass" in person.get("/hub/home").text
     facility.fault = "silence"
-    assert "as they were" in plain_text(person.get("/hub/home"))
+    assert "were loaded" in plain_text(person.get("/hub/home"))
     begun = time.monotonic()
     for _ in range(3):
-        assert "as they were" in plain_text(person.get("/hub/home"))
+        assert "were loaded" in plain_text(person.get("/hub/home"))
     assert time.monotonic() - begun < 2.5
     page = launch(person, "MA-4242", "7").url.removeprefix(facility.portal.url)
     page_with(person, page, DOWN)
     facility.fault = ""
-    page_with(person, "/hub/home", "as they were", there=False)
+    page_with(person, "/hub/home", "were loaded", there=False)
 
 
 def test_who_was_not_seen_before_sees_nothing(facility: Facility) -> None:
@@ -153,7 +153,7 @@ def test_who_was_not_seen_before_sees_nothing(facility: Facility) -> None:
     assert home.status_code == 200
     text = plain_text(home)
     assert "The user office is not available at the moment. Please try again" in text
-    assert "There is no proposal with your name yet" not in text
+    assert "You have no proposals yet" not in text
     assert "Own resources" in text
     assert person.get("/hub/proposals/MA-4242").status_code == 503
 

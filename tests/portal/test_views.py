@@ -173,14 +173,14 @@ def test_a_source_that_cannot_sort_so_says_so() -> None:
     """No wrong order without a word, and no link to an order that is not to be had."""
     page = Page((GLASS,), 50_000, "", "-id", 1, 2500, ("id", "title"))
     view = listing_view(HUB, page, Query("", "-latest"))
-    assert "cannot sort by latest visit, so they are sorted by number" in view["difference_words"]
+    assert "sorting by latest visit is not available, so they are sorted by number" in view["difference_words"]
     assert [name for name, link in view["sort_links"].items() if link["url"]] == ["id", "title"]
     assert view["sort_links"]["id"]["direction"] == "desc"
     assert (view["first_url"], view["previous_url"]) == ("", "")
     assert view["last_url"].endswith("page=2500#proposals")
     phrase = difference_words(Page((), 0, "a b", "", 1, 1, is_phrase=True), Query("a b"))
-    assert "as they stand, one after the other, and it cannot sort by latest visit" in phrase
-    assert "sorted as they come" in difference_words(Page((), 0, "", "", 1, 1), Query())
+    assert "your words are searched as one phrase, and sorting by latest visit is not available" in phrase
+    assert "sorted as the catalogue lists them" in difference_words(Page((), 0, "", "", 1, 1), Query())
     assert difference_words(Page((), 0, "", "-latest", 1, 1), Query()) == ""
 
 
@@ -210,8 +210,8 @@ def test_session_state(record: dict[str, Any], state: str) -> None:
         pytest.param(None, "", id="never started"),
         pytest.param(SimpleNamespace(done=lambda: False), "", id="still starting"),
         pytest.param(ended_with(None), "", id="started"),
-        pytest.param(ended_with(None, cancelled=True), "The launch was stopped.", id="K4 cancelled"),
-        pytest.param(ended_with(TimeoutError()), "It did not answer in time.", id="K13 never ready"),
+        pytest.param(ended_with(None, cancelled=True), "The launch was cancelled.", id="K4 cancelled"),
+        pytest.param(ended_with(TimeoutError()), "It did not respond in time.", id="K13 never ready"),
         pytest.param(ended_with(WithWords()), "There is no proposal MA-1 among yours.", id="ours: its own sentence"),
         pytest.param(ended_with(OSError("/secret/path")), "The portal could not start it.", id="P7 not a traceback"),
         pytest.param(ended_with(KeyError("token=abc")), "The portal could not start it.", id="P7 not a bug's words"),
@@ -289,9 +289,9 @@ def test_an_old_list_says_how_old_it_is_and_what_that_means() -> None:
     notice = source_notice(problem, 1500)
     assert notice["kind"] == "old"
     assert notice["words"].startswith(
-        "The user office does not answer. You see the proposals as they were 25 minutes ago."
+        "The user office does not answer. The proposals below were loaded 25 minutes ago."
     )
-    assert "Nothing can be started on them" in notice["words"]
+    assert "Nothing can be launched on them" in notice["words"]
     assert source_notice(problem, None) == {"kind": "bad", "words": "The user office does not answer. Try again."}
     assert source_notice(None, 3.0)["words"] == ""
     assert "HTML" not in notice["words"], "what it said instead is for the log"

@@ -32,6 +32,7 @@ def make_settings(api_url: str) -> Settings:
             "JUPYTERHUB_API_TOKEN": "session-secret",
             "JUPYTERHUB_CLIENT_ID": "jupyterhub-user-u1-lab-1",
             "JUPYTERHUB_OAUTH_ACCESS_SCOPES": json.dumps([SCOPE]),
+            "JUPYTERHUB_USER": "u1",
         }
     )
 
@@ -193,6 +194,8 @@ async def test_a_login_takes_ten_minutes_at_most(logins: Logins, clock: Clock) -
         pytest.param({"name": "u2", "scopes": []}, id="D11 no scope at all"),
         pytest.param({"name": "u2", "scopes": ["access:servers!server=u2/lab-1"]}, id="D11 another's session"),
         pytest.param({"name": "u1", "scopes": ["access:servers!server=u1/lab-10"]}, id="A11 another session of mine"),
+        pytest.param({"name": "u2", "scopes": [SCOPE]}, id="a share or a role of the hub"),
+        pytest.param({"name": "", "scopes": [SCOPE]}, id="nobody"),
         pytest.param({"name": "u1"}, id="no scopes told"),
         pytest.param({"name": "u1", "scopes": None}, id="G2 scopes are null"),
     ],

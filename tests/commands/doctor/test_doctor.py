@@ -21,6 +21,7 @@ from daas_hub.commands.doctor.site import _own_certificate
 from daas_hub.commands.main import main
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, exit_code, not_checked, ok, problem, warning
+from tests.commands.configured_spawner import AUTHORISING_SPAWNER
 from tests.stand_ins.directory import make_certificates
 from tests.stand_ins.icat import Icat
 from tests.stand_ins.openid import CertifiedProvider, start_provider
@@ -94,7 +95,7 @@ def test_the_portals_own_certificate(tmp_path: Path, expired: bool, verdict: str
 SITE = """
 from daas_hub import configure
 configure(c)
-c.JupyterHub.spawner_class = "simple"
+@SPAWNER@
 c.Facility.accounts_file = "@FOLDER@/accounts.yaml"
 c.Facility.proposals_file = "@FOLDER@/proposals.yaml"
 c.Facility.catalogue = ["@FOLDER@/applications"]
@@ -102,7 +103,7 @@ c.MountRules.data = ["@FOLDER@/data/{proposal}"]
 c.UmbrellaAuthenticator.providers = {
     "one": {"issuer": "@ISSUER@", "client_id": "daas-hub", "client_secret": "not-a-secret"}
 }
-"""
+""".replace("@SPAWNER@", AUTHORISING_SPAWNER)
 ACCOUNTS = """
 accounts:
   - {name: anna, uid: 25001, gid: 25001, groups: {ma-4242: 26001}, logins: [{issuer: "@ISSUER@", subject: anna}]}

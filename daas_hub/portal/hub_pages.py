@@ -1,0 +1,94 @@
+"""JupyterHub's own pages with the portal's headers, and its sharing of servers, which is refused.
+
+What they show is in templates/: `token.html`, `admin.html`, `oauth.html`, `error.html`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from jupyterhub.apihandlers.auth import OAuthAuthorizeHandler
+from jupyterhub.apihandlers.shares import ServerShareAPIHandler, ServerShareCodeAPIHandler
+from jupyterhub.handlers.pages import AdminHandler, ProxyErrorHandler, TokenPageHandler
+from tornado import web
+
+from daas_hub.portal.base import CONTENT_SECURITY_POLICY, PortalHandler, PortalHeaders
+
+_PERSONAL = "Sessions are personal and cannot be shared."
+
+
+class TokensHandler(PortalHeaders, TokenPageHandler):
+    """`/token`: the access tokens of a person."""
+
+
+class AdministrationHandler(PortalHeaders, AdminHandler):
+    """`/admin`: the hub's own application for administrators."""
+
+    @property
+    def content_security_policy(self) -> str:
+        """Our policy; the hub's application brings its styles in its script."""
+        return CONTENT_SECURITY_POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
+
+
+class ConsentHandler(PortalHeaders, OAuthAuthorizeHandler):
+    """`/api/oauth2/authorize`: whether a service may know who somebody is."""
+
+    @property
+    def content_security_policy(self) -> str:
+        """Our policy; the answer to the form leads to the service, which may be on another host."""
+        return CONTENT_SECURITY_POLICY.replace("form-action 'self'", f"form-action 'self'{self._origin_of_service()}")
+
+    def _origin_of_service(self) -> str:
+        """Return the origin of the requested redirect; the hub checks later whether it is the service's own."""
+        try:
+            address = urlsplit(self.get_query_argument("redirect_uri", ""))
+            port = f":{address.port}" if address.port else ""
+        except (ValueError, web.HTTPError):
+            return ""
+        host = address.hostname or ""
+        is_plain = host.isascii() and host.replace("-", "").replace(".", "").isalnum()
+        return f" {address.scheme}://{host}{port}" if address.scheme in ("http", "https") and is_plain else ""
+
+
+class ProxyErrorPageHandler(PortalHeaders, ProxyErrorHandler):
+    """`/error/503`: what the proxy shows of a session that does not respond."""
+
+
+class SharesHandler(ServerShareAPIHandler):
+    """The hub's API of shares: they can be seen and revoked, and none can be made."""
+
+    async def post(self, *args: Any, **kwargs: Any) -> None:
+        """Refuse: a session belongs to the person whose account it runs as."""
+        raise web.HTTPError(403, _PERSONAL)
+
+
+class ShareCodesHandler(ServerShareCodeAPIHandler):
+    """The hub's API of share codes: they can be seen and revoked, and none can be made."""
+
+    async def post(self, *args: Any, **kwargs: Any) -> None:
+        """Refuse, as above."""
+        raise web.HTTPError(403, _PERSONAL)
+
+
+class AcceptShareHandler(PortalHandler):
+    """`/accept-share`: a code that was made before the portal was installed gives nothing either."""
+
+    @web.authenticated
+    async def get(self) -> None:
+        """Say so."""
+        await self._refuse()
+
+    @web.authenticated
+    async def post(self) -> None:
+        """Say so, and take nothing."""
+        await self._refuse()
+
+    async def _refuse(self) -> None:
+        await self.show(
+            "message.html",
+            status=403,
+            heading="This session cannot be shared",
+            text="Sessions are personal: each one runs as the account of its owner.",
+            advice=["Members of a proposal share its processed data, and each of them can launch a session on it."],
+        )

@@ -1,0 +1,58 @@
+"""`daas`, the one name that our templates add to JupyterHub's: facility, assets, and the person's name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from daas_hub.accounts import Account
+from daas_hub.facility import Facility
+
+#: The part of the policy that every page can have; error pages of the hub's handlers come with the hub's own header.
+SCRIPT_POLICY = "script-src 'self'; object-src 'none'; base-uri 'none'"
+
+
+def person_of(user: Any, account: Account | None = None) -> dict[str, Any] | None:
+    """Return what the header of a page shows of a user of the hub; None if nobody is signed in.
+
+    Args:
+        account: the account of the user, on pages that have asked for it.
+    """
+    if user is None:
+        return None
+    info = user.orm_user.user_info or {}
+    person: dict[str, Any] = {
+        "display_name": display_name_of(user.orm_user),
+        "withheld": info.get("withheld"),
+        "step_up": info.get("step_up"),
+    }
+    if account is not None:
+        name = info.get("display_name") or account.display_name or account.name
+        person |= {"display_name": name, "account_name": account.name, "uid": account.uid}
+    return person
+
+
+def display_name_of(orm_user: Any) -> str:
+    """Return the name of a person, as the login gave it; the hub's name where it gave none."""
+    return str((orm_user.user_info or {}).get("display_name") or orm_user.name)
+
+
+class TemplateGlobals:
+    """The variable `daas` of every template.
+
+    Args:
+        static: returns the address of an asset.
+        has_policy: whether the administrator has set a Content-Security-Policy for the hub.
+    """
+
+    def __init__(self, facility: Facility, static: Callable[[str], str], *, has_policy: bool) -> None:
+        self.facility = {
+            "name": facility.name,
+            "help_text": facility.help_text,
+            "user_office_url": facility.user_office_url,
+            "has_links": bool(facility.links),
+        }
+        self.static = static
+        self.script_policy = "" if has_policy else SCRIPT_POLICY
+        self.person = person_of
+        self.display_name = display_name_of
