@@ -168,7 +168,7 @@ class Facility(SingletonConfigurable):
                 "Facility.min_id",
                 self.min_id,
                 f"leaves no id up to max_id = {self.max_id}",
-                remedy="Set the lowest and highest uid and gid of people at the facility, for instance 1000 and 60000000.",
+                remedy="Set the lowest and highest uid and gid of people here, for instance 1000 and 60000000.",
             )
         require_template("Facility.visit_url", self.visit_url)
         self.account_rules = AccountRules(self.min_id, self.max_id)
