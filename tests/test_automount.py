@@ -128,7 +128,7 @@ def test_a_server_that_never_answers_is_given_up(automount: tuple[Path, Ask, lis
     """K12: in words, within the time that was given, and nothing else waits for it."""
     _, ask, _ = automount
     said = ask({"path": "hung/raw"})
-    assert "did not answer within 2 seconds" in str(said["problem"])
+    assert "did not respond within 2 seconds" in str(said["problem"])
     assert float(str(said["seconds"])) < 10
 
 

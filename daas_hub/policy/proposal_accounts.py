@@ -24,7 +24,8 @@ class ProposalAccounts(SourceSettings):
         Unicode(),
         config=True,
         help="""
-        Account names of single proposals; they take precedence over `template`. Example: {"MA-4242": "ma4242"}. Default: none.
+        Account names of single proposals; they take precedence over `template`. Example: {"MA-4242": "ma4242"}.
+        Default: none.
         """,
     )
 

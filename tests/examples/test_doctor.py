@@ -387,7 +387,7 @@ ROWS = [
         how=without("/data/visitor/ma4242")),
     Row("a link instead of a directory", "esrf", "directories.MA-4242", "symbolic link", "real directory",
         how=linked(DATA)),
-    Row("two that match", "soleil", "directories.99240224", "could be several", "exact",
+    Row("two that match", "soleil", "directories.99240224", "matches several", "exact",
         how=beside("/nfs/ruche/cristal-soleil/com-cristal/2025/Run1/copy_99240224")),
     Row("data the account may not read", "esrf", "directories.MA-4242.~/data", "permission", "enter its parents",
         how=mode(DATA, 0o700)),
