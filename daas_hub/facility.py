@@ -1,7 +1,7 @@
-"""The composition root: one object that knows the facility, built from the administrator's configuration.
+"""The composition root: one object that represents the facility, created from the configuration.
 
-Doors (authenticators, spawners, portal) hold this object and ask it three things: whose account is this, which
-proposals are theirs, and may this be launched. It holds; it does not decide (see `launch/`, `accounts/rules.py`).
+Authenticators, spawners and the portal ask it for the account of an identity, for the proposals of an account, and
+whether a launch is allowed. It composes; decisions are made in `launch/` and `accounts/rules.py`.
 """
 
 from __future__ import annotations
@@ -66,29 +66,27 @@ _log = logging.getLogger("jupyterhub.daas")
 class Facility(SingletonConfigurable):
     """This facility: its name, its accounts, its proposals, its applications."""
 
-    name = Unicode("This facility", config=True, help='Name on every page. Example: "ALBA".')
-    logo = Unicode("", config=True, help="Path of an SVG or PNG file shown on every page. Default: ours.")
-    help_text = Unicode("", config=True, help='One sentence on every page: whom to ask for help. Example: "Call 1234".')
+    name = Unicode("This facility", config=True, help='Name of the facility, shown on every page. Example: "ALBA".')
+    logo = Unicode("", config=True, help="Path of an SVG or PNG file, shown on every page. Default: our own.")
+    help_text = Unicode("", config=True, help='Whom to ask for help, shown on every page. Example: "Call 1234".')
     user_office_url = Unicode(
-        "", config=True, help="Address of the user office: where to get an account. Shown to who has none."
+        "", config=True, help="URL of the user office, shown to people who have no account yet. Default: none."
     )
     visit_url = Unicode(
         "",
         config=True,
         help="""
-        Address of a visit's own page elsewhere, SynchWeb's say, shown as a link on each visit. Fields: {proposal},
-        {visit} (what the facility calls it), {number}. Example: "https://synchweb.facility.org/dc/visit/{visit}".
+        URL of a visit's page in another application, SynchWeb for instance, linked from each visit. Fields: {proposal},
+        {visit} (its name at the facility), {number}. Example: "https://synchweb.facility.org/dc/visit/{visit}".
         Default: none.
         """,
     )
-    visit_url_title = Unicode(
-        "Open this visit in SynchWeb", config=True, help='Words of that link. Example: "Logbook".'
-    )
+    visit_url_title = Unicode("Open this visit in SynchWeb", config=True, help='Text of that link. Example: "Logbook".')
     state = Unicode(
         config=True,
         help="""
-        Absolute directory for what the portal keeps itself: homes and processed data where the facility has none.
-        It must be reachable by every account. Example: "/var/lib/daas-hub". Default: that.
+        Absolute path of the portal's own directory: homes and processed data, if the facility does not provide them.
+        Every account must be able to enter it. Default: "/var/lib/daas-hub".
         """,
     )
     accounts = Union(
@@ -96,68 +94,71 @@ class Facility(SingletonConfigurable):
         default_value="table",
         config=True,
         help="""
-        Where accounts come from: the name of an entry point of the group daas_hub.accounts, or a list of several. All
-        of a list that know a login must agree on it; one that does not answer means that nothing is known.
-        Example: "table" (a YAML file, `accounts_file`), "ldap" (a directory, see LdapAccounts),
-        "nss" (this machine's own, see NssAccounts), "claims" (the login itself, see ClaimsAccounts),
-        "rest" and "calipsoplus" (a user office, see RestAccounts, CalipsoplusAccounts), "links" (beside another: logins
-        that people connected themselves, see LinkedAccounts). Default: "table".
+        Sources of accounts: the name of an entry point in the group daas_hub.accounts, or a list of names. All sources
+        that have an account for a login must agree on it; if one is unavailable, the login fails. Known: "table" (YAML
+        file, `accounts_file`), "ldap" (LdapAccounts), "nss" (this machine's accounts, NssAccounts), "claims" (claims of
+        the login, ClaimsAccounts), "rest" and "calipsoplus" (a user office, RestAccounts, CalipsoplusAccounts), "links"
+        (in addition to another: logins that people connected themselves, LinkedAccounts). Example: ["ldap", "links"].
+        Default: "table".
         """,
     )
-    accounts_file = Unicode("", config=True, help='The YAML file of `accounts = "table"`.')
+    accounts_file = Unicode("", config=True, help='YAML file of accounts, for `accounts = "table"`.')
     merge_groups = Bool(
         False,
         config=True,
         help="""
-        Whether an account has the groups of all sources in a list of `accounts`. Otherwise sources that know different
-        groups disagree, and the login is refused.
+        Give an account the groups of all sources in `accounts`. Otherwise sources with different groups disagree, and
+        the login is refused. Default: False.
         """,
     )
-    min_id = Int(1000, config=True, help="Lowest uid and gid a session may have; 0 is refused always.")
-    max_id = Int(60_000_000, config=True, help="Highest uid and gid a session may have.")
+    min_id = Int(1000, config=True, help="Lowest uid and gid of a session. 0 is always refused.")
+    max_id = Int(60_000_000, config=True, help="Highest uid and gid of a session.")
     proposals = Union(
         [List(Unicode()), Unicode()],
         default_value="static",
         config=True,
         help="""
-        Where proposals come from: the name of an entry point of the group daas_hub.proposals, or several of them, whose
-        answers are joined. A proposal about which two of them disagree (group, directories) is left out, and the log
-        says so. Known: "static" (a YAML file, `proposals_file`), "calipsoplus", "icat", "icatplus", "scicat", "ispyb",
+        Sources of proposals: the name of an entry point in the group daas_hub.proposals, or a list of names, whose
+        proposals are joined. A proposal on which two sources disagree (group, directories) is skipped and logged.
+        Known: "static" (a YAML file, `proposals_file`), "calipsoplus", "icat", "icatplus", "scicat", "ispyb",
         "useroffice", "groups". Example: ["icat", "static"].
         """,
     )
-    proposals_file = Unicode("", config=True, help='The YAML file of `proposals = "static"`.')
+    proposals_file = Unicode("", config=True, help='YAML file of proposals, for `proposals = "static"`.')
     cache_s = Float(
         60.0,
         config=True,
-        help="Seconds a provider's answer is remembered for pages. A launch always asks again.",
+        help="Seconds to cache proposals for pages. A launch always queries the source. Default: 60.",
     )
     stale_cache_s = Float(
         43_200.0,
         config=True,
         help="""
-        Seconds a provider's last answer is shown, marked with its age, while the provider is down; nothing can be
-        launched by it. Example: 0 shows nothing. Default: half a day.
+        Seconds to show cached proposals, marked with their age, while the source is down. Nothing can be launched from
+        them. 0 disables this. Default: 43200 (12 hours).
         """,
     )
     catalogue = List(
         Unicode(),
         config=True,
         help="""
-        Folders of application files, one YAML file an application, and sizes.yaml.
-        Example: ["/etc/daas-hub/applications"]. Default: none, and the portal says so.
+        Folders with one YAML file per application, and sizes.yaml. Example: ["/etc/daas-hub/applications"].
+        Default: none; the portal then offers no applications.
         """,
     )
-    sessions_per_person = Int(10, min=1, config=True, help="Sessions one person may have at a time, of any kind.")
+    sessions_per_person = Int(10, min=1, config=True, help="Maximum number of sessions per person. Default: 10.")
     demo = Bool(
         False,
         config=True,
         help="""
-        Set by demo(c): the people have no passwords, so the hub refuses to start on any address but this machine's
-        own. Never set it yourself.
+        Set by demo(c). The demo's people have no passwords, so the hub refuses to listen on any address other than
+        localhost. Do not set it yourself.
         """,
     )
-    environment = Dict(config=True, help="Environment variables of every session, for instance a proxy's address.")
+    environment = Dict(
+        config=True,
+        help='Environment variables of all sessions. Example: {"LANG": "C.UTF-8"}. Default: none.',
+    )
     identity_of = Callable(
         None,
         allow_none=True,
@@ -183,7 +184,7 @@ class Facility(SingletonConfigurable):
                 "Facility.min_id",
                 self.min_id,
                 f"leaves no id up to max_id = {self.max_id}",
-                remedy="Give the lowest and the highest uid and gid of the facility's people, 1000 and 60000000 say.",
+                remedy="Set the lowest and highest uid and gid of people here, for instance 1000 and 60000000.",
             )
         require_template("Facility.visit_url", self.visit_url)
         self.account_rules = AccountRules(self.min_id, self.max_id)

@@ -1,4 +1,4 @@
-"""What an examination found: one check, what came of it, and what to do. Pure."""
+"""The result of one check of the doctor: what was checked, what came of it, and how to fix it. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Verdict(StrEnum):
-    """What a check came to."""
+    """The verdict of a check."""
 
     OK = "ok"
     WARNING = "warning"
@@ -20,47 +20,47 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One check.
+    """The result of one check.
 
     Attributes:
         key: short and stable, for monitoring: "login.discovery".
-        did: what was done, in words: "read the description of https://...".
-        got: what came of it. Never a secret.
-        remedy: what to do about it; "" for nothing.
+        check: what was done, in words: "fetch the discovery document of https://...".
+        result: what came of it. Never a secret.
+        fix: what to do about it; "" for nothing.
     """
 
     key: str
-    did: str
+    check: str
     verdict: Verdict
-    got: str = ""
-    remedy: str = ""
+    result: str = ""
+    fix: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as it stands in `--json`."""
+        """Return the form it has in `--json`."""
         return asdict(self) | {"verdict": str(self.verdict)}
 
 
-def ok(key: str, did: str, got: str = "") -> Finding:
-    """Return a check that held."""
-    return Finding(key, did, Verdict.OK, got)
+def ok(key: str, check: str, result: str = "") -> Finding:
+    """Return a check that passed."""
+    return Finding(key, check, Verdict.OK, result)
 
 
-def warning(key: str, did: str, got: str, remedy: str) -> Finding:
+def warning(key: str, check: str, result: str, fix: str) -> Finding:
     """Return something an administrator should know, and that stops nobody."""
-    return Finding(key, did, Verdict.WARNING, got, remedy)
+    return Finding(key, check, Verdict.WARNING, result, fix)
 
 
-def problem(key: str, did: str, got: str, remedy: str) -> Finding:
-    """Return something that keeps people from working, or keeps nobody out."""
-    return Finding(key, did, Verdict.PROBLEM, got, remedy)
+def problem(key: str, check: str, result: str, fix: str) -> Finding:
+    """Return something that keeps people from working, or lets people in who must not be."""
+    return Finding(key, check, Verdict.PROBLEM, result, fix)
 
 
-def not_checked(key: str, did: str, why: str) -> Finding:
-    """Return a check that was not made."""
-    return Finding(key, did, Verdict.NOT_CHECKED, why)
+def not_checked(key: str, check: str, why: str) -> Finding:
+    """Return a check that was skipped."""
+    return Finding(key, check, Verdict.NOT_CHECKED, why)
 
 
 def exit_code(findings: Iterable[Finding]) -> int:
-    """Return the code that monitoring (Nagios, Icinga) reads: 0 in order, 1 warnings, 2 problems."""
+    """Return the code that monitoring (Nagios, Icinga) expects: 0 in order, 1 warnings, 2 problems."""
     verdicts = {one.verdict for one in findings}
     return 2 if Verdict.PROBLEM in verdicts else 1 if Verdict.WARNING in verdicts else 0

@@ -1,4 +1,4 @@
-"""Opens the directories of a plan: the only room that touches the facility's file systems.
+"""Opens the directories of a plan: the only module that accesses the facility's file systems.
 
 Each directory is opened component by component below its allowed root, never through a symbolic link, and kept open:
 what was checked is what is compared with the mount later (`Pinned.identity`). Opening a directory also mounts an
@@ -39,13 +39,13 @@ _counting = threading.Lock()
 
 _FAILURES = {
     errno.ENOENT: ("does not exist", ErrorKind.DIRECTORY_MISSING),
-    errno.EACCES: ("may not be read by the portal", ErrorKind.DIRECTORY_UNREADABLE),
+    errno.EACCES: ("cannot be read by the portal", ErrorKind.DIRECTORY_UNREADABLE),
     errno.ELOOP: ("contains a symbolic link, which is not followed", ErrorKind.SYMLINK),
     errno.ENOTDIR: (
         "is not a directory, or contains a symbolic link, which is not followed",
         ErrorKind.NOT_A_DIRECTORY,
     ),
-    errno.ESTALE: ("is on a file server that lost it (stale handle)", ErrorKind.STORAGE),
+    errno.ESTALE: ("is not available (stale file handle)", ErrorKind.STORAGE),
     errno.EIO: ("cannot be read (input/output error)", ErrorKind.STORAGE),
 }
 
@@ -85,8 +85,8 @@ async def pin(mounts: tuple[Mount, ...], *, timeout_s: float = TIMEOUT_S) -> tup
                     raise
         if any(mount.is_data for mount in mounts) and not any(one.mount.is_data for one in pinned):
             raise StorageProblem(
-                "There are no data of this visit yet.",
-                remedy="Please launch again when the first have been taken.",
+                "No data have been recorded for this visit yet.",
+                remedy="Please launch again when there are some.",
                 kind=ErrorKind.NO_DATA_YET,
             )
     except BaseException:
@@ -147,7 +147,7 @@ async def _within(timeout_s: float, mount: Mount, do: Callable[[], Pinned] | Non
         do: what the thread does instead.
     """
     if _given_up[mount.source] >= MAX_GIVEN_UP:
-        raise _problem(mount, "still did not answer an earlier launch", ErrorKind.STORAGE_TIMEOUT)
+        raise _problem(mount, "still has not responded to an earlier launch", ErrorKind.STORAGE_TIMEOUT)
     answer: Future[Pinned] = Future()
     answer.set_running_or_notify_cancel()  # from here on nobody can cancel it: what it opens is closed by us
 
@@ -238,11 +238,13 @@ def _found(mount: Mount) -> PurePosixPath:
             for path in _matching(root, parts, left):
                 found.append(path)
                 if len(found) > 1:
-                    raise _problem(mount, "could be several, and none of them was chosen", ErrorKind.SEVERAL_MATCHES)
+                    raise _problem(
+                        mount, "matches several directories, and none of them was chosen", ErrorKind.SEVERAL_MATCHES
+                    )
         finally:
             os.close(root)
     except OverflowError:
-        raise _problem(mount, "is among more names than are looked at", ErrorKind.TOO_MANY_NAMES) from None
+        raise _problem(mount, "is in a directory with too many entries to search", ErrorKind.TOO_MANY_NAMES) from None
     except OSError as error:
         raise _failure(mount, error) from error
     if not found:
@@ -325,7 +327,7 @@ def _create(mount: Mount, name: str, parent: int, *, last: bool) -> None:
     if last and mount.owner == (-1, -1) and os.geteuid() == 0 and not _exists(name, parent):
         # made by root for nobody, it would be a shared directory nobody can write to
         raise _problem(
-            mount, "does not exist yet, and the facility does not say which group shares it", ErrorKind.NO_SHARED_GROUP
+            mount, "does not exist yet, and the proposal has no group to share it with", ErrorKind.NO_SHARED_GROUP
         )
     try:
         os.mkdir(name, mode=0o700 if last else 0o755, dir_fd=parent)
@@ -351,6 +353,6 @@ def _problem(mount: Mount, why: str, kind: ErrorKind) -> StorageProblem:
     else:
         what = "Your home directory" if home else f"The directory ~/{mount.target}"
     of = _Missing if kind is ErrorKind.DIRECTORY_MISSING else StorageProblem
-    problem = of(f"{what} {why}.", remedy="Please try again later, or tell the administrators.", kind=kind)
+    problem = of(f"{what} {why}.", remedy="Please try again later, or contact the administrators.", kind=kind)
     problem.add_note(f"source: {mount.source}")
     return problem

@@ -175,7 +175,7 @@ async def test_a_directory_one_may_not_enter(root: Path) -> None:
     if was == 0:
         os.seteuid(65534)  # root may enter everything
     try:
-        with pytest.raises(StorageProblem, match="may not be read"):
+        with pytest.raises(StorageProblem, match="cannot be read"):
             await pin((data(root, "ma1/id21"),))
     finally:
         os.seteuid(was)
@@ -428,7 +428,7 @@ async def test_one_directory_matches(projects: Path, path: str, found: str) -> N
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        pytest.param("Run*/*_500", "could be several", id="two"),
+        pytest.param("Run*/*_500", "matches several", id="two"),
         pytest.param("cycle*/2022086999-*", "does not exist", id="none"),
         pytest.param("cycle*/2022086952-*/DATA", "does not exist", id="none below the one that matches"),
         pytest.param("Run*/*_300", "does not exist", id="a file"),
@@ -447,7 +447,7 @@ async def test_a_pattern_is_given_up_among_too_many_names(projects: Path, monkey
     for number in range(30):
         (projects / "Run1" / f"other_{number:03}").mkdir()
     monkeypatch.setattr("daas_hub.storage.MAX_LOOKED_AT", 20)
-    with pytest.raises(StorageProblem, match="more names"):
+    with pytest.raises(StorageProblem, match="too many entries"):
         await opened(pattern(projects, "Run*/*_224"))
 
 
@@ -461,7 +461,7 @@ async def test_what_is_missing_and_optional_is_left_out(root: Path) -> None:
 
 async def test_a_visit_whose_optional_data_are_all_missing(root: Path) -> None:
     """Nobody starts an application beside an empty ~/data, and wonders."""
-    with pytest.raises(StorageProblem, match="no data of this visit yet"):
+    with pytest.raises(StorageProblem, match="No data have been recorded"):
         await opened(own(root, "home"), replace(data(root, "ma1/raw"), optional=True))
 
 

@@ -1,8 +1,8 @@
-"""What `daas-hub doctor` asks the login providers: who they say they are, their keys, and whether they know the portal.
+"""Checks of login providers for `daas-hub doctor`: discovery document, keys, client credentials, redirect URI.
 
-No password is needed for it. A code that is none tells whether the client's secret holds: a provider looks at the
-client first. A sign-in that may show no page tells whether the callback is registered: a provider sends nobody to an
-address it does not know.
+No password is needed. An invalid authorisation code shows whether the client secret is right, because a provider
+authenticates the client first. An authorisation request with `prompt=none` shows whether the redirect URI is
+registered, because a provider redirects nobody to an unknown one.
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ from daas_hub.findings import Finding, not_checked, ok, problem, warning
 async def examine_provider(
     method: OIDCMethod, facility: Facility, *, callback: str, access_token: str = ""
 ) -> list[Finding]:
-    """Examine one provider.
+    """Run all checks of one provider.
 
     Args:
-        callback: the address that is registered there, if it is known; "" otherwise.
-        access_token: a person's, to see what the provider tells of them; "" for none.
+        callback: the redirect URI registered there; "" if it is not known.
+        access_token: a person's, to fetch their claims; "" for none.
     """
     issuer = method.settings.issuer
-    key, did = "login.discovery", f"read the discovery document of {issuer}"
+    key, check = "login.discovery", f"fetch the discovery document of {issuer}"
     try:
         endpoints = await method.provider.endpoints()
     except SourceUnavailable as error:
-        return [problem(key, did, what_came(error), _remedy_of_discovery(error, issuer))]
-    findings = [ok(key, did, "its issuer is the configured one, and its endpoints use HTTPS")]
+        return [problem(key, check, what_came(error), _remedy_of_discovery(error, issuer))]
+    findings = [ok(key, check, "the issuer matches, and all endpoints use HTTPS")]
     findings.append(await _keys(method))
     findings.append(await _client(method))
     findings.append(await _callback(method, endpoints.authorize, callback))
     findings += _issuers(method, facility)
     if access_token:
-        findings.append(await _told(method, facility, access_token))
+        findings.append(await _claims(method, facility, access_token))
     if not endpoints.end_session:
-        did = f"looked for the logout endpoint of {issuer}"
-        findings.append(ok("login.logout", did, "it has none; signing out ends the portal's login only"))
+        check = f"look up the end_session_endpoint of {issuer}"
+        findings.append(ok("login.logout", check, "it has none; signing out ends only the portal's login"))
     return findings
 
 
 def what_came(error: DaasError) -> str:
-    """Return what a provider said or did instead, in the administrator's words."""
+    """Return what came from a provider instead, for an administrator."""
     return f"{error.message} {error.detail}".strip()
 
 
@@ -58,126 +58,124 @@ def _remedy_of_discovery(error: SourceUnavailable, issuer: str) -> str:
     if error.kind is ErrorKind.INSECURE_ENDPOINT:
         return "The discovery document contains non-HTTPS endpoints; the provider's administrators must fix this."
     return (
-        f"Open {issuer.rstrip('/')}/.well-known/openid-configuration from this machine: is the issuer right, does the "
-        "provider run, is its certificate one this machine trusts, and may this machine reach it (firewall)?"
+        f"Fetch {issuer.rstrip('/')}/.well-known/openid-configuration from this machine. Check the issuer, that the "
+        "provider runs, that this machine trusts its certificate, and may reach it (firewall, web proxy)."
     )
 
 
 async def examine_passwords(method: PasswordMethod) -> Finding:
-    """Ask the source of passwords about a name that cannot exist: it must answer, and say no."""
-    key, did = "login.passwords", f"checked a random password of a user that cannot exist ({method.issuer})"
+    """Check a password of a name that cannot exist: the source must respond, and refuse it."""
+    key, check = "login.passwords", f"check the password of a person who cannot exist ({method.issuer})"
     try:
-        told = await method.source.check(f"nobody-{secrets.token_hex(4)}", secrets.token_hex(16))
+        accepted = await method.source.check(f"nobody-{secrets.token_hex(4)}", secrets.token_hex(16))
     except DaasError as error:
-        remedy = (
-            "Does the service that is asked (LdapAccounts.servers, or PasswordLogin.login_url) run, and may this "
-            "machine reach it? The checks of accounts say more."
+        fix = (
+            "Check that the service (LdapAccounts.servers, or PasswordLogin.login_url) runs, and that this machine may "
+            "reach it. See also the results under Accounts."
         )
-        return problem(key, did, what_came(error), remedy)
-    if told:
-        return problem(key, did, f"accepted as {told}", "It accepts any password. Do not use it.")
-    return ok(key, did, "refused; sign in once by hand to try a correct password")
+        return problem(key, check, what_came(error), fix)
+    if accepted:
+        return problem(key, check, f"accepted as {accepted}", "It accepts any password. Do not use it.")
+    return ok(key, check, "refused, as it should be; sign in once by hand to check that a correct one is accepted")
 
 
 async def _keys(method: OIDCMethod) -> Finding:
-    did = f"read the signing keys of {method.settings.issuer}"
+    check = f"fetch the signing keys of {method.settings.issuer}"
     try:
         count = await method.provider.count_keys()
     except SourceUnavailable as error:
-        return problem("login.keys", did, what_came(error), "The provider's jwks_uri must return a JSON key set.")
+        return problem(
+            "login.keys", check, what_came(error), "The provider's jwks_uri must return its public keys as JSON."
+        )
     if not count:
-        return problem("login.keys", did, "no usable key", "The provider must publish an RSA, EC or OKP signing key.")
-    return ok("login.keys", did, f"{count} public key{'s' * (count != 1)}")
+        return problem(
+            "login.keys", check, "no usable key", "The provider must publish an RSA, EC or OKP key for signatures."
+        )
+    return ok("login.keys", check, f"{count} public key{'s' * (count != 1)}")
 
 
 async def _client(method: OIDCMethod) -> Finding:
-    """Ask for tokens with a code that is none: refused is as it should be, an unknown client is not."""
-    key, did = (
+    """Redeem an invalid code: the code must be refused, and the client accepted."""
+    key, check = (
         "login.client",
-        f"tested client credentials of {method.settings.client_id!r} at {method.settings.issuer} with an invalid code",
+        f"test the credentials of {method.settings.client_id!r} at {method.settings.issuer} with an invalid code",
     )
     try:
         await method.redeem_nothing(secrets.token_hex(16))
     except Refused:
-        return ok(key, did, "the code was refused, the client credentials were accepted")
+        return ok(key, check, "the code was refused, and the client accepted")
     except SourceUnavailable as error:
         if isinstance(error, ClientRejected):
-            remedy = "Copy client_id and secret from the client's page at the provider, and check basic_auth."
-            return problem(key, did, error.detail, remedy)
-        return problem(key, did, what_came(error), "This machine must be able to reach the provider's token_endpoint.")
-    return problem(key, did, "it issued tokens for an invalid code", "This provider lets everybody in. Do not use it.")
+            fix = "Copy client_id and the secret from the client's page at the provider, and check basic_auth."
+            return problem(key, check, error.detail, fix)
+        return problem(key, check, what_came(error), "The provider's token_endpoint must answer this machine.")
+    return problem(key, check, "tokens were issued for it", "This provider accepts any code. Do not use it.")
 
 
 async def _callback(method: OIDCMethod, authorize: str, callback: str) -> Finding:
-    """Begin a sign-in that may show no page, without any cookie: a provider that knows the callback says no there."""
-    key, did = "login.callback", f"tested the callback {callback} at {method.settings.issuer}"
+    """Send an authorisation request with `prompt=none`, without cookies: the error must come back to the callback."""
+    key, check = "login.callback", f"check that {method.settings.issuer} knows the redirect URI {callback}"
     if not callback:
-        why = "the portal's address is not configured: set JupyterHub.public_url"
-        return not_checked(key, "tested the callback at the provider", why)
+        why = "the portal's address is not known: set JupyterHub.public_url"
+        return not_checked(key, "check the redirect URI", why)
     word = secrets.token_hex(16)
     address = await method.begin(state=word, verifier=word, challenge="A" * 43, callback=callback)
     try:
         async with service_at(address, method.settings.http).conversation() as talk:
             status, place = await talk.location_of(f"{address}&prompt=none", "a sign-in without a page")
     except SourceUnavailable as error:
-        return problem(key, did, what_came(error), "The provider's authorization_endpoint must answer this machine.")
+        return problem(key, check, what_came(error), "The provider's authorization_endpoint must answer this machine.")
     said = parse_qs(urlsplit(place).query).get("error", [""])[0] if place.startswith(callback) else None
     if status in (302, 303, 307) and said is not None:
-        return _judged(key, did, said, " ".join(method.settings.scope))
+        return _judged(key, check, said, " ".join(method.settings.scope))
     client = method.settings.client_id
     if 400 <= status < 500:
-        remedy = f"Register exactly {callback} at the provider, for the client {client!r}."
-        return problem(key, did, f"status {status}, and no redirect", remedy)
-    remedy = f"Sign in once by hand, and check that {callback} is registered for the client {client!r}."
-    return warning(key, did, f"status {status}, which is inconclusive", remedy)
+        fix = f"Register exactly {callback} as redirect URI of the client {client!r}."
+        return problem(key, check, f"status {status} instead of a redirect", fix)
+    fix = f"Sign in once by hand, and check that {callback} is a redirect URI of the client {client!r}."
+    return warning(key, check, f"status {status}, which is inconclusive", fix)
 
 
-def _judged(key: str, did: str, said: str, scope: str) -> Finding:
-    """Return what the error means that a provider sent back to the callback; "" for none. Pure."""
+def _judged(key: str, check: str, said: str, scope: str) -> Finding:
+    """Return the finding for the error sent to the callback; "" for none. Pure."""
     if said == "invalid_scope":
-        return problem(
-            key, did, f"a scope of {scope!r} is unknown", "Allow these scopes for this client, or set scope."
-        )
+        return problem(key, check, f"invalid_scope: {scope!r}", "Allow these scopes for this client, or set scope.")
     if said in ("unauthorized_client", "unsupported_response_type", "invalid_request"):
-        return problem(key, did, said, "Allow this client the authorization code flow with PKCE (S256).")
-    return ok(key, did, f"registered; the provider answered {said or 'with a code'}")
+        return problem(key, check, said, "Allow the authorization code flow with PKCE (S256) for this client.")
+    return ok(key, check, f"it is registered; the provider answers {said or 'with a code'}")
 
 
 def _issuers(method: OIDCMethod, facility: Facility) -> list[Finding]:
-    """Check that some source of accounts is asked about logins of this provider."""
+    """Check that a source of accounts is configured for the logins of this provider."""
     asked = {name: issuers for name, issuers in facility.issuers_by_source().items() if issuers is not None}
     issuer = method.settings.issuer
-    did = f"looked for sources of accounts with the issuer {issuer}"
-    deaf = [name for name, issuers in asked.items() if issuer not in issuers]
-    if deaf and len(deaf) == len(facility.account_sources):
-        named = sorted({one for name in deaf for one in asked[name]})
+    check = f"find the sources of accounts for logins of {issuer}"
+    others = [name for name, issuers in asked.items() if issuer not in issuers]
+    if others and len(others) == len(facility.account_sources):
+        named = sorted({one for name in others for one in asked[name]})
         return [
             problem(
                 "login.issuers",
-                did,
-                f"none; {', '.join(deaf)} has {', '.join(named)}",
-                f'Add exactly "{issuer}" to its setting issuers.',
+                check,
+                f"none; {', '.join(others)} is configured for {', '.join(named)}",
+                f'Add exactly "{issuer}" to its issuers.',
             )
         ]
-    return [ok("login.issuers", did, ", ".join(name for name in facility.account_sources if name not in deaf))]
+    return [ok("login.issuers", check, ", ".join(name for name in facility.account_sources if name not in others))]
 
 
-async def _told(method: OIDCMethod, facility: Facility, access_token: str) -> Finding:
-    """Ask what the provider tells of the person whose access token this is."""
-    key, did = "login.userinfo", f"read userinfo of {method.settings.issuer} with the token of --token-file"
+async def _claims(method: OIDCMethod, facility: Facility, access_token: str) -> Finding:
+    """Fetch the claims of the person whose access token this is."""
+    key, check = "login.userinfo", f"fetch the claims for the token of --token-file from {method.settings.issuer}"
     try:
-        told = await method.told_of(access_token)
+        claims = await method.told_of(access_token)
     except DaasError as error:
-        return problem(
-            key, did, error.message, "Check that it is an access token of this provider, and has not expired."
-        )
-    if told is None:
-        return problem(key, did, "the token was refused", "Get a new access token of this provider.")
-    missing = sorted(facility.claims - set(told))
-    got = f"claims {', '.join(sorted(told))}"
+        return problem(key, check, error.message, "Check that it is a valid access token of this provider.")
+    if claims is None:
+        return problem(key, check, "the token was refused", "Get a fresh access token of this provider.")
+    missing = sorted(facility.claims - set(claims))
+    result = f"claims {', '.join(sorted(claims))}"
     if missing:
-        remedy = (
-            "Have the provider release them (scopes, mappers), or name others in the settings of accounts and roles."
-        )
-        return problem(key, did, f"{got}; {', '.join(missing)} not among them", remedy)
-    return ok(key, did, got)
+        fix = "Configure the provider to send them (scopes, mappers), or use other claims for accounts and roles."
+        return problem(key, check, f"{result}; missing: {', '.join(missing)}, which the configuration uses", fix)
+    return ok(key, check, result)

@@ -1,4 +1,4 @@
-"""Reads a jupyterhub_config.py as the hub would, without starting it, and collects every problem with its remedy."""
+"""Reads a jupyterhub_config.py as the hub does, without starting it, and collects every problem with its fix."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from daas_hub.sources import PROPOSALS_GROUP
 
 
 def check_config(file: Path) -> list[DaasError]:
-    """Return everything that is wrong with a configuration, each naming trait, value and remedy; [] if it can start."""
+    """Return all problems of a configuration, each naming the trait, its value and the fix; [] if the hub can start."""
     try:
         config = PyFileConfigLoader(file.name, path=str(file.resolve().parent)).load_config()
     except ConfigFileNotFound:
         return [ConfigurationError("file", str(file), "there is no such file", remedy="Give the path of your file.")]
     except DaasError as error:
         return [error]
-    except (Exception, SystemExit) as error:  # it is the administrator's Python: anything can be raised
+    except (Exception, SystemExit) as error:  # the file is Python and can raise anything
         return [
             ConfigurationError(
-                "file", str(file), f"{type(error).__name__}: {error}", remedy="Correct the Python of the file."
+                "file", str(file), f"{type(error).__name__}: {error}", remedy="Correct the Python code of the file."
             )
         ]
     problems: list[DaasError] = []
@@ -40,13 +40,13 @@ def check_config(file: Path) -> list[DaasError]:
     for section in config:
         problems += _unknown_or_wrong(config, section, classes)
     if not problems:
-        problems += _what_they_say_themselves(config, classes)
+        problems += _own_checks(config, classes)
     problems += _secrets(config)
     return problems
 
 
 def _classes(config: Config, problems: list[DaasError]) -> list[type[Configurable]]:
-    """Return the classes this configuration sets: ours, the hub's own, and those whose names are chosen in it."""
+    """Return the classes this configuration can set: ours, the hub's, and those it selects by name."""
     from jupyterhub.app import JupyterHub
     from jupyterhub.crypto import CryptKeeper
     from jupyterhub.proxy import ConfigurableHTTPProxy
@@ -85,7 +85,7 @@ def _classes(config: Config, problems: list[DaasError]) -> list[type[Configurabl
 
 
 def _source_classes(config: Config) -> list[type[Configurable]]:
-    """Return the classes of the sources that are chosen; a name that is none is told by the facility itself."""
+    """Return the classes of the selected sources; the facility itself reports unknown names."""
     known = {entry.name: entry for entry in entry_points(group=PROPOSALS_GROUP)}
     wanted = config.Facility.get("proposals", [])
     names = [wanted] if isinstance(wanted, str) else wanted if isinstance(wanted, list) else []
@@ -94,19 +94,19 @@ def _source_classes(config: Config) -> list[type[Configurable]]:
 
 
 def _unknown_or_wrong(config: Config, section: str, classes: list[type[Configurable]]) -> list[DaasError]:
-    """Check each value against its trait. A misspelt name is an error: ignored, it has let everybody in before.
+    """Check each value against its trait. A misspelt name is an error: silently ignored, it could let everybody in.
 
     A section configures the class of its name and every class made from it: `c.Spawner` also sets what only the chosen
     spawner has.
     """
     names = {base.__name__ for cls in classes for base in cls.__mro__ if issubclass(base, Configurable)}
     if section not in names:
-        # another class of this name may exist in what the file imports: only a likely slip is told
+        # the file may import another class of this name: report only a likely misspelling
         near = get_close_matches(section, names, n=1, cutoff=0.85)
         if not near:
             return []
         shown = {name: _shown(name, value) for name, value in config[section].items()}
-        return [ConfigurationError(section, shown, "nothing here has that name", remedy=f"Did you mean {near[0]}?")]
+        return [ConfigurationError(section, shown, "there is no such class", remedy=f"Did you mean {near[0]}?")]
     problems: list[DaasError] = []
     traits: dict[str, Any] = {}
     for cls in classes:
@@ -132,11 +132,11 @@ def _unknown_or_wrong(config: Config, section: str, classes: list[type[Configura
 
 
 class _Holder(HasTraits):
-    """Something a trait can be checked for without building the real thing."""
+    """An object to validate traits for, without creating the real one."""
 
 
-def _what_they_say_themselves(config: Config, classes: list[type[Configurable]]) -> list[DaasError]:
-    """Build the facility and the authenticator, which check what a type cannot say."""
+def _own_checks(config: Config, classes: list[type[Configurable]]) -> list[DaasError]:
+    """Create the facility and the authenticator, which check what types cannot express."""
     from jupyterhub.auth import Authenticator
 
     problems: list[DaasError] = []
@@ -148,11 +148,14 @@ def _what_they_say_themselves(config: Config, classes: list[type[Configurable]])
         if not facility.applications.applications:
             problems.append(
                 ConfigurationError(
-                    "Facility.catalogue", list(facility.catalogue), "holds no application", remedy="Name a folder."
+                    "Facility.catalogue",
+                    list(facility.catalogue),
+                    "contains no application",
+                    remedy="Name a folder of application files.",
                 )
             )
         for cls in classes:
-            # a backend of ours knows what it needs
+            # our spawners know what they need
             if hasattr(cls, "configuration_problems"):
                 problems += cls.configuration_problems(config, facility)
     except DaasError as error:
@@ -168,19 +171,21 @@ def _what_they_say_themselves(config: Config, classes: list[type[Configurable]])
 
 
 def _secrets(config: Config) -> list[DaasError]:
-    """Check that what holds secrets cannot be read by everybody."""
+    """Check that other users cannot read the files with secrets."""
     problems: list[DaasError] = []
     for setting in ("cookie_secret_file",):
         name = config.JupyterHub.get(setting)
         if isinstance(name, str) and Path(name).exists() and Path(name).stat().st_mode & 0o077:
             problems.append(
-                ConfigurationError(f"JupyterHub.{setting}", name, "can be read by others", remedy=f"chmod 600 {name}")
+                ConfigurationError(
+                    f"JupyterHub.{setting}", name, "can be read by other users", remedy=f"chmod 600 {name}"
+                )
             )
     return problems
 
 
 def _shown(name: str, value: object) -> object:
-    """Return a value that may be printed: a secret's is not, however deep it stands."""
+    """Return a value for printing, with secrets masked at any depth."""
     if any(word in name for word in ("secret", "token", "password", "keys")):
         return "(not shown)"
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""The command `daas-hub`: check a configuration, ask its sources, take over an older portal's files, run the demo."""
+"""The command `daas-hub`: check a configuration, query its sources, import a CALIPSOplus portal, run the demo."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from daas_hub.commands.doctor import Login, SignIn, as_json, as_text, examine
 from daas_hub.commands.import_calipsoplus import EXPERIMENTS, SESSIONS, USERS, ImportFailed, import_files
 from daas_hub.commands.init import add_init_command, run_init
 from daas_hub.commands.proxy import run_proxy
-from daas_hub.commands.show import ask_about, connected_logins, disconnect, read_config, words_of
+from daas_hub.commands.show import ask_about, connected_logins, disconnect, lines_of_error, read_config
 from daas_hub.errors import ConfigurationError, DaasError
 from daas_hub.findings import exit_code
 from daas_hub.services.secret_file import read_secret
@@ -30,43 +30,49 @@ START_TIMEOUT_S = 90.0
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command; give its exit code."""
-    parser = argparse.ArgumentParser("daas-hub", description=__doc__)
+    """Run the command and return its exit code."""
+    parser = argparse.ArgumentParser("daas-hub", description="Check and operate a daas_hub portal.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True)
-    check = commands.add_parser("check-config", help="say what is wrong with a configuration, and what to do")
+    check = commands.add_parser("check-config", help="check a configuration without starting the hub")
     check.add_argument("file", type=Path)
-    show = commands.add_parser("show-proposals", help="ask accounts and proposals about one login, as a launch would")
+    show = commands.add_parser(
+        "show-proposals", help="show the account and proposals of one login, as a launch would see them"
+    )
     show.add_argument("file", type=Path)
-    show.add_argument("subject", help="the login's subject, as in the accounts table")
-    show.add_argument("--issuer", default="", help="the login's issuer; by default the one that is configured")
-    show.add_argument("--token-file", default="", help="private file with the login's access token, if one is needed")
-    links = commands.add_parser("links", help="show which logins people connected with their accounts, or remove one")
+    show.add_argument("subject", help="subject of the login, as in the accounts table")
+    show.add_argument("--issuer", default="", help="issuer of the login; default: the one configured")
+    show.add_argument("--token-file", default="", help="file with an access token of the login, mode 600")
+    links = commands.add_parser("links", help="list the logins that people connected to their accounts, or remove one")
     links.add_argument("file", type=Path)
-    links.add_argument("--account", default="", help="only those of this account")
-    links.add_argument("--remove", nargs=2, metavar=("ISSUER", "SUBJECT"), help="remove the link of this login")
-    doctor = commands.add_parser("doctor", help="ask everything a configuration names, and say what to do")
+    links.add_argument("--account", default="", help="only the logins of this account")
+    links.add_argument("--remove", nargs=2, metavar=("ISSUER", "SUBJECT"), help="disconnect this login")
+    doctor = commands.add_parser("doctor", help="test every service the configuration refers to")
     doctor.add_argument("file", type=Path)
-    doctor.add_argument("--as", dest="subject", default="", help="subject of a login: try everything as that person")
-    doctor.add_argument("--issuer", default="", help="the login's issuer; by default the first that is configured")
+    doctor.add_argument("--as", dest="subject", default="", help="run all checks as the login with this subject")
+    doctor.add_argument("--issuer", default="", help="issuer of the login; default: the first one configured")
     doctor.add_argument(
         "--claim", action="append", default=[], metavar="NAME=VALUE", help="a claim of the login; VALUE may be JSON"
     )
-    doctor.add_argument("--token-file", default="", help="private file with the login's access token, if one is needed")
+    doctor.add_argument("--token-file", default="", help="file with an access token of the login, mode 600")
     doctor.add_argument(
         "--login",
         nargs="?",
         const="",
-        metavar="WAY",
-        help="sign in at a provider with a browser of yours and a code, and try everything as who you are; WAY is its "
-        "name in the configuration, by default the first",
+        metavar="METHOD",
+        help="sign in at the provider (device code) and run all checks as that user; METHOD is the provider's "
+        "name in the configuration, default: the first one",
     )
-    doctor.add_argument("--json", action="store_true", help="for monitoring; the exit code is 0, 1 (warnings), 2, or 3")
+    doctor.add_argument(
+        "--json",
+        action="store_true",
+        help="print JSON; the exit code is 0 (in order), 1 (warnings), 2 (problems) or 3 (not run), as for Nagios",
+    )
     add_import_command(commands)
     proxy = commands.add_parser("proxy", help="run the proxy of a configuration as a service of its own")
     proxy.add_argument("file", type=Path)
     add_init_command(commands)
-    demo = commands.add_parser("demo", help="run the portal and say where to open it")
+    demo = commands.add_parser("demo", help="run a portal for trying it out")
     demo.add_argument("file", type=Path)
     options = parser.parse_args(argv)
     if options.command == "check-config":
@@ -88,48 +94,50 @@ def run_the_proxy(file: Path) -> int:
     try:
         run_proxy(file)
     except DaasError as error:
-        print("\n".join(words_of(error)), file=sys.stderr)
+        print("\n".join(lines_of_error(error)), file=sys.stderr)
     except OSError as error:
         print(f"the proxy cannot be started: {error}", file=sys.stderr)
     return 1
 
 
 def run_doctor(options: argparse.Namespace) -> int:
-    """Print what an examination found; 0 in order, 1 warnings, 2 problems, 3 it could not be made (as for Nagios)."""
+    """Print the doctor's report; return 0 in order, 1 warnings, 2 problems, 3 not run (as for Nagios)."""
     try:
         if not options.file.is_file():
             raise ConfigurationError("file", str(options.file), "there is no such file", remedy="Give its path.")
         login = _person(options)
     except DaasError as error:
-        print("\n".join(words_of(error)), file=sys.stderr)
+        print("\n".join(lines_of_error(error)), file=sys.stderr)
         return 3
     try:
         findings = asyncio.run(examine(options.file, login))
-    except KeyboardInterrupt:  # nobody wants to sign in any more
-        print("ended before its time", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
         return 3
     print((as_json if options.json else as_text)(str(options.file), findings))
     return exit_code(findings)
 
 
 def _person(options: argparse.Namespace) -> Login | SignIn | None:
-    """Return whom an examination is about."""
+    """Return the login to run the checks as."""
     claims = dict(_claim(one) for one in options.claim)
     token = read_secret("--token-file", options.token_file) if options.token_file else ""
     if options.login is None:
         return Login(options.subject, options.issuer, claims, token) if options.subject else None
     if options.subject or options.issuer or claims or token:
         raise ConfigurationError(
-            "--login", options.login, "says itself who it is", remedy="Leave out --as, --issuer, --claim, --token-file."
+            "--login", options.login, "cannot be combined", remedy="Leave out --as, --issuer, --claim and --token-file."
         )
-    # not with the report: that may go to a file, or to a machine
-    return SignIn(options.login, lambda words: print(words, file=sys.stderr, flush=True))
+    # stdout is for the report
+    return SignIn(options.login, lambda text: print(text, file=sys.stderr, flush=True))
 
 
-def _claim(told: str) -> tuple[str, Any]:
-    name, equals, value = told.partition("=")
+def _claim(option: str) -> tuple[str, Any]:
+    name, equals, value = option.partition("=")
     if not equals or not name:
-        raise ConfigurationError("--claim", told, "is not NAME=VALUE", remedy="Like --claim preferred_username=anna.")
+        raise ConfigurationError(
+            "--claim", option, "is not NAME=VALUE", remedy="Example: --claim preferred_username=anna."
+        )
     try:
         return name, json.loads(value)
     except ValueError:
@@ -137,18 +145,18 @@ def _claim(told: str) -> tuple[str, Any]:
 
 
 def add_import_command(commands: Any) -> None:
-    """Describe `daas-hub import`."""
-    command = commands.add_parser("import", help="make a proposals file of the CSV files of a CALIPSOplus portal")
+    """Add the options of `daas-hub import`."""
+    command = commands.add_parser("import", help="convert the CSV files of a CALIPSOplus portal to a proposals file")
     command.add_argument("--experiments", type=Path, required=True, help=f"CSV: {','.join(EXPERIMENTS)}")
     command.add_argument("--sessions", type=Path, help=f"CSV: {','.join(SESSIONS)}")
     command.add_argument("--users", type=Path, help=f"CSV: {','.join(USERS)}")
-    command.add_argument("--accounts", type=Path, help="an accounts table: members that are not in it are told")
-    command.add_argument("--output", type=Path, required=True, help="the proposals file to write")
-    command.add_argument("--force", action="store_true", help="write over a file that is there")
+    command.add_argument("--accounts", type=Path, help="accounts table; members missing from it are reported")
+    command.add_argument("--output", type=Path, required=True, help="proposals file to write")
+    command.add_argument("--force", action="store_true", help="overwrite an existing file")
 
 
 def run_import(options: argparse.Namespace) -> int:
-    """Take over a CALIPSOplus portal's files; 0 if every row was taken over, 1 if not, or if nothing was written."""
+    """Import a CALIPSOplus portal's files; return 0 if every row was imported, 1 otherwise."""
     try:
         report = import_files(
             options.experiments,
@@ -159,32 +167,32 @@ def run_import(options: argparse.Namespace) -> int:
             force=options.force,
         )
     except ImportFailed as error:
-        print("\n".join(words_of(error)))
+        print("\n".join(lines_of_error(error)))
         return 1
     for line in report.left_out:
-        print(f"left out: {line}")
+        print(f"skipped: {line}")
     for line in report.remarks:
         print(f"note: {line}")
     print(
         f"{options.output}: {report.proposals} proposals, {report.visits} visits, {report.members} memberships;"
-        f" {len(report.left_out)} rows left out; read back by the portal's own reader"
+        f" {len(report.left_out)} rows skipped; the file was validated"
     )
     return 1 if report.left_out else 0
 
 
 def run_check(file: Path) -> int:
-    """Print each problem with its remedy; 0 if there is none."""
+    """Print each problem with its fix; return 0 if there are none."""
     problems = check_config(file)
     for problem in problems:
         print(f"problem: {problem.message}")
         if problem.remedy:
-            print(f"  remedy: {problem.remedy}")
+            print(f"  fix: {problem.remedy}")
     print(f"{file}: {len(problems)} problem{'s' * (len(problems) != 1)}" if problems else f"{file}: in order")
     return 1 if problems else 0
 
 
 def run_show(file: Path, subject: str, issuer: str, token_file: str) -> int:
-    """Print what the configured sources say about a login; 0 if they answered."""
+    """Print the account and proposals of a login; return 0 if all sources responded."""
     problems = check_config(file)
     try:
         if problems:
@@ -192,14 +200,14 @@ def run_show(file: Path, subject: str, issuer: str, token_file: str) -> int:
         token = read_secret("--token-file", token_file) if token_file else ""
         lines = asyncio.run(ask_about(read_config(file), subject, issuer=issuer, access_token=token))
     except DaasError as error:
-        print("\n".join(words_of(error)))
+        print("\n".join(lines_of_error(error)))
         return 1
     print("\n".join(lines))
     return 0
 
 
 def run_links(file: Path, account: str, remove: list[str] | None) -> int:
-    """Print the connected logins, or remove one; 0 if they could be read, and the one was there."""
+    """Print the connected logins, or remove one; return 0 on success."""
     problems = check_config(file)
     try:
         if problems:
@@ -207,18 +215,18 @@ def run_links(file: Path, account: str, remove: list[str] | None) -> int:
         config = read_config(file)
         if remove:
             done = asyncio.run(disconnect(config, *remove))
-            print("removed; it is signed out at its next request" if done else "no such login is connected")
+            print("removed; it is signed out at its next request" if done else "this login is not connected")
             return 0 if done else 1
         lines = asyncio.run(connected_logins(config, account))
     except DaasError as error:
-        print("\n".join(words_of(error)))
+        print("\n".join(lines_of_error(error)))
         return 1
     print("\n".join(lines))
     return 0
 
 
 def run_demo(file: Path) -> int:
-    """Run the hub in the foreground; print where to open it once it answers."""
+    """Run the hub in the foreground; print its address once it responds."""
     try:
         problems = check_config(file)
     except DaasError as error:
@@ -243,13 +251,13 @@ def run_demo(file: Path) -> int:
         signal.signal(number, lambda received, _frame: hub.send_signal(received))
     address = f"http://127.0.0.1:{first}/"
     # the hub by itself first: before it has told the proxy where it is, the proxy can only complain
-    if _answers(f"http://127.0.0.1:{first + 2}/hub/health", hub) and _answers(address + "hub/login", hub):
-        _tell(address)
+    if _responds(f"http://127.0.0.1:{first + 2}/hub/health", hub) and _responds(address + "hub/login", hub):
+        _print_welcome(address)
     return hub.wait()
 
 
-def _answers(address: str, hub: subprocess.Popen[bytes]) -> bool:
-    """Wait until the portal answers; False if it ended before."""
+def _responds(address: str, hub: subprocess.Popen[bytes]) -> bool:
+    """Wait until the portal responds; return False if it ended before."""
     until = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < until and hub.poll() is None:
         try:
@@ -260,13 +268,13 @@ def _answers(address: str, hub: subprocess.Popen[bytes]) -> bool:
     return False
 
 
-def _tell(address: str) -> None:
+def _print_welcome(address: str) -> None:
     from daas_hub.demo.profile import PEOPLE
 
-    lines = [f"Open {address} in a browser on this machine, press 'Sign in', and choose one of:"]
+    lines = [f"Open {address} in a browser on this machine, press 'Sign in', and choose one of these people:"]
     lines += [f"  {subject:<8} {name}: {re.sub('^.', lambda m: m[0].lower(), words)}"
               for subject, (name, words) in PEOPLE.items()]  # fmt: skip
-    lines.append("Ctrl-C ends the demo and every session in it.")
+    lines.append("Press Ctrl-C to stop the demo and all its sessions.")
     width = max(len(line) for line in lines)
     print("\n".join(["", "=" * width, *lines, "=" * width, ""]), flush=True)
 

@@ -1,4 +1,4 @@
-"""Asks a facility's accounts and proposals about one login, as a launch would, and writes down what came."""
+"""Shows the account and proposals of one login, as a launch would see them, and the connected logins."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from traitlets.config.loader import PyFileConfigLoader
 
 from daas_hub.accounts import Account, Identity
 from daas_hub.accounts.sources.link_store import LinkStore
-from daas_hub.errors import ConfigurationError, DaasError, SourceUnavailable
+from daas_hub.errors import ConfigurationError, DaasError
 from daas_hub.facility import Facility
 from daas_hub.proposals import Proposal
 
 
 def read_config(file: Path) -> Config:
-    """Read a configuration that is in order (see `check_config`)."""
+    """Read a valid configuration (see `check_config`)."""
     return PyFileConfigLoader(file.name, path=str(file.resolve().parent)).load_config()
 
 
 async def ask_about(config: Config, subject: str, *, issuer: str = "", access_token: str = "") -> list[str]:
-    """Ask; give lines for the administrator.
+    """Return the account and proposals of a login as lines of text.
 
     Args:
-        subject: the login's, as in the accounts table.
-        issuer: the login's; by default the one that is configured, if there is one.
-        access_token: the login's, for sources that are asked in the person's name.
+        subject: as in the accounts table.
+        issuer: default: the one configured, if there is one.
+        access_token: for sources that are queried on behalf of the person.
 
     Raises:
-        DaasError: no account, or a source that did not answer; `detail` says what came instead.
+        DaasError: no account, or a source is unavailable; `detail` says why.
     """
     issuer = issuer or _only_issuer(config)
     facility = Facility(config=config)
@@ -46,10 +46,10 @@ async def ask_about(config: Config, subject: str, *, issuer: str = "", access_to
 
 
 async def connected_logins(config: Config, account: str = "") -> list[str]:
-    """Return the logins that people connected with their accounts, a line each; those of one account, if it is named.
+    """Return the logins that people connected to their accounts, one per line, optionally of one account.
 
     Raises:
-        DaasError: nothing can be connected here, or the list cannot be read.
+        DaasError: connecting logins is not configured, or the list cannot be read.
     """
     links = await _links(config).all_links(account)
     lines = [
@@ -61,7 +61,7 @@ async def connected_logins(config: Config, account: str = "") -> list[str]:
 
 
 async def disconnect(config: Config, issuer: str, subject: str) -> bool:
-    """Remove the link of a login; False if there is none. Raises what `connected_logins` does."""
+    """Remove the link of a login; return False if there is none. Raises as `connected_logins`."""
     return await _links(config).remove(issuer, subject)
 
 
@@ -71,17 +71,17 @@ def _links(config: Config) -> LinkStore:
         raise ConfigurationError(
             "Facility.accounts",
             config.Facility.get("accounts", ""),
-            "has no connected logins",
-            remedy='They are there with "links" in it; see docs/how-to/connect-existing-accounts.md.',
+            "does not include connected logins",
+            remedy='Add "links"; see docs/how-to/connect-existing-accounts.md.',
         )
     return links.store
 
 
 def _only_issuer(config: Config) -> str:
-    """Return the issuer of the one provider that is configured; "" if its profile names it.
+    """Return the issuer of the only provider configured; "" if its profile has it.
 
     Raises:
-        ConfigurationError: there are several.
+        ConfigurationError: there are several providers.
     """
     providers = config.UmbrellaAuthenticator.get("providers", {})
     if not providers:
@@ -89,21 +89,21 @@ def _only_issuer(config: Config) -> str:
     issuers = [str(one.get("issuer") or f"the issuer of {name}") for name, one in providers.items()]
     if len(issuers) > 1:
         raise ConfigurationError(
-            "--issuer", "", "is needed: there are several login providers", remedy=f"One of: {', '.join(issuers)}."
+            "--issuer", "", "is required: there are several login providers", remedy=f"One of: {', '.join(issuers)}."
         )
     return str(next(iter(providers.values())).get("issuer") or "")
 
 
-def words_of(error: DaasError) -> list[str]:
-    """Return an error as lines for the administrator, who also reads what users do not."""
+def lines_of_error(error: DaasError) -> list[str]:
+    """Return an error as lines of text, with the detail that users do not see."""
     lines = [f"problem: {error.message}"]
-    if isinstance(error, SourceUnavailable) and error.detail:
-        lines.append(f"  in the log: {error.detail}")
-    return [*lines, *([f"  remedy: {error.remedy}"] if error.remedy else [])]
+    if error.detail:
+        lines.append(f"  detail: {error.detail}")
+    return [*lines, *([f"  fix: {error.remedy}"] if error.remedy else [])]
 
 
 def _account_line(account: Account) -> str:
-    groups = ", ".join(f"{account.group_names.get(gid, 'a group without a name')} ({gid})" for gid in account.groups)
+    groups = ", ".join(f"{account.group_names.get(gid, 'unnamed group')} ({gid})" for gid in account.groups)
     return f"account {account.name} (uid {account.uid}, gid {account.gid}), groups: {groups or 'none'}"
 
 
@@ -112,5 +112,5 @@ def _proposal_lines(proposal: Proposal) -> Iterator[str]:
     yield f"{proposal.id}  {proposal.title!r:.80}  {group}  {', '.join(proposal.beamlines)}".rstrip()
     for visit in proposal.visits:
         day = f"{visit.start:%Y-%m-%d}" if visit.start else "no date"
-        data = ", ".join(visit.data) or "as MountRules.data says"
+        data = ", ".join(visit.data) or "see MountRules.data"
         yield f"  visit {visit.number} ({visit.label})  {day}  {visit.beamline or 'no beamline'}  data: {data}"

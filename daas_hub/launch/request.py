@@ -40,13 +40,13 @@ class LaunchRequest:
         application = options.get("application")
         proposal, visit, size = options.get("proposal"), options.get("visit"), options.get("size")
         if not isinstance(application, str) or not _NAME.fullmatch(application):
-            raise BadRequest("Please say which application to launch.", remedy="Choose one from the portal's pages.")
+            raise BadRequest("Please choose an application to launch.", remedy="Choose one from the portal's pages.")
         if proposal is not None and not (isinstance(proposal, str) and PROPOSAL_ID.fullmatch(proposal)):
             raise BadRequest("The proposal's id is not well-formed.")
         if visit is not None and not (type(visit) is int and 1 <= visit <= HIGHEST_VISIT):
             raise BadRequest(f"The visit is not a number from 1 to {HIGHEST_VISIT}.")
         if visit is not None and proposal is None:
-            raise BadRequest("A visit without its proposal says nothing.")
+            raise BadRequest("A visit needs a proposal.")
         if size is not None and not (isinstance(size, str) and _NAME.fullmatch(size)):
             raise BadRequest("The size is not well-formed.")
         return cls(application, proposal, visit, size)

@@ -1,4 +1,4 @@
-"""The settings of directories, checked: where the data are, and how a session sees them. No disk is read."""
+"""The settings of directories: where the data is, and where sessions see it. No file system is accessed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from daas_hub.errors import ConfigurationError
 from daas_hub.launch import DirectoryRule, MountPolicy
 from daas_hub.launch.paths import ACCOUNT_FIELDS, PATH_FIELD
 
-#: What a directory may be called in a session.
+#: Valid names of a directory in a session.
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
 _RESERVED = ("data", "processed")
@@ -24,23 +24,23 @@ _EXTRA_KEYS = ("name", "path", "writable", "optional", "create")
 
 
 class MountRules(Configurable):
-    """Where the facility's directories are, and how a session sees them.
+    """Where the facility's directories are, and where sessions see them.
 
-    Templates of directories have fields: {proposal} {visit} {number} {beamline} {account} {uid}, a visit's {start} and
-    {end}, and {path}: the directory the proposal source tells. A field may be cut, {proposal[1:]}, and filtered:
-    {beamline|lower|nodash}, with lower, upper, nodash, digits, letters; of a moment {start|year}, month, day, date
-    (20260131), cycle (I or II), or {start|date:%Y-%m-%d}. A * stands for one unknown part of a directory's name;
-    exactly one directory must match.
+    Directory templates have these fields: {proposal}, {visit}, {number}, {beamline}, {account}, {uid}, the visit's
+    {start} and {end}, and {path}, the directory returned by the proposal source. A field can be sliced, {proposal[1:]},
+    and filtered, {beamline|lower|nodash}. Filters of strings: lower, upper, nodash, digits, letters; of times: year,
+    month, day, date (20260131), cycle (I or II), date:%Y-%m-%d. A * matches one part of a directory's name; exactly
+    one directory must match.
     """
 
     data = List(
         Union([Unicode(), Dict()]),
         config=True,
         help="""
-        The raw data's directories, mounted read-only as ~/data. Used where the proposal source does not say the paths
-        itself, or where a template begins with {path}. Each is a template, or a dictionary: path (a template, or
-        several: the first that is there), name (the directory is then ~/data/<name>), optional (one that is missing is
-        left out). Example: ["/data/visitor/{proposal}/{beamline}/{visit}"], or
+        Directories of raw data, mounted read-only as ~/data. Used if the proposal source does not return paths, or if a
+        template begins with {path}. Each is a template or a dictionary with `path` (a template, or a list of which the
+        first existing directory is used), `name` (mounts it as ~/data/<name>) and `optional` (skip it if it is
+        missing). Example: ["/data/visitor/{proposal}/{beamline}/{visit}"], or
         [{"name": "raw", "path": "/asap3/petra3/gpfs/{beamline|lower}/{start|year}/data/{proposal}/raw"}].
         Default: none.
         """,
@@ -49,14 +49,14 @@ class MountRules(Configurable):
         Unicode(),
         config=True,
         help="""
-        Absolute directories below which raw data may lie. A path outside, or one of them itself, is refused.
-        Example: ["/data/visitor"]. Default: the fixed part of each template in `data`.
+        Absolute directories below which raw data is allowed. Other paths, and these directories themselves, are
+        refused. Example: ["/data/visitor"]. Default: the fixed part of each template in `data`.
         """,
     )
     processed = Unicode(
         config=True,
         help="""
-        Template of the directory all members of a proposal share, mounted writable as ~/processed.
+        Template of the directory shared by all members of a proposal, mounted read-write as ~/processed.
         Example: "/data/processed/{proposal}". Default: "processed/{proposal}" below Facility.state.
         """,
     )
@@ -64,14 +64,14 @@ class MountRules(Configurable):
         True,
         config=True,
         help="""
-        Whether ~/processed is created, with the proposal's group and mode 2770, when it is missing. Say False where the
-        facility makes it, and its template has a * or {path}.
+        Create ~/processed if it is missing, with the proposal's group and mode 2770. Set to False if the facility
+        creates it, and its template has a * or {path}. Default: True.
         """,
     )
     home = Unicode(
         config=True,
         help="""
-        Template of a person's private home; created with mode 0700 when missing. Example: "/home/{account}".
+        Template of the home directory, created with mode 0700 if it is missing. Example: "/home/{account}".
         Default: "homes/{account}" below Facility.state.
         """,
     )
@@ -79,9 +79,10 @@ class MountRules(Configurable):
         Dict(),
         config=True,
         help="""
-        Further directories, each a dictionary: name (it is ~/<name>), path (a template, or several: the first that is
-        there), and, all False by default, writable, optional (one that is missing is left out), create (made when
-        missing: for the account if the template names it, otherwise for the proposal's group).
+        Additional directories. Each is a dictionary with `name` (mounts it as ~/<name>) and `path` (a template, or a
+        list of which the first existing directory is used), and the flags `writable`, `optional` (skip it if it is
+        missing) and `create` (create it if it is missing: for the account if the template contains it, otherwise for
+        the proposal's group), all False by default.
         Example: [{"name": "scratch", "path": "/scratch/{proposal}", "writable": True, "create": True},
         {"name": "tools", "path": "/opt/tools"}]. Default: none.
         """,
@@ -89,23 +90,23 @@ class MountRules(Configurable):
     proposal_pattern = Unicode(
         config=True,
         help="""
-        Regular expression of a proposal's whole id. Needed where a template shows a part of the id only, which two ids
-        might share. Example: "p[0-9]{5}" for "/sls/e{proposal[1:]}".
+        Regular expression that matches a whole proposal id. Required if a template uses only a part of the id, which
+        two ids might share. Example: "p[0-9]{5}" for "/sls/e{proposal[1:]}".
         """,
     )
     time_zone = Unicode(
         config=True,
         help="""
-        Time zone of the days and years in templates, where the proposal source tells moments in another one.
-        Example: "Europe/Paris". Default: as the source tells them.
+        Time zone of days and years in templates, if the proposal source returns times in another one.
+        Example: "Europe/Paris". Default: the time zone of the source.
         """,
     )
 
     def policy(self, state_dir: str) -> MountPolicy:
-        """Return the rules as a launch takes them.
+        """Return the checked rules.
 
         Args:
-            state_dir: `Facility.state`: where the portal keeps what the facility has no place for.
+            state_dir: `Facility.state`, for directories the facility does not provide.
 
         Raises:
             ConfigurationError: naming the setting that cannot work.

@@ -1,4 +1,4 @@
-"""Accounts of proposals: the settings for facilities where the data belong to one account per proposal."""
+"""Accounts of proposals: settings for facilities where one account per proposal owns the data."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from daas_hub.launch import RunAs
 
 
 class ProposalAccounts(SourceSettings):
-    """Accounts of proposals, for facilities where the data belong to one account a proposal."""
+    """Accounts of proposals, for facilities where one account per proposal owns the data."""
 
     template = Unicode(
         "",
         config=True,
         help="""
-        Name of a proposal's account, with the field {proposal}. A session beside a proposal's data runs under it, if
-        the person is a member at that moment; it is looked up in `Facility.accounts`. Example: "u{proposal}".
-        Default: sessions run under the person's own account.
+        Name of a proposal's account, with the field {proposal}. Sessions on a proposal run as this account, which is
+        looked up in `Facility.accounts`, if the person is a member at that moment. Example: "u{proposal}".
+        Default: sessions run as the person's own account.
         """,
     )
     names = Dict(
         Unicode(),
         config=True,
         help="""
-        Names for single proposals, before `template`. Example: {"MA-4242": "ma4242"}. Default: none.
+        Account names of single proposals; they take precedence over `template`. Example: {"MA-4242": "ma4242"}.
+        Default: none.
         """,
     )
 
@@ -32,7 +33,7 @@ class ProposalAccounts(SourceSettings):
         """Return the rules.
 
         Raises:
-            ConfigurationError: two proposals would run under one account.
+            ConfigurationError: two proposals would share an account.
         """
         if self.template and not self.require_fields("template", known=("proposal",)):
             raise self.wrong("template", "would give all proposals one account", "Add {proposal}.")

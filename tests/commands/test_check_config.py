@@ -171,7 +171,9 @@ BROKEN: dict[str, tuple[str, str, str, str]] = {
         changed('c.Facility.proposals_file = "@FOLDER@/proposals.yaml"', ""),
         "Facility.proposals_file", "''", "Give the path of the YAML file.",
     ),
-    "an empty catalogue": (changed('["@FOLDER@/applications"]', "[]"), "Facility.catalogue", "[]", "Name a folder."),
+    "an empty catalogue": (
+        changed('["@FOLDER@/applications"]', "[]"), "Facility.catalogue", "[]", "Name a folder of application files.",
+    ),
     # the login
     "E11 login over an open line": (
         changed("https://login.example.org/realms", "http://login.example.org/realms"),
@@ -339,7 +341,7 @@ def test_the_command_says_what_is_not_and_what_to_do(folder: Path, capsys: pytes
     assert main(["check-config", str(file)]) == 1
     assert capsys.readouterr().out.splitlines() == [
         "problem: Facility.nmae = 1: there is no such setting",
-        "  remedy: Did you mean Facility.name?",
+        "  fix: Did you mean Facility.name?",
         f"{file}: 1 problem",
     ]
 

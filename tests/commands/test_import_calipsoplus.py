@@ -58,7 +58,7 @@ async def test_everything_is_taken_over(folder: Path, capsys: pytest.CaptureFixt
     assert (first.data, second.data, first.beamline) == (("/data/S11",), (), "BL11")
     assert [one.id for one in await proposals_of(folder, "calipso2")] == ["20180101"]
     said = capsys.readouterr().out
-    assert "3 proposals, 3 visits, 3 memberships; 0 rows left out; read back" in said
+    assert "3 proposals, 3 visits, 3 memberships; 0 rows skipped; the file was validated" in said
     assert "1 proposals have no member, and are shown to nobody: MA-4242" in said
     assert "uids were not taken over" in said
 
@@ -100,8 +100,8 @@ def test_what_cannot_be_taken_over_is_told_row_by_row(
     file.write_text(file.read_text() + row + "\n")
     assert command(folder) == 1
     line = len(file.read_text().splitlines())
-    (told,) = [one for one in capsys.readouterr().out.splitlines() if one.startswith("left out:")]
-    assert told.startswith(f"left out: {file}, line {line}: ")
+    (told,) = [one for one in capsys.readouterr().out.splitlines() if one.startswith("skipped:")]
+    assert told.startswith(f"skipped: {file}, line {line}: ")
     assert words in told
     assert (folder / "proposals.yaml").exists(), "the rest is taken over"
 

@@ -91,7 +91,7 @@ def test_what_a_launch_would_see(file: Path, login: list[str], capsys: pytest.Ca
         "account anna (uid 25001, gid 25001), groups: ma-4242 (26001)",
         "MA-4242  'Roman glass'  group 26001  ID21",
         "  visit 1 (1)  2026-03-09  ID21  data: /data/visitor/a",
-        "  visit 2 (2)  no date  no beamline  data: as MountRules.data says",
+        "  visit 2 (2)  no date  no beamline  data: see MountRules.data",
         "1 proposal",
     ]
 
@@ -107,7 +107,7 @@ def test_what_a_launch_would_see(file: Path, login: list[str], capsys: pytest.Ca
             'c.Facility.proposals = "icatplus"\nc.IcatPlusProposals.url = "http://127.0.0.1:1"\n'
             f'c.IcatPlusProposals.issuer = "{ISSUER}"',
             "s-anna",
-            "in the log: icatplus at http://127.0.0.1:1: asked for the investigations of anna, got nothing",
+            "detail: icatplus at http://127.0.0.1:1: asked for the investigations of anna, got nothing",
             id="a source that needs a token",
         ),
     ],

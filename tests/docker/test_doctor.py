@@ -27,10 +27,10 @@ def test_a_container_sees_the_data_read_only(portal: Portal, engine: docker.APIC
     assert [one for one in problems if not one["key"].startswith("directories.TS-0001")] == []
     assert any(one["key"].startswith("directories.MA-4242") and one["verdict"] == "ok" for one in report["findings"])
     assert told(report, "sessions.engine")[0]["verdict"] == "ok"
-    assert told(report, "sessions.identity")[0]["got"].startswith("it is uid 25001, gid 25001")
+    assert told(report, "sessions.identity")[0]["result"].startswith("it is uid 25001, gid 25001")
     data = [one for one in report["findings"] if one["key"].startswith("sessions.~/data")]
     assert data
-    assert all("read-only" in one["got"] for one in data)
+    assert all("read-only" in one["result"] for one in data)
     assert len(containers(engine, portal)) == before
     assert list((portal.state / "run" / "sessions").glob("trial-*")) == []
 
@@ -40,7 +40,7 @@ def test_an_engine_that_does_not_answer(portal: Portal) -> None:
     assert code == 2
     (found,) = told(report, "sessions.engine")
     assert found["verdict"] == "problem"
-    assert found["remedy"]
+    assert found["fix"]
 
 
 def test_an_image_that_is_not_there(portal: Portal) -> None:
@@ -55,4 +55,4 @@ def test_an_image_that_is_not_there(portal: Portal) -> None:
     assert code == 2
     (found,) = told(report, "sessions.images")
     assert found["verdict"] == "problem"
-    assert "docker pull localhost/daas-hub/gone:1" in found["remedy"]
+    assert "docker pull localhost/daas-hub/gone:1" in found["fix"]

@@ -107,10 +107,10 @@ def portal(machine: Machine) -> Iterator[Portal]:
 def test_the_doctor_looks_at_a_session_there(portal: Portal, machine: Machine) -> None:
     """ES38, EL24: a program in a container of that machine sees the data, read-only; nothing is left of it there."""
     _, report = doctor(portal, "", "--as", "anna")
-    assert told(report, "sessions.identity")[0]["got"].startswith("it is uid 25001, gid 25001")
+    assert told(report, "sessions.identity")[0]["result"].startswith("it is uid 25001, gid 25001")
     seen = [one for one in report["findings"] if one["key"].startswith("sessions.~/data")]
     assert seen
-    assert all(one["verdict"] == "ok" and "read-only" in one["got"] for one in seen), seen
+    assert all(one["verdict"] == "ok" and "read-only" in one["result"] for one in seen), seen
     assert containers(machine.engine, portal) == []
     assert machine.engine.volumes()["Volumes"] in (None, [])
     assert list((portal.state / "run" / "sessions").glob("trial-*")) == []

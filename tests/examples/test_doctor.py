@@ -267,19 +267,19 @@ ROWS = [
     Row("an empty catalogue", "soleil", "configuration.Facility.catalogue", "no application", "Name a folder",
         "c.Facility.catalogue = []"),
     # -- the portal
-    Row("an open line to the portal", "esrf", "site.tls", "in the open", "TLS",
+    Row("an open line to the portal", "esrf", "site.tls", "unencrypted", "TLS",
         'c.JupyterHub.public_url = ""\nc.JupyterHub.bind_url = "http://:8000"'),
     Row("an address without TLS", "esrf", "site.tls", "not https", "certificate",
         ("https://daas.esrf.example/", "http://daas.esrf.example/")),
-    Row("a way past the web server", "esrf", "site.bind", "past the web server", "127.0.0.1",
+    Row("a way past the web server", "esrf", "site.bind", "bypassing the web server", "127.0.0.1",
         ('"http://127.0.0.1:8000"', '"http://:8000"')),
-    Row("nothing says the address", "esrf", "site.tls", "nothing says", "public_url",
+    Row("nothing says the address", "esrf", "site.tls", "is not set", "public_url",
         ('c.JupyterHub.public_url = "https://daas.esrf.example/"', ""), verdict="warning"),
     Row("cookies for other sites", "esrf", "site.cookies", "SameSite", "Remove",
         'c.JupyterHub.tornado_settings = {"cookie_options": {"SameSite": "None"}}'),
     Row("logins for a year", "esrf", "site.cookies", "365 days", "cookie_max_age_days = 14",
         "c.JupyterHub.cookie_max_age_days = 365", verdict="warning"),
-    Row("a file others may write", "esrf", "site.file", "write it", "chmod go-w", how=file("example", mode=0o777)),
+    Row("a file others may write", "esrf", "site.file", "can change it", "chmod go-w", how=file("example", mode=0o777)),
     Row("a secret in an open file", "esrf", "site.file", "client_secret", "client_secret_file",
         'c.UmbrellaAuthenticator.client_secret_file = ""\nc.UmbrellaAuthenticator.client_secret = "not-a-secret"'),
     Row("a way back to another portal", "esrf", "site.callback", "is not below", "register",
@@ -290,19 +290,19 @@ ROWS = [
     Row("a provider that does not run", "soleil", "login.discovery", "no connection .Connection refused",
         "openid-configuration",
         'c.UmbrellaAuthenticator.oidc_issuer = "http://127.0.0.1:9"'),
-    Row("an issuer with a slash too many", "soleil", "login.discovery", "another issuer", "letter by letter",
+    Row("an issuer with a slash too many", "soleil", "login.discovery", "another issuer", "exactly",
         ('oidc_issuer = ISSUER', 'oidc_issuer = ISSUER + "/"')),
     Row("a wrong client secret", "soleil", "login.client", "client_secret is not", "Copy client_id",
         how=file("secrets/oidc", text="another")),
     Row("an unknown client", "soleil", "login.client", "client_id", "Copy client_id", ('"daas-hub"', '"daas-hab"')),
-    Row("a callback that is not registered", "soleil", "login.callback", "nobody is sent back", "Register https://new",
+    Row("a callback that is not registered", "soleil", "login.callback", "instead of a redirect", "Register exactly https://new",
         ("https://daas.soleil.example/", "https://new.soleil.example/")),
-    Row("a provider nobody's account is asked about", "soleil", "login.issuers", "none; ldap", "Add \"http",
+    Row("a provider nobody's account is asked about", "soleil", "login.issuers", "none; ldap", "Add exactly \"http",
         "c.LdapAccounts.issuers = ['https://elsewhere.example']"),
-    Row("a token that is not good", "soleil", "login.userinfo", "does not take", "fresh",
+    Row("a token that is not good", "soleil", "login.userinfo", "was refused", "fresh",
         login=(("access_token", "stale"),)),
     # -- accounts
-    Row("a directory that does not run", "soleil", "accounts.ldap", "refused|not available", "does the service run",
+    Row("a directory that does not run", "soleil", "accounts.ldap", "refused|cannot be asked", "that the service runs",
         how=stopped_directory),
     Row("another authority", "soleil", "accounts.ldap", "certificate", "ca_file",
         'c.LdapAccounts.ca_file = "/etc/ssl/certs/ca-certificates.crt"'),
@@ -327,15 +327,15 @@ ROWS = [
         "ProposalAccounts.template",
         ('"u{proposal}"', '"x{proposal}"')),
     # -- proposals
-    Row("a catalogue that does not run", "psi", "proposals.scicat", "no connection", "does the service run",
+    Row("a catalogue that does not run", "psi", "proposals.scicat", "no connection", "that the service runs",
         'c.SciCatProposals.url = "http://127.0.0.1:9/api/v3"'),
     Row("a wrong password", "psi", "proposals.scicat", "credentials", "password_file", how=set_on(password="changed")),
     Row("a page instead of an interface", "psi", "proposals.scicat", "HTML", "API",
         how=answers(FAULTS["a page to sign in"][0])),
-    Row("a page to sign in by a redirect", "psi", "proposals.scicat", "redirect", "elsewhere",
+    Row("a page to sign in by a redirect", "psi", "proposals.scicat", "redirect", "sign-in page",
         how=answers(FAULTS["a redirect to sign in"][0])),
     Row("a slash less", "elettra", "proposals.calipsoplus", "redirect", "slash", ("/$USERNAME/", "/$USERNAME")),
-    Row("a service that fails", "psi", "proposals.scicat", "status 500", "its log",
+    Row("a service that fails", "psi", "proposals.scicat", "status 500", "own log",
         how=answers(FAULTS["an error in JSON"][0])),
     Row("a service that hangs", "psi", "proposals.scicat", "no answer within", "timeout_s",
         "c.SciCatProposals.timeout_s = 0.5", how=answers(FAULTS["silence"][0])),
@@ -353,7 +353,7 @@ ROWS = [
         how=set_on(plugin="oidc")),
     Row("a group the person is not in", "desy", "proposals.calipsoplus.contract", "20180001 .gid 26777", "group",
         how=experiments(gid="26777")),
-    Row("dates the wrong way round", "desy", "proposals.calipsoplus.contract", "20180001 visit", "right way round",
+    Row("dates the wrong way round", "desy", "proposals.calipsoplus.contract", "20180001 visit", "swapped",
         how=experiments(sessions=[VISIT | {"end_date": "2023-01-01T00:00:00Z",
             "data_set_path": "{'/asap3/petra3/gpfs/p11/2024/data/11001': {'bind': '', 'mode': 'ro'}}"}]),
         verdict="warning"),
@@ -387,9 +387,9 @@ ROWS = [
         how=without("/data/visitor/ma4242")),
     Row("a link instead of a directory", "esrf", "directories.MA-4242", "symbolic link", "real directory",
         how=linked(DATA)),
-    Row("two that match", "soleil", "directories.99240224", "could be several", "exact",
+    Row("two that match", "soleil", "directories.99240224", "matches several", "exact",
         how=beside("/nfs/ruche/cristal-soleil/com-cristal/2025/Run1/copy_99240224")),
-    Row("data the account may not read", "esrf", "directories.MA-4242.~/data", "permission", "right to read",
+    Row("data the account may not read", "esrf", "directories.MA-4242.~/data", "permission", "enter its parents",
         how=mode(DATA, 0o700)),
     Row("results the account may not write", "desy", "directories.20180001.~/processed", "permission", "2770",
         how=mode("/asap3/petra3/gpfs/p11/2024/data/11001/processed", 0o2750)),
@@ -420,9 +420,9 @@ def test_it_is_found_with_its_remedy(sites: Callable[[str], Site], row: Row) -> 
     there = [one for one in findings if one["key"] == row.key and one["verdict"] == row.verdict]
     wrong = "\n".join(str(one) for one in findings if one["verdict"] in ("problem", "warning"))
     assert there, f"nothing told at {row.key}; told was:\n{wrong}"
-    assert any(re.search(row.got, one["got"] + one["did"]) and re.search(row.remedy, one["remedy"]) for one in there), (
-        wrong
-    )
+    assert any(
+        re.search(row.got, one["result"] + one["check"]) and re.search(row.remedy, one["fix"]) for one in there
+    ), wrong
     secret = (site.folder / "secrets" / "portal").read_text()
     assert secret not in str(findings)
 

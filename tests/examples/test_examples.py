@@ -36,7 +36,7 @@ def test_everything_holds(sites: Callable[[str], Site], name: str) -> None:
     assert contract >= ({"asked", "fields"} if sites(name).facility.service else {"names"})
     shown = [one for one in findings if one["key"].startswith("sessions.~/data")]
     assert shown
-    assert all("read-only" in one["got"] for one in shown)
+    assert all("read-only" in one["result"] for one in shown)
 
 
 @pytest.mark.parametrize("name", FACILITIES)

@@ -136,16 +136,16 @@ def test_a_login_for_an_examination(keycloak: tuple[Portal, Keycloak]) -> None:
         said, _ = process.communicate(timeout=120)
     findings = {one["key"]: one for one in json.loads(said)["findings"]}
     assert findings["login.test"]["verdict"] == "ok", (findings["login.test"], plain_text(page))
-    assert f"subject {provider.person('anna')}" in findings["login.test"]["got"]
-    assert "account anna, uid 25001" in findings["accounts.used"]["got"], findings["accounts.used"]
+    assert f"subject {provider.person('anna')}" in findings["login.test"]["result"]
+    assert "account anna, uid 25001" in findings["accounts.used"]["result"], findings["accounts.used"]
     client = provider.admin("GET", "clients", params={"clientId": "daas-hub"}).json()[0]
     client["attributes"]["oauth2.device.authorization.grant.enabled"] = "false"
     provider.admin("PUT", f"clients/{client['id']}", json=client)
     with doctor(portal, "--login") as process:
         said, told = process.communicate(timeout=120)
     findings = {one["key"]: one for one in json.loads(said)["findings"]}
-    assert "unauthorized_client" in findings["login.test"]["got"], findings["login.test"]
-    assert "Device Authorization Grant" in findings["login.test"]["remedy"]
+    assert "unauthorized_client" in findings["login.test"]["result"], findings["login.test"]
+    assert "Device Authorization Grant" in findings["login.test"]["fix"]
     assert "and enter" not in told
 
 

@@ -52,7 +52,7 @@ async def examined(source: Any, account: Account = ANNA) -> tuple[list[Finding],
 
 
 def said(lines: list[Finding], *verdicts: str) -> list[str]:
-    return [f"{one.did}: {one.got}" for one in lines if one.verdict in verdicts]
+    return [f"{one.check}: {one.result}" for one in lines if one.verdict in verdicts]
 
 
 @pytest.fixture
@@ -70,16 +70,16 @@ async def test_icat_from_its_version_to_the_end_of_the_session(icat: Callable[..
     async with running(stand_in.app()) as url:
         lines, _ = await examined(icat(url))
     assert said(lines, "warning", "problem", "not checked") == []
-    asked = [one.did for one in lines if one.key == "proposals.icat.asked"]
+    asked = [one.check for one in lines if one.key == "proposals.icat.asked"]
     assert asked == [
-        "icat: asked for a session (POST session)",
-        "icat: asked for the investigations of a person by users (GET entityManager)",
-        "icat: asked for its version (GET version)",
-        "icat: asked for the end of its session (DELETE session/*)",
+        "icat: request a session (POST session)",
+        "icat: request the investigations of a person by users (GET entityManager)",
+        "icat: request its version (GET version)",
+        "icat: request the end of its session (DELETE session/*)",
     ]
-    assert "an object (sessionId)" in lines[0].got
-    assert "a list of 3" in lines[1].got
-    fields = {one.did: one.got for one in lines if one.key == "proposals.icat.fields"}
+    assert "an object (sessionId)" in lines[0].result
+    assert "a list of 3" in lines[1].result
+    fields = {one.check: one.result for one in lines if one.key == "proposals.icat.fields"}
     assert fields["icat: title is title"] == "in 3 of 3 records"
     assert fields["icat: abstract is summary"] == "in 1 of 3 records"
     assert fields["icat: visit.start is startDate"] == "in 3 of 3 visits"
@@ -107,8 +107,8 @@ async def test_a_session_that_is_not_ended(icat: Callable[..., IcatProposals]) -
         with recording() as record, pytest.raises(SourceUnavailable):
             await source.contract_lines("icat", ANNA, [])
     (line,) = [one for one in lines_of_exchanges("icat", record.exchanges) if one.verdict == "problem"]
-    assert (line.did, line.got) == (
-        "icat: asked for the end of its session (DELETE session/*)",
+    assert (line.check, line.result) == (
+        "icat: request the end of its session (DELETE session/*)",
         "status 403 with JSON",
     )
 
@@ -128,7 +128,7 @@ async def test_a_session_that_is_not_ended(icat: Callable[..., IcatProposals]) -
 )
 def test_versions_of_icat(version: Any, verdict: str, got: str) -> None:
     line = version_line("icat", version)
-    assert (line.verdict, got in line.got) == (verdict, True), line
+    assert (line.verdict, got in line.result) == (verdict, True), line
 
 
 async def test_an_old_icat(icat: Callable[..., IcatProposals]) -> None:
@@ -147,8 +147,8 @@ async def test_a_session_that_cannot_be_opened(icat: Callable[..., IcatProposals
             await icat(url).proposals_of(ANNA)
     (line,) = lines_of_exchanges("icat", record.exchanges)
     assert line.verdict == "problem"
-    assert line.did == "icat: asked for a session (POST session)"
-    assert "login of daas with plugin simple refused" in line.got
+    assert line.check == "icat: request a session (POST session)"
+    assert "does not accept daas of simple" in line.result
 
 
 def sources(url: str, secret: str) -> dict[str, Any]:
@@ -240,7 +240,7 @@ async def test_a_field_that_is_missing_or_another(
     lines = lines_of_fields("icat", record.records, source.field_map, setting="x.fields", data_of=source.data_of)
     assert any(line in one for one in said(lines, verdict)), lines
     assert said(lines, "warning", "problem") == (said(lines, verdict) if verdict != "ok" else [])
-    assert all("x.fields" in one.remedy for one in lines if one.verdict != "ok")
+    assert all("x.fields" in one.fix for one in lines if one.verdict != "ok")
 
 
 def test_fields_where_no_record_came() -> None:
@@ -253,9 +253,9 @@ async def test_the_names_of_groups() -> None:
     source = GroupProposals(pattern="(?P<proposal>p[0-9]{5})")
     assert isinstance(source, ContractChecks)
     (line,) = await source.contract_lines("groups", ANNA, [])
-    assert (line.verdict, line.got) == ("ok", "1 match: p12345")
+    assert (line.verdict, line.result) == ("ok", "1 fit: p12345")
     (line,) = await GroupProposals(pattern="(?P<proposal>x[0-9]+)").contract_lines("groups", ANNA, [])
-    assert (line.verdict, line.got) == ("warning", "no match among p12345, mx12345_7")
+    assert (line.verdict, line.result) == ("warning", "none fits of p12345, mx12345_7")
 
 
 async def test_the_file(tmp_path: Path) -> None:
@@ -264,9 +264,9 @@ async def test_the_file(tmp_path: Path) -> None:
     source = ProposalFile(file)
     assert isinstance(source, ContractChecks)
     (line,) = await source.contract_lines("static", ANNA, [])
-    assert line.got == "2 members of 2 proposals; anna is one"
+    assert line.result == "2 members of 2 proposals; anna is one"
     (line,) = await source.contract_lines("static", Account("eve", 1, 1), [])
-    assert line.got.endswith("eve is not one")
+    assert line.result.endswith("eve is not one")
 
 
 @pytest.mark.parametrize(
@@ -300,7 +300,7 @@ def test_what_is_kept_of_a_document(document: Any, shape: str) -> None:
 def test_many_questions_of_one_kind_are_counted() -> None:
     asked = [Exchange(f"page {number % 2}", "GET", status=200, content="JSON") for number in range(20)]
     lines = lines_of_exchanges("x", [*asked, Exchange("x", "GET")])
-    assert [one.did for one in lines[6:]] == [
-        "x: asked for page 0 (GET), 7 times more",
-        "x: asked for page 1 (GET), 7 times more",
+    assert [one.check for one in lines[6:]] == [
+        "x: request page 0 (GET), 7 more times",
+        "x: request page 1 (GET), 7 more times",
     ]

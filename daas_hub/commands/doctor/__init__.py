@@ -1,7 +1,7 @@
-"""`daas-hub doctor`: asks everything a site's configuration names, for real, and says what came and what to do.
+"""`daas-hub doctor`: tests every service that a configuration refers to, and says how to fix what fails.
 
-Nothing it does changes anything: no account, no proposal and no file of anybody is written, but an empty file that it
-takes away again where a directory must be writable.
+It changes nothing: no account, no proposal and no file. Where a directory must be writable, it creates an empty file
+and removes it again.
 """
 
 from daas_hub.commands.doctor.report import as_json, as_text

@@ -1,4 +1,4 @@
-"""What the sources write into the log while they are asked: there the administrator's words are."""
+"""Captures what sources log while they are queried: the details for administrators are there."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from contextlib import contextmanager
 _LOGGER = "jupyterhub.daas"
 
 
-class _Kept(logging.Handler):
+class _Collector(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self.words: list[str] = []
+        self.messages: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.words.append(record.getMessage())
+        self.messages.append(record.getMessage())
 
 
 @contextmanager
-def listening() -> Iterator[list[str]]:
-    """Keep what is written at the level of warnings until the end of the block, and let nothing of it be printed."""
+def captured_log() -> Iterator[list[str]]:
+    """Collect warnings and errors until the end of the block instead of printing them."""
     logger = logging.getLogger(_LOGGER)
-    kept = _Kept()
+    collector = _Collector()
     propagates = logger.propagate
-    logger.addHandler(kept)
+    logger.addHandler(collector)
     logger.propagate = False
     try:
-        yield kept.words
+        yield collector.messages
     finally:
-        logger.removeHandler(kept)
+        logger.removeHandler(collector)
         logger.propagate = propagates

@@ -1,4 +1,4 @@
-"""Asks the sources of accounts and proposals about one person, or about one that cannot exist."""
+"""Queries the sources of accounts and proposals for one person, or for a login that cannot exist."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from daas_hub.accounts import Account, Identity, claims_read_by
 from daas_hub.commands.doctor.contracts import contract_of, lines_of_exchanges
-from daas_hub.commands.doctor.log_capture import listening
+from daas_hub.commands.doctor.log_capture import captured_log
 from daas_hub.commands.doctor.remedies import remedy_for
 from daas_hub.errors import DaasError, ErrorKind, NoAccount
 from daas_hub.facility import Facility
@@ -18,51 +18,51 @@ from daas_hub.findings import Finding, not_checked, ok, problem, warning
 from daas_hub.proposals import ContractChecks, Proposal, ProposalSource
 from daas_hub.services.recording import recording
 
-#: Proposals that are written out; the rest is counted.
+#: Proposals that are listed; the rest is counted.
 MAX_SHOWN = 20
 
 _Value = TypeVar("_Value")
 
 
 @dataclass
-class Asked(Generic[_Value]):
-    """What one question came to: a value or an error, what was logged meanwhile, and how long it took."""
+class Answer(Generic[_Value]):
+    """The outcome of one query: a value or an error, what was logged meanwhile, and how long it took."""
 
     value: _Value | None = None
     error: DaasError | None = None
-    words: list[str] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
     @property
-    def said(self) -> str:
-        """What came, in the administrator's words."""
+    def description(self) -> str:
+        """What came, for an administrator."""
         parts = [self.error.message, self.error.detail] if self.error else []
-        return "; ".join(dict.fromkeys(one for one in [*parts, *self.words] if one))
+        return "; ".join(dict.fromkeys(one for one in [*parts, *self.log] if one))
 
     @property
     def kind(self) -> ErrorKind | None:
-        """What kind of error came; None for none."""
+        """The kind of the error; None without one."""
         return self.error.kind if self.error else None
 
 
-async def ask(question: Awaitable[_Value]) -> Asked[_Value]:
-    """Put a question to a source."""
+async def ask(query: Awaitable[_Value]) -> Answer[_Value]:
+    """Run a query of a source; errors of ours become part of the answer."""
     began = time.monotonic()
-    with listening() as words:
+    with captured_log() as log:
         try:
-            return Asked(await question, words=words, seconds=time.monotonic() - began)
+            return Answer(await query, log=log, seconds=time.monotonic() - began)
         except DaasError as error:
-            return Asked(error=error, words=words, seconds=time.monotonic() - began)
+            return Answer(error=error, log=log, seconds=time.monotonic() - began)
 
 
 # -- nobody in particular --------------------------------------------------------------------------------------------
 
 
 async def ask_about_nobody(facility: Facility, issuers: Sequence[str], *, for_person: bool = False) -> list[Finding]:
-    """Ask every source about a login that cannot exist: it must answer, and know nobody.
+    """Query every source for a login that cannot exist: it must respond, and find nobody.
 
     Args:
-        for_person: whether a person is asked about as well, whose answers then show each line of a contract.
+        for_person: whether a person is checked as well; their answers then show the details.
     """
     word = f"nobody-{secrets.token_hex(4)}"
     findings: list[Finding] = []
@@ -75,7 +75,7 @@ async def ask_about_nobody(facility: Facility, issuers: Sequence[str], *, for_pe
     for name, proposals in facility.proposal_sources.items():
         with recording() as record:
             asked = await ask(proposals.proposals_of(account))
-        # what lets the portal in is remembered, and not asked for again when the person is asked about
+        # the portal's own login is cached, and not repeated when the person is checked
         first = [one for one in record.exchanges if one.place.startswith("POST ") and not one.wrong]
         findings += lines_of_exchanges(name, first if for_person else record.exchanges)
         findings.append(_proposals_of_nobody(name, asked))
@@ -84,35 +84,35 @@ async def ask_about_nobody(facility: Facility, issuers: Sequence[str], *, for_pe
     return findings
 
 
-def _about_nobody(name: str, issuer: str, asked: Asked[Account]) -> Finding:
-    key, did = f"accounts.{name}", f"asked {name} about a login of {issuer} that cannot exist"
+def _about_nobody(name: str, issuer: str, asked: Answer[Account]) -> Finding:
+    key, check = f"accounts.{name}", f"query {name} for a login of {issuer} that cannot exist"
     if asked.error is None:
         assert asked.value is not None
         return problem(
             key,
-            did,
+            check,
             f"the account {asked.value.name} (uid {asked.value.uid})",
-            "Whoever can log in there has this account. Correct the filter or the fields: they must name one person.",
+            "Everybody who signs in there gets this account. Make the filter or the fields match one person.",
         )
     if isinstance(asked.error, NoAccount):
-        return ok(key, did, f"no such account, after {asked.seconds:.2f} s")
-    return problem(key, did, asked.said, remedy_for(asked.kind))
+        return ok(key, check, f"no such account, in {asked.seconds:.2f} s")
+    return problem(key, check, asked.description, remedy_for(asked.kind))
 
 
-def _proposals_of_nobody(name: str, asked: Asked[tuple[Proposal, ...]]) -> Finding:
-    key, did = f"proposals.{name}", f"asked {name} for the proposals of somebody who cannot exist"
+def _proposals_of_nobody(name: str, asked: Answer[tuple[Proposal, ...]]) -> Finding:
+    key, check = f"proposals.{name}", f"query {name} for proposals of a person who cannot exist"
     if asked.value:
         return problem(
             key,
-            did,
-            f"{len(asked.value)} proposals, {asked.value[0].id} first",
-            "They would be everybody's. Check how this source is told whose proposals are wanted.",
+            check,
+            f"{len(asked.value)} proposals, the first is {asked.value[0].id}",
+            "Everybody would see these. Check how this source selects the proposals of a person.",
         )
     if asked.error is None:
-        return ok(key, did, f"none, after {asked.seconds:.2f} s")
+        return ok(key, check, f"none, in {asked.seconds:.2f} s")
     if asked.kind is ErrorKind.NO_ACCESS_TOKEN:
-        return not_checked(key, did, "it is asked in a person's name: give --as and --token-file")
-    return problem(key, did, asked.said, remedy_for(asked.kind))
+        return not_checked(key, check, "it is queried on behalf of a person: use --as and --token-file")
+    return problem(key, check, asked.description, remedy_for(asked.kind))
 
 
 # -- one person --------------------------------------------------------------------------------------------------------
@@ -120,46 +120,48 @@ def _proposals_of_nobody(name: str, asked: Asked[tuple[Proposal, ...]]) -> Findi
 
 @dataclass
 class Person:
-    """What is known of the person an examination is about, once the sources were asked."""
+    """What the sources know of the person to check."""
 
     account: Account | None = None
     proposals: tuple[Proposal, ...] = ()
-    #: the records of each source, as it gave them
-    came: dict[str, list[Any]] = field(default_factory=dict)
+    #: the records of each source, as received
+    records: dict[str, list[Any]] = field(default_factory=dict)
 
 
 async def ask_about(facility: Facility, identity: Identity, person: Person) -> list[Finding]:
-    """Ask every source about this login, and put into `person` what a launch would see."""
+    """Query every source for this login, and fill in `person` with what a launch would see."""
     findings: list[Finding] = []
     for name, source in facility.account_sources.items():
         with recording() as record:
-            told = await ask(source.account_of(identity))
+            asked = await ask(source.account_of(identity))
         findings += lines_of_exchanges(name, record.exchanges, kind="accounts")
-        findings.append(_account_told(name, identity, told))
+        findings.append(_account_found(name, identity, asked))
     asked = await ask(facility.account_of(identity))
     findings.append(_account_used(identity, asked, several=len(facility.account_sources) > 1))
     if asked.value is None:
-        return [*findings, not_checked("proposals.asked", "asked for proposals", "there is no account to ask for")]
+        return [*findings, not_checked("proposals.asked", "query for proposals", "there is no account to query for")]
     person.account = asked.value
     return findings + await _proposals(facility, person)
 
 
-def _account_told(name: str, identity: Identity, asked: Asked[Account]) -> Finding:
-    key, did = f"accounts.{name}", f"asked {name} about {identity.subject!r} of {identity.issuer}"
+def _account_found(name: str, identity: Identity, asked: Answer[Account]) -> Finding:
+    key, check = f"accounts.{name}", f"query {name} for {identity.subject!r} of {identity.issuer}"
     if asked.value is not None:
-        return ok(key, did, _described(asked.value))
-    return problem(key, did, asked.said, remedy_for(asked.kind))
+        return ok(key, check, _described(asked.value))
+    return problem(key, check, asked.description, remedy_for(asked.kind))
 
 
-def _account_used(identity: Identity, asked: Asked[Account], *, several: bool) -> Finding:
-    key, did = "accounts.used", "took the account a launch would run under"
+def _account_used(identity: Identity, asked: Answer[Account], *, several: bool) -> Finding:
+    key, check = "accounts.used", "determine the account a launch would run as"
     if asked.value is not None:
         roles = ", ".join(sorted(asked.value.roles)) or "none"
-        return ok(key, did, f"{_described(asked.value)}; roles: {roles}")
-    # what a single source said is above; these two come of all of them together, and of the rules for ids
+        return ok(key, check, f"{_described(asked.value)}; roles: {roles}")
+    # the answer of each source is listed above; these two are about all of them, and the rules for ids
     is_of_all = asked.kind in (ErrorKind.DISAGREEMENT, ErrorKind.ID_OUT_OF_RANGE)
     see_above = several and not is_of_all
-    return problem(key, did, asked.said, "See what each source said above." if see_above else remedy_for(asked.kind))
+    return problem(
+        key, check, asked.description, "See the answer of each source above." if see_above else remedy_for(asked.kind)
+    )
 
 
 async def _proposals(facility: Facility, person: Person) -> list[Finding]:
@@ -170,33 +172,35 @@ async def _proposals(facility: Facility, person: Person) -> list[Finding]:
         with recording() as record:
             asked = await ask(source.proposals_of(account))
         findings += lines_of_exchanges(name, record.exchanges)
-        key, did = f"proposals.{name}", f"asked {name} for the proposals of {account.name}"
+        key, check = f"proposals.{name}", f"query {name} for proposals of {account.name}"
         if asked.error is not None:
-            findings.append(problem(key, did, asked.said, remedy_for(asked.kind)))
+            findings.append(problem(key, check, asked.description, remedy_for(asked.kind)))
             continue
-        told = asked.value or ()
-        visits = sum(len(one.visits) for one in told)
-        got = f"{len(told)} proposals, {visits} visits, after {asked.seconds:.2f} s"
+        found = asked.value or ()
+        visits = sum(len(one.visits) for one in found)
+        result = f"{len(found)} proposals, {visits} visits, in {asked.seconds:.2f} s"
         findings.append(
-            ok(key, did, got)
-            if told
-            else warning(key, did, "none", "Is this person a member of any, and known there by this name?")
+            ok(key, check, result)
+            if found
+            else warning(
+                key, check, "none", "Check that this person is a member of a proposal, and has this name in the source."
+            )
         )
-        if asked.words:
+        if asked.log:
             findings.append(
                 warning(
                     f"{key}.left_out",
-                    f"read what {name} said",
-                    "; ".join(asked.words[:5]),
-                    "Mend these records at the source, or say in its `fields` where the value stands.",
+                    f"read the records of {name}",
+                    "; ".join(asked.log[:5]),
+                    "Correct these records in the source, or map the fields they use in its `fields`.",
                 )
             )
-        person.came[name] = record.records
+        person.records[name] = record.records
         findings += contract_of(
             name,
-            told,
+            found,
             account,
-            # a list of names of groups has neither dates nor beamlines, and need not
+            # a list of group names has neither dates nor beamlines
             has_fields=hasattr(source, "field_map"),
             runs_as_person=not (facility.run_as.template or facility.run_as.names),
         )
@@ -204,22 +208,22 @@ async def _proposals(facility: Facility, person: Person) -> list[Finding]:
     if joined.value is not None:
         person.proposals = joined.value.proposals
         if len(facility.proposal_sources) > 1:
-            got = f"{len(person.proposals)} proposals" + "".join(f"; {one}" for one in joined.words)
-            findings.append(ok("proposals.joined", "joined what the sources said", got))
+            result = f"{len(person.proposals)} proposals" + "".join(f"; {one}" for one in joined.log)
+            findings.append(ok("proposals.joined", "join the proposals of all sources", result))
     return findings + _sees(person)
 
 
-async def hold_against_contracts(facility: Facility, person: Person) -> list[Finding]:
-    """Hold what came for this person against each source's own contract. Done last: it closes what was opened."""
+async def check_contracts(facility: Facility, person: Person) -> list[Finding]:
+    """Check the records of this person against each source's contract. Done last: it closes the source's session."""
     findings: list[Finding] = []
-    for name, records in person.came.items():
+    for name, records in person.records.items():
         assert person.account is not None
         findings += await _contract(name, facility.proposal_sources[name], person.account, records)
     return findings
 
 
 async def _contract(name: str, source: ProposalSource, account: Account, records: list[Any]) -> list[Finding]:
-    """Have a source hold what came against its own contract."""
+    """Let a source check records against its own contract."""
     if not isinstance(source, ContractChecks):
         return []
     with recording() as record:

@@ -1,4 +1,4 @@
-"""Opens the directories of a person's launches: as the hub does, and again as the account itself."""
+"""Opens the directories of a person's launches, first as the hub does, then as the account itself."""
 
 from __future__ import annotations
 
@@ -24,131 +24,133 @@ from daas_hub.storage import pin
 
 #: Visits whose directories are opened: the latest ones.
 MAX_VISITS = 10
-#: Seconds the account itself may take to look at one directory.
+#: Seconds for the account itself to read one directory.
 LOOK_TIMEOUT_S = 15.0
 
-#: Run as the account, by an interpreter that imports nothing else of ours.
+#: Runs as the account, in an interpreter that imports nothing else of ours.
 _PROBE = Path(__file__).parents[2] / "session" / "probe.py"
 
-_WORDS = {
-    "EACCES": "is refused (permission)",
-    "ENOENT": "does not exist for it",
-    "EROFS": "is on a read-only file system",
-    "EDQUOT": "is over its quota",
-    "ENOSPC": "is full",
-    "ESTALE": "is on a file server that lost it",
+_ERRNO_TEXT = {
+    "EACCES": "permission denied",
+    "ENOENT": "no such file or directory",
+    "EROFS": "read-only file system",
+    "EDQUOT": "disk quota exceeded",
+    "ENOSPC": "no space left on device",
+    "ESTALE": "stale file handle",
 }
 
 
-async def look_at_directories(
+async def check_directories(
     facility: Facility, identity: Identity, account: Account, proposals: Sequence[Proposal]
 ) -> tuple[list[Finding], Plan | None]:
-    """Plan a launch on each of the latest visits, and open its directories; give the last plan that can be launched."""
+    """Plan a launch on each of the latest visits and open its directories; return the latest plan that works."""
     findings: list[Finding] = []
     plan: Plan | None = None
     visits = [(one, visit) for one in proposals for visit in one.visits]
     visits.sort(key=lambda pair: (pair[1].start is not None, pair[1].start.timestamp() if pair[1].start else 0.0))
     for proposal, visit in reversed(visits[-MAX_VISITS:]):
-        found, planned = await _look_at_visit(facility, identity, proposal, visit)
+        found, planned = await _check_visit(facility, identity, proposal, visit)
         findings += found
         plan = plan or planned
     if len(visits) > MAX_VISITS:
-        why = f"only the {MAX_VISITS} latest of {len(visits)} visits were looked at"
-        findings.append(not_checked("directories.others", "looked at all visits", why))
+        why = f"only the latest {MAX_VISITS} of {len(visits)} visits were checked"
+        findings.append(not_checked("directories.others", "check all visits", why))
     return findings, plan
 
 
-async def _look_at_visit(
+async def _check_visit(
     facility: Facility, identity: Identity, proposal: Proposal, visit: Visit
 ) -> tuple[list[Finding], Plan | None]:
     what = f"{proposal.id} visit {visit.label}"
     key = f"directories.{proposal.id}"
-    here = [one for one in offered(facility.applications, proposal) if one.kind is not Kind.LINK]
-    if not here:
-        remedy = "Add an application for its beamline to the catalogue."
-        return [warning(key, f"planned a launch on {what}", "no application goes with this proposal", remedy)], None
-    asked = {"application": here[0].name, "proposal": proposal.id, "visit": visit.number}
+    applications = [one for one in offered(facility.applications, proposal) if one.kind is not Kind.LINK]
+    if not applications:
+        fix = "Add an application for its beamline to the catalogue."
+        return [warning(key, f"plan a launch on {what}", "no application is available for this proposal", fix)], None
+    asked = {"application": applications[0].name, "proposal": proposal.id, "visit": visit.number}
     try:
         plan = await facility.authorise(identity, LaunchRequest.from_json(asked))
     except DaasError as error:
-        remedy = remedy_for(error.kind, error.remedy)
-        return [problem(key, f"planned a launch on {what}", error.message, remedy)], None
+        fix = remedy_for(error.kind, error.remedy)
+        return [problem(key, f"plan a launch on {what}", error.message, fix)], None
     began = time.monotonic()
     try:
-        # nothing is made here: what a launch makes when it is missing is left out
+        # nothing is created here: what a launch creates if missing is left out
         as_it_is = tuple(replace(one, create=False, optional=one.optional or one.create) for one in plan.mounts)
         pinned = await pin(as_it_is)
     except DaasError as error:
         where = "; ".join(getattr(error, "__notes__", []))
-        did = f"opened the directories of {what} as the hub"
-        remedy = remedy_for(error.kind, "The hub's log has the path.")
-        return [problem(key, did, f"{error.message} {where}", remedy)], None
+        check = f"open the directories of {what} as the hub"
+        fix = remedy_for(error.kind, "The hub's log has the path.")
+        return [problem(key, check, f"{error.message} {where}", fix)], None
     for one in pinned:
         one.close()
     opened = plan.opened(one.mount for one in pinned)
     seconds = time.monotonic() - began
-    there = {mount.target: f"{_called(mount.target)} is {mount.source}" for mount in opened.mounts}
+    there = {mount.target: f"{_name_of(mount.target)} is {mount.source}" for mount in opened.mounts}
     absent = [
-        f"{_called(mount.target)} ({mount.source}) is not there: "
-        + ("a launch makes it" if mount.create else "it is optional")
+        f"{_name_of(mount.target)} ({mount.source}) is missing: "
+        + ("a launch creates it" if mount.create else "it is optional")
         for mount in plan.mounts
         if mount.target not in there
     ]
-    found = f"{', '.join([*there.values(), *absent])}; after {seconds:.2f} s"
-    findings = [ok(key, f"opened the directories of {what} as the hub", found)]
-    findings += [await _look_as(opened, mount.target, str(mount.source), mount.writable) for mount in opened.mounts]
+    found = f"{', '.join([*there.values(), *absent])}; in {seconds:.2f} s"
+    findings = [ok(key, f"open the directories of {what} as the hub", found)]
+    findings += [await _check_as(opened, mount.target, str(mount.source), mount.writable) for mount in opened.mounts]
     bad = any(one.verdict == "problem" for one in findings)
     return findings, None if bad else opened
 
 
-async def _look_as(plan: Plan, target: str, path: str, writable: bool) -> Finding:
-    """Look at one directory as the account: what its session will be able to do."""
+async def _check_as(plan: Plan, target: str, path: str, writable: bool) -> Finding:
+    """Check one directory as the account: what its session will be able to do."""
     account = plan.account
-    name = _called(target)
+    name = _name_of(target)
     key = f"directories.{plan.proposal_id}.{name}"
-    did = f"looked at {name} ({path}) as {account.name}" + (", and wrote there" if writable else "")
+    check = f"read {'and write ' if writable else ''}{name} ({path}) as {account.name}"
     if os.geteuid() != 0 and os.geteuid() != account.uid:
-        return not_checked(key, did, "only root can do that; run the doctor as root, or as the hub's user for a start")
+        return not_checked(key, check, "only root can do this; run the doctor as root")
     ids: dict[str, Any] = {} if os.geteuid() != 0 else _ids(account)
     argv = [sys.executable, "-I", "-S", str(_PROBE), path, *(["write"] if writable else [])]
     process = await asyncio.create_subprocess_exec(
         *argv, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL, cwd="/", **ids
     )
     try:
-        said, _ = await asyncio.wait_for(process.communicate(), LOOK_TIMEOUT_S)
+        output, _ = await asyncio.wait_for(process.communicate(), LOOK_TIMEOUT_S)
     except TimeoutError:
         process.kill()
-        return problem(key, did, "nothing within 15 s", "The file server hangs for this account.")
-    if not said:
-        return not_checked(key, did, f"{sys.executable} or {_PROBE} cannot be read by {account.name}")
-    told = json.loads(said.partition(b" ")[2])
-    return _judged(key, did, target, account, told["directories"][path] | {"groups": told["groups"]})
+        return problem(
+            key, check, f"no response within {LOOK_TIMEOUT_S:g} s", "The file server hangs for this account."
+        )
+    if not output:
+        return not_checked(key, check, f"{account.name} cannot read {sys.executable} or {_PROBE}")
+    seen = json.loads(output.partition(b" ")[2])
+    return _judged(key, check, target, account, seen["directories"][path] | {"groups": seen["groups"]})
 
 
-def _judged(key: str, did: str, target: str, account: Account, told: dict[str, Any]) -> Finding:
-    """Return what the look came to. Pure."""
-    if "problem" in told:
-        words = _WORDS.get(told["problem"], told["problem"])
-        remedy = (
-            f"Give uid {account.uid} with the groups {told['groups']} the right to read it, up to the root of the "
-            "path; if it has that, the proposal's group is missing at the account."
+def _judged(key: str, check: str, target: str, account: Account, seen: dict[str, Any]) -> Finding:
+    """Return the finding for what the account could do. Pure."""
+    if "problem" in seen:
+        result = _ERRNO_TEXT.get(seen["problem"], seen["problem"])
+        fix = (
+            f"Let uid {account.uid} with the groups {seen['groups']} read it and enter its parents. If they may, the "
+            "account lacks the proposal's group."
         )
-        return problem(key, did, words, remedy)
-    if told["write"]:
-        words = f"writing {_WORDS.get(told['write'], told['write'])}"
-        remedy = (
-            f"Give the group of the proposal the right to write there (chgrp, chmod 2770), and check that uid "
-            f"{account.uid} is in it; its groups are {told['groups']}."
+        return problem(key, check, result, fix)
+    if seen["write"]:
+        result = f"writing: {_ERRNO_TEXT.get(seen['write'], seen['write'])}"
+        fix = (
+            f"Make it writable for the proposal's group (chgrp, chmod 2770), and check that uid {account.uid} "
+            f"is in it; its groups are {seen['groups']}."
         )
-        return problem(key, did, words, remedy)
-    count = told["entries"]
+        return problem(key, check, result, fix)
+    count = seen["entries"]
     if not count and target.startswith("data"):
-        return warning(key, did, "it is empty", "Is this the right directory? Nobody's data are in it.")
-    return ok(key, did, f"{count if count < 1000 else 'more than 1000'} entries")
+        return warning(key, check, "the directory is empty", "Check whether this is the right directory.")
+    return ok(key, check, f"{count if count < 1000 else 'more than 1000'} entries")
 
 
-def _called(target: str) -> str:
-    return "the home" if target == "." else f"~/{target}"
+def _name_of(target: str) -> str:
+    return "the home directory" if target == "." else f"~/{target}"
 
 
 def _ids(account: Account) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The examination on paper: for a person, and for monitoring. Pure."""
+"""The doctor's report, as text and as JSON for monitoring. Pure."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from daas_hub.findings import Finding, Verdict, exit_code
 
 _MARKS = {Verdict.OK: "ok     ", Verdict.WARNING: "WARNING", Verdict.PROBLEM: "PROBLEM", Verdict.NOT_CHECKED: "-      "}
 _HEADINGS = {
-    "configuration": "The file",
-    "site": "The portal",
+    "configuration": "Configuration",
+    "site": "Portal",
     "login": "Login",
     "accounts": "Accounts",
     "proposals": "Proposals",
-    "sees": "What this person sees, and why",
+    "sees": "What this person sees",
     "directories": "Directories",
     "sessions": "Sessions",
 }
@@ -24,7 +24,7 @@ _WIDTH = 116
 
 
 def as_text(file: str, findings: Sequence[Finding]) -> str:
-    """Return the report for a person: what was done, what came of it, and what to do."""
+    """Return the report as text: each check with its result and its fix."""
     lines: list[str] = []
     topic = ""
     order = list(_HEADINGS)
@@ -32,16 +32,16 @@ def as_text(file: str, findings: Sequence[Finding]) -> str:
         if one.key.partition(".")[0] != topic:
             topic = one.key.partition(".")[0]
             lines += ["", _HEADINGS.get(topic, topic)]
-        lines += _wrapped(f"{_MARKS[one.verdict]} {one.did}", "  ", "          ")
-        if one.got:
-            lines += _wrapped(one.got, "          got: ", "               ")
-        if one.remedy:
-            lines += _wrapped(one.remedy, "          remedy: ", "                  ")
+        lines += _wrapped(f"{_MARKS[one.verdict]} {one.check}", "  ", "          ")
+        if one.result:
+            lines += _wrapped(one.result, "          result: ", "                  ")
+        if one.fix:
+            lines += _wrapped(one.fix, "          fix: ", "               ")
     return "\n".join([*lines[1:], "", f"{file}: {summary(findings)}"])
 
 
 def as_json(file: str, findings: Sequence[Finding]) -> str:
-    """Return the report for a machine."""
+    """Return the report as JSON."""
     return json.dumps(
         {
             "file": file,
@@ -54,7 +54,7 @@ def as_json(file: str, findings: Sequence[Finding]) -> str:
 
 
 def summary(findings: Sequence[Finding]) -> str:
-    """Return it in one line."""
+    """Return the summary line."""
     counts = Counter(one.verdict for one in findings)
     words = [
         f"{counts[verdict]} {word if counts[verdict] == 1 else word + 's'}"
@@ -62,7 +62,7 @@ def summary(findings: Sequence[Finding]) -> str:
         if counts[verdict]
     ]
     skipped = f", {counts[Verdict.NOT_CHECKED]} not checked" if counts[Verdict.NOT_CHECKED] else ""
-    return f"{', '.join(words) or 'in order'} ({counts[Verdict.OK]} checks held{skipped})"
+    return f"{', '.join(words) or 'in order'} ({counts[Verdict.OK]} checks passed{skipped})"
 
 
 def _wrapped(text: str, first: str, others: str) -> list[str]:

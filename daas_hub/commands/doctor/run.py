@@ -1,4 +1,4 @@
-"""One examination, from the file to a session: what each step finds decides what the next can ask."""
+"""Runs all checks, from the configuration file to a session; each step decides what the next one can check."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from traitlets.config import Config
 
 from daas_hub.accounts import Identity
 from daas_hub.commands.check_config import check_config
-from daas_hub.commands.doctor.people import Person, ask_about, ask_about_nobody, hold_against_contracts
-from daas_hub.commands.doctor.places import look_at_directories
+from daas_hub.commands.doctor.people import Person, ask_about, ask_about_nobody, check_contracts
+from daas_hub.commands.doctor.places import check_directories
 from daas_hub.commands.doctor.remedies import remedy_for
-from daas_hub.commands.doctor.site import look_at_site
+from daas_hub.commands.doctor.site import check_site
 from daas_hub.commands.show import read_config
 from daas_hub.errors import ConfigurationError, DaasError
 from daas_hub.facility import Facility
@@ -25,12 +25,12 @@ from daas_hub.findings import Finding, Verdict, not_checked, ok, problem
 
 @dataclass(frozen=True)
 class Login:
-    """The login of a person the examination is about.
+    """The login to run the checks as.
 
     Attributes:
-        issuer: "" for the one that is configured.
-        claims: those that the account sources read.
-        access_token: the provider's, for sources that are asked in the person's name.
+        issuer: "" for the first one configured.
+        claims: those the account sources read.
+        access_token: the provider's, for sources that are queried on behalf of the person.
     """
 
     subject: str
@@ -41,97 +41,95 @@ class Login:
 
 @dataclass(frozen=True)
 class SignIn:
-    """A login that is made for the examination: it is then about whoever signed in.
+    """A login made for the checks: they then run as the person who signs in.
 
     Attributes:
-        way: the name of the way in; "" for the first that can.
-        tell: shows the person where to sign in, while it is waited for them.
+        method: the name of the login method; "" for the first that supports this.
+        show: shows the person where to sign in.
     """
 
-    way: str
-    tell: Callable[[str], None]
+    method: str
+    show: Callable[[str], None]
 
 
 async def examine(file: Path, login: Login | SignIn | None = None) -> list[Finding]:
-    """Examine a site.
+    """Run all checks of a site.
 
     Args:
-        login: whose sessions are tried; None examines what concerns nobody in particular.
+        login: the person to run them as; None for the checks that need no person.
     """
     findings = _file(file)
     if any(one.verdict is Verdict.PROBLEM for one in findings):
-        findings.append(not_checked("site.asked", "looked at the site", "the file is not in order"))
+        findings.append(not_checked("site.asked", "check the services", "the configuration has problems"))
         return findings
     config = read_config(file)
     Facility.clear_instance()
     facility = Facility.of(config)
-    findings += await look_at_site(file, config, facility)
-    door = _door(config, "authenticator_class", "jupyterhub.authenticators")(config=config)
-    issuers = tuple(getattr(door, "issuers", ()))
-    if hasattr(door, "examine"):
-        findings += await door.examine(facility, login.access_token if isinstance(login, Login) else "")
-    identity, found = await _who(login, door, facility, issuers)
+    findings += await check_site(file, config, facility)
+    authenticator = _class_of(config, "authenticator_class", "jupyterhub.authenticators")(config=config)
+    issuers = tuple(getattr(authenticator, "issuers", ()))
+    if hasattr(authenticator, "examine"):
+        findings += await authenticator.examine(facility, login.access_token if isinstance(login, Login) else "")
+    identity, found = await _person_of(login, authenticator, facility, issuers)
     findings += found
     findings += await ask_about_nobody(facility, issuers, for_person=identity is not None)
-    spawner = _door(config, "spawner_class", "jupyterhub.spawners")
+    spawner = _class_of(config, "spawner_class", "jupyterhub.spawners")
     if identity is None:
-        why = "it is done for a person: --as SUBJECT, or --login"
-        findings.append(not_checked("directories.asked", "opened directories", why))
-        findings += await _try(spawner, config, facility, None)
+        why = "it needs a person: --as SUBJECT, or --login"
+        findings.append(not_checked("directories.asked", "open the directories of a person", why))
+        findings += await _check_backend(spawner, config, facility, None)
         return findings
     person = Person()
     findings += await ask_about(facility, identity, person)
     plan = None
     if person.account is not None:
-        found, plan = await look_at_directories(facility, identity, person.account, person.proposals)
+        found, plan = await check_directories(facility, identity, person.account, person.proposals)
         findings += found
-    findings += await _try(spawner, config, facility, plan)
-    findings += await hold_against_contracts(facility, person)
+    findings += await _check_backend(spawner, config, facility, plan)
+    findings += await check_contracts(facility, person)
     return findings
 
 
-async def _who(
-    login: Login | SignIn | None, door: Any, facility: Facility, issuers: Sequence[str]
+async def _person_of(
+    login: Login | SignIn | None, authenticator: Any, facility: Facility, issuers: Sequence[str]
 ) -> tuple[Identity | None, list[Finding]]:
-    """Return whom the examination is about: as it was said, or as the person proves now."""
+    """Return the identity to run the checks as: as given, or as the person proves by signing in now."""
     if login is None:
         return None, []
     if isinstance(login, Login):
         issuer = login.issuer or (issuers[0] if issuers else "")
         told_at = time.time()
         return Identity(issuer, login.subject, "", login.claims, told_at, access_token=login.access_token), []
-    if not hasattr(door, "test_login"):
-        did = f"had a person sign in through {type(door).__name__}"
-        return None, [not_checked("login.test", did, "it has no such login: sign in once in a browser")]
-    told: tuple[Identity | None, list[Finding]] = await door.test_login(facility, login.way, login.tell)
-    return told
+    if not hasattr(authenticator, "test_login"):
+        check = f"sign in through {type(authenticator).__name__}"
+        return None, [not_checked("login.test", check, "it does not support this: sign in once in a browser")]
+    found: tuple[Identity | None, list[Finding]] = await authenticator.test_login(facility, login.method, login.show)
+    return found
 
 
 def _file(file: Path) -> list[Finding]:
-    """Read it as the hub would (see `daas_hub.commands.check_config`)."""
-    did = f"read {file} as the hub would"
+    """Read the configuration as the hub does (see `daas_hub.commands.check_config`)."""
+    check = f"read {file} as the hub does"
     problems = check_config(file)
-    return [_as_finding(did, one) for one in problems] or [ok("configuration.file", did)]
+    return [_as_finding(check, one) for one in problems] or [ok("configuration.file", check)]
 
 
-def _as_finding(did: str, error: DaasError) -> Finding:
+def _as_finding(check: str, error: DaasError) -> Finding:
     setting = error.setting if isinstance(error, ConfigurationError) else "document"
-    return problem(f"configuration.{setting}", did, error.message, error.remedy or remedy_for(error.kind))
+    return problem(f"configuration.{setting}", check, error.message, error.remedy or remedy_for(error.kind))
 
 
-def _door(config: Config, setting: str, group: str) -> Any:
-    """Return the class that the configuration chooses; doors are found by entry point."""
+def _class_of(config: Config, setting: str, group: str) -> Any:
+    """Return the class that the configuration names, by entry point."""
     wanted = config.JupyterHub.get(setting)
     if not isinstance(wanted, str):
         return wanted
     return {entry.name: entry for entry in entry_points(group=group)}[wanted].load()
 
 
-async def _try(spawner: Any, config: Config, facility: Facility, plan: Any) -> list[Finding]:
-    """Have the backend say whether it can run sessions, and run one where there is something to show it."""
+async def _check_backend(spawner: Any, config: Config, facility: Facility, plan: Any) -> list[Finding]:
+    """Let the backend check whether it can run sessions, and run one if there is a plan for it."""
     if not hasattr(spawner, "examine"):
-        return [
-            not_checked("sessions.backend", f"asked {spawner.__name__} whether it can run sessions", "it cannot say")
-        ]
+        return [not_checked("sessions.backend", f"check that {spawner.__name__} can run sessions", "it has no checks")]
     findings: list[Finding] = await spawner.examine(config, facility, plan)
     return findings

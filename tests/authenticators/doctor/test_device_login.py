@@ -103,7 +103,7 @@ async def test_a_person_signs_in(provider: Callable[..., CertifiedProvider], bas
 @pytest.mark.parametrize(
     ("keys", "options", "got", "remedy"),
     [
-        ({}, {"device": False}, "invalid_request", "'daas-hub'. Or sign in once in a browser"),
+        ({}, {"device": False}, "invalid_request", "'daas-hub'. Alternatively, sign in once"),
         ({"client_secret": "another"}, {}, "invalid_client", "Copy client_id"),
         ({"client_id": "another"}, {}, "invalid_client", "Copy client_id"),
         ({"required_assurance": ["https://refeds.org/profile/mfa"]}, {}, "level of assurance", "required_assurance"),
@@ -133,14 +133,14 @@ async def test_claims_the_provider_does_not_send(provider: Callable[..., Certifi
     who, found = await Person(lambda address: at.enter_code(address, "anna")).signs_in(method_at(at.issuer, "generic"))
     assert who is not None
     assert found[-1].key == "login.test.claims"
-    assert_told(found[1:], "received none; missing groups", "mappers")
+    assert_told(found[1:], "received: none; missing: groups", "mappers")
 
 
 def assert_told(found: list[Finding], got: str, remedy: str) -> None:
     (one,) = found
     assert one.verdict is Verdict.PROBLEM
-    assert re.search(got, one.got), one
-    assert re.search(remedy, one.remedy), one
+    assert re.search(got, one.result), one
+    assert re.search(remedy, one.fix), one
 
 
 # -- at one that says something wrong ---------------------------------------------------------------------------------
@@ -268,14 +268,14 @@ async def test_how_often_it_is_asked(at: Speaks, changes: dict[str, Any], waits:
     [
         # -- what it says of itself
         ({"description": {"device_authorization_endpoint": ...}}, "has no device_auth", "Device Authorization Grant"),
-        ({"description": {"device_authorization_endpoint": "http://sso.example/d"}}, "not HTTPS", "non-HTTPS"),
-        ({"description": {"device_authorization_endpoint": 7}}, "not HTTPS", "non-HTTPS"),
-        ({"description": {"token_endpoint": "http://sso.example/t"}}, "no HTTPS token_endpoint", "endpoints"),
-        ({"description": {"issuer": "https://other.example"}}, "a different issuer", "endpoints"),
+        ({"description": {"device_authorization_endpoint": "http://sso.example/d"}}, "does not use HTTPS", "non-HTTPS"),
+        ({"description": {"device_authorization_endpoint": 7}}, "does not use HTTPS", "non-HTTPS"),
+        ({"description": {"token_endpoint": "http://sso.example/t"}}, "no safe token_endpoint", "endpoints"),
+        ({"description": {"issuer": "https://other.example"}}, "another issuer", "endpoints"),
         # -- the code
-        ({"instead": {"/device": page}}, "returned no code", "portal's login"),
-        ({"instead": {"/device": endless}}, "more than 1000000 bytes", "must return JSON to this machine"),
-        ({"instead": {"/device": elsewhere}}, r"a redirect .307. to http://127.0.0.1:9", "without redirects"),
+        ({"instead": {"/device": page}}, "no JSON", "login of the portal"),
+        ({"instead": {"/device": endless}}, "more than 1000000 bytes", "able to reach"),
+        ({"instead": {"/device": elsewhere}}, "redirect .307. to http://127.0.0.1:9", "no redirects"),
         ({"invitation": {"verification_uri": "http://sso.example/"}}, "not https", "portal"),
         ({"invitation": {"verification_uri_complete": "javascript:x"}}, "not https", "portal"),
         ({"invitation": {"user_code": "\x1b[2J"}}, "user_code is invalid", "portal"),
@@ -284,20 +284,20 @@ async def test_how_often_it_is_asked(at: Speaks, changes: dict[str, Any], waits:
         ({"invitation": {"interval": "5"}}, "interval is not a number of seconds", "portal"),
         ({"invitation": {"expires_in": True}}, "expires_in is not a number of seconds", "portal"),
         # -- the person
-        ({"polls": ("authorization_pending", "access_denied")}, "access_denied", "consent at the provider"),
-        ({"polls": ("expired_token",)}, "expired_token", "Try again"),
-        ({"polls": ("authorization_pending",), "stays": True}, "expired_token", "The code was not entered"),
-        ({"polls": ("slow_down",), "stays": True}, "expired_token", "The code was not entered"),
+        ({"polls": ("authorization_pending", "access_denied")}, "access_denied", "agree at the provider"),
+        ({"polls": ("expired_token",)}, "expired_token", "Run the command again"),
+        ({"polls": ("authorization_pending",), "stays": True}, "expired_token", "not entered in time"),
+        ({"polls": ("slow_down",), "stays": True}, "expired_token", "not entered in time"),
         # -- the tokens
         ({"polls": ("unauthorized_client",)}, "unauthorized_client", "Device Authorization Grant"),
         ({"polls": ("unsupported_grant_type",)}, "unsupported_grant_type", "Device Authorization Grant"),
         ({"polls": ("invalid_grant",)}, "invalid_grant", "log"),
-        ({"polls": ("\x1b[2J t0ken-of-anna",)}, "unnamed error", "log"),
-        ({"instead": {"/token": page}}, "returned no tokens", "portal's login"),
-        ({"instead": {"/token": elsewhere}}, "is not available", "without redirects"),
-        ({"instead": {"/token": endless}}, "is not available", "must return JSON to this machine"),
-        ({"tokens": {"token_type": "mac"}}, "token_type is not Bearer", "portal's login"),
-        ({"tokens": {"access_token": ...}}, "access_token is invalid", "portal's login"),
+        ({"polls": ("\x1b[2J t0ken-of-anna",)}, "error without a name", "log"),
+        ({"instead": {"/token": page}}, "gave no tokens", "login of the portal"),
+        ({"instead": {"/token": elsewhere}}, "is not available", "no redirects"),
+        ({"instead": {"/token": endless}}, "is not available", "able to reach"),
+        ({"tokens": {"token_type": "mac"}}, "another kind", "login of the portal"),
+        ({"tokens": {"access_token": ...}}, "access_token is none", "login of the portal"),
         # -- who it is
         ({"tokens": {"id_token": ...}}, "not a signed token", "scope"),
         ({"id_token": {"aud": "another"}}, "InvalidAudience", "client_id"),
@@ -325,7 +325,7 @@ async def test_nobody_is_waited_for_without_end(at: Speaks) -> None:
     person = Person()
     who, found = await person.signs_in(method_at(at.issuer))
     assert who is None
-    assert_told(found, "expired_token", "Try again")
+    assert_told(found, "expired_token", "Run the command again")
     assert person.waits == [100.0] * int(MAX_WAIT_S / 100)
 
 

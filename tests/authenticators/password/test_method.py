@@ -346,4 +346,4 @@ async def says_nothing(name: str, password: str) -> str:
 async def test_the_doctor_asks_for_nobodys_password(check: Any, verdict: str, got: str) -> None:
     found = await examine_passwords(method(check))
     assert (found.key, found.verdict) == ("login.passwords", verdict)
-    assert got in found.got
+    assert got in found.result

@@ -46,9 +46,9 @@ def test_exit_codes(findings: list[Finding], code: int) -> None:
 
 def test_the_report_reads_from_the_file_to_the_session() -> None:
     text = as_text("jupyterhub_config.py", FINDINGS)
-    assert text.index("The file") < text.index("The portal") < text.index("Login") < text.index("Directories")
-    assert "PROBLEM asked for tokens\n          got: another secret\n          remedy: Copy it." in text
-    assert text.endswith("jupyterhub_config.py: 1 problem, 1 warning (1 checks held, 1 not checked)")
+    assert text.index("Configuration") < text.index("Portal") < text.index("Login") < text.index("Directories")
+    assert "PROBLEM asked for tokens\n          result: another secret\n          fix: Copy it." in text
+    assert text.endswith("jupyterhub_config.py: 1 problem, 1 warning (1 checks passed, 1 not checked)")
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_the_report_reads_from_the_file_to_the_session() -> None:
         (["nowhere.py"], "no such file"),
         (["setup.cfg", "--claim", "name"], "NAME=VALUE"),
         (["setup.cfg", "--token-file", "/nowhere/token"], "cannot be read"),
-        (["setup.cfg", "--login", "--as", "anna"], "says itself who it is"),
+        (["setup.cfg", "--login", "--as", "anna"], "cannot be combined"),
         (["setup.cfg", "--login", "one", "--claim", "a=b"], "Leave out --as"),
     ],
 )
@@ -85,9 +85,9 @@ def test_the_portals_own_certificate(tmp_path: Path, expired: bool, verdict: str
     """It ends tomorrow, or ended an hour ago; a file that is none is told, too."""
     make_certificates(tmp_path, "daas.facility.org", expired=expired)
     found = _own_certificate(str(tmp_path / "server.pem"), "looked")
-    assert (found.verdict, found.remedy) == (verdict, "Renew the certificate.")
+    assert (found.verdict, found.fix) == (verdict, "Renew the certificate.")
     (tmp_path / "none.pem").write_text("no certificate")
-    assert "PEM" in _own_certificate(str(tmp_path / "none.pem"), "looked").remedy
+    assert "PEM" in _own_certificate(str(tmp_path / "none.pem"), "looked").fix
 
 
 # -- a login that is made for the examination (--login) ---------------------------------------------------------------
@@ -163,9 +163,9 @@ def test_whoever_signs_in_is_examined(tmp_path: Path, provider: CertifiedProvide
     said, told = doctor(tmp_path, provider, "anna", "one", "--json")
     findings = {one["key"]: one for one in json.loads(said)["findings"]}
     assert findings["login.test"]["verdict"] == "ok"
-    assert "subject anna" in findings["login.test"]["got"]
-    assert "account anna, uid 25001" in findings["accounts.used"]["got"]
-    assert "MA-4242" in findings["sees.proposal"]["did"]
+    assert "subject anna" in findings["login.test"]["result"]
+    assert "account anna, uid 25001" in findings["accounts.used"]["result"]
+    assert "MA-4242" in findings["sees.proposal"]["check"]
     assert "directories.asked" not in findings
     assert f"open       {provider.issuer}/device" in told
 
@@ -173,7 +173,7 @@ def test_whoever_signs_in_is_examined(tmp_path: Path, provider: CertifiedProvide
 def test_somebody_without_an_account_signs_in(tmp_path: Path, provider: CertifiedProvider) -> None:
     said, told = doctor(tmp_path, provider, "ben")
     assert "subject ben ('Ben Okafor')" in " ".join(said.split())
-    assert "remedy: Is the subject right" in said
+    assert "fix: Check the subject" in said
     assert "and enter" in told
     assert "and enter" not in said
 
@@ -199,7 +199,7 @@ def test_an_authenticator_without_such_a_login(
         Facility.clear_instance()
     findings = {one["key"]: one for one in json.loads(capsys.readouterr().out)["findings"]}
     assert findings["login.test"]["verdict"] == "not checked"
-    assert "sign in once in a browser" in findings["login.test"]["got"]
+    assert "sign in once in a browser" in findings["login.test"]["result"]
 
 
 # -- a catalogue's own contract, in a whole examination ----------------------------------------------------------------
@@ -232,12 +232,10 @@ def test_icats_contract(
         one for one in json.loads(capsys.readouterr().out)["findings"] if one["key"].startswith("proposals.icat")
     ]
     assert [one for one in findings if one["verdict"] in ("problem", "warning")] == []
-    asked = [one["did"].partition("(")[2] for one in findings if one["key"] == "proposals.icat.asked"]
+    asked = [one["check"].partition("(")[2] for one in findings if one["key"] == "proposals.icat.asked"]
     assert asked == ["POST session)", "GET entityManager)", "GET version)", "DELETE session/*)"]
-    fields = {one["did"]: one["got"] for one in findings if one["key"] == "proposals.icat.fields"}
+    fields = {one["check"]: one["result"] for one in findings if one["key"] == "proposals.icat.fields"}
     assert fields.get("icat: title is title") == ("in 3 of 3 records" if person else None)
-    assert [one["got"] for one in findings if one["key"] == "proposals.icat.version"] == [
-        "6.2 (4.7 or newer is needed)"
-    ]
+    assert [one["result"] for one in findings if one["key"] == "proposals.icat.version"] == ["6.2; 4.7 is enough"]
     assert icat.logins >= 1
     assert icat.sessions == {}

@@ -87,8 +87,8 @@ def test_every_fault_has_a_remedy_of_its_own_kind(fault: str) -> None:
     ("kind", "remedy"),
     [
         (ErrorKind.CREDENTIALS_REFUSED, "password_file"),
-        (ErrorKind.REDIRECT_SAME_HOST, "slash"),
-        (ErrorKind.REDIRECT, "page to sign in"),
+        (ErrorKind.REDIRECT_SAME_HOST, "trailing slash"),
+        (ErrorKind.REDIRECT, "sign-in page"),
         (ErrorKind.TLS_CERTIFICATE, "ca_file"),
         (ErrorKind.BIND_REFUSED, "bind_dn"),
         (ErrorKind.DOCUMENT, "at that line"),
@@ -97,8 +97,8 @@ def test_every_fault_has_a_remedy_of_its_own_kind(fault: str) -> None:
         (ErrorKind.TIMEOUT, "timeout_s"),
         (ErrorKind.NO_STARTTLS, "ldaps://"),
         (ErrorKind.FILE_PERMISSIONS, "chmod 600"),
-        (ErrorKind.LINK_STORE_DAMAGED, "put a backup in its place"),
-        (ErrorKind.LINK_STORE_DAMAGED, "that release"),
+        (ErrorKind.LINK_STORE_DAMAGED, "restore a backup"),
+        (ErrorKind.LINK_STORE_DAMAGED, "newer release"),
     ],
 )
 def test_a_kind_and_what_to_do(kind: ErrorKind, remedy: str) -> None:
