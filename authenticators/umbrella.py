@@ -48,9 +48,8 @@ class UmbrellaAuthenticator(LoginSettings):
     """Sign in with UmbrellaID or any OpenID provider; a discovery document is all the configuration there is."""
 
     def __init__(self, **kwargs: Any) -> None:
-        config: Config = kwargs["config"] if "config" in kwargs else getattr(kwargs.get("parent"), "config", Config())
         # first, because base classes raise errors of their own about settings that we refuse
-        for problem in self._stock_problems(config):
+        for problem in self._stock_problems(kwargs.get("config") or getattr(kwargs.get("parent"), "config", Config())):
             raise problem
         super().__init__(**kwargs)
         require_applicable(self)
@@ -88,7 +87,7 @@ class UmbrellaAuthenticator(LoginSettings):
         return problems
 
     @classmethod
-    def _stock_problems(cls, config: Config) -> list[ConfigurationError]:
+    def _stock_problems(cls, config: Any) -> list[ConfigurationError]:
         has_accounts = bool(value_of(cls, config, "portal")) or names_accounts(config)
         return stock_problems(cls, config, has_accounts=has_accounts)
 
