@@ -52,9 +52,8 @@ class UmbrellaAuthenticator(LoginSettings):
     provides_identity = True
 
     def __init__(self, **kwargs: Any) -> None:
-        config = Config(kwargs.get("config") or getattr(kwargs.get("parent"), "config", {}))
         # first, because base classes raise errors of their own about settings that we refuse
-        for problem in self._stock_problems(config):
+        for problem in self._stock_problems(kwargs.get("config") or getattr(kwargs.get("parent"), "config", Config())):
             raise problem
         super().__init__(**kwargs)
         require_applicable(self)
@@ -94,7 +93,7 @@ class UmbrellaAuthenticator(LoginSettings):
         return problems
 
     @classmethod
-    def _stock_problems(cls, config: Config) -> list[ConfigurationError]:
+    def _stock_problems(cls, config: Any) -> list[ConfigurationError]:
         has_accounts = bool(value_of(cls, config, "portal")) or names_accounts(config)
         return stock_problems(cls, config, has_accounts=has_accounts)
 
