@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from daas_hub.errors import Refused, SourceUnavailable
+from daas_hub.errors import ErrorKind, Refused, SourceUnavailable
 
 _WORD = re.compile(r"[a-z_]{1,40}")
 _AGAIN = "Please sign in again."
@@ -13,6 +13,8 @@ _AGAIN = "Please sign in again."
 
 class ClientRejected(SourceUnavailable):
     """The provider does not know the portal, or not by this secret."""
+
+    kind = ErrorKind.CREDENTIALS_REFUSED
 
 
 class LoginExpired(Refused):

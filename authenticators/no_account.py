@@ -6,6 +6,7 @@ from typing import Any
 
 from jupyterhub.handlers import BaseHandler
 
+from daas_hub.authenticators.login_methods import Login
 from daas_hub.errors import NoAccount
 from daas_hub.facility import Facility
 from daas_hub.portal.base import CONTENT_SECURITY_POLICY
@@ -25,8 +26,7 @@ class NoAccountMixin(BaseHandler):
 
     async def show_no_account(self, refusal: NoAccount) -> None:
         """Answer with the page."""
-        login = getattr(refusal, "login", None)
-        identity = login.identity if login is not None else None
+        identity = refusal.login.identity if isinstance(refusal.login, Login) else None
         facility = Facility.of(self.authenticator.config)
         advice = [str(refusal.remedy)]
         actions: list[dict[str, Any]] = [{"title": "Sign in as somebody else", "url": self.settings["login_url"]}]

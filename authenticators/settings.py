@@ -15,6 +15,7 @@ from daas_hub.accounts.passwords import PasswordLogin
 from daas_hub.accounts.sources.linked import NAME as LINKS
 from daas_hub.authenticators.account_linking.linking import Linking
 from daas_hub.authenticators.login_methods import LoginMethod
+from daas_hub.authenticators.oidc.http import HTTPSettings, read_http_settings
 from daas_hub.authenticators.oidc.method import OIDCMethod
 from daas_hub.authenticators.oidc.provider_config import ONLY, ProviderSettings, read_provider, read_providers
 from daas_hub.authenticators.password.method import PasswordMethod
@@ -144,7 +145,7 @@ class LoginSettings(GenericOAuthenticator):
         """
         methods: dict[str, LoginMethod] = {
             name: OIDCMethod(
-                replace(one, http={**self._http(), **one.http}),
+                replace(one, http=self._http(one.ca_file)),
                 lambda: Facility.of(self.config).claims,
                 callback=self.callback_of(name),
             )
@@ -223,9 +224,16 @@ class LoginSettings(GenericOAuthenticator):
             keys["display_name_claims"] = [self.display_name_claim]
         return {ONLY: read_provider("UmbrellaAuthenticator", ONLY, keys)}
 
-    def _http(self) -> dict[str, Any]:
-        """Return what all requests to providers need (oauthenticator's own settings)."""
-        return {"validate_cert": self.validate_server_cert, **self.http_request_kwargs}
+    def _http(self, ca_file: str) -> HTTPSettings:
+        """Return how a provider is reached: oauthenticator's own settings, and its authority.
+
+        Raises:
+            ConfigurationError: a key of `http_request_kwargs` that cannot be honoured.
+        """
+        wanted = {"validate_cert": self.validate_server_cert, **self.http_request_kwargs}
+        if ca_file:
+            wanted["ca_certs"] = ca_file
+        return read_http_settings("UmbrellaAuthenticator.http_request_kwargs", wanted)
 
     def callback_of(self, name: str) -> str:
         """Return the callback of a provider, if it is configured; "" for the address a request is sent to."""

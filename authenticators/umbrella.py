@@ -173,7 +173,7 @@ class UmbrellaAuthenticator(LoginSettings):
             try:
                 account = await Facility.of(self.config).account_of(login.identity)
             except NoAccount as refusal:
-                refusal.login = login  # type: ignore[attr-defined]  # for the page that tells what to do next
+                refusal.login = login  # for the page that tells what to do next
                 raise
         except (NoAccount, WrongPassword, TooManyAttempts):
             raise
@@ -212,8 +212,12 @@ class UmbrellaAuthenticator(LoginSettings):
 
     def offer_link(self, handler: BaseHandler, refusal: NoAccount) -> str:
         """Return the address where a login without an account can be connected with one; "" if it cannot."""
-        login = getattr(refusal, "login", None)
-        if self._linking is None or login is None or not self._linking.may_begin(refusal, handler.method):
+        login = refusal.login
+        if (
+            self._linking is None
+            or not isinstance(login, Login)
+            or not self._linking.may_begin(refusal, handler.method)
+        ):
             return ""
         return begin_link(handler, self._linking, login, handler.method, handler.wanted_afterwards())
 

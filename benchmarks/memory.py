@@ -79,7 +79,7 @@ def main() -> None:
     section(
         "Memory: a desktop session",
         "make bench-memory",
-        f"Proportional share (PSS) with `{options.name}` open and one client connected, the hub beside it; median of "
+        f"Proportional share (PSS) with `{options.name}` open and one client connected, next to the hub; median of "
         f"{READINGS} readings; one system after the other.",
         table(["system", "process", "role", "PSS MiB"], rows),
         at_most("MiB of our session's own processes", totals["ours"], WANTED_MIB),

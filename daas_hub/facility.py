@@ -15,10 +15,20 @@ from urllib.parse import urlsplit
 from traitlets import Bool, Dict, Float, Int, List, Unicode, Union, default
 from traitlets.config import Config, SingletonConfigurable
 
-from daas_hub.accounts import Account, AccountRules, AccountSource, Identity, NamedAccounts
+from daas_hub.accounts import (
+    Account,
+    AccountRules,
+    AccountSource,
+    Identity,
+    LimitedToIssuers,
+    NamedAccounts,
+    RestrictsOwnResources,
+    claims_read_by,
+)
+from daas_hub.accounts.roles import OWN_RESOURCES
 from daas_hub.accounts.sources.linked import ConnectedAccounts
 from daas_hub.catalogue import Catalogue, Kind, read_catalogue
-from daas_hub.errors import AccountRefused, ConfigurationError, DaasError, DocumentError, NoAccount, Refused
+from daas_hub.errors import AccountRefused, ConfigurationError, DaasError, DocumentError, ErrorKind, NoAccount, Refused
 from daas_hub.launch import (
     Choice,
     LaunchRequest,
@@ -46,7 +56,7 @@ from daas_hub.proposals import (
     Told,
     Visit,
 )
-from daas_hub.services.http import LOOPBACK
+from daas_hub.services.web_proxy import LOOPBACK
 from daas_hub.sources import named_sources, one_of_accounts, one_of_proposals
 
 _log = logging.getLogger("jupyterhub.daas")
@@ -169,6 +179,10 @@ class Facility(SingletonConfigurable):
         self.elevation = RoleRules(parent=self).elevation()
         #: what each source is called in the configuration, and the source itself: the doctor asks each by itself
         self.account_sources: dict[str, AccountSource] = named_sources("accounts", self)
+        self._own_resources_restricted = RoleRules(parent=self).restricts_own_resources or any(
+            isinstance(one, RestrictsOwnResources) and one.restricts_own_resources
+            for one in self.account_sources.values()
+        )
         self._accounts = one_of_accounts(self.account_sources, merge_groups=self.merge_groups)
         self.run_as = self._run_as_rules()
         self.proposal_sources: dict[str, ProposalSource] = named_sources("proposals", self)
@@ -192,7 +206,7 @@ class Facility(SingletonConfigurable):
     def claims(self) -> frozenset[str]:
         """The claims of a login that this configuration reads; an authenticator keeps these, and no others."""
         of_roles = {name for wanted in self.roles.claims.values() for name in wanted}
-        return frozenset(getattr(self._accounts, "claims", ())) | of_roles
+        return claims_read_by(self._accounts) | of_roles
 
     @property
     def links(self) -> ConnectedAccounts | None:
@@ -210,9 +224,16 @@ class Facility(SingletonConfigurable):
         roles = account.roles | self.roles.roles_of(account, identity)
         return replace(account, login=identity, roles=roles)
 
+    def may_have_own_resources(self, account: Account) -> bool:
+        """Return whether this account may launch applications without a proposal."""
+        return not self._own_resources_restricted or OWN_RESOURCES in account.roles
+
     def issuers_by_source(self) -> dict[str, frozenset[str] | None]:
         """Return the issuers each source of accounts is asked about; None for one that is asked about all."""
-        return {name: getattr(one, "issuers", None) or None for name, one in self.account_sources.items()}
+        return {
+            name: (one.issuers or None) if isinstance(one, LimitedToIssuers) else None
+            for name, one in self.account_sources.items()
+        }
 
     async def proposals_of(self, account: Account, *, fresh: bool = False) -> Answer:
         """Return this account's proposals; `fresh` asks the provider itself.
@@ -266,7 +287,8 @@ class Facility(SingletonConfigurable):
         person = await self.account_of(identity)
         proposal = (await self.proposal_of(person, request.proposal, fresh=True)).value if request.proposal else None
         try:
-            choice = require_choice(self.applications, (proposal,) if proposal else (), request)
+            may = self.may_have_own_resources(person)
+            choice = require_choice(self.applications, (proposal,) if proposal else (), request, own_resources=may)
             desktops = tuple(one for one in self.applications.applications.values() if one.kind is Kind.DESKTOP)
             account = await self._account_for(choice, person)
             # a session runs as the account, and has nothing to do with anybody's login
@@ -295,7 +317,9 @@ class Facility(SingletonConfigurable):
             raise
         except NoAccount:
             raise Refused(
-                f"The facility has no account {name} to run this session under.", remedy="Please tell the user office."
+                f"The facility has no account {name} to run this session under.",
+                remedy="Please tell the user office.",
+                kind=ErrorKind.NO_PROPOSAL_ACCOUNT,
             ) from None
         return self.account_rules.require_allowed(require_named(account, name))
 

@@ -21,7 +21,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from daas_hub.errors import StorageProblem
+from daas_hub.errors import ErrorKind, StorageProblem
 from daas_hub.launch import Mount
 
 #: Seconds until a directory that does not answer is given up.
@@ -37,13 +37,16 @@ MAX_LOOKED_AT = 50_000
 _given_up: Counter[PurePosixPath] = Counter()
 _counting = threading.Lock()
 
-_WORDS = {
-    errno.ENOENT: "does not exist",
-    errno.EACCES: "may not be read by the portal",
-    errno.ELOOP: "contains a symbolic link, which is not followed",
-    errno.ENOTDIR: "is not a directory, or contains a symbolic link, which is not followed",
-    errno.ESTALE: "is on a file server that lost it (stale handle)",
-    errno.EIO: "cannot be read (input/output error)",
+_FAILURES = {
+    errno.ENOENT: ("does not exist", ErrorKind.DIRECTORY_MISSING),
+    errno.EACCES: ("may not be read by the portal", ErrorKind.DIRECTORY_UNREADABLE),
+    errno.ELOOP: ("contains a symbolic link, which is not followed", ErrorKind.SYMLINK),
+    errno.ENOTDIR: (
+        "is not a directory, or contains a symbolic link, which is not followed",
+        ErrorKind.NOT_A_DIRECTORY,
+    ),
+    errno.ESTALE: ("is on a file server that lost it (stale handle)", ErrorKind.STORAGE),
+    errno.EIO: ("cannot be read (input/output error)", ErrorKind.STORAGE),
 }
 
 
@@ -82,7 +85,9 @@ async def pin(mounts: tuple[Mount, ...], *, timeout_s: float = TIMEOUT_S) -> tup
                     raise
         if any(mount.is_data for mount in mounts) and not any(one.mount.is_data for one in pinned):
             raise StorageProblem(
-                "There are no data of this visit yet.", remedy="Please launch again when the first have been taken."
+                "There are no data of this visit yet.",
+                remedy="Please launch again when the first have been taken.",
+                kind=ErrorKind.NO_DATA_YET,
             )
     except BaseException:
         for one in pinned:
@@ -126,9 +131,10 @@ def _make_mount_point(home: Mount, name: str, fd: int, owner: tuple[int, int]) -
             raise StorageProblem(
                 f"Your home has a file or link named {name!r}, where a directory must be.",
                 remedy=f"Rename {name!r} in your home, then launch again.",
+                kind=ErrorKind.NOT_A_DIRECTORY,
             ) from None
     except OSError as error:
-        raise _problem(home, _WORDS.get(error.errno or 0, error.strerror or "cannot be written")) from error
+        raise _failure(home, error, "cannot be written") from error
     else:
         if os.geteuid() == 0:
             os.chown(name, *owner, dir_fd=fd, follow_symlinks=False)
@@ -141,7 +147,7 @@ async def _within(timeout_s: float, mount: Mount, do: Callable[[], Pinned] | Non
         do: what the thread does instead.
     """
     if _given_up[mount.source] >= MAX_GIVEN_UP:
-        raise _problem(mount, "still did not answer an earlier launch")
+        raise _problem(mount, "still did not answer an earlier launch", ErrorKind.STORAGE_TIMEOUT)
     answer: Future[Pinned] = Future()
     answer.set_running_or_notify_cancel()  # from here on nobody can cancel it: what it opens is closed by us
 
@@ -158,7 +164,7 @@ async def _within(timeout_s: float, mount: Mount, do: Callable[[], Pinned] | Non
         is_ours = True
         return pinned
     except TimeoutError:
-        raise _problem(mount, f"did not answer within {timeout_s:g} seconds") from None
+        raise _problem(mount, f"did not answer within {timeout_s:g} seconds", ErrorKind.STORAGE_TIMEOUT) from None
     finally:
         if not is_ours:
             _give_up(mount.source, answer)
@@ -212,7 +218,7 @@ def _open_one(mount: Mount) -> Pinned:
                     _create(mount, part, fd, last=index == len(relative.parts) - 1)
                 fd = os.open(part, flags | os.O_NOFOLLOW | os.O_PATH, dir_fd=fd)
         except OSError as error:
-            raise _told(mount, error) from error
+            raise _failure(mount, error) from error
     status = os.fstat(fd)
     return Pinned(mount, fd, (status.st_dev, status.st_ino))
 
@@ -232,15 +238,15 @@ def _found(mount: Mount) -> PurePosixPath:
             for path in _matching(root, parts, left):
                 found.append(path)
                 if len(found) > 1:
-                    raise _problem(mount, "could be several, and none of them was chosen")
+                    raise _problem(mount, "could be several, and none of them was chosen", ErrorKind.SEVERAL_MATCHES)
         finally:
             os.close(root)
     except OverflowError:
-        raise _problem(mount, "is among more names than are looked at") from None
+        raise _problem(mount, "is among more names than are looked at", ErrorKind.TOO_MANY_NAMES) from None
     except OSError as error:
-        raise _told(mount, error) from error
+        raise _failure(mount, error) from error
     if not found:
-        raise _told(mount, FileNotFoundError(errno.ENOENT, "no directory matches"))
+        raise _failure(mount, FileNotFoundError(errno.ENOENT, "no directory matches"))
     return mount.root.joinpath(*found[0])
 
 
@@ -291,10 +297,10 @@ def _is_link(name: str, folder: int) -> bool:
     return stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
 
 
-def _told(mount: Mount, error: OSError) -> StorageProblem:
+def _failure(mount: Mount, error: OSError, otherwise: str = "cannot be opened") -> StorageProblem:
     """Return a system's error in words."""
-    words = _WORDS.get(error.errno or 0, error.strerror or "cannot be opened")
-    return _problem(mount, words, _Missing if error.errno == errno.ENOENT else StorageProblem)
+    words, kind = _FAILURES.get(error.errno or 0, (error.strerror or otherwise, ErrorKind.STORAGE))
+    return _problem(mount, words, kind)
 
 
 def _make_passage(path: Path) -> None:
@@ -318,7 +324,9 @@ def _create(mount: Mount, name: str, parent: int, *, last: bool) -> None:
     """Make one directory below an open one; one that stands there keeps its owner and mode: it is somebody's."""
     if last and mount.owner == (-1, -1) and os.geteuid() == 0 and not _exists(name, parent):
         # made by root for nobody, it would be a shared directory nobody can write to
-        raise _problem(mount, "does not exist yet, and the facility does not say which group shares it")
+        raise _problem(
+            mount, "does not exist yet, and the facility does not say which group shares it", ErrorKind.NO_SHARED_GROUP
+        )
     try:
         os.mkdir(name, mode=0o700 if last else 0o755, dir_fd=parent)
     except FileExistsError:
@@ -335,9 +343,10 @@ def _create(mount: Mount, name: str, parent: int, *, last: bool) -> None:
         os.close(fd)
 
 
-def _problem(mount: Mount, why: str, kind: type[StorageProblem] = StorageProblem) -> StorageProblem:
+def _problem(mount: Mount, why: str, kind: ErrorKind) -> StorageProblem:
     # the path is for the log; the user knows the directory by its name in the session
     what = "Your home" if mount.target == "." else f"The directory {mount.target!r} of this launch"
-    problem = kind(f"{what} {why}.", remedy="Please try again later, or tell the administrators.")
+    of = _Missing if kind is ErrorKind.DIRECTORY_MISSING else StorageProblem
+    problem = of(f"{what} {why}.", remedy="Please try again later, or tell the administrators.", kind=kind)
     problem.add_note(f"source: {mount.source}")
     return problem

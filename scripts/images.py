@@ -112,7 +112,7 @@ def docker(*args: str, quiet: bool = False) -> subprocess.CompletedProcess[str]:
 
 
 def build(names: list[str], options: list[str]) -> int:
-    """Build in order; go on without what cannot be built, and say at the end what is missing and why."""
+    """Build in order; skip what cannot be built, and report at the end what is missing and why."""
     problems: dict[str, str] = {}
     excused = set()
     for image in chosen(names):

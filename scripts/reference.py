@@ -1,7 +1,7 @@
-"""Write docs/reference/settings.md from the code: `python -m scripts.reference`, from the checkout.
+"""Write docs/reference/settings.md and a page for each class in settings/: `python -m scripts.reference`.
 
-The code is the source: edit a setting's help there or a key's meaning here, run this, and commit both.
-tests/test_docs.py compares.
+The code is the source: edit a setting's help there or a key's meaning here, run this from the checkout, and commit
+both. tests/test_docs.py compares.
 """
 
 from __future__ import annotations
@@ -21,14 +21,20 @@ from traitlets import Bool, Dict, Enum, Float, Int, List, TraitType, Unicode, Un
 from traitlets.config import Configurable
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "docs" / "reference" / "settings.md"
+INDEX = ROOT / "docs" / "reference" / "settings.md"
+FOLDER = INDEX.with_suffix("")
 
 sys.path.insert(0, str(ROOT))
 import conftest  # noqa: E402, F401  # lets a bare checkout find its top-level rooms
 
 # isort: split
-from daas_hub.accounts.factories import SETTINGS  # noqa: E402
+from daas_hub.accounts.passwords import PasswordLogin  # noqa: E402
 from daas_hub.accounts.sources import table as accounts  # noqa: E402
+from daas_hub.accounts.sources.claims import ClaimsAccounts  # noqa: E402
+from daas_hub.accounts.sources.ldap.settings import LdapAccounts  # noqa: E402
+from daas_hub.accounts.sources.linked import LinkSettings  # noqa: E402
+from daas_hub.accounts.sources.nss import NssAccounts  # noqa: E402
+from daas_hub.accounts.sources.rest.settings import CalipsoplusAccounts, RestAccounts  # noqa: E402
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator  # noqa: E402
 from daas_hub.catalogue import reader as catalogue  # noqa: E402
 from daas_hub.facility import Facility  # noqa: E402
@@ -46,27 +52,32 @@ from daas_hub.services.yaml_document import Document  # noqa: E402
 from daas_hub.spawners.docker.spawner import ProposalDockerSpawner  # noqa: E402
 from daas_hub.spawners.sandbox.spawner import SandboxSpawner  # noqa: E402
 
-INTRODUCTION = """\
-<!-- Written by scripts/reference.py from the code. Do not edit: run `python -m scripts.reference`. -->
+GENERATED = "<!-- Written by scripts/reference.py from the code. Do not edit: run `python -m scripts.reference`. -->\n"
 
+INTRODUCTION = f"""\
+{GENERATED}
 # Settings
 
-Every setting of daas_hub, and every key of its YAML files. JupyterHub's own settings work beside them, in the same
-`jupyterhub_config.py`; what `configure(c)` sets of those stands in `daas_hub/configuration.py`.
+Every setting of daas_hub, one page per class, and every key of its [YAML files](settings/yaml-files.md). They are
+traitlets, written in `jupyterhub_config.py` next to JupyterHub's own; `daas_hub/configuration.py` shows which of
+JupyterHub's settings `configure(c)` sets.
 
-An unknown or mistyped setting of these classes, or of `JupyterHub`, is reported by `daas-hub check-config`; see
+`daas-hub check-config` reports unknown and mistyped settings of these classes and of `JupyterHub`; see
 [check a configuration](../how-to/check-a-configuration.md).
 """
 
-FILES_INTRODUCTION = """\
-## YAML files
+FILES_INTRODUCTION = f"""\
+{GENERATED}
+# YAML files
 
-The same rules hold for all of them: UTF-8, at most 4 MB; an unknown key, a key that stands twice and a value of
-another type (`"1000"` where a number is wanted) are errors, named with file and line. The files of accounts and
-proposals are read again when they change; those of the catalogue when the hub starts.
+[All settings](../settings.md)
+
+All files follow the same rules: UTF-8, at most 4 MB. An unknown key, a duplicate key and a value of the wrong type
+(`"1000"` where a number is expected) are errors, reported with file and line. Account and proposal files are read
+again when they change; catalogue files are read when the hub starts.
 """
 
-#: Sources of proposals that are asked over HTTP; what they all have stands with their base.
+#: Sources of proposals that are queried over HTTP; their common settings are those of their base class.
 SERVICES = (
     CalipsoplusProposals,
     IcatProposals,
@@ -75,40 +86,45 @@ SERVICES = (
     IspybProposals,
     UserOfficeProposals,
 )
-CLASSES = (
-    *(
-        Facility,
-        MountRules,
-        *SETTINGS,
+#: The index: each area of a configuration and its classes.
+AREAS: dict[str, tuple[type[Configurable], ...]] = {
+    "Facility": (Facility,),
+    "Logins": (UmbrellaAuthenticator, PasswordLogin, LinkSettings),
+    "Accounts": (
+        LdapAccounts,
+        NssAccounts,
+        ClaimsAccounts,
+        RestAccounts,
+        CalipsoplusAccounts,
         RoleRules,
         ProposalAccounts,
-        UmbrellaAuthenticator,
-        SandboxSpawner,
-        ProposalDockerSpawner,
     ),
-    *(GroupProposals, ProposalService, *SERVICES),
-)
+    "Proposals": (GroupProposals, ProposalService, *SERVICES),
+    "Sessions": (SandboxSpawner, ProposalDockerSpawner),
+    "Mounts": (MountRules,),
+}
+CLASSES = tuple(cls for classes in AREAS.values() for cls in classes)
 
 #: A YAML file's name here, the page that shows it, and its records from the outside in.
 FILES: list[tuple[str, str, list[tuple[str, type[Document]]]]] = [
     (
         "Accounts: `Facility.accounts_file`",
-        "[an accounts table](../how-to/accounts-table.md)",
+        "[an accounts table](../../how-to/accounts-table.md)",
         [("The file", accounts._Table), ("One account", accounts._Person), ("One login", accounts._Login)],
     ),
     (
         "Proposals: `Facility.proposals_file`",
-        "[a proposals file](../how-to/proposals-file.md)",
+        "[a proposals file](../../how-to/proposals-file.md)",
         [("The file", proposals._Proposals), ("One proposal", proposals._Proposal), ("One visit", proposals._Visit)],
     ),
     (
         "Applications: one file each in a folder of `Facility.catalogue`",
-        "[add an application](../how-to/add-an-application.md)",
+        "[add an application](../../how-to/add-an-application.md)",
         [("The file", catalogue._Application)],
     ),
     (
         "Sizes: `sizes.yaml` in a folder of `Facility.catalogue`",
-        "[add an application](../how-to/add-an-application.md)",
+        "[add an application](../../how-to/add-an-application.md)",
         [("The file", catalogue._Sizes), ("One size", catalogue._Size)],
     ),
 ]
@@ -116,13 +132,13 @@ FILES: list[tuple[str, str, list[tuple[str, type[Document]]]]] = [
 MEANINGS: dict[str, dict[str, str]] = {
     "_Table": {"accounts": "Everybody who may run sessions."},
     "_Person": {
-        "name": "Unix name: small letters, digits, `-` and `_`. The home inside a session is `/home/<name>`.",
-        "uid": "User number of every session of this person; from `Facility.min_id` to `max_id`, never 0.",
-        "gid": "Main group, in the same range.",
-        "groups": "Further groups: name and number. A proposal's `gid` must be among them.",
+        "name": "Unix name: lower-case letters, digits, `-` and `_`. The home inside a session is `/home/<name>`.",
+        "uid": "uid of every session of this person; from `Facility.min_id` to `max_id`, never 0.",
+        "gid": "Primary group, in the same range.",
+        "groups": "Supplementary groups: name and gid. A proposal's `gid` must be one of them.",
         "display_name": "Shown on pages.",
-        "roles": "`admin` makes an administrator of the hub, beside `RoleRules`. Other words have no effect yet.",
-        "logins": "Who this is, at least one. Several logins of one person lead to one account.",
+        "roles": "`admin`: administrator of the hub; `own_resources`: see `RoleRules.own_resources_groups`.",
+        "logins": "Logins of this person, at least one.",
     },
     "_Login": {
         "issuer": "The OpenID provider's issuer, exactly as in `UmbrellaAuthenticator.oidc_issuer`.",
@@ -130,103 +146,137 @@ MEANINGS: dict[str, dict[str, str]] = {
     },
     "_Proposals": {
         "proposals": "The proposals.",
-        "beamline_staff": "Beamline and the accounts of its staff, who see every proposal of that beamline.",
+        "beamline_staff": "Beamline, and the accounts of its staff, who see every proposal of that beamline.",
     },
     "_Proposal": {
-        "id": "Letters, digits, `.`, `_` and `-`, at most 64. Capitals count as the same when looking for doubles.",
+        "id": "Letters, digits, `.`, `_` and `-`, at most 64. Two ids must not differ by case only.",
         "title": "Shown on pages.",
         "abstract": "Shown on pages, and searched.",
-        "beamlines": "Where it was measured. Decides which applications with `beamlines` are offered.",
+        "beamlines": "Where it was measured. Determines which applications with `beamlines` are offered.",
         "members": "Names of accounts that see it.",
-        "gid": "Group that shares `~/processed`; every member's account must be in it. Give one: without it a "
-        "directory that is made belongs to the hub's own group.",
-        "visits": "Its beamtimes. A proposal without visits is shown, and nothing can be launched on it.",
+        "gid": "Group that shares `~/processed`; every member's account must be in it. Without it, a directory "
+        "that is created belongs to the hub's own group.",
+        "visits": "Its beamtimes. A proposal without visits is shown, but nothing can be launched on it.",
     },
     "_Visit": {
-        "number": "1 to 2147483647; links and stored sessions have it.",
-        "name": "What the facility calls it, for people and as `{visit}` in a path. Default: its number.",
+        "number": "1 to 2147483647; used in links and stored sessions.",
+        "name": "Name at the facility, for users and as `{visit}` in a path. Default: its number.",
         "title": "Shown on pages.",
-        "beamline": "Fills `{beamline}` in a path. Default: the proposal's first beamline.",
-        "start": "A time, best with its zone: `2026-09-21T08:00:00Z`.",
+        "beamline": "Value of `{beamline}` in a path. Default: the proposal's first beamline.",
+        "start": "A time, preferably with time zone: `2026-09-21T08:00:00Z`.",
         "end": "A time.",
-        "data": "Absolute directories with the raw data. Default: those that `MountRules.data` gives.",
+        "data": "Absolute directories with the raw data. Default: those of `MountRules.data`.",
     },
     "_Application": {
         "name": "Short name in links and session names: small letters, digits, single `-`.",
         "title": "Shown on pages.",
         "kind": "`notebook`, `desktop` or `link`.",
         "description": "One sentence below the title.",
-        "icon": "Name of an SVG file beside this one. Default: the portal's drawing for the name or the kind.",
-        "command": "Program and arguments of a desktop application, as a list. No shell reads it.",
+        "icon": "Name of an SVG file in the same directory. Default: the portal's icon for the name or the kind.",
+        "command": "Program and arguments of a desktop application, as a list, without a shell.",
         "environment": "Environment variables. `JUPYTERHUB_...`, `DAAS_...` and `LD_...` are refused.",
-        "maximised": "Whether a desktop application's windows fill the screen.",
-        "start_page": "Where a notebook opens: `/lab` or `/tree`.",
-        "url": "Where a link leads.",
+        "maximised": "Whether a desktop application's windows are maximised.",
+        "start_page": "First page of a notebook server: `/lab` or `/tree`.",
+        "url": "Address of a link.",
         "sizes": "Names from `sizes.yaml`; the first is the default. Default: the first size of all.",
         "beamlines": "Offered for proposals of these beamlines only. Default: all.",
         "with_proposal": "Offered on visits. A link never is.",
         "without_proposal": "Offered under *Own resources*.",
-        "order": "Place among the applications, small first; then by title.",
-        "image": "The container image it is in, with its tag or digest. Needed where sessions are containers.",
-        "egress": "The only addresses outside its sessions may connect to, `host:port` each. Default: none.",
+        "order": "Position among the applications, lowest first; then by title.",
+        "image": "Container image with tag or digest. Required for sessions in containers.",
+        "egress": "The only external addresses its sessions may connect to, each as `host:port`. Default: none.",
     },
-    "_Sizes": {"sizes": "Name and size. Without any `sizes.yaml` there is one: 2 processors, 4 GiB, 12 hours."},
+    "_Sizes": {"sizes": "Name and size. Without a `sizes.yaml` there is one size: 2 processors, 4 GiB, 12 hours."},
     "_Size": {
         "title": "Shown on the launch page.",
-        "memory": "`4 GiB`, `512 MiB`, `1 TiB`. A session that takes more has a process ended.",
-        "cpus": "Processors' time a session may use; 0.5 is half a processor.",
-        "processes": "Most processes and threads at a time.",
-        "hours": "Longest life of a session: it is ended then, by the clock on the wall, without a warning yet.",
+        "memory": "`4 GiB`, `512 MiB`, `1 TiB`. If a session exceeds it, one of its processes is killed.",
+        "cpus": "Processor time a session may use; 0.5 is half a processor.",
+        "processes": "Maximum number of processes and threads.",
+        "hours": "Maximum duration of a session (wall-clock time); it then ends without a warning.",
     },
 }
 
 TRAIT_WORDS = {
-    Bool: "True or False",
-    Unicode: "text",
-    Int: "whole number",
+    Bool: "boolean",
+    Unicode: "string",
+    Int: "integer",
     Float: "number",
-    Enum: "one of a few words",
-    List: "list of texts",
-    Dict: "names and values",
-    Union: "text, or list of texts",
+    Enum: "one of several strings",
+    List: "list",
+    Dict: "dict",
+    Union: "string, or list of strings",
 }
-TYPE_WORDS = {str: "text", int: "whole number", float: "number", bool: "`true` or `false`", datetime.datetime: "time"}
+TYPE_WORDS = {str: "string", int: "integer", float: "number", bool: "`true` or `false`", datetime.datetime: "time"}
 
 
-def page() -> str:
-    """Return the page's text."""
-    parts = [INTRODUCTION]
-    for cls in CLASSES:
-        parts += class_section(cls)
-    parts.append(FILES_INTRODUCTION)
-    for title, how_to, records in FILES:
-        parts.append(f"### {title}\n\nExamples: {how_to}.\n")
-        for name, model in records:
-            parts.append(f"{name}:\n\n{key_table(model)}\n")
-    return "\n".join(parts)
+def pages() -> dict[Path, str]:
+    """Return the text of every page, by its path."""
+    written = {FOLDER / f"{cls.__name__}.md": "\n".join(class_page(cls)) for cls in CLASSES}
+    return {INDEX: "\n".join(index()), FOLDER / "yaml-files.md": "\n".join(files_page())} | written
 
 
-def class_section(cls: type[Configurable]) -> Iterator[str]:
-    """Return the section of a class: its own settings and those of its bases here, not those of other packages."""
-    words = (cls.__doc__ or "").strip().splitlines()[0]
-    yield f"## {cls.__name__}\n\n{words}\n"
-    if cls in SERVICES:
-        yield "It also has every setting of [ProposalService](#proposalservice).\n"
-    for name, trait in sorted(cls.class_traits(config=True).items()):
-        if cls in SERVICES and trait.this_class is ProposalService:
+def index() -> Iterator[str]:
+    """Return the page that lists the classes by area, with the names of their settings."""
+    yield INTRODUCTION
+    for area, classes in AREAS.items():
+        yield f"## {area}\n"
+        for cls in classes:
+            yield f"### [{cls.__name__}](settings/{cls.__name__}.md)\n\n{first_line_of(cls)}\n"
+            names = [f"`{name}`" for name in sorted(settings_of(cls))]
+            yield "\n".join(textwrap.wrap(", ".join(names), 118, break_on_hyphens=False)) + "\n"
+    yield "## YAML files\n"
+    for title, _, _ in FILES:
+        yield f"- [{title}](settings/yaml-files.md#{anchor_of(title)})"
+    yield ""
+
+
+def anchor_of(heading: str) -> str:
+    """Return the anchor that viewers give a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def first_line_of(cls: type[Configurable]) -> str:
+    """Return the summary of a class."""
+    return (cls.__doc__ or "").strip().splitlines()[0]
+
+
+def settings_of(cls: type[Configurable]) -> dict[str, TraitType[Any, Any]]:
+    """Return the settings a class has on its page, in the order of the code: its own, then those of its bases here."""
+    traits = cls.class_traits(config=True)
+    found: dict[str, TraitType[Any, Any]] = {}
+    for base in cls.__mro__:
+        if not base.__module__.startswith("daas_hub.") or (cls in SERVICES and base is ProposalService):
             continue
-        if trait.this_class is not None and trait.this_class.__module__.startswith("daas_hub."):
-            yield setting(cls.__name__, name, trait)
+        found |= {name: traits[name] for name in vars(base) if name in traits and name not in found}
+    return found
+
+
+def class_page(cls: type[Configurable]) -> Iterator[str]:
+    """Return the page of a class."""
+    yield f"{GENERATED}\n# {cls.__name__}\n\n[All settings](../settings.md)\n\n{first_line_of(cls)}\n"
+    if cls in SERVICES:
+        yield "It also has every setting of [ProposalService](ProposalService.md).\n"
+    for name, trait in settings_of(cls).items():
+        yield setting(cls.__name__, name, trait)
+
+
+def files_page() -> Iterator[str]:
+    """Return the page of the YAML files."""
+    yield FILES_INTRODUCTION
+    for title, how_to, records in FILES:
+        yield f"## {title}\n\nExamples: {how_to}.\n"
+        for name, model in records:
+            yield f"{name}:\n\n{key_table(model)}\n"
 
 
 def setting(class_name: str, name: str, trait: TraitType[Any, Any]) -> str:
     """Return one setting: its name, type, default and help."""
     words = next(words for cls, words in TRAIT_WORDS.items() if isinstance(trait, cls))
     help_text = re.sub(r"\s+", " ", str(trait.help)).strip()
-    # where the help tells the default, it may depend on the machine: the code's value says nothing then
+    # where the help says the default, it may depend on the machine: the code's value says nothing then
     default = "" if "Default:" in help_text else f" Default: `{trait.default_value_repr()}`."
     body = "\n".join(textwrap.wrap(help_text, 118, break_long_words=False, break_on_hyphens=False))
-    return f"### `c.{class_name}.{name}`\n\n*{words}.*{default}\n\n{body}\n"
+    return f"## `c.{class_name}.{name}`\n\n*{words}.*{default}\n\n{body}\n"
 
 
 def key_table(model: type[Document]) -> str:
@@ -241,7 +291,7 @@ def key_table(model: type[Document]) -> str:
 
 
 def type_words(annotation: Any) -> str:
-    """Return the type of a key in words."""
+    """Return the type of a key for a reader."""
     if annotation in TYPE_WORDS:
         return TYPE_WORDS[annotation]
     origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
@@ -251,8 +301,13 @@ def type_words(annotation: Any) -> str:
     if origin is list:
         return f"list of {'records' if issubclass_of_document(inner[0]) else type_words(inner[0]) + 's'}"
     if origin is dict:
-        return f"names, each with a {'record' if issubclass_of_document(inner[1]) else type_words(inner[1])}"
+        return f"names, each with {'a record' if issubclass_of_document(inner[1]) else article(type_words(inner[1]))}"
     raise TypeError(f"no words for {annotation}")
+
+
+def article(words: str) -> str:
+    """Return words with their article."""
+    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
 
 
 def issubclass_of_document(annotation: Any) -> bool:
@@ -271,9 +326,13 @@ def default_of(field: FieldInfo) -> str:
 
 
 def main() -> None:
-    """Write the page."""
-    PAGE.parent.mkdir(parents=True, exist_ok=True)
-    PAGE.write_text(page())
+    """Write the pages, and remove those of classes that are gone."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    written = pages()
+    for stale in set(FOLDER.glob("*.md")) - set(written):
+        stale.unlink()
+    for path, text in written.items():
+        path.write_text(text)
 
 
 if __name__ == "__main__":

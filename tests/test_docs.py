@@ -5,6 +5,7 @@ What the pages say in words is read by people; what can be compared with the cod
 
 from __future__ import annotations
 
+import ast
 import configparser
 import importlib.util
 import re
@@ -20,6 +21,7 @@ from jupyterhub.auth import Authenticator
 from jupyterhub.proxy import ConfigurableHTTPProxy
 from jupyterhub.spawner import Spawner
 
+from daas_hub.accounts.factories import SETTINGS
 from daas_hub.accounts.sources import table as accounts
 from daas_hub.catalogue import reader as catalogue
 from daas_hub.commands.check_config import check_config
@@ -67,7 +69,15 @@ def reference() -> ModuleType:
 
 def test_the_reference_is_current() -> None:
     script = reference()
-    assert script.PAGE.read_text() == script.page(), "run `python -m scripts.reference`"
+    found = {path: path.read_text() for path in [script.INDEX, *script.FOLDER.glob("*.md")]}
+    assert found == script.pages(), "run `python -m scripts.reference`"
+
+
+def test_every_settings_class_is_in_the_index() -> None:
+    """A class with settings of ours is on a page: what `daas-hub check-config` knows, a reader can look up."""
+    documented = set(reference().CLASSES)
+    assert set(SETTINGS) - documented == set()
+    assert len(documented) == len(reference().CLASSES)
 
 
 def anchors_of(page: Path) -> set[str]:
@@ -177,7 +187,7 @@ def test_every_source_of_proposals_has_a_page_and_settings_with_words() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_setting_a_page_names_exists(page: Path) -> None:
     classes = setting_classes()
-    named = re.findall(rf"\b({'|'.join(classes)})\.([a-z]\w*)", page.read_text())
+    named = re.findall(rf"\b({'|'.join(classes)})\.(?!md\b)([a-z]\w*)", page.read_text())
     # the wrong one is what the page about mistakes shows
     unknown = {f"{cls}.{name}" for cls, name in named if not hasattr(classes[cls], name)}
     assert unknown - {"Facility.acounts_file"} == set()
@@ -197,3 +207,42 @@ def test_the_layers_of_the_page_are_the_contract() -> None:
     page = (ROOT / "docs" / "explanations" / "architecture.md").read_text()
     rows = re.findall(r"^\| \d+ \| (.*) \|$", page, re.MULTILINE)
     assert [re.findall(r"`(\w+)`", row) for row in rows] == [line.split(" | ") for line in layers if line]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_file_a_page_names_exists(page: Path) -> None:
+    """Code that moved must not leave its old path behind: `launch/plan.py`, from the checkout or from daas_hub/."""
+    named = set(re.findall(r"`((?:[a-z_.]+/)+[a-z_]+\.py)`", page.read_text()))
+    # in the repository of the predecessor
+    named -= {"services/user.py"}
+    assert {name for name in named if not any((ROOT / room / name).exists() for room in ("", "daas_hub"))} == set()
+
+
+def texts_of_the_package() -> str:
+    """Return every text in the code and the pages, each on a line of its own."""
+    found: list[str] = []
+    for room in ("daas_hub", "authenticators", "spawners"):
+        for file in (ROOT / room).rglob("*.py"):
+            found += [
+                node.value
+                for node in ast.walk(ast.parse(file.read_text()))
+                if isinstance(node, ast.Constant) and isinstance(node.value, str)
+            ]
+    found += [" ".join(file.read_text().split()) for file in (ROOT / "templates").glob("*.html")]
+    return "\n".join(found)
+
+
+def test_messages_the_person_on_call_looks_for_exist() -> None:
+    """What docs/how-to/what-to-do-when.md quotes of the log and of pages is what the code says."""
+    page = (ROOT / "docs" / "how-to" / "what-to-do-when.md").read_text()
+    table = page.partition("## Log messages")[2].partition("\n## ")[0]
+    quoted = [
+        one for row in re.findall(r"^\| ([^|]+) \|", table, re.MULTILINE) for one in re.findall(r"`([^`]+)`", row)
+    ]
+    quoted += re.findall(r'\*"([^"]+)"\*', page)
+    assert len(quoted) > 40
+    texts = texts_of_the_package()
+    # `...` is a value; what is between two of them must be in one text
+    parts = {part.strip(" :;,()=") for one in quoted for part in " ".join(one.split()).split("...")}
+    missing = [part for part in sorted(parts) if len(part) >= 6 and part not in texts]
+    assert not missing, "\n".join(missing)

@@ -293,13 +293,13 @@ async def test_a_member_who_was_taken_out_no_longer_runs_as_the_proposal(by_prop
 async def test_roles_come_and_go_with_the_groups(config: Config, tmp_path: Path) -> None:
     """ES10: asked for each time, kept nowhere."""
     config.RoleRules.admin_groups = ["ma"]
-    config.RoleRules.staff_claims = {"kind": ["staff"]}
+    config.RoleRules.admin_claims = {"kind": ["operator"]}
     config.RoleRules.issuers = [ISSUER]
     facility = Facility(config=config)
     assert facility.claims == {"kind"}
     assert (await facility.account_of(ANNA)).roles == {"admin"}
     assert (await facility.account_of(Identity(ISSUER, "ben"))).roles == set()
-    assert (await facility.account_of(Identity(ISSUER, "ben", claims={"kind": "staff"}))).roles == {"staff"}
+    assert (await facility.account_of(Identity(ISSUER, "ben", claims={"kind": "operator"}))).roles == {"admin"}
     file = tmp_path / "accounts.yaml"
     file.write_text(ACCOUNTS.replace("{ma: 26001}", "{am: 26001}"))
     os.utime(file, ns=(1, 1))
@@ -333,6 +333,62 @@ def test_accounts_of_proposals_need_a_source_that_knows_names(config: Config) ->
 
 
 # -- configurations that cannot work -------------------------------------------------------------------------------
+
+
+OWN, ON_A_PROPOSAL = LaunchRequest("lab"), LaunchRequest("lab", "MA-4242", 1)
+
+
+async def test_own_resources_are_for_everybody_unless_they_are_restricted(facility: Facility) -> None:
+    await facility.authorise(Identity(ISSUER, "ben"), OWN)
+
+
+@pytest.mark.parametrize(
+    ("rules", "who", "may"),
+    [
+        pytest.param({"own_resources_groups": ["ma"]}, ANNA, True, id="in the group"),
+        pytest.param({"own_resources_groups": ["Ma"]}, ANNA, False, id="another group by its capitals"),
+        pytest.param({"own_resources_groups": ["ma"]}, Identity(ISSUER, "ben"), False, id="not in the group"),
+        pytest.param(
+            {"own_resources_claims": {"kind": ["employee"]}, "issuers": [ISSUER]},
+            Identity(ISSUER, "ben", claims={"kind": "employee"}),
+            True,
+            id="by a claim",
+        ),
+        pytest.param(
+            {"own_resources_claims": {"kind": ["employee"]}, "issuers": [ISSUER]},
+            Identity(ISSUER, "ben", claims={"kind": "guest"}),
+            False,
+            id="another value",
+        ),
+        pytest.param({"own_resources_groups": ["none"]}, Identity(ISSUER, "carla"), True, id="by the table's role"),
+    ],
+)
+async def test_own_resources_for_some_people_only(
+    config: Config, tmp_path: Path, rules: dict[str, Any], who: Identity, may: bool
+) -> None:
+    """The predecessor only hid the button (S4): here the launch itself is refused, also a stored one."""
+    (tmp_path / "accounts.yaml").write_text(
+        ACCOUNTS + "  - {name: carla, uid: 25003, gid: 25003, roles: [own_resources], "
+        'logins: [{issuer: "https://login.example.org", subject: carla}]}\n'
+    )
+    config.RoleRules = Config(rules)
+    facility = Facility(config=config)
+    assert facility.may_have_own_resources(await facility.account_of(who)) is may
+    if may:
+        assert (await facility.authorise(who, OWN)).account.name == who.subject
+    else:
+        with pytest.raises(Refused, match="on proposals only") as refused:
+            await facility.authorise(who, OWN)
+        assert refused.value.for_user
+    # proposals are not concerned
+    if who.subject == "anna":
+        await facility.authorise(who, ON_A_PROPOSAL)
+
+
+async def test_claims_for_own_resources_need_an_issuer(config: Config) -> None:
+    config.RoleRules.own_resources_claims = {"kind": ["employee"]}
+    with pytest.raises(ConfigurationError, match="issuers"):
+        Facility(config=config)
 
 
 @pytest.mark.parametrize(
@@ -477,7 +533,7 @@ def test_safe_by_default() -> None:
     traits = Facility.class_traits(config=True)
     assert (traits["min_id"].default_value, traits["demo"].default_value) == (1000, False)
     assert Facility.class_trait_names(config=True)
-    assert all("Since" in (trait.help or "") for trait in traits.values()), "help is written for the person on call"
+    assert all((trait.help or "").strip() for trait in traits.values()), "help is written for the person on call"
 
 
 @pytest.mark.parametrize(

@@ -10,16 +10,13 @@ from __future__ import annotations
 import secrets
 from urllib.parse import parse_qs, urlsplit
 
-from tornado.httpclient import AsyncHTTPClient, HTTPRequest
-
 from daas_hub.authenticators.errors import ClientRejected
+from daas_hub.authenticators.oidc.http import service_at
 from daas_hub.authenticators.oidc.method import OIDCMethod
 from daas_hub.authenticators.password.method import PasswordMethod
-from daas_hub.errors import DaasError, Refused, SourceUnavailable
+from daas_hub.errors import DaasError, ErrorKind, Refused, SourceUnavailable
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked, ok, problem, warning
-
-_TIMEOUT_S = 10.0
 
 
 async def examine_provider(
@@ -52,13 +49,13 @@ async def examine_provider(
 
 def what_came(error: DaasError) -> str:
     """Return what a provider said or did instead, in the administrator's words."""
-    return f"{error.message} {getattr(error, 'detail', '')}".strip()
+    return f"{error.message} {error.detail}".strip()
 
 
 def _remedy_of_discovery(error: SourceUnavailable, issuer: str) -> str:
-    if "another issuer" in error.message:
+    if error.kind is ErrorKind.ISSUER_MISMATCH:
         return "Copy `issuer` letter by letter from its description, with or without the slash at the end."
-    if "safe" in error.message:
+    if error.kind is ErrorKind.INSECURE_ENDPOINT:
         return "The provider describes itself with addresses that are not https. Its administrators must mend that."
     return (
         f"Open {issuer.rstrip('/')}/.well-known/openid-configuration from this machine: is the issuer right, does the "
@@ -125,42 +122,31 @@ async def _callback(method: OIDCMethod, authorize: str, callback: str) -> Findin
         return not_checked(key, "began a sign-in at the provider", why)
     word = secrets.token_hex(16)
     address = await method.begin(state=word, verifier=word, challenge="A" * 43, callback=callback)
-    client = AsyncHTTPClient(force_instance=True)
     try:
-        answer = await client.fetch(
-            HTTPRequest(
-                f"{address}&prompt=none",
-                follow_redirects=False,
-                **{"connect_timeout": _TIMEOUT_S, "request_timeout": _TIMEOUT_S, **method.settings.http},
-            ),
-            raise_error=False,
-        )
-    finally:
-        client.close()
-    place = answer.headers.get("Location", "")
-    if answer.code in (302, 303, 307) and place.startswith(callback):
-        said = parse_qs(urlsplit(place).query).get("error", [""])[0]
-        if said == "invalid_scope":
-            scope = " ".join(method.settings.scope)
-            return problem(
-                key, did, f"it does not know a scope of {scope!r}", "Allow these scopes to this client, or set scope."
-            )
-        if said in ("unauthorized_client", "unsupported_response_type", "invalid_request"):
-            return problem(key, did, said, "Allow this client the authorization code flow with PKCE (S256).")
-        return ok(key, did, f"it knows the address, and says {said or 'yes'}")
-    if 400 <= answer.code < 500:
+        async with service_at(address, method.settings.http).conversation() as talk:
+            status, place = await talk.location_of(f"{address}&prompt=none", "a sign-in without a page")
+    except SourceUnavailable as error:
+        return problem(key, did, what_came(error), "The provider's authorization_endpoint must answer this machine.")
+    said = parse_qs(urlsplit(place).query).get("error", [""])[0] if place.startswith(callback) else None
+    if status in (302, 303, 307) and said is not None:
+        return _judged(key, did, said, " ".join(method.settings.scope))
+    client = method.settings.client_id
+    if 400 <= status < 500:
+        remedy = f"Register {callback} at the provider, letter by letter, for the client {client!r}."
+        return problem(key, did, f"status {status}, and nobody is sent back", remedy)
+    remedy = f"Sign in once by hand, and check that {callback} is registered for the client {client!r}."
+    return warning(key, did, f"status {status}, which says nothing", remedy)
+
+
+def _judged(key: str, did: str, said: str, scope: str) -> Finding:
+    """Return what the error means that a provider sent back to the callback; "" for none. Pure."""
+    if said == "invalid_scope":
         return problem(
-            key,
-            did,
-            f"status {answer.code}, and nobody is sent back",
-            f"Register {callback} at the provider, letter by letter, for the client {method.settings.client_id!r}.",
+            key, did, f"it does not know a scope of {scope!r}", "Allow these scopes to this client, or set scope."
         )
-    return warning(
-        key,
-        did,
-        f"status {answer.code}, which says nothing",
-        f"Sign in once by hand, and check that {callback} is registered for the client {method.settings.client_id!r}.",
-    )
+    if said in ("unauthorized_client", "unsupported_response_type", "invalid_request"):
+        return problem(key, did, said, "Allow this client the authorization code flow with PKCE (S256).")
+    return ok(key, did, f"it knows the address, and says {said or 'yes'}")
 
 
 def _issuers(method: OIDCMethod, facility: Facility) -> list[Finding]:

@@ -9,10 +9,9 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote_plus, urlencode
+from urllib.parse import quote_plus
 
 from daas_hub.authenticators.errors import ClientRejected, LoginExpired
-from daas_hub.authenticators.oidc import provider as openid
 from daas_hub.authenticators.oidc.http import LATER, Answer, ask
 from daas_hub.authenticators.oidc.provider import MAX_TOKEN_BYTES, OpenIDProvider
 from daas_hub.authenticators.oidc.provider_config import ProviderSettings
@@ -70,7 +69,8 @@ class OpenIDClient:
             SourceUnavailable: the provider does not answer.
         """
         endpoints = await self._provider.endpoints()
-        answer = await self._ask(endpoints.userinfo, headers={"Authorization": f"Bearer {access_token}"})
+        headers = {"Authorization": f"Bearer {access_token}"}
+        answer = await ask(endpoints.userinfo, "the claims of a person", http=self._settings.http, headers=headers)
         if 400 <= answer.status < 500:
             return None
         if answer.status != 200 or answer.document is None:
@@ -95,7 +95,7 @@ class OpenIDClient:
             SourceUnavailable: it cannot be asked.
         """
         settings = self._settings
-        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        headers: dict[str, str] = {}
         if settings.basic_auth:
             pair = f"{quote_plus(settings.client_id)}:{quote_plus(settings.client_secret)}"
             headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
@@ -103,11 +103,7 @@ class OpenIDClient:
             fields = {**fields, "client_id": settings.client_id}
             if settings.client_secret:
                 fields["client_secret"] = settings.client_secret
-        return await self._ask(url, method="POST", headers=headers, body=urlencode(fields))
-
-    async def _ask(self, url: str, *, headers: dict[str, str], **request: Any) -> Answer:
-        headers = {"Accept": "application/json", "User-Agent": "daas-hub"} | headers
-        return await ask(url, timeout_s=openid.TIMEOUT_S, http=self._settings.http, headers=headers, **request)
+        return await ask(url, "tokens", http=settings.http, headers=headers, form=fields)
 
 
 def error_of(answer: Answer) -> str:

@@ -103,7 +103,7 @@ class DeviceFlow:
             try:
                 answer = await self.client.send(self.ends, fields)
                 if answer.status >= 500:
-                    raise SourceUnavailable("The login provider does not answer as it should.", remedy=_AGAIN)
+                    raise SourceUnavailable("The login provider is not available at the moment.", remedy=_AGAIN)
             except SourceUnavailable:
                 silent += 1
                 if silent == MAX_SILENT:

@@ -1,25 +1,52 @@
-"""One question to a login provider over HTTP, and its answer: bounded, never led elsewhere, one meaning or none."""
+"""Requests to a login provider, over the portal's one HTTP client (`daas_hub.services.http`), and their settings."""
 
 from __future__ import annotations
 
-import json
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
-from tornado.simple_httpclient import HTTPTimeoutError
+import yarl
 
-from daas_hub.errors import SourceUnavailable
+from daas_hub.errors import ConfigurationError
+from daas_hub.services.http import Service
 
+#: Bytes of one answer, unpacked.
 MAX_ANSWER_BYTES = 1_000_000
-#: The status that tornado gives where there was none.
-_TORNADOS_OWN = 599
+TIMEOUT_S = 10.0
 
-#: A number or a name may be long, not endless; a document of a provider nests a few levels.
 LATER = "Please try again in a few minutes."
+
+#: Keys of oauthenticator's `http_request_kwargs` that are honoured; they are arguments of tornado's `HTTPRequest`.
+_KNOWN: dict[str, type | tuple[type, ...]] = {
+    "ca_certs": str,
+    "client_cert": str,
+    "client_key": str,
+    "ssl_options": ssl.SSLContext,
+    "validate_cert": bool,
+    "request_timeout": (int, float),
+    "proxy_host": str,
+    "proxy_port": int,
+    "proxy_username": str,
+    "proxy_password": str,
+}
+
+
+@dataclass(frozen=True)
+class HTTPSettings:
+    """How providers are reached.
+
+    Attributes:
+        tls: certificates to trust and to show; None for the machine's own authorities.
+        timeout_s: for one request.
+        proxy: address of a web proxy; "" for the machine's (HTTPS_PROXY), if it has one.
+    """
+
+    tls: ssl.SSLContext | None = None
+    timeout_s: float = TIMEOUT_S
+    proxy: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -30,86 +57,110 @@ class Answer:
     document: dict[str, Any] | None
 
 
-async def ask(url: str, *, timeout_s: float, http: Mapping[str, Any], **request: Any) -> Answer:
-    """Ask a provider.
+def service_at(url: str, http: HTTPSettings) -> Service:
+    """Return a provider's endpoint as a service; its host is enough for the log: the rest may hold a secret."""
+    return Service(
+        "login provider",
+        "The login provider",
+        urlsplit(url).netloc,
+        timeout_s=http.timeout_s,
+        max_bytes=MAX_ANSWER_BYTES,
+        tls=http.tls,
+        proxy=http.proxy,
+    )
+
+
+async def ask(
+    url: str,
+    asked_for: str,
+    *,
+    http: HTTPSettings,
+    headers: Mapping[str, str] | None = None,
+    form: Mapping[str, str] | None = None,
+) -> Answer:
+    """Send a GET request, or a form.
 
     Args:
-        http: what the configuration says of its requests (certificates, a proxy).
-        request: further arguments of tornado's `HTTPRequest`.
+        asked_for: what this is, for the log.
 
     Raises:
         SourceUnavailable: no answer, a failure of the provider's own, a redirect, or more than is read.
     """
-    client = AsyncHTTPClient(force_instance=True, max_body_size=MAX_ANSWER_BYTES)
-    try:
-        answer = await client.fetch(
-            HTTPRequest(
-                url,
-                **{"connect_timeout": timeout_s, "request_timeout": timeout_s, **http, **request},
-                follow_redirects=False,
-            ),
-            raise_error=False,
-        )
-        # tornado gives its own 599 for whatever went wrong on the way
-        failed = 300 <= answer.code < 400 or answer.code >= 500
-        body = b"" if failed else answer.body or b""
-    except Exception as error:  # any transport or size problem means the same: it cannot be had
-        raise _out_of_reach(url, _words(error)) from None
-    finally:
-        client.close()
-    if failed:
-        raise _out_of_reach(url, _words(answer.error) if answer.code == _TORNADOS_OWN else _said(answer))
-    return Answer(answer.code, _object(body))
+    async with service_at(url, http).conversation() as talk:
+        if form is None:
+            reply = await talk.get(url, asked_for, headers=headers, require_json=False)
+        else:
+            reply = await talk.post(url, asked_for, headers=headers, form=form, require_json=False)
+    return Answer(reply.status, reply.object)
 
 
-def _object(body: bytes) -> dict[str, Any] | None:
-    try:
-        document = read_json(body)
-    except ValueError:
-        return None
-    return document if isinstance(document, dict) else None
+def read_http_settings(setting: str, wanted: Mapping[str, Any]) -> HTTPSettings:
+    """Return what oauthenticator's `http_request_kwargs` and `validate_server_cert` say.
 
-
-def read_json(text: bytes | str) -> Any:
-    """Read JSON that can be read in one way only.
+    Args:
+        setting: the name of `http_request_kwargs`, for an error.
+        wanted: its keys, and `validate_cert`.
 
     Raises:
-        ValueError: it is none, nests without end, or has a key twice: two readers would not see the same.
+        ConfigurationError: a key that the portal's HTTP client does not have, or a value that cannot work.
     """
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len({key for key, _ in pairs}) != len(pairs):
-            raise ValueError("a key stands twice")
-        return dict(pairs)
-
-    try:
-        return json.loads(text, object_pairs_hook=once)
-    except RecursionError:
-        raise ValueError("it nests too deep") from None
-
-
-def _out_of_reach(url: str, why: str) -> SourceUnavailable:
-    """Return the error; what is for the log tells the host and the kind, and nothing that stood in an address."""
-    return SourceUnavailable(
-        "The login provider cannot be reached at the moment.", remedy=LATER, detail=f"{urlsplit(url).netloc}: {why}"
+    for key, value in wanted.items():
+        if key not in _KNOWN:
+            raise ConfigurationError(
+                f"{setting}[{key!r}]",
+                "(not shown)",
+                "has no effect on the portal's HTTP client",
+                remedy=f"Remove it. Known: {', '.join(sorted(set(_KNOWN) - {'validate_cert'}))}.",
+            )
+        if not isinstance(value, _KNOWN[key]) or (isinstance(value, bool) and key != "validate_cert"):
+            raise ConfigurationError(
+                f"{setting}[{key!r}]", "(not shown)", "has the wrong type", remedy="Compare tornado's HTTPRequest."
+            )
+    return HTTPSettings(
+        tls=_tls(setting, wanted),
+        timeout_s=float(wanted.get("request_timeout", TIMEOUT_S)),
+        proxy=_proxy(setting, wanted),
     )
 
 
-def _said(answer: HTTPResponse) -> str:
-    if answer.code >= 500:
-        return f"status {answer.code}"
+def _tls(setting: str, wanted: Mapping[str, Any]) -> ssl.SSLContext | None:
+    given: ssl.SSLContext | None = wanted.get("ssl_options")
+    ca_certs, certificate = wanted.get("ca_certs"), wanted.get("client_cert")
+    is_checked = wanted.get("validate_cert", True)
+    if given is not None or (not ca_certs and not certificate and is_checked):
+        return given
     try:
-        host = urlsplit(answer.headers.get("Location", "")).netloc
+        context = ssl.create_default_context(cafile=ca_certs or None)
+        if certificate:
+            context.load_cert_chain(certificate, wanted.get("client_key"))
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(
+            f"{setting}['{'client_cert' if certificate else 'ca_certs'}']",
+            certificate or ca_certs,
+            f"cannot be used: {error}",
+            remedy="Give a readable file in PEM format.",
+        ) from None
+    if not is_checked:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _proxy(setting: str, wanted: Mapping[str, Any]) -> str:
+    host = wanted.get("proxy_host")
+    if not host:
+        return ""
+    try:
+        return str(
+            yarl.URL.build(
+                scheme="http",
+                host=host,
+                port=wanted.get("proxy_port", 80),
+                user=wanted.get("proxy_username"),
+                password=wanted.get("proxy_password"),
+            )
+        )
     except ValueError:
-        host = ""
-    return f"a redirect ({answer.code}) to {host or 'another path'}"
-
-
-def _words(error: BaseException | None) -> str:
-    if isinstance(error, HTTPTimeoutError):
-        return "no answer in time"
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"a certificate that does not hold ({error.verify_message})"
-    if isinstance(error, OSError):
-        return f"no connection ({error.strerror or type(error).__name__})"
-    return f"no answer that can be used, or more than {MAX_ANSWER_BYTES} bytes ({type(error).__name__})"
+        raise ConfigurationError(
+            f"{setting}['proxy_host']", host, "is not a host name", remedy="Give the name without http:// and port."
+        ) from None

@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import jwt
 
-from daas_hub.authenticators.oidc.http import LATER, ask, read_json
-from daas_hub.errors import Refused, SourceUnavailable
-from daas_hub.services.http import LOOPBACK
+from daas_hub.authenticators.oidc.http import LATER, HTTPSettings, ask
+from daas_hub.errors import ErrorKind, Refused, SourceUnavailable
+from daas_hub.services import strict_json
+from daas_hub.services.web_proxy import LOOPBACK
 
 #: Signatures by public key only: with HS256 whoever knows the client secret could write tokens, and "none" is nobody's.
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 
 MAX_TOKEN_BYTES = 16_384
-TIMEOUT_S = 10.0
 LEEWAY_S = 60
 #: An unknown key id asks the provider for its keys again, but not more often than this.
 KEYS_AGAIN_S = 30.0
@@ -73,12 +73,12 @@ class OpenIDProvider:
         issuer: str,
         client_id: str,
         *,
-        http: Mapping[str, Any] | None = None,
+        http: HTTPSettings | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.issuer = issuer
         self.client_id = client_id
-        self._http = http or {}
+        self._http = http or HTTPSettings()
         self._clock = clock
         self._endpoints: tuple[float, Endpoints] | None = None
         self._keys: dict[str, _Key] = {}
@@ -94,7 +94,9 @@ class OpenIDProvider:
         """
         now = self._clock()
         if self._endpoints is None or now - self._endpoints[0] > DISCOVERY_KEPT_S:
-            document = await self._get_json(self.issuer.rstrip("/") + "/.well-known/openid-configuration")
+            document = await self._get_json(
+                self.issuer.rstrip("/") + "/.well-known/openid-configuration", "its discovery document"
+            )
             self._endpoints = (now, self._endpoints_of(document))
         return self._endpoints[1]
 
@@ -141,7 +143,7 @@ class OpenIDProvider:
                 options={"require": list(require), "verify_signature": True},
             )
             for part in token.split(".")[:2]:
-                read_json(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+                strict_json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
         except (jwt.PyJWTError, TypeError, ValueError) as error:
             raise _refused(type(error).__name__) from None
         if claims["iss"] != self.issuer:
@@ -199,11 +201,13 @@ class OpenIDProvider:
 
     async def _read_keys(self) -> None:
         self._keys_asked = self._clock()
-        document = await self._get_json((await self.endpoints()).keys)
+        document = await self._get_json((await self.endpoints()).keys, "its keys")
         try:
             keys = jwt.PyJWKSet.from_dict(document).keys
         except (jwt.PyJWTError, KeyError, TypeError, AttributeError, ValueError) as error:
-            raise SourceUnavailable("The login provider's keys cannot be read.", remedy=LATER) from error
+            raise SourceUnavailable(
+                "The login provider's keys cannot be read.", remedy=LATER, kind=ErrorKind.INVALID_RESPONSE
+            ) from error
         self._keys = {
             str(key.key_id or index): _Key(key.key, key._jwk_data.get("alg"))
             for index, key in enumerate(keys)
@@ -217,12 +221,15 @@ class OpenIDProvider:
             raise SourceUnavailable(
                 "The login provider's description names another issuer than the one that is configured.",
                 remedy=f"Administrators: set oidc_issuer to exactly what {self.issuer} says it is.",
+                kind=ErrorKind.ISSUER_MISMATCH,
             )
 
         def address(name: str) -> str:
             url = document.get(name)
             if not isinstance(url, str) or not is_safe_url(url):
-                raise SourceUnavailable(f"The login provider's description has no safe {name}.")
+                raise SourceUnavailable(
+                    f"The login provider's description has no safe {name}.", kind=ErrorKind.INSECURE_ENDPOINT
+                )
             return url
 
         return Endpoints(
@@ -236,11 +243,13 @@ class OpenIDProvider:
             device=str(document.get("device_authorization_endpoint") or ""),
         )
 
-    async def _get_json(self, url: str) -> dict[str, Any]:
-        answer = await ask(url, timeout_s=TIMEOUT_S, http=self._http, headers={"Accept": "application/json"})
+    async def _get_json(self, url: str, asked_for: str) -> dict[str, Any]:
+        answer = await ask(url, asked_for, http=self._http)
         if answer.status != 200 or answer.document is None:
             raise SourceUnavailable(
-                "The login provider answered with something that is not a description.", remedy=LATER
+                "The login provider answered with something that is not a description.",
+                remedy=LATER,
+                kind=ErrorKind.INVALID_RESPONSE,
             )
         return answer.document
 

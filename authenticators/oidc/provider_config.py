@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
+from daas_hub.authenticators.oidc.http import HTTPSettings
 from daas_hub.authenticators.oidc.profiles import PROFILES, Profile
 from daas_hub.authenticators.oidc.provider import is_safe_url
 from daas_hub.authenticators.oidc.subject import what_is_wrong_with
 from daas_hub.errors import ConfigurationError
+from daas_hub.services.http import trust_of
 from daas_hub.services.secret_file import read_secret
 
 #: The one provider of the settings without a name.
@@ -30,7 +32,8 @@ class ProviderSettings:
         required_assurance: a login needs one of these values of `eduperson_assurance`; none of them: nothing is needed.
         basic_auth: whether the secret is sent in a header instead of the form.
         authorize_params: what else is sent along with the browser.
-        http: further arguments of requests to it (certificates, a proxy).
+        ca_file: certificates of the authority that vouches for it; "" for the machine's authorities.
+        http: how it is reached (certificates, a proxy).
     """
 
     name: str
@@ -47,7 +50,8 @@ class ProviderSettings:
     refused_subjects: tuple[str, ...] = ()
     basic_auth: bool = False
     authorize_params: Mapping[str, str] = field(default_factory=dict)
-    http: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    ca_file: str = ""
+    http: HTTPSettings = field(default_factory=HTTPSettings)
 
 
 _TEXT, _TEXTS, _YES, _PAIRS = "a text", "a list of texts", "True or False", "names and texts"
@@ -154,7 +158,8 @@ def read_provider(setting: str, name: str, keys: Mapping[str, Any]) -> ProviderS
         refused_subjects=tuple(keys.get("refused_subjects", profile.refused_subjects)),
         basic_auth=keys.get("basic_auth", False),
         authorize_params=params,
-        http={"ca_certs": keys["ca_file"]} if keys.get("ca_file") else {},
+        ca_file=keys.get("ca_file", ""),
+        http=HTTPSettings(tls=trust_of(f"{setting}['ca_file']", keys.get("ca_file", ""))),
     )
 
 

@@ -136,6 +136,7 @@ class TrustedProxyMethod(FixedLifetime):
                 "This sign-in is not possible at the moment.",
                 remedy="Please tell the administrators.",
                 detail=str(problem),
+                kind=problem.kind,
             ) from None
         # the classic name of it, for look-ups that read a claim
         return self.signed_in(subject, {"EAAHash": subject})

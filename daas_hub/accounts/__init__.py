@@ -1,7 +1,29 @@
 """From what a login proved (identity) to the facility's account (name, uid, gid, groups)."""
 
-from daas_hub.accounts.model import Account, AccountSource, DependsOnSources, Identity, NamedAccounts
+from daas_hub.accounts.model import (
+    Account,
+    AccountSource,
+    DependsOnSources,
+    Identity,
+    LimitedToIssuers,
+    NamedAccounts,
+    ReadsClaims,
+    RestrictsOwnResources,
+    claims_read_by,
+)
 from daas_hub.accounts.rules import AccountRules
 from daas_hub.accounts.sources.table import AccountTable
 
-__all__ = ["Account", "AccountRules", "AccountSource", "AccountTable", "DependsOnSources", "Identity", "NamedAccounts"]
+__all__ = [
+    "Account",
+    "AccountRules",
+    "AccountSource",
+    "AccountTable",
+    "DependsOnSources",
+    "Identity",
+    "LimitedToIssuers",
+    "NamedAccounts",
+    "ReadsClaims",
+    "RestrictsOwnResources",
+    "claims_read_by",
+]

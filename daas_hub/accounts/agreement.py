@@ -7,9 +7,9 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
-from daas_hub.accounts.model import Account, AccountSource, Identity
+from daas_hub.accounts.model import Account, AccountSource, Identity, NamedAccounts, claims_read_by
 from daas_hub.accounts.refusals import LostAccount, unknown
-from daas_hub.errors import AccountRefused, NoAccount
+from daas_hub.errors import AccountRefused, ErrorKind, NoAccount
 
 _log = logging.getLogger("jupyterhub.daas")
 
@@ -20,9 +20,8 @@ class AgreeingAccounts:
     def __init__(self, sources: Mapping[str, AccountSource], *, merge_groups: bool = False) -> None:
         self._sources = dict(sources)
         self._merge_groups = merge_groups
-        self.claims = frozenset[str]().union(*(getattr(one, "claims", ()) for one in sources.values()))
-        by_name = {name: getattr(one, "account_named", None) for name, one in sources.items()}
-        self._by_name = {name: ask for name, ask in by_name.items() if ask is not None}
+        self.claims: frozenset[str] = frozenset[str]().union(*map(claims_read_by, sources.values()))
+        self._by_name = {name: one.account_named for name, one in sources.items() if isinstance(one, NamedAccounts)}
         self.account_named = self._account_named if self._by_name else None
 
     async def account_of(self, identity: Identity) -> Account:
@@ -75,6 +74,7 @@ def joined(known: Mapping[str, Account], who: str, *, merge_groups: bool) -> Acc
             raise AccountRefused(
                 f"The facility's directories disagree about the {what} of your account, and none was chosen.",
                 remedy="Please tell the user office; the administrators were told.",
+                kind=ErrorKind.DISAGREEMENT,
             )
     first = next(iter(known.values()))
     names = {gid: label for one in reversed(list(known.values())) for gid, label in one.group_names.items()}

@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from daas_hub.accounts.json_values import strings_of
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 #: The roles that are more than a person's own rights.
-ELEVATED = frozenset({"admin", "staff"})
+ELEVATED = frozenset({"admin"})
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Proof:
         return cls(
             _time(state.get("at")),
             _text(state.get("acr")),
-            _texts(state.get("amr")),
+            strings_of(state.get("amr")),
             _text(state.get("address")),
             _time(state.get("login_at")),
         )
@@ -77,7 +79,7 @@ class Proof:
 def proof_of(id_token: Mapping[str, Any], address: str, now: float) -> Proof:
     """Return the proof of a login that was just made. A provider that does not tell when is believed to mean now."""
     at = min(_time(id_token.get("auth_time")) or now, now)
-    return Proof(at, _text(id_token.get("acr")), _texts(id_token.get("amr")), address, now)
+    return Proof(at, _text(id_token.get("acr")), strings_of(id_token.get("amr")), address, now)
 
 
 @dataclass(frozen=True)
@@ -175,10 +177,3 @@ def _time(told: object) -> float:
 
 def _text(told: object) -> str:
     return told if isinstance(told, str) else ""
-
-
-def _texts(told: object) -> frozenset[str]:
-    """Return the texts of a list; a text alone is one of its own."""
-    if isinstance(told, str):
-        return frozenset({told})
-    return frozenset(one for one in told if isinstance(one, str)) if isinstance(told, list) else frozenset()

@@ -43,3 +43,10 @@ def at(document: object, path: str) -> Any:
     for key in path.split("."):
         found = found.get(key) if isinstance(found, dict) else None
     return found
+
+
+def strings_of(value: object) -> frozenset[str]:
+    """Return the strings of a claim: itself, or those in a list. Nothing is converted: true is not "true"."""
+    if isinstance(value, str):
+        return frozenset({value})
+    return frozenset(one for one in value if isinstance(one, str)) if isinstance(value, list) else frozenset()

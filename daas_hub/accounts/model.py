@@ -85,10 +85,7 @@ class Account:
 
 
 class AccountSource(Protocol):
-    """What every account look-up owes. That is all.
-
-    A source that reads claims of the login names them in an attribute `claims`; no others are kept.
-    """
+    """What every source of accounts implements. The protocols below are optional."""
 
     async def account_of(self, identity: Identity) -> Account:
         """Return the account of this identity, asked for now.
@@ -108,6 +105,44 @@ class NamedAccounts(Protocol):
     async def account_named(self, name: str) -> Account:
         """Return the account of exactly this name, asked for now; raises what `AccountSource.account_of` does."""
         ...
+
+
+@runtime_checkable
+class ReadsClaims(Protocol):
+    """What a source has that looks at claims of the login.
+
+    Attributes:
+        claims: their names; no other claims are kept.
+    """
+
+    claims: frozenset[str]
+
+
+@runtime_checkable
+class LimitedToIssuers(Protocol):
+    """What a source has that is only asked about the logins of some issuers.
+
+    Attributes:
+        issuers: exactly as a login names them; empty for all.
+    """
+
+    issuers: frozenset[str]
+
+
+@runtime_checkable
+class RestrictsOwnResources(Protocol):
+    """What a source has that can say who may launch applications without a proposal.
+
+    Attributes:
+        restricts_own_resources: whether it says so; it then gives the role `own_resources` to those who may.
+    """
+
+    restricts_own_resources: bool
+
+
+def claims_read_by(source: AccountSource) -> frozenset[str]:
+    """Return the names of the claims a source looks at."""
+    return source.claims if isinstance(source, ReadsClaims) else frozenset()
 
 
 @runtime_checkable

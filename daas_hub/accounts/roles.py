@@ -1,11 +1,15 @@
-"""Who is an administrator or staff: read from the account's groups and the login's claims, never set by hand. Pure."""
+"""Roles, read from the account's groups and the login's claims, never set by hand. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from daas_hub.accounts.json_values import strings_of
 from daas_hub.accounts.model import Account, Identity
+
+#: May launch applications without a proposal, where the configuration restricts that.
+OWN_RESOURCES = "own_resources"
 
 
 @dataclass(frozen=True)
@@ -24,12 +28,5 @@ class Roles:
         return frozenset(by_group) | {
             role
             for role, wanted in self.claims.items()
-            if any(values & _texts(identity.claims.get(name)) for name, values in wanted.items())
+            if any(values & strings_of(identity.claims.get(name)) for name, values in wanted.items())
         }
-
-
-def _texts(told: object) -> frozenset[str]:
-    """Return the texts a claim tells: itself, or those of a list. Anything else is none, true is not "true"."""
-    if isinstance(told, str):
-        return frozenset({told})
-    return frozenset(one for one in told if isinstance(one, str)) if isinstance(told, list) else frozenset()

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from daas_hub.accounts.model import Account
-from daas_hub.errors import AccountRefused
+from daas_hub.errors import AccountRefused, ErrorKind
 
 _NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 
@@ -32,10 +32,16 @@ class AccountRules:
             raise self._refused(account, "its name is not a plain Unix name")
         for label, number in (("uid", account.uid), ("gid", account.gid)):
             if not self._allowed(number):
-                raise self._refused(account, f"its {label} {number!r} is outside {self.min_id} to {self.max_id}")
+                raise self._refused(
+                    account,
+                    f"its {label} {number!r} is outside {self.min_id} to {self.max_id}",
+                    ErrorKind.ID_OUT_OF_RANGE,
+                )
         for number in account.groups:
             if not self._allowed(number):
-                raise self._refused(account, f"it belongs to group {number!r}, which no session may have")
+                raise self._refused(
+                    account, f"it belongs to group {number!r}, which no session may have", ErrorKind.ID_OUT_OF_RANGE
+                )
         return account
 
     def _allowed(self, number: object) -> bool:
@@ -48,8 +54,9 @@ class AccountRules:
         )
 
     @staticmethod
-    def _refused(account: Account, why: str) -> AccountRefused:
+    def _refused(account: Account, why: str, kind: ErrorKind = ErrorKind.ACCOUNT_UNUSABLE) -> AccountRefused:
         return AccountRefused(
             f"The facility account {account.name[:64]!r} cannot be used: {why}.",
             remedy="Please tell the user office; nothing you can change here.",
+            kind=kind,
         )

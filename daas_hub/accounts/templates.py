@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from daas_hub.accounts.model import Identity
-from daas_hub.errors import NoAccount
+from daas_hub.errors import ErrorKind, NoAccount
 
 _FIELD = re.compile(r"\{([^{}]*)\}")
 _CLAIM = re.compile(r"claim\.[A-Za-z0-9_][A-Za-z0-9_.:/-]*")
@@ -69,5 +69,6 @@ def _value(identity: Identity, field: str) -> str:
         raise NoAccount(
             f"Your login does not say {what!r} in a way an account can be looked up with.",
             remedy="Please tell the user office.",
+            kind=ErrorKind.MISSING_CLAIM,
         )
     return found

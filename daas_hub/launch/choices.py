@@ -26,16 +26,24 @@ def offered(catalogue: Catalogue, proposal: Proposal | None) -> tuple[Applicatio
     return tuple(application for application in catalogue.applications.values() if _goes_with(application, proposal))
 
 
-def require_choice(catalogue: Catalogue, proposals: Sequence[Proposal], request: LaunchRequest) -> Choice:
+def require_choice(
+    catalogue: Catalogue, proposals: Sequence[Proposal], request: LaunchRequest, *, own_resources: bool = True
+) -> Choice:
     """Join what was asked with what this person may do.
 
     Args:
         proposals: those of this person, asked from the facility for this launch.
+        own_resources: whether this person may launch without a proposal.
 
     Raises:
         Refused: in the same words for a proposal that does not exist and one that is somebody else's.
     """
     proposal, visit = _proposal_and_visit(proposals, request)
+    if proposal is None and not own_resources:
+        raise Refused(
+            "Your account may launch applications on proposals only.",
+            remedy="Choose a proposal on the home page, or ask the user office.",
+        )
     application = catalogue.applications.get(request.application)
     if application is None or application.kind is Kind.LINK:
         raise Refused("There is no such application here.", remedy="Choose one from the portal's pages.")

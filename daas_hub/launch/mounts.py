@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from zoneinfo import ZoneInfo
 
 from daas_hub.accounts import Account
-from daas_hub.errors import StorageProblem
+from daas_hub.errors import ErrorKind, StorageProblem
 from daas_hub.launch.choices import Choice
 from daas_hub.launch.paths import ACCOUNT_FIELDS, PATH_FIELD, Template
 
@@ -156,6 +156,7 @@ def _require_proposal_id(wanted: str, policy: MountPolicy) -> None:
         raise StorageProblem(
             f"The id of proposal {wanted} is not one the directories of this facility are named after.",
             remedy="Please tell the administrators: MountRules.proposal_pattern does not allow it.",
+            kind=ErrorKind.INVALID_PROPOSAL_ID,
         )
 
 
@@ -167,6 +168,7 @@ def _require_own_visit(proposal: str, visit: str, policy: MountPolicy) -> None:
         raise StorageProblem(
             "The directory of this visit cannot be told from those of other proposals.",
             remedy="Please tell the administrators: the templates of MountRules need {proposal}.",
+            kind=ErrorKind.AMBIGUOUS_VISIT,
         )
 
 
@@ -182,7 +184,9 @@ def _mount(
     usable = [one for one in rule.templates if PATH_FIELD not in one.names or values.get(PATH_FIELD)]
     if not usable:
         raise StorageProblem(
-            "The facility does not say where the data of this visit is.", remedy="Please tell the user office."
+            "The facility does not say where the data of this visit is.",
+            remedy="Please tell the user office.",
+            kind=ErrorKind.NO_DATA_DIRECTORY,
         )
     mounts = []
     for template in usable:
@@ -214,10 +218,13 @@ def _told_path(told: tuple[str, ...], roots: list[PurePosixPath], policy: MountP
         raise StorageProblem(
             "The facility says several directories for this visit, and this portal expects one.",
             remedy="Please tell the administrators.",
+            kind=ErrorKind.SEVERAL_DIRECTORIES,
         )
     if "*" in told[0]:
         raise StorageProblem(
-            "The facility says a directory with a * in its name.", remedy="Please tell the administrators."
+            "The facility says a directory with a * in its name.",
+            remedy="Please tell the administrators.",
+            kind=ErrorKind.UNSAFE_PATH_VALUE,
         )
     _root_of(PurePosixPath(told[0]), roots)
     return told[0]
@@ -236,7 +243,9 @@ def _data_mounts(
                 _root_of(one.source, roots)
     else:
         raise StorageProblem(
-            "The facility does not say where the data of this visit is.", remedy="Please tell the user office."
+            "The facility does not say where the data of this visit is.",
+            remedy="Please tell the user office.",
+            kind=ErrorKind.NO_DATA_DIRECTORY,
         )
     unnamed = [mount for mount in found if mount.target == "data"]
     if len(found) == 1:
@@ -256,6 +265,7 @@ def _root_of(path: PurePosixPath, roots: list[PurePosixPath]) -> PurePosixPath:
     raise StorageProblem(
         "The data of this visit lies outside the directories this portal may show.",
         remedy="Please tell the portal's administrators; nothing was mounted.",
+        kind=ErrorKind.OUTSIDE_DATA_ROOTS,
     )
 
 
@@ -269,6 +279,7 @@ def _shared_group(choice: Choice, account: Account) -> int:
         raise StorageProblem(
             f"Your account {account.name} is not in the group of proposal {choice.proposal.id}.",
             remedy="Please tell the user office: the proposal and the account disagree.",
+            kind=ErrorKind.NOT_IN_GROUP,
         )
     return gid
 

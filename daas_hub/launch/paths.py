@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from daas_hub.errors import StorageProblem
+from daas_hub.errors import ErrorKind, StorageProblem
 
 #: A value that may stand in a path. No slash, no dot-dot, no brace, no colon, no star, nothing a shell would read.
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}|_[a-z0-9_-]{0,31}")
@@ -233,6 +233,7 @@ def _require_unmistakable(name: str, texts: list[str], index: int) -> None:
         raise StorageProblem(
             f"The {name} of this launch could be mistaken for another one's where its directory is looked for.",
             remedy="Please tell the administrators: the template needs another separator, or no *.",
+            kind=ErrorKind.AMBIGUOUS_PATTERN,
         )
 
 
@@ -242,13 +243,20 @@ def _value(field: Field, value: str | datetime.datetime | None) -> str:
         assert isinstance(value, str)
         return value.rstrip("/")
     if value is None:
-        what = "visit has no date" if field.name in MOMENT_FIELDS else f"launch has no {field.name}"
-        raise StorageProblem(f"This {what}, which its directory is named after.", remedy="Please tell the user office.")
+        is_date = field.name in MOMENT_FIELDS
+        what = "visit has no date" if is_date else f"launch has no {field.name}"
+        raise StorageProblem(
+            f"This {what}, which its directory is named after.",
+            remedy="Please tell the user office.",
+            kind=ErrorKind.MISSING_DATE if is_date else ErrorKind.MISSING_VALUE,
+        )
     whole = value if isinstance(value, str) else "0"
     text = field.text(value) if PLAIN.fullmatch(whole) and ".." not in whole else ""
     if not PLAIN.fullmatch(text) or ".." in text:
         raise StorageProblem(
-            f"The {field.name} of this launch cannot stand in a path.", remedy="Please tell the administrators."
+            f"The {field.name} of this launch cannot stand in a path.",
+            remedy="Please tell the administrators.",
+            kind=ErrorKind.UNSAFE_PATH_VALUE,
         )
     return text
 

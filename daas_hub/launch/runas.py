@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from daas_hub.accounts import Account
-from daas_hub.errors import Refused
+from daas_hub.errors import ErrorKind, Refused
 from daas_hub.launch.choices import Choice
 
 _NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
@@ -38,6 +38,7 @@ def account_name_for(choice: Choice, rules: RunAs) -> str | None:
         raise Refused(
             f"Proposal {choice.proposal.id} has no account to run under: {name!r} is not a plain Unix name.",
             remedy="Please tell the administrators.",
+            kind=ErrorKind.NO_PROPOSAL_ACCOUNT,
         )
     return name
 

@@ -99,7 +99,9 @@ class HomeHandler(SessionCards):
             own_applications=[
                 button_view(self.hub_url, application, None, None)
                 for application in offered(self.facility.applications, None)
-            ],
+            ]
+            if self.facility.may_have_own_resources(account)
+            else [],
             **listing_view(self.hub_url, page, query),
         )
 

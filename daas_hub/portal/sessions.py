@@ -94,7 +94,7 @@ class LaunchHandler(SessionCards):
         visit = _visit_of(fields, proposal)
         if proposal is not None and not visit:
             problem = problem or f"Please choose the visit on the page of {proposal.id}."
-        choices = () if problem and proposal is None and fields.get("proposal") else self._choices(proposal)
+        choices = () if problem and proposal is None and fields.get("proposal") else self._choices(account, proposal)
         if proposal is not None and not visit:
             choices = ()
         wanted = fields.get("application", "")
@@ -131,7 +131,9 @@ class LaunchHandler(SessionCards):
             problem = "There is no such proposal among yours. Its main proposer or the user office can add you."
         return proposal, problem
 
-    def _choices(self, proposal: Proposal | None) -> tuple[Application, ...]:
+    def _choices(self, account: Account, proposal: Proposal | None) -> tuple[Application, ...]:
+        if proposal is None and not self.facility.may_have_own_resources(account):
+            return ()
         return tuple(one for one in offered(self.facility.applications, proposal) if one.kind is not Kind.LINK)
 
     def _sizes(self, wanted: str) -> list[dict[str, Any]]:

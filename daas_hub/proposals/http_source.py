@@ -333,4 +333,5 @@ class ProposalService(Configurable):
                 f"{self.called} cannot be asked at the moment.",
                 remedy="The administrators were told.",
                 detail=f"{self.source}: {error}",
+                kind=error.kind,
             ) from None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from daas_hub.accounts import Account
-from daas_hub.errors import SourceUnavailable
+from daas_hub.errors import ErrorKind, SourceUnavailable
 from daas_hub.findings import Finding
 
 #: What an id of a proposal may look like anywhere. A facility may be stricter, never laxer: these characters are
@@ -21,6 +21,8 @@ HIGHEST_VISIT = 2**31 - 1
 
 class TooManyProposals(SourceUnavailable):
     """Somebody has more proposals than their source gives at once. The service itself is well."""
+
+    kind = ErrorKind.TOO_MANY_RECORDS
 
 
 @dataclass(frozen=True)

@@ -9,28 +9,32 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
+import codecs
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 import aiohttp
 import yarl
 
-from daas_hub.errors import ConfigurationError, SourceUnavailable
+from daas_hub.errors import ConfigurationError, ErrorKind, SourceUnavailable
+from daas_hub.services import strict_json
 from daas_hub.services.circuit_breaker import CircuitBreaker
+from daas_hub.services.http_failures import failure_of, redirect_failure, transport_failure
 from daas_hub.services.recording import Exchange, begin, shape_of
-
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+from daas_hub.services.web_proxy import LOOPBACK, proxy_for
 
 #: Larger answers are parsed beside the event loop.
 _PARSED_AT_ONCE = 50_000
 #: A service that is being restarted answers so for a moment; a question (never a login) is asked once more.
 _TRY_AGAIN = (502, 503, 504)
 _TRY_AGAIN_AFTER_S = 0.2
+
+#: What a request fails with when there is no answer. A `ValueError` is an address that is none.
+_FAILURES = (aiohttp.ClientError, OSError, ValueError)
 
 _SHAPES: dict[type[Any], str] = {dict: "an object", list: "a list"}
 
@@ -49,6 +53,7 @@ class Service:
         breaker: leaves the service alone for a while when it fails again and again; None never does.
         stumbles: whether a 500 may be one question's fault, because strangers choose what is asked: it closes the
             service to nobody then. What a gateway says of a service that is not there (502, 503, 504) does.
+        proxy: the web proxy it is reached through; "" for the machine's, if there is one (see `web_proxy`).
     """
 
     source: str
@@ -59,6 +64,7 @@ class Service:
     tls: ssl.SSLContext | None = None
     breaker: CircuitBreaker | None = None
     stumbles: bool = False
+    proxy: str = field(default="", repr=False)
 
     @asynccontextmanager
     async def conversation(self) -> AsyncIterator[Conversation]:
@@ -68,7 +74,9 @@ class Service:
             SourceUnavailable: the time is over, or the service failed again and again and is left alone for a moment.
         """
         if self.breaker is not None and not self.breaker.admits():
-            raise self.unavailable("anything", "nothing: it was not asked, for it failed several times in a row")
+            raise self.unavailable(
+                "anything", "nothing: it was not asked, for it failed several times in a row", ErrorKind.CIRCUIT_OPEN
+            )
         talk: Conversation | None = None
         try:
             async with (
@@ -88,18 +96,19 @@ class Service:
                 talk.is_answered = False
             came = f"no answer within {self.timeout_s:g} s"
             if talk is not None and talk.exchange is not None:
-                talk.exchange.wrong = came
-            raise self.unavailable(asked, came) from None
+                talk.exchange.wrong, talk.exchange.failure = came, ErrorKind.TIMEOUT
+            raise self.unavailable(asked, came, ErrorKind.TIMEOUT) from None
         finally:
             if self.breaker is not None and talk is not None and talk.is_answered is not None:
                 (self.breaker.answered if talk.is_answered else self.breaker.failed)()
 
-    def unavailable(self, asked_for: str, came: str) -> SourceUnavailable:
+    def unavailable(self, asked_for: str, came: str, kind: ErrorKind) -> SourceUnavailable:
         """Word what happened: `came` instead of what was `asked_for`."""
         return SourceUnavailable(
-            f"{self.called} does not answer as it should at the moment.",
-            remedy="Please try again in a few minutes. The administrators were told.",
+            f"{self.called} is not available at the moment.",
+            remedy="Please try again in a few minutes. The problem has been logged.",
             detail=f"{self.source} at {self.url}: asked for {asked_for}, got {came}",
+            kind=kind,
         )
 
 
@@ -109,12 +118,17 @@ class Reply:
 
     status: int
     document: Any
-    kind: str
+    content: str
 
     @property
     def is_json(self) -> bool:
         """Return whether there is a document."""
-        return self.kind == "JSON"
+        return self.content == "JSON"
+
+    @property
+    def object(self) -> dict[str, Any] | None:
+        """The document, if it is an object of JSON."""
+        return self.document if isinstance(self.document, dict) else None
 
 
 class Conversation:
@@ -146,6 +160,18 @@ class Conversation:
         """End something; see `_ask`."""
         return await self._ask("DELETE", url, asked_for, tries=1)
 
+    async def location_of(self, url: str, asked_for: str) -> tuple[int, str]:
+        """Return status and Location of an answer whose body does not matter: where a browser would be sent.
+
+        Raises:
+            SourceUnavailable: no connection.
+        """
+        try:
+            async with self._request("GET", url, asked_for) as response:
+                return response.status, response.headers.get("Location", "")
+        except _FAILURES as error:
+            self._failed(error)
+
     async def _ask(
         self,
         method: str,
@@ -153,6 +179,7 @@ class Conversation:
         asked_for: str,
         *,
         tries: int,
+        require_json: bool = True,
         params: Mapping[str, str | int] | None = None,
         headers: Mapping[str, str] | None = None,
         form: Mapping[str, str] | None = None,
@@ -163,84 +190,104 @@ class Conversation:
         Args:
             asked_for: what this is, for the log.
             form: fields of a form; `document`: the same as JSON.
+            require_json: whether a success must be JSON, or nothing.
 
         Raises:
             SourceUnavailable: no connection, the service's failure, a redirect, too much, a success that is no JSON.
         """
+        request: dict[str, Any] = {"params": params, "headers": headers, "data": form, "json": document}
+        for left in reversed(range(tries)):
+            try:
+                async with self._request(method, url, asked_for, **request) as response:
+                    if left and response.status in _TRY_AGAIN:
+                        raise aiohttp.ServerDisconnectedError  # as good as no answer
+                    return await self._reply(response, require_json=require_json)
+            except _FAILURES as error:
+                if not left or not isinstance(error, aiohttp.ClientConnectionError):
+                    self._failed(error)
+            await asyncio.sleep(_TRY_AGAIN_AFTER_S)
+        raise AssertionError("the last try returns or raises")
+
+    @asynccontextmanager
+    async def _request(
+        self,
+        method: str,
+        url: str,
+        asked_for: str,
+        *,
+        params: Mapping[str, str | int] | None = None,
+        **request: Any,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Send one request; no redirect is followed."""
         self.asked_for = asked_for
         self._asked_at = asyncio.get_running_loop().time()
-        self.exchange = exchange = begin(method, url, self.service.url, asked_for)
-        try:
-            address = yarl.URL(url, encoded=True)
-            if params:
-                address = address.update_query(dict(params))
-            async with self._session.request(
-                method,
-                address,
-                headers=headers,
-                data=form,
-                json=document,
-                allow_redirects=False,
-            ) as response:
-                if tries > 1 and response.status in _TRY_AGAIN:
-                    raise aiohttp.ServerDisconnectedError  # as good as no answer
-                exchange.status = response.status
-                reply = await self._reply(response, exchange)
-                exchange.kind, exchange.seconds = reply.kind, self.waited_s()
-                exchange.shape = shape_of(reply.document) if reply.is_json else ""
-                return reply
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            if isinstance(error, TimeoutError):
-                raise
-            if tries < 2 or not isinstance(error, aiohttp.ClientConnectionError):
-                self.is_answered = False
-                # without the error itself: its text may hold the address with everything in it
-                self.give_up(_words(error))
-        await asyncio.sleep(_TRY_AGAIN_AFTER_S)
-        return await self._ask(
-            method, url, asked_for, tries=1, params=params, headers=headers, form=form, document=document
-        )
+        self.exchange = begin(method, url, self.service.url, asked_for)
+        address = yarl.URL(url, encoded=True)
+        if params:
+            address = address.update_query(dict(params))
+        proxy = self.service.proxy or proxy_for(address)
+        async with self._session.request(method, address, proxy=proxy, allow_redirects=False, **request) as response:
+            self.exchange.status = response.status
+            yield response
 
-    async def _reply(self, response: aiohttp.ClientResponse, exchange: Exchange) -> Reply:
+    def _failed(self, error: Exception) -> NoReturn:
+        """Say that there was no answer.
+
+        Raises:
+            SourceUnavailable, TimeoutError: always.
+        """
+        if isinstance(error, TimeoutError):
+            raise error
+        self.is_answered = False
+        # without the error itself: its text may hold the address with everything in it
+        self.give_up(*transport_failure(error))
+
+    async def _reply(self, response: aiohttp.ClientResponse, *, require_json: bool) -> Reply:
         status = response.status
         self.is_answered = status < 500 or (self.service.stumbles and status not in (502, 503, 504))
         if 300 <= status < 400:
-            self.give_up(f"a redirect ({status}) to {_place(response)}")
+            place, kind = redirect_failure(response)
+            self.give_up(f"a redirect ({status}) to {place}", kind)
         if status >= 500:
-            self.give_up(f"status {status} ({response.content_type})")
+            self.give_up(f"status {status} ({response.content_type})", ErrorKind.SERVER_ERROR)
         body = await self._body(response)
-        exchange.size = len(body)
-        kind, document = "nothing", None
-        if body.strip():
-            try:
-                document = (
-                    json.loads(body) if len(body) < _PARSED_AT_ONCE else await asyncio.to_thread(json.loads, body)
-                )
-                kind = "JSON"
-            except (ValueError, RecursionError):
-                kind = "HTML" if body.lstrip().startswith(b"<") else "something that is no JSON"
-        if status < 300 and kind not in ("JSON", "nothing"):
-            self.give_up(f"{kind} (status {status}, {response.content_type})")
-        return Reply(status, document, kind)
+        reply = Reply(status, *await _parsed(body))
+        if require_json and status < 300 and reply.content not in ("JSON", "nothing"):
+            self.give_up(
+                f"{reply.content} (status {status}, {response.content_type})", failure_of(reply.status, reply.content)
+            )
+        if self.exchange is not None:
+            self.exchange.size, self.exchange.seconds = len(body), self.waited_s()
+            self.exchange.content = reply.content
+            self.exchange.shape = shape_of(reply.document) if reply.is_json else ""
+        return reply
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
         parts, size = [], 0
         async for part in response.content.iter_chunked(65_536):
             size += len(part)
             if size > self.service.max_bytes:
-                self.give_up(f"more than {self.service.max_bytes} bytes")
+                self.give_up(f"more than {self.service.max_bytes} bytes", ErrorKind.RESPONSE_TOO_LARGE)
             parts.append(part)
         return b"".join(parts)
 
-    def give_up(self, came: str) -> NoReturn:
-        """Say what came instead of what was asked for last.
+    def give_up(self, came: str, kind: ErrorKind = ErrorKind.INVALID_RESPONSE) -> NoReturn:
+        """Say what came instead of what was asked for last, and what kind of failure that is.
 
         Raises:
             SourceUnavailable: always.
         """
         if self.exchange is not None and self.exchange.asked_for == self.asked_for:
-            self.exchange.wrong = came
-        raise self.service.unavailable(self.asked_for, came) from None
+            self.exchange.wrong, self.exchange.failure = came, kind
+        raise self.service.unavailable(self.asked_for, came, kind) from None
+
+    def give_up_on(self, reply: Reply) -> NoReturn:
+        """Say that a reply has another status than was expected.
+
+        Raises:
+            SourceUnavailable: always.
+        """
+        self.give_up(f"status {reply.status} with {reply.content}", failure_of(reply.status, reply.content))
 
     def require(self, reply: Reply, shape: type[Any]) -> Any:
         """Return the document of a success, which is a `dict` or a `list`.
@@ -250,9 +297,11 @@ class Conversation:
                 document is another one.
         """
         if reply.status in (401, 403):
-            self.give_up(f"status {reply.status}: it does not accept the portal's credentials")
+            self.give_up(
+                f"status {reply.status}: it does not accept the portal's credentials", ErrorKind.CREDENTIALS_REFUSED
+            )
         if not 200 <= reply.status < 300:
-            self.give_up(f"status {reply.status} with {reply.kind}")
+            self.give_up_on(reply)
         if not isinstance(reply.document, shape):
             self.give_up(f"{_described(reply)} where {_SHAPES[shape]} was expected")
         return reply.document
@@ -314,29 +363,20 @@ def trust_of(setting: str, ca_file: str) -> ssl.SSLContext | None:
         ) from None
 
 
-def _words(error: Exception) -> str:
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return f"a certificate that does not hold ({error.certificate_error})"
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return f"no connection ({error.os_error.strerror or type(error.os_error).__name__})"
-    return f"no answer ({type(error).__name__})"
-
-
-def _place(response: aiohttp.ClientResponse) -> str:
-    """Return where a redirect leads, without what stands behind the host: that may be a secret."""
+async def _parsed(body: bytes) -> tuple[Any, str]:
+    """Return the document of a body, and what it is."""
+    body = body.removeprefix(codecs.BOM_UTF8)
+    if not body.strip():
+        return None, "nothing"
     try:
-        asked, parts = response.url, urlsplit(response.headers.get("Location", ""))
-    except ValueError:
-        return "nowhere"
-    if parts.netloc and parts.netloc != asked.authority:
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-    if parts.path.rstrip("/") == asked.raw_path.rstrip("/") and parts.path != asked.raw_path:
-        ends = "a slash at its end" if parts.path.endswith("/") else "no slash at its end"
-        return f"the same path with {ends}: write the address in the configuration so"
-    return "another path"
+        if len(body) < _PARSED_AT_ONCE:
+            return strict_json.loads(body), "JSON"
+        return await asyncio.to_thread(strict_json.loads, body), "JSON"
+    except strict_json.InvalidJSON:
+        return None, "HTML" if body.lstrip().startswith(b"<") else "something that is no JSON"
 
 
 def _described(reply: Reply) -> str:
     if reply.document is None:
-        return "null" if reply.is_json else reply.kind
+        return "null" if reply.is_json else reply.content
     return _SHAPES.get(type(reply.document), "a value")

@@ -13,6 +13,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
+from daas_hub.errors import ErrorKind
+
 #: Names of fields that are kept of an object.
 _MAX_NAMES = 8
 
@@ -29,21 +31,23 @@ class Exchange:
         asked_for: what it was, in words: "a session".
         place: method and address: "GET catalogue/*/investigation".
         status: of HTTP; 0 for no answer.
-        kind: "JSON", "HTML", "nothing", ...
+        content: "JSON", "HTML", "nothing", ...
         shape: of the document: "a list of 3", "an object (count, next, results)".
         size: in bytes.
         seconds: until all of it was read.
         wrong: what came instead of what was asked for, in words; "" if it was used.
+        failure: the kind of what went wrong; None if nothing did.
     """
 
     asked_for: str
     place: str
     status: int = 0
-    kind: str = ""
+    content: str = ""
     shape: str = ""
     size: int = 0
     seconds: float = 0.0
     wrong: str = ""
+    failure: ErrorKind | None = None
 
 
 @dataclass

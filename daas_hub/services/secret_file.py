@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
-from daas_hub.errors import ConfigurationError
+from daas_hub.errors import ConfigurationError, ErrorKind
 
 #: A token is some kilobytes at most; whatever is larger is another file.
 MAX_BYTES = 16_384
@@ -19,8 +19,8 @@ def read_secret(setting: str, path: str) -> str:
             for a secret, or somebody else can read or change it.
     """
 
-    def problem(message: str, remedy: str) -> ConfigurationError:
-        return ConfigurationError(setting, path, message, remedy=remedy)
+    def problem(message: str, remedy: str, kind: ErrorKind = ErrorKind.SECRET_UNREADABLE) -> ConfigurationError:
+        return ConfigurationError(setting, path, message, remedy=remedy, kind=kind)
 
     if not path:
         raise problem("is not set", "Give the path of a file that holds the secret and nothing else.")
@@ -36,9 +36,9 @@ def read_secret(setting: str, path: str) -> str:
         if not stat.S_ISREG(status.st_mode):
             raise problem("is no plain file", "Give the path of a file that holds the secret and nothing else.")
         if status.st_mode & 0o077:
-            raise problem("can be read by others", f"chmod 600 {path}")
+            raise problem("can be read by others", f"chmod 600 {path}", ErrorKind.FILE_PERMISSIONS)
         if status.st_uid not in (0, os.geteuid()):
-            raise problem("belongs to another user", f"chown {os.geteuid()} {path}")
+            raise problem("belongs to another user", f"chown {os.geteuid()} {path}", ErrorKind.FILE_PERMISSIONS)
         content = os.read(descriptor, MAX_BYTES + 1)
     finally:
         os.close(descriptor)

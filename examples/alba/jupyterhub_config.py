@@ -1,8 +1,8 @@
 """ALBA: accounts of proposals, a user office with the CALIPSOplus services, directories whose names are known in part.
 
 People sign in with UmbrellaID, which the facility's own OpenID provider presents. The user office knows which facility
-account an Umbrella hash belongs to, and whose experiments are whose. The data of proposal 2022086950 belong to the
-account u2022086950: a session beside them runs under that account, if the person is a member at that moment.
+account an Umbrella hash belongs to, and who is a member of which experiment. The data of proposal 2022086950 belong to
+the account u2022086950: sessions on it run as that account, if the person is a member at that moment.
 
 Addresses, the provider's claim and the directories are to be confirmed on site; `daas-hub doctor` tries them.
 """
@@ -31,7 +31,7 @@ c.UmbrellaAuthenticator.client_secret_file = "/etc/daas-hub/secrets/oidc"
 c.Facility.accounts = "calipsoplus"
 c.CalipsoplusAccounts.issuers = [ISSUER]
 c.CalipsoplusAccounts.hash_url = "https://useroffice.alba.example/services/login/umbrella/"
-c.CalipsoplusAccounts.is_staff_url = "https://useroffice.alba.example/services/is_staff/"
+c.CalipsoplusAccounts.is_authorized_url = "https://useroffice.alba.example/services/is_staff/"
 c.CalipsoplusAccounts.user = "portal"
 c.CalipsoplusAccounts.password_file = "/etc/daas-hub/secrets/useroffice"
 c.CalipsoplusAccounts.accounts = "ldap"

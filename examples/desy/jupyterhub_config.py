@@ -1,8 +1,8 @@
 """DESY: EGI Check-in, accounts by its community identifier, and directories that the user office names.
 
 The user office answers with the services of CALIPSOplus; its `data_set_path` is the beamtime's directory on the core
-file system (corePath). Below it lie raw, processed, shared and scratch_cc. Who may do what there is decided by the file
-system's access lists, for the account's own numbers.
+file system (corePath), with raw, processed, shared and scratch_cc. The file system's access lists decide what an
+account may do there.
 
 Addresses and the directory's attribute are to be confirmed on site; `daas-hub doctor` tries them.
 """
@@ -13,7 +13,7 @@ from daas_hub import configure
 
 configure(c)
 
-# the profile "egi" knows it, too; it stands here because sources of accounts name it
+# also known to the profile "egi"; needed here for the sources of accounts
 ISSUER = "https://aai.egi.example/auth/realms/egi"
 
 c.JupyterHub.bind_url = "http://127.0.0.1:8000"  # behind a web server with TLS

@@ -1,8 +1,8 @@
 """DIAMOND: ISPyB, and a directory and a Unix group for each visit.
 
-py-ispyb is asked in the portal's name; which visits are somebody's say the groups of the directory: mx12345_7 is visit
-7 of proposal mx12345. The visit mx12345-7 of 2024 on i03 lies in /dls/i03/data/2024/mx12345-7. Its name alone tells
-whose it is, so the template needs no proposal.
+py-ispyb is queried with the portal's own account; LDAP groups say who may see which visits: mx12345_7 is visit 7 of
+proposal mx12345. The visit mx12345-7 of 2024 on i03 is in /dls/i03/data/2024/mx12345-7. Its name begins with the
+proposal's id, so the template needs no {proposal}.
 
 Addresses and the names of groups are to be confirmed on site; `daas-hub doctor` tries them.
 """

@@ -25,7 +25,7 @@ c.UmbrellaAuthenticator.oidc_issuer = ISSUER
 c.UmbrellaAuthenticator.client_id = "daas-hub"
 c.UmbrellaAuthenticator.client_secret_file = "/etc/daas-hub/secrets/oidc"
 
-# accounts: the directory; its name for a person stands in the login's claim preferred_username, which nobody can change
+# accounts: LDAP; a person's name there is the claim preferred_username, which nobody can change
 c.Facility.accounts = "ldap"
 c.LdapAccounts.servers = ["ldaps://ldap.elettra.example"]
 c.LdapAccounts.ca_file = "/etc/daas-hub/ldap-ca.pem"
@@ -39,7 +39,7 @@ c.CalipsoplusProposals.url = "https://vuo.elettra.example/services/experiments/$
 c.CalipsoplusProposals.user = "portal"
 c.CalipsoplusProposals.password_file = "/etc/daas-hub/secrets/vuo"
 
-# directories: what the VUO says, and only below the automount; results beside each other, one directory a proposal
+# directories: what the VUO returns, only below the automount; results in one directory per proposal
 c.MountRules.data_roots = ["/store/automount"]
 c.MountRules.processed = "/store/results/{proposal}"
 c.MountRules.home = "/home/{account}"

@@ -1,7 +1,7 @@
 """ESRF: Keycloak, LDAP, ICAT+ in each person's own name, and directories in the layout of 2022 or the one before.
 
-ICAT+ is asked with the access token of the person's own login, so it shows what that person may see. Administrators and
-staff come from groups of the directory.
+ICAT+ is asked with the access token of the person's own login, so it shows what that person may see. Administrators
+come from a group of the directory.
 
 Addresses and the names of groups are to be confirmed on site; `daas-hub doctor` tries them.
 """
@@ -33,7 +33,6 @@ c.LdapAccounts.person_base = "ou=people,dc=facility,dc=org"
 c.LdapAccounts.person_filter = "(&(objectClass=posixAccount)(uid={claim.preferred_username}))"
 c.LdapAccounts.group_base = "ou=groups,dc=facility,dc=org"
 c.RoleRules.admin_groups = ["daas-admins"]
-c.RoleRules.staff_groups = ["staff"]
 
 c.Facility.proposals = "icatplus"
 c.IcatPlusProposals.url = "https://icatplus.esrf.example"

@@ -1,8 +1,8 @@
 """PSI: SciCat, p-groups, and e-accounts with the same digits.
 
-A proposal's group p15874 in SciCat is the Unix group of that name; people who are in it see the proposal. Raw data lie
-below /sls under e15874, what people make of them below /das/work/p15/p15874. `proposal_pattern` says what an id looks
-like: only then may a part of it stand in a path.
+A proposal's group p15874 in SciCat is the Unix group of that name; its members see the proposal. Raw data are below
+/sls in e15874, results in /das/work/p15/p15874. `proposal_pattern` defines what an id looks like: a template with only
+a part of an id needs it.
 
 Addresses and directories are to be confirmed on site; `daas-hub doctor` tries them.
 """

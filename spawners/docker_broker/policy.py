@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from daas_hub.catalogue import IMAGE_REFERENCE
+from daas_hub.services import strict_json
 from daas_hub.spawners.docker.container_spec import ARRIVAL_SOCKET, HUB_LABEL, IDENTITY_FILES, SESSION_LABEL
 from daas_hub.spawners.guest_layout import API_DIR, DOOR_DIR
 
@@ -116,24 +117,10 @@ def parse_strictly(body: bytes) -> Any:
     Raises:
         Forbidden: it is none, or a key comes twice, or it is not UTF-8, or a number is no number.
     """
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) != len(pairs):
-            raise Forbidden("the body names a field twice")
-        return found
-
-    def never(word: str) -> Any:
-        raise Forbidden(f"the body has {word}, which is no JSON")
-
     try:
-        text = body.decode("utf-8", errors="strict")
-        found = json.loads(text, object_pairs_hook=once, parse_constant=never)
-        # halves of characters, which UTF-8 cannot say and each reader replaces in its own way
-        json.dumps(found, ensure_ascii=False).encode("utf-8", errors="strict")
-    except (ValueError, RecursionError) as problem:
-        raise Forbidden("the body is not JSON in UTF-8") from problem
-    return found
+        return strict_json.loads(body)
+    except strict_json.InvalidJSON as problem:
+        raise Forbidden(f"the body cannot be read: {problem}") from problem
 
 
 _Check = Callable[[Any, str], None]

@@ -14,7 +14,7 @@ from daas_hub.accounts.refusals import unknown
 from daas_hub.errors import AccountRefused, NoAccount, SourceUnavailable
 
 IDENTITY = Identity("https://login.example.org", "4711", "Anna")
-ANNA = Account("anna", 25001, 25001, (26001, 26002), {26001: "ma"}, "", frozenset({"staff"}), frozenset({"ma"}))
+ANNA = Account("anna", 25001, 25001, (26001, 26002), {26001: "ma"}, "", frozenset({"guide"}), frozenset({"ma"}))
 DOWN = SourceUnavailable("The directory does not answer.")
 TWICE = AccountRefused("There are two of you.")
 

@@ -11,7 +11,7 @@ from daas_hub.accounts.elevation import ElevationRules, Proof, client_address, e
 
 NOW = 1_800_000_000.0
 MFA = "https://refeds.org/profile/mfa"
-BOTH = frozenset({"admin", "staff", "guide"})
+ROLES = frozenset({"admin", "guide"})
 OFFICE = (ipaddress.ip_network("10.1.0.0/16"), ipaddress.ip_network("2001:db8::/32"))
 
 HOURS = ElevationRules(hours=8)
@@ -50,11 +50,11 @@ CASES: list[tuple[ElevationRules, Proof, bool]] = [
 
 @pytest.mark.parametrize(("rules", "proof", "given"), CASES)
 def test_a_role_is_given_or_withheld(rules: ElevationRules, proof: Proof, given: bool) -> None:
-    found = elevate(rules, BOTH, proof, NOW)
-    assert found.roles == (BOTH if given else frozenset({"guide"}))
+    found = elevate(rules, ROLES, proof, NOW)
+    assert found.roles == (ROLES if given else frozenset({"guide"}))
     assert bool(found.missing) is not given
     # it is the same after it was kept
-    assert elevate(rules, BOTH, Proof.from_state(proof.as_state()), NOW) == found
+    assert elevate(rules, ROLES, Proof.from_state(proof.as_state()), NOW) == found
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_role_is_given_or_withheld(rules: ElevationRules, proof: Proof, given:
     ],
 )
 def test_a_login_runs_out_only_where_it_gave_a_role(rules: ElevationRules, proof: Proof, over: bool) -> None:
-    assert elevate(rules, BOTH, proof, NOW).over is over
+    assert elevate(rules, ROLES, proof, NOW).over is over
 
 
 def test_what_a_provider_is_asked_for() -> None:

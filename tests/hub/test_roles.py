@@ -1,4 +1,4 @@
-"""The hub's own admin flag follows the facility's groups: given at the login, taken away at a refresh (ES10, ES11)."""
+"""Roles follow the facility's groups: the hub's admin flag (ES10, ES11), and launches without a proposal."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tests.live_portal import Person, Portal, new_state, remove, start_portal
 
 MORE = """
 c.RoleRules.admin_groups = ["staff-id21"]
+c.RoleRules.own_resources_groups = ["staff-id21"]
 c.UmbrellaAuthenticator.auth_refresh_age = 1
 """
 
@@ -63,3 +64,12 @@ def test_the_admin_flag_follows_the_group(with_roles: Portal) -> None:
     accounts.write_text(before)
     assert becomes(anna, False)
     assert is_admin(carla)
+
+
+def test_own_resources_are_offered_to_whom_the_group_allows_them(with_roles: Portal) -> None:
+    """S4: the page has no button for the others, and a posted form is refused."""
+    anna, carla = with_roles.login("anna"), with_roles.login("carla")
+    assert 'name="application" value="jupyterlab"' in carla.get("/hub/home").text
+    assert 'name="application" value="jupyterlab"' not in anna.get("/hub/home").text
+    refused = anna.post("/hub/launch", {"application": "jupyterlab"})
+    assert (refused.status_code, "on proposals only" in refused.text) == (403, True)

@@ -30,7 +30,7 @@ c.CalipsoplusProposals.timeout_s = 3
 c.GroupProposals.pattern = "(?P<proposal>ls-[0-9]{{4}})"
 c.GroupProposals.title = "Group {{proposal}}"
 """
-DOWN = "The user office does not answer as it should at the moment."
+DOWN = "The user office is not available at the moment."
 GLASS = {"proposal_id": "MA-4242", "subject": "Roman glass <b>", "gid": "ma-4242", "sessions": []}
 
 
@@ -152,7 +152,7 @@ def test_who_was_not_seen_before_sees_nothing(facility: Facility) -> None:
     home = person.get("/hub/home")
     assert home.status_code == 200
     text = plain_text(home)
-    assert "The user office does not answer as it should at the moment. Please try again" in text
+    assert "The user office is not available at the moment. Please try again" in text
     assert "There is no proposal with your name yet" not in text
     assert "Own resources" in text
     assert person.get("/hub/proposals/MA-4242").status_code == 503

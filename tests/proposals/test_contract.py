@@ -11,6 +11,7 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +22,9 @@ from daas_hub.accounts import Account, Identity
 from daas_hub.accounts.refusals import unknown
 from daas_hub.accounts.sources.rest.calipsoplus import LinkedAccounts, PasswordCheck
 from daas_hub.accounts.sources.rest.service import Service
-from daas_hub.errors import AccountRefused, ConfigurationError, NoAccount, SourceUnavailable
+from daas_hub.errors import AccountRefused, ConfigurationError, NoAccount, Refused, SourceUnavailable
+from daas_hub.facility import Facility
+from daas_hub.launch import LaunchRequest
 from daas_hub.proposals import CachedProposals, Proposal
 from daas_hub.proposals.sources.calipsoplus import CalipsoplusProposals
 from daas_hub.services.circuit_breaker import CircuitBreaker
@@ -127,7 +130,7 @@ async def test_the_hash_is_posted_what_the_old_portal_posted(password_file: str)
     async with running(office.app()) as url:
         source = linked(url, closed=Service(5, user="portal", password_file=password_file))
         account = await source.account_of(Identity(ISSUER, HASH))
-    assert (account.name, account.roles) == ("calipso1", frozenset({"staff"}))
+    assert (account.name, account.roles) == ("calipso1", frozenset({"own_resources"}))
     (hash_path, hash_headers, hash_body), (staff_path, staff_headers, staff_body) = office.posted
     assert (hash_path, json.loads(hash_body)) == ("/services/login/umbrella/", {"eaa_hash": HASH})
     assert "Authorization" not in hash_headers
@@ -230,11 +233,55 @@ async def test_a_hash_without_an_account() -> None:
         pytest.param(says("<html>", status=500, kind="text/html"), id="500"),
     ],
 )
-async def test_staff_is_only_who_is_called_so(answer: Any) -> None:
+async def test_authorised_is_only_who_is_called_so(answer: Any) -> None:
     """2.3: not 200 or an exception is {"result": false}."""
     app = make_faulty(UserOffice().app(), answer, but_not=("/umbrella/",))
     async with running(app) as url:
-        assert "staff" not in (await linked(url).account_of(Identity(ISSUER, HASH))).roles
+        assert "own_resources" not in (await linked(url).account_of(Identity(ISSUER, HASH))).roles
+
+
+@pytest.mark.parametrize(
+    ("umbrella_hash", "may"),
+    [
+        pytest.param(HASH, True, id="authorised"),
+        pytest.param("5d3c1a9e-0f1b-4f7e-9a53-6b8f0a1c2d3e", False, id="not authorised"),
+    ],
+)
+async def test_own_resources_are_for_whom_the_office_authorises(
+    tmp_path: Path, password_file: str, umbrella_hash: str, may: bool
+) -> None:
+    """2.3, S4: naming the service restricts own resources, in the launch itself."""
+    (tmp_path / "lab.yaml").write_text("name: lab\ntitle: JupyterLab\nkind: notebook\n")
+    (tmp_path / "proposals.yaml").write_text("proposals: []\n")
+    people = "".join(
+        f"  - {{name: calipso{n}, uid: 2500{n}, gid: 2500{n}, logins: [{{issuer: 'https://x', subject: '{n}'}}]}}\n"
+        for n in (1, 2)
+    )
+    (tmp_path / "accounts.yaml").write_text(f"accounts:\n{people}")
+    c = Config()
+    c.Facility = Config(
+        accounts="calipsoplus",
+        accounts_file=str(tmp_path / "accounts.yaml"),
+        proposals_file=str(tmp_path / "proposals.yaml"),
+        catalogue=[str(tmp_path)],
+    )
+    who = Identity(ISSUER, umbrella_hash)
+    async with running(UserOffice().app()) as url:
+        c.CalipsoplusAccounts = Config(
+            hash_url=f"{url}/services/login/umbrella/",
+            is_authorized_url=f"{url}/services/is_staff/",
+            accounts="table",
+            issuers=[ISSUER],
+            user="portal",
+            password_file=password_file,
+        )
+        facility = Facility(config=c)
+        assert facility.may_have_own_resources(await facility.account_of(who)) is may
+        if may:
+            assert (await facility.authorise(who, LaunchRequest("lab"))).account.name == "calipso1"
+        else:
+            with pytest.raises(Refused, match="on proposals only"):
+                await facility.authorise(who, LaunchRequest("lab"))
 
 
 # -- 2.4: who asks -----------------------------------------------------------------------------------------------------

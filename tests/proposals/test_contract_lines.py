@@ -298,7 +298,7 @@ def test_what_is_kept_of_a_document(document: Any, shape: str) -> None:
 
 
 def test_many_questions_of_one_kind_are_counted() -> None:
-    asked = [Exchange(f"page {number % 2}", "GET", status=200, kind="JSON") for number in range(20)]
+    asked = [Exchange(f"page {number % 2}", "GET", status=200, content="JSON") for number in range(20)]
     lines = lines_of_exchanges("x", [*asked, Exchange("x", "GET")])
     assert [one.did for one in lines[6:]] == [
         "x: asked for page 0 (GET), 7 times more",

@@ -141,7 +141,7 @@ def ask(secret_file: Callable[[str], str]) -> Callable[..., Any]:
 
 def require_words(error: SourceUnavailable, case: Case) -> None:
     """Check that the user and the administrator can use it, and that nobody else can."""
-    assert str(error).startswith(f"{case.source.called} does not answer as it should at the moment.")
+    assert str(error).startswith(f"{case.source.called} is not available at the moment.")
     assert error.detail.startswith(f"{case.source.source} at http://127.0.0.1:")
     for secret in (SECRET, PASSWORD, TOKEN, "portal-token", "Traceback"):
         assert secret not in str(error) + error.detail
@@ -157,22 +157,24 @@ async def test_without_a_fault_there_is_an_answer(case: Case, ask: Callable[...,
 @pytest.mark.parametrize("name", FAULTS)
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 async def test_a_service_that_misbehaves(case: Case, name: str, ask: Callable[..., Any]) -> None:
-    fault, words = FAULTS[name]
+    fault, words, kind = FAULTS[name]
     app = make_faulty(case.stand_in(), fault, but_not=(case.login,) if case.login else ())
     with pytest.raises(SourceUnavailable) as told:
         await ask(case, app, patience_s(words))
     require_words(told.value, case)
     assert words in told.value.detail
+    assert told.value.kind == kind
 
 
 @pytest.mark.parametrize("name", FAULTS)
 @pytest.mark.parametrize("case", [pytest.param(case, id=name) for name, case in CASES.items() if case.login])
 async def test_a_login_that_misbehaves(case: Case, name: str, ask: Callable[..., Any]) -> None:
-    fault, words = FAULTS[name]
+    fault, words, kind = FAULTS[name]
     with pytest.raises(SourceUnavailable) as told:
         await ask(case, make_faulty(case.stand_in(), fault), patience_s(words))
     require_words(told.value, case)
     assert words in told.value.detail
+    assert told.value.kind == kind
 
 
 @pytest.mark.parametrize(

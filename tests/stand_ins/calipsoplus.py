@@ -17,7 +17,10 @@ from aiohttp import web
 
 from tests.stand_ins.running import REQUESTS, main
 
-HASHES = {"b0744680-2aa3-4b12-8627-95d23e5e4af9": "calipso1"}
+HASHES = {
+    "b0744680-2aa3-4b12-8627-95d23e5e4af9": "calipso1",
+    "5d3c1a9e-0f1b-4f7e-9a53-6b8f0a1c2d3e": "calipso2",
+}
 STAFF = ("calipso1",)
 VOLUMES = "{'/data/results/S11': {'bind': '', 'mode': 'rw'}, '/data/visitor/S11/': {'bind': 'raw', 'mode': 'ro'}}"
 

@@ -55,34 +55,62 @@ async def _flood(request: web.Request) -> web.StreamResponse:
     return response
 
 
-FAULTS: dict[str, tuple[Fault, str]] = {
-    "an error page": (says(f"<h1>{SECRET}</h1>", status=500, kind="text/html"), "status 500 (text/html)"),
-    "an error in JSON": (says(f'{{"code": "INTERNAL", "message": "{SECRET}"}}', status=500), "status 500"),
-    "too busy": (says("", status=503, kind="text/plain"), "status 503"),
-    "a page to sign in": (says(f"<!doctype html><p>{SECRET}", kind="text/html"), "HTML"),
-    "HTML that says it is JSON": (says(f"  <html>{SECRET}"), "HTML"),
+#: (what the service does, what stands in the log, the kind of the error).
+FAULTS: dict[str, tuple[Fault, str, str]] = {
+    "an error page": (
+        says(f"<h1>{SECRET}</h1>", status=500, kind="text/html"),
+        "status 500 (text/html)",
+        "server_error",
+    ),
+    "an error in JSON": (
+        says(f'{{"code": "INTERNAL", "message": "{SECRET}"}}', status=500),
+        "status 500",
+        "server_error",
+    ),
+    "too busy": (says("", status=503, kind="text/plain"), "status 503", "server_error"),
+    "a page to sign in": (says(f"<!doctype html><p>{SECRET}", kind="text/html"), "HTML", "html"),
+    "HTML that says it is JSON": (says(f"  <html>{SECRET}"), "HTML", "html"),
     "a redirect to sign in": (
         says("", status=302, Location=f"https://user:{SECRET}@login.example.org/{SECRET}?token={SECRET}"),
         "a redirect (302) to https://login.example.org",
+        "redirect",
     ),
-    "a redirect to the same": (says("", status=301, Location="/elsewhere/"), "a redirect (301) to another path"),
-    "a page that is not there": (says("<h1>Not found</h1>", status=404, kind="text/html"), "status 404 with HTML"),
-    "forbidden by a page": (says("<h1>Forbidden</h1>", status=403, kind="text/html"), "portal's credentials"),
-    "half a document": (says('[{"id": 1}, {"id"'), "no JSON"),
-    "no UTF-8": (says(b'["\xff\xfe\xff"]'), "no JSON"),
-    "nothing": (says(""), "nothing where"),
-    "null": (says("null"), "where"),
-    "a number": (says("7"), "where"),
-    "nested without end": (says("[" * 90_000), "no JSON"),
-    "a flood": (_flood, "more than 100000 bytes"),
+    "a redirect to the same": (
+        says("", status=301, Location="/elsewhere/"),
+        "a redirect (301) to another path",
+        "redirect_same_host",
+    ),
+    "a page that is not there": (
+        says("<h1>Not found</h1>", status=404, kind="text/html"),
+        "status 404 with HTML",
+        "not_found",
+    ),
+    "forbidden by a page": (
+        says("<h1>Forbidden</h1>", status=403, kind="text/html"),
+        "portal's credentials",
+        "credentials_refused",
+    ),
+    "half a document": (says('[{"id": 1}, {"id"'), "no JSON", "invalid_response"),
+    "no UTF-8": (says(b'["\xff\xfe\xff"]'), "no JSON", "invalid_response"),
+    "nothing": (says(""), "nothing where", "invalid_response"),
+    "null": (says("null"), "where", "invalid_response"),
+    "a number": (says("7"), "where", "invalid_response"),
+    "nested without end": (says("[" * 90_000), "no JSON", "invalid_response"),
+    "a flood": (_flood, "more than 100000 bytes", "response_too_large"),
     "a flood when unpacked": (
-        says(gzip.compress(b" " * 50_000_000), **{"Content-Encoding": "gzip"}), "more than 100000 bytes",
+        says(gzip.compress(b" " * 50_000_000), **{"Content-Encoding": "gzip"}),
+        "more than 100000 bytes",
+        "response_too_large",
     ),
-    "unpackable": (says(b"not gzip at all", **{"Content-Encoding": "gzip"}), "no answer (ClientPayloadError)"),
-    "silence": (_never, "no answer within"),
-    "an endless drip": (_drip, "no answer within"),
-    "the line cut": (_drop, "no answer (ServerDisconnectedError)"),
-}  # fmt: skip
+    "unpackable": (
+        says(b"not gzip at all", **{"Content-Encoding": "gzip"}),
+        "no answer (ClientPayloadError)",
+        "invalid_response",
+    ),
+    "silence": (_never, "no answer within", "timeout"),
+    "an endless drip": (_drip, "no answer within", "timeout"),
+    "the line cut": (_drop, "no answer (ServerDisconnectedError)", "no_connection"),
+}
 
 
 def patience_s(words: str) -> float:

@@ -13,7 +13,7 @@ from daas_hub.accounts.json_values import alone, number
 from daas_hub.accounts.model import Account, AccountSource, Identity
 from daas_hub.accounts.refusals import unknown
 from daas_hub.accounts.source_settings import SourceSettings
-from daas_hub.errors import AccountRefused, SourceUnavailable
+from daas_hub.errors import AccountRefused, ErrorKind, SourceUnavailable
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,9 @@ class ClaimedAccounts:
             raise unknown()
         if not -60 <= self._clock() - identity.told_at <= self._claims_max_age_s:
             raise SourceUnavailable(
-                "What the login provider said of your account is too old.", remedy="Please sign out and in again."
+                "What the login provider said of your account is too old.",
+                remedy="Please sign out and in again.",
+                kind=ErrorKind.STALE_CLAIMS,
             )
         return account_of_claims(identity.claims, self._names)
 

@@ -19,7 +19,7 @@ from typing import TypeVar
 
 from daas_hub.accounts.model import Identity
 from daas_hub.accounts.refusals import LATER
-from daas_hub.errors import Refused, SourceUnavailable
+from daas_hub.errors import ErrorKind, Refused, SourceUnavailable
 
 _Answer = TypeVar("_Answer")
 
@@ -179,6 +179,7 @@ class LinkStore:
                 "The list of connected logins cannot be read at the moment.",
                 remedy=LATER,
                 detail=f"{self.path}: {error}",
+                kind=_kind_of(error),
             ) from error
 
     @contextlib.contextmanager
@@ -205,14 +206,27 @@ class LinkStore:
         """Check that nobody but the hub can read the file, or put another into its place."""
         folder, status = self.path.parent.lstat(), self.path.lstat()
         if not stat.S_ISDIR(folder.st_mode) or folder.st_mode & 0o022:
-            raise OSError(f"others can change its folder: chmod 700 {self.path.parent}")
+            raise PermissionError(f"others can change its folder: chmod 700 {self.path.parent}")
         if not stat.S_ISREG(status.st_mode):
             raise OSError("it is no plain file")
         if status.st_mode & 0o077:
-            raise OSError(f"others can read or change it: chmod 600 {self.path}")
+            raise PermissionError(f"others can read or change it: chmod 600 {self.path}")
         # root may look at what is the hub's
         if os.geteuid() not in (0, status.st_uid):
-            raise OSError(f"it belongs to another user: chown {os.geteuid()} {self.path}")
+            raise PermissionError(f"it belongs to another user: chown {os.geteuid()} {self.path}")
+
+
+class _UnknownVersion(OSError):
+    """The file was written by another release."""
+
+
+def _kind_of(error: sqlite3.Error | OSError) -> ErrorKind:
+    if isinstance(error, PermissionError):
+        return ErrorKind.FILE_PERMISSIONS
+    # a database that is only locked is an `OperationalError`
+    if isinstance(error, _UnknownVersion) or type(error) is sqlite3.DatabaseError:
+        return ErrorKind.LINK_STORE_DAMAGED
+    return ErrorKind.UNAVAILABLE
 
 
 def _has_table(links: sqlite3.Connection) -> bool:
@@ -225,5 +239,5 @@ def _has_table(links: sqlite3.Connection) -> bool:
     both = "SELECT user_version, (SELECT count(*) FROM sqlite_master) FROM pragma_user_version"
     version, tables = links.execute(both).fetchone()
     if (version, tables > 0) not in ((0, False), (_VERSION, True)):
-        raise OSError(f"it has form {version}, and this release knows form {_VERSION}")
+        raise _UnknownVersion(f"it has form {version}, and this release knows form {_VERSION}")
     return bool(tables)

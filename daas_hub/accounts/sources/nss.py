@@ -16,7 +16,7 @@ from daas_hub.accounts.model import Account, AccountSource, Identity
 from daas_hub.accounts.refusals import LATER, unknown
 from daas_hub.accounts.source_settings import SourceSettings
 from daas_hub.accounts.templates import claims_of, fill, values_of
-from daas_hub.errors import SourceUnavailable
+from daas_hub.errors import ErrorKind, SourceUnavailable
 
 _log = logging.getLogger("jupyterhub.daas")
 
@@ -62,7 +62,7 @@ class MachineAccounts:
         except TimeoutError:
             _log.error("name service: no answer within %g s", self._timeout_s)
             raise SourceUnavailable(
-                "The facility's accounts cannot be looked up at the moment.", remedy=LATER
+                "The facility's accounts cannot be looked up at the moment.", remedy=LATER, kind=ErrorKind.TIMEOUT
             ) from None
 
     def close(self) -> None:
@@ -76,7 +76,9 @@ class MachineAccounts:
             raise unknown() from None
         except OSError as problem:
             _log.error("name service: %s", problem)
-            raise SourceUnavailable("The facility's accounts cannot be looked up.", remedy=LATER) from None
+            raise SourceUnavailable(
+                "The facility's accounts cannot be looked up.", remedy=LATER, kind=ErrorKind.SERVER_ERROR
+            ) from None
         if user.pw_name != name:
             # sssd, winbind: "Anna" finds anna, "25001" may find whose number it is
             _log.warning("name service: %r was found as %r, which is not the same", name, user.pw_name)

@@ -67,7 +67,10 @@ class AccountTable:
             await asyncio.to_thread(self._read_if_changed)
         except DocumentError as error:
             raise SourceUnavailable(
-                "The list of accounts cannot be read at the moment.", remedy="The administrators were told."
+                "The list of accounts cannot be read at the moment.",
+                remedy="The administrators were told.",
+                kind=error.kind,
+                detail=f"table: {error}",
             ) from error
 
     def _read_if_changed(self) -> None:

@@ -27,14 +27,14 @@ def lines_of_exchanges(name: str, exchanges: Sequence[Exchange], *, kind: str = 
     for one in exchanges:
         did = f"{name}: asked for {one.asked_for} ({one.place})"
         if one.wrong:
-            lines.append(problem(key, did, one.wrong, remedy_for(one.wrong)))
+            lines.append(problem(key, did, one.wrong, remedy_for(one.failure)))
             continue
         if not one.status:
             continue  # no answer, and it was asked once more
         alike[one.asked_for, one.place] += 1
         if alike[one.asked_for, one.place] <= _MAX_ALIKE:
             shape = f": {one.shape}" if one.shape else ""
-            got = f"status {one.status}, {one.kind}{shape}; {one.size} bytes after {one.seconds:.2f} s"
+            got = f"status {one.status}, {one.content}{shape}; {one.size} bytes after {one.seconds:.2f} s"
             lines.append(ok(key, did, got))
     for (asked_for, place), count in alike.items():
         if count > _MAX_ALIKE:

@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from daas_hub.accounts import Account, Identity
+from daas_hub.accounts import Account, Identity, claims_read_by
 from daas_hub.commands.doctor.contracts import contract_of, lines_of_exchanges
 from daas_hub.commands.doctor.log_capture import listening
 from daas_hub.commands.doctor.remedies import remedy_for
-from daas_hub.errors import AccountRefused, DaasError, NoAccount, SourceUnavailable
+from daas_hub.errors import DaasError, ErrorKind, NoAccount
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked, ok, problem, warning
 from daas_hub.proposals import ContractChecks, Proposal, ProposalSource
@@ -36,10 +36,13 @@ class Asked(Generic[_Value]):
     @property
     def said(self) -> str:
         """What came, in the administrator's words."""
-        parts = [self.error.message if self.error else ""]
-        if isinstance(self.error, SourceUnavailable) and self.error.detail:
-            parts.append(self.error.detail)
+        parts = [self.error.message, self.error.detail] if self.error else []
         return "; ".join(dict.fromkeys(one for one in [*parts, *self.words] if one))
+
+    @property
+    def kind(self) -> ErrorKind | None:
+        """What kind of error came; None for none."""
+        return self.error.kind if self.error else None
 
 
 async def ask(question: Awaitable[_Value]) -> Asked[_Value]:
@@ -65,7 +68,7 @@ async def ask_about_nobody(facility: Facility, issuers: Sequence[str], *, for_pe
     findings: list[Finding] = []
     for name, source in facility.account_sources.items():
         for issuer in issuers:
-            claims = dict.fromkeys(getattr(source, "claims", ()), word)
+            claims = dict.fromkeys(claims_read_by(source), word)
             identity = Identity(issuer, word, claims=claims, told_at=time.time())
             findings.append(_about_nobody(name, issuer, await ask(source.account_of(identity))))
     account = Account(word, facility.max_id, facility.max_id, display_name="nobody")
@@ -93,7 +96,7 @@ def _about_nobody(name: str, issuer: str, asked: Asked[Account]) -> Finding:
         )
     if isinstance(asked.error, NoAccount):
         return ok(key, did, f"no such account, after {asked.seconds:.2f} s")
-    return problem(key, did, asked.said, remedy_for(asked.said))
+    return problem(key, did, asked.said, remedy_for(asked.kind))
 
 
 def _proposals_of_nobody(name: str, asked: Asked[tuple[Proposal, ...]]) -> Finding:
@@ -107,9 +110,9 @@ def _proposals_of_nobody(name: str, asked: Asked[tuple[Proposal, ...]]) -> Findi
         )
     if asked.error is None:
         return ok(key, did, f"none, after {asked.seconds:.2f} s")
-    if "access token" in asked.said:
+    if asked.kind is ErrorKind.NO_ACCESS_TOKEN:
         return not_checked(key, did, "it is asked in a person's name: give --as and --token-file")
-    return problem(key, did, asked.said, remedy_for(asked.said))
+    return problem(key, did, asked.said, remedy_for(asked.kind))
 
 
 # -- one person --------------------------------------------------------------------------------------------------------
@@ -145,20 +148,7 @@ def _account_told(name: str, identity: Identity, asked: Asked[Account]) -> Findi
     key, did = f"accounts.{name}", f"asked {name} about {identity.subject!r} of {identity.issuer}"
     if asked.value is not None:
         return ok(key, did, _described(asked.value))
-    if isinstance(asked.error, AccountRefused):
-        return problem(key, did, asked.said, "Mend the entry it names, or the setting that chooses the entry.")
-    if isinstance(asked.error, NoAccount):
-        if "does not say" in asked.said:
-            remedy = "The look-up reads a claim this login does not have: give it with --claim NAME=VALUE, or have the "
-            return problem(key, did, asked.said, remedy + "provider send it.")
-        return problem(
-            key,
-            did,
-            asked.said,
-            "Is the subject right, and the issuer one this source is asked about (its setting issuers)? Otherwise link "
-            "this login to an account where the source keeps them.",
-        )
-    return problem(key, did, asked.said, remedy_for(asked.said))
+    return problem(key, did, asked.said, remedy_for(asked.kind))
 
 
 def _account_used(identity: Identity, asked: Asked[Account], *, several: bool) -> Finding:
@@ -166,12 +156,10 @@ def _account_used(identity: Identity, asked: Asked[Account], *, several: bool) -
     if asked.value is not None:
         roles = ", ".join(sorted(asked.value.roles)) or "none"
         return ok(key, did, f"{_described(asked.value)}; roles: {roles}")
-    if "disagree" in asked.said:
-        remedy = "Correct one of the sources. If only their groups differ and both are right: Facility.merge_groups."
-        return problem(key, did, asked.said, remedy)
-    if "uid" in asked.said or "gid" in asked.said:
-        return problem(key, did, asked.said, "Is this account a person's? Otherwise set Facility.min_id and max_id.")
-    return problem(key, did, asked.said, "See what each source said above." if several else remedy_for(asked.said))
+    # what a single source said is above; these two come of all of them together, and of the rules for ids
+    is_of_all = asked.kind in (ErrorKind.DISAGREEMENT, ErrorKind.ID_OUT_OF_RANGE)
+    see_above = several and not is_of_all
+    return problem(key, did, asked.said, "See what each source said above." if see_above else remedy_for(asked.kind))
 
 
 async def _proposals(facility: Facility, person: Person) -> list[Finding]:
@@ -184,7 +172,7 @@ async def _proposals(facility: Facility, person: Person) -> list[Finding]:
         findings += lines_of_exchanges(name, record.exchanges)
         key, did = f"proposals.{name}", f"asked {name} for the proposals of {account.name}"
         if asked.error is not None:
-            findings.append(problem(key, did, asked.said, remedy_for(asked.said)))
+            findings.append(problem(key, did, asked.said, remedy_for(asked.kind)))
             continue
         told = asked.value or ()
         visits = sum(len(one.visits) for one in told)

@@ -14,6 +14,7 @@ from typing import Any
 
 from daas_hub.accounts import Account, Identity
 from daas_hub.catalogue import Kind
+from daas_hub.commands.doctor.remedies import remedy_for
 from daas_hub.errors import DaasError
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked, ok, problem, warning
@@ -70,7 +71,8 @@ async def _look_at_visit(
     try:
         plan = await facility.authorise(identity, LaunchRequest.from_json(asked))
     except DaasError as error:
-        return [problem(key, f"planned a launch on {what}", str(error.message), _remedy_of_plan(error))], None
+        remedy = remedy_for(error.kind, error.remedy)
+        return [problem(key, f"planned a launch on {what}", error.message, remedy)], None
     began = time.monotonic()
     try:
         # nothing is made here: what a launch makes when it is missing is left out
@@ -79,7 +81,8 @@ async def _look_at_visit(
     except DaasError as error:
         where = "; ".join(getattr(error, "__notes__", []))
         did = f"opened the directories of {what} as the hub"
-        return [problem(key, did, f"{error.message} {where}", _remedy_of_storage(error.message))], None
+        remedy = remedy_for(error.kind, "The hub's log has the path.")
+        return [problem(key, did, f"{error.message} {where}", remedy)], None
     for one in pinned:
         one.close()
     opened = plan.opened(one.mount for one in pinned)
@@ -150,37 +153,3 @@ def _called(target: str) -> str:
 
 def _ids(account: Account) -> dict[str, Any]:
     return {"user": account.uid, "group": account.gid, "extra_groups": list(account.groups)}
-
-
-def _remedy_of_plan(error: DaasError) -> str:
-    words = error.message
-    table = {
-        "outside the directories": "The source names a directory that is not below MountRules.data_roots: add a root, "
-        "or correct what the source says (`visit.data` in its `fields`).",
-        "does not say where": "Set MountRules.data, or have the source name directories (`visit.data` in `fields`).",
-        "cannot stand in a path": "A value of this visit has characters no directory is named with. Use another field "
-        "in MountRules, or a filter: {beamline|nodash}.",
-        "has no date": "Map `visit.start` in the source's `fields`, or take {start} out of MountRules.",
-        "is not in the group": "Add the person to the proposal's group, or have the account source read groups.",
-        "mistaken for another": "Put another separator between * and the field in MountRules, or name the directory.",
-        "cannot be told from": "Add {proposal} to the templates of MountRules.",
-        "several directories": "Name one directory a visit, or take {path} out of MountRules.",
-        "id of proposal": "Correct MountRules.proposal_pattern, or the source's `id`.",
-        "no account": "Create the proposal's account, or correct ProposalAccounts.template.",
-    }
-    return next((remedy for part, remedy in table.items() if part in words), error.remedy)
-
-
-def _remedy_of_storage(words: str) -> str:
-    table = {
-        "does not exist yet, and": "Give the proposal a group (`group` in the source's `fields`), or make it yourself.",
-        "does not exist": "Is it mounted here, and is its template in MountRules right? See the path that was tried.",
-        "may not be read by the portal": "The hub's user must be able to enter every directory on the way.",
-        "symbolic link": "Name the real directory in MountRules, below a root of its own.",
-        "could be several": "Make the template in MountRules exact enough for one directory.",
-        "more names": "Look in a smaller directory: put more of the path before the *.",
-        "did not answer": "The file server hangs, or its automounter waits for it.",
-        "no data of this visit yet": "None of its directories is there. Are the templates of MountRules.data right?",
-        "not a directory": "Something else has that name.",
-    }
-    return next((remedy for part, remedy in table.items() if part in words), "The hub's log has the path.")

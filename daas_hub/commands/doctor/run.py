@@ -15,9 +15,10 @@ from daas_hub.accounts import Identity
 from daas_hub.commands.check_config import check_config
 from daas_hub.commands.doctor.people import Person, ask_about, ask_about_nobody, hold_against_contracts
 from daas_hub.commands.doctor.places import look_at_directories
+from daas_hub.commands.doctor.remedies import remedy_for
 from daas_hub.commands.doctor.site import look_at_site
 from daas_hub.commands.show import read_config
-from daas_hub.errors import DaasError
+from daas_hub.errors import ConfigurationError, DaasError
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, Verdict, not_checked, ok, problem
 
@@ -114,8 +115,8 @@ def _file(file: Path) -> list[Finding]:
 
 
 def _as_finding(did: str, error: DaasError) -> Finding:
-    setting = str(getattr(error, "setting", "document"))
-    return problem(f"configuration.{setting}", did, error.message, error.remedy or "Mend the file at that line.")
+    setting = error.setting if isinstance(error, ConfigurationError) else "document"
+    return problem(f"configuration.{setting}", did, error.message, error.remedy or remedy_for(error.kind))
 
 
 def _door(config: Config, setting: str, group: str) -> Any:

@@ -16,7 +16,7 @@ from traitlets.config import Config
 
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked, ok, problem, warning
-from daas_hub.services.http import LOOPBACK
+from daas_hub.services.web_proxy import LOOPBACK
 
 #: A certificate that ends within so many days is told.
 DAYS_BEFORE_END = 21

@@ -17,7 +17,7 @@ from traitlets import List, Unicode
 from traitlets.config import Configurable
 
 from daas_hub.accounts import Account
-from daas_hub.errors import ConfigurationError
+from daas_hub.errors import ConfigurationError, ErrorKind
 from daas_hub.findings import Finding, ok, warning
 from daas_hub.proposals.http_source import Found, ProposalService
 from daas_hub.proposals.model import Query
@@ -165,7 +165,7 @@ class IcatProposals(ProposalService):
                 address, self._session = self.address("session", quote(self._session, safe="")), ""
                 reply = await talk.delete(address, "the end of its session")
                 if not 200 <= reply.status < 300:
-                    talk.give_up(f"status {reply.status} with {reply.kind}")
+                    talk.give_up_on(reply)
         return lines
 
     def _name_of(self, account: Account) -> str:
@@ -208,7 +208,7 @@ class IcatProposals(ProposalService):
             self.told.tell("ICAT does not sort by the latest visit: pages are sorted by name")
             return None
         if _code(reply):
-            talk.give_up(f"ICAT's error {_code(reply)} (status {reply.status})")
+            talk.give_up(f"ICAT's error {_code(reply)} (status {reply.status})", ErrorKind.REQUEST_REJECTED)
         rows: list[Any] = talk.require(reply, list)
         return rows
 
@@ -221,7 +221,9 @@ class IcatProposals(ProposalService):
         form = {"json": json.dumps({"plugin": self.plugin, "credentials": credentials})}
         reply = await talk.post(self.address("session"), "a session", form=form)
         if _code(reply) == "SESSION":
-            talk.give_up(f"ICAT's error SESSION: it does not accept {self.user} of {self.plugin}")
+            talk.give_up(
+                f"ICAT's error SESSION: it does not accept {self.user} of {self.plugin}", ErrorKind.CREDENTIALS_REFUSED
+            )
         session = talk.require(reply, dict).get("sessionId")
         if not isinstance(session, str) or not session:
             talk.give_up("an object without a session")

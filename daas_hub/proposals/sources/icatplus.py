@@ -14,7 +14,7 @@ from traitlets import Unicode
 from traitlets.config import Configurable
 
 from daas_hub.accounts import Account
-from daas_hub.errors import ConfigurationError
+from daas_hub.errors import ConfigurationError, ErrorKind
 from daas_hub.proposals.http_source import ProposalService
 from daas_hub.services.http import Conversation
 
@@ -68,7 +68,9 @@ class IcatPlusProposals(ProposalService):
         login = account.login
         if login is None or login.issuer != self.issuer or not login.access_token:
             talk.asked_for = f"the investigations of {account.name}"
-            talk.give_up(f"nothing: it was not asked, for there is no access token of {self.issuer}")
+            talk.give_up(
+                f"nothing: it was not asked, for there is no access token of {self.issuer}", ErrorKind.NO_ACCESS_TOKEN
+            )
         credentials = {"plugin": self.plugin, "password": login.access_token}
         said = talk.require(await talk.post(self.address("session"), "a session", document=credentials), dict)
         session = said.get("sessionId")

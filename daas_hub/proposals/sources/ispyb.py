@@ -16,7 +16,7 @@ from traitlets import Unicode
 from traitlets.config import Configurable
 
 from daas_hub.accounts import Account
-from daas_hub.errors import ConfigurationError
+from daas_hub.errors import ConfigurationError, ErrorKind
 from daas_hub.proposals.group_names import Named, groups_of, pattern_of, proposals_named
 from daas_hub.proposals.http_source import Found, ProposalService
 from daas_hub.proposals.model import Query
@@ -167,7 +167,9 @@ class IspybProposals(ProposalService):
         login = account.login
         if login is None or login.issuer != self.issuer or not login.access_token:
             talk.asked_for = f"the proposals of {account.name}"
-            talk.give_up(f"nothing: it was not asked, for there is no access token of {self.issuer}")
+            talk.give_up(
+                f"nothing: it was not asked, for there is no access token of {self.issuer}", ErrorKind.NO_ACCESS_TOKEN
+            )
         return await self._log_in(talk, {"plugin": self.plugin, "token": login.access_token})
 
     # -- in the portal's name ------------------------------------------------------------------------------------------

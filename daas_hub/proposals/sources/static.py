@@ -68,6 +68,7 @@ class ProposalFile:
                 "The list of proposals cannot be read at the moment.",
                 remedy="The administrators were told.",
                 detail=f"static: {error}",
+                kind=error.kind,
             ) from error
         return self._by_member.get(account.name, ())
 

@@ -12,7 +12,7 @@ from traitlets import Unicode
 from traitlets.config import Configurable
 
 from daas_hub.accounts import Account
-from daas_hub.errors import ConfigurationError
+from daas_hub.errors import ConfigurationError, ErrorKind
 from daas_hub.proposals.http_source import ProposalService
 from daas_hub.services.http import Conversation
 from daas_hub.services.secret_file import read_secret
@@ -103,7 +103,7 @@ class UserOfficeProposals(ProposalService):
             headers={"Authorization": f"Bearer {await self.secret('token_file')}"},
         )
         if (code := _error(reply.document)) is not None:
-            talk.give_up(f"the error {code} (status {reply.status})")
+            talk.give_up(f"the error {code} (status {reply.status})", ErrorKind.REQUEST_REJECTED)
         data = talk.require(reply, dict).get("data")
         if not isinstance(data, dict) or "person" not in data:
             talk.give_up("an object without a person")

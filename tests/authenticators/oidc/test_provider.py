@@ -21,7 +21,7 @@ from tornado import web
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
-from daas_hub.authenticators.oidc import provider as openid
+from daas_hub.authenticators.oidc.http import HTTPSettings
 from daas_hub.authenticators.oidc.provider import (
     DISCOVERY_KEPT_S,
     KEYS_AGAIN_S,
@@ -31,7 +31,7 @@ from daas_hub.authenticators.oidc.provider import (
     is_safe_url,
 )
 from daas_hub.authenticators.oidc.provider_config import ONLY, read_provider
-from daas_hub.errors import ConfigurationError, Refused, SourceUnavailable
+from daas_hub.errors import ConfigurationError, ErrorKind, Refused, SourceUnavailable
 from tests.authenticators.oidc.keys import (
     EC,
     ED,
@@ -573,11 +573,9 @@ async def _slowly(answer: web.RequestHandler) -> None:
         pytest.param(_slowly, id="F5 a letter at a time"),
     ],
 )
-async def test_a_provider_that_does_not_answer(
-    provider: Provider, client: OpenIDProvider, monkeypatch: pytest.MonkeyPatch, instead: Any
-) -> None:
+async def test_a_provider_that_does_not_answer(provider: Provider, clock: Clock, instead: Any) -> None:
     """F5, G1: a bounded "not available"; a redirect is not followed; no address or secret in the words."""
-    monkeypatch.setattr(openid, "TIMEOUT_S", 0.5)
+    client = OpenIDProvider(provider.issuer, CLIENT, http=HTTPSettings(timeout_s=0.5), clock=clock)
     provider.instead["/.well-known/openid-configuration"] = instead
     begun = time.monotonic()
     with pytest.raises(SourceUnavailable) as told:
@@ -602,16 +600,18 @@ async def test_a_small_answer_cannot_unpack_into_memory(provider: Provider, clie
 
 
 async def test_a_provider_that_is_gone() -> None:
-    with pytest.raises(SourceUnavailable, match="cannot be reached") as told:
+    with pytest.raises(SourceUnavailable, match="is not available") as told:
         await OpenIDProvider("http://127.0.0.1:9", CLIENT).endpoints()
-    assert told.value.detail == "127.0.0.1:9: no connection (Connection refused)"
+    assert told.value.detail.startswith("login provider at 127.0.0.1:9: asked for its discovery document, got ")
+    assert told.value.detail.endswith("no connection (Connection refused)")
+    assert told.value.kind is ErrorKind.NO_CONNECTION
 
 
 @pytest.mark.parametrize(
     ("status", "headers", "why"),
     [
-        (503, {}, "status 503"),
-        (302, {"Location": "https://sso.example.org/login?code=t0ken"}, "a redirect (302) to sso.example.org"),
+        (503, {}, "status 503 (text/html)"),
+        (302, {"Location": "https://sso.example.org/login?code=t0ken"}, "a redirect (302) to https://sso.example.org"),
         (307, {"Location": "/login?code=t0ken"}, "a redirect (307) to another path"),
         (301, {}, "a redirect (301) to another path"),
     ],
@@ -630,7 +630,7 @@ async def test_the_log_says_what_came_instead(
     provider.instead["/.well-known/openid-configuration"] = says
     with pytest.raises(SourceUnavailable) as told:
         await client.endpoints()
-    assert told.value.detail.endswith(f": {why}")
+    assert told.value.detail.endswith(f", got {why}")
     assert "t0ken" not in f"{told.value}{told.value.detail}"
     assert why not in str(told.value), "people read the sentence alone"
 

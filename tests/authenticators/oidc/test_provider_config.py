@@ -11,6 +11,7 @@ from daas_hub.authenticators.oidc.profiles import PROFILES
 from daas_hub.authenticators.oidc.provider_config import ONLY, read_provider, read_providers
 from daas_hub.authenticators.oidc.subject import NEVER_SUBJECTS, subject_of, what_is_wrong_with
 from daas_hub.errors import ConfigurationError, Refused
+from tests.stand_ins.directory import make_certificates
 
 ISSUER = "https://login.example.org"
 WHERE = "UmbrellaAuthenticator.providers"
@@ -44,7 +45,8 @@ def test_a_profile_is_a_configuration_that_works(name: str) -> None:
     assert "openid" in settings.scope
 
 
-def test_whatever_is_set_goes_before_the_profile() -> None:
+def test_whatever_is_set_goes_before_the_profile(tmp_path: Path) -> None:
+    make_certificates(tmp_path, "login.facility.org")
     settings = read_providers(
         WHERE,
         {
@@ -60,14 +62,16 @@ def test_whatever_is_set_goes_before_the_profile() -> None:
                 userinfo=False,
                 basic_auth=True,
                 authorize_params={"kc_idp_hint": "umbrella"},
-                ca_file="/etc/ssl/facility.pem",
+                ca_file=f"{tmp_path}/ca.pem",
             )
         },
     )["egi-demo"]
     assert (settings.issuer, settings.title, settings.scope) == (ISSUER, "EGI (demo)", ("openid",))
     assert settings.subject_claims == ("sub",)
     assert settings.refused_subjects == ("probe",)
-    assert settings.http == {"ca_certs": "/etc/ssl/facility.pem"}
+    assert settings.ca_file == f"{tmp_path}/ca.pem"
+    assert settings.http.tls is not None
+    assert len(settings.http.tls.get_ca_certs()) == 1
     assert "hush" not in repr(settings)
 
 

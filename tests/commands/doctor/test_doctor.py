@@ -1,4 +1,4 @@
-"""What the doctor says, and how: words for every kind of trouble, the report on paper, the exit codes (PS08, PS09).
+"""What the doctor says, and how: the report on paper, the exit codes (PS08, PS09). Remedies: `test_remedies.py`.
 
 Whole sites, and sites with one thing broken, are examined in tests/examples and tests/docker.
 """
@@ -16,46 +16,15 @@ from pathlib import Path
 
 import pytest
 
-from daas_hub.commands.doctor.remedies import remedy_for
 from daas_hub.commands.doctor.report import as_json, as_text
 from daas_hub.commands.doctor.site import _own_certificate
 from daas_hub.commands.main import main
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, exit_code, not_checked, ok, problem, warning
 from tests.stand_ins.directory import make_certificates
-from tests.stand_ins.faults import FAULTS
 from tests.stand_ins.icat import Icat
 from tests.stand_ins.openid import CertifiedProvider, start_provider
 from tests.stand_ins.running import running_beside
-
-
-@pytest.mark.parametrize("fault", FAULTS)
-def test_every_fault_has_a_remedy_of_its_own_kind(fault: str) -> None:
-    words = FAULTS[fault][1].replace("where", "a value where a list was expected")
-    assert remedy_for(words) != remedy_for("something nobody ever said")
-
-
-@pytest.mark.parametrize(
-    ("words", "remedy"),
-    [
-        ("icat at https://x: asked for a session, got status 403", "password_file"),
-        ("got a redirect (301) to another path", "slash"),
-        ("got a redirect (302) to https://login.example.org", "page to sign in"),
-        ("directory ldaps://x: SSLCertVerificationError: certificate verify failed", "ca_file"),
-        ("directory ldaps://x: _Failed: it does not accept the bind: invalidCredentials", "bind_dn"),
-        ("accounts.yaml, line 7: unknown key", "at that line"),
-        ("more than 5000 records (see IcatProposals.max_records)", "max_records"),
-        ("scicat: got status 404 with JSON", "Correct the url"),
-        ("got no answer within 10 s", "timeout_s"),
-        ("directory ldap://x: _Failed: it does not offer StartTLS", "ldaps://"),
-        ("/x/links.sqlite: others can read or change it: chmod 600 /x/links.sqlite", "chmod 600"),
-        ("/x/links.sqlite: file is not a database", "put a backup in its place"),
-        ("/x/links.sqlite: it has form 7, and this release knows form 1", "that release"),
-    ],
-)
-def test_words_and_what_to_do(words: str, remedy: str) -> None:
-    assert remedy in remedy_for(words)
-
 
 FINDINGS = [
     ok("configuration.file", "read it"),

@@ -6,6 +6,7 @@ The library (decision 11) is known here only. Which server is asked, and when, i
 from __future__ import annotations
 
 import contextlib
+import socket
 import ssl
 import time
 import warnings
@@ -15,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from daas_hub.accounts.sources.ldap.entries import Entry, Found
-from daas_hub.errors import ConfigurationError
+from daas_hub.errors import ConfigurationError, ErrorKind
 from daas_hub.services.secret_file import read_secret
 
 
@@ -50,17 +51,31 @@ _NOT_LET_IN = (19, 32, 34, 48, 49, 50, 53)
 _UNWELL = (51, 52)
 
 
+#: What a result code means for an administrator; any other is the server's own affair.
+_KINDS = {
+    13: ErrorKind.NO_PERMISSION,
+    _NO_SUCH_OBJECT: ErrorKind.NO_SUCH_BASE,
+    50: ErrorKind.NO_PERMISSION,
+    53: ErrorKind.NO_PERMISSION,
+}
+
+
 class Failed(Exception):
     """This server cannot be used now; another one may."""
+
+    def __init__(self, words: str, kind: ErrorKind = ErrorKind.SERVER_ERROR) -> None:
+        super().__init__(words)
+        self.kind = kind
 
 
 class Refused(Failed):
     """It answers, but not as it should: that will not change by leaving it alone."""
 
     @classmethod
-    def of(cls, code: int, words: str) -> Failed:
+    def of(cls, code: int, words: str, kind: ErrorKind | None = None) -> Failed:
         """Return the error for a server's result code."""
-        return (Failed if code in _UNWELL else cls)(words)
+        kind = kind or _KINDS.get(code, ErrorKind.SERVER_ERROR)
+        return Failed(words) if code in _UNWELL else cls(words, kind)
 
 
 class Connector:
@@ -90,6 +105,20 @@ class Connector:
         self._tls = ssl.create_default_context(cafile=server.ca_file or None)
         self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
 
+    def kind_of(self, failure: Exception) -> ErrorKind:
+        """Return what kind of failure one of `failures` is; ldap3's are also what they wrap (OSError, SSLError)."""
+        if isinstance(failure, Failed | ConfigurationError):
+            return failure.kind
+        kinds = {
+            self._ldap3.core.exceptions.LDAPInvalidFilterError: ErrorKind.INVALID_FILTER,
+            ssl.SSLCertVerificationError: ErrorKind.TLS_CERTIFICATE,
+            socket.gaierror: ErrorKind.DNS,
+            TimeoutError: ErrorKind.TIMEOUT,
+            OSError: ErrorKind.NO_CONNECTION,
+            self._ldap3.core.exceptions.LDAPCommunicationError: ErrorKind.NO_CONNECTION,
+        }
+        return next((kind for error, kind in kinds.items() if isinstance(failure, error)), ErrorKind.UNAVAILABLE)
+
     def encrypts(self, address: str) -> bool:
         """Return whether nothing is said to this server in the clear."""
         return urlsplit(address).scheme == "ldaps" or self._server.start_tls
@@ -104,7 +133,7 @@ class Connector:
         try:
             if not connection.bind(read_server_info=False):
                 code, told = connection.result["result"], connection.result["description"]
-                raise Refused.of(code, f"it does not accept the bind: {told}")
+                raise Refused.of(code, f"it does not accept the bind: {told}", ErrorKind.BIND_REFUSED)
         except BaseException:
             self.close(connection)
             raise
@@ -126,7 +155,7 @@ class Connector:
         """Return what a search finds. One of `failures` says why the server cannot be used."""
         left = until - self._clock()
         if left <= 0:
-            raise Failed("it takes too long")
+            raise Failed("it takes too long", ErrorKind.TIMEOUT)
         wait = min(left, self._server.operation_timeout_s)
         connection.socket.settimeout(wait)
         connection.search(
@@ -184,7 +213,7 @@ class Connector:
             connection.open(read_server_info=False)
             connection.socket.settimeout(wait)
             if not encrypted and self._server.start_tls and not connection.start_tls(read_server_info=False):
-                raise Refused("it does not offer StartTLS")
+                raise Refused("it does not offer StartTLS", ErrorKind.NO_STARTTLS)
             connection.socket.settimeout(wait)
         except BaseException:
             self.close(connection)

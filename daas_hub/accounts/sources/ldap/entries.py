@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from daas_hub.accounts.model import Account
 from daas_hub.accounts.refusals import LATER, unknown
 from daas_hub.accounts.templates import fields_of, fill
-from daas_hub.errors import AccountRefused, SourceUnavailable
+from daas_hub.errors import AccountRefused, ErrorKind, SourceUnavailable
 
 _log = logging.getLogger("jupyterhub.daas")
 _ASSERTION = re.compile(r"\(([A-Za-z][A-Za-z0-9-]*)=([^()]*\{[^()]*)\)")
@@ -99,10 +99,13 @@ def the_one(found: Found) -> Entry:
         raise AccountRefused(
             "The directory has more than one account for your login, and none of them was chosen.",
             remedy="Please tell the user office: your login must lead to exactly one account.",
+            kind=ErrorKind.AMBIGUOUS_ACCOUNT,
         )
     if found.elsewhere or not found.complete:
         _log.error("directory: the answer is not whole; it refers to %s", found.elsewhere)
-        raise SourceUnavailable("The facility's directory gave only a part of the answer.", remedy=LATER)
+        raise SourceUnavailable(
+            "The facility's directory gave only a part of the answer.", remedy=LATER, kind=ErrorKind.INCOMPLETE_RESULT
+        )
     if not found.entries:
         raise unknown()
     return found.entries[0]

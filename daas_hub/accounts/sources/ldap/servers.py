@@ -10,14 +10,14 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from daas_hub.accounts.refusals import LATER
 from daas_hub.accounts.sources.ldap.connection import Connector, Failed, Refused, Search, Server
 from daas_hub.accounts.sources.ldap.entries import Found
-from daas_hub.errors import ConfigurationError, DaasError, SourceUnavailable
+from daas_hub.errors import ConfigurationError, DaasError, ErrorKind, SourceUnavailable
 from daas_hub.services.circuit_breaker import CircuitBreaker
 
 _log = logging.getLogger("jupyterhub.daas")
@@ -35,8 +35,8 @@ _IDLE_S = 60.0
 class _NoAnswer(SourceUnavailable):
     """No server answered a question; `heard` tells whether one said at least no, None if none was asked."""
 
-    def __init__(self, heard: bool | None) -> None:
-        super().__init__("The facility's directory cannot be asked at the moment.", remedy=LATER)
+    def __init__(self, heard: bool | None, kind: ErrorKind) -> None:
+        super().__init__("The facility's directory cannot be asked at the moment.", remedy=LATER, kind=kind)
         self.heard = heard
 
 
@@ -62,7 +62,7 @@ class LdapServers:
             SourceUnavailable: it took too long, or no server answered lately.
         """
         if not self._breaker.admits():
-            raise _NoAnswer(None)
+            raise _NoAnswer(None, ErrorKind.CIRCUIT_OPEN)
         within_s = self._server.timeout_s
         until = self._clock() + within_s
         began_at = until
@@ -82,7 +82,9 @@ class LdapServers:
             self._tell("directory: no answer%s within %g s", about, within_s)
             if is_silence():
                 self._breaker.failed()
-            raise SourceUnavailable("The facility's directory does not answer at the moment.", remedy=LATER) from None
+            raise SourceUnavailable(
+                "The facility's directory does not answer at the moment.", remedy=LATER, kind=ErrorKind.TIMEOUT
+            ) from None
         except _NoAnswer as problem:
             if problem.heard:
                 self._breaker.answered()
@@ -103,6 +105,7 @@ class LdapServers:
             SourceUnavailable: none did until then.
         """
         heard: bool | None = None
+        kinds: list[ErrorKind] = []
         for address in self._in_turn():
             kept = self._kept(address)
             for connection in (kept, None) if kept is not None else (None,):
@@ -113,11 +116,12 @@ class LdapServers:
                 except self._connector.failures as problem:
                     self._forget()
                     heard = _heard(problem, heard)
+                    kinds.append(self._connector.kind_of(problem))
                     # one that was kept may have been closed meanwhile: that says nothing about the server
                     if connection is None:
                         self._failed[address] = self._clock()
                         self._tell("directory %s: %s: %s", address, type(problem).__name__, problem)
-        raise _NoAnswer(heard)
+        raise _NoAnswer(heard, _most_telling(kinds))
 
     def lets_in(self, dn: str, password: str, until: float) -> bool:
         """Return whether a server lets this entry in, over an encrypted connection of its own. Called in a thread.
@@ -126,6 +130,7 @@ class LdapServers:
             SourceUnavailable: none said so or otherwise until then. The directory counts as heard: it has answered the
                 search before, and what fails here may be about this entry alone.
         """
+        kinds: list[ErrorKind] = []
         for address in self._in_turn():
             if self._clock() >= until or not self._connector.encrypts(address):
                 continue
@@ -133,10 +138,11 @@ class LdapServers:
                 return self._connector.lets_in(address, dn, password, until)
             except self._connector.failures as problem:
                 self._failed[address] = self._clock()
+                kinds.append(self._connector.kind_of(problem))
                 # some of its errors repeat what they were about
                 said = problem if isinstance(problem, Failed) else type(problem).__name__
                 self._tell("directory %s: %s", address, said)
-        raise _NoAnswer(heard=True)
+        raise _NoAnswer(True, _most_telling(kinds))
 
     def close(self) -> None:
         """End the threads and the connections."""
@@ -177,6 +183,12 @@ class LdapServers:
         connection, self._own.connection = getattr(self._own, "connection", None), None
         if connection is not None:
             self._connector.close(connection)
+
+
+def _most_telling(kinds: Sequence[ErrorKind]) -> ErrorKind:
+    """Return the kind of several servers' failures: one that answered with an error says more than a silent one."""
+    silent = (ErrorKind.NO_CONNECTION, ErrorKind.TIMEOUT)
+    return next((kind for kind in kinds if kind not in silent), kinds[0] if kinds else ErrorKind.TIMEOUT)
 
 
 def _heard(problem: Exception, before: bool | None) -> bool | None:

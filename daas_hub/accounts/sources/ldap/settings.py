@@ -15,7 +15,7 @@ from daas_hub.accounts.sources.ldap.entries import Attributes, assertions_of
 from daas_hub.accounts.sources.ldap.source import LdapDirectory, Searches
 from daas_hub.accounts.templates import fields_of
 from daas_hub.errors import ConfigurationError
-from daas_hub.services.http import LOOPBACK
+from daas_hub.services.web_proxy import LOOPBACK
 
 
 class LdapAccounts(SourceSettings):

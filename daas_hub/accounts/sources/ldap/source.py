@@ -26,7 +26,7 @@ from daas_hub.accounts.sources.ldap.entries import (
 )
 from daas_hub.accounts.sources.ldap.servers import Ask, LdapServers
 from daas_hub.accounts.templates import claims_of, fill, values_of
-from daas_hub.errors import NoAccount, SourceUnavailable
+from daas_hub.errors import ErrorKind, NoAccount, SourceUnavailable
 
 _log = logging.getLogger("jupyterhub.daas")
 
@@ -143,4 +143,6 @@ class LdapDirectory:
 
 def _too_many(entry: Entry, most: int) -> SourceUnavailable:
     _log.error("directory: the groups of %s are not told whole, or are more than %d", entry.dn, most)
-    return SourceUnavailable("The facility's directory did not tell all your groups.", remedy=LATER)
+    return SourceUnavailable(
+        "The facility's directory did not tell all your groups.", remedy=LATER, kind=ErrorKind.INCOMPLETE_RESULT
+    )

@@ -1,4 +1,4 @@
-"""The account services of a CALIPSOplus portal: an Umbrella hash gives a local name, a name gives whether it is staff.
+"""The account services of a CALIPSOplus portal: an Umbrella hash gives a local name, a name whether it is authorised.
 
 The name is the service's answer and nothing else; its numbers come from a source that knows accounts by name. A third
 service tells whether a name and a password belong together.
@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from daas_hub.accounts.model import Account, Identity, NamedAccounts
 from daas_hub.accounts.refusals import unknown
+from daas_hub.accounts.roles import OWN_RESOURCES
 from daas_hub.accounts.sources.rest.service import Service
 from daas_hub.accounts.templates import claims_of, fill, values_of
 from daas_hub.errors import AccountRefused, SourceUnavailable
@@ -27,7 +28,7 @@ class LinkedAccounts:
         hash_url: str,
         hash_template: str,
         issuers: frozenset[str],
-        is_staff_url: str = "",
+        is_authorized_url: str = "",
         *,
         open_service: Service,
         closed_service: Service,
@@ -36,7 +37,9 @@ class LinkedAccounts:
         self._hash_url = hash_url
         self._hash = hash_template
         self.issuers = issuers
-        self._is_staff_url = is_staff_url
+        self._is_authorized_url = is_authorized_url
+        #: whether this source says who may launch applications without a proposal
+        self.restricts_own_resources = bool(is_authorized_url)
         # the hash service takes no credentials in these portals, and must not be shown any
         self._open, self._closed = open_service, closed_service
         self.claims = claims_of(hash_template)
@@ -50,21 +53,22 @@ class LinkedAccounts:
         if status == 404:
             raise unknown()
         account = await self.account_named(name_of(document))
-        if await self._is_staff(account.name):
-            account = replace(account, roles=account.roles | {"staff"})
+        if await self._is_authorized(account.name):
+            account = replace(account, roles=account.roles | {OWN_RESOURCES})
         return account
 
     async def account_named(self, name: str) -> Account:
         """Return the account of exactly this name (see `NamedAccounts`)."""
         return await self._accounts.account_named(name)
 
-    async def _is_staff(self, name: str) -> bool:
-        """Return whether the user office calls this account staff. No answer is no."""
-        if not self._is_staff_url:
+    async def _is_authorized(self, name: str) -> bool:
+        """Return whether the user office authorises this account for own resources. No answer means no."""
+        if not self._is_authorized_url:
             return False
         try:
-            _, document = await self._closed.ask("POST", self._is_staff_url, {"login": name})
-        except SourceUnavailable:
+            _, document = await self._closed.ask("POST", self._is_authorized_url, {"login": name})
+        except SourceUnavailable as problem:
+            _log.warning("own resources of %s: not authorised, because %s", name, problem.detail or problem.message)
             return False
         return isinstance(document, dict) and document.get("result") is True
 

@@ -87,15 +87,15 @@ class Service:
                     reply = await talk.get(url, "an account", headers=headers)
                 else:
                     reply = await talk.post(url, "an account", headers=headers, document=body)
-                if not is_expected(reply.status) or (reply.status == 200 and needs and reply.kind != needs):
-                    talk.give_up(f"status {reply.status} with {reply.kind}")
+                if not is_expected(reply.status) or (reply.status == 200 and needs and reply.content != needs):
+                    talk.give_up_on(reply)
                 return reply
         except (SourceUnavailable, ConfigurationError) as problem:
             # the breaker has told of an outage, once
             level = logging.INFO if was_open and isinstance(problem, SourceUnavailable) else logging.ERROR
-            _log.log(level, "account service %s: %s", host, getattr(problem, "detail", "") or problem)
+            _log.log(level, "account service %s: %s", host, problem.detail or problem)
             raise SourceUnavailable(
-                "The facility's account service cannot be asked at the moment.", remedy=LATER
+                "The facility's account service cannot be asked at the moment.", remedy=LATER, kind=problem.kind
             ) from None
 
     async def _headers(self) -> dict[str, str]:

@@ -171,13 +171,15 @@ class CalipsoplusAccounts(_ServiceSettings):
         Example: "ldap".
         """,
     )
-    is_staff_url = Unicode(
+    is_authorized_url = Unicode(
         "",
         config=True,
         help="""
-        Address that is posted {"login": ...} and answers {"result": true} for staff (there:
-        BACKEND_UO_IS_AUTHORIZED), with `user` and `password_file` if they are set. No answer means no.
-        Default: nobody is asked.
+        URL of the service that says who may launch applications without a proposal (CALIPSOplus:
+        BACKEND_UO_IS_AUTHORIZED). It receives {"login": NAME}, with HTTP Basic authentication if `user` is set, and
+        answers {"result": true} or {"result": false}; any other answer, and none, means no. Setting it restricts own
+        resources, see RoleRules.own_resources_groups. Example: "https://useroffice.facility.org/is_staff/".
+        Default: not restricted.
         """,
     )
 
@@ -190,8 +192,8 @@ class CalipsoplusAccounts(_ServiceSettings):
         self.require_address("hash_url")
         if not self.require_fields("hash"):
             raise self.wrong("hash", "has no field: everybody would be the same", "Add {subject}.")
-        if self.is_staff_url:
-            self.require_address("is_staff_url")
+        if self.is_authorized_url:
+            self.require_address("is_authorized_url")
         entries = {entry.name: entry for entry in importlib.metadata.entry_points(group="daas_hub.accounts")}
         if self.accounts not in entries or self.accounts == "calipsoplus":
             raise self.wrong("accounts", "is no source of accounts by name", 'Example: "nss", "ldap".')
@@ -204,7 +206,7 @@ class CalipsoplusAccounts(_ServiceSettings):
             self.hash_url,
             self.hash,
             self.require_issuers(self.issuers),
-            self.is_staff_url,
+            self.is_authorized_url,
             open_service=Service(self.timeout_s, self.require_authorities()),
             closed_service=closed,
         )

@@ -13,7 +13,7 @@ from daas_hub.accounts.model import Account, Identity
 from daas_hub.accounts.refusals import unknown
 from daas_hub.accounts.sources.rest.service import Service
 from daas_hub.accounts.templates import claims_of, fill, values_of
-from daas_hub.errors import AccountRefused
+from daas_hub.errors import AccountRefused, ErrorKind
 
 _log = logging.getLogger("jupyterhub.daas")
 
@@ -94,7 +94,7 @@ def the_one(document: object) -> Mapping[str, Any]:
     if document is None or document == []:
         raise unknown()
     if isinstance(document, list) and len(document) > 1:
-        raise _refused("it has more than one record for your login")
+        raise _refused("it has more than one record for your login", ErrorKind.AMBIGUOUS_ACCOUNT)
     if isinstance(document, list):
         document = document[0]
     if not isinstance(document, dict):
@@ -136,8 +136,10 @@ def account_of_document(document: Mapping[str, Any], fields: Fields) -> Account:
     )
 
 
-def _refused(why: str) -> AccountRefused:
+def _refused(why: str, kind: ErrorKind = ErrorKind.ACCOUNT_UNUSABLE) -> AccountRefused:
     _log.error("account service: the answer cannot be used: %s", why)
     return AccountRefused(
-        f"What the user office says of your account cannot be used: {why}.", remedy="Please tell the user office."
+        f"What the user office says of your account cannot be used: {why}.",
+        remedy="Please tell the user office.",
+        kind=kind,
     )

@@ -459,13 +459,13 @@ class Known:
         return Account(name, 25001, 25001)
 
 
-def linked(office: Office, *, staff: bool = False, **more: Any) -> LinkedAccounts:
+def linked(office: Office, *, authorized: bool = False, **more: Any) -> LinkedAccounts:
     return LinkedAccounts(
         Known(),
         office.url + "/login/umbrella/",
         "{subject}",
         frozenset({ISSUER}),
-        office.url + "/is_staff/" if staff else "",
+        office.url + "/is_staff/" if authorized else "",
         open_service=Service(1.0),
         closed_service=Service(1.0, **more),
     )
@@ -502,7 +502,7 @@ async def test_a_linked_name_that_is_none(office: Office, answer: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "staff"),
+    ("answer", "authorized"),
     [
         ({"result": True}, True),
         ({"result": False}, False),
@@ -518,7 +518,9 @@ async def test_a_linked_name_that_is_none(office: Office, answer: Any) -> None:
     ],
     ids=repr,
 )
-async def test_staff_is_who_the_office_says_clearly(office: Office, tmp_path: Path, answer: Any, staff: bool) -> None:
+async def test_own_resources_are_for_whom_the_office_authorises_clearly(
+    office: Office, tmp_path: Path, answer: Any, authorized: bool
+) -> None:
     """ES10: the contract of BACKEND_UO_IS_AUTHORIZED; anything but a clear yes is no."""
     password = tmp_path / "password"
     password.write_text("secret")
@@ -526,8 +528,8 @@ async def test_staff_is_who_the_office_says_clearly(office: Office, tmp_path: Pa
     office.answers["/login/umbrella/"] = {"login": "anna"}
     if answer is not ...:
         office.answers["/is_staff/"] = answer
-    account = await linked(office, staff=True, user="local", password_file=str(password)).account_of(LINKED)
-    assert account.roles == ({"staff"} if staff else set())
+    account = await linked(office, authorized=True, user="local", password_file=str(password)).account_of(LINKED)
+    assert account.roles == ({"own_resources"} if authorized else set())
     first, second = office.asked
     assert "Authorization" not in first.headers
     assert second.headers["Authorization"] == "Basic " + base64.b64encode(b"local:secret").decode()
@@ -545,7 +547,7 @@ def test_calipsoplus_is_built_from_settings() -> None:
         ({"accounts": "nowhere"}, "by name"),
         ({"hash": "x"}, "everybody"),
         ({"hash_url": "http://host/"}, "on this machine only"),
-        ({"is_staff_url": "http://host/"}, "on this machine only"),
+        ({"is_authorized_url": "http://host/"}, "on this machine only"),
         ({"issuers": []}, "any provider"),
     ):
         config.CalipsoplusAccounts = Config(good | changes)
@@ -560,4 +562,4 @@ def test_calipsoplus_is_built_from_settings() -> None:
 
 
 def test_a_web_source_has_no_secret_in_its_words() -> None:
-    assert "secret" not in repr(Service(user="daas", password_file="/etc/daas/p"))
+    assert "secret" not in repr(Service(user="daas", password_file="/etc/daas-hub/p"))
