@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 #: Rooms whose files are checked; `python -m tests.test_english` looks at all of them.
 CHECKED = ("docs", "examples", "scripts")
 #: Pages that are rewritten on other branches: remove an entry with its merge.
-LATER = ("docs/how-to/accounts-", "docs/how-to/proposals-", "docs/how-to/run-behind")
+LATER = ("docs/how-to/accounts-", "docs/how-to/proposals-")
 
 DOCS = ("*.md", "docs/**/*.md", "images/**/*.md", "examples/**/*.md", "tests/**/*.md")
 PACKAGE = ("daas_hub", "authenticators", "spawners", "templates", "demo", "scripts", "benchmarks")

@@ -244,7 +244,8 @@ async def test_the_golden_call_passes(scene: Scene) -> None:
     body = json.loads((Path(__file__).parents[1] / "docker" / "create.json").read_text())
     body["Labels"] = {HUB_LABEL: "ours", SESSION_LABEL: NAME}
     roots = ("/run/daas-hub", "/opt/tools", "/data/visitor")
-    rules = Rules("ours", image_prefixes=("daas-hub/",), roots=roots, writable=("/gpfs/homes", "/data/processed"))
+    images, writable = ("localhost/daas-hub/",), ("/gpfs/homes", "/data/processed")
+    rules = Rules("ours", image_prefixes=images, roots=roots, writable=writable)
     assert len(require_session(body, rules, NAME)) == len(body["HostConfig"]["Mounts"])
 
 

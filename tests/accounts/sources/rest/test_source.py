@@ -561,4 +561,4 @@ def test_calipsoplus_is_built_from_settings() -> None:
 
 
 def test_a_web_source_has_no_secret_in_its_words() -> None:
-    assert "secret" not in repr(Service(user="daas", password_file="/etc/daas/p"))
+    assert "secret" not in repr(Service(user="daas", password_file="/etc/daas-hub/p"))
