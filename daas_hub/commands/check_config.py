@@ -73,7 +73,10 @@ def _classes(config: Config, problems: list[DaasError]) -> list[type[Configurabl
             continue
         known = {entry.name: entry for entry in entry_points(group=group)}
         if wanted in known:
-            found.append(known[wanted].load())
+            try:
+                found.append(known[wanted].load())
+            except TraitError as error:  # a library of an extra is missing; the hub says the same
+                problems.append(ConfigurationError(f"JupyterHub.{setting}", wanted, str(error)))
         elif "." not in wanted:
             near = get_close_matches(wanted, known, n=1)
             remedy = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(sorted(known))}."

@@ -1,12 +1,13 @@
-"""The container in words: a plan becomes the body of the engine's create call. Pure; what is not named is not allowed.
+"""The create call: a plan becomes the body of `POST /containers/create`. Pure; what is not named is not allowed.
 
 The account's numbers and exactly its groups; no capability and no way to more; a root that cannot be written, with
 small file systems in memory where programs must write; no network. Every path is a value of its own, never a string
-that something splits or formats. Nothing in it is secret: who may ask the engine about a container learns no token.
+that something splits or formats. Nothing in it is secret: whoever may inspect a container learns no token.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,10 @@ from typing import Any, ClassVar
 from daas_hub.launch import Plan
 from daas_hub.spawners.guest_layout import API_DIR, SOCKETS_DIR, target_of
 
-#: Labels of our containers: whose hub they are of, and which session; no name of a person, no proposal.
+#: Labels of our containers: which hub, and which session; no name of a person, no proposal.
 HUB_LABEL = "org.daas-hub.hub"
 SESSION_LABEL = "org.daas-hub.session"
-#: The generated files that stand in a container's /etc.
+#: The generated files in a container's /etc.
 IDENTITY_FILES = ("passwd", "group", "nsswitch.conf", "hosts", "resolv.conf")
 ARRIVAL_SOCKET = "arrive.sock"
 #: The socket at which a session on another machine answers.
@@ -28,47 +29,70 @@ STOP_GRACE_S = 4
 _CPU_PERIOD_US = 100_000
 
 
-@dataclass(frozen=True)
-class LocalFiles:
-    """The surroundings of a session on the hub's own machine.
+class SessionFiles(ABC):
+    """Where the parts of one session are that are not the facility's, as the engine takes them.
 
     Attributes:
-        folder: the session's own: identity/ with the generated files, door/ with its sockets, empty/.
-        api: folder with the socket of the hub's API.
-        read_only: further directories of that machine, shown at their own path.
+        read_only: further directories of the engine's machine, shown at their own path.
+        arrival: where the session's first program finds its handshake, as it reads it from its environment.
+        by_input: whether that is its own input and output.
     """
 
-    folder: Path
+    read_only: tuple[Path, ...]
+    arrival: ClassVar[str]
+    by_input: ClassVar[bool]
+
+    @abstractmethod
+    def identity(self, name: str, target: str) -> dict[str, Any]:
+        """Return the mount of a generated file."""
+
+    @abstractmethod
+    def sockets(self) -> list[dict[str, Any]]:
+        """Return the mounts of the sockets and icons."""
+
+    @abstractmethod
+    def empty(self, target: str) -> dict[str, Any]:
+        """Return the mount of the directory that holds several data directories."""
+
+    def in_memory(self, owner: str) -> dict[str, str]:
+        """Return further file systems in memory, by their place; `owner` is "uid=...,gid=..."."""
+        return {}
+
+
+@dataclass(frozen=True)
+class LocalFiles(SessionFiles):
+    """Those of a session on the hub's own machine.
+
+    Attributes:
+        directory: the session's own: identity/ with the generated files, sockets/ with its sockets, empty/.
+        api: directory with the socket of the hub's API.
+    """
+
+    directory: Path
     api: Path
     read_only: tuple[Path, ...] = ()
-    #: What the session's first program is told of where it arrives, and whether that is its own input and output.
     arrival: ClassVar[str] = f"{SOCKETS_DIR}/{ARRIVAL_SOCKET}"
     by_input: ClassVar[bool] = False
 
     def identity(self, name: str, target: str) -> dict[str, Any]:
         """Return the mount of a generated file."""
-        return bind(self.folder / "identity" / name, target)
+        return bind(self.directory / "identity" / name, target)
 
-    def doors(self) -> list[dict[str, Any]]:
-        """Return the mounts of its ways out."""
-        return [bind(self.api, API_DIR), bind(self.folder / "sockets", SOCKETS_DIR)]
+    def sockets(self) -> list[dict[str, Any]]:
+        """Return the mounts of the sockets and icons."""
+        return [bind(self.api, API_DIR), bind(self.directory / "sockets", SOCKETS_DIR)]
 
     def empty(self, target: str) -> dict[str, Any]:
-        """Return the mount of the folder that holds several data directories."""
-        return bind(self.folder / "empty", target)
-
-    def in_memory(self, owner: str) -> dict[str, str]:
-        """Return no further file system."""
-        return {}
+        """Return the mount of the directory that holds several data directories."""
+        return bind(self.directory / "empty", target)
 
 
 @dataclass(frozen=True)
-class RemoteFiles:
-    """The surroundings of a session on another machine: a small volume there, and sockets that are in memory.
+class RemoteFiles(SessionFiles):
+    """Those of a session on another machine: a small volume there, and sockets that are in memory.
 
     Attributes:
         volume: the name of the volume with identity/, icons/ and empty/, which the session cannot write.
-        read_only: further directories of that machine, shown at their own path.
     """
 
     volume: str
@@ -78,35 +102,31 @@ class RemoteFiles:
 
     def identity(self, name: str, target: str) -> dict[str, Any]:
         """Return the mount of a generated file."""
-        return self._given(f"identity/{name}", target)
+        return self._part(f"identity/{name}", target)
 
-    def doors(self) -> list[dict[str, Any]]:
-        """Return the mount of the icons; the sockets beside them are made by the session and by the tunnel."""
-        return [self._given("icons", f"{SOCKETS_DIR}/icons")]
+    def sockets(self) -> list[dict[str, Any]]:
+        """Return the mount of the icons; the sockets next to them are made by the session and by the tunnel."""
+        return [self._part("icons", f"{SOCKETS_DIR}/icons")]
 
     def empty(self, target: str) -> dict[str, Any]:
-        """Return the mount of the folder that holds several data directories."""
-        return self._given("empty", target)
+        """Return the mount of the directory that holds several data directories."""
+        return self._part("empty", target)
 
     def in_memory(self, owner: str) -> dict[str, str]:
-        """Return the folders of the sockets."""
+        """Return the directories of the sockets."""
         return dict.fromkeys((API_DIR, SOCKETS_DIR), f"rw,nosuid,nodev,noexec,mode=0700,{owner},size=1m")
 
-    def _given(self, part: str, target: str) -> dict[str, Any]:
+    def _part(self, path: str, target: str) -> dict[str, Any]:
         return {
             "Type": "volume",
             "Source": self.volume,
             "Target": target,
             "ReadOnly": True,
-            "VolumeOptions": {"Subpath": part, "NoCopy": True},
+            "VolumeOptions": {"Subpath": path, "NoCopy": True},
         }
 
 
-#: Where the parts of one session are that are not the facility's, as the engine takes them.
-SessionFiles = LocalFiles | RemoteFiles
-
-
-def create_body(plan: Plan, places: SessionFiles, *, program: str, labels: dict[str, str]) -> dict[str, Any]:
+def create_body(plan: Plan, files: SessionFiles, *, program: str, labels: dict[str, str]) -> dict[str, Any]:
     """Return the body of `POST /containers/create`.
 
     Args:
@@ -116,7 +136,7 @@ def create_body(plan: Plan, places: SessionFiles, *, program: str, labels: dict[
     owner = f"uid={account.uid},gid={account.gid}"
     return {
         "Image": plan.application.image,
-        # an image's own entry point is another program's
+        # the entry point of an image is not for our programs
         "Entrypoint": [""],
         "Cmd": [program],
         "User": f"{account.uid}:{account.gid}",
@@ -125,9 +145,9 @@ def create_body(plan: Plan, places: SessionFiles, *, program: str, labels: dict[
         "Env": [
             f"HOME={plan.home}",
             f"USER={account.name}",
-            f"DAAS_HANDSHAKE={places.arrival}",
+            f"DAAS_HANDSHAKE={files.arrival}",
         ],
-        **({"OpenStdin": True, "StdinOnce": True} if places.by_input else {}),
+        **({"OpenStdin": True, "StdinOnce": True} if files.by_input else {}),
         "Labels": labels,
         "StopTimeout": STOP_GRACE_S,
         "Healthcheck": {"Test": ["NONE"]},
@@ -156,10 +176,10 @@ def create_body(plan: Plan, places: SessionFiles, *, program: str, labels: dict[
                 "/run/session": f"rw,nosuid,nodev,noexec,mode=0700,{owner},size=64m",
                 # X compiles its keyboard maps into here
                 "/var/lib/xkb": f"rw,nosuid,nodev,noexec,mode=0700,{owner},size=4m",
-                **places.in_memory(owner),
+                **files.in_memory(owner),
             },
-            "Mounts": _mounts(plan, places),
-            # the log is what a session prints before it could tell anybody; it may not fill the disk
+            "Mounts": _mounts(plan, files),
+            # what a session prints before its handshake; it may not fill the disk
             "LogConfig": {"Type": "json-file", "Config": {"max-size": "5m", "max-file": "1"}},
             "RestartPolicy": {"Name": "no"},
             "AutoRemove": False,
@@ -167,18 +187,18 @@ def create_body(plan: Plan, places: SessionFiles, *, program: str, labels: dict[
     }
 
 
-def _mounts(plan: Plan, places: SessionFiles) -> list[dict[str, Any]]:
+def _mounts(plan: Plan, files: SessionFiles) -> list[dict[str, Any]]:
     """Return every mount, outer ones first."""
-    mounts = [places.identity(name, f"/etc/{name}") for name in IDENTITY_FILES]
-    mounts += [bind(path, str(path)) for path in dict.fromkeys(places.read_only)]
-    mounts += places.doors()
+    mounts = [files.identity(name, f"/etc/{name}") for name in IDENTITY_FILES]
+    mounts += [bind(path, str(path)) for path in dict.fromkeys(files.read_only)]
+    mounts += files.sockets()
     several = [mount for mount in plan.mounts if mount.target.startswith("data/")]
     for mount in plan.mounts:
         if mount not in several:
             mounts.append(bind(mount.source, target_of(plan, mount.target), writable=mount.writable))
     if several:
-        # the folder that holds them is of the session alone, and nothing can be put beside them
-        mounts.append(places.empty(f"{plan.home}/data"))
+        # the directory that holds them belongs to the session alone, and nothing can be added to it
+        mounts.append(files.empty(f"{plan.home}/data"))
         mounts += [bind(mount.source, target_of(plan, mount.target)) for mount in several]
     return mounts
 
@@ -199,12 +219,12 @@ def bind(source: object, target: str, *, writable: bool = False) -> dict[str, An
 
 
 def mount_points(plan: Plan) -> tuple[str, ...]:
-    """Return the folders of the home that the other directories are mounted on: they must be there beforehand."""
+    """Return the directories of the home on which the others are mounted: they must exist beforehand."""
     return tuple(dict.fromkeys(mount.target.split("/")[0] for mount in plan.mounts if mount.target != "."))
 
 
 def differences(body: dict[str, Any], inspected: Sequence[dict[str, Any]], host: dict[str, Any]) -> list[str]:
-    """Compare what the engine says it made with what was asked for; give each deviation in words.
+    """Compare what the engine says it made with what was asked for; return the name of each deviation.
 
     Args:
         inspected: "Mounts" of the engine's answer.

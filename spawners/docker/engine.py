@@ -1,109 +1,62 @@
-"""A container engine as the hub uses it: calls that never block the event loop, pulls that are shared, news of ends.
+"""A container engine as the hub uses it: bounded calls, one listing and one pull for all who ask, one stream of events.
 
-The client library waits for its answers, so every call runs in a thread; a client belongs to one thread, because the
-connections below it do. The stock spawner's single thread let one pull stop every other question of the hub.
+Built on aiodocker; docs/explanations/decisions/0015-docker-client.md says what of it is used, and what is not.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-import docker
-import requests
-from docker.errors import APIError, DockerException, NotFound
-from docker.tls import TLSConfig
+import aiohttp
+from aiodocker import Docker, DockerError
 
 from daas_hub.errors import ConfigurationError, SessionFailed
+from daas_hub.spawners.docker.address import Address
 from daas_hub.spawners.docker.container_spec import HUB_LABEL
-from daas_hub.spawners.docker.pulls import Pulls
-from daas_hub.spawners.docker.remote.ssh import SshConnection
+from daas_hub.spawners.docker.pulls import Pulls, pull_image
 
-#: Questions of the hub to one engine at a time.
-THREADS = 12
+if TYPE_CHECKING:
+    from daas_hub.spawners.docker.ssh import SshConnection
+
 CALL_TIMEOUT_S = 60.0
-#: Recursive read-only mounts came with this version of the engine's interface (Docker 25).
-LEAST_API = (1, 44)
+CONNECT_TIMEOUT_S = 15.0
+#: Recursive read-only mounts came with this version of the API (Docker 25).
+MIN_API = (1, 44)
 #: On another machine generated files are parts of a volume (Docker 26).
-LEAST_API_ELSEWHERE = (1, 45)
+MIN_API_REMOTE = (1, 45)
 #: Polls of many sessions within this time share one answer.
-LISTING_S = 1.0
-_WATCH_AGAIN_S = 1.0
+LISTING_TTL_S = 1.0
+_RECONNECT_S = 1.0
+#: Gateways in front of an engine that is not there; 900 is aiodocker's own, for no connection.
+_UNREACHABLE_STATUS = (502, 503, 504, 900)
+#: What comes of no answer, or of one that is not an engine's.
+_NO_ANSWER = (aiohttp.ClientError, OSError, ValueError, TypeError, KeyError)
 
 _log = logging.getLogger("jupyterhub.daas")
+_T = TypeVar("_T")
 
 
 class EngineUnreachable(SessionFailed):
-    """The engine does not answer: nothing is known of its sessions, and nothing is changed."""
+    """The engine does not answer: the state of its sessions is unknown, and nothing is changed."""
 
     reason = "engine"
 
     def __init__(self) -> None:
         super().__init__(
             "The machine that runs the sessions does not answer.",
-            remedy="Please try again in a few minutes; sessions that run go on.",
+            remedy="Please try again in a few minutes; running sessions continue.",
         )
 
 
 @dataclass(frozen=True)
-class Address:
-    """Where an engine is, and the folder with ca.pem, cert.pem and key.pem for it ("" for none)."""
-
-    url: str
-    certificates: str = ""
-
-    @property
-    def is_remote(self) -> bool:
-        """Return whether the engine is on another machine, which sees none of the hub's files."""
-        return urlsplit(self.url).scheme != "unix"
-
-    def require_safe(self) -> None:
-        """Refuse an address at which anybody could start anything (AL31).
-
-        Raises:
-            ConfigurationError: plain TCP, certificates missing, or nothing we know.
-        """
-        setting = "ProposalDockerSpawner.engine"
-        scheme = urlsplit(self.url).scheme
-        if scheme in ("unix", "ssh"):
-            return
-        if scheme not in ("tcp", "https"):
-            raise ConfigurationError(
-                setting,
-                self.url,
-                "is no address of an engine",
-                remedy="Write unix:///run/docker.sock, tcp:// or ssh://.",
-            )
-        if not self.certificates:
-            raise ConfigurationError(
-                setting,
-                self.url,
-                "is an engine without a password: whoever reaches the port is root on that machine",
-                remedy="Give the engine TLS with client certificates and set ProposalDockerSpawner.certificates, "
-                "or use ssh://.",
-            )
-        lacking = [name for name in ("ca.pem", "cert.pem", "key.pem") if not (Path(self.certificates) / name).is_file()]
-        if lacking:
-            raise ConfigurationError(
-                "ProposalDockerSpawner.certificates",
-                self.certificates,
-                f"lacks {', '.join(lacking)}",
-                remedy="Put the engine's CA, and a certificate and key for this hub, into that folder.",
-            )
-
-
-@dataclass(frozen=True)
 class State:
-    """What the engine says of a container: "running", "paused", "exited", ..., and "" for none."""
+    """What the engine says of a container: "running", "paused", "exited", ..., and "" if there is no such container."""
 
     status: str = ""
 
@@ -112,248 +65,257 @@ class Engine:
     """One engine and one hub's containers on it."""
 
     _known: dict[tuple[Address, str], Engine] = {}
+    #: a loop does not keep its tasks: these must last as long as it
+    _background: set[asyncio.Future[None]] = set()
 
-    def __init__(self, address: Address, hub: str) -> None:
+    def __init__(self, address: Address, hub_label: str) -> None:
         address.require_safe()
         self.address = address
-        self.hub = hub
+        self.hub_label = hub_label
         self.pulls = Pulls(self._pull)
-        self._way = SshConnection(address.url) if urlsplit(address.url).scheme == "ssh" else None
-        self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="engine")
-        self._clients = threading.local()
+        self._ssh = _ssh_connection(address.url) if address.is_ssh else None
+        self._docker: Docker | None = None
+        self._closing: asyncio.Future[None] | None = None
         self._listing: tuple[float, asyncio.Task[dict[str, State]]] | None = None
         self._listeners: dict[str, Callable[[str], None]] = {}
-        self._watching = False
-        self._checked = False
-        self._said_away = ""
+        self._watching: asyncio.Future[None] | None = None
+        self._is_able = False
+        self._last_failure = ""
 
     @classmethod
-    def of(cls, address: Address, hub: str) -> Engine:
+    def of(cls, address: Address, hub_label: str) -> Engine:
         """Return the one object for an engine and a hub.
 
         Raises:
             ConfigurationError: the address is not one a hub may use.
         """
-        if (address, hub) not in cls._known:
-            cls._known[address, hub] = cls(address, hub)
-        return cls._known[address, hub]
+        if (address, hub_label) not in cls._known:
+            cls._known[address, hub_label] = cls(address, hub_label)
+        return cls._known[address, hub_label]
 
     # -- calls ---------------------------------------------------------------------------------------------------
 
-    async def call(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        """Call a method of the client library's `APIClient`.
+    async def call(self, request: Callable[[Docker], Awaitable[_T]], timeout_s: float = CALL_TIMEOUT_S) -> _T:
+        """Make a request to the engine through its client.
 
         Raises:
-            EngineUnreachable: it did not answer.
-            docker.errors.APIError: it answered that it could not.
+            EngineUnreachable: no answer within `timeout_s`, or none that can be read.
+            aiodocker.DockerError: the engine refused.
         """
-        await self.find()
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, lambda: self.call_here(method, *args, **kwargs))
-
-    async def find(self) -> None:
-        """Have a way to the engine, where it takes one.
-
-        Raises:
-            EngineUnreachable: there is none.
-        """
-        if self._way is not None:
-            try:
-                await self._way.open()
-            except OSError as problem:
-                raise EngineUnreachable from problem
-
-    @property
-    def socket(self) -> Path | None:
-        """The socket file of this machine at which the engine answers; None for an engine with TLS."""
-        if self._way is not None:
-            return self._way.path
-        url = urlsplit(self.address.url)
-        return Path(url.path) if url.scheme == "unix" else None
-
-    def call_here(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        """Do the same in this thread."""
         try:
-            return getattr(self._client(), method)(*args, **kwargs)
-        except APIError as error:
-            if error.status_code is not None and error.status_code in (502, 503, 504):
-                raise EngineUnreachable from error
-            raise
-        except (requests.RequestException, DockerException, OSError) as error:
-            self._clients.client = None
-            self._tell_away(error)
+            async with asyncio.timeout(timeout_s):
+                answer = await request(await self._client())
+        except DockerError as error:
+            if error.status not in _UNREACHABLE_STATUS:
+                raise
+            self._log_failure(error)
             raise EngineUnreachable from error
+        except _NO_ANSWER as error:
+            self._log_failure(error)
+            raise EngineUnreachable from error
+        self._last_failure = ""
+        return answer
 
-    def _tell_away(self, error: Exception) -> None:
-        """Say in the log why the engine does not answer; once for a reason, and not at every poll."""
-        said = str(error)
-        if said != self._said_away:
-            _log.error("the engine at %s does not answer: %s", self.address.url, said)
-        self._said_away = said
+    def _log_failure(self, error: Exception) -> None:
+        """Log why the engine does not answer; once for a reason, and not at every poll."""
+        reason = f"{type(error).__name__}: {error}"
+        if reason != self._last_failure:
+            _log.error("the engine at %s does not answer: %s", self.address.url, reason)
+        self._last_failure = reason
 
-    def _client(self) -> docker.APIClient:
-        client = getattr(self._clients, "client", None)
-        if client is None:
-            client = self._clients.client = self.new_client()
-        return client
+    async def _client(self) -> Docker:
+        if self._ssh is not None:
+            await self._ssh.open()
+        if self._docker is None or self._closing is None or self._closing.done():
+            self._docker = self._new_client()
+            self._closing = self._run_until_exit(self._close_at_exit(self._docker))
+        return self._docker
 
-    def new_client(self, timeout_s: float | None = CALL_TIMEOUT_S) -> docker.APIClient:
-        """Return a client of its own, for a stream or a thread."""
-        address = self.address
-        tls: Any = False
-        if address.certificates:
-            folder = Path(address.certificates)
-            tls = TLSConfig(
-                client_cert=(str(folder / "cert.pem"), str(folder / "key.pem")),
-                ca_cert=str(folder / "ca.pem"),
-                verify=True,
-            )
-        client = docker.APIClient(
-            base_url=f"unix://{self.socket}" if self.socket else address.url,
-            version=self.interface,
-            timeout=timeout_s,
-            tls=tls,
+    def _new_client(self) -> Docker:
+        """Return a client. No proxy and no CA of the hub's environment has a say: aiohttp asks neither by default."""
+        # each stream holds a connection for as long as it lives: they must not use up a pool
+        connector: aiohttp.BaseConnector
+        if self._ssh is not None:
+            url, connector = "unix://engine", aiohttp.UnixConnector(str(self._ssh.path), limit=0)
+        elif self.address.is_remote:
+            url = self.address.tls_url
+            connector = aiohttp.TCPConnector(ssl=self.address.tls_context(), limit=0)
+        else:
+            url, connector = "unix://engine", aiohttp.UnixConnector(urlsplit(self.address.url).path, limit=0)
+        return Docker(
+            url,
+            connector=connector,
+            api_version=f"v{'.'.join(map(str, self._min_api))}",
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
         )
-        # REQUESTS_CA_BUNDLE would take the place of the engine's own authority, and a web proxy that of its machine
-        client.trust_env = False
-        return client
+
+    @classmethod
+    def _run_until_exit(cls, work: Coroutine[Any, Any, None]) -> asyncio.Future[None]:
+        task = asyncio.ensure_future(work)
+        cls._background.add(task)
+        task.add_done_callback(cls._background.discard)
+        return task
+
+    async def _close_at_exit(self, docker: Docker) -> None:
+        """Close the client when the hub ends, which cancels every task of its event loop."""
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await docker.close()
+            await docker.connector.close()
+            if self._ssh is not None:
+                self._ssh.close()
+
+    # -- what it can do ------------------------------------------------------------------------------------------
 
     @property
-    def interface(self) -> str:
-        """The version of the engine's interface that is spoken with it."""
-        return ".".join(map(str, LEAST_API_ELSEWHERE if self.address.is_remote else LEAST_API))
+    def _min_api(self) -> tuple[int, int]:
+        return MIN_API_REMOTE if self.address.is_remote else MIN_API
 
     async def require_able(self) -> None:
         """Check once that this engine can do what is promised of it.
 
         Raises:
-            ConfigurationError: it is too old to mount read-only all the way down, confines nothing, or maps uids.
+            ConfigurationError: it is too old to mount read-only recursively, has no seccomp filter, or maps uids.
         """
-        if self._checked:
+        if self._is_able:
             return
-        version = await self.call("version", api_version=False)
-        told = str(version.get("ApiVersion", "0.0"))
-        least = LEAST_API_ELSEWHERE if self.address.is_remote else LEAST_API
-        if tuple(map(int, told.split(".")[:2])) < least:
-            raise ConfigurationError(
-                "ProposalDockerSpawner.engine",
-                self.address.url,
+        version = await self.call(_version)
+        if tuple(map(int, str(version.get("ApiVersion", "0.0")).split(".")[:2])) < self._min_api:
+            raise self._unsuitable(
                 f"is Docker {version.get('Version')}, which cannot do what sessions need there (file systems below raw "
                 "data read-only, parts of volumes)",
-                remedy="Update it to Docker 26 or newer."
-                if self.address.is_remote
-                else "Update it to Docker 25 or newer.",
+                f"Update it to Docker {26 if self.address.is_remote else 25} or newer.",
             )
-        info = await self.call("info")
+        info = await self.call(lambda docker: docker.system.info())
         options = " ".join(info.get("SecurityOptions") or [])
         if "seccomp" not in options or "profile=unconfined" in options:
-            raise ConfigurationError(
-                "ProposalDockerSpawner.engine",
-                self.address.url,
-                "runs containers without a filter of system calls",
-                remedy="Use a kernel with seccomp, and do not set the engine's seccomp-profile to unconfined.",
+            raise self._unsuitable(
+                "runs containers without a seccomp filter",
+                "Use a kernel with seccomp, and do not set the engine's seccomp-profile to unconfined.",
             )
         mapping = [word for word in ("rootless", "userns") if f"name={word}" in options]
         if mapping:
-            raise ConfigurationError(
-                "ProposalDockerSpawner.engine",
-                self.address.url,
+            raise self._unsuitable(
                 f"gives containers other uids than the storage knows ({mapping[0]})",
-                remedy="Use an engine that runs as root, without userns-remap.",
+                "Use an engine that runs as root, without userns-remap.",
             )
-        self._checked = True
+        self._is_able = True
 
-    # -- what there is -------------------------------------------------------------------------------------------
+    def _unsuitable(self, why: str, remedy: str) -> ConfigurationError:
+        return ConfigurationError("ProposalDockerSpawner.engine", self.address.url, why, remedy=remedy)
+
+    # -- containers and images -----------------------------------------------------------------------------------
 
     async def state_of(self, name: str) -> State:
-        """Return the state of one of this hub's containers. Many who ask at once are answered by one listing.
+        """Return the state of one of this hub's containers. Simultaneous callers share one listing.
 
         Raises:
-            EngineUnreachable: nobody knows.
+            EngineUnreachable: the state is unknown.
         """
         now = time.monotonic()
-        if self._listing is None or now - self._listing[0] > LISTING_S or _failed(self._listing[1]):
+        if self._listing is None or now - self._listing[0] > LISTING_TTL_S or _failed(self._listing[1]):
             self._listing = (now, asyncio.ensure_future(self._list()))
         return (await asyncio.shield(self._listing[1])).get(name, State())
 
     def forget_listing(self) -> None:
-        """Ask the engine at the next question: something changed."""
+        """Ask the engine again at the next question: something changed."""
         self._listing = None
 
     async def _list(self) -> dict[str, State]:
+        labels = {"label": [f"{HUB_LABEL}={self.hub_label}"]}
         try:
-            containers = await self.call("containers", all=True, filters={"label": f"{HUB_LABEL}={self.hub}"})
-        except APIError as error:
+            found = await self.call(lambda docker: docker.containers.list(all=True, filters=labels))
+        except DockerError as error:
             raise EngineUnreachable from error
-        return {one["Names"][0].lstrip("/"): State(one["State"]) for one in containers if one.get("Names")}
+        return {one["Names"][0].lstrip("/"): State(one["State"]) for one in found if one["Names"]}
 
     async def inspect(self, name: str) -> dict[str, Any] | None:
-        """Return what the engine knows of a container; None if there is none of this name."""
+        """Return what the engine knows of a container; None if there is no such container."""
+        return await self._unless_missing(lambda docker: docker.containers.container(name).show())
+
+    async def image(self, reference: str) -> dict[str, Any] | None:
+        """Return what the engine knows of an image; None if it does not have it."""
+        return await self._unless_missing(lambda docker: docker.images.inspect(reference))
+
+    async def _unless_missing(self, request: Callable[[Docker], Awaitable[dict[str, Any]]]) -> dict[str, Any] | None:
         try:
-            found: dict[str, Any] = await self.call("inspect_container", name)
-        except NotFound:
+            return await self.call(request)
+        except DockerError as error:
+            if error.status != 404:
+                raise
             return None
-        return found
+
+    async def start(self, name: str) -> None:
+        """Start a container."""
+        await self.call(lambda docker: docker.containers.container(name).start())
+
+    async def output(self, name: str, *, tail: int) -> str:
+        """Return the last lines a container printed."""
+        printed = await self.call(
+            lambda docker: docker.containers.container(name).log(stdout=True, stderr=True, tail=tail)
+        )
+        return "".join(printed)
 
     async def remove(self, name: str) -> None:
-        """Remove a container and what it wrote; one that is gone already is no error (DI03)."""
-        with contextlib.suppress(NotFound):
-            try:
-                await self.call("remove_container", name, v=True, force=True)
-            except APIError as error:
-                if error.status_code != 409:  # being removed already
-                    raise
+        """Remove a container and what it wrote; one that is already gone is no error (DI03)."""
+        try:
+            await self.call(lambda docker: docker.containers.container(name).delete(force=True, v=True))
+        except DockerError as error:
+            if error.status not in (404, 409):  # 409: it is being removed already
+                raise
 
-    # -- news ----------------------------------------------------------------------------------------------------
+    async def _pull(self, reference: str) -> AsyncGenerator[dict[str, Any], None]:
+        async for line in pull_image(await self._client(), reference):
+            yield line
 
-    def listen(self, name: str, tell: Callable[[str], None]) -> None:
-        """Have `tell` called, in the event loop, with each action of a container: "die", "oom", "pause", ..."""
-        self._listeners[name] = tell
-        if not self._watching:
-            self._watching = True
-            loop = asyncio.get_running_loop()
-            threading.Thread(target=self._watch, args=(loop,), name="engine news", daemon=True).start()
+    # -- events --------------------------------------------------------------------------------------------------
 
-    def listen_no_more(self, name: str) -> None:
-        """Stop it."""
+    def listen(self, name: str, on_event: Callable[[str], None]) -> None:
+        """Have `on_event` called with each action of a container: "die", "oom", "pause", ..."""
+        self._listeners[name] = on_event
+        if self._watching is None or self._watching.done():
+            self._watching = self._run_until_exit(self._watch())
+
+    def stop_listening(self, name: str) -> None:
+        """Undo `listen`."""
         self._listeners.pop(name, None)
 
-    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
-        filters = {"type": "container", "label": f"{HUB_LABEL}={self.hub}"}
-        while not loop.is_closed():
+    async def _watch(self) -> None:
+        filters = {"type": ["container"], "label": [f"{HUB_LABEL}={self.hub_label}"]}
+        while True:
             try:
-                client = self.new_client(timeout_s=None)
-                for event in client.events(decode=True, filters=filters):
-                    name = event.get("Actor", {}).get("Attributes", {}).get("name", "")
-                    loop.call_soon_threadsafe(self._told, name, str(event.get("Action", "")))
-            except (requests.RequestException, DockerException, OSError, RuntimeError) as problem:
-                _log.info("news of the engine end: %s", problem)
-            # polls find what was missed meanwhile
-            time.sleep(_WATCH_AGAIN_S)
+                docker = await self._client()
+                events = docker.events.subscribe(create_task=False)
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(docker.events.run(filters=filters))
+                    while (event := await events.get()) is not None:
+                        name = event.get("Actor", {}).get("Attributes", {}).get("name", "")
+                        self._dispatch(name, str(event.get("Action", "")))
+            except* (DockerError, *_NO_ANSWER) as problems:
+                _log.info("the stream of the engine's events ended: %s", problems.exceptions[0])
+            # polls find what happened in between
+            await asyncio.sleep(_RECONNECT_S)
 
-    def _told(self, name: str, action: str) -> None:
+    def _dispatch(self, name: str, action: str) -> None:
         self.forget_listing()
         if name in self._listeners:
             self._listeners[name](action)
 
-    # -- images --------------------------------------------------------------------------------------------------
 
-    async def image(self, reference: str) -> dict[str, Any] | None:
-        """Return what the engine knows of an image; None if it does not have it."""
-        try:
-            found: dict[str, Any] = await self.call("inspect_image", reference)
-        except NotFound:
-            return None
+def _ssh_connection(url: str) -> SshConnection:
+    # the extra daas-hub[remote]
+    from daas_hub.spawners.docker.ssh import SshConnection
+
+    return SshConnection(url)
+
+
+async def _version(docker: Docker) -> dict[str, Any]:
+    """Return the engine's version, without naming one in the request: an older engine refuses what it cannot speak."""
+    async with docker.session.get(f"{docker.docker_host}/version") as answer:
+        answer.raise_for_status()
+        found: dict[str, Any] = await answer.json()
         return found
-
-    def _pull(self, reference: str, tell: Callable[[dict[str, Any]], None]) -> None:
-        """Pull exactly one tag or digest, in this thread (DI01)."""
-        repository, _, tag = reference.rpartition("@") if "@" in reference else reference.rpartition(":")
-        if "@" in reference and ":" in repository.rpartition("/")[2]:
-            repository = repository.rpartition(":")[0]  # name:tag@digest: the digest says it all
-        client = self.new_client(timeout_s=None)
-        for line in client.pull(repository, tag=tag, stream=True, decode=True):
-            tell(line)
 
 
 def _failed(task: asyncio.Task[Any]) -> bool:

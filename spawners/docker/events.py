@@ -1,11 +1,11 @@
-"""What an engine tells of a session's container, as it happens and at its end, worded for its owner and for the log."""
+"""The events of a session's container, as they happen and at its end, worded for its owner and for the log."""
 
 from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
 
-from docker.errors import APIError
+from aiodocker import DockerError
 
 from daas_hub.spawners.docker.engine import Engine, EngineUnreachable
 from daas_hub.spawners.docker.messages import ending_of
@@ -14,74 +14,73 @@ from daas_hub.spawners.sockets import SocketSessionMixin
 
 
 class ContainerEventsMixin(SocketSessionMixin):
-    """A session that is a container, whose engine tells what becomes of it."""
+    """A session that is a container, whose engine reports what becomes of it."""
 
     #: the container's name on the engine
     object_name: str
 
-    _over: asyncio.Future[str] | None = None
+    _ended: asyncio.Future[str] | None = None
 
     @property
     @abstractmethod
-    def runner(self) -> Engine:
+    def docker_engine(self) -> Engine:
         """The engine."""
 
     def listen_to_engine(self) -> None:
-        """Have the engine's news of this container, also after a restart of the hub."""
-        self.runner.listen(self.object_name, self._news)
+        """Listen to the events of this container, also after a restart of the hub."""
+        self.docker_engine.listen(self.object_name, self._on_event)
 
     def wait_for_end(self) -> asyncio.Future[str]:
-        """Listen, and give what is done when the session ends before it is ready, with the sentence that says why."""
-        self._over = asyncio.get_running_loop().create_future()
+        """Listen; return what is done when the session ends before it is ready, with the sentence that says why."""
+        self._ended = asyncio.get_running_loop().create_future()
         self.listen_to_engine()
-        return self._over
+        return self._ended
 
     async def ended(self) -> int:
         """Find out how a session ended, for its owner and for the log."""
-        found = await self.runner.inspect(self.object_name)
+        found = await self.docker_engine.inspect(self.object_name)
         if found is None:
             self.ending = self.ending or "It was removed by other means than this portal."
             return 0
         state = found["State"]
         code = int(state.get("ExitCode") or 0)
-        words = await self._output()
-        self.ending = self.ending or ending_of(state, code, words, int(found["HostConfig"].get("Memory") or 0))
-        self.log.info("%s ended with %s: %s; last output: %s", self._log_name, code, self.ending, last_output(words))
+        output = await self._output()
+        self.ending = self.ending or ending_of(state, code, output, int(found["HostConfig"].get("Memory") or 0))
+        self.log.info("%s ended with %s: %s; last output: %s", self._log_name, code, self.ending, last_output(output))
         return code
 
     async def _output(self) -> str:
-        """Return the end of what the session printed; "" where nobody can tell."""
+        """Return the end of what the session printed; "" if the engine cannot say."""
         try:
-            said: bytes = await self.runner.call("logs", self.object_name, tail=40)
-        except (APIError, EngineUnreachable):
+            return (await self.docker_engine.output(self.object_name, tail=40))[-4000:]
+        except (DockerError, EngineUnreachable):
             return ""
-        return said.decode(errors="replace")[-4000:]
 
-    def _news(self, action: str) -> None:
-        """Take what the engine tells of the container, as it happens."""
+    def _on_event(self, action: str) -> None:
+        """Handle an event of the container."""
         if action == "oom":
             self.notice = "A program used up the session's memory and was ended."
         elif action in ("pause", "unpause"):
             self.note_pause(action == "pause")
         elif action in ("die", "destroy"):
-            asyncio.ensure_future(self._tell_end()).add_done_callback(_retrieve)
+            asyncio.ensure_future(self._report_end()).add_done_callback(_retrieve)
 
     def note_pause(self, is_paused: bool) -> None:
-        """Tell the owner that it is paused, or no more."""
+        """Say on its card that it is paused, or no longer."""
         paused = "It is paused, by other means than this portal; nothing is lost."
         if is_paused:
             self.notice = paused
         elif self.notice == paused:
             self.notice = ""
 
-    async def _tell_end(self) -> None:
-        """Tell whoever waits for the start, or else the hub, that the session ended."""
-        over, self._over = self._over, None
-        if over is not None and self._spawn_pending and not over.done():
-            words = await self._output()
-            self.log.error("%s ended before it was ready; last output: %s", self._log_name, last_output(words))
-            if not over.done():
-                over.set_result(failure_in(words))
+    async def _report_end(self) -> None:
+        """Report to whoever waits for the start, or else to the hub, that the session ended."""
+        ended, self._ended = self._ended, None
+        if ended is not None and self._spawn_pending and not ended.done():
+            output = await self._output()
+            self.log.error("%s ended before it was ready; last output: %s", self._log_name, last_output(output))
+            if not ended.done():
+                ended.set_result(failure_in(output))
         # the hub listens for an end only when the start is over
         while self._spawn_pending:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
@@ -89,15 +88,15 @@ class ContainerEventsMixin(SocketSessionMixin):
             await self.poll_and_notify()
 
     async def state_or_unknown(self) -> str:
-        """Return what the engine says now (see `State`), or "unknown" where it does not answer."""
-        self.runner.forget_listing()
+        """Return what the engine says now (see `State`), or "unknown" if it does not answer."""
+        self.docker_engine.forget_listing()
         try:
-            return (await self.runner.state_of(self.object_name)).status
+            return (await self.docker_engine.state_of(self.object_name)).status
         except EngineUnreachable:
             return "unknown"
 
 
 def _retrieve(task: asyncio.Future[None]) -> None:
-    """Look at the end of a task nobody waits for."""
+    """Retrieve the exception of a task nobody waits for."""
     if not task.cancelled():
         task.exception()

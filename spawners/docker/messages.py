@@ -1,4 +1,4 @@
-"""What an engine says, in words for the person whose session it is: why it refused a start, and why one ended. Pure."""
+"""Messages for the person whose session it is: why the engine refused a start, and why a session ended. Pure."""
 
 from __future__ import annotations
 
@@ -11,39 +11,39 @@ from daas_hub.spawners.session_output import failure_in
 TELL_ADMINISTRATORS = "Please tell the administrators; the hub's log says more."
 
 
-def refusal_of(plan: Plan, words: str) -> SessionFailed | StorageProblem:
-    """Word what the engine refused, for the user; its own words are for the log."""
+def refusal_of(plan: Plan, message: str) -> SessionFailed | StorageProblem:
+    """Return why the engine refused, for the user; its own message is for the log."""
     image = plan.application.image
     problem: SessionFailed | StorageProblem
-    missing = next((one for one in plan.mounts if f"path does not exist: {one.source}" in words), None)
+    missing = next((one for one in plan.mounts if f"path does not exist: {one.source}" in message), None)
     if missing is not None:
         name = "Your home" if missing.target == "." else f"The directory {missing.target!r} of this launch"
         problem = StorageProblem(
             f"{name} does not exist on the machine that runs the sessions.", remedy="Please tell the administrators."
         )
-    elif "recursive" in words.lower():
+    elif "recursive" in message.lower():
         problem = StorageProblem(
-            "The raw data cannot be mounted read-only all the way down there.", remedy="Please tell the administrators."
+            "The raw data cannot be mounted read-only recursively there.", remedy="Please tell the administrators."
         )
-    elif "executable file not found" in words:
-        problem = SessionFailed(f"The image {image} has no session in it.", remedy="Build it on images/base.")
-    elif "No such image" in words:
-        problem = SessionFailed(f"The image {image} is not here any more.", remedy="Please launch again.")
-    elif "no space left" in words:
+    elif "executable file not found" in message:
+        problem = SessionFailed(f"The image {image} has no session program.", remedy="Build it on images/base.")
+    elif "No such image" in message:
+        problem = SessionFailed(f"The image {image} is no longer on the engine.", remedy="Please launch again.")
+    elif "no space left" in message:
         problem = SessionFailed(
-            "There is no room left on the machine that runs the sessions.", remedy="Please tell the administrators."
+            "The disk of the machine that runs the sessions is full.", remedy="Please tell the administrators."
         )
     else:
         problem = SessionFailed("The engine could not start the session.", remedy=TELL_ADMINISTRATORS)
-    problem.add_note(words[:500])
+    problem.add_note(message[:500])
     return problem
 
 
-def ending_of(state: dict[str, Any], code: int, words: str, memory: int) -> str:
-    """Word why a container ended."""
-    told = failure_in(words)
-    if told:
-        return told
+def ending_of(state: dict[str, Any], code: int, output: str, memory: int) -> str:
+    """Return why a container ended, from its state, its exit code, its output, and the limit of its memory in bytes."""
+    failure = failure_in(output)
+    if failure:
+        return failure
     if state.get("OOMKilled"):
         return f"It used more memory than its size allows ({memory / 2**30:.1f} GiB) and was ended."
     if code == 0:

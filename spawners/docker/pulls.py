@@ -1,88 +1,103 @@
-"""Images on their way: one pull an image however many wait for it, and it goes on when one of them leaves (DI04)."""
+"""Pulls of images: one for an image however many wait for it, and it continues when one of them leaves."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-import threading
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Any
 
-import requests
-from docker.errors import APIError, DockerException
+import aiohttp
+from aiodocker import Docker, DockerError
+from docker import auth
+from docker.errors import DockerException
 
 from daas_hub.errors import SessionFailed
 
-#: Seconds between two words to whoever waits.
-TELL_EVERY_S = 1.0
+#: Seconds between two reports to whoever waits.
+REPORT_INTERVAL_S = 1.0
 
 
 class Pulls:
-    """The pulls of one engine that go on now."""
+    """The running pulls of one engine."""
 
-    def __init__(self, pull: Callable[[str, Callable[[dict[str, Any]], None]], None]) -> None:
-        """Take what pulls one image in the calling thread, and tells the engine's words one after the other."""
+    def __init__(self, pull: Callable[[str], AsyncIterator[dict[str, Any]]]) -> None:
+        """Take what pulls one image and yields the engine's progress lines."""
         self._pull = pull
-        self._going: dict[str, tuple[asyncio.Future[None], Progress]] = {}
+        self._running: dict[str, tuple[asyncio.Task[None], Progress]] = {}
 
-    async def wait_for(self, reference: str, tell: Callable[[str], None]) -> None:
-        """Pull an image, or wait for the pull that goes on; tell how far it is.
+    async def wait_for(self, reference: str, report: Callable[[str], None]) -> None:
+        """Pull an image, or wait for the running pull; report how far it is.
 
         Raises:
             SessionFailed: it cannot be had, with the reason.
         """
-        if reference not in self._going:
-            progress = Progress(reference)
-            self._going[reference] = (self._begin(reference, progress), progress)
-        done, progress = self._going[reference]
-        told = ""
-        while not done.done():
-            if progress.words() != told:
-                told = progress.words()
-                tell(told)
-            await asyncio.wait([done], timeout=TELL_EVERY_S)
-        done.result()
+        if reference not in self._running:
+            progress = Progress()
+            task = asyncio.create_task(self._run(reference, progress))
+            # nobody may be left who waits for a failure
+            task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+            self._running[reference] = (task, progress)
+        task, progress = self._running[reference]
+        reported = ""
+        while not task.done():
+            if progress.text() != reported:
+                reported = progress.text()
+                report(reported)
+            await asyncio.wait([task], timeout=REPORT_INTERVAL_S)
+        task.result()
 
-    def _begin(self, reference: str, progress: Progress) -> asyncio.Future[None]:
-        """Pull in a thread of its own: a pull takes minutes, and the engine's other threads answer polls."""
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[None] = loop.create_future()
-        # one who left must not be told of a failure nobody waits for
-        done.add_done_callback(lambda ended: ended.exception())
+    async def _run(self, reference: str, progress: Progress) -> None:
+        try:
+            async for line in self._pull(reference):
+                progress.take(line)
+        except DockerError as error:
+            raise _failure(reference, error.message) from error
+        except (DockerException, aiohttp.ClientError, OSError, ValueError) as error:
+            raise _failure(reference, str(error)) from error
+        finally:
+            del self._running[reference]
 
-        def finish(problem: SessionFailed | None) -> None:
-            del self._going[reference]
-            if problem is not None:
-                done.set_exception(problem)
-            else:
-                done.set_result(None)
 
-        def work() -> None:
-            problem: SessionFailed | None = None
-            try:
-                self._pull(reference, progress.take)
-            except (APIError, DockerException, requests.RequestException, OSError) as error:
-                problem = _failure(reference, getattr(error, "explanation", None) or str(error))
-            if problem is None and progress.error:
-                problem = _failure(reference, progress.error)
-            loop.call_soon_threadsafe(finish, problem)
+async def pull_image(docker: Docker, reference: str) -> AsyncGenerator[dict[str, Any], None]:
+    """Pull exactly one tag or digest (DI01); yield the engine's progress lines.
 
-        threading.Thread(target=work, name="pull", daemon=True).start()
-        return done
+    Raises:
+        aiodocker.DockerError, docker.errors.DockerException, OSError: it cannot be had.
+    """
+    repository, _, tag = reference.rpartition("@") if "@" in reference else reference.rpartition(":")
+    if "@" in reference and ":" in repository.rpartition("/")[2]:
+        repository = repository.rpartition(":")[0]  # name:tag@digest: the digest says it all
+    credentials = await asyncio.to_thread(registry_credentials, repository)
+    async for line in docker.images.pull(repository, tag=tag, auth=credentials, stream=True):
+        yield line
+
+
+def registry_credentials(repository: str) -> dict[str, Any] | None:
+    """Return what `docker login` of the hub's user left for a registry, from its file or credential helper.
+
+    aiodocker looks for none; docker-py, which dockerspawner brings, does.
+
+    Raises:
+        docker.errors.DockerException: the file or the helper cannot be used.
+    """
+    registry, _ = auth.resolve_repository_name(repository)
+    found = auth.load_config().resolve_authconfig(registry)
+    if not found or "/" not in repository:
+        return None
+    # with an "identitytoken", be it empty, aiodocker keeps the address of the registry as it is
+    token = found.pop("IdentityToken", found.get("identitytoken", ""))
+    return {**found, "identitytoken": token}
 
 
 class Progress:
-    """How far a pull is, from the engine's words about each layer."""
+    """How far a pull is, from the engine's lines about each layer."""
 
-    def __init__(self, reference: str) -> None:
-        self._reference = reference
+    def __init__(self) -> None:
         self._layers: dict[str, tuple[int, int]] = {}
-        self.error = ""
 
     def take(self, line: dict[str, Any]) -> None:
-        """Take one word of the engine."""
-        if "error" in line:
-            self.error = str(line["error"])
+        """Take one line of the engine."""
         detail = line.get("progressDetail") or {}
         if line.get("status") == "Downloading" and "total" in detail and "id" in line:
             self._layers[str(line["id"])] = (int(detail.get("current", 0)), int(detail["total"]))
@@ -90,10 +105,9 @@ class Progress:
             total = self._layers[str(line["id"])][1]
             self._layers[str(line["id"])] = (total, total)
 
-    def words(self) -> str:
+    def text(self) -> str:
         """Say how far it is, for whoever waits."""
-        layers = list(self._layers.values())  # another thread adds to it
-        done, total = sum(one for one, _ in layers), sum(one for _, one in layers)
+        done, total = (sum(sizes) for sizes in zip(*self._layers.values(), strict=True)) if self._layers else (0, 0)
         if not total:
             return "Fetching the application, which was not used here before"
         return f"Fetching the application: {_megabytes(done)} of {_megabytes(total)} MB"
@@ -104,21 +118,21 @@ def _megabytes(count: int) -> str:
 
 
 _REASONS = (
-    (r"no space left on device", "there is no room left for it on the machine that runs the sessions"),
+    (r"no space left on device", "the disk of the machine that runs the sessions is full"),
     (r"manifest unknown|not found|does not exist|pull access denied|repository name", "no registry has it"),
-    (r"unauthorized|authentication required|denied", "the registry does not give it to this portal"),
+    (r"unauthorized|authentication required|denied", "the registry refuses it to this portal"),
     (r"certificate|x509|tls", "the registry's certificate is not trusted there"),
     (r"timeout|connection refused|no such host|dial tcp|EOF|reset by peer", "the registry does not answer"),
 )
 
 
-def _failure(reference: str, words: str) -> SessionFailed:
-    """Word why an image could not be had; what the engine said is for the log."""
+def _failure(reference: str, message: str) -> SessionFailed:
+    """Word why an image could not be had; the engine's own message is for the log."""
     reason = next(
-        (text for pattern, text in _REASONS if re.search(pattern, words, re.IGNORECASE)), "it could not be fetched"
+        (text for pattern, text in _REASONS if re.search(pattern, message, re.IGNORECASE)), "it could not be fetched"
     )
     problem = SessionFailed(
-        f"The image {reference} is not here, and {reason}.", remedy="Please tell the administrators."
+        f"The image {reference} is not on the engine, and {reason}.", remedy="Please tell the administrators."
     )
-    problem.add_note(words[:500])
+    problem.add_note(message[:500])
     return problem

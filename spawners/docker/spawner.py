@@ -1,7 +1,7 @@
 """ProposalDockerSpawner: a session is a hardened container, under the account's own numbers, without a network.
 
-Built on DockerSpawner for what the hub remembers of a container, and for its settings' place; what is started, and how
-it is watched, ended and worded, is here. The body of the create call is in `container.py`, the engine in `engine.py`.
+Built on DockerSpawner for what the hub stores of a container. What is started, watched and ended is here.
+The body of the create call is in `container_spec.py`, the engine in `engine.py`, the messages in `messages.py`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import shutil
 import socket
 from collections.abc import Awaitable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from docker.errors import APIError, NotFound
+from aiodocker import DockerError
 from dockerspawner import DockerSpawner
 from jupyterhub.utils import maybe_future
 from traitlets import Enum, List, Unicode, default
@@ -25,13 +25,8 @@ from daas_hub.errors import ConfigurationError, DaasError, SessionFailed
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding
 from daas_hub.launch import Plan
-from daas_hub.spawners.docker.checks import (
-    configuration_problems,
-    default_certificates,
-    default_engine,
-    examine,
-    foreign_settings,
-)
+from daas_hub.spawners.docker.address import Address, default_certificates, default_engine
+from daas_hub.spawners.docker.checks import address_problems, applications_without_image, examine
 from daas_hub.spawners.docker.container_spec import (
     HUB_LABEL,
     SESSION_LABEL,
@@ -41,11 +36,12 @@ from daas_hub.spawners.docker.container_spec import (
     differences,
     mount_points,
 )
-from daas_hub.spawners.docker.engine import Address, Engine, EngineUnreachable
+from daas_hub.spawners.docker.engine import Engine, EngineUnreachable
 from daas_hub.spawners.docker.events import ContainerEventsMixin
 from daas_hub.spawners.docker.local_session import LocalSession
 from daas_hub.spawners.docker.messages import TELL_ADMINISTRATORS, refusal_of
-from daas_hub.spawners.docker.remote.session import RemoteSession
+from daas_hub.spawners.docker.session_transport import SessionTransport
+from daas_hub.spawners.docker.stock import DOCKER_SETTINGS
 from daas_hub.spawners.egress import host_names
 from daas_hub.spawners.guest_layout import SOCKETS_DIR, identity_texts
 from daas_hub.spawners.mount_handshake import granted_directories
@@ -53,72 +49,80 @@ from daas_hub.spawners.readiness import require_answer
 from daas_hub.spawners.runtime_dir import session_key, write_identity_files
 from daas_hub.storage import Pinned, make_mount_points, pin
 
+_T = TypeVar("_T")
+
 
 class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
     """Sessions in containers of a Docker engine."""
+
+    stock_settings = DOCKER_SETTINGS
 
     engine = Unicode(
         config=True,
         help="""
         Address of the engine: "unix:///run/docker.sock", or one on another machine: "tcp://host:2376" with
-        `certificates`, or "ssh://user@host" with the system's ssh. Plain TCP is refused. Another machine must have the
-        facility's storage mounted at the same paths as this one. Default: $DOCKER_HOST, else
-        unix:///var/run/docker.sock.
+        `certificates`, or "ssh://user@host" with the keys and known hosts of the hub's user. Plain TCP is refused.
+        Another machine needs daas-hub[remote] here, and the facility's storage mounted at the same paths there.
+        Default: $DOCKER_HOST, else unix:///var/run/docker.sock.
         """,
     )
     certificates = Unicode(
         "",
         config=True,
         help="""
-        Folder with ca.pem, cert.pem and key.pem for an engine at tcp://. Default: $DOCKER_CERT_PATH.
+        Directory with ca.pem, cert.pem and key.pem for an engine at tcp://. Default: $DOCKER_CERT_PATH.
         """,
     )
     pull = Enum(
         ("missing", "never"),
-        default_value="missing",
+        default_value="never",
         config=True,
         help="""
-        Whether an image that the engine does not have is fetched: exactly the tag or digest its application names.
-        "never" suits an engine without a registry. Default: "missing".
+        When to pull images. "never": only images that are on the engine are used. "missing": an image that the engine
+        does not have is pulled at the first launch, exactly the tag or digest its application names; name your
+        registry in the applications, because a name without one means a public registry. Default: "never".
         """,
     )
     read_only = List(
         Unicode(),
         config=True,
         help="""
-        Directories of the engine's machine that every session may read, at their own path: licensed programs, tools.
-        Example: ["/opt/tools"]. Default: none.
+        Directories of the engine's machine that are mounted read-only into every session, at their own path: licensed
+        programs, tools. Example: ["/opt/tools"]. Default: [].
         """,
     )
     hub_label = Unicode(
         config=True,
         help="""
-        Word that tells this hub's containers from another hub's on the same engine. Change it while no session runs.
-        Default: made of this machine's name and `runtime_dir`.
+        Label by which this hub recognises its containers among those of other hubs on the same engine. Change it only
+        while no session runs. Default: a hash of this machine's name and `runtime_dir`.
         """,
     )
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        for wrong in foreign_settings(self.config):
-            raise wrong
-        self._is_anothers = False
-        self._found_way: LocalSession | RemoteSession | None = None
+        self._owns_container = True
+        self._session_transport: SessionTransport | None = None
+
+    @classmethod
+    def startup_problems(cls, config: Config) -> list[DaasError]:
+        """Return settings that do not apply, an unsafe address of the engine, and a missing extra."""
+        return [*super().startup_problems(config), *address_problems(config)]
 
     @classmethod
     def configuration_problems(cls, config: Config, facility: Facility) -> list[DaasError]:
-        """Return settings that do not apply, an unsafe engine address, and applications without an image."""
-        return configuration_problems(config, facility)
+        """Return the same, and applications without an image."""
+        return [*cls.startup_problems(config), *applications_without_image(facility)]
 
     @classmethod
     async def examine(cls, config: Config, facility: Facility, plan: Plan | None) -> list[Finding]:
         """Ask the engine what it is and has, and run a container as for this launch (see `ProposalSessionMixin`)."""
         settings = cls(config=config)
         return await examine(
-            settings.runner,
+            settings.docker_engine,
             facility,
             plan,
-            fetches=settings.pull == "missing",
+            pulls=settings.pull == "missing",
             below=Path(settings.runtime_dir) / "sessions",
             read_only=tuple(map(Path, settings.read_only)),
         )
@@ -140,7 +144,7 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
         return f"daas-{session_key(f'{self.hub_label}/{self.user.name}', self.name)}"
 
     @property
-    def runner(self) -> Engine:
+    def docker_engine(self) -> Engine:
         """The engine.
 
         Raises:
@@ -149,15 +153,18 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
         return Engine.of(Address(self.engine, self.certificates), self.hub_label)
 
     @property
-    def _way(self) -> LocalSession | RemoteSession:
-        """How the session arrives and is reached, on the engine's machine."""
-        if self._found_way is None:
+    def _transport(self) -> SessionTransport:
+        """How the session is brought onto the engine's machine and reached there."""
+        if self._session_transport is None:
             api = Path(self.runtime_dir) / "api"
-            if self.runner.address.is_remote:
-                self._found_way = RemoteSession(self.runner, self.object_name, self.session_dir, api)
+            if self.docker_engine.address.is_remote:
+                # the extra daas-hub[remote]
+                from daas_hub.spawners.docker.remote.session import RemoteSession
+
+                self._session_transport = RemoteSession(self.docker_engine, self.object_name, self.session_dir, api)
             else:
-                self._found_way = LocalSession(self.session_dir, api)
-        return self._found_way
+                self._session_transport = LocalSession(self.session_dir, api)
+        return self._session_transport
 
     def clear_state(self) -> None:
         """Forget the session's container."""
@@ -167,22 +174,24 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
     # -- before the start: outside the time a start may take ---------------------------------------------------------
 
     async def prepare(self, plan: Plan) -> bool:
-        """Have the image on the engine; tell whether that took its time."""
+        """Have the image on the engine; return whether it was pulled, which may have taken a while."""
         reference = plan.application.image
         if not reference:
-            raise SessionFailed(f"{plan.application.title} names no image.", remedy=TELL_ADMINISTRATORS)
-        await self.runner.require_able()
-        image = await self.runner.image(reference)
+            raise SessionFailed(f"{plan.application.title} has no image.", remedy=TELL_ADMINISTRATORS)
+        await self.docker_engine.require_able()
+        image = await self.docker_engine.image(reference)
         was_missing = image is None
         if image is None:
             if self.pull == "never":
-                raise SessionFailed(f"The image {reference} is not here.", remedy="Please tell the administrators.")
-            await self.runner.pulls.wait_for(reference, self.report_progress)
-            image = await self.runner.image(reference)
+                raise SessionFailed(
+                    f"The image {reference} is not on the engine.", remedy="Please tell the administrators."
+                )
+            await self.docker_engine.pulls.wait_for(reference, self.report_progress)
+            image = await self.docker_engine.image(reference)
         if image is None:
-            raise SessionFailed(f"The image {reference} is not here any more.", remedy="Please launch again.")
+            raise SessionFailed(f"The image {reference} is no longer on the engine.", remedy="Please launch again.")
         if (image.get("Config") or {}).get("Volumes"):
-            # a volume is a writable place on the engine's disk, without a limit
+            # a volume is writable space on the engine's disk, without a limit
             raise SessionFailed(
                 f"The image {reference} declares volumes, which no session may have.", remedy=TELL_ADMINISTRATORS
             )
@@ -191,11 +200,11 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
     # -- the life of a session -----------------------------------------------------------------------------------------
 
     async def start_session(self, plan: Plan) -> str:
-        """Create the container, compare it with the plan, start it, and let it in."""
-        # after a start that failed the hub stops what it finds: not until we know that it is this start's
-        self._is_anothers = True
-        await self._require_nothing_runs()
-        self._is_anothers = False
+        """Create the container, compare it with the plan, start it, and hand over its environment."""
+        # after a failed start the hub stops the container it finds: not one that an earlier start left running
+        self._owns_container = False
+        await self._require_not_running()
+        self._owns_container = True
         self.open_hub_api()
         self.report_progress("Opening your directories")
         pinned = await pin(plan.mounts)
@@ -207,7 +216,7 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
             try:
                 await self._run_container(plan, pinned)
             except BaseException:
-                await asyncio.shield(asyncio.ensure_future(self._clear_away()))
+                await asyncio.shield(asyncio.ensure_future(self._clean_up()))
                 raise
         finally:
             for one in pinned:
@@ -217,18 +226,18 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
     async def poll(self) -> int | None:
         """Return whether the session runs: None, or its exit code; ends one whose hours are used up.
 
-        It never raises, and an engine that does not answer means that nothing is known: the hub would take anything
-        else for the end of the session, and forget one that runs.
+        It never raises, and an engine that does not answer means that the state is unknown: the hub would take
+        anything else for the end of the session, and forget one that runs.
         """
-        if self._is_anothers:
+        if not self._owns_container:
             return 0
         self.keep_sockets_open()
         try:
-            state = await self.runner.state_of(self.object_name)
+            state = await self.docker_engine.state_of(self.object_name)
             self.listen_to_engine()
             if state.status in ("running", "paused", "created", "restarting"):
                 if not self._spawn_pending:
-                    self._way.keep_reached()
+                    self._transport.keep_connected()
                 self.note_pause(state.status == "paused")
                 if not self.is_over():
                     return None
@@ -237,48 +246,48 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
                 self.ending = "Its hours were used up."
                 return 0
             return await self.ended()
-        except (EngineUnreachable, SessionFailed, ConfigurationError, APIError) as problem:
-            self.log.error("%s: nothing is known of it: %s", self._log_name, problem)
+        except (SessionFailed, ConfigurationError, DockerError) as problem:
+            self.log.error("%s: its state is unknown: %s", self._log_name, problem)
             return None
 
     async def stop(self, now: bool = False) -> None:
-        """End the session; one that is gone already is stopped, too (DI03)."""
-        if self._is_anothers:
+        """End the session; one that is already gone is stopped, too (DI03)."""
+        if not self._owns_container:
             return
-        engine = self.runner
+        engine = self.docker_engine
         try:
             state = await engine.inspect(self.object_name)
             if state is not None and state["State"].get("Paused"):
-                await engine.call("unpause", self.object_name)
-            await engine.call("stop", self.object_name, timeout=0 if now else STOP_GRACE_S)
-        except NotFound:
-            pass
-        except APIError as problem:
-            raise SessionFailed("The session could not be stopped.", remedy=TELL_ADMINISTRATORS) from problem
+                await engine.call(lambda docker: docker.containers.container(self.object_name).unpause())
+            grace_s = 0 if now else STOP_GRACE_S
+            await engine.call(lambda docker: docker.containers.container(self.object_name).stop(t=grace_s))
+        except DockerError as problem:
+            if problem.status != 404:
+                raise SessionFailed("The session could not be stopped.", remedy=TELL_ADMINISTRATORS) from problem
         finally:
             engine.forget_listing()
 
     async def run_post_stop_hook(self) -> None:
-        """Remove what the session had, after its last words were kept; then run the administrator's hook."""
+        """Remove what the session had, after its last output was logged; then run the administrator's hook."""
         with contextlib.suppress(ConfigurationError):
-            if not self._is_anothers and (await self.state_or_unknown()) not in ("running", "paused", "unknown"):
-                await self._clear_away()
+            if self._owns_container and (await self.state_or_unknown()) not in ("running", "paused", "unknown"):
+                await self._clean_up()
         await maybe_future(super().run_post_stop_hook())
 
     # -- steps ----------------------------------------------------------------------------------------------------
 
-    async def _require_nothing_runs(self) -> None:
-        """Refuse a second start beside a session that runs, whatever the hub remembers; remove an ended one."""
-        found = await self.runner.inspect(self.object_name)
+    async def _require_not_running(self) -> None:
+        """Refuse a second start of a running session, whatever the hub remembers; remove an ended container."""
+        found = await self.docker_engine.inspect(self.object_name)
         if found is None:
             return
         if found["State"]["Running"]:
             raise SessionFailed("This session is running already.", remedy="Stop it, or launch another one.")
-        await self.runner.remove(self.object_name)
+        await self.docker_engine.remove(self.object_name)
 
     def _prepare_session_dir(self, plan: Plan) -> None:
         shutil.rmtree(self.session_dir, ignore_errors=True)
-        # closed to everybody but the hub and the engine: behind the door stands what makes a session of somebody
+        # closed to everybody but the hub and the engine: whoever reaches these sockets acts for the person
         self.session_dir.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         self.session_dir.mkdir(mode=0o700)
         icons = self.sockets_dir / "icons"
@@ -302,55 +311,55 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
         return f"{SOCKETS_DIR}/icons/{application.name}.svg"
 
     async def _run_container(self, plan: Plan, pinned: tuple[Pinned, ...]) -> None:
-        """Create, compare, start, let in, and wait for the answer."""
-        over = self.wait_for_end()
-        await self._worded(plan, self._way.bring_files(plan.application.image or ""))
-        await self._way.arrive(
-            lambda places: self._create(plan, places),
+        """Create, compare, start, hand over its environment, and wait until it answers."""
+        ended = self.wait_for_end()
+        await self._refusals(plan, self._transport.send_files(plan.application.image or ""))
+        await self._transport.launch(
+            lambda files: self._create(plan, files),
             lambda: self._start_container(plan),
             granted_directories(plan, pinned),
             self.session_environment(plan),
             read_only=tuple(Path(path) for path in self.read_only),
-            over=over,
+            ended=ended,
         )
-        await require_answer(f"{self.address}{self.server.base_url}api", over, self.start_timeout)
+        await require_answer(f"{self.address}{self.server.base_url}api", ended, self.start_timeout)
 
     async def _start_container(self, plan: Plan) -> None:
-        await self._worded(plan, self.runner.call("start", self.object_name))
+        await self._refusals(plan, self.docker_engine.start(self.object_name))
         self.report_progress(f"Starting {plan.application.title}")
 
-    async def _create(self, plan: Plan, places: SessionFiles) -> None:
+    async def _create(self, plan: Plan, files: SessionFiles) -> None:
         body = create_body(
             plan,
-            places,
+            files,
             program=self.session_program(plan),
             labels={HUB_LABEL: self.hub_label, SESSION_LABEL: self.object_name},
         )
-        created = await self._worded(plan, self.runner.call("create_container_from_config", body, self.object_name))
-        self.object_id = created["Id"]
-        made = await self.runner.inspect(self.object_id)
+        create = self.docker_engine.call(lambda docker: docker.containers.create(body, name=self.object_name))
+        self.object_id = (await self._refusals(plan, create)).id
+        made = await self.docker_engine.inspect(self.object_id)
         wrong = differences(body, made["Mounts"], made["HostConfig"]) if made else ["everything"]
         if wrong:
-            self.log.error("%s: the engine made something else: %s", self._log_name, ", ".join(wrong))
+            self.log.error("%s: the engine made another container: differing %s", self._log_name, ", ".join(wrong))
             raise SessionFailed(
                 "The container is not what was asked for; it was not started.", remedy=TELL_ADMINISTRATORS
             )
 
-    async def _worded(self, plan: Plan, doing: Awaitable[Any]) -> Any:
-        """Wait for the engine to do something; word what it refuses."""
+    async def _refusals(self, plan: Plan, request: Awaitable[_T]) -> _T:
+        """Wait for a request to the engine; turn its refusal into a message for the user."""
         try:
-            return await doing
-        except APIError as error:
-            raise refusal_of(plan, str(error.explanation or error)) from error
+            return await request
+        except DockerError as error:
+            raise refusal_of(plan, error.message) from error
 
-    async def _clear_away(self) -> None:
-        """Remove the container and the session's folder; what cannot be removed now is told, and stays labelled."""
-        self.runner.listen_no_more(self.object_name)
+    async def _clean_up(self) -> None:
+        """Remove the container and the session's directory; what cannot be removed is logged, and stays labelled."""
+        self.docker_engine.stop_listening(self.object_name)
         self.close_egress()
-        self._way.close()
+        self._transport.close()
         try:
-            await self.runner.remove(self.object_name)
-            await self._way.forget()
-        except (APIError, EngineUnreachable) as problem:
+            await self.docker_engine.remove(self.object_name)
+            await self._transport.remove_files()
+        except (DockerError, EngineUnreachable) as problem:
             self.log.error("%s: container %s was not removed: %s", self._log_name, self.object_name, problem)
         await asyncio.to_thread(shutil.rmtree, self.session_dir, True)

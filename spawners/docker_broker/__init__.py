@@ -1,1 +1,1 @@
-"""A program between the hub and the Docker engine that lets only a session's containers through."""
+"""A program between the hub and the Docker engine that admits only the containers of sessions."""

@@ -1,8 +1,8 @@
-"""The broker: a program between the hub and a container engine that lets through what the hub needs, nothing else.
+"""The broker: a program between the hub and a container engine that admits what the hub needs, and nothing else.
 
 Whoever reaches an engine's socket is root on its machine, so in a portal of containers the hub does not reach it: this
 program does, and the hub reaches this program. Everything is an allow-list: the calls, their parameters, and each field
-of the create call. What goes on to the engine is written anew from what was checked, never passed on as it came.
+of the create call. What is sent to the engine is built from what was checked, never forwarded as it came.
 
     python -m daas_hub.spawners.docker_broker --listen /run/broker/engine.sock --engine unix:///var/run/docker.sock \
         --hub daas --image-prefix localhost/daas-hub/ --root /srv/daas/data --writable /srv/daas/homes
@@ -15,12 +15,13 @@ import asyncio
 import logging
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 import aiohttp
 from aiohttp import web
 
-from daas_hub.spawners.docker_broker.api import Calls, told
+from daas_hub.spawners.docker_broker.api import Calls, message
 from daas_hub.spawners.docker_broker.engine_client import EngineClient
 from daas_hub.spawners.docker_broker.policy import Forbidden, Rules
 
@@ -36,7 +37,7 @@ class Broker:
         self.calls = Calls(rules, self._engine)
 
     async def serve(self, socket: Path) -> web.ServerRunner:
-        """Listen on a socket file only this user may connect to; whoever calls this ends it with `close`."""
+        """Listen on a socket file that only this user may connect to; the caller stops it with `close`."""
         self._engine.open()
         runner = web.ServerRunner(
             web.Server(self.handle, handler_cancellation=True, lingering_time=1.0, access_log=None)
@@ -61,10 +62,10 @@ class Broker:
             return await self.calls.answer(request)
         except Forbidden as refusal:
             _log.warning("refused %s %.200r: %s", request.method, request.raw_path, refusal)
-            return told(refusal.status, f"The broker refuses this call: {refusal}.")
+            return message(refusal.status, f"The broker refuses this call: {refusal}.")
         except (aiohttp.ClientError, OSError, TimeoutError) as problem:
             _log.error("the engine does not answer: %s", problem)
-            return told(503, "The engine does not answer.")
+            return message(503, "The engine does not answer.")
 
 
 def require_out_of_reach(rules: Rules, *sockets: str) -> None:
@@ -84,19 +85,22 @@ def require_out_of_reach(rules: Rules, *sockets: str) -> None:
 def arguments(argv: list[str]) -> tuple[Rules, str, Path]:
     """Read the command line: the rules, the engine's socket, and the own one."""
     parser = argparse.ArgumentParser(prog="broker", description=__doc__.partition("\n")[0], allow_abbrev=False)
-    parser.add_argument("--listen", required=True, metavar="FILE", help="socket file to listen on")
-    parser.add_argument("--engine", default="unix:///var/run/docker.sock", help="the engine, unix:///...")
-    parser.add_argument("--hub", required=True, help="ProposalDockerSpawner.hub_label of the hub")
-    parser.add_argument("--image", action="append", default=[], metavar="REFERENCE", help="an image it may use")
-    parser.add_argument("--image-prefix", action="append", default=[], metavar="NAME/", help="begin of such images")
-    parser.add_argument("--root", action="append", default=[], metavar="DIR", help="may be mounted read-only")
-    parser.add_argument("--writable", action="append", default=[], metavar="DIR", help="what is below may be written")
-    parser.add_argument("--min-id", type=int, default=1000, help="Facility.min_id")
-    parser.add_argument("--max-id", type=int, default=60_000_000, help="Facility.max_id")
-    parser.add_argument("--no-pull", action="store_true", help="it may use images that are there, and fetch none")
+    repeatable = partial(parser.add_argument, action="append", default=[])
+    parser.add_argument("--listen", required=True, metavar="FILE", help="socket file to listen on, for the hub")
+    parser.add_argument("--engine", default="unix:///var/run/docker.sock", help="the engine; default: %(default)s")
+    parser.add_argument("--hub", required=True, help="the hub's ProposalDockerSpawner.hub_label")
+    repeatable("--image", metavar="REFERENCE", help="image that it may use, with tag or digest; repeatable")
+    repeatable("--image-prefix", metavar="NAME/", help="prefix of images that it may use; repeatable")
+    repeatable("--root", metavar="DIR", help="directory that may be mounted read-only, with what is in it; repeatable")
+    repeatable("--writable", metavar="DIR", help="directory in which all may be mounted writable; repeatable")
+    parser.add_argument("--min-id", type=int, default=1000, help="the hub's Facility.min_id; default: %(default)s")
+    parser.add_argument("--max-id", type=int, default=60_000_000, help="Facility.max_id; default: %(default)s")
+    parser.add_argument(
+        "--pull", action=argparse.BooleanOptionalAction, default=False, help="whether it may have these images pulled"
+    )
     given = parser.parse_args(argv)
     if not given.engine.startswith("unix:///"):
-        parser.error("--engine: only a socket file of this machine, unix:///...")
+        parser.error("--engine: must be a socket file of this machine, unix:///...")
     try:
         rules = Rules(
             given.hub,
@@ -106,7 +110,7 @@ def arguments(argv: list[str]) -> tuple[Rules, str, Path]:
             tuple(given.writable),
             given.min_id,
             given.max_id,
-            not given.no_pull,
+            given.pull,
         )
         engine = given.engine.removeprefix("unix://")
         require_out_of_reach(rules, engine, given.listen)
@@ -116,7 +120,7 @@ def arguments(argv: list[str]) -> tuple[Rules, str, Path]:
 
 
 async def run(rules: Rules, engine: str, listen: Path) -> None:
-    """Serve until ended."""
+    """Serve until stopped."""
     broker = Broker(rules, engine)
     runner = await broker.serve(listen)
     _log.info("serving %s for the hub %s", listen, rules.hub)

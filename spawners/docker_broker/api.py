@@ -1,6 +1,6 @@
-"""The calls of a hub that the broker lets through, each with its parameters, and whose container it is about.
+"""The calls that the broker admits, each with its parameters, and only for containers of its hub.
 
-Everything is an allow-list. What goes on to the engine is written anew from what was checked, never as it came.
+Everything is an allow-list. What is sent to the engine is built from what was checked, never forwarded as it came.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from daas_hub.spawners.docker_broker.engine_client import EngineClient
 from daas_hub.spawners.docker_broker.policy import CONTAINER_NAME, Forbidden, Rules, parse_strictly, require_session
 from daas_hub.spawners.docker_broker.symlinks import require_no_links
 
-#: The engine's interface that was checked against; every call goes on with this version.
+#: The engine's interface that was checked against; every call is sent with this version.
 API = "v1.44"
 MAX_BODY_BYTES = 1_000_000
 MAX_TARGET = 4096
-#: Of the engine's answer to "info" the hub needs whether containers are confined; the rest tells of the machine.
+#: Of the engine's answer to "info" the hub needs how containers are confined; the rest is about the machine.
 INFO_FIELDS = ("ID", "Name", "ServerVersion", "OSType", "Architecture", "SecurityOptions")
 
 _CONTAINER = r"(?P<container>[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127})"
-_IMAGE = r"(?P<image>[a-zA-Z0-9][a-zA-Z0-9._/:-]{0,200}(?:%40sha256:[0-9a-f]{64})?)"
+_IMAGE = r"(?P<image>[a-zA-Z0-9][a-zA-Z0-9._/:-]{0,200}(?:(?:%40|@)sha256:[0-9a-f]{64})?)"
 _NUMBER = r"[0-9]{1,18}"
 _YES_NO = r"(?i:true|false|0|1)"
 
 
 @dataclass(frozen=True)
 class Call:
-    """A call that was checked for its form: what it asks for, and how."""
+    """A call whose form was checked."""
 
     request: web.BaseRequest
     what: Mapping[str, str]
@@ -47,17 +47,18 @@ Handler = Callable[["Calls", Call], Any]
 
 
 class Calls:
-    """What a hub may ask, by these rules, of this engine."""
+    """What a hub may ask of this engine, by these rules."""
 
     def __init__(self, rules: Rules, engine: EngineClient) -> None:
         self.rules = rules
+        self.require_no_links = require_no_links
         self._engine = engine
 
     async def answer(self, request: web.BaseRequest) -> Answer:
         """Answer one call.
 
         Raises:
-            Forbidden: it is none of those, or not in its form, or about something that is not this hub's.
+            Forbidden: it is not one of these calls, is malformed, or concerns something that is not this hub's.
             aiohttp.ClientError, OSError, TimeoutError: the engine does not answer.
         """
         handler, call = await self._admit(request)
@@ -65,10 +66,10 @@ class Calls:
         return answer
 
     async def _admit(self, request: web.BaseRequest) -> tuple[Handler, Call]:
-        """Check a call's form, and find what does it."""
+        """Check a call's form, and return its handler."""
         target = request.raw_path
         if request.version not in (HttpVersion10, HttpVersion11):
-            raise Forbidden("the version of HTTP is not known")
+            raise Forbidden("unknown version of HTTP")
         if len(target) > MAX_TARGET:
             raise Forbidden("the address is too long")
         path, _, query = target.partition("?")
@@ -83,9 +84,9 @@ class Calls:
             if match is not None and method == request.method:
                 body = await request.read()
                 if len(body) != length or (body and handler is not Calls.create):
-                    raise Forbidden("a body does not belong to this call")
+                    raise Forbidden("this call takes no body")
                 return handler, Call(request, match.groupdict(), query, body)
-        raise Forbidden("it is none of the calls a hub needs")
+        raise Forbidden("it is not a call that a hub needs")
 
     # -- questions that belong to no container -------------------------------------------------------------------
 
@@ -100,11 +101,11 @@ class Calls:
         return await self._engine.pass_on("GET", "/version")
 
     async def info(self, call: Call) -> Answer:
-        """GET /info, of which the hub gets what it needs."""
+        """GET /info, reduced to what the hub needs."""
         query_of(call.query)
         status, body = await self._engine.ask("GET", f"/{API}/info")
         if status != 200:
-            return told(status, "The engine tells nothing.")
+            return message(status, "The engine gives no information.")
         found = json.loads(body)
         return web.json_response({name: found[name] for name in INFO_FIELDS if name in found})
 
@@ -118,7 +119,7 @@ class Calls:
 
     async def events(self, call: Call) -> Answer:
         """GET /events: of this hub's containers, whatever was asked for."""
-        asked = query_of(call.query, since=_NUMBER, until=_NUMBER, filters=r"(?s:.{0,1000})")
+        asked = query_of(call.query, since=_NUMBER, until=_NUMBER, stream=_YES_NO, filters=r"(?s:.{0,1000})")
         query: dict[str, str] = {name: asked[name] for name in ("since", "until") if name in asked}
         query["filters"] = self._filters(type=["container"])
         return await self._engine.stream(call.request, "GET", f"/{API}/events", query)
@@ -133,7 +134,7 @@ class Calls:
     async def pull(self, call: Call) -> Answer:
         """POST /images/create: exactly one tag or digest."""
         if not self.rules.may_pull:
-            raise Forbidden("this hub fetches no images")
+            raise Forbidden("this hub may not pull images")
         asked = query_of(call.query, fromImage=r"[^\s]{1,255}", tag=r"[^\s]{1,255}")
         if set(asked) != {"fromImage", "tag"}:
             raise Forbidden("a pull names an image and a tag")
@@ -155,7 +156,7 @@ class Calls:
         if call.request.content_type != "application/json":
             raise Forbidden("the body must be application/json")
         body = parse_strictly(call.body)
-        await require_no_links(require_session(body, self.rules, name))
+        await self.require_no_links(require_session(body, self.rules, name))
         return await self._engine.pass_on(
             "POST", f"/{API}/containers/create", {"name": name}, json.dumps(body).encode()
         )
@@ -167,7 +168,7 @@ class Calls:
         return web.json_response(found)
 
     async def logs(self, call: Call) -> Answer:
-        """GET /containers/{id}/logs: the end of what was printed."""
+        """GET /containers/{id}/logs: the last lines it printed."""
         asked = query_of(
             call.query, stdout=_YES_NO, stderr=_YES_NO, timestamps=_YES_NO, follow=r"(?i:false|0)", tail=r"[0-9]{1,4}"
         )
@@ -182,8 +183,8 @@ class Calls:
         found = await self._own(call)
         binds = [one for one in found.get("Mounts") or [] if one.get("Type") == "bind"]
         sources = [(str(one["Source"]), bool(one.get("RW"))) for one in binds]
-        # again: what was a directory at the creation may be a link now
-        await require_no_links([(path, self.rules.require_source(path, writable=rw)) for path, rw in sources])
+        # once more: what was a directory at the creation may be a link now
+        await self.require_no_links([(path, self.rules.require_source(path, writable=rw)) for path, rw in sources])
         return await self._engine.pass_on("POST", f"/{API}/containers/{found['Id']}/start")
 
     async def stop(self, call: Call) -> Answer:
@@ -215,10 +216,10 @@ class Calls:
         return await self._engine.pass_on("POST", f"/{API}/containers/{found['Id']}/{action}", asked)
 
     async def _own(self, call: Call) -> dict[str, Any]:
-        """Return what the engine knows of a container, if it is this hub's; the call goes on with its id."""
+        """Return what the engine knows of a container, if it is this hub's; the call is sent with its id."""
         status, body = await self._engine.ask("GET", f"/{API}/containers/{call.what['container']}/json")
         if status == 404:
-            # a stranger's container and none at all: the hub is told the same of both only where it matters
+            # in the engine's own words: the hub looks for the status
             raise Forbidden(f"No such container: {call.what['container']}", 404)
         if status != 200:
             raise OSError(f"the engine answers {status} to a question about a container")
@@ -251,9 +252,11 @@ def _flag(value: str) -> str:
     return "1" if value.lower() in ("1", "true") else "0"
 
 
-def told(status: int, message: str) -> web.Response:
+def message(status: int, text: str) -> web.Response:
     """Return an answer of the broker's own, in the form of the engine's."""
-    return web.json_response({"message": message}, status=status)
+    # without a charset, as the engine has it: aiodocker looks for exactly this type
+    body = json.dumps({"message": text}).encode()
+    return web.Response(body=body, status=status, content_type="application/json")
 
 
 def _call(method: str, path: str, handler: Handler) -> tuple[str, re.Pattern[str], Handler]:

@@ -1,4 +1,4 @@
-"""The broker's side of the engine: what was checked is asked anew, and the answer goes back whole or as it comes."""
+"""The broker's client of the engine: sends what was checked, and returns the answer, whole or as a stream."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class EngineClient:
         self._session: aiohttp.ClientSession | None = None
 
     def open(self) -> None:
-        """Be ready to ask; whoever calls this ends it with `close`."""
+        """Open the client; the caller closes it with `close`."""
         self._session = aiohttp.ClientSession(
             connector=aiohttp.UnixConnector(self._socket, limit=0),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
@@ -32,14 +32,14 @@ class EngineClient:
         )
 
     async def close(self) -> None:
-        """Ask nothing more."""
+        """Close the client."""
         if self._session is not None:
             await self._session.close()
 
     async def ask(
         self, method: str, path: str, query: Mapping[str, str] | None = None, body: bytes | None = None
     ) -> tuple[int, bytes]:
-        """Ask the engine; once asked, it is done, also when the hub goes away meanwhile."""
+        """Send a request to the engine; once sent it is completed, also if the hub disconnects meanwhile."""
 
         async def ask() -> tuple[int, bytes]:
             async with self._request(method, path, query or {}, body) as answer:
@@ -50,7 +50,7 @@ class EngineClient:
     async def pass_on(
         self, method: str, path: str, query: Mapping[str, str] | None = None, body: bytes | None = None
     ) -> web.StreamResponse:
-        """Ask the engine, and give its answer with nothing else of it."""
+        """Send a request to the engine; return the status and body of its answer, and no header."""
         status, said = await self.ask(method, path, query, body)
         if status == 204 or not said:
             return web.Response(status=status)
@@ -65,7 +65,7 @@ class EngineClient:
         query: Mapping[str, str],
         headers: Mapping[str, str] | None = None,
     ) -> web.StreamResponse:
-        """Pass an answer on as it comes; the end of either side is the end."""
+        """Forward an answer as it comes, until either side ends it."""
         async with self._request(method, path, query, None, headers) as engine:
             answer = web.StreamResponse(status=engine.status)
             answer.content_type = engine.content_type

@@ -1,7 +1,7 @@
-"""What one hub may ask a container engine for: each field of the create call held against a list. Pure.
+"""What one hub may ask a container engine for: each field of the create call is compared with an allow-list. Pure.
 
-The broker asks here before a call goes on; nothing in here looks at a file or a socket. A field that is not named is
-refused, so a new one of the engine, or a new one of ours, is refused until somebody allows it.
+Nothing in here opens a file or a socket. A field that is not named is refused, so a new one of the engine, or a new one
+of ours, is refused until it is allowed here.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CONTAINER_NAME = re.compile(r"daas-[0-9a-f]{20}")
 
 
 class Forbidden(Exception):
-    """A call that does not go on to the engine; the text says why, and is for the hub's log."""
+    """A call that is not sent to the engine; the text says why, and is for the hub's log."""
 
     def __init__(self, why: str, status: int = 403) -> None:
         super().__init__(why)
@@ -37,10 +37,10 @@ class Rules:
 
     Attributes:
         hub: value of the label that all of its containers carry.
-        images: references it may use; `image_prefixes` are beginnings of references, each ending with "/" or ":".
+        images: references it may use; `image_prefixes` are prefixes of references, each ending with "/" or ":".
         roots: directories that may be mounted read-only, and what is below them.
         writable: directories below which (not themselves) a mount may be writable.
-        may_pull: whether it may have its images fetched.
+        may_pull: whether it may have its images pulled.
     """
 
     hub: str
@@ -50,7 +50,7 @@ class Rules:
     writable: tuple[str, ...] = ()
     min_id: int = 1000
     max_id: int = 60_000_000
-    may_pull: bool = True
+    may_pull: bool = False
 
     def __post_init__(self) -> None:
         """Refuse rules that allow everything.
@@ -63,7 +63,7 @@ class Rules:
         for prefix in self.image_prefixes:
             if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9.:/_-]*[/:]", prefix):
                 raise ValueError(
-                    f"--image-prefix {prefix!r}: it must end with '/' or ':', or other names begin so, too"
+                    f"--image-prefix {prefix!r}: it must end with '/' or ':', or it would match other names, too"
                 )
         for root in (*self.roots, *self.writable):
             if not _is_plain(root) or root == "/":
@@ -80,10 +80,10 @@ class Rules:
         if not IMAGE_REFERENCE.fullmatch(reference):
             raise Forbidden(f"image {reference!r}: exactly one tag or digest must be named")
         if reference not in self.images and not reference.startswith(self.image_prefixes or ("\0",)):
-            raise Forbidden(f"image {reference!r} is none of this hub's")
+            raise Forbidden(f"image {reference!r} is not one of this hub's")
 
     def require_source(self, path: str, *, writable: bool) -> str:
-        """Check that a directory or file may be mounted; give the root it is below.
+        """Check that a directory or file may be mounted; return the root it is below.
 
         Raises:
             Forbidden: it may not.
@@ -160,7 +160,7 @@ def _like(pattern: str) -> _Check:
 
     def check(value: Any, where: str) -> None:
         if not isinstance(value, str) or not compiled.fullmatch(value):
-            raise Forbidden(f"{where} has a form that is not allowed")
+            raise Forbidden(f"{where} has a value that is not allowed")
 
     return check
 
@@ -246,7 +246,7 @@ _HOST = _record(
 _BODY = _record(
     {
         "Image": _text,
-        # what the engine takes for "none", which an image's own cannot replace
+        # no entry point: neither ours nor the image's
         "Entrypoint": _is([""]),
         "Cmd": _one_of(["daas-session"], ["daas-lab"], ["daas-probe"]),
         "User": _like(r"[1-9][0-9]{0,9}:[1-9][0-9]{0,9}"),
@@ -294,7 +294,7 @@ def _require_mount(mount: dict[str, Any], rules: Rules, home: str) -> tuple[str,
         raise Forbidden("a mount is either writable, or read-only all the way down")
     in_home = _is_plain(target) and (target == home or target.startswith(f"{home}/"))
     ours = {API_DIR, SOCKETS_DIR, *(f"/etc/{name}" for name in IDENTITY_FILES)}
-    # programs of the machine stand at their own path
+    # programs of the machine are mounted at their own path
     is_tool = target == source and source in rules.roots
     if not in_home and (is_writable or not (target in ours or is_tool)):
         raise Forbidden(f"mount at {target!r}: not a place of a session")

@@ -27,7 +27,7 @@ def test_a_container_sees_the_data_read_only(portal: Portal, engine: docker.APIC
     assert [one for one in problems if not one["key"].startswith("directories.TS-0001")] == []
     assert any(one["key"].startswith("directories.MA-4242") and one["verdict"] == "ok" for one in report["findings"])
     assert told(report, "sessions.engine")[0]["verdict"] == "ok"
-    assert told(report, "sessions.identity")[0]["result"].startswith("it is uid 25001, gid 25001")
+    assert told(report, "sessions.identity")[0]["result"].startswith("uid 25001, gid 25001")
     data = [one for one in report["findings"] if one["key"].startswith("sessions.~/data")]
     assert data
     assert all("read-only" in one["result"] for one in data)

@@ -6,6 +6,7 @@ shares nothing with the hub but the storage.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import subprocess
@@ -17,6 +18,8 @@ import docker
 import pytest
 from certipy import Certipy
 
+from daas_hub.spawners.docker.address import Address
+from daas_hub.spawners.docker.engine import Engine, EngineUnreachable
 from tests.browser.conftest import SessionUser
 from tests.conftest import missing
 from tests.docker.engine import APPLICATIONS, Control, containers, image, prepare, start_docker_portal
@@ -107,7 +110,7 @@ def portal(machine: Machine) -> Iterator[Portal]:
 def test_the_doctor_looks_at_a_session_there(portal: Portal, machine: Machine) -> None:
     """ES38, EL24: a program in a container of that machine sees the data, read-only; nothing is left of it there."""
     _, report = doctor(portal, "", "--as", "anna")
-    assert told(report, "sessions.identity")[0]["result"].startswith("it is uid 25001, gid 25001")
+    assert told(report, "sessions.identity")[0]["result"].startswith("uid 25001, gid 25001")
     seen = [one for one in report["findings"] if one["key"].startswith("sessions.~/data")]
     assert seen
     assert all(one["verdict"] == "ok" and "read-only" in one["result"] for one in seen), seen
@@ -152,7 +155,7 @@ def test_session_survives_a_restart_of_the_hub_and_of_the_engine(portal: Portal,
     anna = portal.login("anna")
     wait_for(lambda: anna.get(page).status_code == 200, "the session after the hub's restart", 30)
     # somebody ends the far end from inside
-    made = machine.engine.exec_create(container_of(machine.engine, portal), ["pkill", "-f", "session.farend"])
+    made = machine.engine.exec_create(container_of(machine.engine, portal), ["pkill", "-f", "session.tunnel_end"])
     machine.engine.exec_start(made["Id"])
     wait_for(lambda: anna.get(page).status_code == 200, "the session after the tunnel's end", 30)
     assert anna.stop(name).status_code == 303
@@ -179,10 +182,12 @@ def test_who_has_no_certificate_of_ours_is_refused(portal: Portal, machine: Mach
     folder.mkdir()
     for source, target in (("ca/ca.crt", "ca.pem"), ("hub/hub.crt", "cert.pem"), ("hub/hub.key", "key.pem")):
         shutil.copyfile(tmp_path / source, folder / target)
-    from daas_hub.spawners.docker.engine import Address, Engine, EngineUnreachable
+
+    async def ask() -> None:
+        await Engine(Address(machine.tls, str(folder)), "hub").require_able()
 
     with pytest.raises(EngineUnreachable):
-        Engine(Address(machine.tls, str(folder)), "hub").call_here("version")
+        asyncio.run(ask())
 
 
 @pytest.mark.browser

@@ -137,9 +137,12 @@ def desktop_of(reference: str) -> str:
     )
 
 
+PULL = "c.ProposalDockerSpawner.pull = 'missing'\n"
+
+
 @contextlib.contextmanager
-def portal_with(**documents: str) -> Iterator[Portal]:
-    portal = start_docker_portal(**documents)
+def portal_with(more_config: str = PULL, **documents: str) -> Iterator[Portal]:
+    portal = start_docker_portal(more_config=more_config, **documents)
     try:
         yield portal
     finally:
@@ -205,13 +208,24 @@ def test_image_that_cannot_be_had_is_told_with_its_reason(registry: Registry, re
         require_words(portal, portal.login("anna"), words, application="far")
 
 
+def test_nothing_is_pulled_unless_asked_for(engine: docker.APIClient, registry: Registry) -> None:
+    """AL31: a name may lead to a registry that is nobody's of ours."""
+    name = registry.name("facility/desktop")
+    forget_images(engine, name)
+    asked = registry.log.read_text()
+    with portal_with("", far=desktop_of(f"{name}:1")) as portal:
+        require_words(portal, portal.login("anna"), "is not on the engine", application="far")
+    assert registry.log.read_text() == asked
+    assert not any(tag.startswith(name) for one in engine.images() for tag in one["RepoTags"] or [])
+
+
 def test_disk_that_is_full_during_a_pull_is_told(registry: Registry, tmp_path: Path) -> None:
     """K4: on an engine of its own, whose disk has room for nothing."""
     with Control.small_engine(megabytes=40) as small:
-        config = f"c.ProposalDockerSpawner.engine = {small!r}\n"
+        config = f"c.ProposalDockerSpawner.engine = {small!r}\n{PULL}"
         portal = start_docker_portal(more_config=config, far=desktop_of(f"{registry.name('facility/desktop')}:1"))
         try:
-            words = "there is no room left for it"
+            words = "the disk of the machine that runs the sessions is full"
             require_words(portal, portal.login("anna"), words, timeout_s=90, application="far")
         finally:
             portal.stop()

@@ -1,172 +1,106 @@
-"""The input and output of a program in a container of another machine, as one socket.
-
-The client library gives such a stream as something that blocks, so the connection is opened here: it is the same
-request, over the same address, and what comes back is sorted into what the program prints and what it complains about.
-"""
+"""The input and output of a program in a container, as one socket: asyncssh speaks over sockets only."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import socket
-import ssl
-import struct
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
-from urllib.parse import quote, urlsplit
 
-from daas_hub.spawners.docker.engine import CALL_TIMEOUT_S, Engine, EngineUnreachable
+import aiohttp
+from aiodocker import Docker, DockerError
+from aiodocker.stream import Stream
 
-#: The port of an engine with TLS.
-TLS_PORT = 2376
-_HEAD = struct.Struct(">BxxxL")
+from daas_hub.spawners.docker.engine import Engine, EngineUnreachable
+
 _STDERR = 2
-_PIECE = 65536
-_MAX_HEAD_BYTES = 65536
+_CHUNK_BYTES = 65536
+_MAX_STDERR = 4000
+#: The connection is gone; aiodocker asserts that it is there.
+_ENDED = (OSError, aiohttp.ClientError, RuntimeError, AssertionError)
 
 _log = logging.getLogger("jupyterhub.daas")
 
 
 class ProgramStream:
-    """What a program reads and writes. `socket` is the near end; whoever opens the stream closes it.
+    """An async context manager: open while it lasts, and the program reads the end of its input afterwards.
 
     Attributes:
-        complaints: the end of what it wrote to its standard error, for the log.
+        socket: the near end; what is written to it is the program's input, what is read its output.
+        stderr: the end of what the program wrote to its standard error, for the log.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, attach: Callable[[Docker], Awaitable[Stream]]) -> None:
         self._engine = engine
-        self._near, self._far = socket.socketpair()
-        # the event loop takes it as it is, and would wait in it
-        self._near.setblocking(False)
-        self._is_far_taken = False
-        self._writers: list[asyncio.StreamWriter] = []
-        self._passing: list[asyncio.Task[None]] = []
-        self.complaints = ""
+        self._attach = attach
+        self._pumps: list[asyncio.Task[None]] = []
+        self.stderr = ""
 
     @classmethod
-    async def of_command(cls, engine: Engine, container: str, command: Sequence[str]) -> ProgramStream:
-        """Start one more program in a running container.
+    def of_command(cls, engine: Engine, container: str, command: Sequence[str]) -> ProgramStream:
+        """Start one more program in a running container."""
 
-        Raises:
-            EngineUnreachable: the engine does not answer, or does not do it.
-        """
-        made = await engine.call("exec_create", container, list(command), stdin=True)
-        return await cls._opened(engine, f"/exec/{quote(made['Id'])}/start", {"Detach": False, "Tty": False})
+        async def attach(docker: Docker) -> Stream:
+            program = await docker.containers.container(container).exec(list(command), stdin=True)
+            return await program.start(detach=False).__aenter__()
+
+        return cls(engine, attach)
 
     @classmethod
-    async def of_container(cls, engine: Engine, container: str) -> ProgramStream:
-        """Attach to the first program of a container; before its start, so that no word is lost.
+    def of_container(cls, engine: Engine, container: str) -> ProgramStream:
+        """Attach to the first program of a container; before its start, so that no output is lost."""
 
-        Raises:
-            EngineUnreachable: the engine does not answer, or does not do it.
-        """
-        return await cls._opened(engine, f"/containers/{quote(container)}/attach?stream=1&stdin=1&stdout=1&stderr=1")
+        async def attach(docker: Docker) -> Stream:
+            stream = docker.containers.container(container).attach(stdin=True, stdout=True, stderr=True)
+            return await stream.__aenter__()
 
-    @property
-    def socket(self) -> socket.socket:
-        """The near end."""
-        return self._near
+        return cls(engine, attach)
 
     async def __aenter__(self) -> ProgramStream:
-        """Return the stream itself."""
+        """Open it.
+
+        Raises:
+            EngineUnreachable: the engine does not answer, or refuses.
+        """
+        try:
+            self._stream = await self._engine.call(self._attach)
+        except DockerError as error:
+            _log.error("the engine gives no stream to a program: %s", error)
+            raise EngineUnreachable from error
+        self.socket, self._inner = socket.socketpair()
+        for end in (self.socket, self._inner):
+            end.setblocking(False)
+        self._pumps = [asyncio.create_task(self._copy_output()), asyncio.create_task(self._copy_input())]
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close it."""
-        self.close()
+        for pump in self._pumps:
+            pump.cancel()
+        await asyncio.wait(self._pumps)
+        with contextlib.suppress(*_ENDED):
+            await self._stream.close()
+        self._inner.close()
+        self.socket.close()
 
-    def close(self) -> None:
-        """Close the stream; the program reads the end of its input."""
-        for task in self._passing:
-            task.cancel()
-        for writer in self._writers:
-            # at once: what waits to be sent has nobody to go to
-            writer.transport.abort()
-        self._near.close()
-        if not self._is_far_taken:
-            self._far.close()
+    async def _copy_output(self) -> None:
+        """Pass on what the program prints, no faster than it is read; keep the end of its standard error."""
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(*_ENDED):
+            while (message := await self._stream.read_out()) is not None:
+                if message.stream == _STDERR:
+                    self.stderr = (self.stderr + message.data.decode(errors="replace"))[-_MAX_STDERR:]
+                else:
+                    await loop.sock_sendall(self._inner, message.data)
+        with contextlib.suppress(OSError):
+            self._inner.shutdown(socket.SHUT_RDWR)
 
-    @classmethod
-    async def _opened(cls, engine: Engine, path: str, body: object = None) -> ProgramStream:
-        stream = cls(engine)
-        try:
-            async with asyncio.timeout(CALL_TIMEOUT_S):
-                reader, writer = await stream._connect()
-                stream._writers.append(writer)
-                await _upgrade(reader, writer, f"/v{engine.interface}{path}", body)
-                far_reader, far_writer = await asyncio.open_connection(sock=stream._far)
-                stream._is_far_taken = True
-                stream._writers.append(far_writer)
-        except (OSError, EOFError, ValueError, TimeoutError) as problem:
-            stream.close()
-            raise EngineUnreachable from problem
-        except BaseException:
-            stream.close()
-            raise
-        stream._passing = [
-            asyncio.ensure_future(stream._sort(reader, far_writer)),
-            asyncio.ensure_future(_pass_on(far_reader, writer)),
-        ]
-        return stream
-
-    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        await self._engine.find()
-        if self._engine.socket is not None:
-            return await asyncio.open_unix_connection(self._engine.socket)
-        address = self._engine.address
-        url = urlsplit(address.url)
-        folder = Path(address.certificates)
-        context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
-        context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-        return await asyncio.open_connection(url.hostname, url.port or TLS_PORT, ssl=context)
-
-    async def _sort(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Hand on what the program prints; keep the end of what it complains about."""
-        try:
-            while True:
-                kind, size = _HEAD.unpack(await reader.readexactly(_HEAD.size))
-                while size:
-                    piece = await reader.read(min(size, _PIECE))
-                    if not piece:
-                        return
-                    size -= len(piece)
-                    if kind == _STDERR:
-                        self.complaints = (self.complaints + piece.decode(errors="replace"))[-4000:]
-                    else:
-                        writer.write(piece)
-                        await writer.drain()
-        except (OSError, EOFError):
-            pass
-        finally:
-            writer.close()
-
-
-async def _upgrade(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str, body: object) -> None:
-    """Ask for the stream, and read the answer's head: all that follows is the stream."""
-    content = b"" if body is None else json.dumps(body).encode()
-    writer.write(
-        f"POST {path} HTTP/1.1\r\nHost: engine\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n".encode()
-        + content
-    )
-    await writer.drain()
-    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-    status = head.split("\r\n", 1)[0]
-    if len(head) > _MAX_HEAD_BYTES or status.split(" ")[1:2] != ["101"]:
-        _log.error("the engine gives no stream for %s: %s", path.partition("?")[0], status)
-        raise ValueError(status)
-
-
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while piece := await reader.read(_PIECE):
-            writer.write(piece)
-            await writer.drain()
-        if writer.can_write_eof():
-            writer.write_eof()
+    async def _copy_input(self) -> None:
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(*_ENDED):
+            while piece := await loop.sock_recv(self._inner, _CHUNK_BYTES):
+                await self._stream.write_in(piece)

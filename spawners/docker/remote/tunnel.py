@@ -1,142 +1,71 @@
-"""Sessions on an engine of another machine (ES38): the same containers, without a network, and the same sockets here.
+"""The tunnel to a session on an engine of another machine (ES38): many connections in one stream of that engine.
 
-Nothing of the hub's disk is seen there, so generated files go into a volume through the engine, and the session arrives
-over its own input and output. Connections go through one stream of the engine for each session: on this side stand the
-same socket files as for a session of this machine, and on the far side a program of the session's own account.
+On this side are the same socket files as for a local session; on the far side is a program of the session's own account
+(`daas_hub.session.tunnel_end`), which speaks SSH over its input and output.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import io
-import json
 import logging
 import socket
-import tarfile
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import asyncssh
-from docker.errors import APIError, NotFound
+from aiodocker import DockerError
 
 from daas_hub.errors import SessionFailed
 from daas_hub.relay import relay
-from daas_hub.spawners.docker.container_spec import HUB_LABEL, SESSION_SOCKET
+from daas_hub.spawners.docker.container_spec import SESSION_SOCKET
 from daas_hub.spawners.docker.engine import Engine, EngineUnreachable
 from daas_hub.spawners.docker.remote.exec_stream import ProgramStream
+from daas_hub.spawners.docker.remote.handshake import Pipe
 from daas_hub.spawners.guest_layout import API_DIR, SOCKETS_DIR
-from daas_hub.spawners.mount_handshake import TIMEOUT_S, GrantedDirectory, SeenDirectory, require_granted
 
-#: Seconds until a tunnel that broke is opened again.
-AGAIN_S = 1.0
-_OPEN_TIMEOUT_S = 20.0
-_MAX_BYTES = 65536
 #: Seconds after which silence means that the other side is gone.
 _KEEPALIVE_S = 15
-_FAR_END = ("/opt/daas-hub/bin/python", "-I", "-m", "daas_hub.session.tunnel_end", f"{SOCKETS_DIR}/{SESSION_SOCKET}")
-
-#: What a session of another machine is given of its folder here.
-REMOTE_PARTS = ("identity", "sockets/icons", "empty")
+_TUNNEL_END = ("/opt/daas-hub/bin/python", "-I", "-m", "daas_hub.session.tunnel_end")
 
 _log = logging.getLogger("jupyterhub.daas")
 
 
-async def bring_files(engine: Engine, volume: str, image: str, folder: Path, parts: Sequence[str]) -> None:
-    """Put folders of this machine into a new volume of the engine.
+class TunnelEnd:
+    """The far end of a tunnel: the program in the container that it leads to, and the directories of its sockets.
 
     Args:
-        image: any image the engine has: files reach a volume through a container, which is never started.
-        parts: names of folders below `folder`.
-
-    Raises:
-        EngineUnreachable, docker.errors.APIError: the engine does not answer, or refused.
+        reconnect_s: seconds until a tunnel that broke is opened again.
+        open_timeout_s: seconds an opening may take.
     """
-    labels = {HUB_LABEL: engine.hub}
-    await forget_files(engine, volume)
-    await engine.call("create_volume", volume, labels=labels)
-    mount = {"Type": "volume", "Source": volume, "Target": "/given", "VolumeOptions": {"NoCopy": True}}
-    body = {
-        "Image": image,
-        "Entrypoint": [""],
-        "Cmd": ["true"],
-        "Labels": labels,
-        "HostConfig": {"NetworkMode": "none", "Mounts": [mount]},
-    }
-    carrier = f"{volume}-files"
-    await engine.remove(carrier)
-    try:
-        await engine.call("create_container_from_config", body, carrier)
-        await engine.call("put_archive", carrier, "/given", await asyncio.to_thread(_packed, folder, parts))
-    finally:
-        await engine.remove(carrier)
 
+    def __init__(
+        self,
+        engine: Engine,
+        container: str,
+        *,
+        sockets: Path = Path(SOCKETS_DIR),
+        api: Path = Path(API_DIR),
+        reconnect_s: float = 1.0,
+        open_timeout_s: float = 20.0,
+    ) -> None:
+        self.container = container
+        self.sockets = sockets
+        self.api = api
+        self.reconnect_s = reconnect_s
+        self.open_timeout_s = open_timeout_s
+        self._engine = engine
 
-async def forget_files(engine: Engine, volume: str) -> None:
-    """Remove such a volume; one that is gone already is no error."""
-    with contextlib.suppress(NotFound):
-        await engine.call("remove_volume", volume, force=True)
+    @property
+    def socket(self) -> Path:
+        """The socket at which the session answers."""
+        return self.sockets / SESSION_SOCKET
 
-
-def _packed(folder: Path, parts: Sequence[str]) -> bytes:
-    """Return folders as one archive: root's, readable by everybody."""
-
-    def plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:
-        entry.uid = entry.gid = 0
-        entry.uname = entry.gname = "root"
-        entry.mode = 0o755 if entry.isdir() else 0o644
-        return entry
-
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        for part in parts:
-            archive.add(folder / part, arcname=Path(part).name, filter=plain)
-    return packed.getvalue()
-
-
-async def admit(stream: ProgramStream, granted: Sequence[GrantedDirectory], environment: Mapping[str, str]) -> None:
-    """Compare what a session says it has with what was granted, and hand over its environment.
-
-    What tells the numbers is the image's own program, before anything of the user runs.
-
-    Raises:
-        StorageProblem: a directory is not what was granted; nothing of the session has run.
-        SessionFailed: it did not answer, or with something else.
-    """
-    loop = asyncio.get_running_loop()
-    read = bytearray()
-    try:
-        async with asyncio.timeout(TIMEOUT_S):
-            await loop.sock_sendall(stream.socket, _line([one.path for one in granted]))
-            told = json.loads(await _read_line(stream.socket, read))
-            require_granted(granted, [SeenDirectory(int(one[0]), int(one[1]), one[2] is True) for one in told])
-            await loop.sock_sendall(stream.socket, _line(dict(environment)))
-            if json.loads(await _read_line(stream.socket, read)) != "in":
-                raise ValueError("it did not say that it is in")
-    except (OSError, EOFError, ValueError, TypeError, IndexError, TimeoutError) as problem:
-        _log.error("a session did not arrive: %s; it said: %s", problem or type(problem).__name__, stream.complaints)
-        raise SessionFailed(
-            "The session ended before it was ready.",
-            remedy="Please tell the administrators; the hub's log says more.",
-        ) from problem
-
-
-def _line(document: object) -> bytes:
-    return f"{json.dumps(document)}\n".encode()
-
-
-async def _read_line(near: socket.socket, read: bytearray) -> bytes:
-    """Return the next line; what was read beyond it stays in `read`."""
-    loop = asyncio.get_running_loop()
-    while b"\n" not in read:
-        piece = await loop.sock_recv(near, 65536)
-        if not piece or len(read) > _MAX_BYTES:
-            raise EOFError
-        read += piece
-    line, _, rest = bytes(read).partition(b"\n")
-    read[:] = rest
-    return line
+    def open(self, directories: Sequence[Path]) -> AbstractAsyncContextManager[Pipe]:
+        """Start the program, which may make sockets in these directories."""
+        command = [*_TUNNEL_END, str(self.socket), *map(str, directories)]
+        return ProgramStream.of_command(self._engine, self.container, command)
 
 
 class Tunnel:
@@ -144,20 +73,19 @@ class Tunnel:
 
     Args:
         listener: the socket of this machine at which the session is reached; closed with the tunnel.
-        ways: socket files inside, each with the one of this machine it leads to.
+        forwards: socket files inside, each with the one of this machine it leads to.
     """
 
-    def __init__(self, engine: Engine, container: str, listener: socket.socket, ways: Mapping[str, Path]) -> None:
-        self._engine = engine
-        self._container = container
-        self._ways = dict(ways)
+    def __init__(self, end: TunnelEnd, listener: socket.socket, forwards: Mapping[Path, Path]) -> None:
+        self._end = end
+        self._forwards = dict(forwards)
         self._connection: asyncssh.SSHClientConnection | None = None
         self._is_open = asyncio.Event()
         listener.setblocking(False)
         self._serving: asyncio.Future[asyncio.AbstractServer] = asyncio.ensure_future(
-            asyncio.start_unix_server(self._connected, sock=listener)
+            asyncio.start_unix_server(self._serve, sock=listener)
         )
-        self._keeping = asyncio.ensure_future(self._keep())
+        self._keeping = asyncio.ensure_future(self._keep_open())
 
     async def wait_until_open(self) -> None:
         """Wait for the first time it is open.
@@ -166,7 +94,7 @@ class Tunnel:
             EngineUnreachable: it takes too long.
         """
         try:
-            async with asyncio.timeout(_OPEN_TIMEOUT_S):
+            async with asyncio.timeout(self._end.open_timeout_s):
                 await self._is_open.wait()
         except TimeoutError as problem:
             raise EngineUnreachable from problem
@@ -178,32 +106,35 @@ class Tunnel:
         if self._connection is not None:
             self._connection.abort()
 
-    async def _keep(self) -> None:
-        told = ""
+    async def _keep_open(self) -> None:
+        logged = ""
         while True:
             try:
-                await self._carry()
-                told = ""
-            except (OSError, asyncssh.Error, SessionFailed, APIError, TimeoutError) as problem:
-                said = " ".join([f"{type(problem).__name__}: {problem}", *getattr(problem, "__notes__", [])])
-                if said != told:
+                await self._hold()
+                logged = ""
+            except (OSError, asyncssh.Error, SessionFailed, DockerError, TimeoutError) as problem:
+                reason = " ".join([f"{type(problem).__name__}: {problem}", *getattr(problem, "__notes__", [])])
+                if reason != logged:
                     # once an outage, and not once a second
-                    _log.error("the connection to session %s broke: %s", self._container, said)
-                told = said
+                    _log.error("the connection to session %s broke: %s", self._end.container, reason)
+                logged = reason
             finally:
                 self._connection = None
                 self._is_open.clear()
-            await asyncio.sleep(AGAIN_S)
+            await asyncio.sleep(self._end.reconnect_s)
 
-    async def _carry(self) -> None:
-        folders = sorted({str(Path(path).parent) for path in self._ways} | {API_DIR, SOCKETS_DIR})
-        async with await ProgramStream.of_command(self._engine, self._container, [*_FAR_END, *folders]) as stream:
+    async def _hold(self) -> None:
+        """Open the tunnel, and hold it open until it breaks."""
+        directories = sorted({path.parent for path in self._forwards} | {self._end.api, self._end.sockets})
+        async with self._end.open(directories) as stream:
             try:
-                self._connection = await asyncssh.connect("session", sock=stream.socket, options=_options())
-                for inside, here in self._ways.items():
-                    await self._connection.forward_remote_path(inside, str(here))
+                self._connection = await asyncssh.connect(
+                    "session", sock=stream.socket, options=ssh_options(self._end.open_timeout_s)
+                )
+                for inside, here in self._forwards.items():
+                    await self._connection.forward_remote_path(str(inside), str(here))
             except (OSError, asyncssh.Error) as problem:
-                problem.add_note(stream.complaints)
+                problem.add_note(stream.stderr)
                 raise
             self._is_open.set()
             try:
@@ -211,28 +142,28 @@ class Tunnel:
             finally:
                 self._connection.abort()
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            await relay(reader, writer, self._far())
+            await relay(reader, writer, self._open_session_socket())
         except* (OSError, EngineUnreachable, asyncssh.Error) as problems:
-            _log.info("a connection to session %s ended: %s", self._container, problems.exceptions[0])
+            _log.info("a connection to session %s ended: %s", self._end.container, problems.exceptions[0])
 
-    async def _far(self) -> Any:
+    async def _open_session_socket(self) -> Any:
         while True:
             # a session whose machine cannot be reached for a moment is late, not gone
             await self.wait_until_open()
             connection = self._connection
             assert connection is not None
             try:
-                return await connection.open_unix_connection(f"{SOCKETS_DIR}/{SESSION_SOCKET}")
+                return await connection.open_unix_connection(str(self._end.socket))
             except asyncssh.Error:
                 if not connection.is_closed():
                     raise  # the session itself does not answer
-                await asyncio.sleep(AGAIN_S)
+                await asyncio.sleep(self._end.reconnect_s)
 
 
-def _options() -> asyncssh.SSHClientConnectionOptions:
-    """Return what is spoken with a far end: no keys of this machine, no agent, nothing of anybody's configuration."""
+def ssh_options(login_timeout_s: float) -> asyncssh.SSHClientConnectionOptions:
+    """Return how to speak with a far end: with no key of this machine, no agent, and nobody's configuration."""
     return asyncssh.SSHClientConnectionOptions(
         config=None,
         username="session",
@@ -243,7 +174,7 @@ def _options() -> asyncssh.SSHClientConnectionOptions:
         preferred_auth="none",
         compression_algs=None,
         encryption_algs=["aes128-gcm@openssh.com"],
-        login_timeout=_OPEN_TIMEOUT_S,
+        login_timeout=login_timeout_s,
         keepalive_interval=_KEEPALIVE_S,
     )
 

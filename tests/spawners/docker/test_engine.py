@@ -1,20 +1,23 @@
-"""The engine's address, what it must be able to do, and images on their way; without an engine."""
+"""The engine's address, what it must be able to do, its events, and pulls; with an engine's API on a socket."""
 
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import Callable
+import base64
+import json
+import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
-from docker.errors import APIError, DockerException
+from aiodocker import DockerError
 
 from daas_hub.errors import ConfigurationError, SessionFailed
-from daas_hub.spawners.docker.engine import Address, Engine, EngineUnreachable
-from daas_hub.spawners.docker.pulls import Progress, Pulls
+from daas_hub.spawners.docker.address import Address
+from daas_hub.spawners.docker.engine import Engine, EngineUnreachable
+from daas_hub.spawners.docker.pulls import Progress
+from tests.live_portal import free_ports
+from tests.spawners.docker.fake_engine import certificates, client_of, fake_engine
 
 
 @pytest.mark.parametrize("url", ["unix:///run/docker.sock", "ssh://daas@docker1.facility.org"])
@@ -27,9 +30,9 @@ def test_socket_and_ssh_are_safe(url: str) -> None:
     {
         "plain tcp": ("tcp://docker1:2375", "whoever reaches the port is root"),
         "https without certificates": ("https://docker1:2376", "whoever reaches the port is root"),
-        "http": ("http://docker1:2375", "is no address of an engine"),
-        "nothing": ("", "is no address of an engine"),
-        "path": ("/run/docker.sock", "is no address of an engine"),
+        "http": ("http://docker1:2375", "is not the address of an engine"),
+        "nothing": ("", "is not the address of an engine"),
+        "path": ("/run/docker.sock", "is not the address of an engine"),
     }.values(),
 )
 def test_address_at_which_anybody_is_root_is_refused(url: str, words: str) -> None:
@@ -45,45 +48,24 @@ def test_folder_without_the_key_is_refused(tmp_path: Path) -> None:
         Address("tcp://docker1:2376", str(tmp_path)).require_safe()
 
 
-class Told(Engine):
-    """An engine whose answers are given."""
-
-    def __init__(self, **answers: Any) -> None:
-        super().__init__(Address("unix:///nowhere"), "hub")
-        self.answers = answers
-        self.asked: list[str] = []
-
-    def call_here(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        self.asked.append(method)
-        answer = self.answers[method]
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer
-
-
-GOOD = {
-    "version": {"ApiVersion": "1.45", "Version": "26.1"},
-    "info": {"SecurityOptions": ["name=seccomp,profile=builtin"]},
-}
-
-
-async def test_engine_that_can_is_asked_once() -> None:
-    engine = Told(**GOOD)
-    await engine.require_able()
-    await engine.require_able()
-    assert engine.asked == ["version", "info"]
+async def test_engine_that_can_is_asked_once(tmp_path: Path) -> None:
+    async with fake_engine(tmp_path / "e.sock") as fake:
+        engine = client_of(fake)
+        await engine.require_able()
+        await engine.require_able()
+        assert fake.asked == ["/version", "/info"]
 
 
 @pytest.mark.parametrize(
-    ("answers", "words"),
+    ("answers", "message"),
     [
         (
             {"version": {"ApiVersion": "1.41", "Version": "20.10.24"}},
             "cannot do what sessions need there",
         ),
         ({"version": {"ApiVersion": "1.9", "Version": "1.9"}}, "cannot do what sessions need"),
-        ({"info": {"SecurityOptions": ["name=seccomp,profile=unconfined"]}}, "without a filter of system calls"),
-        ({"info": {"SecurityOptions": None}}, "without a filter of system calls"),
+        ({"info": {"SecurityOptions": ["name=seccomp,profile=unconfined"]}}, "without a seccomp filter"),
+        ({"info": {"SecurityOptions": None}}, "without a seccomp filter"),
         (
             {"info": {"SecurityOptions": ["name=seccomp,profile=builtin", "name=rootless"]}},
             "other uids than the storage knows",
@@ -94,61 +76,171 @@ async def test_engine_that_can_is_asked_once() -> None:
         ),
     ],
 )
-async def test_engine_that_cannot_is_refused(answers: dict[str, Any], words: str) -> None:
+async def test_engine_that_cannot_is_refused(tmp_path: Path, answers: dict[str, Any], message: str) -> None:
     """H6: better no session than raw data that can be written."""
-    with pytest.raises(ConfigurationError, match=words):
-        await Told(**GOOD | answers).require_able()
+    async with fake_engine(tmp_path / "e.sock", **answers) as fake:
+        with pytest.raises(ConfigurationError, match=message):
+            await client_of(fake).require_able()
 
 
-async def test_engine_on_another_machine_needs_parts_of_volumes() -> None:
+async def test_engine_on_another_machine_needs_parts_of_volumes(tmp_path: Path) -> None:
     """ES38: Docker 25 is enough here, and not there."""
-    engine = Told(**GOOD | {"version": {"ApiVersion": "1.44", "Version": "25.0.0"}})
-    await engine.require_able()
-    engine.address = Address("ssh://daas@docker1.facility.org")
-    engine._checked = False
-    with pytest.raises(ConfigurationError, match="Docker 26"):
-        await engine.require_able()
+    tls = (free_ports(1), certificates(tmp_path))
+    old = {"ApiVersion": "1.44", "Version": "25.0.0"}
+    async with fake_engine(tmp_path / "e.sock", tls=tls, version=old) as fake:
+        await client_of(fake).require_able()
+        with pytest.raises(ConfigurationError, match="Docker 26"):
+            await Engine(Address(f"tcp://127.0.0.1:{tls[0]}", str(tmp_path)), "hub").require_able()
 
 
-async def test_many_polls_are_one_question() -> None:
-    engine = Told(containers=[{"Names": ["/daas-1"], "State": "running"}, {"Names": ["/daas-2"], "State": "paused"}])
-    states = await asyncio.gather(*(engine.state_of(f"daas-{number}") for number in (1, 2, 3) * 50))
-    assert [one.status for one in states[:3]] == ["running", "paused", ""]
-    assert engine.asked == ["containers"]
-    engine.forget_listing()
-    await engine.state_of("daas-1")
-    assert engine.asked == ["containers"] * 2
-
-
-async def test_engine_that_answers_nonsense_is_away_not_empty() -> None:
-    """H7: a daemon that answers 500 has not lost its containers."""
-
-    class Answer:
-        status_code = 500
-
-    engine = Told(containers=APIError("server error", response=Answer()))
-    with pytest.raises(EngineUnreachable):
+async def test_many_polls_are_one_question(tmp_path: Path) -> None:
+    listed = [
+        {"Id": "1", "Names": ["/daas-1"], "State": "running"},
+        {"Id": "2", "Names": ["/daas-2"], "State": "paused"},
+    ]
+    async with fake_engine(tmp_path / "e.sock", containers_json=listed) as fake:
+        engine = client_of(fake)
+        states = await asyncio.gather(*(engine.state_of(f"daas-{number}") for number in (1, 2, 3) * 50))
+        assert [one.status for one in states[:3]] == ["running", "paused", ""]
+        assert fake.asked == ["/containers/json"]
+        engine.forget_listing()
         await engine.state_of("daas-1")
+        assert fake.asked == ["/containers/json"] * 2
 
 
 @pytest.mark.parametrize(
-    "problem",
-    [requests.ConnectionError(), DockerException("no socket"), ConnectionRefusedError()],
-    ids=lambda one: type(one).__name__,
+    "answer",
+    [(500, "server error"), (503, "starting"), b"<html>a gateway</html>", {"not": "a list"}],
+    ids=["500", "503", "page", "other"],
 )
-async def test_engine_that_is_not_there_is_away(monkeypatch: pytest.MonkeyPatch, problem: Exception) -> None:
-    def no_client() -> None:
-        raise problem
+async def test_engine_that_answers_nonsense_is_away_not_empty(tmp_path: Path, answer: Any) -> None:
+    """H7: a daemon that answers 500 has not lost its containers."""
+    async with fake_engine(tmp_path / "e.sock", containers_json=answer) as fake:
+        with pytest.raises(EngineUnreachable):
+            await client_of(fake).state_of("daas-1")
 
-    engine = Engine(Address("unix:///nowhere/docker.sock"), "hub")
-    monkeypatch.setattr(engine, "new_client", no_client)
+
+@pytest.mark.parametrize("kind", ["no socket", "nobody listens", "hangs up"])
+async def test_engine_that_is_not_there_is_away(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "e.sock"
+    server = None
+    if kind == "nobody listens":
+        with socket.socket(socket.AF_UNIX) as left:
+            left.bind(str(path))
+    elif kind == "hangs up":
+        server = await asyncio.start_unix_server(lambda _, writer: writer.close(), path)
     with pytest.raises(EngineUnreachable, match="does not answer"):
-        await engine.state_of("daas-1")
+        await Engine(Address(f"unix://{path}"), "hub").state_of("daas-1")
+    if server is not None:
+        server.close()
+
+
+async def test_engine_that_keeps_silent_is_away(tmp_path: Path) -> None:
+    """Every wait is bounded, and a question that is given up holds up no other."""
+    silence = asyncio.Event()
+
+    async def keep_silent(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await silence.wait()
+        writer.close()
+
+    async with await asyncio.start_unix_server(keep_silent, tmp_path / "e.sock"):
+        engine = Engine(Address(f"unix://{tmp_path}/e.sock"), "hub")
+        asked = [
+            engine.call(lambda docker: docker.containers.container("daas-1").show(), timeout_s=0.2) for _ in range(30)
+        ]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        assert {type(one) for one in answers} == {EngineUnreachable}
+        silence.set()
+
+
+async def test_refusal_of_the_engine_is_not_its_absence(tmp_path: Path) -> None:
+    async with fake_engine(tmp_path / "e.sock", containers_x_start=(400, "bind source path does not exist")) as fake:
+        engine = client_of(fake)
+        with pytest.raises(DockerError) as refusal:
+            await engine.start("x")
+        assert refusal.value.message == "bind source path does not exist"
+        assert await engine.inspect("nobody") is None
+        await engine.remove("nobody")
+
+
+async def test_environment_of_the_hub_has_no_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """AL31: another CA, a web proxy or Docker's own variables change neither the address nor whom we trust."""
+    for name, value in {
+        "REQUESTS_CA_BUNDLE": "/nowhere", "HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9",
+        "DOCKER_HOST": "unix:///nowhere", "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/nowhere",
+        "DOCKER_CONTEXT": "nowhere",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    tls = (free_ports(1), certificates(tmp_path))
+    async with fake_engine(tmp_path / "e.sock", tls=tls) as fake:
+        await client_of(fake).require_able()
+        await Engine(Address(f"tcp://127.0.0.1:{tls[0]}", str(tmp_path)), "hub").require_able()
+
+
+async def test_engine_of_another_authority_is_none(tmp_path: Path) -> None:
+    """AL31: whatever its name; and who shows no certificate of that authority is not served."""
+    for name in ("ours", "theirs"):
+        (tmp_path / name).mkdir()
+    certificates(tmp_path / "theirs")
+    tls = (free_ports(1), certificates(tmp_path / "ours"))
+    async with fake_engine(tmp_path / "e.sock", tls=tls):
+        with pytest.raises(EngineUnreachable):
+            await Engine(Address(f"tcp://127.0.0.1:{tls[0]}", str(tmp_path / "theirs")), "hub").require_able()
+
+
+@pytest.mark.parametrize(
+    ("url", "https"),
+    [
+        ("tcp://docker1", "https://docker1:2376"),
+        ("tcp://docker1:2377", "https://docker1:2377"),
+        ("https://docker1:2376", "https://docker1:2376"),
+        ("tcp://[fd00::1]:2376", "https://[fd00::1]:2376"),
+    ],
+)
+def test_address_with_tls_is_asked_over_https(url: str, https: str) -> None:
+    assert Address(url).tls_url == https
+
+
+def test_only_the_engines_own_ca_is_trusted(tmp_path: Path) -> None:
+    """AL31: none of the machine's authorities vouches for an engine."""
+    certificates(tmp_path)
+    context = Address("tcp://docker1", str(tmp_path)).tls_context()
+    assert [dict(part[0] for part in one["subject"])["commonName"] for one in context.get_ca_certs()] == ["ca"]
+    assert context.check_hostname
+
+
+# -- events -------------------------------------------------------------------------------------------------------
+
+
+async def test_events_reach_their_session_and_come_again_after_an_end(tmp_path: Path) -> None:
+    """DI02: one stream for all sessions; it is opened again."""
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    async with fake_engine(tmp_path / "e.sock") as fake, asyncio.timeout(20):
+        engine = client_of(fake)
+        engine.listen("daas-1", heard.put_nowait)
+        engine.listen("daas-2", lambda action: heard.put_nowait(f"2 {action}"))
+        fake.events.put_nowait(event("daas-1", "die"))
+        fake.events.put_nowait(event("daas-3", "die"))
+        fake.events.put_nowait(event("daas-2", "oom"))
+        assert [await heard.get(), await heard.get()] == ["die", "2 oom"]
+        fake.events.put_nowait(None)  # the engine ends the stream
+        engine.stop_listening("daas-1")
+        fake.events.put_nowait(event("daas-1", "pause"))
+        fake.events.put_nowait(event("daas-2", "destroy"))
+        assert await heard.get() == "2 destroy"
+        assert fake.asked == ["/events"] * 2
+
+
+def event(name: str, action: str) -> dict[str, Any]:
+    return {"Type": "container", "Action": action, "Actor": {"Attributes": {"name": name}}, "time": 1}
+
+
+# -- pulls --------------------------------------------------------------------------------------------------------
 
 
 def test_progress_counts_what_is_still_to_come() -> None:
-    progress = Progress("a:1")
-    assert progress.words() == "Fetching the application, which was not used here before"
+    progress = Progress()
+    assert progress.text() == "Fetching the application, which was not used here before"
     for line in (
         {"status": "Pulling from a"},
         {"status": "Downloading", "id": "x", "progressDetail": {"current": 5_000_000, "total": 40_000_000}},
@@ -156,38 +248,64 @@ def test_progress_counts_what_is_still_to_come() -> None:
         {"status": "Extracting", "id": "z", "progressDetail": {"current": 1, "total": 2}},
     ):
         progress.take(line)
-    assert progress.words() == "Fetching the application: 6.2 of 42 MB"
+    assert progress.text() == "Fetching the application: 6.2 of 42 MB"
     progress.take({"status": "Pull complete", "id": "x"})
-    assert progress.words() == "Fetching the application: 41 of 42 MB"
+    assert progress.text() == "Fetching the application: 41 of 42 MB"
 
 
-async def test_one_pull_for_all_who_wait_and_it_goes_on_when_one_leaves() -> None:
+async def test_one_pull_for_all_who_wait_and_it_goes_on_when_one_leaves(tmp_path: Path) -> None:
     """DI04, DI05."""
-    started, go = threading.Event(), threading.Event()
-    pulled: list[str] = []
+    async with fake_engine(tmp_path / "e.sock") as fake:
+        engine = client_of(fake)
+        waiting = [asyncio.ensure_future(engine.pulls.wait_for("a:1", lambda words: None)) for _ in range(3)]
+        await fake.streaming.wait()
+        waiting[0].cancel()
+        await asyncio.sleep(0)
+        fake.go.set()
+        await asyncio.gather(*waiting[1:])
+        assert fake.pulled == [{"fromImage": "a", "tag": "1"}]
+        assert waiting[0].cancelled()
 
-    def pull(reference: str, tell: Callable[[dict[str, Any]], None]) -> None:
-        pulled.append(reference)
-        started.set()
-        go.wait(5)
 
-    pulls = Pulls(pull)
-    waiting = [asyncio.ensure_future(pulls.wait_for("a:1", lambda words: None)) for _ in range(3)]
-    await asyncio.to_thread(started.wait, 5)
-    waiting[0].cancel()
-    await asyncio.sleep(0)
-    go.set()
-    await asyncio.gather(*waiting[1:])
-    assert pulled == ["a:1"]
-    assert waiting[0].cancelled()
+@pytest.mark.parametrize(
+    ("reference", "repository", "tag"),
+    [
+        ("a:1", "a", "1"),
+        ("registry:5000/team/a:1", "registry:5000/team/a", "1"),
+        (f"registry:5000/a@sha256:{'0' * 64}", "registry:5000/a", f"sha256:{'0' * 64}"),
+        (f"registry:5000/a:1@sha256:{'0' * 64}", "registry:5000/a", f"sha256:{'0' * 64}"),
+    ],
+)
+async def test_exactly_one_tag_or_digest_is_pulled(tmp_path: Path, reference: str, repository: str, tag: str) -> None:
+    """DI01."""
+    async with fake_engine(tmp_path / "e.sock") as fake:
+        fake.go.set()
+        await client_of(fake).pulls.wait_for(reference, lambda words: None)
+        assert fake.pulled == [{"fromImage": repository, "tag": tag}]
+
+
+async def test_login_at_a_registry_of_the_hubs_user_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `docker login` left for this registry goes to the engine, and to no other registry."""
+    login = {"auths": {"registry.facility.org": {"auth": base64.b64encode(b"portal:secret").decode()}}}
+    (tmp_path / "config.json").write_text(json.dumps(login))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    async with fake_engine(tmp_path / "e.sock") as fake:
+        fake.go.set()
+        engine = client_of(fake)
+        for reference in ("registry.facility.org/team/a:1", "other.facility.org/a:1", "a:1"):
+            await engine.pulls.wait_for(reference, lambda words: None)
+    found = json.loads(base64.urlsafe_b64decode(fake.credentials[0]))
+    assert (found["username"], found["password"]) == ("portal", "secret")
+    assert found["serveraddress"] == "registry.facility.org"
+    assert fake.credentials[1:] == ["", ""]
 
 
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        ("failed to register layer: write /x: no space left on device", "no room left"),
+        ("failed to register layer: write /x: no space left on device", "is full"),
         ("manifest for a:1 not found: manifest unknown: manifest unknown", "no registry has it"),
-        ("unauthorized: authentication required", "does not give it to this portal"),
+        ("unauthorized: authentication required", "the registry refuses it to this portal"),
         (
             "Get https://r/: tls: failed to verify certificate: x509: signed by unknown authority",
             "is not trusted there",
@@ -196,16 +314,12 @@ async def test_one_pull_for_all_who_wait_and_it_goes_on_when_one_leaves() -> Non
         ("something else", "it could not be fetched"),
     ],
 )
-async def test_failure_of_a_pull_is_worded(words: str, reason: str) -> None:
-    """K4: in the stream of words, or as an answer."""
-
-    def in_the_stream(reference: str, tell: Callable[[dict[str, Any]], None]) -> None:
-        tell({"error": words})
-
-    def as_an_answer(reference: str, tell: Callable[[dict[str, Any]], None]) -> None:
-        raise APIError("refused", explanation=words)
-
-    for pull in (in_the_stream, as_an_answer):
-        with pytest.raises(SessionFailed, match=reason) as problem:
-            await Pulls(pull).wait_for("a:1", lambda told: None)
-        assert words in str(problem.value.__notes__)
+async def test_failure_of_a_pull_is_worded(tmp_path: Path, words: str, reason: str) -> None:
+    """K4: in the stream of its lines, or as an answer."""
+    in_the_stream = [{"status": "Pulling"}, {"error": words, "errorDetail": {"message": words}}]
+    for number, answer in enumerate((in_the_stream, (500, words))):
+        async with fake_engine(tmp_path / f"{number}.sock", images_create=answer) as fake:
+            fake.go.set()
+            with pytest.raises(SessionFailed, match=reason) as problem:
+                await client_of(fake).pulls.wait_for("a:1", lambda text: None)
+            assert words in str(problem.value.__notes__)

@@ -14,24 +14,28 @@ import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
-import docker
 import pytest
 import pytest_asyncio
+from aiodocker import Docker, DockerError
 from aiohttp import web
-from docker.errors import APIError, NotFound
 
 from daas_hub.accounts import Account
 from daas_hub.catalogue import Application, Kind, Size
+from daas_hub.errors import SessionFailed
 from daas_hub.launch import Mount, Plan
+from daas_hub.spawners.docker.address import Address
 from daas_hub.spawners.docker.container_spec import HUB_LABEL, SESSION_LABEL, LocalFiles, create_body
-from daas_hub.spawners.docker_broker import symlinks as links
+from daas_hub.spawners.docker.engine import Engine as DockerEngine
+from daas_hub.spawners.docker.pulls import pull_image
 from daas_hub.spawners.docker_broker.__main__ import Broker, arguments, require_out_of_reach
 from daas_hub.spawners.docker_broker.api import MAX_BODY_BYTES
 from daas_hub.spawners.docker_broker.policy import Forbidden, Rules, parse_strictly, require_session
+from daas_hub.spawners.docker_broker.symlinks import require_no_links
 
 ANNA = Account("anna", 25001, 25002, (26001, 26002, 25002), {26001: "MA-4242"}, "Anna Lindqvist")
 PYMCA = Application("pymca", "PyMca", Kind.DESKTOP, command=("pymca",), image="daas-hub/pymca:0.1.0")
@@ -68,6 +72,7 @@ class Facility:
             ("daas-hub/",),
             roots=(f"{self.root}/data", f"{self.root}/run", f"{self.root}/tools"),
             writable=(f"{self.root}/homes", f"{self.root}/processed"),
+            may_pull=True,
         )
 
     def body(self, change: Change | None = None, *data: str) -> dict[str, Any]:
@@ -115,6 +120,8 @@ class Engine:
                 return web.json_response(found)
         if "/containers/nobody" in path:
             return web.json_response({"message": "No such container: nobody"}, status=404)
+        if path.endswith("/version"):
+            return web.json_response({"ApiVersion": "1.45"})
         if path.endswith("/info"):
             return web.json_response({"SecurityOptions": ["name=seccomp,profile=builtin"], "Swarm": {"secret": 1}})
         if path.endswith("/events") or path.endswith("/images/create"):
@@ -151,18 +158,14 @@ class Scene:
     socket: Path
     broker: Broker
 
-    async def client(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        """Call it as the hub does, with the same library."""
+    @property
+    def hub(self) -> DockerEngine:
+        """The engine as the hub has it, behind the broker."""
+        return DockerEngine(Address(f"unix://{self.socket}"), "ours")
 
-        def call() -> Any:
-            client = docker.APIClient(base_url=f"unix://{self.socket}", version="1.44", timeout=10)
-            try:
-                found = getattr(client, method)(*args, **kwargs)
-                return list(found) if kwargs.get("stream") or kwargs.get("decode") else found
-            finally:
-                client.close()
-
-        return await asyncio.to_thread(call)
+    async def on_container(self, method: str, name: str = NAME, **options: Any) -> Any:
+        """Call a method of the client's container, as the hub does."""
+        return await self.hub.call(lambda docker: getattr(docker.containers.container(name), method)(**options))
 
     async def raw(self, text: bytes) -> tuple[int, str]:
         """Send bytes; give the status and the text of the answer, (0, "") for a closed connection."""
@@ -227,7 +230,7 @@ async def scene(folder: Path) -> AsyncIterator[Scene]:
 async def test_what_the_spawner_asks_for_passes_unchanged(scene: Scene) -> None:
     """DE03: the real create call of a launch arrives at the engine as it was."""
     body = scene.facility.body()
-    assert await scene.client("create_container_from_config", body, NAME) == {"Id": OURS}
+    assert (await scene.hub.call(lambda docker: docker.containers.create(body, name=NAME))).id == OURS
     (method, path, sent) = scene.engine.calls[0]
     assert (method, path) == ("POST", f"{V}/containers/create?name={NAME}")
     assert json.loads(sent) == body
@@ -235,7 +238,7 @@ async def test_what_the_spawner_asks_for_passes_unchanged(scene: Scene) -> None:
 
 async def test_several_directories_with_hostile_names_pass(scene: Scene) -> None:
     body = scene.facility.body(None, "visitor", "a b:c,d")
-    await scene.client("create_container_from_config", body, NAME)
+    await scene.hub.call(lambda docker: docker.containers.create(body, name=NAME))
     assert json.loads(scene.engine.calls[0][2]) == body
 
 
@@ -251,22 +254,26 @@ async def test_the_golden_call_passes(scene: Scene) -> None:
 
 async def test_the_hubs_other_calls_pass(scene: Scene) -> None:
     """DE03: every call of the engine's client in spawners/, with the library's own parameters."""
-    assert await scene.client("ping")
-    await scene.client("version", api_version=False)
-    assert await scene.client("info") == {"SecurityOptions": ["name=seccomp,profile=builtin"]}
-    await scene.client("inspect_image", "daas-hub/pymca:0.1.0")
-    await scene.client("inspect_image", f"daas-hub/pymca@sha256:{'0' * 64}")
-    await scene.client("inspect_image", "facility.example/tools/matlab:2")
-    assert (await scene.client("inspect_container", NAME))["Id"] == OURS
-    await scene.client("start", NAME)
-    await scene.client("stop", NAME, timeout=4)
-    await scene.client("kill", NAME, "SIGKILL")
-    await scene.client("unpause", OURS)
-    await scene.client("wait", NAME)
-    assert await scene.client("logs", NAME, tail=40) == b"bye"
-    await scene.client("remove_container", NAME, v=True, force=True)
+    hub = scene.hub
+    await hub.require_able()
+    await hub.image("daas-hub/pymca:0.1.0")
+    await hub.image(f"daas-hub/pymca@sha256:{'0' * 64}")
+    await hub.image("facility.example/tools/matlab:2")
+    found = await hub.inspect(NAME)
+    assert found is not None
+    assert found["Id"] == OURS
+    await hub.start(NAME)
+    await scene.on_container("stop", t=4)
+    await scene.on_container("kill", signal="SIGKILL")
+    await scene.on_container("unpause", OURS)
+    await scene.on_container("wait")
+    assert await hub.output(NAME, tail=40) == "bye"
+    await hub.remove(NAME)
     asked = scene.engine.asked()
     for call in (
+        "GET /version",
+        f"GET {V}/info",
+        f"GET {V}/images/daas-hub/pymca@sha256:{'0' * 64}/json",
         f"POST {V}/containers/{OURS}/start",
         f"POST {V}/containers/{OURS}/stop?t=4",
         f"POST {V}/containers/{OURS}/kill?signal=SIGKILL",
@@ -278,29 +285,49 @@ async def test_the_hubs_other_calls_pass(scene: Scene) -> None:
         assert call in asked, asked
 
 
+async def test_an_escaped_digest_passes(scene: Scene) -> None:
+    """docker-py and Docker's own client write it so."""
+    path = f"{V}/images/daas-hub/pymca%40sha256:{'0' * 64}/json"
+    assert (await scene.ask("GET", path))[0] == 200
+    assert scene.engine.asked() == [f"GET {path}"]
+
+
 async def test_listing_and_news_are_of_this_hub_whatever_is_asked(scene: Scene) -> None:
     mine = quote(json.dumps({"label": [f"{HUB_LABEL}=ours"]}), safe="").replace("%20", "+")
-    await scene.client("containers", all=True, filters={"label": f"{HUB_LABEL}=theirs"})
-    await scene.client("containers", all=True)
+    theirs = {"label": [f"{HUB_LABEL}=theirs"]}
+    await scene.hub.call(lambda docker: docker.containers.list(all=True, filters=theirs))
+    await scene.hub.call(lambda docker: docker.containers.list(all=True))
     assert scene.engine.asked() == [f"GET {V}/containers/json?all=1&filters={mine}"] * 2
     scene.engine.calls.clear()
-    news = await scene.client("events", decode=True, filters={"type": "volume"})
-    assert [one["status"] for one in news] == ["0", "1", "2"]
+    status, news = await scene.ask("GET", f"{V}/events?filters={quote(json.dumps({'type': ['volume']}))}")
+    assert status == 200
+    assert [f'{{"status": "{number}"}}' in news for number in range(3)] == [True] * 3
     (call,) = scene.engine.asked()
     assert "ours" in call
     assert "volume" not in call
 
 
+async def test_events_reach_the_hub(scene: Scene) -> None:
+    """The stream that the hub opens is the one that may pass."""
+    scene.hub.listen(NAME, lambda action: None)
+    async with asyncio.timeout(10):
+        while not any("/events?" in call for call in scene.engine.asked()):  # noqa: ASYNC110  # it asks by itself
+            await asyncio.sleep(0.02)
+
+
 async def test_pull_is_streamed_and_names_one_image(scene: Scene) -> None:
-    lines = await scene.client("pull", "daas-hub/pymca", tag="0.1.0", stream=True, decode=True)
-    assert len(lines) == 3
-    assert scene.engine.asked() == [f"POST {V}/images/create?tag=0.1.0&fromImage=daas-hub%2Fpymca"]
+    async def pull(docker: Docker) -> list[dict[str, Any]]:
+        return [line async for line in pull_image(docker, "daas-hub/pymca:0.1.0")]
+
+    assert len(await scene.hub.call(pull)) == 3
+    assert scene.engine.asked() == [f"POST {V}/images/create?fromImage=daas-hub%2Fpymca&tag=0.1.0"]
 
 
 async def test_a_hub_may_be_forbidden_to_fetch_images(scene: Scene) -> None:
     scene.broker.calls.rules = replace(scene.broker.calls.rules, may_pull=False)
-    with pytest.raises(APIError, match="fetches no images"):
-        await scene.client("pull", "daas-hub/pymca", tag="0.1.0")
+    with pytest.raises(SessionFailed) as problem:
+        await scene.hub.pulls.wait_for("daas-hub/pymca:0.1.0", lambda text: None)
+    assert "may not pull images" in str(problem.value.__notes__)
     assert scene.engine.calls == []
 
 
@@ -313,10 +340,9 @@ async def test_a_stream_that_breaks_does_not_look_ended(scene: Scene) -> None:
     assert not broken[1].endswith("0\r\n\r\n")
 
 
-async def test_a_directory_that_does_not_answer_blocks_nobody(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_directory_that_does_not_answer_blocks_nobody(scene: Scene) -> None:
     released = threading.Event()
-    monkeypatch.setattr(links, "LOOK_S", 0.2)
-    monkeypatch.setattr(links, "require_no_link", lambda *_: released.wait(10))
+    scene.broker.calls.require_no_links = partial(require_no_links, timeout_s=0.2, check=lambda *_: released.wait(10))
     try:
         status, said = await scene.create(scene.facility.body())
         assert (status, scene.engine.calls) == (500, []), said
@@ -338,11 +364,12 @@ async def test_the_socket_is_its_owners(scene: Scene) -> None:
 
 
 async def test_a_missing_container_and_directory_are_told_in_the_engines_words(scene: Scene) -> None:
-    with pytest.raises(NotFound):
-        await scene.client("inspect_container", "nobody")
+    assert await scene.hub.inspect("nobody") is None
     (scene.facility.root / "processed" / "MA-4242").rmdir()
-    with pytest.raises(APIError, match=f"path does not exist: {scene.facility.root}/processed/MA-4242"):
-        await scene.client("create_container_from_config", scene.facility.body(), NAME)
+    with pytest.raises(DockerError) as refusal:
+        await scene.hub.call(lambda docker: docker.containers.create(scene.facility.body(), name=NAME))
+    # exactly so: the hub looks for it
+    assert f"path does not exist: {scene.facility.root}/processed/MA-4242" in refusal.value.message
 
 
 # -- what a hub that was taken over would try -------------------------------------------------------------------------

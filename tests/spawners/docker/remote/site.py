@@ -8,14 +8,13 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from daas_hub.spawners.docker.remote import tunnel as elsewhere
-from daas_hub.spawners.docker.remote.tunnel import Tunnel
+from daas_hub.spawners.docker.remote.tunnel import Tunnel, TunnelEnd
 from daas_hub.spawners.runtime_dir import open_listener
 
 
@@ -23,7 +22,7 @@ class Stream:
     """What `ProgramStream` is, of a program of this machine."""
 
     def __init__(self, command: tuple[str, ...], env: dict[str, str]) -> None:
-        self.complaints = ""
+        self.stderr = ""
         self.socket, far = socket.socketpair()
         self.socket.setblocking(False)
         with far:
@@ -42,31 +41,38 @@ class Stream:
         await asyncio.to_thread(self.process.wait)
 
 
+class SiteEnd(TunnelEnd):
+    """The far end of this machine: the same program, in folders of the test."""
+
+    def __init__(self, inside: Path, open_timeout_s: float = 20.0) -> None:
+        engine: Any = None
+        super().__init__(engine, "session", sockets=inside, api=inside, reconnect_s=0.05, open_timeout_s=open_timeout_s)
+        self.streams: list[Stream] = []
+        self.command = (sys.executable, "-m", "daas_hub.session.tunnel_end")
+
+    def open(self, directories: Sequence[Path]) -> Stream:
+        self.streams.append(Stream.of(*self.command, str(self.socket), *map(str, directories)))
+        return self.streams[-1]
+
+
 class Site:
     """One session's sockets on both sides, and the streams the tunnel opened."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, folder: Path) -> None:
         self.here = folder / "here"
         self.inside = folder / "inside"
         for place in (self.here, self.inside):
             place.mkdir()
-        self.streams: list[Stream] = []
-        self.command = (sys.executable, "-m", "daas_hub.session.tunnel_end")
-        monkeypatch.setattr(elsewhere, "SOCKETS_DIR", str(self.inside))
-        monkeypatch.setattr(elsewhere, "API_DIR", str(self.inside))
-        monkeypatch.setattr(elsewhere, "AGAIN_S", 0.05)
-        monkeypatch.setattr(elsewhere.ProgramStream, "of_command", self._of_command)
+        self.end = SiteEnd(self.inside)
 
-    async def _of_command(self, _engine: object, _container: str, command: list[str]) -> Stream:
-        self.streams.append(Stream.of(*self.command, str(self.inside / "http.sock"), *command[5:]))
-        return self.streams[-1]
+    @property
+    def streams(self) -> list[Stream]:
+        return self.end.streams
 
     @contextlib.asynccontextmanager
-    async def tunnel(self, **ways: Path) -> AsyncIterator[Tunnel]:
+    async def tunnel(self, **forwards: Path) -> AsyncIterator[Tunnel]:
         listener = open_listener(self.here / "http.sock")
-        engine: Any = None
-        named = {str(self.inside / f"{name}.sock"): path for name, path in ways.items()}
-        tunnel = Tunnel(engine, "session", listener, named)
+        tunnel = Tunnel(self.end, listener, {self.inside / f"{name}.sock": path for name, path in forwards.items()})
         try:
             yield tunnel
         finally:
@@ -75,8 +81,8 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
-    return Site(tmp_path, monkeypatch)
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path)
 
 
 async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from daas_hub.spawners.docker.remote import session as farsession
 from daas_hub.spawners.docker.remote.session import RemoteSession
+from daas_hub.spawners.hub_api_socket import SOCKET
 from tests.spawners.docker.remote.site import (
     Site,
     echo,
@@ -18,14 +18,12 @@ from tests.spawners.docker.remote.site import (
 
 
 @pytest.fixture
-async def far(site: Site, monkeypatch: pytest.MonkeyPatch) -> RemoteSession:
+async def far(site: Site) -> RemoteSession:
     """A session whose folder is there, as after a restart of the hub."""
-    monkeypatch.setattr(farsession, "SOCKETS_DIR", str(site.inside))
-    monkeypatch.setattr(farsession, "API_DIR", str(site.inside))
     for name in ("sockets", "api"):
         (site.here / name).mkdir()
     engine: Any = None
-    return RemoteSession(engine, "session", site.here, site.here / "api")
+    return RemoteSession(engine, "session", site.here, site.here / "api", site.end)
 
 
 async def reaches(path: Path) -> None:
@@ -42,17 +40,17 @@ async def reaches(path: Path) -> None:
 async def test_what_leads_there_and_back_is_made_of_its_folder(site: Site, far: RemoteSession) -> None:
     """Its own socket leads there; the hub's API, and each way out that its folder has, lead back."""
     (site.here / "http.sock").touch()  # left by a hub that was killed
-    ways = {"api.sock": site.here / "api" / farsession.SOCKET, "out0.sock": site.here / "sockets" / "out0.sock"}
+    ways = {"api.sock": site.here / "api" / SOCKET, "out0.sock": site.here / "sockets" / "out0.sock"}
     async with (
         await asyncio.start_unix_server(echo, site.inside / "http.sock"),
         await asyncio.start_unix_server(echo, ways["api.sock"]),
         await asyncio.start_unix_server(echo, ways["out0.sock"]),
     ):
-        far.keep_reached()
-        far.keep_reached()
+        far.keep_connected()
+        far.keep_connected()
         try:
             await reaches(site.here / "http.sock")
-            await reaches(site.inside / farsession.SOCKET)
+            await reaches(site.inside / SOCKET)
             await reaches(site.inside / "out0.sock")
             assert len(site.streams) == 1, "asked for at every poll, opened once"
         finally:
@@ -64,7 +62,7 @@ async def test_what_leads_there_and_back_is_made_of_its_folder(site: Site, far: 
 
 async def test_session_whose_folder_is_gone_is_not_reached_for(site: Site, far: RemoteSession) -> None:
     (site.here / "sockets").rmdir()
-    far.keep_reached()
+    far.keep_connected()
     await asyncio.sleep(0.2)
     assert site.streams == []
     assert not (site.here / "http.sock").exists()

@@ -18,8 +18,8 @@ import pytest
 
 from daas_hub.errors import SessionFailed, StorageProblem
 from daas_hub.spawners.docker.container_spec import HUB_LABEL, RemoteFiles, create_body
-from daas_hub.spawners.docker.remote import tunnel as elsewhere
-from daas_hub.spawners.docker.remote.tunnel import admit
+from daas_hub.spawners.docker.remote.handshake import admit
+from daas_hub.spawners.docker.remote.tunnel import ssh_options
 from daas_hub.spawners.mount_handshake import GrantedDirectory
 from tests.spawners.docker.plans import (
     GOLDEN,
@@ -27,6 +27,7 @@ from tests.spawners.docker.plans import (
 )
 from tests.spawners.docker.remote.site import (
     Site,
+    SiteEnd,
     Stream,
     echo,
     said_back,
@@ -110,12 +111,10 @@ async def test_tunnel_that_broke_is_opened_again_and_who_came_meanwhile_is_serve
         "import time; time.sleep(60)",
     ],
 )
-async def test_other_program_at_the_far_end_gets_nothing(
-    site: Site, monkeypatch: pytest.MonkeyPatch, program: str
-) -> None:
+async def test_other_program_at_the_far_end_gets_nothing(site: Site, program: str) -> None:
     """H3: the far end runs as the user, who may put another program in its place."""
-    monkeypatch.setattr(elsewhere, "_OPEN_TIMEOUT_S", 1.0)
-    site.command = (sys.executable, "-c", program)
+    site.end = SiteEnd(site.inside, open_timeout_s=1.0)
+    site.end.command = (sys.executable, "-c", program)
     async with site.tunnel() as tunnel:
         with pytest.raises(SessionFailed):
             await tunnel.wait_until_open()
@@ -126,8 +125,8 @@ async def test_far_end_opens_nothing_but_what_it_was_told(site: Site, tmp_path: 
     """H4: whoever holds its input reaches one socket, and makes sockets in two folders."""
     import asyncssh
 
-    async with Stream.of(*site.command, str(site.inside / "http.sock"), str(site.inside)) as stream:
-        connection = await asyncssh.connect("session", sock=stream.socket, options=elsewhere._options())
+    async with Stream.of(*site.end.command, str(site.inside / "http.sock"), str(site.inside)) as stream:
+        connection = await asyncssh.connect("session", sock=stream.socket, options=ssh_options(20.0))
         async with await asyncio.start_unix_server(echo, tmp_path / "other.sock"):
             with pytest.raises(asyncssh.ChannelOpenError):
                 await connection.open_unix_connection(str(tmp_path / "other.sock"))
@@ -169,12 +168,11 @@ async def test_arrival_over_input_and_output(
     async with Stream.of(
         sys.executable, "-c", ARRIVING, DAAS_HANDSHAKE=f"-{tmp_path}/http.sock", TOLD=f"{tmp_path}/told"
     ) as stream:
-        given: Any = stream
         if not is_let_in:
             with pytest.raises(StorageProblem):
-                await admit(given, what, {"TOKEN": "secret", "HOME": "/home/anna"})
+                await admit(stream, what, {"TOKEN": "secret", "HOME": "/home/anna"})
             return
-        await admit(given, what, {"TOKEN": "secret", "HOME": "/home/anna"})
+        await admit(stream, what, {"TOKEN": "secret", "HOME": "/home/anna"})
         assert await asyncio.to_thread(stream.process.wait, 10) == 0
     told = json.loads((tmp_path / "told").read_text())
     assert told == {
@@ -187,9 +185,8 @@ async def test_arrival_over_input_and_output(
 @pytest.mark.parametrize("said", ["", "[[1, 2]]", "{}", "[1]", "not JSON", "[" + "[1, 2, true]," * 1000 + "[0]]"])
 async def test_who_says_something_else_is_not_let_in(tmp_path: Path, said: str) -> None:
     async with Stream.of(sys.executable, "-c", f"import sys; sys.stdin.readline(); print({said!r})") as stream:
-        given: Any = stream
         with pytest.raises((SessionFailed, StorageProblem)):
-            await admit(given, [granted(tmp_path)], {"TOKEN": "secret"})
+            await admit(stream, [granted(tmp_path)], {"TOKEN": "secret"})
 
 
 # -- the create call ----------------------------------------------------------------------------------------------

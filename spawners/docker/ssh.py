@@ -1,7 +1,8 @@
-"""The way to an engine over ssh: a socket file here that stands for the engine's there.
+"""An engine over ssh: its socket forwarded to a socket file of this machine.
 
-With it everything else speaks to that engine as to one of this machine. Keys and jump hosts are what ~/.ssh of the
-hub's user says. A host must be in its known_hosts, or in the machine's; nothing in a configuration can do without.
+With it everything else speaks to that engine as to a local one. Keys and jump hosts are those of the hub's user, in its
+~/.ssh. A host must be in its known_hosts, or in the machine's; no configuration turns this check off. The ssh of
+aiodocker is not used: it needs a shell and Docker's client there, and offers the server the hub's whole environment.
 """
 
 from __future__ import annotations
@@ -21,28 +22,28 @@ CONNECT_TIMEOUT_S = 15.0
 #: Seconds after which silence means that the other side is gone.
 KEEPALIVE_S = 15
 ENGINE_SOCKET = "/var/run/docker.sock"
-#: Files that vouch for hosts: the user's, and the machine's.
+#: Known hosts: the user's, and the machine's.
 KNOWN_HOSTS = ("~/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts")
 
 _log = logging.getLogger("jupyterhub.daas")
 
 
 class SshConnection:
-    """A connection to `ssh://user@host:port`; behind it may stand the path of the engine's socket, if it is another."""
+    """A connection to `ssh://user@host:port`, followed by the path of the engine's socket if it is another."""
 
     def __init__(self, url: str) -> None:
         self._url = urlsplit(url)
-        folder = tempfile.mkdtemp(prefix="daas-engine-")
-        weakref.finalize(self, shutil.rmtree, folder, True)
-        self.path = Path(folder) / "engine.sock"
+        directory = tempfile.mkdtemp(prefix="daas-engine-")
+        weakref.finalize(self, shutil.rmtree, directory, True)
+        self.path = Path(directory) / "engine.sock"
         self._connection: asyncssh.SSHClientConnection | None = None
         self._opening = asyncio.Lock()
 
     async def open(self) -> None:
-        """Have a connection; return at once if there is one.
+        """Open the connection; return at once if it is open.
 
         Raises:
-            OSError: there is none to be had; the log says why.
+            OSError: it cannot be opened; the log says why.
         """
         async with self._opening:
             if self._connection is not None and not self._connection.is_closed():
@@ -56,19 +57,19 @@ class SshConnection:
                 raise ConnectionError(f"no ssh to {self._url.hostname}") from problem
 
     async def _open(self) -> None:
-        named = {"username": self._url.username} if self._url.username else {}
+        user = {"username": self._url.username} if self._url.username else {}
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             connection = await asyncssh.connect(
                 self._url.hostname or "",
                 self._url.port or (),
-                # named here, because "UserKnownHostsFile none" would turn the check off
+                # set here, because "UserKnownHostsFile none" would turn the check off
                 known_hosts=_known_hosts(),
                 keepalive_interval=KEEPALIVE_S,
-                **named,
+                **user,
             )
             try:
-                there = unquote(self._url.path).rstrip("/") or ENGINE_SOCKET
-                await connection.forward_local_path(str(self.path), there)
+                remote_path = unquote(self._url.path).rstrip("/") or ENGINE_SOCKET
+                await connection.forward_local_path(str(self.path), remote_path)
             except BaseException:
                 connection.abort()
                 raise
@@ -76,11 +77,11 @@ class SshConnection:
         self._connection = connection
 
     def close(self) -> None:
-        """End it."""
+        """Close it."""
         if self._connection is not None:
             self._connection.abort()
 
 
 def _known_hosts() -> list[str] | bytes:
-    """Return the files that vouch for hosts; b"" for none, which vouches for nobody."""
+    """Return the files of known hosts; b"" for none, which trusts nobody."""
     return [str(file) for name in KNOWN_HOSTS if (file := Path(name).expanduser()).is_file()] or b""
