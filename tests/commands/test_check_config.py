@@ -171,9 +171,7 @@ BROKEN: dict[str, tuple[str, str, str, str]] = {
         changed('c.Facility.proposals_file = "@FOLDER@/proposals.yaml"', ""),
         "Facility.proposals_file", "''", "Give the path of the YAML file.",
     ),
-    "an empty catalogue": (
-        changed('["@FOLDER@/applications"]', "[]"), "Facility.catalogue", "[]", "Name a folder of application files.",
-    ),
+    "an empty catalogue": (changed('["@FOLDER@/applications"]', "[]"), "Facility.catalogue", "[]", "Name a folder"),
     # the login
     "E11 login over an open line": (
         changed("https://login.example.org/realms", "http://login.example.org/realms"),

@@ -98,7 +98,7 @@ def test_a_drop_in_for_the_old_portal(facility: Facility) -> None:
     home = plain_text(person.get("/hub/home"))
     assert "Roman glass <b>" in home or "Roman glass &lt;b&gt;" in home
     assert "Group ls-1007" in home
-    assert "does not answer" not in home
+    assert "is not available" not in home
     page = plain_text(person.get("/hub/proposals/MA-4242"))
     assert "Visit S7" in page, "as the facility calls it"
     assert "does not answer" not in page
@@ -125,7 +125,7 @@ def test_a_user_office_that_is_down(facility: Facility, fault: str) -> None:
     assert SECRET not in log
     assert "portal-password" not in log
     facility.fault = ""
-    page_with(person, "/hub/home", "does not answer", there=False)
+    page_with(person, "/hub/home", "is not available", there=False)
     assert facility.portal.wait_for_log("the source of proposals is up again")
 
 
