@@ -97,7 +97,7 @@ def test_sign_out_there_is_sign_out_here(keycloak: tuple[Portal, Keycloak]) -> N
     anna, ben = login(portal, provider, "anna"), login(portal, provider, "ben")
     provider.admin("POST", f"users/{provider.person('anna')}/logout")
     wait_until(lambda: is_out(anna), "the login ends")
-    assert portal.wait_for_log("logout told by openid: 1 logins ended")
+    assert portal.wait_for_log("logout token of openid: 1 logins ended")
     assert not is_out(ben)
 
 
