@@ -70,7 +70,7 @@ def test_who_has_to_sign_in_again_reads_why_once(short: Doors) -> None:
     # the page that stood open asks first, by itself; the person sees it at the next one
     page = open_home(person)
     assert page.url.startswith(login)
-    assert "You were signed out. Administrators and staff sign in again after some hours" in page.text
+    assert "You were signed out. Administrator sign-ins expire after a while" in page.text
     assert "You were signed out" not in person.session.get(login, headers=BROWSER).text
     # who signs in is not stopped on the way, and has no sentence left over (the provider still knows who it is)
     back = person.session.get(f"{short.portal.url}/hub/oauth_login/facility", headers=BROWSER)
