@@ -12,8 +12,8 @@ from traitlets.config import Config
 
 from daas_hub.errors import ConfigurationError, DaasError
 from daas_hub.policy import MountRules
-from daas_hub.services.http import LOOPBACK
 from daas_hub.services.secret_file import read_secret
+from daas_hub.services.web_proxy import LOOPBACK
 
 Answers = Mapping[str, str]
 
