@@ -83,7 +83,8 @@ if ! cmp -s package-lock.json "$prefix/node/package-lock.json"; then
 fi
 
 # a copy: a checkout of somebody else's, or one that cannot be written, is as good
-cp -R daas_hub authenticators spawners templates demo examples setup.cfg pyproject.toml README.md LICENSE "$build/"
+tar -cf - --exclude=__pycache__ daas_hub authenticators spawners templates demo examples setup.cfg pyproject.toml \
+  README.md LICENSE | tar -xf - --no-same-owner -C "$build"
 modules=$prefix/node/node_modules
 PATH=$node:$PATH NODE_PATH=$modules "$modules/.bin/esbuild" "$build/daas_hub/session/web/desktop.mjs" \
   --bundle --minify --format=esm --log-level=warning --outfile="$build/daas_hub/session/static/desktop.js"

@@ -73,10 +73,12 @@ def machine() -> Iterator[Machine]:
         (folder / name).mkdir()
         (folder / name).chmod(0o755)
     copy = Machine(folder)
-    said = copy.install("EXTRAS=ldap")
-    assert "Next: daas-hub init /etc/daas-hub" in said
-    yield copy
-    subprocess.run(["rm", "-rf", str(folder)], check=True)
+    try:
+        said = copy.install("EXTRAS=ldap")
+        assert "Next: daas-hub init /etc/daas-hub" in said
+        yield copy
+    finally:
+        subprocess.run(["rm", "-rf", str(folder)], check=True)
 
 
 def test_the_program_is_there_and_no_demo(machine: Machine) -> None:
