@@ -340,7 +340,7 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
         made = await self.docker_engine.inspect(self.object_id)
         wrong = differences(body, made["Mounts"], made["HostConfig"]) if made else ["everything"]
         if wrong:
-            self.log.error("%s: the engine made another container: differing %s", self._log_name, ", ".join(wrong))
+            self.log.error("%s: the engine made another container: %s", self._log_name, ", ".join(wrong))
             raise SessionFailed(
                 "The container is not what was asked for; it was not started.", remedy=TELL_ADMINISTRATORS
             )

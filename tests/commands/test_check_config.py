@@ -362,7 +362,7 @@ def problems_of(folder: Path, text: str) -> list[str]:
 
 
 def test_application_without_an_image_is_told_before_a_user_finds_out(folder: Path) -> None:
-    assert any("names no image" in one for one in problems_of(folder, DOCKER))
+    assert any("has no image" in one for one in problems_of(folder, DOCKER))
     (folder / "applications" / "lab.yaml").write_text(
         "name: lab\ntitle: Lab\nkind: notebook\nimage: localhost/daas-hub/python:1\n"
     )
