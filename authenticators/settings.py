@@ -36,7 +36,7 @@ class LoginSettings(GenericOAuthenticator):
         Several providers on one login page, in this order. Maps a short name (lower case; part of the callback that is
         registered there) to `profile`, `title`, `issuer`, `client_id`, `client_secret_file` and other keys; see the
         page on connecting a provider. It replaces `oidc_issuer` and the related settings.
-        Example: {"egi": {"profile": "egi", "client_id": "daas", "client_secret_file": "/etc/daas/egi.secret"}}.
+        Example: {"egi": {"profile": "egi", "client_id": "daas", "client_secret_file": "/etc/daas-hub/egi.secret"}}.
         """,
     )
     trusted_proxy = Dict(
@@ -46,7 +46,7 @@ class LoginSettings(GenericOAuthenticator):
         additional login method. Required keys: `issuer`, `secret_file` (32 characters or more). Optional:
         `title`, `proof` ("signature", or "secret"), `subject_header`, `proof_header`, `max_age_s` (60), `hours` (12).
         A header alone is never trusted. Example: {"issuer": "https://umbrellaid.org/idp/shibboleth", "secret_file":
-        "/etc/daas/secrets/proxy"}. Default: none.
+        "/etc/daas-hub/secrets/proxy"}. Default: none.
         """,
     )
     passwords = Unicode(
