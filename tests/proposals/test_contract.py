@@ -270,7 +270,7 @@ async def test_own_resources_are_for_whom_the_office_authorises(
         c.CalipsoplusAccounts = Config(
             hash_url=f"{url}/services/login/umbrella/",
             is_authorized_url=f"{url}/services/is_staff/",
-            accounts="table",
+            account_source="table",
             issuers=[ISSUER],
             user="portal",
             password_file=password_file,

@@ -148,7 +148,7 @@ async def test_a_session_that_cannot_be_opened(icat: Callable[..., IcatProposals
     (line,) = lines_of_exchanges("icat", record.exchanges)
     assert line.verdict == "problem"
     assert line.check == "icat: request a session (POST session)"
-    assert "does not accept daas of simple" in line.result
+    assert "login of daas with plugin simple refused" in line.result
 
 
 def sources(url: str, secret: str) -> dict[str, Any]:
@@ -253,9 +253,9 @@ async def test_the_names_of_groups() -> None:
     source = GroupProposals(pattern="(?P<proposal>p[0-9]{5})")
     assert isinstance(source, ContractChecks)
     (line,) = await source.contract_lines("groups", ANNA, [])
-    assert (line.verdict, line.result) == ("ok", "1 fit: p12345")
+    assert (line.verdict, line.result) == ("ok", "1 match: p12345")
     (line,) = await GroupProposals(pattern="(?P<proposal>x[0-9]+)").contract_lines("groups", ANNA, [])
-    assert (line.verdict, line.result) == ("warning", "none fits of p12345, mx12345_7")
+    assert (line.verdict, line.result) == ("warning", "no match among p12345, mx12345_7")
 
 
 async def test_the_file(tmp_path: Path) -> None:

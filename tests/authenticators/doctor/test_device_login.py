@@ -125,7 +125,7 @@ async def test_a_person_who_says_no(provider: Callable[..., CertifiedProvider]) 
         method_at(at.issuer)
     )
     assert who is None
-    assert_told(found, "access_denied", "consent at the provider")
+    assert_told(found, "access_denied", "agree at the provider")
 
 
 async def test_claims_the_provider_does_not_send(provider: Callable[..., CertifiedProvider]) -> None:
@@ -270,10 +270,10 @@ async def test_how_often_it_is_asked(at: Speaks, changes: dict[str, Any], waits:
         ({"description": {"device_authorization_endpoint": ...}}, "has no device_auth", "Device Authorization Grant"),
         ({"description": {"device_authorization_endpoint": "http://sso.example/d"}}, "does not use HTTPS", "non-HTTPS"),
         ({"description": {"device_authorization_endpoint": 7}}, "does not use HTTPS", "non-HTTPS"),
-        ({"description": {"token_endpoint": "http://sso.example/t"}}, "no safe token_endpoint", "endpoints"),
-        ({"description": {"issuer": "https://other.example"}}, "another issuer", "endpoints"),
+        ({"description": {"token_endpoint": "http://sso.example/t"}}, "no HTTPS token_endpoint", "endpoints"),
+        ({"description": {"issuer": "https://other.example"}}, "a different issuer", "endpoints"),
         # -- the code
-        ({"instead": {"/device": page}}, "no JSON", "login of the portal"),
+        ({"instead": {"/device": page}}, "returned no code", "login of the portal"),
         ({"instead": {"/device": endless}}, "more than 1000000 bytes", "able to reach"),
         ({"instead": {"/device": elsewhere}}, "redirect .307. to http://127.0.0.1:9", "no redirects"),
         ({"invitation": {"verification_uri": "http://sso.example/"}}, "not https", "portal"),
@@ -292,12 +292,12 @@ async def test_how_often_it_is_asked(at: Speaks, changes: dict[str, Any], waits:
         ({"polls": ("unauthorized_client",)}, "unauthorized_client", "Device Authorization Grant"),
         ({"polls": ("unsupported_grant_type",)}, "unsupported_grant_type", "Device Authorization Grant"),
         ({"polls": ("invalid_grant",)}, "invalid_grant", "log"),
-        ({"polls": ("\x1b[2J t0ken-of-anna",)}, "error without a name", "log"),
-        ({"instead": {"/token": page}}, "gave no tokens", "login of the portal"),
+        ({"polls": ("\x1b[2J t0ken-of-anna",)}, "unnamed error", "log"),
+        ({"instead": {"/token": page}}, "returned no tokens", "login of the portal"),
         ({"instead": {"/token": elsewhere}}, "is not available", "no redirects"),
         ({"instead": {"/token": endless}}, "is not available", "able to reach"),
-        ({"tokens": {"token_type": "mac"}}, "another kind", "login of the portal"),
-        ({"tokens": {"access_token": ...}}, "access_token is none", "login of the portal"),
+        ({"tokens": {"token_type": "mac"}}, "token_type is not Bearer", "login of the portal"),
+        ({"tokens": {"access_token": ...}}, "access_token is invalid", "login of the portal"),
         # -- who it is
         ({"tokens": {"id_token": ...}}, "not a signed token", "scope"),
         ({"id_token": {"aud": "another"}}, "InvalidAudience", "client_id"),
@@ -306,7 +306,7 @@ async def test_how_often_it_is_asked(at: Speaks, changes: dict[str, Any], waits:
         ({"id_token": {"exp": 1}}, "ExpiredSignature", "issuer"),
         ({"id_token": {"sub": ...}}, "MissingRequiredClaim", "issuer"),
         ({"key": STRANGER}, "InvalidSignature", "issuer"),
-        ({"userinfo": "ben"}, "two different people", "client and user"),
+        ({"userinfo": "ben"}, "two different people", "client and this person"),
     ],
 )  # fmt: skip
 async def test_what_is_not_accepted(at: Speaks, changes: dict[str, Any], got: str, remedy: str) -> None:
