@@ -28,7 +28,7 @@ class FixedLifetime(LoginMethod):
     def signed_in(self, subject: str, claims: Mapping[str, Any] | None = None) -> Login:
         """Return a new login of this subject."""
         now = self._clock()
-        return Login(Identity(self.issuer, subject, claims=claims or {}, told_at=now), {"signed_in": now})
+        return Login(Identity(self.issuer, subject, claims=claims or {}, received_at=now), {"signed_in": now})
 
     async def refresh(self, state: Mapping[str, Any]) -> Login:
         """Return the login as it is until it expires; its account is looked up anew all the same."""

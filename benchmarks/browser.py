@@ -87,20 +87,20 @@ def chromium() -> Iterator[Browser]:
 
 
 class _Marks:
-    """What `probe.js` told: (seconds on the machine's clock, what)."""
+    """The events of `probe.js`: (seconds on the machine's clock, name)."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[float, str]] = []
+        self.events: list[tuple[float, str]] = []
 
     def take(self, message: ConsoleMessage) -> None:
         """Keep a console message when it is the probe's."""
         words = message.text.split(" ", 2)
         if words[0] == "bench":
-            self.told.append((int(words[1]) / 1000, words[2]))
+            self.events.append((int(words[1]) / 1000, words[2]))
 
     def first(self, what: str) -> float | None:
-        """When ``what`` was told first."""
-        return next((at for at, told in self.told if told == what), None)
+        """When ``what`` was first reported."""
+        return next((at for at, event in self.events if event == what), None)
 
 
 def measure(browser: Browser, site: Site, title: str) -> Launch:
@@ -115,7 +115,7 @@ def measure(browser: Browser, site: Site, title: str) -> Launch:
         site.log_in(page)
         button = site.launch_button(page)
         before = {process.pid for process in _started(root)}
-        marks.told.clear()
+        marks.events.clear()
         button.click(no_wait_after=True)
         clicked, frame = _wait_for_frame(page, marks)
         window = _wait_for_window(title, root)
@@ -162,7 +162,7 @@ def _wait_for_window(title: str, root: int) -> float:
 def _steps(marks: _Marks, clicked: float, frame: float) -> tuple[tuple[str, float], ...]:
     """When each page on the way began, by path, with names of users and sessions left out."""
     steps = []
-    for at, what in marks.told:
+    for at, what in marks.events:
         if what.startswith("page ") and clicked <= at <= frame:
             path = re.sub(r"/user/[^/]+(/(?!desktop|oauth_callback)[^/]+)?", "/user/..", what[5:])
             steps.append((re.sub(r"(spawn-pending|sessions)/.*", r"\1/..", path), at - clicked))

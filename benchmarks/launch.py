@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .browser import Launch, chromium, measure
 from .floor import Floor
-from .machine import at_most, median, percentile, progress, section, table
+from .machine import goal_max, median, percentile, progress, section, table
 from .peer import Peer
 from .portal import Portal
 from .processes import nothing_left_behind
@@ -132,12 +132,12 @@ def _verdicts(results: dict[str, list[Launch]]) -> list[str]:
     lines = []
     if "ours" in middle and "peer" in middle:
         ratio = middle["ours"] / middle["peer"]
-        lines.append(at_most("first frame p50, ours to the stock peer", ratio, WANTED_OF_PEER))
+        lines.append(goal_max("first frame p50, ours to the stock peer", ratio, WANTED_OF_PEER))
     if "ours" in middle and "floor" in middle:
         lines.append(f"- first frame p50, ours to the floor: {middle['ours'] / middle['floor']:.1f}.")
     if "ours" in results:
         left = sum(len(launch.left) for launch in results["ours"])
-        lines.append(at_most("processes left by our stopped sessions", left, 0))
+        lines.append(goal_max("processes left by our stopped sessions", left, 0))
     return lines
 
 

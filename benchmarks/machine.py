@@ -1,4 +1,4 @@
-"""How a benchmark tells its result: where it ran, a table in Markdown, and what was wanted beside what was measured."""
+"""How a benchmark reports: where it ran, a table in Markdown, and each goal with what was measured."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ def _cell(value: object) -> str:
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
-def at_most(what: str, measured: float, wanted: float) -> str:
+def goal_max(what: str, measured: float, wanted: float) -> str:
     """One verdict line for a figure that should not be larger."""
     return _verdict(what, measured, f"at most {wanted:g}", measured <= wanted)
 
 
-def at_least(what: str, measured: float, wanted: float) -> str:
+def goal_min(what: str, measured: float, wanted: float) -> str:
     """One verdict line for a figure that should not be smaller."""
     return _verdict(what, measured, f"at least {wanted:g}", measured >= wanted)
 
@@ -76,5 +76,5 @@ def section(title: str, command: str, *parts: str) -> None:
 
 
 def progress(text: str) -> None:
-    """Tell whoever waits what happens; never part of the report."""
+    """Print progress for whoever waits; never part of the report."""
     print(text, file=sys.stderr, flush=True)

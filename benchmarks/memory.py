@@ -6,7 +6,7 @@ import argparse
 import time
 
 from .browser import LAUNCH_TIMEOUT_S, Site
-from .machine import at_most, median, section, table
+from .machine import goal_max, median, section, table
 from .opened import WINDOW_MANAGER, OpenedSession, open_session
 from .peer import Peer
 from .portal import Portal
@@ -82,7 +82,7 @@ def main() -> None:
         f"Proportional share (PSS) with `{options.name}` open and one client connected, next to the hub; median of "
         f"{READINGS} readings; one system after the other.",
         table(["system", "process", "role", "PSS MiB"], rows),
-        at_most("MiB of our session's own processes", totals["ours"], WANTED_MIB),
+        goal_max("MiB of our session's own processes", totals["ours"], WANTED_MIB),
     )
 
 

@@ -36,7 +36,7 @@ class OpenedSession:
         return open_unix(Path(f"/proc/{self.xvnc.pid}/root") / socket.lstrip("/"))
 
     def argument(self, name: str, default: str = "") -> str:
-        """What the X server was told with ``name``."""
+        """The value of the X server's option ``name``."""
         words = self.xvnc.command
         return words[words.index(name) + 1] if name in words else default
 
@@ -51,7 +51,7 @@ class OpenedSession:
         return session_of(self.xvnc, self.site.below)
 
     def hops(self) -> dict[str, list[int]]:
-        """The processes on the way of a pixel, and those beside it whose time is worth knowing."""
+        """The processes on the way of a pixel, and others whose time is worth knowing."""
         proxy = listener(self.site.port)
         return {
             "proxy": [proxy] if proxy else [],

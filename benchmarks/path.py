@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from .docker import DockerPortal, image
-from .machine import at_least, at_most, median, progress, section, table
+from .machine import goal_max, goal_min, median, progress, section, table
 from .opened import OpenedSession, open_session
 from .peer import Peer
 from .pixels import HEIGHT, WIDTH, Flow, Round, measure_round
@@ -94,9 +94,9 @@ def report(session: OpenedSession, options: argparse.Namespace, results: Rounds)
         ),
         "\n".join(
             [
-                at_least("update rate, ours to direct", ratio(results, OURS, FIGURES[0][1]), WANTED_RATE),
-                at_most("key echo p95, ours to direct", ratio(results, OURS, FIGURES[3][1]), WANTED_KEY),
-                at_least("raw throughput, ours to direct", ratio(results, OURS, FIGURES[5][1]), WANTED_RAW),
+                goal_min("update rate, ours to direct", ratio(results, OURS, FIGURES[0][1]), WANTED_RATE),
+                goal_max("key echo p95, ours to direct", ratio(results, OURS, FIGURES[3][1]), WANTED_KEY),
+                goal_min("raw throughput, ours to direct", ratio(results, OURS, FIGURES[5][1]), WANTED_RAW),
             ]
         ),
     )

@@ -1,9 +1,9 @@
-"""The list of proposals of somebody who has 50,000, beside that of somebody who has 20, in a whole portal.
+"""The list of proposals of somebody who has 50,000, compared with somebody who has 20, in a whole portal.
 
     python -m benchmarks.proposals
 
-A user office of the CALIPSOplus contract runs beside it. Once it makes the pages (the usual settings), once all of them
-are read into the portal and searched and sorted there. Every request is another page, order or search, so that nothing
+A user office of the CALIPSOplus contract runs next to it. Once it makes the pages (the usual settings), once all are read
+into the portal and searched and sorted there. Every request is another page, order or search, so that nothing
 but the proposals themselves is remembered.
 """
 
@@ -23,7 +23,7 @@ from tests.live_portal import Person, Portal, new_state, remove, start_portal
 from tests.stand_ins.calipsoplus import UserOffice, experiment
 from tests.stand_ins.running import running_beside
 
-from .machine import at_most, median, percentile, section, table
+from .machine import goal_max, median, percentile, section, table
 from .processes import pss_mib
 
 MANY, FEW = 50_000, 20
@@ -75,7 +75,7 @@ def portal_with(url: str, more: str) -> Iterator[Portal]:
 
 
 def questions(count: int, sorts: tuple[str, ...]) -> list[str]:
-    """Return so many different questions: pages of all, and pages of what a word finds."""
+    """Return different questions: pages of all, and pages of what a word finds."""
     dice = random.Random(1)  # the same questions in every run
     found: dict[str, None] = {}
     while len(found) < count:
@@ -147,10 +147,10 @@ def main() -> None:
                 rows.append([
                     label, "50,000", median(many), percentile(many, 0.95), median(floor), own, first, grown,
                 ])  # fmt: skip
-                verdicts.append(at_most(f"p95 of the page, ms, {label}", percentile(many, 0.95), WANTED_P95_MS))
+                verdicts.append(goal_max(f"p95 of the page, ms, {label}", percentile(many, 0.95), WANTED_P95_MS))
                 verdicts.append(f"- ratio of the p95 to that of somebody with 20: {ratio:.2f}.")
                 if more:
-                    verdicts.append(at_most("MiB the hub grew by for 50,000 proposals", grown, WANTED_WHOLE_MIB))
+                    verdicts.append(goal_max("MiB the hub grew by for 50,000 proposals", grown, WANTED_WHOLE_MIB))
                     verdicts.append(f"- one remembered proposal: {grown * 1024 / MANY:.1f} kB.")
     head = [
         "who makes the pages", "proposals", "p50 ms", "p95 ms", "the office alone p50 ms", "ours without it p50 ms",

@@ -90,7 +90,7 @@ class Service:
             except OSError:
                 pass  # also an error page: the proxy answers 404 until the hub has joined it
             if (self._process and self._process.poll() is not None) or time.monotonic() > deadline:
-                raise RuntimeError(f"{self.name} does not answer at {url}; its last words:\n{self.last_output()}")
+                raise RuntimeError(f"{self.name} does not answer at {url}; last output:\n{self.last_output()}")
             time.sleep(0.1)
 
     def last_output(self, lines: int = 25) -> str:

@@ -24,7 +24,7 @@ class Finding:
 
     Attributes:
         key: short and stable, for monitoring: "login.discovery".
-        check: what was done, in words: "fetch the discovery document of https://...".
+        check: what was done: "fetch the discovery document of https://...".
         result: what came of it. Never a secret.
         fix: what to do about it; "" for nothing.
     """

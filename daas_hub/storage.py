@@ -300,7 +300,7 @@ def _is_link(name: str, folder: int) -> bool:
 
 
 def _failure(mount: Mount, error: OSError, otherwise: str = "cannot be opened") -> StorageProblem:
-    """Return a system's error in words."""
+    """Return the text of a system error."""
     words, kind = _FAILURES.get(error.errno or 0, (error.strerror or otherwise, ErrorKind.STORAGE))
     return _problem(mount, words, kind)
 
@@ -323,7 +323,7 @@ def _exists(name: str, parent: int) -> bool:
 
 
 def _create(mount: Mount, name: str, parent: int, *, last: bool) -> None:
-    """Make one directory below an open one; one that stands there keeps its owner and mode: it is somebody's."""
+    """Make one directory below an open one; an existing one keeps its owner and mode: it is somebody's."""
     if last and mount.owner == (-1, -1) and os.geteuid() == 0 and not _exists(name, parent):
         # made by root for nobody, it would be a shared directory nobody can write to
         raise _problem(

@@ -1,4 +1,4 @@
-"""What all spawners share: authorise every start anew, report its progress, and fail with a reason.
+"""What all spawners share: authorise every start, report its progress, and fail with a reason.
 
 A backend implements three methods: `start_session`, `poll` and `stop`.
 """

@@ -18,7 +18,7 @@ _OPENED = "session_factory"
 
 
 def check_when_hub_starts() -> None:
-    """Have the hub that is starting in this process ask its spawner class; without a hub (commands) do nothing."""
+    """Check the spawner class of the hub that is starting in this process; do nothing without one (commands)."""
     if JupyterHub.initialized():
         JupyterHub.instance().observe(_refuse_to_start, _OPENED)
 

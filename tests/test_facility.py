@@ -198,7 +198,7 @@ async def test_two_sources_that_agree(two_sources: Config) -> None:
     plan = await facility.authorise(told_now(), LaunchRequest("lab", "MA-4242", 1))
     assert (plan.account.name, plan.account.uid, plan.account.groups) == ("anna", 25001, (26001,))
     # the table knows ben, and the login has none of these claims
-    assert (await facility.account_of(Identity(ISSUER, "ben", told_at=time.time()))).uid == 25002
+    assert (await facility.account_of(Identity(ISSUER, "ben", received_at=time.time()))).uid == 25002
 
 
 async def test_two_sources_that_disagree(two_sources: Config) -> None:

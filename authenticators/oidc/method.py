@@ -248,7 +248,7 @@ class OIDCMethod(LoginMethod):
                 subject,
                 self._display_name(everything),
                 claims=kept_claims(told, self._wanted(), self.settings.groups_claim),
-                told_at=time.time(),
+                received_at=time.time(),
                 access_token=tokens.access_token,
             ),
             {

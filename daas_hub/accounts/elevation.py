@@ -84,7 +84,7 @@ def proof_of(id_token: Mapping[str, Any], address: str, now: float) -> Proof:
 
 @dataclass(frozen=True)
 class Elevation:
-    """The remaining roles, and what the login lacks for the others, in words for the person; () for nothing.
+    """The remaining roles, and what the login lacks for the others, as sentences for the user; () for nothing.
 
     Attributes:
         over: the login qualified before and is now too old.

@@ -1,4 +1,4 @@
-"""Who a user of the hub is at the facility: read from their login, or asked of the administrator's own function."""
+"""The identity of a hub user: from their login, or from the administrator's own function."""
 
 from __future__ import annotations
 

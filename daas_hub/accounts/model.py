@@ -16,7 +16,7 @@ class Identity:
     Attributes:
         display_name: for display only.
         claims: the provider's claims that the configuration reads (see `AccountSource`), as in its JSON; unchecked.
-        told_at: when the provider sent the claims, in seconds since 1970; 0 if unknown.
+        received_at: when the provider sent the claims, in seconds since 1970; 0 if unknown.
         access_token: the provider's, for services of the facility that accept it; "" without one.
     """
 
@@ -24,7 +24,7 @@ class Identity:
     subject: str
     display_name: str = ""
     claims: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    told_at: float = field(default=0.0, compare=False)
+    received_at: float = field(default=0.0, compare=False)
     access_token: str = field(default="", repr=False, compare=False)
 
     @property
@@ -40,7 +40,7 @@ class Identity:
     def as_state(self) -> dict[str, Any]:
         """Return the dictionary that is stored in the hub's encrypted auth_state."""
         state: dict[str, Any] = {"issuer": self.issuer, "subject": self.subject, "display_name": self.display_name}
-        more = {"access_token": self.access_token, "claims": dict(self.claims), "told_at": self.told_at}
+        more = {"access_token": self.access_token, "claims": dict(self.claims), "received_at": self.received_at}
         return state | {key: value for key, value in more.items() if value}
 
     @classmethod
@@ -52,13 +52,13 @@ class Identity:
         issuer, subject, name, token = (str(state.get(key) or "") for key in keys)
         if not issuer or not subject:
             return None
-        claims, told_at = state.get("claims"), state.get("told_at")
+        claims, received_at = state.get("claims"), state.get("received_at")
         return cls(
             issuer,
             subject,
             name,
             claims if isinstance(claims, dict) else {},
-            float(told_at) if isinstance(told_at, int | float) else 0.0,
+            float(received_at) if isinstance(received_at, int | float) else 0.0,
             token,
         )
 

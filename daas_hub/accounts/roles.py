@@ -25,7 +25,7 @@ class Roles:
         return self.roles_for(account.memberships, identity)
 
     def roles_for(self, groups: frozenset[str], identity: Identity) -> frozenset[str]:
-        """Return the roles of a login whose groups are known by other means than an account."""
+        """Return the roles of a login whose groups come from elsewhere than an account."""
         by_group = {role for role, names in self.groups.items() if names & groups}
         if identity.issuer not in self.issuers:
             return frozenset(by_group)

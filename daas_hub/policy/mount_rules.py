@@ -139,39 +139,37 @@ class MountRules(Configurable):
         self._require_whole_ids(policy)
         return policy
 
-    def _data_rule(self, told: str | dict[str, Any]) -> DirectoryRule:
-        if isinstance(told, str):
-            rule = _rule("data", told, "data")
+    def _data_rule(self, value: str | dict[str, Any]) -> DirectoryRule:
+        if isinstance(value, str):
+            rule = _rule("data", value, "data")
         else:
-            _require_keys("data", told, _DATA_KEYS, needed=("path",))
-            name = told.get("name", "")
+            _require_keys("data", value, _DATA_KEYS, needed=("path",))
+            name = value.get("name", "")
             if name != "" and not (isinstance(name, str) and _NAME.fullmatch(name)):
-                raise _wrong("data", told, "has a name that is none", "A word of small letters and digits: raw.")
+                raise _wrong("data", value, "has an invalid name", "Use lower-case letters and digits: raw.")
             target = f"data/{name}" if name else "data"
-            rule = _rule("data", told["path"], target, optional=_flag("data", told, "optional"))
+            rule = _rule("data", value["path"], target, optional=_flag("data", value, "optional"))
         for template in rule.templates:
             if not {"proposal", "visit", PATH_FIELD} & template.names:
-                raise _wrong("data", told, "would show a session the data of other proposals", "Add {proposal}.")
+                raise _wrong("data", value, "would show a session the data of other proposals", "Add {proposal}.")
         return rule
 
-    def _extra_rule(self, told: dict[str, Any]) -> DirectoryRule:
-        _require_keys("extra", told, _EXTRA_KEYS, needed=("name", "path"))
-        name = told["name"]
+    def _extra_rule(self, value: dict[str, Any]) -> DirectoryRule:
+        _require_keys("extra", value, _EXTRA_KEYS, needed=("name", "path"))
+        name = value["name"]
         if not isinstance(name, str) or not _NAME.fullmatch(name) or name in _RESERVED:
-            raise _wrong(
-                "extra", told, "has a name that is none", "A word of small letters, other than data, processed."
-            )
-        writable, optional, create = (_flag("extra", told, key) for key in ("writable", "optional", "create"))
+            raise _wrong("extra", value, "has an invalid name", "Use lower-case letters; data and processed are taken.")
+        writable, optional, create = (_flag("extra", value, key) for key in ("writable", "optional", "create"))
         if create and not writable:
-            raise _wrong("extra", told, "would create what nobody can fill", "Remove create, or say writable.")
-        rule = _rule("extra", told["path"], name, writable=writable, optional=optional, create=create)
+            raise _wrong("extra", value, "would create what nobody can fill", "Remove create, or say writable.")
+        rule = _rule("extra", value["path"], name, writable=writable, optional=optional, create=create)
         for template in rule.templates:
             if not {"proposal", "visit", PATH_FIELD, *ACCOUNT_FIELDS} & template.names and writable:
                 raise _wrong(
-                    "extra", told, "would be written by everybody", "Add {proposal} or {account}, or remove writable."
+                    "extra", value, "would be written by everybody", "Add {proposal} or {account}, or remove writable."
                 )
             if not {"proposal", "visit", PATH_FIELD} & template.names and {"number", "start", "end"} & template.names:
-                raise _wrong("extra", told, "would show a session what is other proposals'", "Add {proposal}.")
+                raise _wrong("extra", value, "would show a session what is other proposals'", "Add {proposal}.")
         return rule
 
     def _proposal_pattern(self) -> re.Pattern[str] | None:
@@ -197,7 +195,7 @@ class MountRules(Configurable):
             raise _wrong("extra", sorted(twice), "is a name that stands twice", "Give each directory its own.")
 
     def _require_roots(self, policy: MountPolicy) -> None:
-        """Check that what the catalogue tells is bounded by something."""
+        """Check that paths from the catalogue are limited by a root."""
         rules = [*policy.data, *([policy.processed] if policy.processed else []), *policy.extra]
         if any(PATH_FIELD in rule.names for rule in rules) and not policy.data_roots:
             raise _wrong(
@@ -243,38 +241,38 @@ def _rule(
     return rule
 
 
-def _require_keys(setting: str, told: dict[str, Any], known: tuple[str, ...], *, needed: tuple[str, ...]) -> None:
-    for key in told:
+def _require_keys(setting: str, value: dict[str, Any], known: tuple[str, ...], *, needed: tuple[str, ...]) -> None:
+    for key in value:
         if key not in known:
             near = get_close_matches(str(key), known, n=1)
             remedy = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}."
-            raise _wrong(setting, told, f"has a key nobody knows: {key!r}", remedy)
+            raise _wrong(setting, value, f"has a key nobody knows: {key!r}", remedy)
     for key in needed:
-        if key not in told:
-            raise _wrong(setting, told, f"does not say its {key}", f"Add {key!r}.")
+        if key not in value:
+            raise _wrong(setting, value, f"does not say its {key}", f"Add {key!r}.")
 
 
-def _flag(setting: str, told: dict[str, Any], key: str) -> bool:
-    value = told.get(key, False)
+def _flag(setting: str, value: dict[str, Any], key: str) -> bool:
+    value = value.get(key, False)
     if not isinstance(value, bool):
-        raise _wrong(setting, told, f"has a {key} that is neither True nor False", "Say one of them.")
+        raise _wrong(setting, value, f"has a {key} that is neither True nor False", "Say one of them.")
     return value
 
 
-def _require_personal(told: str, home: DirectoryRule) -> None:
+def _require_personal(value: str, home: DirectoryRule) -> None:
     for template in home.templates:
         if not any(field.name in ACCOUNT_FIELDS and not field.loses for field in template.fields):
-            raise _wrong("home", told or template.text, "every person needs a home of their own", "Add {account}.")
+            raise _wrong("home", value or template.text, "every person needs a home of their own", "Add {account}.")
         if set(template.names) - set(ACCOUNT_FIELDS):
             raise _wrong(
-                "home", told or template.text, "depends on a visit, and own resources have none", "Use {account} only."
+                "home", value or template.text, "depends on a visit, and own resources have none", "Use {account} only."
             )
 
 
-def _require_shared_by_members(rule: DirectoryRule | None, setting: str, told: str) -> None:
+def _require_shared_by_members(rule: DirectoryRule | None, setting: str, value: str) -> None:
     for template in rule.templates if rule else ():
         if not {"proposal", "visit", PATH_FIELD} & template.names:
-            raise _wrong(setting, told, "would be shared by all proposals", "Add {proposal}.")
+            raise _wrong(setting, value, "would be shared by all proposals", "Add {proposal}.")
 
 
 def _require_absolute(setting: str, path: str) -> None:

@@ -13,7 +13,7 @@ from daas_hub.accounts.source_settings import SourceSettings
 
 
 class RoleRules(SourceSettings):
-    """Who is an administrator of the hub, and who may launch applications without a proposal."""
+    """The administrators of the hub, and the users who may launch applications without a proposal."""
 
     admin_groups = List(
         Unicode(),

@@ -205,7 +205,7 @@ class ProposalService(Configurable):
 
     @abstractmethod
     async def records_of(self, talk: Conversation, account: Account, limit: int) -> list[Any]:
-        """Ask for the records of this account and no other, at most `limit` (see `require_at_most`).
+        """Ask for the records of this account and no other, at most `limit` (see `require_within`).
 
         Raises:
             TooManyProposals: there are more than `limit`.
@@ -308,7 +308,7 @@ class ProposalService(Configurable):
         """Return a URL below the service's."""
         return "/".join([self.service.url.rstrip("/"), *steps])
 
-    def require_at_most(self, records: Sized | int, limit: int) -> None:
+    def require_within(self, records: Sized | int, limit: int) -> None:
         """Check the number of records that were read, or are there to read.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Leaves a service alone for a while after it failed several times in a row: who asks then is told so at once.
+"""Leaves a service alone for a while after it failed several times in a row: requests then fail at once.
 
 A service that hangs would otherwise hold every login and every launch for as long as it may take, and every one of them
 would ask it again while it tries to come back. After the rest one question is let through; its answer decides for all.

@@ -2,7 +2,7 @@
 
 A source says what it asks for; whatever else comes (a page of HTML, an error, silence, a flood) becomes
 `SourceUnavailable`: a plain sentence for the user, and for the log which service was asked what, and what it said. The
-log gets no address that was asked, only the configured one: sessions of some catalogues stand in the path.
+log has only the configured address, not the requested one: some catalogues have the session in the path.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class Service:
 
 @dataclass(frozen=True)
 class Reply:
-    """What a service said: the status, and the document if it was JSON. A redirect or a failure of its is none."""
+    """The response of a service: the status, and the document if it was JSON. Redirects and server errors raise."""
 
     status: int
     document: Any
@@ -293,7 +293,7 @@ class Conversation:
         """Return the document of a success, which is a `dict` or a `list`.
 
         Raises:
-            SourceUnavailable: the service refused (the administrators' affair: it is the portal it refuses), or the
+            SourceUnavailable: the service refused (for the administrators: it refused the portal), or the
                 document is another one.
         """
         if reply.status in (401, 403):
@@ -319,7 +319,7 @@ def require_url(setting: str, url: str, *, plain_http_reason: str | None = None)
         plain_http_reason: why it may be asked without encryption; None where no reason is accepted.
 
     Raises:
-        ConfigurationError: it is none, is not encrypted and neither this machine nor excused, or holds a password.
+        ConfigurationError: it is not a URL, contains a password, or is plain HTTP without being loopback or excused.
     """
 
     def problem(message: str, remedy: str) -> ConfigurationError:

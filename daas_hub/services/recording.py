@@ -28,14 +28,14 @@ class Exchange:
     """One question and its answer.
 
     Attributes:
-        asked_for: what it was, in words: "a session".
+        asked_for: what was requested: "a session".
         place: method and address: "GET catalogue/*/investigation".
         status: of HTTP; 0 for no answer.
         content: "JSON", "HTML", "nothing", ...
         shape: of the document: "a list of 3", "an object (count, next, results)".
         size: in bytes.
         seconds: until all of it was read.
-        wrong: what came instead of what was asked for, in words; "" if it was used.
+        wrong: what was wrong with the response; "" if it was used.
         failure: the kind of what went wrong; None if nothing did.
     """
 

@@ -1,4 +1,4 @@
-"""A secret in a file of its own: a password or a token that stands in no configuration, no address and no log."""
+"""A secret in a file of its own: a password or a token that is in no configuration, no address and no log."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def _walk(path: Path, node: yaml.Node, where: tuple[Any, ...], lines: Lines, mos
         for key, value in node.value:
             name = str(key.value)
             if name in seen:
-                raise DocumentError(str(path), key.start_mark.line + 1, f"the key {name!r} stands here a second time")
+                raise DocumentError(str(path), key.start_mark.line + 1, f"duplicate key {name!r}")
             seen.add(name)
             lines[(*where, name)] = key.start_mark.line + 1
             _walk(path, value, (*where, name), lines, most)
@@ -95,7 +95,7 @@ def _walk(path: Path, node: yaml.Node, where: tuple[Any, ...], lines: Lines, mos
 
 
 def _line_of(where: tuple[Any, ...], lines: Lines) -> int:
-    """Return the line of the deepest part of `where` that stands in the file (a missing key has no line of its own)."""
+    """Return the line of the deepest part of `where` that is in the file (a missing key has no line of its own)."""
     for length in range(len(where), -1, -1):
         if where[:length] in lines:
             return lines[where[:length]]

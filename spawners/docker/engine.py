@@ -272,7 +272,7 @@ class Engine:
     # -- events --------------------------------------------------------------------------------------------------
 
     def listen(self, name: str, on_event: Callable[[str], None]) -> None:
-        """Have `on_event` called with each action of a container: "die", "oom", "pause", ..."""
+        """Call `on_event` with each action of a container: "die", "oom", "pause", ..."""
         self._listeners[name] = on_event
         if self._watching is None or self._watching.done():
             self._watching = self._run_until_exit(self._watch())

@@ -40,7 +40,7 @@ class ContainerEventsMixin(SocketSessionMixin):
         """Find out how a session ended, for its owner and for the log."""
         found = await self.docker_engine.inspect(self.object_name)
         if found is None:
-            self.ending = self.ending or "It was removed by other means than this portal."
+            self.ending = self.ending or "It was removed from outside this portal."
             return 0
         state = found["State"]
         code = int(state.get("ExitCode") or 0)
@@ -67,7 +67,7 @@ class ContainerEventsMixin(SocketSessionMixin):
 
     def note_pause(self, is_paused: bool) -> None:
         """Say on its card that it is paused, or no longer."""
-        paused = "It is paused, by other means than this portal; nothing is lost."
+        paused = "It was paused from outside this portal; nothing is lost."
         if is_paused:
             self.notice = paused
         elif self.notice == paused:

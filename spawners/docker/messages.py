@@ -49,5 +49,5 @@ def ending_of(state: dict[str, Any], code: int, output: str, memory: int) -> str
     if code == 0:
         return "It ended by itself."
     if code in (137, 143):
-        return "It was ended by other means than this portal."
+        return "It was stopped from outside this portal."
     return f"It ended with an error (code {code})."

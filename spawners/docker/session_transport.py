@@ -25,7 +25,7 @@ class SessionTransport(ABC):
         read_only: tuple[Path, ...],
         ended: asyncio.Future[str],
     ) -> None:
-        """Have the container created and started, compare its mounts with those granted, hand over its environment.
+        """Create and start the container, compare its mounts with those granted, hand over its environment.
 
         Args:
             ended: done when the session ended; then nobody waits any more.
@@ -43,7 +43,7 @@ class SessionTransport(ABC):
         """
 
     def keep_connected(self) -> None:  # noqa: B027
-        """Have a connection to a running session, after a restart of the hub, too."""
+        """Keep the connection to a running session open, also after a restart of the hub."""
 
     def close(self) -> None:  # noqa: B027
         """End the connection, and all it carries."""

@@ -174,7 +174,7 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
     # -- before the start: outside the time a start may take ---------------------------------------------------------
 
     async def prepare(self, plan: Plan) -> bool:
-        """Have the image on the engine; return whether it was pulled, which may have taken a while."""
+        """Make sure that the engine has the image; return whether it was pulled, which may have taken a while."""
         reference = plan.application.image
         if not reference:
             raise SessionFailed(f"{plan.application.title} has no image.", remedy=TELL_ADMINISTRATORS)
@@ -224,7 +224,7 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
         return self.address
 
     async def poll(self) -> int | None:
-        """Return whether the session runs: None, or its exit code; ends one whose hours are used up.
+        """Return whether the session runs: None, or its exit code; stops one that reached its time limit.
 
         It never raises, and an engine that does not answer means that the state is unknown: the hub would take
         anything else for the end of the session, and forget one that runs.
@@ -243,7 +243,7 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
                     return None
                 self.log.info("%s: reached its time limit", self._log_name)
                 await self.stop()
-                self.ending = "Its hours were used up."
+                self.ending = "It reached its time limit."
                 return 0
             return await self.ended()
         except (SessionFailed, ConfigurationError, DockerError) as problem:

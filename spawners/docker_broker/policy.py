@@ -115,7 +115,7 @@ def parse_strictly(body: bytes) -> Any:
     """Read JSON of which every reader understands the same.
 
     Raises:
-        Forbidden: it is none, or a key comes twice, or it is not UTF-8, or a number is no number.
+        Forbidden: it is not JSON, or has a duplicate key, or it is not UTF-8, or a number is no number.
     """
     try:
         return strict_json.loads(body)

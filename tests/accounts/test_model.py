@@ -86,18 +86,18 @@ def test_a_token_is_kept_and_never_shown() -> None:
 def test_claims_are_kept_with_the_identity_and_are_not_the_key() -> None:
     """What a look-up reads comes back from the encrypted state; the hub's name does not depend on it."""
     claims = {"uidNumber": 25001, "groups": ["staff"]}
-    identity = Identity(ISSUER, "anna", "Anna", claims=claims, told_at=1_700_000_000.0)
+    identity = Identity(ISSUER, "anna", "Anna", claims=claims, received_at=1_700_000_000.0)
     state = json.loads(json.dumps(identity.as_state()))
     assert Identity.from_state(state) == identity
     read = Identity.from_state(state)
     assert read is not None
-    assert read.told_at == 1_700_000_000.0
+    assert read.received_at == 1_700_000_000.0
     assert identity.hub_name == Identity(ISSUER, "anna").hub_name
     assert set(Identity(ISSUER, "anna").as_state()) == {"issuer", "subject", "display_name"}
 
 
 @pytest.mark.parametrize("claims", [None, "", [], 7, "uidNumber"])
 def test_invalid_claims(claims: Any) -> None:
-    identity = Identity.from_state({"issuer": ISSUER, "subject": "anna", "claims": claims, "told_at": claims})
+    identity = Identity.from_state({"issuer": ISSUER, "subject": "anna", "claims": claims, "received_at": claims})
     assert identity is not None
     assert identity.claims == {}

@@ -167,7 +167,7 @@ def test_ended_and_removed_sessions_are_told(portal: Portal, machine: Machine) -
     anna = portal.login("anna")
     name = anna.launch("terminal")
     machine.engine.kill(container_of(machine.engine, portal))
-    wait_for(lambda: "ended by other means" in home_text(anna), "the end", 10)
+    wait_for(lambda: "stopped from outside" in home_text(anna), "the end", 10)
     assert anna.stop(name).status_code == 303
     assert containers(machine.engine, portal) == []
     assert machine.engine.volumes()["Volumes"] in (None, [])

@@ -36,7 +36,7 @@ pytestmark = pytest.mark.docker
     {
         "removed": (lambda engine, name: engine.remove_container(name, force=True), "other means than this portal"),
         "stopped": (lambda engine, name: engine.stop(name, timeout=1), "other means than this portal|ended by itself"),
-        "killed": (lambda engine, name: engine.kill(name), "It was ended by other means than this portal."),
+        "killed": (lambda engine, name: engine.kill(name), "It was stopped from outside this portal."),
     }.values(),
     ids=["removed", "stopped", "killed"],
 )
@@ -82,7 +82,7 @@ def test_program_that_uses_too_much_memory_is_told(portal: Portal) -> None:
 def test_session_whose_hours_are_over_ends_and_says_so(portal: Portal, engine: docker.APIClient) -> None:
     anna = portal.login("anna")
     name = anna.launch("brief", proposal="MA-4242", visit="2")
-    wait_for(lambda: "hours were used up" in home_text(anna), "the end", 40)
+    wait_for(lambda: "reached its time limit" in home_text(anna), "the end", 40)
     assert anna.stop(name).status_code == 303
     assert containers(engine, portal) == []
 

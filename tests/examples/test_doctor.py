@@ -290,7 +290,7 @@ ROWS = [
     Row("a provider that does not run", "soleil", "login.discovery", "no connection .Connection refused",
         "openid-configuration",
         'c.UmbrellaAuthenticator.oidc_issuer = "http://127.0.0.1:9"'),
-    Row("an issuer with a slash too many", "soleil", "login.discovery", "another issuer", "exactly",
+    Row("an issuer with a slash too many", "soleil", "login.discovery", "a different issuer", "exactly",
         ('oidc_issuer = ISSUER', 'oidc_issuer = ISSUER + "/"')),
     Row("a wrong client secret", "soleil", "login.client", "client_secret is not", "Copy client_id",
         how=file("secrets/oidc", text="another")),

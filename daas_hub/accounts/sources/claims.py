@@ -35,7 +35,7 @@ class ClaimsSource:
         """Return the account this login's claims describe (see `AccountSource`)."""
         if identity.issuer not in self.issuers:
             raise no_account()
-        if not -60 <= self._clock() - identity.told_at <= self._claims_max_age_s:
+        if not -60 <= self._clock() - identity.received_at <= self._claims_max_age_s:
             raise SourceUnavailable(
                 "The account data from the login provider are out of date.",
                 remedy="Please sign out and in again.",

@@ -69,7 +69,7 @@ async def ask_about_nobody(facility: Facility, issuers: Sequence[str], *, for_pe
     for name, source in facility.account_sources.items():
         for issuer in issuers:
             claims = dict.fromkeys(claims_read_by(source), word)
-            identity = Identity(issuer, word, claims=claims, told_at=time.time())
+            identity = Identity(issuer, word, claims=claims, received_at=time.time())
             findings.append(_about_nobody(name, issuer, await ask(source.account_of(identity))))
     account = Account(word, facility.max_id, facility.max_id, display_name="nobody")
     for name, proposals in facility.proposal_sources.items():

@@ -41,7 +41,7 @@ REMEDIES: dict[ErrorKind, str] = {
     ErrorKind.INVALID_RESPONSE:
         "The response does not match the service's interface. Compare url and version with the source's how-to page.",
     ErrorKind.RESPONSE_TOO_LARGE: "Raise max_bytes of this source, or find out why the response is so large.",
-    ErrorKind.TOO_MANY_RECORDS: "Raise max_records of this source, or find out why there are so many records.",
+    ErrorKind.TOO_MANY_RECORDS: "Raise max_records of this source, or find out why it has more records than that.",
     ErrorKind.INCOMPLETE_RESULT:
         "The directory truncates results, or refers to another server. Raise its size limit, or query that server; for "
         "groups see LdapAccounts.max_groups.",

@@ -98,8 +98,8 @@ async def _person_of(
         return None, []
     if isinstance(login, Login):
         issuer = login.issuer or (issuers[0] if issuers else "")
-        told_at = time.time()
-        return Identity(issuer, login.subject, "", login.claims, told_at, access_token=login.access_token), []
+        received_at = time.time()
+        return Identity(issuer, login.subject, "", login.claims, received_at, access_token=login.access_token), []
     if not hasattr(authenticator, "test_login"):
         check = f"sign in through {type(authenticator).__name__}"
         return None, [not_checked("login.test", check, "it does not support this: sign in once in a browser")]

@@ -178,9 +178,9 @@ class CalipsoplusProposals(ProposalService):
             if not isinstance(results, list):
                 talk.give_up("an object without a list of results")
             if isinstance(count, int) and page.get("next"):
-                self.require_at_most(count, limit)
+                self.require_within(count, limit)
             records += results
-            self.require_at_most(records, limit)
+            self.require_within(records, limit)
             following = page.get("next")
             if not isinstance(following, str) or not following or not results:
                 return records

@@ -193,7 +193,7 @@ class IcatProposals(ProposalService):
                     if not isinstance(record, dict):
                         talk.give_up("rows that are not investigations")
                     found[record.get("id")] = record
-                self.require_at_most(found, limit)
+                self.require_within(found, limit)
                 if len(rows) < PAGE:
                     break
                 start += PAGE

@@ -88,7 +88,7 @@ class IcatPlusProposals(ProposalService):
             new = [one for one in page if not isinstance(one, dict) or one.get("id") not in seen]
             seen |= {one["id"] for one in new if isinstance(one, dict) and isinstance(one.get("id"), int)}
             records += new
-            self.require_at_most(records, limit)
+            self.require_within(records, limit)
             # a server without paging returns everything, again and again
             if len(rows) < PAGE or not new:
                 return records

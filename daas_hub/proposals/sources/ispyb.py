@@ -175,7 +175,7 @@ class IspybProposals(ProposalService):
 
     async def _as_portal(self, talk: Conversation, account: Account, limit: int) -> list[Any]:
         named = self._named(account)
-        self.require_at_most(named, limit)
+        self.require_within(named, limit)
         return await self._records(talk, named)
 
     def _named(self, account: Account) -> list[GroupProposal]:
@@ -231,9 +231,9 @@ class IspybProposals(ProposalService):
             results, total = page.get("results"), page.get("total")
             if not isinstance(results, list) or not isinstance(total, int):
                 talk.give_up("an object without results and their total")
-            self.require_at_most(total, limit)
+            self.require_within(total, limit)
             records += results
-            self.require_at_most(records, limit)
+            self.require_within(records, limit)
             if len(records) >= total or not results:
                 return records
 

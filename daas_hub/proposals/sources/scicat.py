@@ -143,7 +143,7 @@ class SciCatProposals(ProposalService):
             limits = {"limit": PAGE, "skip": start, "order": "proposalId:asc"}
             rows = await self._rows(talk, {"where": where, "limits": limits})
             records += [row for row in rows if self._is_of(row, groups)]
-            self.require_at_most(records, limit)
+            self.require_within(records, limit)
             if len(rows) < PAGE:
                 return records
         talk.give_up("endless pages")

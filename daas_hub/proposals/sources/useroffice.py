@@ -120,7 +120,7 @@ class UserOfficeProposals(ProposalService):
         proposals = person.get("proposals")
         if not isinstance(proposals, list):
             talk.give_up("a person without a list of proposals")
-        self.require_at_most(proposals, limit)
+        self.require_within(proposals, limit)
         return proposals
 
 

@@ -70,7 +70,7 @@ class RemoteSession(SessionTransport):
                 await unless_over(admit(stream, granted, environment), ended)
 
     def keep_connected(self) -> None:
-        """Have a tunnel to a running session, after a restart of the hub, too."""
+        """Keep the tunnel to a running session open, also after a restart of the hub."""
         if (self._directory / "sockets").is_dir():
             self._connect()
 

@@ -22,8 +22,8 @@ def source(now: float = NOW) -> ClaimsSource:
     return ClaimsSource(frozenset({ISSUER}), NAMES, 900.0, clock=lambda: now)
 
 
-def anna(issuer: str = ISSUER, told_at: float = NOW, **changes: Any) -> Identity:
-    return Identity(issuer, "4711", "Chosen", GOOD | changes, told_at)
+def anna(issuer: str = ISSUER, received_at: float = NOW, **changes: Any) -> Identity:
+    return Identity(issuer, "4711", "Chosen", GOOD | changes, received_at)
 
 
 @pytest.mark.parametrize(
@@ -108,16 +108,16 @@ async def test_a_login_without_these_claims_is_unknown(claims: dict[str, Any]) -
 
 
 @pytest.mark.parametrize(
-    ("told_at", "believed"),
+    ("received_at", "believed"),
     [(NOW, True), (NOW - 900, True), (NOW - 901, False), (0.0, False), (NOW + 30, True), (NOW + 3600, False)],
 )
-async def test_claims_expire(told_at: float, believed: bool) -> None:
+async def test_claims_expire(received_at: float, believed: bool) -> None:
     """D7: a provider that is down says nothing new, and an old word is no answer."""
     if believed:
-        assert (await source().account_of(anna(told_at=told_at))).uid == 25001
+        assert (await source().account_of(anna(received_at=received_at))).uid == 25001
     else:
         with pytest.raises(SourceUnavailable, match="out of date"):
-            await source().account_of(anna(told_at=told_at))
+            await source().account_of(anna(received_at=received_at))
 
 
 def test_only_claims_that_are_read_are_kept() -> None:

@@ -236,6 +236,8 @@ def test_icats_contract(
     assert asked == ["POST session)", "GET entityManager)", "GET version)", "DELETE session/*)"]
     fields = {one["check"]: one["result"] for one in findings if one["key"] == "proposals.icat.fields"}
     assert fields.get("icat: title is title") == ("in 3 of 3 records" if person else None)
-    assert [one["result"] for one in findings if one["key"] == "proposals.icat.version"] == ["6.2 (4.7 or newer is needed)"]
+    assert [one["result"] for one in findings if one["key"] == "proposals.icat.version"] == [
+        "6.2 (4.7 or newer is needed)"
+    ]
     assert icat.logins >= 1
     assert icat.sessions == {}
