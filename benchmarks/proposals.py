@@ -2,8 +2,8 @@
 
     python -m benchmarks.proposals
 
-A user office of the CALIPSOplus contract runs next to it. Once it makes the pages (the usual settings), once all are read
-into the portal and searched and sorted there. Every request is another page, order or search, so that nothing
+A user office of the CALIPSOplus contract runs next to it. Once it makes the pages (the usual settings), once all are
+read into the portal and searched and sorted there. Every request is another page, order or search, so that nothing
 but the proposals themselves is remembered.
 """
 

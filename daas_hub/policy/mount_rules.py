@@ -252,10 +252,10 @@ def _require_keys(setting: str, value: dict[str, Any], known: tuple[str, ...], *
             raise _wrong(setting, value, f"does not say its {key}", f"Add {key!r}.")
 
 
-def _flag(setting: str, value: dict[str, Any], key: str) -> bool:
-    value = value.get(key, False)
+def _flag(setting: str, entry: dict[str, Any], key: str) -> bool:
+    value = entry.get(key, False)
     if not isinstance(value, bool):
-        raise _wrong(setting, value, f"has a {key} that is neither True nor False", "Say one of them.")
+        raise _wrong(setting, entry, f"has a {key} that is neither True nor False", "Write one of them.")
     return value
 
 
