@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 #: Rooms whose files are checked; `python -m tests.test_english` looks at all of them.
-CHECKED = ("docs", "examples", "scripts")
+CHECKED = ("authenticators", "docs", "examples", "scripts", "templates")
 #: Pages that are rewritten on other branches: remove an entry with its merge.
 LATER = ("docs/how-to/accounts-", "docs/how-to/proposals-")
 
