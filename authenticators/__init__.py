@@ -1,1 +1,1 @@
-"""Door 1: a login becomes an identity and an account."""
+"""Logins: who signs in, by which login method, and with which account of the facility."""

@@ -1,7 +1,7 @@
-"""Who may sign in, and who is an administrator, by the lists of JupyterHub's own settings. Pure.
+"""Admission: the lists in JupyterHub's own settings of people who may sign in, and of administrators. Pure.
 
-The hub compares those lists with its user names, which are opaque here (`Identity.hub_name`). Here they name people as
-administrators know them: by account, or by issuer and subject.
+The hub compares these lists with its user names, which are opaque here (`Identity.hub_name`). Their entries name people
+as administrators know them: by account, or by issuer and subject.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ _FORMS = 'Write the name of an account, "anna", or issuer and subject: "https://
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody whose login was proved.
+    """A user whose login was verified.
 
     Attributes:
         hub_name: the hub's user name.
         name: the account's name; the hub's user name where logins have no account.
         groups: names of the account's groups, or those that the provider sent.
-        roles: what groups and claims give: "admin", "staff".
+        roles: those from groups and claims: "admin", "staff".
     """
 
     identity: Identity
@@ -61,7 +61,7 @@ def read_names(setting: str, entries: Iterable[object], issuers: Iterable[str]) 
     """
     known, accounts, identities = set(issuers), set(), set()
     for entry in entries:
-        # the issuer is a URL, so the first blank ends it
+        # the issuer is a URL, so the first space ends it
         parts = entry.split(maxsplit=1) if isinstance(entry, str) else list(entry) if isinstance(entry, tuple) else []
         if not all(isinstance(part, str) and part for part in parts) or len(parts) not in (1, 2):
             raise ConfigurationError(setting, entry, "names nobody", remedy=_FORMS)
@@ -81,7 +81,7 @@ class Admission:
 
     Attributes:
         allow_all: whether everybody who is not blocked may sign in.
-        refusal: the sentence for those who may not.
+        refusal: the message for those who may not.
     """
 
     allow_all: bool = True
@@ -98,7 +98,7 @@ class Admission:
         return person.roles | {"admin"} if is_admin else person.roles
 
     def require_not_blocked(self, person: Person) -> None:
-        """Check the list of blocked people, which precedes every other.
+        """Check the list of blocked people, which overrides every other.
 
         Raises:
             Blocked: it names this person.
@@ -113,7 +113,7 @@ class Admission:
             exists: whether `allow_existing_users` admits this person.
 
         Raises:
-            Blocked, NotAllowed: with the configured sentence.
+            Blocked, NotAllowed: with the configured message.
         """
         self.require_not_blocked(person)
         if self.allow_all or exists or person in self.allowed or person.groups & self.allowed_groups:

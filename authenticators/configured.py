@@ -1,4 +1,4 @@
-"""What the settings of logins configure: the login methods, the people, the lists of who may sign in."""
+"""Builds what the settings of logins configure: login methods, people, and the lists of who may sign in."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from daas_hub.errors import ConfigurationError
 from daas_hub.policy import RoleRules
 from daas_hub.stock_settings import is_set
 
-#: Settings of the one provider without a name.
+#: Settings of the single provider, which apply without `providers`.
 _OF_ONE_PROVIDER = (
     "oidc_issuer", "client_id", "client_secret", "client_secret_file", "basic_auth", "required_assurance",
     "extra_authorize_params", "scope", "login_service", "subject_claims", "display_name_claim",
@@ -47,13 +47,13 @@ def require_applicable(settings: LoginSettings) -> None:
         raise ConfigurationError(
             "UmbrellaAuthenticator.auth_refresh_age",
             0,
-            "nobody would lose a login before the cookie expires, whatever provider, accounts and lists say",
+            "no login would end before its cookie expires, whatever provider, accounts and lists say",
             remedy="Give a number of seconds; 300 is the default.",
         )
 
 
 def people_of(settings: LoginSettings, methods: Mapping[str, LoginMethod]) -> People:
-    """Return how a login becomes a person.
+    """Return how logins are mapped to people.
 
     Raises:
         ConfigurationError: `username_claim` cannot work.
@@ -73,10 +73,10 @@ def people_of(settings: LoginSettings, methods: Mapping[str, LoginMethod]) -> Pe
 
 
 def admission_of(settings: LoginSettings, methods: Mapping[str, LoginMethod]) -> Admission:
-    """Take the lists out of the hub's hands, which would make a user of each name, and return them.
+    """Return the lists of who may sign in, and clear the traits: the hub would create a user for each name.
 
     Raises:
-        ConfigurationError: an entry names nobody.
+        ConfigurationError: an entry is invalid.
     """
     issuers = {method.issuer for method in methods.values()}
 
@@ -138,7 +138,7 @@ def methods_of(settings: LoginSettings, wanted: Callable[[], frozenset[str]]) ->
 
 
 def linking_of(settings: LoginSettings, methods: Mapping[str, LoginMethod]) -> Linking | None:
-    """Return the walk on which a login is connected with an account, if it is wanted; raises as the one above."""
+    """Return how a login is connected with an account, if that is configured; raises as `methods_of` does."""
     if not settings.linking:
         return None
     if not settings.portal:
@@ -163,11 +163,11 @@ def linking_of(settings: LoginSettings, methods: Mapping[str, LoginMethod]) -> L
 
 
 def _providers(settings: LoginSettings) -> dict[str, ProviderSettings]:
-    """Return the configured providers: several, or the one of the settings without a name."""
+    """Return the configured providers: several, or the single one."""
     if settings.providers:
         providers = read_providers("UmbrellaAuthenticator.providers", settings.providers)
         for name in _OF_ONE_PROVIDER:
-            # an empty one resets what an earlier part of the file has set
+            # an empty value resets what an earlier part of the file has set
             if getattr(settings, name) and is_set(type(settings), settings.config, name):
                 raise ConfigurationError(
                     f"UmbrellaAuthenticator.{name}",
@@ -199,10 +199,10 @@ def _providers(settings: LoginSettings) -> dict[str, ProviderSettings]:
 
 
 def _http(settings: LoginSettings, ca_file: str) -> HTTPSettings:
-    """Return how a provider is reached: oauthenticator's own settings, and its certificate authority.
+    """Return how a provider is reached: oauthenticator's settings, and the provider's certificate authority.
 
     Raises:
-        ConfigurationError: a key of `http_request_kwargs` that cannot be honoured.
+        ConfigurationError: a key of `http_request_kwargs` is not supported.
     """
     wanted = {"validate_cert": settings.validate_server_cert, **settings.http_request_kwargs}
     if ca_file:
@@ -211,5 +211,5 @@ def _http(settings: LoginSettings, ca_file: str) -> HTTPSettings:
 
 
 def callback_of(settings: LoginSettings, name: str) -> str:
-    """Return the callback of a provider, if it is configured; "" for the address a request is sent to."""
+    """Return the configured callback of a provider; "" to derive it from each request."""
     return f"{settings.oauth_callback_url}{'' if name == ONLY else '/' + name}" if settings.oauth_callback_url else ""

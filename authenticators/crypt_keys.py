@@ -1,4 +1,4 @@
-"""Whether what the hub keeps of a login can be encrypted."""
+"""The keys that encrypt auth_state."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from daas_hub.errors import ConfigurationError
 
 
 def require_keys(config: Any) -> None:
-    """Check that what the hub keeps of a login can be encrypted.
+    """Check that auth_state can be encrypted.
 
     Raises:
-        ConfigurationError: there is no key, or one is none; the key itself is never shown.
+        ConfigurationError: there is no key, or one is invalid; keys are never shown.
     """
     why = ""
     try:

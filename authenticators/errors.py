@@ -1,4 +1,4 @@
-"""The errors of logins: each says to the person what was refused, and what to do next."""
+"""The errors of logins; each message says what was refused, and what to do next."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _AGAIN = "Please sign in again."
 
 
 class ClientRejected(SourceUnavailable):
-    """The provider does not know the portal, or not by this secret."""
+    """The provider does not accept the client, or not with this secret."""
 
     kind = ErrorKind.CREDENTIALS_REFUSED
 
@@ -24,13 +24,13 @@ class LoginExpired(Refused):
 
 
 class NotAllowed(Refused):
-    """The login is valid, and the lists of who may sign in do not admit its owner."""
+    """The login is valid, but the lists of who may sign in do not admit its owner."""
 
     reason = "not_allowed"
 
 
 class Blocked(NotAllowed):
-    """The login is valid, and its owner is blocked."""
+    """The login is valid, but its owner is blocked."""
 
     reason = "blocked"
 
@@ -56,13 +56,13 @@ class WrongAccount(Refused):
 
 
 class WrongPassword(Refused):
-    """The name and the password do not belong together; whether the name exists is not revealed."""
+    """The user name or the password is wrong; whether the name exists is not revealed."""
 
     reason = "password"
 
 
 class TooManyAttempts(Refused):
-    """The next attempt has to wait."""
+    """There were too many attempts; the next one must wait."""
 
     reason = "guesses"
 

@@ -1,4 +1,4 @@
-"""Login methods that cannot verify a login again: it expires after some hours, and its owner signs in anew."""
+"""Login methods that cannot verify a login again: it expires after some hours, and the user signs in again."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class FixedLifetime(LoginMethod):
         return Login(Identity(self.issuer, subject, claims=claims or {}, received_at=now), {"signed_in": now})
 
     async def refresh(self, state: Mapping[str, Any]) -> Login:
-        """Return the login as it is until it expires; its account is looked up anew all the same."""
+        """Return the login unchanged until it expires; its account is looked up again in any case."""
         identity, signed_in = Identity.from_state(state.get("identity")), state.get("signed_in")
         if identity is None or not isinstance(signed_in, int | float):
             raise LoginExpired("Your login is no longer known.", remedy="Please sign in again.")

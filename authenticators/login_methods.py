@@ -41,7 +41,7 @@ class LoginMethod(ABC):
     """Base of every login method.
 
     Attributes:
-        name: in addresses and in auth_state: small letters, digits, '-'.
+        name: in addresses and in auth_state: lower-case letters, digits, '-'.
         title: what the login page shows after "Sign in with".
         issuer: who vouches for the subjects; sources of accounts name the issuers they are asked about.
         callback: the configured address that a provider sends browsers back to; "" if there is none.
@@ -65,12 +65,12 @@ class LoginMethod(ABC):
 
     @abstractmethod
     async def refresh(self, state: Mapping[str, Any]) -> Login:
-        """Return a login it knows, verified anew.
+        """Return a known login, verified again.
 
         Raises:
             LoginExpired: it is no longer valid.
-            Refused: the answer is not acceptable, or about somebody else.
-            SourceUnavailable: there was no answer; nothing may be concluded.
+            Refused: the response is not acceptable, or is about somebody else.
+            SourceUnavailable: there was no response; nothing may be concluded.
         """
 
     async def logout_url(self, state: Mapping[str, Any], return_to: str) -> str:

@@ -1,4 +1,4 @@
-"""Signing out: here first, then at the login method; and the page that confirms it."""
+"""Signing out: here first, then at the login method; and the confirmation page."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class LogoutHandler(OAuthLogoutHandler):
 
     async def get(self) -> None:
         """Sign out."""
-        # looked up before the cookie is gone; without a login there is nothing to sign out of
+        # looked up before the cookie is cleared; without a login there is nothing to sign out of
         at_provider = await self._logout_url() if self.current_user else ""
         await self.default_handle_logout()
         if not self.current_user:
-            # a login that cannot be refreshed just now may be valid again tomorrow: the cookie goes in any case
+            # a login that cannot be refreshed now may be valid again later: the cookie is cleared in any case
             self.clear_login_cookie()
         await self.handle_logout()
         self._jupyterhub_user = None
@@ -41,10 +41,10 @@ class LogoutHandler(OAuthLogoutHandler):
 
 
 class LoggedOut(BaseHandler):
-    """Where a browser comes after signing out: to `logout_redirect_url`, or to a page of ours or the hub's."""
+    """The page after signing out: `logout_redirect_url`, or a page of the portal or the hub."""
 
     async def get_current_user(self) -> None:
-        """Return nobody: the page is the same for all, whoever has signed in in this browser meanwhile."""
+        """Set no user: the page is the same for everybody, whoever has signed in with this browser meanwhile."""
         self._jupyterhub_user = None
 
     async def get(self) -> None:
@@ -60,8 +60,8 @@ class LoggedOut(BaseHandler):
 
 
 class LoggedOutHandler(LoggedOut, PortalHandler):
-    """The same with the portal's page."""
+    """The page after signing out, as one of the portal's."""
 
     async def confirm(self) -> None:
-        """Show it."""
+        """Show the portal's page."""
         await self.show("logout.html", title="Signed out")

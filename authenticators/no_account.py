@@ -27,7 +27,7 @@ class NoAccountMixin(BaseHandler):
         return self.get_argument("next", "")
 
     async def show_no_account(self, refusal: NoAccount) -> None:
-        """Answer with the page."""
+        """Respond with the page."""
         if not self.authenticator.portal:
             raise web.HTTPError(403, str(refusal))
         identity = refusal.login.identity if isinstance(refusal.login, Login) else None

@@ -1,4 +1,4 @@
-"""From an identity to the person: with an account of the facility, or by the login alone."""
+"""Maps an identity to a person: with an account of the facility, or by the login alone."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from daas_hub.facility import Facility
 
 
 class People(Protocol):
-    """How a login becomes a person."""
+    """How logins are mapped to people."""
 
     @property
     def claims(self) -> frozenset[str]:
-        """The claims that are read; a login keeps these, and no others."""
+        """The claims that are read; a login keeps only these."""
         ...
 
     @property
     def elevation(self) -> ElevationRules:
-        """What an elevated role needs besides its group or claim."""
+        """What an elevated role requires in addition to its group or claim."""
         ...
 
     async def person_of(self, identity: Identity) -> Person:
-        """Return who it is, asked for now.
+        """Return the person, looked up now.
 
         Raises:
-            NoAccount, Refused, SourceUnavailable: with the sentence for the user.
+            NoAccount, Refused, SourceUnavailable: with a message for the user.
         """
         ...
 
@@ -66,7 +66,7 @@ class AccountHolders:
 
 
 class Identities:
-    """People known by their login alone, for a hub that starts no sessions of ours.
+    """People known by their login alone, for a hub that starts no sessions of this package.
 
     Args:
         username_claim: the claim that becomes the hub's user name; "" for the opaque name of the identity.
@@ -80,7 +80,7 @@ class Identities:
 
     @property
     def claims(self) -> frozenset[str]:
-        """Groups, and what the rules and the name are read from."""
+        """Groups, and the claims from which roles and the name are read."""
         of_roles = {name for wanted in self._roles.claims.values() for name in wanted}
         return frozenset({"groups", *of_roles}) | ({self._username_claim} - {""})
 

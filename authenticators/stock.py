@@ -1,4 +1,4 @@
-"""What becomes of each setting that UmbrellaAuthenticator inherits from JupyterHub and oauthenticator."""
+"""How each setting that UmbrellaAuthenticator inherits from JupyterHub and oauthenticator is handled."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """UmbrellaAuthenticator: a login through UmbrellaID or any OpenID provider becomes an identity and an account.
 
-A login method verifies the login (`login_methods`); here its identity becomes a person (`people`), who may sign in or
-not (`admission`), at login and at every refresh. `revocation` ends the sessions of users who lost their account.
+A login method verifies the login (`login_methods`); here its identity is mapped to a person (`people`), who may sign in
+or not (`admission`), at login and at every refresh. `revocation` ends the sessions of users who lost their account.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ from daas_hub.errors import ConfigurationError, DaasError, NoAccount, Refused, S
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding
 from daas_hub.portal import portal_problems
-from daas_hub.portal.ended import take_why_it_ended, tell_why_later
+from daas_hub.portal.ended import keep_why_it_ended, take_why_it_ended
 from daas_hub.stock_settings import value_of
 
 
 class UmbrellaAuthenticator(LoginSettings):
-    """Sign in with UmbrellaID or any OpenID provider; a discovery document is all the configuration there is."""
+    """Sign in with UmbrellaID or any OpenID provider; its endpoints come from the discovery document."""
 
     #: The auth_state of its users holds their identity, which spawners read at every launch.
     provides_identity = True
 
     def __init__(self, **kwargs: Any) -> None:
-        # first, because base classes raise errors of their own about settings that we refuse
+        # first, because base classes raise errors of their own for settings that are refused here
         for problem in self._stock_problems(kwargs.get("config") or getattr(kwargs.get("parent"), "config", Config())):
             raise problem
         super().__init__(**kwargs)
@@ -103,7 +103,7 @@ class UmbrellaAuthenticator(LoginSettings):
         return tuple(method.issuer for method in self.methods.values())
 
     async def examine(self, facility: Facility, access_token: str = "") -> list[Finding]:
-        """Find out whether people can sign in, for `daas-hub doctor`; the token is one of the first provider."""
+        """Check whether people can sign in, for `daas-hub doctor`; the token is one of the first provider."""
         return await examine_logins(
             self.methods,
             self._linking.passwords if self._linking is not None else None,
@@ -113,10 +113,10 @@ class UmbrellaAuthenticator(LoginSettings):
         )
 
     async def test_login(
-        self, facility: Facility, method: str, tell: Callable[[str], None]
+        self, facility: Facility, method: str, show: Callable[[str], None]
     ) -> tuple[Identity | None, list[Finding]]:
-        """Have a person sign in without the portal's pages, for `daas-hub doctor --login`."""
-        return await sign_in_once(self.methods, method, facility.claims, tell)
+        """Ask a user to sign in without the portal's pages, for `daas-hub doctor --login`."""
+        return await sign_in_once(self.methods, method, facility.claims, show)
 
     # -- login methods ------------------------------------------------------------------------------------------------
 
@@ -172,7 +172,7 @@ class UmbrellaAuthenticator(LoginSettings):
 
         Raises:
             NoAccount: the login is valid, and the facility knows no account for it.
-            HTTPError: with the sentence for the user.
+            HTTPError: with a message for the user.
         """
         if not hasattr(handler, "finish_login"):
             return None  # a form that was posted to the hub's own login page
@@ -211,7 +211,7 @@ class UmbrellaAuthenticator(LoginSettings):
         """Return who it is, if they may sign in.
 
         Raises:
-            NoAccount, Refused, SourceUnavailable: with the sentence for the user.
+            NoAccount, Refused, SourceUnavailable: with a message for the user.
         """
         person = await self.people.person_of(identity)
         # with allow_existing_users, the base class keeps the names of the hub's users here
@@ -266,15 +266,15 @@ class UmbrellaAuthenticator(LoginSettings):
             await self.end_logins(user)
             await stop_sessions(self._app.proxy, user, sessions_of(user))
             if self._running is not None:
-                # a session that is only starting is found then
+                # a session that is still starting is found then
                 self._running.soon()
 
     # -- later --------------------------------------------------------------------------------------------------
 
     async def refresh_user(self, user: Any, handler: Any = None, **kwargs: Any) -> bool | dict[str, Any]:
-        """Verify a login anew; False ends it (the account is gone, the provider or a list says no).
+        """Verify a login again; False ends it (the account is gone, the provider or a list says no).
 
-        If provider or facility do not answer, the login stays as it is. A launch asks again, and is refused then.
+        If provider or facility do not respond, the login stays as it is. A launch asks again, and is refused then.
         """
         try:
             return await self.ask_again(user)
@@ -288,13 +288,13 @@ class UmbrellaAuthenticator(LoginSettings):
                 revoke_permissions(user)
             if isinstance(refusal, NoAccount | Blocked) and self._running is not None:
                 self._running.soon()
-            tell_why_later(handler, user, refusal.message)
+            keep_why_it_ended(handler, user, refusal.message)
             return False
 
     async def ask_again(self, user: Any) -> bool | dict[str, Any]:
-        """Return the hub's model of a login that was verified anew, or True if that has just been done.
+        """Return the hub's model of a login, verified again, or True if that has just been done.
 
-        One question per person at a time: a refresh token may be valid for one use only.
+        One request per person at a time: a refresh token may be valid for one use only.
 
         Raises:
             NoAccount, Refused, SourceUnavailable: as at a login.
@@ -304,7 +304,7 @@ class UmbrellaAuthenticator(LoginSettings):
             await self._run_out(user)
         async with self._asking[user.name]:
             if self._asked.get(user.name, 0.0) > wanted_at:
-                return True  # another request did while this one waited
+                return True  # another request has done it while this one waited
             state = await user.get_auth_state() or {}
             method = self.method_of(state)
             if method is None:
@@ -326,7 +326,7 @@ class UmbrellaAuthenticator(LoginSettings):
         return model
 
     async def _run_out(self, user: Any) -> NoReturn:
-        """End a login that is too old for an elevated role; tokens that remain are no administrator's."""
+        """End a login that is too old for an elevated role; remaining tokens lose the administrator's permissions."""
         await self.end_logins(user)
         take_admin(user)
         raise LoginExpired(OVER, remedy="Please sign in again.")
@@ -344,7 +344,7 @@ class UmbrellaAuthenticator(LoginSettings):
         return f"The login method {str(state.get('method'))[:40]!r} is no longer in the configuration."
 
     async def signed_out(self, method: OIDCMethod, who: SignedOut) -> int:
-        """End the logins of somebody who signed out at the provider; return how many people that were."""
+        """End the logins of a user who signed out at the provider; return the number of hub users affected."""
         if self._linking is not None:
             self._linking.waiting.drop_if(lambda one: is_meant(method, who, one.login.as_state(one.method.name)))
         users = await users_meant(self.users_of(method, who), method, who)
@@ -361,6 +361,6 @@ class UmbrellaAuthenticator(LoginSettings):
 
     async def end_logins(self, user: Any) -> None:
         """End every login of this person."""
-        # a refresh that is under way would store its tokens afterwards
+        # a refresh in progress would store its tokens afterwards
         async with self._asking[user.name]:
             await end_logins(user)

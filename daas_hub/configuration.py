@@ -1,6 +1,6 @@
-"""`configure(c)`: what every installation needs of JupyterHub, so that the file an administrator edits stays short.
+"""`configure(c)`: the JupyterHub settings that every installation needs, so that an administrator's file stays short.
 
-Whatever imports a room of the package imports this, also a session that is starting: so it imports little by itself.
+Everything that imports the package imports this module, also a starting session: so it imports little itself.
 """
 
 from __future__ import annotations
@@ -10,21 +10,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
-#: JSON bodies and forms of the portal are tiny; the hub's default lets 100 MB through.
+#: JSON bodies and forms of the portal are small; the hub's default is 100 MB.
 MAX_BODY_BYTES = 1_000_000
 
 
 def configure(c: Any) -> None:
-    """Set safe defaults, our authenticator, spawner and proxy; call it first, so that later lines of the file prevail.
+    """Set safe defaults, authenticator, spawner and proxy; call it first, so that later lines of the file override it.
 
     The portal's pages do not depend on it: the authenticator installs them when the hub starts
     (`daas_hub.portal.installation`), so `template_paths`, `template_vars` and `logo_file` are the administrator's.
     """
     c.JupyterHub.allow_named_servers = True
-    # counted by ourselves, later by the queue: the hub's own limits refuse with an error page
+    # the hub's own limits refuse with an error page
     c.JupyterHub.concurrent_spawn_limit = 0
     c.JupyterHub.active_server_limit = 0
-    # a hub that is updated or falls must not take anybody's session with it
+    # an update or a crash of the hub must not end anybody's session
     c.JupyterHub.cleanup_servers = False
     c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 1, "max_body_size": MAX_BODY_BYTES}
     c.JupyterHub.authenticator_class = "umbrella"
@@ -35,12 +35,12 @@ def configure(c: Any) -> None:
     c.JupyterHub.authenticate_prometheus = True
     c.Authenticator.enable_auth_state = True
     c.Authenticator.auth_refresh_strict = True
-    # a login is asked about again every five minutes of use, and always before a launch: its claims are fresh then
+    # a login is refreshed every five minutes of use, and before every launch, so that its claims are current
     c.Authenticator.auth_refresh_age = 300
     c.Authenticator.refresh_pre_spawn = True
     c.Spawner.start_timeout = 60
     c.Spawner.http_timeout = 60
-    # a facility's refusals are answers, not failures of the hub
+    # a refusal by the facility is not a failure of the hub
     c.Spawner.consecutive_failure_limit = 0
     command = proxy_command()
     if command:
@@ -50,8 +50,8 @@ def configure(c: Any) -> None:
 def read_environment(file: Path | str) -> None:
     """Set the environment variables of a file of NAME=VALUE lines, as systemd's EnvironmentFile= does.
 
-    Called in a configuration, it gives `check-config` and `doctor` in a shell what systemd gives the hub. A variable
-    that is set already is left alone.
+    Called in a configuration, it gives `check-config` and `doctor` in a shell the same variables as systemd gives the
+    hub. Variables that are already set are kept.
 
     Raises:
         ConfigurationError: others can read the file, or a line is not NAME=VALUE.
@@ -71,13 +71,13 @@ def read_environment(file: Path | str) -> None:
         if not equals or not name.isidentifier():
             # the line itself may be a secret
             raise ConfigurationError(
-                "environment", f"{path}, line {number}", "is not NAME=VALUE", remedy="Write one variable a line."
+                "environment", f"{path}, line {number}", "is not NAME=VALUE", remedy="Write one variable per line."
             )
         os.environ.setdefault(name, value)
 
 
 def proxy_command() -> list[str]:
-    """Return the proxy that was installed with this package; [] leaves it to the PATH."""
+    """Return the command of the proxy installed with this package; [] to search the PATH."""
     script = Path(sys.prefix) / "node" / "node_modules" / "configurable-http-proxy" / "bin" / "configurable-http-proxy"
     if not script.exists():
         return []

@@ -1,6 +1,6 @@
-"""The sources a configuration names, found by entry point and built; several of a kind are put together as one.
+"""Builds the sources that a configuration names, found by entry point; several of a kind are combined into one.
 
-What a source is, and what it is asked, is in `accounts/` and `proposals/`; nothing is asked here.
+The interfaces of sources are in `accounts/` and `proposals/`; no source is queried here.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from daas_hub.accounts.agreement import AgreeingSources
 from daas_hub.errors import ConfigurationError
 from daas_hub.proposals import ChainedProposals, ProposalFile, ProposalSource
 
-#: The group of entry points that sources of proposals are found in.
+#: The group of entry points for sources of proposals.
 PROPOSALS_GROUP = "daas_hub.proposals"
 
-#: The same for accounts.
+#: The group of entry points for sources of accounts.
 ACCOUNTS_GROUP = "daas_hub.accounts"
 
 _GROUPS = {"accounts": ACCOUNTS_GROUP, "proposals": PROPOSALS_GROUP}
@@ -36,16 +36,16 @@ def named_sources(setting: str, facility: Configurable) -> dict[str, Any]:
     names = [value] if isinstance(value, str) else list(value)
     if not names or len(set(names)) != len(names):
         raise ConfigurationError(
-            f"Facility.{setting}", names, "names no source, or one twice", remedy="Name each of them once."
+            f"Facility.{setting}", names, "names no source, or the same one twice", remedy="Name each of them once."
         )
     return {name: _source(setting, facility, name) for name in names}
 
 
 def one_of_accounts(sources: Mapping[str, AccountSource], *, merge_groups: bool) -> AccountSource:
-    """Return the source of accounts, or one made of several that must agree.
+    """Return the source of accounts, or several combined into one, which must agree.
 
     Raises:
-        ConfigurationError: one of them needs others, and there are none.
+        ConfigurationError: one of them depends on others, and there are no others.
     """
     first = {name: one for name, one in sources.items() if not isinstance(one, DependsOnSources)}
     for name, one in sources.items():
@@ -54,19 +54,19 @@ def one_of_accounts(sources: Mapping[str, AccountSource], *, merge_groups: bool)
                 raise ConfigurationError(
                     "Facility.accounts",
                     list(sources),
-                    f"{name!r} stands alone, and others have to say what the accounts are",
+                    f"{name!r} cannot be the only source: it depends on others that know the accounts",
                     remedy=f'Like Facility.accounts = ["ldap", "{name}"].',
                 )
-            one.use_sources(_joined(first, merge_groups=merge_groups))
-    return _joined(sources, merge_groups=merge_groups)
+            one.use_sources(_combined(first, merge_groups=merge_groups))
+    return _combined(sources, merge_groups=merge_groups)
 
 
-def _joined(sources: Mapping[str, AccountSource], *, merge_groups: bool) -> AccountSource:
+def _combined(sources: Mapping[str, AccountSource], *, merge_groups: bool) -> AccountSource:
     return next(iter(sources.values())) if len(sources) == 1 else AgreeingSources(sources, merge_groups=merge_groups)
 
 
 def one_of_proposals(sources: Mapping[str, ProposalSource]) -> ProposalSource:
-    """Return the source of proposals, or one made of several whose answers are joined."""
+    """Return the source of proposals, or several combined into one."""
     return next(iter(sources.values())) if len(sources) == 1 else ChainedProposals(sources)
 
 

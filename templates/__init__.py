@@ -1,1 +1,1 @@
-"""Door 3: the pages, and the scripts, styles and drawings they use."""
+"""The portal's pages, and the scripts, styles and icons they use."""

@@ -1,1 +1,1 @@
-"""Connecting a login that has no account with the account its person has."""
+"""Connecting a login that has no account with an existing account of the same person."""

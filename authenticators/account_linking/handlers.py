@@ -20,7 +20,7 @@ COOKIE = "daas-link"
 
 
 def begin_link(handler: BaseHandler, linking: Linking, login: Login, method: LoginMethod, wanted: str) -> str:
-    """Let this browser, and no other, connect a login; give the address of the page where it is done."""
+    """Allow this browser, and no other, to connect a login; return the address of the page for it."""
     path = f"{handler.hub.base_url}link"
     number = linking.waiting.add(login, method, wanted)
     handler.set_cookie(
@@ -30,10 +30,10 @@ def begin_link(handler: BaseHandler, linking: Linking, login: Login, method: Log
 
 
 class LinkPage(PortalHandler):
-    """What the pages of the walk share. Nobody is signed in on them: what counts is the number in the cookie."""
+    """Base of the pages that connect a login. Nobody is signed in on them: the number in the cookie counts."""
 
     def initialize(self, linking: Linking) -> None:
-        """Take the walk."""
+        """Take the linking."""
         self.linking = linking
 
     @property
@@ -53,12 +53,12 @@ class LinkPage(PortalHandler):
         return self.linking.waiting.get(number) if number else None
 
     def forget(self) -> None:
-        """End the walk of this browser."""
+        """Discard the pending login of this browser."""
         self.linking.waiting.drop(self.number)
         self.clear_cookie(COOKIE, path=f"{self.hub.base_url}link")
 
     async def show_nothing(self) -> None:
-        """Say that there is nothing to connect, and where one begins."""
+        """Say that there is nothing to connect, and what to do first."""
         await self.show(
             "message.html",
             status=404,
@@ -70,7 +70,7 @@ class LinkPage(PortalHandler):
         )
 
     async def show_step(self, pending: Pending, *, problem: str = "", status: int = 200) -> None:
-        """Show where this browser is: the account's password is asked for, or both are shown."""
+        """Show the current step: the form for the account's password, or login and account for review."""
         identity, proved = pending.login.identity, pending.proved
         await self.show(
             "link.html",
@@ -90,10 +90,10 @@ class LinkPage(PortalHandler):
 
 
 class LinkHandler(LinkPage):
-    """`/link`: where a login is, and the account's password."""
+    """`/link`: shows the login, and takes the account's password."""
 
     async def get(self) -> None:
-        """Show the step this browser is at."""
+        """Show the current step."""
         pending = self.pending()
         if pending is None:
             await self.show_nothing()
@@ -124,21 +124,21 @@ class LinkHandler(LinkPage):
             self.redirect(f"{self.hub.base_url}link", status=303)
 
     async def _refused(self, pending: Pending, refusal: Refused, status: int, address: str) -> None:
-        # what was typed as a name may be a password
+        # the name is not logged: it may be a password that was typed in the wrong field
         self.log.warning("connecting a login from %s: %s", address or "an unknown address", refusal.reason)
         await self.show_step(pending, problem=str(refusal), status=status)
 
 
 class LinkConfirmHandler(LinkPage):
-    """`/link/confirm`: the yes; then the login is one of that account."""
+    """`/link/confirm`: connects the login with the account."""
 
     @property
     def method(self) -> LoginMethod:
-        """The login method that proved the login; the authenticator asks."""
+        """The login method that verified the login; read by the authenticator."""
         return self._pending.method
 
     async def finish_login(self) -> Login:
-        """Return the login that was proved before; the authenticator asks."""
+        """Return the login that was verified before; called by the authenticator."""
         return self._pending.login
 
     async def post(self) -> None:
@@ -173,10 +173,10 @@ class LinkConfirmHandler(LinkPage):
 
 
 class LinkCancelHandler(LinkPage):
-    """`/link/cancel`: the no, or another account."""
+    """`/link/cancel`: cancels, or returns to choose another account."""
 
     async def post(self) -> None:
-        """Take the account back, or end the walk."""
+        """Discard the account, or the pending login."""
         pending = self.pending()
         if pending is not None and self.get_body_argument("only", "") == "account":
             pending.proved = None
@@ -187,11 +187,11 @@ class LinkCancelHandler(LinkPage):
 
 
 class LoginsHandler(PortalHandler):
-    """`/daas/logins`: the logins that were connected with one's account."""
+    """`/daas/logins`: the logins that are connected with the user's account."""
 
     @property
     def store(self) -> LinkStore:
-        """Where they are kept.
+        """The store of connected logins.
 
         Raises:
             HTTPError: 404, nothing is connected at this facility.
@@ -207,7 +207,7 @@ class LoginsHandler(PortalHandler):
 
     @web.authenticated
     async def post(self) -> None:
-        """Remove one, if it is one's own account's; its logins end at once."""
+        """Remove one that belongs to the user's account; it is signed out immediately."""
         account = await self.account()
         issuer, subject = self.get_body_argument("issuer", ""), self.get_body_argument("subject", "", strip=False)
         mine = {(one.issuer, one.subject): one for one in await self.store.links_of(account.name, account.uid)}
@@ -254,17 +254,17 @@ def _login_view(link: Link, title: str, now: tuple[str, str]) -> dict[str, Any]:
 
 
 def link_handlers(linking: Linking | None) -> list[tuple[Any, ...]]:
-    """Return the handlers of the walk, if it is configured.
+    """Return the handlers for connecting logins, if that is configured.
 
-    Connected logins can be listed and removed also when no more may be added.
+    Connected logins can be listed and removed even if no more may be added.
     """
     listing: list[tuple[Any, ...]] = [(r"/daas/logins", LoginsHandler)]
     if linking is None:
         return listing
-    walk = {"linking": linking}
+    arguments = {"linking": linking}
     return [
-        (r"/link", LinkHandler, walk),
-        (r"/link/confirm", LinkConfirmHandler, walk),
-        (r"/link/cancel", LinkCancelHandler, walk),
+        (r"/link", LinkHandler, arguments),
+        (r"/link/confirm", LinkConfirmHandler, arguments),
+        (r"/link/cancel", LinkCancelHandler, arguments),
         *listing,
     ]

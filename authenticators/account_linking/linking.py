@@ -1,7 +1,7 @@
-"""Connecting a login with the facility account somebody has already, step by step (AL60).
+"""Connecting a login with an existing facility account, step by step (AL60).
 
-First the login is proved, by its provider; then the account, by its password; then both are shown, and the person says
-yes. What was proved waits here, in the hub's memory, under a number that only that browser has.
+First the provider proves the login, then the password proves the account, then both are shown and the user confirms.
+What was proved is kept here, in the hub's memory, under a number that only that browser has.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from daas_hub.authenticators.password.method import PasswordMethod
 from daas_hub.errors import AccountRefused, ConfigurationError, NoAccount, Refused, SourceUnavailable
 from daas_hub.facility import Facility
 
-#: Seconds from the login to the yes.
+#: Seconds from the login to the confirmation.
 WAITS_S = 600.0
-#: So many people may be on their way at a time; who waits longest goes first.
+#: Number of logins that may be pending at a time; the oldest is dropped first.
 MAX_WAITING = 1000
 
 
 @dataclass(frozen=True)
 class Proved:
-    """An account whose password was given.
+    """An account whose password was entered.
 
     Attributes:
-        known_as: the login of that password.
-        shown: the number of the page that shows both; only that page's yes counts.
+        known_as: the identity that the password proves.
+        shown: the number of the page that shows both; only a confirmation from that page counts.
     """
 
     account: Account
@@ -46,9 +46,9 @@ class Pending:
     """A login that may be connected.
 
     Attributes:
-        method: the login method that proved it.
-        wanted: the address to go to afterwards, as it was asked for; not checked.
-        proved: the account whose password was given last.
+        method: the login method that verified it.
+        wanted: the `next` address of the login, not validated.
+        proved: the account whose password was entered last.
     """
 
     login: Login
@@ -59,14 +59,14 @@ class Pending:
 
 
 class Waiting:
-    """The logins on their way, each under a number that cannot be guessed; one person has one."""
+    """The pending logins, each under a number that cannot be guessed; one per person."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._pending: OrderedDict[str, Pending] = OrderedDict()
 
     def add(self, login: Login, method: LoginMethod, wanted: str) -> str:
-        """Keep a login; give its number."""
+        """Keep a login; return its number."""
         self._forget_old()
         who = login.identity.hub_name
         for number in [number for number, one in self._pending.items() if one.login.identity.hub_name == who]:
@@ -78,17 +78,17 @@ class Waiting:
         return number
 
     def drop_if(self, is_over: Callable[[Pending], bool]) -> None:
-        """Forget those of whom it holds: they signed out at their provider meanwhile."""
+        """Discard those for which `is_over` holds: their users signed out at the provider meanwhile."""
         for number in [number for number, one in self._pending.items() if is_over(one)]:
             del self._pending[number]
 
     def get(self, number: str) -> Pending | None:
-        """Return a login by its number; None if there is none, or it waited too long."""
+        """Return a login by its number; None if there is none, or it has expired."""
         self._forget_old()
         return self._pending.get(number)
 
     def drop(self, number: str) -> None:
-        """Forget one."""
+        """Discard one."""
         self._pending.pop(number, None)
 
     def _forget_old(self) -> None:
@@ -101,11 +101,11 @@ class Waiting:
 
 
 class Linking:
-    """The walk of a link: who waits, whose password is right, what was agreed to.
+    """The steps of connecting a login: pending logins, accounts proved by password, confirmed links.
 
     Args:
-        passwords: who is asked about the account's password; the same that counts guesses on the login page.
-        facility: gives the facility, once it is there.
+        passwords: verifies the account's password; shared with the login page, so that attempts are counted together.
+        facility: returns the facility, once it exists.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class Linking:
         return source
 
     def require_source(self, facility: Facility) -> None:
-        """Check that some source is asked about the logins of these passwords: it says whose account they are.
+        """Check that a source of accounts is configured for the logins of these passwords.
 
         Raises:
             ConfigurationError: there is none, so that nothing could be connected.
@@ -143,27 +143,27 @@ class Linking:
             )
 
     def may_begin(self, refusal: NoAccount, method: LoginMethod) -> bool:
-        """Return whether a login without an account may be connected with one; an account that is closed is none."""
+        """Return whether a login without an account may be connected with one; one with a closed account may not."""
         return not isinstance(refusal, AccountRefused) and method.issuer != self.passwords.issuer
 
     async def prove_account(self, pending: Pending, name: str, password: str, address: str) -> None:
-        """Take the account that a name and a password prove into `pending`.
+        """Store in `pending` the account that a name and a password prove.
 
         Raises:
-            WrongPassword, TooManyAttempts: they prove nothing.
-            WrongAccount: the account may not run sessions, or is not there.
-            SourceUnavailable: nobody could be asked.
+            WrongPassword, TooManyAttempts: the password was not accepted.
+            WrongAccount: the account may not run sessions, or does not exist.
+            SourceUnavailable: a source does not respond.
         """
         pending.proved = None
         known_as = (await self.passwords.login_of(name, password, address)).identity
         pending.proved = Proved(await self._account_of(known_as), known_as, secrets.token_urlsafe(16))
 
     async def connect(self, pending: Pending, shown: str) -> Link:
-        """Make the link that was agreed to on the page `shown`.
+        """Make the link that was confirmed on the page `shown`.
 
         Raises:
-            Refused: the page is not the last one, the account is another meanwhile, or it has too many logins.
-            SourceUnavailable: nobody could be asked, or it could not be written down.
+            Refused: the page is out of date, the account has changed meanwhile, or it has too many logins.
+            SourceUnavailable: a source does not respond, or the link could not be stored.
         """
         proved, identity = pending.proved, pending.login.identity
         if proved is None or not secrets.compare_digest(proved.shown.encode(), shown.encode()):
@@ -176,7 +176,7 @@ class Linking:
         try:
             self._require_same(await self._account_of(identity), agreed)
         except (Refused, SourceUnavailable):
-            # a link that opens nothing would block the next
+            # a link that gives no access would block the next one
             await self.accounts.store.remove(identity.issuer, identity.subject)
             raise
         return link
@@ -190,7 +190,7 @@ class Linking:
         except NoAccount:
             return
         raise WrongAccount(
-            f"Your login has got the account {account.name} in the meantime, and was not connected.",
+            f"Your login was given the account {account.name} in the meantime, and was not connected.",
             remedy="Please sign in again.",
         )
 

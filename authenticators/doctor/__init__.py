@@ -1,1 +1,1 @@
-"""What `daas-hub doctor` asks about logins."""
+"""What `daas-hub doctor` checks about logins."""

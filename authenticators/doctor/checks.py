@@ -33,7 +33,7 @@ async def examine_provider(
     try:
         endpoints = await method.provider.endpoints()
     except SourceUnavailable as error:
-        return [problem(key, check, what_came(error), _remedy_of_discovery(error, issuer))]
+        return [problem(key, check, error_text(error), _remedy_of_discovery(error, issuer))]
     findings = [ok(key, check, "the issuer matches, and all endpoints use HTTPS")]
     findings.append(await _keys(method))
     findings.append(await _client(method))
@@ -47,8 +47,8 @@ async def examine_provider(
     return findings
 
 
-def what_came(error: DaasError) -> str:
-    """Return what came from a provider instead, for an administrator."""
+def error_text(error: DaasError) -> str:
+    """Return an error of a provider for an administrator."""
     return f"{error.message} {error.detail}".strip()
 
 
@@ -73,7 +73,7 @@ async def examine_passwords(method: PasswordMethod) -> Finding:
             "Check that the service (LdapAccounts.servers, or PasswordLogin.login_url) runs, and that this machine may "
             "reach it. See also the results under Accounts."
         )
-        return problem(key, check, what_came(error), fix)
+        return problem(key, check, error_text(error), fix)
     if accepted:
         return problem(key, check, f"accepted as {accepted}", "It accepts any password. Do not use it.")
     return ok(key, check, "refused, as it should be; sign in once by hand to check that a correct one is accepted")
@@ -85,7 +85,7 @@ async def _keys(method: OIDCMethod) -> Finding:
         count = await method.provider.count_keys()
     except SourceUnavailable as error:
         return problem(
-            "login.keys", check, what_came(error), "The provider's jwks_uri must return its public keys as JSON."
+            "login.keys", check, error_text(error), "The provider's jwks_uri must return its public keys as JSON."
         )
     if not count:
         return problem(
@@ -101,14 +101,14 @@ async def _client(method: OIDCMethod) -> Finding:
         f"test the credentials of {method.settings.client_id!r} at {method.settings.issuer} with an invalid code",
     )
     try:
-        await method.redeem_nothing(secrets.token_hex(16))
+        await method.redeem_invalid_code(secrets.token_hex(16))
     except Refused:
         return ok(key, check, "the code was refused, and the client accepted")
     except SourceUnavailable as error:
         if isinstance(error, ClientRejected):
             fix = "Copy client_id and the secret from the client's page at the provider, and check basic_auth."
             return problem(key, check, error.detail, fix)
-        return problem(key, check, what_came(error), "The provider's token_endpoint must answer this machine.")
+        return problem(key, check, error_text(error), "The provider's token_endpoint must answer this machine.")
     return problem(key, check, "tokens were issued for it", "This provider accepts any code. Do not use it.")
 
 
@@ -124,7 +124,7 @@ async def _callback(method: OIDCMethod, authorize: str, callback: str) -> Findin
         async with service_at(address, method.settings.http).conversation() as talk:
             status, place = await talk.location_of(f"{address}&prompt=none", "a sign-in without a page")
     except SourceUnavailable as error:
-        return problem(key, check, what_came(error), "The provider's authorization_endpoint must answer this machine.")
+        return problem(key, check, error_text(error), "The provider's authorization_endpoint must answer this machine.")
     said = parse_qs(urlsplit(place).query).get("error", [""])[0] if place.startswith(callback) else None
     if status in (302, 303, 307) and said is not None:
         return _judged(key, check, said, " ".join(method.settings.scope))
@@ -168,7 +168,7 @@ async def _claims(method: OIDCMethod, facility: Facility, access_token: str) -> 
     """Fetch the claims of the person whose access token this is."""
     key, check = "login.userinfo", f"fetch the claims for the token of --token-file from {method.settings.issuer}"
     try:
-        claims = await method.told_of(access_token)
+        claims = await method.userinfo_of(access_token)
     except DaasError as error:
         return problem(key, check, error.message, "Check that it is a valid access token of this provider.")
     if claims is None:

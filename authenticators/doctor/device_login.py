@@ -1,6 +1,6 @@
-"""`daas-hub doctor --login`: a person signs in with a device code, and failures are reported with a fix.
+"""`daas-hub doctor --login`: a user signs in with a device code, and failures are reported with a fix.
 
-From the tokens on it is a login of the hub (`OIDCMethod`): the same checks, the same identity.
+Once there are tokens, it is a login of the hub (`OIDCMethod`): the same checks, the same identity.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from daas_hub.accounts import Identity
-from daas_hub.authenticators.doctor.checks import what_came
+from daas_hub.authenticators.doctor.checks import error_text
 from daas_hub.authenticators.errors import DeviceLoginFailed
 from daas_hub.authenticators.login_methods import LoginMethod
 from daas_hub.authenticators.oidc.device_flow import DeviceAuthorization
@@ -33,12 +33,12 @@ async def sign_in_once(
     sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> tuple[Identity | None, list[Finding]]:
-    """Have a person sign in at a provider.
+    """Ask a user to sign in at a provider, and check the login.
 
     Args:
         name: the login method; "" for the first provider.
         claims: those the configuration uses.
-        show: shows the person where to sign in.
+        show: shows the user where to sign in.
         sleep, clock: in seconds; replaced by tests.
 
     Returns:
@@ -56,7 +56,7 @@ async def sign_in_once(
     except DeviceLoginFailed as refused:
         return None, [problem(_KEY, check, refused.message, _remedy(method, refused.error))]
     except (Refused, SourceUnavailable) as error:
-        return None, [problem(_KEY, check, what_came(error), _remedy_of_answer(error))]
+        return None, [problem(_KEY, check, error_text(error), _remedy_of_answer(error))]
     identity = login.identity
     shown = f" ({identity.display_name!r})" if identity.display_name else ""
     result = f"accepted as a login of the portal; subject {identity.subject}{shown}"

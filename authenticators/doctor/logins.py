@@ -39,8 +39,8 @@ async def examine_logins(
         elif isinstance(method, PasswordMethod):
             findings.append(await examine_passwords(method))
         else:
-            did = f"looked at the login method {method.title!r} ({method.issuer})"
-            findings.append(not_checked("login.other", did, "only a person can try it: sign in once by hand"))
+            check = f"check the login method {method.title!r} ({method.issuer})"
+            findings.append(not_checked("login.other", check, "only a person can try it: sign in once by hand"))
     if linking is not None and linking not in methods.values():
         findings.append(await examine_passwords(linking))
     return findings

@@ -1,6 +1,6 @@
-"""The portal as a client of one provider: a code becomes tokens, a refresh token new ones, an access token claims.
+"""The portal as a client of one provider: it redeems codes, refreshes tokens and fetches claims.
 
-Tokens stand in no text of an error: those end up in logs and pages.
+No error message contains a token: messages end up in logs and pages.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from daas_hub.errors import Refused, SourceUnavailable
 
 @dataclass(frozen=True)
 class Tokens:
-    """What a token endpoint gave."""
+    """The tokens in a response of the token endpoint."""
 
     access_token: str = field(repr=False)
     refresh_token: str = field(default="", repr=False)
@@ -28,18 +28,18 @@ class Tokens:
 
 
 class OpenIDClient:
-    """Asks the token and userinfo endpoints of one provider."""
+    """Calls the token and userinfo endpoints of one provider."""
 
     def __init__(self, settings: ProviderSettings, provider: OpenIDProvider) -> None:
         self._settings = settings
         self._provider = provider
 
     async def redeem(self, code: str, verifier: str, callback: str) -> Tokens:
-        """Exchange the code of a callback.
+        """Exchange an authorization code for tokens.
 
         Raises:
-            Refused: the provider does not accept it, or answers with something that is none.
-            SourceUnavailable: it cannot be asked, or does not know the portal.
+            Refused: the provider does not accept the code, or its response is invalid.
+            SourceUnavailable: it cannot be reached, or does not accept the client.
         """
         fields = {"grant_type": "authorization_code", "code": code, "redirect_uri": callback, "code_verifier": verifier}
         answer = await self._post(fields)
@@ -48,11 +48,11 @@ class OpenIDClient:
         return tokens_of(answer)
 
     async def renew(self, refresh_token: str) -> Tokens:
-        """Exchange a refresh token.
+        """Exchange a refresh token for new tokens.
 
         Raises:
-            LoginExpired: the provider says that it is no longer good.
-            SourceUnavailable: it cannot be asked, or says something else.
+            LoginExpired: the refresh token is no longer valid.
+            SourceUnavailable: the provider cannot be reached, or returned another error.
         """
         answer = await self._post({"grant_type": "refresh_token", "refresh_token": refresh_token})
         if error_of(answer) == "invalid_grant":
@@ -62,11 +62,11 @@ class OpenIDClient:
         return tokens_of(answer)
 
     async def userinfo(self, access_token: str) -> dict[str, Any] | None:
-        """Return the claims of userinfo; None if the access token is no longer good.
+        """Return the claims of userinfo; None if the access token is no longer valid.
 
         Raises:
-            Refused: what came are no claims.
-            SourceUnavailable: the provider does not answer.
+            Refused: the response has no claims.
+            SourceUnavailable: the provider does not respond.
         """
         endpoints = await self._provider.endpoints()
         headers = {"Authorization": f"Bearer {access_token}"}
@@ -74,7 +74,7 @@ class OpenIDClient:
         if 400 <= answer.status < 500:
             return None
         if answer.status != 200 or answer.document is None:
-            raise _no("it returned no claims")
+            raise _not_accepted("it returned no claims")
         return answer.document
 
     async def _post(self, fields: dict[str, str]) -> Answer:
@@ -84,15 +84,15 @@ class OpenIDClient:
             raise ClientRejected(
                 "The login provider does not accept this portal.",
                 remedy="Please tell the administrators.",
-                detail=f"{settings.name}: client_id or client_secret is not what {settings.issuer} knows",
+                detail=f"{settings.name}: {settings.issuer} does not accept client_id or client_secret",
             )
         return answer
 
     async def send(self, url: str, fields: Mapping[str, str]) -> Answer:
-        """Send a form to an endpoint of the provider, as the client that the portal is there.
+        """Send a form to an endpoint of the provider, with the client's credentials.
 
         Raises:
-            SourceUnavailable: it cannot be asked.
+            SourceUnavailable: it cannot be reached.
         """
         settings = self._settings
         headers: dict[str, str] = {}
@@ -107,25 +107,25 @@ class OpenIDClient:
 
 
 def error_of(answer: Answer) -> str:
-    """Return the error of a token endpoint; "" for none."""
-    told = (answer.document or {}).get("error")
-    if told is None and answer.status == 200:
+    """Return the error code in a response of the token endpoint; "" if there is none."""
+    error = (answer.document or {}).get("error")
+    if error is None and answer.status == 200:
         return ""
-    return told if isinstance(told, str) and told else "an unnamed error"
+    return error if isinstance(error, str) and error else "an unnamed error"
 
 
 def tokens_of(answer: Answer) -> Tokens:
-    """Return the tokens of a token endpoint's answer.
+    """Return the tokens in a response of the token endpoint.
 
     Raises:
-        Refused: there are none, or of another kind.
+        Refused: it has no tokens, or they are not bearer tokens.
     """
     document = answer.document
     if answer.status != 200 or document is None:
-        raise _no("it returned no tokens")
+        raise _not_accepted("it returned no tokens")
     kind = document.get("token_type")
     if not isinstance(kind, str) or kind.lower() != "bearer":
-        raise _no("its token_type is not Bearer")
+        raise _not_accepted("its token_type is not Bearer")
     return Tokens(
         access_token=_token(document, "access_token", needed=True),
         refresh_token=_token(document, "refresh_token"),
@@ -137,13 +137,13 @@ def _token(document: dict[str, Any], name: str, *, needed: bool = False) -> str:
     value = document.get(name)
     if value is None and not needed:
         return ""
-    # they are sent in headers and forms: nothing that could end one
+    # sent in headers and forms: no control characters, no spaces
     if not isinstance(value, str) or not 1 <= len(value) <= MAX_TOKEN_BYTES or not value.isascii():
-        raise _no(f"its {name} is invalid")
+        raise _not_accepted(f"its {name} is invalid")
     if not value.isprintable() or " " in value:
-        raise _no(f"its {name} is invalid")
+        raise _not_accepted(f"its {name} is invalid")
     return value
 
 
-def _no(why: str) -> Refused:
+def _not_accepted(why: str) -> Refused:
     return Refused(f"The login provider's response was not accepted: {why}.", remedy="Please sign in again.")

@@ -1,7 +1,6 @@
-"""A login without a browser of ours: a person enters a code at the provider (OAuth 2.0 Device Authorization Grant).
+"""The OAuth 2.0 Device Authorization Grant (RFC 8628): a user signs in with a browser on another device.
 
-RFC 8628. What comes of it are tokens, and nothing is believed of them here. Neither they nor the code that fetches them
-stand in any text.
+The result are tokens, which are not verified here. No message contains them or the device code.
 """
 
 from __future__ import annotations
@@ -24,13 +23,13 @@ from daas_hub.errors import Refused, SourceUnavailable
 
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 
-#: Where the provider does not say how often it may be asked.
+#: Polling interval where the provider does not name one.
 INTERVAL_S = 5.0
-#: What "slow_down" adds, for good.
+#: "slow_down" lengthens the interval by this, permanently.
 SLOWER_S = 5.0
-#: Nobody is waited for longer, whatever the provider says.
+#: Longest time to wait, whatever the provider allows.
 MAX_WAIT_S = 900.0
-#: So many questions in a row may stay without an answer.
+#: Requests in a row without a response before giving up.
 MAX_SILENT = 3
 
 _SHOWN = re.compile(r"[ -~]{1,2000}")
@@ -39,12 +38,12 @@ _AGAIN = "Please sign in again."
 
 @dataclass(frozen=True)
 class DeviceAuthorization:
-    """What a person needs to sign in with a browser of their own. Everything in it is printable.
+    """What a user needs to sign in on another device. All of it is printable.
 
     Attributes:
-        address: where the code is entered.
-        whole_address: the same with the code in it; "" if the provider gives none.
-        seconds: how long the code is good for.
+        address: where the code is entered (`verification_uri`).
+        whole_address: the same with the code in it (`verification_uri_complete`); "" if the provider sends none.
+        seconds: how long the code is valid.
     """
 
     address: str
@@ -55,60 +54,60 @@ class DeviceAuthorization:
 
 @dataclass
 class DeviceFlow:
-    """One such login.
+    """One login by device code.
 
     Args:
-        begins, ends: the provider's device authorization endpoint, and its token endpoint.
-        fields: what is asked for: `scope`, and what the configuration sends along.
-        sleep, clock: in seconds; a test has its own.
+        device_endpoint, token_endpoint: the provider's.
+        fields: parameters of the request: `scope`, and those of the configuration.
+        sleep, clock: in seconds; replaced by tests.
     """
 
     client: OpenIDClient
-    begins: str
-    ends: str
+    device_endpoint: str
+    token_endpoint: str
     fields: Mapping[str, str]
     sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep
     clock: Callable[[], float] = time.monotonic
-    #: PKCE is no part of RFC 8628; some providers want it of every login of a client, and the others pass it over
+    #: PKCE is not part of RFC 8628; some providers require it for every login of a client, and others ignore it
     _verifier: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
 
-    async def tokens(self, tell: Callable[[DeviceAuthorization], None]) -> Tokens:
-        """Begin, tell what the person needs, and wait for them.
+    async def tokens(self, show: Callable[[DeviceAuthorization], None]) -> Tokens:
+        """Request a code, show it to the user, and wait until they have signed in.
 
         Raises:
-            DeviceLoginFailed: the provider or the person says no, or nobody came in time.
-            Refused: what came are no tokens, or nothing that a person could use.
-            SourceUnavailable: the provider cannot be asked.
+            DeviceLoginFailed: the provider or the user declined, or the code was not entered in time.
+            Refused: a response of the provider is invalid.
+            SourceUnavailable: the provider cannot be reached.
         """
         challenge = base64.urlsafe_b64encode(hashlib.sha256(self._verifier.encode()).digest()).rstrip(b"=").decode()
         pkce = {"code_challenge": challenge, "code_challenge_method": "S256"}
         began = self.clock()
-        answer = await self.client.send(self.begins, {**self.fields, **pkce})
+        answer = await self.client.send(self.device_endpoint, {**self.fields, **pkce})
         if error := error_of(answer):
             raise DeviceLoginFailed(error)
         if answer.document is None:
-            raise _no("it returned no code")
+            raise _not_accepted("it returned no code")
         invitation = _invitation(answer)
-        secret = _text(answer, "device_code")
+        device_code = _text(answer, "device_code")
         interval = max(1.0, _seconds(answer, "interval", INTERVAL_S))
-        tell(invitation)
-        return await self._wait(secret, interval, until=began + invitation.seconds)
+        show(invitation)
+        return await self._wait(device_code, interval, until=began + invitation.seconds)
 
-    async def _wait(self, secret: str, interval: float, *, until: float) -> Tokens:
-        """Ask for the tokens as often as the provider allows."""
-        fields = {"grant_type": GRANT, "device_code": secret, "code_verifier": self._verifier}
+    async def _wait(self, device_code: str, interval: float, *, until: float) -> Tokens:
+        """Poll for the tokens as often as the provider allows."""
+        fields = {"grant_type": GRANT, "device_code": device_code, "code_verifier": self._verifier}
         silent = 0
         while self.clock() + interval <= until:
             await self.sleep(interval)
             try:
-                answer = await self.client.send(self.ends, fields)
+                answer = await self.client.send(self.token_endpoint, fields)
                 if answer.status >= 500:
                     raise SourceUnavailable("The login provider returned an error.", remedy=_AGAIN)
             except SourceUnavailable:
                 silent += 1
                 if silent == MAX_SILENT:
                     raise
-                interval *= 2  # as RFC 8628 wants it of one that gets no answer
+                interval *= 2  # as RFC 8628 requires after a timeout
                 continue
             silent = 0
             error = error_of(answer)
@@ -125,27 +124,27 @@ def _invitation(answer: Answer) -> DeviceAuthorization:
     address = _text(answer, "verification_uri")
     whole = _text(answer, "verification_uri_complete", needed=False)
     if not all(is_safe_url(one) for one in (address, whole) if one):
-        raise _no("its verification_uri is not https")
+        raise _not_accepted("its verification_uri is not https")
     seconds = _seconds(answer, "expires_in", MAX_WAIT_S)
     return DeviceAuthorization(address, _text(answer, "user_code"), whole, min(seconds, MAX_WAIT_S))
 
 
 def _text(answer: Answer, name: str, *, needed: bool = True) -> str:
-    """Return a text that can be shown in a terminal: nothing in it moves the cursor."""
+    """Return a text that is safe to show in a terminal: no control characters."""
     value = (answer.document or {}).get(name)
     if value is None and not needed:
         return ""
     if not isinstance(value, str) or not _SHOWN.fullmatch(value):
-        raise _no(f"its {name} is invalid")
+        raise _not_accepted(f"its {name} is invalid")
     return value
 
 
 def _seconds(answer: Answer, name: str, otherwise: float) -> float:
     value = (answer.document or {}).get(name, otherwise)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-        raise _no(f"its {name} is not a number of seconds")
+        raise _not_accepted(f"its {name} is not a number of seconds")
     return float(value)
 
 
-def _no(why: str) -> Refused:
+def _not_accepted(why: str) -> Refused:
     return Refused(f"The login provider's response was not accepted: {why}.", remedy=_AGAIN)

@@ -1,4 +1,4 @@
-"""The addresses of one OpenID provider: a browser is sent there, comes back, and the provider itself calls."""
+"""The HTTP handlers of one OpenID provider: login, callback, back-channel logout."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from daas_hub.errors import NoAccount, Refused, SourceUnavailable
 if TYPE_CHECKING:
     from daas_hub.authenticators.oidc.method import OIDCMethod
 
-#: A logout token is some kilobytes; whoever sends more sends something else.
+#: A logout token has a few kilobytes; larger forms are refused.
 MAX_FORM_BYTES = 32_768
 
 _AGAIN = "Please sign in again."
@@ -33,7 +33,7 @@ _WORD = re.compile(r"[a-z_]{1,40}")
 
 
 def callback_of(method: OIDCMethod, handler: BaseHandler) -> str:
-    """Return the address of a provider's callback: the configured one, or what this request was sent to."""
+    """Return the address of a provider's callback: the configured one, or one derived from this request."""
     if method.callback:
         return method.callback
     request = handler.request
@@ -41,14 +41,14 @@ def callback_of(method: OIDCMethod, handler: BaseHandler) -> str:
 
 
 class BeginHandler(OAuthLoginHandler):
-    """Sends the browser to the provider, with PKCE, a nonce and a state that only this provider may answer."""
+    """Sends the browser to the provider, with PKCE, a nonce, and a state that is bound to this provider."""
 
     def initialize(self, method: OIDCMethod) -> None:
         """Take the provider."""
         self.method = method
 
     async def get(self) -> None:
-        """Begin a login."""
+        """Start a login."""
         verifier, challenge = self._generate_pkce_params()
         state = secrets.token_urlsafe(32)
         elevation = self.authenticator.people.elevation
@@ -71,7 +71,7 @@ class BeginHandler(OAuthLoginHandler):
 
 
 class CallbackHandler(NoAccountMixin, OAuthCallbackHandler):
-    """Takes the browser back from the provider; who has no facility account gets a page that says what to do next."""
+    """Receives the browser from the provider; users without a facility account get a page that says what to do next."""
 
     def initialize(self, method: OIDCMethod) -> None:
         """Take the provider."""
@@ -85,7 +85,7 @@ class CallbackHandler(NoAccountMixin, OAuthCallbackHandler):
             await self.show_no_account(refusal)
 
     def check_arguments(self) -> None:
-        """Check that this browser began this login at this provider; only then is anything else of it believed."""
+        """Check first that this browser started this login at this provider, before anything else is trusted."""
         for name in ("state", "code", "iss", "error"):
             if len(self.get_query_arguments(name)) > 1:
                 raise web.HTTPError(400, f"The login provider's response was not accepted: duplicate {name}. {_AGAIN}")
@@ -94,13 +94,13 @@ class CallbackHandler(NoAccountMixin, OAuthCallbackHandler):
         self.check_code()
 
     def check_state(self) -> None:
-        """Check the state against the signed cookie, and whose answer it is the state of."""
+        """Check the state against the signed cookie, and that the login was started at this provider."""
         begun = self.login_begun()
-        expected, told = str(begun.get("state_id") or ""), self.get_query_argument("state", "")
+        expected, received = str(begun.get("state_id") or ""), self.get_query_argument("state", "")
         if (
             not expected
             or begun.get("method") != self.method.name
-            or not hmac.compare_digest(expected.encode(), told.encode())
+            or not hmac.compare_digest(expected.encode(), received.encode())
         ):
             self.log.warning("login at %s: the response does not belong to a login of this browser", self.method.name)
             raise web.HTTPError(
@@ -108,7 +108,7 @@ class CallbackHandler(NoAccountMixin, OAuthCallbackHandler):
             )
 
     def check_error(self) -> None:
-        """Say that the provider refused, in our words: its own come through the browser."""
+        """Report an error of the provider; its description is not shown, because it comes through the browser."""
         error = self.get_query_argument("error", "")
         if error:
             shown = f" ({error})" if _WORD.fullmatch(error) else ""
@@ -121,17 +121,17 @@ class CallbackHandler(NoAccountMixin, OAuthCallbackHandler):
             raise web.HTTPError(400, f"The login provider's response has no code. {_AGAIN}")
 
     def login_begun(self) -> dict[str, Any]:
-        """Return what the cookie says of the login that this browser began; it is good for once."""
+        """Return the login that this browser started, from its cookie, which is valid once."""
         kept = _deserialize_state(self.get_state_cookie()) if self.get_state_cookie() else {}
         return kept if isinstance(kept, dict) else {}
 
     async def finish_login(self) -> Any:
-        """Return the login that the checked answer stands for; the authenticator asks.
+        """Return the login that the checked response proves; called by the authenticator.
 
         Raises:
-            Refused, SourceUnavailable: with the sentence for the user.
+            Refused, SourceUnavailable: with a message for the user.
         """
-        # an empty one is not none: it is a wrong one
+        # an empty issuer is present, and wrong
         issuer = self.get_query_arguments("iss", strip=False)
         await self.method.require_from_here(issuer[0] if issuer else None)
         return await self.method.finish(
@@ -141,22 +141,22 @@ class CallbackHandler(NoAccountMixin, OAuthCallbackHandler):
         )
 
     def wanted_afterwards(self) -> str:
-        """Return the address that was asked for before the login, as it came."""
+        """Return the `next` address of this login, not validated."""
         return str(self.login_begun().get("next_url") or "")
 
 
 class BackchannelHandler(BaseHandler):
-    """Where a provider tells that somebody signed out there: no browser, no cookie; the signed token is all."""
+    """Receives back-channel logout from a provider: no browser and no cookie, only the signed token counts."""
 
     def initialize(self, method: OIDCMethod) -> None:
         """Take the provider."""
         self.method = method
 
     def check_xsrf_cookie(self) -> None:
-        """There is none: a cookie has no say here, and a forged form lacks the provider's signature."""
+        """Skip the check: cookies are ignored here, and a forged form lacks the provider's signature."""
 
     async def get_current_user(self) -> None:
-        """Nobody is logged in in a provider's call, whatever it carries."""
+        """Set no user: a request of the provider is never logged in, whatever it carries."""
         self._jupyterhub_user = None
 
     async def post(self) -> None:
@@ -191,11 +191,11 @@ class BackchannelHandler(BaseHandler):
         self.finish({"error": "invalid_request", "error_description": why})
 
 
-def page_after_logout(handler: BaseHandler, way_callback: str) -> str:
-    """Return the whole address of the page that tells one is signed out, beside the callback that is registered."""
+def page_after_logout(handler: BaseHandler, callback: str) -> str:
+    """Return the absolute address of the page that confirms signing out, next to the registered callback."""
     path = f"{handler.hub.base_url}logged-out"
-    if way_callback:
-        parts = urlsplit(way_callback)
+    if callback:
+        parts = urlsplit(callback)
         base = parts.path.partition("oauth_callback")[0]
         return f"{parts.scheme}://{parts.netloc}{base}logged-out"
     return f"{handler.request.protocol}://{handler.request.host}{path}"

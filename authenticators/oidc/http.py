@@ -1,4 +1,4 @@
-"""Requests to a login provider, over the portal's one HTTP client (`daas_hub.services.http`), and their settings."""
+"""Requests to a login provider over the portal's one HTTP client (`daas_hub.services.http`), and their settings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import yarl
 from daas_hub.errors import ConfigurationError
 from daas_hub.services.http import Service
 
-#: Bytes of one answer, unpacked.
+#: Maximum size of one response, decompressed.
 MAX_ANSWER_BYTES = 1_000_000
 TIMEOUT_S = 10.0
 
@@ -39,9 +39,9 @@ class HTTPSettings:
     """How providers are reached.
 
     Attributes:
-        tls: certificates to trust and to show; None for the machine's own authorities.
+        tls: authorities to trust and the client certificate; None for the system's trust store.
         timeout_s: for one request.
-        proxy: address of a web proxy; "" for the machine's (HTTPS_PROXY), if it has one.
+        proxy: address of a web proxy; "" for the one in HTTPS_PROXY, if any.
     """
 
     tls: ssl.SSLContext | None = None
@@ -51,14 +51,14 @@ class HTTPSettings:
 
 @dataclass(frozen=True)
 class Answer:
-    """A status, and the JSON object that came with it; None if what came is no object."""
+    """A status, and the JSON object in the response; None if it is not an object."""
 
     status: int
     document: dict[str, Any] | None
 
 
 def service_at(url: str, http: HTTPSettings) -> Service:
-    """Return a provider's endpoint as a service; its host is enough for the log: the rest may hold a secret."""
+    """Return a provider's endpoint as a service; only its host is logged, because the rest may hold a secret."""
     return Service(
         "login provider",
         "The login provider",
@@ -81,10 +81,10 @@ async def ask(
     """Send a GET request, or a form.
 
     Args:
-        asked_for: what this is, for the log.
+        asked_for: what is requested, for the log.
 
     Raises:
-        SourceUnavailable: no answer, a failure of the provider's own, a redirect, or more than is read.
+        SourceUnavailable: no response, a server error, a redirect, or a response that is too large.
     """
     async with service_at(url, http).conversation() as talk:
         if form is None:
@@ -102,7 +102,7 @@ def read_http_settings(setting: str, wanted: Mapping[str, Any]) -> HTTPSettings:
         wanted: its keys, and `validate_cert`.
 
     Raises:
-        ConfigurationError: a key that the portal's HTTP client does not have, or a value that cannot work.
+        ConfigurationError: a key that the portal's HTTP client does not support, or an invalid value.
     """
     for key, value in wanted.items():
         if key not in _KNOWN:

@@ -1,4 +1,4 @@
-"""Logout tokens: a provider tells that somebody signed out there (OpenID Connect Back-Channel Logout 1.0)."""
+"""Logout tokens: a provider reports that a user signed out there (OpenID Connect Back-Channel Logout 1.0)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from daas_hub.authenticators.oidc.provider import LEEWAY_S, OpenIDProvider
 from daas_hub.errors import Refused
 
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
-#: Older ones are nobody's business any more; it bounds how long a token has to be remembered.
+#: Older tokens are refused, which bounds how long a token has to be remembered.
 MAX_AGE_S = 600
-#: Tokens that are remembered, so that none is used twice.
+#: Number of tokens remembered, so that none is used twice.
 MAX_REMEMBERED = 10_000
 
 _TYPES = ("", "jwt", "logout+jwt")
@@ -22,7 +22,7 @@ _TYPES = ("", "jwt", "logout+jwt")
 
 @dataclass(frozen=True)
 class SignedOut:
-    """Who signed out: a subject, a login session of theirs, or both; "" for what was not said."""
+    """A subject that signed out, a session at the provider that ended, or both; "" for the one not named."""
 
     issuer: str
     subject: str
@@ -30,7 +30,7 @@ class SignedOut:
 
 
 class LogoutTokens:
-    """Checks the logout tokens of one provider, each good for once."""
+    """Verifies the logout tokens of one provider; each is valid once."""
 
     def __init__(self, provider: OpenIDProvider, clock: Callable[[], float] = time.time) -> None:
         self._provider = provider
@@ -41,8 +41,8 @@ class LogoutTokens:
         """Return who signed out.
 
         Raises:
-            Refused: a check failed; the text says which, never the token.
-            SourceUnavailable: the provider's keys could not be had.
+            Refused: a check failed; the message says which, and never contains the token.
+            SourceUnavailable: the provider's keys are not available.
         """
         header, claims = await self._provider.signed_claims(
             token, require=("iss", "aud", "iat", "exp", "jti", "events")
@@ -64,7 +64,7 @@ class LogoutTokens:
         return SignedOut(self._provider.issuer, subject, session)
 
     def _use(self, token_id: str, now: float) -> None:
-        """Remember a token's id, as the last of all checks: what was refused may come again, put right."""
+        """Remember a token's id. This is the last check: a token that was refused may be sent again."""
         if not token_id:
             raise _refused("it has no jti")
         while self._used and (

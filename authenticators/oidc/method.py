@@ -1,7 +1,7 @@
 """The login method through one OpenID provider.
 
-A fixed order: authorise with nonce and PKCE -> callback of this provider -> tokens -> id_token checked -> userinfo of
-the same subject -> identity.
+The order is fixed: authorization request with nonce and PKCE -> callback of this provider -> tokens -> id_token
+verified -> userinfo of the same subject -> identity.
 """
 
 from __future__ import annotations
@@ -26,23 +26,25 @@ from daas_hub.authenticators.oidc.provider_config import ONLY, ProviderSettings
 from daas_hub.authenticators.oidc.subject import subject_of, usable
 from daas_hub.errors import Refused
 
-#: A claim that is larger than this once written as JSON is not kept: some providers send a thousand groups.
+#: Claims larger than this, as JSON, are not kept: some providers send a thousand groups.
 MAX_CLAIM_BYTES = 50_000
-#: A longer id_token is not sent along with a browser that signs out: servers refuse long addresses.
+#: A longer id_token is not sent as `id_token_hint`: servers refuse long addresses.
 MAX_HINT = 4_000
 
 
 def nonce_of(code_verifier: str) -> str:
-    """Return the nonce of a login: bound to its PKCE verifier, which only this browser's signed cookie knows."""
+    """Return the nonce of a login, derived from its PKCE verifier, which only this browser's signed cookie holds."""
     return hashlib.sha256(f"nonce:{code_verifier}".encode()).hexdigest()
 
 
-def kept_claims(told: Mapping[str, Any], wanted: frozenset[str], groups_claim: str = "groups") -> dict[str, Any]:
-    """Return the claims that the configuration reads. An oversized one is left out, and logged as missing."""
-    if "groups" not in told and groups_claim in told:
-        told = {**told, "groups": told[groups_claim]}
+def kept_claims(claims: Mapping[str, Any], wanted: frozenset[str], groups_claim: str = "groups") -> dict[str, Any]:
+    """Return the claims that the configuration reads. Oversized ones are left out, and reported as missing."""
+    if "groups" not in claims and groups_claim in claims:
+        claims = {**claims, "groups": claims[groups_claim]}
     return {
-        name: told[name] for name in sorted(wanted) if name in told and len(json.dumps(told[name])) <= MAX_CLAIM_BYTES
+        name: claims[name]
+        for name in sorted(wanted)
+        if name in claims and len(json.dumps(claims[name])) <= MAX_CLAIM_BYTES
     }
 
 
@@ -50,8 +52,8 @@ class OIDCMethod(LoginMethod):
     """One provider of the configuration.
 
     Args:
-        wanted: gives the claims that the facility's configuration reads.
-        callback: the configured address of its callback; "" where each request tells it.
+        wanted: returns the claims that the facility's configuration reads.
+        callback: the configured address of its callback; "" to derive it from each request.
     """
 
     def __init__(self, settings: ProviderSettings, wanted: Callable[[], frozenset[str]], *, callback: str = "") -> None:
@@ -65,11 +67,11 @@ class OIDCMethod(LoginMethod):
 
     @property
     def tail(self) -> str:
-        """What its addresses end with: each provider has its own, so that none can answer for another."""
+        """The end of its addresses: each provider has its own, so that none can respond for another."""
         return "" if self.name == ONLY else f"/{self.name}"
 
     def handlers(self) -> list[tuple[Any, ...]]:
-        """Begin, callback, and where the provider itself tells that somebody signed out."""
+        """Return the handlers of login, callback and back-channel logout."""
         mine = {"method": self}
         return [
             (rf"/oauth_login{self.tail}", BeginHandler, mine),
@@ -82,7 +84,7 @@ class OIDCMethod(LoginMethod):
     async def begin(
         self, *, state: str, verifier: str, challenge: str, callback: str, more: Mapping[str, str] | None = None
     ) -> str:
-        """Return the address that a browser is sent to; `more` is what this one login asks for besides.
+        """Return the address to send a browser to; `more` holds additional parameters of this login.
 
         Raises:
             SourceUnavailable: the provider cannot be reached.
@@ -104,10 +106,10 @@ class OIDCMethod(LoginMethod):
         return _with((await self.provider.endpoints()).authorize, fields)
 
     async def require_from_here(self, issuer: str | None) -> None:
-        """Check who answered, where the answer says so (RFC 9207): another provider's code must not be used here.
+        """Check the issuer in the response (RFC 9207): a code of another provider must not be used here.
 
         Raises:
-            Refused: it was another provider, or it did not say who it is although it always does.
+            Refused: it names another issuer, or none although this provider always sends it.
             SourceUnavailable: the provider cannot be reached.
         """
         endpoints = await self.provider.endpoints()
@@ -115,17 +117,17 @@ class OIDCMethod(LoginMethod):
             raise Refused("This response is not from the login provider you chose.", remedy="Please sign in again.")
 
     async def finish(self, *, code: str, verifier: str, callback: str) -> Login:
-        """Take the code of a callback to a login.
+        """Redeem the code of a callback, and return the login.
 
         Raises:
-            Refused, SourceUnavailable: with the sentence for the user.
+            Refused, SourceUnavailable: with a message for the user.
         """
         return await self._accept(await self._client.redeem(code, verifier, callback), nonce_of(verifier))
 
     async def _accept(self, tokens: Tokens, nonce: str | None) -> Login:
-        """Check what a provider gave for a login that was just made, and take it to who it is."""
+        """Verify the tokens of a new login, and return the login."""
         id_token = await self.provider.verify(tokens.id_token, nonce=nonce)
-        told = id_token
+        claims = id_token
         if self.settings.userinfo:
             userinfo = await self._client.userinfo(tokens.access_token)
             if userinfo is None:
@@ -133,63 +135,63 @@ class OIDCMethod(LoginMethod):
                     "The login provider did not send the claim sub that identifies you.", remedy="Please sign in again."
                 )
             _require_same(id_token["sub"], userinfo)
-            told = userinfo
-        subject = subject_of(self.settings.subject_claims, id_token, told)
-        login = self._login(tokens, subject, id_token["sub"], id_token=id_token, told=told)
-        # only what is signed, and only of the login itself
+            claims = userinfo
+        subject = subject_of(self.settings.subject_claims, id_token, claims)
+        login = self._login(tokens, subject, id_token["sub"], id_token=id_token, claims=claims)
+        # signed claims only, and only those of the login itself
         return replace(login, proven={name: id_token.get(name) for name in ("acr", "amr", "auth_time")})
 
-    # -- what an examination asks --------------------------------------------------------------------------------
+    # -- for `daas-hub doctor` -----------------------------------------------------------------------------------
 
-    async def sign_in_elsewhere(self, tell: Callable[[DeviceAuthorization], None], **waiting: Any) -> Login:
-        """Have a person sign in with a browser of their own, and give their login, checked as any other.
+    async def sign_in_elsewhere(self, show: Callable[[DeviceAuthorization], None], **waiting: Any) -> Login:
+        """Return the login of a user who signs in on another device, verified like any other.
 
         Args:
-            tell: shows what the person needs.
+            show: shows the user where to sign in.
             waiting: `sleep` and `clock`, see `DeviceFlow`.
 
         Raises:
-            Refused, SourceUnavailable: see `DeviceFlow.tokens`; or the answer is none of a login.
+            Refused, SourceUnavailable: see `DeviceFlow.tokens`; or the tokens do not prove a login.
         """
         endpoints = await self.provider.endpoints()
         fields = {**self.settings.authorize_params, "scope": " ".join(self.settings.scope)}
         flow = DeviceFlow(self._client, endpoints.device, endpoints.token, fields, **waiting)
-        # no browser brings this answer, so it needs no nonce: only who began has the code that fetches it
-        return await self._accept(await flow.tokens(tell), nonce=None)
+        # the tokens do not pass through a browser, and only this process has the device code: no nonce is needed
+        return await self._accept(await flow.tokens(show), nonce=None)
 
-    async def redeem_nothing(self, code: str) -> None:
-        """Ask for tokens with a code that is none.
+    async def redeem_invalid_code(self, code: str) -> None:
+        """Request tokens with an invalid code.
 
         Raises:
-            Refused: the provider knows the portal, and not the code: as it should be.
-            SourceUnavailable: it does not accept the portal (`detail` says so), or does not answer.
+            Refused: the provider accepts the client and refuses the code, as it should.
+            SourceUnavailable: it does not accept the client (`detail` says so), or does not respond.
         """
         await self._client.redeem(code, code * 2, self.callback or "https://portal.invalid/hub/oauth_callback")
 
-    async def told_of(self, access_token: str) -> dict[str, Any] | None:
-        """Return the claims of userinfo for somebody's access token; None if it is not good there."""
+    async def userinfo_of(self, access_token: str) -> dict[str, Any] | None:
+        """Return the claims of userinfo for an access token; None if the provider does not accept it."""
         return await self._client.userinfo(access_token)
 
     # -- later --------------------------------------------------------------------------------------------------
 
     async def refresh(self, state: Mapping[str, Any]) -> Login:
-        """Ask the provider again: by the access token, and by the refresh token where that is over."""
+        """Ask the provider again, with the access token, or with the refresh token if that has expired."""
         before = Identity.from_state(state.get("identity"))
         sub = state.get("sub")
         tokens = Tokens(*(str(state.get(name) or "") for name in ("access_token", "refresh_token", "id_token")))
         if before is None or not isinstance(sub, str) or not sub or not tokens.access_token:
             raise LoginExpired("Your login is no longer known.", remedy="Please sign in again.")
-        told = await self._client.userinfo(tokens.access_token) if self.settings.userinfo else None
+        claims = await self._client.userinfo(tokens.access_token) if self.settings.userinfo else None
         id_token: dict[str, Any] = {}
-        if told is None:
+        if claims is None:
             tokens, id_token = await self._renewed(tokens, sub)
-            told = await self._client.userinfo(tokens.access_token) if self.settings.userinfo else id_token
-            if told is None:
+            claims = await self._client.userinfo(tokens.access_token) if self.settings.userinfo else id_token
+            if claims is None:
                 raise LoginExpired("The login provider has ended this login.", remedy="Please sign in again.")
-        _require_same(sub, told)
-        if any(told.get(name) or id_token.get(name) for name in self.settings.subject_claims):
-            # the claim may stand in the id_token of the login only, which was checked then
-            subject = subject_of(self.settings.subject_claims, id_token, told)
+        _require_same(sub, claims)
+        if any(claims.get(name) or id_token.get(name) for name in self.settings.subject_claims):
+            # the claim may be in the id_token of the login only, which was verified then
+            subject = subject_of(self.settings.subject_claims, id_token, claims)
         else:
             subject = before.subject
         if subject != before.subject:
@@ -197,7 +199,7 @@ class OIDCMethod(LoginMethod):
                 "The login provider now sends the claims of another person.", remedy="Please sign in again."
             )
         before_sid, assured = str(state.get("sid") or ""), bool(state.get("assured"))
-        return self._login(tokens, subject, sub, id_token=id_token, told=told, sid=before_sid, assured=assured)
+        return self._login(tokens, subject, sub, id_token=id_token, claims=claims, sid=before_sid, assured=assured)
 
     async def _renewed(self, tokens: Tokens, sub: str) -> tuple[Tokens, dict[str, Any]]:
         """Return new tokens for a login, and the claims of a new id_token if there is one."""
@@ -210,7 +212,7 @@ class OIDCMethod(LoginMethod):
             _require_same(sub, id_token)
         elif not self.settings.userinfo:
             raise LoginExpired("The login provider did not confirm who you are.", remedy="Please sign in again.")
-        # what was not given anew goes on to be good
+        # a token that was not replaced stays valid
         return (
             Tokens(new.access_token, new.refresh_token or tokens.refresh_token, new.id_token or tokens.id_token),
             id_token,
@@ -234,20 +236,20 @@ class OIDCMethod(LoginMethod):
         sub: str,
         *,
         id_token: Mapping[str, Any],
-        told: Mapping[str, Any],
+        claims: Mapping[str, Any],
         sid: str = "",
         assured: bool = False,
     ) -> Login:
         if {subject, sub} & set(self.settings.refused_subjects):
             raise Refused("This account belongs to the provider's monitoring.", remedy="Sign in as yourself.")
-        everything = {**id_token, **told}
+        everything = {**id_token, **claims}
         self._require_assurance(everything, assured)
         return Login(
             Identity(
                 self.settings.issuer,
                 subject,
                 self._display_name(everything),
-                claims=kept_claims(told, self._wanted(), self.settings.groups_claim),
+                claims=kept_claims(claims, self._wanted(), self.settings.groups_claim),
                 received_at=time.time(),
                 access_token=tokens.access_token,
             ),
@@ -261,13 +263,13 @@ class OIDCMethod(LoginMethod):
             },
         )
 
-    def _require_assurance(self, told: Mapping[str, Any], assured: bool) -> None:
+    def _require_assurance(self, claims: Mapping[str, Any], assured: bool) -> None:
         wanted = set(self.settings.required_assurance)
         if not wanted:
             return
-        values = told.get("eduperson_assurance")
+        values = claims.get("eduperson_assurance")
         if values is None and assured:
-            return  # said at the login, in its id_token
+            return  # asserted at the login, in its id_token
         found = {values} if isinstance(values, str) else {one for one in values or () if isinstance(one, str)}
         if not wanted & found:
             raise Refused(
@@ -275,18 +277,18 @@ class OIDCMethod(LoginMethod):
                 remedy="Sign in with an account of your home institution, or ask the user office.",
             )
 
-    def _display_name(self, told: Mapping[str, Any]) -> str:
-        names = (told.get(name) for name in self.settings.display_name_claims)
+    def _display_name(self, claims: Mapping[str, Any]) -> str:
+        names = (claims.get(name) for name in self.settings.display_name_claims)
         return next((name[:200] for name in names if isinstance(name, str) and name.strip()), "")
 
 
 def _require_same(sub: str, claims: Mapping[str, Any]) -> None:
-    told = claims.get("sub")
-    if not isinstance(told, str) or not told:
+    found = claims.get("sub")
+    if not isinstance(found, str) or not found:
         raise Refused(
             "The login provider did not send the claim sub that identifies you.", remedy="Please sign in again."
         )
-    if told != sub:
+    if found != sub:
         raise Refused("The login provider sent claims of two different people.", remedy="Please sign in again.")
 
 

@@ -1,7 +1,7 @@
-"""What is known beforehand of kinds of OpenID providers: plain data, and any of it can be set otherwise.
+"""Defaults for kinds of OpenID providers; any of them can be overridden.
 
-A profile says how a kind of provider words things. It never says who may in, and it names an issuer only where the
-issuer is public: UmbrellaID's is not known, and a guessed one would send logins to a stranger.
+A profile describes the scopes and claims of a kind of provider. It never decides who may sign in, and it names an
+issuer only where that is public: UmbrellaID's is not, and a guess would send logins to a stranger.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ class Profile:
     Attributes:
         title: on the login page's button, after "Sign in with".
         issuer: "" where each installation has its own.
-        scope: what is asked for.
-        subject_claims: the spellings of the one claim that tells people apart (see `subjects`).
-        display_name_claims: the first that is there is shown as the person's name.
-        groups_claim: where groups are; the configuration also finds them as `groups`.
+        scope: the scopes to request.
+        subject_claims: the spellings of the one claim that identifies people (see `subject`).
+        display_name_claims: the first one present is shown as the person's name.
+        groups_claim: the claim with the groups; the configuration also finds it as `groups`.
         userinfo: whether claims are read from userinfo (most providers put little into the id_token); otherwise from
             the id_token alone.
-        refused_subjects: accounts of the provider's own monitoring, which are nobody.
+        refused_subjects: accounts of the provider's monitoring, which belong to nobody.
     """
 
     title: str
@@ -42,7 +42,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
         "generic": Profile("your facility account"),
         # groups and POSIX attributes are claims only where the realm has mappers for them
         "keycloak": Profile("your facility account"),
-        # to take the community id from `sub` is announced to end; name, mail and groups stand in userinfo only
+        # the community id in `sub` is deprecated; name, mail and groups are in userinfo only
         "egi": Profile(
             "EGI Check-in",
             issuer="https://aai.egi.eu/auth/realms/egi",
@@ -55,10 +55,10 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
             issuer="https://proxy.eduteams.org",
             scope=("openid", "profile", "eduperson_entitlement", "eduperson_assurance"),
             groups_claim="eduperson_entitlement",
-            # the monitoring's: the provider's documentation asks to grant them nothing
+            # accounts of its monitoring: the provider's documentation asks to grant them nothing
             refused_subjects=("test@eduteams.org", "test@aai.geant.org"),
         ),
-        # the hash is what facilities have linked to their accounts; the user name (`uid`) can be changed by its owner
+        # facilities have linked the hash to their accounts; users can change their user name (`uid`)
         "umbrella": Profile(
             "UmbrellaID",
             scope=("openid",),

@@ -1,6 +1,6 @@
 """One OpenID provider as a client sees it: its discovery document, its keys, and the checks of an id_token.
 
-The checks are those of OpenID Connect Core 1.0, 3.1.3.7. Nothing of a token ever stands in an error text: they end up
+The checks are those of OpenID Connect Core 1.0, 3.1.3.7. No error message contains a part of a token: messages end up
 in logs and pages.
 """
 
@@ -20,32 +20,32 @@ from daas_hub.errors import ErrorKind, Refused, SourceUnavailable
 from daas_hub.services import strict_json
 from daas_hub.services.web_proxy import LOOPBACK
 
-#: Signatures by public key only: with HS256 whoever knows the client secret could write tokens, and "none" is nobody's.
+#: Public-key signatures only: with HS256, anybody who knows the client secret could forge tokens; "none" is unsigned.
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 
 MAX_TOKEN_BYTES = 16_384
 LEEWAY_S = 60
-#: An unknown key id asks the provider for its keys again, but not more often than this.
+#: An unknown key id makes the keys be fetched again, but not more often than this.
 KEYS_AGAIN_S = 30.0
-#: A discovery document is read again after this.
+#: A discovery document is fetched again after this.
 DISCOVERY_KEPT_S = 3600.0
 
-#: A key is believed in so long without asking again: one that was stolen and withdrawn must die here, too.
+#: Keys are fetched again after this: one that was stolen and withdrawn must stop working here, too.
 KEYS_KEPT_S = 3600.0
 
-#: Kinds of tokens (header `typ`) that are signed with the same keys and say something else.
+#: Types of tokens (header `typ`) that are signed with the same keys and are not id_tokens.
 _OTHER_KINDS = frozenset({"logout+jwt", "at+jwt", "secevent+jwt", "token-introspection+jwt"})
 
 
 @dataclass(frozen=True)
 class Endpoints:
-    """What we use of a discovery document.
+    """The parts of a discovery document that are used.
 
     Attributes:
-        end_session: where a browser is sent to sign out at the provider; "" if it has no such place.
-        names_itself: whether its answers to the browser carry `iss` (RFC 9207).
-        device: where a login without a browser of ours begins (RFC 8628), as it is told: no sign-in of a browser needs
-            it, so it is looked at when it is used; "" if it has no such place.
+        end_session: where a browser is sent to sign out at the provider; "" if it has no such endpoint.
+        names_itself: whether its authorization responses carry `iss` (RFC 9207).
+        device: the device authorization endpoint (RFC 8628), unchecked: it is not needed by logins in a browser, and
+            is checked when it is used; "" if it has no such endpoint.
     """
 
     authorize: str
@@ -82,7 +82,7 @@ class OpenIDProvider:
         self._clock = clock
         self._endpoints: tuple[float, Endpoints] | None = None
         self._keys: dict[str, _Key] = {}
-        # when the keys were last asked for, and when they were last had
+        # when the keys were last requested, and when they were last received
         self._keys_asked = -KEYS_AGAIN_S - 1
         self._keys_read = self._keys_asked
 
@@ -90,7 +90,7 @@ class OpenIDProvider:
         """Return the provider's endpoints, read from its discovery document.
 
         Raises:
-            SourceUnavailable: it did not answer, or with something that is not this provider's document.
+            SourceUnavailable: it did not respond, or not with this provider's document.
         """
         now = self._clock()
         if self._endpoints is None or now - self._endpoints[0] > DISCOVERY_KEPT_S:
@@ -101,14 +101,14 @@ class OpenIDProvider:
         return self._endpoints[1]
 
     async def verify(self, id_token: object, *, nonce: str | None) -> dict[str, Any]:
-        """Return the claims of an id_token whose signature, issuer, audience, times and nonce hold.
+        """Return the claims of an id_token with a valid signature, issuer, audience, times and nonce.
 
         Args:
-            nonce: what this login sent; None for a token that answers a refresh, which carries none.
+            nonce: the one this login sent; None for a token from a refresh, which has none.
 
         Raises:
-            Refused: one of the checks failed; the text says which, never the token.
-            SourceUnavailable: the provider's keys could not be had.
+            Refused: one of the checks failed; the message says which, and never contains the token.
+            SourceUnavailable: the provider's keys are not available.
         """
         header, claims = await self.signed_claims(id_token, require=("iss", "sub", "aud", "exp", "iat"))
         if str(header.get("typ", "")).lower() in _OTHER_KINDS or "events" in claims:
@@ -117,11 +117,11 @@ class OpenIDProvider:
         return claims
 
     async def signed_claims(self, token: object, *, require: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return header and claims of a token of this issuer for this client, whose signature and times hold.
+        """Return header and claims of a token of this issuer for this client, with a valid signature and times.
 
         Raises:
-            Refused: one of the checks failed; the text says which, never the token.
-            SourceUnavailable: the provider's keys could not be had.
+            Refused: one of the checks failed; the message says which, and never contains the token.
+            SourceUnavailable: the provider's keys are not available.
         """
         if not isinstance(token, str) or len(token) > MAX_TOKEN_BYTES or token.count(".") != 2 or not token.isascii():
             raise _refused("it is not a signed token")
@@ -169,7 +169,7 @@ class OpenIDProvider:
     async def _key(self, key_id: object, algorithm: str) -> Any:
         """Return the provider's public key for a token's header.
 
-        An unknown id asks the provider again, at most every half minute; a key it withdrew is forgotten within an hour.
+        An unknown id makes the keys be fetched again, at most every half minute; withdrawn keys expire within an hour.
         """
         if self._clock() - self._keys_read > KEYS_KEPT_S:
             self._keys = {}
@@ -191,7 +191,7 @@ class OpenIDProvider:
         return self._keys.get(key_id) if isinstance(key_id, str) else None
 
     async def count_keys(self) -> int:
-        """Read the keys now, and give how many can be used.
+        """Fetch the keys now, and return the number of usable ones.
 
         Raises:
             SourceUnavailable: they could not be had.
@@ -211,7 +211,7 @@ class OpenIDProvider:
         self._keys = {
             str(key.key_id or index): _Key(key.key, key._jwk_data.get("alg"))
             for index, key in enumerate(keys)
-            # a shared secret that was published by mistake signs nothing
+            # not a shared secret that was published by mistake
             if key.public_key_use in (None, "sig") and key.key_type in ("RSA", "EC", "OKP")
         }
         self._keys_read = self._keys_asked
@@ -237,7 +237,7 @@ class OpenIDProvider:
             token=address("token_endpoint"),
             userinfo=address("userinfo_endpoint"),
             keys=address("jwks_uri"),
-            # where there is none, signing out here has to be enough
+            # without it, signing out ends only the portal's login
             end_session=address("end_session_endpoint") if document.get("end_session_endpoint") else "",
             names_itself=document.get("authorization_response_iss_parameter_supported") is True,
             device=str(document.get("device_authorization_endpoint") or ""),
@@ -255,7 +255,7 @@ class OpenIDProvider:
 
 
 def is_safe_url(url: str) -> bool:
-    """Return whether a provider's address may be used: https anywhere, http on this machine only."""
+    """Return whether a provider's address is acceptable: https anywhere, http on this machine only."""
     try:
         parts = urlsplit(url)
     except ValueError:

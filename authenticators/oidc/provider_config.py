@@ -1,4 +1,4 @@
-"""The configuration of OpenID providers: what an administrator writes becomes settings that can work, or an error."""
+"""The configuration of OpenID providers: reads and checks what an administrator has written."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from daas_hub.errors import ConfigurationError
 from daas_hub.services.http import trust_of
 from daas_hub.services.secret_file import read_secret
 
-#: The one provider of the settings without a name.
+#: Name of the provider that `oidc_issuer` and related settings configure.
 ONLY = "openid"
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -28,11 +28,11 @@ class ProviderSettings:
     """One provider, complete and checked.
 
     Attributes:
-        name: in addresses and in what is kept of a login.
-        required_assurance: a login needs one of these values of `eduperson_assurance`; none of them: nothing is needed.
+        name: in addresses and in auth_state.
+        required_assurance: values of `eduperson_assurance`, one of which a login must have; () for no requirement.
         basic_auth: whether the secret is sent in a header instead of the form.
-        authorize_params: what else is sent along with the browser.
-        ca_file: certificates of the authority that vouches for it; "" for the machine's authorities.
+        authorize_params: additional parameters of the authorization request.
+        ca_file: certificates of the authority that issued its certificate; "" for the system's trust store.
         http: how it is reached (certificates, a proxy).
     """
 
@@ -73,7 +73,7 @@ _KEYS = {
     "authorize_params": _PAIRS,
     "ca_file": _TEXT,
 }
-#: What is sent with every login and must not be replaced.
+#: Parameters of every login, which must not be overridden.
 _OURS = frozenset(
     {"client_id", "redirect_uri", "response_type", "response_mode", "state", "nonce", "scope", "request", "request_uri"}
     | {"code_challenge", "code_challenge_method"}
@@ -81,7 +81,7 @@ _OURS = frozenset(
 
 
 def read_providers(setting: str, wanted: Mapping[str, Any]) -> dict[str, ProviderSettings]:
-    """Return the providers of a mapping from their names, in its order.
+    """Return the configured providers by name, in the configured order.
 
     Raises:
         ConfigurationError: naming the provider and the key that cannot work; no secret is shown.
@@ -105,14 +105,14 @@ def read_providers(setting: str, wanted: Mapping[str, Any]) -> dict[str, Provide
 
 
 def read_provider(setting: str, name: str, keys: Mapping[str, Any]) -> ProviderSettings:
-    """Return one provider: its profile, and what the administrator says otherwise.
+    """Return one provider: its profile, overridden by the administrator's settings.
 
     Raises:
         ConfigurationError: see `read_providers`.
     """
 
     def problem(key: str, value: object, message: str, remedy: str) -> ConfigurationError:
-        # the settings without a name are traits of their own
+        # the settings of the single provider are traits
         where = f"{setting}[{key!r}]" if "[" in setting else f"{setting}.{'oidc_issuer' if key == 'issuer' else key}"
         return ConfigurationError(where, value, message, remedy=remedy)
 
@@ -202,7 +202,7 @@ def _secret(problem: Any, setting: str, keys: Mapping[str, Any]) -> str:
 
 
 def _require_different(setting: str, found: Mapping[str, ProviderSettings]) -> None:
-    """Refuse two buttons nobody can tell apart, and one client at one issuer twice."""
+    """Refuse two buttons with the same title, and the same issuer twice."""
     for what, remedy in (
         ("title", "Give each provider its own 'title'."),
         ("issuer", "Give each provider once."),

@@ -1,15 +1,15 @@
-"""Which value of a login is the person: pure, and strict, because a slip here turns one person into another.
+"""Which claim of a login identifies the person. Pure, and strict: a mistake here turns one person into another.
 
-The key of an identity is (issuer, subject). The subject is the value of one claim, and `subject_claims` names that
-claim in each spelling the provider may use. Nothing ever falls back from one claim to another:
+The key of an identity is (issuer, subject). The subject is the value of one claim, and `subject_claims` lists the
+spellings of that claim which the provider may use. There is no fallback from one claim to another:
 
-* if the claim is missing at a login (a scope was not granted, a mapper was changed, an attribute filter has a bad day),
-  the login is refused. To take `sub` instead would make a second account of the same person without a word, or the
-  account of somebody else whose voperson_id happens to be that `sub`: both would be keys of the same issuer.
-* if two spellings are there, they must say the same.
-* so `sub` stands alone or not at all. It is always checked besides: id_token and userinfo must agree on it.
+* if the claim is missing at a login (a scope was not granted, a mapper was changed, an attribute filter failed), the
+  login is refused. Using `sub` instead would silently create a second account for the same person, or open the account
+  of somebody else whose voperson_id happens to equal that `sub`: both would be keys of the same issuer.
+* if two spellings are present, their values must be equal.
+* therefore `sub` is used alone or not at all. It is always checked as well: id_token and userinfo must agree on it.
 
-E-mail addresses and user names are refused as subjects: they change, and are given to somebody else afterwards.
+E-mail addresses and user names are refused as subjects: they change, and may be reassigned to somebody else.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from daas_hub.errors import Refused
 
 MAX_CHARACTERS = 255
 
-#: They may change, be chosen by their owner, or be given to another person later.
+#: They may change, be chosen by their owner, or be reassigned to another person.
 NEVER_SUBJECTS = frozenset(
     {
         "cn",
@@ -46,7 +46,7 @@ NEVER_SUBJECTS = frozenset(
 
 
 def what_is_wrong_with(subject_claims: Sequence[str]) -> str:
-    """Say why these cannot be the subject; "" if they can."""
+    """Return why these claims cannot identify people; "" if they can."""
     if not subject_claims or len(set(subject_claims)) != len(subject_claims):
         return "names no claim, or the same claim twice"
     for name in subject_claims:
@@ -62,31 +62,31 @@ def what_is_wrong_with(subject_claims: Sequence[str]) -> str:
 
 
 def subject_of(subject_claims: Sequence[str], id_token: Mapping[str, Any], userinfo: Mapping[str, Any]) -> str:
-    """Return the subject of a login whose id_token and userinfo are already known to be about the same `sub`.
+    """Return the subject of a login whose id_token and userinfo have the same `sub`.
 
     Raises:
-        Refused: the claim is missing, is not a text, or is told in two ways.
+        Refused: the claim is missing, is not a string, or has two different values.
     """
-    told = {value for claims in (id_token, userinfo) for value in _told(subject_claims, claims)}
-    if not told:
+    found = {value for claims in (id_token, userinfo) for value in _values(subject_claims, claims)}
+    if not found:
         raise Refused(
             f"The login provider did not send the claim {' or '.join(subject_claims)} that identifies you.",
             remedy="Please tell the administrators; the provider must release it to this portal.",
         )
-    if len(told) > 1:
+    if len(found) > 1:
         raise Refused("The login provider sent claims of two different people.", remedy="Please sign in again.")
-    return told.pop()
+    return found.pop()
 
 
-def _told(subject_claims: Sequence[str], claims: Mapping[str, Any]) -> list[str]:
+def _values(subject_claims: Sequence[str], claims: Mapping[str, Any]) -> list[str]:
     return [usable(name, claims[name]) for name in subject_claims if claims.get(name) not in (None, "", [])]
 
 
 def usable(name: str, value: object) -> str:
-    """Return a subject that can be one; a text alone in a list is that text, as some mappers write it.
+    """Return a valid subject; a list with a single string counts as that string, as some mappers send it.
 
     Raises:
-        Refused: it is something else.
+        Refused: it is anything else.
     """
     if isinstance(value, list) and len(value) == 1:
         value = value[0]

@@ -1,6 +1,6 @@
-"""The login method with a name and a password of the facility: a form on the login page, off unless it is asked for.
+"""The login method with a name and a password of the facility: a form on the login page, off by default.
 
-A password is handed to the facility's source and forgotten: it stands in no log, no cookie and no auth_state.
+A password is passed to the facility's source and forgotten: it is in no log, no cookie and no auth_state.
 """
 
 from __future__ import annotations
@@ -39,39 +39,39 @@ class PasswordMethod(FixedLifetime):
         self.attempts = AttemptLimiter(steady)
 
     def handlers(self) -> list[tuple[Any, ...]]:
-        """The one address that the form is sent to."""
+        """Return the handler of the one address to which the form is posted."""
         return [(r"/password_login", PasswordLoginHandler, {"method": self})]
 
     async def login_of(self, name: str, password: str, address: str) -> Login:
         """Return the login that a name and a password prove.
 
         Raises:
-            WrongPassword: they prove nothing.
-            TooManyAttempts: it was tried too often.
-            SourceUnavailable: nobody could be asked.
+            WrongPassword: the name or the password is wrong.
+            TooManyAttempts: the next attempt must wait.
+            SourceUnavailable: the source does not respond.
         """
         name = name.strip()
         wait = self.attempts.begin(name[:MAX_NAME], address)
         if wait > 0:
             raise TooManyAttempts(wait)
         try:
-            told = await self.source.check(name, password) if can_be_asked(name, password) else ""
+            subject = await self.source.check(name, password) if can_be_asked(name, password) else ""
         except AccountRefused:
-            told = ""
+            subject = ""
         except BaseException:
             self.attempts.unanswered(name, address)
             raise
-        if not told:
+        if not subject:
             raise WrongPassword("The name or the password is wrong.", remedy="Please try again.")
         self.attempts.succeeded(name, address)
-        return self.signed_in(told)
+        return self.signed_in(subject)
 
 
 def typed(handler: BaseHandler) -> tuple[str, str]:
-    """Return the name and the password of a form, as they were typed.
+    """Return the name and the password of a form, as typed.
 
     Raises:
-        WrongPassword: one of them is missing, or there twice.
+        WrongPassword: one of them is missing or duplicated.
     """
     names = handler.get_body_arguments("username", strip=False)
     passwords = handler.get_body_arguments("password", strip=False)
@@ -81,18 +81,18 @@ def typed(handler: BaseHandler) -> tuple[str, str]:
 
 
 class PasswordLoginHandler(NoAccountMixin, LoginPageHandler):
-    """Where the form of the login page is sent to."""
+    """The address to which the form on the login page is posted."""
 
     def initialize(self, method: PasswordMethod) -> None:
         """Take the login method."""
         self.method = method
 
     async def get(self) -> None:
-        """Lead to the page with the form."""
+        """Redirect to the page with the form."""
         self.redirect(url_concat(f"{self.hub.base_url}login", {"next": self.get_argument("next", "")}))
 
     async def post(self) -> None:
-        """Sign in whom the source knows; the hub has checked the page's token before."""
+        """Sign in the user if the source accepts the password; the hub has checked the XSRF token already."""
         self.set_header("Cache-Control", "no-store")
         try:
             user = await self.login_user()
@@ -111,17 +111,17 @@ class PasswordLoginHandler(NoAccountMixin, LoginPageHandler):
         self.redirect(self.get_next_url(user), status=303)
 
     async def finish_login(self) -> Login:
-        """Return the login that this form proves; the authenticator asks.
+        """Return the login that this form proves; called by the authenticator.
 
         Raises:
-            Refused, SourceUnavailable: with the sentence for the user.
+            Refused, SourceUnavailable: with a message for the user.
         """
         name, password = typed(self)
         address = self.authenticator.address_of(self)
         try:
             return await self.method.login_of(name, password, address)
         except Refused as refusal:
-            # what was typed as a name may be a password
+            # the name is not logged: it may be a password that was typed in the wrong field
             self.log.warning("password login from %s: %s", address or "an unknown address", refusal.reason)
             raise
 

@@ -1,4 +1,4 @@
-"""How fast passwords may be guessed: less and less, for one name and from one address. Pure but for its memory."""
+"""Slows down the guessing of passwords, by name and by address. Pure except for its memory."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-#: A guess is forgotten after this.
+#: Attempts are forgotten after this.
 FORGOTTEN_S = 3600.0
-#: Nobody waits longer than this.
+#: The longest wait.
 LONGEST_S = 900.0
-#: So many names and addresses are remembered, each; the one that was quiet longest goes first.
+#: Number of names, and of addresses, remembered; those without attempts for longest are dropped first.
 MAX_KEYS = 20_000
 
 
@@ -22,7 +22,7 @@ class _Tries:
 
 
 class _Memory:
-    """The failures of names, or of addresses; the first `free` of them cost nothing."""
+    """Failed attempts by name, or by address; the first `free` of them cause no wait."""
 
     def __init__(self, free: int) -> None:
         self._free = free
@@ -50,12 +50,12 @@ class _Memory:
 
 
 class AttemptLimiter:
-    """Counts guesses, and tells how long the next one has to wait.
+    """Counts attempts, and returns how long the next one has to wait.
 
     Args:
-        clock: seconds that never go back.
-        free_of_name, free_of_address: so many failures cost nothing; after them the wait doubles with each. Many
-            people may share an address.
+        clock: monotonic seconds.
+        free_of_name, free_of_address: failures that cause no wait; each further one doubles it. An address may be
+            shared by many people.
     """
 
     def __init__(self, clock: Callable[[], float], *, free_of_name: int = 5, free_of_address: int = 30) -> None:
@@ -63,11 +63,11 @@ class AttemptLimiter:
         self._names, self._addresses = _Memory(free_of_name), _Memory(free_of_address)
 
     def begin(self, name: str, address: str) -> float:
-        """Return the seconds to wait; 0 if this guess may be made, and then it counts as failed until it is taken back.
+        """Return the seconds to wait; 0 if this attempt may be made. It counts as failed until taken back.
 
-        So a hundred at the same moment are a hundred guesses, although none of them was answered yet.
+        So a hundred simultaneous attempts count as a hundred, although none of them has been answered yet.
         """
-        now, name, address = self._clock(), name.casefold(), _place(address)
+        now, name, address = self._clock(), name.casefold(), _client_network(address)
         wait = max(self._names.wait_s(name, now), self._addresses.wait_s(address, now))
         if wait <= 0:
             self._names.add(name, now)
@@ -75,21 +75,21 @@ class AttemptLimiter:
         return wait
 
     def succeeded(self, name: str, address: str) -> None:
-        """Forget the failures of a name; those of its address stay: a name of one's own must not buy guesses."""
+        """Forget the failures of a name. Those of its address stay: an account of one's own must not buy attempts."""
         self._names.tries.pop(name.casefold(), None)
-        self._addresses.take_back(_place(address))
+        self._addresses.take_back(_client_network(address))
 
     def unanswered(self, name: str, address: str) -> None:
-        """Take a guess back that nobody answered."""
+        """Take back an attempt that got no answer."""
         self._names.take_back(name.casefold())
-        self._addresses.take_back(_place(address))
+        self._addresses.take_back(_client_network(address))
 
     def __len__(self) -> int:
         return len(self._names.tries) + len(self._addresses.tries)
 
 
-def _place(address: str) -> str:
-    """Return what one household or machine has: of IPv6 a whole network of 64 bits, out of which it can take any."""
+def _client_network(address: str) -> str:
+    """Return what one client controls: of IPv6 a network of 64 bits, from which it can use any address."""
     try:
         known = ipaddress.ip_address(address)
     except ValueError:

@@ -1,1 +1,1 @@
-"""Ending logins and sessions before their time: back-channel logout, accounts that are gone."""
+"""Ending logins and sessions before their time: back-channel logout, accounts that no longer exist."""

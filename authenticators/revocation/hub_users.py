@@ -1,4 +1,4 @@
-"""People whose sessions run: whether the facility still knows them, also with the browser closed."""
+"""Users with running sessions: whether they still have an account, also with the browser closed."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _log = logging.getLogger("jupyterhub.daas")
 
 
 class Logins(Protocol):
-    """What of an authenticator is needed here."""
+    """The methods of the authenticator that are needed here."""
 
     def method_of(self, state: Mapping[str, Any]) -> LoginMethod | None:
-        """Return the login method of a login that is kept."""
+        """Return the login method of a stored login."""
         ...
 
     async def ask_again(self, user: Any) -> Any:
@@ -33,17 +33,17 @@ class Logins(Protocol):
         ...
 
     async def end_logins(self, user: Any) -> None:
-        """End every login of a person."""
+        """End every login of a user."""
         ...
 
 
 class RunningUsers:
-    """The watch over them, in one hub.
+    """Rechecks these users, in one hub.
 
     Args:
         app: the hub.
         logins: the authenticator.
-        every_s: seconds between two looks.
+        every_s: interval in seconds.
     """
 
     def __init__(self, app: Any, logins: Logins, *, every_s: float) -> None:
@@ -53,24 +53,24 @@ class RunningUsers:
         self._watching: asyncio.Future[None] | None = None
 
     def begin(self) -> None:
-        """Look from now on."""
+        """Start rechecking."""
         self._watching = asyncio.ensure_future(self._watch.run())
 
     def soon(self) -> None:
-        """Look again soon: somebody's account was not there just now."""
+        """Recheck soon: a user was just found to have no account."""
         self._watch.soon()
 
     def names(self) -> list[str]:
-        """Return the hub's names of who has a running session."""
+        """Return the hub's names of users with running sessions."""
         return [user.name for user in self._app.users.values() if sessions_of(user)]
 
     async def look(self, name: str) -> Verdict:
-        """Ask the facility about somebody; what the provider says of their login ends no session by itself."""
+        """Recheck a user; what the provider says about their login does not end sessions by itself."""
         user = self._app.users[name]
         try:
             state = await user.get_auth_state() or {}
             if self._logins.method_of(state) is not None:
-                # claims that an account is made of have to be fresh
+                # claims from which an account is derived have to be fresh
                 await self._logins.ask_again(user)
                 return Verdict.THERE
         except (NoAccount, Blocked):
@@ -89,7 +89,7 @@ class RunningUsers:
         return Verdict.THERE
 
     async def end(self, name: str) -> None:
-        """End sessions and logins of somebody whose account is gone, or who was blocked."""
+        """End the sessions and logins of a user whose account is gone, or who was blocked."""
         user = self._app.users[name]
         names = sessions_of(user)
         _log.warning(

@@ -1,4 +1,4 @@
-"""The end of a person's logins in the hub, and of their sessions: what a browser holds is worth nothing afterwards."""
+"""Ends a user's logins in the hub, and their sessions: cookies and tokens in browsers become invalid."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from daas_hub.accounts import Identity
 
 
 def ended_state(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is kept of a login that was ended: who it was, for the watch over running sessions, and no token."""
+    """Return what is kept of a login that was ended: the identity, to recheck running sessions, and no token."""
     identity = Identity.from_state(state.get("identity")) or Identity.from_state(state.get("ended"))
     if identity is None:
         return {}
@@ -21,28 +21,28 @@ def ended_state(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def end_logins(user: Any) -> None:
-    """End every login of this person: all browsers, the servers' own tokens for browsers, and what a refresh needs.
+    """End every login of this user: all browsers, the servers' tokens for browsers, and what a refresh needs.
 
-    Running sessions go on; a browser that shows one has to sign in again as soon as its server asks the hub.
+    Running sessions continue; a browser that shows one has to sign in again as soon as its server asks the hub.
     """
     state = await user.get_auth_state() or {}
     await user.save_auth_state(ended_state(state) or None)
     db, row = user.db, user.orm_user
-    # the cookie of every browser carries this
+    # every browser's cookie contains it
     row.cookie_id = orm.new_token()
     for token in db.query(orm.APIToken).filter_by(user_id=row.id):
-        # what was given to a browser; a session's own token stays with the session
+        # tokens given to a browser; a session's own token is kept
         if token.session_id:
             db.delete(token)
     for code in db.query(orm.OAuthCode).filter_by(user_id=row.id):
         db.delete(code)
     db.commit()
-    # the next question, by whatever token, asks anew
+    # the next request, with whatever token, is checked again
     user._auth_refreshed = None
 
 
 def sessions_of(user: Any) -> list[str]:
-    """Return the names of a person's running sessions that are not starting or stopping just now."""
+    """Return the names of a user's running sessions, except those that are starting or stopping."""
     return [name for name, spawner in user.spawners.items() if spawner.active and not spawner.pending]
 
 
@@ -57,9 +57,9 @@ async def stop_sessions(proxy: Any, user: Any, names: Iterable[str]) -> None:
 
 
 def revoke_permissions(user: Any) -> None:
-    """Take admin flag, roles and groups from somebody who was blocked, as the hub does when it starts.
+    """Remove admin flag, roles and groups from a user who was blocked, as the hub does when it starts.
 
-    Tokens of theirs are worth nothing without them. The next login that is admitted assigns the default roles again.
+    Without them their tokens give no access. The next login that is admitted assigns the default roles again.
     """
     row = user.orm_user
     row.admin = False

@@ -1,4 +1,4 @@
-"""A provider reports that somebody signed out there: whose logins end (OpenID Connect Back-Channel Logout 1.0)."""
+"""A provider reports that a user signed out there: whose logins end (OpenID Connect Back-Channel Logout 1.0)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def is_meant(method: OIDCMethod, who: SignedOut, state: Mapping[str, Any]) -> bo
 
 
 def candidates(app: Any, method: OIDCMethod, who: SignedOut, *, opaque_names: bool) -> list[Any]:
-    """Return the hub's users who may be meant: one, if the subject is the user's name; else everybody with a login."""
+    """Return the hub's users who may be meant: one, if its name derives from the subject; else all with a login."""
     rows = app.db.query(orm.User).filter(orm.User.encrypted_auth_state.isnot(None))
     if opaque_names and who.subject and method.settings.subject_claims == ("sub",):
         rows = rows.filter(orm.User.name == Identity(who.issuer, who.subject).hub_name)

@@ -1,7 +1,7 @@
 """Rechecks users with running sessions: sessions without an account are stopped, also with the browser closed.
 
-Silence is no answer: a source that is down ends nothing. And a source that answers wrongly must not end everybody's
-work: where most of those who were looked at would lose their account at once, nothing is stopped, and the log says so.
+A source that does not respond ends nothing. A source that responds wrongly must not end everybody's work: where most
+of the users checked would lose their account at once, nothing is stopped, and the log says so.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-#: With fewer people one cannot tell a broken source from people who left.
+#: With fewer users, a broken source cannot be distinguished from people who left.
 FEWEST_FOR_BRAKE = 5
 #: Number of users checked at the same time.
 AT_ONCE = 8
-#: Rounds that are asked for come no closer than this.
+#: Minimum interval between rounds, also if one is requested.
 SOONEST_S = 5.0
 
 _log = logging.getLogger("jupyterhub.daas")
@@ -32,7 +32,7 @@ class Verdict(enum.Enum):
 
 @dataclass(frozen=True)
 class Decision:
-    """Whose sessions end, and whether there would have been too many."""
+    """Whose sessions end, and whether nothing is stopped because there would be too many."""
 
     end: tuple[str, ...]
     braked: bool = False
@@ -48,13 +48,13 @@ def decide(verdicts: Mapping[str, Verdict]) -> Decision:
 
 
 class Watch:
-    """Looks at everybody with a running session, every so often and when it is told to.
+    """Rechecks all users with running sessions, periodically and on request.
 
     Args:
-        people: gives the names of who has one.
-        look: asks about one of them.
-        end: ends what they have.
-        every_s: seconds between two rounds.
+        people: returns their names.
+        look: checks one of them.
+        end: ends the sessions and logins of one of them.
+        every_s: interval in seconds.
     """
 
     def __init__(
@@ -73,11 +73,11 @@ class Watch:
         self._asked = asyncio.Event()
 
     def soon(self) -> None:
-        """Ask for a round before its time: somebody was told that they have no account."""
+        """Request a round ahead of time: a user was refused for having no account."""
         self._asked.set()
 
     async def run(self) -> None:
-        """Go round for ever; whatever goes wrong in a round is logged, and the next one comes."""
+        """Run rounds forever; an error in one is logged, and the next one follows."""
         while True:
             await self._wait(min(SOONEST_S, self._every_s))
             timer = asyncio.ensure_future(self._wait(max(0.0, self._every_s - SOONEST_S)))
@@ -91,10 +91,10 @@ class Watch:
             try:
                 await self.round()
             except Exception:
-                _log.exception("the watch over accounts failed this time")
+                _log.exception("this recheck of accounts failed; the next one follows")
 
     async def round(self) -> Decision:
-        """Look at everybody once, and end what has to end."""
+        """Check everybody once, and end what has to end."""
         people = self._people()
         places = asyncio.Semaphore(AT_ONCE)
         verdicts = dict(zip(people, await asyncio.gather(*(self._verdict(one, places) for one in people)), strict=True))
@@ -102,7 +102,7 @@ class Watch:
         if decision.braked:
             gone = sum(verdict is Verdict.GONE for verdict in verdicts.values())
             _log.error(
-                "%d of %d people with running sessions would have no account any more: the source of accounts is "
+                "%d of %d users with running sessions would have no account any more: the source of accounts is "
                 "probably wrong, and nothing was stopped",
                 gone,
                 len(verdicts),
@@ -119,6 +119,6 @@ class Watch:
             try:
                 return await self._look(name)
             except Exception:
-                # one that cannot be looked at must not hide the others
-                _log.exception("the account of %s could not be looked at", name)
+                # an error for one user must not hide the others
+                _log.exception("the account of %s could not be checked", name)
                 return Verdict.UNKNOWN

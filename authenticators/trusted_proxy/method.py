@@ -1,8 +1,8 @@
 """Login through a web server that has signed the user in: Umbrella's classic attributes from Shibboleth.
 
-The web server protects one address of the hub, `/hub/proxy_login`, and passes the person's persistent identifier
-(EAAHash) on in a header, with a proof (`proxyproof`). Nothing else of the request is believed: no name, no address, and
-no header anywhere else.
+The web server protects one address of the hub, `/hub/proxy_login`, and sends the person's persistent identifier
+(EAAHash) in a header, with a proof (`signature`). Nothing else in the request is trusted: no name, no address, and no
+header at any other address.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from daas_hub.errors import ConfigurationError, NoAccount, Refused, SourceUnavai
 from daas_hub.services.secret_file import read_secret
 
 NAME = "proxy"
-#: A secret that can be guessed is none.
+#: Shorter secrets can be guessed.
 LEAST_SECRET = 32
 
 _KEYS: dict[str, type | tuple[type, ...]] = {
@@ -45,7 +45,7 @@ class ProxySettings:
 
     Attributes:
         issuer: who vouches for the subject; with it the key of the identity.
-        hours: a login is good for so long: nobody can be asked again.
+        hours: lifetime of a login; it cannot be verified again.
     """
 
     title: str
@@ -54,7 +54,7 @@ class ProxySettings:
     hours: float = 12.0
 
 
-def read_proxy(setting: str, told: Mapping[str, Any]) -> ProxySettings:
+def read_proxy(setting: str, options: Mapping[str, Any]) -> ProxySettings:
     """Return the settings of a web server in front.
 
     Raises:
@@ -62,9 +62,9 @@ def read_proxy(setting: str, told: Mapping[str, Any]) -> ProxySettings:
     """
 
     def wrong(key: str, message: str, remedy: str) -> ConfigurationError:
-        return ConfigurationError(f"{setting}[{key!r}]", told.get(key), message, remedy=remedy)
+        return ConfigurationError(f"{setting}[{key!r}]", options.get(key), message, remedy=remedy)
 
-    for key, value in told.items():
+    for key, value in options.items():
         if key not in _KEYS:
             near = get_close_matches(str(key), _KEYS, n=1)
             known = ", ".join(_KEYS)
@@ -72,14 +72,14 @@ def read_proxy(setting: str, told: Mapping[str, Any]) -> ProxySettings:
         if not isinstance(value, _KEYS[key]) or isinstance(value, bool):
             raise wrong(key, "has the wrong type", "See docs/how-to/login-umbrella-through-a-web-server.md.")
     for key in ("issuer", "secret_file"):
-        if not told.get(key):
+        if not options.get(key):
             raise wrong(key, "is not set", "See docs/how-to/login-umbrella-through-a-web-server.md.")
-    if told.get("proof", "signature") not in ("signature", "secret"):
+    if options.get("proof", "signature") not in ("signature", "secret"):
         raise wrong("proof", "is not a kind of proof", 'Use "signature" or "secret".')
     for key in ("max_age_s", "hours"):
-        if told.get(key, 1) <= 0:
+        if options.get(key, 1) <= 0:
             raise wrong(key, "is not a positive number", "Use a number above 0.")
-    where, file = f"{setting}['secret_file']", str(told["secret_file"])
+    where, file = f"{setting}['secret_file']", str(options["secret_file"])
     if len(read_secret(where, file)) < LEAST_SECRET:
         raise ConfigurationError(
             where,
@@ -89,12 +89,14 @@ def read_proxy(setting: str, told: Mapping[str, Any]) -> ProxySettings:
         )
     rules = ProofRules(
         secret=lambda: read_secret(where, file),
-        signed=told.get("proof", "signature") == "signature",
-        subject_header=told.get("subject_header", "X-Daas-Subject"),
-        proof_header=told.get("proof_header", "X-Daas-Proof"),
-        max_age_s=float(told.get("max_age_s", 60.0)),
+        signed=options.get("proof", "signature") == "signature",
+        subject_header=options.get("subject_header", "X-Daas-Subject"),
+        proof_header=options.get("proof_header", "X-Daas-Proof"),
+        max_age_s=float(options.get("max_age_s", 60.0)),
     )
-    return ProxySettings(told.get("title", "UmbrellaID"), told["issuer"], rules, float(told.get("hours", 12.0)))
+    return ProxySettings(
+        options.get("title", "UmbrellaID"), options["issuer"], rules, float(options.get("hours", 12.0))
+    )
 
 
 class TrustedProxyMethod(FixedLifetime):
@@ -105,14 +107,14 @@ class TrustedProxyMethod(FixedLifetime):
         self._proofs = Proofs(settings.rules, clock)
 
     def handlers(self) -> list[tuple[Any, ...]]:
-        """The one address that the web server protects."""
+        """Return the handler of the one address that the web server protects."""
         return [(r"/proxy_login", ProxyLoginHandler, {"method": self})]
 
     def login_of(self, handler: BaseHandler) -> Login:
         """Return the login that a request proves.
 
         Raises:
-            Refused: it proves nothing.
+            Refused: the proof is missing or invalid.
             SourceUnavailable: the secret cannot be read.
         """
         request = handler.request
@@ -125,19 +127,19 @@ class TrustedProxyMethod(FixedLifetime):
                 detail=str(problem),
                 kind=problem.kind,
             ) from None
-        # the classic name of it, for look-ups that read a claim
+        # its classic name, for sources of accounts that read a claim
         return self.signed_in(subject, {"EAAHash": subject})
 
 
 class ProxyLoginHandler(NoAccountMixin):
-    """Where the web server in front brings somebody it has signed in."""
+    """The address that the web server in front protects: users arrive signed in."""
 
     def initialize(self, method: TrustedProxyMethod) -> None:
         """Take the login method."""
         self.method = method
 
     async def get(self) -> None:
-        """Sign in whom the web server proves, and nobody else."""
+        """Sign in the user whom the web server names, if the proof is valid."""
         self.set_header("Cache-Control", "no-store")
         try:
             user = await self.login_user()
@@ -149,10 +151,10 @@ class ProxyLoginHandler(NoAccountMixin):
         self.redirect(self.get_next_url(user))
 
     async def finish_login(self) -> Login:
-        """Return the login that this request proves; the authenticator asks.
+        """Return the login that this request proves; called by the authenticator.
 
         Raises:
-            Refused, SourceUnavailable: with the sentence for the user.
+            Refused, SourceUnavailable: with a message for the user.
         """
         try:
             return self.method.login_of(self)

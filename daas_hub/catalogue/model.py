@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-#: registry/path:tag, path@sha256:..., as the engines take it; with a tag or a digest, always.
+#: registry/path:tag, path@sha256:..., as container engines accept it; always with a tag or a digest.
 IMAGE_REFERENCE = re.compile(
     r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?(?::[0-9]{1,5})?/)?"  # registry
     r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*"  # path
@@ -25,7 +25,7 @@ class Kind(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Size:
-    """What one session may use. `hours` is the longest life; memory in bytes, cpus in processors."""
+    """What one session may use. `hours` is the time limit; memory in bytes, cpus in processors."""
 
     name: str
     title: str
@@ -43,13 +43,13 @@ class Application:
         command: argv of a desktop application; empty for a notebook or a link.
         maximised: whether a desktop application's window fills the screen.
         start_page: where a notebook session opens ("/lab", "/tree").
-        url: where a link leads.
-        sizes: names of the sizes it may have, the first is the default.
+        url: target of a link.
+        sizes: names of the sizes it may have; the first one is the default.
         beamlines: offered only for proposals of these beamlines; empty means all.
-        with_proposal, without_proposal: whether it may be started beside a proposal's data, or as an own resource.
-        icon: a file, or None for the portal's drawing of that kind.
+        with_proposal, without_proposal: whether it may be started with a proposal's data, or as an own resource.
+        icon: a file, or None for a built-in icon.
         image: the container image it is in, with its tag or digest; "" where sessions need none.
-        egress: the only addresses outside that its sessions may connect to, "host:port" each (a licence server).
+        egress: the only external addresses to which its sessions may connect, each "host:port" (a licence server).
     """
 
     name: str

@@ -1,6 +1,6 @@
-"""Reads a folder of application files: one YAML file an application, and `sizes.yaml`.
+"""Reads a folder of application files: one YAML file per application, and `sizes.yaml`.
 
-A bad file is left out and told with line and reason; the others work.
+An invalid file is left out, and reported with line and reason; the others work.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ SIZES_FILE = "sizes.yaml"
 #: Used when a catalogue has no sizes.yaml.
 DEFAULT_SIZES = {"standard": Size("standard", "2 processors, 4 GiB", 4 * 2**30, 2.0, 1000, 12.0)}
 
-#: A host's name with its port. At least one letter: inside a session a name can lead elsewhere, a number cannot.
+#: A host name with its port. At least one letter: sessions resolve names to the egress relay, but not IP addresses.
 _ADDRESS = re.compile(r"(?=[^:]*[a-z])((?=.{1,253}:)[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?):([0-9]{1,5})")
 _UNITS = {"MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 _NAME = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
-#: A launch asks for a size by its name, so it has the form `launch/request.py` takes.
+#: A launch names a size, so the name must be one that `launch/request.py` accepts.
 _SizeName = Annotated[str, Field(pattern=_NAME, max_length=32)]
 
 
@@ -71,8 +71,8 @@ class _Application(Document):
     def _exactly_one_image(cls, value: str) -> str:
         if value and not IMAGE_REFERENCE.fullmatch(value):
             raise ValueError(
-                f"{value!r} does not name one image: write its tag or digest, as in 'localhost/daas-hub/pymca:0.1.0' "
-                "(without one, it would be another image after every update)"
+                f"{value!r} does not name one image: add its tag or digest, as in 'localhost/daas-hub/pymca:0.1.0' "
+                "(without one, it could be a different image after every update)"
             )
         return value
 
@@ -83,8 +83,8 @@ class _Application(Document):
             match = _ADDRESS.fullmatch(address)
             if not match or not 0 < int(match[2]) < 65536 or match[1] in ("localhost", "session"):
                 raise ValueError(
-                    f"{address!r} is not one address such as 'licence.facility.org:27000' (a name, in small letters: "
-                    "inside, the name leads to it, and a number could not)"
+                    f"{address!r} is not one address such as 'licence.facility.org:27000' (a host name in "
+                    "lower-case letters: sessions reach it by its name, so an IP address does not work)"
                 )
         return value
 
@@ -92,7 +92,7 @@ class _Application(Document):
     @classmethod
     def _known_kind(cls, value: str) -> str:
         if value not in list(Kind):
-            raise ValueError(f"{value!r} is none of {', '.join(Kind)}")
+            raise ValueError(f"{value!r} is not one of {', '.join(Kind)}")
         return value
 
     @field_validator("environment")
@@ -126,7 +126,7 @@ def memory_bytes(text: str) -> int:
     """Read "512 MiB" or "4 GiB" as bytes.
 
     Raises:
-        ValueError: no number, or no unit out of MiB, GiB, TiB.
+        ValueError: the number or its unit (MiB, GiB, TiB) is missing or invalid.
     """
     match = re.fullmatch(r"([0-9]{1,5}(?:\.[0-9]{1,3})?) ?(MiB|GiB|TiB)", text)
     if not match or float(match[1]) <= 0:
@@ -135,7 +135,7 @@ def memory_bytes(text: str) -> int:
 
 
 def read_catalogue(*folders: Path) -> tuple[Catalogue, list[DocumentError]]:
-    """Read the folders (a later one adds to an earlier one); also give the problem of each file that was left out."""
+    """Return the catalogue of the folders, later ones adding to earlier ones, and the problem of each file left out."""
     problems: list[DocumentError] = []
     sizes: dict[str, Size] = {}
     found: dict[str, Application] = {}
@@ -177,10 +177,10 @@ def _read_application(file: Path, sizes: dict[str, Size]) -> Application:
     document = read_document(file, _Application)
     for name in document.sizes:
         if name not in sizes:
-            raise DocumentError(str(file), 1, f"sizes: {name!r} is none of {', '.join(sizes)}")
+            raise DocumentError(str(file), 1, f"sizes: {name!r} is not one of {', '.join(sizes)}")
     icon = file.parent / document.icon if document.icon else None
     if icon is not None and not icon.is_file():
-        raise DocumentError(str(file), 1, f"icon: there is no file {document.icon!r} beside it")
+        raise DocumentError(str(file), 1, f"icon: there is no file {document.icon!r} next to it")
     return Application(
         name=document.name,
         title=document.title,

@@ -1,7 +1,7 @@
-"""The CSV files of a CALIPSOplus portal become the YAML file of `Facility.proposals = "static"`.
+"""Converts the CSV files of a CALIPSOplus portal to the YAML file of `Facility.proposals = "static"`.
 
-Its commands add_experiment_csv, add_session_csv and add_user_csv read these files; the columns are the same. What
-cannot be taken over is told row by row, and nothing is made up for it: no group, no directory, no number of a visit.
+That portal's commands add_experiment_csv, add_session_csv and add_user_csv read these files; the columns are the same.
+Rows that cannot be imported are reported, and no value is invented: no group, no directory, no visit number.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from daas_hub.proposals.sources.calipsoplus import volumes_of
 EXPERIMENTS = ("public_number", "title", "description", "beamline_code", "uid", "gid")
 SESSIONS = ("public_number", "session_number", "start_date", "end_date", "subject", "body", "data_set_path")
 USERS = ("public_number", "userlogin")
-#: Columns without which a row says nothing.
+#: Required columns.
 _NEEDED = {EXPERIMENTS: ("public_number",), SESSIONS: ("public_number", "session_number"), USERS: USERS}
 MAX_BYTES = 50_000_000
 
@@ -36,18 +36,18 @@ Row = dict[str, str]
 
 
 class ImportFailed(DaasError):
-    """Nothing was written: a file cannot be read or written, or the result is no file of proposals."""
+    """Nothing was written: a file cannot be read or written, or the result is not a valid file of proposals."""
 
     reason = "import"
 
 
 @dataclass
 class Report:
-    """What became of the rows.
+    """The result of an import.
 
     Attributes:
-        left_out: a line for each row that was not taken over, or not all of it: file, line, why.
-        remarks: what the administrator should know besides.
+        left_out: a message for each row that was not imported: file, line, reason.
+        remarks: further messages for the administrator.
     """
 
     proposals: int = 0
@@ -66,17 +66,17 @@ def import_files(
     accounts: Path | None = None,
     force: bool = False,
 ) -> Report:
-    """Read the files and write the YAML file, whole or not at all; it is read back before it takes its place.
+    """Read the files and write the YAML file, completely or not at all; the result is validated first.
 
     Args:
-        accounts: an accounts table; members that it does not have are told, and taken over nevertheless.
-        force: write over a file that is there.
+        accounts: an accounts table; members that are not in it are reported, and imported nevertheless.
+        force: overwrite an existing file.
 
     Raises:
         ImportFailed: nothing was written.
     """
     if output.exists() and not force:
-        raise ImportFailed(f"{output} is there already.", remedy="Give another --output, or --force to write over it.")
+        raise ImportFailed(f"{output} already exists.", remedy="Choose another --output, or use --force.")
     report = Report()
     known = _experiments(_rows(experiments, EXPERIMENTS), report)
     for row in _rows(sessions, SESSIONS) if sessions else ():
@@ -85,11 +85,13 @@ def import_files(
         _take(report, row, lambda values: _add_member(known, values, report))
     if accounts is not None:
         report.remarks += _without_account(known, accounts)
-    nobodys = [name for name, proposal in known.items() if not proposal.get("members")]
-    if nobodys:
-        report.remarks.append(f"{len(nobodys)} proposals have no member, and are shown to nobody: {_some(nobodys)}")
+    without_members = [name for name, proposal in known.items() if not proposal.get("members")]
+    if without_members:
+        report.remarks.append(
+            f"{len(without_members)} proposals have no members, and are not shown to anybody: {_some(without_members)}"
+        )
     if not known:
-        raise ImportFailed(f"{experiments} has no experiment that can be taken over.", remedy="See the lines above.")
+        raise ImportFailed(f"{experiments} has no experiment that can be imported.", remedy="See the lines above.")
     _write(output, {"proposals": list(known.values())}, force=force)
     return report
 
@@ -99,7 +101,7 @@ def import_files(
 
 @dataclass(frozen=True)
 class _Line:
-    """A row with where it stands."""
+    """A row, with its file and line."""
 
     file: Path
     number: int
@@ -107,10 +109,10 @@ class _Line:
 
 
 def _rows(file: Path, columns: tuple[str, ...]) -> list[_Line]:
-    """Read a CSV file: commas, or semicolons if the first line has those; in UTF-8.
+    """Read a CSV file in UTF-8, with commas, or with semicolons if the first line has only those.
 
     Raises:
-        ImportFailed: it is none, or lacks a column that is needed.
+        ImportFailed: it is not a CSV file, or a required column is missing.
     """
     try:
         if file.stat().st_size > MAX_BYTES:
@@ -152,7 +154,7 @@ def _take(report: Report, line: _Line, take: Callable[[Row], None]) -> None:
         report.left_out.append(f"{line.file}, line {line.number}: {error}")
 
 
-# -- what they become ------------------------------------------------------------------------------------------------
+# -- proposals -------------------------------------------------------------------------------------------------------
 
 
 def _experiments(lines: Iterable[_Line], report: Report) -> dict[str, dict[str, Any]]:
@@ -164,8 +166,8 @@ def _experiments(lines: Iterable[_Line], report: Report) -> dict[str, dict[str, 
             accounts.add(line.values["uid"])
     if accounts:
         report.remarks.append(
-            f"{len(accounts)} different uids were not taken over: a session runs as the account of who starts it, or as"
-            " ProposalAccounts says"
+            f"{len(accounts)} different uids were not imported: a session runs as the account of its owner, or as"
+            " ProposalAccounts configures"
         )
     return known
 
@@ -173,12 +175,12 @@ def _experiments(lines: Iterable[_Line], report: Report) -> dict[str, dict[str, 
 def _add_proposal(known: dict[str, dict[str, Any]], row: Row, report: Report) -> None:
     name = row["public_number"]
     if not PROPOSAL_ID.fullmatch(name):
-        raise ValueError(f"{name!r:.60} is no id: letters, digits, '.', '_' and '-', at most 64")
+        raise ValueError(f"{name!r:.60} is not a valid id: use at most 64 letters, digits, '.', '_' and '-'")
     if name.lower() in {other.lower() for other in known}:
-        raise ValueError(f"{name} stands here a second time (capitals count as the same)")
+        raise ValueError(f"{name} occurs twice (ids are case-insensitive)")
     gid = row.get("gid", "")
     if gid and gid != "." and not re.fullmatch(r"[0-9]{1,10}", gid, re.ASCII):
-        raise ValueError(f"{name}: its group {gid!r:.60} is a name: write its number")
+        raise ValueError(f"{name}: the group {gid!r:.60} is not a number: use its gid")
     number = gid_of(gid, {})
     abstract = row.get("description", "")
     proposal: dict[str, Any] = {"id": name, "title": row.get("title", "")[:MAX_TITLE] or name}
@@ -198,9 +200,9 @@ def _add_visit(known: dict[str, dict[str, Any]], row: Row, report: Report) -> No
     taken = {visit["number"]: visit for visit in proposal["visits"]}
     if number in taken:
         other = taken[number].get("name", str(number))
-        raise ValueError(f"{proposal['id']}: session {name} would be visit {number}, as {other} is already")
+        raise ValueError(f"{proposal['id']}: session {name} would be visit {number}, which {other} is already")
     if not name.isprintable() or "/" in name or len(name) > 64:
-        raise ValueError(f"{proposal['id']}: session {name!r:.60} has a name that cannot be one in a path")
+        raise ValueError(f"{proposal['id']}: session {name!r:.60} has a name that cannot be used in a path")
     visit: dict[str, Any] = {"number": number} | ({"name": name} if name != str(number) else {})
     if row.get("subject"):
         visit["title"] = row["subject"][:MAX_TITLE]
@@ -218,7 +220,7 @@ def _add_visit(known: dict[str, dict[str, Any]], row: Row, report: Report) -> No
 def _add_member(known: dict[str, dict[str, Any]], row: Row, report: Report) -> None:
     proposal, login = _of(known, row), row["userlogin"]
     if not login or not login.isprintable() or len(login) > 255:
-        raise ValueError(f"{proposal['id']}: {login!r:.60} is no name of an account")
+        raise ValueError(f"{proposal['id']}: {login!r:.60} is not an account name")
     if login not in proposal["members"]:
         proposal["members"].append(login)
         report.members += 1
@@ -227,7 +229,7 @@ def _add_member(known: dict[str, dict[str, Any]], row: Row, report: Report) -> N
 def _of(known: dict[str, dict[str, Any]], row: Row) -> dict[str, Any]:
     name = row["public_number"]
     if name not in known:
-        raise ValueError(f"there is no experiment {name!r:.60}, or it was not taken over")
+        raise ValueError(f"there is no experiment {name!r:.60}, or it was not imported")
     return known[name]
 
 
@@ -249,37 +251,37 @@ def _some(names: list[str]) -> str:
 
 
 def _write(output: Path, document: dict[str, Any], *, force: bool) -> None:
-    """Write beside the place, read it back as the portal would, and only then put it there.
+    """Write a temporary file, read it as the portal would, and only then move it to its place.
 
     Raises:
-        ImportFailed: nothing is there that was not before.
+        ImportFailed: nothing was changed.
     """
-    text = "# Made by `daas-hub import`; edit it as you like.\n" + yaml.safe_dump(
+    text = "# Created by `daas-hub import`; you can edit it.\n" + yaml.safe_dump(
         document, sort_keys=False, allow_unicode=True, width=110
     )
-    beside: Path | None = None
+    temporary: Path | None = None
     try:
         with tempfile.NamedTemporaryFile(
             "w", encoding="utf-8", dir=output.parent, prefix=f".{output.name}.", delete=False
         ) as file:
-            beside = Path(file.name)
+            temporary = Path(file.name)
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        beside.chmod(0o640)
-        ProposalFile(beside)
+        temporary.chmod(0o640)
+        ProposalFile(temporary)
         if force:
-            beside.replace(output)
+            temporary.replace(output)
         else:
-            # unlike a move, a second name never takes the place of a file that came meanwhile
-            os.link(beside, output)
+            # unlike a rename, a hard link never replaces a file that was created meanwhile
+            os.link(temporary, output)
     except DocumentError as error:
-        words = str(error).replace(str(beside), str(output))
-        raise ImportFailed(f"The result cannot be used: {words}", remedy="Split it into fewer proposals.") from None
+        message = str(error).replace(str(temporary), str(output))
+        raise ImportFailed(f"The result cannot be used: {message}", remedy="Split it into fewer proposals.") from None
     except FileExistsError:
-        raise ImportFailed(f"{output} is there already.", remedy="Give --force to write over it.") from None
+        raise ImportFailed(f"{output} already exists.", remedy="Use --force to overwrite it.") from None
     except OSError as error:
-        raise ImportFailed(f"{output} cannot be written: {error.strerror}", remedy="Give another --output.") from None
+        raise ImportFailed(f"{output} cannot be written: {error.strerror}", remedy="Choose another --output.") from None
     finally:
-        if beside is not None:
-            beside.unlink(missing_ok=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)

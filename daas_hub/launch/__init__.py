@@ -1,4 +1,4 @@
-"""From what a user asked to a plan: parse, choose, mount, join. Everything here is pure."""
+"""From a user's request to a plan: parse, choose, mount, join. Everything here is pure."""
 
 from daas_hub.launch.choices import Choice, offered, require_choice
 from daas_hub.launch.deep_links import Link, meanings, proposals_named_in

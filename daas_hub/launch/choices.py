@@ -1,4 +1,4 @@
-"""What a person may launch, out of what the facility offers them and what the administrator configured. Pure."""
+"""What a user may launch, given the facility's proposals and the administrator's catalogue. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from daas_hub.proposals import Proposal, Visit
 
 @dataclass(frozen=True)
 class Choice:
-    """One launch that was asked for and is allowed: everything but the account and the paths."""
+    """One launch that was requested and is allowed: everything except the account and the paths."""
 
     application: Application
     size: Size
@@ -22,21 +22,21 @@ class Choice:
 
 
 def offered(catalogue: Catalogue, proposal: Proposal | None) -> tuple[Application, ...]:
-    """Return the applications that go with this proposal, or, for None, as an own resource."""
-    return tuple(application for application in catalogue.applications.values() if _goes_with(application, proposal))
+    """Return the applications offered for this proposal; for None, those offered as an own resource."""
+    return tuple(application for application in catalogue.applications.values() if _is_offered(application, proposal))
 
 
 def require_choice(
     catalogue: Catalogue, proposals: Sequence[Proposal], request: LaunchRequest, *, own_resources: bool = True
 ) -> Choice:
-    """Join what was asked with what this person may do.
+    """Return the choice that a request makes, if this user may make it.
 
     Args:
-        proposals: those of this person, asked from the facility for this launch.
-        own_resources: whether this person may launch without a proposal.
+        proposals: those of this user, requested from the facility for this launch.
+        own_resources: whether this user may launch without a proposal.
 
     Raises:
-        Refused: in the same words for a proposal that does not exist and one that is somebody else's.
+        Refused: with the same message for a proposal that does not exist and one of somebody else.
     """
     proposal, visit = _proposal_and_visit(proposals, request)
     if proposal is None and not own_resources:
@@ -47,7 +47,7 @@ def require_choice(
     application = catalogue.applications.get(request.application)
     if application is None or application.kind is Kind.LINK:
         raise Refused("There is no such application here.", remedy="Choose one from the portal's pages.")
-    if not _goes_with(application, proposal):
+    if not _is_offered(application, proposal):
         what = f"proposal {proposal.id}" if proposal else "an own resource, without a proposal"
         raise Refused(f"{application.title} is not offered for {what}.")
     sizes = {size.name: size for size in catalogue.sizes_of(application)}
@@ -76,7 +76,7 @@ def _proposal_and_visit(proposals: Sequence[Proposal], request: LaunchRequest) -
     return proposal, visit
 
 
-def _goes_with(application: Application, proposal: Proposal | None) -> bool:
+def _is_offered(application: Application, proposal: Proposal | None) -> bool:
     if proposal is None:
         return application.without_proposal
     return application.with_proposal and (

@@ -1,7 +1,7 @@
-"""Deep links: what a link from one of the facility's other pages means here. Pure.
+"""Deep links: what a link from another site of the facility means here. Pure.
 
-It names a visit as its own page does (mx12345-7), in any capitals. It opens nothing by itself: it is compared with the
-proposals of whoever follows it, and leads to a page of the portal.
+It names a visit as that site does (mx12345-7), case-insensitively. It opens nothing by itself: it is compared with the
+proposals of the user who follows it, and leads to a page of the portal.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TypeVar
 from daas_hub.errors import BadRequest
 from daas_hub.proposals.model import PROPOSAL_ID, Proposal, Visit
 
-#: What a facility may call a visit, as far as a link may have it.
+#: Names of visits that a link may contain.
 _VISIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 _APPLICATION = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _KEYS = ("proposal", "visit", "session", "app")
@@ -22,7 +22,7 @@ _KEYS = ("proposal", "visit", "session", "app")
 
 @dataclass(frozen=True)
 class Link:
-    """What a link from outside says, well-formed but not yet compared with anything; "" for what it does not say."""
+    """The parameters of a link from another site, well-formed but not yet looked up; "" for those absent."""
 
     proposal: str = ""
     visit: str = ""
@@ -33,36 +33,36 @@ class Link:
         """Read the parameters of a link: `proposal`, `visit` or `session`, and `app`, each once; others are ignored.
 
         Raises:
-            BadRequest: naming the parameter that is wrong. Its value is not repeated: it is a stranger's.
+            BadRequest: naming the invalid parameter. Its value is not shown, because anybody may have written it.
         """
-        said: dict[str, str] = {}
+        given: dict[str, str] = {}
         for key in _KEYS:
             values = query.get(key, ())
             if len(values) > 1:
-                raise BadRequest(f"The link says {key} more than once.", remedy=_ASK)
-            said[key] = values[0] if values else ""
-        if said["visit"] and said["session"]:
-            raise BadRequest("The link says both visit and session, which are the same.", remedy=_ASK)
-        visit = said["visit"] or said["session"]
-        if said["proposal"] and not PROPOSAL_ID.fullmatch(said["proposal"]):
+                raise BadRequest(f"The link has the parameter {key} more than once.", remedy=_ASK)
+            given[key] = values[0] if values else ""
+        if given["visit"] and given["session"]:
+            raise BadRequest("The link has both visit and session, which mean the same.", remedy=_ASK)
+        visit = given["visit"] or given["session"]
+        if given["proposal"] and not PROPOSAL_ID.fullmatch(given["proposal"]):
             raise BadRequest("The proposal in the link is not well-formed.", remedy=_ASK)
         if visit and not _VISIT.fullmatch(visit):
             raise BadRequest("The visit in the link is not well-formed.", remedy=_ASK)
-        if said["app"] and not _APPLICATION.fullmatch(said["app"]):
+        if given["app"] and not _APPLICATION.fullmatch(given["app"]):
             raise BadRequest("The application in the link is not well-formed.", remedy=_ASK)
-        if not said["proposal"] and not visit:
+        if not given["proposal"] and not visit:
             raise BadRequest("The link names neither a proposal nor a visit.", remedy=_ASK)
-        return cls(said["proposal"], visit, said["app"])
+        return cls(given["proposal"], visit, given["app"])
 
 
-_ASK = "Please tell whoever runs the page that it is on; your proposals are on the portal's first page."
+_ASK = "Please report it to the site that has the link; your proposals are on the portal's home page."
 
 
 def meanings(proposals: Iterable[Proposal], link: Link) -> tuple[tuple[Proposal, Visit | None], ...]:
     """Return the proposals and visits that a link may mean: one if it is clear, several to choose from, or none.
 
-    A visit is named by what the facility calls it, or by its number if the link names the proposal, too. Capitals do
-    not matter, unless something is written exactly so.
+    A visit is named as the facility calls it, or by its number if the link also names the proposal. Case does not
+    matter, but an exact match takes precedence.
     """
     known = list(proposals)
     if link.proposal:
@@ -81,7 +81,7 @@ def meanings(proposals: Iterable[Proposal], link: Link) -> tuple[tuple[Proposal,
 
 
 def proposals_named_in(visit: str) -> tuple[str, ...]:
-    """Return the ids of proposals that the name of a visit begins with: "mx12345-7" is of mx12345."""
+    """Return the ids of proposals that the name of a visit begins with: mx12345 for "mx12345-7"."""
     match = re.fullmatch(r"(.+)[-_.]([0-9]+)", visit, re.ASCII)
     return (match[1],) if match and PROPOSAL_ID.fullmatch(match[1]) else ()
 
@@ -90,7 +90,7 @@ _Candidate = TypeVar("_Candidate")
 
 
 def _exactly(found: list[_Candidate], is_exact: Callable[[_Candidate], bool]) -> list[_Candidate]:
-    """Return what is written exactly so, if anything is; else all that differs by capitals alone."""
+    """Return the exact matches, if there are any; else all of them."""
     return [one for one in found if is_exact(one)] or found
 
 

@@ -1,7 +1,7 @@
 """Which directories a session sees: from templates or from the catalogue of proposals, under allowed roots. Pure.
 
-Nothing here touches a file system: paths are compared as text, component by component. Whether a path really is what
-it says is settled when it is opened (`daas_hub.storage`) and again when it was mounted (the spawners).
+Nothing here accesses a file system: paths are compared as text, component by component. Symbolic links are detected
+when a path is opened (`daas_hub.storage`), and again after it was mounted (the spawners).
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ class Mount:
     """One directory of the facility as the session sees it.
 
     Attributes:
-        root: the allowed root `source` lies under; only below it are symbolic links looked for, and refused.
+        root: the allowed root above `source`; symbolic links below it are refused.
         source: absolute path on the facility's storage.
         target: path in the session, relative to the home ("data"), or "." for the home itself.
-        create: made when missing, owned by `owner` (uid, gid) with `mode`; otherwise a missing directory is refused.
-        optional: one that is missing is left out instead.
-        pattern: `source` has a `*`; exactly one directory must match, and takes its place.
-        otherwise: what is taken when `source` is missing, in this order.
+        create: create it if missing, owned by `owner` (uid, gid) with `mode`; otherwise a missing directory is refused.
+        optional: leave it out if missing, instead of refusing.
+        pattern: `source` has a `*`; exactly one directory must match, and is mounted.
+        otherwise: the alternatives if `source` is missing, in this order.
     """
 
     root: PurePosixPath
@@ -48,7 +48,7 @@ class Mount:
 
     @property
     def is_data(self) -> bool:
-        """Whether it is of the raw data."""
+        """Whether it is raw data."""
         return self.target == "data" or self.target.startswith("data/")
 
 
@@ -57,8 +57,8 @@ class DirectoryRule:
     """One directory of the layout.
 
     Attributes:
-        target: where a session sees it: ".", "data/raw", "processed". "data" alone leaves its name to us.
-        templates: where it is; of several, the first that is there.
+        target: its path in a session: ".", "data/raw", "processed". Below "data" alone, names are generated.
+        templates: its path on the storage; of several, the first one that exists.
     """
 
     target: str
@@ -74,7 +74,7 @@ class DirectoryRule:
         """Read the templates.
 
         Raises:
-            ValueError: (what is wrong with one of them, what to do), in words for an administrator.
+            ValueError: (problem, remedy), for an administrator.
         """
         return cls(target, tuple(map(Template.read, texts)), writable, create, optional)
 
@@ -89,10 +89,10 @@ class MountPolicy:
     """The facility's layout.
 
     Attributes:
-        extra: further directories: scratch, tools. Those that need a proposal are in sessions of proposals only.
-        data_roots: below which raw data may lie; by default what the templates begin with.
-        proposal_id: what an id must look like before a part of it may stand in a path; None: as everywhere.
-        time_zone: a visit's days and years are those of this zone; None: as the catalogue says them.
+        extra: further directories: scratch, tools. Those that need a proposal are only in sessions of proposals.
+        data_roots: the roots of raw data; by default, the fixed beginnings of the templates.
+        proposal_id: the pattern of ids that may be used in paths; None for any valid id.
+        time_zone: the zone of dates in paths; None for the zone in which the catalogue states them.
     """
 
     home: DirectoryRule
@@ -105,10 +105,10 @@ class MountPolicy:
 
 
 def mounts_of(choice: Choice, account: Account, policy: MountPolicy) -> tuple[Mount, ...]:
-    """Return every mount of this launch: home, more; and with a proposal its data (read-only) and its processed data.
+    """Return every mount of this launch: home, extra; and with a proposal its data (read-only) and processed data.
 
     Raises:
-        StorageProblem: a path outside the allowed roots, a value that may not stand in a path, no data configured.
+        StorageProblem: a path is outside the allowed roots, a value is unsafe in a path, or no data is configured.
     """
     values: dict[str, str | datetime.datetime | None] = {"account": account.name, "uid": str(account.uid)}
     mounts = [_mount(policy.home, values, (account.uid, account.gid), 0o700)]
@@ -120,7 +120,7 @@ def mounts_of(choice: Choice, account: Account, policy: MountPolicy) -> tuple[Mo
     _require_own_visit(choice.proposal.id, choice.visit.label, policy)
     roots = [PurePosixPath(root) for root in policy.data_roots]
     roots = roots or [one.fixed_part for rule in policy.data for one in rule.templates]
-    values[PATH_FIELD] = _told_path(choice.visit.data, roots, policy)
+    values[PATH_FIELD] = _catalogue_path(choice.visit.data, roots, policy)
     mounts += _data_mounts(choice.visit.data, values, roots, policy)
     shared = [*([policy.processed] if policy.processed else []), *policy.extra]
     for rule in shared:
@@ -147,40 +147,40 @@ def _of_visit(choice: Choice, policy: MountPolicy) -> dict[str, str | datetime.d
 
 
 def _local(moment: datetime.datetime | None, zone: ZoneInfo | None) -> datetime.datetime | None:
-    """Return a moment as the facility's clocks have it: beamtime of New Year's morning is of the new year's folder."""
+    """Return a moment in the facility's time zone: beamtime on New Year's morning belongs in the new year's folder."""
     return moment if moment is None or zone is None or moment.tzinfo is None else moment.astimezone(zone)
 
 
 def _require_proposal_id(wanted: str, policy: MountPolicy) -> None:
     if policy.proposal_id is not None and not policy.proposal_id.fullmatch(wanted):
         raise StorageProblem(
-            f"The id of proposal {wanted} is not one the directories of this facility are named after.",
+            f"The id of proposal {wanted} does not match the directories of this facility.",
             remedy="Please tell the administrators: MountRules.proposal_pattern does not allow it.",
             kind=ErrorKind.INVALID_PROPOSAL_ID,
         )
 
 
 def _require_own_visit(proposal: str, visit: str, policy: MountPolicy) -> None:
-    """Check that a visit's name alone tells whose it is, where a directory is named after it alone (DIAMOND)."""
+    """Check that a visit's name contains the proposal, where directories are named after visits alone (DIAMOND)."""
     rules = [*policy.data, *([policy.processed] if policy.processed else []), *policy.extra]
     by_visit = any("proposal" not in one.names and "visit" in one.names for rule in rules for one in rule.templates)
     if by_visit and not visit.lower().startswith(f"{proposal.lower()}-"):
         raise StorageProblem(
-            "The directory of this visit cannot be told from those of other proposals.",
+            "The directory of this visit cannot be distinguished from those of other proposals.",
             remedy="Please tell the administrators: the templates of MountRules need {proposal}.",
             kind=ErrorKind.AMBIGUOUS_VISIT,
         )
 
 
 def _own(rule: DirectoryRule, values: _Values, account: Account, roots: list[PurePosixPath] | None = None) -> Mount:
-    """Return a directory of the account, or of nobody in particular."""
+    """Return the mount of a directory of the account, or of a shared one."""
     return _mount(rule, values, (account.uid, account.gid), 0o700, roots or [])
 
 
 def _mount(
     rule: DirectoryRule, values: _Values, owner: tuple[int, int], mode: int, roots: list[PurePosixPath] | None = None
 ) -> Mount:
-    """Return a rule's mount; of several templates the first, and what is taken when it is missing."""
+    """Return a rule's mount: that of its first template, with the others as alternatives."""
     usable = [one for one in rule.templates if PATH_FIELD not in one.names or values.get(PATH_FIELD)]
     if not usable:
         raise StorageProblem(
@@ -202,39 +202,39 @@ def _mount(
                 owner,
                 mode,
                 optional=rule.optional,
-                # what the catalogue tells may have a star of its own, and is no pattern
+                # a path from the catalogue may contain a *, which is not a pattern
                 pattern=template.is_pattern,
             )
         )
     return replace(mounts[0], otherwise=tuple(mounts[1:]))
 
 
-def _told_path(told: tuple[str, ...], roots: list[PurePosixPath], policy: MountPolicy) -> str | None:
-    """Return the one directory the catalogue tells, for templates that begin with it; None if it tells none."""
+def _catalogue_path(named: tuple[str, ...], roots: list[PurePosixPath], policy: MountPolicy) -> str | None:
+    """Return the one directory that the catalogue names, for templates with {path}; None if it names none."""
     rules = [*policy.data, *([policy.processed] if policy.processed else []), *policy.extra]
-    if not told or not any(PATH_FIELD in rule.names for rule in rules):
+    if not named or not any(PATH_FIELD in rule.names for rule in rules):
         return None
-    if len(told) > 1:
+    if len(named) > 1:
         raise StorageProblem(
-            "The facility says several directories for this visit, and this portal expects one.",
+            "The facility names several directories for this visit, and this portal expects one.",
             remedy="Please tell the administrators.",
             kind=ErrorKind.SEVERAL_DIRECTORIES,
         )
-    if "*" in told[0]:
+    if "*" in named[0]:
         raise StorageProblem(
-            "The facility says a directory with a * in its name.",
+            "The facility names a directory with a * in its name.",
             remedy="Please tell the administrators.",
             kind=ErrorKind.UNSAFE_PATH_VALUE,
         )
-    _root_of(PurePosixPath(told[0]), roots)
-    return told[0]
+    _root_of(PurePosixPath(named[0]), roots)
+    return named[0]
 
 
 def _data_mounts(
-    told: tuple[str, ...], values: _Values, roots: list[PurePosixPath], policy: MountPolicy
+    named: tuple[str, ...], values: _Values, roots: list[PurePosixPath], policy: MountPolicy
 ) -> list[Mount]:
-    if told and not any(PATH_FIELD in rule.names for rule in policy.data):
-        paths = [PurePosixPath(path) for path in told]
+    if named and not any(PATH_FIELD in rule.names for rule in policy.data):
+        paths = [PurePosixPath(path) for path in named]
         found = [Mount(_root_of(path, roots), path, "data") for path in paths]
     elif policy.data:
         found = [_mount(rule, values, (-1, -1), 0o700, roots) for rule in policy.data]
@@ -270,7 +270,7 @@ def _root_of(path: PurePosixPath, roots: list[PurePosixPath]) -> PurePosixPath:
 
 
 def _shared_group(choice: Choice, account: Account) -> int:
-    """Return the group that shares the processed data; the account must be in it, or its colleagues could not read."""
+    """Return the group that shares the processed data; the account must be in it, so that the others can read."""
     assert choice.proposal is not None
     gid = choice.proposal.gid
     if gid is None:
@@ -285,7 +285,7 @@ def _shared_group(choice: Choice, account: Account) -> int:
 
 
 def _distinct_names(paths: list[PurePosixPath], taken: set[str]) -> list[str]:
-    """Return each path a short name that no other one has: its last parts, as many as it takes."""
+    """Return a short unique name for each path: as many of its last components as needed."""
     for length in range(1, 20):
         names = ["_".join(path.parts[-length:]).replace("*", "").strip("/") for path in paths]
         if len(set(names)) == len(names) and not {f"data/{name}" for name in names} & taken and all(names):

@@ -1,9 +1,9 @@
 """Templates of directories: "/data/{proposal|lower|nodash}/{start|year}/{proposal}-*". Pure.
 
-A small closed language, and not Python's: what a catalogue or a person chose may stand in a field, and nothing of it is
-ever read as part of the template. A field is a name, perhaps with a slice, perhaps with filters that are applied from
-left to right: `{proposal[1:]}`, `{beamline|lower|nodash}`, `{start|date:%Y%m%d}`. A `*` stands for one unknown part of
-one directory's name; exactly one directory may match (`daas_hub.storage` looks).
+A small closed language, not Python's format strings: values come from a catalogue or a user, and are never interpreted
+as part of the template. A field is a name, optionally with a slice and with filters, which are applied from left to
+right: `{proposal[1:]}`, `{beamline|lower|nodash}`, `{start|date:%Y%m%d}`. A `*` stands for an unknown part of one
+directory's name; exactly one directory may match (`daas_hub.storage` looks it up).
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from pathlib import PurePosixPath
 
 from daas_hub.errors import ErrorKind, StorageProblem
 
-#: A value that may stand in a path. No slash, no dot-dot, no brace, no colon, no star, nothing a shell would read.
+#: Values that are safe in a path. No slash, no dot-dot, no brace, no colon, no star, no shell metacharacter.
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}|_[a-z0-9_-]{0,31}")
 
-#: Fields of a launch without a proposal; those of a visit; its moments, of which a filter takes the part that is meant;
-#: and the one directory the facility's catalogue tells, which is a path and stands first.
+#: Fields of a launch without a proposal; of a visit; its moments, which need a filter such as `year`; and the one
+#: directory that the facility's catalogue names, a whole path, which must come first.
 ACCOUNT_FIELDS = ("account", "uid")
 VISIT_FIELDS = ("proposal", "visit", "number", "beamline")
 MOMENT_FIELDS = ("start", "end")
 PATH_FIELD = "path"
 FIELDS = (*VISIT_FIELDS, *ACCOUNT_FIELDS, *MOMENT_FIELDS, PATH_FIELD)
 
-#: Filters of texts. What drops letters may turn two ids into one: see `Template.loses`.
+#: Filters of texts. Those that drop characters may map two ids to one: see `Template.loses`.
 TEXT_FILTERS: Mapping[str, Callable[[str], str]] = {
     "lower": str.lower,
     "upper": str.upper,
@@ -54,7 +54,7 @@ _DATE_FORM = re.compile(r"date:((?:%[Ymdyj]|[A-Za-z0-9._-]){1,40})")
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a template, read."""
+    """One parsed field of a template."""
 
     name: str
     part: slice | None = None
@@ -62,11 +62,11 @@ class Field:
 
     @property
     def loses(self) -> bool:
-        """Whether two different values may become the same text by it."""
+        """Whether it may map two different values to the same text."""
         return self.part is not None or any(name in _LOSING for name in self.filters)
 
     def text(self, value: str | datetime.datetime) -> str:
-        """Return what stands in the path for a value."""
+        """Return the text for a value in the path."""
         text = self._of_moment(value) if isinstance(value, datetime.datetime) else value
         if self.part is not None:
             text = text[self.part]
@@ -82,7 +82,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Template:
-    """A template, read and checked: literal texts and fields in turn."""
+    """A template, parsed and checked: literal texts and fields in order."""
 
     text: str
     parts: tuple[str | Field, ...]
@@ -92,7 +92,7 @@ class Template:
         """Read a template.
 
         Raises:
-            ValueError: (what is wrong with it, what to do), in words for an administrator.
+            ValueError: (problem, remedy), for an administrator.
         """
         parts: list[str | Field] = []
         at = 0
@@ -116,18 +116,18 @@ class Template:
 
     @property
     def is_pattern(self) -> bool:
-        """Whether a directory has to be looked for: it has a `*`."""
+        """Whether a directory has to be looked up: it has a `*`."""
         return any(isinstance(part, str) and "*" in part for part in self.parts)
 
     @property
     def loses(self) -> bool:
-        """Whether two proposals may have the same directory by it: no field shows the whole id."""
+        """Whether it may map two proposals to the same directory: no field contains the whole id."""
         fields = [field for field in self.fields if field.name == "proposal"]
         return bool(fields) and all(field.loses for field in fields)
 
     @property
     def fixed_part(self) -> PurePosixPath:
-        """The directories before the first field or `*`: what the administrator wrote, and may be trusted."""
+        """The directories before the first field or `*`: written by the administrator, and therefore trusted."""
         parts: list[str] = []
         for part in PurePosixPath(self.text).parts:
             if "{" in part or "*" in part:
@@ -136,10 +136,10 @@ class Template:
         return PurePosixPath(*parts)
 
     def fill(self, values: Mapping[str, str | datetime.datetime | None]) -> PurePosixPath:
-        """Return the path for these values; a pattern keeps its stars.
+        """Return the path for these values; a pattern keeps its `*`.
 
         Raises:
-            StorageProblem: a value is missing, or may not stand in a path.
+            StorageProblem: a value is missing, or unsafe in a path.
         """
         texts = [part if isinstance(part, str) else _value(part, values.get(part.name)) for part in self.parts]
         for index, part in enumerate(self.parts):
@@ -152,40 +152,40 @@ def _read_field(inside: str) -> Field:
     match = _INSIDE.fullmatch(inside)
     if match is None or match["name"] not in FIELDS:
         known = ", ".join(f"{{{one}}}" for one in FIELDS)
-        raise ValueError(f"has a field nobody knows: {{{inside}}}", f"Known: {known}.")
+        raise ValueError(f"has an unknown field: {{{inside}}}", f"Known: {known}.")
     name = match["name"]
     filters = tuple(match["filters"].split("|")[1:])
     part = None
     if match["first"] is not None:
         part = slice(int(match["first"] or 0), int(match["last"]) if match["last"] else None)
         if part.stop is not None and part.stop <= part.start:
-            raise ValueError(f"takes nothing of {{{inside}}}", "[0:3] are the first three characters.")
+            raise ValueError(f"has an empty slice: {{{inside}}}", "[0:3] takes the first three characters.")
     _require_filters(name, part, filters, inside)
     return Field(name, part, filters)
 
 
 def _require_filters(name: str, part: slice | None, filters: tuple[str, ...], inside: str) -> None:
     if name == PATH_FIELD and (part or filters):
-        raise ValueError(f"changes {{{inside}}}, and what the catalogue tells is used as it is", "Write {path}.")
+        raise ValueError(f"changes {{{inside}}}, but the catalogue's path is used unchanged", "Write {path}.")
     if name not in MOMENT_FIELDS:
         unknown = [one for one in filters if one not in TEXT_FILTERS]
         if unknown:
-            raise ValueError(f"has a filter nobody knows: {unknown[0]!r}", f"Known: {', '.join(TEXT_FILTERS)}.")
+            raise ValueError(f"has an unknown filter: {unknown[0]!r}", f"Known: {', '.join(TEXT_FILTERS)}.")
         return
     of_moment = [one for one in filters if one in MOMENT_FILTERS or _DATE_FORM.fullmatch(one)]
     unknown = [one for one in filters if one not in of_moment and one not in TEXT_FILTERS]
     if unknown or len(of_moment) != 1 or filters[0] != of_moment[0]:
         known = ", ".join(f"{{{name}|{one}}}" for one in (*MOMENT_FILTERS, "date:%Y-%m-%d"))
-        raise ValueError(f"does not say what of {{{inside}}} is meant", f"Known: {known}.")
+        raise ValueError(f"does not say which part of {{{inside}}} to use", f"Known: {known}.")
 
 
 def _require_shape(template: Template) -> None:
-    """Check what the parts make together."""
+    """Check the parts as a whole."""
     literal = "".join(part for part in template.parts if isinstance(part, str))
     if "{" in literal or "}" in literal:
-        raise ValueError("has a brace that belongs to no field", "A field is {proposal}; a path has no other braces.")
+        raise ValueError("has a brace outside a field", "Use braces only for fields, such as {proposal}.")
     if "**" in literal:
-        raise ValueError("has '**', and more than one directory's name is not looked for", "Write one * a directory.")
+        raise ValueError("has '**', which is not supported", "Use one * per directory.")
     first = template.parts[0] if template.parts else ""
     has_path = isinstance(first, Field) and first.name == PATH_FIELD
     if not has_path and not (isinstance(first, str) and first.startswith("/")):
@@ -194,22 +194,22 @@ def _require_shape(template: Template) -> None:
         if isinstance(part, Field) and part.name == PATH_FIELD:
             after = template.parts[index + 1] if index + 1 < len(template.parts) else "/"
             if index or not (isinstance(after, str) and after.startswith("/")):
-                raise ValueError("has {path} in the middle, and it is a whole path", "It stands first: {path}/raw.")
+                raise ValueError("has {path} in the middle, but it is a whole path", "Put it first: {path}/raw.")
     if ".." in PurePosixPath(literal).parts or any(".." in one for one in literal.split("/")):
         raise ValueError("is not an absolute path without '..'", "Write it from the root: /data/{proposal}.")
     _require_separated(template)
 
 
 def _require_separated(template: Template) -> None:
-    """Check that a star never touches a field: "*{proposal}" of proposal 24 would also find 9924's directory."""
+    """Check that a `*` is never next to a field: "*{proposal}" for 24 would also match the directory of 9924."""
     for index, part in enumerate(template.parts):
         if not isinstance(part, Field):
             continue
         before, after = _neighbours(template.parts, index)
         if before.endswith("*") or after.startswith("*"):
             raise ValueError(
-                f"has a * right beside {{{part.name}}}, which would also find other proposals' directories",
-                "Put what separates them between: *_{proposal}.",
+                f"has a * right next to {{{part.name}}}, which would also match other proposals' directories",
+                "Put a separator between them: *_{proposal}.",
             )
 
 
@@ -221,17 +221,17 @@ def _neighbours(parts: tuple[str | Field, ...], index: int) -> tuple[str, str]:
 
 
 def _require_unmistakable(name: str, texts: list[str], index: int) -> None:
-    """Check that a value beside "-*" has no "-" itself: then "12-*" would be the directory of 12-5 as well.
+    """Check that a value next to "-*" has no "-" itself: otherwise, "12-*" would also match the directory of 12-5.
 
     Raises:
-        StorageProblem: it has.
+        StorageProblem: it has one.
     """
     before = (texts[index - 1] if index else "").rpartition("/")[2]
     after = (texts[index + 1] if index + 1 < len(texts) else "").partition("/")[0]
     between = {before.rpartition("*")[2] if "*" in before else "", after.partition("*")[0] if "*" in after else ""}
     if any(one in texts[index] for one in between - {""}):
         raise StorageProblem(
-            f"The {name} of this launch could be mistaken for another one's where its directory is looked for.",
+            f"The {name} of this launch is ambiguous: its directory could be mistaken for another one's.",
             remedy="Please tell the administrators: the template needs another separator, or no *.",
             kind=ErrorKind.AMBIGUOUS_PATTERN,
         )
@@ -239,7 +239,7 @@ def _require_unmistakable(name: str, texts: list[str], index: int) -> None:
 
 def _value(field: Field, value: str | datetime.datetime | None) -> str:
     if field.name == PATH_FIELD:
-        # whether it lies where it may is asked by the caller: it alone knows the roots
+        # the caller checks it against the allowed roots, which only it knows
         assert isinstance(value, str)
         return value.rstrip("/")
     if value is None:
@@ -254,7 +254,7 @@ def _value(field: Field, value: str | datetime.datetime | None) -> str:
     text = field.text(value) if PLAIN.fullmatch(whole) and ".." not in whole else ""
     if not PLAIN.fullmatch(text) or ".." in text:
         raise StorageProblem(
-            f"The {field.name} of this launch cannot stand in a path.",
+            f"The {field.name} of this launch cannot be used in a path.",
             remedy="Please tell the administrators.",
             kind=ErrorKind.UNSAFE_PATH_VALUE,
         )

@@ -1,7 +1,7 @@
-"""The plan: everything a spawner needs, decided beforehand. The one place where the three truths are joined. Pure.
+"""The plan: everything a spawner needs, decided beforehand. Pure.
 
-The facility's truth (account, proposal), the administrator's (catalogue, layout) and the user's (request) come in
-separately, and leave as one frozen record that names nothing a backend would have to look up.
+It joins what the facility knows (account, proposal), what the administrator configured (catalogue, layout) and what the
+user requested into one frozen record, so that a backend has nothing to look up.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from daas_hub.launch.mounts import Mount, MountPolicy, mounts_of
 
 @dataclass(frozen=True)
 class Plan:
-    """One session, decided. `desktops` are the desktop applications its menu offers, the own one first."""
+    """One session, decided. `desktops` are the desktop applications in its menu, starting with its own."""
 
     account: Account
     application: Application
@@ -31,28 +31,28 @@ class Plan:
 
     @property
     def home(self) -> str:
-        """Where the home stands inside the session, whatever its place on the storage is."""
+        """The path of the home directory inside the session, wherever it is on the storage."""
         return f"/home/{self.account.name}"
 
     def opened(self, mounts: Iterable[Mount]) -> Plan:
-        """Return the plan with the directories that were opened: patterns found, missing ones left out."""
+        """Return the plan with the directories that were opened: patterns resolved, missing optional ones left out."""
         return replace(self, mounts=tuple(mounts))
 
     @property
     def title(self) -> str:
-        """What the session is called: application, proposal, visit."""
+        """The session's title: application, proposal, visit."""
         if self.proposal_id is None:
             return self.application.title
         return f"{self.application.title}, {self.proposal_id} visit {self.visit_number}"
 
 
 def make_plan(choice: Choice, account: Account, policy: MountPolicy, desktops: tuple[Application, ...]) -> Plan:
-    """Join an allowed choice with an account and the facility's layout.
+    """Return the plan of an allowed choice, for this account and the facility's layout.
 
     Raises:
-        StorageProblem: the paths that follow from it are not allowed.
+        StorageProblem: the resulting paths are not allowed.
     """
-    # what is in another image is not in this session
+    # applications in another image are not available in this session
     here = [one for one in desktops if one.image == choice.application.image]
     menu = sorted(here, key=lambda application: application.name != choice.application.name)
     return Plan(

@@ -1,4 +1,4 @@
-"""The only parser of what a user asks for: any JSON, any form, any link comes in; a checked record goes out."""
+"""The only parser of launch requests: it turns any JSON, form or link into a checked record, or refuses it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _KEYS = ("application", "proposal", "visit", "size")
 
 @dataclass(frozen=True)
 class LaunchRequest:
-    """What a user asked for, well-formed but not yet authorised. No proposal means an own resource."""
+    """A launch request, well-formed but not yet authorised. No proposal means an own resource."""
 
     application: str
     proposal: str | None = None
@@ -27,16 +27,16 @@ class LaunchRequest:
     def from_json(cls, options: Any) -> LaunchRequest:
         """Read the options of a start, posted by anybody or stored by an earlier start.
 
-        Exactly the known keys, exactly their types; refused, never repaired.
+        Only the known keys and their exact types are accepted; nothing is corrected.
 
         Raises:
-            BadRequest: naming the key that is wrong.
+            BadRequest: naming the invalid key.
         """
         if not isinstance(options, dict):
-            raise BadRequest("A launch is described by an object with the keys " + ", ".join(_KEYS) + ".")
+            raise BadRequest("A launch request must be an object with the keys " + ", ".join(_KEYS) + ".")
         unknown = [key for key in options if key not in _KEYS]
         if unknown:
-            raise BadRequest(f"A launch has no option {_shown(unknown[0])}.", remedy=f"Known are {', '.join(_KEYS)}.")
+            raise BadRequest(f"A launch has no option {_shown(unknown[0])}.", remedy=f"Known: {', '.join(_KEYS)}.")
         application = options.get("application")
         proposal, visit, size = options.get("proposal"), options.get("visit"), options.get("size")
         if not isinstance(application, str) or not _NAME.fullmatch(application):
@@ -53,17 +53,17 @@ class LaunchRequest:
 
     @classmethod
     def from_form(cls, fields: Mapping[str, str]) -> LaunchRequest:
-        """Read a form or a link, where everything is text and an empty field means "not said".
+        """Read a form or a link, where everything is text and an empty field counts as absent.
 
         Raises:
-            BadRequest: naming the field that is wrong.
+            BadRequest: naming the invalid field.
         """
-        said: dict[str, Any] = {key: fields[key] for key in _KEYS if fields.get(key)}
-        if "visit" in said:
-            if not re.fullmatch(r"[0-9]{1,10}", said["visit"], re.ASCII):
+        options: dict[str, Any] = {key: fields[key] for key in _KEYS if fields.get(key)}
+        if "visit" in options:
+            if not re.fullmatch(r"[0-9]{1,10}", options["visit"], re.ASCII):
                 raise BadRequest(f"The visit is not a number from 1 to {HIGHEST_VISIT}.")
-            said["visit"] = int(said["visit"])
-        return cls.from_json(said)
+            options["visit"] = int(options["visit"])
+        return cls.from_json(options)
 
     def as_json(self) -> dict[str, Any]:
         """Return the options the hub stores: ids only, nothing sensitive."""

@@ -1,4 +1,4 @@
-"""Under which account a session runs: the person's own, or that of the proposal (AL51). Pure."""
+"""The account a session runs as: the user's own, or that of the proposal (AL51). Pure."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ _NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 
 @dataclass(frozen=True)
 class RunAs:
-    """How a proposal's account is called: `names` for single proposals, `template` ("u{proposal}") for all others."""
+    """Names of proposals' accounts: `names` for individual proposals, `template` ("u{proposal}") for all others."""
 
     template: str = ""
     names: Mapping[str, str] = field(default_factory=dict)
 
 
 def account_name_for(choice: Choice, rules: RunAs) -> str | None:
-    """Return the name of the account this choice runs under; None: the person's own.
+    """Return the name of the account this choice runs as; None for the user's own.
 
-    The choice was made out of the person's own proposals, asked for now: who is no member has no choice to show.
+    The choice was made from the user's current proposals, so the user is a member.
 
     Raises:
-        Refused: the proposal's id gives no name of an account.
+        Refused: the proposal's id does not give a valid account name.
     """
     if choice.proposal is None:
         return None
@@ -36,7 +36,7 @@ def account_name_for(choice: Choice, rules: RunAs) -> str | None:
         return None
     if not _NAME.fullmatch(name):
         raise Refused(
-            f"Proposal {choice.proposal.id} has no account to run under: {name!r} is not a plain Unix name.",
+            f"Proposal {choice.proposal.id} has no account to run as: {name!r} is not a valid Unix user name.",
             remedy="Please tell the administrators.",
             kind=ErrorKind.NO_PROPOSAL_ACCOUNT,
         )
@@ -44,14 +44,14 @@ def account_name_for(choice: Choice, rules: RunAs) -> str | None:
 
 
 def require_named(account: Account, name: str) -> Account:
-    """Return the account back if it is the one that was asked for.
+    """Return the account if it is the requested one.
 
     Raises:
-        Refused: a source gave another one.
+        Refused: the source returned another one.
     """
     if account.name != name:
         raise Refused(
-            f"The facility gave another account than {name}, and it is not used.",
+            f"The facility returned an account other than {name}, which is not used.",
             remedy="Please tell the administrators.",
         )
     return account

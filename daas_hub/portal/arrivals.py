@@ -1,7 +1,7 @@
 """Links from SynchWeb, a logbook or a user office: they lead to a visit and start nothing.
 
-They prove nothing: people sign in first if necessary, and their proposals are asked for. A visit of somebody else and
-one that does not exist show the same page.
+They prove nothing: users sign in first if necessary, and their own proposals are looked up. A visit of somebody else
+and one that does not exist show the same page.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ def _content_key(path: Path) -> str:
 class _Headers(web.RequestHandler):
     def set_default_headers(self) -> None:
         self.set_header("X-Content-Type-Options", "nosniff")
-        # an SVG opened by itself is a page: it may run nothing either
+        # an SVG opened directly is a page: it must not run scripts either
         self.set_header("Content-Security-Policy", CONTENT_SECURITY_POLICY)
 
 
@@ -76,7 +76,7 @@ class IconHandler(_Headers):
 
 
 class LogoHandler(_Headers):
-    """The logo; it takes the place of the hub's `/logo`, which sessions and services show, too."""
+    """The logo; it replaces the hub's `/logo`, which sessions and services also show."""
 
     def initialize(self, path: Path) -> None:
         """Serve this file."""

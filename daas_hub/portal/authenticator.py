@@ -1,4 +1,4 @@
-"""What the portal's pages ask of an authenticator that offers several logins; `UmbrellaAuthenticator` does."""
+"""The interface of an authenticator with several login methods, such as `UmbrellaAuthenticator`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 @runtime_checkable
 class OffersLogins(Protocol):
-    """An authenticator with login methods of its own. Any other is offered by JupyterHub's one button or form."""
+    """An authenticator with login methods of its own. For any other, JupyterHub shows its own button or form."""
 
     def login_methods(self, base_url: str) -> list[dict[str, str]]:
         """Return name, title and address of each login method, in the order of the login page.

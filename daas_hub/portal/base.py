@@ -1,4 +1,4 @@
-"""What the portal's handlers share: headers, the person and their account, and errors as sentences."""
+"""What the portal's handlers share: headers, the person and their account, and error messages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CONTENT_SECURITY_POLICY = (
 
 
 class PortalHeaders(BaseHandler):
-    """The response headers of a page; also for handlers of the hub whose pages have our looks."""
+    """The response headers of a page; also for handlers of the hub whose pages use the portal's layout."""
 
     @property
     def content_security_policy(self) -> str:
@@ -70,7 +70,7 @@ class PortalHandler(PortalHeaders):
         return known or issuer
 
     def person(self, account: Account) -> dict[str, Any] | None:
-        """Return what the header of a page shows of a person."""
+        """Return what the header of a page shows about a person."""
         return person_of(self.current_user, account)
 
     async def show(self, template: str, *, status: int = 200, **values: Any) -> None:
@@ -80,7 +80,7 @@ class PortalHandler(PortalHeaders):
         self.finish(html)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Show our errors with their own sentence, and all others as the hub does."""
+        """Show errors of this package with their own message, and all others as the hub does."""
         problem = kwargs.get("exc_info", (None, None, None))[1]
         if isinstance(problem, DaasError):
             status = 403 if isinstance(problem, NoAccount) else 503

@@ -7,16 +7,16 @@ from typing import Any
 from tornado.web import RequestHandler
 
 COOKIE = "daas-ended"
-_GOOD_FOR_DAYS = 10 / 1440
+_VALID_DAYS = 10 / 1440
 _MAX_CHARS = 400
 #: Set on a handler that ends a login and renders the login page itself.
 _FOUND = "_daas_ended"
 
 
-def tell_why_later(handler: Any, user: Any, why: str) -> None:
+def keep_why_it_ended(handler: Any, user: Any, why: str) -> None:
     """Make this browser's next login page say why the login ended.
 
-    Requests about another person's login are ignored, and so are API tokens: the status code is their answer.
+    Requests about another person's login are ignored, and so are requests with an API token: they get a status code.
     """
     is_own = getattr(handler, "_jupyterhub_user", None) is user and not getattr(handler, "_token_authenticated", False)
     if not (isinstance(handler, RequestHandler) and is_own):
@@ -34,9 +34,9 @@ def tell_why_later(handler: Any, user: Any, why: str) -> None:
 
 
 def take_why_it_ended(handler: Any) -> str:
-    """Return the sentence once, and clear it; "" if there is none. A new login clears it, too."""
+    """Return the reason once, and clear it; "" if there is none. A new login clears it, too."""
     found: str = getattr(handler, _FOUND, "")
-    kept = b"" if found else handler.get_signed_cookie(COOKIE, max_age_days=_GOOD_FOR_DAYS) or b""
+    kept = b"" if found else handler.get_signed_cookie(COOKIE, max_age_days=_VALID_DAYS) or b""
     if found or handler.get_cookie(COOKIE) is not None:
         handler.clear_cookie(COOKIE, path=_path_of(handler))
     return found or kept.decode("utf-8", "replace")

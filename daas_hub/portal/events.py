@@ -1,4 +1,4 @@
-"""Live session cards: server-sent events, one stream a page, an event at each change."""
+"""Live session cards: server-sent events, one stream per page, one event per change."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class SessionEventsHandler(SessionCards):
             _open[name] -= 1
 
     def on_connection_close(self) -> None:
-        """Note that the page was left."""
+        """Note that the page was closed."""
         self._gone = True
 
     async def _stream(self) -> None:

@@ -27,16 +27,16 @@ class AdministrationHandler(PortalHeaders, AdminHandler):
 
     @property
     def content_security_policy(self) -> str:
-        """Our policy; the hub's application brings its styles in its script."""
+        """The portal's policy; the hub's application creates its styles in its script."""
         return CONTENT_SECURITY_POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
 
 
 class ConsentHandler(PortalHeaders, OAuthAuthorizeHandler):
-    """`/api/oauth2/authorize`: whether a service may know who somebody is."""
+    """`/api/oauth2/authorize`: asks a user whether a service may identify them."""
 
     @property
     def content_security_policy(self) -> str:
-        """Our policy; the answer to the form leads to the service, which may be on another host."""
+        """The portal's policy; the form redirects to the service, which may be on another host."""
         return CONTENT_SECURITY_POLICY.replace("form-action 'self'", f"form-action 'self'{self._origin_of_service()}")
 
     def _origin_of_service(self) -> str:
@@ -52,11 +52,11 @@ class ConsentHandler(PortalHeaders, OAuthAuthorizeHandler):
 
 
 class ProxyErrorPageHandler(PortalHeaders, ProxyErrorHandler):
-    """`/error/503`: what the proxy shows of a session that does not respond."""
+    """`/error/503`: what the proxy shows for a session that does not respond."""
 
 
 class SharesHandler(ServerShareAPIHandler):
-    """The hub's API of shares: they can be seen and revoked, and none can be made."""
+    """The hub's API of shares: they can be listed and revoked, but not created."""
 
     async def post(self, *args: Any, **kwargs: Any) -> None:
         """Refuse: a session belongs to the person whose account it runs as."""
@@ -64,7 +64,7 @@ class SharesHandler(ServerShareAPIHandler):
 
 
 class ShareCodesHandler(ServerShareCodeAPIHandler):
-    """The hub's API of share codes: they can be seen and revoked, and none can be made."""
+    """The hub's API of share codes: they can be listed and revoked, but not created."""
 
     async def post(self, *args: Any, **kwargs: Any) -> None:
         """Refuse, as above."""
@@ -72,16 +72,16 @@ class ShareCodesHandler(ServerShareCodeAPIHandler):
 
 
 class AcceptShareHandler(PortalHandler):
-    """`/accept-share`: a code that was made before the portal was installed gives nothing either."""
+    """`/accept-share`: a code that was created before the portal was installed is refused, too."""
 
     @web.authenticated
     async def get(self) -> None:
-        """Say so."""
+        """Refuse the code."""
         await self._refuse()
 
     @web.authenticated
     async def post(self) -> None:
-        """Say so, and take nothing."""
+        """Refuse the code."""
         await self._refuse()
 
     async def _refuse(self) -> None:

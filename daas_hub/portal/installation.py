@@ -1,7 +1,7 @@
 """Puts the portal's templates and logo into the hub that is starting.
 
 It is done here, and not by `configure(c)`, because an administrator may set `template_paths`, `template_vars` and
-`logo_file` afterwards, and each of them replaces a value of ours.
+`logo_file` afterwards, and each of them replaces a value of the portal's.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ TEMPLATES = str(FOLDER.parent)
 
 
 def install_templates(app: Any) -> None:
-    """Let the hub find our templates after the administrator's, and before its own.
+    """Let the hub look for templates in the administrator's paths first, then in the portal's, then in its own.
 
-    A template named `templates/...` is the one that the administrator's of the same name takes the place of, as
-    JupyterHub documents it: ours, or the hub's where we have none.
+    `templates/NAME` is the template that the administrator's own NAME replaces, as JupyterHub documents it: the
+    portal's, or the hub's where the portal has none.
     """
     stock = str(Path(app.data_files_path) / "templates")
     paths = [path for path in app.template_paths if path not in (TEMPLATES, stock)]
@@ -50,7 +50,7 @@ def install_templates(app: Any) -> None:
 
 
 def logo_path(app: Any) -> Path:
-    """Return the logo of the pages: the facility's, the administrator's of the hub, or ours."""
+    """Return the logo of the pages: the facility's, the one configured for the hub, or the default."""
     facility = Facility.of(app.config)
     if facility.logo:
         return Path(facility.logo)
@@ -61,16 +61,16 @@ def require_authorising_spawner(spawner_class: object) -> None:
     """Check that launches from the portal's pages are authorised.
 
     Args:
-        spawner_class: the class, or what `JupyterHub.spawner_class` says.
+        spawner_class: the class, or the value of `JupyterHub.spawner_class`.
 
     Raises:
-        ConfigurationError: the spawner would start a server for everybody, whatever was asked for.
+        ConfigurationError: the spawner would start a server for anybody, whatever was requested.
     """
     trait = JupyterHub.class_traits()["spawner_class"]
     try:
         found = trait.validate(JupyterHub, spawner_class)
     except TraitError:
-        return  # the hub has a sentence for a class that is not there
+        return  # the hub reports a class that does not exist
     if not hasattr(found, "authorise_start"):
         raise ConfigurationError(
             "JupyterHub.spawner_class",
@@ -81,7 +81,7 @@ def require_authorising_spawner(spawner_class: object) -> None:
 
 
 def portal_problems(config: Config) -> list[ConfigurationError]:
-    """Return what in a configuration keeps the portal from starting; `daas-hub check-config` asks."""
+    """Return what keeps the portal from starting with this configuration, for `daas-hub check-config`."""
     spawner_class = config.JupyterHub.get("spawner_class", "simple")
     try:
         require_authorising_spawner(spawner_class)

@@ -20,7 +20,7 @@ from daas_hub.portal.views import button_view, day_of_epoch, listing_view, sessi
 from daas_hub.proposals import Page, Proposal, Query
 from daas_hub.proposals.listing import COLUMNS, question_of
 
-#: For how long the home page shows a newly connected login to the account's other logins.
+#: How long the home page shows a newly connected login to the account's other logins.
 NEW_LOGIN_S = 14 * 86_400.0
 
 
@@ -69,7 +69,7 @@ class SessionCards(PortalHandler):
         try:
             answer = await self.facility.proposal_of(account, proposal_id)
         except SourceUnavailable as problem:
-            # the outage itself is logged once elsewhere; this is who was affected
+            # the outage itself is logged once elsewhere; this records who was affected
             self.log.info("proposals of %s: %s", account.name, problem)
             return None, source_notice(problem, None)
         return answer.value, source_notice(answer.problem, answer.age_s)

@@ -1,4 +1,4 @@
-"""The hub's proxy without its measure of activity: an open desktop tab keeps bytes flowing forever."""
+"""The hub's proxy without its activity tracking: an open desktop tab transfers bytes all the time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The portal's addresses below the hub's prefix: its own, and the stock ones it replaces."""
+"""The portal's addresses below the hub's prefix: its own, and those of the hub that it replaces."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from daas_hub.portal.sessions import LaunchHandler, SessionHandler, StockSpawnHa
 def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
     """Return the handlers, for `Authenticator.get_handlers`: they come before the hub's own.
 
-    The hub calls this once while it starts: templates and logo are put in their places, and a configuration that cannot
-    work ends the hub with a sentence.
+    The hub calls this once while it starts: templates and logo are installed, and an invalid configuration stops the
+    hub with an error message.
     """
     try:
         Facility.of(app.config).require_safe_address(app.bind_url)

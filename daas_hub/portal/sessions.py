@@ -19,7 +19,7 @@ from daas_hub.portal.views import button_view, failure_of, new_session_name, ses
 from daas_hub.proposals import Proposal
 
 #: Seconds to wait for a launch to be refused or ready before the browser is sent to the page that shows its progress.
-#: Rendering a page that is visible for a moment only would take a fifth of a desktop's start.
+#: Rendering a page that is visible only for a moment would add a fifth to a desktop's start.
 PROGRESS_PAGE_AFTER_S = 0.8
 
 #: Launches (user, session) whose form is being processed: the hub marks them as pending only a moment later.
@@ -29,7 +29,7 @@ _SESSION_NAME = re.compile(r"[a-z](?:[a-z0-9]|-(?!-)){0,28}[a-z0-9]")
 
 
 class LaunchHandler(SessionCards):
-    """A link fills in the launch page; pressing the button there, or on a proposal's page, starts a session."""
+    """A link fills in the launch page; clicking the button there, or on a proposal's page, starts a session."""
 
     @web.authenticated
     async def get(self) -> None:
@@ -57,7 +57,7 @@ class LaunchHandler(SessionCards):
         self.redirect(f"{user.url}{name}/" if is_ready else f"{self.hub_url}sessions/{name}", status=303)
 
     async def _launch(self, name: str, request: LaunchRequest) -> None:
-        """Start it, unless the same launch is in progress: pressing the button twice starts one session."""
+        """Start it, unless the same launch is in progress: clicking the button twice starts one session."""
         user = self.current_user
         # first: the hub would refresh the login, too, but before it marks this session as starting
         if await self.refresh_auth(user, force=True) is None:
@@ -82,11 +82,11 @@ class LaunchHandler(SessionCards):
         spawning.add_done_callback(_retrieve)
         await asyncio.wait([spawning], timeout=PROGRESS_PAGE_AFTER_S)
         if spawning.done() and not spawning.cancelled() and (error := spawning.exception()) is not None:
-            words = getattr(error, "jupyterhub_message", "")
-            if not words:
+            message = getattr(error, "jupyterhub_message", "")
+            if not message:
                 raise error
             await _forget(self, name)
-            raise Refused(words)
+            raise Refused(message)
 
     async def _show_form(self, fields: dict[str, str], *, problem: str = "", status: int = 200) -> None:
         account = await self.account()
@@ -211,7 +211,7 @@ class StopHandler(SessionCards):
 
 
 class StockSpawnHandler(SessionCards):
-    """Replaces the hub's spawn pages, which start a server for anybody who makes a browser follow a link."""
+    """Replaces the hub's spawn pages, where a link followed by a user's browser is enough to start a server."""
 
     @web.authenticated
     async def get(self, name: str = "") -> None:

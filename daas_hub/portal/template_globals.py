@@ -1,4 +1,4 @@
-"""`daas`, the one name that our templates add to JupyterHub's: facility, assets, and the person's name."""
+"""`daas`, the only name that the portal's templates add to JupyterHub's: facility, assets, and the person's name."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 from daas_hub.accounts import Account
 from daas_hub.facility import Facility
 
-#: The part of the policy that every page can have; error pages of the hub's handlers come with the hub's own header.
+#: The part of the policy that every page can have; error pages of the hub's handlers have the hub's own header.
 SCRIPT_POLICY = "script-src 'self'; object-src 'none'; base-uri 'none'"
 
 
 def person_of(user: Any, account: Account | None = None) -> dict[str, Any] | None:
-    """Return what the header of a page shows of a user of the hub; None if nobody is signed in.
+    """Return what the header of a page shows about a user of the hub; None if nobody is signed in.
 
     Args:
         account: the account of the user, on pages that have asked for it.

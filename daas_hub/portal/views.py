@@ -25,7 +25,7 @@ STATE_WORDS = {
 
 
 def new_session_name(application: str) -> str:
-    """Return a session name for one launch, made with the page: pressing a button twice starts one session."""
+    """Return a session name for one launch, made with the page: clicking a button twice starts one session."""
     return f"{application}-{secrets.token_hex(5)}"[-30:].lstrip("-0123456789")
 
 

@@ -1,5 +1,5 @@
 // What JupyterHub's application for administrators reads from `window`, its colours in dark mode, and people's names
-// next to the hub's own names of users, which say nothing.
+// next to the hub's user names, which are opaque.
 
 const page = document.documentElement.dataset;
 window.base_url = page.hubUrl;
@@ -13,17 +13,17 @@ function showColours() {
 dark.addEventListener("change", showColours);
 showColours();
 
-// --- names: taken from the answers that the application gets itself ---------------------------------------------------
+// --- names: taken from the responses that the application receives ---------------------------------------------------
 
 const people = new Map();
 const send = window.fetch;
 
 window.fetch = async (...request) => {
-  const answer = await send(...request);
-  if (answer.ok && new URL(answer.url).pathname.includes("/api/users")) {
-    answer.clone().json().then(learn, () => {});
+  const response = await send(...request);
+  if (response.ok && new URL(response.url).pathname.includes("/api/users")) {
+    response.clone().json().then(learn, () => {});
   }
-  return answer;
+  return response;
 };
 
 function learn(content) {

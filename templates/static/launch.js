@@ -1,5 +1,5 @@
 // The page of a session that is starting: shows each step as the hub reports it, opens the session when it is
-// ready, and says why when it failed. Without this file the page reloads itself (see session.html).
+// ready, and shows the reason if it fails. Without this file the page reloads itself (see session.html).
 
 const page = document.getElementById("launch");
 const steps = document.getElementById("launch-steps");
@@ -24,7 +24,7 @@ function addStep(words) {
 }
 
 function openSession(url) {
-  // replace(): "back" leads to the portal, not to this page, which would send the reader forward again.
+  // replace(): "back" leads to the portal, not to this page, which would send the user forward again.
   location.replace(url || page.dataset.sessionUrl);
 }
 
@@ -60,7 +60,7 @@ function follow(url) {
     }
   };
   events.onerror = () => {
-    // Refused for good: the start ended one way or the other between this page and its stream.
+    // Refused permanently: the start ended between this page and its stream.
     if (events.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 2000);
   };
 }

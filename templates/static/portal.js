@@ -1,5 +1,5 @@
-// Makes the portal's pages live: session cards that change by themselves, buttons that cannot be pressed twice,
-// times in the reader's own time zone. Every page works without this file.
+// Makes the portal's pages live: session cards that update by themselves, buttons that cannot be pressed twice,
+// times in the user's own time zone. Every page works without this file.
 
 const announcer = document.getElementById("announcer");
 
@@ -13,12 +13,12 @@ const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-dig
 const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 const whole = new Intl.DateTimeFormat("en-GB", { dateStyle: "full", timeStyle: "short" });
 
-// The server words a time in its own zone. A moment ("since 10:32") is worded again for the reader;
-// other times keep the server's words and only get the full local time as a hint.
+// The server formats a time in its own zone. A moment ("since 10:32") is formatted again for the user;
+// other times keep the server's text and only get the full local time as a tooltip.
 function localTimes(root) {
   for (const time of root.querySelectorAll("time[datetime]")) {
     const moment = new Date(time.dateTime);
-    // A date without a time of day is no moment: it would move to the neighbouring day in some zones.
+    // A date without a time of day is left alone: it would move to the neighbouring day in some zones.
     if (!time.dateTime.includes("T") || Number.isNaN(moment.getTime())) continue;
     time.title = whole.format(moment);
     if ("moment" in time.dataset) {
@@ -28,15 +28,15 @@ function localTimes(root) {
   }
 }
 
-// --- forms: one press, one request ---------------------------------------------------------------------------------
+// --- forms: one click, one request ---------------------------------------------------------------------------------
 
 document.addEventListener("submit", (event) => {
   const words = event.target.dataset.once;
   const button = event.submitter ?? event.target.querySelector("button");
   if (!words || !button) return;
-  // The browser is on its way to another page: a list that still changed here would only take its time.
+  // The browser is leaving this page: updating its list would only slow it down.
   dispatchEvent(new Event("leaving"));
-  // After the browser has collected the form; a disabled button also shows that the press was seen.
+  // After the browser has collected the form; a disabled button also shows that the click was received.
   setTimeout(() => {
     button.dataset.words = button.innerHTML;
     button.textContent = words;
@@ -79,9 +79,9 @@ function wordsOf(list) {
 
 // What a screen reader announces of an update: new and changed cards, and that some were removed.
 function changes(before, after) {
-  const said = [...after].filter(([id, words]) => before.get(id) !== words).map(([, words]) => words);
-  if ([...before.keys()].some((id) => !after.has(id))) said.push("A session was removed from the list");
-  return said.join(". ");
+  const changed = [...after].filter(([id, words]) => before.get(id) !== words).map(([, words]) => words);
+  if ([...before.keys()].some((id) => !after.has(id))) changed.push("A session was removed from the list");
+  return changed.join(". ");
 }
 
 function showSessions(list, html) {
@@ -104,7 +104,7 @@ function showSessions(list, html) {
   const focusedCard = focused?.closest(".session")?.id;
   list.replaceChildren(incoming.content);
   if (focused) {
-    // Open or Stop may be gone with the new state: then its card keeps the place, else the list.
+    // Open or Stop may be gone in the new state: then the focus moves to its card, or else to the list.
     const target =
       document.getElementById(focused.id) ??
       document.getElementById(focusedCard)?.querySelector("a, button") ??
@@ -138,7 +138,7 @@ function follow(list) {
     events.onmessage = (event) => showSessions(list, JSON.parse(event.data).html);
     events.onerror = () => {
       stale.hidden = false;
-      if (events.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
+      if (events.readyState !== EventSource.CLOSED) return; // the browser reconnects by itself
       setTimeout(open, pause);
       pause = Math.min(pause * 2, 60000);
     };

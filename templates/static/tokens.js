@@ -1,4 +1,4 @@
-// The page of access tokens: requests and revokes them by the hub's REST API.
+// The page of access tokens: requests and revokes them through the hub's REST API.
 
 const form = document.getElementById("request-token-form");
 const problem = document.getElementById("token-problem");
@@ -14,7 +14,7 @@ async function ask(method, url, body) {
   return content;
 }
 
-// Runs what a button stands for, and shows why it failed.
+// Runs a button's action, and shows why it failed.
 async function attempt(button, action) {
   button.disabled = true;
   problem.hidden = true;
@@ -49,7 +49,7 @@ for (const button of document.querySelectorAll("[data-revoke]")) {
       await ask("DELETE", `${form.dataset.tokensUrl}/${encodeURIComponent(row.dataset.tokenId)}`);
       const next = row.nextElementSibling ?? row.previousElementSibling;
       row.remove();
-      // the keyboard keeps its place in the list
+      // keep the keyboard focus in the list
       (next?.querySelector("[data-revoke]") ?? form.querySelector("input")).focus();
       document.getElementById("announcer").textContent = "Revoked";
     }),

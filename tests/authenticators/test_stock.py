@@ -50,7 +50,7 @@ def test_a_setting_that_would_do_nothing_is_refused_at_start(facility: FakeFacil
     ("settings", "setting", "message"),
     [
         ({"enable_auth_state": False}, "enable_auth_state", "auth_state"),
-        ({"auth_refresh_age": 0}, "auth_refresh_age", "lose a login"),
+        ({"auth_refresh_age": 0}, "auth_refresh_age", "no login would end"),
         ({"allowed_users": {""}}, "allowed_users", "names nobody"),
         ({"allowed_users": {("a", "b", "c")}}, "allowed_users", "names nobody"),
         ({"admin_users": {7}}, "admin_users", "names nobody"),

@@ -71,7 +71,7 @@ def test_folders_add_up(tmp_path: Path) -> None:
     ("text", "words"),
     [
         pytest.param("", "empty", id="empty"),
-        pytest.param(LAB.replace("kind: notebook", "kind: notebok"), "'notebok' is none of", id="misspelt kind"),
+        pytest.param(LAB.replace("kind: notebook", "kind: notebok"), "'notebok' is not one of", id="misspelt kind"),
         pytest.param(LAB + "privileged: true\n", "privileged", id="H2' a key nobody knows"),
         pytest.param(LAB + "command: [sh]\n", "a notebook has no command", id="a notebook with a command"),
         pytest.param(LAB.replace("name: lab", "name: Lab"), "name", id="capitals in the name"),
@@ -81,7 +81,7 @@ def test_folders_add_up(tmp_path: Path) -> None:
         pytest.param(LAB.replace("name: lab", "name: " + "a" * 17), "name", id="C3 a name too long for a session's"),
         pytest.param(LAB.replace("title: JupyterLab", "title: ''"), "title", id="no title"),
         pytest.param(LAB.replace("title: JupyterLab", "title: " + "x" * 61), "title", id="C8 a title too long"),
-        pytest.param(LAB + "sizes: [huge]\n", "'huge' is none of", id="a size nobody knows"),
+        pytest.param(LAB + "sizes: [huge]\n", "'huge' is not one of", id="a size nobody knows"),
         pytest.param(LAB + "start_page: https://evil.example\n", "start_page", id="E3 a start page elsewhere"),
         pytest.param(LAB + "start_page: //evil.example\n", "start_page", id="E3 a start page elsewhere, short"),
         pytest.param(LAB + "icon: ../../etc/passwd\n", "icon", id="A1 an icon elsewhere"),

@@ -59,8 +59,8 @@ async def test_everything_is_taken_over(folder: Path, capsys: pytest.CaptureFixt
     assert [one.id for one in await proposals_of(folder, "calipso2")] == ["20180101"]
     said = capsys.readouterr().out
     assert "3 proposals, 3 visits, 3 memberships; 0 rows skipped; the file was validated" in said
-    assert "1 proposals have no member, and are shown to nobody: MA-4242" in said
-    assert "uids were not taken over" in said
+    assert "1 proposals have no members, and are not shown to anybody: MA-4242" in said
+    assert "uids were not imported" in said
 
 
 async def test_a_session_number_of_two_proposals_is_two_visits(folder: Path) -> None:
@@ -75,21 +75,23 @@ async def test_a_session_number_of_two_proposals_is_two_visits(folder: Path) -> 
 @pytest.mark.parametrize(
     ("name", "row", "words"),
     [
-        pytest.param("experiments", "../x,t,,,,", "'../x' is no id", id="A1 a path"),
-        pytest.param("experiments", ",t,,,,", "is no id", id="no id"),
-        pytest.param("experiments", "20180101,t,,,,", "a second time", id="twice"),
-        pytest.param("experiments", "ma-4242,t,,,,", "a second time", id="twice but for capitals"),
-        pytest.param("experiments", "X1,t,,,,users", "'users' is a name: write its number", id="a group's name"),
+        pytest.param("experiments", "../x,t,,,,", "'../x' is not a valid id", id="A1 a path"),
+        pytest.param("experiments", ",t,,,,", "is not a valid id", id="no id"),
+        pytest.param("experiments", "20180101,t,,,,", "occurs twice", id="twice"),
+        pytest.param("experiments", "ma-4242,t,,,,", "occurs twice", id="twice but for capitals"),
+        pytest.param("experiments", "X1,t,,,,users", "the group 'users' is not a number", id="a group's name"),
         pytest.param("experiments", "X1,t,,,0,0", "its group is 0", id="S13 root's group"),
         pytest.param("experiments", "X1,t,,,,,more", "more values than columns", id="a comma too many"),
-        pytest.param("sessions", "20180101,S0011,,,,,", "would be visit 11, as S0011 is already", id="a session twice"),
+        pytest.param(
+            "sessions", "20180101,S0011,,,,,", "would be visit 11, which S0011 is already", id="a session twice"
+        ),
         pytest.param("sessions", "20180101,11,,,,,", "would be visit 11", id="two sessions of one number"),
         pytest.param("sessions", "20180101,last,,,,,", "has no number", id="no number"),
         pytest.param("sessions", "nothing,1,,,,,", "there is no experiment 'nothing'", id="no experiment"),
         pytest.param("sessions", "20180101,1,yesterday,,,,", "'yesterday' is not a date", id="no date"),
         pytest.param("sessions", "20180101,1,,,,,rm -rf /", "its data_set_path is 'rm -rf /'", id="no directories"),
-        pytest.param("sessions", "20180101,a/1,,,,,", "cannot be one in a path", id="A1 a name with a slash"),
-        pytest.param("users", "20180101,", "is no name of an account", id="no login"),
+        pytest.param("sessions", "20180101,a/1,,,,,", "cannot be used in a path", id="A1 a name with a slash"),
+        pytest.param("users", "20180101,", "is not an account name", id="no login"),
         pytest.param("users", "nothing,calipso1", "there is no experiment 'nothing'", id="no experiment of a user"),
     ],
 )
@@ -111,7 +113,7 @@ def test_a_file_is_never_written_over(folder: Path, capsys: pytest.CaptureFixtur
     output.write_text("mine")
     assert command(folder) == 1
     assert output.read_text() == "mine"
-    assert "is there already" in capsys.readouterr().out
+    assert "already exists" in capsys.readouterr().out
     assert command(folder, "--force") == 0
     assert "Roman glass" in output.read_text()
     assert sorted(one.name for one in folder.iterdir()) == [

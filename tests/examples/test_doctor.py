@@ -245,7 +245,7 @@ ROWS = [
     Row("a mistake of Python", "esrf", "configuration.file", "SyntaxError", "Correct the Python", "c.Facility.name ="),
     Row("no such source", "esrf", "configuration.Facility.proposals", "no such source", "Known here",
         ('"icatplus"', '"icatpus"')),
-    Row("an unknown field in a template", "esrf", "configuration.MountRules.data", "nobody knows", "Known: .proposal.",
+    Row("an unknown field in a template", "esrf", "configuration.MountRules.data", "unknown field", "Known: .proposal.",
         ("{beamline|lower|nodash}", "{instrument}")),
     Row("a part of an id without its pattern", "psi", "configuration.MountRules.proposal_pattern", "two ids may share",
         "what ids look like", ('c.MountRules.proposal_pattern = "p[0-9]{5}"', "")),
@@ -395,7 +395,7 @@ ROWS = [
         how=mode("/asap3/petra3/gpfs/p11/2024/data/11001/processed", 0o2750)),
     Row("nothing in it", "psi", "directories.p12345.~/data", "empty", "right directory",
         how=emptied("/sls/x06da/e12345"), verdict="warning"),
-    Row("a visit two proposals might have", "diamond", "directories.mx12345", "cannot be told", "Add .proposal.",
+    Row("a visit two proposals might have", "diamond", "directories.mx12345", "distinguished", "Add .proposal.",
         "c.IspybProposals.fields = {'visit.name': 'visit_number'}"),
     # -- sessions
     Row("no bubblewrap", "soleil", "configuration.SandboxSpawner.bwrap", "not installed", "apt-get install bubblewrap",

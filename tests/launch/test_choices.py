@@ -99,6 +99,6 @@ def test_a_strangers_proposal_and_none_are_the_same_answer() -> None:
 
 
 def test_the_proposal_is_asked_before_the_application() -> None:
-    """D1: whether a proposal exists cannot be told from complaints about the application."""
+    """D1: whether a proposal exists cannot be distinguished from complaints about the application."""
     with pytest.raises(Refused, match="no proposal"):
         require_choice(CATALOGUE, (), LaunchRequest("nothing", "MA-4242", 1))

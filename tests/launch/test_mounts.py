@@ -410,7 +410,7 @@ def test_a_directory_by_the_visits_name_alone(proposal: str, label: str, path: s
     """A12, AL18, DI13: only where the name tells whose visit it is."""
     policy = rules(data=["/dls/{visit}"])
     if path is None:
-        with pytest.raises(StorageProblem, match="cannot be told"):
+        with pytest.raises(StorageProblem, match="cannot be distinguished"):
             mounts_of(dated(proposal, label=label), ANNA, policy)
     else:
         assert shown(mounts_of(dated(proposal, label=label), ANNA, policy))["data"] == path

@@ -178,7 +178,7 @@ async def test_a_login_that_came_to_an_account_meanwhile_is_not_connected(linkin
     one = pending()
     await linking.prove_account(one, "ben", "right", "")
     await site.store.connect(ANNA, Identity(PASSWORDS, "anna"), "anna", 25001)
-    with pytest.raises(WrongAccount, match="got the account anna"):
+    with pytest.raises(WrongAccount, match="given the account anna"):
         await linking.connect(one, shown_of(one))
     assert await site.account_of(ANNA) == ACCOUNT
 
@@ -271,7 +271,7 @@ def test_one_count_of_guesses_and_no_form_for_passwords(facility: FakeFacility, 
 @pytest.mark.parametrize(
     ("facility_config", "links", "setting", "words"),
     [
-        ({"accounts": "links"}, {}, "Facility.accounts", "stands alone"),
+        ({"accounts": "links"}, {}, "Facility.accounts", "cannot be the only source"),
         ({"accounts": ["links", "nss"]}, {"file": "links.sqlite"}, "LinkedAccounts.file", "absolute"),
     ],
 )
