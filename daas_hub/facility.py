@@ -166,7 +166,7 @@ class Facility(SingletonConfigurable):
         help="""
         Function that returns the identity of a hub user, for an authenticator other than UmbrellaAuthenticator. It is
         called as `identity_of(user, auth_state)` at every launch and may be async. `user` is the hub's user;
-        `auth_state` needs `Authenticator.enable_auth_state`; without it, it is None. Returns a
+        `auth_state` needs `Authenticator.enable_auth_state`; otherwise None is passed. Returns a
         `daas_hub.accounts.Identity`, whose account is then looked up, or None to refuse. Example:
         `lambda user, auth_state: Identity("https://login.facility.org", user.name)`. Default: None, the identity that
         UmbrellaAuthenticator keeps; the hub refuses to start with any other authenticator.

@@ -437,7 +437,7 @@ async def test_claims_for_own_resources_need_an_issuer(config: Config) -> None:
             "MountRules", "data", [{"path": "/d/{proposal}", "optional": "no"}], "neither", id="a word as flag"
         ),
         pytest.param(
-            "MountRules", "extra", [{"name": "data", "path": "/d/{proposal}"}], "other than", id="another data"
+            "MountRules", "extra", [{"name": "data", "path": "/d/{proposal}"}], "are taken", id="another data"
         ),
         pytest.param("MountRules", "extra", [{"name": "s", "path": "/d", "writable": True}], "everybody", id="scratch"),
         pytest.param(

@@ -158,7 +158,9 @@ class MountRules(Configurable):
         _require_keys("extra", value, _EXTRA_KEYS, needed=("name", "path"))
         name = value["name"]
         if not isinstance(name, str) or not _NAME.fullmatch(name) or name in _RESERVED:
-            raise _wrong("extra", value, "has an invalid name", "Use lower-case letters; data and processed are taken.")
+            raise _wrong(
+                "extra", value, "has an invalid name", "Use lower-case letters; the names data and processed are taken."
+            )
         writable, optional, create = (_flag("extra", value, key) for key in ("writable", "optional", "create"))
         if create and not writable:
             raise _wrong("extra", value, "would create what nobody can fill", "Remove create, or say writable.")

@@ -108,7 +108,7 @@ def test_folders_add_up(tmp_path: Path) -> None:
         pytest.param(GUIDE.replace("url: https://example.org/x\n", ""), "https://", id="a link to nowhere"),
         pytest.param(GUIDE.replace("https://example.org/x", "https://"), "https://", id="a link to no host"),
         pytest.param(GUIDE.replace("https://example.org/x", "'https://[x'"), "url", id="a link that cannot be read"),
-        pytest.param("name: lab\n" + LAB, "a second time", id="G1 a key twice"),
+        pytest.param("name: lab\n" + LAB, "duplicate key", id="G1 a key twice"),
     ],
 )
 def test_a_bad_file_is_left_out_and_told(tmp_path: Path, text: str, words: str) -> None:
