@@ -292,7 +292,7 @@ ROWS = [
         'c.UmbrellaAuthenticator.oidc_issuer = "http://127.0.0.1:9"'),
     Row("an issuer with a slash too many", "soleil", "login.discovery", "a different issuer", "exactly",
         ('oidc_issuer = ISSUER', 'oidc_issuer = ISSUER + "/"')),
-    Row("a wrong client secret", "soleil", "login.client", "does not accept client_id or client_secret", "Copy client_id",
+    Row("a wrong client secret", "soleil", "login.client", "does not accept client_id", "Copy client_id",
         how=file("secrets/oidc", text="another")),
     Row("an unknown client", "soleil", "login.client", "client_id", "Copy client_id", ('"daas-hub"', '"daas-hab"')),
     Row("a callback that is not registered", "soleil", "login.callback", "instead of a redirect", "Register exactly https://new",
