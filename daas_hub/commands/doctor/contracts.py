@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 
 from daas_hub.accounts import Account
 from daas_hub.commands.doctor.remedies import remedy_for
@@ -42,6 +43,15 @@ def lines_of_exchanges(name: str, exchanges: Sequence[Exchange], *, kind: str = 
     return lines
 
 
+def _condition(key: str, name: str, what: str, wrong: Sequence[str], fix: str, *, is_problem: bool = False) -> Finding:
+    """Return whether a condition holds; `wrong` names what it does not hold for."""
+    check = f"{name}: {what}"
+    if not wrong:
+        return ok(key, check)
+    result = f"not true for {', '.join(wrong[:5])}" + (f" and {len(wrong) - 5} more" if len(wrong) > 5 else "")
+    return (problem if is_problem else warning)(key, check, result, fix)
+
+
 def contract_of(
     name: str, proposals: Sequence[Proposal], account: Account, *, has_fields: bool = True, runs_as_person: bool = True
 ) -> list[Finding]:
@@ -51,19 +61,12 @@ def contract_of(
         has_fields: whether its records have fields that can be mapped.
         runs_as_person: whether sessions run as the person's account, which then must be in the proposal's group.
     """
-    key = f"proposals.{name}.contract"
     if not proposals:
         return []
     visits = [(one, visit) for one in proposals for visit in one.visits]
     groups = {account.gid, *account.groups}
 
-    def finding(what: str, wrong: Sequence[str], fix: str, *, is_problem: bool = False) -> Finding:
-        check = f"{name}: {what}"
-        if not wrong:
-            return ok(key, check)
-        result = f"not true for {', '.join(wrong[:5])}" + (f" and {len(wrong) - 5} more" if len(wrong) > 5 else "")
-        return (problem if is_problem else warning)(key, check, result, fix)
-
+    finding = partial(_condition, f"proposals.{name}.contract", name)
     twice = [one for one, count in Counter(proposal.id for proposal in proposals).items() if count > 1]
     lines = [
         finding("proposal ids are unique", twice, "Ids must be unique.", is_problem=True),
