@@ -24,7 +24,7 @@ class Person:
         hub_name: the hub's user name.
         name: the account's name; the hub's user name where logins have no account.
         groups: names of the account's groups, or those that the provider sent.
-        roles: those from groups and claims: "admin", "staff".
+        roles: those from groups and claims: "admin", "own_resources".
     """
 
     identity: Identity
