@@ -34,13 +34,13 @@ pytestmark = pytest.mark.docker
 @pytest.mark.parametrize(
     ("fault", "words"),
     {
-        "removed": (lambda engine, name: engine.remove_container(name, force=True), "other means than this portal"),
-        "stopped": (lambda engine, name: engine.stop(name, timeout=1), "other means than this portal|ended by itself"),
+        "removed": (lambda engine, name: engine.remove_container(name, force=True), "from outside this portal"),
+        "stopped": (lambda engine, name: engine.stop(name, timeout=1), "from outside this portal|ended by itself"),
         "killed": (lambda engine, name: engine.kill(name), "It was stopped from outside this portal."),
     }.values(),
     ids=["removed", "stopped", "killed"],
 )
-def test_container_ended_by_other_means_is_shown_and_can_be_launched_again(
+def test_container_stopped_from_outside_is_shown_and_can_be_launched_again(
     portal: Portal, engine: docker.APIClient, fault: Callable[[docker.APIClient, str], None], words: str
 ) -> None:
     """DI02, DI03, K3: seen within ten seconds with its reason; stopping it is no error, and neither is a new launch."""
@@ -61,9 +61,9 @@ def test_paused_container_is_told_and_not_lost(portal: Portal, engine: docker.AP
     name = anna.launch("terminal", proposal="MA-4242", visit="2")
     container = container_of(engine, portal)
     engine.pause(container)
-    wait_for(lambda: "It is paused" in home_text(anna), "the pause", 10)
+    wait_for(lambda: "It was paused" in home_text(anna), "the pause", 10)
     engine.unpause(container)
-    wait_for(lambda: "It is paused" not in home_text(anna), "the end of the pause", 10)
+    wait_for(lambda: "It was paused" not in home_text(anna), "the end of the pause", 10)
     assert "Running" in home_text(anna)
     engine.pause(container)
     assert anna.stop(name).status_code == 303
