@@ -61,7 +61,7 @@ def said_until(process: subprocess.Popen[bytes], words: bytes, timeout_s: float)
 def test_make_demo_says_where_to_open_it_and_ends_with_ctrl_c(demo: tuple[subprocess.Popen[bytes], int]) -> None:
     """R07: nothing else to type."""
     running, port = demo
-    said = said_until(running, b"Ctrl-C ends the demo", 120)
+    said = said_until(running, b"Ctrl-C to stop the demo", 120)
     assert f"Open http://127.0.0.1:{port}/ in a browser" in said, said[-3000:]
     assert [name for name in PEOPLE if f"\n  {name} " not in said] == []
     assert requests.get(f"http://127.0.0.1:{port}/", timeout=10).status_code == 200
@@ -75,7 +75,7 @@ def test_make_demo_says_where_to_open_it_and_ends_with_ctrl_c(demo: tuple[subpro
 def test_the_demo_starts_without_a_stack_trace(demo: tuple[subprocess.Popen[bytes], int]) -> None:
     """What a newcomer reads first is where to open it, and no error that is none."""
     running, _ = demo
-    said = said_until(running, b"Ctrl-C ends the demo", 120)
+    said = said_until(running, b"Ctrl-C to stop the demo", 120)
     assert "Open http://" in said, said[-3000:]
     noise = [line for line in said.splitlines() if re.search(r"Traceback|Error|error|Deprecat|^\s+at |ECONN", line)]
     assert noise == []
