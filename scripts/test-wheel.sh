@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs a built wheel beside nothing of the checkout and looks whether everything of the project is in it.
+# Install a built wheel away from the checkout, and check that everything of the project is in it.
 # Usage: test-wheel.sh PYTHON WHEEL
 set -euo pipefail
 python=$(realpath -s "$1")
@@ -26,7 +26,9 @@ expected = {"console_scripts": 3, "jupyterhub.authenticators": 1, "jupyterhub.sp
 assert all(len(groups[group]) >= count for group, count in expected.items()), groups
 for package, names in {
     "daas_hub.templates": ["page.html", "home.html", "static/portal.css", "static/icons/pymca.svg"],
-    "daas_hub.session": ["static/index.html", "static/desktop.js", "openbox/rc.xml"],
+    "daas_hub.session": ["static/index.html", "static/desktop.js", "overrides.json"],
+    "daas_hub.session.desktop": ["openbox/rc.xml"],
+    "daas_hub.commands.init": ["templates/applications/terminal.yaml.j2"],
     "daas_hub.demo": ["accounts.yaml", "proposals.yaml", "applications/pymca.yaml"],
     "daas_hub.demo.identity_provider": ["templates/authorization_form.html"],
 }.items():
