@@ -25,6 +25,7 @@ class Person:
         name: the account's name; the hub's user name where logins have no account.
         groups: names of the account's groups, or those that the provider sent.
         roles: those from groups and claims: "admin", "own_resources".
+        uid: the account's; None where logins have no account.
     """
 
     identity: Identity
@@ -33,6 +34,7 @@ class Person:
     display_name: str = ""
     groups: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
+    uid: int | None = None
 
 
 @dataclass(frozen=True)

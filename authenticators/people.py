@@ -62,6 +62,7 @@ class AccountHolders:
             account.display_name or identity.display_name,
             account.memberships,
             account.roles,
+            account.uid,
         )
 
 

@@ -239,7 +239,8 @@ class UmbrellaAuthenticator(LoginSettings):
     def _model(self, method: LoginMethod, login: Login, person: Person, proof: Proof) -> dict[str, Any]:
         elevation = self._elevated.decide(person.hub_name, self.admission.roles_of(person), proof)
         more = self._elevated.withheld(elevation, method)
-        self.log.info("login %s through %s is account %s", person.hub_name, method.name, person.name)
+        uid = f" (uid {person.uid})" if person.uid is not None else ""
+        self.log.info("login %s through %s is account %s%s", person.hub_name, method.name, person.name, uid)
         model = {
             "name": person.hub_name,
             "admin": "admin" in elevation.roles,

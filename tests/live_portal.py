@@ -140,16 +140,23 @@ def plain_text(answer: requests.Response) -> str:
     return " ".join(re.sub(r"<[^>]*>", " ", main).split())[:1500]
 
 
+#: What was given in this run, and may be used much later.
+_GIVEN: set[int] = set()
+
+
 def free_ports(count: int) -> int:
     """Return the first of so many ports in a row that nobody uses now."""
     # at random: two runs on one machine must not meet
     for first in random.sample(range(18000, 30000, 10), 200):
+        if first in _GIVEN:
+            continue
         with contextlib.ExitStack() as sockets:
             try:
                 for port in range(first, first + count):
                     sockets.enter_context(socket.socket()).bind(("127.0.0.1", port))
             except OSError:
                 continue
+        _GIVEN.add(first)
         return first
     raise AssertionError("no free ports")
 
