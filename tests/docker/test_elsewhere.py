@@ -114,7 +114,7 @@ def test_the_doctor_looks_at_a_session_there(portal: Portal, machine: Machine) -
     seen = [one for one in report["findings"] if one["key"].startswith("sessions.~/data")]
     assert seen
     assert all(one["verdict"] == "ok" and "read-only" in one["result"] for one in seen), seen
-    assert containers(machine.engine, portal) == []
+    wait_for(lambda: containers(machine.engine, portal) == [], "the removal of the container")
     assert machine.engine.volumes()["Volumes"] in (None, [])
     assert list((portal.state / "run" / "sessions").glob("trial-*")) == []
 
@@ -138,7 +138,7 @@ def test_session_elsewhere_is_as_confined_as_one_here(portal: Portal, machine: M
         "/dev/mqueue", "/dev/shm", "/tmp", "/var/tmp", "/run/session", "/var/lib/xkb",
         "/home/anna", "/home/anna/processed", "/run/daas-hub", "/run/daas-sockets",
     }  # fmt: skip
-    assert containers(machine.engine, portal) == []
+    wait_for(lambda: containers(machine.engine, portal) == [], "the removal of the container")
     assert machine.engine.volumes()["Volumes"] in (None, [])
 
 
@@ -159,7 +159,7 @@ def test_session_survives_a_restart_of_the_hub_and_of_the_engine(portal: Portal,
     machine.engine.exec_start(made["Id"])
     wait_for(lambda: anna.get(page).status_code == 200, "the session after the tunnel's end", 30)
     assert anna.stop(name).status_code == 303
-    assert containers(machine.engine, portal) == []
+    wait_for(lambda: containers(machine.engine, portal) == [], "the removal of the container")
 
 
 def test_ended_and_removed_sessions_are_told(portal: Portal, machine: Machine) -> None:
@@ -169,7 +169,7 @@ def test_ended_and_removed_sessions_are_told(portal: Portal, machine: Machine) -
     machine.engine.kill(container_of(machine.engine, portal))
     wait_for(lambda: "stopped from outside" in home_text(anna), "the end", 10)
     assert anna.stop(name).status_code == 303
-    assert containers(machine.engine, portal) == []
+    wait_for(lambda: containers(machine.engine, portal) == [], "the removal of the container")
     assert machine.engine.volumes()["Volumes"] in (None, [])
 
 
@@ -241,7 +241,7 @@ def test_engine_over_ssh(machine: Machine, portal: Portal, ssh: str, tmp_path: P
     with probing(anna, "anna", "id; echo done\n") as probe:
         assert "done" in probe.output()
         assert len(containers(machine.engine, portal)) == 1
-    assert containers(machine.engine, portal) == []
+    wait_for(lambda: containers(machine.engine, portal) == [], "the removal of the container")
     running.stop()
     (tmp_path / "home" / ".ssh" / "known_hosts").unlink()
     (tmp_path / "home" / ".ssh" / "config").write_text("UserKnownHostsFile none\nStrictHostKeyChecking no\n")
@@ -250,4 +250,4 @@ def test_engine_over_ssh(machine: Machine, portal: Portal, ssh: str, tmp_path: P
     anna = portal.login("anna")
     require_words(portal, anna, "does not answer", application="terminal")
     assert "Host key is not trusted" in portal.log.read_text()
-    assert containers(machine.engine, portal) == []
+    wait_for(lambda: containers(machine.engine, portal) == [], "the removal of the container")

@@ -51,7 +51,7 @@ def test_container_stopped_from_outside_is_shown_and_can_be_launched_again(
     assert "Ended" in home_text(anna)
     assert anna.stop(name).status_code == 303
     assert "No sessions." in home_text(anna)
-    assert containers(engine, portal) == []
+    wait_for(lambda: containers(engine, portal) == [], "the removal of the container")
     again = anna.launch("terminal", proposal="MA-4242", visit="2")
     assert anna.stop(again).status_code == 303
 
@@ -67,7 +67,7 @@ def test_paused_container_is_told_and_not_lost(portal: Portal, engine: docker.AP
     assert "Running" in home_text(anna)
     engine.pause(container)
     assert anna.stop(name).status_code == 303
-    assert containers(engine, portal) == []
+    wait_for(lambda: containers(engine, portal) == [], "the removal of the container")
 
 
 def test_program_that_uses_too_much_memory_is_told(portal: Portal) -> None:
@@ -84,7 +84,7 @@ def test_session_whose_hours_are_over_ends_and_says_so(portal: Portal, engine: d
     name = anna.launch("brief", proposal="MA-4242", visit="2")
     wait_for(lambda: "reached its time limit" in home_text(anna), "the end", 40)
     assert anna.stop(name).status_code == 303
-    assert containers(engine, portal) == []
+    wait_for(lambda: containers(engine, portal) == [], "the removal of the container")
 
 
 #: The same for a container as for a sandbox; collected here with this folder's portal.
@@ -265,7 +265,7 @@ def test_engine_that_goes_away_under_ten_sessions_loses_none(
     for person, name in started:
         assert person.get(f"/user/{person.name}/{name}/status").json()["state"] == "running"
         assert person.stop(name).status_code == 303
-    assert containers(engine, portal) == []
+    wait_for(lambda: containers(engine, portal) == [], "the removal of the container")
     # news of the engine come again
     name = people[0].launch("terminal")
     engine.kill(container_of(engine, portal))
@@ -311,7 +311,7 @@ def test_hub_that_starts_while_the_engine_is_away_loses_nothing(engine: docker.A
         newcomer = portal.login("anna")
         assert newcomer.get(f"/user/{newcomer.name}/{name}/").status_code == 200
         assert anna.stop(name).status_code == 303
-        assert containers(engine, portal) == []
+        wait_for(lambda: containers(engine, portal) == [], "the removal of the container")
     finally:
         portal.stop()
         remove(portal)
