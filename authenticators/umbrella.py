@@ -34,7 +34,7 @@ from daas_hub.authenticators.oidc.method import OIDCMethod
 from daas_hub.authenticators.password.method import NAME as PASSWORDS
 from daas_hub.authenticators.revocation.hub_users import RunningUsers
 from daas_hub.authenticators.revocation.logins import end_logins, revoke_permissions, sessions_of, stop_sessions
-from daas_hub.authenticators.revocation.provider_logout import candidates, is_meant, users_meant
+from daas_hub.authenticators.revocation.logins_signed_out import candidates, is_meant, users_meant
 from daas_hub.authenticators.settings import LoginSettings, names_accounts
 from daas_hub.authenticators.stock import stock_problems
 from daas_hub.errors import ConfigurationError, DaasError, NoAccount, Refused, SourceUnavailable

@@ -44,7 +44,7 @@ from daas_hub.launch import (
     require_named,
     require_template,
 )
-from daas_hub.policy.mount_rules import MountRules
+from daas_hub.policy.mount_settings import MountRules
 from daas_hub.policy.proposal_accounts import ProposalAccounts
 from daas_hub.policy.role_rules import RoleRules
 from daas_hub.proposals import (

@@ -25,8 +25,8 @@ from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked
 from daas_hub.launch import LaunchRequest, Plan
 from daas_hub.spawners.egress import EgressRoute
-from daas_hub.spawners.spawner_settings import OWN_VARIABLES, SPAWNER_SETTINGS, require_working, setting_problems
 from daas_hub.spawners.startup import check_when_hub_starts
+from daas_hub.spawners.stock import OWN_VARIABLES, SPAWNER_SETTINGS, require_working, setting_problems
 from daas_hub.stock_settings import StockSettings
 
 if TYPE_CHECKING:

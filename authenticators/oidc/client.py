@@ -13,7 +13,8 @@ from urllib.parse import quote_plus
 
 from daas_hub.authenticators.errors import ClientRejected, LoginExpired
 from daas_hub.authenticators.oidc.http import LATER, Answer, ask
-from daas_hub.authenticators.oidc.provider import MAX_TOKEN_BYTES, OpenIDProvider
+from daas_hub.authenticators.oidc.id_tokens import MAX_TOKEN_BYTES
+from daas_hub.authenticators.oidc.provider import OpenIDProvider
 from daas_hub.authenticators.oidc.provider_config import ProviderSettings
 from daas_hub.errors import Refused, SourceUnavailable
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from daas_hub.authenticators.oidc.provider import LEEWAY_S, OpenIDProvider
+from daas_hub.authenticators.oidc.id_tokens import LEEWAY_S, signed_claims, token_type
+from daas_hub.authenticators.oidc.provider import OpenIDProvider
 from daas_hub.errors import Refused
 
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
@@ -44,10 +45,10 @@ class LogoutTokens:
             Refused: a check failed; the message says which, and never contains the token.
             SourceUnavailable: the provider's keys are not available.
         """
-        header, claims = await self._provider.signed_claims(
-            token, require=("iss", "aud", "iat", "exp", "jti", "events")
+        header, claims = await signed_claims(
+            self._provider, token, require=("iss", "aud", "iat", "exp", "jti", "events")
         )
-        if str(header.get("typ") or "").lower() not in _TYPES:
+        if token_type(header) not in _TYPES:
             raise _refused("it has another type")
         if "nonce" in claims:
             raise _refused("it has a nonce, as only id_tokens have")

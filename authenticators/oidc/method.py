@@ -17,9 +17,11 @@ from urllib.parse import urlencode, urlsplit
 from daas_hub.accounts import Identity
 from daas_hub.authenticators.errors import LoginExpired
 from daas_hub.authenticators.login_methods import Login, LoginMethod
+from daas_hub.authenticators.oidc.backchannel_logout import BackchannelHandler
 from daas_hub.authenticators.oidc.client import OpenIDClient, Tokens
 from daas_hub.authenticators.oidc.device_flow import DeviceAuthorization, DeviceFlow
-from daas_hub.authenticators.oidc.handlers import BackchannelHandler, BeginHandler, CallbackHandler
+from daas_hub.authenticators.oidc.handlers import BeginHandler, CallbackHandler
+from daas_hub.authenticators.oidc.id_tokens import verify_id_token
 from daas_hub.authenticators.oidc.logout_tokens import LogoutTokens
 from daas_hub.authenticators.oidc.provider import OpenIDProvider
 from daas_hub.authenticators.oidc.provider_config import ONLY, ProviderSettings
@@ -126,7 +128,7 @@ class OIDCMethod(LoginMethod):
 
     async def _accept(self, tokens: Tokens, nonce: str | None) -> Login:
         """Verify the tokens of a new login, and return the login."""
-        id_token = await self.provider.verify(tokens.id_token, nonce=nonce)
+        id_token = await verify_id_token(self.provider, tokens.id_token, nonce=nonce)
         claims = id_token
         if self.settings.userinfo:
             userinfo = await self._client.userinfo(tokens.access_token)
@@ -208,7 +210,7 @@ class OIDCMethod(LoginMethod):
         new = await self._client.renew(tokens.refresh_token)
         id_token: dict[str, Any] = {}
         if new.id_token:
-            id_token = await self.provider.verify(new.id_token, nonce=None)
+            id_token = await verify_id_token(self.provider, new.id_token, nonce=None)
             _require_same(sub, id_token)
         elif not self.settings.userinfo:
             raise LoginExpired("The login provider did not confirm who you are.", remedy="Please sign in again.")

@@ -1,6 +1,6 @@
 """What the administrator decides: mounts, roles, and the account a session runs as."""
 
-from daas_hub.policy.mount_rules import MountRules
+from daas_hub.policy.mount_settings import MountRules
 from daas_hub.policy.proposal_accounts import ProposalAccounts
 from daas_hub.policy.role_rules import RoleRules
 

@@ -6,7 +6,7 @@ change it is refused (docs/explanations/decisions/0015-docker-client.md).
 
 from __future__ import annotations
 
-from daas_hub.spawners.spawner_settings import SPAWNER_SETTINGS
+from daas_hub.spawners.stock import SPAWNER_SETTINGS
 from daas_hub.stock_settings import StockSettings
 
 _IMAGE = "Remove the line; set `image` in each application's file."

@@ -43,7 +43,7 @@ from daas_hub.spawners.sandbox.processes import ProcessId, descendants
 from daas_hub.spawners.sandbox.trial import try_sandbox
 from daas_hub.spawners.session_output import failure_message, last_output_of
 from daas_hub.spawners.sockets import SocketSessionMixin
-from daas_hub.spawners.spawner_settings import OWN_VARIABLES
+from daas_hub.spawners.stock import OWN_VARIABLES
 from daas_hub.storage import Pinned, pin
 
 #: A session's output must not fill the hub's disk: interval of the check in seconds, and size at which it is truncated.

@@ -19,7 +19,7 @@ from daas_hub.accounts import Account
 from daas_hub.catalogue import Application, Kind, Size
 from daas_hub.errors import ConfigurationError, StorageProblem
 from daas_hub.launch import Choice, DirectoryRule, Mount, MountPolicy, mounts_of
-from daas_hub.policy.mount_rules import MountRules
+from daas_hub.policy.mount_settings import MountRules
 from daas_hub.proposals import Proposal, Visit
 
 LAB = Application("lab", "JupyterLab", Kind.NOTEBOOK)

@@ -12,7 +12,7 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from daas_hub.authenticators.oidc import provider as openid
+from daas_hub.authenticators.oidc.id_tokens import ALGORITHMS
 
 RSA = rsa.generate_private_key(65537, 2048)
 
@@ -59,7 +59,7 @@ def signed(claims: Any, *, alg: str = "RS256", key: Any = RSA, **header: Any) ->
 
 def sign_raw(head: str, payload: str, *, alg: str = "RS256", key: Any = RSA) -> str:
     algorithms = jwt.algorithms.get_default_algorithms()
-    known = algorithms[alg if alg in openid.ALGORITHMS else "RS256"]
+    known = algorithms[alg if alg in ALGORITHMS else "RS256"]
     return f"{head}.{payload}.{b64(known.sign(f'{head}.{payload}'.encode(), key))}"
 
 

@@ -492,6 +492,7 @@ LOGOUTS: dict[str, Change] = {
     "logout: event null": logout(events={EVENT: None}),
     "logout: event text": logout(events={EVENT: "yes"}),
     "logout: typ of an access token": lambda c: c.logout_header.update(typ="at+jwt"),
+    "logout: typ of an access token, the whole media type": lambda c: c.logout_header.update(typ="application/at+jwt"),
     "logout: typ a list": lambda c: c.logout_header.update(typ=["logout+jwt"]),
     "logout: an id_token": lambda c: setattr(c, "logout_token", signed(c.claims)),
     "logout: unsigned": lambda c: setattr(

@@ -25,7 +25,8 @@ from traitlets.config import Config
 
 from daas_hub.accounts import Account, Identity
 from daas_hub.accounts.elevation import ElevationRules
-from daas_hub.authenticators.oidc.handlers import BackchannelHandler, CallbackHandler
+from daas_hub.authenticators.oidc.backchannel_logout import BackchannelHandler
+from daas_hub.authenticators.oidc.handlers import CallbackHandler
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
 from tests.authenticators.oidc.keys import signed
 from tests.authenticators.oidc.mutations import (

@@ -9,7 +9,7 @@ from traitlets.config import Config
 from daas_hub.errors import ConfigurationError
 from daas_hub.facility import Facility
 from daas_hub.spawners.sandbox.spawner import SandboxSpawner
-from daas_hub.spawners.spawner_settings import OVERRIDABLE, require_working
+from daas_hub.spawners.stock import OVERRIDABLE, require_working
 from daas_hub.stock_settings import inherited_settings
 
 #: What a plain hub needs, with an authenticator that knows nothing of facilities.
