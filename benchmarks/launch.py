@@ -14,7 +14,7 @@ from .browser import Launch, chromium, measure
 from .floor import Floor
 from .machine import goal_max, median, percentile, progress, section, table
 from .peer import Peer
-from .portal import Portal
+from .portal import Portal, add_before
 from .processes import nothing_left_behind
 from .rfb import PLAIN_RAW, RfbClient
 from .service import state_folder
@@ -22,7 +22,10 @@ from .streams import open_unix
 from .windows import has_window
 
 WANTED_OF_PEER = 0.25
-LABELS = {"ours": "ours", "peer": "stock peer", "floor": "floor, no browser"}
+WANTED_OF_BEFORE = 1.05
+BEFORE = "before"
+LABELS = {"ours": "ours", BEFORE: "ours, before", "peer": "stock peer", "floor": "floor, no browser"}
+SYSTEMS = [name for name in LABELS if name != BEFORE]
 
 
 def measure_floor(state: Path, application: str, title: str) -> Launch:
@@ -65,6 +68,10 @@ def run(options: argparse.Namespace) -> dict[str, list[Launch]]:
         if "ours" in options.systems:
             portal = stack.enter_context(Portal(state / "ours", options.name, proposal=options.proposal))
             systems["ours"] = lambda: measure(browser, portal, options.title)
+        if options.before:
+            older = Portal(state / BEFORE, options.name, proposal=options.proposal, checkout=options.before)
+            stack.enter_context(older)
+            systems[BEFORE] = lambda: measure(browser, older, options.title)
         if "peer" in options.systems:
             peer = stack.enter_context(Peer(state / "peer", options.command))
             systems["peer"] = lambda: measure(browser, peer, options.title)
@@ -133,6 +140,8 @@ def _verdicts(results: dict[str, list[Launch]]) -> list[str]:
     if "ours" in middle and "peer" in middle:
         ratio = middle["ours"] / middle["peer"]
         lines.append(goal_max("first frame p50, ours to the stock peer", ratio, WANTED_OF_PEER))
+    if "ours" in middle and BEFORE in middle:
+        lines.append(goal_max("first frame p50, ours to before", middle["ours"] / middle[BEFORE], WANTED_OF_BEFORE))
     if "ours" in middle and "floor" in middle:
         lines.append(f"- first frame p50, ours to the floor: {middle['ours'] / middle['floor']:.1f}.")
     if "ours" in results:
@@ -145,7 +154,8 @@ def main() -> None:
     """Read the command line, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=10, help="counted launches of each system")
-    parser.add_argument("--systems", nargs="+", choices=list(LABELS), default=list(LABELS))
+    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=SYSTEMS)
+    add_before(parser)
     parser.add_argument("--name", default="pymca", help="the application's name in our catalogue")
     parser.add_argument("--command", default="pymca", help="the command that starts the same application")
     parser.add_argument("--title", default="PyMca", help="what its window's title contains")

@@ -9,7 +9,7 @@ from .browser import LAUNCH_TIMEOUT_S, Site
 from .machine import goal_max, median, section, table
 from .opened import WINDOW_MANAGER, OpenedSession, open_session
 from .peer import Peer
-from .portal import Portal
+from .portal import Portal, add_before
 from .processes import Process, nothing_left_behind, pss_mib
 from .rfb import NOVNC_TIGHT, RfbClient
 from .service import state_folder
@@ -65,11 +65,15 @@ def main() -> None:
     parser.add_argument("--title", default="PyMca", help="what its window's title contains")
     parser.add_argument("--proposal", help="the proposal to launch on (the first one listed)")
     parser.add_argument("--no-peer", action="store_true", help="leave the stock peer out")
+    add_before(parser)
     options = parser.parse_args()
     rows: list[list[object]] = []
     totals = {}
     with nothing_left_behind(), state_folder() as state:
         sites: dict[str, Site] = {"ours": Portal(state / "ours", options.name, proposal=options.proposal)}
+        if options.before:
+            older = Portal(state / "before", options.name, proposal=options.proposal, checkout=options.before)
+            sites["ours, before"] = older
         if not options.no_peer:
             sites["stock peer"] = Peer(state / "peer", options.command)
         for label, site in sites.items():

@@ -16,11 +16,11 @@ from .machine import goal_max, goal_min, median, progress, section, table
 from .opened import OpenedSession, open_session
 from .peer import Peer
 from .pixels import HEIGHT, WIDTH, Flow, Round, measure_round
-from .portal import Portal
+from .portal import Checkout, Portal, add_before
 from .processes import nothing_left_behind
 from .service import state_folder
 
-DIRECT, OURS, STOCK = "X server's socket", "ours", "stock peer"
+DIRECT, OURS, BEFORE, STOCK = "X server's socket", "ours", "ours, before", "stock peer"
 WANTED_RATE, WANTED_KEY, WANTED_RAW = 0.95, 1.3, 0.75
 PAINTER = Path(__file__).resolve().parent / "painter.py"
 Rounds = dict[str, list[Round]]
@@ -97,9 +97,19 @@ def report(session: OpenedSession, options: argparse.Namespace, results: Rounds)
                 goal_min("update rate, ours to direct", ratio(results, OURS, FIGURES[0][1]), WANTED_RATE),
                 goal_max("key echo p95, ours to direct", ratio(results, OURS, FIGURES[3][1]), WANTED_KEY),
                 goal_min("raw throughput, ours to direct", ratio(results, OURS, FIGURES[5][1]), WANTED_RAW),
+                *([_of_before(results)] if BEFORE in results else []),
             ]
         ),
     )
+
+
+def _of_before(results: Rounds) -> str:
+    """Return a line that compares ours with the older checkout, round by round."""
+    pairs = list(zip(results[OURS], results[BEFORE], strict=True))
+    ratios = [
+        f"{name} {median(figure(ours) / figure(before) for ours, before in pairs):.2f}" for name, figure in FIGURES
+    ]
+    return f"- ours to before, median of the rounds: {', '.join(ratios)}."
 
 
 def _costs(rounds: list[Round]) -> list[list[object]]:
@@ -122,15 +132,23 @@ def main() -> None:
     parser.add_argument("--proposal", help="the proposal to launch on (the first one listed)")
     parser.add_argument("--containers", action="store_true", help="sessions are containers (and no peer is measured)")
     parser.add_argument("--no-peer", action="store_true", help="leave the stock peer out")
+    add_before(parser)
     options = parser.parse_args()
+    if options.before and options.containers:
+        parser.error("--before measures sandboxes only")
     with ExitStack() as stack:
         stack.enter_context(nothing_left_behind())
         state = stack.enter_context(state_folder())
-        (state / "ours").mkdir()
-        kind = DockerPortal if options.containers else Portal
-        portal = kind(state / "ours", "painter", proposal=options.proposal)
-        portal.add_to_catalogue(painter_application() + f"image: {image('desktop')}\n" * options.containers)
-        sessions = {OURS: stack.enter_context(open_session(portal))}
+
+        def open_ours(folder: str, checkout: Checkout | None = None) -> OpenedSession:
+            kind = DockerPortal if options.containers else Portal
+            portal: Portal = kind(state / folder, "painter", proposal=options.proposal, checkout=checkout)
+            portal.add_to_catalogue(painter_application() + f"image: {image('desktop')}\n" * options.containers)
+            return stack.enter_context(open_session(portal))
+
+        sessions = {OURS: open_ours("ours")}
+        if options.before:
+            sessions[BEFORE] = open_ours("before", options.before)
         if not (options.no_peer or options.containers):
             peer = Peer(state / "peer", f"/usr/bin/python3 {PAINTER}")
             sessions[STOCK] = stack.enter_context(open_session(peer))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,14 +16,46 @@ from .service import Service, free_ports
 ROOT = Path(__file__).resolve().parent.parent
 
 
+@dataclass(frozen=True)
+class Checkout:
+    """A checkout of this project, and the Python of the environment it is installed in."""
+
+    root: Path = ROOT
+    python: str = sys.executable
+
+
+def add_before(parser: argparse.ArgumentParser) -> None:
+    """Let the command line name an older checkout that is measured in the same run."""
+    help_text = "also measure this older checkout, installed in the environment of that Python"
+    parser.add_argument("--before", metavar="CHECKOUT:PYTHON", type=read_checkout, help=help_text)
+
+
+def read_checkout(text: str) -> Checkout:
+    """Return the checkout of ``CHECKOUT:PYTHON``; ValueError unless both are there."""
+    root, _, python = text.partition(":")
+    checkout = Checkout(Path(root).resolve(), python)
+    if not (checkout.root / "jupyterhub_config.py").is_file() or not Path(python).is_file():
+        raise ValueError(text)
+    return checkout
+
+
 class Portal(Service):
     """A running portal; leaving the context ends it and every session in it."""
 
     name = "ours"
 
-    def __init__(self, state: Path, application: str, *, user: str = "anna", proposal: str | None = None) -> None:
+    def __init__(
+        self,
+        state: Path,
+        application: str,
+        *,
+        user: str = "anna",
+        proposal: str | None = None,
+        checkout: Checkout | None = None,
+    ) -> None:
         """Keep everything below ``state``; launches start ``application`` on ``proposal`` (the first one listed)."""
         super().__init__(state)
+        self.checkout = checkout or Checkout()
         self.application = application
         self.user = user
         self.proposal = proposal
@@ -33,7 +67,7 @@ class Portal(Service):
         """Start and wait until the portal and its identity provider answer."""
         self.catalogue.mkdir(mode=0o755, parents=True, exist_ok=True)
         self.run(
-            [sys.executable, "-m", "jupyterhub", "-f", str(ROOT / "jupyterhub_config.py")],
+            [self.checkout.python, "-m", "jupyterhub", "-f", str(self.checkout.root / "jupyterhub_config.py")],
             {
                 "DAAS_DEMO_PORT": str(self.port),
                 "DAAS_DEMO_STATE": str(self.state / "demo"),
