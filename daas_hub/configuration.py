@@ -42,9 +42,16 @@ def configure(c: Any) -> None:
     c.Spawner.http_timeout = 60
     # a refusal by the facility is not a failure of the hub
     c.Spawner.consecutive_failure_limit = 0
+    # used only where JupyterHub.subdomain_host is set; `ProposalSessionMixin.host_for_each_session` goes further
+    c.JupyterHub.subdomain_hook = sessions_host
     command = proxy_command()
     if command:
         c.ConfigurableHTTPProxy.command = command
+
+
+def sessions_host(name: str, domain: str, kind: str) -> str:
+    """Return the host name of all users' sessions, or of a service, for `JupyterHub.subdomain_hook`."""
+    return f"sessions.{domain}" if kind == "user" else domain
 
 
 def read_environment(file: Path | str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from jupyterhub.handlers import BaseHandler
 from tornado import web
@@ -24,8 +25,16 @@ class PortalHeaders(BaseHandler):
 
     @property
     def content_security_policy(self) -> str:
-        """The policy of our pages: nothing inline, nothing from another host."""
-        return CONTENT_SECURITY_POLICY
+        """The policy of our pages: nothing inline, nothing from another host.
+
+        A launch is a form whose response redirects to the session, which may have a host name below the portal's.
+        """
+        sessions = urlsplit(self.settings.get("subdomain_host") or "")
+        if not sessions.hostname:
+            return CONTENT_SECURITY_POLICY
+        port = f":{sessions.port}" if sessions.port else ""
+        target = f"{sessions.scheme}://*.{sessions.hostname}{port}"
+        return CONTENT_SECURITY_POLICY.replace("form-action 'self'", f"form-action 'self' {target}")
 
     def set_default_headers(self) -> None:
         """Add the headers that the hub's pages lack."""

@@ -33,15 +33,12 @@ class SessionCards(PortalHandler):
         Args:
             titles: known titles of proposals (see `titles_of_sessions`).
         """
-        user = self.current_user
         spawners = sorted(
             self.own_spawners(),
             key=lambda spawner: (spawner.orm_spawner.started is not None, str(spawner.orm_spawner.started)),
             reverse=True,
         )
-        cards = [
-            session_card(self.hub_url, user.url, spawner, self.facility.applications, titles) for spawner in spawners
-        ]
+        cards = [session_card(self.hub_url, spawner, self.facility.applications, titles) for spawner in spawners]
         return [card for card in cards if proposal_id is None or card["proposal_id"] == proposal_id]
 
     def own_spawners(self) -> list[Any]:

@@ -54,7 +54,7 @@ class LaunchHandler(SessionCards):
             return
         user = self.current_user
         is_ready = name in user.spawners and user.spawners[name].ready
-        self.redirect(f"{user.url}{name}/" if is_ready else f"{self.hub_url}sessions/{name}", status=303)
+        self.redirect(user.spawners[name].session_url if is_ready else f"{self.hub_url}sessions/{name}", status=303)
 
     async def _launch(self, name: str, request: LaunchRequest) -> None:
         """Start it, unless the same launch is in progress: clicking the button twice starts one session."""
@@ -161,7 +161,7 @@ class SessionHandler(SessionCards):
         # only now: the state may have changed during the requests above
         state = session_state(spawner)
         if state == "running":
-            self.redirect(f"{user.url}{name}/")
+            self.redirect(spawner.session_url)
             return
         card = next(card for card in self.cards(titles) if card["name"] == name)
         query = urlencode({"_xsrf": self.xsrf_token.decode("ascii")})
