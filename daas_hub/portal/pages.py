@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from jupyterhub.handlers.login import LoginHandler
 from tornado import web
@@ -169,6 +170,14 @@ class LoginPageHandler(LoginHandler):
     def content_security_policy(self) -> str:
         """Our policy; login methods are links, so no other origin is needed in `form-action`."""
         return CONTENT_SECURITY_POLICY
+
+    async def get(self) -> None:
+        """Show it, under the portal's own name: a login that begins under another one does not find its way back."""
+        portal = urlsplit(self.settings.get("subdomain_host") or "")
+        if portal.netloc and self.request.host != portal.netloc:
+            self.redirect(f"{portal.scheme}://{portal.netloc}{self.request.uri}")
+            return
+        await super().get()
 
     async def post(self) -> None:
         """Log in by a form. A login page without a password form has none to send."""

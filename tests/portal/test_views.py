@@ -50,7 +50,14 @@ def spawner(**state: Any) -> Any:
         display_name=state.pop("display_name", ""),
         started=state.pop("started", None),
     )
-    told = {"name": "jupyterlab-0123456789", "pending": None, "ready": False, "_spawn_future": None} | state
+    address = "/portal/user/u1/jupyterlab-0123456789/"
+    told = {
+        "name": "jupyterlab-0123456789",
+        "session_url": address,
+        "pending": None,
+        "ready": False,
+        "_spawn_future": None,
+    } | state
     return SimpleNamespace(orm_spawner=record, **told)
 
 
