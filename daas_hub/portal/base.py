@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from jupyterhub.handlers import BaseHandler
 from tornado import web
 
 from daas_hub.accounts import Account, Identity
 from daas_hub.errors import DaasError, NoAccount
 from daas_hub.facility import Facility
 from daas_hub.portal.authenticator import OffersLogins
+from daas_hub.portal.hub_requests import HubRequest
 from daas_hub.portal.template_globals import person_of
 
 CONTENT_SECURITY_POLICY = (
@@ -19,21 +19,13 @@ CONTENT_SECURITY_POLICY = (
 )
 
 
-class PortalHeaders(BaseHandler):
-    """The response headers of a page; also for handlers of the hub whose pages use the portal's layout."""
+class PortalHeaders(HubRequest):
+    """The policy of a page; also for handlers of the hub whose pages use the portal's layout."""
 
     @property
     def content_security_policy(self) -> str:
         """The policy of our pages: nothing inline, nothing from another host."""
         return CONTENT_SECURITY_POLICY
-
-    def set_default_headers(self) -> None:
-        """Add the headers that the hub's pages lack."""
-        super().set_default_headers()
-        self.set_header("X-Content-Type-Options", "nosniff")
-        self.set_header("Referrer-Policy", "same-origin")
-        self.set_header("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
-        self.set_header("Cache-Control", "no-store")
 
 
 class PortalHandler(PortalHeaders):
@@ -78,6 +70,13 @@ class PortalHandler(PortalHeaders):
         self.set_status(status)
         html = await self.render_template(template, **values)
         self.finish(html)
+
+    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+        """Log a refusal of this package in one line: it is no error of the hub."""
+        if isinstance(value, DaasError):
+            self.log.warning("%s: %s", self.request.path, value)
+        else:
+            super().log_exception(typ, value, tb)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Show errors of this package with their own message, and all others as the hub does."""

@@ -43,6 +43,11 @@ class LaunchHandler(SessionCards):
             key: self.get_body_argument(key, "", strip=False) for key in ("application", "proposal", "visit", "size")
         }
         name = self.get_body_argument("session_name", "")
+        # first: the hub would refresh the login, too, but before it marks this session as starting
+        if await self.refresh_auth(self.current_user, force=True) is None:
+            # the login page says why
+            self.redirect(self.settings["login_url"], status=303)
+            return
         try:
             request = LaunchRequest.from_form(fields)
             if not _SESSION_NAME.fullmatch(name):
@@ -59,9 +64,6 @@ class LaunchHandler(SessionCards):
     async def _launch(self, name: str, request: LaunchRequest) -> None:
         """Start it, unless the same launch is in progress: clicking the button twice starts one session."""
         user = self.current_user
-        # first: the hub would refresh the login, too, but before it marks this session as starting
-        if await self.refresh_auth(user, force=True) is None:
-            raise Refused("Your login has expired.", remedy="Please sign out and in again.")
         if (user.name, name) in _launching or (
             name in user.orm_spawners and (user.spawners[name].active or user.spawners[name].pending)
         ):
