@@ -11,7 +11,8 @@ from tornado import web
 
 from daas_hub.authenticators.oidc.handlers import page_after_logout
 from daas_hub.errors import SourceUnavailable
-from daas_hub.portal.base import CONTENT_SECURITY_POLICY, PortalHandler
+from daas_hub.portal.base import PortalHandler
+from daas_hub.portal.hub_requests import CONTENT_SECURITY_POLICY
 from daas_hub.portal.template_globals import person_of
 
 

@@ -10,13 +10,8 @@ from daas_hub.accounts import Account, Identity
 from daas_hub.errors import DaasError, NoAccount
 from daas_hub.facility import Facility
 from daas_hub.portal.authenticator import OffersLogins
-from daas_hub.portal.hub_requests import HubRequest
+from daas_hub.portal.hub_requests import CONTENT_SECURITY_POLICY, HubRequest
 from daas_hub.portal.template_globals import person_of
-
-CONTENT_SECURITY_POLICY = (
-    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "frame-ancestors 'none'; form-action 'self'; base-uri 'none'; object-src 'none'"
-)
 
 
 class PortalHeaders(HubRequest):

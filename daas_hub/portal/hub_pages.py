@@ -13,7 +13,8 @@ from jupyterhub.apihandlers.shares import ServerShareAPIHandler, ServerShareCode
 from jupyterhub.handlers.pages import AdminHandler, ProxyErrorHandler, TokenPageHandler
 from tornado import web
 
-from daas_hub.portal.base import CONTENT_SECURITY_POLICY, PortalHandler, PortalHeaders
+from daas_hub.portal.base import PortalHandler, PortalHeaders
+from daas_hub.portal.hub_requests import CONTENT_SECURITY_POLICY
 
 _PERSONAL = "Sessions are personal and cannot be shared."
 

@@ -20,6 +20,12 @@ from tornado import web
 from daas_hub.log_redaction import redact_logs
 from daas_hub.portal.login_record import LoginRecord, create_table, session_id_of
 
+#: The policy of the portal's pages: nothing inline, nothing from another host.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "frame-ancestors 'none'; form-action 'self'; base-uri 'none'; object-src 'none'"
+)
+
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
@@ -62,6 +68,13 @@ class HubRequest(BaseHandler):
 
     #: JupyterHub reads it in requests with a cookie, too, and sets it in those with a token only.
     _token_authenticated = False
+
+    @property
+    def content_security_policy(self) -> str:
+        """The policy of a handler; the portal's where JupyterHub's only says who may frame a page."""
+        policy = str(super().content_security_policy)
+        has_sources = "default-src" in policy or not getattr(self.authenticator, "portal", False)
+        return policy if has_sources else CONTENT_SECURITY_POLICY
 
     async def prepare(self) -> None:
         """Check the address, then identify the user."""
