@@ -12,6 +12,7 @@ from jupyterhub.singleuser.extension import JupyterHubSingleUser
 from jupyterlab.commands import get_app_dir
 from traitlets.config import Config
 
+from daas_hub.log_redaction import redact_logs
 from daas_hub.session.egress import open_egress_ports
 from daas_hub.session.lab_login import OwnerIdentityProvider
 from daas_hub.session.listener import inherited_listener
@@ -87,6 +88,7 @@ def lab_settings(installed: Path) -> Path:
 
 def main() -> None:
     """Run the command `daas-lab`."""
+    redact_logs()
     shake_hands()
     settings = read_settings()
     open_egress_ports(settings.egress)
