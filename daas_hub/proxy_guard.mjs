@@ -4,24 +4,26 @@
 import http from "node:http";
 import https from "node:https";
 
-function isPlain(url) {
+// Returns the status of a refusal; 0 if there is nothing to refuse.
+function refusalOf(url) {
   try {
-    return !/[\u0000-\u001f\u007f]/.test(decodeURIComponent(url.split("?", 1)[0]));
+    return /[\u0000-\u001f\u007f]/.test(decodeURIComponent(url.split("?", 1)[0])) ? 404 : 0;
   } catch {
-    return false;
+    return 400;
   }
 }
 
 for (const { prototype } of [http.Server, https.Server]) {
   const emit = prototype.emit;
   prototype.emit = function (event, request, answer, ...more) {
-    if (event === "request" && !isPlain(request.url)) {
-      answer.writeHead(400, { "Content-Type": "text/plain", "X-Content-Type-Options": "nosniff" });
-      answer.end("The address is not valid.\n");
+    const status = event === "request" || event === "upgrade" ? refusalOf(request.url) : 0;
+    if (status && event === "request") {
+      answer.writeHead(status, { "Content-Type": "text/plain", "X-Content-Type-Options": "nosniff" });
+      answer.end("There is no such address.\n");
       return true;
     }
-    if (event === "upgrade" && !isPlain(request.url)) {
-      answer.end("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    if (status) {
+      answer.end(`HTTP/1.1 ${status} ${http.STATUS_CODES[status]}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
       return true;
     }
     return emit.call(this, event, request, answer, ...more);

@@ -39,14 +39,14 @@ def require_plain_path(request: Any) -> None:
     """Check that an address is text without control characters: none of the hub's has any.
 
     Raises:
-        HTTPError: 400.
+        HTTPError: 400 or 404.
     """
     try:
         path = unquote(request.path, errors="strict")
     except UnicodeDecodeError:
         raise web.HTTPError(400, "The address is not valid UTF-8.") from None
     if any(ord(char) < 32 or ord(char) == 127 for char in path):
-        raise web.HTTPError(400, "The address contains a control character.")
+        raise web.HTTPError(404, "The address contains a control character.")
 
 
 class FileRequest(web.RequestHandler):

@@ -89,7 +89,7 @@ class Handler(web.RequestHandler):
         except UnicodeDecodeError:
             raise web.HTTPError(400) from None
         if not path.isprintable():
-            raise web.HTTPError(400)
+            raise web.HTTPError(404)
 
     def _require_own_origin(self) -> None:
         """Refuse requests that another site made the browser send."""
