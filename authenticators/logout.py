@@ -16,12 +16,8 @@ from daas_hub.portal.hub_requests import CONTENT_SECURITY_POLICY
 from daas_hub.portal.template_globals import person_of
 
 
-class LogoutHandler(OAuthLogoutHandler):
-    """Ends the login of this browser, then sends it to sign out at the provider, which sends it back."""
-
-    async def get(self) -> None:
-        """Sign out."""
-        await self.sign_out()
+class SignsOut(OAuthLogoutHandler):
+    """Base of the handlers that end logins, and then send the browser to sign out at the provider."""
 
     async def sign_out(self, *, everywhere: bool = False) -> None:
         """End the login of this browser, or every login of the user with their access tokens."""
@@ -51,7 +47,15 @@ class LogoutHandler(OAuthLogoutHandler):
             return ""
 
 
-class SignOutEverywhereHandler(PortalHandler, LogoutHandler):
+class LogoutHandler(SignsOut):
+    """Ends the login of this browser; the provider sends it back after its own sign-out."""
+
+    async def get(self) -> None:
+        """Sign out."""
+        await self.sign_out()
+
+
+class SignOutEverywhereHandler(PortalHandler, SignsOut):
     """`/daas/sign-out`: the choice between signing out here and everywhere."""
 
     #: Where the form may lead in the end; browsers apply the policy of its page to redirects, too.

@@ -150,8 +150,8 @@ class AttemptLimiter:
         self._addresses.take_back(address)
 
     def __len__(self) -> int:
-        remembered = (self._names.tries, self._addresses.tries, self._known.tries, self._signed_in, self._turns.turns)
-        return sum(map(len, remembered))
+        tries = (self._names.tries, self._addresses.tries, self._known.tries)
+        return sum(map(len, tries)) + len(self._signed_in) + len(self._turns.turns)
 
 
 def _at(name: str, address: str) -> str:
