@@ -101,7 +101,7 @@ class AcceptShareHandler(PortalHandler):
 class UserHandler(UserAPIHandler):
     """The hub's API of one user, who is not deleted while a session runs."""
 
-    @needs_scope("delete:users")
+    @needs_scope("delete:users")  # type: ignore[untyped-decorator]
     async def delete(self, user_name: str) -> None:
         """Delete the user; the hub itself looks at the unnamed server only, and fails with 500 if another one runs."""
         user = self.find_user(user_name)
