@@ -15,8 +15,9 @@ from daas_hub.accounts import Account
 from daas_hub.errors import SourceUnavailable
 from daas_hub.launch import offered
 from daas_hub.portal.authenticator import OffersLogins
-from daas_hub.portal.base import CONTENT_SECURITY_POLICY, PortalHandler
+from daas_hub.portal.base import PortalHandler
 from daas_hub.portal.ended import take_why_it_ended
+from daas_hub.portal.hub_requests import CONTENT_SECURITY_POLICY
 from daas_hub.portal.views import button_view, day_of_epoch, listing_view, session_card, source_notice, visit_view
 from daas_hub.proposals import Page, Proposal, Query
 from daas_hub.proposals.listing import COLUMNS, question_of
