@@ -226,8 +226,7 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
     async def poll(self) -> int | None:
         """Return whether the session runs: None, or its exit code; stops one that reached its time limit.
 
-        It never raises, and an engine that does not answer means that the state is unknown: the hub would take
-        anything else for the end of the session, and forget one that runs.
+        An engine that does not answer means that the state is unknown, as any exception does.
         """
         if not self._owns_container:
             return 0

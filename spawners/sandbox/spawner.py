@@ -154,10 +154,7 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
         return self.address
 
     async def poll(self) -> int | None:
-        """Return None while the session runs, else 0; stop one that has reached its time limit.
-
-        It never raises: JupyterHub takes an exception for the end of the session, and forgets one that runs.
-        """
+        """Return None while the session runs, else 0; stop one that has reached its time limit."""
         self.keep_sockets_open()
         if self.process.is_running() and self.is_over():
             self.log.info("%s: reached its time limit", self._log_name)
