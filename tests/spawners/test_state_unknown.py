@@ -111,14 +111,16 @@ async def test_problem_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
 
 #: Polls a process that runs and one that is gone, with no descriptor left.
 EMFILE = """\
-import asyncio, os, resource, subprocess
+import asyncio, logging, os, resource, subprocess
 from types import SimpleNamespace
 from daas_hub.spawners.sandbox.processes import ProcessId
 from daas_hub.spawners.sandbox.spawner import SandboxSpawner
 
 async def main():
     with subprocess.Popen(["sleep", "60"]) as sleeper:
+        logging.basicConfig()
         spawner = SandboxSpawner()
+        spawner.log = logging.getLogger("hub")
         spawner.user, spawner.process = SimpleNamespace(name="anna"), ProcessId.of(sleeper.pid)
         spawner.log.error("the hub has its log open")
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
