@@ -69,7 +69,7 @@ class ProposalSessionMixin(_Base):
         if cls.start_session is ProposalSessionMixin.start_session:
             raise TypeError(f"{cls.__name__} has no start_session")
         if (poll := getattr(cls, "poll", None)) is not None and never_raises(poll) is not poll:
-            cls.poll = never_raises(poll)  # type: ignore[method-assign]
+            cls.poll = never_raises(poll)
         # a subclass that the configuration file itself defines
         check_when_hub_starts()
 
