@@ -25,8 +25,8 @@ title: Probe
 kind: desktop
 command: [sh, -c, 'sh "$HOME/probe.sh" > /dev/null 2>&1']
 """
-#: Bounds of what one session may cost: memory and log of the hub, and its descriptors.
-MAX_BYTES, MAX_LOG_BYTES, MAX_DESCRIPTORS = 50_000_000, 1_000_000, 100
+#: Bounds of what one session may cost: memory and log of the hub, its descriptors, and requests that it logs.
+MAX_BYTES, MAX_LOG_BYTES, MAX_DESCRIPTORS, MAX_REQUESTS = 50_000_000, 1_000_000, 100, 100
 
 
 @dataclass
@@ -44,6 +44,11 @@ class Hub:
 
     def log_bytes(self) -> int:
         return self.portal.log.stat().st_size
+
+    def requests_of_sessions(self) -> int:
+        """Count the lines about requests that came over a session's socket, which has no address."""
+        lines = self.portal.log.read_text(errors="replace").splitlines()
+        return sum("/hub/api/user (" in line and ("@0.0.0.0)" in line or "@session " in line) for line in lines)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +78,7 @@ def test_others_are_served_and_it_can_be_stopped(abused: Portal, way: str) -> No
         f"cat > $HOME/abuse.py <<'END'\n{ABUSE}\nEND\nexec /usr/bin/python3 $HOME/abuse.py {way} {token_of(anna)}\n"
     )
     with probing(anna, "anna", script) as probe:
-        before = hub.bytes(), hub.descriptors(), hub.log_bytes()
+        before = hub.bytes(), hub.descriptors(), hub.log_bytes(), hub.requests_of_sessions()
         until = time.monotonic() + 60
         while not started.exists():
             assert time.monotonic() < until, "the session's program did not start"
@@ -86,6 +91,7 @@ def test_others_are_served_and_it_can_be_stopped(abused: Portal, way: str) -> No
         assert hub.bytes() - before[0] < MAX_BYTES
         assert hub.descriptors() - before[1] < MAX_DESCRIPTORS
         assert hub.log_bytes() - before[2] < MAX_LOG_BYTES
+        assert hub.requests_of_sessions() - before[3] < MAX_REQUESTS
         administrator = abused.login("carla")
         assert anna.stop(probe.session).status_code == 303
         assert probe.session not in anna.get(f"/hub/api/users/{anna.name}").json()["servers"]

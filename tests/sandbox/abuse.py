@@ -19,7 +19,7 @@ THREADS = 60
 
 
 def request(line: str, *headers: str) -> bytes:
-    return "\r\n".join([f"{line} HTTP/1.1", "Host: hub", *headers, "", ""]).encode()
+    return "\r\n".join([f"{line} HTTP/1.1", "Host: hub", "Connection: close", *headers, "", ""]).encode()
 
 
 def hold(count: int, sent: bytes) -> None:
