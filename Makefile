@@ -77,7 +77,10 @@ bench-memory: $(VENV)/.installed $(VENV)/.test  ## what a desktop session holds,
 clean:  ## remove what make installed (not the Debian packages)
 	rm -rf $(VENV) build dist daas_hub/session/static/desktop.js *.egg-info .mypy_cache .ruff_cache .pytest_cache
 
-.PHONY: help demo install quick test check audit mutants constraints wheel bench bench-launch bench-path bench-memory bench-docker clean
+bench-abuse: $(VENV)/.installed $(VENV)/.test  ## pages of others while sessions do their worst to the hub
+	$(PYTHON) -m benchmarks.abuse
+
+.PHONY: help demo install quick test check audit mutants constraints wheel bench bench-launch bench-path bench-memory bench-docker bench-abuse clean
 
 -include images/images.mk
 

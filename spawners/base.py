@@ -1,6 +1,7 @@
 """What all spawners share: authorise every start, report its progress, and fail with a reason.
 
-A backend implements three methods: `start_session`, `poll` and `stop`.
+A backend implements three methods: `start_session`, `poll` and `stop`. A `poll` that raises means that the state is
+unknown, never that the session ended (`state_unknown`).
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from daas_hub.launch import LaunchRequest, Plan
 from daas_hub.spawners.egress import EgressRoute
 from daas_hub.spawners.session_hosts import session_host, session_url
 from daas_hub.spawners.startup import check_when_hub_starts
+from daas_hub.spawners.state_unknown import never_raises
 from daas_hub.spawners.stock import OWN_VARIABLES, SPAWNER_SETTINGS, require_working, setting_problems
 from daas_hub.stock_settings import StockSettings
 
@@ -78,10 +80,12 @@ class ProposalSessionMixin(_Base):
     # -- what a backend implements ------------------------------------------------------------------------------
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Reject a backend class without `start_session`, as JupyterHub does for `poll` and `stop`."""
+        """Guard `poll`, and reject a class without `start_session`, as JupyterHub does for `poll` and `stop`."""
         super().__init_subclass__(**kwargs)
         if cls.start_session is ProposalSessionMixin.start_session:
             raise TypeError(f"{cls.__name__} has no start_session")
+        if (poll := getattr(cls, "poll", None)) is not None and never_raises(poll) is not poll:
+            cls.poll = never_raises(poll)
         # a subclass that the configuration file itself defines
         check_when_hub_starts()
 

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import jupyterhub
 from jupyterhub.app import JupyterHub
-from traitlets import Unicode, default
+from traitlets import List, Unicode, default
 
 from daas_hub.errors import DaasError
 from daas_hub.facility import Facility
@@ -21,7 +21,7 @@ from daas_hub.launch import Plan
 from daas_hub.spawners.base import ProposalSessionMixin
 from daas_hub.spawners.egress import Egress, egress_routes
 from daas_hub.spawners.guest_layout import API_DIR
-from daas_hub.spawners.hub_api_socket import SOCKET, open_api_socket
+from daas_hub.spawners.hub_api_socket import SOCKET, HubAPISocket, session_routes
 from daas_hub.spawners.runtime_dir import own_directory, session_key
 
 
@@ -37,7 +37,19 @@ class SocketSessionMixin(ProposalSessionMixin):
         """,
     )
 
+    hub_api_routes = List(
+        Unicode(),
+        config=True,
+        help="""
+        Further routes of the hub's REST API that programs in sessions may use, each as "METHOD /path" below
+        /hub/api, where "*" is any one segment of the path: what `server_token_scopes`, or a user's own token, is for.
+        Example: ["DELETE /users/*/servers/*"]. Default: none; sessions reach only what they need themselves (login,
+        activity, version).
+        """,
+    )
+
     _egress: Egress | None = None
+    _hub_api: HubAPISocket | None = None
 
     @default("runtime_dir")
     def _runtime_dir_default(self) -> str:
@@ -74,38 +86,52 @@ class SocketSessionMixin(ProposalSessionMixin):
         """The URL at which the proxy and the hub connect to the session."""
         return "http+unix://" + quote(str(self.session_dir / "http.sock"), safe="")
 
-    def open_hub_api(self) -> None:
-        """Serve the hub's API to sessions on a socket file.
+    @property
+    def api_dir(self) -> Path:
+        """The folder with the session's socket of the hub's API, mounted into the session."""
+        return self.session_dir / "api"
+
+    def require_runtime_dir(self) -> None:
+        """Check that the directory of all sessions can be used.
 
         Raises:
-            OSError, ConfigurationError: `runtime_dir` cannot be used.
+            OSError, ConfigurationError: it cannot.
         """
-        hub = JupyterHub.instance()
-        if getattr(hub, "tornado_application", None) is not None:
-            open_api_socket(own_directory(Path(self.runtime_dir)) / "api", hub.tornado_application, self.hub.base_url)
+        own_directory(Path(self.runtime_dir))
+
+    def open_sockets(self, plan: Plan) -> None:
+        """Open the hub's API for this session, and its egress: the addresses that its application may connect to."""
+        self.close_sockets()
+        self._open_hub_api()
+        self._egress = Egress.opened(self.sockets_dir, plan.application.egress)
+
+    def close_sockets(self) -> None:
+        """Close what `open_sockets` opened."""
+        if self._hub_api is not None:
+            self._hub_api.close()
+            self._hub_api = None
+        if self._egress is not None:
+            self._egress.close()
+            self._egress = None
+
+    def _open_hub_api(self) -> None:
+        application = getattr(JupyterHub.instance(), "tornado_application", None)
+        if application is not None:
+            routes = session_routes(self.hub.base_url, self.user.escaped_name, self.hub_api_routes)
+            self._hub_api = HubAPISocket(self.api_dir, application, routes, f"session {self._log_name}")
 
     def keep_sockets_open(self) -> None:
-        """Reopen the API socket and this session's egress sockets after a restart of the hub; called by `poll`.
+        """Reopen this session's sockets of API and egress after a restart of the hub; called by `poll`.
 
         It does not raise: a full disk must not look like the end of a session.
         """
         try:
-            self.open_hub_api()
+            if self._hub_api is None and self.api_dir.is_dir():
+                self._open_hub_api()
             if self._egress is None and self.sockets_dir.is_dir():
                 self._egress = Egress.reopened(self.sockets_dir)
         except (OSError, DaasError) as problem:
             self.log.error("%s: sockets of the session cannot be opened: %s", self._log_name, problem)
-
-    def open_egress(self, plan: Plan) -> None:
-        """Open the session's egress: the addresses that its application may connect to."""
-        self.close_egress()
-        self._egress = Egress.opened(self.sockets_dir, plan.application.egress)
-
-    def close_egress(self) -> None:
-        """Close the session's egress."""
-        if self._egress is not None:
-            self._egress.close()
-            self._egress = None
 
     def get_env(self) -> dict[str, str]:
         """Return JupyterHub's environment of the session, with the API behind the socket file."""

@@ -197,7 +197,7 @@ def start_portal(
     while time.monotonic() < until and process.poll() is None:
         with contextlib.suppress(requests.ConnectionError):
             provider = requests.get(f"http://127.0.0.1:{port + 1}/.well-known/openid-configuration", timeout=5)
-            login = requests.get(f"{portal.url}/hub/login", timeout=5)
+            login = requests.get(f"{portal.url}/hub/login", timeout=5, allow_redirects=False)
             if provider.ok and login.ok:
                 return portal
         time.sleep(0.2)

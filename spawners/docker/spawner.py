@@ -156,14 +156,15 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
     def _transport(self) -> SessionTransport:
         """How the session is brought onto the engine's machine and reached there."""
         if self._session_transport is None:
-            api = Path(self.runtime_dir) / "api"
             if self.docker_engine.address.is_remote:
                 # the extra daas-hub[remote]
                 from daas_hub.spawners.docker.remote.session import RemoteSession
 
-                self._session_transport = RemoteSession(self.docker_engine, self.object_name, self.session_dir, api)
+                self._session_transport = RemoteSession(
+                    self.docker_engine, self.object_name, self.session_dir, self.api_dir
+                )
             else:
-                self._session_transport = LocalSession(self.session_dir, api)
+                self._session_transport = LocalSession(self.session_dir, self.api_dir)
         return self._session_transport
 
     def clear_state(self) -> None:
@@ -205,7 +206,7 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
         self._owns_container = False
         await self._require_not_running()
         self._owns_container = True
-        self.open_hub_api()
+        self.require_runtime_dir()
         self.report_progress("Opening your directories")
         pinned = await pin(plan.mounts)
         plan = plan.opened(one.mount for one in pinned)
@@ -226,8 +227,7 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
     async def poll(self) -> int | None:
         """Return whether the session runs: None, or its exit code; stops one that reached its time limit.
 
-        It never raises, and an engine that does not answer means that the state is unknown: the hub would take
-        anything else for the end of the session, and forget one that runs.
+        An engine that does not answer means that the state is unknown, as any exception does.
         """
         if not self._owns_container:
             return 0
@@ -297,14 +297,15 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
             (icons / f"{application.name}.svg").chmod(0o644)
         empty = self.session_dir / "empty"
         empty.mkdir()
+        self.api_dir.mkdir()
         for mount in plan.mounts:
             if mount.target.startswith("data/"):
                 (empty / mount.target.removeprefix("data/")).mkdir()
-        for folder in (self.sockets_dir, icons, empty, *empty.iterdir()):
+        for folder in (self.api_dir, self.sockets_dir, icons, empty, *empty.iterdir()):
             folder.chmod(0o755)  # whatever the hub's umask is
         names = host_names(plan.application.egress)
         write_identity_files(self.session_dir / "identity", identity_texts(plan.account, names))
-        self.open_egress(plan)
+        self.open_sockets(plan)
 
     def icon_inside(self, application: Application) -> str:
         """Return the path at which the session finds an application's icon."""
@@ -355,7 +356,7 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
     async def _clean_up(self) -> None:
         """Remove the container and the session's directory; what cannot be removed is logged, and stays labelled."""
         self.docker_engine.stop_listening(self.object_name)
-        self.close_egress()
+        self.close_sockets()
         self._transport.close()
         try:
             await self.docker_engine.remove(self.object_name)

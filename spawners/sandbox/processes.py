@@ -41,7 +41,11 @@ class ProcessId:
         return {"pid": self.pid, "started": self.started, "boot": self.boot}
 
     def is_running(self) -> bool:
-        """Return whether this process, and not a later one of the same pid, runs (a zombie does not)."""
+        """Return whether this process, and not a later one of the same pid, runs (a zombie does not).
+
+        Raises:
+            OSError: /proc cannot be read (no descriptor is left): the answer is unknown.
+        """
         return self.pid > 1 and self.boot == _boot() and _started(self.pid) == self.started
 
     async def gone_within(self, seconds: float) -> bool:
@@ -95,7 +99,7 @@ def read_child_pid(fd: int) -> int:
 def _started(pid: int) -> float | None:
     try:
         after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError):
         return None
     return None if after_name[0] in "ZX" else float(after_name[19])
 

@@ -138,7 +138,7 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
 
     async def start_session(self, plan: Plan) -> str:
         """Build the sandbox, compare its mounts with the granted ones, and let it run."""
-        self.open_hub_api()
+        self.require_runtime_dir()
         self.report_progress("Opening your directories")
         pinned = await pin(plan.mounts)
         plan = plan.opened(one.mount for one in pinned)
@@ -154,10 +154,7 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
         return self.address
 
     async def poll(self) -> int | None:
-        """Return None while the session runs, else 0; stop one that has reached its time limit.
-
-        It never raises: JupyterHub takes an exception for the end of the session, and forgets one that runs.
-        """
+        """Return None while the session runs, else 0; stop one that has reached its time limit."""
         self.keep_sockets_open()
         if self.process.is_running() and self.is_over():
             self.log.info("%s: reached its time limit", self._log_name)
@@ -184,7 +181,7 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
         JupyterHub calls this after every end, but `stop` only for a session that still runs.
         """
         if not self.process.is_running():
-            self.close_egress()
+            self.close_sockets()
             await asyncio.to_thread(existing_group(self.key).remove)
             await asyncio.to_thread(shutil.rmtree, self.session_dir, True)
         await maybe_future(super().run_post_stop_hook())
@@ -200,11 +197,12 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
         self.session_dir.mkdir(parents=True)
         # whatever the hub's umask is: the account must reach its generated files, and nothing else
         self.sockets_dir.mkdir()
-        for folder in (self.sockets_dir, self.session_dir, self.session_dir.parent):
+        self.api_dir.mkdir()
+        for folder in (self.api_dir, self.sockets_dir, self.session_dir, self.session_dir.parent):
             folder.chmod(0o755)
         names = host_names(plan.application.egress)
         write_identity_files(self.session_dir / "identity", identity_texts(plan.account, names))
-        self.open_egress(plan)
+        self.open_sockets(plan)
 
     def _kept_process(self) -> ProcessId:
         """Return the process of this session from its file, whatever the hub's database says."""
@@ -251,7 +249,7 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
             fds,
             program=self.session_program(plan),
             identity_files=self.session_dir / "identity",
-            api_dir=Path(self.runtime_dir) / "api",
+            api_dir=self.api_dir,
             sockets_dir=self.sockets_dir,
             prefix=Path(self.prefix),
             read_only=[Path(path) for path in self.read_only],

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ from daas_hub.spawners.docker.remote.exec_stream import ProgramStream
 from daas_hub.spawners.docker.remote.handshake import Pipe
 from daas_hub.spawners.guest_layout import API_DIR, SOCKETS_DIR
 
+#: Connections of one session to one socket of this machine; each takes a descriptor of the hub.
+MAX_CONNECTIONS = 32
 #: Seconds after which silence means that the other side is gone.
 _KEEPALIVE_S = 15
 _TUNNEL_END = ("/opt/daas-hub/bin/python", "-I", "-m", "daas_hub.session.tunnel_end")
@@ -132,7 +134,8 @@ class Tunnel:
                     "session", sock=stream.socket, options=ssh_options(self._end.open_timeout_s)
                 )
                 for inside, here in self._forwards.items():
-                    await self._connection.forward_remote_path(str(inside), str(here))
+                    carry = _carrier(here, self._end.container)
+                    await self._connection.start_unix_server(lambda carry=carry: carry, str(inside), encoding=None)
             except (OSError, asyncssh.Error) as problem:
                 problem.add_note(stream.stderr)
                 raise
@@ -160,6 +163,23 @@ class Tunnel:
                 if not connection.is_closed():
                     raise  # the session itself does not answer
                 await asyncio.sleep(self._end.reconnect_s)
+
+
+def _carrier(here: Path, container: str) -> Callable[[Any, Any], Awaitable[None]]:
+    """Return what carries each connection of a session to a socket of this machine; further ones are closed."""
+    room = asyncio.Semaphore(MAX_CONNECTIONS)
+
+    async def carry(reader: Any, writer: Any) -> None:
+        if room.locked():
+            writer.close()
+            return
+        async with room:
+            try:
+                await relay(reader, writer, asyncio.open_unix_connection(str(here)))
+            except* (OSError, asyncssh.Error) as problems:
+                _log.info("a connection from session %s ended: %s", container, problems.exceptions[0])
+
+    return carry
 
 
 def ssh_options(login_timeout_s: float) -> asyncssh.SSHClientConnectionOptions:

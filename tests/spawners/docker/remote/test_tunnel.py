@@ -19,7 +19,7 @@ import pytest
 from daas_hub.errors import SessionFailed, StorageProblem
 from daas_hub.spawners.docker.container_spec import HUB_LABEL, RemoteFiles, create_body
 from daas_hub.spawners.docker.remote.handshake import admit
-from daas_hub.spawners.docker.remote.tunnel import ssh_options
+from daas_hub.spawners.docker.remote.tunnel import MAX_CONNECTIONS, ssh_options
 from daas_hub.spawners.mount_handshake import GrantedDirectory
 from tests.spawners.docker.plans import (
     GOLDEN,
@@ -212,3 +212,34 @@ def test_create_call_differs_from_that_of_this_machine_only_in_its_surroundings(
     assert [one for one in made if one["Type"] == "bind"] == [
         one for one in wanted if not one["Source"].startswith("/run/daas-hub")
     ]
+
+
+async def test_connections_of_a_session_are_bounded(site: Site) -> None:
+    """D2: each one takes a descriptor of the hub; further ones are closed, and there is room again after an end."""
+    served: list[asyncio.StreamWriter] = []
+
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        served.append(writer)
+        await echo(reader, writer)
+
+    async with (
+        await asyncio.start_unix_server(hold, site.here / "api.sock"),
+        site.tunnel(api=site.here / "api.sock") as tunnel,
+    ):
+        await tunnel.wait_until_open()
+        held = [await asyncio.open_unix_connection(str(site.inside / "api.sock")) for _ in range(2 * MAX_CONNECTIONS)]
+        refused = 0
+        for reader, writer in held:
+            writer.write(b"x")
+            with contextlib.suppress(ConnectionError):
+                refused += await reader.read(1) != b"x"
+        assert len(served) == MAX_CONNECTIONS
+        assert refused == MAX_CONNECTIONS
+        for _, writer in held:
+            writer.close()
+        async with asyncio.timeout(15):
+            while True:
+                with contextlib.suppress(ConnectionError):
+                    if await said_back(site.inside / "api.sock", b"hello") == b"hello":
+                        break
+                await asyncio.sleep(0.05)
