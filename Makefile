@@ -38,6 +38,9 @@ quick: $(VENV)/.quick  ## style, and the tests that need no hub: less than a min
 test: $(VENV)/.installed $(VENV)/.test  ## install what is needed and run all tests (ARGS="-k name" for some)
 	$(PYTHON) -m pytest $(ARGS)
 
+race: $(VENV)/.installed $(VENV)/.test  ## 10,000 rounds of a link that flips between check and mount (2,000 in `make test`)
+	DAAS_RACE_ROUNDS=10000 $(PYTHON) -m pytest $(ARGS) tests/spawners/sandbox/test_mount_race.py
+
 check: $(VENV)/.installed $(VENV)/.test  ## style, types, layers: what CI runs before the tests
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -73,7 +76,7 @@ bench-memory: $(VENV)/.installed $(VENV)/.test  ## what a desktop session holds,
 clean:  ## remove what make installed (not the Debian packages)
 	rm -rf $(VENV) build dist daas_hub/session/static/desktop.js *.egg-info .mypy_cache .ruff_cache .pytest_cache
 
-.PHONY: help demo install quick test check audit constraints wheel bench bench-launch bench-path bench-memory bench-docker clean
+.PHONY: help demo install quick test race check audit constraints wheel bench bench-launch bench-path bench-memory bench-docker clean
 
 -include images/images.mk
 
