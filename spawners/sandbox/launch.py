@@ -26,6 +26,7 @@ from daas_hub.spawners.runtime_dir import close_all, mounted, open_pipe
 from daas_hub.spawners.sandbox import forbid_userns
 from daas_hub.spawners.sandbox.argv import InheritedFds, become_argv
 from daas_hub.spawners.sandbox.processes import descendants, read_child_pid
+from daas_hub.spawners.sandbox.seccomp import open_filters
 from daas_hub.storage import Pinned
 
 #: Timeout in seconds for bubblewrap to build the sandbox (it takes some 20 ms).
@@ -70,7 +71,9 @@ async def build_sandbox(launch: SandboxLaunch) -> asyncio.subprocess.Process:
         info_read, info_write = open_pipe(open_fds)
         start_read, start_write = open_pipe(open_fds)
         ns_read, ns_write = open_pipe(open_fds)
-        argv = launch.argv(InheritedFds(info_write, start_read, ns_read if as_root else None))
+        filters = open_filters()
+        open_fds.update(filters)
+        argv = launch.argv(InheritedFds(info_write, start_read, ns_read if as_root else None, filters))
         try:
             bubblewrap = await asyncio.create_subprocess_exec(
                 *(become_argv(launch.plan.account) if as_root else []),
@@ -80,7 +83,7 @@ async def build_sandbox(launch: SandboxLaunch) -> asyncio.subprocess.Process:
                 stderr=launch.output,
                 env=launch.environment,
                 # start_write, too: bubblewrap unblocks at the end of the pipe, and must not when the hub dies
-                pass_fds=(launch.listen_fd, info_write, start_read, start_write, ns_read),
+                pass_fds=(launch.listen_fd, info_write, start_read, start_write, ns_read, *filters),
                 start_new_session=True,
                 cwd="/",
                 umask=0o007,
@@ -89,7 +92,7 @@ async def build_sandbox(launch: SandboxLaunch) -> asyncio.subprocess.Process:
             raise SessionFailed(
                 "The sandbox program cannot be started.", remedy="Please tell the administrators."
             ) from error
-        close_all(open_fds, info_write, start_read, ns_read)
+        close_all(open_fds, info_write, start_read, ns_read, *filters)
         init = 0
         try:
             init = await _first_process(info_read, launch.build_timeout_s)

@@ -40,6 +40,7 @@ from daas_hub.spawners.sandbox.cgroups import existing_group, make_group
 from daas_hub.spawners.sandbox.checks import prefix_problem, sandbox_problem
 from daas_hub.spawners.sandbox.launch import SandboxLaunch, build_sandbox
 from daas_hub.spawners.sandbox.processes import ProcessId, descendants
+from daas_hub.spawners.sandbox.seccomp import seccomp_problem
 from daas_hub.spawners.sandbox.trial import try_sandbox
 from daas_hub.spawners.session_output import failure_message, last_output_of
 from daas_hub.spawners.sockets import SocketSessionMixin
@@ -82,12 +83,15 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
 
     @classmethod
     def startup_problems(cls, config: Config) -> list[DaasError]:
-        """Add a Python environment that sessions cannot enter (see `ProposalSessionMixin.startup_problems`)."""
+        """Add a Python environment that sessions cannot enter, and system calls that cannot be filtered.
+
+        The filter is compiled here, before anybody launches (see `ProposalSessionMixin.startup_problems`).
+        """
         if problems := super().startup_problems(config):
             return problems
         settings = cls(config=config)
-        problem = prefix_problem(settings.prefix, settings.read_only, others=os.geteuid() == 0)
-        return [problem] if problem else []
+        problems = [prefix_problem(settings.prefix, settings.read_only, others=os.geteuid() == 0), seccomp_problem()]
+        return [one for one in problems if one is not None]
 
     @classmethod
     def configuration_problems(cls, config: Config, facility: Facility) -> list[DaasError]:

@@ -42,7 +42,7 @@ def argv_of(plan: Plan, **changes: Any) -> list[str]:
         "sockets_dir": Path("/run/daas-hub/sessions/k/sockets"),
         "prefix": Path("/opt/daas"),
     }
-    fds = changes.pop("fds", InheritedFds(11, 12, 13))
+    fds = changes.pop("fds", InheritedFds(11, 12, 13, (14, 15)))
     return sandbox_argv(plan, fds, **(wanted | changes))
 
 
@@ -51,7 +51,7 @@ WORDS = {
     **dict.fromkeys(("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-net"), 0),
     **dict.fromkeys(("--unshare-cgroup-try", "--new-session", "--disable-userns"), 0),
     **dict.fromkeys(("--hostname", "--cap-drop", "--info-fd", "--block-fd", "--userns-block-fd", "--uid", "--gid"), 1),
-    **dict.fromkeys(("--proc", "--dev", "--tmpfs", "--perms", "--remount-ro", "--chdir"), 1),
+    **dict.fromkeys(("--proc", "--dev", "--add-seccomp-fd", "--tmpfs", "--perms", "--remount-ro", "--chdir"), 1),
     **dict.fromkeys(("--bind", "--ro-bind", "--ro-bind-try", "--symlink"), 2),
 }
 BINDS = ("--bind", "--ro-bind", "--ro-bind-try")
@@ -71,6 +71,7 @@ def read_back(argv: list[str]) -> tuple[list[tuple[str, ...]], list[str]]:
 GOLDEN = """
 bwrap --unshare-user --unshare-pid --unshare-ipc --unshare-uts --unshare-net --unshare-cgroup-try
 --hostname session --new-session --cap-drop ALL --info-fd 11 --block-fd 12 --userns-block-fd 13
+--add-seccomp-fd 14 --add-seccomp-fd 15
 --ro-bind /usr /usr
 --symlink usr/bin /bin --symlink usr/sbin /sbin --symlink usr/lib /lib --symlink usr/lib64 /lib64
 --symlink usr/lib32 /lib32
@@ -99,7 +100,7 @@ def test_golden() -> None:
 
 def test_golden_for_a_hub_that_is_not_root() -> None:
     """It cannot write the maps itself: bubblewrap does, and no user namespace may be made below."""
-    argv = argv_of(PLAN, fds=InheritedFds(11, 12, None))
+    argv = argv_of(PLAN, fds=InheritedFds(11, 12, None, (14, 15)))
     golden = GOLDEN.replace("@ETC@", " ".join(f"--ro-bind-try /etc/{name} /etc/{name}" for name in ETC))
     assert argv == golden.replace("--userns-block-fd 13", "--uid 25001 --gid 25002 --disable-userns").split()
 
