@@ -23,6 +23,9 @@ ETC = (
     "python3.13", "matplotlibrc", "OpenCL", "vulkan", "pcmanfm", "lxterminal",
 )  # fmt: skip
 
+#: Size of directories for sockets and the like.
+_SMALL_BYTES = 64 * 2**20
+
 
 @dataclass(frozen=True)
 class InheritedFds:
@@ -83,7 +86,7 @@ def sandbox_argv(
         argv += ["--uid", str(account.uid), "--gid", str(account.gid), "--disable-userns"]
     for one in fds.filters:
         argv += ["--add-seccomp-fd", str(one)]
-    argv += _system(identity_files)
+    argv += _system(identity_files, plan.size.memory_bytes)
     for path in dict.fromkeys([prefix, *read_only]):
         if not path.is_relative_to("/usr"):
             argv += ["--ro-bind", str(path), str(path)]
@@ -94,20 +97,29 @@ def sandbox_argv(
     return argv
 
 
-def _system(identity_files: Path) -> list[str]:
+def _system(identity_files: Path, memory_bytes: int) -> list[str]:
     argv = ["--ro-bind", "/usr", "/usr"]
     for name in ("bin", "sbin", "lib", "lib64", "lib32"):
         argv += ["--symlink", f"usr/{name}", f"/{name}"]
-    argv += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/dev/shm", "--tmpfs", "/tmp", "--tmpfs", "/run"]  # noqa: S108  # inside
+    argv += ["--proc", "/proc", "--dev", "/dev"]
+    # in memory, and without a size each could take half of the machine's
+    argv += _tmpfs("/dev/shm", memory_bytes // 4)  # noqa: S108  # inside
+    argv += _tmpfs("/tmp", memory_bytes // 2)  # noqa: S108
+    argv += _tmpfs("/run", _SMALL_BYTES)
     for name in ETC:
         argv += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
     for name in ("passwd", "group", "nsswitch.conf", "hosts"):
         argv += ["--ro-bind", str(identity_files / name), f"/etc/{name}"]
-    argv += ["--perms", "0700", "--tmpfs", "/run/session", "--tmpfs", "/var/tmp"]  # noqa: S108
+    argv += ["--perms", "0700", *_tmpfs("/run/session", _SMALL_BYTES)]
+    argv += _tmpfs("/var/tmp", memory_bytes // 4)  # noqa: S108
     argv += ["--ro-bind-try", "/var/cache/fontconfig", "/var/cache/fontconfig"]
     # X compiles its keyboard maps into here
-    argv += ["--tmpfs", "/var/lib/xkb"]
+    argv += _tmpfs("/var/lib/xkb", _SMALL_BYTES)
     return argv
+
+
+def _tmpfs(path: str, size_bytes: int) -> list[str]:
+    return ["--size", str(size_bytes), "--tmpfs", path]
 
 
 def _mounts(plan: Plan) -> list[str]:

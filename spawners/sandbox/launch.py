@@ -42,7 +42,7 @@ class SandboxLaunch:
         argv: returns bubblewrap's arguments for the descriptors it inherits.
         environment: the session's whole environment.
         listen_fd: the listening socket that the session inherits.
-        output: file for the session's output.
+        output: file or pipe for the session's output.
         apply_limits: puts processes under the session's resource limits.
         on_started: called with the pid of the sandbox's first process, before anything of the session runs.
         build_timeout_s: timeout in seconds for bubblewrap to build the sandbox.

@@ -51,7 +51,9 @@ WORDS = {
     **dict.fromkeys(("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-net"), 0),
     **dict.fromkeys(("--unshare-cgroup-try", "--new-session", "--disable-userns"), 0),
     **dict.fromkeys(("--hostname", "--cap-drop", "--info-fd", "--block-fd", "--userns-block-fd", "--uid", "--gid"), 1),
-    **dict.fromkeys(("--proc", "--dev", "--add-seccomp-fd", "--tmpfs", "--perms", "--remount-ro", "--chdir"), 1),
+    **dict.fromkeys(
+        ("--proc", "--dev", "--add-seccomp-fd", "--size", "--tmpfs", "--perms", "--remount-ro", "--chdir"), 1
+    ),
     **dict.fromkeys(("--bind", "--ro-bind", "--ro-bind-try", "--symlink"), 2),
 }
 BINDS = ("--bind", "--ro-bind", "--ro-bind-try")
@@ -75,14 +77,14 @@ bwrap --unshare-user --unshare-pid --unshare-ipc --unshare-uts --unshare-net --u
 --ro-bind /usr /usr
 --symlink usr/bin /bin --symlink usr/sbin /sbin --symlink usr/lib /lib --symlink usr/lib64 /lib64
 --symlink usr/lib32 /lib32
---proc /proc --dev /dev --tmpfs /dev/shm --tmpfs /tmp --tmpfs /run
+--proc /proc --dev /dev --size 1073741824 --tmpfs /dev/shm --size 2147483648 --tmpfs /tmp --size 67108864 --tmpfs /run
 @ETC@
 --ro-bind /run/daas-hub/sessions/k/identity/passwd /etc/passwd
 --ro-bind /run/daas-hub/sessions/k/identity/group /etc/group
 --ro-bind /run/daas-hub/sessions/k/identity/nsswitch.conf /etc/nsswitch.conf
 --ro-bind /run/daas-hub/sessions/k/identity/hosts /etc/hosts
---perms 0700 --tmpfs /run/session --tmpfs /var/tmp
---ro-bind-try /var/cache/fontconfig /var/cache/fontconfig --tmpfs /var/lib/xkb
+--perms 0700 --size 67108864 --tmpfs /run/session --size 1073741824 --tmpfs /var/tmp
+--ro-bind-try /var/cache/fontconfig /var/cache/fontconfig --size 67108864 --tmpfs /var/lib/xkb
 --ro-bind /opt/daas /opt/daas --ro-bind /run/daas-hub/api /run/daas-hub
 --ro-bind /run/daas-hub/sessions/k/sockets /run/daas-sockets
 --bind /gpfs/homes/anna /home/anna
