@@ -61,8 +61,18 @@ class KeptOutput:
         return ""
 
 
+async def output_of_earlier_hub(path: Path) -> str:
+    """Return the end of the output of a session that has ended, and that an earlier process of the hub started."""
+    for _ in range(20):
+        # the keeper is nobody's child now, and may need a moment more than the session
+        if text := kept_output(path):
+            return text
+        await asyncio.sleep(0.05)
+    return ""
+
+
 def kept_output(path: Path) -> str:
-    """Return the end of the output of a session that an earlier process of the hub started; "" if there is none."""
+    """Return what is in a file of kept output; "" if there is none."""
     with contextlib.suppress(OSError), path.open("rb") as file:
         return file.read(KEPT_BYTES).decode(errors="replace")
     return ""

@@ -98,9 +98,9 @@ def _add_families(library: Any, filter_: Any, name: str) -> None:
     route = (library.Arg(0, library.EQ, socket.AF_NETLINK), library.Arg(2, library.EQ, _NETLINK_ROUTE))
     _add(library, filter_, library.ALLOW, name, *route)
     no_family = library.ERRNO(errno.EAFNOSUPPORT)
-    for family in _FAMILY_NUMBERS:
-        if family not in (*FAMILIES, socket.AF_NETLINK):
-            _add(library, filter_, no_family, name, library.Arg(0, library.EQ, family))
+    for number in _FAMILY_NUMBERS:
+        if number not in (*FAMILIES, socket.AF_NETLINK):
+            _add(library, filter_, no_family, name, library.Arg(0, library.EQ, number))
 
 
 def _requests(library: Any) -> Any:

@@ -41,7 +41,7 @@ from daas_hub.spawners.sandbox.launch import SandboxLaunch, build_sandbox
 from daas_hub.spawners.sandbox.processes import ProcessId, descendants
 from daas_hub.spawners.sandbox.seccomp import seccomp_problem
 from daas_hub.spawners.sandbox.trial import try_sandbox
-from daas_hub.spawners.session_output import KeptOutput, failure_in, kept_output, last_output
+from daas_hub.spawners.session_output import KeptOutput, failure_in, last_output, output_of_earlier_hub
 from daas_hub.spawners.sockets import SocketSessionMixin
 from daas_hub.spawners.stock import OWN_VARIABLES
 from daas_hub.storage import Pinned, pin
@@ -89,8 +89,8 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
         if problems := super().startup_problems(config):
             return problems
         settings = cls(config=config)
-        problems = [prefix_problem(settings.prefix, settings.read_only, others=os.geteuid() == 0), seccomp_problem()]
-        return [one for one in problems if one is not None]
+        found = (prefix_problem(settings.prefix, settings.read_only, others=os.geteuid() == 0), seccomp_problem())
+        return [one for one in found if one is not None]
 
     @classmethod
     def configuration_problems(cls, config: Config, facility: Facility) -> list[DaasError]:
@@ -188,8 +188,8 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
         """
         if not self.process.is_running():
             self.close_egress()
-            if self._watcher is None:  # it was started by an earlier hub process
-                self._log_output(kept_output(self.session_dir / OUTPUT_FILE))
+            if self._watcher is None:
+                self._log_output(await output_of_earlier_hub(self.session_dir / OUTPUT_FILE))
             await asyncio.to_thread(existing_group(self.key).remove)
             await asyncio.to_thread(shutil.rmtree, self.session_dir, True)
         await maybe_future(super().run_post_stop_hook())
