@@ -173,6 +173,12 @@ class LoginPageHandler(LoginHandler):
         """Our policy; login methods are links, so no other origin is needed in `form-action`."""
         return CONTENT_SECURITY_POLICY
 
+    async def post(self) -> None:
+        """Log in by a form. A login page without a password form has none to send."""
+        if not self.get_body_argument("username", ""):
+            raise web.HTTPError(400, "This form has no user name. Please use the login page.")
+        await super().post()
+
     def _render(self, login_error: str | None = None, username: str | None = None, **values: Any) -> Any:
         """Add the login methods that the authenticator offers, each with the page that is wanted afterwards."""
         authenticator = self.authenticator

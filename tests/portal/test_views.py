@@ -284,7 +284,7 @@ def test_an_age_in_words(seconds: float, words: str) -> None:
 
 
 def test_an_old_list_says_how_old_it_is_and_what_that_means() -> None:
-    """AL52: the person sees their proposals, and why nothing can be started on them now."""
+    """The person sees their proposals, and why nothing can be started on them now."""
     problem = SourceUnavailable("The user office does not answer.", remedy="Try again.", detail="office: got HTML")
     notice = source_notice(problem, 1500)
     assert notice["kind"] == "old"

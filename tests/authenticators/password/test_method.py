@@ -17,7 +17,7 @@ from daas_hub.authenticators.password.rate_limit import LONGEST_S, MAX_KEYS, Att
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
 from daas_hub.errors import AccountRefused, ConfigurationError, SourceUnavailable
 from tests.authenticators.facility import ONE, FakeFacility
-from tests.conftest import missing
+from tests.not_tried import missing
 from tests.stand_ins.calipsoplus import UserOffice
 from tests.stand_ins.directory import SLAPD, SUFFIX, Directory, make_directory, person
 from tests.stand_ins.running import running_beside
