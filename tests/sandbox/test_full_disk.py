@@ -66,6 +66,8 @@ def full_home(portal: Portal) -> Iterator[Path]:
         pytest.skip("only root mounts something on the machine")
     home = portal.state / "homes" / "carla"
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # what is below the mount is her home for the tests that follow
+    os.chown(home, 25003, 25003)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=0700,uid=25003,gid=25003", "full", home], check=True)
     try:
         with (home / "filled").open("wb", buffering=0) as file, contextlib.suppress(OSError):
