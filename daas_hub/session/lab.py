@@ -41,6 +41,9 @@ class SocketServerApp(ServerApp):
         self.identity_provider_class = OwnerIdentityProvider
         super().init_configurables()
 
+    def migrate_config(self) -> None:
+        """Do nothing: it moves settings of IPython 3, and fails in a home that is full."""
+
     def _find_http_port(self) -> None:
         """Do nothing: the socket is inherited."""
 
@@ -94,6 +97,8 @@ def main() -> None:
     open_egress_ports(settings.egress)
     os.environ["JUPYTERHUB_DEFAULT_URL"] = settings.start_page
     os.environ["JUPYTERHUB_ROOT_DIR"] = os.environ["HOME"]
+    # in memory: the server starts in a home that is full, so that its user can delete something
+    os.environ.setdefault("JUPYTER_RUNTIME_DIR", str(Path(os.environ["XDG_RUNTIME_DIR"], "jupyter")))
     # the extension's own hook for its server class; a subclass would be another extension
     JupyterHubSingleUser.serverapp_class = SocketServerApp
     JupyterHubSingleUser.launch_instance(argv=[])
