@@ -133,8 +133,8 @@ def main() -> None:
         rows = []
         for sessions in options.sessions:
             for way in WAYS:
-                progress(f"{way}, {sessions}")
                 rows.append((way, sessions, run(running, abuser, person, way, sessions, options.pages)))
+                progress(f"{way}, {sessions}: {rows[-1][2]}")
     report(rows)
 
 

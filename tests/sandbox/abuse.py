@@ -52,8 +52,9 @@ def ask(sent: bytes) -> None:
     """Send one request after the other."""
     while True:
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(30)
+            # waits in the kernel's queue: with a timeout it would spin, and the machine's processors would be measured
             client.connect(API)
+            client.settimeout(30)
             client.sendall(sent)
             while client.recv(65536):
                 pass
