@@ -156,7 +156,7 @@ class ProposalSessionMixin(_Base):
             self.user_options: dict[str, Any] = {}
             if self.orm_spawner is not None:
                 self.orm_spawner.user_options = {}
-            raise self._failed(refusal, 403 if refusal.for_user else 500) from refusal
+            raise self._keep_failure(refusal, 403 if refusal.for_user else 500) from refusal
 
     async def start(self) -> str:
         """Start the plan that was authorised for this start, and nothing else."""
@@ -174,7 +174,7 @@ class ProposalSessionMixin(_Base):
         except DaasError as problem:
             for note in getattr(problem, "__notes__", []):
                 self.log.error("%s: %s (%s)", self._log_name, problem.message, note)
-            raise self._failed(problem, 500) from problem
+            raise self._keep_failure(problem, 500) from problem
 
     def _require_post(self) -> None:
         """Refuse a start by GET, as of JupyterHub's spawn page: another site could make a browser follow a link."""
@@ -199,7 +199,7 @@ class ProposalSessionMixin(_Base):
             raise Refused("The facility does not know your login.", remedy="Please tell the administrators.")
         raise SessionFailed("Your login is no longer known.", remedy="Please sign out and in again.")
 
-    def _failed(self, problem: DaasError, status: int) -> SpawnException:
+    def _keep_failure(self, problem: DaasError, status: int) -> SpawnException:
         """Keep why the start failed, also over a restart of the hub, and return what JupyterHub reports."""
         exception = self._as_spawn_exception(problem, status)
         self.failure = exception.jupyterhub_message
