@@ -45,6 +45,9 @@ check: $(VENV)/.installed $(VENV)/.test  ## style, types, layers: what CI runs b
 	cd $(VENV) && bin/lint-imports --no-cache --config $(CURDIR)/.importlinter
 	$(PYTHON) -m pip check
 
+kill-test: $(VENV)/.installed $(VENV)/.test  ## kill the hub 25 times at each of 20 points of a start, in sandboxes and containers
+	DAAS_KILL_REPEATS=25 $(PYTHON) -m pytest -q -k killed_start --timeout 3600 tests/hub/test_kills.py tests/docker/test_kills.py $(ARGS)
+
 audit: $(VENV)/.installed $(VENV)/.test  ## known advisories of what is pinned; asks services outside, and says what it could not ask
 	$(PYTHON) scripts/audit.py $(VENV)
 
@@ -73,7 +76,7 @@ bench-memory: $(VENV)/.installed $(VENV)/.test  ## what a desktop session holds,
 clean:  ## remove what make installed (not the Debian packages)
 	rm -rf $(VENV) build dist daas_hub/session/static/desktop.js *.egg-info .mypy_cache .ruff_cache .pytest_cache
 
-.PHONY: help demo install quick test check audit constraints wheel bench bench-launch bench-path bench-memory bench-docker clean
+.PHONY: help demo install quick test check kill-test audit constraints wheel bench bench-launch bench-path bench-memory bench-docker clean
 
 -include images/images.mk
 

@@ -65,15 +65,6 @@ DOCKER = (
     (_BASE + "docker.spawner:require_answer", "after"),
     *_COMMON_AFTER,
 )
-#: Only a session on another machine has these.
-REMOTE = (
-    (_BASE + "docker.remote.session:send_files", "before"),
-    (_BASE + "docker.remote.volume:_archive", "after"),
-    (_BASE + "docker.remote.session:send_files", "after"),
-    (_BASE + "docker.remote.session:admit", "before"),
-    (_BASE + "docker.remote.session:admit", "after"),
-    *DOCKER,
-)
 
 
 def arm(switch: Path, points: tuple[tuple[str, str], ...]) -> None:

@@ -89,7 +89,7 @@ def test_lost_database_is_reported_and_its_sessions_ended_after_the_grace(
     (mortal.portal.state / "hub" / "jupyterhub.sqlite").unlink()
     mortal.restart()
     (name,) = mortal.running()
-    code, report = doctor(mortal.portal)
+    _, report = doctor(mortal.portal)
     (finding,) = told(report, "sessions.reconciled")
     assert finding["verdict"] == "warning"
     assert name in finding["result"]
