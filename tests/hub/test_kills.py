@@ -11,7 +11,7 @@ import pytest
 from daas_hub.spawners.sandbox.processes import marked_processes
 from tests.kill_points import SANDBOX
 from tests.killed_starts import Mortal, mortal_config, require_nothing_unknown
-from tests.live_portal import Portal, new_state, remove, start_portal
+from tests.live_portal import Portal, new_state, plain_text, remove, start_portal
 
 pytestmark = pytest.mark.sandbox
 
@@ -51,3 +51,18 @@ def test_killed_start_leaves_nothing_unknown(mortal: Mortal, point: tuple[str, s
         mortal.kill_at(anna, point, FIELDS)
         mortal.restart()
         require_nothing_unknown(mortal, mortal.portal.login("anna"), point)
+
+
+def test_interrupted_start_says_so_on_its_page(mortal: Mortal) -> None:
+    """Not "Ended", with what an earlier session of this name left."""
+    anna = mortal.portal.login("anna")
+    name = "terminal-interrupted"
+    mortal.kill_at(anna, SANDBOX[7], FIELDS | {"session_name": name})
+    mortal.restart()
+    anna = mortal.portal.login("anna")
+    page = plain_text(anna.get(f"/hub/sessions/{name}"))
+    assert "The portal was restarted while this session was starting." in page
+    assert "Did not start" in plain_text(anna.get("/hub/home"))
+    assert anna.stop(name).status_code == 303
+    assert "No sessions." in plain_text(anna.get("/hub/home"))
+
