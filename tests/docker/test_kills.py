@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
 from collections.abc import Iterator
 
 import docker
 import pytest
+from traitlets.config import Config
 
-from tests.docker.engine import Control, prepare, start_docker_portal
+from daas_hub.spawners.docker.spawner import ProposalDockerSpawner
+from tests.docker.engine import Control, address, image, prepare, start_docker_portal
 from tests.docker.scenes import doctor, home_text, require_words, told, wait_for
 from tests.kill_points import DOCKER
 from tests.killed_starts import Mortal, mortal_config, require_nothing_unknown
@@ -101,3 +105,29 @@ def test_lost_database_is_reported_and_its_sessions_ended_after_the_grace(
     mortal.portal.process = again.process
     wait_for(lambda: mortal.running() == [], "the end of what the hub does not know", 20)
     assert again.wait_for_log("the hub has not known it for")
+
+
+async def test_files_of_an_interrupted_remote_start_are_found_and_those_of_another_hub_left(
+    engine: docker.APIClient,
+) -> None:
+    """The volume and the container that carries files into it; two hubs on one engine do not touch each other's."""
+    own, other = f"hub-{secrets.token_hex(4)}", f"hub-{secrets.token_hex(4)}"
+    for label in (own, other):
+        name, labels = f"daas-{label}", {"org.daas-hub.hub": label}
+        engine.create_volume(name, labels=labels)
+        mounts = engine.create_host_config(binds=[f"{name}:/given"])
+        engine.create_container(image("desktop"), "true", name=f"{name}-files", labels=labels, host_config=mounts)
+    settings = {"engine": address(), "hub_label": own}
+    spawner = ProposalDockerSpawner(config=Config({"ProposalDockerSpawner": settings}))
+    try:
+        (found,) = await spawner.list_running()
+        assert (found.name, len(found.handles)) == (f"daas-{own}", 2)
+        await spawner.end_running(found)
+        assert labelled(engine, own) == []
+        assert sorted(labelled(engine, other)) == [f"daas-{other}", f"daas-{other}-files"]
+    finally:
+        for label in (own, other):
+            for one in engine.containers(all=True, filters={"label": f"org.daas-hub.hub={label}"}):
+                engine.remove_container(one["Id"], force=True)
+            with contextlib.suppress(docker.errors.NotFound):
+                engine.remove_volume(f"daas-{label}")

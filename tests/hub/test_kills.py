@@ -65,4 +65,3 @@ def test_interrupted_start_says_so_on_its_page(mortal: Mortal) -> None:
     assert "Did not start" in plain_text(anna.get("/hub/home"))
     assert anna.stop(name).status_code == 303
     assert "No sessions." in plain_text(anna.get("/hub/home"))
-
