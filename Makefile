@@ -54,6 +54,10 @@ audit: $(VENV)/.installed $(VENV)/.test  ## known advisories of what is pinned; 
 constraints: $(VENV)/.installed $(VENV)/.test  ## pin what is installed now
 	@{ head -1 constraints.txt; $(PYTHON) -m pip freeze --exclude daas-hub; } > constraints.new && mv constraints.new constraints.txt
 
+mutants: $(VENV)/.installed $(VENV)/.test  ## change the modules that decide, one place at a time, and see whether a test notices
+	$(PYTHON) -m pip install -q --disable-pip-version-check 'cosmic-ray==8.7.0'
+	$(PYTHON) scripts/mutants.py $(ARGS)
+
 wheel: $(VENV)/.installed $(VENV)/.test  ## build the wheel and test it from another folder
 	rm -rf dist && $(PYTHON) -m pip wheel -q --no-deps --no-build-isolation -w dist . && rm -rf build *.egg-info
 	bash scripts/test-wheel.sh $(PYTHON) dist/*.whl
@@ -76,7 +80,7 @@ bench-memory: $(VENV)/.installed $(VENV)/.test  ## what a desktop session holds,
 clean:  ## remove what make installed (not the Debian packages)
 	rm -rf $(VENV) build dist daas_hub/session/static/desktop.js *.egg-info .mypy_cache .ruff_cache .pytest_cache
 
-.PHONY: help demo install quick test check kill-test audit constraints wheel bench bench-launch bench-path bench-memory bench-docker clean
+.PHONY: help demo install quick test check kill-test audit mutants constraints wheel bench bench-launch bench-path bench-memory bench-docker clean
 
 -include images/images.mk
 

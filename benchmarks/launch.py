@@ -104,11 +104,12 @@ def report(options: argparse.Namespace, results: dict[str, list[Launch]]) -> Non
         rows.append(
             [
                 LABELS[name],
+                min(frames),
                 *(percentile(values, share) for values in (frames, windows) for share in (0.5, 0.95)),
                 ", ".join(f"{count}x {process}" for process, count in sorted(left.items())) or "nothing",
             ]
         )
-    head = ["system", "frame p50 s", "frame p95 s", "window p50 s", "window p95 s", "left running after the stops"]
+    head = ["system", "frame min s", "frame p50 s", "frame p95 s", "window p50 s", "window p95 s", "left running"]
     section(
         "Launch: click to desktop",
         "make bench-launch",
@@ -140,6 +141,9 @@ def _verdicts(results: dict[str, list[Launch]]) -> list[str]:
     if "ours" in middle and "peer" in middle:
         ratio = middle["ours"] / middle["peer"]
         lines.append(goal_max("first frame p50, ours to the stock peer", ratio, WANTED_OF_PEER))
+        least = {name: min(launch.frame_s for launch in results[name]) for name in ("ours", "peer")}
+        # the stock hub waits for its server in growing random intervals: its minimum is without them
+        lines.append(f"- first frame, minimum, ours to the stock peer: {least['ours'] / least['peer']:.2f}.")
     if "ours" in middle and BEFORE in middle:
         lines.append(goal_max("first frame p50, ours to before", middle["ours"] / middle[BEFORE], WANTED_OF_BEFORE))
     if "ours" in middle and "floor" in middle:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +11,9 @@ import pytest
 from daas_hub.spawners.sandbox.checks import sandbox_problem
 from tests.experiments import experiments
 from tests.live_portal import Portal, free_ports, new_state, remove, start_portal
+from tests.not_tried import missing, pytest_terminal_summary
 
-#: What CI insists on; without it a missing one skips its tests with a reason.
-REQUIRED = set(os.environ.get("DAAS_REQUIRE", "").split(",")) - {""}
+__all__ = ["pytest_terminal_summary"]
 
 #: An application whose script tests write; it runs inside the session as the person's account.
 PROBE = """\
@@ -51,13 +50,6 @@ title: Absent
 kind: desktop
 command: [no-such-program]
 """
-
-
-def missing(what: str, reason: str) -> None:
-    """Skip for want of something, unless CI promised it."""
-    if what in REQUIRED:
-        pytest.fail(f"{what} is required here: {reason}")
-    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")

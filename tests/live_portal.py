@@ -186,7 +186,8 @@ def start_portal(
             [str(Path(sys.prefix) / "bin" / "jupyterhub"), "-f", str(config)],
             cwd="/",
             env=os.environ
-            | {"DAAS_DEMO_PORT": str(port), "DAAS_DEMO_STATE": str(state)}
+            # requests and most of the tests find no name below localhost
+            | {"DAAS_DEMO_PORT": str(port), "DAAS_DEMO_STATE": str(state), "DAAS_DEMO_HOST": "127.0.0.1"}
             | ({"DAAS_DEMO_APPLICATIONS": str(applications)} if applications else {}),
             stdout=output,
             stderr=subprocess.STDOUT,

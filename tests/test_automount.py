@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import missing
+from tests.not_tried import missing
 
 AUTOMOUNT = shutil.which("automount", path="/usr/sbin:/sbin:/usr/bin")
 ROOT = Path(__file__).parents[1]

@@ -9,11 +9,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from jupyterhub.apihandlers.auth import OAuthAuthorizeHandler
+from jupyterhub.apihandlers.base import APIHandler
 from jupyterhub.apihandlers.shares import ServerShareAPIHandler, ServerShareCodeAPIHandler
+from jupyterhub.apihandlers.users import UserAPIHandler
 from jupyterhub.handlers.pages import AdminHandler, ProxyErrorHandler, TokenPageHandler
+from jupyterhub.scopes import needs_scope
 from tornado import web
 
-from daas_hub.portal.base import CONTENT_SECURITY_POLICY, PortalHandler, PortalHeaders
+from daas_hub.portal.base import PortalHandler, PortalHeaders
+from daas_hub.portal.hub_requests import CONTENT_SECURITY_POLICY
 
 _PERSONAL = "Sessions are personal and cannot be shared."
 
@@ -92,3 +96,26 @@ class AcceptShareHandler(PortalHandler):
             text="Sessions are personal: each one runs as the account of its owner.",
             advice=["Members of a proposal share its processed data, and each of them can launch a session on it."],
         )
+
+
+class UserHandler(UserAPIHandler):
+    """The hub's API of one user, who is not deleted while a session runs."""
+
+    @needs_scope("delete:users")  # type: ignore[untyped-decorator]
+    async def delete(self, user_name: str) -> None:
+        """Delete the user; the hub itself looks at the unnamed server only, and fails with 500 if another one runs."""
+        user = self.find_user(user_name)
+        if user is not None and any(spawner.active for spawner in user.spawners.values()):
+            raise web.HTTPError(400, "This user has running sessions. Stop them first.")
+        await super().delete(user_name)
+
+
+class RemovedHandler(APIHandler):
+    """`/api/authorizations`: JupyterHub 2.0 deprecated it; what is left of it answers 500."""
+
+    def check_xsrf_cookie(self) -> None:
+        """Skip the check: nothing is done here."""
+
+    async def prepare(self) -> None:
+        """Refuse each method."""
+        raise web.HTTPError(404, "This address was removed. Use /api/user with the token in question.")

@@ -14,9 +14,11 @@ from daas_hub.portal.hub_pages import (
     AdministrationHandler,
     ConsentHandler,
     ProxyErrorPageHandler,
+    RemovedHandler,
     ShareCodesHandler,
     SharesHandler,
     TokensHandler,
+    UserHandler,
 )
 from daas_hub.portal.installation import install_templates, logo_path, require_authorising_spawner
 from daas_hub.portal.pages import HomeHandler, LoginPageHandler, ProposalHandler
@@ -65,6 +67,8 @@ _HUB_PAGES: list[tuple[Any, ...]] = [
     (r"/api/oauth2/authorize", ConsentHandler),
     (r"/error/(\d+)", ProxyErrorPageHandler),
     (r"/accept-share", AcceptShareHandler),
+    (r"/api/users/([^/]+)", UserHandler),
+    (r"/api/authorizations/.*", RemovedHandler),
     (r"/api/shares/([^/]+)", SharesHandler),
     (r"/api/shares/([^/]+)/([^/]*)", SharesHandler),
     (r"/api/share-codes/([^/]+)", ShareCodesHandler),

@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import SessionUser, visitors
-from tests.conftest import missing
 from tests.live_portal import Portal, remove, start_portal
+from tests.not_tried import missing
 from tests.stand_ins.directory import SLAPD, SUFFIX, make_directory, person
 
 pytestmark = [pytest.mark.browser, pytest.mark.sandbox]

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.sandbox]
 
 
 def test_two_people_analyse_one_proposal(portal: Portal, guest: Callable[..., SessionUser]) -> None:
-    """R02, R10, AL43, AL48, AL58, ES25, ES26: login, portal, application and data in one flow."""
+    """R02, AL43, AL58, ES25, ES26: login, portal, application and data in one flow."""
     anna, ben = guest("anna"), guest("ben")
     anna.launch("PyMca", "MA-4242")
     ben.launch("JupyterLab", "MA-4242")

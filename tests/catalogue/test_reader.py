@@ -44,7 +44,7 @@ def test_a_catalogue(tmp_path: Path) -> None:
 def test_what_is_shipped_is_in_order() -> None:
     catalogue, problems = read_catalogue(SHIPPED)
     assert problems == []
-    assert {"jupyterlab", "pymca", "terminal", "python"} <= set(catalogue.applications), "EL21, AL39, AL58"
+    assert {"jupyterlab", "pymca", "terminal", "python"} <= set(catalogue.applications), "EL21, AL39"
 
 
 def test_without_sizes_there_is_a_standard_one(tmp_path: Path) -> None:

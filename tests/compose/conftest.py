@@ -19,9 +19,9 @@ import requests
 from playwright.sync_api import Browser
 
 from tests.browser.conftest import OUTPUT, SessionUser, browser
-from tests.conftest import missing
 from tests.docker.engine import TERMINAL, address, image, require_engine
 from tests.live_portal import Portal, free_ports, new_state
+from tests.not_tried import missing
 
 __all__ = ["browser"]
 

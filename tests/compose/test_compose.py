@@ -87,7 +87,7 @@ def test_old_tls_is_refused(stack: Stack) -> None:
 
 
 def test_only_one_service_has_ports_and_only_for_this_machine(stack: Stack) -> None:
-    """DE04: the demo's people have no passwords."""
+    """The demo's people have no passwords."""
     for service in SERVICES:
         bindings = stack.inspect(service)["HostConfig"]["PortBindings"] or {}
         hosts = {one["HostIp"] for several in bindings.values() for one in several}
@@ -219,7 +219,7 @@ def test_a_desktop_below_the_path_outlives_hub_and_proxy(stack: Stack, browser: 
 
 @pytest.mark.browser
 def test_who_has_no_account_is_told_so(stack: Stack, browser: Browser) -> None:
-    """DE02: the demo's people are those of the demo."""
+    """The demo's people are those of the demo."""
     dmitri = stack.arrive(browser, "dmitri")
     expect(dmitri.page.locator("main")).to_contain_text("no account here yet")
     assert re.search(rf"localhost:{stack.idp_port}", dmitri.page.content())

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import missing
 from tests.deploy.units import NAMES, rendered
 from tests.live_portal import new_state
+from tests.not_tried import missing
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts" / "install.sh"

@@ -12,9 +12,9 @@ import requests
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from tests.conftest import missing
 from tests.deploy.site import BLOCK, NGINX, ROOT, Site, running_site
 from tests.live_portal import Person
+from tests.not_tried import missing
 
 pytestmark = pytest.mark.sandbox
 

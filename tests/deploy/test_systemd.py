@@ -11,8 +11,8 @@ import pytest
 
 from daas_hub.commands.init import DIRECTORY
 from daas_hub.commands.init.questions import STATE
-from tests.conftest import missing
 from tests.deploy.units import FOLDER, NAMES, rendered, settings
+from tests.not_tried import missing
 
 
 @pytest.fixture

@@ -18,9 +18,10 @@ import docker
 import yaml
 
 from daas_hub.version import __version__
-from tests.conftest import ABSENT, BRIEF, LICENSED, PROBE, SIZES, missing
+from tests.conftest import ABSENT, BRIEF, LICENSED, PROBE, SIZES
 from tests.experiments import experiments
 from tests.live_portal import Portal, new_state, start_portal
+from tests.not_tried import missing
 
 #: Debian's own program samples, which an engine in another root may not have at the same path.
 SAMPLES = Path("/usr/share/pymca")

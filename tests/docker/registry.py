@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.conftest import missing
 from tests.live_portal import free_ports
+from tests.not_tried import missing
 
 CONFIG = """\
 version: 0.1

@@ -21,7 +21,6 @@ from certipy import Certipy
 from daas_hub.spawners.docker.address import Address
 from daas_hub.spawners.docker.engine import Engine, EngineUnreachable
 from tests.browser.conftest import SessionUser
-from tests.conftest import missing
 from tests.docker.engine import APPLICATIONS, Control, containers, image, prepare, start_docker_portal
 from tests.docker.scenes import (
     IDENTITY,
@@ -34,6 +33,7 @@ from tests.docker.scenes import (
     wait_for,
 )
 from tests.live_portal import Portal, free_ports, new_state
+from tests.not_tried import missing
 from tests.sandbox.probe import probing
 from tests.sandbox.scenes import (
     test_raw_data_cannot_be_changed_in_any_way,

@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.docker]
 def test_two_people_analyse_one_proposal_in_containers(
     portal: Portal, applications: docker.APIClient, guest: Callable[..., SessionUser]
 ) -> None:
-    """R02, R10, AL19, AL43, AL58, ES05, ES25, ES26, ES40: PyMca on raw data, its result in a colleague's JupyterLab."""
+    """R02, AL19, AL43, AL58, ES05, ES25, ES26: PyMca on raw data, its result in a colleague's JupyterLab."""
     anna, ben = guest("anna"), guest("ben")
     anna.launch("PyMca", "MA-4242")
     ben.launch("JupyterLab", "MA-4242")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import missing
 from tests.examples.site import FACILITIES, Site, running_site
+from tests.not_tried import missing
 from tests.stand_ins.directory import SLAPD, Directory, make_directory, person, posix_group
 from tests.stand_ins.openid import start_provider
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import pytest
 import requests
 
-from tests.conftest import missing
 from tests.hub.logins import ACCOUNTS, Doors, is_out, open_doors
 from tests.live_portal import Person
+from tests.not_tried import missing
 from tests.stand_ins.directory import SLAPD, SUFFIX, make_directory, person
 
 RIGHT = "Correct-Horse 7"

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.sandbox
 
 
 def test_no_answer_is_lost_on_the_way(portal: Portal) -> None:
-    """DI04: some in a hundred were, while the proxy's last write met a closed connection."""
+    """Some in a hundred were, while the proxy's last write met a closed connection."""
     person = portal.login("carla")
     name = person.launch("terminal")
     path = f"/user/{person.name}/{name}/"

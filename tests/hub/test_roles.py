@@ -1,4 +1,4 @@
-"""Roles follow the facility's groups: the hub's admin flag (ES10, ES11), and launches without a proposal."""
+"""Roles follow the facility's groups: the hub's admin flag (ES10), and launches without a proposal."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def test_a_drop_in_for_the_old_portal(facility: Facility) -> None:
 
 @pytest.mark.parametrize("fault", ["a page to sign in", "an error page", "the line cut"])
 def test_a_user_office_that_is_down(facility: Facility, fault: str) -> None:
-    """AL52: the old view with its age, no new rights, a clear word, one alarm."""
+    """The old view with its age, no new rights, a clear word, one alarm."""
     person = facility.portal.login("anna")
     assert "Roman glass" in person.get("/hub/home").text
     alarms = facility.portal.log.read_text().count("the source of proposals is down")

@@ -12,8 +12,8 @@ import docker
 import pytest
 
 from daas_hub.catalogue import Application, read_catalogue
-from tests.conftest import missing
 from tests.docker.engine import image, require_engine
+from tests.not_tried import missing, not_tried
 
 IMAGES = Path(__file__).parents[2] / "images"
 
@@ -59,7 +59,7 @@ def engine() -> Iterator[docker.APIClient]:
 def built(engine: docker.APIClient, smoke: Smoke) -> str:
     """The tag of the image; skips where it was not built.
 
-    "" where its program could not be fetched: then what can be built without it has to be there.
+    Where its program could not be fetched, what can be built without it has to be there, and the rest is not tried.
     """
     if _has(engine, smoke.tag):
         return smoke.tag
@@ -69,7 +69,7 @@ def built(engine: docker.APIClient, smoke: Smoke) -> str:
             tag = image(f"{smoke.name}-{stage}")
             if not _has(engine, tag):
                 missing("docker", f"not built here: {tag} (make image IMAGE={smoke.name})")
-        return ""
+        not_tried(f"{smoke.name}: its program could not be fetched, so only {', '.join(stages)} could be built")
     missing("docker", f"not built here: {smoke.tag} (make image IMAGE={smoke.name})")
     return ""
 

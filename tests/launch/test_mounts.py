@@ -304,7 +304,7 @@ def dated(proposal: str = "MX-2633", *, label: str = "", data: tuple[str, ...] =
 
 
 def test_raw_processed_scratch_and_tools() -> None:
-    """DE01: what DESY's core file system has; each by its own name, and only some of it writable."""
+    """What DESY's core file system has; each by its own name, and only some of it writable."""
     core = "/asap3/petra3/gpfs/{beamline|lower|nodash}/{start|year}/data/{proposal}"
     policy = rules(
         data=[{"name": "raw", "path": f"{core}/raw"}, {"name": "shared", "path": f"{core}/shared", "optional": True}],
@@ -345,7 +345,7 @@ def test_what_needs_no_proposal_is_in_own_resources_too() -> None:
 
 
 def test_the_first_of_several_places_that_is_there() -> None:
-    """ES30: layouts older than ESRF's v3 have no folder of the visit. Storage looks; here is only the order."""
+    """Layouts older than ESRF's v3 have no folder of the visit. Storage looks; here is only the order."""
     old, new = "/data/visitor/{proposal|lower}/{beamline}", "/data/visitor/{proposal|lower}/{beamline}/{start|date}"
     data = mounts_of(dated(), ANNA, rules(data=[{"path": [new, old]}]))[1]
     assert str(data.source) == "/data/visitor/mx-2633/ID30A-1/20251231"

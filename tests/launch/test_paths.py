@@ -35,7 +35,7 @@ VALUES: dict[str, str | datetime.datetime | None] = {
         pytest.param(
             "/data/visitor/{proposal|lower|nodash}/{beamline|lower|nodash}/{start|date}",
             "/data/visitor/mx2633/id30a1/20260309",
-            id="ES30 ESRF",
+            id="ESRF",
         ),
         pytest.param(
             "/asap3/petra3/gpfs/{beamline|lower}/{start|year}/data/{proposal}",

@@ -23,6 +23,7 @@ GOOD = {"application": "pymca", "proposal": "MA-4242", "visit": 2, "size": "smal
         pytest.param({"application": "pymca", "size": "large"}, id="own resource of a size"),
         pytest.param({"application": "pymca", "proposal": "MA-4242"}, id="proposal"),
         pytest.param({"application": "pymca", "proposal": "MA-4242", "visit": 9999}, id="visit"),
+        pytest.param({"application": "pymca", "proposal": "MA-4242", "visit": 1}, id="first visit"),
         pytest.param(
             {"application": "pymca", "proposal": "MA-4242", "visit": 2**31 - 1}, id="a catalogue's own number"
         ),

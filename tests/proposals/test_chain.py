@@ -1,4 +1,4 @@
-"""Several sources joined: who knows what, who contradicts whom, and one that is silent (AL52, D7)."""
+"""Several sources joined: who knows what, who contradicts whom, and one that is silent (D7)."""
 
 from __future__ import annotations
 

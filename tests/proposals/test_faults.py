@@ -1,4 +1,4 @@
-"""Every source with every fault: nothing is granted, the user reads a sentence, the log more (D7, AL52, PS02).
+"""Every source with every fault: nothing is granted, the user reads a sentence, the log more (D7, PS02).
 
 One table of sources, one of faults (tests/stand_ins/faults.py): a source that is added is tried with all of them.
 """

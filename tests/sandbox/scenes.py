@@ -186,7 +186,7 @@ def test_what_is_mounted_later_below_raw_data_is_not_in_the_session(portal: Port
 
 
 def test_session_that_cannot_start_says_why_at_once(portal: Portal) -> None:
-    """K5, DE16: not after a minute of waiting, and not only in the hub's log."""
+    """K5: not after a minute of waiting, and not only in the hub's log."""
     person = portal.login("carla")
     began = time.monotonic()
     answer = person.post("/hub/launch", {"application": "absent"})

@@ -21,8 +21,8 @@ from urllib.parse import urljoin
 
 import requests
 
-from tests.conftest import missing
 from tests.live_portal import free_ports
+from tests.not_tried import missing
 
 START_TIMEOUT_S = 180.0
 REALM = "users"

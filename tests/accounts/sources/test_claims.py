@@ -1,4 +1,4 @@
-"""Accounts that claims describe: of named issuers only, of exact types, and not for ever (B1, B5, ES20)."""
+"""Accounts that claims describe: of named issuers only, of exact types, and not for ever (B1, B5)."""
 
 from __future__ import annotations
 

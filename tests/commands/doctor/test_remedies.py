@@ -1,4 +1,4 @@
-"""Each kind of error has its remedy, and nothing but the kind chooses it: a sentence can be written anew (PS08)."""
+"""Each kind of error has its remedy, and nothing but the kind chooses it: a sentence can be written anew."""
 
 from __future__ import annotations
 

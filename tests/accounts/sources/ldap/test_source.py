@@ -26,7 +26,7 @@ from daas_hub.accounts.sources.ldap.settings import LdapAccounts
 from daas_hub.accounts.sources.ldap.source import LdapSource, Searches
 from daas_hub.errors import AccountRefused, ConfigurationError, NoAccount, SourceUnavailable
 from daas_hub.facility import Facility
-from tests.conftest import missing
+from tests.not_tried import missing
 from tests.stand_ins.directory import (
     READER,
     READER_PASSWORD,
