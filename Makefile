@@ -48,6 +48,9 @@ check: $(VENV)/.installed $(VENV)/.test  ## style, types, layers: what CI runs b
 	cd $(VENV) && bin/lint-imports --no-cache --config $(CURDIR)/.importlinter
 	$(PYTHON) -m pip check
 
+kill-test: $(VENV)/.installed $(VENV)/.test  ## kill the hub 25 times at each of 20 points of a start, in sandboxes and containers
+	DAAS_KILL_REPEATS=25 $(PYTHON) -m pytest -q -k killed_start --timeout 3600 tests/hub/test_kills.py tests/docker/test_kills.py $(ARGS)
+
 audit: $(VENV)/.installed $(VENV)/.test  ## known advisories of what is pinned; asks services outside, and says what it could not ask
 	$(PYTHON) scripts/audit.py $(VENV)
 
@@ -83,7 +86,7 @@ clean:  ## remove what make installed (not the Debian packages)
 bench-abuse: $(VENV)/.installed $(VENV)/.test  ## pages of others while sessions do their worst to the hub
 	$(PYTHON) -m benchmarks.abuse
 
-.PHONY: help demo install quick test race check audit mutants constraints wheel bench bench-launch bench-path bench-memory bench-docker bench-abuse clean
+.PHONY: help demo install quick test race check kill-test audit mutants constraints wheel bench bench-launch bench-path bench-memory bench-docker bench-abuse clean
 
 -include images/images.mk
 

@@ -40,6 +40,11 @@ else:
     _Base = HasTraits
 
 
+#: Shown after a start that took too long, or was interrupted.
+START_TIMED_OUT = "It did not start in time. Please launch again; if the problem persists, contact the administrators."
+START_INTERRUPTED = "The portal was restarted while this session was starting. Please launch again."
+
+
 class ProposalSessionMixin(_Base):
     """First base of the spawners of this project; the second is a Spawner class."""
 
@@ -65,6 +70,9 @@ class ProposalSessionMixin(_Base):
     #: Why the session ended, and a warning while it runs, worded for its owner; "" for none.
     ending = ""
     notice = ""
+
+    #: Why its last start failed, worded for its owner; "" if it did not.
+    failure = ""
 
     #: Its time limit, in seconds since the epoch; 0 before it started.
     ends = 0.0
@@ -92,6 +100,13 @@ class ProposalSessionMixin(_Base):
     @abstractmethod
     async def start_session(self, plan: Plan) -> str:
         """Start the session and return its URL. A failure is a `DaasError` worded for the user."""
+
+    def require_startable(self) -> None:
+        """Refuse a start that the backend's state does not permit.
+
+        Raises:
+            DaasError: worded for the user.
+        """
 
     async def prepare(self, plan: Plan) -> bool:
         """Do what a start needs and what may take minutes (pull an image); return whether it took that time.
@@ -141,13 +156,14 @@ class ProposalSessionMixin(_Base):
         stored by an earlier start.
         """
         self.plan = None
-        self.ending = self.notice = ""
+        self.ending = self.notice = self.failure = ""
         self.clear_steps()
         self.report_progress("Checking your account and your proposals")
         try:
             require_working(self, self.stock_settings, self.own_variables)
             self._require_post()
             self._require_quota()
+            self.require_startable()
             request = LaunchRequest.from_json(options)
             identity = await self._identity()
             plan = await Facility.of(self.config).authorise(identity, request)
@@ -160,7 +176,7 @@ class ProposalSessionMixin(_Base):
             self.user_options: dict[str, Any] = {}
             if self.orm_spawner is not None:
                 self.orm_spawner.user_options = {}
-            raise self._as_spawn_exception(refusal, 403 if refusal.for_user else 500) from refusal
+            raise self._keep_failure(refusal, 403 if refusal.for_user else 500) from refusal
 
     async def start(self) -> str:
         """Start the plan that was authorised for this start, and nothing else."""
@@ -173,10 +189,13 @@ class ProposalSessionMixin(_Base):
             # once more: `pre_spawn_hook` has run meanwhile
             require_working(self, self.stock_settings, self.own_variables)
             return await self.start_session(plan)
+        except asyncio.CancelledError:
+            self.failure = START_TIMED_OUT
+            raise
         except DaasError as problem:
             for note in getattr(problem, "__notes__", []):
                 self.log.error("%s: %s (%s)", self._log_name, problem.message, note)
-            raise self._as_spawn_exception(problem, 500) from problem
+            raise self._keep_failure(problem, 500) from problem
 
     @property
     def session_url(self) -> str:
@@ -213,6 +232,12 @@ class ProposalSessionMixin(_Base):
             raise Refused("The facility does not know your login.", remedy="Please tell the administrators.")
         raise SessionFailed("Your login is no longer known.", remedy="Please sign out and in again.")
 
+    def _keep_failure(self, problem: DaasError, status: int) -> SpawnException:
+        """Keep why the start failed, also over a restart of the hub, and return what JupyterHub reports."""
+        exception = self._as_spawn_exception(problem, status)
+        self.failure = exception.jupyterhub_message
+        return exception
+
     @staticmethod
     def _as_spawn_exception(problem: DaasError, status: int) -> SpawnException:
         text = str(problem) if problem.for_user else "The portal is misconfigured. Please tell the administrators."
@@ -230,6 +255,8 @@ class ProposalSessionMixin(_Base):
         # after an end JupyterHub creates a new spawner from this state
         if self.ending:
             state["ending"] = self.ending
+        if self.failure:
+            state["failure"] = self.failure
         return state
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -237,9 +264,10 @@ class ProposalSessionMixin(_Base):
         super().load_state(state)
         self.ends = float(state.get("ends", 0.0))
         self.ending = str(state.get("ending", ""))
+        self.failure = str(state.get("failure", ""))
 
     def clear_state(self) -> None:
-        """Forget the session, but not why it ended: its card shows that until it is removed."""
+        """Forget the session, but not why it ended or failed: its card shows that until it is removed."""
         super().clear_state()
         self.ends = 0.0
         self.notice = ""

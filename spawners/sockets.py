@@ -7,22 +7,28 @@ socket that the proxy connects to, the generated files, and the folder of socket
 from __future__ import annotations
 
 import os
+import secrets
 from abc import abstractmethod
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import jupyterhub
 from jupyterhub.app import JupyterHub
-from traitlets import List, Unicode, default
+from traitlets import Float, List, Unicode, default
 
-from daas_hub.errors import DaasError
+from daas_hub.errors import DaasError, SessionFailed
 from daas_hub.facility import Facility
 from daas_hub.launch import Plan
-from daas_hub.spawners.base import ProposalSessionMixin
+from daas_hub.spawners.base import START_INTERRUPTED, ProposalSessionMixin
 from daas_hub.spawners.egress import Egress, egress_routes
 from daas_hub.spawners.guest_layout import API_DIR
 from daas_hub.spawners.hub_api_socket import SOCKET, HubAPISocket, session_routes
 from daas_hub.spawners.runtime_dir import own_directory, session_key
+from daas_hub.spawners.session_records import RunningSession, SessionRecord, SessionRecords, new_record
+
+#: Why a stop takes long, worded for the owner.
+STOP_KEPT = "the machine that runs it does not answer. It will be stopped when that machine answers again."
 
 
 class SocketSessionMixin(ProposalSessionMixin):
@@ -47,9 +53,31 @@ class SocketSessionMixin(ProposalSessionMixin):
         activity, version).
         """,
     )
+    reconcile_interval_s = Float(
+        60.0,
+        min=0.1,
+        config=True,
+        help="""
+        Interval, in seconds, at which the hub compares its sessions with what runs, and ends what nobody owns; it also
+        does so when it starts. Default: 60.
+        """,
+    )
+    orphan_grace_s = Float(
+        300.0,
+        min=0.0,
+        config=True,
+        help="""
+        Seconds after which a running session that is not in the hub's database is ended, as after the loss of the
+        database. The log and `daas-hub doctor` report it until then. Example, to have a day for restoring a backup:
+        86400. Default: 300.
+        """,
+    )
 
     _egress: Egress | None = None
     _hub_api: HubAPISocket | None = None
+
+    #: Unique id of the last start; the database has it once the start is complete.
+    start_id = ""
 
     @default("runtime_dir")
     def _runtime_dir_default(self) -> str:
@@ -70,6 +98,117 @@ class SocketSessionMixin(ProposalSessionMixin):
     def key(self) -> str:
         """Unique name of this session on this machine, of fixed length."""
         return session_key(self.user.name, self.name)
+
+    # -- what the reconciler asks of a backend (see `daas_hub.spawners.reconcile`) ------------------------------------
+
+    @abstractmethod
+    async def list_running(self) -> list[RunningSession]:
+        """Return everything of this hub that the backend has, also what the hub does not know.
+
+        Raises:
+            DaasError, OSError: the backend does not answer.
+        """
+
+    @abstractmethod
+    async def end_running(self, one: RunningSession) -> None:
+        """End what `list_running` returned. Any exception means that it may still run."""
+
+    def name_on_backend(self, user: str, server: str) -> str:
+        """Return the name that a session has on the backend."""
+        return session_key(user, server)
+
+    # -- the record of a start ---------------------------------------------------------------------------------------
+
+    @property
+    def records(self) -> SessionRecords:
+        """The records of this hub's sessions."""
+        return SessionRecords.of(Path(self.runtime_dir))
+
+    async def record_start(self, plan: Plan) -> None:
+        """Write the record of this start; a backend calls it before it starts anything.
+
+        Raises:
+            SessionFailed: the session is still to be stopped, or the record cannot be written.
+        """
+        self.require_startable()
+        self.start_id = secrets.token_hex(16)
+        try:
+            await self.records.write(self.key, self._new_record(plan.proposal_id or ""))
+        except OSError as problem:
+            raise SessionFailed(
+                "The portal's disk is full or cannot be written to.", remedy="Please tell the administrators."
+            ) from problem
+
+    def _new_record(self, proposal: str) -> SessionRecord:
+        return new_record(self.start_id, self.user.name, self.name, type(self).__name__, proposal)
+
+    def require_startable(self) -> None:
+        """Refuse a start while an earlier session of this name is still to be stopped.
+
+        Raises:
+            SessionFailed: it is.
+        """
+        if self.stop_wanted:
+            raise SessionFailed(f"This session is being stopped: {STOP_KEPT}", remedy="Please launch another one.")
+
+    @property
+    def stop_wanted(self) -> bool:
+        """Whether the session was stopped, and its backend has not confirmed that it ended."""
+        record = self.records.get(self.key)
+        return record is not None and record.stop_wanted
+
+    @property
+    def stop_notice(self) -> str:
+        """What its card says of a stop that is still to be carried out; "" for none."""
+        return f"It is being stopped: {STOP_KEPT}" if self.stop_wanted else ""
+
+    async def keep_stop(self) -> None:
+        """Record that this session is to be stopped, so that it is, whatever happens now."""
+        options = self.user_options or {}
+        try:
+            await self.records.want_stop(self.key, self._new_record(str(options.get("proposal") or "")))
+        except OSError as problem:
+            self.log.error("%s: its stop could not be recorded on disk: %s", self._log_name, problem)
+
+    @property
+    def was_interrupted(self) -> bool:
+        """Whether the hub ended while the session was starting; what came to run of it has no owner."""
+        record = self.records.get(self.key)
+        return record is not None and record.start != self.start_id
+
+    def note_interruption(self) -> None:
+        """Say on its card that its start was interrupted, instead of what an earlier session of this name left."""
+        # only of what the hub finds when it starts
+        if self._check_pending:
+            self.ending, self.failure = "", START_INTERRUPTED
+
+    async def start(self) -> str:
+        """Start the session, and record that it is complete."""
+        url = await super().start()
+        try:
+            await self.records.mark_ready(self.key)
+        except OSError as problem:
+            self.log.error("%s: its record could not be updated: %s", self._log_name, problem)
+        return url
+
+    def get_state(self) -> dict[str, Any]:
+        """Add the id of the start."""
+        state = super().get_state()
+        if self.start_id:
+            state["start"] = self.start_id
+        return state
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Restore what `get_state` returned."""
+        super().load_state(state)
+        self.start_id = str(state.get("start", ""))
+
+    def clear_state(self) -> None:
+        """Forget the session."""
+        super().clear_state()
+        self.start_id = ""
+
+    # -- its files ---------------------------------------------------------------------------------------------------
 
     @property
     def session_dir(self) -> Path:

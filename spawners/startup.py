@@ -8,10 +8,16 @@ sign in yet. So it works in any hub, whatever its authenticator and its proxy ar
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from jupyterhub.app import JupyterHub
 from traitlets import TraitError
+
+from daas_hub.spawners.reconcile import Reconciler
+
+#: A loop does not keep its tasks.
+_tasks: set[asyncio.Task[None]] = set()
 
 #: JupyterHub's trait that is set when the database is opened.
 _OPENED = "session_factory"
@@ -37,3 +43,9 @@ def _refuse_to_start(change: Any) -> None:
         hub.log.critical("%s", sentence)
     if sentences:
         hub.exit(1)
+    if hasattr(hub.spawner_class, "list_running"):
+        # after the hub has read its sessions from the database (see `Reconciler.run`)
+        settings = hub.spawner_class(config=hub.config)
+        task = asyncio.get_running_loop().create_task(Reconciler(hub, settings).run())
+        _tasks.add(task)
+        task.add_done_callback(_tasks.discard)

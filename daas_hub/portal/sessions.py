@@ -235,7 +235,7 @@ async def _forget(handler: SessionCards, name: str) -> None:
     if name not in user.orm_spawners:
         return
     spawner = user.spawners[name]
-    if spawner.active or spawner.pending:
+    if spawner.active or spawner.pending or getattr(spawner, "stop_wanted", False):
         return
     user.spawners.pop(name, None)
     handler.db.delete(user.orm_spawners[name])

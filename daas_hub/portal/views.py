@@ -180,7 +180,7 @@ def difference_words(page: Page, query: Query) -> str:
 def session_state(spawner: Any) -> str:
     """Return the state of a session, a key of `STATE_WORDS`."""
     pending = spawner.pending
-    if pending == "stop":
+    if pending == "stop" or getattr(spawner, "stop_wanted", False):
         return "stopping"
     if pending:
         return "starting"
@@ -192,7 +192,10 @@ def session_state(spawner: Any) -> str:
 def failure_of(spawner: Any) -> str:
     """Return why the last start failed; "" if it did not."""
     future = getattr(spawner, "_spawn_future", None)
-    if future is None or not future.done():
+    if future is None:
+        # of an earlier process of the hub
+        return str(getattr(spawner, "failure", ""))
+    if not future.done():
         return ""
     if future.cancelled():
         return "The launch was cancelled."
@@ -209,9 +212,13 @@ def failure_of(spawner: Any) -> str:
 
 
 def notice_of(spawner: Any) -> str:
-    """Return why a session has ended, or a warning about a running one; "" for neither."""
+    """Return why a session has ended or is not yet stopped, or a warning about a running one; "" for neither."""
     state = session_state(spawner)
-    words = {"running": getattr(spawner, "notice", ""), "ended": getattr(spawner, "ending", "")}
+    words = {
+        "running": getattr(spawner, "notice", ""),
+        "ended": getattr(spawner, "ending", ""),
+        "stopping": getattr(spawner, "stop_notice", "") if spawner.pending != "stop" else "",
+    }
     return str(words.get(state, ""))
 
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 from aiodocker import Docker, DockerError
+from aiodocker.volumes import DockerVolume
 
 from daas_hub.errors import ConfigurationError, SessionFailed
 from daas_hub.spawners.docker.address import Address
@@ -32,6 +33,8 @@ MIN_API = (1, 44)
 MIN_API_REMOTE = (1, 45)
 #: Polls of many sessions within this time share one answer.
 LISTING_TTL_S = 1.0
+#: A listing was seen to say "running" 34 ms after a container had stopped.
+STALE_S = 2.0
 _RECONNECT_S = 1.0
 #: Gateways in front of an engine that is not there; 900 is aiodocker's own, for no connection.
 _UNREACHABLE_STATUS = (502, 503, 504, 900)
@@ -77,6 +80,7 @@ class Engine:
         self._docker: Docker | None = None
         self._closing: asyncio.Future[None] | None = None
         self._listing: tuple[float, asyncio.Task[dict[str, State]]] | None = None
+        self._stopped: dict[str, float] = {}
         self._listeners: dict[str, Callable[[str], None]] = {}
         self._watching: asyncio.Future[None] | None = None
         self._is_able = False
@@ -214,6 +218,9 @@ class Engine:
             EngineUnreachable: the state is unknown.
         """
         now = time.monotonic()
+        if now - self._stopped.get(name, -STALE_S) < STALE_S:
+            # a listing may still say that it runs
+            return await self._state_now(name)
         if self._listing is None or now - self._listing[0] > LISTING_TTL_S or _failed(self._listing[1]):
             self._listing = (now, asyncio.ensure_future(self._list()))
         return (await asyncio.shield(self._listing[1])).get(name, State())
@@ -221,6 +228,34 @@ class Engine:
     def forget_listing(self) -> None:
         """Ask the engine again at the next question: something changed."""
         self._listing = None
+
+    def note_stop(self, name: str) -> None:
+        """Do not trust a listing about this container for a while: it was stopped just now."""
+        now = time.monotonic()
+        self._stopped = {one: at for one, at in self._stopped.items() if now - at < STALE_S} | {name: now}
+        self.forget_listing()
+
+    async def _state_now(self, name: str) -> State:
+        try:
+            found = await self.inspect(name)
+        except DockerError as error:
+            raise EngineUnreachable from error
+        return State(found["State"]["Status"]) if found else State()
+
+    async def all_names(self) -> list[tuple[str, str, str]]:
+        """Return what this hub has on the engine: kind ("container" or "volume"), name, and what to end it by.
+
+        Raises:
+            EngineUnreachable: it is unknown.
+        """
+        labels = {"label": [f"{HUB_LABEL}={self.hub_label}"]}
+        try:
+            containers = await self.call(lambda docker: docker.containers.list(all=True, filters=labels))
+            volumes = await self.call(lambda docker: docker.volumes.list(filters=labels))
+        except DockerError as error:
+            raise EngineUnreachable from error
+        found = [("container", one["Names"][0].lstrip("/"), one["Id"]) for one in containers if one["Names"]]
+        return found + [("volume", one["Name"], one["Name"]) for one in volumes["Volumes"] or []]
 
     async def _list(self) -> dict[str, State]:
         labels = {"label": [f"{HUB_LABEL}={self.hub_label}"]}
@@ -250,6 +285,13 @@ class Engine:
         """Start a container."""
         await self.call(lambda docker: docker.containers.container(name).start())
 
+    async def stop(self, name: str, grace_s: int) -> None:
+        """Stop a container, which may be paused, before it is removed; one that has ended is no error."""
+        try:
+            await self.call(lambda docker: docker.containers.container(name).stop(t=grace_s))
+        except DockerError as error:
+            _log.info("container %s was not stopped, and is removed: %s", name, error)
+
     async def output(self, name: str, *, tail: int) -> str:
         """Return the last lines a container printed."""
         printed = await self.call(
@@ -263,6 +305,14 @@ class Engine:
             await self.call(lambda docker: docker.containers.container(name).delete(force=True, v=True))
         except DockerError as error:
             if error.status not in (404, 409):  # 409: it is being removed already
+                raise
+
+    async def remove_volume(self, volume: str) -> None:
+        """Remove a volume; one that is already gone is no error."""
+        try:
+            await self.call(lambda docker: DockerVolume(docker, volume).delete(force=True))
+        except DockerError as error:
+            if error.status != 404:
                 raise
 
     async def _pull(self, reference: str) -> AsyncGenerator[dict[str, Any], None]:

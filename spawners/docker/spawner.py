@@ -46,7 +46,9 @@ from daas_hub.spawners.egress import host_names
 from daas_hub.spawners.guest_layout import SOCKETS_DIR, identity_texts
 from daas_hub.spawners.mount_handshake import granted_directories
 from daas_hub.spawners.readiness import require_answer
+from daas_hub.spawners.reconcile import last_outcome
 from daas_hub.spawners.runtime_dir import session_key, write_identity_files
+from daas_hub.spawners.session_records import RunningSession
 from daas_hub.storage import Pinned, make_mount_points, pin
 
 _T = TypeVar("_T")
@@ -118,7 +120,7 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
     async def examine(cls, config: Config, facility: Facility, plan: Plan | None) -> list[Finding]:
         """Ask the engine what it is and has, and run a container as for this launch (see `ProposalSessionMixin`)."""
         settings = cls(config=config)
-        return await examine(
+        found = await examine(
             settings.docker_engine,
             facility,
             plan,
@@ -126,6 +128,7 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
             below=Path(settings.runtime_dir) / "sessions",
             read_only=tuple(map(Path, settings.read_only)),
         )
+        return [*found, last_outcome(Path(settings.runtime_dir))]
 
     @default("engine")
     def _engine_default(self) -> str:
@@ -141,7 +144,7 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
 
     @default("object_name")
     def _object_name_default(self) -> str:
-        return f"daas-{session_key(f'{self.hub_label}/{self.user.name}', self.name)}"
+        return self.name_on_backend(self.user.name, self.name)
 
     @property
     def docker_engine(self) -> Engine:
@@ -207,6 +210,7 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
         await self._require_not_running()
         self._owns_container = True
         self.require_runtime_dir()
+        await self.record_start(plan)
         self.report_progress("Opening your directories")
         pinned = await pin(plan.mounts)
         plan = plan.opened(one.mount for one in pinned)
@@ -231,6 +235,9 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
         """
         if not self._owns_container:
             return 0
+        if self.was_interrupted and not self._start_pending:
+            self.note_interruption()
+            return 0
         self.keep_sockets_open()
         try:
             state = await self.docker_engine.state_of(self.object_name)
@@ -242,8 +249,9 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
                 if not self.is_over():
                     return None
                 self.log.info("%s: reached its time limit", self._log_name)
-                await self.stop()
+                # before the stop: its event is reported meanwhile
                 self.ending = "It reached its time limit."
+                await self.stop()
                 return 0
             return await self.ended()
         except (SessionFailed, ConfigurationError, DockerError) as problem:
@@ -254,6 +262,7 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
         """End the session; one that is already gone is stopped, too (DI03)."""
         if not self._owns_container:
             return
+        await self.keep_stop()
         engine = self.docker_engine
         try:
             state = await engine.inspect(self.object_name)
@@ -265,14 +274,44 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
             if problem.status != 404:
                 raise SessionFailed("The session could not be stopped.", remedy=TELL_ADMINISTRATORS) from problem
         finally:
-            engine.forget_listing()
+            engine.note_stop(self.object_name)
 
     async def run_post_stop_hook(self) -> None:
         """Remove what the session had, after its last output was logged; then run the administrator's hook."""
         with contextlib.suppress(ConfigurationError):
-            if self._owns_container and (await self.state_or_unknown()) not in ("running", "paused", "unknown"):
+            gone = (await self.state_or_unknown()) not in ("running", "paused", "unknown")
+            if self._owns_container and (gone or self.was_interrupted):
                 await self._clean_up()
         await maybe_future(super().run_post_stop_hook())
+
+    # -- what runs, whatever the hub knows -----------------------------------------------------------------------------
+
+    def name_on_backend(self, user: str, server: str) -> str:
+        """Return the name of a session's container, and of its volume on another machine."""
+        return f"daas-{session_key(f'{self.hub_label}/{user}', server)}"
+
+    async def list_running(self) -> list[RunningSession]:
+        """Return the sessions of this hub on the engine by its label, ended ones too (see `RunningSession`)."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        for kind, name, handle in await self.docker_engine.all_names():
+            found.setdefault(name.removesuffix("-files"), []).append((kind, handle))
+        # a volume is in use until its containers are gone
+        return [RunningSession(name, tuple(sorted(handles))) for name, handles in found.items()]
+
+    async def end_running(self, one: RunningSession) -> None:
+        """Stop and remove these containers, then the volume.
+
+        Raises:
+            EngineUnreachable, aiodocker.DockerError: something of it may still be there.
+        """
+        engine = self.docker_engine
+        for kind, handle in one.handles:
+            if kind == "volume":
+                await engine.remove_volume(handle)
+                continue
+            await engine.stop(handle, STOP_GRACE_S)
+            await engine.remove(handle)
+        engine.note_stop(one.name)
 
     # -- steps ----------------------------------------------------------------------------------------------------
 
@@ -362,5 +401,8 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
             await self.docker_engine.remove(self.object_name)
             await self._transport.remove_files()
         except (DockerError, EngineUnreachable) as problem:
+            # the record stays: the reconciler tries again
             self.log.error("%s: container %s was not removed: %s", self._log_name, self.object_name, problem)
+        else:
+            await self.records.remove(self.key)
         await asyncio.to_thread(shutil.rmtree, self.session_dir, True)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import time
 from dataclasses import dataclass
@@ -75,6 +76,26 @@ def descendants(pid: int, *, generations: int) -> list[int]:
                 children += map(int, Path(f"/proc/{parent}/task/{parent}/children").read_text().split())
         found += children
         parents = children
+    return found
+
+
+def marked_processes(sessions: Path) -> dict[str, list[ProcessId]]:
+    """Return the processes of sandboxes whose folders are below `sessions`, by the folder's name.
+
+    Bubblewrap's arguments name the folder, from its first instant until the sandbox ends; everybody can read them, and
+    neither a lost database nor a removed folder changes them. A program with the same arguments can only get itself
+    ended.
+    """
+    marker = re.compile(rb"\0--ro-bind\0" + re.escape(os.fsencode(sessions)) + rb"/([0-9a-f]{20})/identity/passwd\0")
+    found: dict[str, list[ProcessId]] = {}
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdecimal():
+            continue
+        with contextlib.suppress(OSError):
+            process = ProcessId.of(int(entry.name))
+            match = marker.search((entry / "cmdline").read_bytes())
+            if match and process.is_running():
+                found.setdefault(match[1].decode(), []).append(process)
     return found
 
 

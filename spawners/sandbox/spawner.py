@@ -33,15 +33,17 @@ from daas_hub.spawners.egress import host_names
 from daas_hub.spawners.guest_layout import identity_texts
 from daas_hub.spawners.probe_findings import findings_of, nothing_tried, trial_failed
 from daas_hub.spawners.readiness import require_answer
+from daas_hub.spawners.reconcile import last_outcome
 from daas_hub.spawners.runtime_dir import open_listener, write_identity_files
 from daas_hub.spawners.sandbox.argv import InheritedFds, sandbox_argv
 from daas_hub.spawners.sandbox.cgroups import existing_group, make_group
 from daas_hub.spawners.sandbox.checks import prefix_problem, sandbox_problem
 from daas_hub.spawners.sandbox.launch import SandboxLaunch, build_sandbox
-from daas_hub.spawners.sandbox.processes import ProcessId, descendants
+from daas_hub.spawners.sandbox.processes import ProcessId, descendants, marked_processes
 from daas_hub.spawners.sandbox.seccomp import seccomp_problem
 from daas_hub.spawners.sandbox.trial import try_sandbox
 from daas_hub.spawners.session_output import KeptOutput, failure_in, last_output, output_of_earlier_hub
+from daas_hub.spawners.session_records import RunningSession
 from daas_hub.spawners.sockets import SocketSessionMixin
 from daas_hub.spawners.stock import OWN_VARIABLES
 from daas_hub.storage import Pinned, pin
@@ -104,7 +106,7 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
     async def examine(cls, config: Config, facility: Facility, plan: Plan | None) -> list[Finding]:
         """Build a sandbox as for this launch, and run the probe in it (see `ProposalSessionMixin.examine`)."""
         settings = cls(config=config)
-        found = [_limits_finding()]
+        found = [_limits_finding(), last_outcome(Path(settings.runtime_dir))]
         if plan is None:
             return [*found, nothing_tried()]
         try:
@@ -146,6 +148,8 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
         pinned = await pin(plan.mounts)
         plan = plan.opened(one.mount for one in pinned)
         try:
+            self._require_not_running()
+            await self.record_start(plan)
             self._prepare_session_dir(plan)
             self.report_progress("Building your session's sandbox")
             await self._run_sandbox(plan, pinned)
@@ -159,10 +163,14 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
     async def poll(self) -> int | None:
         """Return None while the session runs, else 0; stop one that has reached its time limit."""
         self.keep_sockets_open()
+        if self.was_interrupted and not self._start_pending:
+            self.note_interruption()
+            return 0
         if self.process.is_running() and self.is_over():
             self.log.info("%s: reached its time limit", self._log_name)
-            await self.stop()
+            # before the stop: the watcher reports its end meanwhile
             self.ending = "It reached its time limit."
+            await self.stop()
         return None if self.process.is_running() else 0
 
     async def stop(self, now: bool = False) -> None:
@@ -187,17 +195,51 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
             self.close_sockets()
             if self._watcher is None:
                 self._log_output(await output_of_earlier_hub(self.session_dir / OUTPUT_FILE))
-            await asyncio.to_thread(existing_group(self.key).remove)
-            await asyncio.to_thread(shutil.rmtree, self.session_dir, True)
+            try:
+                await self._end_leftovers()
+            except SessionFailed as problem:
+                # its folder and its record stay: the reconciler tries again
+                self.log.error("%s: %s", self._log_name, problem)
+            else:
+                await asyncio.to_thread(shutil.rmtree, self.session_dir, True)
+                await self.records.remove(self.key)
         await maybe_future(super().run_post_stop_hook())
+
+    # -- what runs, whatever the hub knows -------------------------------------------------------------------------
+
+    async def list_running(self) -> list[RunningSession]:
+        """Return the sandboxes of this hub by the folder that their arguments name (see `RunningSession`)."""
+        found = await asyncio.to_thread(marked_processes, Path(self.runtime_dir) / "sessions")
+        return [RunningSession(key, tuple(processes)) for key, processes in found.items()]
+
+    async def end_running(self, one: RunningSession) -> None:
+        """Kill these processes, and remove the session's cgroup.
+
+        Raises:
+            SessionFailed: one of them is still there.
+        """
+        for process in one.handles:
+            process.kill()
+        for process in one.handles:
+            if not await process.gone_within(STOP_GRACE_S):
+                raise SessionFailed(f"Process {process.pid} of the session could not be ended.")
+        await asyncio.to_thread(existing_group(one.name).remove)
+
+    async def _end_leftovers(self) -> None:
+        """End what an interrupted start of this session left, and remove its cgroup."""
+        left = [one for one in await self.list_running() if one.name == self.key]
+        await self.end_running(left[0] if left else RunningSession(self.key, ()))
 
     # -- steps -----------------------------------------------------------------------------------------------------
 
-    def _prepare_session_dir(self, plan: Plan) -> None:
+    def _require_not_running(self) -> None:
+        """Refuse a second start of a running session, whatever the hub's database says."""
         kept = self._kept_process()
         if kept.is_running():
             self.process = kept
             raise SessionFailed("This session is running already.", remedy="Stop it, or launch another one.")
+
+    def _prepare_session_dir(self, plan: Plan) -> None:
         shutil.rmtree(self.session_dir, ignore_errors=True)
         self.session_dir.mkdir(parents=True)
         # whatever the hub's umask is: the account must reach its generated files, and nothing else

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -159,12 +160,16 @@ class Control:
         data = small / "data"
         data.mkdir()
         (small / "root").symlink_to(own.folder / "root")
+        # not --bridge=none, with which an engine deletes docker0, another engine's; sessions use no bridge at all
+        bridge = f"daas{secrets.token_hex(4)}"
+        subprocess.run(["ip", "link", "add", bridge, "type", "bridge"], check=True)
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "small", data], check=True)
         try:
-            cls(small).do("start", f"--bridge=none --iptables=false --ip6tables=false {options}", hide)
+            cls(small).do("start", f"--bridge={bridge} --iptables=false --ip6tables=false {options}", hide)
             yield f"unix://{small}/docker.sock"
         finally:
             cls(small).do("stop")
+            subprocess.run(["ip", "link", "delete", bridge], check=False)
             subprocess.run(["umount", "-l", data], check=False)
             shutil.rmtree(small, ignore_errors=True)
 

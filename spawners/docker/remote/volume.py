@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from aiodocker import DockerError
-from aiodocker.volumes import DockerVolume
-
-from daas_hub.spawners.docker.container_spec import HUB_LABEL
+from daas_hub.spawners.docker.container_spec import HUB_LABEL, SESSION_LABEL
 from daas_hub.spawners.docker.engine import Engine
+
+#: Ending of the name of the container that carries files into a volume.
+CARRIER = "-files"
 
 #: What a remote session is given of its directory here.
 REMOTE_PARTS = ("identity", "sockets/icons", "empty")
@@ -29,7 +29,7 @@ async def send_files(engine: Engine, volume: str, image: str, directory: Path, p
     Raises:
         EngineUnreachable, aiodocker.DockerError: the engine does not answer, or refuses.
     """
-    labels = {HUB_LABEL: engine.hub_label}
+    labels = {HUB_LABEL: engine.hub_label, SESSION_LABEL: volume}
     await remove_files(engine, volume)
     await engine.call(lambda docker: docker.volumes.create({"Name": volume, "Labels": labels}))
     mount = {"Type": "volume", "Source": volume, "Target": "/given", "VolumeOptions": {"NoCopy": True}}
@@ -40,7 +40,7 @@ async def send_files(engine: Engine, volume: str, image: str, directory: Path, p
         "Labels": labels,
         "HostConfig": {"NetworkMode": "none", "Mounts": [mount]},
     }
-    carrier = f"{volume}-files"
+    carrier = f"{volume}{CARRIER}"
     await engine.remove(carrier)
     try:
         await engine.call(lambda docker: docker.containers.create(body, name=carrier))
@@ -52,11 +52,7 @@ async def send_files(engine: Engine, volume: str, image: str, directory: Path, p
 
 async def remove_files(engine: Engine, volume: str) -> None:
     """Remove such a volume; one that is already gone is no error."""
-    try:
-        await engine.call(lambda docker: DockerVolume(docker, volume).delete(force=True))
-    except DockerError as error:
-        if error.status != 404:
-            raise
+    await engine.remove_volume(volume)
 
 
 def _archive(directory: Path, parts: Sequence[str]) -> bytes:

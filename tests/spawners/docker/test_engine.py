@@ -323,3 +323,16 @@ async def test_failure_of_a_pull_is_worded(tmp_path: Path, words: str, reason: s
             with pytest.raises(SessionFailed, match=reason) as problem:
                 await client_of(fake).pulls.wait_for("a:1", lambda text: None)
             assert words in str(problem.value.__notes__)
+
+
+async def test_listing_is_not_trusted_after_our_own_stop(tmp_path: Path) -> None:
+    """A listing said "running" up to 34 ms after a container had stopped."""
+    stale = [{"Id": "1", "Names": ["/daas-1"], "State": "running"}]
+    async with fake_engine(tmp_path / "e.sock", containers_json=stale) as fake:
+        fake.answers["/containers/daas-1/json"] = {"State": {"Status": "exited"}}
+        engine = client_of(fake)
+        assert (await engine.state_of("daas-1")).status == "running"
+        engine.note_stop("daas-1")
+        assert (await engine.state_of("daas-1")).status == "exited"
+        del fake.answers["/containers/daas-1/json"]
+        assert (await engine.state_of("daas-1")).status == ""

@@ -1,0 +1,133 @@
+"""What a killed hub or an absent engine leaves of containers: nothing that nobody knows, and no stop is forgotten."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+
+import docker
+import pytest
+from traitlets.config import Config
+
+from daas_hub.spawners.docker.spawner import ProposalDockerSpawner
+from tests.docker.engine import Control, address, image, prepare, start_docker_portal
+from tests.docker.scenes import doctor, home_text, require_words, told, wait_for
+from tests.kill_points import DOCKER
+from tests.killed_starts import Mortal, mortal_config, require_nothing_unknown
+from tests.live_portal import Portal, new_state, remove
+
+pytestmark = pytest.mark.docker
+
+#: `make kill-test` repeats each point.
+REPEATS = int(os.environ.get("DAAS_KILL_REPEATS", "1"))
+FIELDS = {"application": "terminal", "proposal": "MA-4242", "visit": "2"}
+
+
+def labelled(engine: docker.APIClient, label: str) -> list[str]:
+    """Return the names of a hub's containers and volumes, ended ones too."""
+    filters = {"label": f"org.daas-hub.hub={label}"}
+    found = [one["Names"][0].lstrip("/") for one in engine.containers(all=True, filters=filters)]
+    return found + [one["Name"] for one in engine.volumes(filters=filters)["Volumes"] or []]
+
+
+@pytest.fixture(scope="module")
+def mortal(engine: docker.APIClient) -> Iterator[Mortal]:
+    """A portal that dies where it is told to."""
+    state = new_state()
+    config = mortal_config(state / "kill-at", "ProposalDockerSpawner", "DOCKER")
+    config += f"c.ProposalDockerSpawner.hub_label = {state.name!r}\n"
+    prepare(state, state / "applications", {})
+
+    def start(portal: Portal | None) -> Portal:
+        return start_docker_portal(state=state, port=portal.port if portal else 0, more_config=config)
+
+    portal = start(None)
+    mortal = Mortal(portal, start, lambda: labelled(engine, state.name))
+    try:
+        yield mortal
+    finally:
+        portal.stop()
+        mortal.kill_rest()
+        remove(portal)
+
+
+@pytest.mark.parametrize("point", DOCKER, ids=lambda point: f"{point[1]} {point[0].rpartition(':')[2]}")
+def test_killed_start_leaves_nothing_unknown(mortal: Mortal, point: tuple[str, str]) -> None:
+    for _ in range(REPEATS):
+        mortal.kill_at(mortal.portal.login("anna"), point, FIELDS)
+        mortal.restart()
+        require_nothing_unknown(mortal, mortal.portal.login("anna"), point)
+
+
+def test_stop_while_the_engine_is_away_is_kept_and_done(mortal: Mortal, engine: docker.APIClient) -> None:
+    """The card says so meanwhile, also after a restart of the hub; the session's name cannot be used."""
+    control = Control.of_tests()
+    anna = mortal.portal.login("anna")
+    name = anna.launch("terminal", proposal="MA-4242", visit="2")
+    control.do("kill")
+    try:
+        assert anna.stop(name).status_code == 303
+        assert "It is being stopped: the machine that runs it does not answer." in home_text(anna)
+        words = "It will be stopped when that machine answers again."
+        require_words(mortal.portal, anna, words, application="terminal", session_name=name)
+        mortal.portal.process.kill()
+        mortal.portal.process.wait()
+        mortal.portal.process = mortal.start(mortal.portal).process
+        anna = mortal.portal.login("anna")
+        assert "It is being stopped" in home_text(anna)
+    finally:
+        control.do("start")
+    wait_for(lambda: mortal.running() == [], "the stop", 20)
+    wait_for(lambda: "No sessions." in home_text(anna), "the card", 10)
+
+
+def test_lost_database_is_reported_and_its_sessions_ended_after_the_grace(
+    mortal: Mortal, engine: docker.APIClient
+) -> None:
+    anna = mortal.portal.login("anna")
+    anna.launch("terminal", proposal="MA-4242", visit="2")
+    mortal.portal.process.kill()
+    mortal.portal.process.wait()
+    (mortal.portal.state / "hub" / "jupyterhub.sqlite").unlink()
+    mortal.restart()
+    (name,) = mortal.running()
+    _, report = doctor(mortal.portal)
+    (finding,) = told(report, "sessions.reconciled")
+    assert finding["verdict"] == "warning"
+    assert name in finding["result"]
+    mortal.portal.process.kill()
+    mortal.portal.process.wait()
+    more = "c.ProposalDockerSpawner.orphan_grace_s = 1\n"
+    config = (mortal.portal.state / "test_config.py").read_text() + more
+    again = start_docker_portal(state=mortal.portal.state, port=mortal.portal.port, more_config=config)
+    mortal.portal.process = again.process
+    wait_for(lambda: mortal.running() == [], "the end of what the hub does not know", 20)
+    assert again.wait_for_log("the hub has not known it for")
+
+
+async def test_files_of_an_interrupted_remote_start_are_found_and_those_of_another_hub_left(
+    engine: docker.APIClient,
+) -> None:
+    """The volume and the container that carries files into it; two hubs on one engine do not touch each other's."""
+    own, other = f"hub-{secrets.token_hex(4)}", f"hub-{secrets.token_hex(4)}"
+    for label in (own, other):
+        name, labels = f"daas-{label}", {"org.daas-hub.hub": label}
+        engine.create_volume(name, labels=labels)
+        mounts = engine.create_host_config(binds=[f"{name}:/given"])
+        engine.create_container(image("desktop"), "true", name=f"{name}-files", labels=labels, host_config=mounts)
+    settings = {"engine": address(), "hub_label": own}
+    spawner = ProposalDockerSpawner(config=Config({"ProposalDockerSpawner": settings}))
+    try:
+        (found,) = await spawner.list_running()
+        assert (found.name, len(found.handles)) == (f"daas-{own}", 2)
+        await spawner.end_running(found)
+        assert labelled(engine, own) == []
+        assert sorted(labelled(engine, other)) == [f"daas-{other}", f"daas-{other}-files"]
+    finally:
+        for label in (own, other):
+            for one in engine.containers(all=True, filters={"label": f"org.daas-hub.hub={label}"}):
+                engine.remove_container(one["Id"], force=True)
+            with contextlib.suppress(docker.errors.NotFound):
+                engine.remove_volume(f"daas-{label}")

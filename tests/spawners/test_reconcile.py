@@ -1,0 +1,81 @@
+"""What the reconciler decides about a session that the hub does not know, and what the doctor says of it."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daas_hub.errors import SessionFailed
+from daas_hub.findings import Verdict
+from daas_hub.spawners.reconcile import REPORT, Outcome, Reconciler, last_outcome, reason_to_end
+from daas_hub.spawners.session_records import SessionRecord, new_record
+
+STARTING = new_record("1f", "anna", "pymca-1", "SandboxSpawner", "")
+READY = replace(STARTING, is_ready=True)
+
+
+@pytest.mark.parametrize(
+    ("record", "unknown_for_s", "reason"),
+    [
+        pytest.param(STARTING, 0, "its start was interrupted", id="interrupted"),
+        pytest.param(replace(READY, stop_wanted=True), 0, "it was stopped while", id="stopped"),
+        pytest.param(READY, 299, "", id="ran, within the grace"),
+        pytest.param(READY, 300, "has not known it for 300 s", id="ran, after the grace"),
+        pytest.param(None, 0, "", id="no record, within the grace"),
+        pytest.param(None, 301, "has not known it", id="no record, after the grace"),
+    ],
+)
+def test_reason_to_end(record: SessionRecord | None, unknown_for_s: float, reason: str) -> None:
+    found = reason_to_end(record, unknown_for_s, 300)
+    assert reason in found
+    assert bool(found) == bool(reason)
+
+
+class AbsentBackend:
+    """Settings of a backend that does not answer."""
+
+    reconcile_interval_s = 60.0
+    orphan_grace_s = 0.0
+
+    def __init__(self, runtime_dir: Path) -> None:
+        self.runtime_dir = str(runtime_dir)
+
+    async def list_running(self) -> Any:
+        raise SessionFailed("The machine that runs the sessions does not answer.")
+
+
+async def test_unknown_is_not_gone(tmp_path: Path) -> None:
+    """A backend that does not answer: no folder is removed and no record forgotten."""
+    (tmp_path / "sessions" / ("0" * 20)).mkdir(parents=True)
+    reconciler = Reconciler(None, AbsentBackend(tmp_path))
+    await reconciler._records.write("0" * 20, STARTING)
+    outcome = await reconciler.round()
+    assert outcome.unknown == "The machine that runs the sessions does not answer."
+    assert outcome.ended == []
+    assert (tmp_path / "sessions" / ("0" * 20)).is_dir()
+    assert reconciler._records.get("0" * 20) == STARTING
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict", "words"),
+    [
+        pytest.param({"running": 3}, Verdict.OK, "3 running", id="in order"),
+        pytest.param({"waiting": ["daas-1: runs"]}, Verdict.WARNING, "daas-1: runs", id="orphan"),
+        pytest.param({"unknown": "no answer"}, Verdict.WARNING, "no answer", id="backend away"),
+        pytest.param({"at": time.time() - 3600}, Verdict.NOT_CHECKED, "60 minutes ago", id="no hub"),
+    ],
+)
+def test_doctor_reads_the_last_round(tmp_path: Path, change: dict[str, Any], verdict: Verdict, words: str) -> None:
+    (tmp_path / REPORT).write_text(json.dumps(asdict(Outcome(time.time(), 60.0)) | change))
+    found = last_outcome(tmp_path)
+    assert found.verdict is verdict
+    assert words in found.result
+
+
+def test_doctor_says_when_there_was_no_round(tmp_path: Path) -> None:
+    assert last_outcome(tmp_path).verdict is Verdict.NOT_CHECKED
