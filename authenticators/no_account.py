@@ -9,7 +9,7 @@ from tornado import web
 
 from daas_hub.authenticators.login_methods import Login
 from daas_hub.errors import NoAccount
-from daas_hub.portal.base import CONTENT_SECURITY_POLICY
+from daas_hub.portal.hub_requests import CONTENT_SECURITY_POLICY
 
 
 class NoAccountMixin(BaseHandler):

@@ -28,12 +28,18 @@ from daas_hub.authenticators.doctor.device_login import sign_in_once
 from daas_hub.authenticators.doctor.logins import examine_logins
 from daas_hub.authenticators.errors import Blocked, LoginExpired, TooManyAttempts, WrongPassword
 from daas_hub.authenticators.login_methods import Login, LoginMethod
-from daas_hub.authenticators.logout import LoggedOut, LoggedOutHandler, LogoutHandler
+from daas_hub.authenticators.logout import LoggedOut, LoggedOutHandler, LogoutHandler, SignOutEverywhereHandler
 from daas_hub.authenticators.oidc.logout_tokens import SignedOut
 from daas_hub.authenticators.oidc.method import OIDCMethod
 from daas_hub.authenticators.password.method import NAME as PASSWORDS
 from daas_hub.authenticators.revocation.hub_users import RunningUsers
-from daas_hub.authenticators.revocation.logins import end_logins, revoke_permissions, sessions_of, stop_sessions
+from daas_hub.authenticators.revocation.logins import (
+    end_logins,
+    revoke_permissions,
+    revoke_tokens,
+    sessions_of,
+    stop_sessions,
+)
 from daas_hub.authenticators.revocation.logins_signed_out import candidates, is_meant, users_meant
 from daas_hub.authenticators.settings import LoginSettings, names_accounts
 from daas_hub.authenticators.stock import stock_problems
@@ -42,6 +48,7 @@ from daas_hub.facility import Facility
 from daas_hub.findings import Finding
 from daas_hub.portal import portal_problems
 from daas_hub.portal.ended import keep_why_it_ended, take_why_it_ended
+from daas_hub.portal.hub_requests import guard_routes
 from daas_hub.stock_settings import value_of
 
 
@@ -151,6 +158,7 @@ class UmbrellaAuthenticator(LoginSettings):
     def get_handlers(self, app: Any) -> list[tuple[Any, ...]]:
         """Return the handlers of the login methods, and the portal's pages where they are used."""
         self._app = app
+        guard_routes(app)
         if self.recheck_s:
             self._running = RunningUsers(app, self, every_s=self.recheck_s)
             self._running.begin()
@@ -163,7 +171,8 @@ class UmbrellaAuthenticator(LoginSettings):
         pages = portal_handlers(app)
         if self._linking is not None:
             self._linking.require_source(self.facility)
-        return [*of_logins, (r"/logged-out", LoggedOutHandler), *link_handlers(self._linking), *pages]
+        of_logins += [(r"/logged-out", LoggedOutHandler), (r"/daas/sign-out", SignOutEverywhereHandler)]
+        return [*of_logins, *link_handlers(self._linking), *pages]
 
     # -- a login ------------------------------------------------------------------------------------------------
 
@@ -285,11 +294,13 @@ class UmbrellaAuthenticator(LoginSettings):
         except Refused as refusal:
             self.log.warning("login of %s ended: %s", user.name, refusal)
             if isinstance(refusal, Blocked):
-                await self.end_logins(user)
+                await self.end_everything(user)
                 revoke_permissions(user)
             if isinstance(refusal, NoAccount | Blocked) and self._running is not None:
                 self._running.soon()
             keep_why_it_ended(handler, user, refusal.message)
+            # the next request of this login asks again, instead of relying on an earlier answer
+            user._auth_refreshed = None
             return False
 
     async def ask_again(self, user: Any) -> bool | dict[str, Any]:
@@ -365,3 +376,8 @@ class UmbrellaAuthenticator(LoginSettings):
         # a refresh in progress would store its tokens afterwards
         async with self._asking[user.name]:
             await end_logins(user)
+
+    async def end_everything(self, user: Any) -> None:
+        """End every login of this person, and revoke their access tokens; sessions continue."""
+        await self.end_logins(user)
+        self.log.info("access tokens of %s: %d revoked", user.name, revoke_tokens(user))

@@ -80,7 +80,11 @@ class DockerPortal(Portal):
         )
         self.run(
             [sys.executable, "-m", "jupyterhub", "-f", str(config)],
-            {"DAAS_DEMO_PORT": str(self.port), "DAAS_DEMO_STATE": str(self.state / "demo")},
+            {
+                "DAAS_DEMO_PORT": str(self.port),
+                "DAAS_DEMO_STATE": str(self.state / "demo"),
+                "DAAS_DEMO_HOST": "127.0.0.1",
+            },
             self.state,
         )
         self.wait_for(f"{self.url}/hub/login")

@@ -70,6 +70,7 @@ class Portal(Service):
             [self.checkout.python, "-m", "jupyterhub", "-f", str(self.checkout.root / "jupyterhub_config.py")],
             {
                 "DAAS_DEMO_PORT": str(self.port),
+                "DAAS_DEMO_HOST": "127.0.0.1",
                 "DAAS_DEMO_STATE": str(self.state / "demo"),
                 "DAAS_DEMO_APPLICATIONS": str(self.catalogue),
             },

@@ -12,6 +12,10 @@ from typing import Any
 
 #: JSON bodies and forms of the portal are small; the hub's default is 100 MB.
 MAX_BODY_BYTES = 1_000_000
+#: A login cookie is valid for this long, then people sign in again; and so are the tokens that open sessions.
+LOGIN_DAYS = 1
+#: The longest life of an access token that a person requests.
+MAX_TOKEN_DAYS = 30
 
 
 def configure(c: Any) -> None:
@@ -32,6 +36,9 @@ def configure(c: Any) -> None:
     c.JupyterHub.spawner_class = "sandbox"
     c.JupyterHub.proxy_class = "daas"
     c.JupyterHub.oauth_require_pkce = True
+    # a copied cookie or token is worth little for long
+    c.JupyterHub.cookie_max_age_days = LOGIN_DAYS
+    c.JupyterHub.token_expires_in_max_seconds = MAX_TOKEN_DAYS * 86_400
     c.JupyterHub.authenticate_prometheus = True
     c.Authenticator.enable_auth_state = True
     c.Authenticator.auth_refresh_strict = True
@@ -42,9 +49,16 @@ def configure(c: Any) -> None:
     c.Spawner.http_timeout = 60
     # a refusal by the facility is not a failure of the hub
     c.Spawner.consecutive_failure_limit = 0
+    # used only where JupyterHub.subdomain_host is set; `ProposalSessionMixin.host_for_each_session` goes further
+    c.JupyterHub.subdomain_hook = sessions_host
     command = proxy_command()
     if command:
         c.ConfigurableHTTPProxy.command = command
+
+
+def sessions_host(name: str, domain: str, kind: str) -> str:
+    """Return the host name of all users' sessions, or of a service, for `JupyterHub.subdomain_hook`."""
+    return f"sessions.{domain}" if kind == "user" else domain
 
 
 def read_environment(file: Path | str) -> None:
@@ -89,4 +103,5 @@ def proxy_command() -> list[str]:
         from shutil import which
 
         node = Path(which("node") or "")
-    return [str(node), str(script)] if node.is_file() else []
+    guard = Path(__file__).with_name("proxy_guard.mjs")
+    return [str(node), "--import", guard.as_uri(), str(script)] if node.is_file() else []

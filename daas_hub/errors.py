@@ -82,6 +82,7 @@ class ErrorKind(StrEnum):
     NO_SHARED_GROUP = auto()
     DIRECTORY_UNREADABLE = auto()
     SYMLINK = auto()
+    WORLD_WRITABLE = auto()
     SEVERAL_MATCHES = auto()
     TOO_MANY_NAMES = auto()
     STORAGE_TIMEOUT = auto()

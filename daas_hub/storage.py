@@ -220,7 +220,18 @@ def _open_one(mount: Mount) -> Pinned:
         except OSError as error:
             raise _failure(mount, error) from error
     status = os.fstat(fd)
+    if mount.writable and _is_anybodys(status, mount.owner[0]):
+        os.close(fd)
+        raise _problem(mount, "can be changed by everybody, and belongs to somebody else", ErrorKind.WORLD_WRITABLE)
     return Pinned(mount, fd, (status.st_dev, status.st_ino))
+
+
+def _is_anybodys(status: os.stat_result, owner: int) -> bool:
+    """Return whether everybody may write to a directory whose owner is neither the administrator nor the person.
+
+    Results that anybody can replace are nobody's. Root's own mode is the administrator's decision.
+    """
+    return bool(status.st_mode & stat.S_IWOTH) and status.st_uid not in (0, os.geteuid(), owner)
 
 
 def _found(mount: Mount) -> PurePosixPath:

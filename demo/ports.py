@@ -9,6 +9,11 @@ FIRST, COUNT = 8000, 4
 LOOPBACK = "127.0.0.1"
 
 
+def host_name() -> str:
+    """Return the name under which the demo is opened; browsers find every name below `localhost` on this machine."""
+    return os.environ.get("DAAS_DEMO_HOST") or "daas.localhost"
+
+
 def first_port(default: int = FIRST) -> int:
     """Return the portal's port; the identity provider's, the hub's and the proxy's follow it."""
     return int(os.environ.get("DAAS_DEMO_PORT", default))

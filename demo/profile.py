@@ -9,7 +9,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from daas_hub.demo.ports import FIRST, LOOPBACK, first_port
+from daas_hub.demo.ports import FIRST, LOOPBACK, first_port, host_name
 
 FOLDER = Path(__file__).parent
 
@@ -27,6 +27,8 @@ def demo(c: Any, *, port: int = FIRST, state: str = "") -> None:
 
     Args:
         port: the portal's port on 127.0.0.1; the next one is the identity provider's, the next two are internal.
+            The portal's name is `daas.localhost`, and each session has a name below it: browsers find every name that
+            ends with `localhost` on this machine. DAAS_DEMO_HOST=127.0.0.1 puts everything under this address.
         state: absolute directory for accounts' homes and processed data; it must be reachable by every account.
     """
     port = first_port(port)
@@ -47,6 +49,8 @@ def demo(c: Any, *, port: int = FIRST, state: str = "") -> None:
 
 def _the_hub(c: Any, port: int, folder: Path) -> None:
     c.JupyterHub.bind_url = f"http://{LOOPBACK}:{port}"
+    if host_name() != LOOPBACK:
+        c.JupyterHub.subdomain_host = f"http://{host_name()}:{port}"
     c.JupyterHub.hub_bind_url = f"http://{LOOPBACK}:{port + 2}"
     c.ConfigurableHTTPProxy.api_url = f"http://{LOOPBACK}:{port + 3}"
     secret = folder / "hub"
@@ -63,7 +67,7 @@ def _the_login(c: Any, port: int, issuer: str, folder: Path) -> None:
     c.UmbrellaAuthenticator.oidc_issuer = issuer
     c.UmbrellaAuthenticator.client_id = "daas-hub-demo"
     c.UmbrellaAuthenticator.client_secret = "not-a-secret-the-provider-is-a-demo"  # noqa: S105
-    c.UmbrellaAuthenticator.oauth_callback_url = f"http://{LOOPBACK}:{port}/hub/oauth_callback"
+    c.UmbrellaAuthenticator.oauth_callback_url = f"http://{host_name()}:{port}/hub/oauth_callback"
     c.UmbrellaAuthenticator.login_service = "the demo's UmbrellaID"
     c.UmbrellaAuthenticator.scope = ["openid", "profile"]
     if not os.environ.get("JUPYTERHUB_CRYPT_KEY"):

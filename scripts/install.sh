@@ -17,7 +17,7 @@ state=/var/lib/daas-hub
 units=/usr/local/lib/systemd/system
 
 hub_packages=(python3-venv ca-certificates)
-session_packages=(bubblewrap util-linux tigervnc-standalone-server openbox pcmanfm lxterminal x11-xserver-utils
+session_packages=(bubblewrap libseccomp2 util-linux tigervnc-standalone-server openbox pcmanfm lxterminal x11-xserver-utils
   fonts-dejavu-core adwaita-icon-theme)
 
 refuse() { echo "make install: $*" >&2; exit 1; }

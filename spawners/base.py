@@ -15,8 +15,9 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from jupyterhub.spawner import SpawnException
+from jupyterhub.utils import url_escape_path, url_path_join
 from traitlets import Any as AnyTrait
-from traitlets import HasTraits, default
+from traitlets import Bool, HasTraits, default
 from traitlets.config import Config
 
 from daas_hub.accounts import Identity
@@ -26,6 +27,7 @@ from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked
 from daas_hub.launch import LaunchRequest, Plan
 from daas_hub.spawners.egress import EgressRoute
+from daas_hub.spawners.session_hosts import session_host, session_url
 from daas_hub.spawners.startup import check_when_hub_starts
 from daas_hub.spawners.state_unknown import never_raises
 from daas_hub.spawners.stock import OWN_VARIABLES, SPAWNER_SETTINGS, require_working, setting_problems
@@ -46,6 +48,17 @@ class ProposalSessionMixin(_Base):
     #: Environment variables that a session of this backend sets itself.
     own_variables: ClassVar[frozenset[str]] = OWN_VARIABLES
 
+    host_for_each_session = Bool(
+        True,
+        help="""
+        Whether each session has a host name of its own, where `JupyterHub.subdomain_host` is set.
+
+        False serves all sessions of a user under the name that `JupyterHub.subdomain_hook` returns: `sessions.` before
+        the portal's host name by default. Then one more DNS record is enough, and pages of one session can act in the
+        user's other sessions.
+        """,
+    ).tag(config=True)
+
     #: The plan of the current start: `authorise_start` sets it, and `start` takes it.
     plan: Plan | None = AnyTrait(None, allow_none=True)  # type: ignore[assignment]
 
@@ -58,6 +71,9 @@ class ProposalSessionMixin(_Base):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        host = self.user is not None and session_host(self.user, self.name, one_each=self.host_for_each_session)
+        if host:
+            self.proxy_spec = host + url_path_join(self.user.base_url, url_escape_path(self.name), "/")
         self._steps: list[str] = []
         self._stepped = asyncio.Event()
 
@@ -153,6 +169,7 @@ class ProposalSessionMixin(_Base):
             raise SpawnException("This launch was not authorised.", reason="refused", status_code=403)
         self.ends = time.time() + plan.size.hours * 3600
         try:
+            self._register_callback()
             # once more: `pre_spawn_hook` has run meanwhile
             require_working(self, self.stock_settings, self.own_variables)
             return await self.start_session(plan)
@@ -160,6 +177,18 @@ class ProposalSessionMixin(_Base):
             for note in getattr(problem, "__notes__", []):
                 self.log.error("%s: %s (%s)", self._log_name, problem.message, note)
             raise self._as_spawn_exception(problem, 500) from problem
+
+    @property
+    def session_url(self) -> str:
+        """The address of the session in a browser; a path where it shares the portal's host name."""
+        return session_url(self.user, self.name, one_each=self.host_for_each_session)
+
+    def _register_callback(self) -> None:
+        """Register the callback on the session's host name; the hub registered the one on the user's."""
+        client = self.orm_spawner.oauth_client if self.orm_spawner is not None else None
+        if client is not None and client.redirect_uri != f"{self.session_url}oauth_callback":
+            client.redirect_uri = f"{self.session_url}oauth_callback"
+            self.db.commit()
 
     def _require_post(self) -> None:
         """Refuse a start by GET, as of JupyterHub's spawn page: another site could make a browser follow a link."""

@@ -46,11 +46,20 @@ def findings_of(report: dict[str, Any], plan: Plan) -> list[Finding]:
     if report["groups"] != wanted:
         remedy = "Only a hub that runs as root can set the account's groups: run it as root, or use containers."
         findings.append(problem("sessions.groups", did, f"groups {report['groups']}, expected {wanted}", remedy))
+    findings.append(_of_calls(report.get("filters_calls") is True))
     # a trial has a temporary home
     for mount in without_home(plan).mounts:
         seen = report["directories"].get(target_of(plan, mount.target), {"problem": "it is not mounted"})
         findings.append(_of_directory(mount, seen))
     return findings
+
+
+def _of_calls(are_filtered: bool) -> Finding:
+    key, did = "sessions.system_calls", "look at that session's system call filter"
+    if are_filtered:
+        return ok(key, did, "system calls are filtered (seccomp)")
+    remedy = "Do not open the portal. With containers: do not set the engine's seccomp-profile to unconfined."
+    return problem(key, did, "system calls are not filtered", remedy)
 
 
 def _of_directory(mount: Mount, seen: dict[str, Any]) -> Finding:

@@ -140,6 +140,9 @@ class SocketSessionMixin(ProposalSessionMixin):
         env["JUPYTERHUB_API_URL"] = api
         env["JUPYTERHUB_ACTIVITY_URL"] = f"{api}/users/{self.user.escaped_name}/activity"
         env["JUPYTERHUB_SERVICE_URL"] = f"http://127.0.0.1:8888{env['JUPYTERHUB_SERVICE_PREFIX']}"
+        if "://" in self.session_url:
+            env["JUPYTERHUB_PUBLIC_URL"] = self.session_url
+            env["JUPYTERHUB_OAUTH_CALLBACK_URL"] = f"{self.session_url}oauth_callback"
         return {key: str(value) for key, value in env.items() if value is not None}
 
     def session_environment(self, plan: Plan) -> dict[str, str]:

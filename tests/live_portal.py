@@ -186,7 +186,8 @@ def start_portal(
             [str(Path(sys.prefix) / "bin" / "jupyterhub"), "-f", str(config)],
             cwd="/",
             env=os.environ
-            | {"DAAS_DEMO_PORT": str(port), "DAAS_DEMO_STATE": str(state)}
+            # requests and most of the tests find no name below localhost
+            | {"DAAS_DEMO_PORT": str(port), "DAAS_DEMO_STATE": str(state), "DAAS_DEMO_HOST": "127.0.0.1"}
             | ({"DAAS_DEMO_APPLICATIONS": str(applications)} if applications else {}),
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -196,7 +197,7 @@ def start_portal(
     while time.monotonic() < until and process.poll() is None:
         with contextlib.suppress(requests.ConnectionError):
             provider = requests.get(f"http://127.0.0.1:{port + 1}/.well-known/openid-configuration", timeout=5)
-            login = requests.get(f"{portal.url}/hub/login", timeout=5)
+            login = requests.get(f"{portal.url}/hub/login", timeout=5, allow_redirects=False)
             if provider.ok and login.ok:
                 return portal
         time.sleep(0.2)

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from daas_hub.errors import StorageProblem
+from daas_hub.errors import ErrorKind, StorageProblem
 from daas_hub.launch import Mount
 from daas_hub.storage import make_mount_points, pin
 
@@ -231,6 +231,37 @@ async def test_what_stands_there_keeps_its_owner_and_mode(root: Path) -> None:
     (pinned,) = await pin((own(root, "anna"),))
     pinned.close()
     assert stat.S_IMODE((root / "anna").stat().st_mode) == 0o750
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+@pytest.mark.parametrize(
+    ("uid", "mode", "owner", "refused"),
+    [
+        pytest.param(25009, 0o777, -1, True, id="somebody else's, for everybody"),
+        pytest.param(25009, 0o1777, -1, True, id="with the sticky bit: its owner may still replace files"),
+        pytest.param(25009, 0o773, 25001, True, id="somebody else's, where the person's was expected"),
+        pytest.param(25009, 0o2770, -1, False, id="a colleague's, for the group"),
+        pytest.param(25009, 0o775, -1, False, id="everybody may read"),
+        pytest.param(25001, 0o777, 25001, False, id="the person's own"),
+        pytest.param(0, 0o2777, -1, False, id="root's: the administrator wants it"),
+    ],
+)
+@pytest.mark.parametrize("writable", [True, False])
+async def test_what_everybody_can_change_is_refused(
+    root: Path, uid: int, mode: int, owner: int, refused: bool, writable: bool
+) -> None:
+    folder = root / "processed"
+    folder.mkdir()
+    os.chown(folder, uid, 26001)
+    folder.chmod(mode)
+    mount = Mount(PurePosixPath(root), PurePosixPath(folder), "processed", writable, writable, (owner, 26001), 0o2770)
+    if refused and writable:
+        with pytest.raises(StorageProblem, match="can be changed by everybody") as error:
+            await pin((mount,))
+        assert error.value.kind is ErrorKind.WORLD_WRITABLE
+    else:
+        (pinned,) = await pin((mount,))
+        pinned.close()
 
 
 async def test_two_starts_at_once_make_one_directory(root: Path) -> None:

@@ -1,4 +1,8 @@
-"""Slows down the guessing of passwords, by name and by address. Pure except for its memory."""
+"""Slows down the guessing of passwords, by name and by address. Pure except for its memory.
+
+Neither may lock out people. Behind an address with too many failures (a facility's proxy, a course), each name still
+gets its turn, slowly. And a name that somebody else guesses signs in as usual where it has signed in before.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,8 @@ from dataclasses import dataclass
 FORGOTTEN_S = 3600.0
 #: The longest wait.
 LONGEST_S = 900.0
+#: The first wait of a name at an address with too many failures; the next ones double it.
+TURN_S = 30.0
 #: Number of names, and of addresses, remembered; those without attempts for longest are dropped first.
 MAX_KEYS = 20_000
 
@@ -49,6 +55,35 @@ class _Memory:
             self.tries[key].failed = max(0, self.tries[key].failed - 1)
 
 
+@dataclass
+class _Turn:
+    due: float
+    taken: int = 0
+
+
+class _Turns:
+    """Names that wait at an exhausted address: each gets an attempt when its own wait is over, whatever others do."""
+
+    def __init__(self) -> None:
+        self.turns: OrderedDict[str, _Turn] = OrderedDict()
+
+    def wait_s(self, key: str, longest: float, now: float) -> float:
+        """Return the wait of a name's turn; the first request reserves it."""
+        turn = self.turns.get(key)
+        if turn is None or now - turn.due > FORGOTTEN_S:
+            turn = self.turns[key] = _Turn(now + min(TURN_S, longest))
+            while len(self.turns) > MAX_KEYS:
+                self.turns.popitem(last=False)
+        return max(0.0, turn.due - now)
+
+    def take(self, key: str, now: float) -> None:
+        """Use a turn; the next one is later."""
+        turn = self.turns.get(key)
+        if turn is not None:
+            turn.taken += 1
+            turn.due = now + min(LONGEST_S, TURN_S * 2.0 ** min(turn.taken, 20))
+
+
 class AttemptLimiter:
     """Counts attempts, and returns how long the next one has to wait.
 
@@ -61,6 +96,10 @@ class AttemptLimiter:
     def __init__(self, clock: Callable[[], float], *, free_of_name: int = 5, free_of_address: int = 30) -> None:
         self._clock = clock
         self._names, self._addresses = _Memory(free_of_name), _Memory(free_of_address)
+        #: Names at an address where they have signed in, counted apart from those elsewhere.
+        self._known = _Memory(free_of_name)
+        self._signed_in: OrderedDict[str, None] = OrderedDict()
+        self._turns = _Turns()
 
     def begin(self, name: str, address: str) -> float:
         """Return the seconds to wait; 0 if this attempt may be made. It counts as failed until taken back.
@@ -68,24 +107,55 @@ class AttemptLimiter:
         So a hundred simultaneous attempts count as a hundred, although none of them has been answered yet.
         """
         now, name, address = self._clock(), name.casefold(), _client_network(address)
-        wait = max(self._names.wait_s(name, now), self._addresses.wait_s(address, now))
+        here = _at(name, address)
+        is_known = here in self._signed_in
+        wait = self._known.wait_s(here, now) if is_known else self._names.wait_s(name, now)
+        exhausted = 0.0 if is_known else self._addresses.wait_s(address, now)
+        if exhausted:
+            wait = max(wait, self._turns.wait_s(here, exhausted, now))
         if wait <= 0:
-            self._names.add(name, now)
+            if exhausted:
+                self._turns.take(here, now)
+            if is_known:
+                self._known.add(here, now)
+            else:
+                self._names.add(name, now)
             self._addresses.add(address, now)
         return wait
 
     def succeeded(self, name: str, address: str) -> None:
         """Forget the failures of a name. Those of its address stay: an account of one's own must not buy attempts."""
-        self._names.tries.pop(name.casefold(), None)
-        self._addresses.take_back(_client_network(address))
+        name, address = name.casefold(), _client_network(address)
+        here = _at(name, address)
+        if here in self._signed_in:
+            # what others guess elsewhere is not forgiven by it
+            self._known.tries.pop(here, None)
+        else:
+            self._names.tries.pop(name, None)
+        self._signed_in[here] = None
+        self._signed_in.move_to_end(here)
+        while len(self._signed_in) > MAX_KEYS:
+            self._signed_in.popitem(last=False)
+        self._turns.turns.pop(here, None)
+        self._addresses.take_back(address)
 
     def unanswered(self, name: str, address: str) -> None:
         """Take back an attempt that got no answer."""
-        self._names.take_back(name.casefold())
-        self._addresses.take_back(_client_network(address))
+        name, address = name.casefold(), _client_network(address)
+        here = _at(name, address)
+        if here in self._signed_in:
+            self._known.take_back(here)
+        else:
+            self._names.take_back(name)
+        self._addresses.take_back(address)
 
     def __len__(self) -> int:
-        return len(self._names.tries) + len(self._addresses.tries)
+        tries = (self._names.tries, self._addresses.tries, self._known.tries)
+        return sum(map(len, tries)) + len(self._signed_in) + len(self._turns.turns)
+
+
+def _at(name: str, address: str) -> str:
+    return f"{address} {name}"
 
 
 def _client_network(address: str) -> str:

@@ -32,8 +32,8 @@ class Logins(Protocol):
         """Ask the facility about an identity; raises `NoAccount`, `Blocked`, `Refused`, `SourceUnavailable`."""
         ...
 
-    async def end_logins(self, user: Any) -> None:
-        """End every login of a user."""
+    async def end_everything(self, user: Any) -> None:
+        """End every login of a user, and revoke their access tokens."""
         ...
 
 
@@ -95,5 +95,5 @@ class RunningUsers:
         _log.warning(
             "sessions of %s are stopped, and the login is ended: the account is gone or blocked (%s)", name, names
         )
-        await self._logins.end_logins(user)
+        await self._logins.end_everything(user)
         await stop_sessions(self._app.proxy, user, names)

@@ -8,6 +8,7 @@ from typing import Any
 from jupyterhub import orm
 
 from daas_hub.accounts import Identity
+from daas_hub.portal.login_record import LoginRecord
 
 
 def ended_state(state: Mapping[str, Any]) -> dict[str, Any]:
@@ -30,6 +31,7 @@ async def end_logins(user: Any) -> None:
     db, row = user.db, user.orm_user
     # every browser's cookie contains it
     row.cookie_id = orm.new_token()
+    LoginRecord(db).end_all(row.id)
     for token in db.query(orm.APIToken).filter_by(user_id=row.id):
         # tokens given to a browser; a session's own token is kept
         if token.session_id:
@@ -39,6 +41,21 @@ async def end_logins(user: Any) -> None:
     db.commit()
     # the next request, with whatever token, is checked again
     user._auth_refreshed = None
+
+
+def revoke_tokens(user: Any) -> int:
+    """Revoke the tokens that a person requested, and those of their logins; return how many there were.
+
+    The tokens of running sessions are kept: without them a session could not ask who opens it.
+    """
+    db = user.db
+    own = {spawner.api_token for spawner in user.spawners.values() if spawner.active}
+    kept = {row.id for row in (orm.APIToken.find(db, token) for token in own if token) if row is not None}
+    revoked = [row for row in db.query(orm.APIToken).filter_by(user_id=user.orm_user.id) if row.id not in kept]
+    for row in revoked:
+        db.delete(row)
+    db.commit()
+    return len(revoked)
 
 
 def sessions_of(user: Any) -> list[str]:

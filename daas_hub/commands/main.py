@@ -235,7 +235,7 @@ def run_demo(file: Path) -> int:
         for problem in problems:
             print(f"problem: {problem}", file=sys.stderr)
         return 1
-    from daas_hub.demo.ports import COUNT, busy_ports, first_port
+    from daas_hub.demo.ports import COUNT, LOOPBACK, busy_ports, first_port
 
     first, busy = first_port(), busy_ports()
     if busy:
@@ -249,10 +249,10 @@ def run_demo(file: Path) -> int:
     hub = subprocess.Popen([str(Path(sys.executable).parent / "jupyterhub"), "-f", str(file)], cwd="/")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _frame: hub.send_signal(received))
-    address = f"http://127.0.0.1:{first}/"
+    inside = f"http://{LOOPBACK}:{first}/"
     # the hub by itself first: before it has told the proxy where it is, the proxy can only complain
-    if _responds(f"http://127.0.0.1:{first + 2}/hub/health", hub) and _responds(address + "hub/login", hub):
-        _print_welcome(address)
+    if _responds(f"http://127.0.0.1:{first + 2}/hub/health", hub) and _responds(inside + "hub/health", hub):
+        _print_welcome(first)
     return hub.wait()
 
 
@@ -268,12 +268,19 @@ def _responds(address: str, hub: subprocess.Popen[bytes]) -> bool:
     return False
 
 
-def _print_welcome(address: str) -> None:
+def _print_welcome(port: int) -> None:
+    from daas_hub.demo.ports import LOOPBACK, host_name
     from daas_hub.demo.profile import PEOPLE
 
-    lines = [f"Open {address} in a browser on this machine, press 'Sign in', and choose one of these people:"]
+    lines = [
+        f"Open http://{host_name()}:{port}/ in a browser on this machine, "
+        "press 'Sign in', and choose one of these people:"
+    ]
     lines += [f"  {subject:<8} {name}: {re.sub('^.', lambda m: m[0].lower(), words)}"
               for subject, (name, words) in PEOPLE.items()]  # fmt: skip
+    if host_name() != LOOPBACK:
+        plain = f"DAAS_DEMO_HOST={LOOPBACK} make demo"
+        lines.append(f"If the browser does not find {host_name()}, stop, and run: {plain}")
     lines.append("Press Ctrl-C to stop the demo and all its sessions.")
     width = max(len(line) for line in lines)
     print("\n".join(["", "=" * width, *lines, "=" * width, ""]), flush=True)

@@ -14,7 +14,7 @@ from tornado import web
 
 from daas_hub.catalogue import Application, icon_file
 from daas_hub.facility import Facility
-from daas_hub.portal.base import CONTENT_SECURITY_POLICY
+from daas_hub.portal.hub_requests import CONTENT_SECURITY_POLICY
 
 FOLDER = Path(str(files("daas_hub.templates") / "static"))
 

@@ -3,37 +3,33 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
-from jupyterhub.handlers import BaseHandler
 from tornado import web
 
 from daas_hub.accounts import Account, Identity
 from daas_hub.errors import DaasError, NoAccount
 from daas_hub.facility import Facility
 from daas_hub.portal.authenticator import OffersLogins
+from daas_hub.portal.hub_requests import CONTENT_SECURITY_POLICY, HubRequest
 from daas_hub.portal.template_globals import person_of
 
-CONTENT_SECURITY_POLICY = (
-    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "frame-ancestors 'none'; form-action 'self'; base-uri 'none'; object-src 'none'"
-)
 
-
-class PortalHeaders(BaseHandler):
-    """The response headers of a page; also for handlers of the hub whose pages use the portal's layout."""
+class PortalHeaders(HubRequest):
+    """The policy of a page; also for handlers of the hub whose pages use the portal's layout."""
 
     @property
     def content_security_policy(self) -> str:
-        """The policy of our pages: nothing inline, nothing from another host."""
-        return CONTENT_SECURITY_POLICY
+        """The policy of our pages: nothing inline, nothing from another host.
 
-    def set_default_headers(self) -> None:
-        """Add the headers that the hub's pages lack."""
-        super().set_default_headers()
-        self.set_header("X-Content-Type-Options", "nosniff")
-        self.set_header("Referrer-Policy", "same-origin")
-        self.set_header("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
-        self.set_header("Cache-Control", "no-store")
+        A launch is a form whose response redirects to the session, which may have a host name below the portal's.
+        """
+        sessions = urlsplit(self.settings.get("subdomain_host") or "")
+        if not sessions.hostname:
+            return CONTENT_SECURITY_POLICY
+        port = f":{sessions.port}" if sessions.port else ""
+        target = f"{sessions.scheme}://*.{sessions.hostname}{port}"
+        return CONTENT_SECURITY_POLICY.replace("form-action 'self'", f"form-action 'self' {target}")
 
 
 class PortalHandler(PortalHeaders):
@@ -78,6 +74,13 @@ class PortalHandler(PortalHeaders):
         self.set_status(status)
         html = await self.render_template(template, **values)
         self.finish(html)
+
+    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+        """Log a refusal of this package in one line: it is no error of the hub."""
+        if isinstance(value, DaasError):
+            self.log.warning("%s: %s", self.request.path, value)
+        else:
+            super().log_exception(typ, value, tb)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Show errors of this package with their own message, and all others as the hub does."""

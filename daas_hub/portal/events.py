@@ -56,9 +56,9 @@ class SessionEventsHandler(SessionCards):
         proposal_id = self.get_query_argument("proposal", None)
         shown: object = None
         waited = KEEP_ALIVE_S
-        login = self.current_user.cookie_id
+        login = self.own_session_id
         # the stream of a login that was ended closes: the browser reconnects, and is sent to the login page
-        while not self._gone and self.current_user.cookie_id == login:
+        while not self._gone and self.is_login(login):
             now = self._signature()
             if now != shown:
                 shown = now

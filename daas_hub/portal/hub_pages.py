@@ -16,7 +16,8 @@ from jupyterhub.handlers.pages import AdminHandler, ProxyErrorHandler, TokenPage
 from jupyterhub.scopes import needs_scope
 from tornado import web
 
-from daas_hub.portal.base import CONTENT_SECURITY_POLICY, PortalHandler, PortalHeaders
+from daas_hub.portal.base import PortalHandler, PortalHeaders
+from daas_hub.portal.hub_requests import CONTENT_SECURITY_POLICY
 
 _PERSONAL = "Sessions are personal and cannot be shared."
 
@@ -100,7 +101,7 @@ class AcceptShareHandler(PortalHandler):
 class UserHandler(UserAPIHandler):
     """The hub's API of one user, who is not deleted while a session runs."""
 
-    @needs_scope("delete:users")
+    @needs_scope("delete:users")  # type: ignore[untyped-decorator]
     async def delete(self, user_name: str) -> None:
         """Delete the user; the hub itself looks at the unnamed server only, and fails with 500 if another one runs."""
         user = self.find_user(user_name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from jupyterhub.handlers.login import LoginHandler
 from tornado import web
@@ -14,8 +15,9 @@ from daas_hub.accounts import Account
 from daas_hub.errors import SourceUnavailable
 from daas_hub.launch import offered
 from daas_hub.portal.authenticator import OffersLogins
-from daas_hub.portal.base import CONTENT_SECURITY_POLICY, PortalHandler
+from daas_hub.portal.base import PortalHandler
 from daas_hub.portal.ended import take_why_it_ended
+from daas_hub.portal.hub_requests import CONTENT_SECURITY_POLICY
 from daas_hub.portal.views import button_view, day_of_epoch, listing_view, session_card, source_notice, visit_view
 from daas_hub.proposals import Page, Proposal, Query
 from daas_hub.proposals.listing import COLUMNS, question_of
@@ -33,15 +35,12 @@ class SessionCards(PortalHandler):
         Args:
             titles: known titles of proposals (see `titles_of_sessions`).
         """
-        user = self.current_user
         spawners = sorted(
             self.own_spawners(),
             key=lambda spawner: (spawner.orm_spawner.started is not None, str(spawner.orm_spawner.started)),
             reverse=True,
         )
-        cards = [
-            session_card(self.hub_url, user.url, spawner, self.facility.applications, titles) for spawner in spawners
-        ]
+        cards = [session_card(self.hub_url, spawner, self.facility.applications, titles) for spawner in spawners]
         return [card for card in cards if proposal_id is None or card["proposal_id"] == proposal_id]
 
     def own_spawners(self) -> list[Any]:
@@ -172,6 +171,14 @@ class LoginPageHandler(LoginHandler):
     def content_security_policy(self) -> str:
         """Our policy; login methods are links, so no other origin is needed in `form-action`."""
         return CONTENT_SECURITY_POLICY
+
+    async def get(self) -> None:
+        """Show it, under the portal's own name: a login that begins under another one does not find its way back."""
+        portal = urlsplit(self.settings.get("subdomain_host") or "")
+        if portal.netloc and self.request.host != portal.netloc:
+            self.redirect(f"{portal.scheme}://{portal.netloc}{self.request.uri}")
+            return
+        await super().get()
 
     async def post(self) -> None:
         """Log in by a form. A login page without a password form has none to send."""

@@ -8,7 +8,7 @@ from jupyterhub.proxy import ConfigurableHTTPProxy
 
 
 class PortalProxy(ConfigurableHTTPProxy):
-    """configurable-http-proxy without `last_activity` in its routes.
+    """configurable-http-proxy without `last_activity` in its routes, and with a host name for each session.
 
     Activity is what sessions report themselves: `daas-session` counts keyboard and pointer only, a notebook server its
     kernels and terminals.
@@ -20,3 +20,9 @@ class PortalProxy(ConfigurableHTTPProxy):
         for route in routes.values():
             route.get("data", {}).pop("last_activity", None)
         return routes
+
+    async def delete_user(self, user: Any, server_name: str = "") -> None:
+        """Delete the route of a session, which may be on the session's own host name."""
+        route = user.spawners[server_name].proxy_spec
+        self.log.info("Removing user %s from proxy (%s)", user.name, route)
+        await self.delete_route(route)

@@ -34,7 +34,8 @@ class LaunchHandler(SessionCards):
     @web.authenticated
     async def get(self) -> None:
         """Show the page, filled in from the link."""
-        await self._show_form({key: self.get_query_argument(key, "") for key in ("proposal", "visit", "application")})
+        names = ("proposal", "visit", "application")
+        await self._show_form({name: self.get_query_argument(name, "", strip=False) for name in names})
 
     @web.authenticated
     async def post(self) -> None:
@@ -42,7 +43,12 @@ class LaunchHandler(SessionCards):
         fields = {
             key: self.get_body_argument(key, "", strip=False) for key in ("application", "proposal", "visit", "size")
         }
-        name = self.get_body_argument("session_name", "")
+        name = self.get_body_argument("session_name", "", strip=False)
+        # first: the hub would refresh the login, too, but before it marks this session as starting
+        if await self.refresh_auth(self.current_user, force=True) is None:
+            # the login page says why
+            self.redirect(self.settings["login_url"], status=303)
+            return
         try:
             request = LaunchRequest.from_form(fields)
             if not _SESSION_NAME.fullmatch(name):
@@ -54,14 +60,11 @@ class LaunchHandler(SessionCards):
             return
         user = self.current_user
         is_ready = name in user.spawners and user.spawners[name].ready
-        self.redirect(f"{user.url}{name}/" if is_ready else f"{self.hub_url}sessions/{name}", status=303)
+        self.redirect(user.spawners[name].session_url if is_ready else f"{self.hub_url}sessions/{name}", status=303)
 
     async def _launch(self, name: str, request: LaunchRequest) -> None:
         """Start it, unless the same launch is in progress: clicking the button twice starts one session."""
         user = self.current_user
-        # first: the hub would refresh the login, too, but before it marks this session as starting
-        if await self.refresh_auth(user, force=True) is None:
-            raise Refused("Your login has expired.", remedy="Please sign out and in again.")
         if (user.name, name) in _launching or (
             name in user.orm_spawners and (user.spawners[name].active or user.spawners[name].pending)
         ):
@@ -161,7 +164,7 @@ class SessionHandler(SessionCards):
         # only now: the state may have changed during the requests above
         state = session_state(spawner)
         if state == "running":
-            self.redirect(f"{user.url}{name}/")
+            self.redirect(spawner.session_url)
             return
         card = next(card for card in self.cards(titles) if card["name"] == name)
         query = urlencode({"_xsrf": self.xsrf_token.decode("ascii")})

@@ -215,9 +215,7 @@ def notice_of(spawner: Any) -> str:
     return str(words.get(state, ""))
 
 
-def session_card(
-    hub_url: str, user_url: str, spawner: Any, catalogue: Catalogue, titles: Mapping[str, str]
-) -> dict[str, Any]:
+def session_card(hub_url: str, spawner: Any, catalogue: Catalogue, titles: Mapping[str, str]) -> dict[str, Any]:
     """Return a session as a card."""
     options = spawner.orm_spawner.user_options or {}
     application = catalogue.applications.get(str(options.get("application", "")))
@@ -236,7 +234,7 @@ def session_card(
         "state": state,
         "state_text": STATE_WORDS[state],
         "notice": notice_of(spawner),
-        "open_url": f"{user_url}{spawner.name}/",
+        "open_url": spawner.session_url,
         "page_url": page_url,
         "stop_url": f"{page_url}/stop",
         "can_open": state == "running",

@@ -211,7 +211,7 @@ def number_of(value: Any) -> int:
     Raises:
         ValueError: there is no number, or it is out of range.
     """
-    digits = re.search(r"[0-9]+$", value) if isinstance(value, str) and len(value) <= 64 else None
+    digits = re.search(r"[0-9]+\Z", value) if isinstance(value, str) and len(value) <= 64 else None
     number = int(digits[0][-20:]) if digits else value
     if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= HIGHEST_VISIT:
         raise ValueError(f"{value!r:.80} has no number from 1 to {HIGHEST_VISIT}")

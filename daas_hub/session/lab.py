@@ -4,43 +4,23 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from jupyter_server.serverapp import ServerApp
-from jupyterhub.services.auth import HubOAuth
-from jupyterhub.singleuser.extension import JupyterHubIdentityProvider, JupyterHubSingleUser
+from jupyterhub.singleuser.extension import JupyterHubSingleUser
 from jupyterlab.commands import get_app_dir
-from traitlets import default
 from traitlets.config import Config
 
+from daas_hub.log_redaction import redact_logs
 from daas_hub.session.egress import open_egress_ports
+from daas_hub.session.lab_login import OwnerIdentityProvider
 from daas_hub.session.listener import inherited_listener
-from daas_hub.session.login import is_owner
 from daas_hub.session.mount_handshake import shake_hands
 from daas_hub.session.settings import Settings, read_settings
 
 #: JupyterLab's settings as sessions have them, unless the administrator's `overrides.json` says otherwise.
 OVERRIDES = Path(__file__).with_name("overrides.json")
-
-
-class OwnerHubAuth(HubOAuth):
-    """The hub's login, for the person the session belongs to: a scope of the hub's (a share) is not enough."""
-
-    def check_scopes(self, required_scopes: Iterable[str], user: dict[str, Any]) -> set[str]:
-        """Return which of these scopes the owner of the session has; nobody else has any."""
-        if not is_owner(str(user.get("name", "")), os.environ.get("JUPYTERHUB_USER", "")):
-            return set()
-        return set(super().check_scopes(required_scopes, user))
-
-
-class OwnerIdentityProvider(JupyterHubIdentityProvider):
-    """JupyterHub's identity provider with this login."""
-
-    @default("hub_auth")
-    def _default_hub_auth(self) -> OwnerHubAuth:
-        return OwnerHubAuth(parent=self)
 
 
 class SocketServerApp(ServerApp):
@@ -60,6 +40,9 @@ class SocketServerApp(ServerApp):
         """Build the server's parts; the hub's extension has set its own identity provider before."""
         self.identity_provider_class = OwnerIdentityProvider
         super().init_configurables()
+
+    def migrate_config(self) -> None:
+        """Do nothing: it moves settings of IPython 3, and fails in a home that is full."""
 
     def _find_http_port(self) -> None:
         """Do nothing: the socket is inherited."""
@@ -108,11 +91,14 @@ def lab_settings(installed: Path) -> Path:
 
 def main() -> None:
     """Run the command `daas-lab`."""
+    redact_logs()
     shake_hands()
     settings = read_settings()
     open_egress_ports(settings.egress)
     os.environ["JUPYTERHUB_DEFAULT_URL"] = settings.start_page
     os.environ["JUPYTERHUB_ROOT_DIR"] = os.environ["HOME"]
+    # in memory: the server starts in a home that is full, so that its user can delete something
+    os.environ.setdefault("JUPYTER_RUNTIME_DIR", str(Path(os.environ["XDG_RUNTIME_DIR"], "jupyter")))
     # the extension's own hook for its server class; a subclass would be another extension
     JupyterHubSingleUser.serverapp_class = SocketServerApp
     JupyterHubSingleUser.launch_instance(argv=[])

@@ -155,4 +155,4 @@ class Logins:
 
     @property
     def _redirect_uri(self) -> str:
-        return f"{self._settings.prefix}oauth_callback"
+        return self._settings.callback_url or f"{self._settings.prefix}oauth_callback"

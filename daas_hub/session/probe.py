@@ -28,6 +28,7 @@ def main() -> int:
         "uid": os.getuid(),
         "gid": os.getgid(),
         "groups": sorted({os.getgid(), *os.getgroups()}),
+        "filters_calls": filters_calls(),
         "directories": {path: look(path, writes=writes) for path in paths},
     }
     print("daas-probe " + json.dumps(report), flush=True)
@@ -40,6 +41,12 @@ def mounts_below(folder: str) -> list[str]:
         # the kernel writes blanks and backslashes of a path as octal numbers
         points = [re.sub(r"\\([0-7]{3})", lambda one: chr(int(one[1], 8)), line.split()[4]) for line in lines]
     return list(dict.fromkeys(point for point in points if point.startswith(folder.rstrip("/") + "/")))
+
+
+def filters_calls() -> bool:
+    """Return whether the kernel filters the system calls of this process."""
+    with open("/proc/self/status", encoding="utf-8", errors="replace") as lines:
+        return any(line.split() == ["Seccomp:", "2"] for line in lines)
 
 
 def look(path: str, *, writes: bool) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import zlib
 from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from tornado import template, web
 from tornado.httpserver import HTTPServer
@@ -25,6 +26,7 @@ from tornado.netutil import bind_unix_socket
 from tornado.websocket import WebSocketHandler
 
 from daas_hub.errors import SessionFailed
+from daas_hub.log_redaction import redact_logs
 from daas_hub.session.activity import Activity
 from daas_hub.session.desktop.desktop import Desktop
 from daas_hub.session.desktop.pump import Pump
@@ -68,6 +70,7 @@ class Handler(web.RequestHandler):
 
     async def prepare(self) -> None:
         """Admit users of this session, redirect a browser that opens a page to the hub's login, refuse others."""
+        self._require_plain_path()
         self._require_own_origin()
         if self.logins is None:  # embedded in a notebook server, which has authenticated the request
             return
@@ -78,6 +81,15 @@ class Handler(web.RequestHandler):
             self._send_to_login()
             return
         raise web.HTTPError(403)
+
+    def _require_plain_path(self) -> None:
+        """Refuse an address that no page of a session has."""
+        try:
+            path = unquote(self.request.path, errors="strict")
+        except UnicodeDecodeError:
+            raise web.HTTPError(400) from None
+        if not path.isprintable():
+            raise web.HTTPError(404)
 
     def _require_own_origin(self) -> None:
         """Refuse requests that another site made the browser send."""
@@ -101,7 +113,11 @@ class Handler(web.RequestHandler):
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Show a sentence; no traceback leaves the session."""
-        words = {403: "You may not use this session.", 404: "There is no such page in this session."}
+        words = {
+            400: "There is no such page in this session.",
+            403: "You may not use this session.",
+            404: "There is no such page in this session.",
+        }
         text = words.get(status_code, "This session could not handle the request.")
         home = f"{self.settings_.hub_host}{self.settings_.hub_prefix}home"
         self.set_header("Content-Type", "text/html; charset=utf-8")
@@ -326,6 +342,7 @@ def run(settings: Settings, x: XServer | None, *, embedded_socket: str | None, a
         embedded_socket: path of a socket file to listen on without a login (inside a notebook server).
         application: name of one of the session's desktop applications.
     """
+    redact_logs()
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
     wanted = settings.named(application)
     assert wanted is not None

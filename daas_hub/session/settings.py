@@ -35,6 +35,7 @@ class Settings:
     """All settings of `daas-session` and `daas-lab`.
 
     Attributes:
+        callback_url: the OAuth callback that the hub registered for this session; "" for the one below `prefix`.
         prefix: path of this session in the hub's address space, with a slash at both ends.
         api_url: the hub's REST API, http:// or http+unix://.
         access_scopes: a user with one of these scopes may use this session.
@@ -45,6 +46,7 @@ class Settings:
     prefix: str
     hub_prefix: str
     hub_host: str
+    callback_url: str
     api_url: str
     user: str
     api_token: str
@@ -82,6 +84,7 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
         prefix=env.get("JUPYTERHUB_SERVICE_PREFIX", "/"),
         hub_prefix=f"{base}hub/",
         hub_host=env.get("JUPYTERHUB_HOST", ""),
+        callback_url=env.get("JUPYTERHUB_OAUTH_CALLBACK_URL", ""),
         api_url=env.get("JUPYTERHUB_API_URL", ""),
         user=env.get("JUPYTERHUB_USER", ""),
         api_token=env.get("JUPYTERHUB_API_TOKEN", ""),

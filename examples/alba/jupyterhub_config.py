@@ -17,6 +17,7 @@ ISSUER = "https://login.alba.example/realms/users"
 
 c.JupyterHub.bind_url = "http://127.0.0.1:8000"  # behind a web server with TLS
 c.JupyterHub.public_url = "https://daas.alba.example/"
+c.JupyterHub.subdomain_host = "https://daas.alba.example"  # a host name for each session: *.daas.alba.example
 c.Facility.name = "ALBA"
 c.Facility.user_office_url = "https://useroffice.alba.example/"
 c.Facility.catalogue = [str(Path(__file__).parent.parent / "applications")]

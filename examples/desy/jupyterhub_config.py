@@ -18,6 +18,7 @@ ISSUER = "https://aai.egi.example/auth/realms/egi"
 
 c.JupyterHub.bind_url = "http://127.0.0.1:8000"  # behind a web server with TLS
 c.JupyterHub.public_url = "https://daas.desy.example/"
+c.JupyterHub.subdomain_host = "https://daas.desy.example"  # a host name for each session: *.daas.desy.example
 c.Facility.name = "DESY"
 c.Facility.user_office_url = "https://door.desy.example/"
 c.Facility.catalogue = [str(Path(__file__).parent.parent / "applications")]

@@ -17,6 +17,7 @@ ISSUER = "https://authn.diamond.example/realms/dls"
 
 c.JupyterHub.bind_url = "http://127.0.0.1:8000"  # behind a web server with TLS
 c.JupyterHub.public_url = "https://daas.diamond.example/"
+c.JupyterHub.subdomain_host = "https://daas.diamond.example"  # a host name for each session: *.daas.diamond.example
 c.Facility.name = "Diamond Light Source"
 c.Facility.user_office_url = "https://uas.diamond.example/"
 c.Facility.catalogue = [str(Path(__file__).parent.parent / "applications")]

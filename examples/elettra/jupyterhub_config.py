@@ -16,6 +16,7 @@ ISSUER = "https://login.elettra.example/realms/vuo"
 
 c.JupyterHub.bind_url = "http://127.0.0.1:8000"  # behind a web server with TLS
 c.JupyterHub.public_url = "https://daas.elettra.example/"
+c.JupyterHub.subdomain_host = "https://daas.elettra.example"  # a host name for each session: *.daas.elettra.example
 c.Facility.name = "Elettra"
 c.Facility.user_office_url = "https://vuo.elettra.example/"
 c.Facility.catalogue = [str(Path(__file__).parent.parent / "applications")]

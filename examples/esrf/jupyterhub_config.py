@@ -16,6 +16,7 @@ ISSUER = "https://sso.esrf.example/realms/ESRF"
 
 c.JupyterHub.bind_url = "http://127.0.0.1:8000"  # behind a web server with TLS
 c.JupyterHub.public_url = "https://daas.esrf.example/"
+c.JupyterHub.subdomain_host = "https://daas.esrf.example"  # a host name for each session: *.daas.esrf.example
 c.Facility.name = "ESRF"
 c.Facility.user_office_url = "https://smis.esrf.example/"
 c.Facility.catalogue = [str(Path(__file__).parent.parent / "applications")]

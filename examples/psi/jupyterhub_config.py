@@ -17,6 +17,7 @@ ISSUER = "https://sso.psi.example/realms/users"
 
 c.JupyterHub.bind_url = "http://127.0.0.1:8000"  # behind a web server with TLS
 c.JupyterHub.public_url = "https://daas.psi.example/"
+c.JupyterHub.subdomain_host = "https://daas.psi.example"  # a host name for each session: *.daas.psi.example
 c.Facility.name = "PSI"
 c.Facility.user_office_url = "https://duo.psi.example/"
 c.Facility.catalogue = [str(Path(__file__).parent.parent / "applications")]

@@ -16,6 +16,7 @@ ISSUER = "https://login.soleil.example/realms/users"
 
 c.JupyterHub.bind_url = "http://127.0.0.1:8000"  # behind a web server with TLS
 c.JupyterHub.public_url = "https://daas.soleil.example/"
+c.JupyterHub.subdomain_host = "https://daas.soleil.example"  # a host name for each session: *.daas.soleil.example
 c.Facility.name = "SOLEIL"
 c.Facility.user_office_url = "https://sunset.soleil.example/"
 c.Facility.catalogue = [str(Path(__file__).parent.parent / "applications")]

@@ -1,14 +1,14 @@
 """The arguments of bubblewrap for a plan. Pure; what is not named here is not in the session.
 
 Own user, pid, ipc, uts, network and mount namespaces; a root made of /usr and a few files of /etc, all read-only;
-no device but the harmless ones; no capability. The environment is the one bubblewrap is started with: arguments are
-visible to everybody on the machine. The network namespace is empty: a session reaches the hub's API over a socket file,
-and is reached over a listening socket that it inherits.
+no device but the harmless ones; no capability; no system call but the listed ones (see `seccomp`). The environment is
+the one bubblewrap is started with: arguments are visible to everybody on the machine. The network namespace is empty: a
+session reaches the hub's API over a socket file, and is reached over a listening socket that it inherits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,14 +23,18 @@ ETC = (
     "python3.13", "matplotlibrc", "OpenCL", "vulkan", "pcmanfm", "lxterminal",
 )  # fmt: skip
 
+#: Size of directories for sockets and the like.
+_SMALL_BYTES = 64 * 2**20
+
 
 @dataclass(frozen=True)
 class InheritedFds:
-    """The descriptors that bubblewrap inherits: where it reports its child, and where it blocks."""
+    """The descriptors that bubblewrap inherits: where it reports its child, where it blocks, and the call filters."""
 
     info: int
     start: int
     user_namespace: int | None
+    filters: Sequence[int]
 
 
 def become_argv(account: Account) -> list[str]:
@@ -80,7 +84,9 @@ def sandbox_argv(
         argv += ["--userns-block-fd", str(fds.user_namespace)]
     else:
         argv += ["--uid", str(account.uid), "--gid", str(account.gid), "--disable-userns"]
-    argv += _system(identity_files)
+    for one in fds.filters:
+        argv += ["--add-seccomp-fd", str(one)]
+    argv += _system(identity_files, plan.size.memory_bytes)
     for path in dict.fromkeys([prefix, *read_only]):
         if not path.is_relative_to("/usr"):
             argv += ["--ro-bind", str(path), str(path)]
@@ -91,20 +97,29 @@ def sandbox_argv(
     return argv
 
 
-def _system(identity_files: Path) -> list[str]:
+def _system(identity_files: Path, memory_bytes: int) -> list[str]:
     argv = ["--ro-bind", "/usr", "/usr"]
     for name in ("bin", "sbin", "lib", "lib64", "lib32"):
         argv += ["--symlink", f"usr/{name}", f"/{name}"]
-    argv += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/dev/shm", "--tmpfs", "/tmp", "--tmpfs", "/run"]  # noqa: S108  # inside
+    argv += ["--proc", "/proc", "--dev", "/dev"]
+    # in memory, and without a size each could take half of the machine's
+    argv += _tmpfs("/dev/shm", memory_bytes // 4)  # noqa: S108  # inside
+    argv += _tmpfs("/tmp", memory_bytes // 2)  # noqa: S108
+    argv += _tmpfs("/run", _SMALL_BYTES)
     for name in ETC:
         argv += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
     for name in ("passwd", "group", "nsswitch.conf", "hosts"):
         argv += ["--ro-bind", str(identity_files / name), f"/etc/{name}"]
-    argv += ["--perms", "0700", "--tmpfs", "/run/session", "--tmpfs", "/var/tmp"]  # noqa: S108
+    argv += ["--perms", "0700", *_tmpfs("/run/session", _SMALL_BYTES)]
+    argv += _tmpfs("/var/tmp", memory_bytes // 4)  # noqa: S108
     argv += ["--ro-bind-try", "/var/cache/fontconfig", "/var/cache/fontconfig"]
     # X compiles its keyboard maps into here
-    argv += ["--tmpfs", "/var/lib/xkb"]
+    argv += _tmpfs("/var/lib/xkb", _SMALL_BYTES)
     return argv
+
+
+def _tmpfs(path: str, size_bytes: int) -> list[str]:
+    return ["--size", str(size_bytes), "--tmpfs", path]
 
 
 def _mounts(plan: Plan) -> list[str]:

@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -26,6 +26,7 @@ from daas_hub.spawners.runtime_dir import close_all, mounted, open_pipe
 from daas_hub.spawners.sandbox import forbid_userns
 from daas_hub.spawners.sandbox.argv import InheritedFds, become_argv
 from daas_hub.spawners.sandbox.processes import descendants, read_child_pid
+from daas_hub.spawners.sandbox.seccomp import open_filters
 from daas_hub.storage import Pinned
 
 #: Timeout in seconds for bubblewrap to build the sandbox (it takes some 20 ms).
@@ -41,9 +42,10 @@ class SandboxLaunch:
         argv: returns bubblewrap's arguments for the descriptors it inherits.
         environment: the session's whole environment.
         listen_fd: the listening socket that the session inherits.
-        output: file for the session's output.
+        output: file or pipe for the session's output.
         apply_limits: puts processes under the session's resource limits.
         on_started: called with the pid of the sandbox's first process, before anything of the session runs.
+        build_timeout_s: timeout in seconds for bubblewrap to build the sandbox.
     """
 
     plan: Plan
@@ -54,6 +56,7 @@ class SandboxLaunch:
     output: IO[bytes]
     apply_limits: Callable[..., None]
     on_started: Callable[[int], None]
+    build_timeout_s: float = BUILD_TIMEOUT_S
 
 
 async def build_sandbox(launch: SandboxLaunch) -> asyncio.subprocess.Process:
@@ -68,7 +71,9 @@ async def build_sandbox(launch: SandboxLaunch) -> asyncio.subprocess.Process:
         info_read, info_write = open_pipe(open_fds)
         start_read, start_write = open_pipe(open_fds)
         ns_read, ns_write = open_pipe(open_fds)
-        argv = launch.argv(InheritedFds(info_write, start_read, ns_read if as_root else None))
+        filters = open_filters()
+        open_fds.update(filters)
+        argv = launch.argv(InheritedFds(info_write, start_read, ns_read if as_root else None, filters))
         try:
             bubblewrap = await asyncio.create_subprocess_exec(
                 *(become_argv(launch.plan.account) if as_root else []),
@@ -78,7 +83,7 @@ async def build_sandbox(launch: SandboxLaunch) -> asyncio.subprocess.Process:
                 stderr=launch.output,
                 env=launch.environment,
                 # start_write, too: bubblewrap unblocks at the end of the pipe, and must not when the hub dies
-                pass_fds=(launch.listen_fd, info_write, start_read, start_write, ns_read),
+                pass_fds=(launch.listen_fd, info_write, start_read, start_write, ns_read, *filters),
                 start_new_session=True,
                 cwd="/",
                 umask=0o007,
@@ -87,10 +92,10 @@ async def build_sandbox(launch: SandboxLaunch) -> asyncio.subprocess.Process:
             raise SessionFailed(
                 "The sandbox program cannot be started.", remedy="Please tell the administrators."
             ) from error
-        close_all(open_fds, info_write, start_read, ns_read)
+        close_all(open_fds, info_write, start_read, ns_read, *filters)
         init = 0
         try:
-            init = await _first_process(info_read)
+            init = await _first_process(info_read, launch.build_timeout_s)
             forbidding = await _map_ids(init, launch.plan.account, ns_write) if as_root else None
             launch.apply_limits(bubblewrap.pid, init)
             await _require_granted(init, launch, bubblewrap)
@@ -110,24 +115,30 @@ async def build_sandbox(launch: SandboxLaunch) -> asyncio.subprocess.Process:
         close_all(open_fds, *tuple(open_fds))
 
 
-async def _first_process(info_fd: int) -> int:
+async def _first_process(info_fd: int, timeout_s: float) -> int:
     """Return the pid (as the hub sees it) of the sandbox's first process."""
     try:
-        return await asyncio.wait_for(asyncio.to_thread(read_child_pid, info_fd), BUILD_TIMEOUT_S)
+        return await asyncio.wait_for(asyncio.to_thread(read_child_pid, info_fd), timeout_s)
     except (TimeoutError, ValueError) as error:
-        raise SessionFailed(
-            "The session's sandbox could not be built.",
-            remedy="Please tell the administrators; the hub's log says more.",
-        ) from error
+        raise _not_built() from error
+
+
+def _not_built() -> SessionFailed:
+    return SessionFailed(
+        "The session's sandbox could not be built.", remedy="Please tell the administrators; the hub's log says more."
+    )
 
 
 async def _map_ids(init: int, account: Account, ns_write: int) -> asyncio.subprocess.Process:
     """Map the account's ids, and no others; return the process that forbids further user namespaces."""
     groups = dict.fromkeys([account.gid, *account.groups])
-    # files of the kernel do not block
-    Path(f"/proc/{init}/uid_map").write_text(f"{account.uid} {account.uid} 1\n")  # noqa: ASYNC240
     gids = "".join(f"{gid} {gid} 1\n" for gid in groups)
-    Path(f"/proc/{init}/gid_map").write_text(gids)  # noqa: ASYNC240
+    try:
+        # files of the kernel do not block
+        Path(f"/proc/{init}/uid_map").write_text(f"{account.uid} {account.uid} 1\n")  # noqa: ASYNC240
+        Path(f"/proc/{init}/gid_map").write_text(gids)  # noqa: ASYNC240
+    except OSError as error:  # bubblewrap has ended
+        raise _not_built() from error
     forbid = await asyncio.create_subprocess_exec(
         sys.executable, "-I", "-S", forbid_userns.__file__, str(init),
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
@@ -144,9 +155,9 @@ async def _require_forbidden(forbid: asyncio.subprocess.Process) -> None:
 
 async def _require_granted(init: int, launch: SandboxLaunch, bubblewrap: asyncio.subprocess.Process) -> None:
     """Compare every mount of the sandbox with the granted directory, which is open, before anything runs."""
-    until = time.monotonic() + BUILD_TIMEOUT_S
+    until = time.monotonic() + launch.build_timeout_s
     while True:
-        wrong = _first_wrong(init, launch)
+        wrong = first_wrong_mount(init, launch.plan, launch.pinned)
         if wrong is None:
             return
         if bubblewrap.returncode is not None:
@@ -163,14 +174,14 @@ async def _require_granted(init: int, launch: SandboxLaunch, bubblewrap: asyncio
         await asyncio.sleep(0.002)
 
 
-def _first_wrong(init: int, launch: SandboxLaunch) -> str | None:
+def first_wrong_mount(init: int, plan: Plan, pinned: Sequence[Pinned]) -> str | None:
     """Return the target of the first mount that is not (yet) the granted directory; None if all are."""
     try:
         options = mounted(Path(f"/proc/{init}/mountinfo").read_text())
     except OSError:
         return "."
-    for one in launch.pinned:
-        target = target_of(launch.plan, one.mount.target)
+    for one in pinned:
+        target = target_of(plan, one.mount.target)
         try:
             status = os.stat(f"/proc/{init}/root{target}", follow_symlinks=False)
         except OSError:

@@ -15,10 +15,9 @@ import secrets
 import shutil
 import signal
 import sys
-import tempfile
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from jupyterhub.spawner import Spawner
 from jupyterhub.utils import maybe_future
@@ -40,15 +39,15 @@ from daas_hub.spawners.sandbox.cgroups import existing_group, make_group
 from daas_hub.spawners.sandbox.checks import prefix_problem, sandbox_problem
 from daas_hub.spawners.sandbox.launch import SandboxLaunch, build_sandbox
 from daas_hub.spawners.sandbox.processes import ProcessId, descendants
+from daas_hub.spawners.sandbox.seccomp import seccomp_problem
 from daas_hub.spawners.sandbox.trial import try_sandbox
-from daas_hub.spawners.session_output import failure_message, last_output_of
+from daas_hub.spawners.session_output import KeptOutput, failure_in, last_output, output_of_earlier_hub
 from daas_hub.spawners.sockets import SocketSessionMixin
 from daas_hub.spawners.stock import OWN_VARIABLES
 from daas_hub.storage import Pinned, pin
 
-#: A session's output must not fill the hub's disk: interval of the check in seconds, and size at which it is truncated.
-LOG_CHECK_S = 10.0
-MAX_LOG_BYTES = 10_000_000
+#: Name of the file with the end of a session's output, in its folder on the hub's machine.
+OUTPUT_FILE = "output"
 #: Seconds a session has to terminate before it is killed.
 STOP_GRACE_S = 4.0
 
@@ -77,17 +76,21 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
     )
 
     process = ProcessId(0, 0.0, "")
+    _watcher: asyncio.Future[None] | None = None
 
     own_variables = OWN_VARIABLES | {"PATH"}
 
     @classmethod
     def startup_problems(cls, config: Config) -> list[DaasError]:
-        """Add a Python environment that sessions cannot enter (see `ProposalSessionMixin.startup_problems`)."""
+        """Add a Python environment that sessions cannot enter, and system calls that cannot be filtered.
+
+        The filter is compiled here, before anybody launches (see `ProposalSessionMixin.startup_problems`).
+        """
         if problems := super().startup_problems(config):
             return problems
         settings = cls(config=config)
-        problem = prefix_problem(settings.prefix, settings.read_only, others=os.geteuid() == 0)
-        return [problem] if problem else []
+        found = (prefix_problem(settings.prefix, settings.read_only, others=os.geteuid() == 0), seccomp_problem())
+        return [one for one in found if one is not None]
 
     @classmethod
     def configuration_problems(cls, config: Config, facility: Facility) -> list[DaasError]:
@@ -182,6 +185,8 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
         """
         if not self.process.is_running():
             self.close_sockets()
+            if self._watcher is None:
+                self._log_output(await output_of_earlier_hub(self.session_dir / OUTPUT_FILE))
             await asyncio.to_thread(existing_group(self.key).remove)
             await asyncio.to_thread(shutil.rmtree, self.session_dir, True)
         await maybe_future(super().run_post_stop_hook())
@@ -221,7 +226,7 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
         """Build the sandbox, let it run, and watch its end."""
         listener = open_listener(self.session_dir / "http.sock")
         try:
-            log = tempfile.TemporaryFile()  # noqa: SIM115  # closed by the watcher
+            output = await KeptOutput.start(self.session_dir / OUTPUT_FILE)
             try:
                 bubblewrap = await build_sandbox(
                     SandboxLaunch(
@@ -230,18 +235,19 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
                         argv=partial(self._argv, plan),
                         environment=self._environment(plan, listener.fileno()),
                         listen_fd=listener.fileno(),
-                        output=log,
-                        apply_limits=partial(self._apply_limits, plan),
+                        output=output.writer,
+                        # what a session prints is handled at the expense of its own processor time
+                        apply_limits=partial(self._apply_limits, plan, output.keeper.pid),
                         on_started=self._save_process,
                     )
                 )
             except BaseException:
-                self.log.error("%s: output of bubblewrap: %s", self._log_name, last_output_of(log))
-                log.close()
+                self.log.error("%s: output of bubblewrap: %s", self._log_name, last_output(await output.result()))
                 raise
+            output.writer.close()
         finally:
             listener.close()
-        self._watch(bubblewrap, log)
+        self._watch(bubblewrap, output)
 
     def _argv(self, plan: Plan, fds: InheritedFds) -> list[str]:
         return sandbox_argv(
@@ -271,22 +277,16 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
         for pid in pids:
             group.add(pid)
 
-    def _watch(self, bubblewrap: asyncio.subprocess.Process, log: IO[bytes]) -> None:
+    def _watch(self, bubblewrap: asyncio.subprocess.Process, output: KeptOutput) -> None:
         """Notify the hub at once when the session ends by itself, and log the end of its output."""
         over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._over = over
 
         async def watch() -> None:
-            ended = asyncio.ensure_future(bubblewrap.wait())
-            while not (await asyncio.wait([ended], timeout=LOG_CHECK_S))[0]:
-                # the session keeps writing at its own offset: what is truncated becomes a hole
-                if os.fstat(log.fileno()).st_blocks * 512 > MAX_LOG_BYTES:
-                    os.ftruncate(log.fileno(), 0)
-            output = last_output_of(log)
-            over.set_result(failure_message(log))
-            log.close()
-            if output:
-                self.log.info("%s ended; last output: %s", self._log_name, output)
+            await bubblewrap.wait()
+            text = await output.result()
+            over.set_result(failure_in(text))
+            self._log_output(text)
             # JupyterHub registers its poll callback only after a start, and has no event for that
             while self._spawn_pending:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
@@ -294,6 +294,10 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
                 await self.poll_and_notify()
 
         self._watcher = asyncio.ensure_future(watch())
+
+    def _log_output(self, output: str) -> None:
+        if output:
+            self.log.info("%s ended; last output: %s", self._log_name, last_output(output))
 
 
 def _limits_finding() -> Finding:

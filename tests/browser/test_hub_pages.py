@@ -37,6 +37,7 @@ PAGES = {
     "proposal": "/hub/proposals/MA-4242",
     "launch": "/hub/launch?application=pymca&proposal=MA-4242&visit=2",
     "tokens": "/hub/token",
+    "sign-out": "/hub/daas/sign-out",
     "administration": "/hub/admin",
     "consent": CONSENT,
     "not-found": "/hub/nothing",
@@ -173,6 +174,6 @@ def test_the_menus_by_keyboard(page: Page, staffed: Portal) -> None:
     page.keyboard.press("Tab")
     expect(focused).to_have_text("Account of Anna Lindqvist")
     page.keyboard.press("Enter")
-    for words in ("Access tokens", "Administration", "Log out"):
+    for words in ("Access tokens", "Administration", "Sign out everywhere", "Log out"):
         page.keyboard.press("Tab")
         expect(focused).to_have_text(words)

@@ -72,6 +72,23 @@ def test_signing_out_here_and_at_the_provider(doors: Doors, visitor: Callable[[]
     person.require_quiet()
 
 
+def test_signing_out_everywhere(doors: Doors, visitor: Callable[[], SessionUser]) -> None:
+    """From the menu to the provider's own sign-out, where the page's form leads; the other browser is out, too."""
+    person, elsewhere = visitor(), visitor()
+    for one in (person, elsewhere):
+        sign_in(one, "your facility account", "Anna Lindqvist")
+    person.page.locator("details.person summary").click()
+    person.keep_picture("menu")
+    person.page.get_by_role("link", name="Sign out everywhere").click()
+    person.keep_picture("sign-out-everywhere")
+    person.page.get_by_role("button", name="Sign out everywhere").click()
+    person.page.get_by_role("button", name="Sign out here as well").click()
+    person.page.wait_for_url(f"{doors.portal.url}/hub/logged-out")
+    elsewhere.page.locator("table.proposals").get_by_role("link").first.click()
+    expect(elsewhere.page.get_by_role("link", name="Sign in with EGI Check-in")).to_be_visible()
+    person.require_quiet()
+
+
 def test_an_open_page_when_the_provider_tells_of_a_logout(doors: Doors, visitor: Callable[[], SessionUser]) -> None:
     """F9, D6: whatever is pressed next leads to the login; a second person's page is not touched."""
     anna, ben = visitor(), visitor()

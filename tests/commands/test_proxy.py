@@ -73,7 +73,9 @@ def test_the_command(name: str) -> None:
 def test_the_proxy_beside_this_program_is_found() -> None:
     own = config({}, {})
     del own.ConfigurableHTTPProxy["command"]
-    assert proxy_argv(own)[1].endswith("/configurable-http-proxy/bin/configurable-http-proxy")
+    _, option, guard, script, *_ = proxy_argv(own)
+    assert (option, guard.rpartition("/")[2]) == ("--import", "proxy_guard.mjs")
+    assert script.endswith("/configurable-http-proxy/bin/configurable-http-proxy")
 
 
 @pytest.mark.parametrize("should_start", [{}, {"should_start": True}], ids=["by default", "set"])

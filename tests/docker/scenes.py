@@ -28,7 +28,8 @@ def doctor(portal: Portal, more: str = "", *options: str) -> tuple[int, dict[str
         text=True,
         timeout=120,
         check=False,
-        env=os.environ | {"DAAS_DEMO_PORT": str(portal.port), "DAAS_DEMO_STATE": str(portal.state)},
+        env=os.environ
+        | {"DAAS_DEMO_PORT": str(portal.port), "DAAS_DEMO_STATE": str(portal.state), "DAAS_DEMO_HOST": "127.0.0.1"},
     )
     assert said.stdout, said.stderr
     return said.returncode, json.loads(said.stdout)

@@ -275,6 +275,8 @@ ROWS = [
         ('"http://127.0.0.1:8000"', '"http://:8000"')),
     Row("nothing says the address", "esrf", "site.tls", "is not set", "public_url",
         ('c.JupyterHub.public_url = "https://daas.esrf.example/"', ""), verdict="warning"),
+    Row("sessions under the portal's name", "esrf", "site.session_hosts", "share one", "subdomain_host",
+        ('c.JupyterHub.subdomain_host = "https://daas.esrf.example"', ""), verdict="warning"),
     Row("cookies for other sites", "esrf", "site.cookies", "SameSite", "Remove",
         'c.JupyterHub.tornado_settings = {"cookie_options": {"SameSite": "None"}}'),
     Row("logins for a year", "esrf", "site.cookies", "365 days", "cookie_max_age_days = 14",

@@ -116,7 +116,11 @@ def doctor(portal: Portal, *options: str) -> subprocess.Popen[str]:
         text=True,
         cwd="/",
         env=os.environ
-        | {"DAAS_DEMO_PORT": portal.url.rpartition(":")[2], "DAAS_DEMO_STATE": str(portal.state)}
+        | {
+            "DAAS_DEMO_PORT": portal.url.rpartition(":")[2],
+            "DAAS_DEMO_STATE": str(portal.state),
+            "DAAS_DEMO_HOST": "127.0.0.1",
+        }
         | {"JUPYTERHUB_CRYPT_KEY": "0123456789abcdef" * 4},
     )
 

@@ -164,6 +164,7 @@ def test_who_loses_the_account_loses_the_sessions(doors: Doors) -> None:
     """D4, D6: also with the browser closed; and only they do."""
     anna, ben = doors.login("facility", "anna"), doors.login("facility", "ben")
     hers, his = anna.launch("terminal"), ben.launch("terminal")
+    made = [one.api("POST", f"users/{one.name}/tokens", {"note": "test"}).json() for one in (anna, ben)]
     try:
         doors.write_accounts("anna")
         assert doors.portal.wait_for_log("are stopped, and the login is ended: the account is gone", 30)
@@ -174,3 +175,7 @@ def test_who_loses_the_account_loses_the_sessions(doors: Doors) -> None:
     again = doors.login("facility", "anna")
     assert not running(again, hers)
     assert is_out(anna)
+    # her access token is revoked, also when the account is back
+    headers = [{"Authorization": f"token {one['token']}"} for one in made]
+    user = f"{doors.portal.url}/hub/api/user"
+    assert [requests.get(user, headers=one, timeout=10).status_code for one in headers] == [403, 200]

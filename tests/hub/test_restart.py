@@ -51,3 +51,15 @@ def test_killed_hub_loses_no_session(mortal: Portal) -> None:
     servers = newcomer.get(f"/hub/api/users/{newcomer.name}").json()["servers"]
     assert name not in servers
     assert newcomer.get(f"{page}status", headers={"Sec-Fetch-Mode": "cors"}).status_code in (404, 424, 503)
+
+
+def test_output_of_a_session_of_an_earlier_hub_is_logged(mortal: Portal) -> None:
+    """It is kept outside of the hub, and by the hub that sees the end of the session it is logged."""
+    person = mortal.login("anna")
+    name = person.launch("jupyterlab")
+    mortal.process.kill()
+    mortal.process.wait()
+    again = start_portal(state=mortal.state, port=mortal.port)
+    mortal.process = again.process
+    assert person.stop(name).status_code == 303
+    assert mortal.wait_for_log("ended; last output: ")

@@ -50,7 +50,14 @@ def spawner(**state: Any) -> Any:
         display_name=state.pop("display_name", ""),
         started=state.pop("started", None),
     )
-    told = {"name": "jupyterlab-0123456789", "pending": None, "ready": False, "_spawn_future": None} | state
+    address = "/portal/user/u1/jupyterlab-0123456789/"
+    told = {
+        "name": "jupyterlab-0123456789",
+        "session_url": address,
+        "pending": None,
+        "ready": False,
+        "_spawn_future": None,
+    } | state
     return SimpleNamespace(orm_spawner=record, **told)
 
 
@@ -231,7 +238,7 @@ def test_a_card_of_a_running_session() -> None:
         started=datetime.datetime(2026, 3, 9, 8, 5),  # noqa: DTZ001  # the hub's own times are UTC without a zone
         options={"application": "jupyterlab", "proposal": "MA-4242", "visit": 2},
     )
-    card = session_card(HUB, "/portal/user/u1/", record, Catalogue({"jupyterlab": LAB}, {}), {GLASS.id: GLASS.title})
+    card = session_card(HUB, record, Catalogue({"jupyterlab": LAB}, {}), {GLASS.id: GLASS.title})
     assert (card["title"], card["proposal_title"], card["visit_number"]) == ("JupyterLab", "Roman glass", 2)
     assert (card["since"], card["since_text"]) == ("2026-03-09T08:05:00+00:00", "08:05 UTC, 9 March 2026")
     assert (card["state_text"], card["can_open"], card["can_stop"]) == ("Running", True, True)
@@ -242,7 +249,7 @@ def test_a_card_of_a_running_session() -> None:
 
 def test_a_card_of_a_session_that_is_over_can_be_removed() -> None:
     """DI03: it stays until somebody read it; then it goes."""
-    card = session_card(HUB, "/u/", spawner(), Catalogue({}, {}), {})
+    card = session_card(HUB, spawner(), Catalogue({}, {}), {})
     assert (card["state"], card["can_open"], card["can_stop"], card["stop_words"]) == ("ended", False, True, "Remove")
 
 
@@ -257,7 +264,7 @@ def test_a_card_of_a_session_that_is_over_can_be_removed() -> None:
 )
 def test_a_card_of_a_session_nobody_knows_any_more(options: Any) -> None:
     """D4: the proposal is no longer mine, so its title is not shown; the card still can be read and stopped."""
-    card = session_card(HUB, "/u/", spawner(options=options, ready=True), Catalogue({}, {}), {GLASS.id: GLASS.title})
+    card = session_card(HUB, spawner(options=options, ready=True), Catalogue({}, {}), {GLASS.id: GLASS.title})
     assert card["title"] == "jupyterlab-0123456789"
     assert card["proposal_title"] == ""
     assert card["can_stop"] is True

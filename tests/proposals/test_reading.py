@@ -139,6 +139,8 @@ def test_records_that_disagree_about_the_group() -> None:
         pytest.param({"number": "9" * 64}, "has no number", id="J3 far too high"),
         pytest.param({"number": True}, "has no number", id="true"),
         pytest.param({"number": "S"}, "has no number", id="a name without digits"),
+        pytest.param({"number": "1\n"}, "has no number", id="a number with a line break"),
+        pytest.param({"number": "S1\n"}, "has no number", id="a name with a line break"),
         pytest.param({"number": "S１"}, "has no number", id="digits of another script"),
         pytest.param({"number": 2, "data": "data/x"}, "not an absolute path", id="A5 a relative path"),
         pytest.param({"number": 2, "data": 7}, "not an absolute path", id="G2 a number for a path"),

@@ -52,6 +52,14 @@ def test_session_is_the_account_and_nobody_else(portal: Portal) -> None:
     assert said.rstrip().endswith("/home/anna")
 
 
+def test_system_calls_of_a_session_are_filtered(portal: Portal) -> None:
+    """Every process of it, from the sandbox's first; each call is tried in tests/spawners/sandbox/test_seccomp."""
+    script = "cat /proc/[0-9]*/status | grep Seccomp: | sort | uniq -c"
+    with probing(portal.login("anna"), "anna", script) as probe:
+        said = probe.output()
+    assert re.findall(r"^ *\d+ Seccomp:\t(\d)$", said, re.MULTILINE) == ["2"], said
+
+
 def test_session_sees_only_its_proposal_and_its_home(portal: Portal) -> None:
     """AL18, AL26: one proposal's data, no other home, no other proposal's processed data, no file of the hub."""
     script = (
@@ -227,3 +235,26 @@ def test_homes_persist_and_are_private(portal: Portal) -> None:
     with probing(person, "ben", "cat $HOME/kept.txt", proposal="", visit="") as probe:
         assert probe.output() == "mine\n"
     assert (portal.state / "homes/ben").stat().st_mode & 0o077 == 0
+
+
+KERNEL = """\
+from jupyter_client.manager import start_new_kernel
+manager, client = start_new_kernel(kernel_name="python3")
+client.execute_interactive("print('cell', 6 * 7)")
+message = client.session.msg("debug_request", {"type": "request", "seq": 1, "command": "initialize", "arguments": {}})
+client.control_channel.send(message)
+print("debugger", client.get_control_msg(timeout=30)["content"]["success"])
+pool = "import multiprocessing; multiprocessing.Pool(2).map(abs, [1])"
+print("pool", client.execute_interactive(pool)["content"]["status"])
+manager.shutdown_kernel(now=True)
+"""
+
+
+def test_a_kernel_executes_and_debugs_under_the_filter(portal: Portal) -> None:
+    """DE02: a cell, JupyterLab's debugger, and processes of a pool, whatever system calls they make."""
+    script = f"cat > $HOME/kernel.py <<'END'\n{KERNEL}\nEND\npython3 $HOME/kernel.py"
+    with probing(portal.login("anna"), "anna", script) as probe:
+        said = probe.output()
+    assert "cell 42" in said, said
+    assert "debugger True" in said, said
+    assert "pool ok" in said, said

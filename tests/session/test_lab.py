@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from jupyterlab_server.settings_utils import _get_overrides
 
-from daas_hub.session.lab import OwnerHubAuth, OwnerIdentityProvider, lab_settings
+from daas_hub.session.lab import lab_settings
+from daas_hub.session.lab_login import OwnerHubAuth, OwnerIdentityProvider
 
 NOTIFICATIONS = "@jupyterlab/apputils-extension:notification"
 SCOPE = "access:servers!server=u1/lab-1"

@@ -91,6 +91,7 @@ REMEDIES: dict[ErrorKind, str] = {
         "Check that it is mounted here, and its template in MountRules; the path tried is given.",
     ErrorKind.NO_SHARED_GROUP: "Map the proposal's group (`group` in the source's `fields`), or create it yourself.",
     ErrorKind.DIRECTORY_UNREADABLE: "The hub's user must be able to enter every directory of the path.",
+    ErrorKind.WORLD_WRITABLE: "Run `chmod o-w` on it, or give it to root if everybody is meant to write there.",
     ErrorKind.SYMLINK: "Use the real directory in MountRules, below a root of its own.",
     ErrorKind.SEVERAL_MATCHES: "Make the template in MountRules exact enough to match one directory.",
     ErrorKind.TOO_MANY_NAMES: "Narrow the search: put more of the path before the *.",

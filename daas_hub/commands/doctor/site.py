@@ -26,7 +26,12 @@ _SECRET_WORDS = ("password", "secret", "token", "key")
 
 async def check_site(file: Path, config: Config, facility: Facility) -> list[Finding]:
     """Check everything that does not depend on a person."""
-    findings = [*await _address(config, facility), *_cookies(config, file), *_file_itself(file, config)]
+    findings = [
+        *await _address(config, facility),
+        *_session_hosts(config, facility),
+        *_cookies(config, file),
+        *_file_itself(file, config),
+    ]
     findings += await asyncio.to_thread(_secret_files, config)
     return [*findings, *await asyncio.to_thread(_state, facility, config)]
 
@@ -85,6 +90,23 @@ async def _address(config: Config, facility: Facility) -> list[Finding]:
         *findings,
         await _served_certificate(str(parts.hostname), parts.port or 443, check),
         *_callback(config, public),
+    ]
+
+
+def _session_hosts(config: Config, facility: Facility) -> list[Finding]:
+    """Check that sessions are served under other host names than the portal."""
+    if facility.demo:
+        return []
+    check = "look for host names of sessions"
+    if config.JupyterHub.get("subdomain_host"):
+        return [ok("site.session_hosts", check, f"below {config.JupyterHub.subdomain_host}")]
+    return [
+        warning(
+            "site.session_hosts",
+            check,
+            "portal and sessions share one: a page that a session serves can act on the portal in its owner's name",
+            "Set JupyterHub.subdomain_host (docs/how-to/host-names-for-sessions.md).",
+        )
     ]
 
 

@@ -65,7 +65,7 @@ def files_of_example(name: str, answers: Answers, typed: Mapping[str, str]) -> l
     ):
         text = _replaced(text, pattern, value)
     catalogue = 'c.Facility.catalogue = [str(HERE / "applications")]'
-    text = re.sub(r"^c\.JupyterHub\.(bind_url|public_url) = .*\n", "", text, flags=re.MULTILINE)
+    text = re.sub(r"^c\.JupyterHub\.(bind_url|public_url|subdomain_host) = .*\n", "", text, flags=re.MULTILINE)
     text = re.sub(r"^c\.Facility\.catalogue = .*$", catalogue, text, flags=re.MULTILINE)
     text = re.sub(r'"/etc/daas-hub/secrets/([a-z]+)"', r'str(HERE / "secrets" / "\1")', text)
     begin = "configure(c)\n"

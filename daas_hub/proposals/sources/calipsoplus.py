@@ -213,7 +213,7 @@ def volumes_of(values: list[Any]) -> tuple[str, ...]:
             if mode not in ("ro", "rw") or not path.startswith("/") or not path.isprintable():
                 raise ValueError(f"its data_set_path has {path!r:.80}: {volume!r:.80}")
             if mode == "ro":
-                found[re.sub(r"(?<=.)/+$", "", path)] = None
+                found[re.sub(r"(?<=.)/+\Z", "", path)] = None
     return tuple(found)
 
 

@@ -13,7 +13,7 @@ from daas_hub.accounts.passwords import PasswordLogin, PasswordSource
 from daas_hub.authenticators.doctor.checks import examine_passwords
 from daas_hub.authenticators.errors import LoginExpired, TooManyAttempts, WrongPassword
 from daas_hub.authenticators.password.method import PasswordMethod
-from daas_hub.authenticators.password.rate_limit import LONGEST_S, MAX_KEYS, AttemptLimiter
+from daas_hub.authenticators.password.rate_limit import LONGEST_S, MAX_KEYS, TURN_S, AttemptLimiter
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
 from daas_hub.errors import AccountRefused, ConfigurationError, SourceUnavailable
 from tests.authenticators.facility import ONE, FakeFacility
@@ -84,6 +84,38 @@ def test_what_counts_as_one_place(first: str, second: str, is_one: bool) -> None
     guesses = AttemptLimiter(Clock(), free_of_address=1)
     assert guesses.begin("a", first) == 0
     assert (guesses.begin("b", second) > 0) is is_one
+
+
+def test_one_who_guesses_does_not_lock_the_others_behind_its_address() -> None:
+    """A proxy or a course: each name gets its turn, whatever is guessed meanwhile; and guessing stays slow."""
+    clock = Clock()
+    guesses = AttemptLimiter(clock)
+    for made in range(50):
+        clock.now += guesses.begin(f"guessed{made}", "198.51.100.1")
+        guesses.begin(f"guessed{made}", "198.51.100.1")
+    wait = guesses.begin("anna", "198.51.100.1")
+    assert 0 < wait <= TURN_S
+    clock.now += wait
+    for made in range(1000):
+        assert guesses.begin(f"other{made}", "198.51.100.1") > 0
+    assert guesses.begin("anna", "198.51.100.1") == 0, "it is her turn"
+    assert guesses.begin("anna", "198.51.100.1") == 2 * TURN_S, "the next one is later"
+
+
+def test_guesses_from_elsewhere_do_not_lock_the_owner_of_a_name() -> None:
+    """Where a name has signed in before, only what was tried there counts; elsewhere the name waits."""
+    clock = Clock()
+    guesses = AttemptLimiter(clock)
+    assert guesses.begin("anna", "192.0.2.1") == 0
+    guesses.succeeded("anna", "192.0.2.1")
+    for made in range(500):
+        guesses.begin("anna", f"203.0.113.{made % 250}")
+    assert guesses.begin("anna", "203.0.113.251") > 0
+    assert guesses.begin("Anna", "192.0.2.1") == 0
+    guesses.succeeded("Anna", "192.0.2.1")
+    assert guesses.begin("anna", "203.0.113.251") > 0, "her login gives the others no new attempts"
+    # and whoever guesses at her address waits as everywhere
+    assert sum(guesses.begin("anna", "192.0.2.1") == 0 for _ in range(100)) == 5
 
 
 def test_memory_is_bounded() -> None:

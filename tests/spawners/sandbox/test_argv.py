@@ -42,7 +42,7 @@ def argv_of(plan: Plan, **changes: Any) -> list[str]:
         "sockets_dir": Path("/run/daas-hub/sessions/k/sockets"),
         "prefix": Path("/opt/daas"),
     }
-    fds = changes.pop("fds", InheritedFds(11, 12, 13))
+    fds = changes.pop("fds", InheritedFds(11, 12, 13, (14, 15)))
     return sandbox_argv(plan, fds, **(wanted | changes))
 
 
@@ -51,7 +51,9 @@ WORDS = {
     **dict.fromkeys(("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-net"), 0),
     **dict.fromkeys(("--unshare-cgroup-try", "--new-session", "--disable-userns"), 0),
     **dict.fromkeys(("--hostname", "--cap-drop", "--info-fd", "--block-fd", "--userns-block-fd", "--uid", "--gid"), 1),
-    **dict.fromkeys(("--proc", "--dev", "--tmpfs", "--perms", "--remount-ro", "--chdir"), 1),
+    **dict.fromkeys(
+        ("--proc", "--dev", "--add-seccomp-fd", "--size", "--tmpfs", "--perms", "--remount-ro", "--chdir"), 1
+    ),
     **dict.fromkeys(("--bind", "--ro-bind", "--ro-bind-try", "--symlink"), 2),
 }
 BINDS = ("--bind", "--ro-bind", "--ro-bind-try")
@@ -71,17 +73,18 @@ def read_back(argv: list[str]) -> tuple[list[tuple[str, ...]], list[str]]:
 GOLDEN = """
 bwrap --unshare-user --unshare-pid --unshare-ipc --unshare-uts --unshare-net --unshare-cgroup-try
 --hostname session --new-session --cap-drop ALL --info-fd 11 --block-fd 12 --userns-block-fd 13
+--add-seccomp-fd 14 --add-seccomp-fd 15
 --ro-bind /usr /usr
 --symlink usr/bin /bin --symlink usr/sbin /sbin --symlink usr/lib /lib --symlink usr/lib64 /lib64
 --symlink usr/lib32 /lib32
---proc /proc --dev /dev --tmpfs /dev/shm --tmpfs /tmp --tmpfs /run
+--proc /proc --dev /dev --size 1073741824 --tmpfs /dev/shm --size 2147483648 --tmpfs /tmp --size 67108864 --tmpfs /run
 @ETC@
 --ro-bind /run/daas-hub/sessions/k/identity/passwd /etc/passwd
 --ro-bind /run/daas-hub/sessions/k/identity/group /etc/group
 --ro-bind /run/daas-hub/sessions/k/identity/nsswitch.conf /etc/nsswitch.conf
 --ro-bind /run/daas-hub/sessions/k/identity/hosts /etc/hosts
---perms 0700 --tmpfs /run/session --tmpfs /var/tmp
---ro-bind-try /var/cache/fontconfig /var/cache/fontconfig --tmpfs /var/lib/xkb
+--perms 0700 --size 67108864 --tmpfs /run/session --size 1073741824 --tmpfs /var/tmp
+--ro-bind-try /var/cache/fontconfig /var/cache/fontconfig --size 67108864 --tmpfs /var/lib/xkb
 --ro-bind /opt/daas /opt/daas --ro-bind /run/daas-hub/api /run/daas-hub
 --ro-bind /run/daas-hub/sessions/k/sockets /run/daas-sockets
 --bind /gpfs/homes/anna /home/anna
@@ -99,7 +102,7 @@ def test_golden() -> None:
 
 def test_golden_for_a_hub_that_is_not_root() -> None:
     """It cannot write the maps itself: bubblewrap does, and no user namespace may be made below."""
-    argv = argv_of(PLAN, fds=InheritedFds(11, 12, None))
+    argv = argv_of(PLAN, fds=InheritedFds(11, 12, None, (14, 15)))
     golden = GOLDEN.replace("@ETC@", " ".join(f"--ro-bind-try /etc/{name} /etc/{name}" for name in ETC))
     assert argv == golden.replace("--userns-block-fd 13", "--uid 25001 --gid 25002 --disable-userns").split()
 

@@ -1,0 +1,199 @@
+"""What every request to the hub has in addition, JupyterHub's own routes included.
+
+Logins that end on the server, addresses that are checked, and the headers of a page. JupyterHub lets an authenticator
+add routes, but not change what all of them do. So each route's handler is replaced by a subclass of it when the hub
+builds its application (`guard_routes`): no code of JupyterHub is changed, and a route that a later release adds is
+covered, too.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+from urllib.parse import unquote
+
+from jupyterhub import orm
+from jupyterhub.handlers import BaseHandler
+from jupyterhub.handlers.base import SESSION_COOKIE_NAME
+from tornado import web
+
+from daas_hub.log_redaction import redact_logs
+from daas_hub.portal.login_record import LoginRecord, create_table, session_id_of
+
+#: The policy of the portal's pages: nothing inline, nothing from another host.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "frame-ancestors 'none'; form-action 'self'; base-uri 'none'; object-src 'none'"
+)
+
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+#: The hub's pages and its API; files have versions in their addresses.
+_PAGE_HEADERS = _HEADERS | {"X-Frame-Options": "DENY", "Cache-Control": "no-store"}
+
+
+def require_plain_path(request: Any) -> None:
+    """Check that an address is text without control characters: none of the hub's has any.
+
+    Raises:
+        HTTPError: 400 or 404.
+    """
+    try:
+        path = unquote(request.path, errors="strict")
+    except UnicodeDecodeError:
+        raise web.HTTPError(400, "The address is not valid UTF-8.") from None
+    if any(ord(char) < 32 or ord(char) == 127 for char in path):
+        raise web.HTTPError(404, "The address contains a control character.")
+
+
+class FileRequest(web.RequestHandler):
+    """Added to handlers that are not JupyterHub's, such as those of files."""
+
+    def set_default_headers(self) -> None:
+        """Add the headers that a handler does not set itself."""
+        super().set_default_headers()
+        _add_missing(self, _HEADERS)
+
+    def decode_argument(self, value: bytes, name: str | None = None) -> str:
+        """Check the path first: tornado decodes its parts before anything else."""
+        require_plain_path(self.request)
+        return super().decode_argument(value, name)
+
+
+class HubRequest(BaseHandler):
+    """Added to JupyterHub's handlers; ours inherit it."""
+
+    #: JupyterHub reads it in requests with a cookie, too, and sets it in those with a token only.
+    _token_authenticated = False
+
+    @property
+    def content_security_policy(self) -> str:
+        """The policy of a handler; the portal's where JupyterHub's only says who may frame a page."""
+        policy = str(super().content_security_policy)
+        has_sources = "default-src" in policy or not getattr(self.authenticator, "portal", False)
+        return policy if has_sources else CONTENT_SECURITY_POLICY
+
+    async def prepare(self) -> None:
+        """Check the address, then identify the user."""
+        require_plain_path(self.request)
+        await super().prepare()
+
+    def set_default_headers(self) -> None:
+        """Add the headers that a handler does not set itself; what the administrator sets takes precedence."""
+        super().set_default_headers()
+        headers = dict(_PAGE_HEADERS)
+        if any(name.lower() == "content-security-policy" for name in self.settings.get("headers", {})):
+            # the administrator decides who may frame the pages
+            del headers["X-Frame-Options"]
+        _add_missing(self, headers)
+
+    def _validate_next_url(self, next_url: str) -> str:
+        """Return an address to continue at, or "": a header cannot contain control characters."""
+        return str(super()._validate_next_url(next_url)) if next_url.isprintable() else ""
+
+    # -- logins ---------------------------------------------------------------------------------------------------
+
+    @property
+    def logins(self) -> LoginRecord:
+        """The logins that are valid."""
+        return LoginRecord(self.db)
+
+    @property
+    def own_session_id(self) -> str:
+        """The session id of the login that this request's cookie belongs to; "" without one."""
+        return self._login_in(self.hub.cookie_name)[1]
+
+    def is_login(self, session_id: str) -> bool:
+        """Return whether a login of the current user is still valid, for responses that last."""
+        return self.logins.is_valid(session_id, self.current_user.id)
+
+    def set_hub_cookie(self, user: Any) -> None:
+        """Begin a login: record it, and set the cookies of this browser."""
+        if self.own_session_id:
+            # somebody else was signed in with this browser
+            self.logins.end(self.own_session_id)
+        secret = self.logins.begin(user.id, self.cookie_max_age_days)
+        self._session_id = session_id_of(secret)
+        self.set_session_cookie()
+        self._set_cookie(
+            self.hub.cookie_name,
+            f"{user.cookie_id}:{secret}",
+            encrypted=True,
+            path=self.hub.base_url,
+            expires_days=self.cookie_max_age_days,
+        )
+
+    def clear_login_cookie(self, name: str | None = None) -> None:
+        """End the login of this browser on the server, and clear its cookies."""
+        session_id = self.own_session_id
+        super().clear_login_cookie(name)
+        if session_id:
+            self.logins.end(session_id)
+
+    def _user_for_cookie(self, cookie_name: str, cookie_value: str | None = None) -> Any:
+        """Return the user of a cookie whose login is valid; clear any other cookie."""
+        cookie_id, session_id = self._login_in(cookie_name, cookie_value)
+        row = self.db.query(orm.User).filter(orm.User.cookie_id == cookie_id).first() if cookie_id else None
+        if row is None or not self.logins.is_valid(session_id, row.id):
+            if self.get_cookie(cookie_name):
+                self.log.info("a login cookie is not valid, or its login was ended")
+                self.clear_cookie(cookie_name, path=self.hub.base_url)
+            return None
+        if cookie_value is None:
+            self._use_session(session_id)
+        user = self._user_from_orm(row)
+        if self._record_activity(user):
+            self.db.commit()
+        return user
+
+    def _login_in(self, cookie_name: str, cookie_value: str | None = None) -> tuple[str, str]:
+        """Return what a cookie contains: the user's `cookie_id`, and the login's session id; ("", "") if nothing."""
+        value = self.get_signed_cookie(cookie_name, cookie_value, max_age_days=self.cookie_max_age_days)
+        cookie_id, _, secret = (value or b"").decode("utf-8", "replace").partition(":")
+        return (cookie_id, session_id_of(secret)) if cookie_id and secret else ("", "")
+
+    def _use_session(self, session_id: str) -> None:
+        """Use the login's session id, whatever cookie of that name came: the tokens it gets end with the login."""
+        self._session_id = session_id
+        if self.get_cookie(SESSION_COOKIE_NAME) != session_id:
+            self.set_session_cookie()
+
+
+def _add_missing(handler: web.RequestHandler, headers: dict[str, str]) -> None:
+    for name, value in headers.items():
+        if name not in handler._headers:
+            handler.set_header(name, value)
+
+
+@functools.cache
+def guarded(handler: type[web.RequestHandler]) -> type[web.RequestHandler]:
+    """Return a subclass of a handler with the behaviour above, under the same name: the hub's metrics contain it."""
+    added = HubRequest if issubclass(handler, BaseHandler) else FileRequest
+    if issubclass(handler, added):
+        return handler
+    names = {"__module__": handler.__module__, "__qualname__": handler.__qualname__, "__doc__": handler.__doc__}
+    return type(handler.__name__, (added, handler), names)
+
+
+def guard_routes(app: Any) -> None:
+    """Let every route of the hub that is starting have the behaviour above."""
+    redact_logs()
+    create_table(app.db)
+    build = app.init_tornado_application
+    settings = app.tornado_settings
+    for options in (settings.setdefault("cookie_options", {}), settings.setdefault("xsrf_cookie_kwargs", {})):
+        # not "Strict": a browser that returns from the login provider would arrive without its cookies
+        options.setdefault("samesite", "Lax")
+
+    def build_guarded() -> None:
+        app.handlers = [
+            (pattern, guarded(handler), *more) if isinstance(handler, type) else (pattern, handler, *more)
+            for pattern, handler, *more in app.handlers
+        ]
+        settings["static_handler_class"] = guarded(settings["static_handler_class"])
+        build()
+
+    app.init_tornado_application = build_guarded
