@@ -226,7 +226,7 @@ _REFUSING = Application([(".*", _Refused)], log_function=_log_nothing)
 
 
 def _limit_log(application: Application) -> None:
-    """Have the hub's application log what sessions request within their limit, and note whether it succeeded."""
+    """Limit what the hub's application logs of requests of sessions, and note whether each succeeded."""
     stock = application.settings.get("log_function", _log_nothing)
     if hasattr(stock, "of_people"):
         return
