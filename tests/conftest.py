@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,10 @@ from tests.live_portal import Portal, free_ports, new_state, remove, start_porta
 from tests.not_tried import missing, pytest_terminal_summary
 
 __all__ = ["pytest_terminal_summary"]
+
+# a run in the background of a script ignores SIGINT, and so would every program that a test interrupts
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: An application whose script tests write; it runs inside the session as the person's account.
 PROBE = """\

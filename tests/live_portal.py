@@ -183,7 +183,8 @@ def start_portal(
     log = state / "hub.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [str(Path(sys.prefix) / "bin" / "jupyterhub"), "-f", str(config)],
+            # a run that is killed ends its hubs, and they their proxies and sessions
+            ["setpriv", "--pdeathsig", "TERM", str(Path(sys.prefix) / "bin" / "jupyterhub"), "-f", str(config)],
             cwd="/",
             env=os.environ
             # requests and most of the tests find no name below localhost
