@@ -71,6 +71,9 @@ class ProposalSessionMixin(_Base):
     ending = ""
     notice = ""
 
+    #: Whether this launch counts among the sessions of its owner; a refused one does not.
+    has_place = True
+
     #: Why its last start failed, worded for its owner; "" if it did not.
     failure = ""
 
@@ -157,6 +160,7 @@ class ProposalSessionMixin(_Base):
         """
         self.plan = None
         self.ending = self.notice = self.failure = ""
+        self.has_place = False
         self.clear_steps()
         self.report_progress("Checking your account and your proposals")
         try:
@@ -219,9 +223,15 @@ class ProposalSessionMixin(_Base):
         if not self.name:
             raise Refused("A session needs a name.", remedy="Launch it from the portal's pages.")
         limit = Facility.of(self.config).sessions_per_person
-        others = [one for name, one in self.user.spawners.items() if name != self.name and one.active]
+        others = [
+            one
+            for name, one in self.user.spawners.items()
+            # of several launches at once the first ones have a place, and the others do not count
+            if name != self.name and one.active and (one.ready or getattr(one, "has_place", True))
+        ]
         if len(others) >= limit:
             raise Refused(f"You have {len(others)} sessions, and {limit} is the limit.", remedy="Stop one first.")
+        self.has_place = True
 
     async def _identity(self) -> Identity:
         facility = Facility.of(self.config)

@@ -64,11 +64,17 @@ class KeptOutput:
 async def output_of_earlier_hub(path: Path) -> str:
     """Return the end of the output of a session that has ended, and that an earlier process of the hub started."""
     for _ in range(20):
+        if not _is_kept(path):  # as after a launch that was refused, whose page waits for this
+            return ""
         # the keeper is nobody's child now, and may need a moment more than the session
         if text := kept_output(path):
             return text
         await asyncio.sleep(0.05)
     return ""
+
+
+def _is_kept(path: Path) -> bool:
+    return path.exists()
 
 
 def kept_output(path: Path) -> str:

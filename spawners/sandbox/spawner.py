@@ -196,7 +196,11 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
             if self._watcher is None:
                 self._log_output(await output_of_earlier_hub(self.session_dir / OUTPUT_FILE))
             try:
-                await self._end_leftovers()
+                # a launch that was refused has started nothing, and its page waits for this
+                if self.records.get(self.key) is not None:
+                    await self._end_leftovers()
+                else:
+                    await asyncio.to_thread(existing_group(self.key).remove)
             except SessionFailed as problem:
                 # its folder and its record stay: the reconciler tries again
                 self.log.error("%s: %s", self._log_name, problem)
