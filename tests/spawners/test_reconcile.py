@@ -67,11 +67,13 @@ async def test_unknown_is_not_gone(tmp_path: Path) -> None:
         pytest.param({"running": 3}, Verdict.OK, "3 running", id="in order"),
         pytest.param({"waiting": ["daas-1: runs"]}, Verdict.WARNING, "daas-1: runs", id="orphan"),
         pytest.param({"unknown": "no answer"}, Verdict.WARNING, "no answer", id="backend away"),
-        pytest.param({"at": time.time() - 3600}, Verdict.NOT_CHECKED, "60 minutes ago", id="no hub"),
+        pytest.param({"age_s": 3600}, Verdict.NOT_CHECKED, "60 minutes ago", id="no hub"),
     ],
 )
 def test_doctor_reads_the_last_round(tmp_path: Path, change: dict[str, Any], verdict: Verdict, words: str) -> None:
-    (tmp_path / REPORT).write_text(json.dumps(asdict(Outcome(time.time(), 60.0)) | change))
+    change = dict(change)
+    at = time.time() - change.pop("age_s", 0)
+    (tmp_path / REPORT).write_text(json.dumps(asdict(Outcome(at, 60.0)) | change))
     found = last_outcome(tmp_path)
     assert found.verdict is verdict
     assert words in found.result
