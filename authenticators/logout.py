@@ -12,7 +12,7 @@ from tornado import web
 from daas_hub.authenticators.oidc.handlers import page_after_logout
 from daas_hub.errors import SourceUnavailable
 from daas_hub.portal.base import PortalHandler
-from daas_hub.portal.hub_requests import CONTENT_SECURITY_POLICY
+from daas_hub.portal.hub_requests import page_policy
 from daas_hub.portal.template_globals import person_of
 
 
@@ -59,19 +59,19 @@ class SignOutEverywhereHandler(PortalHandler, SignsOut):
     """`/daas/sign-out`: the choice between signing out here and everywhere."""
 
     #: Where the form may lead in the end; browsers apply the policy of its page to redirects, too.
-    _at_provider = ""
+    _at_provider: tuple[str, ...] = ()
 
     @property
     def content_security_policy(self) -> str:
         """The portal's policy; the form ends at the provider, which is on another host."""
-        return CONTENT_SECURITY_POLICY.replace("form-action 'self'", f"form-action 'self'{self._at_provider}")
+        return page_policy(self.settings, *self._at_provider)
 
     @web.authenticated
     async def get(self) -> None:
         """Show what each of them ends."""
         provider = urlsplit(await self._logout_url())
         if provider.netloc:
-            self._at_provider = f" {provider.scheme}://{provider.netloc}"
+            self._at_provider = (f"{provider.scheme}://{provider.netloc}",)
             self.set_header("Content-Security-Policy", self.content_security_policy)
         await self.show("sign_out.html", title="Sign out", person=person_of(self.current_user), active="")
 

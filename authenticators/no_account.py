@@ -9,7 +9,7 @@ from tornado import web
 
 from daas_hub.authenticators.login_methods import Login
 from daas_hub.errors import NoAccount
-from daas_hub.portal.hub_requests import CONTENT_SECURITY_POLICY
+from daas_hub.portal.hub_requests import page_policy
 
 
 class NoAccountMixin(BaseHandler):
@@ -19,7 +19,7 @@ class NoAccountMixin(BaseHandler):
     def content_security_policy(self) -> str:
         """The policy of the portal's pages; the hub's own need theirs."""
         if self.authenticator.portal:
-            return CONTENT_SECURITY_POLICY
+            return page_policy(self.settings)
         return str(BaseHandler.content_security_policy.fget(self))
 
     def wanted_afterwards(self) -> str:

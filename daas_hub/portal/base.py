@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from tornado import web
 
@@ -11,7 +10,7 @@ from daas_hub.accounts import Account, Identity
 from daas_hub.errors import DaasError, NoAccount
 from daas_hub.facility import Facility
 from daas_hub.portal.authenticator import OffersLogins
-from daas_hub.portal.hub_requests import CONTENT_SECURITY_POLICY, HubRequest
+from daas_hub.portal.hub_requests import HubRequest, page_policy
 from daas_hub.portal.template_globals import person_of
 
 
@@ -20,16 +19,8 @@ class PortalHeaders(HubRequest):
 
     @property
     def content_security_policy(self) -> str:
-        """The policy of our pages: nothing inline, nothing from another host.
-
-        A launch is a form whose response redirects to the session, which may have a host name below the portal's.
-        """
-        sessions = urlsplit(self.settings.get("subdomain_host") or "")
-        if not sessions.hostname:
-            return CONTENT_SECURITY_POLICY
-        port = f":{sessions.port}" if sessions.port else ""
-        target = f"{sessions.scheme}://*.{sessions.hostname}{port}"
-        return CONTENT_SECURITY_POLICY.replace("form-action 'self'", f"form-action 'self' {target}")
+        """The policy of our pages: nothing inline, nothing from another host."""
+        return page_policy(self.settings)
 
 
 class PortalHandler(PortalHeaders):

@@ -9,8 +9,9 @@ covered, too.
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from jupyterhub import orm
 from jupyterhub.handlers import BaseHandler
@@ -33,6 +34,23 @@ _HEADERS = {
 }
 #: The hub's pages and its API; files have versions in their addresses.
 _PAGE_HEADERS = _HEADERS | {"X-Frame-Options": "DENY", "Cache-Control": "no-store"}
+
+
+def page_policy(settings: Mapping[str, Any], *targets: str) -> str:
+    """Return the policy of a page with forms.
+
+    Browsers apply `form-action` to the redirects of a response as well, and a launch or a login may end at a session,
+    which may have a host name below the portal's.
+
+    Args:
+        settings: the hub's, as its handlers have them.
+        targets: further origins at which a form may end.
+    """
+    sessions = urlsplit(settings.get("subdomain_host") or "")
+    if sessions.hostname:
+        port = f":{sessions.port}" if sessions.port else ""
+        targets = (f"{sessions.scheme}://*.{sessions.hostname}{port}", *targets)
+    return CONTENT_SECURITY_POLICY.replace("form-action 'self'", " ".join(("form-action 'self'", *targets)))
 
 
 def require_plain_path(request: Any) -> None:
@@ -74,7 +92,7 @@ class HubRequest(BaseHandler):
         """The policy of a handler; the portal's where JupyterHub's only says who may frame a page."""
         policy = str(super().content_security_policy)
         has_sources = "default-src" in policy or not getattr(self.authenticator, "portal", False)
-        return policy if has_sources else CONTENT_SECURITY_POLICY
+        return policy if has_sources else page_policy(self.settings)
 
     async def prepare(self) -> None:
         """Check the address, then identify the user."""

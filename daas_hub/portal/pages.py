@@ -17,7 +17,7 @@ from daas_hub.launch import offered
 from daas_hub.portal.authenticator import OffersLogins
 from daas_hub.portal.base import PortalHandler
 from daas_hub.portal.ended import take_why_it_ended
-from daas_hub.portal.hub_requests import CONTENT_SECURITY_POLICY
+from daas_hub.portal.hub_requests import page_policy
 from daas_hub.portal.views import button_view, day_of_epoch, listing_view, session_card, source_notice, visit_view
 from daas_hub.proposals import Page, Proposal, Query
 from daas_hub.proposals.listing import COLUMNS, question_of
@@ -169,13 +169,14 @@ class LoginPageHandler(LoginHandler):
 
     @property
     def content_security_policy(self) -> str:
-        """Our policy; login methods are links, so no other origin is needed in `form-action`."""
-        return CONTENT_SECURITY_POLICY
+        """Our policy; a login by a form may end at a session."""
+        return page_policy(self.settings)
 
     async def get(self) -> None:
         """Show it, under the portal's own name: a login that begins under another one does not find its way back."""
         portal = urlsplit(self.settings.get("subdomain_host") or "")
-        if portal.netloc and self.request.host != portal.netloc:
+        # the name only: a web server in front may add or drop the port
+        if portal.hostname and self.request.host_name.lower() != portal.hostname:
             self.redirect(f"{portal.scheme}://{portal.netloc}{self.request.uri}")
             return
         await super().get()

@@ -128,6 +128,17 @@ def test_a_session_has_another_host_name(anna: SessionUser) -> None:
     assert cookies["daas-session"] == host
 
 
+@pytest.mark.parametrize("path", ["login", "home", "launch", "token", "admin", "daas/sign-out", "api/oauth2/authorize"])
+def test_forms_may_end_at_a_session(anna: SessionUser, path: str) -> None:
+    """Browsers apply the policy to redirects: a launch, or a login by a password, would stop in the middle."""
+    if path == "login":
+        anna.context.clear_cookies()
+    answer = anna.page.goto(f"{anna.portal.url}/hub/{path}")
+    assert answer is not None
+    policy = answer.headers["content-security-policy"]
+    assert f"form-action 'self' http://*.{NAME}:{anna.portal.port}" in policy
+
+
 @dataclass
 class Reached:
     """What a hostile page did: what it says it reached, and what it changed."""
