@@ -8,16 +8,16 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from jupyterhub.apihandlers.auth import OAuthAuthorizeHandler
-from jupyterhub.apihandlers.base import APIHandler
+from jupyterhub.apihandlers.auth import OAuthAuthorizeHandler, TokenAPIHandler
 from jupyterhub.apihandlers.shares import ServerShareAPIHandler, ServerShareCodeAPIHandler
 from jupyterhub.apihandlers.users import UserAPIHandler
 from jupyterhub.handlers.pages import AdminHandler, ProxyErrorHandler, TokenPageHandler
 from jupyterhub.scopes import needs_scope
+from jupyterhub.utils import maybe_future
 from tornado import web
 
 from daas_hub.portal.base import PortalHandler, PortalHeaders
-from daas_hub.portal.hub_requests import CONTENT_SECURITY_POLICY
+from daas_hub.portal.hub_requests import page_policy
 
 _PERSONAL = "Sessions are personal and cannot be shared."
 
@@ -32,7 +32,7 @@ class AdministrationHandler(PortalHeaders, AdminHandler):
     @property
     def content_security_policy(self) -> str:
         """The portal's policy; the hub's application creates its styles in its script."""
-        return CONTENT_SECURITY_POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
+        return page_policy(self.settings).replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
 
 
 class ConsentHandler(PortalHeaders, OAuthAuthorizeHandler):
@@ -41,18 +41,18 @@ class ConsentHandler(PortalHeaders, OAuthAuthorizeHandler):
     @property
     def content_security_policy(self) -> str:
         """The portal's policy; the form redirects to the service, which may be on another host."""
-        return CONTENT_SECURITY_POLICY.replace("form-action 'self'", f"form-action 'self'{self._origin_of_service()}")
+        return page_policy(self.settings, *self._origin_of_service())
 
-    def _origin_of_service(self) -> str:
-        """Return the origin of the requested redirect; the hub checks later whether it is the service's own."""
+    def _origin_of_service(self) -> tuple[str, ...]:
+        """Return the origin of the requested redirect, if any; the hub checks later whether it is the service's own."""
         try:
             address = urlsplit(self.get_query_argument("redirect_uri", ""))
             port = f":{address.port}" if address.port else ""
         except (ValueError, web.HTTPError):
-            return ""
+            return ()
         host = address.hostname or ""
         is_plain = host.isascii() and host.replace("-", "").replace(".", "").isalnum()
-        return f" {address.scheme}://{host}{port}" if address.scheme in ("http", "https") and is_plain else ""
+        return (f"{address.scheme}://{host}{port}",) if address.scheme in ("http", "https") and is_plain else ()
 
 
 class ProxyErrorPageHandler(PortalHeaders, ProxyErrorHandler):
@@ -110,12 +110,15 @@ class UserHandler(UserAPIHandler):
         await super().delete(user_name)
 
 
-class RemovedHandler(APIHandler):
-    """`/api/authorizations`: JupyterHub 2.0 deprecated it; what is left of it answers 500."""
+class TokenOwnerHandler(TokenAPIHandler):
+    """`/api/authorizations/token`: deprecated by JupyterHub 2.0, which answers some requests to it with 500."""
 
-    def check_xsrf_cookie(self) -> None:
-        """Skip the check: nothing is done here."""
+    async def get(self, token: str = "") -> None:
+        """Return the owner of a token."""
+        if not token:
+            raise web.HTTPError(404)
+        await maybe_future(super().get(token))
 
-    async def prepare(self) -> None:
-        """Refuse each method."""
-        raise web.HTTPError(404, "This address was removed. Use /api/user with the token in question.")
+    async def post(self, token: str = "") -> None:
+        """Refuse: JupyterHub removed it."""
+        await super().post()
