@@ -38,6 +38,8 @@ from daas_hub.spawners.docker.container_spec import (
 )
 from daas_hub.spawners.docker.engine import Engine, EngineUnreachable
 from daas_hub.spawners.docker.events import ContainerEventsMixin
+from daas_hub.spawners.docker.images import require_image
+from daas_hub.spawners.docker.leftovers import end_session, sessions_on
 from daas_hub.spawners.docker.local_session import LocalSession
 from daas_hub.spawners.docker.messages import TELL_ADMINISTRATORS, refusal_of
 from daas_hub.spawners.docker.session_transport import SessionTransport
@@ -179,27 +181,7 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
 
     async def prepare(self, plan: Plan) -> bool:
         """Make sure that the engine has the image; return whether it was pulled, which may have taken a while."""
-        reference = plan.application.image
-        if not reference:
-            raise SessionFailed(f"{plan.application.title} has no image.", remedy=TELL_ADMINISTRATORS)
-        await self.docker_engine.require_able()
-        image = await self.docker_engine.image(reference)
-        was_missing = image is None
-        if image is None:
-            if self.pull == "never":
-                raise SessionFailed(
-                    f"The image {reference} is not on the engine.", remedy="Please tell the administrators."
-                )
-            await self.docker_engine.pulls.wait_for(reference, self.report_progress)
-            image = await self.docker_engine.image(reference)
-        if image is None:
-            raise SessionFailed(f"The image {reference} is no longer on the engine.", remedy="Please launch again.")
-        if (image.get("Config") or {}).get("Volumes"):
-            # a volume is writable space on the engine's disk, without a limit
-            raise SessionFailed(
-                f"The image {reference} declares volumes, which no session may have.", remedy=TELL_ADMINISTRATORS
-            )
-        return was_missing
+        return await require_image(self.docker_engine, plan.application, self.report_progress, pull=self.pull)
 
     # -- the life of a session -----------------------------------------------------------------------------------------
 
@@ -292,26 +274,11 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
 
     async def list_running(self) -> list[RunningSession]:
         """Return the sessions of this hub on the engine by its label, ended ones too (see `RunningSession`)."""
-        found: dict[str, list[tuple[str, str]]] = {}
-        for kind, name, handle in await self.docker_engine.all_names():
-            found.setdefault(name.removesuffix("-files"), []).append((kind, handle))
-        # a volume is in use until its containers are gone
-        return [RunningSession(name, tuple(sorted(handles))) for name, handles in found.items()]
+        return await sessions_on(self.docker_engine)
 
     async def end_running(self, one: RunningSession) -> None:
-        """Stop and remove these containers, then the volume.
-
-        Raises:
-            EngineUnreachable, aiodocker.DockerError: something of it may still be there.
-        """
-        engine = self.docker_engine
-        for kind, handle in one.handles:
-            if kind == "volume":
-                await engine.remove_volume(handle)
-                continue
-            await engine.stop(handle, STOP_GRACE_S)
-            await engine.remove(handle)
-        engine.note_stop(one.name)
+        """Stop and remove its containers, then its volume (see `end_session`)."""
+        await end_session(self.docker_engine, one, STOP_GRACE_S)
 
     # -- steps ----------------------------------------------------------------------------------------------------
 
