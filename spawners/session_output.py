@@ -63,25 +63,21 @@ class KeptOutput:
 
 async def output_of_earlier_hub(path: Path) -> str:
     """Return the end of the output of a session that has ended, and that an earlier process of the hub started."""
+    text = kept_output(path)
     for _ in range(20):
-        if not _is_kept(path):  # as after a launch that was refused, whose page waits for this
-            return ""
-        # the keeper is nobody's child now, and may need a moment more than the session
-        if text := kept_output(path):
-            return text
+        # the keeper is nobody's child now, and may need a moment more than the session; None after a refused launch
+        if text != "":
+            break
         await asyncio.sleep(0.05)
-    return ""
+        text = kept_output(path)
+    return text or ""
 
 
-def _is_kept(path: Path) -> bool:
-    return path.exists()
-
-
-def kept_output(path: Path) -> str:
-    """Return what is in a file of kept output; "" if there is none."""
+def kept_output(path: Path) -> str | None:
+    """Return what is in a file of kept output; None if there is no such file."""
     with contextlib.suppress(OSError), path.open("rb") as file:
         return file.read(KEPT_BYTES).decode(errors="replace")
-    return ""
+    return None
 
 
 def _new_file(path: Path) -> IO[bytes]:

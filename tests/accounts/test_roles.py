@@ -1,4 +1,4 @@
-"""Roles from groups and claims: letter by letter, of named issuers (ES10)."""
+"""Roles from groups and claims: exactly, of named issuers (ES10)."""
 
 from __future__ import annotations
 

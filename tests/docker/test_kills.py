@@ -34,7 +34,7 @@ def labelled(engine: docker.APIClient, label: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def mortal(engine: docker.APIClient) -> Iterator[Mortal]:
-    """A portal that dies where it is told to."""
+    """A portal that is killed at a chosen point."""
     state = new_state()
     config = mortal_config(state / "kill-at", "ProposalDockerSpawner", "DOCKER")
     config += f"c.ProposalDockerSpawner.hub_label = {state.name!r}\n"

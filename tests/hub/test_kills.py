@@ -27,7 +27,7 @@ def sandboxes(portal: Portal) -> list[str]:
 
 @pytest.fixture(scope="module")
 def mortal(sandbox_works: None) -> Iterator[Mortal]:
-    """A portal that dies where it is told to."""
+    """A portal that is killed at a chosen point."""
     state = new_state()
     config = mortal_config(state / "kill-at", "SandboxSpawner", "SANDBOX")
 

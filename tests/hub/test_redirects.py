@@ -114,7 +114,7 @@ def test_no_path_leads_elsewhere(portal: Portal, cookies: str) -> None:
 
 @pytest.mark.parametrize("target", TARGETS, ids=[f"{number}" for number in range(len(TARGETS))])
 def test_no_login_ends_elsewhere(portal: Portal, target: str) -> None:
-    """The whole way through the provider: what the login page was told comes back in a cookie."""
+    """The whole way through the provider: `next` comes back in a cookie."""
     session = requests.Session()
     form = session.get(f"{portal.url}/hub/oauth_login", params={"next": target}, timeout=20)
     callback = session.post(form.url, data={"sub": "ben"}, allow_redirects=False, timeout=20).headers["Location"]

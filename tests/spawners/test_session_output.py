@@ -80,4 +80,4 @@ async def test_a_session_that_hands_its_pipe_to_somebody_does_not_hold_the_hub(t
 
 
 def test_no_file_is_no_output(tmp_path: Path) -> None:
-    assert kept_output(tmp_path / "none") == ""
+    assert kept_output(tmp_path / "none") is None

@@ -71,7 +71,7 @@ class Provider:
 
 
 class Clock:
-    """A clock that goes when it is told to."""
+    """A clock that a test moves."""
 
     now = 1000.0
 
