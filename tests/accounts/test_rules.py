@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from daas_hub.accounts import Account, AccountRules
@@ -91,8 +91,16 @@ def test_a_megabyte_of_name_is_not_repeated() -> None:
 NUMBERS = st.integers(990, 1010) | st.integers(65_530, 65_540) | st.integers(59_999_990, 60_000_010) | st.integers()
 
 
+#: nobody and nogroup, in 16 bits and as most systems number them; (uid_t) -1 is out of range anyway
+NEVER = (65534, 65535)
+
+
 @given(NUMBERS, NUMBERS, st.lists(NUMBERS, max_size=3).map(tuple))
+@example(65535, 1000, ())
+@example(1000, 65534, ())
+@example(1000, 1000, (65533, 65535))
+@example(60_000_000, 1000, (65536,))
 def test_whoever_is_in_range_is_let_in_and_nobody_else(uid: int, gid: int, groups: tuple[int, ...]) -> None:
-    in_range = all(1000 <= number <= 60_000_000 and number != 65534 for number in (uid, gid, *groups))
+    in_range = all(1000 <= number <= 60_000_000 and number not in NEVER for number in (uid, gid, *groups))
     with contextlib.nullcontext() if in_range else pytest.raises(NoAccount):
         RULES.require_allowed(Account("anna", uid, gid, groups))

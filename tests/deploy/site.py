@@ -106,6 +106,11 @@ class Site:
         """The portal as a browser reaches it."""
         return Portal(f"{self.origin}{self.path}", self.folder, self.folder / "hub.log", self.running["hub"])
 
+    def log_tails(self, size: int = 6000) -> str:
+        """Return the end of each part's log, and of nginx's error log."""
+        logs = [*sorted(self.folder.glob("*.log")), self.folder / "nginx" / "error.log"]
+        return "\n".join(f"--- {log.name}\n{log.read_text()[-size:]}" for log in logs if log.exists())
+
     def start(self, name: str) -> None:
         """Start a part and wait until it answers."""
         config = str(self.folder / "etc" / "jupyterhub_config.py")

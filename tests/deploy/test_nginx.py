@@ -24,8 +24,11 @@ def site(request: pytest.FixtureRequest, sandbox_works: None) -> Iterator[Site]:
     """The portal behind nginx."""
     if NGINX is None:
         missing("nginx", "nginx is not installed")
+    failed_before = request.session.testsfailed
     with running_site(request.param) as running:
         yield running
+        if request.session.testsfailed > failed_before:
+            print(running.log_tails())  # shown with the failure
 
 
 def page_of(person: Person, name: str) -> str:
