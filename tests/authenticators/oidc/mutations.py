@@ -364,8 +364,8 @@ USERINFO_ENDPOINT: dict[str, Change] = {
     "userinfo: too large": instead(USERINFO, 200, b'{"sub": "anna", "x": "' + b"x" * 1_100_000 + b'"}'),
     "userinfo: nested": instead(USERINFO, 200, '{"sub": "anna", "x": ' + "[" * 100_000),
     "userinfo: not UTF-8": instead(USERINFO, 200, b'{"sub": "anna\xff"}'),
-    "userinfo: a signed token": lambda c: c.instead.update(
-        {USERINFO: (200, {"Content-Type": "application/jwt"}, signed({"sub": "anna", "aud": CLIENT}).encode())}
+    "userinfo: a token that a stranger signed": instead(
+        USERINFO, 200, signed({"sub": "anna", "aud": CLIENT}, key=STRANGER), "application/jwt"
     ),
     "userinfo: an unsigned token": instead(
         USERINFO, 200, f"{b64(json.dumps({'alg': 'none'}))}.{b64(json.dumps({'sub': 'anna'}))}.", "application/jwt"
