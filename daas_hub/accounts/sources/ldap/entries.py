@@ -100,14 +100,21 @@ def single_entry(found: SearchResult) -> Entry:
     return found.entries[0]
 
 
-def require_exact(entry: Entry, pairs: Sequence[tuple[str, str]], values: Mapping[str, str]) -> Entry:
+def require_exact(
+    entry: Entry, pairs: Sequence[tuple[str, str]], values: Mapping[str, str], *, folds_case: bool = False
+) -> Entry:
     """Return the entry if its values are exactly those in the filter.
 
+    Args:
+        folds_case: whether ASCII letters match in either case, as they do in the directory.
+
     Raises:
-        NoAccount: the directory matched a similar value, "Anna" for "anna" for example.
+        NoAccount: the directory matched a similar value, "anna " for "anna" for example.
     """
     for attribute, template in pairs:
-        if fill(template, values).encode() not in entry.values(attribute):
+        wanted, found = fill(template, values).encode(), entry.values(attribute)
+        # bytes fold ASCII letters only
+        if wanted not in found and not (folds_case and wanted.lower() in {one.lower() for one in found}):
             _log.warning("directory: found %s, but its %s is not exactly the requested value", entry.dn, attribute)
             raise no_account()
     return entry
