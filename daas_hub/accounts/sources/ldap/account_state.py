@@ -193,8 +193,8 @@ def refusal_of(closed: Closed, now: float) -> AccountClosed | AccountLocked:
             remedy="Signing in again does not help. Please contact the user office.",
         )
     minutes = max(1, round((closed.until - now) / 60)) if closed.until else 0
-    when = f"for {minutes} minute{'s' * (minutes != 1)}" if minutes else "until the facility unlocks it"
+    when = f"for {minutes} more minute{'s' * (minutes != 1)}" if minutes else "at the moment"
     return AccountLocked(
         f"Your account is locked in the facility's directory {when}, after wrong passwords.",
-        remedy="Please try again then, or contact the user office. Running sessions continue.",
+        remedy="Please try again later, or contact the user office. Running sessions continue.",
     )

@@ -207,7 +207,7 @@ def account_of_entries(
         name=name,
         uid=number(entry, names.uid),
         gid=gid,
-        groups=tuple(sorted(numbers)),
+        groups=tuple(sorted(set(numbers) - {gid})),
         group_names={number: label for number, label in numbers.items() if label},
         display_name=plain_text(display_names[0])[:200] if display_names else "",
         memberships=frozenset(memberships),

@@ -128,7 +128,7 @@ def test_a_lock_after_wrong_passwords_ends_by_its_policy() -> None:
     refusal = refusal_of(lock, NOW)
     assert isinstance(refusal, AccountLocked)
     assert not isinstance(refusal, NoAccount), "a recheck would stop the sessions"
-    assert "for 10 minutes" in str(refusal)
+    assert "for 10 more minutes" in str(refusal)
     both = Entry("cn=anna", {"pwdaccountlockedtime": [b"20261129115500Z"], "useraccountcontrol": [b"514"]})
     closed = closed_by(both, NOW)
     assert closed is not None
