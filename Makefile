@@ -36,7 +36,10 @@ quick: $(VENV)/.quick  ## style, and the tests that need no hub: less than a min
 	$(PYTHON) -m pytest -q $(QUICK_TESTS) --deselect $(NEEDS_JUPYTERLAB) $(ARGS)
 
 test: $(VENV)/.installed $(VENV)/.test  ## install what is needed and run all tests (ARGS="-k name" for some)
-	$(PYTHON) -m pytest $(ARGS)
+	$(PYTHON) -m pytest -m "not servers" $(ARGS)
+
+test-servers: $(VENV)/.installed $(VENV)/.test  ## the tests with servers that are large or slow to set up, as root
+	$(PYTHON) -m pytest -m servers $(ARGS)
 
 race: $(VENV)/.installed $(VENV)/.test  ## 10,000 rounds of a link that flips between check and mount (2,000 in `make test`)
 	DAAS_RACE_ROUNDS=10000 $(PYTHON) -m pytest $(ARGS) tests/spawners/sandbox/test_mount_race.py
@@ -86,7 +89,7 @@ clean:  ## remove what make installed (not the Debian packages)
 bench-abuse: $(VENV)/.installed $(VENV)/.test  ## pages of others while sessions do their worst to the hub
 	$(PYTHON) -m benchmarks.abuse
 
-.PHONY: help demo install quick test race check kill-test audit mutants constraints wheel bench bench-launch bench-path bench-memory bench-docker bench-abuse clean
+.PHONY: help demo install quick test test-servers race check kill-test audit mutants constraints wheel bench bench-launch bench-path bench-memory bench-docker bench-abuse clean
 
 -include images/images.mk
 

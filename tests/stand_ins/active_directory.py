@@ -10,6 +10,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Iterator, Sequence
@@ -49,7 +50,11 @@ class ActiveDirectory:
         if lockout_threshold:
             self._tool("domain", "passwordsettings", "set", f"--account-lockout-threshold={lockout_threshold}")
         self.process, self.ports = self._start()
-        self.connection = self._connected("Administrator", ADMIN)
+        try:
+            self.connection = self._connected("Administrator", ADMIN)
+        except BaseException:
+            self.stop()
+            raise
         for dn in (PEOPLE, GROUPS, SERVICES):
             self.add(dn, ["organizationalUnit"])
         self._number = 30_000
@@ -178,23 +183,30 @@ class ActiveDirectory:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             import ldap3
+        return self._answering(ldap3, f"{name}@ad.facility.org", password)
+
+    def _answering(self, ldap3: Any, user: str, password: str) -> Any:
+        """Return a bound connection, as soon as there can be one."""
         tls = ldap3.Tls(validate=ssl.CERT_REQUIRED, ca_certs_file=self.ca)
         server = ldap3.Server(
             "127.0.0.1", port=self.ports[LDAPS], use_ssl=True, tls=tls, get_info=ldap3.NONE, connect_timeout=5
         )
         until = time.monotonic() + 60
         while time.monotonic() < until and self.process.poll() is None:
-            with contextlib.suppress(OSError, ldap3.core.exceptions.LDAPExceptionError):
-                return ldap3.Connection(server, user=f"{name}@ad.facility.org", password=password, auto_bind=True)
+            with contextlib.suppress(OSError, ldap3.core.exceptions.LDAPExceptionError), warnings.catch_warnings():
+                # ldap3's own TLS uses what Python deprecates; the portal has its own
+                warnings.simplefilter("ignore", DeprecationWarning)
+                return ldap3.Connection(server, user=user, password=password, auto_bind=True)
             time.sleep(0.2)
         raise AssertionError(f"it does not answer: {(self.folder / 'samba.out').read_text()[-2000:]}")
 
 
 @contextlib.contextmanager
-def active_directory(folder: Path, *, lockout_threshold: int = 0) -> Iterator[ActiveDirectory]:
-    """Run a domain controller."""
-    one = ActiveDirectory(folder, lockout_threshold=lockout_threshold)
-    try:
-        yield one
-    finally:
-        one.stop()
+def active_directory(*, lockout_threshold: int = 0) -> Iterator[ActiveDirectory]:
+    """Run a domain controller. Its sockets need a short path."""
+    with tempfile.TemporaryDirectory(prefix="ad-", dir="/var/tmp", ignore_cleanup_errors=True) as folder:
+        one = ActiveDirectory(Path(folder), lockout_threshold=lockout_threshold)
+        try:
+            yield one
+        finally:
+            one.stop()

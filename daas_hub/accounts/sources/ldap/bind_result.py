@@ -61,7 +61,8 @@ _ACTIVE_DIRECTORY = {
 #: Errors of the password policy's control: the same.
 _POLICY = {0: ("password expired", True), 1: ("locked", False), 2: ("password must be changed", True)}
 _DATA = re.compile(r"AcceptSecurityContext error, data ([0-9a-fA-F]+)", re.IGNORECASE)
-_UNWILLING = 53
+#: Reasons in the result code: 389 gives them whatever the password ("Exceed password retry limit", "inactivated").
+_CODES = {19: "locked", 53: "the directory is unwilling: disabled, or no password may be used"}
 
 
 def bind_result(code: int, message: str, controls: Mapping[str, Any]) -> BindResult:
@@ -78,15 +79,9 @@ def bind_result(code: int, message: str, controls: Mapping[str, Any]) -> BindRes
     if PASSWORD_EXPIRED in controls:
         # after a correct password: its owner may do nothing but change it
         return _refused("password must be changed" if accepted else "password expired", is_proved=True)
-    if accepted:
-        return BindResult(accepted=True)
-    match = _DATA.search(message)
-    if match:
+    if match := _DATA.search("" if accepted else message):
         return _refused(*_ACTIVE_DIRECTORY.get(match[1].lower(), (f"data {match[1].lower()}", False)))
-    if code == _UNWILLING:
-        # 389 says so of an account that is inactivated, whatever the password
-        return _refused("the directory is unwilling: disabled, or no password may be used", is_proved=False)
-    return BindResult(accepted=False)
+    return _refused(_CODES[code], is_proved=False) if code in _CODES else BindResult(accepted)
 
 
 def _refused(reason: str, is_proved: bool) -> BindResult:
