@@ -10,7 +10,8 @@ from __future__ import annotations
 import secrets
 from urllib.parse import parse_qs, urlsplit
 
-from daas_hub.accounts.passwords import LockoutPolicy, PasswordSource
+from daas_hub.accounts.passwords import PasswordSource
+from daas_hub.accounts.sources.ldap.lockout_policy import LockoutPolicy
 from daas_hub.authenticators.errors import ClientRejected
 from daas_hub.authenticators.oidc.http import service_at
 from daas_hub.authenticators.oidc.method import OIDCMethod
