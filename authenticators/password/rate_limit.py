@@ -61,7 +61,7 @@ class _Memory:
 class _Budget:
     """Failed attempts by name, wherever they were made, until there was none for a while or one succeeded.
 
-    A directory counts in the same way: its count begins anew when the last failure is old enough.
+    A directory counts in the same way: its count starts again at 0 when the last failure is old enough.
     """
 
     def __init__(self, most: int, window_s: float) -> None:

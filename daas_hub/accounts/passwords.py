@@ -92,7 +92,7 @@ class PasswordLogin(SourceSettings):
         min=60.0,
         config=True,
         help="""
-        After this many seconds without a wrong password of a name, its count begins anew. It must not be shorter than
+        After this many seconds without a wrong password of a name, its count starts again at 0. It must not be shorter than
         the interval of the source. Default: 1800 (30 minutes), that of Active Directory.
         """,
     )

@@ -58,7 +58,7 @@ def generalized_time(text: str) -> float:
     """Return a GeneralizedTime (RFC 4517, 3.3.13) in seconds since 1970.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not a time.
     """
     match = _GENERALIZED_TIME.fullmatch(text)
     if not match:

@@ -26,7 +26,7 @@ def sid_of(value: bytes) -> Sid:
     """Return an objectSid ([MS-DTYP] 2.4.2.2).
 
     Raises:
-        ValueError: it is none, or not one of a domain (S-1-5-21-...), such as a built-in group's.
+        ValueError: it is something else, or not of a domain (S-1-5-21-...), such as a built-in group's.
     """
     if len(value) < 8 or value[0] != 1 or len(value) != 8 + 4 * value[1]:
         raise ValueError("is not a security identifier")
