@@ -92,8 +92,8 @@ class PasswordLogin(SourceSettings):
         min=60.0,
         config=True,
         help="""
-        After this many seconds without a wrong password of a name, its count starts again at 0. It must not be shorter than
-        the interval of the source. Default: 1800 (30 minutes), that of Active Directory.
+        After this many seconds without a wrong password of a name, its count starts again at 0. It must not be shorter
+        than the interval of the source. Default: 1800 (30 minutes), that of Active Directory.
         """,
     )
     timeout_s = Float(10.0, min=0.1, config=True, help="Timeout in seconds of a request.")

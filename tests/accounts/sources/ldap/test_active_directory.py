@@ -105,7 +105,7 @@ def test_a_state_that_is_hidden_is_no_good_state(ad: ActiveDirectory) -> None:
 
 def test_numbers_from_the_security_identifier(ad: ActiveDirectory) -> None:
     """As winbind and SSSD calculate them: for people without uidNumber, also through the global catalogue."""
-    with pytest.raises(AccountRefused, match="uidNumber|gidNumber"):
+    with pytest.raises(AccountRefused, match=r"uidNumber|gidNumber"):
         account_of(ad.settings(), "numberless")
     sid = sid_of(ad.read(f"CN=numberless,{PEOPLE}", "objectSid")["objectSid"][0])
     for more, mapping in (
