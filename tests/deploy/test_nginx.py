@@ -42,7 +42,9 @@ def screen_of(site: Site, person: Person, name: str, *, origin: str = "") -> Cli
     cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in person.session.cookies)
     address = f"wss://localhost:{site.https}{site.path}{page_of(person, name)}rfb"
     headers = {"Cookie": cookies}
-    return connect(address, ssl=trust, origin=origin or site.origin, additional_headers=headers)  # type: ignore[arg-type]
+    origin = origin or site.origin
+    # a machine that also builds images may be slow; what counts is the response
+    return connect(address, ssl=trust, origin=origin, additional_headers=headers, open_timeout=60)  # type: ignore[arg-type]
 
 
 def test_the_page_shows_this_block() -> None:
