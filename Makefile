@@ -36,7 +36,7 @@ quick: $(VENV)/.quick  ## style, and the tests that need no hub: less than a min
 	$(PYTHON) -m pytest -q $(QUICK_TESTS) --deselect $(NEEDS_JUPYTERLAB) $(ARGS)
 
 test: $(VENV)/.installed $(VENV)/.test  ## install what is needed and run all tests (ARGS="-k name" for some)
-	$(PYTHON) -m pytest -m "not servers" $(ARGS)
+	$(PYTHON) -m pytest $(ARGS)
 
 test-servers: $(VENV)/.installed $(VENV)/.test  ## the tests with servers that are large or slow to set up, as root
 	$(PYTHON) -m pytest -m servers $(ARGS)
