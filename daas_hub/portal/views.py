@@ -93,7 +93,7 @@ def proposal_row(hub_url: str, proposal: Proposal) -> dict[str, Any]:
         "beamlines": list(proposal.beamlines),
         "visit_count": len(proposal.visits),
         "latest_text": day_text(latest(proposal)),
-        "url": f"{hub_url}proposals/{quote(proposal.id, safe='')}",
+        "url": f"{hub_url}proposals/{quote(proposal.id)}",
     }
 
 
@@ -235,7 +235,7 @@ def session_card(hub_url: str, spawner: Any, catalogue: Catalogue, titles: Mappi
         "icon_url": icon_address(hub_url, application),
         "proposal_id": str(options.get("proposal") or ""),
         "proposal_title": titles.get(str(options.get("proposal") or ""), ""),
-        "visit_number": options.get("visit") or "",
+        "visit_number": options.get("visit", ""),
         "since": started.replace(tzinfo=datetime.UTC).isoformat() if started else "",
         "since_text": f"{started:%H:%M} UTC, {day_text(started)}" if started else "",
         "state": state,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from daas_hub.accounts import Account
 from daas_hub.errors import ConfigurationError
-from daas_hub.proposals.model import HIGHEST_VISIT, PROPOSAL_ID
+from daas_hub.proposals.model import HIGHEST_VISIT, ID_IN_A_NAME, LOWEST_VISIT
 
 _KNOWN = {"proposal", "visit", "beamline"}
 
@@ -62,7 +62,7 @@ def proposals_in(pattern: re.Pattern[str], names: Iterable[tuple[int, str]]) -> 
         parts = match.groupdict() if match else {}
         identifier = parts.get("proposal") or ""
         visit, beamline = parts.get("visit"), parts.get("beamline") or ""
-        if not PROPOSAL_ID.fullmatch(identifier) or (visit is not None and not _is_visit(visit)):
+        if not ID_IN_A_NAME.fullmatch(identifier) or (visit is not None and not _is_visit(visit)):
             continue
         named = found.setdefault(identifier, GroupProposal(identifier))
         named.beamline = named.beamline or beamline
@@ -74,7 +74,7 @@ def proposals_in(pattern: re.Pattern[str], names: Iterable[tuple[int, str]]) -> 
 
 
 def _is_visit(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) <= 10 and 1 <= int(text) <= HIGHEST_VISIT
+    return text.isascii() and text.isdecimal() and len(text) <= 10 and LOWEST_VISIT <= int(text) <= HIGHEST_VISIT
 
 
 def named_groups_of(account: Account) -> list[tuple[int, str]]:

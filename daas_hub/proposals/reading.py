@@ -12,10 +12,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from daas_hub.proposals.fields import FieldMap
-from daas_hub.proposals.model import HIGHEST_VISIT, PROPOSAL_ID, Proposal, Visit
+from daas_hub.proposals.model import HIGHEST_VISIT, LOWEST_VISIT, PROPOSAL_ID, Proposal, Visit
+from daas_hub.services.outside_text import is_mended, printable
 
 MAX_TITLE = 1000
 MAX_ABSTRACT = 20_000
+MAX_NAME = 64
+MAX_BEAMLINES = 100
 #: Maximum number of problems reported per answer; the others are counted in one more.
 MAX_PROBLEMS = 20
 
@@ -126,8 +129,11 @@ def _add(
 ) -> list[str]:
     """Add the contents of a record to a proposal, and return what could not be used."""
     problems: list[str] = []
+    for word in ("title", "abstract"):
+        if is_mended(str(fields.value(word, record))):
+            problems.append(f"its {word} lacks a part of a character; U+FFFD is shown instead")
     draft.title = draft.title or text_of(fields.value("title", record), MAX_TITLE)
-    draft.abstract = draft.abstract or text_of(fields.value("abstract", record), MAX_ABSTRACT)
+    draft.abstract = draft.abstract or text_of(fields.value("abstract", record), MAX_ABSTRACT, lines=True)
     draft.beamlines += [
         name for name in beamlines_of(fields.values("beamlines", record)) if name not in draft.beamlines
     ]
@@ -169,7 +175,7 @@ def _visit_of(
         except ValueError as error:
             times[word] = None
             doubts.append(str(error))
-    name = text_of(fields.value("visit.name", record), 64)
+    name = text_of(fields.value("visit.name", record), MAX_NAME)
     visit = Visit(
         number=number_of(fields.value("visit.number", record)),
         title=text_of(fields.value("visit.title", record), MAX_TITLE),
@@ -193,16 +199,17 @@ def _distinct(visits: Iterable[Visit]) -> tuple[tuple[Visit, ...], list[int]]:
     return single, [number for number, same in by_number.items() if len(same) > 1]
 
 
-def text_of(value: Any, max_length: int) -> str:
-    """Return a text for a page; "" for any other type."""
+def text_of(value: Any, max_length: int, *, lines: bool = False) -> str:
+    """Return a text for a page (see `outside_text.printable`); "" for any other type."""
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
-    return value.strip()[:max_length] if isinstance(value, str) else ""
+    return printable(value, max_length, lines=lines) if isinstance(value, str) else ""
 
 
 def beamlines_of(values: list[Any]) -> list[str]:
     """Return names of beamlines, which may be a list or one comma-separated string."""
-    return [name for value in values if isinstance(value, str) for part in value.split(",") if (name := part.strip())]
+    parts = [part for value in values if isinstance(value, str) for part in value.split(",", MAX_BEAMLINES)]
+    return [name for part in parts if (name := printable(part, MAX_NAME))][:MAX_BEAMLINES]
 
 
 def number_of(value: Any) -> int:
@@ -213,8 +220,8 @@ def number_of(value: Any) -> int:
     """
     digits = re.search(r"[0-9]+\Z", value) if isinstance(value, str) and len(value) <= 64 else None
     number = int(digits[0][-20:]) if digits else value
-    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= HIGHEST_VISIT:
-        raise ValueError(f"{value!r:.80} has no number from 1 to {HIGHEST_VISIT}")
+    if isinstance(number, bool) or not isinstance(number, int) or not LOWEST_VISIT <= number <= HIGHEST_VISIT:
+        raise ValueError(f"{value!r:.80} has no number from {LOWEST_VISIT} to {HIGHEST_VISIT}")
     return number
 
 

@@ -12,12 +12,12 @@ from pydantic import Field, field_validator
 from daas_hub.accounts import Account
 from daas_hub.errors import DocumentError, SourceUnavailable
 from daas_hub.findings import Finding, ok
-from daas_hub.proposals.model import HIGHEST_VISIT, PROPOSAL_ID, Proposal, Visit
+from daas_hub.proposals.model import HIGHEST_VISIT, LOWEST_VISIT, PROPOSAL_ID, Proposal, Visit
 from daas_hub.services.yaml_document import Document, read_document
 
 
 class _Visit(Document):
-    number: int = Field(ge=1, le=HIGHEST_VISIT)
+    number: int = Field(ge=LOWEST_VISIT, le=HIGHEST_VISIT)
     #: the facility's name for it, {visit} in templates of directories; "" for its number
     name: str = Field(default="", max_length=64, pattern=r"^[^/\x00-\x1f]*$")
     title: str = ""
@@ -40,7 +40,10 @@ class _Proposal(Document):
     @classmethod
     def _plain_id(cls, value: str) -> str:
         if not PROPOSAL_ID.fullmatch(value):
-            raise ValueError("a proposal's id is letters, digits, '.', '_' and '-', and starts with a letter or digit")
+            raise ValueError(
+                "a proposal's id is letters, digits, '.', '_' and '-', and starts with a letter or digit; it may have "
+                "several such parts with '/' between them"
+            )
         return value
 
 
