@@ -18,7 +18,7 @@ from traitlets.config import Configurable
 
 from daas_hub.accounts import Account
 from daas_hub.errors import ConfigurationError, SourceUnavailable
-from daas_hub.findings import Finding
+from daas_hub.findings import Finding, ok
 from daas_hub.proposals.field_checks import lines_of_fields
 from daas_hub.proposals.fields import FieldMap
 from daas_hub.proposals.listing import ORDER_FLAW, Listing, flaw_of, text_of
@@ -68,6 +68,8 @@ class ProposalService(Configurable):
     CHECKS_WORDS: bool = True
     #: whether the service searches for several words as one phrase
     SEARCHES_PHRASES: bool = False
+    #: whether a group in a record is always a name, also if it has digits only
+    GROUPS_ARE_NAMES: bool = False
     #: fields that must have their usual path for pages: the service sorts and searches its own fields
     FIXED: ClassVar[tuple[str, ...]] = ("id", "title", "abstract", "beamlines", "visits", "visit.start")
 
@@ -198,8 +200,14 @@ class ProposalService(Configurable):
         return None
 
     async def contract_lines(self, name: str, account: Account, records: list[Any]) -> list[Finding]:
-        """Check records against this source's contract, field by field (see `ContractChecks`)."""
-        return lines_of_fields(name, records, self.field_map, setting=self.setting("fields"), data_of=self.data_of)
+        """Check the portal's login, and records against this source's contract (see `ContractChecks`)."""
+        key, check = f"proposals.{name}.login", f"{name}: the service knows the portal's login"
+        async with self.service.conversation() as talk:
+            said = await self.verify_login(talk)
+        login = [ok(key, check, said)] if said else []
+        return login + lines_of_fields(
+            name, records, self.field_map, setting=self.setting("fields"), data_of=self.data_of
+        )
 
     # -- what a source implements ------------------------------------------------------------------------------------
 
@@ -241,6 +249,14 @@ class ProposalService(Configurable):
             SourceUnavailable: the service did not answer as it should.
         """
         return None
+
+    async def verify_login(self, talk: Conversation) -> str:
+        """Ask what only a valid login of the portal may ask, and return the result; "" if nothing can be asked.
+
+        Raises:
+            SourceUnavailable: the service does not accept the login, or did not answer as it should.
+        """
+        return ""
 
     # -- common to all -----------------------------------------------------------------------------------------------
 
@@ -290,7 +306,13 @@ class ProposalService(Configurable):
         """Turn records into proposals. Called in a thread."""
         keep_records(records)
         group_ids = {name: gid for gid, name in account.group_names.items()}
-        return read_proposals(records, self.field_map, group_ids=group_ids, data_of=self.data_of)
+        return read_proposals(
+            records,
+            self.field_map,
+            group_ids=group_ids,
+            data_of=self.data_of,
+            groups_are_names=self.GROUPS_ARE_NAMES,
+        )
 
     def data_of(self, values: list[Any]) -> tuple[str, ...]:
         """Return the directories in the values of "visit.data" (see `directories_of`)."""

@@ -9,6 +9,7 @@ import datetime
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from daas_hub.proposals.fields import FieldMap
@@ -62,13 +63,16 @@ def read_proposals(
     *,
     group_ids: Mapping[str, int] | None = None,
     data_of: Callable[[list[Any]], tuple[str, ...]] = directories_of,
+    groups_are_names: bool = False,
 ) -> Reading:
     """Read records. Records with the same id are one proposal with the visits of all of them.
 
     Args:
         group_ids: gids of the groups that records may refer to by name: those of the account.
         data_of: returns the directories in the values of "visit.data".
+        groups_are_names: whether a group of digits only is a name, too.
     """
+    read_gid = partial(gid_of, group_ids=group_ids or {}, is_name=groups_are_names)
     drafts: dict[str, _Draft] = {}
     problems: list[str] = []
     for record in records:
@@ -81,7 +85,7 @@ def read_proposals(
             problems.append(f"a record has no usable id: {error}")
             continue
         draft = drafts.setdefault(name, _Draft(name))
-        problems += [f"{name}: {problem}" for problem in _add(draft, record, fields, group_ids or {}, data_of)]
+        problems += [f"{name}: {problem}" for problem in _add(draft, record, fields, read_gid, data_of)]
     proposals = []
     alike: dict[str, list[str]] = {}
     for name in drafts:
@@ -124,7 +128,7 @@ def _add(
     draft: _Draft,
     record: dict[str, Any],
     fields: FieldMap,
-    group_ids: Mapping[str, int],
+    read_gid: Callable[[Any], int | None],
     data_of: Callable[[list[Any]], tuple[str, ...]],
 ) -> list[str]:
     """Add the contents of a record to a proposal, and return what could not be used."""
@@ -138,7 +142,7 @@ def _add(
         name for name in beamlines_of(fields.values("beamlines", record)) if name not in draft.beamlines
     ]
     try:
-        gid = gid_of(fields.value("group", record), group_ids)
+        gid = read_gid(fields.value("group", record))
     except ValueError as error:
         draft.unusable = str(error)
         return []
@@ -225,16 +229,27 @@ def number_of(value: Any) -> int:
     return number
 
 
-def gid_of(value: Any, group_ids: Mapping[str, int]) -> int | None:
+def gid_of(value: Any, group_ids: Mapping[str, int], *, is_name: bool = False) -> int | None:
     """Return the gid of a group; None for no group.
 
+    Args:
+        is_name: whether the source has names only. Otherwise digits are a gid.
+
     Raises:
-        ValueError: the value is invalid, is root's group, or is not the name of one of the account's groups.
+        ValueError: the value is invalid, is root's group, is not the name of one of the account's groups, or may be a
+            gid as well as the name of another group.
     """
     if value is None or value in ("", "."):
         return None
+    if is_name and isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
     if isinstance(value, str):
-        value = int(value) if re.fullmatch(r"[0-9]{1,10}", value, re.ASCII) else _number_of_group(value, group_ids)
+        named = _number_of_group(value, group_ids)
+        if not is_name and re.fullmatch(r"[0-9]{1,10}", value, re.ASCII):
+            if isinstance(named, int) and named != int(value):
+                raise ValueError(f"its group {value} is a gid, or the name of the group {named}")
+            named = int(value)
+        value = named
     if isinstance(value, str):
         raise ValueError(f"its group {value!r:.60} is not one of the account's groups")
     if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 2**32 - 1:

@@ -54,7 +54,8 @@ async def test_a_proposal_with_all_it_has(config: Config) -> None:
         26001,
     )
     assert found.beamlines == ("X12SA", "X06DA")
-    assert [(one.number, one.beamline, one.title) for one in found.visits] == [(1, "X12SA", "first"), (2, "X06DA", "")]
+    assert [(one.beamline, one.title) for one in found.visits] == [("X12SA", "first"), ("X06DA", "")]
+    assert [one.number // 1000 for one in found.visits] == [240501, 240503], "a visit is named after its first day"
     assert found.visits[0].start == datetime.datetime(2024, 5, 1, 6, tzinfo=datetime.UTC)
 
 
