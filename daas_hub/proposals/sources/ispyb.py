@@ -137,6 +137,20 @@ class IspybProposals(ProposalService):
             await self._with_their_sessions(talk, token, results[: query.page_size]), len(results), total
         )
 
+    async def verify_login(self, talk: Conversation) -> str:
+        """Log in as the portal, and ask for a list; in the person's name there is no login of the portal."""
+        if not self.user:
+            return ""
+        if not self._token:
+            await self._log_in_as_portal(talk)
+        page = talk.require(await self._ask(talk, "proposals", "one proposal", {"skip": "0", "limit": "1"}), dict)
+        total = page.get("total")
+        if not isinstance(total, int) or isinstance(total, bool):
+            talk.give_up("an object without results and their total")
+        if total == 0:
+            talk.give_up("no proposal at all: its login may see none (all_proposals)", ErrorKind.CREDENTIALS_REFUSED)
+        return f"it sees {total} proposals"
+
     # -- in the person's name -----------------------------------------------------------------------------------------
 
     async def _as_person(self, talk: Conversation, account: Account, limit: int) -> list[Any]:
@@ -188,7 +202,11 @@ class IspybProposals(ProposalService):
         for answer in answers:
             if isinstance(answer, BaseException):
                 raise answer
-        return [answer for answer in answers if answer is not None]
+        records = [answer for answer in answers if answer is not None]
+        if named and not records:
+            # to a login without rights, every proposal is unknown
+            await self.verify_login(talk)
+        return records
 
     async def _record(self, talk: Conversation, named: GroupProposal) -> dict[str, Any] | None:
         """Return a proposal named by groups, with the sessions named by them; None if ISPyB does not know it."""

@@ -2,6 +2,9 @@
 
 The office identifies people by the subject of their login (`oidcSub`), which is asked for one issuer only: the same
 subject of another issuer is another person. The person in the answer must be the one in the query.
+
+To a token that was deleted, or that lacks the permission, the office says about everybody what it says about a person
+it does not know: null, with status 200. So that answer is believed only if the same token finds somebody else.
 """
 
 from __future__ import annotations
@@ -31,6 +34,10 @@ query ProposalsOfAPerson($user: String!) {
   }
 }
 """
+
+
+#: The same question without what it is for: whether somebody is found at all.
+KNOWN = "query KnownPerson($user: String!) { person: userByOIDCSub(oidcSub: $user) { oidcSub } }"
 
 
 class UserOfficeProposals(ProposalService):
@@ -71,6 +78,14 @@ class UserOfficeProposals(ProposalService):
         other issuers have no proposals. No default. Example: "https://keycloak.facility.org/realms/users".
         """,
     )
+    known_subject = Unicode(
+        config=True,
+        help="""
+        Subject of a login that the user office always knows, of a functional account for instance. An unknown person is
+        believed to be unknown only if this one is found: to a deleted token, everybody is unknown. Default: the person
+        found last; none after a start of the hub. Example: "f0a1c2d3-daas".
+        """,
+    )
     query = Unicode(
         QUERY,
         config=True,
@@ -95,16 +110,46 @@ class UserOfficeProposals(ProposalService):
                 f"does not contain {missing[0]}",
                 remedy="Remove the setting to use the default query.",
             )
+        self._found_last = ""
 
     async def records_of(self, talk: Conversation, account: Account, limit: int) -> list[Any]:
         """Ask for the proposals of the person with this login; a person unknown to the office has none."""
         login = account.login
         if login is None or login.issuer != self.issuer:
             return []
+        person = await self._person(talk, self.query, login.subject, "the proposals of a person")
+        if person is None:
+            await self.verify_login(talk)
+            return []
+        self._found_last = login.subject
+        proposals = person.get("proposals")
+        if not isinstance(proposals, list):
+            talk.give_up("a person without a list of proposals")
+        self.require_within(proposals, limit)
+        return proposals
+
+    async def verify_login(self, talk: Conversation) -> str:
+        """Ask for a person whom the office knows."""
+        known = self.known_subject or self._found_last
+        if not known:
+            self.problem_log.error(
+                "it cannot be verified that the token is valid: to a deleted one, everybody is unknown. Set "
+                f"{self.setting('known_subject')}."
+            )
+            return ""
+        if await self._person(talk, KNOWN, known, "a person who is known") is None:
+            talk.give_up(
+                "nobody: the token was deleted, or lacks the permission UserQueries.getByOidcSub",
+                ErrorKind.CREDENTIALS_REFUSED,
+            )
+        return "it finds a person who is known"
+
+    async def _person(self, talk: Conversation, query: str, subject: str, asked_for: str) -> dict[str, Any] | None:
+        """Return the person with this subject; None if the office says that there is none."""
         reply = await talk.post(
             self.service.url,
-            "the proposals of a person",
-            document={"query": self.query, "variables": {"user": login.subject}},
+            asked_for,
+            document={"query": query, "variables": {"user": subject}},
             headers={"Authorization": f"Bearer {await self.secret('token_file')}"},
         )
         if (code := _error(reply.document)) is not None:
@@ -113,15 +158,9 @@ class UserOfficeProposals(ProposalService):
         if not isinstance(data, dict) or "person" not in data:
             talk.give_up("an object without a person")
         person = data["person"]
-        if person is None:
-            return []
-        if not isinstance(person, dict) or person.get("oidcSub") != login.subject:
+        if person is not None and (not isinstance(person, dict) or person.get("oidcSub") != subject):
             talk.give_up("another person")
-        proposals = person.get("proposals")
-        if not isinstance(proposals, list):
-            talk.give_up("a person without a list of proposals")
-        self.require_within(proposals, limit)
-        return proposals
+        return person
 
 
 def _error(document: Any) -> str | None:
