@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -12,7 +12,7 @@ from daas_hub.catalogue import Application, Catalogue, Kind
 from daas_hub.errors import SourceUnavailable
 from daas_hub.launch import address_of
 from daas_hub.portal.assets import icon_address
-from daas_hub.proposals import Page, Proposal, Query, Visit
+from daas_hub.proposals import LeftOut, Page, Proposal, Query, Visit
 from daas_hub.proposals.listing import COLUMNS, latest
 
 STATE_WORDS = {
@@ -63,6 +63,11 @@ def source_notice(problem: SourceUnavailable | None, age_s: float | None) -> dic
         "it responds again; your own resources and running sessions are not affected."
     )
     return {"kind": "old", "words": words}
+
+
+def left_out_view(left_out: Sequence[LeftOut]) -> list[dict[str, str]]:
+    """Return the records that could not be used, each once, for a notice."""
+    return [{"id": one.id, "reason": one.reason} for one in dict.fromkeys(left_out)]
 
 
 def button_view(

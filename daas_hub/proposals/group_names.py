@@ -13,7 +13,10 @@ from dataclasses import dataclass, field
 from daas_hub.accounts import Account
 from daas_hub.errors import ConfigurationError
 from daas_hub.proposals.model import HIGHEST_VISIT, ID_IN_A_NAME, LOWEST_VISIT
+from daas_hub.services.outside_text import printable
 
+#: Length of a beamline's name.
+MAX_NAME = 64
 _KNOWN = {"proposal", "visit", "beamline"}
 
 
@@ -61,7 +64,7 @@ def proposals_in(pattern: re.Pattern[str], names: Iterable[tuple[int, str]]) -> 
         match = pattern.fullmatch(name)
         parts = match.groupdict() if match else {}
         identifier = parts.get("proposal") or ""
-        visit, beamline = parts.get("visit"), parts.get("beamline") or ""
+        visit, beamline = parts.get("visit"), printable(parts.get("beamline") or "", MAX_NAME)
         if not ID_IN_A_NAME.fullmatch(identifier) or (visit is not None and not _is_visit(visit)):
             continue
         named = found.setdefault(identifier, GroupProposal(identifier))

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sized
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+from cachetools import LRUCache
 from traitlets import Dict, Float, Int, Unicode
 from traitlets.config import Configurable
 
@@ -23,7 +24,7 @@ from daas_hub.proposals.field_checks import lines_of_fields
 from daas_hub.proposals.fields import FieldMap
 from daas_hub.proposals.listing import ORDER_FLAW, Listing, flaw_of, text_of
 from daas_hub.proposals.log_once import LogOnce
-from daas_hub.proposals.model import Page, Proposal, Query, TooManyProposals
+from daas_hub.proposals.model import LeftOut, Page, Proposal, Query, TooManyProposals
 from daas_hub.proposals.reading import Reading, directories_of, read_proposals
 from daas_hub.services.circuit_breaker import CircuitBreaker
 from daas_hub.services.http import Conversation, Service, require_url, trust_of
@@ -32,6 +33,8 @@ from daas_hub.services.secret_file import read_secret
 
 #: How many words of a search are tried, the longest first, to find one that few proposals have.
 _WORDS_TRIED = 3
+#: Accounts for which is remembered what could not be used.
+_MAX_ACCOUNTS = 2000
 
 
 @dataclass(frozen=True)
@@ -155,6 +158,7 @@ class ProposalService(Configurable):
         )
         self.field_map = FieldMap.of(self.setting("fields"), self.FIELDS, self.fields)
         self.problem_log = LogOnce(self.source)
+        self._left_out: LRUCache[Account, tuple[LeftOut, ...]] = LRUCache(_MAX_ACCOUNTS)
         self.makes_pages = self.MAKES_PAGES and self.has_usual(*self.FIXED)
 
     # -- the contract (`ProposalSource`, `NamedProposals`, `PagedProposals`) ------------------------------------------
@@ -172,7 +176,7 @@ class ProposalService(Configurable):
             if records is None:
                 records = await self.records_of(talk, account, self.max_records)
         # read like all others: that the service found them does not make them usable
-        proposals = await self._read(records, account)
+        proposals = await self._read(records, account, is_list=False)
         return tuple(one for one in proposals if one.id.lower() == proposal_id.lower())
 
     async def proposals_up_to_many(self, account: Account) -> tuple[Proposal, ...] | None:
@@ -292,14 +296,20 @@ class ProposalService(Configurable):
                 continue
             if records is None:
                 return None
-            proposals = await self._read(records, account)
+            proposals = await self._read(records, account, is_list=False)
             return proposals if all(word.casefold() in text_of(one) for one in proposals) else None
         return None
 
-    async def _read(self, records: list[Any], account: Account) -> tuple[Proposal, ...]:
+    def left_out_of(self, account: Account) -> tuple[LeftOut, ...]:
+        """Return what the last list, or page, of this account left out (see `ReportsLeftOut`)."""
+        return self._left_out.get(account, ())
+
+    async def _read(self, records: list[Any], account: Account, *, is_list: bool = True) -> tuple[Proposal, ...]:
         reading = await asyncio.to_thread(self.read, records, account)
         for problem in reading.problems:
             self.problem_log.error(problem)
+        if is_list:
+            self._left_out[account] = reading.left_out
         return reading.proposals
 
     def read(self, records: list[Any], account: Account) -> Reading:

@@ -71,6 +71,19 @@ class Proposal:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """A record of an account, or a part of one, that cannot be used.
+
+    Attributes:
+        id: of the proposal, as the source has it.
+        reason: for the person and for the administrators; printable.
+    """
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Query:
     """A page of an account's proposals to ask for.
 
@@ -157,6 +170,15 @@ class PagedProposals(NamedProposals, Protocol):
         Raises:
             SourceUnavailable: the source did not answer properly.
         """
+        ...
+
+
+@runtime_checkable
+class ReportsLeftOut(Protocol):
+    """What a source may also implement: which of an account's records could not be used."""
+
+    def left_out_of(self, account: Account) -> tuple[LeftOut, ...]:
+        """Return what the last answer about this account left out; nothing is asked."""
         ...
 
 

@@ -13,9 +13,10 @@ from functools import partial
 from typing import Any
 
 from daas_hub.proposals.fields import FieldMap
-from daas_hub.proposals.model import HIGHEST_VISIT, LOWEST_VISIT, PROPOSAL_ID, Proposal, Visit
+from daas_hub.proposals.model import HIGHEST_VISIT, LOWEST_VISIT, PROPOSAL_ID, LeftOut, Proposal, Visit
 from daas_hub.services.outside_text import is_mended, printable
 
+_VISIT_LEFT_OUT = "a visit was left out"
 MAX_TITLE = 1000
 MAX_ABSTRACT = 20_000
 MAX_NAME = 64
@@ -26,10 +27,11 @@ MAX_PROBLEMS = 20
 
 @dataclass(frozen=True)
 class Reading:
-    """Proposals, and for the administrators the problems: what was left out, and why."""
+    """Proposals, for the administrators the problems, and for the person what was left out."""
 
     proposals: tuple[Proposal, ...] = ()
     problems: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = field(default=(), compare=False)
 
 
 @dataclass
@@ -75,6 +77,7 @@ def read_proposals(
     read_gid = partial(gid_of, group_ids=group_ids or {}, is_name=groups_are_names)
     drafts: dict[str, _Draft] = {}
     problems: list[str] = []
+    left_out: list[LeftOut] = []
     for record in records:
         if not isinstance(record, dict):
             problems.append(f"a record is {record!r:.60}, not an object")
@@ -83,9 +86,12 @@ def read_proposals(
             name = _id_of(fields, record)
         except ValueError as error:
             problems.append(f"a record has no usable id: {error}")
+            left_out.append(LeftOut(_shown_id(fields, record), "its id cannot be used by this portal"))
             continue
         draft = drafts.setdefault(name, _Draft(name))
-        problems += [f"{name}: {problem}" for problem in _add(draft, record, fields, read_gid, data_of)]
+        found = _add(draft, record, fields, read_gid, data_of)
+        problems += [f"{name}: {problem}" for problem in found]
+        left_out += [LeftOut(name, problem) for problem in found if problem.startswith(_VISIT_LEFT_OUT)]
     proposals = []
     alike: dict[str, list[str]] = {}
     for name in drafts:
@@ -95,11 +101,12 @@ def read_proposals(
             draft.unusable = f"there is also {twins[0]}, which differs only in case"
         if draft.unusable:
             problems.append(f"{draft.id} was left out: {draft.unusable}")
+            left_out.append(LeftOut(draft.id, draft.unusable))
             continue
         visits, twice = _distinct(draft.visits)
-        problems += [
-            f"{draft.id}: the visits numbered {number} were left out: the number is not unique" for number in twice
-        ]
+        sentences = [f"the visits numbered {number} were left out: the number is not unique" for number in twice]
+        problems += [f"{draft.id}: {sentence}" for sentence in sentences]
+        left_out += [LeftOut(draft.id, sentence) for sentence in sentences]
         beamlines = draft.beamlines or [visit.beamline for visit in visits if visit.beamline]
         proposals.append(
             Proposal(
@@ -113,7 +120,7 @@ def read_proposals(
         )
     if len(problems) > MAX_PROBLEMS:
         problems[MAX_PROBLEMS:] = [f"and {len(problems) - MAX_PROBLEMS} more problems"]
-    return Reading(tuple(proposals), tuple(problems))
+    return Reading(tuple(proposals), tuple(problems), tuple(left_out[:MAX_PROBLEMS]))
 
 
 def _id_of(fields: FieldMap, record: dict[str, Any]) -> str:
@@ -122,6 +129,14 @@ def _id_of(fields: FieldMap, record: dict[str, Any]) -> str:
     if not isinstance(name, str) or not PROPOSAL_ID.fullmatch(name):
         raise ValueError(f"{value!r:.80}")
     return name
+
+
+def _shown_id(fields: FieldMap, record: dict[str, Any]) -> str:
+    """Return an id that cannot be used in a form that can be shown."""
+    try:
+        return text_of(fields.value("id", record), MAX_NAME) or "a proposal without a number"
+    except ValueError:
+        return "a proposal without a number"
 
 
 def _add(
@@ -154,7 +169,7 @@ def _add(
         try:
             visit, doubts = _visit_of(one, fields, data_of)
         except ValueError as error:
-            problems.append(f"a visit was left out: {error}")
+            problems.append(f"{_VISIT_LEFT_OUT}: {error}")
             continue
         draft.visits.append(visit)
         problems += [f"visit {visit.number}: {doubt}" for doubt in doubts]
