@@ -68,4 +68,4 @@ def test_keys_that_become_the_same_are_refused(text: str) -> None:
     with pytest.raises(InvalidJSON):
         loads(text, mend=True)
     with pytest.raises(ValueError, match="same"):
-        mended({"\ud83d": 1, "\ud83e": 2})
+        mended({chr(0xD83D): 1, chr(0xD83E): 2})

@@ -76,6 +76,7 @@ def proposal(name: str, group: str, **more: Any) -> dict[str, Any]:
             period("X06DA", "2024-05-03", "2024-05-04"),
         ],
         "metadata": {},
+        "parentProposalId": None,
         "type": "Default Proposal",
         "instrumentIds": [],
         "numberOfDatasets": 0,

@@ -1,4 +1,4 @@
-"""SciCat as its backend is (v4.5): tokens that end in silence, addresses with an end, instruments by id, periods without ids.
+"""SciCat as its backend (v4.5) is: tokens that end in silence, short addresses, instruments by id, periods without ids.
 
 Whose proposals are whose is in test_scicat.py; what every source does with a dead login in ../test_logins.py.
 """
@@ -55,7 +55,7 @@ async def asked(scicat: SciCat, config: Config, account: Account = ANNA) -> tupl
         return await SciCatProposals(config=config, url=f"{url}/api/v3").proposals_of(account)
 
 
-# -- the login ---------------------------------------------------------------------------------------------------------
+# -- the login -------------------------------------------------------------------------------------------
 
 
 async def test_a_token_is_renewed_before_it_ends(config: Config) -> None:
@@ -140,7 +140,7 @@ async def test_a_login_that_the_server_never_knows(config: Config) -> None:
     assert scicat.logins == 2
 
 
-# -- addresses -----------------------------------------------------------------------------------------------------------
+# -- addresses -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("count", [280, 560, 3000])
@@ -175,7 +175,7 @@ async def test_the_number_of_matches_is_that_of_the_person(config: Config) -> No
     assert (page.total, page.pages, len(page.proposals)) == (58, 3, 20)
 
 
-# -- groups --------------------------------------------------------------------------------------------------------------
+# -- groups ----------------------------------------------------------------------------------------------
 
 
 async def test_a_group_of_digits_is_a_name(config: Config) -> None:
@@ -201,7 +201,7 @@ async def test_two_proposals_of_one_group(config: Config) -> None:
     assert (joined.id, len({visit.number for visit in joined.visits})) == ("p12345", 5)
 
 
-# -- instruments ---------------------------------------------------------------------------------------------------------
+# -- instruments -----------------------------------------------------------------------------------------
 
 
 async def test_instruments_have_names(config: Config) -> None:
@@ -254,7 +254,7 @@ async def test_staff_see_the_proposals_of_their_instruments(config: Config) -> N
     assert await asked(scicat, config, account_in("users")) == ()
 
 
-# -- visits --------------------------------------------------------------------------------------------------------------
+# -- visits ----------------------------------------------------------------------------------------------
 
 
 async def test_a_visit_stays_itself_when_a_period_is_put_in_front(config: Config) -> None:
@@ -287,7 +287,7 @@ def test_any_start_gives_a_number(start: Any) -> None:
     assert 1 < one["key"] < 2**31
 
 
-# -- the doctor ----------------------------------------------------------------------------------------------------------
+# -- the doctor ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -66,9 +66,9 @@ class SciCatProposals(ProposalService):
     user = Unicode(
         config=True,
         help="""
-        The portal's functional account in SciCat, which must see every proposal: one of its groups is in PROPOSAL_GROUPS
-        or ADMIN_GROUPS of SciCat, and it may therefore also write there. Set either `user` or `token_file`.
-        Default: none. Example: "proposalReader".
+        The portal's functional account in SciCat, which must see every proposal: one of its groups is in
+        PROPOSAL_GROUPS or ADMIN_GROUPS of SciCat, and it may therefore also write there. Set either `user` or
+        `token_file`. Default: none. Example: "proposalReader".
         """,
     )
     password_file = Unicode(
