@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from traitlets.config import Config
 
 from daas_hub.errors import DocumentError
@@ -115,7 +116,7 @@ async def test_a_text_in_the_file_of_proposals(text: str, tmp_path: Path) -> Non
         ]
     }
     file = tmp_path / "proposals.yaml"
-    file.write_text(json.dumps(document))
+    file.write_text(yaml.safe_dump(document))
     if encodable(text) != text:
         # the administrator wrote it: the file is refused, naming it
         with pytest.raises(DocumentError, match=r"proposals\.yaml"):
