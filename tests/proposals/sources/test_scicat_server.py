@@ -17,9 +17,10 @@ from daas_hub.errors import ErrorKind, SourceUnavailable
 from daas_hub.findings import Verdict
 from daas_hub.proposals import Proposal, Query
 from daas_hub.proposals.sources.scicat import PAGE, SciCatProposals
+from daas_hub.proposals.sources.scicat.folders import folder_of
 from daas_hub.proposals.sources.scicat.records import numbered
 from tests.stand_ins.running import REQUESTS, running
-from tests.stand_ins.scicat import PXI, TOMCAT, SciCat, period, proposal
+from tests.stand_ins.scicat import PXI, TOMCAT, SciCat, dataset, period, proposal
 
 #: What nginx takes of an address by default.
 NGINX_LIMIT = 8192
@@ -310,3 +311,76 @@ async def test_the_doctor_says_what_the_login_sees(
     assert rights.verdict is verdict
     assert words in rights.result
     assert bool(rights.fix) is (verdict is not Verdict.OK)
+
+
+# -- directories ------------------------------------------------------------
+
+
+async def test_directories_come_from_datasets(config: Config) -> None:
+    """Each period has those of its datasets that one of the person's groups may read."""
+    config.SciCatProposals.data_from_datasets = True
+    root = "/data/p12345"
+    scicat = SciCat(
+        proposals=[proposal("p1", "p12345"), proposal("p2", "p12345", MeasurementPeriodList=[])],
+        datasets=[
+            dataset("d1", "p1", "p12345", f"{root}/x12sa"),
+            dataset("d2", "p1", "p12345", f"{root}/x12sa/scan1"),
+            dataset("d3", "p1", "p12345", f"{root}/x06da", creationTime="2024-05-03T12:00:00.000Z"),
+            dataset("d4", "p1", "p12345", "/data/later", creationTime="2024-06-03T12:00:00.000Z"),
+            dataset("d5", "p1", "strangers", "/data/strangers"),
+            dataset("d6", "p1", "strangers", f"{root}/shared", accessGroups=["users"]),
+            dataset("d7", "p2", "p12345", f"{root}/p2", creationTime="2030-01-01T00:00:00.000Z"),
+            dataset("d8", "p1", "p12345", "/data/../etc"),
+            dataset("d9", "p3", "p12345", "/data/p3"),
+        ],
+    )
+    first, second = await asked(scicat, config)
+    assert [one.data for one in first.visits] == [(f"{root}/shared", f"{root}/x12sa"), (f"{root}/x06da",)]
+    assert [one.data for one in second.visits] == [(f"{root}/p2",)]
+    config.SciCatProposals.source_folder_depth = 2
+    assert [one.data for one in (await asked(scicat, config))[0].visits] == [(root,), (root,)]
+    config.SciCatProposals.data_from_datasets = False
+    assert [one.data for one in (await asked(scicat, config))[0].visits] == [(), ()]
+
+
+async def test_a_login_that_may_not_read_datasets(config: Config) -> None:
+    """A role of PROPOSAL_GROUPS sees all proposals, and the datasets of its own groups only."""
+    config.SciCatProposals.data_from_datasets = True
+    scicat = SciCat(datasets=[], proposals=[proposal("p1", "p12345")])
+    (found,) = await asked(scicat, config)
+    assert [one.data for one in found.visits] == [(), ()]
+
+
+async def test_a_visit_with_hundreds_of_directories_is_reported(config: Config) -> None:
+    config.SciCatProposals.data_from_datasets = True
+    datasets = [dataset(f"d{number}", "p1", "p12345", f"/data/p1/scan{number:04}") for number in range(1500)]
+    scicat = SciCat(datasets=datasets, proposals=[proposal("p1", "p12345", MeasurementPeriodList=[])])
+    async with running(scicat.app()) as url:
+        source = SciCatProposals(config=config, url=f"{url}/api/v3")
+        (found,) = await source.proposals_of(ANNA)
+        assert found.visits == ()
+        (left_out,) = source.left_out_of(ANNA)
+    assert left_out.id == "p1"
+    assert "1500 directories" in left_out.reason
+
+
+@pytest.mark.parametrize(
+    ("folder", "depth", "expected"),
+    [
+        ("/data/p1/raw/scan1", 0, "/data/p1/raw/scan1"),
+        ("/data/p1/raw/scan1/", 0, "/data/p1/raw/scan1"),
+        ("/data/p1/raw/scan1", 2, "/data/p1"),
+        ("/data/p1", 2, "/data/p1"),
+        ("/data", 2, None),
+        ("/", 0, None),
+        ("data/p1", 0, None),
+        ("/data/../etc", 0, None),
+        ("//data/p1", 0, None),
+        ("/data/\n", 0, None),
+        ("/data/\ud83d", 0, None),
+        (None, 0, None),
+        (7, 0, None),
+    ],
+)
+def test_folders(folder: Any, depth: int, expected: str | None) -> None:
+    assert folder_of({"sourceFolder": folder}, depth) == expected

@@ -16,6 +16,8 @@ _FIRST_DIGITS, _LAST_DIGITS = 2, 999
 #: How often two periods of a day with the same digits are given others.
 _MAX_TRIES = 5
 MAX_NAME = 64
+#: Marks the period that stands for a whole proposal.
+_WHOLE = "is_whole"
 
 
 def instrument_names(rows: list[Any], field: str) -> dict[str, str]:
@@ -30,6 +32,17 @@ def instrument_names(rows: list[Any], field: str) -> dict[str, str]:
     }
 
 
+def with_periods(record: Any) -> Any:
+    """Return a proposal with at least one period; the only one of a proposal without any has the key `is_whole`."""
+    if not isinstance(record, dict):
+        return record
+    periods = record.get("MeasurementPeriodList")
+    if isinstance(periods, list) and periods:
+        return record
+    whole = {"start": record.get("startTime"), "end": record.get("endTime"), _WHOLE: True}
+    return record | {"MeasurementPeriodList": [whole]}
+
+
 def prepared(record: Any, instruments: Mapping[str, str], *, keeps_group: bool = True, is_alone: bool = True) -> Any:
     """Return a proposal with names instead of ids of instruments, and with numbered periods.
 
@@ -39,25 +52,26 @@ def prepared(record: Any, instruments: Mapping[str, str], *, keeps_group: bool =
     """
     if not isinstance(record, dict):
         return record
-    found = dict(record)
+    found = dict(with_periods(record))
     if not keeps_group:
         found["ownerGroup"] = None
     ids = record.get("instrumentIds")
     names = [_named(one, instruments) for one in ids] if isinstance(ids, list) else []
     found["instrumentIds"] = names
-    periods = record.get("MeasurementPeriodList")
-    if not isinstance(periods, list) or not periods:
+    periods = found["MeasurementPeriodList"]
+    whole = periods[0] if isinstance(periods[0], dict) and periods[0].get(_WHOLE) is True else None
+    if whole is not None:
         # unless it has exactly one, nobody knows at which instrument it was
         instrument = names[0] if len(names) == 1 else None
-        period = {"start": record.get("startTime"), "end": record.get("endTime"), "instrument": instrument}
-        key = 1 if is_alone else _key_of((str(record.get("proposalId")), "", _identity(period)[2]), 0)
-        found["MeasurementPeriodList"] = [{"number": 1, "key": key} | period]
+        key = 1 if is_alone else _key_of((str(record.get("proposalId")), "", _identity(whole)[2]), 0)
+        found["MeasurementPeriodList"] = [whole | {"instrument": instrument, "number": 1, "key": key}]
         return found
-    periods = [
-        one | {"instrument": _named(one.get("instrument"), instruments)} if isinstance(one, dict) else one
-        for one in periods
-    ]
-    found["MeasurementPeriodList"] = numbered(periods)
+    found["MeasurementPeriodList"] = numbered(
+        [
+            one | {"instrument": _named(one.get("instrument"), instruments)} if isinstance(one, dict) else one
+            for one in periods
+        ]
+    )
     return found
 
 

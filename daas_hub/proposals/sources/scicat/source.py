@@ -7,23 +7,26 @@ again: one without any of these groups is left out, whatever SciCat says.
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from traitlets import Dict, Int, List, Unicode
+from traitlets import Bool, Dict, Int, List, Unicode
 from traitlets.config import Configurable
 
 from daas_hub.accounts import Account
-from daas_hub.errors import ConfigurationError
+from daas_hub.errors import ConfigurationError, ErrorKind
 from daas_hub.findings import Finding
 from daas_hub.proposals.http_source import ProposalService, ServicePage
 from daas_hub.proposals.model import Query
 from daas_hub.proposals.reading import Reading
+from daas_hub.proposals.sources.scicat.folders import FIELDS as FOLDER_FIELDS
+from daas_hub.proposals.sources.scicat.folders import KEY, readable, with_folders
 from daas_hub.proposals.sources.scicat.login import PortalLogin, header_of
 from daas_hub.proposals.sources.scicat.queries import ORDERS, PAGE, Whose, called, condition_of, query, with_word
-from daas_hub.proposals.sources.scicat.records import instrument_names, prepared
+from daas_hub.proposals.sources.scicat.records import instrument_names, prepared, with_periods
 from daas_hub.proposals.sources.scicat.rights import lines_of_rights
 from daas_hub.services.http import Conversation
 from daas_hub.services.secret_file import read_secret
@@ -31,6 +34,8 @@ from daas_hub.services.secret_file import read_secret
 #: Names of instruments are asked for again after this long.
 _INSTRUMENTS_FOR_S = 600.0
 _MAX_INSTRUMENTS = 2000
+_DATASETS_PER_PAGE = 1000
+_MAX_DATASETS = 50_000
 
 
 class SciCatProposals(ProposalService):
@@ -54,6 +59,7 @@ class SciCatProposals(ProposalService):
         "visit.beamline": "instrument",
         "visit.start": "start",
         "visit.end": "end",
+        "visit.data": KEY,
     }
 
     url = Unicode(
@@ -109,6 +115,24 @@ class SciCatProposals(ProposalService):
         config=True,
         help="""
         Field of SciCat's instruments that pages show and paths use in place of their ids. Example: "uniqueName".
+        """,
+    )
+    data_from_datasets = Bool(
+        False,
+        config=True,
+        help="""
+        Take a visit's raw data directories from `sourceFolder` of those of its proposal's datasets that the person's
+        groups may read. The portal's login must be allowed to read datasets in SciCat. Default: False, the directories
+        are those of `MountRules.data`.
+        """,
+    )
+    source_folder_depth = Int(
+        0,
+        min=0,
+        config=True,
+        help="""
+        How many components of a `sourceFolder` are the visit's directory, if each dataset has a directory of its own. 0
+        for all. Example: 4, for /data/visitor/ma4242/id21 of /data/visitor/ma4242/id21/sample/scan0001.
         """,
     )
     max_query_length = Int(
@@ -204,9 +228,7 @@ class SciCatProposals(ProposalService):
                 # one proposal may have groups of several parts
                 found += [one for one in rows if whose.has(one) and (_id_of(one) not in known or one not in found)]
                 self.require_within(found, limit)
-            if any(isinstance(one, dict) and one.get("instrumentIds") for one in found):
-                await self._names(talk, token)
-            return found
+            return await self._completed(talk, token, whose, found)
 
         return await self._login.believed(talk, ask, _is_for_known)
 
@@ -236,10 +258,38 @@ class SciCatProposals(ProposalService):
         order = f"{ORDERS[asked.sort.removeprefix('-')]}:{'desc' if asked.sort.startswith('-') else 'asc'}"
         limits = {"limit": asked.page_size, "skip": (asked.page - 1) * asked.page_size, "order": order}
         rows = await self._rows(talk, token, {"where": where, "limits": limits})
-        if any(isinstance(one, dict) and one.get("instrumentIds") for one in rows):
+        if not all(whose.has(row) for row in rows):
+            # a server that ignores the filter also counts proposals of others
+            return None
+        return ServicePage(await self._completed(talk, token, whose, rows), len(rows), total)
+
+    async def _completed(self, talk: Conversation, token: str, whose: Whose, records: list[Any]) -> list[Any]:
+        """Return records with the directories of their datasets, if wanted; instruments' names are known afterwards."""
+        if any(isinstance(one, dict) and one.get("instrumentIds") for one in records):
             await self._names(talk, token)
-        # a server that ignores the filter also counts proposals of others
-        return ServicePage(rows, len(rows), total) if all(whose.has(row) for row in rows) else None
+        ids = [_id_of(one) for one in records if _id_of(one)]
+        if not self.data_from_datasets or not ids:
+            return records
+        found: list[Any] = []
+        for part in Whose(("proposalId",), tuple(ids)).batches(self.max_query_length):
+            where = {"proposalId": {"$in": list(part.groups)}, "type": "raw"}
+            found += readable(await self._datasets(talk, token, where), whose)
+        whole = [with_periods(one) for one in records]
+        return await asyncio.to_thread(with_folders, whole, found, self.source_folder_depth)
+
+    async def _datasets(self, talk: Conversation, token: str, where: dict[str, Any]) -> list[Any]:
+        found: list[Any] = []
+        while True:
+            limits = {"limit": _DATASETS_PER_PAGE, "skip": len(found), "order": "pid:asc"}
+            parameters = {"filter": query({"where": where, "fields": list(FOLDER_FIELDS), "limits": limits})}
+            address, headers = self.address("datasets"), header_of(token)
+            reply = await talk.get(address, "the datasets of proposals", params=parameters, headers=headers)
+            rows = talk.require(reply, list)
+            found += rows
+            if len(rows) < _DATASETS_PER_PAGE:
+                return found
+            if len(found) >= _MAX_DATASETS:
+                talk.give_up(f"more than {_MAX_DATASETS} datasets", ErrorKind.TOO_MANY_RECORDS)
 
     async def _rows(self, talk: Conversation, token: str, filters: dict[str, Any]) -> list[Any]:
         asked_for = "the proposals of an account's groups"
