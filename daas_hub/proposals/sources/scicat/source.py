@@ -224,9 +224,9 @@ class SciCatProposals(ProposalService):
             found: list[Any] = []
             for part in whose.batches(self.max_query_length):
                 rows = await self._rows_of(talk, token, condition_of(part, more))
-                known = {_id_of(one) for one in found}
+                known = {_id_of(one): one for one in found}
                 # one proposal may have groups of several parts
-                found += [one for one in rows if whose.has(one) and (_id_of(one) not in known or one not in found)]
+                found += [one for one in rows if whose.has(one) and known.get(_id_of(one)) != one]
                 self.require_within(found, limit)
             return await self._completed(talk, token, whose, found)
 
