@@ -71,8 +71,8 @@ class ProposalService(Configurable):
     CHECKS_WORDS: bool = True
     #: whether the service searches for several words as one phrase
     SEARCHES_PHRASES: bool = False
-    #: whether a group in a record is always a name, also if it has digits only
-    GROUPS_ARE_NAMES: bool = False
+    #: whether a string of digits is the name of a group like any other ("20261234"), and not a gid
+    GROUPS_ARE_NAMES: bool = True
     #: fields that must have their usual path for pages: the service sorts and searches its own fields
     FIXED: ClassVar[tuple[str, ...]] = ("id", "title", "abstract", "beamlines", "visits", "visit.start")
 

@@ -248,7 +248,7 @@ def gid_of(value: Any, group_ids: Mapping[str, int], *, is_name: bool = False) -
     """Return the gid of a group; None for no group.
 
     Args:
-        is_name: whether the source has names only. Otherwise digits are a gid.
+        is_name: whether a string is always a name. Otherwise one of digits is a gid.
 
     Raises:
         ValueError: the value is invalid, is root's group, is not the name of one of the account's groups, or may be a
@@ -256,8 +256,6 @@ def gid_of(value: Any, group_ids: Mapping[str, int], *, is_name: bool = False) -
     """
     if value is None or value in ("", "."):
         return None
-    if is_name and isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
     if isinstance(value, str):
         named = _number_of_group(value, group_ids)
         if not is_name and re.fullmatch(r"[0-9]{1,10}", value, re.ASCII):

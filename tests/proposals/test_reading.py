@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from daas_hub.proposals import Proposal, Visit
 from daas_hub.proposals.fields import FieldMap
-from daas_hub.proposals.model import PROPOSAL_ID
+from daas_hub.proposals.model import PROPOSAL_ID, LeftOut
 from daas_hub.proposals.reading import (
     Reading,
     beamlines_of,
@@ -212,6 +212,40 @@ def test_times(value: Any, moment: str) -> None:
 )
 def test_groups(value: Any, gid: int | None) -> None:
     assert gid_of(value, {"ma-1": 26001}) == gid
+
+
+def test_a_group_of_digits_is_the_one_that_the_source_means() -> None:
+    """A gid of another team would get the directory."""
+    groups = {"20261234": 26001, "ma-1": 26002}
+    assert gid_of("20261234", groups, is_name=True) == 26001
+    assert gid_of("26002", {"26002": 26002}) == 26002
+    with pytest.raises(ValueError, match="not one of the account's groups"):
+        gid_of("26002", groups, is_name=True)
+    with pytest.raises(ValueError, match="is a gid, or the name of the group 26001"):
+        gid_of("20261234", groups)
+
+
+def test_what_is_left_out_is_shown_to_its_owner() -> None:
+    """With the id, in words that can be shown; what is only mended is not left out."""
+    reading = read(
+        {"id": "../x", "title": "hostile"},
+        {"id": "MA-2", "group": "strangers"},
+        {
+            "id": "MA-3",
+            "title": "cut \ufffd",
+            "visits": [{"number": "none"}, {"number": 1}, {"number": 1, "name": "b"}],
+        },
+        {"title": "without"},
+        GOOD,
+    )
+    assert reading.left_out == (
+        LeftOut("../x", "its id cannot be used by this portal"),
+        LeftOut("MA-3", "a visit was left out: 'none' has no number from 0 to 2147483647"),
+        LeftOut("a proposal without a number", "its id cannot be used by this portal"),
+        LeftOut("MA-2", "its group 'strangers' is not one of the account's groups"),
+        LeftOut("MA-3", "the visits numbered 1 were left out: the number is not unique"),
+    )
+    assert "MA-3: its title lacks a part of a character; U+FFFD is shown instead" in reading.problems
 
 
 def test_group_names_are_matched_ignoring_case() -> None:

@@ -44,8 +44,6 @@ class SciCatProposals(ProposalService):
     source = "scicat"
     MAKES_PAGES = True
     SORTS = tuple(ORDERS)
-    # "20261234" is the name of a group like any other, and not a gid
-    GROUPS_ARE_NAMES = True
     FIELDS = {
         "id": "proposalId",
         "title": "title",
