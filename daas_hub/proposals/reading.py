@@ -14,10 +14,11 @@ from typing import Any
 
 from daas_hub.proposals.fields import FieldMap
 from daas_hub.proposals.model import HIGHEST_VISIT, LOWEST_VISIT, PROPOSAL_ID, LeftOut, Proposal, Visit
-from daas_hub.services.outside_text import is_mended, printable
+from daas_hub.services.outside_text import lacks_characters, printable
 
 _VISIT_LEFT_OUT = "a visit was left out"
 MAX_TITLE = 1000
+_YEARS = range(1900, 3000)
 MAX_ABSTRACT = 20_000
 MAX_NAME = 64
 MAX_BEAMLINES = 100
@@ -89,7 +90,10 @@ def read_proposals(
             left_out.append(LeftOut(_shown_id(fields, record), "its id cannot be used by this portal"))
             continue
         draft = drafts.setdefault(name, _Draft(name))
-        found = _add(draft, record, fields, read_gid, data_of)
+        try:
+            found = _add(draft, record, fields, read_gid, data_of)
+        except ValueError as error:
+            draft.unusable, found = str(error), []
         problems += [f"{name}: {problem}" for problem in found]
         left_out += [LeftOut(name, problem) for problem in found if problem.startswith(_VISIT_LEFT_OUT)]
     proposals = []
@@ -149,7 +153,7 @@ def _add(
     """Add the contents of a record to a proposal, and return what could not be used."""
     problems: list[str] = []
     for word in ("title", "abstract"):
-        if is_mended(str(fields.value(word, record))):
+        if lacks_characters(str(fields.value(word, record))):
             problems.append(f"its {word} lacks a part of a character; U+FFFD is shown instead")
     draft.title = draft.title or text_of(fields.value("title", record), MAX_TITLE)
     draft.abstract = draft.abstract or text_of(fields.value("abstract", record), MAX_ABSTRACT, lines=True)
@@ -293,6 +297,9 @@ def time_of(value: Any) -> datetime.datetime | None:
         elif isinstance(value, dict):
             moment = datetime.datetime(value["year"], value["month"], value["day"])  # noqa: DTZ001
         else:
+            raise ValueError
+        if moment.year not in _YEARS:
+            # databases have such dates in place of none, and no time zone can be applied to some of them
             raise ValueError
     except (ValueError, KeyError, TypeError, OverflowError):
         raise ValueError(f"{value!r:.80} is not a date") from None

@@ -25,7 +25,7 @@ def encodable(text: str) -> str:
     return text if text.isascii() else _SURROGATES.sub(REPLACEMENT, text)
 
 
-def is_mended(text: str) -> bool:
+def lacks_characters(text: str) -> bool:
     """Return whether a part of a character is missing, which this module or an earlier program replaced."""
     return REPLACEMENT in text
 
@@ -44,7 +44,7 @@ def printable(text: str, max_length: int, *, lines: bool = False) -> str:
     return kept.strip()[:max_length].rstrip()
 
 
-def mended(value: Any) -> Any:
+def encodable_document(value: Any) -> Any:
     """Return a document of JSON whose texts are all encodable.
 
     Raises:
@@ -53,9 +53,9 @@ def mended(value: Any) -> Any:
     if isinstance(value, str):
         return encodable(value)
     if isinstance(value, list):
-        return [mended(one) for one in value]
+        return [encodable_document(one) for one in value]
     if isinstance(value, dict):
-        found = {encodable(key): mended(one) for key, one in value.items()}
+        found = {encodable(key): encodable_document(one) for key, one in value.items()}
         if len(found) != len(value):
             raise ValueError("two keys of an object are the same")
         return found

@@ -139,6 +139,14 @@ def test_an_unusable_proposal_is_left_out_and_reported(record: Any, problem: str
     assert problem in reading.problems[0]
 
 
+def test_a_record_that_does_not_fill_a_template() -> None:
+    """A field in a template is not a text: the record is left out, and the others stay."""
+    fields = FieldMap(dict(NESTED.paths) | {"title": "{a} {b}"})
+    reading = read({"id": "MA-1", "a": {"en": "x"}, "b": 1}, {"id": "MA-9", "a": "x", "b": 1}, fields=fields)
+    assert [(one.id, one.title) for one in reading.proposals] == [("MA-9", "x 1")]
+    assert reading.left_out == (LeftOut("MA-1", "a is not a string"),)
+
+
 def test_records_that_disagree_about_the_group() -> None:
     reading = read({"id": "MA-1", "group": 26001}, {"id": "MA-1", "group": 26002}, GOOD | {"id": "MA-9"})
     assert [one.id for one in reading.proposals] == ["MA-9"]
@@ -183,7 +191,11 @@ def test_two_visits_of_one_number_are_both_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["2026-13-01T00:00:00Z", "yesterday", 1, True, {"year": 2026}, {"year": 0, "month": 1, "day": 1}]
+    "value",
+    [
+        *("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "1753-01-01"),
+        *("2026-13-01T00:00:00Z", "yesterday", 1, True, {"year": 2026}, {"year": 0, "month": 1, "day": 1}),
+    ],
 )
 def test_an_invalid_time_is_reported_and_the_visit_kept(value: Any) -> None:
     reading = read({"id": "MA-1", "visits": [{"number": 1, "start": value}]})
@@ -226,7 +238,7 @@ def test_a_group_of_digits_is_the_one_that_the_source_means() -> None:
 
 
 def test_what_is_left_out_is_shown_to_its_owner() -> None:
-    """With the id, in words that can be shown; what is only mended is not left out."""
+    """With the id, in words that can be shown; a title that lacks a character is not left out."""
     reading = read(
         {"id": "../x", "title": "hostile"},
         {"id": "MA-2", "group": "strangers"},

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daas_hub.services.outside_text import encodable, mended, printable
+from daas_hub.services.outside_text import encodable, encodable_document, printable
 from daas_hub.services.strict_json import InvalidJSON, loads
 from tests.hostile_texts import HOSTILE, is_presentable
 
@@ -58,14 +58,14 @@ def test_what_becomes_of_it(text: str, line: str, lines: str) -> None:
     assert printable(text, 100, lines=True) == lines
 
 
-def test_documents_are_mended_everywhere() -> None:
-    document: Any = loads('{"a": ["x\\ud83d", {"k\\ude00": "\\ud83d\\ude00"}], "n": 1}', mend=True)
+def test_documents_are_made_encodable_everywhere() -> None:
+    document: Any = loads('{"a": ["x\\ud83d", {"k\\ude00": "\\ud83d\\ude00"}], "n": 1}', replace_surrogates=True)
     assert document == {"a": ["x\ufffd", {"k\ufffd": "😀"}], "n": 1}
 
 
 @pytest.mark.parametrize("text", ['{"\\ud83d": 1, "\\ud83e": 2}', '{"\\ud83d": 1, "\\ufffd": 2}'])
 def test_keys_that_become_the_same_are_refused(text: str) -> None:
     with pytest.raises(InvalidJSON):
-        loads(text, mend=True)
+        loads(text, replace_surrogates=True)
     with pytest.raises(ValueError, match="same"):
-        mended({chr(0xD83D): 1, chr(0xD83E): 2})
+        encodable_document({chr(0xD83D): 1, chr(0xD83E): 2})
