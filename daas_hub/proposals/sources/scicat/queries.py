@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
@@ -61,11 +62,23 @@ class Whose:
 
     def has(self, record: Any) -> bool:
         """Return whether a proposal is theirs, whatever SciCat says."""
-        return self.has_group_of(record) or not set(self.instruments).isdisjoint(_texts(record, _INSTRUMENTS))
+        return self.has_group_of(record) or self.has_instrument_of(record)
+
+    def has_instrument_of(self, record: Any) -> bool:
+        """Return whether they are staff of an instrument of a proposal."""
+        return not self._instrument_set.isdisjoint(_texts(record, _INSTRUMENTS))
 
     def has_group_of(self, record: Any) -> bool:
         """Return whether a proposal is theirs by a group."""
-        return not set(self.groups).isdisjoint(_texts(record, self.fields))
+        return not self._group_set.isdisjoint(_texts(record, self.fields))
+
+    @cached_property
+    def _group_set(self) -> frozenset[str]:
+        return frozenset(self.groups)
+
+    @cached_property
+    def _instrument_set(self) -> frozenset[str]:
+        return frozenset(self.instruments)
 
 
 def _texts(record: Any, fields: Sequence[str]) -> set[str]:

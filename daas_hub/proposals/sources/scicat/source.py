@@ -167,13 +167,36 @@ class SciCatProposals(ProposalService):
 
     async def records_of(self, talk: Conversation, account: Account, limit: int) -> list[Any]:
         """Ask for the proposals with a group of this account; without groups nothing is asked."""
-        return await self._all(talk, account, [], limit)
+        if not groups_of(account):
+            return []
+
+        async def ask(token: str) -> list[Any]:
+            whose = await self._whose(talk, token, account)
+            found: list[Any] = []
+            for part in whose.batches(self.max_query_length):
+                rows = await self._rows_of(talk, token, part.condition(), whose, limit)
+                known = {_id_of(one): one for one in found}
+                # one proposal may have groups of several parts
+                found += [one for one in rows if known.get(_id_of(one)) != one]
+                self.require_within(found, limit)
+            return await self._completed(talk, token, whose, found)
+
+        return await self._login.believed(talk, ask, _is_for_known)
 
     async def records_called(self, talk: Conversation, account: Account, proposal_id: str) -> list[Any] | None:
-        """Ask for the proposal with this id, ignoring case, if it has a group of this account."""
+        """Ask for the proposal with this id, ignoring case, and keep it if it has a group of this account."""
         if not self.has_usual("id"):
             return None
-        return await self._all(talk, account, [called(proposal_id)], self.max_records)
+        if not groups_of(account):
+            return []
+
+        async def ask(token: str) -> list[Any]:
+            whose = await self._whose(talk, token, account)
+            # without the groups: one request, however many there are
+            rows = await self._rows_of(talk, token, called(proposal_id), whose, self.max_records)
+            return await self._completed(talk, token, whose, rows)
+
+        return await self._login.believed(talk, ask, _is_for_known)
 
     async def find(self, talk: Conversation, account: Account, query: Query) -> ServicePage | None:
         """Ask for one page and the number of matches; None if the account has too many groups for one request."""
@@ -203,41 +226,32 @@ class SciCatProposals(ProposalService):
 
     def read(self, records: list[Any], account: Account) -> Reading:
         """Read records with their instruments' names and numbered periods; one without periods has one visit."""
-        by_groups = Whose(tuple(self.group_fields), tuple(groups_of(account)))
+        whose = self._whose_as_known(account)
+        owns = Whose(("ownerGroup",), whose.groups)
         is_alone = self.has_usual("id")
         named = [
-            prepared(one, self._instruments, keeps_group=by_groups.has_group_of(one), is_alone=is_alone)
+            prepared(
+                one,
+                self._instruments,
+                keeps_group=owns.has_group_of(one) or not whose.has_instrument_of(one),
+                is_alone=is_alone,
+            )
             for one in records
         ]
         return super().read(named, account)
 
     # -- questions ---------------------------------------------------------------------------------------------------
 
-    async def _all(self, talk: Conversation, account: Account, more: list[dict[str, Any]], limit: int) -> list[Any]:
-        if not groups_of(account):
-            return []
-
-        async def ask(token: str) -> list[Any]:
-            whose = await self._whose(talk, token, account)
-            found: list[Any] = []
-            for part in whose.batches(self.max_query_length):
-                rows = await self._rows_of(talk, token, condition_of(part, more))
-                known = {_id_of(one): one for one in found}
-                # one proposal may have groups of several parts
-                found += [one for one in rows if whose.has(one) and known.get(_id_of(one)) != one]
-                self.require_within(found, limit)
-            return await self._completed(talk, token, whose, found)
-
-        return await self._login.believed(talk, ask, _is_for_known)
-
-    async def _rows_of(self, talk: Conversation, token: str, where: dict[str, Any]) -> list[Any]:
-        """Return all proposals that fulfil a condition."""
+    async def _rows_of(
+        self, talk: Conversation, token: str, where: dict[str, Any], whose: Whose, limit: int
+    ) -> list[Any]:
+        """Return the person's proposals among all that fulfil a condition."""
         found: list[Any] = []
         for start in range(0, self.max_records + PAGE + 1, PAGE):
             limits = {"limit": PAGE, "skip": start, "order": "proposalId:asc"}
             rows = await self._rows(talk, token, {"where": where, "limits": limits})
-            found += rows
-            self.require_within(found, self.max_records + PAGE)
+            found += [one for one in rows if whose.has(one)]
+            self.require_within(found, limit)
             if len(rows) < PAGE:
                 return found
         talk.give_up("endless pages")
@@ -297,10 +311,14 @@ class SciCatProposals(ProposalService):
         return rows
 
     async def _whose(self, talk: Conversation, token: str, account: Account) -> Whose:
+        if any(group in self.beamline_staff for group in groups_of(account)):
+            await self._names(talk, token)
+        return self._whose_as_known(account)
+
+    def _whose_as_known(self, account: Account) -> Whose:
         groups = groups_of(account)
         staffed = {name for group in groups for name in self.beamline_staff.get(group, ())}
-        if staffed:
-            staffed |= {pid for pid, name in (await self._names(talk, token)).items() if name in staffed}
+        staffed |= {pid for pid, name in self._instruments.items() if name in staffed}
         return Whose(tuple(self.group_fields), tuple(groups), tuple(sorted(staffed)))
 
     async def _names(self, talk: Conversation, token: str) -> dict[str, str]:
