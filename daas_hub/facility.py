@@ -49,6 +49,7 @@ from daas_hub.policy.proposal_accounts import ProposalAccounts
 from daas_hub.policy.role_rules import RoleRules
 from daas_hub.proposals import (
     CachedProposals,
+    LeftOut,
     Page,
     Proposal,
     ProposalsAnswer,
@@ -273,6 +274,10 @@ class Facility(SingletonConfigurable):
             SourceUnavailable: as `proposals_of`; also if they are too many for what was asked.
         """
         return await self._proposals.page_of(account, query)
+
+    def left_out_of(self, account: Account) -> tuple[LeftOut, ...]:
+        """Return which of this account's records could not be used when its proposals were read last."""
+        return self._proposals.left_out_of(account)
 
     async def proposal_of(
         self, account: Account, proposal_id: str, *, fresh: bool = False

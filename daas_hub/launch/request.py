@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from daas_hub.errors import BadRequest
-from daas_hub.proposals.model import HIGHEST_VISIT, PROPOSAL_ID
+from daas_hub.proposals.model import HIGHEST_VISIT, LOWEST_VISIT, PROPOSAL_ID
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _KEYS = ("application", "proposal", "visit", "size")
@@ -43,8 +43,8 @@ class LaunchRequest:
             raise BadRequest("Please choose an application to launch.", remedy="Choose one from the portal's pages.")
         if proposal is not None and not (isinstance(proposal, str) and PROPOSAL_ID.fullmatch(proposal)):
             raise BadRequest("The proposal's id is not well-formed.")
-        if visit is not None and not (type(visit) is int and 1 <= visit <= HIGHEST_VISIT):
-            raise BadRequest(f"The visit is not a number from 1 to {HIGHEST_VISIT}.")
+        if visit is not None and not (type(visit) is int and LOWEST_VISIT <= visit <= HIGHEST_VISIT):
+            raise BadRequest(f"The visit is not a number from {LOWEST_VISIT} to {HIGHEST_VISIT}.")
         if visit is not None and proposal is None:
             raise BadRequest("A visit needs a proposal.")
         if size is not None and not (isinstance(size, str) and _NAME.fullmatch(size)):
@@ -61,7 +61,7 @@ class LaunchRequest:
         options: dict[str, Any] = {key: fields[key] for key in _KEYS if fields.get(key)}
         if "visit" in options:
             if not re.fullmatch(r"[0-9]{1,10}", options["visit"], re.ASCII):
-                raise BadRequest(f"The visit is not a number from 1 to {HIGHEST_VISIT}.")
+                raise BadRequest(f"The visit is not a number from {LOWEST_VISIT} to {HIGHEST_VISIT}.")
             options["visit"] = int(options["visit"])
         return cls.from_json(options)
 

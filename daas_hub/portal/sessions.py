@@ -188,7 +188,7 @@ class SessionHandler(SessionCards):
         application = self.facility.applications.applications.get(str(options.get("application", "")))
         if application is None:
             return None
-        visit = proposal.visit(options.get("visit", 0)) if proposal else None
+        visit = proposal.visit(options.get("visit", -1)) if proposal else None
         if options.get("proposal") and visit is None:
             return None
         return button_view(self.hub_url, application, proposal, visit)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -12,7 +12,7 @@ from daas_hub.catalogue import Application, Catalogue, Kind
 from daas_hub.errors import SourceUnavailable
 from daas_hub.launch import address_of
 from daas_hub.portal.assets import icon_address
-from daas_hub.proposals import Page, Proposal, Query, Visit
+from daas_hub.proposals import LeftOut, Page, Proposal, Query, Visit
 from daas_hub.proposals.listing import COLUMNS, latest
 
 STATE_WORDS = {
@@ -65,6 +65,11 @@ def source_notice(problem: SourceUnavailable | None, age_s: float | None) -> dic
     return {"kind": "old", "words": words}
 
 
+def left_out_view(left_out: Sequence[LeftOut]) -> list[dict[str, str]]:
+    """Return the records that could not be used, each once, for a notice."""
+    return [{"id": one.id, "reason": one.reason} for one in dict.fromkeys(left_out)]
+
+
 def button_view(
     hub_url: str, application: Application, proposal: Proposal | None, visit: Visit | None
 ) -> dict[str, Any]:
@@ -93,7 +98,7 @@ def proposal_row(hub_url: str, proposal: Proposal) -> dict[str, Any]:
         "beamlines": list(proposal.beamlines),
         "visit_count": len(proposal.visits),
         "latest_text": day_text(latest(proposal)),
-        "url": f"{hub_url}proposals/{quote(proposal.id, safe='')}",
+        "url": f"{hub_url}proposals/{quote(proposal.id)}",
     }
 
 
@@ -239,7 +244,7 @@ def session_card(hub_url: str, spawner: Any, catalogue: Catalogue, titles: Mappi
         "icon_url": icon_address(hub_url, application),
         "proposal_id": str(options.get("proposal") or ""),
         "proposal_title": titles.get(str(options.get("proposal") or ""), ""),
-        "visit_number": options.get("visit") or "",
+        "visit_number": options.get("visit", ""),
         "since": started.replace(tzinfo=datetime.UTC).isoformat() if started else "",
         "since_text": f"{started:%H:%M} UTC, {day_text(started)}" if started else "",
         "state": state,
