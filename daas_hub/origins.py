@@ -1,6 +1,7 @@
 """Origins (RFC 6454) as values: two spellings of one scheme, host and port compare equal.
 
-Browsers leave the scheme's own port out of `Origin`; web servers in front may send it in `Host` ("daas.facility.org:443").
+Browsers leave the scheme's default port out of `Origin`; web servers in front may send it in `Host`, as in
+"daas.facility.org:443".
 """
 
 from __future__ import annotations

@@ -69,6 +69,14 @@ def require_plain_path(request: Any) -> None:
         raise web.HTTPError(404, "The address contains a control character.")
 
 
+def public_origin(handler: BaseHandler) -> str:
+    """Return the origin at which browsers reach the portal: `JupyterHub.public_url`, or that of the request."""
+    public_url = handler.settings.get("public_url")
+    if public_url:
+        return normalized_origin(public_url.geturl())
+    return normalized_origin(f"{get_browser_protocol(handler.request)}://{handler.request.host}")
+
+
 class FileRequest(web.RequestHandler):
     """Added to handlers that are not JupyterHub's, such as those of files."""
 
@@ -116,9 +124,7 @@ class HubRequest(BaseHandler):
         """Return an address to continue at, or "": a header cannot contain control characters."""
         if not next_url.isprintable():
             return ""
-        public_url = self.settings.get("public_url")
-        own = public_url.geturl() if public_url else f"{get_browser_protocol(self.request)}://{self.request.host}"
-        if normalized_origin(next_url) == normalized_origin(own):
+        if normalized_origin(next_url) == public_origin(self) != "":
             parts = urlsplit(next_url)
             next_url = parts._replace(scheme="", netloc="", path="/" + parts.path.lstrip("/")).geturl()
         return str(super()._validate_next_url(next_url))
