@@ -17,6 +17,8 @@ from daas_hub.services.secret_file import read_secret
 #: Shorter secrets can be guessed.
 LEAST_SECRET = 32
 _PAGE = "See docs/how-to/login-umbrella-through-a-web-server.md."
+#: The name of a cookie (RFC 6265), without the comma that separates names on their way to the proxy.
+_COOKIE = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 #: A path of this host, or an address of another.
 _LOGOUT = re.compile(r"(?:/(?!/)|https://)[!-~]*")
@@ -26,6 +28,7 @@ _KEYS: dict[str, type | tuple[type, ...]] = {
     "secret_file": str,
     "proof": str,
     "web_servers": (list, tuple),
+    "cookies": (list, tuple),
     "attribute": str,
     "logout_url": str,
     "subject_header": str,
@@ -118,6 +121,8 @@ def _require_usable(options: Mapping[str, Any], wrong: Wrong) -> None:
     for key in ("subject_header", "proof_header"):
         if key in options and not _HEADER.fullmatch(options[key]):
             raise wrong(key, "is not the name of a header", "Use letters, digits and '-', as in X-Daas-Proof.")
+    if not all(isinstance(name, str) and _COOKIE.fullmatch(name) for name in options.get("cookies", ())):
+        raise wrong("cookies", "has an entry that is not the name of a cookie", 'As in ["mysite_session"].')
     if options.get("logout_url") and not _LOGOUT.fullmatch(options["logout_url"]):
         raise wrong("logout_url", "is no path and no https address", "As in /Shibboleth.sso/Logout?return={return_to}.")
 

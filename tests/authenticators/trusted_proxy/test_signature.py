@@ -271,6 +271,8 @@ def secret_file(tmp_path: Path) -> str:
         ({"web_servers": ["proxy.example"]}, "proxy.example"),
         ({"proof_header": "X Proof"}, "not the name of a header"),
         ({"subject_header": "X-Daas-Proof"}, "is the header of the subject"),
+        ({"cookies": "session"}, "wrong type"),
+        ({"cookies": ["a,b"]}, "not the name of a cookie"),
         ({"logout_url": "//evil.example"}, "is no path"),
         ({"logout_url": "http://h/"}, "is no path"),
     ],
