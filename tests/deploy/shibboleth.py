@@ -160,7 +160,8 @@ class ShibbolethSite(Site):
         site = replaced(
             site,
             {
-                "daas.facility.org": f"localhost:{self.https}", "*:80>": f"*:{self.http}>", "*:443>": f"*:{self.https}>",
+                "daas.facility.org": f"localhost:{self.https}",
+                "*:80>": f"*:{self.http}>", "*:443>": f"*:{self.https}>",
                 "/etc/ssl/daas-hub/fullchain.pem": str(tls / "server.pem"),
                 "/etc/ssl/daas-hub/key.pem": str(tls / "server.key"), "Include /etc/apache2/": f"Include {folder}/",
             },

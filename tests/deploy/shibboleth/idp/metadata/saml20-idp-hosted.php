@@ -5,4 +5,5 @@ $metadata['@ISSUER@'] = [
     'certificate' => 'idp.crt',
     'auth' => 'people',
     'attributes.NameFormat' => 'urn:oasis:names:tc:SAML:2.0:attrname-format:uri',
+    'sign.logout' => true,
 ];
