@@ -14,10 +14,8 @@ import socket
 import subprocess
 import time
 from dataclasses import dataclass
-from html import unescape
 from pathlib import Path
 from typing import ClassVar
-from urllib.parse import urlsplit
 
 import requests
 
@@ -25,15 +23,18 @@ from tests.deploy.site import ROOT, Site, write_configuration
 from tests.live_portal import Person
 from tests.not_tried import missing
 from tests.stand_ins.directory import make_certificates
+from tests.stand_ins.identity_provider import (
+    HASH,
+    ISSUER,
+    SimpleSAMLphp,
+    make_key,
+    require_simplesamlphp,
+    sign_in,
+)  # fmt: skip
 
 APACHE = ROOT / "deploy" / "apache"
 CONFIG = Path(__file__).with_name("shibboleth")
-ISSUER = "https://umbrellaid.org/idp/shibboleth"
-HASH = "b0744680-2aa3-4b12-8627-95d23e5e4af9"
-#: What is installed, for a machine where it is not.
-PACKAGES = ("apache2", "libapache2-mod-shib", "simplesamlphp", "php-cli", "php-xml", "php-mbstring")
-PROGRAMS = {"apache": "/usr/sbin/apache2", "shibd": "/usr/sbin/shibd", "php": "/usr/bin/php"}
-SIMPLESAMLPHP = Path("/usr/share/simplesamlphp/www")
+PROGRAMS = {"apache": "/usr/sbin/apache2", "shibd": "/usr/sbin/shibd"}
 #: Modules that Debian enables by itself; the page names the others.
 DEBIAN_MODULES = (
     "mpm_event", "authz_core", "authn_core", "authz_host", "authz_user", "access_compat", "alias", "env", "dir", "mime",
@@ -53,9 +54,10 @@ accounts:
 
 def require_installed() -> None:
     """Skip where it is not installed."""
-    absent = [file for file in (*PROGRAMS.values(), str(SIMPLESAMLPHP)) if not Path(file).exists()]
-    if absent or not Path("/usr/lib/apache2/modules/mod_shib.so").exists():
-        missing("shibboleth", f"one of {', '.join(PACKAGES)} is not installed")
+    require_simplesamlphp("shibboleth")
+    files = [*map(Path, PROGRAMS.values()), Path("/usr/lib/apache2/modules/mod_shib.so")]
+    if not all(file.exists() for file in files):
+        missing("shibboleth", "apache2 or libapache2-mod-shib is not installed")
     if os.geteuid() != 0:
         missing("root", "Apache changes to its own user")
 
@@ -67,26 +69,15 @@ class ShibbolethSite(Site):
     order: ClassVar[tuple[str, ...]] = ("idp", "provider", "shibd", "apache", "proxy", "hub")
 
     @property
-    def idp(self) -> str:
-        """SimpleSAMLphp's address: another host than the portal's, so that no cookie is for both."""
-        return f"http://127.0.0.1:{self.first + 6}"
+    def idp(self) -> SimpleSAMLphp:
+        """The identity provider."""
+        return SimpleSAMLphp(self.folder / "idp", self.first + 6)
 
     def programs(self) -> dict[str, tuple[list[str], str]]:
         """Return the command of each part, and an address that it answers."""
         folder = self.folder / "apache"
-        idp = [
-            "env",
-            f"SIMPLESAMLPHP_CONFIG_DIR={self.folder}/idp",
-            PROGRAMS["php"],
-            "-d",
-            "session.save_path=/nowhere",
-        ]
-        idp[-1] = f"session.save_path={self.folder}/idp/sessions"
         return super().programs() | {
-            "idp": (
-                [*idp, "-S", self.idp.removeprefix("http://"), "-t", str(SIMPLESAMLPHP)],
-                f"{self.idp}/saml2/idp/metadata.php",
-            ),
+            "idp": (self.idp.argv, self.idp.metadata),
             "shibd": (
                 [PROGRAMS["shibd"], "-F", "-f", "-c", str(folder / "shibboleth2.xml"), "-p", f"{folder}/shibd.pid"],
                 "",
@@ -99,9 +90,7 @@ class ShibbolethSite(Site):
         if name != "shibd":
             super().start(name)
             return
-        (self.folder / "apache" / "idp-metadata.xml").write_text(
-            requests.get(f"{self.idp}/saml2/idp/metadata.php", timeout=20).text
-        )
+        (self.folder / "apache" / "idp-metadata.xml").write_text(requests.get(self.idp.metadata, timeout=20).text)
         argv, _ = self.programs()[name]
         with (self.folder / "shibd.log").open("ab") as log:
             self.running[name] = subprocess.Popen(argv, cwd="/", stdout=log, stderr=subprocess.STDOUT)
@@ -128,29 +117,11 @@ class ShibbolethSite(Site):
         }  # fmt: skip
         with (self.folder / "etc" / "jupyterhub_config.py").open("a") as config:
             config.write(f"c.UmbrellaAuthenticator.trusted_proxy = {options!r}\n")
-        self._write_idp()
+        logout = f"{self.origin}/Shibboleth.sso/SLO/Redirect"
+        consumer = f"{self.origin}/Shibboleth.sso/SAML2/POST"
+        service = {"AssertionConsumerService": consumer, "SingleLogoutService": logout}
+        self.idp.write({f"{self.origin}/shibboleth": service})
         self._write_apache(secret.read_text())
-
-    def _write_idp(self) -> None:
-        """Write SimpleSAMLphp's configuration, with two people: one has the attribute, one has not."""
-        folder = self.folder / "idp"
-        for name in ("", "sessions", "cert", "log", "data", "tmp", "metadata"):
-            (folder / name).mkdir(mode=0o700)
-        key = [
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-keyout",
-            str(folder / "cert/idp.pem"),
-            "-out",
-            str(folder / "cert/idp.crt"),
-        ]
-        subprocess.run(
-            ["openssl", "req", "-x509", "-days", "2", "-subj", "/CN=idp", *key], check=True, capture_output=True
-        )
-        values = {"@IDP@": self.idp, "@SP@": self.origin, "@FOLDER@": str(folder), "@HASH@": HASH, "@ISSUER@": ISSUER}
-        for file in (CONFIG / "idp").glob("**/*.php"):
-            (folder / file.relative_to(CONFIG / "idp")).write_text(replaced(file.read_text(), values))
 
     def _write_apache(self, secret: str) -> None:
         """Write the blocks of the page with this site's names, ports and path; nothing else of them is changed."""
@@ -189,49 +160,13 @@ class ShibbolethSite(Site):
         }  # fmt: skip
         for name in ("apache2.conf", "shibboleth2.xml", "logger"):
             (folder / name).write_text(replaced((CONFIG / name).read_text(), values, every=False))
-        key = [
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-keyout",
-            str(folder / "sp-key.pem"),
-            "-out",
-            str(folder / "sp-cert.pem"),
-        ]
-        subprocess.run(
-            ["openssl", "req", "-x509", "-days", "2", "-subj", "/CN=sp", *key], check=True, capture_output=True
-        )
+        make_key(folder / "sp-key.pem", folder / "sp-cert.pem")
 
     def sign_in(self, name: str, session: requests.Session | None = None) -> Person:
         """Sign in at the identity provider as a browser does, from the portal's address; without scripts."""
         session = session or requests.Session()
         page = session.get(f"{self.portal.url}/hub/proxy_login", params={"next": f"{self.path}/hub/home"}, timeout=30)
-        return self.continue_at_idp(name, session, page)
-
-    def continue_at_idp(self, name: str, session: requests.Session, page: requests.Response) -> Person:
-        """Send the identity provider's forms until the browser is back."""
-        for _ in range(6):
-            if urlsplit(page.url).netloc == urlsplit(self.origin).netloc and "SAMLResponse" not in page.text:
-                break
-            address, fields = form_of(page)
-            if "password" in fields:
-                fields |= {"username": name, "password": "secret"}
-            page = session.post(address, data=fields, timeout=30)
-        return Person(self.portal, session, page)
-
-
-def form_of(page: requests.Response) -> tuple[str, dict[str, str]]:
-    """Return where the form of a page leads, and its fields."""
-    form = re.search(r"<form[^>]*>.*?</form>", page.text, re.DOTALL | re.IGNORECASE)
-    assert form, f"{page.status_code} {page.url}\n{page.text[:3000]}"
-    action = re.search(r'<form[^>]*action="([^"]*)"', form[0], re.IGNORECASE)
-    fields = {}
-    for field in re.findall(r"<input[^>]*>", form[0], re.IGNORECASE):
-        named = dict(re.findall(r'(\w+)="([^"]*)"', field))
-        if named.get("name"):
-            fields[named["name"]] = unescape(named.get("value", ""))
-    address = unescape(action[1]) if action else page.url
-    return requests.compat.urljoin(page.url, address), fields
+        return Person(self.portal, session, sign_in(session, page, name, self.origin))
 
 
 def load(module: str) -> str:
