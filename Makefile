@@ -156,7 +156,7 @@ SATOSA := tests/stand_ins/satosa
 $(VENV)/.servers: export RUNLEVEL = 1
 $(VENV)/.servers: $(SATOSA)/requirements.txt $(VENV)/.python
 	$(call debian,$(SERVER_PACKAGES))
-	umask 022 && $(SYSTEM_PYTHON) -m venv $(VENV)/satosa
+	umask 022 && $(SYSTEM_PYTHON) -m venv --clear $(VENV)/satosa
 	umask 022 && $(VENV)/satosa/bin/python -m pip install -q --disable-pip-version-check -r $(SATOSA)/requirements.txt
 	@touch $@
 
