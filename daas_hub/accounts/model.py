@@ -169,6 +169,15 @@ class RestrictsOwnResources(Protocol):
     restricts_own_resources: bool
 
 
+@runtime_checkable
+class ComparesSettings(Protocol):
+    """What a source has that can compare its settings with the service behind it, for the doctor."""
+
+    async def configuration_warning(self) -> tuple[str, str]:
+        """Return what does not fit, and what to do; ("", "") for nothing. Raises `SourceUnavailable`."""
+        ...
+
+
 def claims_read_by(source: AccountSource) -> frozenset[str]:
     """Return the names of the claims a source looks at."""
     return source.claims if isinstance(source, ReadsClaims) else frozenset()

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from daas_hub.accounts import Account, Identity, claims_read_by
+from daas_hub.accounts import Account, ComparesSettings, Identity, claims_read_by
 from daas_hub.commands.doctor.contracts import contract_of, lines_of_exchanges
 from daas_hub.commands.doctor.log_capture import captured_log
 from daas_hub.commands.doctor.remedies import remedy_for
@@ -72,6 +72,8 @@ async def ask_about_nobody(facility: Facility, issuers: Sequence[str], *, for_pe
             claims = dict.fromkeys(claims_read_by(source), word)
             identity = Identity(issuer, word, claims=claims, received_at=time.time())
             findings.append(_about_nobody(name, issuer, await ask(source.account_of(identity))))
+        if isinstance(source, ComparesSettings):
+            findings += await _settings_of(name, source)
     # in a group, or sources that look for groups would have nothing to ask
     account = Account(word, facility.max_id, facility.max_id, (), {facility.max_id: word}, display_name="nobody")
     for name, proposals in facility.proposal_sources.items():
@@ -85,6 +87,16 @@ async def ask_about_nobody(facility: Facility, issuers: Sequence[str], *, for_pe
         if not for_person and asked.error is None and hasattr(proposals, "field_map"):
             findings += await _contract(name, proposals, account, record.records)
     return findings
+
+
+async def _settings_of(name: str, source: ComparesSettings) -> list[Finding]:
+    """Compare the settings of a source with what its service says of itself."""
+    key, check = f"accounts.{name}.settings", f"compare the settings of {name} with the kind of its server"
+    asked = await ask(source.configuration_warning())
+    if asked.value is None:
+        return [not_checked(key, check, asked.description)]
+    message, fix = asked.value
+    return [warning(key, check, message, fix)] if message else [ok(key, check, "they fit")]
 
 
 def _about_nobody(name: str, issuer: str, asked: Answer[Account]) -> Finding:
