@@ -27,6 +27,13 @@ from daas_hub.spawners.hub_api_socket import SOCKET, HubAPISocket, session_route
 from daas_hub.spawners.runtime_dir import own_directory, session_key
 from daas_hub.spawners.session_records import RunningSession, SessionRecord, SessionRecords, new_record
 
+#: Variables that an administrator or an application may set otherwise (see `session_environment`).
+DEFAULT_VARIABLES = {
+    # a lock on a file of a read-only mount reaches the acquisition: its own lock would fail, and with it the scan.
+    # BEST_EFFORT does not help, because there locking works
+    "HDF5_USE_FILE_LOCKING": "FALSE",
+}
+
 #: Why a stop takes long, worded for the owner.
 STOP_KEPT = "the machine that runs it does not answer. It will be stopped when that machine answers again."
 
@@ -286,7 +293,7 @@ class SocketSessionMixin(ProposalSessionMixin):
 
     def session_environment(self, plan: Plan) -> dict[str, str]:
         """Return the whole environment of a session's programs."""
-        env = self.get_env()
+        env = DEFAULT_VARIABLES | self.get_env()
         env |= {str(key): str(value) for key, value in Facility.of(self.config).environment.items()}
         env |= plan.environment
         return env | {

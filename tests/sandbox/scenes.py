@@ -15,6 +15,7 @@ import pytest
 
 from tests.conftest import LICENCE_HOST, LICENCE_PORT
 from tests.live_portal import Portal, plain_text
+from tests.not_tried import missing
 from tests.sandbox.probe import probing
 
 WRITES = (Path(__file__).parent / "writes.py").read_text()
@@ -195,3 +196,109 @@ def test_session_that_cannot_start_says_why_at_once(portal: Portal) -> None:
         time.sleep(0.2)
         answer = person.get(answer.url.removeprefix(portal.url))
     assert "Absent is not installed here (no-such-program)." in plain_text(answer)
+
+
+#: Debian's, on the machine of the tests; in a session on an image it is the image's.
+ACQUISITION = "/usr/bin/python3"
+FIND_H5PY = "for py in /usr/bin/python3 python; do $py -c 'import h5py' 2> /dev/null && break; done\n"
+
+
+def acquire(code: str) -> str:
+    """Run a piece of an acquisition program; give the last line of its error, "" if it worked."""
+    said = subprocess.run([ACQUISITION, "-c", f"import h5py\n{code}"], capture_output=True, text=True, check=False)
+    return (said.stderr.strip().splitlines() or [""])[-1]
+
+
+def require_h5py() -> None:
+    """Skip where the machine has no HDF5 for Python."""
+    if problem := acquire(""):
+        missing("hdf5", f"{ACQUISITION} has no h5py (apt-get install python3-h5py): {problem}")
+
+
+READER = (
+    FIND_H5PY
+    + """
+$py - <<'END' &
+import h5py, os, time
+# also as a program that wants a lock
+files = [h5py.File(os.path.expanduser("~/data/scan.h5"), "r", **more) for more in ({}, {"locking": True})]
+open(os.path.expanduser("~/reading"), "w").close()
+time.sleep(60)
+END
+until test -e ~/reading; do sleep 0.1; done; rm ~/reading
+"""
+)
+
+
+def test_an_acquisition_appends_while_a_session_reads(portal: Portal, hdf5_application: str) -> None:
+    """Read-only holds for locks of HDF5, too: the next frame is written while the file is open in a session."""
+    require_h5py()
+    scan = portal.state / "experiments" / "own" / "scan.h5"
+    assert acquire(f"h5py.File('{scan}', 'w')['x'] = 1") == ""
+    try:
+        with probing(
+            portal.login("anna"), "anna", READER, proposal="TS-0001", visit="1", application=hdf5_application
+        ) as probe:
+            assert probe.output() == ""
+            assert acquire(f"h5py.File('{scan}', 'a')['y'] = 2") == ""
+    finally:
+        scan.unlink()
+
+
+WRITER = """
+import sys
+f = h5py.File(sys.argv[1], "w", libver=sys.argv[2])
+d = f.create_dataset("x", data=[1, 2], maxshape=(None,), chunks=(2,))
+f.flush()
+if sys.argv[2] == "latest":
+    f.swmr_mode = True
+d.resize((3,))
+d[2] = 3
+d.flush()
+f.flush()
+print("writing", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize(("libver", "swmr"), [("earliest", False), ("latest", True)], ids=["plain", "SWMR"])
+def test_a_file_that_is_being_written_can_be_read(
+    portal: Portal, hdf5_application: str, libver: str, swmr: bool
+) -> None:
+    require_h5py()
+    scan = portal.state / "experiments" / "own" / "live.h5"
+    read = f"import h5py, os; print(h5py.File(os.path.expanduser('~/data/live.h5'), 'r', swmr={swmr})['x'][:])"
+    with subprocess.Popen(
+        [ACQUISITION, "-c", f"import h5py\n{WRITER}", scan, libver],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as writer:  # fmt: skip
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "writing\n"
+        with probing(
+            portal.login("anna"), "anna", f'{FIND_H5PY}$py -c "{read}"\n',
+            proposal="TS-0001", visit="1", application=hdf5_application,
+        ) as probe:  # fmt: skip
+            said = probe.output()
+        writer.communicate("")
+    scan.unlink()
+    assert said == "[1 2 3]\n"
+
+
+LEASES = """
+import errno, fcntl, os
+for name, kind in (("read", fcntl.F_RDLCK), ("write", fcntl.F_WRLCK)):
+    fd = os.open(os.path.expanduser("~/data/XRFSpectrum.mca"), os.O_RDONLY)
+    try:
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, kind)
+        print(name, "granted")
+    except OSError as error:
+        print(name, errno.errorcode[error.errno])
+    os.close(fd)
+"""
+
+
+def test_a_session_takes_no_lease_on_raw_data(portal: Portal) -> None:
+    """A lease would make the acquisition wait for 45 s; the owner of a file may take one through a read-only mount."""
+    script = f"cat > $HOME/leases.py <<'END'\n{LEASES}\nEND\n/usr/bin/python3 $HOME/leases.py\n"
+    with probing(portal.login("anna"), "anna", script, proposal="TS-0001", visit="1") as probe:
+        assert probe.output() == "read EACCES\nwrite EACCES\n"

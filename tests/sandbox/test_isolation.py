@@ -15,6 +15,9 @@ from tests.live_portal import Portal
 from tests.sandbox.probe import probing
 from tests.sandbox.scenes import (
     SCAN,
+    test_a_file_that_is_being_written_can_be_read,
+    test_a_session_takes_no_lease_on_raw_data,
+    test_an_acquisition_appends_while_a_session_reads,
     test_directory_with_a_hostile_name_is_mounted_right,
     test_raw_data_cannot_be_changed_in_any_way,
     test_session_reaches_the_addresses_of_its_application_and_no_other,
@@ -28,6 +31,9 @@ pytestmark = pytest.mark.sandbox
 
 #: What holds for every backend (tests/docker collects them, too), with this folder's portal.
 SAME = (
+    test_a_file_that_is_being_written_can_be_read,
+    test_a_session_takes_no_lease_on_raw_data,
+    test_an_acquisition_appends_while_a_session_reads,
     test_directory_with_a_hostile_name_is_mounted_right,
     test_raw_data_cannot_be_changed_in_any_way,
     test_session_reaches_the_addresses_of_its_application_and_no_other,
