@@ -4,11 +4,14 @@ from daas_hub.launch.choices import Choice, offered, require_choice
 from daas_hub.launch.deep_links import Link, meanings, proposals_named_in
 from daas_hub.launch.mounts import DirectoryRule, Mount, MountPolicy, mounts_of
 from daas_hub.launch.plan import Plan, make_plan
+from daas_hub.launch.real_paths import UNCHANGED, Alias, collides
 from daas_hub.launch.request import LaunchRequest
 from daas_hub.launch.runas import RunAs, account_name_for, require_named
 from daas_hub.launch.visit_links import address_of, require_template
 
 __all__ = [
+    "UNCHANGED",
+    "Alias",
     "Choice",
     "DirectoryRule",
     "LaunchRequest",
@@ -19,6 +22,7 @@ __all__ = [
     "RunAs",
     "account_name_for",
     "address_of",
+    "collides",
     "make_plan",
     "meanings",
     "mounts_of",

@@ -17,6 +17,7 @@ from daas_hub.accounts import Account
 from daas_hub.errors import ErrorKind, StorageProblem
 from daas_hub.launch.choices import Choice
 from daas_hub.launch.paths import ACCOUNT_FIELDS, PATH_FIELD, Template
+from daas_hub.launch.real_paths import Alias
 
 _Values = Mapping[str, "str | datetime.datetime | None"]
 
@@ -33,6 +34,7 @@ class Mount:
         optional: leave it out if missing, instead of refusing.
         pattern: `source` has a `*`; exactly one directory must match, and is mounted.
         otherwise: the alternatives if `source` is missing, in this order.
+        has_real_path: the facility knows it by its path, and it may appear there, too (see `real_paths`).
     """
 
     root: PurePosixPath
@@ -45,6 +47,7 @@ class Mount:
     optional: bool = False
     pattern: bool = False
     otherwise: tuple[Mount, ...] = ()
+    has_real_path: bool = False
 
     @property
     def is_data(self) -> bool:
@@ -59,6 +62,7 @@ class DirectoryRule:
     Attributes:
         target: its path in a session: ".", "data/raw", "processed". Below "data" alone, names are generated.
         templates: its path on the storage; of several, the first one that exists.
+        has_real_path: False for a directory of the portal's own, which nobody knows by its path.
     """
 
     target: str
@@ -66,6 +70,7 @@ class DirectoryRule:
     writable: bool = False
     create: bool = False
     optional: bool = False
+    has_real_path: bool = True
 
     @classmethod
     def of(
@@ -93,6 +98,7 @@ class MountPolicy:
         data_roots: the roots of raw data; by default, the fixed beginnings of the templates.
         proposal_id: the pattern of ids that may be used in paths; None for any valid id.
         time_zone: the zone of dates in paths; None for the zone in which the catalogue states them.
+        aliases: under which paths of the facility directories also appear; none by default.
     """
 
     home: DirectoryRule
@@ -102,6 +108,7 @@ class MountPolicy:
     extra: tuple[DirectoryRule, ...] = ()
     proposal_id: re.Pattern[str] | None = None
     time_zone: ZoneInfo | None = field(default=None, hash=False)
+    aliases: tuple[Alias, ...] = ()
 
 
 def mounts_of(choice: Choice, account: Account, policy: MountPolicy) -> tuple[Mount, ...]:
@@ -204,6 +211,7 @@ def _mount(
                 optional=rule.optional,
                 # a path from the catalogue may contain a *, which is not a pattern
                 pattern=template.is_pattern,
+                has_real_path=rule.has_real_path,
             )
         )
     return replace(mounts[0], otherwise=tuple(mounts[1:]))
@@ -235,7 +243,7 @@ def _data_mounts(
 ) -> list[Mount]:
     if named and not any(PATH_FIELD in rule.names for rule in policy.data):
         paths = [PurePosixPath(path) for path in named]
-        found = [Mount(_root_of(path, roots), path, "data") for path in paths]
+        found = [Mount(_root_of(path, roots), path, "data", has_real_path=True) for path in paths]
     elif policy.data:
         found = [_mount(rule, values, (-1, -1), 0o700, roots) for rule in policy.data]
         for mount in found:

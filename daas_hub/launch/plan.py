@@ -13,6 +13,7 @@ from daas_hub.accounts import Account
 from daas_hub.catalogue import Application, Size
 from daas_hub.launch.choices import Choice
 from daas_hub.launch.mounts import Mount, MountPolicy, mounts_of
+from daas_hub.launch.real_paths import Alias, real_paths
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,16 @@ class Plan:
     visit_number: int | None = None
     desktops: tuple[Application, ...] = ()
     environment: dict[str, str] = field(default_factory=dict, hash=False)
+    aliases: tuple[Alias, ...] = ()
 
     @property
     def home(self) -> str:
         """The path of the home directory inside the session, wherever it is on the storage."""
         return f"/home/{self.account.name}"
+
+    def real_paths_of(self, mount: Mount) -> tuple[str, ...]:
+        """Return the facility's own paths under which a directory also appears in the session."""
+        return real_paths(mount.source, self.aliases, self.home) if mount.has_real_path else ()
 
     def opened(self, mounts: Iterable[Mount]) -> Plan:
         """Return the plan with the directories that were opened: patterns resolved, missing optional ones left out."""
@@ -65,4 +71,5 @@ def make_plan(choice: Choice, account: Account, policy: MountPolicy, desktops: t
         visit_number=choice.visit.number if choice.visit else None,
         desktops=tuple(menu),
         environment=dict(choice.application.environment),
+        aliases=policy.aliases,
     )

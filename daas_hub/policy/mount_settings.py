@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from traitlets.config import Configurable
 from daas_hub.errors import ConfigurationError
 from daas_hub.launch import DirectoryRule, MountPolicy
 from daas_hub.launch.paths import ACCOUNT_FIELDS, PATH_FIELD
+from daas_hub.policy.path_aliases import read_aliases, require_free_paths
 
 #: Valid names of a directory in a session.
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
@@ -102,6 +104,26 @@ class MountRules(Configurable):
         """,
     )
 
+    real_paths = Bool(
+        None,
+        allow_none=True,
+        config=True,
+        help="""
+        Mount each directory also at its own path on the storage, so that absolute paths in files (external links,
+        virtual datasets, symbolic links) work in sessions. Its parents appear as empty directories. None leaves out
+        paths that sessions have themselves (/usr, /run, the home, ...); True refuses a configuration with such a path;
+        False disables it. Example: True. Default: None.
+        """,
+    )
+    path_aliases = Dict(
+        config=True,
+        help="""
+        Other absolute paths by which files and people know directories of the storage: a dictionary of that path and
+        the real one. What is mounted appears there, too. Example: {"/data/visitor": "/gpfs/easy/data/visitor"}.
+        Default: none.
+        """,
+    )
+
     def policy(self, state_dir: str) -> MountPolicy:
         """Return the checked rules.
 
@@ -116,6 +138,8 @@ class MountRules(Configurable):
         for root in self.data_roots:
             _require_root(root)
         home = _rule("home", self.home or str(state / "homes" / "{account}"), ".", writable=True, create=True)
+        # nobody refers to a directory that only the portal knows
+        home = replace(home, has_real_path=bool(self.home))
         processed = _rule(
             "processed",
             self.processed or str(state / "processed" / "{proposal}"),
@@ -123,6 +147,7 @@ class MountRules(Configurable):
             writable=True,
             create=self.create_processed,
         )
+        processed = replace(processed, has_real_path=bool(self.processed))
         policy = MountPolicy(
             home=home,
             data=tuple(self._data_rule(one) for one in self.data),
@@ -131,12 +156,15 @@ class MountRules(Configurable):
             extra=tuple(self._extra_rule(one) for one in self.extra),
             proposal_id=self._proposal_pattern(),
             time_zone=self._time_zone(),
+            aliases=read_aliases(self.real_paths, self.path_aliases),
         )
         _require_personal(self.home, home)
         _require_shared_by_members(policy.processed, "processed", self.processed)
         self._require_distinct_names(policy)
         self._require_roots(policy)
         self._require_whole_ids(policy)
+        if self.real_paths:
+            require_free_paths(policy)
         return policy
 
     def _data_rule(self, value: str | dict[str, Any]) -> DirectoryRule:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from daas_hub.launch import Plan
-from daas_hub.spawners.guest_layout import API_DIR, SOCKETS_DIR, target_of
+from daas_hub.spawners.guest_layout import API_DIR, SOCKETS_DIR, outside_home, target_of
 
 #: Labels of our containers: which hub, and which session; no name of a person, no proposal.
 HUB_LABEL = "org.daas-hub.hub"
@@ -200,6 +200,7 @@ def _mounts(plan: Plan, files: SessionFiles) -> list[dict[str, Any]]:
         # the directory that holds them belongs to the session alone, and nothing can be added to it
         mounts.append(files.empty(f"{plan.home}/data"))
         mounts += [bind(mount.source, target_of(plan, mount.target)) for mount in several]
+    mounts += [bind(mount.source, path, writable=mount.writable) for mount, path in outside_home(plan)]
     return mounts
 
 

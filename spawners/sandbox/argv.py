@@ -14,7 +14,7 @@ from pathlib import Path
 
 from daas_hub.accounts import Account
 from daas_hub.launch import Plan
-from daas_hub.spawners.guest_layout import API_DIR, SOCKETS_DIR, target_of
+from daas_hub.spawners.guest_layout import API_DIR, SOCKETS_DIR, outside_home, target_of
 
 #: Files of /etc that programs need; no passwords, no host names, no configuration of the machine's services.
 ETC = (
@@ -135,4 +135,6 @@ def _mounts(plan: Plan) -> list[str]:
         for mount in several:
             argv += ["--ro-bind", str(mount.source), target_of(plan, mount.target)]
         argv += ["--remount-ro", f"{plan.home}/data"]
+    for mount, path in outside_home(plan):
+        argv += ["--bind" if mount.writable else "--ro-bind", str(mount.source), path]
     return argv

@@ -21,6 +21,7 @@ from tests.sandbox.scenes import (
     WRITES,
     test_a_file_that_is_being_written_can_be_read,
     test_a_session_takes_no_lease_on_raw_data,
+    test_absolute_paths_in_files_work,
     test_an_acquisition_appends_while_a_session_reads,
     test_directory_with_a_hostile_name_is_mounted_right,
     test_raw_data_cannot_be_changed_in_any_way,
@@ -36,6 +37,7 @@ pytestmark = pytest.mark.docker
 SAME = (
     test_a_file_that_is_being_written_can_be_read,
     test_a_session_takes_no_lease_on_raw_data,
+    test_absolute_paths_in_files_work,
     test_an_acquisition_appends_while_a_session_reads,
     test_directory_with_a_hostile_name_is_mounted_right,
     test_raw_data_cannot_be_changed_in_any_way,

@@ -46,7 +46,9 @@ def shown(mounts: tuple[Mount, ...]) -> dict[str, str]:
 def test_an_own_resource_has_a_home_and_nothing_else() -> None:
     """ES44."""
     (home,) = mounts_of(Choice(LAB, SMALL), ANNA, POLICY)
-    assert home == Mount(PurePosixPath("/home"), PurePosixPath("/home/anna"), ".", True, True, (25001, 25001), 0o700)
+    assert home == Mount(
+        PurePosixPath("/home"), PurePosixPath("/home/anna"), ".", True, True, (25001, 25001), 0o700, has_real_path=True
+    )
 
 
 def test_a_visit_has_its_data_and_the_proposals_processed_directory() -> None:

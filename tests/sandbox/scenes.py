@@ -302,3 +302,68 @@ def test_a_session_takes_no_lease_on_raw_data(portal: Portal) -> None:
     script = f"cat > $HOME/leases.py <<'END'\n{LEASES}\nEND\n/usr/bin/python3 $HOME/leases.py\n"
     with probing(portal.login("anna"), "anna", script, proposal="TS-0001", visit="1") as probe:
         assert probe.output() == "read EACCES\nwrite EACCES\n"
+
+
+LINKED = """
+import h5py, os, sys
+base = sys.argv[1]
+os.makedirs(f"{base}/v1/raw")
+os.makedirs(f"{base}/v2")
+for name in ("v2/det", "v1/raw/det", "v1/own"):
+    with h5py.File(f"{base}/{name}.h5", "w") as f:
+        f["n"] = [5, 6] if name == "v1/raw/det" else [7]
+with h5py.File(f"{base}/v1/master.h5", "w") as f:
+    f["relative"] = h5py.ExternalLink("raw/det.h5", "/n")
+    f["absolute"] = h5py.ExternalLink(f"{base}/v1/raw/det.h5", "/n")
+    f["aliased"] = h5py.ExternalLink("/facility/visitor/v1/raw/det.h5", "/n")
+    f["sibling"] = h5py.ExternalLink(f"{base}/v2/det.h5", "/n")
+    layout = h5py.VirtualLayout(shape=(2,), dtype="i8")
+    layout[:] = h5py.VirtualSource(f"{base}/v1/raw/det.h5", "n", shape=(2,))
+    f.create_virtual_dataset("virtual", layout, fillvalue=-1)
+os.symlink(f"{base}/v1/own.h5", f"{base}/v1/latest.h5")
+os.symlink(f"{base}/v2/det.h5", f"{base}/v1/theirs.h5")
+"""
+FOLLOWED = (
+    FIND_H5PY
+    + """
+$py - <<'END'
+import h5py, os
+home = os.path.expanduser("~/data/")
+with h5py.File(home + "master.h5", "r") as f:
+    for name in ("relative", "absolute", "aliased", "virtual", "sibling"):
+        try:
+            print(name, list(map(int, f[name][()])))
+        except KeyError:
+            print(name, "broken")
+for name in ("latest", "theirs"):
+    print(name, os.path.exists(home + name + ".h5"))
+END
+base=$(dirname $(dirname $(readlink ~/data/latest.h5)))
+ls -A $base $(dirname $base) /facility /facility/visitor
+for place in $base/v1 /facility/visitor/v1; do touch $place/written 2>&1; done
+mkdir $base/v2 2> /dev/null && echo made; true
+"""
+)
+
+
+def test_absolute_paths_in_files_work(portal: Portal, hdf5_application: str) -> None:
+    """Links and virtual datasets with the facility's own path of the visit, and symbolic links; nothing else."""
+    require_h5py()
+    base = portal.state / "experiments" / "links"
+    if not base.exists():
+        subprocess.run([ACQUISITION, "-c", LINKED, base], check=True)
+    with probing(
+        portal.login("anna"), "anna", FOLLOWED, proposal="TS-0001", visit="9", application=hdf5_application
+    ) as probe:
+        said = probe.output().splitlines()
+    assert said[:7] == [
+        "relative [5, 6]", "absolute [5, 6]", "aliased [5, 6]", "virtual [5, 6]", "sibling broken", "latest True",
+        "theirs False",
+    ]  # fmt: skip
+    listed = "\n".join(said[7:])
+    # of each parent only the way to the visit; as root's tests run, the hub's state is above it
+    assert f"{base}:\nv1\n" in listed
+    assert f"{base.parent}:\nlinks\n" in listed
+    assert "/facility:\nvisitor\n" in listed
+    assert "/facility/visitor:\nv1" in listed
+    assert listed.count("Read-only file system") == 2
