@@ -47,6 +47,7 @@ from daas_hub.launch import (
 from daas_hub.policy.mount_settings import MountRules
 from daas_hub.policy.proposal_accounts import ProposalAccounts
 from daas_hub.policy.role_rules import RoleRules
+from daas_hub.policy.time_zone import machine_zone, read_zone
 from daas_hub.proposals import (
     CachedProposals,
     Page,
@@ -87,6 +88,15 @@ class Facility(SingletonConfigurable):
         help="""
         Absolute path of the portal's own directory: homes and processed data, if the facility does not provide them.
         Every account must be able to enter it. Default: "/var/lib/daas-hub".
+        """,
+    )
+    timezone = Unicode(
+        "",
+        config=True,
+        help="""
+        Time zone of the facility, by its IANA name: of dates on pages and in templates of directories, and of sessions.
+        Times that a source states without a time zone are taken to be in it. Example: "Europe/Paris".
+        Default: `MountRules.time_zone`, else the time zone of this machine.
         """,
     )
     accounts = Union(
@@ -188,7 +198,9 @@ class Facility(SingletonConfigurable):
             )
         require_template("Facility.visit_url", self.visit_url)
         self.account_rules = AccountRules(self.min_id, self.max_id)
-        self.policy = MountRules(parent=self).policy(self.state)
+        rules = MountRules(parent=self)
+        self.zone = read_zone("Facility.timezone", self.timezone) if self.timezone else rules.zone() or machine_zone()
+        self.policy = rules.policy(self.state, self.zone)
         self.roles = RoleRules(parent=self).roles()
         #: what a login needs for an elevated role; the authenticator, who knows the login, withholds it
         self.elevation = RoleRules(parent=self).elevation()

@@ -32,6 +32,11 @@ def places(plan: Plan) -> list[tuple[Mount, str]]:
     return [*((mount, target_of(plan, mount.target)) for mount in plan.mounts), *outside_home(plan)]
 
 
+def mount_points(plan: Plan) -> tuple[str, ...]:
+    """Return the directories of the home on which the others are mounted: they must exist beforehand."""
+    return tuple(dict.fromkeys(mount.target.split("/")[0] for mount in plan.mounts if mount.target != "."))
+
+
 def identity_texts(account: Account, names: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the contents of the identity files: this account and its groups, nobody else.
 

@@ -38,6 +38,11 @@ DEFAULT_VARIABLES = {
 STOP_KEPT = "the machine that runs it does not answer. It will be stopped when that machine answers again."
 
 
+def host_of_socket(path: Path) -> str:
+    """Return a socket's path as the host of a URL, with capital letters escaped: a host is read in lower case."""
+    return "".join(f"%{ord(one):X}" if one.isascii() and one.isupper() else quote(one, safe="") for one in str(path))
+
+
 class SocketSessionMixin(ProposalSessionMixin):
     """A session with socket files, in its own folder below `runtime_dir`."""
 
@@ -230,7 +235,7 @@ class SocketSessionMixin(ProposalSessionMixin):
     @property
     def address(self) -> str:
         """The URL at which the proxy and the hub connect to the session."""
-        return "http+unix://" + quote(str(self.session_dir / "http.sock"), safe="")
+        return "http+unix://" + host_of_socket(self.session_dir / "http.sock")
 
     @property
     def api_dir(self) -> Path:
@@ -298,7 +303,7 @@ class SocketSessionMixin(ProposalSessionMixin):
 
     def session_environment(self, plan: Plan) -> dict[str, str]:
         """Return the whole environment of a session's programs."""
-        env = DEFAULT_VARIABLES | self.get_env()
+        env = DEFAULT_VARIABLES | {"TZ": plan.timezone} | self.get_env()
         env |= {str(key): str(value) for key, value in Facility.of(self.config).environment.items()}
         env |= plan.environment
         return env | {

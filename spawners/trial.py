@@ -34,7 +34,7 @@ def trial_dir(plan: Plan, below: Path | None = None) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="trial-", dir=below))
     try:
         folder.chmod(0o755)
-        write_identity_files(folder / "identity", identity_texts(plan.account))
+        write_identity_files(folder / "identity", identity_texts(plan.account), plan.timezone)
         for name in ("api", "sockets", "sockets/icons", "empty", "home"):
             (folder / name).mkdir()
             (folder / name).chmod(0o755)

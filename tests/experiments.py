@@ -55,5 +55,6 @@ def experiments(state: Path) -> str:
     return (
         f"c.Facility.proposals_file = {str(file)!r}\n"
         f"c.MountRules.data_roots = ['/usr/share', {str(root)!r}]\n"
+        "c.Facility.timezone = 'Asia/Kathmandu'\n"
         f"c.MountRules.path_aliases = {{'/facility/visitor': {str(root / 'links')!r}}}"
     )

@@ -18,6 +18,7 @@ from daas_hub.errors import ErrorKind, StorageProblem
 from daas_hub.launch.choices import Choice
 from daas_hub.launch.paths import ACCOUNT_FIELDS, PATH_FIELD, Template
 from daas_hub.launch.real_paths import Alias
+from daas_hub.proposals.model import in_zone
 
 _Values = Mapping[str, "str | datetime.datetime | None"]
 
@@ -97,7 +98,7 @@ class MountPolicy:
         extra: further directories: scratch, tools. Those that need a proposal are only in sessions of proposals.
         data_roots: the roots of raw data; by default, the fixed beginnings of the templates.
         proposal_id: the pattern of ids that may be used in paths; None for any valid id.
-        time_zone: the zone of dates in paths; None for the zone in which the catalogue states them.
+        time_zone: the facility's, of dates in paths; None for the zone in which the catalogue states them.
         aliases: under which paths of the facility directories also appear; none by default.
     """
 
@@ -148,14 +149,9 @@ def _of_visit(choice: Choice, policy: MountPolicy) -> dict[str, str | datetime.d
         "visit": visit.label,
         "number": str(visit.number),
         "beamline": visit.beamline or next(iter(choice.proposal.beamlines), ""),
-        "start": _local(visit.start, policy.time_zone),
-        "end": _local(visit.end, policy.time_zone),
+        "start": in_zone(visit.start, policy.time_zone),
+        "end": in_zone(visit.end, policy.time_zone),
     }
-
-
-def _local(moment: datetime.datetime | None, zone: ZoneInfo | None) -> datetime.datetime | None:
-    """Return a moment in the facility's time zone: beamtime on New Year's morning belongs in the new year's folder."""
-    return moment if moment is None or zone is None or moment.tzinfo is None else moment.astimezone(zone)
 
 
 def _require_proposal_id(wanted: str, policy: MountPolicy) -> None:

@@ -30,6 +30,7 @@ class Plan:
     desktops: tuple[Application, ...] = ()
     environment: dict[str, str] = field(default_factory=dict, hash=False)
     aliases: tuple[Alias, ...] = ()
+    timezone: str = "UTC"
 
     @property
     def home(self) -> str:
@@ -72,4 +73,5 @@ def make_plan(choice: Choice, account: Account, policy: MountPolicy, desktops: t
         desktops=tuple(menu),
         environment=dict(choice.application.environment),
         aliases=policy.aliases,
+        timezone=policy.time_zone.key if policy.time_zone else "UTC",
     )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from traitlets import Bool, Dict, List, Unicode, Union
 from traitlets.config import Configurable
@@ -16,6 +16,7 @@ from daas_hub.errors import ConfigurationError
 from daas_hub.launch import DirectoryRule, MountPolicy
 from daas_hub.launch.paths import ACCOUNT_FIELDS, PATH_FIELD
 from daas_hub.policy.path_aliases import read_aliases, require_free_paths
+from daas_hub.policy.time_zone import read_zone
 
 #: Valid names of a directory in a session.
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
@@ -99,8 +100,8 @@ class MountRules(Configurable):
     time_zone = Unicode(
         config=True,
         help="""
-        Time zone of days and years in templates, if the proposal source returns times in another one.
-        Example: "Europe/Paris". Default: the time zone of the source.
+        Time zone of days and years in templates, if it is not the facility's. Example: "Europe/Paris".
+        Default: `Facility.timezone`.
         """,
     )
 
@@ -124,11 +125,20 @@ class MountRules(Configurable):
         """,
     )
 
-    def policy(self, state_dir: str) -> MountPolicy:
+    def zone(self) -> ZoneInfo | None:
+        """Return the time zone of the templates, if one is set.
+
+        Raises:
+            ConfigurationError: this machine does not know it.
+        """
+        return read_zone("MountRules.time_zone", self.time_zone) if self.time_zone else None
+
+    def policy(self, state_dir: str, zone: ZoneInfo | None = None) -> MountPolicy:
         """Return the checked rules.
 
         Args:
             state_dir: `Facility.state`, for directories the facility does not provide.
+            zone: the facility's time zone.
 
         Raises:
             ConfigurationError: naming the setting that cannot work.
@@ -155,7 +165,7 @@ class MountRules(Configurable):
             processed=processed,
             extra=tuple(self._extra_rule(one) for one in self.extra),
             proposal_id=self._proposal_pattern(),
-            time_zone=self._time_zone(),
+            time_zone=self.zone() or zone,
             aliases=read_aliases(self.real_paths, self.path_aliases),
         )
         _require_personal(self.home, home)
@@ -208,14 +218,6 @@ class MountRules(Configurable):
         except re.error as error:
             raise _wrong(
                 "proposal_pattern", self.proposal_pattern, f"is no regular expression: {error}", 'Like "p[0-9]{5}".'
-            ) from None
-
-    def _time_zone(self) -> ZoneInfo | None:
-        try:
-            return ZoneInfo(self.time_zone) if self.time_zone else None
-        except (ZoneInfoNotFoundError, ValueError):
-            raise _wrong(
-                "time_zone", self.time_zone, "is no time zone this machine knows", 'Like "Europe/Paris".'
             ) from None
 
     def _require_distinct_names(self, policy: MountPolicy) -> None:

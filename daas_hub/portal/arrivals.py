@@ -67,7 +67,7 @@ class ArrivalHandler(PortalHandler):
             "title": proposal.title,
             "visit": visit.label if visit else "",
             "beamline": visit.beamline if visit else "",
-            "day": day_text(visit.start) if visit else "",
+            "day": day_text(visit.start, self.facility.zone) if visit else "",
         }
 
     def _address(self, proposal: Proposal, visit: Visit | None, application: str) -> str:

@@ -40,7 +40,10 @@ class SessionCards(PortalHandler):
             key=lambda spawner: (spawner.orm_spawner.started is not None, str(spawner.orm_spawner.started)),
             reverse=True,
         )
-        cards = [session_card(self.hub_url, spawner, self.facility.applications, titles) for spawner in spawners]
+        cards = [
+            session_card(self.hub_url, spawner, self.facility.applications, titles, self.facility.zone)
+            for spawner in spawners
+        ]
         return [card for card in cards if proposal_id is None or card["proposal_id"] == proposal_id]
 
     def own_spawners(self) -> list[Any]:
@@ -101,7 +104,7 @@ class HomeHandler(SessionCards):
             ]
             if self.facility.may_have_own_resources(account)
             else [],
-            **listing_view(self.hub_url, page, query),
+            **listing_view(self.hub_url, page, query, self.facility.zone),
         )
 
     async def _new_logins(self, account: Account) -> list[dict[str, str]]:
@@ -114,9 +117,13 @@ class HomeHandler(SessionCards):
         except SourceUnavailable as problem:
             self.log.error("connected logins of %s: %s", account.name, problem.detail)
             return []
-        since = time.time() - NEW_LOGIN_S
+        since, zone = time.time() - NEW_LOGIN_S, self.facility.zone
         return [
-            {"title": self.title_of(one.issuer), "subject": one.subject, "day": day_of_epoch(one.made_at)}
+            {
+                "title": self.title_of(one.issuer),
+                "subject": one.subject,
+                "day": day_of_epoch(one.made_at, zone),
+            }
             for one in found
             if one.made_at > since and one.identity.hub_name != self.current_user.name
         ]
@@ -157,7 +164,15 @@ class ProposalHandler(SessionCards):
             },
             proposals_source=source_notice(answer.problem, answer.age_s),
             visits=[
-                visit_view(self.hub_url, proposal, visit, applications, self.facility.visit_url) for visit in visits
+                visit_view(
+                    self.hub_url,
+                    proposal,
+                    visit,
+                    applications,
+                    template=self.facility.visit_url,
+                    zone=self.facility.zone,
+                )
+                for visit in visits
             ],
             visit_link_title=self.facility.visit_url_title,
             sessions=self.cards({proposal.id: proposal.title}, proposal_id=proposal.id),

@@ -14,6 +14,7 @@ from daas_hub.launch import address_of
 from daas_hub.portal.assets import icon_address
 from daas_hub.proposals import Page, Proposal, Query, Visit
 from daas_hub.proposals.listing import COLUMNS, latest
+from daas_hub.proposals.model import in_zone
 
 STATE_WORDS = {
     "starting": "Starting",
@@ -29,14 +30,15 @@ def new_session_name(application: str) -> str:
     return f"{application}-{secrets.token_hex(5)}"[-30:].lstrip("-0123456789")
 
 
-def day_text(moment: datetime.datetime | None) -> str:
-    """Return a date as text, "" for None."""
+def day_text(moment: datetime.datetime | None, zone: datetime.tzinfo = datetime.UTC) -> str:
+    """Return a date in the facility's time zone as text, "" for None."""
+    moment = in_zone(moment, zone)
     return f"{moment.day} {moment:%B %Y}" if moment else ""
 
 
-def day_of_epoch(seconds: float) -> str:
+def day_of_epoch(seconds: float, zone: datetime.tzinfo = datetime.UTC) -> str:
     """Return the date of a Unix time as text."""
-    return day_text(datetime.datetime.fromtimestamp(seconds, datetime.UTC))
+    return day_text(datetime.datetime.fromtimestamp(seconds, datetime.UTC), zone)
 
 
 def age_text(seconds: float) -> str:
@@ -84,7 +86,7 @@ def button_view(
     }
 
 
-def proposal_row(hub_url: str, proposal: Proposal) -> dict[str, Any]:
+def proposal_row(hub_url: str, proposal: Proposal, zone: datetime.tzinfo = datetime.UTC) -> dict[str, Any]:
     """Return a proposal as a row of the list."""
     return {
         "id": proposal.id,
@@ -92,13 +94,19 @@ def proposal_row(hub_url: str, proposal: Proposal) -> dict[str, Any]:
         "abstract": _shortened(proposal.abstract),
         "beamlines": list(proposal.beamlines),
         "visit_count": len(proposal.visits),
-        "latest_text": day_text(latest(proposal)),
+        "latest_text": day_text(latest(proposal), zone),
         "url": f"{hub_url}proposals/{quote(proposal.id, safe='')}",
     }
 
 
 def visit_view(
-    hub_url: str, proposal: Proposal, visit: Visit, offered: Iterable[Application], template: str = ""
+    hub_url: str,
+    proposal: Proposal,
+    visit: Visit,
+    offered: Iterable[Application],
+    *,
+    template: str = "",
+    zone: datetime.tzinfo = datetime.UTC,
 ) -> dict[str, Any]:
     """Return a visit with its buttons; `template` is the address of its page on another site."""
     return {
@@ -107,8 +115,8 @@ def visit_view(
         "title": visit.title,
         "start": visit.start.isoformat() if visit.start else "",
         "end": visit.end.isoformat() if visit.end else "",
-        "start_text": day_text(visit.start),
-        "end_text": day_text(visit.end),
+        "start_text": day_text(visit.start, zone),
+        "end_text": day_text(visit.end, zone),
         "applications": [button_view(hub_url, application, proposal, visit) for application in offered],
         "url": address_of(template, proposal, visit),
         "problem": "",
@@ -119,7 +127,7 @@ def visit_view(
 COLUMN_WORDS = {"id": "number", "title": "title", "beamlines": "beamlines", "latest": "latest visit"}
 
 
-def listing_view(hub_url: str, page: Page, query: Query) -> dict[str, Any]:
+def listing_view(hub_url: str, page: Page, query: Query, zone: datetime.tzinfo = datetime.UTC) -> dict[str, Any]:
     """Return a page of the list, with links to its other pages and sort orders.
 
     Args:
@@ -136,7 +144,7 @@ def listing_view(hub_url: str, page: Page, query: Query) -> dict[str, Any]:
         url = address(f"-{column}" if direction == "asc" else column, 1) if column in page.sorts else ""
         links[column] = {"url": url, "direction": direction}
     return {
-        "proposals": [proposal_row(hub_url, proposal) for proposal in page.proposals],
+        "proposals": [proposal_row(hub_url, proposal, zone) for proposal in page.proposals],
         "total": page.total,
         "search": page.search,
         # links keep the requested order, for searches that support it
@@ -222,12 +230,20 @@ def notice_of(spawner: Any) -> str:
     return str(words.get(state, ""))
 
 
-def session_card(hub_url: str, spawner: Any, catalogue: Catalogue, titles: Mapping[str, str]) -> dict[str, Any]:
+def session_card(
+    hub_url: str,
+    spawner: Any,
+    catalogue: Catalogue,
+    titles: Mapping[str, str],
+    zone: datetime.tzinfo = datetime.UTC,
+) -> dict[str, Any]:
     """Return a session as a card."""
     options = spawner.orm_spawner.user_options or {}
     application = catalogue.applications.get(str(options.get("application", "")))
     state = session_state(spawner)
+    # the hub's database has UTC
     started = spawner.orm_spawner.started
+    started = started.replace(tzinfo=datetime.UTC).astimezone(zone) if started else None
     page_url = f"{hub_url}sessions/{spawner.name}"
     return {
         "name": spawner.name,
@@ -236,8 +252,8 @@ def session_card(hub_url: str, spawner: Any, catalogue: Catalogue, titles: Mappi
         "proposal_id": str(options.get("proposal") or ""),
         "proposal_title": titles.get(str(options.get("proposal") or ""), ""),
         "visit_number": options.get("visit") or "",
-        "since": started.replace(tzinfo=datetime.UTC).isoformat() if started else "",
-        "since_text": f"{started:%H:%M} UTC, {day_text(started)}" if started else "",
+        "since": started.isoformat() if started else "",
+        "since_text": f"{started:%H:%M} {started:%Z}, {day_text(started, zone)}" if started else "",
         "state": state,
         "state_text": STATE_WORDS[state],
         "notice": notice_of(spawner),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from daas_hub.proposals.fields import FieldMap
-from daas_hub.proposals.model import HIGHEST_VISIT, PROPOSAL_ID, Proposal, Visit
+from daas_hub.proposals.model import HIGHEST_VISIT, PROPOSAL_ID, WALL_CLOCK, Proposal, Visit
 
 MAX_TITLE = 1000
 MAX_ABSTRACT = 20_000
@@ -245,7 +245,7 @@ def _number_of_group(name: str, group_ids: Mapping[str, int]) -> int | str:
 
 
 def time_of(value: Any) -> datetime.datetime | None:
-    """Return a time from ISO 8601 (UTC if without a time zone) or {"year": .., "month": .., "day": ..}.
+    """Return a time from ISO 8601, or from {"year": .., "month": .., "day": ..}; without a zone it is the facility's.
 
     Raises:
         ValueError: it is neither.
@@ -261,4 +261,4 @@ def time_of(value: Any) -> datetime.datetime | None:
             raise ValueError
     except (ValueError, KeyError, TypeError, OverflowError):
         raise ValueError(f"{value!r:.80} is not a date") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=WALL_CLOCK)

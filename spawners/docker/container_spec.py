@@ -20,7 +20,7 @@ from daas_hub.spawners.guest_layout import API_DIR, SOCKETS_DIR, outside_home, t
 HUB_LABEL = "org.daas-hub.hub"
 SESSION_LABEL = "org.daas-hub.session"
 #: The generated files in a container's /etc.
-IDENTITY_FILES = ("passwd", "group", "nsswitch.conf", "hosts", "resolv.conf")
+IDENTITY_FILES = ("passwd", "group", "nsswitch.conf", "hosts", "resolv.conf", "localtime")
 ARRIVAL_SOCKET = "arrive.sock"
 #: The socket at which a session on another machine answers.
 SESSION_SOCKET = "http.sock"
@@ -217,11 +217,6 @@ def bind(source: object, target: str, *, writable: bool = False) -> dict[str, An
         "ReadOnly": not writable,
         "BindOptions": options,
     }
-
-
-def mount_points(plan: Plan) -> tuple[str, ...]:
-    """Return the directories of the home on which the others are mounted: they must exist beforehand."""
-    return tuple(dict.fromkeys(mount.target.split("/")[0] for mount in plan.mounts if mount.target != "."))
 
 
 def differences(body: dict[str, Any], inspected: Sequence[dict[str, Any]], host: dict[str, Any]) -> list[str]:

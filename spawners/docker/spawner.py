@@ -34,7 +34,6 @@ from daas_hub.spawners.docker.container_spec import (
     SessionFiles,
     create_body,
     differences,
-    mount_points,
 )
 from daas_hub.spawners.docker.engine import Engine, EngineUnreachable
 from daas_hub.spawners.docker.events import ContainerEventsMixin
@@ -45,7 +44,7 @@ from daas_hub.spawners.docker.messages import TELL_ADMINISTRATORS, refusal_of
 from daas_hub.spawners.docker.session_transport import SessionTransport
 from daas_hub.spawners.docker.stock import DOCKER_SETTINGS
 from daas_hub.spawners.egress import host_names
-from daas_hub.spawners.guest_layout import SOCKETS_DIR, identity_texts
+from daas_hub.spawners.guest_layout import SOCKETS_DIR, identity_texts, mount_points
 from daas_hub.spawners.mount_handshake import granted_directories
 from daas_hub.spawners.readiness import require_answer
 from daas_hub.spawners.reconcile import last_outcome
@@ -310,7 +309,7 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
         for folder in (self.api_dir, self.sockets_dir, icons, empty, *empty.iterdir()):
             folder.chmod(0o755)  # whatever the hub's umask is
         names = host_names(plan.application.egress)
-        write_identity_files(self.session_dir / "identity", identity_texts(plan.account, names))
+        write_identity_files(self.session_dir / "identity", identity_texts(plan.account, names), plan.timezone)
         self.open_sockets(plan)
 
     def icon_inside(self, application: Application) -> str:

@@ -18,7 +18,7 @@ from daas_hub.spawners.guest_layout import API_DIR, SOCKETS_DIR, outside_home, t
 
 #: Files of /etc that programs need; no passwords, no host names, no configuration of the machine's services.
 ETC = (
-    "alternatives", "fonts", "gtk-2.0", "gtk-3.0", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime",
+    "alternatives", "fonts", "gtk-2.0", "gtk-3.0", "ld.so.cache", "ld.so.conf", "ld.so.conf.d",
     "mime.types", "mailcap", "ssl/certs", "ca-certificates", "X11", "xdg", "terminfo", "python3", "python3.11",
     "python3.13", "matplotlibrc", "OpenCL", "vulkan", "pcmanfm", "lxterminal",
 )  # fmt: skip
@@ -108,7 +108,7 @@ def _system(identity_files: Path, memory_bytes: int) -> list[str]:
     argv += _tmpfs("/run", _SMALL_BYTES)
     for name in ETC:
         argv += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
-    for name in ("passwd", "group", "nsswitch.conf", "hosts"):
+    for name in ("passwd", "group", "nsswitch.conf", "hosts", "localtime"):
         argv += ["--ro-bind", str(identity_files / name), f"/etc/{name}"]
     argv += ["--perms", "0700", *_tmpfs("/run/session", _SMALL_BYTES)]
     argv += _tmpfs("/var/tmp", memory_bytes // 4)  # noqa: S108

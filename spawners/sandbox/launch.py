@@ -161,11 +161,7 @@ async def _require_granted(init: int, launch: SandboxLaunch, bubblewrap: asyncio
         if wrong is None:
             return
         if bubblewrap.returncode is not None:
-            raise SessionFailed(
-                "The session's sandbox could not be built.",
-                remedy="A file named 'data' or 'processed' in your home can be the cause; otherwise please tell the "
-                "administrators.",
-            )
+            raise _not_built()
         if time.monotonic() > until:
             raise StorageProblem(
                 f"The directory {wrong!r} changed while your session was starting.",

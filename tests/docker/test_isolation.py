@@ -20,6 +20,7 @@ from tests.sandbox.scenes import (
     SCAN,
     WRITES,
     test_a_file_that_is_being_written_can_be_read,
+    test_a_session_has_the_facilitys_time_zone,
     test_a_session_takes_no_lease_on_raw_data,
     test_absolute_paths_in_files_work,
     test_an_acquisition_appends_while_a_session_reads,
@@ -36,6 +37,7 @@ pytestmark = pytest.mark.docker
 #: What holds for sandboxes holds for containers: these are collected here, too, with this folder's portal.
 SAME = (
     test_a_file_that_is_being_written_can_be_read,
+    test_a_session_has_the_facilitys_time_zone,
     test_a_session_takes_no_lease_on_raw_data,
     test_absolute_paths_in_files_work,
     test_an_acquisition_appends_while_a_session_reads,

@@ -367,3 +367,42 @@ def test_absolute_paths_in_files_work(portal: Portal, hdf5_application: str) -> 
     assert "/facility:\nvisitor\n" in listed
     assert "/facility/visitor:\nv1" in listed
     assert listed.count("Read-only file system") == 2
+
+
+ZONE = """
+date -d 2027-06-01T00:00:00Z '+%Z %H:%M'
+env -u TZ date -d 2027-06-01T00:00:00Z '+%Z %H:%M'
+env TZ=UTC date -d 2027-06-01T00:00:00Z '+%Z %H:%M'
+echo $TZ
+/usr/bin/python3 -c "import time; print(time.strftime('%H:%M', time.localtime(0)))"
+"""
+
+
+def test_a_session_has_the_facilitys_time_zone(portal: Portal) -> None:
+    """In its environment and as the machine's; UTC is still UTC."""
+    with probing(portal.login("anna"), "anna", ZONE) as probe:
+        said = probe.output().splitlines()
+    assert said == ["+0545 05:45", "+0545 05:45", "UTC 00:00", "Asia/Kathmandu", "05:30"]
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_something_named_data_in_a_home_is_named(portal: Portal, kind: str) -> None:
+    """The sentence says what is in the way, and what to do; nothing is changed, and a terminal without data starts."""
+    home = portal.state / "homes" / "dmitri"
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.chown(home, 25004, 25004)
+    (home / "data").symlink_to("/etc") if kind == "link" else (home / "data").write_text("mine")
+    person = portal.login("dmitri")
+    try:
+        answer = person.post("/hub/launch", {"application": "terminal", "proposal": "MA-4242", "visit": "2"})
+        until = time.monotonic() + 10
+        while "named" not in plain_text(answer) and time.monotonic() < until:
+            time.sleep(0.2)
+            answer = person.get(answer.url.removeprefix(portal.url))
+        said = plain_text(answer).replace("&#39;", "'")
+        assert "Your home has a file or link named 'data', where a directory must be." in said
+        assert "Rename 'data' in your home, then launch again." in said
+        assert (home / "data").is_symlink() if kind == "link" else (home / "data").read_text() == "mine"
+        person.stop(person.launch("terminal"))
+    finally:
+        (home / "data").unlink()

@@ -17,6 +17,7 @@ from tests.sandbox.probe import probing
 from tests.sandbox.scenes import (
     SCAN,
     test_a_file_that_is_being_written_can_be_read,
+    test_a_session_has_the_facilitys_time_zone,
     test_a_session_takes_no_lease_on_raw_data,
     test_absolute_paths_in_files_work,
     test_an_acquisition_appends_while_a_session_reads,
@@ -34,6 +35,7 @@ pytestmark = pytest.mark.sandbox
 #: What holds for every backend (tests/docker collects them, too), with this folder's portal.
 SAME = (
     test_a_file_that_is_being_written_can_be_read,
+    test_a_session_has_the_facilitys_time_zone,
     test_a_session_takes_no_lease_on_raw_data,
     test_absolute_paths_in_files_work,
     test_an_acquisition_appends_while_a_session_reads,

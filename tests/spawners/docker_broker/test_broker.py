@@ -61,7 +61,7 @@ class Facility:
         for name in ("identity", "sockets", "empty"):
             (session / name).mkdir(parents=True)
         (self.root / "run" / "api").mkdir()
-        for name in ("passwd", "group", "nsswitch.conf", "hosts", "resolv.conf"):
+        for name in ("passwd", "group", "nsswitch.conf", "hosts", "resolv.conf", "localtime"):
             (session / "identity" / name).write_text("")
         (self.root / "homes" / "link").symlink_to("/etc")
         (self.root / "data" / "link").symlink_to(self.root / "secret")

@@ -83,6 +83,7 @@ bwrap --unshare-user --unshare-pid --unshare-ipc --unshare-uts --unshare-net --u
 --ro-bind /run/daas-hub/sessions/k/identity/group /etc/group
 --ro-bind /run/daas-hub/sessions/k/identity/nsswitch.conf /etc/nsswitch.conf
 --ro-bind /run/daas-hub/sessions/k/identity/hosts /etc/hosts
+--ro-bind /run/daas-hub/sessions/k/identity/localtime /etc/localtime
 --perms 0700 --size 67108864 --tmpfs /run/session --size 1073741824 --tmpfs /var/tmp
 --ro-bind-try /var/cache/fontconfig /var/cache/fontconfig --size 67108864 --tmpfs /var/lib/xkb
 --ro-bind /opt/daas /opt/daas --ro-bind /run/daas-hub/api /run/daas-hub
@@ -194,7 +195,9 @@ plans = st.builds(
 )
 OURS = {"/usr", "/var/cache/fontconfig", "/opt/daas", "/run/daas-hub/api", *(f"/etc/{name}" for name in ETC)}
 OURS |= {"/run/daas-hub/sessions/k/sockets"}
-OURS |= {f"/run/daas-hub/sessions/k/identity/{name}" for name in ("passwd", "group", "nsswitch.conf", "hosts")}
+OURS |= {
+    f"/run/daas-hub/sessions/k/identity/{name}" for name in ("passwd", "group", "nsswitch.conf", "hosts", "localtime")
+}
 
 
 @settings(max_examples=80, deadline=None)
