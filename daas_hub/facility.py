@@ -6,6 +6,7 @@ whether a launch is allowed. It composes; decisions are made in `launch/` and `a
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import replace
 from pathlib import Path
@@ -322,10 +323,11 @@ class Facility(SingletonConfigurable):
             Refused, SourceUnavailable: with the sentence for the user.
         """
         person = await self.account_of(identity)
-        proposal = (await self.proposal_of(person, request.proposal, fresh=True)).value if request.proposal else None
+        asked = [self.proposal_of(person, one, fresh=True) for one in request.proposals]
+        proposals = [answer.value for answer in await asyncio.gather(*asked) if answer.value is not None]
         try:
             may = self.may_have_own_resources(person)
-            choice = require_choice(self.applications, (proposal,) if proposal else (), request, own_resources=may)
+            choice = require_choice(self.applications, proposals, request, own_resources=may)
             desktops = tuple(one for one in self.applications.applications.values() if one.kind is Kind.DESKTOP)
             account = await self._account_for(choice, person)
             # a session runs as the account, and has nothing to do with anybody's login

@@ -18,6 +18,17 @@ def target_of(plan: Plan, target: str) -> str:
     return plan.home if target == "." else f"{plan.home}/{target}"
 
 
+def folder_of_several(plan: Plan) -> str:
+    """Return the directory of the home that holds several mounts: "data", "Proposals"; "" for none."""
+    return next((mount.target.split("/")[0] for mount in plan.mounts if "/" in mount.target), "")
+
+
+def mount_points_below(plan: Plan) -> list[str]:
+    """Return the mount points in that directory, relative to it."""
+    inside = f"{folder_of_several(plan)}/"
+    return [mount.target.removeprefix(inside) for mount in plan.mounts if "/" in mount.target]
+
+
 def outside_home(plan: Plan) -> list[tuple[Mount, str]]:
     """Return the mounts at the facility's own paths, outer ones first; of two with one path the read-only one."""
     found: dict[str, Mount] = {}

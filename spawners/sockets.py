@@ -19,7 +19,7 @@ from traitlets import Float, List, Unicode, default
 
 from daas_hub.errors import DaasError, SessionFailed
 from daas_hub.facility import Facility
-from daas_hub.launch import Plan
+from daas_hub.launch import Plan, visits_in
 from daas_hub.spawners.base import START_INTERRUPTED, ProposalSessionMixin
 from daas_hub.spawners.egress import Egress, egress_routes
 from daas_hub.spawners.guest_layout import API_DIR
@@ -145,7 +145,7 @@ class SocketSessionMixin(ProposalSessionMixin):
         self.require_startable()
         self.start_id = secrets.token_hex(16)
         try:
-            await self.records.write(self.key, self._new_record(plan.proposal_id or ""))
+            await self.records.write(self.key, self._new_record(plan.proposals))
         except OSError as problem:
             raise SessionFailed(
                 "The portal's disk is full or cannot be written to.", remedy="Please tell the administrators."
@@ -176,9 +176,9 @@ class SocketSessionMixin(ProposalSessionMixin):
 
     async def keep_stop(self) -> None:
         """Record that this session is to be stopped, so that it is, whatever happens now."""
-        options = self.user_options or {}
+        proposals = ", ".join(dict(visits_in(self.user_options)))
         try:
-            await self.records.want_stop(self.key, self._new_record(str(options.get("proposal") or "")))
+            await self.records.want_stop(self.key, self._new_record(proposals))
         except OSError as problem:
             self.log.error("%s: its stop could not be recorded on disk: %s", self._log_name, problem)
 

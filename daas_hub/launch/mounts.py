@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from daas_hub.accounts import Account
 from daas_hub.errors import ErrorKind, StorageProblem
 from daas_hub.launch.choices import Choice
+from daas_hub.launch.folders import VISIT_ALONE, folder_names
 from daas_hub.launch.paths import ACCOUNT_FIELDS, PATH_FIELD, Template
 from daas_hub.launch.real_paths import Alias
 from daas_hub.proposals.model import in_zone
@@ -36,6 +37,7 @@ class Mount:
         pattern: `source` has a `*`; exactly one directory must match, and is mounted.
         otherwise: the alternatives if `source` is missing, in this order.
         has_real_path: the facility knows it by its path, and it may appear there, too (see `real_paths`).
+        is_visit: it is raw data of one of several visits.
     """
 
     root: PurePosixPath
@@ -49,11 +51,12 @@ class Mount:
     pattern: bool = False
     otherwise: tuple[Mount, ...] = ()
     has_real_path: bool = False
+    is_visit: bool = False
 
     @property
     def is_data(self) -> bool:
         """Whether it is raw data."""
-        return self.target == "data" or self.target.startswith("data/")
+        return self.is_visit or self.target == "data" or self.target.startswith("data/")
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,8 @@ def mounts_of(choice: Choice, account: Account, policy: MountPolicy) -> tuple[Mo
     """
     values: dict[str, str | datetime.datetime | None] = {"account": account.name, "uid": str(account.uid)}
     mounts = [_mount(policy.home, values, (account.uid, account.gid), 0o700)]
+    if choice.several:
+        return (*mounts, *_mounts_of_several(choice, account, policy))
     if choice.proposal is None or choice.visit is None:
         more = [one for one in policy.extra if one.names <= set(ACCOUNT_FIELDS)]
         return (*mounts, *(_own(one, values, account) for one in more))
@@ -138,6 +143,29 @@ def mounts_of(choice: Choice, account: Account, policy: MountPolicy) -> tuple[Mo
             owner = (-1, _shared_group(choice, account) if rule.writable else -1)
             mounts.append(_mount(rule, values, owner, 0o2770, roots))
     return tuple(mounts)
+
+
+def _mounts_of_several(choice: Choice, account: Account, policy: MountPolicy) -> list[Mount]:
+    """Return the mounts of several visits: those of each, below ~/Proposals/<id> (see `folders`)."""
+    rules = {rule.target: rule for rule in (*([policy.processed] if policy.processed else []), *policy.extra)}
+    names = folder_names(choice.several, set(rules))
+    found: dict[str, Mount] = {}
+    for (proposal, visit), (folder, label) in zip(choice.several, names, strict=True):
+        alone = replace(choice, proposal=proposal, visit=visit, several=())
+        for mount in mounts_of(alone, account, policy)[1:]:
+            target = _target_among_several(mount, rules, folder, label)
+            found.setdefault(target, replace(mount, target=target, is_visit=mount.is_data))
+    return list(found.values())
+
+
+def _target_among_several(mount: Mount, rules: Mapping[str, DirectoryRule], folder: str, label: str) -> str:
+    """Return where a directory of one visit is in a session of several."""
+    if mount.is_data:
+        return f"{folder}/{label}{mount.target.removeprefix('data')}"
+    fields = rules[mount.target].names
+    if fields <= set(ACCOUNT_FIELDS):
+        return mount.target
+    return f"{folder}/{mount.target}/{label}" if fields & VISIT_ALONE else f"{folder}/{mount.target}"
 
 
 def _of_visit(choice: Choice, policy: MountPolicy) -> dict[str, str | datetime.datetime | None]:

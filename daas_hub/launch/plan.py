@@ -18,7 +18,12 @@ from daas_hub.launch.real_paths import Alias, real_paths
 
 @dataclass(frozen=True)
 class Plan:
-    """One session, decided. `desktops` are the desktop applications in its menu, starting with its own."""
+    """One session, decided.
+
+    Attributes:
+        desktops: the desktop applications in its menu, starting with its own.
+        visits: several visits, as proposal and number; then there is no `proposal_id` and no `visit_number`.
+    """
 
     account: Account
     application: Application
@@ -31,6 +36,7 @@ class Plan:
     environment: dict[str, str] = field(default_factory=dict, hash=False)
     aliases: tuple[Alias, ...] = ()
     timezone: str = "UTC"
+    visits: tuple[tuple[str, int], ...] = ()
 
     @property
     def home(self) -> str:
@@ -41,6 +47,11 @@ class Plan:
         """Return the facility's own paths under which a directory also appears in the session."""
         return real_paths(mount.source, self.aliases, self.home) if mount.has_real_path else ()
 
+    @property
+    def proposals(self) -> str:
+        """The ids of its proposals as text, for records; "" for an own resource."""
+        return ", ".join(dict(self.visits)) or self.proposal_id or ""
+
     def opened(self, mounts: Iterable[Mount]) -> Plan:
         """Return the plan with the directories that were opened: patterns resolved, missing optional ones left out."""
         return replace(self, mounts=tuple(mounts))
@@ -48,6 +59,11 @@ class Plan:
     @property
     def title(self) -> str:
         """The session's title: application, proposal, visit."""
+        if self.visits:
+            proposals = len(dict(self.visits))
+            few = " and ".join(f"{proposal} visit {visit}" for proposal, visit in self.visits)
+            many = f"{len(self.visits)} visits of {proposals} proposal{'s' if proposals > 1 else ''}"
+            return f"{self.application.title}, {few if len(self.visits) == 2 else many}"
         if self.proposal_id is None:
             return self.application.title
         return f"{self.application.title}, {self.proposal_id} visit {self.visit_number}"
@@ -73,5 +89,6 @@ def make_plan(choice: Choice, account: Account, policy: MountPolicy, desktops: t
         desktops=tuple(menu),
         environment=dict(choice.application.environment),
         aliases=policy.aliases,
+        visits=tuple((proposal.id, visit.number) for proposal, visit in choice.several),
         timezone=policy.time_zone.key if policy.time_zone else "UTC",
     )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
 from daas_hub.catalogue import Application, Catalogue, Kind
 from daas_hub.errors import SourceUnavailable
-from daas_hub.launch import address_of
+from daas_hub.launch import address_of, visit_value, visits_in
 from daas_hub.portal.assets import icon_address
 from daas_hub.proposals import Page, Proposal, Query, Visit
 from daas_hub.proposals.listing import COLUMNS, latest
@@ -68,9 +68,14 @@ def source_notice(problem: SourceUnavailable | None, age_s: float | None) -> dic
 
 
 def button_view(
-    hub_url: str, application: Application, proposal: Proposal | None, visit: Visit | None
+    hub_url: str,
+    application: Application,
+    proposal: Proposal | None,
+    visit: Visit | None,
+    *,
+    several: Sequence[tuple[str, int]] = (),
 ) -> dict[str, Any]:
-    """Return an application as a button with its form's fields."""
+    """Return an application as a button with its form's fields; `several` are visits, if there is more than one."""
     fields = {"application": application.name}
     if proposal is not None and visit is not None:
         fields |= {"proposal": proposal.id, "visit": str(visit.number)}
@@ -82,6 +87,7 @@ def button_view(
         "kind": str(application.kind),
         "url": application.url if application.kind is Kind.LINK else "",
         "fields": fields,
+        "visits": [visit_value(*one) for one in several],
         "session_name": new_session_name(application.name),
     }
 
@@ -120,6 +126,27 @@ def visit_view(
         "applications": [button_view(hub_url, application, proposal, visit) for application in offered],
         "url": address_of(template, proposal, visit),
         "problem": "",
+    }
+
+
+def choosable_view(
+    proposal: Proposal, chosen: Collection[tuple[str, int]], zone: datetime.tzinfo = datetime.UTC
+) -> dict[str, Any]:
+    """Return a proposal with its visits as boxes to check, the latest first."""
+    return {
+        "id": proposal.id,
+        "title": proposal.title,
+        "visits": [
+            {
+                "value": visit_value(proposal.id, visit.number),
+                "label": visit.label,
+                "title": visit.title,
+                "beamline": visit.beamline,
+                "day": day_text(visit.start, zone),
+                "checked": (proposal.id, visit.number) in chosen,
+            }
+            for visit in sorted(proposal.visits, key=lambda visit: visit.number, reverse=True)
+        ],
     }
 
 
@@ -240,6 +267,8 @@ def session_card(
     """Return a session as a card."""
     options = spawner.orm_spawner.user_options or {}
     application = catalogue.applications.get(str(options.get("application", "")))
+    visits = visits_in(options)
+    only = visits[0] if len(visits) == 1 else ("", None)
     state = session_state(spawner)
     # the hub's database has UTC
     started = spawner.orm_spawner.started
@@ -249,9 +278,11 @@ def session_card(
         "name": spawner.name,
         "title": application.title if application else (spawner.orm_spawner.display_name or spawner.name),
         "icon_url": icon_address(hub_url, application),
-        "proposal_id": str(options.get("proposal") or ""),
-        "proposal_title": titles.get(str(options.get("proposal") or ""), ""),
-        "visit_number": options.get("visit") or "",
+        "proposal_id": only[0],
+        "proposal_title": titles.get(only[0], ""),
+        "visit_number": only[1] or "",
+        "proposal_ids": list(dict(visits)),
+        "several": proposals_with_visits(visits, titles) if len(visits) > 1 else [],
         "since": started.isoformat() if started else "",
         "since_text": f"{started:%H:%M} {started:%Z}, {day_text(started, zone)}" if started else "",
         "state": state,
@@ -265,6 +296,15 @@ def session_card(
         "can_stop": state != "stopping",
         "stop_words": "Stop" if state in ("starting", "running") else "Remove",
     }
+
+
+def proposals_with_visits(visits: Iterable[tuple[str, int | None]], titles: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return several visits by proposal."""
+    found: dict[str, dict[str, Any]] = {}
+    for proposal, visit in visits:
+        one = found.setdefault(proposal, {"id": proposal, "title": titles.get(proposal, ""), "visits": []})
+        one["visits"].append(visit)
+    return list(found.values())
 
 
 def _shortened(text: str, length: int = 220) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from daas_hub.launch import Plan
-from daas_hub.spawners.guest_layout import API_DIR, SOCKETS_DIR, outside_home, target_of
+from daas_hub.spawners.guest_layout import API_DIR, SOCKETS_DIR, folder_of_several, outside_home, target_of
 
 #: Labels of our containers: which hub, and which session; no name of a person, no proposal.
 HUB_LABEL = "org.daas-hub.hub"
@@ -192,14 +192,14 @@ def _mounts(plan: Plan, files: SessionFiles) -> list[dict[str, Any]]:
     mounts = [files.identity(name, f"/etc/{name}") for name in IDENTITY_FILES]
     mounts += [bind(path, str(path)) for path in dict.fromkeys(files.read_only)]
     mounts += files.sockets()
-    several = [mount for mount in plan.mounts if mount.target.startswith("data/")]
+    several = [mount for mount in plan.mounts if "/" in mount.target]
     for mount in plan.mounts:
         if mount not in several:
             mounts.append(bind(mount.source, target_of(plan, mount.target), writable=mount.writable))
     if several:
         # the directory that holds them belongs to the session alone, and nothing can be added to it
-        mounts.append(files.empty(f"{plan.home}/data"))
-        mounts += [bind(mount.source, target_of(plan, mount.target)) for mount in several]
+        mounts.append(files.empty(f"{plan.home}/{folder_of_several(plan)}"))
+        mounts += [bind(mount.source, target_of(plan, mount.target), writable=mount.writable) for mount in several]
     mounts += [bind(mount.source, path, writable=mount.writable) for mount, path in outside_home(plan)]
     return mounts
 

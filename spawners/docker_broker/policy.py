@@ -20,7 +20,7 @@ from daas_hub.services import strict_json
 from daas_hub.spawners.docker.container_spec import ARRIVAL_SOCKET, HUB_LABEL, IDENTITY_FILES, SESSION_LABEL
 from daas_hub.spawners.guest_layout import API_DIR, SOCKETS_DIR
 
-MAX_MOUNTS = 64
+MAX_MOUNTS = 256
 #: The name of a session's container.
 CONTAINER_NAME = re.compile(r"daas-[0-9a-f]{20}")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from daas_hub.accounts import Account
 from daas_hub.launch import Plan
-from daas_hub.spawners.guest_layout import API_DIR, SOCKETS_DIR, outside_home, target_of
+from daas_hub.spawners.guest_layout import API_DIR, SOCKETS_DIR, folder_of_several, outside_home, target_of
 
 #: Files of /etc that programs need; no passwords, no host names, no configuration of the machine's services.
 ETC = (
@@ -124,17 +124,18 @@ def _tmpfs(path: str, size_bytes: int) -> list[str]:
 
 def _mounts(plan: Plan) -> list[str]:
     argv: list[str] = []
-    several = [mount for mount in plan.mounts if mount.target.startswith("data/")]
+    several = [mount for mount in plan.mounts if "/" in mount.target]
     for mount in plan.mounts:
         if mount in several:
             continue
         argv += ["--bind" if mount.writable else "--ro-bind", str(mount.source), target_of(plan, mount.target)]
     if several:
         # their parent belongs to this session alone, and is read-only
-        argv += ["--tmpfs", f"{plan.home}/data"]
+        folder = f"{plan.home}/{folder_of_several(plan)}"
+        argv += ["--tmpfs", folder]
         for mount in several:
-            argv += ["--ro-bind", str(mount.source), target_of(plan, mount.target)]
-        argv += ["--remount-ro", f"{plan.home}/data"]
+            argv += ["--bind" if mount.writable else "--ro-bind", str(mount.source), target_of(plan, mount.target)]
+        argv += ["--remount-ro", folder]
     for mount, path in outside_home(plan):
         argv += ["--bind" if mount.writable else "--ro-bind", str(mount.source), path]
     return argv

@@ -529,7 +529,7 @@ HOSTILE: dict[str, Change] = {
     "a pipe as mount": last_mount(Type="npipe"),
     "a source that is no text": last_mount(Source=["/"]),
     "read-only at the top only": one_more("{root}/data/visitor", ReadOnlyForceRecursive=False),
-    "mounts without end": host("Mounts", [{}] * 100),
+    "mounts without end": host("Mounts", [{}] * 300),
     "a host record that is a list": top("HostConfig", []),
     "no host record": lambda body: body.pop("HostConfig"),
 }
