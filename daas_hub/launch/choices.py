@@ -16,7 +16,7 @@ class Choice:
     """One launch that was requested and is allowed: everything except the account and the paths.
 
     Attributes:
-        several: the visits of a session that has more than one; then `proposal` and `visit` are None.
+        several: the visits of a session that has more than one; `proposal` and `visit` are then unset.
     """
 
     application: Application

@@ -36,7 +36,7 @@ class Link:
 
     @classmethod
     def from_query(cls, query: Mapping[str, Sequence[str]]) -> Link:
-        """Read the parameters of a link: `proposal`, `visit` or `session`, `visits`, `app`, each once; others are ignored.
+        """Read the parameters of a link: `proposal`, `visit` or `session`, `visits`, `app`, each once, no others.
 
         Raises:
             BadRequest: naming the invalid parameter. Its value is not shown, because anybody may have written it.

@@ -21,7 +21,7 @@ class LaunchRequest:
     """A launch request, well-formed but not yet authorised. No proposal means an own resource.
 
     Attributes:
-        visits: several visits, each as the proposal's id and the visit's number; then `proposal` and `visit` are None.
+        visits: several visits, each as the proposal's id and the visit's number; `proposal` and `visit` are then unset.
     """
 
     application: str

@@ -28,6 +28,7 @@ from tests.sandbox.scenes import (
     test_raw_data_cannot_be_changed_in_any_way,
     test_session_reaches_the_addresses_of_its_application_and_no_other,
     test_several_directories_with_blanks_are_mounted_right,
+    test_something_named_data_in_a_home_is_named,
     test_what_is_mounted_later_below_raw_data_is_not_in_the_session,
     tree_hash,
 )
@@ -45,6 +46,7 @@ SAME = (
     test_raw_data_cannot_be_changed_in_any_way,
     test_session_reaches_the_addresses_of_its_application_and_no_other,
     test_several_directories_with_blanks_are_mounted_right,
+    test_something_named_data_in_a_home_is_named,
     test_what_is_mounted_later_below_raw_data_is_not_in_the_session,
 )
 

@@ -388,11 +388,13 @@ def test_a_session_has_the_facilitys_time_zone(portal: Portal) -> None:
 @pytest.mark.parametrize("kind", ["file", "link"])
 def test_something_named_data_in_a_home_is_named(portal: Portal, kind: str) -> None:
     """The sentence says what is in the way, and what to do; nothing is changed, and a terminal without data starts."""
-    home = portal.state / "homes" / "dmitri"
+    home = portal.state / "homes" / "carla"
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.chown(home, 25004, 25004)
+    os.chown(home, 25003, 25003)
+    if (home / "data").is_dir():
+        (home / "data").rmdir()
     (home / "data").symlink_to("/etc") if kind == "link" else (home / "data").write_text("mine")
-    person = portal.login("dmitri")
+    person = portal.login("carla")
     try:
         answer = person.post("/hub/launch", {"application": "terminal", "proposal": "MA-4242", "visit": "2"})
         until = time.monotonic() + 10

@@ -26,6 +26,7 @@ from tests.sandbox.scenes import (
     test_session_reaches_the_addresses_of_its_application_and_no_other,
     test_session_that_cannot_start_says_why_at_once,
     test_several_directories_with_blanks_are_mounted_right,
+    test_something_named_data_in_a_home_is_named,
     test_storage_that_is_not_what_it_says_is_refused_in_words,
     test_what_is_mounted_later_below_raw_data_is_not_in_the_session,
 )
@@ -44,6 +45,7 @@ SAME = (
     test_session_reaches_the_addresses_of_its_application_and_no_other,
     test_session_that_cannot_start_says_why_at_once,
     test_several_directories_with_blanks_are_mounted_right,
+    test_something_named_data_in_a_home_is_named,
     test_storage_that_is_not_what_it_says_is_refused_in_words,
     test_what_is_mounted_later_below_raw_data_is_not_in_the_session,
 )
