@@ -204,7 +204,7 @@ class LaunchHandler(SessionCards):
         search = self.get_query_argument("search", "")
         page, source = await self.page_of(account, question_of(search=search, sort="-latest", page="1"))
         kept = []
-        for name in dict(chosen):
+        for name in dict.fromkeys(proposal for proposal, _ in chosen):
             if name not in {one.id for one in page.proposals}:
                 proposal, _ = await self.known_proposal(account, name)
                 kept += [proposal] if proposal else []

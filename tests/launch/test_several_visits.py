@@ -155,13 +155,8 @@ def test_where_the_directories_are() -> None:
 
 
 def test_several_directories_of_a_visit_and_results_of_each() -> None:
-    rules = policy(
-        data=[
-            {"name": "raw", "path": "/data/{proposal}/{visit}/raw"},
-            {"name": "shared", "path": "/data/{proposal}/s"},
-        ],
-        processed="/processed/{proposal}/{visit}",
-    )
+    data = [{"name": name, "path": f"/data/{{proposal}}/{{visit}}/{name}"} for name in ("raw", "shared")]
+    rules = policy(data=data, processed="/processed/{proposal}/{visit}")
     targets = [one.target for one in mounts_of(choice_of(("MA-4242", 1), ("MA-4242", 2)), ANNA, rules)]
     folder = "Proposals/MA-4242"
     assert targets == [
@@ -178,9 +173,8 @@ def test_a_group_that_is_not_the_accounts_refuses_all() -> None:
 
 def test_names_of_folders_are_distinct() -> None:
     """Whatever facilities call their visits: "processed" is taken, and a slash is no name."""
-    odd = Proposal(
-        "A-1", "t", visits=(Visit(1, name="processed"), Visit(2, name="a/b"), Visit(3, name="x"), Visit(4, name="x"))
-    )
+    visits = tuple(Visit(number, name=name) for number, name in enumerate(("processed", "a/b", "x", "x"), 1))
+    odd = Proposal("A-1", "t", visits=visits)
     names = [name for _, name in folder_names([(odd, visit) for visit in odd.visits], {"processed"})]
     assert names == ["1", "2", "x", "4"]
     twins = [Proposal("20.500/12", "t", visits=(Visit(1),)), Proposal("20.500_12", "t", visits=(Visit(1),))]
