@@ -4,15 +4,52 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.live_portal import Portal, new_state, remove, start_portal
+from tests.live_portal import Person, Portal, new_state, plain_text, remove, start_portal
 
 pytestmark = pytest.mark.sandbox
+
+#: Each fails when the launch form no longer waits for it.
+REFUSED_LATE = """
+import asyncio
+from daas_hub.errors import SessionFailed
+from daas_hub.spawners.sandbox.spawner import SandboxSpawner
+
+async def refuse(self, plan):
+    await asyncio.sleep(3)
+    raise SessionFailed("The licence server is away.", remedy="Please launch again tomorrow.")
+
+SandboxSpawner.start_session = refuse
+"""
+TOO_SLOW = """
+import asyncio
+from daas_hub.spawners.sandbox.spawner import SandboxSpawner
+
+async def build_nothing(self, plan):
+    await asyncio.sleep(60)
+
+SandboxSpawner.start_session = build_nothing
+c.SandboxSpawner.start_timeout = 3
+"""
+#: The session runs, and nothing responds at its address.
+SILENT = """
+from daas_hub.spawners.sandbox.spawner import SandboxSpawner
+build = SandboxSpawner.start_session
+
+async def build_elsewhere(self, plan):
+    await build(self, plan)
+    return "http://127.0.0.1:9"
+
+SandboxSpawner.start_session = build_elsewhere
+c.SandboxSpawner.http_timeout = 3
+"""
 
 
 @pytest.fixture
@@ -63,3 +100,42 @@ def test_output_of_a_session_of_an_earlier_hub_is_logged(mortal: Portal) -> None
     mortal.process = again.process
     assert person.stop(name).status_code == 303
     assert mortal.wait_for_log("ended; last output: ")
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        pytest.param(REFUSED_LATE, "The licence server is away. Please launch again tomorrow.", id="refused"),
+        pytest.param(TOO_SLOW, "It did not start in time.", id="never started"),
+        pytest.param(SILENT, "It did not start in time.", id="does not respond"),
+    ],
+)
+def test_failed_start_says_why_after_a_restart_too(sandbox_works: None, config: str, words: str) -> None:
+    """Not "Ended", and with the proposal that it was for."""
+    portal = start_portal(state=new_state(), more_config=config)
+    try:
+        anna = portal.login("anna")
+        name = anna.launch("terminal", proposal="LS-1007", visit="1", wait=False)
+        before = wait_for_failure(anna, name, words)
+        assert "LS-1007" in before
+        portal.process.kill()
+        portal.process.wait()
+        portal.process = start_portal(state=portal.state, port=portal.port).process
+        assert wait_for_failure(portal.login("anna"), name, words) == before
+    finally:
+        portal.stop()
+        remove(portal)
+
+
+def wait_for_failure(person: Person, name: str, words: str) -> str:
+    """Return the text of a session's card, once its page says these words."""
+    until = time.monotonic() + 30
+    while True:
+        card = re.search(
+            rf'<article class="session" id="session-{name}".*?</article>', person.get("/hub/home").text, re.S
+        )
+        page = plain_text(person.get(f"/hub/sessions/{name}"))
+        if card and words in page and "Did not start" in card[0]:
+            return " ".join(re.sub(r"<[^>]*>", " ", card[0]).split())
+        assert time.monotonic() < until, page
+        time.sleep(0.2)
