@@ -86,6 +86,12 @@ def hdf5_application() -> str:
     return "probe"
 
 
+@pytest.fixture(scope="session")
+def notebook_application() -> str:
+    """JupyterLab."""
+    return "jupyterlab"
+
+
 @pytest.fixture(autouse=True)
 def _log_on_failure(request: pytest.FixtureRequest) -> Iterator[None]:
     """Show the end of the hub's log beside a failure."""

@@ -68,7 +68,8 @@ def require_choice(
     application = catalogue.applications.get(request.application)
     if application is None or application.kind is Kind.LINK:
         raise Refused("There is no such application here.", remedy="Choose one from the portal's pages.")
-    for one in [owner for owner, _ in several] or [proposal]:
+    on: list[Proposal | None] = [*(owner for owner, _ in several)] or [proposal]
+    for one in on:
         if not _is_offered(application, one):
             what = f"proposal {one.id}" if one else "an own resource, without a proposal"
             raise Refused(f"{application.title} is not offered for {what}.")

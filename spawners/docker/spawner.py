@@ -45,6 +45,7 @@ from daas_hub.spawners.docker.session_transport import SessionTransport
 from daas_hub.spawners.docker.stock import DOCKER_SETTINGS
 from daas_hub.spawners.egress import host_names
 from daas_hub.spawners.guest_layout import SOCKETS_DIR, identity_texts, mount_points, mount_points_below
+from daas_hub.spawners.home_access import require_usable_home
 from daas_hub.spawners.mount_handshake import granted_directories
 from daas_hub.spawners.readiness import require_answer
 from daas_hub.spawners.reconcile import last_outcome
@@ -196,6 +197,9 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
         pinned = await pin(plan.mounts)
         plan = plan.opened(one.mount for one in pinned)
         try:
+            # the storage of an engine on another machine may number its users otherwise
+            if not self.docker_engine.address.is_remote:
+                require_usable_home(pinned, plan.account)
             await make_mount_points(pinned, mount_points(plan), (plan.account.uid, plan.account.gid))
             self._prepare_session_dir(plan)
             self.report_progress("Creating your session's container")

@@ -31,6 +31,7 @@ from daas_hub.findings import Finding, ok, warning
 from daas_hub.launch import Plan
 from daas_hub.spawners.egress import host_names
 from daas_hub.spawners.guest_layout import identity_texts, mount_points
+from daas_hub.spawners.home_access import require_usable_home
 from daas_hub.spawners.probe_findings import findings_of, nothing_tried, trial_failed
 from daas_hub.spawners.readiness import require_answer
 from daas_hub.spawners.reconcile import last_outcome
@@ -149,6 +150,7 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
         plan = plan.opened(one.mount for one in pinned)
         try:
             self._require_not_running()
+            require_usable_home(pinned, plan.account)
             # bubblewrap would make them, too, but not say what is in their way
             await make_mount_points(pinned, mount_points(plan), (plan.account.uid, plan.account.gid))
             await self.record_start(plan)

@@ -19,7 +19,9 @@ from tests.sandbox.probe import probing
 from tests.sandbox.scenes import (
     SCAN,
     WRITES,
+    test_a_broken_jupyter_folder_does_not_stop_the_notebook,
     test_a_file_that_is_being_written_can_be_read,
+    test_a_home_that_cannot_be_entered_is_named,
     test_a_session_has_the_facilitys_time_zone,
     test_a_session_takes_no_lease_on_raw_data,
     test_absolute_paths_in_files_work,
@@ -38,6 +40,8 @@ pytestmark = pytest.mark.docker
 #: What holds for sandboxes holds for containers: these are collected here, too, with this folder's portal.
 SAME = (
     test_a_file_that_is_being_written_can_be_read,
+    test_a_broken_jupyter_folder_does_not_stop_the_notebook,
+    test_a_home_that_cannot_be_entered_is_named,
     test_a_session_has_the_facilitys_time_zone,
     test_a_session_takes_no_lease_on_raw_data,
     test_absolute_paths_in_files_work,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import shutil
 import socket
 import subprocess
 import threading
@@ -408,3 +409,62 @@ def test_something_named_data_in_a_home_is_named(portal: Portal, kind: str) -> N
         person.stop(person.launch("terminal"))
     finally:
         (home / "data").unlink()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs sessions as the account")
+@pytest.mark.parametrize(
+    ("owner", "mode", "words"),
+    [
+        (25099, 0o700, "Your home directory belongs to somebody else: uid 25099, and yours is 25003."),
+        (25003, 0o000, "Your home directory has mode 0000, so that you cannot read it."),
+    ],
+    ids=["somebody else's", "unreadable"],
+)
+def test_a_home_that_cannot_be_entered_is_named(portal: Portal, owner: int, mode: int, words: str) -> None:
+    home = portal.state / "homes" / "carla"
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.chown(home, owner, owner)
+    home.chmod(mode)
+    try:
+        person = portal.login("carla")
+        answer = person.post("/hub/launch", {"application": "terminal"})
+        until = time.monotonic() + 10
+        while words not in plain_text(answer) and time.monotonic() < until:
+            time.sleep(0.2)
+            answer = person.get(answer.url.removeprefix(portal.url))
+        assert words in plain_text(answer)
+        assert "Ask the administrators" in plain_text(answer)
+    finally:
+        os.chown(home, 25003, 25003)
+        home.chmod(0o700)
+
+
+BROKEN_JUPYTER = {
+    "a setting that is no JSON": (".jupyter/jupyter_server_config.d/x.json", "{broken"),
+    "a configuration that is no JSON": (".jupyter/jupyter_server_config.json", "{broken"),
+    "a configuration that is no Python": (".jupyter/jupyter_server_config.py", "this is (not python"),
+    "a file in its place": (".jupyter", "x"),
+    "a file named .local": (".local", "x"),
+}
+
+
+@pytest.mark.parametrize(("path", "text"), BROKEN_JUPYTER.values(), ids=BROKEN_JUPYTER.keys())
+def test_a_broken_jupyter_folder_does_not_stop_the_notebook(
+    portal: Portal, notebook_application: str, path: str, text: str
+) -> None:
+    """So that its owner can mend it there."""
+    home = portal.state / "homes" / "carla"
+    file = home / path
+    shutil.rmtree(home, ignore_errors=True)
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file.write_text(text)
+    if os.geteuid() == 0:
+        for one in (home, *home.rglob("*")):
+            os.chown(one, 25003, 25003)
+    person = portal.login("carla")
+    session = person.launch(notebook_application)
+    try:
+        assert person.get(f"/user/{person.name}/{session}/lab").status_code == 200
+    finally:
+        person.stop(session)
+        shutil.rmtree(home)
