@@ -30,6 +30,18 @@ class TooManyProposals(SourceUnavailable):
     kind = ErrorKind.TOO_MANY_RECORDS
 
 
+#: The zone of times that a source states without one: what the facility's clock shows, whatever its zone is.
+WALL_CLOCK = datetime.timezone(datetime.timedelta(0), "wall clock")
+
+
+def in_zone(moment: datetime.datetime | None, zone: datetime.tzinfo | None) -> datetime.datetime | None:
+    """Return a moment in the facility's time zone; one that was stated without a zone is in it already."""
+    # "is": all zones without an offset are equal
+    if moment is None or zone is None or moment.tzinfo is None or moment.tzinfo is WALL_CLOCK:
+        return moment
+    return moment.astimezone(zone)
+
+
 @dataclass(frozen=True)
 class Visit:
     """One beamtime of a proposal.

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from daas_hub.proposals.fields import FieldMap
-from daas_hub.proposals.model import HIGHEST_VISIT, LOWEST_VISIT, PROPOSAL_ID, LeftOut, Proposal, Visit
+from daas_hub.proposals.model import HIGHEST_VISIT, LOWEST_VISIT, PROPOSAL_ID, WALL_CLOCK, LeftOut, Proposal, Visit
 from daas_hub.services.outside_text import lacks_characters, printable
 
 _VISIT_LEFT_OUT = "a visit was left out"
@@ -284,7 +284,7 @@ def _number_of_group(name: str, group_ids: Mapping[str, int]) -> int | str:
 
 
 def time_of(value: Any) -> datetime.datetime | None:
-    """Return a time from ISO 8601 (UTC if without a time zone) or {"year": .., "month": .., "day": ..}.
+    """Return a time from ISO 8601, or from {"year": .., "month": .., "day": ..}; without a zone it is the facility's.
 
     Raises:
         ValueError: it is neither.
@@ -303,4 +303,4 @@ def time_of(value: Any) -> datetime.datetime | None:
             raise ValueError
     except (ValueError, KeyError, TypeError, OverflowError):
         raise ValueError(f"{value!r:.80} is not a date") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=WALL_CLOCK)

@@ -21,7 +21,7 @@ from typing import IO
 
 from daas_hub.errors import SessionFailed, StorageProblem
 from daas_hub.launch import Plan
-from daas_hub.spawners.guest_layout import target_of
+from daas_hub.spawners.guest_layout import places
 from daas_hub.spawners.runtime_dir import close_all, mounted, open_pipe
 from daas_hub.spawners.sandbox import forbid_userns
 from daas_hub.spawners.sandbox.argv import InheritedFds, become_argv
@@ -167,11 +167,7 @@ async def _require_granted(init: int, launch: SandboxLaunch, bubblewrap: asyncio
         if wrong is None:
             return
         if bubblewrap.returncode is not None:
-            raise SessionFailed(
-                "The session's sandbox could not be built.",
-                remedy="A file named 'data' or 'processed' in your home can be the cause; otherwise please tell the "
-                "administrators.",
-            )
+            raise _not_built()
         if time.monotonic() > until:
             raise StorageProblem(
                 f"The directory {wrong!r} changed while your session was starting.",
@@ -186,13 +182,13 @@ def first_wrong_mount(init: int, plan: Plan, pinned: Sequence[Pinned]) -> str | 
         options = mounted(Path(f"/proc/{init}/mountinfo").read_text())
     except OSError:
         return "."
-    for one in pinned:
-        target = target_of(plan, one.mount.target)
+    identities = {one.mount: one.identity for one in pinned}
+    for mount, target in places(plan.opened(identities)):
         try:
             status = os.stat(f"/proc/{init}/root{target}", follow_symlinks=False)
         except OSError:
-            return one.mount.target
-        mode = "rw" if one.mount.writable else "ro"
-        if (status.st_dev, status.st_ino) != one.identity or mode not in options.get(target, ()):
-            return one.mount.target
+            return mount.target
+        mode = "rw" if mount.writable else "ro"
+        if (status.st_dev, status.st_ino) != identities[mount] or mode not in options.get(target, ()):
+            return mount.target
     return None
