@@ -51,7 +51,7 @@ from daas_hub.spawners.readiness import require_answer
 from daas_hub.spawners.reconcile import last_outcome
 from daas_hub.spawners.runtime_dir import session_key, write_identity_files
 from daas_hub.spawners.session_records import RunningSession
-from daas_hub.storage import Pinned, make_mount_points, pin
+from daas_hub.storage import AccountStorage, Pinned
 
 _T = TypeVar("_T")
 
@@ -194,20 +194,21 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
         self.require_runtime_dir()
         await self.record_start(plan)
         self.report_progress("Opening your directories")
-        pinned = await pin(plan.mounts)
-        plan = plan.opened(one.mount for one in pinned)
-        try:
-            await make_mount_points(pinned, mount_points(plan), (plan.account.uid, plan.account.gid))
-            self._prepare_session_dir(plan)
-            self.report_progress("Creating your session's container")
+        async with AccountStorage(plan.account) as storage:
+            pinned = await storage.pin(plan.mounts)
+            plan = plan.opened(one.mount for one in pinned)
             try:
-                await self._run_container(plan, pinned)
-            except BaseException:
-                await asyncio.shield(asyncio.ensure_future(self._clean_up()))
-                raise
-        finally:
-            for one in pinned:
-                one.close()
+                await storage.make_mount_points(pinned, mount_points(plan), (plan.account.uid, plan.account.gid))
+                self._prepare_session_dir(plan)
+                self.report_progress("Creating your session's container")
+                try:
+                    await self._run_container(plan, pinned, storage)
+                except BaseException:
+                    await asyncio.shield(asyncio.ensure_future(self._clean_up()))
+                    raise
+            finally:
+                for one in pinned:
+                    one.close()
         return self.address
 
     async def poll(self) -> int | None:
@@ -317,7 +318,7 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
         """Return the path at which the session finds an application's icon."""
         return f"{SOCKETS_DIR}/icons/{application.name}.svg"
 
-    async def _run_container(self, plan: Plan, pinned: tuple[Pinned, ...]) -> None:
+    async def _run_container(self, plan: Plan, pinned: tuple[Pinned, ...], storage: AccountStorage) -> None:
         """Create, compare, start, hand over its environment, and wait until it answers."""
         ended = self.wait_for_end()
         await self._refusals(plan, self._transport.send_files(plan.application.image or ""))
