@@ -1,8 +1,9 @@
 """Opens the directories of a plan: the only module that accesses the facility's file systems.
 
-What touches storage runs in a process that has become the account (`daas_hub.as_account`): to a file server that squashes
-root, the hub is nobody. The process opens each directory component by component below its allowed root, never through a
-symbolic link, and hands it over open: what was checked is what is compared with the mount later (`Pinned.identity`).
+What touches storage runs in a process that has become the account (`daas_hub.as_account`): to a file server that
+squashes root, the hub is nobody. The process opens each directory component by component below its allowed root, never
+through a symbolic link, and hands it over open: what was checked is what is compared with the mount later
+(`Pinned.identity`).
 Every request has a time limit, because a hung NFS server holds a process for ever, and must not hold the hub.
 """
 
@@ -147,12 +148,12 @@ class AccountStorage:
             return await self._open(self._process, mount)
         except _NeedsRoot as problem:
             if not self._is_account:
-                raise _not_created(mount, problem) from problem
+                raise _not_created(mount) from problem
         try:
             (await self._open(self._root, mount)).close()
         except StorageProblem as problem:
             if problem.kind in (ErrorKind.NOT_CREATED, ErrorKind.DIRECTORY_UNREADABLE):
-                raise _not_created(mount, problem) from problem
+                raise _not_created(mount) from problem
             raise
         return await self._open(self._process, replace(mount, create=False))
 
@@ -189,16 +190,40 @@ class AccountStorage:
                 kind=ErrorKind.NOT_A_DIRECTORY,
             )
 
-    async def open_mount_points(self, pinned: Sequence[Pinned], names: Sequence[str]) -> list[int]:
-        """Open folders of the home (see `make_mount_points`); whoever asked for them closes them.
+    async def open_inside(self, folder: int, names: Sequence[str], mount: Mount) -> list[int]:
+        """Open directories by their names in an open one; whoever asked for them closes them.
 
-        Raises:
-            StorageProblem: one cannot be opened.
+        Args:
+            mount: what to name if one cannot be opened.
         """
-        home = _home_of(pinned)
-        if home is None or not names:
+        if not names:
             return []
-        return (await self._ask(self._process, home.mount, {"do": "open_inside", "paths": list(names)}, home.fd))[1]
+        return (await self._ask(self._process, mount, {"do": "open_inside", "paths": list(names)}, folder))[1]
+
+    async def root_can_reach(self, pinned: Sequence[Pinned], names: Sequence[str]) -> bool:
+        """Return whether root, too, reaches these directories by their paths, and these names in the home.
+
+        An engine that is told a path walks it as root. A hub that does not act as the account is never in the way.
+        """
+        if not self._is_account:
+            return True
+        home = _home_of(pinned)
+        try:
+            for one in pinned:
+                (await self._open(self._root, replace(one.mount, create=False))).close()
+            if home is not None and names:
+                request = {"do": "open_inside", "paths": list(names)}
+                for fd in (await self._ask(self._root, home.mount, request, home.fd))[1]:
+                    os.close(fd)
+        except StorageProblem as problem:
+            if problem.kind is ErrorKind.DIRECTORY_UNREADABLE:
+                return False
+            raise
+        return True
+
+    async def mount_as_root(self, mount: Mount, request: dict[str, Any], *fds: int) -> list[int]:
+        """Have root mount something open (see `daas_hub.as_account.mounts`); return what it opened."""
+        return (await self._ask(self._root, mount, request, *fds))[1]
 
     async def identities(self, root: int, paths: Sequence[str], mount: Mount) -> list[tuple[int, int] | None]:
         """Return device and inode of directories below an open root; None for one that the account cannot reach.
@@ -217,7 +242,7 @@ class AccountStorage:
     async def _ask(
         self, process: AccountProcess, mount: Mount, request: dict[str, Any], *fds: int
     ) -> tuple[dict[str, Any], list[int]]:
-        """Have a process do something; give it up when it takes too long.
+        """Return the answer of a process; give it up when that takes too long.
 
         Raises:
             StorageProblem: about this mount.
@@ -273,10 +298,8 @@ def _wanted(mount: Mount) -> dict[str, Any]:
     )
 
 
-def _not_created(mount: Mount, problem: StorageProblem) -> StorageProblem:
+def _not_created(mount: Mount) -> StorageProblem:
     """Return who must create a directory, and for the log with which command."""
-    if problem.kind is not ErrorKind.NOT_CREATED and problem.kind is not ErrorKind.DIRECTORY_UNREADABLE:
-        return problem
     found = _problem(
         mount, "does not exist, and neither your account nor the portal may create it", ErrorKind.NOT_CREATED
     )

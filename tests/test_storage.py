@@ -178,7 +178,7 @@ async def test_a_directory_one_may_not_enter(root: Path) -> None:
     for folder in (root.parent, *root.parent.parents[:3]):
         folder.chmod(folder.stat().st_mode | 0o011)
     try:
-        with pytest.raises(StorageProblem, match="cannot be read by (your account|the portal)"):
+        with pytest.raises(StorageProblem, match=r"cannot be read by (your account|the portal)"):
             # root may enter everything
             await pin((data(root, "ma1/id21"),), ANNA if os.geteuid() == 0 else None)
     finally:

@@ -39,7 +39,7 @@ class ForkServer:
         self._control: socket.socket | None = None
 
     async def hand_over(self, far: socket.socket) -> None:
-        """Have a new process serve this socket.
+        """Pass this socket to a new process, which serves it.
 
         Raises:
             OSError: it cannot be started.

@@ -1,4 +1,4 @@
-"""The process: one server that lives as long as the hub and forks, and a child for each launch, which becomes an account.
+"""The process: a server that lives as long as the hub and forks, and a child for each launch that becomes the account.
 
 The server receives nothing but the socket of a launch. Its child announces itself by a pidfd, so that the hub can kill
 it when storage hangs; changes its ids; and answers one request at a time, each a line of JSON with descriptors.
@@ -16,6 +16,7 @@ import traceback
 from typing import Any
 
 from daas_hub.as_account.become import become
+from daas_hub.as_account.mounts import attach_tree, clone_tree, detach_all, enter_mount_namespace
 from daas_hub.as_account.walk import CannotOpen, Wanted, cannot_open, make_directory, open_below, open_first
 
 #: Descriptors in one message: the kernel's limit is 253.
@@ -177,10 +178,44 @@ def _open_inside(request: dict[str, Any], fds: list[int], _: bool) -> tuple[dict
     return {}, opened
 
 
+def _clone(request: dict[str, Any], fds: list[int], _: bool) -> tuple[dict[str, Any], list[int]]:
+    """Return a copy of the mount of each open directory, read-only where it must be."""
+    return {}, [clone_tree(fd, read_only=one) for fd, one in zip(fds, request["read_only"], strict=True)]
+
+
+def _enter(_: dict[str, Any], fds: list[int], __: bool) -> tuple[dict[str, Any], list[int]]:
+    """Enter a mount namespace, for all that follows."""
+    enter_mount_namespace(fds[0])
+    return {}, []
+
+
+def _attach(request: dict[str, Any], fds: list[int], _: bool) -> tuple[dict[str, Any], list[int]]:
+    """Mount a copy at a path of the hub's own, or on an open directory."""
+    if len(fds) > 1:
+        attach_tree(*fds)
+        return {}, []
+    target = os.open(request["path"], os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        attach_tree(fds[0], target)
+    finally:
+        os.close(target)
+    return {}, []
+
+
+def _detach(request: dict[str, Any], _: list[int], __: bool) -> tuple[dict[str, Any], list[int]]:
+    """Unmount what is mounted at these paths."""
+    detach_all(request["paths"])
+    return {}, []
+
+
 _REQUESTS = {
     "open": _open,
     "make": _make,
     "compare": _compare,
     "describe": _describe,
     "open_inside": _open_inside,
+    "clone": _clone,
+    "enter": _enter,
+    "attach": _attach,
+    "detach": _detach,
 }

@@ -296,7 +296,7 @@ def _exists(name: str, parent: int) -> bool:
 
 
 def _give(wanted: Wanted, name: str, parent: int, *, last: bool, for_account: bool) -> None:
-    """Give a new directory to its owner, with its mode."""
+    """Set the owner and mode of a new directory."""
     fd = os.open(name, _FLAGS | os.O_NOFOLLOW | os.O_RDONLY, dir_fd=parent)
     try:
         if not last:

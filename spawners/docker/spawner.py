@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import shutil
 import socket
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,6 +42,7 @@ from daas_hub.spawners.docker.images import require_image
 from daas_hub.spawners.docker.leftovers import end_session, sessions_on
 from daas_hub.spawners.docker.local_session import LocalSession
 from daas_hub.spawners.docker.messages import TELL_ADMINISTRATORS, refusal_of
+from daas_hub.spawners.docker.placed_mounts import PlacedMounts
 from daas_hub.spawners.docker.session_transport import SessionTransport
 from daas_hub.spawners.docker.stock import DOCKER_SETTINGS
 from daas_hub.spawners.egress import host_names
@@ -278,7 +279,8 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
         return await sessions_on(self.docker_engine)
 
     async def end_running(self, one: RunningSession) -> None:
-        """Stop and remove its containers, then its volume (see `end_session`)."""
+        """Stop and remove its containers, then its volume (see `end_session`), and mounts that a killed hub left."""
+        await PlacedMounts(Path(self.runtime_dir) / "mounts" / one.name, self.docker_engine.address).remove()
         await end_session(self.docker_engine, one, STOP_GRACE_S)
 
     # -- steps ----------------------------------------------------------------------------------------------------
@@ -322,26 +324,36 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
         """Create, compare, start, hand over its environment, and wait until it answers."""
         ended = self.wait_for_end()
         await self._refusals(plan, self._transport.send_files(plan.application.image or ""))
-        await self._transport.launch(
-            lambda files: self._create(plan, files),
-            lambda: self._start_container(plan),
-            granted_directories(plan, pinned),
-            self.session_environment(plan),
-            read_only=tuple(Path(path) for path in self.read_only),
-            ended=ended,
-        )
+        placed = await self._placed_mounts.place(plan, pinned, storage, self.session_dir / "empty")
+        try:
+            await self._transport.launch(
+                lambda files: self._create(plan, files, placed),
+                lambda: self._start_container(plan),
+                granted_directories(plan, pinned),
+                self.session_environment(plan),
+                read_only=tuple(Path(path) for path in self.read_only),
+                ended=ended,
+                storage=storage,
+            )
+        finally:
+            await asyncio.shield(asyncio.ensure_future(self._placed_mounts.remove()))
         await require_answer(f"{self.address}{self.server.base_url}api", ended, self.start_timeout)
 
     async def _start_container(self, plan: Plan) -> None:
         await self._refusals(plan, self.docker_engine.start(self.object_name))
         self.report_progress(f"Starting {plan.application.title}")
 
-    async def _create(self, plan: Plan, files: SessionFiles) -> None:
+    @property
+    def _placed_mounts(self) -> PlacedMounts:
+        return PlacedMounts(Path(self.runtime_dir) / "mounts" / self.object_name, self.docker_engine.address)
+
+    async def _create(self, plan: Plan, files: SessionFiles, placed: Mapping[str, Path]) -> None:
         body = create_body(
             plan,
             files,
             program=self.session_program(plan),
             labels={HUB_LABEL: self.hub_label, SESSION_LABEL: self.object_name},
+            placed=placed,
         )
         create = self.docker_engine.call(lambda docker: docker.containers.create(body, name=self.object_name))
         self.object_id = (await self._refusals(plan, create)).id
@@ -365,6 +377,7 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
         self.docker_engine.stop_listening(self.object_name)
         self.close_sockets()
         self._transport.close()
+        await self._placed_mounts.remove()
         try:
             await self.docker_engine.remove(self.object_name)
             await self._transport.remove_files()

@@ -1,7 +1,8 @@
-"""A file server that squashes root: a file system of the kernel that does each operation as the caller, and root as nobody.
+"""A file server that squashes root: a file system of the kernel, served by a program that acts as the caller.
 
-It passes everything on to a real directory. As with NFS and AUTH_SYS, the server alone decides, by the caller's uid, gid
-and groups, of which it takes no more than `--groups`; a file handle, once looked up, answers `stat` to everybody.
+It passes every operation on to a real directory, and does root's as nobody. As with NFS and AUTH_SYS, the server alone
+decides, by the caller's uid, gid and groups, of which it takes no more than `--groups`; a file handle, once looked up,
+answers `stat` to everybody.
 Three names stand for a server that is ill: `stale-handle` (ESTALE), `no-ticket` (ENOKEY), `never-answers`.
 
 Run it as a program: `python -m tests.stand_ins.squashing REAL MOUNTPOINT`. It prints "ready", and ends with its input.
