@@ -84,8 +84,9 @@ def portal(sandbox_works: None, tmp_path_factory: pytest.TempPathFactory) -> Ite
 def _log_on_failure(request: pytest.FixtureRequest) -> Iterator[None]:
     """Show the end of the hub's log beside a failure."""
     yield
-    if "portal" in request.fixturenames and getattr(request.node, "failed", False):
-        print(request.getfixturevalue("portal").log.read_text(errors="replace")[-6000:])
+    for name in {"portal", "squashed"} & set(request.fixturenames):
+        if getattr(request.node, "failed", False):
+            print(request.getfixturevalue(name).log.read_text(errors="replace")[-6000:])
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -13,6 +13,7 @@ import os
 import socket
 import struct
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
@@ -63,8 +64,13 @@ class PlacedMounts:
                         undo.callback(os.close, fd)
                     return fds
 
+                # once more: some file systems forget what root was refused, and nothing is mounted from it then
+                again = await storage.pin([replace(one.mount, create=False) for one in pinned])
+                keep([one.fd for one in again])
+                if [one.identity for one in again] != [one.identity for one in pinned]:
+                    raise StorageProblem("A directory changed while your session was starting.")
                 (namespace,) = keep([_mount_namespace(self._engine)])
-                return await self._mount_all(pinned, storage, namespace, empty, keep)
+                return await self._mount_all(again, storage, namespace, empty, keep)
         except BaseException as error:
             await self.remove()
             if isinstance(error, OSError | StorageProblem):
