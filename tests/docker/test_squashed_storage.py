@@ -9,6 +9,7 @@ import docker
 import pytest
 
 from tests.docker.engine import prepare, start_docker_portal
+from tests.docker.scenes import doctor
 from tests.live_portal import Portal, new_state, remove
 from tests.sandbox.squashed_scenes import (
     test_home_that_nobody_here_may_create_is_refused_with_the_command,
@@ -40,6 +41,15 @@ def squashed(engine: docker.APIClient) -> Iterator[Portal]:
         finally:
             running.stop()
     remove(running)
+
+
+def test_doctor_tries_a_container_there(squashed: Portal) -> None:
+    _, report = doctor(squashed, "", "--as", "anna")
+    tried = [one for one in report["findings"] if one["key"].startswith(("sessions.~/data", "sessions.~/processed"))]
+    assert tried, report
+    assert {one["verdict"] for one in tried} == {"ok"}
+    opened = [one for one in report["findings"] if one["key"] == "directories.TS-0002" and one["verdict"] == "ok"]
+    assert any("as anna" in one["check"] for one in opened)
 
 
 def test_nothing_stays_mounted_for_the_engine(squashed: Portal) -> None:
