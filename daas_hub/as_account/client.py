@@ -154,9 +154,10 @@ class AccountProcess:
         self._near = near
         with far:
             await _server.hand_over(far)
-        _, (self._pidfd,) = await self._receive()
         account = {} if self._ids is None else dict(zip(("uid", "gid", "groups"), self._ids, strict=True))
+        # in the socket already when the process is there
         await self._send(account, ())
+        _, (self._pidfd,) = await self._receive()
 
     async def _send(self, message: dict[str, Any], fds: Sequence[int]) -> None:
         assert self._near is not None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import json
 import os
 import signal
@@ -30,6 +31,9 @@ def main() -> None:
     # the hub alone ends it, by the end of this socket
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     prctl = ctypes.CDLL(None).prctl
+    # a child shares what it does not change
+    gc.freeze()
+    gc.disable()
     with socket.socket(fileno=0) as hub:
         while True:
             _, fds, _, _ = socket.recv_fds(hub, 1, 1)
