@@ -228,6 +228,78 @@ async def test_as_root_it_belongs_to_its_owner(root: Path) -> None:
     assert (parent.st_uid, stat.S_IMODE(parent.st_mode) & 0o022) == (0, 0), "and nobody can replace it in its parent"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes an account")
+@pytest.mark.parametrize(
+    ("parent", "owner"),
+    [
+        pytest.param((0, 26001, 0o2770), 25001, id="the group may write: made by the account"),
+        pytest.param((0, 0, 0o755), 0, id="only root may write: made by root, as the fallback"),
+    ],
+)
+async def test_the_account_creates_what_it_may(root: Path, parent: tuple[int, int, int], owner: int) -> None:
+    """The account is tried first; results belong to the group whoever made them."""
+    for folder in (root.parent, *root.parent.parents[:3]):
+        folder.chmod(folder.stat().st_mode | 0o011)
+    os.chown(root, *parent[:2])
+    os.chmod(root, parent[2])
+    shared = Mount(PurePosixPath(root), PurePosixPath(root / "MA-1"), "processed", True, True, (-1, 26001), 0o2770)
+    for pinned in await pin((shared,), replace(ANNA, groups=(26001,))):
+        pinned.close()
+    made = (root / "MA-1").stat()
+    assert (made.st_uid, made.st_gid, stat.S_IMODE(made.st_mode)) == (owner, 26001, 0o2770)
+
+
+async def test_who_must_create_what_nobody_here_may(tmp_path: Path) -> None:
+    """On storage that squashes root: a sentence, and for the log the command."""
+    require_fuse()
+    for name in ("real/results", "root"):
+        (tmp_path / name).mkdir(parents=True)
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(folder.stat().st_mode | 0o011)
+    (tmp_path / "real").chmod(0o755)
+    path = tmp_path / "root" / "results" / "MA 1"
+    shared = Mount(PurePosixPath(path.parent), PurePosixPath(path), "processed", True, True, (-1, 26001), 0o2770)
+    with (
+        squashing(tmp_path / "real", tmp_path / "root"),
+        pytest.raises(StorageProblem, match="neither your account nor the portal may create it") as refused,
+    ):
+        await pin((shared,), replace(ANNA, groups=(26001,)))
+    assert refused.value.kind is ErrorKind.NOT_CREATED
+    assert f"as root on the file server: install -d -g 26001 -m 2770 '{path}'" in refused.value.__notes__
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "kind"),
+    [
+        ("stale-handle", "stale file handle", ErrorKind.STORAGE),
+        ("no-ticket", "Kerberos credentials", ErrorKind.NO_KERBEROS),
+    ],
+)
+async def test_a_server_that_refuses_in_its_own_way(hung: Path, name: str, words: str, kind: ErrorKind) -> None:
+    with pytest.raises(StorageProblem, match=words) as refused:
+        await pin((data(hung, f"{name}/id21"),))
+    assert refused.value.kind is kind
+
+
+async def test_a_server_that_takes_sixteen_groups(tmp_path: Path) -> None:
+    """AUTH_SYS sends no more: a directory of the seventeenth is refused, whatever this machine knows."""
+    require_fuse()
+    for name in ("real/first", "real/last", "root"):
+        (tmp_path / name).mkdir(parents=True)
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(folder.stat().st_mode | 0o011)
+    groups = tuple(range(26001, 26021))
+    for name, gid in (("first", groups[0]), ("last", groups[-1])):
+        (tmp_path / "real" / name / "raw").mkdir()
+        os.chown(tmp_path / "real" / name, 0, gid)
+        (tmp_path / "real" / name).chmod(0o750)
+    with squashing(tmp_path / "real", tmp_path / "root", groups=16):
+        for pinned in await pin((data(tmp_path / "root", "first/raw"),), replace(ANNA, groups=groups)):
+            pinned.close()
+        with pytest.raises(StorageProblem, match="cannot be read by your account"):
+            await pin((data(tmp_path / "root", "last/raw"),), replace(ANNA, groups=groups))
+
+
 async def test_what_stands_there_keeps_its_owner_and_mode(root: Path) -> None:
     (root / "anna").mkdir(mode=0o750)
     (root / "anna").chmod(0o750)
