@@ -21,7 +21,7 @@ from typing import Any
 from daas_hub.accounts import Account
 from daas_hub.as_account.become import can_become
 from daas_hub.as_account.client import AccountProcess, has_ended
-from daas_hub.as_account.walk import Wanted
+from daas_hub.as_account.wanted import Wanted
 from daas_hub.errors import ErrorKind, StorageProblem
 from daas_hub.launch import Mount
 

@@ -66,7 +66,7 @@ class ForkServer:
         with far:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-c", _BOOT, str(Path(__file__).parents[1])],
-                stdin=far, stdout=subprocess.DEVNULL, env={}, cwd="/", start_new_session=True,
+                stdin=far.fileno(), stdout=subprocess.DEVNULL, env={}, cwd="/", start_new_session=True,
             )  # fmt: skip
         self._control = near
         return near

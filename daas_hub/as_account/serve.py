@@ -17,8 +17,10 @@ import traceback
 from typing import Any
 
 from daas_hub.as_account.become import become
+from daas_hub.as_account.create import make_directory
 from daas_hub.as_account.mounts import attach_tree, clone_tree, detach_all, enter_mount_namespace
-from daas_hub.as_account.walk import CannotOpen, Wanted, cannot_open, make_directory, open_below, open_first
+from daas_hub.as_account.walk import open_below, open_first
+from daas_hub.as_account.wanted import CannotOpen, Wanted, cannot_open
 
 #: Descriptors in one message: the kernel's limit is 253.
 MAX_FDS = 200
@@ -126,8 +128,8 @@ def _answer(request: dict[str, Any], fds: list[int], *, for_account: bool) -> tu
     except CannotOpen as problem:
         return {"kind": problem.kind, "words": problem.words, "may_root": problem.may_root}, []
     except OSError as error:
-        problem = cannot_open(error, "cannot be written")
-        return {"kind": problem.kind, "words": problem.words, "may_root": isinstance(error, PermissionError)}, []
+        refusal = cannot_open(error, "cannot be written")
+        return {"kind": refusal.kind, "words": refusal.words, "may_root": isinstance(error, PermissionError)}, []
 
 
 def _open(request: dict[str, Any], _: list[int], for_account: bool) -> tuple[dict[str, Any], list[int]]:
