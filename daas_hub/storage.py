@@ -203,7 +203,7 @@ class AccountStorage:
     async def root_can_reach(self, pinned: Sequence[Pinned], names: Sequence[str]) -> bool:
         """Return whether root, too, reaches these directories by their paths, and these names in the home.
 
-        An engine that is told a path walks it as root. A hub that does not act as the account is never in the way.
+        An engine walks a path as root. A hub that does not act as the account is never in the way.
         """
         if not self._is_account:
             return True
@@ -222,7 +222,7 @@ class AccountStorage:
         return True
 
     async def mount_as_root(self, mount: Mount, request: dict[str, Any], *fds: int) -> list[int]:
-        """Have root mount something open (see `daas_hub.as_account.mounts`); return what it opened."""
+        """Mount something open, as root (see `daas_hub.as_account.mounts`); return what that opened."""
         return (await self._ask(self._root, mount, request, *fds))[1]
 
     async def identities(self, root: int, paths: Sequence[str], mount: Mount) -> list[tuple[int, int] | None]:

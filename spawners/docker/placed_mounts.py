@@ -104,7 +104,7 @@ class PlacedMounts:
         return placed
 
     async def remove(self) -> None:
-        """Unmount all of it, also what an earlier hub left there; it goes on in the containers that have it."""
+        """Unmount all of it, also what an earlier hub left there; containers keep theirs."""
         if not self._base.exists():
             return
         places = sorted(self._base.iterdir())
