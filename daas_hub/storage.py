@@ -87,7 +87,7 @@ class _Missing(StorageProblem):
 
 
 class _NeedsRoot(StorageProblem):
-    """The account may not create it, and root may be able to."""
+    """Whoever tried has no right to create it; root may have."""
 
 
 class AccountStorage:

@@ -56,14 +56,14 @@ def create(wanted: Wanted, name: str, parent: int, *, last: bool, for_account: b
     except FileExistsError:
         return
     except PermissionError as error:
-        raise CannotOpen(_NOT_CREATED, ErrorKind.NOT_CREATED, may_root=for_account) from error
+        raise CannotOpen(_NOT_CREATED, ErrorKind.NOT_CREATED, may_root=True) from error
     try:
         _give(wanted, name, parent, last=last, for_account=for_account)
     except PermissionError as error:
         # root, squashed: the directory belongs to nobody
         with contextlib.suppress(OSError):
             os.rmdir(name, dir_fd=parent)
-        raise CannotOpen(_NOT_CREATED, ErrorKind.NOT_CREATED, may_root=for_account) from error
+        raise CannotOpen(_NOT_CREATED, ErrorKind.NOT_CREATED, may_root=True) from error
 
 
 def _exists(name: str, parent: int) -> bool:

@@ -67,7 +67,7 @@ class CannotOpen(Exception):
         super().__init__(words)
         self.words = words
         self.kind = kind
-        #: whether root might create it on a disk that does not squash root
+        #: whether rights are all that is missing to create it
         self.may_root = may_root
 
 

@@ -7,6 +7,7 @@ that one. The mounts are there from the create call until the container runs, an
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -15,6 +16,7 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 from daas_hub.errors import StorageProblem
@@ -25,6 +27,9 @@ from daas_hub.storage import AccountStorage, Pinned
 
 #: Seconds to learn which program listens at the engine's socket.
 CONNECT_TIMEOUT_S = 2.0
+
+#: How the directories of the doctor's trials begin.
+TRIAL = "trial-"
 
 _log = logging.getLogger("jupyterhub.daas")
 _Keep = Callable[[list[int]], list[int]]
@@ -38,9 +43,21 @@ class PlacedMounts:
         engine: the engine, which may have a mount namespace of its own.
     """
 
+    #: Directories that this process uses now.
+    _in_use: ClassVar[set[Path]] = set()
+
     def __init__(self, base: Path, engine: Address) -> None:
         self._base = base
         self._engine = engine
+
+    @classmethod
+    async def remove_unused(cls, folder: Path, engine: Address) -> None:
+        """Unmount what a killed hub left below this folder; a trial of the doctor is not ours."""
+        # a few names of the hub's own directory
+        names = os.listdir(folder) if os.path.isdir(folder) else []
+        for base in (folder / name for name in names):
+            if base not in cls._in_use and not base.name.startswith(TRIAL):
+                await cls(base, engine).remove()
 
     async def place(
         self, plan: Plan, pinned: Sequence[Pinned], storage: AccountStorage, empty: Path
@@ -56,6 +73,7 @@ class PlacedMounts:
         if not pinned or self._engine.is_remote or await storage.root_can_reach(pinned, mount_points(plan)):
             return {}
         await self.remove()
+        self._in_use.add(self._base)
         try:
             with contextlib.ExitStack() as undo:
 
@@ -69,7 +87,7 @@ class PlacedMounts:
                 keep([one.fd for one in again])
                 if [one.identity for one in again] != [one.identity for one in pinned]:
                     raise StorageProblem("A directory changed while your session was starting.")
-                (namespace,) = keep([_mount_namespace(self._engine)])
+                (namespace,) = keep([await asyncio.to_thread(_mount_namespace, self._engine)])
                 return await self._mount_all(again, storage, namespace, empty, keep)
         except BaseException as error:
             await self.remove()
@@ -105,6 +123,7 @@ class PlacedMounts:
 
     async def remove(self) -> None:
         """Unmount all of it, also what an earlier hub left there; containers keep theirs."""
+        self._in_use.discard(self._base)
         if not self._base.exists():
             return
         places = sorted(self._base.iterdir())
@@ -112,7 +131,7 @@ class PlacedMounts:
         async with AccountStorage() as storage:
             request = {"do": "detach", "paths": [str(place) for place in places]}
             try:
-                namespace = _mount_namespace(self._engine)
+                namespace = await asyncio.to_thread(_mount_namespace, self._engine)
                 try:
                     await storage.mount_as_root(here, {"do": "enter"}, namespace)
                 finally:

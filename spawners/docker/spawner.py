@@ -275,12 +275,15 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
         return f"daas-{session_key(f'{self.hub_label}/{user}', server)}"
 
     async def list_running(self) -> list[RunningSession]:
-        """Return the sessions of this hub on the engine by its label, ended ones too (see `RunningSession`)."""
+        """Return the sessions of this hub on the engine by its label, ended ones too (see `RunningSession`).
+
+        Mounts of starts that a killed hub did not finish are removed: whatever the containers have, they keep.
+        """
+        await PlacedMounts.remove_unused(Path(self.runtime_dir) / "mounts", self.docker_engine.address)
         return await sessions_on(self.docker_engine)
 
     async def end_running(self, one: RunningSession) -> None:
-        """Stop and remove its containers, then its volume (see `end_session`), and mounts that a killed hub left."""
-        await PlacedMounts(Path(self.runtime_dir) / "mounts" / one.name, self.docker_engine.address).remove()
+        """Stop and remove its containers, then its volume (see `end_session`)."""
         await end_session(self.docker_engine, one, STOP_GRACE_S)
 
     # -- steps ----------------------------------------------------------------------------------------------------

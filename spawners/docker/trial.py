@@ -19,7 +19,7 @@ from daas_hub.spawners.docker.container_spec import (
     create_body,
 )
 from daas_hub.spawners.docker.engine import Engine
-from daas_hub.spawners.docker.placed_mounts import PlacedMounts
+from daas_hub.spawners.docker.placed_mounts import TRIAL, PlacedMounts
 from daas_hub.spawners.docker.remote.volume import REMOTE_PARTS, remove_files, send_files
 from daas_hub.spawners.trial import PROBE, TIMEOUT_S, probe_report, trial_dir, without_home
 from daas_hub.storage import AccountStorage
@@ -43,7 +43,9 @@ async def try_container(plan: Plan, engine: Engine, *, below: Path, read_only: t
         labels = {HUB_LABEL: engine.hub_label, SESSION_LABEL: name}
         # its home is in memory: a trial makes no directories in anybody's home
         plan = without_home(plan)
-        async with _placed(plan, PlacedMounts(below.parent / "mounts" / name, engine.address), directory) as placed:
+        async with _placed(
+            plan, PlacedMounts(below.parent / "mounts" / f"{TRIAL}{name}", engine.address), directory
+        ) as placed:
             body = create_body(plan, files, program=PROBE, labels=labels, placed=placed)
             owner = f"uid={plan.account.uid},gid={plan.account.gid}"
             body["HostConfig"]["Tmpfs"][plan.home] = f"rw,nosuid,nodev,mode=0700,{owner},size=1m"
