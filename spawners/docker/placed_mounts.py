@@ -53,9 +53,7 @@ class PlacedMounts:
     @classmethod
     async def remove_unused(cls, folder: Path, engine: Address) -> None:
         """Unmount what a killed hub left below this folder; a trial of the doctor is not ours."""
-        # a few names of the hub's own directory
-        names = os.listdir(folder) if os.path.isdir(folder) else []
-        for base in (folder / name for name in names):
+        for base in _folders_in(folder):
             if base not in cls._in_use and not base.name.startswith(TRIAL):
                 await cls(base, engine).remove()
 
@@ -145,6 +143,13 @@ class PlacedMounts:
                 folder.rmdir()
             except OSError as problem:
                 _log.error("%s is still mounted: %s", folder, problem)
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except FileNotFoundError:
+        return []
 
 
 async def _mount_in(storage: AccountStorage, mount: Mount, parent: int, trees: Mapping[str, int], keep: _Keep) -> None:
