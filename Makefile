@@ -85,6 +85,7 @@ clean:  ## remove what make installed (not the Debian packages)
 
 bench-abuse: $(VENV)/.installed $(VENV)/.test  ## pages of others while sessions do their worst to the hub
 	$(PYTHON) -m benchmarks.abuse
+	$(PYTHON) -m benchmarks.tunnel
 
 .PHONY: help demo install quick test race check kill-test audit mutants constraints wheel bench bench-launch bench-path bench-memory bench-docker bench-abuse clean
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,7 @@ from typing import Any
 
 from daas_hub.relay import relay
 from daas_hub.spawners.guest_layout import SOCKETS_DIR
+from daas_hub.spawners.runtime_dir import bind_session_socket
 
 #: Maximum number of a session's connections to one address: a licence client holds one or two.
 MAX_CONNECTIONS = 32
@@ -65,17 +64,25 @@ class Egress:
         self._servers: list[asyncio.Future[asyncio.AbstractServer]] = []
 
     @classmethod
-    def opened(cls, sockets_dir: Path, addresses: Sequence[str], *, max_connections: int = MAX_CONNECTIONS) -> Egress:
+    def opened(
+        cls,
+        sockets_dir: Path,
+        addresses: Sequence[str],
+        *,
+        owner: int | None = None,
+        max_connections: int = MAX_CONNECTIONS,
+    ) -> Egress:
         """Open a socket for each address, and store the list for the hub's next start.
 
         Args:
+            owner: who may connect (see `bind_session_socket`).
             max_connections: simultaneous connections to one address; further ones are closed.
         """
         egress = cls(max_connections)
         # not in the mounted folder: the session sees only the sockets
         (sockets_dir.parent / _RECORD).write_text(json.dumps(list(addresses)))
         for route in egress_routes(addresses):
-            egress._open(sockets_dir / route.socket, route)
+            egress._open(sockets_dir / route.socket, route, owner)
         return egress
 
     @classmethod
@@ -96,12 +103,8 @@ class Egress:
                 server.cancel()
         self._servers = []
 
-    def _open(self, path: Path, route: EgressRoute) -> None:
-        path.unlink(missing_ok=True)
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        listener.bind(os.fspath(path))
-        # the folder is mounted in this session only
-        path.chmod(0o666)
+    def _open(self, path: Path, route: EgressRoute, owner: int | None) -> None:
+        listener = bind_session_socket(path, owner)
         room = asyncio.Semaphore(self._max_connections)
 
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-import os
 import re
 import socket
 from collections.abc import Iterable
@@ -20,7 +19,6 @@ from typing import Any
 from tornado.http1connection import HTTP1ConnectionParameters, HTTP1ServerConnection
 from tornado.httputil import HTTPConnection, HTTPMessageDelegate, HTTPServerRequest
 from tornado.iostream import IOStream
-from tornado.netutil import bind_unix_socket
 from tornado.routing import Router
 from tornado.web import Application, RequestHandler
 
@@ -41,6 +39,7 @@ from daas_hub.spawners.hub_api_limits import (
     Descriptors,
     TokenBucket,
 )
+from daas_hub.spawners.runtime_dir import bind_session_socket
 
 SOCKET = "api.sock"
 #: Seconds until the next attempt to accept, when this process has no descriptor left.
@@ -77,7 +76,15 @@ def session_routes(hub_prefix: str, user: str, further: Iterable[str] = ()) -> r
 class HubAPISocket:
     """The open socket of one session."""
 
-    def __init__(self, folder: Path, application: Application, routes: re.Pattern[str], session: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        application: Application,
+        routes: re.Pattern[str],
+        session: str,
+        *,
+        owner: int | None = None,
+    ) -> None:
         """Listen on `folder`/api.sock.
 
         The folder, not the file, is mounted into the session, so that it finds the new socket after a restart of the
@@ -87,6 +94,7 @@ class HubAPISocket:
             application: the hub's tornado application.
             routes: what matches "METHOD /path" of a route that may be used (`session_routes`).
             session: how the hub's log names this session.
+            owner: who may connect (see `bind_session_socket`).
         """
         self.application, self.routes, self.session = application, routes, session
         self._budget = TokenBucket(BURST, REQUESTS_PER_S, max_debt=MAX_DEBT)
@@ -98,8 +106,8 @@ class HubAPISocket:
         self._loop = asyncio.get_running_loop()
         _limit_log(application)
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-        # the session's folder is what protects it: an engine may map the account to any uid
-        self._listener = bind_unix_socket(os.fspath(folder / SOCKET), mode=0o666, backlog=BACKLOG)
+        self._listener = bind_session_socket(folder / SOCKET, owner)
+        self._listener.listen(BACKLOG)
         self._accept_when_possible()
 
     def close(self) -> None:

@@ -60,6 +60,28 @@ def open_listener(path: Path) -> socket.socket:
     return listener
 
 
+def bind_session_socket(path: Path, owner: int | None) -> socket.socket:
+    """Return a socket that is bound to a path which is mounted in a session, and does not listen yet.
+
+    Args:
+        owner: the only uid that may connect, besides root; None for any, where the folder is closed to everybody else.
+            A socket that replaces another has its owner and mode.
+    """
+    mode = 0o666 if owner is None else 0o600
+    with contextlib.suppress(FileNotFoundError):
+        replaced = path.lstat()
+        owner, mode = replaced.st_uid, stat.S_IMODE(replaced.st_mode)
+        path.unlink()
+    with contextlib.ExitStack() as undo:
+        listener = undo.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK))
+        listener.bind(os.fspath(path))
+        if owner is not None and owner != os.geteuid():
+            os.chown(path, owner, -1)
+        path.chmod(mode)
+        undo.pop_all()
+    return listener
+
+
 def write_identity_files(folder: Path, texts: dict[str, str]) -> None:
     """Write the identity files (passwd, group, ...), readable by the session."""
     folder.mkdir()

@@ -241,8 +241,9 @@ class SocketSessionMixin(ProposalSessionMixin):
     def open_sockets(self, plan: Plan) -> None:
         """Open the hub's API for this session, and its egress: the addresses that its application may connect to."""
         self.close_sockets()
-        self._open_hub_api()
-        self._egress = Egress.opened(self.sockets_dir, plan.application.egress)
+        owner = self.socket_owner(plan)
+        self._open_hub_api(owner)
+        self._egress = Egress.opened(self.sockets_dir, plan.application.egress, owner=owner)
 
     def close_sockets(self) -> None:
         """Close what `open_sockets` opened."""
@@ -253,11 +254,15 @@ class SocketSessionMixin(ProposalSessionMixin):
             self._egress.close()
             self._egress = None
 
-    def _open_hub_api(self) -> None:
+    def socket_owner(self, plan: Plan) -> int | None:
+        """Return the only uid that may connect to this session's sockets; None where their folder is protected."""
+        return None
+
+    def _open_hub_api(self, owner: int | None = None) -> None:
         application = getattr(JupyterHub.instance(), "tornado_application", None)
         if application is not None:
             routes = session_routes(self.hub.base_url, self.user.escaped_name, self.hub_api_routes)
-            self._hub_api = HubAPISocket(self.api_dir, application, routes, f"session {self._log_name}")
+            self._hub_api = HubAPISocket(self.api_dir, application, routes, f"session {self._log_name}", owner=owner)
 
     def keep_sockets_open(self) -> None:
         """Reopen this session's sockets of API and egress after a restart of the hub; called by `poll`.

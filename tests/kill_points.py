@@ -65,6 +65,24 @@ DOCKER = (
     (_BASE + "docker.spawner:require_answer", "after"),
     *_COMMON_AFTER,
 )
+_REMOTE = _BASE + "docker.remote.session:"
+ELSEWHERE = (
+    *_COMMON_BEFORE,
+    (_DOCKER + "_prepare_session_dir", "before"),
+    (_DOCKER + "_prepare_session_dir", "after"),
+    (_REMOTE + "send_files", "before"),
+    (_BASE + "docker.remote.volume:_archive", "before"),
+    (_REMOTE + "send_files", "after"),
+    (_DOCKER + "_create", "before"),
+    (_DOCKER + "_create", "after"),
+    (_BASE + "docker.engine:Engine.start", "after"),
+    (_REMOTE + "RemoteSession._connect", "after"),
+    (_REMOTE + "admit", "before"),
+    (_REMOTE + "admit", "after"),
+    (_BASE + "docker.spawner:require_answer", "before"),
+    (_BASE + "docker.spawner:require_answer", "after"),
+    *_COMMON_AFTER,
+)
 
 
 def arm(switch: Path, points: tuple[tuple[str, str], ...]) -> None:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
+from aiohttp import ClientResponseError
 from jupyterhub.proxy import ConfigurableHTTPProxy
+
+_NOT_ACCEPTED = (
+    "The proxy at %s does not accept this hub's token: the two were started with different values of "
+    "CONFIGPROXY_AUTH_TOKEN. Restart the proxy (systemctl restart daas-hub-proxy); open desktops reconnect."
+)
 
 
 class PortalProxy(ConfigurableHTTPProxy):
@@ -14,9 +21,21 @@ class PortalProxy(ConfigurableHTTPProxy):
     kernels and terminals.
     """
 
+    #: Whether this hub ever got its routes; until then it is starting.
+    _has_answered = False
+
     async def get_all_routes(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Return the proxy's routes without `last_activity`."""
-        routes: dict[str, Any] = await super().get_all_routes(*args, **kwargs)
+        try:
+            routes: dict[str, Any] = await super().get_all_routes(*args, **kwargs)
+        except ClientResponseError as refusal:
+            if refusal.status != HTTPStatus.FORBIDDEN:
+                raise
+            self.log.critical(_NOT_ACCEPTED, self.api_url)
+            if not self._has_answered:
+                self.app.exit(1)
+            raise
+        self._has_answered = True
         for route in routes.values():
             route.get("data", {}).pop("last_activity", None)
         return routes

@@ -256,6 +256,10 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
         write_identity_files(self.session_dir / "identity", identity_texts(plan.account, names))
         self.open_sockets(plan)
 
+    def socket_owner(self, plan: Plan) -> int:
+        """Return the uid of the session's programs: other accounts of this machine reach its folder, too."""
+        return plan.account.uid if os.geteuid() == 0 else os.geteuid()
+
     def _kept_process(self) -> ProcessId:
         """Return the process of this session from its file, whatever the hub's database says."""
         try:

@@ -42,7 +42,9 @@ def screen_of(site: Site, person: Person, name: str, *, origin: str = "") -> Cli
     cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in person.session.cookies)
     address = f"wss://localhost:{site.https}{site.path}{page_of(person, name)}rfb"
     headers = {"Cookie": cookies}
-    return connect(address, ssl=trust, origin=origin or site.origin, additional_headers=headers)  # type: ignore[arg-type]
+    origin = origin or site.origin
+    # a machine that also builds images may be slow; what counts is the response
+    return connect(address, ssl=trust, origin=origin, additional_headers=headers, open_timeout=60)  # type: ignore[arg-type]
 
 
 def test_the_page_shows_this_block() -> None:
@@ -134,3 +136,20 @@ def test_what_a_browser_says_of_itself_is_thrown_away(site: Site) -> None:
     assert requests.get(f"{site.portal.url}{mark}", headers=said, timeout=10).status_code == 200
     assert requests.get(f"{site.portal.url}/hub/no-such-page", headers=said, timeout=10).status_code in (403, 404)
     assert "10.1.2.3" not in (site.folder / "hub.log").read_text()
+
+
+def test_a_proxy_with_another_token_is_said_in_a_sentence(site: Site) -> None:
+    """After a new secret the proxy still has the old one: no traceback, and the hub does not run without routes."""
+    site.stop("hub")
+    config = site.folder / "etc" / "jupyterhub_config.py"
+    text = config.read_text()
+    config.write_text(f'{text}c.ConfigurableHTTPProxy.auth_token = "another"\n')
+    try:
+        with pytest.raises(AssertionError, match="does not accept this hub's token") as refused:
+            site.start("hub")
+        assert "CONFIGPROXY_AUTH_TOKEN" in str(refused.value)
+        assert site.running.pop("hub").wait(30) == 1
+        assert "Traceback" not in str(refused.value)
+    finally:
+        config.write_text(text)
+        site.start("hub")

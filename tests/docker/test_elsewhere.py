@@ -1,8 +1,4 @@
-"""Sessions on an engine of another machine, over TLS and over ssh (ES38).
-
-The other machine is a second engine of this one, in a mount namespace in which the hub's own folder is not there: it
-shares nothing with the hub but the storage.
-"""
+"""Sessions on an engine of another machine, over TLS and over ssh (ES38)."""
 
 from __future__ import annotations
 
@@ -11,7 +7,6 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import docker
@@ -21,7 +16,8 @@ from certipy import Certipy
 from daas_hub.spawners.docker.address import Address
 from daas_hub.spawners.docker.engine import Engine, EngineUnreachable
 from tests.browser.conftest import SessionUser
-from tests.docker.engine import APPLICATIONS, Control, containers, image, prepare, start_docker_portal
+from tests.docker.engine import containers, start_docker_portal
+from tests.docker.other_machine import Machine, other_machine, over_tls
 from tests.docker.scenes import (
     IDENTITY,
     WRITABLE,
@@ -32,7 +28,7 @@ from tests.docker.scenes import (
     told,
     wait_for,
 )
-from tests.live_portal import Portal, free_ports, new_state
+from tests.live_portal import Portal, free_ports
 from tests.not_tried import missing
 from tests.sandbox.probe import probing
 from tests.sandbox.scenes import (
@@ -51,50 +47,11 @@ SAME = (
 )
 
 
-@dataclass
-class Machine:
-    """The other machine: its engine's addresses, a client of it, and the folder both have."""
-
-    folder: Path
-    state: Path
-    local: str
-    tls: str
-    engine: docker.APIClient
-
-
 @pytest.fixture(scope="module")
 def machine(engine: docker.APIClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """A second engine, which answers over TLS to who has a certificate, and does not see the hub's folder."""
-    folder = tmp_path_factory.mktemp("certificates")
-    certificates = Certipy(store_dir=str(folder))
-    certificates.create_ca("ca")
-    for name in ("engine", "hub"):
-        certificates.create_signed_pair(name, "ca", alt_names=["IP:127.0.0.1"])
-    ours = folder / "ours"
-    ours.mkdir()
-    for source, target in (("ca/ca.crt", "ca.pem"), ("hub/hub.crt", "cert.pem"), ("hub/hub.key", "key.pem")):
-        shutil.copyfile(folder / source, ours / target)
-    state = new_state()
-    (state / "run").mkdir()
-    prepare(state, state / "applications", APPLICATIONS)
-    port = free_ports(1)
-    options = (
-        f"-H tcp://127.0.0.1:{port} --tlsverify --tlscacert={folder}/ca/ca.crt "
-        f"--tlscert={folder}/engine/engine.crt --tlskey={folder}/engine/engine.key"
-    )
-    with Control.small_engine(megabytes=2000, options=options, hide=state / "run") as local:
-        client = docker.APIClient(base_url=local, version="1.45", timeout=120)
-        client.load_image(engine.get_image(image("desktop")))
-        yield Machine(ours, state, local, f"tcp://127.0.0.1:{port}", client)
-        client.close()
-    shutil.rmtree(state, ignore_errors=True)
-
-
-def over_tls(machine: Machine) -> str:
-    return (
-        f"c.ProposalDockerSpawner.engine = {machine.tls!r}\n"
-        f"c.ProposalDockerSpawner.certificates = {str(machine.folder)!r}\n"
-    )
+    """Another machine, for this module's tests."""
+    with other_machine(engine, tmp_path_factory.mktemp("certificates")) as other:
+        yield other
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,8 @@ import contextlib
 import os
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import docker
 import pytest
@@ -13,8 +15,9 @@ from traitlets.config import Config
 
 from daas_hub.spawners.docker.spawner import ProposalDockerSpawner
 from tests.docker.engine import Control, address, image, prepare, start_docker_portal
+from tests.docker.other_machine import other_machine, over_tls
 from tests.docker.scenes import doctor, home_text, require_words, told, wait_for
-from tests.kill_points import DOCKER
+from tests.kill_points import DOCKER, ELSEWHERE
 from tests.killed_starts import Mortal, mortal_config, require_nothing_unknown
 from tests.live_portal import Portal, new_state, remove
 
@@ -26,19 +29,37 @@ FIELDS = {"application": "terminal", "proposal": "MA-4242", "visit": "2"}
 
 
 def labelled(engine: docker.APIClient, label: str) -> list[str]:
-    """Return the names of a hub's containers and volumes, ended ones too."""
+    """Return the names of a hub's containers, ended ones too, and of its volumes that have no container."""
     filters = {"label": f"org.daas-hub.hub={label}"}
     found = [one["Names"][0].lstrip("/") for one in engine.containers(all=True, filters=filters)]
-    return found + [one["Name"] for one in engine.volumes(filters=filters)["Volumes"] or []]
+    volumes = [one["Name"] for one in engine.volumes(filters=filters)["Volumes"] or []]
+    return found + [name for name in volumes if name not in found]
 
 
 @pytest.fixture(scope="module")
 def mortal(engine: docker.APIClient) -> Iterator[Mortal]:
-    """A portal that is killed at a chosen point."""
+    """A portal that is killed at a chosen point, with an engine of its own machine."""
     state = new_state()
-    config = mortal_config(state / "kill-at", "ProposalDockerSpawner", "DOCKER")
-    config += f"c.ProposalDockerSpawner.hub_label = {state.name!r}\n"
     prepare(state, state / "applications", {})
+    with mortal_portal(state, engine, "DOCKER") as mortal:
+        yield mortal
+
+
+@pytest.fixture(scope="module")
+def mortal_elsewhere(engine: docker.APIClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mortal]:
+    """The same, with an engine of another machine."""
+    with (
+        other_machine(engine, tmp_path_factory.mktemp("certificates")) as other,
+        mortal_portal(other.state, other.engine, "ELSEWHERE", over_tls(other)) as mortal,
+    ):
+        yield mortal
+
+
+@contextmanager
+def mortal_portal(state: Path, engine: docker.APIClient, points: str, more_config: str = "") -> Iterator[Mortal]:
+    """Run a portal that dies at the points of this name (`tests.kill_points`)."""
+    config = mortal_config(state / "kill-at", "ProposalDockerSpawner", points)
+    config += f"c.ProposalDockerSpawner.hub_label = {state.name!r}\n{more_config}"
 
     def start(portal: Portal | None) -> Portal:
         return start_docker_portal(state=state, port=portal.port if portal else 0, more_config=config)
@@ -53,8 +74,22 @@ def mortal(engine: docker.APIClient) -> Iterator[Mortal]:
         remove(portal)
 
 
-@pytest.mark.parametrize("point", DOCKER, ids=lambda point: f"{point[1]} {point[0].rpartition(':')[2]}")
+def name_of(point: tuple[str, str]) -> str:
+    return f"{point[1]} {point[0].rpartition(':')[2]}"
+
+
+@pytest.mark.parametrize("point", DOCKER, ids=name_of)
 def test_killed_start_leaves_nothing_unknown(mortal: Mortal, point: tuple[str, str]) -> None:
+    kill_and_compare(mortal, point)
+
+
+@pytest.mark.parametrize("point", ELSEWHERE, ids=name_of)
+def test_killed_start_elsewhere_leaves_nothing_unknown(mortal_elsewhere: Mortal, point: tuple[str, str]) -> None:
+    """Neither a container, nor the one that carries files, nor their volume."""
+    kill_and_compare(mortal_elsewhere, point)
+
+
+def kill_and_compare(mortal: Mortal, point: tuple[str, str]) -> None:
     for _ in range(REPEATS):
         mortal.kill_at(mortal.portal.login("anna"), point, FIELDS)
         mortal.restart()

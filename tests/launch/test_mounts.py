@@ -61,6 +61,78 @@ def test_a_visit_has_its_data_and_the_proposals_processed_directory() -> None:
     assert (processed.writable, processed.create, processed.owner, processed.mode) == (True, True, (-1, 26001), 0o2770)
 
 
+def test_raw_data_have_no_owner_to_be_made_for() -> None:
+    """From a template or from the catalogue: what is only read is compared, and neither made nor given to anybody."""
+    for policy, data in ((POLICY, ()), (TOLD, ("/data/visitor/x",))):
+        mount = mounts_of(choice(data=data), ANNA, policy)[1]
+        source = PurePosixPath(data[0] if data else "/data/visitor/MA-4242/ID21/2")
+        assert mount == Mount(PurePosixPath("/data/visitor"), source, "data", False, False, (-1, -1), 0o700)
+        assert mount in {mount}
+
+
+def test_directory_that_is_only_read_belongs_to_nobody_here() -> None:
+    tools = DirectoryRule("tools", DirectoryRule.of("tools", "/tools/{proposal}").templates)
+    mount = mounts_of(choice(), ANNA, replace(POLICY, extra=(tools,)))[-1]
+    assert mount == Mount(PurePosixPath("/tools"), PurePosixPath("/tools/MA-4242"), "tools", mode=0o2770)
+    assert (mount.writable, mount.create, mount.optional, mount.owner) == (False, False, False, (-1, -1))
+    assert hash(replace(POLICY, extra=(tools,)))
+
+
+def test_proposal_without_a_visit_shows_no_data() -> None:
+    shared = DirectoryRule.of("shared", "/shared/{account}/{uid}")
+    without = replace(choice(), visit=None)
+    assert set(shown(mounts_of(without, ANNA, replace(POLICY, extra=(shared,))))) == {".", "shared"}
+
+
+def test_moment_without_a_zone_is_the_facilitys_already() -> None:
+    visit = Visit(1, beamline="ID21", start=datetime.datetime(2025, 12, 31, 23, 30))  # noqa: DTZ001
+    asked = Choice(LAB, SMALL, Proposal("MA-4242", "Glass", visits=(visit,), gid=26001), visit)
+    policy = rules(data=["/data/{start|year}/{proposal}"], time_zone="Europe/Paris")
+    assert shown(mounts_of(asked, ANNA, policy))["data"] == "/data/2025/MA-4242"
+
+
+def test_own_directory_below_what_the_catalogue_names() -> None:
+    policy = rules(
+        data=["{path}/raw"], data_roots=["/asap3"], processed="{path}/users/{account}", create_processed=False
+    )
+    processed = mounts_of(dated(data=("/asap3/11001",)), ANNA, policy)[-1]
+    assert (str(processed.source), processed.owner) == ("/asap3/11001/users/anna", (25001, 25001))
+
+
+def test_catalogue_is_asked_where_only_processed_data_lie() -> None:
+    policy = rules(
+        data=["/raw/{proposal}"], data_roots=["/raw", "/asap3"], processed="{path}/processed", create_processed=False
+    )
+    assert shown(mounts_of(dated(data=("/asap3/11001",)), ANNA, policy))["processed"] == "/asap3/11001/processed"
+
+
+@pytest.mark.parametrize("path", ["/etc/x/{proposal}", ["/data/{proposal}", "/etc/x/{proposal}"]])
+def test_template_outside_the_roots_is_refused(path: object) -> None:
+    """Also as the second choice, which nobody looks at until the first is missing."""
+    policy = rules(data_roots=["/data"])
+    outside = [path] if isinstance(path, str) else path
+    policy = replace(policy, data=(DirectoryRule.of("data", *outside),))  # type: ignore[misc]
+    with pytest.raises(StorageProblem, match="outside"):
+        mounts_of(dated(), ANNA, policy)
+
+
+@pytest.mark.parametrize("processed", ["/dls/processed/{visit}", ""])
+def test_processed_directory_by_the_visits_name_alone(processed: str) -> None:
+    """A12, AL18: the rule is the same for what is written; and without it, for what is read."""
+    data = "/dls/{proposal}/{visit}" if processed else "/dls/{visit}"
+    policy = replace(rules(data=[data]), processed=None)
+    if processed:
+        policy = replace(policy, processed=DirectoryRule.of("processed", processed, writable=True))
+    assert mounts_of(dated("mx1", label="mx1-7"), ANNA, policy)
+    with pytest.raises(StorageProblem, match="cannot be distinguished"):
+        mounts_of(dated("mx1", label="mx12-7"), ANNA, policy)
+
+
+def test_one_directory_with_a_name_and_one_without() -> None:
+    policy = rules(data=[{"name": "raw", "path": "/a/{proposal}"}, "/b/{proposal}"])
+    assert set(shown(mounts_of(dated(), ANNA, policy))) >= {"data/raw", "data/MX-2633"}
+
+
 def test_the_beamline_of_the_proposal_stands_in_for_the_visits() -> None:
     assert shown(mounts_of(choice(beamline=""), ANNA, POLICY))["data"] == "/data/visitor/MA-4242/ID21/2"
 

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import time
 from pathlib import Path
 
@@ -212,6 +213,27 @@ def test_only_the_hub_can_connect_to_a_sessions_socket(portal: Portal) -> None:
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(str(sockets[0]))
     assert said.strip() == "done"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another account")
+def test_another_account_of_the_machine_connects_to_no_socket_of_a_session(portal: Portal) -> None:
+    """It would use up the session's share of the hub's API, or reach a licence server that only the session may."""
+    person = portal.login("anna")
+    with probing(person, "anna", "echo done", application="licensed") as probe:
+        assert probe.output().strip() == "done"
+        (folder,) = (portal.state / "run" / "sessions").iterdir()
+        for path in (folder / "api" / "api.sock", folder / "sockets" / "out0.sock"):
+            assert connects_as(25001, path), path
+            assert not connects_as(25999, path), path
+
+
+def connects_as(uid: int, path: Path) -> bool:
+    """Return whether a process of this uid can connect."""
+    program = f"import socket; socket.socket(socket.AF_UNIX).connect({str(path)!r})"
+    argv = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "/usr/bin/python3", "-c", program]
+    ran = subprocess.run(argv, capture_output=True, text=True, check=False, cwd="/")
+    assert ran.returncode == 0 or "PermissionError" in ran.stderr, ran.stderr
+    return ran.returncode == 0
 
 
 def test_processed_data_are_shared_and_last(portal: Portal) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from daas_hub.errors import ConfigurationError
 from daas_hub.spawners.runtime_dir import (
     MAX_SOCKET_PATH,
+    bind_session_socket,
     close_all,
     open_listener,
     own_directory,
@@ -155,3 +156,24 @@ def test_close_all_closes_what_is_open_once() -> None:
     assert known == set()
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(write)
+
+
+@pytest.mark.parametrize(
+    ("owner", "mode"),
+    [pytest.param(None, 0o666, id="in a folder that is closed"), pytest.param(os.geteuid(), 0o600, id="its owner's")],
+)
+def test_socket_that_replaces_another_has_its_owner_and_mode(tmp_path: Path, owner: int | None, mode: int) -> None:
+    """After a restart the hub opens it without the account at hand."""
+    path = tmp_path / "api.sock"
+    bind_session_socket(path, owner).close()
+    assert stat.S_IMODE(path.lstat().st_mode) == mode
+    bind_session_socket(path, None).close()
+    assert stat.S_IMODE(path.lstat().st_mode) == mode
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a file to somebody else")
+def test_socket_of_an_account_is_that_accounts_again(tmp_path: Path) -> None:
+    path = tmp_path / "api.sock"
+    for owner in (25001, None):
+        bind_session_socket(path, owner).close()
+        assert (path.lstat().st_uid, stat.S_IMODE(path.lstat().st_mode)) == (25001, 0o600)

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from cryptography import x509
 from traitlets.config import Config
 
+from daas_hub.commands.doctor.egress import check_egress
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked, ok, problem, warning
 from daas_hub.services.web_proxy import LOOPBACK
@@ -29,6 +30,7 @@ async def check_site(file: Path, config: Config, facility: Facility) -> list[Fin
     findings = [
         *await _address(config, facility),
         *_session_hosts(config, facility),
+        *await check_egress(config, facility),
         *_cookies(config, file),
         *_file_itself(file, config),
     ]

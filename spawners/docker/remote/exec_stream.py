@@ -14,6 +14,7 @@ from aiodocker import Docker, DockerError
 from aiodocker.stream import Stream
 
 from daas_hub.spawners.docker.engine import Engine, EngineUnreachable
+from daas_hub.spawners.docker.remote.pace import Pace
 
 _STDERR = 2
 _CHUNK_BYTES = 65536
@@ -35,6 +36,7 @@ class ProgramStream:
     def __init__(self, engine: Engine, attach: Callable[[Docker], Awaitable[Stream]]) -> None:
         self._engine = engine
         self._attach = attach
+        self._pace = Pace()
         self._pumps: list[asyncio.Task[None]] = []
         self.stderr = ""
 
@@ -89,15 +91,23 @@ class ProgramStream:
 
     async def _copy_output(self) -> None:
         """Pass on what the program prints, no faster than it is read; keep the end of its standard error."""
-        loop = asyncio.get_running_loop()
         with contextlib.suppress(*_ENDED):
             while (message := await self._stream.read_out()) is not None:
                 if message.stream == _STDERR:
                     self.stderr = (self.stderr + message.data.decode(errors="replace"))[-_MAX_STDERR:]
-                else:
-                    await loop.sock_sendall(self._inner, message.data)
+                    await self._pace.passed(0)
+                    continue
+                await self._pass_on(message.data)
         with contextlib.suppress(OSError):
             self._inner.shutdown(socket.SHUT_RDWR)
+
+    async def _pass_on(self, data: bytes) -> None:
+        """Pass on what the program printed, in pieces."""
+        view = memoryview(data)
+        while view:
+            piece, view = view[: self._pace.size], view[self._pace.size :]
+            await asyncio.get_running_loop().sock_sendall(self._inner, piece)
+            await self._pace.passed(len(piece))
 
     async def _copy_input(self) -> None:
         loop = asyncio.get_running_loop()
