@@ -51,6 +51,10 @@ check: $(VENV)/.installed $(VENV)/.test  ## style, types, layers: what CI runs b
 kill-test: $(VENV)/.installed $(VENV)/.test  ## kill the hub 25 times at each of 20 points of a start, in sandboxes and containers
 	DAAS_KILL_REPEATS=25 $(PYTHON) -m pytest -q -k killed_start --timeout 3600 tests/hub/test_kills.py tests/docker/test_kills.py $(ARGS)
 
+test-nfs:  ## a real NFS server with root_squash, v3 and v4.2, in a virtual machine without KVM; as root, some minutes
+	$(call debian,mmdebstrap qemu-system-x86 e2fsprogs)
+	bash scripts/test-nfs.sh
+
 audit: $(VENV)/.installed $(VENV)/.test  ## known advisories of what is pinned; asks services outside, and says what it could not ask
 	$(PYTHON) scripts/audit.py $(VENV)
 
@@ -87,7 +91,7 @@ bench-abuse: $(VENV)/.installed $(VENV)/.test  ## pages of others while sessions
 	$(PYTHON) -m benchmarks.abuse
 	$(PYTHON) -m benchmarks.tunnel
 
-.PHONY: help demo install quick test race check kill-test audit mutants constraints wheel bench bench-launch bench-path bench-memory bench-docker bench-abuse clean
+.PHONY: help demo install quick test test-nfs race check kill-test audit mutants constraints wheel bench bench-launch bench-path bench-memory bench-docker bench-abuse clean
 
 -include images/images.mk
 
