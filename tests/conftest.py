@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import socket
 from collections.abc import Iterator
@@ -78,6 +79,14 @@ def portal(sandbox_works: None, tmp_path_factory: pytest.TempPathFactory) -> Ite
     finally:
         running.stop()
         remove(running)
+
+
+@pytest.fixture
+def reachable() -> Iterator[Path]:
+    """A folder that every account can reach: pytest closes its own when another run begins."""
+    folder = new_state()
+    yield folder
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(autouse=True)

@@ -236,10 +236,10 @@ async def test_as_root_it_belongs_to_its_owner(root: Path) -> None:
         pytest.param((0, 0, 0o755), 0, id="only root may write: made by root, as the fallback"),
     ],
 )
-async def test_the_account_creates_what_it_may(root: Path, parent: tuple[int, int, int], owner: int) -> None:
+async def test_the_account_creates_what_it_may(reachable: Path, parent: tuple[int, int, int], owner: int) -> None:
     """The account is tried first; results belong to the group whoever made them."""
-    for folder in (root.parent, *root.parent.parents[:3]):
-        folder.chmod(folder.stat().st_mode | 0o011)
+    root = reachable / "results"
+    os.mkdir(root)
     os.chown(root, *parent[:2])
     os.chmod(root, parent[2])
     shared = Mount(PurePosixPath(root), PurePosixPath(root / "MA-1"), "processed", True, True, (-1, 26001), 0o2770)
@@ -249,18 +249,16 @@ async def test_the_account_creates_what_it_may(root: Path, parent: tuple[int, in
     assert (made.st_uid, made.st_gid, stat.S_IMODE(made.st_mode)) == (owner, 26001, 0o2770)
 
 
-async def test_who_must_create_what_nobody_here_may(tmp_path: Path) -> None:
+async def test_who_must_create_what_nobody_here_may(reachable: Path) -> None:
     """On storage that squashes root: a sentence, and for the log the command."""
     require_fuse()
     for name in ("real/results", "root"):
-        (tmp_path / name).mkdir(parents=True)
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(folder.stat().st_mode | 0o011)
-    (tmp_path / "real").chmod(0o755)
-    path = tmp_path / "root" / "results" / "MA 1"
+        (reachable / name).mkdir(parents=True)
+    (reachable / "real").chmod(0o755)
+    path = reachable / "root" / "results" / "MA 1"
     shared = Mount(PurePosixPath(path.parent), PurePosixPath(path), "processed", True, True, (-1, 26001), 0o2770)
     with (
-        squashing(tmp_path / "real", tmp_path / "root"),
+        squashing(reachable / "real", reachable / "root"),
         pytest.raises(StorageProblem, match="neither your account nor the portal may create it") as refused,
     ):
         await pin((shared,), replace(ANNA, groups=(26001,)))
@@ -281,23 +279,21 @@ async def test_a_server_that_refuses_in_its_own_way(hung: Path, name: str, words
     assert refused.value.kind is kind
 
 
-async def test_a_server_that_takes_sixteen_groups(tmp_path: Path) -> None:
+async def test_a_server_that_takes_sixteen_groups(reachable: Path) -> None:
     """AUTH_SYS sends no more: a directory of the seventeenth is refused, whatever this machine knows."""
     require_fuse()
     for name in ("real/first", "real/last", "root"):
-        (tmp_path / name).mkdir(parents=True)
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(folder.stat().st_mode | 0o011)
+        (reachable / name).mkdir(parents=True)
     groups = tuple(range(26001, 26021))
     for name, gid in (("first", groups[0]), ("last", groups[-1])):
-        (tmp_path / "real" / name / "raw").mkdir()
-        os.chown(tmp_path / "real" / name, 0, gid)
-        (tmp_path / "real" / name).chmod(0o750)
-    with squashing(tmp_path / "real", tmp_path / "root", groups=16):
-        for pinned in await pin((data(tmp_path / "root", "first/raw"),), replace(ANNA, groups=groups)):
+        (reachable / "real" / name / "raw").mkdir()
+        os.chown(reachable / "real" / name, 0, gid)
+        (reachable / "real" / name).chmod(0o750)
+    with squashing(reachable / "real", reachable / "root", groups=16):
+        for pinned in await pin((data(reachable / "root", "first/raw"),), replace(ANNA, groups=groups)):
             pinned.close()
         with pytest.raises(StorageProblem, match="cannot be read by your account"):
-            await pin((data(tmp_path / "root", "last/raw"),), replace(ANNA, groups=groups))
+            await pin((data(reachable / "root", "last/raw"),), replace(ANNA, groups=groups))
 
 
 async def test_what_stands_there_keeps_its_owner_and_mode(root: Path) -> None:

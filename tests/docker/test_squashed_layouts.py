@@ -21,10 +21,10 @@ pytestmark = pytest.mark.docker
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
-async def test_container_runs_on_squashed_storage(name: str, tmp_path: Path, engine: docker.APIClient) -> None:
+async def test_container_runs_on_squashed_storage(name: str, reachable: Path, engine: docker.APIClient) -> None:
     near, container = Engine(Address(address(), ""), "layouts"), f"daas-{secrets.token_hex(10)}"
-    mounts = PlacedMounts(tmp_path / "mounts" / container, near.address)
-    with launch_on_squashed_storage(name, tmp_path, image("desktop")) as plan, trial_dir(plan, tmp_path) as folder:
+    mounts = PlacedMounts(reachable / "mounts" / container, near.address)
+    with launch_on_squashed_storage(name, reachable, image("desktop")) as plan, trial_dir(plan, reachable) as folder:
         async with AccountStorage(plan.account) as storage:
             pinned = await storage.pin(plan.mounts)
             await storage.make_mount_points(pinned, mount_points(plan), (plan.account.uid, plan.account.gid))
@@ -47,26 +47,26 @@ async def test_container_runs_on_squashed_storage(name: str, tmp_path: Path, eng
     assert all(one in said for one in HOLDS), said
     assert "data-written" not in said
     with open("/proc/self/mountinfo") as mounted:  # noqa: ASYNC230  # the kernel's own
-        assert str(tmp_path / "mounts") not in mounted.read()
+        assert str(reachable / "mounts") not in mounted.read()
 
 
-async def test_mounts_of_a_killed_hub_are_removed(tmp_path: Path, engine: docker.APIClient) -> None:
+async def test_mounts_of_a_killed_hub_are_removed(reachable: Path, engine: docker.APIClient) -> None:
     """They are unmounted, and nothing of the storage is removed; those of a start that goes well are left alone."""
     near = Engine(Address(address(), ""), "layouts").address
-    folder = tmp_path / "mounts"
+    folder = reachable / "mounts"
     mounts = PlacedMounts(folder / "daas-1", near)
-    with launch_on_squashed_storage("esrf", tmp_path, image("desktop")) as plan, trial_dir(plan, tmp_path) as session:
+    with launch_on_squashed_storage("esrf", reachable, image("desktop")) as plan, trial_dir(plan, reachable) as session:
         async with AccountStorage(plan.account) as storage:
             pinned = await storage.pin(plan.mounts)
             await storage.make_mount_points(pinned, mount_points(plan), (plan.account.uid, plan.account.gid))
             await mounts.place(plan, pinned, storage, session / "empty")
             for one in pinned:
                 one.close()
-        before = sorted((tmp_path / "real").rglob("*"))
+        before = sorted((reachable / "real").rglob("*"))
         await PlacedMounts.remove_unused(folder, near)
         assert [one.name for one in folder.iterdir()] == ["daas-1"]
         # another hub knows nothing of it
         PlacedMounts._in_use.clear()
         await PlacedMounts.remove_unused(folder, near)
         assert list(folder.iterdir()) == []
-        assert sorted((tmp_path / "real").rglob("*")) == before
+        assert sorted((reachable / "real").rglob("*")) == before

@@ -51,8 +51,9 @@ def site_of(
     facility = FACILITIES[name]
     (portal,) = re.findall(r'public_url = "(.+)/"', facility.text)
     provider = start_provider(facility.profile, portal=portal)
-    for parent in (folder, *folder.parents[:2]):
-        parent.chmod(0o755)
+    if tree is None:
+        for parent in (folder, *folder.parents[:2]):
+            parent.chmod(0o755)
     try:
         with running_site(facility, folder, people, provider, tree(facility) if tree else None) as site:
             yield site
@@ -62,16 +63,16 @@ def site_of(
 
 @pytest.fixture
 def squashed_site(
-    sandbox_works: None, people: Directory, tmp_path: Path, request: pytest.FixtureRequest
+    sandbox_works: None, people: Directory, reachable: Path, request: pytest.FixtureRequest
 ) -> Iterator[Site]:
     """The site of the example that a test names, on storage that squashes root."""
     require_fuse()
     with ExitStack() as stack:
 
         def tree(facility: Facility) -> Path:
-            return stack.enter_context(squashed_tree(facility, tmp_path))
+            return stack.enter_context(squashed_tree(facility, reachable))
 
-        with site_of(request.param, tmp_path, people, tree) as site:
+        with site_of(request.param, reachable, people, tree) as site:
             yield site
 
 

@@ -51,8 +51,6 @@ HOLDS = ("read-ok", "home-ok", "processed-ok")
 def launch_on_squashed_storage(name: str, folder: Path, image: str = "") -> Iterator[Plan]:
     """Serve a facility's storage; yield the plan of a launch there."""
     require_fuse()
-    for parent in (folder, *folder.parents[:2]):
-        parent.chmod(0o755)
     account = Account("anna", UID, GID, (26001, 26006))
     if name == "alba":
         # sessions run as the proposal's account

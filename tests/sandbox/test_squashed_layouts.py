@@ -20,8 +20,8 @@ pytestmark = pytest.mark.sandbox
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
-async def test_sandbox_runs_on_squashed_storage(name: str, tmp_path: Path, sandbox_works: None) -> None:
-    with launch_on_squashed_storage(name, tmp_path) as plan, trial_dir(plan) as folder:
+async def test_sandbox_runs_on_squashed_storage(name: str, reachable: Path, sandbox_works: None) -> None:
+    with launch_on_squashed_storage(name, reachable) as plan, trial_dir(plan) as folder:
         build = partial(
             sandbox_argv,
             plan,
