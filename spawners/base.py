@@ -279,6 +279,9 @@ class ProposalSessionMixin(_Base):
     def clear_state(self) -> None:
         """Forget the session, but not why it ended or failed: its card shows that until it is removed."""
         super().clear_state()
+        if self._waiting_for_response and not self.failure and not getattr(self, "stop_wanted", False):
+            # the hub gives up waiting; whoever presses Stop does not
+            self.failure = START_TIMED_OUT
         self.ends = 0.0
         self.notice = ""
 

@@ -189,6 +189,10 @@ def session_state(spawner: Any) -> str:
     return "failed" if failure_of(spawner) else "ended"
 
 
+#: Of spawners that keep no reason themselves.
+_TOO_SLOW = "It did not start in time. Please launch again; if the problem persists, contact the administrators."
+
+
 def failure_of(spawner: Any) -> str:
     """Return why the last start failed; "" if it did not."""
     future = getattr(spawner, "_spawn_future", None)
@@ -203,7 +207,7 @@ def failure_of(spawner: Any) -> str:
     if error is None:
         return ""
     if isinstance(error, TimeoutError):
-        return "It did not respond in time. Please launch again; if the problem persists, contact the administrators."
+        return str(getattr(spawner, "failure", "")) or _TOO_SLOW
     # the text of an OSError or of a bug is for the log, not for a page
     words = (
         getattr(error, "jupyterhub_message", "") or "The portal could not start it. Please contact the administrators."

@@ -218,7 +218,7 @@ def test_session_state(record: dict[str, Any], state: str) -> None:
         pytest.param(SimpleNamespace(done=lambda: False), "", id="still starting"),
         pytest.param(ended_with(None), "", id="started"),
         pytest.param(ended_with(None, cancelled=True), "The launch was cancelled.", id="K4 cancelled"),
-        pytest.param(ended_with(TimeoutError()), "It did not respond in time.", id="K13 never ready"),
+        pytest.param(ended_with(TimeoutError()), "It did not start in time.", id="K13 never ready"),
         pytest.param(ended_with(WithWords()), "There is no proposal MA-1 among yours.", id="ours: its own sentence"),
         pytest.param(ended_with(OSError("/secret/path")), "The portal could not start it.", id="P7 not a traceback"),
         pytest.param(ended_with(KeyError("token=abc")), "The portal could not start it.", id="P7 not a bug's words"),
