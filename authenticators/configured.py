@@ -18,7 +18,8 @@ from daas_hub.authenticators.password.method import NAME as PASSWORDS
 from daas_hub.authenticators.password.method import PasswordMethod
 from daas_hub.authenticators.people import AccountHolders, Identities, People
 from daas_hub.authenticators.settings import LoginSettings
-from daas_hub.authenticators.trusted_proxy.method import TrustedProxyMethod, read_proxy
+from daas_hub.authenticators.trusted_proxy.method import TrustedProxyMethod
+from daas_hub.authenticators.trusted_proxy.settings import read_proxy
 from daas_hub.errors import ConfigurationError
 from daas_hub.policy import RoleRules
 from daas_hub.stock_settings import is_set

@@ -373,8 +373,8 @@ async def _parsed(body: bytes) -> tuple[Any, str]:
         return None, "nothing"
     try:
         if len(body) < _PARSED_AT_ONCE:
-            return strict_json.loads(body), "JSON"
-        return await asyncio.to_thread(strict_json.loads, body), "JSON"
+            return strict_json.loads(body, replace_surrogates=True), "JSON"
+        return await asyncio.to_thread(strict_json.loads, body, replace_surrogates=True), "JSON"
     except strict_json.InvalidJSON:
         return None, "HTML" if body.lstrip().startswith(b"<") else "something that is no JSON"
 

@@ -15,13 +15,13 @@ from pathlib import Path
 
 from daas_hub.accounts import Account
 from daas_hub.launch import Plan
-from daas_hub.spawners.guest_layout import API_DIR, SOCKETS_DIR, target_of
+from daas_hub.spawners.guest_layout import API_DIR, SOCKETS_DIR, folder_of_several, outside_home, target_of
 from daas_hub.spawners.sandbox import set_groups as set_groups_program
 from daas_hub.spawners.sandbox.gid_map import groups_of
 
 #: Files of /etc that programs need; no passwords, no host names, no configuration of the machine's services.
 ETC = (
-    "alternatives", "fonts", "gtk-2.0", "gtk-3.0", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime",
+    "alternatives", "fonts", "gtk-2.0", "gtk-3.0", "ld.so.cache", "ld.so.conf", "ld.so.conf.d",
     "mime.types", "mailcap", "ssl/certs", "ca-certificates", "X11", "xdg", "terminfo", "python3", "python3.11",
     "python3.13", "matplotlibrc", "OpenCL", "vulkan", "pcmanfm", "lxterminal",
 )  # fmt: skip
@@ -121,7 +121,7 @@ def _system(identity_files: Path, memory_bytes: int) -> list[str]:
     argv += _tmpfs("/run", _SMALL_BYTES)
     for name in ETC:
         argv += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
-    for name in ("passwd", "group", "nsswitch.conf", "hosts"):
+    for name in ("passwd", "group", "nsswitch.conf", "hosts", "localtime"):
         argv += ["--ro-bind", str(identity_files / name), f"/etc/{name}"]
     argv += ["--perms", "0700", *_tmpfs("/run/session", _SMALL_BYTES)]
     argv += _tmpfs("/var/tmp", memory_bytes // 4)  # noqa: S108
@@ -137,15 +137,18 @@ def _tmpfs(path: str, size_bytes: int) -> list[str]:
 
 def _mounts(plan: Plan) -> list[str]:
     argv: list[str] = []
-    several = [mount for mount in plan.mounts if mount.target.startswith("data/")]
+    several = [mount for mount in plan.mounts if "/" in mount.target]
     for mount in plan.mounts:
         if mount in several:
             continue
         argv += ["--bind" if mount.writable else "--ro-bind", str(mount.source), target_of(plan, mount.target)]
     if several:
         # their parent belongs to this session alone, and is read-only
-        argv += ["--tmpfs", f"{plan.home}/data"]
+        folder = f"{plan.home}/{folder_of_several(plan)}"
+        argv += ["--tmpfs", folder]
         for mount in several:
-            argv += ["--ro-bind", str(mount.source), target_of(plan, mount.target)]
-        argv += ["--remount-ro", f"{plan.home}/data"]
+            argv += ["--bind" if mount.writable else "--ro-bind", str(mount.source), target_of(plan, mount.target)]
+        argv += ["--remount-ro", folder]
+    for mount, path in outside_home(plan):
+        argv += ["--bind" if mount.writable else "--ro-bind", str(mount.source), path]
     return argv

@@ -16,6 +16,7 @@ from daas_hub.errors import DaasError, ErrorKind, NoAccount
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked, ok, problem, warning
 from daas_hub.proposals import ContractChecks, Proposal, ProposalSource
+from daas_hub.proposals.http_source import ProposalService
 from daas_hub.services.recording import recording
 
 #: Proposals that are listed; the rest is counted.
@@ -73,14 +74,16 @@ async def ask_about_nobody(facility: Facility, issuers: Sequence[str], *, for_pe
             findings.append(_about_nobody(name, issuer, await ask(source.account_of(identity))))
         if isinstance(source, ComparesSettings):
             findings += await _settings_of(name, source)
-    account = Account(word, facility.max_id, facility.max_id, display_name="nobody")
+    # in a group, or sources that look for groups would have nothing to ask
+    account = Account(word, facility.max_id, facility.max_id, (), {facility.max_id: word}, display_name="nobody")
     for name, proposals in facility.proposal_sources.items():
         with recording() as record:
             asked = await ask(proposals.proposals_of(account))
         # the portal's own login is cached, and not repeated when the person is checked
         first = [one for one in record.exchanges if one.place.startswith("POST ") and not one.wrong]
         findings += lines_of_exchanges(name, first if for_person else record.exchanges)
-        findings.append(_proposals_of_nobody(name, asked))
+        is_asked = bool(record.exchanges) or not isinstance(proposals, ProposalService)
+        findings.append(_proposals_of_nobody(name, asked, is_asked=is_asked))
         if not for_person and asked.error is None and hasattr(proposals, "field_map"):
             findings += await _contract(name, proposals, account, record.records)
     return findings
@@ -111,7 +114,7 @@ def _about_nobody(name: str, issuer: str, asked: Answer[Account]) -> Finding:
     return problem(key, check, asked.description, remedy_for(asked.kind))
 
 
-def _proposals_of_nobody(name: str, asked: Answer[tuple[Proposal, ...]]) -> Finding:
+def _proposals_of_nobody(name: str, asked: Answer[tuple[Proposal, ...]], *, is_asked: bool) -> Finding:
     key, check = f"proposals.{name}", f"query {name} for proposals of a person who cannot exist"
     if asked.value:
         return problem(
@@ -120,6 +123,9 @@ def _proposals_of_nobody(name: str, asked: Answer[tuple[Proposal, ...]]) -> Find
             f"{len(asked.value)} proposals, the first is {asked.value[0].id}",
             "Everybody would see these. Check how this source selects the proposals of a person.",
         )
+    if asked.error is None and not is_asked:
+        why = "this source has nothing to ask about such a person; check a person with --as"
+        return not_checked(key, check, why)
     if asked.error is None:
         return ok(key, check, f"none, in {asked.seconds:.2f} s")
     if asked.kind is ErrorKind.NO_ACCESS_TOKEN:
@@ -240,7 +246,11 @@ async def _contract(name: str, source: ProposalSource, account: Account, records
         return []
     with recording() as record:
         asked = await ask(source.contract_lines(name, account, records))
-    return lines_of_exchanges(name, record.exchanges) + (asked.value or [])
+    lines = lines_of_exchanges(name, record.exchanges)
+    if asked.error is not None and not any(one.wrong for one in record.exchanges):
+        key, check = f"proposals.{name}.contract", f"check {name} against its contract"
+        lines.append(problem(key, check, asked.description, remedy_for(asked.kind)))
+    return lines + (asked.value or [])
 
 
 def _sees(person: Person) -> list[Finding]:
