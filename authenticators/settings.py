@@ -6,9 +6,11 @@ from typing import Any
 
 from oauthenticator.generic import GenericOAuthenticator
 from traitlets import Any as AnyTrait
-from traitlets import Bool, Dict, Float, List, Unicode, default
+from traitlets import Bool, Dict, Float, Int, List, Unicode, default
 from traitlets.config import Config
 
+from daas_hub.authenticators.oidc.provider import MAX_TOKEN_BYTES
+from daas_hub.authenticators.oidc.provider_config import LEAST_TOKEN_BYTES, MOST_TOKEN_BYTES
 from daas_hub.facility import Facility
 
 
@@ -103,6 +105,16 @@ class LoginSettings(GenericOAuthenticator):
         help="""
         Values of the claim `eduperson_assurance`, one of which a login must have. Example:
         ["https://refeds.org/assurance/IAP/medium"]. Default: [], no requirement.
+        """,
+    )
+    max_token_bytes = Int(
+        MAX_TOKEN_BYTES,
+        min=LEAST_TOKEN_BYTES,
+        max=MOST_TOKEN_BYTES,
+        config=True,
+        help="""
+        Maximum size in bytes of a token of the provider, and of a claim that the portal keeps. A login with a larger
+        one is refused, never read in part. Default: 262144, some 5,000 groups. Example: 524288.
         """,
     )
     logout_at_provider = Bool(

@@ -25,7 +25,7 @@ TARGETS = {
     "daas_hub/accounts/agreement.py": "tests/accounts/test_agreement.py",
     "daas_hub/launch/request.py": "tests/launch/test_request.py",
     "daas_hub/launch/mounts.py": "tests/launch/test_mounts.py",
-    "daas_hub/launch/paths.py": "tests/launch",
+    "daas_hub/launch/paths.py": "tests/launch/test_paths.py tests/launch/test_mounts.py",
     "authenticators/oidc/id_tokens.py": "tests/authenticators/oidc/test_id_tokens.py",
     "authenticators/oidc/logout_tokens.py": "tests/authenticators/oidc/test_mutations.py",
     "authenticators/account_linking/linking.py": "tests/authenticators/account_linking",

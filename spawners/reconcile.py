@@ -195,7 +195,7 @@ class Reconciler:
                 await asyncio.to_thread(shutil.rmtree, self._runtime_dir / "sessions" / key, True)
 
     async def _forget(self, key: str, record: SessionRecord) -> None:
-        """Remove the folder and the record of an ended session, and the card of one that its owner stopped."""
+        """Remove the folder and the record of an ended session; of one that its owner stopped, card and tokens, too."""
         if self._records.get(key) is not record or (record.user, record.server) in self._known():
             return  # started again meanwhile
         await self._records.remove(key)
@@ -205,6 +205,7 @@ class Reconciler:
 
     def _remove_card(self, record: SessionRecord) -> None:
         from jupyterhub import orm
+        from jupyterhub.utils import url_escape_path, url_path_join
 
         row = orm.User.find(self._hub.db, record.user)
         user = self._hub.users[row] if row is not None else None
@@ -215,6 +216,12 @@ class Reconciler:
             return
         user.spawners.pop(record.server, None)
         self._hub.db.delete(user.orm_spawners[record.server])
+        # JupyterHub's stop did not get as far as that
+        base_url = url_path_join(user.base_url, url_escape_path(record.server), "/")
+        given = self._hub.db.query(orm.APIToken).filter_by(user_id=row.id, note=f"Server at {base_url}")
+        clients = self._hub.db.query(orm.OAuthClient).filter_by(identifier=spawner.oauth_client_id)
+        for one in (*given, *clients):
+            self._hub.db.delete(one)
         self._hub.db.commit()
 
     async def _check_routes(self) -> None:

@@ -80,6 +80,18 @@ def portal(sandbox_works: None, tmp_path_factory: pytest.TempPathFactory) -> Ite
         remove(running)
 
 
+@pytest.fixture(scope="session")
+def hdf5_application() -> str:
+    """The probe where h5py is."""
+    return "probe"
+
+
+@pytest.fixture(scope="session")
+def notebook_application() -> str:
+    """JupyterLab."""
+    return "jupyterlab"
+
+
 @pytest.fixture(autouse=True)
 def _log_on_failure(request: pytest.FixtureRequest) -> Iterator[None]:
     """Show the end of the hub's log beside a failure."""

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from daas_hub.launch import Plan
-from daas_hub.spawners.guest_layout import API_DIR, SOCKETS_DIR, target_of
+from daas_hub.spawners.guest_layout import API_DIR, SOCKETS_DIR, folder_of_several, outside_home, target_of
 
 #: Labels of our containers: which hub, and which session; no name of a person, no proposal.
 HUB_LABEL = "org.daas-hub.hub"
 SESSION_LABEL = "org.daas-hub.session"
 #: The generated files in a container's /etc.
-IDENTITY_FILES = ("passwd", "group", "nsswitch.conf", "hosts", "resolv.conf")
+IDENTITY_FILES = ("passwd", "group", "nsswitch.conf", "hosts", "resolv.conf", "localtime")
 ARRIVAL_SOCKET = "arrive.sock"
 #: The socket at which a session on another machine answers.
 SESSION_SOCKET = "http.sock"
@@ -192,14 +192,15 @@ def _mounts(plan: Plan, files: SessionFiles) -> list[dict[str, Any]]:
     mounts = [files.identity(name, f"/etc/{name}") for name in IDENTITY_FILES]
     mounts += [bind(path, str(path)) for path in dict.fromkeys(files.read_only)]
     mounts += files.sockets()
-    several = [mount for mount in plan.mounts if mount.target.startswith("data/")]
+    several = [mount for mount in plan.mounts if "/" in mount.target]
     for mount in plan.mounts:
         if mount not in several:
             mounts.append(bind(mount.source, target_of(plan, mount.target), writable=mount.writable))
     if several:
         # the directory that holds them belongs to the session alone, and nothing can be added to it
-        mounts.append(files.empty(f"{plan.home}/data"))
-        mounts += [bind(mount.source, target_of(plan, mount.target)) for mount in several]
+        mounts.append(files.empty(f"{plan.home}/{folder_of_several(plan)}"))
+        mounts += [bind(mount.source, target_of(plan, mount.target), writable=mount.writable) for mount in several]
+    mounts += [bind(mount.source, path, writable=mount.writable) for mount, path in outside_home(plan)]
     return mounts
 
 
@@ -216,11 +217,6 @@ def bind(source: object, target: str, *, writable: bool = False) -> dict[str, An
         "ReadOnly": not writable,
         "BindOptions": options,
     }
-
-
-def mount_points(plan: Plan) -> tuple[str, ...]:
-    """Return the directories of the home on which the others are mounted: they must exist beforehand."""
-    return tuple(dict.fromkeys(mount.target.split("/")[0] for mount in plan.mounts if mount.target != "."))
 
 
 def differences(body: dict[str, Any], inspected: Sequence[dict[str, Any]], host: dict[str, Any]) -> list[str]:

@@ -121,6 +121,12 @@ async def test_groups_are_merged_if_configured() -> None:
         await asked(ANNA, replace(other, uid=25002), merge_groups=True).account_of(IDENTITY)
 
 
+async def test_groups_are_not_merged_by_default() -> None:
+    other = replace(ANNA, groups=(26003,))
+    with pytest.raises(AccountRefused):
+        await AgreeingSources({"one": Says(ANNA), "two": Says(other)}).account_of(IDENTITY)
+
+
 async def test_accounts_by_name_come_from_those_that_know_names() -> None:
     """AL51."""
     both = AgreeingSources({"one": Says(replace(ANNA, uid=1)), "two": SaysByName(ANNA), "three": SaysByName(ANNA)})

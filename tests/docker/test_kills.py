@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -103,6 +104,7 @@ def test_stop_while_the_engine_is_away_is_kept_and_done(mortal: Mortal, engine: 
     name = anna.launch("terminal", proposal="MA-4242", visit="2")
     control.do("kill")
     try:
+        assert session_tokens(mortal, name) == 1
         assert anna.stop(name).status_code == 303
         assert "It is being stopped: the machine that runs it does not answer." in home_text(anna)
         words = "It will be stopped when that machine answers again."
@@ -116,6 +118,14 @@ def test_stop_while_the_engine_is_away_is_kept_and_done(mortal: Mortal, engine: 
         control.do("start")
     wait_for(lambda: mortal.running() == [], "the stop", 20)
     wait_for(lambda: "No sessions." in home_text(anna), "the card", 10)
+    assert session_tokens(mortal, name) == 0, "what the session could do with the hub's API ends with it"
+
+
+def session_tokens(mortal: Mortal, name: str) -> int:
+    """Return how many tokens of a session are in the hub's database."""
+    with contextlib.closing(sqlite3.connect(mortal.portal.state / "hub" / "jupyterhub.sqlite")) as database:
+        asked = "SELECT count(*) FROM api_tokens WHERE note LIKE ?"
+        return int(database.execute(asked, (f"Server at %/{name}/",)).fetchone()[0])
 
 
 def test_lost_database_is_reported_and_its_sessions_ended_after_the_grace(
