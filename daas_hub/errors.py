@@ -82,6 +82,8 @@ class ErrorKind(StrEnum):
     DIRECTORY_MISSING = auto()
     NO_SHARED_GROUP = auto()
     DIRECTORY_UNREADABLE = auto()
+    NOT_CREATED = auto()
+    NO_KERBEROS = auto()
     SYMLINK = auto()
     WORLD_WRITABLE = auto()
     SEVERAL_MATCHES = auto()
