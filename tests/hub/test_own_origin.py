@@ -12,8 +12,12 @@ from tests.live_portal import Person, Portal
 
 pytestmark = pytest.mark.sandbox
 
-#: Application, and the path of one of its WebSockets.
-SOCKETS = {"terminal": "rfb", "jupyterlab": "api/events/subscribe"}
+#: An application, and the path of one of its WebSockets.
+SOCKETS = {
+    "a desktop": ("terminal", "rfb"),
+    "a notebook": ("jupyterlab", "api/events/subscribe"),
+    "a desktop in a notebook": ("jupyterlab", "desktop-terminal/rfb"),
+}
 #: Origin, `Host`, and the status of a WebSocket's handshake.
 ROWS = [
     ("http://daas.example.org", "daas.example.org", 101),
@@ -28,14 +32,15 @@ ROWS = [
 ]
 
 
-@pytest.fixture(scope="module", params=SOCKETS)
+@pytest.fixture(scope="module", params=SOCKETS.values(), ids=SOCKETS.keys())
 def socket_of(request: pytest.FixtureRequest, portal: Portal) -> Iterator[tuple[Person, str]]:
     """A person, and the path of a WebSocket of a session of theirs."""
     person = portal.login("anna")
-    name = person.launch(request.param)
+    application, path = request.param
+    name = person.launch(application)
     where = f"/user/{person.name}/{name}/"
     person.get(where)  # the cookie of the session
-    yield person, where + SOCKETS[request.param]
+    yield person, where + path
     person.stop(name)
 
 

@@ -136,6 +136,9 @@ def test_stock_apache_signs_somebody_in(by_secret: Portal) -> None:
     session = requests.Session()
     answer = session.get(f"{by_secret.url}/hub/proxy_login", headers={"X-Daas-Subject": HASH, "X-Site-Key": SECRET})
     assert "Anna Lindqvist" in answer.text
+    policy = session.get(f"{by_secret.url}/hub/daas/sign-out").headers["Content-Security-Policy"]
+    # browsers apply it to the redirects after the form: the web server may lead to the identity provider
+    assert "form-action 'self' https://umbrellaid.org;" in policy
     signed_out = session.get(f"{by_secret.url}/hub/logout", allow_redirects=False)
     back = requests.utils.quote(f"{by_secret.url}/hub/logged-out", safe="")
     assert signed_out.headers["Location"] == LOGOUT.replace("{return_to}", back)

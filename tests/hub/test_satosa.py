@@ -20,7 +20,6 @@ c.UmbrellaAuthenticator.profile = "eduteams"
 c.UmbrellaAuthenticator.oidc_issuer = "{issuer}"
 c.UmbrellaAuthenticator.client_id = "{client}"
 c.UmbrellaAuthenticator.client_secret = "{secret}"
-c.UmbrellaAuthenticator.basic_auth = True
 c.UmbrellaAuthenticator.http_request_kwargs = {{"ca_certs": "{authority}"}}
 c.Facility.accounts_file = "{accounts}"
 """
@@ -56,7 +55,7 @@ def login(portal: Portal, name: str) -> Person:
 
 
 def test_it_offers_the_secret_in_a_header_only(behind: tuple[Portal, Satosa]) -> None:
-    """What makes this kind of provider one of its own; the portal is configured for it."""
+    """What makes this kind of provider one of its own; the portal reads it, and is not configured for it."""
     _, satosa = behind
     address = f"{satosa.issuer}/.well-known/openid-configuration"
     document = requests.get(address, timeout=10).json()
