@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from daas_hub.accounts import (
 )
 from daas_hub.accounts.hub_user import identity_of_user
 from daas_hub.accounts.roles import OWN_RESOURCES
+from daas_hub.accounts.rules import NAME_PATTERN
 from daas_hub.accounts.sources.linked import LinkedSource
 from daas_hub.catalogue import Catalogue, Kind, read_catalogue
 from daas_hub.errors import AccountRefused, ConfigurationError, DaasError, DocumentError, ErrorKind, NoAccount, Refused
@@ -51,6 +53,7 @@ from daas_hub.policy.role_rules import RoleRules
 from daas_hub.policy.time_zone import machine_zone, read_zone
 from daas_hub.proposals import (
     CachedProposals,
+    LeftOut,
     Page,
     Proposal,
     ProposalsAnswer,
@@ -124,6 +127,15 @@ class Facility(SingletonConfigurable):
     )
     min_id = Int(1000, config=True, help="Lowest uid and gid of a session. 0 is always refused.")
     max_id = Int(60_000_000, config=True, help="Highest uid and gid of a session.")
+    account_name_pattern = Unicode(
+        NAME_PATTERN,
+        config=True,
+        help="""
+        Regular expression that the whole name of an account must match. Never allowed, whatever it is: "/", ":",
+        spaces, "..", a dot or hyphen at the beginning, digits only. Default: letters of both cases, digits, "_", ".",
+        "-", up to 32. Example, for lower case only: "[a-z_][a-z0-9_-]{0,31}".
+        """,
+    )
     proposals = Union(
         [List(Unicode()), Unicode()],
         default_value="static",
@@ -198,7 +210,16 @@ class Facility(SingletonConfigurable):
                 remedy="Set the lowest and highest uid and gid of people here, for instance 1000 and 60000000.",
             )
         require_template("Facility.visit_url", self.visit_url)
-        self.account_rules = AccountRules(self.min_id, self.max_id)
+        try:
+            re.compile(self.account_name_pattern)
+        except re.error as error:
+            raise ConfigurationError(
+                "Facility.account_name_pattern",
+                self.account_name_pattern,
+                f"is not a regular expression: {error}",
+                remedy=f"The default is {NAME_PATTERN}",
+            ) from None
+        self.account_rules = AccountRules(self.min_id, self.max_id, name_pattern=self.account_name_pattern)
         rules = MountRules(parent=self)
         self.zone = read_zone("Facility.timezone", self.timezone) if self.timezone else rules.zone() or machine_zone()
         self.policy = rules.policy(self.state, self.zone)
@@ -286,6 +307,10 @@ class Facility(SingletonConfigurable):
             SourceUnavailable: as `proposals_of`; also if they are too many for what was asked.
         """
         return await self._proposals.page_of(account, query)
+
+    def left_out_of(self, account: Account) -> tuple[LeftOut, ...]:
+        """Return which of this account's records could not be used when its proposals were read last."""
+        return self._proposals.left_out_of(account)
 
     async def proposal_of(
         self, account: Account, proposal_id: str, *, fresh: bool = False

@@ -1,53 +1,43 @@
 """Opens the directories of a plan: the only module that accesses the facility's file systems.
 
-Each directory is opened component by component below its allowed root, never through a symbolic link, and kept open:
-what was checked is what is compared with the mount later (`Pinned.identity`). Opening a directory also mounts an
-automounted one. A pattern is looked for in the same walk, and must be one directory exactly. Every touch runs in a
-thread of its own with a time limit, because a hung NFS server blocks a thread for ever, and must not block the hub.
+What touches storage runs in a process that has become the account (`daas_hub.as_account`): to a file server that
+squashes root, the hub is nobody. The process opens each directory component by component below its allowed root, never
+through a symbolic link, and hands it over open: what was checked is what is compared with the mount later
+(`Pinned.identity`).
+Every request has a time limit, because a hung NFS server holds a process for ever, and must not hold the hub.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import errno
+import logging
 import os
-import re
-import stat
-import threading
-from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import PurePosixPath
+from types import TracebackType
+from typing import Any
 
+from daas_hub.accounts import Account
+from daas_hub.as_account.become import can_become
+from daas_hub.as_account.client import AccountProcess, has_ended
+from daas_hub.as_account.wanted import Wanted
 from daas_hub.errors import ErrorKind, StorageProblem
 from daas_hub.launch import Mount
 
 #: Seconds until a directory that does not answer is given up.
 TIMEOUT_S = 8.0
 
-#: Launches that may have given up on one and the same directory before the next is refused at once: each of them left
-#: a thread behind, and more would only pile up on a dead server. A course of forty starts together, on a live one.
-MAX_GIVEN_UP = 4
+#: Processes that may be left behind on one and the same directory before the next launch is refused at once: those that
+#: even SIGKILL does not end would pile up on a dead server. A course of forty starts together, on a live one.
+MAX_LEFT_BEHIND = 4
+#: The same for all directories together: beyond it, a root that holds one is refused at once.
+MAX_LEFT_BEHIND_IN_ALL = 64
 
 #: Names that are looked at for one pattern, in all its directories together, before it is given up.
 MAX_LOOKED_AT = 50_000
 
-_given_up: Counter[PurePosixPath] = Counter()
-_counting = threading.Lock()
-
-_FAILURES = {
-    errno.ENOENT: ("does not exist", ErrorKind.DIRECTORY_MISSING),
-    errno.EACCES: ("cannot be read by the portal", ErrorKind.DIRECTORY_UNREADABLE),
-    errno.ELOOP: ("contains a symbolic link, which is not followed", ErrorKind.SYMLINK),
-    errno.ENOTDIR: (
-        "is not a directory, or contains a symbolic link, which is not followed",
-        ErrorKind.NOT_A_DIRECTORY,
-    ),
-    errno.ESTALE: ("is not available (stale file handle)", ErrorKind.STORAGE),
-    errno.EIO: ("cannot be read (input/output error)", ErrorKind.STORAGE),
-}
+_log = logging.getLogger("jupyterhub.daas")
 
 
 @dataclass
@@ -69,301 +59,267 @@ class Pinned:
             self.fd = -1
 
 
-async def pin(mounts: tuple[Mount, ...], *, timeout_s: float = TIMEOUT_S) -> tuple[Pinned, ...]:
-    """Open (and where the mount says so, create) every directory; optional ones that are missing are left out.
+class _LeftBehind:
+    """The processes that did not end although they were killed: a file system holds them."""
 
-    Raises:
-        StorageProblem: which directory (as the session calls it), and why; all others are closed again.
-    """
-    pinned: list[Pinned] = []
-    try:
-        for mount in mounts:
-            try:
-                pinned.append(await _within(timeout_s, mount))
-            except _Missing:
-                if not mount.optional:
-                    raise
-        if any(mount.is_data for mount in mounts) and not any(one.mount.is_data for one in pinned):
-            raise StorageProblem(
-                "No data have been recorded for this visit yet.",
-                remedy="Please launch again when there are some.",
-                kind=ErrorKind.NO_DATA_YET,
-            )
-    except BaseException:
-        for one in pinned:
-            one.close()
-        raise
-    return tuple(pinned)
+    def __init__(self) -> None:
+        self._processes: list[tuple[Mount, int]] = []
+
+    def add(self, mount: Mount, pidfd: int) -> None:
+        if pidfd >= 0:
+            self._processes.append((mount, pidfd))
+
+    def refuses(self, mount: Mount) -> bool:
+        """Return whether too many processes hang for one more on this directory."""
+        for one in [one for one in self._processes if has_ended(one[1])]:
+            os.close(one[1])
+            self._processes.remove(one)
+        here = sum(other.source == mount.source for other, _ in self._processes)
+        near = any(other.root == mount.root for other, _ in self._processes)
+        return here >= MAX_LEFT_BEHIND or (near and len(self._processes) >= MAX_LEFT_BEHIND_IN_ALL)
 
 
-async def make_mount_points(
-    pinned: tuple[Pinned, ...], names: tuple[str, ...], owner: tuple[int, int], *, timeout_s: float = TIMEOUT_S
-) -> None:
-    """Make folders of these names in the home, if there are none: other directories are mounted on them.
-
-    An engine would make them itself, as root, and through a link.
-
-    Raises:
-        StorageProblem: the home does not answer, or something else has such a name.
-    """
-    home = next((one for one in pinned if one.mount.target == "."), None)
-    if home is None or not names:
-        return
-    # its own descriptor: when the home does not answer, ours is closed while the thread still waits
-    fd = os.dup(home.fd)
-
-    def work() -> Pinned:
-        try:
-            for name in names:
-                _make_mount_point(home.mount, name, fd, owner)
-        finally:
-            os.close(fd)
-        return Pinned(home.mount, -1, home.identity)
-
-    await _within(timeout_s, home.mount, work)
-
-
-def _make_mount_point(home: Mount, name: str, fd: int, owner: tuple[int, int]) -> None:
-    try:
-        os.mkdir(name, mode=0o755, dir_fd=fd)
-    except FileExistsError:
-        if not stat.S_ISDIR(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode):
-            raise StorageProblem(
-                f"Your home has a file or link named {name!r}, where a directory must be.",
-                remedy=f"Rename {name!r} in your home, then launch again.",
-                kind=ErrorKind.NOT_A_DIRECTORY,
-            ) from None
-    except OSError as error:
-        raise _failure(home, error, "cannot be written") from error
-    else:
-        if os.geteuid() == 0:
-            os.chown(name, *owner, dir_fd=fd, follow_symlinks=False)
-
-
-async def _within(timeout_s: float, mount: Mount, do: Callable[[], Pinned] | None = None) -> Pinned:
-    """Open one directory in a thread; one that never comes back is left alone, and what it opens late is closed.
-
-    Args:
-        do: what the thread does instead.
-    """
-    if _given_up[mount.source] >= MAX_GIVEN_UP:
-        raise _problem(mount, "still has not responded to an earlier launch", ErrorKind.STORAGE_TIMEOUT)
-    answer: Future[Pinned] = Future()
-    answer.set_running_or_notify_cancel()  # from here on nobody can cancel it: what it opens is closed by us
-
-    def work() -> None:
-        try:
-            answer.set_result(do() if do else _open(mount))
-        except BaseException as error:
-            answer.set_exception(error)
-
-    threading.Thread(target=work, name="storage", daemon=True).start()
-    is_ours = False
-    try:
-        pinned = await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(answer)), timeout_s)
-        is_ours = True
-        return pinned
-    except TimeoutError:
-        raise _problem(mount, f"did not respond within {timeout_s:g} seconds", ErrorKind.STORAGE_TIMEOUT) from None
-    finally:
-        if not is_ours:
-            _give_up(mount.source, answer)
-
-
-def _give_up(source: PurePosixPath, answer: Future[Pinned]) -> None:
-    """Leave a thread to itself, and count it until it comes back."""
-
-    def came_late(answer: Future[Pinned]) -> None:
-        with _counting:
-            _given_up[source] -= 1
-            if _given_up[source] <= 0:
-                del _given_up[source]
-        if answer.exception() is None:
-            answer.result().close()
-
-    with _counting:
-        _given_up[source] += 1
-    answer.add_done_callback(came_late)
+_left_behind = _LeftBehind()
 
 
 class _Missing(StorageProblem):
     """There is no such directory: the only problem for which something else may be taken instead."""
 
 
-def _open(mount: Mount) -> Pinned:
-    """Open a mount's directory, or the first of its others that is there."""
-    first, *others = (replace(one, otherwise=()) for one in (mount, *mount.otherwise))
-    try:
-        return _open_one(first)
-    except _Missing:
-        for one in others:
-            with contextlib.suppress(_Missing):
-                return _open_one(one)
-        raise
+class _NeedsRoot(StorageProblem):
+    """Whoever tried has no right to create it; root may have."""
 
 
-def _open_one(mount: Mount) -> Pinned:
-    if mount.pattern:
-        mount = replace(mount, source=_found(mount), pattern=False)
-    relative = mount.source.relative_to(mount.root)
-    flags = os.O_DIRECTORY | os.O_CLOEXEC
-    with contextlib.ExitStack() as undo:
-        try:
-            if mount.create:
-                _make_passage(Path(mount.root))
-            fd = os.open(mount.root, flags | os.O_PATH)
-            for index, part in enumerate(relative.parts):
-                undo.callback(os.close, fd)
-                if mount.create:
-                    _create(mount, part, fd, last=index == len(relative.parts) - 1)
-                fd = os.open(part, flags | os.O_NOFOLLOW | os.O_PATH, dir_fd=fd)
-        except OSError as error:
-            raise _failure(mount, error) from error
-    status = os.fstat(fd)
-    if mount.writable and _is_anybodys(status, mount.owner[0]):
-        os.close(fd)
-        raise _problem(mount, "can be changed by everybody, and belongs to somebody else", ErrorKind.WORLD_WRITABLE)
-    return Pinned(mount, fd, (status.st_dev, status.st_ino))
+class AccountStorage:
+    """The storage as one account sees it, for one launch; an async context manager.
 
-
-def _is_anybodys(status: os.stat_result, owner: int) -> bool:
-    """Return whether everybody may write to a directory whose owner is neither the administrator nor the person.
-
-    Results that anybody can replace are nobody's. Root's own mode is the administrator's decision.
+    Args:
+        account: who acts; None for the hub's own user. A hub that cannot become an account acts as itself, too.
+        timeout_s: seconds for each directory.
     """
-    return bool(status.st_mode & stat.S_IWOTH) and status.st_uid not in (0, os.geteuid(), owner)
 
+    def __init__(self, account: Account | None = None, *, timeout_s: float = TIMEOUT_S) -> None:
+        self._timeout_s = timeout_s
+        self._is_account = account is not None and can_become()
+        ids = (account.uid, account.gid, account.groups) if account is not None and self._is_account else None
+        self._process = AccountProcess(ids)
+        self._root = AccountProcess(None)
 
-def _found(mount: Mount) -> PurePosixPath:
-    """Return the one directory that a pattern stands for.
+    async def __aenter__(self) -> AccountStorage:
+        """Open nothing yet: the first request does."""
+        return self
 
-    Raises:
-        StorageProblem: there is none, or there are several, or too many names would have to be looked at.
-    """
-    parts = mount.source.relative_to(mount.root).parts
-    left = [MAX_LOOKED_AT]
-    try:
-        root = os.open(mount.root, _flags_for(parts))
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End its processes."""
+        self._process.close()
+        self._root.close()
+
+    async def pin(self, mounts: Sequence[Mount]) -> tuple[Pinned, ...]:
+        """Open (and where the mount says so, create) every directory; optional ones that are missing are left out.
+
+        Raises:
+            StorageProblem: which directory (as the session calls it), and why; all others are closed again.
+        """
+        pinned: list[Pinned] = []
         try:
-            found = []
-            for path in _matching(root, parts, left):
-                found.append(path)
-                if len(found) > 1:
-                    raise _problem(
-                        mount, "matches several directories, and none of them was chosen", ErrorKind.SEVERAL_MATCHES
-                    )
-        finally:
-            os.close(root)
-    except OverflowError:
-        raise _problem(mount, "is in a directory with too many entries to search", ErrorKind.TOO_MANY_NAMES) from None
-    except OSError as error:
-        raise _failure(mount, error) from error
-    if not found:
-        raise _failure(mount, FileNotFoundError(errno.ENOENT, "no directory matches"))
-    return mount.root.joinpath(*found[0])
+            for mount in mounts:
+                try:
+                    pinned.append(await self._pin_one(mount))
+                except _Missing:
+                    if not mount.optional:
+                        raise
+            if any(mount.is_data for mount in mounts) and not any(one.mount.is_data for one in pinned):
+                raise StorageProblem(
+                    "No data have been recorded for this visit yet.",
+                    remedy="Please launch again when there are some.",
+                    kind=ErrorKind.NO_DATA_YET,
+                )
+        except BaseException:
+            for one in pinned:
+                one.close()
+            raise
+        return tuple(pinned)
 
-
-def _matching(folder: int, parts: tuple[str, ...], left: list[int]) -> Iterator[tuple[str, ...]]:
-    """Return each path below an open folder that matches; a link is a match, too, and is refused when it is opened."""
-    if not parts:
-        yield ()
-        return
-    for name in _names(folder, parts[0], left):
+    async def _pin_one(self, mount: Mount) -> Pinned:
+        """Open a directory as the account; what only root can create is created by root, then opened as the account."""
         try:
-            inner = os.open(name, _flags_for(parts[1:]) | os.O_NOFOLLOW, dir_fd=folder)
-        except OSError as error:
-            if error.errno not in (errno.ELOOP, errno.ENOTDIR, errno.ENOENT):
-                raise
-            if error.errno != errno.ENOENT and _is_link(name, folder):
-                yield (name, *parts[1:])
-            continue
+            return await self._open(self._process, mount)
+        except _NeedsRoot as problem:
+            if not self._is_account:
+                raise _not_created(mount) from problem
         try:
-            for rest in _matching(inner, parts[1:], left):
-                yield (name, *rest)
-        finally:
-            os.close(inner)
+            (await self._open(self._root, mount)).close()
+        except StorageProblem as problem:
+            if problem.kind in (ErrorKind.NOT_CREATED, ErrorKind.DIRECTORY_UNREADABLE):
+                raise _not_created(mount) from problem
+            raise
+        return await self._open(self._process, replace(mount, create=False))
 
+    async def _open(self, process: AccountProcess, mount: Mount) -> Pinned:
+        choices = [replace(one, otherwise=()) for one in (mount, *mount.otherwise)]
+        answer, fds = await self._ask(process, mount, {"do": "open", "wanted": [_wanted(one) for one in choices]})
+        taken = replace(choices[answer["index"]], source=PurePosixPath(answer["source"]), pattern=False)
+        device, inode = answer["identity"]
+        return Pinned(taken, fds[0], (device, inode))
 
-def _flags_for(parts: tuple[str, ...]) -> int:
-    """Return how a folder is opened before these parts are looked for in it: readable only if its names are."""
-    return os.O_DIRECTORY | os.O_CLOEXEC | (0 if parts and "*" in parts[0] else os.O_PATH)
+    async def make_mount_points(self, pinned: Sequence[Pinned], names: tuple[str, ...], owner: tuple[int, int]) -> None:
+        """Make folders of these names in the home, if there are none: other directories are mounted on them.
 
+        An engine would make them itself, as root, and through a link.
 
-def _names(folder: int, part: str, left: list[int]) -> list[str]:
-    """Return the names in an open folder that one component stands for."""
-    if "*" not in part:
-        return [part]
-    pattern = re.compile(".*".join(map(re.escape, part.split("*"))))
-    found = []
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            left[0] -= 1
-            if left[0] < 0:
-                raise OverflowError
-            # a hidden directory is nobody's visit
-            if pattern.fullmatch(entry.name) and (part.startswith(".") or not entry.name.startswith(".")):
-                found.append(entry.name)
-    return sorted(found)
-
-
-def _is_link(name: str, folder: int) -> bool:
-    return stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
-
-
-def _failure(mount: Mount, error: OSError, otherwise: str = "cannot be opened") -> StorageProblem:
-    """Return the text of a system error."""
-    words, kind = _FAILURES.get(error.errno or 0, (error.strerror or otherwise, ErrorKind.STORAGE))
-    return _problem(mount, words, kind)
-
-
-def _make_passage(path: Path) -> None:
-    """Make the missing part of an administrator's path; every account may pass through, whatever the hub's umask is."""
-    if path.is_dir():
-        return
-    _make_passage(path.parent)
-    path.mkdir(exist_ok=True)
-    path.chmod(0o755)
-
-
-def _exists(name: str, parent: int) -> bool:
-    try:
-        os.stat(name, dir_fd=parent, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return True
-
-
-def _create(mount: Mount, name: str, parent: int, *, last: bool) -> None:
-    """Make one directory below an open one; an existing one keeps its owner and mode: it is somebody's."""
-    if last and mount.owner == (-1, -1) and os.geteuid() == 0 and not _exists(name, parent):
-        # made by root for nobody, it would be a shared directory nobody can write to
-        raise _problem(
-            mount, "does not exist yet, and the proposal has no group to share it with", ErrorKind.NO_SHARED_GROUP
-        )
-    try:
-        os.mkdir(name, mode=0o700 if last else 0o755, dir_fd=parent)
-    except FileExistsError:
-        return
-    fd = os.open(name, os.O_DIRECTORY | os.O_NOFOLLOW | os.O_RDONLY, dir_fd=parent)
-    try:
-        if not last:
-            os.fchmod(fd, 0o755)  # the account passes through, and cannot replace what is below
+        Raises:
+            StorageProblem: the home does not answer, or something else has such a name.
+        """
+        home = _home_of(pinned)
+        if home is None or not names:
             return
-        if os.geteuid() == 0:
-            os.fchown(fd, *mount.owner)
-        os.fchmod(fd, mount.mode if os.geteuid() == 0 else stat.S_IMODE(mount.mode) & 0o777)
-    finally:
-        os.close(fd)
+        request = {"do": "make", "names": names, "owner": owner}
+        try:
+            answer, _ = await self._ask(self._process, home.mount, request, home.fd)
+        except _NeedsRoot:
+            if not self._is_account:
+                raise
+            answer, _ = await self._ask(self._root, home.mount, request, home.fd)
+        if answer["taken"] is not None:
+            name = answer["taken"]
+            raise StorageProblem(
+                f"Your home has a file or link named {name!r}, where a directory must be.",
+                remedy=f"Rename {name!r} in your home, then launch again.",
+                kind=ErrorKind.NOT_A_DIRECTORY,
+            )
+
+    async def open_inside(self, folder: int, names: Sequence[str], mount: Mount) -> list[int]:
+        """Open directories by their names in an open one; whoever asked for them closes them.
+
+        Args:
+            mount: what to name if one cannot be opened.
+        """
+        if not names:
+            return []
+        return (await self._ask(self._process, mount, {"do": "open_inside", "paths": list(names)}, folder))[1]
+
+    async def root_can_reach(self, pinned: Sequence[Pinned], names: Sequence[str]) -> bool:
+        """Return whether root, too, reaches these directories by their paths, and these names in the home.
+
+        An engine walks a path as root. A hub that does not act as the account is never in the way.
+        """
+        if not self._is_account:
+            return True
+        home = _home_of(pinned)
+        try:
+            for one in pinned:
+                (await self._open(self._root, replace(one.mount, create=False))).close()
+            if home is not None and names:
+                request = {"do": "open_inside", "paths": list(names)}
+                for fd in (await self._ask(self._root, home.mount, request, home.fd))[1]:
+                    os.close(fd)
+        except StorageProblem as problem:
+            if problem.kind is ErrorKind.DIRECTORY_UNREADABLE:
+                return False
+            raise
+        return True
+
+    async def mount_as_root(self, mount: Mount, request: dict[str, Any], *fds: int) -> list[int]:
+        """Mount something open, as root (see `daas_hub.as_account.mounts`); return what that opened."""
+        return (await self._ask(self._root, mount, request, *fds))[1]
+
+    async def identities(self, root: int, paths: Sequence[str], mount: Mount) -> list[tuple[int, int] | None]:
+        """Return device and inode of directories below an open root; None for one that the account cannot reach.
+
+        Args:
+            mount: what to name if nothing answers.
+        """
+        answer, _ = await self._ask(self._process, mount, {"do": "compare", "paths": list(paths)}, root)
+        return [None if one is None else (one[0], one[1]) for one in answer["seen"]]
+
+    async def describe(self, fds: Sequence[int], mount: Mount) -> list[tuple[int, int, bool]]:
+        """Return device, inode, and whether it is mounted read-only, of each open directory."""
+        answer, _ = await self._ask(self._process, mount, {"do": "describe"}, *fds)
+        return [(one[0], one[1], one[2]) for one in answer["seen"]]
+
+    async def _ask(
+        self, process: AccountProcess, mount: Mount, request: dict[str, Any], *fds: int
+    ) -> tuple[dict[str, Any], list[int]]:
+        """Return the answer of a process; give it up when that takes too long.
+
+        Raises:
+            StorageProblem: about this mount.
+        """
+        if _left_behind.refuses(mount):
+            raise _problem(mount, "still has not responded to an earlier launch", ErrorKind.STORAGE_TIMEOUT)
+        try:
+            answer, opened = await process.ask(request, fds, self._timeout_s)
+        except TimeoutError:
+            why = f"did not respond within {self._timeout_s:g} seconds"
+            raise _problem(mount, why, ErrorKind.STORAGE_TIMEOUT) from None
+        except OSError as error:
+            _log.error("no process can open directories: %s", error)
+            raise _problem(mount, "cannot be opened", ErrorKind.STORAGE) from error
+        finally:
+            if process.is_killed:
+                _left_behind.add(mount, process.take_pidfd())
+        if "kind" in answer:
+            raise self._refusal(process, mount, answer)
+        return answer, opened
+
+    def _refusal(self, process: AccountProcess, mount: Mount, answer: dict[str, Any]) -> StorageProblem:
+        who = "your account" if self._is_account and process is self._process else "the portal"
+        kind = ErrorKind(answer["kind"])
+        error = _NeedsRoot if answer["may_root"] else StorageProblem
+        return _problem(mount, answer["words"].format(who=who), kind, error)
 
 
-def _problem(mount: Mount, why: str, kind: ErrorKind) -> StorageProblem:
+async def pin(
+    mounts: Sequence[Mount], account: Account | None = None, *, timeout_s: float = TIMEOUT_S
+) -> tuple[Pinned, ...]:
+    """Open the directories of a launch as an account (see `AccountStorage.pin`), or as the hub's own user."""
+    async with AccountStorage(account, timeout_s=timeout_s) as storage:
+        return await storage.pin(mounts)
+
+
+def _home_of(pinned: Sequence[Pinned]) -> Pinned | None:
+    return next((one for one in pinned if one.mount.target == "."), None)
+
+
+def _wanted(mount: Mount) -> dict[str, Any]:
+    return asdict(
+        Wanted(
+            str(mount.root),
+            str(mount.source),
+            mount.writable,
+            mount.create,
+            mount.owner,
+            mount.mode,
+            mount.pattern,
+            MAX_LOOKED_AT,
+        )
+    )
+
+
+def _not_created(mount: Mount) -> StorageProblem:
+    """Return who must create a directory, and for the log with which command."""
+    found = _problem(
+        mount, "does not exist, and neither your account nor the portal may create it", ErrorKind.NOT_CREATED
+    )
+    found.remedy = "Please ask the administrators to create it."
+    uid, gid = mount.owner
+    owner = [*(["-o", str(uid)] if uid >= 0 else []), *(["-g", str(gid)] if gid >= 0 else [])]
+    command = shlex.join(["install", "-d", *owner, "-m", f"{mount.mode:o}", str(mount.source)])
+    found.add_note(f"as root on the file server: {command}")
+    return found
+
+
+def _problem(mount: Mount, why: str, kind: ErrorKind, error: type[StorageProblem] = StorageProblem) -> StorageProblem:
     # the path is for the log; the user knows the directory by its name in the session
     home = mount.target == "."
     if kind is ErrorKind.STORAGE_TIMEOUT:
         what = f"The storage behind {'your home directory' if home else f'~/{mount.target}'}"
     else:
         what = "Your home directory" if home else f"The directory ~/{mount.target}"
-    of = _Missing if kind is ErrorKind.DIRECTORY_MISSING else StorageProblem
-    problem = of(f"{what} {why}.", remedy="Please try again later, or contact the administrators.", kind=kind)
+    if kind is ErrorKind.DIRECTORY_MISSING:
+        error = _Missing
+    problem = error(f"{what} {why}.", remedy="Please try again later, or contact the administrators.", kind=kind)
     problem.add_note(f"source: {mount.source}")
     return problem

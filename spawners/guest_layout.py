@@ -74,5 +74,5 @@ def identity_texts(account: Account, names: Mapping[str, str] | None = None) -> 
 
 def _group_name(account: Account, number: int) -> str:
     name = account.group_names.get(number, "")
-    plain = "".join(letter for letter in name.lower() if letter.isascii() and (letter.isalnum() or letter in "-_"))
+    plain = "".join(letter for letter in name.lower() if letter.isascii() and (letter.isalnum() or letter in "-_."))
     return plain[:32] or f"group{number}"

@@ -14,12 +14,12 @@ import os
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from daas_hub.errors import SessionFailed, StorageProblem
-from daas_hub.launch import Plan
+from daas_hub.launch import Mount, Plan
 from daas_hub.spawners.guest_layout import places
-from daas_hub.storage import Pinned
+from daas_hub.storage import AccountStorage, Pinned
 
 #: Timeout in seconds for the whole handshake.
 TIMEOUT_S = 15.0
@@ -48,12 +48,6 @@ class SeenDirectory:
     device: int
     inode: int
     read_only: bool
-
-    @classmethod
-    def of(cls, fd: int) -> SeenDirectory:
-        """Return the record of an open directory."""
-        status = os.fstat(fd)
-        return cls(status.st_dev, status.st_ino, bool(os.fstatvfs(fd).f_flag & os.ST_RDONLY))
 
 
 def granted_directories(plan: Plan, pinned: Sequence[Pinned]) -> list[GrantedDirectory]:
@@ -88,9 +82,16 @@ class HandshakeSocket:
         self._socket.close()
 
     async def admit(
-        self, granted: Sequence[GrantedDirectory], environment: dict[str, str], listener: socket.socket
+        self,
+        granted: Sequence[GrantedDirectory],
+        environment: dict[str, str],
+        listener: socket.socket,
+        storage: AccountStorage | None = None,
     ) -> None:
         """Wait for the session, compare its mounts, and hand over its environment and its listening socket.
+
+        Args:
+            storage: the storage as the account sees it; None for the hub's own.
 
         Raises:
             StorageProblem: a directory is not what was granted; nothing of the session has run.
@@ -107,7 +108,7 @@ class HandshakeSocket:
                     await _readable(session)
                     _, fds, _, _ = socket.recv_fds(session, 1, len(granted) + 1)
                     try:
-                        require_granted(granted, [SeenDirectory.of(fd) for fd in fds])
+                        require_granted(granted, await _described(fds, granted, storage))
                     finally:
                         for fd in fds:
                             os.close(fd)
@@ -118,6 +119,20 @@ class HandshakeSocket:
                     "The session ended before it was ready.",
                     remedy="Please tell the administrators; the hub's log says more.",
                 ) from problem
+
+
+async def _described(
+    fds: Sequence[int], granted: Sequence[GrantedDirectory], storage: AccountStorage | None
+) -> list[SeenDirectory]:
+    """Return the records of open directories, without waiting for storage in the hub's own process."""
+    if not fds:
+        return []
+    if storage is None:
+        async with AccountStorage() as own:
+            return await _described(fds, granted, own)
+    name = next((one.name for one in granted), "home")
+    mount = Mount(PurePosixPath("/"), PurePosixPath("/"), "." if name == "home" else name)
+    return [SeenDirectory(*one) for one in await storage.describe(fds, mount)]
 
 
 def require_granted(granted: Sequence[GrantedDirectory], seen: Sequence[SeenDirectory]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import socket
 from collections.abc import Iterator
@@ -92,12 +93,21 @@ def notebook_application() -> str:
     return "jupyterlab"
 
 
+@pytest.fixture
+def reachable() -> Iterator[Path]:
+    """A folder that every account can reach: pytest closes its own when another run begins."""
+    folder = new_state()
+    yield folder
+    shutil.rmtree(folder)
+
+
 @pytest.fixture(autouse=True)
 def _log_on_failure(request: pytest.FixtureRequest) -> Iterator[None]:
     """Show the end of the hub's log beside a failure."""
     yield
-    if "portal" in request.fixturenames and getattr(request.node, "failed", False):
-        print(request.getfixturevalue("portal").log.read_text(errors="replace")[-6000:])
+    for name in {"portal", "squashed"} & set(request.fixturenames):
+        if getattr(request.node, "failed", False):
+            print(request.getfixturevalue(name).log.read_text(errors="replace")[-6000:])
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -16,7 +16,8 @@ from daas_hub.launch.request import MAX_VISITS
 from daas_hub.proposals.model import PROPOSAL_ID, Proposal, Visit
 
 #: Names of visits that a link may contain.
-_VISIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
+_VISIT_PART = r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}"
+_VISIT = re.compile(rf"{_VISIT_PART}(?:/{_VISIT_PART}){{0,3}}")
 _APPLICATION = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _KEYS = ("proposal", "visit", "session", "app", "visits")
 

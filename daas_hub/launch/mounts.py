@@ -17,7 +17,7 @@ from daas_hub.accounts import Account
 from daas_hub.errors import ErrorKind, StorageProblem
 from daas_hub.launch.choices import Choice
 from daas_hub.launch.folders import VISIT_ALONE, folder_names
-from daas_hub.launch.paths import ACCOUNT_FIELDS, PATH_FIELD, Template
+from daas_hub.launch.paths import ACCOUNT_FIELDS, PATH_FIELD, Template, directory_name
 from daas_hub.launch.real_paths import Alias
 from daas_hub.proposals.model import in_zone
 
@@ -173,7 +173,7 @@ def _of_visit(choice: Choice, policy: MountPolicy) -> dict[str, str | datetime.d
     assert choice.visit is not None
     visit = choice.visit
     return {
-        "proposal": choice.proposal.id,
+        "proposal": directory_name(choice.proposal.id),
         "visit": visit.label,
         "number": str(visit.number),
         "beamline": visit.beamline or next(iter(choice.proposal.beamlines), ""),

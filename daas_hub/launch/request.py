@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from daas_hub.errors import BadRequest
-from daas_hub.proposals.model import HIGHEST_VISIT, PROPOSAL_ID
+from daas_hub.proposals.model import HIGHEST_VISIT, LOWEST_VISIT, PROPOSAL_ID
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _KEYS = ("application", "proposal", "visit", "size", "visits")
@@ -83,7 +83,7 @@ class LaunchRequest:
             options["visits"] = [{"proposal": proposal, "visit": visit} for proposal, visit in chosen]
         if "visit" in options:
             if not re.fullmatch(r"[0-9]{1,10}", options["visit"], re.ASCII):
-                raise BadRequest(f"The visit is not a number from 1 to {HIGHEST_VISIT}.")
+                raise BadRequest(f"The visit is not a number from {LOWEST_VISIT} to {HIGHEST_VISIT}.")
             options["visit"] = int(options["visit"])
         return cls.from_json(options)
 
@@ -156,8 +156,8 @@ def _require_proposal(value: Any) -> None:
 
 
 def _require_visit(value: Any) -> None:
-    if not (type(value) is int and 1 <= value <= HIGHEST_VISIT):
-        raise BadRequest(f"The visit is not a number from 1 to {HIGHEST_VISIT}.")
+    if not (type(value) is int and LOWEST_VISIT <= value <= HIGHEST_VISIT):
+        raise BadRequest(f"The visit is not a number from {LOWEST_VISIT} to {HIGHEST_VISIT}.")
 
 
 def _shown(key: object) -> str:

@@ -31,9 +31,9 @@ class MountRules(Configurable):
 
     Directory templates have these fields: {proposal}, {visit}, {number}, {beamline}, {account}, {uid}, the visit's
     {start} and {end}, and {path}, the directory returned by the proposal source. A field can be sliced, {proposal[1:]},
-    and filtered, {beamline|lower|nodash}. Filters of strings: lower, upper, nodash, digits, letters; of times: year,
-    month, day, date (20260131), cycle (I or II), date:%Y-%m-%d. A * matches one part of a directory's name; exactly
-    one directory must match.
+    and filtered, {beamline|lower|nodash}. Filters of strings: lower, upper, nodash, digits, letters, last (what
+    follows the last slash); of times: year, month, day, date (20260131), cycle (I or II), date:%Y-%m-%d. A slash in a
+    proposal's id is written as +. A * matches one part of a directory's name; exactly one directory must match.
     """
 
     data = List(

@@ -92,7 +92,7 @@ class ArrivalHandler(PortalHandler):
             return f"{self.hub_url}launch?{urlencode(fields)}"
         if application and len(proposal.visits) == 1:
             return self._address(proposal, proposal.visits[0], application)
-        return f"{self.hub_url}proposals/{quote(proposal.id, safe='')}{f'#visit-{visit.number}' if visit else ''}"
+        return f"{self.hub_url}proposals/{quote(proposal.id)}{f'#visit-{visit.number}' if visit else ''}"
 
 
 _UNCLEAR = (

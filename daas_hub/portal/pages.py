@@ -18,7 +18,15 @@ from daas_hub.portal.authenticator import OffersLogins
 from daas_hub.portal.base import PortalHandler
 from daas_hub.portal.ended import take_why_it_ended
 from daas_hub.portal.hub_requests import page_policy
-from daas_hub.portal.views import button_view, day_of_epoch, listing_view, session_card, source_notice, visit_view
+from daas_hub.portal.views import (
+    button_view,
+    day_of_epoch,
+    left_out_view,
+    listing_view,
+    session_card,
+    source_notice,
+    visit_view,
+)
 from daas_hub.proposals import Page, Proposal, Query
 from daas_hub.proposals.listing import COLUMNS, question_of
 
@@ -105,6 +113,7 @@ class HomeHandler(SessionCards):
             active="proposals",
             person=self.person(account),
             proposals_source=source,
+            left_out=left_out_view(self.facility.left_out_of(account)),
             sessions=self.cards(await self.titles_of_sessions(account)),
             new_logins=await self._new_logins(account),
             own_applications=[
@@ -148,6 +157,11 @@ class ProposalHandler(SessionCards):
         # 503, not 404, while the source is down: it is unknown whether the proposal is theirs
         answer = await self.facility.proposal_of(account, proposal_id)
         proposal = answer.value
+        left_out = [one for one in self.facility.left_out_of(account) if one.id == proposal_id]
+        if proposal is None and left_out:
+            raise web.HTTPError(
+                404, f"Proposal {proposal_id} cannot be shown: {left_out[0].reason}. Please tell the user office."
+            )
         if proposal is None:
             raise web.HTTPError(404, "You have no such proposal.")
         applications = offered(self.facility.applications, proposal)
@@ -164,6 +178,7 @@ class ProposalHandler(SessionCards):
                 "beamlines": list(proposal.beamlines),
             },
             proposals_source=source_notice(answer.problem, answer.age_s),
+            left_out=left_out_view(left_out),
             visits=[
                 visit_view(
                     self.hub_url,

@@ -291,7 +291,7 @@ class SessionHandler(SessionCards):
         found = []
         for name, number in visits:
             proposal = proposals[name]
-            visit = proposal.visit(number or 0) if proposal else None
+            visit = proposal.visit(-1 if number is None else number) if proposal else None
             if proposal is None or visit is None:
                 return None
             found.append((proposal, visit))

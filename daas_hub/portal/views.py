@@ -12,7 +12,7 @@ from daas_hub.catalogue import Application, Catalogue, Kind
 from daas_hub.errors import SourceUnavailable
 from daas_hub.launch import address_of, visit_value, visits_in
 from daas_hub.portal.assets import icon_address
-from daas_hub.proposals import Page, Proposal, Query, Visit
+from daas_hub.proposals import LeftOut, Page, Proposal, Query, Visit
 from daas_hub.proposals.listing import COLUMNS, latest
 from daas_hub.proposals.model import in_zone
 
@@ -65,6 +65,11 @@ def source_notice(problem: SourceUnavailable | None, age_s: float | None) -> dic
         "it responds again; your own resources and running sessions are not affected."
     )
     return {"kind": "old", "words": words}
+
+
+def left_out_view(left_out: Sequence[LeftOut]) -> list[dict[str, str]]:
+    """Return the records that could not be used, each once, for a notice."""
+    return [{"id": one.id, "reason": one.reason} for one in dict.fromkeys(left_out)]
 
 
 def button_view(
@@ -284,7 +289,7 @@ def session_card(
         "icon_url": icon_address(hub_url, application),
         "proposal_id": only[0],
         "proposal_title": titles.get(only[0], ""),
-        "visit_number": only[1] or "",
+        "visit_number": "" if only[1] is None else only[1],
         "proposal_ids": list(dict(visits)),
         "several": proposals_with_visits(visits, titles) if len(visits) > 1 else [],
         "since": started.isoformat() if started else "",

@@ -8,12 +8,12 @@ that something splits or formats. Nothing in it is secret: whoever may inspect a
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from daas_hub.launch import Plan
+from daas_hub.launch import Mount, Plan
 from daas_hub.spawners.guest_layout import API_DIR, SOCKETS_DIR, folder_of_several, outside_home, target_of
 
 #: Labels of our containers: which hub, and which session; no name of a person, no proposal.
@@ -126,11 +126,20 @@ class RemoteFiles(SessionFiles):
         }
 
 
-def create_body(plan: Plan, files: SessionFiles, *, program: str, labels: dict[str, str]) -> dict[str, Any]:
+def create_body(
+    plan: Plan,
+    files: SessionFiles,
+    *,
+    program: str,
+    labels: dict[str, str],
+    placed: Mapping[str, Path] | None = None,
+) -> dict[str, Any]:
     """Return the body of `POST /containers/create`.
 
     Args:
         program: the session's first program, found on the image's own PATH.
+        placed: where the directories are mounted for the engine, by target, if it cannot reach them by their own paths.
+            With the home there, the others are mounted in it already.
     """
     account, size = plan.account, plan.size
     owner = f"uid={account.uid},gid={account.gid}"
@@ -178,7 +187,7 @@ def create_body(plan: Plan, files: SessionFiles, *, program: str, labels: dict[s
                 "/var/lib/xkb": f"rw,nosuid,nodev,noexec,mode=0700,{owner},size=4m",
                 **files.in_memory(owner),
             },
-            "Mounts": _mounts(plan, files),
+            "Mounts": _mounts(plan, files, placed or {}),
             # what a session prints before its handshake; it may not fill the disk
             "LogConfig": {"Type": "json-file", "Config": {"max-size": "5m", "max-file": "1"}},
             "RestartPolicy": {"Name": "no"},
@@ -187,21 +196,28 @@ def create_body(plan: Plan, files: SessionFiles, *, program: str, labels: dict[s
     }
 
 
-def _mounts(plan: Plan, files: SessionFiles) -> list[dict[str, Any]]:
+def _mounts(plan: Plan, files: SessionFiles, placed: Mapping[str, Path]) -> list[dict[str, Any]]:
     """Return every mount, outer ones first."""
     mounts = [files.identity(name, f"/etc/{name}") for name in IDENTITY_FILES]
     mounts += [bind(path, str(path)) for path in dict.fromkeys(files.read_only)]
     mounts += files.sockets()
+    outside = [
+        bind(placed.get(path, mount.source), path, writable=mount.writable) for mount, path in outside_home(plan)
+    ]
+    if "." in placed:
+        return [*mounts, bind(placed["."], plan.home, writable=True), *outside]
+
+    def bound(mount: Mount) -> dict[str, Any]:
+        source = placed.get(mount.target, mount.source)
+        return bind(source, target_of(plan, mount.target), writable=mount.writable)
+
     several = [mount for mount in plan.mounts if "/" in mount.target]
-    for mount in plan.mounts:
-        if mount not in several:
-            mounts.append(bind(mount.source, target_of(plan, mount.target), writable=mount.writable))
+    mounts += [bound(mount) for mount in plan.mounts if mount not in several]
     if several:
         # the directory that holds them belongs to the session alone, and nothing can be added to it
         mounts.append(files.empty(f"{plan.home}/{folder_of_several(plan)}"))
-        mounts += [bind(mount.source, target_of(plan, mount.target), writable=mount.writable) for mount in several]
-    mounts += [bind(mount.source, path, writable=mount.writable) for mount, path in outside_home(plan)]
-    return mounts
+        mounts += [bound(mount) for mount in several]
+    return [*mounts, *outside]
 
 
 def bind(source: object, target: str, *, writable: bool = False) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from daas_hub.spawners.docker.session_transport import SessionTransport
 from daas_hub.spawners.mount_handshake import GrantedDirectory, HandshakeSocket
 from daas_hub.spawners.readiness import unless_over
 from daas_hub.spawners.runtime_dir import open_listener
+from daas_hub.storage import AccountStorage
 
 
 class LocalSession(SessionTransport):
@@ -30,6 +31,7 @@ class LocalSession(SessionTransport):
         *,
         read_only: tuple[Path, ...],
         ended: asyncio.Future[str],
+        storage: AccountStorage,
     ) -> None:
         """Launch it (see `SessionTransport`); it is handed the socket that it listens on."""
         handshake = HandshakeSocket(self._directory / "sockets" / ARRIVAL_SOCKET)
@@ -37,7 +39,7 @@ class LocalSession(SessionTransport):
         try:
             await create(LocalFiles(self._directory, self._api, read_only))
             await start()
-            await unless_over(handshake.admit(granted, dict(environment), listener), ended)
+            await unless_over(handshake.admit(granted, dict(environment), listener, storage), ended)
         finally:
             handshake.close()
             listener.close()

@@ -21,6 +21,11 @@ def refusal_of(plan: Plan, message: str) -> SessionFailed | StorageProblem:
         problem = StorageProblem(
             f"{name} does not exist on the machine that runs the sessions.", remedy="Please tell the administrators."
         )
+    elif "permission denied" in message and any(str(one.source) in message for one in plan.mounts):
+        problem = StorageProblem(
+            "The storage does not let the machine that runs the sessions mount your directories.",
+            remedy="Please tell the administrators: root may not enter them there (storage-on-nfs).",
+        )
     elif "recursive" in message.lower():
         problem = StorageProblem(
             "The raw data cannot be mounted read-only recursively there.", remedy="Please tell the administrators."

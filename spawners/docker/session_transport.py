@@ -9,6 +9,7 @@ from pathlib import Path
 
 from daas_hub.spawners.docker.container_spec import SessionFiles
 from daas_hub.spawners.mount_handshake import GrantedDirectory
+from daas_hub.storage import AccountStorage
 
 
 class SessionTransport(ABC):
@@ -24,11 +25,13 @@ class SessionTransport(ABC):
         *,
         read_only: tuple[Path, ...],
         ended: asyncio.Future[str],
+        storage: AccountStorage,
     ) -> None:
         """Create and start the container, compare its mounts with those granted, hand over its environment.
 
         Args:
             ended: done when the session ended; then nobody waits any more.
+            storage: the storage as the account sees it, for the comparison.
 
         Raises:
             StorageProblem: a directory is not what was granted; nothing of the session has run.

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import shutil
 import socket
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,6 +41,7 @@ from daas_hub.spawners.docker.images import require_image
 from daas_hub.spawners.docker.leftovers import end_session, sessions_on
 from daas_hub.spawners.docker.local_session import LocalSession
 from daas_hub.spawners.docker.messages import TELL_ADMINISTRATORS, refusal_of
+from daas_hub.spawners.docker.placed_mounts import PlacedMounts
 from daas_hub.spawners.docker.session_transport import SessionTransport
 from daas_hub.spawners.docker.stock import DOCKER_SETTINGS
 from daas_hub.spawners.egress import host_names
@@ -51,7 +52,7 @@ from daas_hub.spawners.readiness import require_answer
 from daas_hub.spawners.reconcile import last_outcome
 from daas_hub.spawners.runtime_dir import session_key, write_identity_files
 from daas_hub.spawners.session_records import RunningSession
-from daas_hub.storage import Pinned, make_mount_points, pin
+from daas_hub.storage import AccountStorage, Pinned
 
 _T = TypeVar("_T")
 
@@ -194,23 +195,24 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
         self.require_runtime_dir()
         await self.record_start(plan)
         self.report_progress("Opening your directories")
-        pinned = await pin(plan.mounts)
-        plan = plan.opened(one.mount for one in pinned)
-        try:
-            # the storage of an engine on another machine may number its users otherwise
-            if not self.docker_engine.address.is_remote:
-                require_usable_home(pinned, plan.account)
-            await make_mount_points(pinned, mount_points(plan), (plan.account.uid, plan.account.gid))
-            self._prepare_session_dir(plan)
-            self.report_progress("Creating your session's container")
+        async with AccountStorage(plan.account) as storage:
+            pinned = await storage.pin(plan.mounts)
+            plan = plan.opened(one.mount for one in pinned)
             try:
-                await self._run_container(plan, pinned)
-            except BaseException:
-                await asyncio.shield(asyncio.ensure_future(self._clean_up()))
-                raise
-        finally:
-            for one in pinned:
-                one.close()
+                # the storage of an engine on another machine may number its users otherwise
+                if not self.docker_engine.address.is_remote:
+                    await asyncio.to_thread(require_usable_home, pinned, plan.account)
+                await storage.make_mount_points(pinned, mount_points(plan), (plan.account.uid, plan.account.gid))
+                self._prepare_session_dir(plan)
+                self.report_progress("Creating your session's container")
+                try:
+                    await self._run_container(plan, pinned, storage)
+                except BaseException:
+                    await asyncio.shield(asyncio.ensure_future(self._clean_up()))
+                    raise
+            finally:
+                for one in pinned:
+                    one.close()
         return self.address
 
     async def poll(self) -> int | None:
@@ -276,7 +278,11 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
         return f"daas-{session_key(f'{self.hub_label}/{user}', server)}"
 
     async def list_running(self) -> list[RunningSession]:
-        """Return the sessions of this hub on the engine by its label, ended ones too (see `RunningSession`)."""
+        """Return the sessions of this hub on the engine by its label, ended ones too (see `RunningSession`).
+
+        Mounts of starts that a killed hub did not finish are removed: whatever the containers have, they keep.
+        """
+        await PlacedMounts.remove_unused(Path(self.runtime_dir) / "mounts", self.docker_engine.address)
         return await sessions_on(self.docker_engine)
 
     async def end_running(self, one: RunningSession) -> None:
@@ -319,30 +325,40 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
         """Return the path at which the session finds an application's icon."""
         return f"{SOCKETS_DIR}/icons/{application.name}.svg"
 
-    async def _run_container(self, plan: Plan, pinned: tuple[Pinned, ...]) -> None:
+    async def _run_container(self, plan: Plan, pinned: tuple[Pinned, ...], storage: AccountStorage) -> None:
         """Create, compare, start, hand over its environment, and wait until it answers."""
         ended = self.wait_for_end()
         await self._refusals(plan, self._transport.send_files(plan.application.image or ""))
-        await self._transport.launch(
-            lambda files: self._create(plan, files),
-            lambda: self._start_container(plan),
-            granted_directories(plan, pinned),
-            self.session_environment(plan),
-            read_only=tuple(Path(path) for path in self.read_only),
-            ended=ended,
-        )
+        placed = await self._placed_mounts.place(plan, pinned, storage, self.session_dir / "empty")
+        try:
+            await self._transport.launch(
+                lambda files: self._create(plan, files, placed),
+                lambda: self._start_container(plan),
+                granted_directories(plan, pinned),
+                self.session_environment(plan),
+                read_only=tuple(Path(path) for path in self.read_only),
+                ended=ended,
+                storage=storage,
+            )
+        finally:
+            await asyncio.shield(asyncio.ensure_future(self._placed_mounts.remove()))
         await require_answer(f"{self.address}{self.server.base_url}api", ended, self.start_timeout)
 
     async def _start_container(self, plan: Plan) -> None:
         await self._refusals(plan, self.docker_engine.start(self.object_name))
         self.report_progress(f"Starting {plan.application.title}")
 
-    async def _create(self, plan: Plan, files: SessionFiles) -> None:
+    @property
+    def _placed_mounts(self) -> PlacedMounts:
+        return PlacedMounts(Path(self.runtime_dir) / "mounts" / self.object_name, self.docker_engine.address)
+
+    async def _create(self, plan: Plan, files: SessionFiles, placed: Mapping[str, Path]) -> None:
         body = create_body(
             plan,
             files,
             program=self.session_program(plan),
             labels={HUB_LABEL: self.hub_label, SESSION_LABEL: self.object_name},
+            placed=placed,
         )
         create = self.docker_engine.call(lambda docker: docker.containers.create(body, name=self.object_name))
         self.object_id = (await self._refusals(plan, create)).id
@@ -366,6 +382,7 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
         self.docker_engine.stop_listening(self.object_name)
         self.close_sockets()
         self._transport.close()
+        await self._placed_mounts.remove()
         try:
             await self.docker_engine.remove(self.object_name)
             await self._transport.remove_files()

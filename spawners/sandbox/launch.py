@@ -9,25 +9,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from daas_hub.accounts import Account
 from daas_hub.errors import SessionFailed, StorageProblem
 from daas_hub.launch import Plan
 from daas_hub.spawners.guest_layout import places
 from daas_hub.spawners.runtime_dir import close_all, mounted, open_pipe
 from daas_hub.spawners.sandbox import forbid_userns
 from daas_hub.spawners.sandbox.argv import InheritedFds, become_argv
+from daas_hub.spawners.sandbox.gid_map import gid_map, groups_of
 from daas_hub.spawners.sandbox.processes import descendants, read_child_pid
 from daas_hub.spawners.sandbox.seccomp import open_filters
-from daas_hub.storage import Pinned
+from daas_hub.storage import AccountStorage, Pinned
+
+_log = logging.getLogger("jupyterhub.daas")
 
 #: Timeout in seconds for bubblewrap to build the sandbox (it takes some 20 ms).
 BUILD_TIMEOUT_S = 10.0
@@ -46,6 +49,7 @@ class SandboxLaunch:
         apply_limits: puts processes under the session's resource limits.
         on_started: called with the pid of the sandbox's first process, before anything of the session runs.
         build_timeout_s: timeout in seconds for bubblewrap to build the sandbox.
+        storage: the storage as the account sees it; None makes one for the comparison.
     """
 
     plan: Plan
@@ -57,6 +61,7 @@ class SandboxLaunch:
     apply_limits: Callable[..., None]
     on_started: Callable[[int], None]
     build_timeout_s: float = BUILD_TIMEOUT_S
+    storage: AccountStorage | None = None
 
 
 async def build_sandbox(launch: SandboxLaunch) -> asyncio.subprocess.Process:
@@ -96,7 +101,7 @@ async def build_sandbox(launch: SandboxLaunch) -> asyncio.subprocess.Process:
         init = 0
         try:
             init = await _first_process(info_read, launch.build_timeout_s)
-            forbidding = await _map_ids(init, launch.plan.account, ns_write) if as_root else None
+            forbidding = await _map_ids(init, launch.plan, ns_write) if as_root else None
             launch.apply_limits(bubblewrap.pid, init)
             await _require_granted(init, launch, bubblewrap)
             if forbidding is not None:
@@ -129,10 +134,13 @@ def _not_built() -> SessionFailed:
     )
 
 
-async def _map_ids(init: int, account: Account, ns_write: int) -> asyncio.subprocess.Process:
+async def _map_ids(init: int, plan: Plan, ns_write: int) -> asyncio.subprocess.Process:
     """Map the account's ids, and no others; return the process that forbids further user namespaces."""
-    groups = dict.fromkeys([account.gid, *account.groups])
-    gids = "".join(f"{gid} {gid} 1\n" for gid in groups)
+    account = plan.account
+    shared = [mount.owner[1] for mount in plan.mounts if mount.owner]
+    gids, unmapped = gid_map(groups_of(account), [account.gid, *shared])
+    if unmapped:
+        _log.info("%s has more groups than a user namespace can map: %d are shown as nogroup", account.name, unmapped)
     try:
         # files of the kernel do not block
         Path(f"/proc/{init}/uid_map").write_text(f"{account.uid} {account.uid} 1\n")  # noqa: ASYNC240
@@ -155,9 +163,13 @@ async def _require_forbidden(forbid: asyncio.subprocess.Process) -> None:
 
 async def _require_granted(init: int, launch: SandboxLaunch, bubblewrap: asyncio.subprocess.Process) -> None:
     """Compare every mount of the sandbox with the granted directory, which is open, before anything runs."""
+    if launch.storage is None:
+        async with AccountStorage(launch.plan.account) as storage:
+            await _require_granted(init, replace(launch, storage=storage), bubblewrap)
+            return
     until = time.monotonic() + launch.build_timeout_s
     while True:
-        wrong = first_wrong_mount(init, launch.plan, launch.pinned)
+        wrong = await _first_wrong_mount(init, launch.plan, launch.pinned, launch.storage)
         if wrong is None:
             return
         if bubblewrap.returncode is not None:
@@ -170,19 +182,36 @@ async def _require_granted(init: int, launch: SandboxLaunch, bubblewrap: asyncio
         await asyncio.sleep(0.002)
 
 
-def first_wrong_mount(init: int, plan: Plan, pinned: Sequence[Pinned]) -> str | None:
+async def _first_wrong_mount(init: int, plan: Plan, pinned: Sequence[Pinned], storage: AccountStorage) -> str | None:
     """Return the target of the first mount that is not (yet) the granted directory; None if all are."""
+    if not pinned:
+        return None
     try:
-        options = mounted(Path(f"/proc/{init}/mountinfo").read_text())
+        # neither touches a mounted file system: those are entered as the account, below
+        options = mounted(Path(f"/proc/{init}/mountinfo").read_text())  # noqa: ASYNC240
+        root = os.open(f"/proc/{init}/root", os.O_PATH | os.O_DIRECTORY)
     except OSError:
         return "."
+    try:
+        inside = [place.lstrip("/") for _, place in places(plan.opened(one.mount for one in pinned))]
+        seen = await storage.identities(root, inside, pinned[0].mount)
+    finally:
+        os.close(root)
+    return first_difference(plan, pinned, options, seen)
+
+
+def first_difference(
+    plan: Plan, pinned: Sequence[Pinned], options: Mapping[str, Sequence[str]], seen: Sequence[tuple[int, int] | None]
+) -> str | None:
+    """Return the target of the first mount that is not the granted directory, or is writable and must not be.
+
+    Args:
+        options: of each mount point in the sandbox.
+        seen: device and inode of each directory in the sandbox, in the order of `places`.
+    """
     identities = {one.mount: one.identity for one in pinned}
-    for mount, target in places(plan.opened(identities)):
-        try:
-            status = os.stat(f"/proc/{init}/root{target}", follow_symlinks=False)
-        except OSError:
-            return mount.target
+    for (mount, place), identity in zip(places(plan.opened(identities)), seen, strict=True):
         mode = "rw" if mount.writable else "ro"
-        if (status.st_dev, status.st_ino) != identities[mount] or mode not in options.get(target, ()):
+        if identity != identities[mount] or mode not in options.get(place, ()):
             return mount.target
     return None

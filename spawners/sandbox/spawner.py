@@ -47,7 +47,7 @@ from daas_hub.spawners.session_output import KeptOutput, failure_in, last_output
 from daas_hub.spawners.session_records import RunningSession
 from daas_hub.spawners.sockets import SocketSessionMixin
 from daas_hub.spawners.stock import OWN_VARIABLES
-from daas_hub.storage import Pinned, make_mount_points, pin
+from daas_hub.storage import AccountStorage, Pinned
 
 #: Name of the file with the end of a session's output, in its folder on the hub's machine.
 OUTPUT_FILE = "output"
@@ -146,20 +146,21 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
         """Build the sandbox, compare its mounts with the granted ones, and let it run."""
         self.require_runtime_dir()
         self.report_progress("Opening your directories")
-        pinned = await pin(plan.mounts)
-        plan = plan.opened(one.mount for one in pinned)
-        try:
-            self._require_not_running()
-            require_usable_home(pinned, plan.account)
-            # bubblewrap would make them, too, but not say what is in their way
-            await make_mount_points(pinned, mount_points(plan), (plan.account.uid, plan.account.gid))
-            await self.record_start(plan)
-            self._prepare_session_dir(plan)
-            self.report_progress("Building your session's sandbox")
-            await self._run_sandbox(plan, pinned)
-        finally:
-            for one in pinned:
-                one.close()
+        async with AccountStorage(plan.account) as storage:
+            pinned = await storage.pin(plan.mounts)
+            plan = plan.opened(one.mount for one in pinned)
+            try:
+                self._require_not_running()
+                await asyncio.to_thread(require_usable_home, pinned, plan.account)
+                # bubblewrap would make them, too, but not say what is in their way
+                await storage.make_mount_points(pinned, mount_points(plan), (plan.account.uid, plan.account.gid))
+                await self.record_start(plan)
+                self._prepare_session_dir(plan)
+                self.report_progress("Building your session's sandbox")
+                await self._run_sandbox(plan, pinned, storage)
+            finally:
+                for one in pinned:
+                    one.close()
         self.report_progress(f"Starting {plan.application.title}")
         await require_answer(f"{self.address}{self.server.base_url}api", self._over, self.start_timeout)
         return self.address
@@ -276,7 +277,7 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
             "DAAS_LISTEN_FD": str(listen_fd),
         }
 
-    async def _run_sandbox(self, plan: Plan, pinned: tuple[Pinned, ...]) -> None:
+    async def _run_sandbox(self, plan: Plan, pinned: tuple[Pinned, ...], storage: AccountStorage) -> None:
         """Build the sandbox, let it run, and watch its end."""
         listener = open_listener(self.session_dir / "http.sock")
         try:
@@ -293,6 +294,7 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
                         # what a session prints is handled at the expense of its own processor time
                         apply_limits=partial(self._apply_limits, plan, output.keeper.pid),
                         on_started=self._save_process,
+                        storage=storage,
                     )
                 )
             except BaseException:

@@ -31,7 +31,7 @@ async def try_sandbox(plan: Plan, *, prefix: Path, read_only: list[Path], bwrap:
     """
     with trial_dir(plan) as folder, tempfile.TemporaryFile() as output:
         plan = _with_a_home(plan, folder)
-        pinned = await pin(plan.mounts)
+        pinned = await pin(plan.mounts, plan.account)
         left, right = socket.socketpair()
         launch = SandboxLaunch(
             plan,

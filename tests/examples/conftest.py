@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.examples.site import FACILITIES, Site, running_site
+from tests.examples.site import FACILITIES, Facility, Site, running_site, squashed_tree
 from tests.not_tried import missing
 from tests.stand_ins.directory import SLAPD, Directory, make_directory, person, posix_group
 from tests.stand_ins.openid import start_provider
+from tests.stand_ins.squashing import require_fuse
 
 ENTRIES = [
     person("anna", 25001, employeeNumber="anna0123456789abcdef@egi.eu", displayName="Anna Lindqvist"),
@@ -38,6 +39,43 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Directory]:
     directory.stop()
 
 
+@contextmanager
+def site_of(
+    name: str, folder: Path, people: Directory, tree: Callable[[Facility], Path] | None = None
+) -> Iterator[Site]:
+    """Run the site of an example.
+
+    Args:
+        tree: makes its directories.
+    """
+    facility = FACILITIES[name]
+    (portal,) = re.findall(r'public_url = "(.+)/"', facility.text)
+    provider = start_provider(facility.profile, portal=portal)
+    if tree is None:
+        for parent in (folder, *folder.parents[:2]):
+            parent.chmod(0o755)
+    try:
+        with running_site(facility, folder, people, provider, tree(facility) if tree else None) as site:
+            yield site
+    finally:
+        provider.stop()
+
+
+@pytest.fixture
+def squashed_site(
+    sandbox_works: None, people: Directory, reachable: Path, request: pytest.FixtureRequest
+) -> Iterator[Site]:
+    """The site of the example that a test names, on storage that squashes root."""
+    require_fuse()
+    with ExitStack() as stack:
+
+        def tree(facility: Facility) -> Path:
+            return stack.enter_context(squashed_tree(facility, reachable))
+
+        with site_of(request.param, reachable, people, tree) as site:
+            yield site
+
+
 @pytest.fixture(scope="session")
 def sites(
     sandbox_works: None, people: Directory, tmp_path_factory: pytest.TempPathFactory
@@ -50,14 +88,7 @@ def sites(
 
         def site(name: str) -> Site:
             if name not in running:
-                facility = FACILITIES[name]
-                (portal,) = re.findall(r'public_url = "(.+)/"', facility.text)
-                provider = start_provider(facility.profile, portal=portal)
-                stack.callback(provider.stop)
-                folder = Path(tmp_path_factory.mktemp(name))
-                for parent in (folder, *folder.parents[:2]):
-                    parent.chmod(0o755)
-                running[name] = stack.enter_context(running_site(facility, folder, people, provider))
+                running[name] = stack.enter_context(site_of(name, Path(tmp_path_factory.mktemp(name)), people))
             return running[name]
 
         yield site

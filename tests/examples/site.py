@@ -28,6 +28,7 @@ from tests.stand_ins.ispyb import Ispyb
 from tests.stand_ins.openid import CertifiedProvider
 from tests.stand_ins.running import running_beside
 from tests.stand_ins.scicat import SciCat
+from tests.stand_ins.squashing import squashing
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 UID, GID = 25001, 25001
@@ -208,17 +209,52 @@ class Site:
         return self.tree / path.lstrip("/")
 
 
-@contextmanager
-def running_site(facility: Facility, folder: Path, directory: Directory, provider: CertifiedProvider) -> Iterator[Site]:
-    """Run it."""
-    tree = folder / "tree"
+#: Directories above those of the examples that only the proposal's group may enter, as the facilities have them.
+GROUPS_ONLY = {
+    "/data/visitor/ma4242": 26001,
+    "/data/visitor/ls1007": 26001,
+    "/asap3/petra3/gpfs/p11/2024/data/11001": 26001,
+}
+
+
+def make_tree(facility: Facility, tree: Path) -> None:
+    """Make a facility's directories, each with a file."""
     for path, (uid, gid, mode) in facility.directories.items():
         place = tree / path.lstrip("/")
-        place.mkdir(parents=True)
+        place.mkdir(parents=True, exist_ok=True)
         (place / "scan_0001.h5").write_text("counts")
         os.chown(place / "scan_0001.h5", uid, gid)
         os.chown(place, uid, gid)
         place.chmod(mode)
+
+
+@contextmanager
+def squashed_tree(facility: Facility, folder: Path) -> Iterator[Path]:
+    """Serve a facility's directories from storage that squashes root; yield where."""
+    real, served = folder / "real", folder / "served"
+    served.mkdir()
+    make_tree(facility, real)
+    for path, gid in GROUPS_ONLY.items():
+        place = real / path.lstrip("/")
+        if place.is_dir():
+            os.chown(place, 0, gid)
+            place.chmod(0o750)
+    with squashing(real, served):
+        yield served
+
+
+@contextmanager
+def running_site(
+    facility: Facility, folder: Path, directory: Directory, provider: CertifiedProvider, tree: Path | None = None
+) -> Iterator[Site]:
+    """Run it.
+
+    Args:
+        tree: where its directories are already; None makes them.
+    """
+    if tree is None:
+        tree = folder / "tree"
+        make_tree(facility, tree)
     folder.chmod(0o755)
     secrets = folder / "secrets"
     secrets.mkdir(mode=0o700)

@@ -1,4 +1,4 @@
-"""Opens the directories of a person's launches, first as the hub does, then as the account itself."""
+"""Opens the directories of a person's launches as a launch does, then reads and writes in them as the account."""
 
 from __future__ import annotations
 
@@ -77,10 +77,10 @@ async def _check_visit(
     try:
         # nothing is created here: what a launch creates if missing is left out
         as_it_is = tuple(replace(one, create=False, optional=one.optional or one.create) for one in plan.mounts)
-        pinned = await pin(as_it_is)
+        pinned = await pin(as_it_is, plan.account)
     except DaasError as error:
         where = "; ".join(getattr(error, "__notes__", []))
-        check = f"open the directories of {what} as the hub"
+        check = f"open the directories of {what} as {plan.account.name}"
         fix = remedy_for(error.kind, "The hub's log has the path.")
         return [problem(key, check, f"{error.message} {where}", fix)], None
     for one in pinned:
@@ -95,7 +95,7 @@ async def _check_visit(
         if mount.target not in there
     ]
     found = f"{', '.join([*there.values(), *absent])}; in {seconds:.2f} s"
-    findings = [ok(key, f"open the directories of {what} as the hub", found)]
+    findings = [ok(key, f"open the directories of {what} as {plan.account.name}", found)]
     findings += [await _check_as(opened, mount.target, str(mount.source), mount.writable) for mount in opened.mounts]
     bad = any(one.verdict == "problem" for one in findings)
     return findings, None if bad else opened

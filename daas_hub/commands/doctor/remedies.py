@@ -64,6 +64,9 @@ REMEDIES: dict[ErrorKind, str] = {
         "provider to send it.",
     ErrorKind.STALE_CLAIMS: "Sign in again, or raise ClaimsAccounts.claims_max_age_s.",
     ErrorKind.ACCOUNT_UNUSABLE: "Correct the entry named here, or the setting that selects it.",
+    ErrorKind.ACCOUNT_CLOSED:
+        "Enable, extend or unlock the account in the directory; the hub's log names the attribute. To let such "
+        "accounts in, see LdapAccounts.ignored_account_state.",
     ErrorKind.AMBIGUOUS_ACCOUNT: "Correct the entry named here, or the setting that selects it.",
     ErrorKind.DISAGREEMENT:
         "Correct one of the sources. If only their groups differ and both are right, set Facility.merge_groups.",
@@ -90,7 +93,13 @@ REMEDIES: dict[ErrorKind, str] = {
     ErrorKind.DIRECTORY_MISSING:
         "Check that it is mounted here, and its template in MountRules; the path tried is given.",
     ErrorKind.NO_SHARED_GROUP: "Map the proposal's group (`group` in the source's `fields`), or create it yourself.",
-    ErrorKind.DIRECTORY_UNREADABLE: "The hub's user must be able to enter every directory of the path.",
+    ErrorKind.DIRECTORY_UNREADABLE:
+        "The account must be able to enter every directory of the path (a hub that is not root: the hub's user). If it "
+        "may, it lacks the proposal's group.",
+    ErrorKind.NOT_CREATED:
+        "Create it with the command given here, as root where root has its rights: usually on the file server.",
+    ErrorKind.NO_KERBEROS:
+        "Sessions have no Kerberos tickets. Export the storage to this machine with sec=sys: see storage-on-nfs.md.",
     ErrorKind.WORLD_WRITABLE: "Run `chmod o-w` on it, or give it to root if everybody is meant to write there.",
     ErrorKind.SYMLINK: "Use the real directory in MountRules, below a root of its own.",
     ErrorKind.SEVERAL_MATCHES: "Make the template in MountRules exact enough to match one directory.",

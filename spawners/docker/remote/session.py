@@ -21,6 +21,7 @@ from daas_hub.spawners.hub_api_socket import SOCKET
 from daas_hub.spawners.mount_handshake import GrantedDirectory
 from daas_hub.spawners.readiness import unless_over
 from daas_hub.spawners.runtime_dir import open_listener
+from daas_hub.storage import AccountStorage
 
 
 class RemoteSession(SessionTransport):
@@ -56,6 +57,7 @@ class RemoteSession(SessionTransport):
         *,
         read_only: tuple[Path, ...],
         ended: asyncio.Future[str],
+        storage: AccountStorage,
     ) -> None:
         """Launch it (see `SessionTransport`); the handshake goes over its own input and output."""
         await create(RemoteFiles(self._container, read_only))

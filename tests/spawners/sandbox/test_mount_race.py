@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -23,7 +23,7 @@ from daas_hub.errors import DaasError, StorageProblem
 from daas_hub.launch import Mount, Plan
 from daas_hub.spawners.guest_layout import target_of
 from daas_hub.spawners.runtime_dir import mounted
-from daas_hub.spawners.sandbox.launch import build_sandbox, first_wrong_mount
+from daas_hub.spawners.sandbox.launch import build_sandbox, first_difference
 from daas_hub.storage import Pinned, pin
 from tests.spawners.sandbox.sites import Site, site
 
@@ -48,6 +48,9 @@ while True:
 
 @pytest.fixture
 async def storage(sandbox_works: None) -> AsyncIterator[Site]:
+    # starts the process that forks those that open directories; it lives as long as this one
+    (usr,) = await pin((Mount(PurePosixPath("/"), PurePosixPath("/usr"), "x"),))
+    usr.close()
     # a portal of the whole run is one of them
     before = children()
     with site() as one:
@@ -100,8 +103,11 @@ def examine(init: int, plan: Plan, pinned: Sequence[Pinned], results: Counter[st
         assert time.monotonic() < until
         time.sleep(0.001)
     for one in pinned:
-        exposed = os.listdir(f"/proc/{init}/root{target_of(plan, one.mount.target)}") == ["secret"]
-        passed = first_wrong_mount(init, plan, [one]) is None
+        place = f"/proc/{init}/root{target_of(plan, one.mount.target)}"
+        exposed = os.listdir(place) == ["secret"]
+        status = os.stat(place, follow_symlinks=False)
+        options = mounted(Path(f"/proc/{init}/mountinfo").read_text())
+        passed = first_difference(plan, [one], options, [(status.st_dev, status.st_ino)]) is None
         results[f"{'exposed' if exposed else 'granted'} {'passed' if passed else 'refused'}"] += 1
     raise Examined
 
