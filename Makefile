@@ -36,7 +36,10 @@ quick: $(VENV)/.quick  ## style, and the tests that need no hub: less than a min
 	$(PYTHON) -m pytest -q $(QUICK_TESTS) --deselect $(NEEDS_JUPYTERLAB) $(ARGS)
 
 test: $(VENV)/.installed $(VENV)/.test  ## install what is needed and run all tests (ARGS="-k name" for some)
-	$(PYTHON) -m pytest $(ARGS)
+	$(PYTHON) -m pytest -m 'not servers' $(ARGS)
+
+test-servers: $(VENV)/.installed $(VENV)/.test $(VENV)/.servers  ## the tests with servers that are large or slow to set up
+	DAAS_REQUIRE=$${DAAS_REQUIRE:+$$DAAS_REQUIRE,}$(SERVERS) $(PYTHON) -m pytest -m servers $(ARGS)
 
 race: $(VENV)/.installed $(VENV)/.test  ## 10,000 rounds of a link that flips between check and mount (2,000 in `make test`)
 	DAAS_RACE_ROUNDS=10000 $(PYTHON) -m pytest $(ARGS) tests/spawners/sandbox/test_mount_race.py
@@ -91,7 +94,7 @@ bench-abuse: $(VENV)/.installed $(VENV)/.test  ## pages of others while sessions
 	$(PYTHON) -m benchmarks.abuse
 	$(PYTHON) -m benchmarks.tunnel
 
-.PHONY: help demo install quick test test-nfs race check kill-test audit mutants constraints wheel bench bench-launch bench-path bench-memory bench-docker bench-abuse clean
+.PHONY: help demo install quick test test-servers test-nfs race check kill-test audit mutants constraints wheel bench bench-launch bench-path bench-memory bench-docker bench-abuse clean
 
 -include images/images.mk
 
@@ -148,6 +151,18 @@ OIDC := tests/stand_ins/oidc_provider
 $(VENV)/.oidc_provider: $(OIDC)/package.json $(OIDC)/package-lock.json $(VENV)/.python
 	@mkdir -p $(VENV)/oidc_provider && cp $(OIDC)/package.json $(OIDC)/package-lock.json $(VENV)/oidc_provider/
 	umask 022 && cd $(VENV)/oidc_provider && PATH=$(NODE):$$PATH $(VENV)/bin/npm ci --no-audit --no-fund --silent
+	@touch $@
+
+# what `make test-servers` promises, and needs: programs only, no service of this machine is started
+SERVERS := shibboleth,nagios,satosa,samba,389
+SERVER_PACKAGES := apache2 libapache2-mod-shib simplesamlphp php-cli php-xml php-mbstring nagios4-core xmlsec1 samba-ad-dc samba-ad-provision \
+  samba-dsdb-modules winbind python3-samba 389-ds-base libsss-idmap0
+SATOSA := tests/stand_ins/satosa
+$(VENV)/.servers: export RUNLEVEL = 1
+$(VENV)/.servers: $(SATOSA)/requirements.txt $(VENV)/.python
+	$(call debian,$(SERVER_PACKAGES))
+	umask 022 && $(SYSTEM_PYTHON) -m venv --clear $(VENV)/satosa
+	umask 022 && $(VENV)/satosa/bin/python -m pip install -q --disable-pip-version-check -r $(SATOSA)/requirements.txt
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.python $(VENV)/.oidc_provider setup.cfg constraints.txt

@@ -48,6 +48,10 @@ class Names:
         identity = person.identity
         return person.name in self.accounts or (identity.issuer, identity.subject) in self.identities
 
+    def may_mean(self, person: Person) -> bool:
+        """Return whether the list names this person, or their account in other capitals."""
+        return person in self or person.name.lower() in {name.lower() for name in self.accounts}
+
     def __bool__(self) -> bool:
         return bool(self.accounts or self.identities)
 
@@ -105,7 +109,8 @@ class Admission:
         Raises:
             Blocked: it names this person.
         """
-        if person in self.blocked:
+        # a directory may fold case, and a misspelt name must not let a blocked person in
+        if self.blocked.may_mean(person):
             raise Blocked(self.refusal)
 
     def require_allowed(self, person: Person, *, exists: bool = False) -> None:

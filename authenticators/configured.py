@@ -18,7 +18,8 @@ from daas_hub.authenticators.password.method import NAME as PASSWORDS
 from daas_hub.authenticators.password.method import PasswordMethod
 from daas_hub.authenticators.people import AccountHolders, Identities, People
 from daas_hub.authenticators.settings import LoginSettings
-from daas_hub.authenticators.trusted_proxy.method import TrustedProxyMethod, read_proxy
+from daas_hub.authenticators.trusted_proxy.method import TrustedProxyMethod
+from daas_hub.authenticators.trusted_proxy.settings import read_proxy
 from daas_hub.errors import ConfigurationError
 from daas_hub.policy import RoleRules
 from daas_hub.stock_settings import is_set
@@ -26,7 +27,7 @@ from daas_hub.stock_settings import is_set
 #: Settings of the single provider, which apply without `providers`.
 _OF_ONE_PROVIDER = (
     "oidc_issuer", "client_id", "client_secret", "client_secret_file", "basic_auth", "required_assurance",
-    "extra_authorize_params", "scope", "login_service", "subject_claims", "display_name_claim",
+    "extra_authorize_params", "scope", "login_service", "subject_claims", "display_name_claim", "max_token_bytes",
 )  # fmt: skip
 
 
@@ -184,11 +185,14 @@ def _providers(settings: LoginSettings) -> dict[str, ProviderSettings]:
         "client_id": settings.client_id,
         "client_secret": settings.client_secret,
         "client_secret_file": settings.client_secret_file,
-        "basic_auth": settings.basic_auth,
+        "max_token_bytes": settings.max_token_bytes,
         "required_assurance": list(settings.required_assurance),
         "authorize_params": dict(settings.extra_authorize_params),
         "scope": list(settings.scope),
     }
+    # otherwise what the provider supports
+    if settings.basic_auth or is_set(type(settings), settings.config, "basic_auth"):
+        keys["basic_auth"] = settings.basic_auth
     if settings.login_service:
         keys["title"] = settings.login_service
     if settings.subject_claims:

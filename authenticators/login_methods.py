@@ -45,9 +45,11 @@ class LoginMethod(ABC):
         title: what the login page shows after "Sign in with".
         issuer: who vouches for the subjects; sources of accounts name the issuers they are asked about.
         callback: the configured address that a provider sends browsers back to; "" if there is none.
+        logout_origins: where a sign-out may lead in addition to the origin of `logout_url`.
     """
 
     callback = ""
+    logout_origins: tuple[str, ...] = ()
 
     def __init__(self, name: str, title: str, issuer: str) -> None:
         self.name = name

@@ -19,6 +19,8 @@ from daas_hub.portal.template_globals import person_of
 class SignsOut(OAuthLogoutHandler):
     """Base of the handlers that end logins, and then send the browser to sign out at the provider."""
 
+    _logout_origins: tuple[str, ...] = ()
+
     async def sign_out(self, *, everywhere: bool = False) -> None:
         """End the login of this browser, or every login of the user with their access tokens."""
         # looked up before the cookie is cleared; without a login there is nothing to sign out of
@@ -38,6 +40,7 @@ class SignsOut(OAuthLogoutHandler):
         authenticator = self.authenticator
         state: dict[str, Any] = await self.current_user.get_auth_state() or {}
         method = authenticator.method_of(state) if authenticator.logout_at_provider else None
+        self._logout_origins = method.logout_origins if method is not None else ()
         if method is None:
             return ""
         try:
@@ -69,9 +72,12 @@ class SignOutEverywhereHandler(PortalHandler, SignsOut):
     @web.authenticated
     async def get(self) -> None:
         """Show what each of them ends."""
-        provider = urlsplit(await self._logout_url())
+        address = await self._logout_url()
+        provider = urlsplit(address)
         if provider.netloc:
             self._at_provider = (f"{provider.scheme}://{provider.netloc}",)
+        if address:
+            self._at_provider += self._logout_origins
             self.set_header("Content-Security-Policy", self.content_security_policy)
         await self.show("sign_out.html", title="Sign out", person=person_of(self.current_user), active="")
 

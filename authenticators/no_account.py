@@ -8,7 +8,7 @@ from jupyterhub.handlers import BaseHandler
 from tornado import web
 
 from daas_hub.authenticators.login_methods import Login
-from daas_hub.errors import NoAccount
+from daas_hub.errors import AccountRefused, NoAccount
 from daas_hub.portal.hub_requests import page_policy
 
 
@@ -45,11 +45,15 @@ class NoAccountMixin(BaseHandler):
         name = identity.display_name if identity and identity.display_name else "You"
         self.set_header("Cache-Control", "no-store")
         self.set_status(403)
+        # an account that exists and may not be used: disabled or expired in the directory, out of range
+        is_refused = isinstance(refusal, AccountRefused)
         self.finish(
             await self.render_template(
                 "message.html",
-                title="No facility account",
-                heading="Your login works, but you have no account here yet",
+                title="Account not usable" if is_refused else "No facility account",
+                heading="Your login works, but your account cannot be used here"
+                if is_refused
+                else "Your login works, but you have no account here yet",
                 text=f"{name}: {refusal.message}",
                 advice=advice,
                 actions=actions,

@@ -6,9 +6,11 @@ from typing import Any
 
 from oauthenticator.generic import GenericOAuthenticator
 from traitlets import Any as AnyTrait
-from traitlets import Bool, Dict, Float, List, Unicode, default
+from traitlets import Bool, Dict, Float, Int, List, Unicode, default
 from traitlets.config import Config
 
+from daas_hub.authenticators.oidc.provider import MAX_TOKEN_BYTES
+from daas_hub.authenticators.oidc.provider_config import LEAST_TOKEN_BYTES, MOST_TOKEN_BYTES
 from daas_hub.facility import Facility
 
 
@@ -43,10 +45,15 @@ class LoginSettings(GenericOAuthenticator):
         config=True,
         help="""
         A web server in front that signs people in itself (such as Shibboleth for Umbrella's classic attributes), as an
-        additional login method. Required keys: `issuer`, `secret_file` (32 characters or more). Optional:
-        `title`, `proof` ("signature", or "secret"), `subject_header`, `proof_header`, `max_age_s` (60), `hours` (12).
-        A header alone is never trusted. Example: {"issuer": "https://umbrellaid.org/idp/shibboleth", "secret_file":
-        "/etc/daas-hub/secrets/proxy"}. Default: none.
+        additional login method. Required keys: `issuer`, `secret_file` (32 characters or more). Optional: `title`;
+        `attribute` ("EAAHash", for messages); `logout_url` (where a browser signs out of the web server, with
+        {return_to}); `proof` ("secret" or "signature"; both are accepted by default); `web_servers` (addresses and
+        networks that may send the secret itself; those of this machine by default); `cookies` (beginnings of names of
+        the web server's own cookies, which no session gets; those of Shibboleth, SimpleSAMLphp, mod_auth_openidc,
+        mod_auth_mellon and mod_auth_cas by default, in addition to yours); `subject_header`, `proof_header`,
+        `max_age_s` (60), `hours` (12). A header alone is never trusted. Example:
+        {"issuer": "https://umbrellaid.org/idp/shibboleth", "secret_file": "/etc/daas-hub/secrets/proxy",
+        "logout_url": "/Shibboleth.sso/Logout?return={return_to}"}. Default: none.
         """,
     )
     passwords = Unicode(
@@ -98,6 +105,16 @@ class LoginSettings(GenericOAuthenticator):
         help="""
         Values of the claim `eduperson_assurance`, one of which a login must have. Example:
         ["https://refeds.org/assurance/IAP/medium"]. Default: [], no requirement.
+        """,
+    )
+    max_token_bytes = Int(
+        MAX_TOKEN_BYTES,
+        min=LEAST_TOKEN_BYTES,
+        max=MOST_TOKEN_BYTES,
+        config=True,
+        help="""
+        Maximum size in bytes of a token of the provider, and of a claim that the portal keeps. A login with a larger
+        one is refused, never read in part. Default: 262144, some 5,000 groups. Example: 524288.
         """,
     )
     logout_at_provider = Bool(

@@ -7,6 +7,7 @@ or not (`admission`), at login and at every refresh. `revocation` ends the sessi
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -49,6 +50,7 @@ from daas_hub.findings import Finding
 from daas_hub.portal import portal_problems
 from daas_hub.portal.ended import keep_why_it_ended, take_why_it_ended
 from daas_hub.portal.hub_requests import guard_routes
+from daas_hub.proxy_guard import guard_environment
 from daas_hub.stock_settings import value_of
 
 
@@ -159,6 +161,8 @@ class UmbrellaAuthenticator(LoginSettings):
         """Return the handlers of the login methods, and the portal's pages where they are used."""
         self._app = app
         guard_routes(app)
+        # for the proxy, which the hub starts with its own environment
+        os.environ.update(guard_environment(self.trusted_proxy))
         if self.recheck_s:
             self._running = RunningUsers(app, self, every_s=self.recheck_s)
             self._running.begin()

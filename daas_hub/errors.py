@@ -59,6 +59,7 @@ class ErrorKind(StrEnum):
     MISSING_CLAIM = auto()
     STALE_CLAIMS = auto()
     ACCOUNT_UNUSABLE = auto()
+    ACCOUNT_CLOSED = auto()
     AMBIGUOUS_ACCOUNT = auto()
     DISAGREEMENT = auto()
     ID_OUT_OF_RANGE = auto()

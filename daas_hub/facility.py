@@ -6,7 +6,9 @@ whether a launch is allowed. It composes; decisions are made in `launch/` and `a
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ from daas_hub.accounts import (
 )
 from daas_hub.accounts.hub_user import identity_of_user
 from daas_hub.accounts.roles import OWN_RESOURCES
+from daas_hub.accounts.rules import NAME_PATTERN
 from daas_hub.accounts.sources.linked import LinkedSource
 from daas_hub.catalogue import Catalogue, Kind, read_catalogue
 from daas_hub.errors import AccountRefused, ConfigurationError, DaasError, DocumentError, ErrorKind, NoAccount, Refused
@@ -47,8 +50,10 @@ from daas_hub.launch import (
 from daas_hub.policy.mount_settings import MountRules
 from daas_hub.policy.proposal_accounts import ProposalAccounts
 from daas_hub.policy.role_rules import RoleRules
+from daas_hub.policy.time_zone import machine_zone, read_zone
 from daas_hub.proposals import (
     CachedProposals,
+    LeftOut,
     Page,
     Proposal,
     ProposalsAnswer,
@@ -89,6 +94,15 @@ class Facility(SingletonConfigurable):
         Every account must be able to enter it. Default: "/var/lib/daas-hub".
         """,
     )
+    timezone = Unicode(
+        "",
+        config=True,
+        help="""
+        Time zone of the facility, by its IANA name: of dates on pages and in templates of directories, and of sessions.
+        Times that a source states without a time zone are taken to be in it. Example: "Europe/Paris".
+        Default: `MountRules.time_zone`, else the time zone of this machine.
+        """,
+    )
     accounts = Union(
         [Unicode(), List(Unicode())],
         default_value="table",
@@ -113,6 +127,15 @@ class Facility(SingletonConfigurable):
     )
     min_id = Int(1000, config=True, help="Lowest uid and gid of a session. 0 is always refused.")
     max_id = Int(60_000_000, config=True, help="Highest uid and gid of a session.")
+    account_name_pattern = Unicode(
+        NAME_PATTERN,
+        config=True,
+        help="""
+        Regular expression that the whole name of an account must match. Never allowed, whatever it is: "/", ":",
+        spaces, "..", a dot or hyphen at the beginning, digits only. Default: letters of both cases, digits, "_", ".",
+        "-", up to 32. Example, for lower case only: "[a-z_][a-z0-9_-]{0,31}".
+        """,
+    )
     proposals = Union(
         [List(Unicode()), Unicode()],
         default_value="static",
@@ -187,8 +210,19 @@ class Facility(SingletonConfigurable):
                 remedy="Set the lowest and highest uid and gid of people here, for instance 1000 and 60000000.",
             )
         require_template("Facility.visit_url", self.visit_url)
-        self.account_rules = AccountRules(self.min_id, self.max_id)
-        self.policy = MountRules(parent=self).policy(self.state)
+        try:
+            re.compile(self.account_name_pattern)
+        except re.error as error:
+            raise ConfigurationError(
+                "Facility.account_name_pattern",
+                self.account_name_pattern,
+                f"is not a regular expression: {error}",
+                remedy=f"The default is {NAME_PATTERN}",
+            ) from None
+        self.account_rules = AccountRules(self.min_id, self.max_id, name_pattern=self.account_name_pattern)
+        rules = MountRules(parent=self)
+        self.zone = read_zone("Facility.timezone", self.timezone) if self.timezone else rules.zone() or machine_zone()
+        self.policy = rules.policy(self.state, self.zone)
         self.roles = RoleRules(parent=self).roles()
         #: what a login needs for an elevated role; the authenticator, who knows the login, withholds it
         self.elevation = RoleRules(parent=self).elevation()
@@ -274,6 +308,10 @@ class Facility(SingletonConfigurable):
         """
         return await self._proposals.page_of(account, query)
 
+    def left_out_of(self, account: Account) -> tuple[LeftOut, ...]:
+        """Return which of this account's records could not be used when its proposals were read last."""
+        return self._proposals.left_out_of(account)
+
     async def proposal_of(
         self, account: Account, proposal_id: str, *, fresh: bool = False
     ) -> SourceAnswer[Proposal | None]:
@@ -310,10 +348,11 @@ class Facility(SingletonConfigurable):
             Refused, SourceUnavailable: with the sentence for the user.
         """
         person = await self.account_of(identity)
-        proposal = (await self.proposal_of(person, request.proposal, fresh=True)).value if request.proposal else None
+        asked = [self.proposal_of(person, one, fresh=True) for one in request.proposals]
+        proposals = [answer.value for answer in await asyncio.gather(*asked) if answer.value is not None]
         try:
             may = self.may_have_own_resources(person)
-            choice = require_choice(self.applications, (proposal,) if proposal else (), request, own_resources=may)
+            choice = require_choice(self.applications, proposals, request, own_resources=may)
             desktops = tuple(one for one in self.applications.applications.values() if one.kind is Kind.DESKTOP)
             account = await self._account_for(choice, person)
             # a session runs as the account, and has nothing to do with anybody's login

@@ -1,22 +1,63 @@
-// Loaded into configurable-http-proxy: refuses addresses that are not valid UTF-8, or contain a control character.
-// The proxy itself would answer 500, and log a stack trace for each.
+// Loaded into configurable-http-proxy. It refuses addresses that are not valid UTF-8, or contain a control character
+// (the proxy itself would answer 500, and log a stack trace for each), and keeps from sessions what belongs to a web
+// server in front: the cookies of its own login, and the headers by which it proves to the hub who has signed in.
 
 import http from "node:http";
 import https from "node:https";
 
+// Returns the names that the hub's configuration adds (proxy_guard.py).
+function configured(variable) {
+  return (process.env[variable] ?? "").split(",").filter(Boolean);
+}
+
+const HEADERS = ["x-daas-subject", "x-daas-proof", ...configured("DAAS_GUARD_HEADERS")].map((name) => name.toLowerCase());
+// Beginnings of names: Shibboleth, mod_auth_openidc, SimpleSAMLphp, mod_auth_mellon, mod_auth_cas.
+const COOKIES = [
+  "_shibsession_", "_shibsealed_", "_shibstate_", "_opensaml_req_", "mod_auth_openidc_", "SimpleSAML", "mellon-",
+  "MOD_AUTH_CAS", ...configured("DAAS_GUARD_COOKIES"),
+];
+
 // Returns the status of a refusal; 0 if there is nothing to refuse.
-function refusalOf(url) {
+function refusalOf(path) {
   try {
-    return /[\u0000-\u001f\u007f]/.test(decodeURIComponent(url.split("?", 1)[0])) ? 404 : 0;
+    return /[\u0000-\u001f\u007f]/.test(decodeURIComponent(path)) ? 404 : 0;
   } catch {
     return 400;
+  }
+}
+
+// Returns whether an address is the hub's own for the sign-in of a web server; a session's may end in the same words.
+function isSignIn(path) {
+  const plain = decodeURIComponent(path);
+  return plain.endsWith("/hub/proxy_login") && !/\/user\/[^/]+\/.*\/hub\/proxy_login$/.test(plain);
+}
+
+// Removes what is not for sessions, from a request whose address is valid.
+function removePrivate(request, path) {
+  const { headers } = request;
+  if (!isSignIn(path)) {
+    for (const name of HEADERS) {
+      delete headers[name];
+    }
+  }
+  if (headers.cookie) {
+    const kept = headers.cookie.split(";").filter((one) => !COOKIES.some((begin) => one.trim().startsWith(begin)));
+    if (kept.length) {
+      headers.cookie = kept.join(";").trim();
+    } else {
+      delete headers.cookie;
+    }
   }
 }
 
 for (const { prototype } of [http.Server, https.Server]) {
   const emit = prototype.emit;
   prototype.emit = function (event, request, answer, ...more) {
-    const status = event === "request" || event === "upgrade" ? refusalOf(request.url) : 0;
+    if (event !== "request" && event !== "upgrade") {
+      return emit.call(this, event, request, answer, ...more);
+    }
+    const path = request.url.split("?", 1)[0];
+    const status = refusalOf(path);
     if (status && event === "request") {
       answer.writeHead(status, { "Content-Type": "text/plain", "X-Content-Type-Options": "nosniff" });
       answer.end("There is no such address.\n");
@@ -26,6 +67,7 @@ for (const { prototype } of [http.Server, https.Server]) {
       answer.end(`HTTP/1.1 ${status} ${http.STATUS_CODES[status]}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
       return true;
     }
+    removePrivate(request, path);
     return emit.call(this, event, request, answer, ...more);
   };
 }

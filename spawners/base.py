@@ -150,7 +150,9 @@ class ProposalSessionMixin(_Base):
     @default("options_from_form")
     def _options_from_form_default(self) -> Any:
         """Return a function that reads the portal's form fields, for a hub that shows an `options_form`."""
-        return lambda form: LaunchRequest.from_form({name: values[0] for name, values in form.items()}).as_json()
+        return lambda form: LaunchRequest.from_form(
+            {name: values[0] for name, values in form.items()}, form.get("visits", ())
+        ).as_json()
 
     async def authorise_start(self, options: Any) -> None:
         """Decide the plan of this start: parse the options, query the facility, and refuse with a reason.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from daas_hub.accounts import Account
-from daas_hub.launch import Plan
+from daas_hub.launch import Mount, Plan
 
 #: Path inside of the folder with the hub's API socket.
 API_DIR = "/run/daas-hub"
@@ -16,6 +16,36 @@ SOCKETS_DIR = "/run/daas-sockets"
 def target_of(plan: Plan, target: str) -> str:
     """Return the absolute path inside for a mount's target, which is relative to the home."""
     return plan.home if target == "." else f"{plan.home}/{target}"
+
+
+def folder_of_several(plan: Plan) -> str:
+    """Return the directory of the home that holds several mounts: "data", "Proposals"; "" for none."""
+    return next((mount.target.split("/")[0] for mount in plan.mounts if "/" in mount.target), "")
+
+
+def mount_points_below(plan: Plan) -> list[str]:
+    """Return the mount points in that directory, relative to it."""
+    inside = f"{folder_of_several(plan)}/"
+    return [mount.target.removeprefix(inside) for mount in plan.mounts if "/" in mount.target]
+
+
+def outside_home(plan: Plan) -> list[tuple[Mount, str]]:
+    """Return the mounts at the facility's own paths, outer ones first; of two with one path the read-only one."""
+    found: dict[str, Mount] = {}
+    for mount in sorted(plan.mounts, key=lambda mount: mount.writable):
+        for path in plan.real_paths_of(mount):
+            found.setdefault(path, mount)
+    return [(found[path], path) for path in sorted(found, key=lambda path: (path.count("/"), path))]
+
+
+def places(plan: Plan) -> list[tuple[Mount, str]]:
+    """Return every absolute path inside at which a mount is."""
+    return [*((mount, target_of(plan, mount.target)) for mount in plan.mounts), *outside_home(plan)]
+
+
+def mount_points(plan: Plan) -> tuple[str, ...]:
+    """Return the directories of the home on which the others are mounted: they must exist beforehand."""
+    return tuple(dict.fromkeys(mount.target.split("/")[0] for mount in plan.mounts if mount.target != "."))
 
 
 def identity_texts(account: Account, names: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -44,5 +74,5 @@ def identity_texts(account: Account, names: Mapping[str, str] | None = None) -> 
 
 def _group_name(account: Account, number: int) -> str:
     name = account.group_names.get(number, "")
-    plain = "".join(letter for letter in name.lower() if letter.isascii() and (letter.isalnum() or letter in "-_"))
+    plain = "".join(letter for letter in name.lower() if letter.isascii() and (letter.isalnum() or letter in "-_."))
     return plain[:32] or f"group{number}"

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from daas_hub.errors import SessionFailed, StorageProblem
 from daas_hub.launch import Mount, Plan
-from daas_hub.spawners.guest_layout import target_of
+from daas_hub.spawners.guest_layout import places
 from daas_hub.storage import AccountStorage, Pinned
 
 #: Timeout in seconds for the whole handshake.
@@ -52,15 +52,15 @@ class SeenDirectory:
 
 def granted_directories(plan: Plan, pinned: Sequence[Pinned]) -> list[GrantedDirectory]:
     """Return the opened directories of a plan as they must appear in the session."""
+    identities = {one.mount: one.identity for one in pinned}
     return [
         GrantedDirectory(
-            "home" if one.mount.target == "." else one.mount.target,
-            target_of(plan, one.mount.target),
-            one.mount.writable,
-            one.identity[0],
-            one.identity[1],
+            "home" if mount.target == "." else mount.target,
+            path,
+            mount.writable,
+            *identities[mount],
         )
-        for one in pinned
+        for mount, path in places(plan.opened(identities))
     ]
 
 

@@ -11,6 +11,7 @@ import stat
 from pathlib import Path
 
 from daas_hub.errors import ConfigurationError
+from daas_hub.policy.time_zone import zone_data
 
 #: The kernel's limit for a socket's path, with the ":80" that the proxy adds.
 MAX_SOCKET_PATH = 107
@@ -82,12 +83,13 @@ def bind_session_socket(path: Path, owner: int | None) -> socket.socket:
     return listener
 
 
-def write_identity_files(folder: Path, texts: dict[str, str]) -> None:
-    """Write the identity files (passwd, group, ...), readable by the session."""
+def write_identity_files(folder: Path, texts: dict[str, str], timezone: str = "UTC") -> None:
+    """Write the identity files (passwd, group, ...) and `localtime`, readable by the session."""
     folder.mkdir()
     folder.chmod(0o755)  # whatever the hub's umask is
-    for name, text in texts.items():
-        (folder / name).write_text(text)
+    contents = {name: text.encode() for name, text in texts.items()} | {"localtime": zone_data(timezone)}
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
         (folder / name).chmod(0o644)
 
 

@@ -19,7 +19,7 @@ from traitlets import Float, List, Unicode, default
 
 from daas_hub.errors import DaasError, SessionFailed
 from daas_hub.facility import Facility
-from daas_hub.launch import Plan
+from daas_hub.launch import Plan, visits_in
 from daas_hub.spawners.base import START_INTERRUPTED, ProposalSessionMixin
 from daas_hub.spawners.egress import Egress, egress_routes
 from daas_hub.spawners.guest_layout import API_DIR
@@ -27,8 +27,20 @@ from daas_hub.spawners.hub_api_socket import SOCKET, HubAPISocket, session_route
 from daas_hub.spawners.runtime_dir import own_directory, session_key
 from daas_hub.spawners.session_records import RunningSession, SessionRecord, SessionRecords, new_record
 
+#: Variables that an administrator or an application may set otherwise (see `session_environment`).
+DEFAULT_VARIABLES = {
+    # a lock on a file of a read-only mount reaches the acquisition: its own lock would fail, and with it the scan.
+    # BEST_EFFORT does not help, because there locking works
+    "HDF5_USE_FILE_LOCKING": "FALSE",
+}
+
 #: Why a stop takes long, worded for the owner.
 STOP_KEPT = "the machine that runs it does not answer. It will be stopped when that machine answers again."
+
+
+def host_of_socket(path: Path) -> str:
+    """Return a socket's path as the host of a URL, with capital letters escaped: a host is read in lower case."""
+    return "".join(f"%{ord(one):X}" if one.isascii() and one.isupper() else quote(one, safe="") for one in str(path))
 
 
 class SocketSessionMixin(ProposalSessionMixin):
@@ -133,7 +145,7 @@ class SocketSessionMixin(ProposalSessionMixin):
         self.require_startable()
         self.start_id = secrets.token_hex(16)
         try:
-            await self.records.write(self.key, self._new_record(plan.proposal_id or ""))
+            await self.records.write(self.key, self._new_record(plan.proposals))
         except OSError as problem:
             raise SessionFailed(
                 "The portal's disk is full or cannot be written to.", remedy="Please tell the administrators."
@@ -164,9 +176,9 @@ class SocketSessionMixin(ProposalSessionMixin):
 
     async def keep_stop(self) -> None:
         """Record that this session is to be stopped, so that it is, whatever happens now."""
-        options = self.user_options or {}
+        proposals = ", ".join(dict(visits_in(self.user_options)))
         try:
-            await self.records.want_stop(self.key, self._new_record(str(options.get("proposal") or "")))
+            await self.records.want_stop(self.key, self._new_record(proposals))
         except OSError as problem:
             self.log.error("%s: its stop could not be recorded on disk: %s", self._log_name, problem)
 
@@ -223,7 +235,7 @@ class SocketSessionMixin(ProposalSessionMixin):
     @property
     def address(self) -> str:
         """The URL at which the proxy and the hub connect to the session."""
-        return "http+unix://" + quote(str(self.session_dir / "http.sock"), safe="")
+        return "http+unix://" + host_of_socket(self.session_dir / "http.sock")
 
     @property
     def api_dir(self) -> Path:
@@ -291,7 +303,7 @@ class SocketSessionMixin(ProposalSessionMixin):
 
     def session_environment(self, plan: Plan) -> dict[str, str]:
         """Return the whole environment of a session's programs."""
-        env = self.get_env()
+        env = DEFAULT_VARIABLES | {"TZ": plan.timezone} | self.get_env()
         env |= {str(key): str(value) for key, value in Facility.of(self.config).environment.items()}
         env |= plan.environment
         return env | {

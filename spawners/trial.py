@@ -17,7 +17,7 @@ from typing import Any
 
 from daas_hub.errors import SessionFailed
 from daas_hub.launch import Plan
-from daas_hub.spawners.guest_layout import identity_texts
+from daas_hub.spawners.guest_layout import identity_texts, mount_points_below
 from daas_hub.spawners.runtime_dir import write_identity_files
 
 #: The program that runs inside.
@@ -34,13 +34,12 @@ def trial_dir(plan: Plan, below: Path | None = None) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="trial-", dir=below))
     try:
         folder.chmod(0o755)
-        write_identity_files(folder / "identity", identity_texts(plan.account))
+        write_identity_files(folder / "identity", identity_texts(plan.account), plan.timezone)
         for name in ("api", "sockets", "sockets/icons", "empty", "home"):
             (folder / name).mkdir()
             (folder / name).chmod(0o755)
-        for mount in plan.mounts:
-            if mount.target.startswith("data/"):
-                (folder / "empty" / mount.target.removeprefix("data/")).mkdir()
+        for name in mount_points_below(plan):
+            (folder / "empty" / name).mkdir(parents=True, exist_ok=True)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)

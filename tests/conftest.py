@@ -81,6 +81,18 @@ def portal(sandbox_works: None, tmp_path_factory: pytest.TempPathFactory) -> Ite
         remove(running)
 
 
+@pytest.fixture(scope="session")
+def hdf5_application() -> str:
+    """The probe where h5py is."""
+    return "probe"
+
+
+@pytest.fixture(scope="session")
+def notebook_application() -> str:
+    """JupyterLab."""
+    return "jupyterlab"
+
+
 @pytest.fixture
 def reachable() -> Iterator[Path]:
     """A folder that every account can reach: pytest closes its own when another run begins."""

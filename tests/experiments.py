@@ -45,9 +45,16 @@ def experiments(state: Path) -> str:
     visits = [{"number": number, "data": [str(root / name)]} for number, name in VISITS.items()]
     visits.append({"number": 7, "data": ["/etc/ssl"]})
     visits.append({"number": 8, "data": [str(root / name) for name in TWO]})
+    # made by the test that looks at it
+    visits.append({"number": 9, "data": [str(root / "links" / "v1")]})
     proposals["proposals"].append(
         {"id": "TS-0001", "title": "Test storage", "members": ["anna"], "gid": 26001, "visits": visits}
     )
     file = state / "proposals.yaml"
     file.write_text(yaml.safe_dump(proposals))
-    return f"c.Facility.proposals_file = {str(file)!r}\nc.MountRules.data_roots = ['/usr/share', {str(root)!r}]"
+    return (
+        f"c.Facility.proposals_file = {str(file)!r}\n"
+        f"c.MountRules.data_roots = ['/usr/share', {str(root)!r}]\n"
+        "c.Facility.timezone = 'Asia/Kathmandu'\n"
+        f"c.MountRules.path_aliases = {{'/facility/visitor': {str(root / 'links')!r}}}"
+    )

@@ -448,6 +448,7 @@ async def test_claims_for_own_resources_need_an_issuer(config: Config) -> None:
         ),
         pytest.param("MountRules", "processed", "/d/*/{proposal}", "create_processed", id="a star that is made"),
         pytest.param("MountRules", "time_zone", "Europe/Pairs", "Europe/Paris", id="a misspelt time zone"),
+        pytest.param("Facility", "timezone", "Paris", "Europe/Paris", id="a time zone without its continent"),
         pytest.param("MountRules", "proposal_pattern", "p[0-9", "p\\[0-9", id="an open pattern"),
         pytest.param("MountRules", "data_roots", ["data"], "absolute", id="a relative root"),
         pytest.param("MountRules", "data_roots", ["/"], "data_roots", id="A5 the machine as a root"),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from collections.abc import Callable
 
 import pytest
 
-from daas_hub.log_redaction import RedactedRecord, redact
+from daas_hub import log_redaction
+from daas_hub.log_redaction import REDACTED, RedactedRecord, redact, redact_header, redact_value
 
 FULL = "GET /hub/oauth_callback?code=[secret]&state=[secret]&iss=https%3A%2F%2Flogin (10.0.0.1)"
 
@@ -42,3 +45,69 @@ def test_messages_arguments_and_tracebacks(form: str) -> None:
     line = logging.Formatter(form).format(record)
     assert "hidden" not in line
     assert "Traceback" in line
+
+
+SECRET = "c0ffee" * 8
+
+
+@pytest.fixture
+def proof(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A header that is redacted."""
+    monkeypatch.setattr(log_redaction, "_registered", log_redaction._Registered())
+    redact_header("X-Site-Proof")
+    return "X-Site-Proof"
+
+
+HEADERS = {"Host": "h", "X-Site-Proof": SECRET, "X-Site-Proof-Of": "kept", "Accept": "*/*"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(json.dumps(HEADERS, indent=2), id="as JupyterHub logs a request after an error"),
+        pytest.param(json.dumps(HEADERS), id="on one line"),
+        pytest.param(json.dumps(json.dumps(HEADERS)), id="as text in JSON"),
+        pytest.param(repr(HEADERS), id="a dict"),
+        pytest.param(repr([*HEADERS.items()]), id="pairs"),
+        pytest.param(repr([(name.encode(), value.encode()) for name, value in HEADERS.items()]), id="pairs of bytes"),
+        pytest.param("\r\n".join(f"{name}: {value}" for name, value in HEADERS.items()), id="as they were sent"),
+        pytest.param(repr("\r\n".join(f"{name}: {value}" for name, value in HEADERS.items())), id="the same, quoted"),
+        pytest.param(json.dumps({name.lower(): value for name, value in HEADERS.items()}), id="in small letters"),
+        pytest.param(f"HTTP_X_SITE_PROOF={SECRET}\nX_SITE_PROOF_OF=kept", id="an environment"),
+    ],
+)
+def test_a_header_of_the_web_server_in_front(proof: str, text: str) -> None:
+    redacted = redact(text)
+    assert SECRET not in redacted
+    assert REDACTED in redacted
+    assert "kept" in redacted
+
+
+@pytest.mark.parametrize("write", [json.dumps, repr], ids=["json", "dict"])
+def test_quotes_in_the_value(proof: str, write: Callable[[object], str]) -> None:
+    assert SECRET not in redact(write({proof: f"a\"b'c\\{SECRET}", "Accept": "*/*"}))
+
+
+def test_a_secret_wherever_it_is(proof: str) -> None:
+    redact_value(SECRET)
+    assert redact(f"curl: (6) could not resolve {SECRET}.example") == f"curl: (6) could not resolve {REDACTED}.example"
+    for number in range(20):
+        redact_value(f"another-{number}")
+    assert len(log_redaction._registered.values) < 20, "bounded"
+
+
+def test_no_empty_value_is_replaced(proof: str) -> None:
+    redact_value("")
+    assert redact("plain") == "plain"
+
+
+@pytest.mark.parametrize("level", [logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL])
+def test_at_every_level_with_traceback_and_stack(proof: str, level: int) -> None:
+    try:
+        raise ValueError(repr(HEADERS))
+    except ValueError as error:
+        problem = (ValueError, error, error.__traceback__)
+    record = RedactedRecord("hub", level, __file__, 1, "%s", (HEADERS,), problem, sinfo=f"Stack: {HEADERS}")
+    line = logging.Formatter("%(message)s").format(record)
+    assert SECRET not in line
+    assert line.count(REDACTED) == 3

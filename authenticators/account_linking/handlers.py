@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 from jupyterhub.handlers import BaseHandler
@@ -239,16 +240,16 @@ class LoginsHandler(PortalHandler):
             person=self.person(account),
             problem=problem,
             may_connect=bool(self.authenticator.linking),
-            logins=[_login_view(one, self.title_of(one.issuer), now) for one in links],
+            logins=[_login_view(one, self.title_of(one.issuer), now, self.facility.zone) for one in links],
         )
 
 
-def _login_view(link: Link, title: str, now: tuple[str, str]) -> dict[str, Any]:
+def _login_view(link: Link, title: str, now: tuple[str, str], zone: datetime.tzinfo) -> dict[str, Any]:
     return {
         "title": title,
         "issuer": link.issuer,
         "subject": link.subject,
-        "since": day_of_epoch(link.made_at),
+        "since": day_of_epoch(link.made_at, zone),
         "is_this_one": (link.issuer, link.subject) == now,
     }
 

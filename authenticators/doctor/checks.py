@@ -10,6 +10,8 @@ from __future__ import annotations
 import secrets
 from urllib.parse import parse_qs, urlsplit
 
+from daas_hub.accounts.passwords import PasswordSource
+from daas_hub.accounts.sources.ldap.lockout_policy import LockoutPolicy
 from daas_hub.authenticators.errors import ClientRejected
 from daas_hub.authenticators.oidc.http import service_at
 from daas_hub.authenticators.oidc.method import OIDCMethod
@@ -77,6 +79,43 @@ async def examine_passwords(method: PasswordMethod) -> Finding:
     if accepted:
         return problem(key, check, f"accepted as {accepted}", "It accepts any password. Do not use it.")
     return ok(key, check, "refused, as it should be; sign in once by hand to check that a correct one is accepted")
+
+
+async def examine_lockout(method: PasswordMethod) -> Finding:
+    """Compare the number of wrong passwords that the portal passes on with the one that locks an account."""
+    source = method.source
+    key, check = "login.lockout", f"compare the limit of wrong passwords with the one of the source ({method.issuer})"
+    advice = f"keep PasswordLogin.max_failures ({source.max_failures}) below its number of wrong passwords"
+    if source.lockout is None:
+        return not_checked(key, check, f"the source cannot be asked for it; {advice}")
+    try:
+        policy = await source.lockout()
+    except DaasError as error:
+        return not_checked(key, check, error_text(error))
+    if not policy.source:
+        return not_checked(key, check, f"bind_dn cannot read the password policy; {advice}")
+    result, fix = _compared(source, policy)
+    return warning(key, check, result, fix) if fix else ok(key, check, result)
+
+
+def _compared(source: PasswordSource, policy: LockoutPolicy) -> tuple[str, str]:
+    """Return how the limits compare, and what to do; "" for nothing. Pure."""
+    if not policy.failures:
+        return f"wrong passwords lock no account ({policy.source})", ""
+    result = (
+        f"the portal passes on {source.max_failures} in {source.failures_window_s:g} s; {policy.failures} lock an "
+        f"account ({policy.source})"
+    )
+    if source.max_failures >= policy.failures:
+        fix = f"Set PasswordLogin.max_failures to {max(1, policy.failures - 1)} or less."
+        return f"{result}: guesses at the portal can lock people out of the facility", fix
+    if not policy.window_s:
+        fix = "Set an interval in the directory's policy (pwdFailureCountInterval), after which failures are forgotten."
+        return f"{result}, and are counted until a correct password", fix
+    if source.failures_window_s < policy.window_s:
+        fix = f"Set PasswordLogin.failures_window_s to {policy.window_s:g} or more."
+        return f"{result}, which counts them for {policy.window_s:g} s", fix
+    return result, ""
 
 
 async def _keys(method: OIDCMethod) -> Finding:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from daas_hub.authenticators.doctor.checks import examine_passwords, examine_provider
+from daas_hub.authenticators.doctor.checks import examine_lockout, examine_passwords, examine_provider
 from daas_hub.authenticators.login_methods import LoginMethod
 from daas_hub.authenticators.oidc.method import OIDCMethod
 from daas_hub.authenticators.password.method import PasswordMethod
@@ -37,10 +37,10 @@ async def examine_logins(
                 method, facility, callback=method.callback or guessed, access_token=token
             )
         elif isinstance(method, PasswordMethod):
-            findings.append(await examine_passwords(method))
+            findings += [await examine_passwords(method), await examine_lockout(method)]
         else:
             check = f"check the login method {method.title!r} ({method.issuer})"
             findings.append(not_checked("login.other", check, "only a person can try it: sign in once by hand"))
     if linking is not None and linking not in methods.values():
-        findings.append(await examine_passwords(linking))
+        findings += [await examine_passwords(linking), await examine_lockout(linking)]
     return findings

@@ -13,8 +13,8 @@ from urllib.parse import quote_plus
 
 from daas_hub.authenticators.errors import ClientRejected, LoginExpired
 from daas_hub.authenticators.oidc.http import LATER, Answer, ask
-from daas_hub.authenticators.oidc.id_tokens import MAX_TOKEN_BYTES
-from daas_hub.authenticators.oidc.provider import OpenIDProvider
+from daas_hub.authenticators.oidc.id_tokens import verify_userinfo
+from daas_hub.authenticators.oidc.provider import MAX_TOKEN_BYTES, OpenIDProvider, refused, too_long
 from daas_hub.authenticators.oidc.provider_config import ProviderSettings
 from daas_hub.errors import Refused, SourceUnavailable
 
@@ -34,6 +34,7 @@ class OpenIDClient:
     def __init__(self, settings: ProviderSettings, provider: OpenIDProvider) -> None:
         self._settings = settings
         self._provider = provider
+        self.max_token_bytes = settings.max_token_bytes
 
     async def redeem(self, code: str, verifier: str, callback: str) -> Tokens:
         """Exchange an authorization code for tokens.
@@ -46,7 +47,7 @@ class OpenIDClient:
         answer = await self._post(fields)
         if error_of(answer):
             raise Refused("The login provider did not accept this sign-in.", remedy="Please sign in again.")
-        return tokens_of(answer)
+        return tokens_of(answer, self.max_token_bytes)
 
     async def renew(self, refresh_token: str) -> Tokens:
         """Exchange a refresh token for new tokens.
@@ -60,7 +61,7 @@ class OpenIDClient:
             raise LoginExpired("The login provider has ended this login.", remedy="Please sign in again.")
         if error_of(answer):
             raise SourceUnavailable("The login provider cannot refresh this login at the moment.", remedy=LATER)
-        return tokens_of(answer)
+        return tokens_of(answer, self.max_token_bytes)
 
     async def userinfo(self, access_token: str) -> dict[str, Any] | None:
         """Return the claims of userinfo; None if the access token is no longer valid.
@@ -74,8 +75,10 @@ class OpenIDClient:
         answer = await ask(endpoints.userinfo, "the claims of a person", http=self._settings.http, headers=headers)
         if 400 <= answer.status < 500:
             return None
+        if answer.status == 200 and answer.jwt:
+            return await verify_userinfo(self._provider, answer.jwt)
         if answer.status != 200 or answer.document is None:
-            raise _not_accepted("it returned no claims")
+            raise refused("it returned no claims")
         return answer.document
 
     async def _post(self, fields: dict[str, str]) -> Answer:
@@ -97,7 +100,7 @@ class OpenIDClient:
         """
         settings = self._settings
         headers: dict[str, str] = {}
-        if settings.basic_auth:
+        if await self.uses_basic_auth():
             pair = f"{quote_plus(settings.client_id)}:{quote_plus(settings.client_secret)}"
             headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
         else:
@@ -105,6 +108,18 @@ class OpenIDClient:
             if settings.client_secret:
                 fields["client_secret"] = settings.client_secret
         return await ask(url, "tokens", http=settings.http, headers=headers, form=fields)
+
+    async def uses_basic_auth(self) -> bool:
+        """Return whether the secret is sent in a header: as configured, or because the provider supports only that.
+
+        Raises:
+            SourceUnavailable: the provider cannot be reached.
+        """
+        if self._settings.basic_auth is not None:
+            return self._settings.basic_auth
+        supported = (await self._provider.endpoints()).client_authentication
+        is_only = "client_secret_basic" in supported and "client_secret_post" not in supported
+        return is_only and bool(self._settings.client_secret)
 
 
 def error_of(answer: Answer) -> str:
@@ -115,7 +130,7 @@ def error_of(answer: Answer) -> str:
     return error if isinstance(error, str) and error else "an unnamed error"
 
 
-def tokens_of(answer: Answer) -> Tokens:
+def tokens_of(answer: Answer, max_bytes: int = MAX_TOKEN_BYTES) -> Tokens:
     """Return the tokens in a response of the token endpoint.
 
     Raises:
@@ -123,28 +138,26 @@ def tokens_of(answer: Answer) -> Tokens:
     """
     document = answer.document
     if answer.status != 200 or document is None:
-        raise _not_accepted("it returned no tokens")
+        raise refused("it returned no tokens")
     kind = document.get("token_type")
     if not isinstance(kind, str) or kind.lower() != "bearer":
-        raise _not_accepted("its token_type is not Bearer")
+        raise refused("its token_type is not Bearer")
     return Tokens(
-        access_token=_token(document, "access_token", needed=True),
-        refresh_token=_token(document, "refresh_token"),
-        id_token=_token(document, "id_token"),
+        access_token=_token(document, "access_token", max_bytes, needed=True),
+        refresh_token=_token(document, "refresh_token", max_bytes),
+        id_token=_token(document, "id_token", max_bytes),
     )
 
 
-def _token(document: dict[str, Any], name: str, *, needed: bool = False) -> str:
+def _token(document: dict[str, Any], name: str, max_bytes: int, *, needed: bool = False) -> str:
     value = document.get(name)
     if value is None and not needed:
         return ""
     # sent in headers and forms: no control characters, no spaces
-    if not isinstance(value, str) or not 1 <= len(value) <= MAX_TOKEN_BYTES or not value.isascii():
-        raise _not_accepted(f"its {name} is invalid")
+    if not isinstance(value, str) or not value or not value.isascii():
+        raise refused(f"its {name} is invalid")
+    if len(value) > max_bytes:
+        raise too_long(f"its {name}", len(value), max_bytes)
     if not value.isprintable() or " " in value:
-        raise _not_accepted(f"its {name} is invalid")
+        raise refused(f"its {name} is invalid")
     return value
-
-
-def _not_accepted(why: str) -> Refused:
-    return Refused(f"The login provider's response was not accepted: {why}.", remedy="Please sign in again.")

@@ -116,7 +116,7 @@ class DeviceFlow:
             elif error and error != "authorization_pending":
                 raise DeviceLoginFailed(error)
             elif not error:
-                return tokens_of(answer)
+                return tokens_of(answer, self.client.max_token_bytes)
         raise DeviceLoginFailed("expired_token")
 
 

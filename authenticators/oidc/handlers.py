@@ -21,6 +21,7 @@ from tornado import web
 from daas_hub.accounts.elevation import step_up
 from daas_hub.authenticators.no_account import NoAccountMixin
 from daas_hub.errors import NoAccount, SourceUnavailable
+from daas_hub.portal.hub_requests import public_origin
 
 if TYPE_CHECKING:
     from daas_hub.authenticators.oidc.method import OIDCMethod
@@ -149,4 +150,4 @@ def page_after_logout(handler: BaseHandler, callback: str) -> str:
         parts = urlsplit(callback)
         base = parts.path.partition("oauth_callback")[0]
         return f"{parts.scheme}://{parts.netloc}{base}logged-out"
-    return f"{handler.request.protocol}://{handler.request.host}{path}"
+    return f"{public_origin(handler)}{path}"

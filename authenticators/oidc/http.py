@@ -51,10 +51,11 @@ class HTTPSettings:
 
 @dataclass(frozen=True)
 class Answer:
-    """A status, and the JSON object in the response; None if it is not an object."""
+    """A status, and the JSON object in the response; None if it is not an object. `jwt` is an application/jwt body."""
 
     status: int
     document: dict[str, Any] | None
+    jwt: str = ""
 
 
 def service_at(url: str, http: HTTPSettings) -> Service:
@@ -91,7 +92,7 @@ async def ask(
             reply = await talk.get(url, asked_for, headers=headers, require_json=False)
         else:
             reply = await talk.post(url, asked_for, headers=headers, form=form, require_json=False)
-    return Answer(reply.status, reply.object)
+    return Answer(reply.status, reply.object, reply.jwt)
 
 
 def read_http_settings(setting: str, wanted: Mapping[str, Any]) -> HTTPSettings:

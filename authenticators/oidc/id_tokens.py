@@ -1,4 +1,4 @@
-"""The checks of an id_token: OpenID Connect Core 1.0, 3.1.3.7.
+"""The checks of id_tokens and signed userinfo: OpenID Connect Core 1.0, 3.1.3.7 and 5.3.4.
 
 No error message contains a part of a token: messages end up in logs and pages.
 """
@@ -10,13 +10,12 @@ from typing import Any
 
 import jwt
 
-from daas_hub.authenticators.oidc.provider import OpenIDProvider, refused
+from daas_hub.authenticators.oidc.provider import OpenIDProvider, refused, too_long
 from daas_hub.services import strict_json
 
 #: Public-key signatures only: with HS256, anybody who knows the client secret could forge tokens; "none" is unsigned.
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 
-MAX_TOKEN_BYTES = 16_384
 LEEWAY_S = 60
 
 #: Types of tokens that are signed with the same keys and are not id_tokens.
@@ -40,28 +39,60 @@ async def verify_id_token(provider: OpenIDProvider, id_token: object, *, nonce: 
     return claims
 
 
+async def verify_userinfo(provider: OpenIDProvider, token: str) -> dict[str, Any]:
+    """Return the claims of a userinfo response that is a signed JWT.
+
+    It came over TLS for our access token; issuer and audience are optional there, and compared where they are present.
+
+    Raises:
+        Refused: it is encrypted, or one of the checks failed.
+        SourceUnavailable: the provider's keys are not available.
+    """
+    if token.count(".") == 4:
+        raise refused("its userinfo is encrypted", "Ask the administrators to disable encryption of userinfo there.")
+    header, claims = await signed_claims(provider, token, require=(), is_userinfo=True)
+    if token_type(header) in _OTHER_TYPES or "events" in claims or "nonce" in claims:
+        raise refused("its userinfo is another token")
+    return claims
+
+
 def token_type(header: dict[str, Any]) -> str:
     """Return the media type in `typ`, without the prefix "application/" that may be left out (RFC 7515, 4.1.9)."""
     return str(header.get("typ") or "").lower().removeprefix("application/")
 
 
 async def signed_claims(
-    provider: OpenIDProvider, token: object, *, require: tuple[str, ...]
+    provider: OpenIDProvider,
+    token: object,
+    *,
+    require: tuple[str, ...],
+    max_bytes: int | None = None,
+    is_userinfo: bool = False,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return header and claims of a token of this issuer for this client, with a valid signature and times.
+
+    Args:
+        max_bytes: maximum size; None for the provider's.
+        is_userinfo: whether issuer and audience may be missing.
 
     Raises:
         Refused: one of the checks failed; the message says which.
         SourceUnavailable: the provider's keys are not available.
     """
-    if not isinstance(token, str) or len(token) > MAX_TOKEN_BYTES or token.count(".") != 2 or not token.isascii():
+    if not isinstance(token, str) or not token.isascii():
+        raise refused("it is not a signed token")
+    limit = max_bytes or provider.max_token_bytes
+    if len(token) > limit:
+        raise too_long("its token", len(token), limit)
+    if token.count(".") != 2:
         raise refused("it is not a signed token")
     try:
         header = jwt.get_unverified_header(token)
     except jwt.PyJWTError:
         raise refused("its header is malformed") from None
     if header.get("alg") not in ALGORITHMS or "crit" in header:
-        raise refused("its signature algorithm is not accepted")
+        what = "the signature algorithm of its userinfo" if is_userinfo else "its signature algorithm"
+        raise refused(f"{what} is not accepted", f"Administrators: it must be one of {', '.join(ALGORITHMS)}.")
     key = await provider.key(header.get("kid"), header["alg"])
     try:
         claims = jwt.decode(
@@ -71,14 +102,19 @@ async def signed_claims(
             audience=provider.client_id,
             issuer=provider.issuer,
             leeway=LEEWAY_S,
-            options={"require": list(require), "verify_signature": True},
+            options={"require": list(require), "verify_signature": True, "verify_aud": False, "verify_iss": False}
+            if is_userinfo
+            else {"require": list(require), "verify_signature": True},
         )
         for part in token.split(".")[:2]:
             strict_json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
     except (jwt.PyJWTError, TypeError, ValueError) as error:
         raise refused(type(error).__name__) from None
-    if claims["iss"] != provider.issuer:
+    if claims.get("iss", provider.issuer if is_userinfo else None) != provider.issuer:
         raise refused("it is from another issuer")
+    audience = claims.get("aud", provider.client_id)
+    if is_userinfo and provider.client_id not in (audience if isinstance(audience, list) else [audience]):
+        raise refused("its userinfo is for another client")
     for name in ("exp", "iat", "nbf"):
         if not isinstance(claims.get(name, 0), int | float) or isinstance(claims.get(name), bool):
             raise refused(f"its claim {name} is not a time")

@@ -17,6 +17,8 @@ EVENT = "http://schemas.openid.net/event/backchannel-logout"
 MAX_AGE_S = 600
 #: Number of tokens remembered, so that none is used twice.
 MAX_REMEMBERED = 10_000
+#: Anybody can send one, and it has no groups.
+MAX_BYTES = 16_384
 
 _TYPES = ("", "jwt", "logout+jwt")
 
@@ -46,7 +48,7 @@ class LogoutTokens:
             SourceUnavailable: the provider's keys are not available.
         """
         header, claims = await signed_claims(
-            self._provider, token, require=("iss", "aud", "iat", "exp", "jti", "events")
+            self._provider, token, require=("iss", "aud", "iat", "exp", "jti", "events"), max_bytes=MAX_BYTES
         )
         if token_type(header) not in _TYPES:
             raise _refused("it has another type")

@@ -7,7 +7,7 @@ verified -> userinfo of the same subject -> identity.
 from __future__ import annotations
 
 import hashlib
-import json
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -18,6 +18,7 @@ from daas_hub.accounts import Identity
 from daas_hub.authenticators.errors import LoginExpired
 from daas_hub.authenticators.login_methods import Login, LoginMethod
 from daas_hub.authenticators.oidc.backchannel_logout import BackchannelHandler
+from daas_hub.authenticators.oidc.claims import kept_claims, references_of, require_complete
 from daas_hub.authenticators.oidc.client import OpenIDClient, Tokens
 from daas_hub.authenticators.oidc.device_flow import DeviceAuthorization, DeviceFlow
 from daas_hub.authenticators.oidc.handlers import BeginHandler, CallbackHandler
@@ -28,8 +29,8 @@ from daas_hub.authenticators.oidc.provider_config import ONLY, ProviderSettings
 from daas_hub.authenticators.oidc.subject import subject_of, usable
 from daas_hub.errors import Refused
 
-#: Claims larger than this, as JSON, are not kept: some providers send a thousand groups.
-MAX_CLAIM_BYTES = 50_000
+_log = logging.getLogger("jupyterhub.daas")
+
 #: A longer id_token is not sent as `id_token_hint`: servers refuse long addresses.
 MAX_HINT = 4_000
 
@@ -37,17 +38,6 @@ MAX_HINT = 4_000
 def nonce_of(code_verifier: str) -> str:
     """Return the nonce of a login, derived from its PKCE verifier, which only this browser's signed cookie holds."""
     return hashlib.sha256(f"nonce:{code_verifier}".encode()).hexdigest()
-
-
-def kept_claims(claims: Mapping[str, Any], wanted: frozenset[str], groups_claim: str = "groups") -> dict[str, Any]:
-    """Return the claims that the configuration reads. Oversized ones are left out, and reported as missing."""
-    if "groups" not in claims and groups_claim in claims:
-        claims = {**claims, "groups": claims[groups_claim]}
-    return {
-        name: claims[name]
-        for name in sorted(wanted)
-        if name in claims and len(json.dumps(claims[name])) <= MAX_CLAIM_BYTES
-    }
 
 
 class OIDCMethod(LoginMethod):
@@ -62,7 +52,9 @@ class OIDCMethod(LoginMethod):
         super().__init__(settings.name, settings.title, settings.issuer)
         self.settings = settings
         self.callback = callback
-        self.provider = OpenIDProvider(settings.issuer, settings.client_id, http=settings.http)
+        self.provider = OpenIDProvider(
+            settings.issuer, settings.client_id, http=settings.http, max_token_bytes=settings.max_token_bytes
+        )
         self.logout_tokens = LogoutTokens(self.provider)
         self._client = OpenIDClient(settings, self.provider)
         self._wanted = wanted
@@ -246,12 +238,22 @@ class OIDCMethod(LoginMethod):
             raise Refused("This account belongs to the provider's monitoring.", remedy="Sign in as yourself.")
         everything = {**id_token, **claims}
         self._require_assurance(everything, assured)
+        wanted, groups_claim = self._wanted(), self.settings.groups_claim
+        require_complete({**references_of(id_token), **claims}, wanted, groups_claim)
+        kept = kept_claims(claims, wanted, groups_claim, max_bytes=self.settings.max_token_bytes)
+        if unread := sorted((wanted & set(id_token)) - set(claims)):
+            _log.warning(
+                "%s sends the claim %s in the id_token only, where it is not read: let it send it in userinfo, too, or "
+                "set userinfo to False",
+                self.name,
+                ", ".join(unread),
+            )
         return Login(
             Identity(
                 self.settings.issuer,
                 subject,
                 self._display_name(everything),
-                claims=kept_claims(claims, self._wanted(), self.settings.groups_claim),
+                claims=kept,
                 received_at=time.time(),
                 access_token=tokens.access_token,
             ),

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import jwt
 
+from daas_hub.accounts.json_values import strings_of
 from daas_hub.authenticators.oidc.http import LATER, HTTPSettings, ask
 from daas_hub.errors import ErrorKind, Refused, SourceUnavailable
 from daas_hub.services.web_proxy import LOOPBACK
@@ -19,6 +20,8 @@ KEYS_AGAIN_S = 30.0
 #: A discovery document is fetched again after this.
 DISCOVERY_KEPT_S = 3600.0
 
+#: Maximum size of a token: some 5,000 groups.
+MAX_TOKEN_BYTES = 262_144
 #: Keys are fetched again after this: one that was stolen and withdrawn must stop working here, too.
 KEYS_KEPT_S = 3600.0
 
@@ -30,6 +33,7 @@ class Endpoints:
     Attributes:
         end_session: where a browser is sent to sign out at the provider; "" if it has no such endpoint.
         names_itself: whether its authorization responses carry `iss` (RFC 9207).
+        client_authentication: how clients may authenticate at the token endpoint; () if it is not named.
         device: the device authorization endpoint (RFC 8628), unchecked: it is not needed by logins in a browser, and
             is checked when it is used; "" if it has no such endpoint.
     """
@@ -41,6 +45,7 @@ class Endpoints:
     end_session: str = ""
     names_itself: bool = False
     device: str = ""
+    client_authentication: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,10 +65,12 @@ class OpenIDProvider:
         client_id: str,
         *,
         http: HTTPSettings | None = None,
+        max_token_bytes: int = MAX_TOKEN_BYTES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.issuer = issuer
         self.client_id = client_id
+        self.max_token_bytes = max_token_bytes
         self._http = http or HTTPSettings()
         self._clock = clock
         self._endpoints: tuple[float, Endpoints] | None = None
@@ -165,6 +172,7 @@ class OpenIDProvider:
             end_session=address("end_session_endpoint") if document.get("end_session_endpoint") else "",
             names_itself=document.get("authorization_response_iss_parameter_supported") is True,
             device=str(document.get("device_authorization_endpoint") or ""),
+            client_authentication=tuple(sorted(strings_of(document.get("token_endpoint_auth_methods_supported")))),
         )
 
     async def _get_json(self, url: str, asked_for: str) -> dict[str, Any]:
@@ -187,9 +195,18 @@ def is_safe_url(url: str) -> bool:
     return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK))
 
 
-def refused(why: str) -> Refused:
+def refused(why: str, remedy: str = "") -> Refused:
     """Return the error for a response of the provider that does not hold; ``why`` contains no part of a token."""
     return Refused(
         f"The login provider's response was not accepted: {why}.",
-        remedy="Please sign in again. If it happens again, tell the administrators.",
+        remedy=remedy or "Please sign in again. If it happens again, tell the administrators.",
+    )
+
+
+def too_long(what: str, size: int, limit: int) -> Refused:
+    """Return the error for a token or a claim that exceeds the portal's limit."""
+    return refused(
+        f"{what} has {size:,} bytes, and this portal reads at most {limit:,}",
+        "Signing in again does not help. Please ask the administrators of this portal to raise max_token_bytes, or to "
+        "let the login provider send fewer groups.",
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 from daas_hub.authenticators.oidc.http import HTTPSettings
 from daas_hub.authenticators.oidc.profiles import PROFILES, Profile
-from daas_hub.authenticators.oidc.provider import is_safe_url
+from daas_hub.authenticators.oidc.provider import MAX_TOKEN_BYTES, is_safe_url
 from daas_hub.authenticators.oidc.subject import what_is_wrong_with
 from daas_hub.errors import ConfigurationError
 from daas_hub.services.http import trust_of
@@ -22,6 +22,9 @@ ONLY = "openid"
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _MAX_NAME = 32
 
+#: The range of `max_token_bytes`: the response that a token is in has at most a megabyte.
+LEAST_TOKEN_BYTES, MOST_TOKEN_BYTES = 4_096, 900_000
+
 
 @dataclass(frozen=True)
 class ProviderSettings:
@@ -30,7 +33,8 @@ class ProviderSettings:
     Attributes:
         name: in addresses and in auth_state.
         required_assurance: values of `eduperson_assurance`, one of which a login must have; () for no requirement.
-        basic_auth: whether the secret is sent in a header instead of the form.
+        basic_auth: whether the secret is sent in a header instead of the form; None for what the provider supports.
+        max_token_bytes: maximum size of a token, and of a claim that is kept.
         authorize_params: additional parameters of the authorization request.
         ca_file: certificates of the authority that issued its certificate; "" for the system's trust store.
         http: how it is reached (certificates, a proxy).
@@ -48,13 +52,15 @@ class ProviderSettings:
     userinfo: bool
     required_assurance: tuple[str, ...] = ()
     refused_subjects: tuple[str, ...] = ()
-    basic_auth: bool = False
+    basic_auth: bool | None = None
+    max_token_bytes: int = MAX_TOKEN_BYTES
     authorize_params: Mapping[str, str] = field(default_factory=dict)
     ca_file: str = ""
     http: HTTPSettings = field(default_factory=HTTPSettings)
 
 
 _TEXT, _TEXTS, _YES, _PAIRS = "a text", "a list of texts", "True or False", "names and texts"
+_SIZE = f"a number from {LEAST_TOKEN_BYTES} to {MOST_TOKEN_BYTES}"
 _KEYS = {
     "profile": _TEXT,
     "title": _TEXT,
@@ -72,6 +78,7 @@ _KEYS = {
     "basic_auth": _YES,
     "authorize_params": _PAIRS,
     "ca_file": _TEXT,
+    "max_token_bytes": _SIZE,
 }
 #: Parameters of every login, which must not be overridden.
 _OURS = frozenset(
@@ -156,7 +163,8 @@ def read_provider(setting: str, name: str, keys: Mapping[str, Any]) -> ProviderS
         userinfo=keys.get("userinfo", profile.userinfo),
         required_assurance=tuple(keys.get("required_assurance", ())),
         refused_subjects=tuple(keys.get("refused_subjects", profile.refused_subjects)),
-        basic_auth=keys.get("basic_auth", False),
+        basic_auth=keys.get("basic_auth"),
+        max_token_bytes=keys.get("max_token_bytes", MAX_TOKEN_BYTES),
         authorize_params=params,
         ca_file=keys.get("ca_file", ""),
         http=HTTPSettings(tls=trust_of(f"{setting}['ca_file']", keys.get("ca_file", ""))),
@@ -173,6 +181,7 @@ def _require_key(problem: Any, key: object, value: object) -> None:
     fits = {
         _TEXT: lambda: isinstance(value, str),
         _YES: lambda: isinstance(value, bool),
+        _SIZE: lambda: type(value) is int and LEAST_TOKEN_BYTES <= value <= MOST_TOKEN_BYTES,
         _TEXTS: lambda: isinstance(value, list | tuple) and all(isinstance(one, str) for one in value),
         _PAIRS: lambda: isinstance(value, Mapping) and all(isinstance(one, str) for one in [*value, *value.values()]),
     }

@@ -14,6 +14,7 @@ from tornado import web
 from tornado.httputil import url_concat
 
 from daas_hub.accounts.passwords import MAX_NAME, PasswordSource, can_be_asked
+from daas_hub.accounts.refusals import AccountClosed
 from daas_hub.authenticators.errors import TooManyAttempts, WrongPassword
 from daas_hub.authenticators.fixed_lifetime import FixedLifetime
 from daas_hub.authenticators.login_methods import Login
@@ -36,7 +37,7 @@ class PasswordMethod(FixedLifetime):
     ) -> None:
         super().__init__(NAME, source.title, source.issuer, hours=source.hours, clock=clock)
         self.source = source
-        self.attempts = AttemptLimiter(steady)
+        self.attempts = AttemptLimiter(steady, max_of_name=source.max_failures, window_s=source.failures_window_s)
 
     def handlers(self) -> list[tuple[Any, ...]]:
         """Return the handler of the one address to which the form is posted."""
@@ -46,7 +47,7 @@ class PasswordMethod(FixedLifetime):
         """Return the login that a name and a password prove.
 
         Raises:
-            WrongPassword: the name or the password is wrong.
+            WrongPassword: the name or the password is wrong, or a correct password may not be used.
             TooManyAttempts: the next attempt must wait.
             SourceUnavailable: the source does not respond.
         """
@@ -56,6 +57,9 @@ class PasswordMethod(FixedLifetime):
             raise TooManyAttempts(wait)
         try:
             subject = await self.source.check(name, password) if can_be_asked(name, password) else ""
+        except AccountClosed as closed:
+            # the password is correct: its owner reads why it is of no use
+            raise WrongPassword(closed.message, remedy=closed.remedy) from None
         except AccountRefused:
             subject = ""
         except BaseException:

@@ -1,5 +1,8 @@
 """Slows down the guessing of passwords, by name and by address. Pure except for its memory.
 
+A name has a budget of failures as well: a directory locks an account after some wrong passwords, for the whole
+facility, and waiting between them does not prevent that.
+
 Neither may lock out people. Behind an address with too many failures (a facility's proxy, a course), each name still
 gets its turn, slowly. And a name that somebody else guesses signs in as usual where it has signed in before.
 """
@@ -55,6 +58,37 @@ class _Memory:
             self.tries[key].failed = max(0, self.tries[key].failed - 1)
 
 
+class _Budget:
+    """Failed attempts by name, wherever they were made, until there was none for a while or one succeeded.
+
+    A directory counts in the same way: its count starts again at 0 when the last failure is old enough.
+    """
+
+    def __init__(self, most: int, window_s: float) -> None:
+        self._most = most
+        self._window_s = window_s
+        self.tries: OrderedDict[str, _Tries] = OrderedDict()
+
+    def wait_s(self, key: str, now: float, *, is_known: bool) -> float:
+        """Return the wait; the last failure of the budget is for places where the name has signed in."""
+        tries = self.tries.get(key)
+        if tries is None or now - tries.last >= self._window_s:
+            return 0.0
+        limit = self._most if is_known else max(1, self._most - 1)
+        return tries.last + self._window_s - now if tries.failed >= limit else 0.0
+
+    def add(self, key: str, now: float) -> None:
+        tries = self.tries.pop(key, None) or _Tries()
+        failed = 0 if now - tries.last >= self._window_s else tries.failed
+        self.tries[key] = _Tries(failed + 1, now)
+        while len(self.tries) > MAX_KEYS:
+            self.tries.popitem(last=False)
+
+    def take_back(self, key: str) -> None:
+        if key in self.tries:
+            self.tries[key].failed = max(0, self.tries[key].failed - 1)
+
+
 @dataclass
 class _Turn:
     due: float
@@ -91,10 +125,20 @@ class AttemptLimiter:
         clock: monotonic seconds.
         free_of_name, free_of_address: failures that cause no wait; each further one doubles it. An address may be
             shared by many people.
+        max_of_name, window_s: failures of a name in all places, until there was none for that long.
     """
 
-    def __init__(self, clock: Callable[[], float], *, free_of_name: int = 5, free_of_address: int = 30) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        *,
+        free_of_name: int = 5,
+        free_of_address: int = 30,
+        max_of_name: int = 1_000_000,
+        window_s: float = FORGOTTEN_S,
+    ) -> None:
         self._clock = clock
+        self._budget = _Budget(max_of_name, window_s)
         self._names, self._addresses = _Memory(free_of_name), _Memory(free_of_address)
         #: Names at an address where they have signed in, counted apart from those elsewhere.
         self._known = _Memory(free_of_name)
@@ -110,6 +154,7 @@ class AttemptLimiter:
         here = _at(name, address)
         is_known = here in self._signed_in
         wait = self._known.wait_s(here, now) if is_known else self._names.wait_s(name, now)
+        wait = max(wait, self._budget.wait_s(name, now, is_known=is_known))
         exhausted = 0.0 if is_known else self._addresses.wait_s(address, now)
         if exhausted:
             wait = max(wait, self._turns.wait_s(here, exhausted, now))
@@ -121,6 +166,7 @@ class AttemptLimiter:
             else:
                 self._names.add(name, now)
             self._addresses.add(address, now)
+            self._budget.add(name, now)
         return wait
 
     def succeeded(self, name: str, address: str) -> None:
@@ -132,6 +178,8 @@ class AttemptLimiter:
             self._known.tries.pop(here, None)
         else:
             self._names.tries.pop(name, None)
+        # so does the directory's own count
+        self._budget.tries.pop(name, None)
         self._signed_in[here] = None
         self._signed_in.move_to_end(here)
         while len(self._signed_in) > MAX_KEYS:
@@ -147,10 +195,11 @@ class AttemptLimiter:
             self._known.take_back(here)
         else:
             self._names.take_back(name)
+        self._budget.take_back(name)
         self._addresses.take_back(address)
 
     def __len__(self) -> int:
-        tries = (self._names.tries, self._addresses.tries, self._known.tries)
+        tries = (self._names.tries, self._addresses.tries, self._known.tries, self._budget.tries)
         return sum(map(len, tries)) + len(self._signed_in) + len(self._turns.turns)
 
 

@@ -11,15 +11,32 @@ import hmac
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from daas_hub.errors import Refused
 
+
+class NoSubject(Refused):
+    """The web server in front has proved itself, and names nobody."""
+
+    reason = "attribute"
+
+
+class UnusableSubject(NoSubject):
+    """The web server in front has proved itself; what it sends as the subject is not one."""
+
+
 #: A subject in a header. No space and no comma: web servers join two headers of the same name with them.
 SUBJECT = re.compile(r"[A-Za-z0-9@._:+/=!-]{1,255}")
+#: The kinds of proof.
+SECRET, SIGNED = "secret", "signature"
+#: How web servers send an attribute that a person does not have.
+NOBODY = ("", "(null)")
 SIGNATURE = re.compile(r"t=(?P<time>[0-9]{1,12}),n=(?P<nonce>[A-Za-z0-9_-]{16,64}),s=(?P<sum>[0-9a-f]{64})")
 #: Number of nonces remembered; only somebody who knows the secret can reach it.
 MAX_NONCES = 20_000
 
+Network = IPv4Network | IPv6Network
 #: Returns every value of a header.
 Headers = Callable[[str], Sequence[str]]
 
@@ -30,12 +47,14 @@ class ProofRules:
 
     Attributes:
         secret: returns the shared secret, read each time, so that it can be replaced without a restart.
-        signed: whether a signature is required, or the secret itself in a header.
+        proof: the only kind that is accepted; "" for either.
+        web_servers: networks that may send the secret itself. A signature may come from anywhere.
         max_age_s: maximum age of a signature, and maximum difference between the two clocks.
     """
 
     secret: Callable[[], str] = field(repr=False)
-    signed: bool = True
+    proof: str = ""
+    web_servers: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1"))
     subject_header: str = "X-Daas-Subject"
     proof_header: str = "X-Daas-Proof"
     max_age_s: float = 60.0
@@ -55,21 +74,38 @@ class Proofs:
         self._clock = clock
         self._seen: dict[str, float] = {}
 
-    def subject_of(self, headers: Headers, *, host: str, path: str) -> str:
+    def subject_of(self, headers: Headers, *, host: str, path: str, peer: str = "") -> str:
         """Return the subject that the web server in front proves.
 
+        Args:
+            peer: address of the client of the portal's own proxy.
+
         Raises:
+            NoSubject: the proof is valid, and there is no subject.
             Refused: a check failed; the message says which, and never contains a received value.
         """
-        subject = _one(headers, self._rules.subject_header)
+        subject = _one(headers, self._rules.subject_header, or_none=True)
         proof = _one(headers, self._rules.proof_header)
-        if not SUBJECT.fullmatch(subject):
-            raise _not_accepted("the subject is missing or malformed")
-        if not self._rules.signed:
-            if not hmac.compare_digest(proof.encode(), self._rules.secret().encode()):
-                raise _not_accepted("the shared secret is wrong")
-            return subject
         signature = SIGNATURE.fullmatch(proof)
+        if self._rules.proof == SIGNED or (signature is not None and self._rules.proof != SECRET):
+            self._require_signature(signature, host=host, path=path, subject=subject)
+        else:
+            self._require_secret(proof, peer)
+        if subject in NOBODY:
+            raise NoSubject("The web server in front names nobody.")
+        if not SUBJECT.fullmatch(subject):
+            raise UnusableSubject("The subject has several values, or characters that no identifier has.")
+        return subject
+
+    def _require_secret(self, proof: str, peer: str) -> None:
+        """Check the secret itself, and where it comes from."""
+        if not hmac.compare_digest(proof.encode(), self._rules.secret().encode()):
+            raise _not_accepted("the shared secret is wrong")
+        if not _is_in(peer, self._rules.web_servers):
+            raise _not_accepted(f"{peer or 'its address'} is not one of the web_servers that may send the secret")
+
+    def _require_signature(self, signature: re.Match[str] | None, *, host: str, path: str, subject: str) -> None:
+        """Check a signature, and use it up."""
         if signature is None:
             raise _not_accepted("its signature is malformed")
         expected = signature_of(
@@ -80,13 +116,12 @@ class Proofs:
             path=path,
             subject=subject,
         )
-        if not hmac.compare_digest(expected.encode(), proof.encode()):
+        if not hmac.compare_digest(expected.encode(), signature[0].encode()):
             raise _not_accepted("its signature is invalid")
         now = self._clock()
         if abs(now - int(signature["time"])) > self._rules.max_age_s:
             raise _not_accepted("its signature has expired, or the two clocks differ")
         self._take(signature["nonce"], now)
-        return subject
 
     def _take(self, nonce: str, now: float) -> None:
         """Use up a nonce."""
@@ -98,8 +133,19 @@ class Proofs:
         self._seen[nonce] = now + 2 * self._rules.max_age_s
 
 
-def _one(headers: Headers, name: str) -> str:
+def _is_in(address: str, networks: Sequence[Network]) -> bool:
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
+    return any(parsed in network for network in networks)
+
+
+def _one(headers: Headers, name: str, *, or_none: bool = False) -> str:
     values = headers(name)
+    if or_none and not values:
+        return ""
     if len(values) != 1:
         raise _not_accepted(f"there must be one header {name}")
     return values[0]

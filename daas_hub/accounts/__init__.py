@@ -3,6 +3,7 @@
 from daas_hub.accounts.model import (
     Account,
     AccountSource,
+    ComparesSettings,
     DependsOnSources,
     Identity,
     LimitedToIssuers,
@@ -19,6 +20,7 @@ __all__ = [
     "AccountRules",
     "AccountSource",
     "AccountTable",
+    "ComparesSettings",
     "DependsOnSources",
     "Identity",
     "LimitedToIssuers",

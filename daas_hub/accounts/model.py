@@ -8,6 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+from daas_hub.services.outside_text import printable
+
+MAX_DISPLAY_NAME = 200
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -26,6 +30,10 @@ class Identity:
     claims: Mapping[str, Any] = field(default_factory=dict, hash=False)
     received_at: float = field(default=0.0, compare=False)
     access_token: str = field(default="", repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Make the name fit to be shown, wherever it comes from."""
+        object.__setattr__(self, "display_name", printable(self.display_name, MAX_DISPLAY_NAME))
 
     @property
     def hub_name(self) -> str:
@@ -81,6 +89,10 @@ class Account:
     roles: frozenset[str] = frozenset()
     memberships: frozenset[str] = field(default=frozenset(), compare=False)
     login: Identity | None = None
+
+    def __post_init__(self) -> None:
+        """Make the name fit to be shown, wherever it comes from: a passwd file may be in another encoding."""
+        object.__setattr__(self, "display_name", printable(self.display_name, MAX_DISPLAY_NAME))
 
 
 @dataclass(frozen=True)
@@ -155,6 +167,15 @@ class RestrictsOwnResources(Protocol):
     """
 
     restricts_own_resources: bool
+
+
+@runtime_checkable
+class ComparesSettings(Protocol):
+    """What a source has that can compare its settings with the service behind it, for the doctor."""
+
+    async def configuration_warning(self) -> tuple[str, str]:
+        """Return what does not fit, and what to do; ("", "") for nothing. Raises `SourceUnavailable`."""
+        ...
 
 
 def claims_read_by(source: AccountSource) -> frozenset[str]:

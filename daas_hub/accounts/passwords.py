@@ -6,9 +6,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from traitlets import Bool, Float, Unicode
+from traitlets import Bool, Float, Int, Unicode
 
 from daas_hub.accounts.source_settings import SourceSettings
+from daas_hub.accounts.sources.ldap.lockout_policy import LockoutPolicy
+from daas_hub.accounts.sources.ldap.schema_settings import bases_of
 from daas_hub.accounts.sources.ldap.settings import LdapAccounts
 from daas_hub.accounts.sources.ldap.source import LdapSource
 from daas_hub.accounts.sources.rest.calipsoplus import PasswordCheck
@@ -23,12 +25,20 @@ MAX_NAME, MAX_PASSWORD = 255, 1024
 
 @dataclass(frozen=True)
 class PasswordSource:
-    """What checks passwords, and the issuer of the identities it proves."""
+    """What checks passwords, and the issuer of the identities it proves.
+
+    Attributes:
+        max_failures: wrong passwords of a name that are passed on, until there was none for `failures_window_s`.
+        lockout: reads how many lock an account in the source; None if it cannot be asked.
+    """
 
     issuer: str
     title: str
     hours: float
     check: Check
+    max_failures: int = 4
+    failures_window_s: float = 1800.0
+    lockout: Callable[[], Awaitable[LockoutPolicy]] | None = None
 
 
 class PasswordLogin(SourceSettings):
@@ -67,6 +77,25 @@ class PasswordLogin(SourceSettings):
         not return the name as it spells it.
         """,
     )
+    max_failures = Int(
+        4,
+        min=1,
+        config=True,
+        help="""
+        Maximum number of wrong passwords of a name that the portal passes on to the source. It must be lower than the
+        number that locks an account there, or guesses at the portal lock people out of the whole facility; the doctor
+        compares them. One of them is kept for places where the name has signed in before. Default: 4.
+        """,
+    )
+    failures_window_s = Float(
+        1800.0,
+        min=60.0,
+        config=True,
+        help="""
+        After this many seconds without a wrong password of a name, its count starts again at 0. It must not be shorter
+        than the interval of the source. Default: 1800 (30 minutes), that of Active Directory.
+        """,
+    )
     timeout_s = Float(10.0, min=0.1, config=True, help="Timeout in seconds of a request.")
 
     def source(self, kind: str, setting: str = "passwords") -> PasswordSource:
@@ -86,7 +115,8 @@ class PasswordLogin(SourceSettings):
                     "would send passwords unencrypted",
                     remedy="Leave it enabled, or use only ldaps:// servers.",
                 )
-            return self._named(f"ldap:{settings.person_base}", directory.name_if_password)
+            issuer = f"ldap:{bases_of(settings.person_base)[0]}"
+            return self._named(issuer, directory.name_if_password, directory.lockout_policy)
         if kind == "calipsoplus":
             self.require_https("login_url")
             check = PasswordCheck(self.login_url, Service(self.timeout_s, self.require_ca_file()))
@@ -103,8 +133,18 @@ class PasswordLogin(SourceSettings):
             remedy='Known: "ldap", "calipsoplus".',
         )
 
-    def _named(self, issuer: str, check: Check) -> PasswordSource:
-        return PasswordSource(self.issuer or issuer, self.title, self.hours, check)
+    def _named(
+        self, issuer: str, check: Check, lockout: Callable[[], Awaitable[LockoutPolicy]] | None = None
+    ) -> PasswordSource:
+        return PasswordSource(
+            self.issuer or issuer,
+            self.title,
+            self.hours,
+            check,
+            max_failures=self.max_failures,
+            failures_window_s=self.failures_window_s,
+            lockout=lockout,
+        )
 
 
 def can_be_asked(name: str, password: str) -> bool:

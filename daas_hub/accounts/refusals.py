@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daas_hub.errors import NoAccount
+from daas_hub.errors import AccountRefused, ErrorKind, NoAccount, SourceUnavailable
 
 #: What the user can do when a source is unavailable.
 TRY_AGAIN = "Please try again in a few minutes. The problem has been logged."
@@ -18,3 +18,19 @@ def no_account() -> NoAccount:
 
 class StaleLink(NoAccount):
     """The login is connected with an account that no longer exists or has changed; it may be connected again."""
+
+
+class AccountClosed(AccountRefused):
+    """The facility's directory has disabled the account, or its time is over."""
+
+    kind = ErrorKind.ACCOUNT_CLOSED
+
+
+class AccountLocked(SourceUnavailable):
+    """The account cannot be used for a while, because somebody entered wrong passwords.
+
+    Nothing new may start; but it ends no login and no session, or anybody could end them by guessing.
+    """
+
+    reason = "account"
+    kind = ErrorKind.ACCOUNT_CLOSED

@@ -8,19 +8,31 @@ from dataclasses import dataclass
 from daas_hub.accounts.model import Account
 from daas_hub.errors import AccountRefused, ErrorKind
 
-_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+#: Names that `useradd --badname` and systemd accept on most systems: capitals, dots, and a digit at the beginning.
+NAME_PATTERN = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}"
+#: Whatever the pattern is: a name is part of paths and of lines in passwd, and programs read digits as an id.
+_NEVER = re.compile(r"[-.].*|.*\.\..*|[0-9]+|.*[\s/:\\,].*")
+_MAX_LENGTH = 128
 
 #: (uid_t) -1 means "no change" to chown and setresuid, and is never an account.
 _NO_ID = 2**32 - 1
 
 
+def is_valid_name(name: str, pattern: str = NAME_PATTERN) -> bool:
+    """Return whether an account may have this name, by the pattern, and by what no name may be."""
+    if not 0 < len(name) <= _MAX_LENGTH or not name.isprintable() or _NEVER.fullmatch(name):
+        return False
+    return bool(re.fullmatch(pattern, name))
+
+
 @dataclass(frozen=True)
 class AccountRules:
-    """The allowed range of ids, inclusive. Others are refused, never replaced by a default."""
+    """The allowed range of ids, inclusive, and the pattern of names. Others are refused, never replaced."""
 
     min_id: int = 1000
     max_id: int = 60_000_000
     forbidden_ids: frozenset[int] = frozenset({0, 65534, 65535, _NO_ID})
+    name_pattern: str = NAME_PATTERN
 
     def require_allowed(self, account: Account) -> Account:
         """Return the account if sessions may run as it.
@@ -28,8 +40,8 @@ class AccountRules:
         Raises:
             AccountRefused: with the field that is wrong; ids are not secret.
         """
-        if not _NAME.fullmatch(account.name):
-            raise self._refused(account, "its name is not a valid Unix user name")
+        if not is_valid_name(account.name, self.name_pattern):
+            raise self._refused(account, "its name is not a valid Unix user name here")
         for label, number in (("uid", account.uid), ("gid", account.gid)):
             if not self._allowed(number):
                 raise self._refused(

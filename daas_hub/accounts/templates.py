@@ -60,6 +60,12 @@ def _value(identity: Identity, field: str) -> str:
         found = identity.issuer
     else:
         found = identity.claims.get(field.removeprefix("claim."))
+    if isinstance(found, list) and len(found) > 1:
+        raise NoAccount(
+            f"Your login has {len(found)} values of the claim {field.removeprefix('claim.')!r}, where one is expected.",
+            remedy="Signing in again does not help. Please contact the user office.",
+            kind=ErrorKind.MISSING_CLAIM,
+        )
     if isinstance(found, list) and len(found) == 1:
         found = found[0]
     if isinstance(found, int) and not isinstance(found, bool):

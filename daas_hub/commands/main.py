@@ -10,13 +10,14 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from daas_hub.commands.check_config import check_config
-from daas_hub.commands.doctor import Login, SignIn, as_json, as_text, examine
+from daas_hub.commands.doctor import UNKNOWN, Login, SignIn, as_json, as_plugin_output, as_text, examine, plugin_line
 from daas_hub.commands.import_calipsoplus import EXPERIMENTS, SESSIONS, USERS, ImportFailed, import_files
 from daas_hub.commands.init import add_init_command, run_init
 from daas_hub.commands.proxy import run_proxy
@@ -33,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
     parser = argparse.ArgumentParser("daas-hub", description="Check and operate a daas_hub portal.")
     parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands = parser.add_subparsers(dest="command", required=True, parser_class=_Command)
     check = commands.add_parser("check-config", help="check a configuration without starting the hub")
     check.add_argument("file", type=Path)
     show = commands.add_parser(
@@ -63,18 +64,23 @@ def main(argv: list[str] | None = None) -> int:
         help="sign in at the provider (device code) and run all checks as that user; METHOD is the provider's "
         "name in the configuration, default: the first one",
     )
-    doctor.add_argument(
+    form = doctor.add_mutually_exclusive_group()
+    form.add_argument(
         "--json",
         action="store_true",
         help="print JSON; the exit code is 0 (in order), 1 (warnings), 2 (problems) or 3 (not run), as for Nagios",
     )
+    form.add_argument("--nagios", action="store_true", help="print one line with performance data first, as a plugin")
+    doctor.usage_status = 3
     add_import_command(commands)
     proxy = commands.add_parser("proxy", help="run the proxy of a configuration as a service of its own")
     proxy.add_argument("file", type=Path)
     add_init_command(commands)
     demo = commands.add_parser("demo", help="run a portal for trying it out")
     demo.add_argument("file", type=Path)
-    options = parser.parse_args(argv)
+    options, unknown = parser.parse_known_args(argv)
+    if unknown:
+        commands.choices[options.command].error(f"unrecognized arguments: {' '.join(unknown)}")
     if options.command == "check-config":
         return run_check(options.file)
     if options.command == "show-proposals":
@@ -100,22 +106,47 @@ def run_the_proxy(file: Path) -> int:
     return 1
 
 
+class _Command(argparse.ArgumentParser):
+    """The parser of one command."""
+
+    #: Exit code for arguments that cannot be used.
+    usage_status = 2
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage, and exit."""
+        self.print_usage(sys.stderr)
+        self.exit(self.usage_status, f"{self.prog}: error: {message}\n")
+
+
 def run_doctor(options: argparse.Namespace) -> int:
     """Print the doctor's report; return 0 in order, 1 warnings, 2 problems, 3 not run (as for Nagios)."""
+    started_at = time.monotonic()
     try:
         if not options.file.is_file():
             raise ConfigurationError("file", str(options.file), "there is no such file", remedy="Give its path.")
         login = _person(options)
-    except DaasError as error:
-        print("\n".join(lines_of_error(error)), file=sys.stderr)
-        return 3
-    try:
         findings = asyncio.run(examine(options.file, login))
+    except DaasError as error:
+        return _not_run(options, "\n".join(lines_of_error(error)))
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 3
-    print((as_json if options.json else as_text)(str(options.file), findings))
+        return _not_run(options, "interrupted")
+    except Exception as error:  # Python's own exit code would be a warning
+        traceback.print_exc()
+        return _not_run(options, f"the tests could not be run: {type(error).__name__}")
+    if options.nagios:
+        print(as_plugin_output(findings, time.monotonic() - started_at))
+    else:
+        print((as_json if options.json else as_text)(str(options.file), findings))
     return exit_code(findings)
+
+
+def _not_run(options: argparse.Namespace, why: str) -> int:
+    """Say why there is no report; monitoring reads the standard output."""
+    if options.nagios:
+        print(plugin_line(UNKNOWN, why))
+    else:
+        print(why, file=sys.stderr)
+    return UNKNOWN
 
 
 def _person(options: argparse.Namespace) -> Login | SignIn | None:

@@ -16,6 +16,7 @@ from traitlets.config import Config
 from daas_hub.commands.show import read_config
 from daas_hub.configuration import proxy_command
 from daas_hub.errors import ConfigurationError
+from daas_hub.proxy_guard import guard_environment
 
 TOKEN = "CONFIGPROXY_AUTH_TOKEN"  # noqa: S105  # the name of the variable
 
@@ -69,7 +70,8 @@ def run_proxy(file: Path) -> None:
         )
     # as the hub starts it: files of a socket, if there are any, are for its own user and group
     os.umask(ConfigurableHTTPProxy.command_umask.default_value)
-    os.execve(argv[0], argv, os.environ | {TOKEN: token})  # noqa: S606  # the administrator's own command
+    guard = guard_environment(config.UmbrellaAuthenticator.get("trusted_proxy") or {})
+    os.execve(argv[0], argv, os.environ | guard | {TOKEN: token})  # noqa: S606  # the administrator's own command
 
 
 def _listening(kind: str, url: str) -> list[str]:

@@ -1,14 +1,18 @@
 """From a user's request to a plan: parse, choose, mount, join. Everything here is pure."""
 
-from daas_hub.launch.choices import Choice, offered, require_choice
+from daas_hub.launch.choices import Choice, offered, offered_for_all, require_choice
 from daas_hub.launch.deep_links import Link, meanings, proposals_named_in
 from daas_hub.launch.mounts import DirectoryRule, Mount, MountPolicy, mounts_of
 from daas_hub.launch.plan import Plan, make_plan
-from daas_hub.launch.request import LaunchRequest
+from daas_hub.launch.real_paths import UNCHANGED, Alias, collides
+from daas_hub.launch.request import MAX_VISITS, LaunchRequest, read_visit_value, visit_value, visits_in
 from daas_hub.launch.runas import RunAs, account_name_for, require_named
 from daas_hub.launch.visit_links import address_of, require_template
 
 __all__ = [
+    "MAX_VISITS",
+    "UNCHANGED",
+    "Alias",
     "Choice",
     "DirectoryRule",
     "LaunchRequest",
@@ -19,12 +23,17 @@ __all__ = [
     "RunAs",
     "account_name_for",
     "address_of",
+    "collides",
     "make_plan",
     "meanings",
     "mounts_of",
     "offered",
+    "offered_for_all",
     "proposals_named_in",
+    "read_visit_value",
     "require_choice",
     "require_named",
     "require_template",
+    "visit_value",
+    "visits_in",
 ]

@@ -12,25 +12,32 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from daas_hub.errors import BadRequest
+from daas_hub.launch.request import MAX_VISITS
 from daas_hub.proposals.model import PROPOSAL_ID, Proposal, Visit
 
 #: Names of visits that a link may contain.
-_VISIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
+_VISIT_PART = r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}"
+_VISIT = re.compile(rf"{_VISIT_PART}(?:/{_VISIT_PART}){{0,3}}")
 _APPLICATION = re.compile(r"[a-z][a-z0-9-]{0,31}")
-_KEYS = ("proposal", "visit", "session", "app")
+_KEYS = ("proposal", "visit", "session", "app", "visits")
 
 
 @dataclass(frozen=True)
 class Link:
-    """The parameters of a link from another site, well-formed but not yet looked up; "" for those absent."""
+    """The parameters of a link from another site, well-formed but not yet looked up; "" for those absent.
+
+    Attributes:
+        visits: names of several visits; then `proposal` and `visit` are "".
+    """
 
     proposal: str = ""
     visit: str = ""
     application: str = ""
+    visits: tuple[str, ...] = ()
 
     @classmethod
     def from_query(cls, query: Mapping[str, Sequence[str]]) -> Link:
-        """Read the parameters of a link: `proposal`, `visit` or `session`, and `app`, each once; others are ignored.
+        """Read the parameters of a link: `proposal`, `visit` or `session`, `visits`, `app`, each once, no others.
 
         Raises:
             BadRequest: naming the invalid parameter. Its value is not shown, because anybody may have written it.
@@ -50,9 +57,22 @@ class Link:
             raise BadRequest("The visit in the link is not well-formed.", remedy=_ASK)
         if given["app"] and not _APPLICATION.fullmatch(given["app"]):
             raise BadRequest("The application in the link is not well-formed.", remedy=_ASK)
+        if given["visits"]:
+            if given["proposal"] or visit:
+                raise BadRequest("The link names several visits, and one more in another parameter.", remedy=_ASK)
+            return cls._of_several(given["visits"], given["app"])
         if not given["proposal"] and not visit:
             raise BadRequest("The link names neither a proposal nor a visit.", remedy=_ASK)
         return cls(given["proposal"], visit, given["app"])
+
+    @classmethod
+    def _of_several(cls, names: str, application: str) -> Link:
+        visits = tuple(dict.fromkeys(names.split(",")))
+        if len(visits) > MAX_VISITS:
+            raise BadRequest(f"The link names more than {MAX_VISITS} visits.", remedy=_ASK)
+        if not all(_VISIT.fullmatch(one) for one in visits):
+            raise BadRequest("A visit in the link is not well-formed.", remedy=_ASK)
+        return cls("", "", application, visits) if len(visits) > 1 else cls("", visits[0], application)
 
 
 _ASK = "Please report it to the site that has the link; your proposals are on the portal's home page."

@@ -16,7 +16,10 @@ from zoneinfo import ZoneInfo
 from daas_hub.accounts import Account
 from daas_hub.errors import ErrorKind, StorageProblem
 from daas_hub.launch.choices import Choice
-from daas_hub.launch.paths import ACCOUNT_FIELDS, PATH_FIELD, Template
+from daas_hub.launch.folders import VISIT_ALONE, folder_names
+from daas_hub.launch.paths import ACCOUNT_FIELDS, PATH_FIELD, Template, directory_name
+from daas_hub.launch.real_paths import Alias
+from daas_hub.proposals.model import in_zone
 
 _Values = Mapping[str, "str | datetime.datetime | None"]
 
@@ -33,6 +36,8 @@ class Mount:
         optional: leave it out if missing, instead of refusing.
         pattern: `source` has a `*`; exactly one directory must match, and is mounted.
         otherwise: the alternatives if `source` is missing, in this order.
+        has_real_path: the facility knows it by its path, and it may appear there, too (see `real_paths`).
+        is_visit: it is raw data of one of several visits.
     """
 
     root: PurePosixPath
@@ -45,11 +50,13 @@ class Mount:
     optional: bool = False
     pattern: bool = False
     otherwise: tuple[Mount, ...] = ()
+    has_real_path: bool = False
+    is_visit: bool = False
 
     @property
     def is_data(self) -> bool:
         """Whether it is raw data."""
-        return self.target == "data" or self.target.startswith("data/")
+        return self.is_visit or self.target == "data" or self.target.startswith("data/")
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,7 @@ class DirectoryRule:
     Attributes:
         target: its path in a session: ".", "data/raw", "processed". Below "data" alone, names are generated.
         templates: its path on the storage; of several, the first one that exists.
+        has_real_path: False for a directory of the portal's own, which nobody knows by its path.
     """
 
     target: str
@@ -66,6 +74,7 @@ class DirectoryRule:
     writable: bool = False
     create: bool = False
     optional: bool = False
+    has_real_path: bool = True
 
     @classmethod
     def of(
@@ -92,7 +101,8 @@ class MountPolicy:
         extra: further directories: scratch, tools. Those that need a proposal are only in sessions of proposals.
         data_roots: the roots of raw data; by default, the fixed beginnings of the templates.
         proposal_id: the pattern of ids that may be used in paths; None for any valid id.
-        time_zone: the zone of dates in paths; None for the zone in which the catalogue states them.
+        time_zone: the facility's, of dates in paths; None for the zone in which the catalogue states them.
+        aliases: under which paths of the facility directories also appear; none by default.
     """
 
     home: DirectoryRule
@@ -102,6 +112,7 @@ class MountPolicy:
     extra: tuple[DirectoryRule, ...] = ()
     proposal_id: re.Pattern[str] | None = None
     time_zone: ZoneInfo | None = field(default=None, hash=False)
+    aliases: tuple[Alias, ...] = ()
 
 
 def mounts_of(choice: Choice, account: Account, policy: MountPolicy) -> tuple[Mount, ...]:
@@ -112,6 +123,8 @@ def mounts_of(choice: Choice, account: Account, policy: MountPolicy) -> tuple[Mo
     """
     values: dict[str, str | datetime.datetime | None] = {"account": account.name, "uid": str(account.uid)}
     mounts = [_mount(policy.home, values, (account.uid, account.gid), 0o700)]
+    if choice.several:
+        return (*mounts, *_mounts_of_several(choice, account, policy))
     if choice.proposal is None or choice.visit is None:
         more = [one for one in policy.extra if one.names <= set(ACCOUNT_FIELDS)]
         return (*mounts, *(_own(one, values, account) for one in more))
@@ -132,23 +145,41 @@ def mounts_of(choice: Choice, account: Account, policy: MountPolicy) -> tuple[Mo
     return tuple(mounts)
 
 
+def _mounts_of_several(choice: Choice, account: Account, policy: MountPolicy) -> list[Mount]:
+    """Return the mounts of several visits: those of each, below ~/Proposals/<id> (see `folders`)."""
+    rules = {rule.target: rule for rule in (*([policy.processed] if policy.processed else []), *policy.extra)}
+    names = folder_names(choice.several, set(rules))
+    found: dict[str, Mount] = {}
+    for (proposal, visit), (folder, label) in zip(choice.several, names, strict=True):
+        alone = replace(choice, proposal=proposal, visit=visit, several=())
+        for mount in mounts_of(alone, account, policy)[1:]:
+            target = _target_among_several(mount, rules, folder, label)
+            found.setdefault(target, replace(mount, target=target, is_visit=mount.is_data))
+    return list(found.values())
+
+
+def _target_among_several(mount: Mount, rules: Mapping[str, DirectoryRule], folder: str, label: str) -> str:
+    """Return where a directory of one visit is in a session of several."""
+    if mount.is_data:
+        return f"{folder}/{label}{mount.target.removeprefix('data')}"
+    fields = rules[mount.target].names
+    if fields <= set(ACCOUNT_FIELDS):
+        return mount.target
+    return f"{folder}/{mount.target}/{label}" if fields & VISIT_ALONE else f"{folder}/{mount.target}"
+
+
 def _of_visit(choice: Choice, policy: MountPolicy) -> dict[str, str | datetime.datetime | None]:
     assert choice.proposal is not None
     assert choice.visit is not None
     visit = choice.visit
     return {
-        "proposal": choice.proposal.id,
+        "proposal": directory_name(choice.proposal.id),
         "visit": visit.label,
         "number": str(visit.number),
         "beamline": visit.beamline or next(iter(choice.proposal.beamlines), ""),
-        "start": _local(visit.start, policy.time_zone),
-        "end": _local(visit.end, policy.time_zone),
+        "start": in_zone(visit.start, policy.time_zone),
+        "end": in_zone(visit.end, policy.time_zone),
     }
-
-
-def _local(moment: datetime.datetime | None, zone: ZoneInfo | None) -> datetime.datetime | None:
-    """Return a moment in the facility's time zone: beamtime on New Year's morning belongs in the new year's folder."""
-    return moment if moment is None or zone is None or moment.tzinfo is None else moment.astimezone(zone)
 
 
 def _require_proposal_id(wanted: str, policy: MountPolicy) -> None:
@@ -204,6 +235,7 @@ def _mount(
                 optional=rule.optional,
                 # a path from the catalogue may contain a *, which is not a pattern
                 pattern=template.is_pattern,
+                has_real_path=rule.has_real_path,
             )
         )
     return replace(mounts[0], otherwise=tuple(mounts[1:]))
@@ -235,7 +267,7 @@ def _data_mounts(
 ) -> list[Mount]:
     if named and not any(PATH_FIELD in rule.names for rule in policy.data):
         paths = [PurePosixPath(path) for path in named]
-        found = [Mount(_root_of(path, roots), path, "data") for path in paths]
+        found = [Mount(_root_of(path, roots), path, "data", has_real_path=True) for path in paths]
     elif policy.data:
         found = [_mount(rule, values, (-1, -1), 0o700, roots) for rule in policy.data]
         for mount in found:

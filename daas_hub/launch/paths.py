@@ -34,6 +34,8 @@ TEXT_FILTERS: Mapping[str, Callable[[str], str]] = {
     "nodash": lambda text: text.replace("-", ""),
     "digits": lambda text: re.sub(r"[^0-9]", "", text),
     "letters": lambda text: re.sub(r"[^A-Za-z]", "", text),
+    # of an id with a registered prefix, of an instrument such as /PSI/SLS/TOMCAT
+    "last": lambda text: re.split(r"[/+]", text)[-1],
 }
 
 #: Filters of moments.
@@ -46,7 +48,10 @@ MOMENT_FILTERS: Mapping[str, Callable[[datetime.datetime], str]] = {
     "cycle": lambda moment: "I" if moment.month <= 6 else "II",
 }
 
-_LOSING = ("digits", "letters")
+#: What stands for a slash of a proposal's id in a directory's name. No id has it: two ids never share a directory.
+ID_SEPARATOR = "+"
+
+_LOSING = ("digits", "letters", "last")
 _FIELD = re.compile(r"\{([^{}]*)\}")
 _INSIDE = re.compile(r"(?P<name>[a-z]+)(?:\[(?P<first>\d{0,2}):(?P<last>\d{0,2})\])?(?P<filters>(?:\|[^|{}]+)*)")
 _DATE_FORM = re.compile(r"date:((?:%[Ymdyj]|[A-Za-z0-9._-]){1,40})")
@@ -251,8 +256,11 @@ def _value(field: Field, value: str | datetime.datetime | None) -> str:
             kind=ErrorKind.MISSING_DATE if is_date else ErrorKind.MISSING_VALUE,
         )
     whole = value if isinstance(value, str) else "0"
-    text = field.text(value) if PLAIN.fullmatch(whole) and ".." not in whole else ""
-    if not PLAIN.fullmatch(text) or ".." in text:
+    if field.filters[:1] == ("last",):
+        whole = TEXT_FILTERS["last"](whole)
+    separator = ID_SEPARATOR if field.name == "proposal" else ""
+    text = field.text(value) if _is_plain(whole, separator) else ""
+    if not _is_plain(text, separator):
         raise StorageProblem(
             f"The {field.name} of this launch cannot be used in a path.",
             remedy="Please tell the administrators.",
@@ -261,4 +269,15 @@ def _value(field: Field, value: str | datetime.datetime | None) -> str:
     return text
 
 
-__all__ = ["ACCOUNT_FIELDS", "FIELDS", "PATH_FIELD", "PLAIN", "Field", "Template"]
+def _is_plain(text: str, separator: str) -> bool:
+    """Return whether a text, or each of its parts between separators, is safe in a path."""
+    parts = text.split(separator) if separator else [text]
+    return ".." not in text and all(PLAIN.fullmatch(part) for part in parts)
+
+
+def directory_name(proposal_id: str) -> str:
+    """Return an id as the name of one directory: 20.500.11935+2026-0123 for "20.500.11935/2026-0123"."""
+    return proposal_id.replace("/", ID_SEPARATOR)
+
+
+__all__ = ["ACCOUNT_FIELDS", "FIELDS", "ID_SEPARATOR", "PATH_FIELD", "PLAIN", "Field", "Template", "directory_name"]

@@ -13,11 +13,17 @@ from daas_hub.accounts import Account
 from daas_hub.catalogue import Application, Size
 from daas_hub.launch.choices import Choice
 from daas_hub.launch.mounts import Mount, MountPolicy, mounts_of
+from daas_hub.launch.real_paths import Alias, real_paths
 
 
 @dataclass(frozen=True)
 class Plan:
-    """One session, decided. `desktops` are the desktop applications in its menu, starting with its own."""
+    """One session, decided.
+
+    Attributes:
+        desktops: the desktop applications in its menu, starting with its own.
+        visits: several visits, as proposal and number; then there is no `proposal_id` and no `visit_number`.
+    """
 
     account: Account
     application: Application
@@ -28,11 +34,23 @@ class Plan:
     visit_number: int | None = None
     desktops: tuple[Application, ...] = ()
     environment: dict[str, str] = field(default_factory=dict, hash=False)
+    aliases: tuple[Alias, ...] = ()
+    timezone: str = "UTC"
+    visits: tuple[tuple[str, int], ...] = ()
 
     @property
     def home(self) -> str:
         """The path of the home directory inside the session, wherever it is on the storage."""
         return f"/home/{self.account.name}"
+
+    def real_paths_of(self, mount: Mount) -> tuple[str, ...]:
+        """Return the facility's own paths under which a directory also appears in the session."""
+        return real_paths(mount.source, self.aliases, self.home) if mount.has_real_path else ()
+
+    @property
+    def proposals(self) -> str:
+        """The ids of its proposals as text, for records; "" for an own resource."""
+        return ", ".join(dict(self.visits)) or self.proposal_id or ""
 
     def opened(self, mounts: Iterable[Mount]) -> Plan:
         """Return the plan with the directories that were opened: patterns resolved, missing optional ones left out."""
@@ -41,6 +59,11 @@ class Plan:
     @property
     def title(self) -> str:
         """The session's title: application, proposal, visit."""
+        if self.visits:
+            proposals = len(dict(self.visits))
+            few = " and ".join(f"{proposal} visit {visit}" for proposal, visit in self.visits)
+            many = f"{len(self.visits)} visits of {proposals} proposal{'s' if proposals > 1 else ''}"
+            return f"{self.application.title}, {few if len(self.visits) == 2 else many}"
         if self.proposal_id is None:
             return self.application.title
         return f"{self.application.title}, {self.proposal_id} visit {self.visit_number}"
@@ -65,4 +88,7 @@ def make_plan(choice: Choice, account: Account, policy: MountPolicy, desktops: t
         visit_number=choice.visit.number if choice.visit else None,
         desktops=tuple(menu),
         environment=dict(choice.application.environment),
+        aliases=policy.aliases,
+        visits=tuple((proposal.id, visit.number) for proposal, visit in choice.several),
+        timezone=policy.time_zone.key if policy.time_zone else "UTC",
     )

@@ -27,16 +27,24 @@ def account_name_for(choice: Choice, rules: RunAs) -> str | None:
     The choice was made from the user's current proposals, so the user is a member.
 
     Raises:
-        Refused: the proposal's id does not give a valid account name.
+        Refused: the proposal's id does not give a valid account name, or several proposals run as several accounts.
     """
-    if choice.proposal is None:
-        return None
-    name = rules.names.get(choice.proposal.id) or rules.template.replace("{proposal}", choice.proposal.id)
+    names = {_account_of(proposal.id, rules) for proposal, _ in choice.visits} or {None}
+    if len(names) > 1:
+        raise Refused(
+            "These proposals run under different accounts, and a session has one.",
+            remedy="Launch a session for each of them.",
+        )
+    return names.pop()
+
+
+def _account_of(proposal: str, rules: RunAs) -> str | None:
+    name = rules.names.get(proposal) or rules.template.replace("{proposal}", proposal)
     if not name:
         return None
     if not _NAME.fullmatch(name):
         raise Refused(
-            f"Proposal {choice.proposal.id} has no account to run as: {name!r} is not a valid Unix user name.",
+            f"Proposal {proposal} has no account to run as: {name!r} is not a valid Unix user name.",
             remedy="Please tell the administrators.",
             kind=ErrorKind.NO_PROPOSAL_ACCOUNT,
         )

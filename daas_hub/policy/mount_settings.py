@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from traitlets import Bool, Dict, List, Unicode, Union
 from traitlets.config import Configurable
@@ -14,6 +15,8 @@ from traitlets.config import Configurable
 from daas_hub.errors import ConfigurationError
 from daas_hub.launch import DirectoryRule, MountPolicy
 from daas_hub.launch.paths import ACCOUNT_FIELDS, PATH_FIELD
+from daas_hub.policy.path_aliases import read_aliases, require_free_paths
+from daas_hub.policy.time_zone import read_zone
 
 #: Valid names of a directory in a session.
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
@@ -28,9 +31,9 @@ class MountRules(Configurable):
 
     Directory templates have these fields: {proposal}, {visit}, {number}, {beamline}, {account}, {uid}, the visit's
     {start} and {end}, and {path}, the directory returned by the proposal source. A field can be sliced, {proposal[1:]},
-    and filtered, {beamline|lower|nodash}. Filters of strings: lower, upper, nodash, digits, letters; of times: year,
-    month, day, date (20260131), cycle (I or II), date:%Y-%m-%d. A * matches one part of a directory's name; exactly
-    one directory must match.
+    and filtered, {beamline|lower|nodash}. Filters of strings: lower, upper, nodash, digits, letters, last (what
+    follows the last slash); of times: year, month, day, date (20260131), cycle (I or II), date:%Y-%m-%d. A slash in a
+    proposal's id is written as +. A * matches one part of a directory's name; exactly one directory must match.
     """
 
     data = List(
@@ -97,16 +100,45 @@ class MountRules(Configurable):
     time_zone = Unicode(
         config=True,
         help="""
-        Time zone of days and years in templates, if the proposal source returns times in another one.
-        Example: "Europe/Paris". Default: the time zone of the source.
+        Time zone of days and years in templates, if it is not the facility's. Example: "Europe/Paris".
+        Default: `Facility.timezone`.
         """,
     )
 
-    def policy(self, state_dir: str) -> MountPolicy:
+    real_paths = Bool(
+        None,
+        allow_none=True,
+        config=True,
+        help="""
+        Mount each directory also at its own path on the storage, so that absolute paths in files (external links,
+        virtual datasets, symbolic links) work in sessions. Its parents appear as empty directories. None leaves out
+        paths that sessions have themselves (/usr, /run, the home, ...); True refuses a configuration with such a path;
+        False disables it. Example: True. Default: None.
+        """,
+    )
+    path_aliases = Dict(
+        config=True,
+        help="""
+        Other absolute paths by which files and people know directories of the storage: a dictionary of that path and
+        the real one. What is mounted appears there, too. Example: {"/data/visitor": "/gpfs/easy/data/visitor"}.
+        Default: none.
+        """,
+    )
+
+    def zone(self) -> ZoneInfo | None:
+        """Return the time zone of the templates, if one is set.
+
+        Raises:
+            ConfigurationError: this machine does not know it.
+        """
+        return read_zone("MountRules.time_zone", self.time_zone) if self.time_zone else None
+
+    def policy(self, state_dir: str, zone: ZoneInfo | None = None) -> MountPolicy:
         """Return the checked rules.
 
         Args:
             state_dir: `Facility.state`, for directories the facility does not provide.
+            zone: the facility's time zone.
 
         Raises:
             ConfigurationError: naming the setting that cannot work.
@@ -116,6 +148,8 @@ class MountRules(Configurable):
         for root in self.data_roots:
             _require_root(root)
         home = _rule("home", self.home or str(state / "homes" / "{account}"), ".", writable=True, create=True)
+        # nobody refers to a directory that only the portal knows
+        home = replace(home, has_real_path=bool(self.home))
         processed = _rule(
             "processed",
             self.processed or str(state / "processed" / "{proposal}"),
@@ -123,6 +157,7 @@ class MountRules(Configurable):
             writable=True,
             create=self.create_processed,
         )
+        processed = replace(processed, has_real_path=bool(self.processed))
         policy = MountPolicy(
             home=home,
             data=tuple(self._data_rule(one) for one in self.data),
@@ -130,13 +165,16 @@ class MountRules(Configurable):
             processed=processed,
             extra=tuple(self._extra_rule(one) for one in self.extra),
             proposal_id=self._proposal_pattern(),
-            time_zone=self._time_zone(),
+            time_zone=self.zone() or zone,
+            aliases=read_aliases(self.real_paths, self.path_aliases),
         )
         _require_personal(self.home, home)
         _require_shared_by_members(policy.processed, "processed", self.processed)
         self._require_distinct_names(policy)
         self._require_roots(policy)
         self._require_whole_ids(policy)
+        if self.real_paths:
+            require_free_paths(policy)
         return policy
 
     def _data_rule(self, value: str | dict[str, Any]) -> DirectoryRule:
@@ -180,14 +218,6 @@ class MountRules(Configurable):
         except re.error as error:
             raise _wrong(
                 "proposal_pattern", self.proposal_pattern, f"is no regular expression: {error}", 'Like "p[0-9]{5}".'
-            ) from None
-
-    def _time_zone(self) -> ZoneInfo | None:
-        try:
-            return ZoneInfo(self.time_zone) if self.time_zone else None
-        except (ZoneInfoNotFoundError, ValueError):
-            raise _wrong(
-                "time_zone", self.time_zone, "is no time zone this machine knows", 'Like "Europe/Paris".'
             ) from None
 
     def _require_distinct_names(self, policy: MountPolicy) -> None:

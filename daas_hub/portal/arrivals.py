@@ -10,8 +10,9 @@ from urllib.parse import parse_qs, quote, urlencode
 
 from tornado import web
 
+from daas_hub.accounts import Account
 from daas_hub.errors import BadRequest
-from daas_hub.launch import Link
+from daas_hub.launch import Link, visit_value
 from daas_hub.portal.base import PortalHandler
 from daas_hub.portal.views import day_text
 from daas_hub.proposals import Proposal, Visit
@@ -33,6 +34,9 @@ class ArrivalHandler(PortalHandler):
         except BadRequest as problem:
             raise web.HTTPError(400, str(problem)) from None
         account = await self.account()
+        if link.visits:
+            await self._go_to_several(account, link)
+            return
         meant = await self.facility.visits_meant(account, link)
         if not meant:
             self.log.info("link followed by %s matches none of their visits: %s", account.name, link)
@@ -48,6 +52,18 @@ class ArrivalHandler(PortalHandler):
             choices=[self._choice(proposal, visit, link.application) for proposal, visit in meant[:_MAX_CHOICES]],
             more=max(len(meant) - _MAX_CHOICES, 0),
         )
+
+    async def _go_to_several(self, account: Account, link: Link) -> None:
+        """Redirect to the launch page for several visits; each of them must be clear."""
+        values = []
+        for name in link.visits:
+            meant = await self.facility.visits_meant(account, Link(visit=name))
+            chosen = [(proposal, visit) for proposal, visit in meant if visit is not None]
+            if len(chosen) != 1:
+                self.log.info("link followed by %s: %s matches %d of their visits", account.name, name, len(chosen))
+                raise web.HTTPError(404, _UNCLEAR if chosen else _NOTHING)
+            values.append(("visits", visit_value(chosen[0][0].id, chosen[0][1].number)))
+        self.redirect(f"{self.hub_url}launch?{urlencode([*values, ('application', link.application)])}")
 
     def _link(self) -> Link:
         query = self.request.query or ""
@@ -67,7 +83,7 @@ class ArrivalHandler(PortalHandler):
             "title": proposal.title,
             "visit": visit.label if visit else "",
             "beamline": visit.beamline if visit else "",
-            "day": day_text(visit.start) if visit else "",
+            "day": day_text(visit.start, self.facility.zone) if visit else "",
         }
 
     def _address(self, proposal: Proposal, visit: Visit | None, application: str) -> str:
@@ -76,9 +92,13 @@ class ArrivalHandler(PortalHandler):
             return f"{self.hub_url}launch?{urlencode(fields)}"
         if application and len(proposal.visits) == 1:
             return self._address(proposal, proposal.visits[0], application)
-        return f"{self.hub_url}proposals/{quote(proposal.id, safe='')}{f'#visit-{visit.number}' if visit else ''}"
+        return f"{self.hub_url}proposals/{quote(proposal.id)}{f'#visit-{visit.number}' if visit else ''}"
 
 
+_UNCLEAR = (
+    "The link names a visit that several of your proposals have, so nothing was chosen. Choose your visits on the"
+    " home page."
+)
 _NOTHING = (
     "The link names a proposal or visit that does not exist or is not among yours. If you take part in it, its main"
     " proposer or the user office can add you; then follow the link again. You may also be signed in with a different"

@@ -16,9 +16,11 @@ from urllib.parse import unquote, urlsplit
 from jupyterhub import orm
 from jupyterhub.handlers import BaseHandler
 from jupyterhub.handlers.base import SESSION_COOKIE_NAME
+from jupyterhub.utils import get_browser_protocol
 from tornado import web
 
 from daas_hub.log_redaction import redact_logs
+from daas_hub.origins import normalized_host, normalized_origin
 from daas_hub.portal.login_record import LoginRecord, create_table, session_id_of
 
 #: The policy of the portal's pages: nothing inline, nothing from another host.
@@ -67,6 +69,14 @@ def require_plain_path(request: Any) -> None:
         raise web.HTTPError(404, "The address contains a control character.")
 
 
+def public_origin(handler: BaseHandler) -> str:
+    """Return the origin at which browsers reach the portal: `JupyterHub.public_url`, or that of the request."""
+    public_url = handler.settings.get("public_url")
+    if public_url:
+        return normalized_origin(public_url.geturl())
+    return normalized_origin(f"{get_browser_protocol(handler.request)}://{handler.request.host}")
+
+
 class FileRequest(web.RequestHandler):
     """Added to handlers that are not JupyterHub's, such as those of files."""
 
@@ -97,6 +107,8 @@ class HubRequest(BaseHandler):
     async def prepare(self) -> None:
         """Check the address, then identify the user."""
         require_plain_path(self.request)
+        # addresses are made from it, and compared with it
+        self.request.host = normalized_host(self.request.host, get_browser_protocol(self.request)) or self.request.host
         await super().prepare()
 
     def set_default_headers(self) -> None:
@@ -110,7 +122,12 @@ class HubRequest(BaseHandler):
 
     def _validate_next_url(self, next_url: str) -> str:
         """Return an address to continue at, or "": a header cannot contain control characters."""
-        return str(super()._validate_next_url(next_url)) if next_url.isprintable() else ""
+        if not next_url.isprintable():
+            return ""
+        if normalized_origin(next_url) == public_origin(self) != "":
+            parts = urlsplit(next_url)
+            next_url = parts._replace(scheme="", netloc="", path="/" + parts.path.lstrip("/")).geturl()
+        return str(super()._validate_next_url(next_url))
 
     # -- logins ---------------------------------------------------------------------------------------------------
 

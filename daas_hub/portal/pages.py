@@ -13,12 +13,20 @@ from tornado.httputil import url_concat
 
 from daas_hub.accounts import Account
 from daas_hub.errors import SourceUnavailable
-from daas_hub.launch import offered
+from daas_hub.launch import offered, visits_in
 from daas_hub.portal.authenticator import OffersLogins
 from daas_hub.portal.base import PortalHandler
 from daas_hub.portal.ended import take_why_it_ended
 from daas_hub.portal.hub_requests import page_policy
-from daas_hub.portal.views import button_view, day_of_epoch, listing_view, session_card, source_notice, visit_view
+from daas_hub.portal.views import (
+    button_view,
+    day_of_epoch,
+    left_out_view,
+    listing_view,
+    session_card,
+    source_notice,
+    visit_view,
+)
 from daas_hub.proposals import Page, Proposal, Query
 from daas_hub.proposals.listing import COLUMNS, question_of
 
@@ -40,8 +48,11 @@ class SessionCards(PortalHandler):
             key=lambda spawner: (spawner.orm_spawner.started is not None, str(spawner.orm_spawner.started)),
             reverse=True,
         )
-        cards = [session_card(self.hub_url, spawner, self.facility.applications, titles) for spawner in spawners]
-        return [card for card in cards if proposal_id is None or card["proposal_id"] == proposal_id]
+        cards = [
+            session_card(self.hub_url, spawner, self.facility.applications, titles, self.facility.zone)
+            for spawner in spawners
+        ]
+        return [card for card in cards if proposal_id is None or proposal_id in card["proposal_ids"]]
 
     def own_spawners(self) -> list[Any]:
         """Return this user's sessions as the hub knows them, running or not."""
@@ -51,10 +62,10 @@ class SessionCards(PortalHandler):
     async def titles_of_sessions(self, account: Account) -> dict[str, str]:
         """Return the titles of the proposals of this user's sessions, where their source responds."""
         wanted = {
-            str((spawner.orm_spawner.user_options or {}).get("proposal") or "") for spawner in self.own_spawners()
+            proposal for spawner in self.own_spawners() for proposal, _ in visits_in(spawner.orm_spawner.user_options)
         }
         titles = {}
-        for name in sorted(wanted - {""}):
+        for name in sorted(wanted):
             try:
                 answer = await self.facility.proposal_of(account, name)
             except SourceUnavailable:
@@ -73,6 +84,15 @@ class SessionCards(PortalHandler):
             return None, source_notice(problem, None)
         return answer.value, source_notice(answer.problem, answer.age_s)
 
+    async def page_of(self, account: Account, query: Query) -> tuple[Page, dict[str, str]]:
+        """Return a page of the list, and the notice to show while its source is down (see `source_notice`)."""
+        try:
+            answer = await self.facility.page_of(account, query)
+        except SourceUnavailable as problem:
+            self.log.info("proposals of %s: %s", account.name, problem)
+            return Page((), 0, query.search, query.sort, 1, 1, COLUMNS), source_notice(problem, None)
+        return answer.value, source_notice(answer.problem, answer.age_s)
+
 
 class HomeHandler(SessionCards):
     """Proposals, own resources, sessions."""
@@ -86,13 +106,14 @@ class HomeHandler(SessionCards):
             sort=self.get_query_argument("sort", ""),
             page=self.get_query_argument("page", "1"),
         )
-        page, source = await self._page(account, query)
+        page, source = await self.page_of(account, query)
         await self.show(
             "home.html",
             title="Home",
             active="proposals",
             person=self.person(account),
             proposals_source=source,
+            left_out=left_out_view(self.facility.left_out_of(account)),
             sessions=self.cards(await self.titles_of_sessions(account)),
             new_logins=await self._new_logins(account),
             own_applications=[
@@ -101,7 +122,7 @@ class HomeHandler(SessionCards):
             ]
             if self.facility.may_have_own_resources(account)
             else [],
-            **listing_view(self.hub_url, page, query),
+            **listing_view(self.hub_url, page, query, self.facility.zone),
         )
 
     async def _new_logins(self, account: Account) -> list[dict[str, str]]:
@@ -114,20 +135,16 @@ class HomeHandler(SessionCards):
         except SourceUnavailable as problem:
             self.log.error("connected logins of %s: %s", account.name, problem.detail)
             return []
-        since = time.time() - NEW_LOGIN_S
+        since, zone = time.time() - NEW_LOGIN_S, self.facility.zone
         return [
-            {"title": self.title_of(one.issuer), "subject": one.subject, "day": day_of_epoch(one.made_at)}
+            {
+                "title": self.title_of(one.issuer),
+                "subject": one.subject,
+                "day": day_of_epoch(one.made_at, zone),
+            }
             for one in found
             if one.made_at > since and one.identity.hub_name != self.current_user.name
         ]
-
-    async def _page(self, account: Account, query: Query) -> tuple[Page, dict[str, str]]:
-        try:
-            answer = await self.facility.page_of(account, query)
-        except SourceUnavailable as problem:
-            self.log.info("proposals of %s: %s", account.name, problem)
-            return Page((), 0, query.search, query.sort, 1, 1, COLUMNS), source_notice(problem, None)
-        return answer.value, source_notice(answer.problem, answer.age_s)
 
 
 class ProposalHandler(SessionCards):
@@ -140,6 +157,11 @@ class ProposalHandler(SessionCards):
         # 503, not 404, while the source is down: it is unknown whether the proposal is theirs
         answer = await self.facility.proposal_of(account, proposal_id)
         proposal = answer.value
+        left_out = [one for one in self.facility.left_out_of(account) if one.id == proposal_id]
+        if proposal is None and left_out:
+            raise web.HTTPError(
+                404, f"Proposal {proposal_id} cannot be shown: {left_out[0].reason}. Please tell the user office."
+            )
         if proposal is None:
             raise web.HTTPError(404, "You have no such proposal.")
         applications = offered(self.facility.applications, proposal)
@@ -156,8 +178,17 @@ class ProposalHandler(SessionCards):
                 "beamlines": list(proposal.beamlines),
             },
             proposals_source=source_notice(answer.problem, answer.age_s),
+            left_out=left_out_view(left_out),
             visits=[
-                visit_view(self.hub_url, proposal, visit, applications, self.facility.visit_url) for visit in visits
+                visit_view(
+                    self.hub_url,
+                    proposal,
+                    visit,
+                    applications,
+                    template=self.facility.visit_url,
+                    zone=self.facility.zone,
+                )
+                for visit in visits
             ],
             visit_link_title=self.facility.visit_url_title,
             sessions=self.cards({proposal.id: proposal.title}, proposal_id=proposal.id),

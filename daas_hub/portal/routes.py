@@ -42,7 +42,8 @@ def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
     return [
         (r"/home", HomeHandler),
         (r"/login", LoginPageHandler),
-        (r"/proposals/([^/]+)", ProposalHandler),
+        # an id may have slashes: %2F does not pass every web server in front
+        (r"/proposals/(.+)", ProposalHandler),
         (r"/launch", LaunchHandler),
         (r"/sessions/([^/]+)", SessionHandler),
         (r"/sessions/([^/]+)/stop", StopHandler),

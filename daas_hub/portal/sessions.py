@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,11 +13,27 @@ from tornado import web
 from daas_hub.accounts import Account
 from daas_hub.catalogue import Application, Kind
 from daas_hub.errors import BadRequest, DaasError, Refused
-from daas_hub.launch import LaunchRequest, offered
+from daas_hub.launch import (
+    MAX_VISITS,
+    LaunchRequest,
+    offered,
+    offered_for_all,
+    read_visit_value,
+    visit_value,
+    visits_in,
+)
 from daas_hub.portal.assets import icon_address
 from daas_hub.portal.pages import SessionCards
-from daas_hub.portal.views import button_view, failure_of, new_session_name, session_state
+from daas_hub.portal.views import (
+    button_view,
+    choosable_view,
+    failure_of,
+    new_session_name,
+    proposals_with_visits,
+    session_state,
+)
 from daas_hub.proposals import Proposal
+from daas_hub.proposals.listing import question_of
 
 #: Seconds to wait for a launch to be refused or ready before the browser is sent to the page that shows its progress.
 #: Rendering a page that is visible only for a moment would add a fifth to a desktop's start.
@@ -34,8 +51,12 @@ class LaunchHandler(SessionCards):
     @web.authenticated
     async def get(self) -> None:
         """Show the page, filled in from the link."""
+        if self.get_query_argument("choose", ""):
+            await self._show_choice()
+            return
         names = ("proposal", "visit", "application")
-        await self._show_form({name: self.get_query_argument(name, "", strip=False) for name in names})
+        fields = {name: self.get_query_argument(name, "", strip=False) for name in names}
+        await self._show_form(fields, self.get_query_arguments("visits", strip=False))
 
     @web.authenticated
     async def post(self) -> None:
@@ -43,6 +64,7 @@ class LaunchHandler(SessionCards):
         fields = {
             key: self.get_body_argument(key, "", strip=False) for key in ("application", "proposal", "visit", "size")
         }
+        visits = self.get_body_arguments("visits", strip=False)
         name = self.get_body_argument("session_name", "", strip=False)
         # first: the hub would refresh the login, too, but before it marks this session as starting
         if await self.refresh_auth(self.current_user, force=True) is None:
@@ -50,13 +72,14 @@ class LaunchHandler(SessionCards):
             self.redirect(self.settings["login_url"], status=303)
             return
         try:
-            request = LaunchRequest.from_form(fields)
+            request = LaunchRequest.from_form(fields, visits)
             if not _SESSION_NAME.fullmatch(name):
                 name = new_session_name(request.application)
             await self._launch(name, request)
         except DaasError as refusal:
             self.log.info("launch of %s refused: %s", self.current_user.name, refusal)
-            await self._show_form(fields, problem=str(refusal), status=400 if isinstance(refusal, BadRequest) else 403)
+            status = 400 if isinstance(refusal, BadRequest) else 403
+            await self._show_form(fields, visits, problem=str(refusal), status=status)
             return
         user = self.current_user
         is_ready = name in user.spawners and user.spawners[name].ready
@@ -91,8 +114,20 @@ class LaunchHandler(SessionCards):
             await _forget(self, name)
             raise Refused(message)
 
-    async def _show_form(self, fields: dict[str, str], *, problem: str = "", status: int = 200) -> None:
+    async def _show_form(
+        self, fields: dict[str, str], values: Sequence[str] = (), *, problem: str = "", status: int = 200
+    ) -> None:
+        """Show the page for one visit, for several, or for none; if something is missing, it says what."""
         account = await self.account()
+        try:
+            request = LaunchRequest.from_form({"application": "any"}, values)
+        except BadRequest as refusal:
+            request, problem = LaunchRequest("any"), problem or str(refusal)
+        if request.visits or (values and not request.proposals):
+            await self._show_several(account, fields, request, problem=problem, status=status)
+            return
+        if request.proposal is not None:
+            fields = fields | {"proposal": request.proposal, "visit": str(request.visit)}
         proposal, problem = await self._proposal_of(account, fields, problem)
         visit = _visit_of(fields, proposal)
         if proposal is not None and not visit:
@@ -100,6 +135,42 @@ class LaunchHandler(SessionCards):
         choices = () if problem and proposal is None and fields.get("proposal") else self._choices(account, proposal)
         if proposal is not None and not visit:
             choices = ()
+        await self._show_page(
+            account,
+            fields,
+            choices,
+            problem=problem,
+            status=status,
+            proposal_id=proposal.id if proposal else "",
+            proposal_title=proposal.title if proposal else "",
+            visit_number=visit,
+        )
+
+    async def _show_several(
+        self, account: Account, fields: dict[str, str], request: LaunchRequest, *, problem: str, status: int
+    ) -> None:
+        """Show the page for several visits."""
+        proposals = []
+        for wanted in request.proposals:
+            proposal, problem = await self._proposal_of(account, {"proposal": wanted}, problem)
+            proposals += [proposal] if proposal else []
+        is_missing = len(proposals) < len(request.proposals) or not proposals
+        choices = () if is_missing else offered_for_all(self.facility.applications, proposals)
+        if not choices and not problem:
+            problem = "No application is offered for all of these proposals. Choose visits of one beamline."
+        await self._show_page(
+            account,
+            fields,
+            [one for one in choices if one.kind is not Kind.LINK],
+            problem=problem,
+            status=status,
+            several=proposals_with_visits(request.visits, {one.id: one.title for one in proposals}),
+            visits=[visit_value(*one) for one in request.visits],
+        )
+
+    async def _show_page(
+        self, account: Account, fields: dict[str, str], choices: Sequence[Application], *, status: int, **shown: Any
+    ) -> None:
         wanted = fields.get("application", "")
         await self.show(
             "launch.html",
@@ -117,12 +188,39 @@ class LaunchHandler(SessionCards):
                 }
                 for one in choices
             ],
-            proposal_id=proposal.id if proposal else "",
-            proposal_title=proposal.title if proposal else "",
-            visit_number=visit,
             sizes=self._sizes(wanted),
-            problem=problem,
             session_name=new_session_name(wanted if re.fullmatch(r"[a-z][a-z0-9-]{0,15}", wanted) else "session"),
+            **shown,
+        )
+
+    async def _show_choice(self) -> None:
+        """Show the person's visits, to choose several of them; a search keeps what is chosen."""
+        account = await self.account()
+        problem = ""
+        try:
+            chosen = dict.fromkeys(map(read_visit_value, self.get_query_arguments("visits", strip=False)))
+        except BadRequest as refusal:
+            chosen, problem = {}, str(refusal)
+        search = self.get_query_argument("search", "")
+        page, source = await self.page_of(account, question_of(search=search, sort="-latest", page="1"))
+        kept = []
+        for name in dict.fromkeys(proposal for proposal, _ in chosen):
+            if name not in {one.id for one in page.proposals}:
+                proposal, _ = await self.known_proposal(account, name)
+                kept += [proposal] if proposal else []
+        zone = self.facility.zone
+        await self.show(
+            "visits.html",
+            title="Several visits",
+            active="proposals",
+            person=self.person(account),
+            problem=problem,
+            proposals_source=source,
+            search=search,
+            application=self.get_query_argument("application", ""),
+            proposals=[choosable_view(one, chosen, zone) for one in (*kept, *page.proposals) if one.visits],
+            more=max(page.total - len(page.proposals), 0),
+            max_visits=MAX_VISITS,
         )
 
     async def _proposal_of(self, account: Account, fields: dict[str, str], problem: str) -> tuple[Proposal | None, str]:
@@ -158,8 +256,8 @@ class SessionHandler(SessionCards):
             raise web.HTTPError(404, "You have no such session.")
         spawner = user.spawners[name]
         account = await self.account()
-        options = spawner.orm_spawner.user_options or {}
-        proposal, _ = await self.known_proposal(account, str(options.get("proposal") or ""))
+        visits = visits_in(spawner.orm_spawner.user_options)
+        proposals = {name: (await self.known_proposal(account, name))[0] for name in dict(visits)}
         titles = await self.titles_of_sessions(account)
         # only now: the state may have changed during the requests above
         state = session_state(spawner)
@@ -179,18 +277,28 @@ class SessionHandler(SessionCards):
             ready=False,
             session_url=card["open_url"],
             failed_text=failure_of(spawner) if state == "failed" else "",
-            relaunch=self._relaunch(spawner, proposal),
+            relaunch=self._relaunch(spawner, visits, proposals),
         )
 
-    def _relaunch(self, spawner: Any, proposal: Proposal | None) -> dict[str, Any] | None:
-        """Return the button that launches the same application again, if it is still available."""
+    def _relaunch(
+        self, spawner: Any, visits: Sequence[tuple[str, int | None]], proposals: Mapping[str, Proposal | None]
+    ) -> dict[str, Any] | None:
+        """Return the button that launches the same again, if the application and all visits are still available."""
         options = spawner.orm_spawner.user_options or {}
         application = self.facility.applications.applications.get(str(options.get("application", "")))
         if application is None:
             return None
-        visit = proposal.visit(options.get("visit", 0)) if proposal else None
-        if options.get("proposal") and visit is None:
-            return None
+        found = []
+        for name, number in visits:
+            proposal = proposals[name]
+            visit = proposal.visit(-1 if number is None else number) if proposal else None
+            if proposal is None or visit is None:
+                return None
+            found.append((proposal, visit))
+        if len(found) > 1:
+            several = [(proposal.id, visit.number) for proposal, visit in found]
+            return button_view(self.hub_url, application, None, None, several=several)
+        proposal, visit = found[0] if found else (None, None)
         return button_view(self.hub_url, application, proposal, visit)
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import datetime
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
 from daas_hub.catalogue import Application, Catalogue, Kind
 from daas_hub.errors import SourceUnavailable
-from daas_hub.launch import address_of
+from daas_hub.launch import address_of, visit_value, visits_in
 from daas_hub.portal.assets import icon_address
-from daas_hub.proposals import Page, Proposal, Query, Visit
+from daas_hub.proposals import LeftOut, Page, Proposal, Query, Visit
 from daas_hub.proposals.listing import COLUMNS, latest
+from daas_hub.proposals.model import in_zone
 
 STATE_WORDS = {
     "starting": "Starting",
@@ -29,14 +30,15 @@ def new_session_name(application: str) -> str:
     return f"{application}-{secrets.token_hex(5)}"[-30:].lstrip("-0123456789")
 
 
-def day_text(moment: datetime.datetime | None) -> str:
-    """Return a date as text, "" for None."""
+def day_text(moment: datetime.datetime | None, zone: datetime.tzinfo = datetime.UTC) -> str:
+    """Return a date in the facility's time zone as text, "" for None."""
+    moment = in_zone(moment, zone)
     return f"{moment.day} {moment:%B %Y}" if moment else ""
 
 
-def day_of_epoch(seconds: float) -> str:
+def day_of_epoch(seconds: float, zone: datetime.tzinfo = datetime.UTC) -> str:
     """Return the date of a Unix time as text."""
-    return day_text(datetime.datetime.fromtimestamp(seconds, datetime.UTC))
+    return day_text(datetime.datetime.fromtimestamp(seconds, datetime.UTC), zone)
 
 
 def age_text(seconds: float) -> str:
@@ -65,10 +67,20 @@ def source_notice(problem: SourceUnavailable | None, age_s: float | None) -> dic
     return {"kind": "old", "words": words}
 
 
+def left_out_view(left_out: Sequence[LeftOut]) -> list[dict[str, str]]:
+    """Return the records that could not be used, each once, for a notice."""
+    return [{"id": one.id, "reason": one.reason} for one in dict.fromkeys(left_out)]
+
+
 def button_view(
-    hub_url: str, application: Application, proposal: Proposal | None, visit: Visit | None
+    hub_url: str,
+    application: Application,
+    proposal: Proposal | None,
+    visit: Visit | None,
+    *,
+    several: Sequence[tuple[str, int]] = (),
 ) -> dict[str, Any]:
-    """Return an application as a button with its form's fields."""
+    """Return an application as a button with its form's fields; `several` are visits, if there is more than one."""
     fields = {"application": application.name}
     if proposal is not None and visit is not None:
         fields |= {"proposal": proposal.id, "visit": str(visit.number)}
@@ -80,11 +92,12 @@ def button_view(
         "kind": str(application.kind),
         "url": application.url if application.kind is Kind.LINK else "",
         "fields": fields,
+        "visits": [visit_value(*one) for one in several],
         "session_name": new_session_name(application.name),
     }
 
 
-def proposal_row(hub_url: str, proposal: Proposal) -> dict[str, Any]:
+def proposal_row(hub_url: str, proposal: Proposal, zone: datetime.tzinfo = datetime.UTC) -> dict[str, Any]:
     """Return a proposal as a row of the list."""
     return {
         "id": proposal.id,
@@ -92,13 +105,19 @@ def proposal_row(hub_url: str, proposal: Proposal) -> dict[str, Any]:
         "abstract": _shortened(proposal.abstract),
         "beamlines": list(proposal.beamlines),
         "visit_count": len(proposal.visits),
-        "latest_text": day_text(latest(proposal)),
+        "latest_text": day_text(latest(proposal), zone),
         "url": f"{hub_url}proposals/{quote(proposal.id, safe='')}",
     }
 
 
 def visit_view(
-    hub_url: str, proposal: Proposal, visit: Visit, offered: Iterable[Application], template: str = ""
+    hub_url: str,
+    proposal: Proposal,
+    visit: Visit,
+    offered: Iterable[Application],
+    *,
+    template: str = "",
+    zone: datetime.tzinfo = datetime.UTC,
 ) -> dict[str, Any]:
     """Return a visit with its buttons; `template` is the address of its page on another site."""
     return {
@@ -107,11 +126,32 @@ def visit_view(
         "title": visit.title,
         "start": visit.start.isoformat() if visit.start else "",
         "end": visit.end.isoformat() if visit.end else "",
-        "start_text": day_text(visit.start),
-        "end_text": day_text(visit.end),
+        "start_text": day_text(visit.start, zone),
+        "end_text": day_text(visit.end, zone),
         "applications": [button_view(hub_url, application, proposal, visit) for application in offered],
         "url": address_of(template, proposal, visit),
         "problem": "",
+    }
+
+
+def choosable_view(
+    proposal: Proposal, chosen: Collection[tuple[str, int]], zone: datetime.tzinfo = datetime.UTC
+) -> dict[str, Any]:
+    """Return a proposal with its visits as boxes to check, the latest first."""
+    return {
+        "id": proposal.id,
+        "title": proposal.title,
+        "visits": [
+            {
+                "value": visit_value(proposal.id, visit.number),
+                "label": visit.label,
+                "title": visit.title,
+                "beamline": visit.beamline,
+                "day": day_text(visit.start, zone),
+                "checked": (proposal.id, visit.number) in chosen,
+            }
+            for visit in sorted(proposal.visits, key=lambda visit: visit.number, reverse=True)
+        ],
     }
 
 
@@ -119,7 +159,7 @@ def visit_view(
 COLUMN_WORDS = {"id": "number", "title": "title", "beamlines": "beamlines", "latest": "latest visit"}
 
 
-def listing_view(hub_url: str, page: Page, query: Query) -> dict[str, Any]:
+def listing_view(hub_url: str, page: Page, query: Query, zone: datetime.tzinfo = datetime.UTC) -> dict[str, Any]:
     """Return a page of the list, with links to its other pages and sort orders.
 
     Args:
@@ -136,7 +176,7 @@ def listing_view(hub_url: str, page: Page, query: Query) -> dict[str, Any]:
         url = address(f"-{column}" if direction == "asc" else column, 1) if column in page.sorts else ""
         links[column] = {"url": url, "direction": direction}
     return {
-        "proposals": [proposal_row(hub_url, proposal) for proposal in page.proposals],
+        "proposals": [proposal_row(hub_url, proposal, zone) for proposal in page.proposals],
         "total": page.total,
         "search": page.search,
         # links keep the requested order, for searches that support it
@@ -226,22 +266,34 @@ def notice_of(spawner: Any) -> str:
     return str(words.get(state, ""))
 
 
-def session_card(hub_url: str, spawner: Any, catalogue: Catalogue, titles: Mapping[str, str]) -> dict[str, Any]:
+def session_card(
+    hub_url: str,
+    spawner: Any,
+    catalogue: Catalogue,
+    titles: Mapping[str, str],
+    zone: datetime.tzinfo = datetime.UTC,
+) -> dict[str, Any]:
     """Return a session as a card."""
     options = spawner.orm_spawner.user_options or {}
     application = catalogue.applications.get(str(options.get("application", "")))
+    visits = visits_in(options)
+    only = visits[0] if len(visits) == 1 else ("", None)
     state = session_state(spawner)
+    # the hub's database has UTC
     started = spawner.orm_spawner.started
+    started = started.replace(tzinfo=datetime.UTC).astimezone(zone) if started else None
     page_url = f"{hub_url}sessions/{spawner.name}"
     return {
         "name": spawner.name,
         "title": application.title if application else (spawner.orm_spawner.display_name or spawner.name),
         "icon_url": icon_address(hub_url, application),
-        "proposal_id": str(options.get("proposal") or ""),
-        "proposal_title": titles.get(str(options.get("proposal") or ""), ""),
-        "visit_number": options.get("visit") or "",
-        "since": started.replace(tzinfo=datetime.UTC).isoformat() if started else "",
-        "since_text": f"{started:%H:%M} UTC, {day_text(started)}" if started else "",
+        "proposal_id": only[0],
+        "proposal_title": titles.get(only[0], ""),
+        "visit_number": "" if only[1] is None else only[1],
+        "proposal_ids": list(dict(visits)),
+        "several": proposals_with_visits(visits, titles) if len(visits) > 1 else [],
+        "since": started.isoformat() if started else "",
+        "since_text": f"{started:%H:%M} {started:%Z}, {day_text(started, zone)}" if started else "",
         "state": state,
         "state_text": STATE_WORDS[state],
         "notice": notice_of(spawner),
@@ -253,6 +305,15 @@ def session_card(hub_url: str, spawner: Any, catalogue: Catalogue, titles: Mappi
         "can_stop": state != "stopping",
         "stop_words": "Stop" if state in ("starting", "running") else "Remove",
     }
+
+
+def proposals_with_visits(visits: Iterable[tuple[str, int | None]], titles: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return several visits by proposal."""
+    found: dict[str, dict[str, Any]] = {}
+    for proposal, visit in visits:
+        one = found.setdefault(proposal, {"id": proposal, "title": titles.get(proposal, ""), "visits": []})
+        one["visits"].append(visit)
+    return list(found.values())
 
 
 def _shortened(text: str, length: int = 220) -> str:

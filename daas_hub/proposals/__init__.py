@@ -5,6 +5,7 @@ from daas_hub.proposals.cache import CachedProposals
 from daas_hub.proposals.chain import ChainedProposals
 from daas_hub.proposals.model import (
     ContractChecks,
+    LeftOut,
     NamedProposals,
     Page,
     PagedProposals,
@@ -20,6 +21,7 @@ __all__ = [
     "CachedProposals",
     "ChainedProposals",
     "ContractChecks",
+    "LeftOut",
     "NamedProposals",
     "Page",
     "PagedProposals",

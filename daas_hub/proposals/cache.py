@@ -22,12 +22,14 @@ from daas_hub.proposals.answers import AnswerStore, ProposalsAnswer, SourceAnswe
 from daas_hub.proposals.listing import Listing
 from daas_hub.proposals.model import (
     PROPOSAL_ID,
+    LeftOut,
     NamedProposals,
     Page,
     PagedProposals,
     Proposal,
     ProposalSource,
     Query,
+    ReportsLeftOut,
     TooManyProposals,
 )
 
@@ -153,6 +155,10 @@ class CachedProposals:
         if everything is None:
             everything = await self._listing(account, source.proposals_of, fresh=True)
         return SourceAnswer(_called(everything.value.proposals, proposal_id), everything.age_s, everything.problem)
+
+    def left_out_of(self, account: Account) -> tuple[LeftOut, ...]:
+        """Return which of this account's records could not be used, by the source's last answer."""
+        return self._source.left_out_of(account) if isinstance(self._source, ReportsLeftOut) else ()
 
     async def proposals_unless_many(self, account: Account) -> tuple[Proposal, ...] | None:
         """Return all proposals of this account, asked for now; None if they are many.

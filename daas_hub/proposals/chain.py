@@ -7,9 +7,14 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import replace
 from typing import Any
 
+from cachetools import LRUCache
+
 from daas_hub.accounts import Account
 from daas_hub.proposals.log_once import LogOnce
-from daas_hub.proposals.model import NamedProposals, Proposal, ProposalSource, Visit
+from daas_hub.proposals.model import LeftOut, NamedProposals, Proposal, ProposalSource, ReportsLeftOut, Visit
+
+#: Accounts for which is remembered what the sources disagreed about.
+_MAX_ACCOUNTS = 2000
 
 
 class ChainedProposals:
@@ -22,16 +27,27 @@ class ChainedProposals:
     def __init__(self, sources: Mapping[str, ProposalSource]) -> None:
         self._sources = dict(sources)
         self._problem_log = LogOnce("proposal left out")
+        self._disagreements: LRUCache[Account, tuple[LeftOut, ...]] = LRUCache(_MAX_ACCOUNTS)
 
     async def proposals_of(self, account: Account) -> tuple[Proposal, ...]:
         """Return the proposals of all sources (see `ProposalSource`)."""
-        return await self._joined([source.proposals_of(account) for source in self._sources.values()])
+        proposals, left_out = await self._joined([source.proposals_of(account) for source in self._sources.values()])
+        self._disagreements[account] = left_out
+        return proposals
+
+    def left_out_of(self, account: Account) -> tuple[LeftOut, ...]:
+        """Return what the sources left out, and what they disagree about (see `ReportsLeftOut`)."""
+        by_sources = [one.left_out_of(account) for one in self._sources.values() if isinstance(one, ReportsLeftOut)]
+        return (*(one for left_out in by_sources for one in left_out), *self._disagreements.get(account, ()))
 
     async def proposals_called(self, account: Account, proposal_id: str) -> tuple[Proposal, ...]:
         """Return one proposal as all sources describe it (see `NamedProposals`); left out if they disagree."""
-        return await self._joined([_called(source, account, proposal_id) for source in self._sources.values()])
+        proposals, _ = await self._joined([_called(one, account, proposal_id) for one in self._sources.values()])
+        return proposals
 
-    async def _joined(self, questions: list[Coroutine[Any, Any, tuple[Proposal, ...]]]) -> tuple[Proposal, ...]:
+    async def _joined(
+        self, questions: list[Coroutine[Any, Any, tuple[Proposal, ...]]]
+    ) -> tuple[tuple[Proposal, ...], tuple[LeftOut, ...]]:
         answers = await asyncio.gather(*questions, return_exceptions=True)
         failed = [answer for answer in answers if isinstance(answer, BaseException)]
         if failed:
@@ -42,7 +58,8 @@ class ChainedProposals:
         proposals, problems = merge(by_source)
         for problem in problems:
             self._problem_log.error(problem)
-        return proposals
+        left_out = [problem.partition(": ") for problem in problems]
+        return proposals, tuple(LeftOut(name, reason) for name, _, reason in left_out)
 
 
 async def _called(source: ProposalSource, account: Account, proposal_id: str) -> tuple[Proposal, ...]:

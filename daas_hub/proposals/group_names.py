@@ -12,8 +12,11 @@ from dataclasses import dataclass, field
 
 from daas_hub.accounts import Account
 from daas_hub.errors import ConfigurationError
-from daas_hub.proposals.model import HIGHEST_VISIT, PROPOSAL_ID
+from daas_hub.proposals.model import HIGHEST_VISIT, ID_IN_A_NAME, LOWEST_VISIT
+from daas_hub.services.outside_text import printable
 
+#: Length of a beamline's name.
+MAX_NAME = 64
 _KNOWN = {"proposal", "visit", "beamline"}
 
 
@@ -61,8 +64,8 @@ def proposals_in(pattern: re.Pattern[str], names: Iterable[tuple[int, str]]) -> 
         match = pattern.fullmatch(name)
         parts = match.groupdict() if match else {}
         identifier = parts.get("proposal") or ""
-        visit, beamline = parts.get("visit"), parts.get("beamline") or ""
-        if not PROPOSAL_ID.fullmatch(identifier) or (visit is not None and not _is_visit(visit)):
+        visit, beamline = parts.get("visit"), printable(parts.get("beamline") or "", MAX_NAME)
+        if not ID_IN_A_NAME.fullmatch(identifier) or (visit is not None and not _is_visit(visit)):
             continue
         named = found.setdefault(identifier, GroupProposal(identifier))
         named.beamline = named.beamline or beamline
@@ -74,7 +77,7 @@ def proposals_in(pattern: re.Pattern[str], names: Iterable[tuple[int, str]]) -> 
 
 
 def _is_visit(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) <= 10 and 1 <= int(text) <= HIGHEST_VISIT
+    return text.isascii() and text.isdecimal() and len(text) <= 10 and LOWEST_VISIT <= int(text) <= HIGHEST_VISIT
 
 
 def named_groups_of(account: Account) -> list[tuple[int, str]]:

@@ -13,17 +13,18 @@ from collections.abc import Mapping, Sized
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+from cachetools import LRUCache
 from traitlets import Dict, Float, Int, Unicode
 from traitlets.config import Configurable
 
 from daas_hub.accounts import Account
 from daas_hub.errors import ConfigurationError, SourceUnavailable
-from daas_hub.findings import Finding
+from daas_hub.findings import Finding, ok
 from daas_hub.proposals.field_checks import lines_of_fields
 from daas_hub.proposals.fields import FieldMap
 from daas_hub.proposals.listing import ORDER_FLAW, Listing, flaw_of, text_of
 from daas_hub.proposals.log_once import LogOnce
-from daas_hub.proposals.model import Page, Proposal, Query, TooManyProposals
+from daas_hub.proposals.model import LeftOut, Page, Proposal, Query, TooManyProposals
 from daas_hub.proposals.reading import Reading, directories_of, read_proposals
 from daas_hub.services.circuit_breaker import CircuitBreaker
 from daas_hub.services.http import Conversation, Service, require_url, trust_of
@@ -32,6 +33,8 @@ from daas_hub.services.secret_file import read_secret
 
 #: How many words of a search are tried, the longest first, to find one that few proposals have.
 _WORDS_TRIED = 3
+#: Accounts for which is remembered what could not be used.
+_MAX_ACCOUNTS = 2000
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,8 @@ class ProposalService(Configurable):
     CHECKS_WORDS: bool = True
     #: whether the service searches for several words as one phrase
     SEARCHES_PHRASES: bool = False
+    #: whether a string of digits is the name of a group like any other ("20261234"), and not a gid
+    GROUPS_ARE_NAMES: bool = True
     #: fields that must have their usual path for pages: the service sorts and searches its own fields
     FIXED: ClassVar[tuple[str, ...]] = ("id", "title", "abstract", "beamlines", "visits", "visit.start")
 
@@ -153,6 +158,7 @@ class ProposalService(Configurable):
         )
         self.field_map = FieldMap.of(self.setting("fields"), self.FIELDS, self.fields)
         self.problem_log = LogOnce(self.source)
+        self._left_out: LRUCache[Account, tuple[LeftOut, ...]] = LRUCache(_MAX_ACCOUNTS)
         self.makes_pages = self.MAKES_PAGES and self.has_usual(*self.FIXED)
 
     # -- the contract (`ProposalSource`, `NamedProposals`, `PagedProposals`) ------------------------------------------
@@ -170,7 +176,7 @@ class ProposalService(Configurable):
             if records is None:
                 records = await self.records_of(talk, account, self.max_records)
         # read like all others: that the service found them does not make them usable
-        proposals = await self._read(records, account)
+        proposals = await self._read(records, account, is_list=False)
         return tuple(one for one in proposals if one.id.lower() == proposal_id.lower())
 
     async def proposals_up_to_many(self, account: Account) -> tuple[Proposal, ...] | None:
@@ -198,8 +204,14 @@ class ProposalService(Configurable):
         return None
 
     async def contract_lines(self, name: str, account: Account, records: list[Any]) -> list[Finding]:
-        """Check records against this source's contract, field by field (see `ContractChecks`)."""
-        return lines_of_fields(name, records, self.field_map, setting=self.setting("fields"), data_of=self.data_of)
+        """Check the portal's login, and records against this source's contract (see `ContractChecks`)."""
+        key, check = f"proposals.{name}.login", f"{name}: the service knows the portal's login"
+        async with self.service.conversation() as talk:
+            said = await self.verify_login(talk)
+        login = [ok(key, check, said)] if said else []
+        return login + lines_of_fields(
+            name, records, self.field_map, setting=self.setting("fields"), data_of=self.data_of
+        )
 
     # -- what a source implements ------------------------------------------------------------------------------------
 
@@ -242,6 +254,14 @@ class ProposalService(Configurable):
         """
         return None
 
+    async def verify_login(self, talk: Conversation) -> str:
+        """Ask what only a valid login of the portal may ask, and return the result; "" if nothing can be asked.
+
+        Raises:
+            SourceUnavailable: the service does not accept the login, or did not answer as it should.
+        """
+        return ""
+
     # -- common to all -----------------------------------------------------------------------------------------------
 
     async def _page(self, account: Account, query: Query) -> tuple[Page | None, str]:
@@ -276,21 +296,33 @@ class ProposalService(Configurable):
                 continue
             if records is None:
                 return None
-            proposals = await self._read(records, account)
+            proposals = await self._read(records, account, is_list=False)
             return proposals if all(word.casefold() in text_of(one) for one in proposals) else None
         return None
 
-    async def _read(self, records: list[Any], account: Account) -> tuple[Proposal, ...]:
+    def left_out_of(self, account: Account) -> tuple[LeftOut, ...]:
+        """Return what the last list, or page, of this account left out (see `ReportsLeftOut`)."""
+        return self._left_out.get(account, ())
+
+    async def _read(self, records: list[Any], account: Account, *, is_list: bool = True) -> tuple[Proposal, ...]:
         reading = await asyncio.to_thread(self.read, records, account)
         for problem in reading.problems:
             self.problem_log.error(problem)
+        if is_list:
+            self._left_out[account] = reading.left_out
         return reading.proposals
 
     def read(self, records: list[Any], account: Account) -> Reading:
         """Turn records into proposals. Called in a thread."""
         keep_records(records)
         group_ids = {name: gid for gid, name in account.group_names.items()}
-        return read_proposals(records, self.field_map, group_ids=group_ids, data_of=self.data_of)
+        return read_proposals(
+            records,
+            self.field_map,
+            group_ids=group_ids,
+            data_of=self.data_of,
+            groups_are_names=self.GROUPS_ARE_NAMES,
+        )
 
     def data_of(self, values: list[Any]) -> tuple[str, ...]:
         """Return the directories in the values of "visit.data" (see `directories_of`)."""

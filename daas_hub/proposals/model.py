@@ -12,10 +12,15 @@ from daas_hub.errors import ErrorKind, SourceUnavailable
 from daas_hub.findings import Finding
 
 #: A valid proposal id. A facility may be stricter, never laxer: such an id is safe in a path, a URL, a mount option
-#: and a log line, and is never `..`.
-PROPOSAL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+#: and a log line, and no part of it is `..`. It may have slashes, as ids with a registered prefix do
+#: ("20.500.11935/2026-0123").
+_PART = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+PROPOSAL_ID = re.compile(rf"{_PART}(?:/{_PART}){{0,3}}")
+#: An id without slashes: what the name of a group can hold.
+ID_IN_A_NAME = re.compile(_PART)
 
-#: The highest number of a visit: some catalogues count all visits of a facility in one row.
+#: The numbers of visits: ISPyB counts from 0, and some catalogues count all visits of a facility in one row.
+LOWEST_VISIT = 0
 HIGHEST_VISIT = 2**31 - 1
 
 
@@ -23,6 +28,18 @@ class TooManyProposals(SourceUnavailable):
     """An account has more proposals than its source returns at once. The service itself is up."""
 
     kind = ErrorKind.TOO_MANY_RECORDS
+
+
+#: The zone of times that a source states without one: what the facility's clock shows, whatever its zone is.
+WALL_CLOCK = datetime.timezone(datetime.timedelta(0), "wall clock")
+
+
+def in_zone(moment: datetime.datetime | None, zone: datetime.tzinfo | None) -> datetime.datetime | None:
+    """Return a moment in the facility's time zone; one that was stated without a zone is in it already."""
+    # "is": all zones without an offset are equal
+    if moment is None or zone is None or moment.tzinfo is None or moment.tzinfo is WALL_CLOCK:
+        return moment
+    return moment.astimezone(zone)
 
 
 @dataclass(frozen=True)
@@ -63,6 +80,19 @@ class Proposal:
     def visit(self, number: int) -> Visit | None:
         """Return the visit with this number, or None."""
         return next((visit for visit in self.visits if visit.number == number), None)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A record of an account, or a part of one, that cannot be used.
+
+    Attributes:
+        id: of the proposal, as the source has it.
+        reason: for the person and for the administrators; printable.
+    """
+
+    id: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -152,6 +182,15 @@ class PagedProposals(NamedProposals, Protocol):
         Raises:
             SourceUnavailable: the source did not answer properly.
         """
+        ...
+
+
+@runtime_checkable
+class ReportsLeftOut(Protocol):
+    """What a source may also implement: which of an account's records could not be used."""
+
+    def left_out_of(self, account: Account) -> tuple[LeftOut, ...]:
+        """Return what the last answer about this account left out; nothing is asked."""
         ...
 
 

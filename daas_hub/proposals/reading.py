@@ -9,23 +9,30 @@ import datetime
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from daas_hub.proposals.fields import FieldMap
-from daas_hub.proposals.model import HIGHEST_VISIT, PROPOSAL_ID, Proposal, Visit
+from daas_hub.proposals.model import HIGHEST_VISIT, LOWEST_VISIT, PROPOSAL_ID, WALL_CLOCK, LeftOut, Proposal, Visit
+from daas_hub.services.outside_text import lacks_characters, printable
 
+_VISIT_LEFT_OUT = "a visit was left out"
 MAX_TITLE = 1000
+_YEARS = range(1900, 3000)
 MAX_ABSTRACT = 20_000
+MAX_NAME = 64
+MAX_BEAMLINES = 100
 #: Maximum number of problems reported per answer; the others are counted in one more.
 MAX_PROBLEMS = 20
 
 
 @dataclass(frozen=True)
 class Reading:
-    """Proposals, and for the administrators the problems: what was left out, and why."""
+    """Proposals, for the administrators the problems, and for the person what was left out."""
 
     proposals: tuple[Proposal, ...] = ()
     problems: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = field(default=(), compare=False)
 
 
 @dataclass
@@ -59,15 +66,19 @@ def read_proposals(
     *,
     group_ids: Mapping[str, int] | None = None,
     data_of: Callable[[list[Any]], tuple[str, ...]] = directories_of,
+    groups_are_names: bool = False,
 ) -> Reading:
     """Read records. Records with the same id are one proposal with the visits of all of them.
 
     Args:
         group_ids: gids of the groups that records may refer to by name: those of the account.
         data_of: returns the directories in the values of "visit.data".
+        groups_are_names: whether a group of digits only is a name, too.
     """
+    read_gid = partial(gid_of, group_ids=group_ids or {}, is_name=groups_are_names)
     drafts: dict[str, _Draft] = {}
     problems: list[str] = []
+    left_out: list[LeftOut] = []
     for record in records:
         if not isinstance(record, dict):
             problems.append(f"a record is {record!r:.60}, not an object")
@@ -76,9 +87,15 @@ def read_proposals(
             name = _id_of(fields, record)
         except ValueError as error:
             problems.append(f"a record has no usable id: {error}")
+            left_out.append(LeftOut(_shown_id(fields, record), "its id cannot be used by this portal"))
             continue
         draft = drafts.setdefault(name, _Draft(name))
-        problems += [f"{name}: {problem}" for problem in _add(draft, record, fields, group_ids or {}, data_of)]
+        try:
+            found = _add(draft, record, fields, read_gid, data_of)
+        except ValueError as error:
+            draft.unusable, found = str(error), []
+        problems += [f"{name}: {problem}" for problem in found]
+        left_out += [LeftOut(name, problem) for problem in found if problem.startswith(_VISIT_LEFT_OUT)]
     proposals = []
     alike: dict[str, list[str]] = {}
     for name in drafts:
@@ -88,11 +105,12 @@ def read_proposals(
             draft.unusable = f"there is also {twins[0]}, which differs only in case"
         if draft.unusable:
             problems.append(f"{draft.id} was left out: {draft.unusable}")
+            left_out.append(LeftOut(draft.id, draft.unusable))
             continue
         visits, twice = _distinct(draft.visits)
-        problems += [
-            f"{draft.id}: the visits numbered {number} were left out: the number is not unique" for number in twice
-        ]
+        sentences = [f"the visits numbered {number} were left out: the number is not unique" for number in twice]
+        problems += [f"{draft.id}: {sentence}" for sentence in sentences]
+        left_out += [LeftOut(draft.id, sentence) for sentence in sentences]
         beamlines = draft.beamlines or [visit.beamline for visit in visits if visit.beamline]
         proposals.append(
             Proposal(
@@ -106,7 +124,7 @@ def read_proposals(
         )
     if len(problems) > MAX_PROBLEMS:
         problems[MAX_PROBLEMS:] = [f"and {len(problems) - MAX_PROBLEMS} more problems"]
-    return Reading(tuple(proposals), tuple(problems))
+    return Reading(tuple(proposals), tuple(problems), tuple(left_out[:MAX_PROBLEMS]))
 
 
 def _id_of(fields: FieldMap, record: dict[str, Any]) -> str:
@@ -117,22 +135,33 @@ def _id_of(fields: FieldMap, record: dict[str, Any]) -> str:
     return name
 
 
+def _shown_id(fields: FieldMap, record: dict[str, Any]) -> str:
+    """Return an id that cannot be used in a form that can be shown."""
+    try:
+        return text_of(fields.value("id", record), MAX_NAME) or "a proposal without a number"
+    except ValueError:
+        return "a proposal without a number"
+
+
 def _add(
     draft: _Draft,
     record: dict[str, Any],
     fields: FieldMap,
-    group_ids: Mapping[str, int],
+    read_gid: Callable[[Any], int | None],
     data_of: Callable[[list[Any]], tuple[str, ...]],
 ) -> list[str]:
     """Add the contents of a record to a proposal, and return what could not be used."""
     problems: list[str] = []
+    for word in ("title", "abstract"):
+        if lacks_characters(str(fields.value(word, record))):
+            problems.append(f"its {word} lacks a part of a character; U+FFFD is shown instead")
     draft.title = draft.title or text_of(fields.value("title", record), MAX_TITLE)
-    draft.abstract = draft.abstract or text_of(fields.value("abstract", record), MAX_ABSTRACT)
+    draft.abstract = draft.abstract or text_of(fields.value("abstract", record), MAX_ABSTRACT, lines=True)
     draft.beamlines += [
         name for name in beamlines_of(fields.values("beamlines", record)) if name not in draft.beamlines
     ]
     try:
-        gid = gid_of(fields.value("group", record), group_ids)
+        gid = read_gid(fields.value("group", record))
     except ValueError as error:
         draft.unusable = str(error)
         return []
@@ -144,7 +173,7 @@ def _add(
         try:
             visit, doubts = _visit_of(one, fields, data_of)
         except ValueError as error:
-            problems.append(f"a visit was left out: {error}")
+            problems.append(f"{_VISIT_LEFT_OUT}: {error}")
             continue
         draft.visits.append(visit)
         problems += [f"visit {visit.number}: {doubt}" for doubt in doubts]
@@ -169,7 +198,7 @@ def _visit_of(
         except ValueError as error:
             times[word] = None
             doubts.append(str(error))
-    name = text_of(fields.value("visit.name", record), 64)
+    name = text_of(fields.value("visit.name", record), MAX_NAME)
     visit = Visit(
         number=number_of(fields.value("visit.number", record)),
         title=text_of(fields.value("visit.title", record), MAX_TITLE),
@@ -193,16 +222,17 @@ def _distinct(visits: Iterable[Visit]) -> tuple[tuple[Visit, ...], list[int]]:
     return single, [number for number, same in by_number.items() if len(same) > 1]
 
 
-def text_of(value: Any, max_length: int) -> str:
-    """Return a text for a page; "" for any other type."""
+def text_of(value: Any, max_length: int, *, lines: bool = False) -> str:
+    """Return a text for a page (see `outside_text.printable`); "" for any other type."""
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
-    return value.strip()[:max_length] if isinstance(value, str) else ""
+    return printable(value, max_length, lines=lines) if isinstance(value, str) else ""
 
 
 def beamlines_of(values: list[Any]) -> list[str]:
     """Return names of beamlines, which may be a list or one comma-separated string."""
-    return [name for value in values if isinstance(value, str) for part in value.split(",") if (name := part.strip())]
+    parts = [part for value in values if isinstance(value, str) for part in value.split(",", MAX_BEAMLINES)]
+    return [name for part in parts if (name := printable(part, MAX_NAME))][:MAX_BEAMLINES]
 
 
 def number_of(value: Any) -> int:
@@ -213,21 +243,30 @@ def number_of(value: Any) -> int:
     """
     digits = re.search(r"[0-9]+\Z", value) if isinstance(value, str) and len(value) <= 64 else None
     number = int(digits[0][-20:]) if digits else value
-    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= HIGHEST_VISIT:
-        raise ValueError(f"{value!r:.80} has no number from 1 to {HIGHEST_VISIT}")
+    if isinstance(number, bool) or not isinstance(number, int) or not LOWEST_VISIT <= number <= HIGHEST_VISIT:
+        raise ValueError(f"{value!r:.80} has no number from {LOWEST_VISIT} to {HIGHEST_VISIT}")
     return number
 
 
-def gid_of(value: Any, group_ids: Mapping[str, int]) -> int | None:
+def gid_of(value: Any, group_ids: Mapping[str, int], *, is_name: bool = False) -> int | None:
     """Return the gid of a group; None for no group.
 
+    Args:
+        is_name: whether a string is always a name. Otherwise one of digits is a gid.
+
     Raises:
-        ValueError: the value is invalid, is root's group, or is not the name of one of the account's groups.
+        ValueError: the value is invalid, is root's group, is not the name of one of the account's groups, or may be a
+            gid as well as the name of another group.
     """
     if value is None or value in ("", "."):
         return None
     if isinstance(value, str):
-        value = int(value) if re.fullmatch(r"[0-9]{1,10}", value, re.ASCII) else _number_of_group(value, group_ids)
+        named = _number_of_group(value, group_ids)
+        if not is_name and re.fullmatch(r"[0-9]{1,10}", value, re.ASCII):
+            if isinstance(named, int) and named != int(value):
+                raise ValueError(f"its group {value} is a gid, or the name of the group {named}")
+            named = int(value)
+        value = named
     if isinstance(value, str):
         raise ValueError(f"its group {value!r:.60} is not one of the account's groups")
     if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 2**32 - 1:
@@ -245,7 +284,7 @@ def _number_of_group(name: str, group_ids: Mapping[str, int]) -> int | str:
 
 
 def time_of(value: Any) -> datetime.datetime | None:
-    """Return a time from ISO 8601 (UTC if without a time zone) or {"year": .., "month": .., "day": ..}.
+    """Return a time from ISO 8601, or from {"year": .., "month": .., "day": ..}; without a zone it is the facility's.
 
     Raises:
         ValueError: it is neither.
@@ -259,6 +298,9 @@ def time_of(value: Any) -> datetime.datetime | None:
             moment = datetime.datetime(value["year"], value["month"], value["day"])  # noqa: DTZ001
         else:
             raise ValueError
+        if moment.year not in _YEARS:
+            # databases have such dates in place of none, and no time zone can be applied to some of them
+            raise ValueError
     except (ValueError, KeyError, TypeError, OverflowError):
         raise ValueError(f"{value!r:.80} is not a date") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=WALL_CLOCK)

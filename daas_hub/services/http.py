@@ -119,6 +119,8 @@ class Reply:
     status: int
     document: Any
     content: str
+    #: A body of the type application/jwt, such as signed userinfo.
+    jwt: str = ""
 
     @property
     def is_json(self) -> bool:
@@ -251,7 +253,8 @@ class Conversation:
         if status >= 500:
             self.give_up(f"status {status} ({response.content_type})", ErrorKind.SERVER_ERROR)
         body = await self._body(response)
-        reply = Reply(status, *await _parsed(body))
+        is_jwt = response.content_type == "application/jwt"
+        reply = Reply(status, *await _parsed(body), body.decode("ascii", "replace").strip() if is_jwt else "")
         if require_json and status < 300 and reply.content not in ("JSON", "nothing"):
             self.give_up(
                 f"{reply.content} (status {status}, {response.content_type})", failure_of(reply.status, reply.content)
@@ -370,8 +373,8 @@ async def _parsed(body: bytes) -> tuple[Any, str]:
         return None, "nothing"
     try:
         if len(body) < _PARSED_AT_ONCE:
-            return strict_json.loads(body), "JSON"
-        return await asyncio.to_thread(strict_json.loads, body), "JSON"
+            return strict_json.loads(body, replace_surrogates=True), "JSON"
+        return await asyncio.to_thread(strict_json.loads, body, replace_surrogates=True), "JSON"
     except strict_json.InvalidJSON:
         return None, "HTML" if body.lstrip().startswith(b"<") else "something that is no JSON"
 

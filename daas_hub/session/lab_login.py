@@ -21,6 +21,7 @@ from tornado.web import HTTPError
 from tornado.websocket import WebSocketHandler
 from traitlets import default
 
+from daas_hub.origins import is_origin_of
 from daas_hub.session.login import ASK_AGAIN_S, HUB_AWAY_S, MAX_USERS, is_owner
 
 #: WebSocket close code of a login that has ended, as in a desktop session.
@@ -81,6 +82,13 @@ class OwnerIdentityProvider(JupyterHubIdentityProvider):
     @default("hub_auth")
     def _default_hub_auth(self) -> OwnerHubAuth:
         return OwnerHubAuth(parent=self)
+
+    def should_check_origin(self, handler: Any) -> bool:
+        """Return whether the notebook server compares the origin of a request, as text, with its host."""
+        headers = handler.request.headers
+        # a referrer counts as in JupyterHandler.check_referer: for requests without an origin
+        origin = headers.get("Origin") or headers.get("Referer", "")
+        return super().should_check_origin(handler) and not is_origin_of(origin, headers.get("Host", ""))
 
     async def get_user(self, handler: Any) -> Any:
         """Return the user of a request, and note its WebSocket: every one asks here before it opens."""

@@ -17,6 +17,8 @@ import socket
 import time
 from collections.abc import Callable, MutableMapping
 
+from daas_hub.session.leases import forbid_leases
+
 #: Timeout in seconds for the hub's replies: it only compares numbers.
 TIMEOUT_S = 30.0
 _MAX_BYTES = 1_000_000
@@ -29,7 +31,7 @@ def shake_hands(env: MutableMapping[str, str] = os.environ) -> None:
     """Perform the handshake that `DAAS_HANDSHAKE` names and update the environment; without one, do nothing.
 
     Raises:
-        OSError: the hub cannot be reached, or refused the mounts.
+        OSError: the hub cannot be reached, or refused the mounts, or leases cannot be forbidden.
     """
     address = env.pop("DAAS_HANDSHAKE", "")
     if not address:
@@ -38,6 +40,7 @@ def shake_hands(env: MutableMapping[str, str] = os.environ) -> None:
         environment, listen_fd = _over_stdio(address.removeprefix(_STDIO))
     else:
         environment, listen_fd = _over_socket(address)
+    forbid_leases()
     # new files are for the members of the proposal: writable for the group, closed to others
     os.umask(0o007)
     env.update({str(name): str(value) for name, value in environment.items()})

@@ -27,6 +27,7 @@ from tornado.websocket import WebSocketHandler
 
 from daas_hub.errors import SessionFailed
 from daas_hub.log_redaction import redact_logs
+from daas_hub.origins import is_origin_of
 from daas_hub.session.activity import Activity
 from daas_hub.session.desktop.desktop import Desktop
 from daas_hub.session.desktop.pump import Pump
@@ -96,7 +97,8 @@ class Handler(web.RequestHandler):
         if self.request.method == "GET" and "Upgrade" not in self.request.headers:
             return
         origin = self.request.headers.get("Origin", "")
-        if not origin or origin.partition("://")[2] != self.request.headers.get("Host"):
+        is_plain = self.settings_.public_https and not origin.lower().startswith("https:")
+        if is_plain or not is_origin_of(origin, self.request.headers.get("Host", "")):
             raise web.HTTPError(403)
 
     def _send_to_login(self) -> None:
@@ -230,6 +232,10 @@ class ScreenHandler(Handler, WebSocketHandler):
         self._pump: Pump | None = None
         self._messages = ClientMessages()
         self._close_reason: tuple[int, str] = (1000, "")
+
+    def check_origin(self, origin: str) -> bool:
+        """Return True: `prepare` has compared it, and tornado would compare it as text."""
+        return True
 
     def select_subprotocol(self, subprotocols: list[str]) -> str | None:
         """Select noVNC's subprotocol "binary", if it is offered."""

@@ -43,7 +43,7 @@ c.IspybProposals.password_file = "/etc/daas-hub/secrets/ispyb"
 c.IspybProposals.group_pattern = "(?P<proposal>[a-z]{2}[0-9]+)(?:_(?P<visit>[0-9]+))?"
 
 VISIT = "/dls/{beamline|lower}/data/{start|year}/{visit|lower}"
-c.MountRules.time_zone = "Europe/London"
+c.Facility.timezone = "Europe/London"
 c.MountRules.data = [VISIT]
 c.MountRules.processed = VISIT + "/processed"
 c.MountRules.create_processed = False

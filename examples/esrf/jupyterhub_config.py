@@ -41,7 +41,7 @@ c.IcatPlusProposals.issuer = ISSUER
 
 # directories: /data/visitor/mx2633/id30a1/20260309/RAW_DATA; before the third layout there was no day
 VISIT = "/data/visitor/{proposal|lower|nodash}/{beamline|lower|nodash}"
-c.MountRules.time_zone = "Europe/Paris"
+c.Facility.timezone = "Europe/Paris"
 c.MountRules.data = [{"path": [VISIT + "/{start|date}/RAW_DATA", VISIT]}]
 c.MountRules.processed = "/data/visitor/{proposal|lower|nodash}/processed"
 c.MountRules.extra = [

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from daas_hub.launch import Plan
-from daas_hub.spawners.guest_layout import API_DIR, SOCKETS_DIR, target_of
+from daas_hub.launch import Mount, Plan
+from daas_hub.spawners.guest_layout import API_DIR, SOCKETS_DIR, folder_of_several, outside_home, target_of
 
 #: Labels of our containers: which hub, and which session; no name of a person, no proposal.
 HUB_LABEL = "org.daas-hub.hub"
 SESSION_LABEL = "org.daas-hub.session"
 #: The generated files in a container's /etc.
-IDENTITY_FILES = ("passwd", "group", "nsswitch.conf", "hosts", "resolv.conf")
+IDENTITY_FILES = ("passwd", "group", "nsswitch.conf", "hosts", "resolv.conf", "localtime")
 ARRIVAL_SOCKET = "arrive.sock"
 #: The socket at which a session on another machine answers.
 SESSION_SOCKET = "http.sock"
@@ -201,19 +201,23 @@ def _mounts(plan: Plan, files: SessionFiles, placed: Mapping[str, Path]) -> list
     mounts = [files.identity(name, f"/etc/{name}") for name in IDENTITY_FILES]
     mounts += [bind(path, str(path)) for path in dict.fromkeys(files.read_only)]
     mounts += files.sockets()
+    outside = [
+        bind(placed.get(path, mount.source), path, writable=mount.writable) for mount, path in outside_home(plan)
+    ]
     if "." in placed:
-        return [*mounts, bind(placed["."], plan.home, writable=True)]
-    several = [mount for mount in plan.mounts if mount.target.startswith("data/")]
-    for mount in plan.mounts:
-        if mount not in several:
-            source = placed.get(mount.target, mount.source)
-            mounts.append(bind(source, target_of(plan, mount.target), writable=mount.writable))
+        return [*mounts, bind(placed["."], plan.home, writable=True), *outside]
+
+    def bound(mount: Mount) -> dict[str, Any]:
+        source = placed.get(mount.target, mount.source)
+        return bind(source, target_of(plan, mount.target), writable=mount.writable)
+
+    several = [mount for mount in plan.mounts if "/" in mount.target]
+    mounts += [bound(mount) for mount in plan.mounts if mount not in several]
     if several:
         # the directory that holds them belongs to the session alone, and nothing can be added to it
-        mounts.append(files.empty(f"{plan.home}/data"))
-        for mount in several:
-            mounts.append(bind(placed.get(mount.target, mount.source), target_of(plan, mount.target)))
-    return mounts
+        mounts.append(files.empty(f"{plan.home}/{folder_of_several(plan)}"))
+        mounts += [bound(mount) for mount in several]
+    return [*mounts, *outside]
 
 
 def bind(source: object, target: str, *, writable: bool = False) -> dict[str, Any]:
@@ -229,11 +233,6 @@ def bind(source: object, target: str, *, writable: bool = False) -> dict[str, An
         "ReadOnly": not writable,
         "BindOptions": options,
     }
-
-
-def mount_points(plan: Plan) -> tuple[str, ...]:
-    """Return the directories of the home on which the others are mounted: they must exist beforehand."""
-    return tuple(dict.fromkeys(mount.target.split("/")[0] for mount in plan.mounts if mount.target != "."))
 
 
 def differences(body: dict[str, Any], inspected: Sequence[dict[str, Any]], host: dict[str, Any]) -> list[str]:

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from daas_hub.errors import StorageProblem
 from daas_hub.launch import Mount, Plan
 from daas_hub.spawners.docker.address import Address
-from daas_hub.spawners.docker.container_spec import mount_points
+from daas_hub.spawners.guest_layout import folder_of_several, mount_points, outside_home
 from daas_hub.storage import AccountStorage, Pinned
 
 #: Seconds to learn which program listens at the engine's socket.
@@ -60,7 +60,7 @@ class PlacedMounts:
     async def place(
         self, plan: Plan, pinned: Sequence[Pinned], storage: AccountStorage, empty: Path
     ) -> Mapping[str, Path]:
-        """Return where the engine finds the directories, by target; nothing if it can use their own paths.
+        """Return where the engine finds the directories, by target or real path; nothing if it can use their own paths.
 
         Args:
             empty: the folder with a folder for each of several directories of data.
@@ -86,7 +86,7 @@ class PlacedMounts:
                 if [one.identity for one in again] != [one.identity for one in pinned]:
                     raise StorageProblem("A directory changed while your session was starting.")
                 (namespace,) = keep([await asyncio.to_thread(_mount_namespace, self._engine)])
-                return await self._mount_all(again, storage, namespace, empty, keep)
+                return await self._mount_all(plan, again, storage, namespace, empty, keep=keep)
         except BaseException as error:
             await self.remove()
             if isinstance(error, OSError | StorageProblem):
@@ -94,28 +94,43 @@ class PlacedMounts:
             raise
 
     async def _mount_all(
-        self, pinned: Sequence[Pinned], storage: AccountStorage, namespace: int, empty: Path, keep: _Keep
+        self,
+        plan: Plan,
+        pinned: Sequence[Pinned],
+        storage: AccountStorage,
+        namespace: int,
+        empty: Path,
+        *,
+        keep: _Keep,
     ) -> Mapping[str, Path]:
-        """Mount each directory by itself, or in the home if there is one."""
+        """Mount each directory by itself, or in the home if there is one; and each real path by itself."""
         some = pinned[0].mount
         (holder,) = keep([os.open(empty, os.O_PATH | os.O_DIRECTORY)])
-        read_only = [*(not one.mount.writable for one in pinned), True]
+        opened = {one.mount: one.fd for one in pinned}
+        wanted = [(one.mount.target, one.mount) for one in pinned]
+        outside = [(path, mount) for mount, path in outside_home(plan.opened(opened))]
+        read_only = [*(not mount.writable for _, mount in (*wanted, *outside)), True]
+        fds = [opened[mount] for _, mount in (*wanted, *outside)]
         request = {"do": "clone", "read_only": read_only}
-        *copies, held = keep(await storage.mount_as_root(some, request, *(one.fd for one in pinned), holder))
-        trees = {one.mount.target: copy for one, copy in zip(pinned, copies, strict=True)}
+        *copies, held = keep(await storage.mount_as_root(some, request, *fds, holder))
+        names = [name for name, _ in (*wanted, *outside)]
+        everything = dict(zip(names, copies, strict=True))
+        trees = {name: everything[name] for name, _ in wanted}
         # copies are attached nowhere yet, and may be in any namespace
         await storage.mount_as_root(some, {"do": "enter"}, namespace)
         placed = {}
-        for index, target in enumerate(["."] if "." in trees else list(trees)):
-            placed[target] = self._base / str(index)
-            placed[target].mkdir(mode=0o700, parents=True)
-            await storage.mount_as_root(some, {"do": "attach", "path": str(placed[target])}, trees[target])
+        own = [*(["."] if "." in trees else trees), *(path for path, _ in outside)]
+        for index, name in enumerate(own):
+            placed[name] = self._base / str(index)
+            placed[name].mkdir(mode=0o700, parents=True)
+            await storage.mount_as_root(some, {"do": "attach", "path": str(placed[name])}, everything[name])
         if "." in trees:
-            several = {name: tree for name, tree in trees.items() if name.startswith("data/")}
+            folder = folder_of_several(plan)
+            several = {name: tree for name, tree in trees.items() if "/" in name}
             if several:
-                trees = {name: tree for name, tree in trees.items() if name not in several} | {"data": held}
+                trees = {name: tree for name, tree in trees.items() if name not in several} | {folder: held}
             await _mount_in(storage, some, trees.pop("."), trees, keep)
-            inner = {name.removeprefix("data/"): tree for name, tree in several.items()}
+            inner = {name.removeprefix(f"{folder}/"): tree for name, tree in several.items()}
             await _mount_in(storage, some, held, inner, keep)
         return placed
 

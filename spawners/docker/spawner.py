@@ -34,7 +34,6 @@ from daas_hub.spawners.docker.container_spec import (
     SessionFiles,
     create_body,
     differences,
-    mount_points,
 )
 from daas_hub.spawners.docker.engine import Engine, EngineUnreachable
 from daas_hub.spawners.docker.events import ContainerEventsMixin
@@ -46,7 +45,8 @@ from daas_hub.spawners.docker.placed_mounts import PlacedMounts
 from daas_hub.spawners.docker.session_transport import SessionTransport
 from daas_hub.spawners.docker.stock import DOCKER_SETTINGS
 from daas_hub.spawners.egress import host_names
-from daas_hub.spawners.guest_layout import SOCKETS_DIR, identity_texts
+from daas_hub.spawners.guest_layout import SOCKETS_DIR, identity_texts, mount_points, mount_points_below
+from daas_hub.spawners.home_access import require_usable_home
 from daas_hub.spawners.mount_handshake import granted_directories
 from daas_hub.spawners.readiness import require_answer
 from daas_hub.spawners.reconcile import last_outcome
@@ -199,6 +199,9 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
             pinned = await storage.pin(plan.mounts)
             plan = plan.opened(one.mount for one in pinned)
             try:
+                # the storage of an engine on another machine may number its users otherwise
+                if not self.docker_engine.address.is_remote:
+                    await asyncio.to_thread(require_usable_home, pinned, plan.account)
                 await storage.make_mount_points(pinned, mount_points(plan), (plan.account.uid, plan.account.gid))
                 self._prepare_session_dir(plan)
                 self.report_progress("Creating your session's container")
@@ -310,13 +313,12 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
         empty = self.session_dir / "empty"
         empty.mkdir()
         self.api_dir.mkdir()
-        for mount in plan.mounts:
-            if mount.target.startswith("data/"):
-                (empty / mount.target.removeprefix("data/")).mkdir()
-        for folder in (self.api_dir, self.sockets_dir, icons, empty, *empty.iterdir()):
+        for name in mount_points_below(plan):
+            (empty / name).mkdir(parents=True, exist_ok=True)
+        for folder in (self.api_dir, self.sockets_dir, icons, empty, *empty.rglob("*")):
             folder.chmod(0o755)  # whatever the hub's umask is
         names = host_names(plan.application.egress)
-        write_identity_files(self.session_dir / "identity", identity_texts(plan.account, names))
+        write_identity_files(self.session_dir / "identity", identity_texts(plan.account, names), plan.timezone)
         self.open_sockets(plan)
 
     def icon_inside(self, application: Application) -> str:

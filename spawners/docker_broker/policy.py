@@ -11,14 +11,16 @@ import posixpath
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 from daas_hub.catalogue import IMAGE_REFERENCE
+from daas_hub.launch import collides
 from daas_hub.services import strict_json
 from daas_hub.spawners.docker.container_spec import ARRIVAL_SOCKET, HUB_LABEL, IDENTITY_FILES, SESSION_LABEL
 from daas_hub.spawners.guest_layout import API_DIR, SOCKETS_DIR
 
-MAX_MOUNTS = 64
+MAX_MOUNTS = 256
 #: The name of a session's container.
 CONTAINER_NAME = re.compile(r"daas-[0-9a-f]{20}")
 
@@ -288,6 +290,13 @@ def require_session(body: Any, rules: Rules, name: str) -> tuple[tuple[str, str]
     return tuple(_require_mount(mount, rules, home) for mount in host["Mounts"])
 
 
+def _is_real_path(target: str, source: str, home: str) -> bool:
+    """Return whether this is a place for a directory of the facility outside the home: its own path, or an alias."""
+    path = PurePosixPath(target)
+    is_known = target == source or not path.is_relative_to("/home")
+    return _is_plain(target) and is_known and not collides(path, PurePosixPath(home))
+
+
 def _require_mount(mount: dict[str, Any], rules: Rules, home: str) -> tuple[str, str]:
     source, target, is_writable = mount["Source"], mount["Target"], not mount["ReadOnly"]
     if ("ReadOnlyForceRecursive" in mount["BindOptions"]) is is_writable:
@@ -296,6 +305,7 @@ def _require_mount(mount: dict[str, Any], rules: Rules, home: str) -> tuple[str,
     ours = {API_DIR, SOCKETS_DIR, *(f"/etc/{name}" for name in IDENTITY_FILES)}
     # programs of the machine are mounted at their own path
     is_tool = target == source and source in rules.roots
-    if not in_home and (is_writable or not (target in ours or is_tool)):
+    is_ours = not is_writable and (target in ours or is_tool)
+    if not (in_home or is_ours or _is_real_path(target, source, home)):
         raise Forbidden(f"mount at {target!r}: not a place of a session")
     return source, rules.require_source(source, writable=is_writable)

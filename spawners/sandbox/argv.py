@@ -8,20 +8,26 @@ session reaches the hub's API over a socket file, and is reached over a listenin
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from daas_hub.accounts import Account
 from daas_hub.launch import Plan
-from daas_hub.spawners.guest_layout import API_DIR, SOCKETS_DIR, target_of
+from daas_hub.spawners.guest_layout import API_DIR, SOCKETS_DIR, folder_of_several, outside_home, target_of
+from daas_hub.spawners.sandbox import set_groups as set_groups_program
+from daas_hub.spawners.sandbox.gid_map import groups_of
 
 #: Files of /etc that programs need; no passwords, no host names, no configuration of the machine's services.
 ETC = (
-    "alternatives", "fonts", "gtk-2.0", "gtk-3.0", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime",
+    "alternatives", "fonts", "gtk-2.0", "gtk-3.0", "ld.so.cache", "ld.so.conf", "ld.so.conf.d",
     "mime.types", "mailcap", "ssl/certs", "ca-certificates", "X11", "xdg", "terminfo", "python3", "python3.11",
     "python3.13", "matplotlibrc", "OpenCL", "vulkan", "pcmanfm", "lxterminal",
 )  # fmt: skip
+
+#: The kernel takes no longer argument (MAX_ARG_STRLEN, 32 pages with the final NUL).
+MAX_ARGUMENT_BYTES = 131_072
 
 #: Size of directories for sockets and the like.
 _SMALL_BYTES = 64 * 2**20
@@ -45,11 +51,18 @@ def become_argv(account: Account) -> list[str]:
 
     Python could change the ids by itself, but it would fork the hub first and copy its page tables, which blocks the
     event loop: 11 ms for a hub of 140 MB, more for a larger one.
+
+    Raises:
+        SessionFailed: the account has more groups than a process may have.
     """
-    groups = ",".join(map(str, dict.fromkeys([account.gid, *account.groups])))
-    ids = ["--reuid", str(account.uid), "--regid", str(account.gid), "--groups", groups]
+    gids = [str(gid) for gid in groups_of(account)]
+    groups = ",".join(gids)
+    ids = ["--reuid", str(account.uid), "--regid", str(account.gid), "--inh-caps", "-all"]
     private = ["unshare", "--mount", "--propagation", "private", "--"]
-    return [*private, "setpriv", *ids, "--inh-caps", "-all", "--"]
+    if len(groups) < MAX_ARGUMENT_BYTES:
+        return [*private, "setpriv", *ids, "--groups", groups, "--"]
+    set_groups = [sys.executable, "-I", "-S", set_groups_program.__file__, *gids, "--"]
+    return [*private, *set_groups, "setpriv", *ids, "--keep-groups", "--"]
 
 
 def sandbox_argv(
@@ -108,7 +121,7 @@ def _system(identity_files: Path, memory_bytes: int) -> list[str]:
     argv += _tmpfs("/run", _SMALL_BYTES)
     for name in ETC:
         argv += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
-    for name in ("passwd", "group", "nsswitch.conf", "hosts"):
+    for name in ("passwd", "group", "nsswitch.conf", "hosts", "localtime"):
         argv += ["--ro-bind", str(identity_files / name), f"/etc/{name}"]
     argv += ["--perms", "0700", *_tmpfs("/run/session", _SMALL_BYTES)]
     argv += _tmpfs("/var/tmp", memory_bytes // 4)  # noqa: S108
@@ -124,15 +137,18 @@ def _tmpfs(path: str, size_bytes: int) -> list[str]:
 
 def _mounts(plan: Plan) -> list[str]:
     argv: list[str] = []
-    several = [mount for mount in plan.mounts if mount.target.startswith("data/")]
+    several = [mount for mount in plan.mounts if "/" in mount.target]
     for mount in plan.mounts:
         if mount in several:
             continue
         argv += ["--bind" if mount.writable else "--ro-bind", str(mount.source), target_of(plan, mount.target)]
     if several:
         # their parent belongs to this session alone, and is read-only
-        argv += ["--tmpfs", f"{plan.home}/data"]
+        folder = f"{plan.home}/{folder_of_several(plan)}"
+        argv += ["--tmpfs", folder]
         for mount in several:
-            argv += ["--ro-bind", str(mount.source), target_of(plan, mount.target)]
-        argv += ["--remount-ro", f"{plan.home}/data"]
+            argv += ["--bind" if mount.writable else "--ro-bind", str(mount.source), target_of(plan, mount.target)]
+        argv += ["--remount-ro", folder]
+    for mount, path in outside_home(plan):
+        argv += ["--bind" if mount.writable else "--ro-bind", str(mount.source), path]
     return argv

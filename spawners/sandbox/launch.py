@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -18,16 +19,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from daas_hub.accounts import Account
 from daas_hub.errors import SessionFailed, StorageProblem
 from daas_hub.launch import Plan
-from daas_hub.spawners.guest_layout import target_of
+from daas_hub.spawners.guest_layout import places
 from daas_hub.spawners.runtime_dir import close_all, mounted, open_pipe
 from daas_hub.spawners.sandbox import forbid_userns
 from daas_hub.spawners.sandbox.argv import InheritedFds, become_argv
+from daas_hub.spawners.sandbox.gid_map import gid_map, groups_of
 from daas_hub.spawners.sandbox.processes import descendants, read_child_pid
 from daas_hub.spawners.sandbox.seccomp import open_filters
 from daas_hub.storage import AccountStorage, Pinned
+
+_log = logging.getLogger("jupyterhub.daas")
 
 #: Timeout in seconds for bubblewrap to build the sandbox (it takes some 20 ms).
 BUILD_TIMEOUT_S = 10.0
@@ -98,7 +101,7 @@ async def build_sandbox(launch: SandboxLaunch) -> asyncio.subprocess.Process:
         init = 0
         try:
             init = await _first_process(info_read, launch.build_timeout_s)
-            forbidding = await _map_ids(init, launch.plan.account, ns_write) if as_root else None
+            forbidding = await _map_ids(init, launch.plan, ns_write) if as_root else None
             launch.apply_limits(bubblewrap.pid, init)
             await _require_granted(init, launch, bubblewrap)
             if forbidding is not None:
@@ -131,10 +134,13 @@ def _not_built() -> SessionFailed:
     )
 
 
-async def _map_ids(init: int, account: Account, ns_write: int) -> asyncio.subprocess.Process:
+async def _map_ids(init: int, plan: Plan, ns_write: int) -> asyncio.subprocess.Process:
     """Map the account's ids, and no others; return the process that forbids further user namespaces."""
-    groups = dict.fromkeys([account.gid, *account.groups])
-    gids = "".join(f"{gid} {gid} 1\n" for gid in groups)
+    account = plan.account
+    shared = [mount.owner[1] for mount in plan.mounts if mount.owner]
+    gids, unmapped = gid_map(groups_of(account), [account.gid, *shared])
+    if unmapped:
+        _log.info("%s has more groups than a user namespace can map: %d are shown as nogroup", account.name, unmapped)
     try:
         # files of the kernel do not block
         Path(f"/proc/{init}/uid_map").write_text(f"{account.uid} {account.uid} 1\n")  # noqa: ASYNC240
@@ -167,11 +173,7 @@ async def _require_granted(init: int, launch: SandboxLaunch, bubblewrap: asyncio
         if wrong is None:
             return
         if bubblewrap.returncode is not None:
-            raise SessionFailed(
-                "The session's sandbox could not be built.",
-                remedy="A file named 'data' or 'processed' in your home can be the cause; otherwise please tell the "
-                "administrators.",
-            )
+            raise _not_built()
         if time.monotonic() > until:
             raise StorageProblem(
                 f"The directory {wrong!r} changed while your session was starting.",
@@ -191,7 +193,7 @@ async def _first_wrong_mount(init: int, plan: Plan, pinned: Sequence[Pinned], st
     except OSError:
         return "."
     try:
-        inside = [target_of(plan, one.mount.target).lstrip("/") for one in pinned]
+        inside = [place.lstrip("/") for _, place in places(plan.opened(one.mount for one in pinned))]
         seen = await storage.identities(root, inside, pinned[0].mount)
     finally:
         os.close(root)
@@ -205,10 +207,11 @@ def first_difference(
 
     Args:
         options: of each mount point in the sandbox.
-        seen: device and inode of each directory in the sandbox.
+        seen: device and inode of each directory in the sandbox, in the order of `places`.
     """
-    for one, identity in zip(pinned, seen, strict=True):
-        mode = "rw" if one.mount.writable else "ro"
-        if identity != one.identity or mode not in options.get(target_of(plan, one.mount.target), ()):
-            return one.mount.target
+    identities = {one.mount: one.identity for one in pinned}
+    for (mount, place), identity in zip(places(plan.opened(identities)), seen, strict=True):
+        mode = "rw" if mount.writable else "ro"
+        if identity != identities[mount] or mode not in options.get(place, ()):
+            return mount.target
     return None

@@ -29,6 +29,8 @@ NAMESPACE_FLAGS = (0x20000, 0x2000000, 0x4000000, 0x8000000, 0x10000000, 0x20000
 PERSONALITIES = (0, 0xFFFFFFFF)
 #: Requests that put characters into a terminal's input.
 TERMINAL_INPUT = {"TIOCSTI": 0x5412, "TIOCLINUX": 0x541C}
+#: Commands of fcntl that lease a file (F_SETLEASE, F_SETDELEG): the acquisition would wait for its end.
+LEASE_COMMANDS = (1024, 1040)
 _LOW_32_BITS = 0xFFFFFFFF
 
 
@@ -104,8 +106,12 @@ def _add_families(library: Any, filter_: Any, name: str) -> None:
 
 
 def _requests(library: Any) -> Any:
-    """Return the filter that refuses some requests of ioctl: the other one cannot say "all but these"."""
+    """Return the filter that refuses some requests of ioctl and fcntl: the other one cannot say "all but these"."""
     filter_ = _filter(library, library.ALLOW)
+    for command in LEASE_COMMANDS:
+        # as for a file of somebody else, which programs expect
+        argument = library.Arg(1, library.MASKED_EQ, _LOW_32_BITS, command)
+        _add(library, filter_, library.ERRNO(errno.EACCES), "fcntl", argument)
     for request in TERMINAL_INPUT.values():
         # the kernel ignores the upper half of a request, so it is ignored here
         argument = library.Arg(1, library.MASKED_EQ, _LOW_32_BITS, request)

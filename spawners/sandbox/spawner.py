@@ -30,7 +30,8 @@ from daas_hub.facility import Facility
 from daas_hub.findings import Finding, ok, warning
 from daas_hub.launch import Plan
 from daas_hub.spawners.egress import host_names
-from daas_hub.spawners.guest_layout import identity_texts
+from daas_hub.spawners.guest_layout import identity_texts, mount_points
+from daas_hub.spawners.home_access import require_usable_home
 from daas_hub.spawners.probe_findings import findings_of, nothing_tried, trial_failed
 from daas_hub.spawners.readiness import require_answer
 from daas_hub.spawners.reconcile import last_outcome
@@ -150,6 +151,9 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
             plan = plan.opened(one.mount for one in pinned)
             try:
                 self._require_not_running()
+                await asyncio.to_thread(require_usable_home, pinned, plan.account)
+                # bubblewrap would make them, too, but not say what is in their way
+                await storage.make_mount_points(pinned, mount_points(plan), (plan.account.uid, plan.account.gid))
                 await self.record_start(plan)
                 self._prepare_session_dir(plan)
                 self.report_progress("Building your session's sandbox")
@@ -253,7 +257,7 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
         for folder in (self.api_dir, self.sockets_dir, self.session_dir, self.session_dir.parent):
             folder.chmod(0o755)
         names = host_names(plan.application.egress)
-        write_identity_files(self.session_dir / "identity", identity_texts(plan.account, names))
+        write_identity_files(self.session_dir / "identity", identity_texts(plan.account, names), plan.timezone)
         self.open_sockets(plan)
 
     def socket_owner(self, plan: Plan) -> int:

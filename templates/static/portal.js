@@ -91,7 +91,7 @@ function showSessions(list, html) {
   if (only !== undefined) {
     // The stream carries all sessions of the person; a proposal's page shows its own.
     for (const card of incoming.content.querySelectorAll(".session")) {
-      if (card.dataset.proposal !== only) card.closest("li").remove();
+      if (!card.dataset.proposals.split(" ").includes(only)) card.closest("li").remove();
     }
     const any = incoming.content.querySelector(".session") !== null;
     list.closest("section").classList.toggle("bare", !any);

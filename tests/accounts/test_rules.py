@@ -72,14 +72,67 @@ def test_a_wide_range_does_not_let_the_forbidden_in(number: int) -> None:
         AccountRules(min_id=0, max_id=2**33).require_allowed(replace(ANNA, uid=number))
 
 
+NEVER_NAMES = [
+    "",
+    ".",
+    "..",
+    ".ssh",
+    "a..b",
+    "a..",
+    "../x",
+    "a/b",
+    "/",
+    "-",
+    "--help",
+    "-rf",
+    "a:b",
+    "root:x:0:0",
+    "25001",
+    "0",
+    "a b",
+    "a\tb",
+    "a\nb",
+    "a\0b",
+    "AD\\anna",
+    "anna,x",
+    "an\u202ena",
+    "a" * 129,
+]
+
+
 @pytest.mark.parametrize(
-    "name", ["", "Anna", "an na", "anna\n", "../x", "1anna", "-anna", "a" * 33, "anna:x", "añna", "a$"]
+    "name", ["", "an na", "anna\n", "../x", "-anna", "a" * 33, "anna:x", "añna", "a$", *NEVER_NAMES]
 )
 def test_forbidden_names(name: str) -> None:
     """C2: what would not be a valid Unix user name in passwd, in a path, in a log."""
     with pytest.raises(NoAccount, match="valid Unix user name") as refused:
         RULES.require_allowed(replace(ANNA, name=name))
     assert str(refused.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "name", ["anna.lindqvist", "ALindqvist", "Anna", "1anna", "x500", "a.b-c_d", "_svc", "A", "a."]
+)
+def test_names_as_directories_have_them(name: str) -> None:
+    """What `useradd --badname` and systemd take: capitals, dots, a digit at the beginning."""
+    assert RULES.require_allowed(replace(ANNA, name=name)).name == name
+
+
+@pytest.mark.parametrize("name", NEVER_NAMES)
+def test_no_pattern_allows_what_no_name_may_be(name: str) -> None:
+    with pytest.raises(NoAccount, match="valid Unix user name"):
+        AccountRules(name_pattern=".*").require_allowed(replace(ANNA, name=name))
+
+
+def test_a_facility_can_narrow_and_widen_the_names() -> None:
+    strict = AccountRules(name_pattern="[a-z_][a-z0-9_-]{0,31}")
+    assert strict.require_allowed(ANNA)
+    for name in ("Anna", "anna.b", "1anna"):
+        with pytest.raises(NoAccount):
+            strict.require_allowed(replace(ANNA, name=name))
+    assert AccountRules(name_pattern="[a-z$@.]{1,64}").require_allowed(
+        replace(ANNA, name="anna@facility.org" + "x" * 20)
+    )
 
 
 def test_a_megabyte_of_name_is_not_repeated() -> None:

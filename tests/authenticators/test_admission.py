@@ -192,3 +192,12 @@ async def test_a_login_alone_has_a_name_and_groups() -> None:
 async def test_a_login_without_its_name_is_refused(claims: dict[str, Any]) -> None:
     with pytest.raises(Refused, match="did not send the claim preferred_username"):
         await person_of(claims)
+
+
+@pytest.mark.parametrize("listed", ["alindqvist", "ALindqvist", "ALINDQVIST"])
+def test_a_blocked_name_is_blocked_in_any_capitals(listed: str) -> None:
+    """Directories fold case: a name written in other capitals must not let a blocked person in."""
+    person = Person(Identity("https://login.example.org", "4711"), "u1", "ALindqvist")
+    with pytest.raises(Blocked):
+        Admission(blocked=Names(frozenset({listed}))).require_not_blocked(person)
+    assert (person in Admission(admins=Names(frozenset({listed}))).admins) is (listed == "ALindqvist")

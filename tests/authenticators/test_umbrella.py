@@ -10,11 +10,12 @@ import pytest
 from daas_hub.accounts import Identity
 from daas_hub.authenticators.errors import LoginExpired
 from daas_hub.authenticators.login_methods import Login
+from daas_hub.authenticators.oidc.claims import kept_claims
 from daas_hub.authenticators.oidc.logout_tokens import SignedOut
-from daas_hub.authenticators.oidc.method import MAX_CLAIM_BYTES, kept_claims
+from daas_hub.authenticators.oidc.provider import MAX_TOKEN_BYTES
 from daas_hub.authenticators.revocation.logins import ended_state
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
-from daas_hub.errors import ConfigurationError, NoAccount, SourceUnavailable
+from daas_hub.errors import ConfigurationError, NoAccount, Refused, SourceUnavailable
 from tests.authenticators.facility import ANNA, ISSUER, ONE, FakeFacility, answers, authenticator, hub_user
 
 TWO = {
@@ -131,10 +132,13 @@ def test_groups_are_found_by_one_name_wherever_a_provider_puts_them() -> None:
     assert kept_claims(both, frozenset({"groups"}), "eduperson_entitlement") == {"groups": ["own"]}
 
 
-def test_a_claim_as_large_as_a_flood_is_not_kept() -> None:
-    told = {"groups": ["x" * 100] * 1000, "few": ["x" * 100] * 10}
-    assert set(kept_claims(told, frozenset(told))) == {"few"}
-    assert kept_claims({"text": "x" * MAX_CLAIM_BYTES}, frozenset({"text"})) == {}
+def test_a_claim_as_large_as_a_flood_is_refused_and_not_read_as_none() -> None:
+    told = {"groups": ["x" * 100] * 3000, "few": ["x" * 100] * 10}
+    assert set(kept_claims(told, frozenset({"few"}))) == {"few"}
+    with pytest.raises(Refused, match=r"claim groups with 3,000 values has \d+,000 bytes.* 262,144.*max_token_b"):
+        kept_claims(told, frozenset(told))
+    with pytest.raises(Refused, match="claim text"):
+        kept_claims({"text": "x" * MAX_TOKEN_BYTES}, frozenset({"text"}))
 
 
 # -- told of a logout ----------------------------------------------------------------------------------------------

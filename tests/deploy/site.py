@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import requests
@@ -28,6 +29,7 @@ BLOCK = ROOT / "deploy" / "nginx" / "daas-hub.conf"
 BIN = Path(sys.prefix) / "bin"
 NGINX = shutil.which("nginx", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"]))
 START_TIMEOUT_S = 60.0
+FRONTS = ("nginx", "apache")
 
 #: What nginx needs in addition to the block, as in Debian's own nginx.conf. No file of the machine is written to.
 NGINX_CONF = """\
@@ -108,13 +110,16 @@ class Site:
 
     def log_tails(self, size: int = 6000) -> str:
         """Return the end of each part's log, and of nginx's error log."""
-        logs = [*sorted(self.folder.glob("*.log")), self.folder / "nginx" / "error.log"]
+        logs = [*sorted(self.folder.glob("*.log")), *sorted(self.folder.glob("*/error.log"))]
         return "\n".join(f"--- {log.name}\n{log.read_text()[-size:]}" for log in logs if log.exists())
 
-    def start(self, name: str) -> None:
-        """Start a part and wait until it answers."""
+    #: What is started, in this order.
+    order: ClassVar[tuple[str, ...]] = ("provider", "nginx", "proxy", "hub")
+
+    def programs(self) -> dict[str, tuple[list[str], str]]:
+        """Return the command of each part, and an address that it answers."""
         config = str(self.folder / "etc" / "jupyterhub_config.py")
-        argv, answers = {
+        return {
             "provider": (
                 [str(BIN / "python"), "-m", "daas_hub.demo.identity_provider", str(self.first + 3)],
                 f"{self.issuer}/.well-known/openid-configuration",
@@ -128,7 +133,16 @@ class Site:
                 f"{self.origin}{self.path}/hub/login",
             ),
             "nginx": ([str(NGINX), "-c", str(self.folder / "nginx" / "nginx.conf")], f"{self.origin}/"),
-        }[name]
+        }
+
+    def write(self) -> None:
+        """Write the configuration of every part."""
+        write_configuration(self)
+        _write_nginx(self, BLOCK.read_text())
+
+    def start(self, name: str) -> None:
+        """Start a part and wait until it answers."""
+        argv, answers = self.programs()[name]
         with (self.folder / f"{name}.log").open("ab") as log:
             # as systemd gives it: nothing of the shell's environment but what the programs need themselves
             env = {key: os.environ[key] for key in ("PATH", "LANG", "HOME") if key in os.environ}
@@ -136,11 +150,11 @@ class Site:
         until = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < until and self.running[name].poll() is None:
             with contextlib.suppress(requests.ConnectionError):
-                # nginx alone answers 502, and the proxy 503, before there is a hub
-                if requests.get(answers, timeout=5).status_code == 200 or name == "nginx":
+                # a web server alone answers 502, and the proxy 503, before there is a hub
+                if requests.get(answers, timeout=5).status_code == 200 or name in FRONTS:
                     return
             time.sleep(0.1)
-        raise AssertionError(f"{name} did not start:\n{(self.folder / f'{name}.log').read_text()[-3000:]}")
+        raise AssertionError(f"{name} did not start:\n{self.log_tails(3000)}")
 
     def stop(self, name: str, number: int = signal.SIGTERM) -> None:
         """End a part's own process and nothing else, as KillMode=process does."""
@@ -156,23 +170,22 @@ class Site:
 
 
 @contextmanager
-def running_site(path: str = "") -> Iterator[Site]:
+def running_site(path: str = "", kind: type[Site] = Site) -> Iterator[Site]:
     """Set it up and run it; `path` is where the portal is on its host: "" or "/daas"."""
-    site = Site(new_state(), free_ports(6), path)
+    site = kind(new_state(), free_ports(8), path)
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, site.folder, ignore_errors=True)
         trust = stack.enter_context(pytest.MonkeyPatch.context())
         trust.setenv("REQUESTS_CA_BUNDLE", site.authority)
         trust.delenv("CURL_CA_BUNDLE", raising=False)
-        _write_configuration(site)
-        _write_nginx(site, BLOCK.read_text())
-        for name in ("provider", "nginx", "proxy", "hub"):
+        site.write()
+        for name in site.order:
             stack.callback(site.stop, name)
             site.start(name)
         yield site
 
 
-def _write_configuration(site: Site) -> None:
+def write_configuration(site: Site) -> None:
     data, secret, etc = site.folder / "data", site.folder / "secret", site.folder / "etc"
     (data / "MA-4242" / "ID21" / "1").mkdir(parents=True)
     (data / "MA-4242" / "ID21" / "1" / "scan_0001.h5").write_text("counts")

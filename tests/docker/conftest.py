@@ -27,6 +27,18 @@ def applications(engine: docker.APIClient) -> docker.APIClient:
 
 
 @pytest.fixture(scope="session")
+def hdf5_application(applications: docker.APIClient) -> str:
+    """The probe where h5py is: on the image of JupyterLab."""
+    return "hdf5"
+
+
+@pytest.fixture(scope="session")
+def notebook_application(applications: docker.APIClient) -> str:
+    """JupyterLab, of which the engine must have the image."""
+    return "jupyterlab"
+
+
+@pytest.fixture(scope="session")
 def portal(engine: docker.APIClient) -> Iterator[Portal]:
     """The demo's portal with containers, the probe application, and data of hostile kinds."""
     running = start_docker_portal(**APPLICATIONS)

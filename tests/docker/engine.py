@@ -91,6 +91,7 @@ def prepare(state: Path, applications: Path, documents: dict[str, str]) -> None:
     desktop = f"image: {image('desktop')}\n"
     texts = {
         "probe": PROBE + ample + desktop,
+        "hdf5": PROBE.replace("probe\ntitle: Probe", "hdf5\ntitle: HDF5") + ample + f"image: {image('notebook')}\n",
         "licensed": LICENSED + ample + desktop,
         "brief": BRIEF + desktop,
         "absent": ABSENT + ample + desktop,

@@ -376,10 +376,10 @@ ROWS = [
         "IspybProposals.fields", how=records("proposals", "title", {"en": "Lysozyme"}), verdict="warning"),
     Row("an abstract that is a number", "desy", "proposals.calipsoplus.fields", "a number instead of .*is body",
         "CalipsoplusProposals.fields", how=experiments(body=1.5), verdict="warning"),
-    Row("visits without numbers", "esrf", "proposals.icatplus.fields", "has no number from 1.*visit.number is id",
+    Row("visits without numbers", "esrf", "proposals.icatplus.fields", "has no number from 0.*visit.number is id",
         "IcatPlusProposals.fields", how=records("investigations", "id", "abc")),
     Row("ids of another form", "elettra", "proposals.calipsoplus.fields", "not a valid proposal id",
-        "CalipsoplusProposals.fields", how=experiments(proposal_id="2018/0001", serial_number="2018/0001")),
+        "CalipsoplusProposals.fields", how=experiments(proposal_id="2018 0001", serial_number="2018 0001")),
     Row("a pattern no group fits", "soleil", "proposals.groups.names", "no match among .*99240224", "pattern",
         'c.GroupProposals.pattern = "(?P<proposal>x[0-9]{8})"', verdict="warning"),
     # -- directories

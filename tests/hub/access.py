@@ -122,7 +122,7 @@ _FILLED = (
     (r"/shared/([^/]+)/([^/]*)", "/shared/none/none"),
     (r"/groups/([^/]+)", "/groups/none"),
     (r"/services/([^/]+)", "/services/none"),
-    (r"/proposals/([^/]+)", "/proposals/MA-4242"),
+    (r"/proposals/(.+)", "/proposals/MA-4242"),
     (r"/sessions/([^/]+)/stop", "/sessions/none/stop"),
     (r"/sessions/([^/]+)", "/sessions/{session}"),
     (r"/spawn(?:/.*)?", "/spawn"),

@@ -39,6 +39,11 @@ def servers_of(portal: Portal, subject: str) -> object:
         ("proposal=MA-4242&session=1", "/hub/proposals/MA-4242#visit-1"),
         ("proposal=MA-4242", "/hub/proposals/MA-4242"),
         ("proposal=MA-4242&visit=2&app=pymca", "/hub/launch?proposal=MA-4242&visit=2&application=pymca"),
+        (
+            "visits=MA-4242-2,LS-1007-1&app=terminal",
+            "/hub/launch?visits=2%3AMA-4242&visits=1%3ALS-1007&application=terminal",
+        ),
+        ("visits=MA-4242-2", "/hub/proposals/MA-4242#visit-2"),
     ],
 )
 def test_a_link_leads_to_the_visit(linked: Portal, query: str, address: str) -> None:
@@ -80,6 +85,7 @@ def test_no_member_and_no_proposal_are_the_same_page(linked: Portal) -> None:
     titles = plain_text(linked.login("anna").get("/hub/proposals/LS-1007"))
     assert "Proposal LS-1007" in titles
     assert person.get("/hub/daas/open?visit=LS-1007-1").status_code == 404
+    assert person.get("/hub/daas/open?visits=MA-4242-2,LS-1007-1").status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -94,6 +100,8 @@ def test_no_member_and_no_proposal_are_the_same_page(linked: Portal) -> None:
         ("proposal=" + "x" * 2000, 400),
         ("proposal=%EF%BC%ADA-4242", 400),
         ("proposal=%ff", 400),
+        ("visits=MA-4242-2,//evil.example", 400),
+        ("visits=MA-4242-2,LS-1007-1&visit=MA-4242-1", 400),
         ("proposal=MA-4242&visit=2&app=%2e%2e%2fx", 400),
         ("proposal=MA-4242&next=//evil.example&url=//evil.example", 302),
     ],

@@ -98,7 +98,7 @@ def test_guesses_are_slowed_down_also_over_many_logins(site: LinkedDoors) -> Non
     assert walker.prove("clara", RIGHT).answer.status_code == 200
 
 
-def test_a_hundred_guesses_at_the_same_moment_are_five(site: LinkedDoors) -> None:
+def test_sixty_guesses_at_the_same_moment_are_three(site: LinkedDoors) -> None:
     walker = site.arrive("anna").open()
     token, cookies = walker.field("_xsrf"), walker.browser.cookies.copy()
 
@@ -108,7 +108,7 @@ def test_a_hundred_guesses_at_the_same_moment_are_five(site: LinkedDoors) -> Non
 
     with ThreadPoolExecutor(20) as pool:
         codes = list(pool.map(guess, range(60)))
-    assert (codes.count(401), codes.count(429)) == (5, 55)
+    assert (codes.count(401), codes.count(429)) == (3, 57)
 
 
 @pytest.mark.parametrize("path", ["link", "link/confirm", "link/cancel"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,7 +37,7 @@ def behind(sandbox_works: None) -> Iterator[Portal]:
     (state / "proxy-secret").write_text(SECRET)
     (state / "proxy-secret").chmod(0o600)
     (state / "umbrella.yaml").write_text(ACCOUNTS)
-    told = {"issuer": ISSUER, "secret_file": str(Path(state) / "proxy-secret")}
+    told = {"issuer": ISSUER, "secret_file": str(Path(state) / "proxy-secret"), "proof": "signature"}
     more = (
         f"c.UmbrellaAuthenticator.trusted_proxy = {told!r}\n"
         f"c.Facility.accounts_file = {str(state / 'umbrella.yaml')!r}\n"
@@ -103,3 +104,80 @@ def test_both_ways_in_stand_on_the_login_page(behind: Portal) -> None:
     page = requests.get(f"{behind.url}/hub/login").text
     assert "/hub/proxy_login" in page
     assert "/hub/oauth_login" in page
+
+
+# -- the secret itself, in a header of the site's own name ------------------------------------------------------------
+
+LOGOUT = "/Shibboleth.sso/Logout?return={return_to}"
+
+
+@pytest.fixture(scope="module")
+def by_secret(sandbox_works: None) -> Iterator[Portal]:
+    """A portal with a web server in front that sends the secret, as stock Apache can."""
+    state = new_state()
+    (state / "proxy-secret").write_text(SECRET)
+    (state / "proxy-secret").chmod(0o600)
+    (state / "umbrella.yaml").write_text(ACCOUNTS)
+    options = {
+        "issuer": ISSUER, "secret_file": str(state / "proxy-secret"), "proof_header": "X-Site-Key",
+        "logout_url": LOGOUT,
+    }  # fmt: skip
+    portal = start_portal(
+        state=state,
+        more_config=f"c.UmbrellaAuthenticator.trusted_proxy = {options!r}\n"
+        f"c.Facility.accounts_file = {str(state / 'umbrella.yaml')!r}\nc.JupyterHub.log_level = 'DEBUG'\n",
+    )
+    yield portal
+    portal.stop()
+    remove(portal)
+
+
+def test_stock_apache_signs_somebody_in(by_secret: Portal) -> None:
+    session = requests.Session()
+    answer = session.get(f"{by_secret.url}/hub/proxy_login", headers={"X-Daas-Subject": HASH, "X-Site-Key": SECRET})
+    assert "Anna Lindqvist" in answer.text
+    signed_out = session.get(f"{by_secret.url}/hub/logout", allow_redirects=False)
+    back = requests.utils.quote(f"{by_secret.url}/hub/logged-out", safe="")
+    assert signed_out.headers["Location"] == LOGOUT.replace("{return_to}", back)
+
+
+def test_no_error_writes_the_secret_into_the_log(by_secret: Portal) -> None:
+    """After an error, JupyterHub logs every header; a database that is locked is one of many ways to have one."""
+    statuses = []
+    for path in ("/hub/proxy_login", "/hub/home", "/hub/api/user", "/hub/logout"):
+        asked = {"X-Daas-Subject": HASH, "X-Site-Key": SECRET, "Cookie": "_shibsession_1=_5ess10n"}
+        other = sqlite3.connect(by_secret.state / "hub" / "jupyterhub.sqlite", timeout=5, isolation_level=None)
+        other.execute("BEGIN EXCLUSIVE")
+        try:
+            # without the proxy in between as well
+            for port in (by_secret.port, by_secret.port + 2):
+                answer = requests.get(
+                    f"http://127.0.0.1:{port}{path}", headers=asked, allow_redirects=False, timeout=60
+                )
+                statuses.append(answer.status_code)
+        finally:
+            other.execute("ROLLBACK")
+            other.close()
+    assert 500 in statuses
+    assert by_secret.wait_for_log('"X-Site-Key": "[secret]"'), "the headers were logged"
+    log = by_secret.log.read_text()
+    assert SECRET not in log
+    assert "5ess10n" not in log
+    assert HASH not in "".join(line for line in log.splitlines() if "X-Daas-Subject" in line)
+
+
+@pytest.mark.parametrize("sent", [{}, {"X-Daas-Subject": "(null)"}, {"X-Daas-Subject": f"{HASH};{HASH}"}])
+def test_somebody_without_the_attribute_is_led_back(by_secret: Portal, sent: dict[str, str]) -> None:
+    answer = requests.get(f"{by_secret.url}/hub/proxy_login", headers=sent | {"X-Site-Key": SECRET})
+    assert answer.status_code == 403
+    assert "attribute EAAHash" in plain_text(answer)
+    back = requests.utils.quote(f"{by_secret.url}/hub/login", safe="")
+    assert f'href="/Shibboleth.sso/Logout?return={back}"' in answer.text
+
+
+def test_the_secret_from_elsewhere(by_secret: Portal) -> None:
+    """What the portal's proxy appends counts: here, that the client is another machine."""
+    sent = {"X-Daas-Subject": HASH, "X-Site-Key": SECRET, "X-Forwarded-For": "127.0.0.1, 192.0.2.7"}
+    answer = requests.get(f"http://127.0.0.1:{by_secret.port + 2}/hub/proxy_login", headers=sent)
+    assert answer.status_code == 403
+    assert "192.0.2.7 is not one of the web_servers" in plain_text(answer)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daas_hub.errors import StorageProblem
-from daas_hub.launch.paths import FIELDS, PLAIN, Template
+from daas_hub.launch.paths import FIELDS, PLAIN, Template, directory_name
 
 START = datetime.datetime(2026, 3, 9, 8, tzinfo=datetime.UTC)
 VALUES: dict[str, str | datetime.datetime | None] = {
@@ -83,6 +83,7 @@ def test_what_the_administrator_wrote_is_trusted(template: str, fixed: str) -> N
         ("/d/{proposal[0:3]}/{proposal}", False),
         ("/d/{proposal[1:]}", True),
         ("/d/{proposal|digits}", True),
+        ("/d/{proposal|last}", True),
         ("/d/{visit}", False),
     ],
 )
@@ -135,6 +136,32 @@ def test_no_filter_makes_a_hostile_value_plain(value: str, filters: str) -> None
         Template.read("/data/{proposal" + filters + "}/x").fill(VALUES | {"proposal": value})
 
 
+@pytest.mark.parametrize(
+    ("template", "path"),
+    [
+        ("/d/{proposal}", "/d/20.500.11935+2026-0123"),
+        ("/d/{proposal|lower|nodash}", "/d/20.500.11935+20260123"),
+        ("/d/{proposal|last}", "/d/2026-0123"),
+        ("/d/{beamline|last|lower}", "/d/tomcat"),
+    ],
+)
+def test_ids_and_instruments_with_slashes(template: str, path: str) -> None:
+    """Two ids never share a directory: a slash becomes what no id has."""
+    values = {"proposal": directory_name("20.500.11935/2026-0123"), "beamline": "/PSI/SLS/TOMCAT"}
+    assert str(Template.read(template).fill(VALUES | values)) == path
+
+
+@pytest.mark.parametrize("value", ["a+", "+a", "a++b", "a+..+b", "a+.b", "+"])
+def test_a_separator_is_between_two_parts(value: str) -> None:
+    with pytest.raises(StorageProblem):
+        Template.read("/d/{proposal}").fill(VALUES | {"proposal": value})
+
+
+def test_a_separator_is_for_ids_only() -> None:
+    with pytest.raises(StorageProblem):
+        Template.read("/d/{visit}").fill(VALUES | {"visit": "a+b"})
+
+
 @given(st.from_regex(r"[A-Za-z0-9]{1,20}", fullmatch=True) | st.text(max_size=40))
 def test_a_filled_path_has_as_many_components_as_its_template(value: str) -> None:
     """Whatever the value is: nothing goes up, nothing goes deeper, nothing is left unfilled."""
@@ -146,7 +173,7 @@ def test_a_filled_path_has_as_many_components_as_its_template(value: str) -> Non
     else:
         assert len(path.parts) == 6
         assert path.parts[:3] == ("/", "data", "visitor")
-        assert all(PLAIN.fullmatch(part) for part in path.parts[1:])
+        assert all(PLAIN.fullmatch(part.replace("+", "x")) for part in path.parts[1:])
 
 
 @given(st.text(alphabet=string.ascii_letters + "{}|[]:*/.%_-0123456789", max_size=60))

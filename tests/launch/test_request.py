@@ -97,7 +97,6 @@ def test_hostile_names(key: str, value: Any) -> None:
 @pytest.mark.parametrize(
     "visit",
     [
-        pytest.param(0, id="zero"),
         pytest.param(-1, id="J3 negative"),
         pytest.param(2**31, id="J3 beyond the highest"),
         pytest.param(2**64 + 1, id="J3 huge"),
@@ -186,6 +185,8 @@ def test_a_refusal_shows_no_control_character() -> None:
         pytest.param(
             {"application": "pymca", "proposal": "", "visit": ""}, {"application": "pymca"}, id="empty fields"
         ),
+        pytest.param({"application": "pymca", "proposal": "P-1", "visit": "0"}, {"visit": 0}, id="ISPyB's first visit"),
+        pytest.param({"application": "pymca", "proposal": "20.500.1/P-1"}, {"proposal": "20.500.1/P-1"}, id="a slash"),
         pytest.param({"application": "pymca", "proposal": "P-1", "visit": "0012"}, {"visit": 12}, id="leading zeros"),
         pytest.param({"application": "pymca", "_xsrf": "x"}, {"application": "pymca"}, id="the form's own token"),
     ],
@@ -196,7 +197,7 @@ def test_forms(fields: dict[str, str], stored: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "visit", ["-1", "+1", " 1", "1 ", "1\n", "１", "1_0", "0x1", "1.0", "1e1", "2147483648", "12345678901", "one", "0"]
+    "visit", ["-1", "+1", " 1", "1 ", "1\n", "１", "1_0", "0x1", "1.0", "1e1", "2147483648", "12345678901", "one", "-0"]
 )
 def test_hostile_form_visits(visit: str) -> None:
     with pytest.raises(BadRequest, match="visit"):

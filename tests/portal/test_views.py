@@ -9,6 +9,7 @@ import datetime
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -34,6 +35,7 @@ from daas_hub.portal.views import (
 )
 from daas_hub.proposals import Page, Proposal, Query, Visit
 from daas_hub.proposals.listing import COLUMNS, Listing, question_of
+from daas_hub.proposals.reading import time_of
 
 HUB = "/portal/hub/"
 LAB = Application("jupyterlab", "JupyterLab", Kind.NOTEBOOK)
@@ -245,6 +247,26 @@ def test_a_card_of_a_running_session() -> None:
     assert card["stop_words"] == "Stop"
     assert card["open_url"] == "/portal/user/u1/jupyterlab-0123456789/"
     assert card["stop_url"] == f"{HUB}sessions/jupyterlab-0123456789/stop"
+
+
+def test_times_on_pages_are_the_facilitys() -> None:
+    """A catalogue keeps whole days as the facility's midnights, in UTC: 1 to 4 June."""
+    start, end = (datetime.datetime(2027, month, day, 22, tzinfo=datetime.UTC) for month, day in ((5, 31), (6, 3)))
+    proposal = Proposal("P-1", "t", visits=(Visit(1, "", "", start, end),))
+    paris = ZoneInfo("Europe/Paris")
+    shown = visit_view(HUB, proposal, proposal.visits[0], [], zone=paris)
+    assert (shown["start_text"], shown["end_text"]) == ("1 June 2027", "4 June 2027")
+    assert proposal_row(HUB, proposal, paris)["latest_text"] == "1 June 2027"
+    record = spawner(ready=True, started=datetime.datetime(2026, 3, 9, 23, 5))  # noqa: DTZ001
+    card = session_card(HUB, record, Catalogue({}, {}), {}, paris)
+    assert (card["since"], card["since_text"]) == ("2026-03-10T00:05:00+01:00", "00:05 CET, 10 March 2026")
+
+
+@pytest.mark.parametrize("zone", ["Europe/Paris", "America/Chicago", "Pacific/Kiritimati"])
+@pytest.mark.parametrize("stated", ["2027-06-01", "2027-06-01T23:30:00"])
+def test_a_time_without_a_zone_is_the_facilitys(zone: str, stated: str) -> None:
+    """Whatever the zone is: a day must not become the one before, nor the next."""
+    assert day_text(time_of(stated), ZoneInfo(zone)) == "1 June 2027"
 
 
 def test_a_card_of_a_session_that_is_over_can_be_removed() -> None:

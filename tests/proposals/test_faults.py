@@ -7,121 +7,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from aiohttp import web
 from traitlets.config import Config
 
-from daas_hub.accounts import Account, Identity
 from daas_hub.errors import SourceUnavailable
-from daas_hub.proposals.http_source import ProposalService
-from daas_hub.proposals.sources.calipsoplus import CalipsoplusProposals
-from daas_hub.proposals.sources.icat import IcatProposals
-from daas_hub.proposals.sources.icatplus import IcatPlusProposals
-from daas_hub.proposals.sources.ispyb import IspybProposals
-from daas_hub.proposals.sources.scicat import SciCatProposals
-from daas_hub.proposals.sources.useroffice import UserOfficeProposals
-from tests.stand_ins import calipsoplus, icat, icatplus, ispyb, scicat, useroffice
+from tests.proposal_sources import ANNA, CASES, PASSWORD, TOKEN, Case
 from tests.stand_ins.faults import FAULTS, SECRET, Fault, make_faulty, patience_s, says
 from tests.stand_ins.running import running
-
-ISSUER = "https://keycloak.facility.org/realms/users"
-TOKEN = "token-of-anna"
-PASSWORD = "portal-password"
-#: An account that has proposals at every stand-in.
-ANNA = Account(
-    "anna",
-    25001,
-    25001,
-    (26001, 26002),
-    {26001: "p12345", 26002: "mx12345"},
-    login=Identity(ISSUER, "subject-of-anna", access_token=TOKEN),
-)
-
-
-@dataclass
-class Case:
-    """A source and its stand-in."""
-
-    source: type[ProposalService]
-    stand_in: Callable[[], web.Application]
-    path: str
-    settings: dict[str, Any]
-    #: the setting that names the file with the portal's secret, and the secret
-    secret: tuple[str, str] = ("", "")
-    #: where it logs in: tried with faults of its own
-    login: str = ""
-    #: a document of the right type that is not the right one
-    wrong: list[str] = field(default_factory=list)
-
-
-def known_office() -> calipsoplus.UserOffice:
-    return calipsoplus.UserOffice(experiments={"anna": [calipsoplus.experiment(1)]})
-
-
-CASES = {
-    "calipsoplus": Case(
-        CalipsoplusProposals,
-        lambda: known_office().app(),
-        "/services/experiments/$USERNAME/",
-        {"user": "portal"},
-        ("password_file", PASSWORD),
-        wrong=["[]", "{}", '{"results": {}}', '{"results": null, "next": null}'],
-    ),
-    "icat": Case(
-        IcatProposals,
-        lambda: icat.Icat().app(),
-        "/icat",
-        {"user": "daas"},
-        ("password_file", PASSWORD),
-        login="/session",
-        wrong=["{}", '[{"Dataset": {}}]', "[[1, 2]]", "[null]"],
-    ),
-    "icatplus": Case(
-        IcatPlusProposals,
-        lambda: icatplus.IcatPlus().app(),
-        "",
-        {"issuer": ISSUER},
-        login="/session",
-        wrong=["{}", '{"investigations": []}'],
-    ),
-    "ispyb": Case(
-        IspybProposals,
-        lambda: ispyb.Ispyb().app(),
-        ispyb.ROOT,
-        {"user": "daas", "plugin": "ldap", "group_pattern": "(?P<proposal>mx[0-9]+)"},
-        ("password_file", PASSWORD),
-        login="/auth/login",
-        wrong=["[]"],
-    ),
-    "ispyb in the person's name": Case(
-        IspybProposals,
-        lambda: ispyb.Ispyb().app(),
-        ispyb.ROOT,
-        {"issuer": ISSUER},
-        login="/auth/login",
-        wrong=["[]", "{}", '{"total": 1}', '{"total": "1", "results": []}', '{"total": 1, "results": {}}'],
-    ),
-    "scicat": Case(
-        SciCatProposals,
-        lambda: scicat.SciCat().app(),
-        "/api/v3",
-        {"user": "reader"},
-        ("password_file", PASSWORD),
-        login="/auth/login",
-        wrong=["{}", '{"statusCode": 200}'],
-    ),
-    "useroffice": Case(
-        UserOfficeProposals,
-        lambda: useroffice.UserOffice().app(),
-        "/graphql",
-        {"issuer": ISSUER},
-        ("token_file", "portal-token"),
-        wrong=["[]", "{}", '{"data": {}}'],
-    ),
-}
 
 
 @pytest.fixture
@@ -129,9 +24,7 @@ def ask(secret_file: Callable[[str], str]) -> Callable[..., Any]:
     """Return a function that asks a source about Anna."""
 
     async def ask(case: Case, app: web.Application, timeout_s: float = 20.0) -> Any:
-        name, secret = case.secret
-        settings = case.settings | ({name: secret_file(secret)} if name else {})
-        settings |= {"timeout_s": timeout_s, "max_bytes": 100_000}
+        settings = case.settings_with(secret_file) | {"timeout_s": timeout_s, "max_bytes": 100_000}
         async with running(app) as url:
             source = case.source(config=Config({case.source.__name__: settings}), url=f"{url}{case.path}")
             return await source.proposals_of(ANNA)

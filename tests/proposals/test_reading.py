@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from daas_hub.proposals import Proposal, Visit
 from daas_hub.proposals.fields import FieldMap
-from daas_hub.proposals.model import PROPOSAL_ID
+from daas_hub.proposals.model import PROPOSAL_ID, LeftOut
 from daas_hub.proposals.reading import (
     Reading,
     beamlines_of,
@@ -86,7 +86,24 @@ def test_records_of_one_id_are_one_proposal() -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        *("../x", "..", ".", "", "/etc", "MA-1/x", "MA 1", "MA-1\n", "-rf", "p:1", "{x}", "p" * 65, "ｐ１", "p\u202e1"),
+        *(
+            "../x",
+            "..",
+            ".",
+            "",
+            "/etc",
+            "MA-1/../x",
+            "MA-1//x",
+            "MA-1/",
+            "MA 1",
+            "MA-1\n",
+            "-rf",
+            "p:1",
+            "{x}",
+            "p" * 65,
+            "ｐ１",
+            "p\u202e1",
+        ),
         *(None, True, 1.5, [], {}, {"id": "MA-1"}, -1),
     ],
 )
@@ -122,6 +139,14 @@ def test_an_unusable_proposal_is_left_out_and_reported(record: Any, problem: str
     assert problem in reading.problems[0]
 
 
+def test_a_record_that_does_not_fill_a_template() -> None:
+    """A field in a template is not a text: the record is left out, and the others stay."""
+    fields = FieldMap(dict(NESTED.paths) | {"title": "{a} {b}"})
+    reading = read({"id": "MA-1", "a": {"en": "x"}, "b": 1}, {"id": "MA-9", "a": "x", "b": 1}, fields=fields)
+    assert [(one.id, one.title) for one in reading.proposals] == [("MA-9", "x 1")]
+    assert reading.left_out == (LeftOut("MA-1", "a is not a string"),)
+
+
 def test_records_that_disagree_about_the_group() -> None:
     reading = read({"id": "MA-1", "group": 26001}, {"id": "MA-1", "group": 26002}, GOOD | {"id": "MA-9"})
     assert [one.id for one in reading.proposals] == ["MA-9"]
@@ -133,7 +158,6 @@ def test_records_that_disagree_about_the_group() -> None:
     [
         pytest.param("S1", "not an object", id="a text for a visit"),
         pytest.param({}, "None has no number", id="no number"),
-        pytest.param({"number": 0}, "0 has no number", id="zero"),
         pytest.param({"number": -1}, "has no number", id="negative"),
         pytest.param({"number": 2**31}, "has no number", id="J3 too high"),
         pytest.param({"number": "9" * 64}, "has no number", id="J3 far too high"),
@@ -167,7 +191,11 @@ def test_two_visits_of_one_number_are_both_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["2026-13-01T00:00:00Z", "yesterday", 1, True, {"year": 2026}, {"year": 0, "month": 1, "day": 1}]
+    "value",
+    [
+        *("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "1753-01-01"),
+        *("2026-13-01T00:00:00Z", "yesterday", 1, True, {"year": 2026}, {"year": 0, "month": 1, "day": 1}),
+    ],
 )
 def test_an_invalid_time_is_reported_and_the_visit_kept(value: Any) -> None:
     reading = read({"id": "MA-1", "visits": [{"number": 1, "start": value}]})
@@ -196,6 +224,40 @@ def test_times(value: Any, moment: str) -> None:
 )
 def test_groups(value: Any, gid: int | None) -> None:
     assert gid_of(value, {"ma-1": 26001}) == gid
+
+
+def test_a_group_of_digits_is_the_one_that_the_source_means() -> None:
+    """A gid of another team would get the directory."""
+    groups = {"20261234": 26001, "ma-1": 26002}
+    assert gid_of("20261234", groups, is_name=True) == 26001
+    assert gid_of("26002", {"26002": 26002}) == 26002
+    with pytest.raises(ValueError, match="not one of the account's groups"):
+        gid_of("26002", groups, is_name=True)
+    with pytest.raises(ValueError, match="is a gid, or the name of the group 26001"):
+        gid_of("20261234", groups)
+
+
+def test_what_is_left_out_is_shown_to_its_owner() -> None:
+    """With the id, in words that can be shown; a title that lacks a character is not left out."""
+    reading = read(
+        {"id": "../x", "title": "hostile"},
+        {"id": "MA-2", "group": "strangers"},
+        {
+            "id": "MA-3",
+            "title": "cut \ufffd",
+            "visits": [{"number": "none"}, {"number": 1}, {"number": 1, "name": "b"}],
+        },
+        {"title": "without"},
+        GOOD,
+    )
+    assert reading.left_out == (
+        LeftOut("../x", "its id cannot be used by this portal"),
+        LeftOut("MA-3", "a visit was left out: 'none' has no number from 0 to 2147483647"),
+        LeftOut("a proposal without a number", "its id cannot be used by this portal"),
+        LeftOut("MA-2", "its group 'strangers' is not one of the account's groups"),
+        LeftOut("MA-3", "the visits numbered 1 were left out: the number is not unique"),
+    )
+    assert "MA-3: its title lacks a part of a character; U+FFFD is shown instead" in reading.problems
 
 
 def test_group_names_are_matched_ignoring_case() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import shutil
 import socket
 import subprocess
 import threading
@@ -15,6 +16,7 @@ import pytest
 
 from tests.conftest import LICENCE_HOST, LICENCE_PORT
 from tests.live_portal import Portal, plain_text
+from tests.not_tried import missing
 from tests.sandbox.probe import probing
 
 WRITES = (Path(__file__).parent / "writes.py").read_text()
@@ -195,3 +197,274 @@ def test_session_that_cannot_start_says_why_at_once(portal: Portal) -> None:
         time.sleep(0.2)
         answer = person.get(answer.url.removeprefix(portal.url))
     assert "Absent is not installed here (no-such-program)." in plain_text(answer)
+
+
+#: Debian's, on the machine of the tests; in a session on an image it is the image's.
+ACQUISITION = "/usr/bin/python3"
+FIND_H5PY = "for py in /usr/bin/python3 python; do $py -c 'import h5py' 2> /dev/null && break; done\n"
+
+
+def acquire(code: str) -> str:
+    """Run a piece of an acquisition program; give the last line of its error, "" if it worked."""
+    said = subprocess.run([ACQUISITION, "-c", f"import h5py\n{code}"], capture_output=True, text=True, check=False)
+    return (said.stderr.strip().splitlines() or [""])[-1]
+
+
+def require_h5py() -> None:
+    """Skip where the machine has no HDF5 for Python."""
+    if problem := acquire(""):
+        missing("hdf5", f"{ACQUISITION} has no h5py (apt-get install python3-h5py): {problem}")
+
+
+READER = (
+    FIND_H5PY
+    + """
+$py - <<'END' &
+import h5py, os, time
+# also as a program that wants a lock
+files = [h5py.File(os.path.expanduser("~/data/scan.h5"), "r", **more) for more in ({}, {"locking": True})]
+open(os.path.expanduser("~/reading"), "w").close()
+time.sleep(60)
+END
+until test -e ~/reading; do sleep 0.1; done; rm ~/reading
+"""
+)
+
+
+def test_an_acquisition_appends_while_a_session_reads(portal: Portal, hdf5_application: str) -> None:
+    """Read-only holds for locks of HDF5, too: the next frame is written while the file is open in a session."""
+    require_h5py()
+    scan = portal.state / "experiments" / "own" / "scan.h5"
+    assert acquire(f"h5py.File('{scan}', 'w')['x'] = 1") == ""
+    try:
+        with probing(
+            portal.login("anna"), "anna", READER, proposal="TS-0001", visit="1", application=hdf5_application
+        ) as probe:
+            assert probe.output() == ""
+            assert acquire(f"h5py.File('{scan}', 'a')['y'] = 2") == ""
+    finally:
+        scan.unlink()
+
+
+WRITER = """
+import sys
+f = h5py.File(sys.argv[1], "w", libver=sys.argv[2])
+d = f.create_dataset("x", data=[1, 2], maxshape=(None,), chunks=(2,))
+f.flush()
+if sys.argv[2] == "latest":
+    f.swmr_mode = True
+d.resize((3,))
+d[2] = 3
+d.flush()
+f.flush()
+print("writing", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize(("libver", "swmr"), [("earliest", False), ("latest", True)], ids=["plain", "SWMR"])
+def test_a_file_that_is_being_written_can_be_read(
+    portal: Portal, hdf5_application: str, libver: str, swmr: bool
+) -> None:
+    require_h5py()
+    scan = portal.state / "experiments" / "own" / "live.h5"
+    read = f"import h5py, os; print(h5py.File(os.path.expanduser('~/data/live.h5'), 'r', swmr={swmr})['x'][:])"
+    with subprocess.Popen(
+        [ACQUISITION, "-c", f"import h5py\n{WRITER}", scan, libver],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as writer:  # fmt: skip
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "writing\n"
+        with probing(
+            portal.login("anna"), "anna", f'{FIND_H5PY}$py -c "{read}"\n',
+            proposal="TS-0001", visit="1", application=hdf5_application,
+        ) as probe:  # fmt: skip
+            said = probe.output()
+        writer.communicate("")
+    scan.unlink()
+    assert said == "[1 2 3]\n"
+
+
+LEASES = """
+import errno, fcntl, os
+for name, kind in (("read", fcntl.F_RDLCK), ("write", fcntl.F_WRLCK)):
+    fd = os.open(os.path.expanduser("~/data/XRFSpectrum.mca"), os.O_RDONLY)
+    try:
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, kind)
+        print(name, "granted")
+    except OSError as error:
+        print(name, errno.errorcode[error.errno])
+    os.close(fd)
+"""
+
+
+def test_a_session_takes_no_lease_on_raw_data(portal: Portal) -> None:
+    """A lease would make the acquisition wait for 45 s; the owner of a file may take one through a read-only mount."""
+    script = f"cat > $HOME/leases.py <<'END'\n{LEASES}\nEND\n/usr/bin/python3 $HOME/leases.py\n"
+    with probing(portal.login("anna"), "anna", script, proposal="TS-0001", visit="1") as probe:
+        assert probe.output() == "read EACCES\nwrite EACCES\n"
+
+
+LINKED = """
+import h5py, os, sys
+base = sys.argv[1]
+os.makedirs(f"{base}/v1/raw")
+os.makedirs(f"{base}/v2")
+for name in ("v2/det", "v1/raw/det", "v1/own"):
+    with h5py.File(f"{base}/{name}.h5", "w") as f:
+        f["n"] = [5, 6] if name == "v1/raw/det" else [7]
+with h5py.File(f"{base}/v1/master.h5", "w") as f:
+    f["relative"] = h5py.ExternalLink("raw/det.h5", "/n")
+    f["absolute"] = h5py.ExternalLink(f"{base}/v1/raw/det.h5", "/n")
+    f["aliased"] = h5py.ExternalLink("/facility/visitor/v1/raw/det.h5", "/n")
+    f["sibling"] = h5py.ExternalLink(f"{base}/v2/det.h5", "/n")
+    layout = h5py.VirtualLayout(shape=(2,), dtype="i8")
+    layout[:] = h5py.VirtualSource(f"{base}/v1/raw/det.h5", "n", shape=(2,))
+    f.create_virtual_dataset("virtual", layout, fillvalue=-1)
+os.symlink(f"{base}/v1/own.h5", f"{base}/v1/latest.h5")
+os.symlink(f"{base}/v2/det.h5", f"{base}/v1/theirs.h5")
+"""
+FOLLOWED = (
+    FIND_H5PY
+    + """
+$py - <<'END'
+import h5py, os
+home = os.path.expanduser("~/data/")
+with h5py.File(home + "master.h5", "r") as f:
+    for name in ("relative", "absolute", "aliased", "virtual", "sibling"):
+        try:
+            print(name, list(map(int, f[name][()])))
+        except KeyError:
+            print(name, "broken")
+for name in ("latest", "theirs"):
+    print(name, os.path.exists(home + name + ".h5"))
+END
+base=$(dirname $(dirname $(readlink ~/data/latest.h5)))
+ls -A $base $(dirname $base) /facility /facility/visitor
+for place in $base/v1 /facility/visitor/v1; do touch $place/written 2>&1; done
+mkdir $base/v2 2> /dev/null && echo made; true
+"""
+)
+
+
+def test_absolute_paths_in_files_work(portal: Portal, hdf5_application: str) -> None:
+    """Links and virtual datasets with the facility's own path of the visit, and symbolic links; nothing else."""
+    require_h5py()
+    base = portal.state / "experiments" / "links"
+    if not base.exists():
+        subprocess.run([ACQUISITION, "-c", LINKED, base], check=True)
+    with probing(
+        portal.login("anna"), "anna", FOLLOWED, proposal="TS-0001", visit="9", application=hdf5_application
+    ) as probe:
+        said = probe.output().splitlines()
+    assert said[:7] == [
+        "relative [5, 6]", "absolute [5, 6]", "aliased [5, 6]", "virtual [5, 6]", "sibling broken", "latest True",
+        "theirs False",
+    ]  # fmt: skip
+    listed = "\n".join(said[7:])
+    # of each parent only the way to the visit; as root's tests run, the hub's state is above it
+    assert f"{base}:\nv1\n" in listed
+    assert f"{base.parent}:\nlinks\n" in listed
+    assert "/facility:\nvisitor\n" in listed
+    assert "/facility/visitor:\nv1" in listed
+    assert listed.count("Read-only file system") == 2
+
+
+ZONE = """
+date -d 2027-06-01T00:00:00Z '+%Z %H:%M'
+env -u TZ date -d 2027-06-01T00:00:00Z '+%Z %H:%M'
+env TZ=UTC date -d 2027-06-01T00:00:00Z '+%Z %H:%M'
+echo $TZ
+/usr/bin/python3 -c "import time; print(time.strftime('%H:%M', time.localtime(0)))"
+"""
+
+
+def test_a_session_has_the_facilitys_time_zone(portal: Portal) -> None:
+    """In its environment and as the machine's; UTC is still UTC."""
+    with probing(portal.login("anna"), "anna", ZONE) as probe:
+        said = probe.output().splitlines()
+    assert said == ["+0545 05:45", "+0545 05:45", "UTC 00:00", "Asia/Kathmandu", "05:30"]
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_something_named_data_in_a_home_is_named(portal: Portal, kind: str) -> None:
+    """The sentence says what is in the way, and what to do; nothing is changed, and a terminal without data starts."""
+    home = portal.state / "homes" / "carla"
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.chown(home, 25003, 25003)
+    if (home / "data").is_dir():
+        (home / "data").rmdir()
+    (home / "data").symlink_to("/etc") if kind == "link" else (home / "data").write_text("mine")
+    person = portal.login("carla")
+    try:
+        answer = person.post("/hub/launch", {"application": "terminal", "proposal": "MA-4242", "visit": "2"})
+        until = time.monotonic() + 10
+        while "named" not in plain_text(answer) and time.monotonic() < until:
+            time.sleep(0.2)
+            answer = person.get(answer.url.removeprefix(portal.url))
+        said = plain_text(answer).replace("&#39;", "'")
+        assert "Your home has a file or link named 'data', where a directory must be." in said
+        assert "Rename 'data' in your home, then launch again." in said
+        assert (home / "data").is_symlink() if kind == "link" else (home / "data").read_text() == "mine"
+        person.stop(person.launch("terminal"))
+    finally:
+        (home / "data").unlink()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs sessions as the account")
+@pytest.mark.parametrize(
+    ("owner", "mode", "words"),
+    [
+        (25099, 0o700, "Your home directory belongs to somebody else: uid 25099, and yours is 25003."),
+        (25003, 0o000, "Your home directory has mode 0000, so that you cannot read it."),
+    ],
+    ids=["somebody else's", "unreadable"],
+)
+def test_a_home_that_cannot_be_entered_is_named(portal: Portal, owner: int, mode: int, words: str) -> None:
+    home = portal.state / "homes" / "carla"
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.chown(home, owner, owner)
+    home.chmod(mode)
+    try:
+        person = portal.login("carla")
+        answer = person.post("/hub/launch", {"application": "terminal"})
+        until = time.monotonic() + 10
+        while words not in plain_text(answer) and time.monotonic() < until:
+            time.sleep(0.2)
+            answer = person.get(answer.url.removeprefix(portal.url))
+        assert words in plain_text(answer)
+        assert "Ask the administrators" in plain_text(answer)
+    finally:
+        os.chown(home, 25003, 25003)
+        home.chmod(0o700)
+
+
+BROKEN_JUPYTER = {
+    "a setting that is no JSON": (".jupyter/jupyter_server_config.d/x.json", "{broken"),
+    "a configuration that is no JSON": (".jupyter/jupyter_server_config.json", "{broken"),
+    "a configuration that is no Python": (".jupyter/jupyter_server_config.py", "this is (not python"),
+    "a file in its place": (".jupyter", "x"),
+    "a file named .local": (".local", "x"),
+}
+
+
+@pytest.mark.parametrize(("path", "text"), BROKEN_JUPYTER.values(), ids=BROKEN_JUPYTER.keys())
+def test_a_broken_jupyter_folder_does_not_stop_the_notebook(
+    portal: Portal, notebook_application: str, path: str, text: str
+) -> None:
+    """So that its owner can mend it there."""
+    home = portal.state / "homes" / "carla"
+    file = home / path
+    shutil.rmtree(home, ignore_errors=True)
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file.write_text(text)
+    if os.geteuid() == 0:
+        for one in (home, *home.rglob("*")):
+            os.chown(one, 25003, 25003)
+    person = portal.login("carla")
+    session = person.launch(notebook_application)
+    try:
+        assert person.get(f"/user/{person.name}/{session}/lab").status_code == 200
+    finally:
+        person.stop(session)
+        shutil.rmtree(home)

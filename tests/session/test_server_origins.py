@@ -26,7 +26,7 @@ from daas_hub.session.desktop.xserver import XServer
 from daas_hub.session.hubclient import HubClient
 from daas_hub.session.login import Logins, SessionUser
 from daas_hub.session.server import COOKIE, make_application
-from daas_hub.session.settings import DesktopApplication, read_settings
+from daas_hub.session.settings import DesktopApplication, Settings, read_settings
 
 PREFIX = "/user/u1/x-1/"
 TRUE = DesktopApplication("x", "X", ("true",))
@@ -38,6 +38,7 @@ class Session:
 
     port: int
     desktop: Desktop
+    settings: Settings
 
     @property
     def origin(self) -> str:
@@ -48,10 +49,21 @@ class Session:
         """Return the headers of a browser with this cookie."""
         return {"Cookie": f"{COOKIE}={cookie}", **(more or {})}
 
-    async def open_screen(self, origin: str | None) -> WebSocketClientConnection:
-        """Open the screen's WebSocket from a page of this origin."""
-        headers = self.headers("anna", {} if origin is None else {"Origin": origin})
+    async def open_screen(self, origin: str | None, host: str = "") -> WebSocketClientConnection:
+        """Open the screen's WebSocket from a page of this origin; `host` is the header, if it is another."""
+        more = {} if origin is None else {"Origin": origin}
+        headers = self.headers("anna", more | ({"Host": host} if host else {}))
         return await websocket_connect(HTTPRequest(f"ws://127.0.0.1:{self.port}{PREFIX}rfb", headers=headers))
+
+    async def use_screen(self, origin: str, host: str = "") -> None:
+        """Open the screen, read its greeting, and close it; nothing stays open."""
+        open_before = len(os.listdir("/proc/self/fd"))
+        screen = await self.open_screen(origin, host)
+        assert await asyncio.wait_for(screen.read_message(), 10) == b"RFB 003.008\n"
+        screen.close()
+        async with asyncio.timeout(10):
+            while len(os.listdir("/proc/self/fd")) > open_before:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
 
     async def get(self, path: str, *, cookie: str = "anna") -> HTTPResponse:
         """Return the response to a browser with this cookie."""
@@ -92,7 +104,7 @@ async def session(tmp_path: Path) -> AsyncIterator[Session]:
     server = HTTPServer(make_application(settings, logins, desktop, Activity()))
     sockets = bind_sockets(0, "127.0.0.1")
     server.add_sockets(sockets)
-    yield Session(sockets[0].getsockname()[1], desktop)
+    yield Session(sockets[0].getsockname()[1], desktop, settings)
     server.stop()
     await server.close_all_connections()
     screen.close()
@@ -122,14 +134,22 @@ async def test_another_sites_page_opens_no_screen(session: Session, origin: str 
     assert refusal.value.code == 403
 
 
+@pytest.mark.parametrize("host", ["daas.example.org", "daas.example.org:443", "DAAS.example.org:443"])
+async def test_the_own_port_of_https_is_the_same_place(session: Session, host: str) -> None:
+    await session.use_screen("https://daas.example.org", host)
+
+
+async def test_a_portal_with_https_accepts_no_page_without(session: Session) -> None:
+    """Whoever can answer for http on this name has no part in the session."""
+    session.settings.__dict__["public_https"] = True
+    with pytest.raises(HTTPClientError) as refusal:
+        await session.open_screen("http://daas.example.org", "daas.example.org")
+    assert refusal.value.code == 403
+    await session.use_screen("https://daas.example.org", "daas.example.org")
+
+
 async def test_its_own_page_opens_the_screen(session: Session) -> None:
-    open_before = len(os.listdir("/proc/self/fd"))
-    screen = await session.open_screen(session.origin)
-    assert await asyncio.wait_for(screen.read_message(), 10) == b"RFB 003.008\n"
-    screen.close()
-    async with asyncio.timeout(10):
-        while len(os.listdir("/proc/self/fd")) > open_before:  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+    await session.use_screen(session.origin)
 
 
 @pytest.mark.parametrize("origin", FOREIGN.values(), ids=FOREIGN.keys())

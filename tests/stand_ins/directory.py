@@ -26,6 +26,7 @@ SLAPD = shutil.which("slapd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr
 SUFFIX = "dc=facility,dc=org"
 READER = f"cn=reader,{SUFFIX}"
 READER_PASSWORD = "only-for-this-test"
+POLICY = f"cn=default,ou=groups,{SUFFIX}"
 
 CONFIG = """\
 include /etc/ldap/schema/core.schema
@@ -35,6 +36,7 @@ include /etc/ldap/schema/inetorgperson.schema
 modulepath /usr/lib/ldap
 moduleload back_mdb
 moduleload memberof
+{modules}
 pidfile {folder}/slapd.pid
 argsfile {folder}/slapd.args
 TLSCACertificateFile {folder}/ca.pem
@@ -49,6 +51,7 @@ dbnosync
 maxsize 200000000
 index objectClass,uid,memberUid,member,uidNumber eq
 overlay memberof
+{overlays}
 access to attrs=userPassword by anonymous auth by * none
 access to dn.subtree="ou=private,dc=facility,dc=org" by dn.exact="cn=reader,dc=facility,dc=org" read by * none
 access to * by * read
@@ -130,13 +133,25 @@ def make_directory(
     host: str = "127.0.0.1",
     expired: bool = False,
     limits: str = "",
+    policies: bool = False,
 ) -> Directory:
-    """Make a directory with these entries (LDIF below the suffix) and a certificate for `host`; it is not started."""
+    """Make a directory with these entries (LDIF below the suffix) and a certificate for `host`; it is not started.
+
+    Args:
+        policies: whether it has password policies: `POLICY` for everybody.
+    """
     (folder / "data").mkdir()
     assert SLAPD is not None
     shutil.copy(SLAPD, folder / "slapd")
     make_certificates(folder, host, expired=expired)
-    (folder / "slapd.conf").write_text(CONFIG.format(folder=folder, limits=limits))
+    (folder / "slapd.conf").write_text(
+        CONFIG.format(
+            folder=folder,
+            limits=limits,
+            modules="moduleload ppolicy" if policies else "",
+            overlays=f"overlay ppolicy\nppolicy_default {POLICY}\nppolicy_use_lockout" if policies else "",
+        )
+    )
     (folder / "entries.ldif").write_text("\n".join([*BASE, *entries]))
     subprocess.run(
         [folder / "slapd", "-T", "add", "-q", "-f", folder / "slapd.conf", "-l", folder / "entries.ldif"],
@@ -186,6 +201,13 @@ def group_of_names(name: str, members: Iterable[str], number: int | None = None)
         lines += ["objectClass: extensibleObject", f"gidNumber: {number}"]
     lines += [f"cn: {name}"]
     return "\n".join([*lines, *(f"member: {member}" for member in members)]) + "\n"
+
+
+def password_policy(**settings: str) -> str:
+    """Return the LDIF of the default password policy, such as pwdMaxFailure="5"."""
+    lines = [f"dn: {POLICY}", "objectClass: device", "objectClass: pwdPolicy", "cn: default"]
+    lines += ["pwdAttribute: userPassword"]
+    return "\n".join([*lines, *(f"{name}: {value}" for name, value in settings.items())]) + "\n"
 
 
 def referral(to: str) -> str:

@@ -113,7 +113,13 @@ class Ispyb:
         if name is None:
             return unauthorised()
         seen = {one["proposalId"] for one in self._sessions_of(name)}
-        return _page(request, [one for one in self.proposals if name == self.user or one["proposalId"] in seen])
+        known = [one for one in self.proposals if name == self.user or one["proposalId"] in seen]
+        return _page(request, [one for one in known if self._is_found(one, request.query.get("search", ""))])
+
+    def _is_found(self, one: dict[str, Any], search: str) -> bool:
+        """Return whether a proposal has this in its title or number, or a session at a beamline of this name."""
+        beamlines = [of["beamLineName"] for of in self.sessions if of["proposalId"] == one["proposalId"]]
+        return search in one["title"] or search in one["proposal"] or search in beamlines
 
     async def show_proposal(self, request: web.Request) -> web.Response:
         """One of them."""
@@ -135,7 +141,12 @@ class Ispyb:
         if name is None:
             return unauthorised()
         wanted = request.query.get("proposal")
-        found = [one for one in self._sessions_of(name) if wanted in (None, one["proposal"])]
+        beamline = request.query.get("beamLineName")
+        found = [
+            one
+            for one in self._sessions_of(name)
+            if wanted in (None, one["proposal"]) and beamline in (None, one["beamLineName"])
+        ]
         return _page(request, [{key: value for key, value in one.items() if key != "people"} for one in found])
 
     def _name(self, request: web.Request) -> str | None:

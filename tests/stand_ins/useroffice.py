@@ -52,10 +52,17 @@ class UserOffice:
         }
     )
     token: str = "portal-token"
+    #: what became of the token: "deleted" (everybody is null, with 200), or "expired" (401)
+    token_is: str = ""
     #: fields that this version does not have
     unknown_fields: tuple[str, ...] = ()
     #: an answer instead of the right one
     answer: Any = None
+
+    #: instruments by id of those who are their scientists
+    scientists: dict[str, list[int]] = field(default_factory=dict)
+    #: whether the token has the permission to read all proposals
+    may_read_all: bool = True
 
     def app(self) -> web.Application:
         """Return the office as an application."""
@@ -71,6 +78,12 @@ class UserOffice:
         query, variables = str(said.get("query")), said.get("variables") or {}
         if request.headers.get("Authorization") != f"Bearer {self.token}":
             return web.json_response(error("INSUFFICIENT_PERMISSIONS", "Not authorized") | {"data": {"person": None}})
+        if self.token_is == "expired":
+            return web.Response(status=401, text="jwt expired")
+        if self.token_is == "deleted":
+            return web.json_response({"data": {"person": None}})
+        if "instrument" in variables:
+            return web.json_response(self._of_instrument(query, variables))
         fields = set(re.findall(r"[A-Za-z_]\w*", query))
         for unknown in self.unknown_fields:
             if unknown in fields:
@@ -83,8 +96,20 @@ class UserOffice:
         subject = variables["user"]
         if subject not in self.proposals:
             return web.json_response({"data": {"person": None}})
+        if "instruments" in fields and "proposals" not in fields:
+            instruments = [{"id": number} for number in self.scientists.get(subject, ())]
+            return web.json_response({"data": {"person": {"oidcSub": subject, "instruments": instruments}}})
         person = {"oidcSub": subject, "proposals": [_chosen(one, fields) for one in self.proposals[subject]]}
         return web.json_response({"data": {"person": person}})
+
+    def _of_instrument(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
+        if not self.may_read_all:
+            return {"data": {"found": None}}
+        known = {one["proposalId"]: one for listed in self.proposals.values() for one in listed}
+        found = [one for one in known.values() if variables["instrument"] in [it["id"] for it in one["instruments"]]]
+        start, fields = variables["offset"], set(re.findall(r"[A-Za-z_]\w*", query))
+        rows = [_chosen(one, fields) for one in found[start : start + variables["first"]]]
+        return {"data": {"found": {"proposals": rows}}}
 
 
 def error(code: str, message: str) -> dict[str, Any]:

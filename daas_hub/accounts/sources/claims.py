@@ -53,21 +53,36 @@ def account_of_claims(claims: Mapping[str, Any], names: AccountFields) -> Accoun
     """
     if not {names.name, names.uid, names.gid} & set(claims):
         raise no_account()
-    name = single_item(claims.get(names.name))
+    name = _one(claims, names.name)
     if not isinstance(name, str) or not name.isprintable() or not name:
         raise _refused(names.name, "text")
     display_name = claims.get(names.display_name)
     numbered = _groups(claims.get(names.groups) if names.groups else None, names.groups)
-    gid = _number(single_item(claims.get(names.gid)), names.gid)
+    gid = _number(_one(claims, names.gid), names.gid)
     return Account(
         name=name,
-        uid=_number(single_item(claims.get(names.uid)), names.uid),
+        uid=_number(_one(claims, names.uid), names.uid),
         gid=gid,
         groups=tuple(sorted(one for one in numbered if one != gid)),
         group_names={one: label for one, label in numbered.items() if label},
         display_name=display_name[:200] if isinstance(display_name, str) and display_name.isprintable() else "",
         memberships=frozenset(label for label in numbered.values() if label),
     )
+
+
+def _one(claims: Mapping[str, Any], claim: str) -> object:
+    """Return the value of a claim; mappers may send it in a list of its own.
+
+    Raises:
+        AccountRefused: it has several; none of them is chosen.
+    """
+    value = claims.get(claim)
+    if isinstance(value, list) and len(value) > 1:
+        raise AccountRefused(
+            f"The claim {claim!r} from the login provider has {len(value)} values, where one is expected.",
+            remedy="Signing in again does not help. Please contact the user office.",
+        )
+    return single_item(value)
 
 
 def _groups(value: object, claim: str) -> dict[int, str]:

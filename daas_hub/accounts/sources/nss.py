@@ -7,13 +7,15 @@ import grp
 import logging
 import os
 import pwd
+import subprocess
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from traitlets import Float, Unicode
+from traitlets import Bool, Float, Unicode
 
 from daas_hub.accounts.model import Account, AccountSource, Identity
-from daas_hub.accounts.refusals import TRY_AGAIN, no_account
+from daas_hub.accounts.refusals import TRY_AGAIN, AccountClosed, no_account
 from daas_hub.accounts.source_settings import HasIssuers
 from daas_hub.accounts.templates import claims_of, fill, values_of
 from daas_hub.errors import ErrorKind, SourceUnavailable
@@ -21,8 +23,25 @@ from daas_hub.errors import ErrorKind, SourceUnavailable
 _log = logging.getLogger("jupyterhub.daas")
 
 
+_DAY_S = 86_400
+
+
 def _name_of_group(gid: int) -> str:
     return grp.getgrgid(gid).gr_name
+
+
+def _shadow_line(name: str) -> str:
+    """Return the shadow entry of an account; "" if there is none, or only root could read it."""
+    # Python has no module for it any more
+    asked = subprocess.run(["getent", "shadow", "--", name], capture_output=True, text=True, check=False)
+    return asked.stdout.strip()
+
+
+def is_expired(shadow_line: str, now: float) -> bool:
+    """Return whether the account of a shadow entry has expired (shadow(5)): from that day on. Pure."""
+    fields = shadow_line.split(":")
+    day = fields[7] if len(fields) == 9 else ""
+    return day.isdecimal() and now // _DAY_S >= int(day)
 
 
 class NssSource:
@@ -40,11 +59,15 @@ class NssSource:
         user: Callable[[str], pwd.struct_passwd] = pwd.getpwnam,
         groups: Callable[[str, int], list[int]] = os.getgrouplist,
         group_name: Callable[[int], str] = _name_of_group,
+        shadow_line: Callable[[str], str] = _shadow_line,
+        ignores_expiry: bool = False,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._name = name
         self.issuers = issuers
         self._timeout_s = timeout_s
         self._user, self._groups, self._group_name = user, groups, group_name
+        self._shadow_line, self._ignores_expiry, self._now = shadow_line, ignores_expiry, now
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="nss")
         self.claims = claims_of(name)
 
@@ -85,6 +108,12 @@ class NssSource:
             # sssd, winbind: "Anna" finds anna, and "25001" may find the account with that uid
             _log.warning("name service: looked up %r and found %r: refused", name, user.pw_name)
             raise no_account()
+        if not self._ignores_expiry and is_expired(self._shadow_line(name), self._now()):
+            _log.warning("name service: the account %s has expired", name)
+            raise AccountClosed(
+                "Your account has expired on this facility's machines.",
+                remedy="Signing in again does not help. Please contact the user office.",
+            )
         numbers = [gid for gid in dict.fromkeys(self._groups(name, user.pw_gid)) if gid != user.pw_gid]
         names = {gid: label for gid in (user.pw_gid, *numbers) if (label := self._label(gid))}
         return Account(
@@ -116,6 +145,15 @@ class NssAccounts(HasIssuers):
         """,
     )
     timeout_s = Float(5.0, min=0.1, config=True, help="Timeout in seconds of a lookup.")
+    ignore_expiry = Bool(
+        False,
+        config=True,
+        help="""
+        Whether an account may be used after the day of expiry in its shadow entry. Only a hub that is root can read it;
+        sssd and winbind do not provide it, so let your login provider or the directory close such accounts.
+        Default: False.
+        """,
+    )
 
     def source(self) -> AccountSource:
         """Build the source.
@@ -125,4 +163,5 @@ class NssAccounts(HasIssuers):
         """
         if not self.require_fields("name"):
             raise self.wrong("name", "has no field, so everybody would get the same account", "Add {subject}.")
-        return NssSource(self.name, self.require_issuers(self.issuers), self.timeout_s)
+        issuers = self.require_issuers(self.issuers)
+        return NssSource(self.name, issuers, self.timeout_s, ignores_expiry=self.ignore_expiry)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from daas_hub.accounts import Account, Identity, claims_read_by
+from daas_hub.accounts import Account, ComparesSettings, Identity, claims_read_by
 from daas_hub.commands.doctor.contracts import contract_of, lines_of_exchanges
 from daas_hub.commands.doctor.log_capture import captured_log
 from daas_hub.commands.doctor.remedies import remedy_for
@@ -16,6 +16,7 @@ from daas_hub.errors import DaasError, ErrorKind, NoAccount
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked, ok, problem, warning
 from daas_hub.proposals import ContractChecks, Proposal, ProposalSource
+from daas_hub.proposals.http_source import ProposalService
 from daas_hub.services.recording import recording
 
 #: Proposals that are listed; the rest is counted.
@@ -71,17 +72,31 @@ async def ask_about_nobody(facility: Facility, issuers: Sequence[str], *, for_pe
             claims = dict.fromkeys(claims_read_by(source), word)
             identity = Identity(issuer, word, claims=claims, received_at=time.time())
             findings.append(_about_nobody(name, issuer, await ask(source.account_of(identity))))
-    account = Account(word, facility.max_id, facility.max_id, display_name="nobody")
+        if isinstance(source, ComparesSettings):
+            findings += await _settings_of(name, source)
+    # in a group, or sources that look for groups would have nothing to ask
+    account = Account(word, facility.max_id, facility.max_id, (), {facility.max_id: word}, display_name="nobody")
     for name, proposals in facility.proposal_sources.items():
         with recording() as record:
             asked = await ask(proposals.proposals_of(account))
         # the portal's own login is cached, and not repeated when the person is checked
         first = [one for one in record.exchanges if one.place.startswith("POST ") and not one.wrong]
         findings += lines_of_exchanges(name, first if for_person else record.exchanges)
-        findings.append(_proposals_of_nobody(name, asked))
+        is_asked = bool(record.exchanges) or not isinstance(proposals, ProposalService)
+        findings.append(_proposals_of_nobody(name, asked, is_asked=is_asked))
         if not for_person and asked.error is None and hasattr(proposals, "field_map"):
             findings += await _contract(name, proposals, account, record.records)
     return findings
+
+
+async def _settings_of(name: str, source: ComparesSettings) -> list[Finding]:
+    """Compare the settings of a source with what its service says of itself."""
+    key, check = f"accounts.{name}.settings", f"compare the settings of {name} with the kind of its server"
+    asked = await ask(source.configuration_warning())
+    if asked.value is None:
+        return [not_checked(key, check, asked.description)]
+    message, fix = asked.value
+    return [warning(key, check, message, fix)] if message else [ok(key, check, "they fit")]
 
 
 def _about_nobody(name: str, issuer: str, asked: Answer[Account]) -> Finding:
@@ -99,7 +114,7 @@ def _about_nobody(name: str, issuer: str, asked: Answer[Account]) -> Finding:
     return problem(key, check, asked.description, remedy_for(asked.kind))
 
 
-def _proposals_of_nobody(name: str, asked: Answer[tuple[Proposal, ...]]) -> Finding:
+def _proposals_of_nobody(name: str, asked: Answer[tuple[Proposal, ...]], *, is_asked: bool) -> Finding:
     key, check = f"proposals.{name}", f"query {name} for proposals of a person who cannot exist"
     if asked.value:
         return problem(
@@ -108,6 +123,9 @@ def _proposals_of_nobody(name: str, asked: Answer[tuple[Proposal, ...]]) -> Find
             f"{len(asked.value)} proposals, the first is {asked.value[0].id}",
             "Everybody would see these. Check how this source selects the proposals of a person.",
         )
+    if asked.error is None and not is_asked:
+        why = "this source has nothing to ask about such a person; check a person with --as"
+        return not_checked(key, check, why)
     if asked.error is None:
         return ok(key, check, f"none, in {asked.seconds:.2f} s")
     if asked.kind is ErrorKind.NO_ACCESS_TOKEN:
@@ -228,7 +246,11 @@ async def _contract(name: str, source: ProposalSource, account: Account, records
         return []
     with recording() as record:
         asked = await ask(source.contract_lines(name, account, records))
-    return lines_of_exchanges(name, record.exchanges) + (asked.value or [])
+    lines = lines_of_exchanges(name, record.exchanges)
+    if asked.error is not None and not any(one.wrong for one in record.exchanges):
+        key, check = f"proposals.{name}.contract", f"check {name} against its contract"
+        lines.append(problem(key, check, asked.description, remedy_for(asked.kind)))
+    return lines + (asked.value or [])
 
 
 def _sees(person: Person) -> list[Finding]:

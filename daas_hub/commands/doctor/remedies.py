@@ -64,6 +64,9 @@ REMEDIES: dict[ErrorKind, str] = {
         "provider to send it.",
     ErrorKind.STALE_CLAIMS: "Sign in again, or raise ClaimsAccounts.claims_max_age_s.",
     ErrorKind.ACCOUNT_UNUSABLE: "Correct the entry named here, or the setting that selects it.",
+    ErrorKind.ACCOUNT_CLOSED:
+        "Enable, extend or unlock the account in the directory; the hub's log names the attribute. To let such "
+        "accounts in, see LdapAccounts.ignored_account_state.",
     ErrorKind.AMBIGUOUS_ACCOUNT: "Correct the entry named here, or the setting that selects it.",
     ErrorKind.DISAGREEMENT:
         "Correct one of the sources. If only their groups differ and both are right, set Facility.merge_groups.",

@@ -1,4 +1,4 @@
-"""The doctor's report, as text and as JSON for monitoring. Pure."""
+"""The doctor's report: as text, as JSON, and as the output of a Nagios plugin. Pure."""
 
 from __future__ import annotations
 
@@ -51,6 +51,39 @@ def as_json(file: str, findings: Sequence[Finding]) -> str:
         },
         indent=1,
     )
+
+
+#: The words of a plugin's exit codes.
+_STATES = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
+UNKNOWN = 3
+
+
+def as_plugin_output(findings: Sequence[Finding], duration_s: float) -> str:
+    """Return the report as monitoring reads it: one line with performance data, then what to do."""
+    counts = Counter(one.verdict for one in findings)
+    numbers = {
+        "problems": counts[Verdict.PROBLEM],
+        "warnings": counts[Verdict.WARNING],
+        "passed": counts[Verdict.OK],
+        "not_checked": counts[Verdict.NOT_CHECKED],
+        "time": f"{duration_s:.1f}s",
+    }
+    data = " ".join(f"{name}={value}" for name, value in numbers.items())
+    bad = [one for one in findings if one.verdict in (Verdict.PROBLEM, Verdict.WARNING)]
+    bad.sort(key=lambda one: one.verdict is not Verdict.PROBLEM)
+    first = f": {bad[0].check}: {bad[0].result}" if bad else ""
+    lines = [f"{one.verdict} {one.key}: {one.check}: {one.result} {one.fix}" for one in bad]
+    return "\n".join([f"{plugin_line(exit_code(findings), summary(findings) + first)} | {data}", *map(_plain, lines)])
+
+
+def plugin_line(state: int, text: str) -> str:
+    """Return the first line of a plugin's output."""
+    return f"DAAS_HUB {_STATES[state]} - {_plain(text)}"
+
+
+def _plain(text: str) -> str:
+    """Return a text on one line, without the character that begins performance data."""
+    return " ".join(text.replace("|", "/").split())
 
 
 def summary(findings: Sequence[Finding]) -> str:

@@ -38,6 +38,8 @@ class CalipsoplusProposals(ProposalService):
     MAKES_PAGES = True
     SORTS = tuple(_ORDERINGS)
     SEARCHES_PHRASES = True
+    # the contract has gids, also as strings
+    GROUPS_ARE_NAMES = False
     FIXED = ("id", "title", "abstract", "beamlines")
     FIELDS = {
         "id": "proposal_id|serial_number",

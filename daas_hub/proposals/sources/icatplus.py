@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from traitlets import Unicode
+from traitlets import List, Unicode, Union
 from traitlets.config import Configurable
 
 from daas_hub.accounts import Account
@@ -48,19 +48,22 @@ class IcatPlusProposals(ProposalService):
         issuers are never sent. No default. Example: "https://keycloak.facility.org/realms/users".
         """,
     )
-    filter = Unicode(
-        "participant",
+    filter = Union(
+        [List(Unicode()), Unicode()],
+        default_value="participant",
         config=True,
         help="""
-        ICAT+'s filter for a person's own investigations. Without one, ICAT+ would include public investigations, which
-        anybody may see. Example: "instrumentscientist".
+        ICAT+'s filter for a person's own investigations, or several in a list. Without one, ICAT+ would include public
+        investigations, which anybody may see. Example: ["participant", "instrumentscientist"], if beamline staff see
+        the proposals of their beamline. Default: "participant".
         """,
     )
 
     def __init__(self, facility: Configurable | None = None, **kwargs: Any) -> None:
         super().__init__(facility, **kwargs)
         for name, remedy in (("issuer", "Set it to your provider's issuer."), ("filter", 'Write "participant".')):
-            if not getattr(self, name):
+            value = getattr(self, name)
+            if not value or "" in ([value] if isinstance(value, str) else value):
                 raise ConfigurationError(self.setting(name), "", "is not set", remedy=remedy)
 
     async def records_of(self, talk: Conversation, account: Account, limit: int) -> list[Any]:
@@ -76,11 +79,20 @@ class IcatPlusProposals(ProposalService):
         session = said.get("sessionId")
         if not isinstance(session, str) or not session:
             talk.give_up("an object without a session")
+        found: list[Any] = []
+        for one in [self.filter] if isinstance(self.filter, str) else self.filter:
+            known = {_id_of(record) for record in found} - {None}
+            records = await self._filtered(talk, session, one, limit)
+            found += [record for record in records if _id_of(record) not in known]
+            self.require_within(found, limit)
+        return found
+
+    async def _filtered(self, talk: Conversation, session: str, filtered: str, limit: int) -> list[Any]:
         records: list[Any] = []
-        asked_for = f"the investigations ({self.filter})"
+        asked_for = f"the investigations ({filtered})"
         seen: set[Any] = set()
         while True:
-            query = {"filter": self.filter, "limit": PAGE, "skip": len(records)}
+            query = {"filter": filtered, "limit": PAGE, "skip": len(records)}
             address = self.address("catalogue", quote(session, safe=""), "investigation")
             rows = talk.require(await talk.get(address, asked_for, params=query), list)
             # older servers wrap each one in an object
@@ -92,3 +104,8 @@ class IcatPlusProposals(ProposalService):
             # a server without paging returns everything, again and again
             if len(rows) < PAGE or not new:
                 return records
+
+
+def _id_of(record: Any) -> int | None:
+    number = record.get("id") if isinstance(record, dict) else None
+    return number if isinstance(number, int) else None

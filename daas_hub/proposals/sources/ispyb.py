@@ -12,7 +12,7 @@ import asyncio
 from typing import Any
 from urllib.parse import quote
 
-from traitlets import Unicode
+from traitlets import Dict, List, Unicode
 from traitlets.config import Configurable
 
 from daas_hub.accounts import Account
@@ -82,6 +82,17 @@ class IspybProposals(ProposalService):
         """,
     )
 
+    beamline_staff = Dict(
+        value_trait=List(Unicode()),
+        key_trait=Unicode(),
+        config=True,
+        help="""
+        With `user`: groups of accounts whose members see all visits at beamlines. Their sessions do not have the group
+        of a proposal unless the account is in it. In a person's name, ISPyB itself shows staff their beamlines' visits.
+        Default: none. Example: {"i03-staff": ["i03"]}.
+        """,
+    )
+
     def __init__(self, facility: Configurable | None = None, **kwargs: Any) -> None:
         super().__init__(facility, **kwargs)
         if bool(self.user) == bool(self.issuer):
@@ -105,7 +116,8 @@ class IspybProposals(ProposalService):
             return None
         if self.user:
             named = [one for one in self._named(account) if one.id.lower() == proposal_id.lower()]
-            return await self._records(talk, named)
+            records = await self._records(talk, named)
+            return records or await self._of_beamlines(talk, account, proposal_id)
         token = await self._log_in_as(talk, account)
         # lists are restricted to the person; a single proposal may be readable for others, too
         sessions = await self._pages(
@@ -120,7 +132,7 @@ class IspybProposals(ProposalService):
 
     async def find(self, talk: Conversation, account: Account, query: Query) -> ServicePage | None:
         """Ask for one page, in ISPyB's order or sorted by the names in the groups; there is no search."""
-        if query.search:
+        if query.search or self._staffed(account):
             return None
         start = (query.page - 1) * query.page_size
         if self.user:
@@ -136,6 +148,20 @@ class IspybProposals(ProposalService):
         return ServicePage(
             await self._with_their_sessions(talk, token, results[: query.page_size]), len(results), total
         )
+
+    async def verify_login(self, talk: Conversation) -> str:
+        """Log in as the portal, and ask for a list; in the person's name there is no login of the portal."""
+        if not self.user:
+            return ""
+        if not self._token:
+            await self._log_in_as_portal(talk)
+        page = talk.require(await self._ask(talk, "proposals", "one proposal", {"skip": "0", "limit": "1"}), dict)
+        total = page.get("total")
+        if not isinstance(total, int) or isinstance(total, bool):
+            talk.give_up("an object without results and their total")
+        if total == 0:
+            talk.give_up("no proposal at all: its login may see none (all_proposals)", ErrorKind.CREDENTIALS_REFUSED)
+        return f"it sees {total} proposals"
 
     # -- in the person's name -----------------------------------------------------------------------------------------
 
@@ -176,7 +202,35 @@ class IspybProposals(ProposalService):
     async def _as_portal(self, talk: Conversation, account: Account, limit: int) -> list[Any]:
         named = self._named(account)
         self.require_within(named, limit)
-        return await self._records(talk, named)
+        records = await self._records(talk, named)
+        known = {one.get("proposal") for one in records}
+        records += [one for one in await self._of_beamlines(talk, account) if one.get("proposal") not in known]
+        self.require_within(records, limit)
+        return records
+
+    def _staffed(self, account: Account) -> list[str]:
+        """Return the beamlines that the account is staff of."""
+        groups = [name for _, name in named_groups_of(account)]
+        return sorted({beamline for name in groups for beamline in self.beamline_staff.get(name, ())})
+
+    async def _of_beamlines(self, talk: Conversation, account: Account, proposal_id: str = "") -> list[dict[str, Any]]:
+        """Return the proposals with visits at the account's beamlines, each with these visits; or one of them."""
+        sessions: list[Any] = []
+        asked = {"proposal": proposal_id} if proposal_id else {}
+        beamlines = self._staffed(account)
+        if beamlines and not self._token:
+            await self._log_in_as_portal(talk)
+        proposals: dict[Any, Any] = {}
+        for beamline in beamlines:
+            visits = "the sessions of a beamline"
+            found = await self._pages(talk, "", "sessions", visits, self.max_records, beamLineName=beamline, **asked)
+            # looked at again: a server that ignores the parameter gives the sessions of all
+            sessions += [one for one in found if isinstance(one, dict) and one.get("beamLineName") == beamline]
+            # ISPyB finds proposals by a beamline's name, and also by words of titles
+            rows = await self._pages(talk, "", "proposals", "its proposals", self.max_records, search=beamline)
+            proposals |= {one.get("proposalId"): one for one in rows if isinstance(one, dict)}
+        with_visits = {one.get("proposalId") for one in sessions}
+        return [_with_sessions(one, sessions) for number, one in proposals.items() if number in with_visits]
 
     def _named(self, account: Account) -> list[GroupProposal]:
         return list(proposals_in(self._pattern, named_groups_of(account)))
@@ -188,7 +242,11 @@ class IspybProposals(ProposalService):
         for answer in answers:
             if isinstance(answer, BaseException):
                 raise answer
-        return [answer for answer in answers if answer is not None]
+        records = [answer for answer in answers if answer is not None]
+        if named and not records:
+            # to a login without rights, every proposal is unknown
+            await self.verify_login(talk)
+        return records
 
     async def _record(self, talk: Conversation, named: GroupProposal) -> dict[str, Any] | None:
         """Return a proposal named by groups, with the sessions named by them; None if ISPyB does not know it."""

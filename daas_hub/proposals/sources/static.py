@@ -12,12 +12,14 @@ from pydantic import Field, field_validator
 from daas_hub.accounts import Account
 from daas_hub.errors import DocumentError, SourceUnavailable
 from daas_hub.findings import Finding, ok
-from daas_hub.proposals.model import HIGHEST_VISIT, PROPOSAL_ID, Proposal, Visit
+from daas_hub.proposals.model import HIGHEST_VISIT, LOWEST_VISIT, PROPOSAL_ID, Proposal, Visit
+from daas_hub.proposals.reading import MAX_ABSTRACT, MAX_NAME, MAX_TITLE
+from daas_hub.services.outside_text import printable
 from daas_hub.services.yaml_document import Document, read_document
 
 
 class _Visit(Document):
-    number: int = Field(ge=1, le=HIGHEST_VISIT)
+    number: int = Field(ge=LOWEST_VISIT, le=HIGHEST_VISIT)
     #: the facility's name for it, {visit} in templates of directories; "" for its number
     name: str = Field(default="", max_length=64, pattern=r"^[^/\x00-\x1f]*$")
     title: str = ""
@@ -40,7 +42,10 @@ class _Proposal(Document):
     @classmethod
     def _plain_id(cls, value: str) -> str:
         if not PROPOSAL_ID.fullmatch(value):
-            raise ValueError("a proposal's id is letters, digits, '.', '_' and '-', and starts with a letter or digit")
+            raise ValueError(
+                "a proposal's id is letters, digits, '.', '_' and '-', and starts with a letter or digit; it may have "
+                "several such parts with '/' between them"
+            )
         return value
 
 
@@ -104,16 +109,25 @@ def _by_member(path: Path, document: _Proposals) -> dict[str, tuple[Proposal, ..
             raise DocumentError(str(path), 1, f"the proposal {entry.id!r} has two visits with the same number")
         proposal = Proposal(
             id=entry.id,
-            title=entry.title,
-            abstract=entry.abstract,
-            beamlines=tuple(entry.beamlines),
+            title=printable(entry.title, MAX_TITLE) or entry.id,
+            abstract=printable(entry.abstract, MAX_ABSTRACT, lines=True),
+            beamlines=tuple(printable(name, MAX_NAME) for name in entry.beamlines),
             gid=entry.gid,
-            visits=tuple(
-                Visit(visit.number, visit.title, visit.beamline, visit.start, visit.end, tuple(visit.data), visit.name)
-                for visit in entry.visits
-            ),
+            visits=tuple(map(_visit_of, entry.visits)),
         )
         staff = [name for beamline in entry.beamlines for name in document.beamline_staff.get(beamline, [])]
         for member in dict.fromkeys([*entry.members, *staff]):
             members.setdefault(member, []).append(proposal)
     return {member: tuple(proposals) for member, proposals in members.items()}
+
+
+def _visit_of(entry: _Visit) -> Visit:
+    return Visit(
+        entry.number,
+        printable(entry.title, MAX_TITLE),
+        printable(entry.beamline, MAX_NAME),
+        entry.start,
+        entry.end,
+        tuple(entry.data),
+        printable(entry.name, MAX_NAME),
+    )

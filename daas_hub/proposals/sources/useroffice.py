@@ -2,13 +2,16 @@
 
 The office identifies people by the subject of their login (`oidcSub`), which is asked for one issuer only: the same
 subject of another issuer is another person. The person in the answer must be the one in the query.
+
+To a token that was deleted, or that lacks the permission, the office says about everybody what it says about a person
+it does not know: null, with status 200. So that answer is believed only if the same token finds somebody else.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from traitlets import Unicode
+from traitlets import Bool, Unicode
 from traitlets.config import Configurable
 
 from daas_hub.accounts import Account
@@ -31,6 +34,32 @@ query ProposalsOfAPerson($user: String!) {
   }
 }
 """
+
+
+#: Proposals of an instrument, for its scientists. The permission is ProposalQueries.getAll.
+OF_INSTRUMENTS = """
+query InstrumentsOfAPerson($user: String!) {
+  person: userByOIDCSub(oidcSub: $user) { oidcSub instruments { id } }
+}
+"""
+OF_AN_INSTRUMENT = """
+query ProposalsOfAnInstrument($instrument: Int!, $first: Int!, $offset: Int!) {
+  found: proposals(filter: { instrumentId: $instrument }, first: $first, offset: $offset) {
+    proposals {
+      proposalId
+      title
+      abstract
+      instruments { name }
+      experiments { experimentPk experimentId startsAt endsAt instrument { name } }
+    }
+  }
+}
+"""
+#: Proposals of an instrument per request.
+PAGE = 100
+
+#: The same question without what it is for: whether somebody is found at all.
+KNOWN = "query KnownPerson($user: String!) { person: userByOIDCSub(oidcSub: $user) { oidcSub } }"
 
 
 class UserOfficeProposals(ProposalService):
@@ -71,6 +100,22 @@ class UserOfficeProposals(ProposalService):
         other issuers have no proposals. No default. Example: "https://keycloak.facility.org/realms/users".
         """,
     )
+    known_subject = Unicode(
+        config=True,
+        help="""
+        Subject of a login that the user office always knows, of a functional account for instance. An unknown person is
+        believed to be unknown only if this one is found: to a deleted token, everybody is unknown. Default: the person
+        found last; none after a start of the hub. Example: "f0a1c2d3-daas".
+        """,
+    )
+    includes_instruments = Bool(
+        False,
+        config=True,
+        help="""
+        Whether instrument scientists see all proposals of their instruments. The token then also needs the permission
+        ProposalQueries.getAll. Default: False.
+        """,
+    )
     query = Unicode(
         QUERY,
         config=True,
@@ -95,33 +140,90 @@ class UserOfficeProposals(ProposalService):
                 f"does not contain {missing[0]}",
                 remedy="Remove the setting to use the default query.",
             )
+        self._found_last = ""
 
     async def records_of(self, talk: Conversation, account: Account, limit: int) -> list[Any]:
         """Ask for the proposals of the person with this login; a person unknown to the office has none."""
         login = account.login
         if login is None or login.issuer != self.issuer:
             return []
+        person = await self._person(talk, self.query, login.subject, "the proposals of a person")
+        if person is None:
+            await self.verify_login(talk)
+            return []
+        self._found_last = login.subject
+        proposals = person.get("proposals")
+        if not isinstance(proposals, list):
+            talk.give_up("a person without a list of proposals")
+        self.require_within(proposals, limit)
+        if not self.includes_instruments:
+            return proposals
+        return await self._with_those_of_instruments(talk, login.subject, proposals, limit)
+
+    async def verify_login(self, talk: Conversation) -> str:
+        """Ask for a person whom the office knows."""
+        known = self.known_subject or self._found_last
+        if not known:
+            self.problem_log.error(
+                "it cannot be verified that the token is valid: to a deleted one, everybody is unknown. Set "
+                f"{self.setting('known_subject')}."
+            )
+            return ""
+        if await self._person(talk, KNOWN, known, "a person who is known") is None:
+            talk.give_up(
+                "nobody: the token was deleted, or lacks the permission UserQueries.getByOidcSub",
+                ErrorKind.CREDENTIALS_REFUSED,
+            )
+        return "it finds a person who is known"
+
+    async def _with_those_of_instruments(
+        self, talk: Conversation, subject: str, proposals: list[Any], limit: int
+    ) -> list[Any]:
+        person = await self._person(talk, OF_INSTRUMENTS, subject, "the instruments of a person") or {}
+        ids = [one.get("id") for one in person.get("instruments") or [] if isinstance(one, dict)]
+        found = list(proposals)
+        for instrument in ids:
+            offset = 0
+            while True:
+                variables = {"instrument": instrument, "first": PAGE, "offset": offset}
+                data = await self._data(talk, OF_AN_INSTRUMENT, variables, "the proposals of an instrument")
+                answer = data.get("found")
+                rows = answer.get("proposals") if isinstance(answer, dict) else None
+                if not isinstance(rows, list):
+                    talk.give_up(
+                        "nothing: the token lacks the permission ProposalQueries.getAll", ErrorKind.CREDENTIALS_REFUSED
+                    )
+                known = {one.get("proposalId") for one in found if isinstance(one, dict)}
+                found += [one for one in rows if not isinstance(one, dict) or one.get("proposalId") not in known]
+                self.require_within(found, limit)
+                if len(rows) < PAGE:
+                    break
+                offset += PAGE
+        return found
+
+    async def _person(self, talk: Conversation, query: str, subject: str, asked_for: str) -> dict[str, Any] | None:
+        """Return the person with this subject; None if the office says that there is none."""
+        data = await self._data(talk, query, {"user": subject}, asked_for)
+        if "person" not in data:
+            talk.give_up("an object without a person")
+        person = data["person"]
+        if person is not None and (not isinstance(person, dict) or person.get("oidcSub") != subject):
+            talk.give_up("another person")
+        return person
+
+    async def _data(self, talk: Conversation, query: str, variables: dict[str, Any], asked_for: str) -> dict[str, Any]:
         reply = await talk.post(
             self.service.url,
-            "the proposals of a person",
-            document={"query": self.query, "variables": {"user": login.subject}},
+            asked_for,
+            document={"query": query, "variables": variables},
             headers={"Authorization": f"Bearer {await self.secret('token_file')}"},
         )
         if (code := _error(reply.document)) is not None:
             talk.give_up(f"the error {code} (status {reply.status})", ErrorKind.REQUEST_REJECTED)
         data = talk.require(reply, dict).get("data")
-        if not isinstance(data, dict) or "person" not in data:
+        if not isinstance(data, dict):
             talk.give_up("an object without a person")
-        person = data["person"]
-        if person is None:
-            return []
-        if not isinstance(person, dict) or person.get("oidcSub") != login.subject:
-            talk.give_up("another person")
-        proposals = person.get("proposals")
-        if not isinstance(proposals, list):
-            talk.give_up("a person without a list of proposals")
-        self.require_within(proposals, limit)
-        return proposals
+        return data
 
 
 def _error(document: Any) -> str | None:

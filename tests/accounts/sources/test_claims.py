@@ -10,6 +10,7 @@ from traitlets.config import Config
 from daas_hub.accounts import Account, AccountRules, Identity
 from daas_hub.accounts.model import AccountFields
 from daas_hub.accounts.sources.claims import ClaimsAccounts, ClaimsSource, account_of_claims
+from daas_hub.accounts.templates import values_of
 from daas_hub.errors import AccountRefused, ConfigurationError, NoAccount, SourceUnavailable
 
 ISSUER = "https://login.facility.org"
@@ -68,7 +69,7 @@ NO_NUMBERS += [[], [1000, 2000], ["a"], [True], {}, {"value": 25001}, [[25001]],
 @pytest.mark.parametrize("claim", ["uidNumber", "gidNumber"])
 def test_invalid_numbers_are_refused(claim: str, value: Any) -> None:
     """B1."""
-    with pytest.raises(AccountRefused, match=f"{claim}.*not a number"):
+    with pytest.raises(AccountRefused, match=rf"{claim}.*(not a number|2 values)"):
         account_of_claims(GOOD | {claim: value}, NAMES)
 
 
@@ -105,6 +106,18 @@ async def test_a_login_without_these_claims_is_unknown(claims: dict[str, Any]) -
     with pytest.raises(NoAccount) as raised:
         await source().account_of(Identity(ISSUER, "4711", "", claims, NOW))
     assert not isinstance(raised.value, AccountRefused)
+
+
+@pytest.mark.parametrize(
+    ("claim", "value"),
+    [("uidNumber", [25001, 25002]), ("gidNumber", ["1", "2"]), ("preferred_username", ["anna", "ben"])],
+)
+async def test_two_values_where_one_is_expected(claim: str, value: list[Any]) -> None:
+    """None of them is chosen, and the sentence says what came."""
+    with pytest.raises(AccountRefused, match=rf"{claim}.* has 2 values, where one is expected.*does not help"):
+        await source().account_of(anna(**{claim: value}))
+    with pytest.raises(NoAccount, match="2 values of the claim"):
+        values_of(Identity(ISSUER, "4711", claims={claim: value}), f"{{claim.{claim}}}")
 
 
 @pytest.mark.parametrize(

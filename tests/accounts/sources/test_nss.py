@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import pwd
 import subprocess
 import threading
@@ -14,8 +15,10 @@ import pytest
 from traitlets.config import Config
 
 from daas_hub.accounts import Identity
-from daas_hub.accounts.sources.nss import NssAccounts, NssSource
+from daas_hub.accounts.refusals import AccountClosed
+from daas_hub.accounts.sources.nss import NssAccounts, NssSource, _shadow_line, is_expired
 from daas_hub.errors import ConfigurationError, NoAccount, SourceUnavailable
+from tests.not_tried import missing
 
 ISSUER = "https://login.example.org"
 SOMEBODY = pwd.getpwuid(1).pw_name
@@ -41,6 +44,43 @@ async def test_everybody_the_machine_knows_is_who_id_says() -> None:
         assert {account.gid, *account.groups} == set(ids_of("-G", person.pw_name))
         assert account.gid not in account.groups
         assert account == await source().account_named(person.pw_name)
+
+
+NOW = 1_795_996_800.0
+TODAY = int(NOW // 86_400)
+
+
+@pytest.mark.parametrize(
+    ("line", "expired"),
+    [
+        (f"x:!:19000:0:99999:7::{TODAY}:", True),
+        (f"x:!:19000:0:99999:7::{TODAY + 1}:", False),
+        ("x:!:19000:0:99999:7::1:", True),
+        ("x:!:19000:0:99999:7:::", False),
+        ("x:!:19000:0:99999:7::-1:", False),
+        ("", False),
+        ("x:*", False),
+    ],
+)
+async def test_an_account_that_has_expired_runs_nothing(line: str, expired: bool) -> None:
+    """shadow(5): from that day on, whichever way its owner signed in."""
+    settings = {"shadow_line": lambda _name: line, "now": lambda: NOW}
+    if expired:
+        with pytest.raises(AccountClosed, match="has expired"):
+            await source(**settings).account_of(Identity(ISSUER, SOMEBODY))
+    else:
+        assert (await source(**settings).account_of(Identity(ISSUER, SOMEBODY))).name == SOMEBODY
+    assert (await source(ignores_expiry=True, **settings).account_named(SOMEBODY)).name == SOMEBODY
+
+
+def test_the_machines_own_shadow_entry() -> None:
+    if os.geteuid() != 0:
+        missing("root", "only root can read shadow entries")
+    line = _shadow_line(SOMEBODY)
+    assert line.startswith(f"{SOMEBODY}:")
+    assert not is_expired(line, NOW)
+    assert is_expired(":".join([*line.split(":")[:7], "1", ""]), NOW)
+    assert _shadow_line("nobody-of-this-name") == ""
 
 
 async def test_a_name_from_a_claim() -> None:

@@ -215,7 +215,7 @@ FORM: dict[str, Change] = {
     "two parts": token(lambda c: signed(c.claims).rpartition(".")[0]),
     "four parts": token(lambda c: signed(c.claims) + ".x"),
     "encrypted": token(lambda c: ".".join([b64('{"alg":"dir","enc":"A256GCM"}'), "", "a", "b", "c"])),
-    "too large": claim(padding="x" * 20_000),
+    "too large": claim(padding="x" * 270_000),
     "blank in front": token(lambda c: " " + signed(c.claims)),
     "newline behind": token(lambda c: signed(c.claims) + "\n"),
     "not ASCII": token(lambda c: "é" + signed(c.claims)),
@@ -315,7 +315,7 @@ TOKEN_ENDPOINT: dict[str, Change] = {
     "access_token with a newline": given(access_token="a\r\nX-Evil: 1"),
     "access_token with a blank": given(access_token="a b"),
     "access_token not ASCII": given(access_token="ä"),
-    "access_token too large": given(access_token="a" * 20_000),
+    "access_token too large": given(access_token="a" * 270_000),
     "refresh_token a list": given(refresh_token=["a"]),
     "no token_type": given(token_type=...),
     "token_type mac": given(token_type="mac"),
@@ -364,8 +364,8 @@ USERINFO_ENDPOINT: dict[str, Change] = {
     "userinfo: too large": instead(USERINFO, 200, b'{"sub": "anna", "x": "' + b"x" * 1_100_000 + b'"}'),
     "userinfo: nested": instead(USERINFO, 200, '{"sub": "anna", "x": ' + "[" * 100_000),
     "userinfo: not UTF-8": instead(USERINFO, 200, b'{"sub": "anna\xff"}'),
-    "userinfo: a signed token": lambda c: c.instead.update(
-        {USERINFO: (200, {"Content-Type": "application/jwt"}, signed({"sub": "anna", "aud": CLIENT}).encode())}
+    "userinfo: a token that a stranger signed": instead(
+        USERINFO, 200, signed({"sub": "anna", "aud": CLIENT}, key=STRANGER), "application/jwt"
     ),
     "userinfo: an unsigned token": instead(
         USERINFO, 200, f"{b64(json.dumps({'alg': 'none'}))}.{b64(json.dumps({'sub': 'anna'}))}.", "application/jwt"

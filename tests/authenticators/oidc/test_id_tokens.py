@@ -13,10 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from daas_hub.authenticators.oidc.id_tokens import LEEWAY_S, MAX_TOKEN_BYTES, verify_id_token
-from daas_hub.authenticators.oidc.provider import (
-    OpenIDProvider,
-)
+from daas_hub.authenticators.oidc.id_tokens import LEEWAY_S, verify_id_token
+from daas_hub.authenticators.oidc.provider import MAX_TOKEN_BYTES, OpenIDProvider
 from daas_hub.errors import Refused
 from tests.authenticators.oidc.http_provider import CLIENT, NONCE, Clock, Provider
 from tests.authenticators.oidc.keys import (

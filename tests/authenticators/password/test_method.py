@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from traitlets.config import Config
 
 from daas_hub.accounts.passwords import PasswordLogin, PasswordSource
+from daas_hub.accounts.refusals import AccountClosed
 from daas_hub.authenticators.doctor.checks import examine_passwords
 from daas_hub.authenticators.errors import LoginExpired, TooManyAttempts, WrongPassword
 from daas_hub.authenticators.password.method import PasswordMethod
@@ -122,7 +124,44 @@ def test_memory_is_bounded() -> None:
     guesses = AttemptLimiter(Clock())
     for i in range(MAX_KEYS + 50):
         guesses.begin(f"n{i}", f"a{i}")
-    assert len(guesses) == 2 * MAX_KEYS
+    assert len(guesses) == 3 * MAX_KEYS
+
+
+def test_guesses_stay_below_the_directorys_own_limit() -> None:
+    """Four in all, from wherever and however slowly: the directory's count begins anew only after a pause."""
+    clock = Clock()
+    guesses = AttemptLimiter(clock, max_of_name=4, window_s=1800.0)
+    assert guesses.begin("anna", "192.0.2.1") == 0
+    guesses.succeeded("anna", "192.0.2.1")
+    failed: list[float] = []
+    for made in range(2000):
+        # from many places, among them the one where she signs in
+        wait = guesses.begin("Anna", "192.0.2.1" if made % 3 == 0 else f"203.0.113.{made % 250}")
+        if wait <= 0:
+            failed.append(clock.now)
+        clock.now += 20
+    runs, count = [], 1
+    for before, after in pairwise(failed):
+        count = 1 if after - before >= 1800 else count + 1
+        runs.append(count)
+    assert max(runs) == 4
+    assert len(failed) > 20, "and after a pause it goes on"
+
+
+def test_the_last_of_the_budget_is_for_where_a_name_has_signed_in() -> None:
+    clock = Clock()
+    guesses = AttemptLimiter(clock, max_of_name=4, window_s=1800.0)
+    guesses.begin("anna", "192.0.2.1")
+    guesses.succeeded("anna", "192.0.2.1")
+    assert sum(guesses.begin("anna", f"203.0.113.{made}") == 0 for made in range(100)) == 3
+    assert guesses.begin("anna", "203.0.113.7") == 1800
+    assert guesses.begin("anna", "192.0.2.1") == 0
+    guesses.unanswered("anna", "192.0.2.1")
+    assert guesses.begin("anna", "192.0.2.1") == 0, "silence is no guess"
+    assert guesses.begin("anna", "192.0.2.1") > 1000
+    assert guesses.begin("ben", "203.0.113.7") == 0
+    clock.now += 1800
+    assert guesses.begin("anna", "203.0.113.7") == 0
 
 
 # -- the login method -----------------------------------------------------------------------------------------------
@@ -165,6 +204,37 @@ async def test_what_is_no_name_or_password_asks_nobody(name: str, password: str)
 
     with pytest.raises(WrongPassword):
         await method(check).login_of(name, password, "a")
+
+
+async def test_how_many_guesses_are_passed_on_is_a_setting() -> None:
+    asked: list[str] = []
+
+    async def check(name: str, password: str) -> str:
+        asked.append(password)
+        return ""
+
+    for most in (1, 2, 4):
+        asked.clear()
+        source = PasswordSource("ldap:x", "your account", 12, check, max_failures=most)
+        mine = PasswordMethod(source, Clock(), Clock())
+        for number in range(20):
+            with pytest.raises((WrongPassword, TooManyAttempts)):
+                await mine.login_of("anna", f"wrong {number}", f"192.0.2.{number}")
+        assert len(asked) == max(1, most - 1), "one is kept for places where anna has signed in"
+
+
+async def test_a_correct_password_that_is_of_no_use_says_why() -> None:
+    """And a wrong one does not: the source says so after a correct password only."""
+
+    async def check(name: str, password: str) -> str:
+        if password == RIGHT:
+            raise AccountClosed("Your password has expired.", remedy="Please go to the help desk.")
+        return ""
+
+    with pytest.raises(WrongPassword, match=r"has expired\. Please go to the help desk"):
+        await method(check).login_of("anna", RIGHT, "a")
+    with pytest.raises(WrongPassword, match="The name or the password is wrong"):
+        await method(check).login_of("anna", "wrong", "a")
 
 
 async def test_silence_is_no_guess() -> None:
@@ -334,10 +404,10 @@ async def test_too_many_are_told_when_to_come_back() -> None:
         return ""
 
     mine = method(check)
-    for _ in range(5):
+    for _ in range(3):
         with pytest.raises(WrongPassword):
             await mine.login_of("anna", "x", "a")
-    for _ in range(95):
+    for _ in range(97):
         with pytest.raises(TooManyAttempts, match="Please try again in"):
             await mine.login_of("anna", "x", "a")
 

@@ -18,8 +18,16 @@ from traitlets.config import Config
 
 from daas_hub.accounts import Identity
 from daas_hub.authenticators.errors import LoginExpired
-from daas_hub.authenticators.trusted_proxy.method import ProxySettings, TrustedProxyMethod, read_proxy
-from daas_hub.authenticators.trusted_proxy.signature import MAX_NONCES, ProofRules, Proofs, signature_of
+from daas_hub.authenticators.trusted_proxy.method import TrustedProxyMethod, client_of_proxy
+from daas_hub.authenticators.trusted_proxy.settings import ProxySettings, read_proxy
+from daas_hub.authenticators.trusted_proxy.signature import (
+    MAX_NONCES,
+    NoSubject,
+    ProofRules,
+    Proofs,
+    UnusableSubject,
+    signature_of,
+)  # fmt: skip
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
 from daas_hub.errors import ConfigurationError, Refused, SourceUnavailable
 
@@ -28,7 +36,7 @@ NOW, HOST, PATH = 1_800_000_000, "daas.facility.org", "/hub/proxy_login"
 HASH = "b0744680-2aa3-4b12-8627-95d23e5e4af9"
 NONCE = "n" * 20
 ISSUER = "https://umbrellaid.org/idp/shibboleth"
-RULES = ProofRules(secret=lambda: SECRET)
+RULES = ProofRules(secret=lambda: SECRET, proof="signature")
 
 
 def signed(**changed: Any) -> str:
@@ -40,12 +48,14 @@ def signed(**changed: Any) -> str:
 GOOD = [("X-Daas-Subject", HASH), ("X-Daas-Proof", signed())]
 
 
-def subject(headers: list[tuple[str, str]], rules: ProofRules = RULES, proofs: Proofs | None = None) -> str:
+def subject(
+    headers: list[tuple[str, str]], rules: ProofRules = RULES, proofs: Proofs | None = None, peer: str = "127.0.0.1"
+) -> str:
     # the hub's own reader refuses some of these before; here they come as they are
     def sent(wanted: str) -> list[str]:
         return [value for name, value in headers if name.lower() == wanted.lower()]
 
-    return (proofs or Proofs(rules, lambda: NOW)).subject_of(sent, host=HOST, path=PATH)
+    return (proofs or Proofs(rules, lambda: NOW)).subject_of(sent, host=HOST, path=PATH, peer=peer)
 
 
 def with_proof(proof: str) -> list[tuple[str, str]]:
@@ -155,12 +165,83 @@ def test_what_is_remembered_is_bounded() -> None:
     [(SECRET, True), (SECRET[:-1], False), ("", False), (SECRET.upper(), False), (signed(), False)],
 )
 def test_the_secret_itself_where_that_is_configured(proof: str, accepted: bool) -> None:
-    rules = replace(RULES, signed=False)
+    rules = replace(RULES, proof="secret")
     if accepted:
         assert subject(with_proof(proof), rules) == HASH
     else:
         with pytest.raises(Refused):
             subject(with_proof(proof), rules)
+
+
+@pytest.mark.parametrize("proof", [SECRET, signed()])
+def test_either_proof_where_nothing_is_configured(proof: str) -> None:
+    assert subject(with_proof(proof), ProofRules(secret=lambda: SECRET)) == HASH
+
+
+@pytest.mark.parametrize(
+    ("peer", "accepted"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.0.1", True),
+        ("::1", True),
+        ("::ffff:127.0.0.1", True),
+        ("192.0.2.7", False),
+        ("::ffff:192.0.2.7", False),
+        ("2001:db8::1", False),
+        ("localhost", False),
+        ("unknown", False),
+        ("", False),
+    ],
+)
+def test_the_secret_is_accepted_from_this_machine_only(peer: str, accepted: bool) -> None:
+    """Whoever has read the secret cannot use it from elsewhere; a signature says itself what it is for."""
+    rules = ProofRules(secret=lambda: SECRET)
+    if accepted:
+        assert subject(with_proof(SECRET), rules, peer=peer) == HASH
+    else:
+        with pytest.raises(Refused, match="web_servers"):
+            subject(with_proof(SECRET), rules, peer=peer)
+    assert subject(with_proof(signed()), rules, peer=peer) == HASH
+
+
+NOBODY: dict[str, tuple[list[tuple[str, str]], type[NoSubject]]] = {
+    "no header": ([], NoSubject),
+    "an empty one": ([("X-Daas-Subject", "")], NoSubject),
+    "as Apache writes it": ([("X-Daas-Subject", "(null)")], NoSubject),
+    "two values, as Shibboleth joins them": ([("X-Daas-Subject", f"{HASH};{HASH}")], UnusableSubject),
+    "a blank": ([("X-Daas-Subject", "a b")], UnusableSubject),
+}
+
+
+@pytest.mark.parametrize("case", NOBODY)
+def test_a_user_without_the_attribute(case: str) -> None:
+    sent, refusal = NOBODY[case]
+    rules = ProofRules(secret=lambda: SECRET)
+    with pytest.raises(NoSubject) as told:
+        subject([*sent, ("X-Daas-Proof", SECRET)], rules)
+    assert type(told.value) is refusal
+    with pytest.raises(Refused) as told_without_proof:
+        subject([*sent, ("X-Daas-Proof", "0" * 32)], rules)
+    assert not isinstance(told_without_proof.value, NoSubject)
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "peer"),
+    [
+        ([], "10.0.0.9"),
+        (["192.0.2.7"], "192.0.2.7"),
+        (["127.0.0.1, 192.0.2.7"], "192.0.2.7"),
+        (["127.0.0.1", "192.0.2.7"], "192.0.2.7"),
+        (["192.0.2.7,127.0.0.1"], "127.0.0.1"),
+    ],
+)
+def test_what_a_client_forwards_itself_does_not_count(forwarded: list[str], peer: str) -> None:
+    headers = HTTPHeaders()
+    for value in forwarded:
+        headers.add("X-Forwarded-For", value)
+    context = SimpleNamespace(address=("10.0.0.9", 1234))
+    request = SimpleNamespace(headers=headers, connection=SimpleNamespace(context=context))
+    assert client_of_proxy(request) == peer  # type: ignore[arg-type]
 
 
 # -- settings ----------------------------------------------------------------------------------------------------------
@@ -186,6 +267,14 @@ def secret_file(tmp_path: Path) -> str:
         ({"max_age_s": "60"}, "wrong type"),
         ({"hours": -1}, "not a positive number"),
         ({"hours": True}, "wrong type"),
+        ({"web_servers": "192.0.2.7"}, "wrong type"),
+        ({"web_servers": ["proxy.example"]}, "proxy.example"),
+        ({"proof_header": "X Proof"}, "not the name of a header"),
+        ({"subject_header": "X-Daas-Proof"}, "is the header of the subject"),
+        ({"cookies": "session"}, "wrong type"),
+        ({"cookies": ["a,b"]}, "not the name of a cookie"),
+        ({"logout_url": "//evil.example"}, "is no path"),
+        ({"logout_url": "http://h/"}, "is no path"),
     ],
 )
 def test_settings_that_cannot_work(secret_file: str, changed: dict[str, Any], words: str) -> None:
@@ -212,7 +301,7 @@ def request() -> Any:
     headers = HTTPHeaders()
     for name, value in GOOD:
         headers.add(name, value)
-    return SimpleNamespace(request=SimpleNamespace(headers=headers, host=HOST, path=PATH))
+    return SimpleNamespace(request=SimpleNamespace(headers=headers, host=HOST, path=PATH, connection=None))
 
 
 async def test_an_identity_of_that_issuer_good_for_its_hours(secret_file: str) -> None:
@@ -261,3 +350,12 @@ def test_it_stands_on_the_login_page_beside_providers(
     assert (methods[-1]["title"], methods[-1]["url"]) == ("UmbrellaID", "/hub/proxy_login")
     assert door.issuers[-1] == ISSUER
     CryptKeeper.clear_instance()
+
+
+async def test_where_a_browser_signs_out(secret_file: str) -> None:
+    logout = "/Shibboleth.sso/Logout?return={return_to}"
+    options = {"issuer": ISSUER, "secret_file": secret_file}
+    proxy = TrustedProxyMethod(read_proxy("x", options | {"logout_url": logout}))
+    assert await proxy.logout_url({}, "https://h/x?y") == "/Shibboleth.sso/Logout?return=https%3A%2F%2Fh%2Fx%3Fy"
+    assert proxy.logout_origins == ("https://umbrellaid.org",)
+    assert await TrustedProxyMethod(read_proxy("x", options)).logout_url({}, "https://h/x") == ""

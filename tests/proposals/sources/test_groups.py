@@ -48,7 +48,13 @@ def source(**settings: str) -> GroupProposals:
             [Proposal("mx12345", "mx12345", visits=(Visit(1),), gid=26002)],
             id="a visit and the whole",
         ),
-        pytest.param(DIAMOND, ["mx12345_0", "mx12345_99999999999"], [], id="J3 visits that are none"),
+        pytest.param(DIAMOND, ["mx12345_-1", "mx12345_99999999999"], [], id="J3 visits that are none"),
+        pytest.param(
+            DIAMOND,
+            ["mx12345_0"],
+            [Proposal("mx12345", "mx12345", visits=(Visit(0),))],
+            id="the facility's first visit",
+        ),
         pytest.param(
             "(?P<beamline>id[0-9]+)-(?P<proposal>ma[0-9]+)",
             ["id21-ma4242"],

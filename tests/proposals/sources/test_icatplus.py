@@ -58,9 +58,11 @@ async def test_investigations_of_one_name_are_one_proposal(config: Config, boxed
         pytest.param("ben", "participant", ["MA-4242"], id="one of his"),
         pytest.param("carla", "participant", [], id="D8 staff, where staff sees nothing"),
         pytest.param("carla", "instrumentscientist", ["MA-4242"], id="D8 scientist of the instrument"),
+        pytest.param("carla", ["participant", "instrumentscientist"], ["MA-4242"], id="scientist, and nowhere a user"),
+        pytest.param("ben", ["participant", "instrumentscientist"], ["MA-4242"], id="a user, and no scientist"),
     ],
 )
-async def test_whose_proposals(config: Config, name: str, wanted: str, ids: list[str]) -> None:
+async def test_whose_proposals(config: Config, name: str, wanted: str | list[str], ids: list[str]) -> None:
     """What is public is nobody's own."""
     config.IcatPlusProposals.filter = wanted
     assert [one.id for one in await asked(IcatPlus(), config, account_named(name))] == ids

@@ -16,9 +16,9 @@ from traitlets.config import Config
 
 from daas_hub.accounts import Account, Identity
 from daas_hub.errors import ConfigurationError, SourceUnavailable
-from daas_hub.proposals import Proposal
+from daas_hub.proposals import Proposal, Query
 from daas_hub.proposals.sources.ispyb import PAGE, IspybProposals
-from tests.stand_ins.ispyb import MX, ROOT, Ispyb, session
+from tests.stand_ins.ispyb import CM, MX, ROOT, Ispyb, proposal, session
 from tests.stand_ins.running import REQUESTS, running
 
 ISSUER = "https://keycloak.facility.org/realms/users"
@@ -97,6 +97,48 @@ async def test_in_the_portals_name(
     proposals = await asked(Ispyb(), portals, account_in(*groups))
     assert shown(proposals) == visits
     assert all(one.gid == gid for one in proposals)
+
+
+@pytest.mark.parametrize(
+    ("groups", "visits"),
+    [
+        pytest.param(["i24-staff"], {"cm1": ["cm1-1"]}, id="one beamline"),
+        pytest.param(
+            ["i03-staff", "users"], {"mx12345": ["mx12345-7", "mx12345-8", "mx12345-9"], "sw9": ["sw9-1"]}, id="another"
+        ),
+        pytest.param(["i03-staff", "mx12345_7"], {"mx12345": ["mx12345-7"], "sw9": ["sw9-1"]}, id="a user there, too"),
+        pytest.param(["others"], {}, id="staff of none"),
+    ],
+)
+async def test_beamline_staff(portals: Config, groups: list[str], visits: dict[str, list[str]]) -> None:
+    """In the portal's name: the visits at their beamlines, and no others of the same proposals."""
+    portals.IspybProposals.beamline_staff = {"i03-staff": ["i03"], "i24-staff": ["i24"]}
+    ispyb = Ispyb(sessions=[*Ispyb().sessions, session(16, CM, 2, "carla", beamline="i99")])
+    async with running(ispyb.app()) as url:
+        source = IspybProposals(config=portals, url=f"{url}{ROOT}")
+        account = account_in(*groups)
+        assert shown(await source.proposals_of(account)) == visits
+        for name, own in visits.items():
+            assert shown(await source.proposals_called(account, name)) == {name: own}
+        if "i24-staff" in groups:
+            assert await source.proposals_called(account, "mx12345") == ()
+            assert await source.page_of(account, Query()) is None
+
+
+async def test_the_facilitys_first_visit_is_a_visit(portals: Config) -> None:
+    """Case 16: ISPyB counts from 0."""
+    first = proposal(9, "mx", "99999")
+    ispyb = Ispyb(proposals=[MX, first], sessions=[session(1, first, 0, "anna") | {"startDate": "2026-05-01T09:00:00"}])
+    for groups in (["mx99999"], ["mx99999_0"]):
+        (found,) = await asked(ispyb, portals, account_in(*groups))
+        assert [(one.number, one.name) for one in found.visits] == [(0, "mx99999-0")]
+
+
+async def test_a_login_without_rights_is_not_taken_for_unknown_proposals(portals: Config) -> None:
+    """py-ispyb answers 404 about what its login may not see."""
+    with pytest.raises(SourceUnavailable) as raised:
+        await asked(Ispyb(proposals=[]), portals, account_in("mx12345"))
+    assert "no proposal at all: its login may see none" in raised.value.detail
 
 
 async def test_nothing_is_asked_about_nobody(portals: Config) -> None:

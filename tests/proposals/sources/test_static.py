@@ -76,7 +76,9 @@ async def test_a_proposal_with_all_it_has(tmp_path: Path) -> None:
             ".",
             "''",
             "/etc",
-            "p1/x",
+            "p1/../x",
+            "p1//x",
+            "p1/",
             "'p 1'",
             "'p1\\n'",
             '"p1\\n"',
@@ -102,7 +104,7 @@ def test_hostile_ids_are_refused(tmp_path: Path, written_id: str) -> None:
         pytest.param(
             (GLASS.replace("number: 2", "number: 1"),), "visit", id="a visit's number twice: whose data is it?"
         ),
-        pytest.param((GLASS.replace("number: 2", "number: 0"),), "visits.1.number", id="visit zero"),
+        pytest.param((GLASS.replace("number: 2", "number: -1"),), "visits.1.number", id="a negative visit"),
         pytest.param((GLASS.replace("number: 2", "number: 2147483648"),), "visits.1.number", id="visit too high"),
         pytest.param((GLASS.replace("number: 2", "number: '2'"),), "visits.1.number", id="G2 a number that is text"),
         pytest.param((GLASS.replace("[anna, ben]", "null"),), "members", id="G2 no list of members"),

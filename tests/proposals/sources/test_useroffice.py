@@ -127,6 +127,28 @@ async def test_another_question_for_another_version(config: Config) -> None:
     assert [(one.id, one.abstract) for one in found] == [("123456", ""), ("123457", "")]
 
 
+async def test_instrument_scientists_see_the_proposals_of_their_instruments(config: Config) -> None:
+    """Their own and those of others, each once, on several pages; only if the facility wants it."""
+    loki = [proposal(number) for number in range(1, 251)]
+    bifrost = [proposal(900, instruments=[{"id": 2, "name": "BIFROST"}])]
+    office = UserOffice(
+        proposals={"subject-of-anna": [loki[0], bifrost[0]], "subject-of-ben": [*loki, *bifrost]},
+        scientists={"subject-of-anna": [1]},
+    )
+    assert len(await asked(office, config)) == 2
+    config.UserOfficeProposals.includes_instruments = True
+    assert len(await asked(office, config)) == 251
+    office.scientists.clear()
+    assert len(await asked(office, config)) == 2
+
+
+async def test_a_token_without_the_permission_to_read_all(config: Config) -> None:
+    config.UserOfficeProposals.includes_instruments = True
+    with pytest.raises(SourceUnavailable) as raised:
+        await asked(UserOffice(scientists={"subject-of-anna": [1]}, may_read_all=False), config)
+    assert "the token lacks the permission ProposalQueries.getAll" in raised.value.detail
+
+
 async def test_a_person_with_more_than_is_sensible(config: Config) -> None:
     config.UserOfficeProposals.max_records = 1
     with pytest.raises(SourceUnavailable) as raised:

@@ -61,7 +61,7 @@ class Facility:
         for name in ("identity", "sockets", "empty"):
             (session / name).mkdir(parents=True)
         (self.root / "run" / "api").mkdir()
-        for name in ("passwd", "group", "nsswitch.conf", "hosts", "resolv.conf"):
+        for name in ("passwd", "group", "nsswitch.conf", "hosts", "resolv.conf", "localtime"):
             (session / "identity" / name).write_text("")
         (self.root / "homes" / "link").symlink_to("/etc")
         (self.root / "data" / "link").symlink_to(self.root / "secret")
@@ -242,6 +242,12 @@ async def test_several_directories_with_hostile_names_pass(scene: Scene) -> None
     assert json.loads(scene.engine.calls[0][2]) == body
 
 
+async def test_the_facilitys_own_paths_pass(scene: Scene) -> None:
+    for target in ("{root}/data/visitor", "/gpfs/visitor/v"):
+        status, said = await scene.create(scene.facility.body(one_more("{root}/data/visitor", target=target)))
+        assert status == 201, said
+
+
 async def test_the_golden_call_passes(scene: Scene) -> None:
     """The file that says what a session may do (create.json) is what the broker lets through."""
     body = json.loads((Path(__file__).parents[1] / "docker" / "create.json").read_text())
@@ -400,7 +406,8 @@ def one_more(source: str, *, target: str = "/home/anna/more", writable: bool = F
     def change(body: dict[str, Any]) -> None:
         root = next(one["Source"] for one in body["HostConfig"]["Mounts"]).partition("/run/")[0]
         options: dict[str, Any] = {"Propagation": "rprivate"} | ({} if writable else {"ReadOnlyForceRecursive": True})
-        mount = {"Type": "bind", "Source": source.replace("{root}", root), "Target": target, "ReadOnly": not writable}
+        mount = {"Type": "bind", "Source": source.replace("{root}", root), "ReadOnly": not writable}
+        mount["Target"] = target.replace("{root}", root)
         body["HostConfig"]["Mounts"].append(mount | {"BindOptions": options | more})
 
     return change
@@ -506,6 +513,13 @@ HOSTILE: dict[str, Change] = {
     "onto a program": one_more("{root}/data/visitor", target="/usr/bin"),
     "onto the home by dots": one_more("{root}/data/visitor", target="/home/anna/../../etc"),
     "onto a neighbour": one_more("{root}/data/visitor", target="/home/ben"),
+    "onto the session's programs": one_more("{root}/data/visitor", target="/opt/daas-hub"),
+    "onto all of /opt": one_more("{root}/data/visitor", target="/opt"),
+    "onto the root": one_more("{root}/data/visitor", target="/"),
+    "above the home": one_more("{root}/data/visitor", target="/home"),
+    "outside by dots": one_more("{root}/data/visitor", target="/data/../etc"),
+    "onto the session's sockets": one_more("{root}/data/visitor", target="/run/other"),
+    "raw data writable at its own path": one_more("{root}/data/visitor", target="{root}/data/visitor", writable=True),
     "a target twice": one_more("{root}/data/visitor", target="/home/anna"),
     "propagated": one_more("{root}/data/visitor", Propagation="rshared"),
     "made by the engine": one_more("{root}/data/visitor", CreateMountpoint=True),
@@ -515,7 +529,7 @@ HOSTILE: dict[str, Change] = {
     "a pipe as mount": last_mount(Type="npipe"),
     "a source that is no text": last_mount(Source=["/"]),
     "read-only at the top only": one_more("{root}/data/visitor", ReadOnlyForceRecursive=False),
-    "mounts without end": host("Mounts", [{}] * 100),
+    "mounts without end": host("Mounts", [{}] * 300),
     "a host record that is a list": top("HostConfig", []),
     "no host record": lambda body: body.pop("HostConfig"),
 }

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from daas_hub.accounts import Account
 from daas_hub.catalogue import Application, Kind, Size
-from daas_hub.launch import Mount, Plan
+from daas_hub.launch import UNCHANGED, Alias, Mount, Plan
 from daas_hub.spawners.guest_layout import API_DIR, identity_texts, target_of
 from daas_hub.spawners.sandbox.argv import ETC, InheritedFds, sandbox_argv
 
@@ -83,6 +83,7 @@ bwrap --unshare-user --unshare-pid --unshare-ipc --unshare-uts --unshare-net --u
 --ro-bind /run/daas-hub/sessions/k/identity/group /etc/group
 --ro-bind /run/daas-hub/sessions/k/identity/nsswitch.conf /etc/nsswitch.conf
 --ro-bind /run/daas-hub/sessions/k/identity/hosts /etc/hosts
+--ro-bind /run/daas-hub/sessions/k/identity/localtime /etc/localtime
 --perms 0700 --size 67108864 --tmpfs /run/session --size 1073741824 --tmpfs /var/tmp
 --ro-bind-try /var/cache/fontconfig /var/cache/fontconfig --size 67108864 --tmpfs /var/lib/xkb
 --ro-bind /opt/daas /opt/daas --ro-bind /run/daas-hub/api /run/daas-hub
@@ -194,7 +195,9 @@ plans = st.builds(
 )
 OURS = {"/usr", "/var/cache/fontconfig", "/opt/daas", "/run/daas-hub/api", *(f"/etc/{name}" for name in ETC)}
 OURS |= {"/run/daas-hub/sessions/k/sockets"}
-OURS |= {f"/run/daas-hub/sessions/k/identity/{name}" for name in ("passwd", "group", "nsswitch.conf", "hosts")}
+OURS |= {
+    f"/run/daas-hub/sessions/k/identity/{name}" for name in ("passwd", "group", "nsswitch.conf", "hosts", "localtime")
+}
 
 
 @settings(max_examples=80, deadline=None)
@@ -277,3 +280,20 @@ def test_no_name_writes_a_line_of_passwd_or_group(display_name: str, group_names
 
 def test_api_dir_is_where_the_session_looks() -> None:
     assert API_DIR == "/run/daas-hub"
+
+
+def test_the_facilitys_own_paths_come_last_and_outer_ones_first() -> None:
+    """Of two mounts with one path the read-only one counts; what lies in another one is mounted upon it."""
+    data = replace(mount("/data/MA-4242/2", "data"), has_real_path=True)
+    results = replace(mount("/data/MA-4242/2/results", "processed", writable=True), has_real_path=True)
+    again = replace(mount("/data/MA-4242/2", "again", writable=True), has_real_path=True)
+    aliases = (UNCHANGED, Alias(PurePosixPath("/data"), PurePosixPath("/gpfs/data")))
+    argv = argv_of(replace(PLAN, mounts=(HOME, results, again, data), aliases=aliases))
+    binds = [argv[index : index + 3] for index, word in enumerate(argv) if word in BINDS]
+    assert [one for one in binds if one[2].startswith(("/data", "/gpfs"))] == [
+        ["--ro-bind", "/data/MA-4242/2", "/data/MA-4242/2"],
+        ["--bind", "/data/MA-4242/2/results", "/data/MA-4242/2/results"],
+        ["--ro-bind", "/data/MA-4242/2", "/gpfs/data/MA-4242/2"],
+        ["--bind", "/data/MA-4242/2/results", "/gpfs/data/MA-4242/2/results"],
+    ]
+    assert argv.index("/data/MA-4242/2/results") < len(argv) - argv[::-1].index("--remount-ro")

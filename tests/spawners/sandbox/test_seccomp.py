@@ -25,6 +25,7 @@ import pytest
 from traitlets.config import Config
 
 from daas_hub.errors import ConfigurationError
+from daas_hub.session import leases
 from daas_hub.spawners.sandbox import seccomp
 from daas_hub.spawners.sandbox.launch import build_sandbox
 from daas_hub.spawners.sandbox.seccomp import NAMESPACE_FLAGS, TERMINAL_INPUT, open_filters, seccomp_problem
@@ -94,6 +95,13 @@ def test_no_number_is_allowed_that_the_engine_refuses() -> None:
     allowed_here = {number for number in range(1024) if filtered(number) == 0}
     assert len(allowed_here) > 250
     assert allowed_here - allowed_there == set()
+
+
+def test_no_lease_on_any_backend() -> None:
+    """A container's first program refuses the same commands (`daas_hub.session.leases`)."""
+    assert seccomp.LEASE_COMMANDS == leases.LEASE_COMMANDS
+    refused = {command for command in range(2048) if filtered(number_of("fcntl"), 3, command)}
+    assert refused == set(leases.LEASE_COMMANDS)
 
 
 def test_a_call_is_allowed_or_refused_and_not_both() -> None:
@@ -284,6 +292,8 @@ CALLS = {
     "TIOCSTI with more bits": Call("ioctl", (2**32 - 1, 2**32 + 0x5412, M)),
     "TIOCLINUX": Call("ioctl", (2**32 - 1, 0x541C, M)),
     "secret memory": Call("memfd_secret", (0,), errno.ENOSYS, also=True),
+    "lease a file": Call("fcntl", (2**32 - 1, 1024, 0), errno.EACCES),
+    "lease a directory": Call("fcntl", (2**32 - 1, 1040, 1), errno.EACCES),
     "ustat": Call("ustat", (0, M)),
 }
 

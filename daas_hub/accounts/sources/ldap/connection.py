@@ -11,11 +11,12 @@ import ssl
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from daas_hub.accounts.sources.ldap.entries import Entry, SearchResult
+from daas_hub.accounts.sources.ldap.bind_result import PASSWORD_POLICY, REJECTED, BindResult, bind_result
+from daas_hub.accounts.sources.ldap.entries import Entry, SearchResult, joined
 from daas_hub.errors import ConfigurationError, ErrorKind
 from daas_hub.services.secret_file import read_secret
 
@@ -36,17 +37,26 @@ class Server:
 
 @dataclass(frozen=True)
 class Search:
-    """A search; without a filter it reads the entry `base` itself."""
+    """A search; without a filter it reads the entry `base` itself.
+
+    Attributes:
+        size_limit: the most entries; with more, the result is incomplete, whatever the server does with the limit.
+        paged: whether to request pages (RFC 2696): servers limit an answer, and not always the pages of one.
+    """
 
     base: str
     filter: str
     attributes: tuple[str, ...]
     size_limit: int
+    paged: bool = False
+
+
+#: Entries per page; Active Directory's own limit is 1,000.
+PAGE = 500
+_PAGED_RESULTS = "1.2.840.113556.1.4.319"
 
 
 _SUCCESS, _SIZE_LIMIT, _NO_SUCH_OBJECT, _REFERRAL = 0, 4, 32, 10
-#: Wrong, expired, locked, no password, no such entry: the password is not accepted.
-_REJECTED = (19, 32, 34, 48, 49, 50, 53)
 #: Busy, unavailable: as good as no answer. A time limit or an internal error may be due to a single search.
 _UNAVAILABLE = (51, 52)
 
@@ -139,20 +149,34 @@ class Connector:
             raise
         return connection
 
-    def accepts_password(self, address: str, dn: str, password: str, until: float) -> bool:
-        """Return whether a bind with this DN and password succeeds. Raises one of `failures`."""
+    def check_password(self, address: str, dn: str, password: str, until: float) -> BindResult:
+        """Bind with this DN and password, and return what the server says. Raises one of `failures`."""
         connection = self._connect(address, until, user=dn, password=password)
         try:
-            connection.bind(read_server_info=False)
-            code, description = connection.result["result"], connection.result["description"]
+            connection.bind(read_server_info=False, controls=[(PASSWORD_POLICY, False, None)])
+            answer = connection.result
         finally:
             self.close(connection)
-        if code not in (_SUCCESS, *_REJECTED):
-            raise ServerRefused.of(code, f"password check failed: {description}")
-        return bool(code == _SUCCESS)
+        code = answer["result"]
+        if code not in (_SUCCESS, *REJECTED):
+            raise ServerRefused.of(code, f"password check failed: {answer['description']}")
+        controls = {oid: one.get("value") for oid, one in (answer.get("controls") or {}).items()}
+        return bind_result(code, str(answer.get("message") or ""), controls)
 
     def search(self, connection: Any, until: float, search: Search) -> SearchResult:
-        """Return the result of a search. Raises one of `failures`."""
+        """Return the result of a search, with all its pages. Raises one of `failures`."""
+        pages: list[SearchResult] = []
+        cookie: bytes | None = None
+        while True:
+            page = self._page(connection, until, search, cookie)
+            pages.append(page)
+            if sum(len(one.entries) for one in pages) > search.size_limit:
+                return replace(joined(pages), complete=False)
+            cookie = _cookie_of(connection.result) if search.paged and page.complete else None
+            if not cookie:
+                return joined(pages)
+
+    def _page(self, connection: Any, until: float, search: Search, cookie: bytes | None) -> SearchResult:
         left = until - self._clock()
         if left <= 0:
             raise ServerFailed("timeout", ErrorKind.TIMEOUT)
@@ -164,8 +188,10 @@ class Connector:
             search_scope=self._ldap3.SUBTREE if search.filter else self._ldap3.BASE,
             dereference_aliases=self._ldap3.DEREF_NEVER,
             attributes=list(search.attributes),
-            size_limit=search.size_limit,
+            # pages are counted here; the server would count what it could not know to be too much
+            size_limit=0 if search.paged else search.size_limit,
             time_limit=max(1, int(wait)),
+            **({"paged_size": PAGE, "paged_cookie": cookie, "paged_criticality": False} if search.paged else {}),
         )
         code = connection.result["result"]
         if code == _NO_SUCH_OBJECT and not search.filter:
@@ -221,12 +247,22 @@ class Connector:
         return connection
 
 
+def _cookie_of(result: Mapping[str, Any]) -> bytes:
+    """Return the cookie for the next page; b"" after the last one, or from a server without pages."""
+    control = (result.get("controls") or {}).get(_PAGED_RESULTS) or {}
+    return bytes((control.get("value") or {}).get("cookie") or b"")
+
+
 def _result_of(response: Sequence[Mapping[str, Any]], code: int, referrals: Sequence[str]) -> SearchResult:
     entries = tuple(
         Entry(one["dn"], {name.lower(): list(values) for name, values in one["raw_attributes"].items()})
         for one in response
         if one.get("type") == "searchResEntry"
     )
+    for entry in entries:
+        # ldap3 reads the remaining ranges of an attribute itself; one that is left would be a part of the values
+        if part := next((name for name in entry.attributes if ";range=" in name), ""):
+            raise ServerRefused(f"attribute {part} of {entry.dn} is incomplete", ErrorKind.INCOMPLETE_RESULT)
     others = [str(uri) for one in response if one.get("type") == "searchResRef" for uri in one.get("uri", ())]
     return SearchResult(entries, code == _SUCCESS, (*others, *referrals))
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import unquote, urlsplit
 
 from daas_hub.accounts.model import Account, AccountFields
 from daas_hub.accounts.refusals import TRY_AGAIN, no_account
+from daas_hub.accounts.sources.ldap.sids import IdMapping, sid_of
 from daas_hub.accounts.templates import fields_of, fill
 from daas_hub.errors import AccountRefused, ErrorKind, SourceUnavailable
 
 _log = logging.getLogger("jupyterhub.daas")
 _ASSERTION = re.compile(r"\(([A-Za-z][A-Za-z0-9-]*)=([^()]*\{[^()]*)\)")
+SID = "objectSid"
 _NUMBER = re.compile(rb"0|[1-9][0-9]{0,9}")
 
 
@@ -43,6 +46,11 @@ def escape(value: str) -> str:
     return "".join(
         chr(octet) if chr(octet).isascii() and chr(octet).isalnum() else f"\\{octet:02x}" for octet in value.encode()
     )
+
+
+def octets(value: bytes) -> str:
+    """Return a binary value for a filter (RFC 4515)."""
+    return "".join(f"\\{octet:02x}" for octet in value)
 
 
 def assertions_of(template: str, known: tuple[str, ...] = ("subject", "issuer")) -> tuple[tuple[str, str], ...]:
@@ -100,41 +108,106 @@ def single_entry(found: SearchResult) -> Entry:
     return found.entries[0]
 
 
-def require_exact(entry: Entry, pairs: Sequence[tuple[str, str]], values: Mapping[str, str]) -> Entry:
+def require_exact(
+    entry: Entry, pairs: Sequence[tuple[str, str]], values: Mapping[str, str], *, folds_case: bool = False
+) -> Entry:
     """Return the entry if its values are exactly those in the filter.
 
+    Args:
+        folds_case: whether ASCII letters match in either case, as they do in the directory.
+
     Raises:
-        NoAccount: the directory matched a similar value, "Anna" for "anna" for example.
+        NoAccount: the directory matched a similar value, "anna " for "anna" for example.
     """
     for attribute, template in pairs:
-        if fill(template, values).encode() not in entry.values(attribute):
+        wanted, found = fill(template, values).encode(), entry.values(attribute)
+        # bytes fold ASCII letters only
+        if wanted not in found and not (folds_case and wanted.lower() in {one.lower() for one in found}):
             _log.warning("directory: found %s, but its %s is not exactly the requested value", entry.dn, attribute)
             raise no_account()
     return entry
 
 
-def account_of_entries(entry: Entry, groups: Sequence[Entry], names: AccountFields) -> Account:
+def joined(results: Sequence[SearchResult]) -> SearchResult:
+    """Return the results of several searches as one, each entry once."""
+    entries = {entry.dn.lower(): entry for result in results for entry in result.entries}
+    referrals = tuple(uri for result in results for uri in result.referrals)
+    return SearchResult(tuple(entries.values()), all(result.complete for result in results), referrals)
+
+
+def without_referrals(found: SearchResult, ignored: Sequence[str]) -> SearchResult:
+    """Return a result without its references to partitions that hold no people and no groups.
+
+    Args:
+        ignored: the beginnings of their DNs.
+    """
+    if not found.complete:
+        return found
+    beginnings = tuple(f"{one.lower()}," for one in ignored)
+    left = [uri for uri in found.referrals if not unquote(urlsplit(uri).path)[1:].lower().startswith(beginnings)]
+    return replace(found, referrals=tuple(left))
+
+
+#: Returns the number of an entry, given the attribute that has it.
+Number = Callable[["Entry", str], int]
+
+
+def attribute_number(entry: Entry, attribute: str) -> int:
+    """Return the number in an attribute; see `single_value`."""
+    value = single_value(entry, attribute)
+    if not _NUMBER.fullmatch(value):
+        raise refused(entry, f"its {attribute} is not a number")
+    return int(value)
+
+
+def mapped_number(ids: IdMapping) -> Number:
+    """Return a function that calculates numbers from objectSid, whatever the attribute."""
+
+    def number(entry: Entry, attribute: str) -> int:
+        try:
+            return ids.number_of(sid_of(single_value(entry, SID)))
+        except ValueError as error:
+            raise refused(entry, f"its {SID} {error}") from None
+
+    return number
+
+
+def account_of_entries(
+    entry: Entry,
+    groups: Sequence[Entry],
+    names: AccountFields,
+    *,
+    primary: Entry | None = None,
+    ids: IdMapping | None = None,
+) -> Account:
     """Return the account of a person's entry and the entries of their groups.
+
+    Args:
+        primary: the entry of the primary group, where the person's entry names it (Active Directory).
+        ids: how numbers are calculated; None for those in attributes.
 
     Raises:
         AccountRefused: an attribute is missing, has several values, or is not a number.
     """
+    number = mapped_number(ids) if ids else attribute_number
     numbers: dict[int, str] = {}
     memberships: set[str] = set()
     for group in groups:
         labels = [text for value in group.values(names.group_name) if (text := plain_text(value))]
         memberships.update(labels)
-        if group.values(names.group_gid):
-            numbers[_number(group, names.group_gid)] = labels[0] if labels else ""
+        if has_domain_sid(group) if ids else group.values(names.group_gid):
+            numbers[number(group, names.group_gid)] = labels[0] if labels else ""
     name = plain_text(single_value(entry, names.name))
     if not name:
-        raise _refused(entry, f"its {names.name} is not printable text")
+        raise refused(entry, f"its {names.name} is not printable text")
     display_names = entry.values(names.display_name)
+    of_primary = primary is not None and (ids is not None or not entry.values(names.gid))
+    gid = number(primary, names.group_gid) if primary and of_primary else number(entry, names.gid)
     return Account(
         name=name,
-        uid=_number(entry, names.uid),
-        gid=_number(entry, names.gid),
-        groups=tuple(sorted(numbers)),
+        uid=number(entry, names.uid),
+        gid=gid,
+        groups=tuple(sorted(set(numbers) - {gid})),
         group_names={number: label for number, label in numbers.items() if label},
         display_name=plain_text(display_names[0])[:200] if display_names else "",
         memberships=frozenset(memberships),
@@ -149,15 +222,23 @@ def single_value(entry: Entry, attribute: str) -> bytes:
     """
     values = entry.values(attribute)
     if len(values) != 1:
-        raise _refused(entry, f"it has {len(values)} values of {attribute} instead of one")
+        raise refused(entry, f"it has {len(values)} values of {attribute} instead of one")
     return values[0]
 
 
-def _number(entry: Entry, attribute: str) -> int:
-    value = single_value(entry, attribute)
-    if not _NUMBER.fullmatch(value):
-        raise _refused(entry, f"its {attribute} is not a number")
-    return int(value)
+def has_domain_sid(entry: Entry) -> bool:
+    """Return whether an entry has the security identifier of a domain; built-in groups have not."""
+    try:
+        return bool([sid_of(value) for value in entry.values(SID)])
+    except ValueError:
+        return False
+
+
+def domain_of(dn: str) -> str:
+    """Return the DN of the domain that an entry is in: its last parts that begin with "DC="."""
+    parts = dn.split(",")
+    start = next((i for i in range(len(parts)) if all(one.strip().lower().startswith("dc=") for one in parts[i:])), 0)
+    return ",".join(parts[start:])
 
 
 def plain_text(value: bytes) -> str:
@@ -169,7 +250,8 @@ def plain_text(value: bytes) -> str:
     return text if text.isprintable() else ""
 
 
-def _refused(entry: Entry, why: str) -> AccountRefused:
+def refused(entry: Entry, why: str) -> AccountRefused:
+    """Return the error for an entry that cannot be used."""
     _log.error("directory: %s is unusable: %s", entry.dn, why)
     return AccountRefused(
         f"Your entry in the facility's directory is unusable: {why}.", remedy="Please contact the user office."

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from daas_hub.accounts.refusals import TRY_AGAIN
+from daas_hub.accounts.sources.ldap.bind_result import BindResult
 from daas_hub.accounts.sources.ldap.connection import Connector, Search, Server, ServerFailed, ServerRefused
 from daas_hub.accounts.sources.ldap.entries import SearchResult
 from daas_hub.errors import ConfigurationError, DaasError, ErrorKind, SourceUnavailable
@@ -123,8 +124,8 @@ class LdapServers:
                         self._log("directory %s: %s", address, _shown(problem))
         raise _NoAnswer(heard, _main_kind(kinds))
 
-    def accepts_password(self, dn: str, password: str, until: float) -> bool:
-        """Return whether a bind with this DN and password succeeds, over a new encrypted connection. Blocks the thread.
+    def check_password(self, dn: str, password: str, until: float) -> BindResult:
+        """Bind with this DN and password, over a new encrypted connection. Blocks the calling thread.
 
         Raises:
             SourceUnavailable: no server answered before the deadline. The directory still counts as up: it has just
@@ -135,7 +136,7 @@ class LdapServers:
             if self._clock() >= until or not self._connector.encrypts(address):
                 continue
             try:
-                return self._connector.accepts_password(address, dn, password, until)
+                return self._connector.check_password(address, dn, password, until)
             except self._connector.failures as problem:
                 self._failed[address] = self._clock()
                 kinds.append(self._connector.kind_of(problem))

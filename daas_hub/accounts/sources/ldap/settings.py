@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
-from typing import Any
 from urllib.parse import urlsplit
 
 from traitlets import Bool, Float, Int, List, Unicode
 
 from daas_hub.accounts.model import AccountFields, AccountSource
-from daas_hub.accounts.source_settings import HasIssuers
 from daas_hub.accounts.sources.ldap.connection import Server
-from daas_hub.accounts.sources.ldap.entries import assertions_of
-from daas_hub.accounts.sources.ldap.source import LdapSource, Searches
-from daas_hub.accounts.templates import fields_of
+from daas_hub.accounts.sources.ldap.schema_settings import LdapSchema, bases_of
+from daas_hub.accounts.sources.ldap.searches import Searches
+from daas_hub.accounts.sources.ldap.source import LdapSource
 from daas_hub.errors import ConfigurationError
 from daas_hub.services.web_proxy import LOOPBACK
 
 
-class LdapAccounts(HasIssuers):
+class LdapAccounts(LdapSchema):
     """Accounts from an LDAP directory (`Facility.accounts = "ldap"`)."""
 
     servers = List(
@@ -61,62 +59,6 @@ class LdapAccounts(HasIssuers):
         connection. Example: "/etc/daas-hub/ldap-password".
         """,
     )
-    person_base = Unicode(
-        "",
-        config=True,
-        help='Search base for people (subtree search). No default. Example: "ou=people,dc=facility,dc=org".',
-    )
-    person_filter = Unicode(
-        "(&(objectClass=posixAccount)(uid={subject}))",
-        config=True,
-        help="""
-        Search filter for the entry of a login. Fields: {subject} {issuer} {claim.NAME}; their values are escaped.
-        Each field must be in a plain (attribute={field}) assertion, which is checked again case-sensitively against the
-        entry. A login with more than one entry is refused. With {issuer} in it, `issuers` may be empty.
-        Example: "(&(objectClass=posixAccount)(uid={claim.preferred_username}))".
-        """,
-    )
-    account_filter = Unicode(
-        "(objectClass=posixAccount)",
-        config=True,
-        help="""
-        Search filter for accounts that are looked up by name: those of proposals (see `ProposalAccounts`) and of
-        password logins. It is combined with the name; it has no fields.
-        """,
-    )
-    name_attribute = Unicode("uid", config=True, help="Attribute with the account name.")
-    uid_attribute = Unicode("uidNumber", config=True, help="Attribute with the uid.")
-    gid_attribute = Unicode("gidNumber", config=True, help="Attribute with the gid of the primary group.")
-    display_name_attribute = Unicode("displayName", config=True, help='Attribute with the display name. Example: "cn".')
-    group_base = Unicode(
-        "",
-        config=True,
-        help="""
-        Search base for groups. Default: groups are not searched for. Example: "ou=groups,dc=facility,dc=org".
-        """,
-    )
-    group_filter = Unicode(
-        "(&(objectClass=posixGroup)(memberUid={account}))",
-        config=True,
-        help="""
-        Search filter for a person's groups below `group_base`. Fields: {account} (account name), {dn} (of the
-        person's entry). A group without a gid adds no gid; its name still counts for `RoleRules`.
-        Example, for groupOfNames: "(&(objectClass=groupOfNames)(member={dn}))".
-        """,
-    )
-    member_of_attribute = Unicode(
-        "",
-        config=True,
-        help='Attribute with the DNs of a person\'s groups; each group is read. Default: none. Example: "memberOf".',
-    )
-    group_name_attribute = Unicode("cn", config=True, help="Attribute with the name of a group.")
-    group_gid_attribute = Unicode("gidNumber", config=True, help="Attribute with the gid of a group.")
-    max_groups = Int(
-        1000,
-        min=1,
-        config=True,
-        help="Maximum number of groups per person. A login with more is refused, not truncated.",
-    )
     operation_timeout_s = Float(
         3.0,
         min=0.1,
@@ -139,9 +81,7 @@ class LdapAccounts(HasIssuers):
                 "Facility.accounts", "ldap", "the library ldap3 is not installed", remedy="make install EXTRAS=ldap"
             )
         self._require_servers()
-        if not self.person_base:
-            raise self.wrong("person_base", "is not set", 'Example: "ou=people,dc=facility,dc=org".')
-        self._require_filters()
+        self.require_schema()
         self.require_ca_file()
         server = Server(
             addresses=tuple(self.servers),
@@ -163,13 +103,20 @@ class LdapAccounts(HasIssuers):
             group_gid=self.group_gid_attribute,
         )
         searches = Searches(
-            person_base=self.person_base,
+            person_base=bases_of(self.person_base),
             person_filter=self.person_filter,
             account_filter=self.account_filter,
-            group_base=self.group_base,
+            group_base=bases_of(self.group_base) if self.group_base else "",
             group_filter=self.group_filter,
             max_groups=self.max_groups,
             attributes=attributes,
+            case_sensitive=self.case_sensitive,
+            primary_group_attribute=self.primary_group_attribute,
+            required_attributes=tuple(set(self.required_attributes) - self.ignored_state),
+            ignored_account_state=self.ignored_state,
+            ignored_referrals=tuple(self.ignored_referrals),
+            id_mapping=self.mapping(),
+            is_active_directory=self.profile == "active-directory",
         )
         return LdapSource(server, searches, self.require_issuers(self.issuers, self.person_filter))
 
@@ -190,20 +137,4 @@ class LdapAccounts(HasIssuers):
             if parts.scheme == "ldap" and not self.start_tls and parts.hostname not in LOOPBACK:
                 raise self.wrong(
                     "servers", f"{address} would be unencrypted", "Use ldaps://, or leave start_tls enabled."
-                )
-
-    def _require_filters(self) -> None:
-        checks: list[tuple[str, Any]] = [
-            ("person_filter", lambda: assertions_of(self.person_filter)),
-            ("group_filter", lambda: fields_of(self.group_filter, ("account", "dn"))),
-            ("account_filter", lambda: fields_of(self.account_filter, ())),
-        ]
-        for setting, check in checks:
-            try:
-                found = check()
-            except ValueError as error:
-                raise self.wrong(setting, str(error), "See docs/how-to/accounts-from-ldap.md.") from None
-            if setting == "group_filter" and not found:
-                raise self.wrong(
-                    setting, "has no field, so everybody would get the same groups", "Add {account} or {dn}."
                 )

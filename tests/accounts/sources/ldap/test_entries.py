@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daas_hub.accounts.model import AccountFields
+from daas_hub.accounts.sources.ldap.connection import ServerRefused, _result_of
 from daas_hub.accounts.sources.ldap.entries import (
     Entry,
     SearchResult,
@@ -28,6 +29,13 @@ NO_NUMBERS += ["１０００".encode(), b"1" * 11, b"\xff"]
 
 def entry(**changes: list[bytes]) -> Entry:
     return Entry("cn=anna", ANNA | changes)
+
+
+def test_a_part_of_an_attributes_values_is_not_all_of_them() -> None:
+    """Active Directory returns 1,500 values at a time; ldap3 fetches the rest, or leaves the range in the name."""
+    response = [{"type": "searchResEntry", "dn": "CN=anna", "raw_attributes": {"memberOf;range=0-1499": [b"CN=a"]}}]
+    with pytest.raises(ServerRefused, match=r"memberof;range=0-1499 of CN=anna is incomplete"):
+        _result_of(response, 0, ())
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))

@@ -22,8 +22,9 @@ from traitlets.config import Config
 from daas_hub.accounts import Account, Identity
 from daas_hub.accounts.model import AccountFields
 from daas_hub.accounts.sources.ldap.connection import Search, Server
+from daas_hub.accounts.sources.ldap.searches import Searches
 from daas_hub.accounts.sources.ldap.settings import LdapAccounts
-from daas_hub.accounts.sources.ldap.source import LdapSource, Searches
+from daas_hub.accounts.sources.ldap.source import LdapSource
 from daas_hub.errors import AccountRefused, ConfigurationError, NoAccount, SourceUnavailable
 from daas_hub.facility import Facility
 from tests.not_tried import missing
@@ -226,9 +227,6 @@ async def test_an_account_by_its_name(crowd: Directory, sources: Sources) -> Non
         pytest.param(who(")(uid=*"), id="an empty condition and another"),
         pytest.param(who("anna))(|(uid=ben"), id="an or"),
         pytest.param(who("\\61nna"), id="a letter as the filter's own escape"),
-        pytest.param(who("Anna"), id="C1 capitals"),
-        pytest.param(who("ANNA"), id="C1 all capitals"),
-        pytest.param(who("carla"), id="C1 small letters for a capital one"),
         pytest.param(who("anna "), id="C1 a blank at the end"),
         pytest.param(who(" anna"), id="C1 a blank in front"),
         pytest.param(who("a  b"), id="C1 two blanks for one"),
@@ -251,6 +249,26 @@ async def test_nobody_else_has_an_account(crowd: Directory, sources: Sources, id
         await sources(crowd).account_of(identity)
     assert not isinstance(refused.value, AccountRefused)
     assert refused.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("subject", "name"),
+    [
+        pytest.param("Anna", "anna", id="C1 capitals"),
+        pytest.param("ANNA", "anna", id="C1 all capitals"),
+        pytest.param("carla", "Carla", id="C1 small letters for a capital one"),
+    ],
+)
+async def test_capitals_match_where_the_directory_folds_them(
+    crowd: Directory, sources: Sources, subject: str, name: str
+) -> None:
+    """A provider writes names in small letters, the directory does not; its spelling is the account's name."""
+    assert (await sources(crowd).account_of(who(subject))).name == name
+    with pytest.raises(NoAccount):
+        await sources(crowd, case_sensitive=True).account_of(who(subject))
+    assert (await sources(crowd, case_sensitive=True).account_of(who(name))).name == name
+    with pytest.raises(NoAccount):
+        await sources(crowd).account_named(subject)
 
 
 async def test_the_directory_itself_ignores_the_difference(crowd: Directory, sources: Sources) -> None:
@@ -285,7 +303,7 @@ async def test_entries_that_cannot_be_used(
 
 @pytest.mark.parametrize(
     ("subject", "words"),
-    [("root2", "uid 0"), ("ben", "gid 100"), ("Carla", "Unix user name"), ("star*", "valid Unix user name")],
+    [("root2", "uid 0"), ("ben", "gid 100"), ("a b", "Unix user name"), ("star*", "valid Unix user name")],
 )
 async def test_what_no_session_may_run_as(crowd: Directory, tmp_path: Path, subject: str, words: str) -> None:
     """B1: the numbers are the directory's, the allowed range is the portal's."""
@@ -335,6 +353,39 @@ async def test_a_server_that_gives_only_some_entries(tmp_path: Path, sources: So
             await sources(directory).account_of(who("anna"))
     finally:
         directory.stop()
+
+
+async def test_a_server_that_limits_answers_and_returns_pages(tmp_path: Path, sources: Sources) -> None:
+    """RFC 2696: all 700 groups, although no answer has more than 500."""
+    _needed()
+    groups = [posix_group(f"m{number}", 41000 + number, ["many"]) for number in range(700)]
+    limits = "sizelimit size.soft=500 size.hard=500 size.prtotal=unlimited"
+    directory = make_directory(tmp_path, [person("many", 25002), *groups], limits=limits)
+    directory.start()
+    try:
+        assert len((await sources(directory).account_of(who("many"))).groups) == 700
+        with pytest.raises(SourceUnavailable, match=r"more than 699, .*max_groups") as refused:
+            await sources(directory, max_groups=699).account_of(who("many"))
+        assert "Trying again does not help" in str(refused.value)
+    finally:
+        directory.stop()
+
+
+async def test_several_search_bases(crowd: Directory, sources: Sources) -> None:
+    """People and groups in several branches; an entry that is below two bases counts once."""
+    people = [f"ou=people,{SUFFIX}", f"ou=groups,{SUFFIX}", f"cn=anna 25001,ou=people,{SUFFIX}"]
+    groups = [f"ou=groups,{SUFFIX}", f"cn=ma-4242,ou=groups,{SUFFIX}"]
+    assert await sources(crowd, person_base=people, group_base=groups).account_of(who("anna")) == ANNA
+    with pytest.raises(NoAccount):
+        await sources(crowd, person_base=people[1:2]).account_of(who("anna"))
+
+
+async def test_referrals_to_partitions_without_people_may_be_ignored(crowd: Directory, sources: Sources) -> None:
+    """The root of an Active Directory refers to three of them, in every answer."""
+    assert await sources(crowd, person_base=SUFFIX, ignored_referrals=["OU=Branch"]).account_of(who("anna")) == ANNA
+    for other in ("ou=bran", "ou=elsewhere", ""):
+        with pytest.raises(SourceUnavailable, match="incomplete answer"):
+            await sources(crowd, person_base=SUFFIX, ignored_referrals=[other]).account_of(who("anna"))
 
 
 async def test_a_missing_search_base_is_not_an_unknown_account(crowd: Directory, sources: Sources) -> None:

@@ -1,0 +1,21 @@
+<?php
+$config = [
+    'baseurlpath' => '@IDP@/',
+    'certdir' => '@FOLDER@/cert/',
+    'loggingdir' => '@FOLDER@/log/',
+    'datadir' => '@FOLDER@/data/',
+    'tempdir' => '@FOLDER@/tmp',
+    'secretsalt' => 'a-salt-of-a-test',
+    'auth.adminpassword' => bin2hex(random_bytes(16)),
+    'timezone' => 'UTC',
+    'logging.level' => SimpleSAML\Logger::DEBUG,
+    'logging.handler' => 'file',
+    'enable.saml20-idp' => true,
+    'module.enable' => ['core' => true, 'saml' => true, 'exampleauth' => true],
+    'store.type' => 'phpsession',
+    'session.cookie.secure' => false,
+    'session.phpsession.cookiename' => 'SimpleSAML',
+    'metadata.sources' => [['type' => 'flatfile', 'directory' => '@FOLDER@/metadata']],
+    'metadatadir' => '@FOLDER@/metadata',
+    'production' => true,
+];
