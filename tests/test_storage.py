@@ -10,6 +10,8 @@ import contextlib
 import os
 import signal
 import stat
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -450,6 +452,21 @@ async def test_processes_that_hang_do_not_pile_up(hung: Path) -> None:
         await pin((data(hung, "never-answers/id21"),), timeout_s=5)
     assert refused.value.kind is ErrorKind.STORAGE_TIMEOUT
     assert time.monotonic() - begun < 1
+
+
+def test_a_process_that_hangs_keeps_nobody_waiting(hung: Path) -> None:
+    """Whoever reads the output of the doctor, or of a hub, gets its end: what storage holds does not have it."""
+    script = (
+        "import asyncio, sys\n"
+        "from pathlib import PurePosixPath\n"
+        "from daas_hub.launch import Mount\n"
+        "from daas_hub.storage import pin\n"
+        "root = PurePosixPath(sys.argv[1])\n"
+        "asyncio.run(pin((Mount(root, root / 'never-answers/id21', 'data'),), timeout_s=0.5))\n"
+    )
+    argv = [sys.executable, "-c", script, str(hung)]
+    ran = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False, cwd="/")
+    assert "did not respond within 0.5 seconds" in ran.stderr
 
 
 async def test_a_server_that_stops_and_comes_back(tmp_path: Path) -> None:

@@ -64,9 +64,11 @@ class ForkServer:
         near, far = socket.socketpair()
         near.setblocking(False)
         with far:
+            # a process that storage holds must not hold what reads the hub's output
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-c", _BOOT, str(Path(__file__).parents[1])],
-                stdin=far.fileno(), stdout=subprocess.DEVNULL, env={}, cwd="/", start_new_session=True,
+                stdin=far.fileno(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={}, cwd="/",
+                start_new_session=True,
             )  # fmt: skip
         self._control = near
         return near

@@ -53,12 +53,12 @@ def _run_child(fd: int, prctl: Any) -> None:
         null = os.open(os.devnull, os.O_RDONLY)
         os.dup2(null, 0)
         os.close(null)
-        with socket.socket(fileno=fd) as line:
-            _serve(Line(line), prctl)
-    except OSError:
-        pass  # the hub gave up
-    except Exception:
-        traceback.print_exc()
+        with socket.socket(fileno=fd) as near, contextlib.suppress(OSError):  # the hub gave up
+            line = Line(near)
+            try:
+                _serve(line, prctl)
+            except Exception:
+                line.send({"failed": traceback.format_exc()}, [])
     finally:
         os._exit(0)
 
@@ -104,22 +104,19 @@ def _serve(line: Line, prctl: Any) -> None:
     pidfd = os.pidfd_open(os.getpid())
     line.send({}, [pidfd])
     os.close(pidfd)
-    try:
-        account, _ = line.receive()
-        if account:
-            become(account["uid"], account["gid"], account["groups"])
-        # after the change of ids, which clears it
-        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        os.umask(0o022)
-        with contextlib.suppress(EOFError):
-            while True:
-                request, fds = line.receive()
-                reply, opened = _answer(request, fds, for_account=bool(account))
-                line.send(reply, opened)
-                for fd in [*fds, *opened]:
-                    os.close(fd)
-    except PermissionError as error:
-        line.send({"failed": str(error)}, [])
+    account, _ = line.receive()
+    if account:
+        become(account["uid"], account["gid"], account["groups"])
+    # after the change of ids, which clears it
+    prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    os.umask(0o022)
+    with contextlib.suppress(EOFError):
+        while True:
+            request, fds = line.receive()
+            reply, opened = _answer(request, fds, for_account=bool(account))
+            line.send(reply, opened)
+            for fd in [*fds, *opened]:
+                os.close(fd)
 
 
 def _answer(request: dict[str, Any], fds: list[int], *, for_account: bool) -> tuple[dict[str, Any], list[int]]:

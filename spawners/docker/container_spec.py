@@ -202,7 +202,9 @@ def _mounts(plan: Plan, files: SessionFiles, placed: Mapping[str, Path]) -> list
     mounts += [bind(path, str(path)) for path in dict.fromkeys(files.read_only)]
     mounts += files.sockets()
     outside = [
-        bind(placed.get(path, mount.source), path, writable=mount.writable) for mount, path in outside_home(plan)
+        bind(placed.get(path, mount.source), path, writable=mount.writable)
+        for mount, path in outside_home(plan)
+        if not placed or path in placed
     ]
     if "." in placed:
         return [*mounts, bind(placed["."], plan.home, writable=True), *outside]

@@ -118,12 +118,18 @@ class PlacedMounts:
         trees = {name: everything[name] for name, _ in wanted}
         # copies are attached nowhere yet, and may be in any namespace
         await storage.mount_as_root(some, {"do": "enter"}, namespace)
-        placed = {}
-        own = [*(["."] if "." in trees else trees), *(path for path, _ in outside)]
+        placed: dict[str, Path] = {}
+        # one path below another is mounted in it, as directories are in the home
+        outer_of = {path: _outer_of(path, [one for one, _ in outside]) for path, _ in outside}
+        own = [*(["."] if "." in trees else trees), *(path for path, outer in outer_of.items() if not outer)]
         for index, name in enumerate(own):
             placed[name] = self._base / str(index)
             placed[name].mkdir(mode=0o700, parents=True)
             await storage.mount_as_root(some, {"do": "attach", "path": str(placed[name])}, everything[name])
+        for path, outer in outer_of.items():
+            if outer:
+                inside = {path.removeprefix(f"{outer}/"): everything[path]}
+                await _mount_in(storage, some, everything[outer], inside, keep)
         if "." in trees:
             folder = folder_of_several(plan)
             several = {name: tree for name, tree in trees.items() if "/" in name}
@@ -158,6 +164,11 @@ class PlacedMounts:
                 folder.rmdir()
             except OSError as problem:
                 _log.error("%s is still mounted: %s", folder, problem)
+
+
+def _outer_of(path: str, paths: Sequence[str]) -> str:
+    """Return the longest of these paths that is above another one; "" for none."""
+    return max((one for one in paths if path.startswith(f"{one}/")), key=len, default="")
 
 
 def _folders_in(folder: Path) -> list[Path]:

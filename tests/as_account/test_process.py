@@ -121,6 +121,11 @@ async def test_a_killed_server_is_started_again() -> None:
         assert (await ask(process))["source"] == "/usr"
 
 
+async def test_what_goes_wrong_is_reported() -> None:
+    with process_of() as process, pytest.raises(PermissionError, match="KeyError: 'unheard of'"):
+        await process.ask({"do": "unheard of"}, (), 5)
+
+
 def test_everything_ends_with_the_hub() -> None:
     """Also with one that is killed: its socket closes, and nobody else has it."""
     script = (

@@ -9,9 +9,10 @@ import docker
 import pytest
 
 from daas_hub.spawners.docker.address import Address
-from daas_hub.spawners.docker.container_spec import HUB_LABEL, LocalFiles, create_body, mount_points
+from daas_hub.spawners.docker.container_spec import HUB_LABEL, LocalFiles, create_body
 from daas_hub.spawners.docker.engine import Engine
 from daas_hub.spawners.docker.placed_mounts import PlacedMounts
+from daas_hub.spawners.guest_layout import mount_points
 from daas_hub.spawners.trial import trial_dir
 from daas_hub.storage import AccountStorage
 from tests.docker.engine import address, image

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from daas_hub.accounts import Account
 from daas_hub.catalogue import Application, Kind, Size
-from daas_hub.launch import Mount, Plan
+from daas_hub.launch import UNCHANGED, Mount, Plan
 from tests.examples.site import FACILITIES, GID, UID, squashed_tree
 from tests.stand_ins.squashing import require_fuse
 
@@ -43,8 +43,14 @@ test "$(cat $(find ~/data -name scan_0001.h5 | head -n 1))" = counts && echo rea
 for one in ~/data ~/data/raw ~/data/more; do touch $one/x 2> /dev/null && echo data-written; done
 touch ~/mine && test -O ~/mine && echo home-ok
 echo result > ~/processed/result && test "$(cat ~/processed/result)" = result && echo processed-ok
+# the facility's own paths, of which results may be below the data
+served() { find /var/tmp -name "$1" -path '*/served/*' 2> /dev/null; }
+test "$(served scan_0001.h5 | xargs cat | head -c 6)" = counts && echo path-ok
+test "$(served result | xargs cat)" = result && echo results-path-ok
+served scan_0001.h5 | grep -vi processed | while read one; do touch $one.new 2> /dev/null && echo data-written; done
+true
 """
-HOLDS = ("read-ok", "home-ok", "processed-ok")
+HOLDS = ("read-ok", "home-ok", "processed-ok", "path-ok", "results-path-ok")
 
 
 @contextmanager
@@ -57,8 +63,16 @@ def launch_on_squashed_storage(name: str, folder: Path, image: str = "") -> Iter
         account = Account("u20180001", 28001, 26001)
     with squashed_tree(FACILITIES[name], folder) as tree:
         mounts = tuple(
-            Mount(PurePosixPath(tree), PurePosixPath(tree / path.lstrip("/")), target, not target.startswith("data"))
+            Mount(
+                PurePosixPath(tree),
+                PurePosixPath(tree / path.lstrip("/")),
+                target,
+                not target.startswith("data"),
+                has_real_path=target != ".",
+            )
             for target, path in LAYOUTS[name].items()
         )
         application = Application("look", "Look", Kind.DESKTOP, image=image or None)
-        yield Plan(account, application, Size("small", "Small", 2**30, 1.0, 100, 1.0), mounts, "P", "", 1)
+        yield Plan(
+            account, application, Size("small", "Small", 2**30, 1.0, 100, 1.0), mounts, "P", "", 1, aliases=(UNCHANGED,)
+        )

@@ -19,7 +19,8 @@ VISITS: dict[int, list[str]] = {
     3: ["visitor/closed/raw"],
     4: ["visitor/stale-handle/raw"],
     5: ["visitor/ts2/link"],
-    6: ["visitor/never-answers/raw"],
+    # in a directory of its own: the kernel looks up one name of a directory after the other
+    6: ["ill/never-answers/raw"],
 }
 
 
@@ -49,6 +50,7 @@ def squashed_storage(state: Path) -> Iterator[str]:
         (folder / "scan.h5").write_text("counts")
         os.chown(folder / "scan.h5", 0, GROUP)
     (real / "visitor" / "ts2" / "link").symlink_to("raw")
+    directory(real / "ill", 0, 0, 0o755)
     # what a test of this portal writes to a home, it writes as the server would
     (state / "homes").symlink_to(real / "homes")
     proposals = yaml.safe_load((state / "proposals.yaml").read_text())
@@ -59,7 +61,7 @@ def squashed_storage(state: Path) -> Iterator[str]:
     (state / "proposals.yaml").write_text(yaml.safe_dump(proposals))
     with squashing(real, store):
         yield (
-            f"c.MountRules.data_roots = [{str(store / 'visitor')!r}]\n"
+            f"c.MountRules.data_roots = {[f'{store}/visitor', f'{store}/ill']!r}\n"
             f"c.MountRules.home = '{store}/homes/{{account}}'\n"
             f"c.MountRules.processed = '{store}/results/{{proposal}}/{{number}}'\n"
         )
