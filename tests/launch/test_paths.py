@@ -6,13 +6,14 @@ A1 to A5 of the threat model: what a catalogue or a person chose never becomes p
 from __future__ import annotations
 
 import datetime
+import re
 import string
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daas_hub.errors import StorageProblem
+from daas_hub.errors import ErrorKind, StorageProblem
 from daas_hub.launch.paths import FIELDS, PLAIN, Template, directory_name
 
 START = datetime.datetime(2026, 3, 9, 8, tzinfo=datetime.UTC)
@@ -85,6 +86,8 @@ def test_what_the_administrator_wrote_is_trusted(template: str, fixed: str) -> N
         ("/d/{proposal|digits}", True),
         ("/d/{proposal|last}", True),
         ("/d/{visit}", False),
+        ("/d/{number}/{proposal|digits}", True),
+        ("/d/{visit}/{proposal|digits}", True),
     ],
 )
 def test_whether_two_proposals_may_share_a_directory(template: str, loses: bool) -> None:
@@ -174,6 +177,95 @@ def test_a_filled_path_has_as_many_components_as_its_template(value: str) -> Non
         assert len(path.parts) == 6
         assert path.parts[:3] == ("/", "data", "visitor")
         assert all(PLAIN.fullmatch(part.replace("+", "x")) for part in path.parts[1:])
+
+
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [
+        ("d/{proposal}", "not an absolute path"),
+        ("{proposal}/x", "not an absolute path"),
+        ("{account}/x", "not an absolute path"),
+        ("{uid}/x", "not an absolute path"),
+        ("", "not an absolute path"),
+        ("/d/{nope}", "unknown field"),
+        ("/d/{}", "unknown field"),
+        ("/d/{Proposal}", "unknown field"),
+        ("/d/}", "a brace outside"),
+        ("/d/{", "a brace outside"),
+        ("/d/**/x", "not supported"),
+        ("/d/../x", "without '..'"),
+        ("/d/a..b/x", "without '..'"),
+        ("/d/{path}", "in the middle"),
+        ("{path}raw", "in the middle"),
+        ("{path}{visit}", "in the middle"),
+        ("{path}/a/{path}", "in the middle"),
+        ("{path|lower}", "used unchanged"),
+        ("{path[1:]}", "used unchanged"),
+        ("/d/{proposal|bogus}", "'bogus'"),
+        ("/d/{proposal|lower|bogus|worse}", "'bogus'"),
+        ("/d/{start}", "which part"),
+        ("/d/{start|lower}", "which part"),
+        ("/d/{start|year|month}", "which part"),
+        ("/d/{start|lower|year}", "which part"),
+        ("/d/{start|upper|date}", "which part"),
+        ("/d/{start|year|bogus}", "which part"),
+        ("/d/{start|date:%H}", "which part"),
+        ("/d/{proposal[3:3]}", "empty slice"),
+        ("/d/{proposal[3:2]}", "empty slice"),
+        ("/d/*{proposal}", "right next to {proposal}"),
+        ("/d/{proposal}*", "right next to {proposal}"),
+        ("/d/{proposal}/x_{visit}*/y", "right next to {visit}"),
+        ("/d/{proposal}/*{visit}/y", "right next to {visit}"),
+    ],
+)
+def test_template_that_cannot_be_used_says_why(template: str, words: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(words)):
+        Template.read(template)
+
+
+@pytest.mark.parametrize("template", ["{path}", "{path}/raw", "/d/{proposal}/x*-{visit}-*/y", "/d/x*/{proposal}"])
+def test_template_that_can(template: str) -> None:
+    assert Template.read(template).text == template
+
+
+@pytest.mark.parametrize(
+    ("template", "name", "value"),
+    [
+        ("/a/{beamline}/x*_{proposal}/y", "proposal", "a_b"),
+        ("/a/{beamline}/{proposal}-*/y", "proposal", "a-b"),
+        ("/a/{beamline}-*/{proposal}", "beamline", "a-b"),
+        ("/a/{account}/{number}-*", "number", "1-2"),
+    ],
+)
+def test_any_field_with_the_separator_of_its_pattern_is_refused(template: str, name: str, value: str) -> None:
+    with pytest.raises(StorageProblem, match=f"The {name} of this launch is ambiguous"):
+        Template.read(template).fill(VALUES | {name: value})
+
+
+def test_separators_on_both_sides_are_fine() -> None:
+    assert str(Template.read("/d/x*-{proposal}-*").fill(VALUES | {"proposal": "MA1"})) == "/d/x*-MA1-*"
+
+
+@pytest.mark.parametrize(("month", "cycle"), [(1, "I"), (6, "I"), (7, "II"), (12, "II")])
+def test_half_years_of_proposals(month: int, cycle: str) -> None:
+    assert str(Template.read("/d/{start|cycle}").fill({"start": START.replace(month=month)})) == f"/d/{cycle}"
+
+
+def test_slice_from_the_beginning() -> None:
+    assert str(Template.read("/d/{proposal[:3]}").fill({"proposal": "MX2633"})) == "/d/MX2"
+
+
+@pytest.mark.parametrize(
+    ("field", "words", "kind"),
+    [
+        ("{start|year}", "visit has no date", ErrorKind.MISSING_DATE),
+        ("{beamline}", "launch has no beamline", ErrorKind.MISSING_VALUE),
+    ],
+)
+def test_what_is_missing_is_named(field: str, words: str, kind: ErrorKind) -> None:
+    with pytest.raises(StorageProblem, match=words) as refused:
+        Template.read(f"/d/{field}").fill({})
+    assert refused.value.kind is kind
 
 
 @given(st.text(alphabet=string.ascii_letters + "{}|[]:*/.%_-0123456789", max_size=60))
