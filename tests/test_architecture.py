@@ -122,3 +122,20 @@ def test_no_pattern_accepts_a_line_break_at_its_end(name: str) -> None:
     r"""`fullmatch`, or `\Z`: "1\n" is not a number."""
     lines = (ROOT / name).read_text().splitlines()
     assert [line for line in lines if _ENDS_LOOSELY.search(line) and "MULTILINE" not in line] == []
+
+
+def test_the_image_has_every_module_that_a_session_imports() -> None:
+    """Its build leaves the others out; otherwise only the build of an image would notice."""
+    kept = set(re.findall(r"! -name ([a-z_]+)(?:\.py)?\b", (ROOT / "images" / "wheel" / "Dockerfile").read_text()))
+    todo = [name for name in SOURCES if name.startswith("daas_hub/session/")]
+    needed = {"session"}
+    for name in todo:
+        for module in imports_of(name):
+            room = module.removeprefix("daas_hub.").split(".")[0]
+            if within(module, "daas_hub") and f"daas_hub/{room}.py" in SOURCES and room not in needed:
+                needed.add(room)
+                todo.append(f"daas_hub/{room}.py")
+            elif within(module, "daas_hub") and (ROOT / "daas_hub" / room).is_dir():
+                needed.add(room)
+    assert len(needed) > 4
+    assert needed <= kept
