@@ -17,25 +17,27 @@ const COOKIES = [
   "MOD_AUTH_CAS", ...configured("DAAS_GUARD_COOKIES"),
 ];
 
-// Returns the status of a refusal; 0 if there is nothing to refuse.
+// The hub's own address for the sign-in of a web server.
+const SIGN_IN = process.env.DAAS_GUARD_SIGN_IN || "/hub/proxy_login";
+
+// Returns the status of a refusal; 0 if there is nothing to refuse. The proxy takes "\" for "/" when it looks for a route,
+// and web servers do not: the two would disagree on where a request goes.
 function refusalOf(path) {
   try {
+    if (path.includes("\\")) {
+      return 400;
+    }
     return /[\u0000-\u001f\u007f]/.test(decodeURIComponent(path)) ? 404 : 0;
   } catch {
     return 400;
   }
 }
 
-// Returns whether an address is the hub's own for the sign-in of a web server; a session's may end in the same words.
-function isSignIn(path) {
-  const plain = decodeURIComponent(path);
-  return plain.endsWith("/hub/proxy_login") && !/\/user\/[^/]+\/.*\/hub\/proxy_login$/.test(plain);
-}
-
 // Removes what is not for sessions, from a request whose address is valid.
 function removePrivate(request, path) {
   const { headers } = request;
-  if (!isSignIn(path)) {
+  // exactly: another spelling of the same address may lead elsewhere
+  if (path !== SIGN_IN) {
     for (const name of HEADERS) {
       delete headers[name];
     }

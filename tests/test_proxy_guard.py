@@ -89,7 +89,10 @@ def address() -> Iterator[str]:
 
 def received(address: str, path: str, **headers: str) -> dict[str, str]:
     """Return the headers that the session got."""
-    return dict(requests.get(address + path, headers=headers, timeout=10).json())
+    request = requests.Request("GET", address, headers=headers).prepare()
+    request.url = address + path  # as it is, which a browser or requests itself would normalise
+    with requests.Session() as session:
+        return dict(session.send(request, timeout=10).json())
 
 
 SESSIONS = [
@@ -101,7 +104,25 @@ SESSIONS = [
     "/user/anna/lab-1/?x=/hub/proxy_login",
     "/hub/home",
     "/hub/proxy_login/",
+    "//hub/proxy_login",
+    "/hub/proxy%5Flogin",
+    "/daas/hub/proxy_login",
+    "/services/x/hub/proxy_login",
+    "/user/anna/lab-1/x/../../../../hub/proxy_login",
+    "/user/anna/lab-1/%E2%80%A8/hub/proxy_login",
 ]
+
+
+@pytest.mark.parametrize("path", ["/user\\anna\\lab-1\\x/../hub/proxy_login", "/hub\\proxy_login"])
+def test_a_path_with_a_backslash_is_refused(address: str, path: str) -> None:
+    """A web server in front takes it for the sign-in, and adds the proof; the proxy would send it to a session."""
+    host, port = address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), 10) as connection:
+        lines = [f"GET {path} HTTP/1.1", f"Host: {host}", "X-Daas-Proof: secret", "Connection: close", "", ""]
+        connection.sendall("\r\n".join(lines).encode())
+        answer = b"".join(iter(lambda: connection.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert b"secret" not in answer
 
 
 @pytest.mark.parametrize("path", SESSIONS)
@@ -111,7 +132,7 @@ def test_no_proof_leaves_the_hubs_own_address(address: str, path: str) -> None:
     assert got["accept"] == "text/plain"
 
 
-@pytest.mark.parametrize("path", ["/hub/proxy_login", "/daas/hub/proxy_login", "/hub/proxy_login?next=/user/a/b/c"])
+@pytest.mark.parametrize("path", ["/hub/proxy_login", "/hub/proxy_login?next=/user/a/b/c"])
 def test_the_hub_gets_it(address: str, path: str) -> None:
     got = received(address, path, **PRIVATE)
     assert {name: got.get(name.lower()) for name in PRIVATE} == PRIVATE
@@ -149,4 +170,8 @@ def test_a_websocket_as_well(address: str) -> None:
     "options", [{}, {"proof_header": 1, "cookies": "x"}, {"cookies": None}], ids=["nothing", "wrong types", "none"]
 )
 def test_what_cannot_be_used_adds_nothing(options: dict[str, object]) -> None:
-    assert {*guard_environment(options).values()} == {""}
+    assert guard_environment(options, "/daas/hub/") == {
+        "DAAS_GUARD_SIGN_IN": "/daas/hub/proxy_login",
+        "DAAS_GUARD_HEADERS": "",
+        "DAAS_GUARD_COOKIES": "",
+    }

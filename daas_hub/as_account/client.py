@@ -150,6 +150,7 @@ class AccountProcess:
     async def _open(self) -> None:
         if self._pidfd >= 0:
             os.close(self._pidfd)
+            self._pidfd = -1
         self._received.clear()
         near, far = socket.socketpair()
         near.setblocking(False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from pathlib import Path
@@ -24,8 +25,23 @@ def make_directory(name: str, parent: int, owner: tuple[int, int]) -> bool:
     except FileExistsError:
         return stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
     if os.geteuid() == 0:
-        os.chown(name, *owner, dir_fd=parent, follow_symlinks=False)
+        fd = os.open(name, DIRECTORY | os.O_NOFOLLOW | os.O_RDONLY, dir_fd=parent)
+        try:
+            _require_new(fd)
+            os.fchown(fd, *owner)
+        finally:
+            os.close(fd)
     return True
+
+
+def _require_new(fd: int) -> None:
+    """Check that an open directory is the one that root has just made: its name may mean another one by now.
+
+    Raises:
+        PermissionError: it is somebody else's, or has something in it; or root is squashed.
+    """
+    if os.fstat(fd).st_uid != os.geteuid() or os.listdir(fd):
+        raise PermissionError(errno.EPERM, "the new directory is not the one that was made")
 
 
 def make_passage(path: Path, *, for_account: bool) -> None:
@@ -83,6 +99,7 @@ def _give(wanted: Wanted, name: str, parent: int, *, last: bool, for_account: bo
             return
         uid, gid = wanted.owner
         if os.geteuid() == 0:
+            _require_new(fd)
             os.fchown(fd, uid, gid)
         elif for_account and gid != os.fstat(fd).st_gid:
             # one of its own groups; the owner is the account already

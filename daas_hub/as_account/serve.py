@@ -25,6 +25,7 @@ from daas_hub.as_account.wanted import CannotOpen, Wanted, cannot_open
 #: Descriptors in one message: the kernel's limit is 253.
 MAX_FDS = 200
 _PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
 
 
 def main() -> None:
@@ -109,6 +110,8 @@ def _serve(line: Line, prctl: Any) -> None:
         become(account["uid"], account["gid"], account["groups"])
     # after the change of ids, which clears it
     prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    # other programs of the account may not look into it, whatever fs.suid_dumpable says
+    prctl(_PR_SET_DUMPABLE, 0)
     os.umask(0o022)
     with contextlib.suppress(EOFError):
         while True:

@@ -70,7 +70,8 @@ def run_proxy(file: Path) -> None:
         )
     # as the hub starts it: files of a socket, if there are any, are for its own user and group
     os.umask(ConfigurableHTTPProxy.command_umask.default_value)
-    guard = guard_environment(config.UmbrellaAuthenticator.get("trusted_proxy") or {})
+    prefix = url_path_join(str(config.JupyterHub.get("base_url", "/")), "hub", "/")
+    guard = guard_environment(config.UmbrellaAuthenticator.get("trusted_proxy") or {}, prefix)
     os.execve(argv[0], argv, os.environ | guard | {TOKEN: token})  # noqa: S606  # the administrator's own command
 
 

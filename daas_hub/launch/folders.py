@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 
-from daas_hub.launch.paths import MOMENT_FIELDS, PATH_FIELD, PLAIN
+from daas_hub.launch.paths import MOMENT_FIELDS, PATH_FIELD, PLAIN, directory_name
 from daas_hub.proposals.model import Proposal, Visit
 
 #: Directory in the home that holds them.
@@ -40,7 +40,7 @@ def folder_names(visits: Sequence[tuple[Proposal, Visit]], taken: Collection[str
 
 def _plain(text: str) -> str:
     """Return a name that is one component of a path."""
-    plain = re.sub(r"[^A-Za-z0-9._-]", "_", text).lstrip(".-")
+    plain = re.sub(r"[^A-Za-z0-9._+-]", "_", directory_name(text)).lstrip(".-")
     return plain if ".." not in plain else plain.replace(".", "_")
 
 

@@ -21,6 +21,10 @@ from daas_hub.launch.paths import ACCOUNT_FIELDS, PATH_FIELD, Template, director
 from daas_hub.launch.real_paths import Alias
 from daas_hub.proposals.model import in_zone
 
+#: Directories of one session. Each is handed on as an open descriptor, once more for its real path, and the kernel lets
+#: one message have 253.
+MAX_MOUNTS = 100
+
 _Values = Mapping[str, "str | datetime.datetime | None"]
 
 
@@ -119,8 +123,20 @@ def mounts_of(choice: Choice, account: Account, policy: MountPolicy) -> tuple[Mo
     """Return every mount of this launch: home, extra; and with a proposal its data (read-only) and processed data.
 
     Raises:
-        StorageProblem: a path is outside the allowed roots, a value is unsafe in a path, or no data is configured.
+        StorageProblem: a path is outside the allowed roots, a value is unsafe in a path, no data is configured, or
+            there are too many directories for one session.
     """
+    mounts = _mounts_of(choice, account, policy)
+    if len(mounts) > MAX_MOUNTS:
+        raise StorageProblem(
+            f"This session would have {len(mounts)} directories, and {MAX_MOUNTS} is the limit of the portal.",
+            remedy="Choose fewer visits." if choice.several else "Please tell the administrators.",
+            kind=ErrorKind.SEVERAL_DIRECTORIES,
+        )
+    return mounts
+
+
+def _mounts_of(choice: Choice, account: Account, policy: MountPolicy) -> tuple[Mount, ...]:
     values: dict[str, str | datetime.datetime | None] = {"account": account.name, "uid": str(account.uid)}
     mounts = [_mount(policy.home, values, (account.uid, account.gid), 0o700)]
     if choice.several:

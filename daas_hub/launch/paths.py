@@ -17,7 +17,7 @@ from pathlib import PurePosixPath
 from daas_hub.errors import ErrorKind, StorageProblem
 
 #: Values that are safe in a path. No slash, no dot-dot, no brace, no colon, no star, no shell metacharacter.
-PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}|_[a-z0-9_-]{0,31}")
+PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}|_[A-Za-z0-9._-]{0,31}")
 
 #: Fields of a launch without a proposal; of a visit; its moments, which need a filter such as `year`; and the one
 #: directory that the facility's catalogue names, a whole path, which must come first.

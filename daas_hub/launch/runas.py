@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from daas_hub.accounts import Account
+from daas_hub.accounts.rules import is_valid_name
 from daas_hub.errors import ErrorKind, Refused
 from daas_hub.launch.choices import Choice
-
-_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ def _account_of(proposal: str, rules: RunAs) -> str | None:
     name = rules.names.get(proposal) or rules.template.replace("{proposal}", proposal)
     if not name:
         return None
-    if not _NAME.fullmatch(name):
+    if not is_valid_name(name):
         raise Refused(
             f"Proposal {proposal} has no account to run as: {name!r} is not a valid Unix user name.",
             remedy="Please tell the administrators.",

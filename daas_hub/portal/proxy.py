@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from http import HTTPStatus
 from typing import Any
 
 from aiohttp import ClientResponseError
 from jupyterhub.proxy import ConfigurableHTTPProxy
+
+from daas_hub.proxy_guard import guard_environment
 
 _NOT_ACCEPTED = (
     "The proxy at %s does not accept this hub's token: the two were started with different values of "
@@ -23,6 +26,12 @@ class PortalProxy(ConfigurableHTTPProxy):
 
     #: Whether this hub ever got its routes; until then it is starting.
     _has_answered = False
+
+    async def start(self) -> None:
+        """Start the proxy, with what its guard is configured with."""
+        trusted = self.config.UmbrellaAuthenticator.get("trusted_proxy") or {}
+        os.environ.update(guard_environment(trusted, self.hub.base_url))
+        await super().start()
 
     async def get_all_routes(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Return the proxy's routes without `last_activity`."""

@@ -13,6 +13,7 @@ import logging
 import os
 import socket
 import struct
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -30,6 +31,8 @@ CONNECT_TIMEOUT_S = 2.0
 
 #: How the directories of the doctor's trials begin.
 TRIAL = "trial-"
+#: Seconds after which the doctor that made one has ended.
+TRIAL_LASTS_S = 3600.0
 
 _log = logging.getLogger("jupyterhub.daas")
 _Keep = Callable[[list[int]], list[int]]
@@ -52,10 +55,14 @@ class PlacedMounts:
 
     @classmethod
     async def remove_unused(cls, folder: Path, engine: Address) -> None:
-        """Unmount what a killed hub left below this folder; a trial of the doctor is not ours."""
+        """Unmount what a killed hub or doctor left below this folder; what cannot be unmounted is logged."""
         for base in _folders_in(folder):
-            if base not in cls._in_use and not base.name.startswith(TRIAL):
+            if base in cls._in_use or (base.name.startswith(TRIAL) and _age_s(base) < TRIAL_LASTS_S):
+                continue
+            try:
                 await cls(base, engine).remove()
+            except (OSError, StorageProblem) as problem:
+                _log.error("%s cannot be unmounted now: %s", base, problem)
 
     async def place(
         self, plan: Plan, pinned: Sequence[Pinned], storage: AccountStorage, empty: Path
@@ -73,6 +80,8 @@ class PlacedMounts:
         await self.remove()
         self._in_use.add(self._base)
         try:
+            _make_closed(self._base.parent)
+            _make_closed(self._base)
             with contextlib.ExitStack() as undo:
 
                 def keep(fds: list[int]) -> list[int]:
@@ -124,7 +133,7 @@ class PlacedMounts:
         own = [*(["."] if "." in trees else trees), *(path for path, outer in outer_of.items() if not outer)]
         for index, name in enumerate(own):
             placed[name] = self._base / str(index)
-            placed[name].mkdir(mode=0o700, parents=True)
+            placed[name].mkdir(mode=0o700)
             await storage.mount_as_root(some, {"do": "attach", "path": str(placed[name])}, everything[name])
         for path, outer in outer_of.items():
             if outer:
@@ -169,6 +178,19 @@ class PlacedMounts:
 def _outer_of(path: str, paths: Sequence[str]) -> str:
     """Return the longest of these paths that is above another one; "" for none."""
     return max((one for one in paths if path.startswith(f"{one}/")), key=len, default="")
+
+
+def _age_s(folder: Path) -> float:
+    try:
+        return time.time() - folder.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _make_closed(folder: Path) -> None:
+    """Make a folder that nobody but root passes: what is mounted below it has lost the protection of its parents."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    folder.chmod(0o700)
 
 
 def _folders_in(folder: Path) -> list[Path]:

@@ -21,7 +21,7 @@ from traitlets import Enum, List, Unicode, default
 from traitlets.config import Config
 
 from daas_hub.catalogue import Application, icon_file
-from daas_hub.errors import ConfigurationError, DaasError, SessionFailed
+from daas_hub.errors import ConfigurationError, DaasError, SessionFailed, StorageProblem
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding
 from daas_hub.launch import Plan
@@ -382,7 +382,11 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
         self.docker_engine.stop_listening(self.object_name)
         self.close_sockets()
         self._transport.close()
-        await self._placed_mounts.remove()
+        try:
+            await self._placed_mounts.remove()
+        except (OSError, StorageProblem) as problem:
+            # the next round of the reconciler tries again
+            self.log.error("%s: its mounts for the engine are still there: %s", self._log_name, problem)
         try:
             await self.docker_engine.remove(self.object_name)
             await self._transport.remove_files()

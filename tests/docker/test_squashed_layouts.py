@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import stat
 from pathlib import Path
 
 import docker
@@ -32,6 +33,8 @@ async def test_container_runs_on_squashed_storage(name: str, reachable: Path, en
             try:
                 placed = await mounts.place(plan, pinned, storage, folder / "empty")
                 assert placed, "root reaches it: nothing is squashed here"
+                for closed in (reachable / "mounts", reachable / "mounts" / container):
+                    assert stat.S_IMODE(closed.stat().st_mode) == 0o700, "other accounts get no further"
                 files = LocalFiles(folder, folder / "api")
                 body = create_body(plan, files, program="sh", labels={HUB_LABEL: "layouts"}, placed=placed)
                 body["Cmd"] = ["sh", "-c", LOOK]

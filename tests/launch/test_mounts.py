@@ -82,6 +82,13 @@ def test_directory_that_is_only_read_belongs_to_nobody_here() -> None:
     assert hash(replace(POLICY, extra=(tools,)))
 
 
+def test_more_directories_than_a_session_can_have_are_refused() -> None:
+    many = tuple(f"/data/visitor/run{number}" for number in range(100))
+    with pytest.raises(StorageProblem, match="would have 102 directories, and 100 is the limit"):
+        mounts_of(choice(data=many), ANNA, TOLD)
+    assert len(mounts_of(choice(data=many[:98]), ANNA, TOLD)) == 100
+
+
 def test_proposal_without_a_visit_shows_no_data() -> None:
     shared = DirectoryRule.of("shared", "/shared/{account}/{uid}")
     without = replace(choice(), visit=None)

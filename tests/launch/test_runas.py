@@ -24,6 +24,8 @@ def beside(proposal: str) -> Choice:
         pytest.param(RunAs(), "2026091234", None, id="off: the person's own"),
         pytest.param(RunAs("u{proposal}"), "2026091234", "u2026091234", id="AL51 ALBA's"),
         pytest.param(RunAs("u{proposal}"), "a-1_b", "ua-1_b", id="other letters a name may have"),
+        pytest.param(RunAs("u{proposal}"), "MA-4242", "uMA-4242", id="capitals, as accounts may have them"),
+        pytest.param(RunAs("u.{proposal}"), "Team24", "u.Team24", id="a dot"),
         pytest.param(RunAs("u{proposal}", {"MA-1": "ma1"}), "MA-1", "ma1", id="a single name first"),
         pytest.param(RunAs("u{proposal}", {"MA-1": "ma1"}), "7", "u7", id="the template for the others"),
         pytest.param(RunAs("", {"MA-1": "ma1"}), "7", None, id="single names only"),
@@ -35,7 +37,7 @@ def test_the_name(rules: RunAs, proposal: str, name: str | None) -> None:
     assert account_name_for(Choice(PYMCA, SMALL), rules) is None, "an own resource is the person's"
 
 
-@pytest.mark.parametrize("proposal", ["MA-4242", "a.b", "x" * 40, "..", "a/b", "a b", "", "root:0", "{proposal}"])
+@pytest.mark.parametrize("proposal", ["a..b", "x" * 40, "..", "a/b", "a b", "", "root:0", "{proposal}"])
 def test_ids_that_give_no_name(proposal: str) -> None:
     """Refused, never changed into one: MA-1 and ma-1 must not share an account."""
     rules = RunAs("u{proposal}") if proposal else RunAs("{proposal}-")

@@ -179,7 +179,7 @@ def test_names_of_folders_are_distinct() -> None:
     assert names == ["1", "2", "x", "4"]
     twins = [Proposal("20.500/12", "t", visits=(Visit(1),)), Proposal("20.500_12", "t", visits=(Visit(1),))]
     folders = [folder for folder, _ in folder_names([(one, one.visits[0]) for one in twins], ())]
-    assert folders == ["Proposals/20.500_12", "Proposals/20.500_12_2"]
+    assert folders == ["Proposals/20.500+12", "Proposals/20.500_12"]
     assert all(".." not in PurePosixPath(folder).parts for folder in folders)
 
 

@@ -45,8 +45,8 @@ class Closed:
 _FILETIME_EPOCH_S = 11_644_473_600
 _FILETIME_NEVER = (0, 2**63 - 1)
 _ACCOUNTDISABLE, _LOCKOUT = 0x2, 0x10
-#: pwdAccountLockedTime of an account that an administrator locked (draft-behera-ldap-password-policy, 5.3.3).
-_LOCKED_FOR_GOOD = "000001010000Z"
+#: The year 0: pwdAccountLockedTime of one that an administrator locked (draft-behera-ldap-password-policy, 5.3.3).
+_LOCKED_FOR_GOOD = "0000"
 _DISABLED_ROLES = ("cn=nsmanageddisabledrole,", "cn=nsdisabledrole,")
 _DAY_S = 86_400
 
@@ -101,7 +101,7 @@ def _starts(attribute: str) -> Callable[[str, float], _Verdict]:
 
 
 def _locked_time(text: str, now: float) -> _Verdict:
-    if text == _LOCKED_FOR_GOOD:
+    if text.startswith(_LOCKED_FOR_GOOD):
         return Closed(State.LOCKED, "pwdAccountLockedTime")
     # its end depends on the policy: see `with_duration`
     return Closed(State.LOCKED, "pwdAccountLockedTime", generalized_time(text), lasts=False)

@@ -53,6 +53,8 @@ TABLE: list[tuple[str, str, State | None]] = [
     ("msDS-User-Account-Control-Computed", "16", L),
     ("msDS-User-Account-Control-Computed", "8388608", None),
     ("pwdAccountLockedTime", "000001010000Z", L),
+    ("pwdAccountLockedTime", "00000101000000Z", L),
+    ("pwdAccountLockedTime", "000001010000+0000", L),
     ("pwdAccountLockedTime", "20261129115900Z", L),
     ("pwdStartTime", "20270101000000Z", N),
     ("pwdStartTime", "20260101000000Z", None),
