@@ -19,6 +19,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
+_OIDC = "tests/authenticators/oidc"
+
 #: Module -> the tests that have to notice.
 TARGETS = {
     "daas_hub/accounts/rules.py": "tests/accounts/test_rules.py",
@@ -26,7 +28,7 @@ TARGETS = {
     "daas_hub/launch/request.py": "tests/launch/test_request.py",
     "daas_hub/launch/mounts.py": "tests/launch/test_mounts.py",
     "daas_hub/launch/paths.py": "tests/launch/test_paths.py tests/launch/test_mounts.py",
-    "authenticators/oidc/id_tokens.py": "tests/authenticators/oidc/test_id_tokens.py",
+    "authenticators/oidc/id_tokens.py": f"{_OIDC}/test_id_tokens.py {_OIDC}/test_large_and_signed.py",
     "authenticators/oidc/logout_tokens.py": "tests/authenticators/oidc/test_mutations.py",
     "authenticators/account_linking/linking.py": "tests/authenticators/account_linking",
 }

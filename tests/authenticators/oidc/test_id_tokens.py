@@ -42,6 +42,7 @@ GOOD: dict[str, Callable[[Provider], str]] = {
     "several audiences and an authorised party": lambda p: p.token(aud=["other", CLIENT], azp=CLIENT),
     "expired within the leeway": lambda p: p.token(exp=int(time.time()) - LEEWAY_S + 20),
     "F11 issued by a clock that is a little fast": lambda p: p.token(iat=int(time.time()) + LEEWAY_S - 20),
+    "shortest subject": lambda p: p.token(sub="a"),
     "longest subject": lambda p: p.token(sub="a" * 255),
     "a subject with accents and blanks": lambda p: p.token(sub="Anna Ångström"),
     "F1 header addresses are not looked at": lambda p: signed(p.claims(), jku="http://evil.example", x5u="http://e.x"),
@@ -73,6 +74,11 @@ def _early() -> int:
 
 
 BAD: dict[str, Callable[[Provider], Any]] = {
+    # two values of one name, of which other programs may take the other
+    "F8 a claim twice": lambda p: signed('{"sub": "root", ' + json.dumps(p.claims())[1:]),
+    "F8 a parameter of the header twice": lambda p: sign_raw(
+        b64('{"typ": "at+jwt", "alg": "RS256", "typ": "JWT", "kid": "rsa-1"}'), b64(json.dumps(p.claims()))
+    ),
     # the algorithm
     **{
         f"F1 alg {alg!r}, no signature": lambda p, alg=alg: signed(p.claims(), alg=alg).rpartition(".")[0] + "."
