@@ -29,7 +29,7 @@ TARGETS = {
     "daas_hub/launch/mounts.py": "tests/launch/test_mounts.py",
     "daas_hub/launch/paths.py": "tests/launch/test_paths.py tests/launch/test_mounts.py",
     "authenticators/oidc/id_tokens.py": f"{_OIDC}/test_id_tokens.py {_OIDC}/test_large_and_signed.py",
-    "authenticators/oidc/logout_tokens.py": "tests/authenticators/oidc/test_mutations.py",
+    "authenticators/oidc/logout_tokens.py": f"{_OIDC}/test_logout_tokens.py {_OIDC}/test_mutations.py",
     "authenticators/account_linking/linking.py": "tests/authenticators/account_linking",
 }
 WANTED = 0.9
