@@ -106,7 +106,7 @@ def proposal_row(hub_url: str, proposal: Proposal, zone: datetime.tzinfo = datet
         "beamlines": list(proposal.beamlines),
         "visit_count": len(proposal.visits),
         "latest_text": day_text(latest(proposal), zone),
-        "url": f"{hub_url}proposals/{quote(proposal.id, safe='')}",
+        "url": f"{hub_url}proposals/{quote(proposal.id)}",
     }
 
 
