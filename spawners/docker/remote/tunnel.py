@@ -29,6 +29,8 @@ from daas_hub.spawners.guest_layout import API_DIR, SOCKETS_DIR
 MAX_CONNECTIONS = 32
 #: Seconds after which silence means that the other side is gone.
 _KEEPALIVE_S = 15
+#: Seconds until a connection whose other end is gone is closed on this side, too.
+_NOTICE_S = 0.1
 _TUNNEL_END = ("/opt/daas-hub/bin/python", "-I", "-m", "daas_hub.session.tunnel_end")
 
 _log = logging.getLogger("jupyterhub.daas")
@@ -159,7 +161,9 @@ class Tunnel:
             assert connection is not None
             try:
                 return await connection.open_unix_connection(str(self._end.socket))
-            except asyncssh.Error:
+            except (OSError, asyncssh.Error):
+                # a connection that is being lost fails a moment before it is closed
+                await asyncio.sleep(min(_NOTICE_S, self._end.reconnect_s))
                 if not connection.is_closed():
                     raise  # the session itself does not answer
                 await asyncio.sleep(self._end.reconnect_s)
