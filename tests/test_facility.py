@@ -269,7 +269,7 @@ async def test_a_session_runs_as_its_proposal(by_proposal: Config, caplog: pytes
         pytest.param(Identity("none", "u1"), "1", Refused, "among yours", id="the proposal's account is no member"),
         pytest.param(ANNA, "2", Refused, "no account u2", id="B2 the proposal has no account"),
         pytest.param(ANNA, "0", NoAccount, "uid 0", id="B1 the proposal's account is root"),
-        pytest.param(ANNA, "MA-4242", Refused, "valid Unix user name", id="an id that gives no name"),
+        pytest.param(ANNA, "MA-4242", Refused, "no account uMA-4242", id="capitals, and no account has them"),
     ],
 )
 async def test_who_may_not_run_as_a_proposal(
