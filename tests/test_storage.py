@@ -395,7 +395,7 @@ def hung(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 async def test_a_directory_that_never_answers_is_given_up(root: Path, hung: Path) -> None:
-    """A8, K12: within the time limit, while the hub's loop goes on; and nothing is left open."""
+    """A8, K12: within the time limit, while the hub's loop continues; and nothing is left open."""
     ticks = 0
 
     async def tick() -> None:

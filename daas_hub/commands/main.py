@@ -48,6 +48,31 @@ def main(argv: list[str] | None = None) -> int:
     links.add_argument("file", type=Path)
     links.add_argument("--account", default="", help="only the logins of this account")
     links.add_argument("--remove", nargs=2, metavar=("ISSUER", "SUBJECT"), help="disconnect this login")
+    _add_doctor_command(commands)
+    add_import_command(commands)
+    proxy = commands.add_parser("proxy", help="run the proxy of a configuration as a service of its own")
+    proxy.add_argument("file", type=Path)
+    add_init_command(commands)
+    demo = commands.add_parser("demo", help="run a portal for trying it out")
+    demo.add_argument("file", type=Path)
+    options, unknown = parser.parse_known_args(argv)
+    if unknown:
+        commands.choices[options.command].error(f"unrecognized arguments: {' '.join(unknown)}")
+    if options.command == "check-config":
+        return run_check(options.file)
+    if options.command == "show-proposals":
+        return run_show(options.file, options.subject, options.issuer, options.token_file)
+    if options.command == "links":
+        return run_links(options.file, options.account, options.remove)
+    if options.command == "doctor":
+        return run_doctor(options)
+    if options.command == "import":
+        return run_import(options)
+    others = {"init": lambda: run_init(options), "proxy": lambda: run_the_proxy(options.file)}
+    return others.get(options.command, lambda: run_demo(options.file))()
+
+
+def _add_doctor_command(commands: Any) -> None:
     doctor = commands.add_parser("doctor", help="test every service the configuration refers to")
     doctor.add_argument("file", type=Path)
     doctor.add_argument("--as", dest="subject", default="", help="run all checks as the login with this subject")
@@ -72,27 +97,6 @@ def main(argv: list[str] | None = None) -> int:
     )
     form.add_argument("--nagios", action="store_true", help="print one line with performance data first, as a plugin")
     doctor.usage_status = 3
-    add_import_command(commands)
-    proxy = commands.add_parser("proxy", help="run the proxy of a configuration as a service of its own")
-    proxy.add_argument("file", type=Path)
-    add_init_command(commands)
-    demo = commands.add_parser("demo", help="run a portal for trying it out")
-    demo.add_argument("file", type=Path)
-    options, unknown = parser.parse_known_args(argv)
-    if unknown:
-        commands.choices[options.command].error(f"unrecognized arguments: {' '.join(unknown)}")
-    if options.command == "check-config":
-        return run_check(options.file)
-    if options.command == "show-proposals":
-        return run_show(options.file, options.subject, options.issuer, options.token_file)
-    if options.command == "links":
-        return run_links(options.file, options.account, options.remove)
-    if options.command == "doctor":
-        return run_doctor(options)
-    if options.command == "import":
-        return run_import(options)
-    others = {"init": lambda: run_init(options), "proxy": lambda: run_the_proxy(options.file)}
-    return others.get(options.command, lambda: run_demo(options.file))()
 
 
 def run_the_proxy(file: Path) -> int:

@@ -96,7 +96,15 @@ def read_proposals(
             draft.unusable, found = str(error), []
         problems += [f"{name}: {problem}" for problem in found]
         left_out += [LeftOut(name, problem) for problem in found if problem.startswith(_VISIT_LEFT_OUT)]
-    proposals = []
+    proposals = _finished(drafts, problems, left_out)
+    if len(problems) > MAX_PROBLEMS:
+        problems[MAX_PROBLEMS:] = [f"and {len(problems) - MAX_PROBLEMS} more problems"]
+    return Reading(tuple(proposals), tuple(problems), tuple(left_out[:MAX_PROBLEMS]))
+
+
+def _finished(drafts: Mapping[str, _Draft], problems: list[str], left_out: list[LeftOut]) -> list[Proposal]:
+    """Return the proposals that can be used; add why others cannot to `problems` and `left_out`."""
+    proposals: list[Proposal] = []
     alike: dict[str, list[str]] = {}
     for name in drafts:
         alike.setdefault(name.lower(), []).append(name)
@@ -122,9 +130,7 @@ def read_proposals(
                 gid=draft.gid,
             )
         )
-    if len(problems) > MAX_PROBLEMS:
-        problems[MAX_PROBLEMS:] = [f"and {len(problems) - MAX_PROBLEMS} more problems"]
-    return Reading(tuple(proposals), tuple(problems), tuple(left_out[:MAX_PROBLEMS]))
+    return proposals
 
 
 def _id_of(fields: FieldMap, record: dict[str, Any]) -> str:

@@ -28,7 +28,7 @@ def home(tmp_path: Path) -> int:
 
 
 def exchanged_for(other: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have something else in the place of a directory, right after it was made."""
+    """Put something else in the place of a directory, right after it was made."""
     mkdir: Callable[..., None] = os.mkdir
 
     def mkdir_and_lose(name: Any, mode: int = 0o777, *, dir_fd: int | None = None) -> None:

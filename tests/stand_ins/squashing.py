@@ -49,9 +49,9 @@ def groups_of(pid: int) -> list[int]:
 
 
 @contextmanager
-def acting_as(uid: int, gid: int, pid: int, most_groups: int) -> Iterator[None]:
-    """Give this thread the rights of a caller while it does one operation."""
-    groups = [] if uid == 0 else groups_of(pid)[:most_groups]
+def acting_as(uid: int, gid: int, pid: int, max_groups: int) -> Iterator[None]:
+    """Lend this thread the rights of a caller while it does one operation."""
+    groups = [] if uid == 0 else groups_of(pid)[:max_groups]
     if uid == 0:
         uid = gid = NOBODY
     _set_groups(groups)
@@ -66,7 +66,7 @@ def acting_as(uid: int, gid: int, pid: int, most_groups: int) -> Iterator[None]:
         _set_groups([])
 
 
-def _operations(real: str, most_groups: int) -> Any:
+def _operations(real: str, max_groups: int) -> Any:
     import pyfuse3
     import trio
 
@@ -119,7 +119,7 @@ def _operations(real: str, most_groups: int) -> Any:
             return self._attributes(inode)
 
         def _as(self, ctx: Any) -> Any:
-            return acting_as(ctx.uid, ctx.gid, ctx.pid, most_groups)
+            return acting_as(ctx.uid, ctx.gid, ctx.pid, max_groups)
 
         async def lookup(self, parent_inode: int, name: bytes, ctx: Any = None) -> Any:
             if name == b"never-answers":

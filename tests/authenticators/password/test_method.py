@@ -145,7 +145,7 @@ def test_guesses_stay_below_the_directorys_own_limit() -> None:
         count = 1 if after - before >= 1800 else count + 1
         runs.append(count)
     assert max(runs) == 4
-    assert len(failed) > 20, "and after a pause it goes on"
+    assert len(failed) > 20, "and it continues after a pause"
 
 
 def test_the_last_of_the_budget_is_for_where_a_name_has_signed_in() -> None:
