@@ -18,6 +18,8 @@ from collections.abc import Sequence
 
 import asyncssh
 
+from daas_hub.session.hardening import protect_server
+
 
 class _TunnelServer(asyncssh.SSHServer):
     """Forwards connections of the named sockets, and nothing else."""
@@ -84,6 +86,7 @@ def _copy_output(stdio_side: socket.socket) -> None:
 def main() -> None:
     """Run `python -m daas_hub.session.tunnel_end SOCKET FOLDER...`."""
     session_socket, *folders = sys.argv[1:]
+    protect_server()
     os.umask(0o077)
     asyncio.run(serve(session_socket, folders))
 
