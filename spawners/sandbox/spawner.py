@@ -167,7 +167,7 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
                 for one in pinned:
                     one.close()
         self.report_progress(f"Starting {plan.application.title}")
-        await require_answer(f"{self.address}{self.server.base_url}api", self._over, self.start_timeout)
+        await require_answer(f"{self.address}{self.server.base_url}api", self._over, self.http_timeout)
         return self.address
 
     async def poll(self) -> int | None:
