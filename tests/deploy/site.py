@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 import requests
@@ -76,6 +76,7 @@ class Site:
     folder: Path
     first: int
     path: str
+    host: str = "localhost"
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
@@ -96,7 +97,7 @@ class Site:
     @property
     def origin(self) -> str:
         """The portal's scheme, host and port."""
-        return f"https://localhost:{self.https}"
+        return f"https://{self.host}:{self.https}"
 
     @property
     def authority(self) -> str:
@@ -170,19 +171,35 @@ class Site:
 
 
 @contextmanager
-def running_site(path: str = "", kind: type[Site] = Site) -> Iterator[Site]:
-    """Set it up and run it; `path` is where the portal is on its host: "" or "/daas"."""
-    site = kind(new_state(), free_ports(8), path)
+def running_site(path: str = "", kind: type[Site] = Site, host: str = "localhost") -> Iterator[Site]:
+    """Set it up and run it.
+
+    Args:
+        path: where the portal is on its host: "" or "/daas".
+        host: its name; with another one than localhost each session has a name below it.
+    """
+    site = kind(new_state(), free_ports(8), path, host)
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, site.folder, ignore_errors=True)
         trust = stack.enter_context(pytest.MonkeyPatch.context())
         trust.setenv("REQUESTS_CA_BUNDLE", site.authority)
         trust.delenv("CURL_CA_BUNDLE", raising=False)
+        trust.setattr(socket, "getaddrinfo", _here_below_localhost(socket.getaddrinfo))
         site.write()
         for name in site.order:
             stack.callback(site.stop, name)
             site.start(name)
         yield site
+
+
+def _here_below_localhost(getaddrinfo: Callable[..., Any]) -> Callable[..., Any]:
+    """Find every name below localhost on this machine, as browsers do and Debian's resolver does not."""
+
+    def found(host: Any, *args: Any, **more: Any) -> Any:
+        is_here = isinstance(host, str) and host.endswith(".localhost")
+        return getaddrinfo("127.0.0.1" if is_here else host, *args, **more)
+
+    return found
 
 
 def write_configuration(site: Site) -> None:
@@ -206,6 +223,8 @@ def write_configuration(site: Site) -> None:
     with (etc / "jupyterhub_config.py").open("a") as config:
         # the machine's own /run/daas-hub is not a test's
         config.write(f'c.SandboxSpawner.runtime_dir = "{site.folder}/run"\n')
+        if site.host != "localhost":
+            config.write(f"c.JupyterHub.subdomain_host = {site.origin!r}\n")
 
 
 def _write_nginx(site: Site, block: str) -> None:
@@ -213,9 +232,9 @@ def _write_nginx(site: Site, block: str) -> None:
     folder, tls = site.folder / "nginx", site.folder / "tls"
     folder.mkdir()
     tls.mkdir(mode=0o700)
-    make_certificates(tls, "localhost")
+    make_certificates(tls, site.host, f"*.{site.host}")
     replaced: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
-        (r"daas\.facility\.org", "localhost"),
+        (r"daas\.facility\.org", site.host),
         (r"/etc/ssl/daas-hub/fullchain\.pem", str(tls / "server.pem")),
         (r"/etc/ssl/daas-hub/key\.pem", str(tls / "server.key")),
         (r"(listen (?:\[::\]:)?)443 ", lambda match: f"{match[1]}{site.https} "),
