@@ -6,8 +6,8 @@ with its own flow control. It uses no network: the hub can connect to the sessio
 files for the session in two folders in memory.
 
 It runs as nobody, to whom these folders belong: the session's programs can neither replace a socket in them nor trace
-this program, through which all pages of the session pass. So it is also who makes the session's own socket, and hands it
-over to the session's server before that starts anything.
+this program, through which all pages of the session pass. So it also makes the session's own socket, and hands it over
+to the session's server before that starts anything.
 """
 
 from __future__ import annotations
@@ -62,7 +62,8 @@ def offer_listener(session_socket: str) -> None:
     listener.listen(256)
     offer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     offer.bind(session_socket + OFFER)
-    os.chmod(session_socket + OFFER, 0o666)
+    # for the session's account; nothing else of it runs yet
+    os.chmod(session_socket + OFFER, 0o666)  # noqa: S103
     offer.listen(1)
     threading.Thread(target=_hand_over, args=(offer, listener), daemon=True).start()
 
