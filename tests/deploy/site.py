@@ -15,13 +15,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
 import requests
 
 from tests.deploy.units import confined
 from tests.live_portal import Portal, free_ports, new_state
+from tests.names_here import find_names_here
 from tests.stand_ins.directory import make_certificates
 
 ROOT = Path(__file__).parents[2]
@@ -184,22 +185,12 @@ def running_site(path: str = "", kind: type[Site] = Site, host: str = "localhost
         trust = stack.enter_context(pytest.MonkeyPatch.context())
         trust.setenv("REQUESTS_CA_BUNDLE", site.authority)
         trust.delenv("CURL_CA_BUNDLE", raising=False)
-        trust.setattr(socket, "getaddrinfo", _here_below_localhost(socket.getaddrinfo))
+        find_names_here(trust)
         site.write()
         for name in site.order:
             stack.callback(site.stop, name)
             site.start(name)
         yield site
-
-
-def _here_below_localhost(getaddrinfo: Callable[..., Any]) -> Callable[..., Any]:
-    """Find every name below localhost on this machine, as browsers do and Debian's resolver does not."""
-
-    def found(host: Any, *args: Any, **more: Any) -> Any:
-        is_here = isinstance(host, str) and host.endswith(".localhost")
-        return getaddrinfo("127.0.0.1" if is_here else host, *args, **more)
-
-    return found
 
 
 def write_configuration(site: Site) -> None:

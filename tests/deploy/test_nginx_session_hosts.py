@@ -13,11 +13,10 @@ from websockets.sync.client import ClientConnection, connect
 
 from tests.deploy.site import NGINX, Site, running_site
 from tests.live_portal import Person
+from tests.names_here import NAME
 from tests.not_tried import missing
 
 pytestmark = pytest.mark.sandbox
-
-NAME = "daas.localhost"
 
 
 @pytest.fixture(scope="module", params=["", "/daas"], ids=["own host", "below a path"])
