@@ -178,3 +178,15 @@ def test_too_large_a_text_is_refused_in_words(guest: Callable[..., SessionUser])
     page.evaluate("document.getElementById('clipboard-text').value = 'z'.repeat(300_000)")
     page.locator("#clipboard-send").click()
     expect(page.locator("#clipboard-words")).to_have_text("Sent. Paste it in the desktop.")
+
+
+def test_a_terminal_says_who_and_where(portal: Portal, guest: Callable[..., SessionUser]) -> None:
+    """It starts where the data are, and its prompt names account and directory."""
+    anna = guest("anna")
+    anna.launch("Terminal", "MA-4242")
+    anna.wait_for_picture()
+    Screen("Terminal, MA-4242 visit 2").wait_for_window("LXTerminal")
+    anna.page.mouse.click(600, 400)
+    anna.page.keyboard.type('echo "${PS1@P} in $PWD" > ~/prompt; exit\n', delay=15)
+    expect(anna.page.get_by_role("dialog")).to_contain_text("Terminal was closed", timeout=20_000)
+    assert (portal.state / "homes" / "anna" / "prompt").read_text() == "anna@session:~/data$  in /home/anna/data\n"

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 
 from daas_hub.errors import SessionFailed
 from daas_hub.session.desktop.openbox import write_openbox_files
@@ -18,6 +19,11 @@ from daas_hub.session.settings import DesktopApplication
 BACKGROUND = "#24384b"
 X_TIMEOUT_S = 20.0
 KEPT_OUTPUT = 4000
+
+
+def start_folder(home: Path) -> Path:
+    """Return the folder in which applications start: the data if the session has any, else the home."""
+    return next((folder for folder in (home / "data", home / "Proposals") if os.access(folder, os.X_OK)), home)
 
 
 class Desktop:
@@ -96,6 +102,7 @@ class Desktop:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
                 env=self._environment(self.application.environment),
+                cwd=start_folder(Path.home()),
                 start_new_session=True,
             )
         except OSError as error:
