@@ -27,6 +27,7 @@ from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked
 from daas_hub.launch import LaunchRequest, Plan
 from daas_hub.spawners.egress import EgressRoute
+from daas_hub.spawners.readiness import no_answer
 from daas_hub.spawners.session_hosts import session_host, session_url
 from daas_hub.spawners.startup import check_when_hub_starts
 from daas_hub.spawners.state_unknown import never_raises
@@ -76,6 +77,8 @@ class ProposalSessionMixin(_Base):
 
     #: Why its last start failed, worded for its owner; "" if it did not.
     failure = ""
+
+    _limiting: asyncio.Future[None] | None = None
 
     #: Its time limit, in seconds since the epoch; 0 before it started.
     ends = 0.0
@@ -194,7 +197,7 @@ class ProposalSessionMixin(_Base):
             self._register_callback()
             # once more: `pre_spawn_hook` has run meanwhile
             require_working(self, self.stock_settings, self.own_variables)
-            return await self.start_session(plan)
+            url = await self.start_session(plan)
         except asyncio.CancelledError:
             self.failure = START_TIMED_OUT
             raise
@@ -202,6 +205,27 @@ class ProposalSessionMixin(_Base):
             for note in getattr(problem, "__notes__", []):
                 self.log.error("%s: %s (%s)", self._log_name, problem.message, note)
             raise self._keep_failure(problem, 500) from problem
+        if self._limiting is not None:
+            self._limiting.cancel()
+        self._limiting = asyncio.ensure_future(self._limit_wait())
+        return url
+
+    async def _limit_wait(self) -> None:
+        """Stop a session that accepts the hub's connection and does not respond.
+
+        JupyterHub looks at `http_timeout` between its requests only, and its client waits for each up to five minutes.
+        """
+        # JupyterHub itself gives up between 0.9 and 1.1 of it
+        await asyncio.sleep(1.1 * self.http_timeout + 1)
+        if self._waiting_for_response:
+            problem = no_answer(self.http_timeout)
+            self.log.error("%s: %s", self._log_name, problem.message)
+            self._keep_failure(problem, 500)
+            try:
+                # the connection breaks with it, and JupyterHub's wait ends
+                await self.stop()
+            except DaasError as failed:
+                self.log.error("%s: %s", self._log_name, failed)
 
     @property
     def session_url(self) -> str:

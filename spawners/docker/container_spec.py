@@ -24,6 +24,8 @@ IDENTITY_FILES = ("passwd", "group", "nsswitch.conf", "hosts", "resolv.conf", "l
 ARRIVAL_SOCKET = "arrive.sock"
 #: The socket at which a session on another machine answers.
 SESSION_SOCKET = "http.sock"
+#: Nobody, as whom the far end of a tunnel runs in the session's container.
+TUNNEL_UID = 65534
 #: Seconds a session may take to end by itself before the engine ends it.
 STOP_GRACE_S = 4
 _CPU_PERIOD_US = 100_000
@@ -113,8 +115,9 @@ class RemoteFiles(SessionFiles):
         return self._part("empty", target)
 
     def in_memory(self, owner: str) -> dict[str, str]:
-        """Return the directories of the sockets."""
-        return dict.fromkeys((API_DIR, SOCKETS_DIR), f"rw,nosuid,nodev,noexec,mode=0700,{owner},size=1m")
+        """Return the directories of the sockets, which the tunnel's end makes: the session cannot replace them."""
+        tunnel = f"uid={TUNNEL_UID},gid={TUNNEL_UID}"
+        return dict.fromkeys((API_DIR, SOCKETS_DIR), f"rw,nosuid,nodev,noexec,mode=0755,{tunnel},size=1m")
 
     def _part(self, path: str, target: str) -> dict[str, Any]:
         return {

@@ -29,6 +29,9 @@ ETC = (
 #: The kernel takes no longer argument (MAX_ARG_STRLEN, 32 pages with the final NUL).
 MAX_ARGUMENT_BYTES = 131_072
 
+#: Programs that load what their user has installed: extensions of the notebook server.
+OPEN_PROGRAMS = ("daas-lab",)
+
 #: Size of directories for sockets and the like.
 _SMALL_BYTES = 64 * 2**20
 
@@ -106,8 +109,11 @@ def sandbox_argv(
     argv += ["--ro-bind", str(api_dir), API_DIR, "--ro-bind", str(sockets_dir), SOCKETS_DIR]
     argv += _mounts(plan)
     # until here the root is a writable tmpfs
-    argv += ["--remount-ro", "/", "--chdir", plan.home, "--", str(prefix / "bin" / program)]
-    return argv
+    argv += ["--remount-ro", "/", "--chdir", plan.home, "--"]
+    if program not in OPEN_PROGRAMS:
+        # no module from the user's home or from PYTHONPATH
+        argv += [str(prefix / "bin" / "python3"), "-I"]
+    return [*argv, str(prefix / "bin" / program)]
 
 
 def _system(identity_files: Path, memory_bytes: int) -> list[str]:

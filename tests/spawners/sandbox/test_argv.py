@@ -101,6 +101,12 @@ def test_golden() -> None:
     assert argv_of(PLAN) == GOLDEN.replace("@ETC@", etc).split()
 
 
+def test_a_desktops_server_loads_nothing_from_its_users_home() -> None:
+    """The notebook server does: its user's extensions."""
+    _, command = read_back(argv_of(PLAN, program="daas-session"))
+    assert command == ["/opt/daas/bin/python3", "-I", "/opt/daas/bin/daas-session"]
+
+
 def test_golden_for_a_hub_that_is_not_root() -> None:
     """It cannot write the maps itself: bubblewrap does, and no user namespace may be made below."""
     argv = argv_of(PLAN, fds=InheritedFds(11, 12, None, (14, 15)))
