@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from daas_hub.accounts import Account
 from daas_hub.catalogue import Application, Kind, Size
 from daas_hub.launch import UNCHANGED, Alias, Mount, Plan
-from daas_hub.spawners.guest_layout import API_DIR, identity_texts, target_of
+from daas_hub.spawners.guest_layout import API_DIR, TEMPORARY_HOME_FILE, identity_texts, target_of
 from daas_hub.spawners.sandbox.argv import ETC, InheritedFds, sandbox_argv
 
 ANNA = Account("anna", 25001, 25002, (26001, 26002), {26001: "MA-4242", 26002: "staff id21"}, "Anna: L., \x1bÅ")
@@ -247,7 +247,7 @@ def test_what_is_not_a_path_is_not_in_the_arguments(plan: Plan) -> None:
 
 def test_identity_files() -> None:
     texts = identity_texts(ANNA)
-    assert set(texts) == {"passwd", "group", "nsswitch.conf", "hosts", "resolv.conf"}
+    assert set(texts) == {"passwd", "group", "nsswitch.conf", "hosts", "resolv.conf", TEMPORARY_HOME_FILE}
     assert texts["passwd"].splitlines() == [
         "anna:x:25001:25002:Anna L. Å:/home/anna:/bin/bash",
         "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin",
