@@ -65,10 +65,10 @@ class LaunchRequest:
             raise BadRequest("A visit needs a proposal.")
         if size is not None and not (isinstance(size, str) and _NAME.fullmatch(size)):
             raise BadRequest("The size is not well-formed.")
-        temporary_home = options.get("temporary_home", False)
-        if not isinstance(temporary_home, bool):
+        temporary_home = options.get("temporary_home")
+        if temporary_home is not None and not isinstance(temporary_home, bool):
             raise BadRequest("The option temporary_home is either true or false.")
-        return cls(application, proposal, visit, size, visits, temporary_home)
+        return cls(application, proposal, visit, size, visits, temporary_home is True)
 
     @classmethod
     def from_form(cls, fields: Mapping[str, str], visits: Sequence[str] = ()) -> LaunchRequest:

@@ -101,6 +101,15 @@ def test_golden() -> None:
     assert argv_of(PLAN) == GOLDEN.replace("@ETC@", etc).split()
 
 
+def test_golden_with_a_temporary_home() -> None:
+    """The home alone is another; it is bounded, empty but for a file that says what it is, and below all others."""
+    etc = " ".join(f"--ro-bind-try /etc/{name} /etc/{name}" for name in ETC)
+    file = f"/run/daas-hub/sessions/k/identity/{TEMPORARY_HOME_FILE} /home/anna/{TEMPORARY_HOME_FILE}"
+    home = f"--perms 0700 --size 2147483648 --tmpfs /home/anna --ro-bind {file}"
+    golden = GOLDEN.replace("@ETC@", etc).replace("--bind /gpfs/homes/anna /home/anna", home)
+    assert argv_of(replace(PLAN, mounts=PLAN.mounts[1:], temporary_home=True)) == golden.split()
+
+
 def test_golden_for_a_hub_that_is_not_root() -> None:
     """It cannot write the maps itself: bubblewrap does, and no user namespace may be made below."""
     argv = argv_of(PLAN, fds=InheritedFds(11, 12, None, (14, 15)))
