@@ -349,6 +349,7 @@ class ProposalSessionMixin(_Base):
                 "application": plan.application.name,
                 "applications": applications,
                 "start_page": plan.application.start_page,
+                "temporary_home": plan.temporary_home,
                 "hub_home": f"{self.hub.base_url}home",
                 "egress": [one.as_document() for one in routes],
             }
