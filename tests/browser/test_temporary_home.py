@@ -65,6 +65,7 @@ def test_the_offered_button_starts_without_the_home(
     carla.launch("Terminal", "MA-4242")
     expect(page.get_by_role("alert")).to_contain_text("Rename 'data' in your home, then launch again.")
     button = page.get_by_role("button", name=OFFERED)
+    assert page.evaluate("document.querySelector('[name=temporary_home]').getBoundingClientRect().bottom") < 900
     expect(page.locator("#temporary-home")).to_contain_text("files in it are deleted when the session ends")
     carla.keep_picture(f"temporary-offered-{width}")
     require_readable(page, width)
