@@ -11,13 +11,13 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import SessionUser
+from tests.browser.pages import CONTRAST
 from tests.live_portal import Portal
 from tests.sandbox.homes import a_file_in_the_way, new_home
 from tests.stand_ins.squashing import require_fuse, squashing
 
 pytestmark = [pytest.mark.browser, pytest.mark.sandbox]
 
-CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
 OFFERED = "Launch with a temporary home"
 IS_TEMPORARY = "Temporary home: files in it are deleted when the session ends."
 
