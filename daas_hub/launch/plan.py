@@ -23,6 +23,7 @@ class Plan:
     Attributes:
         desktops: the desktop applications in its menu, starting with its own.
         visits: several visits, as proposal and number; then there is no `proposal_id` and no `visit_number`.
+        place: the name of the place where it runs; "" where there is only one backend.
     """
 
     account: Account
@@ -37,6 +38,7 @@ class Plan:
     aliases: tuple[Alias, ...] = ()
     timezone: str = "UTC"
     visits: tuple[tuple[str, int], ...] = ()
+    place: str = ""
 
     @property
     def home(self) -> str:

@@ -11,7 +11,7 @@ from daas_hub.errors import BadRequest
 from daas_hub.proposals.model import HIGHEST_VISIT, LOWEST_VISIT, PROPOSAL_ID
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
-_KEYS = ("application", "proposal", "visit", "size", "visits")
+_KEYS = ("application", "proposal", "visit", "size", "visits", "place")
 #: Visits of one session: each is some mounts.
 MAX_VISITS = 20
 
@@ -22,6 +22,7 @@ class LaunchRequest:
 
     Attributes:
         visits: several visits, each as the proposal's id and the visit's number; `proposal` and `visit` are then unset.
+        place: the name of the place where it is to run; None for the default.
     """
 
     application: str
@@ -29,6 +30,7 @@ class LaunchRequest:
     visit: int | None = None
     size: str | None = None
     visits: tuple[tuple[str, int], ...] = ()
+    place: str | None = None
 
     @property
     def proposals(self) -> tuple[str, ...]:
@@ -63,7 +65,10 @@ class LaunchRequest:
             raise BadRequest("A visit needs a proposal.")
         if size is not None and not (isinstance(size, str) and _NAME.fullmatch(size)):
             raise BadRequest("The size is not well-formed.")
-        return cls(application, proposal, visit, size, visits)
+        place = options.get("place")
+        if place is not None and not (isinstance(place, str) and _NAME.fullmatch(place)):
+            raise BadRequest("The place is not well-formed.")
+        return cls(application, proposal, visit, size, visits, place)
 
     @classmethod
     def from_form(cls, fields: Mapping[str, str], visits: Sequence[str] = ()) -> LaunchRequest:
@@ -95,6 +100,7 @@ class LaunchRequest:
             "visit": self.visit,
             "size": self.size,
             "visits": [{"proposal": proposal, "visit": visit} for proposal, visit in self.visits] or None,
+            "place": self.place,
         }
         return {key: value for key, value in values.items() if value is not None}
 
