@@ -162,24 +162,40 @@ def placed(plan: Plan, place: Place, launch: Launch) -> Plan:
 
 def problem_with(place: Place, launch: Launch) -> str:
     """Return why this launch cannot be in a place, worded for the user; "" if it can."""
-    title, application = place.title, launch.application
+    checks = (_offer_problem, _beamline_problem, _state_problem, _storage_problem)
+    return next((problem for check in checks if (problem := check(place, launch))), "")
+
+
+def _offer_problem(place: Place, launch: Launch) -> str:
+    application = launch.application
     if place.applications and application.name not in place.applications:
-        return f"{title} does not offer {application.title}."
-    if place.beamlines and not launch.proposals:
-        return f"{title} is for proposals of {_list(sorted(place.beamlines))} only."
-    for one in launch.proposals:
-        if place.beamlines and place.beamlines.isdisjoint(one.beamlines):
-            return f"{title} is for proposals of {_list(sorted(place.beamlines))} only, and {one.id} is not one."
+        return f"{place.title} does not offer {application.title}."
     sizes = [one.name for one in _sizes(place, launch)]
     if not sizes or (launch.size is not None and launch.size not in sizes):
-        return f"{title} does not offer {application.title} in that size."
-    if place.state is not PlaceState.OPEN:
-        what = "is down" if place.state is PlaceState.DOWN else "takes no new sessions at the moment"
-        return f"{title} {what}{f': {place.notice}' if place.notice else '.'}"
-    needed = [one for one in launch.mounts if not one.optional and _mount_in(place, one) is None]
-    if needed:
-        return f"{title} does not have the storage of {_list([name_of(one) for one in needed])}."
+        return f"{place.title} does not offer {application.title} in that size."
     return ""
+
+
+def _beamline_problem(place: Place, launch: Launch) -> str:
+    if not place.beamlines:
+        return ""
+    only = f"{place.title} is for proposals of {_list(sorted(place.beamlines))} only"
+    others = [one.id for one in launch.proposals if place.beamlines.isdisjoint(one.beamlines)]
+    if others:
+        return f"{only}, and {others[0]} is not one of them."
+    return "" if launch.proposals else f"{only}."
+
+
+def _state_problem(place: Place, launch: Launch) -> str:
+    if place.state is PlaceState.OPEN:
+        return ""
+    what = "is down" if place.state is PlaceState.DOWN else "takes no new sessions at the moment"
+    return f"{place.title} {what}{f': {place.notice}' if place.notice else '.'}"
+
+
+def _storage_problem(place: Place, launch: Launch) -> str:
+    needed = [name_of(one) for one in launch.mounts if not one.optional and _mount_in(place, one) is None]
+    return f"{place.title} does not have the storage of {_list(needed)}." if needed else ""
 
 
 def name_of(mount: Mount) -> str:

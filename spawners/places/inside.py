@@ -1,6 +1,6 @@
 """A backend's spawner inside `PlacesSpawner`: what the hub keeps about a session is kept once, on the outer one.
 
-The hub knows only the outer spawner: it marks a start or a stop as pending there, and registers its callbacks there. The
+The hub knows only the outer spawner: it marks a start or a stop as pending there, and registers its callbacks. The
 backend reads and writes the same attributes as ever; here they lead to the outer one.
 """
 
