@@ -24,6 +24,7 @@ from daas_hub.launch import (
 )
 from daas_hub.portal.assets import icon_address
 from daas_hub.portal.pages import SessionCards
+from daas_hub.portal.places import place_choices
 from daas_hub.portal.views import (
     button_view,
     choosable_view,
@@ -54,7 +55,7 @@ class LaunchHandler(SessionCards):
         if self.get_query_argument("choose", ""):
             await self._show_choice()
             return
-        names = ("proposal", "visit", "application")
+        names = ("proposal", "visit", "application", "place")
         fields = {name: self.get_query_argument(name, "", strip=False) for name in names}
         await self._show_form(fields, self.get_query_arguments("visits", strip=False))
 
@@ -62,7 +63,8 @@ class LaunchHandler(SessionCards):
     async def post(self) -> None:
         """Start a session, and send the browser to its page."""
         fields = {
-            key: self.get_body_argument(key, "", strip=False) for key in ("application", "proposal", "visit", "size")
+            key: self.get_body_argument(key, "", strip=False)
+            for key in ("application", "proposal", "visit", "size", "place")
         }
         visits = self.get_body_arguments("visits", strip=False)
         name = self.get_body_argument("session_name", "", strip=False)
@@ -141,6 +143,7 @@ class LaunchHandler(SessionCards):
             choices,
             problem=problem,
             status=status,
+            request=LaunchRequest("any", proposal.id, int(visit)) if proposal and visit else LaunchRequest("any"),
             proposal_id=proposal.id if proposal else "",
             proposal_title=proposal.title if proposal else "",
             visit_number=visit,
@@ -164,14 +167,26 @@ class LaunchHandler(SessionCards):
             [one for one in choices if one.kind is not Kind.LINK],
             problem=problem,
             status=status,
+            request=request,
             several=proposals_with_visits(request.visits, {one.id: one.title for one in proposals}),
             visits=[visit_value(*one) for one in request.visits],
         )
 
     async def _show_page(
-        self, account: Account, fields: dict[str, str], choices: Sequence[Application], *, status: int, **shown: Any
+        self,
+        account: Account,
+        fields: dict[str, str],
+        choices: Sequence[Application],
+        *,
+        status: int,
+        request: LaunchRequest,
+        **shown: Any,
     ) -> None:
         wanted = fields.get("application", "")
+        names = [one.name for one in choices]
+        places = await place_choices(
+            self, account, request, [wanted] if wanted in names else names, fields.get("place", "")
+        )
         await self.show(
             "launch.html",
             status=status,
@@ -189,6 +204,7 @@ class LaunchHandler(SessionCards):
                 for one in choices
             ],
             sizes=self._sizes(wanted),
+            places=places,
             session_name=new_session_name(wanted if re.fullmatch(r"[a-z][a-z0-9-]{0,15}", wanted) else "session"),
             **shown,
         )
@@ -242,7 +258,13 @@ class LaunchHandler(SessionCards):
         if application is None:
             return []
         sizes = self.facility.applications.sizes_of(application)
-        return [{"name": size.name, "title": size.title, "selected": index == 0} for index, size in enumerate(sizes)]
+        # each place has its own default, where not all of them offer the usual one
+        usual = (
+            sizes[0].name
+            if all(sizes[0].name in (one.sizes or (sizes[0].name,)) for one in self.facility.places)
+            else ""
+        )
+        return [{"name": size.name, "title": size.title, "selected": size.name == usual} for size in sizes]
 
 
 class SessionHandler(SessionCards):
@@ -297,9 +319,13 @@ class SessionHandler(SessionCards):
             found.append((proposal, visit))
         if len(found) > 1:
             several = [(proposal.id, visit.number) for proposal, visit in found]
-            return button_view(self.hub_url, application, None, None, several=several)
-        proposal, visit = found[0] if found else (None, None)
-        return button_view(self.hub_url, application, proposal, visit)
+            button = button_view(self.hub_url, application, None, None, several=several)
+        else:
+            proposal, visit = found[0] if found else (None, None)
+            button = button_view(self.hub_url, application, proposal, visit)
+        # where it was asked to be; a place that is not open now is refused in words
+        place = str(options.get("place") or "")
+        return button | {"fields": button["fields"] | ({"place": place} if place else {})}
 
 
 class StopHandler(SessionCards):
@@ -311,6 +337,8 @@ class StopHandler(SessionCards):
         user = self.current_user
         if name in user.orm_spawners:
             spawner = user.spawners[name]
+            if getattr(spawner, "is_unknown", False):
+                raise web.HTTPError(409, f"This session cannot be stopped now. {spawner.unknown_notice}")
             if spawner.pending == "spawn" and spawner._spawn_future is not None:
                 spawner._spawn_future.cancel()
                 await asyncio.wait([spawner._spawn_future], timeout=2)
