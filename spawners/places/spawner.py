@@ -87,7 +87,7 @@ class PlacesSpawner(PassedOn, Spawner):
     @property
     def unknown_notice(self) -> str:
         """What pages say of such a session."""
-        where = f"in the place {self.place!r}" if self.place else "before this portal had several places"
+        where = f"in the place {self.place}" if self.place else "before this portal had several places"
         return f"It was started {where}, which is not configured now. It may still run, and was not stopped."
 
     @classmethod

@@ -52,8 +52,10 @@ def test_chosen_opened_stopped_and_started_elsewhere(
     page.emulate_media(color_scheme=scheme)
     for title, other in (("Large nodes", "This machine"), ("This machine", "Large nodes")):
         page.goto(f"{anna.portal.url}/hub/proposals/MA-4242")
+        link = page.get_by_role("link", name="Choose where to launch Terminal").first
+        link.scroll_into_view_if_needed()
         anna.keep_picture(f"places-proposal-{width}-{scheme}")
-        page.get_by_role("link", name="Choose where to launch Terminal").first.click()
+        link.click()
         choice = page.get_by_role("group", name="Place")
         expect(choice.get_by_label("This machine")).to_be_checked()
         expect(choice.get_by_label("Old cluster")).to_be_disabled()
@@ -61,9 +63,10 @@ def test_chosen_opened_stopped_and_started_elsewhere(
         expect(choice).to_contain_text("Imaging is for proposals of ID99 only, and MA-4242 is not one of them.")
         expect(choice).to_contain_text("Tape room does not have the storage of the home directory")
         choice.get_by_label(title).check()
+        page.get_by_role("button", name="Launch").scroll_into_view_if_needed()
         anna.keep_picture(f"places-launch-{width}-{scheme}")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        page.get_by_role("button", name="Launch", exact=False).click()
+        page.get_by_role("button", name="Launch").click()
         anna.wait_for_picture()
         page.goto(f"{anna.portal.url}/hub/home")
         card = page.locator("article.session")
