@@ -38,16 +38,16 @@ def spawner_inside(outer: Any, spawner_class: type[Any], config: Any) -> Any:
     """Return a spawner of this class for the session of `outer`."""
     given = {name: getattr(outer, name) for name in GIVEN if outer.trait_has_value(name)}
     given |= {name: getattr(outer, name) for name in LINKED if outer.trait_has_value(name)}
-    inner = _class_inside(spawner_class)(outer=outer, config=config, **given)
-    inner.links = [link((outer, name), (inner, name)) for name in sorted(LINKED)]
+    inner = _class_inside(spawner_class)(outer_spawner=outer, config=config, **given)
+    inner.outer_links = [link((outer, name), (inner, name)) for name in sorted(LINKED)]
     return inner
 
 
 def leave(inner: Any) -> None:
     """Separate a spawner from its outer one: another place takes over."""
-    for one in inner.links:
+    for one in inner.outer_links:
         one.unlink()
-    inner.links = []
+    inner.outer_links = []
 
 
 @functools.cache
@@ -61,8 +61,8 @@ def _class_inside(spawner_class: type[Any]) -> type[Any]:
         "__module__": spawner_class.__module__,
         "__qualname__": spawner_class.__qualname__,
         "__doc__": spawner_class.__doc__,
-        "outer": AnyTrait(),
-        "links": [],
+        "outer_spawner": AnyTrait(),
+        "outer_links": [],
         "clear_steps": _clear_no_steps,
         "report_progress": _report_progress,
         "poll_and_notify": _poll_and_notify,
@@ -73,10 +73,10 @@ def _class_inside(spawner_class: type[Any]) -> type[Any]:
 
 def _on_outer(name: str) -> property:
     def get(inner: Any) -> Any:
-        return getattr(inner.outer, name)
+        return getattr(inner.outer_spawner, name)
 
     def change(inner: Any, value: Any) -> None:
-        setattr(inner.outer, name, value)
+        setattr(inner.outer_spawner, name, value)
 
     return property(get, change)
 
@@ -87,10 +87,10 @@ def _clear_no_steps(inner: Any) -> None:
 
 def _report_progress(inner: Any, step: str) -> None:
     """Report a step where the pages read it."""
-    inner.outer.report_progress(step)
+    inner.outer_spawner.report_progress(step)
 
 
 async def _poll_and_notify(inner: Any) -> int | None:
     """Notify the hub, which has registered its callbacks on the outer spawner."""
-    status: int | None = await inner.outer.poll_and_notify()
+    status: int | None = await inner.outer_spawner.poll_and_notify()
     return status

@@ -50,7 +50,7 @@ class PlacesSpawner(PassedOn, Spawner):
     @classmethod
     def startup_problems(cls, config: Config) -> list[DaasError]:
         """Add the problems of the places, and of each one's backend."""
-        return [*super().startup_problems(config), *problems_of(config)]
+        return super().startup_problems(config) or problems_of(config)
 
     @classmethod
     def configuration_problems(cls, config: Config, facility: Facility) -> list[DaasError]:
