@@ -81,7 +81,7 @@ class ProposalSessionMixin(_Base):
     notice = ""
 
     #: Whether this launch counts among the sessions of its owner; a refused one does not.
-    has_place = True
+    is_counted = True
 
     #: Why its last start failed, worded for its owner; "" if it did not.
     failure = ""
@@ -176,7 +176,7 @@ class ProposalSessionMixin(_Base):
         """
         self.plan = None
         self.ending = self.notice = self.failure = ""
-        self.has_place = False
+        self.is_counted = False
         self.clear_steps()
         self.report_progress("Checking your account and your proposals")
         try:
@@ -241,12 +241,12 @@ class ProposalSessionMixin(_Base):
         others = [
             one
             for name, one in self.user.spawners.items()
-            # of several launches at once the first ones have a place, and the others do not count
-            if name != self.name and one.active and (one.ready or getattr(one, "has_place", True))
+            # of several launches at once only the first ones count
+            if name != self.name and one.active and (one.ready or getattr(one, "is_counted", True))
         ]
         if len(others) >= limit:
             raise Refused(f"You have {len(others)} sessions, and {limit} is the limit.", remedy="Stop one first.")
-        self.has_place = True
+        self.is_counted = True
 
     async def _authorised(self, request: LaunchRequest) -> Plan:
         return await Facility.of(self.config).authorise(

@@ -1,4 +1,4 @@
-"""Places: the backends of one portal. Who may use which, what each of them lacks, and which one a launch gets. Pure."""
+"""Places, the backends of one portal: the rules for using them, what they lack, and the one a launch gets. Pure."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def class_of(place: Place) -> type[Any]:
             "cannot run the sessions of a place",
             remedy='Use "sandbox", "proposal-docker", or a subclass of one of their spawners.',
         )
-    return found  # type: ignore[no-any-return]  # the trait says Any
+    return found
 
 
 def config_of(place: Place, config: Config, spawner_class: type[Any]) -> Config:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
@@ -39,7 +39,7 @@ def catalogue_problems(backends: Mapping[str, Backend], facility: Facility) -> l
     problems: list[DaasError] = []
     for name, backend in backends.items():
         place = backend.place
-        named = {
+        named: dict[str, tuple[Iterable[str], Mapping[str, Any]]] = {
             "applications": (place.applications, facility.applications.applications),
             "sizes": (place.sizes, facility.applications.sizes),
             "default_for": (place.default_for.applications, facility.applications.applications),

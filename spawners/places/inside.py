@@ -21,7 +21,7 @@ HUB_STATE = frozenset(
 )  # fmt: skip
 
 #: The same of ProposalSessionMixin: pages and the reconciler read them.
-SESSION_STATE = frozenset({"ending", "ends", "failure", "has_place", "notice"})
+SESSION_STATE = frozenset({"ending", "ends", "failure", "is_counted", "notice"})
 
 #: Traits that have one value for both.
 LINKED = frozenset({"admin_access", "api_token", "cert_paths", "handler", "orm_spawner", "user_options"})
@@ -34,7 +34,7 @@ GIVEN = (
 )  # fmt: skip
 
 
-def spawner_inside(outer: Any, spawner_class: type[Any], config: Any) -> Any:
+def spawner_inside(outer: Any, spawner_class: Any, config: Any) -> Any:
     """Return a spawner of this class for the session of `outer`."""
     given = {name: getattr(outer, name) for name in GIVEN if outer.trait_has_value(name)}
     given |= {name: getattr(outer, name) for name in LINKED if outer.trait_has_value(name)}
@@ -51,7 +51,7 @@ def leave(inner: Any) -> None:
 
 
 @functools.cache
-def _class_inside(spawner_class: type[Any]) -> type[Any]:
+def _class_inside(spawner_class: Any) -> Any:
     """Return a subclass whose state is on the outer spawner.
 
     It has the name and the module of its base: it is configured, and checked, as that.
@@ -67,8 +67,7 @@ def _class_inside(spawner_class: type[Any]) -> type[Any]:
         "report_progress": _report_progress,
         "poll_and_notify": _poll_and_notify,
     }
-    made: type[Any] = type(spawner_class)(spawner_class.__name__, (spawner_class,), members)
-    return made
+    return type(spawner_class)(spawner_class.__name__, (spawner_class,), members)
 
 
 def _on_outer(name: str) -> property:
