@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from jupyterhub.app import JupyterHub
+from jupyterhub.spawner import Spawner
 from traitlets import HasTraits, TraitError
 from traitlets.config import Config
 
@@ -23,9 +24,8 @@ from daas_hub.spawners.session_records import SessionRecords
 #: Read by the hub before a place is chosen, or the same for all of a user's sessions: settings of `PlacesSpawner`.
 BEFORE_THE_PLACE = frozenset(
     {
-        "auth_state_hook", "consecutive_failure_limit", "group_overrides", "host_for_each_session",
-        "oauth_client_allowed_scopes", "options_form", "options_from_form", "place", "progress_ready_hook",
-        "server_token_scopes",
+        "consecutive_failure_limit", "host_for_each_session", "oauth_client_allowed_scopes", "options_form",
+        "options_from_form", "place", "progress_ready_hook", "server_token_scopes",
     }
 )  # fmt: skip
 
@@ -141,7 +141,7 @@ def problems_of(config: Config) -> list[DaasError]:
         except ConfigurationError as problem:
             problems.append(problem)
             continue
-        found: list[DaasError] = list(_setting_problems(place, spawner_class))
+        found: list[DaasError] = [*_setting_problems(place, spawner_class), *_ignored_settings(spawner_class, config)]
         if not found:
             found = spawner_class.startup_problems(config_of(place, config, spawner_class))
         problems += [in_place(one, place) for one in found]
@@ -176,6 +176,20 @@ def _setting_problems(place: Place, spawner_class: type[Any]) -> Iterator[Config
                 yield ConfigurationError(
                     setting, "(set)", "has the wrong type", remedy=f"It must be {traits[name].info()}."
                 )
+
+
+def _ignored_settings(spawner_class: type[Any], config: Config) -> Iterator[ConfigurationError]:
+    """Yield an error for each setting of a spawner's own section that the hub reads of `PlacesSpawner`."""
+    shared = {base.__name__ for base in (Spawner, ProposalSessionMixin)}
+    for base in spawner_class.__mro__:
+        section = {} if base.__name__ in shared else config.get(base.__name__, {})
+        for name in sorted(BEFORE_THE_PLACE & set(section)):
+            yield ConfigurationError(
+                f"{base.__name__}.{name}",
+                "(set)",
+                "is used before a place is chosen",
+                remedy=f"Set c.PlacesSpawner.{name} for all.",
+            )
 
 
 def _collisions(backends: Mapping[str, Backend]) -> Iterator[ConfigurationError]:

@@ -28,6 +28,9 @@ from daas_hub.spawners.runtime_dir import session_key
 #: Traits that the hub reads after the place is chosen; each place may have its own.
 _OF_THE_PLACE = ("start_timeout", "http_timeout", "poll_interval", "poll_jitter")
 
+#: Seconds the hub waits, when it starts, for an answer of a session whose place is not configured.
+_UNKNOWN_TIMEOUT_S = 3
+
 
 class PlacesSpawner(PassedOn, Spawner):
     """Sessions in several backends, each a named place (`Places.places`)."""
@@ -192,11 +195,14 @@ class PlacesSpawner(PassedOn, Spawner):
             self.place = name
             if name not in Places(config=self.config).retired:
                 self._kept_state = dict(state)
+                # the hub asks for it when it starts, and need not wait for one that may be anywhere
+                self.http_timeout = _UNKNOWN_TIMEOUT_S
 
     def _owner_of(self, state: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         """Return the place of a stored state, and the part of it that is that place's; "" for none."""
         if "place" in state:
-            return str(state["place"]), dict(state.get("backend") or {})
+            own = state.get("backend")
+            return str(state["place"]), own if isinstance(own, dict) else {}
         if recorded := self._place_of_record():
             # the hub ended while the session was starting, and had stored nothing
             return recorded, state

@@ -330,6 +330,15 @@ def test_earlier_sessions_without_such_a_place_are_not_known(opened: Callable[..
         remove(portal)
 
 
+def test_hub_does_not_start_with_a_wrong_place(sandbox_works: None) -> None:
+    """The sentence names the place, and what to do."""
+    with pytest.raises(AssertionError) as refusal:
+        start_with(with_changes("large", settings={"bwarp": "x"}))
+    assert "is not a setting of SandboxSpawner. Did you mean 'bwrap'?" in str(refusal.value)
+    with pytest.raises(AssertionError, match=r"has no place, and JupyterHub.spawner_class is 'places'"):
+        start_with({})
+
+
 def wait_until(holds: Callable[[], bool], timeout_s: float = 15.0) -> None:
     """Wait until something holds."""
     until = time.monotonic() + timeout_s

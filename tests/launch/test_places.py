@@ -10,8 +10,20 @@ import pytest
 
 from daas_hub.accounts import Account
 from daas_hub.catalogue import Application, Kind, Size
-from daas_hub.errors import Refused
-from daas_hub.launch import Defaults, Launch, Mount, Place, PlaceState, Plan, options, placed, require_place
+from daas_hub.errors import BadRequest, Refused
+from daas_hub.launch import (
+    Defaults,
+    Launch,
+    LaunchRequest,
+    Link,
+    Mount,
+    Place,
+    PlaceState,
+    Plan,
+    options,
+    placed,
+    require_place,
+)
 from daas_hub.proposals import Proposal
 
 ANNA = Account("anna", 25001, 25001, memberships=frozenset({"ma-4242"}))
@@ -173,3 +185,24 @@ def test_nobody_is_sent_to_a_place_they_may_not_use() -> None:
     assert require_place([closed, HERE], LAUNCH, None) is HERE
     with pytest.raises(Refused, match="There is no place that you may use"):
         require_place([closed], LAUNCH, None)
+
+
+def test_place_of_a_request() -> None:
+    asked = LaunchRequest.from_json({"application": "terminal", "place": "large-nodes"})
+    assert asked.place == "large-nodes"
+    assert asked.as_json() == {"application": "terminal", "place": "large-nodes"}
+    assert LaunchRequest.from_form({"application": "terminal", "place": ""}) == LaunchRequest("terminal")
+
+
+@pytest.mark.parametrize("place", [3, "", "Large", "../x", ["large"], "x" * 40, "large\n"])
+def test_place_that_is_not_well_formed(place: Any) -> None:
+    with pytest.raises(BadRequest, match="The place is not well-formed"):
+        LaunchRequest.from_json({"application": "terminal", "place": place})
+
+
+def test_place_of_a_link() -> None:
+    link = Link.from_query({"visits": ["mx1-1,mx1-2"], "app": ["terminal"], "place": ["large"]})
+    assert (link.visits, link.place) == (("mx1-1", "mx1-2"), "large")
+    assert Link.from_query({"visit": ["mx1-1"], "place": ["large"]}).place == "large"
+    with pytest.raises(BadRequest, match="The place in the link is not well-formed"):
+        Link.from_query({"visit": ["mx1-1"], "place": ["Large nodes"]})

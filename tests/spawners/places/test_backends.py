@@ -113,6 +113,13 @@ def test_mistakes(keys: dict[str, Any], words: str) -> None:
     assert words in sentences({"here": {"spawner": "sandbox"} | keys})
 
 
+@pytest.mark.parametrize("setting", ["host_for_each_session", "server_token_scopes", "place"])
+def test_settings_that_the_hub_reads_before_are_not_ignored(setting: str) -> None:
+    """In the section of the place's spawner, which the hub does not read."""
+    found = sentences({"here": {"spawner": "sandbox"}}, SandboxSpawner={setting: False if "host" in setting else "x"})
+    assert f"SandboxSpawner.{setting} = '(set)': is used before a place is chosen" in found
+
+
 def test_a_wrong_setting_shows_no_secret() -> None:
     assert "hunter2" not in sentences({"here": {"spawner": "sandbox", "settings": {"environment": "hunter2"}}})
 
