@@ -28,6 +28,7 @@ from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked
 from daas_hub.launch import LaunchRequest, Plan
 from daas_hub.spawners.egress import EgressRoute
+from daas_hub.spawners.readiness import no_answer
 from daas_hub.spawners.session_hosts import session_host, session_url
 from daas_hub.spawners.startup import check_when_hub_starts
 from daas_hub.spawners.state_unknown import never_raises
@@ -41,6 +42,8 @@ else:
     _Base = HasTraits
 
 
+#: Added to a failure that the account's home caused.
+WITHOUT_THE_HOME = "Until then, you can launch with a temporary home."
 #: Shown after a start that took too long, or was interrupted.
 START_TIMED_OUT = "It did not start in time. Please launch again; if the problem persists, contact the administrators."
 START_INTERRUPTED = "The portal was restarted while this session was starting. Please launch again."
@@ -85,6 +88,10 @@ class ProposalSessionMixin(_Base):
 
     #: Why its last start failed, worded for its owner; "" if it did not.
     failure = ""
+    #: Whether the account's home was the cause, so that a temporary home is offered.
+    failed_at_home = False
+
+    _limiting: asyncio.Future[None] | None = None
 
     #: Its time limit, in seconds since the epoch; 0 before it started.
     ends = 0.0
@@ -176,6 +183,7 @@ class ProposalSessionMixin(_Base):
         """
         self.plan = None
         self.ending = self.notice = self.failure = ""
+        self.failed_at_home = False
         self.is_counted = False
         self.clear_steps()
         self.report_progress("Checking your account and your proposals")
@@ -207,7 +215,7 @@ class ProposalSessionMixin(_Base):
             self._register_callback()
             # once more: `pre_spawn_hook` has run meanwhile
             require_working(self, self.stock_settings, self.own_variables)
-            return await self.start_session(plan)
+            url = await self.start_session(plan)
         except asyncio.CancelledError:
             self.failure = START_TIMED_OUT
             raise
@@ -215,6 +223,27 @@ class ProposalSessionMixin(_Base):
             for note in getattr(problem, "__notes__", []):
                 self.log.error("%s: %s (%s)", self._log_name, problem.message, note)
             raise self._keep_failure(problem, 500) from problem
+        if self._limiting is not None:
+            self._limiting.cancel()
+        self._limiting = asyncio.ensure_future(self._limit_wait())
+        return url
+
+    async def _limit_wait(self) -> None:
+        """Stop a session that accepts the hub's connection and does not respond.
+
+        JupyterHub looks at `http_timeout` between its requests only, and its client waits for each up to five minutes.
+        """
+        # JupyterHub itself gives up between 0.9 and 1.1 of it
+        await asyncio.sleep(1.1 * self.http_timeout + 1)
+        if self._waiting_for_response:
+            problem = no_answer(self.http_timeout)
+            self.log.error("%s: %s", self._log_name, problem.message)
+            self._keep_failure(problem, 500)
+            try:
+                # the connection breaks with it, and JupyterHub's wait ends
+                await self.stop()
+            except DaasError as failed:
+                self.log.error("%s: %s", self._log_name, failed)
 
     @property
     def session_url(self) -> str:
@@ -266,11 +295,13 @@ class ProposalSessionMixin(_Base):
         """Keep why the start failed, also over a restart of the hub, and return what JupyterHub reports."""
         exception = self._as_spawn_exception(problem, status)
         self.failure = exception.jupyterhub_message
+        self.failed_at_home = problem.is_about_home
         return exception
 
     @staticmethod
     def _as_spawn_exception(problem: DaasError, status: int) -> SpawnException:
-        text = str(problem) if problem.for_user else "The portal is misconfigured. Please tell the administrators."
+        words = f"{problem} {WITHOUT_THE_HOME}" if problem.is_about_home else str(problem)
+        text = words if problem.for_user else "The portal is misconfigured. Please tell the administrators."
         exception = SpawnException(text, reason=problem.reason, log_message=str(problem), status_code=status)
         exception.jupyterhub_message = text
         return exception
@@ -287,6 +318,8 @@ class ProposalSessionMixin(_Base):
             state["ending"] = self.ending
         if self.failure:
             state["failure"] = self.failure
+        if self.failed_at_home:
+            state["failed_at_home"] = True
         return state
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -295,6 +328,7 @@ class ProposalSessionMixin(_Base):
         self.ends = float(state.get("ends", 0.0))
         self.ending = str(state.get("ending", ""))
         self.failure = str(state.get("failure", ""))
+        self.failed_at_home = state.get("failed_at_home") is True
 
     def clear_state(self) -> None:
         """Forget the session, but not why it ended or failed: its card shows that until it is removed."""
@@ -357,6 +391,7 @@ class ProposalSessionMixin(_Base):
                 "application": plan.application.name,
                 "applications": applications,
                 "start_page": plan.application.start_page,
+                "temporary_home": plan.temporary_home,
                 "hub_home": f"{self.hub.base_url}home",
                 "egress": [one.as_document() for one in routes],
             }

@@ -23,6 +23,7 @@ class Plan:
     Attributes:
         desktops: the desktop applications in its menu, starting with its own.
         visits: several visits, as proposal and number; then there is no `proposal_id` and no `visit_number`.
+        temporary_home: the home is empty, in memory, and deleted with the session; it is not among `mounts`.
         place: the name of the place where it runs; "" where there is only one backend.
     """
 
@@ -38,6 +39,7 @@ class Plan:
     aliases: tuple[Alias, ...] = ()
     timezone: str = "UTC"
     visits: tuple[tuple[str, int], ...] = ()
+    temporary_home: bool = False
     place: str = ""
 
     @property
@@ -60,7 +62,11 @@ class Plan:
 
     @property
     def title(self) -> str:
-        """The session's title: application, proposal, visit."""
+        """The session's title: application, proposal, visit; and that its home is temporary."""
+        return f"{self._title}, temporary home" if self.temporary_home else self._title
+
+    @property
+    def _title(self) -> str:
         if self.visits:
             proposals = len(dict(self.visits))
             few = " and ".join(f"{proposal} visit {visit}" for proposal, visit in self.visits)
@@ -93,4 +99,5 @@ def make_plan(choice: Choice, account: Account, policy: MountPolicy, desktops: t
         aliases=policy.aliases,
         visits=tuple((proposal.id, visit.number) for proposal, visit in choice.several),
         timezone=policy.time_zone.key if policy.time_zone else "UTC",
+        temporary_home=choice.temporary_home,
     )

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from daas_hub.catalogue import Application, Catalogue, Kind
 from daas_hub.errors import SourceUnavailable
-from daas_hub.launch import address_of, visit_value, visits_in
+from daas_hub.launch import address_of, has_temporary_home, visit_value, visits_in
 from daas_hub.portal.assets import icon_address
 from daas_hub.portal.places import title_of_place
 from daas_hub.proposals import LeftOut, Page, Proposal, Query, Visit
@@ -82,9 +82,10 @@ def button_view(
     visit: Visit | None,
     *,
     several: Sequence[tuple[str, int]] = (),
+    temporary_home: bool = False,
 ) -> dict[str, Any]:
     """Return an application as a button with its form's fields; `several` are visits, if there is more than one."""
-    fields = {"application": application.name}
+    fields = {"application": application.name} | ({"temporary_home": "1"} if temporary_home else {})
     if proposal is not None and visit is not None:
         fields |= {"proposal": proposal.id, "visit": str(visit.number)}
     return {
@@ -96,6 +97,7 @@ def button_view(
         "url": application.url if application.kind is Kind.LINK else "",
         "fields": fields,
         "visits": [visit_value(*one) for one in several],
+        "temporary_home": temporary_home,
         "session_name": new_session_name(application.name),
     }
 
@@ -306,6 +308,7 @@ def session_card(
         "state": state,
         "state_text": STATE_WORDS[state],
         "notice": notice_of(spawner),
+        "temporary_home": has_temporary_home(options),
         "open_url": spawner.session_url,
         "page_url": page_url,
         "stop_url": f"{page_url}/stop",
