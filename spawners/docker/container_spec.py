@@ -27,6 +27,8 @@ from daas_hub.spawners.guest_layout import (
 #: Labels of our containers: which hub, and which session; no name of a person, no proposal.
 HUB_LABEL = "org.daas-hub.hub"
 SESSION_LABEL = "org.daas-hub.session"
+#: Where a hub has several places: which of them, for whoever looks at the engine.
+PLACE_LABEL = "org.daas-hub.place"
 #: The generated files in a container's /etc.
 IDENTITY_FILES = ("passwd", "group", "nsswitch.conf", "hosts", "resolv.conf", "localtime")
 ARRIVAL_SOCKET = "arrive.sock"

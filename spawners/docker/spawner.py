@@ -29,6 +29,7 @@ from daas_hub.spawners.docker.address import Address, default_certificates, defa
 from daas_hub.spawners.docker.checks import address_problems, applications_without_image, examine
 from daas_hub.spawners.docker.container_spec import (
     HUB_LABEL,
+    PLACE_LABEL,
     SESSION_LABEL,
     STOP_GRACE_S,
     SessionFiles,
@@ -357,7 +358,8 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
             plan,
             files,
             program=self.session_program(plan),
-            labels={HUB_LABEL: self.hub_label, SESSION_LABEL: self.object_name},
+            labels={HUB_LABEL: self.hub_label, SESSION_LABEL: self.object_name}
+            | ({PLACE_LABEL: self.place} if self.place else {}),
             placed=placed,
         )
         create = self.docker_engine.call(lambda docker: docker.containers.create(body, name=self.object_name))

@@ -17,7 +17,13 @@ from typing import Any
 from daas_hub.catalogue import IMAGE_REFERENCE
 from daas_hub.launch import collides
 from daas_hub.services import strict_json
-from daas_hub.spawners.docker.container_spec import ARRIVAL_SOCKET, HUB_LABEL, IDENTITY_FILES, SESSION_LABEL
+from daas_hub.spawners.docker.container_spec import (
+    ARRIVAL_SOCKET,
+    HUB_LABEL,
+    IDENTITY_FILES,
+    PLACE_LABEL,
+    SESSION_LABEL,
+)
 from daas_hub.spawners.guest_layout import API_DIR, SOCKETS_DIR
 
 MAX_MOUNTS = 256
@@ -263,7 +269,14 @@ _BODY = _record(
         "WorkingDir": _like(r"/home/(?!\.{1,2}$)[^/\0]{1,255}"),
         "Hostname": _is("session"),
         "Env": _list_of(_text, 3),
-        "Labels": _record({HUB_LABEL: _text, SESSION_LABEL: _like(CONTAINER_NAME.pattern)}),
+        "Labels": _record(
+            {
+                HUB_LABEL: _text,
+                SESSION_LABEL: _like(CONTAINER_NAME.pattern),
+                PLACE_LABEL: _like(r"[a-z][a-z0-9-]{0,19}"),
+            },
+            (PLACE_LABEL,),
+        ),
         "StopTimeout": _between(1, 60),
         "Healthcheck": _is({"Test": ["NONE"]}),
         "HostConfig": _HOST,
@@ -286,7 +299,9 @@ def require_session(body: Any, rules: Rules, name: str) -> tuple[tuple[str, str]
     for number in (*body["User"].split(":"), *host["GroupAdd"]):
         if not rules.min_id <= int(number) <= rules.max_id:
             raise Forbidden(f"uid or gid {number} is outside of {rules.min_id} to {rules.max_id}")
-    if body["Labels"] != {HUB_LABEL: rules.hub, SESSION_LABEL: name}:
+    # a place is a name for people: the hub's label keeps its places apart
+    labels = {key: value for key, value in body["Labels"].items() if key != PLACE_LABEL}
+    if labels != {HUB_LABEL: rules.hub, SESSION_LABEL: name}:
         raise Forbidden("the labels are not this hub's and this session's")
     account = home.removeprefix("/home/")
     _is([f"HOME={home}", f"USER={account}", f"DAAS_HANDSHAKE={SOCKETS_DIR}/{ARRIVAL_SOCKET}"])(body["Env"], "Env")

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cached_property
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, ClassVar
@@ -46,7 +47,7 @@ class Backend:
         """Return a spawner without a user, for the settings and methods of this backend."""
         return self.spawner_class(config=self.config)
 
-    @property
+    @cached_property
     def records(self) -> SessionRecords | None:
         """The records of its sessions; None for a backend that keeps none."""
         runtime_dir = getattr(self.settings(), "runtime_dir", "")

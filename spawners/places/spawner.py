@@ -23,13 +23,11 @@ from daas_hub.spawners.places.backends import Backend, Backends, class_of, probl
 from daas_hub.spawners.places.checks import catalogue_problems, examine_places
 from daas_hub.spawners.places.inside import leave, spawner_inside
 from daas_hub.spawners.places.passed_on import PassedOn
+from daas_hub.spawners.places.unknown_server import UnknownServer
 from daas_hub.spawners.runtime_dir import session_key
 
 #: Traits that the hub reads after the place is chosen; each place may have its own.
 _OF_THE_PLACE = ("start_timeout", "http_timeout", "poll_interval", "poll_jitter")
-
-#: Seconds the hub waits, when it starts, for an answer of a session whose place is not configured.
-_UNKNOWN_TIMEOUT_S = 3
 
 
 class PlacesSpawner(PassedOn, Spawner):
@@ -85,13 +83,14 @@ class PlacesSpawner(PassedOn, Spawner):
     @property
     def is_unknown(self) -> bool:
         """Whether the session may run in a place that is not configured: nothing is known of it."""
-        return self._kept_state is not None and self.orm_spawner.server is not None
+        return self._kept_state is not None and self.orm_spawner is not None and self.orm_spawner.server is not None
 
     @property
     def unknown_notice(self) -> str:
         """What pages say of such a session."""
-        where = f"in the place {self.place}" if self.place else "before this portal had several places"
-        return f"It was started {where}, which is not configured now. It may still run, and was not stopped."
+        where = f"in the place {self.place}, which is not configured now"
+        before = "before this portal had several places, and is in none of them"
+        return f"It was started {where if self.place else before}. It may still run, and was not stopped."
 
     @classmethod
     def in_use(cls, config: Config, name: str, users: Any, *, apart_from: Any = None) -> int:
@@ -195,8 +194,6 @@ class PlacesSpawner(PassedOn, Spawner):
             self.place = name
             if name not in Places(config=self.config).retired:
                 self._kept_state = dict(state)
-                # the hub asks for it when it starts, and need not wait for one that may be anywhere
-                self.http_timeout = _UNKNOWN_TIMEOUT_S
 
     def _owner_of(self, state: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         """Return the place of a stored state, and the part of it that is that place's; "" for none."""
@@ -252,11 +249,13 @@ class PlacesSpawner(PassedOn, Spawner):
     @property
     def server(self) -> Any:
         """The session's address in the hub's database."""
+        if self.is_unknown:
+            return UnknownServer(orm_server=self.orm_spawner.server)
         return Spawner.server.fget(self)
 
     @server.setter
     def server(self, server: Any) -> None:
-        # the hub forgets a session that it cannot reach when it starts
+        # a stop that failed is still a stop for the hub, which would forget the session
         if server is None and self.is_unknown:
             return
         Spawner.server.fset(self, server)

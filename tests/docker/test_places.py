@@ -86,6 +86,7 @@ def test_sessions_in_three_places_over_a_restart(
     near = engine.inspect_container(before["near"][0])
     far = machine.engine.inspect_container(before["far"][0])
     assert near["Name"] != far["Name"]
+    assert [one["Config"]["Labels"]["org.daas-hub.place"] for one in (near, far)] == ["near", "far"]
     assert near["Config"]["Labels"]["org.daas-hub.hub"] != far["Config"]["Labels"]["org.daas-hub.hub"]
     portal.process.kill()
     portal.process.wait()

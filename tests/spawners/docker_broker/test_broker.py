@@ -29,7 +29,7 @@ from daas_hub.catalogue import Application, Kind, Size
 from daas_hub.errors import SessionFailed
 from daas_hub.launch import Mount, Plan
 from daas_hub.spawners.docker.address import Address
-from daas_hub.spawners.docker.container_spec import HUB_LABEL, SESSION_LABEL, LocalFiles, create_body
+from daas_hub.spawners.docker.container_spec import HUB_LABEL, PLACE_LABEL, SESSION_LABEL, LocalFiles, create_body
 from daas_hub.spawners.docker.engine import Engine as DockerEngine
 from daas_hub.spawners.docker.pulls import pull_image
 from daas_hub.spawners.docker_broker.__main__ import Broker, arguments, require_out_of_reach
@@ -262,6 +262,13 @@ async def test_the_facilitys_own_paths_pass(scene: Scene) -> None:
     for target in ("{root}/data/visitor", "/gpfs/visitor/v"):
         status, said = await scene.create(scene.facility.body(one_more("{root}/data/visitor", target=target)))
         assert status == 201, said
+
+
+async def test_the_name_of_a_place_passes(scene: Scene) -> None:
+    status, said = await scene.create(
+        scene.facility.body(lambda body: body["Labels"].__setitem__(PLACE_LABEL, "large-nodes"))
+    )
+    assert status == 201, said
 
 
 async def test_the_golden_call_passes(scene: Scene) -> None:
@@ -507,6 +514,7 @@ HOSTILE: dict[str, Change] = {
     "the name of another hub": lambda body: body["Labels"].__setitem__(HUB_LABEL, "theirs"),
     "no label": top("Labels", {}),
     "one more label": lambda body: body["Labels"].__setitem__("x", "y"),
+    "a place that is none": lambda body: body["Labels"].__setitem__(PLACE_LABEL, "../x"),
     "another session's label": lambda body: body["Labels"].__setitem__(SESSION_LABEL, "daas-" + "f" * 20),
     "a home elsewhere": top("WorkingDir", "/etc"),
     "a home with dots": top("WorkingDir", "/home/.."),
