@@ -123,9 +123,9 @@ def launched(portal: Portal, person: Person, fields: dict[str, str], words: str)
 
 #: Run from the proposal's results: a temporary home has no script.
 INSIDE = """\
-cd ~; id -un; ls -A; stat -c '%a %U %F' .; df -B1 --output=fstype,size . | tail -1
+cd ~; id -un; ls; stat -c '%a %U %F' .; df -B1 --output=fstype,size . | tail -1
 touch new && echo "new: $(ls new)"; ls data; touch data/x 2>&1 | grep -o 'Read-only.*'
-head -c 600000000 /dev/zero 2> /dev/null > fill; stat -c '%s' fill; rm fill; cat THIS-HOME-IS-TEMPORARY.txt
+cat THIS-HOME-IS-TEMPORARY.txt
 """
 
 
@@ -166,7 +166,6 @@ def require_temporary(said: str, memory: int) -> None:
     assert int(lines[5].split()[1]) == memory // 2, said
     assert "new: new" in said
     assert "Read-only file system" in said
-    assert int(next(line for line in lines[8:] if line.isdecimal())) <= memory // 2, said
     assert "deleted when the session ends" in said
 
 

@@ -12,36 +12,20 @@ from typing import Any
 import pytest
 from traitlets.config import Config
 
-from daas_hub.accounts import Account
 from daas_hub.errors import ConfigurationError, SourceUnavailable
-from daas_hub.proposals import Proposal
 from daas_hub.proposals.sources.scicat import PAGE, SciCatProposals
+from tests.proposals.scicat_scene import ANNA, account_in, asked, settings
 from tests.stand_ins.running import REQUESTS, running
 from tests.stand_ins.scicat import SciCat, proposal
 
 
-def account_in(*groups: str) -> Account:
-    numbers = {26001 + index: name for index, name in enumerate(groups)}
-    return Account("anna", 25001, 25001, tuple(numbers), numbers)
-
-
-ANNA = account_in("p12345", "users")
-
-
 @pytest.fixture
 def config(secret_file: Callable[[str], str]) -> Config:
-    c = Config()
-    c.SciCatProposals.user = "reader"
-    c.SciCatProposals.password_file = secret_file("portal-password")
+    c = settings(secret_file)
     c.SciCatProposals.timeout_s = 5
     # the group of the data is the account's own affair in most of these cases
     c.SciCatProposals.fields = {"group": ""}
     return c
-
-
-async def asked(scicat: SciCat, config: Config, account: Account = ANNA) -> tuple[Proposal, ...]:
-    async with running(scicat.app()) as url:
-        return await SciCatProposals(config=config, url=f"{url}/api/v3").proposals_of(account)
 
 
 async def test_a_proposal_with_all_it_has(config: Config) -> None:

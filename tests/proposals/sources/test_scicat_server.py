@@ -12,13 +12,13 @@ import pytest
 from aiohttp import web
 from traitlets.config import Config
 
-from daas_hub.accounts import Account
 from daas_hub.errors import ErrorKind, SourceUnavailable
 from daas_hub.findings import Verdict
-from daas_hub.proposals import Proposal, Query
+from daas_hub.proposals import Query
 from daas_hub.proposals.sources.scicat import PAGE, SciCatProposals
 from daas_hub.proposals.sources.scicat.folders import folder_of
 from daas_hub.proposals.sources.scicat.records import numbered
+from tests.proposals.scicat_scene import ANNA, account_in, asked, settings
 from tests.stand_ins.running import REQUESTS, running
 from tests.stand_ins.scicat import PXI, TOMCAT, SciCat, dataset, period, proposal
 
@@ -35,25 +35,9 @@ class Clock:
         return self.now
 
 
-def account_in(*groups: str, first_gid: int = 26001) -> Account:
-    numbers = {first_gid + index: name for index, name in enumerate(groups)}
-    return Account("anna", 25001, 25001, tuple(numbers), numbers)
-
-
-ANNA = account_in("p12345", "users")
-
-
 @pytest.fixture
 def config(secret_file: Callable[[str], str]) -> Config:
-    c = Config()
-    c.SciCatProposals.user = "reader"
-    c.SciCatProposals.password_file = secret_file("portal-password")
-    return c
-
-
-async def asked(scicat: SciCat, config: Config, account: Account = ANNA) -> tuple[Proposal, ...]:
-    async with running(scicat.app()) as url:
-        return await SciCatProposals(config=config, url=f"{url}/api/v3").proposals_of(account)
+    return settings(secret_file)
 
 
 # -- the login -------------------------------------------------------------------------------------------
