@@ -41,6 +41,8 @@ else:
     _Base = HasTraits
 
 
+#: Added to a failure that the account's home caused.
+WITHOUT_THE_HOME = "Until then, you can launch with a temporary home."
 #: Shown after a start that took too long, or was interrupted.
 START_TIMED_OUT = "It did not start in time. Please launch again; if the problem persists, contact the administrators."
 START_INTERRUPTED = "The portal was restarted while this session was starting. Please launch again."
@@ -77,6 +79,8 @@ class ProposalSessionMixin(_Base):
 
     #: Why its last start failed, worded for its owner; "" if it did not.
     failure = ""
+    #: Whether the account's home was the cause, so that a temporary home is offered.
+    failed_at_home = False
 
     _limiting: asyncio.Future[None] | None = None
 
@@ -165,6 +169,7 @@ class ProposalSessionMixin(_Base):
         """
         self.plan = None
         self.ending = self.notice = self.failure = ""
+        self.failed_at_home = False
         self.has_place = False
         self.clear_steps()
         self.report_progress("Checking your account and your proposals")
@@ -272,11 +277,13 @@ class ProposalSessionMixin(_Base):
         """Keep why the start failed, also over a restart of the hub, and return what JupyterHub reports."""
         exception = self._as_spawn_exception(problem, status)
         self.failure = exception.jupyterhub_message
+        self.failed_at_home = problem.is_about_home
         return exception
 
     @staticmethod
     def _as_spawn_exception(problem: DaasError, status: int) -> SpawnException:
-        text = str(problem) if problem.for_user else "The portal is misconfigured. Please tell the administrators."
+        words = f"{problem} {WITHOUT_THE_HOME}" if problem.is_about_home else str(problem)
+        text = words if problem.for_user else "The portal is misconfigured. Please tell the administrators."
         exception = SpawnException(text, reason=problem.reason, log_message=str(problem), status_code=status)
         exception.jupyterhub_message = text
         return exception
@@ -293,6 +300,8 @@ class ProposalSessionMixin(_Base):
             state["ending"] = self.ending
         if self.failure:
             state["failure"] = self.failure
+        if self.failed_at_home:
+            state["failed_at_home"] = True
         return state
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -301,6 +310,7 @@ class ProposalSessionMixin(_Base):
         self.ends = float(state.get("ends", 0.0))
         self.ending = str(state.get("ending", ""))
         self.failure = str(state.get("failure", ""))
+        self.failed_at_home = state.get("failed_at_home") is True
 
     def clear_state(self) -> None:
         """Forget the session, but not why it ended or failed: its card shows that until it is removed."""
@@ -363,6 +373,7 @@ class ProposalSessionMixin(_Base):
                 "application": plan.application.name,
                 "applications": applications,
                 "start_page": plan.application.start_page,
+                "temporary_home": plan.temporary_home,
                 "hub_home": f"{self.hub.base_url}home",
                 "egress": [one.as_document() for one in routes],
             }

@@ -5,7 +5,14 @@ from daas_hub.launch.deep_links import Link, meanings, proposals_named_in
 from daas_hub.launch.mounts import DirectoryRule, Mount, MountPolicy, mounts_of
 from daas_hub.launch.plan import Plan, make_plan
 from daas_hub.launch.real_paths import UNCHANGED, Alias, collides
-from daas_hub.launch.request import MAX_VISITS, LaunchRequest, read_visit_value, visit_value, visits_in
+from daas_hub.launch.request import (
+    MAX_VISITS,
+    LaunchRequest,
+    has_temporary_home,
+    read_visit_value,
+    visit_value,
+    visits_in,
+)
 from daas_hub.launch.runas import RunAs, account_name_for, require_named
 from daas_hub.launch.visit_links import address_of, require_template
 
@@ -24,6 +31,7 @@ __all__ = [
     "account_name_for",
     "address_of",
     "collides",
+    "has_temporary_home",
     "make_plan",
     "meanings",
     "mounts_of",

@@ -23,6 +23,7 @@ class Plan:
     Attributes:
         desktops: the desktop applications in its menu, starting with its own.
         visits: several visits, as proposal and number; then there is no `proposal_id` and no `visit_number`.
+        temporary_home: the home is empty, in memory, and deleted with the session; it is not among `mounts`.
     """
 
     account: Account
@@ -37,6 +38,7 @@ class Plan:
     aliases: tuple[Alias, ...] = ()
     timezone: str = "UTC"
     visits: tuple[tuple[str, int], ...] = ()
+    temporary_home: bool = False
 
     @property
     def home(self) -> str:
@@ -58,7 +60,11 @@ class Plan:
 
     @property
     def title(self) -> str:
-        """The session's title: application, proposal, visit."""
+        """The session's title: application, proposal, visit; and that its home is temporary."""
+        return f"{self._title}, temporary home" if self.temporary_home else self._title
+
+    @property
+    def _title(self) -> str:
         if self.visits:
             proposals = len(dict(self.visits))
             few = " and ".join(f"{proposal} visit {visit}" for proposal, visit in self.visits)
@@ -91,4 +97,5 @@ def make_plan(choice: Choice, account: Account, policy: MountPolicy, desktops: t
         aliases=policy.aliases,
         visits=tuple((proposal.id, visit.number) for proposal, visit in choice.several),
         timezone=policy.time_zone.key if policy.time_zone else "UTC",
+        temporary_home=choice.temporary_home,
     )

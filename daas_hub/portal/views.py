@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from daas_hub.catalogue import Application, Catalogue, Kind
 from daas_hub.errors import SourceUnavailable
-from daas_hub.launch import address_of, visit_value, visits_in
+from daas_hub.launch import address_of, has_temporary_home, visit_value, visits_in
 from daas_hub.portal.assets import icon_address
 from daas_hub.proposals import LeftOut, Page, Proposal, Query, Visit
 from daas_hub.proposals.listing import COLUMNS, latest
@@ -79,9 +79,10 @@ def button_view(
     visit: Visit | None,
     *,
     several: Sequence[tuple[str, int]] = (),
+    temporary_home: bool = False,
 ) -> dict[str, Any]:
     """Return an application as a button with its form's fields; `several` are visits, if there is more than one."""
-    fields = {"application": application.name}
+    fields = {"application": application.name} | ({"temporary_home": "1"} if temporary_home else {})
     if proposal is not None and visit is not None:
         fields |= {"proposal": proposal.id, "visit": str(visit.number)}
     return {
@@ -93,6 +94,7 @@ def button_view(
         "url": application.url if application.kind is Kind.LINK else "",
         "fields": fields,
         "visits": [visit_value(*one) for one in several],
+        "temporary_home": temporary_home,
         "session_name": new_session_name(application.name),
     }
 
@@ -297,6 +299,7 @@ def session_card(
         "state": state,
         "state_text": STATE_WORDS[state],
         "notice": notice_of(spawner),
+        "temporary_home": has_temporary_home(options),
         "open_url": spawner.session_url,
         "page_url": page_url,
         "stop_url": f"{page_url}/stop",

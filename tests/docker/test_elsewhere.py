@@ -31,6 +31,16 @@ from tests.docker.scenes import (
 )
 from tests.live_portal import Portal, free_ports
 from tests.not_tried import missing
+from tests.sandbox.homes import (
+    BROKEN,
+    LAUNCH,
+    a_file_in_the_way,
+    launched,
+    memory_of,
+    new_home,
+    require_temporary,
+    run_inside,
+)
 from tests.sandbox.probe import probing
 from tests.sandbox.scenes import (
     test_raw_data_cannot_be_changed_in_any_way,
@@ -66,6 +76,21 @@ def portal(machine: Machine) -> Iterator[Portal]:
         yield running
     finally:
         running.stop()
+
+
+def test_a_broken_home_is_named_and_a_temporary_one_starts_there(portal: Portal) -> None:
+    """It is in that machine's memory, with the file that says what it is."""
+    home = new_home(portal)
+    a_file_in_the_way(home)
+    carla = portal.login("carla")
+    try:
+        launched(portal, carla, LAUNCH, BROKEN["a file named data"][1])
+        said, name = run_inside(portal, carla)
+        carla.stop(name)
+        require_temporary(said, memory_of(portal))
+        assert (home / "data").read_text() == "mine"
+    finally:
+        new_home(portal)
 
 
 def test_the_doctor_looks_at_a_session_there(portal: Portal, machine: Machine) -> None:
