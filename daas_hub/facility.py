@@ -32,20 +32,26 @@ from daas_hub.catalogue import Catalogue, Kind, read_catalogue
 from daas_hub.errors import AccountRefused, ConfigurationError, DaasError, DocumentError, ErrorKind, NoAccount, Refused
 from daas_hub.launch import (
     Choice,
+    Launch,
     LaunchRequest,
     Link,
+    Option,
     Plan,
     RunAs,
     account_name_for,
     make_plan,
     meanings,
+    options,
+    placed,
     proposals_named_in,
     require_choice,
     require_named,
+    require_place,
     require_template,
 )
 from daas_hub.policy.facility_settings import FacilitySettings
 from daas_hub.policy.mount_settings import MountRules
+from daas_hub.policy.place_settings import Places
 from daas_hub.policy.proposal_accounts import ProposalAccounts
 from daas_hub.policy.role_rules import RoleRules
 from daas_hub.policy.time_zone import machine_zone, read_zone
@@ -91,6 +97,8 @@ class Facility(FacilitySettings, SingletonConfigurable):
         self._proposals = CachedProposals(
             one_of_proposals(self.proposal_sources), cache_s=self.cache_s, stale_cache_s=self.stale_cache_s
         )
+        #: the backends of this portal, where it has several
+        self.places = Places(parent=self).rules()
         self.applications, self.problems = self._read_catalogue()
 
     @classmethod
@@ -194,8 +202,13 @@ class Facility(FacilitySettings, SingletonConfigurable):
         ]
         return meanings(found, link)
 
-    async def authorise(self, identity: Identity, request: LaunchRequest) -> Plan:
+    async def authorise(
+        self, identity: Identity, request: LaunchRequest, *, withheld: frozenset[str] = frozenset()
+    ) -> Plan:
         """Turn a request into a plan, if this identity may launch it now. Called for every start, also a repeated one.
+
+        Args:
+            withheld: roles of the account that this login does not have.
 
         Raises:
             Refused, SourceUnavailable: with the sentence for the user.
@@ -210,6 +223,11 @@ class Facility(FacilitySettings, SingletonConfigurable):
             account = await self._account_for(choice, person)
             # a session runs as the account, and has nothing to do with anybody's login
             plan = make_plan(choice, replace(account, login=None), self.policy, desktops)
+            if self.places:
+                launch = self._launch_of(choice, request, plan, person, withheld)
+                plan = placed(plan, require_place(self.places, launch, request.place), launch)
+            elif request.place is not None:
+                raise Refused(f"There is no place {request.place} that you may use.", remedy="Launch without a place.")
         except Refused as refusal:
             _log.warning("refused account=%s request=%s: %s", person.name, request.as_json(), refusal)
             raise
@@ -221,6 +239,38 @@ class Facility(FacilitySettings, SingletonConfigurable):
             request.as_json(),
         )
         return plan
+
+    async def place_options(
+        self, person: Account, request: LaunchRequest, *, withheld: frozenset[str] = frozenset()
+    ) -> tuple[Option, ...]:
+        """Return the places that this person may choose for a launch; () where nothing is to be chosen.
+
+        A page shows them before the launch, from cached proposals; `authorise` decides.
+
+        Raises:
+            DaasError: the launch is not possible anywhere.
+        """
+        if not self.places:
+            return ()
+        asked = [self.proposal_of(person, one) for one in request.proposals]
+        proposals = [answer.value for answer in await asyncio.gather(*asked) if answer.value is not None]
+        may = self.may_have_own_resources(person)
+        choice = require_choice(self.applications, proposals, request, own_resources=may)
+        plan = make_plan(choice, await self._account_for(choice, person), self.policy, ())
+        return options(self.places, self._launch_of(choice, request, plan, person, withheld))
+
+    def _launch_of(
+        self, choice: Choice, request: LaunchRequest, plan: Plan, person: Account, withheld: frozenset[str]
+    ) -> Launch:
+        """Return what a place is asked about."""
+        return Launch(
+            person=replace(person, roles=person.roles - withheld),
+            application=choice.application,
+            sizes=self.applications.sizes_of(choice.application),
+            mounts=plan.mounts,
+            size=request.size,
+            proposals=tuple(proposal for proposal, _ in choice.visits),
+        )
 
     async def _account_for(self, choice: Choice, person: Account) -> Account:
         """Return the account an allowed choice runs under: the person's, or the proposal's, asked for now."""

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from jupyterhub.spawner import SpawnException
 from jupyterhub.utils import url_escape_path, url_path_join
 from traitlets import Any as AnyTrait
-from traitlets import Bool, HasTraits, default
+from traitlets import Bool, HasTraits, Unicode, default
 from traitlets.config import Config
 
 from daas_hub.accounts import Identity
+from daas_hub.accounts.hub_user import withheld_roles
 from daas_hub.catalogue import Application, Kind, icon_file
 from daas_hub.errors import DaasError, Refused, SessionFailed
 from daas_hub.facility import Facility
@@ -67,6 +68,14 @@ class ProposalSessionMixin(_Base):
         """,
     ).tag(config=True)
 
+    place = Unicode(
+        "",
+        config=True,
+        help="""
+        Name of the place that this backend is. Set from `Places.places`; do not set it yourself.
+        """,
+    )
+
     #: The plan of the current start: `authorise_start` sets it, and `start` takes it.
     plan: Plan | None = AnyTrait(None, allow_none=True)  # type: ignore[assignment]
 
@@ -75,7 +84,7 @@ class ProposalSessionMixin(_Base):
     notice = ""
 
     #: Whether this launch counts among the sessions of its owner; a refused one does not.
-    has_place = True
+    is_counted = True
 
     #: Why its last start failed, worded for its owner; "" if it did not.
     failure = ""
@@ -140,6 +149,11 @@ class ProposalSessionMixin(_Base):
         return cls.startup_problems(config)
 
     @classmethod
+    def backends(cls, config: Config) -> list[Any]:
+        """Return a spawner without a user for each backend of a hub with this class; each is reconciled by itself."""
+        return [cls(config=config)] if hasattr(cls, "list_running") else []
+
+    @classmethod
     async def examine(cls, config: Config, facility: Facility, plan: Plan | None) -> list[Finding]:
         """Check whether this backend can run sessions, for `daas-hub doctor`.
 
@@ -170,7 +184,7 @@ class ProposalSessionMixin(_Base):
         self.plan = None
         self.ending = self.notice = self.failure = ""
         self.failed_at_home = False
-        self.has_place = False
+        self.is_counted = False
         self.clear_steps()
         self.report_progress("Checking your account and your proposals")
         try:
@@ -179,11 +193,10 @@ class ProposalSessionMixin(_Base):
             self._require_quota()
             self.require_startable()
             request = LaunchRequest.from_json(options)
-            identity = await self._identity()
-            plan = await Facility.of(self.config).authorise(identity, request)
+            plan = await self._authorised(request)
             if await self.prepare(plan):
                 # the answer may have changed in these minutes
-                plan = await Facility.of(self.config).authorise(await self._identity(), request)
+                plan = await self._authorised(request)
             self.plan = plan
         except DaasError as refusal:
             # JupyterHub has stored the options: a later start must not reuse refused ones
@@ -257,12 +270,17 @@ class ProposalSessionMixin(_Base):
         others = [
             one
             for name, one in self.user.spawners.items()
-            # of several launches at once the first ones have a place, and the others do not count
-            if name != self.name and one.active and (one.ready or getattr(one, "has_place", True))
+            # of several launches at once only the first ones count
+            if name != self.name and one.active and (one.ready or getattr(one, "is_counted", True))
         ]
         if len(others) >= limit:
             raise Refused(f"You have {len(others)} sessions, and {limit} is the limit.", remedy="Stop one first.")
-        self.has_place = True
+        self.is_counted = True
+
+    async def _authorised(self, request: LaunchRequest) -> Plan:
+        return await Facility.of(self.config).authorise(
+            await self._identity(), request, withheld=withheld_roles(self.user)
+        )
 
     async def _identity(self) -> Identity:
         facility = Facility.of(self.config)

@@ -3,6 +3,7 @@
 from daas_hub.launch.choices import Choice, offered, offered_for_all, require_choice
 from daas_hub.launch.deep_links import Link, meanings, proposals_named_in
 from daas_hub.launch.mounts import DirectoryRule, Mount, MountPolicy, mounts_of
+from daas_hub.launch.places import Defaults, Launch, Option, Place, PlaceState, options, placed, require_place
 from daas_hub.launch.plan import Plan, make_plan
 from daas_hub.launch.real_paths import UNCHANGED, Alias, collides
 from daas_hub.launch.request import (
@@ -21,11 +22,16 @@ __all__ = [
     "UNCHANGED",
     "Alias",
     "Choice",
+    "Defaults",
     "DirectoryRule",
+    "Launch",
     "LaunchRequest",
     "Link",
     "Mount",
     "MountPolicy",
+    "Option",
+    "Place",
+    "PlaceState",
     "Plan",
     "RunAs",
     "account_name_for",
@@ -37,10 +43,13 @@ __all__ = [
     "mounts_of",
     "offered",
     "offered_for_all",
+    "options",
+    "placed",
     "proposals_named_in",
     "read_visit_value",
     "require_choice",
     "require_named",
+    "require_place",
     "require_template",
     "visit_value",
     "visits_in",

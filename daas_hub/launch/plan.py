@@ -24,6 +24,7 @@ class Plan:
         desktops: the desktop applications in its menu, starting with its own.
         visits: several visits, as proposal and number; then there is no `proposal_id` and no `visit_number`.
         temporary_home: the home is empty, in memory, and deleted with the session; it is not among `mounts`.
+        place: the name of the place where it runs; "" where there is only one backend.
     """
 
     account: Account
@@ -39,6 +40,7 @@ class Plan:
     timezone: str = "UTC"
     visits: tuple[tuple[str, int], ...] = ()
     temporary_home: bool = False
+    place: str = ""
 
     @property
     def home(self) -> str:

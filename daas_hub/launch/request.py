@@ -11,7 +11,7 @@ from daas_hub.errors import BadRequest
 from daas_hub.proposals.model import HIGHEST_VISIT, LOWEST_VISIT, PROPOSAL_ID
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
-_KEYS = ("application", "proposal", "visit", "size", "visits", "temporary_home")
+_KEYS = ("application", "proposal", "visit", "size", "visits", "temporary_home", "place")
 #: Visits of one session: each is some mounts.
 MAX_VISITS = 20
 
@@ -23,6 +23,7 @@ class LaunchRequest:
     Attributes:
         visits: several visits, each as the proposal's id and the visit's number; `proposal` and `visit` are then unset.
         temporary_home: an empty home in memory instead of the account's, deleted with the session.
+        place: the name of the place where it is to run; None for the default.
     """
 
     application: str
@@ -31,6 +32,7 @@ class LaunchRequest:
     size: str | None = None
     visits: tuple[tuple[str, int], ...] = ()
     temporary_home: bool = False
+    place: str | None = None
 
     @property
     def proposals(self) -> tuple[str, ...]:
@@ -68,7 +70,10 @@ class LaunchRequest:
         temporary_home = options.get("temporary_home")
         if temporary_home is not None and not isinstance(temporary_home, bool):
             raise BadRequest("The option temporary_home is either true or false.")
-        return cls(application, proposal, visit, size, visits, temporary_home is True)
+        place = options.get("place")
+        if place is not None and not (isinstance(place, str) and _NAME.fullmatch(place)):
+            raise BadRequest("The place is not well-formed.")
+        return cls(application, proposal, visit, size, visits, temporary_home is True, place)
 
     @classmethod
     def from_form(cls, fields: Mapping[str, str], visits: Sequence[str] = ()) -> LaunchRequest:
@@ -103,6 +108,7 @@ class LaunchRequest:
             "size": self.size,
             "visits": [{"proposal": proposal, "visit": visit} for proposal, visit in self.visits] or None,
             "temporary_home": self.temporary_home or None,
+            "place": self.place,
         }
         return {key: value for key, value in values.items() if value is not None}
 

@@ -25,6 +25,7 @@ from daas_hub.launch import (
 )
 from daas_hub.portal.assets import icon_address
 from daas_hub.portal.pages import SessionCards
+from daas_hub.portal.places import place_choices
 from daas_hub.portal.views import (
     button_view,
     choosable_view,
@@ -55,7 +56,7 @@ class LaunchHandler(SessionCards):
         if self.get_query_argument("choose", ""):
             await self._show_choice()
             return
-        names = ("proposal", "visit", "application")
+        names = ("proposal", "visit", "application", "place")
         fields = {name: self.get_query_argument(name, "", strip=False) for name in names}
         await self._show_form(fields, self.get_query_arguments("visits", strip=False))
 
@@ -64,7 +65,7 @@ class LaunchHandler(SessionCards):
         """Start a session, and send the browser to its page."""
         fields = {
             key: self.get_body_argument(key, "", strip=False)
-            for key in ("application", "proposal", "visit", "size", "temporary_home")
+            for key in ("application", "proposal", "visit", "size", "temporary_home", "place")
         }
         visits = self.get_body_arguments("visits", strip=False)
         name = self.get_body_argument("session_name", "", strip=False)
@@ -156,6 +157,7 @@ class LaunchHandler(SessionCards):
             problem=problem,
             status=status,
             failed_at_home=failed_at_home,
+            request=LaunchRequest("any", proposal.id, int(visit)) if proposal and visit else LaunchRequest("any"),
             proposal_id=proposal.id if proposal else "",
             proposal_title=proposal.title if proposal else "",
             visit_number=visit,
@@ -179,14 +181,26 @@ class LaunchHandler(SessionCards):
             [one for one in choices if one.kind is not Kind.LINK],
             problem=problem,
             **shown,
+            request=request,
             several=proposals_with_visits(request.visits, {one.id: one.title for one in proposals}),
             visits=[visit_value(*one) for one in request.visits],
         )
 
     async def _show_page(
-        self, account: Account, fields: dict[str, str], choices: Sequence[Application], *, status: int, **shown: Any
+        self,
+        account: Account,
+        fields: dict[str, str],
+        choices: Sequence[Application],
+        *,
+        status: int,
+        request: LaunchRequest,
+        **shown: Any,
     ) -> None:
         wanted = fields.get("application", "")
+        names = [one.name for one in choices]
+        places = await place_choices(
+            self, account, request, [wanted] if wanted in names else names, fields.get("place", "")
+        )
         await self.show(
             "launch.html",
             status=status,
@@ -205,6 +219,7 @@ class LaunchHandler(SessionCards):
             ],
             sizes=self._sizes(wanted, fields.get("size", "")),
             temporary_home=bool(fields.get("temporary_home")),
+            places=places,
             session_name=new_session_name(wanted if re.fullmatch(r"[a-z][a-z0-9-]{0,15}", wanted) else "session"),
             **shown,
         )
@@ -258,8 +273,14 @@ class LaunchHandler(SessionCards):
         if application is None:
             return []
         sizes = self.facility.applications.sizes_of(application)
-        selected = next((size for size in sizes if size.name == chosen), sizes[0] if sizes else None)
-        return [{"name": size.name, "title": size.title, "selected": size is selected} for size in sizes]
+        # each place has its own default, where not all of them offer the usual one
+        usual = (
+            sizes[0].name
+            if all(sizes[0].name in (one.sizes or (sizes[0].name,)) for one in self.facility.places)
+            else ""
+        )
+        selected = chosen if chosen in {size.name for size in sizes} else usual
+        return [{"name": size.name, "title": size.title, "selected": size.name == selected} for size in sizes]
 
 
 class SessionHandler(SessionCards):
@@ -323,9 +344,13 @@ class SessionHandler(SessionCards):
             found.append((proposal, visit))
         if len(found) > 1:
             several = [(proposal.id, visit.number) for proposal, visit in found]
-            return button_view(self.hub_url, application, None, None, several=several, temporary_home=temporary_home)
-        proposal, visit = found[0] if found else (None, None)
-        return button_view(self.hub_url, application, proposal, visit, temporary_home=temporary_home)
+            button = button_view(self.hub_url, application, None, None, several=several, temporary_home=temporary_home)
+        else:
+            proposal, visit = found[0] if found else (None, None)
+            button = button_view(self.hub_url, application, proposal, visit, temporary_home=temporary_home)
+        # where it was asked to be; a place that is not open now is refused in words
+        place = str(options.get("place") or "")
+        return button | {"fields": button["fields"] | ({"place": place} if place else {})}
 
 
 class StopHandler(SessionCards):
@@ -337,6 +362,8 @@ class StopHandler(SessionCards):
         user = self.current_user
         if name in user.orm_spawners:
             spawner = user.spawners[name]
+            if getattr(spawner, "is_unknown", False):
+                raise web.HTTPError(409, f"This session cannot be stopped now. {spawner.unknown_notice}")
             if spawner.pending == "spawn" and spawner._spawn_future is not None:
                 spawner._spawn_future.cancel()
                 await asyncio.wait([spawner._spawn_future], timeout=2)
