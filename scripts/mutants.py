@@ -25,8 +25,8 @@ _OIDC = "tests/authenticators/oidc"
 TARGETS = {
     "daas_hub/accounts/rules.py": "tests/accounts/test_rules.py",
     "daas_hub/accounts/agreement.py": "tests/accounts/test_agreement.py",
-    "daas_hub/launch/request.py": "tests/launch/test_request.py",
-    "daas_hub/launch/mounts.py": "tests/launch/test_mounts.py",
+    "daas_hub/launch/request.py": "tests/launch/test_request.py tests/launch/test_several_visits.py",
+    "daas_hub/launch/mounts.py": "tests/launch/test_mounts.py tests/launch/test_several_visits.py",
     "daas_hub/launch/paths.py": "tests/launch/test_paths.py tests/launch/test_mounts.py",
     "authenticators/oidc/id_tokens.py": f"{_OIDC}/test_id_tokens.py {_OIDC}/test_large_and_signed.py",
     "authenticators/oidc/logout_tokens.py": f"{_OIDC}/test_logout_tokens.py {_OIDC}/test_mutations.py",

@@ -60,7 +60,7 @@ def test_session_is_the_account_and_nobody_else(portal: Portal) -> None:
     assert "unshare=1" in said
     assert "root:" not in said
     assert "nameserver" not in said
-    assert "/home/anna\n0007\nsetuid done" in said, said
+    assert "/home/anna/data\n0007\nsetuid done" in said, said
     # the session's own token is not the application's business
     assert "TOKEN" not in said
     assert "DAAS_HANDSHAKE" not in said
