@@ -109,9 +109,8 @@ def _compare(asked: Any, answer: Any, place: _Place) -> Iterator[str]:
         yield from _compare_maps(asked, answer, place)
     elif isinstance(asked, Sequence) and isinstance(answer, Sequence) and not isinstance(asked, str):
         yield from _compare_lists(asked, answer, place)
-    elif asked != answer and not (_is_empty(asked) and _is_empty(answer)):
-        if not (place.is_quantity and quantity(asked) == quantity(answer) is not None):
-            yield place.path
+    elif not _is_same(asked, answer, place):
+        yield place.path
 
 
 def _compare_maps(asked: Mapping[str, Any], answer: Mapping[str, Any], place: _Place) -> Iterator[str]:
@@ -139,6 +138,13 @@ def _compare_lists(asked: Sequence[Any], answer: Sequence[Any], place: _Place) -
             yield from _compare(one, other, place.item(number))
     else:
         yield place.path
+
+
+def _is_same(asked: Any, answer: Any, place: _Place) -> bool:
+    """Return whether two values mean the same. True is not 1."""
+    if place.is_quantity and quantity(asked) is not None:
+        return quantity(asked) == quantity(answer)
+    return (type(asked) is type(answer) and asked == answer) or (_is_empty(asked) and _is_empty(answer))
 
 
 def _is_empty(value: Any) -> bool:

@@ -171,7 +171,7 @@ def egress_problems(
     egress: Mapping[str, Sequence[str]], declared: Mapping[str, tuple[str, ...]]
 ) -> list[ConfigurationError]:
     """Return what cannot be said of the addresses of each application, by its name."""
-    problems = {}
+    problems: dict[str, ConfigurationError] = {}
     for application, addresses in egress.items():
         try:
             host_aliases(addresses, declared)
