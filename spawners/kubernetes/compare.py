@@ -7,13 +7,12 @@ and the session is not started.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from daas_hub.spawners.kubernetes.filled_in import is_filled_in, is_tolerated_anyway
+from daas_hub.spawners.kubernetes.quantities import quantity
 
 #: What `modify_pod_hook` may change: where a pod runs and what it is called, not what it is.
 HOOK_MAY = (
@@ -45,10 +44,6 @@ _NAMED = {
 }
 #: Maps whose keys are not fields.
 _KEYED = frozenset({"annotations", "labels", "limits", "matchLabels", "nodeSelector", "requests", "volumeAttributes"})
-_SUFFIXES = {
-    **{suffix: Decimal(1000) ** power for power, suffix in enumerate(("n", "u", "m", "", "k", "M", "G", "T", "P"), -3)},
-    **{f"{suffix}i": Decimal(1024) ** power for power, suffix in enumerate("KMGTP", 1)},
-}
 
 
 @dataclass(frozen=True)
@@ -93,14 +88,6 @@ def differences(asked: Mapping[str, Any], answer: Mapping[str, Any], accepted: S
         # its class would let a session end other people's pods
         found.append("spec.preemptionPolicy")
     return [one for one in dict.fromkeys(found) if not any(_is_within(one, name) for name in accepted)]
-
-
-def quantity(text: object) -> Decimal | None:
-    """Return the number that a quantity means ("1500m", "4Gi"); None for what is none."""
-    match = re.fullmatch(r"([+-]?[0-9]+(?:\.[0-9]*)?)([a-zA-Z]*)", str(text))
-    if match is None or match[2] not in _SUFFIXES:
-        return None
-    return Decimal(match[1]) * _SUFFIXES[match[2]]
 
 
 def _compare(asked: Any, answer: Any, place: _Place) -> Iterator[str]:
