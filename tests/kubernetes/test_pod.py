@@ -20,7 +20,7 @@ from daas_hub.spawners.kubernetes.pod import literal, pod_for
 from daas_hub.spawners.kubernetes.pod_settings import Placement, PodSettings, SizeInPlace
 from daas_hub.spawners.kubernetes.volumes import ClaimStorage
 from tests.kubernetes.api_types import round_trip
-from tests.kubernetes.kubelet import expand
+from tests.kubernetes.expansion import expand
 from tests.kubernetes.plans import (
     ANNA,
     CASES,
