@@ -106,7 +106,10 @@ class APIAccess:
                 configuration.host = self.host
                 configuration.ssl_ca_cert = self.ca or None
                 if self.token_file:
-                    configuration.refresh_api_key_hook = TokenFile(Path(self.token_file)).refresh
+                    token = TokenFile(Path(self.token_file))
+                    # the library asks for a token only where there is one
+                    token.read(configuration)
+                    configuration.refresh_api_key_hook = token.refresh
             else:
                 load_incluster_config(client_configuration=configuration)
         except (ConfigException, OSError, ValueError, KeyError, TypeError) as problem:
@@ -131,8 +134,16 @@ class TokenFile:
         if time.monotonic() - self._read_at < TOKEN_AGE_S:
             return
         with contextlib.suppress(OSError):  # the old one may do
-            configuration.api_key["BearerToken"] = f"Bearer {self._path.read_text().strip()}"
-            self._read_at = time.monotonic()
+            self.read(configuration)
+
+    def read(self, configuration: Configuration) -> None:
+        """Read the file now.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        configuration.api_key["BearerToken"] = f"Bearer {self._path.read_text().strip()}"
+        self._read_at = time.monotonic()
 
 
 class PlaceClient:

@@ -224,7 +224,3 @@ def is_ending(pod: Json) -> bool:
     """Return whether somebody deleted a pod, and it is still there."""
     return bool(pod["metadata"].get("deletionTimestamp"))
 
-
-def start_of(pod: Json, label: str) -> Any:
-    """Return the id of the start that made a pod."""
-    return (pod["metadata"].get("labels") or {}).get(label)
