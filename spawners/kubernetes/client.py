@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import aiohttp
-from kubernetes_asyncio.client import ApiClient, Configuration, CoreV1Api
+from kubernetes_asyncio.client import ApiClient, AuthorizationV1Api, Configuration, CoreV1Api
 from kubernetes_asyncio.config import ConfigException, load_incluster_config, load_kube_config
 
 from daas_hub.errors import ConfigurationError, SessionFailed
@@ -285,6 +285,23 @@ class PlaceClient:
                     if response.status == 200:
                         return (await response.read()).decode(errors="replace")[-4000:]
         return ""
+
+    async def may(self, verb: str, resource: str, subresource: str = "") -> bool:
+        """Ask whether the hub may do this in the namespace.
+
+        Raises:
+            APIRefusal, ClusterUnreachable: it is unknown.
+        """
+        attributes = {"namespace": self.namespace, "verb": verb, "resource": resource, "subresource": subresource}
+        await self._api()
+        with _unreachable():
+            async with asyncio.timeout(self.access.timeout_s):
+                response = await AuthorizationV1Api(self._library).create_self_subject_access_review(
+                    {"spec": {"resourceAttributes": attributes}}, _preload_content=False
+                )
+                async with response:
+                    body = await response.read()
+        return (_document(response.status, body).get("status") or {}).get("allowed") is True
 
     async def watch_pods(self, selector: str, version: str, *, window_s: int) -> AsyncIterator[Json]:
         """Yield the changes after a version of the list, until the API server ends the watch after `window_s`.

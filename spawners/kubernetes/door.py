@@ -56,6 +56,8 @@ class Arrival:
         self.closed = closed
         #: Done when the session was let in; its exception says why it was not.
         self.admitted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        # nobody may wait any more when it is refused
+        self.admitted.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     def judge(self, report: Any) -> None:
         """Compare what a session reports with what was granted.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime
-import time
 from typing import Any
 
 from traitlets import Unicode, default
 
+from daas_hub.facility import Facility
 from daas_hub.spawners.kubernetes.client import Json
 from daas_hub.spawners.kubernetes.deadlines import keep_annotation, remaining_s
 from daas_hub.spawners.kubernetes.labels import SESSION_CONTAINER
@@ -15,7 +15,6 @@ from daas_hub.spawners.kubernetes.launch import is_ours, start_of
 from daas_hub.spawners.kubernetes.place import PlaceMixin
 from daas_hub.spawners.kubernetes.reasons import reason_of_pod
 from daas_hub.spawners.kubernetes.watch import is_ending, phase_of
-from daas_hub.spawners.recorded import RecordedSessionMixin
 from daas_hub.spawners.runtime_dir import session_key
 from daas_hub.spawners.session_output import failure_in, last_output
 
@@ -25,7 +24,7 @@ SILENT_S = 30.0
 _FIRST_LIST_S = 3.0
 
 
-class PodLifeMixin(PlaceMixin, RecordedSessionMixin):
+class PodLifeMixin(PlaceMixin):
     """A session that is a pod, as the hub sees it while it lives."""
 
     pod_name = Unicode(help="Name of the session's pod; never from its state.")
@@ -99,21 +98,34 @@ class PodLifeMixin(PlaceMixin, RecordedSessionMixin):
         if self.was_interrupted and not self._start_pending:
             self.note_interruption()
             return 0
-        watch = self.watch
-        if not watch.is_complete and not await watch.wait_complete(_FIRST_LIST_S):
+        if not self.watch.is_complete and not await self.watch.wait_complete(_FIRST_LIST_S):
             self._note(None)
             return None
-        pod = watch.pods.get(self.pod_name)
-        if pod is None or start_of(pod) != self.start_id:
-            # a list may be older than a start
-            pod = await self.own_pod()
+        pod = await self._pod_now()
         if pod is None:
-            if self._start_pending:
-                return None
-            self.ending = self.ending or "It was removed from outside this portal."
-            return 0
+            return self._removed()
         if phase_of(pod) in ("Succeeded", "Failed"):
             return await self._ended(pod)
+        return await self._living(pod)
+
+    async def _pod_now(self) -> Json | None:
+        """Return this session's pod as last seen; one that is not there is asked for."""
+        pod = self.watch.pods.get(self.pod_name)
+        if pod is not None and start_of(pod) == self.start_id:
+            return pod
+        # a list may be older than a start
+        return await self.own_pod()
+
+    def _removed(self) -> int | None:
+        """Return what it means that the cluster says that there is no such pod."""
+        if self._start_pending:
+            return None
+        if not self.failure:
+            self.ending = self.ending or "It was removed from outside this portal."
+        return 0
+
+    async def _living(self, pod: Json) -> int | None:
+        """Care for a session that runs; stop one that reached its time limit."""
         self._keep_door_open()
         self._note(pod)
         await keep_annotation(self.client, pod, self.ends)
@@ -163,9 +175,7 @@ class PodLifeMixin(PlaceMixin, RecordedSessionMixin):
 
     def _time_of(self, seconds: float) -> str:
         """Return a time of today as the facility reads it."""
-        from daas_hub.facility import Facility
-
-        zone = Facility.of(self.config).time_zone
+        zone = Facility.of(self.config).zone
         return datetime.datetime.fromtimestamp(seconds, zone).strftime("%H:%M")
 
     # -- how it ended ---------------------------------------------------------------------------------------------
@@ -204,8 +214,3 @@ def _exit_code(pod: Json) -> int:
         if one.get("name") == SESSION_CONTAINER and ended:
             return int(ended.get("exitCode") or 0)
     return 1 if phase_of(pod) == "Failed" else 0
-
-
-def seconds_since(moment: float) -> float:
-    """Return the seconds since a time of the epoch."""
-    return max(0.0, time.time() - moment)

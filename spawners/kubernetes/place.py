@@ -8,18 +8,18 @@ from typing import Any, ClassVar
 
 from traitlets import Bool, Dict, Float, Integer, List, Unicode, default
 
-from daas_hub.spawners.base import ProposalSessionMixin
 from daas_hub.spawners.kubernetes.client import APIAccess, PlaceClient
 from daas_hub.spawners.kubernetes.door import SessionDoor
 from daas_hub.spawners.kubernetes.labels import HUB_LABEL, PLACE_LABEL, SESSION_LABEL
 from daas_hub.spawners.kubernetes.pod_settings import PodSettings
 from daas_hub.spawners.kubernetes.watch import PodWatch
+from daas_hub.spawners.recorded import RecordedSessionMixin
 
 #: A label's value, which may also be part of a name.
 LABEL_VALUE = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,38}[a-z0-9])?")
 
 
-class PlaceMixin(ProposalSessionMixin):
+class PlaceMixin(RecordedSessionMixin):
     """Settings of a spawner whose sessions are pods of one namespace of one cluster."""
 
     hub_id = Unicode(

@@ -1,4 +1,4 @@
-"""What a session finds besides its directories: the generated files, its icons, and its environment. Pure, but for icons."""
+"""What a session finds besides its directories: generated files, icons, and its environment."""
 
 from __future__ import annotations
 

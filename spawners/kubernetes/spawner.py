@@ -20,10 +20,10 @@ from daas_hub.errors import DaasError, SessionFailed
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding
 from daas_hub.launch import Plan
-from daas_hub.spawners.guest_layout import mount_points
+from daas_hub.spawners.guest_layout import mount_points, places
 from daas_hub.spawners.home_access import require_usable_home
 from daas_hub.spawners.hub_api_socket import session_routes
-from daas_hub.spawners.kubernetes.checks import examine, place_problems
+from daas_hub.spawners.kubernetes.checks import examine, images_problems, place_problems
 from daas_hub.spawners.kubernetes.client import APIRefusal, ClusterUnreachable, Json
 from daas_hub.spawners.kubernetes.door import Arrival, DoorSession, key_of
 from daas_hub.spawners.kubernetes.launch import (
@@ -32,7 +32,6 @@ from daas_hub.spawners.kubernetes.launch import (
     is_ours,
     open_gate,
     require_asked,
-    start_of,
     wait_gone,
 )
 from daas_hub.spawners.kubernetes.life import PodLifeMixin
@@ -44,7 +43,6 @@ from daas_hub.spawners.kubernetes.stock import KUBERNETES_SETTINGS
 from daas_hub.spawners.kubernetes.stock_class import StockKubeSpawner
 from daas_hub.spawners.kubernetes.watch import is_ending, phase_of
 from daas_hub.spawners.mount_handshake import GrantedDirectory, granted_directories
-from daas_hub.spawners.guest_layout import places
 from daas_hub.spawners.readiness import require_answer
 from daas_hub.spawners.reconcile import last_outcome
 from daas_hub.spawners.runtime_dir import session_key
@@ -75,7 +73,12 @@ class ProposalKubeSpawner(PodLifeMixin, StockKubeSpawner):
     async def examine(cls, config: Config, facility: Facility, plan: Plan | None) -> list[Finding]:
         """Ask the cluster what the hub may do, and what it has (see `ProposalSessionMixin`)."""
         settings = cls(config=config)
-        return [*await examine(settings, facility), last_outcome(Path(settings.runtime_dir))]
+        return [*await examine(settings), last_outcome(Path(settings.runtime_dir))]
+
+    @classmethod
+    def configuration_problems(cls, config: Config, facility: Facility) -> list[DaasError]:
+        """Return the same, and applications that cannot be a pod."""
+        return [*cls.startup_problems(config), *images_problems(cls(config=config), facility)]
 
     # -- a start --------------------------------------------------------------------------------------------------
 
@@ -289,11 +292,6 @@ class ProposalKubeSpawner(PodLifeMixin, StockKubeSpawner):
             await self.client.delete_pod(handle)
             if not await wait_gone(self.client, self.watch, handle, self.grace_period_s + self.stop_timeout_s):
                 raise SessionFailed("The end of the session is not confirmed yet.")
-
-    async def running_pod(self) -> Json | None:
-        """Return this session's pod as last seen; None if it is not known."""
-        pod = self.watch.pods.get(self.pod_name)
-        return pod if pod is not None and start_of(pod) == self.start_id else None
 
 
 def _handle(pod: Json) -> Any:

@@ -1,4 +1,4 @@
-"""What becomes of a pod that starts: the reasons for which it waits, as steps, and the one with which it cannot start."""
+"""What becomes of a pod that starts: why it waits, as steps, and why it cannot start."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from daas_hub.errors import ConfigurationError
 from daas_hub.spawners.kubernetes.client import APIRefusal, ClusterUnreachable, Json, PlaceClient
@@ -223,4 +223,3 @@ def phase_of(pod: Json) -> str:
 def is_ending(pod: Json) -> bool:
     """Return whether somebody deleted a pod, and it is still there."""
     return bool(pod["metadata"].get("deletionTimestamp"))
-

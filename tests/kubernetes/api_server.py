@@ -126,7 +126,9 @@ class ApiServer:
                 if self._http.get(f"{self.url}/readyz", timeout=2).ok:
                     return
             time.sleep(0.1)
-        raise AssertionError(f"the API server did not start:\n{(self.folder / 'kube-apiserver.log').read_text()[-3000:]}")
+        raise AssertionError(
+            f"the API server did not start:\n{(self.folder / 'kube-apiserver.log').read_text()[-3000:]}"
+        )
 
     def kill_api(self) -> None:
         """Kill the API server."""

@@ -28,7 +28,7 @@ async def watch(client: PlaceClient) -> AsyncIterator[PodWatch]:
 
 async def until(true: Callable[[], bool], timeout_s: float = 20.0) -> None:
     async with asyncio.timeout(timeout_s):
-        while not true():
+        while not true():  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
 
