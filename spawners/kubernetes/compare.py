@@ -7,13 +7,12 @@ and the session is not started.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from daas_hub.spawners.kubernetes.filled_in import is_filled_in, is_tolerated_anyway
+from daas_hub.spawners.kubernetes.quantities import quantity
 
 #: What `modify_pod_hook` may change: where a pod runs and what it is called, not what it is.
 HOOK_MAY = (
@@ -45,10 +44,6 @@ _NAMED = {
 }
 #: Maps whose keys are not fields.
 _KEYED = frozenset({"annotations", "labels", "limits", "matchLabels", "nodeSelector", "requests", "volumeAttributes"})
-_SUFFIXES = {
-    **{suffix: Decimal(1000) ** power for power, suffix in enumerate(("n", "u", "m", "", "k", "M", "G", "T", "P"), -3)},
-    **{f"{suffix}i": Decimal(1024) ** power for power, suffix in enumerate("KMGTP", 1)},
-}
 
 
 @dataclass(frozen=True)
@@ -95,23 +90,14 @@ def differences(asked: Mapping[str, Any], answer: Mapping[str, Any], accepted: S
     return [one for one in dict.fromkeys(found) if not any(_is_within(one, name) for name in accepted)]
 
 
-def quantity(text: object) -> Decimal | None:
-    """Return the number that a quantity means ("1500m", "4Gi"); None for what is none."""
-    match = re.fullmatch(r"([+-]?[0-9]+(?:\.[0-9]*)?)([a-zA-Z]*)", str(text))
-    if match is None or match[2] not in _SUFFIXES:
-        return None
-    return Decimal(match[1]) * _SUFFIXES[match[2]]
-
-
 def _compare(asked: Any, answer: Any, place: _Place) -> Iterator[str]:
     """Yield the name of each field at a place that differs."""
     if isinstance(asked, Mapping) and isinstance(answer, Mapping):
         yield from _compare_maps(asked, answer, place)
     elif isinstance(asked, Sequence) and isinstance(answer, Sequence) and not isinstance(asked, str):
         yield from _compare_lists(asked, answer, place)
-    elif asked != answer and not (_is_empty(asked) and _is_empty(answer)):
-        if not (place.is_quantity and quantity(asked) == quantity(answer) is not None):
-            yield place.path
+    elif not _is_same(asked, answer, place):
+        yield place.path
 
 
 def _compare_maps(asked: Mapping[str, Any], answer: Mapping[str, Any], place: _Place) -> Iterator[str]:
@@ -139,6 +125,13 @@ def _compare_lists(asked: Sequence[Any], answer: Sequence[Any], place: _Place) -
             yield from _compare(one, other, place.item(number))
     else:
         yield place.path
+
+
+def _is_same(asked: Any, answer: Any, place: _Place) -> bool:
+    """Return whether two values mean the same. True is not 1."""
+    if place.is_quantity and quantity(asked) is not None:
+        return quantity(asked) == quantity(answer)
+    return (type(asked) is type(answer) and asked == answer) or (_is_empty(asked) and _is_empty(answer))
 
 
 def _is_empty(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""What Kubernetes fills into a pod: the API server's defaults, and the admission controllers that come with it. Pure."""
+"""What Kubernetes fills into a pod: the API server's defaults, and those of its own admission controllers. Pure."""
 
 from __future__ import annotations
 

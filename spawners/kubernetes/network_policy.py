@@ -2,7 +2,7 @@
 
 A policy of each pod would be too late: its rules lag behind the pod's first packets. So there are few, they exist
 before any pod, and a pod chooses among them by its labels: a default deny for every pod of the namespace; in from the
-proxy; out to the hub's session door; and one for each set of addresses that an application may connect to.
+proxy; out to the hub's listener for sessions; and one for each set of addresses that an application may connect to.
 
 A NetworkPolicy knows addresses and labels, no names: an administrator declares the addresses of each host that an
 application names in `egress`. It cannot say that only one of several names at an address is meant, nor keep up with a
@@ -61,8 +61,7 @@ class Network:
         hub_id, place: whose pods they are for, among those of a namespace.
         session_port: the port on which sessions listen.
         proxy: from where people reach sessions: the proxy, and the hub, which asks a new session to answer.
-        door: where the hub's session door is.
-        door_port: its port, as pods see it.
+        hub: where sessions reach the hub, and at which port: its listener for them, as pods see it.
         addresses: IP addresses and networks of the hosts that applications name in `egress`.
     """
 
@@ -71,8 +70,8 @@ class Network:
     place: str
     session_port: int
     proxy: tuple[Peer, ...]
-    door: tuple[Peer, ...]
-    door_port: int
+    hub: tuple[Peer, ...]
+    hub_port: int
     addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
 
 
@@ -97,7 +96,7 @@ def policies(network: Network, egress: Iterable[Sequence[str]]) -> list[dict[str
     return [
         default_deny(network.namespace),
         _policy(network, "in", {}, ingress=[_rule("from", network.proxy, [network.session_port])]),
-        _policy(network, "door", {}, egress=[_rule("to", network.door, [network.door_port])]),
+        _policy(network, "hub", {}, egress=[_rule("to", network.hub, [network.hub_port])]),
         *(
             _policy(network, f"to-{label}", {EGRESS_LABEL: label}, egress=_rules_to(addresses, network.addresses))
             for label, addresses in sorted(sets.items())
@@ -171,7 +170,7 @@ def egress_problems(
     egress: Mapping[str, Sequence[str]], declared: Mapping[str, tuple[str, ...]]
 ) -> list[ConfigurationError]:
     """Return what cannot be said of the addresses of each application, by its name."""
-    problems = {}
+    problems: dict[str, ConfigurationError] = {}
     for application, addresses in egress.items():
         try:
             host_aliases(addresses, declared)
@@ -189,7 +188,7 @@ def _policy(
     ingress: Sequence[Mapping[str, Any]] = (),
     egress: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """Return a policy for the pods of this hub and place that have these labels; a way in, or ways out."""
+    """Return a policy for the pods of this hub and place that have these labels, for one direction."""
     place = hashlib.sha256(f"{network.hub_id}\0{network.place}".encode()).hexdigest()[:10]
     selector = {HUB_LABEL: network.hub_id, PLACE_LABEL: network.place, **labels}
     spec: dict[str, Any] = {"podSelector": {"matchLabels": selector}}
@@ -216,7 +215,7 @@ def _rule(direction: str, peers: Sequence[Peer], ports: Sequence[int]) -> dict[s
         ConfigurationError: nobody is named.
     """
     if not peers:
-        setting = "proxy_peers" if direction == "from" else "door_peers"
+        setting = "proxy_peers" if direction == "from" else "hub_peers"
         raise ConfigurationError(
             f"ProposalKubeSpawner.{setting}",
             [],

@@ -116,7 +116,7 @@ def require_image(image: str, settings: PodSettings, application: str) -> None:
     """Check that an application's image is one that every node has the same of.
 
     Raises:
-        ConfigurationError: there is none, or only a tag.
+        ConfigurationError: it has no image, or only a tag.
     """
     if not image:
         raise ConfigurationError(
