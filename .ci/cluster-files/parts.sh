@@ -1,8 +1,12 @@
 # What .ci/cluster runs, and with which arguments. Sourced; needs $folder, $here, $address, $bridge and $inside.
 
-# prints the pids of program $1 of this folder: found by the file they run, so no file of pids can be wrong
+# prints the pids of part $1: of those that run its file with this cluster's own files, so no file of pids can be wrong, and
+# an API server that a test runs from the same file is left alone
 pids_of() {
-  ls -l /proc/[0-9]*/exe 2> /dev/null | sed -nE "s#.* /proc/([0-9]+)/exe -> $folder/bin/$1( \(deleted\))?\$#\1#p"
+  local pid
+  for pid in $(ls -l /proc/[0-9]*/exe 2> /dev/null | sed -nE "s#.* /proc/([0-9]+)/exe -> $folder/bin/$1( \\(deleted\\))?\$#\\1#p"); do
+    grep -qszE "^$folder/(run|pki|etcd)(/|$)" "/proc/$pid/cmdline" && echo "$pid" || true
+  done
 }
 
 holder() { [ -e "$folder/run/holder" ] && grep -qsF "daas-cluster $folder" "/proc/$(cat "$folder/run/holder")/cmdline" && cat "$folder/run/holder"; }
@@ -23,7 +27,28 @@ hold_namespace() {
   within 10 holder > /dev/null
 }
 
-# an address that pods reach, and Kubernetes' own service account of nobody else's network
+# control groups of pods alone, so that what runs in them can be found and ended
+make_groups() {
+  local top=/sys/fs/cgroup tree controller
+  if [ -e $top/cgroup.controllers ]; then
+    mkdir -p $top/daas-cluster
+    # in a container, processes in the topmost group are in the way of controllers below it
+    if ! sed 's/\(^\| \)/ +/g' $top/cgroup.controllers > $top/cgroup.subtree_control 2> /dev/null; then
+      mkdir -p $top/init
+      xargs -rn1 < $top/cgroup.procs > $top/init/cgroup.procs 2> /dev/null || true
+      sed 's/\(^\| \)/ +/g' $top/cgroup.controllers > $top/cgroup.subtree_control
+    fi
+    return
+  fi
+  for tree in $top/*/; do
+    if [ -e "$tree/cgroup.procs" ]; then mkdir -p "$tree/daas-cluster"; fi
+  done
+  for controller in cpus mems; do
+    if [ -e $top/cpuset ]; then cat $top/cpuset/cpuset.$controller > $top/cpuset/daas-cluster/cpuset.$controller; fi
+  done
+}
+
+# an address that pods reach, which is this machine's own; what is changed of the machine is put back by `stop`
 make_network() {
   ip link show $bridge > /dev/null 2>&1 || ip link add $bridge type bridge
   ip address show dev $bridge | grep -q "$address/24" || ip address add $address/24 dev $bridge
