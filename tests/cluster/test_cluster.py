@@ -1,11 +1,10 @@
-"""What the cluster itself promises, and everything else here builds on: identity, read-only data, a network that is closed.
+"""What the cluster itself promises: identity, read-only data, a network that is closed.
 
 If one of these fails, the cluster of the tests is at fault, and no test of sessions says anything.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 import subprocess

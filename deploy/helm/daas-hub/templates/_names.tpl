@@ -116,7 +116,10 @@ capabilities: {drop: [ALL]}
 - {name: DAAS_MAX_ID, value: {{ int64 .Values.sessions.maxId | quote }}}
 - {name: DAAS_SESSIONS_NAMESPACE, value: {{ .Values.sessions.namespace.name | quote }}}
 - {name: DAAS_SESSION_PORT, value: {{ int .Values.sessions.port | quote }}}
-- {name: DAAS_SESSION_DOOR, value: "{{ include "daas.name" . }}-door:{{ int .Values.sessions.doorPort }}"}
+- {name: DAAS_HUB_ID, value: {{ include "daas.name" . | quote }}}
+- {name: DAAS_NODE_STORAGE, value: {{ .Values.sessions.nodeStorage.enabled | quote }}}
+- {name: DAAS_PULL_SECRETS, value: {{ .Values.sessions.pullSecrets | toJson | quote }}}
+- {name: DAAS_EGRESS_ADDRESSES, value: {{ .Values.sessions.egressAddresses | toJson | quote }}}
 - {name: DAAS_DOOR_PORT, value: {{ int .Values.sessions.doorPort | quote }}}
 - {name: DAAS_PRIORITY_CLASS, value: {{ include "daas.priorityClass" . | quote }}}
 - {name: HOME, value: /tmp}
