@@ -123,7 +123,7 @@ arguments_of() {
       --secure-port 6443 --tls-cert-file "$pki/api.crt" --tls-private-key-file "$pki/api.key" --client-ca-file "$pki/ca.crt" \
       --service-account-key-file "$pki/sa.pub" --service-account-signing-key-file "$pki/sa.key" \
       --service-account-issuer https://kubernetes.default.svc --service-cluster-ip-range 10.88.78.0/24 \
-      --authorization-mode Node,RBAC --anonymous-auth=false --allow-privileged=true --kubelet-preferred-address-types InternalIP \
+      --service-node-port-range 30000-30010 --authorization-mode Node,RBAC --anonymous-auth=false --allow-privileged=true --kubelet-preferred-address-types InternalIP \
       --enable-admission-plugins NodeRestriction,PodSecurity,ValidatingAdmissionPolicy \
       --kubelet-client-certificate "$pki/admin.crt" --kubelet-client-key "$pki/admin.key" \
       --kubelet-certificate-authority "$pki/ca.crt" --audit-policy-file "$folder/run/audit.yaml" \
@@ -135,9 +135,10 @@ arguments_of() {
     containerd) echo --config "$folder/run/containerd.toml" ;;
     kubelet) echo --kubeconfig "$pki/kubelet.conf" --config "$folder/run/kubelet.yaml" --hostname-override node1 \
       --node-ip $address ;;
-    # as a firewall alone
+    # as a firewall alone; it closes no node port to any pod, so there are few
     kube-router) echo --kubeconfig "$pki/network.conf" --hostname-override node1 --run-firewall=true --run-router=false \
-      --run-service-proxy=false --service-cluster-ip-range 10.88.78.0/24 --health-port 0 ;;
+      --run-service-proxy=false --service-cluster-ip-range 10.88.78.0/24 \
+      --service-node-port-range 30000-30010 --health-port 0 ;;
     kube-proxy) echo --config "$folder/run/proxy.yaml" ;;
     coredns) echo -conf "$folder/run/Corefile" ;;
     *) echo "there is no part $1" >&2; return 2 ;;

@@ -103,7 +103,7 @@ def examples_of_values() -> dict[str, Json]:
             LEAST,
             {
                 "hub": {"nodeSelector": {"role": "portal"}, "tolerations": [{"operator": "Exists"}]},
-                "proxy": {"service": {"type": "NodePort", "nodePort": 30080}, "nodeSelector": {"role": "portal"}},
+                "proxy": {"service": {"type": "NodePort", "nodePort": 30005}, "nodeSelector": {"role": "portal"}},
                 "sessions": {"quota": {"pods": "500"}, "namespace": {"labels": {"team": "computing"}}},
             },
         ),

@@ -230,14 +230,9 @@ def test_a_part_is_killed_and_pods_run_on(cluster: Cluster, namespace: str, part
 
 def test_nothing_of_the_engines_rules_is_touched(cluster: Cluster) -> None:
     """The cluster's chains have names of their own, and only they lead out of the chains that all share."""
-    enter = [
-        "unshare",
-        "--mount",
-        "bash",
-        "-c",
-        f"mount --bind {cluster.folder}/root/usr /usr && exec iptables-nft-save -t filter",
-    ]
-    saved = subprocess.run(enter, capture_output=True, text=True, check=True, env=os.environ | {"LC_ALL": "C"}).stdout
+    enter = f"mount --bind {cluster.folder}/root/usr /usr && exec iptables-nft-save -t filter"
+    argv = ["unshare", "--mount", "bash", "-c", enter]
+    saved = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
     ours = re.findall(r"^-A (INPUT|FORWARD|OUTPUT) .*KUBE-ROUTER-(\w+)", saved, re.MULTILINE)
     assert {one for one in ours if one[0] != one[1]} == set()
     assert {one[0] for one in ours} == {"INPUT", "FORWARD", "OUTPUT"}
