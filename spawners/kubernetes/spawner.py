@@ -153,7 +153,6 @@ class ProposalKubeSpawner(PodLifeMixin, StockKubeSpawner):
             self.start_id,
             environment_secret=secret,
             files_secret=f"{secret}-files",
-            more_files=tuple(name for name in generated_files(plan) if name.startswith("icon-")),
             ends=self.ends,
             program=(FIRST_PROGRAM, self.session_program(plan)),
             variables={"DAAS_DOOR": self.door_address},
