@@ -12,6 +12,7 @@ from daas_hub.spawners.kubernetes.client import APIAccess, PlaceClient
 from daas_hub.spawners.kubernetes.door import SessionDoor
 from daas_hub.spawners.kubernetes.labels import HUB_LABEL, PLACE_LABEL, SESSION_LABEL
 from daas_hub.spawners.kubernetes.pod_settings import PodSettings
+from daas_hub.spawners.kubernetes.stock_values import pod_fields
 from daas_hub.spawners.kubernetes.watch import PodWatch
 from daas_hub.spawners.recorded import RecordedSessionMixin
 
@@ -114,6 +115,15 @@ class PlaceMixin(RecordedSessionMixin):
         that the end is not confirmed yet, and the hub keeps trying. Default: 20.
         """,
     )
+    accepted_changes = List(
+        Unicode(),
+        config=True,
+        help="""
+        Fields of a session's pod that admission controllers of the cluster may change, with all below them, as the
+        log names them when a start is refused. What confines a session should not be among them. Example:
+        ["metadata.labels[example.org/team]", "spec.tolerations"]. Default: [].
+        """,
+    )
     pods = Dict(
         config=True,
         help="""
@@ -203,9 +213,8 @@ class PlaceMixin(RecordedSessionMixin):
                 "storage": tuple(self.storage),
                 "node_storage": self.node_storage,
                 "hub_has_storage": self.hub_has_storage,
-                "image_pull_policy": stock.image_pull_policy or "IfNotPresent",
-                "pull_secrets": tuple(str(one) for one in stock.image_pull_secrets),
                 "grace_s": self.grace_period_s,
+                **pod_fields(self),
                 **self.pods,
             }
         )
