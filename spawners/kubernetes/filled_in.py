@@ -51,7 +51,6 @@ _FILLED: Mapping[str, Any] = {
         for field, value in _PROBES.items()
     },
 }  # fmt: skip
-#: Annotations that change what confines a container; any other is a remark.
 _CONFINING = re.compile(r"(?:container\.)?(?:apparmor|seccomp)\.security\..+")
 #: Of the admission controller DefaultTolerationSeconds.
 _NODE_CONDITIONS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
@@ -65,13 +64,18 @@ def is_filled_in(pattern: str, name: str, value: Any) -> bool:
         name: of the field, or of the item.
     """
     if pattern == "metadata.annotations":
-        return not any(map(_CONFINING.fullmatch, value))
+        return not any(map(confines, value))
     if pattern == "metadata.annotations[]":
-        return not _CONFINING.fullmatch(name)
+        return not confines(name)
     if pattern == "spec.tolerations":
         return all(map(is_tolerated_anyway, value))
     wanted = _FILLED.get(pattern)
     return wanted is _ANY or (wanted is not None and value == wanted)
+
+
+def confines(annotation: str) -> bool:
+    """Return whether an annotation changes what confines a container; any other is a remark."""
+    return _CONFINING.fullmatch(annotation) is not None
 
 
 def is_tolerated_anyway(toleration: Mapping[str, Any]) -> bool:

@@ -10,6 +10,8 @@ START_LABEL = "daas-hub/start"
 EGRESS_LABEL = "daas-hub/egress"
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 MANAGED_BY = "daas-hub"
+#: How the names of all of these begin; nobody else sets one.
+OWN_PREFIXES = ("daas-hub/", MANAGED_BY_LABEL)
 #: When the session ends, in UTC ("2026-11-30T14:00:00Z"); the hub may extend it.
 DEADLINE_ANNOTATION = "daas-hub/deadline"
 #: The scheduling gate that is removed once the API server's answer was compared with what was asked.

@@ -24,7 +24,8 @@ from daas_hub.spawners.kubernetes.labels import EGRESS_LABEL, HUB_LABEL, MANAGED
 NO_EGRESS = "none"
 _SETTING = "ProposalKubeSpawner.egress_addresses"
 #: Never an address of a facility's service: this machine, and the cloud's metadata.
-_FORBIDDEN = ("127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "::1/128", "fe80::/10", "ff00::/8", "fd00:ec2::254/128")
+_FORBIDDEN = ("127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "::1/128", "fe80::/10", "ff00::/8", "fd00:ec2::254/128",
+              "::ffff:0:0/96")  # fmt: skip
 #: The widest network that may be named as a host's addresses.
 _MIN_PREFIX = {4: 24, 6: 64}
 
@@ -126,7 +127,7 @@ def addresses_of(host: str, declared: Mapping[str, tuple[str, ...]]) -> list[str
             network = ipaddress.ip_network(text)
         except ValueError as error:
             raise ConfigurationError(
-                _SETTING, f"{host}: {text}", "is no IP address and no network", remedy="Example: 192.0.2.17."
+                _SETTING, f"{host}: {text}", "is not an IP address or network", remedy="Example: 192.0.2.17."
             ) from error
         if network.prefixlen < _MIN_PREFIX[network.version] or any(
             network.overlaps(one) for one in map(ipaddress.ip_network, _FORBIDDEN) if one.version == network.version

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 from daas_hub.catalogue import Kind
@@ -31,16 +30,15 @@ from daas_hub.spawners.kubernetes.labels import (
     START_LABEL,
 )
 from daas_hub.spawners.kubernetes.network_policy import egress_label, host_aliases
+from daas_hub.spawners.kubernetes.placement import scheduling, size_in_place
 from daas_hub.spawners.kubernetes.pod_settings import (
     CONTAINER_EXTRAS,
     FILES_DIR,
     IDENTITY_FILES,
     POD_EXTRAS,
     SECURITY_EXTRAS,
-    Placement,
     PodIdentity,
     PodSettings,
-    SizeInPlace,
 )
 from daas_hub.spawners.kubernetes.volumes import Volumes
 
@@ -74,7 +72,6 @@ def pod_for(plan: Plan, settings: PodSettings, identity: PodIdentity) -> dict[st
             "Your account has a number that sessions may not have.", remedy="Please tell the administrators."
         )
     volumes = volumes_of(plan, settings, identity)
-    placement = placement_of(plan, settings)
     spec: dict[str, Any] = {
         **{name: settings.pod_extras[name] for name in POD_EXTRAS if name in settings.pod_extras},
         "restartPolicy": "Never",
@@ -106,7 +103,7 @@ def pod_for(plan: Plan, settings: PodSettings, identity: PodIdentity) -> dict[st
         spec |= {"dnsPolicy": "None", "dnsConfig": {"nameservers": ["127.0.0.1"]}}
     if aliases := host_aliases(plan.application.egress, settings.egress_addresses):
         spec["hostAliases"] = [*spec.get("hostAliases", []), *aliases]
-    spec |= _scheduling(placement, settings)
+    spec |= scheduling(plan, settings)
     if settings.pull_secrets:
         spec["imagePullSecrets"] = [{"name": name} for name in settings.pull_secrets]
     return {"apiVersion": "v1", "kind": "Pod", "metadata": _metadata(plan, settings, identity), "spec": spec}
@@ -132,26 +129,6 @@ def require_image(image: str, settings: PodSettings, application: str) -> None:
             f"has the image {image}, whose tag may be another image on each node",
             remedy="Add its digest: image: registry.example.org/daas/pymca:1.0@sha256:...",
         )
-
-
-def placement_of(plan: Plan, settings: PodSettings) -> Placement:
-    """Return where a session may run: the place's nodes, its beamlines' and its size's, together.
-
-    Raises:
-        SessionFailed: two of them exclude each other.
-    """
-    selector: dict[str, str] = {}
-    tolerations: list[Mapping[str, Any]] = []
-    for one in _placements(plan, settings):
-        for name, value in one.node_selector.items():
-            if selector.setdefault(name, value) != value:
-                raise SessionFailed(
-                    "No computer of this place is for this size and these proposals together.",
-                    remedy="Choose another size, or fewer proposals.",
-                    detail=f"{name} would have to be {selector[name]} and {value}",
-                )
-        tolerations += [item for item in one.tolerations if item not in tolerations]
-    return Placement(selector, tuple(tolerations))
 
 
 def volumes_of(plan: Plan, settings: PodSettings, identity: PodIdentity) -> Volumes:
@@ -180,16 +157,10 @@ def volumes_of(plan: Plan, settings: PodSettings, identity: PodIdentity) -> Volu
         volumes.add_secret("files", identity.files_secret, FILES_DIR)
         for name in IDENTITY_FILES:
             volumes.mounts.append({"name": "files", "mountPath": f"/etc/{name}", "subPath": name, "readOnly": True})
-    volumes.volumes += [dict(one) for one in settings.volumes]
-    volumes.mounts += [dict(one) for one in settings.volume_mounts]
+    volumes.add_given(settings.volumes, settings.volume_mounts)
     # outer ones first, as a person reads them; the container runtime sorts them itself
     volumes.mounts.sort(key=lambda one: (str(one["mountPath"]).count("/"), str(one["mountPath"])))
     return volumes
-
-
-def size_in_place(plan: Plan, settings: PodSettings) -> SizeInPlace:
-    """Return what the plan's size means in this place."""
-    return settings.by_size.get(plan.size.name, SizeInPlace())
 
 
 def literal(text: str) -> str:
@@ -297,23 +268,3 @@ def _small_resources() -> dict[str, Any]:
     """Return those of `mkdir`, within what the session's container asks for anyway."""
     few = {"cpu": "100m", "memory": str(64 * _MIB), "ephemeral-storage": str(16 * _MIB)}
     return {"limits": few, "requests": dict(few)}
-
-
-def _scheduling(placement: Placement, settings: PodSettings) -> dict[str, Any]:
-    """Return the fields that say on which node, and before whom; those that say nothing are left out."""
-    fields = {
-        "nodeSelector": dict(placement.node_selector),
-        "tolerations": [dict(one) for one in placement.tolerations],
-        "affinity": dict(settings.affinity),
-        "schedulerName": settings.scheduler,
-        "priorityClassName": settings.priority_class,
-    }
-    return {name: value for name, value in fields.items() if value}
-
-
-def _placements(plan: Plan, settings: PodSettings) -> Iterator[Placement]:
-    yield settings.placement
-    for beamline in plan.beamlines:
-        if beamline in settings.by_beamline:
-            yield settings.by_beamline[beamline]
-    yield size_in_place(plan, settings).placement

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, ClassVar
 
-from daas_hub.errors import ErrorKind, StorageProblem
+from daas_hub.errors import ConfigurationError, ErrorKind, StorageProblem
 from daas_hub.launch import Mount
+from daas_hub.spawners.kubernetes.given_volumes import given_problems
 
 _TELL = "Please tell the administrators."
 
@@ -203,6 +204,27 @@ class Volumes:
         """Mount the keys of a Secret as files that the account may read."""
         self.volumes.append({"name": name, "secret": {"secretName": secret, "defaultMode": 0o444, "optional": False}})
         self.mounts.append({"name": name, "mountPath": path, "readOnly": True})
+
+    def add_given(self, volumes: Sequence[Mapping[str, Any]], mounts: Sequence[Mapping[str, Any]]) -> None:
+        """Add what an administrator configured, as it is.
+
+        Raises:
+            ConfigurationError: it would replace a directory of the session, or is not for sessions.
+        """
+        for problem in given_problems(volumes, mounts, node_storage=self._node_storage):
+            raise problem
+        for one in mounts:
+            path = PurePosixPath(one["mountPath"])
+            for ours in (PurePosixPath(each["mountPath"]) for each in self.mounts):
+                if path.is_relative_to(ours) or ours.is_relative_to(path):
+                    raise ConfigurationError(
+                        "KubeSpawner.volume_mounts",
+                        str(path),
+                        f"is at a directory of the session's own: {ours}",
+                        remedy="Mount it elsewhere: /facility/tools.",
+                    )
+        self.volumes += [dict(one) for one in volumes]
+        self.mounts += [dict(one) for one in mounts]
 
     def _volume(self, source: dict[str, Any]) -> str:
         """Return the name of the volume with this source; add one that is not there yet."""
