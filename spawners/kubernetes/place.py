@@ -12,6 +12,7 @@ from daas_hub.spawners.kubernetes.client import APIAccess, PlaceClient
 from daas_hub.spawners.kubernetes.door import SessionDoor
 from daas_hub.spawners.kubernetes.labels import HUB_LABEL, PLACE_LABEL, SESSION_LABEL
 from daas_hub.spawners.kubernetes.pod_settings import PodSettings
+from daas_hub.spawners.kubernetes.stock_values import pod_fields
 from daas_hub.spawners.kubernetes.watch import PodWatch
 from daas_hub.spawners.recorded import RecordedSessionMixin
 
@@ -195,20 +196,16 @@ class PlaceMixin(RecordedSessionMixin):
     def pod_settings(self) -> PodSettings:
         """The settings of this place's pods."""
         stock: Any = self
-        return PodSettings(
-            **{
-                "hub_id": self.hub_id,
-                "namespace": stock.namespace,
-                "place": self.place,
-                "storage": tuple(self.storage),
-                "node_storage": self.node_storage,
-                "hub_has_storage": self.hub_has_storage,
-                "image_pull_policy": stock.image_pull_policy or "IfNotPresent",
-                "pull_secrets": tuple(str(one) for one in stock.image_pull_secrets),
-                "grace_s": self.grace_period_s,
-                **self.pods,
-            }
-        )
+        fields = {
+            "hub_id": self.hub_id,
+            "namespace": stock.namespace,
+            "place": self.place,
+            "storage": tuple(self.storage),
+            "node_storage": self.node_storage,
+            "hub_has_storage": self.hub_has_storage,
+            "grace_s": self.grace_period_s,
+        }
+        return PodSettings(**{**fields, **pod_fields(self), **self.pods})
 
 
 def _names_at(watch: PodWatch) -> Any:

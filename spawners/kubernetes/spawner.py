@@ -26,6 +26,7 @@ from daas_hub.spawners.hub_api_socket import session_routes
 from daas_hub.spawners.kubernetes.checks import examine, images_problems, place_problems
 from daas_hub.spawners.kubernetes.client import APIRefusal, ClusterUnreachable, Json
 from daas_hub.spawners.kubernetes.door import Arrival, DoorSession, key_of
+from daas_hub.spawners.kubernetes.hooks import after_created, modified
 from daas_hub.spawners.kubernetes.launch import (
     create_pod,
     create_secret,
@@ -41,6 +42,7 @@ from daas_hub.spawners.kubernetes.session_files import generated_files, icon_pat
 from daas_hub.spawners.kubernetes.startup_watch import StartupWatch
 from daas_hub.spawners.kubernetes.stock import KUBERNETES_SETTINGS
 from daas_hub.spawners.kubernetes.stock_class import StockKubeSpawner
+from daas_hub.spawners.kubernetes.stock_values import problems_of_config
 from daas_hub.spawners.kubernetes.watch import is_ending, phase_of
 from daas_hub.spawners.mount_handshake import GrantedDirectory, granted_directories
 from daas_hub.spawners.readiness import require_answer
@@ -67,7 +69,12 @@ class ProposalKubeSpawner(PodLifeMixin, StockKubeSpawner):
     @classmethod
     def startup_problems(cls, config: Config) -> list[DaasError]:
         """Return settings that do not apply, and what a place is missing."""
-        return [*super().startup_problems(config), *place_problems(cls(config=config))]
+        settings = cls(config=config)
+        return [
+            *super().startup_problems(config),
+            *problems_of_config(cls, config, node_storage=settings.node_storage),
+            *place_problems(settings),
+        ]
 
     @classmethod
     async def examine(cls, config: Config, facility: Facility, plan: Plan | None) -> list[Finding]:
@@ -158,13 +165,16 @@ class ProposalKubeSpawner(PodLifeMixin, StockKubeSpawner):
             variables={"DAAS_DOOR": self.door_address},
         )
         self.report_progress("Asking the cluster for your session")
-        asked = pod_for(plan, self.pod_settings, identity)
+        asked = await modified(self, pod_for(plan, self.pod_settings, identity))
         made = await create_pod(self.client, asked)
         require_asked(asked, made)
+        await after_created(self, made)
         environment = secret_environment(self.session_environment(plan))
         await create_secret(self.client, identity.environment_secret, made, environment)
         await create_secret(self.client, identity.files_secret, made, generated_files(plan))
-        startup = StartupWatch(self.client, self.watch, made, self.report_progress, self.log)
+        startup = StartupWatch(
+            self.client, self.watch, made, self.report_progress, self.log, with_events=self.events_enabled
+        )
         arrival = await self._expect(startup, granted)
         try:
             await open_gate(self.client, made)

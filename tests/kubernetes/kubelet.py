@@ -76,6 +76,8 @@ class Kubelet:
 
     def _look_at(self, pod: Json) -> None:
         name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
+        if "daas-hub/session" not in (pod["metadata"].get("labels") or {}):
+            return
         if pod["spec"].get("schedulingGates") or uid in self._addresses or self.outcome == "wait":
             return
         if not isinstance(self.outcome, str):

@@ -1,7 +1,8 @@
-"""A real hub with a real API server that is away, refuses, or says that pods ended: A1, A2, A5, B1, C3, C7, D3, G2, I3."""
+"""A real hub with an API server that is away, refuses, or says that pods ended: A1 A2 A5 B1 C3 C7 D3 G2 I3."""
 
 from __future__ import annotations
 
+import base64
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -61,8 +62,6 @@ def test_nothing_secret_is_in_the_pod_or_the_log(place: Place, anna: Person) -> 
     pod = place.pods()[0]
     secrets = place.api.call("GET", f"/api/v1/namespaces/{place.namespace}/secrets")["items"]
     assert len(secrets) == 2
-    import base64
-
     token = next(
         base64.b64decode(one["data"]["JUPYTERHUB_API_TOKEN"]).decode()
         for one in secrets
@@ -122,7 +121,7 @@ def test_a_cluster_that_is_away_is_said_on_the_card(place: Place, anna: Person) 
 def test_a_session_that_says_nothing_has_a_lost_computer(place: Place, anna: Person) -> None:
     """A5: the cluster takes 50 s to notice, and five minutes to say so."""
     anna.launch("terminal")
-    within(10, lambda: place.pods())
+    within(10, place.pods)
     time.sleep(2)
     place.kubelet.beats = False
     assert within(45, lambda: "Its computer does not answer since" in card(anna))
@@ -164,13 +163,9 @@ def test_an_evicted_session_ended_and_its_pod_is_deleted(place: Place, anna: Per
 
 def test_starts_that_fail_leave_no_pods(place: Place, anna: Person) -> None:
     """C7: KubeSpawner leaves each of them as Failed."""
-    ended = {"exitCode": 1, "reason": "Error"}
-    place.kubelet.outcome = {
-        "phase": "Failed",
-        "containerStatuses": [
-            {"name": "session", "ready": False, "restartCount": 0, "image": "x", "imageID": "", "state": {"terminated": ended}}
-        ],
-    }  # fmt: skip
+    ended = {"name": "session", "ready": False, "restartCount": 0, "image": "x", "imageID": ""}
+    ended |= {"state": {"terminated": {"exitCode": 1, "reason": "Error"}}}
+    place.kubelet.outcome = {"phase": "Failed", "containerStatuses": [ended]}
     for _ in range(5):
         answer = anna.post("/hub/launch", {"application": "terminal", "proposal": "", "visit": ""})
         assert "Something went wrong" not in answer.text
