@@ -153,6 +153,7 @@ class ProposalKubeSpawner(PodLifeMixin, StockKubeSpawner):
                     one.close()
 
     async def _run_pod(self, plan: Plan, granted: list[GrantedDirectory]) -> str:
+        settings = self.pod_settings
         secret = f"{self.pod_name}-{self.start_id[:8]}"
         identity = PodIdentity(
             self.pod_name,
@@ -162,10 +163,10 @@ class ProposalKubeSpawner(PodLifeMixin, StockKubeSpawner):
             files_secret=f"{secret}-files",
             ends=self.ends,
             program=(FIRST_PROGRAM, self.session_program(plan)),
-            variables={"DAAS_DOOR": self.door_address},
+            variables={"DAAS_DOOR": self.door_address, "DAAS_PORT": str(settings.port)},
         )
         self.report_progress("Asking the cluster for your session")
-        asked = await modified(self, pod_for(plan, self.pod_settings, identity))
+        asked = await modified(self, pod_for(plan, settings, identity))
         made = await create_pod(self.client, asked)
         require_asked(asked, made)
         await after_created(self, made)
