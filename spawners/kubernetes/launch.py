@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from daas_hub.errors import SessionFailed
@@ -104,13 +104,16 @@ def refused(refusal: APIRefusal) -> SessionFailed:
     return reason_of_refusal(refusal.status, refusal.document).as_error()
 
 
-def require_asked(asked: Json, made: Json) -> None:
+def require_asked(asked: Json, made: Json, accepted: Sequence[str] = ()) -> None:
     """Compare a pod with what was asked for.
+
+    Args:
+        accepted: fields that may differ (see `differences`).
 
     Raises:
         SessionFailed: something of the cluster has changed it.
     """
-    if wrong := differences(asked, made):
+    if wrong := differences(asked, made, accepted):
         raise SessionFailed(
             "The cluster changed this session's pod; it was not started.",
             remedy=TELL_ADMINISTRATORS,

@@ -115,6 +115,15 @@ class PlaceMixin(RecordedSessionMixin):
         that the end is not confirmed yet, and the hub keeps trying. Default: 20.
         """,
     )
+    accepted_changes = List(
+        Unicode(),
+        config=True,
+        help="""
+        Fields of a session's pod that admission controllers of the cluster may change, with all below them, as the
+        log names them when a start is refused. What confines a session should not be among them. Example:
+        ["metadata.labels[example.org/team]", "spec.tolerations"]. Default: [].
+        """,
+    )
     pods = Dict(
         config=True,
         help="""

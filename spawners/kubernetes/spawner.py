@@ -69,12 +69,8 @@ class ProposalKubeSpawner(PodLifeMixin, StockKubeSpawner):
     @classmethod
     def startup_problems(cls, config: Config) -> list[DaasError]:
         """Return settings that do not apply, and what a place is missing."""
-        settings = cls(config=config)
-        return [
-            *super().startup_problems(config),
-            *problems_of_config(cls, config, node_storage=settings.node_storage),
-            *place_problems(settings),
-        ]
+        values = problems_of_config(cls, config)
+        return [*super().startup_problems(config), *values, *place_problems(cls(config=config))]
 
     @classmethod
     async def examine(cls, config: Config, facility: Facility, plan: Plan | None) -> list[Finding]:
@@ -168,7 +164,7 @@ class ProposalKubeSpawner(PodLifeMixin, StockKubeSpawner):
         self.report_progress("Asking the cluster for your session")
         asked = await modified(self, pod_for(plan, settings, identity))
         made = await create_pod(self.client, asked)
-        require_asked(asked, made)
+        require_asked(asked, made, self.accepted_changes)
         await after_created(self, made)
         environment = secret_environment(self.session_environment(plan))
         await create_secret(self.client, identity.environment_secret, made, environment)

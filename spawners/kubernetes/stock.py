@@ -12,7 +12,9 @@ from daas_hub.stock_settings import StockSettings
 _APPLICATION = "Remove the line; set `command`, `kind` and `image` in the application's file."
 _ACCOUNT = "Remove the line; a pod runs under the numbers of the account, with exactly its groups."
 _RIGHTS = "Remove the line; a session has no rights in the cluster, and no way to more on its node."
-_GROUP = "Remove the line; the kubelet would change the groups of all files below. Give the storage the groups of the accounts."
+_GROUP = (
+    "Remove the line; the kubelet would change the group of every file below. The storage needs the accounts' groups."
+)
 _NAMES = (
     "Remove the line; names and labels follow from `ProposalKubeSpawner.hub_id`, the place and the session, and say "
     "nothing of people. Use `extra_labels` for more."

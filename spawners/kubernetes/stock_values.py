@@ -6,6 +6,7 @@ confines a session.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -44,13 +45,19 @@ _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 _Found = Iterator[tuple[str, str]]
 
 
-def problems_of_config(cls: type[Configurable], config: Config, *, node_storage: bool) -> Iterator[ConfigurationError]:
-    """Yield what is wrong with the values that a configuration gives to KubeSpawner's settings."""
-    yield from _problems(lambda name: value_of(cls, config, name), node_storage=node_storage)
+def problems_of_config(cls: type[Configurable], config: Config) -> list[ConfigurationError]:
+    """Return what is wrong with the values that a configuration gives to KubeSpawner's settings."""
+    # before anything else: KubeSpawner takes the old names out of the configuration
+    found = list(_ignored(cls, config))
+    node_storage = bool(value_of(cls, config, "node_storage"))
+    return [*found, *_problems(lambda name: value_of(cls, config, name), node_storage=node_storage)]
+
+
+def _ignored(cls: type[Configurable], config: Config) -> Iterator[ConfigurationError]:
+    """Yield what would be ignored in silence: old names of settings, and KubeSpawner's watches."""
     for section in ("KubeSpawner", cls.__name__):
         for name in config.get(section, {}):
             if name.startswith(("singleuser_", "user_storage_")) or name == "image_spec":
-                # KubeSpawner renames these in a constructor that is not run
                 new = "image" if name == "image_spec" else name.partition("_")[2]
                 remedy = f"Use {new}, if that is a setting for sessions."
                 yield ConfigurationError(f"{section}.{name}", "(set)", "is a name of KubeSpawner 0.8", remedy=remedy)
@@ -103,12 +110,11 @@ def _affinity(spawner: Any) -> dict[str, Any]:
 
 
 def _problems(get: Callable[[str], Any], *, node_storage: bool) -> Iterator[ConfigurationError]:
-    """Yield what is wrong with the values that `get` returns for the names of settings; None for one that is not set."""
+    """Yield what is wrong with the values that `get` returns for names of settings; None for one that is not set."""
     for name in (*_OBJECTS, *_MAPS):
-        value = get(name)
-        for found in (*_plain_problems(value), *(_RULES[name](value) if name in _RULES and value else ())):
-            yield ConfigurationError(f"KubeSpawner.{name}", "(set)", found[0], remedy=found[1])
-            break
+        # one sentence for each: a rule needs a value of the right form
+        for message, remedy in itertools.islice(_problems_of_value(name, get(name)), 1):
+            yield ConfigurationError(f"KubeSpawner.{name}", "(set)", message, remedy=remedy)
     for name, rule in _RULES.items():
         value = get(name)
         if name not in _MAPS and value is not None:
@@ -116,6 +122,12 @@ def _problems(get: Callable[[str], Any], *, node_storage: bool) -> Iterator[Conf
                 yield ConfigurationError(f"KubeSpawner.{name}", value, message, remedy=remedy)
     volumes, mounts = (list(_items(get(name) or [])) for name in ("volumes", "volume_mounts"))
     yield from given_problems(volumes, mounts, node_storage=node_storage)
+
+
+def _problems_of_value(name: str, value: Any) -> _Found:
+    yield from _plain_problems(value)
+    if value and name in _RULES:
+        yield from _RULES[name](value)
 
 
 def _plain_problems(value: Any) -> _Found:
