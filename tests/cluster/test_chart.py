@@ -113,6 +113,12 @@ def test_the_administrators_texts_are_taken_as_they_are(cluster: Cluster) -> Non
     assert one(found, "ConfigMap", "portal-applications")["data"] == VALUES["files"]["applications"]
 
 
+def test_the_configuration_of_the_page_is_python(cluster: Cluster) -> None:
+    config = one(objects(render(cluster, VALUES["the page"])), "ConfigMap", "portal-config")["data"]
+    compile(config["jupyterhub_config.py"], "jupyterhub_config.py", "exec")
+    assert "ClaimStorage(PurePosixPath" in config["jupyterhub_config.py"]
+
+
 def test_the_hubs_rights_are_these_and_in_one_namespace(cluster: Cluster) -> None:
     found = objects(render(cluster, LEAST))
     assert [each["kind"] for each in found if each["kind"].startswith("Cluster")] == []
