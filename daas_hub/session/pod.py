@@ -8,6 +8,7 @@ door (`daas_hub.spawners.kubernetes.door`).
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -26,7 +27,7 @@ from daas_hub.session.mount_handshake import describe_directory
 
 ARRIVAL = "/session/arrival"
 HEARTBEAT = "/session/heartbeat"
-#: The port that a session listens on, at its pod's address.
+#: The port that a session listens on, at its pod's address, unless DAAS_PORT says otherwise.
 PORT = 8888
 
 #: Seconds in which the hub must have let the session in: the hub sees the pod's address a moment later than the pod.
@@ -40,6 +41,7 @@ _CONNECT_S = 1.0
 #: Seconds in which a session that reached its time limit may end by itself.
 _GRACE_S = 30.0
 _MAX_BYTES = 65536
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 class Refused(SessionFailed):
@@ -101,7 +103,7 @@ def arrive(door: Door, env: Mapping[str, str] = os.environ) -> tuple[str, float]
     until = time.monotonic() + ARRIVAL_S
     wanted = _until(until, lambda: door.ask(ARRIVAL, {}))
     directories = [describe_directory(str(path)) for path in wanted.get("directories", ())]
-    report = {"directories": directories, "open": open_addresses(_closed_addresses(wanted, env))}
+    report = {"directories": directories, "open": open_addresses(_closed_addresses(wanted, env), limit_s=WALL_S)}
     answer = _until(until, lambda: door.ask(ARRIVAL, report))
     return _until(until, door.own_address), float(answer["remaining_s"])
 
@@ -128,7 +130,7 @@ def _closed_addresses(wanted: Mapping[str, Any], env: Mapping[str, str]) -> list
     return list(dict.fromkeys(found))
 
 
-def open_addresses(addresses: Sequence[str], *, limit_s: float = WALL_S) -> list[str]:
+def open_addresses(addresses: Sequence[str], *, limit_s: float) -> list[str]:
     """Return which of these addresses ("host:port") accept a connection, and still do after `limit_s`."""
     until = time.monotonic() + limit_s
     remaining = list(addresses)
@@ -180,7 +182,7 @@ def _clock() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-def report_life(door: Door, deadline: Deadline, end: Any, *, every_s: float = HEARTBEAT_S) -> None:
+def report_life(door: Door, deadline: Deadline, end: Any, *, every_s: float) -> None:
     """Report to the hub that the session lives until its time limit; then call `end`.
 
     A hub that does not answer changes nothing: the session keeps the time limit that it knows.
@@ -195,7 +197,7 @@ def report_life(door: Door, deadline: Deadline, end: Any, *, every_s: float = HE
     end()
 
 
-def listen(address: str, port: int = PORT) -> socket.socket:
+def listen(address: str, port: int) -> socket.socket:
     """Return a listening socket that the session's server inherits."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -212,6 +214,8 @@ def supervise(program: Sequence[str], env: Mapping[str, str], listener: socket.s
     Args:
         beat: called in a thread, with what ends the session.
     """
+    # the first process of its container is that anyway
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     child = subprocess.Popen(program, env=dict(env), pass_fds=(listener.fileno(),))
     listener.close()
 
@@ -240,6 +244,7 @@ def main() -> int:
     """Run the command."""
     program = sys.argv[1:]
     door = Door(os.environ.pop("DAAS_DOOR"), os.environ["JUPYTERHUB_API_TOKEN"])
+    port = int(os.environ.pop("DAAS_PORT", PORT))
     try:
         address, remaining_s = arrive(door)
         forbid_leases()
@@ -248,10 +253,10 @@ def main() -> int:
         return 1
     # new files are for the members of the proposal: writable for the group, closed to others
     os.umask(0o007)
-    listener = listen(address)
+    listener = listen(address, port)
     env = os.environ | {"DAAS_LISTEN_FD": str(listener.fileno())}
     deadline = Deadline(remaining_s)
-    return supervise(program, env, listener, lambda end: report_life(door, deadline, end))
+    return supervise(program, env, listener, lambda end: report_life(door, deadline, end, every_s=HEARTBEAT_S))
 
 
 if __name__ == "__main__":

@@ -30,6 +30,8 @@ from daas_hub.spawners.kubernetes.watch import PodWatch
 TELL_ADMINISTRATORS = "Please tell the administrators; the hub's log says more."
 #: Kubernetes' word for an object of that name that exists already.
 _EXISTS = "AlreadyExists"
+#: Answers to a creation after which the pod may be there: a conflict, too many requests, an error on the way.
+_MAY_BE_THERE = frozenset({409, 429, 500, 502, 503, 504})
 _FIRST_WAIT_S = 0.2
 _MAX_WAIT_S = 5.0
 
@@ -52,25 +54,39 @@ async def create_pod(client: PlaceClient, manifest: Json) -> Json:
         SessionFailed: the cluster refused it, in words, or another pod has its name.
         ClusterUnreachable: the API server did not answer in time.
     """
-    name, start = manifest["metadata"]["name"], start_of(manifest)
     until, wait_s = time.monotonic() + client.access.retry_s, _FIRST_WAIT_S
     while True:
+        problem: SessionFailed
         try:
             return await client.once("create_namespaced_pod", manifest)
-        except ClusterUnreachable:
-            # it may have been created all the same: a conflict will say so
-            if time.monotonic() + wait_s >= until:
-                raise
+        except ClusterUnreachable as error:
+            problem = error
         except APIRefusal as refusal:
-            if refusal.status == 409 and refusal.reason == _EXISTS:
-                found = await client.pod(name)
-                if found is not None:
-                    _require_own_start(found, start)
-                    return found
-            elif refusal.status not in (409, 429, 500, 502, 503, 504) or time.monotonic() + wait_s >= until:
-                raise refused(refusal) from refusal
+            problem = refused(refusal)
+            if refusal.status not in _MAY_BE_THERE:
+                raise problem from refusal
+        # it may have been created all the same, by this request or by an earlier one
+        if (found := await _found(client, manifest)) is not None:
+            return found
+        if time.monotonic() + wait_s >= until:
+            raise problem
         await asyncio.sleep(wait_s)
         wait_s = min(_MAX_WAIT_S, 2 * wait_s)
+
+
+async def _found(client: PlaceClient, manifest: Json) -> Json | None:
+    """Return the pod of this start if the API server has it; None if it has none, or cannot say now.
+
+    Raises:
+        SessionFailed: a pod has its name that this start has not made.
+    """
+    try:
+        found = await client.pod(manifest["metadata"]["name"], repeat=False)
+    except (APIRefusal, ClusterUnreachable):
+        return None
+    if found is not None:
+        _require_own_start(found, start_of(manifest))
+    return found
 
 
 def _require_own_start(found: Json, start: str) -> None:

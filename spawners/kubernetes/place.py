@@ -205,19 +205,16 @@ class PlaceMixin(RecordedSessionMixin):
     def pod_settings(self) -> PodSettings:
         """The settings of this place's pods."""
         stock: Any = self
-        return PodSettings(
-            **{
-                "hub_id": self.hub_id,
-                "namespace": stock.namespace,
-                "place": self.place,
-                "storage": tuple(self.storage),
-                "node_storage": self.node_storage,
-                "hub_has_storage": self.hub_has_storage,
-                "grace_s": self.grace_period_s,
-                **pod_fields(self),
-                **self.pods,
-            }
-        )
+        fields = {
+            "hub_id": self.hub_id,
+            "namespace": stock.namespace,
+            "place": self.place,
+            "storage": tuple(self.storage),
+            "node_storage": self.node_storage,
+            "hub_has_storage": self.hub_has_storage,
+            "grace_s": self.grace_period_s,
+        }
+        return PodSettings(**{**fields, **pod_fields(self), **self.pods})
 
 
 def _names_at(watch: PodWatch) -> Any:

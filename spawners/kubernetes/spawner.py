@@ -149,6 +149,7 @@ class ProposalKubeSpawner(PodLifeMixin, StockKubeSpawner):
                     one.close()
 
     async def _run_pod(self, plan: Plan, granted: list[GrantedDirectory]) -> str:
+        settings = self.pod_settings
         secret = f"{self.pod_name}-{self.start_id[:8]}"
         identity = PodIdentity(
             self.pod_name,
@@ -158,17 +159,19 @@ class ProposalKubeSpawner(PodLifeMixin, StockKubeSpawner):
             files_secret=f"{secret}-files",
             ends=self.ends,
             program=(FIRST_PROGRAM, self.session_program(plan)),
-            variables={"DAAS_DOOR": self.door_address},
+            variables={"DAAS_DOOR": self.door_address, "DAAS_PORT": str(settings.port)},
         )
         self.report_progress("Asking the cluster for your session")
-        asked = await modified(self, pod_for(plan, self.pod_settings, identity))
+        asked = await modified(self, pod_for(plan, settings, identity))
         made = await create_pod(self.client, asked)
         require_asked(asked, made, self.accepted_changes)
         await after_created(self, made)
         environment = secret_environment(self.session_environment(plan))
         await create_secret(self.client, identity.environment_secret, made, environment)
         await create_secret(self.client, identity.files_secret, made, generated_files(plan))
-        startup = StartupWatch(self.client, self.watch, made, self.report_progress, self.log)
+        startup = StartupWatch(
+            self.client, self.watch, made, self.report_progress, self.log, with_events=self.events_enabled
+        )
         arrival = await self._expect(startup, granted)
         try:
             await open_gate(self.client, made)

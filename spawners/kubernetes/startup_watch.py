@@ -23,7 +23,14 @@ class StartupWatch:
     """
 
     def __init__(
-        self, client: PlaceClient, watch: PodWatch, pod: Json, report: Callable[[str], None], log: Logger
+        self,
+        client: PlaceClient,
+        watch: PodWatch,
+        pod: Json,
+        report: Callable[[str], None],
+        log: Logger,
+        *,
+        with_events: bool = True,
     ) -> None:
         self._client, self._watch, self._report, self._log = client, watch, report, log
         self._name, self._uid = pod["metadata"]["name"], pod["metadata"]["uid"]
@@ -31,14 +38,15 @@ class StartupWatch:
         self.pod = pod
         self._said: set[str] = set()
         self._forget = watch.listen(self._name, self._changed)
-        self._events = asyncio.get_running_loop().create_task(self._follow_events())
+        self._events = asyncio.get_running_loop().create_task(self._follow_events()) if with_events else None
         if (now := watch.pods.get(self._name)) is not None:
             self._changed(now)
 
     def close(self) -> None:
         """Follow it no more."""
         self._forget()
-        self._events.cancel()
+        if self._events is not None:
+            self._events.cancel()
         self.over.cancel()
 
     def _changed(self, pod: Json | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import subprocess
 from collections.abc import Mapping
 from typing import Any
@@ -73,6 +74,13 @@ def one(found: list[Json], kind: str, name: str) -> Json:
     return result
 
 
+def values_of_the_page() -> Json:
+    """Return the values that docs/how-to/install-on-kubernetes.md has."""
+    text = (ROOT / "docs" / "how-to" / "install-on-kubernetes.md").read_text()
+    first, more = (yaml.safe_load(each) for each in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL))
+    return merged(first, more)
+
+
 def examples_of_values() -> dict[str, Json]:
     """Return values that turn on each part of the chart, by what they are about."""
     node = {
@@ -82,6 +90,7 @@ def examples_of_values() -> dict[str, Json]:
     }
     return {
         "least": LEAST,
+        "the page": values_of_the_page(),
         "by digest": merged(LEAST, {"image": {"digest": "sha256:" + "0" * 64, "pullSecrets": [{"name": "registry"}]}}),
         "below a path": merged(LEAST, {"portal": {"url": "https://www.facility.org/daas/"}}),
         "ingress": merged(LEAST, {"ingress": {"enabled": True, "className": "nginx", "tlsSecret": "tls"}}),

@@ -1,4 +1,4 @@
-"""A portal of this machine whose sessions are pods of the cluster, with a hub that has the rights it needs and no more."""
+"""A portal of this machine whose sessions are pods of the cluster; its hub has the rights it needs and no more."""
 
 from __future__ import annotations
 
@@ -54,6 +54,7 @@ class ClusterPortal:
     cluster: Cluster
     namespace: str
     hub_id: str
+    config: str
 
     def pods(self) -> list[Json]:
         """Return the pods of its sessions."""
@@ -64,7 +65,7 @@ class ClusterPortal:
 def on_the_node(name: str) -> str:
     """Bring one of this project's images to the node, and return its name by digest."""
     ran = subprocess.run(
-        [str(ROOT / ".ci" / "cluster"), "image", os.environ.get(f"DAAS_TEST_IMAGE_{name.upper()}") or image(name)],
+        [str(ROOT / ".ci" / "cluster"), "image", image(name)],
         env=os.environ, capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     if ran.returncode:
@@ -102,7 +103,7 @@ def start_cluster_portal(
     for one in policies(network, []):
         cluster.kubectl("apply", "-f", "-", given=json.dumps(one))
     portal = start_portal(state / "applications", state=state, more_config=config + more_config)
-    return ClusterPortal(portal, cluster, namespace, hub_id)
+    return ClusterPortal(portal, cluster, namespace, hub_id, config + more_config)
 
 
 def _copy_samples(state: Path) -> None:

@@ -113,6 +113,12 @@ def test_the_administrators_texts_are_taken_as_they_are(cluster: Cluster) -> Non
     assert one(found, "ConfigMap", "portal-applications")["data"] == VALUES["files"]["applications"]
 
 
+def test_the_configuration_of_the_page_is_python(cluster: Cluster) -> None:
+    config = one(objects(render(cluster, VALUES["the page"])), "ConfigMap", "portal-config")["data"]
+    compile(config["jupyterhub_config.py"], "jupyterhub_config.py", "exec")
+    assert "ClaimStorage(PurePosixPath" in config["jupyterhub_config.py"]
+
+
 def test_the_hubs_rights_are_these_and_in_one_namespace(cluster: Cluster) -> None:
     found = objects(render(cluster, LEAST))
     assert [each["kind"] for each in found if each["kind"].startswith("Cluster")] == []
@@ -154,9 +160,11 @@ def test_every_container_of_ours_is_restricted(cluster: Cluster, name: str) -> N
 @pytest.mark.parametrize("name", VALUES)
 def test_the_api_server_accepts_every_object_as_it_is(cluster: Cluster, name: str) -> None:
     """A dry run on the server, strict about fields that it does not know, in namespaces that exist."""
-    for each in objects(render(cluster, VALUES[name])):
+    found = objects(render(cluster, VALUES[name]))
+    for each in found:
         if each["kind"] not in CLUSTER_WIDE:
             each["metadata"]["namespace"] = "default"
-        given = json.dumps(each)
-        arguments = ["apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-"]
-        cluster.kubectl(*arguments, "--field-manager=test", given=given)
+    given = json.dumps({"apiVersion": "v1", "kind": "List", "items": found})
+    arguments = ["apply", "--server-side", "--dry-run=server", "--validate=strict", "-o", "name", "-f", "-"]
+    accepted = cluster.kubectl(*arguments, "--field-manager=test", given=given)
+    assert len(accepted.splitlines()) == len(found)

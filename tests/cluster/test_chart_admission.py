@@ -211,3 +211,12 @@ def test_the_restricted_place_has_no_directories_of_the_node(cluster: Cluster, r
     document["spec"]["securityContext"]["runAsUser"] = 33
     with pytest.raises(Refused, match="uid and gid of an account"):
         cluster.create(document, "-n", restricted_place, "--dry-run=server")
+
+
+def test_without_the_policy_all_of_them_are_admitted(cluster: Cluster, open_namespace: str) -> None:
+    """Otherwise the API server itself refuses them, and the tests above say nothing of the policy."""
+    documents = dict(HOST_PATHS)
+    for name, change in CHANGES.items():
+        documents[name] = copy.deepcopy(pod("session"))
+        change(documents[name])
+    assert [name for name, each in documents.items() if not _is_admitted(cluster, open_namespace, each)] == []

@@ -52,11 +52,6 @@ class ApiServer:
         self.token, self.hub_token = secrets.token_hex(16), secrets.token_hex(16)
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._write_files()
-        self._http = requests.Session()
-        self._http.headers["Authorization"] = f"Bearer {self.token}"
-        self._http.verify = str(self.ca)
-        # an environment's own bundle would win over `verify`
-        self._http.trust_env = False
 
     @property
     def ca(self) -> Path:
@@ -102,15 +97,9 @@ class ApiServer:
             f"default={peer}", "--unsafe-no-fsync",
         )  # fmt: skip
         self.start_api()
-        self._run(
-            "kube-controller-manager", "--kubeconfig", str(self.admin_conf), "--leader-elect=false",
-            "--service-account-private-key-file", str(self.folder / "sa.key"), "--secure-port",
-            str(self._controllers), "--cert-dir", str(self.folder / "controllers"),
-            "--use-service-account-credentials=false",
-        )  # fmt: skip
 
     def start_api(self) -> None:
-        """Start the API server, and wait until it is ready."""
+        """Start the API server and its controllers, and wait until it is ready."""
         key = str(self.folder / "sa.key")
         self._run(
             "kube-apiserver", "--etcd-servers", f"http://127.0.0.1:{self._etcd}", "--secure-port", str(self.port),
@@ -120,15 +109,25 @@ class ApiServer:
             "--service-account-issuer", "https://kubernetes.default.svc", "--service-cluster-ip-range", "10.96.0.0/16",
             "--authorization-mode", "RBAC", "--disable-admission-plugins", "ServiceAccount", "--watch-cache=true",
         )  # fmt: skip
+        self._wait_until_ready()
+        # after an absence its informers would take their time
+        self._end("kube-controller-manager")
+        self._run(
+            "kube-controller-manager", "--kubeconfig", str(self.admin_conf), "--leader-elect=false",
+            "--service-account-private-key-file", str(self.folder / "sa.key"), "--secure-port",
+            str(self._controllers), "--cert-dir", str(self.folder / "controllers"),
+            "--use-service-account-credentials=false",
+        )  # fmt: skip
+
+    def _wait_until_ready(self) -> None:
         until = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < until:
             with contextlib.suppress(requests.RequestException, OSError):
-                if self._http.get(f"{self.url}/readyz", timeout=2).ok:
+                if self._request("GET", "/readyz").ok:
                     return
             time.sleep(0.1)
-        raise AssertionError(
-            f"the API server did not start:\n{(self.folder / 'kube-apiserver.log').read_text()[-3000:]}"
-        )
+        log = (self.folder / "kube-apiserver.log").read_text()
+        raise AssertionError(f"the API server did not start:\n{log[-3000:]}")
 
     def kill_api(self) -> None:
         """Kill the API server."""
@@ -156,9 +155,17 @@ class ApiServer:
 
     def call(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
         """Call the API as an administrator, and return its document."""
-        answer = self._http.request(method, self.url + path, json=body, timeout=10, **more)
+        answer = self._request(method, path, json=body, **more)
         assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text[:500]}"
         return answer.json()
+
+    def _request(self, method: str, path: str, **more: Any) -> requests.Response:
+        # one session a request: several threads ask
+        with requests.Session() as http:
+            # an environment's own bundle would win over `verify`
+            http.trust_env = False
+            http.headers["Authorization"] = f"Bearer {self.token}"
+            return http.request(method, self.url + path, timeout=10, verify=str(self.ca), **more)
 
     def new_namespace(self) -> str:
         """Make a namespace in which the hub has the rights that it needs, and no more."""

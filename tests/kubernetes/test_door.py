@@ -1,4 +1,4 @@
-"""The session door: only pods of sessions get in, only to their routes, and only after they have proven what they have."""
+"""The session door: only the pods of sessions get in, to their routes, once they have proven what they have."""
 
 from __future__ import annotations
 

@@ -15,8 +15,10 @@ secret = {
     "metadata": {"name": os.environ["SECRET"], "labels": {"app.kubernetes.io/part-of": "daas-hub"}},
     "stringData": {name: secrets.token_hex(32) for name in ("cookie-secret", "crypt-key", "proxy-token")},
 }
+host = os.environ["KUBERNETES_SERVICE_HOST"]
+server = f"{f'[{host}]' if ':' in host else host}:{os.environ['KUBERNETES_SERVICE_PORT']}"
 request = urllib.request.Request(
-    f"https://kubernetes.default.svc/api/v1/namespaces/{os.environ['NAMESPACE']}/secrets",
+    f"https://{server}/api/v1/namespaces/{os.environ['NAMESPACE']}/secrets",
     data=json.dumps(secret).encode(),
     headers={"Authorization": f"Bearer {(account / 'token').read_text()}", "Content-Type": "application/json"},
 )

@@ -49,13 +49,6 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end -}}
 
-{{/* a value that may be empty, as YAML below its key: (dict "key" "tolerations" "value" .Values.hub.tolerations) */}}
-{{- define "daas.optional" -}}
-{{- if .value }}
-{{ .key }}: {{ .value | toJson }}
-{{- end }}
-{{- end -}}
-
 {{/* what hub and proxy read: the configuration, the files next to it, and secrets as files of their own user */}}
 {{- define "daas.configVolumes" -}}
 - name: config
@@ -100,7 +93,7 @@ capabilities: {drop: [ALL]}
               target = os.open("/run/daas-secrets/" + source.name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
               os.write(target, source.read_bytes())
               os.close(target)
-  securityContext: {{ include "daas.containerSecurity" . | nindent 4 }}
+  securityContext: {{- include "daas.containerSecurity" . | nindent 4 }}
   resources: {limits: {cpu: 500m, memory: 64Mi}}
   volumeMounts:
     - {name: secret-files, mountPath: /secret-files, readOnly: true}
