@@ -16,10 +16,13 @@ import pytest
 
 from daas_hub.spawners.guest_layout import identity_texts
 from daas_hub.spawners.kubernetes.compare import differences
+from daas_hub.spawners.kubernetes.labels import EGRESS_LABEL
+from daas_hub.spawners.kubernetes.network_policy import egress_label
 from daas_hub.spawners.kubernetes.pod import pod_for
 from daas_hub.spawners.kubernetes.pod_settings import IDENTITY_FILES, PodIdentity, PodSettings
 from daas_hub.spawners.kubernetes.reasons import ReasonKind, reason_of_event, reason_of_pod
 from daas_hub.spawners.kubernetes.volumes import HostPathStorage
+from tests.cluster.chart import LEAST, merged, objects, render
 from tests.cluster.cluster import Cluster, Json, within
 from tests.cluster.portal import on_the_node
 from tests.kubernetes.plans import ANNA, NOTEBOOK, mount
@@ -141,3 +144,13 @@ def test_missing_directory_is_refused_and_never_made(
     assert reason.is_final
     assert reason.sentence == "A directory of your session is missing where it should run."
     assert not (storage / "data" / "visitor" / "MA-4242" / "9").exists()
+
+
+def test_chart_knows_the_labels_of_our_pods(cluster: Cluster) -> None:
+    """The chart computes the label of a set of addresses itself; a pod chooses its policy by it."""
+    sets = [["licence.example.org:27001", "licence.example.org:27000"], ["db.example.org:5432"]]
+    addresses = {"licence.example.org": ["192.0.2.17"], "db.example.org": ["2001:db8::5"]}
+    values = merged(LEAST, {"sessions": {"egress": sets, "egressAddresses": addresses}})
+    policies = [one for one in objects(render(cluster, values)) if one["kind"] == "NetworkPolicy"]
+    chosen = [one["spec"]["podSelector"].get("matchLabels", {}).get(EGRESS_LABEL) for one in policies]
+    assert sorted(filter(None, chosen)) == sorted(map(egress_label, sets))
