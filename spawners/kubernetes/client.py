@@ -111,7 +111,7 @@ class APIAccess:
                     token.read(configuration)
                     configuration.refresh_api_key_hook = token.refresh
             else:
-                load_incluster_config(client_configuration=configuration)
+                load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
         except (ConfigException, OSError, ValueError, KeyError, TypeError) as problem:
             raise ConfigurationError(
                 "ProposalKubeSpawner.kubeconfig",
@@ -169,12 +169,13 @@ class PlaceClient:
 
     async def address(self) -> str:
         """Return the URL of the API server."""
-        return str((await self._api()).api_client.configuration.host)
+        return str((await self._connected()).configuration.host)
 
-    async def _api(self) -> CoreV1Api:
+    async def _connected(self) -> ApiClient:
+        """Return the library's client of this place alone."""
         if self._library is None:
             self._library = ApiClient(await self.access.configuration())
-        return CoreV1Api(self._library)
+        return self._library
 
     # -- one request ----------------------------------------------------------------------------------------------
 
@@ -212,12 +213,12 @@ class PlaceClient:
             wait_s = min(_MAX_WAIT_S, 2 * wait_s)
 
     async def _send(self, method: str, names: tuple[Any, ...], options: Mapping[str, Any]) -> aiohttp.ClientResponse:
-        api = await self._api()
-        arguments: Callable[..., Awaitable[aiohttp.ClientResponse]] = getattr(api, method)
+        api = CoreV1Api(await self._connected())
+        send: Callable[..., Awaitable[aiohttp.ClientResponse]] = getattr(api, method)
         # the names of a call come before its namespace: read_namespaced_pod(name, namespace), with the body after it
         first = [one for one in names if isinstance(one, str)]
         bodies = [one for one in names if not isinstance(one, str)]
-        return await arguments(*first, self.namespace, *bodies, _preload_content=False, **options)
+        return await send(*first, self.namespace, *bodies, _preload_content=False, **options)
 
     # -- what sessions need ------------------------------------------------------------------------------------------
 
@@ -293,10 +294,10 @@ class PlaceClient:
             APIRefusal, ClusterUnreachable: it is unknown.
         """
         attributes = {"namespace": self.namespace, "verb": verb, "resource": resource, "subresource": subresource}
-        await self._api()
+        reviews: Any = AuthorizationV1Api(await self._connected())
         with _unreachable():
             async with asyncio.timeout(self.access.timeout_s):
-                response = await AuthorizationV1Api(self._library).create_self_subject_access_review(
+                response = await reviews.create_self_subject_access_review(
                     {"spec": {"resourceAttributes": attributes}}, _preload_content=False
                 )
                 async with response:

@@ -251,9 +251,14 @@ class _OwnRoute(RequestHandler):
 
     session: DoorSession
 
+    @property
+    def connection(self) -> Any:
+        """The connection of the request, which knows its session (`hub_api_socket`)."""
+        return self.request.server_connection
+
     def prepare(self) -> None:
         """Find the session, and compare its token."""
-        self.session = self.request.server_connection.api  # type: ignore[union-attr]
+        self.session = self.connection.api
         given = self.request.headers.get("Authorization", "").removeprefix("token ")
         if not hmac.compare_digest(key_of(given), self.session.key):
             raise HTTPError(403)
@@ -264,7 +269,7 @@ class _OwnRoute(RequestHandler):
 
     def answer(self) -> None:
         """Respond with how long the session may last."""
-        self.request.server_connection.succeeded = True  # type: ignore[union-attr]
+        self.connection.succeeded = True
         self.finish({"remaining_s": self.session.remaining_s()})
 
 
@@ -277,7 +282,7 @@ class _ArrivalRoute(_OwnRoute):
         try:
             report = json.loads(self.request.body)
             if not report:
-                self.request.server_connection.succeeded = True  # type: ignore[union-attr]
+                self.connection.succeeded = True
                 self.finish({"directories": [one.path for one in arrival.granted], "closed": list(arrival.closed())})
                 return
             arrival.judge(report)

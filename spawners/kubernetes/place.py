@@ -131,7 +131,7 @@ class PlaceMixin(RecordedSessionMixin):
         {"priority_class": "sessions", "ephemeral_bytes": 4 * 2**30}. Default: {}.
         """,
     )
-    storage = List(
+    storage: List[Any] = List(
         config=True,
         help="""
         Where the cluster has the facility's directories: `ClaimStorage`, `CsiStorage`, `NfsStorage` or

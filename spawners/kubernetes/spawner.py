@@ -48,12 +48,14 @@ from daas_hub.spawners.mount_handshake import GrantedDirectory, granted_director
 from daas_hub.spawners.readiness import require_answer
 from daas_hub.spawners.reconcile import last_outcome
 from daas_hub.spawners.runtime_dir import session_key
+from daas_hub.spawners.session_output import failure_in
 from daas_hub.spawners.session_records import RunningSession
 from daas_hub.storage import AccountStorage
 
 #: The first program of every session (`daas_hub.session.pod`).
 FIRST_PROGRAM = "daas-pod"
 _KUBELET_PORT = 10250
+_ENDED = "The session ended before it was ready. Please tell the administrators; the hub's log says more."
 
 
 class ProposalKubeSpawner(PodLifeMixin, StockKubeSpawner):
@@ -175,12 +177,12 @@ class ProposalKubeSpawner(PodLifeMixin, StockKubeSpawner):
         arrival = await self._expect(startup, granted)
         try:
             await open_gate(self.client, made)
-            await asyncio.wait({arrival.admitted, startup.over}, return_when=asyncio.FIRST_COMPLETED)
-            if arrival.admitted.done():
-                arrival.admitted.result()
-                self.report_progress(f"Starting {plan.application.title}")
-            elif not startup.over.result():
-                await self.note_output(startup.pod)
+            await asyncio.wait((arrival.admitted, startup.over), return_when=asyncio.FIRST_COMPLETED)
+            if not arrival.admitted.done():
+                output = await self.note_output(startup.pod)
+                raise SessionFailed(startup.over.result() or failure_in(output) or _ENDED)
+            arrival.admitted.result()
+            self.report_progress(f"Starting {plan.application.title}")
             address = self.address_of(startup.pod)
             await require_answer(f"{address}{self.server.base_url}api", startup.over, self.start_timeout)
         finally:

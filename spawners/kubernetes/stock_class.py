@@ -12,7 +12,7 @@ from jupyterhub.spawner import Spawner
 from kubespawner import KubeSpawner
 
 if TYPE_CHECKING:
-    _Base = Spawner
+    from jupyterhub.spawner import Spawner as _Base
 else:
     _Base = KubeSpawner
 
