@@ -39,6 +39,12 @@ from daas_hub.spawners.kubernetes.life import PodLifeMixin
 from daas_hub.spawners.kubernetes.pod import pod_for
 from daas_hub.spawners.kubernetes.pod_settings import PodIdentity
 from daas_hub.spawners.kubernetes.session_files import generated_files, icon_path, secret_environment
+from daas_hub.spawners.kubernetes.settings_checks import (
+    addresses_problems,
+    pods_problems,
+    require_storage,
+    storage_problems,
+)
 from daas_hub.spawners.kubernetes.startup_watch import StartupWatch
 from daas_hub.spawners.kubernetes.stock import KUBERNETES_SETTINGS
 from daas_hub.spawners.kubernetes.stock_class import StockKubeSpawner
@@ -72,7 +78,14 @@ class ProposalKubeSpawner(PodLifeMixin, StockKubeSpawner):
     def startup_problems(cls, config: Config) -> list[DaasError]:
         """Return settings that do not apply, and what a place is missing."""
         values = problems_of_config(cls, config)
-        return [*super().startup_problems(config), *values, *place_problems(cls(config=config))]
+        settings = cls(config=config)
+        return [
+            *super().startup_problems(config),
+            *values,
+            *place_problems(settings),
+            *pods_problems(settings.pods),
+            *storage_problems(settings.storage, node_storage=settings.node_storage),
+        ]
 
     @classmethod
     async def examine(cls, config: Config, facility: Facility, plan: Plan | None) -> list[Finding]:
@@ -82,8 +95,13 @@ class ProposalKubeSpawner(PodLifeMixin, StockKubeSpawner):
 
     @classmethod
     def configuration_problems(cls, config: Config, facility: Facility) -> list[DaasError]:
-        """Return the same, and applications that cannot be a pod."""
-        return [*cls.startup_problems(config), *images_problems(cls(config=config), facility)]
+        """Return the same, and applications that cannot be a pod, or whose addresses cannot be allowed."""
+        settings = cls(config=config)
+        problems = [*cls.startup_problems(config), *require_storage(settings.storage)]
+        if not any(pods_problems(settings.pods)):
+            applications = facility.applications.applications.values()
+            problems += [*images_problems(settings, facility), *addresses_problems(applications, settings.pods)]
+        return problems
 
     # -- a start --------------------------------------------------------------------------------------------------
 
