@@ -77,11 +77,11 @@ class ProposalKubeSpawner(PodLifeMixin, StockKubeSpawner):
     @classmethod
     def startup_problems(cls, config: Config) -> list[DaasError]:
         """Return settings that do not apply, and what a place is missing."""
-        values = problems_of_config(cls, config)
+        # before a spawner exists: KubeSpawner takes its old names out of the configuration
+        stock = [*super().startup_problems(config), *problems_of_config(cls, config)]
         settings = cls(config=config)
         return [
-            *super().startup_problems(config),
-            *values,
+            *stock,
             *place_problems(settings),
             *pods_problems(settings.pods),
             *storage_problems(settings.storage, node_storage=settings.node_storage),
@@ -96,8 +96,9 @@ class ProposalKubeSpawner(PodLifeMixin, StockKubeSpawner):
     @classmethod
     def configuration_problems(cls, config: Config, facility: Facility) -> list[DaasError]:
         """Return the same, and applications that cannot be a pod, or whose addresses cannot be allowed."""
+        problems = cls.startup_problems(config)
         settings = cls(config=config)
-        problems = [*cls.startup_problems(config), *require_storage(settings.storage)]
+        problems += require_storage(settings.storage)
         if not any(pods_problems(settings.pods)):
             applications = facility.applications.applications.values()
             problems += [*images_problems(settings, facility), *addresses_problems(applications, settings.pods)]
