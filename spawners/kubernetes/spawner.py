@@ -23,7 +23,7 @@ from daas_hub.launch import Plan
 from daas_hub.spawners.guest_layout import mount_points, places
 from daas_hub.spawners.home_access import require_usable_home
 from daas_hub.spawners.hub_api_socket import session_routes
-from daas_hub.spawners.kubernetes.checks import examine, images_problems, place_problems
+from daas_hub.spawners.kubernetes.checks import examine, images_problems, place_problems, storage_findings
 from daas_hub.spawners.kubernetes.client import APIRefusal, ClusterUnreachable, Json
 from daas_hub.spawners.kubernetes.door import Arrival, DoorSession, key_of
 from daas_hub.spawners.kubernetes.hooks import after_created, modified
@@ -91,7 +91,7 @@ class ProposalKubeSpawner(PodLifeMixin, StockKubeSpawner):
     async def examine(cls, config: Config, facility: Facility, plan: Plan | None) -> list[Finding]:
         """Ask the cluster what the hub may do, and what it has (see `ProposalSessionMixin`)."""
         settings = cls(config=config)
-        return [*await examine(settings), last_outcome(Path(settings.runtime_dir))]
+        return [*await examine(settings), *storage_findings(settings), last_outcome(Path(settings.runtime_dir))]
 
     @classmethod
     def configuration_problems(cls, config: Config, facility: Facility) -> list[DaasError]:

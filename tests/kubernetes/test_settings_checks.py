@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from traitlets.config import Config
 
+from daas_hub.spawners.kubernetes.checks import storage_findings
 from daas_hub.spawners.kubernetes.pod_settings import Placement, SizeInPlace
 from daas_hub.spawners.kubernetes.settings_checks import POD_FIELDS, pods_problems, storage_problems
 from daas_hub.spawners.kubernetes.spawner import ProposalKubeSpawner
@@ -96,3 +97,10 @@ def test_check_config() -> None:
     assert "is unknown" in found
     (found,) = problems({}, [], PYMCA)
     assert "no session has a home" in found
+
+
+def test_doctor_says_who_walks_the_path() -> None:
+    place = {"hub_id": "a", "door_address": "192.0.2.1:8012", "storage": list(CLAIMS)}
+    findings = storage_findings(ProposalKubeSpawner(config=Config({"ProposalKubeSpawner": place})))
+    assert [one.verdict for one in findings] == ["ok", "ok"]
+    assert "/data (claim): the kubelet, as root of the node" in findings[1].result
