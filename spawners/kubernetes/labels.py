@@ -19,3 +19,5 @@ COMPARED_GATE = "daas-hub/compared"
 #: The one container of a pod; `DIRECTORIES_CONTAINER` runs before it, and creates mount points as the account.
 SESSION_CONTAINER = "session"
 DIRECTORIES_CONTAINER = "directories"
+#: The exit code of `DIRECTORIES_CONTAINER` if a directory of the plan is missing.
+MISSING_DIRECTORY = 44

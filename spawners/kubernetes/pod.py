@@ -15,7 +15,8 @@ from typing import Any
 from daas_hub.catalogue import Kind
 from daas_hub.errors import ConfigurationError, SessionFailed
 from daas_hub.launch import Plan
-from daas_hub.spawners.guest_layout import folder_of_several, mount_points, mount_points_below, outside_home, target_of
+from daas_hub.spawners.guest_layout import folder_of_several, outside_home, target_of
+from daas_hub.spawners.kubernetes.first_look import first_look
 from daas_hub.spawners.kubernetes.labels import (
     COMPARED_GATE,
     DEADLINE_ANNOTATION,
@@ -44,8 +45,6 @@ from daas_hub.spawners.kubernetes.volumes import Volumes
 
 _MIB = 2**20
 _DIGEST = re.compile(r".+@sha256:[0-9a-f]{64}")
-#: Where the first container has the directory that holds several.
-_SEVERAL_DIR = "/run/daas-several"
 _CONTAINER_SECURITY = {
     "allowPrivilegeEscalation": False,
     "privileged": False,
@@ -228,28 +227,20 @@ def _session(plan: Plan, settings: PodSettings, identity: PodIdentity, mounts: l
 
 
 def _directories(plan: Plan, settings: PodSettings, mounts: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """Return the container that creates mount points as the account, before the session's; None if it is not needed.
-
-    A container runtime would create them as root, which storage that squashes root refuses.
-    """
-    several = [f"{_SEVERAL_DIR}/{name}" for name in mount_points_below(plan)]
-    own = [] if settings.hub_has_storage else [f"{plan.home}/{name}" for name in mount_points(plan)]
-    if not (several or own):
+    """Return the container that prepares directories before the session's; None if it is not needed."""
+    look = first_look(plan, mounts, hub_has_storage=settings.hub_has_storage)
+    if look is None:
         return None
-    shown = [dict(one) for one in mounts if own and one["mountPath"] == plan.home]
-    if several:
-        # not at its own place, which is below a mount point that this container still has to create
-        shown.append({"name": "several", "mountPath": _SEVERAL_DIR})
     return {
         "name": DIRECTORIES_CONTAINER,
         "image": plan.application.image,
         "imagePullPolicy": settings.image_pull_policy,
-        "command": ["mkdir", "-p", "--", *map(literal, [*own, *several])],
+        "command": [literal(one) for one in look["command"]],
         "workingDir": "/",
         "resources": _small_resources(),
         "securityContext": dict(_CONTAINER_SECURITY),
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": shown,
+        "volumeMounts": look["volumeMounts"],
     }
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from daas_hub.spawners.kubernetes.labels import DIRECTORIES_CONTAINER, SESSION_CONTAINER
+from daas_hub.spawners.kubernetes.labels import DIRECTORIES_CONTAINER, MISSING_DIRECTORY, SESSION_CONTAINER
 from daas_hub.spawners.kubernetes.quantities import in_words, resource_in_words
 from daas_hub.spawners.kubernetes.reason import MAX_RAW, Reason, reason_from
 from daas_hub.spawners.kubernetes.reason_tables import (
@@ -139,6 +139,8 @@ def _of_end(container: Mapping[str, Any], ended: Mapping[str, Any], pod: Mapping
         return Reason(ReasonKind.NODE, "The computer that ran it lost track of it.", AGAIN, raw, True, at)
     if container.get("name") == DIRECTORIES_CONTAINER:
         sentence = "The directories of your session could not be prepared in your home."
+        if code == MISSING_DIRECTORY:
+            sentence = "A directory of your session is missing, or your account may not see it."
         return Reason(ReasonKind.STORAGE, sentence, TELL, raw, True, at)
     if code == _SIGKILL:
         sentence = "It was killed, as when it has used all of its memory."

@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import json
 import os
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 from daas_hub.accounts import Account
 from daas_hub.errors import ConfigurationError, SessionFailed, StorageProblem
 from daas_hub.launch import Plan
-from daas_hub.spawners.kubernetes.labels import EGRESS_LABEL
+from daas_hub.spawners.kubernetes.labels import EGRESS_LABEL, MISSING_DIRECTORY
 from daas_hub.spawners.kubernetes.pod import literal, pod_for
 from daas_hub.spawners.kubernetes.pod_settings import Placement, PodSettings, SizeInPlace
 from daas_hub.spawners.kubernetes.volumes import ClaimStorage
@@ -135,16 +137,71 @@ def test_raw_data_are_read_only_down_to_what_is_mounted_below() -> None:
     assert mounts["/home/anna/Proposals"]["readOnly"] is True
 
 
-def test_mount_points_are_made_as_the_account_and_where_they_are_needed() -> None:
-    (first,) = pod_of(NOTEBOOK)["spec"]["initContainers"]
-    assert first["command"] == [
-        "mkdir", "-p", "--", "/home/anna/Proposals", "/run/daas-several/MA-4242/visit-2",
+def look_of(pod: dict[str, Any]) -> tuple[list[str], list[str], dict[str, bool]]:
+    """Return what the first container looks for, what it creates, and its mounts: whether each is writable."""
+    (first,) = pod["spec"]["initContainers"]
+    assert first["command"][:2] == ["sh", "-c"]
+    arguments = [expand(one, {"HOME": "x"}) for one in first["command"][4:]]
+    middle = arguments.index("--")
+    mounts = {one["mountPath"]: not one.get("readOnly") for one in first["volumeMounts"]}
+    return arguments[:middle], arguments[middle + 1 :], mounts
+
+
+def test_first_container_looks_for_directories_and_makes_mount_points_as_the_account() -> None:
+    """The kubelet would create what is missing, as root; it gets that far only if nothing is."""
+    wanted, made, mounts = look_of(pod_of(NOTEBOOK))
+    data = "/run/daas-storage/storage-1/facility"
+    assert wanted == [
+        "/run/daas-storage/storage-0/anna", f"{data}/processed/HC-17", f"{data}/visitor/HC-17/1",
+        f"{data}/visitor/MA-4242/2", f"{data}/visitor/MA-4242/3",
+    ]  # fmt: skip
+    assert made == [
+        "/run/daas-storage/storage-0/anna/Proposals", "/run/daas-several/MA-4242/visit-2",
         "/run/daas-several/MA-4242/visit-3", "/run/daas-several/HC-17/visit-1", "/run/daas-several/HC-17/processed",
     ]  # fmt: skip
-    assert [one["mountPath"] for one in first["volumeMounts"]] == ["/home/anna", "/run/daas-several"]
+    assert mounts == {
+        "/run/daas-storage/storage-0": True, "/run/daas-storage/storage-1": False, "/run/daas-several": True,
+    }  # fmt: skip
+
+
+def test_where_the_hub_has_the_storage_there_is_little_to_do() -> None:
     assert "initContainers" not in pod_of(DESKTOP, replace(PLAIN, hub_has_storage=True))["spec"]
-    (first,) = pod_of(NOTEBOOK, replace(PLAIN, hub_has_storage=True))["spec"]["initContainers"]
-    assert [one["mountPath"] for one in first["volumeMounts"]] == ["/run/daas-several"]
+    wanted, made, mounts = look_of(pod_of(NOTEBOOK, replace(PLAIN, hub_has_storage=True)))
+    assert wanted == []
+    assert len(made) == 4
+    assert mounts == {"/run/daas-several": True}
+
+
+def test_what_the_kubelet_never_creates_is_not_looked_for() -> None:
+    """A directory that is a volume of its own is mounted, or the pod waits."""
+    wanted, made, mounts = look_of(pod_for(*CASES["csi"], IDENTITY))
+    assert not any("anna" in one for one in wanted)
+    assert made == ["/home/anna/data", "/home/anna/processed"]
+    assert mounts == {"/home/anna": True, "/run/daas-storage/storage-1": False}
+
+
+@pytest.mark.parametrize("name", ["a b", "--", "$(HOME)", "x\ny", "'\"", "-d", "*"])
+def test_script_of_the_first_container(tmp_path: Path, name: str) -> None:
+    (first,) = pod_of()["spec"]["initContainers"]
+    script = expand(first["command"][2], {})
+    there, home = tmp_path / "data" / name, tmp_path / "home"
+    home.mkdir()
+
+    def run(*arguments: Path | str) -> subprocess.CompletedProcess[str]:
+        command = ["sh", "-c", script, "sh", *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    missing = run(home, there, "--", home / name)
+    assert missing.returncode == MISSING_DIRECTORY
+    assert str(there) in missing.stdout
+    assert list(home.iterdir()) == []
+    there.mkdir(parents=True)
+    assert run(home, there, "--", home / name / "below").returncode == 0
+    assert (home / name / "below").is_dir()
+    assert run("--").returncode == 0
+    home.chmod(0o500)
+    if os.geteuid():
+        assert run("--", home / "more").returncode not in (0, MISSING_DIRECTORY)
 
 
 def test_every_empty_directory_has_a_limit_and_all_of_the_disk_fit_into_the_sessions() -> None:
@@ -271,12 +328,10 @@ def test_no_directory_changes_more_than_its_own_mount(found: list[tuple[str, str
 
 
 def test_names_of_directories_are_literal_in_commands() -> None:
-    hostile = mount("/data/x", "$(HOME)/--help")
-    (first,) = pod_of(replace(DESKTOP, mounts=(HOME, hostile)))["spec"]["initContainers"]
-    assert first["command"][:3] == ["mkdir", "-p", "--"]
-    assert [expand(one, {"HOME": "x"}) for one in first["command"][3:]] == [
-        "/home/anna/$(HOME)", "/run/daas-several/--help",
-    ]  # fmt: skip
+    hostile = mount("/data/$(HOME)", "$(HOME)/--help")
+    wanted, made, _ = look_of(pod_of(replace(DESKTOP, mounts=(HOME, hostile))))
+    assert wanted[1] == "/run/daas-storage/storage-1/facility/$(HOME)"
+    assert made == ["/run/daas-storage/storage-0/anna/$(HOME)", "/run/daas-several/--help"]
 
 
 @pytest.mark.parametrize("name", ["a\udcff", "a:b"])
