@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from daas_hub.launch import Plan
 from daas_hub.spawners.guest_layout import identity_texts
 from daas_hub.spawners.kubernetes.compare import differences
 from daas_hub.spawners.kubernetes.labels import EGRESS_LABEL
@@ -21,7 +22,7 @@ from daas_hub.spawners.kubernetes.network_policy import egress_label
 from daas_hub.spawners.kubernetes.pod import pod_for
 from daas_hub.spawners.kubernetes.pod_settings import IDENTITY_FILES, PodIdentity, PodSettings
 from daas_hub.spawners.kubernetes.reasons import ReasonKind, reason_of_event, reason_of_pod
-from daas_hub.spawners.kubernetes.volumes import HostPathStorage
+from daas_hub.spawners.kubernetes.volumes import ClaimStorage, HostPathStorage, Storage
 from tests.cluster.chart import LEAST, merged, objects, render
 from tests.cluster.cluster import Cluster, Json, within
 from tests.cluster.portal import on_the_node
@@ -68,11 +69,14 @@ def storage() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def run(cluster: Cluster, namespace: str, storage: Path, plan: Any = NOTEBOOK) -> tuple[Json, Json]:
+def run(
+    cluster: Cluster, namespace: str, storage: Path, plan: Plan, *kinds: Storage, node_storage: bool = True
+) -> tuple[Json, Json]:
     """Start the pod of a plan as a hub does; return what was asked for, and what the API server made."""
     name = f"daas-{secrets.token_hex(10)}"
+    kinds = kinds or (HostPathStorage(PurePosixPath("/"), str(storage)),)
     place = PodSettings(
-        "hub", namespace, storage=(HostPathStorage(PurePosixPath("/"), str(storage)),), node_storage=True,
+        "hub", namespace, storage=kinds, node_storage=node_storage,
         image_pull_policy="Never", environment={"TITLE": TITLE}, ephemeral_bytes=2**30,
     )  # fmt: skip
     identity = PodIdentity(
@@ -99,9 +103,7 @@ def image(cluster: Cluster) -> str:
 
 
 def test_session_of_several_visits(cluster: Cluster, open_namespace: str, storage: Path, image: str) -> None:
-    plan = replace(NOTEBOOK, application=replace(NOTEBOOK.application, image=image), size=replace(
-        NOTEBOOK.size, cpus=0.2, memory_bytes=256 * 2**20))  # fmt: skip
-    asked, made = run(cluster, open_namespace, storage, plan)
+    asked, made = run(cluster, open_namespace, storage, small(image))
     assert differences(asked, made) == []
     name = asked["metadata"]["name"]
     pod = cluster.wait_for_phase(open_namespace, name, "Succeeded")
@@ -144,6 +146,80 @@ def test_missing_directory_is_refused_and_never_made(
     assert reason.is_final
     assert reason.sentence == "A directory of your session is missing where it should run."
     assert not (storage / "data" / "visitor" / "MA-4242" / "9").exists()
+
+
+@pytest.fixture
+def claim(cluster: Cluster, namespace: str, storage: Path) -> Iterator[str]:
+    """A claim of a namespace that enforces the restricted profile, with the facility's storage."""
+    name = f"daas-{secrets.token_hex(4)}"
+    spec = {
+        "accessModes": ["ReadWriteMany"], "storageClassName": "", "capacity": {"storage": "1Gi"},
+        "hostPath": {"path": str(storage)}, "persistentVolumeReclaimPolicy": "Retain",
+    }  # fmt: skip
+    cluster.create({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": spec})
+    wanted = {
+        "accessModes": ["ReadWriteMany"], "storageClassName": "", "volumeName": name,
+        "resources": {"requests": {"storage": "1Gi"}},
+    }  # fmt: skip
+    metadata = {"name": name, "namespace": namespace}
+    cluster.create({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": wanted})
+    yield name
+    cluster.kubectl("delete", "persistentvolume", name, "--wait=false")
+
+
+def claimed(claim: str) -> ClaimStorage:
+    return ClaimStorage(PurePosixPath("/"), claim)
+
+
+def small(image: str, **changes: Any) -> Plan:
+    size = replace(NOTEBOOK.size, cpus=0.2, memory_bytes=256 * 2**20)
+    return replace(NOTEBOOK, application=replace(NOTEBOOK.application, image=image), size=size, **changes)
+
+
+def test_restricted_namespace_with_a_claim(
+    cluster: Cluster, namespace: str, storage: Path, claim: str, image: str
+) -> None:
+    """The same session as on the node's own directories, with nothing but what the profile allows."""
+    asked, made = run(cluster, namespace, storage, small(image), claimed(claim), node_storage=False)
+    assert differences(asked, made) == []
+    name = asked["metadata"]["name"]
+    cluster.wait_for_phase(namespace, name, "Succeeded")
+    seen = json.loads(cluster.kubectl("-n", namespace, "logs", name, "-c", "session"))
+    assert seen["write"]["/Proposals/MA-4242/visit-2"] == "Read-only file system"
+    assert seen["write"]["/Proposals/HC-17/processed"] == "done"
+    assert seen["sees"] == ["below", "scan.h5"]
+    assert (storage / "gpfs" / "homes" / "anna" / "Proposals").stat().st_uid == ANNA.uid
+
+
+@pytest.mark.parametrize("missing", ["/data/visitor/MA-4242/9", "/gpfs/homes/berta"])
+def test_missing_sub_path_of_a_claim_is_refused_and_never_made(
+    cluster: Cluster, namespace: str, storage: Path, claim: str, image: str, missing: str
+) -> None:
+    home, *others = NOTEBOOK.mounts
+    if missing.startswith("/gpfs"):
+        home = mount(missing, ".", writable=True)
+    else:
+        others = [mount(missing, "data")]
+    plan = small(image, mounts=(home, *others))
+    asked, _ = run(cluster, namespace, storage, plan, claimed(claim), node_storage=False)
+    pod = cluster.wait_for_phase(namespace, asked["metadata"]["name"], "Failed")
+    reason = reason_of_pod(pod)
+    assert reason is not None
+    assert reason.sentence == "A directory of your session is missing, or your account may not see it."
+    assert reason.is_final
+    assert missing in reason.raw
+    assert not (storage / missing.lstrip("/")).exists()
+
+
+def test_directory_that_the_account_may_not_see(
+    cluster: Cluster, namespace: str, storage: Path, claim: str, image: str
+) -> None:
+    (storage / "data" / "visitor" / "MA-4242").chmod(0o700)
+    shutil.chown(storage / "data" / "visitor" / "MA-4242", 1, 1)
+    asked, _ = run(cluster, namespace, storage, small(image), claimed(claim), node_storage=False)
+    reason = reason_of_pod(cluster.wait_for_phase(namespace, asked["metadata"]["name"], "Failed"))
+    assert reason is not None
+    assert reason.kind is ReasonKind.STORAGE
 
 
 def test_chart_knows_the_labels_of_our_pods(cluster: Cluster) -> None:
