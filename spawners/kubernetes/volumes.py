@@ -49,7 +49,7 @@ class Storage(ABC):
     @property
     @abstractmethod
     def walker(self) -> str:
-        """Who walks the path to a directory, for administrators: storage that squashes root refuses the node's."""
+        """What walks the path to a directory, for administrators: storage that squashes root refuses the node."""
 
     @abstractmethod
     def locate(self, below: PurePosixPath, *, writable: bool) -> Located:
@@ -66,7 +66,7 @@ class ClaimStorage(Storage):
 
     @property
     def walker(self) -> str:
-        """Who walks the path to a directory."""
+        """What walks the path to a directory."""
         return _KUBELET
 
     def locate(self, below: PurePosixPath, *, writable: bool) -> Located:
@@ -95,7 +95,7 @@ class CsiStorage(Storage):
 
     @property
     def walker(self) -> str:
-        """Who walks the path to a directory."""
+        """What walks the path to a directory."""
         return f"the CSI driver {self.driver}" if self.path_attribute else _KUBELET
 
     def locate(self, below: PurePosixPath, *, writable: bool) -> Located:
@@ -127,7 +127,7 @@ class NfsStorage(Storage):
 
     @property
     def walker(self) -> str:
-        """Who walks the path to a directory."""
+        """What walks the path to a directory."""
         return "root of the node, at the server: as nobody, if that squashes root"
 
     def locate(self, below: PurePosixPath, *, writable: bool) -> Located:
@@ -146,7 +146,7 @@ class HostPathStorage(Storage):
 
     @property
     def walker(self) -> str:
-        """Who walks the path to a directory."""
+        """What walks the path to a directory."""
         return "the kubelet and the container runtime, as root of the node"
 
     def locate(self, below: PurePosixPath, *, writable: bool) -> Located:
