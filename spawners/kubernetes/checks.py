@@ -105,6 +105,12 @@ async def examine(settings: PlaceMixin) -> list[Finding]:
     return found
 
 
+def storage_findings(settings: PlaceMixin) -> list[Finding]:
+    """Say for each storage of a place who walks the path to a directory: what squashes root may refuse it."""
+    did = f"look at the storage of the place {settings.place!r}"
+    return [ok("sessions.storage", did, f"{one.prefix} ({one.kind}): {one.walker}") for one in settings.storage]
+
+
 async def _rights(settings: PlaceMixin) -> list[Finding]:
     """Compare what the hub may do with what it needs."""
     client = settings.client

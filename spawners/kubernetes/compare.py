@@ -42,6 +42,8 @@ _NAMED = {
     "volumeMounts": "mountPath",
     "volumes": "name",
 }
+#: Fields that the API server leaves out when they are false; without a value, others have a default, which may be true.
+_FALSE_IF_LEFT_OUT = frozenset({"hostIPC", "hostNetwork", "hostPID", "readOnly"})
 #: Maps whose keys are not fields.
 _KEYED = frozenset({"annotations", "labels", "limits", "matchLabels", "nodeSelector", "requests", "volumeAttributes"})
 
@@ -84,7 +86,7 @@ def differences(asked: Mapping[str, Any], answer: Mapping[str, Any], accepted: S
         for name in _compare(asked.get(part, {}), answer.get(part, {}), _Place(part, part))
     ]
     spec = answer.get("spec", {})
-    if asked.get("spec", {}).get("priorityClassName") and spec.get("preemptionPolicy") != "Never":
+    if asked.get("spec", {}).get("priorityClassName") and spec.get("preemptionPolicy", "Never") != "Never":
         # its class would let a session end other people's pods
         found.append("spec.preemptionPolicy")
     return [one for one in dict.fromkeys(found) if not any(_is_within(one, name) for name in accepted)]
@@ -92,10 +94,10 @@ def differences(asked: Mapping[str, Any], answer: Mapping[str, Any], accepted: S
 
 def _compare(asked: Any, answer: Any, place: _Place) -> Iterator[str]:
     """Yield the name of each field at a place that differs."""
-    if isinstance(asked, Mapping) and isinstance(answer, Mapping):
-        yield from _compare_maps(asked, answer, place)
-    elif isinstance(asked, Sequence) and isinstance(answer, Sequence) and not isinstance(asked, str):
-        yield from _compare_lists(asked, answer, place)
+    if isinstance(asked, Mapping) and isinstance(answer, Mapping | None):
+        yield from _compare_maps(asked, answer or {}, place)
+    elif isinstance(asked, list) and isinstance(answer, list | None):
+        yield from _compare_lists(asked, answer or [], place)
     elif not _is_same(asked, answer, place):
         yield place.path
 
@@ -109,12 +111,14 @@ def _compare_maps(asked: Mapping[str, Any], answer: Mapping[str, Any], place: _P
             yield inside.path
 
 
-def _compare_lists(asked: Sequence[Any], answer: Sequence[Any], place: _Place) -> Iterator[str]:
+def _compare_lists(asked: list[Any], answer: list[Any], place: _Place) -> Iterator[str]:
     field = place.pattern.rpartition(".")[2]
     if key := _NAMED.get(field):
-        yield from _compare_maps({one.get(key): one for one in asked}, {one.get(key): one for one in answer}, place)
+        wanted, named = ({str(one.get(key)): one for one in items} for items in (asked, answer))
+        yield from (place.below(name).path for name in wanted if name not in named)
+        yield from _compare_maps({name: one for name, one in wanted.items() if name in named}, named, place)
         # of two with one name, the kubelet takes the later one
-        if len({one.get(key) for one in answer}) != len(answer):
+        if len(named) != len(answer):
             yield place.path
     elif place.pattern == "spec.tolerations":
         added = [one for one in answer if one not in asked and not is_tolerated_anyway(one)]
@@ -128,15 +132,17 @@ def _compare_lists(asked: Sequence[Any], answer: Sequence[Any], place: _Place) -
 
 
 def _is_same(asked: Any, answer: Any, place: _Place) -> bool:
-    """Return whether two values mean the same. True is not 1."""
+    """Return whether two values mean the same. True is not 1, and most fields without a value are not false."""
     if place.is_quantity and quantity(asked) is not None:
         return quantity(asked) == quantity(answer)
+    if place.pattern.rpartition(".")[2] in _FALSE_IF_LEFT_OUT:
+        return bool(asked) is bool(answer)
     return (type(asked) is type(answer) and asked == answer) or (_is_empty(asked) and _is_empty(answer))
 
 
 def _is_empty(value: Any) -> bool:
-    """Return whether the API leaves out a field with this value: false, 0, "", nothing."""
-    return value is None or value is False or value == 0 or value in ("", [], {}, ())
+    """Return whether a value is the same as none. Not 0 and not False: `runAsUser: 0` is root."""
+    return value is None or value in ("", [], {})
 
 
 def _is_within(path: str, name: str) -> bool:

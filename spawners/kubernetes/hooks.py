@@ -30,7 +30,7 @@ async def modified(spawner: Any, pod: dict[str, Any]) -> dict[str, Any]:
             found: dict[str, Any] = client.sanitize_for_serialization(changed)
     except Exception as error:
         spawner.log.exception("%s failed", setting)
-        raise ConfigurationError(setting, "(set)", f"failed: {type(error).__name__}", remedy="Mend it.") from error
+        raise ConfigurationError(setting, "(set)", f"failed: {type(error).__name__}", remedy="Correct it.") from error
     if not isinstance(found, dict):
         raise ConfigurationError(setting, "(set)", "returned no pod", remedy="Return the pod that it gets.")
     wrong = [*differences(pod, found, HOOK_MAY), *_changed_records(pod["metadata"], found["metadata"])]
@@ -63,7 +63,7 @@ async def after_created(spawner: Any, pod: dict[str, Any]) -> None:
     except Exception as error:
         setting = "KubeSpawner.after_pod_created_hook"
         spawner.log.exception("%s failed", setting)
-        raise ConfigurationError(setting, "(set)", f"failed: {type(error).__name__}", remedy="Mend it.") from error
+        raise ConfigurationError(setting, "(set)", f"failed: {type(error).__name__}", remedy="Correct it.") from error
 
 
 def _model(client: ApiClient, pod: dict[str, Any]) -> Any:

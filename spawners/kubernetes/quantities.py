@@ -50,4 +50,4 @@ def bytes_in_words(count: int) -> str:
     for unit, size in _UNITS:
         if count >= size:
             return f"{round(count / size, 1):g} {unit}"
-    return f"{count} bytes"
+    return f"{count} bytes" if count else "0"

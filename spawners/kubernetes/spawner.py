@@ -23,7 +23,7 @@ from daas_hub.launch import Plan
 from daas_hub.spawners.guest_layout import mount_points, places
 from daas_hub.spawners.home_access import require_usable_home
 from daas_hub.spawners.hub_api_socket import session_routes
-from daas_hub.spawners.kubernetes.checks import examine, images_problems, place_problems
+from daas_hub.spawners.kubernetes.checks import examine, images_problems, place_problems, storage_findings
 from daas_hub.spawners.kubernetes.client import APIRefusal, ClusterUnreachable, Json
 from daas_hub.spawners.kubernetes.door import Arrival, DoorSession, key_of
 from daas_hub.spawners.kubernetes.hooks import after_created, modified
@@ -39,6 +39,12 @@ from daas_hub.spawners.kubernetes.life import PodLifeMixin
 from daas_hub.spawners.kubernetes.pod import pod_for
 from daas_hub.spawners.kubernetes.pod_settings import PodIdentity
 from daas_hub.spawners.kubernetes.session_files import generated_files, icon_path, secret_environment
+from daas_hub.spawners.kubernetes.settings_checks import (
+    addresses_problems,
+    pods_problems,
+    require_storage,
+    storage_problems,
+)
 from daas_hub.spawners.kubernetes.startup_watch import StartupWatch
 from daas_hub.spawners.kubernetes.stock import KUBERNETES_SETTINGS
 from daas_hub.spawners.kubernetes.stock_class import StockKubeSpawner
@@ -71,19 +77,32 @@ class ProposalKubeSpawner(PodLifeMixin, StockKubeSpawner):
     @classmethod
     def startup_problems(cls, config: Config) -> list[DaasError]:
         """Return settings that do not apply, and what a place is missing."""
-        values = problems_of_config(cls, config)
-        return [*super().startup_problems(config), *values, *place_problems(cls(config=config))]
+        # before a spawner exists: KubeSpawner takes its old names out of the configuration
+        stock = [*super().startup_problems(config), *problems_of_config(cls, config)]
+        settings = cls(config=config)
+        return [
+            *stock,
+            *place_problems(settings),
+            *pods_problems(settings.pods),
+            *storage_problems(settings.storage, node_storage=settings.node_storage),
+        ]
 
     @classmethod
     async def examine(cls, config: Config, facility: Facility, plan: Plan | None) -> list[Finding]:
         """Ask the cluster what the hub may do, and what it has (see `ProposalSessionMixin`)."""
         settings = cls(config=config)
-        return [*await examine(settings), last_outcome(Path(settings.runtime_dir))]
+        return [*await examine(settings), *storage_findings(settings), last_outcome(Path(settings.runtime_dir))]
 
     @classmethod
     def configuration_problems(cls, config: Config, facility: Facility) -> list[DaasError]:
-        """Return the same, and applications that cannot be a pod."""
-        return [*cls.startup_problems(config), *images_problems(cls(config=config), facility)]
+        """Return the same, and applications that cannot be a pod, or whose addresses cannot be allowed."""
+        problems = cls.startup_problems(config)
+        settings = cls(config=config)
+        problems += require_storage(settings.storage)
+        if not any(pods_problems(settings.pods)):
+            applications = facility.applications.applications.values()
+            problems += [*images_problems(settings, facility), *addresses_problems(applications, settings.pods)]
+        return problems
 
     # -- a start --------------------------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ _CLAIMS = (
     "the account."
 )
 _ADDRESS = "Remove the line; a session is reached at its pod's address, through the cluster's proxy."
-_WATCHES = "Remove the line; what a pending session waits for is reported in words, as it happens."
+_WATCHES = "Remove the line; what a pending session waits for is reported as it happens."
 _FORM = "Remove the line; set applications, sizes and places."
 _CONTAINERS = "Remove the line; a session is one container. Put the program into the application's image."
 _BY_SIZE = SPAWNER_SETTINGS.refused["mem_limit"]

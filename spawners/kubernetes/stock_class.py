@@ -1,7 +1,7 @@
 """KubeSpawner for its settings alone: what it does is replaced, and listed here.
 
 Its constructor reads one configuration of the library's for the whole process, and its `poll`, watches and state lose
-sessions while an API server is away (docs/explanations/decisions/0022-sessions-in-pods.md).
+sessions while an API server is away (docs/explanations/decisions/0023-subclass-of-kubespawner.md).
 """
 
 from __future__ import annotations
@@ -41,6 +41,10 @@ class StockKubeSpawner(_Base):
         """Return the environment of JupyterHub's Spawner."""
         env: dict[str, str] = Spawner.get_env(self)
         return env
+
+    def _apply_overrides(self, spawner_override: dict[str, Any]) -> None:
+        # KubeSpawner's logs the values, which may be secrets
+        Spawner._apply_overrides(self, spawner_override)
 
     async def load_user_options(self) -> None:
         """Do nothing: there are no profiles."""

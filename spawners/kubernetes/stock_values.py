@@ -47,10 +47,8 @@ _Found = Iterator[tuple[str, str]]
 
 def problems_of_config(cls: type[Configurable], config: Config) -> list[ConfigurationError]:
     """Return what is wrong with the values that a configuration gives to KubeSpawner's settings."""
-    # before anything else: KubeSpawner takes the old names out of the configuration
-    found = list(_ignored(cls, config))
     node_storage = bool(value_of(cls, config, "node_storage"))
-    return [*found, *_problems(lambda name: value_of(cls, config, name), node_storage=node_storage)]
+    return [*_ignored(cls, config), *_problems(lambda name: value_of(cls, config, name), node_storage=node_storage)]
 
 
 def _ignored(cls: type[Configurable], config: Config) -> Iterator[ConfigurationError]:

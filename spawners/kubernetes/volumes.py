@@ -1,7 +1,7 @@
 """Where a cluster has the facility's directories: mounts of a plan become volumes of a pod. Pure.
 
 Each path prefix of the facility has one kind of storage. For each kind it matters who walks the path to a directory of
-a proposal, because storage that squashes root does not let everybody look: see `WALKS`.
+a proposal, because storage that squashes root does not let everybody look: see `Storage.walker`.
 """
 
 from __future__ import annotations
@@ -17,14 +17,7 @@ from daas_hub.launch import Mount
 from daas_hub.spawners.kubernetes.given_volumes import given_problems
 
 _TELL = "Please tell the administrators."
-
-#: Who walks the path to a directory, by the kind of its storage. Storage that squashes root refuses the kubelet.
-WALKS: Mapping[str, str] = {
-    "claim": "the CSI driver mounts the claim; below it, the kubelet walks the sub path, as root of the node",
-    "csi": "the CSI driver, with its own credentials; without `path_attribute`, the kubelet walks the sub path as root",
-    "nfs": "the node mounts the directory itself: root of the node walks the path on the server, squashed to nobody",
-    "hostPath": "the kubelet looks at the directory and the container runtime binds it, both as root of the node",
-}
+_KUBELET = "the kubelet, as root of the node; it creates a sub path that is missing"
 
 
 @dataclass(frozen=True)
@@ -53,6 +46,11 @@ class Storage(ABC):
     #: Whether a namespace that enforces the *restricted* profile refuses it.
     needs_node_access: ClassVar[bool] = False
 
+    @property
+    @abstractmethod
+    def walker(self) -> str:
+        """Who walks the path to a directory, for administrators: storage that squashes root refuses the node's."""
+
     @abstractmethod
     def locate(self, below: PurePosixPath, *, writable: bool) -> Located:
         """Return where the directory is whose path below `prefix` is `below`."""
@@ -65,6 +63,11 @@ class ClaimStorage(Storage):
     claim: str
     sub_path: str = ""
     kind: ClassVar[str] = "claim"
+
+    @property
+    def walker(self) -> str:
+        """Who walks the path to a directory."""
+        return _KUBELET
 
     def locate(self, below: PurePosixPath, *, writable: bool) -> Located:
         """Return the claim and the path in it. Whether it is mounted read-only is up to each mount."""
@@ -89,6 +92,11 @@ class CsiStorage(Storage):
     base: str = ""
     secret: str = ""
     kind: ClassVar[str] = "csi"
+
+    @property
+    def walker(self) -> str:
+        """Who walks the path to a directory."""
+        return f"the CSI driver {self.driver}" if self.path_attribute else _KUBELET
 
     def locate(self, below: PurePosixPath, *, writable: bool) -> Located:
         """Return an inline volume of the directory, or of all with a sub path."""
@@ -117,6 +125,11 @@ class NfsStorage(Storage):
     kind: ClassVar[str] = "nfs"
     needs_node_access: ClassVar[bool] = True
 
+    @property
+    def walker(self) -> str:
+        """Who walks the path to a directory."""
+        return "root of the node, at the server: as nobody, if that squashes root"
+
     def locate(self, below: PurePosixPath, *, writable: bool) -> Located:
         """Return a volume of the directory itself: the kubelet walks nothing."""
         path = str(PurePosixPath(self.export) / below)
@@ -130,6 +143,11 @@ class HostPathStorage(Storage):
     path: str
     kind: ClassVar[str] = "hostPath"
     needs_node_access: ClassVar[bool] = True
+
+    @property
+    def walker(self) -> str:
+        """Who walks the path to a directory."""
+        return "the kubelet and the container runtime, as root of the node"
 
     def locate(self, below: PurePosixPath, *, writable: bool) -> Located:
         """Return the directory; with its type, so that a missing one is not created as root."""

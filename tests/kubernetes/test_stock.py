@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
+from pathlib import Path
 from typing import Any
 
 import pytest
+from jupyterhub.spawner import Spawner
 from kubernetes_asyncio.client import V1EnvVar, V1Volume
 from kubespawner import KubeSpawner
 from traitlets.config import Config
 
 from daas_hub.errors import ConfigurationError
+from daas_hub.spawners import kubernetes
 from daas_hub.spawners.kubernetes.hooks import after_created, modified
 from daas_hub.spawners.kubernetes.pod import pod_for
 from daas_hub.spawners.kubernetes.spawner import ProposalKubeSpawner
@@ -279,3 +283,28 @@ async def test_hook_after_creation() -> None:
 
 async def test_no_hook_changes_nothing() -> None:
     assert await modified(spawner_with(), pod_with()) == pod_with()
+
+
+def test_nothing_that_the_hub_calls_is_kubespawners() -> None:
+    """What KubeSpawner overrides of JupyterHub's Spawner is replaced; a release that overrides more is noticed."""
+    overridden = {
+        name for name, value in vars(KubeSpawner).items() if inspect.isfunction(value) and hasattr(Spawner, name)
+    }
+    assert overridden >= {"start", "stop", "poll", "progress", "get_env", "get_state", "load_state", "clear_state"}
+    stays = [name for name in overridden if vars(KubeSpawner)[name] is getattr(ProposalKubeSpawner, name)]
+    # of a form that the portal's replaces
+    assert stays == ["_options_from_form"]
+    spawner = spawner_with()
+    assert spawner.options_from_form({"application": ["lab"]})["application"] == "lab"
+
+
+def test_what_stays_of_kubespawner_is_never_called() -> None:
+    """Its own methods, public ones first: manifests from templates, and the watches that end."""
+    stays = [
+        name
+        for name, value in vars(KubeSpawner).items()
+        if inspect.isfunction(value) and value is getattr(ProposalKubeSpawner, name)
+    ]
+    assert len(stays) == 37
+    source = "".join(path.read_text() for path in Path(kubernetes.__file__).parent.glob("*.py"))
+    assert [name for name in stays if f".{name}(" in source] == []
