@@ -4,7 +4,7 @@
 # an API server that a test runs from the same file is left alone
 pids_of() {
   local pid
-  for pid in $(ls -l /proc/[0-9]*/exe 2> /dev/null | sed -nE "s#.* /proc/([0-9]+)/exe -> $folder/bin/$1( \\(deleted\\))?\$#\\1#p"); do
+  for pid in $( (ls -l /proc/[0-9]*/exe 2> /dev/null || true) | sed -nE "s#.* /proc/([0-9]+)/exe -> $folder/bin/$1( \\(deleted\\))?\$#\\1#p"); do
     grep -qszE "^$folder/(run|pki|etcd)(/|$)" "/proc/$pid/cmdline" && echo "$pid" || true
   done
 }
