@@ -1,0 +1,307 @@
+"""The session door: where sessions in pods reach the hub, and nothing else of it.
+
+One TCP listener of the hub. A connection is accepted from the address of a known pod of this hub, and closed at once
+otherwise. Each session has the routes, the rate and the limits that it has over its socket file on one machine
+(`hub_api_socket`). Two routes are the door's own and never reach the hub's API: the arrival, with which a session
+proves its mounts and the network's wall before anything of the user runs, and the heartbeat.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import hmac
+import json
+import logging
+import re
+import socket
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+from tornado.httputil import HTTPServerRequest
+from tornado.web import Application, HTTPError, RequestHandler
+
+from daas_hub.errors import DaasError, SessionFailed, StorageProblem
+from daas_hub.spawners.hub_api_limits import BACKLOG, MAX_CONNECTIONS
+from daas_hub.spawners.hub_api_socket import SessionRequests
+from daas_hub.spawners.kubernetes.address import host_and_port
+from daas_hub.spawners.mount_handshake import GrantedDirectory, SeenDirectory, require_granted
+
+#: The routes of the door's own (`daas_hub.session.pod`).
+ARRIVAL = "/session/arrival"
+HEARTBEAT = "/session/heartbeat"
+
+_log = logging.getLogger("jupyterhub.daas")
+
+_WALL_OPEN = "The network of this session is not closed, so it was not started."
+
+
+def key_of(token: str) -> str:
+    """Return the hash by which the door knows a session's token; the hub keeps no token over a restart."""
+    return hashlib.sha256(token.encode(errors="replace")).hexdigest()
+
+
+class Arrival:
+    """What a session must prove before it may start.
+
+    Args:
+        granted: the directories as they must appear in it.
+        closed: returns the addresses, "host:port", that it must not be able to connect to; only known once it arrives.
+    """
+
+    def __init__(self, granted: Sequence[GrantedDirectory], closed: Callable[[], Sequence[str]]) -> None:
+        self.granted = granted
+        self.closed = closed
+        #: Done when the session was let in; its exception says why it was not.
+        self.admitted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        # nobody may wait any more when it is refused
+        self.admitted.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    def judge(self, report: Any) -> None:
+        """Compare what a session reports with what was granted.
+
+        Raises:
+            DaasError: it may not start; worded for its owner, and also raised for whoever waits.
+            ValueError, TypeError, KeyError, IndexError: this is no report.
+        """
+        seen = [SeenDirectory(int(one[0]), int(one[1]), one[2] is True) for one in report["directories"]]
+        still_open = [str(one) for one in report["open"]][:20]
+        try:
+            require_granted(self.granted, seen)
+            if still_open:
+                detail = f"it could connect to {', '.join(still_open)}: are network policies enforced?"
+                raise SessionFailed(_WALL_OPEN, remedy="Please tell the administrators.", detail=detail)
+        except DaasError as problem:
+            if not self.admitted.done():
+                self.admitted.set_exception(problem)
+            raise
+        if not self.admitted.done():
+            self.admitted.set_result(None)
+
+
+class DoorSession(SessionRequests):
+    """One session at the door.
+
+    Attributes:
+        arrival: what it must prove; None for one that has.
+        heard: when it last reported that it lives, as `time.monotonic()`; 0.0 for never in this process.
+    """
+
+    def __init__(
+        self,
+        application: Application,
+        routes: re.Pattern[str],
+        session: str,
+        *,
+        key: str,
+        remaining_s: Callable[[], float],
+        arrival: Arrival | None = None,
+    ) -> None:
+        """Make a session of the door.
+
+        Args:
+            application, routes, session: see `SessionRequests`.
+            key: hash of the token with which it reports (`key_of`).
+            remaining_s: returns how many seconds it may still last.
+        """
+        super().__init__(application, routes, session)
+        self.key, self.remaining_s, self.arrival = key, remaining_s, arrival
+        self.heard = 0.0
+        self.heard_at = 0.0
+        self._waiting: set[socket.socket] = set()
+
+    def admit(self, client: socket.socket) -> None:
+        """Serve a connection as soon as the session's rate allows; close one too many."""
+        if len(self._connections) + len(self._waiting) >= MAX_CONNECTIONS:
+            client.close()
+        elif wait_s := self._budget.wait_s():
+            self._waiting.add(client)
+            asyncio.get_running_loop().call_later(wait_s, self._admit_again, client)
+        else:
+            self.serve(client)
+
+    def _admit_again(self, client: socket.socket) -> None:
+        if client in self._waiting:
+            self._waiting.discard(client)
+            self.admit(client)
+
+    def close(self) -> None:
+        """Close its connections, also those that wait."""
+        for client in self._waiting:
+            client.close()
+        self._waiting.clear()
+        super().close()
+
+    def application_for(self, request: HTTPServerRequest) -> Application:
+        """Return what handles a request: the door for its own routes, the hub, or a refusal."""
+        if request.method == "POST" and request.path in (ARRIVAL, HEARTBEAT):
+            return _OWN
+        return super().application_for(request)
+
+    def note_life(self) -> None:
+        """Note that the session lives now."""
+        self.heard, self.heard_at = time.monotonic(), time.time()
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the session last reported; 0 for one that has not reported to this process yet."""
+        return time.monotonic() - self.heard if self.heard else 0.0
+
+
+class SessionDoor:
+    """The listener of a hub; one for each address that it is bound to."""
+
+    _known: ClassVar[dict[str, SessionDoor]] = {}
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._sessions: dict[str, DoorSession] = {}
+        self._name_at: dict[object, Callable[[str], str | None]] = {}
+        self._listener: socket.socket | None = None
+
+    @classmethod
+    def at(cls, address: str) -> SessionDoor:
+        """Return the door that is bound to an address, open.
+
+        Raises:
+            OSError: it cannot be opened.
+        """
+        door = cls._known.setdefault(address, cls(address))
+        door.open()
+        return door
+
+    def open(self) -> None:
+        """Listen, unless it does."""
+        if self._listener is not None:
+            return
+        host, port = host_and_port(self._address)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with contextlib.ExitStack() as undo:
+            listener = undo.enter_context(socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((host, port))
+            listener.listen(BACKLOG * 8)
+            undo.pop_all()
+        self._listener = listener
+        asyncio.get_running_loop().add_reader(listener.fileno(), self._accept)
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        assert self._listener is not None
+        return int(self._listener.getsockname()[1])
+
+    def close(self) -> None:
+        """Close the listener and every session's connections."""
+        if self._listener is not None:
+            asyncio.get_running_loop().remove_reader(self._listener.fileno())
+            self._listener.close()
+            self._listener = None
+        for session in self._sessions.values():
+            session.close()
+        self._sessions.clear()
+
+    def know_addresses(self, place: object, name_at: Callable[[str], str | None]) -> None:
+        """Ask this function, too, for the name of the session whose pod has an address; one for each place."""
+        self._name_at.setdefault(place, name_at)
+
+    def add(self, name: str, session: DoorSession) -> None:
+        """Let a session in, instead of an earlier one of its name."""
+        self.remove(name)
+        self._sessions[name] = session
+
+    def get(self, name: str) -> DoorSession | None:
+        """Return a session; None if it is not let in."""
+        return self._sessions.get(name)
+
+    def remove(self, name: str) -> None:
+        """Let a session in no more."""
+        if (session := self._sessions.pop(name, None)) is not None:
+            session.close()
+
+    def session_at(self, address: str) -> DoorSession | None:
+        """Return the session whose pod has this address; None for everybody else."""
+        names = (name_at(address) for name_at in self._name_at.values())
+        return next((self._sessions[name] for name in names if name in self._sessions), None)
+
+    def _accept(self) -> None:
+        """Accept what has come; close at once what is not from a session's pod."""
+        assert self._listener is not None
+        for _ in range(BACKLOG):
+            try:
+                client, peer = self._listener.accept()
+            except (BlockingIOError, ConnectionAbortedError, InterruptedError):
+                return
+            except OSError as problem:
+                _log.error("the session door cannot accept a connection: %s", problem)
+                return
+            if (session := self.session_at(peer[0].removeprefix("::ffff:"))) is None:
+                client.close()
+            else:
+                session.admit(client)
+
+
+class _OwnRoute(RequestHandler):
+    """A route of the door itself: for whoever has the session's token."""
+
+    session: DoorSession
+
+    @property
+    def connection(self) -> Any:
+        """The connection of the request, which knows its session (`hub_api_socket`)."""
+        return self.request.server_connection
+
+    def prepare(self) -> None:
+        """Find the session, and compare its token."""
+        self.session = self.connection.api
+        given = self.request.headers.get("Authorization", "").removeprefix("token ")
+        if not hmac.compare_digest(key_of(given), self.session.key):
+            raise HTTPError(403)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Respond as JSON, without more words."""
+        self.finish({"message": "This session is not known to the hub."})
+
+    def answer(self) -> None:
+        """Respond with how long the session may last."""
+        self.connection.succeeded = True
+        self.finish({"remaining_s": self.session.remaining_s()})
+
+
+class _ArrivalRoute(_OwnRoute):
+    def post(self) -> None:
+        """Say what is to be proven, or judge the proof."""
+        arrival = self.session.arrival
+        if arrival is None:
+            raise HTTPError(409)
+        try:
+            report = json.loads(self.request.body)
+            if not report:
+                self.connection.succeeded = True
+                self.finish({"directories": [one.path for one in arrival.granted], "closed": list(arrival.closed())})
+                return
+            arrival.judge(report)
+        except (StorageProblem, SessionFailed) as problem:
+            self.set_status(403)
+            self.finish({"message": str(problem)})
+            return
+        except (ValueError, TypeError, KeyError, IndexError):
+            raise HTTPError(400) from None
+        self.session.note_life()
+        self.answer()
+
+
+class _HeartbeatRoute(_OwnRoute):
+    def post(self) -> None:
+        """Note that the session lives."""
+        self.session.note_life()
+        self.answer()
+
+
+def _log_nothing(handler: RequestHandler) -> None:
+    """Log no request: a session reports six times a minute."""
+
+
+_OWN = Application([(ARRIVAL, _ArrivalRoute), (HEARTBEAT, _HeartbeatRoute)], log_function=_log_nothing)

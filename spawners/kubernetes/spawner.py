@@ -1,0 +1,307 @@
+"""ProposalKubeSpawner: a session is a pod of a Kubernetes cluster, under the account's own numbers, behind a wall.
+
+What is asked for is in `pod.py`, how it comes into being in `launch.py`, what is known of it in `watch.py`, how it
+reaches the hub in `door.py`. KubeSpawner gives its settings (`stock_class.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from jupyterhub.app import JupyterHub
+from jupyterhub.utils import maybe_future
+from traitlets import default
+from traitlets.config import Config
+
+from daas_hub.catalogue import Application
+from daas_hub.errors import DaasError, SessionFailed
+from daas_hub.facility import Facility
+from daas_hub.findings import Finding
+from daas_hub.launch import Plan
+from daas_hub.spawners.guest_layout import mount_points, places
+from daas_hub.spawners.home_access import require_usable_home
+from daas_hub.spawners.hub_api_socket import session_routes
+from daas_hub.spawners.kubernetes.checks import examine, images_problems, place_problems
+from daas_hub.spawners.kubernetes.client import APIRefusal, ClusterUnreachable, Json
+from daas_hub.spawners.kubernetes.door import Arrival, DoorSession, key_of
+from daas_hub.spawners.kubernetes.hooks import after_created, modified
+from daas_hub.spawners.kubernetes.launch import (
+    create_pod,
+    create_secret,
+    is_ours,
+    open_gate,
+    require_asked,
+    wait_gone,
+)
+from daas_hub.spawners.kubernetes.life import PodLifeMixin
+from daas_hub.spawners.kubernetes.pod import pod_for
+from daas_hub.spawners.kubernetes.pod_settings import PodIdentity
+from daas_hub.spawners.kubernetes.session_files import generated_files, icon_path, secret_environment
+from daas_hub.spawners.kubernetes.startup_watch import StartupWatch
+from daas_hub.spawners.kubernetes.stock import KUBERNETES_SETTINGS
+from daas_hub.spawners.kubernetes.stock_class import StockKubeSpawner
+from daas_hub.spawners.kubernetes.stock_values import problems_of_config
+from daas_hub.spawners.kubernetes.watch import is_ending, phase_of
+from daas_hub.spawners.mount_handshake import GrantedDirectory, granted_directories
+from daas_hub.spawners.readiness import require_answer
+from daas_hub.spawners.reconcile import last_outcome
+from daas_hub.spawners.runtime_dir import session_key
+from daas_hub.spawners.session_output import failure_in
+from daas_hub.spawners.session_records import RunningSession
+from daas_hub.storage import AccountStorage
+
+#: The first program of every session (`daas_hub.session.pod`).
+FIRST_PROGRAM = "daas-pod"
+_KUBELET_PORT = 10250
+_ENDED = "The session ended before it was ready. Please tell the administrators; the hub's log says more."
+
+
+class ProposalKubeSpawner(PodLifeMixin, StockKubeSpawner):
+    """Sessions in pods of a Kubernetes cluster."""
+
+    stock_settings = KUBERNETES_SETTINGS
+
+    @default("start_timeout")
+    def _start_timeout_default(self) -> int:
+        # a pod may wait for a computer, and for its image
+        return 600
+
+    @classmethod
+    def startup_problems(cls, config: Config) -> list[DaasError]:
+        """Return settings that do not apply, and what a place is missing."""
+        values = problems_of_config(cls, config)
+        return [*super().startup_problems(config), *values, *place_problems(cls(config=config))]
+
+    @classmethod
+    async def examine(cls, config: Config, facility: Facility, plan: Plan | None) -> list[Finding]:
+        """Ask the cluster what the hub may do, and what it has (see `ProposalSessionMixin`)."""
+        settings = cls(config=config)
+        return [*await examine(settings), last_outcome(Path(settings.runtime_dir))]
+
+    @classmethod
+    def configuration_problems(cls, config: Config, facility: Facility) -> list[DaasError]:
+        """Return the same, and applications that cannot be a pod."""
+        return [*cls.startup_problems(config), *images_problems(cls(config=config), facility)]
+
+    # -- a start --------------------------------------------------------------------------------------------------
+
+    async def start_session(self, plan: Plan) -> str:
+        """Create the pod behind its gate, compare it, give it its Secrets, let it go, and wait until it answers."""
+        # after a failed start the hub stops the pod it finds: not one that an earlier start left running
+        self._owns_pod = False
+        await self._require_not_running()
+        self._owns_pod = True
+        self.require_runtime_dir()
+        await self.record_start(plan)
+        self.report_progress("Opening your directories")
+        plan, granted = await self._granted(plan)
+        try:
+            return await self._run_pod(plan, granted)
+        except BaseException:
+            await asyncio.shield(asyncio.ensure_future(self._clean_up()))
+            raise
+
+    async def _require_not_running(self) -> None:
+        """Refuse a second start of a running session, and a name that is somebody else's; remove an ended pod."""
+        try:
+            found = await self.client.pod(self.pod_name)
+        except APIRefusal as refusal:
+            raise SessionFailed(
+                "The portal may not use the cluster.", remedy="Please tell the administrators.", detail=str(refusal)
+            ) from refusal
+        if found is None:
+            return
+        if not is_ours(found, self.hub_id, self.place):
+            raise SessionFailed(
+                "Something else in the cluster has the name of this session.",
+                remedy="Please launch another one, and tell the administrators.",
+                detail=f"pod {self.pod_name} has not the labels of this hub and place",
+            )
+        if phase_of(found) in ("Pending", "Running") and not is_ending(found):
+            raise SessionFailed("This session is running already.", remedy="Stop it, or launch another one.")
+        if not is_ending(found):
+            await self.client.delete_pod(found)
+        if not await wait_gone(self.client, self.watch, found, self.stop_timeout_s):
+            raise SessionFailed(
+                "The end of this session's last run is not confirmed yet.", remedy="Please launch another one."
+            )
+
+    async def _granted(self, plan: Plan) -> tuple[Plan, list[GrantedDirectory]]:
+        """Return the plan with its directories opened, and what the session must prove that it has."""
+        if not self.hub_has_storage:
+            return plan, [
+                GrantedDirectory("home" if mount.target == "." else mount.target, path, mount.writable, None, None)
+                for mount, path in places(plan)
+            ]
+        async with AccountStorage(plan.account) as storage:
+            pinned = await storage.pin(plan.mounts)
+            try:
+                plan = plan.opened(one.mount for one in pinned)
+                await asyncio.to_thread(require_usable_home, pinned, plan.account)
+                await storage.make_mount_points(pinned, mount_points(plan), (plan.account.uid, plan.account.gid))
+                # another machine has other numbers for the same storage's device
+                return plan, [
+                    GrantedDirectory(one.name, one.path, one.writable, None, one.inode)
+                    for one in granted_directories(plan, pinned)
+                ]
+            finally:
+                for one in pinned:
+                    one.close()
+
+    async def _run_pod(self, plan: Plan, granted: list[GrantedDirectory]) -> str:
+        settings = self.pod_settings
+        secret = f"{self.pod_name}-{self.start_id[:8]}"
+        identity = PodIdentity(
+            self.pod_name,
+            session_key(self.user.name, self.name),
+            self.start_id,
+            environment_secret=secret,
+            files_secret=f"{secret}-files",
+            ends=self.ends,
+            program=(FIRST_PROGRAM, self.session_program(plan)),
+            variables={"DAAS_DOOR": self.door_address, "DAAS_PORT": str(settings.port)},
+        )
+        self.report_progress("Asking the cluster for your session")
+        asked = await modified(self, pod_for(plan, settings, identity))
+        made = await create_pod(self.client, asked)
+        require_asked(asked, made, self.accepted_changes)
+        await after_created(self, made)
+        environment = secret_environment(self.session_environment(plan))
+        await create_secret(self.client, identity.environment_secret, made, environment)
+        await create_secret(self.client, identity.files_secret, made, generated_files(plan))
+        startup = StartupWatch(
+            self.client, self.watch, made, self.report_progress, self.log, with_events=self.events_enabled
+        )
+        arrival = await self._expect(startup, granted)
+        try:
+            await open_gate(self.client, made)
+            await asyncio.wait((arrival.admitted, startup.over), return_when=asyncio.FIRST_COMPLETED)
+            if not arrival.admitted.done():
+                output = await self.note_output(startup.pod)
+                raise SessionFailed(startup.over.result() or failure_in(output) or _ENDED)
+            arrival.admitted.result()
+            self.report_progress(f"Starting {plan.application.title}")
+            address = self.address_of(startup.pod)
+            await require_answer(f"{address}{self.server.base_url}api", startup.over, self.start_timeout)
+        finally:
+            startup.close()
+        if (session := self.door.get(self.pod_name)) is not None:
+            session.arrival = None
+        return address
+
+    async def _expect(self, startup: StartupWatch, granted: list[GrantedDirectory]) -> Arrival:
+        """Let the session's pod in at the door, where it must prove what it has."""
+        api = (await self.client.address()).partition("://")[2].partition("/")[0]
+
+        def closed() -> list[str]:
+            node = (startup.pod.get("status") or {}).get("hostIP")
+            neighbour = next(
+                (
+                    self.address_of(pod).partition("://")[2]
+                    for name, pod in self.watch.pods.items()
+                    if name != self.pod_name and phase_of(pod) == "Running" and pod["status"].get("podIP")
+                ),
+                "",
+            )
+            found = [*self.closed_addresses, api, f"{node}:{_KUBELET_PORT}" if node else "", neighbour]
+            return [one for one in dict.fromkeys(found) if one]
+
+        arrival = Arrival(granted, closed)
+        self.door_key = key_of(self.api_token)
+        self.open_door(arrival)
+        return arrival
+
+    def open_door(self, arrival: Arrival | None = None) -> None:
+        """Let this session's pod in at the door; without an arrival it is running already."""
+        application = getattr(JupyterHub.instance(), "tornado_application", None) if JupyterHub.initialized() else None
+        if application is None:
+            return
+        routes = session_routes(self.hub.base_url, self.user.escaped_name, self.hub_api_routes)
+        self.door.add(
+            self.pod_name,
+            DoorSession(
+                application,
+                routes,
+                f"session {self._log_name}",
+                key=self.door_key,
+                remaining_s=self.remaining_s,
+                arrival=arrival,
+            ),
+        )
+
+    def icon_inside(self, application: Application) -> str:
+        """Return the path at which the session finds an application's icon."""
+        return icon_path(application)
+
+    # -- the end --------------------------------------------------------------------------------------------------
+
+    async def stop(self, now: bool = False) -> None:
+        """End the session, and wait until the cluster confirms it, but not for ever.
+
+        Raises:
+            SessionFailed: its end is not confirmed yet; the reconciler asks again.
+        """
+        if not self._owns_pod:
+            return
+        await self.keep_stop()
+        found = await self.own_pod()
+        if found is None:
+            return
+        await self.client.delete_pod(found, 0 if now else None)
+        grace_s = 0 if now else float(found["spec"].get("terminationGracePeriodSeconds") or 0)
+        if not await wait_gone(self.client, self.watch, found, grace_s + self.stop_timeout_s):
+            raise SessionFailed(
+                "The end of the session is not confirmed yet.", remedy="The portal keeps trying; nothing is to be done."
+            )
+
+    async def run_post_stop_hook(self) -> None:
+        """Remove what the session had; then run the administrator's hook."""
+        if self._owns_pod:
+            await self._clean_up()
+        await maybe_future(super().run_post_stop_hook())
+
+    async def _clean_up(self) -> None:
+        """Delete the pod of this start, also one that ended, and forget its record once it is gone."""
+        self.door.remove(self.pod_name)
+        try:
+            found = await self.own_pod()
+            if found is not None:
+                if not is_ending(found):
+                    await self.client.delete_pod(found)
+                grace_s = float(found["spec"].get("terminationGracePeriodSeconds") or 0)
+                is_gone = await wait_gone(self.client, self.watch, found, min(5.0, grace_s + self.stop_timeout_s))
+            else:
+                is_gone = True
+        except (APIRefusal, ClusterUnreachable) as problem:
+            is_gone = False
+            self.log.error("%s: pod %s was not removed: %s", self._log_name, self.pod_name, problem)
+        if is_gone:
+            await self.records.remove(self.key)
+
+    # -- what runs, whatever the hub knows ------------------------------------------------------------------------
+
+    async def list_running(self) -> list[RunningSession]:
+        """Return the pods of this hub and place, also ended ones (see `RunningSession`)."""
+        try:
+            pods, _ = await self.client.pods(self.selector)
+        except APIRefusal as refusal:
+            raise ClusterUnreachable(str(refusal)) from refusal
+        return [RunningSession(pod["metadata"]["name"], (_handle(pod),)) for pod in pods]
+
+    async def end_running(self, one: RunningSession) -> None:
+        """Delete its pod.
+
+        Raises:
+            SessionFailed, APIRefusal: it may still be there.
+        """
+        for handle in one.handles:
+            await self.client.delete_pod(handle)
+            if not await wait_gone(self.client, self.watch, handle, self.grace_period_s + self.stop_timeout_s):
+                raise SessionFailed("The end of the session is not confirmed yet.")
+
+
+def _handle(pod: Json) -> Any:
+    metadata = pod["metadata"]
+    return {"metadata": {"name": metadata["name"], "uid": metadata["uid"]}}
