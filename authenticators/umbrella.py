@@ -329,7 +329,9 @@ class UmbrellaAuthenticator(LoginSettings):
             login = await method.refresh(state)
             # stored at once, whatever the facility says: the tokens it replaces may be invalid already; what
             # post_auth_hook has added stays
-            await user.save_auth_state(state | login.as_state(method.name) | {"proof": proof.as_state()})
+            new = state | login.as_state(method.name) | {"proof": proof.as_state()}
+            if new != state:
+                await user.save_auth_state(new)
             self._asked[user.name] = time.monotonic()
         person = await self._admitted(login.identity)
         if person.hub_name != user.name:

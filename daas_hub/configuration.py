@@ -54,6 +54,9 @@ def configure(c: Any) -> None:
     command = proxy_command()
     if command:
         c.ConfigurableHTTPProxy.command = command
+    from daas_hub.database import use_write_ahead_log
+
+    use_write_ahead_log()
 
 
 def sessions_host(name: str, domain: str, kind: str) -> str:

@@ -1,7 +1,9 @@
 // Loaded into configurable-http-proxy. It refuses addresses that are not valid UTF-8, or contain a control character
 // (the proxy itself would answer 500, and log a stack trace for each), and keeps from sessions what belongs to a web
-// server in front: the cookies of its own login, and the headers by which it proves to the hub who has signed in.
+// server in front: the cookies of its own login, and the headers by which it proves to the hub who has signed in. While
+// the hub is away, browsers get a page that comes back by itself, instead of two words.
 
+import fs from "node:fs";
 import http from "node:http";
 import https from "node:https";
 
@@ -52,6 +54,31 @@ function removePrivate(request, path) {
   }
 }
 
+const UNAVAILABLE = fs.readFileSync(new URL("proxy_unavailable.html", import.meta.url), "utf8");
+const UNAVAILABLE_HEADERS = {
+  "Content-Type": "text/html; charset=utf-8",
+  "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+  "Cache-Control": "no-store",
+  "X-Content-Type-Options": "nosniff",
+  "Retry-After": "5",
+};
+
+// Shows the page where the proxy itself reports that nobody answered: a status without a type, and its name as the body.
+// A hub or a session that answers 503 has a type, and keeps its own page.
+function explainAbsence(request, answer) {
+  if (request.method !== "GET" || !(request.headers.accept ?? "").includes("text/html")) {
+    return;
+  }
+  const { writeHead, write } = answer;
+  answer.writeHead = function (status, ...more) {
+    if (status !== 503 || more.length || this.hasHeader("content-type")) {
+      return writeHead.call(this, status, ...more);
+    }
+    this.write = (body, ...rest) => write.call(this, body === http.STATUS_CODES[503] ? UNAVAILABLE : body, ...rest);
+    return writeHead.call(this, status, UNAVAILABLE_HEADERS);
+  };
+}
+
 for (const { prototype } of [http.Server, https.Server]) {
   const emit = prototype.emit;
   prototype.emit = function (event, request, answer, ...more) {
@@ -70,6 +97,9 @@ for (const { prototype } of [http.Server, https.Server]) {
       return true;
     }
     removePrivate(request, path);
+    if (event === "request") {
+      explainAbsence(request, answer);
+    }
     return emit.call(this, event, request, answer, ...more);
   };
 }

@@ -82,7 +82,7 @@ class SessionRecords:
         return self._records.get(key)
 
     async def write(self, key: str, record: SessionRecord) -> None:
-        """Store a record; it is on the disk when this returns.
+        """Store a record; it outlives this process when this returns.
 
         Raises:
             OSError: it cannot be stored.
@@ -100,26 +100,24 @@ class SessionRecords:
         record = replace(self._records.get(key) or otherwise, stop_wanted=True)
         # even if the disk is full: this process will carry it out
         self._records[key] = record
-        await asyncio.to_thread(self._store, key, record)
+        await asyncio.to_thread(self._store, key, record, durable=True)
 
     async def remove(self, key: str) -> None:
         """Forget a session of which nothing runs."""
         if self._records.pop(key, None) is not None:
             await asyncio.to_thread((self._folder / f"{key}.json").unlink, missing_ok=True)
 
-    def _store(self, key: str, record: SessionRecord) -> None:
+    def _store(self, key: str, record: SessionRecord, *, durable: bool = False) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         temporary = self._folder / f"{key}.new"
         with temporary.open("w") as file:
             json.dump(asdict(record), file)
-            file.flush()
-            os.fsync(file.fileno())
+            # a start is recorded for a hub that is killed: a power cut ends the sessions of this machine, too, and
+            # those elsewhere are found by their label and have `orphan_grace_s`
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         temporary.replace(self._folder / f"{key}.json")
-        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 def new_record(start: str, user: str, server: str, backend: str, proposal: str) -> SessionRecord:

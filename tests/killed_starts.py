@@ -9,6 +9,7 @@ import re
 import signal
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,10 @@ import requests
 
 from tests.kill_points import point_id
 from tests.live_portal import Person, Portal, plain_text
+
+#: Kills at each point, and how many starts are under way at each; `make kill-test` sets both.
+REPEATS = int(os.environ.get("DAAS_KILL_REPEATS", "1"))
+STARTS = int(os.environ.get("DAAS_KILL_STARTS", "1"))
 
 #: The interval at which these portals reconcile, so that no test waits for a minute.
 INTERVAL_S = 0.5
@@ -54,11 +59,20 @@ class Mortal:
     def switch(self) -> Path:
         return self.portal.state / "kill-at"
 
-    def kill_at(self, person: Person, point: tuple[str, str], fields: dict[str, str]) -> None:
-        """Launch, and wait until the hub died there."""
+    def kill_at(self, person: Person, point: tuple[str, str], fields: dict[str, str], starts: int = 1) -> None:
+        """Launch, and wait until the hub died there.
+
+        Args:
+            starts: launch this many at once; the first one that gets there kills the hub, the others are anywhere.
+        """
+
+        def launch(_: int) -> None:
+            with contextlib.suppress(requests.RequestException):
+                person.post("/hub/launch", fields, timeout=20)
+
         self.switch.write_text(point_id(point))
-        with contextlib.suppress(requests.RequestException):
-            person.post("/hub/launch", fields, timeout=20)
+        with ThreadPoolExecutor(starts) as threads:
+            list(threads.map(launch, range(starts)))
         until = time.monotonic() + 20
         while self.portal.process.poll() is None:
             assert time.monotonic() < until, f"{point}: the hub did not get there"

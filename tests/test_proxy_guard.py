@@ -175,3 +175,42 @@ def test_what_cannot_be_used_adds_nothing(options: dict[str, object]) -> None:
         "DAAS_GUARD_HEADERS": "",
         "DAAS_GUARD_COOKIES": "",
     }
+
+
+@pytest.fixture(scope="module")
+def without_hub() -> Iterator[str]:
+    """Return the address of a proxy whose hub does not run."""
+    port = free_ports(4)
+    argv = [*proxy_command(), "--ip", "127.0.0.1", "--port", str(port), "--api-ip", "127.0.0.1"]
+    argv += ["--api-port", str(port + 1), "--default-target", f"http://127.0.0.1:{port + 2}"]
+    argv += ["--error-target", f"http://127.0.0.1:{port + 2}/hub/error"]
+    token = {"CONFIGPROXY_AUTH_TOKEN": "t"}
+    process = subprocess.Popen(argv, env=os.environ | token, stdout=subprocess.DEVNULL)
+    until = time.monotonic() + 30
+    while time.monotonic() < until and process.poll() is None:
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            break
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{port}"
+    process.terminate()
+    process.wait(20)
+
+
+def test_a_browser_without_a_hub_gets_a_page_that_tries_again(without_hub: str) -> None:
+    answer = requests.get(f"{without_hub}/hub/home", headers={"Accept": "text/html,*/*"}, timeout=10)
+
+    assert answer.status_code == 503
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert "The portal does not respond at the moment" in answer.text
+    assert '<meta http-equiv="refresh" content="5">' in answer.text
+    # nothing of another host, no script
+    assert "http://" not in answer.text
+    assert "<script" not in answer.text
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_program_without_a_hub_gets_the_status(without_hub: str, method: str) -> None:
+    answer = requests.request(method, f"{without_hub}/hub/api/", headers={"Accept": "application/json"}, timeout=10)
+    assert (answer.status_code, answer.text) == (503, "Service Unavailable")

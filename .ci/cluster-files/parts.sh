@@ -4,7 +4,7 @@
 # an API server that a test runs from the same file is left alone
 pids_of() {
   local pid
-  for pid in $(ls -l /proc/[0-9]*/exe 2> /dev/null | sed -nE "s#.* /proc/([0-9]+)/exe -> $folder/bin/$1( \\(deleted\\))?\$#\\1#p"); do
+  for pid in $( (ls -l /proc/[0-9]*/exe 2> /dev/null || true) | sed -nE "s#.* /proc/([0-9]+)/exe -> $folder/bin/$1( \\(deleted\\))?\$#\\1#p"); do
     grep -qszE "^$folder/(run|pki|etcd)(/|$)" "/proc/$pid/cmdline" && echo "$pid" || true
   done
 }
@@ -65,16 +65,25 @@ make_certificates() {
   mkdir -p "$folder/pki"
   chmod 700 "$folder/pki"
   cd "$folder/pki"
-  local names="subjectAltName=IP:$address,IP:127.0.0.1,IP:10.88.78.1,DNS:localhost,DNS:node1,DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc,DNS:kubernetes.default.svc.cluster.local"
+  # what a strict client asks of a certificate, as Python 3.13 does
+  cat > extensions <<END
+subjectAltName=IP:$address,IP:127.0.0.1,IP:10.88.78.1,DNS:localhost,DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc
+basicConstraints=critical,CA:FALSE
+keyUsage=critical,digitalSignature
+extendedKeyUsage=serverAuth,clientAuth
+subjectKeyIdentifier=hash
+authorityKeyIdentifier=keyid
+END
   new_key() { openssl ecparam -name prime256v1 -genkey -noout -out "$1.key"; }
   new_key ca
-  openssl req -x509 -new -key ca.key -out ca.crt -days 30 -subj /CN=daas-ci 2> /dev/null
+  openssl req -x509 -new -key ca.key -out ca.crt -days 30 -subj /CN=daas-ci \
+    -addext keyUsage=critical,keyCertSign,cRLSign 2> /dev/null
   new_key sa
   openssl ec -in sa.key -pubout -out sa.pub 2> /dev/null
   signed() {
     new_key "$1"
     openssl req -new -key "$1.key" -subj "$2" 2> /dev/null |
-      openssl x509 -req -CA ca.crt -CAkey ca.key -CAcreateserial -days 30 -out "$1.crt" -extfile <(echo "$names") 2> /dev/null
+      openssl x509 -req -CA ca.crt -CAkey ca.key -CAcreateserial -days 30 -out "$1.crt" -extfile extensions 2> /dev/null
     sed -e "s#@CA@#$(base64 -w0 ca.crt)#" -e "s#@CERTIFICATE@#$(base64 -w0 "$1.crt")#" -e "s#@KEY@#$(base64 -w0 "$1.key")#" \
       "$here/cluster-files/kubeconfig" > "$1.conf"
   }

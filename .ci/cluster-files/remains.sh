@@ -8,11 +8,10 @@ end() {
 }
 
 # processes of pods: they are in control groups of our own
-pids_of_pods() { find /sys/fs/cgroup -path '*/daas-cluster/*' -name cgroup.procs -exec cat {} + 2> /dev/null | grep -vx 0 | sort -u; }
+pids_of_pods() { find /sys/fs/cgroup -path '*/daas-cluster/*' -name cgroup.procs -exec cat {} + 2> /dev/null | sed '/^0$/d' | sort -u; }
 
 remove_groups() {
-  local group
-  find /sys/fs/cgroup -depth -type d -path '*/daas-cluster*' 2> /dev/null | while read -r group; do rmdir "$group" 2> /dev/null || true; done
+  find /sys/fs/cgroup -depth -type d -path '*/daas-cluster*' -exec rmdir {} + 2> /dev/null || true
 }
 
 # kube-router's rules, of both kinds of iptables; the chains of others are left as they are, also when they change meanwhile
@@ -34,7 +33,7 @@ remove_rules() {
   done
   inside_root nft delete table ip kube-proxy 2> /dev/null || true
   inside_root nft delete table ip6 kube-proxy 2> /dev/null || true
-  inside_root ipset list -n 2> /dev/null | grep -E '^(inet6:)?(KUBE-|kube-router-)' | while read -r table; do
+  for table in $(inside_root ipset list -n 2> /dev/null | grep -E '^(inet6:)?(KUBE-|kube-router-)' || true); do
     inside_root ipset destroy "$table" 2> /dev/null || true
   done
 }
@@ -64,6 +63,6 @@ clear_away() {
   [ -d "$folder/root/usr" ] && remove_rules
   ip link delete $bridge 2> /dev/null || true
   remove_groups
-  for name in $(ls "$folder/before" 2> /dev/null); do sysctl -qw "$name=$(cat "$folder/before/$name")" || true; done
+  for name in $(ls "$folder/before" 2> /dev/null || true); do sysctl -qw "$name=$(cat "$folder/before/$name")" || true; done
   rm -rf "$folder/before" "$folder/run/containerd"
 }

@@ -9,17 +9,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from jupyterhub.handlers import BaseHandler
-from oauthenticator.oauth2 import (
-    OAuthCallbackHandler,
-    OAuthLoginHandler,
-    _deserialize_state,
-    _serialize_state,
-    guess_callback_uri,
-)
+from oauthenticator.oauth2 import OAuthCallbackHandler, OAuthLoginHandler, guess_callback_uri
 from tornado import web
 
 from daas_hub.accounts.elevation import step_up
 from daas_hub.authenticators.no_account import NoAccountMixin
+from daas_hub.authenticators.oidc import begun_logins
 from daas_hub.errors import NoAccount, SourceUnavailable
 from daas_hub.portal.hub_requests import public_origin
 
@@ -50,7 +45,8 @@ class BeginHandler(OAuthLoginHandler):
         verifier, challenge = self._generate_pkce_params()
         state = secrets.token_urlsafe(32)
         elevation = self.authenticator.people.elevation
-        more = step_up(elevation) if elevation and self.get_query_argument("step_up", "") else {}
+        steps_up = bool(elevation and self.get_query_argument("step_up", ""))
+        more = step_up(elevation) if elevation and steps_up else {}
         try:
             address = await self.method.begin(
                 state=state, verifier=verifier, challenge=challenge, callback=callback_of(self.method, self), more=more
@@ -58,29 +54,46 @@ class BeginHandler(OAuthLoginHandler):
         except SourceUnavailable as problem:
             self.log.error("login provider %s: %s %s", self.method.name, problem, problem.detail)
             raise web.HTTPError(503, str(problem)) from None
-        kept = {
-            "state_id": state,
+        begun = {
             "method": self.method.name,
             "next_url": self._get_next_url(),
             "code_verifier": verifier,
+            "step_up": steps_up,
         }
-        self.set_state_cookie(_serialize_state(kept))
+        begun_logins.keep(self, state, begun)
         self.redirect(address)
+
+
+class _NotBegun(web.HTTPError):
+    """A response to a sign-in that this browser has not begun, or has finished."""
+
+
+class _NotSignedIn(web.HTTPError):
+    """The provider reports an error instead of a login."""
 
 
 class CallbackHandler(NoAccountMixin, OAuthCallbackHandler):
     """Receives the browser from the provider; users without a facility account get a page that says what to do next."""
+
+    _begun: dict[str, Any] | None = None
 
     def initialize(self, method: OIDCMethod) -> None:
         """Take the provider."""
         self.method = method
 
     async def get(self) -> None:
-        """Finish a login."""
+        """Finish a login.
+
+        Whoever is signed in already (another tab was faster, or this is the browser's *back*) is led on.
+        """
         try:
             await super().get()
         except NoAccount as refusal:
             await self.show_no_account(refusal)
+        except (_NotBegun, _NotSignedIn):
+            if not self.current_user or self.login_begun().get("step_up"):
+                raise
+            self.redirect(self.get_next_url(self.current_user))
 
     def check_arguments(self) -> None:
         """Check first that this browser started this login at this provider, before anything else is trusted."""
@@ -101,7 +114,7 @@ class CallbackHandler(NoAccountMixin, OAuthCallbackHandler):
             or not hmac.compare_digest(expected.encode(), received.encode())
         ):
             self.log.warning("login at %s: the response does not belong to a login of this browser", self.method.name)
-            raise web.HTTPError(
+            raise _NotBegun(
                 400, f"This response does not belong to a sign-in that was started in this browser. {_AGAIN}"
             )
 
@@ -110,7 +123,7 @@ class CallbackHandler(NoAccountMixin, OAuthCallbackHandler):
         error = self.get_query_argument("error", "")
         if error:
             shown = f" ({error})" if _WORD.fullmatch(error) else ""
-            raise web.HTTPError(403, f"The login provider did not sign you in{shown}. {_AGAIN}")
+            raise _NotSignedIn(403, f"The login provider did not sign you in{shown}. {_AGAIN}")
 
     def check_code(self) -> None:
         """Check that there is a code."""
@@ -119,9 +132,10 @@ class CallbackHandler(NoAccountMixin, OAuthCallbackHandler):
             raise web.HTTPError(400, f"The login provider's response has no code. {_AGAIN}")
 
     def login_begun(self) -> dict[str, Any]:
-        """Return the login that this browser started, from its cookie, which is valid once."""
-        kept = _deserialize_state(self.get_state_cookie()) if self.get_state_cookie() else {}
-        return kept if isinstance(kept, dict) else {}
+        """Return the login that this browser started, from its cookie, which is valid once; {} for none."""
+        if self._begun is None:
+            self._begun = begun_logins.take(self, self.get_query_argument("state", ""))
+        return self._begun
 
     async def finish_login(self) -> Any:
         """Return the login that the checked response proves; called by the authenticator.
@@ -137,6 +151,10 @@ class CallbackHandler(NoAccountMixin, OAuthCallbackHandler):
             verifier=str(self.login_begun().get("code_verifier") or ""),
             callback=callback_of(self.method, self),
         )
+
+    def get_next_url(self, user: Any = None) -> str:
+        """Return where this login leads: what was checked when it began, else the hub's default."""
+        return self.wanted_afterwards() or str(super().get_next_url(user))
 
     def wanted_afterwards(self) -> str:
         """Return the `next` address of this login, not validated."""

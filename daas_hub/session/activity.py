@@ -10,6 +10,8 @@ from daas_hub.session.hubclient import HubClient
 from daas_hub.session.settings import Settings
 
 REPORT_EVERY_S = 60.0
+#: The first report waits until the browser is there: the hub and this server have other work during a launch.
+FIRST_REPORT_AFTER_S = 5.0
 
 _log = logging.getLogger("daas-session")
 
@@ -32,6 +34,7 @@ class Activity:
     async def report(self, hub: HubClient, settings: Settings) -> None:
         """Report every new time to the hub, for ever; retry later while the hub is away."""
         reported: datetime.datetime | None = None
+        await asyncio.sleep(FIRST_REPORT_AFTER_S)
         while True:
             if self._last != reported:
                 try:

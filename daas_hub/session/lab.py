@@ -7,6 +7,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import daas_hub.session.lean_imports  # noqa: F401  # before Jupyter
+
+# isort: split
 from jupyter_server.serverapp import ServerApp
 from jupyterhub.singleuser.extension import JupyterHubSingleUser
 from jupyterlab.commands import get_app_dir

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import functools
 import html
+import json
 import logging
 import signal
 import socket
@@ -189,6 +190,7 @@ class StatusHandler(Handler):
             {
                 "state": desktop.state,
                 "title": desktop.application.title,
+                "viewers": desktop.viewers,
                 "exit_code": desktop.exit_code,
                 "last_output": desktop.last_output if desktop.exit_code else "",
             }
@@ -205,6 +207,24 @@ class ApplicationHandler(Handler):
         self.activity.note()
         await self.desktop.wait_started()
         await self.desktop.start_application()
+        self.set_status(204)
+
+
+class ResolutionHandler(Handler):
+    """Sets the resolution that a sharp screen has."""
+
+    async def post(self) -> None:
+        """Set it, in dots per inch. A form of another site cannot set this header."""
+        if self.request.headers.get("X-Daas-Request") != "1":
+            raise web.HTTPError(403)
+        try:
+            dpi = json.loads(self.request.body)["dpi"]
+        except (ValueError, TypeError, KeyError):
+            dpi = None
+        if type(dpi) is not int or not 72 <= dpi <= 384:
+            raise web.HTTPError(400)
+        await self.desktop.wait_started()
+        await self.desktop.set_resolution(dpi)
         self.set_status(204)
 
 
@@ -265,6 +285,7 @@ class ScreenHandler(Handler, WebSocketHandler):
 
         self._pump = Pump(screen, stream.socket, ended)
         self._pump.start()
+        self.desktop.viewers += 1
         self._revalidation = asyncio.ensure_future(self._revalidate())
 
     async def on_message(self, message: str | bytes) -> None:
@@ -282,6 +303,7 @@ class ScreenHandler(Handler, WebSocketHandler):
         """Stop the screen's pump."""
         if self._pump is not None:
             self._pump.abort()
+            self.desktop.viewers -= 1
 
     def _after_pump(self, screen: socket.socket) -> None:
         """Close the websocket, which the pump no longer writes to, and the screen."""
@@ -323,6 +345,7 @@ def make_application(
             (prefix, PageHandler, parts),
             (prefix + "status", StatusHandler, parts),
             (prefix + "application", ApplicationHandler, parts),
+            (prefix + "resolution", ResolutionHandler, parts),
             (prefix + "rfb", ScreenHandler, parts),
             (prefix + "static/(.*)", AssetHandler, parts | {"path": str(STATIC)}),
         ],

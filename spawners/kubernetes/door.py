@@ -71,11 +71,8 @@ class Arrival:
         try:
             require_granted(self.granted, seen)
             if still_open:
-                problem = SessionFailed(_WALL_OPEN, remedy="Please tell the administrators.")
-                problem.add_note(
-                    f"it could connect to {', '.join(still_open)}: does the cluster enforce NetworkPolicy?"
-                )
-                raise problem
+                detail = f"it could connect to {', '.join(still_open)}: are network policies enforced?"
+                raise SessionFailed(_WALL_OPEN, remedy="Please tell the administrators.", detail=detail)
         except DaasError as problem:
             if not self.admitted.done():
                 self.admitted.set_exception(problem)

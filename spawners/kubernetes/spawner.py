@@ -229,7 +229,14 @@ class ProposalKubeSpawner(PodLifeMixin, StockKubeSpawner):
 
         arrival = Arrival(granted, closed)
         self.door_key = key_of(self.api_token)
-        self.open_door(arrival)
+        try:
+            self.open_door(arrival)
+        except OSError as problem:
+            raise SessionFailed(
+                "Sessions cannot reach the portal.",
+                remedy="Please tell the administrators.",
+                detail=f"the session door cannot be opened at {self.door_bind}: {problem}",
+            ) from problem
         return arrival
 
     def open_door(self, arrival: Arrival | None = None) -> None:

@@ -21,7 +21,7 @@ from daas_hub.spawners.sandbox.gid_map import groups_of
 
 #: Files of /etc that programs need; no passwords, no host names, no configuration of the machine's services.
 ETC = (
-    "alternatives", "fonts", "gtk-2.0", "gtk-3.0", "ld.so.cache", "ld.so.conf", "ld.so.conf.d",
+    "alternatives", "bash.bashrc", "fonts", "gtk-2.0", "gtk-3.0", "ld.so.cache", "ld.so.conf", "ld.so.conf.d",
     "mime.types", "mailcap", "ssl/certs", "ca-certificates", "X11", "xdg", "terminfo", "python3", "python3.11",
     "python3.13", "matplotlibrc", "OpenCL", "vulkan", "pcmanfm", "lxterminal",
 )  # fmt: skip

@@ -101,11 +101,18 @@ async def build_sandbox(launch: SandboxLaunch) -> asyncio.subprocess.Process:
         init = 0
         try:
             init = await _first_process(info_read, launch.build_timeout_s)
-            forbidding = await _map_ids(init, launch.plan, ns_write) if as_root else None
-            launch.apply_limits(bubblewrap.pid, init)
-            await _require_granted(init, launch, bubblewrap)
-            if forbidding is not None:
-                await _require_forbidden(forbidding)
+            # in a thread: the kernel may take 10 ms to move a process into a cgroup
+            limiting = asyncio.ensure_future(asyncio.to_thread(launch.apply_limits, bubblewrap.pid, init))
+            try:
+                forbidding = await _map_ids(init, launch.plan, ns_write) if as_root else None
+                await _require_granted(init, launch, bubblewrap)
+                if forbidding is not None:
+                    await _require_forbidden(forbidding)
+            except BaseException:
+                # the cgroup must not be made while a failed start removes it
+                await asyncio.wait([limiting])
+                raise
+            await limiting
             launch.on_started(init)
         except BaseException:
             # both: the first process inside is blocked, and would stay so

@@ -34,6 +34,10 @@ class Screen:
         assert match
         return int(match[1]), int(match[2])
 
+    def resources(self) -> str:
+        """Return the X resources, which programs read their resolution from."""
+        return self._run("xprop", "-root", "RESOURCE_MANAGER")
+
     def active(self) -> str:
         """Return the title of the window that has the keyboard; "" for none."""
         found = re.search(r"0x[0-9a-f]+", self._run("xprop", "-root", "_NET_ACTIVE_WINDOW"))

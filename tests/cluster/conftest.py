@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.cluster.cluster import Cluster, Refused, require_cluster, within
+from tests.cluster.portal import ClusterPortal, start_cluster_portal
+from tests.live_portal import remove
 
 
 @pytest.fixture(scope="session")
@@ -55,3 +57,20 @@ def namespace(new_namespace: Callable[[str], str]) -> str:
 def open_namespace(new_namespace: Callable[[str], str]) -> str:
     """A namespace in which pods may have directories of their node."""
     return new_namespace("privileged")
+
+
+@pytest.fixture(scope="module")
+def place(cluster: Cluster, images: dict[str, str]) -> Iterator[ClusterPortal]:
+    """A portal with a namespace of its own; its pods have directories of their node."""
+    namespace = f"daas-sessions-{secrets.token_hex(3)}"
+    labels = {"pod-security.kubernetes.io/enforce": "privileged"}
+    cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}})
+    try:
+        running = start_cluster_portal(cluster, namespace, images)
+        try:
+            yield running
+        finally:
+            running.portal.stop()
+            remove(running.portal)
+    finally:
+        cluster.kubectl("delete", "namespace", namespace, "--wait=false")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import secrets
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +14,8 @@ import pytest
 import requests
 
 from tests.cluster.cluster import Cluster, Refused, within
-from tests.cluster.portal import ClusterPortal, on_the_node, start_cluster_portal
-from tests.live_portal import Person, plain_text, remove, start_portal
+from tests.cluster.portal import ClusterPortal, on_the_node
+from tests.live_portal import Person, plain_text, start_portal
 
 MA_4242 = {"proposal": "MA-4242", "visit": "2"}
 #: What a session reports of itself, by a program of its image.
@@ -52,23 +51,6 @@ print(json.dumps({
 def images(cluster: Cluster) -> dict[str, str]:
     """The images of the applications, on the node."""
     return {"desktop": on_the_node("desktop")}
-
-
-@pytest.fixture(scope="module")
-def place(cluster: Cluster, images: dict[str, str]) -> Iterator[ClusterPortal]:
-    """A portal with a namespace of its own; its pods have directories of their node."""
-    namespace = f"daas-sessions-{secrets.token_hex(3)}"
-    labels = {"pod-security.kubernetes.io/enforce": "privileged"}
-    cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}})
-    try:
-        running = start_cluster_portal(cluster, namespace, images)
-        try:
-            yield running
-        finally:
-            running.portal.stop()
-            remove(running.portal)
-    finally:
-        cluster.kubectl("delete", "namespace", namespace, "--wait=false")
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 import sqlite3
 from collections.abc import Iterator
@@ -19,13 +18,11 @@ from tests.docker.engine import Control, address, image, prepare, start_docker_p
 from tests.docker.other_machine import other_machine, over_tls
 from tests.docker.scenes import doctor, home_text, require_words, told, wait_for
 from tests.kill_points import DOCKER, ELSEWHERE
-from tests.killed_starts import Mortal, mortal_config, require_nothing_unknown
+from tests.killed_starts import REPEATS, STARTS, Mortal, mortal_config, require_nothing_unknown
 from tests.live_portal import Portal, new_state, remove
 
 pytestmark = pytest.mark.docker
 
-#: `make kill-test` repeats each point.
-REPEATS = int(os.environ.get("DAAS_KILL_REPEATS", "1"))
 FIELDS = {"application": "terminal", "proposal": "MA-4242", "visit": "2"}
 
 
@@ -92,7 +89,7 @@ def test_killed_start_elsewhere_leaves_nothing_unknown(mortal_elsewhere: Mortal,
 
 def kill_and_compare(mortal: Mortal, point: tuple[str, str]) -> None:
     for _ in range(REPEATS):
-        mortal.kill_at(mortal.portal.login("anna"), point, FIELDS)
+        mortal.kill_at(mortal.portal.login("anna"), point, FIELDS, STARTS)
         mortal.restart()
         require_nothing_unknown(mortal, mortal.portal.login("anna"), point)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,13 +9,11 @@ import pytest
 
 from daas_hub.spawners.sandbox.processes import marked_processes
 from tests.kill_points import SANDBOX
-from tests.killed_starts import Mortal, mortal_config, require_nothing_unknown
+from tests.killed_starts import REPEATS, STARTS, Mortal, mortal_config, require_nothing_unknown
 from tests.live_portal import Portal, new_state, plain_text, remove, start_portal
 
 pytestmark = pytest.mark.sandbox
 
-#: `make kill-test` repeats each point.
-REPEATS = int(os.environ.get("DAAS_KILL_REPEATS", "1"))
 FIELDS = {"application": "terminal", "proposal": "MA-4242", "visit": "2"}
 
 
@@ -48,7 +45,7 @@ def mortal(sandbox_works: None) -> Iterator[Mortal]:
 def test_killed_start_leaves_nothing_unknown(mortal: Mortal, point: tuple[str, str]) -> None:
     for _ in range(REPEATS):
         anna = mortal.portal.login("anna")
-        mortal.kill_at(anna, point, FIELDS)
+        mortal.kill_at(anna, point, FIELDS, STARTS)
         mortal.restart()
         require_nothing_unknown(mortal, mortal.portal.login("anna"), point)
 

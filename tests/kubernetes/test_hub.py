@@ -210,3 +210,51 @@ def test_a_session_ends_at_its_time_limit(place: Place, anna: Person) -> None:
     within(30, lambda: name not in servers(anna))
     assert "It reached its time limit." in card(anna)
     within(10, lambda: not place.pods())
+
+
+def waiting(reason: str, message: str) -> dict[str, Any]:
+    """Return the status of a pod whose container waits."""
+    container = {"name": "session", "ready": False, "restartCount": 0, "image": "x", "imageID": ""}
+    state = {"waiting": {"reason": reason, "message": message}}
+    return {"phase": "Pending", "containerStatuses": [{**container, "state": state}]}
+
+
+@pytest.mark.parametrize("reason", ["InvalidImageName", "ErrImageNeverPull"])
+def test_a_start_that_cannot_succeed_is_not_waited_for(place: Place, anna: Person, reason: str) -> None:
+    """D1: KubeSpawner waits for the whole limit."""
+    place.kubelet.outcome = waiting(reason, "raw words of the kubelet")
+    began = time.monotonic()
+    answer = anna.post("/hub/launch", {"application": "terminal", "proposal": "", "visit": ""})
+    words = within(20, lambda: failure(anna, answer))
+    assert time.monotonic() - began < 20
+    assert "raw words" not in words
+    assert "raw words" in place.portal.log.read_text()
+    within(10, lambda: not place.pods())
+
+
+def failure(person: Person, answer: Any) -> str:
+    """Return the words of a start that failed; "" while it has not."""
+    name = answer.url.rstrip("/").rpartition("/")[2].partition("?")[0]
+    words = plain_text(person.get(f"/hub/sessions/{name}")) if "/sessions/" in answer.url else plain_text(answer)
+    return words if "did not start" in words or "Nothing has started" in words else ""
+
+
+def test_a_start_that_waits_says_why_in_words_and_can_be_cancelled(place: Place, anna: Person) -> None:
+    """D6, D8: never the scheduler's own text; the pod is gone at once."""
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
+    condition |= {"message": "0/3 nodes are available: 3 Insufficient memory."}
+    place.kubelet.outcome = {"phase": "Pending", "conditions": [condition]}
+    name = anna.launch("terminal", wait=False)
+    page = within(15, lambda: steps(anna, name, "Asking the cluster for your session"))
+    said = within(15, lambda: steps(anna, name, "memory") or steps(anna, name, "computer"))
+    assert "nodes are available" not in page + said
+    began = time.monotonic()
+    anna.stop(name)
+    within(5, lambda: not place.pods())
+    assert time.monotonic() - began < 5
+    within(10, lambda: name not in servers(anna))
+
+
+def steps(person: Person, name: str, word: str) -> str:
+    text = plain_text(person.get(f"/hub/sessions/{name}"))
+    return text if word in text else ""

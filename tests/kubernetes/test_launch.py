@@ -11,6 +11,8 @@ import pytest
 
 from daas_hub.errors import SessionFailed
 from daas_hub.spawners.kubernetes.client import APIAccess, APIRefusal, ClusterUnreachable, PlaceClient
+from daas_hub.spawners.kubernetes.deadlines import keep_annotation
+from daas_hub.spawners.kubernetes.labels import DEADLINE_ANNOTATION
 from daas_hub.spawners.kubernetes.launch import (
     create_pod,
     create_secret,
@@ -19,7 +21,7 @@ from daas_hub.spawners.kubernetes.launch import (
     start_of,
     wait_gone,
 )
-from daas_hub.spawners.kubernetes.pod import pod_for
+from daas_hub.spawners.kubernetes.pod import moment, pod_for
 from daas_hub.spawners.kubernetes.watch import PodWatch
 from tests.kubernetes.api_server import ApiServer
 from tests.kubernetes.faults import FaultProxy, fault_proxy
@@ -175,6 +177,19 @@ async def test_a_pod_that_is_being_ended_is_not_gone(
         "PATCH", path, {"metadata": {"finalizers": None}}, headers={"Content-Type": "application/merge-patch+json"}
     )
     assert await wait_gone(client, watch, made, 5.0)
+
+
+async def test_a_deadline_that_is_extended_is_written_to_the_pod(
+    api: ApiServer, client: PlaceClient, namespace: str
+) -> None:
+    made = await create_pod(client, asked(namespace))
+    await keep_annotation(client, made, IDENTITY.ends + 3600)
+    found = api.pods(namespace)[0]
+    assert found["metadata"]["annotations"][DEADLINE_ANNOTATION] == moment(IDENTITY.ends + 3600)
+    assert found["metadata"]["labels"] == made["metadata"]["labels"]
+    # nothing to write
+    await keep_annotation(client, found, IDENTITY.ends + 3600)
+    assert api.pods(namespace)[0]["metadata"]["resourceVersion"] == found["metadata"]["resourceVersion"]
 
 
 async def test_rights_are_exactly_what_is_needed(api: ApiServer, namespace: str, client: PlaceClient) -> None:

@@ -13,6 +13,7 @@ from daas_hub.session.lab import lab_settings
 from daas_hub.session.lab_login import OwnerHubAuth, OwnerIdentityProvider
 
 NOTIFICATIONS = "@jupyterlab/apputils-extension:notification"
+THEMES = "@jupyterlab/apputils-extension:themes"
 SCOPE = "access:servers!server=u1/lab-1"
 
 
@@ -30,18 +31,21 @@ def _temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_jupyterlab_asks_no_questions_about_news(tmp_path: Path) -> None:
-    assert overrides_with(tmp_path / "absent") == {NOTIFICATIONS: {"fetchNews": "false", "checkForUpdates": False}}
+    assert overrides_with(tmp_path / "absent") == {
+        NOTIFICATIONS: {"fetchNews": "false", "checkForUpdates": False},
+        THEMES: {"adaptive-theme": True},
+    }
 
 
 @pytest.mark.parametrize("name", ["overrides.json", "overrides.json5", "overrides.d/facility.json"])
 def test_an_administrators_overrides_come_first(tmp_path: Path, name: str) -> None:
     installed = tmp_path / "settings"
     (installed / name).parent.mkdir(parents=True)
-    theirs = {NOTIFICATIONS: {"fetchNews": "true"}, "@jupyterlab/apputils-extension:themes": {"theme": "Dark"}}
+    theirs = {NOTIFICATIONS: {"fetchNews": "true"}, THEMES: {"theme": "Dark"}}
     (installed / name).write_text(json.dumps(theirs))
     assert overrides_with(installed) == {
         NOTIFICATIONS: {"fetchNews": "true", "checkForUpdates": False},
-        "@jupyterlab/apputils-extension:themes": {"theme": "Dark"},
+        THEMES: {"adaptive-theme": True, "theme": "Dark"},
     }
 
 

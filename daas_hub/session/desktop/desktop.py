@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 
 from daas_hub.errors import SessionFailed
 from daas_hub.session.desktop.openbox import write_openbox_files
@@ -20,6 +21,11 @@ X_TIMEOUT_S = 20.0
 KEPT_OUTPUT = 4000
 
 
+def start_folder(home: Path) -> Path:
+    """Return the folder in which applications start: the data if the session has any, else the home."""
+    return next((folder for folder in (home / "data", home / "Proposals") if os.access(folder, os.X_OK)), home)
+
+
 class Desktop:
     """A screen with an application."""
 
@@ -29,6 +35,8 @@ class Desktop:
         self._menu = tuple(menu)
         self._x = x
         self._display_name = ""
+        #: How many browser windows show the screen.
+        self.viewers = 0
         self._helpers: list[asyncio.subprocess.Process] = []
         self._program: asyncio.subprocess.Process | None = None
         self._starting = asyncio.Lock()
@@ -75,6 +83,10 @@ class Desktop:
         await self._start_helper("openbox", "--sm-disable", "--config-file", str(rc))
         await self.start_application()
 
+    async def set_resolution(self, dpi: int) -> None:
+        """Set the resolution that programs started from now on draw their text for."""
+        await self._start_helper("xrdb", "-merge", "-", text=f"Xft.dpi: {dpi}\n")
+
     async def start_application(self) -> None:
         """Start the application unless it runs; concurrent calls start it once."""
         async with self._starting:
@@ -90,6 +102,7 @@ class Desktop:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
                 env=self._environment(self.application.environment),
+                cwd=start_folder(Path.home()),
                 start_new_session=True,
             )
         except OSError as error:
@@ -150,19 +163,20 @@ class Desktop:
             x.process.kill()
         shutil.rmtree(x.screen.parent, ignore_errors=True)
 
-    async def _start_helper(self, *argv: str) -> None:
-        """Start an optional program of the desktop; ignore one that is not installed."""
+    async def _start_helper(self, *argv: str, text: str = "") -> None:
+        """Start an optional program of the desktop, which reads `text`; ignore one that is not installed."""
         with contextlib.suppress(OSError):
-            self._helpers.append(
-                await asyncio.create_subprocess_exec(
-                    *argv,
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=asyncio.subprocess.DEVNULL,
-                    stderr=asyncio.subprocess.DEVNULL,
-                    env=self._environment({}),
-                    start_new_session=True,
-                )
+            helper = await asyncio.create_subprocess_exec(
+                *argv,
+                stdin=asyncio.subprocess.PIPE if text else asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.DEVNULL,
+                env=self._environment({}),
+                start_new_session=True,
             )
+            self._helpers.append(helper)
+            if text:
+                await helper.communicate(text.encode())
 
     async def _collect_output(self, program: asyncio.subprocess.Process) -> None:
         """Keep the end of the application's output, until it ends."""

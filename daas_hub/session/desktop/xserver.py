@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 START_GEOMETRY = "1280x800"
+#: The largest text that a browser may put on the clipboard; X's own default is 256 KB (see clipboard.mjs).
+MAX_CLIPBOARD_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ def x_argv(screen: Path, xauthority: Path, number_fd: int, title: str) -> list[s
         "Xvnc", "-displayfd", str(number_fd), "-auth", str(xauthority), "-nolisten", "tcp",
         "-rfbunixpath", str(screen), "-rfbunixmode", "0600", "-rfbport", "-1", "-SecurityTypes", "None",
         "-AlwaysShared", "-geometry", START_GEOMETRY, "-depth", "24", "-FrameRate", "60",
+        "-MaxCutText", str(MAX_CLIPBOARD_BYTES),
         "-desktop", "".join(letter for letter in title if letter.isprintable())[:60], "-Log", "*:stderr:0",
     ]  # fmt: skip
 

@@ -1,6 +1,9 @@
 // One clipboard for the desktop and this computer. Where the browser permits it, text is synchronised both ways;
 // otherwise (plain http, Firefox, no permission) through the panel.
 
+// The X server takes MaxCutText bytes (xserver.py), and a letter may have four.
+const MAX_LETTERS = 4_000_000;
+
 export function shareClipboard(current) {
   const panel = document.getElementById("clipboard");
   const tool = document.getElementById("clipboard-tool");
@@ -10,10 +13,18 @@ export function shareClipboard(current) {
   const local = window.isSecureContext ? navigator.clipboard : undefined;
   let last = null; // the text that both sides have, which is not sent back
 
+  // Returns why a text was not sent, or "".
   function send(value) {
-    if (!value || value === last || !current()) return;
-    last = value;
-    current().clipboardPasteFrom(value);
+    if (!current()) return "The desktop is not connected.";
+    if (value.length > MAX_LETTERS) {
+      const [has, most] = [value.length, MAX_LETTERS].map((number) => number.toLocaleString("en"));
+      return `Not sent: the text has ${has} characters, and the desktop takes ${most}. Use a file instead.`;
+    }
+    if (value && value !== last) {
+      last = value;
+      current().clipboardPasteFrom(value);
+    }
+    return "";
   }
 
   async function permission() {
@@ -28,7 +39,11 @@ export function shareClipboard(current) {
   async function readLocal() {
     if (!local?.readText || !document.hasFocus() || (await permission()) !== "granted") return;
     try {
-      send(await local.readText());
+      const refusal = send(await local.readText());
+      if (!refusal || !current()) return;
+      // nothing old is pasted in its place without a word
+      message.textContent = refusal;
+      panel.showModal();
     } catch {
       // The clipboard holds an image, or the page has lost the focus.
     }
@@ -57,8 +72,7 @@ export function shareClipboard(current) {
 
   document.getElementById("clipboard-send").addEventListener("click", () => {
     last = null; // the button always sends
-    send(text.value);
-    message.textContent = current() ? "Sent. Paste it in the desktop." : "The desktop is not connected.";
+    message.textContent = send(text.value) || "Sent. Paste it in the desktop.";
   });
 
   document.getElementById("clipboard-copy").addEventListener("click", async () => {
@@ -75,9 +89,9 @@ export function shareClipboard(current) {
   share.addEventListener("click", async () => {
     try {
       text.value = await local.readText(); // the browser prompts the user here
-      send(text.value);
       share.hidden = true;
-      message.textContent = "Clipboard shared: text you copy on this computer can be pasted in the desktop.";
+      message.textContent =
+        send(text.value) || "Clipboard shared: text you copy on this computer can be pasted in the desktop.";
     } catch {
       message.textContent = "The browser does not allow it. Paste the text here instead.";
     }

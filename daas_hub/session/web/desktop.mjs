@@ -1,19 +1,20 @@
 // The desktop page: a screen that connects by itself, and reports when it cannot.
-// Parts: frame.mjs (first painted frame), clipboard.mjs, keyboard.mjs, application.mjs (state of the program), tools.mjs.
-
-import RFB from "@novnc/novnc";
+// Parts: screen.mjs (connection, size), frame.mjs (first painted frame), clipboard.mjs, keyboard.mjs, application.mjs
+// (state of the program), tools.mjs.
 
 import { Application } from "./application.mjs";
 import { shareClipboard } from "./clipboard.mjs";
 import { whenPainted } from "./frame.mjs";
 import { offerKeyboard } from "./keyboard.mjs";
+import { offerSharpness, openScreen } from "./screen.mjs";
 import { prepareTools } from "./tools.mjs";
 
 const PAUSES_S = [1, 2, 4, 8, 15];
 const HANDSHAKE_S = 20; // timeout of a connection that is neither refused nor answered
+const SILENT_MS = 4000; // a screen that nothing changes is silent, too: only together with an unanswered question
 
 const title = document.documentElement.dataset.title;
-const screen = document.getElementById("screen");
+const element = document.getElementById("screen");
 const reconnectButton = document.getElementById("reconnect");
 const signInButton = document.getElementById("sign-in");
 
@@ -27,12 +28,14 @@ const words = {
   reconnecting: "The connection was lost. Reconnecting …",
   starting: `${title} is starting …`,
   waiting: "The connection was lost.",
+  frozen: "The connection does not respond. Trying again …",
   "signed-out": "You are no longer signed in.",
   gone: "This session is no longer running.",
 };
 
 const more = {
-  waiting: "Your application keeps running.",
+  waiting: "A lost connection does not end your application.",
+  frozen: "A lost connection does not end your application. What you type now may not arrive.",
   "signed-out": "Your application keeps running. Sign in again to see it.",
   gone: "Saved files are kept. Launch the application again from the portal.",
 };
@@ -49,23 +52,9 @@ function showState(state) {
   signInButton.hidden = state !== "signed-out";
 }
 
-// early.js has opened the first connection; the server's first messages may have arrived already.
-function open() {
-  const early = window.daasEarly;
-  delete window.daasEarly;
-  if (early && early.socket.readyState <= WebSocket.OPEN) {
-    const connection = new RFB(screen, early.socket, { shared: true });
-    for (const message of early.held) early.socket.onmessage(message);
-    return connection;
-  }
-  const address = new URL("rfb", location.href);
-  address.protocol = address.protocol.replace("http", "ws");
-  return new RFB(screen, address.href, { shared: true });
-}
-
 function connect() {
   clearTimeout(retryTimer);
-  const connection = open();
+  const connection = openScreen(element);
   rfb = connection;
   connection.scaleViewport = true;
   connection.resizeSession = true;
@@ -75,7 +64,7 @@ function connect() {
   const givenUp = setTimeout(() => connection.disconnect(), HANDSHAKE_S * 1000);
   let settled = 0;
 
-  whenPainted(screen.querySelector("canvas"), (moment) => {
+  whenPainted(element.querySelector("canvas"), (moment) => {
     showState("connected");
     if (window.daasFirstFrame !== undefined) return;
     window.daasFirstFrame = moment;
@@ -99,6 +88,7 @@ function connect() {
   });
 
   clipboard?.follow(connection);
+  sharpness.follow(connection);
 }
 
 function retryLater() {
@@ -109,15 +99,37 @@ function retryLater() {
   retryTimer = setTimeout(connect, pause * 1000);
 }
 
+// The network is back: its old connection may take minutes to find out.
+function renew() {
+  const old = rfb;
+  rfb = null;
+  old?.disconnect();
+  attempts = 0;
+  retryNow();
+}
+
 function retryNow() {
   if (rfb) return;
   if (window.daasFirstFrame !== undefined) showState("reconnecting");
   connect();
 }
 
-// The session's state matters only while the screen is not connected.
-function onSessionState(answer) {
-  if (rfb && document.body.dataset.state === "connected") return;
+// The session's state, or "silent"; it matters only while the screen is not connected.
+function onSessionState(answer, viewers) {
+  const state = document.body.dataset.state;
+  if (answer === "silent") {
+    if (rfb && state === "connected" && performance.now() - rfb.lastMessage > SILENT_MS) showState("frozen");
+    return;
+  }
+  if (state === "frozen") {
+    renew();
+    return;
+  }
+  if (rfb && state === "connected") {
+    // the others have left: the size is this window's again
+    if (viewers === 1) rfb.fit();
+    return;
+  }
   if (answer === "signed-out" || answer === "gone") {
     clearTimeout(retryTimer);
     showState(answer);
@@ -129,6 +141,7 @@ function onSessionState(answer) {
 }
 
 const clipboard = document.documentElement.dataset.clipboard === "1" ? shareClipboard(() => rfb) : null;
+const sharpness = offerSharpness(() => rfb);
 const application = new Application(title, onSessionState, () => rfb?.focus({ preventScroll: true }));
 
 connect();
@@ -143,6 +156,10 @@ reconnectButton.addEventListener("click", () => {
 // The page redirects through the login and back.
 signInButton.addEventListener("click", () => location.reload());
 addEventListener("online", retryNow);
+// whoever uses a desktop that several windows show gives it the size of theirs
+addEventListener("focus", () => rfb?.fit());
+element.addEventListener("pointerdown", () => rfb?.fit(), { capture: true });
 document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) rfb?.fit();
   if (!document.hidden && ["waiting", "reconnecting"].includes(document.body.dataset.state)) retryNow();
 });

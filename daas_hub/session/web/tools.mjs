@@ -32,6 +32,11 @@ export function prepareTools(current) {
   document.getElementById("screen").addEventListener("pointerdown", () => show(false), { capture: true });
   document.getElementById("tools").addEventListener("click", (event) => event.target.closest("button") && show(false));
 
+  offerWayOut(() => {
+    show(true);
+    handle.focus();
+  });
+
   if (!document.fullscreenEnabled) {
     fullScreen.hidden = true;
     return;
@@ -51,4 +56,20 @@ export function prepareTools(current) {
     fullScreen.setAttribute("aria-pressed", String(full));
     fullScreen.textContent = full ? "Leave full screen" : "Full screen";
   });
+}
+
+// The desktop takes every key, Tab too. Ctrl, Alt and Shift, pressed and released together, leave it.
+function offerWayOut(leave) {
+  const keys = ["Control", "Alt", "Shift"];
+  let chord = false;
+  const options = { capture: true };
+  addEventListener("keydown", (event) => {
+    chord = keys.includes(event.key) && event.ctrlKey && event.altKey && event.shiftKey;
+  }, options);
+  addEventListener("keyup", (event) => {
+    // after the last one, so that none stays pressed in the desktop
+    if (!chord || event.ctrlKey || event.altKey || event.shiftKey) return;
+    chord = false;
+    leave();
+  }, options);
 }

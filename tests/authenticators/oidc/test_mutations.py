@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlencode
 
 import pytest
 from jupyterhub.crypto import CryptKeeper
-from oauthenticator.oauth2 import STATE_COOKIE_NAME, _serialize_state
+from oauthenticator.oauth2 import _serialize_state
 from tornado import web
 from tornado.httpclient import AsyncHTTPClient
 from tornado.httpserver import HTTPServer
@@ -26,6 +26,7 @@ from traitlets.config import Config
 from daas_hub.accounts import Account, Identity
 from daas_hub.accounts.elevation import ElevationRules
 from daas_hub.authenticators.oidc.backchannel_logout import BackchannelHandler
+from daas_hub.authenticators.oidc.begun_logins import cookie_name
 from daas_hub.authenticators.oidc.handlers import CallbackHandler
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
 from tests.authenticators.oidc.keys import signed
@@ -136,6 +137,9 @@ class House:
                 house.accepted.append(model)
                 return SimpleNamespace(name="x")
 
+            hub = SimpleNamespace(base_url="/hub/")
+            current_user = None
+
             def get_next_url(self, user: Any = None) -> str:
                 return "/hub/home"
 
@@ -155,10 +159,12 @@ class House:
         """Come back from the provider as a browser does."""
         headers = HTTPHeaders()
         if self.case.cookie is not None:
+            # of the state that the response names, even if the cookie holds another one
+            name = cookie_name(dict(self.case.callback).get("state", ""))
             value = self.case.cookie if self.case.cookie == "forged" else create_signed_value(
-                COOKIE_SECRET, STATE_COOKIE_NAME, _serialize_state(self.case.cookie)
+                COOKIE_SECRET, name, _serialize_state(self.case.cookie)
             ).decode()  # fmt: skip
-            headers["Cookie"] = f"{STATE_COOKIE_NAME}={value}"
+            headers["Cookie"] = f"{name}={value}"
         url = f"{self.issuer}/hub/oauth_callback/one?{urlencode(self.case.callback)}"
         return await self._fetch(url, headers=headers, follow_redirects=False)
 

@@ -1,4 +1,4 @@
-"""Create the Secret of the hub, unless it is there: its cookies, the key of what it keeps of logins, the proxy's token."""
+"""Create the Secret of the hub unless it is there: keys of cookies and of what is kept of logins, the proxy's token."""
 
 import json
 import os

@@ -1,0 +1,192 @@
+"""What the desktop's page says when something goes wrong, and what it does with keys, sizes and large texts."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import SessionUser
+from tests.browser.windows import Screen
+from tests.live_portal import Portal
+
+pytestmark = [pytest.mark.browser, pytest.mark.sandbox]
+
+
+@contextmanager
+def frozen(portal: Portal) -> Iterator[None]:
+    """Stop the proxy, so that every connection stays open and carries nothing: a network that swallows packets."""
+    words = [f"--port={portal.port}".encode(), f"--port\0{portal.port}".encode()]
+    lines = {entry: (entry / "cmdline").read_bytes() for entry in Path("/proc").glob("[0-9]*") if is_readable(entry)}
+    (proxy,) = [int(entry.name) for entry, line in lines.items() if any(word in line for word in words)]
+    os.kill(proxy, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(proxy, signal.SIGCONT)
+
+
+def is_readable(entry: Path) -> bool:
+    try:
+        return bool((entry / "cmdline").read_bytes())
+    except OSError:
+        return False
+
+
+def leave_by_keyboard(page: Page) -> None:
+    for key in ("Control", "Alt", "Shift"):
+        page.keyboard.down(key)
+    for key in ("Shift", "Alt", "Control"):
+        page.keyboard.up(key)
+
+
+def test_a_session_stopped_elsewhere_is_not_a_sign_out(portal: Portal, guest: Callable[..., SessionUser]) -> None:
+    anna = guest("anna")
+    anna.launch("Terminal", "MA-4242")
+    anna.wait_for_picture()
+    other = anna.context.new_page()
+    other.goto(f"{portal.url}/hub/home")
+    other.locator("#sessions form button").first.click()
+
+    veil = anna.page.locator("#veil")
+    expect(veil).to_contain_text("This session is no longer running.", timeout=15_000)
+    expect(veil).to_contain_text("Launch the application again from the portal.")
+    # and it stays so: nothing of it was a guess
+    anna.page.wait_for_timeout(5000)
+    expect(veil).to_contain_text("This session is no longer running.")
+    expect(veil.get_by_role("button", name="Sign in again")).to_be_hidden()
+    anna.keep_picture("stopped-elsewhere")
+
+
+def test_a_frozen_network_is_reported_and_mends_itself(portal: Portal, guest: Callable[..., SessionUser]) -> None:
+    """No connection closes: only an unanswered question shows it."""
+    anna = guest("anna")
+    anna.launch("Terminal", "MA-4242")
+    anna.wait_for_picture()
+    Screen("Terminal, MA-4242 visit 2").wait_for_window("LXTerminal")
+    veil = anna.page.locator("#veil")
+    with frozen(portal):
+        expect(veil).to_contain_text("The connection does not respond.", timeout=15_000)
+        expect(veil).to_contain_text("What you type now may not arrive.")
+        anna.keep_picture("frozen")
+    expect(veil).to_be_hidden(timeout=20_000)
+    anna.page.mouse.click(600, 400)
+    anna.page.keyboard.type("id > ~/after-the-freeze; exit\n", delay=15)
+    expect(anna.page.get_by_role("dialog")).to_contain_text("Terminal was closed", timeout=20_000)
+    assert "anna" in (portal.state / "homes" / "anna" / "after-the-freeze").read_text()
+
+
+def test_a_desktop_that_nothing_changes_is_not_frozen(guest: Callable[..., SessionUser]) -> None:
+    anna = guest("anna")
+    anna.launch("Terminal", "MA-4242")
+    anna.wait_for_picture()
+    anna.page.evaluate(
+        "new MutationObserver(() => (window.seen = [...(window.seen ?? []), document.body.dataset.state]))"
+        ".observe(document.body, { attributeFilter: ['data-state'] })"
+    )
+    anna.page.wait_for_timeout(12_000)
+    assert "frozen" not in (anna.page.evaluate("window.seen") or [])
+
+
+def test_the_keyboard_can_leave_the_desktop(guest: Callable[..., SessionUser]) -> None:
+    """WCAG 2.1.2: no keyboard trap; the page says how."""
+    anna = guest("anna")
+    anna.launch("Terminal", "MA-4242")
+    anna.wait_for_picture()
+    page = anna.page
+    page.mouse.click(600, 400)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.tagName") == "CANVAS"
+
+    leave_by_keyboard(page)
+
+    assert page.evaluate("document.activeElement.id") == "handle"
+    expect(page.locator("#way-out")).to_be_visible()
+    anna.keep_picture("tools-by-keyboard")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.getElementById('tools').contains(document.activeElement)")
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.tagName") == "CANVAS"
+    # the three keys are not held down in the desktop: plain letters arrive
+    page.keyboard.type("exit\n", delay=15)
+    expect(page.get_by_role("dialog")).to_contain_text("Terminal was closed", timeout=20_000)
+
+
+def test_the_size_comes_back_after_a_phone_has_left(guest: Callable[..., SessionUser]) -> None:
+    anna = guest("anna")
+    anna.launch("Terminal", "MA-4242")
+    anna.wait_for_picture()
+    screen = Screen("Terminal, MA-4242 visit 2")
+    screen.wait_for(lambda: screen.size() == (1400, 900), "the size of the laptop")
+    phone = anna.context.new_page()
+    phone.set_viewport_size({"width": 390, "height": 780})
+    phone.goto(anna.page.url)
+    anna.wait_for_picture(phone)
+    screen.wait_for(lambda: screen.size() == (390, 780), "the size of the phone")
+
+    phone.close()
+
+    screen.wait_for(lambda: screen.size() == (1400, 900), "the size of the laptop again")
+
+
+def test_a_sharp_screen_can_have_its_own_pixels(portal: Portal, browser: Browser) -> None:
+    context = browser.new_context(viewport={"width": 1000, "height": 700}, device_scale_factor=2)
+    anna = SessionUser(portal, context, context.new_page())
+    anna.login("anna")
+    anna.launch("Terminal", "MA-4242")
+    anna.wait_for_picture()
+    screen = Screen("Terminal, MA-4242 visit 2")
+    screen.wait_for(lambda: screen.size() == (1000, 700), "the size of the page")
+    leave_by_keyboard(anna.page)
+    anna.page.get_by_role("button", name="Sharp picture").click()
+
+    screen.wait_for(lambda: screen.size() == (2000, 1400), "the size in the screen's pixels")
+    screen.wait_for(lambda: "Xft.dpi:\\t192" in screen.resources(), "the resolution for programs")
+    canvas = anna.page.locator("#screen canvas").bounding_box()
+    assert canvas is not None
+    assert (round(canvas["width"]), round(canvas["height"])) == (1000, 700)
+    anna.keep_picture("sharp")
+    # it is remembered, and can be undone
+    anna.page.reload()
+    anna.wait_for_picture()
+    screen.wait_for(lambda: screen.size() == (2000, 1400), "the same after a reload")
+    leave_by_keyboard(anna.page)
+    anna.page.get_by_role("button", name="Sharp picture").click()
+    screen.wait_for(lambda: screen.size() == (1000, 700), "the size of the page again")
+    anna.page.goto(f"{portal.url}/hub/home")
+    anna.page.locator("#sessions form button").first.click()
+    context.close()
+
+
+def test_too_large_a_text_is_refused_in_words(guest: Callable[..., SessionUser]) -> None:
+    anna = guest("anna")
+    anna.launch("Terminal", "MA-4242")
+    anna.wait_for_picture()
+    page = anna.page
+    leave_by_keyboard(page)
+    page.locator("#clipboard-tool").click()
+    page.evaluate("document.getElementById('clipboard-text').value = 'z'.repeat(4_000_001)")
+    page.locator("#clipboard-send").click()
+    expect(page.locator("#clipboard-words")).to_have_text(
+        "Not sent: the text has 4,000,001 characters, and the desktop takes 4,000,000. Use a file instead."
+    )
+    page.evaluate("document.getElementById('clipboard-text').value = 'z'.repeat(300_000)")
+    page.locator("#clipboard-send").click()
+    expect(page.locator("#clipboard-words")).to_have_text("Sent. Paste it in the desktop.")
+
+
+def test_a_terminal_says_who_and_where(portal: Portal, guest: Callable[..., SessionUser]) -> None:
+    """It starts where the data are, and its prompt names account and directory."""
+    anna = guest("anna")
+    anna.launch("Terminal", "MA-4242")
+    anna.wait_for_picture()
+    Screen("Terminal, MA-4242 visit 2").wait_for_window("LXTerminal")
+    anna.page.mouse.click(600, 400)
+    anna.page.keyboard.type('echo "${PS1@P} in $PWD" > ~/prompt; exit\n', delay=15)
+    expect(anna.page.get_by_role("dialog")).to_contain_text("Terminal was closed", timeout=20_000)
+    assert (portal.state / "homes" / "anna" / "prompt").read_text() == "anna@session:~/data$  in /home/anna/data\n"
