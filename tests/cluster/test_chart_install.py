@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import secrets
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
 
-from tests.cluster.chart import CHART, HelmFailed, helm, merged
-from tests.cluster.cluster import ROOT, Cluster, Refused, pod, within
-from tests.docker.engine import image
-from tests.not_tried import missing
+from tests.cluster.chart import CHART, HelmFailed, helm
+from tests.cluster.cluster import Cluster, Refused, pod, within
+from tests.cluster.installed import HUB_USER, WAIT, Installed, installed_chart
 
-HUB_USER = 1000
-#: Long enough for a machine that builds something else, short enough to see why it does not get ready.
-WAIT = ("--wait", "--timeout", "240s")
 #: Any name signs in: what is installed is tried here, not a facility's login.
 CONFIG = """\
 c.JupyterHub.authenticator_class = "dummy"
@@ -36,103 +24,11 @@ RIGHTS = {
 }  # fmt: skip
 
 
-@dataclass
-class Installed:
-    """The release, its namespaces, and its values."""
-
-    cluster: Cluster
-    namespace: str
-    sessions: str
-    values: dict[str, Any]
-
-    def helm(self, *arguments: str, more: dict[str, Any] | None = None) -> str:
-        """Run helm for this release."""
-        values = merged(self.values, more or {})
-        return helm(self.cluster, *arguments, "--namespace", self.namespace, values=values, timeout=300)
-
-    def uid(self, kind: str, name: str) -> str:
-        """Return what tells an object from a later one of its name."""
-        found: str = self.cluster.get("-n", self.namespace, kind, name)["metadata"]["uid"]
-        return found
-
-    def pods_of(self, part: str) -> list[str]:
-        """Return the uids of the pods of a part that are not ending."""
-        found = self.cluster.get("-n", self.namespace, "pod", "-l", f"app.kubernetes.io/component={part}")["items"]
-        return [each["metadata"]["uid"] for each in found if "deletionTimestamp" not in each["metadata"]]
-
-    @property
-    def url(self) -> str:
-        """The proxy, as a web server before it reaches it."""
-        spec = self.cluster.get("-n", self.namespace, "service", "portal-proxy")["spec"]
-        return f"http://{spec['clusterIP']}"
-
-
-def hub_image(cluster: Cluster) -> tuple[str, str]:
-    """Bring the hub's image to the node; return its name and digest."""
-    name = image("hub")
-    docker = os.environ.get("DAAS_TEST_DOCKER", "docker")
-    known = shutil.which(docker) and subprocess.run(
-        [docker, "image", "inspect", name], capture_output=True, check=False
-    )
-    if not known or known.returncode:
-        missing("kubernetes", f"the engine has no image {name}: make image IMAGE=hub")
-    found = subprocess.run(
-        [str(ROOT / ".ci" / "cluster"), "image", name],
-        env=os.environ | {"DAAS_TEST_CLUSTER": str(cluster.folder), "DAAS_TEST_DOCKER": docker},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        timeout=300,
-    ).stdout.strip()
-    repository, _, digest = found.partition("@")
-    return repository, digest
-
-
 @pytest.fixture(scope="module")
 def installed(cluster: Cluster) -> Iterator[Installed]:
     """The chart, installed and ready."""
-    repository, digest = hub_image(cluster)
-    name = f"daas-test-{secrets.token_hex(4)}"
-    state = Path(tempfile.mkdtemp(prefix="daas-hub-state-"))
-    state.chmod(0o711)
-    folder = state / "hub"
-    folder.mkdir(mode=0o700)
-    os.chown(folder, HUB_USER, HUB_USER)
-    volume = {
-        "apiVersion": "v1",
-        "kind": "PersistentVolume",
-        "metadata": {"name": name},
-        "spec": {
-            "capacity": {"storage": "1Gi"},
-            "accessModes": ["ReadWriteOnce"],
-            "storageClassName": name,
-            "hostPath": {"path": str(folder), "type": "Directory"},
-        },
-    }
-    values = {
-        "image": {"repository": repository, "digest": digest, "pullPolicy": "Never"},
-        "portal": {"url": "https://daas.facility.org"},
-        "config": CONFIG,
-        "hub": {"storage": {"storageClass": name, "size": "1Gi"}},
-        "sessions": {"namespace": {"name": f"{name}-sessions"}},
-    }
-    release = Installed(cluster, name, f"{name}-sessions", values)
-    cluster.create(volume)
-    try:
-        release.helm("install", "portal", str(CHART), "--create-namespace", *WAIT)
+    with installed_chart(cluster, {"config": CONFIG}) as release:
         yield release
-    except HelmFailed:
-        print(cluster.kubectl("-n", name, "get", "pods,events", "-o", "wide"))
-        for each in cluster.get("-n", name, "pod")["items"]:
-            print(cluster.kubectl("-n", name, "logs", each["metadata"]["name"], "--all-containers", "--tail=30"))
-        raise
-    finally:
-        with_names = f"{name}-portal-sessions"
-        for kind in ("validatingadmissionpolicybinding", "validatingadmissionpolicy", "priorityclass"):
-            cluster.kubectl("delete", kind, with_names, "--ignore-not-found")
-        cluster.kubectl("delete", "namespace", name, f"{name}-sessions", "--ignore-not-found", "--wait=false")
-        cluster.kubectl("delete", "persistentvolume", name, "--wait=false")
-        shutil.rmtree(state, ignore_errors=True)
 
 
 def sign_in(url: str, name: str) -> requests.Session:
