@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from daas_hub.commands.check_config import check_config
+from daas_hub.spawners.kubernetes import ProposalKubeSpawner
+from daas_hub.spawners.kubernetes.labels import EGRESS_LABEL, MANAGED_BY, MANAGED_BY_LABEL
+from daas_hub.spawners.kubernetes.network_policy import egress_label
+from daas_hub.spawners.kubernetes.pod_settings import PodSettings
 from tests.cluster.chart import (
     CHART,
     LEAST,
@@ -117,6 +124,41 @@ def test_the_configuration_of_the_page_is_python(cluster: Cluster) -> None:
     config = one(objects(render(cluster, VALUES["the page"])), "ConfigMap", "portal-config")["data"]
     compile(config["jupyterhub_config.py"], "jupyterhub_config.py", "exec")
     assert "ClaimStorage(PurePosixPath" in config["jupyterhub_config.py"]
+
+
+def test_the_page_is_a_configuration_in_order(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a reader copies is what `daas-hub check-config` has nothing to say of."""
+    found = objects(render(cluster, VALUES["the page"]))
+    files = one(found, "ConfigMap", "portal-config")["data"]
+    files |= {
+        f"applications/{name}": text for name, text in one(found, "ConfigMap", "portal-applications")["data"].items()
+    }
+    (tmp_path / "applications").mkdir()
+    for name, text in files.items():
+        here = text.replace("/etc/daas-hub", str(tmp_path)).replace("/run/daas-secrets", str(tmp_path))
+        (tmp_path / name).write_text(here.replace("/var/lib/daas-hub", str(tmp_path)))
+    (tmp_path / "oidc").write_text("only-for-this-test\n")
+    (tmp_path / "oidc").chmod(0o600)
+    (hub,) = one(found, "Deployment", "portal-hub")["spec"]["template"]["spec"]["containers"]
+    for variable in hub["env"]:
+        monkeypatch.setenv(variable["name"], variable.get("value", "0123456789abcdef" * 4))
+    monkeypatch.setenv("DAAS_SESSION_DOOR", "localhost:8012")
+    assert [str(problem) for problem in check_config(tmp_path / "jupyterhub_config.py")] == []
+
+
+def test_policies_choose_sessions_as_the_spawner_labels_them(cluster: Cluster) -> None:
+    sessions = VALUES["egress"]["sessions"]
+    found = [each for each in objects(render(cluster, VALUES["egress"])) if each["kind"] == "NetworkPolicy"]
+    chosen = [each["spec"]["podSelector"].get("matchLabels", {}) for each in found]
+    labels = {each[EGRESS_LABEL] for each in chosen if EGRESS_LABEL in each}
+    assert labels == {egress_label(addresses) for addresses in sessions["egress"]}
+    assert all(each[MANAGED_BY_LABEL] == MANAGED_BY for each in chosen if EGRESS_LABEL in each)
+    # the ports are those of the spawner's own defaults
+    values = yaml.safe_load((CHART / "values.yaml").read_text())["sessions"]
+    assert values["port"] == PodSettings(hub_id="hub", namespace="sessions").port
+    assert ProposalKubeSpawner.door_bind.default_value == f"0.0.0.0:{values['doorPort']}"
 
 
 def test_the_hubs_rights_are_these_and_in_one_namespace(cluster: Cluster) -> None:
