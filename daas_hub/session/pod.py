@@ -3,7 +3,7 @@
 It proves the mounts and the network's wall to the hub, opens the socket that the session listens on, and only then
 starts the session's server. Then it stays: it reaps what its children leave behind, reports every ten seconds that the
 session lives, and ends it at its time limit, also while the hub is away. It reaches the hub only through the session
-door (`daas_hub.spawners.kubernetes.door`).
+gateway (`daas_hub.spawners.kubernetes.gateway`).
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ class Refused(SessionFailed):
     """The hub refused this session for good."""
 
 
-class Door:
-    """The session door of the hub.
+class Gateway:
+    """The session gateway of the hub.
 
     Args:
         address: "host:port".
-        token: what shows the door which session this is.
+        token: what shows the gateway which session this is.
     """
 
     def __init__(self, address: str, token: str) -> None:
@@ -62,7 +62,7 @@ class Door:
         self._token = token
 
     def ask(self, path: str, document: object) -> dict[str, Any]:
-        """Send a document, and return the door's.
+        """Send a document, and return the gateway's.
 
         Raises:
             OSError: it does not answer (yet).
@@ -94,18 +94,18 @@ class Door:
             return str(connection.getsockname()[0])
 
 
-def arrive(door: Door, env: Mapping[str, str] = os.environ) -> tuple[str, float]:
+def arrive(gateway: Gateway, env: Mapping[str, str] = os.environ) -> tuple[str, float]:
     """Prove mounts and wall to the hub; return this pod's address, and how many seconds the session may last.
 
     Raises:
         SessionFailed: the hub refused it, or did not answer in time.
     """
     until = time.monotonic() + ARRIVAL_S
-    wanted = _until(until, lambda: door.ask(ARRIVAL, {}))
+    wanted = _until(until, lambda: gateway.ask(ARRIVAL, {}))
     directories = [describe_directory(str(path)) for path in wanted.get("directories", ())]
     report = {"directories": directories, "open": open_addresses(_closed_addresses(wanted, env), limit_s=WALL_S)}
-    answer = _until(until, lambda: door.ask(ARRIVAL, report))
-    return _until(until, door.own_address), float(answer["remaining_s"])
+    answer = _until(until, lambda: gateway.ask(ARRIVAL, report))
+    return _until(until, gateway.own_address), float(answer["remaining_s"])
 
 
 def _until(until: float, ask: Any) -> Any:
@@ -117,7 +117,7 @@ def _until(until: float, ask: Any) -> Any:
             if time.monotonic() >= until:
                 raise SessionFailed(
                     "The session cannot reach the hub from its pod.",
-                    remedy="Please tell the administrators: the session door is closed to it.",
+                    remedy="Please tell the administrators: the session gateway is closed to it.",
                 ) from problem
             time.sleep(_TRY_AGAIN_S)
 
@@ -182,14 +182,14 @@ def _clock() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-def report_life(door: Door, deadline: Deadline, end: Any, *, every_s: float) -> None:
+def report_life(gateway: Gateway, deadline: Deadline, end: Any, *, every_s: float) -> None:
     """Report to the hub that the session lives until its time limit; then call `end`.
 
     A hub that does not answer changes nothing: the session keeps the time limit that it knows.
     """
     while deadline.remaining_s > 0:
         try:
-            answer = door.ask(HEARTBEAT, {})
+            answer = gateway.ask(HEARTBEAT, {})
             deadline.set(float(answer["remaining_s"]))
         except (OSError, SessionFailed, KeyError, TypeError, ValueError):
             pass
@@ -243,10 +243,10 @@ def supervise(program: Sequence[str], env: Mapping[str, str], listener: socket.s
 def main() -> int:
     """Run the command."""
     program = sys.argv[1:]
-    door = Door(os.environ.pop("DAAS_DOOR"), os.environ["JUPYTERHUB_API_TOKEN"])
+    gateway = Gateway(os.environ.pop("DAAS_GATEWAY"), os.environ["JUPYTERHUB_API_TOKEN"])
     port = int(os.environ.pop("DAAS_PORT", PORT))
     try:
-        address, remaining_s = arrive(door)
+        address, remaining_s = arrive(gateway)
         forbid_leases()
     except (OSError, SessionFailed) as problem:
         print(f"daas-session: failed: {problem}", flush=True)
@@ -256,7 +256,7 @@ def main() -> int:
     listener = listen(address, port)
     env = os.environ | {"DAAS_LISTEN_FD": str(listener.fileno())}
     deadline = Deadline(remaining_s)
-    return supervise(program, env, listener, lambda end: report_life(door, deadline, end, every_s=HEARTBEAT_S))
+    return supervise(program, env, listener, lambda end: report_life(gateway, deadline, end, every_s=HEARTBEAT_S))
 
 
 if __name__ == "__main__":

@@ -47,8 +47,8 @@ def place_problems(settings: PlaceMixin) -> list[DaasError]:
                 )
             )
     for name, value, must_be_ip in (
-        ("door_bind", settings.door_bind, True),
-        ("door_address", settings.door_address, True),
+        ("gateway_bind", settings.gateway_bind, True),
+        ("gateway_address", settings.gateway_address, True),
     ):
         try:
             host, port = host_and_port(value)

@@ -1,4 +1,4 @@
-"""When a session ends: in its state, in an annotation of its pod, and at its door, where it asks every ten seconds.
+"""When a session ends: in its state, in an annotation of its pod, and at its gateway, where it asks every ten seconds.
 
 The session keeps the last answer and ends itself then, also while the hub is away. `activeDeadlineSeconds` of a pod
 could not be extended.

@@ -51,7 +51,7 @@ async def create_pod(client: PlaceClient, manifest: Json) -> Json:
     """Create a pod, and return it as the API server made it, whichever of our requests did.
 
     Raises:
-        SessionFailed: the cluster refused it, in words, or another pod has its name.
+        SessionFailed: the cluster refused it, or another pod has its name.
         ClusterUnreachable: the API server did not answer in time.
     """
     until, wait_s = time.monotonic() + client.access.retry_s, _FIRST_WAIT_S
@@ -100,7 +100,7 @@ def _require_own_start(found: Json, start: str) -> None:
 
 
 def refused(refusal: APIRefusal) -> SessionFailed:
-    """Return a refusal of the API server as the failure of a start, in words."""
+    """Return a refusal of the API server as the failure of a start."""
     return reason_of_refusal(refusal.status, refusal.document).as_error()
 
 

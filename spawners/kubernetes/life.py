@@ -31,8 +31,8 @@ class PodLifeMixin(PlaceMixin):
 
     _owns_pod = True
 
-    #: Hash of the token with which the session reports at the door (see `door.key_of`).
-    door_key = ""
+    #: Hash of the token with which the session reports at the gateway (see `gateway.key_of`).
+    gateway_key = ""
 
     @default("pod_name")
     def _pod_name_default(self) -> str:
@@ -44,8 +44,8 @@ class PodLifeMixin(PlaceMixin):
 
     @property
     def hub_api_url(self) -> str:
-        """The hub's REST API behind the session door."""
-        return f"http://{self.door_address}{self.hub.base_url}api"
+        """The hub's REST API behind the session gateway."""
+        return f"http://{self.gateway_address}{self.hub.base_url}api"
 
     def address_of(self, pod: Json) -> str:
         """Return the URL at which the proxy and the hub connect to the session."""
@@ -59,21 +59,21 @@ class PodLifeMixin(PlaceMixin):
     # -- its state ------------------------------------------------------------------------------------------------
 
     def get_state(self) -> dict[str, Any]:
-        """Add what the door knows the session by, and the place, for whoever reads the state."""
+        """Add what the gateway knows the session by, and the place, for whoever reads the state."""
         state = super().get_state()
-        if self.door_key:
-            state |= {"door": self.door_key, "place": self.place}
+        if self.gateway_key:
+            state |= {"gateway": self.gateway_key, "place": self.place}
         return state
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Restore what `get_state` returned; place and namespace are the configuration's."""
         super().load_state(state)
-        self.door_key = str(state.get("door", ""))
+        self.gateway_key = str(state.get("gateway", ""))
 
     def clear_state(self) -> None:
         """Forget the session."""
         super().clear_state()
-        self.door_key = ""
+        self.gateway_key = ""
 
     # -- whether it runs ------------------------------------------------------------------------------------------
 
@@ -126,7 +126,7 @@ class PodLifeMixin(PlaceMixin):
 
     async def _living(self, pod: Json) -> int | None:
         """Care for a session that runs; stop one that reached its time limit."""
-        self._keep_door_open()
+        self._keep_gateway_open()
         self._note(pod)
         await keep_annotation(self.client, pod, self.ends)
         if not self.is_over():
@@ -136,16 +136,16 @@ class PodLifeMixin(PlaceMixin):
         await self.stop()
         return 0
 
-    def _keep_door_open(self) -> None:
-        """Let the session in at the door again after a restart of the hub."""
+    def _keep_gateway_open(self) -> None:
+        """Let the session in at the gateway again after a restart of the hub."""
         try:
-            if self.door_key and self.door.get(self.pod_name) is None and not self._start_pending:
-                self.open_door()
+            if self.gateway_key and self.gateway.get(self.pod_name) is None and not self._start_pending:
+                self.open_gateway()
         except OSError as problem:
-            self.log.error("the session door cannot be opened at %s: %s", self.door_bind, problem)
+            self.log.error("the session gateway cannot be opened at %s: %s", self.gateway_bind, problem)
 
-    def open_door(self, arrival: Any = None) -> None:
-        """Let this session's pod in at the door."""
+    def open_gateway(self, arrival: Any = None) -> None:
+        """Let this session's pod in at the gateway."""
         raise NotImplementedError
 
     # -- what its card says ---------------------------------------------------------------------------------------
@@ -166,7 +166,7 @@ class PodLifeMixin(PlaceMixin):
         return ""
 
     def _silent_notice(self, pod: Json) -> str:
-        session = self.door.get(self.pod_name)
+        session = self.gateway.get(self.pod_name)
         if session is not None and session.silent_s > SILENT_S:
             return f"Its computer does not answer since {self._time_of(session.heard_at)}. It may still run."
         if is_ending(pod):

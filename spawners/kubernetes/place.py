@@ -1,4 +1,4 @@
-"""One place where pods run: its settings, and what they make: client, watch, door, and the settings of its pods."""
+"""One place where pods run: its settings, and what they make: client, watch, gateway, and the settings of its pods."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from traitlets import Bool, Dict, Float, Integer, List, Unicode, default
 
 from daas_hub.spawners.kubernetes.client import APIAccess, PlaceClient
-from daas_hub.spawners.kubernetes.door import SessionDoor
+from daas_hub.spawners.kubernetes.gateway import SessionGateway
 from daas_hub.spawners.kubernetes.labels import HUB_LABEL, PLACE_LABEL, SESSION_LABEL
 from daas_hub.spawners.kubernetes.pod_settings import PodSettings
 from daas_hub.spawners.kubernetes.stock_values import pod_fields
@@ -62,19 +62,19 @@ class PlaceMixin(RecordedSessionMixin):
         File with the token for `k8s_api_host`; it is read again every minute. Default: none.
         """,
     )
-    door_bind = Unicode(
+    gateway_bind = Unicode(
         "0.0.0.0:8012",
         config=True,
         help="""
-        Address and port of the hub at which it listens for its sessions (the session door). Only pods of sessions are
+        Address and port of the hub at which it listens for its sessions (the session gateway). Only pods of sessions are
         let in, and only to the few routes that they need. Default: "0.0.0.0:8012".
         """,
     )
-    door_address = Unicode(
+    gateway_address = Unicode(
         "",
         config=True,
         help="""
-        The session door as pods see it, "host:port", with an IP address, because sessions have no name server: of a
+        The session gateway as pods see it, "host:port", with an IP address, because sessions have no name server: of a
         Service with a fixed address before the hub's pod, or of the hub's machine. Required. Example:
         "10.96.40.12:8012".
         """,
@@ -190,16 +190,16 @@ class PlaceMixin(RecordedSessionMixin):
         return PodWatch.of(self.client, self.selector)
 
     @property
-    def door(self) -> SessionDoor:
-        """The session door, open, which knows the addresses of this place's pods.
+    def gateway(self) -> SessionGateway:
+        """The session gateway, open, which knows the addresses of this place's pods.
 
         Raises:
             OSError: it cannot be opened.
         """
-        door = SessionDoor.at(self.door_bind)
+        gateway = SessionGateway.at(self.gateway_bind)
         watch = self.watch
-        door.know_addresses(watch, _names_at(watch))
-        return door
+        gateway.know_addresses(watch, _names_at(watch))
+        return gateway
 
     @property
     def pod_settings(self) -> PodSettings:

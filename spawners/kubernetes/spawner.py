@@ -1,7 +1,7 @@
 """ProposalKubeSpawner: a session is a pod of a Kubernetes cluster, under the account's own numbers, behind a wall.
 
 What is asked for is in `pod.py`, how it comes into being in `launch.py`, what is known of it in `watch.py`, how it
-reaches the hub in `door.py`. KubeSpawner gives its settings (`stock_class.py`).
+reaches the hub in `gateway.py`. KubeSpawner gives its settings (`stock_class.py`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from daas_hub.spawners.home_access import require_usable_home
 from daas_hub.spawners.hub_api_socket import session_routes
 from daas_hub.spawners.kubernetes.checks import examine, images_problems, place_problems, storage_findings
 from daas_hub.spawners.kubernetes.client import APIRefusal, ClusterUnreachable, Json
-from daas_hub.spawners.kubernetes.door import Arrival, DoorSession, key_of
+from daas_hub.spawners.kubernetes.gateway import Arrival, GatewaySession, key_of
 from daas_hub.spawners.kubernetes.hooks import after_created, modified
 from daas_hub.spawners.kubernetes.launch import (
     create_pod,
@@ -180,7 +180,7 @@ class ProposalKubeSpawner(PodLifeMixin, StockKubeSpawner):
             files_secret=f"{secret}-files",
             ends=self.ends,
             program=(FIRST_PROGRAM, self.session_program(plan)),
-            variables={"DAAS_DOOR": self.door_address, "DAAS_PORT": str(settings.port)},
+            variables={"DAAS_GATEWAY": self.gateway_address, "DAAS_PORT": str(settings.port)},
         )
         self.report_progress("Asking the cluster for your session")
         asked = await modified(self, pod_for(plan, settings, identity))
@@ -206,12 +206,12 @@ class ProposalKubeSpawner(PodLifeMixin, StockKubeSpawner):
             await require_answer(f"{address}{self.server.base_url}api", startup.over, self.start_timeout)
         finally:
             startup.close()
-        if (session := self.door.get(self.pod_name)) is not None:
+        if (session := self.gateway.get(self.pod_name)) is not None:
             session.arrival = None
         return address
 
     async def _expect(self, startup: StartupWatch, granted: list[GrantedDirectory]) -> Arrival:
-        """Let the session's pod in at the door, where it must prove what it has."""
+        """Let the session's pod in at the gateway, where it must prove what it has."""
         api = (await self.client.address()).partition("://")[2].partition("/")[0]
 
         def closed() -> list[str]:
@@ -228,30 +228,30 @@ class ProposalKubeSpawner(PodLifeMixin, StockKubeSpawner):
             return [one for one in dict.fromkeys(found) if one]
 
         arrival = Arrival(granted, closed)
-        self.door_key = key_of(self.api_token)
+        self.gateway_key = key_of(self.api_token)
         try:
-            self.open_door(arrival)
+            self.open_gateway(arrival)
         except OSError as problem:
             raise SessionFailed(
                 "Sessions cannot reach the portal.",
                 remedy="Please tell the administrators.",
-                detail=f"the session door cannot be opened at {self.door_bind}: {problem}",
+                detail=f"the session gateway cannot be opened at {self.gateway_bind}: {problem}",
             ) from problem
         return arrival
 
-    def open_door(self, arrival: Arrival | None = None) -> None:
-        """Let this session's pod in at the door; without an arrival it is running already."""
+    def open_gateway(self, arrival: Arrival | None = None) -> None:
+        """Let this session's pod in at the gateway; without an arrival it is running already."""
         application = getattr(JupyterHub.instance(), "tornado_application", None) if JupyterHub.initialized() else None
         if application is None:
             return
         routes = session_routes(self.hub.base_url, self.user.escaped_name, self.hub_api_routes)
-        self.door.add(
+        self.gateway.add(
             self.pod_name,
-            DoorSession(
+            GatewaySession(
                 application,
                 routes,
                 f"session {self._log_name}",
-                key=self.door_key,
+                key=self.gateway_key,
                 remaining_s=self.remaining_s,
                 arrival=arrival,
             ),
@@ -290,7 +290,7 @@ class ProposalKubeSpawner(PodLifeMixin, StockKubeSpawner):
 
     async def _clean_up(self) -> None:
         """Delete the pod of this start, also one that ended, and forget its record once it is gone."""
-        self.door.remove(self.pod_name)
+        self.gateway.remove(self.pod_name)
         try:
             found = await self.own_pod()
             if found is not None:

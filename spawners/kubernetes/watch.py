@@ -165,7 +165,7 @@ class PodWatch:
         return version
 
     async def _follow(self, version: str) -> str:
-        """Follow the changes until the API server ends the watch; return the version to go on from."""
+        """Follow the changes until the API server ends the watch; return the version to continue from."""
         async for change in self._client.watch_pods(self._selector, version, window_s=self._window_s):
             kind, record = str(change.get("type")), change.get("object") or {}
             if kind == "ERROR":

@@ -35,8 +35,8 @@ c.JupyterHub.spawner_class = "proposal-kubernetes"
 c.ProposalKubeSpawner.hub_id = {hub_id!r}
 c.ProposalKubeSpawner.kubeconfig = {kubeconfig!r}
 c.ProposalKubeSpawner.namespace = {namespace!r}
-c.ProposalKubeSpawner.door_bind = {door!r}
-c.ProposalKubeSpawner.door_address = {door!r}
+c.ProposalKubeSpawner.gateway_bind = {gateway!r}
+c.ProposalKubeSpawner.gateway_address = {gateway!r}
 c.ProposalKubeSpawner.hub_has_storage = True
 c.ProposalKubeSpawner.node_storage = True
 c.ProposalKubeSpawner.storage = [HostPathStorage(PurePosixPath({state!r}), {state!r})]
@@ -86,19 +86,19 @@ def start_cluster_portal(
     _write_applications(state / "applications", images)
     config = experiments(state)
     _copy_samples(state)
-    door = f"{GATEWAY}:{free_ports(1)}"
+    gateway = f"{GATEWAY}:{free_ports(1)}"
     config += CONFIG.format(
         hub_id=hub_id,
         kubeconfig=str(_hub_kubeconfig(cluster, namespace, state)),
         namespace=namespace,
         applications=str(state / "applications"),
-        door=door,
+        gateway=gateway,
         state=str(state),
         runtime_dir=str(state / "run"),
     )
     network = Network(
         namespace, hub_id, "kubernetes", 8888, (Peer(cidr=f"{GATEWAY}/32"),), (Peer(cidr=f"{GATEWAY}/32"),),
-        int(door.rpartition(":")[2]),
+        int(gateway.rpartition(":")[2]),
     )  # fmt: skip
     for one in policies(network, []):
         cluster.kubectl("apply", "-f", "-", given=json.dumps(one))

@@ -144,7 +144,7 @@ def test_the_page_is_a_configuration_in_order(
     (hub,) = one(found, "Deployment", "portal-hub")["spec"]["template"]["spec"]["containers"]
     for variable in hub["env"]:
         monkeypatch.setenv(variable["name"], variable.get("value", "0123456789abcdef" * 4))
-    monkeypatch.setenv("DAAS_SESSION_DOOR", "localhost:8012")
+    monkeypatch.setenv("DAAS_SESSION_GATEWAY", "localhost:8012")
     assert [str(problem) for problem in check_config(tmp_path / "jupyterhub_config.py")] == []
 
 
@@ -158,7 +158,7 @@ def test_policies_choose_sessions_as_the_spawner_labels_them(cluster: Cluster) -
     # the ports are those of the spawner's own defaults
     values = yaml.safe_load((CHART / "values.yaml").read_text())["sessions"]
     assert values["port"] == PodSettings(hub_id="hub", namespace="sessions").port
-    assert ProposalKubeSpawner.door_bind.default_value == f"0.0.0.0:{values['doorPort']}"
+    assert ProposalKubeSpawner.gateway_bind.default_value == f"0.0.0.0:{values['gatewayPort']}"
 
 
 def test_the_hubs_rights_are_these_and_in_one_namespace(cluster: Cluster) -> None:

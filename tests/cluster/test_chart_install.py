@@ -94,7 +94,7 @@ def test_the_proxy_has_no_token_of_the_api(installed: Installed) -> None:
         installed.cluster.kubectl(*arguments)
 
 
-def test_a_session_reaches_the_door_and_nothing_else(installed: Installed) -> None:
+def test_a_session_reaches_the_gateway_and_nothing_else(installed: Installed) -> None:
     cluster, sessions = installed.cluster, installed.sessions
     labels = {"app.kubernetes.io/managed-by": "daas-hub"}
     cluster.create(pod("session", labels=labels), "-n", sessions)

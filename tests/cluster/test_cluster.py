@@ -69,7 +69,7 @@ def address_of(cluster: Cluster, namespace: str, name: str) -> str:
 
 @pytest.fixture
 def machine_port() -> Iterator[int]:
-    """Listen on this machine's address among pods, as a hub's session door does."""
+    """Listen on this machine's address among pods, as a hub's session gateway does."""
     with socket.create_server((GATEWAY, 0)) as server:
         yield server.getsockname()[1]
 
@@ -162,9 +162,9 @@ def test_this_machine_is_reached_at_one_port_where_a_policy_allows_it(
     for role in ("allowed", "other"):
         cluster.create(pod(role, labels={"role": role}), "-n", namespace)
         cluster.wait_for_phase(namespace, role, "Running")
-    door = f"{GATEWAY}:{machine_port}"
-    within(30, lambda: cluster.execute(namespace, "allowed", "connect", door))
-    assert not cluster.execute(namespace, "other", "connect", door)
+    gateway = f"{GATEWAY}:{machine_port}"
+    within(30, lambda: cluster.execute(namespace, "allowed", "connect", gateway))
+    assert not cluster.execute(namespace, "other", "connect", gateway)
     # the API server, the kubelet and the API's service are no exception
     for closed in (f"{GATEWAY}:6443", f"{GATEWAY}:10250", "10.88.78.1:443"):
         assert not cluster.execute(namespace, "allowed", "connect", closed), closed

@@ -23,8 +23,8 @@ c.ProposalKubeSpawner.k8s_api_host = {url!r}
 c.ProposalKubeSpawner.k8s_api_ssl_ca_cert = {ca!r}
 c.ProposalKubeSpawner.token_file = {token!r}
 c.ProposalKubeSpawner.namespace = {namespace!r}
-c.ProposalKubeSpawner.door_bind = {door!r}
-c.ProposalKubeSpawner.door_address = {door!r}
+c.ProposalKubeSpawner.gateway_bind = {gateway!r}
+c.ProposalKubeSpawner.gateway_address = {gateway!r}
 c.ProposalKubeSpawner.storage = [ClaimStorage(PurePosixPath("/"), claim="facility")]
 c.ProposalKubeSpawner.pods = {{"allow_tags": True, "port": {port}}}
 c.ProposalKubeSpawner.runtime_dir = {runtime_dir!r}
@@ -101,7 +101,7 @@ def start_place(api: ApiServer, namespace: str, *, more_config: str = "", url: s
         ca=str(api.ca),
         token=str(api.folder / "hub.token"),
         namespace=namespace,
-        door=f"127.0.0.1:{free_ports(1)}",
+        gateway=f"127.0.0.1:{free_ports(1)}",
         port=kubelet.port,
         runtime_dir=str(state / "run"),
     )

@@ -1,7 +1,7 @@
 """Plays scheduler, kubelet and session where there is an API server and no node.
 
 Each pod without a gate "runs" at an address of this machine's own, where one web server answers for all of them; its
-session arrives at the door from that address, with the token of its Secret, as `daas-pod` does.
+session arrives at the gateway from that address, with the token of its Secret, as `daas-pod` does.
 """
 
 from __future__ import annotations
@@ -92,27 +92,27 @@ class Kubelet:
         session.start()
 
     def _be_session(self, pod: Json, address: str) -> None:
-        """Arrive at the door, then report every second that the session lives."""
+        """Arrive at the gateway, then report every second that the session lives."""
         container = pod["spec"]["containers"][0]
-        door = next(one["value"] for one in container["env"] if one["name"] == "DAAS_DOOR")
+        gateway = next(one["value"] for one in container["env"] if one["name"] == "DAAS_GATEWAY")
         secret = container["envFrom"][0]["secretRef"]["name"]
         data = self._api.call("GET", f"/api/v1/namespaces/{self._namespace}/secrets/{secret}")["data"]
         token = base64.b64decode(data["JUPYTERHUB_API_TOKEN"]).decode()
         wanted = None
         while not self._ended.is_set() and wanted is None:
-            wanted = ask(door, address, token, "/session/arrival", {})
+            wanted = ask(gateway, address, token, "/session/arrival", {})
             time.sleep(0.1)
         # what a session is granted that has no directories of the hub's
         directories = [[1, 1, path.endswith("/data")] for path in (wanted or {}).get("directories", ())]
-        ask(door, address, token, "/session/arrival", {"directories": directories, "open": []})
+        ask(gateway, address, token, "/session/arrival", {"directories": directories, "open": []})
         while not self._ended.wait(1.0):
             if self.beats:
-                ask(door, address, token, "/session/heartbeat", {})
+                ask(gateway, address, token, "/session/heartbeat", {})
 
 
-def ask(door: str, address: str, token: str, path: str, document: Json) -> Json | None:
-    """Send a document to the door from a pod's address; return the answer, None if it was not let in."""
-    host, _, port = door.rpartition(":")
+def ask(gateway: str, address: str, token: str, path: str, document: Json) -> Json | None:
+    """Send a document to the gateway from a pod's address; return the answer, None if it was not let in."""
+    host, _, port = gateway.rpartition(":")
     connection = HTTPConnection(host, int(port), timeout=5, source_address=(address, 0))
     try:
         connection.request("POST", path, json.dumps(document), {"Authorization": f"token {token}"})

@@ -15,7 +15,7 @@ from tests.kubernetes.api_server import ApiServer
 
 
 def spawner(**settings: Any) -> ProposalKubeSpawner:
-    given = {"hub_id": "portal", "door_address": "10.96.40.12:8012", **settings}
+    given = {"hub_id": "portal", "gateway_address": "10.96.40.12:8012", **settings}
     return ProposalKubeSpawner(config=Config({"ProposalKubeSpawner": given}))
 
 
@@ -30,11 +30,11 @@ def test_a_place_that_is_complete_has_no_problems() -> None:
         ("hub_id", "Portal"),
         ("hub_id", "x" * 41),
         ("place", "large nodes"),
-        ("door_address", ""),
-        ("door_address", "hub.daas.svc:8012"),
-        ("door_address", "10.96.40.12"),
-        ("door_bind", "0.0.0.0:0"),
-        ("door_bind", "[::1"),
+        ("gateway_address", ""),
+        ("gateway_address", "hub.daas.svc:8012"),
+        ("gateway_address", "10.96.40.12"),
+        ("gateway_bind", "0.0.0.0:0"),
+        ("gateway_bind", "[::1"),
     ],
 )
 def test_a_wrong_value_is_named(setting: str, value: str) -> None:

@@ -74,7 +74,7 @@ def test_storage() -> None:
 
 
 def problems(pods: dict[str, Any], storage: list[Any], *applications: Any) -> list[str]:
-    place = {"hub_id": "a", "door_address": "192.0.2.1:8012", "pods": pods, "storage": storage}
+    place = {"hub_id": "a", "gateway_address": "192.0.2.1:8012", "pods": pods, "storage": storage}
     config = Config({
         "ProposalKubeSpawner": place, "JupyterHub": {"authenticator_class": "dummy", "allow_named_servers": True},
         "Facility": {"identity_of": lambda user, auth_state: None},
@@ -100,7 +100,7 @@ def test_check_config() -> None:
 
 
 def test_doctor_says_who_walks_the_path() -> None:
-    place = {"hub_id": "a", "door_address": "192.0.2.1:8012", "storage": list(CLAIMS)}
+    place = {"hub_id": "a", "gateway_address": "192.0.2.1:8012", "storage": list(CLAIMS)}
     findings = storage_findings(ProposalKubeSpawner(config=Config({"ProposalKubeSpawner": place})))
     assert [one.verdict for one in findings] == ["ok", "ok"]
     assert "/data (claim): the kubelet, as root of the node" in findings[1].result

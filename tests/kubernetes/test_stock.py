@@ -23,7 +23,7 @@ from tests.kubernetes.api_types import round_trip
 from tests.kubernetes.plans import CLAIMS, DESKTOP, IDENTITY
 from tests.kubernetes.pod_security import SYSCTLS, violations
 
-PLACE = {"hub_id": "hub-a1b2", "door_address": "10.88.77.1:8012"}
+PLACE = {"hub_id": "hub-a1b2", "gateway_address": "10.88.77.1:8012"}
 #: What a plain hub needs, with an authenticator that knows nothing of facilities.
 PLAIN = {
     "JupyterHub": {

@@ -1,4 +1,4 @@
-"""The first program of a session in a pod, as a process of its own, with a door that answers as the hub's does."""
+"""The first program of a session in a pod, as a process of its own, with a gateway that answers as the hub's does."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ import os, signal, socket, sys, time
 signal.signal(signal.SIGTERM, lambda *_: (print("asked to end", flush=True), sys.exit(7)))
 listener = socket.socket(fileno=int(os.environ["DAAS_LISTEN_FD"]))
 print("listens at", *listener.getsockname(), flush=True)
-print("umask %03o" % os.umask(0), "door" if "DAAS_DOOR" in os.environ else "no door", flush=True)
+print("umask %03o" % os.umask(0), "gateway" if "DAAS_GATEWAY" in os.environ else "no gateway", flush=True)
 time.sleep(60)
 """
 
 
 @dataclass
-class Door:
-    """What the door answers, and what it was asked."""
+class Gateway:
+    """What the gateway answers, and what it was asked."""
 
     directories: list[str] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
@@ -64,8 +64,8 @@ class Door:
 
 
 @pytest.fixture
-def door() -> Iterator[Door]:
-    made = Door()
+def gateway() -> Iterator[Gateway]:
+    made = Gateway()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -89,7 +89,7 @@ def door() -> Iterator[Door]:
 
 
 @pytest.fixture
-def start(door: Door) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+def start(gateway: Gateway) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Start `daas-pod` with a program of Python's, in a network of its own pod where it is needed."""
     running: list[subprocess.Popen[str]] = []
 
@@ -99,7 +99,12 @@ def start(door: Door) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         process = subprocess.Popen(
             [sys.executable, "-c", first, sys.executable, "-c", program],
             cwd=ROOT,
-            env={**os.environ, "DAAS_DOOR": door.address, "JUPYTERHUB_API_TOKEN": "secret", "DAAS_PORT": str(port)},
+            env={
+                **os.environ,
+                "DAAS_GATEWAY": gateway.address,
+                "JUPYTERHUB_API_TOKEN": "secret",
+                "DAAS_PORT": str(port),
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -129,22 +134,24 @@ def line(process: subprocess.Popen[str]) -> str:
 
 
 def test_it_proves_what_it_has_and_then_starts_the_session(
-    door: Door, start: Callable[..., subprocess.Popen[str]], tmp_path: Path, port: int
+    gateway: Gateway, start: Callable[..., subprocess.Popen[str]], tmp_path: Path, port: int
 ) -> None:
-    door.directories = [str(tmp_path)]
+    gateway.directories = [str(tmp_path)]
     process = start(port=port)
     assert line(process) == f"listens at 127.0.0.1 {port}"
-    assert line(process) == "umask 007 no door"
+    assert line(process) == "umask 007 no gateway"
     status = tmp_path.stat()
-    assert door.reports == [{"directories": [[status.st_dev, status.st_ino, False]], "open": []}]
+    assert gateway.reports == [{"directories": [[status.st_dev, status.st_ino, False]], "open": []}]
     socket.create_connection(("127.0.0.1", port), timeout=5).close()
     process.send_signal(signal.SIGTERM)
     assert line(process) == "asked to end"
     assert process.wait(10) == 7
 
 
-def test_a_refused_session_runs_nothing_of_the_user(door: Door, start: Callable[..., subprocess.Popen[str]]) -> None:
-    door.refuses = True
+def test_a_refused_session_runs_nothing_of_the_user(
+    gateway: Gateway, start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    gateway.refuses = True
     process = start("print('the user runs')")
     assert process.wait(20) == 1
     assert process.stdout is not None
@@ -153,20 +160,20 @@ def test_a_refused_session_runs_nothing_of_the_user(door: Door, start: Callable[
     )
 
 
-def test_a_missing_directory_is_a_failure(door: Door, start: Callable[..., subprocess.Popen[str]]) -> None:
-    door.directories = ["/not/there"]
+def test_a_missing_directory_is_a_failure(gateway: Gateway, start: Callable[..., subprocess.Popen[str]]) -> None:
+    gateway.directories = ["/not/there"]
     process = start("print('the user runs')")
     assert process.wait(20) == 1
     assert process.stdout is not None
     assert "the user runs" not in process.stdout.read()
 
 
-def test_an_open_address_is_reported(door: Door, start: Callable[..., subprocess.Popen[str]], port: int) -> None:
-    """The wall has a hole: here, the door's own port."""
-    door.closed = [door.address, f"127.0.0.1:{port}"]
-    door.refuses = True
+def test_an_open_address_is_reported(gateway: Gateway, start: Callable[..., subprocess.Popen[str]], port: int) -> None:
+    """The wall has a hole: here, the gateway's own port."""
+    gateway.closed = [gateway.address, f"127.0.0.1:{port}"]
+    gateway.refuses = True
     start(WALL_S=0.5).wait(20)
-    assert door.reports[0]["open"] == [door.address]
+    assert gateway.reports[0]["open"] == [gateway.address]
 
 
 def test_a_wall_that_comes_late_is_waited_for() -> None:
@@ -180,8 +187,8 @@ def test_a_wall_that_comes_late_is_waited_for() -> None:
     assert time.monotonic() - began < 5
 
 
-def test_a_hub_that_does_not_answer_is_said(door: Door, start: Callable[..., subprocess.Popen[str]]) -> None:
-    door.close()
+def test_a_hub_that_does_not_answer_is_said(gateway: Gateway, start: Callable[..., subprocess.Popen[str]]) -> None:
+    gateway.close()
     process = start("print('the user runs')", ARRIVAL_S=1.0)
     assert process.wait(20) == 1
     assert process.stdout is not None
@@ -189,12 +196,12 @@ def test_a_hub_that_does_not_answer_is_said(door: Door, start: Callable[..., sub
 
 
 def test_it_ends_at_its_time_limit_while_the_hub_is_away(
-    door: Door, start: Callable[..., subprocess.Popen[str]], port: int
+    gateway: Gateway, start: Callable[..., subprocess.Popen[str]], port: int
 ) -> None:
-    door.remaining_s = 4.0
+    gateway.remaining_s = 4.0
     process = start(port=port, HEARTBEAT_S=1.0)
     assert line(process).startswith("listens")
-    door.close()
+    gateway.close()
     began = time.monotonic()
     assert process.wait(15) == 7
     assert time.monotonic() - began < 8
@@ -202,20 +209,22 @@ def test_it_ends_at_its_time_limit_while_the_hub_is_away(
     assert "reached its time limit" in process.stdout.read()
 
 
-def test_the_hub_extends_its_time_limit(door: Door, start: Callable[..., subprocess.Popen[str]], port: int) -> None:
-    door.remaining_s = 3.0
+def test_the_hub_extends_its_time_limit(
+    gateway: Gateway, start: Callable[..., subprocess.Popen[str]], port: int
+) -> None:
+    gateway.remaining_s = 3.0
     process = start(port=port, HEARTBEAT_S=0.5)
     assert line(process).startswith("listens")
-    door.remaining_s = 60.0
+    gateway.remaining_s = 60.0
     time.sleep(5)
     assert process.poll() is None
-    assert door.beats > 3
+    assert gateway.beats > 3
 
 
 def test_a_session_that_does_not_end_by_itself_is_ended(
-    door: Door, start: Callable[..., subprocess.Popen[str]], port: int
+    gateway: Gateway, start: Callable[..., subprocess.Popen[str]], port: int
 ) -> None:
-    door.remaining_s = 1.0
+    gateway.remaining_s = 1.0
     stubborn = (
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('on', flush=True); time.sleep(60)"
     )
@@ -225,7 +234,7 @@ def test_a_session_that_does_not_end_by_itself_is_ended(
 
 
 def test_nothing_is_left_of_processes_that_lost_their_parent(
-    door: Door, start: Callable[..., subprocess.Popen[str]], port: int
+    gateway: Gateway, start: Callable[..., subprocess.Popen[str]], port: int
 ) -> None:
     """It is the first process of its container, and inherits what daemons leave."""
     orphan = (

@@ -39,13 +39,13 @@ c.ProposalKubeSpawner.hub_id = os.environ["DAAS_HUB_ID"]  # noqa: F821
 c.ProposalKubeSpawner.namespace = os.environ["DAAS_SESSIONS_NAMESPACE"]  # noqa: F821
 c.ProposalKubeSpawner.node_storage = os.environ["DAAS_NODE_STORAGE"] == "true"  # noqa: F821
 c.ProposalKubeSpawner.image_pull_secrets = json.loads(os.environ["DAAS_PULL_SECRETS"])  # noqa: F821
-c.ProposalKubeSpawner.door_bind = "0.0.0.0:" + os.environ["DAAS_DOOR_PORT"]  # noqa: F821
+c.ProposalKubeSpawner.gateway_bind = "0.0.0.0:" + os.environ["DAAS_GATEWAY_PORT"]  # noqa: F821
 c.ProposalKubeSpawner.pods = {  # noqa: F821
     "port": int(os.environ["DAAS_SESSION_PORT"]),
     "priority_class": os.environ["DAAS_PRIORITY_CLASS"],
     "egress_addresses": json.loads(os.environ["DAAS_EGRESS_ADDRESSES"]),
 }
-if "DAAS_SESSION_DOOR" in os.environ:  # in the hub's own pod
+if "DAAS_SESSION_GATEWAY" in os.environ:  # in the hub's own pod
     # sessions have no name server: they are given the address of the Service, which stays what it is
-    _host, _, _port = os.environ["DAAS_SESSION_DOOR"].rpartition(":")
-    c.ProposalKubeSpawner.door_address = f"{socket.gethostbyname(_host)}:{_port}"  # noqa: F821
+    _host, _, _port = os.environ["DAAS_SESSION_GATEWAY"].rpartition(":")
+    c.ProposalKubeSpawner.gateway_address = f"{socket.gethostbyname(_host)}:{_port}"  # noqa: F821

@@ -113,7 +113,7 @@ capabilities: {drop: [ALL]}
 - {name: DAAS_NODE_STORAGE, value: {{ .Values.sessions.nodeStorage.enabled | quote }}}
 - {name: DAAS_PULL_SECRETS, value: {{ .Values.sessions.pullSecrets | toJson | quote }}}
 - {name: DAAS_EGRESS_ADDRESSES, value: {{ .Values.sessions.egressAddresses | toJson | quote }}}
-- {name: DAAS_DOOR_PORT, value: {{ int .Values.sessions.doorPort | quote }}}
+- {name: DAAS_GATEWAY_PORT, value: {{ int .Values.sessions.gatewayPort | quote }}}
 - {name: DAAS_PRIORITY_CLASS, value: {{ include "daas.priorityClass" . | quote }}}
 - {name: HOME, value: /tmp}
 - name: CONFIGPROXY_AUTH_TOKEN

@@ -1,8 +1,8 @@
-"""The session door: where sessions in pods reach the hub, and nothing else of it.
+"""The session gateway: where sessions in pods reach the hub, and nothing else of it.
 
 One TCP listener of the hub. A connection is accepted from the address of a known pod of this hub, and closed at once
 otherwise. Each session has the routes, the rate and the limits that it has over its socket file on one machine
-(`hub_api_socket`). Two routes are the door's own and never reach the hub's API: the arrival, with which a session
+(`hub_api_socket`). Two routes are the gateway's own and never reach the hub's API: the arrival, with which a session
 proves its mounts and the network's wall before anything of the user runs, and the heartbeat.
 """
 
@@ -29,7 +29,7 @@ from daas_hub.spawners.hub_api_socket import SessionRequests
 from daas_hub.spawners.kubernetes.address import host_and_port
 from daas_hub.spawners.mount_handshake import GrantedDirectory, SeenDirectory, require_granted
 
-#: The routes of the door's own (`daas_hub.session.pod`).
+#: The routes of the gateway's own (`daas_hub.session.pod`).
 ARRIVAL = "/session/arrival"
 HEARTBEAT = "/session/heartbeat"
 
@@ -39,7 +39,7 @@ _WALL_OPEN = "The network of this session is not closed, so it was not started."
 
 
 def key_of(token: str) -> str:
-    """Return the hash by which the door knows a session's token; the hub keeps no token over a restart."""
+    """Return the hash by which the gateway knows a session's token; the hub keeps no token over a restart."""
     return hashlib.sha256(token.encode(errors="replace")).hexdigest()
 
 
@@ -81,8 +81,8 @@ class Arrival:
             self.admitted.set_result(None)
 
 
-class DoorSession(SessionRequests):
-    """One session at the door.
+class GatewaySession(SessionRequests):
+    """One session at the gateway.
 
     Attributes:
         arrival: what it must prove; None for one that has.
@@ -99,7 +99,7 @@ class DoorSession(SessionRequests):
         remaining_s: Callable[[], float],
         arrival: Arrival | None = None,
     ) -> None:
-        """Make a session of the door.
+        """Make a session of the gateway.
 
         Args:
             application, routes, session: see `SessionRequests`.
@@ -135,7 +135,7 @@ class DoorSession(SessionRequests):
         super().close()
 
     def application_for(self, request: HTTPServerRequest) -> Application:
-        """Return what handles a request: the door for its own routes, the hub, or a refusal."""
+        """Return what handles a request: the gateway for its own routes, the hub, or a refusal."""
         if request.method == "POST" and request.path in (ARRIVAL, HEARTBEAT):
             return _OWN
         return super().application_for(request)
@@ -150,27 +150,27 @@ class DoorSession(SessionRequests):
         return time.monotonic() - self.heard if self.heard else 0.0
 
 
-class SessionDoor:
+class SessionGateway:
     """The listener of a hub; one for each address that it is bound to."""
 
-    _known: ClassVar[dict[str, SessionDoor]] = {}
+    _known: ClassVar[dict[str, SessionGateway]] = {}
 
     def __init__(self, address: str) -> None:
         self._address = address
-        self._sessions: dict[str, DoorSession] = {}
+        self._sessions: dict[str, GatewaySession] = {}
         self._name_at: dict[object, Callable[[str], str | None]] = {}
         self._listener: socket.socket | None = None
 
     @classmethod
-    def at(cls, address: str) -> SessionDoor:
-        """Return the door that is bound to an address, open.
+    def at(cls, address: str) -> SessionGateway:
+        """Return the gateway that is bound to an address, open.
 
         Raises:
             OSError: it cannot be opened.
         """
-        door = cls._known.setdefault(address, cls(address))
-        door.open()
-        return door
+        gateway = cls._known.setdefault(address, cls(address))
+        gateway.open()
+        return gateway
 
     def open(self) -> None:
         """Listen, unless it does."""
@@ -207,12 +207,12 @@ class SessionDoor:
         """Ask this function, too, for the name of the session whose pod has an address; one for each place."""
         self._name_at.setdefault(place, name_at)
 
-    def add(self, name: str, session: DoorSession) -> None:
+    def add(self, name: str, session: GatewaySession) -> None:
         """Let a session in, instead of an earlier one of its name."""
         self.remove(name)
         self._sessions[name] = session
 
-    def get(self, name: str) -> DoorSession | None:
+    def get(self, name: str) -> GatewaySession | None:
         """Return a session; None if it is not let in."""
         return self._sessions.get(name)
 
@@ -221,7 +221,7 @@ class SessionDoor:
         if (session := self._sessions.pop(name, None)) is not None:
             session.close()
 
-    def session_at(self, address: str) -> DoorSession | None:
+    def session_at(self, address: str) -> GatewaySession | None:
         """Return the session whose pod has this address; None for everybody else."""
         names = (name_at(address) for name_at in self._name_at.values())
         return next((self._sessions[name] for name in names if name in self._sessions), None)
@@ -235,7 +235,7 @@ class SessionDoor:
             except (BlockingIOError, ConnectionAbortedError, InterruptedError):
                 return
             except OSError as problem:
-                _log.error("the session door cannot accept a connection: %s", problem)
+                _log.error("the session gateway cannot accept a connection: %s", problem)
                 return
             if (session := self.session_at(peer[0].removeprefix("::ffff:"))) is None:
                 client.close()
@@ -244,9 +244,9 @@ class SessionDoor:
 
 
 class _OwnRoute(RequestHandler):
-    """A route of the door itself: for whoever has the session's token."""
+    """A route of the gateway itself: for whoever has the session's token."""
 
-    session: DoorSession
+    session: GatewaySession
 
     @property
     def connection(self) -> Any:
