@@ -1,7 +1,7 @@
 """KubeSpawner for its settings alone: what it does is replaced, and listed here.
 
 Its constructor reads one configuration of the library's for the whole process, and its `poll`, watches and state lose
-sessions while an API server is away (docs/explanations/decisions/0023-subclass-of-kubespawner.md).
+sessions while an API server is away (docs/explanations/decisions/0025-subclass-of-kubespawner.md).
 """
 
 from __future__ import annotations

@@ -103,7 +103,8 @@ async def test_an_absence_of_a_minute_is_survived(api: ApiServer, namespace: str
         assert set(watch.pods) == {"kept", "lost"}
         await asyncio.sleep(max(0.0, AWAY_S - (time.monotonic() - began)))
     finally:
-        await asyncio.to_thread(api.start_api)
+        # not in a thread of the pool, with which it would end
+        api.start_api()
     api.delete_pod(namespace, "lost")
     await until(lambda: set(watch.pods) == {"kept"}, 30)
     assert not watch.is_old
