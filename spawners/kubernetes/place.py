@@ -66,8 +66,8 @@ class PlaceMixin(RecordedSessionMixin):
         "0.0.0.0:8012",
         config=True,
         help="""
-        Address and port of the hub at which it listens for its sessions (the session gateway). Only pods of sessions are
-        let in, and only to the few routes that they need. Default: "0.0.0.0:8012".
+        Address and port of the hub at which it listens for its sessions (the session gateway). Only pods of sessions
+        are let in, and only to the few routes that they need. Default: "0.0.0.0:8012".
         """,
     )
     gateway_address = Unicode(
