@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 from traitlets import Bool, Dict, Float, Integer, List, Unicode, default
 
-from daas_hub.spawners.kubernetes.client import APIAccess, PlaceClient
+from daas_hub.spawners.kubernetes.access import APIAccess
+from daas_hub.spawners.kubernetes.client import PlaceClient
 from daas_hub.spawners.kubernetes.gateway import SessionGateway
 from daas_hub.spawners.kubernetes.labels import HUB_LABEL, PLACE_LABEL, SESSION_LABEL
 from daas_hub.spawners.kubernetes.pod_settings import PodSettings

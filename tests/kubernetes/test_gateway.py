@@ -14,7 +14,8 @@ from tornado.web import Application, RequestHandler
 from daas_hub.errors import SessionFailed, StorageProblem
 from daas_hub.spawners.hub_api_limits import BURST, MAX_CONNECTIONS
 from daas_hub.spawners.hub_api_socket import session_routes
-from daas_hub.spawners.kubernetes.gateway import ARRIVAL, HEARTBEAT, Arrival, GatewaySession, SessionGateway, key_of
+from daas_hub.spawners.kubernetes.arrival import Arrival
+from daas_hub.spawners.kubernetes.gateway import ARRIVAL, HEARTBEAT, GatewaySession, SessionGateway, key_of
 from daas_hub.spawners.mount_handshake import GrantedDirectory
 
 TOKEN = "0123456789abcdef"
