@@ -24,7 +24,7 @@ from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, HTTPError, RequestHandler
 
 from daas_hub.errors import SessionFailed, StorageProblem
-from daas_hub.spawners.hub_api_limits import BACKLOG, MAX_CONNECTIONS
+from daas_hub.spawners.hub_api_limits import BACKLOG
 from daas_hub.spawners.hub_api_socket import SessionRequests
 from daas_hub.spawners.kubernetes.address import host_and_port
 from daas_hub.spawners.kubernetes.arrival import Arrival
@@ -74,10 +74,11 @@ class GatewaySession(SessionRequests):
 
     def admit(self, client: socket.socket) -> None:
         """Serve a connection as soon as the session's rate allows; close one too many."""
-        if len(self._connections) + len(self._waiting) >= MAX_CONNECTIONS:
+        if not self.has_room(len(self._waiting)):
             client.close()
         elif wait_s := self._budget.wait_s():
             self._waiting.add(client)
+            self.count_waiting(1)
             asyncio.get_running_loop().call_later(wait_s, self._admit_again, client)
         else:
             self.serve(client)
@@ -85,12 +86,14 @@ class GatewaySession(SessionRequests):
     def _admit_again(self, client: socket.socket) -> None:
         if client in self._waiting:
             self._waiting.discard(client)
+            self.count_waiting(-1)
             self.admit(client)
 
     def close(self) -> None:
         """Close its connections, also those that wait."""
         for client in self._waiting:
             client.close()
+        self.count_waiting(-len(self._waiting))
         self._waiting.clear()
         super().close()
 
