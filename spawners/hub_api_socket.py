@@ -95,6 +95,14 @@ class SessionRequests:
         for connection in tuple(self._connections):
             connection.stream.close()
 
+    def has_room(self, waiting: int = 0) -> bool:
+        """Return whether one more connection may be open, besides those that wait to be served."""
+        return _descriptors.are_left and len(self._connections) + waiting < MAX_CONNECTIONS
+
+    def count_waiting(self, change: int) -> None:
+        """Count accepted connections that wait to be served, as connections of all sessions."""
+        _descriptors.used += change
+
     def serve(self, client: socket.socket) -> None:
         """Serve one request on an accepted connection."""
         _descriptors.used += 1

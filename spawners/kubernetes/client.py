@@ -12,18 +12,14 @@ import json
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 import aiohttp
-from kubernetes_asyncio.client import ApiClient, AuthorizationV1Api, Configuration, CoreV1Api
-from kubernetes_asyncio.config import ConfigException, load_incluster_config, load_kube_config
+from kubernetes_asyncio.client import ApiClient, AuthorizationV1Api, CoreV1Api
 
 from daas_hub.errors import ConfigurationError, SessionFailed
+from daas_hub.spawners.kubernetes.access import APIAccess
 
-#: Seconds until a token file is read again: tokens of service accounts are renewed in place.
-TOKEN_AGE_S = 60.0
 _MAX_WAIT_S = 5.0
 _FIRST_WAIT_S = 0.2
 #: Answers with which a request may be repeated: it was not carried out, or may be carried out twice.
@@ -67,83 +63,6 @@ class APIRefusal(Exception):
         self.reason = str(document.get("reason") or "")
         self.message = str(document.get("message") or "")[:2000]
         super().__init__(f"{status} {self.reason}: {self.message}")
-
-
-@dataclass(frozen=True)
-class APIAccess:
-    """How a place's API server is reached.
-
-    Attributes:
-        kubeconfig: a file of kubectl's; "" for `host`, or else for what every pod of the cluster has.
-        context: the context of that file; "" for its current one.
-        host: "https://host:port".
-        ca: file with the certificates of its authority; "" for the system's.
-        token_file: file with the token of a service account.
-        timeout_s, retry_s: of one request, and of one with its repetitions.
-    """
-
-    kubeconfig: str = ""
-    context: str = ""
-    host: str = ""
-    ca: str = ""
-    token_file: str = ""
-    timeout_s: float = 10.0
-    retry_s: float = 60.0
-
-    async def configuration(self) -> Configuration:
-        """Return the library's configuration for this place alone.
-
-        Raises:
-            ConfigurationError: a file is missing or not usable.
-        """
-        configuration = Configuration()
-        try:
-            if self.kubeconfig:
-                await load_kube_config(
-                    self.kubeconfig, self.context or None, client_configuration=configuration, persist_config=False
-                )
-            elif self.host:
-                configuration.host = self.host
-                configuration.ssl_ca_cert = self.ca or None
-                if self.token_file:
-                    token = TokenFile(Path(self.token_file))
-                    # the library asks for a token only where there is one
-                    token.read(configuration)
-                    configuration.refresh_api_key_hook = token.refresh
-            else:
-                load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-        except (ConfigException, OSError, ValueError, KeyError, TypeError) as problem:
-            raise ConfigurationError(
-                "ProposalKubeSpawner.kubeconfig",
-                self.kubeconfig or self.host or "(in the cluster)",
-                f"cannot be used: {type(problem).__name__}",
-                remedy="Set `kubeconfig`, or `k8s_api_host` with `token_file`; in a pod, give it a service account.",
-            ) from problem
-        return configuration
-
-
-class TokenFile:
-    """A token that somebody else renews."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._read_at = -TOKEN_AGE_S
-
-    def refresh(self, configuration: Configuration) -> None:
-        """Put the token into a configuration; the library calls this before each request."""
-        if time.monotonic() - self._read_at < TOKEN_AGE_S:
-            return
-        with contextlib.suppress(OSError):  # the old one may do
-            self.read(configuration)
-
-    def read(self, configuration: Configuration) -> None:
-        """Read the file now.
-
-        Raises:
-            OSError: it cannot be read.
-        """
-        configuration.api_key["BearerToken"] = f"Bearer {self._path.read_text().strip()}"
-        self._read_at = time.monotonic()
 
 
 class PlaceClient:

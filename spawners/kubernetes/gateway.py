@@ -17,17 +17,17 @@ import logging
 import re
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, HTTPError, RequestHandler
 
-from daas_hub.errors import DaasError, SessionFailed, StorageProblem
-from daas_hub.spawners.hub_api_limits import BACKLOG, MAX_CONNECTIONS
+from daas_hub.errors import SessionFailed, StorageProblem
+from daas_hub.spawners.hub_api_limits import BACKLOG
 from daas_hub.spawners.hub_api_socket import SessionRequests
 from daas_hub.spawners.kubernetes.address import host_and_port
-from daas_hub.spawners.mount_handshake import GrantedDirectory, SeenDirectory, require_granted
+from daas_hub.spawners.kubernetes.arrival import Arrival
 
 #: The routes of the gateway's own (`daas_hub.session.pod`).
 ARRIVAL = "/session/arrival"
@@ -35,50 +35,10 @@ HEARTBEAT = "/session/heartbeat"
 
 _log = logging.getLogger("jupyterhub.daas")
 
-_WALL_OPEN = "The network of this session is not closed, so it was not started."
-
 
 def key_of(token: str) -> str:
     """Return the hash by which the gateway knows a session's token; the hub keeps no token over a restart."""
     return hashlib.sha256(token.encode(errors="replace")).hexdigest()
-
-
-class Arrival:
-    """What a session must prove before it may start.
-
-    Args:
-        granted: the directories as they must appear in it.
-        closed: returns the addresses, "host:port", that it must not be able to connect to; only known once it arrives.
-    """
-
-    def __init__(self, granted: Sequence[GrantedDirectory], closed: Callable[[], Sequence[str]]) -> None:
-        self.granted = granted
-        self.closed = closed
-        #: Done when the session was let in; its exception says why it was not.
-        self.admitted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        # nobody may wait any more when it is refused
-        self.admitted.add_done_callback(lambda done: done.cancelled() or done.exception())
-
-    def judge(self, report: Any) -> None:
-        """Compare what a session reports with what was granted.
-
-        Raises:
-            DaasError: it may not start; worded for its owner, and also raised for whoever waits.
-            ValueError, TypeError, KeyError, IndexError: this is no report.
-        """
-        seen = [SeenDirectory(int(one[0]), int(one[1]), one[2] is True) for one in report["directories"]]
-        still_open = [str(one) for one in report["open"]][:20]
-        try:
-            require_granted(self.granted, seen)
-            if still_open:
-                detail = f"it could connect to {', '.join(still_open)}: are network policies enforced?"
-                raise SessionFailed(_WALL_OPEN, remedy="Please tell the administrators.", detail=detail)
-        except DaasError as problem:
-            if not self.admitted.done():
-                self.admitted.set_exception(problem)
-            raise
-        if not self.admitted.done():
-            self.admitted.set_result(None)
 
 
 class GatewaySession(SessionRequests):
@@ -114,10 +74,11 @@ class GatewaySession(SessionRequests):
 
     def admit(self, client: socket.socket) -> None:
         """Serve a connection as soon as the session's rate allows; close one too many."""
-        if len(self._connections) + len(self._waiting) >= MAX_CONNECTIONS:
+        if not self.has_room(len(self._waiting)):
             client.close()
         elif wait_s := self._budget.wait_s():
             self._waiting.add(client)
+            self.count_waiting(1)
             asyncio.get_running_loop().call_later(wait_s, self._admit_again, client)
         else:
             self.serve(client)
@@ -125,12 +86,14 @@ class GatewaySession(SessionRequests):
     def _admit_again(self, client: socket.socket) -> None:
         if client in self._waiting:
             self._waiting.discard(client)
+            self.count_waiting(-1)
             self.admit(client)
 
     def close(self) -> None:
         """Close its connections, also those that wait."""
         for client in self._waiting:
             client.close()
+        self.count_waiting(-len(self._waiting))
         self._waiting.clear()
         super().close()
 

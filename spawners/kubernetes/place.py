@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 from traitlets import Bool, Dict, Float, Integer, List, Unicode, default
 
-from daas_hub.spawners.kubernetes.client import APIAccess, PlaceClient
+from daas_hub.spawners.kubernetes.access import APIAccess
+from daas_hub.spawners.kubernetes.client import PlaceClient
 from daas_hub.spawners.kubernetes.gateway import SessionGateway
 from daas_hub.spawners.kubernetes.labels import HUB_LABEL, PLACE_LABEL, SESSION_LABEL
 from daas_hub.spawners.kubernetes.pod_settings import PodSettings
@@ -66,8 +67,8 @@ class PlaceMixin(RecordedSessionMixin):
         "0.0.0.0:8012",
         config=True,
         help="""
-        Address and port of the hub at which it listens for its sessions (the session gateway). Only pods of sessions are
-        let in, and only to the few routes that they need. Default: "0.0.0.0:8012".
+        Address and port of the hub at which it listens for its sessions (the session gateway). Only pods of sessions
+        are let in, and only to the few routes that they need. Default: "0.0.0.0:8012".
         """,
     )
     gateway_address = Unicode(

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
 from jupyterhub.app import JupyterHub
-from jupyterhub.utils import maybe_future
 from traitlets import default
 from traitlets.config import Config
 
@@ -23,9 +21,11 @@ from daas_hub.launch import Plan
 from daas_hub.spawners.guest_layout import mount_points, places
 from daas_hub.spawners.home_access import require_usable_home
 from daas_hub.spawners.hub_api_socket import session_routes
+from daas_hub.spawners.kubernetes.arrival import Arrival
 from daas_hub.spawners.kubernetes.checks import examine, images_problems, place_problems, storage_findings
-from daas_hub.spawners.kubernetes.client import APIRefusal, ClusterUnreachable, Json
-from daas_hub.spawners.kubernetes.gateway import Arrival, GatewaySession, key_of
+from daas_hub.spawners.kubernetes.client import APIRefusal
+from daas_hub.spawners.kubernetes.endings import PodEndMixin
+from daas_hub.spawners.kubernetes.gateway import GatewaySession, key_of
 from daas_hub.spawners.kubernetes.hooks import after_created, modified
 from daas_hub.spawners.kubernetes.launch import (
     create_pod,
@@ -35,7 +35,6 @@ from daas_hub.spawners.kubernetes.launch import (
     require_asked,
     wait_gone,
 )
-from daas_hub.spawners.kubernetes.life import PodLifeMixin
 from daas_hub.spawners.kubernetes.pod import pod_for
 from daas_hub.spawners.kubernetes.pod_settings import PodIdentity
 from daas_hub.spawners.kubernetes.session_files import generated_files, icon_path, secret_environment
@@ -55,7 +54,6 @@ from daas_hub.spawners.readiness import require_answer
 from daas_hub.spawners.reconcile import last_outcome
 from daas_hub.spawners.runtime_dir import session_key
 from daas_hub.spawners.session_output import failure_in
-from daas_hub.spawners.session_records import RunningSession
 from daas_hub.storage import AccountStorage
 
 #: The first program of every session (`daas_hub.session.pod`).
@@ -64,7 +62,7 @@ _KUBELET_PORT = 10250
 _ENDED = "The session ended before it was ready. Please tell the administrators; the hub's log says more."
 
 
-class ProposalKubeSpawner(PodLifeMixin, StockKubeSpawner):
+class ProposalKubeSpawner(PodEndMixin, StockKubeSpawner):
     """Sessions in pods of a Kubernetes cluster."""
 
     stock_settings = KUBERNETES_SETTINGS
@@ -260,74 +258,3 @@ class ProposalKubeSpawner(PodLifeMixin, StockKubeSpawner):
     def icon_inside(self, application: Application) -> str:
         """Return the path at which the session finds an application's icon."""
         return icon_path(application)
-
-    # -- the end --------------------------------------------------------------------------------------------------
-
-    async def stop(self, now: bool = False) -> None:
-        """End the session, and wait until the cluster confirms it, but not for ever.
-
-        Raises:
-            SessionFailed: its end is not confirmed yet; the reconciler asks again.
-        """
-        if not self._owns_pod:
-            return
-        await self.keep_stop()
-        found = await self.own_pod()
-        if found is None:
-            return
-        await self.client.delete_pod(found, 0 if now else None)
-        grace_s = 0 if now else float(found["spec"].get("terminationGracePeriodSeconds") or 0)
-        if not await wait_gone(self.client, self.watch, found, grace_s + self.stop_timeout_s):
-            raise SessionFailed(
-                "The end of the session is not confirmed yet.", remedy="The portal keeps trying; nothing is to be done."
-            )
-
-    async def run_post_stop_hook(self) -> None:
-        """Remove what the session had; then run the administrator's hook."""
-        if self._owns_pod:
-            await self._clean_up()
-        await maybe_future(super().run_post_stop_hook())
-
-    async def _clean_up(self) -> None:
-        """Delete the pod of this start, also one that ended, and forget its record once it is gone."""
-        self.gateway.remove(self.pod_name)
-        try:
-            found = await self.own_pod()
-            if found is not None:
-                if not is_ending(found):
-                    await self.client.delete_pod(found)
-                grace_s = float(found["spec"].get("terminationGracePeriodSeconds") or 0)
-                is_gone = await wait_gone(self.client, self.watch, found, min(5.0, grace_s + self.stop_timeout_s))
-            else:
-                is_gone = True
-        except (APIRefusal, ClusterUnreachable) as problem:
-            is_gone = False
-            self.log.error("%s: pod %s was not removed: %s", self._log_name, self.pod_name, problem)
-        if is_gone:
-            await self.records.remove(self.key)
-
-    # -- what runs, whatever the hub knows ------------------------------------------------------------------------
-
-    async def list_running(self) -> list[RunningSession]:
-        """Return the pods of this hub and place, also ended ones (see `RunningSession`)."""
-        try:
-            pods, _ = await self.client.pods(self.selector)
-        except APIRefusal as refusal:
-            raise ClusterUnreachable(str(refusal)) from refusal
-        return [RunningSession(pod["metadata"]["name"], (_handle(pod),)) for pod in pods]
-
-    async def end_running(self, one: RunningSession) -> None:
-        """Delete its pod.
-
-        Raises:
-            SessionFailed, APIRefusal: it may still be there.
-        """
-        for handle in one.handles:
-            await self.client.delete_pod(handle)
-            if not await wait_gone(self.client, self.watch, handle, self.grace_period_s + self.stop_timeout_s):
-                raise SessionFailed("The end of the session is not confirmed yet.")
-
-
-def _handle(pod: Json) -> Any:
-    metadata = pod["metadata"]
-    return {"metadata": {"name": metadata["name"], "uid": metadata["uid"]}}

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from daas_hub.spawners.kubernetes.client import APIAccess, PlaceClient
+from daas_hub.spawners.kubernetes.access import APIAccess
+from daas_hub.spawners.kubernetes.client import PlaceClient
 from tests.kubernetes.api_server import ApiServer
 
 

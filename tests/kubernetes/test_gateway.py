@@ -12,9 +12,11 @@ import pytest
 from tornado.web import Application, RequestHandler
 
 from daas_hub.errors import SessionFailed, StorageProblem
-from daas_hub.spawners.hub_api_limits import BURST, MAX_CONNECTIONS
+from daas_hub.spawners import hub_api_socket
+from daas_hub.spawners.hub_api_limits import BURST, MAX_CONNECTIONS, Descriptors
 from daas_hub.spawners.hub_api_socket import session_routes
-from daas_hub.spawners.kubernetes.gateway import ARRIVAL, HEARTBEAT, Arrival, GatewaySession, SessionGateway, key_of
+from daas_hub.spawners.kubernetes.arrival import Arrival
+from daas_hub.spawners.kubernetes.gateway import ARRIVAL, HEARTBEAT, GatewaySession, SessionGateway, key_of
 from daas_hub.spawners.mount_handshake import GrantedDirectory
 
 TOKEN = "0123456789abcdef"
@@ -143,6 +145,7 @@ async def test_a_session_that_arrived_does_not_arrive_again(gateway: SessionGate
 async def test_its_rate_is_that_of_a_socket_file(gateway: SessionGateway) -> None:
     """Requests beyond the burst wait instead of being answered; too many at once are closed."""
     one = session()
+    before = hub_api_socket._descriptors.used
     gateway.add("pod-1", one)
     for _ in range(int(BURST)):
         assert "the hub" in await ask(gateway, "GET /hub/api/user")
@@ -152,6 +155,19 @@ async def test_its_rate_is_that_of_a_socket_file(gateway: SessionGateway) -> Non
     assert all(not task.result() for task in done if "the hub" not in task.result())
     one.close()
     await asyncio.gather(*waiting, return_exceptions=True)
+    assert hub_api_socket._descriptors.used == before
+
+
+async def test_people_keep_their_descriptors(gateway: SessionGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sessions together use half of what the process may open."""
+    full = Descriptors()
+    full.used = 10**9
+    monkeypatch.setattr(hub_api_socket, "_descriptors", full)
+    gateway.add("pod-1", session())
+    assert await ask(gateway, "GET /hub/api/user") == ""
+    full.used = 0
+    assert "the hub" in await ask(gateway, "GET /hub/api/user")
+    assert full.used == 0
 
 
 async def test_nothing_of_a_token_is_logged(gateway: SessionGateway, caplog: pytest.LogCaptureFixture) -> None:

@@ -10,7 +10,8 @@ from dataclasses import replace
 import pytest
 
 from daas_hub.errors import SessionFailed
-from daas_hub.spawners.kubernetes.client import APIAccess, APIRefusal, ClusterUnreachable, PlaceClient
+from daas_hub.spawners.kubernetes.access import APIAccess
+from daas_hub.spawners.kubernetes.client import APIRefusal, ClusterUnreachable, PlaceClient
 from daas_hub.spawners.kubernetes.deadlines import keep_annotation
 from daas_hub.spawners.kubernetes.labels import DEADLINE_ANNOTATION
 from daas_hub.spawners.kubernetes.launch import (

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from daas_hub.spawners.kubernetes.client import APIAccess, APIRefusal, ClusterUnreachable, PlaceClient
+from daas_hub.spawners.kubernetes.access import APIAccess
+from daas_hub.spawners.kubernetes.client import APIRefusal, ClusterUnreachable, PlaceClient
 from daas_hub.spawners.kubernetes.watch import PodWatch
 from tests.kubernetes.api_server import ApiServer
 
