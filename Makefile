@@ -155,7 +155,7 @@ $(VENV)/.oidc_provider: $(OIDC)/package.json $(OIDC)/package-lock.json $(VENV)/.
 
 # what `make test-servers` promises, and needs: programs only, no service of this machine is started
 SERVERS := shibboleth,nagios,satosa,samba,389
-SERVER_PACKAGES := apache2 libapache2-mod-shib simplesamlphp php-cli php-xml php-mbstring nagios4-core xmlsec1 samba-ad-dc samba-ad-provision \
+SERVER_PACKAGES := apache2 libapache2-mod-shib simplesamlphp php-cli php-xml php-mbstring nagios4-core sudo xmlsec1 samba-ad-dc samba-ad-provision \
   samba-dsdb-modules winbind python3-samba 389-ds-base libsss-idmap0
 SATOSA := tests/stand_ins/satosa
 $(VENV)/.servers: export RUNLEVEL = 1

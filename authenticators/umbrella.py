@@ -162,7 +162,7 @@ class UmbrellaAuthenticator(LoginSettings):
         self._app = app
         guard_routes(app)
         # for the proxy, which the hub starts with its own environment
-        os.environ.update(guard_environment(self.trusted_proxy))
+        os.environ.update(guard_environment(self.trusted_proxy, getattr(app, "hub_prefix", "/hub/")))
         if self.recheck_s:
             self._running = RunningUsers(app, self, every_s=self.recheck_s)
             self._running.begin()

@@ -123,6 +123,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pages", type=int, default=200)
     parser.add_argument("--sessions", type=int, nargs="*", default=SESSIONS)
+    parser.add_argument("--ways", nargs="*", choices=WAYS, default=WAYS)
     options = parser.parse_args()
     with portal() as running:
         abuser, person = running.login("anna"), running.login("ben")
@@ -132,7 +133,7 @@ def main() -> None:
         arm(abuser)
         rows = []
         for sessions in options.sessions:
-            for way in WAYS:
+            for way in options.ways:
                 rows.append((way, sessions, run(running, abuser, person, way, sessions, options.pages)))
                 progress(f"{way}, {sessions}: {rows[-1][2]}")
     report(rows)

@@ -83,6 +83,7 @@ class ErrorKind(StrEnum):
     NO_SHARED_GROUP = auto()
     DIRECTORY_UNREADABLE = auto()
     NOT_CREATED = auto()
+    NO_ROOM = auto()
     NO_KERBEROS = auto()
     SYMLINK = auto()
     WORLD_WRITABLE = auto()
@@ -101,12 +102,14 @@ class DaasError(Exception):
         reason: a short label out of a small fixed set, for logs and metrics.
         kind: what went wrong, for programs.
         remedy: what the reader can do next; "" if there is nothing to do.
+        is_about_home: the cause is the account's home; a launch with a temporary home avoids it.
         detail: for the log alone: which service, what it was asked for, and what came instead. Never a secret.
     """
 
     for_user = False
     reason = "error"
     kind = ErrorKind.OTHER
+    is_about_home = False
 
     def __init__(self, message: str, *, remedy: str = "", kind: ErrorKind | None = None, detail: str = "") -> None:
         super().__init__(message)

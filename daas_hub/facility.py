@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from traitlets import Bool, Callable, Dict, Float, Int, List, Unicode, Union, default
 from traitlets.config import Config, SingletonConfigurable
 
 from daas_hub.accounts import (
     Account,
-    AccountRules,
     AccountSource,
     Identity,
     LimitedToIssuers,
@@ -29,25 +26,32 @@ from daas_hub.accounts import (
 )
 from daas_hub.accounts.hub_user import identity_of_user
 from daas_hub.accounts.roles import OWN_RESOURCES
-from daas_hub.accounts.rules import NAME_PATTERN
+from daas_hub.accounts.rules import account_rules
 from daas_hub.accounts.sources.linked import LinkedSource
 from daas_hub.catalogue import Catalogue, Kind, read_catalogue
 from daas_hub.errors import AccountRefused, ConfigurationError, DaasError, DocumentError, ErrorKind, NoAccount, Refused
 from daas_hub.launch import (
     Choice,
+    Launch,
     LaunchRequest,
     Link,
+    Option,
     Plan,
     RunAs,
     account_name_for,
     make_plan,
     meanings,
+    options,
+    placed,
     proposals_named_in,
     require_choice,
     require_named,
+    require_place,
     require_template,
 )
+from daas_hub.policy.facility_settings import FacilitySettings
 from daas_hub.policy.mount_settings import MountRules
+from daas_hub.policy.place_settings import Places
 from daas_hub.policy.proposal_accounts import ProposalAccounts
 from daas_hub.policy.role_rules import RoleRules
 from daas_hub.policy.time_zone import machine_zone, read_zone
@@ -68,158 +72,13 @@ from daas_hub.sources import named_sources, one_of_accounts, one_of_proposals
 _log = logging.getLogger("jupyterhub.daas")
 
 
-class Facility(SingletonConfigurable):
+class Facility(FacilitySettings, SingletonConfigurable):
     """This facility: its name, its accounts, its proposals, its applications."""
-
-    name = Unicode("This facility", config=True, help='Name of the facility, shown on every page. Example: "ALBA".')
-    logo = Unicode("", config=True, help="Path of an SVG or PNG file, shown on every page. Default: our own.")
-    help_text = Unicode("", config=True, help='Whom to ask for help, shown on every page. Example: "Call 1234".')
-    user_office_url = Unicode(
-        "", config=True, help="URL of the user office, shown to people who have no account yet. Default: none."
-    )
-    visit_url = Unicode(
-        "",
-        config=True,
-        help="""
-        URL of a visit's page in another application, SynchWeb for instance, linked from each visit. Fields: {proposal},
-        {visit} (its name at the facility), {number}. Example: "https://synchweb.facility.org/dc/visit/{visit}".
-        Default: none.
-        """,
-    )
-    visit_url_title = Unicode("Open this visit in SynchWeb", config=True, help='Text of that link. Example: "Logbook".')
-    state = Unicode(
-        config=True,
-        help="""
-        Absolute path of the portal's own directory: homes and processed data, if the facility does not provide them.
-        Every account must be able to enter it. Default: "/var/lib/daas-hub".
-        """,
-    )
-    timezone = Unicode(
-        "",
-        config=True,
-        help="""
-        Time zone of the facility, by its IANA name: of dates on pages and in templates of directories, and of sessions.
-        Times that a source states without a time zone are taken to be in it. Example: "Europe/Paris".
-        Default: `MountRules.time_zone`, else the time zone of this machine.
-        """,
-    )
-    accounts = Union(
-        [Unicode(), List(Unicode())],
-        default_value="table",
-        config=True,
-        help="""
-        Sources of accounts: the name of an entry point in the group daas_hub.accounts, or a list of names. All sources
-        that have an account for a login must agree on it; if one is unavailable, the login fails. Known: "table" (YAML
-        file, `accounts_file`), "ldap" (LdapAccounts), "nss" (this machine's accounts, NssAccounts), "claims" (claims of
-        the login, ClaimsAccounts), "rest" and "calipsoplus" (a user office, RestAccounts, CalipsoplusAccounts), "links"
-        (in addition to another: logins that people connected themselves, LinkedAccounts). Example: ["ldap", "links"].
-        Default: "table".
-        """,
-    )
-    accounts_file = Unicode("", config=True, help='YAML file of accounts, for `accounts = "table"`.')
-    merge_groups = Bool(
-        False,
-        config=True,
-        help="""
-        Give an account the groups of all sources in `accounts`. Otherwise sources with different groups disagree, and
-        the login is refused. Default: False.
-        """,
-    )
-    min_id = Int(1000, config=True, help="Lowest uid and gid of a session. 0 is always refused.")
-    max_id = Int(60_000_000, config=True, help="Highest uid and gid of a session.")
-    account_name_pattern = Unicode(
-        NAME_PATTERN,
-        config=True,
-        help="""
-        Regular expression that the whole name of an account must match. Never allowed, whatever it is: "/", ":",
-        spaces, "..", a dot or hyphen at the beginning, digits only. Default: letters of both cases, digits, "_", ".",
-        "-", up to 32. Example, for lower case only: "[a-z_][a-z0-9_-]{0,31}".
-        """,
-    )
-    proposals = Union(
-        [List(Unicode()), Unicode()],
-        default_value="static",
-        config=True,
-        help="""
-        Sources of proposals: the name of an entry point in the group daas_hub.proposals, or a list of names, whose
-        proposals are joined. A proposal on which two sources disagree (group, directories) is skipped and logged.
-        Known: "static" (a YAML file, `proposals_file`), "calipsoplus", "icat", "icatplus", "scicat", "ispyb",
-        "useroffice", "groups". Example: ["icat", "static"].
-        """,
-    )
-    proposals_file = Unicode("", config=True, help='YAML file of proposals, for `proposals = "static"`.')
-    cache_s = Float(
-        60.0,
-        config=True,
-        help="Seconds to cache proposals for pages. A launch always queries the source. Default: 60.",
-    )
-    stale_cache_s = Float(
-        43_200.0,
-        config=True,
-        help="""
-        Seconds to show cached proposals, marked with their age, while the source is down. Nothing can be launched from
-        them. 0 disables this. Default: 43200 (12 hours).
-        """,
-    )
-    catalogue = List(
-        Unicode(),
-        config=True,
-        help="""
-        Folders with one YAML file per application, and sizes.yaml. Example: ["/etc/daas-hub/applications"].
-        Default: none; the portal then offers no applications.
-        """,
-    )
-    sessions_per_person = Int(10, min=1, config=True, help="Maximum number of sessions per person. Default: 10.")
-    demo = Bool(
-        False,
-        config=True,
-        help="""
-        Set by demo(c). The demo's people have no passwords, so the hub refuses to listen on any address other than
-        localhost. Do not set it yourself.
-        """,
-    )
-    environment = Dict(
-        config=True,
-        help='Environment variables of all sessions. Example: {"LANG": "C.UTF-8"}. Default: none.',
-    )
-    identity_of = Callable(
-        None,
-        allow_none=True,
-        config=True,
-        help="""
-        Function that returns the identity of a hub user, for an authenticator other than UmbrellaAuthenticator. It is
-        called as `identity_of(user, auth_state)` at every launch and may be async. `user` is the hub's user;
-        `auth_state` needs `Authenticator.enable_auth_state`; otherwise None is passed. Returns a
-        `daas_hub.accounts.Identity`, whose account is then looked up, or None to refuse. Example:
-        `lambda user, auth_state: Identity("https://login.facility.org", user.name)`. Default: None, the identity that
-        UmbrellaAuthenticator keeps; the hub refuses to start with any other authenticator.
-        """,
-    )
-
-    @default("state")
-    def _state_default(self) -> str:
-        return "/var/lib/daas-hub"
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not 0 < self.min_id <= self.max_id:
-            raise ConfigurationError(
-                "Facility.min_id",
-                self.min_id,
-                f"leaves no id up to max_id = {self.max_id}",
-                remedy="Set the lowest and highest uid and gid of people here, for instance 1000 and 60000000.",
-            )
         require_template("Facility.visit_url", self.visit_url)
-        try:
-            re.compile(self.account_name_pattern)
-        except re.error as error:
-            raise ConfigurationError(
-                "Facility.account_name_pattern",
-                self.account_name_pattern,
-                f"is not a regular expression: {error}",
-                remedy=f"The default is {NAME_PATTERN}",
-            ) from None
-        self.account_rules = AccountRules(self.min_id, self.max_id, name_pattern=self.account_name_pattern)
+        self.account_rules = account_rules(self.min_id, self.max_id, self.account_name_pattern)
         rules = MountRules(parent=self)
         self.zone = read_zone("Facility.timezone", self.timezone) if self.timezone else rules.zone() or machine_zone()
         self.policy = rules.policy(self.state, self.zone)
@@ -238,6 +97,8 @@ class Facility(SingletonConfigurable):
         self._proposals = CachedProposals(
             one_of_proposals(self.proposal_sources), cache_s=self.cache_s, stale_cache_s=self.stale_cache_s
         )
+        #: the backends of this portal, where it has several
+        self.places = Places(parent=self).rules()
         self.applications, self.problems = self._read_catalogue()
 
     @classmethod
@@ -341,8 +202,13 @@ class Facility(SingletonConfigurable):
         ]
         return meanings(found, link)
 
-    async def authorise(self, identity: Identity, request: LaunchRequest) -> Plan:
+    async def authorise(
+        self, identity: Identity, request: LaunchRequest, *, withheld: frozenset[str] = frozenset()
+    ) -> Plan:
         """Turn a request into a plan, if this identity may launch it now. Called for every start, also a repeated one.
+
+        Args:
+            withheld: roles of the account that this login does not have.
 
         Raises:
             Refused, SourceUnavailable: with the sentence for the user.
@@ -357,6 +223,11 @@ class Facility(SingletonConfigurable):
             account = await self._account_for(choice, person)
             # a session runs as the account, and has nothing to do with anybody's login
             plan = make_plan(choice, replace(account, login=None), self.policy, desktops)
+            if self.places:
+                launch = self._launch_of(choice, request, plan, person, withheld)
+                plan = placed(plan, require_place(self.places, launch, request.place), launch)
+            elif request.place is not None:
+                raise Refused(f"There is no place {request.place} that you may use.", remedy="Launch without a place.")
         except Refused as refusal:
             _log.warning("refused account=%s request=%s: %s", person.name, request.as_json(), refusal)
             raise
@@ -368,6 +239,38 @@ class Facility(SingletonConfigurable):
             request.as_json(),
         )
         return plan
+
+    async def place_options(
+        self, person: Account, request: LaunchRequest, *, withheld: frozenset[str] = frozenset()
+    ) -> tuple[Option, ...]:
+        """Return the places that this person may choose for a launch; () where nothing is to be chosen.
+
+        A page shows them before the launch, from cached proposals; `authorise` decides.
+
+        Raises:
+            DaasError: the launch is not possible anywhere.
+        """
+        if not self.places:
+            return ()
+        asked = [self.proposal_of(person, one) for one in request.proposals]
+        proposals = [answer.value for answer in await asyncio.gather(*asked) if answer.value is not None]
+        may = self.may_have_own_resources(person)
+        choice = require_choice(self.applications, proposals, request, own_resources=may)
+        plan = make_plan(choice, await self._account_for(choice, person), self.policy, ())
+        return options(self.places, self._launch_of(choice, request, plan, person, withheld))
+
+    def _launch_of(
+        self, choice: Choice, request: LaunchRequest, plan: Plan, person: Account, withheld: frozenset[str]
+    ) -> Launch:
+        """Return what a place is asked about."""
+        return Launch(
+            person=replace(person, roles=person.roles - withheld),
+            application=choice.application,
+            sizes=self.applications.sizes_of(choice.application),
+            mounts=plan.mounts,
+            size=request.size,
+            proposals=tuple(proposal for proposal, _ in choice.visits),
+        )
 
     async def _account_for(self, choice: Choice, person: Account) -> Account:
         """Return the account an allowed choice runs under: the person's, or the proposal's, asked for now."""

@@ -184,11 +184,13 @@ class AccountStorage:
             answer, _ = await self._ask(self._root, home.mount, request, home.fd)
         if answer["taken"] is not None:
             name = answer["taken"]
-            raise StorageProblem(
+            problem = StorageProblem(
                 f"Your home has a file or link named {name!r}, where a directory must be.",
                 remedy=f"Rename {name!r} in your home, then launch again.",
                 kind=ErrorKind.NOT_A_DIRECTORY,
             )
+            problem.is_about_home = True
+            raise problem
 
     async def open_inside(self, folder: int, names: Sequence[str], mount: Mount) -> list[int]:
         """Open directories by their names in an open one; whoever asked for them closes them.
@@ -320,6 +322,10 @@ def _problem(mount: Mount, why: str, kind: ErrorKind, error: type[StorageProblem
         what = "Your home directory" if home else f"The directory ~/{mount.target}"
     if kind is ErrorKind.DIRECTORY_MISSING:
         error = _Missing
-    problem = error(f"{what} {why}.", remedy="Please try again later, or contact the administrators.", kind=kind)
+    remedy = "Please try again later, or contact the administrators."
+    if kind is ErrorKind.NO_ROOM:
+        remedy = "Delete something in it, for instance in a terminal without a proposal, then launch again."
+    problem = error(f"{what} {why}.", remedy=remedy, kind=kind)
+    problem.is_about_home = home
     problem.add_note(f"source: {mount.source}")
     return problem

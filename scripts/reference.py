@@ -38,7 +38,7 @@ from daas_hub.accounts.sources.rest.settings import CalipsoplusAccounts, RestAcc
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator  # noqa: E402
 from daas_hub.catalogue import reader as catalogue  # noqa: E402
 from daas_hub.facility import Facility  # noqa: E402
-from daas_hub.policy import MountRules, ProposalAccounts, RoleRules  # noqa: E402
+from daas_hub.policy import MountRules, Places, ProposalAccounts, RoleRules  # noqa: E402
 from daas_hub.proposals.http_source import ProposalService  # noqa: E402
 from daas_hub.proposals.sources import static as proposals  # noqa: E402
 from daas_hub.proposals.sources.calipsoplus import CalipsoplusProposals  # noqa: E402
@@ -51,6 +51,7 @@ from daas_hub.proposals.sources.useroffice import UserOfficeProposals  # noqa: E
 from daas_hub.services.yaml_document import Document  # noqa: E402
 from daas_hub.spawners.docker.spawner import ProposalDockerSpawner  # noqa: E402
 from daas_hub.spawners.kubernetes.spawner import ProposalKubeSpawner  # noqa: E402
+from daas_hub.spawners.places.spawner import PlacesSpawner  # noqa: E402
 from daas_hub.spawners.sandbox.spawner import SandboxSpawner  # noqa: E402
 
 GENERATED = "<!-- Written by scripts/reference.py from the code. Do not edit: run `python -m scripts.reference`. -->\n"
@@ -101,7 +102,7 @@ AREAS: dict[str, tuple[type[Configurable], ...]] = {
         ProposalAccounts,
     ),
     "Proposals": (GroupProposals, ProposalService, *SERVICES),
-    "Sessions": (SandboxSpawner, ProposalDockerSpawner, ProposalKubeSpawner),
+    "Sessions": (SandboxSpawner, ProposalDockerSpawner, ProposalKubeSpawner, Places, PlacesSpawner),
     "Mounts": (MountRules,),
 }
 CLASSES = tuple(cls for classes in AREAS.values() for cls in classes)

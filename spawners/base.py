@@ -17,16 +17,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from jupyterhub.spawner import SpawnException
 from jupyterhub.utils import url_escape_path, url_path_join
 from traitlets import Any as AnyTrait
-from traitlets import Bool, HasTraits, default
+from traitlets import Bool, HasTraits, Unicode, default
 from traitlets.config import Config
 
 from daas_hub.accounts import Identity
+from daas_hub.accounts.hub_user import withheld_roles
 from daas_hub.catalogue import Application, Kind, icon_file
 from daas_hub.errors import DaasError, Refused, SessionFailed
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked
 from daas_hub.launch import LaunchRequest, Plan
 from daas_hub.spawners.egress import EgressRoute
+from daas_hub.spawners.readiness import no_answer
 from daas_hub.spawners.session_hosts import session_host, session_url
 from daas_hub.spawners.startup import check_when_hub_starts
 from daas_hub.spawners.state_unknown import never_raises
@@ -40,6 +42,8 @@ else:
     _Base = HasTraits
 
 
+#: Added to a failure that the account's home caused.
+WITHOUT_THE_HOME = "Until then, you can launch with a temporary home."
 #: Shown after a start that took too long, or was interrupted.
 START_TIMED_OUT = "It did not start in time. Please launch again; if the problem persists, contact the administrators."
 START_INTERRUPTED = "The portal was restarted while this session was starting. Please launch again."
@@ -64,6 +68,14 @@ class ProposalSessionMixin(_Base):
         """,
     ).tag(config=True)
 
+    place = Unicode(
+        "",
+        config=True,
+        help="""
+        Name of the place that this backend is. Set from `Places.places`; do not set it yourself.
+        """,
+    )
+
     #: The plan of the current start: `authorise_start` sets it, and `start` takes it.
     plan: Plan | None = AnyTrait(None, allow_none=True)  # type: ignore[assignment]
 
@@ -72,10 +84,14 @@ class ProposalSessionMixin(_Base):
     notice = ""
 
     #: Whether this launch counts among the sessions of its owner; a refused one does not.
-    has_place = True
+    is_counted = True
 
     #: Why its last start failed, worded for its owner; "" if it did not.
     failure = ""
+    #: Whether the account's home was the cause, so that a temporary home is offered.
+    failed_at_home = False
+
+    _limiting: asyncio.Future[None] | None = None
 
     #: Its time limit, in seconds since the epoch; 0 before it started.
     ends = 0.0
@@ -133,6 +149,11 @@ class ProposalSessionMixin(_Base):
         return cls.startup_problems(config)
 
     @classmethod
+    def backends(cls, config: Config) -> list[Any]:
+        """Return a spawner without a user for each backend of a hub with this class; each is reconciled by itself."""
+        return [cls(config=config)] if hasattr(cls, "list_running") else []
+
+    @classmethod
     async def examine(cls, config: Config, facility: Facility, plan: Plan | None) -> list[Finding]:
         """Check whether this backend can run sessions, for `daas-hub doctor`.
 
@@ -162,7 +183,8 @@ class ProposalSessionMixin(_Base):
         """
         self.plan = None
         self.ending = self.notice = self.failure = ""
-        self.has_place = False
+        self.failed_at_home = False
+        self.is_counted = False
         self.clear_steps()
         self.report_progress("Checking your account and your proposals")
         try:
@@ -171,11 +193,10 @@ class ProposalSessionMixin(_Base):
             self._require_quota()
             self.require_startable()
             request = LaunchRequest.from_json(options)
-            identity = await self._identity()
-            plan = await Facility.of(self.config).authorise(identity, request)
+            plan = await self._authorised(request)
             if await self.prepare(plan):
                 # the answer may have changed in these minutes
-                plan = await Facility.of(self.config).authorise(await self._identity(), request)
+                plan = await self._authorised(request)
             self.plan = plan
         except DaasError as refusal:
             # JupyterHub has stored the options: a later start must not reuse refused ones
@@ -194,7 +215,7 @@ class ProposalSessionMixin(_Base):
             self._register_callback()
             # once more: `pre_spawn_hook` has run meanwhile
             require_working(self, self.stock_settings, self.own_variables)
-            return await self.start_session(plan)
+            url = await self.start_session(plan)
         except asyncio.CancelledError:
             self.failure = START_TIMED_OUT
             raise
@@ -202,6 +223,27 @@ class ProposalSessionMixin(_Base):
             for note in filter(None, (problem.detail, *getattr(problem, "__notes__", []))):
                 self.log.error("%s: %s (%s)", self._log_name, problem.message, note)
             raise self._keep_failure(problem, 500) from problem
+        if self._limiting is not None:
+            self._limiting.cancel()
+        self._limiting = asyncio.ensure_future(self._limit_wait())
+        return url
+
+    async def _limit_wait(self) -> None:
+        """Stop a session that accepts the hub's connection and does not respond.
+
+        JupyterHub looks at `http_timeout` between its requests only, and its client waits for each up to five minutes.
+        """
+        # JupyterHub itself gives up between 0.9 and 1.1 of it
+        await asyncio.sleep(1.1 * self.http_timeout + 1)
+        if self._waiting_for_response:
+            problem = no_answer(self.http_timeout)
+            self.log.error("%s: %s", self._log_name, problem.message)
+            self._keep_failure(problem, 500)
+            try:
+                # the connection breaks with it, and JupyterHub's wait ends
+                await self.stop()
+            except DaasError as failed:
+                self.log.error("%s: %s", self._log_name, failed)
 
     @property
     def session_url(self) -> str:
@@ -228,12 +270,17 @@ class ProposalSessionMixin(_Base):
         others = [
             one
             for name, one in self.user.spawners.items()
-            # of several launches at once the first ones have a place, and the others do not count
-            if name != self.name and one.active and (one.ready or getattr(one, "has_place", True))
+            # of several launches at once only the first ones count
+            if name != self.name and one.active and (one.ready or getattr(one, "is_counted", True))
         ]
         if len(others) >= limit:
             raise Refused(f"You have {len(others)} sessions, and {limit} is the limit.", remedy="Stop one first.")
-        self.has_place = True
+        self.is_counted = True
+
+    async def _authorised(self, request: LaunchRequest) -> Plan:
+        return await Facility.of(self.config).authorise(
+            await self._identity(), request, withheld=withheld_roles(self.user)
+        )
 
     async def _identity(self) -> Identity:
         facility = Facility.of(self.config)
@@ -248,11 +295,13 @@ class ProposalSessionMixin(_Base):
         """Keep why the start failed, also over a restart of the hub, and return what JupyterHub reports."""
         exception = self._as_spawn_exception(problem, status)
         self.failure = exception.jupyterhub_message
+        self.failed_at_home = problem.is_about_home
         return exception
 
     @staticmethod
     def _as_spawn_exception(problem: DaasError, status: int) -> SpawnException:
-        text = str(problem) if problem.for_user else "The portal is misconfigured. Please tell the administrators."
+        words = f"{problem} {WITHOUT_THE_HOME}" if problem.is_about_home else str(problem)
+        text = words if problem.for_user else "The portal is misconfigured. Please tell the administrators."
         exception = SpawnException(text, reason=problem.reason, log_message=str(problem), status_code=status)
         exception.jupyterhub_message = text
         return exception
@@ -269,6 +318,8 @@ class ProposalSessionMixin(_Base):
             state["ending"] = self.ending
         if self.failure:
             state["failure"] = self.failure
+        if self.failed_at_home:
+            state["failed_at_home"] = True
         return state
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -277,6 +328,7 @@ class ProposalSessionMixin(_Base):
         self.ends = float(state.get("ends", 0.0))
         self.ending = str(state.get("ending", ""))
         self.failure = str(state.get("failure", ""))
+        self.failed_at_home = state.get("failed_at_home") is True
 
     def clear_state(self) -> None:
         """Forget the session, but not why it ended or failed: its card shows that until it is removed."""
@@ -339,6 +391,7 @@ class ProposalSessionMixin(_Base):
                 "application": plan.application.name,
                 "applications": applications,
                 "start_page": plan.application.start_page,
+                "temporary_home": plan.temporary_home,
                 "hub_home": f"{self.hub.base_url}home",
                 "egress": [one.as_document() for one in routes],
             }

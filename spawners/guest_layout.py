@@ -12,10 +12,24 @@ API_DIR = "/run/daas-hub"
 #: Path inside of the folder with the session's own sockets: of the mount handshake, and of its egress.
 SOCKETS_DIR = "/run/daas-sockets"
 
+#: A file in a temporary home, among the identity files: whoever looks around in the session finds it.
+TEMPORARY_HOME_FILE = "THIS-HOME-IS-TEMPORARY.txt"
+_TEMPORARY_HOME_TEXT = """\
+This home directory is temporary: it was empty when this session started, and is
+deleted when the session ends. Your own home directory is not in this session.
+
+Save results elsewhere: in the directory "processed" where the session has one.
+"""
+
 
 def target_of(plan: Plan, target: str) -> str:
     """Return the absolute path inside for a mount's target, which is relative to the home."""
     return plan.home if target == "." else f"{plan.home}/{target}"
+
+
+def temporary_home_bytes(plan: Plan) -> int:
+    """Return the size of a temporary home, which is in the session's memory."""
+    return plan.size.memory_bytes // 2
 
 
 def folder_of_several(plan: Plan) -> str:
@@ -67,6 +81,7 @@ def identity_texts(account: Account, names: Mapping[str, str] | None = None) -> 
         # a session has no network, and must not learn the names of the facility's servers
         "resolv.conf": "",
         "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
+        TEMPORARY_HOME_FILE: _TEMPORARY_HOME_TEXT,
         "hosts": "127.0.0.1 localhost session\n::1 localhost\n"
         + "".join(f"{address} {name}\n" for name, address in (names or {}).items()),
     }

@@ -37,4 +37,6 @@ def require_usable_home(pinned: Sequence[Pinned], account: Account) -> None:
 
 
 def _problem(message: str, remedy: str) -> StorageProblem:
-    return StorageProblem(message, remedy=f"{remedy} Sessions need a home.", kind=ErrorKind.DIRECTORY_UNREADABLE)
+    problem = StorageProblem(message, remedy=f"{remedy} Sessions need a home.", kind=ErrorKind.DIRECTORY_UNREADABLE)
+    problem.is_about_home = True
+    return problem

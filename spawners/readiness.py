@@ -18,20 +18,34 @@ async def require_answer(url: str, over: asyncio.Future[str], timeout_s: float) 
         over: done when the session has ended, with the sentence of why, or "".
 
     Raises:
-        SessionFailed: it has ended.
+        SessionFailed: it has ended, or has not responded within `timeout_s`.
     """
     answering = asyncio.ensure_future(wait_for_http_server(url, timeout=timeout_s))
     try:
-        await asyncio.wait({answering, over}, return_when=asyncio.FIRST_COMPLETED)
+        # JupyterHub's client waits up to five minutes for the response to one request
+        await asyncio.wait({answering, over}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
         if over.done():
             # the session's own sentence includes the remedy
             raise SessionFailed(
                 over.result()
                 or "The session ended before it was ready. Please tell the administrators; the hub's log says more."
             )
-        await answering
+        if not answering.done():
+            raise no_answer(timeout_s)
+        try:
+            await answering
+        except TimeoutError as problem:
+            raise no_answer(timeout_s) from problem
     finally:
         answering.cancel()
+
+
+def no_answer(timeout_s: float) -> SessionFailed:
+    """Return the failure of a session that did not respond in time."""
+    return SessionFailed(
+        f"The session did not respond within {timeout_s:g} seconds.",
+        remedy="Please launch again; if the problem persists, contact the administrators.",
+    )
 
 
 async def unless_over(step: Coroutine[Any, Any, None], over: asyncio.Future[str]) -> None:

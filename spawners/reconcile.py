@@ -65,13 +65,14 @@ class Reconciler:
     """Reconciles one hub with its backend.
 
     Args:
-        hub: the JupyterHub application.
+        hub: the JupyterHub application, whose sessions may also be on other backends (see `daas_hub.spawners.places`).
         settings: a spawner without a user, for the backend's settings and methods.
     """
 
     def __init__(self, hub: Any, settings: Any) -> None:
         self._hub = hub
         self._settings = settings
+        self._place = getattr(settings, "place", "")
         self._runtime_dir = Path(settings.runtime_dir)
         self._records = SessionRecords.of(self._runtime_dir)
         self._unknown_since: dict[str, float] = {}
@@ -122,7 +123,8 @@ class Reconciler:
             for name, spawner in list(user.spawners.items()):
                 if spawner.pending or spawner.active:
                     known[user.name, name] = spawner
-        return known
+        # those of other places are reconciled there
+        return {who: one for who, one in known.items() if getattr(one, "place", "") == self._place}
 
     def _folders(self) -> set[str]:
         """Return the keys of the sessions that have a folder."""

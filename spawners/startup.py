@@ -43,9 +43,9 @@ def _refuse_to_start(change: Any) -> None:
         hub.log.critical("%s", sentence)
     if sentences:
         hub.exit(1)
-    if hasattr(hub.spawner_class, "list_running"):
+    backends = hub.spawner_class.backends(hub.config) if hasattr(hub.spawner_class, "backends") else []
+    for settings in backends:
         # after the hub has read its sessions from the database (see `Reconciler.run`)
-        settings = hub.spawner_class(config=hub.config)
         task = asyncio.get_running_loop().create_task(Reconciler(hub, settings).run())
         _tasks.add(task)
         task.add_done_callback(_tasks.discard)

@@ -80,6 +80,7 @@ def setting_problems(
 ) -> list[ConfigurationError]:
     """Return the settings of a configuration that do not work with this spawner class; reads only."""
     problems = [*problems_with(cls, config, declared), *_hub_problems(config), *_login_problems(cls, config)]
+    problems += _place_problems(cls, config)
     for section in [base.__name__ for base in cls.__mro__ if issubclass(base, Configurable)]:
         settings = config.get(section, {})
         for name in ("environment", "env_keep"):
@@ -173,6 +174,17 @@ def _login_problems(cls: type[Configurable], config: Config) -> Iterator[Configu
             f"is required with {authenticator.__name__}, which does not say who a person is at the facility",
             remedy="Set it to a function of (user, auth_state) that returns a daas_hub.accounts.Identity; the page "
             "'Use our spawners with another authenticator' has examples.",
+        )
+
+
+def _place_problems(cls: type[Configurable], config: Config) -> Iterator[ConfigurationError]:
+    """Yield an error for places that the chosen spawner does not have."""
+    if config.get("Places", {}).get("places") and not hasattr(cls, "is_places_spawner"):
+        yield ConfigurationError(
+            "Places.places",
+            "(set)",
+            f"does not apply with {cls.__name__}, which is one backend",
+            remedy='Set c.JupyterHub.spawner_class = "places"; the spawner of each place is in Places.places.',
         )
 
 

@@ -29,6 +29,11 @@ kind: desktop
 command: [sh, -c, 'sh "$HOME/probe.sh" > "$HOME/probe.out" 2>&1; echo $? > "$HOME/probe.done"; sleep 300']
 """
 
+#: The same with the script among the results of the proposal, for a session whose home is empty.
+RESULTS_PROBE = PROBE.replace("probe\ntitle: Probe", "results-probe\ntitle: Results probe").replace(
+    "$HOME/probe", "$HOME/processed/probe"
+)
+
 #: The same, with a way out to one address: a licence server that a test runs.
 LICENCE_HOST, LICENCE_PORT = socket.gethostname(), free_ports(1)
 LICENSED = PROBE.replace("probe\ntitle: Probe", "licensed\ntitle: Licensed") + (
@@ -70,7 +75,14 @@ def sandbox_works() -> None:
 def portal(sandbox_works: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
     """The portal of the demo, with one application more, the probe, and a proposal with data of a hostile kind."""
     applications = Path(tmp_path_factory.mktemp("applications"))
-    for name, text in {"probe": PROBE, "licensed": LICENSED, "sizes": SIZES, "brief": BRIEF, "absent": ABSENT}.items():
+    for name, text in {
+        "probe": PROBE,
+        "results": RESULTS_PROBE,
+        "licensed": LICENSED,
+        "sizes": SIZES,
+        "brief": BRIEF,
+        "absent": ABSENT,
+    }.items():
         (applications / f"{name}.yaml").write_text(text)
     state = new_state()
     running = start_portal(applications, state=state, more_config=experiments(state))

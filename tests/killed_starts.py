@@ -49,11 +49,13 @@ class Mortal:
     Attributes:
         start: starts its hub again, with the same state and port.
         running: returns the names of the sessions the backend has, whatever the hub says.
+        runtime_dir: that of the backend, below the state.
     """
 
     portal: Portal
     start: Callable[[Portal], Portal]
     running: Callable[[], list[str]]
+    runtime_dir: str = "run"
 
     @property
     def switch(self) -> Path:
@@ -88,7 +90,7 @@ class Mortal:
 
     def reconciled_after(self, moment: float) -> float:
         """Wait for a round that began after this moment; return when it began."""
-        report = self.portal.state / "run" / "reconciliation.json"
+        report = self.portal.state / self.runtime_dir / "reconciliation.json"
         until = time.monotonic() + 30
         while True:
             assert time.monotonic() < until, "no round of the reconciler"
@@ -116,7 +118,7 @@ def require_nothing_unknown(mortal: Mortal, person: Person, point: tuple[str, st
     servers = person.get(f"/hub/api/users/{person.name}").json()["servers"]
     ready = [name for name, server in servers.items() if server["ready"]]
     running = mortal.running()
-    folders = [one.name for one in (mortal.portal.state / "run" / "sessions").glob("*")]
+    folders = [one.name for one in (mortal.portal.state / mortal.runtime_dir / "sessions").glob("*")]
     home = plain_text(person.get("/hub/home"))
     what = f"{point_id(point)}: hub {servers}, backend {running}, folders {folders}; {home}"
     assert len(running) == len(set(running)) == len(ready), what

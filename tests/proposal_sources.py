@@ -66,6 +66,11 @@ def known_office() -> calipsoplus.UserOffice:
     return calipsoplus.UserOffice(experiments={"anna": [calipsoplus.experiment(1)]})
 
 
+def open_office() -> calipsoplus.UserOffice:
+    """Return an office that asks for no login, on a network of its own for instance, until it does."""
+    return calipsoplus.UserOffice(experiments={"anna": [calipsoplus.experiment(1)]}, user="")
+
+
 CASES = {
     "calipsoplus": Case(
         CalipsoplusProposals,
@@ -75,6 +80,14 @@ CASES = {
         ("password_file", PASSWORD),
         wrong=["[]", "{}", '{"results": {}}', '{"results": null, "next": null}'],
         ends_login=lambda office: setattr(office, "password", "another"),
+        empties=lambda office: office.experiments.clear(),
+    ),
+    "calipsoplus without a login": Case(
+        CalipsoplusProposals,
+        open_office,
+        "/services/experiments/$USERNAME/",
+        {},
+        ends_login=lambda office: setattr(office, "user", "portal"),
         empties=lambda office: office.experiments.clear(),
     ),
     "icat": Case(

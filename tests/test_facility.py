@@ -561,3 +561,35 @@ def test_the_demo_stays_on_this_machine(config: Config, bind_url: str, safe: boo
             facility.require_safe_address(bind_url)
     config.Facility.demo = False
     Facility(config=config).require_safe_address(bind_url)
+
+
+# -- several places --------------------------------------------------------------------------------------------------
+
+
+async def test_a_place_where_there_are_none(facility: Facility) -> None:
+    with pytest.raises(Refused, match="There is no place large that you may use"):
+        await facility.authorise(ANNA, LaunchRequest("lab", place="large"))
+    assert (await facility.authorise(ANNA, LaunchRequest("lab"))).place == ""
+
+
+async def test_a_place_is_decided_with_the_plan(config: Config) -> None:
+    config.Places.places = {
+        "admins": {"spawner": "sandbox", "roles": ["admin"], "default_for": {"applications": ["lab"]}},
+        "far": {"spawner": "sandbox", "lacks_storage": ["/data/visitor"]},
+        "here": {"spawner": "sandbox"},
+    }
+    config.RoleRules.admin_groups = ["ma"]
+    facility = Facility(config=config)
+    on_a_proposal = LaunchRequest("lab", "MA-4242", 1)
+    assert (await facility.authorise(ANNA, on_a_proposal)).place == "admins"
+    # a login that has not the role of its account
+    withheld = frozenset({"admin"})
+    assert (await facility.authorise(ANNA, on_a_proposal, withheld=withheld)).place == "here"
+    assert (await facility.authorise(ANNA, LaunchRequest("lab"), withheld=withheld)).place == "far"
+    with pytest.raises(Refused, match="There is no place admins that you may use"):
+        await facility.authorise(ANNA, LaunchRequest("lab", place="admins"), withheld=withheld)
+    with pytest.raises(Refused, match=r"far does not have the storage of ~/data\. Possible: here"):
+        await facility.authorise(ANNA, LaunchRequest("lab", "MA-4242", 1, place="far"), withheld=withheld)
+    person = await facility.account_of(ANNA)
+    found = await facility.place_options(person, on_a_proposal, withheld=withheld)
+    assert [(one.place.name, bool(one.problem)) for one in found] == [("far", True), ("here", False)]

@@ -1,4 +1,4 @@
-"""The identity of a hub user: from their login, or from the administrator's own function."""
+"""What a hub user is to the facility: the identity of their login, and the roles that this login does not have."""
 
 from __future__ import annotations
 
@@ -8,6 +8,14 @@ from typing import Any
 
 from daas_hub.accounts.model import Identity
 from daas_hub.errors import ConfigurationError
+
+
+def withheld_roles(user: Any) -> frozenset[str]:
+    """Return the roles that the account of a hub user may have, and this login has not.
+
+    The hub's own flag decides on administrators: their role may need a second factor, or run out.
+    """
+    return frozenset() if getattr(user, "admin", False) is True else frozenset({"admin"})
 
 
 async def identity_of_user(user: Any, identity_of: Callable[[Any, Any], Any] | None) -> Identity | None:

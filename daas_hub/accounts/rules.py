@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from daas_hub.accounts.model import Account
-from daas_hub.errors import AccountRefused, ErrorKind
+from daas_hub.errors import AccountRefused, ConfigurationError, ErrorKind
 
 #: Names that `useradd --badname` and systemd accept on most systems: capitals, dots, and a digit at the beginning.
 NAME_PATTERN = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}"
@@ -23,6 +23,31 @@ def is_valid_name(name: str, pattern: str = NAME_PATTERN) -> bool:
     if not 0 < len(name) <= _MAX_LENGTH or not name.isprintable() or _NEVER.fullmatch(name):
         return False
     return bool(re.fullmatch(pattern, name))
+
+
+def account_rules(min_id: int, max_id: int, name_pattern: str) -> AccountRules:
+    """Return the rules of these settings of the facility.
+
+    Raises:
+        ConfigurationError: no id is left, or the pattern is no regular expression.
+    """
+    if not 0 < min_id <= max_id:
+        raise ConfigurationError(
+            "Facility.min_id",
+            min_id,
+            f"leaves no id up to max_id = {max_id}",
+            remedy="Set the lowest and highest uid and gid of people here, for instance 1000 and 60000000.",
+        )
+    try:
+        re.compile(name_pattern)
+    except re.error as error:
+        raise ConfigurationError(
+            "Facility.account_name_pattern",
+            name_pattern,
+            f"is not a regular expression: {error}",
+            remedy=f"The default is {NAME_PATTERN}",
+        ) from None
+    return AccountRules(min_id, max_id, name_pattern=name_pattern)
 
 
 @dataclass(frozen=True)

@@ -12,18 +12,30 @@ from daas_hub.as_account.wanted import DIRECTORY, CannotOpen, Wanted
 from daas_hub.errors import ErrorKind
 
 _NOT_CREATED = "does not exist, and {who} may not create it"
+#: Why nothing new can be made in a directory, worded to follow its name.
+_NO_ROOM = {
+    errno.ENOSPC: "is full",
+    errno.EDQUOT: "is full: the quota is exhausted",
+    errno.EROFS: "is on storage that is read-only",
+}
 
 
 def make_directory(name: str, parent: int, owner: tuple[int, int]) -> bool:
     """Make a directory on which another one is mounted; return whether a directory of this name is there now.
 
     Raises:
+        CannotOpen: there is no room for it.
         OSError: it cannot be made.
     """
     try:
         os.mkdir(name, mode=0o755, dir_fd=parent)
     except FileExistsError:
         return stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            words = f"{_NO_ROOM[error.errno]}, so that {name!r} cannot be created in it"
+            raise CannotOpen(words, ErrorKind.NO_ROOM) from error
+        raise
     if os.geteuid() == 0:
         fd = os.open(name, DIRECTORY | os.O_NOFOLLOW | os.O_RDONLY, dir_fd=parent)
         try:

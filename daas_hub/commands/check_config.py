@@ -17,7 +17,7 @@ from traitlets.utils.importstring import import_item
 from daas_hub.accounts.factories import SETTINGS
 from daas_hub.errors import ConfigurationError, DaasError
 from daas_hub.facility import Facility
-from daas_hub.policy import MountRules, ProposalAccounts, RoleRules
+from daas_hub.policy import MountRules, Places, ProposalAccounts, RoleRules
 from daas_hub.sources import PROPOSALS_GROUP
 
 
@@ -54,6 +54,7 @@ def _classes(config: Config, problems: list[DaasError]) -> list[type[Configurabl
     found: list[type[Configurable]] = [
         Facility,
         MountRules,
+        Places,
         RoleRules,
         ProposalAccounts,
         *SETTINGS,
@@ -84,6 +85,9 @@ def _classes(config: Config, problems: list[DaasError]) -> list[type[Configurabl
         else:
             with suppress(ImportError):  # reported as a value that the trait does not accept
                 found.append(import_item(wanted))
+    # a spawner may have others behind it
+    for cls in [one for one in found if hasattr(one, "backend_classes")]:
+        found += cls.backend_classes(config)
     return found + _source_classes(config)
 
 
@@ -157,9 +161,10 @@ def _own_checks(config: Config, classes: list[type[Configurable]]) -> list[DaasE
                     remedy="Name a folder of application files.",
                 )
             )
+        # our spawners know what they need; one with others behind it checks them itself
+        behind = [one for cls in classes if hasattr(cls, "backend_classes") for one in cls.backend_classes(config)]
         for cls in classes:
-            # our spawners know what they need
-            if hasattr(cls, "configuration_problems"):
+            if hasattr(cls, "configuration_problems") and cls not in behind:
                 problems += cls.configuration_problems(config, facility)
     except DaasError as error:
         problems.append(error)

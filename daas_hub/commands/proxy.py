@@ -70,9 +70,14 @@ def run_proxy(file: Path) -> None:
         )
     # as the hub starts it: files of a socket, if there are any, are for its own user and group
     os.umask(ConfigurableHTTPProxy.command_umask.default_value)
-    prefix = url_path_join(str(config.JupyterHub.get("base_url", "/")), "hub", "/")
-    guard = guard_environment(config.UmbrellaAuthenticator.get("trusted_proxy") or {}, prefix)
-    os.execve(argv[0], argv, os.environ | guard | {TOKEN: token})  # noqa: S606  # the administrator's own command
+    os.execve(argv[0], argv, os.environ | proxy_guard(config) | {TOKEN: token})  # noqa: S606  # the administrator's own command
+
+
+def proxy_guard(config: Config) -> dict[str, str]:
+    """Return what the proxy's guard is configured with."""
+    # the path may be in base_url or in bind_url, which is for the hub to say
+    prefix = JupyterHub(config=config).hub_prefix
+    return guard_environment(config.UmbrellaAuthenticator.get("trusted_proxy") or {}, prefix)
 
 
 def _listening(kind: str, url: str) -> list[str]:

@@ -17,6 +17,7 @@ class Choice:
 
     Attributes:
         several: the visits of a session that has more than one; `proposal` and `visit` are then unset.
+        temporary_home: the session has an empty home in memory instead of the account's.
     """
 
     application: Application
@@ -24,6 +25,7 @@ class Choice:
     proposal: Proposal | None = None
     visit: Visit | None = None
     several: tuple[tuple[Proposal, Visit], ...] = ()
+    temporary_home: bool = False
 
     @property
     def visits(self) -> tuple[tuple[Proposal, Visit], ...]:
@@ -77,7 +79,7 @@ def require_choice(
     if request.size is not None and request.size not in sizes:
         raise Refused(f"{application.title} is not offered in that size.", remedy=f"Possible: {', '.join(sizes)}.")
     size = sizes[request.size] if request.size else next(iter(sizes.values()))
-    return Choice(application, size, proposal, visit, several)
+    return Choice(application, size, proposal, visit, several, request.temporary_home)
 
 
 def _proposal_and_visit(proposals: Sequence[Proposal], wanted: str, number: int | None) -> tuple[Proposal, Visit]:

@@ -19,7 +19,7 @@ from daas_hub.proposals.model import PROPOSAL_ID, Proposal, Visit
 _VISIT_PART = r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}"
 _VISIT = re.compile(rf"{_VISIT_PART}(?:/{_VISIT_PART}){{0,3}}")
 _APPLICATION = re.compile(r"[a-z][a-z0-9-]{0,31}")
-_KEYS = ("proposal", "visit", "session", "app", "visits")
+_KEYS = ("proposal", "visit", "session", "app", "visits", "place")
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,11 @@ class Link:
     visit: str = ""
     application: str = ""
     visits: tuple[str, ...] = ()
+    place: str = ""
 
     @classmethod
     def from_query(cls, query: Mapping[str, Sequence[str]]) -> Link:
-        """Read the parameters of a link: `proposal`, `visit` or `session`, `visits`, `app`, each once, no others.
+        """Read the parameters of a link: `proposal`, `visit` or `session`, `visits`, `app`, `place`, each once.
 
         Raises:
             BadRequest: naming the invalid parameter. Its value is not shown, because anybody may have written it.
@@ -57,22 +58,26 @@ class Link:
             raise BadRequest("The visit in the link is not well-formed.", remedy=_ASK)
         if given["app"] and not _APPLICATION.fullmatch(given["app"]):
             raise BadRequest("The application in the link is not well-formed.", remedy=_ASK)
+        if given["place"] and not _APPLICATION.fullmatch(given["place"]):
+            raise BadRequest("The place in the link is not well-formed.", remedy=_ASK)
         if given["visits"]:
             if given["proposal"] or visit:
                 raise BadRequest("The link names several visits, and one more in another parameter.", remedy=_ASK)
-            return cls._of_several(given["visits"], given["app"])
+            return cls._of_several(given["visits"], given["app"], given["place"])
         if not given["proposal"] and not visit:
             raise BadRequest("The link names neither a proposal nor a visit.", remedy=_ASK)
-        return cls(given["proposal"], visit, given["app"])
+        return cls(given["proposal"], visit, given["app"], place=given["place"])
 
     @classmethod
-    def _of_several(cls, names: str, application: str) -> Link:
+    def _of_several(cls, names: str, application: str, place: str) -> Link:
         visits = tuple(dict.fromkeys(names.split(",")))
         if len(visits) > MAX_VISITS:
             raise BadRequest(f"The link names more than {MAX_VISITS} visits.", remedy=_ASK)
         if not all(_VISIT.fullmatch(one) for one in visits):
             raise BadRequest("A visit in the link is not well-formed.", remedy=_ASK)
-        return cls("", "", application, visits) if len(visits) > 1 else cls("", visits[0], application)
+        if len(visits) == 1:
+            return cls("", visits[0], application, place=place)
+        return cls("", "", application, visits, place)
 
 
 _ASK = "Please report it to the site that has the link; your proposals are on the portal's home page."

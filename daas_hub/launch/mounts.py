@@ -122,6 +122,8 @@ class MountPolicy:
 def mounts_of(choice: Choice, account: Account, policy: MountPolicy) -> tuple[Mount, ...]:
     """Return every mount of this launch: home, extra; and with a proposal its data (read-only) and processed data.
 
+    A temporary home is no mount: backends make it in memory.
+
     Raises:
         StorageProblem: a path is outside the allowed roots, a value is unsafe in a path, no data is configured, or
             there are too many directories for one session.
@@ -138,7 +140,7 @@ def mounts_of(choice: Choice, account: Account, policy: MountPolicy) -> tuple[Mo
 
 def _mounts_of(choice: Choice, account: Account, policy: MountPolicy) -> tuple[Mount, ...]:
     values: dict[str, str | datetime.datetime | None] = {"account": account.name, "uid": str(account.uid)}
-    mounts = [_mount(policy.home, values, (account.uid, account.gid), 0o700)]
+    mounts = [] if choice.temporary_home else [_mount(policy.home, values, (account.uid, account.gid), 0o700)]
     if choice.several:
         return (*mounts, *_mounts_of_several(choice, account, policy))
     if choice.proposal is None or choice.visit is None:
@@ -167,8 +169,9 @@ def _mounts_of_several(choice: Choice, account: Account, policy: MountPolicy) ->
     names = folder_names(choice.several, set(rules))
     found: dict[str, Mount] = {}
     for (proposal, visit), (folder, label) in zip(choice.several, names, strict=True):
-        alone = replace(choice, proposal=proposal, visit=visit, several=())
-        for mount in mounts_of(alone, account, policy)[1:]:
+        # without the home, which the session has once
+        alone = replace(choice, proposal=proposal, visit=visit, several=(), temporary_home=True)
+        for mount in mounts_of(alone, account, policy):
             target = _target_among_several(mount, rules, folder, label)
             found.setdefault(target, replace(mount, target=target, is_visit=mount.is_data))
     return list(found.values())

@@ -24,6 +24,8 @@ class Plan:
         desktops: the desktop applications in its menu, starting with its own.
         visits: several visits, as proposal and number; then there is no `proposal_id` and no `visit_number`.
         beamlines: those of its visits, for backends that run the sessions of a beamline on computers of their own.
+        temporary_home: the home is empty, in memory, and deleted with the session; it is not among `mounts`.
+        place: the name of the place where it runs; "" where there is only one backend.
     """
 
     account: Account
@@ -39,6 +41,8 @@ class Plan:
     timezone: str = "UTC"
     visits: tuple[tuple[str, int], ...] = ()
     beamlines: tuple[str, ...] = ()
+    temporary_home: bool = False
+    place: str = ""
 
     @property
     def home(self) -> str:
@@ -60,7 +64,11 @@ class Plan:
 
     @property
     def title(self) -> str:
-        """The session's title: application, proposal, visit."""
+        """The session's title: application, proposal, visit; and that its home is temporary."""
+        return f"{self._title}, temporary home" if self.temporary_home else self._title
+
+    @property
+    def _title(self) -> str:
         if self.visits:
             proposals = len(dict(self.visits))
             few = " and ".join(f"{proposal} visit {visit}" for proposal, visit in self.visits)
@@ -94,6 +102,7 @@ def make_plan(choice: Choice, account: Account, policy: MountPolicy, desktops: t
         visits=tuple((proposal.id, visit.number) for proposal, visit in choice.several),
         timezone=policy.time_zone.key if policy.time_zone else "UTC",
         beamlines=_beamlines_of(choice),
+        temporary_home=choice.temporary_home,
     )
 
 

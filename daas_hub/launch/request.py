@@ -11,7 +11,7 @@ from daas_hub.errors import BadRequest
 from daas_hub.proposals.model import HIGHEST_VISIT, LOWEST_VISIT, PROPOSAL_ID
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
-_KEYS = ("application", "proposal", "visit", "size", "visits")
+_KEYS = ("application", "proposal", "visit", "size", "visits", "temporary_home", "place")
 #: Visits of one session: each is some mounts.
 MAX_VISITS = 20
 
@@ -22,6 +22,8 @@ class LaunchRequest:
 
     Attributes:
         visits: several visits, each as the proposal's id and the visit's number; `proposal` and `visit` are then unset.
+        temporary_home: an empty home in memory instead of the account's, deleted with the session.
+        place: the name of the place where it is to run; None for the default.
     """
 
     application: str
@@ -29,6 +31,8 @@ class LaunchRequest:
     visit: int | None = None
     size: str | None = None
     visits: tuple[tuple[str, int], ...] = ()
+    temporary_home: bool = False
+    place: str | None = None
 
     @property
     def proposals(self) -> tuple[str, ...]:
@@ -63,7 +67,13 @@ class LaunchRequest:
             raise BadRequest("A visit needs a proposal.")
         if size is not None and not (isinstance(size, str) and _NAME.fullmatch(size)):
             raise BadRequest("The size is not well-formed.")
-        return cls(application, proposal, visit, size, visits)
+        temporary_home = options.get("temporary_home")
+        if temporary_home is not None and not isinstance(temporary_home, bool):
+            raise BadRequest("The option temporary_home is either true or false.")
+        place = options.get("place")
+        if place is not None and not (isinstance(place, str) and _NAME.fullmatch(place)):
+            raise BadRequest("The place is not well-formed.")
+        return cls(application, proposal, visit, size, visits, temporary_home is True, place)
 
     @classmethod
     def from_form(cls, fields: Mapping[str, str], visits: Sequence[str] = ()) -> LaunchRequest:
@@ -85,6 +95,8 @@ class LaunchRequest:
             if not re.fullmatch(r"[0-9]{1,10}", options["visit"], re.ASCII):
                 raise BadRequest(f"The visit is not a number from {LOWEST_VISIT} to {HIGHEST_VISIT}.")
             options["visit"] = int(options["visit"])
+        if options.get("temporary_home") == "1":
+            options["temporary_home"] = True
         return cls.from_json(options)
 
     def as_json(self) -> dict[str, Any]:
@@ -95,6 +107,8 @@ class LaunchRequest:
             "visit": self.visit,
             "size": self.size,
             "visits": [{"proposal": proposal, "visit": visit} for proposal, visit in self.visits] or None,
+            "temporary_home": self.temporary_home or None,
+            "place": self.place,
         }
         return {key: value for key, value in values.items() if value is not None}
 
@@ -125,6 +139,11 @@ def visits_in(options: Any) -> tuple[tuple[str, int | None], ...]:
     except BadRequest:
         return ()
     return request.visits or tuple((proposal, request.visit) for proposal in request.proposals)
+
+
+def has_temporary_home(options: Any) -> bool:
+    """Return whether stored options are a launch with a temporary home, for pages."""
+    return isinstance(options, dict) and options.get("temporary_home") is True
 
 
 def _visits(values: Any, *, alone: bool) -> tuple[tuple[str, int], ...]:

@@ -42,14 +42,14 @@ class ArrivalHandler(PortalHandler):
             self.log.info("link followed by %s matches none of their visits: %s", account.name, link)
             raise web.HTTPError(404, _NOTHING)
         if len(meant) == 1:
-            self.redirect(self._address(*meant[0], link.application))
+            self.redirect(self._address(*meant[0], link))
             return
         await self.show(
             "choose.html",
             title="Which visit?",
             active="",
             person=self.person(account),
-            choices=[self._choice(proposal, visit, link.application) for proposal, visit in meant[:_MAX_CHOICES]],
+            choices=[self._choice(proposal, visit, link) for proposal, visit in meant[:_MAX_CHOICES]],
             more=max(len(meant) - _MAX_CHOICES, 0),
         )
 
@@ -63,7 +63,8 @@ class ArrivalHandler(PortalHandler):
                 self.log.info("link followed by %s: %s matches %d of their visits", account.name, name, len(chosen))
                 raise web.HTTPError(404, _UNCLEAR if chosen else _NOTHING)
             values.append(("visits", visit_value(chosen[0][0].id, chosen[0][1].number)))
-        self.redirect(f"{self.hub_url}launch?{urlencode([*values, ('application', link.application)])}")
+        more = [("application", link.application), *([("place", link.place)] if link.place else [])]
+        self.redirect(f"{self.hub_url}launch?{urlencode([*values, *more])}")
 
     def _link(self) -> Link:
         query = self.request.query or ""
@@ -76,9 +77,9 @@ class ArrivalHandler(PortalHandler):
             raise BadRequest("The link is not well-formed.") from None
         return Link.from_query(fields)
 
-    def _choice(self, proposal: Proposal, visit: Visit | None, application: str) -> dict[str, str]:
+    def _choice(self, proposal: Proposal, visit: Visit | None, link: Link) -> dict[str, str]:
         return {
-            "url": self._address(proposal, visit, application),
+            "url": self._address(proposal, visit, link),
             "proposal": proposal.id,
             "title": proposal.title,
             "visit": visit.label if visit else "",
@@ -86,12 +87,12 @@ class ArrivalHandler(PortalHandler):
             "day": day_text(visit.start, self.facility.zone) if visit else "",
         }
 
-    def _address(self, proposal: Proposal, visit: Visit | None, application: str) -> str:
-        if application and visit is not None:
-            fields = {"proposal": proposal.id, "visit": str(visit.number), "application": application}
-            return f"{self.hub_url}launch?{urlencode(fields)}"
-        if application and len(proposal.visits) == 1:
-            return self._address(proposal, proposal.visits[0], application)
+    def _address(self, proposal: Proposal, visit: Visit | None, link: Link) -> str:
+        if link.application and visit is not None:
+            fields = {"proposal": proposal.id, "visit": str(visit.number), "application": link.application}
+            return f"{self.hub_url}launch?{urlencode(fields | ({'place': link.place} if link.place else {}))}"
+        if link.application and len(proposal.visits) == 1:
+            return self._address(proposal, proposal.visits[0], link)
         return f"{self.hub_url}proposals/{quote(proposal.id)}{f'#visit-{visit.number}' if visit else ''}"
 
 

@@ -76,7 +76,7 @@ def require_authorising_spawner(spawner_class: object) -> None:
             "JupyterHub.spawner_class",
             spawner_class if isinstance(spawner_class, str) else found.__name__,
             "cannot authorise the portal's launches: it would start a server without any check",
-            remedy='Use "sandbox", "proposal-docker", or a subclass of one of their spawners.',
+            remedy='Use "sandbox", "proposal-docker", "places", or a subclass of one of their spawners.',
         )
 
 

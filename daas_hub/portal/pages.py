@@ -18,6 +18,7 @@ from daas_hub.portal.authenticator import OffersLogins
 from daas_hub.portal.base import PortalHandler
 from daas_hub.portal.ended import take_why_it_ended
 from daas_hub.portal.hub_requests import page_policy
+from daas_hub.portal.places import place_titles
 from daas_hub.portal.views import (
     button_view,
     day_of_epoch,
@@ -49,7 +50,14 @@ class SessionCards(PortalHandler):
             reverse=True,
         )
         cards = [
-            session_card(self.hub_url, spawner, self.facility.applications, titles, self.facility.zone)
+            session_card(
+                self.hub_url,
+                spawner,
+                self.facility.applications,
+                titles,
+                self.facility.zone,
+                places=place_titles(self.facility.places),
+            )
             for spawner in spawners
         ]
         return [card for card in cards if proposal_id is None or proposal_id in card["proposal_ids"]]

@@ -16,6 +16,7 @@ from daas_hub.errors import BadRequest, DaasError, Refused
 from daas_hub.launch import (
     MAX_VISITS,
     LaunchRequest,
+    has_temporary_home,
     offered,
     offered_for_all,
     read_visit_value,
@@ -24,6 +25,7 @@ from daas_hub.launch import (
 )
 from daas_hub.portal.assets import icon_address
 from daas_hub.portal.pages import SessionCards
+from daas_hub.portal.places import place_choices
 from daas_hub.portal.views import (
     button_view,
     choosable_view,
@@ -54,7 +56,7 @@ class LaunchHandler(SessionCards):
         if self.get_query_argument("choose", ""):
             await self._show_choice()
             return
-        names = ("proposal", "visit", "application")
+        names = ("proposal", "visit", "application", "place")
         fields = {name: self.get_query_argument(name, "", strip=False) for name in names}
         await self._show_form(fields, self.get_query_arguments("visits", strip=False))
 
@@ -62,7 +64,8 @@ class LaunchHandler(SessionCards):
     async def post(self) -> None:
         """Start a session, and send the browser to its page."""
         fields = {
-            key: self.get_body_argument(key, "", strip=False) for key in ("application", "proposal", "visit", "size")
+            key: self.get_body_argument(key, "", strip=False)
+            for key in ("application", "proposal", "visit", "size", "temporary_home", "place")
         }
         visits = self.get_body_arguments("visits", strip=False)
         name = self.get_body_argument("session_name", "", strip=False)
@@ -79,7 +82,9 @@ class LaunchHandler(SessionCards):
         except DaasError as refusal:
             self.log.info("launch of %s refused: %s", self.current_user.name, refusal)
             status = 400 if isinstance(refusal, BadRequest) else 403
-            await self._show_form(fields, visits, problem=str(refusal), status=status)
+            await self._show_form(
+                fields, visits, problem=str(refusal), status=status, failed_at_home=refusal.is_about_home
+            )
             return
         user = self.current_user
         is_ready = name in user.spawners and user.spawners[name].ready
@@ -111,11 +116,19 @@ class LaunchHandler(SessionCards):
             message = getattr(error, "jupyterhub_message", "")
             if not message:
                 raise error
+            refusal = Refused(message)
+            refusal.is_about_home = getattr(user.spawners[name], "failed_at_home", False)
             await _forget(self, name)
-            raise Refused(message)
+            raise refusal
 
     async def _show_form(
-        self, fields: dict[str, str], values: Sequence[str] = (), *, problem: str = "", status: int = 200
+        self,
+        fields: dict[str, str],
+        values: Sequence[str] = (),
+        *,
+        problem: str = "",
+        status: int = 200,
+        failed_at_home: bool = False,
     ) -> None:
         """Show the page for one visit, for several, or for none; if something is missing, it says what."""
         account = await self.account()
@@ -124,7 +137,9 @@ class LaunchHandler(SessionCards):
         except BadRequest as refusal:
             request, problem = LaunchRequest("any"), problem or str(refusal)
         if request.visits or (values and not request.proposals):
-            await self._show_several(account, fields, request, problem=problem, status=status)
+            await self._show_several(
+                account, fields, request, problem=problem, status=status, failed_at_home=failed_at_home
+            )
             return
         if request.proposal is not None:
             fields = fields | {"proposal": request.proposal, "visit": str(request.visit)}
@@ -141,13 +156,15 @@ class LaunchHandler(SessionCards):
             choices,
             problem=problem,
             status=status,
+            failed_at_home=failed_at_home,
+            request=LaunchRequest("any", proposal.id, int(visit)) if proposal and visit else LaunchRequest("any"),
             proposal_id=proposal.id if proposal else "",
             proposal_title=proposal.title if proposal else "",
             visit_number=visit,
         )
 
     async def _show_several(
-        self, account: Account, fields: dict[str, str], request: LaunchRequest, *, problem: str, status: int
+        self, account: Account, fields: dict[str, str], request: LaunchRequest, *, problem: str, **shown: Any
     ) -> None:
         """Show the page for several visits."""
         proposals = []
@@ -163,15 +180,27 @@ class LaunchHandler(SessionCards):
             fields,
             [one for one in choices if one.kind is not Kind.LINK],
             problem=problem,
-            status=status,
+            **shown,
+            request=request,
             several=proposals_with_visits(request.visits, {one.id: one.title for one in proposals}),
             visits=[visit_value(*one) for one in request.visits],
         )
 
     async def _show_page(
-        self, account: Account, fields: dict[str, str], choices: Sequence[Application], *, status: int, **shown: Any
+        self,
+        account: Account,
+        fields: dict[str, str],
+        choices: Sequence[Application],
+        *,
+        status: int,
+        request: LaunchRequest,
+        **shown: Any,
     ) -> None:
         wanted = fields.get("application", "")
+        names = [one.name for one in choices]
+        places = await place_choices(
+            self, account, request, [wanted] if wanted in names else names, fields.get("place", "")
+        )
         await self.show(
             "launch.html",
             status=status,
@@ -188,7 +217,9 @@ class LaunchHandler(SessionCards):
                 }
                 for one in choices
             ],
-            sizes=self._sizes(wanted),
+            sizes=self._sizes(wanted, fields.get("size", "")),
+            temporary_home=bool(fields.get("temporary_home")),
+            places=places,
             session_name=new_session_name(wanted if re.fullmatch(r"[a-z][a-z0-9-]{0,15}", wanted) else "session"),
             **shown,
         )
@@ -237,12 +268,19 @@ class LaunchHandler(SessionCards):
             return ()
         return tuple(one for one in offered(self.facility.applications, proposal) if one.kind is not Kind.LINK)
 
-    def _sizes(self, wanted: str) -> list[dict[str, Any]]:
+    def _sizes(self, wanted: str, chosen: str) -> list[dict[str, Any]]:
         application = self.facility.applications.applications.get(wanted)
         if application is None:
             return []
         sizes = self.facility.applications.sizes_of(application)
-        return [{"name": size.name, "title": size.title, "selected": index == 0} for index, size in enumerate(sizes)]
+        # each place has its own default, where not all of them offer the usual one
+        usual = (
+            sizes[0].name
+            if all(sizes[0].name in (one.sizes or (sizes[0].name,)) for one in self.facility.places)
+            else ""
+        )
+        selected = chosen if chosen in {size.name for size in sizes} else usual
+        return [{"name": size.name, "title": size.title, "selected": size.name == selected} for size in sizes]
 
 
 class SessionHandler(SessionCards):
@@ -278,16 +316,25 @@ class SessionHandler(SessionCards):
             session_url=card["open_url"],
             failed_text=failure_of(spawner) if state == "failed" else "",
             relaunch=self._relaunch(spawner, visits, proposals),
+            relaunch_safely=self._relaunch(spawner, visits, proposals, temporary_home=True)
+            if getattr(spawner, "failed_at_home", False)
+            else None,
         )
 
     def _relaunch(
-        self, spawner: Any, visits: Sequence[tuple[str, int | None]], proposals: Mapping[str, Proposal | None]
+        self,
+        spawner: Any,
+        visits: Sequence[tuple[str, int | None]],
+        proposals: Mapping[str, Proposal | None],
+        *,
+        temporary_home: bool = False,
     ) -> dict[str, Any] | None:
         """Return the button that launches the same again, if the application and all visits are still available."""
         options = spawner.orm_spawner.user_options or {}
         application = self.facility.applications.applications.get(str(options.get("application", "")))
         if application is None:
             return None
+        temporary_home = temporary_home or has_temporary_home(options)
         found = []
         for name, number in visits:
             proposal = proposals[name]
@@ -297,9 +344,13 @@ class SessionHandler(SessionCards):
             found.append((proposal, visit))
         if len(found) > 1:
             several = [(proposal.id, visit.number) for proposal, visit in found]
-            return button_view(self.hub_url, application, None, None, several=several)
-        proposal, visit = found[0] if found else (None, None)
-        return button_view(self.hub_url, application, proposal, visit)
+            button = button_view(self.hub_url, application, None, None, several=several, temporary_home=temporary_home)
+        else:
+            proposal, visit = found[0] if found else (None, None)
+            button = button_view(self.hub_url, application, proposal, visit, temporary_home=temporary_home)
+        # where it was asked to be; a place that is not open now is refused in words
+        place = str(options.get("place") or "")
+        return button | {"fields": button["fields"] | ({"place": place} if place else {})}
 
 
 class StopHandler(SessionCards):
@@ -311,6 +362,8 @@ class StopHandler(SessionCards):
         user = self.current_user
         if name in user.orm_spawners:
             spawner = user.spawners[name]
+            if getattr(spawner, "is_unknown", False):
+                raise web.HTTPError(409, f"This session cannot be stopped now. {spawner.unknown_notice}")
             if spawner.pending == "spawn" and spawner._spawn_future is not None:
                 spawner._spawn_future.cancel()
                 await asyncio.wait([spawner._spawn_future], timeout=2)

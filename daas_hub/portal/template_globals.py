@@ -51,6 +51,7 @@ class TemplateGlobals:
             "help_text": facility.help_text,
             "user_office_url": facility.user_office_url,
             "has_links": bool(facility.links),
+            "has_places": len(facility.places) > 1,
         }
         self.static = static
         self.script_policy = "" if has_policy else SCRIPT_POLICY

@@ -5,13 +5,15 @@ from __future__ import annotations
 import datetime
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
 from daas_hub.catalogue import Application, Catalogue, Kind
 from daas_hub.errors import SourceUnavailable
-from daas_hub.launch import address_of, visit_value, visits_in
+from daas_hub.launch import address_of, has_temporary_home, visit_value, visits_in
 from daas_hub.portal.assets import icon_address
+from daas_hub.portal.places import title_of_place
 from daas_hub.proposals import LeftOut, Page, Proposal, Query, Visit
 from daas_hub.proposals.listing import COLUMNS, latest
 from daas_hub.proposals.model import in_zone
@@ -22,6 +24,7 @@ STATE_WORDS = {
     "stopping": "Stopping",
     "failed": "Did not start",
     "ended": "Ended",
+    "unknown": "Not known",
 }
 
 
@@ -79,9 +82,10 @@ def button_view(
     visit: Visit | None,
     *,
     several: Sequence[tuple[str, int]] = (),
+    temporary_home: bool = False,
 ) -> dict[str, Any]:
     """Return an application as a button with its form's fields; `several` are visits, if there is more than one."""
-    fields = {"application": application.name}
+    fields = {"application": application.name} | ({"temporary_home": "1"} if temporary_home else {})
     if proposal is not None and visit is not None:
         fields |= {"proposal": proposal.id, "visit": str(visit.number)}
     return {
@@ -93,6 +97,7 @@ def button_view(
         "url": application.url if application.kind is Kind.LINK else "",
         "fields": fields,
         "visits": [visit_value(*one) for one in several],
+        "temporary_home": temporary_home,
         "session_name": new_session_name(application.name),
     }
 
@@ -219,6 +224,8 @@ def difference_words(page: Page, query: Query) -> str:
 
 def session_state(spawner: Any) -> str:
     """Return the state of a session, a key of `STATE_WORDS`."""
+    if getattr(spawner, "is_unknown", False):
+        return "unknown"
     pending = spawner.pending
     if pending == "stop" or getattr(spawner, "stop_wanted", False):
         return "stopping"
@@ -262,6 +269,7 @@ def notice_of(spawner: Any) -> str:
         "running": getattr(spawner, "notice", ""),
         "ended": getattr(spawner, "ending", ""),
         "stopping": getattr(spawner, "stop_notice", "") if spawner.pending != "stop" else "",
+        "unknown": getattr(spawner, "unknown_notice", ""),
     }
     return str(words.get(state, ""))
 
@@ -272,8 +280,10 @@ def session_card(
     catalogue: Catalogue,
     titles: Mapping[str, str],
     zone: datetime.tzinfo = datetime.UTC,
+    *,
+    places: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """Return a session as a card."""
+    """Return a session as a card; `places` are the titles of places by name."""
     options = spawner.orm_spawner.user_options or {}
     application = catalogue.applications.get(str(options.get("application", "")))
     visits = visits_in(options)
@@ -292,17 +302,19 @@ def session_card(
         "visit_number": "" if only[1] is None else only[1],
         "proposal_ids": list(dict(visits)),
         "several": proposals_with_visits(visits, titles) if len(visits) > 1 else [],
+        "place": title_of_place(str(getattr(spawner, "place", "")), places),
         "since": started.isoformat() if started else "",
         "since_text": f"{started:%H:%M} {started:%Z}, {day_text(started, zone)}" if started else "",
         "state": state,
         "state_text": STATE_WORDS[state],
         "notice": notice_of(spawner),
+        "temporary_home": has_temporary_home(options),
         "open_url": spawner.session_url,
         "page_url": page_url,
         "stop_url": f"{page_url}/stop",
         "can_open": state == "running",
         # an ended session stays listed until it is removed, so that its owner learns why it ended
-        "can_stop": state != "stopping",
+        "can_stop": state not in ("stopping", "unknown"),
         "stop_words": "Stop" if state in ("starting", "running") else "Remove",
     }
 

@@ -17,6 +17,7 @@ from traitlets.config import Config
 
 from daas_hub.log_redaction import redact_logs
 from daas_hub.session.egress import open_egress_ports
+from daas_hub.session.hardening import protect_server
 from daas_hub.session.lab_login import OwnerIdentityProvider
 from daas_hub.session.listener import inherited_listener
 from daas_hub.session.mount_handshake import shake_hands
@@ -97,6 +98,7 @@ def main() -> None:
     redact_logs()
     shake_hands()
     settings = read_settings()
+    protect_server(settings.listen_fd)
     open_egress_ports(settings.egress)
     os.environ["JUPYTERHUB_DEFAULT_URL"] = settings.start_page
     os.environ["JUPYTERHUB_ROOT_DIR"] = os.environ["HOME"]

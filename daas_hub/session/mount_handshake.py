@@ -5,7 +5,7 @@ with nothing but the path of a socket. It passes its directories to the hub as o
 with those it granted, and only then hands over the environment and the listening socket.
 
 If the hub runs on another machine, descriptors cannot be passed: the handshake uses standard input and output, the
-directories are reported by device and inode, and the listening socket is created here.
+directories are reported by device and inode, and the listening socket comes from the tunnel's end (`tunnel_end`).
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ from daas_hub.session.leases import forbid_leases
 #: Timeout in seconds for the hub's replies: it only compares numbers.
 TIMEOUT_S = 30.0
 _MAX_BYTES = 1_000_000
-#: First character of `DAAS_HANDSHAKE` for standard input and output; the path of the socket to create follows.
+#: First character of `DAAS_HANDSHAKE` for standard input and output; the path of the session's socket follows.
 _STDIO = "-"
+#: What is added to that path for the socket at which the tunnel's end hands it over.
+OFFER = ".offer"
 _REFUSED = "the hub refused this session; its log says why"
 
 
@@ -65,23 +67,24 @@ def _over_socket(address: str) -> tuple[dict[str, object], int]:
 
 
 def _over_stdio(listen_path: str) -> tuple[dict[str, object], int]:
-    """Report the directories to a hub on another machine, and create the socket it will connect to."""
+    """Report the directories to a hub on another machine, and take the socket that its tunnel leads to."""
     read = _reader(0)
     directories = [describe_directory(path) for path in json.loads(_read_line(read))]
     print(json.dumps(directories), flush=True)
     environment = json.loads(_read_line(read))
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(listen_path)
-    os.chmod(listen_path, 0o600)
-    listener.listen(256)
-    listener.set_inheritable(True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as tunnel:
+        tunnel.settimeout(TIMEOUT_S)
+        tunnel.connect(listen_path + OFFER)
+        _, fds, _, _ = socket.recv_fds(tunnel, 1, 1)
+    if not fds:
+        raise ConnectionRefusedError(_REFUSED)
     # the hub detaches from this program only after this line
     print(json.dumps("in"), flush=True)
     # the session's programs must not read from the handshake's input
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.close(null)
-    return environment, listener.detach()
+    return environment, fds[0]
 
 
 def describe_directory(path: str) -> tuple[int, int, bool]:

@@ -41,6 +41,7 @@ class Settings:
         access_scopes: a user with one of these scopes may use this session.
         applications: desktop applications of the menu; `application` is the name of the one to start.
         egress: the addresses that this session may connect to.
+        temporary_home: whether the home is deleted with the session.
     """
 
     prefix: str
@@ -61,6 +62,7 @@ class Settings:
     start_page: str
     listen_fd: int | None
     egress: tuple[EgressRoute, ...] = ()
+    temporary_home: bool = False
 
     @property
     def own_application(self) -> DesktopApplication | None:
@@ -101,6 +103,7 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
         egress=tuple(
             EgressRoute(str(one["address"]), int(one["port"]), str(one["socket"])) for one in document.get("egress", [])
         ),
+        temporary_home=document.get("temporary_home", False) is True,
     )
 
 

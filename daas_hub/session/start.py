@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from daas_hub.session.desktop.xserver import XServer, start_x
+from daas_hub.session.hardening import protect_server
 from daas_hub.session.mount_handshake import shake_hands
 from daas_hub.session.settings import Settings, read_settings
 
@@ -30,6 +31,7 @@ def main(argv: list[str] | None = None) -> int:
     if options.embedded:
         # inside a notebook server, whose proxy strips its own prefix
         settings = replace(settings, prefix="/")
+    protect_server(None if options.embedded else settings.listen_fd)
     x = _start_x(settings)
 
     from daas_hub.session.egress import open_egress_ports

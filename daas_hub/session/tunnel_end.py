@@ -4,6 +4,10 @@ The hub starts this program in the session's container and speaks SSH over its s
 secrecy, which the connection to the engine provides, but because SSH multiplexes connections in both directions, each
 with its own flow control. It uses no network: the hub can connect to the session's own socket, and can open socket
 files for the session in two folders in memory.
+
+It runs as nobody, to whom these folders belong: the session's programs can neither replace a socket in them nor trace
+this program, through which all pages of the session pass. So it also makes the session's own socket, and hands it over
+to the session's server before that starts anything.
 """
 
 from __future__ import annotations
@@ -17,6 +21,9 @@ import threading
 from collections.abc import Sequence
 
 import asyncssh
+
+from daas_hub.session.hardening import protect_server
+from daas_hub.session.mount_handshake import OFFER
 
 
 class _TunnelServer(asyncssh.SSHServer):
@@ -41,6 +48,32 @@ class _TunnelServer(asyncssh.SSHServer):
         with contextlib.suppress(OSError):
             os.unlink(listen_path)
         return True
+
+
+def offer_listener(session_socket: str) -> None:
+    """Make the session's listening socket, unless an earlier tunnel did, and hand it over to the first that asks.
+
+    That is the session's server, at the end of its handshake (`mount_handshake`).
+    """
+    if os.path.lexists(session_socket):
+        return
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(session_socket)
+    listener.listen(256)
+    offer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    offer.bind(session_socket + OFFER)
+    # for the session's account; nothing else of it runs yet
+    os.chmod(session_socket + OFFER, 0o666)  # noqa: S103
+    offer.listen(1)
+    threading.Thread(target=_hand_over, args=(offer, listener), daemon=True).start()
+
+
+def _hand_over(offer: socket.socket, listener: socket.socket) -> None:
+    with offer, listener, contextlib.suppress(OSError):
+        server, _ = offer.accept()
+        with server:
+            os.unlink(offer.getsockname())
+            socket.send_fds(server, [b"+"], [listener.fileno()])
 
 
 async def serve(session_socket: str, folders: Sequence[str]) -> None:
@@ -84,7 +117,11 @@ def _copy_output(stdio_side: socket.socket) -> None:
 def main() -> None:
     """Run `python -m daas_hub.session.tunnel_end SOCKET FOLDER...`."""
     session_socket, *folders = sys.argv[1:]
+    protect_server()
     os.umask(0o077)
+    offer_listener(session_socket)
+    # the session's programs connect to the others
+    os.umask(0)
     asyncio.run(serve(session_socket, folders))
 
 

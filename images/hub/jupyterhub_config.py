@@ -14,7 +14,9 @@ from daas_hub.demo.profile import FOLDER
 
 STORAGE = Path(os.environ["DAAS_DIR"])  # the same path here, on the engine's machine, and in the broker
 PREFIX = os.environ.get("DAAS_PREFIX", "/daas/")
-PORTAL = f"https://localhost:{os.environ.get('DAAS_PORT', '8443')}{PREFIX}"
+HOST = os.environ.get("DAAS_HOST") or "localhost"
+ORIGIN = f"https://{HOST}:{os.environ.get('DAAS_PORT', '8443')}"
+PORTAL = f"{ORIGIN}{PREFIX}"
 ISSUER = f"https://localhost:{os.environ.get('DAAS_IDP_PORT', '8444')}"
 REGISTRY = os.environ.get("DAAS_REGISTRY") or "localhost/daas-hub"
 OWN = Path("/var/lib/daas-hub")  # a volume of the hub alone: database and secrets
@@ -38,6 +40,9 @@ configure(c)  # noqa: F821
 c.JupyterHub.bind_url = f"http://127.0.0.1:8000{PREFIX}"  # noqa: F821
 c.JupyterHub.hub_bind_url = "http://127.0.0.1:8081"  # noqa: F821
 c.JupyterHub.public_url = PORTAL  # noqa: F821
+if HOST != "localhost":
+    # each session has a name below the portal's, which nginx and the proxy know, too
+    c.JupyterHub.subdomain_host = ORIGIN  # noqa: F821
 # the hub itself is reached by plain http: it would let this one cookie go over an open line
 c.JupyterHub.tornado_settings["xsrf_cookie_kwargs"] = {"secure": True}  # noqa: F821
 c.JupyterHub.db_url = f"sqlite:///{OWN}/jupyterhub.sqlite"  # noqa: F821

@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from daas_hub.launch import Mount, Plan
-from daas_hub.spawners.guest_layout import API_DIR, SOCKETS_DIR, folder_of_several, outside_home, target_of
+from daas_hub.spawners.guest_layout import (
+    API_DIR,
+    SOCKETS_DIR,
+    TEMPORARY_HOME_FILE,
+    folder_of_several,
+    outside_home,
+    target_of,
+    temporary_home_bytes,
+)
 
 #: Labels of our containers: which hub, and which session; no name of a person, no proposal.
 HUB_LABEL = "org.daas-hub.hub"
@@ -24,6 +32,8 @@ IDENTITY_FILES = ("passwd", "group", "nsswitch.conf", "hosts", "resolv.conf", "l
 ARRIVAL_SOCKET = "arrive.sock"
 #: The socket at which a session on another machine answers.
 SESSION_SOCKET = "http.sock"
+#: Nobody, as whom the far end of a tunnel runs in the session's container.
+TUNNEL_UID = 65534
 #: Seconds a session may take to end by itself before the engine ends it.
 STOP_GRACE_S = 4
 _CPU_PERIOD_US = 100_000
@@ -113,8 +123,9 @@ class RemoteFiles(SessionFiles):
         return self._part("empty", target)
 
     def in_memory(self, owner: str) -> dict[str, str]:
-        """Return the directories of the sockets."""
-        return dict.fromkeys((API_DIR, SOCKETS_DIR), f"rw,nosuid,nodev,noexec,mode=0700,{owner},size=1m")
+        """Return the directories of the sockets, which the tunnel's end makes: the session cannot replace them."""
+        tunnel = f"uid={TUNNEL_UID},gid={TUNNEL_UID}"
+        return dict.fromkeys((API_DIR, SOCKETS_DIR), f"rw,nosuid,nodev,noexec,mode=0755,{tunnel},size=1m")
 
     def _part(self, path: str, target: str) -> dict[str, Any]:
         return {
@@ -186,6 +197,11 @@ def create_body(
                 # X compiles its keyboard maps into here
                 "/var/lib/xkb": f"rw,nosuid,nodev,noexec,mode=0700,{owner},size=4m",
                 **files.in_memory(owner),
+                **(
+                    {plan.home: f"rw,nosuid,nodev,exec,mode=0700,{owner},size={temporary_home_bytes(plan)}"}
+                    if plan.temporary_home
+                    else {}
+                ),
             },
             "Mounts": _mounts(plan, files, placed or {}),
             # what a session prints before its handshake; it may not fill the disk
@@ -201,6 +217,8 @@ def _mounts(plan: Plan, files: SessionFiles, placed: Mapping[str, Path]) -> list
     mounts = [files.identity(name, f"/etc/{name}") for name in IDENTITY_FILES]
     mounts += [bind(path, str(path)) for path in dict.fromkeys(files.read_only)]
     mounts += files.sockets()
+    if plan.temporary_home:
+        mounts.append(files.identity(TEMPORARY_HOME_FILE, f"{plan.home}/{TEMPORARY_HOME_FILE}"))
     outside = [
         bind(placed.get(path, mount.source), path, writable=mount.writable)
         for mount, path in outside_home(plan)

@@ -342,7 +342,7 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
             )
         finally:
             await asyncio.shield(asyncio.ensure_future(self._placed_mounts.remove()))
-        await require_answer(f"{self.address}{self.server.base_url}api", ended, self.start_timeout)
+        await require_answer(f"{self.address}{self.server.base_url}api", ended, self.http_timeout)
 
     async def _start_container(self, plan: Plan) -> None:
         await self._refusals(plan, self.docker_engine.start(self.object_name))

@@ -211,7 +211,22 @@ _MOUNT = _record(
     }
 )
 _TMP = r"rw,nosuid,nodev,exec,mode=1777,size=[0-9]{1,15}"
+_TEMPORARY_HOME = r"rw,nosuid,nodev,(?:exec,)?mode=0700,uid=[0-9]{1,10},gid=[0-9]{1,10},size=[0-9]{1,15}m?"
 _OWN = r"rw,nosuid,nodev,noexec,mode=0700,uid=[0-9]{1,10},gid=[0-9]{1,10},size=[0-9]{1,4}m"
+_IN_MEMORY = {
+    "/tmp": _like(_TMP),  # noqa: S108  # inside
+    "/var/tmp": _like(_TMP),  # noqa: S108
+    "/run/session": _like(_OWN),
+    "/var/lib/xkb": _like(_OWN),
+}
+
+
+def _in_memory(value: Any, where: str) -> None:
+    """Check the file systems in memory; one may be a temporary home, whose path `require_session` compares."""
+    home = next((path for path in value if path not in _IN_MEMORY), None) if isinstance(value, dict) else None
+    _record(_IN_MEMORY | ({home: _like(_TEMPORARY_HOME)} if home is not None else {}))(value, where)
+
+
 _HOST = _record(
     {
         "NetworkMode": _is("none"),
@@ -231,14 +246,7 @@ _HOST = _record(
         "ShmSize": _between(1, 2**50),
         "Ulimits": _is([{"Name": "core", "Soft": 0, "Hard": 0}]),
         "OomScoreAdj": _is(200),
-        "Tmpfs": _record(
-            {
-                "/tmp": _like(_TMP),  # noqa: S108  # inside
-                "/var/tmp": _like(_TMP),  # noqa: S108
-                "/run/session": _like(_OWN),
-                "/var/lib/xkb": _like(_OWN),
-            }
-        ),
+        "Tmpfs": _in_memory,
         "Mounts": _list_of(_MOUNT, MAX_MOUNTS),
         "LogConfig": _is({"Type": "json-file", "Config": {"max-size": "5m", "max-file": "1"}}),
         "RestartPolicy": _is({"Name": "no"}),
@@ -284,7 +292,9 @@ def require_session(body: Any, rules: Rules, name: str) -> tuple[tuple[str, str]
     _is([f"HOME={home}", f"USER={account}", f"DAAS_HANDSHAKE={SOCKETS_DIR}/{ARRIVAL_SOCKET}"])(body["Env"], "Env")
     if host["MemorySwap"] != host["Memory"]:
         raise Forbidden("HostConfig.MemorySwap must be Memory")
-    targets = [mount["Target"] for mount in host["Mounts"]]
+    if unknown := set(host["Tmpfs"]) - {*_IN_MEMORY, home}:
+        raise Forbidden(f"HostConfig.Tmpfs: {unknown.pop()!r} is not the home")
+    targets = [*(mount["Target"] for mount in host["Mounts"]), *host["Tmpfs"]]
     if len(set(targets)) != len(targets):
         raise Forbidden("HostConfig.Mounts: two have one target")
     return tuple(_require_mount(mount, rules, home) for mount in host["Mounts"])

@@ -15,7 +15,7 @@ from typing import Any
 from daas_hub.catalogue import Kind
 from daas_hub.errors import ConfigurationError, SessionFailed
 from daas_hub.launch import Plan
-from daas_hub.spawners.guest_layout import folder_of_several, outside_home, target_of
+from daas_hub.spawners.guest_layout import folder_of_several, outside_home, target_of, temporary_home_bytes
 from daas_hub.spawners.kubernetes.first_look import first_look
 from daas_hub.spawners.kubernetes.labels import (
     COMPARED_GATE,
@@ -142,6 +142,8 @@ def volumes_of(plan: Plan, settings: PodSettings, identity: PodIdentity) -> Volu
     for mount, path in outside_home(plan):
         volumes.add(mount, path)
     size = size_in_place(plan, settings)
+    if plan.temporary_home:
+        volumes.add_empty("home", plan.home, temporary_home_bytes(plan), in_memory=True)
     disk, memory = size.ephemeral_bytes or settings.ephemeral_bytes, plan.size.memory_bytes
     volumes.add_empty("tmp", "/tmp", disk // 2)  # noqa: S108  # inside
     volumes.add_empty("var-tmp", "/var/tmp", disk // 4)  # noqa: S108

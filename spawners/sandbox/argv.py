@@ -15,7 +15,15 @@ from pathlib import Path
 
 from daas_hub.accounts import Account
 from daas_hub.launch import Plan
-from daas_hub.spawners.guest_layout import API_DIR, SOCKETS_DIR, folder_of_several, outside_home, target_of
+from daas_hub.spawners.guest_layout import (
+    API_DIR,
+    SOCKETS_DIR,
+    TEMPORARY_HOME_FILE,
+    folder_of_several,
+    outside_home,
+    target_of,
+    temporary_home_bytes,
+)
 from daas_hub.spawners.sandbox import set_groups as set_groups_program
 from daas_hub.spawners.sandbox.gid_map import groups_of
 
@@ -28,6 +36,9 @@ ETC = (
 
 #: The kernel takes no longer argument (MAX_ARG_STRLEN, 32 pages with the final NUL).
 MAX_ARGUMENT_BYTES = 131_072
+
+#: Programs that load what their user has installed: extensions of the notebook server.
+OPEN_PROGRAMS = ("daas-lab",)
 
 #: Size of directories for sockets and the like.
 _SMALL_BYTES = 64 * 2**20
@@ -104,10 +115,15 @@ def sandbox_argv(
         if not path.is_relative_to("/usr"):
             argv += ["--ro-bind", str(path), str(path)]
     argv += ["--ro-bind", str(api_dir), API_DIR, "--ro-bind", str(sockets_dir), SOCKETS_DIR]
+    if plan.temporary_home:
+        argv += _temporary_home(plan, identity_files)
     argv += _mounts(plan)
     # until here the root is a writable tmpfs
-    argv += ["--remount-ro", "/", "--chdir", plan.home, "--", str(prefix / "bin" / program)]
-    return argv
+    argv += ["--remount-ro", "/", "--chdir", plan.home, "--"]
+    if program not in OPEN_PROGRAMS:
+        # no module from the user's home or from PYTHONPATH
+        argv += [str(prefix / "bin" / "python3"), "-I"]
+    return [*argv, str(prefix / "bin" / program)]
 
 
 def _system(identity_files: Path, memory_bytes: int) -> list[str]:
@@ -133,6 +149,14 @@ def _system(identity_files: Path, memory_bytes: int) -> list[str]:
 
 def _tmpfs(path: str, size_bytes: int) -> list[str]:
     return ["--size", str(size_bytes), "--tmpfs", path]
+
+
+def _temporary_home(plan: Plan, identity_files: Path) -> list[str]:
+    file = identity_files / TEMPORARY_HOME_FILE
+    return [
+        *("--perms", "0700", *_tmpfs(plan.home, temporary_home_bytes(plan))),
+        *("--ro-bind", str(file), f"{plan.home}/{TEMPORARY_HOME_FILE}"),
+    ]
 
 
 def _mounts(plan: Plan) -> list[str]:

@@ -78,7 +78,10 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
         """,
     )
 
+    #: The sandbox's first process, with which everything in it ends.
     process = ProcessId(0, 0.0, "")
+    #: Bubblewrap outside, which ends with the session's server.
+    monitor = ProcessId(0, 0.0, "")
     _watcher: asyncio.Future[None] | None = None
 
     own_variables = OWN_VARIABLES | {"PATH"}
@@ -128,17 +131,19 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
         state: dict[str, Any] = super().get_state()
         if self.process.pid:
             state["process"] = self.process.as_state()
+            state["monitor"] = self.monitor.as_state()
         return state
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Restore what `get_state` returned."""
         super().load_state(state)
         self.process = ProcessId.from_state(state.get("process"))
+        self.monitor = ProcessId.from_state(state.get("monitor"))
 
     def clear_state(self) -> None:
         """Forget the session."""
         super().clear_state()
-        self.process = ProcessId(0, 0.0, "")
+        self.process = self.monitor = ProcessId(0, 0.0, "")
 
     # -- the life of a session -----------------------------------------------------------------------------------
 
@@ -162,7 +167,7 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
                 for one in pinned:
                     one.close()
         self.report_progress(f"Starting {plan.application.title}")
-        await require_answer(f"{self.address}{self.server.base_url}api", self._over, self.start_timeout)
+        await require_answer(f"{self.address}{self.server.base_url}api", self._over, self.http_timeout)
         return self.address
 
     async def poll(self) -> int | None:
@@ -176,6 +181,10 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
             # before the stop: the watcher reports its end meanwhile
             self.ending = "It reached its time limit."
             await self.stop()
+        if self.monitor.pid and not self.monitor.is_running() and self.process.is_running():
+            # programs that the server started must not outlive it
+            self.process.kill()
+            await self.process.gone_within(STOP_GRACE_S)
         return None if self.process.is_running() else 0
 
     async def stop(self, now: bool = False) -> None:
@@ -301,6 +310,7 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
                 self.log.error("%s: output of bubblewrap: %s", self._log_name, last_output(await output.result()))
                 raise
             output.writer.close()
+            self.monitor = ProcessId.of(bubblewrap.pid)
         finally:
             listener.close()
         self._watch(bubblewrap, output)

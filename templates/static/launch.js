@@ -36,9 +36,18 @@ function showFailure(words) {
   document.getElementById("launch-failed-text").textContent = words.replace(/^Spawn failed: /, "") || "No reason was given.";
   document.getElementById("launch-failed").hidden = false;
   document.getElementById("launch-again").hidden = false;
+  showOffers();
   document.getElementById("launch-hint")?.remove();
   document.getElementById("launch-stop")?.remove();
   bar?.remove();
+}
+
+// What is offered depends on the reason, which the server knows.
+async function showOffers() {
+  const answer = await fetch(location.href);
+  if (!answer.ok) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("launch-again");
+  if (fresh) document.getElementById("launch-again").replaceChildren(...fresh.childNodes);
 }
 
 function follow(url) {

@@ -11,6 +11,9 @@ from tests.browser.conftest import SessionUser
 from tests.browser.windows import Screen
 from tests.live_portal import Portal
 
+#: A script that returns the texts of a page that are too pale (WCAG AA).
+CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
+
 
 def sign_in(person: SessionUser, button: str, name: str, *, at: str = "/hub/home") -> None:
     """Press the provider's button on the login page, then the person's at the provider."""

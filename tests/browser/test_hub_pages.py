@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 import requests
@@ -11,9 +10,9 @@ from playwright.sync_api import Browser, Page, expect
 
 from daas_hub.accounts import Identity
 from tests.browser.conftest import SessionUser, visitors
+from tests.browser.pages import CONTRAST
 from tests.live_portal import Portal, free_ports, remove, start_portal
 
-CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
 SERVICE = "service-statistics"
 CONFIG = """
 c.JupyterHub.template_vars = {{"announcement": "Beam is <b>off</b> on Monday. <a href='https://x.example'>Details</a>"}}

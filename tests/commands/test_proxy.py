@@ -9,7 +9,7 @@ import pytest
 from traitlets.config import Config
 
 from daas_hub.commands.main import main
-from daas_hub.commands.proxy import proxy_argv
+from daas_hub.commands.proxy import proxy_argv, proxy_guard
 from daas_hub.errors import ConfigurationError
 
 
@@ -100,3 +100,22 @@ def test_a_missing_file_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixt
     said = capsys.readouterr().err
     assert "none.py" in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("settings", "sign_in"),
+    [
+        ({}, "/hub/proxy_login"),
+        ({"base_url": "/daas/"}, "/daas/hub/proxy_login"),
+        ({"bind_url": "http://127.0.0.1:8000/daas/"}, "/daas/hub/proxy_login"),
+        ({"bind_url": "http://127.0.0.1:8000/data/analysis"}, "/data/analysis/hub/proxy_login"),
+    ],
+)
+def test_the_guard_knows_the_hubs_path_wherever_it_is_set(settings: dict[str, str], sign_in: str) -> None:
+    """Elsewhere the web server's proof is removed: nobody could sign in."""
+    config = Config()
+    config.JupyterHub.update(settings)
+    config.UmbrellaAuthenticator.trusted_proxy = {"proof_header": "X-Proof"}
+    guard = proxy_guard(config)
+    assert guard["DAAS_GUARD_SIGN_IN"] == sign_in
+    assert "X-Proof" in guard["DAAS_GUARD_HEADERS"]

@@ -39,11 +39,12 @@ class Stack:
     state: Path
     engine: docker.APIClient
     ca: Path
+    host: str = "localhost"
 
     @property
     def url(self) -> str:
         """The portal's address."""
-        return f"https://localhost:{self.port}/daas"
+        return f"https://{self.host}:{self.port}/daas"
 
     @property
     def idp_port(self) -> int:
@@ -63,6 +64,7 @@ class Stack:
             "DAAS_ENGINE": address().removeprefix("unix://"),
             "DAAS_DIR": str(self.state),
             "DAAS_CATALOGUE": str(self.state / "catalogue"),
+            "DAAS_HOST": self.host,
             "DAAS_PORT": str(self.port),
             "DAAS_IDP_PORT": str(self.idp_port),
             "DAAS_HTTP_PORT": str(self.http_port),
@@ -118,9 +120,9 @@ def write_catalogue(folder: Path) -> None:
     (folder / "terminal" / "application.yaml").write_text(f"{TERMINAL}sizes: [small]\nimage: {image('desktop')}\n")
 
 
-@pytest.fixture(scope="package")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """One for all tests of this folder."""
+@contextlib.contextmanager
+def running_stack(folder: Path, host: str = "localhost") -> Iterator[Stack]:
+    """Run the compose project under this name of the portal; `folder` is for its CA."""
     client = require_engine(*(image(name) for name in ("hub", "nginx", "desktop", "pymca")))
     program = os.environ.get("DAAS_TEST_DOCKER", "docker")
     if shutil.which(program) is None or subprocess.run([program, "compose", "version"], check=False).returncode:
@@ -128,17 +130,24 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     if not address().startswith("unix:///"):
         missing("docker", "the engine is not on this machine")
     name = f"daas-test-{random.randrange(10**6)}"
-    running = Stack(name, free_ports(3), new_state(), client, tmp_path_factory.mktemp("trust") / "ca.pem")
+    running = Stack(name, free_ports(3), new_state(), client, folder / "ca.pem", host)
     try:
         write_catalogue(running.state / "catalogue")
         running.up()
         yield running
     finally:
         OUTPUT.mkdir(exist_ok=True)
-        (OUTPUT / "compose.log").write_text(running.compose("logs", "--no-color", check=False))
+        (OUTPUT / f"compose-{host}.log").write_text(running.compose("logs", "--no-color", check=False))
         running.compose("stop", "hub", check=False)
         for one in running.sessions():
             client.remove_container(one["Id"], v=True, force=True)
         running.compose("down", "-v", "--remove-orphans", check=False)
         shutil.rmtree(running.state, ignore_errors=True)
         client.close()
+
+
+@pytest.fixture(scope="package")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One for all tests of this folder."""
+    with running_stack(tmp_path_factory.mktemp("trust")) as running:
+        yield running

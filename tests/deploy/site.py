@@ -22,6 +22,7 @@ import requests
 
 from tests.deploy.units import confined
 from tests.live_portal import Portal, free_ports, new_state
+from tests.names_here import find_names_here
 from tests.stand_ins.directory import make_certificates
 
 ROOT = Path(__file__).parents[2]
@@ -76,6 +77,7 @@ class Site:
     folder: Path
     first: int
     path: str
+    host: str = "localhost"
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
@@ -96,7 +98,7 @@ class Site:
     @property
     def origin(self) -> str:
         """The portal's scheme, host and port."""
-        return f"https://localhost:{self.https}"
+        return f"https://{self.host}:{self.https}"
 
     @property
     def authority(self) -> str:
@@ -170,14 +172,20 @@ class Site:
 
 
 @contextmanager
-def running_site(path: str = "", kind: type[Site] = Site) -> Iterator[Site]:
-    """Set it up and run it; `path` is where the portal is on its host: "" or "/daas"."""
-    site = kind(new_state(), free_ports(8), path)
+def running_site(path: str = "", kind: type[Site] = Site, host: str = "localhost") -> Iterator[Site]:
+    """Set it up and run it.
+
+    Args:
+        path: where the portal is on its host: "" or "/daas".
+        host: its name; with another one than localhost each session has a name below it.
+    """
+    site = kind(new_state(), free_ports(8), path, host)
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, site.folder, ignore_errors=True)
         trust = stack.enter_context(pytest.MonkeyPatch.context())
         trust.setenv("REQUESTS_CA_BUNDLE", site.authority)
         trust.delenv("CURL_CA_BUNDLE", raising=False)
+        find_names_here(trust)
         site.write()
         for name in site.order:
             stack.callback(site.stop, name)
@@ -206,6 +214,8 @@ def write_configuration(site: Site) -> None:
     with (etc / "jupyterhub_config.py").open("a") as config:
         # the machine's own /run/daas-hub is not a test's
         config.write(f'c.SandboxSpawner.runtime_dir = "{site.folder}/run"\n')
+        if site.host != "localhost":
+            config.write(f"c.JupyterHub.subdomain_host = {site.origin!r}\n")
 
 
 def _write_nginx(site: Site, block: str) -> None:
@@ -213,9 +223,9 @@ def _write_nginx(site: Site, block: str) -> None:
     folder, tls = site.folder / "nginx", site.folder / "tls"
     folder.mkdir()
     tls.mkdir(mode=0o700)
-    make_certificates(tls, "localhost")
+    make_certificates(tls, site.host, f"*.{site.host}")
     replaced: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
-        (r"daas\.facility\.org", "localhost"),
+        (r"daas\.facility\.org", site.host),
         (r"/etc/ssl/daas-hub/fullchain\.pem", str(tls / "server.pem")),
         (r"/etc/ssl/daas-hub/key\.pem", str(tls / "server.key")),
         (r"(listen (?:\[::\]:)?)443 ", lambda match: f"{match[1]}{site.https} "),

@@ -17,14 +17,19 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 import requests
+from playwright.sync_api import Browser, expect
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from tests.browser.conftest import browser
+from tests.browser.pages import CONTRAST
+from tests.deploy import saml_walk
 from tests.deploy.shibboleth import APACHE, ShibbolethSite, require_installed
 from tests.deploy.site import ROOT, Site, running_site
 from tests.live_portal import Person, free_ports, plain_text
 from tests.stand_ins.identity_provider import HASH
 
+__all__ = ["browser"]
 pytestmark = pytest.mark.sandbox
 
 #: A program of a session that prints the headers it got.
@@ -221,3 +226,46 @@ def test_no_log_has_the_secret(site: ShibbolethSite, anna: Person) -> None:
     secret = (site.folder / "proxy-secret").read_text()
     for log in [*site.folder.glob("*.log"), *site.folder.glob("*/*.log")]:
         assert secret not in log.read_text(errors="replace"), log.name
+
+
+@pytest.mark.browser
+def test_signed_in_with_chromium_up_to_a_desktop(site: ShibbolethSite, browser: Browser) -> None:
+    """Scripts of the identity provider post its answer; the screen comes over a WebSocket through Apache."""
+    with saml_walk.visitor(browser, site, width=1280, scheme="light") as anna:
+        page, sockets = anna.page, []
+        page.on("websocket", lambda socket: sockets.append(socket.url))
+        page.goto(f"{site.portal.url}/hub/login")
+        anna.keep_picture("saml-login")
+        saml_walk.sign_in(page, site, "anna")
+        expect(page.get_by_role("heading", name="Welcome, Anna Lindqvist")).to_be_visible()
+        anna.launch("Terminal", "MA-4242")
+        anna.wait_for_picture()
+        assert [one for one in sockets if one.startswith(f"wss://localhost:{site.https}") and one.endswith("/rfb")]
+        page.wait_for_timeout(1000)
+        anna.keep_picture("saml-session")
+        assert [one for one in anna.complaints if site.idp.address not in one] == []
+        page.goto(f"{site.portal.url}/hub/home")
+        page.locator("#sessions form button").first.click()
+        expect(page.locator("article.session")).to_have_count(0)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("name", "width", "scheme"), [("ben", 1280, "light"), ("ben", 390, "dark"), ("two", 390, "light")]
+)
+def test_without_the_attribute_chromium_shows_a_page_that_leads_on(
+    site: ShibbolethSite, browser: Browser, name: str, width: int, scheme: str
+) -> None:
+    """It names the attribute, can be read, and its button signs in somebody else."""
+    with saml_walk.visitor(browser, site, width=width, scheme=scheme) as person:
+        page = person.page
+        saml_walk.sign_in(page, site, name)
+        expect(page.get_by_role("heading", name="You could not be signed in")).to_be_visible()
+        expect(page.locator("main")).to_contain_text("attribute EAAHash")
+        person.keep_picture(f"saml-no-attribute-{name}-{width}")
+        assert page.evaluate(CONTRAST) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        page.get_by_role("link", name="Sign in again").click()
+        expect(page.get_by_role("link", name="UmbrellaID")).to_be_visible()
+        saml_walk.sign_in(page, site, "anna")
+        expect(page.get_by_role("heading", name="Welcome, Anna Lindqvist")).to_be_visible()

@@ -18,7 +18,7 @@ import docker
 import yaml
 
 from daas_hub.version import __version__
-from tests.conftest import ABSENT, BRIEF, LICENSED, PROBE, SIZES
+from tests.conftest import ABSENT, BRIEF, LICENSED, PROBE, RESULTS_PROBE, SIZES
 from tests.experiments import experiments
 from tests.live_portal import Portal, new_state, start_portal
 from tests.not_tried import missing
@@ -91,6 +91,7 @@ def prepare(state: Path, applications: Path, documents: dict[str, str]) -> None:
     desktop = f"image: {image('desktop')}\n"
     texts = {
         "probe": PROBE + ample + desktop,
+        "results": RESULTS_PROBE + ample + desktop,
         "hdf5": PROBE.replace("probe\ntitle: Probe", "hdf5\ntitle: HDF5") + ample + f"image: {image('notebook')}\n",
         "licensed": LICENSED + ample + desktop,
         "brief": BRIEF + desktop,

@@ -14,6 +14,7 @@ import pytest
 from certipy import Certipy
 
 from daas_hub.spawners.docker.address import Address
+from daas_hub.spawners.docker.container_spec import TUNNEL_UID
 from daas_hub.spawners.docker.engine import Engine, EngineUnreachable
 from tests.browser.conftest import SessionUser
 from tests.docker.engine import containers, start_docker_portal
@@ -30,17 +31,30 @@ from tests.docker.scenes import (
 )
 from tests.live_portal import Portal, free_ports
 from tests.not_tried import missing
+from tests.sandbox.homes import (
+    BROKEN,
+    LAUNCH,
+    a_file_in_the_way,
+    launched,
+    memory_of,
+    new_home,
+    require_temporary,
+    run_inside,
+)
 from tests.sandbox.probe import probing
 from tests.sandbox.scenes import (
     test_raw_data_cannot_be_changed_in_any_way,
     test_session_reaches_the_addresses_of_its_application_and_no_other,
     test_several_directories_with_blanks_are_mounted_right,
 )
+from tests.sandbox.server_scenes import home, test_no_program_of_a_desktop_session_takes_its_servers_place
 
 pytestmark = pytest.mark.docker
 
 #: What holds for containers of this machine holds for another machine's: collected here, with this module's portal.
 SAME = (
+    home,
+    test_no_program_of_a_desktop_session_takes_its_servers_place,
     test_raw_data_cannot_be_changed_in_any_way,
     test_several_directories_with_blanks_are_mounted_right,
     test_session_reaches_the_addresses_of_its_application_and_no_other,
@@ -62,6 +76,21 @@ def portal(machine: Machine) -> Iterator[Portal]:
         yield running
     finally:
         running.stop()
+
+
+def test_a_broken_home_is_named_and_a_temporary_one_starts_there(portal: Portal) -> None:
+    """It is in that machine's memory, with the file that says what it is."""
+    home = new_home(portal)
+    a_file_in_the_way(home)
+    carla = portal.login("carla")
+    try:
+        launched(portal, carla, LAUNCH, BROKEN["a file named data"][1])
+        said, name = run_inside(portal, carla)
+        carla.stop(name)
+        require_temporary(said, memory_of(portal))
+        assert (home / "data").read_text() == "mine"
+    finally:
+        new_home(portal)
 
 
 def test_the_doctor_looks_at_a_session_there(portal: Portal, machine: Machine) -> None:
@@ -90,13 +119,19 @@ def test_session_elsewhere_is_as_confined_as_one_here(portal: Portal, machine: M
     assert "TOKEN" not in said
     with probing(anna, "anna", WRITABLE) as probe:
         said = probe.output()
-    # what is new are the folders in memory that hold its own sockets
     assert {line.removeprefix("writable ") for line in said.splitlines() if line.startswith("writable")} == {
         "/dev/mqueue", "/dev/shm", "/tmp", "/var/tmp", "/run/session", "/var/lib/xkb",
-        "/home/anna", "/home/anna/processed", "/run/daas-hub", "/run/daas-sockets",
+        "/home/anna", "/home/anna/processed",
     }  # fmt: skip
     wait_for(lambda: containers(machine.engine, portal) == [], "the removal of the container")
     assert machine.engine.volumes()["Volumes"] in (None, [])
+
+
+def end_tunnel(machine: Machine, portal: Portal, uid: int) -> None:
+    """Send a signal to the far end of a session's tunnel, as this uid."""
+    command = ["pkill", "-f", "session.tunnel_end"]
+    made = machine.engine.exec_create(container_of(machine.engine, portal), command, user=f"{uid}:{uid}", workdir="/")
+    machine.engine.exec_start(made["Id"])
 
 
 def test_session_survives_a_restart_of_the_hub_and_of_the_engine(portal: Portal, machine: Machine) -> None:
@@ -111,9 +146,8 @@ def test_session_survives_a_restart_of_the_hub_and_of_the_engine(portal: Portal,
     portal.process = again.process
     anna = portal.login("anna")
     wait_for(lambda: anna.get(page).status_code == 200, "the session after the hub's restart", 30)
-    # somebody ends the far end from inside
-    made = machine.engine.exec_create(container_of(machine.engine, portal), ["pkill", "-f", "session.tunnel_end"])
-    machine.engine.exec_start(made["Id"])
+    # the far end ends
+    end_tunnel(machine, portal, TUNNEL_UID)
     wait_for(lambda: anna.get(page).status_code == 200, "the session after the tunnel's end", 30)
     assert anna.stop(name).status_code == 303
     wait_for(lambda: containers(machine.engine, portal) == [], "the removal of the container")

@@ -19,9 +19,7 @@ from tests.sandbox.probe import probing
 from tests.sandbox.scenes import (
     SCAN,
     WRITES,
-    test_a_broken_jupyter_folder_does_not_stop_the_notebook,
     test_a_file_that_is_being_written_can_be_read,
-    test_a_home_that_cannot_be_entered_is_named,
     test_a_session_has_the_facilitys_time_zone,
     test_a_session_takes_no_lease_on_raw_data,
     test_absolute_paths_in_files_work,
@@ -30,7 +28,6 @@ from tests.sandbox.scenes import (
     test_raw_data_cannot_be_changed_in_any_way,
     test_session_reaches_the_addresses_of_its_application_and_no_other,
     test_several_directories_with_blanks_are_mounted_right,
-    test_something_named_data_in_a_home_is_named,
     test_what_is_mounted_later_below_raw_data_is_not_in_the_session,
     tree_hash,
 )
@@ -40,8 +37,6 @@ pytestmark = pytest.mark.docker
 #: What holds for sandboxes holds for containers: these are collected here, too, with this folder's portal.
 SAME = (
     test_a_file_that_is_being_written_can_be_read,
-    test_a_broken_jupyter_folder_does_not_stop_the_notebook,
-    test_a_home_that_cannot_be_entered_is_named,
     test_a_session_has_the_facilitys_time_zone,
     test_a_session_takes_no_lease_on_raw_data,
     test_absolute_paths_in_files_work,
@@ -50,7 +45,6 @@ SAME = (
     test_raw_data_cannot_be_changed_in_any_way,
     test_session_reaches_the_addresses_of_its_application_and_no_other,
     test_several_directories_with_blanks_are_mounted_right,
-    test_something_named_data_in_a_home_is_named,
     test_what_is_mounted_later_below_raw_data_is_not_in_the_session,
 )
 

@@ -4,64 +4,22 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pytest
 
-from tests.live_portal import Portal, new_state, plain_text, remove, start_portal
-from tests.stand_ins.running import running_beside
-from tests.stand_ins.scicat import TOMCAT, SciCat, proposal
+from tests.hub.scicat_portal import SLASH, ScicatSite, scicat_site
+from tests.live_portal import plain_text
 
 pytestmark = pytest.mark.sandbox
 
-SLASH = "20.500.99999/2026-0123"
-CONFIG = """
-c.Facility.proposals = "scicat"
-c.Facility.cache_s = 0
-c.SciCatProposals.url = "{url}/api/v3"
-c.SciCatProposals.user = "reader"
-c.SciCatProposals.password_file = "{state}/scicat-password"
-c.SciCatProposals.timeout_s = 5
-c.MountRules.data_roots = ["{state}/raw"]
-c.MountRules.data = ["{state}/raw/{{proposal}}/{{beamline}}"]
-"""
-
-
-@dataclass
-class Facility:
-    """The portal, and its catalogue, which can be changed."""
-
-    portal: Portal
-    scicat: SciCat
-
 
 @pytest.fixture(scope="module")
-def facility(sandbox_works: None) -> Iterator[Facility]:
-    scicat = SciCat(
-        proposals=[
-            proposal(SLASH, "ma-4242", title="With a slash", MeasurementPeriodList=[], instrumentIds=[TOMCAT]),
-            proposal("c2", "ma-4242", title="cut by the user office: \ud83d"),
-            proposal("../c3", "ma-4242", title="An impossible id"),
-            proposal("c4", "strangers", accessGroups=["ma-4242"]),
-        ]
-    )
-    state = new_state()
-    secret = state / "scicat-password"
-    secret.touch(0o600)
-    secret.write_text("portal-password\n")
-    raw = state / "raw" / "20.500.99999+2026-0123" / "TOMCAT"
-    raw.mkdir(parents=True)
-    (raw / "scan.h5").write_text("data")
-    with running_beside(scicat.app()) as url:
-        portal = start_portal(state=state, more_config=CONFIG.format(url=url, state=state))
-        try:
-            yield Facility(portal, scicat)
-        finally:
-            portal.stop()
-            remove(portal)
+def facility(sandbox_works: None) -> Iterator[ScicatSite]:
+    with scicat_site() as running:
+        yield running
 
 
-def test_broken_text_takes_no_page_down(facility: Facility) -> None:
+def test_broken_text_takes_no_page_down(facility: ScicatSite) -> None:
     """Case 05: half a character in one title."""
     person = facility.portal.login("anna")
     for path in ("/hub/home", "/hub/proposals/c2", f"/hub/proposals/{SLASH}", "/hub/home?search=cut"):
@@ -70,7 +28,7 @@ def test_broken_text_takes_no_page_down(facility: Facility) -> None:
     assert facility.portal.wait_for_log("c2: its title lacks a part of a character")
 
 
-def test_a_proposal_with_a_slash_is_a_proposal_everywhere(facility: Facility) -> None:
+def test_a_proposal_with_a_slash_is_a_proposal_everywhere(facility: ScicatSite) -> None:
     """Case 17: on pages, in links, at a launch, in a session and in its directory."""
     person = facility.portal.login("anna")
     home = person.get("/hub/home").text
@@ -96,7 +54,7 @@ def test_a_proposal_with_a_slash_is_a_proposal_everywhere(facility: Facility) ->
         assert "With a slash" not in person.get(path).text
 
 
-def test_what_cannot_be_used_is_shown_to_whom_it_belongs(facility: Facility) -> None:
+def test_what_cannot_be_used_is_shown_to_whom_it_belongs(facility: ScicatSite) -> None:
     person = facility.portal.login("anna")
     home = plain_text(person.get("/hub/home"))
     assert "Some of your records cannot be used." in home
@@ -111,7 +69,7 @@ def test_what_cannot_be_used_is_shown_to_whom_it_belongs(facility: Facility) -> 
     assert "scicat: a record has no usable id: '../c3'" in log
 
 
-def test_a_login_that_scicat_forgot(facility: Facility) -> None:
+def test_a_login_that_scicat_forgot(facility: ScicatSite) -> None:
     """It answers 200 and an empty list: people keep their proposals, and a login that stays dead is an outage."""
     person = facility.portal.login("anna")
     logins = facility.scicat.logins

@@ -45,6 +45,10 @@ class Container:
         assert code == 0, f"{' '.join(command)[:300]} gave {code}:\n{text[-3000:]}"
         return text
 
+    def run_on_screen(self, command: Sequence[str]) -> str:
+        """Run a command with a window inside; give what it prints. It must succeed."""
+        return self.run(command, environment=self._display())
+
     def start(self, command: Sequence[str]) -> None:
         """Start a program with a window inside, and do not wait for it."""
         made = self.engine.exec_create(self.identifier, list(command), environment=self._display())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
+from pathlib import Path
 
 import docker
 import pytest
@@ -17,6 +19,9 @@ pytestmark = [pytest.mark.docker, pytest.mark.timeout(400)]
 
 #: What others are built on, what is copied, and what runs no session.
 NO_SESSION = ("base", "hub", "nginx", "template", "wheel")
+
+#: The images have no file of ours.
+OPENGL_PLOT = Path(__file__).parents[1] / "sandbox" / "opengl_plot.py"
 
 each_image = pytest.mark.parametrize("smoke", SMOKES, ids=lambda smoke: smoke.name)
 each_window = pytest.mark.parametrize(
@@ -99,6 +104,17 @@ def test_application(engine: docker.APIClient, smoke: Smoke, built: str, applica
         except AssertionError:
             container.take_picture(f"failed-{smoke.name}-{application.name}")
             raise
+
+
+@pytest.mark.parametrize("smoke", [smoke for smoke in SMOKES if smoke.name == "silx"], ids=lambda smoke: smoke.name)
+def test_silx_draws_with_opengl(engine: docker.APIClient, smoke: Smoke, built: str) -> None:
+    """Its plots and 3D views, with Mesa's software renderer, as in a sandbox."""
+    application = replace(smoke.applications["silx"], image=built)
+    program = ["daas-session", "--embedded", "/run/session/web.sock", "--application", application.name]
+    with container_of(engine, application, program, smoke.desktops) as container:
+        container.wait_for_window("Silx viewer")
+        said = container.run_on_screen(["python", "-c", OPENGL_PLOT.read_text()])
+    assert "backend BackendOpenGL\ncolours True\nrenderer llvmpipe" in said, said
 
 
 @each_notebook

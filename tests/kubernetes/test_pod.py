@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from daas_hub.accounts import Account
 from daas_hub.errors import ConfigurationError, SessionFailed, StorageProblem
 from daas_hub.launch import Plan
+from daas_hub.spawners.guest_layout import temporary_home_bytes
 from daas_hub.spawners.kubernetes.labels import EGRESS_LABEL, MISSING_DIRECTORY
 from daas_hub.spawners.kubernetes.pod import literal, pod_for
 from daas_hub.spawners.kubernetes.pod_settings import Placement, PodSettings, SizeInPlace
@@ -404,3 +405,13 @@ def test_longest_prefix_of_storage_counts() -> None:
     (home,) = [one for one in session_of(pod)["volumeMounts"] if one["mountPath"] == "/home/anna"]
     assert "subPath" not in home
     assert {"name": home["name"], "persistentVolumeClaim": {"claimName": "annas"}} in pod["spec"]["volumes"]
+
+
+def test_temporary_home_is_in_memory_and_goes_with_the_pod() -> None:
+    pod = pod_of(replace(DESKTOP, mounts=DESKTOP.mounts[1:], temporary_home=True))
+    (home,) = [one for one in session_of(pod)["volumeMounts"] if one["mountPath"] == "/home/anna"]
+    (volume,) = [one for one in pod["spec"]["volumes"] if one["name"] == home["name"]]
+    assert volume["emptyDir"] == {"medium": "Memory", "sizeLimit": str(temporary_home_bytes(DESKTOP))}
+    _, made, mounts = look_of(pod)
+    assert made == ["/home/anna/data", "/home/anna/processed"]
+    assert mounts["/home/anna"] is True

@@ -51,6 +51,19 @@ def test_an_own_resource_has_a_home_and_nothing_else() -> None:
     )
 
 
+def test_a_temporary_home_is_no_mount() -> None:
+    """Backends make it in memory; everything else is as always, also with several visits."""
+    assert mounts_of(Choice(LAB, SMALL, temporary_home=True), ANNA, POLICY) == ()
+    one = choice()
+    assert mounts_of(replace(one, temporary_home=True), ANNA, POLICY) == mounts_of(one, ANNA, POLICY)[1:]
+    assert one.proposal is not None
+    assert one.visit is not None
+    second = replace(one.visit, number=3, name="3")
+    pair = ((one.proposal, one.visit), (one.proposal, second))
+    several = Choice(LAB, SMALL, several=pair)
+    assert mounts_of(replace(several, temporary_home=True), ANNA, POLICY) == mounts_of(several, ANNA, POLICY)[1:]
+
+
 def test_a_visit_has_its_data_and_the_proposals_processed_directory() -> None:
     mounts = mounts_of(choice(), ANNA, POLICY)
     assert shown(mounts) == {

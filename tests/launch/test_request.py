@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daas_hub.errors import BadRequest
-from daas_hub.launch import LaunchRequest
+from daas_hub.launch import LaunchRequest, has_temporary_home
 
 GOOD = {"application": "pymca", "proposal": "MA-4242", "visit": 2, "size": "small"}
 
@@ -28,6 +28,8 @@ GOOD = {"application": "pymca", "proposal": "MA-4242", "visit": 2, "size": "smal
             {"application": "pymca", "proposal": "MA-4242", "visit": 2**31 - 1}, id="a catalogue's own number"
         ),
         pytest.param(GOOD, id="everything"),
+        pytest.param({"application": "pymca", "temporary_home": True}, id="temporary home"),
+        pytest.param(GOOD | {"temporary_home": True}, id="everything, and a temporary home"),
         pytest.param({"application": "a" * 32, "proposal": "A" * 64}, id="longest names"),
     ],
 )
@@ -39,7 +41,7 @@ def test_well_formed(options: dict[str, Any]) -> None:
 
 def test_none_is_as_good_as_not_said() -> None:
     assert LaunchRequest.from_json(
-        {"application": "pymca", "proposal": None, "visit": None, "size": None}
+        {"application": "pymca", "proposal": None, "visit": None, "size": None, "temporary_home": None}
     ).as_json() == {"application": "pymca"}
 
 
@@ -239,3 +241,25 @@ def test_any_form_is_a_request_or_refused(fields: dict[str, str]) -> None:
     with contextlib.suppress(BadRequest):
         request = LaunchRequest.from_form(fields)
         assert LaunchRequest.from_form({key: str(value) for key, value in request.as_json().items()}) == request
+
+
+@pytest.mark.parametrize("value", [1, 0, "1", "true", "", [], {}])
+def test_only_true_is_a_temporary_home(value: object) -> None:
+    """What is stored is what was asked for; a page calls no session temporary that is not."""
+    options = {"application": "pymca", "temporary_home": value}
+    with pytest.raises(BadRequest, match="either true or false"):
+        LaunchRequest.from_json(options)
+    assert not has_temporary_home(options)
+
+
+def test_a_temporary_home_in_a_form() -> None:
+    fields = {"application": "pymca", "temporary_home": "1"}
+    assert LaunchRequest.from_form(fields).as_json() == {"application": "pymca", "temporary_home": True}
+    assert has_temporary_home(LaunchRequest.from_form(fields, ["1:MA-4242", "2:MA-4242"]).as_json())
+    assert not LaunchRequest.from_form(fields | {"temporary_home": ""}).temporary_home
+    for wrong in ("0", "on", "true", "11"):
+        with pytest.raises(BadRequest):
+            LaunchRequest.from_form(fields | {"temporary_home": wrong})
+    assert not LaunchRequest.from_json({"application": "pymca", "temporary_home": False}).temporary_home
+    assert "temporary_home" not in LaunchRequest.from_json({"application": "pymca"}).as_json()
+    assert not has_temporary_home(None)

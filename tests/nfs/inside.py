@@ -164,6 +164,43 @@ async def a_stale_handle_is_named(one: Storage) -> None:
     os.close(fd)
 
 
+#: The mounts of each version, and whether their locks are the server's.
+LOCKING = {"v3": {"v3": False, "v3-locks": True}, "v4": {"v4": True}}
+HOLD = """\
+import fcntl, time
+file = open({path!r})
+fcntl.{lock}(file, fcntl.LOCK_SH)
+print("held", flush=True)
+time.sleep(600)
+"""
+TAKE = "import fcntl; f = open({path!r}, 'r+'); fcntl.lockf(f, fcntl.LOCK_EX | fcntl.LOCK_NB)"
+
+
+async def a_readers_lock_reaches_the_server_unless_locks_are_local(one: Storage) -> None:
+    """The acquisition, here a program of the server, wants to lock a file that a session has locked for reading."""
+    for name, is_refused in LOCKING[one.store.name].items():
+        for lock in ("lockf", "flock"):
+            error = error_of_an_acquisition(one.store.parent / name, lock)
+            assert ("BlockingIOError" if is_refused else "") in error, (name, lock, error)
+            assert bool(error) is is_refused, (name, lock, error)
+
+
+def error_of_an_acquisition(store: Path, lock: str) -> str:
+    """Return what becomes of a lock on the server while the account holds one of its own."""
+    hold = HOLD.format(path=str(store / "s" / "visit" / "raw" / "scan"), lock=lock)
+    account = ["setpriv", "--reuid", str(UID), "--regid", str(UID), "--groups", f"{UID},{GROUP}"]
+    with subprocess.Popen([*account, sys.executable, "-c", hold], stdout=subprocess.PIPE, text=True) as reader:
+        assert reader.stdout is not None
+        try:
+            assert reader.stdout.readline() == "held\n", (store.name, lock)
+            take = TAKE.format(path=str(EXPORT / "s" / "visit" / "raw" / "scan"))
+            return subprocess.run(
+                [sys.executable, "-c", take], stderr=subprocess.PIPE, text=True, check=False, timeout=120
+            ).stderr
+        finally:
+            reader.kill()
+
+
 async def a_server_that_stops_is_given_up(one: Storage) -> None:
     """The process that waits ends when it is killed, and the server's return is enough for the next."""
     run("rpc.nfsd", "0")
@@ -206,6 +243,7 @@ CHECKS: list[Callable[[Storage], Awaitable[None]]] = [
     the_engine_gets_mounts,
     a_sandbox_mounts_it,
     a_stale_handle_is_named,
+    a_readers_lock_reaches_the_server_unless_locks_are_local,
     a_server_that_stops_is_given_up,
 ]
 

@@ -1,7 +1,8 @@
-"""A dead login, a dead server and an empty answer are told apart, for every source that is asked over HTTP.
+"""A dead login, a dead server and an empty answer are told apart, for every source of proposals.
 
 An answer of nothing is believed only while the login behind it is known to be good. For each source: what the page
-says, what the log says, what the doctor says.
+says, what the log says, what the doctor says. Groups of a directory, with or without a bind, are in
+tests/accounts/sources/ldap/test_lost_rights.py.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,8 +24,8 @@ from daas_hub.errors import SourceUnavailable
 from daas_hub.findings import Finding, Verdict
 from daas_hub.portal.views import listing_view, source_notice
 from daas_hub.proposals import CachedProposals, Page, Query
-from daas_hub.proposals.http_source import ProposalService
 from daas_hub.proposals.listing import COLUMNS
+from daas_hub.proposals.sources.static import ProposalFile
 from daas_hub.proposals.sources.useroffice import UserOfficeProposals
 from tests.proposal_sources import ANNA, CASES, ISSUER, PASSWORD, TOKEN, Case
 from tests.stand_ins.running import running
@@ -36,7 +38,7 @@ ALL = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 class Asked:
     """A source that answered once, and what became of its service afterwards."""
 
-    source: ProposalService
+    source: Any
     cache: CachedProposals
     service: Any
     #: a proposal that Anna had
@@ -178,6 +180,53 @@ async def test_the_doctor_says_ok_only_of_what_it_asked(case: Case, answered: Ca
         assert is_asked
     else:
         assert about.verdict is Verdict.NOT_CHECKED
+
+
+PROPOSALS = "proposals:\n  - {id: p1, title: Glass, members: [anna], visits: [{number: 1, data: [/data/p1]}]}\n"
+#: What becomes of a file of proposals; none of it is a file without proposals.
+LOST_FILES: dict[str, Callable[[Path], object]] = {
+    "gone": Path.unlink,
+    "emptied": lambda path: path.write_text(""),
+    "cut off": lambda path: path.write_text(PROPOSALS[:40]),
+    "another document": lambda path: path.write_text("accounts: []\n"),
+    "a folder": lambda path: (path.unlink(), path.mkdir()),
+}
+
+
+@pytest.fixture
+def file_of_proposals(tmp_path: Path) -> tuple[Path, Asked]:
+    """Return a file with a proposal of Anna, and its source."""
+    path = tmp_path / "proposals.yaml"
+    path.write_text(PROPOSALS)
+    source = ProposalFile(path)
+    return path, Asked(source, CachedProposals(source, cache_s=0), None, "p1")
+
+
+@pytest.mark.parametrize("lose", LOST_FILES.values(), ids=LOST_FILES.keys())
+async def test_a_file_that_is_not_one_any_more(
+    file_of_proposals: tuple[Path, Asked], lose: Callable[[Path], object], caplog: pytest.LogCaptureFixture
+) -> None:
+    path, asked = file_of_proposals
+    assert await asked.page() == ("", 1)
+    lose(path)
+    words, count = await asked.page()
+    assert words.startswith("The proposals are not available at the moment.")
+    assert count == 0
+    assert not await outcome(asked)
+    assert "the source of proposals is down" in caplog.text
+    assert str(path) in caplog.text
+    assert problems(await asked.doctor())
+
+
+async def test_a_file_without_proposals(
+    file_of_proposals: tuple[Path, Asked], caplog: pytest.LogCaptureFixture
+) -> None:
+    path, asked = file_of_proposals
+    path.write_text("proposals: []\n")
+    assert await asked.page() == ("", 0)
+    assert await outcome(asked)
+    assert "is down" not in caplog.text
+    assert not problems(await asked.doctor())
 
 
 async def test_a_token_of_the_user_office_that_was_deleted_before_the_start(secret_file: Callable[[str], str]) -> None:

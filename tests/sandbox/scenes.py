@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import shutil
 import socket
 import subprocess
 import threading
@@ -384,87 +383,3 @@ def test_a_session_has_the_facilitys_time_zone(portal: Portal) -> None:
     with probing(portal.login("anna"), "anna", ZONE) as probe:
         said = probe.output().splitlines()
     assert said == ["+0545 05:45", "+0545 05:45", "UTC 00:00", "Asia/Kathmandu", "05:30"]
-
-
-@pytest.mark.parametrize("kind", ["file", "link"])
-def test_something_named_data_in_a_home_is_named(portal: Portal, kind: str) -> None:
-    """The sentence says what is in the way, and what to do; nothing is changed, and a terminal without data starts."""
-    home = portal.state / "homes" / "carla"
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.chown(home, 25003, 25003)
-    if (home / "data").is_dir():
-        (home / "data").rmdir()
-    (home / "data").symlink_to("/etc") if kind == "link" else (home / "data").write_text("mine")
-    person = portal.login("carla")
-    try:
-        answer = person.post("/hub/launch", {"application": "terminal", "proposal": "MA-4242", "visit": "2"})
-        until = time.monotonic() + 10
-        while "named" not in plain_text(answer) and time.monotonic() < until:
-            time.sleep(0.2)
-            answer = person.get(answer.url.removeprefix(portal.url))
-        said = plain_text(answer).replace("&#39;", "'")
-        assert "Your home has a file or link named 'data', where a directory must be." in said
-        assert "Rename 'data' in your home, then launch again." in said
-        assert (home / "data").is_symlink() if kind == "link" else (home / "data").read_text() == "mine"
-        person.stop(person.launch("terminal"))
-    finally:
-        (home / "data").unlink()
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs sessions as the account")
-@pytest.mark.parametrize(
-    ("owner", "mode", "words"),
-    [
-        (25099, 0o700, "Your home directory belongs to somebody else: uid 25099, and yours is 25003."),
-        (25003, 0o000, "Your home directory has mode 0000, so that you cannot read it."),
-    ],
-    ids=["somebody else's", "unreadable"],
-)
-def test_a_home_that_cannot_be_entered_is_named(portal: Portal, owner: int, mode: int, words: str) -> None:
-    home = portal.state / "homes" / "carla"
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.chown(home, owner, owner)
-    home.chmod(mode)
-    try:
-        person = portal.login("carla")
-        answer = person.post("/hub/launch", {"application": "terminal"})
-        until = time.monotonic() + 10
-        while words not in plain_text(answer) and time.monotonic() < until:
-            time.sleep(0.2)
-            answer = person.get(answer.url.removeprefix(portal.url))
-        assert words in plain_text(answer)
-        assert "Ask the administrators" in plain_text(answer)
-    finally:
-        os.chown(home, 25003, 25003)
-        home.chmod(0o700)
-
-
-BROKEN_JUPYTER = {
-    "a setting that is no JSON": (".jupyter/jupyter_server_config.d/x.json", "{broken"),
-    "a configuration that is no JSON": (".jupyter/jupyter_server_config.json", "{broken"),
-    "a configuration that is no Python": (".jupyter/jupyter_server_config.py", "this is (not python"),
-    "a file in its place": (".jupyter", "x"),
-    "a file named .local": (".local", "x"),
-}
-
-
-@pytest.mark.parametrize(("path", "text"), BROKEN_JUPYTER.values(), ids=BROKEN_JUPYTER.keys())
-def test_a_broken_jupyter_folder_does_not_stop_the_notebook(
-    portal: Portal, notebook_application: str, path: str, text: str
-) -> None:
-    """So that its owner can mend it there."""
-    home = portal.state / "homes" / "carla"
-    file = home / path
-    shutil.rmtree(home, ignore_errors=True)
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file.write_text(text)
-    if os.geteuid() == 0:
-        for one in (home, *home.rglob("*")):
-            os.chown(one, 25003, 25003)
-    person = portal.login("carla")
-    session = person.launch(notebook_application)
-    try:
-        assert person.get(f"/user/{person.name}/{session}/lab").status_code == 200
-    finally:
-        person.stop(session)
-        shutil.rmtree(home)

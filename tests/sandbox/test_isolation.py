@@ -16,9 +16,7 @@ from tests.live_portal import Portal
 from tests.sandbox.probe import probing
 from tests.sandbox.scenes import (
     SCAN,
-    test_a_broken_jupyter_folder_does_not_stop_the_notebook,
     test_a_file_that_is_being_written_can_be_read,
-    test_a_home_that_cannot_be_entered_is_named,
     test_a_session_has_the_facilitys_time_zone,
     test_a_session_takes_no_lease_on_raw_data,
     test_absolute_paths_in_files_work,
@@ -28,7 +26,6 @@ from tests.sandbox.scenes import (
     test_session_reaches_the_addresses_of_its_application_and_no_other,
     test_session_that_cannot_start_says_why_at_once,
     test_several_directories_with_blanks_are_mounted_right,
-    test_something_named_data_in_a_home_is_named,
     test_storage_that_is_not_what_it_says_is_refused_in_words,
     test_what_is_mounted_later_below_raw_data_is_not_in_the_session,
 )
@@ -38,8 +35,6 @@ pytestmark = pytest.mark.sandbox
 #: What holds for every backend (tests/docker collects them, too), with this folder's portal.
 SAME = (
     test_a_file_that_is_being_written_can_be_read,
-    test_a_broken_jupyter_folder_does_not_stop_the_notebook,
-    test_a_home_that_cannot_be_entered_is_named,
     test_a_session_has_the_facilitys_time_zone,
     test_a_session_takes_no_lease_on_raw_data,
     test_absolute_paths_in_files_work,
@@ -49,7 +44,6 @@ SAME = (
     test_session_reaches_the_addresses_of_its_application_and_no_other,
     test_session_that_cannot_start_says_why_at_once,
     test_several_directories_with_blanks_are_mounted_right,
-    test_something_named_data_in_a_home_is_named,
     test_storage_that_is_not_what_it_says_is_refused_in_words,
     test_what_is_mounted_later_below_raw_data_is_not_in_the_session,
 )

@@ -7,17 +7,15 @@ import os
 import shutil
 import signal
 import socket
-import ssl
 import subprocess
 import sys
 import tempfile
-import time
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.stand_ins import own_network
+from tests.stand_ins.administered_directory import AdministeredDirectory, administrator
 from tests.stand_ins.directory import make_certificates
 
 BASE = "DC=ad,DC=facility,DC=org"
@@ -37,7 +35,7 @@ def problem() -> str:
     return f"{', '.join(missing)} is not installed (the Debian packages {packages})" if missing else ""
 
 
-class ActiveDirectory:
+class ActiveDirectory(AdministeredDirectory):
     """A domain controller with a few organisational units; people and groups are added by tests."""
 
     def __init__(self, folder: Path, *, lockout_threshold: int = 0) -> None:
@@ -51,7 +49,14 @@ class ActiveDirectory:
             self._tool("domain", "passwordsettings", "set", f"--account-lockout-threshold={lockout_threshold}")
         self.process, self.ports = self._start()
         try:
-            self.connection = self._connected("Administrator", ADMIN)
+            self.connection = administrator(
+                "127.0.0.1",
+                self.ports[LDAPS],
+                ca=self.ca,
+                user="Administrator@ad.facility.org",
+                password=ADMIN,
+                is_running=lambda: self.process.poll() is None,
+            )
         except BaseException:
             self.stop()
             raise
@@ -72,23 +77,6 @@ class ActiveDirectory:
     def global_catalogue(self) -> str:
         """The address of the global catalogue over TLS."""
         return f"ldaps://127.0.0.1:{self.ports[GLOBAL_CATALOGUE]}"
-
-    def add(self, dn: str, kinds: Sequence[str], **attributes: Any) -> None:
-        """Add an entry."""
-        assert self.connection.add(dn, kinds, attributes), (dn, self.connection.result)
-
-    def change(self, dn: str, **attributes: Any) -> None:
-        """Replace attributes of an entry."""
-        changes = {
-            name: [("MODIFY_REPLACE", value if isinstance(value, list) else [value])]
-            for name, value in attributes.items()
-        }
-        assert self.connection.modify(dn, changes), (dn, self.connection.result)
-
-    def read(self, dn: str, *names: str) -> dict[str, list[bytes]]:
-        """Return attributes of an entry."""
-        self.connection.search(dn, "(objectClass=*)", "BASE", attributes=list(names))
-        return dict(self.connection.response[0]["raw_attributes"])
 
     def person(
         self,
@@ -127,6 +115,7 @@ class ActiveDirectory:
 
     def stop(self) -> None:
         """End it."""
+        self.disconnect()
         self.process.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(20)
@@ -178,27 +167,6 @@ class ActiveDirectory:
         for one in listening.values():
             one.close()
         return process, ports
-
-    def _connected(self, name: str, password: str) -> Any:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            import ldap3
-        return self._answering(ldap3, f"{name}@ad.facility.org", password)
-
-    def _answering(self, ldap3: Any, user: str, password: str) -> Any:
-        """Return a bound connection, as soon as there can be one."""
-        tls = ldap3.Tls(validate=ssl.CERT_REQUIRED, ca_certs_file=self.ca)
-        server = ldap3.Server(
-            "127.0.0.1", port=self.ports[LDAPS], use_ssl=True, tls=tls, get_info=ldap3.NONE, connect_timeout=5
-        )
-        until = time.monotonic() + 60
-        while time.monotonic() < until and self.process.poll() is None:
-            with contextlib.suppress(OSError, ldap3.core.exceptions.LDAPExceptionError), warnings.catch_warnings():
-                # ldap3's own TLS uses what Python deprecates; the portal has its own
-                warnings.simplefilter("ignore", DeprecationWarning)
-                return ldap3.Connection(server, user=user, password=password, auto_bind=True)
-            time.sleep(0.2)
-        raise AssertionError(f"it does not answer: {(self.folder / 'samba.out').read_text()[-2000:]}")
 
 
 @contextlib.contextmanager

@@ -218,8 +218,8 @@ def referral(to: str) -> str:
     )
 
 
-def make_certificates(folder: Path, host: str, *, expired: bool = False) -> None:
-    """Write an authority's certificate, and a server's for `host` with its key."""
+def make_certificates(folder: Path, host: str, *more: str, expired: bool = False) -> None:
+    """Write an authority's certificate, and a server's for `host` and `more` names with its key."""
     now = datetime.datetime.now(datetime.UTC)
     day = datetime.timedelta(days=1)
     authority, server = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
@@ -233,7 +233,8 @@ def make_certificates(folder: Path, host: str, *, expired: bool = False) -> None
         name: x509.GeneralName = x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
         name = x509.DNSName(host)
-    one = one.add_extension(x509.SubjectAlternativeName([name]), critical=False)
+    names = [name, *map(x509.DNSName, more)]
+    one = one.add_extension(x509.SubjectAlternativeName(names), critical=False)
     pem = serialization.Encoding.PEM
     (folder / "ca.pem").write_bytes(ca.sign(authority, hashes.SHA256()).public_bytes(pem))
     (folder / "server.pem").write_bytes(one.sign(authority, hashes.SHA256()).public_bytes(pem))

@@ -6,16 +6,15 @@ import contextlib
 import os
 import shutil
 import signal
-import ssl
 import subprocess
 import tempfile
 import time
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.live_portal import free_ports
+from tests.stand_ins.administered_directory import AdministeredDirectory, administrator
 
 SUFFIX = "dc=facility,dc=org"
 PEOPLE, GROUPS = f"ou=people,{SUFFIX}", f"ou=groups,{SUFFIX}"
@@ -70,7 +69,7 @@ def problem() -> str:
     return "" if has_all else "389 Directory Server is not installed (the Debian package 389-ds-base)"
 
 
-class Directory389:
+class Directory389(AdministeredDirectory):
     """A server with two organisational units; people and groups are added by tests."""
 
     def __init__(self, folder: Path) -> None:
@@ -103,15 +102,6 @@ class Directory389:
         """The address for LDAP over TLS."""
         return f"ldaps://localhost:{self.port + 1}"
 
-    def add(self, dn: str, kinds: Sequence[str], **attributes: Any) -> None:
-        """Add an entry."""
-        assert self.connection.add(dn, kinds, attributes), (dn, self.connection.result)
-
-    def change(self, dn: str, **attributes: Any) -> None:
-        """Replace attributes of an entry."""
-        changes = {name: [("MODIFY_REPLACE", [value])] for name, value in attributes.items()}
-        assert self.connection.modify(dn, changes), (dn, self.connection.result)
-
     def person(self, name: str, **more: Any) -> str:
         """Add a person; return the DN."""
         self._number += 1
@@ -136,6 +126,7 @@ class Directory389:
 
     def stop(self) -> None:
         """End it."""
+        self.disconnect()
         with contextlib.suppress(OSError, ValueError):
             os.kill(int((self.folder / "server.pid").read_text()), signal.SIGKILL)
         with contextlib.suppress(ProcessLookupError):
@@ -143,22 +134,16 @@ class Directory389:
         self.process.wait(20)
 
     def _connected(self) -> Any:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            import ldap3
-        until = time.monotonic() + 90
-        while time.monotonic() < until and self.process.poll() is None:
-            if not (self.folder / "server.pid").exists():
-                time.sleep(0.2)
-                continue
-            tls = ldap3.Tls(validate=ssl.CERT_REQUIRED, ca_certs_file=self.ca)
-            server = ldap3.Server("localhost", port=self.port + 1, use_ssl=True, tls=tls, get_info=ldap3.NONE)
-            with contextlib.suppress(OSError, ldap3.core.exceptions.LDAPExceptionError), warnings.catch_warnings():
-                # ldap3's own TLS uses what Python deprecates; the portal has its own
-                warnings.simplefilter("ignore", DeprecationWarning)
-                return ldap3.Connection(server, user=ROOT, password=ROOT_PASSWORD, auto_bind=True)
+        while not (self.folder / "server.pid").exists() and self.process.poll() is None:
             time.sleep(0.2)
-        raise AssertionError(f"it does not answer: {(self.folder / 'output').read_text()[-3000:]}")
+        return administrator(
+            "localhost",
+            self.port + 1,
+            ca=self.ca,
+            user=ROOT,
+            password=ROOT_PASSWORD,
+            is_running=lambda: self.process.poll() is None,
+        )
 
 
 @contextlib.contextmanager

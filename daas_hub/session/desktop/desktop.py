@@ -13,7 +13,7 @@ from pathlib import Path
 
 from daas_hub.errors import SessionFailed
 from daas_hub.session.desktop.openbox import write_openbox_files
-from daas_hub.session.desktop.xserver import XServer
+from daas_hub.session.desktop.xserver import XServer, environment_of_programs
 from daas_hub.session.settings import DesktopApplication
 
 BACKGROUND = "#24384b"
@@ -186,7 +186,6 @@ class Desktop:
         await program.wait()
 
     def _environment(self, more: dict[str, str]) -> dict[str, str]:
-        # the application must not get the session's token
-        env = {key: value for key, value in os.environ.items() if not key.startswith(("JUPYTERHUB_", "JPY_", "DAAS_"))}
+        env = environment_of_programs()
         cookie = str(self._x.xauthority) if self._x else ""
         return env | {"DISPLAY": self._display_name, "XAUTHORITY": cookie} | more

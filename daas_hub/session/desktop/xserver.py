@@ -64,6 +64,7 @@ def start_x(folder: Path, title: str) -> XServer:
             x_argv(screen, xauthority, number_write, title),
             stdin=subprocess.DEVNULL,
             pass_fds=(number_write,),
+            env=environment_of_programs(),
             start_new_session=True,
         )
     except OSError:
@@ -72,6 +73,11 @@ def start_x(folder: Path, title: str) -> XServer:
     finally:
         os.close(number_write)
     return XServer(process, screen, xauthority, number_read)
+
+
+def environment_of_programs() -> dict[str, str]:
+    """Return the environment of what a desktop starts: the session's, without its token, which others could read."""
+    return {key: value for key, value in os.environ.items() if not key.startswith(("JUPYTERHUB_", "JPY_", "DAAS_"))}
 
 
 def x_argv(screen: Path, xauthority: Path, number_fd: int, title: str) -> list[str]:

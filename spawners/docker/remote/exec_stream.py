@@ -41,11 +41,17 @@ class ProgramStream:
         self.stderr = ""
 
     @classmethod
-    def of_command(cls, engine: Engine, container: str, command: Sequence[str]) -> ProgramStream:
-        """Start one more program in a running container."""
+    def of_command(cls, engine: Engine, container: str, command: Sequence[str], *, uid: int) -> ProgramStream:
+        """Start one more program in a running container, with this uid and gid."""
 
         async def attach(docker: Docker) -> Stream:
-            program = await docker.containers.container(container).exec(list(command), stdin=True)
+            program = await docker.containers.container(container).exec(
+                # not in the session's home, which is its account's
+                list(command),
+                stdin=True,
+                user=f"{uid}:{uid}",
+                workdir="/",
+            )
             return await program.start(detach=False).__aenter__()
 
         return cls(engine, attach)

@@ -1,7 +1,7 @@
 """The tunnel to a session on an engine of another machine (ES38): many connections in one stream of that engine.
 
-On this side are the same socket files as for a local session; on the far side is a program of the session's own account
-(`daas_hub.session.tunnel_end`), which speaks SSH over its input and output.
+On this side are the same socket files as for a local session; on the far side is a program in the session's container,
+as nobody (`daas_hub.session.tunnel_end`), which speaks SSH over its input and output.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from aiodocker import DockerError
 
 from daas_hub.errors import SessionFailed
 from daas_hub.relay import relay
-from daas_hub.spawners.docker.container_spec import SESSION_SOCKET
+from daas_hub.spawners.docker.container_spec import SESSION_SOCKET, TUNNEL_UID
 from daas_hub.spawners.docker.engine import Engine, EngineUnreachable
 from daas_hub.spawners.docker.remote.exec_stream import ProgramStream
 from daas_hub.spawners.docker.remote.handshake import Pipe
@@ -69,7 +69,7 @@ class TunnelEnd:
     def open(self, directories: Sequence[Path]) -> AbstractAsyncContextManager[Pipe]:
         """Start the program, which may make sockets in these directories."""
         command = [*_TUNNEL_END, str(self.socket), *map(str, directories)]
-        return ProgramStream.of_command(self._engine, self.container, command)
+        return ProgramStream.of_command(self._engine, self.container, command, uid=TUNNEL_UID)
 
 
 class Tunnel:

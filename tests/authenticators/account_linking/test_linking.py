@@ -14,7 +14,7 @@ from daas_hub.accounts.agreement import AgreeingSources
 from daas_hub.accounts.passwords import PasswordSource
 from daas_hub.accounts.sources.link_store import LinkStore
 from daas_hub.accounts.sources.linked import LinkedSource
-from daas_hub.authenticators.account_linking.linking import MAX_WAITING, WAITS_S, Linking, Pending, Waiting
+from daas_hub.authenticators.account_linking.linking import MAX_WAITING, Linking, Pending, Waiting
 from daas_hub.authenticators.errors import WrongAccount, WrongPassword
 from daas_hub.authenticators.login_methods import Login
 from daas_hub.authenticators.password.method import PasswordMethod
@@ -91,11 +91,42 @@ def test_a_login_waits_for_its_time_and_no_longer() -> None:
     clock = Clock()
     waiting = Waiting(clock)
     number = waiting.add(Login(ANNA), WAY, "")
-    clock.now += WAITS_S - 1
+    # as docs/explanations/security.md says: ten minutes
+    clock.now += 599
     assert waiting.get(number) is not None
     clock.now += 1
     assert waiting.get(number) is None
     assert len(waiting) == 0
+
+
+def test_only_what_is_over_is_forgotten_however_late_somebody_looks() -> None:
+    clock = Clock()
+    waiting = Waiting(clock)
+    old = waiting.add(Login(ANNA), WAY, "")
+    clock.now += 400
+    new = waiting.add(Login(Identity(ISSUER, "later")), WAY, "")
+    clock.now += 400
+    assert waiting.get(new) is not None
+    assert waiting.get(old) is None
+    clock.now += 86_400
+    assert waiting.get(new) is None
+    assert len(waiting) == 0
+
+
+def test_the_oldest_make_room() -> None:
+    waiting = Waiting(Clock())
+    numbers = [waiting.add(Login(Identity(ISSUER, f"s{number}")), WAY, "") for number in range(MAX_WAITING + 10)]
+    found = [waiting.get(number) is not None for number in numbers]
+    assert found == [False] * 10 + [True] * MAX_WAITING
+
+
+async def test_numbers_cannot_be_guessed_and_are_not_in_a_log(linking: Linking) -> None:
+    """256 bits in the browser's cookie, 128 on the page, which is worth nothing without the cookie."""
+    assert len(Waiting(Clock()).add(Login(ANNA), WAY, "")) >= 43
+    one = pending()
+    await linking.prove_account(one, "anna", "right", "")
+    assert len(shown_of(one)) >= 22
+    assert shown_of(one) not in repr(one)
 
 
 def test_one_person_takes_one_place_and_all_together_are_bounded() -> None:
@@ -163,9 +194,10 @@ async def test_an_account_that_may_not_run_sessions_is_none(linking: Linking) ->
 async def test_what_changed_since_the_page_was_shown_counts(linking: Linking, directory: Directory) -> None:
     one = pending()
     await linking.prove_account(one, "anna", "right", "")
-    directory.accounts["anna"] = Account("anna", 25777, 25777)
-    with pytest.raises(WrongAccount, match="changed"):
-        await linking.connect(one, shown_of(one))
+    for uid in (25777, 25000):
+        directory.accounts["anna"] = Account("anna", uid, uid)
+        with pytest.raises(WrongAccount, match="changed"):
+            await linking.connect(one, shown_of(one))
     directory.problem = SourceUnavailable("down")
     with pytest.raises(SourceUnavailable):
         await linking.connect(one, shown_of(one))
@@ -228,7 +260,8 @@ async def test_a_name_of_a_user_office_is_none_of_the_directory(site: Site) -> N
 
 
 def test_who_may_begin(linking: Linking) -> None:
-    assert linking.may_begin(NoAccount("none"), WAY)
+    for issuer in (ISSUER, "", "~last", PASSWORDS.upper(), f"{PASSWORDS}/"):
+        assert linking.may_begin(NoAccount("none"), SimpleNamespace(issuer=issuer))  # type: ignore[arg-type]
     assert not linking.may_begin(AccountRefused("closed"), WAY), "an account that is closed is not gone round"
     assert not linking.may_begin(NoAccount("none"), linking.passwords)  # type: ignore[arg-type]
 

@@ -1,19 +1,21 @@
-"""Debian's Nagios runs the doctor by the command of deploy/nagios, and reads what it prints."""
+"""Debian's Nagios runs the doctor by the command of deploy/nagios, with sudo, and reads what it prints."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from daas_hub.demo.identity_provider import __file__ as provider_file
-from tests.live_portal import free_ports
+from tests.live_portal import free_ports, new_state
 from tests.not_tried import missing
 
 pytestmark = pytest.mark.servers
@@ -21,8 +23,10 @@ pytestmark = pytest.mark.servers
 ROOT = Path(__file__).parents[3]
 DEFINITION = ROOT / "deploy" / "nagios" / "daas-hub.cfg"
 NAGIOS = Path("/usr/sbin/nagios4")
+SUDO = Path("/usr/bin/sudo")
 OBJECTS = Path("/etc/nagios4/objects")
 PYTHON = Path(sys.executable)
+INSTALLED, CONFIGURED = "/opt/daas-hub/bin/daas-hub", "/etc/daas-hub/jupyterhub_config.py"
 
 #: Debian's nagios.cfg, with everything in the folder of the test, and a clock of seconds.
 CONFIG = """\
@@ -65,7 +69,9 @@ define host {
 """
 #: The checks of the test: what is configured, and the state that Nagios must have.
 PORTAL = """\
-from daas_hub import configure
+from daas_hub import configure, read_environment
+# sudo hands on no environment
+read_environment("{folder}/environment")
 configure(c)
 c.Facility.accounts_file = "{folder}/accounts.yaml"
 c.Facility.proposals_file = "{folder}/proposals.yaml"
@@ -79,18 +85,39 @@ c.UmbrellaAuthenticator.client_secret = "not-a-secret"
 def services_of(files: dict[str, Path]) -> str:
     """Return the definition that is shipped, with this installation's program, and one service per file."""
     text = DEFINITION.read_text()
-    assert text.count("/usr/bin/sudo -n /opt/daas-hub/bin/daas-hub") == 1
-    # no sudo: Nagios runs as the user of the test
-    text = text.replace("/usr/bin/sudo -n /opt/daas-hub/bin/daas-hub", str(PYTHON.with_name("daas-hub")))
+    assert text.count(f"/usr/bin/sudo -n {INSTALLED}") == 1
+    text = text.replace(INSTALLED, str(PYTHON.with_name("daas-hub")))
     command, _, service = text.partition("define service")
     services = [
         "define service"
         + re.sub(r"check_interval .*", "check_interval 3600", service)
         .replace("Data analysis portal", name)
-        .replace("/etc/daas-hub/jupyterhub_config.py", str(file))
+        .replace(CONFIGURED, str(file))
         for name, file in files.items()
     ]
     return "\n".join([command, HOST, *services])
+
+
+def sudoers_of(files: dict[str, Path]) -> str:
+    """Return the line that the definition shows for sudoers, once for each file."""
+    line = re.search(r"^#   (nagios ALL=.*)$", DEFINITION.read_text(), re.MULTILINE)
+    assert line
+    program = line[1].replace(INSTALLED, str(PYTHON.with_name("daas-hub")))
+    return "".join(f"{program.replace(CONFIGURED, str(file))}\n" for file in files.values())
+
+
+def with_sudoers(folder: Path, *argv: str) -> list[str]:
+    """Return a command that runs where the folder is /etc/sudoers.d, which stays as it is on the machine."""
+    script = 'mount --bind "$0" /etc/sudoers.d && exec "$@"'
+    return ["unshare", "--mount", "sh", "-c", script, str(folder), *argv]
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that Nagios's user can reach, with pytest's own closed."""
+    made = new_state()
+    yield made
+    shutil.rmtree(made)
 
 
 def statuses(file: Path) -> dict[str, dict[str, str]]:
@@ -104,37 +131,44 @@ def statuses(file: Path) -> dict[str, dict[str, str]]:
     return found
 
 
-def test_nagios_reads_the_doctor(tmp_path: Path) -> None:
-    """The configuration is verified by Nagios itself, then it runs each check once."""
-    if not NAGIOS.exists():
-        missing("nagios", "nagios4-core is not installed")
+def test_nagios_reads_the_doctor(folder: Path) -> None:
+    """The configuration is verified by Nagios itself, then it runs each check once, as its own user."""
+    if not NAGIOS.exists() or not SUDO.exists():
+        missing("nagios", "nagios4-core or sudo is not installed")
     if os.geteuid() != 0:
         missing("root", "the doctor reads what only root can read")
     port = free_ports(1)
-    (tmp_path / "results").mkdir()
-    (tmp_path / "applications").mkdir()
-    (tmp_path / "applications" / "x.yaml").write_text("{name: x, title: X, kind: desktop, command: [sleep, '60']}\n")
-    (tmp_path / "accounts.yaml").write_text("accounts: []\n")
-    (tmp_path / "proposals.yaml").write_text("proposals: []\n")
-    files = {name: tmp_path / f"{name}.py" for name in ("portal", "mistake", "absent")}
-    files["portal"].write_text(PORTAL.format(folder=tmp_path, port=port))
-    files["mistake"].write_text(PORTAL.format(folder=tmp_path, port=port) + "c.Facility.accounts = 'no-such'\n")
-    (tmp_path / "site.cfg").write_text(services_of(files))
+    (folder / "results").mkdir()
+    (folder / "applications").mkdir()
+    (folder / "applications" / "x.yaml").write_text("{name: x, title: X, kind: desktop, command: [sleep, '60']}\n")
+    (folder / "environment").write_text(f"JUPYTERHUB_CRYPT_KEY={'0123456789abcdef' * 4}\n")
+    (folder / "environment").chmod(0o600)
+    (folder / "accounts.yaml").write_text("accounts: []\n")
+    (folder / "proposals.yaml").write_text("proposals: []\n")
+    files = {name: folder / f"{name}.py" for name in ("portal", "mistake", "absent")}
+    files["portal"].write_text(PORTAL.format(folder=folder, port=port))
+    files["mistake"].write_text(PORTAL.format(folder=folder, port=port) + "c.Facility.accounts = 'no-such'\n")
+    (folder / "site.cfg").write_text(services_of(files))
     objects = [f"cfg_file={OBJECTS / name}.cfg" for name in ("commands", "contacts", "timeperiods", "templates")]
-    (tmp_path / "nagios.cfg").write_text(CONFIG.format(folder=tmp_path, objects="\n".join(objects), user="root"))
+    (folder / "nagios.cfg").write_text(CONFIG.format(folder=folder, objects="\n".join(objects), user="nagios"))
+    (folder / "sudoers").mkdir()
+    (folder / "sudoers" / "daas-hub").write_text(sudoers_of(files))
+    (folder / "sudoers" / "daas-hub").chmod(0o440)
+    for path in (folder, folder / "results"):
+        shutil.chown(path, "nagios")
     verified = subprocess.run(
-        [str(NAGIOS), "-v", str(tmp_path / "nagios.cfg")], capture_output=True, text=True, check=False
+        [str(NAGIOS), "-v", str(folder / "nagios.cfg")], capture_output=True, text=True, check=False
     )
     assert verified.returncode == 0, verified.stdout
     assert "Total Errors:   0" in verified.stdout
-    log = (tmp_path / "out").open("wb")
+    log = (folder / "out").open("wb")
     provider = subprocess.Popen([str(PYTHON), provider_file, str(port)], stdout=log, stderr=log)
-    env = os.environ | {"JUPYTERHUB_CRYPT_KEY": "0123456789abcdef" * 4}
-    nagios = subprocess.Popen([str(NAGIOS), str(tmp_path / "nagios.cfg")], env=env, stdout=log, stderr=log)
+    argv = with_sudoers(folder / "sudoers", str(NAGIOS), str(folder / "nagios.cfg"))
+    nagios = subprocess.Popen(argv, stdout=log, stderr=log)
     try:
         until = time.monotonic() + 120
-        while len(found := statuses(tmp_path / "status.dat")) < len(files) and time.monotonic() < until:
-            assert nagios.poll() is None, (tmp_path / "out").read_text()
+        while len(found := statuses(folder / "status.dat")) < len(files) and time.monotonic() < until:
+            assert nagios.poll() is None, (folder / "out").read_text()
             time.sleep(0.5)
     finally:
         for process in (nagios, provider):
@@ -142,7 +176,7 @@ def test_nagios_reads_the_doctor(tmp_path: Path) -> None:
             process.wait(30)
         log.close()
     states = {name: (values["current_state"], values["plugin_output"]) for name, values in found.items()}
-    assert {*states} == {*files}, (tmp_path / "nagios.log").read_text()
+    assert {*states} == {*files}, (folder / "nagios.log").read_text()
     assert states["absent"][0] == "3"
     assert states["absent"][1].startswith("DAAS_HUB UNKNOWN - ")
     assert states["mistake"][0] == "2"
@@ -151,3 +185,33 @@ def test_nagios_reads_the_doctor(tmp_path: Path) -> None:
     word = states["portal"][1].split()[1]
     assert ("OK", "WARNING", "CRITICAL")[int(states["portal"][0])] == word, states["portal"]
     assert re.search(r"\bpassed=[1-9]\d* .*\btime=[0-9.]+s", found["portal"]["performance_data"])
+
+
+def test_sudo_allows_the_check_and_nothing_else(folder: Path) -> None:
+    """Neither another configuration, which is a program that root would run, nor another command."""
+    if not NAGIOS.exists() or not SUDO.exists():
+        missing("nagios", "nagios4-core or sudo is not installed")
+    if os.geteuid() != 0:
+        missing("root", "sudoers is root's")
+    (folder / "sudoers").mkdir()
+    (folder / "sudoers" / "daas-hub").write_text(sudoers_of({"portal": folder / "portal.py"}))
+    (folder / "sudoers" / "daas-hub").chmod(0o440)
+    program = str(PYTHON.with_name("daas-hub"))
+
+    def ran(*command: str) -> subprocess.CompletedProcess[str]:
+        argv = with_sudoers(
+            folder / "sudoers", "setpriv", "--reuid=nagios", "--regid=nagios", "--clear-groups", *command
+        )
+        return subprocess.run(argv, capture_output=True, text=True, check=False, cwd="/")
+
+    allowed = ran("sudo", "-n", program, "doctor", "--nagios", str(folder / "portal.py"))
+    assert allowed.stdout.startswith("DAAS_HUB UNKNOWN - "), allowed
+    for command in (
+        (program, "doctor", "--nagios", str(folder / "other.py")),
+        (program, "doctor", str(folder / "portal.py")),
+        (program, "doctor", "--nagios", str(folder / "portal.py"), "--as", "anna"),
+        (str(PYTHON), "-c", "print()"),
+    ):
+        refused = ran("sudo", "-n", *command)
+        assert refused.returncode == 1, command
+        assert "password is required" in refused.stderr or "not allowed" in refused.stderr, refused

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from daas_hub.launch import Plan
 from daas_hub.spawners.docker.container_spec import HUB_LABEL, LocalFiles, create_body, differences
-from daas_hub.spawners.guest_layout import mount_points
+from daas_hub.spawners.guest_layout import TEMPORARY_HOME_FILE, mount_points
 from tests.spawners.docker.plans import (
     GOLDEN,
     HOME,
@@ -35,6 +35,17 @@ def body_of(plan: Plan = PLAN) -> dict[str, Any]:
 def test_golden() -> None:
     """H2': the final call, whole. A change of this file is a change of what a session may do."""
     assert body_of() == json.loads(GOLDEN.read_text())
+
+
+def test_a_temporary_home_is_in_memory() -> None:
+    """The home alone is another; it is bounded, and has a file that says what it is."""
+    body, golden = body_of(replace(PLAN, mounts=PLAN.mounts[1:], temporary_home=True)), body_of()
+    in_memory = body["HostConfig"]["Tmpfs"].pop("/home/anna")
+    assert in_memory == "rw,nosuid,nodev,exec,mode=0700,uid=25001,gid=25002,size=2147483648"
+    mounts = {one["Target"]: one for one in body["HostConfig"].pop("Mounts")}
+    assert mounts.pop(f"/home/anna/{TEMPORARY_HOME_FILE}")["ReadOnly"]
+    assert [*mounts.values()] == [one for one in golden["HostConfig"].pop("Mounts") if one["Target"] != "/home/anna"]
+    assert body == golden
 
 
 def test_nothing_secret_is_in_the_call() -> None:

@@ -36,6 +36,7 @@ from daas_hub.spawners.docker_broker.__main__ import Broker, arguments, require_
 from daas_hub.spawners.docker_broker.api import MAX_BODY_BYTES
 from daas_hub.spawners.docker_broker.policy import Forbidden, Rules, parse_strictly, require_session
 from daas_hub.spawners.docker_broker.symlinks import require_no_links
+from daas_hub.spawners.guest_layout import TEMPORARY_HOME_FILE
 
 ANNA = Account("anna", 25001, 25002, (26001, 26002, 25002), {26001: "MA-4242"}, "Anna Lindqvist")
 PYMCA = Application("pymca", "PyMca", Kind.DESKTOP, command=("pymca",), image="daas-hub/pymca:0.1.0")
@@ -43,6 +44,9 @@ SMALL = Size("small", "2 processors", 4 * 2**30, 1.5, 1000, 12)
 NAME = "daas-" + "0123456789" * 2
 OURS, THEIRS = "a" * 64, "b" * 64
 V = "/v1.44"
+
+#: A temporary home, as the create call has it.
+IN_MEMORY = "rw,nosuid,nodev,exec,mode=0700,uid=25001,gid=25002,size=2147483648"
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -61,7 +65,7 @@ class Facility:
         for name in ("identity", "sockets", "empty"):
             (session / name).mkdir(parents=True)
         (self.root / "run" / "api").mkdir()
-        for name in ("passwd", "group", "nsswitch.conf", "hosts", "resolv.conf", "localtime"):
+        for name in ("passwd", "group", "nsswitch.conf", "hosts", "resolv.conf", "localtime", TEMPORARY_HOME_FILE):
             (session / "identity" / name).write_text("")
         (self.root / "homes" / "link").symlink_to("/etc")
         (self.root / "data" / "link").symlink_to(self.root / "secret")
@@ -75,15 +79,15 @@ class Facility:
             may_pull=True,
         )
 
-    def body(self, change: Change | None = None, *data: str) -> dict[str, Any]:
+    def body(self, change: Change | None = None, *data: str, temporary_home: bool = False) -> dict[str, Any]:
         """Return the create call of a launch, changed."""
-        mounts = [self._mount("homes/anna", ".", writable=True)]
+        mounts = [] if temporary_home else [self._mount("homes/anna", ".", writable=True)]
         mounts += [self._mount(f"data/{name}", f"data/{name}") for name in data]
         if not data:
             mounts.append(self._mount("data/visitor/MA-4242", "data"))
         mounts.append(self._mount("processed/MA-4242", "processed", writable=True))
         body = create_body(
-            Plan(ANNA, PYMCA, SMALL, tuple(mounts), "MA-4242", "Glass", 2),
+            Plan(ANNA, PYMCA, SMALL, tuple(mounts), "MA-4242", "Glass", 2, temporary_home=temporary_home),
             LocalFiles(self.root / "run" / "sessions" / "k", self.root / "run" / "api", (self.root / "tools",)),
             program="daas-session",
             labels={HUB_LABEL: "ours", SESSION_LABEL: NAME},
@@ -240,6 +244,18 @@ async def test_several_directories_with_hostile_names_pass(scene: Scene) -> None
     body = scene.facility.body(None, "visitor", "a b:c,d")
     await scene.hub.call(lambda docker: docker.containers.create(body, name=NAME))
     assert json.loads(scene.engine.calls[0][2]) == body
+
+
+async def test_a_temporary_home_passes(scene: Scene) -> None:
+    """In memory, and with options of ours alone."""
+    body = scene.facility.body(temporary_home=True)
+    options = body["HostConfig"]["Tmpfs"]["/home/anna"]
+    status, said = await scene.create(body)
+    assert status == 201, said
+    for other in (options.replace("nosuid", "suid"), f"{options},mpol=local", "", "rw"):
+        body["HostConfig"]["Tmpfs"]["/home/anna"] = other
+        status, said = await scene.create(body)
+        assert status == 403, (other, said)
 
 
 async def test_the_facilitys_own_paths_pass(scene: Scene) -> None:
@@ -454,6 +470,11 @@ HOSTILE: dict[str, Change] = {
     "the killer spares it": host("OomScoreAdj", -1000),
     "killer off": host("OomKillDisable", True),
     "tmpfs elsewhere": host("Tmpfs", {"/etc": "rw"}),
+    "tmpfs at another home": lambda body: body["HostConfig"]["Tmpfs"].__setitem__("/home/ben", IN_MEMORY),
+    "tmpfs at the home, and the home": lambda body: body["HostConfig"]["Tmpfs"].__setitem__("/home/anna", IN_MEMORY),
+    "two homes in memory": lambda body: body["HostConfig"]["Tmpfs"].update(
+        dict.fromkeys(("/home/b", "/home/c"), IN_MEMORY)
+    ),
     "tmpfs with options": lambda body: body["HostConfig"]["Tmpfs"].__setitem__("/tmp", "rw,suid,exec,size=1"),
     "root's group": host("GroupAdd", ["0"]),
     "docker's group": host("GroupAdd", ["998"]),

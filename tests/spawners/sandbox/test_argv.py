@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from daas_hub.accounts import Account
 from daas_hub.catalogue import Application, Kind, Size
 from daas_hub.launch import UNCHANGED, Alias, Mount, Plan
-from daas_hub.spawners.guest_layout import API_DIR, identity_texts, target_of
+from daas_hub.spawners.guest_layout import API_DIR, TEMPORARY_HOME_FILE, identity_texts, target_of
 from daas_hub.spawners.sandbox.argv import ETC, InheritedFds, sandbox_argv
 
 ANNA = Account("anna", 25001, 25002, (26001, 26002), {26001: "MA-4242", 26002: "staff id21"}, "Anna: L., \x1bÅ")
@@ -99,6 +99,21 @@ def test_golden() -> None:
     """H2': the final call, whole. A change of this text is a change of what a session may do."""
     etc = " ".join(f"--ro-bind-try /etc/{name} /etc/{name}" for name in ETC)
     assert argv_of(PLAN) == GOLDEN.replace("@ETC@", etc).split()
+
+
+def test_a_desktops_server_loads_nothing_from_its_users_home() -> None:
+    """The notebook server does: its user's extensions."""
+    _, command = read_back(argv_of(PLAN, program="daas-session"))
+    assert command == ["/opt/daas/bin/python3", "-I", "/opt/daas/bin/daas-session"]
+
+
+def test_golden_with_a_temporary_home() -> None:
+    """The home alone is another; it is bounded, empty but for a file that says what it is, and below all others."""
+    etc = " ".join(f"--ro-bind-try /etc/{name} /etc/{name}" for name in ETC)
+    file = f"/run/daas-hub/sessions/k/identity/{TEMPORARY_HOME_FILE} /home/anna/{TEMPORARY_HOME_FILE}"
+    home = f"--perms 0700 --size 2147483648 --tmpfs /home/anna --ro-bind {file}"
+    golden = GOLDEN.replace("@ETC@", etc).replace("--bind /gpfs/homes/anna /home/anna", home)
+    assert argv_of(replace(PLAN, mounts=PLAN.mounts[1:], temporary_home=True)) == golden.split()
 
 
 def test_golden_for_a_hub_that_is_not_root() -> None:
@@ -247,7 +262,7 @@ def test_what_is_not_a_path_is_not_in_the_arguments(plan: Plan) -> None:
 
 def test_identity_files() -> None:
     texts = identity_texts(ANNA)
-    assert set(texts) == {"passwd", "group", "nsswitch.conf", "hosts", "resolv.conf"}
+    assert set(texts) == {"passwd", "group", "nsswitch.conf", "hosts", "resolv.conf", TEMPORARY_HOME_FILE}
     assert texts["passwd"].splitlines() == [
         "anna:x:25001:25002:Anna L. Å:/home/anna:/bin/bash",
         "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from daas_hub.accounts.model import AccountFields
 from daas_hub.accounts.refusals import TRY_AGAIN
-from daas_hub.accounts.sources.ldap.connection import Search
+from daas_hub.accounts.sources.ldap.connection import Search, ServerRefused
 from daas_hub.accounts.sources.ldap.entries import (
     SID,
     Entry,
@@ -28,6 +29,9 @@ from daas_hub.accounts.templates import fill
 from daas_hub.errors import ErrorKind, SourceUnavailable
 
 _log = logging.getLogger("jupyterhub.daas")
+
+#: The attributes that a filter compares with a value of the login or the account.
+_COMPARED = re.compile(r"\(([A-Za-z][A-Za-z0-9.;-]*)(?::[0-9A-Za-z.]*)*[~<>]?=[^()]*\{")
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,31 @@ def _several(base: str | tuple[str, ...]) -> tuple[str, ...]:
 def search_all(ask: Ask, where: Searches, bases: Sequence[str], search: Search) -> SearchResult:
     """Return the result of one search below several bases."""
     return without_referrals(joined([ask(replace(search, base=base)) for base in bases]), where.ignored_referrals)
+
+
+def require_visible(ask: Ask, where: Searches, bases: Sequence[str], template: str) -> None:
+    """Check that the portal may still see entries of this kind, after a search that found nothing.
+
+    To a login without rights everybody is unknown, and nobody is in any group: an anonymous bind, or one that the
+    directory's access rules no longer allow to read. So is whatever was moved out of the base.
+
+    Args:
+        template: the filter of that search; some entry must have an attribute that it compares.
+
+    Raises:
+        ServerRefused: there is none.
+    """
+    names = dict.fromkeys(_COMPARED.findall(template)) or ("objectClass",)
+    presence = "".join(f"({name}=*)" for name in names)
+    wanted = f"(|{presence})" if len(names) > 1 else presence
+    # the base itself has an objectClass, and is none of them
+    found = search_all(ask, where, bases, Search("", wanted, ("1.1",), 2))
+    if not found.referrals and not [one for one in found.entries if one.dn.lower() not in map(str.lower, bases)]:
+        raise ServerRefused(
+            f"no entry below {', '.join(bases)} with {' or '.join(names)} is visible to the portal: they were "
+            "moved, or bind_dn may not read them",
+            ErrorKind.NO_PERMISSION,
+        )
 
 
 def primary_group(ask: Ask, where: Searches, entry: Entry) -> Entry | None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from daas_hub.accounts.model import Account, Identity
 from daas_hub.accounts.refusals import AccountClosed, no_account
 from daas_hub.accounts.sources.ldap.account_state import CHECKS, closed_by, refusal_of
-from daas_hub.accounts.sources.ldap.connection import Search, Server
+from daas_hub.accounts.sources.ldap.connection import Search, Server, ServerRefused
 from daas_hub.accounts.sources.ldap.entries import (
     SID,
     Entry,
@@ -27,7 +27,7 @@ from daas_hub.accounts.sources.ldap.entries import (
     single_value,
 )
 from daas_hub.accounts.sources.ldap.lockout_policy import LockoutPolicy, lockout_duration_s, lockout_policy, warning_of
-from daas_hub.accounts.sources.ldap.searches import Searches, groups_of, primary_group, search_all
+from daas_hub.accounts.sources.ldap.searches import Searches, groups_of, primary_group, require_visible, search_all
 from daas_hub.accounts.sources.ldap.servers import Ask, LdapServers
 from daas_hub.accounts.templates import claims_of, fill, values_of
 from daas_hub.errors import NoAccount
@@ -52,6 +52,8 @@ class LdapSource:
         self._servers = LdapServers(server, clock)
         self._now = now
         self.claims = claims_of(searches.person_filter)
+        #: filters that found something since the start
+        self._seen: set[str] = set()
 
     async def account_of(self, identity: Identity) -> Account:
         """Return the account of this identity (see `AccountSource`)."""
@@ -154,13 +156,34 @@ class LdapSource:
             read.add(SID)
         search = Search("", fill(template, values, escape), tuple(sorted(read - {""})), 2)
         found = search_all(ask, where, where.person_bases, search)
-        if not found.entries:
+        if not found.entries and not found.referrals:
+            self._require_visible(ask, where.person_bases, template)
             _log.info("directory: no entry below %s for a login, by the filter %s", where.person_bases, template)
         entry = require_exact(single_entry(found), pairs, values, folds_case=folds_case)
         self._require_open(ask, entry)
         primary = primary_group(ask, where, entry)
+        self._seen.add(template)
         groups = groups_of(ask, where, entry, primary)
+        if [one for one in groups if primary is None or one.dn != primary.dn]:
+            self._seen.add(where.group_filter)
+        elif where.group_bases:
+            self._require_visible(ask, where.group_bases, where.group_filter)
         return account_of_entries(entry, groups, names, primary=primary, ids=where.id_mapping)
+
+    def _require_visible(self, ask: Ask, bases: Sequence[str], template: str) -> None:
+        """Check that an answer of nothing can be believed: the portal still sees somebody, or some group.
+
+        Raises:
+            ServerRefused: it does no longer. Where it never did, there may be none.
+        """
+        try:
+            require_visible(ask, self._searches, bases, template)
+        except ServerRefused as problem:
+            if template in self._seen:
+                raise
+            _log.warning("directory: an answer of nothing is believed, and cannot be verified: %s", problem)
+        else:
+            self._seen.add(template)
 
     def _require_open(self, ask: Ask, entry: Entry) -> None:
         """Check that the directory has not closed the account.

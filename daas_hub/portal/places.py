@@ -1,0 +1,78 @@
+"""The places of a launch on pages: which ones a person may choose, and what is against each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from daas_hub.accounts import Account
+from daas_hub.accounts.hub_user import withheld_roles
+from daas_hub.errors import DaasError
+from daas_hub.facility import Facility
+from daas_hub.launch import LaunchRequest, Option, Place
+
+
+def place_titles(places: Iterable[Place]) -> dict[str, str]:
+    """Return the titles of places by name."""
+    return {one.name: one.title for one in places}
+
+
+def title_of_place(name: str, titles: Mapping[str, str]) -> str:
+    """Return what pages call the place of a session; its name if it is not configured, "" for none."""
+    return titles.get(name, name)
+
+
+async def place_choices(
+    handler: Any, account: Account, request: LaunchRequest, applications: Sequence[str], wanted: str
+) -> list[dict[str, Any]]:
+    """Return the places of the launch page, in its order; [] where the portal has only one backend.
+
+    Args:
+        request: the proposal and the visits of the page.
+        applications: those the page offers, or the chosen one alone.
+        wanted: the place that the link or the form names.
+    """
+    facility: Facility = handler.facility
+    found: dict[str, Option] = {}
+    for name in applications if facility.places else ():
+        asked = replace(request, application=name, size=None)
+        try:
+            options = await facility.place_options(account, asked, withheld=withheld_roles(handler.current_user))
+        except DaasError as problem:
+            handler.log.info("places of %s for %s: %s", name, account.name, problem)
+            continue
+        for option in options:
+            # of several applications the page shows a place as possible if one of them can be there
+            if found.setdefault(option.place.name, option).problem and not option.problem:
+                found[option.place.name] = option
+    full = {name: _full(handler, one.place) for name, one in found.items()}
+    views = [_view(one, full[name], facility) for name, one in found.items()]
+    # what is usual for one application is not for another
+    usual = next((one["name"] for one in views if not one["problem"]), "") if len(applications) == 1 else ""
+    possible = {one["name"] for one in views if not one["problem"]}
+    chosen = wanted if wanted in possible else usual
+    return [one | {"selected": one["name"] == chosen} for one in views]
+
+
+def _view(option: Option, full: str, facility: Facility) -> dict[str, Any]:
+    missing = " and ".join(option.missing)
+    sizes = facility.applications.sizes
+    return {
+        "name": option.place.name,
+        "title": option.place.title,
+        "description": option.place.description,
+        "sizes": ", ".join(sizes[one].title for one in option.place.sizes if one in sizes),
+        "problem": option.problem or full,
+        # what is needed and missing is the problem
+        "missing": f"Without {missing}, which it does not have." if missing and not option.problem else "",
+    }
+
+
+def _full(handler: Any, place: Place) -> str:
+    """Return that a place is full, worded for the user; "" if it is not."""
+    in_use = getattr(handler.current_user.spawner_class, "in_use", None)
+    if place.capacity is None or in_use is None:
+        return ""
+    used = in_use(handler.config, place.name, handler.users)
+    return f"Full: {used} of {place.capacity} sessions are in use." if used >= place.capacity else ""
