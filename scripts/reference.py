@@ -50,6 +50,7 @@ from daas_hub.proposals.sources.scicat import SciCatProposals  # noqa: E402
 from daas_hub.proposals.sources.useroffice import UserOfficeProposals  # noqa: E402
 from daas_hub.services.yaml_document import Document  # noqa: E402
 from daas_hub.spawners.docker.spawner import ProposalDockerSpawner  # noqa: E402
+from daas_hub.spawners.kubernetes.spawner import ProposalKubeSpawner  # noqa: E402
 from daas_hub.spawners.places.spawner import PlacesSpawner  # noqa: E402
 from daas_hub.spawners.sandbox.spawner import SandboxSpawner  # noqa: E402
 
@@ -101,7 +102,7 @@ AREAS: dict[str, tuple[type[Configurable], ...]] = {
         ProposalAccounts,
     ),
     "Proposals": (GroupProposals, ProposalService, *SERVICES),
-    "Sessions": (SandboxSpawner, ProposalDockerSpawner, Places, PlacesSpawner),
+    "Sessions": (SandboxSpawner, ProposalDockerSpawner, ProposalKubeSpawner, Places, PlacesSpawner),
     "Mounts": (MountRules,),
 }
 CLASSES = tuple(cls for classes in AREAS.values() for cls in classes)

@@ -220,7 +220,7 @@ class ProposalSessionMixin(_Base):
             self.failure = START_TIMED_OUT
             raise
         except DaasError as problem:
-            for note in getattr(problem, "__notes__", []):
+            for note in filter(None, (problem.detail, *getattr(problem, "__notes__", []))):
                 self.log.error("%s: %s (%s)", self._log_name, problem.message, note)
             raise self._keep_failure(problem, 500) from problem
         if self._limiting is not None:

@@ -73,7 +73,71 @@ def session_routes(hub_prefix: str, user: str, further: Iterable[str] = ()) -> r
     return re.compile("|".join(patterns))
 
 
-class HubAPISocket:
+class SessionRequests:
+    """The requests of one session, whatever its connections come over: what it may use, and what it has used up.
+
+    Args:
+        application: the hub's tornado application.
+        routes: what matches "METHOD /path" of a route that may be used (`session_routes`).
+        session: how the hub's log names this session.
+    """
+
+    def __init__(self, application: Application, routes: re.Pattern[str], session: str) -> None:
+        self.application, self.routes, self.session = application, routes, session
+        self._budget = TokenBucket(BURST, REQUESTS_PER_S, max_debt=MAX_DEBT)
+        self._log_budget = TokenBucket(LOG_BURST, LOG_LINES_PER_S)
+        self._not_logged = 0
+        self._connections: set[_Connection] = set()
+        _limit_log(application)
+
+    def close(self) -> None:
+        """Close its connections."""
+        for connection in tuple(self._connections):
+            connection.stream.close()
+
+    def has_room(self, waiting: int = 0) -> bool:
+        """Return whether one more connection may be open, besides those that wait to be served."""
+        return _descriptors.are_left and len(self._connections) + waiting < MAX_CONNECTIONS
+
+    def count_waiting(self, change: int) -> None:
+        """Count accepted connections that wait to be served, as connections of all sessions."""
+        _descriptors.used += change
+
+    def serve(self, client: socket.socket) -> None:
+        """Serve one request on an accepted connection."""
+        _descriptors.used += 1
+        self._budget.spend()
+        self._connections.add(_Connection(self, client))
+
+    def may_log(self) -> bool:
+        """Return whether a line about a request of this session may be logged; mention those that were not."""
+        if not self._log_budget.take():
+            self._not_logged += 1
+            return False
+        if self._not_logged:
+            _log.warning("%s: %d of its requests to the hub's API were not logged", self.session, self._not_logged)
+            self._not_logged = 0
+        return True
+
+    def ended(self, connection: _Connection) -> None:
+        """Forget a connection; one without a successful response costs more."""
+        if connection in self._connections:
+            self._connections.discard(connection)
+            _descriptors.used -= 1
+            if not connection.succeeded:
+                self._budget.spend(COST_OF_FAILURE)
+            self._accept_when_possible()
+
+    def _accept_when_possible(self) -> None:
+        """Take the next connection; called at the end of every one."""
+
+    def application_for(self, request: HTTPServerRequest) -> Application:
+        """Return what handles a request: the hub, or a refusal."""
+        is_known = self.routes.fullmatch(f"{request.method} {request.path}") is not None
+        return self.application if is_known else _REFUSING
+
+
+class HubAPISocket(SessionRequests):
     """The open socket of one session."""
 
     def __init__(
@@ -96,15 +160,10 @@ class HubAPISocket:
             session: how the hub's log names this session.
             owner: who may connect (see `bind_session_socket`).
         """
-        self.application, self.routes, self.session = application, routes, session
-        self._budget = TokenBucket(BURST, REQUESTS_PER_S, max_debt=MAX_DEBT)
-        self._log_budget = TokenBucket(LOG_BURST, LOG_LINES_PER_S)
-        self._not_logged = 0
-        self._connections: set[_Connection] = set()
+        super().__init__(application, routes, session)
         self._timer: asyncio.TimerHandle | None = None
         self._is_listening = False
         self._loop = asyncio.get_running_loop()
-        _limit_log(application)
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
         self._listener = bind_session_socket(folder / SOCKET, owner)
         self._listener.listen(BACKLOG)
@@ -114,27 +173,7 @@ class HubAPISocket:
         """Close the socket and its connections."""
         self._pause()
         self._listener.close()
-        for connection in tuple(self._connections):
-            connection.stream.close()
-
-    def may_log(self) -> bool:
-        """Return whether a line about a request of this session may be logged; mention those that were not."""
-        if not self._log_budget.take():
-            self._not_logged += 1
-            return False
-        if self._not_logged:
-            _log.warning("%s: %d of its requests to the hub's API were not logged", self.session, self._not_logged)
-            self._not_logged = 0
-        return True
-
-    def ended(self, connection: _Connection) -> None:
-        """Forget a connection; one without a successful response costs more."""
-        if connection in self._connections:
-            self._connections.discard(connection)
-            _descriptors.used -= 1
-            if not connection.succeeded:
-                self._budget.spend(COST_OF_FAILURE)
-            self._accept_when_possible()
+        super().close()
 
     # -- accepting ------------------------------------------------------------------------------------------------
 
@@ -177,9 +216,7 @@ class HubAPISocket:
                 _log.error("%s: cannot be connected to the hub's API now: %s", self.session, problem)
             self._retry_in(RETRY_S)
             return
-        _descriptors.used += 1
-        self._budget.spend()
-        self._connections.add(_Connection(self, client))
+        self.serve(client)
         self._accept_when_possible()
 
 
@@ -190,7 +227,7 @@ class _Connection(Router):
     protocol = "http"
     remote_ip = "0.0.0.0"  # noqa: S104
 
-    def __init__(self, api: HubAPISocket, client: socket.socket) -> None:
+    def __init__(self, api: SessionRequests, client: socket.socket) -> None:
         self.api = api
         self.succeeded = False
         client.setblocking(False)
@@ -207,8 +244,7 @@ class _Connection(Router):
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate | None:
         """Return what handles the request: the hub, or a refusal."""
-        is_known = self.api.routes.fullmatch(f"{request.method} {request.path}") is not None
-        return (self.api.application if is_known else _REFUSING).find_handler(request, **kwargs)
+        return self.api.application_for(request).find_handler(request, **kwargs)
 
     def on_close(self, server_conn: object) -> None:
         """Note the end of the connection."""

@@ -45,7 +45,7 @@ class RunningSession:
     """What a backend has of one session.
 
     Attributes:
-        name: the session's name on the backend (see `SocketSessionMixin.name_on_backend`).
+        name: the session's name on the backend (see `RecordedSessionMixin.name_on_backend`).
         handles: what the backend ends: processes, ids of containers, names of volumes.
     """
 

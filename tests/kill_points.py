@@ -17,13 +17,13 @@ from typing import Any
 
 _BASE = "daas_hub.spawners."
 _COMMON_BEFORE = (
-    ("daas_hub.spawners.sockets:SocketSessionMixin.record_start", "before"),
+    ("daas_hub.spawners.recorded:RecordedSessionMixin.record_start", "before"),
     ("daas_hub.spawners.session_records:SessionRecords._store", "before"),
     ("daas_hub.spawners.session_records:SessionRecords._store", "after"),
 )
 _COMMON_AFTER = (
     ("daas_hub.spawners.session_records:SessionRecords.mark_ready", "before"),
-    ("daas_hub.spawners.sockets:SocketSessionMixin.start", "after"),
+    ("daas_hub.spawners.recorded:RecordedSessionMixin.start", "after"),
     ("jupyterhub.user:User._wait_up", "before"),
     ("jupyterhub.user:User._wait_up", "after"),
     ("jupyterhub.proxy:Proxy.add_user", "before"),

@@ -93,6 +93,7 @@ from daas_hub.commands.check_config import check_config
 from daas_hub.portal import portal_handlers
 from daas_hub.spawners.sandbox.spawner import SandboxSpawner
 used = {"aiodocker", "docker", "dockerspawner", "asyncssh", "ldap3", "jupyterlab", "jupyter_server_proxy"}
+used |= {"kubernetes_asyncio", "kubespawner"}
 print(*sorted(used & set(sys.modules)))
 """
     ran = subprocess.run(

@@ -23,6 +23,7 @@ class Plan:
     Attributes:
         desktops: the desktop applications in its menu, starting with its own.
         visits: several visits, as proposal and number; then there is no `proposal_id` and no `visit_number`.
+        beamlines: those of its visits, for backends that run the sessions of a beamline on computers of their own.
         temporary_home: the home is empty, in memory, and deleted with the session; it is not among `mounts`.
         place: the name of the place where it runs; "" where there is only one backend.
     """
@@ -39,6 +40,7 @@ class Plan:
     aliases: tuple[Alias, ...] = ()
     timezone: str = "UTC"
     visits: tuple[tuple[str, int], ...] = ()
+    beamlines: tuple[str, ...] = ()
     temporary_home: bool = False
     place: str = ""
 
@@ -99,5 +101,12 @@ def make_plan(choice: Choice, account: Account, policy: MountPolicy, desktops: t
         aliases=policy.aliases,
         visits=tuple((proposal.id, visit.number) for proposal, visit in choice.several),
         timezone=policy.time_zone.key if policy.time_zone else "UTC",
+        beamlines=_beamlines_of(choice),
         temporary_home=choice.temporary_home,
     )
+
+
+def _beamlines_of(choice: Choice) -> tuple[str, ...]:
+    """Return the beamline of each visit, or the first of its proposal where the facility does not say it of visits."""
+    names = (visit.beamline or next(iter(proposal.beamlines), "") for proposal, visit in choice.visits)
+    return tuple(dict.fromkeys(name for name in names if name))

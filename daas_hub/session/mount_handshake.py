@@ -69,12 +69,7 @@ def _over_socket(address: str) -> tuple[dict[str, object], int]:
 def _over_stdio(listen_path: str) -> tuple[dict[str, object], int]:
     """Report the directories to a hub on another machine, and take the socket that its tunnel leads to."""
     read = _reader(0)
-    directories = []
-    for path in json.loads(_read_line(read)):
-        fd = _open_directory(path)
-        status = os.fstat(fd)
-        directories.append([status.st_dev, status.st_ino, bool(os.fstatvfs(fd).f_flag & os.ST_RDONLY)])
-        os.close(fd)
+    directories = [describe_directory(path) for path in json.loads(_read_line(read))]
     print(json.dumps(directories), flush=True)
     environment = json.loads(_read_line(read))
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as tunnel:
@@ -90,6 +85,20 @@ def _over_stdio(listen_path: str) -> tuple[dict[str, object], int]:
     os.dup2(null, 0)
     os.close(null)
     return environment, fds[0]
+
+
+def describe_directory(path: str) -> tuple[int, int, bool]:
+    """Return device and inode of a directory, and whether its mount is read-only.
+
+    Raises:
+        OSError: there is no such directory.
+    """
+    fd = _open_directory(path)
+    try:
+        status = os.fstat(fd)
+        return status.st_dev, status.st_ino, bool(os.fstatvfs(fd).f_flag & os.ST_RDONLY)
+    finally:
+        os.close(fd)
 
 
 def _open_directory(path: str) -> int:

@@ -1,0 +1,3 @@
+module daas-ci/pause
+
+go 1.21

@@ -1,0 +1,263 @@
+"""`daas-pod PROGRAM`: the first program of a session in a pod.
+
+It proves the mounts and the network's wall to the hub, opens the socket that the session listens on, and only then
+starts the session's server. Then it stays: it reaps what its children leave behind, reports every ten seconds that the
+session lives, and ends it at its time limit, also while the hub is away. It reaches the hub only through the session
+gateway (`daas_hub.spawners.kubernetes.gateway`).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from http.client import HTTPConnection, HTTPException
+from typing import Any
+
+from daas_hub.errors import SessionFailed
+from daas_hub.session.leases import forbid_leases
+from daas_hub.session.mount_handshake import describe_directory
+
+ARRIVAL = "/session/arrival"
+HEARTBEAT = "/session/heartbeat"
+#: The port that a session listens on, at its pod's address, unless DAAS_PORT says otherwise.
+PORT = 8888
+
+#: Seconds in which the hub must have let the session in: the hub sees the pod's address a moment later than the pod.
+ARRIVAL_S = 60.0
+#: Seconds for the rules of a new pod to come into force.
+WALL_S = 10.0
+HEARTBEAT_S = 10.0
+_TRY_AGAIN_S = 0.25
+_TIMEOUT_S = 5.0
+_CONNECT_S = 1.0
+#: Seconds in which a session that reached its time limit may end by itself.
+_GRACE_S = 30.0
+_MAX_BYTES = 65536
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+class Refused(SessionFailed):
+    """The hub refused this session for good."""
+
+
+class Gateway:
+    """The session gateway of the hub.
+
+    Args:
+        address: "host:port".
+        token: what shows the gateway which session this is.
+    """
+
+    def __init__(self, address: str, token: str) -> None:
+        self._host, _, port = address.rpartition(":")
+        self._port = int(port)
+        self._token = token
+
+    def ask(self, path: str, document: object) -> dict[str, Any]:
+        """Send a document, and return the gateway's.
+
+        Raises:
+            OSError: it does not answer (yet).
+            Refused: it answered that this session may not be.
+        """
+        connection = HTTPConnection(self._host.strip("[]"), self._port, timeout=_TIMEOUT_S)
+        try:
+            headers = {"Authorization": f"token {self._token}", "Content-Type": "application/json"}
+            connection.request("POST", path, json.dumps(document), headers)
+            response = connection.getresponse()
+            answer = json.loads(response.read(_MAX_BYTES))
+        except (HTTPException, ValueError) as problem:
+            raise OSError(f"the hub's response cannot be read: {problem}") from problem
+        finally:
+            connection.close()
+        if not isinstance(answer, dict) or response.status >= 500:
+            raise OSError(f"the hub responded with status {response.status}")
+        if response.status >= 400:
+            raise Refused(str(answer.get("message", "The hub refused this session.")))
+        return answer
+
+    def own_address(self) -> str:
+        """Return the address of this pod: the one it reaches the hub from.
+
+        Raises:
+            OSError: the hub cannot be reached.
+        """
+        with socket.create_connection((self._host.strip("[]"), self._port), timeout=_TIMEOUT_S) as connection:
+            return str(connection.getsockname()[0])
+
+
+def arrive(gateway: Gateway, env: Mapping[str, str] = os.environ) -> tuple[str, float]:
+    """Prove mounts and wall to the hub; return this pod's address, and how many seconds the session may last.
+
+    Raises:
+        SessionFailed: the hub refused it, or did not answer in time.
+    """
+    until = time.monotonic() + ARRIVAL_S
+    wanted = _until(until, lambda: gateway.ask(ARRIVAL, {}))
+    directories = [describe_directory(str(path)) for path in wanted.get("directories", ())]
+    report = {"directories": directories, "open": open_addresses(_closed_addresses(wanted, env), limit_s=WALL_S)}
+    answer = _until(until, lambda: gateway.ask(ARRIVAL, report))
+    return _until(until, gateway.own_address), float(answer["remaining_s"])
+
+
+def _until(until: float, ask: Any) -> Any:
+    """Return what the hub answers; ask again until this time while it does not."""
+    while True:
+        try:
+            return ask()
+        except OSError as problem:
+            if time.monotonic() >= until:
+                raise SessionFailed(
+                    "The session cannot reach the hub from its pod.",
+                    remedy="Please tell the administrators: the session gateway is closed to it.",
+                ) from problem
+            time.sleep(_TRY_AGAIN_S)
+
+
+def _closed_addresses(wanted: Mapping[str, Any], env: Mapping[str, str]) -> list[str]:
+    """Return the addresses that must be closed: the hub's list, and what every pod has in its environment."""
+    found = [str(one) for one in wanted.get("closed", ())]
+    if host := env.get("KUBERNETES_SERVICE_HOST"):
+        found.append(f"{host}:{env.get('KUBERNETES_SERVICE_PORT', '443')}")
+    return list(dict.fromkeys(found))
+
+
+def open_addresses(addresses: Sequence[str], *, limit_s: float) -> list[str]:
+    """Return which of these addresses ("host:port") accept a connection, and still do after `limit_s`."""
+    until = time.monotonic() + limit_s
+    remaining = list(addresses)
+    while True:
+        remaining = _open_now(remaining)
+        if not remaining or time.monotonic() >= until:
+            return remaining
+        time.sleep(_TRY_AGAIN_S)
+
+
+def _open_now(addresses: Sequence[str]) -> list[str]:
+    """Return which addresses accept a connection, trying all at once."""
+    found: list[str] = []
+
+    def attempt(address: str) -> None:
+        host, _, port = address.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_S).close()
+        except (OSError, ValueError):
+            return
+        found.append(address)
+
+    threads = [threading.Thread(target=attempt, args=(one,), daemon=True) for one in addresses]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return [one for one in addresses if one in found]
+
+
+class Deadline:
+    """When the session ends, by a clock that nobody sets."""
+
+    def __init__(self, remaining_s: float) -> None:
+        self._at = _clock() + remaining_s
+
+    def set(self, remaining_s: float) -> None:
+        """Take the hub's answer: it may have extended the session."""
+        self._at = _clock() + remaining_s
+
+    @property
+    def remaining_s(self) -> float:
+        """Seconds until the session ends."""
+        return self._at - _clock()
+
+
+def _clock() -> float:
+    # time in suspend counts
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def report_life(gateway: Gateway, deadline: Deadline, end: Any, *, every_s: float) -> None:
+    """Report to the hub that the session lives until its time limit; then call `end`.
+
+    A hub that does not answer changes nothing: the session keeps the time limit that it knows.
+    """
+    while deadline.remaining_s > 0:
+        try:
+            answer = gateway.ask(HEARTBEAT, {})
+            deadline.set(float(answer["remaining_s"]))
+        except (OSError, SessionFailed, KeyError, TypeError, ValueError):
+            pass
+        time.sleep(max(0.0, min(every_s, deadline.remaining_s)))
+    end()
+
+
+def listen(address: str, port: int) -> socket.socket:
+    """Return a listening socket that the session's server inherits."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((address, port))
+    listener.listen(256)
+    listener.set_inheritable(True)
+    return listener
+
+
+def supervise(program: Sequence[str], env: Mapping[str, str], listener: socket.socket, beat: Any) -> int:
+    """Run the session's server until it ends, pass on signals, reap every process; return its exit code.
+
+    Args:
+        beat: called in a thread, with what ends the session.
+    """
+    # the first process of its container is that anyway
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    child = subprocess.Popen(program, env=dict(env), pass_fds=(listener.fileno(),))
+    listener.close()
+
+    def pass_on(number: int, _frame: object) -> None:
+        child.send_signal(number)
+
+    def end() -> None:
+        print("daas-pod: the session reached its time limit", flush=True)
+        os.kill(child.pid, signal.SIGTERM)
+        time.sleep(_GRACE_S)
+        # the first program of a container ends all others with it
+        os._exit(128 + signal.SIGTERM)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, pass_on)
+    threading.Thread(target=beat, args=(end,), name="heartbeat", daemon=True).start()
+    while True:
+        pid, status = os.waitpid(-1, 0)
+        if pid == child.pid:
+            code = os.waitstatus_to_exitcode(status)
+            child.returncode = code
+            return 128 - code if code < 0 else code
+
+
+def main() -> int:
+    """Run the command."""
+    program = sys.argv[1:]
+    gateway = Gateway(os.environ.pop("DAAS_GATEWAY"), os.environ["JUPYTERHUB_API_TOKEN"])
+    port = int(os.environ.pop("DAAS_PORT", PORT))
+    try:
+        address, remaining_s = arrive(gateway)
+        forbid_leases()
+    except (OSError, SessionFailed) as problem:
+        print(f"daas-session: failed: {problem}", flush=True)
+        return 1
+    # new files are for the members of the proposal: writable for the group, closed to others
+    os.umask(0o007)
+    listener = listen(address, port)
+    env = os.environ | {"DAAS_LISTEN_FD": str(listener.fileno())}
+    deadline = Deadline(remaining_s)
+    return supervise(program, env, listener, lambda end: report_life(gateway, deadline, end, every_s=HEARTBEAT_S))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

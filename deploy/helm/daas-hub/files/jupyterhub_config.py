@@ -1,0 +1,51 @@
+"""What the chart knows of the portal; the administrator's lines follow, and may change everything here."""
+
+import json
+import os
+import socket
+from pathlib import Path
+
+from daas_hub import configure
+
+configure(c)  # noqa: F821
+
+# -- where the portal is --------------------------------------------------------------------------------------------
+c.JupyterHub.public_url = os.environ["DAAS_PORTAL_URL"]  # noqa: F821
+c.JupyterHub.bind_url = "http://:8000" + os.environ["DAAS_PREFIX"]  # noqa: F821
+c.JupyterHub.hub_bind_url = os.environ["DAAS_HUB_BIND"]  # noqa: F821
+c.JupyterHub.hub_connect_url = os.environ["DAAS_HUB_CONNECT"]  # noqa: F821
+# the hub itself is reached by plain http: it would let this one cookie go over an open line
+c.JupyterHub.tornado_settings["xsrf_cookie_kwargs"] = {"secure": True}  # noqa: F821
+
+# -- the proxy is a pod of its own: a restart of the hub cuts nobody off --------------------------------------------
+c.ConfigurableHTTPProxy.should_start = False  # noqa: F821
+c.ConfigurableHTTPProxy.api_url = os.environ["DAAS_PROXY_API"]  # noqa: F821
+c.JupyterHub.cleanup_proxy = False  # noqa: F821
+# after a restart of the proxy its routes are back within this time
+c.JupyterHub.last_activity_interval = 10  # noqa: F821
+
+# -- what the hub keeps: its secrets are in its environment (JPY_COOKIE_SECRET, JUPYTERHUB_CRYPT_KEY) -----------------
+c.JupyterHub.db_url = os.environ.get("DAAS_DATABASE") or "sqlite:////var/lib/daas-hub/jupyterhub.sqlite"  # noqa: F821
+c.Facility.state = "/var/lib/daas-hub"  # noqa: F821
+c.Facility.min_id, c.Facility.max_id = int(os.environ["DAAS_MIN_ID"]), int(os.environ["DAAS_MAX_ID"])  # noqa: F821
+c.Facility.catalogue = ["/etc/daas-hub/applications"]  # noqa: F821
+for _setting, _name in (("accounts_file", "accounts.yaml"), ("proposals_file", "proposals.yaml")):
+    if Path("/etc/daas-hub", _name).exists():
+        c.Facility[_setting] = f"/etc/daas-hub/{_name}"  # noqa: F821
+
+# -- sessions are pods of a namespace of their own ------------------------------------------------------------------
+c.JupyterHub.spawner_class = "proposal-kubernetes"  # noqa: F821
+c.ProposalKubeSpawner.hub_id = os.environ["DAAS_HUB_ID"]  # noqa: F821
+c.ProposalKubeSpawner.namespace = os.environ["DAAS_SESSIONS_NAMESPACE"]  # noqa: F821
+c.ProposalKubeSpawner.node_storage = os.environ["DAAS_NODE_STORAGE"] == "true"  # noqa: F821
+c.ProposalKubeSpawner.image_pull_secrets = json.loads(os.environ["DAAS_PULL_SECRETS"])  # noqa: F821
+c.ProposalKubeSpawner.gateway_bind = "0.0.0.0:" + os.environ["DAAS_GATEWAY_PORT"]  # noqa: F821
+c.ProposalKubeSpawner.pods = {  # noqa: F821
+    "port": int(os.environ["DAAS_SESSION_PORT"]),
+    "priority_class": os.environ["DAAS_PRIORITY_CLASS"],
+    "egress_addresses": json.loads(os.environ["DAAS_EGRESS_ADDRESSES"]),
+}
+if "DAAS_SESSION_GATEWAY" in os.environ:  # in the hub's own pod
+    # sessions have no name server: they are given the address of the Service, which stays what it is
+    _host, _, _port = os.environ["DAAS_SESSION_GATEWAY"].rpartition(":")
+    c.ProposalKubeSpawner.gateway_address = f"{socket.gethostbyname(_host)}:{_port}"  # noqa: F821

@@ -1,0 +1,129 @@
+{{- define "daas.name" -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "daas.labels" -}}
+app.kubernetes.io/name: daas-hub
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/part-of: daas-hub
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end -}}
+
+{{/* what never changes for the pods of one part: (dict "root" . "part" "hub") */}}
+{{- define "daas.selector" -}}
+app.kubernetes.io/name: daas-hub
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .part }}
+{{- end -}}
+
+{{- define "daas.image" -}}
+{{- if .Values.image.digest -}}
+{{- printf "%s@%s" .Values.image.repository .Values.image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "daas.secret" -}}
+{{- .Values.secrets.existing | default (printf "%s-hub" (include "daas.name" .)) -}}
+{{- end -}}
+
+{{/* one place in a cluster's shared names: PriorityClass, admission policies */}}
+{{- define "daas.clusterName" -}}
+{{- printf "%s-%s" .Release.Namespace (include "daas.name" .) -}}
+{{- end -}}
+
+{{/* what every pod of ours is: nobody of the node, without a right of root */}}
+{{- define "daas.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: {{ .Values.hub.runAsUser }}
+runAsGroup: {{ .Values.hub.runAsUser }}
+seccompProfile: {type: RuntimeDefault}
+{{- end -}}
+
+{{- define "daas.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end -}}
+
+{{/* what hub and proxy read: the configuration, the files next to it, and secrets as files of their own user */}}
+{{- define "daas.configVolumes" -}}
+- name: config
+  projected:
+    sources:
+      - configMap: {name: {{ include "daas.name" . }}-config}
+      - configMap:
+          name: {{ include "daas.name" . }}-applications
+          items:
+            {{- range $name, $text := .Values.applications }}
+            - {key: {{ $name }}, path: applications/{{ $name }}}
+            {{- else }}
+            - {key: none, path: applications/.none}
+            {{- end }}
+- name: tmp
+  emptyDir: {medium: Memory, sizeLimit: 64Mi}
+- name: secrets
+  emptyDir: {medium: Memory, sizeLimit: 4Mi}
+{{- if .Values.secrets.files }}
+- name: secret-files
+  secret: {secretName: {{ .Values.secrets.files }}, defaultMode: 0444}
+{{- end }}
+{{- end -}}
+
+{{- define "daas.configMounts" -}}
+- {name: config, mountPath: /etc/daas-hub, readOnly: true}
+- {name: secrets, mountPath: /run/daas-secrets, readOnly: true}
+- {name: tmp, mountPath: /tmp}
+{{- end -}}
+
+{{/* Secrets of Kubernetes belong to root, and the hub reads only files that nobody else can: so they are copied */}}
+{{- define "daas.copySecrets" -}}
+- name: secrets
+  image: {{ include "daas.image" . }}
+  imagePullPolicy: {{ .Values.image.pullPolicy }}
+  command: [python, -c]
+  args:
+    - |
+      import os, pathlib
+      for source in pathlib.Path("/secret-files").iterdir():
+          if source.is_file():
+              target = os.open("/run/daas-secrets/" + source.name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+              os.write(target, source.read_bytes())
+              os.close(target)
+  securityContext: {{- include "daas.containerSecurity" . | nindent 4 }}
+  resources: {limits: {cpu: 500m, memory: 64Mi}}
+  volumeMounts:
+    - {name: secret-files, mountPath: /secret-files, readOnly: true}
+    - {name: secrets, mountPath: /run/daas-secrets}
+{{- end -}}
+
+{{/* what the chart's own lines of the configuration read; hub and proxy see each other from different ends */}}
+{{- define "daas.environment" -}}
+- {name: DAAS_PORTAL_URL, value: {{ printf "%s/" (trimSuffix "/" .Values.portal.url) | quote }}}
+- {name: DAAS_PREFIX, value: {{ include "daas.prefix" . | quote }}}
+- {name: DAAS_HUB_CONNECT, value: "http://{{ include "daas.name" . }}-hub:8081"}
+- {name: DAAS_MIN_ID, value: {{ int64 .Values.sessions.minId | quote }}}
+- {name: DAAS_MAX_ID, value: {{ int64 .Values.sessions.maxId | quote }}}
+- {name: DAAS_SESSIONS_NAMESPACE, value: {{ .Values.sessions.namespace.name | quote }}}
+- {name: DAAS_SESSION_PORT, value: {{ int .Values.sessions.port | quote }}}
+- {name: DAAS_HUB_ID, value: {{ include "daas.name" . | quote }}}
+- {name: DAAS_NODE_STORAGE, value: {{ .Values.sessions.nodeStorage.enabled | quote }}}
+- {name: DAAS_PULL_SECRETS, value: {{ .Values.sessions.pullSecrets | toJson | quote }}}
+- {name: DAAS_EGRESS_ADDRESSES, value: {{ .Values.sessions.egressAddresses | toJson | quote }}}
+- {name: DAAS_GATEWAY_PORT, value: {{ int .Values.sessions.gatewayPort | quote }}}
+- {name: DAAS_PRIORITY_CLASS, value: {{ include "daas.priorityClass" . | quote }}}
+- {name: HOME, value: /tmp}
+- name: CONFIGPROXY_AUTH_TOKEN
+  valueFrom: {secretKeyRef: {name: {{ include "daas.secret" . }}, key: proxy-token}}
+{{- end -}}
+
+{{- define "daas.prefix" -}}
+{{- printf "%s/" (trimSuffix "/" (urlParse .Values.portal.url).path) -}}
+{{- end -}}
+
+{{- define "daas.priorityClass" -}}
+{{- if .Values.sessions.priorityClass.create -}}{{ include "daas.clusterName" . }}-sessions{{- end -}}
+{{- end -}}

@@ -1,0 +1,87 @@
+"""The end of a session in a pod: asked for, confirmed by the cluster, cleaned up; what runs, known or not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jupyterhub.utils import maybe_future
+
+from daas_hub.errors import SessionFailed
+from daas_hub.spawners.kubernetes.client import APIRefusal, ClusterUnreachable, Json
+from daas_hub.spawners.kubernetes.launch import wait_gone
+from daas_hub.spawners.kubernetes.life import PodLifeMixin
+from daas_hub.spawners.kubernetes.watch import is_ending
+from daas_hub.spawners.session_records import RunningSession
+
+
+class PodEndMixin(PodLifeMixin):
+    """A session that is a pod, and how it is ended."""
+
+    async def stop(self, now: bool = False) -> None:
+        """End the session, and wait until the cluster confirms it, but not for ever.
+
+        Raises:
+            SessionFailed: its end is not confirmed yet; the reconciler asks again.
+        """
+        if not self._owns_pod:
+            return
+        await self.keep_stop()
+        found = await self.own_pod()
+        if found is None:
+            return
+        await self.client.delete_pod(found, 0 if now else None)
+        grace_s = 0 if now else float(found["spec"].get("terminationGracePeriodSeconds") or 0)
+        if not await wait_gone(self.client, self.watch, found, grace_s + self.stop_timeout_s):
+            raise SessionFailed(
+                "The end of the session is not confirmed yet.", remedy="The portal keeps trying; nothing is to be done."
+            )
+
+    async def run_post_stop_hook(self) -> None:
+        """Remove what the session had; then run the administrator's hook."""
+        if self._owns_pod:
+            await self._clean_up()
+        await maybe_future(super().run_post_stop_hook())
+
+    async def _clean_up(self) -> None:
+        """Delete the pod of this start, also one that ended, and forget its record once it is gone."""
+        self.gateway.remove(self.pod_name)
+        try:
+            found = await self.own_pod()
+            if found is not None:
+                if not is_ending(found):
+                    await self.client.delete_pod(found)
+                grace_s = float(found["spec"].get("terminationGracePeriodSeconds") or 0)
+                is_gone = await wait_gone(self.client, self.watch, found, min(5.0, grace_s + self.stop_timeout_s))
+            else:
+                is_gone = True
+        except (APIRefusal, ClusterUnreachable) as problem:
+            is_gone = False
+            self.log.error("%s: pod %s was not removed: %s", self._log_name, self.pod_name, problem)
+        if is_gone:
+            await self.records.remove(self.key)
+
+    # -- what runs, whatever the hub knows ------------------------------------------------------------------------
+
+    async def list_running(self) -> list[RunningSession]:
+        """Return the pods of this hub and place, also ended ones (see `RunningSession`)."""
+        try:
+            pods, _ = await self.client.pods(self.selector)
+        except APIRefusal as refusal:
+            raise ClusterUnreachable(str(refusal)) from refusal
+        return [RunningSession(pod["metadata"]["name"], (_handle(pod),)) for pod in pods]
+
+    async def end_running(self, one: RunningSession) -> None:
+        """Delete its pod.
+
+        Raises:
+            SessionFailed, APIRefusal: it may still be there.
+        """
+        for handle in one.handles:
+            await self.client.delete_pod(handle)
+            if not await wait_gone(self.client, self.watch, handle, self.grace_period_s + self.stop_timeout_s):
+                raise SessionFailed("The end of the session is not confirmed yet.")
+
+
+def _handle(pod: Json) -> Any:
+    metadata = pod["metadata"]
+    return {"metadata": {"name": metadata["name"], "uid": metadata["uid"]}}

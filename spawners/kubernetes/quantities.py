@@ -1,0 +1,53 @@
+"""Quantities of Kubernetes ("1500m", "4Gi"): as numbers, and as a person writes them. Pure."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+_SUFFIXES = {
+    **{suffix: Decimal(1000) ** power for power, suffix in enumerate(("n", "u", "m", "", "k", "M", "G", "T", "P"), -3)},
+    **{f"{suffix}i": Decimal(1024) ** power for power, suffix in enumerate("KMGTP", 1)},
+}
+_UNITS = ("TiB", 2**40), ("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)
+
+
+def quantity(text: object) -> Decimal | None:
+    """Return the number that a quantity means; None for anything else."""
+    match = re.fullmatch(r"([+-]?[0-9]+(?:\.[0-9]*)?)([a-zA-Z]*)", str(text))
+    if match is None or match[2] not in _SUFFIXES:
+        return None
+    return Decimal(match[1]) * _SUFFIXES[match[2]]
+
+
+def in_words(text: object, resource: str) -> str:
+    """Return a quantity of a resource for a person: "1.5", "4 GiB"; "?" for anything else."""
+    number = quantity(text)
+    if number is None:
+        return "?"
+    if resource.endswith(("memory", "storage")):
+        return bytes_in_words(int(number))
+    return f"{number.normalize():f}"
+
+
+def amount_in_words(text: object, resource: str) -> str:
+    """Return a quantity with what it is of: "40 sessions", "1 processor", "4 GiB of memory"."""
+    number, name = in_words(text, resource), resource_in_words(resource)
+    if resource.endswith(("memory", "storage")):
+        return f"{number} of {name}"
+    return f"{number} {name.removesuffix('s') if number == '1' else name}"
+
+
+def resource_in_words(resource: str) -> str:
+    """Return the name of a resource for a person, without what Kubernetes puts before it."""
+    name = resource.removeprefix("requests.").removeprefix("limits.").removeprefix("count/")
+    known = {"cpu": "processors", "memory": "memory", "ephemeral-storage": "disk space", "pods": "sessions"}
+    return known.get(name, "GPUs" if "gpu" in name else name.rpartition("/")[2])
+
+
+def bytes_in_words(count: int) -> str:
+    """Return a number of bytes in the largest unit of which there is one: "4 GiB", "1.5 GiB"."""
+    for unit, size in _UNITS:
+        if count >= size:
+            return f"{round(count / size, 1):g} {unit}"
+    return f"{count} bytes" if count else "0"

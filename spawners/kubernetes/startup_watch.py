@@ -1,0 +1,86 @@
+"""What becomes of a pod that starts: why it waits, as steps, and why it cannot start."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from logging import Logger
+
+from daas_hub.spawners.kubernetes.client import Json, PlaceClient
+from daas_hub.spawners.kubernetes.reasons import Reason, reason_of_event, reason_of_pod
+from daas_hub.spawners.kubernetes.watch import PodWatch, is_ending, phase_of
+
+#: Seconds between two looks at the events of a pod that waits.
+EVENTS_S = 2.0
+_GONE = "The session was removed from outside this portal while it started. Please launch again."
+
+
+class StartupWatch:
+    """Follows one pod until it is ready, or cannot be.
+
+    Attributes:
+        over: done when it cannot start any more, with the sentence that says why, or "".
+    """
+
+    def __init__(
+        self,
+        client: PlaceClient,
+        watch: PodWatch,
+        pod: Json,
+        report: Callable[[str], None],
+        log: Logger,
+        *,
+        with_events: bool = True,
+    ) -> None:
+        self._client, self._watch, self._report, self._log = client, watch, report, log
+        self._name, self._uid = pod["metadata"]["name"], pod["metadata"]["uid"]
+        self.over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.pod = pod
+        self._said: set[str] = set()
+        self._forget = watch.listen(self._name, self._changed)
+        self._events = asyncio.get_running_loop().create_task(self._follow_events()) if with_events else None
+        if (now := watch.pods.get(self._name)) is not None:
+            self._changed(now)
+
+    def close(self) -> None:
+        """Follow it no more."""
+        self._forget()
+        if self._events is not None:
+            self._events.cancel()
+        self.over.cancel()
+
+    def _changed(self, pod: Json | None) -> None:
+        """Take a new state of the pod; one of an earlier start is not meant."""
+        if pod is None or pod["metadata"]["uid"] != self._uid:
+            if pod is None:
+                self._end(_GONE)
+            return
+        self.pod = pod
+        if (reason := reason_of_pod(pod)) is not None:
+            self._take(reason)
+        if phase_of(pod) in ("Succeeded", "Failed"):
+            self._end("")
+        elif is_ending(pod):
+            self._end(_GONE)
+
+    async def _follow_events(self) -> None:
+        """Look at the events of the pod while it waits: some causes are nowhere else."""
+        while phase_of(self.pod) == "Pending":
+            for event in await self._client.events(self._uid):
+                if (reason := reason_of_event(event)) is not None:
+                    self._take(reason)
+            await asyncio.sleep(EVENTS_S)
+
+    def _take(self, reason: Reason) -> None:
+        if reason.raw not in self._said:
+            self._said.add(reason.raw)
+            self._log.info("pod %s: %s", self._name, reason.raw)
+        if reason.is_final:
+            self._end(f"{reason.sentence} {reason.remedy}".strip())
+        elif reason.sentence not in self._said:
+            self._said.add(reason.sentence)
+            self._report(reason.sentence)
+
+    def _end(self, sentence: str) -> None:
+        if not self.over.done():
+            self.over.set_result(sentence)

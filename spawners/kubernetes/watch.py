@@ -1,0 +1,225 @@
+"""What runs in one place: a complete list of this hub's pods first, then every change; it never ends.
+
+Unknown is not gone: before the first complete list nothing is concluded, and while the API server is away everything
+stays as it was last seen, with the time since when that is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import ClassVar
+
+from daas_hub.errors import ConfigurationError
+from daas_hub.spawners.kubernetes.client import APIRefusal, ClusterUnreachable, Json, PlaceClient
+
+#: Seconds after which the API server ends a watch, so that a quiet one is heard of.
+WINDOW_S = 15
+FIRST_WAIT_S = 0.2
+MAX_WAIT_S = 5.0
+#: Age of the last contact from which a card says so.
+OLD_S = 30.0
+#: The list must be read again.
+_GONE = 410
+
+_log = logging.getLogger("jupyterhub.daas")
+
+
+class PodWatch:
+    """The pods of one place.
+
+    Attributes:
+        pods: the pods as last seen, by name.
+        is_complete: whether a complete list was ever read; before that, `pods` says nothing.
+    """
+
+    _known: ClassVar[dict[tuple[PlaceClient, str], PodWatch]] = {}
+
+    def __init__(self, client: PlaceClient, selector: str, *, window_s: int = WINDOW_S) -> None:
+        self._client = client
+        self._selector = selector
+        self._window_s = window_s
+        self.pods: dict[str, Json] = {}
+        self.is_complete = False
+        self._contact = time.monotonic()
+        self._contact_at = time.time()
+        self._problem = ""
+        self._addresses: dict[str, str] = {}
+        self._listeners: dict[str, list[Callable[[Json | None], None]]] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._read = asyncio.Event()
+
+    @classmethod
+    def of(cls, client: PlaceClient, selector: str) -> PodWatch:
+        """Return the watch of a place, running; each has one."""
+        watch = cls._known.setdefault((client, selector), cls(client, selector))
+        watch.start()
+        return watch
+
+    def start(self) -> None:
+        """Watch from now on, if it does not yet."""
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._run(), name="pods of a place")
+
+    async def stop(self) -> None:
+        """End it, as tests do."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    # -- what is known --------------------------------------------------------------------------------------------
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since the API server was last heard of."""
+        return time.monotonic() - self._contact
+
+    @property
+    def is_old(self) -> bool:
+        """Whether what is known is too old to be shown without saying so."""
+        return self.age_s > OLD_S
+
+    @property
+    def last_contact(self) -> float:
+        """When the API server was last heard of, in seconds since the epoch."""
+        return self._contact_at
+
+    @property
+    def problem(self) -> str:
+        """Why it is not heard of, for administrators; "" if it is."""
+        return self._problem
+
+    async def wait_complete(self, timeout_s: float) -> bool:
+        """Wait until a complete list was read; return whether it was."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._read.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def pod_at(self, address: str) -> Json | None:
+        """Return the running pod that has this address."""
+        return self.pods.get(self._addresses.get(address, ""))
+
+    def listen(self, name: str, changed: Callable[[Json | None], None]) -> Callable[[], None]:
+        """Call `changed` with each new state of a pod, None when it is gone; return what ends that."""
+        self._listeners.setdefault(name, []).append(changed)
+
+        def forget() -> None:
+            listeners = self._listeners.get(name, [])
+            if changed in listeners:
+                listeners.remove(changed)
+            if not listeners:
+                self._listeners.pop(name, None)
+
+        return forget
+
+    # -- watching -------------------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        version, wait_s = "", FIRST_WAIT_S
+        while True:
+            try:
+                if not version:
+                    version = await self._list()
+                version = await self._follow(version)
+                wait_s = FIRST_WAIT_S
+                continue
+            except APIRefusal as refusal:
+                if refusal.status == _GONE and version:
+                    version = ""
+                    continue
+                # also an old version that a restarted API server does not know yet
+                version = ""
+                self._note_problem(str(refusal))
+            except ClusterUnreachable as problem:
+                self._note_problem(problem.why)
+            except ConfigurationError as problem:
+                self._note_problem(problem.message)
+            except Exception:
+                # whatever it is: the watch must not end
+                _log.exception("pods of %s cannot be watched", self._client.namespace)
+                version = ""
+            await asyncio.sleep(wait_s)
+            wait_s = min(MAX_WAIT_S, 2 * wait_s)
+
+    async def _list(self) -> str:
+        """Read all pods; return the version of the list."""
+        pods, version = await self._client.pods(self._selector)
+        self._note_contact()
+        now = {str(pod["metadata"]["name"]): pod for pod in pods}
+        gone = [name for name in self.pods if name not in now]
+        changed = [name for name, pod in now.items() if self.pods.get(name) != pod]
+        self.pods = now
+        self._index()
+        self.is_complete = True
+        self._read.set()
+        for name in gone:
+            self._report(name, None)
+        for name in changed:
+            self._report(name, now[name])
+        return version
+
+    async def _follow(self, version: str) -> str:
+        """Follow the changes until the API server ends the watch; return the version to continue from."""
+        async for change in self._client.watch_pods(self._selector, version, window_s=self._window_s):
+            kind, record = str(change.get("type")), change.get("object") or {}
+            if kind == "ERROR":
+                raise APIRefusal(int(record.get("code") or 500), record)
+            self._note_contact()
+            metadata = record.get("metadata") or {}
+            version = str(metadata.get("resourceVersion") or version)
+            if kind == "BOOKMARK":
+                continue
+            name = str(metadata["name"])
+            if kind == "DELETED":
+                self.pods.pop(name, None)
+            else:
+                self.pods[name] = record
+            self._index()
+            self._report(name, None if kind == "DELETED" else record)
+        # an ended watch was answered, too
+        self._note_contact()
+        return version
+
+    def _index(self) -> None:
+        """Find pods by their addresses; that of an ended one may be another's by now."""
+        self._addresses = {
+            str(one.get("ip")): name
+            for name, pod in self.pods.items()
+            if (pod.get("status") or {}).get("phase") in ("Pending", "Running")
+            and not (pod.get("spec") or {}).get("hostNetwork")
+            for one in (pod.get("status") or {}).get("podIPs") or ()
+        }
+
+    def _report(self, name: str, pod: Json | None) -> None:
+        for changed in tuple(self._listeners.get(name, ())):
+            try:
+                changed(pod)
+            except Exception:
+                _log.exception("a change of pod %s was not handled", name)
+
+    def _note_contact(self) -> None:
+        self._contact, self._contact_at = time.monotonic(), time.time()
+        if self._problem:
+            _log.warning("pods of %s are watched again", self._client.namespace)
+            self._problem = ""
+
+    def _note_problem(self, problem: str) -> None:
+        if problem != self._problem:
+            _log.error("pods of %s cannot be watched: %s", self._client.namespace, problem)
+        self._problem = problem
+
+
+def phase_of(pod: Json) -> str:
+    """Return the phase of a pod; "Pending" for one that nobody has looked at yet."""
+    return str((pod.get("status") or {}).get("phase") or "Pending")
+
+
+def is_ending(pod: Json) -> bool:
+    """Return whether somebody deleted a pod, and it is still there."""
+    return bool(pod["metadata"].get("deletionTimestamp"))

@@ -1,0 +1,127 @@
+"""The Helm chart as tests render and install it."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import subprocess
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from tests.cluster.cluster import ROOT, Cluster
+
+CHART = ROOT / "deploy" / "helm" / "daas-hub"
+RELEASE, NAMESPACE = "portal", "daas-portal"
+
+Json = dict[str, Any]
+
+#: What an administrator must say.
+LEAST: Json = {
+    "image": {"repository": "registry.facility.org/daas/hub"},
+    "portal": {"url": "https://daas.facility.org"},
+}
+
+
+class HelmFailed(Exception):
+    """Helm failed; the text is its own."""
+
+
+def merged(values: Mapping[str, Any], more: Mapping[str, Any]) -> Json:
+    """Return values with others in them, as Helm merges two files."""
+    found = copy.deepcopy(dict(values))
+    for key, value in more.items():
+        old = found.get(key)
+        found[key] = merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return found
+
+
+def helm(cluster: Cluster, *arguments: str, values: Mapping[str, Any] | None = None, timeout: float = 60) -> str:
+    """Run helm and return what it prints.
+
+    Raises:
+        HelmFailed: it failed.
+    """
+    options = [] if values is None else ["--values", "-"]
+    done = subprocess.run(
+        [cluster.program("helm"), "--kubeconfig", str(cluster.kubeconfig), *arguments, *options],
+        input=json.dumps(values or {}),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    if done.returncode:
+        raise HelmFailed(done.stderr.strip())
+    return done.stdout
+
+
+def render(cluster: Cluster, values: Mapping[str, Any], *options: str) -> str:
+    """Return the chart's objects as text, without asking a cluster."""
+    return helm(cluster, "template", RELEASE, str(CHART), "--namespace", NAMESPACE, *options, values=values)
+
+
+def objects(text: str) -> list[Json]:
+    """Return the objects of a rendered chart."""
+    return [one for one in yaml.safe_load_all(text) if one]
+
+
+def one(found: list[Json], kind: str, name: str) -> Json:
+    """Return the one object of a kind and a name."""
+    (result,) = [each for each in found if each["kind"] == kind and each["metadata"]["name"] == name]
+    return result
+
+
+def values_of_the_page() -> Json:
+    """Return the values that docs/how-to/install-on-kubernetes.md has."""
+    text = (ROOT / "docs" / "how-to" / "install-on-kubernetes.md").read_text()
+    first, more = (yaml.safe_load(each) for each in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL))
+    return merged(first, more)
+
+
+def examples_of_values() -> dict[str, Json]:
+    """Return values that turn on each part of the chart, by what they are about."""
+    node = {
+        "enabled": True,
+        "hostPaths": [{"path": "/data/visitor", "readOnly": True}, {"path": "/home", "readOnly": False}],
+        "nfs": [{"server": "nfs.facility.org", "path": "/export/visitor", "readOnly": True}],
+    }
+    return {
+        "least": LEAST,
+        "the page": values_of_the_page(),
+        "by digest": merged(LEAST, {"image": {"digest": "sha256:" + "0" * 64, "pullSecrets": [{"name": "registry"}]}}),
+        "below a path": merged(LEAST, {"portal": {"url": "https://www.facility.org/daas/"}}),
+        "ingress": merged(LEAST, {"ingress": {"enabled": True, "className": "nginx", "tlsSecret": "tls"}}),
+        "own secrets": merged(LEAST, {"secrets": {"existing": "ours", "files": "passwords"}}),
+        "own database": merged(LEAST, {"hub": {"databaseSecret": "database", "storage": {"existingClaim": "state"}}}),
+        "egress": merged(
+            LEAST,
+            {
+                "sessions": {
+                    "egress": [["daq.facility.org:443", "daq.facility.org:80"], ["icat.facility.org:443"]],
+                    "egressAddresses": {"daq.facility.org": ["192.0.2.17"], "icat.facility.org": ["198.51.100.0/28"]},
+                }
+            },
+        ),
+        "directories of nodes": merged(
+            LEAST, {"sessions": {"nodeStorage": node, "imagePrefixes": ["registry.facility.org/daas/"]}}
+        ),
+        "placed": merged(
+            LEAST,
+            {
+                "hub": {"nodeSelector": {"role": "portal"}, "tolerations": [{"operator": "Exists"}]},
+                "proxy": {"service": {"type": "NodePort", "nodePort": 30005}, "nodeSelector": {"role": "portal"}},
+                "sessions": {"quota": {"pods": "500"}, "namespace": {"labels": {"team": "computing"}}},
+            },
+        ),
+        "files": merged(
+            LEAST,
+            {
+                "config": 'c.Facility.name = "{{ not a template }}"\n',
+                "files": {"accounts.yaml": "accounts: []\n", "proposals.yaml": "proposals: []\n"},
+                "applications": {"pymca.yaml": "name: pymca\n", "sizes.yaml": "sizes: {}\n"},
+            },
+        ),
+    }

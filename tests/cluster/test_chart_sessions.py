@@ -1,0 +1,227 @@
+"""A hub in the cluster, as the chart installs it: sessions with claims in a *restricted* namespace, and an upgrade.
+
+What it asked of the API server is compared with its Role: the rights are the least.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.cluster.chart import CHART
+from tests.cluster.cluster import Cluster, within
+from tests.cluster.installed import WAIT, Installed, installed_chart, volume_of
+from tests.cluster.portal import on_the_node
+
+TOKEN = "0123456789abcdef" * 2
+HEADERS = {"Authorization": f"token {TOKEN}"}
+UID, GROUP = 25001, 26001
+RUNNING, STARTING = 2, 2
+CONFIG = f"""\
+from pathlib import PurePosixPath
+
+from daas_hub.accounts import Identity
+from daas_hub.spawners.kubernetes.volumes import ClaimStorage
+
+c.JupyterHub.authenticator_class = "dummy"
+c.DummyAuthenticator.allow_all = True
+c.Facility.identity_of = lambda user, auth_state: Identity("https://login.facility.org", user.name)
+c.Facility.timezone = "Europe/Paris"
+c.MountRules.data = ["/data/visitor/{{proposal}}"]
+c.MountRules.processed = "/data/processed/{{proposal}}"
+c.MountRules.home = "/home/{{account}}"
+c.ProposalKubeSpawner.image_pull_policy = "Never"
+c.ProposalKubeSpawner.storage = [
+    ClaimStorage(PurePosixPath("/data/visitor"), claim="visitor"),
+    ClaimStorage(PurePosixPath("/data/processed"), claim="processed"),
+    ClaimStorage(PurePosixPath("/home"), claim="homes"),
+]
+c.JupyterHub.services = [{{"name": "test", "api_token": "{TOKEN}"}}]
+c.JupyterHub.load_roles = [{{
+    "name": "test", "services": ["test"],
+    "scopes": ["admin:users", "admin:servers", "servers", "read:users", "access:servers"],
+}}]
+"""
+ACCOUNTS = f"""\
+accounts:
+  - name: anna
+    display_name: Anna Lindqvist
+    uid: {UID}
+    gid: {UID}
+    groups: {{ma-4242: {GROUP}}}
+    logins: [{{issuer: "https://login.facility.org", subject: anna}}]
+"""
+PROPOSALS = f"""\
+proposals:
+  - id: MA-4242
+    title: Trace elements in Roman glass
+    beamlines: [ID21]
+    members: [anna]
+    gid: {GROUP}
+    visits: [{{number: 1, beamline: ID21, start: 2026-03-09T08:00:00Z, end: 2026-03-12T08:00:00Z}}]
+"""
+TERMINAL = """\
+name: terminal
+title: Terminal
+kind: desktop
+command: [lxterminal]
+sizes: [small]
+image: {image}
+"""
+SIZES = 'sizes:\n  small: {title: "Small", memory: 512 MiB, cpus: 0.5, processes: 300, hours: 2}\n'
+
+
+def _make_data(state: Path) -> dict[str, Path]:
+    """Make the facility's directories, each the content of one claim."""
+    folders = {name: state / name for name in ("visitor", "processed", "homes")}
+    for folder in folders.values():
+        folder.mkdir()
+        folder.chmod(0o755)
+    for name, mode, uid, gid in (
+        ("visitor", 0o750, 0, GROUP), ("processed", 0o2770, 0, GROUP), ("homes", 0o700, UID, UID),
+    ):  # fmt: skip
+        folder = folders[name] / ("anna" if name == "homes" else "MA-4242")
+        folder.mkdir()
+        os.chown(folder, uid, gid)
+        folder.chmod(mode)
+    (folders["visitor"] / "MA-4242" / "raw.txt").write_text("raw\n")
+    (folders["visitor"] / "MA-4242" / "raw.txt").chmod(0o644)
+    return folders
+
+
+@pytest.fixture(scope="module")
+def installed(cluster: Cluster) -> Iterator[Installed]:
+    """A portal in the cluster, with the claims of a facility in the namespace of its sessions."""
+    values = {
+        "config": CONFIG,
+        "files": {"accounts.yaml": ACCOUNTS, "proposals.yaml": PROPOSALS},
+        "applications": {"terminal.yaml": TERMINAL.format(image=on_the_node("desktop")), "sizes.yaml": SIZES},
+        "sessions": {"imagePrefixes": ["localhost/daas-hub/"]},
+    }
+    state = Path(tempfile.mkdtemp(prefix="daas-facility-"))
+    state.chmod(0o755)
+    volumes = []
+    try:
+        with installed_chart(cluster, values) as release:
+            for name, folder in _make_data(state).items():
+                volume = f"{release.namespace}-{name}"
+                cluster.create(volume_of(volume, folder, volume))
+                volumes.append(volume)
+                spec = {
+                    "accessModes": ["ReadWriteMany"], "storageClassName": volume,
+                    "resources": {"requests": {"storage": "1Gi"}},
+                }  # fmt: skip
+                claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name}, "spec": spec}
+                cluster.create(claim, "-n", release.sessions)
+            within(30, lambda: requests.get(f"{release.url}/hub/login", timeout=30).status_code == 200)
+            yield release
+    finally:
+        for volume in volumes:
+            cluster.kubectl("delete", "persistentvolume", volume, "--wait=false")
+        shutil.rmtree(state, ignore_errors=True)
+
+
+def start(installed: Installed, name: str) -> None:
+    """Ask for a session of anna."""
+    options = {"application": "terminal", "proposal": "MA-4242", "visit": 1}
+    requests.post(f"{installed.url}/hub/api/users/anna", headers=HEADERS, timeout=30)
+    answer = requests.post(
+        f"{installed.url}/hub/api/users/anna/servers/{name}", headers=HEADERS, json=options, timeout=60
+    )
+    assert answer.status_code in (201, 202), answer.text
+
+
+def servers(installed: Installed) -> dict[str, Any]:
+    """Return anna's sessions as the hub knows them; {} while it does not answer."""
+    answer = requests.get(f"{installed.url}/hub/api/users/anna", headers=HEADERS, timeout=30)
+    found: dict[str, Any] = answer.json()["servers"] if answer.status_code == 200 else {}
+    return found
+
+
+def ready(installed: Installed) -> set[str]:
+    """Return the names of the sessions that are ready."""
+    return {name for name, server in servers(installed).items() if server["ready"]}
+
+
+def pods(installed: Installed) -> dict[str, str]:
+    """Return the pods of sessions that are not ending, with their uid."""
+    found = installed.cluster.get("-n", installed.sessions, "pod", "-l", "app.kubernetes.io/managed-by=daas-hub")
+    return {
+        each["metadata"]["name"]: each["metadata"]["uid"]
+        for each in found["items"]
+        if "deletionTimestamp" not in each["metadata"]
+    }
+
+
+def test_a_session_is_a_restricted_pod_with_the_accounts_claims(installed: Installed) -> None:
+    start(installed, "first")
+    within(120, lambda: "first" in ready(installed))
+    (name,) = pods(installed)
+    found = installed.cluster.get("-n", installed.sessions, "pod", name)
+    security = found["spec"]["securityContext"]
+    assert (security["runAsUser"], security["runAsGroup"]) == (UID, UID)
+    assert GROUP in security["supplementalGroups"]
+    claims = [each.get("persistentVolumeClaim", {}).get("claimName") for each in found["spec"]["volumes"]]
+    assert {one for one in claims if one} == {"visitor", "processed", "homes"}
+    assert found["spec"]["priorityClassName"] == f"{installed.namespace}-portal-sessions"
+    # a person's browser reaches it through the proxy, and is sent to sign in
+    page = requests.get(f"{installed.url}/user/anna/first/", allow_redirects=False, timeout=30)
+    assert page.status_code == 302
+
+
+def test_an_upgrade_keeps_sessions_and_starts_under_way(installed: Installed) -> None:
+    """H3: no session is lost or started twice, and a start in hand ends as a session or as a sentence."""
+    for number in range(RUNNING):
+        start(installed, f"running{number}")
+    wanted = {"first", *(f"running{number}" for number in range(RUNNING))}
+    within(180, lambda: wanted <= ready(installed))
+    before = pods(installed)
+    for number in range(STARTING):
+        start(installed, f"starting{number}")
+    more = {"config": CONFIG + 'c.Facility.name = "After the upgrade"\n'}
+    installed.helm("upgrade", "portal", str(CHART), *WAIT, more=more)
+    within(120, lambda: wanted <= ready(installed))
+    assert before.items() <= pods(installed).items()
+
+    def settled() -> bool:
+        known = servers(installed)
+        return bool(known) and all(server["pending"] is None for server in known.values())
+
+    within(180, settled)
+    within(60, lambda: len(pods(installed)) == len(ready(installed)))
+
+
+def test_stopped_sessions_leave_nothing(installed: Installed) -> None:
+    for name in list(servers(installed)):
+        address = f"{installed.url}/hub/api/users/anna/servers/{name}"
+        assert requests.delete(address, headers=HEADERS, json={"remove": True}, timeout=60).status_code in (202, 204)
+    within(90, lambda: not pods(installed))
+    within(30, lambda: not installed.cluster.get("-n", installed.sessions, "secret")["items"])
+
+
+def test_the_hub_asked_for_what_its_role_has(installed: Installed) -> None:
+    """The last of this file: the API server's log of all that was done above."""
+    account = f"system:serviceaccount:{installed.namespace}:portal-hub"
+    asked = set()
+    for line in (installed.cluster.folder / "log" / "audit.log").read_text().splitlines():
+        record = json.loads(line)
+        if record["user"]["username"] != account or "objectRef" not in record:
+            continue
+        reference = record["objectRef"]
+        assert record["responseStatus"]["code"] != 403, record["requestURI"]
+        assert reference["namespace"] == installed.sessions, record["requestURI"]
+        kind = reference["resource"] + (f"/{reference['subresource']}" if "subresource" in reference else "")
+        asked.add((kind, record["verb"]))
+    role = installed.cluster.get("-n", installed.sessions, "role", "portal-hub")
+    granted = {(kind, verb) for rule in role["rules"] for kind in rule["resources"] for verb in rule["verbs"]}
+    assert asked <= granted
+    # all but what only a failed session needs
+    assert granted - asked <= {("pods/log", "get"), ("events", "list"), ("pods", "get")}

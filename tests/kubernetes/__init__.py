@@ -1,0 +1,1 @@
+"""Sessions in pods: what is asked of a cluster, and what its answers mean."""

@@ -1,0 +1,260 @@
+"""A real hub with an API server that is away, refuses, or says that pods ended: A1 A2 A5 B1 C3 C7 D3 G2 I3."""
+
+from __future__ import annotations
+
+import base64
+import os
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from daas_hub.spawners.runtime_dir import session_key
+from tests.kubernetes.api_server import ApiServer
+from tests.kubernetes.hub import Place, as_json, start_place
+from tests.live_portal import Person, plain_text
+
+MERGE = {"Content-Type": "application/merge-patch+json"}
+
+
+@pytest.fixture(scope="module")
+def place(api: ApiServer) -> Iterator[Place]:
+    running = start_place(api, api.new_namespace(), more_config="c.Spawner.start_timeout = 60\n")
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture
+def anna(place: Place) -> Iterator[Person]:
+    """Anna, without sessions before and after; pods of an earlier test are gone."""
+    place.kubelet.outcome, place.kubelet.beats = "run", True
+    person = place.portal.login("anna")
+    yield person
+    for name in list(person.get(f"/hub/api/users/{person.name}").json().get("servers", {})):
+        person.stop(name)
+    within(20, lambda: not place.pods())
+
+
+def within(seconds: float, true: Callable[[], Any]) -> Any:
+    until = time.monotonic() + seconds
+    while not (found := true()):
+        assert time.monotonic() < until, "not in time"
+        time.sleep(0.2)
+    return found
+
+
+def card(person: Person) -> str:
+    return plain_text(person.get("/hub/home"))
+
+
+def servers(person: Person) -> dict[str, Any]:
+    found: dict[str, Any] = person.get(f"/hub/api/users/{person.name}").json().get("servers", {})
+    return found
+
+
+def test_nothing_secret_is_in_the_pod_or_the_log(place: Place, anna: Person) -> None:
+    """G2: the token is in a Secret that goes with the pod, and nowhere else."""
+    name = anna.launch("terminal")
+    assert anna.get(f"/user/{anna.name}/{name}/").text == "a session"
+    pod = place.pods()[0]
+    secrets = place.api.call("GET", f"/api/v1/namespaces/{place.namespace}/secrets")["items"]
+    assert len(secrets) == 2
+    token = next(
+        base64.b64decode(one["data"]["JUPYTERHUB_API_TOKEN"]).decode()
+        for one in secrets
+        if "JUPYTERHUB_API_TOKEN" in one["data"]
+    )
+    assert token not in as_json(pod)
+    assert token not in place.portal.log.read_text()
+    assert anna.name not in as_json(pod)
+    anna.stop(name)
+    within(10, lambda: not place.api.call("GET", f"/api/v1/namespaces/{place.namespace}/secrets")["items"])
+
+
+def test_a_hub_that_starts_while_the_cluster_is_away_loses_nobody(place: Place, anna: Person) -> None:
+    """A2: with KubeSpawner all are forgotten, run on as orphans, and nobody can start any more."""
+    names = [anna.launch("terminal"), anna.launch("terminal")]
+    before = {one["metadata"]["name"]: one["metadata"]["uid"] for one in place.pods()}
+    place.kill()
+    place.api.kill_api()
+    try:
+        place.restart()
+        anna = place.portal.login("anna")
+        assert "is not known since the portal was started" in within(10, lambda: card(anna))
+        assert sorted(servers(anna)) == sorted(names)
+        assert anna.get(f"/user/{anna.name}/{names[0]}/").text == "a session"
+        time.sleep(float(os.environ.get("DAAS_TEST_API_AWAY_AT_START_S", "5")))
+    finally:
+        place.api.start_api()
+    within(30, lambda: "not known" not in card(anna))
+    assert {one["metadata"]["name"]: one["metadata"]["uid"] for one in place.pods()} == before
+    assert all(server["ready"] for server in servers(anna).values())
+    # a start after that succeeds at once
+    began = time.monotonic()
+    names.append(anna.launch("terminal"))
+    assert time.monotonic() - began < 15
+    assert len(place.pods()) == 3
+    for name in names:
+        anna.stop(name)
+    within(10, lambda: not place.pods())
+
+
+def test_a_cluster_that_is_away_is_said_on_the_card(place: Place, anna: Person) -> None:
+    """A1: what is known is shown, with the time since when it is."""
+    name = anna.launch("terminal")
+    place.api.kill_api()
+    try:
+        assert within(45, lambda: "is not known since" in card(anna))
+        assert name in servers(anna)
+        # a stop that cannot be carried out is kept
+        assert anna.stop(name).status_code in (202, 303)
+        assert "being stopped" in within(90, lambda: card(anna) if "being stopped" in card(anna) else "")
+    finally:
+        place.api.start_api()
+    within(30, lambda: not place.pods())
+    within(30, lambda: name not in card(anna))
+
+
+def test_a_session_that_says_nothing_has_a_lost_computer(place: Place, anna: Person) -> None:
+    """A5: the cluster takes 50 s to notice, and five minutes to say so."""
+    anna.launch("terminal")
+    within(10, place.pods)
+    time.sleep(2)
+    place.kubelet.beats = False
+    assert within(45, lambda: "Its computer does not answer since" in card(anna))
+    place.kubelet.beats = True
+    within(10, lambda: "does not answer" not in card(anna))
+
+
+def test_a_stop_has_an_end_and_the_place_is_free_when_the_pod_is_gone(place: Place, anna: Person) -> None:
+    """I3, A5: a pod that is Terminating for ever."""
+    name = anna.launch("terminal")
+    pod = place.pods()[0]["metadata"]["name"]
+    path = f"/api/v1/namespaces/{place.namespace}/pods/{pod}"
+    place.api.call("PATCH", path, {"metadata": {"finalizers": ["example.org/slow"]}}, headers=MERGE)
+    anna.stop(name)
+    assert within(30, lambda: "being stopped" in card(anna))
+    assert place.pods()
+    # another session can start meanwhile
+    anna.stop(anna.launch("terminal"))
+    place.api.call("PATCH", path, {"metadata": {"finalizers": None}}, headers=MERGE)
+    within(30, lambda: not place.pods())
+    within(30, lambda: "being stopped" not in card(anna))
+
+
+def test_an_evicted_session_ended_and_its_pod_is_deleted(place: Place, anna: Person) -> None:
+    """C3: with a container that is still "waiting", KubeSpawner says that it runs."""
+    name = anna.launch("terminal")
+    pod = place.pods()[0]["metadata"]["name"]
+    waiting = {"name": "session", "ready": False, "restartCount": 0, "image": "x", "imageID": ""}
+    place.api.set_status(
+        place.namespace, pod, phase="Failed", reason="Evicted", message="The node was low on resource: memory.",
+        containerStatuses=[{**waiting, "state": {"waiting": {"reason": "ContainerCreating"}}}],
+    )  # fmt: skip
+    within(30, lambda: name not in servers(anna))
+    within(10, lambda: not place.pods())
+    assert "low on resource" not in card(anna)
+    assert "low on resource" in place.portal.log.read_text()
+    anna.stop(anna.launch("terminal"))
+
+
+def test_starts_that_fail_leave_no_pods(place: Place, anna: Person) -> None:
+    """C7: KubeSpawner leaves each of them as Failed."""
+    ended = {"name": "session", "ready": False, "restartCount": 0, "image": "x", "imageID": ""}
+    ended |= {"state": {"terminated": {"exitCode": 1, "reason": "Error"}}}
+    place.kubelet.outcome = {"phase": "Failed", "containerStatuses": [ended]}
+    for _ in range(5):
+        answer = anna.post("/hub/launch", {"application": "terminal", "proposal": "", "visit": ""})
+        assert "Something went wrong" not in answer.text
+    within(20, lambda: not place.pods())
+
+
+def test_six_refusals_by_quota_are_said_in_words_and_the_hub_goes_on(place: Place, anna: Person) -> None:
+    """D3: each person reads 500 with KubeSpawner, and five of them end the hub."""
+    path = f"/api/v1/namespaces/{place.namespace}/resourcequotas"
+    place.api.call("POST", path, {"metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}})
+    try:
+        within(20, lambda: place.api.call("GET", f"{path}/none")["status"].get("hard"))
+        for _ in range(6):
+            words = plain_text(anna.post("/hub/launch", {"application": "terminal", "proposal": "", "visit": ""}))
+            assert "500" not in words
+            assert "exceeded quota" not in words
+        assert place.portal.process.poll() is None
+        assert "exceeded quota" in place.portal.log.read_text()
+    finally:
+        place.api.call("DELETE", f"{path}/none")
+    anna.stop(anna.launch("terminal"))
+
+
+def test_a_strangers_pod_is_never_touched(place: Place, anna: Person) -> None:
+    """B1: it has the name that this session would have."""
+    name = f"daas-{session_key(f'{place.hub_id}/kubernetes/{anna.name}', 'mine')}"
+    stranger = place.api.make_pod(place.namespace, name, {"daas-hub/hub": "another"})
+    try:
+        answer = anna.api("POST", f"users/{anna.name}/servers/mine", {"application": "terminal"})
+        assert answer.status_code >= 400, answer.text
+        assert "Something else in the cluster has the name of this session" in answer.text
+        found = next(one for one in place.api.pods(place.namespace) if one["metadata"]["name"] == name)
+        assert found["metadata"]["uid"] == stranger["metadata"]["uid"]
+        assert "deletionTimestamp" not in found["metadata"]
+    finally:
+        place.api.delete_pod(place.namespace, name)
+
+
+def test_a_session_ends_at_its_time_limit(place: Place, anna: Person) -> None:
+    """Its own program would end it, too, without the hub."""
+    name = anna.launch("brief")
+    within(30, lambda: name not in servers(anna))
+    assert "It reached its time limit." in card(anna)
+    within(10, lambda: not place.pods())
+
+
+def waiting(reason: str, message: str) -> dict[str, Any]:
+    """Return the status of a pod whose container waits."""
+    container = {"name": "session", "ready": False, "restartCount": 0, "image": "x", "imageID": ""}
+    state = {"waiting": {"reason": reason, "message": message}}
+    return {"phase": "Pending", "containerStatuses": [{**container, "state": state}]}
+
+
+@pytest.mark.parametrize("reason", ["InvalidImageName", "ErrImageNeverPull"])
+def test_a_start_that_cannot_succeed_is_not_waited_for(place: Place, anna: Person, reason: str) -> None:
+    """D1: KubeSpawner waits for the whole limit."""
+    place.kubelet.outcome = waiting(reason, "raw words of the kubelet")
+    began = time.monotonic()
+    answer = anna.post("/hub/launch", {"application": "terminal", "proposal": "", "visit": ""})
+    words = within(20, lambda: failure(anna, answer))
+    assert time.monotonic() - began < 20
+    assert "raw words" not in words
+    assert "raw words" in place.portal.log.read_text()
+    within(10, lambda: not place.pods())
+
+
+def failure(person: Person, answer: Any) -> str:
+    """Return the words of a start that failed; "" while it has not."""
+    name = answer.url.rstrip("/").rpartition("/")[2].partition("?")[0]
+    words = plain_text(person.get(f"/hub/sessions/{name}")) if "/sessions/" in answer.url else plain_text(answer)
+    return words if "did not start" in words or "Nothing has started" in words else ""
+
+
+def test_a_start_that_waits_says_why_in_words_and_can_be_cancelled(place: Place, anna: Person) -> None:
+    """D6, D8: never the scheduler's own text; the pod is gone at once."""
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
+    condition |= {"message": "0/3 nodes are available: 3 Insufficient memory."}
+    place.kubelet.outcome = {"phase": "Pending", "conditions": [condition]}
+    name = anna.launch("terminal", wait=False)
+    page = within(15, lambda: steps(anna, name, "Asking the cluster for your session"))
+    said = within(15, lambda: steps(anna, name, "memory") or steps(anna, name, "computer"))
+    assert "nodes are available" not in page + said
+    began = time.monotonic()
+    anna.stop(name)
+    within(5, lambda: not place.pods())
+    assert time.monotonic() - began < 5
+    within(10, lambda: name not in servers(anna))
+
+
+def steps(person: Person, name: str, word: str) -> str:
+    text = plain_text(person.get(f"/hub/sessions/{name}"))
+    return text if word in text else ""

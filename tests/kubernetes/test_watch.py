@@ -1,0 +1,148 @@
+"""The watch of a place against a real API server: complete first, never ending, and honest about its age."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from daas_hub.spawners.kubernetes.access import APIAccess
+from daas_hub.spawners.kubernetes.client import APIRefusal, ClusterUnreachable, PlaceClient
+from daas_hub.spawners.kubernetes.watch import PodWatch
+from tests.kubernetes.api_server import ApiServer
+
+#: Longer than the 51 s after which KubeSpawner's own watch ends in silence.
+AWAY_S = float(os.environ.get("DAAS_TEST_API_AWAY_S", "60"))
+OURS = {"daas-hub/hub": "h"}
+
+
+@pytest.fixture
+async def watch(client: PlaceClient) -> AsyncIterator[PodWatch]:
+    watching = PodWatch(client, "daas-hub/hub=h", window_s=2)
+    watching.start()
+    yield watching
+    await watching.stop()
+
+
+async def until(true: Callable[[], bool], timeout_s: float = 20.0) -> None:
+    async with asyncio.timeout(timeout_s):
+        while not true():  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
+async def test_it_sees_its_own_pods_and_nobody_elses(api: ApiServer, namespace: str, watch: PodWatch) -> None:
+    api.make_pod(namespace, "before", OURS)
+    await until(lambda: "before" in watch.pods)
+    api.make_pod(namespace, "stranger", {"daas-hub/hub": "other"})
+    api.make_pod(namespace, "after", OURS)
+    await until(lambda: "after" in watch.pods)
+    api.run_pod(namespace, "after", "192.0.2.7")
+    await until(lambda: watch.pod_at("192.0.2.7") is not None)
+    assert set(watch.pods) == {"before", "after"}
+    api.delete_pod(namespace, "after")
+    await until(lambda: set(watch.pods) == {"before"})
+    assert watch.pod_at("192.0.2.7") is None
+
+
+async def test_an_ended_pod_has_no_address(api: ApiServer, namespace: str, watch: PodWatch) -> None:
+    """Its address may be another pod's by now, which must not be taken for this session."""
+    api.make_pod(namespace, "one", OURS)
+    api.run_pod(namespace, "one", "192.0.2.8")
+    await until(lambda: watch.pod_at("192.0.2.8") is not None)
+    api.set_status(namespace, "one", phase="Failed")
+    await until(lambda: watch.pod_at("192.0.2.8") is None)
+    assert "one" in watch.pods
+
+
+async def test_a_listener_hears_of_changes_until_it_forgets(api: ApiServer, namespace: str, watch: PodWatch) -> None:
+    heard: list[str] = []
+    forget = watch.listen("one", lambda pod: heard.append(pod["status"]["phase"] if pod else "gone"))
+    api.make_pod(namespace, "one", OURS)
+    api.run_pod(namespace, "one")
+    await until(lambda: heard[-1:] == ["Running"])
+    api.delete_pod(namespace, "one")
+    await until(lambda: heard[-1:] == ["gone"])
+    forget()
+    api.make_pod(namespace, "one", OURS)
+    await until(lambda: "one" in watch.pods)
+    assert heard[-1] == "gone"
+
+
+async def test_a_quiet_watch_is_heard_of(watch: PodWatch) -> None:
+    """Nothing happens, and the age of what is known stays small."""
+    await until(lambda: watch.is_complete)
+    await asyncio.sleep(5)
+    assert watch.age_s < 4
+
+
+async def test_nothing_is_known_before_a_complete_list(api: ApiServer, namespace: str) -> None:
+    access = APIAccess(host="https://127.0.0.1:1", timeout_s=1)
+    client = PlaceClient(access, namespace)
+    watch = PodWatch(client, "daas-hub/hub=h")
+    watch.start()
+    try:
+        assert not await watch.wait_complete(1.5)
+        assert not watch.is_complete
+        assert watch.problem
+    finally:
+        await watch.stop()
+        await client.close()
+
+
+async def test_an_absence_of_a_minute_is_survived(api: ApiServer, namespace: str, watch: PodWatch) -> None:
+    """A1: KubeSpawner's watch ends after 51 s, and a pod deleted later runs for ever."""
+    for name in ("kept", "lost"):
+        api.make_pod(namespace, name, OURS)
+    await until(lambda: set(watch.pods) == {"kept", "lost"})
+    api.kill_api()
+    began = time.monotonic()
+    try:
+        await until(lambda: watch.is_old, 45)
+        assert set(watch.pods) == {"kept", "lost"}
+        await asyncio.sleep(max(0.0, AWAY_S - (time.monotonic() - began)))
+    finally:
+        # not in a thread of the pool, with which it would end
+        api.start_api()
+    api.delete_pod(namespace, "lost")
+    await until(lambda: set(watch.pods) == {"kept"}, 30)
+    assert not watch.is_old
+    assert watch.problem == ""
+
+
+async def test_a_version_that_is_too_old_is_listed_again(
+    api: ApiServer, namespace: str, watch: PodWatch, client: PlaceClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """410 Gone, as after etcd was compacted."""
+    await until(lambda: watch.is_complete)
+    real = client.watch_pods
+    refused: list[str] = []
+
+    async def gone_once(selector: str, version: str, *, window_s: int):  # type: ignore[no-untyped-def]
+        if not refused:
+            refused.append(version)
+            raise APIRefusal(410, {"reason": "Expired"})
+        async for one in real(selector, version, window_s=window_s):
+            yield one
+
+    monkeypatch.setattr(client, "watch_pods", gone_once)
+    await until(lambda: bool(refused))
+    api.make_pod(namespace, "later", OURS)
+    await until(lambda: "later" in watch.pods)
+
+
+async def test_two_places_have_two_clients(api: ApiServer, namespace: str) -> None:
+    """B2: with KubeSpawner, the second place talks to the first one's cluster."""
+    here = PlaceClient.of(APIAccess(host=api.url, ca=str(api.ca), token_file=str(api.folder / "hub.token")), namespace)
+    nowhere = PlaceClient.of(APIAccess(host="https://127.0.0.1:1", timeout_s=1, retry_s=1), namespace)
+    try:
+        assert await here.pods("") == ([], (await here.pods(""))[1])
+        with pytest.raises(ClusterUnreachable):
+            await nowhere.pods("")
+        assert await nowhere.address() == "https://127.0.0.1:1"
+        assert await here.address() == api.url
+    finally:
+        await here.close()
+        await nowhere.close()

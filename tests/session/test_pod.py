@@ -1,0 +1,256 @@
+"""The first program of a session in a pod, as a process of its own, with a gateway that answers as the hub's does."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daas_hub.session.pod import PORT, open_addresses
+
+ROOT = Path(__file__).parents[2]
+#: A session's server that says what it has, and then waits.
+SERVER = """
+import os, signal, socket, sys, time
+signal.signal(signal.SIGTERM, lambda *_: (print("asked to end", flush=True), sys.exit(7)))
+listener = socket.socket(fileno=int(os.environ["DAAS_LISTEN_FD"]))
+print("listens at", *listener.getsockname(), flush=True)
+print("umask %03o" % os.umask(0), "gateway" if "DAAS_GATEWAY" in os.environ else "no gateway", flush=True)
+time.sleep(60)
+"""
+
+
+@dataclass
+class Gateway:
+    """What the gateway answers, and what it was asked."""
+
+    directories: list[str] = field(default_factory=list)
+    closed: list[str] = field(default_factory=list)
+    refuses: bool = False
+    remaining_s: float = 60.0
+    reports: list[Any] = field(default_factory=list)
+    beats: int = 0
+    server: ThreadingHTTPServer | None = None
+    address: str = ""
+
+    def answer(self, path: str, document: Any) -> tuple[int, dict[str, Any]]:
+        if path == "/session/heartbeat":
+            self.beats += 1
+        elif document:
+            self.reports.append(document)
+            if self.refuses:
+                return 403, {"message": "The directory 'data' is not what was granted to your session."}
+        else:
+            return 200, {"directories": self.directories, "closed": self.closed}
+        return 200, {"remaining_s": self.remaining_s}
+
+    def close(self) -> None:
+        if self.server is not None:
+            self.server.shutdown()
+            self.server.server_close()
+            self.server = None
+
+
+@pytest.fixture
+def gateway() -> Iterator[Gateway]:
+    made = Gateway()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            assert self.headers["Authorization"] == "token secret"
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            status, document = made.answer(self.path, json.loads(body))
+            text = json.dumps(document).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    made.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    made.address = f"127.0.0.1:{made.server.server_port}"
+    threading.Thread(target=made.server.serve_forever, daemon=True).start()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def start(gateway: Gateway) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start `daas-pod` with a program of Python's, in a network of its own pod where it is needed."""
+    running: list[subprocess.Popen[str]] = []
+
+    def run(program: str = SERVER, port: int = 0, **patched: float) -> subprocess.Popen[str]:
+        lines = "".join(f"pod.{name} = {value}\n" for name, value in patched.items())
+        first = f"import conftest\nfrom daas_hub.session import pod\n{lines}import sys\nsys.exit(pod.main())"
+        process = subprocess.Popen(
+            [sys.executable, "-c", first, sys.executable, "-c", program],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "DAAS_GATEWAY": gateway.address,
+                "JUPYTERHUB_API_TOKEN": "secret",
+                "DAAS_PORT": str(port),
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        running.append(process)
+        return process
+
+    yield run
+    for process in running:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        found: int = one.getsockname()[1]
+    return found
+
+
+def line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def test_it_proves_what_it_has_and_then_starts_the_session(
+    gateway: Gateway, start: Callable[..., subprocess.Popen[str]], tmp_path: Path, port: int
+) -> None:
+    gateway.directories = [str(tmp_path)]
+    process = start(port=port)
+    assert line(process) == f"listens at 127.0.0.1 {port}"
+    assert line(process) == "umask 007 no gateway"
+    status = tmp_path.stat()
+    assert gateway.reports == [{"directories": [[status.st_dev, status.st_ino, False]], "open": []}]
+    socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    process.send_signal(signal.SIGTERM)
+    assert line(process) == "asked to end"
+    assert process.wait(10) == 7
+
+
+def test_a_refused_session_runs_nothing_of_the_user(
+    gateway: Gateway, start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    gateway.refuses = True
+    process = start("print('the user runs')")
+    assert process.wait(20) == 1
+    assert process.stdout is not None
+    assert process.stdout.read() == (
+        "daas-session: failed: The directory 'data' is not what was granted to your session.\n"
+    )
+
+
+def test_a_missing_directory_is_a_failure(gateway: Gateway, start: Callable[..., subprocess.Popen[str]]) -> None:
+    gateway.directories = ["/not/there"]
+    process = start("print('the user runs')")
+    assert process.wait(20) == 1
+    assert process.stdout is not None
+    assert "the user runs" not in process.stdout.read()
+
+
+def test_an_open_address_is_reported(gateway: Gateway, start: Callable[..., subprocess.Popen[str]], port: int) -> None:
+    """The wall has a hole: here, the gateway's own port."""
+    gateway.closed = [gateway.address, f"127.0.0.1:{port}"]
+    gateway.refuses = True
+    start(WALL_S=0.5).wait(20)
+    assert gateway.reports[0]["open"] == [gateway.address]
+
+
+def test_a_wall_that_comes_late_is_waited_for() -> None:
+    """F1: rules of a new pod lag behind its first packets."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    address = f"127.0.0.1:{listener.getsockname()[1]}"
+    assert open_addresses([address], limit_s=0.2) == [address]
+    threading.Timer(1.0, listener.close).start()
+    began = time.monotonic()
+    assert open_addresses([address], limit_s=10) == []
+    assert time.monotonic() - began < 5
+
+
+def test_a_hub_that_does_not_answer_is_said(gateway: Gateway, start: Callable[..., subprocess.Popen[str]]) -> None:
+    gateway.close()
+    process = start("print('the user runs')", ARRIVAL_S=1.0)
+    assert process.wait(20) == 1
+    assert process.stdout is not None
+    assert process.stdout.read().startswith("daas-session: failed: The session cannot reach the hub from its pod.")
+
+
+def test_it_ends_at_its_time_limit_while_the_hub_is_away(
+    gateway: Gateway, start: Callable[..., subprocess.Popen[str]], port: int
+) -> None:
+    gateway.remaining_s = 4.0
+    process = start(port=port, HEARTBEAT_S=1.0)
+    assert line(process).startswith("listens")
+    gateway.close()
+    began = time.monotonic()
+    assert process.wait(15) == 7
+    assert time.monotonic() - began < 8
+    assert process.stdout is not None
+    assert "reached its time limit" in process.stdout.read()
+
+
+def test_the_hub_extends_its_time_limit(
+    gateway: Gateway, start: Callable[..., subprocess.Popen[str]], port: int
+) -> None:
+    gateway.remaining_s = 3.0
+    process = start(port=port, HEARTBEAT_S=0.5)
+    assert line(process).startswith("listens")
+    gateway.remaining_s = 60.0
+    time.sleep(5)
+    assert process.poll() is None
+    assert gateway.beats > 3
+
+
+def test_a_session_that_does_not_end_by_itself_is_ended(
+    gateway: Gateway, start: Callable[..., subprocess.Popen[str]], port: int
+) -> None:
+    gateway.remaining_s = 1.0
+    stubborn = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('on', flush=True); time.sleep(60)"
+    )
+    process = start(stubborn, port=port, _GRACE_S=1.0)
+    assert line(process) == "on"
+    assert process.wait(15) == 128 + signal.SIGTERM
+
+
+def test_nothing_is_left_of_processes_that_lost_their_parent(
+    gateway: Gateway, start: Callable[..., subprocess.Popen[str]], port: int
+) -> None:
+    """It is the first process of its container, and inherits what daemons leave."""
+    orphan = (
+        "import os, time, subprocess, ctypes\n"
+        "subprocess.run(['sh', '-c', 'sleep 0.2 &'])\n"
+        "time.sleep(1.5)\n"
+        "states = os.popen('ps -o stat= --ppid %d' % os.getppid()).read().split()\n"
+        "print(*[one for one in states if one.startswith('Z')], 'done', flush=True)\n"
+    )
+    process = start(orphan, port=port)
+    # as in a container, where orphans are its children
+    assert line(process) == "done"
+    assert process.wait(10) == 0
+
+
+def test_the_port_is_the_one_that_pods_have() -> None:
+    from daas_hub.spawners.kubernetes.pod_settings import PodSettings
+
+    assert PodSettings("hub", "sessions").port == PORT
