@@ -24,6 +24,7 @@ from tests.cluster.portal import on_the_node
 TOKEN = "0123456789abcdef" * 2
 HEADERS = {"Authorization": f"token {TOKEN}"}
 UID, GROUP = 25001, 26001
+#: As many as a node of two processors has room for.
 RUNNING, STARTING = 2, 2
 CONFIG = f"""\
 from pathlib import PurePosixPath
@@ -76,7 +77,7 @@ command: [lxterminal]
 sizes: [small]
 image: {image}
 """
-SIZES = 'sizes:\n  small: {title: "Small", memory: 512 MiB, cpus: 0.5, processes: 300, hours: 2}\n'
+SIZES = 'sizes:\n  small: {title: "Small", memory: 512 MiB, cpus: 0.2, processes: 300, hours: 2}\n'
 
 
 def _make_data(state: Path) -> dict[str, Path]:
@@ -105,6 +106,8 @@ def installed(cluster: Cluster) -> Iterator[Installed]:
         "files": {"accounts.yaml": ACCOUNTS, "proposals.yaml": PROPOSALS},
         "applications": {"terminal.yaml": TERMINAL.format(image=on_the_node("desktop")), "sizes.yaml": SIZES},
         "sessions": {"imagePrefixes": ["localhost/daas-hub/"]},
+        "hub": {"resources": {"requests": {"cpu": "100m"}}},
+        "proxy": {"resources": {"requests": {"cpu": "100m"}}},
     }
     state = Path(tempfile.mkdtemp(prefix="daas-facility-"))
     state.chmod(0o755)

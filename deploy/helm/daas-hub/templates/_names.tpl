@@ -94,7 +94,7 @@ capabilities: {drop: [ALL]}
               os.write(target, source.read_bytes())
               os.close(target)
   securityContext: {{- include "daas.containerSecurity" . | nindent 4 }}
-  resources: {limits: {cpu: 500m, memory: 64Mi}}
+  resources: {requests: {cpu: 20m, memory: 32Mi}, limits: {cpu: 500m, memory: 64Mi}}
   volumeMounts:
     - {name: secret-files, mountPath: /secret-files, readOnly: true}
     - {name: secrets, mountPath: /run/daas-secrets}
