@@ -95,7 +95,7 @@ def class_of(place: Place) -> type[Any]:
             setting,
             place.spawner,
             "cannot run the sessions of a place",
-            remedy='Use "sandbox", "proposal-docker", or a subclass of one of their spawners.',
+            remedy='Use "sandbox", "proposal-docker", "proposal-kubernetes", or a subclass of one of their spawners.',
         )
     return found
 

@@ -15,7 +15,7 @@ from tests.docker.engine import Control, address, containers, start_docker_porta
 from tests.docker.other_machine import Machine, other_machine
 from tests.docker.scenes import doctor, told, wait_for
 from tests.live_portal import Person, Portal
-from tests.places import config_of
+from tests.places import config_of, kill_rest
 
 pytestmark = [pytest.mark.docker, pytest.mark.sandbox]
 
@@ -48,6 +48,8 @@ def portal(sandbox_works: None, machine: Machine, config: str) -> Iterator[Porta
     running = start_docker_portal(state=machine.state, more_config=config)
     yield running
     running.stop()
+    # a hub was killed: its proxy and its login provider are still there
+    kill_rest(running)
 
 
 def start(person: Person, place: str) -> None:
