@@ -122,7 +122,7 @@ def _write_applications(folder: Path, images: Mapping[str, str]) -> None:
     texts = {
         "terminal": TERMINAL + desktop,
         "brief": BRIEF + f"image: {images['desktop']}\n",
-        "sizes": SIZES + "  ample: {title: Ample, memory: 1 GiB, cpus: 0.8, processes: 500, hours: 12}\n",
+        "sizes": SIZES + "  ample: {title: Ample, memory: 1 GiB, cpus: 0.6, processes: 500, hours: 12}\n",
     }
     if "pymca" in images:
         text = f"name: pymca\ntitle: PyMca\nkind: desktop\ncommand: [pymca]\nsizes: [ample]\nimage: {images['pymca']}\n"
