@@ -1,11 +1,16 @@
 # Ends what .ci/cluster runs, and what it left behind: also after a start that was killed. Sourced, like parts.sh.
 
-# $1 signal, then pids
+# $1 signal, then pids. What was killed is waited for: until then it has its ports, and the next one of its kind would fail
 end() {
   local signal=$1 pid
   shift
   for pid in "$@"; do kill "-$signal" "$pid" 2> /dev/null || true; done
+  [ "$signal" = KILL ] || return 0
+  for pid in "$@"; do within 20 has_ended "$pid"; done
 }
+
+# a process that is dead and not yet waited for by its parent has closed its files
+has_ended() { ! grep -qs '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$1/status"; }
 
 # processes of pods: they are in control groups of our own
 pids_of_pods() { find /sys/fs/cgroup -path '*/daas-cluster/*' -name cgroup.procs -exec cat {} + 2> /dev/null | sed '/^0$/d' | sort -u; }

@@ -40,9 +40,10 @@ c.ProposalKubeSpawner.namespace = os.environ["DAAS_SESSIONS_NAMESPACE"]  # noqa:
 c.ProposalKubeSpawner.node_storage = os.environ["DAAS_NODE_STORAGE"] == "true"  # noqa: F821
 c.ProposalKubeSpawner.image_pull_secrets = json.loads(os.environ["DAAS_PULL_SECRETS"])  # noqa: F821
 c.ProposalKubeSpawner.gateway_bind = "0.0.0.0:" + os.environ["DAAS_GATEWAY_PORT"]  # noqa: F821
+if os.environ["DAAS_PRIORITY_CLASS"]:
+    c.ProposalKubeSpawner.priority_class_name = os.environ["DAAS_PRIORITY_CLASS"]  # noqa: F821
 c.ProposalKubeSpawner.pods = {  # noqa: F821
     "port": int(os.environ["DAAS_SESSION_PORT"]),
-    "priority_class": os.environ["DAAS_PRIORITY_CLASS"],
     "egress_addresses": json.loads(os.environ["DAAS_EGRESS_ADDRESSES"]),
 }
 if "DAAS_SESSION_GATEWAY" in os.environ:  # in the hub's own pod
