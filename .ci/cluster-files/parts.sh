@@ -16,7 +16,8 @@ holder() { [ -e "$folder/run/holder" ] && grep -qsF "daas-cluster $folder" "/pro
 hold_namespace() {
   mount --make-rshared /
   mkdir -p /var/lib/kubelet /var/lib/cni /var/log/containers
-  unshare --mount --propagation slave bash -c '
+  # in a session of its own: it must outlive whoever starts the cluster
+  setsid unshare --mount --propagation slave bash -c '
     set -e
     for part in usr etc/alternatives etc/ld.so.cache; do mount --bind "$0/root/$part" "/$part"; done
     mount --bind "$0/kubelet" /var/lib/kubelet && mount --make-rshared /var/lib/kubelet
@@ -159,7 +160,11 @@ run() {
   local arguments enter=
   arguments=$(arguments_of "$1") || exit 2
   [ -z "$(pids_of "$1")" ] || return 0
-  case " $inside " in *" $1 "*) enter="nsenter --target $(holder) --mount" ;; esac
+  case " $inside " in *" $1 "*)
+    enter=$(holder || true)
+    [ -n "$enter" ] || { echo "what holds the parts' mounts has ended: .ci/cluster stop, and start" >&2; exit 1; }
+    enter="nsenter --target $enter --mount" ;;
+  esac
   # a part has nothing of the caller's, above all not the kubeconfig of an administrator
   env -u KUBECONFIG PATH="$folder/bin:/usr/sbin:/usr/bin:/sbin:/bin" setsid $enter "$folder/bin/$1" $arguments \
     >> "$folder/log/$1.log" 2>&1 < /dev/null &
