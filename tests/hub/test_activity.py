@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from websockets.sync.client import connect
 
+from daas_hub.session.activity import FIRST_REPORT_AFTER_S
 from tests.live_portal import Person, new_state, remove, start_portal
 
 pytestmark = pytest.mark.sandbox
@@ -36,7 +37,7 @@ def test_only_a_person_counts_as_activity(sandbox_works: None) -> None:
             for answer in (b"RFB 003.008\n", b"\x01", b"\x01"):
                 screen.send(answer)
                 screen.recv()
-            time.sleep(2)
+            time.sleep(FIRST_REPORT_AFTER_S + 2)
             before = last_activity(person, name)
             for _ in range(25):
                 screen.send(INCREMENTAL_UPDATE)
