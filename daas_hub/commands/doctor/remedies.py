@@ -98,6 +98,7 @@ REMEDIES: dict[ErrorKind, str] = {
         "may, it lacks the proposal's group.",
     ErrorKind.NOT_CREATED:
         "Create it with the command given here, as root where root has its rights: usually on the file server.",
+    ErrorKind.NO_ROOM: "The file system is full, or the account's quota used up. Free some space, or raise the quota.",
     ErrorKind.NO_KERBEROS:
         "Sessions have no Kerberos tickets. Export the storage to this machine with sec=sys: see storage-on-nfs.md.",
     ErrorKind.WORLD_WRITABLE: "Run `chmod o-w` on it, or give it to root if everybody is meant to write there.",
