@@ -9,7 +9,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -61,19 +61,16 @@ class Printer(BaseHTTPRequestHandler):
         """Do not log."""
 
 
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    """Return the address of a proxy before such a session."""
+@contextlib.contextmanager
+def running_proxy(options: Sequence[str], environment: Mapping[str, str]) -> Iterator[str]:
+    """Run a proxy with the guard, and return its address."""
     command = proxy_command()
     if not command:
         missing("proxy", "configurable-http-proxy is not installed")
-    session = HTTPServer(("127.0.0.1", 0), Printer)
-    threading.Thread(target=session.serve_forever, daemon=True).start()
     port = free_ports(2)
     argv = [*command, "--ip", "127.0.0.1", "--port", str(port), "--api-ip", "127.0.0.1", "--api-port", str(port + 1)]
-    argv += ["--default-target", f"http://127.0.0.1:{session.server_port}"]
-    token = {"CONFIGPROXY_AUTH_TOKEN": "t"}
-    process = subprocess.Popen(argv, env=os.environ | guard_environment(OPTIONS) | token, stdout=subprocess.DEVNULL)
+    env = os.environ | environment | {"CONFIGPROXY_AUTH_TOKEN": "t"}
+    process = subprocess.Popen([*argv, *options], env=env, stdout=subprocess.DEVNULL)
     until = time.monotonic() + 30
     while time.monotonic() < until and process.poll() is None:
         with contextlib.suppress(OSError):
@@ -83,6 +80,16 @@ def address() -> Iterator[str]:
     yield f"http://127.0.0.1:{port}"
     process.terminate()
     process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """Return the address of a proxy before such a session."""
+    session = HTTPServer(("127.0.0.1", 0), Printer)
+    threading.Thread(target=session.serve_forever, daemon=True).start()
+    options = ["--default-target", f"http://127.0.0.1:{session.server_port}"]
+    with running_proxy(options, guard_environment(OPTIONS)) as found:
+        yield found
     session.shutdown()
     session.server_close()
 
@@ -180,21 +187,9 @@ def test_what_cannot_be_used_adds_nothing(options: dict[str, object]) -> None:
 @pytest.fixture(scope="module")
 def without_hub() -> Iterator[str]:
     """Return the address of a proxy whose hub does not run."""
-    port = free_ports(4)
-    argv = [*proxy_command(), "--ip", "127.0.0.1", "--port", str(port), "--api-ip", "127.0.0.1"]
-    argv += ["--api-port", str(port + 1), "--default-target", f"http://127.0.0.1:{port + 2}"]
-    argv += ["--error-target", f"http://127.0.0.1:{port + 2}/hub/error"]
-    token = {"CONFIGPROXY_AUTH_TOKEN": "t"}
-    process = subprocess.Popen(argv, env=os.environ | token, stdout=subprocess.DEVNULL)
-    until = time.monotonic() + 30
-    while time.monotonic() < until and process.poll() is None:
-        with contextlib.suppress(OSError):
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            break
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{port}"
-    process.terminate()
-    process.wait(20)
+    nobody = f"http://127.0.0.1:{free_ports(1)}"
+    with running_proxy(["--default-target", nobody, "--error-target", f"{nobody}/hub/error"], {}) as found:
+        yield found
 
 
 def test_a_browser_without_a_hub_gets_a_page_that_tries_again(without_hub: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from abc import abstractmethod
 from typing import Any
 
 from traitlets import Unicode, default
@@ -144,9 +145,9 @@ class PodLifeMixin(PlaceMixin):
         except OSError as problem:
             self.log.error("the session gateway cannot be opened at %s: %s", self.gateway_bind, problem)
 
+    @abstractmethod
     def open_gateway(self, arrival: Any = None) -> None:
         """Let this session's pod in at the gateway."""
-        raise NotImplementedError
 
     # -- what its card says ---------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ adds has no rule, and the test fails.
 from __future__ import annotations
 
 import functools
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -50,9 +51,9 @@ class PassedOn(ProposalSessionMixin):
 
     _auth_state: tuple[Any, ...] = ()
 
+    @abstractmethod
     async def start_session(self, plan: Any) -> str:
         """Start the session and return its URL."""
-        raise NotImplementedError
 
     async def run_auth_state_hook(self, auth_state: Any) -> None:
         """Keep the auth_state until the place is chosen, whose hook gets it (see `hand_over_auth_state`)."""

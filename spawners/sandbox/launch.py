@@ -101,18 +101,7 @@ async def build_sandbox(launch: SandboxLaunch) -> asyncio.subprocess.Process:
         init = 0
         try:
             init = await _first_process(info_read, launch.build_timeout_s)
-            # in a thread: the kernel may take 10 ms to move a process into a cgroup
-            limiting = asyncio.ensure_future(asyncio.to_thread(launch.apply_limits, bubblewrap.pid, init))
-            try:
-                forbidding = await _map_ids(init, launch.plan, ns_write) if as_root else None
-                await _require_granted(init, launch, bubblewrap)
-                if forbidding is not None:
-                    await _require_forbidden(forbidding)
-            except BaseException:
-                # the cgroup must not be made while a failed start removes it
-                await asyncio.wait([limiting])
-                raise
-            await limiting
+            await _secure(init, launch, bubblewrap, ns_write if as_root else None)
             launch.on_started(init)
         except BaseException:
             # both: the first process inside is blocked, and would stay so
@@ -125,6 +114,28 @@ async def build_sandbox(launch: SandboxLaunch) -> asyncio.subprocess.Process:
         return bubblewrap
     finally:
         close_all(open_fds, *tuple(open_fds))
+
+
+async def _secure(
+    init: int, launch: SandboxLaunch, bubblewrap: asyncio.subprocess.Process, ns_write: int | None
+) -> None:
+    """Limit the sandbox, map its ids and compare its mounts; nothing of the session runs before.
+
+    Args:
+        ns_write: the pipe that bubblewrap waits for before it goes on; None for a hub that is not root.
+    """
+    # in a thread: the kernel may take 10 ms to move a process into a cgroup
+    limiting = asyncio.ensure_future(asyncio.to_thread(launch.apply_limits, bubblewrap.pid, init))
+    try:
+        forbidding = await _map_ids(init, launch.plan, ns_write) if ns_write is not None else None
+        await _require_granted(init, launch, bubblewrap)
+        if forbidding is not None:
+            await _require_forbidden(forbidding)
+    except BaseException:
+        # a failed start removes the cgroup, which must not be made meanwhile
+        await asyncio.gather(limiting, return_exceptions=True)
+        raise
+    await limiting
 
 
 async def _first_process(info_fd: int, timeout_s: float) -> int:

@@ -85,7 +85,7 @@ class Recorder(ProposalSessionMixin, Spawner):
     calls: ClassVar[list[str]] = []
 
     async def start_session(self, plan: Any) -> str:
-        raise NotImplementedError
+        raise AssertionError("nothing is started here")
 
     async def poll(self) -> int | None:
         self.calls.append("poll")
