@@ -93,7 +93,8 @@ class CallbackHandler(NoAccountMixin, OAuthCallbackHandler):
         except (_NotBegun, _NotSignedIn):
             if not self.current_user or self.login_begun().get("step_up"):
                 raise
-            self.redirect(self.get_next_url(self.current_user))
+            # not by `get_next_url`: the address may be anybody's, with a `next` of theirs
+            self.redirect(self.wanted_afterwards() or f"{self.hub.base_url}home")
 
     def check_arguments(self) -> None:
         """Check first that this browser started this login at this provider, before anything else is trusted."""

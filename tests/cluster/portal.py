@@ -136,7 +136,7 @@ def _write_applications(folder: Path, images: Mapping[str, str]) -> None:
 
 
 def _hub_kubeconfig(cluster: Cluster, namespace: str, state: Path) -> Path:
-    """Give a service account the hub's rights in the namespace, and write its kubeconfig."""
+    """Grant a service account the hub's rights in the namespace, and write its kubeconfig."""
     account: Json = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "hub", "namespace": namespace}}
     role: Json = {
         "apiVersion": "rbac.authorization.k8s.io/v1",

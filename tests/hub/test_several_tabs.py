@@ -82,3 +82,16 @@ def test_the_cookies_of_logins_do_not_go_to_sessions(portal: Portal) -> None:
     begin(portal, browser)
 
     assert {one.path for one in browser.cookies if "state" in one.name} == {"/hub/"}
+
+
+@pytest.mark.parametrize("then", ["https://evil.example/", "//evil.example", "/\\evil.example", "/hub/../../evil"])
+def test_a_callback_that_was_not_begun_leads_nowhere_else(portal: Portal, then: str) -> None:
+    """The address is anybody's: another site may link to it, for somebody who is signed in."""
+    browser = requests.Session()
+    finish(browser, begin(portal, browser))
+    address = f"{portal.url}/hub/oauth_callback?{urlencode({'state': 'x', 'code': 'y', 'next': then})}"
+
+    answer = browser.get(address, allow_redirects=False)
+
+    assert answer.status_code == 302
+    assert answer.headers["Location"] == "/hub/home"

@@ -514,7 +514,7 @@ HOSTILE: dict[str, Change] = {
     "the name of another hub": lambda body: body["Labels"].__setitem__(HUB_LABEL, "theirs"),
     "no label": top("Labels", {}),
     "one more label": lambda body: body["Labels"].__setitem__("x", "y"),
-    "a place that is none": lambda body: body["Labels"].__setitem__(PLACE_LABEL, "../x"),
+    "an invalid name of a place": lambda body: body["Labels"].__setitem__(PLACE_LABEL, "../x"),
     "another session's label": lambda body: body["Labels"].__setitem__(SESSION_LABEL, "daas-" + "f" * 20),
     "a home elsewhere": top("WorkingDir", "/etc"),
     "a home with dots": top("WorkingDir", "/home/.."),

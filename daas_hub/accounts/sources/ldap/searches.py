@@ -83,7 +83,7 @@ def require_visible(ask: Ask, where: Searches, bases: Sequence[str], template: s
         template: the filter of that search; some entry must have an attribute that it compares.
 
     Raises:
-        ServerRefused: there is none.
+        ServerRefused: it sees no such entry.
     """
     names = dict.fromkeys(_COMPARED.findall(template)) or ("objectClass",)
     presence = "".join(f"({name}=*)" for name in names)

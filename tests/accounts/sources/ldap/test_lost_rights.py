@@ -53,7 +53,7 @@ class Scene:
         self._restarted(lambda conf: conf.replace("access to * by * read", rule))
 
     def replace_entries(self, entries: list[str]) -> None:
-        """Give it other entries."""
+        """Replace its entries."""
 
         def load(conf: str) -> str:
             folder = self.directory.folder

@@ -173,6 +173,7 @@ async def test_arrival_over_input_and_output(
         if not is_let_in:
             with pytest.raises(StorageProblem):
                 await admit(stream, what, {"TOKEN": "secret", "HOME": "/home/anna"})
+            assert not (tmp_path / "told").exists()
             return
         await admit(stream, what, {"TOKEN": "secret", "HOME": "/home/anna"})
         assert await asyncio.to_thread(stream.process.wait, 10) == 0
