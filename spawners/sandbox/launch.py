@@ -122,7 +122,7 @@ async def _secure(
     """Limit the sandbox, map its ids and compare its mounts; nothing of the session runs before.
 
     Args:
-        ns_write: the pipe that bubblewrap waits for before it goes on; None for a hub that is not root.
+        ns_write: the pipe that bubblewrap waits for before it continues; None for a hub that is not root.
     """
     # in a thread: the kernel may take 10 ms to move a process into a cgroup
     limiting = asyncio.ensure_future(asyncio.to_thread(launch.apply_limits, bubblewrap.pid, init))
