@@ -222,7 +222,9 @@ def _names_at(watch: PodWatch) -> Any:
     """Return a function that returns the session whose pod has an address."""
 
     def name_at(address: str) -> str | None:
-        pod = watch.pod_at(address)
-        return pod["metadata"]["name"] if pod is not None and SESSION_LABEL in pod["metadata"]["labels"] else None
+        name = watch.name_at(address)
+        pod = watch.pods.get(name)
+        # before the first list, those of the hub's database
+        return name if pod is None or SESSION_LABEL in pod["metadata"]["labels"] else None
 
     return name_at
