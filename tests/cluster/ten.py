@@ -20,6 +20,7 @@ COUNT = 10
 #: Whatever the hub takes for nobody's is ended within seconds, so that a mistake shows.
 CONFIG = """
 c.Facility.sessions_per_person = 20
+c.Spawner.start_timeout = 240
 c.ProposalKubeSpawner.reconcile_interval_s = 2
 c.ProposalKubeSpawner.orphan_grace_s = 4
 """
@@ -45,7 +46,7 @@ class Ten:
         """Start them all at once, and note what runs."""
         self.names = [self.anna.launch("light", wait=False) for _ in range(COUNT)]
         for name in self.names:
-            self.anna.wait_ready(name, 120)
+            self.anna.wait_ready(name, 240)
         pods = self.all_pods()
         self.uids = {one["metadata"]["name"]: one["metadata"]["uid"] for one in pods}
         self.starts = {one["metadata"]["name"]: one["metadata"]["labels"]["daas-hub/start"] for one in pods}
