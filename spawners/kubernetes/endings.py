@@ -18,6 +18,8 @@ from daas_hub.spawners.session_records import RunningSession
 class PodEndMixin(PodLifeMixin):
     """A session that is a pod, and how it is ended."""
 
+    stop_kept = "the cluster has not confirmed its end yet. The portal keeps trying."
+
     _logged_others = ""
 
     async def stop(self, now: bool = False) -> None:
@@ -71,6 +73,8 @@ class PodEndMixin(PodLifeMixin):
 
         Not those that another hub with the same id made: they are reported, and left alone.
         """
+        # it begins with the hub, so that its age is known before the first session
+        self.watch.start()
         try:
             pods, _ = await self.client.pods(self.selector)
         except APIRefusal as refusal:

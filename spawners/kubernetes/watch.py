@@ -14,6 +14,7 @@ from typing import ClassVar
 
 from daas_hub.errors import ConfigurationError
 from daas_hub.spawners.kubernetes.client import APIRefusal, ClusterUnreachable, Json, PlaceClient
+from daas_hub.spawners.kubernetes.metrics import publish_age
 
 #: Seconds after which the API server ends a watch, so that a quiet one is heard of.
 WINDOW_S = 15
@@ -52,9 +53,11 @@ class PodWatch:
         self._read = asyncio.Event()
 
     @classmethod
-    def of(cls, client: PlaceClient, selector: str) -> PodWatch:
-        """Return the watch of a place, running; each has one."""
-        watch = cls._known.setdefault((client, selector), cls(client, selector))
+    def of(cls, client: PlaceClient, selector: str, place: str) -> PodWatch:
+        """Return the watch of a place, running; each has one, whose age is published."""
+        if (watch := cls._known.get((client, selector))) is None:
+            watch = cls._known[client, selector] = cls(client, selector)
+            publish_age(place, watch)
         watch.start()
         return watch
 
