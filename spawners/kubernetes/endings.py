@@ -31,15 +31,16 @@ class PodEndMixin(PodLifeMixin):
         if not self._owns_pod:
             return
         await self.keep_stop()
-        found = await self.own_pod()
-        if found is None:
-            return
-        await self.client.delete_pod(found, 0 if now else None)
+        try:
+            found = await self.own_pod()
+            if found is None:
+                return
+            await self.client.delete_pod(found, 0 if now else None)
+        except APIRefusal as refusal:
+            raise _not_confirmed(str(refusal)) from refusal
         grace_s = 0 if now else float(found["spec"].get("terminationGracePeriodSeconds") or 0)
         if not await wait_gone(self.client, self.watch, found, grace_s + self.stop_timeout_s):
-            raise SessionFailed(
-                "The end of the session is not confirmed yet.", remedy="The portal keeps trying; nothing is to be done."
-            )
+            raise _not_confirmed()
 
     async def run_post_stop_hook(self) -> None:
         """Remove what the session had; then run the administrator's hook."""
@@ -103,7 +104,15 @@ class PodEndMixin(PodLifeMixin):
         for handle in one.handles:
             await self.client.delete_pod(handle)
             if not await wait_gone(self.client, self.watch, handle, self.grace_period_s + self.stop_timeout_s):
-                raise SessionFailed("The end of the session is not confirmed yet.")
+                raise _not_confirmed()
+
+
+def _not_confirmed(why: str = "") -> SessionFailed:
+    return SessionFailed(
+        "The end of the session is not confirmed yet.",
+        remedy="The portal keeps trying; nothing is to be done.",
+        detail=why,
+    )
 
 
 def _handle(pod: Json) -> Any:
