@@ -35,8 +35,10 @@ quick: $(VENV)/.quick  ## style, and the tests that need no hub: less than a min
 	$(VENV)/bin/ruff format --check .
 	$(PYTHON) -m pytest -q $(QUICK_TESTS) --deselect $(NEEDS_JUPYTERLAB) $(ARGS)
 
+# two at once where there are two processors: one half waits for containers and pods (tests/workers.py)
+WORKERS ?= $(shell [ "$$(nproc)" -lt 2 ] && echo 0 || echo 2)
 test: $(VENV)/.installed $(VENV)/.test  ## install what is needed and run all tests (ARGS="-k name" for some)
-	$(PYTHON) -m pytest -m 'not servers' $(ARGS)
+	$(PYTHON) -m pytest -m 'not servers' --numprocesses $(WORKERS) $(ARGS)
 
 test-servers: $(VENV)/.installed $(VENV)/.test $(VENV)/.servers  ## the tests with servers that are large or slow to set up
 	DAAS_REQUIRE=$${DAAS_REQUIRE:+$$DAAS_REQUIRE,}$(SERVERS) $(PYTHON) -m pytest -m servers $(ARGS)

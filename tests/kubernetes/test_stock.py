@@ -121,7 +121,7 @@ LOOSE: list[tuple[dict[str, Any], str]] = [
     ({"pod_security_context": {"seLinuxOptions": {"type": "spc_t"}}}, "SELinux"),
     ({"pod_security_context": {"seLinuxOptions": {"user": "root"}}}, "SELinux"),
     ({"pod_security_context": {"sysctls": [{"name": "kernel.msgmax", "value": "1"}]}}, "kernel.msgmax"),
-    ({"pod_security_context": lambda spawner: {}}, "function"),
+    pytest.param({"pod_security_context": lambda spawner: {}}, "function", id="a function"),
     ({"tolerations": [{"toleration_seconds": 5}]}, "Python"),
     ({"node_affinity_required": [{"match_expressions": []}]}, "Python"),
     ({"extra_labels": {"daas-hub/hub": "x"}}, "daas-hub/hub"),
