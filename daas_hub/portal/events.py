@@ -10,7 +10,7 @@ from typing import Any
 from tornado import web
 from tornado.iostream import StreamClosedError
 
-from daas_hub.portal.pages import SessionCards
+from daas_hub.portal.session_cards import SessionCards
 from daas_hub.portal.views import notice_of, session_state
 
 #: The hub has no event for a session's change of state, so its records in memory are polled (microseconds).
