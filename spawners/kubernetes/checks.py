@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daas_hub.catalogue import Kind
@@ -11,6 +12,7 @@ from daas_hub.facility import Facility
 from daas_hub.findings import Finding, ok, problem
 from daas_hub.spawners.kubernetes.address import host_and_port
 from daas_hub.spawners.kubernetes.client import APIRefusal, ClusterUnreachable
+from daas_hub.spawners.kubernetes.instance import REMEDY, is_of_another, read_instance, words_of_others
 from daas_hub.spawners.kubernetes.place import LABEL_VALUE
 from daas_hub.spawners.kubernetes.pod import require_image
 
@@ -97,7 +99,10 @@ async def examine(settings: PlaceMixin) -> list[Finding]:
         return [problem("sessions.cluster", did, str(refusal), remedy)]
     finally:
         await client.close()
-    found = [ok("sessions.cluster", did, f"it has {len(pods)} of this hub")]
+    others = [pod for pod in pods if is_of_another(pod, read_instance(Path(settings.runtime_dir)))]
+    found = [ok("sessions.cluster", did, f"it has {len(pods) - len(others)} of this hub")]
+    if others:
+        found.append(problem("sessions.hub_id", did, words_of_others(others), REMEDY))
     try:
         found += await _rights(settings)
     finally:

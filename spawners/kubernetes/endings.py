@@ -8,7 +8,8 @@ from jupyterhub.utils import maybe_future
 
 from daas_hub.errors import SessionFailed
 from daas_hub.spawners.kubernetes.client import APIRefusal, ClusterUnreachable, Json
-from daas_hub.spawners.kubernetes.launch import wait_gone
+from daas_hub.spawners.kubernetes.instance import REMEDY, is_of_another, words_of_others
+from daas_hub.spawners.kubernetes.launch import has_gate, wait_gone
 from daas_hub.spawners.kubernetes.life import PodLifeMixin
 from daas_hub.spawners.kubernetes.watch import is_ending
 from daas_hub.spawners.session_records import RunningSession
@@ -16,6 +17,8 @@ from daas_hub.spawners.session_records import RunningSession
 
 class PodEndMixin(PodLifeMixin):
     """A session that is a pod, and how it is ended."""
+
+    _logged_others = ""
 
     async def stop(self, now: bool = False) -> None:
         """End the session, and wait until the cluster confirms it, but not for ever.
@@ -57,18 +60,35 @@ class PodEndMixin(PodLifeMixin):
         except (APIRefusal, ClusterUnreachable) as problem:
             is_gone = False
             self.log.error("%s: pod %s was not removed: %s", self._log_name, self.pod_name, problem)
-        if is_gone:
+        # what an interrupted start left has another start's id: the reconciler finds it by this record
+        if is_gone and not self.was_interrupted:
             await self.records.remove(self.key)
 
     # -- what runs, whatever the hub knows ------------------------------------------------------------------------
 
     async def list_running(self) -> list[RunningSession]:
-        """Return the pods of this hub and place, also ended ones (see `RunningSession`)."""
+        """Return the pods of this hub and place, also ended ones (see `RunningSession`).
+
+        Not those that another hub with the same id made: they are reported, and left alone.
+        """
         try:
             pods, _ = await self.client.pods(self.selector)
         except APIRefusal as refusal:
             raise ClusterUnreachable(str(refusal)) from refusal
-        return [RunningSession(pod["metadata"]["name"], (_handle(pod),)) for pod in pods]
+        others = [pod for pod in pods if is_of_another(pod, self.instance)]
+        self._report_others(others)
+        return [
+            RunningSession(pod["metadata"]["name"], (_handle(pod),), is_unfinished=has_gate(pod))
+            for pod in pods
+            if pod not in others
+        ]
+
+    def _report_others(self, pods: list[Json]) -> None:
+        """Log which pods another hub made, when that changes."""
+        words = words_of_others(pods) if pods else ""
+        if words and words != self._logged_others:
+            self.log.error("%s. %s", words, REMEDY)
+        self._logged_others = words
 
     async def end_running(self, one: RunningSession) -> None:
         """Delete its pod.

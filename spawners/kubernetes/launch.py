@@ -164,12 +164,13 @@ async def open_gate(client: PlaceClient, pod: Json) -> None:
     except APIRefusal as refusal:
         now = await client.pod(name)
         # an earlier answer of ours was late
-        if now is not None and now["metadata"]["uid"] == pod["metadata"]["uid"] and not _has_gate(now):
+        if now is not None and now["metadata"]["uid"] == pod["metadata"]["uid"] and not has_gate(now):
             return
         raise refused(refusal) from refusal
 
 
-def _has_gate(pod: Json) -> bool:
+def has_gate(pod: Mapping[str, Any]) -> bool:
+    """Return whether a pod is still behind its gate: its start has not come that far."""
     return any(one["name"] == COMPARED_GATE for one in pod["spec"].get("schedulingGates") or ())
 
 

@@ -27,6 +27,7 @@ from daas_hub.spawners.kubernetes.client import APIRefusal
 from daas_hub.spawners.kubernetes.endings import PodEndMixin
 from daas_hub.spawners.kubernetes.gateway import GatewaySession, key_of
 from daas_hub.spawners.kubernetes.hooks import after_created, modified
+from daas_hub.spawners.kubernetes.instance import is_of_another
 from daas_hub.spawners.kubernetes.launch import (
     create_pod,
     create_secret,
@@ -130,11 +131,11 @@ class ProposalKubeSpawner(PodEndMixin, StockKubeSpawner):
             ) from refusal
         if found is None:
             return
-        if not is_ours(found, self.hub_id, self.place):
+        if not is_ours(found, self.hub_id, self.place) or is_of_another(found, self.instance):
             raise SessionFailed(
                 "Something else in the cluster has the name of this session.",
                 remedy="Please launch another one, and tell the administrators.",
-                detail=f"pod {self.pod_name} has not the labels of this hub and place",
+                detail=f"pod {self.pod_name} has not the labels of this hub and place, or another hub made it",
             )
         if phase_of(found) in ("Pending", "Running") and not is_ending(found):
             raise SessionFailed("This session is running already.", remedy="Stop it, or launch another one.")
@@ -178,6 +179,7 @@ class ProposalKubeSpawner(PodEndMixin, StockKubeSpawner):
             files_secret=f"{secret}-files",
             ends=self.ends,
             program=(FIRST_PROGRAM, self.session_program(plan)),
+            instance=self.instance,
             variables={"DAAS_GATEWAY": self.gateway_address, "DAAS_PORT": str(settings.port)},
         )
         self.report_progress("Asking the cluster for your session")

@@ -105,6 +105,15 @@ class PodWatch:
         """Return the running pod that has this address."""
         return self.pods.get(self._addresses.get(address, ""))
 
+    def name_at(self, address: str) -> str:
+        """Return the name of the pod that has this address; "" for none."""
+        return self._addresses.get(address, "")
+
+    def expect(self, name: str, address: str) -> None:
+        """Take this for the address of a pod, until the first complete list says what is so."""
+        if address and not self.is_complete:
+            self._addresses[address] = name
+
     def listen(self, name: str, changed: Callable[[Json | None], None]) -> Callable[[], None]:
         """Call `changed` with each new state of a pod, None when it is gone; return what ends that."""
         self._listeners.setdefault(name, []).append(changed)

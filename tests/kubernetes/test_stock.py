@@ -15,6 +15,7 @@ from traitlets.config import Config
 from daas_hub.errors import ConfigurationError
 from daas_hub.spawners import kubernetes
 from daas_hub.spawners.kubernetes.hooks import after_created, modified
+from daas_hub.spawners.kubernetes.placement import SILENT_NODE
 from daas_hub.spawners.kubernetes.pod import pod_for
 from daas_hub.spawners.kubernetes.spawner import ProposalKubeSpawner
 from daas_hub.spawners.kubernetes.stock_values import pod_fields
@@ -199,7 +200,8 @@ async def test_what_is_honoured_is_in_the_pod() -> None:
     for kind in ("podAffinity", "podAntiAffinity"):
         assert spec["affinity"][kind]["requiredDuringSchedulingIgnoredDuringExecution"] == [pod_term]
     assert (spec["nodeSelector"], spec["schedulerName"]) == ({"zone": "{x}"}, "other")
-    assert (spec["priorityClassName"], spec["tolerations"]) == ("sessions", [{"key": "gpu", "operator": "Exists"}])
+    assert spec["priorityClassName"] == "sessions"
+    assert spec["tolerations"] == [{"key": "gpu", "operator": "Exists"}, *SILENT_NODE]
     assert spec["securityContext"]["seLinuxOptions"] == {"level": "s0:c1,c2"}
     assert tools in spec["volumes"]
     assert at in container["volumeMounts"]
