@@ -107,6 +107,16 @@ class PlaceMixin(RecordedSessionMixin):
         Seconds in which a session that is stopped may save its work. Default: 10.
         """,
     )
+    queue_timeout_s = Float(
+        1800.0,
+        min=1.0,
+        config=True,
+        help="""
+        Seconds in which a session must get a computer of the cluster, its volumes and its image. After that its start
+        fails, and its owner reads what it waited for. `start_timeout` counts from then on, so a full cluster or a large
+        image does not use it up. Example, for a cluster that is never scaled up: 300. Default: 1800.
+        """,
+    )
     stop_timeout_s = Float(
         20.0,
         min=0.1,

@@ -159,10 +159,11 @@ class PlacesSpawner(PassedOn, Spawner):
         inner.environment = inner.environment | {
             name: value for name, value in self.environment.items() if configured.get(name) != value
         }
+        inner.require_startable()
+        took_long = bool(await inner.prepare(plan))
         for name in _OF_THE_PLACE:
             setattr(self, name, getattr(inner, name))
-        inner.require_startable()
-        return bool(await inner.prepare(plan))
+        return took_long
 
     async def start_session(self, plan: Plan) -> str:
         """Start the session in its place."""
