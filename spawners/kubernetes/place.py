@@ -33,11 +33,13 @@ class PlaceMixin(RecordedSessionMixin):
         Example: "portal".
         """,
     )
-    place = Unicode(
-        "kubernetes",
+    place_label = Unicode(
         config=True,
         help="""
-        Name of this place among several of one hub, in names and labels of its pods. Default: "kubernetes".
+        Value of the label `daas-hub/place` of this place's pods, also part of their names: at most 40 lower-case
+        letters, digits and hyphens. Change it only while no session runs. Example: "large-nodes". Default: the name of
+        the place in `Places.places`; "kubernetes" for a hub with one spawner, and for the place with its
+        `earlier_sessions`.
         """,
     )
     kubeconfig = Unicode(
@@ -162,6 +164,10 @@ class PlaceMixin(RecordedSessionMixin):
     #: Seconds of one request to the API server, and of one with its repetitions, where the stock settings are not set.
     _TIMEOUTS: ClassVar[Mapping[str, float]] = {"k8s_api_request_timeout": 10.0, "k8s_api_request_retry_timeout": 60.0}
 
+    @default("place_label")
+    def _place_label_default(self) -> str:
+        return self.place or "kubernetes"
+
     @default("k8s_api_request_timeout")
     def _request_timeout_default(self) -> int:
         return int(self._TIMEOUTS["k8s_api_request_timeout"])
@@ -193,7 +199,7 @@ class PlaceMixin(RecordedSessionMixin):
     @property
     def selector(self) -> str:
         """Which pods are this hub's, of this place."""
-        return f"{HUB_LABEL}={self.hub_id},{PLACE_LABEL}={self.place}"
+        return f"{HUB_LABEL}={self.hub_id},{PLACE_LABEL}={self.place_label}"
 
     @property
     def watch(self) -> PodWatch:
@@ -219,7 +225,7 @@ class PlaceMixin(RecordedSessionMixin):
         fields = {
             "hub_id": self.hub_id,
             "namespace": stock.namespace,
-            "place": self.place,
+            "place": self.place_label,
             "storage": tuple(self.storage),
             "node_storage": self.node_storage,
             "hub_has_storage": self.hub_has_storage,

@@ -145,7 +145,7 @@ class ProposalKubeSpawner(PodEndMixin, StockKubeSpawner):
             ) from refusal
         if found is None:
             return
-        if not is_ours(found, self.hub_id, self.place):
+        if not is_ours(found, self.hub_id, self.place_label):
             raise SessionFailed(
                 "Something else in the cluster has the name of this session.",
                 remedy="Please launch another one, and tell the administrators.",

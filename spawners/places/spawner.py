@@ -198,9 +198,9 @@ class PlacesSpawner(PassedOn, Spawner):
 
     def _owner_of(self, state: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         """Return the place of a stored state, and the part of it that is that place's; "" for none."""
-        if "place" in state:
+        if "backend" in state:
             own = state.get("backend")
-            return str(state["place"]), own if isinstance(own, dict) else {}
+            return str(state.get("place", "")), own if isinstance(own, dict) else {}
         if recorded := self._place_of_record():
             # the hub ended while the session was starting, and had stored nothing
             return recorded, state
