@@ -44,13 +44,16 @@ class Kubelet:
     Attributes:
         outcome: what becomes of new pods: "run", "wait" (nothing), or the status of a pod that ends at once.
         beats: whether sessions report that they live.
+
+    Args:
+        network: the first half of its pods' addresses.
     """
 
-    def __init__(self, api: ApiServer, namespace: str) -> None:
+    def __init__(self, api: ApiServer, namespace: str, *, network: str = "127.77") -> None:
         self.outcome: str | Json = "run"
         self.beats = True
         self.port = free_ports(1)
-        self._api, self._namespace = api, namespace
+        self._api, self._namespace, self._network = api, namespace, network
         self._addresses: dict[str, str] = {}
         self._next = 1
         self._ended = threading.Event()
@@ -84,7 +87,7 @@ class Kubelet:
             self._addresses[uid] = ""
             self._api.set_status(self._namespace, name, **self.outcome)
             return
-        self._addresses[uid] = address = f"127.77.{self._next // 250}.{self._next % 250 + 1}"
+        self._addresses[uid] = address = f"{self._network}.{self._next // 250}.{self._next % 250 + 1}"
         self._next += 1
         self._api.run_pod(self._namespace, name, address)
         session = threading.Thread(target=self._be_session, args=(pod, address))
