@@ -38,7 +38,7 @@ TOO_MUCH = (("create", "pods", "exec"), ("get", "secrets", ""), ("list", "secret
 def place_problems(settings: PlaceMixin) -> list[DaasError]:
     """Return what is wrong with the settings of a place, without asking the cluster."""
     problems: list[DaasError] = []
-    for name, value in (("hub_id", settings.hub_id), ("place", settings.place)):
+    for name, value in (("hub_id", settings.hub_id), ("place_label", settings.place_label)):
         if not LABEL_VALUE.fullmatch(value):
             problems.append(
                 ConfigurationError(
@@ -86,7 +86,7 @@ def images_problems(settings: PlaceMixin, facility: Facility) -> list[DaasError]
 async def examine(settings: PlaceMixin) -> list[Finding]:
     """Ask the API server what the hub may do in the sessions' namespace."""
     client = settings.client
-    did = f"ask the cluster of the place {settings.place!r} for its pods in {client.namespace}"
+    did = f"ask the cluster of the place {settings.place_label!r} for its pods in {client.namespace}"
     try:
         pods, _ = await client.pods(settings.selector)
     except ClusterUnreachable as error:
@@ -112,7 +112,7 @@ async def examine(settings: PlaceMixin) -> list[Finding]:
 
 def storage_findings(settings: PlaceMixin) -> list[Finding]:
     """Say for each storage of a place who walks the path to a directory: what squashes root may refuse it."""
-    did = f"look at the storage of the place {settings.place!r}"
+    did = f"look at the storage of the place {settings.place_label!r}"
     return [ok("sessions.storage", did, f"{one.prefix} ({one.kind}): {one.walker}") for one in settings.storage]
 
 
