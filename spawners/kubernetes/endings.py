@@ -9,7 +9,7 @@ from jupyterhub.utils import maybe_future
 from daas_hub.errors import SessionFailed
 from daas_hub.spawners.kubernetes.client import APIRefusal, ClusterUnreachable, Json
 from daas_hub.spawners.kubernetes.launch import wait_gone
-from daas_hub.spawners.kubernetes.life import PodLifeMixin
+from daas_hub.spawners.kubernetes.life import FIRST_LIST_S, PodLifeMixin
 from daas_hub.spawners.kubernetes.watch import is_ending
 from daas_hub.spawners.session_records import RunningSession
 
@@ -63,11 +63,19 @@ class PodEndMixin(PodLifeMixin):
     # -- what runs, whatever the hub knows ------------------------------------------------------------------------
 
     async def list_running(self) -> list[RunningSession]:
-        """Return the pods of this hub and place, also ended ones (see `RunningSession`)."""
-        try:
-            pods, _ = await self.client.pods(self.selector)
-        except APIRefusal as refusal:
-            raise ClusterUnreachable(str(refusal)) from refusal
+        """Return the pods of this hub and place, also ended ones (see `RunningSession`).
+
+        As the watch has them: a list of a thousand pods is ten megabytes, and the hub does nothing else while it reads
+        them. What is too old to rely on is asked for.
+        """
+        watch = self.watch
+        if await watch.wait_complete(FIRST_LIST_S) and not (watch.is_old or watch.problem):
+            pods = list(watch.pods.values())
+        else:
+            try:
+                pods, _ = await self.client.pods(self.selector)
+            except APIRefusal as refusal:
+                raise ClusterUnreachable(str(refusal)) from refusal
         return [RunningSession(pod["metadata"]["name"], (_handle(pod),)) for pod in pods]
 
     async def end_running(self, one: RunningSession) -> None:

@@ -22,7 +22,7 @@ from daas_hub.spawners.session_output import failure_in, last_output
 #: Seconds of silence after which a session's computer counts as one that does not answer.
 SILENT_S = 30.0
 #: Seconds that a first poll waits for the first list, so that a hub whose cluster answers knows at once.
-_FIRST_LIST_S = 3.0
+FIRST_LIST_S = 3.0
 
 
 class PodLifeMixin(PlaceMixin):
@@ -99,7 +99,7 @@ class PodLifeMixin(PlaceMixin):
         if self.was_interrupted and not self._start_pending:
             self.note_interruption()
             return 0
-        if not self.watch.is_complete and not await self.watch.wait_complete(_FIRST_LIST_S):
+        if not self.watch.is_complete and not await self.watch.wait_complete(FIRST_LIST_S):
             self._note(None)
             return None
         pod = await self._pod_now()
