@@ -86,6 +86,9 @@ bench-docker: $(VENV)/.installed $(VENV)/.test  ## the same in containers: first
 	$(PYTHON) -m benchmarks.docker
 	$(PYTHON) -m benchmarks.path --containers
 
+bench-cluster: $(VENV)/.installed $(VENV)/.test  ## starts of 500 pods on fake nodes, beside stock KubeSpawner (.ci/cluster build)
+	$(PYTHON) -m benchmarks.cluster_starts
+
 bench-memory: $(VENV)/.installed $(VENV)/.test  ## what a desktop session holds, beside the stock stack
 	$(PYTHON) -m benchmarks.memory
 
@@ -96,7 +99,7 @@ bench-abuse: $(VENV)/.installed $(VENV)/.test  ## pages of others while sessions
 	$(PYTHON) -m benchmarks.abuse
 	$(PYTHON) -m benchmarks.tunnel
 
-.PHONY: help demo install quick test test-servers test-nfs race check kill-test audit mutants constraints wheel bench bench-launch bench-path bench-memory bench-docker bench-abuse clean
+.PHONY: help demo install quick test test-servers test-nfs race check kill-test audit mutants constraints wheel bench bench-launch bench-path bench-memory bench-docker bench-abuse bench-cluster clean
 
 -include images/images.mk
 

@@ -25,6 +25,8 @@ _FIRST_WAIT_S = 0.2
 #: Answers with which a request may be repeated: it was not carried out, or may be carried out twice.
 _PASSING = frozenset({429, 500, 502, 503, 504})
 _PAGE = 500
+#: Questions for events at a time: for each of them the API server reads all events of the namespace.
+MAX_EVENT_LISTS = 4
 
 _log = logging.getLogger("jupyterhub.daas")
 
@@ -74,6 +76,7 @@ class PlaceClient:
         self.access = access
         self.namespace = namespace
         self._library: ApiClient | None = None
+        self._event_lists = asyncio.Semaphore(MAX_EVENT_LISTS)
 
     @classmethod
     def of(cls, access: APIAccess, namespace: str) -> PlaceClient:
@@ -190,7 +193,10 @@ class PlaceClient:
     async def events(self, uid: str, *, limit: int = 50) -> list[Json]:
         """Return the events of one pod; [] if they may not be read."""
         try:
-            found = await self.once("list_namespaced_event", field_selector=f"involvedObject.uid={uid}", limit=limit)
+            async with self._event_lists:
+                found = await self.once(
+                    "list_namespaced_event", field_selector=f"involvedObject.uid={uid}", limit=limit
+                )
         except (APIRefusal, ClusterUnreachable):
             return []
         return list(found.get("items") or [])

@@ -23,7 +23,7 @@ from daas_hub.spawners.session_output import failure_in, last_output
 #: says so within 30 s of the last one, also with five seconds between two polls.
 SILENT_S = 22.0
 #: Seconds that a first poll waits for the first list, so that a hub whose cluster answers knows at once.
-_FIRST_LIST_S = 3.0
+FIRST_LIST_S = 3.0
 
 
 class PodLifeMixin(PlaceMixin):
@@ -100,7 +100,7 @@ class PodLifeMixin(PlaceMixin):
         if self.was_interrupted and not self._start_pending:
             self.note_interruption()
             return 0
-        if not self.watch.is_complete and not await self.watch.wait_complete(_FIRST_LIST_S):
+        if not self.watch.is_complete and not await self.watch.wait_complete(FIRST_LIST_S):
             self._keep_gateway_open()
             self._note(None)
             return None
