@@ -118,8 +118,17 @@ def _problems(get: Callable[[str], Any], *, node_storage: bool) -> Iterator[Conf
         if name not in _MAPS and value is not None:
             for message, remedy in rule(value):
                 yield ConfigurationError(f"KubeSpawner.{name}", value, message, remedy=remedy)
+    yield from _environment_problems(get("environment"))
     volumes, mounts = (list(_items(get(name) or [])) for name in ("volumes", "volume_mounts"))
     yield from given_problems(volumes, mounts, node_storage=node_storage)
+
+
+def _environment_problems(value: Any) -> Iterator[ConfigurationError]:
+    """Yield an error for each variable that is an object, as KubeSpawner has them; a value may be a secret."""
+    for name, one in value.items() if isinstance(value, Mapping) else ():
+        if isinstance(one, Mapping | list | tuple):
+            remedy = "Set a text; for keys of a Secret, extra_container_config = {'envFrom': [{'secretRef': ...}]}."
+            yield ConfigurationError("KubeSpawner.environment", name, "is not a text", remedy=remedy)
 
 
 def _problems_of_value(name: str, value: Any) -> _Found:

@@ -129,6 +129,8 @@ LOOSE: list[tuple[dict[str, Any], str]] = [
     ({"extra_annotations": {"daas-hub/deadline": "x"}}, "daas-hub/deadline"),
     ({"extra_annotations": {"container.apparmor.security.beta.kubernetes.io/session": "unconfined"}}, "apparmor"),
     ({"consecutive_failure_limit": 5}, "refusals of the cluster"),
+    ({"environment": {"A": {"valueFrom": {"secretKeyRef": {"name": "a", "key": "b"}}}}}, "not a text"),
+    ({"environment": {"A": ["b"]}}, "not a text"),
     ({"k8s_api_verify_ssl": False}, "in the name of the cluster"),
     ({"priority_class_name": "system-node-critical"}, "cluster's own"),
     ({"image_pull_policy": "Sometimes"}, "not a policy"),
