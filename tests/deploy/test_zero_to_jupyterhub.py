@@ -43,6 +43,11 @@ DEFAULTS = {
     "singleuser.extraFiles": {},
     "singleuser.storage.type": "dynamic",
 }
+#: What the values of our lines are written with.
+IMPORTS = """\
+from pathlib import PosixPath, PurePosixPath
+from daas_hub.spawners.kubernetes.volumes import ClaimStorage
+"""
 #: A value that is not in our file; null is one that is there, and that Helm removes.
 _ABSENT = object()
 
@@ -126,8 +131,7 @@ def problems(config: Config, tmp_path: Path) -> list[str]:
     """Return what check-config says of a configuration: settings and sentences."""
     file = tmp_path / "jupyterhub_config.py"
     lines = [f"c.{section}.{name} = {value!r}" for section, name, value in _plain(config)]
-    # what has no form as text, such as storage, is taken from where it was made
-    file.write_text("\n".join(["from pathlib import PosixPath, PurePosixPath", IMPORTS, *lines]))
+    file.write_text("\n".join([IMPORTS, *lines]))
     return [str(problem) for problem in check_config(file)]
 
 
