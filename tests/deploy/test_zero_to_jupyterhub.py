@@ -135,11 +135,6 @@ def problems(config: Config, tmp_path: Path) -> list[str]:
     return [str(problem) for problem in check_config(file)]
 
 
-IMPORTS = (
-    "from daas_hub.spawners.kubernetes.volumes import ClaimStorage\nfrom daas_hub.configuration import sessions_host"
-)
-
-
 def _plain(config: Config) -> Iterator[tuple[str, str, Any]]:
     for section, settings in config.items():
         for name, value in settings.items():
