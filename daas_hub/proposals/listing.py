@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from daas_hub.proposals.model import Page, Proposal, Query
+from daas_hub.proposals.model import Page, Proposal, Query, Visit
 
 PAGE_SIZE = 20
 _EPOCH = datetime.datetime(1, 1, 1, tzinfo=datetime.UTC)
@@ -127,6 +127,35 @@ def latest(proposal: Proposal) -> datetime.datetime | None:
     """Return the start of the latest visit; None if no visit has a date."""
     starts = [_aware(visit.start) for visit in proposal.visits if visit.start is not None]
     return max(starts, default=None)
+
+
+def newest_first(visits: Sequence[Visit], now: datetime.datetime) -> list[Visit]:
+    """Return visits with the newest first: the last that has begun. Future ones follow it, then earlier ones.
+
+    Visits without a date are ordered by their numbers, after those with one.
+    """
+    ordered = sorted(visits, key=lambda visit: (_start(visit), visit.number), reverse=True)
+    begun = [visit for visit in ordered if not is_future(visit, now)]
+    if not begun:
+        # the next one matters more than the last
+        return ordered[::-1]
+    return [begun[0], *(visit for visit in ordered if visit is not begun[0])]
+
+
+def when_of(visit: Visit, visits: Sequence[Visit], now: datetime.datetime) -> str:
+    """Return "upcoming" for a future visit, "latest" for the newest one of several, else ""."""
+    if is_future(visit, now):
+        return "upcoming"
+    return "latest" if len(visits) > 1 and visit is newest_first(visits, now)[0] else ""
+
+
+def is_future(visit: Visit, now: datetime.datetime) -> bool:
+    """Return whether a visit has not begun; one without a date counts as begun."""
+    return visit.start is not None and _aware(visit.start) > now
+
+
+def _start(visit: Visit) -> datetime.datetime:
+    return _EPOCH if visit.start is None else _aware(visit.start)
 
 
 def _aware(moment: datetime.datetime) -> datetime.datetime:

@@ -7,6 +7,12 @@ function announce(words) {
   if (announcer && words) announcer.textContent = words;
 }
 
+// --- the address after a refused launch ----------------------------------------------------------------------------
+
+// The page was the answer to a form: a reload opens it afresh, and does not send the form again.
+const { address } = document.documentElement.dataset;
+if (address) history.replaceState(null, "", address);
+
 // --- times -------------------------------------------------------------------------------------------------------
 
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });

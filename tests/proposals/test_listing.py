@@ -18,7 +18,9 @@ from daas_hub.proposals.listing import (
     Listing,
     flaw_of,
     latest,
+    newest_first,
     question_of,
+    when_of,
 )
 
 UTC = datetime.UTC
@@ -196,3 +198,38 @@ def test_a_page_of_a_source_is_checked(
     found = flaw_of(shown, query, entries=entries, total=total)
     assert flaw in found
     assert bool(flaw) == bool(found)
+
+
+NOW = MARCH.replace(month=7)
+NAIVE = datetime.datetime(2026, 5, 1, 8)  # noqa: DTZ001  # as some sources send it
+PARIS = datetime.timezone(datetime.timedelta(hours=2))
+
+
+@pytest.mark.parametrize(
+    ("starts", "order", "words"),
+    [
+        pytest.param({1: None, 2: None}, [2, 1], ["latest", ""], id="no dates: by number"),
+        pytest.param({9: MARCH, 2: NAIVE}, [2, 9], ["latest", ""], id="by date, one without a time zone"),
+        pytest.param({1: MARCH, 2: None}, [1, 2], ["latest", ""], id="undated ones after dated ones"),
+        pytest.param(
+            {1: MARCH, 2: NOW.replace(month=9), 3: NOW.replace(month=8)},
+            [1, 2, 3],
+            ["latest", "upcoming", "upcoming"],
+            id="a future one is not the newest",
+        ),
+        pytest.param(
+            {1: NOW.replace(month=9), 2: NOW.replace(month=8)}, [2, 1], ["upcoming"] * 2, id="all in the future"
+        ),
+        pytest.param({1: NOW, 2: MARCH}, [1, 2], ["latest", ""], id="one that begins now is running"),
+        pytest.param(
+            {1: (NOW - datetime.timedelta(minutes=1)).astimezone(PARIS)}, [1], [""], id="another time zone, and alone"
+        ),
+    ],
+)
+def test_the_newest_visit_is_the_last_that_has_begun(
+    starts: dict[int, datetime.datetime | None], order: list[int], words: list[str]
+) -> None:
+    visits = [Visit(number, start=start) for number, start in starts.items()]
+    found = newest_first(visits, NOW)
+    assert [visit.number for visit in found] == order
+    assert [when_of(visit, visits, NOW) for visit in found] == words
