@@ -107,6 +107,23 @@ class StopHandler(SessionCards):
     """Stops a session, also one that has ended already."""
 
     @web.authenticated
+    async def get(self, name: str) -> None:
+        """Ask whether to stop a running session."""
+        account = await self.account()
+        titles = await self.titles_of_sessions(account)
+        card = next((card for card in self.cards(titles) if card["name"] == name), None)
+        if card is None or not card["asks_before_stop"]:
+            self.redirect(f"{self.hub_url}{f'sessions/{name}' if card else 'home'}")
+            return
+        await self.show(
+            "stop.html",
+            title=f"Stop {title_of_session(card)}",
+            active="sessions",
+            person=self.person(account),
+            session=card,
+        )
+
+    @web.authenticated
     async def post(self, name: str) -> None:
         """Stop it, forget it, and redirect home."""
         user = self.current_user

@@ -322,6 +322,8 @@ def session_card(
         "can_open": state == "running",
         # an ended session stays listed until it is removed, so that its owner learns why it ended
         "can_stop": state not in ("stopping", "unknown"),
+        # only the person knows whether its application has something unsaved
+        "asks_before_stop": state == "running",
         "stop_words": "Stop" if state in ("starting", "running") else "Remove",
     }
 

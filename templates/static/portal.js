@@ -34,12 +34,31 @@ function localTimes(root) {
   }
 }
 
+// --- asking before a session is stopped -------------------------------------------------------------------------------
+
+const stopDialog = document.getElementById("stop-dialog");
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!stopDialog || !("stop" in form.dataset)) return;
+  event.preventDefault();
+  const question = form.querySelector("template").content.cloneNode(true);
+  localTimes(question);
+  stopDialog.querySelector("div").replaceChildren(question);
+  stopDialog.querySelector("form").action = form.action;
+  stopDialog.dataset.of = form.dataset.stop;
+  stopDialog.showModal();
+});
+
+// The list may have been updated meanwhile: its button is another one now.
+stopDialog?.addEventListener("close", () => document.getElementById(`stop-${stopDialog.dataset.of}`)?.focus());
+
 // --- forms: one click, one request ---------------------------------------------------------------------------------
 
 document.addEventListener("submit", (event) => {
   const words = event.target.dataset.once;
   const button = event.submitter ?? event.target.querySelector("button");
-  if (!words || !button) return;
+  if (!words || !button || button.formMethod === "dialog") return;
   // The browser is leaving this page: updating its list would only slow it down.
   dispatchEvent(new Event("leaving"));
   // After the browser has collected the form; a disabled button also shows that the click was received.

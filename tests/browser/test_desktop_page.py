@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import SessionUser
+from tests.browser.conftest import SessionUser, stop_first
 from tests.browser.windows import Screen
 from tests.live_portal import Portal
 
@@ -51,7 +51,7 @@ def test_a_session_stopped_elsewhere_is_not_a_sign_out(portal: Portal, guest: Ca
     anna.wait_for_picture()
     other = anna.context.new_page()
     other.goto(f"{portal.url}/hub/home")
-    other.locator("#sessions form button").first.click()
+    stop_first(other)
 
     veil = anna.page.locator("#veil")
     expect(veil).to_contain_text("This session is no longer running.", timeout=15_000)
@@ -159,7 +159,7 @@ def test_a_sharp_screen_can_have_its_own_pixels(portal: Portal, browser: Browser
     anna.page.get_by_role("button", name="Sharp picture").click()
     screen.wait_for(lambda: screen.size() == (1000, 700), "the size of the page again")
     anna.page.goto(f"{portal.url}/hub/home")
-    anna.page.locator("#sessions form button").first.click()
+    stop_first(anna.page)
     context.close()
 
 
