@@ -105,13 +105,15 @@ def button_view(
 
 def proposal_row(hub_url: str, proposal: Proposal, zone: datetime.tzinfo = datetime.UTC) -> dict[str, Any]:
     """Return a proposal as a row of the list."""
+    newest = latest(proposal)
     return {
         "id": proposal.id,
         "title": proposal.title,
         "abstract": _shortened(proposal.abstract),
         "beamlines": list(proposal.beamlines),
         "visit_count": len(proposal.visits),
-        "latest_text": day_text(latest(proposal), zone),
+        "latest_text": day_text(newest, zone),
+        "is_upcoming": newest is not None and newest > datetime.datetime.now(datetime.UTC),
         "url": f"{hub_url}proposals/{quote(proposal.id)}",
     }
 

@@ -217,6 +217,71 @@ def test_sizes_follow_the_application(guest: Callable[..., SessionUser], portal:
     anna.keep_picture("sizes")
 
 
+def test_tabs_differ_by_application_proposal_and_facility(guest: Callable[..., SessionUser], portal: Portal) -> None:
+    anna = guest("anna")
+    page = anna.page
+    page.goto(f"{portal.url}/hub/proposals/MA-4242")
+    press(page, "PyMca")
+    anna.wait_for_picture()
+    expect(page).to_have_title("PyMca – MA-4242 visit 2 – Demo Light Source")
+    page.goto(f"{portal.url}/hub/home")
+    press(page, "JupyterLab")
+    page.wait_for_url("**/lab**")
+    expect(page).to_have_title("JupyterLab – own resources – Demo Light Source", timeout=40_000)
+    for path, title in (
+        ("home", "Home"),
+        ("proposals/MA-4242", "Proposal MA-4242"),
+        ("launch?application=pymca&proposal=MA-4242&visit=2", "Launch PyMca – MA-4242"),
+        ("launch?choose=1", "Several visits"),
+        ("token", "Access tokens"),
+        ("daas/sign-out", "Sign out"),
+        ("nothing", "Page not found"),
+    ):
+        page.goto(f"{portal.url}/hub/{path}")
+        expect(page).to_have_title(f"{title} – Demo Light Source")
+
+
+def test_the_menu_marks_the_right_place(guest: Callable[..., SessionUser], portal: Portal) -> None:
+    anna = guest("anna")
+    page = anna.page
+    marked = page.locator("nav.rooms [aria-current]")
+    page.goto(f"{portal.url}/hub/home")
+    expect(marked).to_have_text("Proposals")
+    page.get_by_role("navigation", name="Portal").get_by_role("link", name="Own resources").click()
+    expect(marked).to_have_text("Own resources")
+    page.go_back()
+    expect(marked).to_have_text("Proposals")
+    page.goto(f"{portal.url}/hub/launch?application=terminal")
+    expect(marked).to_have_text("Own resources")
+    page.goto(f"{portal.url}/hub/launch?application=terminal&proposal=MA-4242&visit=2")
+    expect(marked).to_have_text("Proposals")
+    for path, words in (("token", "Access tokens"), ("daas/sign-out", "Sign out everywhere")):
+        page.goto(f"{portal.url}/hub/{path}")
+        expect(page.locator(".menu [aria-current=page]")).to_have_text(words)
+        expect(marked).to_have_count(0)
+
+
+@pytest.mark.parametrize("width", [320, 360])
+def test_long_words_wrap_on_a_phone(guest: Callable[..., SessionUser], portal: Portal, width: int) -> None:
+    phone = guest("anna", width=width, height=740)
+    page = phone.page
+    wide = {}
+    for path in (
+        "home",
+        "home?search=foils",
+        "proposals/LS-1007",
+        "launch?application=pymca&proposal=LS-1007&visit=1",
+        "launch?choose=1",
+        f"home?search={'x' * 100}",
+        f"proposals/{'x' * 100}",
+    ):
+        page.goto(f"{portal.url}/hub/{path}")
+        phone.keep_picture(f"phone-{width}-{re.sub('[^a-z]+', '-', path)[:30]}")
+        if (seen := page.evaluate("document.documentElement.scrollWidth")) > width:
+            wide[path] = seen
+    assert wide == {}
+
+
 def test_refused_and_running_without_scripts(browser: Browser, portal: Portal) -> None:
     context = browser.new_context(java_script_enabled=False)
     person = SessionUser(portal, context, context.new_page())
