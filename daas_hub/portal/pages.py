@@ -21,7 +21,7 @@ from daas_hub.portal.views import (
     source_notice,
     visit_view,
 )
-from daas_hub.proposals.listing import newest_first, question_of, when_of
+from daas_hub.proposals.listing import VisitOrder, question_of
 
 #: How long the home page shows a newly connected login to the account's other logins.
 NEW_LOGIN_S = 14 * 86_400.0
@@ -112,7 +112,7 @@ class ProposalPage(SessionCards):
             raise web.HTTPError(404, "You have no such proposal.")
         applications = offered(self.facility.applications, proposal)
         button = self.buttons(account, refused)
-        now = datetime.datetime.now(datetime.UTC)
+        order = VisitOrder(proposal.visits, datetime.datetime.now(datetime.UTC), self.facility.zone)
         await self.show(
             "proposal.html",
             **self.shown_refusal(refused, f"Proposal {proposal.id}"),
@@ -138,8 +138,8 @@ class ProposalPage(SessionCards):
                     button=button,
                 )
                 | {"is_refused": refused is not None and refused.is_on(visit.number)}
-                | {"when": when_of(visit, proposal.visits, now)}
-                for visit in newest_first(proposal.visits, now)
+                | {"when": order.words(visit)}
+                for visit in order.newest_first()
             ],
             visit_link_title=self.facility.visit_url_title,
             sessions=self.cards({proposal.id: proposal.title}, proposal_id=proposal.id),

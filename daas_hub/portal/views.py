@@ -16,7 +16,7 @@ from daas_hub.launch import address_of, has_temporary_home, visit_value, visits_
 from daas_hub.portal.assets import icon_address
 from daas_hub.portal.places import title_of_place
 from daas_hub.proposals import LeftOut, Page, Proposal, Query, Visit
-from daas_hub.proposals.listing import COLUMNS, latest, newest_first
+from daas_hub.proposals.listing import COLUMNS, VisitOrder, latest
 from daas_hub.proposals.model import in_zone
 
 STATE_WORDS = {
@@ -164,7 +164,7 @@ def choosable_view(
                 "day": day_text(visit.start, zone),
                 "checked": (proposal.id, visit.number) in chosen,
             }
-            for visit in newest_first(proposal.visits, datetime.datetime.now(datetime.UTC))
+            for visit in VisitOrder(proposal.visits, datetime.datetime.now(datetime.UTC), zone).newest_first()
         ],
     }
 

@@ -16,12 +16,12 @@ from daas_hub.proposals.listing import (
     ORDER_FLAW,
     PAGE_SIZE,
     Listing,
+    VisitOrder,
     flaw_of,
     latest,
-    newest_first,
     question_of,
-    when_of,
 )
+from daas_hub.proposals.model import WALL_CLOCK
 
 UTC = datetime.UTC
 MARCH = datetime.datetime(2026, 3, 9, 8, tzinfo=UTC)
@@ -230,6 +230,17 @@ def test_the_newest_visit_is_the_last_that_has_begun(
     starts: dict[int, datetime.datetime | None], order: list[int], words: list[str]
 ) -> None:
     visits = [Visit(number, start=start) for number, start in starts.items()]
-    found = newest_first(visits, NOW)
+    by_date = VisitOrder(visits, NOW)
+    found = by_date.newest_first()
     assert [visit.number for visit in found] == order
-    assert [when_of(visit, visits, NOW) for visit in found] == words
+    assert [by_date.words(visit) for visit in found] == words
+
+
+@pytest.mark.parametrize("zone", [None, WALL_CLOCK])
+def test_a_visit_begins_by_the_clock_of_the_facility(zone: datetime.tzinfo | None) -> None:
+    """In Melbourne the morning of a beamtime is the evening before in UTC."""
+    melbourne = datetime.timezone(datetime.timedelta(hours=10))
+    visits = [Visit(1, start=MARCH), Visit(2, start=NOW.replace(hour=8, tzinfo=zone))]
+    evening_before = NOW.replace(hour=22) - datetime.timedelta(days=1)
+    assert VisitOrder(visits, evening_before, melbourne).newest_first()[0].number == 2
+    assert VisitOrder(visits, evening_before - datetime.timedelta(minutes=1), melbourne).words(visits[1]) == "upcoming"
