@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from daas_hub.accounts import Account
+from daas_hub.accounts.hub_user import withheld_roles
 from daas_hub.catalogue import Application, Kind
 from daas_hub.errors import BadRequest
 from daas_hub.launch import MAX_VISITS, LaunchRequest, offered, offered_for_all, read_visit_value, visit_value
 from daas_hub.portal.assets import icon_address
-from daas_hub.portal.places import place_choices
+from daas_hub.portal.places import place_choices, sizes_in
+from daas_hub.portal.refusals import Refusal
 from daas_hub.portal.session_cards import SessionCards
 from daas_hub.portal.views import choosable_view, new_session_name, proposals_with_visits
 from daas_hub.proposals import Proposal
@@ -26,20 +29,21 @@ class LaunchPage(SessionCards):
         fields: dict[str, str],
         values: Sequence[str] = (),
         *,
-        problem: str = "",
-        status: int = 200,
-        failed_at_home: bool = False,
+        refused: Refusal | None = None,
     ) -> None:
-        """Show the page for one visit, for several, or for none; if something is missing, it says what."""
+        """Show the page for one visit, for several, or for none; if something is missing, it says what.
+
+        Args:
+            refused: the launch that was not started.
+        """
         account = await self.account()
+        problem = refused.words if refused else ""
         try:
             request = LaunchRequest.from_form({"application": "any"}, values)
         except BadRequest as refusal:
             request, problem = LaunchRequest("any"), problem or str(refusal)
         if request.visits or (values and not request.proposals):
-            await self._show_several(
-                account, fields, request, problem=problem, status=status, failed_at_home=failed_at_home
-            )
+            await self._show_several(account, fields, request, problem=problem, refused=refused)
             return
         if request.proposal is not None:
             fields = fields | {"proposal": request.proposal, "visit": str(request.visit)}
@@ -55,8 +59,7 @@ class LaunchPage(SessionCards):
             fields,
             choices,
             problem=problem,
-            status=status,
-            failed_at_home=failed_at_home,
+            refused=refused,
             request=LaunchRequest("any", proposal.id, int(visit)) if proposal and visit else LaunchRequest("any"),
             proposal_id=proposal.id if proposal else "",
             proposal_title=proposal.title if proposal else "",
@@ -92,8 +95,9 @@ class LaunchPage(SessionCards):
         fields: dict[str, str],
         choices: Sequence[Application],
         *,
-        status: int,
+        problem: str,
         request: LaunchRequest,
+        refused: Refusal | None,
         **shown: Any,
     ) -> None:
         wanted = fields.get("application", "")
@@ -103,9 +107,10 @@ class LaunchPage(SessionCards):
         )
         await self.show(
             "launch.html",
-            status=status,
-            title="Launch",
-            active="",
+            **self.shown_refusal(refused, _title_of(fields, request, choices)),
+            # what is refused is said once
+            problem="" if refused else problem,
+            active="own" if not request.proposals else "proposals",
             person=self.person(account),
             applications=[
                 {
@@ -117,7 +122,7 @@ class LaunchPage(SessionCards):
                 }
                 for one in choices
             ],
-            sizes=self._sizes(wanted, fields.get("size", "")),
+            sizes=self._sizes(account, choices, fields),
             temporary_home=bool(fields.get("temporary_home")),
             places=places,
             session_name=new_session_name(wanted if re.fullmatch(r"[a-z][a-z0-9-]{0,15}", wanted) else "session"),
@@ -168,19 +173,34 @@ class LaunchPage(SessionCards):
             return ()
         return tuple(one for one in offered(self.facility.applications, proposal) if one.kind is not Kind.LINK)
 
-    def _sizes(self, wanted: str, chosen: str) -> list[dict[str, Any]]:
-        application = self.facility.applications.applications.get(wanted)
-        if application is None:
-            return []
-        sizes = self.facility.applications.sizes_of(application)
-        # each place has its own default, where not all of them offer the usual one
-        usual = (
-            sizes[0].name
-            if all(sizes[0].name in (one.sizes or (sizes[0].name,)) for one in self.facility.places)
-            else ""
-        )
-        selected = chosen if chosen in {size.name for size in sizes} else usual
-        return [{"name": size.name, "title": size.title, "selected": size.name == selected} for size in sizes]
+    def _sizes(
+        self, account: Account, choices: Sequence[Application], fields: Mapping[str, str]
+    ) -> list[dict[str, Any]]:
+        """Return the sizes of all applications of the page, each with the applications and places that have it."""
+        person = replace(account, roles=account.roles - withheld_roles(self.current_user))
+        places = [one for one in self.facility.places if one.is_for(person)]
+        offers = {one.name: sizes_in(places, person, self.facility.applications, one) for one in choices}
+        wanted = fields.get("application", "")
+        sizes, default = offers.get(wanted, ([], ""))
+        chosen = fields.get("size", "") if fields.get("size") in {one.name for one in sizes} else default
+        return [
+            {
+                "name": size.name,
+                "title": size.title,
+                "applications": [name for name, (has, _) in offers.items() if size in has],
+                "default_of": [name for name, (_, usual) in offers.items() if usual == size.name],
+                "places": [place.name for place in places if not place.sizes or size.name in place.sizes],
+                "selected": size.name == chosen,
+            }
+            for size in dict.fromkeys(size for has, _ in offers.values() for size in has)
+        ]
+
+
+def _title_of(fields: Mapping[str, str], request: LaunchRequest, choices: Sequence[Application]) -> str:
+    """Return the page's title, by which tabs differ."""
+    title = next((one.title for one in choices if one.name == fields.get("application")), "")
+    on = ", ".join(request.proposals)
+    return f"Launch{f' {title}' if title else ''}{f' – {on}' if on else ''}"
 
 
 def _visit_of(fields: dict[str, str], proposal: Proposal | None) -> str:

@@ -2,44 +2,49 @@
 
 from __future__ import annotations
 
+import datetime
 import time
+from collections.abc import Mapping
+from urllib.parse import urlencode
 
 from tornado import web
 
 from daas_hub.accounts import Account
 from daas_hub.errors import SourceUnavailable
 from daas_hub.launch import offered
+from daas_hub.portal.refusals import Refusal
 from daas_hub.portal.session_cards import SessionCards
 from daas_hub.portal.views import (
-    button_view,
     day_of_epoch,
     left_out_view,
     listing_view,
     source_notice,
     visit_view,
 )
-from daas_hub.proposals.listing import question_of
+from daas_hub.proposals.listing import VisitOrder, question_of
 
 #: How long the home page shows a newly connected login to the account's other logins.
 NEW_LOGIN_S = 14 * 86_400.0
 
 
-class HomeHandler(SessionCards):
+class HomePage(SessionCards):
     """Proposals, own resources, sessions."""
 
-    @web.authenticated
-    async def get(self) -> None:
-        """Show them."""
-        account = await self.account()
-        query = question_of(
-            search=self.get_query_argument("search", ""),
-            sort=self.get_query_argument("sort", ""),
-            page=self.get_query_argument("page", "1"),
-        )
+    async def show_home(self, account: Account, given: Mapping[str, str], refused: Refusal | None = None) -> None:
+        """Show them.
+
+        Args:
+            given: search, sort order and page of the list of proposals.
+            refused: a launch that was sent from this page.
+        """
+        given = {name: given[name] for name in ("search", "sort", "page") if given.get(name)}
+        query = question_of(**({"search": "", "sort": "", "page": "1"} | given))
+        button = self.buttons(account, refused)
         page, source = await self.page_of(account, query)
         await self.show(
             "home.html",
-            title="Home",
+            **self.shown_refusal(refused, "Home"),
+            page=f"home?{urlencode(given)}" if given else "home",
             active="proposals",
             person=self.person(account),
             proposals_source=source,
@@ -47,8 +52,7 @@ class HomeHandler(SessionCards):
             sessions=self.cards(await self.titles_of_sessions(account)),
             new_logins=await self._new_logins(account),
             own_applications=[
-                button_view(self.hub_url, application, None, None)
-                for application in offered(self.facility.applications, None)
+                button(application, None, None) for application in offered(self.facility.applications, None)
             ]
             if self.facility.may_have_own_resources(account)
             else [],
@@ -77,13 +81,25 @@ class HomeHandler(SessionCards):
         ]
 
 
-class ProposalHandler(SessionCards):
-    """One proposal: its visits, each with its applications."""
+class HomeHandler(HomePage):
+    """`/home`: proposals, own resources, sessions."""
 
     @web.authenticated
-    async def get(self, proposal_id: str) -> None:
-        """Show it; somebody else's proposal looks like one that does not exist."""
-        account = await self.account()
+    async def get(self) -> None:
+        """Show them."""
+        given = {name: self.get_query_argument(name, "") for name in ("search", "sort", "page")}
+        await self.show_home(await self.account(), given)
+
+
+class ProposalPage(SessionCards):
+    """One proposal: its visits, each with its applications."""
+
+    async def show_proposal(self, account: Account, proposal_id: str, refused: Refusal | None = None) -> None:
+        """Show it; somebody else's proposal looks like one that does not exist.
+
+        Args:
+            refused: a launch that was sent from this page.
+        """
         # 503, not 404, while the source is down: it is unknown whether the proposal is theirs
         answer = await self.facility.proposal_of(account, proposal_id)
         proposal = answer.value
@@ -95,10 +111,12 @@ class ProposalHandler(SessionCards):
         if proposal is None:
             raise web.HTTPError(404, "You have no such proposal.")
         applications = offered(self.facility.applications, proposal)
-        visits = sorted(proposal.visits, key=lambda visit: visit.number, reverse=True)
+        button = self.buttons(account, refused)
+        order = VisitOrder(proposal.visits, datetime.datetime.now(datetime.UTC), self.facility.zone)
         await self.show(
             "proposal.html",
-            title=proposal.id,
+            **self.shown_refusal(refused, f"Proposal {proposal.id}"),
+            page=f"proposals/{proposal.id}",
             active="proposals",
             person=self.person(account),
             proposal={
@@ -117,9 +135,21 @@ class ProposalHandler(SessionCards):
                     applications,
                     template=self.facility.visit_url,
                     zone=self.facility.zone,
+                    button=button,
                 )
-                for visit in visits
+                | {"is_refused": refused is not None and refused.is_on(visit.number)}
+                | {"when": order.words(visit)}
+                for visit in order.newest_first()
             ],
             visit_link_title=self.facility.visit_url_title,
             sessions=self.cards({proposal.id: proposal.title}, proposal_id=proposal.id),
         )
+
+
+class ProposalHandler(ProposalPage):
+    """`/proposals/<id>`: one proposal."""
+
+    @web.authenticated
+    async def get(self, proposal_id: str) -> None:
+        """Show it."""
+        await self.show_proposal(await self.account(), proposal_id)

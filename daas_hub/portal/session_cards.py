@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from daas_hub.accounts import Account
+from daas_hub.accounts.hub_user import withheld_roles
 from daas_hub.errors import SourceUnavailable
-from daas_hub.launch import visits_in
+from daas_hub.launch import LaunchContent, content_of, visits_in
 from daas_hub.portal.base import PortalHandler
+from daas_hub.portal.buttons import Buttons
 from daas_hub.portal.places import place_titles
+from daas_hub.portal.refusals import Refusal
 from daas_hub.portal.views import session_card, source_notice
 from daas_hub.proposals import Page, Proposal, Query
 from daas_hub.proposals.listing import COLUMNS
@@ -41,6 +45,39 @@ class SessionCards(PortalHandler):
             for spawner in spawners
         ]
         return [card for card in cards if proposal_id is None or proposal_id in card["proposal_ids"]]
+
+    def running(self) -> dict[LaunchContent, dict[str, Any]]:
+        """Return the cards of this user's sessions that start or run, by what they were launched with."""
+        cards = {card["name"]: card for card in self.cards({}) if card["state"] in ("starting", "running")}
+        found = {}
+        for name in reversed(cards):
+            content = content_of(self.current_user.spawners[name].orm_spawner.user_options)
+            if content is not None:
+                found[content] = cards[name]
+        return found
+
+    def buttons(self, account: Account, refused: Refusal | None = None) -> Buttons:
+        """Return what renders the launch buttons of a page; `refused` is a launch sent from it."""
+        roles = account.roles - withheld_roles(self.current_user)
+        return Buttons(
+            self.hub_url,
+            self.facility.applications,
+            person=replace(account, roles=roles),
+            places=self.facility.places,
+            running=self.running(),
+            refused=refused,
+        )
+
+    def shown_refusal(self, refused: Refusal | None, title: str) -> dict[str, Any]:
+        """Return the values of a page that was sent a launch: its title, and what `refusal` in macros.html shows."""
+        if refused is None:
+            return {"title": title, "refused": None}
+        return {
+            "title": f"{refused.title} – {title}",
+            "status": refused.status,
+            "refused": refused.view(),
+            "address": f"{self.hub_url}{refused.address}",
+        }
 
     def own_spawners(self) -> list[Any]:
         """Return this user's sessions as the hub knows them, running or not."""

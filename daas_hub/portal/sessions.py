@@ -9,23 +9,28 @@ from urllib.parse import urlencode
 
 from tornado import web
 
+from daas_hub.accounts import Account
 from daas_hub.launch import has_temporary_home, visits_in
+from daas_hub.portal.buttons import Buttons
+from daas_hub.portal.refusals import Refusal
 from daas_hub.portal.session_cards import SessionCards
-from daas_hub.portal.views import button_view, failure_of, session_state
+from daas_hub.portal.views import failure_of, session_state, title_of_session
 from daas_hub.proposals import Proposal
 
 
-class SessionHandler(SessionCards):
+class SessionPage(SessionCards):
     """The page of a session that is starting, has failed or has ended."""
 
-    @web.authenticated
-    async def get(self, name: str) -> None:
-        """Show it; a running session is opened."""
+    async def show_session(self, account: Account, name: str, refused: Refusal | None = None) -> None:
+        """Show it; a running session is opened.
+
+        Args:
+            refused: a launch that was sent from this page.
+        """
         user = self.current_user
         if name not in user.orm_spawners:
             raise web.HTTPError(404, "You have no such session.")
         spawner = user.spawners[name]
-        account = await self.account()
         visits = visits_in(spawner.orm_spawner.user_options)
         proposals = {name: (await self.known_proposal(account, name))[0] for name in dict(visits)}
         titles = await self.titles_of_sessions(account)
@@ -35,10 +40,12 @@ class SessionHandler(SessionCards):
             self.redirect(spawner.session_url)
             return
         card = next(card for card in self.cards(titles) if card["name"] == name)
+        button = self.buttons(account, refused)
         query = urlencode({"_xsrf": self.xsrf_token.decode("ascii")})
         await self.show(
             "session.html",
-            title=card["title"],
+            **self.shown_refusal(refused, title_of_session(card)),
+            page=f"sessions/{name}",
             active="sessions",
             person=self.person(account),
             session=card,
@@ -47,14 +54,15 @@ class SessionHandler(SessionCards):
             ready=False,
             session_url=card["open_url"],
             failed_text=failure_of(spawner) if state == "failed" else "",
-            relaunch=self._relaunch(spawner, visits, proposals),
-            relaunch_safely=self._relaunch(spawner, visits, proposals, temporary_home=True)
+            relaunch=self._relaunch(button, spawner, visits, proposals),
+            relaunch_safely=self._relaunch(button, spawner, visits, proposals, temporary_home=True)
             if getattr(spawner, "failed_at_home", False)
             else None,
         )
 
     def _relaunch(
         self,
+        button: Buttons,
         spawner: Any,
         visits: Sequence[tuple[str, int | None]],
         proposals: Mapping[str, Proposal | None],
@@ -67,6 +75,7 @@ class SessionHandler(SessionCards):
         if application is None:
             return None
         temporary_home = temporary_home or has_temporary_home(options)
+        size = str(options.get("size") or "")
         found = []
         for name, number in visits:
             proposal = proposals[name]
@@ -76,17 +85,43 @@ class SessionHandler(SessionCards):
             found.append((proposal, visit))
         if len(found) > 1:
             several = [(proposal.id, visit.number) for proposal, visit in found]
-            button = button_view(self.hub_url, application, None, None, several=several, temporary_home=temporary_home)
+            view = button(application, None, None, several=several, temporary_home=temporary_home, size=size)
         else:
             proposal, visit = found[0] if found else (None, None)
-            button = button_view(self.hub_url, application, proposal, visit, temporary_home=temporary_home)
+            view = button(application, proposal, visit, temporary_home=temporary_home, size=size)
         # where it was asked to be; a place that is not open now is refused in words
         place = str(options.get("place") or "")
-        return button | {"fields": button["fields"] | ({"place": place} if place else {})}
+        return view | {"fields": view["fields"] | ({"place": place} if place else {})}
+
+
+class SessionHandler(SessionPage):
+    """`/sessions/<name>`: one session."""
+
+    @web.authenticated
+    async def get(self, name: str) -> None:
+        """Show it."""
+        await self.show_session(await self.account(), name)
 
 
 class StopHandler(SessionCards):
     """Stops a session, also one that has ended already."""
+
+    @web.authenticated
+    async def get(self, name: str) -> None:
+        """Ask whether to stop a running session."""
+        account = await self.account()
+        titles = await self.titles_of_sessions(account)
+        card = next((card for card in self.cards(titles) if card["name"] == name), None)
+        if card is None or not card["asks_before_stop"]:
+            self.redirect(f"{self.hub_url}{f'sessions/{name}' if card else 'home'}")
+            return
+        await self.show(
+            "stop.html",
+            title=f"Stop {title_of_session(card)}",
+            active="sessions",
+            person=self.person(account),
+            session=card,
+        )
 
     @web.authenticated
     async def post(self, name: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import SessionUser
+from tests.browser.conftest import SessionUser, stop_first
 from tests.live_portal import Portal, remove
 from tests.places import TWO, start_with
 
@@ -74,7 +74,7 @@ def test_chosen_opened_stopped_and_started_elsewhere(
         expect(card).not_to_contain_text(other)
         anna.keep_picture(f"places-card-{width}-{scheme}")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        card.get_by_role("button", name="Stop").click()
+        stop_first(page)
         expect(page.locator("article.session")).to_have_count(0)
     anna.require_quiet()
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.browser.conftest import SessionUser, browser, guest
+from tests.browser.conftest import SessionUser, browser, guest, stop_first
 from tests.browser.pages import read_in_lab, require_closed_to, save_a_curve
 from tests.browser.windows import Screen
 from tests.cluster.cluster import within
@@ -50,5 +50,5 @@ def test_two_people_analyse_one_proposal_in_pods(
     ben.require_quiet()
     for person in (anna, ben):
         person.page.goto(f"{portal.url}/hub/home")
-        person.page.get_by_role("button", name="Stop").first.click()
+        stop_first(person.page)
     within(60, lambda: not place.pods())
