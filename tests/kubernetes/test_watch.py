@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
 from traitlets.config import Config
@@ -76,13 +77,13 @@ async def test_an_address_is_its_last_pods(api: ApiServer, namespace: str, watch
 
 
 async def test_the_reconciler_reads_what_is_watched(
-    api: ApiServer, namespace: str, monkeypatch: pytest.MonkeyPatch
+    api: ApiServer, namespace: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A list of all pods each minute would keep a hub with a thousand sessions busy; without a watch it asks."""
     config = Config()
     config.ProposalKubeSpawner.update(
         hub_id="h", namespace=namespace, k8s_api_host=api.url, k8s_api_ssl_ca_cert=str(api.ca),
-        token_file=str(api.folder / "hub.token"),
+        token_file=str(api.folder / "hub.token"), runtime_dir=str(tmp_path / "run"),
     )  # fmt: skip
     spawner = ProposalKubeSpawner(config=config)
     labels = {"daas-hub/hub": "h", "daas-hub/place": "kubernetes"}
