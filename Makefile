@@ -38,7 +38,10 @@ quick: $(VENV)/.quick  ## style, and the tests that need no hub: less than a min
 # two at once where there are two processors: one half waits for containers and pods (tests/workers.py)
 WORKERS ?= $(shell [ "$$(nproc)" -lt 2 ] && echo 0 || echo 2)
 test: $(VENV)/.installed $(VENV)/.test  ## install what is needed and run all tests (ARGS="-k name" for some)
-	$(PYTHON) -m pytest -m 'not servers' --numprocesses $(WORKERS) $(ARGS)
+	$(PYTHON) -m pytest -m 'not servers and not outages' --numprocesses $(WORKERS) $(ARGS)
+
+test-outages: $(VENV)/.installed $(VENV)/.test  ## parts of a running test cluster away for minutes under ten sessions (DAAS_TEST_CLUSTER); half an hour
+	$(PYTHON) -m pytest -m outages --timeout 900 tests/cluster/test_outages.py tests/kubernetes/test_kills.py $(ARGS)
 
 test-servers: $(VENV)/.installed $(VENV)/.test $(VENV)/.servers  ## the tests with servers that are large or slow to set up
 	DAAS_REQUIRE=$${DAAS_REQUIRE:+$$DAAS_REQUIRE,}$(SERVERS) $(PYTHON) -m pytest -m servers $(ARGS)
@@ -99,7 +102,7 @@ bench-abuse: $(VENV)/.installed $(VENV)/.test  ## pages of others while sessions
 	$(PYTHON) -m benchmarks.abuse
 	$(PYTHON) -m benchmarks.tunnel
 
-.PHONY: help demo install quick test test-servers test-nfs race check kill-test audit mutants constraints wheel bench bench-launch bench-path bench-memory bench-docker bench-abuse bench-cluster clean
+.PHONY: help demo install quick test test-servers test-outages test-nfs race check kill-test audit mutants constraints wheel bench bench-launch bench-path bench-memory bench-docker bench-abuse bench-cluster clean
 
 -include images/images.mk
 

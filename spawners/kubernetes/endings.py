@@ -18,6 +18,8 @@ from daas_hub.spawners.session_records import RunningSession
 class PodEndMixin(PodLifeMixin):
     """A session that is a pod, and how it is ended."""
 
+    stop_kept = "the cluster has not confirmed its end yet. The portal keeps trying."
+
     _logged_others = ""
 
     async def stop(self, now: bool = False) -> None:
@@ -29,15 +31,16 @@ class PodEndMixin(PodLifeMixin):
         if not self._owns_pod:
             return
         await self.keep_stop()
-        found = await self.own_pod()
-        if found is None:
-            return
-        await self.client.delete_pod(found, 0 if now else None)
+        try:
+            found = await self.own_pod()
+            if found is None:
+                return
+            await self.client.delete_pod(found, 0 if now else None)
+        except APIRefusal as refusal:
+            raise _not_confirmed(str(refusal)) from refusal
         grace_s = 0 if now else float(found["spec"].get("terminationGracePeriodSeconds") or 0)
         if not await wait_gone(self.client, self.watch, found, grace_s + self.stop_timeout_s):
-            raise SessionFailed(
-                "The end of the session is not confirmed yet.", remedy="The portal keeps trying; nothing is to be done."
-            )
+            raise _not_confirmed()
 
     async def run_post_stop_hook(self) -> None:
         """Remove what the session had; then run the administrator's hook."""
@@ -74,7 +77,9 @@ class PodEndMixin(PodLifeMixin):
         They are read from the watch: a list of a thousand pods is ten megabytes, and the hub does nothing else while it
         reads them. What is too old to rely on is asked for.
         """
+        # it begins with the hub, so that its age is known before the first session
         watch = self.watch
+        watch.start()
         if await watch.wait_complete(FIRST_LIST_S) and not (watch.is_old or watch.problem):
             pods = list(watch.pods.values())
         else:
@@ -106,7 +111,15 @@ class PodEndMixin(PodLifeMixin):
         for handle in one.handles:
             await self.client.delete_pod(handle)
             if not await wait_gone(self.client, self.watch, handle, self.grace_period_s + self.stop_timeout_s):
-                raise SessionFailed("The end of the session is not confirmed yet.")
+                raise _not_confirmed()
+
+
+def _not_confirmed(why: str = "") -> SessionFailed:
+    return SessionFailed(
+        "The end of the session is not confirmed yet.",
+        remedy="The portal keeps trying; nothing is to be done.",
+        detail=why,
+    )
 
 
 def _handle(pod: Json) -> Any:

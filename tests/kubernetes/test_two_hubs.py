@@ -25,6 +25,7 @@ PLACES = {
     name: {"spawner": "proposal-kubernetes", "title": name, "settings": {"reconcile_interval_s": interval_s}}
     for name, interval_s in (("one", 1.0), ("two", 1.5))
 }
+PLACES["two"]["capacity"] = 1
 TWO_PLACES = f'{HASTY}c.JupyterHub.spawner_class = "places"\nc.Places.places = {PLACES!r}\n'
 
 
@@ -151,6 +152,25 @@ def test_a_second_hub_with_the_same_id_is_found_and_ends_nothing(first: Place, a
     finally:
         second.portal.stop()
         remove(second.portal)
+
+
+def test_a_place_is_free_when_the_pod_is_gone_and_not_before(first: Place, anna: Person, api: ApiServer) -> None:
+    """I3: its memory is in use as long as the cluster has not confirmed its end."""
+    pod = next(one for one in api.pods(first.namespace) if one["metadata"]["labels"]["daas-hub/place"] == "two")
+    path = f"/api/v1/namespaces/{first.namespace}/pods/{pod['metadata']['name']}"
+    merge = {"Content-Type": "application/merge-patch+json"}
+    api.call("PATCH", path, {"metadata": {"finalizers": ["example.org/slow"]}}, headers=merge)
+    try:
+        anna.stop("two")
+        options = {"application": "terminal", "place": "two"}
+        within(20, lambda: "has not confirmed its end yet" in anna.get("/hub/home").text)
+        answer = anna.api("POST", f"users/{anna.name}/servers/next", options)
+        assert "two is full: 1 of 1 sessions are in use" in answer.text
+    finally:
+        api.call("PATCH", path, {"metadata": {"finalizers": None}}, headers=merge)
+    within(20, lambda: "has not confirmed its end yet" not in anna.get("/hub/home").text)
+    launch(anna, "next", place="two")
+    anna.stop("next")
 
 
 def test_an_ended_pod_of_another_hub_with_the_same_id_is_left(first: Place, api: ApiServer) -> None:
