@@ -107,9 +107,12 @@ class Person:
             headers={"X-XSRFToken": self.xsrf, "Content-Type": "application/json"},
         )
 
-    def launch(self, application: str, *, proposal: str = "", visit: str = "", wait: bool = True) -> str:
+    def launch(
+        self, application: str, *, proposal: str = "", visit: str = "", place: str = "", wait: bool = True
+    ) -> str:
         """Launch an application through the form; give the session's name."""
         fields = {"application": application, "proposal": proposal, "visit": visit}
+        fields |= {"place": place} if place else {}
         answer = self.post("/hub/launch", fields, allow_redirects=False)
         assert answer.status_code == 303, plain_text(answer)
         name = answer.headers["Location"].rstrip("/").rpartition("/")[2]
