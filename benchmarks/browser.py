@@ -104,7 +104,10 @@ class _Marks:
 
 
 def measure(browser: Browser, site: Site, title: str) -> Launch:
-    """Launch once on ``site``, wait for the frame and for a window with ``title``, stop the session again."""
+    """Launch once on ``site``, wait for the frame and for a window with ``title``, stop the session again.
+
+    Without a title no window is waited for.
+    """
     root = site.below
     context = browser.new_context(viewport={"width": SCREEN_WIDTH, "height": SCREEN_HEIGHT})
     marks = _Marks()
@@ -118,7 +121,7 @@ def measure(browser: Browser, site: Site, title: str) -> Launch:
         marks.events.clear()
         button.click(no_wait_after=True)
         clicked, frame = _wait_for_frame(page, marks)
-        window = _wait_for_window(title, root)
+        window = _wait_for_window(title, root) if title else frame
         session = [process for process in _started(root) if process.pid not in before]
         site.stop_session(page, page.url)
     finally:

@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> dict[str, list[Launch]]:
         browser = stack.enter_context(chromium())
         image = on_the_node("pymca")
         systems = {
-            "ours": lambda: measure(browser, portal, "PyMca"),
+            "ours": lambda: measure(browser, portal, ""),
             "floor": lambda: measure_floor(cluster, bare, image),
         }
         return rounds(systems, options.runs)
