@@ -106,7 +106,7 @@ class _Marks:
 def measure(browser: Browser, site: Site, title: str) -> Launch:
     """Launch once on ``site``, wait for the frame and for a window with ``title``, stop the session again.
 
-    Without a title no window is waited for.
+    Without a title, stop as soon as the frame is there.
     """
     root = site.below
     context = browser.new_context(viewport={"width": SCREEN_WIDTH, "height": SCREEN_HEIGHT})

@@ -1,4 +1,4 @@
-"""A plot as an SVG file for the documentation: no script, readable on light and dark pages, described in words."""
+"""A plot as an SVG file for the documentation: no script, readable on light and dark pages, with a description."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def write_plot(path: Path, title: str, words: str, places: Sequence[int], lines:
     )  # fmt: skip
     chart = pygal.XY(
         style=style, js=[], no_prefix=True, xrange=(min(places), max(places)), logarithmic=True, dots_size=4,
-        show_x_guides=False, pretty_print=False, legend_at_bottom=True, width=760, height=420, title=title, x_title="sessions",
-        x_labels=list(places), y_labels=_marks(lines), stroke=True, disable_xml_declaration=True,
+        show_x_guides=False, pretty_print=False, legend_at_bottom=True, width=760, height=420, title=title,
+        x_title="sessions", x_labels=list(places), y_labels=_marks(lines), stroke=True, disable_xml_declaration=True,
     )  # fmt: skip
     dashes = ("", "8,4", "2,4")
     for number, line in enumerate(lines):
