@@ -92,6 +92,17 @@ bench-docker: $(VENV)/.installed $(VENV)/.test  ## the same in containers: first
 bench-cluster: $(VENV)/.installed $(VENV)/.test  ## starts of 500 pods on fake nodes, beside stock KubeSpawner (.ci/cluster build)
 	$(PYTHON) -m benchmarks.cluster_starts
 
+bench-pods: $(VENV)/.installed $(VENV)/.test  ## click to first frame in a pod, and the data path (.ci/cluster start)
+	$(PYTHON) -m benchmarks.cluster_frame
+	$(PYTHON) -m benchmarks.path --pods --rounds 5
+
+bench-scale: $(VENV)/.installed $(VENV)/.test  ## the hub with 10 to 1,000 sessions on fake nodes, and its plot
+	$(PYTHON) -m pip install -q --disable-pip-version-check 'pygal==3.1.3'
+	$(PYTHON) -m benchmarks.cluster_scale
+
+bench-proxies: $(VENV)/.installed $(VENV)/.test  ## 1,000 web sockets through the node proxy (ARGS="--traefik PROGRAM" for both)
+	$(PYTHON) -m benchmarks.proxies $(ARGS)
+
 bench-memory: $(VENV)/.installed $(VENV)/.test  ## what a desktop session holds, beside the stock stack
 	$(PYTHON) -m benchmarks.memory
 
@@ -102,7 +113,7 @@ bench-abuse: $(VENV)/.installed $(VENV)/.test  ## pages of others while sessions
 	$(PYTHON) -m benchmarks.abuse
 	$(PYTHON) -m benchmarks.tunnel
 
-.PHONY: help demo install quick test test-servers test-outages test-nfs race check kill-test audit mutants constraints wheel bench bench-launch bench-path bench-memory bench-docker bench-abuse bench-cluster clean
+.PHONY: help demo install quick test test-servers test-outages test-nfs race check kill-test audit mutants constraints wheel bench bench-launch bench-path bench-memory bench-docker bench-abuse bench-cluster bench-pods bench-scale bench-proxies clean
 
 -include images/images.mk
 

@@ -130,7 +130,10 @@ def measure_opening(browser: Browser, site: Site, address: str) -> Launch:
 
 
 def measure(browser: Browser, site: Site, title: str) -> Launch:
-    """Launch once on ``site``, wait for the frame and for a window with ``title``, stop the session again."""
+    """Launch once on ``site``, wait for the frame and for a window with ``title``, stop the session again.
+
+    Without a title, stop as soon as the frame is there.
+    """
     root = site.below
     with _signed_in(browser, site) as (page, marks):
         button = site.launch_button(page)
@@ -138,7 +141,7 @@ def measure(browser: Browser, site: Site, title: str) -> Launch:
         marks.events.clear()
         button.click(no_wait_after=True)
         clicked, frame = _wait_for_frame(page, marks)
-        window = _wait_for_window(title, root)
+        window = _wait_for_window(title, root) if title else frame
         session = [process for process in _started(root) if process.pid not in before]
         site.stop_session(page, page.url)
     steps = _steps(marks, clicked, frame)

@@ -24,14 +24,14 @@ from .processes import nothing_left_behind
 from .rfb import PLAIN_RAW, RfbClient
 from .service import state_folder
 
-WANTED = 2.0
+WANTED, CPUS = 2.0, 1.0
 LABELS = {"ours": "ours", "floor": "bare pod, no browser"}
 
 
-def measure_floor(cluster: Cluster, namespace: str, image: str) -> Launch:
+def measure_floor(cluster: Cluster, namespace: str, image: str, cpus: float) -> Launch:
     """Create a bare pod; the first frame is the first update with light in it at a bare client."""
     began = time.time()
-    with running_bare_pod(cluster, namespace, image) as stream:
+    with running_bare_pod(cluster, namespace, image, cpus) as stream:
         client = RfbClient(stream)
         client.set_encodings(PLAIN_RAW)
         client.request(incremental=False)
@@ -49,17 +49,18 @@ def run(options: argparse.Namespace) -> dict[str, list[Launch]]:
         stack.enter_context(nothing_left_behind())
         state = stack.enter_context(state_folder())
         ours, bare = (stack.enter_context(namespace_of(cluster, "privileged")) for _ in range(2))
-        portal = stack.enter_context(PodPortal(Path(state), "pymca", cluster, ours))
+        portal = PodPortal(Path(state), cluster, ours, image="pymca", command=["pymca"], cpus=options.cpus)
+        stack.enter_context(portal)
         browser = stack.enter_context(chromium())
         image = on_the_node("pymca")
         systems = {
-            "ours": lambda: measure(browser, portal, "PyMca"),
-            "floor": lambda: measure_floor(cluster, bare, image),
+            "ours": lambda: measure(browser, portal, ""),
+            "floor": lambda: measure_floor(cluster, bare, image, options.cpus),
         }
         return rounds(systems, options.runs)
 
 
-def report(results: dict[str, list[Launch]], runs: int) -> None:
+def report(results: dict[str, list[Launch]], options: argparse.Namespace) -> None:
     """Print the section."""
     rows: list[list[object]] = []
     for name, launches in results.items():
@@ -70,7 +71,8 @@ def report(results: dict[str, list[Launch]], runs: int) -> None:
     section(
         "Pods: click to desktop",
         "make bench-pods",
-        f"{runs} launches of PyMca each, in turn, after one uncounted, on one cluster whose node has the image. The"
+        f"{options.runs} launches of PyMca each, in turn, after one uncounted, on one cluster whose node has the"
+        f" image; each pod may use {options.cpus:g} processors. The"
         " bare pod is created at the API server, without volumes, Secrets and policies, and has nothing but the X"
         " server, the window manager and PyMca; its client asks the API server for its address and connects to the X"
         " server.",
@@ -88,9 +90,10 @@ def main() -> None:
     """Read the command line, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=10, help="counted launches of each")
+    parser.add_argument("--cpus", type=float, default=CPUS, help="processors of each pod, at most")
     options = parser.parse_args()
     os.environ.pop("DISPLAY", None)
-    report(run(options), options.runs)
+    report(run(options), options)
 
 
 if __name__ == "__main__":

@@ -132,7 +132,7 @@ class StockHub(Hub):
 
 @contextmanager
 def our_hub(cluster: FakeNodes, namespace: str, people: int, *, more_config: str = "") -> Iterator[OurHub]:
-    """Run our portal for so many people."""
+    """Run our portal for a number of people."""
     state = new_state()
     applications = state / "applications"
     applications.mkdir()

@@ -3,7 +3,7 @@
     python -m benchmarks.fake_sessions '{"url": ..., "ca": ..., "token": ..., "port": ...}' NAMESPACE...
 
 A pod of a stock hub only answers. One of ours proves what it was granted at the session gateway, from its own address
-and with the token of its Secret, and then reports every ten seconds that it lives.
+and with the token of its Secret, and then reports every ten seconds that it lives, and every minute that it is used.
 """
 
 from __future__ import annotations
@@ -11,15 +11,20 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import datetime
+import itertools
 import json
 import ssl
 import sys
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import web
 
 HEARTBEAT_S = 10.0
+#: Everybody works: a session in use reports that every minute.
+BEATS_OF_AN_ACTIVITY = 6
 TRY_AGAIN_S = 0.05
 Json = dict[str, Any]
 
@@ -56,7 +61,8 @@ class Sessions:
         secret = _container(pod)["envFrom"][0]["secretRef"]["name"]
         async with self._http.get(f"{self._path}/secrets/{secret}") as response:
             data = (await response.json())["data"]
-        token = base64.b64decode(data["JUPYTERHUB_API_TOKEN"]).decode()
+        given = {name: base64.b64decode(value).decode() for name, value in data.items()}
+        token = given["JUPYTERHUB_API_TOKEN"]
         wanted = None
         while wanted is None:
             wanted = await ask(gateway, address, token, "/session/arrival", {})
@@ -64,9 +70,14 @@ class Sessions:
         # what a session is granted that has no directories of the hub's
         directories = [[1, 1, path.endswith("/data")] for path in wanted.get("directories", ())]
         await ask(gateway, address, token, "/session/arrival", {"directories": directories, "open": []})
-        while True:
+        activity_path = urlsplit(given["JUPYTERHUB_ACTIVITY_URL"]).path
+        for beat in itertools.count(1):
             await asyncio.sleep(HEARTBEAT_S)
             await ask(gateway, address, token, "/session/heartbeat", {})
+            if beat % BEATS_OF_AN_ACTIVITY == 0:
+                now = datetime.datetime.now(datetime.UTC).isoformat()
+                report = {"servers": {given["JUPYTERHUB_SERVER_NAME"]: {"last_activity": now}}, "last_activity": now}
+                await ask(gateway, address, token, activity_path, report)
 
 
 def _container(pod: Json) -> Json:

@@ -49,9 +49,19 @@ def namespace_of(cluster: Cluster, level: str) -> Iterator[str]:
 class PodPortal(Portal):
     """Our hub with pods, on data that the node has at the same path."""
 
-    def __init__(self, state: Path, application: str, cluster: Cluster, namespace: str) -> None:
-        super().__init__(state, application, proposal="MA-4242")
+    def __init__(
+        self, state: Path, cluster: Cluster, namespace: str, *, image: str, command: list[str], cpus: float
+    ) -> None:
+        super().__init__(state, "measured", proposal="MA-4242")
         self._cluster, self._namespace = cluster, namespace
+        self._images = {name: on_the_node(name) for name in {"desktop", image}}
+        self.catalogue.mkdir(mode=0o755, parents=True)
+        sizes = f"sizes:\n  measured: {{title: Measured, memory: 2 GiB, cpus: {cpus}, processes: 500, hours: 1}}\n"
+        (self.catalogue / "sizes.yaml").write_text(sizes)
+        self.add_to_catalogue(
+            f"name: measured\ntitle: Measured\nkind: desktop\nsizes: [measured]\n"
+            f"image: {self._images[image]}\ncommand: {json.dumps(command)}\n"
+        )
 
     @property
     def below(self) -> int:
@@ -65,9 +75,8 @@ class PodPortal(Portal):
 
     def __enter__(self) -> PodPortal:
         """Start, and wait."""
-        images = {name: on_the_node(name) for name in ("desktop", "pymca")}
-        more = f"c.Facility.catalogue.append({str(self.catalogue)!r})\n" if self.catalogue.exists() else ""
-        self._running = start_cluster_portal(self._cluster, self._namespace, images, more_config=more)
+        more = f"c.Facility.catalogue.append({str(self.catalogue)!r})\n"
+        self._running = start_cluster_portal(self._cluster, self._namespace, self._images, more_config=more)
         self.url, self.port = self._running.portal.url, self._running.portal.port
         return self
 
@@ -126,8 +135,9 @@ def _file(record: dict[str, str], key: str, folder: Path) -> str:
     return str(path)
 
 
-def bare_pod(name: str, image: str, application: str) -> Json:
+def bare_pod(name: str, image: str, application: str, cpus: float) -> Json:
     """Return a pod with nothing but X server, window manager and application."""
+    resources = {"cpu": f"{round(cpus * 1000)}m", "memory": "2Gi"}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -143,6 +153,7 @@ def bare_pod(name: str, image: str, application: str) -> Json:
                     "image": image,
                     "imagePullPolicy": "Never",
                     "command": ["sh", "-c", FLOOR],
+                    "resources": {"limits": resources, "requests": resources},
                     "env": [{"name": "HOME", "value": "/tmp"}, {"name": "BENCH_APPLICATION", "value": application}],
                 }
             ],
@@ -151,12 +162,12 @@ def bare_pod(name: str, image: str, application: str) -> Json:
 
 
 @contextmanager
-def running_bare_pod(cluster: Cluster, namespace: str, image: str) -> Iterator[ByteStream]:
+def running_bare_pod(cluster: Cluster, namespace: str, image: str, cpus: float) -> Iterator[ByteStream]:
     """Create a bare pod, and connect to its X server as soon as that listens."""
     name = f"bare-{secrets.token_hex(3)}"
     with tempfile.TemporaryDirectory() as folder:
         api = PodApi(cluster, namespace, Path(folder))
-        api.create(bare_pod(name, image, "pymca"))
+        api.create(bare_pod(name, image, "pymca", cpus))
         try:
             yield open_tcp(api.address(name), RFB_PORT)
         finally:

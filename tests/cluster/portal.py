@@ -134,14 +134,11 @@ def _write_applications(folder: Path, images: Mapping[str, str]) -> None:
     texts = {
         "terminal": TERMINAL + desktop,
         "brief": BRIEF + f"image: {images['desktop']}\n",
-        "light": LIGHT + f"image: {images['desktop']}
-",
+        "light": LIGHT + f"image: {images['desktop']}\n",
         "probe": PROBE + desktop,
         "sizes": sizes
-        + "  ample: {title: Ample, memory: 1 GiB, cpus: 0.6, processes: 500, hours: 12}
-"
-        + "  light: {title: Light, memory: 512 MiB, cpus: 0.15, processes: 100, hours: 12}
-",
+        + "  ample: {title: Ample, memory: 1 GiB, cpus: 0.6, processes: 500, hours: 12}\n"
+        + "  light: {title: Light, memory: 512 MiB, cpus: 0.15, processes: 100, hours: 12}\n",
     }
     if "pymca" in images:
         text = f"name: pymca\ntitle: PyMca\nkind: desktop\ncommand: [pymca]\nsizes: [ample]\nimage: {images['pymca']}\n"
