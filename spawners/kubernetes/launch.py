@@ -145,8 +145,12 @@ async def create_secret(client: PlaceClient, name: str, pod: Json, content: Mapp
             raise refused(refusal) from refusal
 
 
-async def open_gate(client: PlaceClient, pod: Json) -> None:
-    """Let the scheduler have a pod.
+async def open_gate(client: PlaceClient, asked: Json, pod: Json, accepted: Sequence[str] = ()) -> None:
+    """Let the scheduler have a pod, and compare it once more: a controller may have changed it meanwhile.
+
+    Args:
+        asked, accepted: see `require_asked`.
+        pod: as the API server made it.
 
     Raises:
         SessionFailed, ClusterUnreachable: see `create_pod`.
@@ -160,13 +164,15 @@ async def open_gate(client: PlaceClient, pod: Json) -> None:
     ]
     name = pod["metadata"]["name"]
     try:
-        await client.call("patch_namespaced_pod", name, patch)
+        opened: Json | None = await client.call("patch_namespaced_pod", name, patch)
     except APIRefusal as refusal:
-        now = await client.pod(name)
+        opened = await client.pod(name)
         # an earlier answer of ours was late
-        if now is not None and now["metadata"]["uid"] == pod["metadata"]["uid"] and not _has_gate(now):
-            return
-        raise refused(refusal) from refusal
+        if opened is None or opened["metadata"]["uid"] != pod["metadata"]["uid"] or _has_gate(opened):
+            raise refused(refusal) from refusal
+    open_asked = {**asked, "spec": {**asked["spec"], "schedulingGates": []}}
+    # the scheduler may be faster than the answer
+    require_asked(open_asked, opened, [*accepted, "spec.nodeName"])
 
 
 def _has_gate(pod: Json) -> bool:

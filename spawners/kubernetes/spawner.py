@@ -193,7 +193,7 @@ class ProposalKubeSpawner(PodEndMixin, StockKubeSpawner):
         )
         arrival = await self._expect(startup, granted)
         try:
-            await open_gate(self.client, made)
+            await open_gate(self.client, asked, made, self.accepted_changes)
             await asyncio.wait((arrival.admitted, startup.over), return_when=asyncio.FIRST_COMPLETED)
             if not arrival.admitted.done():
                 output = await self.note_output(startup.pod)
