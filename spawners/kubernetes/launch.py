@@ -164,12 +164,13 @@ async def open_gate(client: PlaceClient, asked: Json, pod: Json, accepted: Seque
     ]
     name = pod["metadata"]["name"]
     try:
-        opened: Json | None = await client.call("patch_namespaced_pod", name, patch)
+        opened = await client.call("patch_namespaced_pod", name, patch)
     except APIRefusal as refusal:
-        opened = await client.pod(name)
+        now = await client.pod(name)
         # an earlier answer of ours was late
-        if opened is None or opened["metadata"]["uid"] != pod["metadata"]["uid"] or _has_gate(opened):
+        if now is None or now["metadata"]["uid"] != pod["metadata"]["uid"] or _has_gate(now):
             raise refused(refusal) from refusal
+        opened = now
     open_asked = {**asked, "spec": {**asked["spec"], "schedulingGates": []}}
     # the scheduler may be faster than the answer
     require_asked(open_asked, opened, [*accepted, "spec.nodeName"])
