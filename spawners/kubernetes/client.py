@@ -216,6 +216,20 @@ class PlaceClient:
                     body = await response.read()
         return (document_of(response, body).get("status") or {}).get("allowed") is True
 
+    async def read(self, api: Callable[[ApiClient], Any], method: str, *names: str) -> Json:
+        """Call a reading method of any part of the API, once: `read(CoreV1Api, "read_namespace", "daas")`.
+
+        Raises:
+            APIRefusal, ClusterUnreachable, ConfigurationError: it is unknown.
+        """
+        call: Callable[..., Awaitable[aiohttp.ClientResponse]] = getattr(api(await self._connected()), method)
+        with unreachable():
+            async with asyncio.timeout(self.access.timeout_s):
+                response = await call(*names, _preload_content=False)
+                async with response:
+                    body = await response.read()
+        return document_of(response, body)
+
     async def watch_pods(self, selector: str, version: str, *, window_s: int) -> AsyncIterator[Json]:
         """Yield the changes after a version of the list, until the API server ends the watch after `window_s`.
 

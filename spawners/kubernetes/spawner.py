@@ -26,6 +26,7 @@ from daas_hub.spawners.hub_api_socket import session_routes
 from daas_hub.spawners.kubernetes.arrival import Arrival
 from daas_hub.spawners.kubernetes.checks import examine, images_problems, place_problems, storage_findings
 from daas_hub.spawners.kubernetes.client import APIRefusal
+from daas_hub.spawners.kubernetes.cluster_checks import examine_cluster
 from daas_hub.spawners.kubernetes.endings import PodEndMixin
 from daas_hub.spawners.kubernetes.gateway import GatewaySession, key_of
 from daas_hub.spawners.kubernetes.hooks import after_created, modified
@@ -96,7 +97,12 @@ class ProposalKubeSpawner(PodEndMixin, StockKubeSpawner):
     async def examine(cls, config: Config, facility: Facility, plan: Plan | None) -> list[Finding]:
         """Ask the cluster what the hub may do, and what it has (see `ProposalSessionMixin`)."""
         settings = cls(config=config)
-        return [*await examine(settings), *storage_findings(settings), last_outcome(Path(settings.runtime_dir))]
+        return [
+            *await examine(settings),
+            *await examine_cluster(settings),
+            *storage_findings(settings),
+            last_outcome(Path(settings.runtime_dir)),
+        ]
 
     @classmethod
     def configuration_problems(cls, config: Config, facility: Facility) -> list[DaasError]:
@@ -210,7 +216,7 @@ class ProposalKubeSpawner(PodEndMixin, StockKubeSpawner):
         )
         arrival = await self._expect(startup, granted)
         try:
-            await open_gate(self.client, made)
+            await open_gate(self.client, asked, made, self.accepted_changes)
             await startup.wait_begun(self.queue_timeout_s)
             until = time.monotonic() + self._timeout_s
             await self._require_arrival(startup, arrival)
