@@ -160,3 +160,22 @@ def test_a_terminal_says_who_and_where(portal: Portal, guest: Callable[..., Sess
     anna.page.keyboard.type('echo "${PS1@P} in $PWD" > ~/prompt; exit\n', delay=15)
     expect(anna.page.get_by_role("dialog")).to_contain_text("Terminal was closed", timeout=20_000)
     assert (portal.state / "homes" / "anna" / "prompt").read_text() == "anna@session:~/data$  in /home/anna/data\n"
+
+
+def test_windows_open_side_by_side(guest: Callable[..., SessionUser]) -> None:
+    """The demo's desktop has two; its file manager has the session's directories at hand."""
+    anna = guest("anna")
+    anna.launch("Desktop", "MA-4242")
+    anna.wait_for_picture()
+    screen = Screen("Desktop, MA-4242 visit 2")
+    for title in ("LXTerminal", "data"):
+        screen.wait_for(lambda title=title: title in screen.titles(), title)  # type: ignore[misc]
+    screen.wait_for(
+        lambda: (
+            max(screen.span(one)[0] for one in ("LXTerminal", "data"))
+            >= min(screen.span(one)[1] for one in ("LXTerminal", "data"))
+        ),
+        "neither covers the other",
+    )
+    anna.page.wait_for_timeout(1500)
+    anna.keep_picture("side-by-side")

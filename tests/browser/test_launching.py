@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.conftest import SessionUser
-from tests.browser.pages import CONTRAST
+from tests.browser.pages import flaws_of
 from tests.live_portal import Portal, remove, start_portal
 
 pytestmark = [pytest.mark.browser, pytest.mark.sandbox]
@@ -88,7 +88,7 @@ def test_a_refused_launch_stays_on_its_visit(
     expect(page).to_have_title("Not launched – Proposal LS-1007 – Demo Light Source")
     expect(card(page, "PyMca").get_by_label("Size of PyMca")).to_have_value("large")
     anna.keep_picture(f"refused-proposal-{width}-{scheme}")
-    assert page.evaluate(CONTRAST) == []
+    assert flaws_of(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     # a reload sends nothing again
     assert page.url == address
@@ -152,7 +152,7 @@ def test_what_runs_is_opened_and_a_second_one_is_a_choice(guest: Callable[..., S
     opened = card(stale, "PyMca")
     expect(opened).to_contain_text("Running since")
     anna.keep_picture("running-card", stale)
-    assert stale.evaluate(CONTRAST) == []
+    assert flaws_of(stale) == []
     opened.get_by_role("link", name="Open PyMca").click()
     stale.wait_for_url(first)
     assert sessions(anna) == 1

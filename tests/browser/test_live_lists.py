@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import SessionUser
-from tests.browser.pages import CONTRAST
+from tests.browser.pages import flaws_of
 from tests.browser.troubles import frozen
 from tests.live_portal import Portal
 
@@ -33,7 +33,7 @@ def test_a_list_behind_a_frozen_network_says_so_and_mends_itself(
     with frozen(portal):
         expect(notice).to_be_visible(timeout=20_000)
         anna.keep_picture("list-frozen")
-        assert page.evaluate(CONTRAST) == []
+        assert flaws_of(page) == []
     expect(notice).to_have_count(0, timeout=20_000)
 
     portal.login("anna").launch("terminal")

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import SessionUser
-from tests.browser.pages import CONTRAST
+from tests.browser.pages import flaws_of
 from tests.live_portal import Portal
 
 pytestmark = [pytest.mark.browser, pytest.mark.sandbox]
@@ -34,7 +34,7 @@ def test_a_running_session_is_stopped_after_a_question(
     expect(dialog).to_contain_text("What is not saved in it is lost")
     expect(dialog.get_by_role("button", name="Keep it running")).to_be_focused()
     anna.keep_picture(f"stop-{width}-{scheme}")
-    assert page.evaluate(CONTRAST) == []
+    assert flaws_of(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
     page.keyboard.press("Escape")
