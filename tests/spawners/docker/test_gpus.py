@@ -130,7 +130,8 @@ def test_devices_in_use_are_those_of_containers_that_have_not_ended() -> None:
     [
         None, [], {}, "nvidia", {"driver": 1}, {"driver": ""}, {"driver": "cdi"}, {"devices": ONE},
         {"devices": ["all"]}, {"devices": [ONE, ONE]}, {"devices": ["nvidia.com/gpu"]},
-        {"driver": "nvidia", "devices": ["a b"]}, {"driver": "nvidia", "devices": ["0,1"]}, {"devices": [ONE], "count": 1},
+        {"driver": "nvidia", "devices": ["a b"]}, {"driver": "nvidia", "devices": ["0,1"]},
+        {"devices": [ONE], "count": 1},
         {"driver": "a/b", "devices": []},
     ],
 )  # fmt: skip
