@@ -18,7 +18,7 @@ from tests.images.session import ACCOUNT, Container, container_of
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(400)]
 
 #: What others are built on, what is copied, and what runs no session.
-NO_SESSION = ("base", "hub", "nginx", "template", "wheel")
+NO_SESSION = ("base", "hub", "licensed", "nginx", "template", "wheel")
 
 #: The images have no file of ours.
 OPENGL_PLOT = Path(__file__).parents[1] / "sandbox" / "opengl_plot.py"
