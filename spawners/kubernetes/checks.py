@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daas_hub.catalogue import Kind
+from daas_hub.catalogue import Kind, Size
 from daas_hub.errors import ConfigurationError, DaasError
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, ok, problem
@@ -81,6 +82,25 @@ def images_problems(settings: PlaceMixin, facility: Facility) -> list[DaasError]
         except ConfigurationError as error:
             problems.append(error)
     return problems
+
+
+def gpu_problems(settings: PlaceMixin, facility: Facility) -> list[DaasError]:
+    """Return an error for each size with GPUs that asks the cluster for none."""
+    return [
+        ConfigurationError(
+            "sizes.yaml",
+            size.name,
+            "has GPUs, and ProposalKubeSpawner.pods['by_size'] has no resources for it",
+            remedy=f'Add {{"by_size": {{"{size.name}": SizeInPlace(resources={{"nvidia.com/gpu": {size.gpus}}})}}}}.',
+        )
+        for size in facility.applications.sizes.values()
+        if size.gpus and not _resources_of(settings, size)
+    ]
+
+
+def _resources_of(settings: PlaceMixin, size: Size) -> Mapping[str, int]:
+    place = (settings.pods.get("by_size") or {}).get(size.name)
+    return place.resources if place else {}
 
 
 async def examine(settings: PlaceMixin) -> list[Finding]:

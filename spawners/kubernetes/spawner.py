@@ -24,7 +24,7 @@ from daas_hub.spawners.guest_layout import mount_points, places
 from daas_hub.spawners.home_access import require_usable_home
 from daas_hub.spawners.hub_api_socket import session_routes
 from daas_hub.spawners.kubernetes.arrival import Arrival
-from daas_hub.spawners.kubernetes.checks import examine, images_problems, place_problems, storage_findings
+from daas_hub.spawners.kubernetes.checks import examine, gpu_problems, images_problems, place_problems, storage_findings
 from daas_hub.spawners.kubernetes.client import APIRefusal
 from daas_hub.spawners.kubernetes.cluster_checks import examine_cluster
 from daas_hub.spawners.kubernetes.endings import PodEndMixin
@@ -113,6 +113,7 @@ class ProposalKubeSpawner(PodEndMixin, StockKubeSpawner):
         if not any(pods_problems(settings.pods)):
             applications = facility.applications.applications.values()
             problems += [*images_problems(settings, facility), *addresses_problems(applications, settings.pods)]
+            problems += gpu_problems(settings, facility)
         return problems
 
     # -- a start --------------------------------------------------------------------------------------------------
