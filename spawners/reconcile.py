@@ -129,8 +129,12 @@ class Reconciler:
             for name, spawner in list(user.spawners.items()):
                 if spawner.pending or spawner.active:
                     known[user.name, name] = spawner
-        # those of other places are reconciled there
-        return {who: one for who, one in known.items() if getattr(one, "place", "") == self._place}
+        # those of other places are reconciled there; one of a place that was renamed may be here
+        return {
+            who: one
+            for who, one in known.items()
+            if getattr(one, "place", "") == self._place or getattr(one, "is_unknown", False)
+        }
 
     def _folders(self) -> set[str]:
         """Return the keys of the sessions that have a folder."""
@@ -143,7 +147,7 @@ class Reconciler:
         """Stop what the hub still knows and was asked to stop, as before a restart in the middle of a stop."""
         for (user, server), spawner in known.items():
             record = self._records.get(session_key(user, server))
-            if record is None or not record.stop_wanted or spawner.pending:
+            if record is None or not record.stop_wanted or spawner.pending or getattr(spawner, "is_unknown", False):
                 continue
             outcome.ended.append(f"{user}:{server}: its stop was interrupted")
             try:

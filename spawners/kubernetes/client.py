@@ -34,6 +34,8 @@ _FIRST_WAIT_S = 0.2
 #: Answers with which a request may be repeated: it was not carried out, or may be carried out twice.
 _PASSING = frozenset({429, 500, 502, 503, 504})
 _PAGE = 500
+#: Questions for events at a time: for each of them the API server reads all events of the namespace.
+MAX_EVENT_LISTS = 4
 #: What an answer must be: something on the way may answer 200 with a page or a document of its own.
 _KINDS = {
     "create_namespaced_pod": "Pod",
@@ -55,6 +57,7 @@ class PlaceClient:
         self.access = access
         self.namespace = namespace
         self._library: ApiClient | None = None
+        self._event_lists = asyncio.Semaphore(MAX_EVENT_LISTS)
 
     @classmethod
     def of(cls, access: APIAccess, namespace: str) -> PlaceClient:
@@ -177,7 +180,10 @@ class PlaceClient:
     async def events(self, uid: str, *, limit: int = 50) -> list[Json]:
         """Return the events of one pod; [] if they may not be read."""
         try:
-            found = await self.once("list_namespaced_event", field_selector=f"involvedObject.uid={uid}", limit=limit)
+            async with self._event_lists:
+                found = await self.once(
+                    "list_namespaced_event", field_selector=f"involvedObject.uid={uid}", limit=limit
+                )
         except (APIRefusal, ClusterUnreachable):
             return []
         return list(found.get("items") or [])
@@ -209,6 +215,20 @@ class PlaceClient:
                 async with response:
                     body = await response.read()
         return (document_of(response, body).get("status") or {}).get("allowed") is True
+
+    async def read(self, api: Callable[[ApiClient], Any], method: str, *names: str) -> Json:
+        """Call a reading method of any part of the API, once: `read(CoreV1Api, "read_namespace", "daas")`.
+
+        Raises:
+            APIRefusal, ClusterUnreachable, ConfigurationError: it is unknown.
+        """
+        call: Callable[..., Awaitable[aiohttp.ClientResponse]] = getattr(api(await self._connected()), method)
+        with unreachable():
+            async with asyncio.timeout(self.access.timeout_s):
+                response = await call(*names, _preload_content=False)
+                async with response:
+                    body = await response.read()
+        return document_of(response, body)
 
     async def watch_pods(self, selector: str, version: str, *, window_s: int) -> AsyncIterator[Json]:
         """Yield the changes after a version of the list, until the API server ends the watch after `window_s`.

@@ -10,7 +10,7 @@ from daas_hub.errors import SessionFailed
 from daas_hub.spawners.kubernetes.client import APIRefusal, ClusterUnreachable, Json
 from daas_hub.spawners.kubernetes.instance import REMEDY, is_of_another, words_of_others
 from daas_hub.spawners.kubernetes.launch import has_gate, wait_gone
-from daas_hub.spawners.kubernetes.life import PodLifeMixin
+from daas_hub.spawners.kubernetes.life import FIRST_LIST_S, PodLifeMixin
 from daas_hub.spawners.kubernetes.watch import is_ending
 from daas_hub.spawners.session_records import RunningSession
 
@@ -73,19 +73,26 @@ class PodEndMixin(PodLifeMixin):
         """Return the pods of this hub and place, also ended ones (see `RunningSession`).
 
         Not those that another hub with the same id made: they are reported, and left alone.
+
+        They are read from the watch: a list of a thousand pods is ten megabytes, and the hub does nothing else while it
+        reads them. What is too old to rely on is asked for.
         """
         # it begins with the hub, so that its age is known before the first session
-        self.watch.start()
-        try:
-            pods, _ = await self.client.pods(self.selector)
-        except APIRefusal as refusal:
-            raise ClusterUnreachable(str(refusal)) from refusal
+        watch = self.watch
+        watch.start()
+        if await watch.wait_complete(FIRST_LIST_S) and not (watch.is_old or watch.problem):
+            pods = list(watch.pods.values())
+        else:
+            try:
+                pods, _ = await self.client.pods(self.selector)
+            except APIRefusal as refusal:
+                raise ClusterUnreachable(str(refusal)) from refusal
         others = [pod for pod in pods if is_of_another(pod, self.instance)]
         self._report_others(others)
         return [
             RunningSession(pod["metadata"]["name"], (_handle(pod),), is_unfinished=has_gate(pod))
             for pod in pods
-            if pod not in others
+            if not is_of_another(pod, self.instance)
         ]
 
     def _report_others(self, pods: list[Json]) -> None:

@@ -185,9 +185,12 @@ class SessionGateway:
             session.close()
 
     def session_at(self, address: str) -> GatewaySession | None:
-        """Return the session whose pod has this address; None for everybody else."""
-        names = (name_at(address) for name_at in self._name_at.values())
-        return next((self._sessions[name] for name in names if name in self._sessions), None)
+        """Return the session whose pod has this address; None for everybody else, and if two places have it."""
+        names = {name_at(address) for name_at in self._name_at.values()}
+        found = [self._sessions[name] for name in names if name is not None and name in self._sessions]
+        if len(found) > 1:
+            _log.error("pods of two places have the address %s: neither is let in at %s", address, self._address)
+        return found[0] if len(found) == 1 else None
 
     def _accept(self) -> None:
         """Accept what has come; close at once what is not from a session's pod."""

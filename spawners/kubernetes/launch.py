@@ -149,12 +149,24 @@ async def create_secret(client: PlaceClient, name: str, pod: Json, content: Mapp
             raise refused(refusal) from refusal
 
 
-async def open_gate(client: PlaceClient, pod: Json) -> None:
-    """Let the scheduler have a pod.
+async def open_gate(client: PlaceClient, asked: Json, pod: Json, accepted: Sequence[str] = ()) -> None:
+    """Let the scheduler have a pod, and compare it once more: a controller may have changed it meanwhile.
+
+    Args:
+        asked, accepted: see `require_asked`.
+        pod: as the API server made it.
 
     Raises:
         SessionFailed, ClusterUnreachable: see `create_pod`.
     """
+    opened = await _without_gate(client, pod)
+    open_asked = {**asked, "spec": {**asked["spec"], "schedulingGates": []}}
+    # the scheduler may be faster than the answer
+    require_asked(open_asked, opened, [*accepted, "spec.nodeName"])
+
+
+async def _without_gate(client: PlaceClient, pod: Json) -> Json:
+    """Remove our gate, and return the pod as the API server has it then."""
     gates = pod["spec"].get("schedulingGates") or []
     index = next((number for number, one in enumerate(gates) if one["name"] == COMPARED_GATE), None)
     patch: list[Json] = [
@@ -166,17 +178,15 @@ async def open_gate(client: PlaceClient, pod: Json) -> None:
     until, wait_s = time.monotonic() + client.access.retry_s, _FIRST_WAIT_S
     while True:
         try:
-            await client.call("patch_namespaced_pod", name, patch)
+            return await client.call("patch_namespaced_pod", name, patch)
         except APIRefusal as refusal:
             now = await client.pod(name)
             # an earlier answer of ours was late
             if now is not None and now["metadata"]["uid"] == pod["metadata"]["uid"] and not has_gate(now):
-                return
+                return now
             # somebody else changed it at the same time
             if refusal.status != _CONFLICT or time.monotonic() + wait_s >= until:
                 raise refused(refusal) from refusal
-        else:
-            return
         await asyncio.sleep(wait_s)
         wait_s = min(_MAX_WAIT_S, 2 * wait_s)
 

@@ -35,11 +35,13 @@ class PlaceMixin(RecordedSessionMixin):
         Example: "portal".
         """,
     )
-    place = Unicode(
-        "kubernetes",
+    place_label = Unicode(
         config=True,
         help="""
-        Name of this place among several of one hub, in names and labels of its pods. Default: "kubernetes".
+        Value of the label `daas-hub/place` of this place's pods, also part of their names: at most 40 lower-case
+        letters, digits and hyphens. Change it only while no session runs. Example: "large-nodes". Default: the name of
+        the place in `Places.places`; "kubernetes" for a hub with one spawner, and for the place with its
+        `earlier_sessions`.
         """,
     )
     kubeconfig = Unicode(
@@ -109,6 +111,16 @@ class PlaceMixin(RecordedSessionMixin):
         Seconds in which a session that is stopped may save its work. Default: 10.
         """,
     )
+    queue_timeout_s = Float(
+        1800.0,
+        min=1.0,
+        config=True,
+        help="""
+        Seconds in which a session must get a computer of the cluster, its volumes and its image. After that its start
+        fails, and its owner reads what it waited for. `start_timeout` counts from then on, so a full cluster or a large
+        image does not use it up. Example, for a cluster that is never scaled up: 300. Default: 1800.
+        """,
+    )
     stop_timeout_s = Float(
         20.0,
         min=0.1,
@@ -154,6 +166,10 @@ class PlaceMixin(RecordedSessionMixin):
     #: Seconds of one request to the API server, and of one with its repetitions, where the stock settings are not set.
     _TIMEOUTS: ClassVar[Mapping[str, float]] = {"k8s_api_request_timeout": 10.0, "k8s_api_request_retry_timeout": 60.0}
 
+    @default("place_label")
+    def _place_label_default(self) -> str:
+        return self.place or "kubernetes"
+
     @default("k8s_api_request_timeout")
     def _request_timeout_default(self) -> int:
         return int(self._TIMEOUTS["k8s_api_request_timeout"])
@@ -185,7 +201,7 @@ class PlaceMixin(RecordedSessionMixin):
     @property
     def selector(self) -> str:
         """Which pods are this hub's, of this place."""
-        return f"{HUB_LABEL}={self.hub_id},{PLACE_LABEL}={self.place}"
+        return f"{HUB_LABEL}={self.hub_id},{PLACE_LABEL}={self.place_label}"
 
     @property
     def instance(self) -> str:
@@ -199,7 +215,7 @@ class PlaceMixin(RecordedSessionMixin):
     @property
     def watch(self) -> PodWatch:
         """The watch of this place's pods, running."""
-        return PodWatch.of(self.client, self.selector, self.place)
+        return PodWatch.of(self.client, self.selector, self.place_label)
 
     @property
     def gateway(self) -> SessionGateway:
@@ -220,7 +236,7 @@ class PlaceMixin(RecordedSessionMixin):
         fields = {
             "hub_id": self.hub_id,
             "namespace": stock.namespace,
-            "place": self.place,
+            "place": self.place_label,
             "storage": tuple(self.storage),
             "node_storage": self.node_storage,
             "hub_has_storage": self.hub_has_storage,

@@ -180,7 +180,7 @@ class PodWatch:
         gone = [name for name in self.pods if name not in now]
         changed = [name for name, pod in now.items() if self.pods.get(name) != pod]
         self.pods = now
-        self._index()
+        self._addresses = {address: name for name, pod in now.items() for address in _addresses(pod)}
         self.is_complete = True
         self._read.set()
         for name in gone:
@@ -227,25 +227,22 @@ class PodWatch:
             if _is_older(now, newest.get(name, "")):
                 continue
             newest[name] = now
-            if kind == "DELETED":
-                self.pods.pop(name, None)
-            else:
-                self.pods[name] = record
-            self._index()
-            self._report(name, None if kind == "DELETED" else record)
+            pod = None if kind == "DELETED" else record
+            self._take(name, pod)
+            self._report(name, pod)
         # an ended watch was answered, too
         self._note_contact()
         return version
 
-    def _index(self) -> None:
-        """Find pods by their addresses; that of an ended one may be another's by now."""
-        self._addresses = {
-            str(one.get("ip")): name
-            for name, pod in self.pods.items()
-            if (pod.get("status") or {}).get("phase") in ("Pending", "Running")
-            and not (pod.get("spec") or {}).get("hostNetwork")
-            for one in (pod.get("status") or {}).get("podIPs") or ()
-        }
+    def _take(self, name: str, now: Json | None) -> None:
+        """Keep the new state of one pod, None for a pod that is gone, and find it by its addresses."""
+        for address in _addresses(self.pods.pop(name, None)):
+            # by now it may be another pod's
+            if self._addresses.get(address) == name:
+                del self._addresses[address]
+        if now is not None:
+            self.pods[name] = now
+            self._addresses |= dict.fromkeys(_addresses(now), name)
 
     def _report(self, name: str, pod: Json | None) -> None:
         for changed in tuple(self._listeners.get(name, ())):
@@ -285,3 +282,10 @@ def phase_of(pod: Json) -> str:
 def is_ending(pod: Json) -> bool:
     """Return whether somebody deleted a pod, and it is still there."""
     return bool(pod["metadata"].get("deletionTimestamp"))
+
+
+def _addresses(pod: Json | None) -> list[str]:
+    """Return the addresses of a pod that are its own; that of an ended one may be another's by now."""
+    if pod is None or phase_of(pod) not in ("Pending", "Running") or (pod.get("spec") or {}).get("hostNetwork"):
+        return []
+    return [str(one.get("ip")) for one in (pod.get("status") or {}).get("podIPs") or ()]

@@ -44,14 +44,19 @@ class Kubelet:
     Attributes:
         outcome: what becomes of new pods: "run", "wait" (nothing), or the status of a pod that ends at once.
         beats: whether sessions report that they live.
+
+    Args:
+        network: the first half of its pods' addresses; "" makes one up.
     """
 
-    def __init__(self, api: ApiServer, namespace: str, hub_id: str) -> None:
-        """Play for the pods of this hub."""
+    def __init__(self, api: ApiServer, namespace: str, hub_id: str = "", *, network: str = "") -> None:
+        """Play for the pods of this hub; "" plays for all hubs."""
         self.outcome: str | Json = "run"
         self.beats = True
         self.port = free_ports(1)
         self._api, self._namespace, self._hub_id = api, namespace, hub_id
+        # of one namespace, two hubs' pods have not the same ones
+        self._network = network or f"127.{self.port // 10 % 250 + 1}"
         self._addresses: dict[str, str] = {}
         self._next = 1
         self._ended = threading.Event()
@@ -78,7 +83,7 @@ class Kubelet:
     def _look_at(self, pod: Json) -> None:
         name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
         labels = pod["metadata"].get("labels") or {}
-        if "daas-hub/session" not in labels or labels["daas-hub/hub"] != self._hub_id:
+        if "daas-hub/session" not in labels or (self._hub_id and labels["daas-hub/hub"] != self._hub_id):
             return
         if pod["spec"].get("schedulingGates") or uid in self._addresses or self.outcome == "wait":
             return
@@ -86,9 +91,7 @@ class Kubelet:
             self._addresses[uid] = ""
             self._api.set_status(self._namespace, name, **self.outcome)
             return
-        # of one namespace, two hubs' pods have not the same ones
-        network = self.port // 10 % 250 + 1
-        self._addresses[uid] = address = f"127.{network}.{self._next // 250}.{self._next % 250 + 1}"
+        self._addresses[uid] = address = f"{self._network}.{self._next // 250}.{self._next % 250 + 1}"
         self._next += 1
         self._api.run_pod(self._namespace, name, address)
         session = threading.Thread(target=self._be_session, args=(pod, address))

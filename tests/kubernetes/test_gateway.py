@@ -77,6 +77,18 @@ async def test_only_the_pod_of_a_session_gets_in(gateway: SessionGateway) -> Non
     assert await ask(gateway, "GET /hub/api/user") == ""
 
 
+async def test_an_address_of_two_places_lets_nobody_in(gateway: SessionGateway) -> None:
+    """Two clusters may give out the same addresses: a session must not get the rights of another one."""
+    gateway.add("pod-1", session())
+    gateway.know_addresses("another place", {"127.0.0.2": "pod-2"}.get)
+    # one that has not started, or has ended, is not meant
+    assert "the hub" in await ask(gateway, "GET /hub/api/user")
+    gateway.add("pod-2", session())
+    assert await ask(gateway, "GET /hub/api/user") == ""
+    gateway.remove("pod-1")
+    assert "the hub" in await ask(gateway, "GET /hub/api/user")
+
+
 async def test_only_the_routes_of_a_session(gateway: SessionGateway) -> None:
     gateway.add("pod-1", session())
     for refused in ("GET /hub/api/users", "GET /hub/home", "POST /hub/api/users/bob/activity"):

@@ -225,6 +225,14 @@ def test_session_has_what_it_asks_for() -> None:
 # -- image, nodes, time ----------------------------------------------------------------------------------------------
 
 
+def test_every_container_has_what_the_size_says() -> None:
+    """A LimitRange with a minimum is of each container; the first one ends before the session's begins."""
+    pod = pod_of()
+    (first,), session = pod["spec"]["initContainers"], session_of(pod)
+    plain = {name: value for name, value in session["resources"]["limits"].items() if "/" not in name}
+    assert first["resources"] == {"limits": plain, "requests": plain}
+
+
 @pytest.mark.parametrize("image", ["", "pymca", "registry.example.org/pymca:1.0", f"x@{DIGEST[:-1]}", f"x@{DIGEST}\n"])
 def test_image_without_a_digest_is_refused(image: str) -> None:
     with pytest.raises(ConfigurationError, match="image"):
