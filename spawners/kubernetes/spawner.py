@@ -209,7 +209,10 @@ class ProposalKubeSpawner(PodEndMixin, StockKubeSpawner):
         arrival = await self._expect(startup, granted)
         try:
             await open_gate(self.client, made)
+            asked = time.time()
             await startup.wait_begun(self.queue_timeout_s)
+            # the wait is not part of the session
+            self.ends += time.time() - asked
             until = time.monotonic() + self._timeout_s
             await self._require_arrival(startup, arrival)
             self.report_progress(f"Starting {plan.application.title}")
