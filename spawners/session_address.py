@@ -23,12 +23,12 @@ _log = logging.getLogger("jupyterhub.daas")
 class AddressAtStart(Server):
     """The address of a session that the hub found when it started, and whose backend does not say that it ended."""
 
-    async def wait_up(self, timeout: float = 10, **kwargs: Any) -> HTTPResponse:
+    async def wait_up(self, *args: Any, **kwargs: Any) -> HTTPResponse:
         """Wait until it answers; one that does not is kept."""
         try:
             # JupyterHub's client waits up to five minutes for the response to one request
-            async with asyncio.timeout(timeout):
-                response: HTTPResponse = await super().wait_up(timeout=timeout, **kwargs)
+            async with asyncio.timeout(kwargs.get("timeout", 10)):
+                response: HTTPResponse = await super().wait_up(*args, **kwargs)
         except Exception as problem:
             _log.error("the session at %s does not answer, and is kept: %s", self.url, problem)
             return as_if_answered(self)
