@@ -150,7 +150,6 @@ def test_one_engine_away_is_one_place_away(
         anna = portal.login("anna")
         servers = anna.get(f"/hub/api/users/{anna.name}").json()["servers"]
         assert servers["in-far"]["ready"]
-    wait_for(lambda: answers(anna, "far"), "the tunnel to the session there", 40)
     assert anna.stop("in-far").status_code == 303
     wait_for(lambda: running(portal, engine, machine)["far"] == [], "the end of the session there")
 
