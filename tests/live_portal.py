@@ -20,6 +20,8 @@ from typing import Any
 
 import requests
 
+from tests.workers import own_ports
+
 CONFIG = Path(__file__).parents[1] / "jupyterhub_config.py"
 START_TIMEOUT_S = 60.0
 
@@ -150,7 +152,7 @@ _GIVEN: set[int] = set()
 def free_ports(count: int) -> int:
     """Return the first of so many ports in a row that nobody uses now."""
     # at random: two runs on one machine must not meet
-    for first in random.sample(range(18000, 30000, 10), 200):
+    for first in random.sample(own_ports()[::10], 200):
         if first in _GIVEN:
             continue
         with contextlib.ExitStack() as sockets:

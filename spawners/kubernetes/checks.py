@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daas_hub.catalogue import Kind
+from daas_hub.catalogue import Kind, Size
 from daas_hub.errors import ConfigurationError, DaasError
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, ok, problem
 from daas_hub.spawners.kubernetes.address import host_and_port
 from daas_hub.spawners.kubernetes.client import APIRefusal, ClusterUnreachable
+from daas_hub.spawners.kubernetes.instance import REMEDY, is_of_another, read_instance, words_of_others
 from daas_hub.spawners.kubernetes.place import LABEL_VALUE
 from daas_hub.spawners.kubernetes.pod import require_image
 
@@ -81,6 +84,25 @@ def images_problems(settings: PlaceMixin, facility: Facility) -> list[DaasError]
     return problems
 
 
+def gpu_problems(settings: PlaceMixin, facility: Facility) -> list[DaasError]:
+    """Return an error for each size with GPUs that asks the cluster for none."""
+    return [
+        ConfigurationError(
+            "sizes.yaml",
+            size.name,
+            "has GPUs, and ProposalKubeSpawner.pods['by_size'] has no resources for it",
+            remedy=f'Add {{"by_size": {{"{size.name}": SizeInPlace(resources={{"nvidia.com/gpu": {size.gpus}}})}}}}.',
+        )
+        for size in facility.applications.sizes.values()
+        if size.gpus and not _resources_of(settings, size)
+    ]
+
+
+def _resources_of(settings: PlaceMixin, size: Size) -> Mapping[str, int]:
+    place = (settings.pods.get("by_size") or {}).get(size.name)
+    return place.resources if place else {}
+
+
 async def examine(settings: PlaceMixin) -> list[Finding]:
     """Ask the API server what the hub may do in the sessions' namespace."""
     client = settings.client
@@ -97,7 +119,10 @@ async def examine(settings: PlaceMixin) -> list[Finding]:
         return [problem("sessions.cluster", did, str(refusal), remedy)]
     finally:
         await client.close()
-    found = [ok("sessions.cluster", did, f"it has {len(pods)} of this hub")]
+    others = [pod for pod in pods if is_of_another(pod, read_instance(Path(settings.runtime_dir)))]
+    found = [ok("sessions.cluster", did, f"it has {len(pods) - len(others)} of this hub")]
+    if others:
+        found.append(problem("sessions.hub_id", did, words_of_others(others), REMEDY))
     try:
         found += await _rights(settings)
     finally:

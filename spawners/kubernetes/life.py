@@ -19,10 +19,11 @@ from daas_hub.spawners.kubernetes.watch import is_ending, phase_of
 from daas_hub.spawners.runtime_dir import session_key
 from daas_hub.spawners.session_output import failure_in, last_output
 
-#: Seconds of silence after which a session's computer counts as one that does not answer.
-SILENT_S = 30.0
+#: Seconds of silence after which a session's computer counts as one that does not answer: two reports, so that its card
+#: says so within 30 s of the last one, also with five seconds between two polls.
+SILENT_S = 22.0
 #: Seconds that a first poll waits for the first list, so that a hub whose cluster answers knows at once.
-_FIRST_LIST_S = 3.0
+FIRST_LIST_S = 3.0
 
 
 class PodLifeMixin(PlaceMixin):
@@ -99,7 +100,8 @@ class PodLifeMixin(PlaceMixin):
         if self.was_interrupted and not self._start_pending:
             self.note_interruption()
             return 0
-        if not self.watch.is_complete and not await self.watch.wait_complete(_FIRST_LIST_S):
+        if not self.watch.is_complete and not await self.watch.wait_complete(FIRST_LIST_S):
+            self._keep_gateway_open()
             self._note(None)
             return None
         pod = await self._pod_now()
@@ -138,8 +140,13 @@ class PodLifeMixin(PlaceMixin):
         return 0
 
     def _keep_gateway_open(self) -> None:
-        """Let the session in at the gateway again after a restart of the hub."""
+        """Let the session in at the gateway again after a restart of the hub.
+
+        Also before the first list, at the address that the hub's database has: without the hub, its page does not open.
+        """
         try:
+            if self.server is not None:
+                self.watch.expect(self.pod_name, self.server.ip)
             if self.gateway_key and self.gateway.get(self.pod_name) is None and not self._start_pending:
                 self.open_gateway()
         except OSError as problem:

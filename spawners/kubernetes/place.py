@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 from traitlets import Bool, Dict, Float, Integer, List, Unicode, default
@@ -11,6 +12,7 @@ from traitlets import Bool, Dict, Float, Integer, List, Unicode, default
 from daas_hub.spawners.kubernetes.access import APIAccess
 from daas_hub.spawners.kubernetes.client import PlaceClient
 from daas_hub.spawners.kubernetes.gateway import SessionGateway
+from daas_hub.spawners.kubernetes.instance import instance_of
 from daas_hub.spawners.kubernetes.labels import HUB_LABEL, PLACE_LABEL, SESSION_LABEL
 from daas_hub.spawners.kubernetes.pod_settings import PodSettings
 from daas_hub.spawners.kubernetes.stock_values import pod_fields
@@ -202,9 +204,18 @@ class PlaceMixin(RecordedSessionMixin):
         return f"{HUB_LABEL}={self.hub_id},{PLACE_LABEL}={self.place_label}"
 
     @property
+    def instance(self) -> str:
+        """Which hub this is, if another one has its id.
+
+        Raises:
+            OSError, ConfigurationError: it cannot be kept in `runtime_dir`.
+        """
+        return instance_of(Path(self.runtime_dir))
+
+    @property
     def watch(self) -> PodWatch:
         """The watch of this place's pods, running."""
-        return PodWatch.of(self.client, self.selector)
+        return PodWatch.of(self.client, self.selector, self.place)
 
     @property
     def gateway(self) -> SessionGateway:
@@ -238,7 +249,9 @@ def _names_at(watch: PodWatch) -> Any:
     """Return a function that returns the session whose pod has an address."""
 
     def name_at(address: str) -> str | None:
-        pod = watch.pod_at(address)
-        return pod["metadata"]["name"] if pod is not None and SESSION_LABEL in pod["metadata"]["labels"] else None
+        name = watch.name_at(address)
+        pod = watch.pods.get(name)
+        # before the first list, those of the hub's database
+        return name if pod is None or SESSION_LABEL in pod["metadata"]["labels"] else None
 
     return name_at

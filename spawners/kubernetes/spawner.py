@@ -24,11 +24,13 @@ from daas_hub.spawners.guest_layout import mount_points, places
 from daas_hub.spawners.home_access import require_usable_home
 from daas_hub.spawners.hub_api_socket import session_routes
 from daas_hub.spawners.kubernetes.arrival import Arrival
-from daas_hub.spawners.kubernetes.checks import examine, images_problems, place_problems, storage_findings
+from daas_hub.spawners.kubernetes.checks import examine, gpu_problems, images_problems, place_problems, storage_findings
 from daas_hub.spawners.kubernetes.client import APIRefusal
+from daas_hub.spawners.kubernetes.cluster_checks import examine_cluster
 from daas_hub.spawners.kubernetes.endings import PodEndMixin
 from daas_hub.spawners.kubernetes.gateway import GatewaySession, key_of
 from daas_hub.spawners.kubernetes.hooks import after_created, modified
+from daas_hub.spawners.kubernetes.instance import is_of_another
 from daas_hub.spawners.kubernetes.launch import (
     create_pod,
     create_secret,
@@ -95,7 +97,12 @@ class ProposalKubeSpawner(PodEndMixin, StockKubeSpawner):
     async def examine(cls, config: Config, facility: Facility, plan: Plan | None) -> list[Finding]:
         """Ask the cluster what the hub may do, and what it has (see `ProposalSessionMixin`)."""
         settings = cls(config=config)
-        return [*await examine(settings), *storage_findings(settings), last_outcome(Path(settings.runtime_dir))]
+        return [
+            *await examine(settings),
+            *await examine_cluster(settings),
+            *storage_findings(settings),
+            last_outcome(Path(settings.runtime_dir)),
+        ]
 
     @classmethod
     def configuration_problems(cls, config: Config, facility: Facility) -> list[DaasError]:
@@ -106,6 +113,7 @@ class ProposalKubeSpawner(PodEndMixin, StockKubeSpawner):
         if not any(pods_problems(settings.pods)):
             applications = facility.applications.applications.values()
             problems += [*images_problems(settings, facility), *addresses_problems(applications, settings.pods)]
+            problems += gpu_problems(settings, facility)
         return problems
 
     # -- a start --------------------------------------------------------------------------------------------------
@@ -145,11 +153,11 @@ class ProposalKubeSpawner(PodEndMixin, StockKubeSpawner):
             ) from refusal
         if found is None:
             return
-        if not is_ours(found, self.hub_id, self.place_label):
+        if not is_ours(found, self.hub_id, self.place_label) or is_of_another(found, self.instance):
             raise SessionFailed(
                 "Something else in the cluster has the name of this session.",
                 remedy="Please launch another one, and tell the administrators.",
-                detail=f"pod {self.pod_name} has not the labels of this hub and place",
+                detail=f"pod {self.pod_name} has not the labels of this hub and place, or another hub made it",
             )
         if phase_of(found) in ("Pending", "Running") and not is_ending(found):
             raise SessionFailed("This session is running already.", remedy="Stop it, or launch another one.")
@@ -193,6 +201,7 @@ class ProposalKubeSpawner(PodEndMixin, StockKubeSpawner):
             files_secret=f"{secret}-files",
             ends=self.ends,
             program=(FIRST_PROGRAM, self.session_program(plan)),
+            instance=self.instance,
             variables={"DAAS_GATEWAY": self.gateway_address, "DAAS_PORT": str(settings.port)},
         )
         self.report_progress("Asking the cluster for your session")
@@ -208,11 +217,11 @@ class ProposalKubeSpawner(PodEndMixin, StockKubeSpawner):
         )
         arrival = await self._expect(startup, granted)
         try:
-            await open_gate(self.client, made)
-            asked = time.time()
+            await open_gate(self.client, asked, made, self.accepted_changes)
+            queued_at = time.time()
             await startup.wait_begun(self.queue_timeout_s)
             # the wait is not part of the session
-            self.ends += time.time() - asked
+            self.ends += time.time() - queued_at
             until = time.monotonic() + self._timeout_s
             await self._require_arrival(startup, arrival)
             self.report_progress(f"Starting {plan.application.title}")

@@ -11,8 +11,8 @@ from daas_hub.spawners.kubernetes.client import Json, PlaceClient
 from daas_hub.spawners.kubernetes.reasons import Reason, reason_of_event, reason_of_pod
 from daas_hub.spawners.kubernetes.watch import PodWatch, is_ending, phase_of
 
-#: Seconds between two looks at the events of a pod that waits.
-EVENTS_S = 2.0
+#: Seconds until the first look at the events of a pod that waits; most are ready before that. The waits after it grow.
+FIRST_EVENTS_S, MAX_EVENTS_S = 2.0, 10.0
 _GONE = "The session was removed from outside this portal while it started. Please launch again."
 
 
@@ -88,11 +88,14 @@ class StartupWatch:
 
     async def _follow_events(self) -> None:
         """Look at the events of the pod while it waits: some causes are nowhere else."""
+        wait_s = FIRST_EVENTS_S
+        await asyncio.sleep(wait_s)
         while phase_of(self.pod) == "Pending":
             for event in await self._client.events(self._uid):
                 if (reason := reason_of_event(event)) is not None:
                     self._take(reason)
-            await asyncio.sleep(EVENTS_S)
+            wait_s = min(MAX_EVENTS_S, 1.5 * wait_s)
+            await asyncio.sleep(wait_s)
 
     def _take(self, reason: Reason) -> None:
         if reason.raw not in self._said:

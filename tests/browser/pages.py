@@ -7,7 +7,8 @@ import os
 import re
 from pathlib import Path
 
-from playwright.sync_api import expect
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import SessionUser
 from tests.browser.windows import Screen
@@ -15,6 +16,13 @@ from tests.live_portal import Portal
 
 #: A script that returns the texts of a page that are too pale (WCAG AA).
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
+
+
+def flaws_of(page: Page, *, without: str = "") -> list[str]:
+    """Return what axe finds on a page, each with the elements; `without` is a selector of what is not ours."""
+    context = {"exclude": [[without]]} if without else None
+    found = Axe().run(page, context=context).response["violations"]
+    return [f"{one['id']}: {[node['target'] for node in one['nodes']][:5]}" for one in found]
 
 
 def sign_in(person: SessionUser, button: str, name: str, *, at: str = "/hub/home") -> None:

@@ -44,6 +44,14 @@ c.ProposalKubeSpawner.image_pull_policy = "Never"
 c.ProposalKubeSpawner.runtime_dir = {runtime_dir!r}
 c.ProposalKubeSpawner.grace_period_s = 5
 """
+#: As little as a session can be: a node of two processors has room for ten.
+LIGHT = """\
+name: light
+title: Light
+kind: desktop
+command: [sleep, infinity]
+sizes: [light]
+"""
 
 
 @dataclass
@@ -126,8 +134,11 @@ def _write_applications(folder: Path, images: Mapping[str, str]) -> None:
     texts = {
         "terminal": TERMINAL + desktop,
         "brief": BRIEF + f"image: {images['desktop']}\n",
+        "light": LIGHT + f"image: {images['desktop']}\n",
         "probe": PROBE + desktop,
-        "sizes": sizes + "  ample: {title: Ample, memory: 1 GiB, cpus: 0.6, processes: 500, hours: 12}\n",
+        "sizes": sizes
+        + "  ample: {title: Ample, memory: 1 GiB, cpus: 0.6, processes: 500, hours: 12}\n"
+        + "  light: {title: Light, memory: 512 MiB, cpus: 0.15, processes: 100, hours: 12}\n",
     }
     if "pymca" in images:
         text = f"name: pymca\ntitle: PyMca\nkind: desktop\ncommand: [pymca]\nsizes: [ample]\nimage: {images['pymca']}\n"

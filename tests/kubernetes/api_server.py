@@ -116,7 +116,8 @@ class ApiServer:
             "kube-controller-manager", "--kubeconfig", str(self.admin_conf), "--leader-elect=false",
             "--service-account-private-key-file", str(self.folder / "sa.key"), "--secure-port",
             str(self._controllers), "--cert-dir", str(self.folder / "controllers"),
-            "--use-service-account-credentials=false",
+            # which ends pods of a node that is not there, as those of the tests are
+            "--use-service-account-credentials=false", "--controllers=*,-pod-garbage-collector-controller",
         )  # fmt: skip
 
     def _wait_until_ready(self) -> None:

@@ -46,14 +46,17 @@ class Kubelet:
         beats: whether sessions report that they live.
 
     Args:
-        network: the first half of its pods' addresses.
+        network: the first half of its pods' addresses; "" makes one up.
     """
 
-    def __init__(self, api: ApiServer, namespace: str, *, network: str = "127.77") -> None:
+    def __init__(self, api: ApiServer, namespace: str, hub_id: str = "", *, network: str = "") -> None:
+        """Play for the pods of this hub; "" plays for all hubs."""
         self.outcome: str | Json = "run"
         self.beats = True
         self.port = free_ports(1)
-        self._api, self._namespace, self._network = api, namespace, network
+        self._api, self._namespace, self._hub_id = api, namespace, hub_id
+        # of one namespace, two hubs' pods have not the same ones
+        self._network = network or f"127.{self.port // 10 % 250 + 1}"
         self._addresses: dict[str, str] = {}
         self._next = 1
         self._ended = threading.Event()
@@ -79,7 +82,8 @@ class Kubelet:
 
     def _look_at(self, pod: Json) -> None:
         name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
-        if "daas-hub/session" not in (pod["metadata"].get("labels") or {}):
+        labels = pod["metadata"].get("labels") or {}
+        if "daas-hub/session" not in labels or (self._hub_id and labels["daas-hub/hub"] != self._hub_id):
             return
         if pod["spec"].get("schedulingGates") or uid in self._addresses or self.outcome == "wait":
             return
