@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 from pathlib import Path
 
@@ -67,8 +69,54 @@ def read_in_lab(ben: SessionUser, picture: str) -> None:
     """Read in JupyterLab what a colleague saved."""
     ben.page.wait_for_url("**/user/**/lab**", timeout=60_000)
     ben.page.goto(re.sub(r"/lab.*", "/lab/tree/processed/glass.mca", ben.page.url))
-    expect(ben.page.locator(".cm-content").first).to_contain_text("#S 1", timeout=40_000)
+    expect(ben.page.locator(".cm-content:visible").first).to_contain_text("#S 1", timeout=40_000)
     ben.keep_picture(picture)
+
+
+def launch_in(person: SessionUser, place: str, application: str, proposal: str = "") -> None:
+    """Choose a place by its title, and launch there: on the newest visit of a proposal, or without one."""
+    person.page.goto(f"{person.portal.url}/hub/home")
+    if proposal:
+        person.page.locator("table.proposals tr", has_text=proposal).get_by_role("link").first.click()
+    person.page.get_by_role("link", name=f"Choose where to launch {application}", exact=True).first.click()
+    choice = person.page.get_by_role("group", name="Place")
+    choice.get_by_label(place, exact=True).check()
+    expect(choice.get_by_role("radio")).to_have_count(3)
+    person.page.get_by_role("button", name="Launch").click()
+
+
+def write_notebook(portal: Portal, name: str, cells: list[str]) -> None:
+    """Put a notebook into ben's home, from outside."""
+    document = {
+        "cells": [
+            {"cell_type": "code", "id": f"cell-{number}", "execution_count": None, "metadata": {}, "outputs": [],
+             "source": source}
+            for number, source in enumerate(cells)
+        ],
+        "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }  # fmt: skip
+    path = portal.state / "homes" / "ben" / name
+    path.write_text(json.dumps(document))
+    if os.geteuid() == 0:
+        os.chown(path, 25002, 25002)
+
+
+def open_notebook(ben: SessionUser, name: str) -> None:
+    """Open a notebook of his home in JupyterLab, and nothing that was open earlier."""
+    base = ben.page.url.partition("/lab")[0]
+    ben.page.goto(f"{base}/lab/workspaces/{name.partition('.')[0]}/tree/{name}")
+
+
+def run_cell(ben: SessionUser, number: int, output: str) -> None:
+    """Run a cell of the notebook that is open, and read what it printed."""
+    # before its kernel answers, a cell is run without anything
+    expect(ben.page.get_by_role("button", name=re.compile(r"\| Idle$"))).to_be_visible(timeout=40_000)
+    cell = ben.page.locator(".jp-Notebook:visible .jp-CodeCell").nth(number)
+    cell.locator(".cm-content").click()
+    ben.page.keyboard.press("Shift+Enter")
+    expect(cell.locator(".jp-OutputArea-output")).to_contain_text(output, timeout=30_000)
 
 
 def require_closed_to(ben: SessionUser, anna: SessionUser) -> None:

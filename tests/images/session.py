@@ -7,7 +7,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,7 +17,8 @@ import docker
 from daas_hub.accounts import Account
 from daas_hub.catalogue import Application, Kind, Size
 from daas_hub.launch import Mount, Plan
-from daas_hub.spawners.docker.container_spec import LocalFiles, create_body
+from daas_hub.spawners.docker.container_spec import LocalFiles, bind, create_body
+from daas_hub.spawners.egress import egress_routes, host_names
 from daas_hub.spawners.guest_layout import identity_texts
 from daas_hub.spawners.runtime_dir import write_identity_files
 
@@ -111,17 +112,31 @@ class Container:
 
 @contextlib.contextmanager
 def container_of(
-    engine: docker.APIClient, application: Application, program: Sequence[str], desktops: Sequence[Application] = ()
+    engine: docker.APIClient,
+    application: Application,
+    program: Sequence[str],
+    desktops: Sequence[Application] = (),
+    *,
+    programs: Path | None = None,
+    around: Callable[[Path, Application], contextlib.AbstractContextManager[None]] | None = None,
 ) -> Iterator[Container]:
-    """Run a program in a container that the spawner's own words describe, with a home and one data file."""
+    """Run a program in a container that the spawner's own words describe, with a home and one data file.
+
+    Args:
+        programs: what the session finds at /opt, beside what the image has there.
+        around: what serves the directory of the session's sockets while it runs.
+    """
     folder = Path(tempfile.mkdtemp(prefix="daas-image-", dir="/var/tmp"))
     identifier = ""
     try:
         body = _body(folder, application, desktops)
         body["Cmd"] = list(program)
-        identifier = engine.create_container_from_config(body)["Id"]
-        engine.start(identifier)
-        yield Container(engine, identifier)
+        if programs is not None:
+            body["HostConfig"]["Mounts"] += [bind(one, f"/opt/{one.name}") for one in sorted(programs.iterdir())]
+        with around(folder / "sockets", application) if around else contextlib.nullcontext():
+            identifier = engine.create_container_from_config(body)["Id"]
+            engine.start(identifier)
+            yield Container(engine, identifier)
     finally:
         if identifier:
             engine.remove_container(identifier, force=True)
@@ -137,7 +152,8 @@ def _body(folder: Path, application: Application, desktops: Sequence[Application
     (folder / "data" / "sample.txt").write_text("a file of the experiment\n")
     for path in (folder / "home", folder / "home/data", folder / "home/processed", folder / "processed"):
         shutil.chown(path, ACCOUNT.uid, ACCOUNT.gid)
-    write_identity_files(folder / "identity", identity_texts(ACCOUNT))
+    names = host_names(application.egress)
+    write_identity_files(folder / "identity", identity_texts(ACCOUNT, names))
     mounts = tuple(
         Mount(PurePosixPath(folder), PurePosixPath(folder / name), target, writable)
         for name, target, writable in (("home", ".", True), ("data", "data", False), ("processed", "processed", True))
@@ -160,6 +176,7 @@ def _body(folder: Path, application: Application, desktops: Sequence[Application
             for one in desktops
         ],
         "start_page": application.start_page,
+        "egress": [one.as_document() for one in egress_routes(application.egress)],
     }
     body["Env"] = [one for one in body["Env"] if not one.startswith("DAAS_HANDSHAKE=")]
     body["Env"] += [

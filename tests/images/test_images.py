@@ -18,7 +18,7 @@ from tests.images.session import ACCOUNT, Container, container_of
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(400)]
 
 #: What others are built on, what is copied, and what runs no session.
-NO_SESSION = ("base", "hub", "nginx", "template", "wheel")
+NO_SESSION = ("base", "hub", "licensed", "nginx", "template", "wheel")
 
 #: The images have no file of ours.
 OPENGL_PLOT = Path(__file__).parents[1] / "sandbox" / "opengl_plot.py"
@@ -89,7 +89,7 @@ def test_application(engine: docker.APIClient, smoke: Smoke, built: str, applica
     """As an account that no image knows: the window is up, the sample opens, nothing listens, nobody is root (DI19)."""
     expected = smoke.document["applications"][application.name]
     program = ["daas-session", "--embedded", "/run/session/web.sock", "--application", application.name]
-    with container_of(engine, application, program, smoke.desktops) as container:
+    with container_of(engine, replace(application, image=built), program, smoke.desktops) as container:
         try:
             for words in expected["windows"]:
                 container.wait_for_window(words)
@@ -122,7 +122,7 @@ def test_notebook(engine: docker.APIClient, smoke: Smoke, built: str) -> None:
     """The notebook server's parts import, a kernel starts and runs the sample, and prints what it should."""
     expected = smoke.document["notebook"]
     application = next(one for one in smoke.applications.values() if one.kind is Kind.NOTEBOOK)
-    with container_of(engine, application, ["sleep", "600"], smoke.desktops) as container:
+    with container_of(engine, replace(application, image=built), ["sleep", "600"], smoke.desktops) as container:
         container.run(["python", "-c", f"import {', '.join(expected['imports'])}"])
         run = "import sys; from nbconvert.nbconvertapp import main; main(sys.argv[1:])"
         said = container.run(
