@@ -106,6 +106,22 @@ def test_application(engine: docker.APIClient, smoke: Smoke, built: str, applica
             raise
 
 
+@pytest.mark.parametrize("smoke", [smoke for smoke in SMOKES if smoke.name == "desktop"], ids=lambda smoke: smoke.name)
+def test_the_last_words_of_a_program_are_in_the_report(engine: docker.APIClient, smoke: Smoke, built: str) -> None:
+    """At once, and not after the time that a window may take: whoever makes an image reads why it does not start."""
+    words = "error while loading shared libraries: libabsent.so.1"
+    command = ("sh", "-c", f"echo '{words}' >&2; exit 127")
+    application = replace(smoke.applications["desktop"], image=built, command=command)
+    program = ["daas-session", "--embedded", "/run/session/web.sock", "--application", application.name]
+    with (
+        container_of(engine, application, program, [application]) as container,
+        pytest.raises(AssertionError) as report,
+    ):
+        container.wait_for_window("Window")
+    assert "the program ended with 127, and said:" in str(report.value)
+    assert words in str(report.value)
+
+
 @pytest.mark.parametrize("smoke", [smoke for smoke in SMOKES if smoke.name == "silx"], ids=lambda smoke: smoke.name)
 def test_silx_draws_with_opengl(engine: docker.APIClient, smoke: Smoke, built: str) -> None:
     """Its plots and 3D views, with Mesa's software renderer, as in a sandbox."""
