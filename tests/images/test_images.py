@@ -6,11 +6,12 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import docker
 import pytest
 
-from daas_hub.catalogue import Application, Kind
+from daas_hub.catalogue import Application, Kind, icon_file
 from daas_hub.version import __version__
 from tests.images.conftest import IMAGES, SMOKES, Smoke
 from tests.images.session import ACCOUNT, Container, container_of
@@ -52,6 +53,22 @@ def test_catalogue_files(smoke: Smoke) -> None:
         assert application.image == f"localhost/daas-hub/{smoke.name}:{__version__}"
         if application.kind is Kind.DESKTOP:
             assert smoke.document["applications"][application.name]["windows"]
+
+
+@each_image
+def test_every_window_has_an_icon_of_its_own(smoke: Smoke) -> None:
+    """From its package, with its licence; it scales, and has nothing that runs or is fetched."""
+    for application in smoke.desktops:
+        icon = icon_file(application)
+        assert icon.name != "desktop.svg" or application.name == "desktop"
+        root = ElementTree.fromstring(icon.read_bytes())
+        assert root.get("viewBox"), icon
+        assert application.icon is None or "<!-- " in icon.read_text() or icon.name == "pymca.svg", icon
+        for element in root.iter():
+            assert element.tag.rpartition("}")[2] not in ("script", "foreignObject", "style", "a"), icon
+            for name, value in element.attrib.items():
+                assert not name.startswith("on"), icon
+                assert not name.endswith("href") or value.startswith(("#", "data:image/png;base64,")), icon
 
 
 @each_image
