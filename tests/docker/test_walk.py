@@ -11,9 +11,11 @@ from tests.browser.conftest import SessionUser
 from tests.browser.pages import (
     read_in_lab,
     require_closed_to,
+    require_extensions,
     save_a_curve,
 )
 from tests.browser.windows import Screen
+from tests.docker.engine import containers
 from tests.live_portal import Portal
 
 pytestmark = [pytest.mark.browser, pytest.mark.docker]
@@ -34,6 +36,10 @@ def test_two_people_analyse_one_proposal_in_containers(
     saved = save_a_curve(anna, screen, portal, "docker-pymca")
     assert (saved.stat().st_uid, saved.stat().st_gid, saved.stat().st_mode & 0o777) == (25001, 26001, 0o660)
     read_in_lab(ben, "docker-lab")
+    limits = [
+        applications.inspect_container(one["Id"])["HostConfig"]["Memory"] for one in containers(applications, portal)
+    ]
+    require_extensions(ben, limits)
     require_closed_to(ben, anna)
     anna.require_quiet()
     ben.require_quiet()
