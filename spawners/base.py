@@ -388,6 +388,7 @@ class ProposalSessionMixin(_Base):
         return json.dumps(
             {
                 "title": plan.title,
+                "belongs_to": f"{plan.belongs_to} – {Facility.of(self.config).name}",
                 "application": plan.application.name,
                 "applications": applications,
                 "start_page": plan.application.start_page,

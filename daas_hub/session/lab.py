@@ -12,6 +12,7 @@ import daas_hub.session.lean_imports  # noqa: F401  # before Jupyter
 # isort: split
 from jupyterhub.singleuser.extension import JupyterHubSingleUser
 from jupyterlab.commands import get_app_dir
+from jupyterlab.labapp import LabApp
 from traitlets.config import Config
 
 from daas_hub.log_redaction import redact_logs
@@ -33,8 +34,11 @@ class SocketServerApp(LazyExtensionsApp):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        settings = read_settings()
         config = Config()
-        config.ServerProxy.servers = desktop_servers(read_settings())
+        config.ServerProxy.servers = desktop_servers(settings)
+        # the title of the browser's tab; it is no setting
+        LabApp.app_name = f"JupyterLab – {settings.belongs_to}"
         # no requests to other hosts for news and updates
         config.LabApp.news_url = None
         config.LabApp.check_for_updates_class = "jupyterlab.handlers.announcements.NeverCheckForUpdate"

@@ -174,6 +174,7 @@ class PageHandler(Handler):
             "index.html",
             title=self.desktop.application.title,
             session_title=self.settings_.title,
+            belongs_to=self.settings_.belongs_to,
             temporary_home=self.settings_.temporary_home,
             hub_home_url=f"{self.settings_.hub_host}{self.settings_.hub_prefix}home",
             version=_version(),

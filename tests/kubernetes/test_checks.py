@@ -34,7 +34,7 @@ def test_a_place_that_is_complete_has_no_problems() -> None:
         ("hub_id", ""),
         ("hub_id", "Portal"),
         ("hub_id", "x" * 41),
-        ("place", "large nodes"),
+        ("place_label", "large nodes"),
         ("gateway_address", ""),
         ("gateway_address", "hub.daas.svc:8012"),
         ("gateway_address", "10.96.40.12"),

@@ -45,7 +45,7 @@ def answer_to(asked: Json) -> Json:
     }  # fmt: skip
     for one in (*spec["containers"], *spec.get("initContainers", [])):
         one["terminationMessagePath"] = "/dev/termination-log"
-        one["resources"]["limits"]["memory"] = "64Gi" if one["name"] == "session" else "64Mi"
+        one["resources"]["limits"]["memory"] = "64Gi"
     return {**pod, "status": {"phase": "Pending"}}
 
 
@@ -54,8 +54,9 @@ def test_what_was_asked_for_is_no_difference(case: str) -> None:
     asked = asked_for(case)
     assert differences(asked, asked) == []
     answer = answer_to(asked)
-    for one in answer["spec"]["containers"]:
-        one["resources"] = copy.deepcopy(asked["spec"]["containers"][0]["resources"])
+    for kind in ("containers", "initContainers"):
+        for one, other in zip(answer["spec"].get(kind, []), asked["spec"].get(kind, []), strict=True):
+            one["resources"] = copy.deepcopy(other["resources"])
     assert differences(asked, answer) == []
 
 

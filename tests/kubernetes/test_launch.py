@@ -6,12 +6,13 @@ import asyncio
 import copy
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from daas_hub.errors import SessionFailed
 from daas_hub.spawners.kubernetes.access import APIAccess
-from daas_hub.spawners.kubernetes.client import APIRefusal, ClusterUnreachable, PlaceClient
+from daas_hub.spawners.kubernetes.client import MAX_EVENT_LISTS, APIRefusal, ClusterUnreachable, PlaceClient
 from daas_hub.spawners.kubernetes.deadlines import keep_annotation
 from daas_hub.spawners.kubernetes.labels import DEADLINE_ANNOTATION
 from daas_hub.spawners.kubernetes.launch import (
@@ -132,12 +133,42 @@ async def test_an_api_server_that_is_away_is_waited_for_and_then_said(namespace:
 
 
 async def test_the_gate_is_removed_once_and_twice(api: ApiServer, client: PlaceClient, namespace: str) -> None:
-    made = await create_pod(client, asked(namespace))
+    manifest = asked(namespace)
+    made = await create_pod(client, manifest)
     assert made["spec"]["schedulingGates"] == [{"name": "daas-hub/compared"}]
-    await open_gate(client, made)
+    await open_gate(client, manifest, made)
     # as after an answer that was lost
-    await open_gate(client, made)
+    await open_gate(client, manifest, made)
     assert "schedulingGates" not in api.pods(namespace)[0]["spec"]
+
+
+NODES = "requiredDuringSchedulingIgnoredDuringExecution"
+TERM = {"matchExpressions": [{"key": "facility.org/open", "operator": "Exists"}]}
+
+
+@pytest.mark.parametrize(
+    ("patch", "field"),
+    [
+        ({"spec": {"containers": [{"name": "session", "image": "registry.facility.org/other"}]}}, "image"),
+        ({"metadata": {"labels": {"daas-hub/egress": "all"}}}, "metadata.labels[daas-hub/egress]"),
+        ({"spec": {"affinity": {"nodeAffinity": {NODES: {"nodeSelectorTerms": [TERM]}}}}}, "spec.affinity"),
+    ],
+)
+async def test_a_pod_that_is_changed_behind_its_gate_is_not_started(
+    api: ApiServer, client: PlaceClient, namespace: str, patch: dict[str, Any], field: str
+) -> None:
+    """By a controller, or by a webhook that is asked about updates and not about creations."""
+    manifest = asked(namespace)
+    made = await create_pod(client, manifest)
+    require_asked(manifest, made)
+    path = f"/api/v1/namespaces/{namespace}/pods/{made['metadata']['name']}"
+    api.call("PATCH", path, patch, headers={"Content-Type": "application/strategic-merge-patch+json"})
+    with pytest.raises(SessionFailed) as refused:
+        await open_gate(client, manifest, made)
+    assert field in refused.value.detail
+    if field == "image":
+        # an administrator may accept it by its name
+        await open_gate(client, manifest, made, ["spec.containers[session].image"])
 
 
 async def test_the_secret_goes_with_its_pod(api: ApiServer, client: PlaceClient, namespace: str) -> None:
@@ -201,3 +232,38 @@ async def test_rights_are_exactly_what_is_needed(api: ApiServer, namespace: str,
     with pytest.raises(APIRefusal) as refused:
         await client.call("list_namespaced_secret")
     assert refused.value.status == 403
+
+
+class _CountingClient(PlaceClient):
+    """Counts how many questions for events are under way."""
+
+    now = most = 0
+
+    async def once(self, method: str, *names: Any, **options: Any) -> dict[str, Any]:
+        if method != "list_namespaced_event":
+            return await super().once(method, *names, **options)
+        self.now += 1
+        self.most = max(self.most, self.now)
+        try:
+            return await super().once(method, *names, **options)
+        finally:
+            self.now -= 1
+
+
+async def test_many_starts_ask_for_few_events_at_a_time(api: ApiServer, client: PlaceClient, namespace: str) -> None:
+    """K1: the API server reads all events of the namespace to answer for one pod."""
+    pod = api.make_pod(namespace, "waiting")
+    event = {
+        "metadata": {"name": "pulling"},
+        "involvedObject": {"kind": "Pod", "name": "waiting", "namespace": namespace, "uid": pod["metadata"]["uid"]},
+        "reason": "Pulling",
+        "message": "Pulling image",
+    }
+    api.call("POST", f"/api/v1/namespaces/{namespace}/events", event)
+    counting = _CountingClient(client.access, namespace)
+    try:
+        found = await asyncio.gather(*(counting.events(pod["metadata"]["uid"]) for _ in range(40)))
+    finally:
+        await counting.close()
+    assert [[one["reason"] for one in events] for events in found] == [["Pulling"]] * 40
+    assert counting.most == MAX_EVENT_LISTS

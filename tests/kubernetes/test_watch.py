@@ -6,11 +6,14 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
+from traitlets.config import Config
 
 from daas_hub.spawners.kubernetes.access import APIAccess
 from daas_hub.spawners.kubernetes.client import APIRefusal, ClusterUnreachable, PlaceClient
+from daas_hub.spawners.kubernetes.spawner import ProposalKubeSpawner
 from daas_hub.spawners.kubernetes.watch import PodWatch
 from tests.kubernetes.api_server import ApiServer
 
@@ -55,6 +58,58 @@ async def test_an_ended_pod_has_no_address(api: ApiServer, namespace: str, watch
     api.set_status(namespace, "one", phase="Failed")
     await until(lambda: watch.pod_at("192.0.2.8") is None)
     assert "one" in watch.pods
+
+
+async def test_an_address_is_its_last_pods(api: ApiServer, namespace: str, watch: PodWatch) -> None:
+    """The end of the pod that had it before takes nothing from the one that has it now."""
+    for name in ("first", "second"):
+        api.make_pod(namespace, name, OURS)
+    api.run_pod(namespace, "first", "192.0.2.9")
+    api.set_status(namespace, "first", phase="Succeeded")
+    api.run_pod(namespace, "second", "192.0.2.9")
+    api.delete_pod(namespace, "first")
+    await until(lambda: set(watch.pods) == {"second"} and watch.pod_at("192.0.2.9") is not None)
+    pod = watch.pod_at("192.0.2.9")
+    assert pod is not None
+    assert pod["metadata"]["name"] == "second"
+    api.set_status(namespace, "second", phase="Failed")
+    await until(lambda: watch.pod_at("192.0.2.9") is None)
+
+
+async def test_the_reconciler_reads_what_is_watched(
+    api: ApiServer, namespace: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A list of all pods each minute would keep a hub with a thousand sessions busy; without a watch it asks."""
+    config = Config()
+    config.ProposalKubeSpawner.update(
+        hub_id="h", namespace=namespace, k8s_api_host=api.url, k8s_api_ssl_ca_cert=str(api.ca),
+        token_file=str(api.folder / "hub.token"), runtime_dir=str(tmp_path / "run"),
+    )  # fmt: skip
+    spawner = ProposalKubeSpawner(config=config)
+    labels = {"daas-hub/hub": "h", "daas-hub/place": "kubernetes"}
+    api.make_pod(namespace, "one", labels)
+    lists: list[str] = []
+    real = spawner.client.pods
+
+    async def counted(selector: str):  # type: ignore[no-untyped-def]
+        lists.append(selector)
+        return await real(selector)
+
+    monkeypatch.setattr(spawner.client, "pods", counted)
+    try:
+        assert [one.name for one in await spawner.list_running()] == ["one"]
+        # the watch's own first one
+        assert len(lists) == 1
+        api.make_pod(namespace, "two", labels)
+        await until(lambda: "two" in spawner.watch.pods)
+        assert [one.name for one in await spawner.list_running()] == ["one", "two"]
+        assert len(lists) == 1
+        spawner.watch._note_problem("away")
+        assert [one.name for one in await spawner.list_running()] == ["one", "two"]
+        assert len(lists) == 2
+    finally:
+        await spawner.watch.stop()
+        await spawner.client.close()
 
 
 async def test_a_listener_hears_of_changes_until_it_forgets(api: ApiServer, namespace: str, watch: PodWatch) -> None:
