@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from daas_hub.errors import DaasError, SessionFailed
-from daas_hub.spawners.mount_handshake import GrantedDirectory, SeenDirectory, require_grantedfrom daas_hub.spawners.readiness import no_answer
+from daas_hub.spawners.mount_handshake import GrantedDirectory, SeenDirectory, require_granted
+from daas_hub.spawners.readiness import no_answer
 
 _WALL_OPEN = "The network of this session is not closed, so it was not started."
 
