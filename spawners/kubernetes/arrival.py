@@ -8,6 +8,7 @@ from typing import Any
 
 from daas_hub.errors import DaasError, SessionFailed
 from daas_hub.spawners.mount_handshake import GrantedDirectory, SeenDirectory, require_granted
+from daas_hub.spawners.readiness import no_answer
 
 _WALL_OPEN = "The network of this session is not closed, so it was not started."
 
@@ -27,6 +28,20 @@ class Arrival:
         self.admitted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         # nobody may wait any more when it is refused
         self.admitted.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    async def is_admitted(self, over: asyncio.Future[str], timeout_s: float) -> bool:
+        """Wait until the session was let in; return False if it ended before.
+
+        Raises:
+            DaasError: it was refused, or took too long.
+        """
+        await asyncio.wait((self.admitted, over), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        if self.admitted.done():
+            self.admitted.result()
+            return True
+        if not over.done():
+            raise no_answer(timeout_s)
+        return False
 
     def judge(self, report: Any) -> None:
         """Compare what a session reports with what was granted.

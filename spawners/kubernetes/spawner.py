@@ -10,6 +10,7 @@ import asyncio
 import math
 import time
 from pathlib import Path
+from typing import Any
 
 from jupyterhub.app import JupyterHub
 from traitlets import default
@@ -54,7 +55,7 @@ from daas_hub.spawners.kubernetes.stock_class import StockKubeSpawner
 from daas_hub.spawners.kubernetes.stock_values import problems_of_config
 from daas_hub.spawners.kubernetes.watch import is_ending, phase_of
 from daas_hub.spawners.mount_handshake import GrantedDirectory, granted_directories
-from daas_hub.spawners.readiness import no_answer, require_answer
+from daas_hub.spawners.readiness import require_answer
 from daas_hub.spawners.reconcile import last_outcome
 from daas_hub.spawners.runtime_dir import session_key
 from daas_hub.spawners.session_output import failure_in
@@ -121,11 +122,12 @@ class ProposalKubeSpawner(PodEndMixin, StockKubeSpawner):
 
     async def prepare(self, plan: Plan) -> bool:
         """Let the hub wait for the queue, too: its `start_timeout` begins before the pod exists."""
+        stock: Any = self
         # a group may set it anew at each start
-        if self.start_timeout != self._hub_timeout_s:
-            self._timeout_s = self.start_timeout
-            self._hub_timeout_s = self.start_timeout + math.ceil(self.queue_timeout_s) + _CALLS_S
-            self.start_timeout = self._hub_timeout_s
+        if stock.start_timeout != self._hub_timeout_s:
+            self._timeout_s = stock.start_timeout
+            self._hub_timeout_s = stock.start_timeout + math.ceil(self.queue_timeout_s) + _CALLS_S
+            stock.start_timeout = self._hub_timeout_s
         return await super().prepare(plan)
 
     async def start_session(self, plan: Plan) -> str:
@@ -224,7 +226,9 @@ class ProposalKubeSpawner(PodEndMixin, StockKubeSpawner):
             # the wait is not part of the session
             self.ends += time.time() - queued_at
             until = time.monotonic() + self._timeout_s
-            await self._require_arrival(startup, arrival)
+            if not await arrival.is_admitted(startup.over, self._timeout_s):
+                output = await self.note_output(startup.pod)
+                raise SessionFailed(startup.over.result() or failure_in(output) or _ENDED)
             self.report_progress(f"Starting {plan.application.title}")
             address = self.address_of(startup.pod)
             left_s = max(1, round(until - time.monotonic()))
@@ -234,23 +238,6 @@ class ProposalKubeSpawner(PodEndMixin, StockKubeSpawner):
         if (session := self.gateway.get(self.pod_name)) is not None:
             session.arrival = None
         return address
-
-    async def _require_arrival(self, startup: StartupWatch, arrival: Arrival) -> None:
-        """Wait until the session has proven what it has.
-
-        Raises:
-            DaasError: it could not, ended before, or took too long.
-        """
-        await asyncio.wait(
-            (arrival.admitted, startup.over), timeout=self._timeout_s, return_when=asyncio.FIRST_COMPLETED
-        )
-        if arrival.admitted.done():
-            arrival.admitted.result()
-        elif startup.over.done():
-            output = await self.note_output(startup.pod)
-            raise SessionFailed(startup.over.result() or failure_in(output) or _ENDED)
-        else:
-            raise no_answer(self._timeout_s)
 
     async def _expect(self, startup: StartupWatch, granted: list[GrantedDirectory]) -> Arrival:
         """Let the session's pod in at the gateway, where it must prove what it has."""
