@@ -22,6 +22,7 @@ from http.client import HTTPConnection, HTTPException
 from typing import Any
 
 from daas_hub.errors import SessionFailed
+from daas_hub.session.hardening import protect_server
 from daas_hub.session.leases import forbid_leases
 from daas_hub.session.mount_handshake import describe_directory
 
@@ -250,6 +251,8 @@ def main() -> int:
         return 1
     # new files are for the members of the proposal: writable for the group, closed to others
     os.umask(0o007)
+    # it has the session's token, and ends the session at its time limit
+    protect_server()
     env = os.environ | {"DAAS_LISTEN_FD": str(listener.fileno())}
     deadline = Deadline(remaining_s)
     return supervise(program, env, listener, lambda end: report_life(gateway, deadline, end, every_s=HEARTBEAT_S))

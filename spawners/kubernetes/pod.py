@@ -23,6 +23,7 @@ from daas_hub.spawners.kubernetes.labels import (
     DIRECTORIES_CONTAINER,
     EGRESS_LABEL,
     HUB_LABEL,
+    INSTANCE_LABEL,
     MANAGED_BY,
     MANAGED_BY_LABEL,
     PLACE_LABEL,
@@ -184,6 +185,7 @@ def _metadata(plan: Plan, settings: PodSettings, identity: PodIdentity) -> dict[
         PLACE_LABEL: settings.place,
         SESSION_LABEL: identity.session,
         START_LABEL: identity.start_id,
+        **({INSTANCE_LABEL: identity.instance} if identity.instance else {}),
         EGRESS_LABEL: egress_label(plan.application.egress),
         MANAGED_BY_LABEL: MANAGED_BY,
     }
@@ -233,31 +235,27 @@ def _directories(plan: Plan, settings: PodSettings, mounts: list[dict[str, Any]]
     look = first_look(plan, mounts, hub_has_storage=settings.hub_has_storage)
     if look is None:
         return None
+    resources = _resources(plan, settings, with_devices=False)
     return {
         "name": DIRECTORIES_CONTAINER,
         "image": plan.application.image,
         "imagePullPolicy": settings.image_pull_policy,
         "command": [literal(one) for one in look["command"]],
         "workingDir": "/",
-        "resources": _small_resources(),
+        # it ends before the session's begins, which has the same: a limit of the cluster may be for each container
+        "resources": {"limits": resources, "requests": dict(resources)},
         "securityContext": dict(_CONTAINER_SECURITY),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": look["volumeMounts"],
     }
 
 
-def _resources(plan: Plan, settings: PodSettings) -> dict[str, str]:
+def _resources(plan: Plan, settings: PodSettings, *, with_devices: bool = True) -> dict[str, str]:
     """Return the limits, which are the requests as well: a session has what its size says, and no more."""
     size = size_in_place(plan, settings)
     return {
         "cpu": f"{round(plan.size.cpus * 1000)}m",
         "memory": str(plan.size.memory_bytes),
         "ephemeral-storage": str(size.ephemeral_bytes or settings.ephemeral_bytes),
-        **{name: str(count) for name, count in size.resources.items()},
+        **({name: str(count) for name, count in size.resources.items()} if with_devices else {}),
     }
-
-
-def _small_resources() -> dict[str, Any]:
-    """Return those of `mkdir`, within what the session's container asks for anyway."""
-    few = {"cpu": "100m", "memory": str(64 * _MIB), "ephemeral-storage": str(16 * _MIB)}
-    return {"limits": few, "requests": dict(few)}

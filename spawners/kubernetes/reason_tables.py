@@ -99,7 +99,8 @@ STORAGE = (
           "The storage refuses the computer that should run your session."),
     _rule(r"no volume plugin matched|not found in the list of registered CSI drivers", ReasonKind.STORAGE,
           "The computer that should run your session cannot mount this kind of storage."),
-    _rule(r"secret \S+ not found|configmap \S+ not found|references non-existent secret key", ReasonKind.CONFIGURATION,
+    _rule(r"secret \S+ not found|configmap \S+ not found|references non-existent secret key"
+          r"|couldn't find key", ReasonKind.CONFIGURATION,
           "Something that your session needs is not in the cluster yet.", WAIT, is_final=False),
     _rule(r"Multi-Attach error|exclusively attached|ReadWriteOncePod", ReasonKind.STORAGE,
           "A directory of your session is in use on another computer.", WAIT, is_final=False),
@@ -122,7 +123,7 @@ CLAIMS = (
           "The cluster cannot provide one of your directories.", is_final=False),
     _rule(r"unbound immediate PersistentVolumeClaims|didn't find available persistent volumes"
           r"|ProvisioningFailed|Failed to provision volume|failed to provision|waiting for a volume to be created"
-          r"|waiting for first consumer|VolumeMismatch|FailedBinding", ReasonKind.STORAGE,
+          r"|waiting for first consumer|VolumeMismatch|FailedBinding|binding volumes:", ReasonKind.STORAGE,
           "The storage of one of your directories is not ready yet.", WAIT, is_final=False),
     _rule(r"PersistentVolume's node affinity|no available volume zone|exceed max volume count|enough free storage"
           r"|no available disk", ReasonKind.STORAGE,
@@ -148,7 +149,10 @@ REFUSALS = (
     _rule(r"status unknown for quota|object has been modified", ReasonKind.OVERLOAD,
           "The cluster is still counting what is in use.", AGAIN, is_final=False),
     _rule(r"insufficient quota to", ReasonKind.QUOTA, "Sessions of this kind have no share of the cluster."),
-    _rule(r"violates PodSecurity", ReasonKind.POLICY, "The cluster's security rules refuse this session."),
+    _rule(r"limit to request ratio", ReasonKind.QUOTA, "The cluster's limits do not allow sessions of this size.",
+          "Please choose another size."),
+    _rule(r"violates PodSecurity|security context constraint", ReasonKind.POLICY,
+          "The cluster's security rules refuse this session."),
     _rule(r"ValidatingAdmissionPolicy|admission webhook \S+ denied", ReasonKind.POLICY,
           "A rule of the cluster refuses this session."),
     _rule(r"failed calling webhook", ReasonKind.OVERLOAD, "A part of the cluster does not answer.", AGAIN,
@@ -178,6 +182,11 @@ STATUSES = {
     503: (ReasonKind.OVERLOAD, "The cluster does not answer.", AGAIN, False),
     504: (ReasonKind.OVERLOAD, "The cluster does not answer.", AGAIN, False),
 }
+
+#: Of the computer of a pod that has not started there.
+NODES = (
+    _rule(r"", ReasonKind.NODE, "The computer that should run your session does not answer.", WAIT, is_final=False),
+)
 
 #: Of a whole pod that is over, by the reason of its status.
 POD_ENDS = (

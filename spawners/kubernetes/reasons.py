@@ -20,6 +20,7 @@ from daas_hub.spawners.kubernetes.reason_tables import (
     CONTAINERS,
     EVICTIONS,
     IMAGES,
+    NODES,
     POD_ENDS,
     STORAGE,
     TELL,
@@ -40,9 +41,15 @@ _ENDED = Reason(ReasonKind.ENDED, "It ended.", AGAIN, is_final=True)
 _EVENTS: Mapping[str, tuple[Rule, ...]] = {
     "Evicted": EVICTIONS,
     **dict.fromkeys(("Preempted", "TaintManagerEviction"), POD_ENDS),
+    "NodeNotReady": NODES,
     **dict.fromkeys(("ExternalProvisioning", "FailedBinding", "ProvisioningFailed", "VolumeMismatch"), CLAIMS),
     **dict.fromkeys(("FailedAttachVolume", "FailedMapVolume", "FailedMount"), STORAGE),
 }
+_OF_IMAGES = re.compile(r"pull(?:ing)? image|ErrImage|image (?:name|reference)|Container image")
+#: Taints of nodes that are out of service, and not of such that are for others.
+_OUT_OF_SERVICE = re.compile(
+    r"were unschedulable|no nodes available|node\.kubernetes\.io/|cloudprovider\.kubernetes\.io/uninitialized"
+)
 #: Warnings of a session that runs, or is being ended.
 _NOT_A_REASON = ("FailedKillPod", "FailedPreStopHook", "ProbeWarning", "Unhealthy")
 
@@ -76,7 +83,9 @@ def reason_of_event(event: Mapping[str, Any]) -> Reason | None:
     if reason == "TriggeredScaleUp":
         sentence = "The cluster starts a further computer for your session; that takes some minutes."
         return Reason(ReasonKind.UNSCHEDULABLE, sentence, "", text[:MAX_RAW], at=at)
-    rule = first_of(_EVENTS.get(reason, (*STORAGE[:3], *CONTAINERS, *IMAGES)), text)
+    # a registry and a directory fail in the same words
+    others = (*IMAGES, *CONTAINERS) if _OF_IMAGES.search(text) else (*STORAGE[:6], *CONTAINERS, *IMAGES)
+    rule = first_of(_EVENTS.get(reason, others), text)
     if event.get("type") != "Warning" and (rule is None or reason not in _EVENTS):
         return None
     return None if reason in _NOT_A_REASON else reason_from(rule, text, at)
@@ -172,7 +181,7 @@ def _of_scheduling(message: str, at: float = 0.0) -> Reason:
         sentence = f"No computer has enough free {words} yet; it starts as soon as one has."
     elif "Too many pods" in text:
         sentence = "All computers have as many sessions as they can run; it starts as soon as one has room."
-    elif "were unschedulable" in text or "no nodes available" in text:
+    elif _OUT_OF_SERVICE.search(text):
         sentence = "The computers for this session are out of service; it starts as soon as one is back."
     elif "node(s)" in text:
         sentence = "No computer of the cluster is meant for this session."

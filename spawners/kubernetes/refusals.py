@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from daas_hub.spawners.kubernetes.quantities import amount_in_words, in_words
+from daas_hub.spawners.kubernetes.quantities import amount_in_words, in_words, quantity, resource_in_words
 from daas_hub.spawners.kubernetes.reason import MAX_RAW, Reason, reason_from
 from daas_hub.spawners.kubernetes.reason_tables import REFUSALS, STATUSES, TELL, ReasonKind, first_of
 
@@ -30,9 +30,8 @@ def reason_of_refusal(status: int, body: Mapping[str, Any] | str) -> Reason:
     text = _message(body)
     raw = f"{status}: {text}"[:MAX_RAW]
     if found := _QUOTA.search(text):
-        return Reason(
-            ReasonKind.QUOTA, _quota_in_words(found), "Stop a session, or try again later.", raw, is_final=True
-        )
+        remedy = "Please choose another size." if _is_too_large(found) else "Stop a session, or try again later."
+        return Reason(ReasonKind.QUOTA, _quota_in_words(found), remedy, raw, is_final=True)
     if found := _LIMIT.search(text):
         return Reason(ReasonKind.QUOTA, _limit_in_words(found), "Please choose another size.", raw, is_final=True)
     if rule := first_of(REFUSALS, text):
@@ -43,9 +42,26 @@ def reason_of_refusal(status: int, body: Mapping[str, Any] | str) -> Reason:
     return Reason(ReasonKind.UNKNOWN, "The cluster refuses this session.", TELL, raw, is_final=True)
 
 
-def _quota_in_words(found: re.Match[str]) -> str:
+def _numbers(found: re.Match[str]) -> dict[str, dict[str, str]]:
     """Return the three numbers of an exceeded quota, for each resource."""
-    numbers = {name: dict(one.partition("=")[::2] for one in found[name].split(",")) for name in found.groupdict()}
+    return {name: dict(one.partition("=")[::2] for one in found[name].split(",")) for name in found.groupdict()}
+
+
+def _is_too_large(found: re.Match[str]) -> bool:
+    """Return whether a session asks for more than all of it, so that no end of another one helps."""
+    numbers = _numbers(found)
+    return any(
+        (asked := quantity(amount)) is not None
+        and (limit := quantity(numbers["limited"].get(resource))) is not None
+        and resource_in_words(resource) != "sessions"
+        and asked > limit
+        for resource, amount in numbers["requested"].items()
+    )
+
+
+def _quota_in_words(found: re.Match[str]) -> str:
+    """Return the numbers of an exceeded quota for a person."""
+    numbers = _numbers(found)
     parts = []
     for resource, limited in numbers["limited"].items():
         used, asked = (in_words(numbers[name].get(resource, "0"), resource) for name in ("used", "requested"))

@@ -224,7 +224,7 @@ class Volumes:
         self.mounts.append({"name": name, "mountPath": path, "readOnly": True})
 
     def add_given(self, volumes: Sequence[Mapping[str, Any]], mounts: Sequence[Mapping[str, Any]]) -> None:
-        """Add what an administrator configured, as it is.
+        """Add what an administrator configured; what is read-only is so down to what is mounted below it.
 
         Raises:
             ConfigurationError: it would replace a directory of the session, or is not for sessions.
@@ -242,7 +242,9 @@ class Volumes:
                         remedy="Mount it elsewhere: /facility/tools.",
                     )
         self.volumes += [dict(one) for one in volumes]
-        self.mounts += [dict(one) for one in mounts]
+        self.mounts += [
+            {**one, "recursiveReadOnly": "Enabled"} if one.get("readOnly") is True else dict(one) for one in mounts
+        ]
 
     def _volume(self, source: dict[str, Any]) -> str:
         """Return the name of the volume with this source; add one that is not there yet."""

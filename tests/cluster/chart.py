@@ -14,6 +14,7 @@ import yaml
 from tests.cluster.cluster import ROOT, Cluster
 
 CHART = ROOT / "deploy" / "helm" / "daas-hub"
+FOR_Z2JH = ROOT / "deploy" / "zero-to-jupyterhub"
 RELEASE, NAMESPACE = "portal", "daas-portal"
 
 Json = dict[str, Any]
@@ -91,6 +92,7 @@ def examples_of_values() -> dict[str, Json]:
     return {
         "least": LEAST,
         "the page": values_of_the_page(),
+        "another chart's hub": yaml.safe_load((FOR_Z2JH / "sessions.yaml").read_text()),
         "by digest": merged(LEAST, {"image": {"digest": "sha256:" + "0" * 64, "pullSecrets": [{"name": "registry"}]}}),
         "below a path": merged(LEAST, {"portal": {"url": "https://www.facility.org/daas/"}}),
         "ingress": merged(LEAST, {"ingress": {"enabled": True, "className": "nginx", "tlsSecret": "tls"}}),

@@ -17,6 +17,7 @@ from daas_hub.spawners.kubernetes.network_policy import egress_label
 from daas_hub.spawners.kubernetes.pod_settings import PodSettings
 from tests.cluster.chart import (
     CHART,
+    FOR_Z2JH,
     LEAST,
     NAMESPACE,
     HelmFailed,
@@ -84,6 +85,28 @@ def test_values_that_cannot_be_meant_are_refused(cluster: Cluster, change: dict[
         render(cluster, merged(LEAST, change))
 
 
+EXISTING = {"enabled": True, "serviceAccount": "hub", "hubLabels": {"a": "b"}, "proxyLabels": {"a": "c"}}
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"existingHub": {"serviceAccount": ""}}, "serviceAccount"),
+        # no labels would let in every pod of the namespace
+        ({"existingHub": {"hubLabels": {"a": None}}}, "hubLabels"),
+        ({"existingHub": {"proxyLabels": {"a": None}}}, "proxyLabels"),
+        ({"existingHub": {"proxyLabel": {"a": "b"}}}, "proxyLabel"),
+        ({"config": "c.Facility.name = 'x'"}, "config"),
+        ({"ingress": {"enabled": True, "tlsSecret": "tls"}}, "ingress"),
+    ],
+)
+def test_values_for_another_charts_hub_that_cannot_be_meant_are_refused(
+    cluster: Cluster, change: dict[str, Any], word: str
+) -> None:
+    with pytest.raises(HelmFailed, match=word):
+        render(cluster, merged({"existingHub": EXISTING}, change))
+
+
 def test_sessions_are_never_in_the_hubs_namespace(cluster: Cluster) -> None:
     with pytest.raises(HelmFailed, match="the hub's own namespace"):
         render(cluster, merged(LEAST, {"sessions": {"namespace": {"name": NAMESPACE}}}))
@@ -92,6 +115,22 @@ def test_sessions_are_never_in_the_hubs_namespace(cluster: Cluster) -> None:
 def test_an_application_with_a_host_without_addresses_is_refused(cluster: Cluster) -> None:
     with pytest.raises(HelmFailed, match=r"no addresses of daq\.facility\.org"):
         render(cluster, merged(LEAST, {"sessions": {"egress": [["daq.facility.org:443"]]}}))
+
+
+def test_a_new_hub_comes_before_sessions_that_wait(cluster: Cluster) -> None:
+    """Sessions would take the place of the hub that ended, where the cluster is full."""
+    found = objects(render(cluster, LEAST))
+    portal = one(found, "PriorityClass", f"{NAMESPACE}-portal-portal")
+    sessions = one(found, "PriorityClass", f"{NAMESPACE}-portal-sessions")
+    assert portal["value"] > sessions["value"]
+    assert portal["preemptionPolicy"] == sessions["preemptionPolicy"] == "Never"
+    for name in ("portal-hub", "portal-proxy"):
+        spec = one(found, "Deployment", name)["spec"]["template"]["spec"]
+        assert spec["priorityClassName"] == portal["metadata"]["name"]
+    with pytest.raises(HelmFailed, match="higher than"):
+        render(cluster, merged(LEAST, {"sessions": {"priorityClass": {"value": 5000}}}))
+    without = merged(LEAST, {"portal": {"priorityClass": {"create": False}}})
+    assert "priorityClassName" not in render(cluster, without)
 
 
 def test_there_is_one_hub_and_it_is_recreated(cluster: Cluster) -> None:
@@ -174,6 +213,48 @@ def test_the_hubs_rights_are_these_and_in_one_namespace(cluster: Cluster) -> Non
         if each["kind"] == "RoleBinding" and any(who["name"] == "portal-hub" for who in each["subjects"])
     ]
     assert bindings == [(SESSIONS, "portal-hub")]
+
+
+def test_another_charts_hub_gets_the_same_rights_and_network(cluster: Cluster) -> None:
+    """Nothing of a portal is made, and what its sessions need is what those of our own hub have."""
+    ours = objects(render(cluster, LEAST))
+    found = objects(render(cluster, {"existingHub": EXISTING}))
+    assert {each["kind"] for each in found} & {"Deployment", "Job", "ServiceAccount", "ConfigMap", "Secret"} == set()
+    assert one(found, "Role", "portal-hub") == one(ours, "Role", "portal-hub")
+    assert one(found, "RoleBinding", "portal-hub")["subjects"] == [
+        {"kind": "ServiceAccount", "name": "hub", "namespace": NAMESPACE}
+    ]
+    assert one(found, "Service", "portal-gateway")["spec"]["selector"] == EXISTING["hubLabels"]
+    policies = [each["metadata"]["name"] for each in found if each["kind"] == "NetworkPolicy"]
+    assert sorted(policies) == ["daas-default-deny", "daas-gateway", "daas-in"]
+    (rule,) = one(found, "NetworkPolicy", "daas-in")["spec"]["ingress"]
+    assert [peer["podSelector"]["matchLabels"] for peer in rule["from"]] == [{"a": "b"}, {"a": "c"}]
+    (rule,) = one(found, "NetworkPolicy", "daas-gateway")["spec"]["egress"]
+    assert [peer["podSelector"]["matchLabels"] for peer in rule["to"]] == [{"a": "b"}]
+
+
+def test_the_values_for_zero_to_jupyterhub_belong_together(cluster: Cluster) -> None:
+    """What the hub's configuration names is what the release `sessions` makes."""
+    values = yaml.safe_load((FOR_Z2JH / "values.yaml").read_text())
+    sessions = yaml.safe_load((FOR_Z2JH / "sessions.yaml").read_text())
+    found = objects(helm(cluster, "template", "sessions", str(CHART), "--namespace", "jhub", values=sessions))
+    names = {(each["kind"], each["metadata"]["name"]) for each in found}
+    (lines,) = values["hub"]["extraConfig"].values()
+    assert ("Service", "sessions-gateway") in names
+    assert ("PriorityClass", "jhub-sessions-sessions") in names
+    assert all(word in lines for word in ('"sessions-gateway"', '"-sessions-sessions"', ":8012"))
+    (port,) = one(found, "Service", "sessions-gateway")["spec"]["ports"]
+    assert port["port"] == port["targetPort"] == 8012
+    policies = values["hub"]["networkPolicy"]
+    for rule, number in (
+        (policies["ingress"][0], 8012),
+        (policies["egress"][0], 8888),
+        (values["proxy"]["chp"]["networkPolicy"]["egress"][0], 8888),
+    ):
+        (peer,) = rule.get("from") or rule["to"]
+        assert peer["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": SESSIONS}
+        assert peer["podSelector"]["matchLabels"] == {MANAGED_BY_LABEL: MANAGED_BY}
+        assert [each["port"] for each in rule["ports"]] == [number]
 
 
 @pytest.mark.parametrize("name", VALUES)

@@ -96,6 +96,8 @@ def host_path(path: str, mount: Json, **more: str) -> Json:
         host_path("/home/anna", {"mountPath": "/home/anna"}),
         pod("session", volumes=[({"nfs": {"server": "192.0.2.1", "path": "/export/visitor/1"}}, READ_ONLY)]),
         pod("session", volumes=[({"persistentVolumeClaim": {"claimName": "home"}}, {"mountPath": "/home/anna"})]),
+        # what KubeSpawner.volumes may have
+        pod("session", volumes=[({"projected": {"sources": [{"configMap": {"name": "tools"}}]}}, {"mountPath": "/t"})]),
     ],
 )
 def test_what_sessions_are_is_admitted(cluster: Cluster, node_place: str, document: Json) -> None:

@@ -133,12 +133,42 @@ async def test_an_api_server_that_is_away_is_waited_for_and_then_said(namespace:
 
 
 async def test_the_gate_is_removed_once_and_twice(api: ApiServer, client: PlaceClient, namespace: str) -> None:
-    made = await create_pod(client, asked(namespace))
+    manifest = asked(namespace)
+    made = await create_pod(client, manifest)
     assert made["spec"]["schedulingGates"] == [{"name": "daas-hub/compared"}]
-    await open_gate(client, made)
+    await open_gate(client, manifest, made)
     # as after an answer that was lost
-    await open_gate(client, made)
+    await open_gate(client, manifest, made)
     assert "schedulingGates" not in api.pods(namespace)[0]["spec"]
+
+
+NODES = "requiredDuringSchedulingIgnoredDuringExecution"
+TERM = {"matchExpressions": [{"key": "facility.org/open", "operator": "Exists"}]}
+
+
+@pytest.mark.parametrize(
+    ("patch", "field"),
+    [
+        ({"spec": {"containers": [{"name": "session", "image": "registry.facility.org/other"}]}}, "image"),
+        ({"metadata": {"labels": {"daas-hub/egress": "all"}}}, "metadata.labels[daas-hub/egress]"),
+        ({"spec": {"affinity": {"nodeAffinity": {NODES: {"nodeSelectorTerms": [TERM]}}}}}, "spec.affinity"),
+    ],
+)
+async def test_a_pod_that_is_changed_behind_its_gate_is_not_started(
+    api: ApiServer, client: PlaceClient, namespace: str, patch: dict[str, Any], field: str
+) -> None:
+    """By a controller, or by a webhook that is asked about updates and not about creations."""
+    manifest = asked(namespace)
+    made = await create_pod(client, manifest)
+    require_asked(manifest, made)
+    path = f"/api/v1/namespaces/{namespace}/pods/{made['metadata']['name']}"
+    api.call("PATCH", path, patch, headers={"Content-Type": "application/strategic-merge-patch+json"})
+    with pytest.raises(SessionFailed) as refused:
+        await open_gate(client, manifest, made)
+    assert field in refused.value.detail
+    if field == "image":
+        # an administrator may accept it by its name
+        await open_gate(client, manifest, made, ["spec.containers[session].image"])
 
 
 async def test_the_secret_goes_with_its_pod(api: ApiServer, client: PlaceClient, namespace: str) -> None:

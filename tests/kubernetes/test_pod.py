@@ -19,6 +19,7 @@ from daas_hub.errors import ConfigurationError, SessionFailed, StorageProblem
 from daas_hub.launch import Plan
 from daas_hub.spawners.guest_layout import temporary_home_bytes
 from daas_hub.spawners.kubernetes.labels import EGRESS_LABEL, MISSING_DIRECTORY
+from daas_hub.spawners.kubernetes.placement import SILENT_NODE
 from daas_hub.spawners.kubernetes.pod import literal, pod_for
 from daas_hub.spawners.kubernetes.pod_settings import Placement, PodSettings, SizeInPlace
 from daas_hub.spawners.kubernetes.volumes import ClaimStorage
@@ -224,6 +225,14 @@ def test_session_has_what_it_asks_for() -> None:
 # -- image, nodes, time ----------------------------------------------------------------------------------------------
 
 
+def test_every_container_has_what_the_size_says() -> None:
+    """A LimitRange with a minimum is of each container; the first one ends before the session's begins."""
+    pod = pod_of()
+    (first,), session = pod["spec"]["initContainers"], session_of(pod)
+    plain = {name: value for name, value in session["resources"]["limits"].items() if "/" not in name}
+    assert first["resources"] == {"limits": plain, "requests": plain}
+
+
 @pytest.mark.parametrize("image", ["", "pymca", "registry.example.org/pymca:1.0", f"x@{DIGEST[:-1]}", f"x@{DIGEST}\n"])
 def test_image_without_a_digest_is_refused(image: str) -> None:
     with pytest.raises(ConfigurationError, match="image"):
@@ -240,7 +249,7 @@ def test_nodes_are_those_of_place_beamline_and_size() -> None:
     assert spec["nodeSelector"] == {
         "kubernetes.io/os": "linux", "example.org/zone": "id21", "example.org/gpu": "a100",
     }  # fmt: skip
-    assert [one["key"] for one in spec["tolerations"]] == ["nvidia.com/gpu"]
+    assert [one["key"] for one in spec["tolerations"] if one not in SILENT_NODE] == ["nvidia.com/gpu"]
     assert session_of({"spec": spec})["resources"]["limits"]["nvidia.com/gpu"] == "1"
     assert spec["terminationGracePeriodSeconds"] == 45
     assert "preemptionPolicy" not in spec, "the API server takes it from the class alone"
@@ -249,6 +258,28 @@ def test_nodes_are_those_of_place_beamline_and_size() -> None:
 def test_beamline_without_nodes_of_its_own_uses_those_of_the_place() -> None:
     spec = pod_for(replace(DESKTOP, beamlines=("BM29",)), GPU_PLACE, IDENTITY)["spec"]
     assert spec["nodeSelector"] == {"kubernetes.io/os": "linux"}
+
+
+@pytest.mark.parametrize(
+    ("own", "added"),
+    [
+        ((), ["not-ready", "unreachable"]),
+        (({"key": "gpu", "operator": "Exists", "effect": "NoExecute"},), ["not-ready", "unreachable"]),
+        (({"key": "node.kubernetes.io/not-ready", "operator": "Exists"},), ["unreachable"]),
+        (({"key": "node.kubernetes.io/unreachable", "effect": "NoExecute", "tolerationSeconds": 60},), ["not-ready"]),
+        (({"key": "node.kubernetes.io/unreachable", "effect": "NoSchedule"},), ["not-ready", "unreachable"]),
+        (({"operator": "Exists"},), []),
+    ],
+)
+def test_a_node_that_is_silent_evicts_nobody_unless_administrators_say_so(
+    own: tuple[dict[str, Any], ...], added: list[str]
+) -> None:
+    """People may work in a session for hours while its kubelet is away."""
+    spec = pod_of(DESKTOP, replace(PLAIN, placement=Placement({}, own)))["spec"]
+    tolerations = spec["tolerations"]
+    assert tolerations[: len(own)] == list(own)
+    assert [one["key"].rpartition("/")[2] for one in tolerations[len(own) :]] == added
+    assert all("tolerationSeconds" not in one for one in tolerations[len(own) :])
 
 
 def test_nodes_that_exclude_each_other_are_refused() -> None:

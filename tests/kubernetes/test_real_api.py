@@ -160,6 +160,13 @@ def test_limit_range_is_refused_with_its_numbers(api: ApiServer, namespace: str)
     assert reason.sentence == "In the cluster a session may have at most 2 GiB of memory, and this size has 4 GiB."
 
 
+def test_limit_range_with_a_minimum_takes_our_pods(api: ApiServer, namespace: str) -> None:
+    """It is of each container, also of the first one, which only makes directories."""
+    least = {"type": "Container", "min": {"memory": "512Mi", "cpu": "500m"}, "maxLimitRequestRatio": {"memory": "1"}}
+    limit(api, namespace, "limitranges", {"limits": [least]})
+    assert differences(*create(api, replace(PLAIN, namespace=namespace))) == []
+
+
 def test_rule_of_the_cluster(api: ApiServer, namespace: str) -> None:
     """Also what an administrator's rule says is not for the owner."""
     spec = {

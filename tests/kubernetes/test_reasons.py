@@ -137,3 +137,18 @@ def test_nothing_that_an_api_sends_raises(status: Any, text: str, code: int) -> 
     reason_of_pod({"status": {"phase": "Failed", "containerStatuses": [{"name": "session", "state": status}]}})
     reason_of_event({"type": "Warning", "reason": text, "message": status, "lastTimestamp": text})
     assert reason_of_refusal(code, text).sentence
+
+
+@pytest.mark.parametrize(
+    ("requested", "used", "limited", "remedy"),
+    [
+        ("limits.memory=4Gi", "limits.memory=40Gi", "limits.memory=42Gi", "Stop a session"),
+        ("limits.memory=64Gi", "limits.memory=0", "limits.memory=42Gi", "another size"),
+        ("limits.cpu=1500m", "limits.cpu=0", "limits.cpu=1", "another size"),
+        ("requests.nvidia.com/gpu=1", "requests.nvidia.com/gpu=0", "requests.nvidia.com/gpu=0", "another size"),
+        ("pods=1", "pods=0", "pods=0", "Stop a session"),
+    ],
+)
+def test_size_that_never_fits_is_not_waited_for(requested: str, used: str, limited: str, remedy: str) -> None:
+    text = f'pods "x" is forbidden: exceeded quota: q, requested: {requested}, used: {used}, limited: {limited}'
+    assert remedy in reason_of_refusal(403, text).remedy

@@ -15,6 +15,7 @@ from traitlets.config import Config
 from daas_hub.errors import ConfigurationError
 from daas_hub.spawners import kubernetes
 from daas_hub.spawners.kubernetes.hooks import after_created, modified
+from daas_hub.spawners.kubernetes.placement import SILENT_NODE
 from daas_hub.spawners.kubernetes.pod import pod_for
 from daas_hub.spawners.kubernetes.spawner import ProposalKubeSpawner
 from daas_hub.spawners.kubernetes.stock_values import pod_fields
@@ -121,14 +122,53 @@ LOOSE: list[tuple[dict[str, Any], str]] = [
     ({"pod_security_context": {"seLinuxOptions": {"type": "spc_t"}}}, "SELinux"),
     ({"pod_security_context": {"seLinuxOptions": {"user": "root"}}}, "SELinux"),
     ({"pod_security_context": {"sysctls": [{"name": "kernel.msgmax", "value": "1"}]}}, "kernel.msgmax"),
-    ({"pod_security_context": lambda spawner: {}}, "function"),
+    pytest.param({"pod_security_context": lambda spawner: {}}, "function", id="a function"),
     ({"tolerations": [{"toleration_seconds": 5}]}, "Python"),
     ({"node_affinity_required": [{"match_expressions": []}]}, "Python"),
     ({"extra_labels": {"daas-hub/hub": "x"}}, "daas-hub/hub"),
     ({"extra_labels": {"app.kubernetes.io/managed-by": "x"}}, "managed-by"),
     ({"extra_annotations": {"daas-hub/deadline": "x"}}, "daas-hub/deadline"),
     ({"extra_annotations": {"container.apparmor.security.beta.kubernetes.io/session": "unconfined"}}, "apparmor"),
+    ({"environment": {"A B": "x"}}, "name of a variable"),
+    ({"environment": {"": "x"}}, "name of a variable"),
+    ({"environment": {"LÄNGE": "x"}}, "name of a variable"),
+    ({"extra_labels": {"team": "Crystallography group"}}, "cannot be a label"),
+    ({"extra_labels": {"team": "x" * 64}}, "cannot be a label"),
+    ({"extra_labels": {"team": 1}}, "is not a text"),
+    ({"extra_labels": {"the team": "x"}}, "the name"),
+    ({"extra_labels": {"Facility.org/team": "x"}}, "the name"),
+    ({"extra_annotations": {"note": 1}}, "is not a text"),
+    ({"extra_annotations": {"note": "ä" * 100_001}}, "longer than"),
+    ({"extra_annotations": {"": "x"}}, "the name"),
+    ({"node_selector": {"gpu": True}}, "node_selector[gpu] is not a text"),
+    ({"tolerations": ["gpu"]}, "tolerations[0] is not a map"),
+    ({"tolerations": [{"key": "a", "tolerationSecond": 5}]}, "tolerations[0].tolerationSecond is no field"),
+    ({"tolerations": [{"key": "a", "tolerationSeconds": "5"}]}, "tolerationSeconds is not a whole number"),
+    ({"pod_affinity_required": [{"labelSelector": {"matchLabel": {}}}]}, "labelSelector.matchLabel is no field"),
+    ({"node_affinity_preferred": [{"weight": True}]}, "weight is not a whole number"),
+    ({"pod_security_context": {"sysctls": "x"}}, "sysctls is not a list"),
+    ({"extra_pod_config": {"terminationGracePeriodSeconds": "30"}}, "is not a whole number"),
+    ({"extra_pod_config": {"terminationGracePeriodSeconds": -1}}, "negative"),
+    ({"extra_pod_config": {"dnsPolicy": "none"}}, "dnsPolicy"),
+    ({"extra_pod_config": {"hostAliases": [{"ip": "192.0.2.1", "hostname": ["a"]}]}}, "hostname is no field"),
+    ({"extra_container_config": {"envFrom": "licence"}}, "envFrom is not a list"),
+    ({"lifecycle_hooks": {"preStop": {"exec": {"command": "sync"}}}}, "command is not a list"),
+    ({"volumes": ["tools"]}, "volumes[0] is not a map"),
+    ({"volumes": [{"name": "extra-a", "configMap": {"nam": "a"}}]}, "nam is no field"),
+    ({"volume_mounts": [{"name": "extra-a", "mountpath": "/a"}]}, "mountpath is no field"),
+    ({"image_pull_secrets": [1]}, "names of Secrets"),
+    ({"image_pull_secrets": [{"nam": "a"}]}, "names of Secrets"),
+    ({"namespace": "Daas_Sessions"}, "a name in Kubernetes"),
+    ({"priority_class_name": "Low Priority"}, "a name in Kubernetes"),
+    ({"scheduler_name": "a b"}, "a name in Kubernetes"),
+    ({"k8s_api_host": "http://10.0.0.1:6443"}, "https address"),
+    ({"k8s_api_host": "10.0.0.1"}, "https address"),
+    ({"k8s_api_ssl_ca_cert": "/nowhere/ca.crt"}, "is not a file"),
+    ({"k8s_api_request_timeout": 0}, "no time to wait"),
+    ({"k8s_api_request_retry_timeout": -1}, "no time to wait"),
     ({"consecutive_failure_limit": 5}, "refusals of the cluster"),
+    ({"environment": {"A": {"valueFrom": {"secretKeyRef": {"name": "a", "key": "b"}}}}}, "not a text"),
+    ({"environment": {"A": ["b"]}}, "not a text"),
     ({"k8s_api_verify_ssl": False}, "in the name of the cluster"),
     ({"priority_class_name": "system-node-critical"}, "cluster's own"),
     ({"image_pull_policy": "Sometimes"}, "not a policy"),
@@ -199,10 +239,11 @@ async def test_what_is_honoured_is_in_the_pod() -> None:
     for kind in ("podAffinity", "podAntiAffinity"):
         assert spec["affinity"][kind]["requiredDuringSchedulingIgnoredDuringExecution"] == [pod_term]
     assert (spec["nodeSelector"], spec["schedulerName"]) == ({"zone": "{x}"}, "other")
-    assert (spec["priorityClassName"], spec["tolerations"]) == ("sessions", [{"key": "gpu", "operator": "Exists"}])
+    assert spec["priorityClassName"] == "sessions"
+    assert spec["tolerations"] == [{"key": "gpu", "operator": "Exists"}, *SILENT_NODE]
     assert spec["securityContext"]["seLinuxOptions"] == {"level": "s0:c1,c2"}
     assert tools in spec["volumes"]
-    assert at in container["volumeMounts"]
+    assert at | {"recursiveReadOnly": "Enabled"} in container["volumeMounts"]
 
 
 # -- hooks -------------------------------------------------------------------------------------------------------------

@@ -154,7 +154,8 @@ AT_TOOLS = {"name": "extra-tools", "mountPath": "/opt/tools", "readOnly": True}
 def test_programs_of_the_facility() -> None:
     pod = pod_for(DESKTOP, replace(PLAIN, volumes=(TOOLS,), volume_mounts=(AT_TOOLS,)), IDENTITY)
     assert TOOLS in pod["spec"]["volumes"]
-    assert AT_TOOLS in pod["spec"]["containers"][0]["volumeMounts"]
+    # also of a file system that is mounted below it
+    assert AT_TOOLS | {"recursiveReadOnly": "Enabled"} in pod["spec"]["containers"][0]["volumeMounts"]
 
 
 @pytest.mark.parametrize(
@@ -177,6 +178,17 @@ def test_programs_of_the_facility() -> None:
         (TOOLS, {"readOnly": False}, "writable in the system"),
         (TOOLS, {"subPathExpr": "$(HOME)"}, "not a plain mount"),
         (TOOLS, {"mountPropagation": "HostToContainer"}, "not a plain mount"),
+        (TOOLS, {"recursiveReadOnly": "IfPossible"}, "not a plain mount"),
+        (TOOLS, {"subPath": "../others"}, "not a plain mount"),
+        (TOOLS, {"subPath": "/others"}, "not a plain mount"),
+        ({"name": "extra-tools", "emptyDir": {}}, {}, "could fill its node"),
+        ({"name": "extra-tools", "emptyDir": None}, {}, "could fill its node"),
+        (
+            {"name": "extra-tools", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}},
+            {},
+            "a token of the cluster",
+        ),
+        (TOOLS | {"name": "extra-Tools"}, {}, "a name of the session's own"),
     ],
 )
 def test_what_an_administrator_may_not_mount(volume: dict[str, Any], at: dict[str, Any], words: str) -> None:

@@ -6,12 +6,15 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY
 from traitlets.config import Config
 
 from daas_hub.spawners.kubernetes.access import APIAccess
 from daas_hub.spawners.kubernetes.client import APIRefusal, ClusterUnreachable, PlaceClient
+from daas_hub.spawners.kubernetes.metrics import WATCH_AGE
 from daas_hub.spawners.kubernetes.spawner import ProposalKubeSpawner
 from daas_hub.spawners.kubernetes.watch import PodWatch
 from tests.kubernetes.api_server import ApiServer
@@ -76,13 +79,13 @@ async def test_an_address_is_its_last_pods(api: ApiServer, namespace: str, watch
 
 
 async def test_the_reconciler_reads_what_is_watched(
-    api: ApiServer, namespace: str, monkeypatch: pytest.MonkeyPatch
+    api: ApiServer, namespace: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A list of all pods each minute would keep a hub with a thousand sessions busy; without a watch it asks."""
     config = Config()
     config.ProposalKubeSpawner.update(
         hub_id="h", namespace=namespace, k8s_api_host=api.url, k8s_api_ssl_ca_cert=str(api.ca),
-        token_file=str(api.folder / "hub.token"),
+        token_file=str(api.folder / "hub.token"), runtime_dir=str(tmp_path / "run"),
     )  # fmt: skip
     spawner = ProposalKubeSpawner(config=config)
     labels = {"daas-hub/hub": "h", "daas-hub/place": "kubernetes"}
@@ -130,6 +133,25 @@ async def test_a_quiet_watch_is_heard_of(watch: PodWatch) -> None:
     await until(lambda: watch.is_complete)
     await asyncio.sleep(5)
     assert watch.age_s < 4
+
+
+async def test_ages_are_published_by_place_when_they_are_read(namespace: str) -> None:
+    """One series a place, without names of people; a place that never answered counts from the hub's start."""
+    client = PlaceClient(APIAccess(host="https://127.0.0.1:1", timeout_s=1), namespace)
+    places = {name: PodWatch.of(client, f"daas-hub/place={name}", name) for name in ("published-1", "published-2")}
+    try:
+        assert PodWatch.of(client, "daas-hub/place=published-1", "published-1") is places["published-1"]
+        first = {name: REGISTRY.get_sample_value(WATCH_AGE, {"place": name}) for name in places}
+        await asyncio.sleep(0.3)
+        for name, age_s in first.items():
+            now = REGISTRY.get_sample_value(WATCH_AGE, {"place": name})
+            assert age_s is not None
+            assert now is not None
+            assert 0.3 <= now - age_s < 5
+    finally:
+        for watch in places.values():
+            await watch.stop()
+        await client.close()
 
 
 async def test_nothing_is_known_before_a_complete_list(api: ApiServer, namespace: str) -> None:

@@ -18,6 +18,19 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .part }}
 {{- end -}}
 
+{{/* labels that choose the pod of the hub or the proxy, also those of another chart: (dict "root" . "part" "hub") */}}
+{{- define "daas.peer" -}}
+{{- if .root.Values.existingHub.enabled -}}
+{{- toJson (index .root.Values.existingHub (printf "%sLabels" .part)) -}}
+{{- else -}}
+{{- include "daas.selector" . | fromYaml | toJson -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "daas.serviceAccount" -}}
+{{- if .Values.existingHub.enabled -}}{{ .Values.existingHub.serviceAccount }}{{- else -}}{{ include "daas.name" . }}-hub{{- end -}}
+{{- end -}}
+
 {{- define "daas.image" -}}
 {{- if .Values.image.digest -}}
 {{- printf "%s@%s" .Values.image.repository .Values.image.digest -}}
@@ -122,6 +135,13 @@ capabilities: {drop: [ALL]}
 
 {{- define "daas.prefix" -}}
 {{- printf "%s/" (trimSuffix "/" (urlParse .Values.portal.url).path) -}}
+{{- end -}}
+
+{{/* the class of hub and proxy, as a line of their pods */}}
+{{- define "daas.portalPriority" -}}
+{{- if .Values.portal.priorityClass.create -}}
+priorityClassName: {{ include "daas.clusterName" . }}-portal
+{{- end -}}
 {{- end -}}
 
 {{- define "daas.priorityClass" -}}
