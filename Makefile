@@ -35,8 +35,13 @@ quick: $(VENV)/.quick  ## style, and the tests that need no hub: less than a min
 	$(VENV)/bin/ruff format --check .
 	$(PYTHON) -m pytest -q $(QUICK_TESTS) --deselect $(NEEDS_JUPYTERLAB) $(ARGS)
 
+# two at once where there are two processors: one half waits for containers and pods (tests/workers.py)
+WORKERS ?= $(shell [ "$$(nproc)" -lt 2 ] && echo 0 || echo 2)
 test: $(VENV)/.installed $(VENV)/.test  ## install what is needed and run all tests (ARGS="-k name" for some)
-	$(PYTHON) -m pytest -m 'not servers' $(ARGS)
+	$(PYTHON) -m pytest -m 'not servers and not outages' --numprocesses $(WORKERS) $(ARGS)
+
+test-outages: $(VENV)/.installed $(VENV)/.test  ## parts of a running test cluster away for minutes under ten sessions (DAAS_TEST_CLUSTER); half an hour
+	$(PYTHON) -m pytest -m outages --timeout 900 tests/cluster/test_outages.py tests/kubernetes/test_kills.py $(ARGS)
 
 test-servers: $(VENV)/.installed $(VENV)/.test $(VENV)/.servers  ## the tests with servers that are large or slow to set up
 	DAAS_REQUIRE=$${DAAS_REQUIRE:+$$DAAS_REQUIRE,}$(SERVERS) $(PYTHON) -m pytest -m servers $(ARGS)
@@ -87,6 +92,20 @@ bench-docker: $(VENV)/.installed $(VENV)/.test  ## the same in containers: first
 	$(PYTHON) -m benchmarks.docker
 	$(PYTHON) -m benchmarks.path --containers
 
+bench-cluster: $(VENV)/.installed $(VENV)/.test  ## starts of 500 pods on fake nodes, beside stock KubeSpawner (.ci/cluster build)
+	$(PYTHON) -m benchmarks.cluster_starts
+
+bench-pods: $(VENV)/.installed $(VENV)/.test  ## click to first frame in a pod, and the data path (.ci/cluster start)
+	$(PYTHON) -m benchmarks.cluster_frame
+	$(PYTHON) -m benchmarks.path --pods --rounds 5
+
+bench-scale: $(VENV)/.installed $(VENV)/.test  ## the hub with 10 to 1,000 sessions on fake nodes, and its plot
+	$(PYTHON) -m pip install -q --disable-pip-version-check 'pygal==3.1.3'
+	$(PYTHON) -m benchmarks.cluster_scale
+
+bench-proxies: $(VENV)/.installed $(VENV)/.test  ## 1,000 web sockets through the node proxy (ARGS="--traefik PROGRAM" for both)
+	$(PYTHON) -m benchmarks.proxies $(ARGS)
+
 bench-memory: $(VENV)/.installed $(VENV)/.test  ## what a desktop session holds, beside the stock stack
 	$(PYTHON) -m benchmarks.memory
 
@@ -97,7 +116,7 @@ bench-abuse: $(VENV)/.installed $(VENV)/.test  ## pages of others while sessions
 	$(PYTHON) -m benchmarks.abuse
 	$(PYTHON) -m benchmarks.tunnel
 
-.PHONY: help demo install quick test test-servers test-nfs race check kill-test upgrade-test audit mutants constraints wheel bench bench-launch bench-path bench-memory bench-docker bench-abuse clean
+.PHONY: help demo install quick test test-servers test-outages test-nfs race check kill-test upgrade-test audit mutants constraints wheel bench bench-launch bench-path bench-memory bench-docker bench-abuse bench-cluster bench-pods bench-scale bench-proxies clean
 
 -include images/images.mk
 

@@ -103,9 +103,9 @@ class _Marks:
         return next((at for at, event in self.events if event == what), None)
 
 
-def measure(browser: Browser, site: Site, title: str) -> Launch:
-    """Launch once on ``site``, wait for the frame and for a window with ``title``, stop the session again."""
-    root = site.below
+@contextmanager
+def _signed_in(browser: Browser, site: Site) -> Iterator[tuple[Page, _Marks]]:
+    """A fresh context in which the demo user has signed in, and what its pages report."""
     context = browser.new_context(viewport={"width": SCREEN_WIDTH, "height": SCREEN_HEIGHT})
     marks = _Marks()
     context.on("console", marks.take)
@@ -113,16 +113,37 @@ def measure(browser: Browser, site: Site, title: str) -> Launch:
     try:
         page = context.new_page()
         site.log_in(page)
+        yield page, marks
+    finally:
+        context.close()
+
+
+def measure_opening(browser: Browser, site: Site, address: str) -> Launch:
+    """Open the session at ``address``, which runs already, from the home page; it is left running."""
+    with _signed_in(browser, site) as (page, marks):
+        page.goto(f"{site.url}/hub/home")
+        link = page.locator(f"a[href$='{urlsplit(address).path}']").first
+        marks.events.clear()
+        link.click(no_wait_after=True)
+        clicked, frame = _wait_for_frame(page, marks)
+    return Launch(frame - clicked, frame - clicked, _steps(marks, clicked, frame))
+
+
+def measure(browser: Browser, site: Site, title: str) -> Launch:
+    """Launch once on ``site``, wait for the frame and for a window with ``title``, stop the session again.
+
+    Without a title, stop as soon as the frame is there.
+    """
+    root = site.below
+    with _signed_in(browser, site) as (page, marks):
         button = site.launch_button(page)
         before = {process.pid for process in _started(root)}
         marks.events.clear()
         button.click(no_wait_after=True)
         clicked, frame = _wait_for_frame(page, marks)
-        window = _wait_for_window(title, root)
+        window = _wait_for_window(title, root) if title else frame
         session = [process for process in _started(root) if process.pid not in before]
         site.stop_session(page, page.url)
-    finally:
-        context.close()
     steps = _steps(marks, clicked, frame)
     return Launch(frame - clicked, max(window, frame) - clicked, steps, _outlived(session))
 

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from playwright.sync_api import Browser
+
 from .browser import LAUNCH_TIMEOUT_S, Site, chromium
 from .processes import Process, descendants, find_xvnc, listener, session_of
 from .streams import ByteStream, open_unix, open_websocket
@@ -66,17 +68,18 @@ class OpenedSession:
 def open_session(site: Site) -> Iterator[OpenedSession]:
     """Run ``site``, launch on it in a browser and close the browser again; the session stays until the end."""
     with site:
-        address, cookies = _launch(site)
+        with chromium() as browser:
+            address, cookies = launch_and_leave(browser, site)
         xvnc = find_xvnc(site.below)
         if xvnc is None:
             raise RuntimeError(f"the session of {site.name} has no X server")
         yield OpenedSession(site, address, cookies, xvnc)
 
 
-def _launch(site: Site) -> tuple[str, str]:
-    """Launch as a user does; return the session's address and the cookies its websocket wants."""
-    with chromium() as browser:
-        page = browser.new_page()
+def launch_and_leave(browser: Browser, site: Site) -> tuple[str, str]:
+    """Launch as a user does and leave; return the session's address and the cookies its websocket wants."""
+    with browser.new_context() as context:
+        page = context.new_page()
         site.log_in(page)
         site.launch_button(page).click()
         page.wait_for_url("**/user/**", timeout=LAUNCH_TIMEOUT_S * 1000)
@@ -84,5 +87,5 @@ def _launch(site: Site) -> tuple[str, str]:
         while find_xvnc(site.below) is None and time.monotonic() < deadline:
             page.wait_for_timeout(100)
         page.wait_for_timeout(2000)
-        cookies = page.context.cookies(site.url + site.screen_path(page.url))
+        cookies = context.cookies(site.url + site.screen_path(page.url))
         return page.url, "; ".join(f"{cookie['name']}={cookie['value']}" for cookie in cookies)

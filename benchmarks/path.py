@@ -7,20 +7,25 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+from tests.cluster.cluster import require_cluster
 
 from .docker import DockerPortal, image
 from .machine import goal_max, goal_min, median, progress, section, table
 from .opened import OpenedSession, open_session
 from .peer import Peer
 from .pixels import HEIGHT, WIDTH, Flow, Round, measure_round
+from .pods import PodPortal, namespace_of
 from .portal import Checkout, Portal, add_before
 from .processes import nothing_left_behind
 from .service import state_folder
 
 DIRECT, OURS, BEFORE, STOCK = "X server's socket", "ours", "ours, before", "stock peer"
+#: The painter and its X server are never short of it.
+POD_CPUS = 1.5
 WANTED_RATE, WANTED_KEY, WANTED_RAW = 0.95, 1.3, 0.75
 PAINTER = Path(__file__).resolve().parent / "painter.py"
 Rounds = dict[str, list[Round]]
@@ -31,6 +36,15 @@ def painter_application() -> str:
     command = ["python3", "-c", PAINTER.read_text()]
     lines = {"name": "painter", "title": "Painter", "kind": "desktop", "command": command}
     return "".join(f"{key}: {json.dumps(value)}\n" for key, value in lines.items())
+
+
+@contextmanager
+def painter_in_pods(state: Path) -> Iterator[Portal]:
+    """Return the portal that starts the painter in a pod of the cluster."""
+    cluster = require_cluster()
+    with namespace_of(cluster, "privileged") as namespace:
+        command = ["python3", "-c", PAINTER.read_text()]
+        yield PodPortal(state, cluster, namespace, image="desktop", command=command, cpus=POD_CPUS)
 
 
 def measure(sessions: Mapping[str, OpenedSession], options: argparse.Namespace) -> Rounds:
@@ -80,8 +94,7 @@ def report(session: OpenedSession, options: argparse.Namespace, results: Rounds)
         for name, figure in FIGURES
     ]
     section(
-        "Containers: the data path" if options.containers else "Data path: the screen through proxy and session server",
-        "make bench-docker" if options.containers else "make bench-path",
+        *_title(options),
         f"Medians of {options.rounds} interleaved rounds after one uncounted, {options.seconds:g} s a flow, "
         f"{options.keys} keys; {WIDTH}x{HEIGHT}, one request for each update, a painter of 60 whole frames a second, "
         f"Xvnc with FrameRate {session.argument('-FrameRate', '60 (default)')}; Tight as noVNC asks for it (quality 6, "
@@ -101,6 +114,15 @@ def report(session: OpenedSession, options: argparse.Namespace, results: Rounds)
             ]
         ),
     )
+
+
+def _title(options: argparse.Namespace) -> tuple[str, str]:
+    """Return the section's title, and its command."""
+    if options.pods:
+        return "Pods: the data path", "make bench-pods"
+    if options.containers:
+        return "Containers: the data path", "make bench-docker"
+    return "Data path: the screen through proxy and session server", "make bench-path"
 
 
 def _of_before(results: Rounds) -> str:
@@ -130,17 +152,20 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4, help="length of each flow")
     parser.add_argument("--keys", type=int, default=100, help="keys pressed in a round over one path")
     parser.add_argument("--proposal", help="the proposal to launch on (the first one listed)")
-    parser.add_argument("--containers", action="store_true", help="sessions are containers (and no peer is measured)")
+    parser.add_argument("--containers", action="store_true", help="sessions are containers, without a peer")
+    parser.add_argument("--pods", action="store_true", help="sessions are pods of the cluster, without a peer")
     parser.add_argument("--no-peer", action="store_true", help="leave the stock peer out")
     add_before(parser)
     options = parser.parse_args()
-    if options.before and options.containers:
+    if options.before and (options.containers or options.pods):
         parser.error("--before measures sandboxes only")
     with ExitStack() as stack:
         stack.enter_context(nothing_left_behind())
         state = stack.enter_context(state_folder())
 
         def open_ours(folder: str, checkout: Checkout | None = None) -> OpenedSession:
+            if options.pods:
+                return stack.enter_context(open_session(stack.enter_context(painter_in_pods(state / folder))))
             kind = DockerPortal if options.containers else Portal
             portal: Portal = kind(state / folder, "painter", proposal=options.proposal, checkout=checkout)
             portal.add_to_catalogue(painter_application() + f"image: {image('desktop')}\n" * options.containers)
@@ -149,7 +174,7 @@ def main() -> None:
         sessions = {OURS: open_ours("ours")}
         if options.before:
             sessions[BEFORE] = open_ours("before", options.before)
-        if not (options.no_peer or options.containers):
+        if not (options.no_peer or options.containers or options.pods):
             peer = Peer(state / "peer", f"/usr/bin/python3 {PAINTER}")
             sessions[STOCK] = stack.enter_context(open_session(peer))
         report(sessions[OURS], options, measure(sessions, options))

@@ -11,6 +11,7 @@ import os
 import select
 import socket
 import struct
+import time
 from pathlib import Path
 
 BUFFER_BYTES = 256 * 1024
@@ -82,6 +83,21 @@ def open_unix(path: Path | str, timeout_s: float = 30) -> ByteStream:
     finally:
         os.close(folder)
     return ByteStream(connection)
+
+
+def open_tcp(host: str, port: int, timeout_s: float = 60) -> ByteStream:
+    """Connect to an RFB server's port as soon as it listens."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            connection = socket.create_connection((host, port), timeout=timeout_s)
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.002)
+            continue
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return ByteStream(connection)
 
 
 class WebSocketStream(ByteStream):

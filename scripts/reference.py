@@ -195,6 +195,8 @@ MEANINGS: dict[str, dict[str, str]] = {
         "cpus": "Processor time a session may use; 0.5 is half a processor.",
         "processes": "Maximum number of processes and threads.",
         "hours": "Maximum duration of a session (wall-clock time); it then ends without a warning.",
+        "gpus": "Number of GPUs. How sessions get them is a setting of the spawner: [GPUs](../../how-to/gpus.md).",
+        "gpu_kind": "Their kind, as that setting names it (letters, digits, hyphens). Default: the one without a name.",
     },
 }
 

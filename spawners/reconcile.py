@@ -50,11 +50,17 @@ class Outcome:
     unknown: str = ""
 
 
-def reason_to_end(record: SessionRecord | None, unknown_for_s: float, grace_s: float) -> str:
-    """Return why a session that the hub does not know is ended now; "" to wait."""
+def reason_to_end(
+    record: SessionRecord | None, unknown_for_s: float, grace_s: float, *, is_unfinished: bool = False
+) -> str:
+    """Return why a session that the hub does not know is ended now; "" to wait.
+
+    Args:
+        is_unfinished: see `RunningSession`; its record may have been removed before its backend showed it.
+    """
     if record is not None and record.stop_wanted:
         return "it was stopped while its backend did not answer"
-    if record is not None and not record.is_ready:
+    if is_unfinished or (record is not None and not record.is_ready):
         return "its start was interrupted"
     if unknown_for_s >= grace_s:
         return f"the hub has not known it for {unknown_for_s:.0f} s"
@@ -123,8 +129,12 @@ class Reconciler:
             for name, spawner in list(user.spawners.items()):
                 if spawner.pending or spawner.active:
                     known[user.name, name] = spawner
-        # those of other places are reconciled there
-        return {who: one for who, one in known.items() if getattr(one, "place", "") == self._place}
+        # those of other places are reconciled there; one of a place that was renamed may be here
+        return {
+            who: one
+            for who, one in known.items()
+            if getattr(one, "place", "") == self._place or getattr(one, "is_unknown", False)
+        }
 
     def _folders(self) -> set[str]:
         """Return the keys of the sessions that have a folder."""
@@ -137,7 +147,7 @@ class Reconciler:
         """Stop what the hub still knows and was asked to stop, as before a restart in the middle of a stop."""
         for (user, server), spawner in known.items():
             record = self._records.get(session_key(user, server))
-            if record is None or not record.stop_wanted or spawner.pending:
+            if record is None or not record.stop_wanted or spawner.pending or getattr(spawner, "is_unknown", False):
                 continue
             outcome.ended.append(f"{user}:{server}: its stop was interrupted")
             try:
@@ -158,7 +168,8 @@ class Reconciler:
         for one in unknown:
             record = records.get(one.name)
             who = f"{record.user}:{record.server} ({one.name})" if record else one.name
-            why = reason_to_end(record, now - self._unknown_since[one.name], self._settings.orphan_grace_s)
+            unknown_for_s, grace_s = now - self._unknown_since[one.name], self._settings.orphan_grace_s
+            why = reason_to_end(record, unknown_for_s, grace_s, is_unfinished=one.is_unfinished)
             if not why:
                 outcome.waiting.append(f"{who}: runs, and the hub does not know it")
                 continue

@@ -30,9 +30,6 @@ DEFAULT_VARIABLES = {
     "HDF5_USE_FILE_LOCKING": "FALSE",
 }
 
-#: Why a stop takes long, worded for the owner.
-STOP_KEPT = "the machine that runs it does not answer. It will be stopped when that machine answers again."
-
 
 class RecordedSessionMixin(ProposalSessionMixin):
     """A session with a record below `runtime_dir`."""
@@ -75,6 +72,9 @@ class RecordedSessionMixin(ProposalSessionMixin):
         86400. Default: 300.
         """,
     )
+
+    #: Why a stop takes long, worded for the owner.
+    stop_kept = "the machine that runs it does not answer. It will be stopped when that machine answers again."
 
     #: Unique id of the last start; the database has it once the start is complete.
     start_id = ""
@@ -149,7 +149,7 @@ class RecordedSessionMixin(ProposalSessionMixin):
             SessionFailed: it is.
         """
         if self.stop_wanted:
-            raise SessionFailed(f"This session is being stopped: {STOP_KEPT}", remedy="Please launch another one.")
+            raise SessionFailed(f"This session is being stopped: {self.stop_kept}", remedy="Please launch another one.")
 
     @property
     def stop_wanted(self) -> bool:
@@ -160,7 +160,7 @@ class RecordedSessionMixin(ProposalSessionMixin):
     @property
     def stop_notice(self) -> str:
         """What its card says of a stop that is still to be carried out; "" for none."""
-        return f"It is being stopped: {STOP_KEPT}" if self.stop_wanted else ""
+        return f"It is being stopped: {self.stop_kept}" if self.stop_wanted else ""
 
     async def keep_stop(self) -> None:
         """Record that this session is to be stopped, so that it is, whatever happens now."""

@@ -47,10 +47,12 @@ class RunningSession:
     Attributes:
         name: the session's name on the backend (see `RecordedSessionMixin.name_on_backend`).
         handles: what the backend ends: processes, ids of containers, names of volumes.
+        is_unfinished: the backend itself shows that its start was not completed.
     """
 
     name: str
     handles: tuple[Any, ...]
+    is_unfinished: bool = False
 
 
 class SessionRecords:

@@ -14,8 +14,9 @@ from daas_hub.spawners.sandbox.checks import sandbox_problem
 from tests.experiments import experiments
 from tests.live_portal import Portal, free_ports, new_state, remove, start_portal
 from tests.not_tried import missing, pytest_terminal_summary
+from tests.workers import pytest_collection_modifyitems, pytest_xdist_make_scheduler
 
-__all__ = ["pytest_terminal_summary"]
+__all__ = ["pytest_collection_modifyitems", "pytest_terminal_summary", "pytest_xdist_make_scheduler"]
 
 # a run in the background of a script ignores SIGINT, and so would every program that a test interrupts
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:

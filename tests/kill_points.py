@@ -83,6 +83,18 @@ ELSEWHERE = (
     (_BASE + "docker.spawner:require_answer", "after"),
     *_COMMON_AFTER,
 )
+_POD = _BASE + "kubernetes.spawner:"
+KUBERNETES = (
+    *_COMMON_BEFORE,
+    (_POD + "create_pod", "before"),
+    (_POD + "create_pod", "after"),
+    (_POD + "create_secret", "after"),
+    (_POD + "open_gate", "before"),
+    (_POD + "open_gate", "after"),
+    (_POD + "require_answer", "before"),
+    (_POD + "require_answer", "after"),
+    *_COMMON_AFTER,
+)
 
 
 def arm(switch: Path, points: tuple[tuple[str, str], ...]) -> None:

@@ -20,6 +20,8 @@ from typing import Any
 
 import requests
 
+from tests.workers import own_ports
+
 CONFIG = Path(__file__).parents[1] / "jupyterhub_config.py"
 START_TIMEOUT_S = 60.0
 
@@ -105,9 +107,12 @@ class Person:
             headers={"X-XSRFToken": self.xsrf, "Content-Type": "application/json"},
         )
 
-    def launch(self, application: str, *, proposal: str = "", visit: str = "", wait: bool = True) -> str:
+    def launch(
+        self, application: str, *, proposal: str = "", visit: str = "", place: str = "", wait: bool = True
+    ) -> str:
         """Launch an application through the form; give the session's name."""
         fields = {"application": application, "proposal": proposal, "visit": visit}
+        fields |= {"place": place} if place else {}
         answer = self.post("/hub/launch", fields, allow_redirects=False)
         assert answer.status_code == 303, plain_text(answer)
         name = answer.headers["Location"].rstrip("/").rpartition("/")[2]
@@ -147,7 +152,7 @@ _GIVEN: set[int] = set()
 def free_ports(count: int) -> int:
     """Return the first of so many ports in a row that nobody uses now."""
     # at random: two runs on one machine must not meet
-    for first in random.sample(range(18000, 30000, 10), 200):
+    for first in random.sample(own_ports()[::10], 200):
         if first in _GIVEN:
             continue
         with contextlib.ExitStack() as sockets:

@@ -21,7 +21,7 @@ from daas_hub.authenticators.login_methods import Login
 from daas_hub.authenticators.no_account import NoAccountMixin
 from daas_hub.authenticators.password.rate_limit import AttemptLimiter
 from daas_hub.errors import AccountRefused, NoAccount, Refused
-from daas_hub.portal.pages import LoginPageHandler
+from daas_hub.portal.login_page import LoginPageHandler
 
 NAME = "password"
 

@@ -25,7 +25,11 @@ class Kind(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Size:
-    """What one session may use. `hours` is the time limit; memory in bytes, cpus in processors."""
+    """What one session may use. `hours` is the time limit; memory in bytes, cpus in processors.
+
+    Attributes:
+        gpus: how many GPUs it has, and `gpu_kind` of which kind; the backend's settings say what that is.
+    """
 
     name: str
     title: str
@@ -33,6 +37,8 @@ class Size:
     cpus: float
     processes: int
     hours: float
+    gpus: int = 0
+    gpu_kind: str = ""
 
 
 @dataclass(frozen=True)

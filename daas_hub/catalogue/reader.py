@@ -35,12 +35,20 @@ class _Size(Document):
     cpus: int | float = Field(gt=0, le=1024)
     processes: int = Field(default=1000, ge=16, le=100_000)
     hours: int | float = Field(default=12, gt=0, le=24 * 60)
+    gpus: int = Field(default=0, ge=0, le=64)
+    gpu_kind: str = Field(default="", pattern=r"^([a-z0-9][a-z0-9-]{0,31})?$")
 
     @field_validator("memory")
     @classmethod
     def _memory_with_unit(cls, value: str) -> str:
         memory_bytes(value)
         return value
+
+    @model_validator(mode="after")
+    def _kind_of_what_it_has(self) -> _Size:
+        if self.gpu_kind and not self.gpus:
+            raise ValueError("gpu_kind names a kind of GPU, and the size has none: add gpus: 1")
+        return self
 
 
 class _Sizes(Document):
@@ -168,7 +176,16 @@ def _read_sizes(folder: Path) -> dict[str, Size]:
         return {}
     document = read_document(folder / SIZES_FILE, _Sizes)
     return {
-        name: Size(name, size.title, memory_bytes(size.memory), float(size.cpus), size.processes, float(size.hours))
+        name: Size(
+            name,
+            size.title,
+            memory_bytes(size.memory),
+            float(size.cpus),
+            size.processes,
+            float(size.hours),
+            size.gpus,
+            size.gpu_kind,
+        )
         for name, size in document.sizes.items()
     }
 

@@ -8,7 +8,9 @@ from daas_hub.launch.plan import Plan, make_plan
 from daas_hub.launch.real_paths import UNCHANGED, Alias, collides
 from daas_hub.launch.request import (
     MAX_VISITS,
+    LaunchContent,
     LaunchRequest,
+    content_of,
     has_temporary_home,
     read_visit_value,
     visit_value,
@@ -25,6 +27,7 @@ __all__ = [
     "Defaults",
     "DirectoryRule",
     "Launch",
+    "LaunchContent",
     "LaunchRequest",
     "Link",
     "Mount",
@@ -37,6 +40,7 @@ __all__ = [
     "account_name_for",
     "address_of",
     "collides",
+    "content_of",
     "has_temporary_home",
     "make_plan",
     "meanings",

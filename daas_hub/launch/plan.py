@@ -65,18 +65,25 @@ class Plan:
     @property
     def title(self) -> str:
         """The session's title: application, proposal, visit; and that its home is temporary."""
-        return f"{self._title}, temporary home" if self.temporary_home else self._title
+        return ", ".join(one for one in (self.application.title, self._on, self._home_words) if one)
 
     @property
-    def _title(self) -> str:
+    def belongs_to(self) -> str:
+        """The same without the application, for the title of a page that names the application itself."""
+        return ", ".join(one for one in (self._on or "own resources", self._home_words) if one)
+
+    @property
+    def _home_words(self) -> str:
+        return "temporary home" if self.temporary_home else ""
+
+    @property
+    def _on(self) -> str:
         if self.visits:
             proposals = len(dict(self.visits))
             few = " and ".join(f"{proposal} visit {visit}" for proposal, visit in self.visits)
             many = f"{len(self.visits)} visits of {proposals} proposal{'s' if proposals > 1 else ''}"
-            return f"{self.application.title}, {few if len(self.visits) == 2 else many}"
-        if self.proposal_id is None:
-            return self.application.title
-        return f"{self.application.title}, {self.proposal_id} visit {self.visit_number}"
+            return few if len(self.visits) == 2 else many
+        return "" if self.proposal_id is None else f"{self.proposal_id} visit {self.visit_number}"
 
 
 def make_plan(choice: Choice, account: Account, policy: MountPolicy, desktops: tuple[Application, ...]) -> Plan:

@@ -16,6 +16,10 @@ _KEYS = ("application", "proposal", "visit", "size", "visits", "temporary_home",
 MAX_VISITS = 20
 
 
+#: The application, its proposals and visits, and whether the home is temporary.
+LaunchContent = tuple[str, frozenset[tuple[str, int | None]], bool]
+
+
 @dataclass(frozen=True)
 class LaunchRequest:
     """A launch request, well-formed but not yet authorised. No proposal means an own resource.
@@ -39,6 +43,12 @@ class LaunchRequest:
         """The ids of the requested proposals."""
         several = tuple(dict.fromkeys(proposal for proposal, _ in self.visits))
         return several or ((self.proposal,) if self.proposal is not None else ())
+
+    @property
+    def content(self) -> LaunchContent:
+        """What a second launch would repeat; its size and its place may differ."""
+        visits = self.visits or ((self.proposal or "", self.visit),)
+        return self.application, frozenset(visits), self.temporary_home
 
     @classmethod
     def from_json(cls, options: Any) -> LaunchRequest:
@@ -139,6 +149,14 @@ def visits_in(options: Any) -> tuple[tuple[str, int | None], ...]:
     except BadRequest:
         return ()
     return request.visits or tuple((proposal, request.visit) for proposal in request.proposals)
+
+
+def content_of(options: Any) -> LaunchContent | None:
+    """Return the content of stored options; None if they are not a launch."""
+    try:
+        return LaunchRequest.from_json(options).content
+    except BadRequest:
+        return None
 
 
 def has_temporary_home(options: Any) -> bool:

@@ -10,12 +10,13 @@ from typing import Any
 from tornado import web
 from tornado.iostream import StreamClosedError
 
-from daas_hub.portal.pages import SessionCards
+from daas_hub.portal.session_cards import SessionCards
 from daas_hub.portal.views import notice_of, session_state
 
 #: The hub has no event for a session's change of state, so its records in memory are polled (microseconds).
 POLL_S = 0.5
-KEEP_ALIVE_S = 15.0
+#: Pages that receive nothing for more than twice as long report that they are not updated (portal.js).
+ALIVE_S = 5.0
 #: Open streams per person; a forgotten tab holds one.
 MAX_STREAMS = 20
 
@@ -55,7 +56,7 @@ class SessionEventsHandler(SessionCards):
         account = await self.account()
         proposal_id = self.get_query_argument("proposal", None)
         shown: object = None
-        waited = KEEP_ALIVE_S
+        waited = 0.0
         login = self.own_session_id
         # the stream of a login that was ended closes: the browser reconnects, and is sent to the login page
         while not self._gone and self.is_login(login):
@@ -67,8 +68,9 @@ class SessionEventsHandler(SessionCards):
                 self.write(f"data: {json.dumps({'html': html})}\n\n")
                 await self.flush()
                 waited = 0.0
-            elif waited >= KEEP_ALIVE_S:
-                self.write(": still here\n\n")
+            elif waited >= ALIVE_S:
+                # a comment would keep the connection open, too, but scripts do not see it
+                self.write("event: alive\ndata:\n\n")
                 await self.flush()
                 waited = 0.0
             await asyncio.sleep(POLL_S)

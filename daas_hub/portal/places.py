@@ -8,6 +8,7 @@ from typing import Any
 
 from daas_hub.accounts import Account
 from daas_hub.accounts.hub_user import withheld_roles
+from daas_hub.catalogue import Application, Catalogue, Size
 from daas_hub.errors import DaasError
 from daas_hub.facility import Facility
 from daas_hub.launch import LaunchRequest, Option, Place
@@ -21,6 +22,23 @@ def place_titles(places: Iterable[Place]) -> dict[str, str]:
 def title_of_place(name: str, titles: Mapping[str, str]) -> str:
     """Return what pages call the place of a session; its name if it is not configured, "" for none."""
     return titles.get(name, name)
+
+
+def sizes_in(
+    places: Iterable[Place], person: Account, catalogue: Catalogue, application: Application
+) -> tuple[list[Size], str]:
+    """Return the sizes of an application that one of this person's places has, and the default's name.
+
+    The default is "" where places differ in it. Without places, these are the application's own sizes.
+    """
+    sizes = catalogue.sizes_of(application)
+    open_to = [
+        one for one in places if one.is_for(person) and (not one.applications or application.name in one.applications)
+    ]
+    possible = [{one.name for one in sizes if not place.sizes or one.name in place.sizes} for place in open_to]
+    possible = [names for names in possible if names] or [{one.name for one in sizes}]
+    found = [one for one in sizes if any(one.name in names for names in possible)]
+    return found, found[0].name if all(found[0].name in names for names in possible) else ""
 
 
 async def place_choices(

@@ -21,8 +21,10 @@ from daas_hub.portal.hub_pages import (
     UserHandler,
 )
 from daas_hub.portal.installation import install_templates, logo_path, require_authorising_spawner
-from daas_hub.portal.pages import HomeHandler, LoginPageHandler, ProposalHandler
-from daas_hub.portal.sessions import LaunchHandler, SessionHandler, StockSpawnHandler, StopHandler
+from daas_hub.portal.launches import LaunchHandler
+from daas_hub.portal.login_page import LoginPageHandler
+from daas_hub.portal.pages import HomeHandler, ProposalHandler
+from daas_hub.portal.sessions import SessionHandler, StockSpawnHandler, StopHandler
 
 
 def portal_handlers(app: Any) -> list[tuple[Any, ...]]:

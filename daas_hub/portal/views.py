@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import secrets
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
@@ -15,7 +16,7 @@ from daas_hub.launch import address_of, has_temporary_home, visit_value, visits_
 from daas_hub.portal.assets import icon_address
 from daas_hub.portal.places import title_of_place
 from daas_hub.proposals import LeftOut, Page, Proposal, Query, Visit
-from daas_hub.proposals.listing import COLUMNS, latest
+from daas_hub.proposals.listing import COLUMNS, VisitOrder, latest
 from daas_hub.proposals.model import in_zone
 
 STATE_WORDS = {
@@ -104,13 +105,15 @@ def button_view(
 
 def proposal_row(hub_url: str, proposal: Proposal, zone: datetime.tzinfo = datetime.UTC) -> dict[str, Any]:
     """Return a proposal as a row of the list."""
+    newest = latest(proposal)
     return {
         "id": proposal.id,
         "title": proposal.title,
         "abstract": _shortened(proposal.abstract),
         "beamlines": list(proposal.beamlines),
         "visit_count": len(proposal.visits),
-        "latest_text": day_text(latest(proposal), zone),
+        "latest_text": day_text(newest, zone),
+        "is_upcoming": newest is not None and newest > datetime.datetime.now(datetime.UTC),
         "url": f"{hub_url}proposals/{quote(proposal.id)}",
     }
 
@@ -123,8 +126,15 @@ def visit_view(
     *,
     template: str = "",
     zone: datetime.tzinfo = datetime.UTC,
+    button: Callable[[Application, Proposal, Visit], dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """Return a visit with its buttons; `template` is the address of its page on another site."""
+    """Return a visit with its buttons.
+
+    Args:
+        template: the address of its page on another site.
+        button: renders a button; `button_view` by default.
+    """
+    button = button or functools.partial(button_view, hub_url)
     return {
         "number": visit.number,
         "label": visit.label,
@@ -133,9 +143,8 @@ def visit_view(
         "end": visit.end.isoformat() if visit.end else "",
         "start_text": day_text(visit.start, zone),
         "end_text": day_text(visit.end, zone),
-        "applications": [button_view(hub_url, application, proposal, visit) for application in offered],
+        "applications": [button(application, proposal, visit) for application in offered],
         "url": address_of(template, proposal, visit),
-        "problem": "",
     }
 
 
@@ -155,7 +164,7 @@ def choosable_view(
                 "day": day_text(visit.start, zone),
                 "checked": (proposal.id, visit.number) in chosen,
             }
-            for visit in sorted(proposal.visits, key=lambda visit: visit.number, reverse=True)
+            for visit in VisitOrder(proposal.visits, datetime.datetime.now(datetime.UTC), zone).newest_first()
         ],
     }
 
@@ -315,8 +324,20 @@ def session_card(
         "can_open": state == "running",
         # an ended session stays listed until it is removed, so that its owner learns why it ended
         "can_stop": state not in ("stopping", "unknown"),
+        # only the person knows whether its application has something unsaved
+        "asks_before_stop": state == "running",
         "stop_words": "Stop" if state in ("starting", "running") else "Remove",
     }
+
+
+def title_of_session(card: Mapping[str, Any]) -> str:
+    """Return the title of a session's page, by which tabs differ."""
+    if card["several"]:
+        on = "; ".join(f"{one['id']} visits {', '.join(map(str, one['visits']))}" for one in card["several"])
+    else:
+        on = card["proposal_id"] or "own resources"
+        on += f" visit {card['visit_number']}" if card["visit_number"] != "" else ""
+    return f"{card['title']} – {on}"
 
 
 def proposals_with_visits(visits: Iterable[tuple[str, int | None]], titles: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from daas_hub.proposals.model import Page, Proposal, Query
+from daas_hub.proposals.model import WALL_CLOCK, Page, Proposal, Query, Visit
 
 PAGE_SIZE = 20
 _EPOCH = datetime.datetime(1, 1, 1, tzinfo=datetime.UTC)
@@ -127,6 +127,46 @@ def latest(proposal: Proposal) -> datetime.datetime | None:
     """Return the start of the latest visit; None if no visit has a date."""
     starts = [_aware(visit.start) for visit in proposal.visits if visit.start is not None]
     return max(starts, default=None)
+
+
+class VisitOrder:
+    """The order of a proposal's visits by date.
+
+    Args:
+        zone: the facility's, for visits whose source states no time zone.
+    """
+
+    def __init__(self, visits: Sequence[Visit], now: datetime.datetime, zone: datetime.tzinfo = datetime.UTC) -> None:
+        self._now = now
+        self._zone = zone
+        ordered = sorted(visits, key=lambda visit: (self._start(visit), visit.number), reverse=True)
+        begun = [visit for visit in ordered if not self.is_upcoming(visit)]
+        self._newest = begun[0] if len(visits) > 1 and begun else None
+        # where nothing has begun, the next one matters more than the last
+        self._visits = sorted(ordered, key=lambda visit: visit is not begun[0]) if begun else ordered[::-1]
+
+    def newest_first(self) -> list[Visit]:
+        """Return the visits: the last that has begun, then upcoming ones, then earlier ones.
+
+        Visits without a date are ordered by their numbers, after those with one.
+        """
+        return list(self._visits)
+
+    def words(self, visit: Visit) -> str:
+        """Return "upcoming" for a visit that has not begun, "latest" for the newest one of several, else ""."""
+        if self.is_upcoming(visit):
+            return "upcoming"
+        return "latest" if visit is self._newest else ""
+
+    def is_upcoming(self, visit: Visit) -> bool:
+        """Return whether a visit has not begun; one without a date counts as begun."""
+        return visit.start is not None and self._start(visit) > self._now
+
+    def _start(self, visit: Visit) -> datetime.datetime:
+        if visit.start is None:
+            return _EPOCH
+        has_zone = visit.start.tzinfo is not None and visit.start.tzinfo is not WALL_CLOCK
+        return visit.start if has_zone else visit.start.replace(tzinfo=self._zone)
 
 
 def _aware(moment: datetime.datetime) -> datetime.datetime:

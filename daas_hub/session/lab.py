@@ -10,16 +10,18 @@ from typing import Any
 import daas_hub.session.lean_imports  # noqa: F401  # before Jupyter
 
 # isort: split
-from jupyter_server.serverapp import ServerApp
 from jupyterhub.singleuser.extension import JupyterHubSingleUser
 from jupyterlab.commands import get_app_dir
+from jupyterlab.labapp import LabApp
 from traitlets.config import Config
 
 from daas_hub.log_redaction import redact_logs
 from daas_hub.session.egress import open_egress_ports
 from daas_hub.session.hardening import protect_server
 from daas_hub.session.lab_login import OwnerIdentityProvider
+from daas_hub.session.lazy_extensions import LazyExtensionsApp
 from daas_hub.session.listener import inherited_listener
+from daas_hub.session.memory_limit import memory_limit_bytes
 from daas_hub.session.mount_handshake import shake_hands
 from daas_hub.session.settings import Settings, read_settings
 
@@ -27,17 +29,24 @@ from daas_hub.session.settings import Settings, read_settings
 OVERRIDES = Path(__file__).with_name("overrides.json")
 
 
-class SocketServerApp(ServerApp):
+class SocketServerApp(LazyExtensionsApp):
     """A notebook server that listens on an inherited socket, and offers the session's desktops."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        settings = read_settings()
         config = Config()
-        config.ServerProxy.servers = desktop_servers(read_settings())
+        config.ServerProxy.servers = desktop_servers(settings)
+        # the title of the browser's tab; it is no setting
+        LabApp.app_name = f"JupyterLab – {settings.belongs_to}"
         # no requests to other hosts for news and updates
         config.LabApp.news_url = None
         config.LabApp.check_for_updates_class = "jupyterlab.handlers.announcements.NeverCheckForUpdate"
         config.LabApp.app_settings_dir = str(lab_settings(Path(get_app_dir(), "settings")))
+        # jupyter-resource-usage, where it is installed: the session's limit, and not what the machine has
+        config.ResourceUseDisplay.mem_limit = memory_limit_bytes()
+        config.ResourceUseDisplay.show_host_usage = False
+        config.ResourceUseDisplay.enable_prometheus_metrics = False
         self.update_config(config)
 
     def init_configurables(self) -> None:

@@ -1,6 +1,6 @@
 """`daas-pod PROGRAM`: the first program of a session in a pod.
 
-It proves the mounts and the network's wall to the hub, opens the socket that the session listens on, and only then
+It opens the socket that the session listens on, proves the mounts and the network's wall to the hub, and only then
 starts the session's server. Then it stays: it reaps what its children leave behind, reports every ten seconds that the
 session lives, and ends it at its time limit, also while the hub is away. It reaches the hub only through the session
 gateway (`daas_hub.spawners.kubernetes.gateway`).
@@ -22,6 +22,7 @@ from http.client import HTTPConnection, HTTPException
 from typing import Any
 
 from daas_hub.errors import SessionFailed
+from daas_hub.session.hardening import protect_server
 from daas_hub.session.leases import forbid_leases
 from daas_hub.session.mount_handshake import describe_directory
 
@@ -35,7 +36,7 @@ ARRIVAL_S = 60.0
 #: Seconds for the rules of a new pod to come into force.
 WALL_S = 10.0
 HEARTBEAT_S = 10.0
-_TRY_AGAIN_S = 0.25
+_TRY_AGAIN_S = 0.1
 _TIMEOUT_S = 5.0
 _CONNECT_S = 1.0
 #: Seconds in which a session that reached its time limit may end by itself.
@@ -60,6 +61,8 @@ class Gateway:
         self._host, _, port = address.rpartition(":")
         self._port = int(port)
         self._token = token
+        #: The address of this pod: the one it reached the hub from.
+        self.own_address = ""
 
     def ask(self, path: str, document: object) -> dict[str, Any]:
         """Send a document, and return the gateway's.
@@ -70,6 +73,8 @@ class Gateway:
         """
         connection = HTTPConnection(self._host.strip("[]"), self._port, timeout=_TIMEOUT_S)
         try:
+            connection.connect()
+            self.own_address = str(connection.sock.getsockname()[0])
             headers = {"Authorization": f"token {self._token}", "Content-Type": "application/json"}
             connection.request("POST", path, json.dumps(document), headers)
             response = connection.getresponse()
@@ -84,28 +89,21 @@ class Gateway:
             raise Refused(str(answer.get("message", "The hub refused this session.")))
         return answer
 
-    def own_address(self) -> str:
-        """Return the address of this pod: the one it reaches the hub from.
 
-        Raises:
-            OSError: the hub cannot be reached.
-        """
-        with socket.create_connection((self._host.strip("[]"), self._port), timeout=_TIMEOUT_S) as connection:
-            return str(connection.getsockname()[0])
-
-
-def arrive(gateway: Gateway, env: Mapping[str, str] = os.environ) -> tuple[str, float]:
-    """Prove mounts and wall to the hub; return this pod's address, and how many seconds the session may last.
+def arrive(gateway: Gateway, port: int, env: Mapping[str, str] = os.environ) -> tuple[socket.socket, float]:
+    """Prove mounts and wall to the hub; return the listening socket, and how many seconds the session may last.
 
     Raises:
         SessionFailed: the hub refused it, or did not answer in time.
     """
     until = time.monotonic() + ARRIVAL_S
     wanted = _until(until, lambda: gateway.ask(ARRIVAL, {}))
+    # before the hub lets the session in: it connects at once, and after a refused connection it waits at random
+    listener = listen(gateway.own_address, port)
     directories = [describe_directory(str(path)) for path in wanted.get("directories", ())]
     report = {"directories": directories, "open": open_addresses(_closed_addresses(wanted, env), limit_s=WALL_S)}
     answer = _until(until, lambda: gateway.ask(ARRIVAL, report))
-    return _until(until, gateway.own_address), float(answer["remaining_s"])
+    return listener, float(answer["remaining_s"])
 
 
 def _until(until: float, ask: Any) -> Any:
@@ -246,14 +244,15 @@ def main() -> int:
     gateway = Gateway(os.environ.pop("DAAS_GATEWAY"), os.environ["JUPYTERHUB_API_TOKEN"])
     port = int(os.environ.pop("DAAS_PORT", PORT))
     try:
-        address, remaining_s = arrive(gateway)
+        listener, remaining_s = arrive(gateway, port)
         forbid_leases()
     except (OSError, SessionFailed) as problem:
         print(f"daas-session: failed: {problem}", flush=True)
         return 1
     # new files are for the members of the proposal: writable for the group, closed to others
     os.umask(0o007)
-    listener = listen(address, port)
+    # it has the session's token, and ends the session at its time limit
+    protect_server()
     env = os.environ | {"DAAS_LISTEN_FD": str(listener.fileno())}
     deadline = Deadline(remaining_s)
     return supervise(program, env, listener, lambda end: report_life(gateway, deadline, end, every_s=HEARTBEAT_S))

@@ -63,6 +63,7 @@ class Settings:
     listen_fd: int | None
     egress: tuple[EgressRoute, ...] = ()
     temporary_home: bool = False
+    belongs_to: str = ""
 
     @property
     def own_application(self) -> DesktopApplication | None:
@@ -104,6 +105,8 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
             EgressRoute(str(one["address"]), int(one["port"]), str(one["socket"])) for one in document.get("egress", [])
         ),
         temporary_home=document.get("temporary_home", False) is True,
+        # an older hub sends only the title
+        belongs_to=document.get("belongs_to") or document["title"],
     )
 
 

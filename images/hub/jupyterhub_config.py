@@ -5,12 +5,14 @@ demo's own check of the address holds as it is. The only way in is nginx's port,
 """
 
 import os
-import shutil
+from functools import partial
 from pathlib import Path
 from string import Template
 
 from daas_hub import configure
+from daas_hub.demo.image_catalogue import gather
 from daas_hub.demo.profile import FOLDER
+from daas_hub.spawners.docker.built_images import has_image
 
 STORAGE = Path(os.environ["DAAS_DIR"])  # the same path here, on the engine's machine, and in the broker
 PREFIX = os.environ.get("DAAS_PREFIX", "/daas/")
@@ -19,19 +21,8 @@ ORIGIN = f"https://{HOST}:{os.environ.get('DAAS_PORT', '8443')}"
 PORTAL = f"{ORIGIN}{PREFIX}"
 ISSUER = f"https://localhost:{os.environ.get('DAAS_IDP_PORT', '8444')}"
 REGISTRY = os.environ.get("DAAS_REGISTRY") or "localhost/daas-hub"
+ENGINE = Path("/run/daas-broker/engine.sock")
 OWN = Path("/var/lib/daas-hub")  # a volume of the hub alone: database and secrets
-
-
-def gathered(images: Path, into: Path) -> str:
-    """Gather the applications of images/*/ with their sizes and icons in one folder; their images have our registry."""
-    shutil.rmtree(into, ignore_errors=True)
-    into.mkdir()
-    for file in sorted(file for file in images.glob("*/application*.yaml") if file.parent.name != "template"):
-        text = file.read_text().replace("image: localhost/daas-hub/", f"image: {REGISTRY}/")
-        (into / f"{file.parent.name}-{file.name}").write_text(text)
-    for file in (*sorted(images.glob("*/*.svg")), *images.glob("sizes.yaml")):
-        shutil.copyfile(file, into / file.name)
-    return str(into)
 
 
 configure(c)  # noqa: F821
@@ -77,12 +68,15 @@ c.Facility.help_text = "This is a demo: four people without passwords, on this m
 c.Facility.state = str(STORAGE)  # noqa: F821
 c.Facility.accounts_file = str(OWN / "accounts.yaml")  # noqa: F821
 c.Facility.proposals_file = str(OWN / "proposals.yaml")  # noqa: F821
-c.Facility.catalogue = [gathered(Path("/etc/daas-hub/images"), Path("/tmp/catalogue"))]  # noqa: F821, S108  # own tmpfs
+c.Facility.catalogue = [  # noqa: F821
+    # own tmpfs; what is built later is offered after a restart of the hub
+    gather(Path("/etc/daas-hub/images"), Path("/tmp/catalogue"), REGISTRY, partial(has_image, ENGINE))  # noqa: S108
+]
 c.MountRules.data_roots = [str(STORAGE / "data")]  # noqa: F821
 
 # -- sessions are containers, asked for at the broker ---------------------------------------------------------------
 c.JupyterHub.spawner_class = "proposal-docker"  # noqa: F821
-c.ProposalDockerSpawner.engine = "unix:///run/daas-broker/engine.sock"  # noqa: F821
+c.ProposalDockerSpawner.engine = f"unix://{ENGINE}"  # noqa: F821
 c.ProposalDockerSpawner.runtime_dir = str(STORAGE / "run")  # noqa: F821
 c.ProposalDockerSpawner.hub_label = os.environ["DAAS_HUB_LABEL"]  # noqa: F821
 # the images are built here; a name that is missing here is nobody's in the world

@@ -146,6 +146,7 @@ def create_body(
     program: str,
     labels: dict[str, str],
     placed: Mapping[str, Path] | None = None,
+    device_requests: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
     """Return the body of `POST /containers/create`.
 
@@ -153,6 +154,7 @@ def create_body(
         program: the session's first program, found on the image's own PATH.
         placed: where the directories are mounted for the engine, by target, if it cannot reach them by their own paths.
             With the home there, the others are mounted in it already.
+        device_requests: the devices of the engine's machine that it gets (its GPUs); nothing else of /dev.
     """
     account, size = plan.account, plan.size
     owner = f"uid={account.uid},gid={account.gid}"
@@ -206,6 +208,7 @@ def create_body(
                 ),
             },
             "Mounts": _mounts(plan, files, placed or {}),
+            **({"DeviceRequests": list(device_requests)} if device_requests else {}),
             # what a session prints before its handshake; it may not fill the disk
             "LogConfig": {"Type": "json-file", "Config": {"max-size": "5m", "max-file": "1"}},
             "RestartPolicy": {"Name": "no"},
@@ -272,9 +275,18 @@ def differences(body: dict[str, Any], inspected: Sequence[dict[str, Any]], host:
     ]
     if "no-new-privileges" not in " ".join(host.get("SecurityOpt") or []) or host.get("CapAdd"):
         found.append("SecurityOpt")
+    if _requests(host) != _requests(wanted):
+        found.append("DeviceRequests")
+    found += [name for name in ("Devices", "DeviceCgroupRules") if host.get(name)]
     # a volume has a name, and a place of the engine's own
     made = {one["Destination"]: (one["Type"], one.get("Name") or one.get("Source"), not one["RW"]) for one in inspected}
     asked = {one["Target"]: (one["Type"], one["Source"], one["ReadOnly"]) for one in wanted["Mounts"]}
     found += [target for target in asked if made.get(target) != asked[target]]
     found += [target for target in made if target not in asked and target not in wanted["Tmpfs"]]
     return found
+
+
+def _requests(host: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the requests for devices with every field; the engine answers with null for an empty one."""
+    empty: dict[str, Any] = {"Driver": "", "Count": 0, "DeviceIDs": [], "Capabilities": [], "Options": {}}
+    return [{name: one.get(name) or value for name, value in empty.items()} for one in host.get("DeviceRequests") or []]

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 from aiodocker import Docker, DockerError
+from aiodocker.containers import DockerContainer
 from aiodocker.volumes import DockerVolume
 
 from daas_hub.errors import ConfigurationError, SessionFailed
@@ -83,6 +84,8 @@ class Engine:
         self._stopped: dict[str, float] = {}
         self._listeners: dict[str, Callable[[str], None]] = {}
         self._watching: asyncio.Future[None] | None = None
+        #: held from the choice of a session's GPUs until the engine lists them as its
+        self.choosing_gpus = asyncio.Lock()
         self._is_able = False
         self._last_failure = ""
 
@@ -248,22 +251,29 @@ class Engine:
         Raises:
             EngineUnreachable: it is unknown.
         """
+        containers = await self.containers()
         labels = {"label": [f"{HUB_LABEL}={self.hub_label}"]}
         try:
-            containers = await self.call(lambda docker: docker.containers.list(all=True, filters=labels))
             volumes = await self.call(lambda docker: docker.volumes.list(filters=labels))
         except DockerError as error:
             raise EngineUnreachable from error
         found = [("container", one["Names"][0].lstrip("/"), one["Id"]) for one in containers if one["Names"]]
         return found + [("volume", one["Name"], one["Name"]) for one in volumes["Volumes"] or []]
 
-    async def _list(self) -> dict[str, State]:
+    async def containers(self) -> list[DockerContainer]:
+        """Return this hub's containers as the engine lists them, ended ones too.
+
+        Raises:
+            EngineUnreachable: they are unknown.
+        """
         labels = {"label": [f"{HUB_LABEL}={self.hub_label}"]}
         try:
-            found = await self.call(lambda docker: docker.containers.list(all=True, filters=labels))
+            return await self.call(lambda docker: docker.containers.list(all=True, filters=labels))
         except DockerError as error:
             raise EngineUnreachable from error
-        return {one["Names"][0].lstrip("/"): State(one["State"]) for one in found if one["Names"]}
+
+    async def _list(self) -> dict[str, State]:
+        return {one["Names"][0].lstrip("/"): State(one["State"]) for one in await self.containers() if one["Names"]}
 
     async def inspect(self, name: str) -> dict[str, Any] | None:
         """Return what the engine knows of a container; None if there is no such container."""

@@ -34,6 +34,11 @@ def refusal_of(plan: Plan, message: str) -> SessionFailed | StorageProblem:
         problem = SessionFailed(f"The image {image} has no session program.", remedy="Build it on images/base.")
     elif "No such image" in message:
         problem = SessionFailed(f"The image {image} is no longer on the engine.", remedy="Please launch again.")
+    elif "could not select device driver" in message or "CDI device" in message:
+        problem = SessionFailed(
+            "The machine that runs the sessions could not give this one its GPUs.",
+            remedy="Choose a size without a GPU, and please tell the administrators.",
+        )
     elif "no space left" in message:
         problem = SessionFailed(
             "The disk of the machine that runs the sessions is full.", remedy="Please tell the administrators."

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from aiodocker import DockerError
 from dockerspawner import DockerSpawner
 from jupyterhub.utils import maybe_future
-from traitlets import Enum, List, Unicode, default
+from traitlets import Dict, Enum, List, Unicode, default
 from traitlets.config import Config
 
 from daas_hub.catalogue import Application, icon_file
@@ -38,6 +38,7 @@ from daas_hub.spawners.docker.container_spec import (
 )
 from daas_hub.spawners.docker.engine import Engine, EngineUnreachable
 from daas_hub.spawners.docker.events import ContainerEventsMixin
+from daas_hub.spawners.docker.gpus import GPURequest, choose, devices_in_use, gpu_problems, read_kinds
 from daas_hub.spawners.docker.images import require_image
 from daas_hub.spawners.docker.leftovers import end_session, sessions_on
 from daas_hub.spawners.docker.local_session import LocalSession
@@ -97,6 +98,15 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
         programs, tools. Example: ["/opt/tools"]. Default: [].
         """,
     )
+    gpus = Dict(
+        config=True,
+        help="""
+        How sessions get the GPUs of their size, by its `gpu_kind` ("" for a size that names none): a dictionary with
+        `devices`, names of devices of the engine's machine, each of which one session has at a time, and `driver`,
+        "cdi" (the default) or the driver of a device request ("nvidia"). A driver without `devices` chooses itself, and
+        sessions share the device. Example: {"": {"devices": ["nvidia.com/gpu=0", "nvidia.com/gpu=1"]}}. Default: {}.
+        """,
+    )
     hub_label = Unicode(
         config=True,
         help="""
@@ -117,8 +127,12 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
 
     @classmethod
     def configuration_problems(cls, config: Config, facility: Facility) -> list[DaasError]:
-        """Return the same, and applications without an image."""
-        return [*cls.startup_problems(config), *applications_without_image(facility)]
+        """Return the same, applications without an image, and sizes whose GPUs cannot be had."""
+        return [
+            *cls.startup_problems(config),
+            *applications_without_image(facility),
+            *gpu_problems(dict(cls(config=config).gpus), facility.applications.sizes),
+        ]
 
     @classmethod
     async def examine(cls, config: Config, facility: Facility, plan: Plan | None) -> list[Finding]:
@@ -354,13 +368,25 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
         return PlacedMounts(Path(self.runtime_dir) / "mounts" / self.object_name, self.docker_engine.address)
 
     async def _create(self, plan: Plan, files: SessionFiles, placed: Mapping[str, Path]) -> None:
+        if not plan.size.gpus:
+            await self._create_with(plan, files, placed)
+            return
+        async with self.docker_engine.choosing_gpus:
+            in_use = devices_in_use(await self.docker_engine.containers())
+            await self._create_with(plan, files, placed, choose(plan.size, read_kinds(self.gpus), in_use))
+
+    async def _create_with(
+        self, plan: Plan, files: SessionFiles, placed: Mapping[str, Path], gpus: GPURequest | None = None
+    ) -> None:
         body = create_body(
             plan,
             files,
             program=self.session_program(plan),
             labels={HUB_LABEL: self.hub_label, SESSION_LABEL: self.object_name}
-            | ({PLACE_LABEL: self.place} if self.place else {}),
+            | ({PLACE_LABEL: self.place} if self.place else {})
+            | (gpus.labels if gpus else {}),
             placed=placed,
+            device_requests=[gpus.as_document()] if gpus else [],
         )
         create = self.docker_engine.call(lambda docker: docker.containers.create(body, name=self.object_name))
         self.object_id = (await self._refusals(plan, create)).id

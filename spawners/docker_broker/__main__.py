@@ -98,6 +98,7 @@ def arguments(argv: list[str]) -> tuple[Rules, str, Path]:
     parser.add_argument(
         "--pull", action=argparse.BooleanOptionalAction, default=False, help="whether it may have these images pulled"
     )
+    repeatable("--gpu", metavar="DRIVER:NAME", help="GPU that sessions may have, as in its gpus setting; repeatable")
     given = parser.parse_args(argv)
     if not given.engine.startswith("unix:///"):
         parser.error("--engine: must be a socket file of this machine, unix:///...")
@@ -111,6 +112,7 @@ def arguments(argv: list[str]) -> tuple[Rules, str, Path]:
             given.min_id,
             given.max_id,
             given.pull,
+            frozenset(given.gpu),
         )
         engine = given.engine.removeprefix("unix://")
         require_out_of_reach(rules, engine, given.listen)

@@ -24,6 +24,7 @@ from daas_hub.spawners.docker.container_spec import (
     PLACE_LABEL,
     SESSION_LABEL,
 )
+from daas_hub.spawners.docker.gpus import CDI, CDI_DEVICE, DEVICE, DRIVER, GPUS_LABEL, GPURequest
 from daas_hub.spawners.guest_layout import API_DIR, SOCKETS_DIR
 
 MAX_MOUNTS = 256
@@ -49,6 +50,7 @@ class Rules:
         roots: directories that may be mounted read-only, and what is below them.
         writable: directories below which (not themselves) a mount may be writable.
         may_pull: whether it may have its images pulled.
+        gpus: devices that its sessions may have, each as "DRIVER:NAME"; "DRIVER:*" is any that the driver chooses.
     """
 
     hub: str
@@ -59,6 +61,7 @@ class Rules:
     min_id: int = 1000
     max_id: int = 60_000_000
     may_pull: bool = False
+    gpus: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         """Refuse rules that allow everything.
@@ -76,6 +79,11 @@ class Rules:
         for root in (*self.roots, *self.writable):
             if not _is_plain(root) or root == "/":
                 raise ValueError(f"{root!r} is not an absolute directory below /, without '..' and double slashes")
+        for gpu in self.gpus:
+            driver, _, device = gpu.partition(":")
+            pattern = CDI_DEVICE if driver == CDI else DEVICE
+            if not DRIVER.fullmatch(driver) or not (pattern.fullmatch(device) or (device == "*" and driver != CDI)):
+                raise ValueError(f"--gpu {gpu!r}: it must be like cdi:nvidia.com/gpu=0, nvidia:GPU-UUID or nvidia:*")
         if not 0 < self.min_id <= self.max_id:
             raise ValueError("the lowest id must be above 0, and not above the highest")
 
@@ -89,6 +97,31 @@ class Rules:
             raise Forbidden(f"image {reference!r}: exactly one tag or digest must be named")
         if reference not in self.images and not reference.startswith(self.image_prefixes or ("\0",)):
             raise Forbidden(f"image {reference!r} is not one of this hub's")
+
+    def require_gpus(self, requests: list[dict[str, Any]], label: str) -> None:
+        """Check that a container's requests for devices are for GPUs of this hub, as the spawner writes them.
+
+        Args:
+            label: the devices as the container's label has them.
+
+        Raises:
+            Forbidden: they are not.
+        """
+        for one in requests:
+            driver, devices = one["Driver"], tuple(one["DeviceIDs"])
+            wanted = GPURequest(driver, one["Count"], devices)
+            _is(wanted.as_document())(one, "HostConfig.DeviceRequests[0]")
+            if not devices and one["Count"] < 1:
+                raise Forbidden("HostConfig.DeviceRequests[0].Count must be a number of GPUs")
+            for device in devices or ("*",):
+                # a name of two readings is none: "*" and "all" are devices of the driver, too
+                if f"{driver}:{device}" not in self.gpus or (device == "*") is bool(devices):
+                    raise Forbidden(f"device {driver}:{device} is not one of this hub's")
+            if len(set(devices)) != len(devices):
+                raise Forbidden("HostConfig.DeviceRequests[0].DeviceIDs has one of them twice")
+        devices = tuple(device for one in requests for device in one["DeviceIDs"])
+        if label != ",".join(devices):
+            raise Forbidden("the label of GPUs is not that of the devices")
 
     def require_source(self, path: str, *, writable: bool) -> str:
         """Check that a directory or file may be mounted; return the root it is below.
@@ -233,6 +266,15 @@ def _in_memory(value: Any, where: str) -> None:
     _record(_IN_MEMORY | ({home: _like(_TEMPORARY_HOME)} if home is not None else {}))(value, where)
 
 
+_DEVICES = _record(
+    {
+        "Driver": _like(DRIVER.pattern),
+        "Count": _between(0, 64),
+        "DeviceIDs": _list_of(_like(DEVICE.pattern), 64),
+        "Capabilities": _one_of([], [["gpu"]]),
+        "Options": _is({}),
+    }
+)
 _HOST = _record(
     {
         "NetworkMode": _is("none"),
@@ -257,7 +299,9 @@ _HOST = _record(
         "LogConfig": _is({"Type": "json-file", "Config": {"max-size": "5m", "max-file": "1"}}),
         "RestartPolicy": _is({"Name": "no"}),
         "AutoRemove": _is(False),
-    }
+        "DeviceRequests": _list_of(_DEVICES, 1),
+    },
+    ("DeviceRequests",),
 )
 _BODY = _record(
     {
@@ -274,8 +318,9 @@ _BODY = _record(
                 HUB_LABEL: _text,
                 SESSION_LABEL: _like(CONTAINER_NAME.pattern),
                 PLACE_LABEL: _like(r"[a-z][a-z0-9-]{0,19}"),
+                GPUS_LABEL: _text,
             },
-            (PLACE_LABEL,),
+            (PLACE_LABEL, GPUS_LABEL),
         ),
         "StopTimeout": _between(1, 60),
         "Healthcheck": _is({"Test": ["NONE"]}),
@@ -300,9 +345,10 @@ def require_session(body: Any, rules: Rules, name: str) -> tuple[tuple[str, str]
         if not rules.min_id <= int(number) <= rules.max_id:
             raise Forbidden(f"uid or gid {number} is outside of {rules.min_id} to {rules.max_id}")
     # a place is a name for people: the hub's label keeps its places apart
-    labels = {key: value for key, value in body["Labels"].items() if key != PLACE_LABEL}
+    labels = {key: value for key, value in body["Labels"].items() if key not in (PLACE_LABEL, GPUS_LABEL)}
     if labels != {HUB_LABEL: rules.hub, SESSION_LABEL: name}:
         raise Forbidden("the labels are not this hub's and this session's")
+    rules.require_gpus(host.get("DeviceRequests", []), body["Labels"].get(GPUS_LABEL, ""))
     account = home.removeprefix("/home/")
     _is([f"HOME={home}", f"USER={account}", f"DAAS_HANDSHAKE={SOCKETS_DIR}/{ARRIVAL_SOCKET}"])(body["Env"], "Env")
     if host["MemorySwap"] != host["Memory"]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daas_hub.catalogue import Kind
+from daas_hub.catalogue import Kind, Size
 from daas_hub.errors import ConfigurationError, DaasError
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, ok, problem
 from daas_hub.spawners.kubernetes.address import host_and_port
 from daas_hub.spawners.kubernetes.client import APIRefusal, ClusterUnreachable
+from daas_hub.spawners.kubernetes.instance import REMEDY, is_of_another, read_instance, words_of_others
 from daas_hub.spawners.kubernetes.place import LABEL_VALUE
 from daas_hub.spawners.kubernetes.pod import require_image
 
@@ -36,7 +39,7 @@ TOO_MUCH = (("create", "pods", "exec"), ("get", "secrets", ""), ("list", "secret
 def place_problems(settings: PlaceMixin) -> list[DaasError]:
     """Return what is wrong with the settings of a place, without asking the cluster."""
     problems: list[DaasError] = []
-    for name, value in (("hub_id", settings.hub_id), ("place", settings.place)):
+    for name, value in (("hub_id", settings.hub_id), ("place_label", settings.place_label)):
         if not LABEL_VALUE.fullmatch(value):
             problems.append(
                 ConfigurationError(
@@ -81,10 +84,29 @@ def images_problems(settings: PlaceMixin, facility: Facility) -> list[DaasError]
     return problems
 
 
+def gpu_problems(settings: PlaceMixin, facility: Facility) -> list[DaasError]:
+    """Return an error for each size with GPUs that asks the cluster for none."""
+    return [
+        ConfigurationError(
+            "sizes.yaml",
+            size.name,
+            "has GPUs, and ProposalKubeSpawner.pods['by_size'] has no resources for it",
+            remedy=f'Add {{"by_size": {{"{size.name}": SizeInPlace(resources={{"nvidia.com/gpu": {size.gpus}}})}}}}.',
+        )
+        for size in facility.applications.sizes.values()
+        if size.gpus and not _resources_of(settings, size)
+    ]
+
+
+def _resources_of(settings: PlaceMixin, size: Size) -> Mapping[str, int]:
+    place = (settings.pods.get("by_size") or {}).get(size.name)
+    return place.resources if place else {}
+
+
 async def examine(settings: PlaceMixin) -> list[Finding]:
     """Ask the API server what the hub may do in the sessions' namespace."""
     client = settings.client
-    did = f"ask the cluster of the place {settings.place!r} for its pods in {client.namespace}"
+    did = f"ask the cluster of the place {settings.place_label!r} for its pods in {client.namespace}"
     try:
         pods, _ = await client.pods(settings.selector)
     except ClusterUnreachable as error:
@@ -97,7 +119,10 @@ async def examine(settings: PlaceMixin) -> list[Finding]:
         return [problem("sessions.cluster", did, str(refusal), remedy)]
     finally:
         await client.close()
-    found = [ok("sessions.cluster", did, f"it has {len(pods)} of this hub")]
+    others = [pod for pod in pods if is_of_another(pod, read_instance(Path(settings.runtime_dir)))]
+    found = [ok("sessions.cluster", did, f"it has {len(pods) - len(others)} of this hub")]
+    if others:
+        found.append(problem("sessions.hub_id", did, words_of_others(others), REMEDY))
     try:
         found += await _rights(settings)
     finally:
@@ -107,7 +132,7 @@ async def examine(settings: PlaceMixin) -> list[Finding]:
 
 def storage_findings(settings: PlaceMixin) -> list[Finding]:
     """Say for each storage of a place who walks the path to a directory: what squashes root may refuse it."""
-    did = f"look at the storage of the place {settings.place!r}"
+    did = f"look at the storage of the place {settings.place_label!r}"
     return [ok("sessions.storage", did, f"{one.prefix} ({one.kind}): {one.walker}") for one in settings.storage]
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -17,52 +16,36 @@ from typing import Any, ClassVar
 import aiohttp
 from kubernetes_asyncio.client import ApiClient, AuthorizationV1Api, CoreV1Api
 
-from daas_hub.errors import ConfigurationError, SessionFailed
+from daas_hub.errors import ConfigurationError
 from daas_hub.spawners.kubernetes.access import APIAccess
+from daas_hub.spawners.kubernetes.answers import (
+    APIRefusal,
+    ClusterUnreachable,
+    Json,
+    document_of,
+    pause_after,
+    unreachable,
+)
+
+__all__ = ["APIRefusal", "ClusterUnreachable", "Json", "PlaceClient", "pause_after"]
 
 _MAX_WAIT_S = 5.0
 _FIRST_WAIT_S = 0.2
 #: Answers with which a request may be repeated: it was not carried out, or may be carried out twice.
 _PASSING = frozenset({429, 500, 502, 503, 504})
 _PAGE = 500
+#: Questions for events at a time: for each of them the API server reads all events of the namespace.
+MAX_EVENT_LISTS = 4
+#: What an answer must be: something on the way may answer 200 with a page or a document of its own.
+_KINDS = {
+    "create_namespaced_pod": "Pod",
+    "read_namespaced_pod": "Pod",
+    "patch_namespaced_pod": "Pod",
+    "list_namespaced_pod": "PodList",
+    "create_namespaced_secret": "Secret",
+}
 
 _log = logging.getLogger("jupyterhub.daas")
-
-Json = dict[str, Any]
-
-
-class ClusterUnreachable(SessionFailed):
-    """The API server does not answer: the state of its sessions is unknown, and nothing is changed."""
-
-    reason = "cluster"
-
-    def __init__(self, why: str = "") -> None:
-        super().__init__(
-            "The cluster that runs the sessions does not answer.",
-            remedy="Please try again in a few minutes; running sessions continue.",
-        )
-        #: For administrators.
-        self.why = why
-        if why:
-            self.add_note(why)
-
-
-class APIRefusal(Exception):
-    """The API server answered, and refused.
-
-    Attributes:
-        status: the status code.
-        reason: Kubernetes' own word: "AlreadyExists", "Forbidden".
-        message: its sentence, for administrators.
-        details: the rest of its record.
-    """
-
-    def __init__(self, status: int, document: Mapping[str, Any]) -> None:
-        self.status = status
-        self.document = dict(document)
-        self.reason = str(document.get("reason") or "")
-        self.message = str(document.get("message") or "")[:2000]
-        super().__init__(f"{status} {self.reason}: {self.message}")
 
 
 class PlaceClient:
@@ -74,6 +57,7 @@ class PlaceClient:
         self.access = access
         self.namespace = namespace
         self._library: ApiClient | None = None
+        self._event_lists = asyncio.Semaphore(MAX_EVENT_LISTS)
 
     @classmethod
     def of(cls, access: APIAccess, namespace: str) -> PlaceClient:
@@ -105,12 +89,15 @@ class PlaceClient:
             APIRefusal: the API server refused.
             ClusterUnreachable: it does not answer, or with something else than its JSON.
         """
-        with _unreachable():
+        with unreachable():
             async with asyncio.timeout(self.access.timeout_s):
                 response = await self._send(method, names, options)
                 async with response:
                     body = await response.read()
-        return _document(response.status, body)
+        document = document_of(response, body)
+        if document.get("kind") != _KINDS.get(method, document.get("kind")):
+            raise ClusterUnreachable(f"its answer is no {_KINDS[method]}")
+        return document
 
     async def call(self, method: str, *names: Any, **options: Any) -> Json:
         """Call a method, and repeat it for a while if the API server does not answer, or is too busy.
@@ -126,9 +113,10 @@ class PlaceClient:
             except (APIRefusal, ClusterUnreachable) as problem:
                 if isinstance(problem, APIRefusal) and problem.status not in _PASSING:
                     raise
-                if time.monotonic() + wait_s >= until:
+                pause_s = pause_after(problem, wait_s)
+                if time.monotonic() + pause_s >= until:
                     raise
-            await asyncio.sleep(wait_s)
+            await asyncio.sleep(pause_s)
             wait_s = min(_MAX_WAIT_S, 2 * wait_s)
 
     async def _send(self, method: str, names: tuple[Any, ...], options: Mapping[str, Any]) -> aiohttp.ClientResponse:
@@ -150,7 +138,7 @@ class PlaceClient:
         try:
             return await (self.call if repeat else self.once)("read_namespaced_pod", name)
         except APIRefusal as refusal:
-            if refusal.status != 404:
+            if not refusal.says_absent("pods", name):
                 raise
             return None
 
@@ -164,8 +152,10 @@ class PlaceClient:
         options: Json = {"label_selector": selector, "limit": _PAGE}
         while True:
             page = await self.once("list_namespaced_pod", **options)
-            found += page.get("items") or []
             metadata = page.get("metadata") or {}
+            if "items" not in page or not metadata.get("resourceVersion"):
+                raise ClusterUnreachable("its list is not complete")
+            found += page["items"] or []
             if not metadata.get("continue"):
                 return found, str(metadata.get("resourceVersion") or "")
             options["_continue"] = metadata["continue"]
@@ -190,7 +180,10 @@ class PlaceClient:
     async def events(self, uid: str, *, limit: int = 50) -> list[Json]:
         """Return the events of one pod; [] if they may not be read."""
         try:
-            found = await self.once("list_namespaced_event", field_selector=f"involvedObject.uid={uid}", limit=limit)
+            async with self._event_lists:
+                found = await self.once(
+                    "list_namespaced_event", field_selector=f"involvedObject.uid={uid}", limit=limit
+                )
         except (APIRefusal, ClusterUnreachable):
             return []
         return list(found.get("items") or [])
@@ -214,14 +207,14 @@ class PlaceClient:
         """
         attributes = {"namespace": self.namespace, "verb": verb, "resource": resource, "subresource": subresource}
         reviews: Any = AuthorizationV1Api(await self._connected())
-        with _unreachable():
+        with unreachable():
             async with asyncio.timeout(self.access.timeout_s):
                 response = await reviews.create_self_subject_access_review(
                     {"spec": {"resourceAttributes": attributes}}, _preload_content=False
                 )
                 async with response:
                     body = await response.read()
-        return (_document(response.status, body).get("status") or {}).get("allowed") is True
+        return (document_of(response, body).get("status") or {}).get("allowed") is True
 
     async def read(self, api: Callable[[ApiClient], Any], method: str, *names: str) -> Json:
         """Call a reading method of any part of the API, once: `read(CoreV1Api, "read_namespace", "daas")`.
@@ -230,12 +223,12 @@ class PlaceClient:
             APIRefusal, ClusterUnreachable, ConfigurationError: it is unknown.
         """
         call: Callable[..., Awaitable[aiohttp.ClientResponse]] = getattr(api(await self._connected()), method)
-        with _unreachable():
+        with unreachable():
             async with asyncio.timeout(self.access.timeout_s):
                 response = await call(*names, _preload_content=False)
                 async with response:
                     body = await response.read()
-        return _document(response.status, body)
+        return document_of(response, body)
 
     async def watch_pods(self, selector: str, version: str, *, window_s: int) -> AsyncIterator[Json]:
         """Yield the changes after a version of the list, until the API server ends the watch after `window_s`.
@@ -254,38 +247,17 @@ class PlaceClient:
                 sock_connect=self.access.timeout_s, sock_read=window_s + self.access.timeout_s
             ),
         }
-        with _unreachable():
+        with unreachable():
             response = await self._send("list_namespaced_pod", (), options)
             async with response:
                 if response.status != 200:
-                    _document(response.status, await response.read())
-                while line := await response.content.readline():
-                    yield _document(200, line)
-
-
-@contextlib.contextmanager
-def _unreachable() -> Any:
-    """Turn every error of a connection into `ClusterUnreachable`, without the request."""
-    try:
-        yield
-    except (OSError, TimeoutError, aiohttp.ClientError, ValueError) as problem:
-        text = str(problem) if isinstance(problem, OSError) else ""
-        raise ClusterUnreachable(f"{type(problem).__name__} {text}".strip()) from None
-
-
-def _document(status: int, body: bytes) -> Json:
-    """Return the document of an answer.
-
-    Raises:
-        APIRefusal: it is a refusal.
-        ClusterUnreachable: it is not the API's JSON: a proxy's page, or half an answer.
-    """
-    try:
-        document = json.loads(body)
-    except ValueError:
-        document = None
-    if status >= 300:
-        raise APIRefusal(status, document if isinstance(document, dict) else {})
-    if not isinstance(document, dict):
-        raise ClusterUnreachable("its answer is not JSON")
-    return document
+                    document_of(response, await response.read())
+                    raise ClusterUnreachable(f"its answer has the status {response.status}")
+                # not `readline`, which refuses long ones: a pod's annotations alone may have 256 KiB
+                rest = b""
+                async for chunk in response.content.iter_any():
+                    *lines, rest = (rest + chunk).split(b"\n")
+                    for line in lines:
+                        yield document_of(response, line)
+                if rest:
+                    raise ClusterUnreachable("its answer ended in the middle of a change")

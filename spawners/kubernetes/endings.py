@@ -8,14 +8,19 @@ from jupyterhub.utils import maybe_future
 
 from daas_hub.errors import SessionFailed
 from daas_hub.spawners.kubernetes.client import APIRefusal, ClusterUnreachable, Json
-from daas_hub.spawners.kubernetes.launch import wait_gone
-from daas_hub.spawners.kubernetes.life import PodLifeMixin
+from daas_hub.spawners.kubernetes.instance import REMEDY, is_of_another, words_of_others
+from daas_hub.spawners.kubernetes.launch import has_gate, wait_gone
+from daas_hub.spawners.kubernetes.life import FIRST_LIST_S, PodLifeMixin
 from daas_hub.spawners.kubernetes.watch import is_ending
 from daas_hub.spawners.session_records import RunningSession
 
 
 class PodEndMixin(PodLifeMixin):
     """A session that is a pod, and how it is ended."""
+
+    stop_kept = "the cluster has not confirmed its end yet. The portal keeps trying."
+
+    _logged_others = ""
 
     async def stop(self, now: bool = False) -> None:
         """End the session, and wait until the cluster confirms it, but not for ever.
@@ -26,15 +31,16 @@ class PodEndMixin(PodLifeMixin):
         if not self._owns_pod:
             return
         await self.keep_stop()
-        found = await self.own_pod()
-        if found is None:
-            return
-        await self.client.delete_pod(found, 0 if now else None)
+        try:
+            found = await self.own_pod()
+            if found is None:
+                return
+            await self.client.delete_pod(found, 0 if now else None)
+        except APIRefusal as refusal:
+            raise _not_confirmed(str(refusal)) from refusal
         grace_s = 0 if now else float(found["spec"].get("terminationGracePeriodSeconds") or 0)
         if not await wait_gone(self.client, self.watch, found, grace_s + self.stop_timeout_s):
-            raise SessionFailed(
-                "The end of the session is not confirmed yet.", remedy="The portal keeps trying; nothing is to be done."
-            )
+            raise _not_confirmed()
 
     async def run_post_stop_hook(self) -> None:
         """Remove what the session had; then run the administrator's hook."""
@@ -57,18 +63,44 @@ class PodEndMixin(PodLifeMixin):
         except (APIRefusal, ClusterUnreachable) as problem:
             is_gone = False
             self.log.error("%s: pod %s was not removed: %s", self._log_name, self.pod_name, problem)
-        if is_gone:
+        # what an interrupted start left has another start's id: the reconciler finds it by this record
+        if is_gone and not self.was_interrupted:
             await self.records.remove(self.key)
 
     # -- what runs, whatever the hub knows ------------------------------------------------------------------------
 
     async def list_running(self) -> list[RunningSession]:
-        """Return the pods of this hub and place, also ended ones (see `RunningSession`)."""
-        try:
-            pods, _ = await self.client.pods(self.selector)
-        except APIRefusal as refusal:
-            raise ClusterUnreachable(str(refusal)) from refusal
-        return [RunningSession(pod["metadata"]["name"], (_handle(pod),)) for pod in pods]
+        """Return the pods of this hub and place, also ended ones (see `RunningSession`).
+
+        Not those that another hub with the same id made: they are reported, and left alone.
+
+        They are read from the watch: a list of a thousand pods is ten megabytes, and the hub does nothing else while it
+        reads them. What is too old to rely on is asked for.
+        """
+        # it begins with the hub, so that its age is known before the first session
+        watch = self.watch
+        watch.start()
+        if await watch.wait_complete(FIRST_LIST_S) and not (watch.is_old or watch.problem):
+            pods = list(watch.pods.values())
+        else:
+            try:
+                pods, _ = await self.client.pods(self.selector)
+            except APIRefusal as refusal:
+                raise ClusterUnreachable(str(refusal)) from refusal
+        others = [pod for pod in pods if is_of_another(pod, self.instance)]
+        self._report_others(others)
+        return [
+            RunningSession(pod["metadata"]["name"], (_handle(pod),), is_unfinished=has_gate(pod))
+            for pod in pods
+            if not is_of_another(pod, self.instance)
+        ]
+
+    def _report_others(self, pods: list[Json]) -> None:
+        """Log which pods another hub made, when that changes."""
+        words = words_of_others(pods) if pods else ""
+        if words and words != self._logged_others:
+            self.log.error("%s. %s", words, REMEDY)
+        self._logged_others = words
 
     async def end_running(self, one: RunningSession) -> None:
         """Delete its pod.
@@ -79,7 +111,15 @@ class PodEndMixin(PodLifeMixin):
         for handle in one.handles:
             await self.client.delete_pod(handle)
             if not await wait_gone(self.client, self.watch, handle, self.grace_period_s + self.stop_timeout_s):
-                raise SessionFailed("The end of the session is not confirmed yet.")
+                raise _not_confirmed()
+
+
+def _not_confirmed(why: str = "") -> SessionFailed:
+    return SessionFailed(
+        "The end of the session is not confirmed yet.",
+        remedy="The portal keeps trying; nothing is to be done.",
+        detail=why,
+    )
 
 
 def _handle(pod: Json) -> Any:

@@ -46,7 +46,8 @@ class GatewaySession(SessionRequests):
 
     Attributes:
         arrival: what it must prove; None for one that has.
-        heard: when it last reported that it lives, as `time.monotonic()`; 0.0 for never in this process.
+        heard: when it last reported that it lives, as `time.monotonic()`; at first, when it was let in.
+        heard_at: the same, in seconds since the epoch.
     """
 
     def __init__(
@@ -68,8 +69,7 @@ class GatewaySession(SessionRequests):
         """
         super().__init__(application, routes, session)
         self.key, self.remaining_s, self.arrival = key, remaining_s, arrival
-        self.heard = 0.0
-        self.heard_at = 0.0
+        self.note_life()
         self._waiting: set[socket.socket] = set()
 
     def admit(self, client: socket.socket) -> None:
@@ -109,8 +109,8 @@ class GatewaySession(SessionRequests):
 
     @property
     def silent_s(self) -> float:
-        """Seconds since the session last reported; 0 for one that has not reported to this process yet."""
-        return time.monotonic() - self.heard if self.heard else 0.0
+        """Seconds since the session last reported, or was let in: it may be lost since before the hub was started."""
+        return time.monotonic() - self.heard
 
 
 class SessionGateway:
@@ -185,9 +185,12 @@ class SessionGateway:
             session.close()
 
     def session_at(self, address: str) -> GatewaySession | None:
-        """Return the session whose pod has this address; None for everybody else."""
-        names = (name_at(address) for name_at in self._name_at.values())
-        return next((self._sessions[name] for name in names if name in self._sessions), None)
+        """Return the session whose pod has this address; None for everybody else, and if two places have it."""
+        names = {name_at(address) for name_at in self._name_at.values()}
+        found = [self._sessions[name] for name in names if name is not None and name in self._sessions]
+        if len(found) > 1:
+            _log.error("pods of two places have the address %s: neither is let in at %s", address, self._address)
+        return found[0] if len(found) == 1 else None
 
     def _accept(self) -> None:
         """Accept what has come; close at once what is not from a session's pod."""

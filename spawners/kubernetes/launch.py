@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from daas_hub.errors import SessionFailed
-from daas_hub.spawners.kubernetes.client import APIRefusal, ClusterUnreachable, Json, PlaceClient
+from daas_hub.spawners.kubernetes.client import APIRefusal, ClusterUnreachable, Json, PlaceClient, pause_after
 from daas_hub.spawners.kubernetes.compare import differences
 from daas_hub.spawners.kubernetes.labels import (
     COMPARED_GATE,
@@ -32,6 +33,7 @@ TELL_ADMINISTRATORS = "Please tell the administrators; the hub's log says more."
 _EXISTS = "AlreadyExists"
 #: Answers to a creation after which the pod may be there: a conflict, too many requests, an error on the way.
 _MAY_BE_THERE = frozenset({409, 429, 500, 502, 503, 504})
+_CONFLICT = 409
 _FIRST_WAIT_S = 0.2
 _MAX_WAIT_S = 5.0
 
@@ -57,6 +59,7 @@ async def create_pod(client: PlaceClient, manifest: Json) -> Json:
     until, wait_s = time.monotonic() + client.access.retry_s, _FIRST_WAIT_S
     while True:
         problem: SessionFailed
+        pause_s = wait_s
         try:
             return await client.once("create_namespaced_pod", manifest)
         except ClusterUnreachable as error:
@@ -65,12 +68,13 @@ async def create_pod(client: PlaceClient, manifest: Json) -> Json:
             problem = refused(refusal)
             if refusal.status not in _MAY_BE_THERE:
                 raise problem from refusal
+            pause_s = pause_after(refusal, wait_s)
         # it may have been created all the same, by this request or by an earlier one
         if (found := await _found(client, manifest)) is not None:
             return found
-        if time.monotonic() + wait_s >= until:
+        if time.monotonic() + pause_s >= until:
             raise problem
-        await asyncio.sleep(wait_s)
+        await asyncio.sleep(pause_s)
         wait_s = min(_MAX_WAIT_S, 2 * wait_s)
 
 
@@ -141,7 +145,7 @@ async def create_secret(client: PlaceClient, name: str, pod: Json, content: Mapp
         await client.call("create_namespaced_secret", secret)
     except APIRefusal as refusal:
         # its name has the id of the start: an earlier answer of ours was late
-        if refusal.status != 409 or refusal.reason != _EXISTS:
+        if refusal.status != _CONFLICT or refusal.reason != _EXISTS:
             raise refused(refusal) from refusal
 
 
@@ -155,6 +159,14 @@ async def open_gate(client: PlaceClient, asked: Json, pod: Json, accepted: Seque
     Raises:
         SessionFailed, ClusterUnreachable: see `create_pod`.
     """
+    opened = await _without_gate(client, pod)
+    open_asked = {**asked, "spec": {**asked["spec"], "schedulingGates": []}}
+    # the scheduler may be faster than the answer
+    require_asked(open_asked, opened, [*accepted, "spec.nodeName"])
+
+
+async def _without_gate(client: PlaceClient, pod: Json) -> Json:
+    """Remove our gate, and return the pod as the API server has it then."""
     gates = pod["spec"].get("schedulingGates") or []
     index = next((number for number, one in enumerate(gates) if one["name"] == COMPARED_GATE), None)
     patch: list[Json] = [
@@ -163,20 +175,24 @@ async def open_gate(client: PlaceClient, asked: Json, pod: Json, accepted: Seque
         {"op": "remove", "path": f"/spec/schedulingGates/{index}"},
     ]
     name = pod["metadata"]["name"]
-    try:
-        opened = await client.call("patch_namespaced_pod", name, patch)
-    except APIRefusal as refusal:
-        now = await client.pod(name)
-        # an earlier answer of ours was late
-        if now is None or now["metadata"]["uid"] != pod["metadata"]["uid"] or _has_gate(now):
-            raise refused(refusal) from refusal
-        opened = now
-    open_asked = {**asked, "spec": {**asked["spec"], "schedulingGates": []}}
-    # the scheduler may be faster than the answer
-    require_asked(open_asked, opened, [*accepted, "spec.nodeName"])
+    until, wait_s = time.monotonic() + client.access.retry_s, _FIRST_WAIT_S
+    while True:
+        try:
+            return await client.call("patch_namespaced_pod", name, patch)
+        except APIRefusal as refusal:
+            now = await client.pod(name)
+            # an earlier answer of ours was late
+            if now is not None and now["metadata"]["uid"] == pod["metadata"]["uid"] and not has_gate(now):
+                return now
+            # somebody else changed it at the same time
+            if refusal.status != _CONFLICT or time.monotonic() + wait_s >= until:
+                raise refused(refusal) from refusal
+        await asyncio.sleep(wait_s)
+        wait_s = min(_MAX_WAIT_S, 2 * wait_s)
 
 
-def _has_gate(pod: Json) -> bool:
+def has_gate(pod: Mapping[str, Any]) -> bool:
+    """Return whether a pod is still behind its gate: its start has not come that far."""
     return any(one["name"] == COMPARED_GATE for one in pod["spec"].get("schedulingGates") or ())
 
 
@@ -202,11 +218,10 @@ async def wait_gone(client: PlaceClient, watch: PodWatch, pod: Json, timeout_s: 
             remaining_s = until - time.monotonic()
             if remaining_s <= 0:
                 return False
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(2.0, remaining_s)):
                     await gone.wait()
-            except TimeoutError:
-                continue
-            return True
+            # the watch says when to ask again; the answer is the API server's
+            gone.clear()
     finally:
         forget()

@@ -19,10 +19,11 @@ from daas_hub.spawners.kubernetes.watch import is_ending, phase_of
 from daas_hub.spawners.runtime_dir import session_key
 from daas_hub.spawners.session_output import failure_in, last_output
 
-#: Seconds of silence after which a session's computer counts as one that does not answer.
-SILENT_S = 30.0
+#: Seconds of silence after which a session's computer counts as one that does not answer: two reports, so that its card
+#: says so within 30 s of the last one, also with five seconds between two polls.
+SILENT_S = 22.0
 #: Seconds that a first poll waits for the first list, so that a hub whose cluster answers knows at once.
-_FIRST_LIST_S = 3.0
+FIRST_LIST_S = 3.0
 
 
 class PodLifeMixin(PlaceMixin):
@@ -41,7 +42,7 @@ class PodLifeMixin(PlaceMixin):
 
     def name_on_backend(self, user: str, server: str) -> str:
         """Return the name of a session's pod."""
-        return f"daas-{session_key(f'{self.hub_id}/{self.place}/{user}', server)}"
+        return f"daas-{session_key(f'{self.hub_id}/{self.place_label}/{user}', server)}"
 
     @property
     def hub_api_url(self) -> str:
@@ -60,10 +61,10 @@ class PodLifeMixin(PlaceMixin):
     # -- its state ------------------------------------------------------------------------------------------------
 
     def get_state(self) -> dict[str, Any]:
-        """Add what the gateway knows the session by, and the place, for whoever reads the state."""
+        """Add what the gateway knows the session by."""
         state = super().get_state()
         if self.gateway_key:
-            state |= {"gateway": self.gateway_key, "place": self.place}
+            state["gateway"] = self.gateway_key
         return state
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -85,7 +86,7 @@ class PodLifeMixin(PlaceMixin):
             APIRefusal, ClusterUnreachable: it is unknown.
         """
         found = await self.client.pod(self.pod_name, repeat=False)
-        if found is None or not is_ours(found, self.hub_id, self.place):
+        if found is None or not is_ours(found, self.hub_id, self.place_label):
             return None
         return found if start_of(found) == self.start_id else None
 
@@ -99,7 +100,8 @@ class PodLifeMixin(PlaceMixin):
         if self.was_interrupted and not self._start_pending:
             self.note_interruption()
             return 0
-        if not self.watch.is_complete and not await self.watch.wait_complete(_FIRST_LIST_S):
+        if not self.watch.is_complete and not await self.watch.wait_complete(FIRST_LIST_S):
+            self._keep_gateway_open()
             self._note(None)
             return None
         pod = await self._pod_now()
@@ -138,8 +140,13 @@ class PodLifeMixin(PlaceMixin):
         return 0
 
     def _keep_gateway_open(self) -> None:
-        """Let the session in at the gateway again after a restart of the hub."""
+        """Let the session in at the gateway again after a restart of the hub.
+
+        Also before the first list, at the address that the hub's database has: without the hub, its page does not open.
+        """
         try:
+            if self.server is not None:
+                self.watch.expect(self.pod_name, self.server.ip)
             if self.gateway_key and self.gateway.get(self.pod_name) is None and not self._start_pending:
                 self.open_gateway()
         except OSError as problem:

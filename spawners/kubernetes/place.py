@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 from traitlets import Bool, Dict, Float, Integer, List, Unicode, default
@@ -11,6 +12,7 @@ from traitlets import Bool, Dict, Float, Integer, List, Unicode, default
 from daas_hub.spawners.kubernetes.access import APIAccess
 from daas_hub.spawners.kubernetes.client import PlaceClient
 from daas_hub.spawners.kubernetes.gateway import SessionGateway
+from daas_hub.spawners.kubernetes.instance import instance_of
 from daas_hub.spawners.kubernetes.labels import HUB_LABEL, PLACE_LABEL, SESSION_LABEL
 from daas_hub.spawners.kubernetes.pod_settings import PodSettings
 from daas_hub.spawners.kubernetes.stock_values import pod_fields
@@ -33,11 +35,13 @@ class PlaceMixin(RecordedSessionMixin):
         Example: "portal".
         """,
     )
-    place = Unicode(
-        "kubernetes",
+    place_label = Unicode(
         config=True,
         help="""
-        Name of this place among several of one hub, in names and labels of its pods. Default: "kubernetes".
+        Value of the label `daas-hub/place` of this place's pods, also part of their names: at most 40 lower-case
+        letters, digits and hyphens. Change it only while no session runs. Example: "large-nodes". Default: the name of
+        the place in `Places.places`; "kubernetes" for a hub with one spawner, and for the place with its
+        `earlier_sessions`.
         """,
     )
     kubeconfig = Unicode(
@@ -107,6 +111,16 @@ class PlaceMixin(RecordedSessionMixin):
         Seconds in which a session that is stopped may save its work. Default: 10.
         """,
     )
+    queue_timeout_s = Float(
+        1800.0,
+        min=1.0,
+        config=True,
+        help="""
+        Seconds in which a session must get a computer of the cluster, its volumes and its image. After that its start
+        fails, and its owner reads what it waited for. `start_timeout` counts from then on, so a full cluster or a large
+        image does not use it up. Example, for a cluster that is never scaled up: 300. Default: 1800.
+        """,
+    )
     stop_timeout_s = Float(
         20.0,
         min=0.1,
@@ -152,6 +166,10 @@ class PlaceMixin(RecordedSessionMixin):
     #: Seconds of one request to the API server, and of one with its repetitions, where the stock settings are not set.
     _TIMEOUTS: ClassVar[Mapping[str, float]] = {"k8s_api_request_timeout": 10.0, "k8s_api_request_retry_timeout": 60.0}
 
+    @default("place_label")
+    def _place_label_default(self) -> str:
+        return self.place or "kubernetes"
+
     @default("k8s_api_request_timeout")
     def _request_timeout_default(self) -> int:
         return int(self._TIMEOUTS["k8s_api_request_timeout"])
@@ -183,12 +201,21 @@ class PlaceMixin(RecordedSessionMixin):
     @property
     def selector(self) -> str:
         """Which pods are this hub's, of this place."""
-        return f"{HUB_LABEL}={self.hub_id},{PLACE_LABEL}={self.place}"
+        return f"{HUB_LABEL}={self.hub_id},{PLACE_LABEL}={self.place_label}"
+
+    @property
+    def instance(self) -> str:
+        """Which hub this is, if another one has its id.
+
+        Raises:
+            OSError, ConfigurationError: it cannot be kept in `runtime_dir`.
+        """
+        return instance_of(Path(self.runtime_dir))
 
     @property
     def watch(self) -> PodWatch:
         """The watch of this place's pods, running."""
-        return PodWatch.of(self.client, self.selector)
+        return PodWatch.of(self.client, self.selector, self.place_label)
 
     @property
     def gateway(self) -> SessionGateway:
@@ -209,7 +236,7 @@ class PlaceMixin(RecordedSessionMixin):
         fields = {
             "hub_id": self.hub_id,
             "namespace": stock.namespace,
-            "place": self.place,
+            "place": self.place_label,
             "storage": tuple(self.storage),
             "node_storage": self.node_storage,
             "hub_has_storage": self.hub_has_storage,
@@ -222,7 +249,9 @@ def _names_at(watch: PodWatch) -> Any:
     """Return a function that returns the session whose pod has an address."""
 
     def name_at(address: str) -> str | None:
-        pod = watch.pod_at(address)
-        return pod["metadata"]["name"] if pod is not None and SESSION_LABEL in pod["metadata"]["labels"] else None
+        name = watch.name_at(address)
+        pod = watch.pods.get(name)
+        # before the first list, those of the hub's database
+        return name if pod is None or SESSION_LABEL in pod["metadata"]["labels"] else None
 
     return name_at

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from daas_hub.errors import SessionFailed
 from daas_hub.launch import Plan
 from daas_hub.spawners.kubernetes.pod_settings import Placement, PodSettings, SizeInPlace
+
+#: What Kubernetes puts on a node whose kubelet does not answer. People may still work there, and nobody else would
+#: start a session again: without these tolerations it is evicted after five minutes, and ends when the kubelet is back.
+SILENT_NODE = tuple(
+    {"key": f"node.kubernetes.io/{condition}", "operator": "Exists", "effect": "NoExecute"}
+    for condition in ("not-ready", "unreachable")
+)
 
 
 def scheduling(plan: Plan, settings: PodSettings) -> dict[str, Any]:
@@ -19,12 +26,20 @@ def scheduling(plan: Plan, settings: PodSettings) -> dict[str, Any]:
     placement = placement_of(plan, settings)
     fields = {
         "nodeSelector": dict(placement.node_selector),
-        "tolerations": [dict(one) for one in placement.tolerations],
+        "tolerations": [dict(one) for one in (*placement.tolerations, *_silent_node(placement.tolerations))],
         "affinity": dict(settings.affinity),
         "schedulerName": settings.scheduler,
         "priorityClassName": settings.priority_class,
     }
     return {name: value for name, value in fields.items() if value}
+
+
+def _silent_node(given: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Yield the tolerations of a silent node of which the administrators have not said something else."""
+    evicting = [one for one in given if one.get("effect") in (None, "", "NoExecute")]
+    for ours in SILENT_NODE:
+        if not any(one.get("key") in (None, "", ours["key"]) for one in evicting):
+            yield ours
 
 
 def placement_of(plan: Plan, settings: PodSettings) -> Placement:

@@ -23,6 +23,7 @@ from daas_hub.spawners.kubernetes.labels import (
     DIRECTORIES_CONTAINER,
     EGRESS_LABEL,
     HUB_LABEL,
+    INSTANCE_LABEL,
     MANAGED_BY,
     MANAGED_BY_LABEL,
     PLACE_LABEL,
@@ -184,6 +185,7 @@ def _metadata(plan: Plan, settings: PodSettings, identity: PodIdentity) -> dict[
         PLACE_LABEL: settings.place,
         SESSION_LABEL: identity.session,
         START_LABEL: identity.start_id,
+        **({INSTANCE_LABEL: identity.instance} if identity.instance else {}),
         EGRESS_LABEL: egress_label(plan.application.egress),
         MANAGED_BY_LABEL: MANAGED_BY,
     }

@@ -120,6 +120,7 @@ class PodIdentity:
         ends: when the session ends, in seconds since the epoch.
         program: the first program and its arguments; () for the one of the application's kind.
         variables: of this start; nothing secret, and no value is expanded.
+        instance: which hub starts it (see `daas_hub.spawners.kubernetes.instance`); "" for a pod that does not say.
     """
 
     name: str
@@ -130,3 +131,4 @@ class PodIdentity:
     ends: float = 0.0
     program: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict, hash=False)
+    instance: str = ""

@@ -16,7 +16,7 @@ from daas_hub.spawners.kubernetes.volumes import Storage
 _ELSEWHERE = {
     "hub_id": "ProposalKubeSpawner.hub_id",
     "namespace": "KubeSpawner.namespace",
-    "place": "ProposalKubeSpawner.place",
+    "place": "ProposalKubeSpawner.place_label",
     "storage": "ProposalKubeSpawner.storage",
     "node_storage": "ProposalKubeSpawner.node_storage",
     "hub_has_storage": "ProposalKubeSpawner.hub_has_storage",

@@ -7,6 +7,8 @@ reaches the hub in `gateway.py`. KubeSpawner gives its settings (`stock_class.py
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from pathlib import Path
 
 from jupyterhub.app import JupyterHub
@@ -22,12 +24,13 @@ from daas_hub.spawners.guest_layout import mount_points, places
 from daas_hub.spawners.home_access import require_usable_home
 from daas_hub.spawners.hub_api_socket import session_routes
 from daas_hub.spawners.kubernetes.arrival import Arrival
-from daas_hub.spawners.kubernetes.checks import examine, images_problems, place_problems, storage_findings
+from daas_hub.spawners.kubernetes.checks import examine, gpu_problems, images_problems, place_problems, storage_findings
 from daas_hub.spawners.kubernetes.client import APIRefusal
 from daas_hub.spawners.kubernetes.cluster_checks import examine_cluster
 from daas_hub.spawners.kubernetes.endings import PodEndMixin
 from daas_hub.spawners.kubernetes.gateway import GatewaySession, key_of
 from daas_hub.spawners.kubernetes.hooks import after_created, modified
+from daas_hub.spawners.kubernetes.instance import is_of_another
 from daas_hub.spawners.kubernetes.launch import (
     create_pod,
     create_secret,
@@ -51,7 +54,7 @@ from daas_hub.spawners.kubernetes.stock_class import StockKubeSpawner
 from daas_hub.spawners.kubernetes.stock_values import problems_of_config
 from daas_hub.spawners.kubernetes.watch import is_ending, phase_of
 from daas_hub.spawners.mount_handshake import GrantedDirectory, granted_directories
-from daas_hub.spawners.readiness import require_answer
+from daas_hub.spawners.readiness import no_answer, require_answer
 from daas_hub.spawners.reconcile import last_outcome
 from daas_hub.spawners.runtime_dir import session_key
 from daas_hub.spawners.session_output import failure_in
@@ -60,6 +63,8 @@ from daas_hub.storage import AccountStorage
 #: The first program of every session (`daas_hub.session.pod`).
 FIRST_PROGRAM = "daas-pod"
 _KUBELET_PORT = 10250
+#: Seconds that the calls of a start may take, with their repetitions, before the pod is in the queue.
+_CALLS_S = 300
 _ENDED = "The session ended before it was ready. Please tell the administrators; the hub's log says more."
 
 
@@ -68,10 +73,12 @@ class ProposalKubeSpawner(PodEndMixin, StockKubeSpawner):
 
     stock_settings = KUBERNETES_SETTINGS
 
+    #: `start_timeout` as configured, which counts from the moment the pod runs, and what it is for the hub.
+    _timeout_s = _hub_timeout_s = 0
+
     @default("start_timeout")
     def _start_timeout_default(self) -> int:
-        # a pod may wait for a computer, and for its image
-        return 600
+        return 120
 
     @classmethod
     def startup_problems(cls, config: Config) -> list[DaasError]:
@@ -106,9 +113,19 @@ class ProposalKubeSpawner(PodEndMixin, StockKubeSpawner):
         if not any(pods_problems(settings.pods)):
             applications = facility.applications.applications.values()
             problems += [*images_problems(settings, facility), *addresses_problems(applications, settings.pods)]
+            problems += gpu_problems(settings, facility)
         return problems
 
     # -- a start --------------------------------------------------------------------------------------------------
+
+    async def prepare(self, plan: Plan) -> bool:
+        """Let the hub wait for the queue, too: its `start_timeout` begins before the pod exists."""
+        # a group may set it anew at each start
+        if self.start_timeout != self._hub_timeout_s:
+            self._timeout_s = self.start_timeout
+            self._hub_timeout_s = self.start_timeout + math.ceil(self.queue_timeout_s) + _CALLS_S
+            self.start_timeout = self._hub_timeout_s
+        return await super().prepare(plan)
 
     async def start_session(self, plan: Plan) -> str:
         """Create the pod behind its gate, compare it, give it its Secrets, let it go, and wait until it answers."""
@@ -136,11 +153,11 @@ class ProposalKubeSpawner(PodEndMixin, StockKubeSpawner):
             ) from refusal
         if found is None:
             return
-        if not is_ours(found, self.hub_id, self.place):
+        if not is_ours(found, self.hub_id, self.place_label) or is_of_another(found, self.instance):
             raise SessionFailed(
                 "Something else in the cluster has the name of this session.",
                 remedy="Please launch another one, and tell the administrators.",
-                detail=f"pod {self.pod_name} has not the labels of this hub and place",
+                detail=f"pod {self.pod_name} has not the labels of this hub and place, or another hub made it",
             )
         if phase_of(found) in ("Pending", "Running") and not is_ending(found):
             raise SessionFailed("This session is running already.", remedy="Stop it, or launch another one.")
@@ -184,6 +201,7 @@ class ProposalKubeSpawner(PodEndMixin, StockKubeSpawner):
             files_secret=f"{secret}-files",
             ends=self.ends,
             program=(FIRST_PROGRAM, self.session_program(plan)),
+            instance=self.instance,
             variables={"DAAS_GATEWAY": self.gateway_address, "DAAS_PORT": str(settings.port)},
         )
         self.report_progress("Asking the cluster for your session")
@@ -200,19 +218,38 @@ class ProposalKubeSpawner(PodEndMixin, StockKubeSpawner):
         arrival = await self._expect(startup, granted)
         try:
             await open_gate(self.client, asked, made, self.accepted_changes)
-            await asyncio.wait((arrival.admitted, startup.over), return_when=asyncio.FIRST_COMPLETED)
-            if not arrival.admitted.done():
-                output = await self.note_output(startup.pod)
-                raise SessionFailed(startup.over.result() or failure_in(output) or _ENDED)
-            arrival.admitted.result()
+            queued_at = time.time()
+            await startup.wait_begun(self.queue_timeout_s)
+            # the wait is not part of the session
+            self.ends += time.time() - queued_at
+            until = time.monotonic() + self._timeout_s
+            await self._require_arrival(startup, arrival)
             self.report_progress(f"Starting {plan.application.title}")
             address = self.address_of(startup.pod)
-            await require_answer(f"{address}{self.server.base_url}api", startup.over, self.start_timeout)
+            left_s = max(1, round(until - time.monotonic()))
+            await require_answer(f"{address}{self.server.base_url}api", startup.over, left_s)
         finally:
             startup.close()
         if (session := self.gateway.get(self.pod_name)) is not None:
             session.arrival = None
         return address
+
+    async def _require_arrival(self, startup: StartupWatch, arrival: Arrival) -> None:
+        """Wait until the session has proven what it has.
+
+        Raises:
+            DaasError: it could not, ended before, or took too long.
+        """
+        await asyncio.wait(
+            (arrival.admitted, startup.over), timeout=self._timeout_s, return_when=asyncio.FIRST_COMPLETED
+        )
+        if arrival.admitted.done():
+            arrival.admitted.result()
+        elif startup.over.done():
+            output = await self.note_output(startup.pod)
+            raise SessionFailed(startup.over.result() or failure_in(output) or _ENDED)
+        else:
+            raise no_answer(self._timeout_s)
 
     async def _expect(self, startup: StartupWatch, granted: list[GrantedDirectory]) -> Arrival:
         """Let the session's pod in at the gateway, where it must prove what it has."""

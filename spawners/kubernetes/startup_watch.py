@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Callable
 from logging import Logger
 
+from daas_hub.errors import SessionFailed
 from daas_hub.spawners.kubernetes.client import Json, PlaceClient
 from daas_hub.spawners.kubernetes.reasons import Reason, reason_of_event, reason_of_pod
 from daas_hub.spawners.kubernetes.watch import PodWatch, is_ending, phase_of
 
-#: Seconds between two looks at the events of a pod that waits.
-EVENTS_S = 2.0
+#: Seconds until the first look at the events of a pod that waits; most are ready before that. The waits after it grow.
+FIRST_EVENTS_S, MAX_EVENTS_S = 2.0, 10.0
 _GONE = "The session was removed from outside this portal while it started. Please launch again."
 
 
@@ -20,6 +21,7 @@ class StartupWatch:
 
     Attributes:
         over: done when it cannot start any more, with the sentence that says why, or "".
+        begun: done when a node has it, with its volumes and its image, and runs its first container.
     """
 
     def __init__(
@@ -34,11 +36,14 @@ class StartupWatch:
     ) -> None:
         self._client, self._watch, self._report, self._log = client, watch, report, log
         self._name, self._uid = pod["metadata"]["name"], pod["metadata"]["uid"]
-        self.over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self.over: asyncio.Future[str] = loop.create_future()
+        self.begun: asyncio.Future[None] = loop.create_future()
         self.pod = pod
+        self._waits_for = ""
         self._said: set[str] = set()
         self._forget = watch.listen(self._name, self._changed)
-        self._events = asyncio.get_running_loop().create_task(self._follow_events()) if with_events else None
+        self._events = loop.create_task(self._follow_events()) if with_events else None
         if (now := watch.pods.get(self._name)) is not None:
             self._changed(now)
 
@@ -48,6 +53,22 @@ class StartupWatch:
         if self._events is not None:
             self._events.cancel()
         self.over.cancel()
+        self.begun.cancel()
+
+    async def wait_begun(self, timeout_s: float) -> None:
+        """Wait until its first container runs, or it cannot start any more.
+
+        Raises:
+            SessionFailed: it still waits; with what for.
+        """
+        await asyncio.wait((self.begun, self.over), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        if self.begun.done() or self.over.done():
+            return
+        why = self._waits_for or "The cluster has not started your session."
+        if self._watch.is_old:
+            why = "The cluster that is to run your session does not answer."
+        limit = f"It waited for {round(timeout_s / 60)} minutes" if timeout_s >= 120 else f"It waited {timeout_s:g} s"
+        raise SessionFailed(f"{why} {limit}, which is the limit.", remedy="Please launch again later.")
 
     def _changed(self, pod: Json | None) -> None:
         """Take a new state of the pod; one of an earlier start is not meant."""
@@ -58,6 +79,8 @@ class StartupWatch:
         self.pod = pod
         if (reason := reason_of_pod(pod)) is not None:
             self._take(reason)
+        if not self.begun.done() and has_begun(pod):
+            self.begun.set_result(None)
         if phase_of(pod) in ("Succeeded", "Failed"):
             self._end("")
         elif is_ending(pod):
@@ -65,11 +88,14 @@ class StartupWatch:
 
     async def _follow_events(self) -> None:
         """Look at the events of the pod while it waits: some causes are nowhere else."""
+        wait_s = FIRST_EVENTS_S
+        await asyncio.sleep(wait_s)
         while phase_of(self.pod) == "Pending":
             for event in await self._client.events(self._uid):
                 if (reason := reason_of_event(event)) is not None:
                     self._take(reason)
-            await asyncio.sleep(EVENTS_S)
+            wait_s = min(MAX_EVENTS_S, 1.5 * wait_s)
+            await asyncio.sleep(wait_s)
 
     def _take(self, reason: Reason) -> None:
         if reason.raw not in self._said:
@@ -77,10 +103,21 @@ class StartupWatch:
             self._log.info("pod %s: %s", self._name, reason.raw)
         if reason.is_final:
             self._end(f"{reason.sentence} {reason.remedy}".strip())
-        elif reason.sentence not in self._said:
+            return
+        # without what it promises
+        self._waits_for = f"{reason.sentence.partition(';')[0].rstrip('.')}."
+        if reason.sentence not in self._said:
             self._said.add(reason.sentence)
             self._report(reason.sentence)
 
     def _end(self, sentence: str) -> None:
         if not self.over.done():
             self.over.set_result(sentence)
+
+
+def has_begun(pod: Json) -> bool:
+    """Return whether a container of a pod runs, or has run: it has its node, its volumes and its image."""
+    status = pod.get("status") or {}
+    containers = (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))
+    states = [one.get("state") or {} for one in containers]
+    return phase_of(pod) == "Running" or any(one.get("running") or one.get("terminated") for one in states)

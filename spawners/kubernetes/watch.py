@@ -13,16 +13,22 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from daas_hub.errors import ConfigurationError
-from daas_hub.spawners.kubernetes.client import APIRefusal, ClusterUnreachable, Json, PlaceClient
+from daas_hub.spawners.kubernetes.client import APIRefusal, ClusterUnreachable, Json, PlaceClient, pause_after
+from daas_hub.spawners.kubernetes.labels import HUB_LABEL, PLACE_LABEL
+from daas_hub.spawners.kubernetes.metrics import publish_age
 
 #: Seconds after which the API server ends a watch, so that a quiet one is heard of.
 WINDOW_S = 15
+#: Seconds after which all pods are listed again, so that a change that was lost on the way is found.
+LIST_AGAIN_S = 300.0
 FIRST_WAIT_S = 0.2
 MAX_WAIT_S = 5.0
 #: Age of the last contact from which a card says so.
 OLD_S = 30.0
 #: The list must be read again.
 _GONE = 410
+#: Requests at once for pods that a list lacks.
+_AT_ONCE = 10
 
 _log = logging.getLogger("jupyterhub.daas")
 
@@ -37,10 +43,14 @@ class PodWatch:
 
     _known: ClassVar[dict[tuple[PlaceClient, str], PodWatch]] = {}
 
-    def __init__(self, client: PlaceClient, selector: str, *, window_s: int = WINDOW_S) -> None:
+    def __init__(
+        self, client: PlaceClient, selector: str, *, window_s: int = WINDOW_S, list_again_s: float = LIST_AGAIN_S
+    ) -> None:
         self._client = client
         self._selector = selector
         self._window_s = window_s
+        self._list_again_s = list_again_s
+        self._listed = 0.0
         self.pods: dict[str, Json] = {}
         self.is_complete = False
         self._contact = time.monotonic()
@@ -52,9 +62,11 @@ class PodWatch:
         self._read = asyncio.Event()
 
     @classmethod
-    def of(cls, client: PlaceClient, selector: str) -> PodWatch:
-        """Return the watch of a place, running; each has one."""
-        watch = cls._known.setdefault((client, selector), cls(client, selector))
+    def of(cls, client: PlaceClient, selector: str, place: str) -> PodWatch:
+        """Return the watch of a place, running; each has one, whose age is published."""
+        if (watch := cls._known.get((client, selector))) is None:
+            watch = cls._known[client, selector] = cls(client, selector)
+            publish_age(place, watch)
         watch.start()
         return watch
 
@@ -105,6 +117,15 @@ class PodWatch:
         """Return the running pod that has this address."""
         return self.pods.get(self._addresses.get(address, ""))
 
+    def name_at(self, address: str) -> str:
+        """Return the name of the pod that has this address; "" for none."""
+        return self._addresses.get(address, "")
+
+    def expect(self, name: str, address: str) -> None:
+        """Take this for the address of a pod, until the first complete list says what is so."""
+        if address and not self.is_complete:
+            self._addresses[address] = name
+
     def listen(self, name: str, changed: Callable[[Json | None], None]) -> Callable[[], None]:
         """Call `changed` with each new state of a pod, None when it is gone; return what ends that."""
         self._listeners.setdefault(name, []).append(changed)
@@ -123,13 +144,15 @@ class PodWatch:
     async def _run(self) -> None:
         version, wait_s = "", FIRST_WAIT_S
         while True:
+            pause_s = wait_s
             try:
-                if not version:
+                if not version or time.monotonic() - self._listed > self._list_again_s:
                     version = await self._list()
                 version = await self._follow(version)
                 wait_s = FIRST_WAIT_S
                 continue
             except APIRefusal as refusal:
+                pause_s = pause_after(refusal, wait_s)
                 if refusal.status == _GONE and version:
                     version = ""
                     continue
@@ -144,18 +167,20 @@ class PodWatch:
                 # whatever it is: the watch must not end
                 _log.exception("pods of %s cannot be watched", self._client.namespace)
                 version = ""
-            await asyncio.sleep(wait_s)
+            await asyncio.sleep(min(OLD_S / 2, pause_s))
             wait_s = min(MAX_WAIT_S, 2 * wait_s)
 
     async def _list(self) -> str:
         """Read all pods; return the version of the list."""
         pods, version = await self._client.pods(self._selector)
-        self._note_contact()
         now = {str(pod["metadata"]["name"]): pod for pod in pods}
+        now |= await self._still_there([name for name in self.pods if name not in now])
+        self._note_contact()
+        self._listed = time.monotonic()
         gone = [name for name in self.pods if name not in now]
         changed = [name for name, pod in now.items() if self.pods.get(name) != pod]
         self.pods = now
-        self._index()
+        self._addresses = {address: name for name, pod in now.items() for address in _addresses(pod)}
         self.is_complete = True
         self._read.set()
         for name in gone:
@@ -164,37 +189,60 @@ class PodWatch:
             self._report(name, now[name])
         return version
 
+    async def _still_there(self, names: list[str]) -> dict[str, Json]:
+        """Return those that a list lacked, and that the API server has all the same: one wrong list ends no session.
+
+        Raises:
+            APIRefusal, ClusterUnreachable: it is unknown, and so the list is not taken.
+        """
+        found: dict[str, Json] = {}
+        for first in range(0, len(names), _AT_ONCE):
+            some = names[first : first + _AT_ONCE]
+            pods = await asyncio.gather(*(self._client.pod(name, repeat=False) for name in some))
+            # one without our labels is nobody's any more
+            found |= {
+                name: pod
+                for name, pod in zip(some, pods, strict=True)
+                if pod is not None and _owner(pod) == _owner(self.pods[name])
+            }
+        if found:
+            _log.error("a list of the pods of %s lacked %d that are there", self._client.namespace, len(found))
+        return found
+
     async def _follow(self, version: str) -> str:
         """Follow the changes until the API server ends the watch; return the version to continue from."""
+        newest = {name: str(pod["metadata"].get("resourceVersion") or "") for name, pod in self.pods.items()}
         async for change in self._client.watch_pods(self._selector, version, window_s=self._window_s):
             kind, record = str(change.get("type")), change.get("object") or {}
             if kind == "ERROR":
                 raise APIRefusal(int(record.get("code") or 500), record)
             self._note_contact()
             metadata = record.get("metadata") or {}
-            version = str(metadata.get("resourceVersion") or version)
+            now = str(metadata.get("resourceVersion") or version)
+            version = version if _is_older(now, version) else now
             if kind == "BOOKMARK":
                 continue
             name = str(metadata["name"])
-            if kind == "DELETED":
-                self.pods.pop(name, None)
-            else:
-                self.pods[name] = record
-            self._index()
-            self._report(name, None if kind == "DELETED" else record)
+            # out of order, on a way that is not the API server's: an old state must not bring back a pod that is gone
+            if _is_older(now, newest.get(name, "")):
+                continue
+            newest[name] = now
+            pod = None if kind == "DELETED" else record
+            self._take(name, pod)
+            self._report(name, pod)
         # an ended watch was answered, too
         self._note_contact()
         return version
 
-    def _index(self) -> None:
-        """Find pods by their addresses; that of an ended one may be another's by now."""
-        self._addresses = {
-            str(one.get("ip")): name
-            for name, pod in self.pods.items()
-            if (pod.get("status") or {}).get("phase") in ("Pending", "Running")
-            and not (pod.get("spec") or {}).get("hostNetwork")
-            for one in (pod.get("status") or {}).get("podIPs") or ()
-        }
+    def _take(self, name: str, now: Json | None) -> None:
+        """Keep the new state of one pod, None for a pod that is gone, and find it by its addresses."""
+        for address in _addresses(self.pods.pop(name, None)):
+            # by now it may be another pod's
+            if self._addresses.get(address) == name:
+                del self._addresses[address]
+        if now is not None:
+            self.pods[name] = now
+            self._addresses |= dict.fromkeys(_addresses(now), name)
 
     def _report(self, name: str, pod: Json | None) -> None:
         for changed in tuple(self._listeners.get(name, ())):
@@ -215,6 +263,17 @@ class PodWatch:
         self._problem = problem
 
 
+def _owner(pod: Json) -> tuple[str, ...]:
+    """Return whose pod it is, by its labels."""
+    labels = pod["metadata"].get("labels") or {}
+    return labels.get(HUB_LABEL, ""), labels.get(PLACE_LABEL, "")
+
+
+def _is_older(version: str, than: str) -> bool:
+    """Return whether a version of an object is older than another one; False for versions that are no numbers."""
+    return all(one.isascii() and one.isdigit() for one in (version, than)) and int(version) < int(than)
+
+
 def phase_of(pod: Json) -> str:
     """Return the phase of a pod; "Pending" for one that nobody has looked at yet."""
     return str((pod.get("status") or {}).get("phase") or "Pending")
@@ -223,3 +282,10 @@ def phase_of(pod: Json) -> str:
 def is_ending(pod: Json) -> bool:
     """Return whether somebody deleted a pod, and it is still there."""
     return bool(pod["metadata"].get("deletionTimestamp"))
+
+
+def _addresses(pod: Json | None) -> list[str]:
+    """Return the addresses of a pod that are its own; that of an ended one may be another's by now."""
+    if pod is None or phase_of(pod) not in ("Pending", "Running") or (pod.get("spec") or {}).get("hostNetwork"):
+        return []
+    return [str(one.get("ip")) for one in (pod.get("status") or {}).get("podIPs") or ()]

@@ -113,11 +113,20 @@ def config_of(place: Place, config: Config, spawner_class: type[Any]) -> Config:
     section = own[spawner_class.__name__]
     for name, value in place.settings.items():
         section[name] = copy.copy(value)
+    if place.has_earlier_sessions and "place_label" not in section and hasattr(spawner_class, "place_label"):
+        # by which their pods are known
+        section["place_label"] = _default_of(spawner_class, own, "place_label")
     section["place"] = place.name
     if hasattr(spawner_class, "runtime_dir") and "runtime_dir" not in place.settings and not place.has_earlier_sessions:
         # as short as it can be: paths of sockets have a limit
-        section["runtime_dir"] = str(Path(spawner_class(config=own).runtime_dir) / "places" / place.name)
+        section["runtime_dir"] = str(Path(_default_of(spawner_class, own, "runtime_dir")) / "places" / place.name)
     return own
+
+
+def _default_of(spawner_class: type[Any], config: Config, name: str) -> str:
+    """Return the value that a setting has without the place."""
+    # a copy: KubeSpawner takes its former names out of a configuration that it reads
+    return str(getattr(spawner_class(config=copy.deepcopy(config)), name))
 
 
 def problems_of(config: Config) -> list[DaasError]:
@@ -198,7 +207,7 @@ def _collisions(backends: Mapping[str, Backend]) -> Iterator[ConfigurationError]
     seen: dict[tuple[str, str], str] = {}
     for name, backend in backends.items():
         settings = backend.settings()
-        for setting in ("runtime_dir", "hub_label"):
+        for setting in ("runtime_dir", "hub_label", "place_label"):
             value = str(getattr(settings, setting, ""))
             other = seen.setdefault((setting, value), name)
             if value and other != name:

@@ -16,7 +16,7 @@ from daas_hub.spawners.places.backends import Backend, in_place
 
 
 class FacilityOfPlace:
-    """The facility, with the applications that one place offers."""
+    """The facility, with the applications and sizes that one place offers."""
 
     def __init__(self, facility: Facility, place: Place) -> None:
         self._facility = facility
@@ -27,7 +27,7 @@ class FacilityOfPlace:
                 for name, one in known.applications.items()
                 if not place.applications or name in place.applications
             },
-            known.sizes,
+            {name: one for name, one in known.sizes.items() if not place.sizes or name in place.sizes},
         )
 
     def __getattr__(self, name: str) -> Any:

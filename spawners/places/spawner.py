@@ -23,8 +23,8 @@ from daas_hub.spawners.places.backends import Backend, Backends, class_of, probl
 from daas_hub.spawners.places.checks import catalogue_problems, examine_places
 from daas_hub.spawners.places.inside import leave, spawner_inside
 from daas_hub.spawners.places.passed_on import PassedOn
-from daas_hub.spawners.places.unknown_server import UnknownServer
 from daas_hub.spawners.runtime_dir import session_key
+from daas_hub.spawners.session_address import UnknownAddress
 
 #: Traits that the hub reads after the place is chosen; each place may have its own.
 _OF_THE_PLACE = ("start_timeout", "http_timeout", "poll_interval", "poll_jitter")
@@ -159,10 +159,11 @@ class PlacesSpawner(PassedOn, Spawner):
         inner.environment = inner.environment | {
             name: value for name, value in self.environment.items() if configured.get(name) != value
         }
+        inner.require_startable()
+        took_long = bool(await inner.prepare(plan))
         for name in _OF_THE_PLACE:
             setattr(self, name, getattr(inner, name))
-        inner.require_startable()
-        return bool(await inner.prepare(plan))
+        return took_long
 
     async def start_session(self, plan: Plan) -> str:
         """Start the session in its place."""
@@ -197,9 +198,9 @@ class PlacesSpawner(PassedOn, Spawner):
 
     def _owner_of(self, state: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         """Return the place of a stored state, and the part of it that is that place's; "" for none."""
-        if "place" in state:
+        if "backend" in state:
             own = state.get("backend")
-            return str(state["place"]), own if isinstance(own, dict) else {}
+            return str(state.get("place", "")), own if isinstance(own, dict) else {}
         if recorded := self._place_of_record():
             # the hub ended while the session was starting, and had stored nothing
             return recorded, state
@@ -250,8 +251,8 @@ class PlacesSpawner(PassedOn, Spawner):
     def server(self) -> Any:
         """The session's address in the hub's database."""
         if self.is_unknown:
-            return UnknownServer(orm_server=self.orm_spawner.server)
-        return Spawner.server.fget(self)
+            return UnknownAddress(orm_server=self.orm_spawner.server)
+        return super().server
 
     @server.setter
     def server(self, server: Any) -> None:

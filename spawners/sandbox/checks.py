@@ -6,11 +6,12 @@ import os
 import shutil
 import stat
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from daas_hub.errors import ConfigurationError
+from daas_hub.catalogue import Size
+from daas_hub.errors import ConfigurationError, SessionFailed
 
 #: Links of the root directory, which a sandbox has, too (see `argv`).
 USR_LINKS = ("/bin", "/lib", "/lib64")
@@ -42,6 +43,33 @@ def sandbox_problem(bwrap: str = "bwrap") -> ConfigurationError | None:
         "Allow user namespaces: sysctl kernel.unprivileged_userns_clone=1 "
         "(on Ubuntu also kernel.apparmor_restrict_unprivileged_userns=0).",
     )
+
+
+def sizes_with_gpus(sizes: Mapping[str, Size]) -> list[ConfigurationError]:
+    """Return an error for each size with GPUs: a sandbox has no devices of the machine."""
+    return [
+        ConfigurationError(
+            "sizes.yaml",
+            size.name,
+            "has GPUs, and sessions in a sandbox have none",
+            remedy="Remove `gpus` from the size, or run these sessions in containers (ProposalDockerSpawner.gpus).",
+        )
+        for size in sizes.values()
+        if size.gpus
+    ]
+
+
+def require_no_gpus(size: Size) -> None:
+    """Refuse a session that would not have what its size promises.
+
+    Raises:
+        SessionFailed: the size has GPUs.
+    """
+    if size.gpus:
+        raise SessionFailed(
+            f"The size {size.title!r} has a GPU, and sessions on this machine cannot have one.",
+            remedy="Choose another size, and please tell the administrators.",
+        )
 
 
 def prefix_problem(prefix: str, read_only: Sequence[str] = (), *, others: bool) -> ConfigurationError | None:

@@ -38,7 +38,7 @@ from daas_hub.spawners.reconcile import last_outcome
 from daas_hub.spawners.runtime_dir import open_listener, write_identity_files
 from daas_hub.spawners.sandbox.argv import InheritedFds, sandbox_argv
 from daas_hub.spawners.sandbox.cgroups import existing_group, make_group
-from daas_hub.spawners.sandbox.checks import prefix_problem, sandbox_problem
+from daas_hub.spawners.sandbox.checks import prefix_problem, require_no_gpus, sandbox_problem, sizes_with_gpus
 from daas_hub.spawners.sandbox.launch import SandboxLaunch, build_sandbox
 from daas_hub.spawners.sandbox.processes import ProcessId, descendants, marked_processes
 from daas_hub.spawners.sandbox.seccomp import seccomp_problem
@@ -100,11 +100,11 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
 
     @classmethod
     def configuration_problems(cls, config: Config, facility: Facility) -> list[DaasError]:
-        """Add that no sandbox can be built on this machine."""
+        """Add that no sandbox can be built on this machine, and sizes with GPUs, which a sandbox does not have."""
         if problems := cls.startup_problems(config):
             return problems
         problem = sandbox_problem(cls(config=config).bwrap)
-        return [problem] if problem else []
+        return [*([problem] if problem else []), *sizes_with_gpus(facility.applications.sizes)]
 
     @classmethod
     async def examine(cls, config: Config, facility: Facility, plan: Plan | None) -> list[Finding]:
@@ -149,6 +149,7 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
 
     async def start_session(self, plan: Plan) -> str:
         """Build the sandbox, compare its mounts with the granted ones, and let it run."""
+        require_no_gpus(plan.size)
         self.require_runtime_dir()
         self.report_progress("Opening your directories")
         async with AccountStorage(plan.account) as storage:

@@ -7,6 +7,12 @@ function announce(words) {
   if (announcer && words) announcer.textContent = words;
 }
 
+// --- the address after a refused launch ----------------------------------------------------------------------------
+
+// The page was the answer to a form: a reload opens it afresh, and does not send the form again.
+const { address } = document.documentElement.dataset;
+if (address) history.replaceState(null, "", address);
+
 // --- times -------------------------------------------------------------------------------------------------------
 
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
@@ -28,12 +34,31 @@ function localTimes(root) {
   }
 }
 
+// --- asking before a session is stopped -------------------------------------------------------------------------------
+
+const stopDialog = document.getElementById("stop-dialog");
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!stopDialog || !("stop" in form.dataset)) return;
+  event.preventDefault();
+  const question = form.querySelector("template").content.cloneNode(true);
+  localTimes(question);
+  stopDialog.querySelector("div").replaceChildren(question);
+  stopDialog.querySelector("form").action = form.action;
+  stopDialog.dataset.of = form.dataset.stop;
+  stopDialog.showModal();
+});
+
+// The list may have been updated meanwhile: its button is another one now.
+stopDialog?.addEventListener("close", () => document.getElementById(`stop-${stopDialog.dataset.of}`)?.focus());
+
 // --- forms: one click, one request ---------------------------------------------------------------------------------
 
 document.addEventListener("submit", (event) => {
   const words = event.target.dataset.once;
   const button = event.submitter ?? event.target.querySelector("button");
-  if (!words || !button) return;
+  if (!words || !button || button.formMethod === "dialog") return;
   // The browser is leaving this page: updating its list would only slow it down.
   dispatchEvent(new Event("leaving"));
   // After the browser has collected the form; a disabled button also shows that the click was received.
@@ -70,6 +95,18 @@ document.addEventListener("keydown", (event) => {
     menu.querySelector("summary").focus();
   }
 });
+
+// --- the part of the home page that is shown ---------------------------------------------------------------------------
+
+function markRoom() {
+  const rooms = [...document.querySelectorAll(".rooms a")].filter((room) => room.pathname === location.pathname);
+  if (rooms.length === 0) return;
+  for (const room of rooms) room.removeAttribute("aria-current");
+  (rooms.find((room) => room.hash === location.hash) ?? rooms[0]).setAttribute("aria-current", "true");
+}
+
+addEventListener("hashchange", markRoom);
+markRoom();
 
 // --- live session cards ------------------------------------------------------------------------------------------------
 
@@ -121,32 +158,65 @@ function asFragment(list) {
   return fragment;
 }
 
+// The server sends something every five seconds (events.py). A network that swallows packets closes no connection:
+// only the silence shows it.
+const SILENT_MS = 12000;
+
 function follow(list) {
   const stale = document.createElement("p");
-  stale.className = "stale";
-  stale.hidden = true;
-  stale.textContent = "Live updates are paused.";
-  list.after(stale);
-
+  stale.className = "notice stale";
+  stale.setAttribute("role", "status");
+  list.before(stale);
+  let events = null;
+  let heard = 0;
   let pause = 2000;
+
+  function showStale(isStale) {
+    stale.textContent = isStale ? "This list is not being updated: the portal does not respond. Trying again …" : "";
+    stale.hidden = !isStale;
+  }
+
+  function hear() {
+    heard = performance.now();
+    pause = 2000;
+    showStale(false);
+  }
+
   function open() {
-    const events = new EventSource(list.dataset.events);
-    events.onopen = () => {
-      stale.hidden = true;
-      pause = 2000;
+    events?.close();
+    heard = performance.now();
+    const opened = new EventSource(list.dataset.events);
+    events = opened;
+    opened.onopen = hear;
+    opened.addEventListener("alive", hear);
+    opened.onmessage = (event) => {
+      hear();
+      showSessions(list, JSON.parse(event.data).html);
     };
-    events.onmessage = (event) => showSessions(list, JSON.parse(event.data).html);
-    events.onerror = () => {
-      stale.hidden = false;
-      if (events.readyState !== EventSource.CLOSED) return; // the browser reconnects by itself
-      setTimeout(open, pause);
+    opened.onerror = () => {
+      showStale(true);
+      if (opened.readyState !== EventSource.CLOSED) return; // the browser reconnects by itself
+      setTimeout(() => events === opened && open(), pause);
       pause = Math.min(pause * 2, 60000);
     };
-    // A page kept in the browser's history must not hold a connection.
-    for (const end of ["pagehide", "leaving"]) addEventListener(end, () => events.close(), { once: true });
   }
-  open();
+
+  setInterval(() => {
+    if (!events || performance.now() - heard < SILENT_MS) return;
+    showStale(true);
+    if (events.readyState !== EventSource.CLOSED) open();
+  }, 1000);
+
+  // A page kept in the browser's history must not hold a connection.
+  for (const end of ["pagehide", "leaving"]) {
+    addEventListener(end, () => {
+      events?.close();
+      events = null;
+    });
+  }
   addEventListener("pageshow", (event) => event.persisted && open());
+  showStale(false);
+  open();
 }
 
 localTimes(document);

@@ -111,10 +111,24 @@ def guest(browser: Browser, portal: Portal) -> Iterator[Callable[..., SessionUse
     yield arrive
     for person in people:
         person.page.goto(f"{portal.url}/hub/home")
-        while (stop := person.page.locator("#sessions form button")).count():
-            stop.first.click()
-            person.page.wait_for_load_state()
+        stop_all(person.page)
         person.context.close()
+
+
+def stop_first(page: Page) -> None:
+    """Stop the first session of the list, and confirm it; remove one that has ended."""
+    form = page.locator("#sessions form").first
+    asks = form.get_attribute("method") == "get"
+    form.get_by_role("button").click()
+    if asks:
+        page.get_by_role("button", name="Stop", exact=True).click()
+    page.wait_for_url("**/hub/home")
+
+
+def stop_all(page: Page) -> None:
+    """Stop every session of the list."""
+    while page.locator("#sessions form").count():
+        stop_first(page)
 
 
 @contextmanager

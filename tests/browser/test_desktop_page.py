@@ -2,47 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
-from tests.browser.conftest import SessionUser
+from tests.browser.conftest import SessionUser, stop_first
+from tests.browser.troubles import frozen, leave_by_keyboard
 from tests.browser.windows import Screen
 from tests.live_portal import Portal
 
 pytestmark = [pytest.mark.browser, pytest.mark.sandbox]
-
-
-@contextmanager
-def frozen(portal: Portal) -> Iterator[None]:
-    """Stop the proxy, so that every connection stays open and carries nothing: a network that swallows packets."""
-    words = [f"--port={portal.port}".encode(), f"--port\0{portal.port}".encode()]
-    lines = {entry: (entry / "cmdline").read_bytes() for entry in Path("/proc").glob("[0-9]*") if is_readable(entry)}
-    (proxy,) = [int(entry.name) for entry, line in lines.items() if any(word in line for word in words)]
-    os.kill(proxy, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(proxy, signal.SIGCONT)
-
-
-def is_readable(entry: Path) -> bool:
-    try:
-        return bool((entry / "cmdline").read_bytes())
-    except OSError:
-        return False
-
-
-def leave_by_keyboard(page: Page) -> None:
-    for key in ("Control", "Alt", "Shift"):
-        page.keyboard.down(key)
-    for key in ("Shift", "Alt", "Control"):
-        page.keyboard.up(key)
 
 
 def test_a_session_stopped_elsewhere_is_not_a_sign_out(portal: Portal, guest: Callable[..., SessionUser]) -> None:
@@ -51,7 +21,7 @@ def test_a_session_stopped_elsewhere_is_not_a_sign_out(portal: Portal, guest: Ca
     anna.wait_for_picture()
     other = anna.context.new_page()
     other.goto(f"{portal.url}/hub/home")
-    other.locator("#sessions form button").first.click()
+    stop_first(other)
 
     veil = anna.page.locator("#veil")
     expect(veil).to_contain_text("This session is no longer running.", timeout=15_000)
@@ -159,7 +129,7 @@ def test_a_sharp_screen_can_have_its_own_pixels(portal: Portal, browser: Browser
     anna.page.get_by_role("button", name="Sharp picture").click()
     screen.wait_for(lambda: screen.size() == (1000, 700), "the size of the page again")
     anna.page.goto(f"{portal.url}/hub/home")
-    anna.page.locator("#sessions form button").first.click()
+    stop_first(anna.page)
     context.close()
 
 
@@ -190,3 +160,22 @@ def test_a_terminal_says_who_and_where(portal: Portal, guest: Callable[..., Sess
     anna.page.keyboard.type('echo "${PS1@P} in $PWD" > ~/prompt; exit\n', delay=15)
     expect(anna.page.get_by_role("dialog")).to_contain_text("Terminal was closed", timeout=20_000)
     assert (portal.state / "homes" / "anna" / "prompt").read_text() == "anna@session:~/data$  in /home/anna/data\n"
+
+
+def test_windows_open_side_by_side(guest: Callable[..., SessionUser]) -> None:
+    """The demo's desktop has two; its file manager has the session's directories at hand."""
+    anna = guest("anna")
+    anna.launch("Desktop", "MA-4242")
+    anna.wait_for_picture()
+    screen = Screen("Desktop, MA-4242 visit 2")
+    for title in ("LXTerminal", "data"):
+        screen.wait_for(lambda title=title: title in screen.titles(), title)  # type: ignore[misc]
+    screen.wait_for(
+        lambda: (
+            max(screen.span(one)[0] for one in ("LXTerminal", "data"))
+            >= min(screen.span(one)[1] for one in ("LXTerminal", "data"))
+        ),
+        "neither covers the other",
+    )
+    anna.page.wait_for_timeout(1500)
+    anna.keep_picture("side-by-side")

@@ -8,16 +8,17 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import SessionUser
+from tests.browser.conftest import SessionUser, stop_first
 from tests.live_portal import Portal, remove
 from tests.places import TWO, start_with
 
 pytestmark = [pytest.mark.browser, pytest.mark.sandbox]
 
-#: The two of all tests, and three that cannot be chosen.
+#: The two of all tests, three that cannot be chosen, and one with a size of its own.
 SHOWN: dict[str, dict[str, Any]] = TWO | {
     "old": {"spawner": "sandbox", "title": "Old cluster", "state": "draining", "notice": "it is replaced on Monday."},
     "imaging": {"spawner": "sandbox", "title": "Imaging", "beamlines": ["ID99"]},
+    "memory": {"spawner": "sandbox", "title": "Much memory", "sizes": ["large"]},
     "tape": {"spawner": "sandbox", "title": "Tape room", "lacks_storage": ["/"]},
 }
 
@@ -74,9 +75,30 @@ def test_chosen_opened_stopped_and_started_elsewhere(
         expect(card).not_to_contain_text(other)
         anna.keep_picture(f"places-card-{width}-{scheme}")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        card.get_by_role("button", name="Stop").click()
+        stop_first(page)
         expect(page.locator("article.session")).to_have_count(0)
     anna.require_quiet()
+
+
+def test_sizes_follow_the_place(guest: Callable[..., SessionUser], portal: Portal) -> None:
+    anna = guest("anna")
+    page = anna.page
+    page.goto(f"{portal.url}/hub/launch?application=pymca")
+    sizes = page.get_by_role("group", name="Size")
+    small, large = sizes.get_by_label("2 processors"), sizes.get_by_label("4 processors")
+    page.get_by_label("This machine").check()
+    small.check()
+    page.get_by_label("Much memory").check()
+    expect(small).to_be_hidden()
+    expect(large).to_be_checked()
+    anna.keep_picture("places-sizes")
+    page.get_by_label("Large nodes").check()
+    expect(small).to_be_visible()
+    expect(large).to_be_checked()
+    # a button that leaves the place open leaves the size open, too: each place has its own default
+    page.goto(f"{portal.url}/hub/home")
+    offered = page.get_by_label("Size of PyMca").locator("option")
+    expect(offered).to_have_text(["Usual size", "2 processors, 4 GiB, 12 hours", "4 processors, 8 GiB, 12 hours"])
 
 
 def test_waiting_page_says_where(guest: Callable[..., SessionUser], portal: Portal) -> None:

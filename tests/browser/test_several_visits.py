@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import SessionUser
+from tests.browser.conftest import SessionUser, stop_first
 from tests.live_portal import Portal
 
 pytestmark = [pytest.mark.browser, pytest.mark.sandbox]
@@ -93,7 +93,7 @@ def test_without_scripts(browser: Browser, portal: Portal) -> None:
     page.get_by_role("button", name="Launch", exact=True).click()
     page.goto(f"{portal.url}/hub/home")
     expect(page.locator("article.session").first).to_contain_text("MA-4242, visit 2; LS-1007, visit 1")
-    page.get_by_role("button", name="Stop Terminal").first.click()
+    stop_first(page)
     context.close()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Error, expect
 
-from tests.browser.conftest import SessionUser
+from tests.browser.conftest import SessionUser, stop_first
 from tests.browser.pages import (
     read_in_lab,
     require_closed_to,
@@ -118,8 +118,7 @@ def test_pages_work_without_scripts(portal: Portal, browser: object) -> None:
     person.launch("Terminal", "MA-4242")
     page.wait_for_url("**/user/**", timeout=20_000)
     page.goto(f"{portal.url}/hub/home")
-    page.locator("#sessions form button").first.click()
-    page.wait_for_load_state()
+    stop_first(page)
     expect(page.locator("#sessions")).to_contain_text("No sessions.")
     context.close()
 

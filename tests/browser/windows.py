@@ -34,6 +34,14 @@ class Screen:
         assert match
         return int(match[1]), int(match[2])
 
+    def span(self, title: str) -> tuple[int, int]:
+        """Return where a window begins and ends, from left to right."""
+        described = self._run("xwininfo", "-name", title)
+        left, width = (re.search(rf"{words}:\s+(-?\d+)", described) for words in ("Absolute upper-left X", "Width"))
+        assert left
+        assert width
+        return int(left[1]), int(left[1]) + int(width[1])
+
     def resources(self) -> str:
         """Return the X resources, which programs read their resolution from."""
         return self._run("xprop", "-root", "RESOURCE_MANAGER")

@@ -114,6 +114,18 @@ def require_cluster() -> Cluster:
     return cluster
 
 
+def processes_of(uid: str) -> list[int]:
+    """Return the processes of the pod that has this uid, as this machine numbers them."""
+    return [int(one.name) for one in Path("/proc").iterdir() if one.name.isdigit() and uid in _cgroup(one)]
+
+
+def _cgroup(process: Path) -> str:
+    try:
+        return (process / "cgroup").read_text()
+    except OSError:
+        return ""
+
+
 def within(seconds: float, look: Callable[[], Found | None]) -> Found:
     """Return the first true result of a function; fail after some time."""
     until = time.monotonic() + seconds

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from tests.cluster.cluster import Cluster, Refused, require_cluster, within
 from tests.cluster.portal import ClusterPortal, start_cluster_portal
+from tests.cluster.three_places import ThreePlaces, three_places
+from tests.docker.engine import image, require_engine
 from tests.live_portal import remove
 
 
@@ -59,18 +62,36 @@ def open_namespace(new_namespace: Callable[[str], str]) -> str:
     return new_namespace("privileged")
 
 
-@pytest.fixture(scope="module")
-def place(cluster: Cluster, images: dict[str, str]) -> Iterator[ClusterPortal]:
-    """A portal with a namespace of its own; its pods have directories of their node."""
+@contextmanager
+def namespace_of_sessions(cluster: Cluster) -> Iterator[str]:
+    """Make a namespace whose pods may have directories of their node."""
     namespace = f"daas-sessions-{secrets.token_hex(3)}"
     labels = {"pod-security.kubernetes.io/enforce": "privileged"}
     cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}})
     try:
+        yield namespace
+    finally:
+        cluster.kubectl("delete", "namespace", namespace, "--wait=false")
+
+
+@pytest.fixture(scope="module")
+def place(cluster: Cluster, images: dict[str, str]) -> Iterator[ClusterPortal]:
+    """A portal with a namespace of its own; its pods have directories of their node."""
+    with namespace_of_sessions(cluster) as namespace:
         running = start_cluster_portal(cluster, namespace, images)
         try:
             yield running
         finally:
             running.portal.stop()
             remove(running.portal)
+
+
+@pytest.fixture(scope="package")
+def places(cluster: Cluster, sandbox_works: None) -> Iterator[ThreePlaces]:
+    """The portal with three places, for all tests of this folder that need it."""
+    engine = require_engine(image("desktop"), image("pymca"), image("notebook"))
+    try:
+        with namespace_of_sessions(cluster) as namespace, three_places(cluster, namespace, engine) as running:
+            yield running
     finally:
-        cluster.kubectl("delete", "namespace", namespace, "--wait=false")
+        engine.close()

@@ -15,7 +15,7 @@ import yaml
 
 from daas_hub.spawners.kubernetes.network_policy import Network, Peer, policies
 from tests.cluster.cluster import GATEWAY, ROOT, Cluster, Json
-from tests.conftest import BRIEF, SIZES
+from tests.conftest import BRIEF, PROBE, SIZES
 from tests.docker.engine import SAMPLES, TERMINAL, image
 from tests.experiments import experiments
 from tests.live_portal import Portal, free_ports, new_state, start_portal
@@ -44,6 +44,14 @@ c.ProposalKubeSpawner.image_pull_policy = "Never"
 c.ProposalKubeSpawner.runtime_dir = {runtime_dir!r}
 c.ProposalKubeSpawner.grace_period_s = 5
 """
+#: As little as a session can be: a node of two processors has room for ten.
+LIGHT = """\
+name: light
+title: Light
+kind: desktop
+command: [sleep, infinity]
+sizes: [light]
+"""
 
 
 @dataclass
@@ -55,6 +63,7 @@ class ClusterPortal:
     namespace: str
     hub_id: str
     config: str
+    gateway: str
 
     def pods(self) -> list[Json]:
         """Return the pods of its sessions."""
@@ -74,12 +83,13 @@ def on_the_node(name: str) -> str:
 
 
 def start_cluster_portal(
-    cluster: Cluster, namespace: str, images: Mapping[str, str], *, more_config: str = ""
+    cluster: Cluster, namespace: str, images: Mapping[str, str], *, place: str = "kubernetes", more_config: str = ""
 ) -> ClusterPortal:
     """Start a portal; whoever starts it stops it and removes its state.
 
     Args:
         images: of the applications' kinds, by digest: "desktop", "pymca", "notebook".
+        place: the name of the cluster among the places of `more_config`.
     """
     hub_id = f"test-{secrets.token_hex(3)}"
     state = new_state()
@@ -97,13 +107,13 @@ def start_cluster_portal(
         runtime_dir=str(state / "run"),
     )
     network = Network(
-        namespace, hub_id, "kubernetes", 8888, (Peer(cidr=f"{GATEWAY}/32"),), (Peer(cidr=f"{GATEWAY}/32"),),
+        namespace, hub_id, place, 8888, (Peer(cidr=f"{GATEWAY}/32"),), (Peer(cidr=f"{GATEWAY}/32"),),
         int(gateway.rpartition(":")[2]),
     )  # fmt: skip
     for one in policies(network, []):
         cluster.kubectl("apply", "-f", "-", given=json.dumps(one))
     portal = start_portal(state / "applications", state=state, more_config=config + more_config)
-    return ClusterPortal(portal, cluster, namespace, hub_id, config + more_config)
+    return ClusterPortal(portal, cluster, namespace, hub_id, config + more_config, gateway)
 
 
 def _copy_samples(state: Path) -> None:
@@ -119,10 +129,16 @@ def _copy_samples(state: Path) -> None:
 def _write_applications(folder: Path, images: Mapping[str, str]) -> None:
     folder.mkdir()
     desktop = f"image: {images['desktop']}\nsizes: [ample]\n"
+    # a pod may take some seconds to start, and the node has two processors
+    sizes = SIZES.replace("hours: 0.003", "hours: 0.005").replace("cpus: 1,", "cpus: 0.4,")
     texts = {
         "terminal": TERMINAL + desktop,
         "brief": BRIEF + f"image: {images['desktop']}\n",
-        "sizes": SIZES + "  ample: {title: Ample, memory: 1 GiB, cpus: 0.6, processes: 500, hours: 12}\n",
+        "light": LIGHT + f"image: {images['desktop']}\n",
+        "probe": PROBE + desktop,
+        "sizes": sizes
+        + "  ample: {title: Ample, memory: 1 GiB, cpus: 0.6, processes: 500, hours: 12}\n"
+        + "  light: {title: Light, memory: 512 MiB, cpus: 0.15, processes: 100, hours: 12}\n",
     }
     if "pymca" in images:
         text = f"name: pymca\ntitle: PyMca\nkind: desktop\ncommand: [pymca]\nsizes: [ample]\nimage: {images['pymca']}\n"

@@ -7,13 +7,12 @@ import os
 import re
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from tests.cluster.cluster import Cluster, Refused, within
+from tests.cluster.cluster import Cluster, Refused, processes_of, within
 from tests.cluster.portal import ClusterPortal, on_the_node
 from tests.live_portal import Person, plain_text, start_portal
 
@@ -162,7 +161,7 @@ def test_a_session_whose_computer_is_silent_is_said_to_be(place: ClusterPortal, 
     """A5: its programs are stopped here, as on a computer that was lost; Kubernetes itself takes 50 s."""
     name = anna.launch("terminal", **MA_4242)
     uid = place.pods()[0]["metadata"]["uid"]
-    pids = [pid for pid in _processes() if uid in _cgroup(pid)]
+    pids = processes_of(uid)
     assert pids
     try:
         for pid in pids:
@@ -173,17 +172,6 @@ def test_a_session_whose_computer_is_silent_is_said_to_be(place: ClusterPortal, 
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
     within(30, lambda: "Its computer does not answer" not in card(anna))
-
-
-def _processes() -> list[int]:
-    return [int(one.name) for one in Path("/proc").iterdir() if one.name.isdigit()]
-
-
-def _cgroup(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cgroup").read_text()
-    except OSError:
-        return ""
 
 
 def test_without_a_wall_nothing_starts(place: ClusterPortal, anna: Person) -> None:

@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, expect
 
 from daas_hub.version import __version__
 from tests.browser.conftest import SessionUser
+from tests.browser.conftest import stop_all as stop_all_sessions
 from tests.compose.conftest import ROOT, Stack
 
 pytestmark = pytest.mark.docker
@@ -46,9 +47,7 @@ def type_command(person: SessionUser, command: str) -> None:
 def stop_all(stack: Stack, person: SessionUser) -> None:
     """Stop this person's sessions by the buttons of the home page."""
     person.page.goto(f"{stack.url}/hub/home")
-    while (stop := person.page.locator("#sessions form button")).count():
-        stop.first.click()
-        person.page.wait_for_load_state()
+    stop_all_sessions(person.page)
     person.context.close()
 
 

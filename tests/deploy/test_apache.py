@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, expect
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from tests.browser.conftest import browser
+from tests.browser.conftest import browser, stop_first
 from tests.browser.pages import CONTRAST
 from tests.deploy import saml_walk
 from tests.deploy.shibboleth import APACHE, ShibbolethSite, require_installed
@@ -245,7 +245,7 @@ def test_signed_in_with_chromium_up_to_a_desktop(site: ShibbolethSite, browser: 
         anna.keep_picture("saml-session")
         assert [one for one in anna.complaints if site.idp.address not in one] == []
         page.goto(f"{site.portal.url}/hub/home")
-        page.locator("#sessions form button").first.click()
+        stop_first(page)
         expect(page.locator("article.session")).to_have_count(0)
 
 

@@ -88,7 +88,7 @@ def test_file_system_below_raw_data_is_read_only_too(portal: Portal, mounted_bel
     script = f"cat > $HOME/writes.py <<'END'\n{WRITES}\nEND\n/usr/bin/python3 $HOME/writes.py $HOME/data/sub\n"
     with probing(portal.login("anna"), "anna", script, proposal="TS-0001", visit="1") as probe:
         said = probe.output().splitlines()
-    assert len(said) == 19, said
+    assert len(said) == 21, said
     assert [line for line in said if "refused" not in line] == []
     assert tree_hash(sub) == before
 

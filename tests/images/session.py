@@ -7,7 +7,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,7 +17,8 @@ import docker
 from daas_hub.accounts import Account
 from daas_hub.catalogue import Application, Kind, Size
 from daas_hub.launch import Mount, Plan
-from daas_hub.spawners.docker.container_spec import LocalFiles, create_body
+from daas_hub.spawners.docker.container_spec import LocalFiles, bind, create_body
+from daas_hub.spawners.egress import egress_routes, host_names
 from daas_hub.spawners.guest_layout import identity_texts
 from daas_hub.spawners.runtime_dir import write_identity_files
 
@@ -26,6 +27,15 @@ ACCOUNT = Account("visitor", 54321, 54322, (54323,), {}, "A. Visitor")
 SIZE = Size("small", "2 processors", 4 * 2**30, 2.0, 1000, 1.0)
 LABEL = "org.daas-hub.image-test"
 X11 = Path(__file__).with_name("x11.py")
+#: Asks the session's server, as its page does, how the program is.
+STATUS = """
+import socket
+with socket.socket(socket.AF_UNIX) as server:
+    server.connect("/run/session/web.sock")
+    server.sendall(b"GET /status HTTP/1.0\\r\\nHost: session\\r\\n\\r\\n")
+    answer = b"".join(iter(lambda: server.recv(65536), b""))
+print(answer.partition(b"\\r\\n\\r\\n")[2].decode())
+"""
 #: Where failed tests leave a picture of the screen.
 PICTURES = Path(__file__).parents[2] / "test-output" / "images"
 
@@ -89,12 +99,22 @@ class Container:
         while self.count(words) <= beside:
             waited = time.monotonic() - since
             state = self.engine.inspect_container(self.identifier)["State"]
-            is_late = not state["Running"] or waited > timeout_s
-            assert not is_late, (
-                f"no window {words!r} after {waited:.0f} s; windows: {self.titles()}; the session said:\n{self.log()}"
+            last = self.last_words() if state["Running"] else ""
+            is_over = not state["Running"] or bool(last) or waited > timeout_s
+            assert not is_over, (
+                f"no window {words!r} after {waited:.0f} s; windows: {self.titles()}; {last or 'the program runs'}; "
+                f"the session said:\n{self.log()}"
             )
             time.sleep(0.1)
         return time.monotonic() - since
+
+    def last_words(self) -> str:
+        """Return how the session's program ended and what it printed last; "" while it runs, or after a good end."""
+        code, answer = self._run(["/usr/bin/python3", "-I", "-c", STATUS], {})
+        status = json.loads(answer) if code == 0 else {}
+        if not status.get("exit_code"):
+            return ""
+        return f"the program ended with {status['exit_code']}, and said:\n{status['last_output'][-3000:]}"
 
     def take_picture(self, name: str) -> Path:
         """Keep a picture of the screen."""
@@ -111,17 +131,31 @@ class Container:
 
 @contextlib.contextmanager
 def container_of(
-    engine: docker.APIClient, application: Application, program: Sequence[str], desktops: Sequence[Application] = ()
+    engine: docker.APIClient,
+    application: Application,
+    program: Sequence[str],
+    desktops: Sequence[Application] = (),
+    *,
+    programs: Path | None = None,
+    around: Callable[[Path, Application], contextlib.AbstractContextManager[None]] | None = None,
 ) -> Iterator[Container]:
-    """Run a program in a container that the spawner's own words describe, with a home and one data file."""
+    """Run a program in a container that the spawner's own words describe, with a home and one data file.
+
+    Args:
+        programs: what the session finds at /opt, beside what the image has there.
+        around: what serves the directory of the session's sockets while it runs.
+    """
     folder = Path(tempfile.mkdtemp(prefix="daas-image-", dir="/var/tmp"))
     identifier = ""
     try:
         body = _body(folder, application, desktops)
         body["Cmd"] = list(program)
-        identifier = engine.create_container_from_config(body)["Id"]
-        engine.start(identifier)
-        yield Container(engine, identifier)
+        if programs is not None:
+            body["HostConfig"]["Mounts"] += [bind(one, f"/opt/{one.name}") for one in sorted(programs.iterdir())]
+        with around(folder / "sockets", application) if around else contextlib.nullcontext():
+            identifier = engine.create_container_from_config(body)["Id"]
+            engine.start(identifier)
+            yield Container(engine, identifier)
     finally:
         if identifier:
             engine.remove_container(identifier, force=True)
@@ -137,7 +171,8 @@ def _body(folder: Path, application: Application, desktops: Sequence[Application
     (folder / "data" / "sample.txt").write_text("a file of the experiment\n")
     for path in (folder / "home", folder / "home/data", folder / "home/processed", folder / "processed"):
         shutil.chown(path, ACCOUNT.uid, ACCOUNT.gid)
-    write_identity_files(folder / "identity", identity_texts(ACCOUNT))
+    names = host_names(application.egress)
+    write_identity_files(folder / "identity", identity_texts(ACCOUNT, names))
     mounts = tuple(
         Mount(PurePosixPath(folder), PurePosixPath(folder / name), target, writable)
         for name, target, writable in (("home", ".", True), ("data", "data", False), ("processed", "processed", True))
@@ -160,6 +195,7 @@ def _body(folder: Path, application: Application, desktops: Sequence[Application
             for one in desktops
         ],
         "start_page": application.start_page,
+        "egress": [one.as_document() for one in egress_routes(application.egress)],
     }
     body["Env"] = [one for one in body["Env"] if not one.startswith("DAAS_HANDSHAKE=")]
     body["Env"] += [

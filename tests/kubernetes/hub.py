@@ -80,11 +80,14 @@ class Place:
         remove(self.portal)
 
 
-def start_place(api: ApiServer, namespace: str, *, more_config: str = "", url: str = "") -> Place:
+def start_place(
+    api: ApiServer, namespace: str, *, more_config: str = "", url: str = "", like: Place | None = None
+) -> Place:
     """Start a portal; whoever starts it stops it.
 
     Args:
         url: of the API server, where something is between it and the hub.
+        like: a portal whose `hub_id` this one has by mistake.
     """
     state = new_state()
     applications = state / "applications"
@@ -92,8 +95,8 @@ def start_place(api: ApiServer, namespace: str, *, more_config: str = "", url: s
     sizes = SIZES + "  ample: {title: Ample, memory: 1 GiB, cpus: 1, processes: 500, hours: 12}\n"
     for name, text in {"terminal": TERMINAL, "brief": BRIEF, "sizes": sizes}.items():
         (applications / f"{name}.yaml").write_text(text)
-    hub_id = f"hub-{secrets.token_hex(3)}"
-    kubelet = Kubelet(api, namespace)
+    hub_id = like.hub_id if like else f"hub-{secrets.token_hex(3)}"
+    kubelet = like.kubelet if like else Kubelet(api, namespace, hub_id)
     config = CONFIG.format(
         applications=str(applications),
         hub_id=hub_id,
@@ -108,7 +111,8 @@ def start_place(api: ApiServer, namespace: str, *, more_config: str = "", url: s
     try:
         portal = start_portal(applications, state=state, more_config=config + more_config)
     except BaseException:
-        kubelet.stop()
+        if like is None:
+            kubelet.stop()
         raise
     return Place(api, namespace, kubelet, state, config + more_config, hub_id, portal)
 

@@ -44,13 +44,19 @@ class Kubelet:
     Attributes:
         outcome: what becomes of new pods: "run", "wait" (nothing), or the status of a pod that ends at once.
         beats: whether sessions report that they live.
+
+    Args:
+        network: the first half of its pods' addresses; "" makes one up.
     """
 
-    def __init__(self, api: ApiServer, namespace: str) -> None:
+    def __init__(self, api: ApiServer, namespace: str, hub_id: str = "", *, network: str = "") -> None:
+        """Play for the pods of this hub; "" plays for all hubs."""
         self.outcome: str | Json = "run"
         self.beats = True
         self.port = free_ports(1)
-        self._api, self._namespace = api, namespace
+        self._api, self._namespace, self._hub_id = api, namespace, hub_id
+        # of one namespace, two hubs' pods have not the same ones
+        self._network = network or f"127.{self.port // 10 % 250 + 1}"
         self._addresses: dict[str, str] = {}
         self._next = 1
         self._ended = threading.Event()
@@ -76,7 +82,8 @@ class Kubelet:
 
     def _look_at(self, pod: Json) -> None:
         name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
-        if "daas-hub/session" not in (pod["metadata"].get("labels") or {}):
+        labels = pod["metadata"].get("labels") or {}
+        if "daas-hub/session" not in labels or (self._hub_id and labels["daas-hub/hub"] != self._hub_id):
             return
         if pod["spec"].get("schedulingGates") or uid in self._addresses or self.outcome == "wait":
             return
@@ -84,7 +91,7 @@ class Kubelet:
             self._addresses[uid] = ""
             self._api.set_status(self._namespace, name, **self.outcome)
             return
-        self._addresses[uid] = address = f"127.77.{self._next // 250}.{self._next % 250 + 1}"
+        self._addresses[uid] = address = f"{self._network}.{self._next // 250}.{self._next % 250 + 1}"
         self._next += 1
         self._api.run_pod(self._namespace, name, address)
         session = threading.Thread(target=self._be_session, args=(pod, address))

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from traitlets.config import Config
 
+from daas_hub.catalogue import Catalogue, Size
 from daas_hub.findings import Finding, Verdict
-from daas_hub.spawners.kubernetes.checks import examine, place_problems
+from daas_hub.spawners.kubernetes.checks import examine, gpu_problems, place_problems
+from daas_hub.spawners.kubernetes.pod_settings import SizeInPlace
 from daas_hub.spawners.kubernetes.spawner import ProposalKubeSpawner
 from tests.kubernetes.api_server import ApiServer
+
+WITH_GPU = SizeInPlace(resources={"nvidia.com/gpu": 1})
 
 
 def spawner(**settings: Any) -> ProposalKubeSpawner:
@@ -29,7 +34,7 @@ def test_a_place_that_is_complete_has_no_problems() -> None:
         ("hub_id", ""),
         ("hub_id", "Portal"),
         ("hub_id", "x" * 41),
-        ("place", "large nodes"),
+        ("place_label", "large nodes"),
         ("gateway_address", ""),
         ("gateway_address", "hub.daas.svc:8012"),
         ("gateway_address", "10.96.40.12"),
@@ -41,6 +46,20 @@ def test_a_wrong_value_is_named(setting: str, value: str) -> None:
     assert [f"ProposalKubeSpawner.{setting}" in str(one) for one in place_problems(spawner(**{setting: value}))] == [
         True
     ]
+
+
+@pytest.mark.parametrize(
+    ("pods", "refused"),
+    [({}, ["gpu"]), ({"by_size": {"gpu": SizeInPlace()}}, ["gpu"]), ({"by_size": {"gpu": WITH_GPU}}, [])],
+    ids=["no by_size", "no resources", "a resource"],
+)
+def test_a_size_with_gpus_has_a_resource(pods: dict[str, Any], refused: list[str]) -> None:
+    """A pod without one would run without the GPU that its size promises."""
+    sizes = {
+        one.name: one for one in (Size("small", "S", 2**30, 1, 100, 1), Size("gpu", "G", 2**30, 1, 100, 1, gpus=1))
+    }
+    facility: Any = SimpleNamespace(applications=Catalogue({}, sizes))
+    assert [one.value for one in gpu_problems(spawner(pods=pods), facility)] == refused
 
 
 @pytest.fixture

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import requests
 
 from daas_hub.spawners.runtime_dir import session_key
 from tests.kubernetes.api_server import ApiServer
 from tests.kubernetes.hub import Place, as_json, start_place
+from tests.kubernetes.kubelet import ask
 from tests.live_portal import Person, plain_text
 
+CONFIG = """
+c.Spawner.start_timeout = 60
+c.JupyterHub.authenticate_prometheus = False
+"""
 MERGE = {"Content-Type": "application/merge-patch+json"}
 
 
 @pytest.fixture(scope="module")
 def place(api: ApiServer) -> Iterator[Place]:
-    running = start_place(api, api.new_namespace(), more_config="c.Spawner.start_timeout = 60\n")
+    running = start_place(api, api.new_namespace(), more_config=CONFIG)
     try:
         yield running
     finally:
@@ -74,10 +81,21 @@ def test_nothing_secret_is_in_the_pod_or_the_log(place: Place, anna: Person) -> 
     within(10, lambda: not place.api.call("GET", f"/api/v1/namespaces/{place.namespace}/secrets")["items"])
 
 
+def reports_life(place: Place, pod: dict[str, Any], token: str) -> bool:
+    """Report at the gateway from the address of a pod; return whether the hub let that in."""
+    container = pod["spec"]["containers"][0]
+    gateway = next(one["value"] for one in container["env"] if one["name"] == "DAAS_GATEWAY")
+    return ask(gateway, pod["status"]["podIP"], token, "/session/heartbeat", {}) is not None
+
+
 def test_a_hub_that_starts_while_the_cluster_is_away_loses_nobody(place: Place, anna: Person) -> None:
     """A2: with KubeSpawner all are forgotten, run on as orphans, and nobody can start any more."""
     names = [anna.launch("terminal"), anna.launch("terminal")]
     before = {one["metadata"]["name"]: one["metadata"]["uid"] for one in place.pods()}
+    pod = place.pods()[0]
+    secret = pod["spec"]["containers"][0]["envFrom"][0]["secretRef"]["name"]
+    data = place.api.call("GET", f"/api/v1/namespaces/{place.namespace}/secrets/{secret}")["data"]
+    token = base64.b64decode(data["JUPYTERHUB_API_TOKEN"]).decode()
     place.kill()
     place.api.kill_api()
     try:
@@ -86,6 +104,9 @@ def test_a_hub_that_starts_while_the_cluster_is_away_loses_nobody(place: Place, 
         assert "is not known since the portal was started" in within(10, lambda: card(anna))
         assert sorted(servers(anna)) == sorted(names)
         assert anna.get(f"/user/{anna.name}/{names[0]}/").text == "a session"
+        # without the gateway its page would not open: it asks the hub who comes
+        within(10, lambda: reports_life(place, pod, token))
+        assert not reports_life(place, {**pod, "status": {"podIP": "127.0.0.9"}}, token)
         time.sleep(float(os.environ.get("DAAS_TEST_API_AWAY_AT_START_S", "5")))
     finally:
         place.api.start_api()
@@ -102,12 +123,22 @@ def test_a_hub_that_starts_while_the_cluster_is_away_loses_nobody(place: Place, 
     within(10, lambda: not place.pods())
 
 
+def watch_age_s(place: Place) -> float:
+    """Return the age of the watch, as Prometheus reads it."""
+    text = requests.get(f"{place.portal.url}/hub/metrics", timeout=5).text
+    found = re.findall(r"^daas_cluster_watch_age_seconds\{(.*)\} (\S+)$", text, re.MULTILINE)
+    assert [labels for labels, _ in found] == ['place="kubernetes"'], found
+    return float(found[0][1])
+
+
 def test_a_cluster_that_is_away_is_said_on_the_card(place: Place, anna: Person) -> None:
-    """A1: what is known is shown, with the time since when it is."""
+    """A1: what is known is shown, with the time since when it is; an alert reads its age as a metric."""
+    assert watch_age_s(place) < 20
     name = anna.launch("terminal")
     place.api.kill_api()
     try:
         assert within(45, lambda: "is not known since" in card(anna))
+        assert watch_age_s(place) > 30
         assert name in servers(anna)
         # a stop that cannot be carried out is kept
         assert anna.stop(name).status_code in (202, 303)
@@ -116,6 +147,7 @@ def test_a_cluster_that_is_away_is_said_on_the_card(place: Place, anna: Person) 
         place.api.start_api()
     within(30, lambda: not place.pods())
     within(30, lambda: name not in card(anna))
+    assert watch_age_s(place) < 20
 
 
 def test_a_session_that_says_nothing_has_a_lost_computer(place: Place, anna: Person) -> None:
@@ -136,8 +168,12 @@ def test_a_stop_has_an_end_and_the_place_is_free_when_the_pod_is_gone(place: Pla
     path = f"/api/v1/namespaces/{place.namespace}/pods/{pod}"
     place.api.call("PATCH", path, {"metadata": {"finalizers": ["example.org/slow"]}}, headers=MERGE)
     anna.stop(name)
-    assert within(30, lambda: "being stopped" in card(anna))
+    assert within(30, lambda: "It is being stopped: the cluster has not confirmed its end yet." in card(anna))
     assert place.pods()
+    # the same session must wait, and says why
+    again = anna.api("POST", f"users/{anna.name}/servers/{name}", {"application": "terminal"})
+    assert "This session is being stopped: the cluster has not confirmed its end yet." in again.text
+    assert len(place.pods()) == 1
     # another session can start meanwhile
     anna.stop(anna.launch("terminal"))
     place.api.call("PATCH", path, {"metadata": {"finalizers": None}}, headers=MERGE)

@@ -12,7 +12,7 @@ import pytest
 
 from daas_hub.errors import SessionFailed
 from daas_hub.spawners.kubernetes.access import APIAccess
-from daas_hub.spawners.kubernetes.client import APIRefusal, ClusterUnreachable, PlaceClient
+from daas_hub.spawners.kubernetes.client import MAX_EVENT_LISTS, APIRefusal, ClusterUnreachable, PlaceClient
 from daas_hub.spawners.kubernetes.deadlines import keep_annotation
 from daas_hub.spawners.kubernetes.labels import DEADLINE_ANNOTATION
 from daas_hub.spawners.kubernetes.launch import (
@@ -232,3 +232,38 @@ async def test_rights_are_exactly_what_is_needed(api: ApiServer, namespace: str,
     with pytest.raises(APIRefusal) as refused:
         await client.call("list_namespaced_secret")
     assert refused.value.status == 403
+
+
+class _CountingClient(PlaceClient):
+    """Counts how many questions for events are under way."""
+
+    now = most = 0
+
+    async def once(self, method: str, *names: Any, **options: Any) -> dict[str, Any]:
+        if method != "list_namespaced_event":
+            return await super().once(method, *names, **options)
+        self.now += 1
+        self.most = max(self.most, self.now)
+        try:
+            return await super().once(method, *names, **options)
+        finally:
+            self.now -= 1
+
+
+async def test_many_starts_ask_for_few_events_at_a_time(api: ApiServer, client: PlaceClient, namespace: str) -> None:
+    """K1: the API server reads all events of the namespace to answer for one pod."""
+    pod = api.make_pod(namespace, "waiting")
+    event = {
+        "metadata": {"name": "pulling"},
+        "involvedObject": {"kind": "Pod", "name": "waiting", "namespace": namespace, "uid": pod["metadata"]["uid"]},
+        "reason": "Pulling",
+        "message": "Pulling image",
+    }
+    api.call("POST", f"/api/v1/namespaces/{namespace}/events", event)
+    counting = _CountingClient(client.access, namespace)
+    try:
+        found = await asyncio.gather(*(counting.events(pod["metadata"]["uid"]) for _ in range(40)))
+    finally:
+        await counting.close()
+    assert [[one["reason"] for one in events] for events in found] == [["Pulling"]] * 40
+    assert counting.most == MAX_EVENT_LISTS

@@ -19,6 +19,7 @@ from daas_hub.errors import ConfigurationError, SessionFailed, StorageProblem
 from daas_hub.launch import Plan
 from daas_hub.spawners.guest_layout import temporary_home_bytes
 from daas_hub.spawners.kubernetes.labels import EGRESS_LABEL, MISSING_DIRECTORY
+from daas_hub.spawners.kubernetes.placement import SILENT_NODE
 from daas_hub.spawners.kubernetes.pod import literal, pod_for
 from daas_hub.spawners.kubernetes.pod_settings import Placement, PodSettings, SizeInPlace
 from daas_hub.spawners.kubernetes.volumes import ClaimStorage
@@ -248,7 +249,7 @@ def test_nodes_are_those_of_place_beamline_and_size() -> None:
     assert spec["nodeSelector"] == {
         "kubernetes.io/os": "linux", "example.org/zone": "id21", "example.org/gpu": "a100",
     }  # fmt: skip
-    assert [one["key"] for one in spec["tolerations"]] == ["nvidia.com/gpu"]
+    assert [one["key"] for one in spec["tolerations"] if one not in SILENT_NODE] == ["nvidia.com/gpu"]
     assert session_of({"spec": spec})["resources"]["limits"]["nvidia.com/gpu"] == "1"
     assert spec["terminationGracePeriodSeconds"] == 45
     assert "preemptionPolicy" not in spec, "the API server takes it from the class alone"
@@ -257,6 +258,28 @@ def test_nodes_are_those_of_place_beamline_and_size() -> None:
 def test_beamline_without_nodes_of_its_own_uses_those_of_the_place() -> None:
     spec = pod_for(replace(DESKTOP, beamlines=("BM29",)), GPU_PLACE, IDENTITY)["spec"]
     assert spec["nodeSelector"] == {"kubernetes.io/os": "linux"}
+
+
+@pytest.mark.parametrize(
+    ("own", "added"),
+    [
+        ((), ["not-ready", "unreachable"]),
+        (({"key": "gpu", "operator": "Exists", "effect": "NoExecute"},), ["not-ready", "unreachable"]),
+        (({"key": "node.kubernetes.io/not-ready", "operator": "Exists"},), ["unreachable"]),
+        (({"key": "node.kubernetes.io/unreachable", "effect": "NoExecute", "tolerationSeconds": 60},), ["not-ready"]),
+        (({"key": "node.kubernetes.io/unreachable", "effect": "NoSchedule"},), ["not-ready", "unreachable"]),
+        (({"operator": "Exists"},), []),
+    ],
+)
+def test_a_node_that_is_silent_evicts_nobody_unless_administrators_say_so(
+    own: tuple[dict[str, Any], ...], added: list[str]
+) -> None:
+    """People may work in a session for hours while its kubelet is away."""
+    spec = pod_of(DESKTOP, replace(PLAIN, placement=Placement({}, own)))["spec"]
+    tolerations = spec["tolerations"]
+    assert tolerations[: len(own)] == list(own)
+    assert [one["key"].rpartition("/")[2] for one in tolerations[len(own) :]] == added
+    assert all("tolerationSeconds" not in one for one in tolerations[len(own) :])
 
 
 def test_nodes_that_exclude_each_other_are_refused() -> None:

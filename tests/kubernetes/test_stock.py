@@ -15,6 +15,7 @@ from traitlets.config import Config
 from daas_hub.errors import ConfigurationError
 from daas_hub.spawners import kubernetes
 from daas_hub.spawners.kubernetes.hooks import after_created, modified
+from daas_hub.spawners.kubernetes.placement import SILENT_NODE
 from daas_hub.spawners.kubernetes.pod import pod_for
 from daas_hub.spawners.kubernetes.spawner import ProposalKubeSpawner
 from daas_hub.spawners.kubernetes.stock_values import pod_fields
@@ -121,7 +122,7 @@ LOOSE: list[tuple[dict[str, Any], str]] = [
     ({"pod_security_context": {"seLinuxOptions": {"type": "spc_t"}}}, "SELinux"),
     ({"pod_security_context": {"seLinuxOptions": {"user": "root"}}}, "SELinux"),
     ({"pod_security_context": {"sysctls": [{"name": "kernel.msgmax", "value": "1"}]}}, "kernel.msgmax"),
-    ({"pod_security_context": lambda spawner: {}}, "function"),
+    pytest.param({"pod_security_context": lambda spawner: {}}, "function", id="a function"),
     ({"tolerations": [{"toleration_seconds": 5}]}, "Python"),
     ({"node_affinity_required": [{"match_expressions": []}]}, "Python"),
     ({"extra_labels": {"daas-hub/hub": "x"}}, "daas-hub/hub"),
@@ -238,7 +239,8 @@ async def test_what_is_honoured_is_in_the_pod() -> None:
     for kind in ("podAffinity", "podAntiAffinity"):
         assert spec["affinity"][kind]["requiredDuringSchedulingIgnoredDuringExecution"] == [pod_term]
     assert (spec["nodeSelector"], spec["schedulerName"]) == ({"zone": "{x}"}, "other")
-    assert (spec["priorityClassName"], spec["tolerations"]) == ("sessions", [{"key": "gpu", "operator": "Exists"}])
+    assert spec["priorityClassName"] == "sessions"
+    assert spec["tolerations"] == [{"key": "gpu", "operator": "Exists"}, *SILENT_NODE]
     assert spec["securityContext"]["seLinuxOptions"] == {"level": "s0:c1,c2"}
     assert tools in spec["volumes"]
     assert at | {"recursiveReadOnly": "Enabled"} in container["volumeMounts"]

@@ -6,11 +6,16 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY
+from traitlets.config import Config
 
 from daas_hub.spawners.kubernetes.access import APIAccess
 from daas_hub.spawners.kubernetes.client import APIRefusal, ClusterUnreachable, PlaceClient
+from daas_hub.spawners.kubernetes.metrics import WATCH_AGE
+from daas_hub.spawners.kubernetes.spawner import ProposalKubeSpawner
 from daas_hub.spawners.kubernetes.watch import PodWatch
 from tests.kubernetes.api_server import ApiServer
 
@@ -57,6 +62,58 @@ async def test_an_ended_pod_has_no_address(api: ApiServer, namespace: str, watch
     assert "one" in watch.pods
 
 
+async def test_an_address_is_its_last_pods(api: ApiServer, namespace: str, watch: PodWatch) -> None:
+    """The end of the pod that had it before takes nothing from the one that has it now."""
+    for name in ("first", "second"):
+        api.make_pod(namespace, name, OURS)
+    api.run_pod(namespace, "first", "192.0.2.9")
+    api.set_status(namespace, "first", phase="Succeeded")
+    api.run_pod(namespace, "second", "192.0.2.9")
+    api.delete_pod(namespace, "first")
+    await until(lambda: set(watch.pods) == {"second"} and watch.pod_at("192.0.2.9") is not None)
+    pod = watch.pod_at("192.0.2.9")
+    assert pod is not None
+    assert pod["metadata"]["name"] == "second"
+    api.set_status(namespace, "second", phase="Failed")
+    await until(lambda: watch.pod_at("192.0.2.9") is None)
+
+
+async def test_the_reconciler_reads_what_is_watched(
+    api: ApiServer, namespace: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A list of all pods each minute would keep a hub with a thousand sessions busy; without a watch it asks."""
+    config = Config()
+    config.ProposalKubeSpawner.update(
+        hub_id="h", namespace=namespace, k8s_api_host=api.url, k8s_api_ssl_ca_cert=str(api.ca),
+        token_file=str(api.folder / "hub.token"), runtime_dir=str(tmp_path / "run"),
+    )  # fmt: skip
+    spawner = ProposalKubeSpawner(config=config)
+    labels = {"daas-hub/hub": "h", "daas-hub/place": "kubernetes"}
+    api.make_pod(namespace, "one", labels)
+    lists: list[str] = []
+    real = spawner.client.pods
+
+    async def counted(selector: str):  # type: ignore[no-untyped-def]
+        lists.append(selector)
+        return await real(selector)
+
+    monkeypatch.setattr(spawner.client, "pods", counted)
+    try:
+        assert [one.name for one in await spawner.list_running()] == ["one"]
+        # the watch's own first one
+        assert len(lists) == 1
+        api.make_pod(namespace, "two", labels)
+        await until(lambda: "two" in spawner.watch.pods)
+        assert [one.name for one in await spawner.list_running()] == ["one", "two"]
+        assert len(lists) == 1
+        spawner.watch._note_problem("away")
+        assert [one.name for one in await spawner.list_running()] == ["one", "two"]
+        assert len(lists) == 2
+    finally:
+        await spawner.watch.stop()
+        await spawner.client.close()
+
+
 async def test_a_listener_hears_of_changes_until_it_forgets(api: ApiServer, namespace: str, watch: PodWatch) -> None:
     heard: list[str] = []
     forget = watch.listen("one", lambda pod: heard.append(pod["status"]["phase"] if pod else "gone"))
@@ -76,6 +133,25 @@ async def test_a_quiet_watch_is_heard_of(watch: PodWatch) -> None:
     await until(lambda: watch.is_complete)
     await asyncio.sleep(5)
     assert watch.age_s < 4
+
+
+async def test_ages_are_published_by_place_when_they_are_read(namespace: str) -> None:
+    """One series a place, without names of people; a place that never answered counts from the hub's start."""
+    client = PlaceClient(APIAccess(host="https://127.0.0.1:1", timeout_s=1), namespace)
+    places = {name: PodWatch.of(client, f"daas-hub/place={name}", name) for name in ("published-1", "published-2")}
+    try:
+        assert PodWatch.of(client, "daas-hub/place=published-1", "published-1") is places["published-1"]
+        first = {name: REGISTRY.get_sample_value(WATCH_AGE, {"place": name}) for name in places}
+        await asyncio.sleep(0.3)
+        for name, age_s in first.items():
+            now = REGISTRY.get_sample_value(WATCH_AGE, {"place": name})
+            assert age_s is not None
+            assert now is not None
+            assert 0.3 <= now - age_s < 5
+    finally:
+        for watch in places.values():
+            await watch.stop()
+        await client.close()
 
 
 async def test_nothing_is_known_before_a_complete_list(api: ApiServer, namespace: str) -> None:

@@ -18,6 +18,7 @@ from jupyterhub.slugs import is_valid_safe_slug
 
 from daas_hub.catalogue import Application, Catalogue, Kind
 from daas_hub.errors import SourceUnavailable
+from daas_hub.launch import content_of
 from daas_hub.portal.views import (
     age_text,
     button_view,
@@ -31,6 +32,7 @@ from daas_hub.portal.views import (
     session_card,
     session_state,
     source_notice,
+    title_of_session,
     visit_view,
 )
 from daas_hub.proposals import Page, Proposal, Query, Visit
@@ -331,3 +333,45 @@ def test_a_visit_is_called_what_the_facility_calls_it() -> None:
     assert visit_view(HUB, GLASS, named, [LAB])["label"] == "mx12345-7"
     assert visit_view(HUB, GLASS, named, [LAB])["applications"][0]["fields"]["visit"] == "4711"
     assert visit_view(HUB, GLASS, VISIT, [LAB])["label"] == "2"
+
+
+# -- titles of tabs, and of buttons --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "title"),
+    [
+        ({"proposal": "MA-4242", "visit": 2}, "JupyterLab – MA-4242 visit 2"),
+        ({"proposal": "MA-4242"}, "JupyterLab – MA-4242"),
+        ({}, "JupyterLab – own resources"),
+        (
+            {"visits": [{"proposal": "MA-4242", "visit": 1}, {"proposal": "MA-4242", "visit": 0}]},
+            "JupyterLab – MA-4242 visits 1, 0",
+        ),
+    ],
+)
+def test_tabs_of_sessions_differ(options: dict[str, Any], title: str) -> None:
+    record = spawner(options={"application": "jupyterlab"} | options)
+    assert title_of_session(session_card(HUB, record, Catalogue({"jupyterlab": LAB}, {}), {})) == title
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        ({"size": "small"}, {"size": "large", "place": "here"}, True),
+        ({"proposal": "P-1", "visit": 1}, {"proposal": "P-1", "visit": 2}, False),
+        ({"proposal": "P-1", "visit": 1}, {}, False),
+        ({"temporary_home": True}, {}, False),
+        (
+            {"visits": [{"proposal": "P-1", "visit": 1}, {"proposal": "P-2", "visit": 1}]},
+            {"visits": [{"proposal": "P-2", "visit": 1}, {"proposal": "P-1", "visit": 1}]},
+            True,
+        ),
+    ],
+)
+def test_a_second_launch_has_the_same_content_or_another(
+    first: dict[str, Any], second: dict[str, Any], same: bool
+) -> None:
+    contents = [content_of({"application": "lab"} | one) for one in (first, second)]
+    assert (contents[0] == contents[1]) is same
+    assert content_of(first) is None, "no application: not a launch"

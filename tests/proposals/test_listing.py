@@ -16,10 +16,12 @@ from daas_hub.proposals.listing import (
     ORDER_FLAW,
     PAGE_SIZE,
     Listing,
+    VisitOrder,
     flaw_of,
     latest,
     question_of,
 )
+from daas_hub.proposals.model import WALL_CLOCK
 
 UTC = datetime.UTC
 MARCH = datetime.datetime(2026, 3, 9, 8, tzinfo=UTC)
@@ -196,3 +198,49 @@ def test_a_page_of_a_source_is_checked(
     found = flaw_of(shown, query, entries=entries, total=total)
     assert flaw in found
     assert bool(flaw) == bool(found)
+
+
+NOW = MARCH.replace(month=7)
+NAIVE = datetime.datetime(2026, 5, 1, 8)  # noqa: DTZ001  # as some sources send it
+PARIS = datetime.timezone(datetime.timedelta(hours=2))
+
+
+@pytest.mark.parametrize(
+    ("starts", "order", "words"),
+    [
+        pytest.param({1: None, 2: None}, [2, 1], ["latest", ""], id="no dates: by number"),
+        pytest.param({9: MARCH, 2: NAIVE}, [2, 9], ["latest", ""], id="by date, one without a time zone"),
+        pytest.param({1: MARCH, 2: None}, [1, 2], ["latest", ""], id="undated ones after dated ones"),
+        pytest.param(
+            {1: MARCH, 2: NOW.replace(month=9), 3: NOW.replace(month=8)},
+            [1, 2, 3],
+            ["latest", "upcoming", "upcoming"],
+            id="a future one is not the newest",
+        ),
+        pytest.param(
+            {1: NOW.replace(month=9), 2: NOW.replace(month=8)}, [2, 1], ["upcoming"] * 2, id="all in the future"
+        ),
+        pytest.param({1: NOW, 2: MARCH}, [1, 2], ["latest", ""], id="one that begins now is running"),
+        pytest.param(
+            {1: (NOW - datetime.timedelta(minutes=1)).astimezone(PARIS)}, [1], [""], id="another time zone, and alone"
+        ),
+    ],
+)
+def test_the_newest_visit_is_the_last_that_has_begun(
+    starts: dict[int, datetime.datetime | None], order: list[int], words: list[str]
+) -> None:
+    visits = [Visit(number, start=start) for number, start in starts.items()]
+    by_date = VisitOrder(visits, NOW)
+    found = by_date.newest_first()
+    assert [visit.number for visit in found] == order
+    assert [by_date.words(visit) for visit in found] == words
+
+
+@pytest.mark.parametrize("zone", [None, WALL_CLOCK])
+def test_a_visit_begins_by_the_clock_of_the_facility(zone: datetime.tzinfo | None) -> None:
+    """In Melbourne the morning of a beamtime is the evening before in UTC."""
+    melbourne = datetime.timezone(datetime.timedelta(hours=10))
+    visits = [Visit(1, start=MARCH), Visit(2, start=NOW.replace(hour=8, tzinfo=zone))]
+    evening_before = NOW.replace(hour=22) - datetime.timedelta(days=1)
+    assert VisitOrder(visits, evening_before, melbourne).newest_first()[0].number == 2
+    assert VisitOrder(visits, evening_before - datetime.timedelta(minutes=1), melbourne).words(visits[1]) == "upcoming"

@@ -38,6 +38,7 @@ def probing(
     proposal: str = "MA-4242",
     visit: str = "2",
     application: str = "probe",
+    place: str = "",
 ) -> Iterator[Probe]:
     """Run a shell script in a new session of this person; the session is stopped at the end."""
     home = person.portal.state / "homes" / account
@@ -46,7 +47,7 @@ def probing(
         (home / name).unlink(missing_ok=True)
     (home / "probe.sh").write_text(script)
     _give(home, account)
-    session = person.launch(application, proposal=proposal, visit=visit)
+    session = person.launch(application, proposal=proposal, visit=visit, place=place)
     try:
         yield Probe(person, session, home)
     finally:

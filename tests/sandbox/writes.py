@@ -41,6 +41,20 @@ def flags():
     fcntl.ioctl(fd, 0x40086602, struct.pack("l", 0))  # FS_IOC_SETFLAGS
 
 
+def through_fd():
+    fd = os.open(target, os.O_RDONLY)
+    os.close(os.open(f"/proc/self/fd/{fd}", os.O_WRONLY))
+
+
+def through_link():
+    link = os.path.join(os.environ["HOME"], "link-to-raw")
+    os.symlink(target, link)
+    try:
+        os.close(os.open(link, os.O_WRONLY))
+    finally:
+        os.unlink(link)
+
+
 def setns():
     checked(libc.unshare(0x10000000))  # a user namespace, where everybody is root
     remount()
@@ -64,6 +78,8 @@ attempts = {
     "shared mapping": mapped,
     "remount read-write": remount,
     "through /proc/self/root": through_proc,
+    "through /proc/self/fd": through_fd,
+    "through a link of the home": through_link,
     "inode flags": flags,
     "user namespace, then remount": setns,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -40,6 +41,8 @@ class Gateway:
     closed: list[str] = field(default_factory=list)
     refuses: bool = False
     remaining_s: float = 60.0
+    session_port: int = 0
+    listens: bool = False
     reports: list[Any] = field(default_factory=list)
     beats: int = 0
     server: ThreadingHTTPServer | None = None
@@ -50,6 +53,9 @@ class Gateway:
             self.beats += 1
         elif document:
             self.reports.append(document)
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", self.session_port), timeout=5).close()
+                self.listens = True
             if self.refuses:
                 return 403, {"message": "The directory 'data' is not what was granted to your session."}
         else:
@@ -136,12 +142,14 @@ def line(process: subprocess.Popen[str]) -> str:
 def test_it_proves_what_it_has_and_then_starts_the_session(
     gateway: Gateway, start: Callable[..., subprocess.Popen[str]], tmp_path: Path, port: int
 ) -> None:
-    gateway.directories = [str(tmp_path)]
+    gateway.directories, gateway.session_port = [str(tmp_path)], port
     process = start(port=port)
     assert line(process) == f"listens at 127.0.0.1 {port}"
     assert line(process) == "umask 007 no gateway"
     status = tmp_path.stat()
     assert gateway.reports == [{"directories": [[status.st_dev, status.st_ino, False]], "open": []}]
+    # the hub connects as soon as it has let the session in, and waits at random after a refusal
+    assert gateway.listens
     socket.create_connection(("127.0.0.1", port), timeout=5).close()
     process.send_signal(signal.SIGTERM)
     assert line(process) == "asked to end"

@@ -36,6 +36,13 @@ def test_reason_to_end(record: SessionRecord | None, unknown_for_s: float, reaso
     assert bool(found) == bool(reason)
 
 
+def test_what_its_backend_shows_unfinished_was_interrupted() -> None:
+    """A creation that a killed hub had under way may be carried out after its record was removed."""
+    assert reason_to_end(None, 0, 300, is_unfinished=True) == "its start was interrupted"
+    stopped = replace(READY, stop_wanted=True)
+    assert "it was stopped while" in reason_to_end(stopped, 0, 300, is_unfinished=True)
+
+
 class AbsentBackend:
     """Settings of a backend that does not answer."""
 

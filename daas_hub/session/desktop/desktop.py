@@ -12,18 +12,26 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from daas_hub.errors import SessionFailed
+from daas_hub.session.desktop.bookmarks import write_bookmarks
 from daas_hub.session.desktop.openbox import write_openbox_files
 from daas_hub.session.desktop.xserver import XServer, environment_of_programs
 from daas_hub.session.settings import DesktopApplication
 
 BACKGROUND = "#24384b"
 X_TIMEOUT_S = 20.0
+BOOKMARKS_TIMEOUT_S = 1.0
 KEPT_OUTPUT = 4000
 
 
 def start_folder(home: Path) -> Path:
     """Return the folder in which applications start: the data if the session has any, else the home."""
     return next((folder for folder in (home / "data", home / "Proposals") if os.access(folder, os.X_OK)), home)
+
+
+async def _offer_bookmarks() -> None:
+    """Write bookmarks while the X server starts; a home that does not respond goes without."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(asyncio.to_thread(write_bookmarks, Path.home()), BOOKMARKS_TIMEOUT_S)
 
 
 class Desktop:
@@ -78,7 +86,7 @@ class Desktop:
         if shutil.which(self.application.command[0]) is None:
             raise self._not_installed()
         rc = write_openbox_files(self._x.screen.parent, self._menu, maximised=self.application.maximised)
-        await self._wait_for_x(self._x)
+        await asyncio.gather(self._wait_for_x(self._x), _offer_bookmarks())
         await self._start_helper("xsetroot", "-solid", BACKGROUND)
         await self._start_helper("openbox", "--sm-disable", "--config-file", str(rc))
         await self.start_application()

@@ -31,6 +31,7 @@ from daas_hub.launch import Mount, Plan
 from daas_hub.spawners.docker.address import Address
 from daas_hub.spawners.docker.container_spec import HUB_LABEL, PLACE_LABEL, SESSION_LABEL, LocalFiles, create_body
 from daas_hub.spawners.docker.engine import Engine as DockerEngine
+from daas_hub.spawners.docker.gpus import GPUS_LABEL, GPURequest
 from daas_hub.spawners.docker.pulls import pull_image
 from daas_hub.spawners.docker_broker.__main__ import Broker, arguments, require_out_of_reach
 from daas_hub.spawners.docker_broker.api import MAX_BODY_BYTES
@@ -77,6 +78,7 @@ class Facility:
             roots=(f"{self.root}/data", f"{self.root}/run", f"{self.root}/tools"),
             writable=(f"{self.root}/homes", f"{self.root}/processed"),
             may_pull=True,
+            gpus=frozenset({"cdi:nvidia.com/gpu=0", "cdi:nvidia.com/gpu=1", "nvidia:GPU-0a1b", "other:*"}),
         )
 
     def body(self, change: Change | None = None, *data: str, temporary_home: bool = False) -> dict[str, Any]:
@@ -271,6 +273,33 @@ async def test_the_name_of_a_place_passes(scene: Scene) -> None:
     assert status == 201, said
 
 
+@pytest.mark.parametrize(
+    "request_",
+    [
+        GPURequest("cdi", 1, ("nvidia.com/gpu=1",)),
+        GPURequest("cdi", 2, ("nvidia.com/gpu=0", "nvidia.com/gpu=1")),
+        GPURequest("nvidia", 1, ("GPU-0a1b",)),
+        GPURequest("other", 2),
+    ],
+    ids=["one CDI device", "two CDI devices", "a device by its UUID", "two that the driver chooses"],
+)
+async def test_the_hubs_own_gpus_pass(scene: Scene, request_: GPURequest) -> None:
+    def change(body: dict[str, Any]) -> None:
+        body["HostConfig"]["DeviceRequests"] = [request_.as_document()]
+        body["Labels"] |= request_.labels
+
+    body = scene.facility.body(change)
+    assert (await scene.create(body))[0] == 201
+    assert json.loads(scene.engine.calls[-1][2]) == body
+
+
+async def test_a_hub_without_gpus_gets_none(scene: Scene) -> None:
+    scene.broker.calls.rules = replace(scene.broker.calls.rules, gpus=frozenset())
+    status, said = await scene.create(scene.facility.body(gpus("cdi", "nvidia.com/gpu=0")))
+    assert (status, scene.engine.calls) == (403, [])
+    assert "cdi:nvidia.com/gpu=0 is not one of this hub's" in said
+
+
 async def test_the_golden_call_passes(scene: Scene) -> None:
     """The file that says what a session may do (create.json) is what the broker lets through."""
     body = json.loads((Path(__file__).parents[1] / "docker" / "create.json").read_text())
@@ -436,6 +465,19 @@ def one_more(source: str, *, target: str = "/home/anna/more", writable: bool = F
     return change
 
 
+def gpus(driver: str, *devices: str, count: int = 0, label: str = "", **more: Any) -> Change:
+    """Ask for devices, with the label that belongs to them."""
+
+    def change(body: dict[str, Any]) -> None:
+        request = GPURequest(driver, count, devices).as_document()
+        body["HostConfig"]["DeviceRequests"] = [request | {"Count": count} | more]
+        body["Labels"][GPUS_LABEL] = label or ",".join(devices)
+
+    return change
+
+
+NVIDIA_0 = GPURequest("cdi", 1, ("nvidia.com/gpu=0",)).as_document()
+
 HOSTILE: dict[str, Change] = {
     "privileged": host("Privileged", True),
     "privileged as a number": host("Privileged", 1),
@@ -464,6 +506,30 @@ HOSTILE: dict[str, Change] = {
     ),
     "device rules": host("DeviceCgroupRules", ["a *:* rwm"]),
     "a graphics card": host("DeviceRequests", [{"Count": -1}]),
+    "every GPU": gpus("nvidia", count=-1),
+    "every GPU by a word": gpus("nvidia", "all"),
+    "every CDI device": gpus("cdi", "nvidia.com/gpu=all"),
+    "another GPU": gpus("cdi", "nvidia.com/gpu=2"),
+    "one of ours and another": gpus("cdi", "nvidia.com/gpu=0", "nvidia.com/gpu=2"),
+    "a GPU twice": gpus("cdi", "nvidia.com/gpu=0", "nvidia.com/gpu=0"),
+    "another vendor's device": gpus("cdi", "example.org/disk=0"),
+    "a GPU in other letters": gpus("cdi", "NVIDIA.com/gpu=0"),
+    "a GPU by another driver": gpus("nvidia", "nvidia.com/gpu=0"),
+    "a GPU by no driver": gpus("", "GPU-0a1b"),
+    "a number of a driver's GPUs that are named": gpus("nvidia", count=1),
+    "none of a driver's GPUs": gpus("other", count=0),
+    "a name where the driver chooses": gpus("other", "0"),
+    "the driver's word for any": gpus("other", "*"),
+    "the number and the name": gpus("cdi", "nvidia.com/gpu=0", count=1),
+    "a GPU with other capabilities": gpus("nvidia", "GPU-0a1b", Capabilities=[["gpu", "compat32", "display"]]),
+    "a CDI device with capabilities": gpus("cdi", "nvidia.com/gpu=0", Capabilities=[["gpu"]]),
+    "a GPU with options": gpus("nvidia", "GPU-0a1b", Options={"visible": "all"}),
+    "a GPU with one field more": gpus("nvidia", "GPU-0a1b", Xyz=1),
+    "a GPU with a NUL": gpus("cdi", "nvidia.com/gpu=0\0"),
+    "two requests": lambda body: body["HostConfig"].__setitem__("DeviceRequests", [NVIDIA_0, NVIDIA_0]),
+    "a GPU without its label": lambda body: body["HostConfig"].__setitem__("DeviceRequests", [NVIDIA_0]),
+    "a GPU with another's label": gpus("cdi", "nvidia.com/gpu=0", label="nvidia.com/gpu=1"),
+    "the label of a GPU it has not": lambda body: body["Labels"].__setitem__(GPUS_LABEL, "nvidia.com/gpu=0"),
     "a runtime": host("Runtime", "other"),
     "kernel settings": host("Sysctls", {"kernel.core_pattern": "|/x"}),
     "volumes of another": host("VolumesFrom", ["stranger"]),
@@ -767,6 +833,7 @@ async def test_requests_that_hide_another_are_refused(scene: Scene, what: str) -
     [
         ["--root=/"], ["--root=relative"], ["--root=/a/../b"], ["--writable=/"], ["--writable=//x"],
         ["--image-prefix=daas-hub"], ["--image-prefix="], ["--hub="], ["--hub=a b"], ["--min-id=0"],
+        ["--gpu=nvidia"], ["--gpu=cdi:*"], ["--gpu=:0"], ["--gpu=cdi:all"], ["--gpu=*:*"], ["--gpu=nvidia:"],
         ["--engine=tcp://host:2375"], ["--root=/var/run"], ["--writable=/var"], ["--root=/tmp"],
     ],
 )  # fmt: skip

@@ -10,6 +10,7 @@ from jupyterhub.spawner import SimpleLocalProcessSpawner
 from traitlets.config import Config
 
 from daas_hub.spawners.docker.spawner import ProposalDockerSpawner
+from daas_hub.spawners.kubernetes.spawner import ProposalKubeSpawner
 from daas_hub.spawners.places.backends import Backends, problems_of
 from daas_hub.spawners.places.spawner import PlacesSpawner
 from daas_hub.spawners.sandbox.spawner import SandboxSpawner
@@ -84,6 +85,65 @@ def test_what_takes_precedence() -> None:
     assert config.Spawner == Config(http_timeout=1)
 
 
+def clusters(**keys: dict[str, Any]) -> dict[str, Any]:
+    """Return places that are one namespace of one cluster, with these further keys."""
+    settings = {"hub_id": "portal", "namespace": "sessions", "gateway_address": "10.96.40.12:8012"}
+    return {
+        name: {"spawner": "proposal-kubernetes", **more, "settings": settings | more.get("settings", {})}
+        for name, more in keys.items()
+    }
+
+
+def test_one_namespace_can_be_two_places() -> None:
+    """Pods differ in their names and labels; one watch sees nothing of the other's."""
+    backends = Backends.of(configuration(clusters(a={}, b={})))
+    a, b = (backends[name].settings() for name in ("a", "b"))
+    assert (a.selector, b.selector) == (
+        "daas-hub/hub=portal,daas-hub/place=a",
+        "daas-hub/hub=portal,daas-hub/place=b",
+    )
+    assert a.name_on_backend("anna", "x") != b.name_on_backend("anna", "x")
+    assert a.records is not b.records
+    assert problems_of(configuration(clusters(a={}, b={}))) == []
+
+
+def test_two_clusters_have_two_clients(tmp_path: Path) -> None:
+    """With the same names of everything, and certificates of their own."""
+    ca = {name: str(tmp_path / name) for name in ("a", "b")}
+    places = clusters(
+        **{
+            name: {"settings": {"k8s_api_host": "https://10.0.0.1:6443", "k8s_api_ssl_ca_cert": ca[name]}}
+            for name in ca
+        }
+    )
+    backends = Backends.of(configuration(places))
+    assert [backends[name].settings().access.ca for name in ca] == list(ca.values())
+    assert backends["a"].settings().client is not backends["b"].settings().client
+    assert backends["a"].settings().client is backends["a"].settings().client
+
+
+@pytest.mark.parametrize(
+    ("former", "label"), [({}, "kubernetes"), ({"place_label": "pool"}, "pool"), ({"place": "old"}, "old")]
+)
+def test_earlier_pods_keep_their_label(former: dict[str, str], label: str) -> None:
+    """By which the cluster's watch finds them, and which is in their names."""
+    places = clusters(cluster={"earlier_sessions": True}, more={})
+    places["more"]["settings"]["place_label"] = "more"
+    config = configuration(places, ProposalKubeSpawner=former)
+    alone = ProposalKubeSpawner(config=Config(ProposalKubeSpawner=places["cluster"]["settings"] | former))
+    found = Backends.of(config)["cluster"].settings()
+    assert found.place == "cluster"
+    assert found.selector == alone.selector == f"daas-hub/hub=portal,daas-hub/place={label}"
+    assert found.name_on_backend("anna", "x") == alone.name_on_backend("anna", "x")
+    assert Backends.of(config)["more"].settings().place_label == "more"
+
+
+def test_former_names_of_settings_are_reported_for_a_place() -> None:
+    """KubeSpawner takes them out of the configuration as soon as a spawner exists."""
+    found = sentences(clusters(a={}), KubeSpawner={"singleuser_uid": 1000})
+    assert "KubeSpawner.singleuser_uid = '(set)': is a name of KubeSpawner 0.8" in found
+
+
 def test_earlier_sessions_keep_their_directory() -> None:
     places = {"here": {"spawner": "sandbox", "earlier_sessions": True}, "more": {"spawner": "sandbox"}}
     backends = Backends.of(configuration(places, SandboxSpawner={"runtime_dir": "/run/x"}))
@@ -126,11 +186,16 @@ def test_a_wrong_setting_shows_no_secret() -> None:
 
 @pytest.mark.parametrize(
     ("spawner", "setting", "value"),
-    [("sandbox", "runtime_dir", "/run/daas-test"), ("proposal-docker", "hub_label", "one-label")],
+    [
+        ("sandbox", "runtime_dir", "/run/daas-test"),
+        ("proposal-docker", "hub_label", "one-label"),
+        ("proposal-kubernetes", "place_label", "one-label"),
+    ],
 )
 def test_two_places_that_would_end_each_others_sessions(spawner: str, setting: str, value: str, tmp_path: Path) -> None:
     one = {"spawner": spawner, "settings": {setting: value}}
-    found = sentences({"a": one, "b": one}, SandboxSpawner={"prefix": "/usr"})
+    portal = {"hub_id": "portal", "gateway_address": "10.96.40.12:8012"}
+    found = sentences({"a": one, "b": one}, SandboxSpawner={"prefix": "/usr"}, ProposalKubeSpawner=portal)
     assert f"Places.places['b']['settings']['{setting}'] = '{value}': is that of the place 'a', too" in found
 
 

@@ -69,3 +69,10 @@ async def test_state_of_another_place_is_not_loaded() -> None:
     assert spawner({"place": "here", "start": "2e", "backend": None}).inner.start_id == ""
     assert spawner({"place": "there", "backend": {"start": "1f"}}).inner is None
     assert spawner({"start": "1f"}).inner is None
+
+
+def test_state_of_a_single_spawner_has_no_place_of_ours() -> None:
+    """A hub with the spawner of a cluster wrote the name of a place, too, until it had several."""
+    made = spawner({"place": "here", "gateway": "5a", "start": "1f"})
+    assert (made.place, made.inner) == ("", None)
+    assert made.is_unknown

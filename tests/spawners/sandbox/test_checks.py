@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from daas_hub.spawners.sandbox.checks import prefix_problem
+from daas_hub.catalogue import Size
+from daas_hub.errors import SessionFailed
+from daas_hub.spawners.sandbox.checks import prefix_problem, require_no_gpus, sizes_with_gpus
 
 
 @pytest.fixture
@@ -95,3 +97,17 @@ def test_no_environment_at_all(tmp_path: Path) -> None:
     problem = prefix_problem(str(tmp_path), others=True)
     assert problem is not None
     assert "is not a Python environment" in problem.message
+
+
+def test_a_size_with_gpus_is_refused_in_words() -> None:
+    """By check-config, and at the launch: a sandbox would run without them."""
+    plain = Size("small", "2 processors", 2**30, 2, 100, 1)
+    gpu = Size("gpu", "1 GPU", 2**30, 2, 100, 1, gpus=1)
+    assert [str(one) for one in sizes_with_gpus({"small": plain, "gpu": gpu})] == [
+        "sizes.yaml = 'gpu': has GPUs, and sessions in a sandbox have none Remove `gpus` from the size, or run these "
+        "sessions in containers (ProposalDockerSpawner.gpus)."
+    ]
+    require_no_gpus(plain)
+    with pytest.raises(SessionFailed) as refusal:
+        require_no_gpus(gpu)
+    assert refusal.value.message == "The size '1 GPU' has a GPU, and sessions on this machine cannot have one."

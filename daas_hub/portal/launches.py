@@ -1,0 +1,154 @@
+"""Launch a session. No GET starts one."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qsl
+
+from tornado import web
+
+from daas_hub.errors import BadRequest, DaasError, Refused, SourceUnavailable
+from daas_hub.launch import LaunchRequest
+from daas_hub.portal.launch_page import LaunchPage
+from daas_hub.portal.pages import HomePage, ProposalPage
+from daas_hub.portal.refusals import Refusal
+from daas_hub.portal.sessions import SessionPage, forget
+from daas_hub.portal.views import new_session_name
+
+#: Seconds to wait for a launch to be refused or ready before the browser is sent to the page that shows its progress.
+#: Rendering a page that is visible only for a moment would add a fifth to a desktop's start.
+PROGRESS_PAGE_AFTER_S = 0.8
+
+#: Launches (user, session) whose form is being processed: the hub marks them as pending only a moment later.
+_launching: set[tuple[str, str]] = set()
+
+_SESSION_NAME = re.compile(r"[a-z](?:[a-z0-9]|-(?!-)){0,28}[a-z0-9]")
+
+
+class LaunchHandler(LaunchPage, HomePage, ProposalPage, SessionPage):
+    """A link fills in the launch page; clicking a button there, or on another page, starts a session.
+
+    What is not started is said on the page where the button is.
+    """
+
+    @web.authenticated
+    async def get(self) -> None:
+        """Show the page, filled in from the link."""
+        if self.get_query_argument("choose", ""):
+            await self.show_choice()
+            return
+        names = ("proposal", "visit", "application", "size", "place")
+        fields = {name: self.get_query_argument(name, "", strip=False) for name in names}
+        await self.show_form(fields, self.get_query_arguments("visits", strip=False))
+
+    @web.authenticated
+    async def post(self) -> None:
+        """Start a session, and send the browser to its page."""
+        fields = {
+            key: self.get_body_argument(key, "", strip=False)
+            for key in ("application", "proposal", "visit", "size", "temporary_home", "place")
+        }
+        visits = self.get_body_arguments("visits", strip=False)
+        name = self.get_body_argument("session_name", "", strip=False)
+        # first: the hub would refresh the login, too, but before it marks this session as starting
+        if await self.refresh_auth(self.current_user, force=True) is None:
+            # the login page says why
+            self.redirect(self.settings["login_url"], status=303)
+            return
+        try:
+            request = LaunchRequest.from_form(fields, visits)
+            if not _SESSION_NAME.fullmatch(name):
+                name = new_session_name(request.application)
+            # only forms of ours ask: a program that sends the form twice wants two sessions
+            if self.get_body_argument("running", "") == "ask" and (card := self._identical(name, request)):
+                await self._show_where_pressed(
+                    Refusal(_running_words(card), 200, fields, visits, self._pressed_on(), running=card)
+                )
+                return
+            await self._launch(name, request)
+        except DaasError as problem:
+            self.log.info("launch of %s refused: %s", self.current_user.name, problem)
+            status = 400 if isinstance(problem, BadRequest) else 403
+            await self._show_where_pressed(
+                Refusal(str(problem), status, fields, visits, self._pressed_on(), failed_at_home=problem.is_about_home)
+            )
+            return
+        user = self.current_user
+        is_ready = name in user.spawners and user.spawners[name].ready
+        self.redirect(user.spawners[name].session_url if is_ready else f"{self.hub_url}sessions/{name}", status=303)
+
+    def _identical(self, name: str, request: LaunchRequest) -> dict[str, Any] | None:
+        """Return the card of another session with the same content that starts or runs."""
+        return None if self._is_launched(name) else self.running().get(request.content)
+
+    def _is_launched(self, name: str) -> bool:
+        user = self.current_user
+        return (user.name, name) in _launching or (
+            name in user.orm_spawners and bool(user.spawners[name].active or user.spawners[name].pending)
+        )
+
+    def _pressed_on(self) -> str:
+        return self.get_body_argument("page", "", strip=False)
+
+    async def _show_where_pressed(self, refused: Refusal) -> None:
+        """Show the page that the form was sent from, with the reason; or else the launch page."""
+        account = await self.account()
+        kind, _, rest = refused.page.partition("/")
+        try:
+            if refused.page.partition("?")[0] == "home":
+                given = dict(parse_qsl(refused.page.partition("?")[2]))
+                await self.show_home(account, given, refused)
+            elif kind == "proposals" and rest == refused.fields.get("proposal"):
+                await self.show_proposal(account, rest, refused)
+            elif kind == "sessions":
+                await self.show_session(account, rest, refused)
+            else:
+                await self.show_form(dict(refused.fields), refused.visits, refused=replace(refused, page=""))
+        except (SourceUnavailable, web.HTTPError):
+            # that page cannot be shown any more
+            await self.show_form(dict(refused.fields), refused.visits, refused=replace(refused, page=""))
+
+    async def _launch(self, name: str, request: LaunchRequest) -> None:
+        """Start it, unless the same launch is in progress: clicking the button twice starts one session."""
+        user = self.current_user
+        if self._is_launched(name):
+            return
+        _launching.add((user.name, name))
+        try:
+            await self._spawn(name, request)
+        finally:
+            _launching.discard((user.name, name))
+
+    async def _spawn(self, name: str, request: LaunchRequest) -> None:
+        user = self.current_user
+        application = self.facility.applications.applications.get(request.application)
+        title = application.title if application else ""
+        # the hub expects the record of a named server before it starts it
+        user.get_or_create_spawner(name, title, replace_failed=True)
+        spawning = asyncio.ensure_future(self.spawn_single_user(user, name, title, options=request.as_json()))
+        spawning.add_done_callback(_retrieve)
+        await asyncio.wait([spawning], timeout=PROGRESS_PAGE_AFTER_S)
+        if spawning.done() and not spawning.cancelled() and (error := spawning.exception()) is not None:
+            message = getattr(error, "jupyterhub_message", "")
+            if not message:
+                raise error
+            refusal = Refused(message)
+            refusal.is_about_home = getattr(user.spawners[name], "failed_at_home", False)
+            await forget(self, name)
+            raise refusal
+
+
+def _running_words(card: Mapping[str, Any]) -> str:
+    state = "is starting already" if card["state"] == "starting" else "is running already"
+    since = f", since {card['since_text']}" if card["since_text"] else ""
+    return f"{card['title']} {state} here{since}. Nothing was started. Open it, or start another one."
+
+
+def _retrieve(task: asyncio.Future[Any]) -> None:
+    """Retrieve a background launch's exception: its failure is shown on the session's page, not logged by asyncio."""
+    if not task.cancelled():
+        task.exception()

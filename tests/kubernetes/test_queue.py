@@ -1,0 +1,108 @@
+"""The time in the cluster's queue: it has a limit of its own, and a start's own time begins after it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.kubernetes.api_server import ApiServer
+from tests.kubernetes.hub import Place, start_place
+from tests.live_portal import Person, plain_text
+
+START_S, QUEUE_S = 3, 6
+LIMITS = f"c.Spawner.start_timeout = {START_S}\nc.ProposalKubeSpawner.queue_timeout_s = {QUEUE_S}\n"
+#: What the scheduler says of a pod for which no node has room.
+CONDITION = {
+    "type": "PodScheduled",
+    "status": "False",
+    "reason": "Unschedulable",
+    "message": "0/3 nodes are available: 3 Insufficient memory.",
+}
+PULLING = {"name": "session", "ready": False, "restartCount": 0, "image": "x", "imageID": ""}
+
+
+@pytest.fixture(scope="module")
+def place(api: ApiServer) -> Iterator[Place]:
+    """A portal with short limits."""
+    running = start_place(api, api.new_namespace(), more_config=LIMITS)
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture
+def anna(place: Place) -> Iterator[Person]:
+    """Anna, and afterwards no pod of hers."""
+    person = place.portal.login("anna")
+    yield person
+    until = time.monotonic() + 20
+    for name in list(person.get(f"/hub/api/users/{person.name}").json().get("servers", {})):
+        person.stop(name)
+    while place.pods():
+        assert time.monotonic() < until, "pods are left"
+        time.sleep(0.2)
+
+
+def failure_of(place: Place, person: Person, outcome: str | dict[str, Any]) -> tuple[str, float]:
+    """Launch with this outcome; return why the start failed, and after how many seconds."""
+    place.kubelet.outcome = outcome
+    began = time.monotonic()
+    name = person.launch("terminal", wait=False)
+    while "did not start" not in (words := plain_text(person.get(f"/hub/sessions/{name}"))):
+        assert time.monotonic() < began + 30, words
+        time.sleep(0.1)
+    return words, time.monotonic() - began
+
+
+def test_a_start_may_wait_longer_than_it_may_take(place: Place, anna: Person) -> None:
+    """JupyterHub alone ends it after `start_timeout`, with whatever it waits for."""
+    place.kubelet.outcome = "wait"
+    name = anna.launch("terminal", wait=False)
+    time.sleep(START_S + 1.5)
+    place.kubelet.outcome = "run"
+    anna.wait_ready(name)
+    anna.stop(name)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [
+        pytest.param(
+            {"phase": "Pending", "conditions": [CONDITION]},
+            "No computer has enough free memory yet. It waited",
+            id="no room",
+        ),
+        pytest.param(
+            {
+                "phase": "Pending",
+                "containerStatuses": [
+                    PULLING | {"state": {"waiting": {"reason": "ErrImagePull", "message": "i/o timeout"}}}
+                ],
+            },
+            "image",
+            id="image",
+        ),
+        pytest.param("wait", "The cluster has not started your session.", id="nothing said"),
+    ],
+)
+def test_what_it_waited_for_is_said_at_the_limit(place: Place, anna: Person, outcome: Any, words: str) -> None:
+    said, took_s = failure_of(place, anna, outcome)
+    assert words in said
+    assert f"It waited {QUEUE_S} s, which is the limit." in said
+    assert "Please launch again later." in said
+    assert took_s > QUEUE_S - 1
+    # what the cluster said is for administrators
+    assert "i/o timeout" not in said
+    assert "nodes are available" not in said
+
+
+def test_a_session_that_runs_has_its_own_time(place: Place, anna: Person) -> None:
+    """It has its node, and does not arrive."""
+    state = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
+    said, took_s = failure_of(place, anna, {"phase": "Running", "containerStatuses": [PULLING | {"state": state}]})
+    assert f"The session did not respond within {START_S} seconds." in said
+    assert took_s < QUEUE_S
