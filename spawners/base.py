@@ -29,6 +29,7 @@ from daas_hub.findings import Finding, not_checked
 from daas_hub.launch import LaunchRequest, Plan
 from daas_hub.spawners.egress import EgressRoute
 from daas_hub.spawners.readiness import no_answer
+from daas_hub.spawners.session_address import SessionAddressMixin
 from daas_hub.spawners.session_hosts import session_host, session_url
 from daas_hub.spawners.startup import check_when_hub_starts
 from daas_hub.spawners.state_unknown import never_raises
@@ -49,7 +50,7 @@ START_TIMED_OUT = "It did not start in time. Please launch again; if the problem
 START_INTERRUPTED = "The portal was restarted while this session was starting. Please launch again."
 
 
-class ProposalSessionMixin(_Base):
+class ProposalSessionMixin(SessionAddressMixin, _Base):
     """First base of the spawners of this project; the second is a Spawner class."""
 
     #: Which settings of its Spawner class a backend honours, and which it refuses.

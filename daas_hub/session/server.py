@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import hashlib
 import html
 import json
 import logging
@@ -104,9 +105,15 @@ class Handler(web.RequestHandler):
 
     def _send_to_login(self) -> None:
         assert self.logins is not None
-        address, browser = self.logins.begin(self.request.uri or "/")
-        self._set_cookie(LOGIN_COOKIE, browser, max_age=600)
+        address, browser = self.logins.begin(self.request.uri or "/", self._pending_logins().values())
+        # a cookie for each: tabs that begin at the same moment do not see each other's
+        name = f"{LOGIN_COOKIE}-{hashlib.sha256(browser.encode()).hexdigest()[:8]}"
+        self._set_cookie(name, browser, max_age=600)
         self.redirect(address)
+
+    def _pending_logins(self) -> dict[str, str]:
+        """Return the secrets of this browser's logins, by the name of their cookies."""
+        return {name: one.value for name, one in self.cookies.items() if name.startswith(LOGIN_COOKIE)}
 
     def _set_cookie(self, name: str, value: str, **more: Any) -> None:
         self.set_cookie(
@@ -153,11 +160,18 @@ class CallbackHandler(Handler):
         """Finish the login."""
         assert self.logins is not None
         state, code = self.get_query_argument("state", ""), self.get_query_argument("code", "")
+        pending = self._pending_logins()
         try:
-            finished = await self.logins.finish(state, code, self.get_cookie(LOGIN_COOKIE, "") or "")
+            finished = await self.logins.finish(state, code, *pending.values())
         except OSError:
             raise web.HTTPError(503) from None
-        self.clear_cookie(LOGIN_COOKIE, path=self.settings_.prefix)
+        for name, browser in pending.items():
+            if not self.logins.is_pending(browser):
+                self.clear_cookie(name, path=self.settings_.prefix)
+        if finished is None and await self.logins.user_of(self.get_cookie(COOKIE)):
+            # a used callback, of somebody who is in
+            self.redirect(self.settings_.prefix)
+            return
         if finished is None:
             raise web.HTTPError(403)
         cookie, next_path = finished

@@ -218,7 +218,10 @@ class ProposalKubeSpawner(PodEndMixin, StockKubeSpawner):
         arrival = await self._expect(startup, granted)
         try:
             await open_gate(self.client, asked, made, self.accepted_changes)
+            queued_at = time.time()
             await startup.wait_begun(self.queue_timeout_s)
+            # the wait is not part of the session
+            self.ends += time.time() - queued_at
             until = time.monotonic() + self._timeout_s
             await self._require_arrival(startup, arrival)
             self.report_progress(f"Starting {plan.application.title}")

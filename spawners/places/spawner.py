@@ -23,8 +23,8 @@ from daas_hub.spawners.places.backends import Backend, Backends, class_of, probl
 from daas_hub.spawners.places.checks import catalogue_problems, examine_places
 from daas_hub.spawners.places.inside import leave, spawner_inside
 from daas_hub.spawners.places.passed_on import PassedOn
-from daas_hub.spawners.places.unknown_server import UnknownServer
 from daas_hub.spawners.runtime_dir import session_key
+from daas_hub.spawners.session_address import UnknownAddress
 
 #: Traits that the hub reads after the place is chosen; each place may have its own.
 _OF_THE_PLACE = ("start_timeout", "http_timeout", "poll_interval", "poll_jitter")
@@ -251,8 +251,8 @@ class PlacesSpawner(PassedOn, Spawner):
     def server(self) -> Any:
         """The session's address in the hub's database."""
         if self.is_unknown:
-            return UnknownServer(orm_server=self.orm_spawner.server)
-        return Spawner.server.fget(self)
+            return UnknownAddress(orm_server=self.orm_spawner.server)
+        return super().server
 
     @server.setter
     def server(self, server: Any) -> None:

@@ -129,8 +129,8 @@ def _copy_samples(state: Path) -> None:
 def _write_applications(folder: Path, images: Mapping[str, str]) -> None:
     folder.mkdir()
     desktop = f"image: {images['desktop']}\nsizes: [ample]\n"
-    # a pod may take some seconds to start
-    sizes = SIZES.replace("hours: 0.003", "hours: 0.005")
+    # a pod may take some seconds to start, and the node has two processors
+    sizes = SIZES.replace("hours: 0.003", "hours: 0.005").replace("cpus: 1,", "cpus: 0.4,")
     texts = {
         "terminal": TERMINAL + desktop,
         "brief": BRIEF + f"image: {images['desktop']}\n",

@@ -20,6 +20,7 @@ from tests.places import config_of, kill_rest
 pytestmark = [pytest.mark.docker, pytest.mark.sandbox]
 
 PLACES = ("here", "near", "far")
+HTTP_TIMEOUT_S = 8
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +36,12 @@ def config(machine: Machine) -> str:
     far = {"engine": machine.tls, "certificates": str(machine.folder)}
     places: dict[str, dict[str, Any]] = {
         "here": {"spawner": "sandbox", "title": "This machine"},
-        "near": {"spawner": "proposal-docker", "title": "Near", "settings": {"engine": address()}},
+        "near": {"spawner": "proposal-docker", "title": "Near", "capacity": 1, "settings": {"engine": address()}},
         # its engine has the image of desktops only
         "far": {"spawner": "proposal-docker", "title": "Far", "settings": far, "applications": ["terminal"]},
     }
-    return config_of(places, more=f"c.SandboxSpawner.runtime_dir = {str(machine.state / 'run')!r}")
+    more = f"c.SandboxSpawner.runtime_dir = {str(machine.state / 'run')!r}\nc.Spawner.http_timeout = {HTTP_TIMEOUT_S}\n"
+    return config_of(places, more=more)
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +59,13 @@ def start(person: Person, place: str) -> None:
     options = {"application": "terminal", "proposal": "MA-4242", "visit": 2, "place": place}
     answer = person.api("POST", f"users/{person.name}/servers/in-{place}", options)
     assert answer.status_code in (201, 202), answer.text
+
+
+def restart(portal: Portal, config: str) -> None:
+    """Kill the hub, and start it again."""
+    portal.process.kill()
+    portal.process.wait()
+    portal.process = start_docker_portal(state=portal.state, port=portal.port, more_config=config).process
 
 
 def running(portal: Portal, engine: docker.APIClient, machine: Machine) -> dict[str, list[str]]:
@@ -90,13 +99,13 @@ def test_sessions_in_three_places_over_a_restart(
     assert near["Name"] != far["Name"]
     assert [one["Config"]["Labels"]["org.daas-hub.place"] for one in (near, far)] == ["near", "far"]
     assert near["Config"]["Labels"]["org.daas-hub.hub"] != far["Config"]["Labels"]["org.daas-hub.hub"]
-    portal.process.kill()
-    portal.process.wait()
-    portal.process = start_docker_portal(state=portal.state, port=portal.port, more_config=config).process
+    restart(portal, config)
     anna = portal.login("anna")
     for place in PLACES:
         wait_for(lambda place=place: answers(anna, place), f"the session in {place}", 30)
     assert running(portal, engine, machine) == before
+    full = anna.api("POST", f"users/{anna.name}/servers/more", {"application": "terminal", "place": "near"})
+    assert "Near is full: 1 of 1 sessions are in use." in full.text
     for number, place in enumerate(PLACES, 1):
         assert anna.stop(f"in-{place}").status_code == 303
         wait_for(
@@ -121,7 +130,9 @@ def test_the_doctor_examines_each_place(portal: Portal) -> None:
     assert len(reconciled) == 3, checks
 
 
-def test_one_engine_away_is_one_place_away(portal: Portal, engine: docker.APIClient, machine: Machine) -> None:
+def test_one_engine_away_is_one_place_away(
+    portal: Portal, config: str, engine: docker.APIClient, machine: Machine
+) -> None:
     """The others start and stop sessions; a session there is not ended, and is stopped when its engine is back."""
     anna = portal.login("anna")
     for place in ("near", "far"):
@@ -133,6 +144,10 @@ def test_one_engine_away_is_one_place_away(portal: Portal, engine: docker.APICli
         assert answers(anna, "near")
         assert anna.stop("in-near").status_code == 303
         wait_for(lambda: containers(engine, portal) == [], "the end of the session nearby")
+        restart(portal, config)
+        # longer than the hub waits for an answer
+        assert portal.wait_for_log("does not answer, and is kept", HTTP_TIMEOUT_S + 15)
+        anna = portal.login("anna")
         servers = anna.get(f"/hub/api/users/{anna.name}").json()["servers"]
         assert servers["in-far"]["ready"]
     assert anna.stop("in-far").status_code == 303

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 import requests
 
+from daas_hub.spawners.sandbox.processes import marked_processes
 from tests.live_portal import Person, Portal, new_state, plain_text, remove, start_portal
 from tests.places import TWO, kill, kill_rest, sandboxes, start_with, with_changes
 
@@ -248,6 +251,64 @@ def test_removed_place_keeps_its_sessions_as_not_known(opened: Callable[..., Por
     assert is_running(anna, "in-large")
     assert anna.stop("in-large").status_code == 303
     assert sandboxes(portal, "large") == []
+
+
+def test_a_renamed_place_ends_no_session(opened: Callable[..., Portal]) -> None:
+    """It has the directory of the former one, so that its reconciler sees the session, which the hub cannot place."""
+    state = new_state()
+    settings = {"settings": {"runtime_dir": str(state / "r")}}
+    portal = opened({"here": TWO["here"], "large": TWO["large"] | settings}, more=RECONCILED)
+    anna = portal.login("anna")
+    assert start_by_api(anna, "one", place="large").status_code in (201, 202)
+    anna.wait_ready("one")
+    kill(portal)
+    renamed = {"here": TWO["here"], "big": TWO["large"] | settings}
+    began = time.time()
+    opened(renamed, before=portal, more=RECONCILED)
+    report = state / "r" / "reconciliation.json"
+    wait_until(lambda: report.stat().st_mtime > began + 2, 30)
+    anna = portal.login("anna")
+    assert "It was started in the place large, which is not configured now." in card_of(anna, "one")
+    assert len(marked_processes(state / "r" / "sessions")) == 1
+    # a start in the place of the new name is not kept from its own room
+    assert start_by_api(anna, "two", place="big").status_code in (201, 202)
+    kill(portal)
+    opened({"here": TWO["here"], "large": TWO["large"] | settings}, before=portal)
+    anna = portal.login("anna")
+    assert is_running(anna, "one")
+    assert anna.stop("one").status_code == 303
+    shutil.rmtree(state, ignore_errors=True)
+
+
+#: Starts of a session of this name take a minute.
+SLOW = """
+import asyncio
+c.Spawner.pre_spawn_hook = lambda spawner: asyncio.sleep(60 if spawner.name == "slow" else 0)
+"""
+
+
+def test_draining_while_a_start_is_under_way(opened: Callable[..., Portal]) -> None:
+    """The start was interrupted by the restart, and is not repeated; what runs stays."""
+    slow = (
+        "import asyncio\nc.Spawner.pre_spawn_hook = lambda spawner: asyncio.sleep(60 if spawner.name == 'slow' else 0)"
+    )
+    portal = opened(TWO, more=slow)
+    anna = portal.login("anna")
+    assert start_by_api(anna, "runs", place="large").status_code in (201, 202)
+    anna.wait_ready("runs")
+    with ThreadPoolExecutor(1) as pool:
+        starting = pool.submit(lambda: start_by_api(anna, "slow", place="large"))
+        wait_until(lambda: "slow" in anna.get(f"/hub/api/users/{anna.name}").json()["servers"])
+        kill(portal)
+        with contextlib.suppress(requests.RequestException):
+            starting.result()
+    opened(with_changes("large", state="draining"), before=portal)
+    anna = portal.login("anna")
+    assert is_running(anna, "runs")
+    assert not anna.get(f"/hub/api/users/{anna.name}").json()["servers"].get("slow", {}).get("ready")
+    assert len(sandboxes(portal, "large")) == 1
+    again = start_by_api(anna, "slow", place="large")
+    assert words_of(again).startswith("Large nodes takes no new sessions at the moment.")
 
 
 def test_sessions_of_a_retired_place_count_as_ended(opened: Callable[..., Portal]) -> None:

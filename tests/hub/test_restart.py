@@ -90,6 +90,25 @@ def test_killed_hub_loses_no_session(mortal: Portal) -> None:
     assert newcomer.get(f"{page}status", headers={"Sec-Fetch-Mode": "cors"}).status_code in (404, 424, 503)
 
 
+def test_a_session_that_does_not_answer_while_the_hub_starts_is_kept(mortal: Portal) -> None:
+    """JupyterHub itself stops it after `http_timeout`; it is its backend that knows whether it ended."""
+    person = mortal.login("anna")
+    name = person.launch("terminal")
+    mortal.process.kill()
+    mortal.process.wait()
+    (socket,) = (mortal.state / "run" / "sessions").glob("*/http.sock")
+    socket.rename(mortal.state / "http.sock")
+    more = "c.Spawner.http_timeout = 2\n"
+    mortal.process = start_portal(state=mortal.state, port=mortal.port, more_config=more).process
+    assert mortal.wait_for_log("does not answer, and is kept", 20)
+    newcomer = mortal.login("anna")
+    servers = newcomer.get(f"/hub/api/users/{newcomer.name}").json()["servers"]
+    assert servers[name]["ready"]
+    (mortal.state / "http.sock").rename(socket)
+    assert newcomer.get(f"/user/{newcomer.name}/{name}/status").json()["state"] == "running"
+    assert newcomer.stop(name).status_code == 303
+
+
 def test_output_of_a_session_of_an_earlier_hub_is_logged(mortal: Portal) -> None:
     """It is kept outside of the hub, and by the hub that sees the end of the session it is logged."""
     person = mortal.login("anna")

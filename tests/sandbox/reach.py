@@ -75,8 +75,8 @@ def server():
     for path in glob.glob("/proc/[0-9]*/cmdline"):
         words = pathlib.Path(path).read_text(errors="replace").split("\0")
         programs = {word.rpartition("/")[2] for word in words}
-        # the first process of a sandbox or of a pod has its name, too
-        if "daas-session" in programs and not programs & {"bwrap", "daas-pod"}:
+        # the first process of a sandbox, a container or a pod has its name, too
+        if "daas-session" in programs and not programs & {"bwrap", "daas-pod", "docker-init"}:
             return int(path.split("/")[2])
     raise SystemExit("the session has no server")
 

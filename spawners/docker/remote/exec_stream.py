@@ -19,6 +19,7 @@ from daas_hub.spawners.docker.remote.pace import Pace
 _STDERR = 2
 _CHUNK_BYTES = 65536
 _MAX_STDERR = 4000
+_CLOSE_TIMEOUT_S = 5.0
 #: The connection is gone; aiodocker asserts that it is there.
 _ENDED = (OSError, aiohttp.ClientError, RuntimeError, AssertionError)
 
@@ -91,7 +92,9 @@ class ProgramStream:
             pump.cancel()
         await asyncio.wait(self._pumps)
         with contextlib.suppress(*_ENDED):
-            await self._stream.close()
+            # an engine that is gone takes no end of the input
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                await self._stream.close()
         self._inner.close()
         self.socket.close()
 

@@ -15,9 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncssh
-from aiodocker import DockerError
 
-from daas_hub.errors import SessionFailed
 from daas_hub.relay import relay
 from daas_hub.spawners.docker.container_spec import SESSION_SOCKET, TUNNEL_UID
 from daas_hub.spawners.docker.engine import Engine, EngineUnreachable
@@ -116,7 +114,8 @@ class Tunnel:
             try:
                 await self._hold()
                 logged = ""
-            except (OSError, asyncssh.Error, SessionFailed, DockerError, TimeoutError) as problem:
+            except Exception as problem:
+                # whatever it is (aiodocker asserts that an engine is there): a session that runs must be reached again
                 reason = " ".join([f"{type(problem).__name__}: {problem}", *getattr(problem, "__notes__", [])])
                 if reason != logged:
                     # once an outage, and not once a second

@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,22 @@ async def test_slow_reader_does_not_fill_the_hub(site: Site) -> None:
         assert await said_back(site.here / "http.sock", b"e" + b"hello") == b"hello"
         stuck.set()
         writer.close()
+
+
+@pytest.mark.parametrize("failure", [AssertionError, AttributeError, RuntimeError, EOFError])
+async def test_tunnel_is_opened_again_whatever_an_opening_failed_with(site: Site, failure: type[Exception]) -> None:
+    """aiodocker asserts that an engine is there, which may be killed at any moment."""
+    open_really, failures = site.end.open, [failure("the engine was killed"), failure("again")]
+
+    def open_or_fail(directories: Sequence[Path]) -> Stream:
+        if failures:
+            raise failures.pop()
+        return open_really(directories)
+
+    site.end.open = open_or_fail  # type: ignore[method-assign]
+    async with await asyncio.start_unix_server(echo, site.inside / "http.sock"), site.tunnel():
+        assert await said_back(site.here / "http.sock", b"hello") == b"hello"
+    assert failures == []
 
 
 async def test_tunnel_that_broke_is_opened_again_and_who_came_meanwhile_is_served(site: Site) -> None:
