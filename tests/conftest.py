@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from daas_hub.spawners.sandbox.checks import sandbox_problem
 from tests.experiments import experiments
@@ -17,6 +18,10 @@ from tests.not_tried import missing, pytest_terminal_summary
 from tests.workers import pytest_collection_modifyitems, pytest_xdist_make_scheduler
 
 __all__ = ["pytest_collection_modifyitems", "pytest_terminal_summary", "pytest_xdist_make_scheduler"]
+
+# no test is about time: a busy machine is no failure
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 # a run in the background of a script ignores SIGINT, and so would every program that a test interrupts
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
