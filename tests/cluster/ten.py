@@ -44,8 +44,9 @@ class Ten:
 
     def launch(self) -> None:
         """Start them, nine at once, and note what runs."""
-        # the first one makes her home
-        self.names = [self.anna.launch("light")]
+        # the first one makes her home; pods of an earlier test may still be going
+        self.names = [self.anna.launch("light", wait=False)]
+        self.anna.wait_ready(self.names[0], 240)
         self.names += [self.anna.launch("light", wait=False) for _ in range(COUNT - 1)]
         for name in self.names:
             self.anna.wait_ready(name, 240)
