@@ -59,6 +59,9 @@ check: $(VENV)/.installed $(VENV)/.test  ## style, types, layers: what CI runs b
 kill-test: $(VENV)/.installed $(VENV)/.test  ## kill the hub under 25 starts at each point of a start, in sandboxes and containers
 	DAAS_KILL_REPEATS=5 DAAS_KILL_STARTS=5 $(PYTHON) -m pytest -q -k killed_start --timeout 3600 tests/hub/test_kills.py tests/docker/test_kills.py $(ARGS)
 
+upgrade-test: $(VENV)/.installed $(VENV)/.test  ## the chart upgraded under ten sessions and ten starts under way, on the cluster of .ci/cluster
+	DAAS_UPGRADE_SESSIONS=10 $(PYTHON) -m pytest -q --timeout 1800 tests/cluster/test_chart_sessions.py $(ARGS)
+
 test-nfs:  ## a real NFS server with root_squash, v3 and v4.2, in a virtual machine without KVM; as root, some minutes
 	$(call debian,mmdebstrap qemu-system-x86 e2fsprogs)
 	bash scripts/test-nfs.sh
@@ -113,7 +116,7 @@ bench-abuse: $(VENV)/.installed $(VENV)/.test  ## pages of others while sessions
 	$(PYTHON) -m benchmarks.abuse
 	$(PYTHON) -m benchmarks.tunnel
 
-.PHONY: help demo install quick test test-servers test-outages test-nfs race check kill-test audit mutants constraints wheel bench bench-launch bench-path bench-memory bench-docker bench-abuse bench-cluster bench-pods bench-scale bench-proxies clean
+.PHONY: help demo install quick test test-servers test-outages test-nfs race check kill-test upgrade-test audit mutants constraints wheel bench bench-launch bench-path bench-memory bench-docker bench-abuse bench-cluster bench-pods bench-scale bench-proxies clean
 
 -include images/images.mk
 

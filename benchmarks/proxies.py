@@ -193,7 +193,8 @@ def report(rounds: dict[str, list[Round]], options: argparse.Namespace) -> None:
         " answers share the processors. Processor time is the proxy's, of a message and its answer."
         + (f" {version_of(options.traefik)}." if options.traefik else ""),
         table(
-            ["way", "messages/s", "there and back min ms", "p50", "p95", "processor us", "MiB before", "MiB with them"],
+            ["way", "messages/s", "there and back min ms", "p50", "p95", "processor us",
+             "MiB between the rounds", "MiB with them"],
             rows,
         ),
     )  # fmt: skip

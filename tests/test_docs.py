@@ -14,6 +14,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from urllib.parse import unquote
+from xml.etree import ElementTree
 
 import pytest
 from jupyterhub.app import JupyterHub
@@ -112,8 +113,22 @@ def test_every_page_and_picture_is_linked() -> None:
 
 @pytest.mark.parametrize("picture", PICTURES, ids=name_of)
 def test_pictures_are_small(picture: Path) -> None:
-    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert picture.read_bytes().startswith(b"<svg" if picture.suffix == ".svg" else b"\x89PNG")
     assert picture.stat().st_size <= MAX_PICTURE_BYTES
+
+
+def test_drawings_are_described_and_run_nothing() -> None:
+    """For a screen reader, on light and on dark pages."""
+    drawings = [one for one in PICTURES if one.suffix == ".svg"]
+    assert drawings
+    for drawing in drawings:
+        root = ElementTree.parse(drawing).getroot()
+        names = [element.tag.rpartition("}")[2] for element in root.iter()]
+        assert root.get("role") == "img"
+        assert [element.get("id") for element in root[:2]] == ["title", "desc"]
+        assert all(element.text for element in root[:2])
+        assert "script" not in names
+        assert "prefers-color-scheme: dark" in drawing.read_text()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

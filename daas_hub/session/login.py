@@ -11,7 +11,7 @@ import base64
 import hashlib
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -53,6 +53,10 @@ def is_owner(name: str, owner: str) -> bool:
     return bool(owner) and name == owner
 
 
+def _is_same(secret: str, given: str) -> bool:
+    return secrets.compare_digest(secret.encode(), given.encode(errors="replace"))
+
+
 class Logins:
     """The users of this session, by cookie."""
 
@@ -63,10 +67,15 @@ class Logins:
         self._attempts: dict[str, _Attempt] = {}
         self._users: dict[str, SessionUser] = {}
 
-    def begin(self, next_path: str) -> tuple[str, str]:
-        """Begin a login: return the hub's authorize URL, and the secret that binds the login to this browser."""
-        state, browser, verifier = (secrets.token_urlsafe(32) for _ in range(3))
+    def begin(self, next_path: str, browsers: Iterable[str] = ()) -> tuple[str, str]:
+        """Begin a login: return the hub's authorize URL, and the secret that binds the login to this browser.
+
+        Args:
+            browsers: the secrets that this browser has; one that is pending in another of its tabs is used again.
+        """
+        state, verifier = (secrets.token_urlsafe(32) for _ in range(2))
         self._drop_old_attempts()
+        browser = next(filter(self.is_pending, browsers), "") or secrets.token_urlsafe(32)
         self._attempts[state] = _Attempt(verifier, browser, self._own_path(next_path), self._clock())
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
         query = urlencode(
@@ -81,14 +90,21 @@ class Logins:
         )
         return f"{self._settings.hub_host}{self._settings.hub_prefix}api/oauth2/authorize?{query}", browser
 
-    async def finish(self, state: str, code: str, browser: str) -> tuple[str, str] | None:
+    def is_pending(self, browser: str) -> bool:
+        """Return whether a login of the browser with this secret has begun and not ended."""
+        return any(_is_same(one.browser, browser) for one in self._attempts.values())
+
+    async def finish(self, state: str, code: str, *browsers: str) -> tuple[str, str] | None:
         """Finish a login: return the new cookie and the page to redirect to, or None if the login is not valid.
+
+        Args:
+            browsers: the secrets that this browser has; tabs that began at the same moment have one each.
 
         Raises:
             OSError: the hub did not respond.
         """
         attempt = self._attempts.pop(state, None)
-        if attempt is None or not secrets.compare_digest(attempt.browser.encode(), browser.encode(errors="replace")):
+        if attempt is None or not any(_is_same(attempt.browser, one) for one in browsers):
             return None
         if self._clock() - attempt.begun > LOGIN_TIME_S:
             return None

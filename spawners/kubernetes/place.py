@@ -215,7 +215,7 @@ class PlaceMixin(RecordedSessionMixin):
     @property
     def watch(self) -> PodWatch:
         """The watch of this place's pods, running."""
-        return PodWatch.of(self.client, self.selector, self.place)
+        return PodWatch.of(self.client, self.selector, self.place_label)
 
     @property
     def gateway(self) -> SessionGateway:

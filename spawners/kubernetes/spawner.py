@@ -74,6 +74,7 @@ class ProposalKubeSpawner(PodEndMixin, StockKubeSpawner):
 
     stock_settings = KUBERNETES_SETTINGS
 
+    start_timeout: int
     #: `start_timeout` as configured, which counts from the moment the pod runs, and what it is for the hub.
     _timeout_s = _hub_timeout_s = 0
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
@@ -13,6 +14,13 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import SessionUser
 from tests.browser.windows import Screen
 from tests.live_portal import Portal
+
+#: A script that asks the notebook server as JupyterLab does.
+ASK = """async url => {
+    const token = document.cookie.match(/(?:^|; )_xsrf=([^;]*)/)[1];
+    const answer = await fetch(url, {headers: {"X-XSRFToken": token}});
+    return {status: answer.status, body: await answer.json()};
+}"""
 
 #: A script that returns the texts of a page that are too pale (WCAG AA).
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
@@ -75,6 +83,24 @@ def read_in_lab(ben: SessionUser, picture: str) -> None:
     ben.page.goto(re.sub(r"/lab.*", "/lab/tree/processed/glass.mca", ben.page.url))
     expect(ben.page.locator(".cm-content:visible").first).to_contain_text("#S 1", timeout=40_000)
     ben.keep_picture(picture)
+
+
+def require_extensions(ben: SessionUser, limits: list[int]) -> None:
+    """Check that JupyterLab shows the session's memory limit, has git, and opens an HDF5 file at the first request."""
+    base = re.sub(r"/lab.*", "", ben.page.url)
+
+    def answer(path: str) -> dict[str, Any]:
+        found: dict[str, Any] = ben.page.evaluate(ASK, f"{base}/{path}")
+        assert found["status"] == 200, found
+        body: dict[str, Any] = found["body"]
+        return body
+
+    assert answer("api/metrics/v1")["limits"]["memory"]["rss"] in limits
+    assert answer("git/settings")["gitVersion"]
+    sample = "/usr/local/share/daas/samples/notebook/diffraction.h5"
+    for _ in range(2):
+        meta = answer(f"h5web/meta?file={sample}&path=/entry/detector/images")
+        assert meta["shape"] == [10, 256, 256]
 
 
 def launch_in(person: SessionUser, place: str, application: str, proposal: str = "") -> None:

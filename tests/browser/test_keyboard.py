@@ -82,6 +82,9 @@ def test_the_portal_by_keyboard_alone(guest: Callable[..., SessionUser], portal:
 
     press(page, "Account of Anna Lindqvist")
     press(page, "Log out")
+    # the provider's own page
+    page.wait_for_url("**/oauth2/end_session**")
+    press(page, "Sign out")
     expect(page.get_by_role("heading", name="You are signed out")).to_be_visible()
     anna.login("anna")
     anna.require_quiet()

@@ -97,7 +97,7 @@ def installed_chart(cluster: Cluster, values: dict[str, Any]) -> Iterator[Instal
         raise
     finally:
         for kind in ("validatingadmissionpolicybinding", "validatingadmissionpolicy", "priorityclass"):
-            cluster.kubectl("delete", kind, f"{name}-portal-sessions", "--ignore-not-found")
+            cluster.kubectl("delete", kind, f"{name}-portal-sessions", f"{name}-portal-portal", "--ignore-not-found")
         cluster.kubectl("delete", "namespace", name, f"{name}-sessions", "--ignore-not-found", "--wait=false")
         cluster.kubectl("delete", "persistentvolume", name, "--wait=false")
         shutil.rmtree(state, ignore_errors=True)

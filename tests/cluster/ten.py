@@ -122,11 +122,18 @@ class Ten:
         try:
             yield
         finally:
-            # controllers that were starting when they lost the API server have ended
-            for part in (*parts, "kube-controller-manager"):
-                self.place.cluster.run_part("run", part)
-            within(60, self._answers)
-            self._require_controllers()
+            self._bring_back(parts)
+
+    def _bring_back(self, parts: Sequence[str]) -> None:
+        """Start parts again, and wait until the cluster is whole."""
+        run_part = self.place.cluster.run_part
+        if "kube-apiserver" in parts:
+            # after an absence its informers would take their time, and one that was starting then has ended
+            run_part("signal", "KILL", "kube-controller-manager")
+        for part in (*parts, "kube-controller-manager"):
+            run_part("run", part)
+        within(60, self._answers)
+        self._require_controllers()
 
     @contextmanager
     def silent(self) -> Iterator[None]:

@@ -117,6 +117,22 @@ def test_an_application_with_a_host_without_addresses_is_refused(cluster: Cluste
         render(cluster, merged(LEAST, {"sessions": {"egress": [["daq.facility.org:443"]]}}))
 
 
+def test_a_new_hub_comes_before_sessions_that_wait(cluster: Cluster) -> None:
+    """Sessions would take the place of the hub that ended, where the cluster is full."""
+    found = objects(render(cluster, LEAST))
+    portal = one(found, "PriorityClass", f"{NAMESPACE}-portal-portal")
+    sessions = one(found, "PriorityClass", f"{NAMESPACE}-portal-sessions")
+    assert portal["value"] > sessions["value"]
+    assert portal["preemptionPolicy"] == sessions["preemptionPolicy"] == "Never"
+    for name in ("portal-hub", "portal-proxy"):
+        spec = one(found, "Deployment", name)["spec"]["template"]["spec"]
+        assert spec["priorityClassName"] == portal["metadata"]["name"]
+    with pytest.raises(HelmFailed, match="higher than"):
+        render(cluster, merged(LEAST, {"sessions": {"priorityClass": {"value": 5000}}}))
+    without = merged(LEAST, {"portal": {"priorityClass": {"create": False}}})
+    assert "priorityClassName" not in render(cluster, without)
+
+
 def test_there_is_one_hub_and_it_is_recreated(cluster: Cluster) -> None:
     """Two hubs on one database each take the other's sessions for lost (H2)."""
     hub = one(objects(render(cluster, LEAST)), "Deployment", "portal-hub")

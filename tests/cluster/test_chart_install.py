@@ -112,6 +112,11 @@ def test_a_session_reaches_the_gateway_and_nothing_else(installed: Installed) ->
         assert not cluster.execute(sessions, "session", "connect", closed), closed
 
 
+def test_helm_test_asks_the_proxy_and_the_hub(installed: Installed) -> None:
+    said = helm(installed.cluster, "test", "portal", "--namespace", installed.namespace, timeout=150)
+    assert "Succeeded" in said
+
+
 def test_an_upgrade_keeps_secrets_logins_and_the_proxy(installed: Installed) -> None:
     """H1, H2: nobody is signed out, no desktop is cut, and there are never two hubs."""
     cluster = installed.cluster

@@ -27,6 +27,15 @@ ACCOUNT = Account("visitor", 54321, 54322, (54323,), {}, "A. Visitor")
 SIZE = Size("small", "2 processors", 4 * 2**30, 2.0, 1000, 1.0)
 LABEL = "org.daas-hub.image-test"
 X11 = Path(__file__).with_name("x11.py")
+#: Asks the session's server, as its page does, how the program is.
+STATUS = """
+import socket
+with socket.socket(socket.AF_UNIX) as server:
+    server.connect("/run/session/web.sock")
+    server.sendall(b"GET /status HTTP/1.0\\r\\nHost: session\\r\\n\\r\\n")
+    answer = b"".join(iter(lambda: server.recv(65536), b""))
+print(answer.partition(b"\\r\\n\\r\\n")[2].decode())
+"""
 #: Where failed tests leave a picture of the screen.
 PICTURES = Path(__file__).parents[2] / "test-output" / "images"
 
@@ -90,12 +99,22 @@ class Container:
         while self.count(words) <= beside:
             waited = time.monotonic() - since
             state = self.engine.inspect_container(self.identifier)["State"]
-            is_late = not state["Running"] or waited > timeout_s
-            assert not is_late, (
-                f"no window {words!r} after {waited:.0f} s; windows: {self.titles()}; the session said:\n{self.log()}"
+            last = self.last_words() if state["Running"] else ""
+            is_over = not state["Running"] or bool(last) or waited > timeout_s
+            assert not is_over, (
+                f"no window {words!r} after {waited:.0f} s; windows: {self.titles()}; {last or 'the program runs'}; "
+                f"the session said:\n{self.log()}"
             )
             time.sleep(0.1)
         return time.monotonic() - since
+
+    def last_words(self) -> str:
+        """Return how the session's program ended and what it printed last; "" while it runs, or after a good end."""
+        code, answer = self._run(["/usr/bin/python3", "-I", "-c", STATUS], {})
+        status = json.loads(answer) if code == 0 else {}
+        if not status.get("exit_code"):
+            return ""
+        return f"the program ended with {status['exit_code']}, and said:\n{status['last_output'][-3000:]}"
 
     def take_picture(self, name: str) -> Path:
         """Keep a picture of the screen."""

@@ -6,11 +6,12 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import docker
 import pytest
 
-from daas_hub.catalogue import Application, Kind
+from daas_hub.catalogue import Application, Kind, icon_file
 from daas_hub.version import __version__
 from tests.images.conftest import IMAGES, SMOKES, Smoke
 from tests.images.session import ACCOUNT, Container, container_of
@@ -52,6 +53,22 @@ def test_catalogue_files(smoke: Smoke) -> None:
         assert application.image == f"localhost/daas-hub/{smoke.name}:{__version__}"
         if application.kind is Kind.DESKTOP:
             assert smoke.document["applications"][application.name]["windows"]
+
+
+@each_image
+def test_every_window_has_an_icon_of_its_own(smoke: Smoke) -> None:
+    """From its package, with its licence; it scales, and has nothing that runs or is fetched."""
+    for application in smoke.desktops:
+        icon = icon_file(application)
+        assert icon.name != "desktop.svg" or application.name == "desktop"
+        root = ElementTree.fromstring(icon.read_bytes())
+        assert root.get("viewBox"), icon
+        assert application.icon is None or "<!-- " in icon.read_text() or icon.name == "pymca.svg", icon
+        for element in root.iter():
+            assert element.tag.rpartition("}")[2] not in ("script", "foreignObject", "style", "a"), icon
+            for name, value in element.attrib.items():
+                assert not name.startswith("on"), icon
+                assert not name.endswith("href") or value.startswith(("#", "data:image/png;base64,")), icon
 
 
 @each_image
@@ -104,6 +121,22 @@ def test_application(engine: docker.APIClient, smoke: Smoke, built: str, applica
         except AssertionError:
             container.take_picture(f"failed-{smoke.name}-{application.name}")
             raise
+
+
+@pytest.mark.parametrize("smoke", [smoke for smoke in SMOKES if smoke.name == "desktop"], ids=lambda smoke: smoke.name)
+def test_the_last_words_of_a_program_are_in_the_report(engine: docker.APIClient, smoke: Smoke, built: str) -> None:
+    """At once, and not after the time that a window may take: whoever makes an image reads why it does not start."""
+    words = "error while loading shared libraries: libabsent.so.1"
+    command = ("sh", "-c", f"echo '{words}' >&2; exit 127")
+    application = replace(smoke.applications["desktop"], image=built, command=command)
+    program = ["daas-session", "--embedded", "/run/session/web.sock", "--application", application.name]
+    with (
+        container_of(engine, application, program, [application]) as container,
+        pytest.raises(AssertionError) as report,
+    ):
+        container.wait_for_window("Window")
+    assert "the program ended with 127, and said:" in str(report.value)
+    assert words in str(report.value)
 
 
 @pytest.mark.parametrize("smoke", [smoke for smoke in SMOKES if smoke.name == "silx"], ids=lambda smoke: smoke.name)

@@ -138,9 +138,10 @@ async def follow(api: ApiServer, client: PlaceClient, watch: PodWatch, before: C
 
 async def patch(api: ApiServer, client: PlaceClient, watch: PodWatch, before: Callable[[], None]) -> None:
     """The gate is open, and the pod is the same."""
-    made = await create_pod(client, asked(client.namespace))
+    manifest = asked(client.namespace)
+    made = await create_pod(client, manifest)
     before()
-    await open_gate(client, made)
+    await open_gate(client, manifest, made)
     (found,) = api.pods(client.namespace)
     assert not has_gate(found)
     assert found["metadata"]["uid"] == made["metadata"]["uid"]

@@ -15,6 +15,7 @@ import requests
 from daas_hub.spawners.runtime_dir import session_key
 from tests.kubernetes.api_server import ApiServer
 from tests.kubernetes.hub import Place, as_json, start_place
+from tests.kubernetes.kubelet import ask
 from tests.live_portal import Person, plain_text
 
 CONFIG = """
@@ -80,10 +81,21 @@ def test_nothing_secret_is_in_the_pod_or_the_log(place: Place, anna: Person) -> 
     within(10, lambda: not place.api.call("GET", f"/api/v1/namespaces/{place.namespace}/secrets")["items"])
 
 
+def reports_life(place: Place, pod: dict[str, Any], token: str) -> bool:
+    """Report at the gateway from the address of a pod; return whether the hub let that in."""
+    container = pod["spec"]["containers"][0]
+    gateway = next(one["value"] for one in container["env"] if one["name"] == "DAAS_GATEWAY")
+    return ask(gateway, pod["status"]["podIP"], token, "/session/heartbeat", {}) is not None
+
+
 def test_a_hub_that_starts_while_the_cluster_is_away_loses_nobody(place: Place, anna: Person) -> None:
     """A2: with KubeSpawner all are forgotten, run on as orphans, and nobody can start any more."""
     names = [anna.launch("terminal"), anna.launch("terminal")]
     before = {one["metadata"]["name"]: one["metadata"]["uid"] for one in place.pods()}
+    pod = place.pods()[0]
+    secret = pod["spec"]["containers"][0]["envFrom"][0]["secretRef"]["name"]
+    data = place.api.call("GET", f"/api/v1/namespaces/{place.namespace}/secrets/{secret}")["data"]
+    token = base64.b64decode(data["JUPYTERHUB_API_TOKEN"]).decode()
     place.kill()
     place.api.kill_api()
     try:
@@ -92,6 +104,9 @@ def test_a_hub_that_starts_while_the_cluster_is_away_loses_nobody(place: Place, 
         assert "is not known since the portal was started" in within(10, lambda: card(anna))
         assert sorted(servers(anna)) == sorted(names)
         assert anna.get(f"/user/{anna.name}/{names[0]}/").text == "a session"
+        # without the gateway its page would not open: it asks the hub who comes
+        within(10, lambda: reports_life(place, pod, token))
+        assert not reports_life(place, {**pod, "status": {"podIP": "127.0.0.9"}}, token)
         time.sleep(float(os.environ.get("DAAS_TEST_API_AWAY_AT_START_S", "5")))
     finally:
         place.api.start_api()

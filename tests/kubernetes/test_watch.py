@@ -9,10 +9,12 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY
 from traitlets.config import Config
 
 from daas_hub.spawners.kubernetes.access import APIAccess
 from daas_hub.spawners.kubernetes.client import APIRefusal, ClusterUnreachable, PlaceClient
+from daas_hub.spawners.kubernetes.metrics import WATCH_AGE
 from daas_hub.spawners.kubernetes.spawner import ProposalKubeSpawner
 from daas_hub.spawners.kubernetes.watch import PodWatch
 from tests.kubernetes.api_server import ApiServer
@@ -131,6 +133,25 @@ async def test_a_quiet_watch_is_heard_of(watch: PodWatch) -> None:
     await until(lambda: watch.is_complete)
     await asyncio.sleep(5)
     assert watch.age_s < 4
+
+
+async def test_ages_are_published_by_place_when_they_are_read(namespace: str) -> None:
+    """One series a place, without names of people; a place that never answered counts from the hub's start."""
+    client = PlaceClient(APIAccess(host="https://127.0.0.1:1", timeout_s=1), namespace)
+    places = {name: PodWatch.of(client, f"daas-hub/place={name}", name) for name in ("published-1", "published-2")}
+    try:
+        assert PodWatch.of(client, "daas-hub/place=published-1", "published-1") is places["published-1"]
+        first = {name: REGISTRY.get_sample_value(WATCH_AGE, {"place": name}) for name in places}
+        await asyncio.sleep(0.3)
+        for name, age_s in first.items():
+            now = REGISTRY.get_sample_value(WATCH_AGE, {"place": name})
+            assert age_s is not None
+            assert now is not None
+            assert 0.3 <= now - age_s < 5
+    finally:
+        for watch in places.values():
+            await watch.stop()
+        await client.close()
 
 
 async def test_nothing_is_known_before_a_complete_list(api: ApiServer, namespace: str) -> None:

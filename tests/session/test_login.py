@@ -299,3 +299,37 @@ async def test_nothing_secret_can_be_guessed(logins: Logins) -> None:
     secrets = {state_of(address) for address, _ in made} | {browser for _, browser in made}
     assert len(secrets) == 100
     assert all(len(secret) >= 43 for secret in secrets)
+
+
+# -- several tabs of one browser -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("see_each_other", [True, False])
+@pytest.mark.parametrize("last_first", [True, False])
+async def test_tabs_finish_in_any_order(hub: Hub, logins: Logins, see_each_other: bool, last_first: bool) -> None:
+    """Tabs that begin at the same moment do not see each other's secret."""
+    begun, browsers = [], []
+    for number in range(3):
+        hub.codes[f"code-{number}"] = "token-anna"
+        address, browser = logins.begin(f"{PREFIX}tab-{number}", browsers if see_each_other else ())
+        begun.append((number, state_of(address)))
+        browsers.append(browser)
+    assert len(set(browsers)) == (1 if see_each_other else 3)
+    for number, state in reversed(begun) if last_first else begun:
+        finished = await logins.finish(state, f"code-{number}", *browsers)
+        assert finished is not None
+        assert finished[1] == f"{PREFIX}tab-{number}"
+    assert not any(map(logins.is_pending, browsers))
+
+
+async def test_a_secret_that_nobody_waits_for_is_not_used_again(logins: Logins) -> None:
+    """Nor one that the browser was given by somebody else."""
+    address, browser = logins.begin(PREFIX)
+    assert await logins.finish(state_of(address), "code-anna", browser)
+    assert logins.begin(PREFIX, [browser, "planted"])[1] not in (browser, "planted")
+
+
+async def test_secrets_of_other_browsers_finish_nothing(logins: Logins) -> None:
+    address, _ = logins.begin(PREFIX)
+    _, other = logins.begin(PREFIX)
+    assert await logins.finish(state_of(address), "code-anna", other, "") is None

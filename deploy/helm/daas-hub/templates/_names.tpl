@@ -137,6 +137,13 @@ capabilities: {drop: [ALL]}
 {{- printf "%s/" (trimSuffix "/" (urlParse .Values.portal.url).path) -}}
 {{- end -}}
 
+{{/* the class of hub and proxy, as a line of their pods */}}
+{{- define "daas.portalPriority" -}}
+{{- if .Values.portal.priorityClass.create -}}
+priorityClassName: {{ include "daas.clusterName" . }}-portal
+{{- end -}}
+{{- end -}}
+
 {{- define "daas.priorityClass" -}}
 {{- if .Values.sessions.priorityClass.create -}}{{ include "daas.clusterName" . }}-sessions{{- end -}}
 {{- end -}}
