@@ -22,9 +22,10 @@ FLAGS = [
 ]  # fmt: skip
 OUTPUT = Path(__file__).parents[2] / "test-output"
 
-#: Messages that are not ours: noVNC's hint about its own canvas, and JupyterLab's own remarks.
+#: Messages that are not ours: noVNC's hint about its own canvas, JupyterLab's own remarks, and Chromium's about an
+#: interface of a pod that appears on this machine.
 KNOWN_MESSAGES = re.compile(
-    r"willReadFrequently|/lab|/notebooks|/static/|/api/|/lsp|hub-extension|Starting application"
+    r"willReadFrequently|ERR_NETWORK_CHANGED|/lab|/notebooks|/static/|/api/|/lsp|hub-extension|Starting application"
 )
 
 

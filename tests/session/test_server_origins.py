@@ -23,9 +23,10 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 from daas_hub.session.activity import Activity
 from daas_hub.session.desktop.desktop import Desktop
 from daas_hub.session.desktop.xserver import XServer
+from daas_hub.session.handler import COOKIE
 from daas_hub.session.hubclient import HubClient
 from daas_hub.session.login import Logins, SessionUser
-from daas_hub.session.server import COOKIE, make_application
+from daas_hub.session.server import make_application
 from daas_hub.session.settings import DesktopApplication, Settings, read_settings
 
 PREFIX = "/user/u1/x-1/"
