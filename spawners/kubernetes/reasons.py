@@ -185,6 +185,9 @@ def _of_scheduling(message: str, at: float = 0.0) -> Reason:
         sentence = "The computers for this session are out of service; it starts as soon as one is back."
     elif "node(s)" in text:
         sentence = "No computer of the cluster is meant for this session."
+        if "untolerated taint(s)" in text:
+            # since Kubernetes 1.34 without their names: a full disk is one, too
+            sentence = "No computer of the cluster takes this session now: out of service, or meant for others."
         return Reason(ReasonKind.UNSCHEDULABLE, sentence, TELL, raw, at=at)
     else:
         sentence = "The cluster has not found a computer for it yet."
