@@ -120,6 +120,7 @@ def test_work_continues_and_ends(place: str, places: ThreePlaces, walks: dict[st
     for person, application in ((anna, "PyMca"), (ben, "JupyterLab")):
         person.page.goto(f"{places.portal.url}/hub/home")
         card_of(person, place, application).get_by_role("button", name="Stop").click()
+        person.page.get_by_role("button", name="Stop", exact=True).click()
         # the portal asks first
         person.page.get_by_role("button", name="Stop", exact=True).click()
         expect(card_of(person, place, application)).to_have_count(0)
