@@ -54,8 +54,14 @@ SAVE_CURVE_BUTTONS = ((1033, 123), (949, 120))
 
 def save_a_curve(anna: SessionUser, screen: Screen, portal: Portal, picture: str) -> Path:
     """Open the proposal's spectrum in PyMca, see its curve, and save it to `processed`."""
-    anna.page.mouse.click(*OPEN_BUTTON)
-    answer_dialog(anna, screen, "Open a new source file", "/home/anna/data/XRFSpectrum.mca")
+    title = "Open a new source file"
+    for _ in range(5):
+        # a window that is still being made takes no clicks
+        anna.page.mouse.click(*OPEN_BUTTON)
+        anna.page.wait_for_timeout(2000)
+        if title in screen.active():
+            break
+    answer_dialog(anna, screen, title, "/home/anna/data/XRFSpectrum.mca")
     anna.page.wait_for_timeout(1500)
     for _ in range(10):
         anna.page.mouse.click(*FIRST_SPECTRUM)
