@@ -27,7 +27,7 @@ def test_a_running_session_is_stopped_after_a_question(guest: Callable[..., Sess
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog", name="Stop Terminal?")
     expect(dialog).to_contain_text("MA-4242, visit 2")
-    expect(dialog).to_contain_text("What is not saved in it is lost")
+    expect(dialog).to_contain_text("Unsaved work is lost")
     expect(dialog.get_by_role("button", name="Keep it running")).to_be_focused()
     anna.keep_picture("stop-dialog")
     assert flaws_of(page) == []
