@@ -57,6 +57,11 @@ class APIRefusal(Exception):
         about = (self.details.get("kind"), self.details.get("name"))
         return self.status == 404 and self.reason == "NotFound" and about == (kind, name)
 
+    @property
+    def is_about_rights(self) -> bool:
+        """Whether the hub may not do this at all, as opposed to a refusal by a quota or a policy."""
+        return self.status == 403 and " is forbidden: User " in self.message and " cannot " in self.message
+
 
 @contextlib.contextmanager
 def unreachable() -> Iterator[None]:

@@ -27,12 +27,14 @@ from daas_hub.spawners.kubernetes.answers import (
     unreachable,
 )
 
-__all__ = ["APIRefusal", "ClusterUnreachable", "Json", "PlaceClient", "pause_after"]
+__all__ = ["ROLES_S", "APIRefusal", "ClusterUnreachable", "Json", "PlaceClient", "pause_after"]
 
 _MAX_WAIT_S = 5.0
 _FIRST_WAIT_S = 0.2
 #: Answers with which a request may be repeated: it was not carried out, or may be carried out twice.
 _PASSING = frozenset({429, 500, 502, 503, 504})
+#: Seconds within which an API server that was just started knows its roles; before, it refuses everything.
+ROLES_S = 5.0
 _PAGE = 500
 #: Questions for events at a time: for each of them the API server reads all events of the namespace.
 MAX_EVENT_LISTS = 4
@@ -105,16 +107,18 @@ class PlaceClient:
         Raises:
             APIRefusal, ClusterUnreachable: see `once`.
         """
-        until = time.monotonic() + self.access.retry_s
-        wait_s = _FIRST_WAIT_S
+        began, wait_s = time.monotonic(), _FIRST_WAIT_S
         while True:
             try:
                 return await self.once(method, *names, **options)
             except (APIRefusal, ClusterUnreachable) as problem:
+                lasts_s = self.access.retry_s
                 if isinstance(problem, APIRefusal) and problem.status not in _PASSING:
-                    raise
+                    if not problem.is_about_rights:
+                        raise
+                    lasts_s = min(lasts_s, ROLES_S)
                 pause_s = pause_after(problem, wait_s)
-                if time.monotonic() + pause_s >= until:
+                if time.monotonic() + pause_s >= began + lasts_s:
                     raise
             await asyncio.sleep(pause_s)
             wait_s = min(_MAX_WAIT_S, 2 * wait_s)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from daas_hub.errors import SessionFailed
-from daas_hub.spawners.kubernetes.client import APIRefusal, ClusterUnreachable, Json, PlaceClient, pause_after
+from daas_hub.spawners.kubernetes.client import ROLES_S, APIRefusal, ClusterUnreachable, Json, PlaceClient, pause_after
 from daas_hub.spawners.kubernetes.compare import differences
 from daas_hub.spawners.kubernetes.labels import (
     COMPARED_GATE,
@@ -56,7 +56,8 @@ async def create_pod(client: PlaceClient, manifest: Json) -> Json:
         SessionFailed: the cluster refused it, or another pod has its name.
         ClusterUnreachable: the API server did not answer in time.
     """
-    until, wait_s = time.monotonic() + client.access.retry_s, _FIRST_WAIT_S
+    began, wait_s = time.monotonic(), _FIRST_WAIT_S
+    until = began + client.access.retry_s
     while True:
         problem: SessionFailed
         pause_s = wait_s
@@ -66,7 +67,9 @@ async def create_pod(client: PlaceClient, manifest: Json) -> Json:
             problem = error
         except APIRefusal as refusal:
             problem = refused(refusal)
-            if refusal.status not in _MAY_BE_THERE:
+            if refusal.is_about_rights:
+                until = min(until, began + ROLES_S)
+            elif refusal.status not in _MAY_BE_THERE:
                 raise problem from refusal
             pause_s = pause_after(refusal, wait_s)
         # it may have been created all the same, by this request or by an earlier one

@@ -61,6 +61,13 @@ FAULTS = (
 OPERATIONS = {"create": "POST", "list": "GET", "watch": "WATCH", "patch": "PATCH", "delete": "DELETE"}
 
 
+#: What an API server says that does not know its roles yet, because it was just started.
+NO_ROLES = (
+    'pods is forbidden: User "system:serviceaccount:daas:hub" cannot create resource "pods" in API group "" in the'
+    ' namespace "sessions"'
+)
+
+
 @pytest.fixture
 async def proxy(api: ApiServer) -> AsyncIterator[FaultProxy]:
     async with fault_proxy(api) as faults:
@@ -347,3 +354,21 @@ async def test_a_pod_with_large_annotations_is_watched(api: ApiServer, client: P
     api.call("POST", f"/api/v1/namespaces/{client.namespace}/pods", pod | {"spec": spec})
     await until(lambda: "large" in watch.pods)
     assert watch.problem == ""
+
+
+async def test_an_api_server_that_was_just_started_is_asked_again(
+    api: ApiServer, client: PlaceClient, proxy: FaultProxy
+) -> None:
+    code, body = status(403, "Forbidden")
+    proxy.answer = (code, json.dumps(json.loads(body) | {"message": NO_ROLES}))
+    proxy.times, proxy.affects = 2, lambda request: request.startswith("POST ")
+    await create_pod(client, asked(client.namespace))
+    assert len(api.pods(client.namespace)) == 1
+
+
+async def test_a_right_that_is_missing_is_a_refusal(client: PlaceClient, proxy: FaultProxy) -> None:
+    code, body = status(403, "Forbidden")
+    proxy.answer = (code, json.dumps(json.loads(body) | {"message": NO_ROLES}))
+    proxy.affects = lambda request: request.startswith("POST ")
+    with pytest.raises(SessionFailed, match="lacks a right in the cluster"):
+        await create_pod(client, asked(client.namespace))
