@@ -162,7 +162,8 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
 
     @default("object_name")
     def _object_name_default(self) -> str:
-        return self.name_on_backend(self.user.name, self.name)
+        # the settings are read without a user, too
+        return self.name_on_backend(self.user.name, self.name) if self.user is not None else ""
 
     @property
     def docker_engine(self) -> Engine:

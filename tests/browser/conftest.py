@@ -58,12 +58,14 @@ class SessionUser:
         self.page.wait_for_load_state()
 
     def launch(self, application: str, proposal: str) -> None:
-        """Go to the proposal and press the application's button of its newest visit."""
+        """Go to the proposal and press the application's button of its newest visit, or start another session."""
         self.page.goto(f"{self.portal.url}/hub/home")
         self.page.locator("table.proposals tr", has_text=proposal).get_by_role("link").first.click()
-        self.page.locator("form.application").get_by_role(
-            "button", name=f"Launch {application}", exact=True
-        ).first.click()
+        launch, another = (
+            self.page.locator(".application").get_by_role("button", name=f"{word} {application}", exact=True)
+            for word in ("Launch", "Start another")
+        )
+        launch.or_(another).first.click()
 
     def wait_for_picture(self, page: Page | None = None) -> None:
         """Wait until the desktop's first picture is painted."""

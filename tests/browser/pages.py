@@ -110,7 +110,10 @@ def require_extensions(ben: SessionUser, limits: list[int]) -> None:
 
 
 def launch_in(person: SessionUser, place: str, application: str, proposal: str = "") -> None:
-    """Choose a place by its title, and launch there: on the newest visit of a proposal, or without one."""
+    """Choose a place by its title, and launch there: on the newest visit of a proposal, or without one.
+
+    The same may run in another place: the portal offers it first.
+    """
     person.page.goto(f"{person.portal.url}/hub/home")
     if proposal:
         person.page.locator("table.proposals tr", has_text=proposal).get_by_role("link").first.click()
@@ -118,7 +121,10 @@ def launch_in(person: SessionUser, place: str, application: str, proposal: str =
     choice = person.page.get_by_role("group", name="Place")
     choice.get_by_label(place, exact=True).check()
     expect(choice.get_by_role("radio")).to_have_count(3)
-    person.page.get_by_role("button", name="Launch").click()
+    with person.page.expect_navigation():
+        person.page.get_by_role("button", name="Launch").click()
+    if person.page.locator("#refused").count():
+        person.page.get_by_role("button", name="Start another").first.click()
 
 
 def write_notebook(portal: Portal, name: str, cells: list[str]) -> None:

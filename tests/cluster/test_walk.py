@@ -121,8 +121,6 @@ def test_work_continues_and_ends(place: str, places: ThreePlaces, walks: dict[st
         person.page.goto(f"{places.portal.url}/hub/home")
         card_of(person, place, application).get_by_role("button", name="Stop").click()
         person.page.get_by_role("button", name="Stop", exact=True).click()
-        # the portal asks first
-        person.page.get_by_role("button", name="Stop", exact=True).click()
         expect(card_of(person, place, application)).to_have_count(0)
     expect(card_of(anna, place, "Brief")).to_contain_text("It reached its time limit.", timeout=60_000)
     anna.require_quiet()
