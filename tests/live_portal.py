@@ -142,7 +142,7 @@ class Person:
 def plain_text(answer: requests.Response) -> str:
     """Return the words of a page's main part."""
     main = answer.text.partition("<main")[2] or answer.text
-    return " ".join(re.sub(r"<[^>]*>", " ", main).split())[:1500]
+    return " ".join(re.sub(r"<[^>]*>", " ", main).split())
 
 
 #: What was given in this run, and may be used much later.
