@@ -64,7 +64,7 @@ class LaunchHandler(LaunchPage, HomePage, ProposalPage, SessionPage):
             if not _SESSION_NAME.fullmatch(name):
                 name = new_session_name(request.application)
             # only forms of ours ask: a program that sends the form twice wants two sessions
-            if self.get_body_argument("running", "") == "ask" and (card := self._identical(name, request)):
+            if self._asks_first() and (card := self._identical(name, request)):
                 await self._show_where_pressed(
                     Refusal(_running_words(card), 200, fields, visits, self._pressed_on(), running=card)
                 )
@@ -80,6 +80,11 @@ class LaunchHandler(LaunchPage, HomePage, ProposalPage, SessionPage):
         user = self.current_user
         is_ready = name in user.spawners and user.spawners[name].ready
         self.redirect(user.spawners[name].session_url if is_ready else f"{self.hub_url}sessions/{name}", status=303)
+
+    def _asks_first(self) -> bool:
+        """Return whether a second identical session is to be asked about; the launch page's answer has both words."""
+        answers = self.get_body_arguments("running")
+        return "ask" in answers and "another" not in answers
 
     def _identical(self, name: str, request: LaunchRequest) -> dict[str, Any] | None:
         """Return the card of another session with the same content that starts or runs."""

@@ -172,6 +172,21 @@ def test_what_runs_is_opened_and_a_second_one_is_a_choice(guest: Callable[..., S
     anna.require_quiet()
 
 
+def test_a_second_one_can_be_started_from_the_launch_page(guest: Callable[..., SessionUser], portal: Portal) -> None:
+    """The page's own form asks, and its answer is sent with the question."""
+    anna = guest("anna")
+    page = anna.page
+    for running in (0, 1):
+        page.goto(f"{portal.url}/hub/launch?application=terminal")
+        page.get_by_role("button", name="Launch").click()
+        if running:
+            require_focus_on_reason(page, "is running already")
+            page.get_by_role("button", name="Start another").click()
+        anna.wait_for_picture()
+        assert sessions(anna) == running + 1
+    anna.require_quiet()
+
+
 def test_no_press_starts_a_second_one(guest: Callable[..., SessionUser], portal: Portal) -> None:
     """Two presses, the back button, and a second tab while the first is starting."""
     anna = guest("anna")
