@@ -147,7 +147,8 @@ def test_a_cluster_that_is_away_is_said_on_the_card(place: Place, anna: Person) 
         place.api.start_api()
     within(30, lambda: not place.pods())
     within(30, lambda: name not in card(anna))
-    assert watch_age_s(place) < 20
+    # the watch asks again after 15 s at most
+    within(30, lambda: watch_age_s(place) < 20)
 
 
 def test_a_session_that_says_nothing_has_a_lost_computer(place: Place, anna: Person) -> None:

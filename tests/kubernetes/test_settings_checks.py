@@ -79,7 +79,7 @@ def problems(pods: dict[str, Any], storage: list[Any], *applications: Any) -> li
         "ProposalKubeSpawner": place, "JupyterHub": {"authenticator_class": "dummy", "allow_named_servers": True},
         "Facility": {"identity_of": lambda user, auth_state: None},
     })  # fmt: skip
-    catalogue = SimpleNamespace(applications={one.name: one for one in applications})
+    catalogue = SimpleNamespace(applications={one.name: one for one in applications}, sizes={})
     facility: Any = SimpleNamespace(applications=catalogue)
     return [str(one) for one in ProposalKubeSpawner.configuration_problems(config, facility)]
 
