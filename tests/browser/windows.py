@@ -99,7 +99,15 @@ def _processes(program: str, words: str = "") -> list[int]:
             continue
         if Path(argv[0].decode()).name == program and words in b" ".join(argv).decode(errors="replace"):
             found.append(int(entry.name))
-    return sorted(found)
+    return sorted(found, key=_started)
+
+
+def _started(pid: int) -> int:
+    """Return when a process started, in ticks since boot; the numbers of processes begin anew."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    except OSError:
+        return 0
 
 
 def _newest(program: str, words: str, timeout_s: float = 20.0) -> int:
