@@ -87,8 +87,9 @@ def test_an_api_server_that_is_away_for_90_s_is_said_and_nobody_is_lost(ten: Ten
     within(30, lambda: not ten.cards_with(SINCE))
     print(f"said after {said:.1f} s, taken back {time.monotonic() - back:.1f} s after the API server was ready")
     ten.require_same()
-    # a start at once, and a pod that somebody deletes
-    name = ten.anna.launch("light")
+    # a start at once, and a pod that somebody deletes; scheduler and kubelet ask again in growing intervals
+    name = ten.anna.launch("light", wait=False)
+    ten.anna.wait_ready(name, 180)
     deleted = next(one["metadata"]["name"] for one in ten.all_pods() if one["metadata"]["name"] not in ten.uids)
     ten.place.cluster.kubectl("-n", ten.place.namespace, "delete", "pod", deleted, "--now", "--wait=false")
     within(30, lambda: name not in ten.servers())
