@@ -21,7 +21,7 @@ from .launch import rounds
 from .machine import goal_max, median, percentile, section, table
 from .pods import PodPortal, namespace_of, running_bare_pod
 from .processes import nothing_left_behind
-from .rfb import PLAIN_RAW, RfbClient
+from .rfb import RfbClient
 from .service import state_folder
 
 WANTED, CPUS = 2.0, 1.0
@@ -33,10 +33,7 @@ def measure_floor(cluster: Cluster, namespace: str, image: str, cpus: float) -> 
     began = time.time()
     with running_bare_pod(cluster, namespace, image, cpus) as stream:
         client = RfbClient(stream)
-        client.set_encodings(PLAIN_RAW)
-        client.request(incremental=False)
-        while not client.read_update().has_light:
-            client.request(incremental=True)
+        client.wait_for_light()
         frame = time.time()
         client.close()
     return Launch(frame - began, frame - began)

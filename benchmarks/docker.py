@@ -28,7 +28,6 @@ from .machine import goal_max, median, percentile, progress, section, table
 from .peer import Peer, install
 from .portal import ROOT, Portal
 from .processes import descendants, find_xvnc, pss_mib
-from .rfb import PLAIN_RAW
 from .service import state_folder
 from .windows import has_window
 
@@ -151,10 +150,7 @@ def measure_floor(state: Path, title: str) -> Launch:
     began = time.time()
     with bare_container(state, "pymca") as socket:
         client = connect(Path(socket))
-        client.set_encodings(PLAIN_RAW)
-        client.request(incremental=False)
-        while not client.read_update().has_light:
-            client.request(incremental=True)
+        client.wait_for_light()
         frame = time.time()
         client.close()
         while (xvnc := find_xvnc(1)) is None or not has_window(xvnc.pid, title):

@@ -17,7 +17,7 @@ from .opened import launch_and_leave
 from .peer import Peer
 from .portal import Portal, add_before
 from .processes import nothing_left_behind
-from .rfb import PLAIN_RAW, RfbClient
+from .rfb import RfbClient
 from .service import state_folder
 from .streams import open_unix
 from .windows import has_window
@@ -41,10 +41,7 @@ def measure_floor(state: Path, application: str, title: str) -> Launch:
     began = time.time()
     with Floor(state, application) as floor:
         client = connect(floor.socket)
-        client.set_encodings(PLAIN_RAW)
-        client.request(incremental=False)
-        while not client.read_update().has_light:
-            client.request(incremental=True)
+        client.wait_for_light()
         frame = time.time()
         client.close()
         while (xvnc := floor.xvnc) is None or not has_window(xvnc, title):

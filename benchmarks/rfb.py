@@ -72,6 +72,13 @@ class RfbClient:
             self.request(incremental=True)
             self.read_update()
 
+    def wait_for_light(self) -> None:
+        """Ask for updates until one has a pixel that is not black."""
+        self.set_encodings(PLAIN_RAW)
+        self.request(incremental=False)
+        while not self.read_update().has_light:
+            self.request(incremental=True)
+
     def read_update(self) -> Update:
         """Wait for one whole FramebufferUpdate; other messages are read and dropped."""
         while (kind := self.stream.read(1)[0]) != 0:

@@ -38,7 +38,7 @@ def _limit_files(root: Path) -> Iterator[Path]:
 
 
 def _read(file: Path) -> int:
-    """Return a limit; 0 where there is none."""
+    """Return a limit in bytes; 0 for no limit."""
     try:
         return int(file.read_text())
     except (OSError, ValueError):  # "max"

@@ -114,7 +114,7 @@ class Rules:
             if not devices and one["Count"] < 1:
                 raise Forbidden("HostConfig.DeviceRequests[0].Count must be a number of GPUs")
             for device in devices or ("*",):
-                # a name of two readings is none: "*" and "all" are devices of the driver, too
+                # ambiguous names are refused: the driver reads "*" and "all" as every device
                 if f"{driver}:{device}" not in self.gpus or (device == "*") is bool(devices):
                     raise Forbidden(f"device {driver}:{device} is not one of this hub's")
             if len(set(devices)) != len(devices):

@@ -127,7 +127,7 @@ async def _priority(client: PlaceClient, settings: PlaceMixin) -> list[Finding]:
     except APIRefusal as refusal:
         if refusal.status != 404:
             raise
-        return [problem("sessions.priority", did, "there is none", "Create it, or correct priority_class_name.")]
+        return [problem("sessions.priority", did, "it does not exist", "Create it, or correct priority_class_name.")]
     if found.get("preemptionPolicy") != "Never":
         fix = "Create a class with preemptionPolicy: Never, and name it."
         return [problem("sessions.priority", did, "its pods end other people's, so no session is started", fix)]

@@ -9,6 +9,8 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -211,3 +213,14 @@ class ApiServer:
         body = {"metadata": {"name": name, "labels": labels or {}}, "spec": spec}
         made: dict[str, Any] = self.call("POST", f"/api/v1/namespaces/{namespace}/pods", body)
         return made
+
+
+@contextmanager
+def running_api_server() -> Iterator[ApiServer]:
+    """Run an API server."""
+    server = ApiServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()

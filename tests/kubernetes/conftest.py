@@ -8,18 +8,14 @@ import pytest
 
 from daas_hub.spawners.kubernetes.access import APIAccess
 from daas_hub.spawners.kubernetes.client import PlaceClient
-from tests.kubernetes.api_server import ApiServer
+from tests.kubernetes.api_server import ApiServer, running_api_server
 
 
 @pytest.fixture(scope="session")
 def api() -> Iterator[ApiServer]:
     """The API server, running."""
-    server = ApiServer()
-    try:
-        server.start()
+    with running_api_server() as server:
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,6 +117,16 @@ def start_place(
             kubelet.stop()
         raise
     return Place(api, namespace, kubelet, state, config + more_config, hub_id, portal)
+
+
+@contextmanager
+def running_place(api: ApiServer, namespace: str, *, more_config: str = "") -> Iterator[Place]:
+    """Run a portal."""
+    running = start_place(api, namespace, more_config=more_config)
+    try:
+        yield running
+    finally:
+        running.stop()
 
 
 def as_json(pod: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ import requests
 
 from daas_hub.spawners.runtime_dir import session_key
 from tests.kubernetes.api_server import ApiServer
-from tests.kubernetes.hub import Place, as_json, start_place
+from tests.kubernetes.hub import Place, as_json, running_place
 from tests.kubernetes.kubelet import ask
 from tests.live_portal import Person, plain_text
 
@@ -27,11 +27,8 @@ MERGE = {"Content-Type": "application/merge-patch+json"}
 
 @pytest.fixture(scope="module")
 def place(api: ApiServer) -> Iterator[Place]:
-    running = start_place(api, api.new_namespace(), more_config=CONFIG)
-    try:
+    with running_place(api, api.new_namespace(), more_config=CONFIG) as running:
         yield running
-    finally:
-        running.stop()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.kubernetes.api_server import ApiServer
+from tests.kubernetes.api_server import ApiServer, running_api_server
 from tests.kubernetes.hub import Place, start_place
 from tests.kubernetes.kubelet import Kubelet
 from tests.live_portal import Person, plain_text
@@ -48,12 +48,8 @@ class Clusters:
 @pytest.fixture(scope="module")
 def far_api() -> Iterator[ApiServer]:
     """Another cluster."""
-    server = ApiServer()
-    try:
-        server.start()
+    with running_api_server() as server:
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture(scope="module")

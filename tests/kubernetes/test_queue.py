@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.kubernetes.api_server import ApiServer
-from tests.kubernetes.hub import Place, start_place
+from tests.kubernetes.hub import Place, running_place
 from tests.live_portal import Person, plain_text
 
 START_S, QUEUE_S = 3, 6
@@ -27,11 +27,8 @@ PULLING = {"name": "session", "ready": False, "restartCount": 0, "image": "x", "
 @pytest.fixture(scope="module")
 def place(api: ApiServer) -> Iterator[Place]:
     """A portal with short limits."""
-    running = start_place(api, api.new_namespace(), more_config=LIMITS)
-    try:
+    with running_place(api, api.new_namespace(), more_config=LIMITS) as running:
         yield running
-    finally:
-        running.stop()
 
 
 @pytest.fixture

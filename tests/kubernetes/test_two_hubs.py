@@ -16,7 +16,7 @@ import pytest
 from daas_hub.spawners.kubernetes.instance import instance_of, is_of_another, read_instance
 from daas_hub.spawners.runtime_dir import session_key
 from tests.kubernetes.api_server import ApiServer
-from tests.kubernetes.hub import Place, start_place
+from tests.kubernetes.hub import Place, running_place, start_place
 from tests.live_portal import Person, remove
 
 #: Whatever a hub takes for nobody's is ended at once, so that a mistake shows.
@@ -32,11 +32,8 @@ TWO_PLACES = f'{HASTY}c.JupyterHub.spawner_class = "places"\nc.Places.places = {
 @pytest.fixture(scope="module")
 def first(api: ApiServer) -> Iterator[Place]:
     """A hub with the same namespace twice, as two places."""
-    running = start_place(api, api.new_namespace(), more_config=TWO_PLACES)
-    try:
+    with running_place(api, api.new_namespace(), more_config=TWO_PLACES) as running:
         yield running
-    finally:
-        running.stop()
 
 
 @pytest.fixture

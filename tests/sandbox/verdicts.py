@@ -4,8 +4,8 @@ from __future__ import annotations
 
 _VERSION = {"hub: /hub/api/": "every session may ask for the version of the hub"}
 _OWN_PROGRAMS = {
-    "ptrace of the parent": "the default profile of container engines allows it: programs of the same session, of "
-    "which its server and whatever has its token is none"
+    "ptrace of the parent": "the default profile of container engines allows it: programs of the same session, "
+    "but neither its server nor what has its token"
 }
 #: Attempts of `reach.py` that succeed, by place; every other one is refused in every place.
 ALLOWED: dict[str, dict[str, str]] = {
