@@ -31,16 +31,13 @@ def granted(rules: list[dict[str, Any]]) -> set[Right]:
     return {(resource, verb) for rule in rules for resource in rule["resources"] for verb in rule["verbs"]}
 
 
-def used(log: Path, user: str, namespace: str, *, since: int = 0) -> set[Right]:
-    """Return each resource with each verb that somebody asked for in a namespace, by an API server's audit log.
+def used(log: Path, user: str) -> dict[str, set[Right]]:
+    """Return each resource with each verb that somebody asked for, by namespace, from an API server's audit log.
 
-    Fails where the API server refused for want of a right, and where something else than this namespace was asked for.
-
-    Args:
-        since: the size of the log before what is looked for.
+    Fails where the API server refused for want of a right; what is in no namespace is in that of the name "".
     """
-    found = set()
-    for line in log.read_bytes()[since:].splitlines():
+    found: dict[str, set[Right]] = {}
+    for line in log.read_bytes().splitlines():
         record = json.loads(line)
         if record["user"]["username"] != user or "objectRef" not in record:
             continue
@@ -48,7 +45,6 @@ def used(log: Path, user: str, namespace: str, *, since: int = 0) -> set[Right]:
         right = "/".join(filter(None, (reference["resource"], reference.get("subresource")))), record["verb"]
         if right == _OF_EVERYBODY:
             continue
-        assert reference.get("namespace") == namespace, record["requestURI"]
         assert record["responseStatus"]["code"] not in (401, 403), record["requestURI"]
-        found.add(right)
+        found.setdefault(reference.get("namespace", ""), set()).add(right)
     return found
