@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from traitlets.config import Config
 
 from daas_hub.commands.check_config import check_config
@@ -23,7 +25,7 @@ from tests.cluster.chart import (
     values_of_the_page,
     write_configuration,
 )
-from tests.cluster.cluster import Cluster
+from tests.cluster.cluster import ROOT, Cluster
 
 SESSIONS, GPU = "daas-sessions", "daas-gpu"
 
@@ -160,6 +162,14 @@ def test_check_config_has_nothing_to_say_of_them(
     for name, value in write_configuration(found, tmp_path).items():
         monkeypatch.setenv(name, value)
     assert [str(problem) for problem in check_config(tmp_path / "jupyterhub_config.py")] == []
+
+
+def test_the_values_of_the_page_are_accepted(cluster: Cluster) -> None:
+    text = (ROOT / "docs" / "how-to" / "several-places.md").read_text()
+    blocks = [yaml.safe_load(each) for each in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+    assert [sorted(block) for block in blocks] == [["places"], ["existingHub", "sessions"], ["gateway", "places"]]
+    for block in blocks:
+        assert render(cluster, block if "existingHub" in block else merged(LEAST, block))
 
 
 GPU_NODES: Json = {"name": "gpu"}
