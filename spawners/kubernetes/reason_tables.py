@@ -78,7 +78,8 @@ IMAGES = (
           "The computer that should run your session has no room for the application's image; the cluster tries again.",
           WAIT, is_final=False),
     _rule(r"no such host|server misbehaving|name resolution|i/o timeout|connection refused|connection reset"
-          r"|no route to host|deadline exceeded|timeout|unexpected EOF|\b50[0-9]\b|registry is unavailable|RegistryUnavailable", ReasonKind.IMAGE,
+          r"|no route to host|deadline exceeded|timeout|unexpected EOF|\b50[0-9]\b|registry is unavailable"
+          r"|RegistryUnavailable", ReasonKind.IMAGE,
           "The registry of images does not answer; the cluster tries again.", WAIT, is_final=False),
     _rule(r"not ?found|manifest unknown|name unknown|\b404\b", ReasonKind.IMAGE,
           "The registry of images does not have the application's image."),
