@@ -113,7 +113,7 @@ def _settle(installed: Installed) -> None:
 
 
 def test_a_missing_directory_ends_the_start(installed: Installed) -> None:
-    """E2: it is looked for as the account, the kubelet creates nothing, and what the container printed is in the log."""
+    """E2: it is looked for as the account, and the kubelet creates nothing."""
     start(installed, "nowhere", proposal="MA-4243")
     within(120, lambda: "nowhere" not in servers(installed))
     log = installed.cluster.kubectl("-n", installed.namespace, "logs", "deployment/portal-hub")
