@@ -54,9 +54,9 @@ def configure(c: Any) -> None:
     command = proxy_command()
     if command:
         c.ConfigurableHTTPProxy.command = command
-    from daas_hub.database import use_write_ahead_log
+    from daas_hub.database import configure_connections
 
-    use_write_ahead_log()
+    configure_connections()
 
 
 def sessions_host(name: str, domain: str, kind: str) -> str:
