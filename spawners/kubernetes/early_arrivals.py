@@ -45,7 +45,7 @@ class EarlyArrivals(SessionRequests):
     """
 
     parameters: ClassVar[HTTP1ConnectionParameters] = HTTP1ConnectionParameters(
-        no_keep_alive=True, max_header_size=4096, header_timeout=REQUEST_TIME_S, max_body_size=256, body_timeout=1.0
+        no_keep_alive=True, max_header_size=4096, max_body_size=256
     )
     request_time_s: ClassVar[float] = REQUEST_TIME_S
     # it is their address that pays: others must not wait because of them
