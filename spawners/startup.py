@@ -15,6 +15,7 @@ from jupyterhub.app import JupyterHub
 from traitlets import TraitError
 
 from daas_hub.spawners.reconcile import Reconciler
+from daas_hub.spawners.session_counts import publish_sessions
 
 #: A loop does not keep its tasks.
 _tasks: set[asyncio.Task[None]] = set()
@@ -43,6 +44,7 @@ def _refuse_to_start(change: Any) -> None:
         hub.log.critical("%s", sentence)
     if sentences:
         hub.exit(1)
+    publish_sessions(hub)
     backends = hub.spawner_class.backends(hub.config) if hasattr(hub.spawner_class, "backends") else []
     for settings in backends:
         # after the hub has read its sessions from the database (see `Reconciler.run`)
