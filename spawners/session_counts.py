@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Container, Mapping
 from typing import Any
 
 from daas_hub.facility import Facility
@@ -18,14 +19,18 @@ _OTHER = "other"
 
 def publish_sessions(hub: Any) -> None:
     """Publish the sessions of this hub from now on."""
-    SESSIONS.values = lambda: session_counts(hub)
+    SESSIONS.values = lambda: session_counts(hub.users, Facility.of(hub.config).applications.applications)
 
 
-def session_counts(hub: Any) -> Counter[tuple[str, ...]]:
-    """Return the number of sessions by application, place and state."""
-    known = Facility.of(hub.config).applications.applications
+def session_counts(users: Mapping[Any, Any], known: Container[str]) -> Counter[tuple[str, ...]]:
+    """Return the number of sessions by application, place and state.
+
+    Args:
+        users: the hub's users in memory.
+        known: the applications of the catalogue.
+    """
     counts: Counter[tuple[str, ...]] = Counter()
-    for user in list(hub.users.values()):
+    for user in list(users.values()):
         for name, spawner in list(user.spawners.items()):
             if name and (state := session_state(spawner)) in _STATES:
                 application = str((spawner.user_options or {}).get("application", ""))

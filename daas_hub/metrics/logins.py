@@ -5,9 +5,7 @@ from __future__ import annotations
 from prometheus_client import Counter
 
 LOGINS = Counter("daas_logins_total", "Successful logins.", ["method"])
-FAILURES = Counter(
-    "daas_login_failures_total", "Logins that were refused, or could not be verified.", ["method", "reason"]
-)
+FAILURES = Counter("daas_login_failures_total", "Logins that were refused or not verified.", ["method", "reason"])
 
 
 def count_login(method: str) -> None:

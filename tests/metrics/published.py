@@ -50,7 +50,9 @@ def queries() -> dict[str, str]:
 
 def alerts() -> dict[str, str]:
     """Return the expressions of the alerts by name."""
-    return {rule["alert"]: rule["expr"] for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]}
+    return {
+        rule["alert"]: rule["expr"] for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]
+    }
 
 
 def names_in(expression: str) -> set[str]:

@@ -6,7 +6,9 @@ import re
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
+from daas_hub.metrics.collector import ComputedGauge
 from tests.metrics.published import ROOT, alerts, names_in, panels, published, queries
 
 #: Everything a label may say; each has values of the configuration or the code only.
@@ -16,10 +18,8 @@ METRICS = published()
 
 def labels_of(name: str) -> set[str]:
     """Return the names of a metric's labels, as its collector was made with."""
-    from prometheus_client import REGISTRY
-
-    collector = REGISTRY._names_to_collectors[name]
-    return set(getattr(collector, "labels", ()) if not callable(getattr(collector, "labels", ())) else collector._labelnames)
+    collector: Any = REGISTRY._names_to_collectors[name]
+    return set(collector.labels if isinstance(collector, ComputedGauge) else collector._labelnames)
 
 
 def test_there_are_metrics() -> None:
