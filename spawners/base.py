@@ -28,6 +28,7 @@ from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked
 from daas_hub.launch import LaunchRequest, Plan
 from daas_hub.spawners.egress import EgressRoute
+from daas_hub.spawners.launch_watch import LaunchWatch
 from daas_hub.spawners.readiness import no_answer
 from daas_hub.spawners.session_address import SessionAddressMixin
 from daas_hub.spawners.session_hosts import session_host, session_url
@@ -93,6 +94,11 @@ class ProposalSessionMixin(SessionAddressMixin, _Base):
     failed_at_home = False
 
     _limiting: asyncio.Future[None] | None = None
+
+    #: The launch in progress, or the last one; None before the first.
+    launching: LaunchWatch | None = None
+    #: The reference of the last launch, for its page and its session; "" before the first.
+    reference = ""
 
     #: Its time limit, in seconds since the epoch; 0 before it started.
     ends = 0.0
@@ -188,6 +194,10 @@ class ProposalSessionMixin(SessionAddressMixin, _Base):
         self.is_counted = False
         self.clear_steps()
         self.report_progress("Checking your account and your proposals")
+        self.launching = LaunchWatch()
+        self.launching.follow(self._spawn_future)
+        self.reference = self.launching.reference
+        self.launching.enter("authorise")
         try:
             require_working(self, self.stock_settings, self.own_variables)
             self._require_post()
@@ -195,7 +205,10 @@ class ProposalSessionMixin(SessionAddressMixin, _Base):
             self.require_startable()
             request = LaunchRequest.from_json(options)
             plan = await self._authorised(request)
-            if await self.prepare(plan):
+            self.launching.planned(plan)
+            with self.launching.stage("prepare"):
+                took_long = await self.prepare(plan)
+            if took_long:
                 # the answer may have changed in these minutes
                 plan = await self._authorised(request)
             self.plan = plan
@@ -205,6 +218,7 @@ class ProposalSessionMixin(SessionAddressMixin, _Base):
             if self.orm_spawner is not None:
                 self.orm_spawner.user_options = {}
             raise self._keep_failure(refusal, 403 if refusal.for_user else 500) from refusal
+        self.launching.enter("")
 
     async def start(self) -> str:
         """Start the plan that was authorised for this start, and nothing else."""
@@ -212,6 +226,8 @@ class ProposalSessionMixin(SessionAddressMixin, _Base):
         if plan is None:
             raise SpawnException("This launch was not authorised.", reason="refused", status_code=403)
         self.ends = time.time() + plan.size.hours * 3600
+        if self.launching is not None:
+            self.launching.enter("start")
         try:
             self._register_callback()
             # once more: `pre_spawn_hook` has run meanwhile
@@ -224,6 +240,8 @@ class ProposalSessionMixin(SessionAddressMixin, _Base):
             for note in filter(None, (problem.detail, *getattr(problem, "__notes__", []))):
                 self.log.error("%s: %s (%s)", self._log_name, problem.message, note)
             raise self._keep_failure(problem, 500) from problem
+        if self.launching is not None:
+            self.launching.enter("respond")
         if self._limiting is not None:
             self._limiting.cancel()
         self._limiting = asyncio.ensure_future(self._limit_wait())
@@ -294,6 +312,8 @@ class ProposalSessionMixin(SessionAddressMixin, _Base):
 
     def _keep_failure(self, problem: DaasError, status: int) -> SpawnException:
         """Keep why the start failed, also over a restart of the hub, and return what JupyterHub reports."""
+        if self.launching is not None:
+            self.launching.failed(problem)
         exception = self._as_spawn_exception(problem, status)
         self.failure = exception.jupyterhub_message
         self.failed_at_home = problem.is_about_home
@@ -321,6 +341,8 @@ class ProposalSessionMixin(SessionAddressMixin, _Base):
             state["failure"] = self.failure
         if self.failed_at_home:
             state["failed_at_home"] = True
+        if self.reference:
+            state["reference"] = self.reference
         return state
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -330,6 +352,7 @@ class ProposalSessionMixin(SessionAddressMixin, _Base):
         self.ending = str(state.get("ending", ""))
         self.failure = str(state.get("failure", ""))
         self.failed_at_home = state.get("failed_at_home") is True
+        self.reference = str(state.get("reference", ""))
 
     def clear_state(self) -> None:
         """Forget the session, but not why it ended or failed: its card shows that until it is removed."""

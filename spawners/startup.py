@@ -16,6 +16,7 @@ from traitlets import TraitError
 
 from daas_hub.errors import ConfigurationError, DaasError
 from daas_hub.spawners.reconcile import Reconciler
+from daas_hub.spawners.session_counts import publish_sessions
 from daas_hub.tables import upgrade_tables
 
 #: A loop does not keep its tasks.
@@ -53,6 +54,7 @@ def _refuse_to_start(change: Any) -> None:
         hub.log.critical("%s", sentence)
     if sentences:
         hub.exit(1)
+    publish_sessions(hub)
     backends = hub.spawner_class.backends(hub.config) if hasattr(hub.spawner_class, "backends") else []
     for settings in backends:
         # after the hub has read its sessions from the database (see `Reconciler.run`)

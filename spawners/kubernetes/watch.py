@@ -7,15 +7,16 @@ stays as it was last seen, with the time since when that is.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import time
 from collections.abc import Callable
 from typing import ClassVar
 
 from daas_hub.errors import ConfigurationError
+from daas_hub.metrics.clusters import publish_age
 from daas_hub.spawners.kubernetes.client import APIRefusal, ClusterUnreachable, Json, PlaceClient, pause_after
 from daas_hub.spawners.kubernetes.labels import HUB_LABEL, PLACE_LABEL
-from daas_hub.spawners.kubernetes.metrics import publish_age
 
 #: Seconds after which the API server ends a watch, so that a quiet one is heard of.
 WINDOW_S = 15
@@ -73,7 +74,10 @@ class PodWatch:
     def start(self) -> None:
         """Watch from now on, if it does not yet."""
         if self._task is None or self._task.done():
-            self._task = asyncio.get_running_loop().create_task(self._run(), name="pods of a place")
+            # shared by all launches: its log lines are of none of them
+            self._task = asyncio.get_running_loop().create_task(
+                self._run(), name="pods of a place", context=contextvars.Context()
+            )
 
     async def stop(self) -> None:
         """End it, as tests do."""
