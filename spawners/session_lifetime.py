@@ -158,6 +158,8 @@ class SessionLifetimeMixin(HasTraits):
         return self._extended() is not None
 
     def _extended(self) -> float | None:
+        if self.is_over():
+            return None
         one = self.lifetime
         return extended(
             time.time(), started=one.started, ends=self.ends, extensions=one.extensions, limits=one.limits

@@ -287,7 +287,7 @@ def notice_of(spawner: Any) -> str:
 def extend_words(spawner: Any) -> str:
     """Return the words of the button; "" where there is none."""
     if getattr(spawner, "can_keep", False):
-        return "Keep it running"
+        return "Still in use"
     if getattr(spawner, "can_extend", False):
         return f"Extend by {duration(spawner.lifetime.limits.extension_s)}"
     return ""

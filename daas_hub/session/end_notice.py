@@ -17,7 +17,7 @@ def end_of(lifetime: Lifetime) -> dict[str, Any] | None:
     is_idle = outlook.reason is Reason.IDLE
     action = ""
     if is_idle:
-        action = "Keep it running"
+        action = "Still in use"
     elif lifetime.can_extend:
         action = f"Extend by {duration(lifetime.limits.extension_s)}"
     return {
