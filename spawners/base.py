@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-import time
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -32,6 +31,7 @@ from daas_hub.spawners.launch_watch import LaunchWatch
 from daas_hub.spawners.readiness import no_answer
 from daas_hub.spawners.session_address import SessionAddressMixin
 from daas_hub.spawners.session_hosts import session_host, session_url
+from daas_hub.spawners.session_lifetime import SessionLifetimeMixin
 from daas_hub.spawners.startup import check_when_hub_starts
 from daas_hub.spawners.state_unknown import never_raises
 from daas_hub.spawners.stock import OWN_VARIABLES, SPAWNER_SETTINGS, require_working, setting_problems
@@ -51,7 +51,7 @@ START_TIMED_OUT = "It did not start in time. Please launch again; if the problem
 START_INTERRUPTED = "The portal was restarted while this session was starting. Please launch again."
 
 
-class ProposalSessionMixin(SessionAddressMixin, _Base):
+class ProposalSessionMixin(SessionAddressMixin, SessionLifetimeMixin, _Base):
     """First base of the spawners of this project; the second is a Spawner class."""
 
     #: Which settings of its Spawner class a backend honours, and which it refuses.
@@ -99,9 +99,6 @@ class ProposalSessionMixin(SessionAddressMixin, _Base):
     launching: LaunchWatch | None = None
     #: The reference of the last launch, for its page and its session; "" before the first.
     reference = ""
-
-    #: Its time limit, in seconds since the epoch; 0 before it started.
-    ends = 0.0
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -225,7 +222,7 @@ class ProposalSessionMixin(SessionAddressMixin, _Base):
         plan, self.plan = self.plan, None
         if plan is None:
             raise SpawnException("This launch was not authorised.", reason="refused", status_code=403)
-        self.ends = time.time() + plan.size.hours * 3600
+        self.begin_lifetime(plan)
         if self.launching is not None:
             self.launching.enter("start")
         try:
@@ -332,8 +329,7 @@ class ProposalSessionMixin(SessionAddressMixin, _Base):
     def get_state(self) -> dict[str, Any]:
         """Return what must survive a restart of the hub: when this session ends, or why it ended."""
         state: dict[str, Any] = super().get_state()
-        if self.ends:
-            state["ends"] = self.ends
+        state |= self.lifetime_state()
         # after an end JupyterHub creates a new spawner from this state
         if self.ending:
             state["ending"] = self.ending
@@ -348,7 +344,7 @@ class ProposalSessionMixin(SessionAddressMixin, _Base):
     def load_state(self, state: dict[str, Any]) -> None:
         """Restore what `get_state` returned."""
         super().load_state(state)
-        self.ends = float(state.get("ends", 0.0))
+        self.load_lifetime(state)
         self.ending = str(state.get("ending", ""))
         self.failure = str(state.get("failure", ""))
         self.failed_at_home = state.get("failed_at_home") is True
@@ -360,12 +356,8 @@ class ProposalSessionMixin(SessionAddressMixin, _Base):
         if self._waiting_for_response and not self.failure and not getattr(self, "stop_wanted", False):
             # the hub gives up waiting; whoever presses Stop does not
             self.failure = START_TIMED_OUT
-        self.ends = 0.0
+        self.forget_lifetime()
         self.notice = ""
-
-    def is_over(self) -> bool:
-        """Return whether the session has reached its time limit (by wall clock: time in suspend counts)."""
-        return 0 < self.ends <= time.time()
 
     # -- progress -----------------------------------------------------------------------------------------------
 
@@ -419,6 +411,7 @@ class ProposalSessionMixin(SessionAddressMixin, _Base):
                 "temporary_home": plan.temporary_home,
                 "hub_home": f"{self.hub.base_url}home",
                 "egress": [one.as_document() for one in routes],
+                "lifetime": plan.limits.as_document(),
             }
         )
 

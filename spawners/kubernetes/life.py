@@ -19,7 +19,7 @@ from daas_hub.spawners.kubernetes.reasons import reason_of_pod
 from daas_hub.spawners.kubernetes.startup_watch import ELSEWHERE
 from daas_hub.spawners.kubernetes.watch import addresses_of, is_ending, phase_of
 from daas_hub.spawners.runtime_dir import session_key
-from daas_hub.spawners.session_output import failure_in, last_output
+from daas_hub.spawners.session_output import failure_in, last_output, own_end_in
 
 #: Seconds of silence after which a session's computer counts as one that does not answer: two reports, so that its card
 #: says so within 30 s of the last one, also with five seconds between two polls.
@@ -141,7 +141,9 @@ class PodLifeMixin(PlaceMixin):
         await keep_annotation(self.client, pod, self.ends)
         if not self.is_over():
             return None
-        return await self._stopped("It reached its time limit.")
+        self.note_end()
+        await self.stop()
+        return 0
 
     async def _stopped(self, ending: str) -> int:
         """Stop the session for a reason."""
@@ -219,8 +221,7 @@ class PodLifeMixin(PlaceMixin):
                 self.log.info("%s: %s", self._log_name, reason.raw)
             else:
                 self.ending = "It ended by itself." if code == 0 else f"It ended with an error (code {code})."
-        if self.remaining_s() <= 0 < self.ends:
-            self.ending = "It reached its time limit."
+        self.ending = self.own_end_words(own_end_in(output)) or self.ending
         self.log.info("%s ended with %s: %s", self._log_name, code, self.ending)
         return code
 

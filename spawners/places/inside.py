@@ -22,7 +22,18 @@ HUB_STATE = frozenset(
 
 #: The same of ProposalSessionMixin: pages and the reconciler read them.
 SESSION_STATE = frozenset(
-    {"_limiting", "ending", "ends", "failed_at_home", "failure", "is_counted", "launching", "notice", "reference"}
+    {
+        "_limiting",
+        "ending",
+        "ends",
+        "failed_at_home",
+        "failure",
+        "is_counted",
+        "launching",
+        "lifetime",
+        "notice",
+        "reference",
+    }
 )
 
 #: Traits that have one value for both.
