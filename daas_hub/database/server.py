@@ -27,6 +27,9 @@ _LIMITS: dict[str, dict[str, Any]] = {
     "mysqldb": {"connect_timeout": 5, "read_timeout": 20, "write_timeout": 20},
 }
 
+#: What tells servers apart, among the parameters of the drivers.
+_ADDRESS = ("host", "port", "unix_socket", "dbname", "database")
+
 _log = logging.getLogger("jupyterhub.daas")
 
 
@@ -52,10 +55,7 @@ def _connect(dialect: Any, _record: object, arguments: list[Any], parameters: di
     if dialect.name == "sqlite":
         return None
     parameters |= {key: value for key, value in _LIMITS.get(dialect.driver, {}).items() if key not in parameters}
-    server = (
-        dialect.name,
-        *(str(parameters.get(key)) for key in ("host", "port", "unix_socket", "dbname", "database")),
-    )
+    server = (dialect.name, *(str(parameters.get(key)) for key in _ADDRESS))
     while True:
         try:
             connection = dialect.connect(*arguments, **parameters)
@@ -68,8 +68,8 @@ def _connect(dialect: Any, _record: object, arguments: list[Any], parameters: di
                 raise
             time.sleep(_TRY_AGAIN_S)
         else:
-            if (since := _away_since.pop(server, None)) is not None:  # type: ignore[assignment]
-                _log.warning("the database server is back after %.1f s", time.monotonic() - since)
+            if (away := _away_since.pop(server, None)) is not None:
+                _log.warning("the database server is back after %.1f s", time.monotonic() - away)
             return connection
 
 

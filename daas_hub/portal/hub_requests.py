@@ -25,7 +25,10 @@ from daas_hub.origins import normalized_host, normalized_origin
 from daas_hub.portal.login_record import LoginRecord, session_id_of
 from daas_hub.tables import upgrade_tables
 
-_DATABASE_AWAY = "The database of this portal does not answer. Running sessions are not affected. Please load this page again in a moment."
+_DATABASE_AWAY = (
+    "The database of this portal does not answer. Running sessions are not affected."
+    " Please load this page again in a moment."
+)
 
 #: The policy of the portal's pages: nothing inline, nothing from another host.
 CONTENT_SECURITY_POLICY = (
