@@ -19,7 +19,8 @@ from jupyterhub.handlers.base import SESSION_COOKIE_NAME
 from jupyterhub.utils import get_browser_protocol
 from tornado import web
 
-from daas_hub.log_redaction import redact_logs
+from daas_hub.hub_log import use_hub_log
+from daas_hub.launch_reference import open_slot
 from daas_hub.origins import normalized_host, normalized_origin
 from daas_hub.portal.login_record import LoginRecord, create_table, session_id_of
 
@@ -107,6 +108,9 @@ class HubRequest(BaseHandler):
     async def prepare(self) -> None:
         """Check the address, then identify the user."""
         require_plain_path(self.request)
+        if self.request.method == "POST":
+            # of a launch that this request begins
+            open_slot()
         # addresses are made from it, and compared with it
         self.request.host = normalized_host(self.request.host, get_browser_protocol(self.request)) or self.request.host
         await super().prepare()
@@ -215,7 +219,7 @@ def guarded(handler: type[web.RequestHandler]) -> type[web.RequestHandler]:
 
 def guard_routes(app: Any) -> None:
     """Let every route of the hub that is starting have the behaviour above."""
-    redact_logs()
+    use_hub_log(app.log)
     create_table(app.db)
     build = app.init_tornado_application
     settings = app.tornado_settings
