@@ -15,6 +15,7 @@ from jupyterhub.app import JupyterHub
 from traitlets import TraitError
 
 from daas_hub.errors import ConfigurationError, DaasError
+from daas_hub.hub_log import use_hub_log
 from daas_hub.spawners.reconcile import Reconciler
 from daas_hub.spawners.session_counts import publish_sessions
 from daas_hub.tables import upgrade_tables
@@ -40,6 +41,7 @@ def _refuse_to_start(change: Any) -> None:
     """End the hub, with a sentence for each problem, if its spawner class has `startup_problems`."""
     hub = change["owner"]
     hub.unobserve(_refuse_to_start, _OPENED)
+    use_hub_log(hub.log)
     startup_problems = getattr(hub.spawner_class, "startup_problems", None)
     try:
         problems = startup_problems(hub.config) if startup_problems else []

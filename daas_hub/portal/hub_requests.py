@@ -20,7 +20,8 @@ from jupyterhub.utils import get_browser_protocol
 from sqlalchemy.exc import DBAPIError, OperationalError
 from tornado import web
 
-from daas_hub.log_redaction import redact_logs
+from daas_hub.hub_log import use_hub_log
+from daas_hub.launch_reference import open_slot
 from daas_hub.origins import normalized_host, normalized_origin
 from daas_hub.portal.login_record import LoginRecord, session_id_of
 from daas_hub.tables import upgrade_tables
@@ -153,6 +154,9 @@ class HubRequest(BaseHandler):
     async def prepare(self) -> None:
         """Check the address, then identify the user."""
         require_plain_path(self.request)
+        if self.request.method == "POST":
+            # of a launch that this request begins
+            open_slot()
         # addresses are made from it, and compared with it
         self.request.host = normalized_host(self.request.host, get_browser_protocol(self.request)) or self.request.host
         await super().prepare()
@@ -263,7 +267,7 @@ def guarded(handler: type[web.RequestHandler]) -> type[web.RequestHandler]:
 
 def guard_routes(app: Any) -> None:
     """Let every route of the hub that is starting have the behaviour above."""
-    redact_logs()
+    use_hub_log(app.log)
     upgrade_tables(app.db.get_bind())
     build = app.init_tornado_application
     settings = app.tornado_settings

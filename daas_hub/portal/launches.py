@@ -13,6 +13,7 @@ from tornado import web
 
 from daas_hub.errors import BadRequest, DaasError, Refused, SourceUnavailable
 from daas_hub.launch import LaunchRequest
+from daas_hub.metrics.launches import count_refused
 from daas_hub.portal.launch_page import LaunchPage
 from daas_hub.portal.pages import HomePage, ProposalPage
 from daas_hub.portal.refusals import Refusal
@@ -26,7 +27,16 @@ PROGRESS_PAGE_AFTER_S = 0.8
 #: Launches (user, session) whose form is being processed: the hub marks them as pending only a moment later.
 _launching: set[tuple[str, str]] = set()
 
+#: Reasons of refusals that need no administrator.
+_FOR_USERS_ALONE = ("refused", "request")
+
 _SESSION_NAME = re.compile(r"[a-z](?:[a-z0-9]|-(?!-)){0,28}[a-z0-9]")
+
+
+class _NotLaunched(Refused):
+    """A launch that ended at once, with its reference."""
+
+    reference = ""
 
 
 class LaunchHandler(LaunchPage, HomePage, ProposalPage, SessionPage):
@@ -72,9 +82,21 @@ class LaunchHandler(LaunchPage, HomePage, ProposalPage, SessionPage):
             await self._launch(name, request)
         except DaasError as problem:
             self.log.info("launch of %s refused: %s", self.current_user.name, problem)
-            status = 400 if isinstance(problem, BadRequest) else 403
+            status = 403
+            if isinstance(problem, BadRequest):
+                # of the form itself; a spawner counts all others
+                count_refused(problem.reason, problem.kind)
+                status = 400
             await self._show_where_pressed(
-                Refusal(str(problem), status, fields, visits, self._pressed_on(), failed_at_home=problem.is_about_home)
+                Refusal(
+                    str(problem),
+                    status,
+                    fields,
+                    visits,
+                    self._pressed_on(),
+                    failed_at_home=problem.is_about_home,
+                    reference=getattr(problem, "reference", ""),
+                )
             )
             return
         user = self.current_user
@@ -141,8 +163,10 @@ class LaunchHandler(LaunchPage, HomePage, ProposalPage, SessionPage):
             message = getattr(error, "jupyterhub_message", "")
             if not message:
                 raise error
-            refusal = Refused(message)
+            refusal = _NotLaunched(message)
             refusal.is_about_home = getattr(user.spawners[name], "failed_at_home", False)
+            if getattr(error, "reason", "") not in _FOR_USERS_ALONE:
+                refusal.reference = getattr(user.spawners[name], "reference", "")
             await forget(self, name)
             raise refusal
 

@@ -54,6 +54,7 @@ class SessionPage(SessionCards):
             ready=False,
             session_url=card["open_url"],
             failed_text=failure_of(spawner) if state == "failed" else "",
+            reference=getattr(spawner, "reference", ""),
             relaunch=self._relaunch(button, spawner, visits, proposals),
             relaunch_safely=self._relaunch(button, spawner, visits, proposals, temporary_home=True)
             if getattr(spawner, "failed_at_home", False)
