@@ -95,15 +95,13 @@ class Line:
                 place=demand.place,
             )
 
-    def join(self, demand: Demand, options: dict[str, Any]) -> None:
-        """Let a launch wait; one that waits already keeps its ticket.
+    def require_may_join(self, demand: Demand) -> None:
+        """Check whether a launch may wait.
 
         Raises:
             OverQuota: its person may not have it, or has too many.
             NoRoom: it could never start.
         """
-        if demand.key in self._waiting:
-            return
         waiting = [one.demand for one in self._waiting.values() if not one.is_called]
         own = [one for one in waiting if one.user == demand.user]
         if len(own) >= self._rules.tickets_per_person:
@@ -121,6 +119,11 @@ class Line:
         except NoRoom as problem:
             if problem.is_never:
                 raise
+
+    def join(self, demand: Demand, options: dict[str, Any]) -> None:
+        """Let a launch wait (see `require_may_join`); one that waits already keeps its ticket."""
+        if demand.key in self._waiting:
+            return
         row = Ticket(
             user=demand.user,
             session=demand.session,
