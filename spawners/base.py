@@ -21,6 +21,8 @@ from traitlets.config import Config
 
 from daas_hub.accounts import Identity
 from daas_hub.accounts.hub_user import withheld_roles
+from daas_hub.admission.hub import Admission
+from daas_hub.admission.model import demand_of
 from daas_hub.catalogue import Application, Kind, icon_file
 from daas_hub.errors import DaasError, Refused, SessionFailed
 from daas_hub.facility import Facility
@@ -201,13 +203,13 @@ class ProposalSessionMixin(SessionAddressMixin, SessionLifetimeMixin, _Base):
             self._require_quota()
             self.require_startable()
             request = LaunchRequest.from_json(options)
-            plan = await self._authorised(request)
+            plan = self._admitted(await self._authorised(request))
             self.launching.planned(plan)
             with self.launching.stage("prepare"):
                 took_long = await self.prepare(plan)
             if took_long:
                 # the answer may have changed in these minutes
-                plan = await self._authorised(request)
+                plan = self._admitted(await self._authorised(request))
             self.plan = plan
         except DaasError as refusal:
             # JupyterHub has stored the options: a later start must not reuse refused ones
@@ -297,6 +299,12 @@ class ProposalSessionMixin(SessionAddressMixin, SessionLifetimeMixin, _Base):
         return await Facility.of(self.config).authorise(
             await self._identity(), request, withheld=withheld_roles(self.user)
         )
+
+    def _admitted(self, plan: Plan) -> Plan:
+        """Let the session have its resources, or refuse it: the quota is used up, or there is no room."""
+        if (admission := Admission.current()) is not None:
+            admission.admit(demand_of(plan, self.user.name, self.name))
+        return plan
 
     async def _identity(self) -> Identity:
         facility = Facility.of(self.config)

@@ -19,6 +19,7 @@ from daas_hub.portal.pages import HomePage, ProposalPage
 from daas_hub.portal.refusals import Refusal
 from daas_hub.portal.sessions import SessionPage, forget
 from daas_hub.portal.views import new_session_name
+from daas_hub.portal.waiting import current_line, is_about_room, join_queue, waiting_words, waits_behind_others
 
 #: Seconds to wait for a launch to be refused or ready before the browser is sent to the page that shows its progress.
 #: Rendering a page that is visible only for a moment would add a fifth to a desktop's start.
@@ -115,7 +116,8 @@ class LaunchHandler(LaunchPage, HomePage, ProposalPage, SessionPage):
     def _is_launched(self, name: str) -> bool:
         user = self.current_user
         return (user.name, name) in _launching or (
-            name in user.orm_spawners and bool(user.spawners[name].active or user.spawners[name].pending)
+            name in user.orm_spawners
+            and bool(user.spawners[name].active or user.spawners[name].pending or waiting_words(user.spawners[name]))
         )
 
     def _pressed_on(self) -> str:
@@ -154,13 +156,19 @@ class LaunchHandler(LaunchPage, HomePage, ProposalPage, SessionPage):
         user = self.current_user
         application = self.facility.applications.applications.get(request.application)
         title = application.title if application else ""
+        if waits_behind_others(request.place):
+            await join_queue(self, name, request)
+            return
         # the hub expects the record of a named server before it starts it
         user.get_or_create_spawner(name, title, replace_failed=True)
         spawning = asyncio.ensure_future(self.spawn_single_user(user, name, title, options=request.as_json()))
         spawning.add_done_callback(_retrieve)
         await asyncio.wait([spawning], timeout=PROGRESS_PAGE_AFTER_S)
         if spawning.done() and not spawning.cancelled() and (error := spawning.exception()) is not None:
-            message = getattr(error, "jupyterhub_message", "")
+            if is_about_room(error) and current_line() is not None:
+                await self._wait(name, request)
+                return
+            message = getattr(error, "jupyterhub_message", "") or _words_of_limit(error)
             if not message:
                 raise error
             refusal = _NotLaunched(message)
@@ -169,6 +177,19 @@ class LaunchHandler(LaunchPage, HomePage, ProposalPage, SessionPage):
                 refusal.reference = getattr(user.spawners[name], "reference", "")
             await forget(self, name)
             raise refusal
+
+    async def _wait(self, name: str, request: LaunchRequest) -> None:
+        """Let a launch wait that was refused for want of room."""
+        try:
+            await join_queue(self, name, request)
+        except DaasError:
+            await forget(self, name)
+            raise
+
+
+def _words_of_limit(error: BaseException) -> str:
+    """Return the words of one of the hub's own limits (`active_server_limit`, `concurrent_spawn_limit`)."""
+    return str(error.log_message) if isinstance(error, web.HTTPError) and error.status_code == 429 else ""
 
 
 def _running_words(card: Mapping[str, Any]) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
+from daas_hub.admission.hub import Admission
 from daas_hub.errors import DaasError
 from daas_hub.facility import Facility
 from daas_hub.portal.activity import SessionActivityHandler
@@ -26,6 +28,7 @@ from daas_hub.portal.installation import install_templates, logo_path, require_a
 from daas_hub.portal.launches import LaunchHandler
 from daas_hub.portal.login_page import LoginPageHandler
 from daas_hub.portal.pages import HomeHandler, ProposalHandler
+from daas_hub.portal.queue_starts import start_from_queue
 from daas_hub.portal.sessions import SessionHandler, StockSpawnHandler, StopHandler
 
 
@@ -42,6 +45,7 @@ def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
         app.log.critical("%s", problem)
         app.exit(1)
     install_templates(app)
+    Admission.start_with(app, functools.partial(start_from_queue, app))
     logo = {"path": logo_path(app)}
     return [
         (r"/home", HomeHandler),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import JSON, Float, Integer, String, Text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -34,7 +35,7 @@ class Ticket(Base):
         session: the name of the session that is to start, unique for its user.
         options: the launch request (`LaunchRequest.as_json`): ids only. It is authorised again when its turn comes.
         arrived: seconds since 1970; with `id`, the age that the order depends on.
-        needs: what was requested, as the order and the room were decided with (`daas_hub.admission.model.Request`).
+        needs: what was requested, as the order and the room were decided with (`daas_hub.admission.model.Demand`).
         called: when its turn came; None while it waits. The ticket is kept until the session runs.
         not_before: the earliest time of the next attempt, after the backend had no room.
         attempts: how often the backend had none.
@@ -83,3 +84,16 @@ class Usage(Base):
     admitted: Mapped[float] = mapped_column(Float)
     started: Mapped[float | None] = mapped_column(Float, nullable=True)
     ended: Mapped[float | None] = mapped_column(Float, nullable=True, index=True)
+
+
+def commit(db: Any) -> None:
+    """Commit the hub's database session; it stays usable if that fails.
+
+    Raises:
+        SQLAlchemyError: nothing was stored.
+    """
+    try:
+        db.commit()
+    except SQLAlchemyError:
+        db.rollback()
+        raise
