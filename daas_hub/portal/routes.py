@@ -24,6 +24,7 @@ from daas_hub.portal.installation import install_templates, logo_path, require_a
 from daas_hub.portal.launches import LaunchHandler
 from daas_hub.portal.login_page import LoginPageHandler
 from daas_hub.portal.pages import HomeHandler, ProposalHandler
+from daas_hub.portal.server_counts import count_rarely
 from daas_hub.portal.sessions import SessionHandler, StockSpawnHandler, StopHandler
 
 
@@ -40,6 +41,7 @@ def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
         app.log.critical("%s", problem)
         app.exit(1)
     install_templates(app)
+    count_rarely(app)
     logo = {"path": logo_path(app)}
     return [
         (r"/home", HomeHandler),
