@@ -28,6 +28,7 @@ from daas_hub.authenticators.crypt_keys import require_keys
 from daas_hub.authenticators.doctor.device_login import sign_in_once
 from daas_hub.authenticators.doctor.logins import examine_logins
 from daas_hub.authenticators.errors import Blocked, LoginExpired, TooManyAttempts, WrongPassword
+from daas_hub.authenticators.login_counts import counted
 from daas_hub.authenticators.login_methods import Login, LoginMethod
 from daas_hub.authenticators.logout import LoggedOut, LoggedOutHandler, LogoutHandler, SignOutEverywhereHandler
 from daas_hub.authenticators.oidc.logout_tokens import SignedOut
@@ -190,12 +191,13 @@ class UmbrellaAuthenticator(LoginSettings):
         if not hasattr(handler, "finish_login"):
             return None  # a form that was posted to the hub's own login page
         try:
-            login = await handler.finish_login()
-            try:
-                person = await self._admitted(login.identity)
-            except NoAccount as refusal:
-                refusal.login = login  # for the page that says what to do next
-                raise
+            with counted(handler.method.name):
+                login = await handler.finish_login()
+                try:
+                    person = await self._admitted(login.identity)
+                except NoAccount as refusal:
+                    refusal.login = login  # for the page that says what to do next
+                    raise
         except (NoAccount, WrongPassword, TooManyAttempts):
             raise
         except Refused as refusal:

@@ -14,7 +14,10 @@ from typing import Any
 from jupyterhub.app import JupyterHub
 from traitlets import TraitError
 
+from daas_hub.errors import ConfigurationError, DaasError
 from daas_hub.spawners.reconcile import Reconciler
+from daas_hub.spawners.session_counts import publish_sessions
+from daas_hub.tables import upgrade_tables
 
 #: A loop does not keep its tasks.
 _tasks: set[asyncio.Task[None]] = set()
@@ -29,6 +32,10 @@ def check_when_hub_starts() -> None:
         JupyterHub.instance().observe(_refuse_to_start, _OPENED)
 
 
+def _sentence(problem: DaasError) -> str:
+    return f"{problem.message.rstrip('.')}. {problem.remedy}"
+
+
 def _refuse_to_start(change: Any) -> None:
     """End the hub, with a sentence for each problem, if its spawner class has `startup_problems`."""
     hub = change["owner"]
@@ -36,13 +43,18 @@ def _refuse_to_start(change: Any) -> None:
     startup_problems = getattr(hub.spawner_class, "startup_problems", None)
     try:
         problems = startup_problems(hub.config) if startup_problems else []
-        sentences = [f"{one.message.rstrip('.')}. {one.remedy}" for one in problems]
+        if not problems:
+            upgrade_tables(change["new"].kw["bind"])
+        sentences = [_sentence(one) for one in problems]
+    except ConfigurationError as error:
+        sentences = [_sentence(error)]
     except TraitError as error:
         sentences = [str(error)]
     for sentence in sentences:
         hub.log.critical("%s", sentence)
     if sentences:
         hub.exit(1)
+    publish_sessions(hub)
     backends = hub.spawner_class.backends(hub.config) if hasattr(hub.spawner_class, "backends") else []
     for settings in backends:
         # after the hub has read its sessions from the database (see `Reconciler.run`)

@@ -14,6 +14,7 @@ from daas_hub.catalogue import Application, Size
 from daas_hub.launch.choices import Choice
 from daas_hub.launch.mounts import Mount, MountPolicy, mounts_of
 from daas_hub.launch.real_paths import Alias, real_paths
+from daas_hub.lifetime import UNLIMITED, Limits
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Plan:
         beamlines: those of its visits, for backends that run the sessions of a beamline on computers of their own.
         temporary_home: the home is empty, in memory, and deleted with the session; it is not among `mounts`.
         place: the name of the place where it runs; "" where there is only one backend.
+        limits: how long it may last.
     """
 
     account: Account
@@ -43,6 +45,7 @@ class Plan:
     beamlines: tuple[str, ...] = ()
     temporary_home: bool = False
     place: str = ""
+    limits: Limits = UNLIMITED
 
     @property
     def home(self) -> str:
@@ -110,6 +113,7 @@ def make_plan(choice: Choice, account: Account, policy: MountPolicy, desktops: t
         timezone=policy.time_zone.key if policy.time_zone else "UTC",
         beamlines=_beamlines_of(choice),
         temporary_home=choice.temporary_home,
+        limits=Limits(longest_s=choice.size.hours * 3600),
     )
 
 

@@ -21,7 +21,8 @@ from tornado import web
 
 from daas_hub.log_redaction import redact_logs
 from daas_hub.origins import normalized_host, normalized_origin
-from daas_hub.portal.login_record import LoginRecord, create_table, session_id_of
+from daas_hub.portal.login_record import LoginRecord, session_id_of
+from daas_hub.tables import upgrade_tables
 
 #: The policy of the portal's pages: nothing inline, nothing from another host.
 CONTENT_SECURITY_POLICY = (
@@ -216,7 +217,7 @@ def guarded(handler: type[web.RequestHandler]) -> type[web.RequestHandler]:
 def guard_routes(app: Any) -> None:
     """Let every route of the hub that is starting have the behaviour above."""
     redact_logs()
-    create_table(app.db)
+    upgrade_tables(app.db.get_bind())
     build = app.init_tornado_application
     settings = app.tornado_settings
     for options in (settings.setdefault("cookie_options", {}), settings.setdefault("xsrf_cookie_kwargs", {})):

@@ -6,9 +6,11 @@ from typing import Any
 
 from daas_hub.errors import DaasError
 from daas_hub.facility import Facility
+from daas_hub.portal.activity import SessionActivityHandler
 from daas_hub.portal.arrivals import ArrivalHandler
 from daas_hub.portal.assets import AssetHandler, IconHandler, LogoHandler
 from daas_hub.portal.events import SessionEventsHandler
+from daas_hub.portal.extensions import ExtendHandler
 from daas_hub.portal.hub_pages import (
     AcceptShareHandler,
     AdministrationHandler,
@@ -51,6 +53,7 @@ def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
         (r"/launch", LaunchHandler),
         (r"/sessions/([^/]+)", SessionHandler),
         (r"/sessions/([^/]+)/stop", StopHandler),
+        (r"/sessions/([^/]+)/extend", ExtendHandler),
         (r"/daas/open", ArrivalHandler),
         (r"/daas/events", SessionEventsHandler),
         (r"/daas/icons/([^/]+)", IconHandler),
@@ -73,6 +76,7 @@ _HUB_PAGES: list[tuple[Any, ...]] = [
     (r"/error/(\d+)", ProxyErrorPageHandler),
     (r"/accept-share", AcceptShareHandler),
     (r"/api/users/([^/]+)", UserHandler),
+    (r"/api/users/([^/]+)/activity", SessionActivityHandler),
     (r"/api/authorizations/token/([^/]+)", TokenOwnerHandler),
     (r"/api/authorizations/token", TokenOwnerHandler),
     (r"/api/shares/([^/]+)", SharesHandler),

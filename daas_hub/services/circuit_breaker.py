@@ -10,6 +10,8 @@ import logging
 import time
 from collections.abc import Callable
 
+from daas_hub.metrics.sources import publish_breaker
+
 _log = logging.getLogger("jupyterhub.daas")
 
 #: Failures in a row after which a service is left alone, and for how long.
@@ -18,12 +20,19 @@ REST_S = 10.0
 
 
 class CircuitBreaker:
-    """What is known of one service: whether it answers, and since when it does not."""
+    """What is known of one service: whether it answers, and since when it does not.
+
+    Args:
+        name: of the service, for the log.
+        source: its name in metrics, with `host`; "" leaves it out of them.
+    """
 
     def __init__(
         self,
         name: str,
         *,
+        source: str = "",
+        host: str = "",
         failures: int = FAILURES,
         rest_s: float = REST_S,
         clock: Callable[[], float] = time.monotonic,
@@ -35,6 +44,9 @@ class CircuitBreaker:
         self._failed = 0
         self._open_since: float | None = None
         self._next_trial = 0.0
+        self.source, self.host = source, host
+        if source:
+            publish_breaker(self)
 
     @property
     def is_open(self) -> bool:

@@ -27,16 +27,20 @@ from daas_hub.session.leases import forbid_leases
 from daas_hub.session.mount_handshake import describe_directory
 
 ARRIVAL = "/session/arrival"
+#: The header with the address that this pod has in its own network: the gateway compares it with the one it sees.
+OWN_ADDRESS = "X-Daas-Pod-Address"
 HEARTBEAT = "/session/heartbeat"
 #: The port that a session listens on, at its pod's address, unless DAAS_PORT says otherwise.
 PORT = 8888
 
-#: Seconds in which the hub must have let the session in: the hub sees the pod's address a moment later than the pod.
+#: Seconds in which the hub must have let the session in. Where something on the way rewrites addresses, it does so only
+#: when the cluster has reported the pod's.
 ARRIVAL_S = 60.0
 #: Seconds for the rules of a new pod to come into force.
 WALL_S = 10.0
 HEARTBEAT_S = 10.0
-_TRY_AGAIN_S = 0.1
+#: Seconds until the next attempt, at first and at most; each time half as much again.
+_FIRST_WAIT_S, _TRY_AGAIN_S = 0.02, 0.1
 _TIMEOUT_S = 5.0
 _CONNECT_S = 1.0
 #: Seconds in which a session that reached its time limit may end by itself.
@@ -75,7 +79,11 @@ class Gateway:
         try:
             connection.connect()
             self.own_address = str(connection.sock.getsockname()[0])
-            headers = {"Authorization": f"token {self._token}", "Content-Type": "application/json"}
+            headers = {
+                "Authorization": f"token {self._token}",
+                "Content-Type": "application/json",
+                OWN_ADDRESS: self.own_address,
+            }
             connection.request("POST", path, json.dumps(document), headers)
             response = connection.getresponse()
             answer = json.loads(response.read(_MAX_BYTES))
@@ -108,6 +116,7 @@ def arrive(gateway: Gateway, port: int, env: Mapping[str, str] = os.environ) -> 
 
 def _until(until: float, ask: Any) -> Any:
     """Return what the hub answers; ask again until this time while it does not."""
+    wait_s = _FIRST_WAIT_S
     while True:
         try:
             return ask()
@@ -117,7 +126,8 @@ def _until(until: float, ask: Any) -> Any:
                     "The session cannot reach the hub from its pod.",
                     remedy="Please tell the administrators: the session gateway is closed to it.",
                 ) from problem
-            time.sleep(_TRY_AGAIN_S)
+            time.sleep(wait_s)
+            wait_s = min(_TRY_AGAIN_S, 1.5 * wait_s)
 
 
 def _closed_addresses(wanted: Mapping[str, Any], env: Mapping[str, str]) -> list[str]:

@@ -251,9 +251,8 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
                 self.note_pause(state.status == "paused")
                 if not self.is_over():
                     return None
-                self.log.info("%s: reached its time limit", self._log_name)
                 # before the stop: its event is reported meanwhile
-                self.ending = "It reached its time limit."
+                self.note_end()
                 await self.stop()
                 return 0
             return await self.ended()

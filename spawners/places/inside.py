@@ -21,7 +21,20 @@ HUB_STATE = frozenset(
 )  # fmt: skip
 
 #: The same of ProposalSessionMixin: pages and the reconciler read them.
-SESSION_STATE = frozenset({"_limiting", "ending", "ends", "failed_at_home", "failure", "is_counted", "notice"})
+SESSION_STATE = frozenset(
+    {
+        "_limiting",
+        "ending",
+        "ends",
+        "failed_at_home",
+        "failure",
+        "is_counted",
+        "launching",
+        "lifetime",
+        "notice",
+        "reference",
+    }
+)
 
 #: Traits that have one value for both.
 LINKED = frozenset({"admin_access", "api_token", "cert_paths", "handler", "orm_spawner", "user_options"})

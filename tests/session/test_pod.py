@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from daas_hub.session.pod import PORT, open_addresses
+from daas_hub.session.pod import ARRIVAL, HEARTBEAT, OWN_ADDRESS, PORT, open_addresses
 
 ROOT = Path(__file__).parents[2]
 #: A session's server that says what it has, and then waits.
@@ -76,6 +76,7 @@ def gateway() -> Iterator[Gateway]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             assert self.headers["Authorization"] == "token secret"
+            assert self.headers[OWN_ADDRESS] == self.client_address[0]
             body = self.rfile.read(int(self.headers["Content-Length"]))
             status, document = made.answer(self.path, json.loads(body))
             text = json.dumps(document).encode()
@@ -258,7 +259,10 @@ def test_nothing_is_left_of_processes_that_lost_their_parent(
     assert process.wait(10) == 0
 
 
-def test_the_port_is_the_one_that_pods_have() -> None:
+def test_port_routes_and_header_are_those_of_the_hub() -> None:
+    from daas_hub.spawners.kubernetes import early_arrivals, gateway_session
     from daas_hub.spawners.kubernetes.pod_settings import PodSettings
 
     assert PodSettings("hub", "sessions").port == PORT
+    assert (gateway_session.ARRIVAL, gateway_session.HEARTBEAT) == (ARRIVAL, HEARTBEAT)
+    assert early_arrivals.OWN_ADDRESS == OWN_ADDRESS
