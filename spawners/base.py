@@ -95,6 +95,9 @@ class ProposalSessionMixin(SessionAddressMixin, SessionLifetimeMixin, _Base):
     #: Whether the account's home was the cause, so that a temporary home is offered.
     failed_at_home = False
 
+    #: Where the session of this start accepts connections, although it may not have responded yet; "" for nowhere.
+    early_address = ""
+
     _limiting: asyncio.Future[None] | None = None
 
     #: The launch in progress, or the last one; None before the first.
@@ -109,6 +112,7 @@ class ProposalSessionMixin(SessionAddressMixin, SessionLifetimeMixin, _Base):
             self.proxy_spec = host + url_path_join(self.user.base_url, url_escape_path(self.name), "/")
         self._steps: list[str] = []
         self._stepped = asyncio.Event()
+        self._accepting = asyncio.Event()
 
     # -- what a backend implements ------------------------------------------------------------------------------
 
@@ -372,6 +376,17 @@ class ProposalSessionMixin(SessionAddressMixin, SessionLifetimeMixin, _Base):
     def clear_steps(self) -> None:
         """Forget the steps of an earlier start."""
         self._steps = []
+        self.early_address = ""
+        self._accepting.clear()
+
+    def report_accepting(self, address: str) -> None:
+        """Report that connections to this address wait for the session: a browser may be sent there now."""
+        self.early_address = address
+        self._accepting.set()
+
+    async def wait_accepting(self) -> None:
+        """Wait until the backend reports that the session accepts connections."""
+        await self._accepting.wait()
 
     def report_progress(self, step: str) -> None:
         """Report a step of this start to its owner. The text is shown as it is: no paths, no host names."""

@@ -29,6 +29,7 @@ from daas_hub.portal.launches import LaunchHandler
 from daas_hub.portal.login_page import LoginPageHandler
 from daas_hub.portal.pages import HomeHandler, ProposalHandler
 from daas_hub.portal.queue_starts import start_from_queue
+from daas_hub.portal.server_counts import count_rarely
 from daas_hub.portal.sessions import SessionHandler, StockSpawnHandler, StopHandler
 
 
@@ -46,6 +47,7 @@ def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
         app.exit(1)
     install_templates(app)
     Admission.start_with(app, functools.partial(start_from_queue, app))
+    count_rarely(app)
     logo = {"path": logo_path(app)}
     return [
         (r"/home", HomeHandler),

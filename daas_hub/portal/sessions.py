@@ -37,7 +37,7 @@ class SessionPage(SessionCards):
         titles = await self.titles_of_sessions(account)
         # only now: the state may have changed during the requests above
         state = session_state(spawner)
-        if state == "running":
+        if state == "running" and not self.get_query_argument("unanswered", ""):
             self.redirect(spawner.session_url)
             return
         card = next(card for card in self.cards(titles) if card["name"] == name)
