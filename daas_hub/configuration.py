@@ -18,8 +18,12 @@ LOGIN_DAYS = 1
 MAX_TOKEN_DAYS = 30
 
 
-def configure(c: Any) -> None:
+def configure(c: Any, *, operator_token_file: str = "") -> None:
     """Set safe defaults, authenticator, spawner and proxy; call it first, so that later lines of the file override it.
+
+    Args:
+        operator_token_file: the file (mode 600) with the token that operators' commands call this hub with, such as
+            `daas-hub status`; default: the environment variable DAAS_HUB_TOKEN. Without a token they cannot.
 
     The portal's pages do not depend on it: the authenticator installs them when the hub starts
     (`daas_hub.portal.installation`), so `template_paths`, `template_vars` and `logo_file` are the administrator's.
@@ -55,8 +59,10 @@ def configure(c: Any) -> None:
     if command:
         c.ConfigurableHTTPProxy.command = command
     from daas_hub.database import use_write_ahead_log
+    from daas_hub.operators import allow_commands
 
     use_write_ahead_log()
+    allow_commands(c, operator_token_file)
 
 
 def sessions_host(name: str, domain: str, kind: str) -> str:

@@ -23,6 +23,7 @@ from daas_hub.portal.hub_pages import (
 from daas_hub.portal.installation import install_templates, logo_path, require_authorising_spawner
 from daas_hub.portal.launches import LaunchHandler
 from daas_hub.portal.login_page import LoginPageHandler
+from daas_hub.portal.operations import OPERATORS_API
 from daas_hub.portal.pages import HomeHandler, ProposalHandler
 from daas_hub.portal.sessions import SessionHandler, StockSpawnHandler, StopHandler
 
@@ -59,6 +60,7 @@ def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
         (r"/spawn(?:/.*)?", StockSpawnHandler),
         (r"/spawn-pending/[^/]+/([^/]+)", StockSpawnHandler),
         (r"/spawn-pending/[^/]+", StockSpawnHandler),
+        *OPERATORS_API,
         *_HUB_PAGES,
     ]
 
