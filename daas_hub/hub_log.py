@@ -1,4 +1,4 @@
-"""The hub's log: lines of this package among JupyterHub's own, with the reference of their launch, as text or as JSON."""
+"""The hub's log: lines of this package among JupyterHub's, with the reference of their launch, as text or JSON."""
 
 from __future__ import annotations
 

@@ -18,11 +18,17 @@ _COMMANDS = {
         "inspect:show_proposals",
         "show the account and proposals of one login, as a launch would see them",
     ),
+    "whoami": ("inspect:whoami", "show what a login becomes: account, roles, proposals"),
     "links": ("inspect:links", "list the logins that people connected to their accounts, or remove one"),
     "doctor": ("diagnose:doctor", "test every service the configuration refers to"),
     "import": ("set_up:import_command", "convert the CSV files of a CALIPSOplus portal to a proposals file"),
     "proxy": ("set_up:proxy", "run the proxy of a configuration as a service of its own"),
     "init": ("set_up:init", "ask what a facility has, and write a configuration for it"),
+    "status": ("operate:status", "show whether a running hub, its proxy, places and sources work"),
+    "sessions": ("operate:sessions", "list the sessions of a running hub"),
+    "stop": ("operate:stop", "stop sessions"),
+    "capacity": ("operate:capacity", "show how many sessions each place has, and may have"),
+    "check-nagios": ("monitoring:check_nagios", "report the state of a running hub to Nagios or Icinga"),
     "demo": ("try_out:demo", "run a portal for trying it out"),
 }
 

@@ -27,6 +27,7 @@ from daas_hub.portal.hub_pages import (
 from daas_hub.portal.installation import install_templates, logo_path, require_authorising_spawner
 from daas_hub.portal.launches import LaunchHandler
 from daas_hub.portal.login_page import LoginPageHandler
+from daas_hub.portal.operations import OPERATORS_API
 from daas_hub.portal.pages import HomeHandler, ProposalHandler
 from daas_hub.portal.queue_starts import start_from_queue
 from daas_hub.portal.server_counts import count_rarely
@@ -68,6 +69,7 @@ def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
         (r"/spawn(?:/.*)?", StockSpawnHandler),
         (r"/spawn-pending/[^/]+/([^/]+)", StockSpawnHandler),
         (r"/spawn-pending/[^/]+", StockSpawnHandler),
+        *OPERATORS_API,
         *_HUB_PAGES,
     ]
 
