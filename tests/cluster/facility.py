@@ -152,7 +152,10 @@ def start(installed: Installed, name: str, application: str = "terminal", **more
 
 def servers(installed: Installed) -> dict[str, Any]:
     """Return anna's sessions as the hub knows them; {} while it does not answer."""
-    answer = requests.get(f"{installed.url}/hub/api/users/anna", headers=HEADERS, timeout=30)
+    try:
+        answer = requests.get(f"{installed.url}/hub/api/users/anna", headers=HEADERS, timeout=30)
+    except requests.ConnectionError:
+        return {}
     found: dict[str, Any] = answer.json()["servers"] if answer.status_code == 200 else {}
     return found
 
