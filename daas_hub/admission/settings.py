@@ -141,9 +141,8 @@ class Queue(Configurable):
         min=0,
         config=True,
         help="""
-        Fairness between people: each session that a person has, and each launch that
-        waits before, counts as if this one had come so many minutes later. 0 serves in the order of arrival. Default:
-        10.
+        Fairness between people: each session that a person has, and each launch that waits before, counts as if this
+        one had come this number of minutes later. 0 serves in the order of arrival. Default: 10.
         """,
     )
     proposal_minutes = Float(
