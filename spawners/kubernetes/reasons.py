@@ -85,7 +85,7 @@ def reason_of_event(event: Mapping[str, Any]) -> Reason | None:
         return _of_scheduling(message, at)
     if reason == "TriggeredScaleUp":
         sentence = "The cluster starts a further computer for your session; that takes some minutes."
-        return Reason(ReasonKind.UNSCHEDULABLE, sentence, "", text[:MAX_RAW], at=at)
+        return Reason(ReasonKind.UNSCHEDULABLE, sentence, "", text[:MAX_RAW], at=at, lacks_room=True)
     # a registry and a directory fail in the same words
     others = (*IMAGES, *CONTAINERS) if _OF_IMAGES.search(text) else (*STORAGE[:6], *CONTAINERS, *IMAGES)
     rule = first_of(_EVENTS.get(reason, others), text)
@@ -196,7 +196,7 @@ def _of_scheduling(message: str, at: float = 0.0) -> Reason:
         return Reason(ReasonKind.UNSCHEDULABLE, sentence, TELL, raw, at=at)
     else:
         sentence = "The cluster has not found a computer for it yet."
-    return Reason(ReasonKind.UNSCHEDULABLE, sentence, WAIT, raw, at=at)
+    return Reason(ReasonKind.UNSCHEDULABLE, sentence, WAIT, raw, at=at, lacks_room=True)
 
 
 def _memory_of(pod: Mapping[str, Any], name: str) -> str:
