@@ -38,7 +38,7 @@ from daas_hub.accounts.sources.rest.settings import CalipsoplusAccounts, RestAcc
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator  # noqa: E402
 from daas_hub.catalogue import reader as catalogue  # noqa: E402
 from daas_hub.facility import Facility  # noqa: E402
-from daas_hub.policy import MountRules, Places, ProposalAccounts, RoleRules  # noqa: E402
+from daas_hub.policy import Lifetimes, MountRules, Places, ProposalAccounts, RoleRules  # noqa: E402
 from daas_hub.proposals.http_source import ProposalService  # noqa: E402
 from daas_hub.proposals.sources import static as proposals  # noqa: E402
 from daas_hub.proposals.sources.calipsoplus import CalipsoplusProposals  # noqa: E402
@@ -102,7 +102,7 @@ AREAS: dict[str, tuple[type[Configurable], ...]] = {
         ProposalAccounts,
     ),
     "Proposals": (GroupProposals, ProposalService, *SERVICES),
-    "Sessions": (SandboxSpawner, ProposalDockerSpawner, ProposalKubeSpawner, Places, PlacesSpawner),
+    "Sessions": (SandboxSpawner, ProposalDockerSpawner, ProposalKubeSpawner, Places, PlacesSpawner, Lifetimes),
     "Mounts": (MountRules,),
 }
 CLASSES = tuple(cls for classes in AREAS.values() for cls in classes)

@@ -17,7 +17,7 @@ from traitlets.utils.importstring import import_item
 from daas_hub.accounts.factories import SETTINGS
 from daas_hub.errors import ConfigurationError, DaasError
 from daas_hub.facility import Facility
-from daas_hub.policy import MountRules, Places, ProposalAccounts, RoleRules
+from daas_hub.policy import Lifetimes, MountRules, Places, ProposalAccounts, RoleRules
 from daas_hub.sources import PROPOSALS_GROUP
 
 
@@ -53,6 +53,7 @@ def _classes(config: Config, problems: list[DaasError]) -> list[type[Configurabl
 
     found: list[type[Configurable]] = [
         Facility,
+        Lifetimes,
         MountRules,
         Places,
         RoleRules,
@@ -151,6 +152,7 @@ def _own_checks(config: Config, classes: list[type[Configurable]]) -> list[DaasE
     try:
         facility = Facility(config=config)
         problems += facility.problems
+        problems += facility.lifetimes.problems(facility.applications)
         facility.require_safe_address(str(config.JupyterHub.get("bind_url", "http://:8000")))
         if not facility.applications.applications:
             problems.append(

@@ -11,7 +11,7 @@ from tornado import web
 from tornado.iostream import StreamClosedError
 
 from daas_hub.portal.session_cards import SessionCards
-from daas_hub.portal.views import notice_of, session_state
+from daas_hub.portal.views import extend_words, notice_of, session_state
 
 #: The hub has no event for a session's change of state, so its records in memory are polled (microseconds).
 POLL_S = 0.5
@@ -54,7 +54,7 @@ class SessionEventsHandler(SessionCards):
 
     async def _stream(self) -> None:
         account = await self.account()
-        proposal_id = self.get_query_argument("proposal", None)
+        proposal_id, only = self.get_query_argument("proposal", None), self.get_query_argument("session", None)
         shown: object = None
         waited = 0.0
         login = self.own_session_id
@@ -64,6 +64,7 @@ class SessionEventsHandler(SessionCards):
             if now != shown:
                 shown = now
                 cards = self.cards(await self.titles_of_sessions(account), proposal_id=proposal_id)
+                cards = [card for card in cards if only in (None, card["name"])]
                 html = await self.render_template("sessions.html", sessions=cards)
                 self.write(f"data: {json.dumps({'html': html})}\n\n")
                 await self.flush()
@@ -77,4 +78,7 @@ class SessionEventsHandler(SessionCards):
             waited += POLL_S
 
     def _signature(self) -> Any:
-        return tuple((spawner.name, session_state(spawner), notice_of(spawner)) for spawner in self.own_spawners())
+        return tuple(
+            (spawner.name, session_state(spawner), notice_of(spawner), extend_words(spawner))
+            for spawner in self.own_spawners()
+        )
