@@ -35,6 +35,7 @@ from daas_hub.accounts.sources.ldap.settings import LdapAccounts  # noqa: E402
 from daas_hub.accounts.sources.linked import LinkedAccounts  # noqa: E402
 from daas_hub.accounts.sources.nss import NssAccounts  # noqa: E402
 from daas_hub.accounts.sources.rest.settings import CalipsoplusAccounts, RestAccounts  # noqa: E402
+from daas_hub.admission.settings import Queue, Quotas  # noqa: E402
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator  # noqa: E402
 from daas_hub.catalogue import reader as catalogue  # noqa: E402
 from daas_hub.facility import Facility  # noqa: E402
@@ -103,6 +104,7 @@ AREAS: dict[str, tuple[type[Configurable], ...]] = {
     ),
     "Proposals": (GroupProposals, ProposalService, *SERVICES),
     "Sessions": (SandboxSpawner, ProposalDockerSpawner, ProposalKubeSpawner, Places, PlacesSpawner, Lifetimes),
+    "Quotas and queue": (Quotas, Queue),
     "Mounts": (MountRules,),
 }
 CLASSES = tuple(cls for classes in AREAS.values() for cls in classes)
