@@ -1,7 +1,7 @@
-"""What applications use while nobody works with them: `python -m benchmarks.idle_use`, for docs/how-to/limits-of-sessions.md.
+"""What applications use while nobody works with them: `python -m benchmarks.idle_use`.
 
-Each application of the demo runs in a session of a real portal, with its page open in Chromium and with its page closed.
-The processor time is that of all processes of its sandbox, as the session itself measures it.
+Each application of the demo runs in a session of a real portal, with its page open in Chromium, and closed. The
+processor time is that of all processes of its sandbox, as the session itself measures it.
 """
 
 from __future__ import annotations
