@@ -28,6 +28,7 @@ from daas_hub.errors import DaasError, Refused, SessionFailed
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked
 from daas_hub.launch import LaunchRequest, Plan
+from daas_hub.policy import Lifetimes
 from daas_hub.spawners.egress import EgressRoute
 from daas_hub.spawners.launch_watch import LaunchWatch
 from daas_hub.spawners.readiness import no_answer
@@ -151,7 +152,8 @@ class ProposalSessionMixin(SessionAddressMixin, SessionLifetimeMixin, _Base):
         It is called once while the hub starts (see `startup`), and by `daas-hub check-config`. A backend adds checks
         that are quick and need no network.
         """
-        return [*setting_problems(cls, config, cls.stock_settings, cls.own_variables)]
+        conflicts = Lifetimes(config=config).conflicts()
+        return [*setting_problems(cls, config, cls.stock_settings, cls.own_variables), *conflicts]
 
     @classmethod
     def configuration_problems(cls, config: Config, facility: Facility) -> list[DaasError]:
