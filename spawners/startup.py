@@ -14,6 +14,7 @@ from typing import Any
 from jupyterhub.app import JupyterHub
 from traitlets import TraitError
 
+from daas_hub.audit.events import open_audit
 from daas_hub.hub_log import use_hub_log
 from daas_hub.spawners.reconcile import Reconciler
 from daas_hub.spawners.session_counts import publish_sessions
@@ -47,6 +48,7 @@ def _refuse_to_start(change: Any) -> None:
     if sentences:
         hub.exit(1)
     publish_sessions(hub)
+    open_audit(hub.config, hub.eventlog)
     backends = hub.spawner_class.backends(hub.config) if hasattr(hub.spawner_class, "backends") else []
     for settings in backends:
         # after the hub has read its sessions from the database (see `Reconciler.run`)

@@ -22,6 +22,7 @@ from tornado import web
 from daas_hub.hub_log import use_hub_log
 from daas_hub.launch_reference import open_slot
 from daas_hub.origins import normalized_host, normalized_origin
+from daas_hub.portal.administration import note_administration
 from daas_hub.portal.login_record import LoginRecord, create_table, session_id_of
 
 #: The policy of the portal's pages: nothing inline, nothing from another host.
@@ -114,6 +115,11 @@ class HubRequest(BaseHandler):
         # addresses are made from it, and compared with it
         self.request.host = normalized_host(self.request.host, get_browser_protocol(self.request)) or self.request.host
         await super().prepare()
+
+    def on_finish(self) -> None:
+        """Record what was done to somebody else."""
+        note_administration(self)
+        super().on_finish()
 
     def set_default_headers(self) -> None:
         """Add the headers that a handler does not set itself; what the administrator sets takes precedence."""

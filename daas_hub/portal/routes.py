@@ -8,6 +8,7 @@ from daas_hub.errors import DaasError
 from daas_hub.facility import Facility
 from daas_hub.portal.arrivals import ArrivalHandler
 from daas_hub.portal.assets import AssetHandler, IconHandler, LogoHandler
+from daas_hub.portal.audit_page import AuditHandler
 from daas_hub.portal.events import SessionEventsHandler
 from daas_hub.portal.hub_pages import (
     AcceptShareHandler,
@@ -49,6 +50,7 @@ def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
         (r"/launch", LaunchHandler),
         (r"/sessions/([^/]+)", SessionHandler),
         (r"/sessions/([^/]+)/stop", StopHandler),
+        (r"/audit", AuditHandler),
         (r"/daas/open", ArrivalHandler),
         (r"/daas/events", SessionEventsHandler),
         (r"/daas/icons/([^/]+)", IconHandler),
