@@ -15,6 +15,7 @@ from traitlets.config.loader import ConfigFileNotFound, LazyConfigValue, PyFileC
 from traitlets.utils.importstring import import_item
 
 from daas_hub.accounts.factories import SETTINGS
+from daas_hub.audit.settings import Audit
 from daas_hub.errors import ConfigurationError, DaasError
 from daas_hub.facility import Facility
 from daas_hub.policy import MountRules, Places, ProposalAccounts, RoleRules
@@ -52,6 +53,7 @@ def _classes(config: Config, problems: list[DaasError]) -> list[type[Configurabl
     from jupyterhub.proxy import ConfigurableHTTPProxy
 
     found: list[type[Configurable]] = [
+        Audit,
         Facility,
         MountRules,
         Places,

@@ -82,7 +82,7 @@ def _shown(event: Event) -> dict[str, Any]:
     ]
     return {
         "at": f"{event.at}Z",
-        "at_text": f"{event.at.replace('T', ' ')} UTC",
+        "at_text": event.at.replace("T", " "),
         "words": _WORDS.get((event.kind, action), action),
         "user": fields.get("user", ""),
         "account": fields.get("account") or fields.get("target", ""),
