@@ -125,8 +125,8 @@ def report(options: argparse.Namespace, frames: list[float], steps: dict[str, li
         "One launch: where the time goes",
         "make bench-budget",
         f"{options.runs} launches of `{options.name}` after one uncounted; load averages {load}. First frame after the "
-        f"click: min {min(frames):.0f} ms, p50 {percentile(frames, 0.5):.0f} ms, p95 {percentile(frames, 0.95):.0f} ms. "
-        "Steps overlap; the stamps themselves cost some milliseconds.",
+        f"click: min {min(frames):.0f} ms, p50 {percentile(frames, 0.5):.0f} ms, p95 {percentile(frames, 0.95):.0f} ms."
+        " Steps overlap; the stamps themselves cost some milliseconds.",
         table(["step", "launches", "begins at ms", "takes min ms", "p50 ms", "p95 ms"], rows),
     )
 
