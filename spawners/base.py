@@ -29,6 +29,7 @@ from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked
 from daas_hub.launch import LaunchRequest, Plan
 from daas_hub.policy import Lifetimes
+from daas_hub.portal.assets import session_asset_keys
 from daas_hub.spawners.egress import EgressRoute
 from daas_hub.spawners.launch_watch import LaunchWatch, record_end
 from daas_hub.spawners.readiness import no_answer
@@ -438,6 +439,7 @@ class ProposalSessionMixin(SessionAddressMixin, SessionLifetimeMixin, _Base):
                 "start_page": plan.application.start_page,
                 "temporary_home": plan.temporary_home,
                 "hub_home": f"{self.hub.base_url}home",
+                "assets": session_asset_keys(self.user.settings),
                 "egress": [one.as_document() for one in routes],
                 "lifetime": plan.limits.as_document(),
             }

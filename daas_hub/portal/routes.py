@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from typing import Any
 
 from daas_hub.admission.hub import Admission
@@ -10,7 +11,7 @@ from daas_hub.errors import DaasError
 from daas_hub.facility import Facility
 from daas_hub.portal.activity import SessionActivityHandler
 from daas_hub.portal.arrivals import ArrivalHandler
-from daas_hub.portal.assets import AssetHandler, IconHandler, LogoHandler
+from daas_hub.portal.assets import SESSION_ASSETS, AssetHandler, IconHandler, LogoHandler, SessionAssetHandler
 from daas_hub.portal.audit_page import AuditHandler
 from daas_hub.portal.events import SessionEventsHandler
 from daas_hub.portal.extensions import ExtendHandler
@@ -65,6 +66,7 @@ def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
         (r"/daas/events", SessionEventsHandler),
         (r"/daas/icons/([^/]+)", IconHandler),
         (r"/daas/static/(.*)", AssetHandler),
+        (rf"/daas/session/({'|'.join(map(re.escape, SESSION_ASSETS))})", SessionAssetHandler),
         (r"/daas/logo", LogoHandler, logo),
         (r"/logo", LogoHandler, logo),
         # the hub's own pages would start a server by a link (GET /hub/spawn?opt-...)
