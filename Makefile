@@ -46,6 +46,11 @@ test-outages: $(VENV)/.installed $(VENV)/.test  ## parts of a running test clust
 test-servers: $(VENV)/.installed $(VENV)/.test $(VENV)/.servers  ## the tests with servers that are large or slow to set up
 	DAAS_REQUIRE=$${DAAS_REQUIRE:+$$DAAS_REQUIRE,}$(SERVERS) $(PYTHON) -m pytest -m servers $(ARGS)
 
+test-databases: $(VENV)/.installed $(VENV)/.test  ## the hub's tests on PostgreSQL and MariaDB (Debian: postgresql, mariadb-server), also restarted under fifty starts
+	$(PYTHON) -m pytest -m servers tests/hub/test_databases.py $(ARGS)
+	$(PYTHON) -m tests.databases postgresql tests/hub $(ARGS)
+	$(PYTHON) -m tests.databases mariadb tests/hub $(ARGS)
+
 race: $(VENV)/.installed $(VENV)/.test  ## 10,000 rounds of a link that flips between check and mount (2,000 in `make test`)
 	DAAS_RACE_ROUNDS=10000 $(PYTHON) -m pytest $(ARGS) tests/spawners/sandbox/test_mount_race.py
 
@@ -116,7 +121,7 @@ bench-abuse: $(VENV)/.installed $(VENV)/.test  ## pages of others while sessions
 	$(PYTHON) -m benchmarks.abuse
 	$(PYTHON) -m benchmarks.tunnel
 
-.PHONY: help demo install quick test test-servers test-outages test-nfs race check kill-test upgrade-test audit mutants constraints wheel bench bench-launch bench-path bench-memory bench-docker bench-abuse bench-cluster bench-pods bench-scale bench-proxies clean
+.PHONY: help demo install quick test test-servers test-outages test-databases test-nfs race check kill-test upgrade-test audit mutants constraints wheel bench bench-launch bench-path bench-memory bench-docker bench-abuse bench-cluster bench-pods bench-scale bench-proxies clean
 
 -include images/images.mk
 

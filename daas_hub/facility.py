@@ -53,6 +53,7 @@ from daas_hub.launch import (
     takes_place,
 )
 from daas_hub.policy.facility_settings import FacilitySettings
+from daas_hub.policy.lifetime_settings import Lifetimes
 from daas_hub.policy.mount_settings import MountRules
 from daas_hub.policy.place_settings import Places
 from daas_hub.policy.proposal_accounts import ProposalAccounts
@@ -86,6 +87,7 @@ class Facility(FacilitySettings, SingletonConfigurable):
         self.zone = read_zone("Facility.timezone", self.timezone) if self.timezone else rules.zone() or machine_zone()
         self.policy = rules.policy(self.state, self.zone)
         self.roles = RoleRules(parent=self).roles()
+        self.lifetimes = Lifetimes(parent=self)
         #: what a login needs for an elevated role; the authenticator, who knows the login, withholds it
         self.elevation = RoleRules(parent=self).elevation()
         #: what each source is called in the configuration, and the source itself: the doctor asks each by itself
@@ -236,6 +238,8 @@ class Facility(FacilitySettings, SingletonConfigurable):
                 plan = placed(plan, require_place(self.places, launch, request.place), launch)
             elif request.place is not None:
                 raise Refused(f"There is no place {request.place} that you may use.", remedy="Launch without a place.")
+            roles = person.roles - withheld
+            plan = replace(plan, limits=self.lifetimes.limits_of(plan.application.name, plan.size, roles))
         except Refused as refusal:
             _log.warning("refused account=%s request=%s: %s", person.name, request.as_json(), refusal)
             raise

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-import time
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -30,9 +29,11 @@ from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked
 from daas_hub.launch import LaunchRequest, Plan
 from daas_hub.spawners.egress import EgressRoute
+from daas_hub.spawners.launch_watch import LaunchWatch
 from daas_hub.spawners.readiness import no_answer
 from daas_hub.spawners.session_address import SessionAddressMixin
 from daas_hub.spawners.session_hosts import session_host, session_url
+from daas_hub.spawners.session_lifetime import SessionLifetimeMixin
 from daas_hub.spawners.startup import check_when_hub_starts
 from daas_hub.spawners.state_unknown import never_raises
 from daas_hub.spawners.stock import OWN_VARIABLES, SPAWNER_SETTINGS, require_working, setting_problems
@@ -52,7 +53,7 @@ START_TIMED_OUT = "It did not start in time. Please launch again; if the problem
 START_INTERRUPTED = "The portal was restarted while this session was starting. Please launch again."
 
 
-class ProposalSessionMixin(SessionAddressMixin, _Base):
+class ProposalSessionMixin(SessionAddressMixin, SessionLifetimeMixin, _Base):
     """First base of the spawners of this project; the second is a Spawner class."""
 
     #: Which settings of its Spawner class a backend honours, and which it refuses.
@@ -94,10 +95,15 @@ class ProposalSessionMixin(SessionAddressMixin, _Base):
     #: Whether the account's home was the cause, so that a temporary home is offered.
     failed_at_home = False
 
+    #: Where the session of this start accepts connections, although it may not have responded yet; "" for nowhere.
+    early_address = ""
+
     _limiting: asyncio.Future[None] | None = None
 
-    #: Its time limit, in seconds since the epoch; 0 before it started.
-    ends = 0.0
+    #: The launch in progress, or the last one; None before the first.
+    launching: LaunchWatch | None = None
+    #: The reference of the last launch, for its page and its session; "" before the first.
+    reference = ""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -106,6 +112,7 @@ class ProposalSessionMixin(SessionAddressMixin, _Base):
             self.proxy_spec = host + url_path_join(self.user.base_url, url_escape_path(self.name), "/")
         self._steps: list[str] = []
         self._stepped = asyncio.Event()
+        self._accepting = asyncio.Event()
 
     # -- what a backend implements ------------------------------------------------------------------------------
 
@@ -190,6 +197,10 @@ class ProposalSessionMixin(SessionAddressMixin, _Base):
         self.is_counted = False
         self.clear_steps()
         self.report_progress("Checking your account and your proposals")
+        self.launching = LaunchWatch()
+        self.launching.follow(self._spawn_future)
+        self.reference = self.launching.reference
+        self.launching.enter("authorise")
         try:
             require_working(self, self.stock_settings, self.own_variables)
             self._require_post()
@@ -197,7 +208,10 @@ class ProposalSessionMixin(SessionAddressMixin, _Base):
             self.require_startable()
             request = LaunchRequest.from_json(options)
             plan = self._admitted(await self._authorised(request))
-            if await self.prepare(plan):
+            self.launching.planned(plan)
+            with self.launching.stage("prepare"):
+                took_long = await self.prepare(plan)
+            if took_long:
                 # the answer may have changed in these minutes
                 plan = self._admitted(await self._authorised(request))
             self.plan = plan
@@ -207,13 +221,16 @@ class ProposalSessionMixin(SessionAddressMixin, _Base):
             if self.orm_spawner is not None:
                 self.orm_spawner.user_options = {}
             raise self._keep_failure(refusal, 403 if refusal.for_user else 500) from refusal
+        self.launching.enter("")
 
     async def start(self) -> str:
         """Start the plan that was authorised for this start, and nothing else."""
         plan, self.plan = self.plan, None
         if plan is None:
             raise SpawnException("This launch was not authorised.", reason="refused", status_code=403)
-        self.ends = time.time() + plan.size.hours * 3600
+        self.begin_lifetime(plan)
+        if self.launching is not None:
+            self.launching.enter("start")
         try:
             self._register_callback()
             # once more: `pre_spawn_hook` has run meanwhile
@@ -226,6 +243,8 @@ class ProposalSessionMixin(SessionAddressMixin, _Base):
             for note in filter(None, (problem.detail, *getattr(problem, "__notes__", []))):
                 self.log.error("%s: %s (%s)", self._log_name, problem.message, note)
             raise self._keep_failure(problem, 500) from problem
+        if self.launching is not None:
+            self.launching.enter("respond")
         if self._limiting is not None:
             self._limiting.cancel()
         self._limiting = asyncio.ensure_future(self._limit_wait())
@@ -302,6 +321,8 @@ class ProposalSessionMixin(SessionAddressMixin, _Base):
 
     def _keep_failure(self, problem: DaasError, status: int) -> SpawnException:
         """Keep why the start failed, also over a restart of the hub, and return what JupyterHub reports."""
+        if self.launching is not None:
+            self.launching.failed(problem)
         exception = self._as_spawn_exception(problem, status)
         self.failure = exception.jupyterhub_message
         self.failed_at_home = problem.is_about_home
@@ -320,8 +341,7 @@ class ProposalSessionMixin(SessionAddressMixin, _Base):
     def get_state(self) -> dict[str, Any]:
         """Return what must survive a restart of the hub: when this session ends, or why it ended."""
         state: dict[str, Any] = super().get_state()
-        if self.ends:
-            state["ends"] = self.ends
+        state |= self.lifetime_state()
         # after an end JupyterHub creates a new spawner from this state
         if self.ending:
             state["ending"] = self.ending
@@ -329,15 +349,18 @@ class ProposalSessionMixin(SessionAddressMixin, _Base):
             state["failure"] = self.failure
         if self.failed_at_home:
             state["failed_at_home"] = True
+        if self.reference:
+            state["reference"] = self.reference
         return state
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Restore what `get_state` returned."""
         super().load_state(state)
-        self.ends = float(state.get("ends", 0.0))
+        self.load_lifetime(state)
         self.ending = str(state.get("ending", ""))
         self.failure = str(state.get("failure", ""))
         self.failed_at_home = state.get("failed_at_home") is True
+        self.reference = str(state.get("reference", ""))
 
     def clear_state(self) -> None:
         """Forget the session, but not why it ended or failed: its card shows that until it is removed."""
@@ -345,18 +368,25 @@ class ProposalSessionMixin(SessionAddressMixin, _Base):
         if self._waiting_for_response and not self.failure and not getattr(self, "stop_wanted", False):
             # the hub gives up waiting; whoever presses Stop does not
             self.failure = START_TIMED_OUT
-        self.ends = 0.0
+        self.forget_lifetime()
         self.notice = ""
-
-    def is_over(self) -> bool:
-        """Return whether the session has reached its time limit (by wall clock: time in suspend counts)."""
-        return 0 < self.ends <= time.time()
 
     # -- progress -----------------------------------------------------------------------------------------------
 
     def clear_steps(self) -> None:
         """Forget the steps of an earlier start."""
         self._steps = []
+        self.early_address = ""
+        self._accepting.clear()
+
+    def report_accepting(self, address: str) -> None:
+        """Report that connections to this address wait for the session: a browser may be sent there now."""
+        self.early_address = address
+        self._accepting.set()
+
+    async def wait_accepting(self) -> None:
+        """Wait until the backend reports that the session accepts connections."""
+        await self._accepting.wait()
 
     def report_progress(self, step: str) -> None:
         """Report a step of this start to its owner. The text is shown as it is: no paths, no host names."""
@@ -404,6 +434,7 @@ class ProposalSessionMixin(SessionAddressMixin, _Base):
                 "temporary_home": plan.temporary_home,
                 "hub_home": f"{self.hub.base_url}home",
                 "egress": [one.as_document() for one in routes],
+                "lifetime": plan.limits.as_document(),
             }
         )
 

@@ -17,8 +17,10 @@ from traitlets import TraitError
 
 from daas_hub.admission.hub import Admission, require_valid
 from daas_hub.errors import ConfigurationError, DaasError
+from daas_hub.hub_log import use_hub_log
 from daas_hub.spawners.reconcile import Reconciler
 from daas_hub.spawners.runtime_dir import session_key
+from daas_hub.spawners.session_counts import publish_sessions
 from daas_hub.tables import upgrade_tables
 
 #: A loop does not keep its tasks.
@@ -42,6 +44,7 @@ def _refuse_to_start(change: Any) -> None:
     """End the hub, with a sentence for each problem, if its spawner class has `startup_problems`."""
     hub = change["owner"]
     hub.unobserve(_refuse_to_start, _OPENED)
+    use_hub_log(hub.log)
     startup_problems = getattr(hub.spawner_class, "startup_problems", None)
     try:
         problems = startup_problems(hub.config) if startup_problems else []
@@ -57,6 +60,7 @@ def _refuse_to_start(change: Any) -> None:
         hub.log.critical("%s", sentence)
     if sentences:
         hub.exit(1)
+    publish_sessions(hub)
     backends = hub.spawner_class.backends(hub.config) if hasattr(hub.spawner_class, "backends") else []
     _begin_admission(hub, backends)
     for settings in backends:

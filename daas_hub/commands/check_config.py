@@ -18,7 +18,7 @@ from daas_hub.accounts.factories import SETTINGS
 from daas_hub.admission.settings import Queue, Quotas, admission_problems
 from daas_hub.errors import ConfigurationError, DaasError
 from daas_hub.facility import Facility
-from daas_hub.policy import MountRules, Places, ProposalAccounts, RoleRules
+from daas_hub.policy import Lifetimes, MountRules, Places, ProposalAccounts, RoleRules
 from daas_hub.sources import PROPOSALS_GROUP
 
 
@@ -54,6 +54,7 @@ def _classes(config: Config, problems: list[DaasError]) -> list[type[Configurabl
 
     found: list[type[Configurable]] = [
         Facility,
+        Lifetimes,
         MountRules,
         Places,
         Queue,
@@ -155,6 +156,7 @@ def _own_checks(config: Config, classes: list[type[Configurable]]) -> list[DaasE
         facility = Facility(config=config)
         problems += facility.problems
         problems += admission_problems(config, facility.places, facility.zone, facility.applications)
+        problems += facility.lifetimes.problems(facility.applications)
         facility.require_safe_address(str(config.JupyterHub.get("bind_url", "http://:8000")))
         if not facility.applications.applications:
             problems.append(

@@ -15,6 +15,7 @@ from daas_hub.catalogue import Application, Size
 from daas_hub.launch.choices import Choice
 from daas_hub.launch.mounts import Mount, MountPolicy, mounts_of
 from daas_hub.launch.real_paths import Alias, real_paths
+from daas_hub.lifetime import UNLIMITED, Limits
 from daas_hub.proposals.model import WALL_CLOCK
 
 
@@ -28,6 +29,7 @@ class Plan:
         beamlines: those of its visits, for backends that run the sessions of a beamline on computers of their own.
         temporary_home: the home is empty, in memory, and deleted with the session; it is not among `mounts`.
         place: the name of the place where it runs; "" where there is only one backend.
+        limits: how long it may last.
         person_groups: roles and groups of the person who launches, as "role:guest" and "group:students"; what quotas
             are set for. The account may be another one.
         is_beamtime: one of its visits takes place now.
@@ -48,6 +50,7 @@ class Plan:
     beamlines: tuple[str, ...] = ()
     temporary_home: bool = False
     place: str = ""
+    limits: Limits = UNLIMITED
     person_groups: frozenset[str] = frozenset()
     is_beamtime: bool = False
 
@@ -117,6 +120,7 @@ def make_plan(choice: Choice, account: Account, policy: MountPolicy, desktops: t
         timezone=policy.time_zone.key if policy.time_zone else "UTC",
         beamlines=_beamlines_of(choice),
         temporary_home=choice.temporary_home,
+        limits=Limits(longest_s=choice.size.hours * 3600),
     )
 
 

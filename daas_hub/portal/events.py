@@ -11,7 +11,7 @@ from tornado import web
 from tornado.iostream import StreamClosedError
 
 from daas_hub.portal.session_cards import SessionCards
-from daas_hub.portal.views import notice_of, session_state
+from daas_hub.portal.views import extend_words, notice_of, session_state
 
 #: The hub has no event for a session's change of state, so its records in memory are polled (microseconds).
 POLL_S = 0.5
@@ -78,4 +78,7 @@ class SessionEventsHandler(SessionCards):
             waited += POLL_S
 
     def _signature(self) -> Any:
-        return tuple((spawner.name, session_state(spawner), notice_of(spawner)) for spawner in self.own_spawners())
+        return tuple(
+            (spawner.name, session_state(spawner), notice_of(spawner), extend_words(spawner))
+            for spawner in self.own_spawners()
+        )

@@ -8,9 +8,11 @@ from typing import Any
 from daas_hub.admission.hub import Admission
 from daas_hub.errors import DaasError
 from daas_hub.facility import Facility
+from daas_hub.portal.activity import SessionActivityHandler
 from daas_hub.portal.arrivals import ArrivalHandler
 from daas_hub.portal.assets import AssetHandler, IconHandler, LogoHandler
 from daas_hub.portal.events import SessionEventsHandler
+from daas_hub.portal.extensions import ExtendHandler
 from daas_hub.portal.hub_pages import (
     AcceptShareHandler,
     AdministrationHandler,
@@ -25,8 +27,10 @@ from daas_hub.portal.hub_pages import (
 from daas_hub.portal.installation import install_templates, logo_path, require_authorising_spawner
 from daas_hub.portal.launches import LaunchHandler
 from daas_hub.portal.login_page import LoginPageHandler
+from daas_hub.portal.operations import OPERATORS_API
 from daas_hub.portal.pages import HomeHandler, ProposalHandler
 from daas_hub.portal.queue_starts import start_from_queue
+from daas_hub.portal.server_counts import count_rarely
 from daas_hub.portal.sessions import SessionHandler, StockSpawnHandler, StopHandler
 
 
@@ -44,6 +48,7 @@ def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
         app.exit(1)
     install_templates(app)
     Admission.start_with(app, functools.partial(start_from_queue, app))
+    count_rarely(app)
     logo = {"path": logo_path(app)}
     return [
         (r"/home", HomeHandler),
@@ -53,6 +58,7 @@ def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
         (r"/launch", LaunchHandler),
         (r"/sessions/([^/]+)", SessionHandler),
         (r"/sessions/([^/]+)/stop", StopHandler),
+        (r"/sessions/([^/]+)/extend", ExtendHandler),
         (r"/daas/open", ArrivalHandler),
         (r"/daas/events", SessionEventsHandler),
         (r"/daas/icons/([^/]+)", IconHandler),
@@ -63,6 +69,7 @@ def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
         (r"/spawn(?:/.*)?", StockSpawnHandler),
         (r"/spawn-pending/[^/]+/([^/]+)", StockSpawnHandler),
         (r"/spawn-pending/[^/]+", StockSpawnHandler),
+        *OPERATORS_API,
         *_HUB_PAGES,
     ]
 
@@ -75,6 +82,7 @@ _HUB_PAGES: list[tuple[Any, ...]] = [
     (r"/error/(\d+)", ProxyErrorPageHandler),
     (r"/accept-share", AcceptShareHandler),
     (r"/api/users/([^/]+)", UserHandler),
+    (r"/api/users/([^/]+)/activity", SessionActivityHandler),
     (r"/api/authorizations/token/([^/]+)", TokenOwnerHandler),
     (r"/api/authorizations/token", TokenOwnerHandler),
     (r"/api/shares/([^/]+)", SharesHandler),

@@ -37,7 +37,7 @@ class SessionPage(SessionCards):
         titles = await self.titles_of_sessions(account)
         # only now: the state may have changed during the requests above
         state = session_state(spawner)
-        if state == "running":
+        if state == "running" and not self.get_query_argument("unanswered", ""):
             self.redirect(spawner.session_url)
             return
         card = next(card for card in self.cards(titles) if card["name"] == name)
@@ -58,6 +58,7 @@ class SessionPage(SessionCards):
             ready=False,
             session_url=card["open_url"],
             failed_text=failure_of(spawner) if state == "failed" else "",
+            reference=getattr(spawner, "reference", ""),
             relaunch=self._relaunch(button, spawner, visits, proposals),
             relaunch_safely=self._relaunch(button, spawner, visits, proposals, temporary_home=True)
             if getattr(spawner, "failed_at_home", False)

@@ -10,6 +10,8 @@ from typing import Any
 
 from tornado import web
 
+from daas_hub.lifetime import Reason
+from daas_hub.session.end_notice import end_of
 from daas_hub.session.handler import COOKIE, Handler
 
 #: The folder next to this file: importlib.resources would cost 10 ms of every start.
@@ -88,6 +90,7 @@ class StatusHandler(Handler):
                 "viewers": desktop.viewers,
                 "exit_code": desktop.exit_code,
                 "last_output": desktop.last_output if desktop.exit_code else "",
+                "end": end_of(self.lifetime) if self.lifetime is not None else None,
             }
         )
 
@@ -103,6 +106,25 @@ class ApplicationHandler(Handler):
         await self.desktop.wait_started()
         await self.desktop.start_application()
         self.set_status(204)
+
+
+class ExtensionHandler(Handler):
+    """Keeps an idle session, or asks the hub to extend its time limit."""
+
+    async def post(self) -> None:
+        """Do what its next end needs. A form of another site cannot set this header."""
+        if self.request.headers.get("X-Daas-Request") != "1":
+            raise web.HTTPError(403)
+        if self.lifetime is None:
+            raise web.HTTPError(404)
+        is_idle = self.lifetime.outlook().reason is Reason.IDLE
+        if is_idle:
+            self.activity.note()
+        try:
+            await self.lifetime.report(extend=not is_idle)
+        except OSError:
+            raise web.HTTPError(503) from None
+        self.finish({"end": end_of(self.lifetime)})
 
 
 class ResolutionHandler(Handler):

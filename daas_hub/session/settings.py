@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from daas_hub.lifetime import UNLIMITED, Limits
+
 
 @dataclass(frozen=True)
 class DesktopApplication:
@@ -42,6 +44,7 @@ class Settings:
         applications: desktop applications of the menu; `application` is the name of the one to start.
         egress: the addresses that this session may connect to.
         temporary_home: whether the home is deleted with the session.
+        limits: how long the session may last.
     """
 
     prefix: str
@@ -64,6 +67,7 @@ class Settings:
     egress: tuple[EgressRoute, ...] = ()
     temporary_home: bool = False
     belongs_to: str = ""
+    limits: Limits = UNLIMITED
 
     @property
     def own_application(self) -> DesktopApplication | None:
@@ -107,6 +111,7 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
         temporary_home=document.get("temporary_home", False) is True,
         # an older hub sends only the title
         belongs_to=document.get("belongs_to") or document["title"],
+        limits=Limits.from_document(document.get("lifetime")),
     )
 
 

@@ -12,9 +12,9 @@ import pytest
 from prometheus_client import REGISTRY
 from traitlets.config import Config
 
+from daas_hub.metrics.clusters import WATCH_AGE
 from daas_hub.spawners.kubernetes.access import APIAccess
 from daas_hub.spawners.kubernetes.client import APIRefusal, ClusterUnreachable, PlaceClient
-from daas_hub.spawners.kubernetes.metrics import WATCH_AGE
 from daas_hub.spawners.kubernetes.spawner import ProposalKubeSpawner
 from daas_hub.spawners.kubernetes.watch import PodWatch
 from tests.kubernetes.api_server import ApiServer
@@ -141,10 +141,10 @@ async def test_ages_are_published_by_place_when_they_are_read(namespace: str) ->
     places = {name: PodWatch.of(client, f"daas-hub/place={name}", name) for name in ("published-1", "published-2")}
     try:
         assert PodWatch.of(client, "daas-hub/place=published-1", "published-1") is places["published-1"]
-        first = {name: REGISTRY.get_sample_value(WATCH_AGE, {"place": name}) for name in places}
+        first = {name: REGISTRY.get_sample_value(WATCH_AGE.name, {"place": name}) for name in places}
         await asyncio.sleep(0.3)
         for name, age_s in first.items():
-            now = REGISTRY.get_sample_value(WATCH_AGE, {"place": name})
+            now = REGISTRY.get_sample_value(WATCH_AGE.name, {"place": name})
             assert age_s is not None
             assert now is not None
             assert 0.3 <= now - age_s < 5
