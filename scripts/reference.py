@@ -36,6 +36,7 @@ from daas_hub.accounts.sources.linked import LinkedAccounts  # noqa: E402
 from daas_hub.accounts.sources.nss import NssAccounts  # noqa: E402
 from daas_hub.accounts.sources.rest.settings import CalipsoplusAccounts, RestAccounts  # noqa: E402
 from daas_hub.admission.settings import Queue, Quotas  # noqa: E402
+from daas_hub.audit.settings import Audit  # noqa: E402
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator  # noqa: E402
 from daas_hub.catalogue import reader as catalogue  # noqa: E402
 from daas_hub.facility import Facility  # noqa: E402
@@ -91,7 +92,7 @@ SERVICES = (
 )
 #: The index: each area of a configuration and its classes.
 AREAS: dict[str, tuple[type[Configurable], ...]] = {
-    "Facility": (Facility,),
+    "Facility": (Facility, Audit),
     "Logins": (UmbrellaAuthenticator, PasswordLogin, LinkedAccounts),
     "Accounts": (
         LdapAccounts,

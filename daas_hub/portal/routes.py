@@ -11,6 +11,7 @@ from daas_hub.facility import Facility
 from daas_hub.portal.activity import SessionActivityHandler
 from daas_hub.portal.arrivals import ArrivalHandler
 from daas_hub.portal.assets import AssetHandler, IconHandler, LogoHandler
+from daas_hub.portal.audit_page import AuditHandler
 from daas_hub.portal.events import SessionEventsHandler
 from daas_hub.portal.extensions import ExtendHandler
 from daas_hub.portal.hub_pages import (
@@ -59,6 +60,7 @@ def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
         (r"/sessions/([^/]+)", SessionHandler),
         (r"/sessions/([^/]+)/stop", StopHandler),
         (r"/sessions/([^/]+)/extend", ExtendHandler),
+        (r"/audit", AuditHandler),
         (r"/daas/open", ArrivalHandler),
         (r"/daas/events", SessionEventsHandler),
         (r"/daas/icons/([^/]+)", IconHandler),

@@ -197,6 +197,7 @@ def test_what_is_used_continues(scenes: Scenes) -> None:
     assert scenes.state("brief") == "running"
 
 
+@pytest.mark.ends
 def test_ends_hold_while_the_hub_is_away(scenes: Scenes) -> None:
     """Nobody presses keys any more, and the extension is over: both end themselves, and a new hub says why."""
     sandboxes = {scene: _processes(scenes, scene) for scene in ("keys", "brief", "busy")}
