@@ -49,6 +49,11 @@ test-ends: $(VENV)/.installed $(VENV)/.test  ## announced and unannounced ends o
 test-servers: $(VENV)/.installed $(VENV)/.test $(VENV)/.servers  ## the tests with servers that are large or slow to set up
 	DAAS_REQUIRE=$${DAAS_REQUIRE:+$$DAAS_REQUIRE,}$(SERVERS) $(PYTHON) -m pytest -m servers $(ARGS)
 
+test-databases: $(VENV)/.installed $(VENV)/.test  ## the hub's tests on PostgreSQL and MariaDB (Debian: postgresql, mariadb-server), also restarted under fifty starts
+	$(PYTHON) -m pytest -m servers tests/hub/test_databases.py $(ARGS)
+	$(PYTHON) -m tests.databases postgresql tests/hub $(ARGS)
+	$(PYTHON) -m tests.databases mariadb tests/hub $(ARGS)
+
 race: $(VENV)/.installed $(VENV)/.test  ## 10,000 rounds of a link that flips between check and mount (2,000 in `make test`)
 	DAAS_RACE_ROUNDS=10000 $(PYTHON) -m pytest $(ARGS) tests/spawners/sandbox/test_mount_race.py
 
@@ -88,6 +93,9 @@ bench: bench-launch bench-path bench-memory bench-docker  ## all benchmarks
 bench-launch: $(VENV)/.installed $(VENV)/.test  ## click to first frame, beside the stock stack and the floor
 	$(PYTHON) -m benchmarks.launch
 
+bench-budget: $(VENV)/.installed $(VENV)/.test  ## the steps of one launch: what each takes, so that one that grows is seen
+	$(PYTHON) -m benchmarks.budget
+
 bench-path: $(VENV)/.installed $(VENV)/.test  ## the screen's data path, beside the X server's own socket
 	$(PYTHON) -m benchmarks.path
 
@@ -119,7 +127,7 @@ bench-abuse: $(VENV)/.installed $(VENV)/.test  ## pages of others while sessions
 	$(PYTHON) -m benchmarks.abuse
 	$(PYTHON) -m benchmarks.tunnel
 
-.PHONY: help demo install quick test test-servers test-outages test-ends test-nfs race check kill-test upgrade-test audit mutants constraints wheel bench bench-launch bench-path bench-memory bench-docker bench-abuse bench-cluster bench-pods bench-scale bench-proxies clean
+.PHONY: help demo install quick test test-servers test-outages test-ends test-databases test-nfs race check kill-test upgrade-test audit mutants constraints wheel bench bench-launch bench-budget bench-path bench-memory bench-docker bench-abuse bench-cluster bench-pods bench-scale bench-proxies clean
 
 -include images/images.mk
 

@@ -29,6 +29,7 @@ from daas_hub.authenticators.doctor.device_login import sign_in_once
 from daas_hub.authenticators.doctor.logins import examine_logins
 from daas_hub.authenticators.errors import Blocked, LoginExpired, TooManyAttempts, WrongPassword
 from daas_hub.authenticators.login_methods import Login, LoginMethod
+from daas_hub.authenticators.login_outcomes import note_login, refusals_noted
 from daas_hub.authenticators.logout import LoggedOut, LoggedOutHandler, LogoutHandler, SignOutEverywhereHandler
 from daas_hub.authenticators.oidc.logout_tokens import SignedOut
 from daas_hub.authenticators.oidc.method import OIDCMethod
@@ -195,12 +196,13 @@ class UmbrellaAuthenticator(LoginSettings):
         if not hasattr(handler, "finish_login"):
             return None  # a form that was posted to the hub's own login page
         try:
-            login = await handler.finish_login()
-            try:
-                person = await self._admitted(login.identity)
-            except NoAccount as refusal:
-                refusal.login = login  # for the page that says what to do next
-                raise
+            with refusals_noted(handler.method.name, self.address_of(handler)):
+                login = await handler.finish_login()
+                try:
+                    person = await self._admitted(login.identity)
+                except NoAccount as refusal:
+                    refusal.login = login  # for the page that says what to do next
+                    raise
         except (NoAccount, WrongPassword, TooManyAttempts):
             raise
         except Refused as refusal:
@@ -212,6 +214,7 @@ class UmbrellaAuthenticator(LoginSettings):
         take_why_it_ended(handler)
         proof = self._elevated.proof_of(login, handler)
         model = self._model(handler.method, login, person, proof)
+        note_login(handler.method.name, model, person.name, self.address_of(handler))
         if model["admin"] and self.people.elevation:
             # the hub's flag belongs to the person: a browser left open elsewhere must not become an administrator's
             await self._end_others(model["name"])

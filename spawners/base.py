@@ -21,6 +21,8 @@ from traitlets.config import Config
 
 from daas_hub.accounts import Identity
 from daas_hub.accounts.hub_user import withheld_roles
+from daas_hub.admission.hub import Admission
+from daas_hub.admission.model import demand_of
 from daas_hub.catalogue import Application, Kind, icon_file
 from daas_hub.errors import DaasError, Refused, SessionFailed
 from daas_hub.facility import Facility
@@ -28,6 +30,7 @@ from daas_hub.findings import Finding, not_checked
 from daas_hub.launch import LaunchRequest, Plan
 from daas_hub.policy import Lifetimes
 from daas_hub.spawners.egress import EgressRoute
+from daas_hub.spawners.launch_watch import LaunchWatch, record_end
 from daas_hub.spawners.readiness import no_answer
 from daas_hub.spawners.session_address import SessionAddressMixin
 from daas_hub.spawners.session_hosts import session_host, session_url
@@ -93,7 +96,15 @@ class ProposalSessionMixin(SessionAddressMixin, SessionLifetimeMixin, _Base):
     #: Whether the account's home was the cause, so that a temporary home is offered.
     failed_at_home = False
 
+    #: Where the session of this start accepts connections, although it may not have responded yet; "" for nowhere.
+    early_address = ""
+
     _limiting: asyncio.Future[None] | None = None
+
+    #: The launch in progress, or the last one; None before the first.
+    launching: LaunchWatch | None = None
+    #: The reference of the last launch, for its page and its session; "" before the first.
+    reference = ""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -102,6 +113,7 @@ class ProposalSessionMixin(SessionAddressMixin, SessionLifetimeMixin, _Base):
             self.proxy_spec = host + url_path_join(self.user.base_url, url_escape_path(self.name), "/")
         self._steps: list[str] = []
         self._stepped = asyncio.Event()
+        self._accepting = asyncio.Event()
 
     # -- what a backend implements ------------------------------------------------------------------------------
 
@@ -187,16 +199,24 @@ class ProposalSessionMixin(SessionAddressMixin, SessionLifetimeMixin, _Base):
         self.is_counted = False
         self.clear_steps()
         self.report_progress("Checking your account and your proposals")
+        self.launching = LaunchWatch(self.user.name, self.name)
+        self.launching.follow(self._spawn_future)
+        self.reference = self.launching.reference
+        self.launching.enter("authorise")
         try:
             require_working(self, self.stock_settings, self.own_variables)
             self._require_post()
             self._require_quota()
             self.require_startable()
             request = LaunchRequest.from_json(options)
-            plan = await self._authorised(request)
-            if await self.prepare(plan):
+            self.launching.requested(request)
+            plan = self._admitted(await self._authorised(request))
+            self.launching.planned(plan)
+            with self.launching.stage("prepare"):
+                took_long = await self.prepare(plan)
+            if took_long:
                 # the answer may have changed in these minutes
-                plan = await self._authorised(request)
+                plan = self._admitted(await self._authorised(request))
             self.plan = plan
         except DaasError as refusal:
             # JupyterHub has stored the options: a later start must not reuse refused ones
@@ -204,6 +224,7 @@ class ProposalSessionMixin(SessionAddressMixin, SessionLifetimeMixin, _Base):
             if self.orm_spawner is not None:
                 self.orm_spawner.user_options = {}
             raise self._keep_failure(refusal, 403 if refusal.for_user else 500) from refusal
+        self.launching.enter("")
 
     async def start(self) -> str:
         """Start the plan that was authorised for this start, and nothing else."""
@@ -211,6 +232,8 @@ class ProposalSessionMixin(SessionAddressMixin, SessionLifetimeMixin, _Base):
         if plan is None:
             raise SpawnException("This launch was not authorised.", reason="refused", status_code=403)
         self.begin_lifetime(plan)
+        if self.launching is not None:
+            self.launching.enter("start")
         try:
             self._register_callback()
             # once more: `pre_spawn_hook` has run meanwhile
@@ -223,6 +246,8 @@ class ProposalSessionMixin(SessionAddressMixin, SessionLifetimeMixin, _Base):
             for note in filter(None, (problem.detail, *getattr(problem, "__notes__", []))):
                 self.log.error("%s: %s (%s)", self._log_name, problem.message, note)
             raise self._keep_failure(problem, 500) from problem
+        if self.launching is not None:
+            self.launching.enter("respond")
         if self._limiting is not None:
             self._limiting.cancel()
         self._limiting = asyncio.ensure_future(self._limit_wait())
@@ -282,6 +307,12 @@ class ProposalSessionMixin(SessionAddressMixin, SessionLifetimeMixin, _Base):
             await self._identity(), request, withheld=withheld_roles(self.user)
         )
 
+    def _admitted(self, plan: Plan) -> Plan:
+        """Let the session have its resources, or refuse it: the quota is used up, or there is no room."""
+        if (admission := Admission.current()) is not None:
+            admission.admit(demand_of(plan, self.user.name, self.name))
+        return plan
+
     async def _identity(self) -> Identity:
         facility = Facility.of(self.config)
         identity = await facility.identity_of_user(self.user)
@@ -293,6 +324,8 @@ class ProposalSessionMixin(SessionAddressMixin, SessionLifetimeMixin, _Base):
 
     def _keep_failure(self, problem: DaasError, status: int) -> SpawnException:
         """Keep why the start failed, also over a restart of the hub, and return what JupyterHub reports."""
+        if self.launching is not None:
+            self.launching.failed(problem)
         exception = self._as_spawn_exception(problem, status)
         self.failure = exception.jupyterhub_message
         self.failed_at_home = problem.is_about_home
@@ -319,6 +352,8 @@ class ProposalSessionMixin(SessionAddressMixin, SessionLifetimeMixin, _Base):
             state["failure"] = self.failure
         if self.failed_at_home:
             state["failed_at_home"] = True
+        if self.reference:
+            state["reference"] = self.reference
         return state
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -328,10 +363,13 @@ class ProposalSessionMixin(SessionAddressMixin, SessionLifetimeMixin, _Base):
         self.ending = str(state.get("ending", ""))
         self.failure = str(state.get("failure", ""))
         self.failed_at_home = state.get("failed_at_home") is True
+        self.reference = str(state.get("reference", ""))
 
     def clear_state(self) -> None:
         """Forget the session, but not why it ended or failed: its card shows that until it is removed."""
         super().clear_state()
+        if self._stop_pending and self.ends and (self.launching is None or self.launching.is_started):
+            record_end(self)
         if self._waiting_for_response and not self.failure and not getattr(self, "stop_wanted", False):
             # the hub gives up waiting; whoever presses Stop does not
             self.failure = START_TIMED_OUT
@@ -343,6 +381,17 @@ class ProposalSessionMixin(SessionAddressMixin, SessionLifetimeMixin, _Base):
     def clear_steps(self) -> None:
         """Forget the steps of an earlier start."""
         self._steps = []
+        self.early_address = ""
+        self._accepting.clear()
+
+    def report_accepting(self, address: str) -> None:
+        """Report that connections to this address wait for the session: a browser may be sent there now."""
+        self.early_address = address
+        self._accepting.set()
+
+    async def wait_accepting(self) -> None:
+        """Wait until the backend reports that the session accepts connections."""
+        await self._accepting.wait()
 
     def report_progress(self, step: str) -> None:
         """Report a step of this start to its owner. The text is shown as it is: no paths, no host names."""

@@ -21,6 +21,7 @@ from typing import Any
 
 from daas_hub.errors import DaasError
 from daas_hub.findings import Finding, not_checked, ok, warning
+from daas_hub.metrics.reconciliation import publish_round
 from daas_hub.spawners.runtime_dir import session_key
 from daas_hub.spawners.session_records import RunningSession, SessionRecord, SessionRecords
 
@@ -91,6 +92,13 @@ class Reconciler:
         while True:
             try:
                 outcome = await self.round()
+                publish_round(
+                    self._place,
+                    at=outcome.at,
+                    is_compared=not outcome.unknown,
+                    ended=len(outcome.ended),
+                    waiting=len(outcome.waiting),
+                )
                 await asyncio.to_thread(self._report, outcome)
             except Exception:
                 # whatever it is: the next round must come

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import jupyterhub
+from jupyterhub.utils import maybe_future
 from traitlets import Float, List, Unicode, default
 
 from daas_hub.errors import SessionFailed
 from daas_hub.facility import Facility
 from daas_hub.launch import Plan, visits_in
+from daas_hub.launch_reference import VARIABLE
 from daas_hub.spawners.base import START_INTERRUPTED, ProposalSessionMixin
 from daas_hub.spawners.egress import EgressRoute
 from daas_hub.spawners.runtime_dir import own_directory, session_key
@@ -131,7 +133,8 @@ class RecordedSessionMixin(ProposalSessionMixin):
             SessionFailed: the session is still to be stopped, or the record cannot be written.
         """
         self.require_startable()
-        self.start_id = secrets.token_hex(16)
+        # whoever knows the reference of a launch finds its record, and its labels
+        self.start_id = f"{self.reference}{secrets.token_hex(16)}"[:32]
         try:
             await self.records.write(self.key, self._new_record(plan.proposals))
         except OSError as problem:
@@ -190,6 +193,19 @@ class RecordedSessionMixin(ProposalSessionMixin):
         except OSError as problem:
             self.log.error("%s: its record could not be updated: %s", self._log_name, problem)
         return url
+
+    async def run_post_stop_hook(self) -> None:
+        """Leave what is left of a start that the hub did not live to complete to the reconciler; then run the hook.
+
+        Its session may have been ready. A record with another start than the database's is of a restored backup, and
+        has `orphan_grace_s`.
+        """
+        if self.was_interrupted and not self.start_id:
+            try:
+                await self.records.mark_unfinished(self.key)
+            except OSError as problem:
+                self.log.error("%s: its record could not be updated: %s", self._log_name, problem)
+        await maybe_future(super().run_post_stop_hook())
 
     def get_state(self) -> dict[str, Any]:
         """Add the id of the start."""
@@ -254,4 +270,5 @@ class RecordedSessionMixin(ProposalSessionMixin):
             "XDG_RUNTIME_DIR": "/run/session",
             "DAAS_SESSION": self.session_document(plan, self.egress_of(plan)),
             "DAAS_HUB_VERSION": jupyterhub.__version__,
+            VARIABLE: self.reference,
         }

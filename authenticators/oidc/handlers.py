@@ -13,6 +13,7 @@ from oauthenticator.oauth2 import OAuthCallbackHandler, OAuthLoginHandler, guess
 from tornado import web
 
 from daas_hub.accounts.elevation import step_up
+from daas_hub.authenticators.login_outcomes import note_refusal
 from daas_hub.authenticators.no_account import NoAccountMixin
 from daas_hub.authenticators.oidc import begun_logins
 from daas_hub.errors import NoAccount, SourceUnavailable
@@ -124,6 +125,7 @@ class CallbackHandler(NoAccountMixin, OAuthCallbackHandler):
         error = self.get_query_argument("error", "")
         if error:
             shown = f" ({error})" if _WORD.fullmatch(error) else ""
+            note_refusal(self.method.name, "provider", self.authenticator.address_of(self))
             raise _NotSignedIn(403, f"The login provider did not sign you in{shown}. {_AGAIN}")
 
     def check_code(self) -> None:

@@ -54,7 +54,7 @@ class SessionEventsHandler(SessionCards):
 
     async def _stream(self) -> None:
         account = await self.account()
-        proposal_id = self.get_query_argument("proposal", None)
+        proposal_id, only = self.get_query_argument("proposal", None), self.get_query_argument("session", None)
         shown: object = None
         waited = 0.0
         login = self.own_session_id
@@ -64,6 +64,7 @@ class SessionEventsHandler(SessionCards):
             if now != shown:
                 shown = now
                 cards = self.cards(await self.titles_of_sessions(account), proposal_id=proposal_id)
+                cards = [card for card in cards if only in (None, card["name"])]
                 html = await self.render_template("sessions.html", sessions=cards)
                 self.write(f"data: {json.dumps({'html': html})}\n\n")
                 await self.flush()

@@ -16,6 +16,7 @@ from traitlets.config import Config
 
 from daas_hub.errors import ConfigurationError
 from daas_hub.facility import Facility
+from daas_hub.operators import role_problems
 from daas_hub.portal.assets import FOLDER, static_address
 from daas_hub.portal.template_globals import TemplateGlobals
 
@@ -87,4 +88,4 @@ def portal_problems(config: Config) -> list[ConfigurationError]:
         require_authorising_spawner(spawner_class)
     except ConfigurationError as problem:
         return [problem]
-    return []
+    return role_problems(config)

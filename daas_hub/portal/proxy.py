@@ -9,6 +9,7 @@ from typing import Any
 from aiohttp import ClientResponseError
 from jupyterhub.proxy import ConfigurableHTTPProxy
 
+from daas_hub.errors import SessionFailed
 from daas_hub.proxy_guard import guard_environment
 
 _NOT_ACCEPTED = (
@@ -48,6 +49,19 @@ class PortalProxy(ConfigurableHTTPProxy):
         for route in routes.values():
             route.get("data", {}).pop("last_activity", None)
         return routes
+
+    async def add_user(self, user: Any, server_name: str = "", **kwargs: Any) -> None:
+        """Add the route of a session; a launch in progress measures it."""
+        launching = getattr(user.spawners[server_name], "launching", None)
+        if launching is not None:
+            launching.enter("route")
+        try:
+            await super().add_user(user, server_name, **kwargs)
+        except Exception:
+            # the hub logs it, and stops the session
+            if launching is not None:
+                launching.failed(SessionFailed("The proxy did not accept the route of the session."))
+            raise
 
     async def delete_user(self, user: Any, server_name: str = "") -> None:
         """Delete the route of a session, which may be on the session's own host name."""

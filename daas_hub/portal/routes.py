@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
+from daas_hub.admission.hub import Admission
 from daas_hub.errors import DaasError
 from daas_hub.facility import Facility
 from daas_hub.portal.activity import SessionActivityHandler
 from daas_hub.portal.arrivals import ArrivalHandler
 from daas_hub.portal.assets import AssetHandler, IconHandler, LogoHandler
+from daas_hub.portal.audit_page import AuditHandler
 from daas_hub.portal.events import SessionEventsHandler
 from daas_hub.portal.extensions import ExtendHandler
 from daas_hub.portal.hub_pages import (
@@ -25,7 +28,10 @@ from daas_hub.portal.hub_pages import (
 from daas_hub.portal.installation import install_templates, logo_path, require_authorising_spawner
 from daas_hub.portal.launches import LaunchHandler
 from daas_hub.portal.login_page import LoginPageHandler
+from daas_hub.portal.operations import OPERATORS_API
 from daas_hub.portal.pages import HomeHandler, ProposalHandler
+from daas_hub.portal.queue_starts import start_from_queue
+from daas_hub.portal.server_counts import count_rarely
 from daas_hub.portal.sessions import SessionHandler, StockSpawnHandler, StopHandler
 
 
@@ -42,6 +48,8 @@ def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
         app.log.critical("%s", problem)
         app.exit(1)
     install_templates(app)
+    Admission.start_with(app, functools.partial(start_from_queue, app))
+    count_rarely(app)
     logo = {"path": logo_path(app)}
     return [
         (r"/home", HomeHandler),
@@ -52,6 +60,7 @@ def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
         (r"/sessions/([^/]+)", SessionHandler),
         (r"/sessions/([^/]+)/stop", StopHandler),
         (r"/sessions/([^/]+)/extend", ExtendHandler),
+        (r"/audit", AuditHandler),
         (r"/daas/open", ArrivalHandler),
         (r"/daas/events", SessionEventsHandler),
         (r"/daas/icons/([^/]+)", IconHandler),
@@ -62,6 +71,7 @@ def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
         (r"/spawn(?:/.*)?", StockSpawnHandler),
         (r"/spawn-pending/[^/]+/([^/]+)", StockSpawnHandler),
         (r"/spawn-pending/[^/]+", StockSpawnHandler),
+        *OPERATORS_API,
         *_HUB_PAGES,
     ]
 

@@ -28,6 +28,7 @@ from daas_hub.proposals.model import LeftOut, Page, Proposal, Query, TooManyProp
 from daas_hub.proposals.reading import Reading, directories_of, read_proposals
 from daas_hub.services.circuit_breaker import CircuitBreaker
 from daas_hub.services.http import Conversation, Service, require_url, trust_of
+from daas_hub.services.measuring import host_of
 from daas_hub.services.recording import keep_records
 from daas_hub.services.secret_file import read_secret
 
@@ -154,7 +155,7 @@ class ProposalService(Configurable):
             timeout_s=self.timeout_s,
             max_bytes=self.max_bytes,
             tls=trust_of(self.setting("ca_file"), self.ca_file),
-            breaker=CircuitBreaker(f"{self.source} at {self.url}"),
+            breaker=CircuitBreaker(f"{self.source} at {self.url}", source=self.source, host=host_of(self.url)),
         )
         self.field_map = FieldMap.of(self.setting("fields"), self.FIELDS, self.fields)
         self.problem_log = LogOnce(self.source)

@@ -24,6 +24,7 @@ from daas_hub.errors import ConfigurationError, ErrorKind, SourceUnavailable
 from daas_hub.services import strict_json
 from daas_hub.services.circuit_breaker import CircuitBreaker
 from daas_hub.services.http_failures import failure_of, redirect_failure, transport_failure
+from daas_hub.services.measuring import count_not_asked, host_of, question
 from daas_hub.services.recording import Exchange, begin, shape_of
 from daas_hub.services.web_proxy import LOOPBACK, proxy_for
 
@@ -73,10 +74,18 @@ class Service:
         Raises:
             SourceUnavailable: the time is over, or the service failed again and again and is left alone for a moment.
         """
+        host = host_of(self.url)
         if self.breaker is not None and not self.breaker.admits():
+            count_not_asked(self.source, host)
             raise self.unavailable(
                 "anything", "nothing: it was not asked, for it failed several times in a row", ErrorKind.CIRCUIT_OPEN
             )
+        with question(self.source, host):
+            async with self._measured_conversation() as talk:
+                yield talk
+
+    @asynccontextmanager
+    async def _measured_conversation(self) -> AsyncIterator[Conversation]:
         talk: Conversation | None = None
         try:
             async with (
@@ -158,9 +167,9 @@ class Conversation:
         """Send; see `_ask`."""
         return await self._ask("POST", url, asked_for, tries=1, **more)
 
-    async def delete(self, url: str, asked_for: str) -> Reply:
+    async def delete(self, url: str, asked_for: str, **more: Any) -> Reply:
         """End something; see `_ask`."""
-        return await self._ask("DELETE", url, asked_for, tries=1)
+        return await self._ask("DELETE", url, asked_for, tries=1, **more)
 
     async def location_of(self, url: str, asked_for: str) -> tuple[int, str]:
         """Return status and Location of an answer whose body does not matter: where a browser would be sent.

@@ -20,7 +20,7 @@ from jupyterhub.utils import maybe_future
 from traitlets import Dict, Enum, List, Unicode, default
 from traitlets.config import Config
 
-from daas_hub.catalogue import Application, icon_file
+from daas_hub.catalogue import Application, Kind, icon_file
 from daas_hub.errors import ConfigurationError, DaasError, SessionFailed, StorageProblem
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding
@@ -29,6 +29,7 @@ from daas_hub.spawners.docker.address import Address, default_certificates, defa
 from daas_hub.spawners.docker.checks import address_problems, applications_without_image, examine
 from daas_hub.spawners.docker.container_spec import (
     HUB_LABEL,
+    LAUNCH_LABEL,
     PLACE_LABEL,
     SESSION_LABEL,
     STOP_GRACE_S,
@@ -357,6 +358,9 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
             )
         finally:
             await asyncio.shield(asyncio.ensure_future(self._placed_mounts.remove()))
+        if plan.application.kind is not Kind.NOTEBOOK and not self.docker_engine.address.is_remote:
+            # the hub has created its socket, which on another machine the session's tunnel does
+            self.report_accepting(self.address)
         await require_answer(f"{self.address}{self.server.base_url}api", ended, self.http_timeout)
 
     async def _start_container(self, plan: Plan) -> None:
@@ -384,6 +388,7 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
             program=self.session_program(plan),
             labels={HUB_LABEL: self.hub_label, SESSION_LABEL: self.object_name}
             | ({PLACE_LABEL: self.place} if self.place else {})
+            | ({LAUNCH_LABEL: self.reference} if self.reference else {})
             | (gpus.labels if gpus else {}),
             placed=placed,
             device_requests=[gpus.as_document()] if gpus else [],

@@ -7,15 +7,16 @@ stays as it was last seen, with the time since when that is.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import time
 from collections.abc import Callable
 from typing import ClassVar
 
 from daas_hub.errors import ConfigurationError
+from daas_hub.metrics.clusters import publish_age
 from daas_hub.spawners.kubernetes.client import APIRefusal, ClusterUnreachable, Json, PlaceClient, pause_after
 from daas_hub.spawners.kubernetes.labels import HUB_LABEL, PLACE_LABEL
-from daas_hub.spawners.kubernetes.metrics import publish_age
 
 #: Seconds after which the API server ends a watch, so that a quiet one is heard of.
 WINDOW_S = 15
@@ -73,7 +74,10 @@ class PodWatch:
     def start(self) -> None:
         """Watch from now on, if it does not yet."""
         if self._task is None or self._task.done():
-            self._task = asyncio.get_running_loop().create_task(self._run(), name="pods of a place")
+            # shared by all launches: its log lines are of none of them
+            self._task = asyncio.get_running_loop().create_task(
+                self._run(), name="pods of a place", context=contextvars.Context()
+            )
 
     async def stop(self) -> None:
         """End it, as tests do."""
@@ -180,7 +184,7 @@ class PodWatch:
         gone = [name for name in self.pods if name not in now]
         changed = [name for name, pod in now.items() if self.pods.get(name) != pod]
         self.pods = now
-        self._addresses = {address: name for name, pod in now.items() for address in _addresses(pod)}
+        self._addresses = {address: name for name, pod in now.items() for address in addresses_of(pod)}
         self.is_complete = True
         self._read.set()
         for name in gone:
@@ -236,13 +240,13 @@ class PodWatch:
 
     def _take(self, name: str, now: Json | None) -> None:
         """Keep the new state of one pod, None for a pod that is gone, and find it by its addresses."""
-        for address in _addresses(self.pods.pop(name, None)):
+        for address in addresses_of(self.pods.pop(name, None)):
             # by now it may be another pod's
             if self._addresses.get(address) == name:
                 del self._addresses[address]
         if now is not None:
             self.pods[name] = now
-            self._addresses |= dict.fromkeys(_addresses(now), name)
+            self._addresses |= dict.fromkeys(addresses_of(now), name)
 
     def _report(self, name: str, pod: Json | None) -> None:
         for changed in tuple(self._listeners.get(name, ())):
@@ -284,7 +288,7 @@ def is_ending(pod: Json) -> bool:
     return bool(pod["metadata"].get("deletionTimestamp"))
 
 
-def _addresses(pod: Json | None) -> list[str]:
+def addresses_of(pod: Json | None) -> list[str]:
     """Return the addresses of a pod that are its own; that of an ended one may be another's by now."""
     if pod is None or phase_of(pod) not in ("Pending", "Running") or (pod.get("spec") or {}).get("hostNetwork"):
         return []

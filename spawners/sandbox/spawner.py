@@ -24,7 +24,7 @@ from jupyterhub.utils import maybe_future
 from traitlets import List, Unicode
 from traitlets.config import Config
 
-from daas_hub.catalogue import Size
+from daas_hub.catalogue import Kind, Size
 from daas_hub.errors import DaasError, SessionFailed
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, ok, warning
@@ -168,6 +168,9 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
                 for one in pinned:
                     one.close()
         self.report_progress(f"Starting {plan.application.title}")
+        if plan.application.kind is not Kind.NOTEBOOK:
+            # a notebook's server needs a second, which its progress page is for
+            self.report_accepting(self.address)
         await require_answer(f"{self.address}{self.server.base_url}api", self._over, self.http_timeout)
         return self.address
 

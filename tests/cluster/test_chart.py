@@ -27,6 +27,7 @@ from tests.cluster.chart import (
     objects,
     one,
     render,
+    write_configuration,
 )  # fmt: skip
 from tests.cluster.cluster import Cluster
 
@@ -170,20 +171,8 @@ def test_the_page_is_a_configuration_in_order(
 ) -> None:
     """What a reader copies is what `daas-hub check-config` has nothing to say of."""
     found = objects(render(cluster, VALUES["the page"]))
-    files = one(found, "ConfigMap", "portal-config")["data"]
-    files |= {
-        f"applications/{name}": text for name, text in one(found, "ConfigMap", "portal-applications")["data"].items()
-    }
-    (tmp_path / "applications").mkdir()
-    for name, text in files.items():
-        here = text.replace("/etc/daas-hub", str(tmp_path)).replace("/run/daas-secrets", str(tmp_path))
-        (tmp_path / name).write_text(here.replace("/var/lib/daas-hub", str(tmp_path)))
-    (tmp_path / "oidc").write_text("only-for-this-test\n")
-    (tmp_path / "oidc").chmod(0o600)
-    (hub,) = one(found, "Deployment", "portal-hub")["spec"]["template"]["spec"]["containers"]
-    for variable in hub["env"]:
-        monkeypatch.setenv(variable["name"], variable.get("value", "0123456789abcdef" * 4))
-    monkeypatch.setenv("DAAS_SESSION_GATEWAY", "localhost:8012")
+    for name, value in write_configuration(found, tmp_path).items():
+        monkeypatch.setenv(name, value)
     assert [str(problem) for problem in check_config(tmp_path / "jupyterhub_config.py")] == []
 
 

@@ -7,14 +7,15 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
 from traitlets.config import Config
 
+from daas_hub.metrics.clusters import WATCH_AGE
 from daas_hub.spawners.kubernetes.access import APIAccess
 from daas_hub.spawners.kubernetes.client import APIRefusal, ClusterUnreachable, PlaceClient
-from daas_hub.spawners.kubernetes.metrics import WATCH_AGE
 from daas_hub.spawners.kubernetes.spawner import ProposalKubeSpawner
 from daas_hub.spawners.kubernetes.watch import PodWatch
 from tests.kubernetes.api_server import ApiServer
@@ -141,10 +142,10 @@ async def test_ages_are_published_by_place_when_they_are_read(namespace: str) ->
     places = {name: PodWatch.of(client, f"daas-hub/place={name}", name) for name in ("published-1", "published-2")}
     try:
         assert PodWatch.of(client, "daas-hub/place=published-1", "published-1") is places["published-1"]
-        first = {name: REGISTRY.get_sample_value(WATCH_AGE, {"place": name}) for name in places}
+        first = {name: REGISTRY.get_sample_value(WATCH_AGE.name, {"place": name}) for name in places}
         await asyncio.sleep(0.3)
         for name, age_s in first.items():
-            now = REGISTRY.get_sample_value(WATCH_AGE, {"place": name})
+            now = REGISTRY.get_sample_value(WATCH_AGE.name, {"place": name})
             assert age_s is not None
             assert now is not None
             assert 0.3 <= now - age_s < 5
@@ -205,6 +206,48 @@ async def test_a_version_that_is_too_old_is_listed_again(
 
     monkeypatch.setattr(client, "watch_pods", gone_once)
     await until(lambda: bool(refused))
+    api.make_pod(namespace, "later", OURS)
+    await until(lambda: "later" in watch.pods)
+
+
+async def test_a_list_of_several_pages_is_read_to_its_end(
+    api: ApiServer, namespace: str, client: PlaceClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daas_hub.spawners.kubernetes.client._PAGE", 2)
+    names = [f"pod-{number}" for number in range(5)]
+    for name in names:
+        api.make_pod(namespace, name, OURS)
+    pods, version = await client.pods("daas-hub/hub")
+    assert sorted(one["metadata"]["name"] for one in pods) == names
+    assert version
+
+
+async def test_a_list_whose_next_page_is_too_late_is_no_list(
+    api: ApiServer, namespace: str, client: PlaceClient, watch: PodWatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """410 in the middle, as after etcd was compacted: half of the pods would be taken for gone."""
+    names = {f"pod-{number}" for number in range(5)}
+    for name in names:
+        api.make_pod(namespace, name, OURS)
+    await until(lambda: set(watch.pods) == names)
+    monkeypatch.setattr("daas_hub.spawners.kubernetes.client._PAGE", 2)
+    real, pages = client.once, 0
+
+    async def compacted(method: str, *names: Any, **options: Any) -> Any:
+        nonlocal pages
+        if options.get("_continue"):
+            pages += 1
+            raise APIRefusal(410, {"reason": "Expired", "message": "The provided continue parameter is too old"})
+        return await real(method, *names, **options)
+
+    monkeypatch.setattr(client, "once", compacted)
+    seen: list[Any] = []
+    watch.listen("pod-4", seen.append)
+    watch._list_again_s = 0.0
+    await until(lambda: pages >= 2)
+    assert set(watch.pods) == names
+    assert None not in seen
+    monkeypatch.setattr(client, "once", real)
     api.make_pod(namespace, "later", OURS)
     await until(lambda: "later" in watch.pods)
 

@@ -20,6 +20,7 @@ from daas_hub.accounts.sources.ldap.connection import Connector, Search, Server,
 from daas_hub.accounts.sources.ldap.entries import SearchResult
 from daas_hub.errors import ConfigurationError, DaasError, ErrorKind, SourceUnavailable
 from daas_hub.services.circuit_breaker import CircuitBreaker
+from daas_hub.services.measuring import count_not_asked, host_of, question
 
 _log = logging.getLogger("jupyterhub.daas")
 _Answer = TypeVar("_Answer")
@@ -48,8 +49,12 @@ class LdapServers:
         self._server = server
         self._clock = clock
         self._connector = Connector(server, clock)
+        #: In metrics, for all servers of the directory: the first one's name.
+        self._host = host_of(server.addresses[0]) if server.addresses else ""
         self._threads = ThreadPoolExecutor(server.max_connections, thread_name_prefix="ldap")
-        self._breaker = CircuitBreaker(f"directory {', '.join(server.addresses)}", clock=clock)
+        self._breaker = CircuitBreaker(
+            f"directory {', '.join(server.addresses)}", source="ldap", host=self._host, clock=clock
+        )
         self._failed: dict[str, float] = {}
         self._thread = threading.local()
 
@@ -63,7 +68,12 @@ class LdapServers:
             SourceUnavailable: it took too long, or the servers have not answered lately.
         """
         if not self._breaker.admits():
+            count_not_asked("ldap", self._host)
             raise _NoAnswer(None, ErrorKind.CIRCUIT_OPEN)
+        with question("ldap", self._host):
+            return await self._run(work, about)
+
+    async def _run(self, work: Callable[[float], _Answer], about: str) -> _Answer:
         within_s = self._server.timeout_s
         until = self._clock() + within_s
         began_at = until

@@ -20,6 +20,7 @@ from daas_hub.services.secret_file import read_secret
 
 _log = logging.getLogger("jupyterhub.daas")
 MAX_ANSWER_BYTES = 1_000_000
+_SOURCE = "account service"
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,12 @@ class Service:
     ) -> Reply:
         # only the host is logged: the URL may contain a person's identifier
         host = urlsplit(url).netloc
-        breaker = self._breakers.setdefault(host, CircuitBreaker(f"account service {host}", clock=self.clock))
+        breaker = self._breakers.get(host)
+        if breaker is None:
+            breaker = CircuitBreaker(f"account service {host}", source=_SOURCE, host=host, clock=self.clock)
+            self._breakers[host] = breaker
         service = HttpService(
-            "account service",
+            _SOURCE,
             "The account service",
             host,
             self.timeout_s,

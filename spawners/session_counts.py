@@ -1,0 +1,39 @@
+"""Counts the sessions of a hub for `daas_hub.metrics.sessions`, from the hub's records in memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Container, Mapping
+from typing import Any
+
+from daas_hub.facility import Facility
+from daas_hub.metrics.launches import ONLY_PLACE
+from daas_hub.metrics.sessions import SESSIONS
+from daas_hub.portal.views import session_state
+
+#: What is not a session any more is a card; the hub has only some of those in memory.
+_STATES = ("starting", "running", "stopping", "unknown")
+#: An application that the catalogue does not have (any more): the options of a launch may name anything.
+_OTHER = "other"
+
+
+def publish_sessions(hub: Any) -> None:
+    """Publish the sessions of this hub from now on."""
+    SESSIONS.values = lambda: session_counts(hub.users, Facility.of(hub.config).applications.applications)
+
+
+def session_counts(users: Mapping[Any, Any], known: Container[str]) -> Counter[tuple[str, ...]]:
+    """Return the number of sessions by application, place and state.
+
+    Args:
+        users: the hub's users in memory.
+        known: the applications of the catalogue.
+    """
+    counts: Counter[tuple[str, ...]] = Counter()
+    for user in list(users.values()):
+        for name, spawner in list(user.spawners.items()):
+            if name and (state := session_state(spawner)) in _STATES:
+                application = str((spawner.user_options or {}).get("application", ""))
+                place = getattr(spawner, "place", "") or ONLY_PLACE
+                counts[application if application in known else _OTHER, place, state] += 1
+    return counts

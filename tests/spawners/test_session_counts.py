@@ -1,0 +1,47 @@
+"""Sessions are counted from the hub's records, by values of the configuration only."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from daas_hub.spawners.session_counts import session_counts
+
+KNOWN = ("pymca", "lab")
+
+
+def spawner(application: Any, **more: Any) -> SimpleNamespace:
+    state = {"pending": None, "ready": True, "place": "", "user_options": {"application": application}}
+    return SimpleNamespace(**(state | more))
+
+
+def test_by_application_place_and_state() -> None:
+    users = {
+        1: SimpleNamespace(
+            spawners={
+                "": spawner("pymca"),  # the hub's unnamed server
+                "a": spawner("pymca"),
+                "b": spawner("pymca", pending="spawn", ready=False),
+                "c": spawner("lab", pending="stop"),
+                "d": spawner("lab", is_unknown=True, place="cluster"),
+                "e": spawner("lab", ready=False),  # a card
+            }
+        ),
+        2: SimpleNamespace(spawners={"a": spawner("pymca", stop_wanted=True), "b": spawner("pymca")}),
+    }
+    assert session_counts(users, KNOWN) == {
+        ("pymca", "default", "running"): 2,
+        ("pymca", "default", "starting"): 1,
+        ("pymca", "default", "stopping"): 1,
+        ("lab", "default", "stopping"): 1,
+        ("lab", "cluster", "unknown"): 1,
+    }
+
+
+@pytest.mark.parametrize("hostile", ['x"} 1\n', "", None, ["pymca"], {"a": 1}, 7, "anna"])
+def test_what_somebody_sends_is_no_label(hostile: Any) -> None:
+    """Options are stored before they are parsed."""
+    users = {1: SimpleNamespace(spawners={"a": spawner(hostile), "b": spawner("pymca", user_options=None)})}
+    assert session_counts(users, KNOWN) == {("other", "default", "running"): 2}
