@@ -43,9 +43,17 @@ class TemplateGlobals:
     Args:
         static: returns the address of an asset.
         has_policy: whether the administrator has set a Content-Security-Policy for the hub.
+        notices: returns the notices that a user of the hub sees; of None, those that everybody does.
     """
 
-    def __init__(self, facility: Facility, static: Callable[[str], str], *, has_policy: bool) -> None:
+    def __init__(
+        self,
+        facility: Facility,
+        static: Callable[[str], str],
+        *,
+        has_policy: bool,
+        notices: Callable[[Any], list[dict[str, Any]]],
+    ) -> None:
         self.facility = {
             "name": facility.name,
             "help_text": facility.help_text,
@@ -54,6 +62,7 @@ class TemplateGlobals:
             "has_places": len(facility.places) > 1,
         }
         self.static = static
+        self.notices = notices
         self.script_policy = "" if has_policy else SCRIPT_POLICY
         self.person = person_of
         self.display_name = display_name_of
