@@ -70,7 +70,7 @@ def _text(value: str, *, is_required: bool) -> str:
     if len(text) > MAX_CHARS:
         raise BadRequest(f"The text has {len(text)} characters, and {MAX_CHARS} is the limit.")
     if not text.replace("\n", "").isprintable():
-        raise BadRequest("The text has characters that cannot be shown.", remedy="Type it anew.")
+        raise BadRequest("The text has characters that cannot be shown.", remedy="Type it again.")
     return text
 
 

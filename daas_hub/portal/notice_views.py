@@ -9,7 +9,7 @@ from daas_hub.notices import NoticeBoard, notice_view
 
 
 def notice_views(db: Any, zone: datetime.tzinfo, user: Any) -> list[dict[str, Any]]:
-    """Return what a user of the hub sees now; `user` is None for somebody who is not signed in."""
+    """Return what a user of the hub sees now; without a user, what everybody does."""
     board = NoticeBoard.of(db)
     if board is None:
         return []

@@ -43,13 +43,18 @@ def announce(handler: Any, given: dict[str, Any]) -> dict[str, Any]:
     return notice_view(notice, board.clock(), zone)
 
 
+def id_in(address: str) -> int:
+    """Return the id in an address; 0, which no notice has, for more digits than an id can have."""
+    return int(address) if len(address) < 10 else 0
+
+
 def withdraw(handler: Any, notice_id: str) -> None:
     """Remove a notice.
 
     Raises:
         HTTPError: 404, there is none.
     """
-    if not board_of(handler).withdraw(int(notice_id)):
+    if not board_of(handler).withdraw(id_in(notice_id)):
         raise web.HTTPError(404, "There is no such notice.")
     handler.log.warning("notice %s withdrawn by %s", notice_id, handler.current_user.name)
 
@@ -117,7 +122,7 @@ class AcknowledgementHandler(PortalHandler):
     @web.authenticated
     async def post(self, notice_id: str) -> None:
         """Record it, and return to the page."""
-        board_of(self).acknowledge(int(notice_id), self.current_user.name)
+        board_of(self).acknowledge(id_in(notice_id), self.current_user.name)
         back = self._validate_next_url(self.request.headers.get("Referer", ""))
         self.redirect(back or f"{self.hub_url}home", status=303)
 
@@ -160,8 +165,8 @@ class NoticeApiHandler(APIHandler):
 
 NOTICE_ROUTES: list[tuple[Any, ...]] = [
     (r"/daas/notices", NoticesHandler),
-    (r"/daas/notices/(\d{1,9})/withdraw", NoticeWithdrawalHandler),
-    (r"/daas/notices/(\d{1,9})/acknowledge", AcknowledgementHandler),
+    (r"/daas/notices/(\d+)/withdraw", NoticeWithdrawalHandler),
+    (r"/daas/notices/(\d+)/acknowledge", AcknowledgementHandler),
     (r"/api/daas/notices", NoticesApiHandler),
-    (r"/api/daas/notices/(\d{1,9})", NoticeApiHandler),
+    (r"/api/daas/notices/(\d+)", NoticeApiHandler),
 ]

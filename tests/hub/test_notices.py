@@ -6,7 +6,6 @@ import contextlib
 import json
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -218,17 +217,10 @@ def test_a_maintenance_to_its_end(operator: Operator, people: dict[str, Person])
     ben.stop(ben.launch("terminal"))
 
 
-def test_a_restarted_hub_is_still_in_maintenance(sandbox_works: None, tmp_path: Path) -> None:
-    state, port = new_state(), free_ports(4)
-    portal = start_portal(state=state, port=port)
-    try:
-        Operator(portal).post(kind="maintenance", text="New disks.")
-        portal.stop()
-        portal = start_portal(state=state, port=port)
-        anna = portal.login("anna")
-        refused = post(anna, "/hub/launch", application="terminal")
-        assert refused.status_code == 403
-        assert "The portal is in maintenance" in plain_text(refused)
-    finally:
-        portal.stop()
-        remove(portal)
+def test_a_restarted_hub_is_still_in_maintenance(portal: Portal) -> None:
+    Operator(portal).post(kind="maintenance", text="New disks.")
+    portal.stop()
+    portal.process = start_portal(state=portal.state, port=portal.port).process
+    refused = post(portal.login("anna"), "/hub/launch", application="terminal")
+    assert refused.status_code == 403
+    assert "The portal is in maintenance" in plain_text(refused)
