@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 #: JSON bodies and forms of the portal are small; the hub's default is 100 MB.
 MAX_BODY_BYTES = 1_000_000
@@ -18,8 +18,13 @@ LOGIN_DAYS = 1
 MAX_TOKEN_DAYS = 30
 
 
-def configure(c: Any) -> None:
+def configure(c: Any, *, log_format: Literal["text", "json"] = "text", operator_token_file: str = "") -> None:
     """Set safe defaults, authenticator, spawner and proxy; call it first, so that later lines of the file override it.
+
+    Args:
+        log_format: "json" for a log with one JSON object a line.
+        operator_token_file: the file (mode 600) with the token that operators' commands call this hub with, such as
+            `daas-hub status`; default: the environment variable DAAS_HUB_TOKEN. Without a token they cannot.
 
     The portal's pages do not depend on it: the authenticator installs them when the hub starts
     (`daas_hub.portal.installation`), so `template_paths`, `template_vars` and `logo_file` are the administrator's.
@@ -51,12 +56,28 @@ def configure(c: Any) -> None:
     c.Spawner.consecutive_failure_limit = 0
     # used only where JupyterHub.subdomain_host is set; `ProposalSessionMixin.host_for_each_session` goes further
     c.JupyterHub.subdomain_hook = sessions_host
+    if log_format == "json":
+        from daas_hub.hub_log import JSON_LOGGING
+
+        c.JupyterHub.logging_config = JSON_LOGGING
+    elif log_format != "text":
+        raise _wrong_log_format(log_format)
     command = proxy_command()
     if command:
         c.ConfigurableHTTPProxy.command = command
-    from daas_hub.database import use_write_ahead_log
+    from daas_hub.database import configure_connections
+    from daas_hub.operators import allow_commands
 
-    use_write_ahead_log()
+    configure_connections()
+    allow_commands(c, operator_token_file)
+
+
+def _wrong_log_format(log_format: str) -> Exception:
+    from daas_hub.errors import ConfigurationError
+
+    return ConfigurationError(
+        "configure(c, log_format=...)", log_format, 'must be "text" or "json"', remedy="Leave it out for text."
+    )
 
 
 def sessions_host(name: str, domain: str, kind: str) -> str:

@@ -7,6 +7,7 @@ whether a launch is allowed. It composes; decisions are made in `launch/` and `a
 from __future__ import annotations
 
 import asyncio
+import datetime
 import logging
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +40,7 @@ from daas_hub.launch import (
     Plan,
     RunAs,
     account_name_for,
+    groups_for_quotas,
     make_plan,
     meanings,
     options,
@@ -48,6 +50,7 @@ from daas_hub.launch import (
     require_named,
     require_place,
     require_template,
+    takes_place,
 )
 from daas_hub.policy.facility_settings import FacilitySettings
 from daas_hub.policy.lifetime_settings import Lifetimes
@@ -225,6 +228,11 @@ class Facility(FacilitySettings, SingletonConfigurable):
             account = await self._account_for(choice, person)
             # a session runs as the account, and has nothing to do with anybody's login
             plan = make_plan(choice, replace(account, login=None), self.policy, desktops)
+            plan = replace(
+                plan,
+                person_groups=groups_for_quotas(person.roles - withheld, person.memberships),
+                is_beamtime=takes_place(choice, datetime.datetime.now(self.zone)),
+            )
             if self.places:
                 launch = self._launch_of(choice, request, plan, person, withheld)
                 plan = placed(plan, require_place(self.places, launch, request.place), launch)

@@ -21,14 +21,18 @@ from traitlets.config import Config
 
 from daas_hub.accounts import Identity
 from daas_hub.accounts.hub_user import withheld_roles
+from daas_hub.admission.hub import Admission
+from daas_hub.admission.model import demand_of
 from daas_hub.catalogue import Application, Kind, icon_file
 from daas_hub.errors import DaasError, Refused, SessionFailed
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked
 from daas_hub.launch import LaunchRequest, Plan
+from daas_hub.notices import NoticeBoard
+from daas_hub.policy import Lifetimes
 from daas_hub.portal.assets import session_asset_keys
 from daas_hub.spawners.egress import EgressRoute
-from daas_hub.spawners.launch_watch import LaunchWatch
+from daas_hub.spawners.launch_watch import LaunchWatch, record_end
 from daas_hub.spawners.readiness import no_answer
 from daas_hub.spawners.session_address import SessionAddressMixin
 from daas_hub.spawners.session_hosts import session_host, session_url
@@ -150,7 +154,8 @@ class ProposalSessionMixin(SessionAddressMixin, SessionLifetimeMixin, _Base):
         It is called once while the hub starts (see `startup`), and by `daas-hub check-config`. A backend adds checks
         that are quick and need no network.
         """
-        return [*setting_problems(cls, config, cls.stock_settings, cls.own_variables)]
+        conflicts = Lifetimes(config=config).conflicts()
+        return [*setting_problems(cls, config, cls.stock_settings, cls.own_variables), *conflicts]
 
     @classmethod
     def configuration_problems(cls, config: Config, facility: Facility) -> list[DaasError]:
@@ -196,23 +201,25 @@ class ProposalSessionMixin(SessionAddressMixin, SessionLifetimeMixin, _Base):
         self.is_counted = False
         self.clear_steps()
         self.report_progress("Checking your account and your proposals")
-        self.launching = LaunchWatch()
+        self.launching = LaunchWatch(self.user.name, self.name)
         self.launching.follow(self._spawn_future)
         self.reference = self.launching.reference
         self.launching.enter("authorise")
         try:
             require_working(self, self.stock_settings, self.own_variables)
             self._require_post()
+            self._require_open()
             self._require_quota()
             self.require_startable()
             request = LaunchRequest.from_json(options)
-            plan = await self._authorised(request)
+            self.launching.requested(request)
+            plan = self._admitted(await self._authorised(request))
             self.launching.planned(plan)
             with self.launching.stage("prepare"):
                 took_long = await self.prepare(plan)
             if took_long:
                 # the answer may have changed in these minutes
-                plan = await self._authorised(request)
+                plan = self._admitted(await self._authorised(request))
             self.plan = plan
         except DaasError as refusal:
             # JupyterHub has stored the options: a later start must not reuse refused ones
@@ -298,10 +305,21 @@ class ProposalSessionMixin(SessionAddressMixin, SessionLifetimeMixin, _Base):
             raise Refused(f"You have {len(others)} sessions, and {limit} is the limit.", remedy="Stop one first.")
         self.is_counted = True
 
+    def _require_open(self) -> None:
+        """Refuse a start during a maintenance."""
+        if (board := NoticeBoard.of(self.db)) is not None:
+            board.require_open(Facility.of(self.config).zone)
+
     async def _authorised(self, request: LaunchRequest) -> Plan:
         return await Facility.of(self.config).authorise(
             await self._identity(), request, withheld=withheld_roles(self.user)
         )
+
+    def _admitted(self, plan: Plan) -> Plan:
+        """Let the session have its resources, or refuse it: the quota is used up, or there is no room."""
+        if (admission := Admission.current()) is not None:
+            admission.admit(demand_of(plan, self.user.name, self.name))
+        return plan
 
     async def _identity(self) -> Identity:
         facility = Facility.of(self.config)
@@ -358,6 +376,8 @@ class ProposalSessionMixin(SessionAddressMixin, SessionLifetimeMixin, _Base):
     def clear_state(self) -> None:
         """Forget the session, but not why it ended or failed: its card shows that until it is removed."""
         super().clear_state()
+        if self._stop_pending and self.ends and (self.launching is None or self.launching.is_started):
+            record_end(self)
         if self._waiting_for_response and not self.failure and not getattr(self, "stop_wanted", False):
             # the hub gives up waiting; whoever presses Stop does not
             self.failure = START_TIMED_OUT

@@ -19,6 +19,7 @@ from traitlets import Float, List, Unicode, default
 from daas_hub.errors import SessionFailed
 from daas_hub.facility import Facility
 from daas_hub.launch import Plan, visits_in
+from daas_hub.launch_reference import VARIABLE
 from daas_hub.spawners.base import START_INTERRUPTED, ProposalSessionMixin
 from daas_hub.spawners.egress import EgressRoute
 from daas_hub.spawners.runtime_dir import own_directory, session_key
@@ -132,7 +133,8 @@ class RecordedSessionMixin(ProposalSessionMixin):
             SessionFailed: the session is still to be stopped, or the record cannot be written.
         """
         self.require_startable()
-        self.start_id = secrets.token_hex(16)
+        # whoever knows the reference of a launch finds its record, and its labels
+        self.start_id = f"{self.reference}{secrets.token_hex(16)}"[:32]
         try:
             await self.records.write(self.key, self._new_record(plan.proposals))
         except OSError as problem:
@@ -268,4 +270,5 @@ class RecordedSessionMixin(ProposalSessionMixin):
             "XDG_RUNTIME_DIR": "/run/session",
             "DAAS_SESSION": self.session_document(plan, self.egress_of(plan)),
             "DAAS_HUB_VERSION": jupyterhub.__version__,
+            VARIABLE: self.reference,
         }

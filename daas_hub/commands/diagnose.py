@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 import traceback
 from pathlib import Path
@@ -12,7 +11,9 @@ from typing import Any
 import click
 
 from daas_hub.commands import doctor as tests
-from daas_hub.commands.doctor import UNKNOWN, Login, SignIn, as_json, as_plugin_output, as_text, plugin_line
+from daas_hub.commands.arguments import parse_claim
+from daas_hub.commands.doctor import Login, SignIn, as_json, as_plugin_output, as_text
+from daas_hub.commands.plugin import UNKNOWN, PluginCommand, plugin_line
 from daas_hub.commands.show import lines_of_error
 from daas_hub.errors import ConfigurationError, DaasError
 from daas_hub.findings import exit_code
@@ -20,12 +21,6 @@ from daas_hub.services.secret_file import read_secret
 
 #: The value of `--login` without a method: the first one that is configured.
 _FIRST_METHOD = ""
-
-
-class PluginCommand(click.Command):
-    """A command whose wrong use is "unknown" for monitoring, never a state of the portal."""
-
-    usage_status = UNKNOWN
 
 
 @click.command(cls=PluginCommand)
@@ -90,7 +85,7 @@ def _person(
     *, subject: str, issuer: str, claim: tuple[str, ...], token_file: str, method: str | None
 ) -> Login | SignIn | None:
     """Return the login to run the checks as."""
-    claims = dict(_claim(one) for one in claim)
+    claims = dict(parse_claim(one) for one in claim)
     token = read_secret("--token-file", token_file) if token_file else ""
     if method is None:
         return Login(subject, issuer, claims, token) if subject else None
@@ -100,15 +95,3 @@ def _person(
         )
     # stdout is for the report
     return SignIn(method, lambda text: click.echo(text, err=True))
-
-
-def _claim(option: str) -> tuple[str, Any]:
-    name, equals, value = option.partition("=")
-    if not equals or not name:
-        raise ConfigurationError(
-            "--claim", option, "is not NAME=VALUE", remedy="Example: --claim preferred_username=anna."
-        )
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value

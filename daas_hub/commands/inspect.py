@@ -1,4 +1,4 @@
-"""Commands that read a configuration and query its sources: `check-config`, `show-proposals`, `links`."""
+"""Commands that read a configuration and query its sources: `check-config`, `show-proposals`, `whoami`, `links`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from pathlib import Path
 
 import click
 
+from daas_hub.commands.arguments import CONFIG, config_file, parse_claim
 from daas_hub.commands.check_config import check_config
-from daas_hub.commands.show import ask_about, connected_logins, disconnect, lines_of_error, read_config
+from daas_hub.commands.output import JSON, as_json, reports_errors
+from daas_hub.commands.show import ask_about, connected_logins, disconnect, find_person, lines_of_error, read_config
 from daas_hub.errors import DaasError
 from daas_hub.services.secret_file import read_secret
 
@@ -51,6 +53,31 @@ def show_proposals(file: Path, subject: str, issuer: str, token_file: str) -> in
         print("\n".join(lines_of_error(error)))
         return 1
     print("\n".join(lines))
+    return 0
+
+
+@click.command()
+@click.argument("subject")
+@CONFIG
+@click.option("--issuer", default="", help="Issuer of the login; default: the one configured.")
+@click.option("--claim", multiple=True, metavar="NAME=VALUE", help="A claim of the login; VALUE may be JSON.")
+@click.option("--token-file", default="", help="File with an access token of the login, mode 600.")
+@JSON
+@reports_errors
+def whoami(
+    *, subject: str, config: Path | None, issuer: str, claim: tuple[str, ...], token_file: str, is_json: bool
+) -> int:
+    """Show what a login becomes: account, roles, proposals.
+
+    SUBJECT is the subject of the login, as in the accounts table. Every source is asked now; no hub is needed.
+    """
+    file = config_file(config)
+    if problems := check_config(file):
+        raise problems[0]
+    token = read_secret("--token-file", token_file) if token_file else ""
+    claims = dict(parse_claim(one) for one in claim)
+    person = asyncio.run(find_person(read_config(file), subject, issuer=issuer, access_token=token, claims=claims))
+    print(as_json(person.as_json()) if is_json else "\n".join(person.lines()))
     return 0
 
 

@@ -44,6 +44,7 @@ class TemplateGlobals:
         static: returns the address of an asset.
         session_assets: addresses of the files of a desktop's page, which pages with launch buttons fetch ahead.
         has_policy: whether the administrator has set a Content-Security-Policy for the hub.
+        notices: returns the notices that a user of the hub sees; of None, those that everybody does.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class TemplateGlobals:
         *,
         session_assets: Sequence[str] = (),
         has_policy: bool,
+        notices: Callable[[Any], list[dict[str, Any]]],
     ) -> None:
         self.facility = {
             "name": facility.name,
@@ -63,6 +65,7 @@ class TemplateGlobals:
         }
         self.static = static
         self.session_assets = session_assets
+        self.notices = notices
         self.script_policy = "" if has_policy else SCRIPT_POLICY
         self.person = person_of
         self.display_name = display_name_of

@@ -16,11 +16,13 @@ from daas_hub.launch import address_of, has_temporary_home, visit_value, visits_
 from daas_hub.lifetime import duration
 from daas_hub.portal.assets import icon_address
 from daas_hub.portal.places import title_of_place
+from daas_hub.portal.waiting import waiting_words
 from daas_hub.proposals import LeftOut, Page, Proposal, Query, Visit
 from daas_hub.proposals.listing import COLUMNS, VisitOrder, latest
 from daas_hub.proposals.model import in_zone
 
 STATE_WORDS = {
+    "waiting": "Waiting",
     "starting": "Starting",
     "running": "Running",
     "stopping": "Stopping",
@@ -28,6 +30,8 @@ STATE_WORDS = {
     "ended": "Ended",
     "unknown": "Not known",
 }
+
+_STOP_WORDS = {"waiting": "Leave the queue", "starting": "Stop", "running": "Stop"}
 
 
 #: The names of sessions, as a regular expression; `new_session_name` makes such names.
@@ -247,6 +251,8 @@ def session_state(spawner: Any) -> str:
         return "starting"
     if spawner.ready:
         return "running"
+    if waiting_words(spawner):
+        return "waiting"
     return "failed" if failure_of(spawner) else "ended"
 
 
@@ -280,6 +286,7 @@ def notice_of(spawner: Any) -> str:
     """Return why a session has ended or is not yet stopped, or a warning about a running one; "" for neither."""
     state = session_state(spawner)
     words = {
+        "waiting": waiting_words(spawner),
         "running": " ".join(filter(None, (getattr(spawner, "notice", ""), getattr(spawner, "end_notice", "")))),
         "ended": getattr(spawner, "ending", ""),
         "stopping": getattr(spawner, "stop_notice", "") if spawner.pending != "stop" else "",
@@ -342,7 +349,7 @@ def session_card(
         "asks_before_stop": state == "running",
         "extend_url": f"{page_url}/extend",
         "extend_words": extend_words(spawner) if state == "running" else "",
-        "stop_words": "Stop" if state in ("starting", "running") else "Remove",
+        "stop_words": _STOP_WORDS.get(state, "Remove"),
     }
 
 

@@ -108,6 +108,8 @@ def main() -> None:
     redact_logs()
     shake_hands()
     settings = read_settings()
+    if reference := os.environ.get("DAAS_LAUNCH"):
+        print(f"daas-lab: launch {reference}", flush=True)
     protect_server(settings.listen_fd)
     open_egress_ports(settings.egress)
     os.environ["JUPYTERHUB_DEFAULT_URL"] = settings.start_page

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 from collections.abc import Awaitable
@@ -92,6 +93,8 @@ def run(settings: Settings, x: XServer | None, *, embedded_socket: str | None, a
     """
     redact_logs()
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+    if not embedded_socket and (reference := os.environ.get("DAAS_LAUNCH")):
+        _log.info("launch %s", reference)
     wanted = settings.named(application)
     assert wanted is not None
     desktop = Desktop(wanted, settings.applications, x)

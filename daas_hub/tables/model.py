@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import JSON, Float, Integer, String, Text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -34,7 +35,7 @@ class Ticket(Base):
         session: the name of the session that is to start, unique for its user.
         options: the launch request (`LaunchRequest.as_json`): ids only. It is authorised again when its turn comes.
         arrived: seconds since 1970; with `id`, the age that the order depends on.
-        needs: what was requested, as the order and the room were decided with (`daas_hub.admission.model.Request`).
+        needs: what was requested, as the order and the room were decided with (`daas_hub.admission.model.Demand`).
         called: when its turn came; None while it waits. The ticket is kept until the session runs.
         not_before: the earliest time of the next attempt, after the backend had no room.
         attempts: how often the backend had none.
@@ -62,8 +63,8 @@ class Usage(Base):
         proposals: the ids of its proposals, separated by ", "; "" for an own resource.
         groups: the person's roles and groups that a quota is set for, when it was admitted.
         hours: the time limit of its size.
-        admitted, started, ended: seconds since 1970. `started` is None until it runs; `ended` is None until the
-            backend has confirmed its end, and until then its resources are in use.
+        admitted, started, ended: seconds since 1970. `started` is empty until it runs, and `ended` until the
+            backend has confirmed its end; until then its resources are in use.
     """
 
     __tablename__ = "daas_usage"
@@ -83,3 +84,42 @@ class Usage(Base):
     admitted: Mapped[float] = mapped_column(Float)
     started: Mapped[float | None] = mapped_column(Float, nullable=True)
     ended: Mapped[float | None] = mapped_column(Float, nullable=True, index=True)
+
+
+class NoticeRow(Base):
+    """A notice of the operators to everybody (see `daas_hub.notices`). Times are seconds since 1970."""
+
+    __tablename__ = "daas_notices"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    level: Mapped[str] = mapped_column(String(16))
+    text: Mapped[str] = mapped_column(Text)
+    begins: Mapped[float] = mapped_column(Float)
+    ends: Mapped[float | None] = mapped_column(Float, nullable=True)
+    stops_sessions_at: Mapped[float | None] = mapped_column(Float, nullable=True)
+    made_by: Mapped[str] = mapped_column(String(255))
+    made_at: Mapped[float] = mapped_column(Float)
+
+
+class Acknowledgement(Base):
+    """That a person has read a notice."""
+
+    __tablename__ = "daas_acknowledgements"
+
+    notice_id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    user: Mapped[str] = mapped_column(String(255), primary_key=True)
+    at: Mapped[float] = mapped_column(Float)
+
+
+def commit(db: Any) -> None:
+    """Commit the hub's database session; it stays usable if that fails.
+
+    Raises:
+        SQLAlchemyError: nothing was stored.
+    """
+    try:
+        db.commit()
+    except SQLAlchemyError:
+        db.rollback()
+        raise

@@ -29,6 +29,8 @@ HUB_LABEL = "org.daas-hub.hub"
 SESSION_LABEL = "org.daas-hub.session"
 #: Where a hub has several places: which of them, for whoever looks at the engine.
 PLACE_LABEL = "org.daas-hub.place"
+#: The reference of the launch, which log lines and the page of a failed start have.
+LAUNCH_LABEL = "org.daas-hub.launch"
 #: The generated files in a container's /etc.
 IDENTITY_FILES = ("passwd", "group", "nsswitch.conf", "hosts", "resolv.conf", "localtime")
 ARRIVAL_SOCKET = "arrive.sock"

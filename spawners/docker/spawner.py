@@ -29,6 +29,7 @@ from daas_hub.spawners.docker.address import Address, default_certificates, defa
 from daas_hub.spawners.docker.checks import address_problems, applications_without_image, examine
 from daas_hub.spawners.docker.container_spec import (
     HUB_LABEL,
+    LAUNCH_LABEL,
     PLACE_LABEL,
     SESSION_LABEL,
     STOP_GRACE_S,
@@ -387,6 +388,7 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
             program=self.session_program(plan),
             labels={HUB_LABEL: self.hub_label, SESSION_LABEL: self.object_name}
             | ({PLACE_LABEL: self.place} if self.place else {})
+            | ({LAUNCH_LABEL: self.reference} if self.reference else {})
             | (gpus.labels if gpus else {}),
             placed=placed,
             device_requests=[gpus.as_document()] if gpus else [],

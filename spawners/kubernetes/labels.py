@@ -6,6 +6,8 @@ HUB_LABEL = "daas-hub/hub"
 PLACE_LABEL = "daas-hub/place"
 SESSION_LABEL = "daas-hub/session"
 START_LABEL = "daas-hub/start"
+#: The reference of the launch, which log lines and the page of a failed start have.
+LAUNCH_LABEL = "daas-hub/launch"
 #: Which hub made a pod, if two have one id by mistake.
 INSTANCE_LABEL = "daas-hub/instance"
 #: Chooses the network policy with the addresses that this session may connect to.

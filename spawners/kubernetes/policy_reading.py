@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from daas_hub.spawners.kubernetes.labels import EGRESS_LABEL, SESSION_LABEL, START_LABEL
+from daas_hub.spawners.kubernetes.labels import EGRESS_LABEL, LAUNCH_LABEL, SESSION_LABEL, START_LABEL
 
 #: Labels of a session whose value differs from one to the next.
-_VARYING = frozenset({EGRESS_LABEL, SESSION_LABEL, START_LABEL})
+_VARYING = frozenset({EGRESS_LABEL, LAUNCH_LABEL, SESSION_LABEL, START_LABEL})
 
 
 def is_default_deny(policy: Mapping[str, Any]) -> bool:

@@ -42,12 +42,15 @@ function showFailure(words) {
   bar?.remove();
 }
 
-// What is offered depends on the reason, which the server knows.
+// The server knows the reason, which decides what is offered, and the reference.
 async function showOffers() {
   const answer = await fetch(location.href);
   if (!answer.ok) return;
-  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("launch-again");
-  if (fresh) document.getElementById("launch-again").replaceChildren(...fresh.childNodes);
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const id of ["launch-again", "launch-reference"]) {
+    const fresh = page.getElementById(id);
+    if (fresh) document.getElementById(id).replaceChildren(...fresh.childNodes);
+  }
 }
 
 function follow(url) {
