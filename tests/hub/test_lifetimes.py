@@ -128,8 +128,8 @@ def _show(scenes: Scenes, name: str, message: bytes) -> None:
         with contextlib.suppress(OSError, WebSocketException, requests.RequestException):
             scenes.anna.get(path)
             with connect(address, origin=portal.url, additional_headers=_headers(scenes.anna)) as screen:  # type: ignore[arg-type]
+                screen.recv()
                 for answer in (b"RFB 003.008\n", b"\x01", b"\x01"):
-                    screen.recv()
                     screen.send(answer)
                 while scenes.pressing.is_set():
                     screen.send(message)
