@@ -57,12 +57,21 @@ def _stamped(function, step):
     @functools.wraps(function)
     def plain(*args, **kwargs):
         began = time.time()
-        try:
-            return function(*args, **kwargs)
-        finally:
+        result = function(*args, **kwargs)
+        if not inspect.isawaitable(result):
             note(began)
+            return result
+        return _awaited(result, note, began)
 
     return plain
+
+
+async def _awaited(result, note, began):
+    """Wait for what a decorated coroutine function returned."""
+    try:
+        return await result
+    finally:
+        note(began)
 
 
 for _target, _step in STEPS.items():

@@ -28,7 +28,9 @@ from daas_hub.errors import DaasError, Refused, SessionFailed
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked
 from daas_hub.launch import LaunchRequest, Plan
+from daas_hub.notices import NoticeBoard
 from daas_hub.policy import Lifetimes
+from daas_hub.portal.assets import session_asset_keys
 from daas_hub.spawners.egress import EgressRoute
 from daas_hub.spawners.launch_watch import LaunchWatch, record_end
 from daas_hub.spawners.readiness import no_answer
@@ -206,6 +208,7 @@ class ProposalSessionMixin(SessionAddressMixin, SessionLifetimeMixin, _Base):
         try:
             require_working(self, self.stock_settings, self.own_variables)
             self._require_post()
+            self._require_open()
             self._require_quota()
             self.require_startable()
             request = LaunchRequest.from_json(options)
@@ -301,6 +304,11 @@ class ProposalSessionMixin(SessionAddressMixin, SessionLifetimeMixin, _Base):
         if len(others) >= limit:
             raise Refused(f"You have {len(others)} sessions, and {limit} is the limit.", remedy="Stop one first.")
         self.is_counted = True
+
+    def _require_open(self) -> None:
+        """Refuse a start during a maintenance."""
+        if (board := NoticeBoard.of(self.db)) is not None:
+            board.require_open(Facility.of(self.config).zone)
 
     async def _authorised(self, request: LaunchRequest) -> Plan:
         return await Facility.of(self.config).authorise(
@@ -438,6 +446,7 @@ class ProposalSessionMixin(SessionAddressMixin, SessionLifetimeMixin, _Base):
                 "start_page": plan.application.start_page,
                 "temporary_home": plan.temporary_home,
                 "hub_home": f"{self.hub.base_url}home",
+                "assets": session_asset_keys(self.user.settings),
                 "egress": [one.as_document() for one in routes],
                 "lifetime": plan.limits.as_document(),
             }

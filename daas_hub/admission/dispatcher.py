@@ -12,7 +12,7 @@ from daas_hub.admission.line import Line
 
 INTERVAL_S = 1.0
 #: After these reasons (`DaasError.reason`) a launch keeps its ticket: it is not the person who was refused.
-KEEPS_TICKET = frozenset({"capacity", "source", "throttled"})
+KEEPS_TICKET = frozenset({"capacity", "maintenance", "source", "throttled"})
 
 _log = logging.getLogger("jupyterhub.daas")
 

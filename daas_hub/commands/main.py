@@ -28,6 +28,9 @@ _COMMANDS = {
     "sessions": ("operate:sessions", "list the sessions of a running hub"),
     "stop": ("operate:stop", "stop sessions"),
     "capacity": ("operate:capacity", "show how many sessions each place has, and may have"),
+    "announce": ("announcements:announce", "show a notice on every page"),
+    "notices": ("announcements:notices", "list the notices, or withdraw one"),
+    "maintenance": ("announcements:maintenance", "announce a maintenance, end it, or show its state"),
     "check-nagios": ("monitoring:check_nagios", "report the state of a running hub to Nagios or Icinga"),
     "demo": ("try_out:demo", "run a portal for trying it out"),
 }

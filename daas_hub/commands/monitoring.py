@@ -26,7 +26,7 @@ _MISTAKES = (ErrorKind.CREDENTIALS_REFUSED, ErrorKind.NOT_FOUND, ErrorKind.HTML,
     help="Warn from this use of a place's limit.",
 )
 def check_nagios(full: int, **where: Any) -> int:
-    """Report the state of a running hub as a plugin of Nagios or Icinga does.
+    """Report the state of a running hub to Nagios or Icinga.
 
     The exit code is 0 in order, 1 a warning (a service of the facility does not respond, a place is full or down), 2
     critical (the hub or its proxy does not respond), 3 the check could not be made.

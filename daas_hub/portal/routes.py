@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import functools
+import re
 from typing import Any
 
 from daas_hub.admission.hub import Admission
 from daas_hub.errors import DaasError
 from daas_hub.facility import Facility
+from daas_hub.notices import NoticeBoard
 from daas_hub.portal.activity import SessionActivityHandler
 from daas_hub.portal.arrivals import ArrivalHandler
-from daas_hub.portal.assets import AssetHandler, IconHandler, LogoHandler
+from daas_hub.portal.assets import SESSION_ASSETS, AssetHandler, IconHandler, LogoHandler, SessionAssetHandler
 from daas_hub.portal.audit_page import AuditHandler
+from daas_hub.portal.closing import close_for_maintenance
 from daas_hub.portal.events import SessionEventsHandler
 from daas_hub.portal.extensions import ExtendHandler
 from daas_hub.portal.hub_pages import (
@@ -28,6 +31,7 @@ from daas_hub.portal.hub_pages import (
 from daas_hub.portal.installation import install_templates, logo_path, require_authorising_spawner
 from daas_hub.portal.launches import LaunchHandler
 from daas_hub.portal.login_page import LoginPageHandler
+from daas_hub.portal.notices import NOTICE_ROUTES
 from daas_hub.portal.operations import OPERATORS_API
 from daas_hub.portal.pages import HomeHandler, ProposalHandler
 from daas_hub.portal.queue_starts import start_from_queue
@@ -50,6 +54,7 @@ def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
     install_templates(app)
     Admission.start_with(app, functools.partial(start_from_queue, app))
     count_rarely(app)
+    close_for_maintenance(app, NoticeBoard.start_with(app.db))
     logo = {"path": logo_path(app)}
     return [
         (r"/home", HomeHandler),
@@ -65,6 +70,7 @@ def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
         (r"/daas/events", SessionEventsHandler),
         (r"/daas/icons/([^/]+)", IconHandler),
         (r"/daas/static/(.*)", AssetHandler),
+        (rf"/daas/session/({'|'.join(map(re.escape, SESSION_ASSETS))})", SessionAssetHandler),
         (r"/daas/logo", LogoHandler, logo),
         (r"/logo", LogoHandler, logo),
         # the hub's own pages would start a server by a link (GET /hub/spawn?opt-...)
@@ -72,6 +78,7 @@ def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
         (r"/spawn-pending/[^/]+/([^/]+)", StockSpawnHandler),
         (r"/spawn-pending/[^/]+", StockSpawnHandler),
         *OPERATORS_API,
+        *NOTICE_ROUTES,
         *_HUB_PAGES,
     ]
 

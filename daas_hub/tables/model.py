@@ -86,6 +86,32 @@ class Usage(Base):
     ended: Mapped[float | None] = mapped_column(Float, nullable=True, index=True)
 
 
+class NoticeRow(Base):
+    """A notice of the operators to everybody (see `daas_hub.notices`). Times are seconds since 1970."""
+
+    __tablename__ = "daas_notices"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    level: Mapped[str] = mapped_column(String(16))
+    text: Mapped[str] = mapped_column(Text)
+    begins: Mapped[float] = mapped_column(Float)
+    ends: Mapped[float | None] = mapped_column(Float, nullable=True)
+    stops_sessions_at: Mapped[float | None] = mapped_column(Float, nullable=True)
+    made_by: Mapped[str] = mapped_column(String(255))
+    made_at: Mapped[float] = mapped_column(Float)
+
+
+class Acknowledgement(Base):
+    """That a person has read a notice."""
+
+    __tablename__ = "daas_acknowledgements"
+
+    notice_id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    user: Mapped[str] = mapped_column(String(255), primary_key=True)
+    at: Mapped[float] = mapped_column(Float)
+
+
 def commit(db: Any) -> None:
     """Commit the hub's database session; it stays usable if that fails.
 

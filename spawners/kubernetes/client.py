@@ -81,7 +81,7 @@ class PlaceClient:
         """Return the library's client of this place alone."""
         if self._library is None:
             library = ApiClient(await self.access.configuration())
-            if is_direct(library.configuration.host, in_cluster=self.access.is_in_cluster):
+            if is_direct(library.configuration.host or "", in_cluster=self.access.is_in_cluster):
                 without_proxy(library)
             self._library = library
         return self._library

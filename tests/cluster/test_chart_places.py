@@ -124,6 +124,13 @@ def places_of(found: list[Json], folder: Path, monkeypatch: pytest.MonkeyPatch) 
     return places
 
 
+def test_new_values_of_sessions_do_not_restart_the_proxy(cluster: Cluster, found: list[Json]) -> None:
+    """It would interrupt every desktop."""
+    before = objects(render(cluster, LEAST))
+    proxy, proxy_before = (one(each, "Deployment", "portal-proxy") for each in (found, before))
+    assert proxy == proxy_before
+
+
 def test_the_hub_has_the_places_in_their_order(
     found: list[Json], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,58 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
 
-from tests.live_portal import Person, Portal, new_state, remove, start_portal
+from tests.hub.operator import Operator
+from tests.live_portal import Person, new_state, remove, start_portal
 
 pytestmark = pytest.mark.sandbox
-
-
-@dataclass
-class Operator:
-    """Somebody with a shell on the portal's machine."""
-
-    portal: Portal
-
-    def run(self, *argv: str, typed: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [str(Path(sys.executable).with_name("daas-hub")), *argv],
-            cwd="/",
-            env=os.environ
-            | {
-                "DAAS_HUB_CONFIG": str(self.portal.state / "test_config.py"),
-                "DAAS_DEMO_PORT": str(self.portal.port),
-                "DAAS_DEMO_STATE": str(self.portal.state),
-                "DAAS_DEMO_HOST": "127.0.0.1",
-            },
-            input=typed,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def asked(self, *argv: str) -> Any:
-        ended = self.run(*argv, "--json")
-        assert ended.returncode == 0, ended
-        return json.loads(ended.stdout)
-
-    def api(self, token: str, method: str, path: str) -> int:
-        headers = {"Authorization": f"token {token}"}
-        return requests.request(method, f"{self.portal.url}/hub/api/{path}", headers=headers, timeout=20).status_code
-
-    @property
-    def token(self) -> str:
-        return (self.portal.state / "hub" / "operator_token").read_text().strip()
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +65,7 @@ def test_the_token_does_nothing_else(operator: Operator, people: tuple[Person, P
     anna, _ = people
     name = operator.asked("sessions")[0]["name"]
     allowed = {
-        (method, path): operator.api(operator.token, method, path)
+        (method, path): operator.api(method, path).status_code
         for method, path in (
             ("GET", "users"),
             ("GET", f"users/{anna.name}/tokens"),
@@ -134,19 +91,19 @@ def test_only_administrators_may_ask(operator: Operator, people: tuple[Person, P
     anna, _ = people
     for path in ("daas/status", "daas/sessions"):
         assert anna.api("GET", path).status_code == 403
-        assert operator.api("x" * 64, "GET", path) == 403
-        assert operator.api(operator.token, "GET", path) == 200
+        assert operator.api("GET", path, token="x" * 64).status_code == 403
+        assert operator.api("GET", path).status_code == 200
 
 
 def test_sessions_are_stopped_after_a_yes(operator: Operator, people: tuple[Person, Person]) -> None:
     anna, ben = people
     own = next(one["name"] for one in operator.asked("sessions") if not one["proposals"])
-    refused = operator.run("stop", "--user", "Ben Okafor", typed="n\n")
+    refused = operator.run_alone("stop", "--user", "Ben Okafor", typed="n\n")
     assert refused.returncode == 1
     assert "Stop 2 sessions? [y/N]" in refused.stderr
     assert len(operator.asked("sessions")) == 3
     # several options select what matches all of them
-    ended = operator.run("stop", f"{ben.name}/{own}", "--user", ben.name, typed="y\n")
+    ended = operator.run_alone("stop", f"{ben.name}/{own}", "--user", ben.name, typed="y\n")
     assert ended.stdout == f"{ben.name}/{own}: stopped\n", ended
     assert [one["proposals"] for one in operator.asked("sessions")] == [["MA-4242"]] * 2
     assert operator.asked("stop", "--proposal", "MA-4242", "--user", "Anna Lindqvist", "--yes")[0]["user"] == anna.name
