@@ -43,6 +43,7 @@ from daas_hub.authenticators.revocation.logins import (
     stop_sessions,
 )
 from daas_hub.authenticators.revocation.logins_signed_out import candidates, is_meant, users_meant
+from daas_hub.authenticators.revocation.memberships import Memberships
 from daas_hub.authenticators.settings import LoginSettings, names_accounts
 from daas_hub.authenticators.stock import stock_problems
 from daas_hub.errors import ConfigurationError, DaasError, NoAccount, Refused, SourceUnavailable
@@ -82,6 +83,7 @@ class UmbrellaAuthenticator(LoginSettings):
         self._asked: dict[str, float] = {}
         self._app: Any = None
         self._running: RunningUsers | None = None
+        self._memberships: Memberships | None = None
 
     # -- check-config and doctor ----------------------------------------------------------------------------------
 
@@ -167,6 +169,9 @@ class UmbrellaAuthenticator(LoginSettings):
         if self.recheck_s:
             self._running = RunningUsers(app, self, every_s=self.recheck_s)
             self._running.begin()
+            if self.portal:
+                self._memberships = Memberships(app, self.facility, every_s=self.recheck_s)
+                self._memberships.begin()
         of_logins = [handler for method in self.methods.values() for handler in method.handlers()]
         of_logins.append((r"/logout", LogoutHandler))
         if not self.portal:

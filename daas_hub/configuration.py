@@ -18,11 +18,13 @@ LOGIN_DAYS = 1
 MAX_TOKEN_DAYS = 30
 
 
-def configure(c: Any, *, log_format: Literal["text", "json"] = "text") -> None:
+def configure(c: Any, *, log_format: Literal["text", "json"] = "text", operator_token_file: str = "") -> None:
     """Set safe defaults, authenticator, spawner and proxy; call it first, so that later lines of the file override it.
 
     Args:
         log_format: "json" for a log with one JSON object a line.
+        operator_token_file: the file (mode 600) with the token that operators' commands call this hub with, such as
+            `daas-hub status`; default: the environment variable DAAS_HUB_TOKEN. Without a token they cannot.
 
     The portal's pages do not depend on it: the authenticator installs them when the hub starts
     (`daas_hub.portal.installation`), so `template_paths`, `template_vars` and `logo_file` are the administrator's.
@@ -63,9 +65,11 @@ def configure(c: Any, *, log_format: Literal["text", "json"] = "text") -> None:
     command = proxy_command()
     if command:
         c.ConfigurableHTTPProxy.command = command
-    from daas_hub.database import use_write_ahead_log
+    from daas_hub.database import configure_connections
+    from daas_hub.operators import allow_commands
 
-    use_write_ahead_log()
+    configure_connections()
+    allow_commands(c, operator_token_file)
 
 
 def _wrong_log_format(log_format: str) -> Exception:

@@ -202,3 +202,9 @@ class SessionFailed(DaasError):
     for_user = True
     reason = "start"
     kind = ErrorKind.SESSION
+
+
+class NoCapacity(SessionFailed):
+    """The backend has no room for the session now; later it may."""
+
+    reason = "capacity"

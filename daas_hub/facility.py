@@ -7,6 +7,7 @@ whether a launch is allowed. It composes; decisions are made in `launch/` and `a
 from __future__ import annotations
 
 import asyncio
+import datetime
 import logging
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +40,7 @@ from daas_hub.launch import (
     Plan,
     RunAs,
     account_name_for,
+    groups_for_quotas,
     make_plan,
     meanings,
     options,
@@ -48,8 +50,10 @@ from daas_hub.launch import (
     require_named,
     require_place,
     require_template,
+    takes_place,
 )
 from daas_hub.policy.facility_settings import FacilitySettings
+from daas_hub.policy.lifetime_settings import Lifetimes
 from daas_hub.policy.mount_settings import MountRules
 from daas_hub.policy.place_settings import Places
 from daas_hub.policy.proposal_accounts import ProposalAccounts
@@ -83,6 +87,7 @@ class Facility(FacilitySettings, SingletonConfigurable):
         self.zone = read_zone("Facility.timezone", self.timezone) if self.timezone else rules.zone() or machine_zone()
         self.policy = rules.policy(self.state, self.zone)
         self.roles = RoleRules(parent=self).roles()
+        self.lifetimes = Lifetimes(parent=self)
         #: what a login needs for an elevated role; the authenticator, who knows the login, withholds it
         self.elevation = RoleRules(parent=self).elevation()
         #: what each source is called in the configuration, and the source itself: the doctor asks each by itself
@@ -223,11 +228,18 @@ class Facility(FacilitySettings, SingletonConfigurable):
             account = await self._account_for(choice, person)
             # a session runs as the account, and has nothing to do with anybody's login
             plan = make_plan(choice, replace(account, login=None), self.policy, desktops)
+            plan = replace(
+                plan,
+                person_groups=groups_for_quotas(person.roles - withheld, person.memberships),
+                is_beamtime=takes_place(choice, datetime.datetime.now(self.zone)),
+            )
             if self.places:
                 launch = self._launch_of(choice, request, plan, person, withheld)
                 plan = placed(plan, require_place(self.places, launch, request.place), launch)
             elif request.place is not None:
                 raise Refused(f"There is no place {request.place} that you may use.", remedy="Launch without a place.")
+            roles = person.roles - withheld
+            plan = replace(plan, limits=self.lifetimes.limits_of(plan.application.name, plan.size, roles))
         except Refused as refusal:
             _log.warning("refused account=%s request=%s: %s", person.name, request.as_json(), refusal)
             raise

@@ -10,6 +10,7 @@ from string import Template
 from typing import Any
 
 from daas_hub.demo.ports import FIRST, LOOPBACK, first_port, host_name
+from daas_hub.operators import TOKEN, allow_commands
 
 FOLDER = Path(__file__).parent
 
@@ -38,12 +39,15 @@ def demo(c: Any, *, port: int = FIRST, state: str = "") -> None:
     _the_hub(c, port, folder)
     _the_login(c, port, issuer, folder)
     _the_facility(c, folder, issuer)
+    if not os.environ.get(TOKEN):
+        allow_commands(c, str(_file_of_secret(folder / "hub" / "operator_token")))
     c.JupyterHub.services = [
+        *c.JupyterHub.services,
         {
             "name": "identity-provider",
             "command": [sys.executable, "-m", "daas_hub.demo.identity_provider", str(port + 1)],
             "environment": {"PYTHONUNBUFFERED": "1"},
-        }
+        },
     ]
 
 
@@ -101,8 +105,13 @@ def _default_state() -> str:
 
 
 def _kept_secret(path: Path) -> str:
+    return _file_of_secret(path).read_text().strip()
+
+
+def _file_of_secret(path: Path) -> Path:
+    """Return a file with a random secret, which is made once."""
     if not path.exists():
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(fd, "w") as file:
             file.write(secrets.token_hex(32))
-    return path.read_text().strip()
+    return path

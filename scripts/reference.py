@@ -35,11 +35,12 @@ from daas_hub.accounts.sources.ldap.settings import LdapAccounts  # noqa: E402
 from daas_hub.accounts.sources.linked import LinkedAccounts  # noqa: E402
 from daas_hub.accounts.sources.nss import NssAccounts  # noqa: E402
 from daas_hub.accounts.sources.rest.settings import CalipsoplusAccounts, RestAccounts  # noqa: E402
+from daas_hub.admission.settings import Queue, Quotas  # noqa: E402
 from daas_hub.audit.settings import Audit  # noqa: E402
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator  # noqa: E402
 from daas_hub.catalogue import reader as catalogue  # noqa: E402
 from daas_hub.facility import Facility  # noqa: E402
-from daas_hub.policy import MountRules, Places, ProposalAccounts, RoleRules  # noqa: E402
+from daas_hub.policy import Lifetimes, MountRules, Places, ProposalAccounts, RoleRules  # noqa: E402
 from daas_hub.proposals.http_source import ProposalService  # noqa: E402
 from daas_hub.proposals.sources import static as proposals  # noqa: E402
 from daas_hub.proposals.sources.calipsoplus import CalipsoplusProposals  # noqa: E402
@@ -103,7 +104,8 @@ AREAS: dict[str, tuple[type[Configurable], ...]] = {
         ProposalAccounts,
     ),
     "Proposals": (GroupProposals, ProposalService, *SERVICES),
-    "Sessions": (SandboxSpawner, ProposalDockerSpawner, ProposalKubeSpawner, Places, PlacesSpawner),
+    "Sessions": (SandboxSpawner, ProposalDockerSpawner, ProposalKubeSpawner, Places, PlacesSpawner, Lifetimes),
+    "Quotas and queue": (Quotas, Queue),
     "Mounts": (MountRules,),
 }
 CLASSES = tuple(cls for classes in AREAS.values() for cls in classes)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-import time
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -22,16 +21,22 @@ from traitlets.config import Config
 
 from daas_hub.accounts import Identity
 from daas_hub.accounts.hub_user import withheld_roles
+from daas_hub.admission.hub import Admission
+from daas_hub.admission.model import demand_of
 from daas_hub.catalogue import Application, Kind, icon_file
 from daas_hub.errors import DaasError, Refused, SessionFailed
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked
 from daas_hub.launch import LaunchRequest, Plan
+from daas_hub.notices import NoticeBoard
+from daas_hub.policy import Lifetimes
+from daas_hub.portal.assets import session_asset_keys
 from daas_hub.spawners.egress import EgressRoute
 from daas_hub.spawners.launch_watch import LaunchWatch, record_end
 from daas_hub.spawners.readiness import no_answer
 from daas_hub.spawners.session_address import SessionAddressMixin
 from daas_hub.spawners.session_hosts import session_host, session_url
+from daas_hub.spawners.session_lifetime import SessionLifetimeMixin
 from daas_hub.spawners.startup import check_when_hub_starts
 from daas_hub.spawners.state_unknown import never_raises
 from daas_hub.spawners.stock import OWN_VARIABLES, SPAWNER_SETTINGS, require_working, setting_problems
@@ -51,7 +56,7 @@ START_TIMED_OUT = "It did not start in time. Please launch again; if the problem
 START_INTERRUPTED = "The portal was restarted while this session was starting. Please launch again."
 
 
-class ProposalSessionMixin(SessionAddressMixin, _Base):
+class ProposalSessionMixin(SessionAddressMixin, SessionLifetimeMixin, _Base):
     """First base of the spawners of this project; the second is a Spawner class."""
 
     #: Which settings of its Spawner class a backend honours, and which it refuses.
@@ -93,15 +98,15 @@ class ProposalSessionMixin(SessionAddressMixin, _Base):
     #: Whether the account's home was the cause, so that a temporary home is offered.
     failed_at_home = False
 
+    #: Where the session of this start accepts connections, although it may not have responded yet; "" for nowhere.
+    early_address = ""
+
     _limiting: asyncio.Future[None] | None = None
 
     #: The launch in progress, or the last one; None before the first.
     launching: LaunchWatch | None = None
     #: The reference of the last launch, for its page and its session; "" before the first.
     reference = ""
-
-    #: Its time limit, in seconds since the epoch; 0 before it started.
-    ends = 0.0
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -110,6 +115,7 @@ class ProposalSessionMixin(SessionAddressMixin, _Base):
             self.proxy_spec = host + url_path_join(self.user.base_url, url_escape_path(self.name), "/")
         self._steps: list[str] = []
         self._stepped = asyncio.Event()
+        self._accepting = asyncio.Event()
 
     # -- what a backend implements ------------------------------------------------------------------------------
 
@@ -148,7 +154,8 @@ class ProposalSessionMixin(SessionAddressMixin, _Base):
         It is called once while the hub starts (see `startup`), and by `daas-hub check-config`. A backend adds checks
         that are quick and need no network.
         """
-        return [*setting_problems(cls, config, cls.stock_settings, cls.own_variables)]
+        conflicts = Lifetimes(config=config).conflicts()
+        return [*setting_problems(cls, config, cls.stock_settings, cls.own_variables), *conflicts]
 
     @classmethod
     def configuration_problems(cls, config: Config, facility: Facility) -> list[DaasError]:
@@ -201,17 +208,18 @@ class ProposalSessionMixin(SessionAddressMixin, _Base):
         try:
             require_working(self, self.stock_settings, self.own_variables)
             self._require_post()
+            self._require_open()
             self._require_quota()
             self.require_startable()
             request = LaunchRequest.from_json(options)
             self.launching.requested(request)
-            plan = await self._authorised(request)
+            plan = self._admitted(await self._authorised(request))
             self.launching.planned(plan)
             with self.launching.stage("prepare"):
                 took_long = await self.prepare(plan)
             if took_long:
                 # the answer may have changed in these minutes
-                plan = await self._authorised(request)
+                plan = self._admitted(await self._authorised(request))
             self.plan = plan
         except DaasError as refusal:
             # JupyterHub has stored the options: a later start must not reuse refused ones
@@ -226,7 +234,7 @@ class ProposalSessionMixin(SessionAddressMixin, _Base):
         plan, self.plan = self.plan, None
         if plan is None:
             raise SpawnException("This launch was not authorised.", reason="refused", status_code=403)
-        self.ends = time.time() + plan.size.hours * 3600
+        self.begin_lifetime(plan)
         if self.launching is not None:
             self.launching.enter("start")
         try:
@@ -297,10 +305,21 @@ class ProposalSessionMixin(SessionAddressMixin, _Base):
             raise Refused(f"You have {len(others)} sessions, and {limit} is the limit.", remedy="Stop one first.")
         self.is_counted = True
 
+    def _require_open(self) -> None:
+        """Refuse a start during a maintenance."""
+        if (board := NoticeBoard.of(self.db)) is not None:
+            board.require_open(Facility.of(self.config).zone)
+
     async def _authorised(self, request: LaunchRequest) -> Plan:
         return await Facility.of(self.config).authorise(
             await self._identity(), request, withheld=withheld_roles(self.user)
         )
+
+    def _admitted(self, plan: Plan) -> Plan:
+        """Let the session have its resources, or refuse it: the quota is used up, or there is no room."""
+        if (admission := Admission.current()) is not None:
+            admission.admit(demand_of(plan, self.user.name, self.name))
+        return plan
 
     async def _identity(self) -> Identity:
         facility = Facility.of(self.config)
@@ -333,8 +352,7 @@ class ProposalSessionMixin(SessionAddressMixin, _Base):
     def get_state(self) -> dict[str, Any]:
         """Return what must survive a restart of the hub: when this session ends, or why it ended."""
         state: dict[str, Any] = super().get_state()
-        if self.ends:
-            state["ends"] = self.ends
+        state |= self.lifetime_state()
         # after an end JupyterHub creates a new spawner from this state
         if self.ending:
             state["ending"] = self.ending
@@ -349,7 +367,7 @@ class ProposalSessionMixin(SessionAddressMixin, _Base):
     def load_state(self, state: dict[str, Any]) -> None:
         """Restore what `get_state` returned."""
         super().load_state(state)
-        self.ends = float(state.get("ends", 0.0))
+        self.load_lifetime(state)
         self.ending = str(state.get("ending", ""))
         self.failure = str(state.get("failure", ""))
         self.failed_at_home = state.get("failed_at_home") is True
@@ -363,18 +381,25 @@ class ProposalSessionMixin(SessionAddressMixin, _Base):
         if self._waiting_for_response and not self.failure and not getattr(self, "stop_wanted", False):
             # the hub gives up waiting; whoever presses Stop does not
             self.failure = START_TIMED_OUT
-        self.ends = 0.0
+        self.forget_lifetime()
         self.notice = ""
-
-    def is_over(self) -> bool:
-        """Return whether the session has reached its time limit (by wall clock: time in suspend counts)."""
-        return 0 < self.ends <= time.time()
 
     # -- progress -----------------------------------------------------------------------------------------------
 
     def clear_steps(self) -> None:
         """Forget the steps of an earlier start."""
         self._steps = []
+        self.early_address = ""
+        self._accepting.clear()
+
+    def report_accepting(self, address: str) -> None:
+        """Report that connections to this address wait for the session: a browser may be sent there now."""
+        self.early_address = address
+        self._accepting.set()
+
+    async def wait_accepting(self) -> None:
+        """Wait until the backend reports that the session accepts connections."""
+        await self._accepting.wait()
 
     def report_progress(self, step: str) -> None:
         """Report a step of this start to its owner. The text is shown as it is: no paths, no host names."""
@@ -421,7 +446,9 @@ class ProposalSessionMixin(SessionAddressMixin, _Base):
                 "start_page": plan.application.start_page,
                 "temporary_home": plan.temporary_home,
                 "hub_home": f"{self.hub.base_url}home",
+                "assets": session_asset_keys(self.user.settings),
                 "egress": [one.as_document() for one in routes],
+                "lifetime": plan.limits.as_document(),
             }
         )
 

@@ -14,7 +14,7 @@ import re
 import socket
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from tornado.http1connection import HTTP1ConnectionParameters, HTTP1ServerConnection
 from tornado.httputil import HTTPConnection, HTTPMessageDelegate, HTTPServerRequest
@@ -80,14 +80,22 @@ class SessionRequests:
         application: the hub's tornado application.
         routes: what matches "METHOD /path" of a route that may be used (`session_routes`).
         session: how the hub's log names this session.
+
+    Attributes:
+        parameters, request_time_s: the limits of one request.
+        cost_of_failure: what a request without a successful response costs, in requests.
     """
+
+    parameters: ClassVar[HTTP1ConnectionParameters] = _PARAMETERS
+    request_time_s: ClassVar[float] = REQUEST_TIME_S
+    cost_of_failure: ClassVar[float] = COST_OF_FAILURE
 
     def __init__(self, application: Application, routes: re.Pattern[str], session: str) -> None:
         self.application, self.routes, self.session = application, routes, session
         self._budget = TokenBucket(BURST, REQUESTS_PER_S, max_debt=MAX_DEBT)
         self._log_budget = TokenBucket(LOG_BURST, LOG_LINES_PER_S)
         self._not_logged = 0
-        self._connections: set[_Connection] = set()
+        self._connections: set[SessionConnection] = set()
         _limit_log(application)
 
     def close(self) -> None:
@@ -103,11 +111,13 @@ class SessionRequests:
         """Count accepted connections that wait to be served, as connections of all sessions."""
         _descriptors.used += change
 
-    def serve(self, client: socket.socket) -> None:
-        """Serve one request on an accepted connection."""
+    def serve(self, client: socket.socket) -> SessionConnection:
+        """Serve one request on an accepted connection, and return that."""
         _descriptors.used += 1
         self._budget.spend()
-        self._connections.add(_Connection(self, client))
+        connection = SessionConnection(self, client)
+        self._connections.add(connection)
+        return connection
 
     def may_log(self) -> bool:
         """Return whether a line about a request of this session may be logged; mention those that were not."""
@@ -119,13 +129,13 @@ class SessionRequests:
             self._not_logged = 0
         return True
 
-    def ended(self, connection: _Connection) -> None:
+    def ended(self, connection: SessionConnection) -> None:
         """Forget a connection; one without a successful response costs more."""
         if connection in self._connections:
             self._connections.discard(connection)
             _descriptors.used -= 1
             if not connection.succeeded:
-                self._budget.spend(COST_OF_FAILURE)
+                self._budget.spend(self.cost_of_failure)
             self._accept_when_possible()
 
     def _accept_when_possible(self) -> None:
@@ -220,7 +230,7 @@ class HubAPISocket(SessionRequests):
         self._accept_when_possible()
 
 
-class _Connection(Router):
+class SessionConnection(Router):
     """One connection, for one request: the hub's application gets it if it is for a route that sessions use."""
 
     # what tornado and the hub ask of a connection; the address is tornado's for a socket file
@@ -232,8 +242,8 @@ class _Connection(Router):
         self.succeeded = False
         client.setblocking(False)
         self.stream = IOStream(client, max_buffer_size=2 * MAX_BODY_BYTES, read_chunk_size=16 * 1024)
-        self._limit = asyncio.get_running_loop().call_later(REQUEST_TIME_S, self.stream.close)
-        HTTP1ServerConnection(self.stream, _PARAMETERS, self).start_serving(self)
+        self._limit = asyncio.get_running_loop().call_later(api.request_time_s, self.stream.close)
+        HTTP1ServerConnection(self.stream, api.parameters, self).start_serving(self)
 
     def __str__(self) -> str:
         return self.api.session
@@ -277,7 +287,7 @@ def _limit_log(application: Application) -> None:
 
     def log_request(handler: RequestHandler) -> None:
         connection = handler.request.server_connection
-        if isinstance(connection, _Connection):
+        if isinstance(connection, SessionConnection):
             connection.succeeded = handler.get_status() < 400
             if not connection.api.may_log():
                 return

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import jupyterhub
+from jupyterhub.utils import maybe_future
 from traitlets import Float, List, Unicode, default
 
 from daas_hub.errors import SessionFailed
@@ -192,6 +193,19 @@ class RecordedSessionMixin(ProposalSessionMixin):
         except OSError as problem:
             self.log.error("%s: its record could not be updated: %s", self._log_name, problem)
         return url
+
+    async def run_post_stop_hook(self) -> None:
+        """Leave what is left of a start that the hub did not live to complete to the reconciler; then run the hook.
+
+        Its session may have been ready. A record with another start than the database's is of a restored backup, and
+        has `orphan_grace_s`.
+        """
+        if self.was_interrupted and not self.start_id:
+            try:
+                await self.records.mark_unfinished(self.key)
+            except OSError as problem:
+                self.log.error("%s: its record could not be updated: %s", self._log_name, problem)
+        await maybe_future(super().run_post_stop_hook())
 
     def get_state(self) -> dict[str, Any]:
         """Add the id of the start."""

@@ -15,6 +15,8 @@ from typing import IO
 
 #: Prefix of the line with which a session reports why it could not start (`daas_hub/session/server.py`).
 FAILURE_MARK = "daas-session: failed: "
+#: Prefix of the line with which a session reports that it ended itself, before the reason.
+OWN_END_MARK = "daas-session: ended: "
 #: Number of bytes at the end of a session's output that are kept.
 KEPT_BYTES = 65_536
 #: Seconds to wait for the end of the output after the session's last process has ended.
@@ -104,3 +106,9 @@ def failure_in(output: str) -> str:
         if line.startswith(FAILURE_MARK):
             return "".join(letter for letter in line[len(FAILURE_MARK) :] if letter.isprintable())[:300]
     return ""
+
+
+def own_end_in(output: str) -> str:
+    """Return why a session ended itself, as it printed it (a `daas_hub.lifetime.Reason`); "" if it did not."""
+    lines = [line for line in output.splitlines() if line.startswith(OWN_END_MARK)]
+    return lines[-1][len(OWN_END_MARK) :].strip() if lines else ""

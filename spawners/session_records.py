@@ -97,6 +97,11 @@ class SessionRecords:
         if (record := self._records.get(key)) is not None:
             await self.write(key, replace(record, is_ready=True))
 
+    async def mark_unfinished(self, key: str) -> None:
+        """Record that the hub did not live to complete the start, whatever became of the session."""
+        if (record := self._records.get(key)) is not None and record.is_ready:
+            await self.write(key, replace(record, is_ready=False))
+
     async def want_stop(self, key: str, otherwise: SessionRecord) -> None:
         """Record that a session is to be stopped; `otherwise` is stored if it has no record."""
         record = replace(self._records.get(key) or otherwise, stop_wanted=True)

@@ -9,15 +9,20 @@ sign in yet. So it works in any hub, whatever its authenticator and its proxy ar
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from jupyterhub.app import JupyterHub
 from traitlets import TraitError
 
+from daas_hub.admission.hub import Admission, require_valid
 from daas_hub.audit.events import open_audit
+from daas_hub.errors import ConfigurationError, DaasError
 from daas_hub.hub_log import use_hub_log
 from daas_hub.spawners.reconcile import Reconciler
+from daas_hub.spawners.runtime_dir import session_key
 from daas_hub.spawners.session_counts import publish_sessions
+from daas_hub.tables import upgrade_tables
 
 #: A loop does not keep its tasks.
 _tasks: set[asyncio.Task[None]] = set()
@@ -32,6 +37,10 @@ def check_when_hub_starts() -> None:
         JupyterHub.instance().observe(_refuse_to_start, _OPENED)
 
 
+def _sentence(problem: DaasError) -> str:
+    return f"{problem.message.rstrip('.')}. {problem.remedy}"
+
+
 def _refuse_to_start(change: Any) -> None:
     """End the hub, with a sentence for each problem, if its spawner class has `startup_problems`."""
     hub = change["owner"]
@@ -40,7 +49,12 @@ def _refuse_to_start(change: Any) -> None:
     startup_problems = getattr(hub.spawner_class, "startup_problems", None)
     try:
         problems = startup_problems(hub.config) if startup_problems else []
-        sentences = [f"{one.message.rstrip('.')}. {one.remedy}" for one in problems]
+        if not problems:
+            require_valid(hub.config)
+            upgrade_tables(change["new"].kw["bind"])
+        sentences = [_sentence(one) for one in problems]
+    except ConfigurationError as error:
+        sentences = [_sentence(error)]
     except TraitError as error:
         sentences = [str(error)]
     for sentence in sentences:
@@ -50,8 +64,20 @@ def _refuse_to_start(change: Any) -> None:
     publish_sessions(hub)
     open_audit(hub.config, hub.eventlog)
     backends = hub.spawner_class.backends(hub.config) if hasattr(hub.spawner_class, "backends") else []
+    _begin_admission(hub, backends)
     for settings in backends:
         # after the hub has read its sessions from the database (see `Reconciler.run`)
-        task = asyncio.get_running_loop().create_task(Reconciler(hub, settings).run())
-        _tasks.add(task)
-        task.add_done_callback(_tasks.discard)
+        _keep_running(Reconciler(hub, settings).run())
+
+
+def _begin_admission(hub: Any, backends: Sequence[Any]) -> None:
+    """Let starts be admitted, and what ended sessions had be given back (see `daas_hub.admission`)."""
+    records = [one.records for one in backends]
+    Admission.register(hub, lambda key: any(one.get(session_key(*key)) is not None for one in records))
+    _keep_running(Admission.run(hub))
+
+
+def _keep_running(work: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.get_running_loop().create_task(work)
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)

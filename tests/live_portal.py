@@ -23,7 +23,9 @@ import requests
 from tests.workers import own_ports
 
 CONFIG = Path(__file__).parents[1] / "jupyterhub_config.py"
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 120.0
+#: The environment variable that names the server that all portals of a run store in.
+DATABASE_SERVER = "DAAS_TEST_DATABASE"
 
 
 @dataclass
@@ -184,7 +186,7 @@ def start_portal(
     port = port or free_ports(4)
     state = state or new_state()
     config = state / "test_config.py"
-    config.write_text(f"load_subconfig({str(CONFIG)!r})\n{more_config}\n")
+    config.write_text(f"load_subconfig({str(CONFIG)!r})\n{_database(state)}\n{more_config}\n")
     log = state / "hub.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -209,6 +211,15 @@ def start_portal(
         time.sleep(0.2)
     portal.stop()
     raise AssertionError(f"the portal did not start:\n{log.read_text()[-4000:]}")
+
+
+def _database(state: Path) -> str:
+    """Return the line for a database on a server, if this run has one (`tests.databases`)."""
+    if DATABASE_SERVER not in os.environ:
+        return ""
+    from tests.databases import database_for  # which uses this module
+
+    return f"c.JupyterHub.db_url = {database_for(state)!r}"
 
 
 def remove(portal: Portal) -> None:

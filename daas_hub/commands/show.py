@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
-from dataclasses import replace
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
@@ -22,27 +25,75 @@ def read_config(file: Path) -> Config:
     return PyFileConfigLoader(file.name, path=str(file.resolve().parent)).load_config()
 
 
-async def ask_about(config: Config, subject: str, *, issuer: str = "", access_token: str = "") -> list[str]:
-    """Return the account and proposals of a login as lines of text.
+@dataclass(frozen=True)
+class Person:
+    """What a login becomes: an account with its roles, and proposals."""
+
+    account: Account
+    proposals: Sequence[Proposal]
+    has_own_resources: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it for programs."""
+        account = self.account
+        return {
+            "account": account.name,
+            "uid": account.uid,
+            "gid": account.gid,
+            "groups": {str(gid): account.group_names.get(gid, "") for gid in account.groups},
+            "roles": sorted(account.roles),
+            "own_resources": self.has_own_resources,
+            "proposals": [
+                {"id": one.id, "title": one.title, "beamlines": list(one.beamlines), "visits": len(one.visits)}
+                for one in self.proposals
+            ],
+        }
+
+    def lines(self) -> list[str]:
+        """Return it as lines of text."""
+        roles = ", ".join(sorted(self.account.roles)) or "none"
+        lines = [_account_line(self.account), f"roles: {roles}"]
+        lines.append(f"own resources: {'yes' if self.has_own_resources else 'no'}")
+        for proposal in self.proposals:
+            lines += _proposal_lines(proposal)
+        return [*lines, _count_line(self.proposals)]
+
+
+async def find_person(
+    config: Config,
+    subject: str,
+    *,
+    issuer: str = "",
+    access_token: str = "",
+    claims: Mapping[str, Any] = MappingProxyType({}),
+) -> Person:
+    """Return what a login becomes, asked for now.
 
     Args:
         subject: as in the accounts table.
         issuer: default: the one configured, if there is one.
         access_token: for sources that are queried on behalf of the person.
+        claims: what the login provider says of the person.
 
     Raises:
         DaasError: no account, or a source is unavailable; `detail` says why.
     """
     issuer = issuer or _only_issuer(config)
     facility = Facility(config=config)
-    account = await facility.account_of(Identity(issuer, subject))
+    account = await facility.account_of(Identity(issuer, subject, claims=claims, received_at=time.time()))
     if account.login is not None:
         account = replace(account, login=replace(account.login, access_token=access_token))
     proposals = (await facility.proposals_of(account, fresh=True)).proposals
-    lines = [_account_line(account)]
-    for proposal in proposals:
+    return Person(account, proposals, facility.may_have_own_resources(account))
+
+
+async def ask_about(config: Config, subject: str, *, issuer: str = "", access_token: str = "") -> list[str]:
+    """Return the account and proposals of a login as lines of text. Raises as `find_person`."""
+    person = await find_person(config, subject, issuer=issuer, access_token=access_token)
+    lines = [_account_line(person.account)]
+    for proposal in person.proposals:
         lines += _proposal_lines(proposal)
-    return [*lines, f"{len(proposals)} proposal{'s' * (len(proposals) != 1)}"]
+    return [*lines, _count_line(person.proposals)]
 
 
 async def connected_logins(config: Config, account: str = "") -> list[str]:
@@ -100,6 +151,10 @@ def lines_of_error(error: DaasError) -> list[str]:
     if error.detail:
         lines.append(f"  detail: {error.detail}")
     return [*lines, *([f"  fix: {error.remedy}"] if error.remedy else [])]
+
+
+def _count_line(proposals: Sequence[Proposal]) -> str:
+    return f"{len(proposals)} proposal{'s' * (len(proposals) != 1)}"
 
 
 def _account_line(account: Account) -> str:

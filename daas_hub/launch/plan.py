@@ -6,6 +6,7 @@ user requested into one frozen record, so that a backend has nothing to look up.
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
@@ -14,6 +15,8 @@ from daas_hub.catalogue import Application, Size
 from daas_hub.launch.choices import Choice
 from daas_hub.launch.mounts import Mount, MountPolicy, mounts_of
 from daas_hub.launch.real_paths import Alias, real_paths
+from daas_hub.lifetime import UNLIMITED, Limits
+from daas_hub.proposals.model import WALL_CLOCK
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,10 @@ class Plan:
         beamlines: those of its visits, for backends that run the sessions of a beamline on computers of their own.
         temporary_home: the home is empty, in memory, and deleted with the session; it is not among `mounts`.
         place: the name of the place where it runs; "" where there is only one backend.
+        limits: how long it may last.
+        person_groups: roles and groups of the person who launches, as "role:guest" and "group:students"; what quotas
+            are set for. The account may be another one.
+        is_beamtime: one of its visits takes place now.
     """
 
     account: Account
@@ -43,6 +50,9 @@ class Plan:
     beamlines: tuple[str, ...] = ()
     temporary_home: bool = False
     place: str = ""
+    limits: Limits = UNLIMITED
+    person_groups: frozenset[str] = frozenset()
+    is_beamtime: bool = False
 
     @property
     def home(self) -> str:
@@ -110,7 +120,27 @@ def make_plan(choice: Choice, account: Account, policy: MountPolicy, desktops: t
         timezone=policy.time_zone.key if policy.time_zone else "UTC",
         beamlines=_beamlines_of(choice),
         temporary_home=choice.temporary_home,
+        limits=Limits(longest_s=choice.size.hours * 3600),
     )
+
+
+def groups_for_quotas(roles: Iterable[str], memberships: Iterable[str]) -> frozenset[str]:
+    """Return a person's roles and groups as `Plan.person_groups` has them."""
+    return frozenset(f"role:{one}" for one in roles) | frozenset(f"group:{one}" for one in memberships)
+
+
+def takes_place(choice: Choice, now: datetime.datetime) -> bool:
+    """Return whether one of the visits takes place now; times without a zone are in the zone of `now`."""
+    return any(
+        _in_zone_of(now, visit.start) <= now <= _in_zone_of(now, visit.end)
+        for _, visit in choice.visits
+        if visit.start is not None and visit.end is not None
+    )
+
+
+def _in_zone_of(now: datetime.datetime, moment: datetime.datetime) -> datetime.datetime:
+    # "is": all zones without an offset are equal
+    return moment.replace(tzinfo=now.tzinfo) if moment.tzinfo is None or moment.tzinfo is WALL_CLOCK else moment
 
 
 def _beamlines_of(choice: Choice) -> tuple[str, ...]:

@@ -49,6 +49,23 @@ class RoleRules(SourceSettings):
         Example: {"groups": ["/employees"]}. Default: none.
         """,
     )
+    role_groups = Dict(
+        List(Unicode()),
+        config=True,
+        help="""
+        Roles of the facility's own, each with the groups whose members have it;
+        quotas (`Quotas.roles`) and places can be set for roles. Example: {"staff": ["employees"], "guest":
+        ["visitors"]}. Default: none.
+        """,
+    )
+    role_claims = Dict(
+        Dict(List(Unicode())),
+        config=True,
+        help="""
+        Roles of the facility's own, each with the claims of the login that give it, as `admin_claims`; needs `issuers`.
+        Example: {"visitor": {"affiliation": ["member@elsewhere.org"]}}. Default: none.
+        """,
+    )
     issuers = List(
         Unicode(),
         config=True,
@@ -114,9 +131,14 @@ class RoleRules(SourceSettings):
         """Return the rules.
 
         Raises:
-            ConfigurationError: claims are used, and `issuers` is empty.
+            ConfigurationError: claims are used, and `issuers` is empty; or a role is one that has settings of its own.
         """
+        for setting in ("role_groups", "role_claims"):
+            for role in sorted({"admin", OWN_RESOURCES} & set(getattr(self, setting))):
+                remedy = f"Set {role}_{setting.removeprefix('role_')} instead."
+                raise self.wrong(setting, f"{role!r} has a setting of its own", remedy)
         claims: dict[str, Any] = {
+            **self.role_claims,
             "admin": self.admin_claims,
             OWN_RESOURCES: self.own_resources_claims,
         }
@@ -124,6 +146,7 @@ class RoleRules(SourceSettings):
             self.require_issuers(self.issuers)
         return Roles(
             groups={
+                **{role: frozenset(names) for role, names in self.role_groups.items()},
                 "admin": frozenset(self.admin_groups),
                 OWN_RESOURCES: frozenset(self.own_resources_groups),
             },

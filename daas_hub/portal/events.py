@@ -10,8 +10,9 @@ from typing import Any
 from tornado import web
 from tornado.iostream import StreamClosedError
 
+from daas_hub.portal.notices import notices_signature
 from daas_hub.portal.session_cards import SessionCards
-from daas_hub.portal.views import notice_of, session_state
+from daas_hub.portal.views import extend_words, notice_of, session_state
 
 #: The hub has no event for a session's change of state, so its records in memory are polled (microseconds).
 POLL_S = 0.5
@@ -54,8 +55,9 @@ class SessionEventsHandler(SessionCards):
 
     async def _stream(self) -> None:
         account = await self.account()
-        proposal_id = self.get_query_argument("proposal", None)
+        proposal_id, only = self.get_query_argument("proposal", None), self.get_query_argument("session", None)
         shown: object = None
+        shown_notices: object = None
         waited = 0.0
         login = self.own_session_id
         # the stream of a login that was ended closes: the browser reconnects, and is sent to the login page
@@ -64,8 +66,15 @@ class SessionEventsHandler(SessionCards):
             if now != shown:
                 shown = now
                 cards = self.cards(await self.titles_of_sessions(account), proposal_id=proposal_id)
-                html = await self.render_template("sessions.html", sessions=cards)
+                cards = [card for card in cards if only in (None, card["name"])]
+                html = await self.render_template("sessions.html", sessions=cards, waiting_page=only is not None)
                 self.write(f"data: {json.dumps({'html': html})}\n\n")
+                await self.flush()
+                waited = 0.0
+            elif (notices := notices_signature(self)) != shown_notices:
+                shown_notices = notices
+                html = await self.render_template("notices.html", user=self.current_user)
+                self.write(f"event: notices\ndata: {json.dumps({'html': html})}\n\n")
                 await self.flush()
                 waited = 0.0
             elif waited >= ALIVE_S:
@@ -77,4 +86,7 @@ class SessionEventsHandler(SessionCards):
             waited += POLL_S
 
     def _signature(self) -> Any:
-        return tuple((spawner.name, session_state(spawner), notice_of(spawner)) for spawner in self.own_spawners())
+        return tuple(
+            (spawner.name, session_state(spawner), notice_of(spawner), extend_words(spawner))
+            for spawner in self.own_spawners()
+        )

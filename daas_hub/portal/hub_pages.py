@@ -5,6 +5,7 @@ What they show is in templates/: `token.html`, `admin.html`, `oauth.html`, `erro
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ from tornado import web
 
 from daas_hub.portal.base import PortalHandler, PortalHeaders
 from daas_hub.portal.hub_requests import page_policy
+from daas_hub.portal.views import SESSION_NAME
 
 _PERSONAL = "Sessions are personal and cannot be shared."
 
@@ -56,7 +58,29 @@ class ConsentHandler(PortalHeaders, OAuthAuthorizeHandler):
 
 
 class ProxyErrorPageHandler(PortalHeaders, ProxyErrorHandler):
-    """`/error/503`: what the proxy shows for a session that does not respond."""
+    """`/error/503`: what the proxy shows for a session that does not respond.
+
+    The browser is at the session's address then, and is sent to the session's page, which says what happened. A session
+    that runs is not opened there again by itself: it would not respond, and nothing would end that.
+    """
+
+    async def get(self, status: str) -> None:
+        """Show it; the hub's own page for other addresses."""
+        name = self._session() if status == "503" else ""
+        if not name:
+            await super().get(status)
+            return
+        # the page may be on the session's own host name
+        portal = (self.settings.get("subdomain_host") or "") + self.hub.base_url
+        page = f"{portal}sessions/{name}?unanswered=1"
+        self.finish(await self.render_template("unanswered.html", session_page=page))
+
+    def _session(self) -> str:
+        """Return the session whose page was requested, if the address is one."""
+        prefix = re.escape(self.settings["base_url"])
+        asked = self.get_query_argument("url", "").partition("?")[0]
+        found = re.fullmatch(f"{prefix}user/[^/]+/({SESSION_NAME})/(?:oauth_callback)?", asked)
+        return found[1] if found else ""
 
 
 class SharesHandler(ServerShareAPIHandler):

@@ -17,13 +17,20 @@ from jupyterhub import orm
 from jupyterhub.handlers import BaseHandler
 from jupyterhub.handlers.base import SESSION_COOKIE_NAME
 from jupyterhub.utils import get_browser_protocol
+from sqlalchemy.exc import DBAPIError, OperationalError
 from tornado import web
 
 from daas_hub.hub_log import use_hub_log
 from daas_hub.launch_reference import open_slot
 from daas_hub.origins import normalized_host, normalized_origin
 from daas_hub.portal.administration import note_administration
-from daas_hub.portal.login_record import LoginRecord, create_table, session_id_of
+from daas_hub.portal.login_record import LoginRecord, session_id_of
+from daas_hub.tables import upgrade_tables
+
+_DATABASE_AWAY = (
+    "The database of this portal does not answer. Running sessions are not affected."
+    " Please load this page again in a moment."
+)
 
 #: The policy of the portal's pages: nothing inline, nothing from another host.
 CONTENT_SECURITY_POLICY = (
@@ -79,6 +86,14 @@ def public_origin(handler: BaseHandler) -> str:
     return normalized_origin(f"{get_browser_protocol(handler.request)}://{handler.request.host}")
 
 
+def database_away() -> web.HTTPError:
+    """Return what a page says while the hub's database does not answer."""
+    error = web.HTTPError(503, "the database does not answer")
+    error.jupyterhub_message = _DATABASE_AWAY  # type: ignore[attr-defined]
+    error.headers = {"Retry-After": "5"}  # type: ignore[attr-defined]
+    return error
+
+
 class FileRequest(web.RequestHandler):
     """Added to handlers that are not JupyterHub's, such as those of files."""
 
@@ -106,6 +121,37 @@ class HubRequest(BaseHandler):
         has_sources = "default-src" in policy or not getattr(self.authenticator, "portal", False)
         return policy if has_sources else page_policy(self.settings)
 
+    #: The database did not answer when the user was to be identified.
+    _database_failed = False
+
+    async def get_current_user(self) -> Any:
+        """Identify the user. JupyterHub takes an error of the database for somebody who is not signed in."""
+        try:
+            return await super().get_current_user()
+        except DBAPIError:
+            # the server was restarted: this is the first statement since
+            self.db.rollback()
+        try:
+            return await super().get_current_user()
+        except DBAPIError:
+            self._database_failed = True
+            raise
+
+    def check_xsrf_cookie(self) -> None:
+        """Check the token of a form, which belongs to a user."""
+        if self._database_failed:
+            raise database_away()
+        super().check_xsrf_cookie()
+
+    def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
+        """Say what an error of the database's server means for whoever waits for this page."""
+        _, error, trace = kwargs.get("exc_info") or (None, None, None)
+        if isinstance(error, DBAPIError) and (error.connection_invalidated or isinstance(error, OperationalError)):
+            self.db.rollback()
+            refusal = database_away()
+            status_code, kwargs["exc_info"] = refusal.status_code, (type(refusal), refusal, trace)
+        super().send_error(status_code, **kwargs)
+
     async def prepare(self) -> None:
         """Check the address, then identify the user."""
         require_plain_path(self.request)
@@ -115,6 +161,8 @@ class HubRequest(BaseHandler):
         # addresses are made from it, and compared with it
         self.request.host = normalized_host(self.request.host, get_browser_protocol(self.request)) or self.request.host
         await super().prepare()
+        if self._database_failed:
+            raise database_away()
 
     def on_finish(self) -> None:
         """Record what was done to somebody else."""
@@ -226,7 +274,7 @@ def guarded(handler: type[web.RequestHandler]) -> type[web.RequestHandler]:
 def guard_routes(app: Any) -> None:
     """Let every route of the hub that is starting have the behaviour above."""
     use_hub_log(app.log)
-    create_table(app.db)
+    upgrade_tables(app.db.get_bind())
     build = app.init_tornado_application
     settings = app.tornado_settings
     for options in (settings.setdefault("cookie_options", {}), settings.setdefault("xsrf_cookie_kwargs", {})):

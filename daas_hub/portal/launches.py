@@ -14,11 +14,13 @@ from tornado import web
 from daas_hub.errors import BadRequest, DaasError, Refused, SourceUnavailable
 from daas_hub.launch import LaunchRequest
 from daas_hub.metrics.launches import count_refused
+from daas_hub.portal.early_routes import is_routed_early, route_early, wait_accepting
 from daas_hub.portal.launch_page import LaunchPage
 from daas_hub.portal.pages import HomePage, ProposalPage
 from daas_hub.portal.refusals import Refusal
 from daas_hub.portal.sessions import SessionPage, forget
-from daas_hub.portal.views import new_session_name
+from daas_hub.portal.views import SESSION_NAME, new_session_name
+from daas_hub.portal.waiting import current_line, is_about_room, join_queue, waiting_words, waits_behind_others
 
 #: Seconds to wait for a launch to be refused or ready before the browser is sent to the page that shows its progress.
 #: Rendering a page that is visible only for a moment would add a fifth to a desktop's start.
@@ -30,7 +32,7 @@ _launching: set[tuple[str, str]] = set()
 #: Reasons of refusals that need no administrator.
 _FOR_USERS_ALONE = ("refused", "request")
 
-_SESSION_NAME = re.compile(r"[a-z](?:[a-z0-9]|-(?!-)){0,28}[a-z0-9]")
+_SESSION_NAME = re.compile(SESSION_NAME)
 
 
 class _NotLaunched(Refused):
@@ -100,8 +102,9 @@ class LaunchHandler(LaunchPage, HomePage, ProposalPage, SessionPage):
             )
             return
         user = self.current_user
-        is_ready = name in user.spawners and user.spawners[name].ready
-        self.redirect(user.spawners[name].session_url if is_ready else f"{self.hub_url}sessions/{name}", status=303)
+        spawner = user.spawners.get(name)
+        can_open = spawner is not None and (spawner.ready or is_routed_early(spawner))
+        self.redirect(spawner.session_url if can_open else f"{self.hub_url}sessions/{name}", status=303)
 
     def _asks_first(self) -> bool:
         """Return whether a second identical session is to be asked about; the launch page's answer has both words."""
@@ -115,7 +118,8 @@ class LaunchHandler(LaunchPage, HomePage, ProposalPage, SessionPage):
     def _is_launched(self, name: str) -> bool:
         user = self.current_user
         return (user.name, name) in _launching or (
-            name in user.orm_spawners and bool(user.spawners[name].active or user.spawners[name].pending)
+            name in user.orm_spawners
+            and bool(user.spawners[name].active or user.spawners[name].pending or waiting_words(user.spawners[name]))
         )
 
     def _pressed_on(self) -> str:
@@ -154,13 +158,23 @@ class LaunchHandler(LaunchPage, HomePage, ProposalPage, SessionPage):
         user = self.current_user
         application = self.facility.applications.applications.get(request.application)
         title = application.title if application else ""
+        if waits_behind_others(request.place):
+            await join_queue(self, name, request)
+            return
         # the hub expects the record of a named server before it starts it
         user.get_or_create_spawner(name, title, replace_failed=True)
         spawning = asyncio.ensure_future(self.spawn_single_user(user, name, title, options=request.as_json()))
         spawning.add_done_callback(_retrieve)
-        await asyncio.wait([spawning], timeout=PROGRESS_PAGE_AFTER_S)
+        accepting = asyncio.ensure_future(wait_accepting(user.spawners[name]))
+        await asyncio.wait([spawning, accepting], timeout=PROGRESS_PAGE_AFTER_S, return_when=asyncio.FIRST_COMPLETED)
+        if accepting.done() and not spawning.done():
+            await route_early(self.proxy, user.spawners[name])
+        accepting.cancel()
         if spawning.done() and not spawning.cancelled() and (error := spawning.exception()) is not None:
-            message = getattr(error, "jupyterhub_message", "")
+            if is_about_room(error) and current_line() is not None:
+                await self._wait(name, request)
+                return
+            message = getattr(error, "jupyterhub_message", "") or _words_of_limit(error)
             if not message:
                 raise error
             refusal = _NotLaunched(message)
@@ -169,6 +183,19 @@ class LaunchHandler(LaunchPage, HomePage, ProposalPage, SessionPage):
                 refusal.reference = getattr(user.spawners[name], "reference", "")
             await forget(self, name)
             raise refusal
+
+    async def _wait(self, name: str, request: LaunchRequest) -> None:
+        """Let a launch wait that was refused for want of room."""
+        try:
+            await join_queue(self, name, request)
+        except DaasError:
+            await forget(self, name)
+            raise
+
+
+def _words_of_limit(error: BaseException) -> str:
+    """Return the words of one of the hub's own limits (`active_server_limit`, `concurrent_spawn_limit`)."""
+    return str(error.log_message) if isinstance(error, web.HTTPError) and error.status_code == 429 else ""
 
 
 def _running_words(card: Mapping[str, Any]) -> str:

@@ -14,27 +14,10 @@ from collections.abc import Callable
 from typing import Any
 
 from jupyterhub import orm
-from sqlalchemy import Float, Integer, String
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from daas_hub.tables import Login
 
 _DAY_S = 86_400.0
-
-
-class _Base(DeclarativeBase):
-    pass
-
-
-class _Login(_Base):
-    __tablename__ = "daas_logins"
-
-    session_id: Mapped[str] = mapped_column(String(64), primary_key=True)
-    user_id: Mapped[int] = mapped_column(Integer, index=True)
-    expires_at: Mapped[float] = mapped_column(Float, index=True)
-
-
-def create_table(db: Any) -> None:
-    """Create the table in the hub's database, if it is not there yet."""
-    _Base.metadata.create_all(db.get_bind())
 
 
 def session_id_of(secret: str) -> str:
@@ -57,20 +40,20 @@ class LoginRecord:
     def begin(self, user_id: int, days: float) -> str:
         """Record a new login, and return the secret of its cookie."""
         now = self._clock()
-        self._db.query(_Login).filter(_Login.expires_at < now).delete()
+        self._db.query(Login).filter(Login.expires_at < now).delete()
         secret = secrets.token_urlsafe(32)
-        self._db.add(_Login(session_id=session_id_of(secret), user_id=user_id, expires_at=now + days * _DAY_S))
+        self._db.add(Login(session_id=session_id_of(secret), user_id=user_id, expires_at=now + days * _DAY_S))
         self._db.commit()
         return secret
 
     def is_valid(self, session_id: str, user_id: int) -> bool:
         """Return whether this is a login of this user that was not ended and has not expired."""
-        login = self._db.get(_Login, session_id)
+        login = self._db.get(Login, session_id)
         return login is not None and login.user_id == user_id and login.expires_at >= self._clock()
 
     def end(self, session_id: str) -> None:
         """End one login, with the tokens that it got for sessions and services."""
-        self._db.query(_Login).filter_by(session_id=session_id).delete()
+        self._db.query(Login).filter_by(session_id=session_id).delete()
         for kind in (orm.APIToken, orm.OAuthCode):
             for one in self._db.query(kind).filter_by(session_id=session_id):
                 self._db.delete(one)
@@ -78,4 +61,4 @@ class LoginRecord:
 
     def end_all(self, user_id: int) -> None:
         """End all logins of a user; the caller commits, and ends their tokens."""
-        self._db.query(_Login).filter_by(user_id=user_id).delete()
+        self._db.query(Login).filter_by(user_id=user_id).delete()

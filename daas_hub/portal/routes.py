@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from typing import Any
 
+from daas_hub.admission.hub import Admission
 from daas_hub.errors import DaasError
 from daas_hub.facility import Facility
+from daas_hub.notices import NoticeBoard
+from daas_hub.portal.activity import SessionActivityHandler
 from daas_hub.portal.arrivals import ArrivalHandler
-from daas_hub.portal.assets import AssetHandler, IconHandler, LogoHandler
+from daas_hub.portal.assets import SESSION_ASSETS, AssetHandler, IconHandler, LogoHandler, SessionAssetHandler
 from daas_hub.portal.audit_page import AuditHandler
+from daas_hub.portal.closing import close_for_maintenance
 from daas_hub.portal.events import SessionEventsHandler
+from daas_hub.portal.extensions import ExtendHandler
 from daas_hub.portal.hub_pages import (
     AcceptShareHandler,
     AdministrationHandler,
@@ -24,7 +31,11 @@ from daas_hub.portal.hub_pages import (
 from daas_hub.portal.installation import install_templates, logo_path, require_authorising_spawner
 from daas_hub.portal.launches import LaunchHandler
 from daas_hub.portal.login_page import LoginPageHandler
+from daas_hub.portal.notices import NOTICE_ROUTES
+from daas_hub.portal.operations import OPERATORS_API
 from daas_hub.portal.pages import HomeHandler, ProposalHandler
+from daas_hub.portal.queue_starts import start_from_queue
+from daas_hub.portal.server_counts import count_rarely
 from daas_hub.portal.sessions import SessionHandler, StockSpawnHandler, StopHandler
 
 
@@ -41,6 +52,9 @@ def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
         app.log.critical("%s", problem)
         app.exit(1)
     install_templates(app)
+    Admission.start_with(app, functools.partial(start_from_queue, app))
+    count_rarely(app)
+    close_for_maintenance(app, NoticeBoard.start_with(app.db))
     logo = {"path": logo_path(app)}
     return [
         (r"/home", HomeHandler),
@@ -50,17 +64,21 @@ def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
         (r"/launch", LaunchHandler),
         (r"/sessions/([^/]+)", SessionHandler),
         (r"/sessions/([^/]+)/stop", StopHandler),
+        (r"/sessions/([^/]+)/extend", ExtendHandler),
         (r"/audit", AuditHandler),
         (r"/daas/open", ArrivalHandler),
         (r"/daas/events", SessionEventsHandler),
         (r"/daas/icons/([^/]+)", IconHandler),
         (r"/daas/static/(.*)", AssetHandler),
+        (rf"/daas/session/({'|'.join(map(re.escape, SESSION_ASSETS))})", SessionAssetHandler),
         (r"/daas/logo", LogoHandler, logo),
         (r"/logo", LogoHandler, logo),
         # the hub's own pages would start a server by a link (GET /hub/spawn?opt-...)
         (r"/spawn(?:/.*)?", StockSpawnHandler),
         (r"/spawn-pending/[^/]+/([^/]+)", StockSpawnHandler),
         (r"/spawn-pending/[^/]+", StockSpawnHandler),
+        *OPERATORS_API,
+        *NOTICE_ROUTES,
         *_HUB_PAGES,
     ]
 
@@ -73,6 +91,7 @@ _HUB_PAGES: list[tuple[Any, ...]] = [
     (r"/error/(\d+)", ProxyErrorPageHandler),
     (r"/accept-share", AcceptShareHandler),
     (r"/api/users/([^/]+)", UserHandler),
+    (r"/api/users/([^/]+)/activity", SessionActivityHandler),
     (r"/api/authorizations/token/([^/]+)", TokenOwnerHandler),
     (r"/api/authorizations/token", TokenOwnerHandler),
     (r"/api/shares/([^/]+)", SharesHandler),

@@ -15,6 +15,7 @@ from daas_hub.portal.buttons import Buttons
 from daas_hub.portal.refusals import Refusal
 from daas_hub.portal.session_cards import SessionCards
 from daas_hub.portal.views import failure_of, session_state, title_of_session
+from daas_hub.portal.waiting import leave_queue
 from daas_hub.proposals import Proposal
 
 
@@ -36,10 +37,13 @@ class SessionPage(SessionCards):
         titles = await self.titles_of_sessions(account)
         # only now: the state may have changed during the requests above
         state = session_state(spawner)
-        if state == "running":
+        if state == "running" and not self.get_query_argument("unanswered", ""):
             self.redirect(spawner.session_url)
             return
         card = next(card for card in self.cards(titles) if card["name"] == name)
+        if state == "waiting":
+            await self._show_waiting(account, card)
+            return
         button = self.buttons(account, refused)
         query = urlencode({"_xsrf": self.xsrf_token.decode("ascii")})
         await self.show(
@@ -59,6 +63,17 @@ class SessionPage(SessionCards):
             relaunch_safely=self._relaunch(button, spawner, visits, proposals, temporary_home=True)
             if getattr(spawner, "failed_at_home", False)
             else None,
+        )
+
+    async def _show_waiting(self, account: Account, card: Mapping[str, Any]) -> None:
+        """Show the place of a session in the queue."""
+        await self.show(
+            "waiting.html",
+            title=title_of_session(card),
+            active="sessions",
+            person=self.person(account),
+            session=card,
+            sessions=[card],
         )
 
     def _relaunch(
@@ -128,6 +143,7 @@ class StopHandler(SessionCards):
     async def post(self, name: str) -> None:
         """Stop it, forget it, and redirect home."""
         user = self.current_user
+        leave_queue(user.name, name)
         if name in user.orm_spawners:
             spawner = user.spawners[name]
             if getattr(spawner, "is_unknown", False):

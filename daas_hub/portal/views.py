@@ -13,13 +13,16 @@ from urllib.parse import quote
 from daas_hub.catalogue import Application, Catalogue, Kind
 from daas_hub.errors import SourceUnavailable
 from daas_hub.launch import address_of, has_temporary_home, visit_value, visits_in
+from daas_hub.lifetime import duration
 from daas_hub.portal.assets import icon_address
 from daas_hub.portal.places import title_of_place
+from daas_hub.portal.waiting import waiting_words
 from daas_hub.proposals import LeftOut, Page, Proposal, Query, Visit
 from daas_hub.proposals.listing import COLUMNS, VisitOrder, latest
 from daas_hub.proposals.model import in_zone
 
 STATE_WORDS = {
+    "waiting": "Waiting",
     "starting": "Starting",
     "running": "Running",
     "stopping": "Stopping",
@@ -27,6 +30,12 @@ STATE_WORDS = {
     "ended": "Ended",
     "unknown": "Not known",
 }
+
+_STOP_WORDS = {"waiting": "Leave the queue", "starting": "Stop", "running": "Stop"}
+
+
+#: The names of sessions, as a regular expression; `new_session_name` makes such names.
+SESSION_NAME = r"[a-z](?:[a-z0-9]|-(?!-)){0,28}[a-z0-9]"
 
 
 def new_session_name(application: str) -> str:
@@ -242,6 +251,8 @@ def session_state(spawner: Any) -> str:
         return "starting"
     if spawner.ready:
         return "running"
+    if waiting_words(spawner):
+        return "waiting"
     return "failed" if failure_of(spawner) else "ended"
 
 
@@ -275,12 +286,22 @@ def notice_of(spawner: Any) -> str:
     """Return why a session has ended or is not yet stopped, or a warning about a running one; "" for neither."""
     state = session_state(spawner)
     words = {
-        "running": getattr(spawner, "notice", ""),
+        "waiting": waiting_words(spawner),
+        "running": " ".join(filter(None, (getattr(spawner, "notice", ""), getattr(spawner, "end_notice", "")))),
         "ended": getattr(spawner, "ending", ""),
         "stopping": getattr(spawner, "stop_notice", "") if spawner.pending != "stop" else "",
         "unknown": getattr(spawner, "unknown_notice", ""),
     }
     return str(words.get(state, ""))
+
+
+def extend_words(spawner: Any) -> str:
+    """Return the words of the button; "" where there is none."""
+    if getattr(spawner, "can_keep", False):
+        return "Still in use"
+    if getattr(spawner, "can_extend", False):
+        return f"Extend by {duration(spawner.lifetime.limits.extension_s)}"
+    return ""
 
 
 def session_card(
@@ -326,7 +347,9 @@ def session_card(
         "can_stop": state not in ("stopping", "unknown"),
         # only the person knows whether its application has something unsaved
         "asks_before_stop": state == "running",
-        "stop_words": "Stop" if state in ("starting", "running") else "Remove",
+        "extend_url": f"{page_url}/extend",
+        "extend_words": extend_words(spawner) if state == "running" else "",
+        "stop_words": _STOP_WORDS.get(state, "Remove"),
     }
 
 

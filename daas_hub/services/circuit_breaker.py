@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+import weakref
 from collections.abc import Callable
 
 from daas_hub.metrics.sources import publish_breaker
@@ -17,6 +18,13 @@ _log = logging.getLogger("jupyterhub.daas")
 #: Failures in a row after which a service is left alone, and for how long.
 FAILURES = 5
 REST_S = 10.0
+
+_known: weakref.WeakSet[CircuitBreaker] = weakref.WeakSet()
+
+
+def known_breakers() -> tuple[CircuitBreaker, ...]:
+    """Return the breakers of this process, by name."""
+    return tuple(sorted(_known, key=lambda one: one.name))
 
 
 class CircuitBreaker:
@@ -37,7 +45,7 @@ class CircuitBreaker:
         rest_s: float = REST_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._name = name
+        self.name = name
         self._most = failures
         self._rest_s = rest_s
         self._clock = clock
@@ -47,11 +55,17 @@ class CircuitBreaker:
         self.source, self.host = source, host
         if source:
             publish_breaker(self)
+        _known.add(self)
 
     @property
     def is_open(self) -> bool:
         """Whether the service is being left alone; also while somebody tries whether it is back."""
         return self._open_since is not None
+
+    @property
+    def open_for_s(self) -> float:
+        """For how long the service has been left alone; 0 if it is not."""
+        return 0.0 if self._open_since is None else self._clock() - self._open_since
 
     def admits(self) -> bool:
         """Return whether the service may be asked now; of those who ask after a rest, one may."""
@@ -68,7 +82,7 @@ class CircuitBreaker:
         """Note an answer of any kind: the service is there."""
         self._failed = 0
         if self._open_since is not None:
-            _log.warning("%s answers again, after %.0f s", self._name, self._clock() - self._open_since)
+            _log.warning("%s answers again, after %.0f s", self.name, self._clock() - self._open_since)
             self._open_since = None
 
     def failed(self) -> None:
@@ -81,7 +95,7 @@ class CircuitBreaker:
             self._next_trial = self._open_since + self._rest_s
             _log.error(
                 "%s did not answer %d times in a row: it is asked once every %g s until it does",
-                self._name,
+                self.name,
                 self._failed,
                 self._rest_s,
             )

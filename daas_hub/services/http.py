@@ -167,9 +167,9 @@ class Conversation:
         """Send; see `_ask`."""
         return await self._ask("POST", url, asked_for, tries=1, **more)
 
-    async def delete(self, url: str, asked_for: str) -> Reply:
+    async def delete(self, url: str, asked_for: str, **more: Any) -> Reply:
         """End something; see `_ask`."""
-        return await self._ask("DELETE", url, asked_for, tries=1)
+        return await self._ask("DELETE", url, asked_for, tries=1, **more)
 
     async def location_of(self, url: str, asked_for: str) -> tuple[int, str]:
         """Return status and Location of an answer whose body does not matter: where a browser would be sent.

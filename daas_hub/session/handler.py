@@ -13,6 +13,7 @@ from tornado.httputil import HTTPHeaders
 from daas_hub.origins import is_origin_of
 from daas_hub.session.activity import Activity
 from daas_hub.session.desktop.desktop import Desktop
+from daas_hub.session.lifetime import Lifetime
 from daas_hub.session.login import Logins
 from daas_hub.session.settings import Settings
 
@@ -31,6 +32,8 @@ class Handler(web.RequestHandler):
     logins: Logins | None
     desktop: Desktop
     activity: Activity
+    #: None for a desktop inside a notebook session, which ends with that.
+    lifetime: Lifetime | None
 
     def initialize(self, **parts: Any) -> None:
         """Take the parts of the server."""

@@ -66,18 +66,26 @@ class HubClient:
         token = self._json(answer).get("access_token")
         return token if isinstance(token, str) else None
 
-    async def report_activity(self, user: str, server: str, when: str, token: str) -> None:
-        """Report when this session was last used, as an ISO 8601 time in UTC.
+    async def report_activity(
+        self, user: str, server: str, when: str, token: str, more: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Report when this session was last used, as an ISO 8601 time in UTC; return what the hub answers.
+
+        Args:
+            more: what a hub with the portal's pages reads in addition (`daas_hub.portal.activity`); a stock hub
+                ignores it, and answers nothing.
 
         Raises:
             OSError: the hub did not respond.
         """
-        body = json.dumps({"servers": {server: {"last_activity": when}}, "last_activity": when})
+        of_server = {"last_activity": when} | (more or {})
+        body = json.dumps({"servers": {server: of_server}, "last_activity": when})
         answer = await self._fetch(
             f"/users/{user}/activity", method="POST", body=body, headers={"Authorization": f"token {token}"}
         )
         if answer.code >= 400:
             raise OSError(f"the hub responded with status {answer.code}")
+        return self._json(answer) if answer.body else {}
 
     async def _fetch(self, path: str, **request: Any) -> HTTPResponse:
         try:

@@ -18,6 +18,7 @@ from traitlets.config import Config
 from daas_hub.log_redaction import redact_logs
 from daas_hub.session.egress import open_egress_ports
 from daas_hub.session.hardening import protect_server
+from daas_hub.session.lab_lifetime import LifetimeApp
 from daas_hub.session.lab_login import OwnerIdentityProvider
 from daas_hub.session.lazy_extensions import LazyExtensionsApp
 from daas_hub.session.listener import inherited_listener
@@ -29,7 +30,7 @@ from daas_hub.session.settings import Settings, read_settings
 OVERRIDES = Path(__file__).with_name("overrides.json")
 
 
-class SocketServerApp(LazyExtensionsApp):
+class SocketServerApp(LifetimeApp, LazyExtensionsApp):
     """A notebook server that listens on an inherited socket, and offers the session's desktops."""
 
     def __init__(self, **kwargs: Any) -> None:

@@ -25,20 +25,24 @@ from daas_hub.errors import SessionFailed
 from daas_hub.session.hardening import protect_server
 from daas_hub.session.leases import forbid_leases
 from daas_hub.session.mount_handshake import describe_directory
+from daas_hub.session.wall import open_addresses
 
 ARRIVAL = "/session/arrival"
+#: The header with the address that this pod has in its own network: the gateway compares it with the one it sees.
+OWN_ADDRESS = "X-Daas-Pod-Address"
 HEARTBEAT = "/session/heartbeat"
 #: The port that a session listens on, at its pod's address, unless DAAS_PORT says otherwise.
 PORT = 8888
 
-#: Seconds in which the hub must have let the session in: the hub sees the pod's address a moment later than the pod.
+#: Seconds in which the hub must have let the session in. Where something on the way rewrites addresses, it does so only
+#: when the cluster has reported the pod's.
 ARRIVAL_S = 60.0
 #: Seconds for the rules of a new pod to come into force.
 WALL_S = 10.0
 HEARTBEAT_S = 10.0
-_TRY_AGAIN_S = 0.1
+#: Seconds until the next attempt, at first and at most; each time half as much again.
+_FIRST_WAIT_S, _TRY_AGAIN_S = 0.02, 0.1
 _TIMEOUT_S = 5.0
-_CONNECT_S = 1.0
 #: Seconds in which a session that reached its time limit may end by itself.
 _GRACE_S = 30.0
 _MAX_BYTES = 65536
@@ -75,7 +79,11 @@ class Gateway:
         try:
             connection.connect()
             self.own_address = str(connection.sock.getsockname()[0])
-            headers = {"Authorization": f"token {self._token}", "Content-Type": "application/json"}
+            headers = {
+                "Authorization": f"token {self._token}",
+                "Content-Type": "application/json",
+                OWN_ADDRESS: self.own_address,
+            }
             connection.request("POST", path, json.dumps(document), headers)
             response = connection.getresponse()
             answer = json.loads(response.read(_MAX_BYTES))
@@ -108,6 +116,7 @@ def arrive(gateway: Gateway, port: int, env: Mapping[str, str] = os.environ) -> 
 
 def _until(until: float, ask: Any) -> Any:
     """Return what the hub answers; ask again until this time while it does not."""
+    wait_s = _FIRST_WAIT_S
     while True:
         try:
             return ask()
@@ -117,7 +126,8 @@ def _until(until: float, ask: Any) -> Any:
                     "The session cannot reach the hub from its pod.",
                     remedy="Please tell the administrators: the session gateway is closed to it.",
                 ) from problem
-            time.sleep(_TRY_AGAIN_S)
+            time.sleep(wait_s)
+            wait_s = min(_TRY_AGAIN_S, 1.5 * wait_s)
 
 
 def _closed_addresses(wanted: Mapping[str, Any], env: Mapping[str, str]) -> list[str]:
@@ -126,37 +136,6 @@ def _closed_addresses(wanted: Mapping[str, Any], env: Mapping[str, str]) -> list
     if host := env.get("KUBERNETES_SERVICE_HOST"):
         found.append(f"{host}:{env.get('KUBERNETES_SERVICE_PORT', '443')}")
     return list(dict.fromkeys(found))
-
-
-def open_addresses(addresses: Sequence[str], *, limit_s: float) -> list[str]:
-    """Return which of these addresses ("host:port") accept a connection, and still do after `limit_s`."""
-    until = time.monotonic() + limit_s
-    remaining = list(addresses)
-    while True:
-        remaining = _open_now(remaining)
-        if not remaining or time.monotonic() >= until:
-            return remaining
-        time.sleep(_TRY_AGAIN_S)
-
-
-def _open_now(addresses: Sequence[str]) -> list[str]:
-    """Return which addresses accept a connection, trying all at once."""
-    found: list[str] = []
-
-    def attempt(address: str) -> None:
-        host, _, port = address.rpartition(":")
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_S).close()
-        except (OSError, ValueError):
-            return
-        found.append(address)
-
-    threads = [threading.Thread(target=attempt, args=(one,), daemon=True) for one in addresses]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return [one for one in addresses if one in found]
 
 
 class Deadline:

@@ -19,11 +19,12 @@ from tornado.netutil import bind_unix_socket
 
 from daas_hub.errors import SessionFailed
 from daas_hub.log_redaction import redact_logs
-from daas_hub.session.activity import Activity
+from daas_hub.session.activity import Activity, used_file
 from daas_hub.session.desktop.desktop import Desktop
 from daas_hub.session.desktop.xserver import XServer
 from daas_hub.session.handler import Handler
 from daas_hub.session.hubclient import HubClient
+from daas_hub.session.lifetime import Lifetime, announce_end, end_programs, lifetime_of
 from daas_hub.session.listener import inherited_listener
 from daas_hub.session.login import Logins
 from daas_hub.session.pages import (
@@ -31,6 +32,7 @@ from daas_hub.session.pages import (
     ApplicationHandler,
     AssetHandler,
     CallbackHandler,
+    ExtensionHandler,
     PageHandler,
     ReadyHandler,
     ResolutionHandler,
@@ -44,10 +46,12 @@ _log = logging.getLogger("daas-session")
 
 
 def make_application(
-    settings: Settings, logins: Logins | None, desktop: Desktop, activity: Activity
+    settings: Settings, logins: Logins | None, desktop: Desktop, activity: Activity, lifetime: Lifetime | None = None
 ) -> web.Application:
     """Return the tornado application of a session; with `logins` None, requests are not authenticated."""
-    parts = {"settings_": settings, "logins": logins, "desktop": desktop, "activity": activity}
+    parts = {
+        "settings_": settings, "logins": logins, "desktop": desktop, "activity": activity, "lifetime": lifetime,
+    }  # fmt: skip
     prefix = settings.prefix
     # loaded now, while the screen starts, and not when the first browser waits for its page
     templates = template.Loader(str(STATIC))
@@ -61,6 +65,7 @@ def make_application(
             (prefix + "status", StatusHandler, parts),
             (prefix + "application", ApplicationHandler, parts),
             (prefix + "resolution", ResolutionHandler, parts),
+            (prefix + "extension", ExtensionHandler, parts),
             (prefix + "rfb", ScreenHandler, parts),
             (prefix + "static/(.*)", AssetHandler, parts | {"path": str(STATIC)}),
         ],
@@ -98,7 +103,8 @@ def run(settings: Settings, x: XServer | None, *, embedded_socket: str | None, a
 
 async def _serve(settings: Settings, desktop: Desktop, embedded_socket: str | None) -> int:
     hub = HubClient(settings.api_url)
-    activity = Activity()
+    activity = Activity(used_file() if embedded_socket else None)
+    lifetime = None if embedded_socket else lifetime_of(settings, hub, activity)
     logins = None if embedded_socket else Logins(settings, hub)
     ending = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -106,20 +112,30 @@ async def _serve(settings: Settings, desktop: Desktop, embedded_socket: str | No
     try:
         # the screen starts while the hub and the browser connect
         starting = asyncio.ensure_future(desktop.start())
-        server = HTTPServer(make_application(settings, logins, desktop, activity), xheaders=True)
+        server = HTTPServer(make_application(settings, logins, desktop, activity, lifetime), xheaders=True)
         server.add_socket(_listening_socket(settings, embedded_socket))
         await starting
-        reporting = None if embedded_socket else asyncio.ensure_future(activity.report(hub, settings))
+        own_end = asyncio.ensure_future(_own_end(lifetime, ending))
         await _first_of(ending.wait(), desktop.wait_ended())
-        if reporting:
-            reporting.cancel()
+        own_end.cancel()
         server.stop()
     except SessionFailed as problem:
         _log.error("failed: %s", problem)
         return 1
     finally:
         await desktop.stop()
+    if own_end.done() and not own_end.cancelled():
+        end_programs()
     return 0 if ending.is_set() else 1
+
+
+async def _own_end(lifetime: Lifetime | None, ending: asyncio.Event) -> None:
+    """End the session when it has to, if the hub does not; never the desktops of a notebook session."""
+    if lifetime is None:
+        await asyncio.Event().wait()
+    else:
+        announce_end(await lifetime.run())
+        ending.set()
 
 
 def _listening_socket(settings: Settings, embedded_socket: str | None) -> socket.socket:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from daas_hub.lifetime import UNLIMITED, Limits
+
 
 @dataclass(frozen=True)
 class DesktopApplication:
@@ -41,7 +43,9 @@ class Settings:
         access_scopes: a user with one of these scopes may use this session.
         applications: desktop applications of the menu; `application` is the name of the one to start.
         egress: the addresses that this session may connect to.
+        asset_keys: the files of this server's page that the portal serves, too, with the key of their contents there.
         temporary_home: whether the home is deleted with the session.
+        limits: how long the session may last.
     """
 
     prefix: str
@@ -62,8 +66,10 @@ class Settings:
     start_page: str
     listen_fd: int | None
     egress: tuple[EgressRoute, ...] = ()
+    asset_keys: Mapping[str, str] = field(default_factory=dict)
     temporary_home: bool = False
     belongs_to: str = ""
+    limits: Limits = UNLIMITED
 
     @property
     def own_application(self) -> DesktopApplication | None:
@@ -107,6 +113,8 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
         temporary_home=document.get("temporary_home", False) is True,
         # an older hub sends only the title
         belongs_to=document.get("belongs_to") or document["title"],
+        limits=Limits.from_document(document.get("lifetime")),
+        asset_keys=dict(document.get("assets", {})),
     )
 
 

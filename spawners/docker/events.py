@@ -9,7 +9,7 @@ from aiodocker import DockerError
 
 from daas_hub.spawners.docker.engine import Engine, EngineUnreachable
 from daas_hub.spawners.docker.messages import ending_of
-from daas_hub.spawners.session_output import failure_in, last_output
+from daas_hub.spawners.session_output import failure_in, last_output, own_end_in
 from daas_hub.spawners.sockets import SocketSessionMixin
 
 
@@ -45,7 +45,11 @@ class ContainerEventsMixin(SocketSessionMixin):
         state = found["State"]
         code = int(state.get("ExitCode") or 0)
         output = await self._output()
-        self.ending = self.ending or ending_of(state, code, output, int(found["HostConfig"].get("Memory") or 0))
+        self.ending = (
+            self.ending
+            or self.own_end_words(own_end_in(output))
+            or ending_of(state, code, output, int(found["HostConfig"].get("Memory") or 0))
+        )
         self.log.info("%s ended with %s: %s; last output: %s", self._log_name, code, self.ending, last_output(output))
         return code
 

@@ -20,7 +20,7 @@ from jupyterhub.utils import maybe_future
 from traitlets import Dict, Enum, List, Unicode, default
 from traitlets.config import Config
 
-from daas_hub.catalogue import Application, icon_file
+from daas_hub.catalogue import Application, Kind, icon_file
 from daas_hub.errors import ConfigurationError, DaasError, SessionFailed, StorageProblem
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding
@@ -252,9 +252,8 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
                 self.note_pause(state.status == "paused")
                 if not self.is_over():
                     return None
-                self.log.info("%s: reached its time limit", self._log_name)
                 # before the stop: its event is reported meanwhile
-                self.ending = "It reached its time limit."
+                self.note_end()
                 await self.stop()
                 return 0
             return await self.ended()
@@ -359,6 +358,9 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
             )
         finally:
             await asyncio.shield(asyncio.ensure_future(self._placed_mounts.remove()))
+        if plan.application.kind is not Kind.NOTEBOOK and not self.docker_engine.address.is_remote:
+            # the hub has created its socket, which on another machine the session's tunnel does
+            self.report_accepting(self.address)
         await require_answer(f"{self.address}{self.server.base_url}api", ended, self.http_timeout)
 
     async def _start_container(self, plan: Plan) -> None:

@@ -1,6 +1,8 @@
-"""Addresses as an administrator writes them. Pure."""
+"""Addresses as an administrator, the cluster and a connection write them. Pure."""
 
 from __future__ import annotations
+
+import ipaddress
 
 
 def host_and_port(address: str) -> tuple[str, int]:
@@ -15,3 +17,19 @@ def host_and_port(address: str) -> tuple[str, int]:
     if ":" in host and not (host.startswith("[") and host.endswith("]")):
         raise ValueError("expected [address]:port for IPv6")
     return host.strip("[]"), int(port)
+
+
+def address_and_port(address: str, port: int) -> str:
+    """Return "host:port", with brackets around an IPv6 address."""
+    return f"{f'[{address}]' if ':' in address else address}:{port}"
+
+
+def plain(address: str) -> str:
+    """Return an IP address in the spelling of the API server; "" for what cannot be a pod's."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return ""
+    if isinstance(found, ipaddress.IPv6Address):
+        found = found.ipv4_mapped or found
+    return "" if found.is_unspecified or found.is_multicast or found.is_link_local else str(found)

@@ -19,15 +19,32 @@ class Arrival:
     Args:
         granted: the directories as they must appear in it.
         closed: returns the addresses, "host:port", that it must not be able to connect to; only known once it arrives.
+        note_contact: called when its first program is heard of, with `address`.
+
+    Attributes:
+        address: from where it arrived before the API server had reported its address; "" if it did not.
     """
 
-    def __init__(self, granted: Sequence[GrantedDirectory], closed: Callable[[], Sequence[str]]) -> None:
+    address = ""
+
+    def __init__(
+        self,
+        granted: Sequence[GrantedDirectory],
+        closed: Callable[[], Sequence[str]],
+        *,
+        note_contact: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self.granted = granted
         self.closed = closed
+        self._note_contact = note_contact
         #: Done when the session was let in; its exception says why it was not.
         self.admitted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         # nobody may wait any more when it is refused
         self.admitted.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    def note_contact(self) -> None:
+        """Note that its first program was heard of: its pod runs."""
+        self._note_contact(self.address)
 
     async def is_admitted(self, over: asyncio.Future[str], timeout_s: float) -> bool:
         """Wait until the session was let in; return False if it ended before.

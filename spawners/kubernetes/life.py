@@ -9,15 +9,17 @@ from typing import Any
 from traitlets import Unicode, default
 
 from daas_hub.facility import Facility
+from daas_hub.spawners.kubernetes.address import address_and_port, plain
 from daas_hub.spawners.kubernetes.client import Json
 from daas_hub.spawners.kubernetes.deadlines import keep_annotation, remaining_s
 from daas_hub.spawners.kubernetes.labels import SESSION_CONTAINER
 from daas_hub.spawners.kubernetes.launch import is_ours, start_of
 from daas_hub.spawners.kubernetes.place import PlaceMixin
 from daas_hub.spawners.kubernetes.reasons import reason_of_pod
-from daas_hub.spawners.kubernetes.watch import is_ending, phase_of
+from daas_hub.spawners.kubernetes.startup_watch import ELSEWHERE
+from daas_hub.spawners.kubernetes.watch import addresses_of, is_ending, phase_of
 from daas_hub.spawners.runtime_dir import session_key
-from daas_hub.spawners.session_output import failure_in, last_output
+from daas_hub.spawners.session_output import failure_in, last_output, own_end_in
 
 #: Seconds of silence after which a session's computer counts as one that does not answer: two reports, so that its card
 #: says so within 30 s of the last one, also with five seconds between two polls.
@@ -51,8 +53,11 @@ class PodLifeMixin(PlaceMixin):
 
     def address_of(self, pod: Json) -> str:
         """Return the URL at which the proxy and the hub connect to the session."""
-        address = str((pod.get("status") or {}).get("podIP") or "")
-        return f"http://{f'[{address}]' if ':' in address else address}:{self.pod_settings.port}"
+        return self.url_at(str((pod.get("status") or {}).get("podIP") or ""))
+
+    def url_at(self, address: str) -> str:
+        """Return the same for a pod with this address."""
+        return f"http://{address_and_port(address, self.pod_settings.port)}"
 
     def remaining_s(self) -> float:
         """Return how many seconds the session may still last."""
@@ -130,14 +135,28 @@ class PodLifeMixin(PlaceMixin):
     async def _living(self, pod: Json) -> int | None:
         """Care for a session that runs; stop one that reached its time limit."""
         self._keep_gateway_open()
+        if self._is_elsewhere(pod):
+            return await self._stopped(ELSEWHERE)
         self._note(pod)
         await keep_annotation(self.client, pod, self.ends)
         if not self.is_over():
             return None
-        self.log.info("%s: reached its time limit", self._log_name)
-        self.ending = "It reached its time limit."
+        self.note_end()
         await self.stop()
         return 0
+
+    async def _stopped(self, ending: str) -> int:
+        """Stop the session for a reason."""
+        self.log.info("%s: %s", self._log_name, ending)
+        self.ending = ending
+        await self.stop()
+        return 0
+
+    def _is_elsewhere(self, pod: Json) -> bool:
+        """Return whether the cluster reports another address than the one that the session arrived from."""
+        address = "" if self._start_pending or self.server is None else plain(self.server.ip)
+        reported = addresses_of(pod)
+        return bool(address and reported) and address not in reported
 
     def _keep_gateway_open(self) -> None:
         """Let the session in at the gateway again after a restart of the hub.
@@ -202,8 +221,7 @@ class PodLifeMixin(PlaceMixin):
                 self.log.info("%s: %s", self._log_name, reason.raw)
             else:
                 self.ending = "It ended by itself." if code == 0 else f"It ended with an error (code {code})."
-        if self.remaining_s() <= 0 < self.ends:
-            self.ending = "It reached its time limit."
+        self.ending = self.own_end_words(own_end_in(output)) or self.ending
         self.log.info("%s ended with %s: %s", self._log_name, code, self.ending)
         return code
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ from daas_hub.spawners.kubernetes.checks import examine, gpu_problems, images_pr
 from daas_hub.spawners.kubernetes.client import APIRefusal
 from daas_hub.spawners.kubernetes.cluster_checks import examine_cluster
 from daas_hub.spawners.kubernetes.endings import PodEndMixin
-from daas_hub.spawners.kubernetes.gateway import GatewaySession, key_of
+from daas_hub.spawners.kubernetes.gateway_session import GatewaySession, key_of
 from daas_hub.spawners.kubernetes.hooks import after_created, modified
 from daas_hub.spawners.kubernetes.instance import is_of_another
 from daas_hub.spawners.kubernetes.launch import (
@@ -49,10 +51,11 @@ from daas_hub.spawners.kubernetes.settings_checks import (
     require_storage,
     storage_problems,
 )
-from daas_hub.spawners.kubernetes.startup_watch import StartupWatch
+from daas_hub.spawners.kubernetes.startup_watch import StartupWatch, may_be_at
 from daas_hub.spawners.kubernetes.stock import KUBERNETES_SETTINGS
 from daas_hub.spawners.kubernetes.stock_class import StockKubeSpawner
 from daas_hub.spawners.kubernetes.stock_values import problems_of_config
+from daas_hub.spawners.kubernetes.wall import closed_to
 from daas_hub.spawners.kubernetes.watch import is_ending, phase_of
 from daas_hub.spawners.mount_handshake import GrantedDirectory, granted_directories
 from daas_hub.spawners.readiness import require_answer
@@ -63,7 +66,6 @@ from daas_hub.storage import AccountStorage
 
 #: The first program of every session (`daas_hub.session.pod`).
 FIRST_PROGRAM = "daas-pod"
-_KUBELET_PORT = 10250
 #: Seconds that the calls of a start may take, with their repetitions, before the pod is in the queue.
 _CALLS_S = 300
 _ENDED = "The session ended before it was ready. Please tell the administrators; the hub's log says more."
@@ -213,8 +215,10 @@ class ProposalKubeSpawner(PodEndMixin, StockKubeSpawner):
         require_asked(asked, made, self.accepted_changes)
         await after_created(self, made)
         environment = secret_environment(self.session_environment(plan))
-        await create_secret(self.client, identity.environment_secret, made, environment)
-        await create_secret(self.client, identity.files_secret, made, generated_files(plan))
+        await asyncio.gather(
+            create_secret(self.client, identity.environment_secret, made, environment),
+            create_secret(self.client, identity.files_secret, made, generated_files(plan)),
+        )
         startup = StartupWatch(
             self.client, self.watch, made, self.report_progress, self.log, with_events=self.events_enabled
         )
@@ -230,7 +234,7 @@ class ProposalKubeSpawner(PodEndMixin, StockKubeSpawner):
                 output = await self.note_output(startup.pod)
                 raise SessionFailed(startup.over.result() or failure_in(output) or _ENDED)
             self.report_progress(f"Starting {plan.application.title}")
-            address = self.address_of(startup.pod)
+            address = self.url_at(arrival.address) if arrival.address else self.address_of(startup.pod)
             left_s = max(1, round(until - time.monotonic()))
             await require_answer(f"{address}{self.server.base_url}api", startup.over, left_s)
         finally:
@@ -242,24 +246,15 @@ class ProposalKubeSpawner(PodEndMixin, StockKubeSpawner):
     async def _expect(self, startup: StartupWatch, granted: list[GrantedDirectory]) -> Arrival:
         """Let the session's pod in at the gateway, where it must prove what it has."""
         api = (await self.client.address()).partition("://")[2].partition("/")[0]
+        further = [*self.closed_addresses, api]
 
         def closed() -> list[str]:
-            node = (startup.pod.get("status") or {}).get("hostIP")
-            neighbour = next(
-                (
-                    self.address_of(pod).partition("://")[2]
-                    for name, pod in self.watch.pods.items()
-                    if name != self.pod_name and phase_of(pod) == "Running" and pod["status"].get("podIP")
-                ),
-                "",
-            )
-            found = [*self.closed_addresses, api, f"{node}:{_KUBELET_PORT}" if node else "", neighbour]
-            return [one for one in dict.fromkeys(found) if one]
+            return closed_to(startup.pod, self.watch.pods.values(), self.pod_settings.port, further)
 
-        arrival = Arrival(granted, closed)
+        arrival = Arrival(granted, closed, note_contact=startup.note_contact)
         self.gateway_key = key_of(self.api_token)
         try:
-            self.open_gateway(arrival)
+            self.open_gateway(arrival, partial(may_be_at, self.watch, self.pod_name, startup.pod["metadata"]["uid"]))
         except OSError as problem:
             raise SessionFailed(
                 "Sessions cannot reach the portal.",
@@ -268,8 +263,12 @@ class ProposalKubeSpawner(PodEndMixin, StockKubeSpawner):
             ) from problem
         return arrival
 
-    def open_gateway(self, arrival: Arrival | None = None) -> None:
-        """Let this session's pod in at the gateway; without an arrival it is running already."""
+    def open_gateway(self, arrival: Arrival | None = None, may_be_at: Callable[[str], bool] = lambda _: False) -> None:
+        """Let this session's pod in at the gateway; without an arrival it is running already.
+
+        Args:
+            may_be_at: see `GatewaySession`.
+        """
         application = getattr(JupyterHub.instance(), "tornado_application", None) if JupyterHub.initialized() else None
         if application is None:
             return
@@ -283,6 +282,7 @@ class ProposalKubeSpawner(PodEndMixin, StockKubeSpawner):
                 key=self.gateway_key,
                 remaining_s=self.remaining_s,
                 arrival=arrival,
+                may_be_at=may_be_at,
             ),
         )
 

@@ -9,10 +9,14 @@ from logging import Logger
 from daas_hub.errors import SessionFailed
 from daas_hub.spawners.kubernetes.client import Json, PlaceClient
 from daas_hub.spawners.kubernetes.reasons import Reason, reason_of_event, reason_of_pod
-from daas_hub.spawners.kubernetes.watch import PodWatch, is_ending, phase_of
+from daas_hub.spawners.kubernetes.watch import PodWatch, addresses_of, is_ending, phase_of
 
 #: Seconds until the first look at the events of a pod that waits; most are ready before that. The waits after it grow.
 FIRST_EVENTS_S, MAX_EVENTS_S = 2.0, 10.0
+ELSEWHERE = (
+    "The cluster reports another address for this session than the one that it reached the portal from, so it was"
+    " ended. Please tell the administrators."
+)
 _GONE = "The session was removed from outside this portal while it started. Please launch again."
 
 
@@ -21,7 +25,8 @@ class StartupWatch:
 
     Attributes:
         over: done when it cannot start any more, with the sentence that says why, or "".
-        begun: done when a node has it, with its volumes and its image, and runs its first container.
+        begun: done when a node has it, with its volumes and its image, and runs its first container: as the cluster
+            reports it, or as its first program shows by itself.
     """
 
     def __init__(
@@ -40,6 +45,7 @@ class StartupWatch:
         self.over: asyncio.Future[str] = loop.create_future()
         self.begun: asyncio.Future[None] = loop.create_future()
         self.pod = pod
+        self._address = ""
         self._waits_for = ""
         self._said: set[str] = set()
         self._forget = watch.listen(self._name, self._changed)
@@ -70,6 +76,24 @@ class StartupWatch:
         limit = f"It waited for {round(timeout_s / 60)} minutes" if timeout_s >= 120 else f"It waited {timeout_s:g} s"
         raise SessionFailed(f"{why} {limit}, which is the limit.", remedy="Please launch again later.")
 
+    def note_contact(self, address: str) -> None:
+        """Note that the session's first program was heard of.
+
+        Args:
+            address: what its pod's address must be once the cluster reports it; "" if the cluster has.
+        """
+        self._address = address
+        if not self.begun.done():
+            self.begun.set_result(None)
+        self._compare_address()
+
+    def _compare_address(self) -> None:
+        """End a start whose session arrived from an address that is not its pod's."""
+        reported = addresses_of(self.pod)
+        if self._address and reported and self._address not in reported:
+            self._log.error("pod %s arrived from %s and has %s", self._name, self._address, ", ".join(reported))
+            self._end(ELSEWHERE)
+
     def _changed(self, pod: Json | None) -> None:
         """Take a new state of the pod; one of an earlier start is not meant."""
         if pod is None or pod["metadata"]["uid"] != self._uid:
@@ -77,6 +101,7 @@ class StartupWatch:
                 self._end(_GONE)
             return
         self.pod = pod
+        self._compare_address()
         if (reason := reason_of_pod(pod)) is not None:
             self._take(reason)
         if not self.begun.done() and has_begun(pod):
@@ -121,3 +146,18 @@ def has_begun(pod: Json) -> bool:
     containers = (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))
     states = [one.get("state") or {} for one in containers]
     return phase_of(pod) == "Running" or any(one.get("running") or one.get("terminated") for one in states)
+
+
+def may_be_at(watch: PodWatch, name: str, uid: str, address: str) -> bool:
+    """Return whether this very pod may have an address that the API server has not reported yet.
+
+    Its node must be known, so that the node's own address is not taken for the pod's where something on the way
+    rewrites addresses.
+    """
+    pod = watch.pods.get(name)
+    if pod is None or pod["metadata"]["uid"] != uid or phase_of(pod) not in ("Pending", "Running"):
+        return False
+    status = pod.get("status") or {}
+    if not status.get("hostIP") or status.get("podIPs") or (pod.get("spec") or {}).get("hostNetwork"):
+        return False
+    return address not in {(one.get("status") or {}).get("hostIP") for one in watch.pods.values()}

@@ -184,7 +184,7 @@ class PodWatch:
         gone = [name for name in self.pods if name not in now]
         changed = [name for name, pod in now.items() if self.pods.get(name) != pod]
         self.pods = now
-        self._addresses = {address: name for name, pod in now.items() for address in _addresses(pod)}
+        self._addresses = {address: name for name, pod in now.items() for address in addresses_of(pod)}
         self.is_complete = True
         self._read.set()
         for name in gone:
@@ -240,13 +240,13 @@ class PodWatch:
 
     def _take(self, name: str, now: Json | None) -> None:
         """Keep the new state of one pod, None for a pod that is gone, and find it by its addresses."""
-        for address in _addresses(self.pods.pop(name, None)):
+        for address in addresses_of(self.pods.pop(name, None)):
             # by now it may be another pod's
             if self._addresses.get(address) == name:
                 del self._addresses[address]
         if now is not None:
             self.pods[name] = now
-            self._addresses |= dict.fromkeys(_addresses(now), name)
+            self._addresses |= dict.fromkeys(addresses_of(now), name)
 
     def _report(self, name: str, pod: Json | None) -> None:
         for changed in tuple(self._listeners.get(name, ())):
@@ -288,7 +288,7 @@ def is_ending(pod: Json) -> bool:
     return bool(pod["metadata"].get("deletionTimestamp"))
 
 
-def _addresses(pod: Json | None) -> list[str]:
+def addresses_of(pod: Json | None) -> list[str]:
     """Return the addresses of a pod that are its own; that of an ended one may be another's by now."""
     if pod is None or phase_of(pod) not in ("Pending", "Running") or (pod.get("spec") or {}).get("hostNetwork"):
         return []

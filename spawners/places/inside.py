@@ -22,7 +22,18 @@ HUB_STATE = frozenset(
 
 #: The same of ProposalSessionMixin: pages and the reconciler read them.
 SESSION_STATE = frozenset(
-    {"_limiting", "ending", "ends", "failed_at_home", "failure", "is_counted", "launching", "notice", "reference"}
+    {
+        "_limiting",
+        "ending",
+        "ends",
+        "failed_at_home",
+        "failure",
+        "is_counted",
+        "launching",
+        "lifetime",
+        "notice",
+        "reference",
+    }
 )
 
 #: Traits that have one value for both.
@@ -67,6 +78,7 @@ def _class_inside(spawner_class: Any) -> Any:
         "outer_links": [],
         "clear_steps": _clear_no_steps,
         "report_progress": _report_progress,
+        "report_accepting": _report_accepting,
         "poll_and_notify": _poll_and_notify,
     }
     return type(spawner_class)(spawner_class.__name__, (spawner_class,), members)
@@ -89,6 +101,11 @@ def _clear_no_steps(inner: Any) -> None:
 def _report_progress(inner: Any, step: str) -> None:
     """Report a step where the pages read it."""
     inner.outer_spawner.report_progress(step)
+
+
+def _report_accepting(inner: Any, address: str) -> None:
+    """Report it where the launch waits for it."""
+    inner.outer_spawner.report_accepting(address)
 
 
 async def _poll_and_notify(inner: Any) -> int | None:

@@ -24,7 +24,7 @@ from jupyterhub.utils import maybe_future
 from traitlets import List, Unicode
 from traitlets.config import Config
 
-from daas_hub.catalogue import Size
+from daas_hub.catalogue import Kind, Size
 from daas_hub.errors import DaasError, SessionFailed
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, ok, warning
@@ -43,7 +43,7 @@ from daas_hub.spawners.sandbox.launch import SandboxLaunch, build_sandbox
 from daas_hub.spawners.sandbox.processes import ProcessId, descendants, marked_processes
 from daas_hub.spawners.sandbox.seccomp import seccomp_problem
 from daas_hub.spawners.sandbox.trial import try_sandbox
-from daas_hub.spawners.session_output import KeptOutput, failure_in, last_output, output_of_earlier_hub
+from daas_hub.spawners.session_output import KeptOutput, failure_in, last_output, output_of_earlier_hub, own_end_in
 from daas_hub.spawners.session_records import RunningSession
 from daas_hub.spawners.sockets import SocketSessionMixin
 from daas_hub.spawners.stock import OWN_VARIABLES
@@ -168,6 +168,9 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
                 for one in pinned:
                     one.close()
         self.report_progress(f"Starting {plan.application.title}")
+        if plan.application.kind is not Kind.NOTEBOOK:
+            # a notebook's server needs a second, which its progress page is for
+            self.report_accepting(self.address)
         await require_answer(f"{self.address}{self.server.base_url}api", self._over, self.http_timeout)
         return self.address
 
@@ -178,15 +181,20 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
             self.note_interruption()
             return 0
         if self.process.is_running() and self.is_over():
-            self.log.info("%s: reached its time limit", self._log_name)
             # before the stop: the watcher reports its end meanwhile
-            self.ending = "It reached its time limit."
+            self.note_end()
             await self.stop()
         if self.monitor.pid and not self.monitor.is_running() and self.process.is_running():
             # programs that the server started must not outlive it
             self.process.kill()
             await self.process.gone_within(STOP_GRACE_S)
-        return None if self.process.is_running() else 0
+        if self.process.is_running():
+            return None
+        if self.process.pid and not self.ending and not self._start_pending:
+            # it ended itself, and maybe while the hub was away
+            output = await output_of_earlier_hub(self.session_dir / OUTPUT_FILE)
+            self.ending = self.own_end_words(own_end_in(output))
+        return 0
 
     async def stop(self, now: bool = False) -> None:
         """Terminate the session, then kill what is left of it, down to the last process."""

@@ -34,6 +34,43 @@ function localTimes(root) {
   }
 }
 
+// --- the operators' notices ------------------------------------------------------------------------------------------
+
+// In the words of daas_hub/notices/words.py.
+function inWords(seconds) {
+  for (const [length, unit] of [[86400, "day"], [3600, "hour"], [60, "minute"]]) {
+    const count = Math.floor(seconds / length);
+    if (count) return `in ${count} ${unit}${count === 1 ? "" : "s"}`;
+  }
+  return seconds > 0 ? "in less than a minute" : "now";
+}
+
+function countDown() {
+  for (const time of document.querySelectorAll("[data-countdown]")) {
+    const words = inWords((new Date(time.dataset.countdown).getTime() - Date.now()) / 1000);
+    if (time.textContent !== words) time.textContent = words;
+  }
+}
+
+setInterval(countDown, 5000);
+
+function showNotices(html) {
+  const list = document.getElementById("notices");
+  if (!list) return;
+  const incoming = document.createElement("template");
+  incoming.innerHTML = html;
+  localTimes(incoming.content);
+  const key = (root) => [...root.querySelectorAll(".notice")].map((one) => one.dataset.key).join();
+  if (key(incoming.content) === key(list)) return;
+  const before = new Set([...list.querySelectorAll(".notice")].map((one) => one.dataset.key));
+  const fresh = [...incoming.content.querySelectorAll(".notice")].filter((one) => !before.has(one.dataset.key));
+  const hadFocus = list.contains(document.activeElement);
+  list.replaceChildren(incoming.content);
+  if (hadFocus) document.getElementById("main")?.focus({ preventScroll: true });
+  countDown();
+  announce(fresh.map((one) => one.dataset.words).join(". "));
+}
+
 // --- asking before a session is stopped -------------------------------------------------------------------------------
 
 const stopDialog = document.getElementById("stop-dialog");
@@ -189,6 +226,10 @@ function follow(list) {
     events = opened;
     opened.onopen = hear;
     opened.addEventListener("alive", hear);
+    opened.addEventListener("notices", (event) => {
+      hear();
+      showNotices(JSON.parse(event.data).html);
+    });
     opened.onmessage = (event) => {
       hear();
       showSessions(list, JSON.parse(event.data).html);

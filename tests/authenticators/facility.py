@@ -16,7 +16,7 @@ from daas_hub.accounts import Account, Identity
 from daas_hub.accounts.elevation import ElevationRules
 from daas_hub.authenticators.login_methods import Login, LoginMethod
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator
-from daas_hub.portal.login_record import create_table
+from daas_hub.tables import upgrade_tables
 
 ISSUER = "https://login.example.org/realms/users"
 
@@ -67,7 +67,7 @@ def db() -> Iterator[Any]:
     session = orm.new_session_factory("sqlite:///:memory:")()
     for role in hub_roles.get_default_roles():
         hub_roles.create_role(session, role)
-    create_table(session)
+    upgrade_tables(session.get_bind())
     yield session
     session.close()
 

@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -23,6 +24,35 @@ Json = dict[str, Any]
 LEAST: Json = {
     "image": {"repository": "registry.facility.org/daas/hub"},
     "portal": {"url": "https://daas.facility.org"},
+}
+#: Two namespaces of this cluster, one of which two places share, and another cluster.
+PLACES: Json = {
+    "sessions": {"pullSecrets": ["registry"], "quota": {"pods": "500"}},
+    "gateway": {"service": {"type": "NodePort", "nodePort": 30006}},
+    "places": [
+        {"name": "nodes", "title": "Cluster", "earlier_sessions": True},
+        {"name": "large", "title": "Large nodes", "settings": {"node_selector": {"large": "yes"}}, "capacity": 20},
+        {
+            "name": "gpu",
+            "title": "GPU nodes",
+            "default_for": {"applications": ["imaging"]},
+            "sessions": {"namespace": {"name": "daas-gpu"}, "quota": {"pods": "8"}, "pullSecrets": []},
+        },
+        {
+            "name": "south",
+            "title": "South hall",
+            "sessions": {"egress": [], "egressAddresses": {"daq.facility.org": ["192.0.2.17"]}},
+            "cluster": {
+                "kubeconfigSecret": "south",
+                "gatewayAddress": "192.0.2.10:8012",
+                "podNetworks": ["10.60.0.0/16"],
+            },
+        },
+    ],
+}
+#: What sessions in another cluster than their hub's need there.
+REMOTE: Json = {
+    "existingHub": {"enabled": True, "serviceAccount": "hub", "addresses": ["192.0.2.0/28", "2001:db8::/64"]},
 }
 
 
@@ -75,11 +105,34 @@ def one(found: list[Json], kind: str, name: str) -> Json:
     return result
 
 
+def write_configuration(found: list[Json], folder: Path) -> dict[str, str]:
+    """Write a hub's files from a rendered chart, with this folder for each of its own; return the hub's environment."""
+    files = one(found, "ConfigMap", "portal-config")["data"]
+    files |= {
+        f"applications/{name}": text for name, text in one(found, "ConfigMap", "portal-applications")["data"].items()
+    }
+    (folder / "applications").mkdir()
+    for name, text in files.items():
+        (folder / name).write_text(re.sub(r"/etc/daas-hub|/run/daas-secrets|/var/lib/daas-hub", str(folder), text))
+    (folder / "oidc").write_text("only-for-this-test\n")
+    (folder / "oidc").chmod(0o600)
+    (hub,) = one(found, "Deployment", "portal-hub")["spec"]["template"]["spec"]["containers"]
+    given = {each["name"]: each.get("value", "0123456789abcdef" * 4) for each in hub["env"]}
+    return given | {"DAAS_SESSION_GATEWAY": "localhost:8012"}
+
+
 def values_of_the_page() -> Json:
     """Return the values that docs/how-to/install-on-kubernetes.md has."""
     text = (ROOT / "docs" / "how-to" / "install-on-kubernetes.md").read_text()
-    first, more = (yaml.safe_load(each) for each in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL))
-    return merged(first, more)
+    blocks = dict(re.findall(r"```yaml\n# /etc/daas-hub/(\S+)\n(.*?)```", text, re.DOTALL))
+    return merged(*(yaml.safe_load(blocks[name]) for name in ("values.yaml", "more-values.yaml")))
+
+
+def claims_of_the_page() -> list[Json]:
+    """Return the volume and the claim that the page has."""
+    text = (ROOT / "docs" / "how-to" / "install-on-kubernetes.md").read_text()
+    (block,) = re.findall(r"```yaml\n# /etc/daas-hub/claims.yaml\n(.*?)```", text, re.DOTALL)
+    return objects(block)
 
 
 def examples_of_values() -> dict[str, Json]:
@@ -110,6 +163,8 @@ def examples_of_values() -> dict[str, Json]:
         "directories of nodes": merged(
             LEAST, {"sessions": {"nodeStorage": node, "imagePrefixes": ["registry.facility.org/daas/"]}}
         ),
+        "places": merged(LEAST, PLACES),
+        "a hub in another cluster": REMOTE,
         "placed": merged(
             LEAST,
             {

@@ -69,6 +69,15 @@ def volume_of(name: str, folder: Path, storage_class: str) -> dict[str, Any]:
     }
 
 
+def remove_shared(cluster: Cluster, namespace: str, release: str) -> None:
+    """Remove what a release has outside of namespaces."""
+    for kind in ("validatingadmissionpolicybinding", "validatingadmissionpolicy", "priorityclass"):
+        labels = f"app.kubernetes.io/part-of=daas-hub,app.kubernetes.io/instance={release}"
+        for name in cluster.kubectl("get", kind, "-l", labels, "-o", "name").split():
+            if name.partition("/")[2].startswith(f"{namespace}-{release}-"):
+                cluster.kubectl("delete", name, "--ignore-not-found")
+
+
 @contextlib.contextmanager
 def installed_chart(cluster: Cluster, values: dict[str, Any]) -> Iterator[Installed]:
     """Install the chart with some values and wait until it is ready; remove it with all that it has."""
@@ -96,8 +105,7 @@ def installed_chart(cluster: Cluster, values: dict[str, Any]) -> Iterator[Instal
             print(cluster.kubectl("-n", name, "logs", each["metadata"]["name"], "--all-containers", "--tail=30"))
         raise
     finally:
-        for kind in ("validatingadmissionpolicybinding", "validatingadmissionpolicy", "priorityclass"):
-            cluster.kubectl("delete", kind, f"{name}-portal-sessions", f"{name}-portal-portal", "--ignore-not-found")
+        remove_shared(cluster, name, "portal")
         cluster.kubectl("delete", "namespace", name, f"{name}-sessions", "--ignore-not-found", "--wait=false")
         cluster.kubectl("delete", "persistentvolume", name, "--wait=false")
         shutil.rmtree(state, ignore_errors=True)

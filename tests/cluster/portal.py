@@ -18,15 +18,10 @@ from tests.cluster.cluster import GATEWAY, ROOT, Cluster, Json
 from tests.conftest import BRIEF, PROBE, SIZES
 from tests.docker.engine import SAMPLES, TERMINAL, image
 from tests.experiments import experiments
+from tests.kubernetes.rights import HUB_RULES
 from tests.live_portal import Portal, free_ports, new_state, start_portal
 from tests.not_tried import missing
 
-HUB_RULES = [
-    {"apiGroups": [""], "resources": ["pods"], "verbs": ["create", "get", "list", "watch", "patch", "delete"]},
-    {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
-    {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]},
-    {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]},
-]
 CONFIG = """
 c.Facility.catalogue = [{applications!r}]
 from pathlib import PurePosixPath

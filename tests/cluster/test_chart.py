@@ -21,12 +21,14 @@ from tests.cluster.chart import (
     LEAST,
     NAMESPACE,
     HelmFailed,
+    claims_of_the_page,
     examples_of_values,
     helm,
     merged,
     objects,
     one,
     render,
+    write_configuration,
 )  # fmt: skip
 from tests.cluster.cluster import Cluster
 
@@ -170,21 +172,23 @@ def test_the_page_is_a_configuration_in_order(
 ) -> None:
     """What a reader copies is what `daas-hub check-config` has nothing to say of."""
     found = objects(render(cluster, VALUES["the page"]))
-    files = one(found, "ConfigMap", "portal-config")["data"]
-    files |= {
-        f"applications/{name}": text for name, text in one(found, "ConfigMap", "portal-applications")["data"].items()
-    }
-    (tmp_path / "applications").mkdir()
-    for name, text in files.items():
-        here = text.replace("/etc/daas-hub", str(tmp_path)).replace("/run/daas-secrets", str(tmp_path))
-        (tmp_path / name).write_text(here.replace("/var/lib/daas-hub", str(tmp_path)))
-    (tmp_path / "oidc").write_text("only-for-this-test\n")
-    (tmp_path / "oidc").chmod(0o600)
-    (hub,) = one(found, "Deployment", "portal-hub")["spec"]["template"]["spec"]["containers"]
-    for variable in hub["env"]:
-        monkeypatch.setenv(variable["name"], variable.get("value", "0123456789abcdef" * 4))
-    monkeypatch.setenv("DAAS_SESSION_GATEWAY", "localhost:8012")
+    for name, value in write_configuration(found, tmp_path).items():
+        monkeypatch.setenv(name, value)
     assert [str(problem) for problem in check_config(tmp_path / "jupyterhub_config.py")] == []
+
+
+def test_the_claims_of_the_page_are_those_of_its_storage(cluster: Cluster) -> None:
+    """The volume and the claim belong together, and an API server takes them."""
+    volume, claim = claims_of_the_page()
+    assert claim["metadata"]["namespace"] == SESSIONS
+    assert claim["spec"]["volumeName"] == volume["metadata"]["name"]
+    assert claim["spec"]["accessModes"] == volume["spec"]["accessModes"]
+    assert claim["spec"]["storageClassName"] == volume["spec"]["storageClassName"] == ""
+    assert f'claim="{claim["metadata"]["name"]}"' in VALUES["the page"]["config"]
+    claim["metadata"]["namespace"] = "default"
+    given = json.dumps({"apiVersion": "v1", "kind": "List", "items": [volume, claim]})
+    accepted = cluster.kubectl("apply", "--dry-run=server", "--validate=strict", "-o", "name", "-f", "-", given=given)
+    assert len(accepted.splitlines()) == 2
 
 
 def test_policies_choose_sessions_as_the_spawner_labels_them(cluster: Cluster) -> None:

@@ -1,175 +1,59 @@
-"""A hub in the cluster, as the chart installs it: sessions with claims in a *restricted* namespace, and an upgrade.
+"""A hub in the cluster, as the chart installs it: sessions with claims in *restricted* namespaces, and upgrades.
 
 What it asked of the API server is compared with its Role: the rights are the least.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
 
-from tests.cluster.chart import CHART
+from daas_hub.spawners.kubernetes.labels import INSTANCE_LABEL
+from tests.cluster.chart import CHART, Json
 from tests.cluster.cluster import Cluster, within
-from tests.cluster.installed import WAIT, Installed, installed_chart, volume_of
-from tests.cluster.portal import on_the_node
-
-TOKEN = "0123456789abcdef" * 2
-HEADERS = {"Authorization": f"token {TOKEN}"}
-UID, GROUP = 25001, 26001
-#: Sessions that run when the chart is upgraded, and as many that are being started; `make upgrade-test` has ten.
-EACH = int(os.environ.get("DAAS_UPGRADE_SESSIONS", "2"))
-CONFIG = f"""\
-from pathlib import PurePosixPath
-
-from daas_hub.accounts import Identity
-from daas_hub.spawners.kubernetes.volumes import ClaimStorage
-
-c.JupyterHub.authenticator_class = "dummy"
-c.DummyAuthenticator.allow_all = True
-c.Facility.identity_of = lambda user, auth_state: Identity("https://login.facility.org", user.name)
-c.Facility.timezone = "Europe/Paris"
-c.Facility.sessions_per_person = {2 * EACH + 1}
-c.MountRules.data = ["/data/visitor/{{proposal}}"]
-c.MountRules.processed = "/data/processed/{{proposal}}"
-c.MountRules.home = "/home/{{account}}"
-c.ProposalKubeSpawner.image_pull_policy = "Never"
-c.ProposalKubeSpawner.storage = [
-    ClaimStorage(PurePosixPath("/data/visitor"), claim="visitor"),
-    ClaimStorage(PurePosixPath("/data/processed"), claim="processed"),
-    ClaimStorage(PurePosixPath("/home"), claim="homes"),
-]
-c.JupyterHub.services = [{{"name": "test", "api_token": "{TOKEN}"}}]
-c.JupyterHub.load_roles = [{{
-    "name": "test", "services": ["test"],
-    "scopes": ["admin:users", "admin:servers", "servers", "read:users", "access:servers"],
-}}]
-"""
-ACCOUNTS = f"""\
-accounts:
-  - name: anna
-    display_name: Anna Lindqvist
-    uid: {UID}
-    gid: {UID}
-    groups: {{ma-4242: {GROUP}}}
-    logins: [{{issuer: "https://login.facility.org", subject: anna}}]
-"""
-PROPOSALS = f"""\
-proposals:
-  - id: MA-4242
-    title: Trace elements in Roman glass
-    beamlines: [ID21]
-    members: [anna]
-    gid: {GROUP}
-    visits: [{{number: 1, beamline: ID21, start: 2026-03-09T08:00:00Z, end: 2026-03-12T08:00:00Z}}]
-"""
-TERMINAL = """\
-name: terminal
-title: Terminal
-kind: desktop
-command: [lxterminal]
-sizes: [small]
-image: {image}
-"""
-#: All of them fit on a node of two processors.
-SIZES = f"""\
-sizes:
-  small: {{title: Small, memory: {1024 // EACH} MiB, cpus: {round(0.4 / EACH, 2)}, processes: 300, hours: 2}}
-"""
-#: Long enough for programs with so little of a processor.
-START_S = 120 + 30 * EACH
-
-
-def _make_data(state: Path) -> dict[str, Path]:
-    """Make the facility's directories, each the content of one claim."""
-    folders = {name: state / name for name in ("visitor", "processed", "homes")}
-    for folder in folders.values():
-        folder.mkdir()
-        folder.chmod(0o755)
-    for name, mode, uid, gid in (
-        ("visitor", 0o750, 0, GROUP), ("processed", 0o2770, 0, GROUP), ("homes", 0o700, UID, UID),
-    ):  # fmt: skip
-        folder = folders[name] / ("anna" if name == "homes" else "MA-4242")
-        folder.mkdir()
-        os.chown(folder, uid, gid)
-        folder.chmod(mode)
-    (folders["visitor"] / "MA-4242" / "raw.txt").write_text("raw\n")
-    (folders["visitor"] / "MA-4242" / "raw.txt").chmod(0o644)
-    return folders
+from tests.cluster.facility import (
+    CONFIG,
+    EACH,
+    GROUP,
+    START_S,
+    UID,
+    claims,
+    make_data,
+    pods,
+    ready,
+    servers,
+    start,
+    stop,
+    values,
+)
+from tests.cluster.installed import WAIT, Installed, installed_chart
+from tests.cluster.second_cluster import POD_NETWORK, second_cluster
+from tests.kubernetes.rights import granted, used
 
 
 @pytest.fixture(scope="module")
-def installed(cluster: Cluster) -> Iterator[Installed]:
-    """A portal in the cluster, with the claims of a facility in the namespace of its sessions."""
-    values = {
-        "config": CONFIG,
-        "files": {"accounts.yaml": ACCOUNTS, "proposals.yaml": PROPOSALS},
-        "applications": {"terminal.yaml": TERMINAL.format(image=on_the_node("desktop")), "sizes.yaml": SIZES},
-        "sessions": {"imagePrefixes": ["localhost/daas-hub/"]},
-        "hub": {"resources": {"requests": {"cpu": "100m"}}},
-        "proxy": {"resources": {"requests": {"cpu": "100m"}}},
-    }
+def folders() -> Iterator[dict[str, Path]]:
+    """The facility's directories."""
     state = Path(tempfile.mkdtemp(prefix="daas-facility-"))
     state.chmod(0o755)
-    volumes = []
     try:
-        with installed_chart(cluster, values) as release:
-            for name, folder in _make_data(state).items():
-                volume = f"{release.namespace}-{name}"
-                cluster.create(volume_of(volume, folder, volume))
-                volumes.append(volume)
-                spec = {
-                    "accessModes": ["ReadWriteMany"], "storageClassName": volume,
-                    "resources": {"requests": {"storage": "1Gi"}},
-                }  # fmt: skip
-                claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name}, "spec": spec}
-                cluster.create(claim, "-n", release.sessions)
-            within(30, lambda: requests.get(f"{release.url}/hub/login", timeout=30).status_code == 200)
-            yield release
+        yield make_data(state)
     finally:
-        for volume in volumes:
-            cluster.kubectl("delete", "persistentvolume", volume, "--wait=false")
         shutil.rmtree(state, ignore_errors=True)
 
 
-def start(installed: Installed, name: str) -> None:
-    """Ask for a session of anna."""
-    options = {"application": "terminal", "proposal": "MA-4242", "visit": 1}
-    requests.post(f"{installed.url}/hub/api/users/anna", headers=HEADERS, timeout=30)
-    answer = requests.post(
-        f"{installed.url}/hub/api/users/anna/servers/{name}", headers=HEADERS, json=options, timeout=60
-    )
-    assert answer.status_code in (201, 202), answer.text
-
-
-def servers(installed: Installed) -> dict[str, Any]:
-    """Return anna's sessions as the hub knows them; {} while it does not answer."""
-    answer = requests.get(f"{installed.url}/hub/api/users/anna", headers=HEADERS, timeout=30)
-    found: dict[str, Any] = answer.json()["servers"] if answer.status_code == 200 else {}
-    return found
-
-
-def ready(installed: Installed) -> set[str]:
-    """Return the names of the sessions that are ready."""
-    return {name for name, server in servers(installed).items() if server["ready"]}
-
-
-def pods(installed: Installed) -> dict[str, str]:
-    """Return the pods of sessions that are not ending, with their uid."""
-    found = installed.cluster.get("-n", installed.sessions, "pod", "-l", "app.kubernetes.io/managed-by=daas-hub")
-    return {
-        each["metadata"]["name"]: each["metadata"]["uid"]
-        for each in found["items"]
-        if "deletionTimestamp" not in each["metadata"]
-    }
+@pytest.fixture(scope="module")
+def installed(cluster: Cluster, folders: dict[str, Path]) -> Iterator[Installed]:
+    """A portal in the cluster, with the claims of a facility in the namespace of its sessions."""
+    with installed_chart(cluster, values()) as release, claims(cluster, release.sessions, folders):
+        within(30, lambda: requests.get(f"{release.url}/hub/login", timeout=30).status_code == 200)
+        yield release
 
 
 def test_a_session_is_a_restricted_pod_with_the_accounts_claims(installed: Installed) -> None:
@@ -180,8 +64,8 @@ def test_a_session_is_a_restricted_pod_with_the_accounts_claims(installed: Insta
     security = found["spec"]["securityContext"]
     assert (security["runAsUser"], security["runAsGroup"]) == (UID, UID)
     assert GROUP in security["supplementalGroups"]
-    claims = [each.get("persistentVolumeClaim", {}).get("claimName") for each in found["spec"]["volumes"]]
-    assert {one for one in claims if one} == {"visitor", "processed", "homes"}
+    names = [each.get("persistentVolumeClaim", {}).get("claimName") for each in found["spec"]["volumes"]]
+    assert {one for one in names if one} == {"visitor", "processed", "homes"}
     assert found["spec"]["priorityClassName"] == f"{installed.namespace}-portal-sessions"
     # a person's browser reaches it through the proxy, and is sent to sign in
     page = requests.get(f"{installed.url}/user/anna/first/", allow_redirects=False, timeout=30)
@@ -207,6 +91,9 @@ def test_an_upgrade_keeps_sessions_and_starts_under_way(installed: Installed) ->
     within(START_S, lambda: wanted | set(under_way) == ready(installed))
     assert before.items() <= pods(installed).items()
     assert len(pods(installed)) == 2 * EACH + 1
+    # the new hub has the records of the one before: their sessions have one hub
+    found = installed.cluster.get("-n", installed.sessions, "pod", *pods(installed))["items"]
+    assert len({one["metadata"]["labels"][INSTANCE_LABEL] for one in found}) == 1
 
 
 def _start_all(installed: Installed, names: list[str]) -> None:
@@ -225,29 +112,63 @@ def _settle(installed: Installed) -> None:
     within(60, lambda: len(pods(installed)) == len(ready(installed)))
 
 
+def test_a_missing_directory_ends_the_start(installed: Installed) -> None:
+    """E2: it is looked for as the account, and the kubelet creates nothing."""
+    start(installed, "nowhere", proposal="MA-4243")
+    within(120, lambda: "nowhere" not in servers(installed))
+    log = installed.cluster.kubectl("-n", installed.namespace, "logs", "deployment/portal-hub")
+    assert "A directory of your session is missing, or your account may not see it." in log
+
+
+def test_the_hubs_rights_are_what_it_used(installed: Installed) -> None:
+    """The API server's log of all that was done above, as the chart's service account."""
+    account = f"system:serviceaccount:{installed.namespace}:portal-hub"
+    role = installed.cluster.get("-n", installed.sessions, "role", "portal-hub")
+    found = used(installed.cluster.folder / "log" / "audit.log", account)
+    assert found == {installed.sessions: granted(role["rules"])}
+
+
+def test_further_places_keep_the_sessions_of_the_first(installed: Installed, folders: dict[str, Path]) -> None:
+    """Another namespace of this cluster, and one of a cluster that the hub reaches by a kubeconfig."""
+    cluster, second = installed.cluster, f"{installed.namespace}-second"
+    stop(installed, *(servers(installed).keys() - {"first"}))
+    within(90, lambda: len(pods(installed)) == 1)
+    before = pods(installed)
+    with second_cluster(cluster, f"{installed.namespace}-south", installed.values["sessions"]) as south:
+        secret = ["create", "secret", "generic", "south", f"--from-literal=config={south.kubeconfig()}"]
+        cluster.kubectl("-n", installed.namespace, *secret)
+        try:
+            installed.helm("upgrade", "portal", str(CHART), *WAIT, more=_places(installed, second))
+            within(120, lambda: "first" in ready(installed))
+            assert pods(installed) == before
+            with claims(cluster, second, folders), claims(cluster, south.sessions, folders):
+                for place in ("second", "south"):
+                    start(installed, place, place=place)
+                within(START_S, lambda: {"first", "second", "south"} == ready(installed))
+                assert [len(pods(installed, one)) for one in (installed.sessions, second, south.sessions)] == [1, 1, 1]
+                assert pods(installed) == before
+                stop(installed, "second", "south")
+                within(90, lambda: not pods(installed, second) and not pods(installed, south.sessions))
+        finally:
+            cluster.kubectl("delete", "namespace", second, "--ignore-not-found", "--wait=false")
+
+
+def _places(installed: Installed, second: str) -> Json:
+    gateway = installed.cluster.get("-n", installed.namespace, "service", "portal-gateway")["spec"]["clusterIP"]
+    elsewhere = {
+        "kubeconfigSecret": "south", "gatewayAddress": f"{gateway}:8012", "podNetworks": [POD_NETWORK]
+    }  # fmt: skip
+    return {
+        "places": [
+            {"name": "first", "title": "Cluster", "earlier_sessions": True},
+            {"name": "second", "title": "Second", "sessions": {"namespace": {"name": second}}},
+            {"name": "south", "title": "South", "cluster": elsewhere,
+             "sessions": {"namespace": {"name": f"{installed.namespace}-south-sessions"}}},
+        ],
+    }  # fmt: skip
+
+
 def test_stopped_sessions_leave_nothing(installed: Installed) -> None:
-    for name in list(servers(installed)):
-        address = f"{installed.url}/hub/api/users/anna/servers/{name}"
-        assert requests.delete(address, headers=HEADERS, json={"remove": True}, timeout=60).status_code in (202, 204)
+    stop(installed, *servers(installed))
     within(90, lambda: not pods(installed))
     within(30, lambda: not installed.cluster.get("-n", installed.sessions, "secret")["items"])
-
-
-def test_the_hub_asked_for_what_its_role_has(installed: Installed) -> None:
-    """The last of this file: the API server's log of all that was done above."""
-    account = f"system:serviceaccount:{installed.namespace}:portal-hub"
-    asked = set()
-    for line in (installed.cluster.folder / "log" / "audit.log").read_text().splitlines():
-        record = json.loads(line)
-        if record["user"]["username"] != account or "objectRef" not in record:
-            continue
-        reference = record["objectRef"]
-        assert record["responseStatus"]["code"] != 403, record["requestURI"]
-        assert reference["namespace"] == installed.sessions, record["requestURI"]
-        kind = reference["resource"] + (f"/{reference['subresource']}" if "subresource" in reference else "")
-        asked.add((kind, record["verb"]))
-    role = installed.cluster.get("-n", installed.sessions, "role", "portal-hub")
-    granted = {(kind, verb) for rule in role["rules"] for kind in rule["resources"] for verb in rule["verbs"]}
-    assert asked <= granted
-    # all but what only a failed session needs
-    assert granted - asked <= {("pods/log", "get"), ("events", "list"), ("pods", "get")}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from websockets.sync.client import connect
 
-from daas_hub.session.activity import FIRST_REPORT_AFTER_S
+from daas_hub.session.lifetime import FIRST_REPORT_AFTER_S
 from tests.live_portal import Person, new_state, remove, start_portal
 
 pytestmark = pytest.mark.sandbox

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,18 +19,19 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from tests.kubernetes.rights import HUB_RULES
 from tests.live_portal import free_ports
 from tests.not_tried import missing
 
-PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager")
+PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 START_TIMEOUT_S = 60.0
-#: The rights of a hub in the namespace of its sessions.
-HUB_RULES = [
-    {"apiGroups": [""], "resources": ["pods"], "verbs": ["create", "get", "list", "watch", "patch", "delete"]},
-    {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
-    {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]},
-    {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]},
-]
+#: Who asked for what, without bodies: they have secrets.
+AUDIT_POLICY = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [{"level": "Metadata", "users": ["hub"]}, {"level": "None"}],
+}
 
 
 def programs() -> Path:
@@ -60,6 +61,11 @@ class ApiServer:
         """The certificate that the API server made for itself."""
         return self.folder / "certs" / "apiserver.crt"
 
+    @property
+    def audit_log(self) -> Path:
+        """What was asked of the API server with the hub's token."""
+        return self.folder / "audit.log"
+
     def _write_files(self) -> None:
         key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         pem = key.private_bytes(
@@ -68,6 +74,7 @@ class ApiServer:
         (self.folder / "sa.key").write_bytes(pem)
         tokens = f"{self.token},admin,admin,system:masters\n{self.hub_token},hub,hub,hubs\n"
         (self.folder / "tokens.csv").write_text(tokens)
+        (self.folder / "audit.yaml").write_text(yaml.safe_dump(AUDIT_POLICY))
         (self.folder / "hub.token").write_text(self.hub_token)
         self.admin_conf = self.write_kubeconfig("admin.conf", self.token)
         self.hub_conf = self.write_kubeconfig("hub.conf", self.hub_token)
@@ -109,6 +116,7 @@ class ApiServer:
             "--cert-dir", str(self.folder / "certs"), "--token-auth-file", str(self.folder / "tokens.csv"),
             "--service-account-key-file", key, "--service-account-signing-key-file", key,
             "--service-account-issuer", "https://kubernetes.default.svc", "--service-cluster-ip-range", "10.96.0.0/16",
+            "--audit-policy-file", str(self.folder / "audit.yaml"), "--audit-log-path", str(self.audit_log),
             "--authorization-mode", "RBAC", "--disable-admission-plugins", "ServiceAccount", "--watch-cache=true",
         )  # fmt: skip
         self._wait_until_ready()
@@ -131,6 +139,15 @@ class ApiServer:
             time.sleep(0.1)
         log = (self.folder / "kube-apiserver.log").read_text()
         raise AssertionError(f"the API server did not start:\n{log[-3000:]}")
+
+    @contextmanager
+    def scheduling(self) -> Iterator[None]:
+        """Run the scheduler; without it, pods have no node but the one that they name."""
+        self._run("kube-scheduler", "--kubeconfig", str(self.admin_conf), "--leader-elect=false", "--secure-port", "0")
+        try:
+            yield
+        finally:
+            self._end("kube-scheduler")
 
     def kill_api(self) -> None:
         """Kill the API server."""
@@ -206,6 +223,23 @@ class ApiServer:
         """Delete a pod at once."""
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}"
         self.call("DELETE", path, {"gracePeriodSeconds": 0})
+
+    @contextmanager
+    def node(self, name: str) -> Iterator[Callable[[str], None]]:
+        """Make a node without a kubelet; yield what sets its memory."""
+        self.call("POST", "/api/v1/nodes", {"metadata": {"name": name}})
+
+        def set_memory(memory: str) -> None:
+            amounts = {"cpu": "8", "memory": memory, "pods": "10", "ephemeral-storage": "100Gi"}
+            ready = {"type": "Ready", "status": "True", "reason": "x", "message": "x"}
+            status = {"capacity": amounts, "allocatable": amounts, "conditions": [ready]}
+            headers = {"Content-Type": "application/merge-patch+json"}
+            self.call("PATCH", f"/api/v1/nodes/{name}/status", {"status": status}, headers=headers)
+
+        try:
+            yield set_memory
+        finally:
+            self.call("DELETE", f"/api/v1/nodes/{name}")
 
     def make_pod(self, namespace: str, name: str, labels: dict[str, str] | None = None) -> dict[str, Any]:
         """Create a pod of somebody else's, on a node that is not there."""

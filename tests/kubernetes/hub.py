@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -69,6 +72,13 @@ class Place:
         self.portal = start_portal(
             self.state / "applications", state=self.state, port=self.portal.port, more_config=self.config
         )
+
+    def doctor(self) -> str:
+        """Return what the doctor says of the portal."""
+        argv = [str(Path(sys.prefix) / "bin" / "daas-hub"), "doctor", str(self.state / "test_config.py")]
+        given = {"DAAS_DEMO_PORT": str(self.portal.port), "DAAS_DEMO_STATE": str(self.state)}
+        found = subprocess.run(argv, env=os.environ | given, capture_output=True, text=True, check=False, timeout=120)
+        return " ".join(found.stdout.split())
 
     def kill(self) -> None:
         """Kill the hub."""

@@ -21,6 +21,8 @@ from tests.kubernetes.api_server import ApiServer
 from tests.live_portal import free_ports
 
 Json = dict[str, Any]
+#: An address that no pod has.
+ELSEWHERE = "127.255.255.1"
 
 
 class _Session(BaseHTTPRequestHandler):
@@ -42,8 +44,11 @@ class Kubelet:
     """The player, in threads.
 
     Attributes:
-        outcome: what becomes of new pods: "run", "wait" (nothing), or the status of a pod that ends at once.
+        outcome: what becomes of new pods: "run", "wait" (nothing), "early" (its session arrives, and `report` reports
+            its address), "elsewhere" (another address is reported as soon as it arrives), or the status of a pod that
+            ends at once.
         beats: whether sessions report that they live.
+        unreported: pods that run, whose address is not reported yet, with that address.
 
     Args:
         network: the first half of its pods' addresses; "" makes one up.
@@ -58,6 +63,7 @@ class Kubelet:
         # of one namespace, two hubs' pods have not the same ones
         self._network = network or f"127.{self.port // 10 % 250 + 1}"
         self._addresses: dict[str, str] = {}
+        self.unreported: list[tuple[Json, str]] = []
         self._next = 1
         self._ended = threading.Event()
         self._web = ThreadingHTTPServer(("0.0.0.0", self.port), _Session)
@@ -93,10 +99,21 @@ class Kubelet:
             return
         self._addresses[uid] = address = f"{self._network}.{self._next // 250}.{self._next % 250 + 1}"
         self._next += 1
-        self._api.run_pod(self._namespace, name, address)
+        if self.outcome == "run":
+            self._api.run_pod(self._namespace, name, address)
+        else:
+            # as a kubelet does at first
+            self._api.set_status(self._namespace, name, phase="Pending", hostIP="127.0.0.1")
+            self.unreported.append((pod, address))
         session = threading.Thread(target=self._be_session, args=(pod, address))
         self._threads.append(session)
         session.start()
+
+    def report(self, address: str = "") -> None:
+        """Report that the pods run whose address was not reported yet, at their own or at this one."""
+        while self.unreported:
+            pod, own = self.unreported.pop()
+            self._api.run_pod(self._namespace, pod["metadata"]["name"], address or own)
 
     def _be_session(self, pod: Json, address: str) -> None:
         """Arrive at the gateway, then report every second that the session lives."""
@@ -109,6 +126,10 @@ class Kubelet:
         while not self._ended.is_set() and wanted is None:
             wanted = ask(gateway, address, token, "/session/arrival", {})
             time.sleep(0.1)
+        if self.outcome == "elsewhere":
+            self.report(ELSEWHERE)
+            # the hub sees it
+            time.sleep(1)
         # what a session is granted that has no directories of the hub's
         directories = [[1, 1, path.endswith("/data")] for path in (wanted or {}).get("directories", ())]
         ask(gateway, address, token, "/session/arrival", {"directories": directories, "open": []})
@@ -122,7 +143,8 @@ def ask(gateway: str, address: str, token: str, path: str, document: Json) -> Js
     host, _, port = gateway.rpartition(":")
     connection = HTTPConnection(host, int(port), timeout=5, source_address=(address, 0))
     try:
-        connection.request("POST", path, json.dumps(document), {"Authorization": f"token {token}"})
+        headers = {"Authorization": f"token {token}", "X-Daas-Pod-Address": address}
+        connection.request("POST", path, json.dumps(document), headers)
         response = connection.getresponse()
         found: Json = json.loads(response.read())
     except (OSError, HTTPException, ValueError):

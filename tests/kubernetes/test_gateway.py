@@ -16,7 +16,8 @@ from daas_hub.spawners import hub_api_socket
 from daas_hub.spawners.hub_api_limits import BURST, MAX_CONNECTIONS, Descriptors
 from daas_hub.spawners.hub_api_socket import session_routes
 from daas_hub.spawners.kubernetes.arrival import Arrival
-from daas_hub.spawners.kubernetes.gateway import ARRIVAL, HEARTBEAT, GatewaySession, SessionGateway, key_of
+from daas_hub.spawners.kubernetes.gateway import SessionGateway
+from daas_hub.spawners.kubernetes.gateway_session import ARRIVAL, HEARTBEAT, GatewaySession, key_of
 from daas_hub.spawners.mount_handshake import GrantedDirectory
 
 TOKEN = "0123456789abcdef"
@@ -112,7 +113,7 @@ async def test_a_session_that_never_reports_is_silent_since_it_was_let_in(monkey
     """Its computer was lost before the hub was started."""
     one = session()
     now = one.heard + 40
-    monkeypatch.setattr("daas_hub.spawners.kubernetes.gateway.time.monotonic", lambda: now)
+    monkeypatch.setattr("daas_hub.spawners.kubernetes.gateway_session.time.monotonic", lambda: now)
     assert one.silent_s == 40
 
 

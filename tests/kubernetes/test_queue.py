@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -103,3 +103,61 @@ def test_a_session_that_runs_has_its_own_time(place: Place, anna: Person) -> Non
     said, took_s = failure_of(place, anna, {"phase": "Running", "containerStatuses": [PULLING | {"state": state}]})
     assert f"The session did not respond within {START_S} seconds." in said
     assert took_s < QUEUE_S
+
+
+@pytest.fixture(scope="module")
+def claim(api: ApiServer, place: Place) -> Iterator[None]:
+    """The facility's directories, without which the scheduler looks for no node."""
+    spec = {"accessModes": ["ReadWriteMany"], "storageClassName": "none", "volumeName": place.namespace}
+    volume = {
+        "accessModes": ["ReadWriteMany"], "storageClassName": "none", "capacity": {"storage": "1Gi"},
+        "hostPath": {"path": "/var/empty"},
+    }  # fmt: skip
+    api.call("POST", "/api/v1/persistentvolumes", {"metadata": {"name": place.namespace}, "spec": volume})
+    claims = f"/api/v1/namespaces/{place.namespace}/persistentvolumeclaims"
+    wanted = spec | {"resources": {"requests": {"storage": "1Gi"}}}
+    api.call("POST", claims, {"metadata": {"name": "facility"}, "spec": wanted})
+    until = time.monotonic() + 20
+    while api.call("GET", f"{claims}/facility")["status"].get("phase") != "Bound":
+        assert time.monotonic() < until, "the claim is not bound"
+        time.sleep(0.1)
+    yield
+    api.call("DELETE", f"/api/v1/persistentvolumes/{place.namespace}")
+
+
+@pytest.fixture
+def node(api: ApiServer, claim: None) -> Iterator[Callable[[str], None]]:
+    """The real scheduler, and a node with too little memory for a session; what is called sets its memory."""
+    with api.node("small") as set_memory, api.scheduling():
+        set_memory("64Mi")
+        yield set_memory
+
+
+def test_a_pod_that_the_scheduler_has_no_node_for_ends_at_the_limit_of_the_queue(
+    place: Place, anna: Person, node: Callable[[str], None]
+) -> None:
+    """What it says of its nodes is for administrators; `start_timeout`, which is shorter, does not count yet."""
+    said, took_s = failure_of(place, anna, "wait")
+    assert f"No computer has enough free memory yet. It waited {QUEUE_S} s, which is the limit." in said
+    assert "nodes are available" not in said
+    assert "0/1 nodes are available: 1 Insufficient memory" in place.portal.log.read_text()
+    assert took_s > QUEUE_S - 1
+
+
+def test_a_pod_starts_when_the_scheduler_finds_it_a_node(
+    place: Place, anna: Person, node: Callable[[str], None]
+) -> None:
+    place.kubelet.outcome = "wait"
+    name = anna.launch("terminal", wait=False)
+    until = time.monotonic() + QUEUE_S - 1
+    while "No computer has enough free memory yet" not in plain_text(anna.get(f"/hub/sessions/{name}")):
+        assert time.monotonic() < until, "not said"
+        time.sleep(0.1)
+    node("8Gi")
+    while place.pods()[0]["spec"].get("nodeName") != "small":
+        assert time.monotonic() < until + START_S, "not scheduled"
+        time.sleep(0.1)
+    place.kubelet.outcome = "run"
+    anna.wait_ready(name)
+    # its node has no kubelet, which would confirm a stop
+    place.api.delete_pod(place.namespace, place.pods()[0]["metadata"]["name"])

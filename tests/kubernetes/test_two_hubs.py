@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -141,7 +138,7 @@ def test_a_second_hub_with_the_same_id_is_found_and_ends_nothing(first: Place, a
         assert first.portal.wait_for_log(words)
         require_undisturbed(first, ONE_EACH)
         assert len(uids(first)) == 3
-        assert "Give each hub a hub_id of its own" in doctor(second)
+        assert "Give each hub a hub_id of its own" in second.doctor()
         other.stop("own")
         within(10, lambda: uids(first) == before)
         for name in PLACES:
@@ -184,14 +181,6 @@ def test_an_ended_pod_of_another_hub_with_the_same_id_is_left(first: Place, api:
         assert name in uids(first).values()
     finally:
         api.delete_pod(first.namespace, name)
-
-
-def doctor(place: Place) -> str:
-    """Return what the doctor says of a portal."""
-    argv = [str(Path(sys.prefix) / "bin" / "daas-hub"), "doctor", str(place.state / "test_config.py")]
-    given = {"DAAS_DEMO_PORT": str(place.portal.port), "DAAS_DEMO_STATE": str(place.state)}
-    found = subprocess.run(argv, env=os.environ | given, capture_output=True, text=True, check=False, timeout=120)
-    return " ".join(found.stdout.split())
 
 
 def test_the_name_of_a_hub_is_kept_and_whole(tmp_path: Path) -> None:

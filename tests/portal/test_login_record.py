@@ -9,7 +9,8 @@ import pytest
 from jupyterhub import orm
 from sqlalchemy import text
 
-from daas_hub.portal.login_record import LoginRecord, create_table, session_id_of
+from daas_hub.portal.login_record import LoginRecord, session_id_of
+from daas_hub.tables import upgrade_tables
 
 
 class Clock:
@@ -22,8 +23,8 @@ class Clock:
 @pytest.fixture
 def db() -> Iterator[Any]:
     session = orm.new_session_factory("sqlite:///:memory:")()
-    create_table(session)
-    create_table(session)  # at the next start of the hub
+    upgrade_tables(session.get_bind())
+    upgrade_tables(session.get_bind())  # at the next start of the hub
     session.add(orm.OAuthClient(identifier="jupyterhub"))
     session.add_all([orm.User(name="anna"), orm.User(name="ben")])
     session.commit()

@@ -6,22 +6,16 @@ Every source is tried with every fault in test_faults.py; here are the rules of 
 from __future__ import annotations
 
 import asyncio
-import datetime
-import ipaddress
-import ssl
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from aiohttp import web
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from daas_hub.errors import ConfigurationError, SourceUnavailable
 from daas_hub.services.http import Service, basic_auth, require_url, trust_of
+from tests.stand_ins.certificates import certificate
 from tests.stand_ins.faults import FAULTS, SECRET, make_faulty, patience_s
 from tests.stand_ins.running import running
 
@@ -192,25 +186,6 @@ async def test_every_fault_has_its_words(name: str) -> None:
     assert SECRET not in told.value.detail + str(told.value)
     assert told.value.__cause__ is None, "a traceback in the log would show the address that was asked"
     assert told.value.__suppress_context__
-
-
-def certificate(folder: Path, *names: str) -> tuple[ssl.SSLContext, str]:
-    """Make a certificate for these addresses that nobody vouches for; give a server's context, and its file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a facility's own authority")])
-    now = datetime.datetime.now(datetime.UTC)
-    addresses = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(one)) for one in names])
-    built = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + datetime.timedelta(days=1))
-    signed = built.add_extension(addresses, critical=False).sign(key, hashes.SHA256())
-    file = folder / "certificate.pem"
-    file.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    (folder / "key.pem").write_bytes(private)
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(file, folder / "key.pem")
-    return context, str(file)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from daas_hub.session.pod import PORT, open_addresses
+from daas_hub.session.pod import ARRIVAL, HEARTBEAT, OWN_ADDRESS, PORT
 
 ROOT = Path(__file__).parents[2]
 #: A session's server that says what it has, and then waits.
@@ -76,6 +76,7 @@ def gateway() -> Iterator[Gateway]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             assert self.headers["Authorization"] == "token secret"
+            assert self.headers[OWN_ADDRESS] == self.client_address[0]
             body = self.rfile.read(int(self.headers["Content-Length"]))
             status, document = made.answer(self.path, json.loads(body))
             text = json.dumps(document).encode()
@@ -184,17 +185,6 @@ def test_an_open_address_is_reported(gateway: Gateway, start: Callable[..., subp
     assert gateway.reports[0]["open"] == [gateway.address]
 
 
-def test_a_wall_that_comes_late_is_waited_for() -> None:
-    """F1: rules of a new pod lag behind its first packets."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    address = f"127.0.0.1:{listener.getsockname()[1]}"
-    assert open_addresses([address], limit_s=0.2) == [address]
-    threading.Timer(1.0, listener.close).start()
-    began = time.monotonic()
-    assert open_addresses([address], limit_s=10) == []
-    assert time.monotonic() - began < 5
-
-
 def test_a_hub_that_does_not_answer_is_said(gateway: Gateway, start: Callable[..., subprocess.Popen[str]]) -> None:
     gateway.close()
     process = start("print('the user runs')", ARRIVAL_S=1.0)
@@ -258,7 +248,10 @@ def test_nothing_is_left_of_processes_that_lost_their_parent(
     assert process.wait(10) == 0
 
 
-def test_the_port_is_the_one_that_pods_have() -> None:
+def test_port_routes_and_header_are_those_of_the_hub() -> None:
+    from daas_hub.spawners.kubernetes import early_arrivals, gateway_session
     from daas_hub.spawners.kubernetes.pod_settings import PodSettings
 
     assert PodSettings("hub", "sessions").port == PORT
+    assert (gateway_session.ARRIVAL, gateway_session.HEARTBEAT) == (ARRIVAL, HEARTBEAT)
+    assert early_arrivals.OWN_ADDRESS == OWN_ADDRESS

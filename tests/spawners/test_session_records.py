@@ -38,6 +38,17 @@ async def test_what_became_of_a_start_survives_too(tmp_path: Path, record: Sessi
     assert read_again(tmp_path).all() == {}
 
 
+async def test_a_start_that_was_not_completed_survives_too(tmp_path: Path, record: SessionRecord) -> None:
+    """Its session was ready when the hub was killed, and the hub's database never had it."""
+    records = SessionRecords(tmp_path)
+    await records.write("key", record)
+    await records.mark_ready("key")
+    await records.mark_unfinished("key")
+    assert read_again(tmp_path).get("key") == record
+    await records.mark_unfinished("no such key")
+    assert set(records.all()) == {"key"}
+
+
 async def test_a_stop_is_kept_without_a_record_of_the_start(tmp_path: Path, record: SessionRecord) -> None:
     await SessionRecords(tmp_path).want_stop("key", record)
     found = read_again(tmp_path).get("key")

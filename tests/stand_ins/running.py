@@ -30,12 +30,12 @@ async def running(app: web.Application, tls: ssl.SSLContext | None = None) -> As
 
 
 @contextmanager
-def running_beside(app: web.Application) -> Iterator[str]:
+def running_beside(app: web.Application, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """Run it in a thread with its own event loop, for tests with a whole portal, and return its URL."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    stand_in = running(app)
+    stand_in = running(app, tls)
     try:
         yield asyncio.run_coroutine_threadsafe(stand_in.__aenter__(), loop).result(10)
     finally:

@@ -4,7 +4,7 @@ It changes nothing: no account, no proposal and no file. Where a directory must 
 and removes it again.
 """
 
-from daas_hub.commands.doctor.report import UNKNOWN, as_json, as_plugin_output, as_text, plugin_line
+from daas_hub.commands.doctor.report import as_json, as_plugin_output, as_text
 from daas_hub.commands.doctor.run import Login, SignIn, examine
 
-__all__ = ["UNKNOWN", "Login", "SignIn", "as_json", "as_plugin_output", "as_text", "examine", "plugin_line"]
+__all__ = ["Login", "SignIn", "as_json", "as_plugin_output", "as_text", "examine"]

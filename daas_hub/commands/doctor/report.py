@@ -7,6 +7,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Sequence
 
+from daas_hub.commands.plugin import plain_line, plugin_line
 from daas_hub.findings import Finding, Verdict, exit_code
 
 _MARKS = {Verdict.OK: "ok     ", Verdict.WARNING: "WARNING", Verdict.PROBLEM: "PROBLEM", Verdict.NOT_CHECKED: "-      "}
@@ -53,11 +54,6 @@ def as_json(file: str, findings: Sequence[Finding]) -> str:
     )
 
 
-#: The words of a plugin's exit codes.
-_STATES = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
-UNKNOWN = 3
-
-
 def as_plugin_output(findings: Sequence[Finding], duration_s: float) -> str:
     """Return the report as monitoring reads it: one line with performance data, then what to do."""
     counts = Counter(one.verdict for one in findings)
@@ -68,22 +64,11 @@ def as_plugin_output(findings: Sequence[Finding], duration_s: float) -> str:
         "not_checked": counts[Verdict.NOT_CHECKED],
         "time": f"{duration_s:.1f}s",
     }
-    data = " ".join(f"{name}={value}" for name, value in numbers.items())
     bad = [one for one in findings if one.verdict in (Verdict.PROBLEM, Verdict.WARNING)]
     bad.sort(key=lambda one: one.verdict is not Verdict.PROBLEM)
     first = f": {bad[0].check}: {bad[0].result}" if bad else ""
     lines = [f"{one.verdict} {one.key}: {one.check}: {one.result} {one.fix}" for one in bad]
-    return "\n".join([f"{plugin_line(exit_code(findings), summary(findings) + first)} | {data}", *map(_plain, lines)])
-
-
-def plugin_line(state: int, text: str) -> str:
-    """Return the first line of a plugin's output."""
-    return f"DAAS_HUB {_STATES[state]} - {_plain(text)}"
-
-
-def _plain(text: str) -> str:
-    """Return a text on one line, without the character that begins performance data."""
-    return " ".join(text.replace("|", "/").split())
+    return "\n".join([plugin_line(exit_code(findings), summary(findings) + first, numbers), *map(plain_line, lines)])
 
 
 def summary(findings: Sequence[Finding]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import getpass
 import re
 import sys
@@ -10,7 +9,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -19,7 +17,6 @@ from daas_hub.commands.init import questions
 from daas_hub.commands.init.questions import QUESTIONS, Question, WrongAnswer
 from daas_hub.commands.init.write import (
     CONFIG,
-    example_names,
     example_text,
     files_for,
     files_of_example,
@@ -31,34 +28,20 @@ from daas_hub.errors import DaasError
 DIRECTORY = Path("/etc/daas-hub")
 
 
-def add_init_command(commands: Any) -> None:
-    """Describe `daas-hub init`."""
-    command = commands.add_parser("init", help="ask what a facility has, and write a configuration for it")
-    command.add_argument("directory", type=Path, nargs="?", default=DIRECTORY, help=f"default: {DIRECTORY}")
-    command.add_argument("--example", choices=example_names(), help="begin with the configuration of such a facility")
-    command.add_argument("--answers", type=Path, metavar="FILE", help="a YAML file of answers; nothing is asked then")
-    command.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=ANSWER",
-        help="one answer (see --questions)",
-    )
-    command.add_argument("--questions", action="store_true", help="print the questions with their names, and end")
-
-
-def run_init(options: argparse.Namespace) -> int:
+def run_init(
+    directory: Path, *, example: str | None, answers: Path | None, pairs: Iterable[str], only_questions: bool
+) -> int:
     """Ask, write, and check what was written; return 0 in order, 1 something is left to do, 2 nothing was written."""
-    asked = questions_of(options.example)
-    if options.questions:
+    asked = questions_of(example)
+    if only_questions:
         print("\n".join(f"{one.name}: {one.text}" + (f" [{one.default}]" if one.default else "") for one in asked))
         return 0
-    directory = options.directory.absolute()
+    directory = directory.absolute()
     try:
-        given = _given(options.answers, options.set, asked)
-        interactive = options.answers is None and sys.stdin.isatty()
-        answers, typed = collect(asked, given, interactive=interactive)
-        files = files_of_example(options.example, answers, typed) if options.example else files_for(answers, typed)
+        given = _given(answers, pairs, asked)
+        interactive = answers is None and sys.stdin.isatty()
+        collected, typed = collect(asked, given, interactive=interactive)
+        files = files_of_example(example, collected, typed) if example else files_for(collected, typed)
         write(directory, files)
     except DaasError as error:
         print(
@@ -138,7 +121,7 @@ def _asked(question: Question) -> str:
             print(f"  {error}")
 
 
-def _given(file: Path | None, pairs: list[str], asked: Iterable[Question]) -> dict[str, str]:
+def _given(file: Path | None, pairs: Iterable[str], asked: Iterable[Question]) -> dict[str, str]:
     """Return the answers of a file and of the command line."""
     given: dict[str, str] = {}
     if file is not None:

@@ -1,5 +1,7 @@
 // Polls the state of the application, and offers to restart it when it has ended.
 
+import { SessionEnd } from "./session_end.mjs";
+
 const EVERY_MS = 2000;
 const TIMEOUT_MS = 2500; // with EVERY_MS: people learn within five seconds that nothing answers
 
@@ -9,11 +11,13 @@ export class Application {
   #focusScreen;
   #polling = false;
   #state = "";
+  #end;
   #dialog = document.getElementById("ended");
   #again = [document.getElementById("again"), document.getElementById("again-tool")];
 
   constructor(title, onState, focusScreen) {
     this.#title = title;
+    this.#end = new SessionEnd(focusScreen);
     this.#onState = onState;
     this.#focusScreen = focusScreen;
     for (const button of this.#again) button.addEventListener("click", () => this.#startAgain());
@@ -44,6 +48,7 @@ export class Application {
 
   #show(status) {
     this.#onState(status.state, status.viewers);
+    this.#end.show(status.end);
     const ended = status.state === "ended";
     document.getElementById("again-tool").hidden = !ended;
     if (ended && this.#state !== "ended") this.#showEnded(status);

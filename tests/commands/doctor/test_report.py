@@ -69,7 +69,7 @@ def test_what_could_not_be_run_is_unknown(
         assert problem_of_run is not None
         raise problem_of_run
 
-    monkeypatch.setattr("daas_hub.commands.main.examine", run if problem_of_run else examine)
+    monkeypatch.setattr("daas_hub.commands.doctor.examine", run if problem_of_run else examine)
     assert main(["doctor", *[str(file) if one == "@" else one for one in argv], *([form] if form else [])]) == 3
     printed = capsys.readouterr()
     told = printed.out if form == "--nagios" else printed.err

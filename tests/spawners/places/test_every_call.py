@@ -13,12 +13,14 @@ from jupyterhub.spawner import Spawner
 from traitlets import Int
 from traitlets.config import Config, LoggingConfigurable
 
+from daas_hub.lifetime import Limits
 from daas_hub.spawners.base import ProposalSessionMixin
 from daas_hub.spawners.docker.spawner import ProposalDockerSpawner
 from daas_hub.spawners.places.inside import GIVEN, HUB_STATE, LINKED, SESSION_STATE, spawner_inside
 from daas_hub.spawners.places.passed_on import PASSED_ON
 from daas_hub.spawners.places.spawner import PlacesSpawner
 from daas_hub.spawners.sandbox.spawner import SandboxSpawner
+from daas_hub.spawners.session_lifetime import Lifetime, SessionLifetimeMixin
 from daas_hub.spawners.stock import SPAWNER_SETTINGS
 from daas_hub.stock_settings import inherited_settings
 
@@ -40,11 +42,16 @@ OWN = {
     "options_from_query", "pending", "poll_and_notify", "progress", "ready", "run_options_from_form", "start",
     "start_polling", "stop_polling", "wait_for_death",
     # of ProposalSessionMixin
+    "_admitted",
     "_apply_user_options_default", "_as_spawn_exception", "_authorised", "_identity", "_keep_failure", "_limit_wait",
     "_options_from_form_default", "_register_callback", "_require_post", "_require_quota", "authorise_start",
-    "backends", "clear_steps", "configuration_problems", "examine", "host_for_each_session", "icon_inside", "is_over",
-    "own_variables", "place", "plan", "report_progress", "session_document", "session_program", "session_url",
-    "startup_problems", "steps", "stock_settings",
+    "backends", "clear_steps", "configuration_problems", "early_address", "examine", "host_for_each_session",
+    "icon_inside", "own_variables", "place", "plan", "report_accepting", "report_progress", "session_document",
+    "session_program", "session_url", "startup_problems", "steps", "stock_settings", "wait_accepting",
+    # of SessionLifetimeMixin
+    "_extended", "_known_use", "_max_extensions", "_store_lifetime", "begin_lifetime", "can_extend", "can_keep",
+    "end_notice", "extend", "forget_lifetime", "is_over", "keep", "lifetime_answer", "lifetime_state", "load_lifetime",
+    "note_end", "note_use", "outlook", "own_end_words",
 }  # fmt: skip
 
 #: What pages, the reconciler and the authenticator read of a session; the spawners of a backend have it.
@@ -62,7 +69,7 @@ def names_of(cls: type) -> set[str]:
 def test_every_attribute_has_one_rule() -> None:
     rules = [set(PASSED_ON), WITH_MORE, HUB_STATE, SESSION_STATE, LINKED, set(GIVEN), OWN]
     rules.append({*SPAWNER_SETTINGS.honoured, *SPAWNER_SETTINGS.refused})
-    names = names_of(Spawner) | names_of(ProposalSessionMixin)
+    names = names_of(Spawner) | names_of(ProposalSessionMixin) | names_of(SessionLifetimeMixin)
     assert sorted(names - set().union(*rules)) == []
     twice = [one for one in names if sum(one in rule for rule in rules) > 1]
     # it is given to a new spawner, and an own setting of the outer one
@@ -70,7 +77,7 @@ def test_every_attribute_has_one_rule() -> None:
 
 
 def test_rules_are_about_what_exists() -> None:
-    names = names_of(Spawner) | names_of(ProposalSessionMixin)
+    names = names_of(Spawner) | names_of(ProposalSessionMixin) | names_of(SessionLifetimeMixin)
     assert sorted((OWN | set(PASSED_ON) | HUB_STATE | LINKED | set(GIVEN)) - names) == []
     assert all(hasattr(PlacesSpawner, one) for one in READ_ELSEWHERE)
 
@@ -172,3 +179,14 @@ def test_asynchronous_calls_stay_so() -> None:
     for name in PASSED_ON:
         if inspect.iscoroutinefunction(getattr(Spawner, name)):
             assert getattr(PlacesSpawner, name).__wrapped__ is getattr(Spawner, name)
+
+
+def test_the_life_of_a_session_is_kept_once(outer: PlacesSpawner) -> None:
+    outer.lifetime = Lifetime(Limits(idle_s=60), started=1000.0)
+    assert outer.inner.lifetime is outer.lifetime
+    outer.inner.note_use(30, 20)
+    assert outer.lifetime.use is not None
+    outer.inner.ends = 5.0
+    assert outer.is_over()
+    outer.inner.forget_lifetime()
+    assert (outer.ends, outer.lifetime) == (0.0, Lifetime())

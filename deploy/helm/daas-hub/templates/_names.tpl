@@ -48,6 +48,71 @@ app.kubernetes.io/component: {{ .part }}
 {{- printf "%s-%s" .Release.Namespace (include "daas.name" .) -}}
 {{- end -}}
 
+{{/* the values of `sessions` for one place: (dict "root" . "place" (dict ...)) */}}
+{{- define "daas.sessionsOf" -}}
+{{- mergeOverwrite (deepCopy .root.Values.sessions) (deepCopy (.place.sessions | default dict)) | toJson -}}
+{{- end -}}
+
+{{/* the values of `sessions` for each namespace of this cluster, as a list; two places may share one */}}
+{{- define "daas.namespaces" -}}
+{{- $found := list }}{{ $seen := dict }}{{ $names := list }}
+{{- range $place := .Values.places | default (list (dict "name" "")) }}
+{{- if has $place.name $names }}{{ fail (printf "places has %s twice." $place.name) }}{{ end }}
+{{- $names = append $names $place.name }}
+{{- if not $place.cluster }}
+{{- $sessions := include "daas.sessionsOf" (dict "root" $ "place" $place) | fromJson }}
+{{- $namespace := $sessions.namespace.name }}
+{{- if eq $namespace $.Release.Namespace }}
+{{- fail "sessions.namespace.name is the hub's own namespace: a session's rights must not reach the hub's secrets. Name another." }}
+{{- end }}
+{{- if not (hasKey $seen $namespace) }}
+{{- $_ := set $seen $namespace $sessions }}
+{{- $found = append $found $sessions }}
+{{- else if not (deepEqual $sessions (get $seen $namespace)) }}
+{{- fail (printf "Two places have the namespace %s, and other values of sessions: there is one set of policies for a namespace." $namespace) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- toJson $found -}}
+{{- end -}}
+
+{{/* what changes while a portal runs: in a file, because an environment would restart the proxy, which interrupts desktops */}}
+{{- define "daas.sessionsFile" -}}
+{{- $sessions := pick .Values.sessions "nodeStorage" "pullSecrets" "egressAddresses" -}}
+{{- merge (dict "places" (include "daas.places" . | fromJsonArray)) $sessions | toJson -}}
+{{- end -}}
+
+{{/* the places for the configuration; of `sessions`, what a place says itself */}}
+{{- define "daas.places" -}}
+{{- $found := list }}
+{{- range $place := .Values.places }}
+{{- $sessions := include "daas.sessionsOf" (dict "root" $ "place" $place) | fromJson }}
+{{- $own := dict }}
+{{- range $key := keys ($place.sessions | default dict) }}{{ $_ := set $own $key (get $sessions $key) }}{{ end }}
+{{- $found = append $found (merge (dict "sessions" $own) $place) }}
+{{- end }}
+{{- toJson $found -}}
+{{- end -}}
+
+{{/* what belongs to one namespace among a cluster's shared names: (dict "root" . "namespace" "daas-sessions") */}}
+{{- define "daas.clusterNameOf" -}}
+{{- $kind := ternary "sessions" .namespace (eq .namespace .root.Values.sessions.namespace.name) -}}
+{{- printf "%s-%s" (include "daas.clusterName" .root) $kind -}}
+{{- end -}}
+
+{{/* peers of network policies from which sessions are reached, or which they reach: (dict "root" . "part" "hub") */}}
+{{- define "daas.peers" -}}
+{{- $found := list }}
+{{- if .root.Values.existingHub.addresses }}
+{{- range .root.Values.existingHub.addresses }}{{ $found = append $found (dict "ipBlock" (dict "cidr" .)) }}{{ end }}
+{{- else }}
+{{- $labels := include "daas.peer" (dict "root" .root "part" .part) | fromJson }}
+{{- $namespace := dict "matchLabels" (dict "kubernetes.io/metadata.name" .root.Release.Namespace) }}
+{{- $found = list (dict "namespaceSelector" $namespace "podSelector" (dict "matchLabels" $labels)) }}
+{{- end }}
+{{- toJson $found -}}
+{{- end -}}
+
 {{/* what every pod of ours is: nobody of the node, without a right of root */}}
 {{- define "daas.podSecurity" -}}
 runAsNonRoot: true
@@ -80,9 +145,23 @@ capabilities: {drop: [ALL]}
   emptyDir: {medium: Memory, sizeLimit: 64Mi}
 - name: secrets
   emptyDir: {medium: Memory, sizeLimit: 4Mi}
-{{- if .Values.secrets.files }}
+{{- end -}}
+
+{{/* files that only root can read, as a volume from which they are copied; empty for none: (dict "root" . "part" "hub") */}}
+{{- define "daas.secretFiles" -}}
+{{- $sources := list }}
+{{- with .root.Values.secrets.files }}{{ $sources = append $sources (dict "secret" (dict "name" .)) }}{{ end }}
+{{- if eq .part "hub" }}
+{{- range .root.Values.places }}
+{{- if .cluster }}
+{{- $item := dict "key" "config" "path" (printf "kubeconfig-%s" .name) }}
+{{- $sources = append $sources (dict "secret" (dict "name" .cluster.kubeconfigSecret "items" (list $item))) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- with $sources }}
 - name: secret-files
-  secret: {secretName: {{ .Values.secrets.files }}, defaultMode: 0444}
+  projected: {defaultMode: 0444, sources: {{ toJson . }}}
 {{- end }}
 {{- end -}}
 
@@ -123,9 +202,6 @@ capabilities: {drop: [ALL]}
 - {name: DAAS_SESSIONS_NAMESPACE, value: {{ .Values.sessions.namespace.name | quote }}}
 - {name: DAAS_SESSION_PORT, value: {{ int .Values.sessions.port | quote }}}
 - {name: DAAS_HUB_ID, value: {{ include "daas.name" . | quote }}}
-- {name: DAAS_NODE_STORAGE, value: {{ .Values.sessions.nodeStorage.enabled | quote }}}
-- {name: DAAS_PULL_SECRETS, value: {{ .Values.sessions.pullSecrets | toJson | quote }}}
-- {name: DAAS_EGRESS_ADDRESSES, value: {{ .Values.sessions.egressAddresses | toJson | quote }}}
 - {name: DAAS_GATEWAY_PORT, value: {{ int .Values.sessions.gatewayPort | quote }}}
 - {name: DAAS_PRIORITY_CLASS, value: {{ include "daas.priorityClass" . | quote }}}
 - {name: HOME, value: /tmp}

@@ -1,0 +1,131 @@
+"""Starts the launches whose turn has come, and gives back what ended sessions had; every second, and when asked."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection
+from typing import Protocol
+
+from daas_hub.admission.gate import Gate, Key
+from daas_hub.admission.line import Line
+
+INTERVAL_S = 1.0
+#: After these reasons (`DaasError.reason`) a launch keeps its ticket: it is not the person who was refused.
+KEEPS_TICKET = frozenset({"capacity", "maintenance", "source", "throttled"})
+
+_log = logging.getLogger("jupyterhub.daas")
+
+
+class Sessions(Protocol):
+    """What the hub knows of its sessions."""
+
+    def running(self) -> Collection[Key]:
+        """Return those that are ready."""
+
+    def possible(self) -> Collection[Key]:
+        """Return those that start, run or stop, as far as the hub itself knows."""
+
+    def may_run(self, key: Key) -> bool:
+        """Return whether the records of a backend have a session whose end was not confirmed."""
+
+    def can_start(self) -> bool:
+        """Return whether the hub starts one more now."""
+
+
+class NotStarted(Exception):
+    """A launch from the queue that failed.
+
+    Attributes:
+        reason: a `DaasError.reason`.
+    """
+
+    def __init__(self, words: str, reason: str) -> None:
+        super().__init__(words)
+        self.reason = reason
+
+
+class Dispatcher:
+    """Watches one gate, and serves its line.
+
+    Args:
+        line: None if launches do not wait.
+        start: starts the session of a ticket with its options; returns when it runs, and raises `NotStarted`.
+    """
+
+    def __init__(
+        self,
+        gate: Gate,
+        sessions: Sessions,
+        line: Line | None = None,
+        start: Callable[[Key, dict[str, object]], Awaitable[None]] | None = None,
+    ) -> None:
+        self._gate = gate
+        self._sessions = sessions
+        self._line = line
+        self._start = start
+        self._starting: dict[Key, asyncio.Task[None]] = {}
+        self._asked = asyncio.Event()
+
+    def ask(self) -> None:
+        """Let the next round come now: something has changed."""
+        self._asked.set()
+
+    async def run(self) -> None:
+        """Serve until the hub ends."""
+        while True:
+            try:
+                self.round()
+            except Exception:
+                # whatever it is: the next round must come
+                _log.exception("the queue could not be served")
+            try:
+                async with asyncio.timeout(INTERVAL_S):
+                    await self._asked.wait()
+            except TimeoutError:
+                pass
+            self._asked.clear()
+
+    def settle(self) -> Collection[Key]:
+        """Compare what is in use with what runs; return what runs. A start does it first: one may just have ended."""
+        running, possible = self._sessions.running(), self._sessions.possible()
+        self._gate.settle(running, lambda key: key in possible or self._sessions.may_run(key))
+        return running
+
+    def round(self) -> None:
+        """Compare what is in use with what runs, then start what has room. Nothing is awaited."""
+        running = self.settle()
+        line, start = self._line, self._start
+        if line is None or start is None or line.is_empty():
+            return
+        for key in line.called():
+            if key in self._starting:
+                continue
+            if key in running:
+                line.leave(key)
+            elif not self._gate.is_open(key):
+                # the hub ended during its start, of which nothing is left
+                line.put_back(key)
+        while self._sessions.can_start() and (ticket := line.call_next()) is not None:
+            key = ticket.demand.key
+            _log.info("queue: the turn of %s:%s", *key)
+            self._starting[key] = asyncio.ensure_future(self._serve(line, start, key))
+
+    async def _serve(self, line: Line, start: Callable[[Key, dict[str, object]], Awaitable[None]], key: Key) -> None:
+        try:
+            await start(key, line.options(key))
+        except NotStarted as problem:
+            _log.info("queue: %s:%s did not start: %s", *key, problem)
+            if problem.reason in KEEPS_TICKET:
+                line.put_back(key, str(problem), wait=True)
+            else:
+                line.leave(key)
+        except Exception:
+            _log.exception("queue: %s:%s could not be started", *key)
+            line.leave(key)
+        else:
+            line.leave(key)
+        finally:
+            self._gate.release(key)
+            del self._starting[key]
+            self.ask()

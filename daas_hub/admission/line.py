@@ -1,0 +1,223 @@
+"""The tickets of one hub: who waits, in which order, and for how long. Durable; whose turn it is decides `queue`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from daas_hub.admission.estimate import estimate, in_words
+from daas_hub.admission.gate import Gate, Key
+from daas_hub.admission.model import Demand
+from daas_hub.admission.queue import QueuePolicy, Waiting, in_order, next_to_start
+from daas_hub.admission.quota import NoRoom, OverQuota
+from daas_hub.tables import Ticket, commit
+
+#: The longest time between two attempts.
+MAX_RETRY_S = 600.0
+
+
+@dataclass(frozen=True)
+class LineRules:
+    """What limits the line.
+
+    Attributes:
+        tickets_per_person: launches of one person that wait.
+        sessions_per_person: sessions of one person, with those that wait.
+        retry_s: the time until the first new attempt after the backend had no room.
+    """
+
+    policy: QueuePolicy = field(default_factory=QueuePolicy)
+    tickets_per_person: int = 3
+    sessions_per_person: int = 10
+    retry_s: float = 30.0
+
+
+class Line:
+    """The line before one gate.
+
+    Args:
+        db: the hub's database session.
+        clock: seconds since 1970.
+    """
+
+    def __init__(self, gate: Gate, rules: LineRules, db: Any, clock: Callable[[], float] = time.time) -> None:
+        self._gate = gate
+        self._rules = rules
+        self._db = db
+        self._clock = clock
+        self._rows: dict[Key, Ticket] = {(row.user, row.session): row for row in db.query(Ticket).order_by(Ticket.id)}
+        self._waiting = {key: _waiting(row) for key, row in self._rows.items()}
+        self._version = 0
+        self._order: tuple[tuple[int, int], list[Waiting], dict[Key, str]] = ((-1, -1), [], {})
+
+    # -- what pages show -----------------------------------------------------------------------------------------
+
+    def has(self, key: Key) -> bool:
+        """Return whether a session waits, or its turn has come and it does not run yet."""
+        return key in self._waiting
+
+    def options(self, key: Key) -> dict[str, Any]:
+        """Return the launch request of a ticket."""
+        return dict(self._rows[key].options)
+
+    def words(self, key: Key) -> str:
+        """Return what a page says of a ticket; "" if there is none."""
+        ticket = self._waiting.get(key)
+        if ticket is None:
+            return ""
+        if ticket.is_called:
+            return "It is your turn: the session is starting."
+        return self._ordered()[2].get(key, "")
+
+    def is_waited_for(self, place: str) -> bool:
+        """Return whether somebody waits for a place, or for the portal as a whole."""
+        return any(not one.is_called and one.demand.place == place for one in self._waiting.values())
+
+    def is_empty(self) -> bool:
+        """Return whether nobody waits."""
+        return not self._waiting
+
+    # -- tickets -------------------------------------------------------------------------------------------------
+
+    def require_none_waits(self, demand: Demand) -> None:
+        """Check that a start without a ticket passes nobody.
+
+        Raises:
+            NoRoom: others wait.
+        """
+        if demand.key not in self._waiting and self.is_waited_for(demand.place):
+            count = sum(1 for one in self._waiting.values() if not one.is_called and one.demand.place == demand.place)
+            raise NoRoom(
+                f"{count} launch{'es wait' if count > 1 else ' waits'} for a free session.",
+                remedy="Launch from the portal's pages to wait in line.",
+                place=demand.place,
+            )
+
+    def require_may_join(self, demand: Demand) -> None:
+        """Check whether a launch may wait.
+
+        Raises:
+            OverQuota: its person may not have it, or has too many.
+            NoRoom: it could never start.
+        """
+        waiting = [one.demand for one in self._waiting.values() if not one.is_called]
+        own = [one for one in waiting if one.user == demand.user]
+        if len(own) >= self._rules.tickets_per_person:
+            raise OverQuota(
+                f"{len(own)} of your launches wait, and {self._rules.tickets_per_person} is the limit.",
+                remedy="Leave the queue with one of them first.",
+            )
+        has = len(own) + sum(1 for one in self._gate.occupied if one.demand.user == demand.user)
+        if has >= self._rules.sessions_per_person:
+            limit = self._rules.sessions_per_person
+            raise OverQuota(f"You have {has} sessions, and {limit} is the limit.", remedy="Stop one first.")
+        self._gate.require_quota(demand, waiting)
+        try:
+            self._gate.require_room(demand)
+        except NoRoom as problem:
+            if problem.is_never:
+                raise
+
+    def join(self, demand: Demand, options: dict[str, Any]) -> None:
+        """Let a launch wait (see `require_may_join`); one that waits already keeps its ticket."""
+        if demand.key in self._waiting:
+            return
+        row = Ticket(
+            user=demand.user,
+            session=demand.session,
+            options=options,
+            needs=demand.as_json(),
+            arrived=self._clock(),
+            not_before=0.0,
+            attempts=0,
+            answer="",
+        )
+        self._db.add(row)
+        commit(self._db)
+        self._keep(row)
+
+    def leave(self, key: Key) -> bool:
+        """Remove a ticket; return whether there was one."""
+        row = self._rows.pop(key, None)
+        if row is None:
+            return False
+        self._db.delete(row)
+        commit(self._db)
+        del self._waiting[key]
+        self._version += 1
+        return True
+
+    def called(self) -> list[Key]:
+        """Return the sessions whose turn has come, and that were not seen running yet."""
+        return [key for key, one in self._waiting.items() if one.is_called]
+
+    def call_next(self) -> Waiting | None:
+        """Return the ticket whose turn it is, with its resources occupied; None if it is nobody's."""
+        ordered = [one for one in self._ordered()[1] if not self._gate.is_open(one.demand.key)]
+        ticket = next_to_start(ordered, self._gate.require_room, self._clock(), self._rules.policy)
+        if ticket is None:
+            return None
+        row = self._rows[ticket.demand.key]
+        # both in one commit
+        row.called = self._clock()
+        self._gate.occupy(ticket.demand, hold=True)
+        return self._keep(row)
+
+    def put_back(self, key: Key, answer: str = "", *, wait: bool = False) -> None:
+        """Let a ticket wait again, in its order and with its age.
+
+        Args:
+            answer: why it did not start, worded for the owner.
+            wait: before the next attempt, longer every time.
+        """
+        if (row := self._rows.get(key)) is None:
+            return
+        row.called, row.answer = None, answer
+        if wait:
+            row.not_before = self._clock() + min(MAX_RETRY_S, self._rules.retry_s * 2**row.attempts)
+            row.attempts += 1
+        commit(self._db)
+        self._keep(row)
+
+    def _keep(self, row: Ticket) -> Waiting:
+        self._rows[row.user, row.session] = row
+        ticket = self._waiting[row.user, row.session] = _waiting(row)
+        self._version += 1
+        return ticket
+
+    def _ordered(self) -> tuple[tuple[int, int], list[Waiting], dict[Key, str]]:
+        """Return the order and the words of each ticket; computed once for each change."""
+        version = (self._version, self._gate.version)
+        if self._order[0] != version:
+            occupied = self._gate.occupied
+            ordered = in_order(self._waiting.values(), occupied, self._rules.policy, share=self._gate.rules.share_of)
+            self._order = (version, ordered, self._all_words(ordered))
+        return self._order
+
+    def _all_words(self, ordered: list[Waiting]) -> dict[Key, str]:
+        running: dict[str, int] = {}
+        for one in self._gate.occupied:
+            running[one.demand.place] = running.get(one.demand.place, 0) + 1
+        durations = {place: self._gate.durations(place) for place in {one.demand.place for one in ordered}}
+        positions: dict[str, int] = {}
+        found = {}
+        for ticket in ordered:
+            place = ticket.demand.place
+            position = positions[place] = positions.get(place, 0) + 1
+            words = in_words(position, estimate(position, running.get(place, 0), durations[place]))
+            found[ticket.demand.key] = f"{words} {ticket.answer}".strip()
+        return found
+
+
+def _waiting(row: Ticket) -> Waiting:
+    return Waiting(
+        id=row.id,
+        demand=Demand.from_json(row.needs),
+        arrived=row.arrived,
+        not_before=row.not_before,
+        is_called=row.called is not None,
+        attempts=row.attempts,
+        answer=row.answer,
+    )

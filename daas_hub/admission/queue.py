@@ -1,0 +1,129 @@
+"""The order of the queue, and whose turn it is. Pure and deterministic: the caller gives the time.
+
+**Order.** A ticket's rank is its arrival plus a handicap: `person_step_s` for each session that its person has and each
+earlier ticket of theirs, and `proposal_step_s` for each of its proposal; `max_handicap_s` at most. A launch on a visit
+that takes place now ranks `beamtime_lead_s` earlier (0 by default). The lowest rank is first. So people take turns, a
+proposal does not fill the line, and waiting alone brings a ticket forward: ranks of tickets that wait do not grow,
+those of new ones do.
+
+**Room.** A ticket for which there is no room lets others pass that fit, until it has waited `patience_s`. From then on
+nothing behind it starts in its place (or anywhere, if the whole portal is full), and the room that becomes free
+gathers.
+
+**Guarantee.** In its place a ticket is overtaken only by tickets that arrived within max(`max_handicap_s` +
+`beamtime_lead_s`, `patience_s`) after it. So as long as sessions end, every ticket starts: the number of tickets that
+start before it is limited by those that were there and those that arrived in that time. Not counted is the time in
+which a ticket waits after the backend had no room for it (`Waiting.not_before`): others pass until then.
+`tests/admission/test_queue.py` shows it with 10,000 arrivals.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from daas_hub.admission.model import Demand, Occupied
+from daas_hub.admission.quota import NoRoom
+
+
+@dataclass(frozen=True)
+class QueuePolicy:
+    """The numbers of the order; see this module."""
+
+    person_step_s: float = 600.0
+    proposal_step_s: float = 120.0
+    max_handicap_s: float = 3600.0
+    beamtime_lead_s: float = 0.0
+    patience_s: float = 900.0
+
+    @property
+    def overtaking_s(self) -> float:
+        """How much later a ticket may have arrived and still start earlier."""
+        return max(self.max_handicap_s + self.beamtime_lead_s, self.patience_s)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A ticket.
+
+    Attributes:
+        not_before: the earliest time of the next attempt; 0 for now.
+        is_called: its turn has come, and its session is starting.
+        attempts: how often the backend had no room for it.
+        answer: what the backend said then, worded for the owner.
+    """
+
+    id: int
+    demand: Demand
+    arrived: float
+    not_before: float = 0.0
+    is_called: bool = False
+    attempts: int = 0
+    answer: str = ""
+
+
+def in_order(
+    tickets: Iterable[Waiting],
+    occupied: Iterable[Occupied],
+    policy: QueuePolicy,
+    share: Callable[[Demand], float] = lambda _: 1.0,
+) -> list[Waiting]:
+    """Return the tickets that wait, the next one first.
+
+    Args:
+        occupied: the sessions that have not ended.
+        share: the weight of a launch (see `quota.ClassRule`).
+    """
+    of_person: Counter[str] = Counter()
+    of_proposal: Counter[str] = Counter()
+
+    def count(demand: Demand) -> None:
+        of_person[demand.user] += 1
+        of_proposal.update(demand.proposals)
+
+    for one in occupied:
+        if one.ended is None:
+            count(one.demand)
+    ranked = []
+    for ticket in sorted(tickets, key=lambda one: (one.arrived, one.id)):
+        if ticket.is_called:
+            # it is among the occupied
+            continue
+        demand = ticket.demand
+        steps = policy.person_step_s * of_person[demand.user]
+        steps += policy.proposal_step_s * max((of_proposal[one] for one in demand.proposals), default=0)
+        handicap = min(policy.max_handicap_s, steps / share(demand))
+        lead = policy.beamtime_lead_s if demand.is_beamtime else 0.0
+        ranked.append((ticket.arrived + handicap - lead, ticket.arrived, ticket.id, ticket))
+        count(demand)
+    return [ticket for *_, ticket in sorted(ranked, key=lambda one: one[:3])]
+
+
+def next_to_start(
+    ordered: Sequence[Waiting],
+    require_room: Callable[[Demand], None],
+    now: float,
+    policy: QueuePolicy,
+) -> Waiting | None:
+    """Return the ticket whose turn it is; None if nobody's.
+
+    Args:
+        ordered: what `in_order` returned.
+        require_room: raises `NoRoom` for a launch that does not fit now.
+    """
+    full: set[str] = set()
+    for ticket in ordered:
+        if "" in full:
+            return None
+        if ticket.not_before > now or ticket.demand.place in full:
+            continue
+        try:
+            require_room(ticket.demand)
+        except NoRoom as problem:
+            if now - ticket.arrived >= policy.patience_s:
+                # in one place, or everywhere
+                full.add(problem.place)
+            continue
+        return ticket
+    return None

@@ -1,0 +1,279 @@
+"""Quotas and capacity: what is in use and what is requested, compared with the limits. Pure.
+
+A **quota** is of people: of each person, of a proposal, of a role or a group. A launch beyond it is refused, with the
+numbers. **Capacity** is what a place or the whole portal has; a launch beyond it may wait in the queue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+
+from daas_hub.admission.model import Demand, Occupied
+from daas_hub.errors import Refused
+
+DAY_S = 86_400.0
+_YOU = "You are"
+_SMALLER = "Stop a session, or choose a smaller size."
+
+
+class OverQuota(Refused):
+    """A launch beyond a quota, or one that its person's class does not have."""
+
+    reason = "quota"
+
+
+class NoRoom(Refused):
+    """A launch for which there is no capacity now.
+
+    Attributes:
+        place: the place that is full; "" for the whole portal.
+        is_never: it needs more than there is when nothing else runs.
+    """
+
+    reason = "capacity"
+
+    def __init__(self, message: str, *, remedy: str = "", place: str = "", is_never: bool = False) -> None:
+        super().__init__(message, remedy=remedy)
+        self.place = place
+        self.is_never = is_never
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The most that is in use at once, and the most hours of sessions in the last `days`; None for no limit."""
+
+    sessions: int | None = None
+    cpus: float | None = None
+    memory_bytes: float | None = None
+    gpus: int | None = None
+    hours: float | None = None
+    days: float = 30.0
+
+    def __bool__(self) -> bool:
+        """Return whether there is a limit at all."""
+        return any(getattr(self, one.name) is not None for one in fields(self) if one.name != "days")
+
+    def widened(self, other: Limits) -> Limits:
+        """Return the higher of both for each resource: whoever has two roles has what the better one allows."""
+        chosen = {}
+        for name in ("sessions", "cpus", "memory_bytes", "gpus", "hours"):
+            mine, theirs = getattr(self, name), getattr(other, name)
+            chosen[name] = None if mine is None or theirs is None else max(mine, theirs)
+        return Limits(**chosen, days=self.days if self.hours == chosen["hours"] else other.days)
+
+
+NO_LIMITS = Limits()
+
+
+@dataclass(frozen=True)
+class ClassRule:
+    """What a class of people (a role or a group) may use.
+
+    Attributes:
+        each: of each of them; it replaces the limits of every person.
+        together: of all of them together.
+        sizes, applications: the only ones for them; empty for all.
+        share: their weight in the queue; 2 waits as if half as much of theirs were running.
+    """
+
+    each: Limits = NO_LIMITS
+    together: Limits = NO_LIMITS
+    sizes: frozenset[str] = frozenset()
+    applications: frozenset[str] = frozenset()
+    share: float = 1.0
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """Sessions that are kept free for some people for some time.
+
+    Attributes:
+        start, end: seconds since 1970.
+        place: where; "" for the whole portal.
+        proposals, groups: for whom; "role:..." and "group:..." as in `Demand.groups`.
+    """
+
+    start: float
+    end: float
+    sessions: int
+    place: str = ""
+    proposals: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
+
+    def is_for(self, demand: Demand) -> bool:
+        """Return whether a session may use it."""
+        return bool(self.proposals & set(demand.proposals) or self.groups & demand.groups)
+
+    def held_against(self, demand: Demand, occupied: Iterable[Occupied], now: float) -> int:
+        """Return how many sessions are kept free from this launch: those not used yet by whom they are for.
+
+        A session may last as long as its time limit, so it is kept from one that could still run when it begins.
+        """
+        if self.is_for(demand) or now >= self.end or now + demand.hours * 3600 <= self.start:
+            return 0
+        used = sum(1 for one in occupied if self.is_for(one.demand) and self.place in ("", one.demand.place))
+        return max(0, self.sessions - used)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """All limits of a facility.
+
+    Attributes:
+        classes: by "role:NAME" or "group:NAME".
+        places: what each place has; `titles` are what pages call them.
+        facility: what the whole portal has.
+    """
+
+    person: Limits = NO_LIMITS
+    proposal: Limits = NO_LIMITS
+    classes: Mapping[str, ClassRule] = field(default_factory=dict)
+    places: Mapping[str, Limits] = field(default_factory=dict)
+    titles: Mapping[str, str] = field(default_factory=dict)
+    facility: Limits = NO_LIMITS
+    reservations: tuple[Reservation, ...] = ()
+
+    @property
+    def has_quotas(self) -> bool:
+        """Whether there is any limit of people."""
+        return bool(self.person or self.proposal or self.classes)
+
+    @property
+    def has_capacity(self) -> bool:
+        """Whether there is any limit of places."""
+        return bool(self.facility or any(self.places.values()) or self.reservations)
+
+    @property
+    def longest_days(self) -> float:
+        """The longest period over which hours are counted; 0 if none are."""
+        limits = [self.person, self.proposal]
+        limits += [one for rule in self.classes.values() for one in (rule.each, rule.together)]
+        return max((one.days for one in limits if one.hours is not None), default=0.0)
+
+    def classes_of(self, demand: Demand) -> list[tuple[str, ClassRule]]:
+        """Return the rules of the classes that a person is in."""
+        return [(name, rule) for name, rule in self.classes.items() if name in demand.groups]
+
+    def share_of(self, demand: Demand) -> float:
+        """Return the weight of a launch in the queue."""
+        return max((rule.share for _, rule in self.classes_of(demand)), default=1.0)
+
+    def each_of(self, demand: Demand) -> Limits:
+        """Return the limits of one person: those of their classes, or of everybody."""
+        own = [rule.each for _, rule in self.classes_of(demand) if rule.each]
+        if not own:
+            return self.person
+        widest = own[0]
+        for one in own[1:]:
+            widest = widest.widened(one)
+        return widest
+
+
+def require_quota(rules: Rules, demand: Demand, sessions: Sequence[Occupied], now: float) -> None:
+    """Check a launch against the limits of people.
+
+    Args:
+        sessions: those that have not ended, without this one; and ended ones of the last `Rules.longest_days`.
+
+    Raises:
+        OverQuota: with the numbers.
+    """
+    _require_offered(rules, demand)
+    each = rules.each_of(demand)
+    _require(each, demand, [one for one in sessions if one.demand.user == demand.user], now, _YOU)
+    for proposal in demand.proposals:
+        used = [one for one in sessions if proposal in one.demand.proposals]
+        _require(rules.proposal, demand, used, now, f"Sessions of proposal {proposal} are")
+    for name, rule in rules.classes_of(demand):
+        kind, _, title = name.partition(":")
+        used = [one for one in sessions if name in one.demand.groups]
+        _require(rule.together, demand, used, now, f"All people with the {kind} {title} are")
+
+
+def require_room(
+    rules: Rules, demand: Demand, sessions: Iterable[Occupied], now: float, *, apart_from: tuple[str, str] | None = None
+) -> None:
+    """Check whether there is capacity for a launch now.
+
+    Raises:
+        NoRoom: with the numbers.
+    """
+    open_ = [one for one in sessions if one.ended is None and one.demand.key != apart_from]
+    for place, limits in ((demand.place, rules.places.get(demand.place, NO_LIMITS)), ("", rules.facility)):
+        here = [one for one in open_ if place in ("", one.demand.place)]
+        held = sum(
+            one.held_against(demand, here, now) for one in rules.reservations if one.place == place and limits.sessions
+        )
+        title = rules.titles.get(place, place) if place else "The portal"
+        for name, unit, shown in _UNITS:
+            limit, needs, used = getattr(limits, name), _needs(demand, name), sum(_needs(o.demand, name) for o in here)
+            reserved = held if name == "sessions" else 0
+            if limit is None or used + reserved + needs <= limit:
+                continue
+            remedy = "Choose another place, or try again later." if place else "Try again later."
+            words = f"{title} is full: {shown(used)} of {shown(limit)} {unit} are in use"
+            words += f", {reserved} reserved" if reserved else ""
+            words += "." if name == "sessions" else f", and this session needs {shown(needs)}."
+            is_never = needs > limit
+            if is_never:
+                words = f"{title} has {shown(limit)} {unit}, and this session needs {shown(needs)}."
+                remedy = "Choose a smaller size."
+            raise NoRoom(words, remedy=remedy, place=place, is_never=is_never)
+
+
+def _require_offered(rules: Rules, demand: Demand) -> None:
+    """Check the size and the application: a class that names none has all, and one class that allows it is enough."""
+    own = [rule for _, rule in rules.classes_of(demand)]
+    for what, name, allowed in (
+        ("application", demand.application, [rule.applications for rule in own]),
+        ("size", demand.size, [rule.sizes for rule in own]),
+    ):
+        if allowed and all(one and name not in one for one in allowed):
+            known = ", ".join(sorted(frozenset().union(*allowed)))
+            raise OverQuota(f"The {what} {name} is not available to you.", remedy=f"Available: {known}.")
+
+
+def _require(limits: Limits, demand: Demand, used: Sequence[Occupied], now: float, who: str) -> None:
+    """Check one scope; `who` begins the sentence: "You are", "Sessions of proposal MA-4242 are"."""
+    if not limits:
+        return
+    remedy = _SMALLER if who == _YOU else "Wait until one of these sessions ends, or choose a smaller size."
+    open_ = [one for one in used if one.ended is None]
+    for name, unit, shown in _UNITS:
+        limit = getattr(limits, name)
+        has, needs = sum(_needs(one.demand, name) for one in open_), _needs(demand, name)
+        if limit is not None and has + needs > limit:
+            raise OverQuota(
+                f"{who} using {shown(has)} of {shown(limit)} {unit}, and this session needs {shown(needs)}.",
+                remedy=remedy,
+            )
+    if limits.hours is not None:
+        since = now - limits.days * DAY_S
+        has = sum(one.hours_since(since, now) for one in used if one.ended is None or one.ended > since)
+        if has + demand.hours > limits.hours:
+            raise OverQuota(
+                f"{who} using {_number(has)} of {_number(limits.hours)} hours in {_number(limits.days)} days, "
+                f"and this session may last {_number(demand.hours)}.",
+                remedy="Sessions that are stopped early use fewer hours.",
+            )
+
+
+def _needs(demand: Demand, name: str) -> float:
+    return 1 if name == "sessions" else float(getattr(demand, name))
+
+
+def _number(value: float) -> str:
+    return f"{value:.10g}" if value == int(value) else f"{value:.1f}"
+
+
+def _memory(value: float) -> str:
+    return f"{_number(value / 2**30)} GiB"
+
+
+_UNITS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
+    ("sessions", "sessions", _number),
+    ("cpus", "CPUs", _number),
+    ("memory_bytes", "of memory", _memory),
+    ("gpus", "GPUs", _number),
+)

@@ -1,0 +1,85 @@
+"""`daas-hub demo`: run a portal for trying it out, until Ctrl-C."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import click
+
+from daas_hub.commands.check_config import check_config
+from daas_hub.errors import DaasError
+
+START_TIMEOUT_S = 90.0
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+def demo(file: Path) -> int:
+    """Run a portal for trying it out.
+
+    The hub runs in the foreground; its address is printed once it responds.
+    """
+    try:
+        problems = check_config(file)
+    except DaasError as error:
+        problems = [error]
+    if problems:
+        for problem in problems:
+            click.echo(f"problem: {problem}", err=True)
+        return 1
+    from daas_hub.demo.ports import COUNT, LOOPBACK, busy_ports, first_port
+
+    first, busy = first_port(), busy_ports()
+    if busy:
+        click.echo(
+            f"problem: port {', '.join(map(str, busy))} of 127.0.0.1 is in use, and the demo needs {first} to "
+            f"{first + COUNT - 1}. End what listens there, or choose others: DAAS_DEMO_PORT={first + 1000}.",
+            err=True,
+        )
+        return 1
+    file = file.resolve()
+    hub = subprocess.Popen([str(Path(sys.executable).parent / "jupyterhub"), "-f", str(file)], cwd="/")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda received, _frame: hub.send_signal(received))
+    inside = f"http://{LOOPBACK}:{first}/"
+    # the hub by itself first: before it has registered with the proxy, the proxy can only complain
+    if _responds(f"http://127.0.0.1:{first + 2}/hub/health", hub) and _responds(inside + "hub/health", hub):
+        _print_welcome(first)
+    return hub.wait()
+
+
+def _responds(address: str, hub: subprocess.Popen[bytes]) -> bool:
+    """Wait until the portal responds; return False if it ended before."""
+    until = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < until and hub.poll() is None:
+        try:
+            with urllib.request.urlopen(address, timeout=5):  # noqa: S310  # our own http address
+                return True
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    return False
+
+
+def _print_welcome(port: int) -> None:
+    from daas_hub.demo.ports import LOOPBACK, host_name
+    from daas_hub.demo.profile import PEOPLE
+
+    lines = [
+        f"Open http://{host_name()}:{port}/ in a browser on this machine, "
+        "press 'Sign in', and choose one of these people:"
+    ]
+    lines += [f"  {subject:<8} {name}: {re.sub('^.', lambda m: m[0].lower(), words)}"
+              for subject, (name, words) in PEOPLE.items()]  # fmt: skip
+    if host_name() != LOOPBACK:
+        plain = f"DAAS_DEMO_HOST={LOOPBACK} make demo"
+        lines.append(f"If the browser does not find {host_name()}, stop, and run: {plain}")
+    lines.append("Press Ctrl-C to stop the demo and all its sessions.")
+    width = max(len(line) for line in lines)
+    print("\n".join(["", "=" * width, *lines, "=" * width, ""]), flush=True)

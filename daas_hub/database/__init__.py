@@ -1,0 +1,12 @@
+"""How this process connects to the hub's database: SQLite with a write-ahead log, or a server that may be restarted."""
+
+from __future__ import annotations
+
+from daas_hub.database.server import bridge_restarts
+from daas_hub.database.sqlite import use_write_ahead_log
+
+
+def configure_connections() -> None:
+    """Configure all connections that SQLAlchemy opens in this process, the hub's own included."""
+    use_write_ahead_log()
+    bridge_restarts()

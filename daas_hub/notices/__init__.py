@@ -1,0 +1,17 @@
+"""Notices of the operators: a banner, a text that each person acknowledges once, and a maintenance."""
+
+from daas_hub.notices.board import NoticeBoard
+from daas_hub.notices.model import InMaintenance, Kind, Level, Notice
+from daas_hub.notices.request import read_notice
+from daas_hub.notices.words import notice_view, signature
+
+__all__ = [
+    "InMaintenance",
+    "Kind",
+    "Level",
+    "Notice",
+    "NoticeBoard",
+    "notice_view",
+    "read_notice",
+    "signature",
+]

@@ -1,0 +1,69 @@
+"""A notice as pages, the API and a refusal word it. Times are in the facility's zone."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable
+from typing import Any
+
+from daas_hub.notices.model import InMaintenance, Kind, Notice
+
+
+def notice_view(notice: Notice, now: float, zone: datetime.tzinfo) -> dict[str, Any]:
+    """Return a notice as templates render it, and as the API returns it."""
+    return {
+        "id": notice.id,
+        "kind": str(notice.kind),
+        "level": str(notice.level),
+        "text": notice.text,
+        "is_active": notice.is_active(now),
+        "from": moment_view(notice.begins, now, zone),
+        "until": moment_view(notice.ends, now, zone),
+        "stop_sessions_at": moment_view(notice.stops_sessions_at, now, zone),
+        "made_by": notice.made_by,
+        "made_at": moment_view(notice.made_at, now, zone),
+    }
+
+
+def moment_view(seconds: float | None, now: float, zone: datetime.tzinfo) -> dict[str, str] | None:
+    """Return a time: for programs, for people, and how far away it is ("" once it has passed)."""
+    if seconds is None:
+        return None
+    moment = datetime.datetime.fromtimestamp(seconds, zone)
+    away = in_text(seconds - now) if seconds > now else ""
+    return {"iso": moment.isoformat(timespec="seconds"), "text": moment_text(seconds, now, zone), "in": away}
+
+
+def moment_text(seconds: float, now: float, zone: datetime.tzinfo) -> str:
+    """Return a time in the facility's zone; with its day, unless it is today."""
+    moment = datetime.datetime.fromtimestamp(seconds, zone)
+    is_today = moment.date() == datetime.datetime.fromtimestamp(now, zone).date()
+    day = "" if is_today else f" on {moment.day} {moment:%B %Y}"
+    return f"{moment:%H:%M} {moment:%Z}{day}".replace("  ", " ")
+
+
+def in_text(seconds: float) -> str:
+    """Return how far away a moment is; portal.js counts down in the same words."""
+    for length, unit in ((86_400, "day"), (3600, "hour"), (60, "minute")):
+        count = int(seconds // length)
+        if count:
+            return f"in {count} {unit}{'' if count == 1 else 's'}"
+    return "in less than a minute"
+
+
+def refusal(notice: Notice, now: float, zone: datetime.tzinfo) -> InMaintenance:
+    """Return why nothing can be started now."""
+    until = "" if notice.ends is None else f" until {moment_text(notice.ends, now, zone)}"
+    words = f" {notice.text}" if notice.text else ""
+    if notice.stops_sessions_at is None:
+        remedy = "Sessions that run continue."
+    elif notice.stops_sessions_at > now:
+        remedy = f"Sessions that run end at {moment_text(notice.stops_sessions_at, now, zone)}: save your work before."
+    else:
+        remedy = "Please launch again afterwards."
+    return InMaintenance(f"The portal is in maintenance{until}, and no session can be started.{words}", remedy=remedy)
+
+
+def signature(notices: Iterable[Notice], now: float) -> tuple[object, ...]:
+    """Return what changes whenever pages have to show something else."""
+    return tuple((one.id, one.kind is Kind.MAINTENANCE and one.is_active(now)) for one in notices)

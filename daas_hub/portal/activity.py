@@ -1,0 +1,43 @@
+"""`POST /api/users/{name}/activity`: JupyterHub's own, and what sessions of ours report about their use."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from jupyterhub.apihandlers.users import ActivityAPIHandler
+from tornado import web
+
+
+class SessionActivityHandler(ActivityAPIHandler):
+    """Takes the report of a session, and answers how long it may last."""
+
+    def post(self, user_name: str) -> None:
+        """Record the activity as JupyterHub does, then the use of the session."""
+        super().post(user_name)
+        servers = (self.get_json_body() or {}).get("servers") or {}
+        # others may have the scope, too; the owner's sessions have the owner's tokens
+        if self.current_user is None or self.current_user.name != user_name or len(servers) != 1:
+            return
+        name, report = next(iter(servers.items()))
+        spawner = self.current_user.spawners[name]
+        if "use" not in report or not spawner.ready or not hasattr(spawner, "note_use"):
+            return
+        _take(spawner, report)
+        self.set_header("Content-Type", "application/json")
+        self.write(json.dumps(spawner.lifetime_answer()))
+
+
+def _take(spawner: Any, report: dict[str, Any]) -> None:
+    """Take a session's report.
+
+    Raises:
+        HTTPError: 400, it is invalid.
+    """
+    use = report["use"]
+    seconds = [use.get(name) for name in ("unused_s", "quiet_s")] if isinstance(use, dict) else []
+    if len(seconds) != 2 or not all(isinstance(one, int | float) and 0 <= one < 1e9 for one in seconds):
+        raise web.HTTPError(400, "use must have unused_s and quiet_s, both in seconds")
+    spawner.note_use(*seconds)
+    if report.get("extend") is True:
+        spawner.extend()

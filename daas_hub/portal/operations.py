@@ -1,0 +1,144 @@
+"""The API that operators' commands ask: what JupyterHub's own does not have.
+
+It needs the right of the page of administrators, `admin-ui`: see `daas_hub.operators`. Nothing here changes a session:
+commands stop one by JupyterHub's API.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+from collections import Counter
+from typing import Any
+
+import jupyterhub
+from jupyterhub import orm
+from jupyterhub.apihandlers.base import APIHandler
+from jupyterhub.scopes import needs_scope
+
+from daas_hub.facility import Facility
+from daas_hub.launch import visits_in
+from daas_hub.portal.template_globals import display_name_of
+from daas_hub.portal.views import notice_of, session_state
+from daas_hub.services.circuit_breaker import known_breakers
+from daas_hub.version import __version__
+
+#: How long the proxy may take to list its routes.
+_PROXY_TIMEOUT_S = 5.0
+#: Sessions described in one go, before other requests have their turn.
+_AT_ONCE = 100
+
+
+class OperatorsHandler(APIHandler):
+    """What the handlers below share."""
+
+    @property
+    def facility(self) -> Facility:
+        """This facility."""
+        return Facility.of(self.config)
+
+    async def sessions(self) -> list[tuple[Any, Any]]:
+        """Return the user and the spawner of every session that the hub has a record of, running or not."""
+        rows = self.db.query(orm.Spawner.user_id, orm.Spawner.name).filter(orm.Spawner.name != "").all()
+        found = []
+        for number, (user_id, name) in enumerate(sorted(rows), start=1):
+            user = self.users.get(user_id)
+            # it may be gone after the pause
+            if user is not None and name in user.orm_spawners:
+                found.append((user, user.spawners[name]))
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return found
+
+
+class OperatorsSessionsHandler(OperatorsHandler):
+    """`/api/daas/sessions`: all sessions of this hub."""
+
+    @needs_scope("admin-ui")  # type: ignore[untyped-decorator]
+    async def get(self) -> None:
+        """Return them, the oldest first; those that do not run come last."""
+        found = [session_model(user, spawner) for user, spawner in await self.sessions()]
+        self.write({"sessions": sorted(found, key=lambda one: (one["since"] or "~", one["user"], one["name"]))})
+
+
+class OperatorsStatusHandler(OperatorsHandler):
+    """`/api/daas/status`: the state of this portal in one answer."""
+
+    @needs_scope("admin-ui")  # type: ignore[untyped-decorator]
+    async def get(self) -> None:
+        """Return it."""
+        sessions = await self.sessions()
+        states = Counter(session_state(spawner) for _, spawner in sessions)
+        self.write(
+            {
+                "version": __version__,
+                "jupyterhub_version": jupyterhub.__version__,
+                "facility": self.facility.name,
+                "proxy": await self._proxy(),
+                "sessions": dict(sorted(states.items())),
+                "people": len({user.name for user, spawner in sessions if spawner.active}),
+                "places": self._places([spawner for _, spawner in sessions]),
+                "sources": [
+                    {"name": one.name, "answers": not one.is_open, "not_asked_for_s": round(one.open_for_s, 1)}
+                    for one in known_breakers()
+                ],
+            }
+        )
+
+    async def _proxy(self) -> dict[str, Any]:
+        try:
+            async with asyncio.timeout(_PROXY_TIMEOUT_S):
+                routes = await self.proxy.get_all_routes()
+        except Exception as error:  # of an HTTP client, a proxy class of the administrator's, ...
+            self.log.warning("the proxy did not list its routes: %s", type(error).__name__)
+            return {"answers": False, "routes": 0}
+        return {"answers": True, "routes": len(routes)}
+
+    def _places(self, spawners: list[Any]) -> list[dict[str, Any]]:
+        """Return the places with their use; without `Places`, the one backend, which has no name."""
+        in_use = getattr(self.settings.get("spawner_class"), "in_use", None)
+        if not self.facility.places or in_use is None:
+            used = sum(bool(one.active) for one in spawners)
+            return [{"name": "", "title": "", "state": "open", "used": used, "capacity": None}]
+        return [
+            {
+                "name": one.name,
+                "title": one.title,
+                "state": str(one.state),
+                "used": in_use(self.config, one.name, self.users),
+                "capacity": one.capacity,
+            }
+            for one in self.facility.places
+        ]
+
+
+def session_model(user: Any, spawner: Any) -> dict[str, Any]:
+    """Return a session as JSON; times are ISO 8601 in UTC, "" where there is none."""
+    options = spawner.orm_spawner.user_options or {}
+    row = spawner.orm_spawner
+    return {
+        "user": user.name,
+        "person": display_name_of(user.orm_user),
+        "name": spawner.name,
+        "application": str(options.get("application", "")),
+        "size": str(options.get("size") or ""),
+        "proposals": list(dict(visits_in(options))),
+        "place": str(getattr(spawner, "place", "")),
+        "state": session_state(spawner),
+        "notice": notice_of(spawner),
+        "since": _iso(row.started.replace(tzinfo=datetime.UTC).timestamp() if row.started else 0),
+        "ends": _iso(getattr(spawner, "ends", 0.0)),
+        "last_activity": _iso(row.last_activity.replace(tzinfo=datetime.UTC).timestamp() if row.last_activity else 0),
+    }
+
+
+def _iso(seconds: float) -> str:
+    if not seconds:
+        return ""
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+OPERATORS_API: list[tuple[Any, ...]] = [
+    (r"/api/daas/sessions", OperatorsSessionsHandler),
+    (r"/api/daas/status", OperatorsStatusHandler),
+]

@@ -1,0 +1,72 @@
+"""Launches that wait: how one joins the queue, what pages say of it, and how it leaves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tornado import web
+
+from daas_hub.accounts.hub_user import withheld_roles
+from daas_hub.admission.hub import Admission
+from daas_hub.admission.line import Line
+from daas_hub.admission.model import demand_of
+from daas_hub.errors import Refused
+from daas_hub.launch import LaunchRequest
+from daas_hub.portal.base import PortalHandler
+
+
+def current_line() -> Line | None:
+    """Return the queue of this hub; None if launches do not wait."""
+    admission = Admission.current()
+    return admission.line if admission is not None else None
+
+
+def waiting_words(spawner: Any) -> str:
+    """Return what a card says of a session that waits; "" if it does not."""
+    line = current_line()
+    return line.words((spawner.user.name, spawner.name)) if line is not None else ""
+
+
+def leave_queue(user_name: str, session: str) -> None:
+    """Remove the ticket of a session, if it has one."""
+    if (line := current_line()) is not None:
+        line.leave((user_name, session))
+
+
+def waits_behind_others(place: str | None) -> bool:
+    """Return whether a launch would wait in any case: others wait already.
+
+    Args:
+        place: the requested place; None for the default, which is not known yet.
+    """
+    line = current_line()
+    return line is not None and (line.is_waited_for(place) if place else not line.is_empty())
+
+
+def is_about_room(error: BaseException) -> bool:
+    """Return whether a start was refused because there is no room, here or at the backend, or by the hub's limits."""
+    if isinstance(error, web.HTTPError) and error.status_code == 429:
+        return True
+    return getattr(error, "reason", "") == "capacity"
+
+
+async def join_queue(handler: PortalHandler, name: str, request: LaunchRequest) -> None:
+    """Let a launch wait, if this person may have it now; when its turn comes it is authorised again.
+
+    The session has a record in the hub from now on: it is listed, and whoever removes it leaves the queue.
+
+    Raises:
+        DaasError: worded for the user.
+    """
+    user, admission = handler.current_user, Admission.current()
+    line = current_line()
+    if admission is None or line is None:
+        raise Refused("Launches do not wait here.", remedy="Try again later.")
+    identity, withheld = await handler.identity(), withheld_roles(user)
+    plan = await handler.facility.authorise(identity, request, withheld=withheld)
+    demand = demand_of(plan, user.name, name)
+    line.require_may_join(demand)
+    spawner = user.get_or_create_spawner(name, plan.application.title, replace_failed=True)
+    spawner.orm_spawner.user_options = request.as_json()
+    line.join(demand, request.as_json())
+    admission.dispatcher.ask()

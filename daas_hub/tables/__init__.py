@@ -1,0 +1,8 @@
+"""Our own tables in the hub's database, and their upgrades."""
+
+from __future__ import annotations
+
+from daas_hub.tables.model import Acknowledgement, Base, Login, NoticeRow, Ticket, Usage, commit
+from daas_hub.tables.upgrade import upgrade_tables
+
+__all__ = ["Acknowledgement", "Base", "Login", "NoticeRow", "Ticket", "Usage", "commit", "upgrade_tables"]

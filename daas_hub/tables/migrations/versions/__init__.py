@@ -1,0 +1,1 @@
+"""One module per revision, in order. Only forwards: a backup goes back."""

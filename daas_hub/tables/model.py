@@ -1,0 +1,125 @@
+"""The tables. Their names begin with `daas_`; JupyterHub's own upgrade does not touch them.
+
+They hold names and numbers only: no path, no uid, no gid. People are known by their name in the hub, and not by a
+foreign key: usage is counted after an account was removed, and a database may give its number to another user.
+A change of a table needs a migration in `migrations/versions` (`tests/tables` compares the two).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import JSON, Float, Integer, String, Text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    """Base of our tables, apart from those of JupyterHub."""
+
+
+class Login(Base):
+    """A login that is valid (see `daas_hub.portal.login_record`)."""
+
+    __tablename__ = "daas_logins"
+
+    session_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[int] = mapped_column(Integer, index=True)
+    expires_at: Mapped[float] = mapped_column(Float, index=True)
+
+
+class Ticket(Base):
+    """A launch that waits in the queue.
+
+    Attributes:
+        session: the name of the session that is to start, unique for its user.
+        options: the launch request (`LaunchRequest.as_json`): ids only. It is authorised again when its turn comes.
+        arrived: seconds since 1970; with `id`, the age that the order depends on.
+        needs: what was requested, as the order and the room were decided with (`daas_hub.admission.model.Demand`).
+        called: when its turn came; None while it waits. The ticket is kept until the session runs.
+        not_before: the earliest time of the next attempt, after the backend had no room.
+        attempts: how often the backend had none.
+        answer: what the backend said then, worded for the owner; "" for nothing.
+    """
+
+    __tablename__ = "daas_tickets"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    user: Mapped[str] = mapped_column(String(255), index=True)
+    session: Mapped[str] = mapped_column(String(255))
+    options: Mapped[dict[str, Any]] = mapped_column(JSON)
+    needs: Mapped[dict[str, Any]] = mapped_column(JSON)
+    arrived: Mapped[float] = mapped_column(Float)
+    called: Mapped[float | None] = mapped_column(Float, nullable=True)
+    not_before: Mapped[float] = mapped_column(Float, default=0.0)
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    answer: Mapped[str] = mapped_column(Text, default="")
+
+
+class Usage(Base):
+    """One session, from its admission to its end: what quotas count, and what `daas-hub usage` reports.
+
+    Attributes:
+        proposals: the ids of its proposals, separated by ", "; "" for an own resource.
+        groups: the person's roles and groups that a quota is set for, when it was admitted.
+        hours: the time limit of its size.
+        admitted, started, ended: seconds since 1970. `started` is empty until it runs, and `ended` until the
+            backend has confirmed its end; until then its resources are in use.
+    """
+
+    __tablename__ = "daas_usage"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    user: Mapped[str] = mapped_column(String(255), index=True)
+    session: Mapped[str] = mapped_column(String(255))
+    proposals: Mapped[str] = mapped_column(Text, default="")
+    groups: Mapped[list[str]] = mapped_column(JSON)
+    application: Mapped[str] = mapped_column(String(64))
+    place: Mapped[str] = mapped_column(String(64), default="")
+    size: Mapped[str] = mapped_column(String(64))
+    cpus: Mapped[float] = mapped_column(Float)
+    memory_bytes: Mapped[float] = mapped_column(Float)
+    gpus: Mapped[int] = mapped_column(Integer, default=0)
+    hours: Mapped[float] = mapped_column(Float)
+    admitted: Mapped[float] = mapped_column(Float)
+    started: Mapped[float | None] = mapped_column(Float, nullable=True)
+    ended: Mapped[float | None] = mapped_column(Float, nullable=True, index=True)
+
+
+class NoticeRow(Base):
+    """A notice of the operators to everybody (see `daas_hub.notices`). Times are seconds since 1970."""
+
+    __tablename__ = "daas_notices"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    level: Mapped[str] = mapped_column(String(16))
+    text: Mapped[str] = mapped_column(Text)
+    begins: Mapped[float] = mapped_column(Float)
+    ends: Mapped[float | None] = mapped_column(Float, nullable=True)
+    stops_sessions_at: Mapped[float | None] = mapped_column(Float, nullable=True)
+    made_by: Mapped[str] = mapped_column(String(255))
+    made_at: Mapped[float] = mapped_column(Float)
+
+
+class Acknowledgement(Base):
+    """That a person has read a notice."""
+
+    __tablename__ = "daas_acknowledgements"
+
+    notice_id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    user: Mapped[str] = mapped_column(String(255), primary_key=True)
+    at: Mapped[float] = mapped_column(Float)
+
+
+def commit(db: Any) -> None:
+    """Commit the hub's database session; it stays usable if that fails.
+
+    Raises:
+        SQLAlchemyError: nothing was stored.
+    """
+    try:
+        db.commit()
+    except SQLAlchemyError:
+        db.rollback()
+        raise

@@ -1,0 +1,22 @@
+"""Steps of migrations that can be repeated: what an interrupted upgrade has done already is left as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from alembic import op
+from sqlalchemy import inspect
+
+
+def create_table(name: str, *columns: Any) -> None:
+    """Create a table, unless it is there."""
+    if not inspect(op.get_bind()).has_table(name):
+        op.create_table(name, *columns)
+
+
+def create_index(table: str, columns: Sequence[str]) -> None:
+    """Create an index with SQLAlchemy's usual name, unless it is there."""
+    name = f"ix_{table}_{'_'.join(columns)}"
+    if name not in {one["name"] for one in inspect(op.get_bind()).get_indexes(table)}:
+        op.create_index(name, table, list(columns))

@@ -1,0 +1,101 @@
+"""The command line itself: what help costs, exit codes of wrong use, and completion in a shell."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from daas_hub.commands.main import _COMMANDS, main
+
+#: Modules that take a second or more to import: only the command that needs them may.
+SLOW = ("aiohttp", "jupyterhub", "oauthenticator", "pydantic", "sqlalchemy", "tornado", "traitlets")
+
+
+def run(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=Path(__file__).parents[2],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["-h"], ["--version"]])
+def test_help_imports_no_command(argv: list[str]) -> None:
+    ended = run(
+        "import sys; from daas_hub.commands.main import main; "
+        f"assert main({argv}) == 0; print([one for one in {SLOW} if one in sys.modules])"
+    )
+    assert ended.stdout.splitlines()[-1:] == ["[]"], ended
+
+
+@pytest.mark.parametrize("name", _COMMANDS)
+def test_each_command_has_help_and_its_own_name(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([name, "--help"]) == 0
+    usage = capsys.readouterr().out
+    assert usage.startswith(f"Usage: daas-hub {name} ")
+    # the list of commands has the first sentence of the command's own help
+    _, words = _COMMANDS[name]
+    assert " ".join(usage.split()).lower().count(words.lower()) == 1
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        ([], "Commands:"),
+        (["no-such"], "No such command 'no-such'"),
+        (["check-config"], "Missing argument 'FILE'"),
+        (["check-config", "x", "--no-such"], "No such option"),
+        (["links", "x", "--remove", "issuer"], "requires 2 arguments"),
+        (["init", "--example", "nowhere"], "Invalid value for '--example'"),
+        (["import"], "Missing option '--experiments'"),
+    ],
+)
+def test_wrong_use_has_the_usual_code(argv: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(argv)
+    assert end.value.code == 2
+    printed = capsys.readouterr()
+    assert words in printed.err
+    assert printed.out == ""
+
+
+def test_an_interrupted_command_has_the_code_of_the_signal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("daas_hub.commands.inspect.check_config", interrupt)
+    assert main(["check-config", "x"]) == 130
+    assert capsys.readouterr().err.strip() == "interrupted"
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("daas-hub sh", ["show-proposals"]),
+        ("daas-hub check-config --", ["--help"]),
+        ("daas-hub doctor x --na", ["--nagios"]),
+    ],
+)
+def test_bash_is_offered_commands_and_options(words: str, offered: list[str]) -> None:
+    ended = run(
+        "import conftest; from daas_hub.commands.main import main; main()",
+        _DAAS_HUB_COMPLETE="bash_complete",
+        COMP_WORDS=words,
+        COMP_CWORD=str(len(words.split()) - 1),
+    )
+    assert [line.partition(",")[2] for line in ended.stdout.splitlines()] == offered, ended
+
+
+def test_the_help_lists_every_command_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    lines = capsys.readouterr().out.partition("Commands:")[2].splitlines()
+    assert [line.split()[0] for line in lines if line[2:3].strip()] == list(_COMMANDS)

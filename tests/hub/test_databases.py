@@ -1,0 +1,227 @@
+"""The portal on the databases of facilities: PostgreSQL and MariaDB, also when they are killed while it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+from jupyterhub import orm
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+from traitlets.config import Config
+
+from daas_hub import configure
+from daas_hub.database import server
+from tests.databases import SERVERS, DatabaseServer, running_database
+from tests.live_portal import Person, Portal, free_ports, new_state, plain_text, remove, start_portal
+
+pytestmark = pytest.mark.sandbox
+
+#: Seconds after its database's return in which a page must be right again.
+RIGHT_AGAIN_S = 10.0
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def database(request: pytest.FixtureRequest) -> Iterator[DatabaseServer]:
+    """A database server."""
+    with running_database(request.param) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def stored(sandbox_works: None, database: DatabaseServer) -> Iterator[Portal]:
+    """A portal that stores in it."""
+    portal = start_portal(state=new_state(), more_config=f"c.JupyterHub.db_url = {database.new_database()!r}")
+    yield portal
+    portal.stop()
+    remove(portal)
+
+
+@pytest.fixture
+def session(database: DatabaseServer) -> Iterator[Session]:
+    """A session as the hub's own, with one user."""
+    configure(Config())
+    opened = orm.new_session_factory(database.new_database())()
+    opened.add(orm.User(name="anna"))
+    opened.commit()
+    yield opened
+    opened.close()
+    opened.get_bind().dispose()
+
+
+async def test_a_transaction_that_reads_ends_with_its_code(session: Session) -> None:
+    assert orm.User.find(session, "anna") is not None
+    assert session.in_transaction()
+    await asyncio.sleep(0)
+    assert not session.in_transaction()
+
+
+async def test_a_change_waits_for_its_commit(session: Session) -> None:
+    user = orm.User.find(session, "anna")
+    user.admin = True
+    await asyncio.sleep(0)
+    session.rollback()
+    assert not user.admin
+
+    user.admin = True
+    session.flush()
+    await asyncio.sleep(0)
+    session.rollback()
+    assert not user.admin
+
+
+async def test_the_next_transaction_finds_a_restarted_server(session: Session, database: DatabaseServer) -> None:
+    assert orm.User.find(session, "anna") is not None
+    await asyncio.sleep(0)
+    database.stop(signal.SIGKILL)
+    database.start()
+    assert orm.User.find(session, "anna") is not None
+
+
+async def test_only_the_first_transaction_waits_for_a_server_that_is_away(
+    session: Session, database: DatabaseServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "RESTART_S", 0.5)
+    slept: list[float] = []
+    sleep = time.sleep
+    monkeypatch.setattr(server.time, "sleep", lambda seconds: (slept.append(seconds), sleep(seconds)))
+    database.stop(signal.SIGKILL)
+    with pytest.raises(OperationalError):
+        orm.User.find(session, "anna")
+    assert slept
+    session.rollback()
+    slept.clear()
+    with pytest.raises(OperationalError):
+        orm.User.find(session, "anna")
+    assert not slept
+    session.rollback()
+    database.start()
+    assert orm.User.find(session, "anna") is not None
+
+
+#: Fifty starts, and 200 pages.
+PEOPLE, EACH, PAGES = 10, 5, 200
+SLEEPER = """\
+name: sleeper
+title: Sleeper
+kind: desktop
+command: [sleep, "300"]
+"""
+
+
+@pytest.fixture
+def crowded(sandbox_works: None, database: DatabaseServer) -> Iterator[tuple[Portal, list[Person]]]:
+    """A portal with ten people, who are signed in."""
+    state, port = new_state(), free_ports(4)
+    names = [f"p{number:02}" for number in range(PEOPLE)]
+    logins = [f"logins: [{{issuer: 'http://127.0.0.1:{port + 1}', subject: {name}}}]" for name in names]
+    accounts = [
+        f"  - {{name: {name}, uid: {25100 + n}, gid: {25100 + n}, {logins[n]}}}" for n, name in enumerate(names)
+    ]
+    (state / "accounts.yaml").write_text("accounts:\n" + "\n".join(accounts) + "\n")
+    applications = state / "applications"
+    applications.mkdir()
+    (applications / "sleeper.yaml").write_text(SLEEPER)
+    lines = f"c.JupyterHub.db_url = {database.new_database()!r}\nc.Facility.accounts_file = '{state}/accounts.yaml'\n"
+    # fifty starts at once are slow on two processors
+    lines += "c.SandboxSpawner.start_timeout = c.SandboxSpawner.http_timeout = 300\n"
+    portal = start_portal(applications, state=state, port=port, more_config=lines)
+    try:
+        yield portal, [portal.login(name) for name in names]
+    finally:
+        portal.stop()
+        remove(portal)
+
+
+@pytest.mark.servers
+@pytest.mark.timeout(900)
+def test_a_restart_loses_no_start(crowded: tuple[Portal, list[Person]], database: DatabaseServer) -> None:
+    """Fifty starts are under way and 200 pages are open while the database is killed and started again."""
+    portal, people = crowded
+    stop = threading.Event()
+    tokens = [(person, person.xsrf) for person in people]
+    with ThreadPoolExecutor(PAGES + PEOPLE * EACH + 1) as threads:
+        try:
+            pages = [threads.submit(_read_events, people[n % PEOPLE], stop) for n in range(PAGES)]
+            waits = threads.submit(_longest_wait, people[0], stop)
+            starts = [threads.submit(_press, person, token) for person, token in tokens for _ in range(EACH)]
+            time.sleep(1)
+            database.stop(signal.SIGKILL)
+            time.sleep(1)
+            database.start()
+            answers = [start.result() for start in starts]
+            running = [len(_wait_ready(person)) for person in people]
+        finally:
+            stop.set()
+        closed = [page.result() for page in pages]
+    refused = [plain_text(one) for one in answers if one.status_code != 303]
+    assert not refused, portal.log.read_text()
+    assert running == [EACH] * PEOPLE
+    assert waits.result() < RIGHT_AGAIN_S
+    assert sum(closed) == 0, "streams of pages were closed"
+
+
+def _wait_ready(person: Person) -> list[str]:
+    """Wait until all sessions of somebody run, and return their names."""
+    names = list(person.get("/hub/api/user").json()["servers"])
+    for name in names:
+        person.wait_ready(name, timeout_s=300)
+    return names
+
+
+def _press(person: Person, token: str) -> requests.Response:
+    """Press the button of the application."""
+    form = {"_xsrf": token, "application": "sleeper"}
+    cookies = person.session.cookies.copy()
+    return requests.post(f"{person.portal.url}/hub/launch", form, cookies=cookies, allow_redirects=False, timeout=120)
+
+
+def _read_events(person: Person, stop: threading.Event) -> bool:
+    """Read a page's stream until all is over; return whether it was closed before."""
+    cookies = person.session.cookies.copy()
+    with requests.get(f"{person.portal.url}/hub/daas/events", cookies=cookies, stream=True, timeout=60) as stream:
+        for _ in stream.iter_lines():
+            if stop.is_set():
+                return False
+    return True
+
+
+def _longest_wait(person: Person, stop: threading.Event) -> float:
+    """Load the home page again and again; return the longest time between two right ones, in seconds."""
+    last, longest = time.monotonic(), 0.0
+    while not stop.is_set():
+        right = requests.get(f"{person.portal.url}/hub/home", cookies=person.session.cookies.copy(), timeout=60)
+        now = time.monotonic()
+        if right.status_code == 200 and 'class="application"' in right.text:
+            longest, last = max(longest, now - last), now
+        time.sleep(0.2)
+    return max(longest, time.monotonic() - last)
+
+
+def test_a_session_survives_a_killed_database(stored: Portal, database: DatabaseServer) -> None:
+    person = stored.login("anna")
+    name = person.launch("terminal", proposal="MA-4242", visit="2")
+    session = f"/user/{person.name}/{name}/status"
+    assert person.get(session).json()["state"] == "running"
+
+    database.stop(signal.SIGKILL)
+    # nothing of it is in the hub's database
+    assert person.get(session).json()["state"] == "running"
+    away = person.get("/hub/home")
+    assert away.status_code == 503
+    assert "The database of this portal does not answer." in plain_text(away)
+    database.start()
+
+    until = time.monotonic() + RIGHT_AGAIN_S
+    while time.monotonic() < until and (page := person.get("/hub/home")).status_code != 200:
+        time.sleep(0.2)
+    assert page.status_code == 200
+    assert f"/sessions/{name}" in page.text
+    assert person.launch("terminal", proposal="MA-4242", visit="2") != name
+    assert person.stop(name).status_code == 303

@@ -1,0 +1,226 @@
+"""Notices on a running portal: by command and by page, on open pages, over a restart, and a maintenance to its end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from daas_hub.accounts import Identity
+from tests.hub.operator import Operator
+from tests.live_portal import Person, Portal, free_ports, new_state, plain_text, remove, start_portal
+
+pytestmark = pytest.mark.sandbox
+
+ADMIN = 'c.JupyterHub.load_groups = {{"bosses": {{"users": ["{carla}"]}}}}\n' \
+    'c.JupyterHub.load_roles = [*c.JupyterHub.load_roles,' \
+    ' {{"name": "boss", "scopes": ["admin-ui"], "groups": ["bosses"]}}]\n'  # fmt: skip
+HOSTILE = "<script>alert(1)</script> See https://x.example/a?b=1&c=2 or javascript:alert(2)"
+
+
+@pytest.fixture(scope="module")
+def portal(sandbox_works: None) -> Iterator[Portal]:
+    port, state = free_ports(4), new_state()
+    carla = Identity(f"http://127.0.0.1:{port + 1}", "carla").hub_name
+    running = start_portal(state=state, port=port, more_config=ADMIN.format(carla=carla))
+    yield running
+    running.stop()
+    remove(running)
+
+
+@pytest.fixture(scope="module")
+def people(portal: Portal) -> dict[str, Person]:
+    return {name: portal.login(name) for name in ("anna", "ben", "carla")}
+
+
+@pytest.fixture
+def operator(portal: Portal) -> Iterator[Operator]:
+    found = Operator(portal)
+    yield found
+    for one in found.api("GET", "daas/notices").json()["notices"]:
+        assert found.api("DELETE", f"daas/notices/{one['id']}").status_code == 204
+
+
+@contextlib.contextmanager
+def stream(person: Person) -> Iterator[Iterator[tuple[str, str]]]:
+    """Follow a page's events: names, and their HTML."""
+
+    def events(lines: Iterator[str]) -> Iterator[tuple[str, str]]:
+        name = "message"
+        for line in lines:
+            if line.startswith("event: "):
+                name = line[7:]
+            elif line.startswith("data: "):
+                yield name, json.loads(line[6:])["html"]
+            elif not line:
+                name = "message"
+
+    with person.get(f"/hub/daas/events?_xsrf={person.xsrf}", stream=True, timeout=30) as response:
+        assert response.status_code == 200
+        yield events(response.iter_lines(decode_unicode=True))
+
+
+def of_notices(events: Iterator[tuple[str, str]]) -> str:
+    return next(html for name, html in events if name == "notices")
+
+
+def post(person: Person, path: str, **fields: str) -> requests.Response:
+    return person.post(
+        path, {"from" if key == "begins" else key: value for key, value in fields.items()}, allow_redirects=False
+    )
+
+
+def test_a_notice_by_command_is_text_on_every_page(operator: Operator, people: dict[str, Person]) -> None:
+    made = operator.asked("announce", HOSTILE, "--level", "critical")
+    for page in (
+        requests.get(f"{operator.portal.url}/hub/login", timeout=20),
+        people["anna"].get("/hub/home"),
+        people["ben"].get("/hub/token"),
+    ):
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page.text
+        assert '<a href="https://x.example/a?b=1&amp;c=2" rel="noopener noreferrer">' in page.text
+        assert 'href="javascript' not in page.text
+        assert 'class="notice operators critical"' in page.text
+    table = operator.run("notices").stdout.splitlines()
+    assert table[1].split()[:3] == [str(made["id"]), "banner", "critical"]
+    assert operator.run("notices", "--withdraw", str(made["id"])).stdout == "0 notices\n"
+    assert "alert(1)" not in people["anna"].get("/hub/home").text
+    missing = operator.run("notices", "--withdraw", "999")
+    assert missing.returncode == 1
+    assert "There is no such notice" in missing.stderr
+
+
+def test_open_pages_show_it_and_lose_it(operator: Operator, people: dict[str, Person]) -> None:
+    with stream(people["anna"]) as events:
+        assert "Beam" not in of_notices(events)
+        made = operator.post(kind="banner", text="Beam is off.")
+        assert "Beam is off." in of_notices(events)
+        operator.api("DELETE", f"daas/notices/{made['id']}")
+        assert "Beam" not in of_notices(events)
+
+
+def test_each_person_acknowledges_once_also_over_a_restart(operator: Operator, people: dict[str, Person]) -> None:
+    made = operator.post(kind="acknowledge", text="New rules of the cluster.")
+    anna, ben = people["anna"], people["ben"]
+    assert "New rules" not in requests.get(f"{operator.portal.url}/hub/login", timeout=20).text
+    assert "I have read this" in anna.get("/hub/home").text
+    back = f"{operator.portal.url}/hub/proposals/MA-4242"
+    answer = anna.post(f"/hub/daas/notices/{made['id']}/acknowledge", headers={"Referer": back}, allow_redirects=False)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/hub/proposals/MA-4242")
+    elsewhere = anna.post(
+        f"/hub/daas/notices/{made['id']}/acknowledge", headers={"Referer": "https://x.example/"}, allow_redirects=False
+    )
+    assert elsewhere.headers["Location"] == "/hub/home", "no other site is returned to"
+    assert "New rules" not in anna.get("/hub/home").text
+    assert "New rules" in ben.get("/hub/home").text
+    assert operator.asked("notices")[0]["readers"] == 1
+
+
+def test_administrators_announce_on_their_page(operator: Operator, people: dict[str, Person]) -> None:
+    carla = people["carla"]
+    assert 'href="/hub/daas/notices"' in carla.get("/hub/home").text
+    assert "Nothing is announced" in carla.get("/hub/daas/notices").text
+    wrong = post(carla, "/hub/daas/notices", kind="banner", text="Kept while corrected", until="2020-01-01T10:00")
+    assert wrong.status_code == 400
+    assert "over before it begins" in plain_text(wrong)
+    assert "Kept while corrected</textarea>" in wrong.text
+    made = post(carla, "/hub/daas/notices", kind="banner", text="From the page", level="warning")
+    assert (made.status_code, made.headers["Location"]) == (303, "/hub/daas/notices")
+    (found,) = operator.asked("notices")
+    assert (found["text"], found["level"], found["made_by"]) == ("From the page", "warning", carla.name)
+    assert "From the page" in people["anna"].get("/hub/home").text
+    gone = post(carla, f"/hub/daas/notices/{found['id']}/withdraw")
+    assert gone.status_code == 303
+    assert operator.asked("notices") == []
+
+
+def test_only_administrators_do(operator: Operator, people: dict[str, Person]) -> None:
+    anna = people["anna"]
+    made = operator.post(kind="banner", text="Beam is off.")
+    assert 'href="/hub/daas/notices"' not in anna.get("/hub/home").text
+    assert anna.get("/hub/daas/notices").status_code == 403
+    assert post(anna, "/hub/daas/notices", kind="banner", text="x").status_code == 403
+    assert post(anna, f"/hub/daas/notices/{made['id']}/withdraw").status_code == 403
+    assert anna.api("GET", "daas/notices").status_code == 403
+    assert anna.api("POST", "daas/notices", {"text": "x"}).status_code == 403
+    assert anna.api("DELETE", f"daas/notices/{made['id']}").status_code == 403
+    assert [one["id"] for one in operator.asked("notices")] == [made["id"]]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        ([], 400, "not an object"),
+        ({"text": ""}, 400, "There is no text"),
+        ({"text": "x", "kind": 3}, 400, "is not a text"),
+        ({"kind": "maintenance", "until": "2020-01-01"}, 400, "over before it begins"),
+    ],
+)
+def test_the_api_says_what_is_wrong(operator: Operator, body: Any, status: int, words: str) -> None:
+    answer = operator.api("POST", "daas/notices", body)
+    assert answer.status_code == status
+    assert words in answer.json()["message"]
+
+
+def test_a_maintenance_to_its_end(operator: Operator, people: dict[str, Person]) -> None:
+    """It is announced, then nobody starts a session, then those that run end; the reason is on the owner's card."""
+    anna, ben = people["anna"], people["ben"]
+    name = anna.launch("terminal")
+    assert operator.run("maintenance").stdout == "no maintenance: sessions can be started\n"
+    begun = operator.run(
+        "maintenance", "begin", "--from", "+1h", "--until", "+3h", "--stop-sessions-at", "+2h", "--text", "New disks."
+    )
+    assert begun.returncode == 0, begun
+    assert begun.stdout.splitlines()[0].startswith("maintenance announced, it begins in ")
+    page = plain_text(anna.get("/hub/home"))
+    assert "Maintenance from" in page
+    assert "New disks." in page
+    assert "save your work before" in page
+    second = operator.run("maintenance", "begin")
+    assert second.returncode == 1
+    assert "announced already" in second.stderr
+    assert operator.run("maintenance").returncode == 0
+    ben.stop(ben.launch("terminal"))
+
+    assert operator.run("maintenance", "end").stdout == "no maintenance: sessions can be started\n"
+    soon = operator.run("maintenance", "begin", "--stop-sessions-at", "+1h", "--text", "New disks.")
+    assert soon.stdout.startswith("maintenance active: no session can be started\n"), soon
+    assert operator.run("maintenance").returncode == 1
+    refused = post(ben, "/hub/launch", application="terminal")
+    assert refused.status_code == 403
+    assert (
+        "The portal is in maintenance, and no session can be started. New disks. Sessions that run end"
+        in plain_text(refused)
+    )
+    assert ben.api("POST", f"users/{ben.name}/servers/one", {"application": "terminal"}).status_code in (403, 400)
+    assert [one["name"] for one in operator.asked("sessions")] == [name]
+
+    # the hub is restarted, and the time comes
+    with stream(anna) as events:
+        assert "Maintenance" in of_notices(events)
+    operator.run("maintenance", "end")
+    operator.post(
+        kind="maintenance", stop_sessions_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 2))
+    )
+    until = time.monotonic() + 60
+    while operator.sessions() and time.monotonic() < until:
+        time.sleep(0.5)
+    assert operator.sessions() == []
+    assert "It was ended for a maintenance of the portal." in plain_text(anna.get("/hub/home"))
+    operator.run("maintenance", "end")
+    anna.stop(name)
+    ben.stop(ben.launch("terminal"))
+
+
+def test_a_restarted_hub_is_still_in_maintenance(portal: Portal) -> None:
+    Operator(portal).post(kind="maintenance", text="New disks.")
+    portal.stop()
+    portal.process = start_portal(state=portal.state, port=portal.port).process
+    refused = post(portal.login("anna"), "/hub/launch", application="terminal")
+    assert refused.status_code == 403
+    assert "The portal is in maintenance" in plain_text(refused)

@@ -1,0 +1,50 @@
+"""The rights that the chart grants a hub in the namespace of its sessions, and those that a hub was seen to use."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+_TEMPLATE = Path(__file__).parents[2] / "deploy" / "helm" / "daas-hub" / "templates" / "rights.yaml"
+#: What every account may ask of itself, in no namespace; no Role grants it.
+_OF_EVERYBODY = ("selfsubjectaccessreviews", "create")
+
+Right = tuple[str, str]
+
+
+def _rules_of_the_chart() -> list[dict[str, Any]]:
+    """Return the rules of the chart's Role; they have no template in them."""
+    text = _TEMPLATE.read_text().partition("\nrules:\n")[2].partition("\n---")[0]
+    found: list[dict[str, Any]] = yaml.safe_load(text)
+    return found
+
+
+#: The rules of the hub's Role; every hub of these tests has them and no others.
+HUB_RULES = _rules_of_the_chart()
+
+
+def granted(rules: list[dict[str, Any]]) -> set[Right]:
+    """Return each resource with each verb that the rules of a Role grant."""
+    return {(resource, verb) for rule in rules for resource in rule["resources"] for verb in rule["verbs"]}
+
+
+def used(log: Path, user: str) -> dict[str, set[Right]]:
+    """Return each resource with each verb that somebody asked for, by namespace, from an API server's audit log.
+
+    Fails where the API server refused for want of a right; what is in no namespace is in that of the name "".
+    """
+    found: dict[str, set[Right]] = {}
+    for line in log.read_bytes().splitlines():
+        record = json.loads(line)
+        if record["user"].get("username") != user or "objectRef" not in record:
+            continue
+        reference = record["objectRef"]
+        right = "/".join(filter(None, (reference["resource"], reference.get("subresource")))), record["verb"]
+        if right == _OF_EVERYBODY:
+            continue
+        assert record["responseStatus"]["code"] not in (401, 403), record["requestURI"]
+        found.setdefault(reference.get("namespace", ""), set()).add(right)
+    return found

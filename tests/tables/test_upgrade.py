@@ -1,0 +1,131 @@
+"""Our tables: created, upgraded from the first release, and finished after an interruption at every statement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from jupyterhub import orm
+from sqlalchemy import create_engine, event, inspect, text
+
+from daas_hub.errors import ConfigurationError
+from daas_hub.tables import Base, Ticket, upgrade_tables
+
+VERSION = text("SELECT version_num FROM daas_alembic_version")
+
+
+class Killed(Exception):
+    """The hub's process ended here."""
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Any]:
+    """A hub's database, with JupyterHub's tables."""
+    session = orm.new_session_factory(f"sqlite:///{tmp_path / 'hub.sqlite'}")()
+    yield session.get_bind()
+    session.close()
+
+
+def differences(engine: Any) -> list[Any]:
+    """What the migrations did not create as the models are."""
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection,
+            opts={
+                "version_table": "daas_alembic_version",
+                "include_name": lambda name, kind, _: kind != "table" or str(name).startswith("daas_"),
+            },
+        )
+        return list(compare_metadata(context, Base.metadata))
+
+
+def test_the_migrations_make_the_models(engine: Any) -> None:
+    upgrade_tables(engine)
+    assert differences(engine) == []
+    upgrade_tables(engine)  # at the next start of the hub
+    with engine.connect() as connection:
+        assert connection.execute(VERSION).scalar() == "0003"
+
+
+def test_the_hubs_own_tables_keep_their_revision(engine: Any) -> None:
+    with engine.connect() as connection:
+        before = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    upgrade_tables(engine)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == before
+    # JupyterHub opens it again
+    orm.new_session_factory(str(engine.url))().close()
+
+
+def test_a_database_of_the_first_release_keeps_its_logins(engine: Any) -> None:
+    Base.metadata.tables["daas_logins"].create(engine)
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO daas_logins VALUES ('a', 1, 2.5)"))
+    upgrade_tables(engine)
+    assert differences(engine) == []
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT session_id, user_id, expires_at FROM daas_logins")).all() == [
+            ("a", 1, 2.5)
+        ]
+
+
+def test_an_upgrade_that_is_interrupted_anywhere_is_finished_by_the_next(tmp_path: Path) -> None:
+    """Interrupt it before its first, second, ... statement that changes something."""
+    finished = False
+    for statements in range(40):
+        engine = create_engine(f"sqlite:///{tmp_path / f'{statements}.sqlite'}")
+        left = statements
+
+        def count(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+            nonlocal left
+            if statement.split(maxsplit=1)[0] in ("CREATE", "INSERT", "UPDATE", "ALTER"):
+                left -= 1
+                if left < 0:
+                    raise Killed
+
+        event.listen(engine, "before_cursor_execute", count)
+        try:
+            upgrade_tables(engine)
+            finished = True
+        except Killed:
+            pass
+        event.remove(engine, "before_cursor_execute", count)
+        upgrade_tables(engine)
+        assert differences(engine) == [], f"after {statements} statements"
+        engine.dispose()
+        if finished:
+            break
+    assert finished
+    assert statements >= 9, "it was interrupted between the tables, too"
+
+
+def test_tables_of_a_later_release_are_refused(engine: Any) -> None:
+    upgrade_tables(engine)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE daas_alembic_version SET version_num = '9999'"))
+    with pytest.raises(ConfigurationError, match=r"later release .*9999.* Install that release"):
+        upgrade_tables(engine)
+
+
+def test_no_column_holds_a_path_or_an_id_of_the_machine() -> None:
+    names = {column.name for table in Base.metadata.tables.values() for column in table.columns}
+    assert not {name for name in names if any(word in name for word in ("path", "uid", "gid", "home"))}
+
+
+def test_a_ticket_has_a_number_that_grows(engine: Any) -> None:
+    from sqlalchemy.orm import Session
+
+    upgrade_tables(engine)
+    with Session(engine) as db:
+        for user in ("anna", "ben"):
+            db.add(Ticket(user=user, session="s", options={}, needs={}, arrived=1.0))
+        db.commit()
+        assert [(one.user, one.attempts, one.answer, one.called) for one in db.query(Ticket).order_by(Ticket.id)] == [
+            ("anna", 0, "", None),
+            ("ben", 0, "", None),
+        ]
+    assert inspect(engine).has_table("daas_usage")
