@@ -32,6 +32,8 @@ _COMMANDS = {
     "notices": ("announcements:notices", "list the notices, or withdraw one"),
     "maintenance": ("announcements:maintenance", "announce a maintenance, end it, or show its state"),
     "check-nagios": ("monitoring:check_nagios", "report the state of a running hub to Nagios or Icinga"),
+    "backup": ("keep:backup", "copy what an installation cannot make again into an archive"),
+    "restore": ("keep:restore", "bring back what is in an archive of `daas-hub backup`"),
     "demo": ("try_out:demo", "run a portal for trying it out"),
 }
 
