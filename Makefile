@@ -38,10 +38,13 @@ quick: $(VENV)/.quick  ## style, and the tests that need no hub: less than a min
 # two at once where there are two processors: one half waits for containers and pods (tests/workers.py)
 WORKERS ?= $(shell [ "$$(nproc)" -lt 2 ] && echo 0 || echo 2)
 test: $(VENV)/.installed $(VENV)/.test  ## install what is needed and run all tests (ARGS="-k name" for some)
-	$(PYTHON) -m pytest -m 'not servers and not outages' --numprocesses $(WORKERS) $(ARGS)
+	$(PYTHON) -m pytest -m 'not servers and not outages and not ends' --numprocesses $(WORKERS) $(ARGS)
 
 test-outages: $(VENV)/.installed $(VENV)/.test  ## parts of a running test cluster away for minutes under ten sessions (DAAS_TEST_CLUSTER); half an hour
 	$(PYTHON) -m pytest -m outages --timeout 900 tests/cluster/test_outages.py tests/kubernetes/test_kills.py $(ARGS)
+
+test-ends: $(VENV)/.installed $(VENV)/.test  ## announced and unannounced ends of sessions, with a hub that is away; three minutes
+	$(PYTHON) -m pytest -m sandbox tests/hub/test_lifetimes.py tests/browser/test_lifetimes.py $(ARGS)
 
 test-servers: $(VENV)/.installed $(VENV)/.test $(VENV)/.servers  ## the tests with servers that are large or slow to set up
 	DAAS_REQUIRE=$${DAAS_REQUIRE:+$$DAAS_REQUIRE,}$(SERVERS) $(PYTHON) -m pytest -m servers $(ARGS)
@@ -90,6 +93,9 @@ bench: bench-launch bench-path bench-memory bench-docker  ## all benchmarks
 bench-launch: $(VENV)/.installed $(VENV)/.test  ## click to first frame, beside the stock stack and the floor
 	$(PYTHON) -m benchmarks.launch
 
+bench-budget: $(VENV)/.installed $(VENV)/.test  ## the steps of one launch: what each takes, so that one that grows is seen
+	$(PYTHON) -m benchmarks.budget
+
 bench-path: $(VENV)/.installed $(VENV)/.test  ## the screen's data path, beside the X server's own socket
 	$(PYTHON) -m benchmarks.path
 
@@ -121,7 +127,7 @@ bench-abuse: $(VENV)/.installed $(VENV)/.test  ## pages of others while sessions
 	$(PYTHON) -m benchmarks.abuse
 	$(PYTHON) -m benchmarks.tunnel
 
-.PHONY: help demo install quick test test-servers test-outages test-databases test-nfs race check kill-test upgrade-test audit mutants constraints wheel bench bench-launch bench-path bench-memory bench-docker bench-abuse bench-cluster bench-pods bench-scale bench-proxies clean
+.PHONY: help demo install quick test test-servers test-outages test-ends test-databases test-nfs race check kill-test upgrade-test audit mutants constraints wheel bench bench-launch bench-budget bench-path bench-memory bench-docker bench-abuse bench-cluster bench-pods bench-scale bench-proxies clean
 
 -include images/images.mk
 

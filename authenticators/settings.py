@@ -131,13 +131,14 @@ class LoginSettings(GenericOAuthenticator):
         """,
     )
     recheck_s = Float(
-        300.0,
+        240.0,
         min=0,
         config=True,
         help="""
-        Interval in seconds at which the accounts of users with running sessions are checked, also with the browser
-        closed. Sessions are stopped when the account is gone or its user was blocked, but not while a source of
-        accounts is down. 0 disables the check. Default: 300.
+        Interval in seconds at which the accounts of users with running sessions, and their memberships of the sessions'
+        proposals, are checked, also with the browser closed. Sessions are stopped when the account is gone, its user
+        was blocked, or the membership ended, but not while a source is down, or where most of them would end at once.
+        0 disables the check. Default: 240, so that a session ends within five minutes.
         """,
     )
 

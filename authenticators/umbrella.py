@@ -28,8 +28,8 @@ from daas_hub.authenticators.crypt_keys import require_keys
 from daas_hub.authenticators.doctor.device_login import sign_in_once
 from daas_hub.authenticators.doctor.logins import examine_logins
 from daas_hub.authenticators.errors import Blocked, LoginExpired, TooManyAttempts, WrongPassword
-from daas_hub.authenticators.login_counts import counted
 from daas_hub.authenticators.login_methods import Login, LoginMethod
+from daas_hub.authenticators.login_outcomes import note_login, refusals_noted
 from daas_hub.authenticators.logout import LoggedOut, LoggedOutHandler, LogoutHandler, SignOutEverywhereHandler
 from daas_hub.authenticators.oidc.logout_tokens import SignedOut
 from daas_hub.authenticators.oidc.method import OIDCMethod
@@ -43,6 +43,7 @@ from daas_hub.authenticators.revocation.logins import (
     stop_sessions,
 )
 from daas_hub.authenticators.revocation.logins_signed_out import candidates, is_meant, users_meant
+from daas_hub.authenticators.revocation.memberships import Memberships
 from daas_hub.authenticators.settings import LoginSettings, names_accounts
 from daas_hub.authenticators.stock import stock_problems
 from daas_hub.errors import ConfigurationError, DaasError, NoAccount, Refused, SourceUnavailable
@@ -82,6 +83,7 @@ class UmbrellaAuthenticator(LoginSettings):
         self._asked: dict[str, float] = {}
         self._app: Any = None
         self._running: RunningUsers | None = None
+        self._memberships: Memberships | None = None
 
     # -- check-config and doctor ----------------------------------------------------------------------------------
 
@@ -167,6 +169,9 @@ class UmbrellaAuthenticator(LoginSettings):
         if self.recheck_s:
             self._running = RunningUsers(app, self, every_s=self.recheck_s)
             self._running.begin()
+            if self.portal:
+                self._memberships = Memberships(app, self.facility, every_s=self.recheck_s)
+                self._memberships.begin()
         of_logins = [handler for method in self.methods.values() for handler in method.handlers()]
         of_logins.append((r"/logout", LogoutHandler))
         if not self.portal:
@@ -191,7 +196,7 @@ class UmbrellaAuthenticator(LoginSettings):
         if not hasattr(handler, "finish_login"):
             return None  # a form that was posted to the hub's own login page
         try:
-            with counted(handler.method.name):
+            with refusals_noted(handler.method.name, self.address_of(handler)):
                 login = await handler.finish_login()
                 try:
                     person = await self._admitted(login.identity)
@@ -209,6 +214,7 @@ class UmbrellaAuthenticator(LoginSettings):
         take_why_it_ended(handler)
         proof = self._elevated.proof_of(login, handler)
         model = self._model(handler.method, login, person, proof)
+        note_login(handler.method.name, model, person.name, self.address_of(handler))
         if model["admin"] and self.people.elevation:
             # the hub's flag belongs to the person: a browser left open elsewhere must not become an administrator's
             await self._end_others(model["name"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +75,8 @@ class Launch:
     window_s: float
     steps: tuple[tuple[str, float], ...] = ()
     left: tuple[str, ...] = ()
+    #: When it was clicked, on the machine's clock.
+    clicked: float = 0.0
 
 
 @contextmanager
@@ -131,23 +133,25 @@ def measure_opening(browser: Browser, site: Site, address: str) -> Launch:
     return Launch(frame - clicked, frame - clicked, _steps(marks, clicked, frame))
 
 
-def measure(browser: Browser, site: Site, title: str) -> Launch:
+def measure(browser: Browser, site: Site, title: str, *, watch: Callable[[Page], None] | None = None) -> Launch:
     """Launch once on ``site``, wait for the frame and for a window with ``title``, stop the session again.
 
-    Without a title, stop as soon as the frame is there.
+    Without a title, stop as soon as the frame is there. ``watch`` is called with the page before the click.
     """
     root = site.below
     with _signed_in(browser, site) as (page, marks):
         button = site.launch_button(page)
         before = {process.pid for process in _started(root)}
         marks.events.clear()
+        if watch:
+            watch(page)
         button.click(no_wait_after=True)
         clicked, frame = _wait_for_frame(page, marks)
         window = _wait_for_window(title, root) if title else frame
         session = [process for process in _started(root) if process.pid not in before]
         site.stop_session(page, page.url)
     steps = _steps(marks, clicked, frame)
-    return Launch(frame - clicked, max(window, frame) - clicked, steps, _outlived(session))
+    return Launch(frame - clicked, max(window, frame) - clicked, steps, _outlived(session), clicked)
 
 
 def _started(root: int) -> list[Process]:

@@ -1,4 +1,4 @@
-"""The hub's log: lines of this package among JupyterHub's, with the reference of their launch, as text or JSON."""
+"""The hub's log: our lines among JupyterHub's own, with the reference of their launch, as text or as JSON."""
 
 from __future__ import annotations
 
@@ -22,7 +22,13 @@ class HubRecord(RedactedRecord):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.launch = current_reference()
+        # not `launch`: formatters write the fields that a record has in addition
+        self._launch = current_reference()
+
+    @property
+    def launch(self) -> str:
+        """The reference of the launch in which it was logged; "" for none."""
+        return self._launch
 
     def getMessage(self) -> str:  # noqa: N802  # the name of logging
         """Return the message, with the reference at its end, whatever formatter asks for it."""

@@ -35,6 +35,8 @@ from daas_hub.accounts.sources.ldap.settings import LdapAccounts  # noqa: E402
 from daas_hub.accounts.sources.linked import LinkedAccounts  # noqa: E402
 from daas_hub.accounts.sources.nss import NssAccounts  # noqa: E402
 from daas_hub.accounts.sources.rest.settings import CalipsoplusAccounts, RestAccounts  # noqa: E402
+from daas_hub.admission.settings import Queue, Quotas  # noqa: E402
+from daas_hub.audit.settings import Audit  # noqa: E402
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator  # noqa: E402
 from daas_hub.catalogue import reader as catalogue  # noqa: E402
 from daas_hub.facility import Facility  # noqa: E402
@@ -90,7 +92,7 @@ SERVICES = (
 )
 #: The index: each area of a configuration and its classes.
 AREAS: dict[str, tuple[type[Configurable], ...]] = {
-    "Facility": (Facility,),
+    "Facility": (Facility, Audit),
     "Logins": (UmbrellaAuthenticator, PasswordLogin, LinkedAccounts),
     "Accounts": (
         LdapAccounts,
@@ -103,6 +105,7 @@ AREAS: dict[str, tuple[type[Configurable], ...]] = {
     ),
     "Proposals": (GroupProposals, ProposalService, *SERVICES),
     "Sessions": (SandboxSpawner, ProposalDockerSpawner, ProposalKubeSpawner, Places, PlacesSpawner, Lifetimes),
+    "Quotas and queue": (Quotas, Queue),
     "Mounts": (MountRules,),
 }
 CLASSES = tuple(cls for classes in AREAS.values() for cls in classes)

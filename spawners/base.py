@@ -29,8 +29,10 @@ from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked
 from daas_hub.launch import LaunchRequest, Plan
 from daas_hub.notices import NoticeBoard
+from daas_hub.policy import Lifetimes
+from daas_hub.portal.assets import session_asset_keys
 from daas_hub.spawners.egress import EgressRoute
-from daas_hub.spawners.launch_watch import LaunchWatch
+from daas_hub.spawners.launch_watch import LaunchWatch, record_end
 from daas_hub.spawners.readiness import no_answer
 from daas_hub.spawners.session_address import SessionAddressMixin
 from daas_hub.spawners.session_hosts import session_host, session_url
@@ -152,7 +154,8 @@ class ProposalSessionMixin(SessionAddressMixin, SessionLifetimeMixin, _Base):
         It is called once while the hub starts (see `startup`), and by `daas-hub check-config`. A backend adds checks
         that are quick and need no network.
         """
-        return [*setting_problems(cls, config, cls.stock_settings, cls.own_variables)]
+        conflicts = Lifetimes(config=config).conflicts()
+        return [*setting_problems(cls, config, cls.stock_settings, cls.own_variables), *conflicts]
 
     @classmethod
     def configuration_problems(cls, config: Config, facility: Facility) -> list[DaasError]:
@@ -198,7 +201,7 @@ class ProposalSessionMixin(SessionAddressMixin, SessionLifetimeMixin, _Base):
         self.is_counted = False
         self.clear_steps()
         self.report_progress("Checking your account and your proposals")
-        self.launching = LaunchWatch()
+        self.launching = LaunchWatch(self.user.name, self.name)
         self.launching.follow(self._spawn_future)
         self.reference = self.launching.reference
         self.launching.enter("authorise")
@@ -209,6 +212,7 @@ class ProposalSessionMixin(SessionAddressMixin, SessionLifetimeMixin, _Base):
             self._require_quota()
             self.require_startable()
             request = LaunchRequest.from_json(options)
+            self.launching.requested(request)
             plan = self._admitted(await self._authorised(request))
             self.launching.planned(plan)
             with self.launching.stage("prepare"):
@@ -372,6 +376,8 @@ class ProposalSessionMixin(SessionAddressMixin, SessionLifetimeMixin, _Base):
     def clear_state(self) -> None:
         """Forget the session, but not why it ended or failed: its card shows that until it is removed."""
         super().clear_state()
+        if self._stop_pending and self.ends and (self.launching is None or self.launching.is_started):
+            record_end(self)
         if self._waiting_for_response and not self.failure and not getattr(self, "stop_wanted", False):
             # the hub gives up waiting; whoever presses Stop does not
             self.failure = START_TIMED_OUT
@@ -440,6 +446,7 @@ class ProposalSessionMixin(SessionAddressMixin, SessionLifetimeMixin, _Base):
                 "start_page": plan.application.start_page,
                 "temporary_home": plan.temporary_home,
                 "hub_home": f"{self.hub.base_url}home",
+                "assets": session_asset_keys(self.user.settings),
                 "egress": [one.as_document() for one in routes],
                 "lifetime": plan.limits.as_document(),
             }

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from daas_hub.audit.events import record_launch
 from daas_hub.errors import DaasError, ErrorKind, Refused, SessionFailed
-from daas_hub.launch import Plan
+from daas_hub.launch import LaunchRequest, Plan, visits_in
 from daas_hub.launch_reference import fill_slot, new_reference
 from daas_hub.metrics.launches import count_failed, count_refused, count_started
 
@@ -20,12 +21,19 @@ class LaunchWatch:
     The stages: `authorise` (account, proposals, plan), `prepare` (an image that is pulled), `admit` (a queue), `start`
     (the backend), `respond` (the session answers its first request) and `route` (the proxy has it).
 
+    Args:
+        user: name of the hub user.
+        session: name of the session.
+
     Attributes:
         reference: the id of this launch (see `daas_hub.launch_reference`).
     """
 
-    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(self, user: str, session: str, clock: Callable[[], float] = time.perf_counter) -> None:
         self.reference = new_reference()
+        self._user, self._session = user, session
+        #: What the audit records of it.
+        self._facts: dict[str, Any] = {"launch": self.reference}
         self._clock = clock
         fill_slot(self.reference)
         self._stages: dict[str, float] = {}
@@ -34,6 +42,8 @@ class LaunchWatch:
         self._place = ""
         self._kind = ""
         self._is_over = False
+        #: Whether it gave a session.
+        self.is_started = False
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -54,17 +64,26 @@ class LaunchWatch:
             self._stages[self._stage] = self._stages.get(self._stage, 0.0) + now - self._since
         self._stage, self._since = name, now
 
+    def requested(self, request: LaunchRequest) -> None:
+        """Note what was asked for."""
+        self._facts |= {"application": request.application, "proposals": request.proposals}
+        record_launch("requested", self._user, self._session, **self._facts)
+
     def planned(self, plan: Plan) -> None:
         """Note what is launched."""
         self._place, self._kind = plan.place, str(plan.application.kind)
+        self._facts |= {"account": plan.account.name, "place": plan.place}
 
     def failed(self, problem: DaasError) -> None:
         """Count that the launch was refused, or failed."""
         if self._end():
             if isinstance(problem, Refused):
                 count_refused(problem.reason, problem.kind)
+                action = "refused"
             else:
                 count_failed(problem.reason, problem.kind, self._place)
+                action = "failed"
+            record_launch(action, self._user, self._session, **self._facts, reason=f"{problem.reason}: {problem.kind}")
 
     def follow(self, launching: asyncio.Future[Any] | None) -> None:
         """Count the end of the hub's own part, which waits for the first response and adds the route."""
@@ -78,6 +97,8 @@ class LaunchWatch:
             kind = ErrorKind.TIMEOUT if isinstance(problem, TimeoutError) else ErrorKind.SESSION
             self.failed(SessionFailed("The hub gave up waiting for the session.", kind=kind))
         elif self._end():
+            self.is_started = True
+            record_launch("started", self._user, self._session, **self._facts)
             count_started(self._place, self._kind, self._stages)
 
     def _end(self) -> bool:
@@ -85,3 +106,18 @@ class LaunchWatch:
         self.enter("")
         is_first, self._is_over = not self._is_over, True
         return is_first
+
+
+def record_end(spawner: Any) -> None:
+    """Record that a session has ended, also one that an earlier process of the hub started."""
+    options = spawner.user_options or {}
+    record_launch(
+        "ended",
+        spawner.user.name,
+        spawner.name,
+        application=str(options.get("application", "")),
+        proposals=[proposal for proposal, _ in visits_in(options)],
+        place=spawner.place,
+        launch=spawner.reference,
+        reason=spawner.ending or "stopped",
+    )

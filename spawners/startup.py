@@ -16,6 +16,7 @@ from jupyterhub.app import JupyterHub
 from traitlets import TraitError
 
 from daas_hub.admission.hub import Admission, require_valid
+from daas_hub.audit.events import open_audit
 from daas_hub.errors import ConfigurationError, DaasError
 from daas_hub.hub_log import use_hub_log
 from daas_hub.spawners.reconcile import Reconciler
@@ -61,6 +62,7 @@ def _refuse_to_start(change: Any) -> None:
     if sentences:
         hub.exit(1)
     publish_sessions(hub)
+    open_audit(hub.config, hub.eventlog)
     backends = hub.spawner_class.backends(hub.config) if hasattr(hub.spawner_class, "backends") else []
     _begin_admission(hub, backends)
     for settings in backends:

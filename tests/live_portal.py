@@ -23,7 +23,7 @@ import requests
 from tests.workers import own_ports
 
 CONFIG = Path(__file__).parents[1] / "jupyterhub_config.py"
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 120.0
 #: The environment variable that names the server that all portals of a run store in.
 DATABASE_SERVER = "DAAS_TEST_DATABASE"
 

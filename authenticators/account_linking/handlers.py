@@ -9,6 +9,7 @@ from jupyterhub.handlers import BaseHandler
 from tornado import web
 
 from daas_hub.accounts.sources.link_store import Link, LinkStore
+from daas_hub.audit.events import record_account_link
 from daas_hub.authenticators.account_linking.linking import Linking, Pending
 from daas_hub.authenticators.errors import TooManyAttempts, WrongPassword
 from daas_hub.authenticators.login_methods import Login, LoginMethod
@@ -165,6 +166,10 @@ class LinkConfirmHandler(LinkPage):
             link.account,
             link.uid,
         )
+        address = self.authenticator.address_of(self)
+        record_account_link(
+            "connected", link.identity.hub_name, link.account, issuer=link.issuer, subject=link.subject, address=address
+        )
         self._pending = pending
         self.forget()
         user = await self.login_user()
@@ -223,6 +228,14 @@ class LoginsHandler(PortalHandler):
             link.issuer,
             link.account,
             self.current_user.name,
+        )
+        record_account_link(
+            "disconnected",
+            self.current_user.name,
+            link.account,
+            issuer=link.issuer,
+            subject=link.subject,
+            address=self.authenticator.address_of(self),
         )
         own = link.identity.hub_name == self.current_user.name
         await self.authenticator.link_removed(link.identity)

@@ -13,10 +13,10 @@ from oauthenticator.oauth2 import OAuthCallbackHandler, OAuthLoginHandler, guess
 from tornado import web
 
 from daas_hub.accounts.elevation import step_up
+from daas_hub.authenticators.login_outcomes import note_refusal
 from daas_hub.authenticators.no_account import NoAccountMixin
 from daas_hub.authenticators.oidc import begun_logins
 from daas_hub.errors import NoAccount, SourceUnavailable
-from daas_hub.metrics.logins import count_failure
 from daas_hub.portal.hub_requests import public_origin
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class CallbackHandler(NoAccountMixin, OAuthCallbackHandler):
         error = self.get_query_argument("error", "")
         if error:
             shown = f" ({error})" if _WORD.fullmatch(error) else ""
-            count_failure(self.method.name, "provider")
+            note_refusal(self.method.name, "provider", self.authenticator.address_of(self))
             raise _NotSignedIn(403, f"The login provider did not sign you in{shown}. {_AGAIN}")
 
     def check_code(self) -> None:

@@ -88,12 +88,13 @@ class RunningUsers:
             return Verdict.UNKNOWN
         return Verdict.THERE
 
-    async def end(self, name: str) -> None:
-        """End the sessions and logins of a user whose account is gone, or who was blocked."""
+    async def end(self, name: str) -> list[str]:
+        """End the sessions and logins of a user whose account is gone, or who was blocked; see `stop_sessions`."""
         user = self._app.users[name]
         names = sessions_of(user)
         _log.warning(
             "sessions of %s are stopped, and the login is ended: the account is gone or blocked (%s)", name, names
         )
         await self._logins.end_everything(user)
-        await stop_sessions(self._app.proxy, user, names)
+        left = await stop_sessions(self._app.proxy, user, names)
+        return [f"{name}:{server}" for server in left]

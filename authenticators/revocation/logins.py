@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -9,6 +11,11 @@ from jupyterhub import orm
 
 from daas_hub.accounts import Identity
 from daas_hub.portal.login_record import LoginRecord
+
+#: Seconds after which the end of a session that is being stopped is not confirmed.
+STOP_TIMEOUT_S = 30.0
+
+_log = logging.getLogger("jupyterhub.daas")
 
 
 def ended_state(state: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,14 +70,38 @@ def sessions_of(user: Any) -> list[str]:
     return [name for name, spawner in user.spawners.items() if spawner.active and not spawner.pending]
 
 
-async def stop_sessions(proxy: Any, user: Any, names: Iterable[str]) -> None:
-    """Stop sessions as the hub does: out of the proxy first."""
-    for name in names:
-        spawner = user.spawners[name]
-        if not spawner.active or spawner.pending:
-            continue
+async def stop_sessions(proxy: Any, user: Any, names: Iterable[str], *, why: str = "") -> list[str]:
+    """Stop sessions as the hub does, out of the proxy first; return those whose end is not confirmed.
+
+    The way to such a session is closed all the same, and the reconciler stops it as soon as its backend answers.
+
+    Args:
+        why: what their cards say; "" for nothing.
+    """
+    wanted = [name for name in names if user.spawners[name].active and not user.spawners[name].pending]
+    ended = await asyncio.gather(*(_is_stopped(proxy, user, name, why) for name in wanted))
+    return [name for name, is_ended in zip(wanted, ended, strict=True) if not is_ended]
+
+
+async def _is_stopped(proxy: Any, user: Any, name: str, why: str) -> bool:
+    """Stop a session; return whether its end is confirmed."""
+    spawner = user.spawners[name]
+    if why and hasattr(spawner, "ending"):
+        spawner.ending = why
+    try:
         await proxy.delete_user(user, name)
-        await user.stop(name)
+    except Exception:
+        # the session itself asks the hub who may use it, and ends when it is stopped
+        _log.exception("%s:%s: its route is still there", user.name, name)
+    stopping = asyncio.ensure_future(user.stop(name))
+    await asyncio.wait({stopping}, timeout=STOP_TIMEOUT_S)
+    if not stopping.done():
+        stopping.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return False
+    if problem := stopping.exception():
+        _log.error("%s:%s was not stopped: %s", user.name, name, problem)
+        return False
+    return not getattr(spawner, "stop_wanted", False)
 
 
 def revoke_permissions(user: Any) -> None:

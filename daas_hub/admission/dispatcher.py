@@ -86,10 +86,15 @@ class Dispatcher:
                 pass
             self._asked.clear()
 
-    def round(self) -> None:
-        """Compare what is in use with what runs, then start what has room. Nothing is awaited."""
+    def settle(self) -> Collection[Key]:
+        """Compare what is in use with what runs; return what runs. A start does it first: one may just have ended."""
         running, possible = self._sessions.running(), self._sessions.possible()
         self._gate.settle(running, lambda key: key in possible or self._sessions.may_run(key))
+        return running
+
+    def round(self) -> None:
+        """Compare what is in use with what runs, then start what has room. Nothing is awaited."""
+        running = self.settle()
         line, start = self._line, self._start
         if line is None or start is None or line.is_empty():
             return

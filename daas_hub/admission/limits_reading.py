@@ -24,7 +24,7 @@ class DictReader:
     """Reads one dictionary.
 
     Raises:
-        ConfigurationError: it is none. So do the methods, for a value of the wrong kind.
+        ConfigurationError: it is not a dictionary. So do the methods, for a value of the wrong kind.
     """
 
     def __init__(self, where: str, given: Any) -> None:

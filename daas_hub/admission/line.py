@@ -200,9 +200,7 @@ class Line:
         running: dict[str, int] = {}
         for one in self._gate.occupied:
             running[one.demand.place] = running.get(one.demand.place, 0) + 1
-        durations = {one.demand.place: [] for one in ordered} | {
-            place: self._gate.durations(place) for place in {one.demand.place for one in ordered}
-        }
+        durations = {place: self._gate.durations(place) for place in {one.demand.place for one in ordered}}
         positions: dict[str, int] = {}
         found = {}
         for ticket in ordered:

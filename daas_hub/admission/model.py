@@ -17,7 +17,7 @@ class Demand:
         proposals: ids; () for an own resource.
         groups: the person's roles and groups, as "role:guest" and "group:students".
         place: the name of the place; "" where there is only one backend.
-        hours: the time limit of the size.
+        hours: its time limit, without extensions.
         is_beamtime: one of its visits takes place now.
     """
 
@@ -82,7 +82,7 @@ def demand_of(plan: Plan, user: str, session: str) -> Demand:
         size=plan.size.name,
         cpus=plan.size.cpus,
         memory_bytes=plan.size.memory_bytes,
-        hours=plan.size.hours,
+        hours=plan.limits.longest_s / 3600,
         gpus=plan.size.gpus,
         proposals=tuple(dict(plan.visits)) or ((plan.proposal_id,) if plan.proposal_id else ()),
         groups=plan.person_groups,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -141,9 +141,8 @@ class Queue(Configurable):
         min=0,
         config=True,
         help="""
-        Fairness between people: each session that a person has, and each launch that
-        waits before, counts as if this one had come so many minutes later. 0 serves in the order of arrival. Default:
-        10.
+        Fairness between people: each session that a person has, and each launch that waits before, counts as if this
+        one had come this number of minutes later. 0 serves in the order of arrival. Default: 10.
         """,
     )
     proposal_minutes = Float(
@@ -245,28 +244,37 @@ def admission_problems(
         rules = quotas.rules(config, places, queue.reserved(zone, places))
     except ConfigurationError as problem:
         return [problem]
-    problems = []
+    problems = [*_reservation_problems(rules), *_catalogue_problems(rules, catalogue)]
     if queue.enabled and not rules.has_capacity:
         remedy = 'Set a capacity, for example c.Quotas.facility = {"sessions": 50}, or remove the line.'
         problems.append(wrong("Queue.enabled", True, "there is no capacity, so nobody would ever wait", remedy))
+    return problems
+
+
+def _reservation_problems(rules: Rules) -> Iterator[ConfigurationError]:
+    """Yield an error for each reservation of more sessions than there are."""
     for one in rules.reservations:
         limits = rules.places.get(one.place, Limits()) if one.place else rules.facility
         whose = f"the place {one.place!r}" if one.place else "the portal"
         if limits.sessions is None or limits.sessions < one.sessions:
             remedy = 'Set a capacity of at least as many "sessions" in Quotas.facility or Quotas.places.'
             message = f"{whose} has {limits.sessions or 'no limit of'} sessions"
-            problems.append(wrong("Queue.reservations", f"{one.sessions} sessions", message, remedy))
+            yield wrong("Queue.reservations", f"{one.sessions} sessions", message, remedy)
+
+
+def _catalogue_problems(rules: Rules, catalogue: Catalogue) -> Iterator[ConfigurationError]:
+    """Yield an error for each name of a class that the catalogue does not have."""
     for name, rule in rules.classes.items():
         kind, _, title = name.partition(":")
-        for key, wanted, known in (
+        named: tuple[tuple[str, frozenset[str], Mapping[str, object]], ...] = (
             ("sizes", rule.sizes, catalogue.sizes),
             ("applications", rule.applications, catalogue.applications),
-        ):
+        )
+        for key, wanted, known in named:
             for one in sorted(wanted - set(known)):
                 near = get_close_matches(one, known, n=1)
                 remedy = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(sorted(known))}."
-                problems.append(wrong(f"Quotas.{kind}s[{title!r}][{key!r}]", one, "is not in the catalogue", remedy))
-    return problems
+                yield wrong(f"Quotas.{kind}s[{title!r}][{key!r}]", one, "is not in the catalogue", remedy)
 
 
 def _with_sessions(limits: Limits, sessions: int | None) -> Limits:

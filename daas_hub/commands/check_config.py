@@ -15,6 +15,8 @@ from traitlets.config.loader import ConfigFileNotFound, LazyConfigValue, PyFileC
 from traitlets.utils.importstring import import_item
 
 from daas_hub.accounts.factories import SETTINGS
+from daas_hub.admission.settings import Queue, Quotas, admission_problems
+from daas_hub.audit.settings import Audit
 from daas_hub.errors import ConfigurationError, DaasError
 from daas_hub.facility import Facility
 from daas_hub.policy import Lifetimes, MountRules, Places, ProposalAccounts, RoleRules
@@ -52,10 +54,13 @@ def _classes(config: Config, problems: list[DaasError]) -> list[type[Configurabl
     from jupyterhub.proxy import ConfigurableHTTPProxy
 
     found: list[type[Configurable]] = [
+        Audit,
         Facility,
         Lifetimes,
         MountRules,
         Places,
+        Queue,
+        Quotas,
         RoleRules,
         ProposalAccounts,
         *SETTINGS,
@@ -153,6 +158,7 @@ def _own_checks(config: Config, classes: list[type[Configurable]]) -> list[DaasE
         facility = Facility(config=config)
         problems += facility.problems
         problems += facility.lifetimes.problems(facility.applications)
+        problems += admission_problems(config, facility.places, facility.zone, facility.applications)
         facility.require_safe_address(str(config.JupyterHub.get("bind_url", "http://:8000")))
         if not facility.applications.applications:
             problems.append(

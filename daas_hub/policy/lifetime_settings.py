@@ -138,7 +138,7 @@ class Lifetimes(Configurable):
         )
 
     def problems(self, catalogue: Catalogue) -> list[ConfigurationError]:
-        """Return what is wrong with these settings, for `daas-hub check-config`."""
+        """Return what is wrong with these settings, for `daas-hub check-config` (see also `conflicts`)."""
         return [
             *self._unknown_names("idle_minutes_by_size", catalogue.sizes),
             *self._unknown_names("max_extensions_by_size", catalogue.sizes),
@@ -146,7 +146,6 @@ class Lifetimes(Configurable):
             *self._unknown_names("busy_processors_by_application", catalogue.applications),
             *self._too_low(),
             *self._too_short(),
-            *self._second_culler(),
         ]
 
     def _wrong(self, setting: str, message: str, remedy: str) -> ConfigurationError:
@@ -191,8 +190,11 @@ class Lifetimes(Configurable):
             if any(0 < value <= self.warning_minutes for value in values)
         ]
 
-    def _second_culler(self) -> list[ConfigurationError]:
-        """Return an error where JupyterHub's idle culler ends sessions as well: unannounced, and by another measure."""
+    def conflicts(self) -> list[ConfigurationError]:
+        """Return an error where JupyterHub's idle culler ends sessions as well: unannounced, and by another measure.
+
+        The hub refuses to start with it.
+        """
         may_end = self.idle_minutes or any(self.idle_minutes_by_size.values())
         if not (may_end or any(self.idle_minutes_by_application.values())):
             return []

@@ -32,7 +32,7 @@ def _take(spawner: Any, report: dict[str, Any]) -> None:
     """Take a session's report.
 
     Raises:
-        HTTPError: 400, it is none.
+        HTTPError: 400, it is invalid.
     """
     use = report["use"]
     seconds = [use.get(name) for name in ("unused_s", "quiet_s")] if isinstance(use, dict) else []

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import mimetypes
 import re
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,10 @@ from daas_hub.portal.hub_requests import CONTENT_SECURITY_POLICY
 
 FOLDER = Path(str(files("daas_hub.templates") / "static"))
 
+#: Files of the page of a desktop. The portal serves them, too: pages with launch buttons fetch them ahead.
+SESSION_FOLDER = Path(str(files("daas_hub"))) / "session" / "static"
+SESSION_ASSETS = ("early.js", "desktop.css", "desktop.js")
+
 _LONG = "public, max-age=31536000, immutable"
 _HOUR = "public, max-age=3600"
 
@@ -25,6 +30,24 @@ _HOUR = "public, max-age=3600"
 def static_address(hub_url: str, path: str) -> str:
     """Return the address of an asset; it changes with the content, so browsers can cache it forever."""
     return f"{hub_url}daas/static/{path}?v={_content_key(FOLDER / path)}"
+
+
+def session_asset_keys(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return the keys of the files of a desktop's page by their names; none if sessions have host names of their own.
+
+    A page of another host would need a policy that trusts the portal's host, too.
+
+    Args:
+        settings: the hub's, as its handlers have them.
+    """
+    return (
+        {} if settings.get("subdomain_host") else {name: _content_key(SESSION_FOLDER / name) for name in SESSION_ASSETS}
+    )
+
+
+def session_asset_addresses(hub_url: str, settings: Mapping[str, Any]) -> list[str]:
+    """Return the addresses at which the portal serves these files."""
+    return [f"{hub_url}daas/session/{name}?v={key}" for name, key in session_asset_keys(settings).items()]
 
 
 def icon_address(hub_url: str, application: Application | None) -> str:
@@ -61,6 +84,14 @@ class AssetHandler(_Headers, web.StaticFileHandler):
     def set_extra_headers(self, path: str) -> None:
         """Let browsers cache a versioned address."""
         self.set_header("Cache-Control", _LONG if self.get_query_argument("v", None) else "no-cache")
+
+
+class SessionAssetHandler(AssetHandler):
+    """Scripts and styles of a desktop's page, which are the same in every session."""
+
+    def initialize(self) -> None:
+        """Serve the session's folder; the route names the files."""
+        web.StaticFileHandler.initialize(self, path=str(SESSION_FOLDER))
 
 
 class IconHandler(_Headers):

@@ -67,7 +67,7 @@ class SessionEventsHandler(SessionCards):
                 shown = now
                 cards = self.cards(await self.titles_of_sessions(account), proposal_id=proposal_id)
                 cards = [card for card in cards if only in (None, card["name"])]
-                html = await self.render_template("sessions.html", sessions=cards)
+                html = await self.render_template("sessions.html", sessions=cards, waiting_page=only is not None)
                 self.write(f"data: {json.dumps({'html': html})}\n\n")
                 await self.flush()
                 waited = 0.0

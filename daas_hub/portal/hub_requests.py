@@ -23,6 +23,7 @@ from tornado import web
 from daas_hub.hub_log import use_hub_log
 from daas_hub.launch_reference import open_slot
 from daas_hub.origins import normalized_host, normalized_origin
+from daas_hub.portal.administration import note_administration
 from daas_hub.portal.login_record import LoginRecord, session_id_of
 from daas_hub.tables import upgrade_tables
 
@@ -162,6 +163,11 @@ class HubRequest(BaseHandler):
         await super().prepare()
         if self._database_failed:
             raise database_away()
+
+    def on_finish(self) -> None:
+        """Record what was done to somebody else."""
+        note_administration(self)
+        super().on_finish()
 
     def set_default_headers(self) -> None:
         """Add the headers that a handler does not set itself; what the administrator sets takes precedence."""

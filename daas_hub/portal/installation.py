@@ -17,7 +17,7 @@ from traitlets.config import Config
 from daas_hub.errors import ConfigurationError
 from daas_hub.facility import Facility
 from daas_hub.operators import role_problems
-from daas_hub.portal.assets import FOLDER, static_address
+from daas_hub.portal.assets import FOLDER, session_asset_addresses, static_address
 from daas_hub.portal.notice_views import notice_views
 from daas_hub.portal.template_globals import TemplateGlobals
 
@@ -37,6 +37,7 @@ def install_templates(app: Any) -> None:
     variables = TemplateGlobals(
         Facility.of(app.config),
         lambda path: static_address(base_url, path),
+        session_assets=session_asset_addresses(base_url, app.tornado_settings),
         has_policy="content-security-policy" in headers,
         notices=lambda user: notice_views(app.db, Facility.of(app.config).zone, user),
     )

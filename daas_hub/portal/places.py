@@ -12,6 +12,7 @@ from daas_hub.catalogue import Application, Catalogue, Size
 from daas_hub.errors import DaasError
 from daas_hub.facility import Facility
 from daas_hub.launch import LaunchRequest, Option, Place
+from daas_hub.portal.waiting import current_line
 
 
 def place_titles(places: Iterable[Place]) -> dict[str, str]:
@@ -90,7 +91,8 @@ def _view(option: Option, full: str, facility: Facility) -> dict[str, Any]:
 def _full(handler: Any, place: Place) -> str:
     """Return that a place is full, worded for the user; "" if it is not."""
     in_use = getattr(handler.current_user.spawner_class, "in_use", None)
-    if place.capacity is None or in_use is None:
+    if place.capacity is None or in_use is None or current_line() is not None:
+        # with a queue, a launch there waits
         return ""
     used = in_use(handler.config, place.name, handler.users)
     return f"Full: {used} of {place.capacity} sessions are in use." if used >= place.capacity else ""

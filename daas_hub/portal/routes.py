@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from typing import Any
 
 from daas_hub.admission.hub import Admission
@@ -11,7 +12,8 @@ from daas_hub.facility import Facility
 from daas_hub.notices import NoticeBoard
 from daas_hub.portal.activity import SessionActivityHandler
 from daas_hub.portal.arrivals import ArrivalHandler
-from daas_hub.portal.assets import AssetHandler, IconHandler, LogoHandler
+from daas_hub.portal.assets import SESSION_ASSETS, AssetHandler, IconHandler, LogoHandler, SessionAssetHandler
+from daas_hub.portal.audit_page import AuditHandler
 from daas_hub.portal.closing import close_for_maintenance
 from daas_hub.portal.events import SessionEventsHandler
 from daas_hub.portal.extensions import ExtendHandler
@@ -63,10 +65,12 @@ def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
         (r"/sessions/([^/]+)", SessionHandler),
         (r"/sessions/([^/]+)/stop", StopHandler),
         (r"/sessions/([^/]+)/extend", ExtendHandler),
+        (r"/audit", AuditHandler),
         (r"/daas/open", ArrivalHandler),
         (r"/daas/events", SessionEventsHandler),
         (r"/daas/icons/([^/]+)", IconHandler),
         (r"/daas/static/(.*)", AssetHandler),
+        (rf"/daas/session/({'|'.join(map(re.escape, SESSION_ASSETS))})", SessionAssetHandler),
         (r"/daas/logo", LogoHandler, logo),
         (r"/logo", LogoHandler, logo),
         # the hub's own pages would start a server by a link (GET /hub/spawn?opt-...)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from daas_hub.accounts import Account
@@ -42,6 +42,7 @@ class TemplateGlobals:
 
     Args:
         static: returns the address of an asset.
+        session_assets: addresses of the files of a desktop's page, which pages with launch buttons fetch ahead.
         has_policy: whether the administrator has set a Content-Security-Policy for the hub.
         notices: returns the notices that a user of the hub sees; of None, those that everybody does.
     """
@@ -51,6 +52,7 @@ class TemplateGlobals:
         facility: Facility,
         static: Callable[[str], str],
         *,
+        session_assets: Sequence[str] = (),
         has_policy: bool,
         notices: Callable[[Any], list[dict[str, Any]]],
     ) -> None:
@@ -62,6 +64,7 @@ class TemplateGlobals:
             "has_places": len(facility.places) > 1,
         }
         self.static = static
+        self.session_assets = session_assets
         self.notices = notices
         self.script_policy = "" if has_policy else SCRIPT_POLICY
         self.person = person_of

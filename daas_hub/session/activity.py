@@ -51,7 +51,7 @@ class Activity:
         self._last = max(self._last, min(moment, clock.now()))
 
     def look(self) -> None:
-        """Look for use that this process is not told of; done before each report."""
+        """Look for use that other processes see; called before each report."""
 
 
 def used_file(folder: str = "") -> Path:

@@ -25,6 +25,7 @@ from daas_hub.errors import SessionFailed
 from daas_hub.session.hardening import protect_server
 from daas_hub.session.leases import forbid_leases
 from daas_hub.session.mount_handshake import describe_directory
+from daas_hub.session.wall import open_addresses
 
 ARRIVAL = "/session/arrival"
 #: The header with the address that this pod has in its own network: the gateway compares it with the one it sees.
@@ -42,7 +43,6 @@ HEARTBEAT_S = 10.0
 #: Seconds until the next attempt, at first and at most; each time half as much again.
 _FIRST_WAIT_S, _TRY_AGAIN_S = 0.02, 0.1
 _TIMEOUT_S = 5.0
-_CONNECT_S = 1.0
 #: Seconds in which a session that reached its time limit may end by itself.
 _GRACE_S = 30.0
 _MAX_BYTES = 65536
@@ -136,37 +136,6 @@ def _closed_addresses(wanted: Mapping[str, Any], env: Mapping[str, str]) -> list
     if host := env.get("KUBERNETES_SERVICE_HOST"):
         found.append(f"{host}:{env.get('KUBERNETES_SERVICE_PORT', '443')}")
     return list(dict.fromkeys(found))
-
-
-def open_addresses(addresses: Sequence[str], *, limit_s: float) -> list[str]:
-    """Return which of these addresses ("host:port") accept a connection, and still do after `limit_s`."""
-    until = time.monotonic() + limit_s
-    remaining = list(addresses)
-    while True:
-        remaining = _open_now(remaining)
-        if not remaining or time.monotonic() >= until:
-            return remaining
-        time.sleep(_TRY_AGAIN_S)
-
-
-def _open_now(addresses: Sequence[str]) -> list[str]:
-    """Return which addresses accept a connection, trying all at once."""
-    found: list[str] = []
-
-    def attempt(address: str) -> None:
-        host, _, port = address.rpartition(":")
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_S).close()
-        except (OSError, ValueError):
-            return
-        found.append(address)
-
-    threads = [threading.Thread(target=attempt, args=(one,), daemon=True) for one in addresses]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return [one for one in addresses if one in found]
 
 
 class Deadline:

@@ -10,8 +10,9 @@ import contextlib
 import socket
 from typing import Any
 
-from tornado.websocket import WebSocketHandler
+from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
+from daas_hub.session.desktop.handshake import VERSION, BrowserHandshake, open_screen
 from daas_hub.session.desktop.pump import Pump
 from daas_hub.session.desktop.rfb import ClientMessages
 from daas_hub.session.handler import COOKIE, Handler
@@ -26,6 +27,7 @@ class ScreenHandler(Handler, WebSocketHandler):
         Handler.initialize(self, **parts)
         self._screen: socket.socket | None = None
         self._pump: Pump | None = None
+        self._handshake = BrowserHandshake()
         self._messages = ClientMessages()
         self._close_reason: tuple[int, str] = (1000, "")
 
@@ -46,10 +48,14 @@ class ScreenHandler(Handler, WebSocketHandler):
         screen.setblocking(False)
         try:
             await loop.sock_connect(screen, self.desktop.screen_socket)
+            opening = await open_screen(screen)
             stream = self.ws_connection.stream if self.ws_connection is not None else None
             if stream is None:
                 raise ConnectionResetError
-        except OSError:
+            # noVNC reads one message until it has answered the version. Before the pump, which is the only writer then
+            for part in opening[: len(VERSION)], opening[len(VERSION) :]:
+                await self.write_message(part, binary=True)
+        except (OSError, WebSocketClosedError):
             screen.close()
             self.close(1011, "the screen is gone")
             return
@@ -71,7 +77,12 @@ class ScreenHandler(Handler, WebSocketHandler):
         if self._messages.has_human_input(message):
             self.activity.note()
         try:
-            await asyncio.get_running_loop().sock_sendall(self._screen, message)
+            if message := self._handshake.strip(message):
+                await asyncio.get_running_loop().sock_sendall(self._screen, message)
+        except ConnectionRefusedError:
+            self._close_reason = (1002, "another protocol")
+            if self._pump is not None:
+                self._pump.stop()
         except (OSError, ValueError):  # closed meanwhile
             self._screen = None
 

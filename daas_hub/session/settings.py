@@ -43,6 +43,7 @@ class Settings:
         access_scopes: a user with one of these scopes may use this session.
         applications: desktop applications of the menu; `application` is the name of the one to start.
         egress: the addresses that this session may connect to.
+        asset_keys: the files of this server's page that the portal serves, too, with the key of their contents there.
         temporary_home: whether the home is deleted with the session.
         limits: how long the session may last.
     """
@@ -65,6 +66,7 @@ class Settings:
     start_page: str
     listen_fd: int | None
     egress: tuple[EgressRoute, ...] = ()
+    asset_keys: Mapping[str, str] = field(default_factory=dict)
     temporary_home: bool = False
     belongs_to: str = ""
     limits: Limits = UNLIMITED
@@ -112,6 +114,7 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
         # an older hub sends only the title
         belongs_to=document.get("belongs_to") or document["title"],
         limits=Limits.from_document(document.get("lifetime")),
+        asset_keys=dict(document.get("assets", {})),
     )
 
 

@@ -63,8 +63,8 @@ class Usage(Base):
         proposals: the ids of its proposals, separated by ", "; "" for an own resource.
         groups: the person's roles and groups that a quota is set for, when it was admitted.
         hours: the time limit of its size.
-        admitted, started, ended: seconds since 1970. `started` is None until it runs; `ended` is None until the
-            backend has confirmed its end, and until then its resources are in use.
+        admitted, started, ended: seconds since 1970. `started` is empty until it runs, and `ended` until the
+            backend has confirmed its end; until then its resources are in use.
     """
 
     __tablename__ = "daas_usage"

@@ -37,6 +37,11 @@ class APIAccess:
     timeout_s: float = 10.0
     retry_s: float = 60.0
 
+    @property
+    def is_in_cluster(self) -> bool:
+        """Whether it is that of the hub's own pod."""
+        return not self.kubeconfig and not self.host
+
     async def configuration(self) -> Configuration:
         """Return the library's configuration for this place alone.
 

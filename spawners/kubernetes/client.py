@@ -26,6 +26,7 @@ from daas_hub.spawners.kubernetes.answers import (
     pause_after,
     unreachable,
 )
+from daas_hub.spawners.kubernetes.direct import is_direct, without_proxy
 
 __all__ = ["ROLES_S", "APIRefusal", "ClusterUnreachable", "Json", "PlaceClient", "pause_after"]
 
@@ -79,7 +80,10 @@ class PlaceClient:
     async def _connected(self) -> ApiClient:
         """Return the library's client of this place alone."""
         if self._library is None:
-            self._library = ApiClient(await self.access.configuration())
+            library = ApiClient(await self.access.configuration())
+            if is_direct(library.configuration.host or "", in_cluster=self.access.is_in_cluster):
+                without_proxy(library)
+            self._library = library
         return self._library
 
     # -- one request ----------------------------------------------------------------------------------------------

@@ -42,7 +42,14 @@ def resource_in_words(resource: str) -> str:
     """Return the name of a resource for a person, without what Kubernetes puts before it."""
     name = resource.removeprefix("requests.").removeprefix("limits.").removeprefix("count/")
     known = {"cpu": "processors", "memory": "memory", "ephemeral-storage": "disk space", "pods": "sessions"}
-    return known.get(name, "GPUs" if "gpu" in name else name.rpartition("/")[2])
+    if name.startswith("hugepages-"):
+        return "memory"
+    return known.get(name, "GPUs" if is_gpu(name) else name.rpartition("/")[2])
+
+
+def is_gpu(resource: str) -> bool:
+    """Return whether a resource of nodes is graphics processors, whole ones or slices: "nvidia.com/mig-1g.5gb"."""
+    return bool(re.search(r"gpu|nvidia\.com/mig-", resource))
 
 
 def bytes_in_words(count: int) -> str:

@@ -77,8 +77,9 @@ IMAGES = (
     _rule(r"no space left on device", ReasonKind.IMAGE,
           "The computer that should run your session has no room for the application's image; the cluster tries again.",
           WAIT, is_final=False),
-    _rule(r"no such host|i/o timeout|connection refused|connection reset|no route to host|deadline exceeded|timeout"
-          r"|unexpected EOF|\b50[0-9]\b|registry is unavailable|RegistryUnavailable", ReasonKind.IMAGE,
+    _rule(r"no such host|server misbehaving|name resolution|i/o timeout|connection refused|connection reset"
+          r"|no route to host|deadline exceeded|timeout|unexpected EOF|\b50[0-9]\b|registry is unavailable"
+          r"|RegistryUnavailable", ReasonKind.IMAGE,
           "The registry of images does not answer; the cluster tries again.", WAIT, is_final=False),
     _rule(r"not ?found|manifest unknown|name unknown|\b404\b", ReasonKind.IMAGE,
           "The registry of images does not have the application's image."),
@@ -125,8 +126,8 @@ CLAIMS = (
           r"|ProvisioningFailed|Failed to provision volume|failed to provision|waiting for a volume to be created"
           r"|waiting for first consumer|VolumeMismatch|FailedBinding|binding volumes:", ReasonKind.STORAGE,
           "The storage of one of your directories is not ready yet.", WAIT, is_final=False),
-    _rule(r"PersistentVolume's node affinity|no available volume zone|exceed max volume count|enough free storage"
-          r"|no available disk", ReasonKind.STORAGE,
+    _rule(r"PersistentVolume's node affinity|volume node affinity conflict|no available volume zone"
+          r"|exceed max volume count|enough free storage|no available disk", ReasonKind.STORAGE,
           "No free computer can mount your directories.", WAIT, is_final=False),
 )  # fmt: skip
 
@@ -161,14 +162,15 @@ REFUSALS = (
           "The place for sessions in the cluster is gone."),
     _rule(r"error looking up service account|no service account specified", ReasonKind.CONFIGURATION,
           "The place for sessions in the cluster is not complete."),
-    _rule(r"PriorityClass|RuntimeClass|priority", ReasonKind.CONFIGURATION,
+    _rule(r"PriorityClass|RuntimeClass|priority|node (?:label )?selector conflicts", ReasonKind.CONFIGURATION,
           "The cluster does not know how to run this session."),
     _rule(r"cannot \w+ resource", ReasonKind.RIGHTS, "The portal lacks a right in the cluster."),
     _rule(r"object with the same generated name|already exists", ReasonKind.NAME,
           "The cluster has something else under this session's name."),
     _rule(r"etcdserver|leader changed|too many requests|try again|request timed out|request did not complete",
           ReasonKind.OVERLOAD, "The cluster is busy.", AGAIN, is_final=False),
-    _rule(r"is invalid:", ReasonKind.CONFIGURATION, "The cluster does not understand this session."),
+    _rule(r"is invalid:|strict decoding error|cannot be handled as|entity too large", ReasonKind.CONFIGURATION,
+          "The cluster does not understand this session."),
 )  # fmt: skip
 
 #: Of HTTP, where the text says nothing.

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from daas_hub.spawners.kubernetes.labels import DIRECTORIES_CONTAINER, MISSING_DIRECTORY, SESSION_CONTAINER
-from daas_hub.spawners.kubernetes.quantities import in_words, resource_in_words
+from daas_hub.spawners.kubernetes.quantities import in_words, is_gpu, resource_in_words
 from daas_hub.spawners.kubernetes.reason import MAX_RAW, Reason, reason_from
 from daas_hub.spawners.kubernetes.reason_tables import (
     AGAIN,
@@ -50,8 +50,11 @@ _OF_IMAGES = re.compile(r"pull(?:ing)? image|ErrImage|image (?:name|reference)|C
 _OUT_OF_SERVICE = re.compile(
     r"were unschedulable|no nodes available|node\.kubernetes\.io/|cloudprovider\.kubernetes\.io/uninitialized"
 )
-#: Warnings of a session that runs, or is being ended.
-_NOT_A_REASON = ("FailedKillPod", "FailedPreStopHook", "ProbeWarning", "Unhealthy")
+#: Warnings of a session that runs, or is being ended; and those after which a pod starts all the same.
+_NOT_A_REASON = (
+    "DNSConfigForming", "FailedKillPod", "FailedPreStopHook", "FailedPreemption", "FailedToRetrieveImagePullSecret",
+    "ProbeWarning", "Unhealthy",
+)  # fmt: skip
 
 
 def reason_of_pod(pod: Mapping[str, Any]) -> Reason | None:
@@ -82,7 +85,7 @@ def reason_of_event(event: Mapping[str, Any]) -> Reason | None:
         return _of_scheduling(message, at)
     if reason == "TriggeredScaleUp":
         sentence = "The cluster starts a further computer for your session; that takes some minutes."
-        return Reason(ReasonKind.UNSCHEDULABLE, sentence, "", text[:MAX_RAW], at=at)
+        return Reason(ReasonKind.UNSCHEDULABLE, sentence, "", text[:MAX_RAW], at=at, lacks_room=True)
     # a registry and a directory fail in the same words
     others = (*IMAGES, *CONTAINERS) if _OF_IMAGES.search(text) else (*STORAGE[:6], *CONTAINERS, *IMAGES)
     rule = first_of(_EVENTS.get(reason, others), text)
@@ -174,8 +177,10 @@ def _of_scheduling(message: str, at: float = 0.0) -> Reason:
     if rule := first_of(CLAIMS, text):
         return reason_from(rule, raw, at)
     lacking = {one.rstrip(".") for one in re.findall(r"Insufficient ([\w./-]+)", text)}
-    if any("gpu" in one or "/" in one for one in lacking):
+    if any(map(is_gpu, lacking)):
         sentence = "All GPUs are in use; it starts as soon as one is free."
+    elif any("/" in one for one in lacking):
+        sentence = "All devices of a kind that it needs are in use; it starts as soon as one is free."
     elif lacking:
         words = " or ".join(sorted({resource_in_words(one) for one in lacking}))
         sentence = f"No computer has enough free {words} yet; it starts as soon as one has."
@@ -191,7 +196,7 @@ def _of_scheduling(message: str, at: float = 0.0) -> Reason:
         return Reason(ReasonKind.UNSCHEDULABLE, sentence, TELL, raw, at=at)
     else:
         sentence = "The cluster has not found a computer for it yet."
-    return Reason(ReasonKind.UNSCHEDULABLE, sentence, WAIT, raw, at=at)
+    return Reason(ReasonKind.UNSCHEDULABLE, sentence, WAIT, raw, at=at, lacks_room=True)
 
 
 def _memory_of(pod: Mapping[str, Any], name: str) -> str:

@@ -30,8 +30,9 @@ def reason_of_refusal(status: int, body: Mapping[str, Any] | str) -> Reason:
     text = _message(body)
     raw = f"{status}: {text}"[:MAX_RAW]
     if found := _QUOTA.search(text):
-        remedy = "Please choose another size." if _is_too_large(found) else "Stop a session, or try again later."
-        return Reason(ReasonKind.QUOTA, _quota_in_words(found), remedy, raw, is_final=True)
+        lacks_room = not _is_too_large(found)
+        remedy = "Stop a session, or try again later." if lacks_room else "Please choose another size."
+        return Reason(ReasonKind.QUOTA, _quota_in_words(found), remedy, raw, is_final=True, lacks_room=lacks_room)
     if found := _LIMIT.search(text):
         return Reason(ReasonKind.QUOTA, _limit_in_words(found), "Please choose another size.", raw, is_final=True)
     if rule := first_of(REFUSALS, text):

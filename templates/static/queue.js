@@ -31,7 +31,12 @@ showOffer();
 new MutationObserver(() => {
   const card = list.querySelector(".session");
   if (card?.dataset.state === "waiting") return;
-  if (card && card.dataset.state !== "failed") notify("It is your turn: the session is starting.");
-  else if (card) notify("It did not start.");
+  if (!card) {
+    // left, here or in another browser
+    location.replace(page.dataset.home);
+    return;
+  }
+  if (card.dataset.state !== "failed") notify("It is your turn: the session is starting.");
+  else notify("It did not start.");
   location.reload();
 }).observe(list, { childList: true });

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, WebSocket, expect
 
 from tests.browser.conftest import SessionUser, stop_first
 from tests.browser.troubles import frozen, leave_by_keyboard
@@ -180,3 +180,22 @@ def test_windows_open_side_by_side(guest: Callable[..., SessionUser]) -> None:
     screen.wait_for(lambda: covered() < 0.5, "neither covers the other")
     anna.page.wait_for_timeout(1500)
     anna.keep_picture("side-by-side")
+
+
+def test_a_browser_waits_for_no_answer_of_the_handshake(guest: Callable[..., SessionUser]) -> None:
+    """A browser far away has everything that the X server says in the handshake before it says anything itself."""
+    anna = guest("anna")
+    received: list[bytes] = []
+    sent: list[bytes] = []
+
+    def listen(connection: WebSocket) -> None:
+        connection.on("framereceived", lambda piece: received.append(bytes(piece)))
+        connection.on("framesent", lambda piece: sent.append(bytes(piece)))
+
+    anna.page.on("websocket", listen)
+    anna.launch("Terminal", "MA-4242")
+    anna.wait_for_picture()
+    assert received[0] == b"RFB 003.008\n"
+    assert received[1].startswith(b"\x01\x01\0\0\0\0")
+    assert received[1].endswith(b"Terminal, MA-4242 visit 2")
+    assert b"".join(sent).startswith(b"RFB 003.008\n\x01\x01\0")

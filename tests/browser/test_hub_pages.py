@@ -39,6 +39,7 @@ PAGES = {
     "tokens": "/hub/token",
     "sign-out": "/hub/daas/sign-out",
     "administration": "/hub/admin",
+    "audit": "/hub/audit",
     "consent": CONSENT,
     "not-found": "/hub/nothing",
     "proxy-error": "/hub/error/503",

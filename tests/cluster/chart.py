@@ -124,8 +124,15 @@ def write_configuration(found: list[Json], folder: Path) -> dict[str, str]:
 def values_of_the_page() -> Json:
     """Return the values that docs/how-to/install-on-kubernetes.md has."""
     text = (ROOT / "docs" / "how-to" / "install-on-kubernetes.md").read_text()
-    first, more = (yaml.safe_load(each) for each in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL))
-    return merged(first, more)
+    blocks = dict(re.findall(r"```yaml\n# /etc/daas-hub/(\S+)\n(.*?)```", text, re.DOTALL))
+    return merged(*(yaml.safe_load(blocks[name]) for name in ("values.yaml", "more-values.yaml")))
+
+
+def claims_of_the_page() -> list[Json]:
+    """Return the volume and the claim that the page has."""
+    text = (ROOT / "docs" / "how-to" / "install-on-kubernetes.md").read_text()
+    (block,) = re.findall(r"```yaml\n# /etc/daas-hub/claims.yaml\n(.*?)```", text, re.DOTALL)
+    return objects(block)
 
 
 def examples_of_values() -> dict[str, Json]:

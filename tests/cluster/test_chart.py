@@ -21,6 +21,7 @@ from tests.cluster.chart import (
     LEAST,
     NAMESPACE,
     HelmFailed,
+    claims_of_the_page,
     examples_of_values,
     helm,
     merged,
@@ -174,6 +175,20 @@ def test_the_page_is_a_configuration_in_order(
     for name, value in write_configuration(found, tmp_path).items():
         monkeypatch.setenv(name, value)
     assert [str(problem) for problem in check_config(tmp_path / "jupyterhub_config.py")] == []
+
+
+def test_the_claims_of_the_page_are_those_of_its_storage(cluster: Cluster) -> None:
+    """The volume and the claim belong together, and an API server takes them."""
+    volume, claim = claims_of_the_page()
+    assert claim["metadata"]["namespace"] == SESSIONS
+    assert claim["spec"]["volumeName"] == volume["metadata"]["name"]
+    assert claim["spec"]["accessModes"] == volume["spec"]["accessModes"]
+    assert claim["spec"]["storageClassName"] == volume["spec"]["storageClassName"] == ""
+    assert f'claim="{claim["metadata"]["name"]}"' in VALUES["the page"]["config"]
+    claim["metadata"]["namespace"] = "default"
+    given = json.dumps({"apiVersion": "v1", "kind": "List", "items": [volume, claim]})
+    accepted = cluster.kubectl("apply", "--dry-run=server", "--validate=strict", "-o", "name", "-f", "-", given=given)
+    assert len(accepted.splitlines()) == 2
 
 
 def test_policies_choose_sessions_as_the_spawner_labels_them(cluster: Cluster) -> None:

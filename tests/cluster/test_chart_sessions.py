@@ -1,4 +1,4 @@
-"""A hub in the cluster, as the chart installs it: sessions with claims in a *restricted* namespace, and an upgrade.
+"""A hub in the cluster, as the chart installs it: sessions with claims in *restricted* namespaces, and upgrades.
 
 What it asked of the API server is compared with its Role: the rights are the least.
 """
@@ -112,6 +112,22 @@ def _settle(installed: Installed) -> None:
     within(60, lambda: len(pods(installed)) == len(ready(installed)))
 
 
+def test_a_missing_directory_ends_the_start(installed: Installed) -> None:
+    """E2: it is looked for as the account, and the kubelet creates nothing."""
+    start(installed, "nowhere", proposal="MA-4243")
+    within(120, lambda: "nowhere" not in servers(installed))
+    log = installed.cluster.kubectl("-n", installed.namespace, "logs", "deployment/portal-hub")
+    assert "A directory of your session is missing, or your account may not see it." in log
+
+
+def test_the_hubs_rights_are_what_it_used(installed: Installed) -> None:
+    """The API server's log of all that was done above, as the chart's service account."""
+    account = f"system:serviceaccount:{installed.namespace}:portal-hub"
+    role = installed.cluster.get("-n", installed.sessions, "role", "portal-hub")
+    found = used(installed.cluster.folder / "log" / "audit.log", account)
+    assert found == {installed.sessions: granted(role["rules"])}
+
+
 def test_further_places_keep_the_sessions_of_the_first(installed: Installed, folders: dict[str, Path]) -> None:
     """Another namespace of this cluster, and one of a cluster that the hub reaches by a kubeconfig."""
     cluster, second = installed.cluster, f"{installed.namespace}-second"
@@ -156,24 +172,3 @@ def test_stopped_sessions_leave_nothing(installed: Installed) -> None:
     stop(installed, *servers(installed))
     within(90, lambda: not pods(installed))
     within(30, lambda: not installed.cluster.get("-n", installed.sessions, "secret")["items"])
-
-
-def test_a_session_that_ends_at_once_says_so(installed: Installed) -> None:
-    """The end of its output is read for the hub's log."""
-    start(installed, "short", application="short")
-    within(120, lambda: _is_over(installed, "short"))
-    within(60, lambda: not pods(installed))
-
-
-def _is_over(installed: Installed, name: str) -> bool:
-    server = servers(installed).get(name)
-    return server is None or (not server["ready"] and server["pending"] is None)
-
-
-def test_the_hubs_rights_are_what_it_used(installed: Installed) -> None:
-    """The last of this file: the API server's log of all that was done above, as the chart's service account."""
-    account = f"system:serviceaccount:{installed.namespace}:portal-hub"
-    found = used(installed.cluster.folder / "log" / "audit.log", account)
-    assert set(found) == {installed.sessions, f"{installed.namespace}-second"}
-    role = installed.cluster.get("-n", installed.sessions, "role", "portal-hub")
-    assert found[installed.sessions] == granted(role["rules"])

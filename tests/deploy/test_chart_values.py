@@ -24,7 +24,7 @@ Path_ = tuple[str, ...]
 FREE = {
     ("files",), ("applications",), ("existingHub", "hubLabels"), ("existingHub", "proxyLabels"),
     ("hub", "nodeSelector"), ("proxy", "nodeSelector"), ("proxy", "service", "annotations"), ("ingress", "annotations"),
-    ("sessions", "namespace", "labels"), ("sessions", "egressAddresses"),
+    ("sessions", "namespace", "labels"), ("sessions", "egressAddresses"), ("gateway", "service", "annotations"),
 }  # fmt: skip
 
 
@@ -124,3 +124,66 @@ def test_what_kubernetes_would_refuse_later_is_refused(path: str, value: Any) ->
 )
 def test_what_kubernetes_has_is_taken(path: str, value: Any) -> None:
     assert problems(changed(tuple(path.split(".")), value)) == []
+
+
+CLUSTER = {"kubeconfigSecret": "south", "gatewayAddress": "192.0.2.10:8012", "podNetworks": ["10.60.0.0/16"]}
+PLACE = {"name": "south", "title": "South hall", "sessions": {"namespace": {"name": "daas-south"}}, "cluster": CLUSTER}
+
+
+def test_a_place_has_its_values() -> None:
+    assert problems(changed(("places",), [PLACE])) == []
+    assert (
+        problems(changed(("places",), [PLACE | {"cluster": CLUSTER | {"gatewayAddress": "[2001:db8::1]:8012"}}])) == []
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "South hall"},
+        {"name": "south-hall-of-the-facility"},
+        {"titel": "South hall"},
+        {"state": "closed"},
+        {"capacity": -1},
+        {"applications": "imaging"},
+        {"sessions": {"minId": 5}},
+        {"sessions": {"namespace": "daas-south"}},
+        {"sessions": {"namespace": {"name": "Daas_South"}}},
+        {"sessions": {"nodeStorage": {"hostPaths": [{"path": "/", "readOnly": True}]}}},
+        {"sessions": {"quota": {"sessions": 5}}},
+        {"cluster": {}},
+        {"cluster": CLUSTER | {"podNetworks": []}},
+        {"cluster": CLUSTER | {"podNetworks": ["10.60.0.0"]}},
+        {"cluster": CLUSTER | {"kubeconfigSecret": ""}},
+        {"cluster": CLUSTER | {"gatewayAddress": "192.0.2.10"}},
+        # sessions have no name server
+        {"cluster": CLUSTER | {"gatewayAddress": "gateway.facility.org:8012"}},
+    ],
+    ids=str,
+)
+def test_a_place_that_cannot_be_meant_is_refused(change: dict[str, Any]) -> None:
+    assert problems(changed(("places",), [PLACE | change])) != []
+
+
+ADDRESSES = VALUES["existingHub"] | {
+    "enabled": True, "serviceAccount": "hub", "addresses": ["192.0.2.0/28", "2001:db8::/64"]
+}  # fmt: skip
+
+
+def test_a_hub_elsewhere_has_addresses() -> None:
+    assert problems(changed(("existingHub",), ADDRESSES)) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"hubLabels": {"a": "b"}, "proxyLabels": {"a": "c"}},
+        {"addresses": ["hub.facility.org"]},
+        {"addresses": ["192.0.2.1"]},
+        {"addresses": []},
+        {"enabled": False},
+    ],
+    ids=["labels, too", "a name", "no network", "nothing", "not enabled"],
+)
+def test_addresses_that_cannot_be_meant_are_refused(change: dict[str, Any]) -> None:
+    assert problems(changed(("existingHub",), ADDRESSES | change)) != []

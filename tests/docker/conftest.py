@@ -9,6 +9,7 @@ import pytest
 
 from tests.browser.conftest import browser, guest
 from tests.docker.engine import APPLICATIONS, image, require_engine, start_docker_portal
+from tests.docker.package_mirror import APPLICATION as PACKAGES
 from tests.live_portal import Portal, remove
 
 __all__ = ["browser", "guest"]
@@ -41,7 +42,7 @@ def notebook_application(applications: docker.APIClient) -> str:
 @pytest.fixture(scope="session")
 def portal(engine: docker.APIClient) -> Iterator[Portal]:
     """The demo's portal with containers, the probe application, and data of hostile kinds."""
-    running = start_docker_portal(**APPLICATIONS)
+    running = start_docker_portal(**APPLICATIONS, packages=PACKAGES)
     try:
         yield running
     finally:

@@ -18,7 +18,7 @@ from daas_hub.configuration import proxy_command
 from tests.live_portal import free_ports, new_state
 
 ISSUER = "https://login.facility.example"
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 120.0
 
 CONFIG = """\
 c.JupyterHub.bind_url = "http://127.0.0.1:{port}"

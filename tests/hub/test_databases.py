@@ -198,7 +198,7 @@ def _longest_wait(person: Person, stop: threading.Event) -> float:
     while not stop.is_set():
         right = requests.get(f"{person.portal.url}/hub/home", cookies=person.session.cookies.copy(), timeout=60)
         now = time.monotonic()
-        if right.status_code == 200 and 'class="launch' in right.text:
+        if right.status_code == 200 and 'class="application"' in right.text:
             longest, last = max(longest, now - last), now
         time.sleep(0.2)
     return max(longest, time.monotonic() - last)

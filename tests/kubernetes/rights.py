@@ -39,7 +39,7 @@ def used(log: Path, user: str) -> dict[str, set[Right]]:
     found: dict[str, set[Right]] = {}
     for line in log.read_bytes().splitlines():
         record = json.loads(line)
-        if record["user"]["username"] != user or "objectRef" not in record:
+        if record["user"].get("username") != user or "objectRef" not in record:
             continue
         reference = record["objectRef"]
         right = "/".join(filter(None, (reference["resource"], reference.get("subresource")))), record["verb"]

@@ -88,6 +88,8 @@ def test_answer_of_the_api_is_read_as_its_message() -> None:
         event("WaitForFirstConsumer", "waiting for first consumer to be created before binding", "Normal"),
         event("Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 503"),
         event("FailedPreStopHook", "PreStopHook failed"),
+        event("DNSConfigForming", "Search Line limits were exceeded, some search paths have been omitted"),
+        event("FailedToRetrieveImagePullSecret", "Unable to retrieve some image pull secrets (login)"),
     ],
 )  # fmt: skip
 def test_what_is_on_its_way_has_no_reason(said: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
@@ -205,6 +206,48 @@ async def test_a_version_that_is_too_old_is_listed_again(
 
     monkeypatch.setattr(client, "watch_pods", gone_once)
     await until(lambda: bool(refused))
+    api.make_pod(namespace, "later", OURS)
+    await until(lambda: "later" in watch.pods)
+
+
+async def test_a_list_of_several_pages_is_read_to_its_end(
+    api: ApiServer, namespace: str, client: PlaceClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daas_hub.spawners.kubernetes.client._PAGE", 2)
+    names = [f"pod-{number}" for number in range(5)]
+    for name in names:
+        api.make_pod(namespace, name, OURS)
+    pods, version = await client.pods("daas-hub/hub")
+    assert sorted(one["metadata"]["name"] for one in pods) == names
+    assert version
+
+
+async def test_a_list_whose_next_page_is_too_late_is_no_list(
+    api: ApiServer, namespace: str, client: PlaceClient, watch: PodWatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """410 in the middle, as after etcd was compacted: half of the pods would be taken for gone."""
+    names = {f"pod-{number}" for number in range(5)}
+    for name in names:
+        api.make_pod(namespace, name, OURS)
+    await until(lambda: set(watch.pods) == names)
+    monkeypatch.setattr("daas_hub.spawners.kubernetes.client._PAGE", 2)
+    real, pages = client.once, 0
+
+    async def compacted(method: str, *names: Any, **options: Any) -> Any:
+        nonlocal pages
+        if options.get("_continue"):
+            pages += 1
+            raise APIRefusal(410, {"reason": "Expired", "message": "The provided continue parameter is too old"})
+        return await real(method, *names, **options)
+
+    monkeypatch.setattr(client, "once", compacted)
+    seen: list[Any] = []
+    watch.listen("pod-4", seen.append)
+    watch._list_again_s = 0.0
+    await until(lambda: pages >= 2)
+    assert set(watch.pods) == names
+    assert None not in seen
+    monkeypatch.setattr(client, "once", real)
     api.make_pod(namespace, "later", OURS)
     await until(lambda: "later" in watch.pods)
 

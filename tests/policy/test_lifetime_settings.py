@@ -89,10 +89,10 @@ def test_wrong_settings_are_refused(values: dict[str, Any], words: str) -> None:
 )
 def test_two_cullers_are_refused(command: Any) -> None:
     config = Config({"Lifetimes": {"idle_minutes": 240}, "JupyterHub": {"services": [CULLER | {"command": command}]}})
-    (problem,) = Lifetimes(config=config).problems(CATALOGUE)
+    (problem,) = Lifetimes(config=config).conflicts()
     assert "the service cull ends idle sessions, too" in str(problem)
 
 
 def test_the_stock_culler_alone_is_honoured() -> None:
     config = Config({"JupyterHub": {"services": [CULLER, {"name": "other", "url": "http://127.0.0.1:9"}]}})
-    assert Lifetimes(config=config).problems(CATALOGUE) == []
+    assert Lifetimes(config=config).conflicts() == []

@@ -13,7 +13,9 @@ from daas_hub.errors import ErrorKind, Refused, SessionFailed, SourceUnavailable
 from daas_hub.launch_reference import current_reference, open_slot
 from daas_hub.spawners.launch_watch import LaunchWatch
 
-PLAN: Any = SimpleNamespace(place="engine-2", application=SimpleNamespace(kind="desktop"))
+PLAN: Any = SimpleNamespace(
+    place="engine-2", application=SimpleNamespace(kind="desktop"), account=SimpleNamespace(name="anna")
+)
 
 
 class Clock:
@@ -39,7 +41,7 @@ async def test_time_belongs_to_one_stage() -> None:
     clock = Clock()
     before = {stage: seconds(stage) for stage in ("authorise", "prepare", "start", "respond")}
     launching: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    watch = LaunchWatch(clock)
+    watch = LaunchWatch("anna-hub", "pymca-1", clock)
     watch.follow(launching)
     watch.enter("authorise")
     clock.now += 1
@@ -90,7 +92,7 @@ async def test_time_belongs_to_one_stage() -> None:
 async def test_a_launch_that_gives_no_session_is_counted_once(problem: Any, name: str, labels: dict[str, str]) -> None:
     before = count(name, **labels)
     launching: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    watch = LaunchWatch()
+    watch = LaunchWatch("anna-hub", "pymca-1")
     watch.follow(launching)
     watch.planned(PLAN)
     watch.failed(problem)
@@ -107,7 +109,7 @@ async def test_an_end_that_only_the_hub_sees_is_a_failure(problem: Exception, ki
     labels = {"reason": "start", "kind": kind, "place": "default"}
     before = count("daas_launch_failures_total", **labels)
     launching: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    LaunchWatch().follow(launching)
+    LaunchWatch("anna-hub", "pymca-1").follow(launching)
     launching.set_exception(problem)
     await asyncio.sleep(0)
     assert count("daas_launch_failures_total", **labels) == before + 1
@@ -119,7 +121,7 @@ async def test_the_end_of_an_earlier_launch_is_not_followed() -> None:
     before = count("daas_launch_failures_total", **labels)
     earlier: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     earlier.set_exception(RuntimeError("earlier"))
-    LaunchWatch().follow(earlier)
+    LaunchWatch("anna-hub", "pymca-1").follow(earlier)
     await asyncio.sleep(0)
     assert earlier.exception() is not None
     assert count("daas_launch_failures_total", **labels) == before
@@ -130,7 +132,7 @@ async def test_a_request_has_the_reference_of_the_launch_in_it() -> None:
     open_slot()
 
     async def launch() -> str:
-        return LaunchWatch().reference
+        return LaunchWatch("anna-hub", "pymca-1").reference
 
     references = [await asyncio.ensure_future(launch()), current_reference()]
     assert references[0] == references[1]
@@ -138,6 +140,8 @@ async def test_a_request_has_the_reference_of_the_launch_in_it() -> None:
 
 
 async def test_requests_do_not_share_references() -> None:
+    outside = current_reference()
+
     async def request() -> tuple[str, str]:
         open_slot()
         before = current_reference()
@@ -147,9 +151,9 @@ async def test_requests_do_not_share_references() -> None:
         return before, own
 
     async def _launched() -> str:
-        return LaunchWatch().reference
+        return LaunchWatch("anna-hub", "pymca-1").reference
 
     answers = await asyncio.gather(*(request() for _ in range(5)))
     assert {before for before, _ in answers} == {""}
     assert len({own for _, own in answers}) == 5
-    assert current_reference() == ""
+    assert current_reference() == outside

@@ -8,12 +8,14 @@
   let notice = null;
 
   const xsrf = () => document.cookie.match(/(?:^|; )_xsrf=([^;]*)/)?.[1] ?? "";
-  const post = (name) => fetch(new URL(name, folder), { method: "POST", headers: { "X-XSRFToken": xsrf() }, redirect: "manual" });
+  // JupyterHub wants the token of a script's GET as well
+  const send = (method, name) =>
+    fetch(new URL(name, folder), { method, headers: { "X-XSRFToken": xsrf() }, cache: "no-store", redirect: "manual" });
 
   function used(event) {
     if (!event.isTrusted || performance.now() - reported < REPORT_EVERY_MS) return;
     reported = performance.now();
-    post("use").then(() => notice && look(), () => {}); // the next key reports again
+    send("POST", "use").then(() => notice && look(), () => {}); // the next key reports again
   }
 
   function show(end) {
@@ -46,7 +48,7 @@
   async function act(button, words) {
     button.disabled = true;
     try {
-      const response = await post("end");
+      const response = await send("POST", "end");
       if (!response.ok) throw new Error(`status ${response.status}`);
       show((await response.json()).end);
     } catch {
@@ -57,7 +59,7 @@
 
   async function look() {
     try {
-      const response = await fetch(new URL("end", folder), { cache: "no-store", redirect: "manual" });
+      const response = await send("GET", "end");
       if (response.ok) show((await response.json()).end);
     } catch {
       // JupyterLab itself says that its server does not answer

@@ -8,7 +8,7 @@ import pytest
 
 from daas_hub.authenticators.revocation.recheck import Decision, Verdict, Watch, decide
 
-THERE, GONE, UNKNOWN = Verdict.THERE, Verdict.GONE, Verdict.UNKNOWN
+THERE, GONE, EMPTY, UNKNOWN = Verdict.THERE, Verdict.GONE, Verdict.EMPTY, Verdict.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,11 @@ THERE, GONE, UNKNOWN = Verdict.THERE, Verdict.GONE, Verdict.UNKNOWN
         pytest.param([GONE] * 5 + [UNKNOWN] * 9, Decision((), braked=True), id="nor against the brake"),
         pytest.param([UNKNOWN] * 9, Decision(()), id="a source that is down ends nothing"),
         pytest.param([THERE] * 9, Decision(()), id="all is well"),
+        pytest.param([EMPTY], Decision((), braked=True), id="empty where it had answers"),
+        pytest.param([EMPTY] * 3 + [UNKNOWN], Decision((), braked=True), id="empty for everybody who could be asked"),
+        pytest.param([EMPTY, THERE], Decision(("p0",)), id="somebody lost the last one, and the source works"),
+        pytest.param([EMPTY, GONE], Decision(("p0", "p1")), id="the other still has some"),
+        pytest.param([EMPTY] * 4 + [THERE] * 3, Decision((), braked=True), id="empty for most"),
     ],
 )
 def test_one_round(verdicts: list[Verdict], decision: Decision) -> None:

@@ -13,13 +13,14 @@ from jupyterhub.spawner import Spawner
 from traitlets import Int
 from traitlets.config import Config, LoggingConfigurable
 
+from daas_hub.lifetime import Limits
 from daas_hub.spawners.base import ProposalSessionMixin
 from daas_hub.spawners.docker.spawner import ProposalDockerSpawner
 from daas_hub.spawners.places.inside import GIVEN, HUB_STATE, LINKED, SESSION_STATE, spawner_inside
 from daas_hub.spawners.places.passed_on import PASSED_ON
 from daas_hub.spawners.places.spawner import PlacesSpawner
 from daas_hub.spawners.sandbox.spawner import SandboxSpawner
-from daas_hub.spawners.session_lifetime import SessionLifetimeMixin
+from daas_hub.spawners.session_lifetime import Lifetime, SessionLifetimeMixin
 from daas_hub.spawners.stock import SPAWNER_SETTINGS
 from daas_hub.stock_settings import inherited_settings
 
@@ -41,6 +42,7 @@ OWN = {
     "options_from_query", "pending", "poll_and_notify", "progress", "ready", "run_options_from_form", "start",
     "start_polling", "stop_polling", "wait_for_death",
     # of ProposalSessionMixin
+    "_admitted",
     "_apply_user_options_default", "_as_spawn_exception", "_authorised", "_identity", "_keep_failure", "_limit_wait",
     "_options_from_form_default", "_register_callback", "_require_post", "_require_quota", "authorise_start",
     "backends", "clear_steps", "configuration_problems", "early_address", "examine", "host_for_each_session",
@@ -177,3 +179,14 @@ def test_asynchronous_calls_stay_so() -> None:
     for name in PASSED_ON:
         if inspect.iscoroutinefunction(getattr(Spawner, name)):
             assert getattr(PlacesSpawner, name).__wrapped__ is getattr(Spawner, name)
+
+
+def test_the_life_of_a_session_is_kept_once(outer: PlacesSpawner) -> None:
+    outer.lifetime = Lifetime(Limits(idle_s=60), started=1000.0)
+    assert outer.inner.lifetime is outer.lifetime
+    outer.inner.note_use(30, 20)
+    assert outer.lifetime.use is not None
+    outer.inner.ends = 5.0
+    assert outer.is_over()
+    outer.inner.forget_lifetime()
+    assert (outer.ends, outer.lifetime) == (0.0, Lifetime())

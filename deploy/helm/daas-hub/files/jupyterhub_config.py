@@ -39,14 +39,15 @@ c.JupyterHub.spawner_class = "proposal-kubernetes"  # noqa: F821
 c.ProposalKubeSpawner.runtime_dir = "/var/lib/daas-hub/run"  # noqa: F821
 c.ProposalKubeSpawner.hub_id = os.environ["DAAS_HUB_ID"]  # noqa: F821
 c.ProposalKubeSpawner.namespace = os.environ["DAAS_SESSIONS_NAMESPACE"]  # noqa: F821
-c.ProposalKubeSpawner.node_storage = os.environ["DAAS_NODE_STORAGE"] == "true"  # noqa: F821
-c.ProposalKubeSpawner.image_pull_secrets = json.loads(os.environ["DAAS_PULL_SECRETS"])  # noqa: F821
+_sessions = json.loads(Path("/etc/daas-hub/sessions.json").read_text())
+c.ProposalKubeSpawner.node_storage = _sessions["nodeStorage"]["enabled"]  # noqa: F821
+c.ProposalKubeSpawner.image_pull_secrets = _sessions["pullSecrets"]  # noqa: F821
 c.ProposalKubeSpawner.gateway_bind = "0.0.0.0:" + os.environ["DAAS_GATEWAY_PORT"]  # noqa: F821
 if os.environ["DAAS_PRIORITY_CLASS"]:
     c.ProposalKubeSpawner.priority_class_name = os.environ["DAAS_PRIORITY_CLASS"]  # noqa: F821
 c.ProposalKubeSpawner.pods = {  # noqa: F821
     "port": int(os.environ["DAAS_SESSION_PORT"]),
-    "egress_addresses": json.loads(os.environ["DAAS_EGRESS_ADDRESSES"]),
+    "egress_addresses": _sessions["egressAddresses"],
 }
 if "DAAS_SESSION_GATEWAY" in os.environ:  # in the hub's own pod
     # sessions have no name server: they are given the address of the Service, which stays what it is
@@ -76,6 +77,6 @@ def place_of(values):
     return own | {"spawner": "proposal-kubernetes", "settings": settings | own.get("settings", {})}
 
 
-if _places := json.loads(os.environ["DAAS_PLACES"]):
+if _places := _sessions["places"]:
     c.JupyterHub.spawner_class = "places"  # noqa: F821
     c.Places.places = {one["name"]: place_of(one) for one in _places}  # noqa: F821

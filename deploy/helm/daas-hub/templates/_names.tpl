@@ -76,6 +76,12 @@ app.kubernetes.io/component: {{ .part }}
 {{- toJson $found -}}
 {{- end -}}
 
+{{/* what changes while a portal runs: in a file, because an environment would restart the proxy, which interrupts desktops */}}
+{{- define "daas.sessionsFile" -}}
+{{- $sessions := pick .Values.sessions "nodeStorage" "pullSecrets" "egressAddresses" -}}
+{{- merge (dict "places" (include "daas.places" . | fromJsonArray)) $sessions | toJson -}}
+{{- end -}}
+
 {{/* the places for the configuration; of `sessions`, what a place says itself */}}
 {{- define "daas.places" -}}
 {{- $found := list }}
@@ -195,11 +201,7 @@ capabilities: {drop: [ALL]}
 - {name: DAAS_MAX_ID, value: {{ int64 .Values.sessions.maxId | quote }}}
 - {name: DAAS_SESSIONS_NAMESPACE, value: {{ .Values.sessions.namespace.name | quote }}}
 - {name: DAAS_SESSION_PORT, value: {{ int .Values.sessions.port | quote }}}
-- {name: DAAS_PLACES, value: {{ include "daas.places" . | quote }}}
 - {name: DAAS_HUB_ID, value: {{ include "daas.name" . | quote }}}
-- {name: DAAS_NODE_STORAGE, value: {{ .Values.sessions.nodeStorage.enabled | quote }}}
-- {name: DAAS_PULL_SECRETS, value: {{ .Values.sessions.pullSecrets | toJson | quote }}}
-- {name: DAAS_EGRESS_ADDRESSES, value: {{ .Values.sessions.egressAddresses | toJson | quote }}}
 - {name: DAAS_GATEWAY_PORT, value: {{ int .Values.sessions.gatewayPort | quote }}}
 - {name: DAAS_PRIORITY_CLASS, value: {{ include "daas.priorityClass" . | quote }}}
 - {name: HOME, value: /tmp}

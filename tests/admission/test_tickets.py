@@ -1,0 +1,283 @@
+"""Gate, tickets and dispatcher on a real database: admitted once, given back on every path, kept over a killed hub."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jupyterhub import orm
+
+from daas_hub.admission.dispatcher import Dispatcher, NotStarted
+from daas_hub.admission.gate import Gate, Key
+from daas_hub.admission.line import Line, LineRules
+from daas_hub.admission.model import Demand
+from daas_hub.admission.quota import Limits, NoRoom, OverQuota, Rules
+from daas_hub.tables import Ticket, Usage, upgrade_tables
+
+from .scenes import Clock, demand
+
+TWO = Rules(facility=Limits(sessions=2))
+
+
+@dataclass
+class Hub:
+    """A hub of which a test says what runs; `killed` is the same database with a new process."""
+
+    url: str
+    rules: Rules = TWO
+    limits: LineRules = field(default_factory=LineRules)
+    clock: Clock = field(default_factory=Clock)
+    ready: set[Key] = field(default_factory=set)
+    recorded: set[Key] = field(default_factory=set)
+    #: what the start of a session ends with
+    outcome: dict[Key, Exception] = field(default_factory=dict)
+    starts: list[Key] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.db: Any = orm.new_session_factory(self.url)()
+        upgrade_tables(self.db.get_bind())
+        self.gate = Gate(self.rules, self.db, self.clock)
+        self.line = Line(self.gate, self.limits, self.db, self.clock)
+        self.dispatcher = Dispatcher(self.gate, self, self.line, self.start)
+
+    def killed(self, **changes: Any) -> Hub:
+        self.db.close()
+        return Hub(self.url, self.rules, self.limits, self.clock, **changes)
+
+    def running(self) -> set[Key]:
+        return self.ready
+
+    def possible(self) -> set[Key]:
+        return self.ready
+
+    def may_run(self, key: Key) -> bool:
+        return key in self.recorded
+
+    def can_start(self) -> bool:
+        return True
+
+    async def start(self, key: Key, options: dict[str, object]) -> None:
+        self.starts.append(key)
+        await asyncio.sleep(0)
+        if key in self.outcome:
+            raise self.outcome[key]
+        self.ready.add(key)
+
+    def join(self, launch: Demand) -> None:
+        self.line.require_may_join(launch)
+        self.line.join(launch, {"application": launch.application})
+
+    async def rounds(self, count: int = 3) -> None:
+        for _ in range(count):
+            self.dispatcher.round()
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[Hub]:
+    """A hub with room for two sessions."""
+    made = Hub(f"sqlite:///{tmp_path / 'hub.sqlite'}")
+    yield made
+    made.db.close()
+
+
+def full(hub: Hub) -> None:
+    """Let two sessions run."""
+    for name in ("x", "y"):
+        hub.gate.admit(demand(name))
+        hub.ready.add((name, "one"))
+
+
+def test_of_fifty_starts_at_once_two_are_admitted(hub: Hub) -> None:
+    for number in range(2):
+        hub.gate.admit(demand(f"p{number}"))
+    for number in range(2, 50):
+        with pytest.raises(NoRoom, match="2 of 2 sessions are in use"):
+            hub.gate.admit(demand(f"p{number}"))
+    assert [row.user for row in hub.db.query(Usage)] == ["p0", "p1"]
+
+
+async def test_a_start_that_is_admitted_again_is_one(hub: Hub) -> None:
+    hub.gate.admit(demand(size="small"))
+    hub.gate.admit(demand(size="large"))
+    assert [(row.user, row.size) for row in hub.db.query(Usage)] == [("anna", "large")]
+
+
+async def test_a_place_is_free_only_when_the_backend_says_so(hub: Hub) -> None:
+    full(hub)
+    hub.join(demand("anna"))
+    # stopped, and its backend does not answer: the record stays
+    hub.ready.discard(("x", "one"))
+    hub.recorded.add(("x", "one"))
+    await hub.rounds()
+    assert hub.starts == []
+    hub.recorded.clear()
+    await hub.rounds()
+    assert hub.starts == [("anna", "one")]
+    assert hub.db.query(Ticket).count() == 0
+    x = hub.db.query(Usage).filter_by(user="x").one()
+    assert x.ended is not None
+
+
+async def test_a_start_that_fails_gives_its_place_to_the_next(hub: Hub) -> None:
+    full(hub)
+    for name in ("anna", "ben"):
+        hub.join(demand(name))
+    hub.outcome["anna", "one"] = NotStarted("Your proposal was withdrawn.", "refused")
+    hub.ready.discard(("x", "one"))
+    await hub.rounds(4)
+    assert hub.starts == [("anna", "one"), ("ben", "one")]
+    assert hub.db.query(Ticket).count() == 0
+
+
+async def test_an_error_in_a_start_gives_the_place_back_too(hub: Hub) -> None:
+    full(hub)
+    for name in ("anna", "ben"):
+        hub.join(demand(name))
+    hub.outcome["anna", "one"] = RuntimeError("a bug")
+    hub.ready.discard(("x", "one"))
+    await hub.rounds(4)
+    assert hub.starts == [("anna", "one"), ("ben", "one")]
+
+
+async def test_the_backend_has_no_room_and_the_ticket_keeps_its_place(hub: Hub) -> None:
+    hub.rules = TWO
+    hub.join(demand("anna"))
+    hub.outcome["anna", "one"] = NotStarted("No computer has enough free memory yet.", "capacity")
+    await hub.rounds()
+    assert hub.starts == [("anna", "one")]
+    assert hub.line.words(("anna", "one")).endswith("No computer has enough free memory yet.")
+    assert hub.gate.occupied == []
+    arrived = hub.db.query(Ticket).one().arrived
+    for pause, tries in ((29, 1), (2, 2), (58, 2), (3, 3)):
+        hub.clock.now += pause
+        await hub.rounds(2)
+        assert len(hub.starts) == tries, f"doubled every time: after {pause} more"
+    hub.join(demand("ben"))
+    assert "first" in hub.line.words(("anna", "one"))
+    assert "second" in hub.line.words(("ben", "one"))
+    assert hub.db.query(Ticket).filter_by(user="anna").one().arrived == arrived
+    hub.outcome.clear()
+    hub.clock.now += 600
+    await hub.rounds()
+    assert sorted(hub.ready) == [("anna", "one"), ("ben", "one")]
+
+
+async def test_order_and_age_are_kept_over_a_killed_hub(hub: Hub) -> None:
+    full(hub)
+    for name in ("anna", "ben", "carla"):
+        hub.clock.now += 10
+        hub.join(demand(name))
+    words = [hub.line.words((name, "one")) for name in ("anna", "ben", "carla")]
+    again = hub.killed(ready={("x", "one"), ("y", "one")})
+    assert [again.line.words((name, "one")) for name in ("anna", "ben", "carla")] == words
+    await again.rounds()
+    assert again.starts == []
+    again.ready.clear()
+    await again.rounds()
+    assert again.starts == [("anna", "one"), ("ben", "one")]
+    again.db.close()
+
+
+async def test_a_hub_that_is_killed_while_it_starts_a_session_starts_it_again(hub: Hub) -> None:
+    hub.join(demand("anna"))
+    hub.join(demand("ben"))
+    ticket = hub.line.call_next()
+    assert ticket is not None
+    assert ticket.demand.user == "anna"
+    # what the start left is ended by the reconciler first
+    again = hub.killed(recorded={("anna", "one")})
+    await again.rounds()
+    assert again.starts == [("ben", "one")]
+    again.recorded.clear()
+    await again.rounds()
+    assert again.starts == [("ben", "one"), ("anna", "one")]
+    again.db.close()
+
+
+async def test_a_hub_that_is_killed_after_the_start_does_not_start_it_twice(hub: Hub) -> None:
+    hub.join(demand("anna"))
+    assert hub.line.call_next() is not None
+    again = hub.killed(ready={("anna", "one")})
+    await again.rounds()
+    assert again.starts == []
+    assert again.db.query(Ticket).count() == 0
+    assert [row.started is not None for row in again.db.query(Usage)] == [True]
+    again.db.close()
+
+
+async def test_who_leaves_is_not_started_and_the_others_move_up(hub: Hub) -> None:
+    full(hub)
+    for name in ("anna", "ben"):
+        hub.join(demand(name))
+    assert hub.line.leave(("anna", "one"))
+    assert not hub.line.leave(("anna", "one"))
+    assert "first" in hub.line.words(("ben", "one"))
+    hub.ready.clear()
+    await hub.rounds()
+    assert hub.starts == [("ben", "one")]
+
+
+def test_a_start_without_a_ticket_passes_nobody(hub: Hub) -> None:
+    full(hub)
+    hub.join(demand("anna"))
+    with pytest.raises(NoRoom, match="1 launch waits for a free session"):
+        hub.line.require_none_waits(demand("ben"))
+    hub.line.require_none_waits(demand("anna"))
+
+
+def test_tickets_are_limited_and_count_in_the_quota(tmp_path: Path) -> None:
+    rules = Rules(person=Limits(sessions=3), facility=Limits(sessions=2))
+    hub = Hub(f"sqlite:///{tmp_path / 'hub.sqlite'}", rules, LineRules(tickets_per_person=2))
+    full(hub)
+    for name in ("a", "b"):
+        hub.join(demand("anna", name))
+    with pytest.raises(OverQuota, match="2 of your launches wait, and 2 is the limit"):
+        hub.join(demand("anna", "c"))
+    for name in ("a", "b"):
+        hub.join(demand("x", name))
+    hub.line.leave(("x", "b"))
+    hub.join(demand("x", "b"))
+    hub.line.leave(("x", "b"))
+    hub.gate.rules = Rules(person=Limits(sessions=2), facility=Limits(sessions=2))
+    with pytest.raises(OverQuota, match="You are using 2 of 2 sessions, and this session needs 1"):
+        hub.join(demand("x", "b"))
+    hub.db.close()
+
+
+def test_what_could_never_start_does_not_wait(hub: Hub) -> None:
+    hub.gate.rules = Rules(facility=Limits(cpus=8))
+    with pytest.raises(NoRoom, match="The portal has 8 CPUs, and this session needs 16"):
+        hub.join(demand(cpus=16.0))
+
+
+def test_the_estimate_is_of_what_was_measured(hub: Hub) -> None:
+    for number in range(8):
+        hub.gate.admit(demand(f"p{number}"))
+        hub.gate.settle({(f"p{number}", "one")}, lambda _: True)
+        hub.clock.now += 1200
+        hub.gate.settle((), lambda _: False)
+    full(hub)
+    for name in ("anna", "ben", "carla"):
+        hub.join(demand(name))
+    # one of two sessions of twenty minutes ends every ten
+    assert hub.line.words(("carla", "one")) == "You are third in line, about 30 minutes (10 to 50 minutes)."
+
+
+def test_a_failed_commit_changes_nothing(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sqlalchemy.exc import OperationalError
+
+    def fail() -> None:
+        raise OperationalError("INSERT", {}, Exception("disk full"))
+
+    monkeypatch.setattr(hub.db, "commit", fail)
+    with pytest.raises(OperationalError):
+        hub.gate.admit(demand())
+    monkeypatch.undo()
+    assert hub.gate.occupied == []
+    hub.gate.admit(demand())
+    assert hub.db.query(Usage).count() == 1

@@ -1,0 +1,91 @@
+"""A portal with room for two: five people press, the hub is killed, and each starts once, in order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from daas_hub.spawners.sandbox.processes import marked_processes
+from tests.live_portal import Person, plain_text, remove
+from tests.places import kill, kill_rest
+from tests.queue_portal import QueuePortal, press, state_of, wait_until
+
+pytestmark = pytest.mark.sandbox
+
+PEOPLE = ["anna", "ben", "carla", "dora", "emil"]
+
+
+@pytest.fixture
+def queue(sandbox_works: None) -> Iterator[QueuePortal]:
+    """A portal with room for two."""
+    made = QueuePortal(PEOPLE, 2)
+    yield made
+    made.portal.stop()
+    kill_rest(made.portal)
+    remove(made.portal)
+
+
+def line_of(people: dict[str, Person]) -> dict[str, str]:
+    """What each person's page says of their place in line."""
+    found = {}
+    for name, person in people.items():
+        words = re.search(r"You are (\w+) in line", plain_text(person.get("/hub/sessions/one")))
+        found[name] = words[1] if words else state_of(person)
+    return found
+
+
+def test_five_people_press_and_the_hub_is_killed(queue: QueuePortal) -> None:
+    people = {name: queue.sign_in(name) for name in PEOPLE}
+    for name in ("anna", "ben"):
+        press(people[name])
+        people[name].wait_ready("one")
+    for name in ("carla", "dora", "emil"):
+        assert "is waiting" in press(people[name])
+    # pressed twice: one ticket
+    press(people["dora"])
+    expected = {"anna": "running", "ben": "running", "carla": "first", "dora": "second", "emil": "third"}
+    assert line_of(people) == expected
+
+    kill(queue.portal)
+    queue.start_again()
+    for person in people.values():
+        person.portal = queue.portal
+    assert line_of(people) == expected, "order and age are kept, and nobody has started"
+
+    # a stopped session lets the next one in, by itself
+    people["anna"].stop("one")
+    people["carla"].wait_ready("one")
+    assert line_of({name: people[name] for name in ("dora", "emil")}) == {"dora": "first", "emil": "second"}
+
+    # seen and left from another browser
+    elsewhere = queue.sign_in("dora")
+    assert "You are first in line" in plain_text(elsewhere.get("/hub/sessions/one"))
+    assert elsewhere.stop("one").status_code == 303
+    assert state_of(people["dora"]) == ""
+
+    # killed in the middle of a start: it starts once, and nobody else takes its room
+    people["ben"].stop("one")
+    wait_until(lambda: state_of(people["emil"]) in ("starting", "running"))
+    kill(queue.portal)
+    queue.start_again()
+    for person in people.values():
+        person.portal = queue.portal
+    people["emil"].wait_ready("one")
+    running = marked_processes(queue.portal.state / "run" / "sessions")
+    assert len(running) == 2, "carla and emil, and nobody twice"
+    assert [state_of(people[name]) for name in PEOPLE] == ["", "", "running", "", "running"]
+
+
+def test_a_start_by_the_api_is_refused_with_the_numbers(queue: QueuePortal) -> None:
+    people = {name: queue.sign_in(name) for name in PEOPLE[:3]}
+    for name in ("anna", "ben"):
+        press(people[name])
+        people[name].wait_ready("one")
+    answer = people["carla"].api("POST", f"users/{people['carla'].name}/servers/two", {"application": "terminal"})
+    assert answer.status_code == 403
+    assert answer.json()["message"] == "The portal is full: 2 of 2 sessions are in use. Try again later."
+    assert "is waiting" in press(people["carla"])
+    people["anna"].stop("one")
+    people["carla"].wait_ready("one")

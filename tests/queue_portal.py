@@ -1,0 +1,78 @@
+"""Portals with a queue, for any number of people: a web server in front signs them in."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from tests.live_portal import Person, Portal, new_state, plain_text, start_portal
+
+ISSUER = "https://proxy.example.org"
+
+
+def prepare(people: list[str]) -> tuple[Path, str, str]:
+    """Return the state of a portal for these people, its secret for signing in, and the lines of its configuration."""
+    state, secret = new_state(), secrets.token_hex(32)
+    (state / "proxy").touch(0o600)
+    (state / "proxy").write_text(secret)
+    accounts = "".join(
+        f'  - {{name: {name}, uid: {20000 + n}, gid: {20000 + n}, logins: [{{issuer: "{ISSUER}", subject: {name}}}]}}\n'
+        for n, name in enumerate(people)
+    )
+    (state / "accounts.yaml").write_text(f"accounts:\n{accounts}")
+    proxy = {"issuer": ISSUER, "secret_file": str(state / "proxy"), "proof": "secret"}
+    lines = (
+        f"c.UmbrellaAuthenticator.trusted_proxy = {proxy!r}\n"
+        f"c.Facility.accounts_file = {str(state / 'accounts.yaml')!r}\n"
+        "c.Queue.enabled = True\n"
+    )
+    return state, secret, lines
+
+
+class QueuePortal:
+    """A portal with room for some sessions.
+
+    Args:
+        sessions: how many it has room for.
+        more: further lines of its configuration.
+    """
+
+    def __init__(self, people: list[str], sessions: int, more: str = "") -> None:
+        self._state, self._secret, lines = prepare(people)
+        self._lines = f'{lines}c.Quotas.facility = {{"sessions": {sessions}}}\n{more}\n'
+        self.portal: Portal = start_portal(state=self._state, more_config=self._lines)
+
+    def start_again(self) -> None:
+        """Start it on the state and the address of one that has ended."""
+        self.portal = start_portal(state=self._state, port=self.portal.port, more_config=self._lines)
+
+    def sign_in(self, name: str) -> Person:
+        """Sign somebody in, in a browser of their own."""
+        browser = requests.Session()
+        headers = {"X-Daas-Subject": name, "X-Daas-Proof": self._secret}
+        return Person(self.portal, browser, browser.get(f"{self.portal.url}/hub/proxy_login", headers=headers))
+
+
+def press(person: Person, session: str = "one", **fields: str) -> str:
+    """Launch a terminal through the form; return the words of the page that follows."""
+    answer = person.post("/hub/launch", {"application": "terminal", "session_name": session} | fields)
+    return plain_text(answer)
+
+
+def state_of(person: Person, session: str = "one") -> str:
+    """Return the state of a session's card; "" if there is none."""
+    card = person.get("/hub/home").text.partition(f'id="session-{session}"')[2]
+    return card.partition('data-state="')[2].partition('"')[0]
+
+
+def wait_until(check: Any, seconds: float = 40.0) -> Any:
+    """Return what `check` returns as soon as it is true; fail after so many seconds."""
+    until = time.monotonic() + seconds
+    while not (found := check()):
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.2)
+    return found
