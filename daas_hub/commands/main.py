@@ -27,6 +27,8 @@ _COMMANDS = {
     "status": ("operate:status", "show whether a running hub, its proxy, places and sources work"),
     "sessions": ("operate:sessions", "list the sessions of a running hub"),
     "stop": ("operate:stop", "stop sessions"),
+    "queue": ("reports:queue", "list the launches that wait, in their order"),
+    "usage": ("reports:usage", "report what sessions used: a table, CSV or JSON"),
     "capacity": ("operate:capacity", "show how many sessions each place has, and may have"),
     "announce": ("announcements:announce", "show a notice on every page"),
     "notices": ("announcements:notices", "list the notices, or withdraw one"),
