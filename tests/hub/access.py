@@ -133,6 +133,7 @@ _FILLED = (
     (r"/spawn-pending/([^/]+)/([^/]+)", "/spawn-pending/{user}/none"),
     (r"/spawn-pending/([^/]+)", "/spawn-pending/{user}"),
     (r"/error/(\d+)", "/error/503"),
+    (r"/notices/(\d+)", "/notices/7"),
     (r"/icons/([^/]+)", "/icons/pymca"),
     (r"/static/(.*)", "/static/none"),
     (r"/session/(early\.js|desktop\.css|desktop\.js)", "/session/early.js"),
