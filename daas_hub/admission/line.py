@@ -71,9 +71,18 @@ class Line:
             return "It is your turn: the session is starting."
         return self._ordered()[2].get(key, "")
 
+    def waiting(self) -> list[Waiting]:
+        """Return the tickets in the order of the queue."""
+        return list(self._ordered()[1])
+
     def is_waited_for(self, place: str) -> bool:
         """Return whether somebody waits for a place, or for the portal as a whole."""
         return any(not one.is_called and one.demand.place == place for one in self._waiting.values())
+
+    def waits(self) -> list[tuple[str, float]]:
+        """Return the place of each ticket that waits, and for how many seconds it has waited."""
+        now = self._clock()
+        return [(one.demand.place, now - one.arrived) for one in self._waiting.values() if not one.is_called]
 
     def is_empty(self) -> bool:
         """Return whether nobody waits."""

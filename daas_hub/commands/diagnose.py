@@ -13,8 +13,8 @@ import click
 from daas_hub.commands import doctor as tests
 from daas_hub.commands.arguments import parse_claim
 from daas_hub.commands.doctor import Login, SignIn, as_json, as_plugin_output, as_text
+from daas_hub.commands.output import lines_of_error
 from daas_hub.commands.plugin import UNKNOWN, PluginCommand, plugin_line
-from daas_hub.commands.show import lines_of_error
 from daas_hub.errors import ConfigurationError, DaasError
 from daas_hub.findings import exit_code
 from daas_hub.services.secret_file import read_secret

@@ -9,8 +9,8 @@ import click
 
 from daas_hub.commands.arguments import CONFIG, config_file, parse_claim
 from daas_hub.commands.check_config import check_config
-from daas_hub.commands.output import JSON, as_json, reports_errors
-from daas_hub.commands.show import ask_about, connected_logins, disconnect, find_person, lines_of_error, read_config
+from daas_hub.commands.output import JSON, as_json, lines_of_error, reports_errors
+from daas_hub.commands.show import ask_about, connected_logins, disconnect, find_person, read_config
 from daas_hub.errors import DaasError
 from daas_hub.services.secret_file import read_secret
 

@@ -27,11 +27,15 @@ _COMMANDS = {
     "status": ("operate:status", "show whether a running hub, its proxy, places and sources work"),
     "sessions": ("operate:sessions", "list the sessions of a running hub"),
     "stop": ("operate:stop", "stop sessions"),
+    "queue": ("reports:queue", "list the launches that wait, in their order"),
+    "usage": ("reports:usage", "report what sessions used: a table, CSV or JSON"),
     "capacity": ("operate:capacity", "show how many sessions each place has, and may have"),
     "announce": ("announcements:announce", "show a notice on every page"),
     "notices": ("announcements:notices", "list the notices, or withdraw one"),
     "maintenance": ("announcements:maintenance", "announce a maintenance, end it, or show its state"),
     "check-nagios": ("monitoring:check_nagios", "report the state of a running hub to Nagios or Icinga"),
+    "backup": ("keep:backup", "copy what an installation cannot make again into an archive"),
+    "restore": ("keep:restore", "bring back what is in an archive of `daas-hub backup`"),
     "demo": ("try_out:demo", "run a portal for trying it out"),
 }
 

@@ -14,6 +14,8 @@ from daas_hub.errors import ConfigurationError
 
 #: Sessions in these states use resources, and can be stopped.
 ACTIVE = ("starting", "running", "stopping", "unknown")
+#: What is listed without `--all`.
+LISTED = ("waiting", *ACTIVE)
 
 
 @click.command()
@@ -49,7 +51,7 @@ def sessions(*, user: str, proposal: str, place: str, state: str, also_ended: bo
     Each with its person, application, proposal and place, since when it runs and when it ends.
     """
     found = chosen(find_hub(**where).get("daas/sessions")["sessions"], user=user, proposal=proposal, place=place)
-    found = [one for one in found if (one["state"] == state if state else also_ended or one["state"] in ACTIVE)]
+    found = [one for one in found if (one["state"] == state if state else also_ended or one["state"] in LISTED)]
     if is_json:
         print(as_json(found))
         return 0
@@ -186,7 +188,7 @@ def _session_table(sessions: Sequence[dict[str, Any]]) -> str:
 def _status_lines(hub: RunningHub, found: dict[str, Any]) -> list[str]:
     proxy = found["proxy"]
     states = found["sessions"]
-    counts = ", ".join(f"{number} {state}" for state, number in states.items() if state in ACTIVE) or "none"
+    counts = ", ".join(f"{number} {state}" for state, number in states.items() if state in LISTED) or "none"
     lines = [
         f"{found['facility']}: daas_hub {found['version']}, JupyterHub {found['jupyterhub_version']}, at {hub.url}",
         f"proxy     {'in order, ' + counted(proxy['routes'], 'route') if proxy['answers'] else 'DOES NOT RESPOND'}",

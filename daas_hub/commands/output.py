@@ -11,10 +11,17 @@ from typing import Any
 
 import click
 
-from daas_hub.commands.show import lines_of_error
 from daas_hub.errors import DaasError
 
 JSON = click.option("--json", "is_json", is_flag=True, help="Print JSON, for programs.")
+
+
+def lines_of_error(error: DaasError) -> list[str]:
+    """Return an error as lines of text, with the detail that users do not see."""
+    lines = [f"problem: {error.message}"]
+    if error.detail:
+        lines.append(f"  detail: {error.detail}")
+    return [*lines, *([f"  fix: {error.remedy}"] if error.remedy else [])]
 
 
 def reports_errors(command: Callable[..., int]) -> Callable[..., int]:

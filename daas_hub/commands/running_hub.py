@@ -118,7 +118,7 @@ def find_hub(*, config: Path | None, url: str, token_file: str, ca_file: str) ->
     file = config_file(
         config, "Give the hub's configuration (--config, DAAS_HUB_CONFIG), or its address (--url, DAAS_HUB_URL)."
     )
-    loaded = _loaded(file)
+    loaded = load_config(file)
     # a configuration may read the environment's file after configure(c)
     token = token or token_of(loaded) or os.environ.get(TOKEN, "")
     if not token:
@@ -149,8 +149,12 @@ def address_of_hub(config: Any) -> str:
     return f"{parts.scheme}://{host}:{parts.port or app.hub_port}{app.hub_prefix.rstrip('/')}"
 
 
-def _loaded(file: Path) -> Any:
-    """Return a configuration; the file is a program, and its errors are not ours."""
+def load_config(file: Path) -> Any:
+    """Return a configuration; the file is a program, and its errors are not ours.
+
+    Raises:
+        ConfigurationError: it cannot be read.
+    """
     from daas_hub.commands.show import read_config
 
     try:

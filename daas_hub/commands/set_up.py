@@ -9,7 +9,7 @@ import click
 from daas_hub.commands.import_calipsoplus import EXPERIMENTS, SESSIONS, USERS, ImportFailed, import_files
 from daas_hub.commands.init import DIRECTORY, run_init
 from daas_hub.commands.init.write import example_names
-from daas_hub.commands.show import lines_of_error
+from daas_hub.commands.output import lines_of_error
 from daas_hub.errors import DaasError
 
 _PATH = click.Path(path_type=Path)

@@ -15,7 +15,7 @@ from traitlets.config.loader import PyFileConfigLoader
 
 from daas_hub.accounts import Account, Identity
 from daas_hub.accounts.sources.link_store import LinkStore
-from daas_hub.errors import ConfigurationError, DaasError
+from daas_hub.errors import ConfigurationError
 from daas_hub.facility import Facility
 from daas_hub.proposals import Proposal
 
@@ -143,14 +143,6 @@ def _only_issuer(config: Config) -> str:
             "--issuer", "", "is required: there are several login providers", remedy=f"One of: {', '.join(issuers)}."
         )
     return str(next(iter(providers.values())).get("issuer") or "")
-
-
-def lines_of_error(error: DaasError) -> list[str]:
-    """Return an error as lines of text, with the detail that users do not see."""
-    lines = [f"problem: {error.message}"]
-    if error.detail:
-        lines.append(f"  detail: {error.detail}")
-    return [*lines, *([f"  fix: {error.remedy}"] if error.remedy else [])]
 
 
 def _count_line(proposals: Sequence[Proposal]) -> str:

@@ -15,12 +15,16 @@ import jupyterhub
 from jupyterhub import orm
 from jupyterhub.apihandlers.base import APIHandler
 from jupyterhub.scopes import needs_scope
+from sqlalchemy import or_
+from tornado import web
 
 from daas_hub.facility import Facility
 from daas_hub.launch import visits_in
 from daas_hub.portal.template_globals import display_name_of
 from daas_hub.portal.views import notice_of, session_state
+from daas_hub.portal.waiting import current_line
 from daas_hub.services.circuit_breaker import known_breakers
+from daas_hub.tables import Usage
 from daas_hub.version import __version__
 
 #: How long the proxy may take to list its routes.
@@ -112,6 +116,68 @@ class OperatorsStatusHandler(OperatorsHandler):
         ]
 
 
+class OperatorsQueueHandler(OperatorsHandler):
+    """`/api/daas/queue`: the launches that wait."""
+
+    @needs_scope("admin-ui")  # type: ignore[untyped-decorator]
+    async def get(self) -> None:
+        """Return them in the order of the queue."""
+        line = current_line()
+        waiting = line.waiting() if line is not None else []
+        people = {row.name: display_name_of(row) for row in self.db.query(orm.User)} if waiting else {}
+        self.write(
+            {
+                "enabled": line is not None,
+                "waiting": [
+                    {
+                        "user": one.demand.user,
+                        "person": people.get(one.demand.user, one.demand.user),
+                        "session": one.demand.session,
+                        "application": one.demand.application,
+                        "size": one.demand.size,
+                        "proposals": list(one.demand.proposals),
+                        "place": one.demand.place,
+                        "since": _iso(one.arrived),
+                        "words": line.words(one.demand.key) if line is not None else "",
+                    }
+                    for one in waiting
+                ],
+            }
+        )
+
+
+class OperatorsUsageHandler(OperatorsHandler):
+    """`/api/daas/usage?since=<seconds since 1970>`: sessions that ran, from the table that quotas count."""
+
+    @needs_scope("admin-ui")  # type: ignore[untyped-decorator]
+    async def get(self) -> None:
+        """Return the sessions that ended since then, or have not ended, the oldest first."""
+        try:
+            since = float(self.get_query_argument("since", "0"))
+        except ValueError:
+            raise web.HTTPError(400, "`since` is not a number.") from None
+        found = self.db.query(Usage).filter(or_(Usage.ended.is_(None), Usage.ended >= since)).order_by(Usage.id)
+        self.write({"sessions": [usage_model(row) for row in found]})
+
+
+def usage_model(row: Any) -> dict[str, Any]:
+    """Return what one session used as JSON."""
+    return {
+        "user": row.user,
+        "session": row.session,
+        "application": row.application,
+        "size": row.size,
+        "place": row.place,
+        "proposals": [one for one in row.proposals.split(", ") if one],
+        "cpus": row.cpus,
+        "memory_bytes": row.memory_bytes,
+        "gpus": row.gpus,
+        "admitted": _iso(row.admitted),
+        "started": _iso(row.started or 0),
+        "ended": _iso(row.ended or 0),
+    }
+
+
 def session_model(user: Any, spawner: Any) -> dict[str, Any]:
     """Return a session as JSON; times are ISO 8601 in UTC, "" where there is none."""
     options = spawner.orm_spawner.user_options or {}
@@ -139,6 +205,8 @@ def _iso(seconds: float) -> str:
 
 
 OPERATORS_API: list[tuple[Any, ...]] = [
+    (r"/api/daas/queue", OperatorsQueueHandler),
     (r"/api/daas/sessions", OperatorsSessionsHandler),
     (r"/api/daas/status", OperatorsStatusHandler),
+    (r"/api/daas/usage", OperatorsUsageHandler),
 ]

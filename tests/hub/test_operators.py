@@ -95,6 +95,18 @@ def test_only_administrators_may_ask(operator: Operator, people: tuple[Person, P
         assert operator.api("GET", path).status_code == 200
 
 
+def test_what_was_used_is_counted(operator: Operator, people: tuple[Person, Person]) -> None:
+    sessions = operator.asked("usage", "--since", "1d")
+    assert [one["application"] for one in sessions] == ["terminal"] * 3
+    assert all(one["started"] and not one["ended"] and one["hours"] >= 0 for one in sessions)
+    rows = [line.split() for line in operator.run("usage", "--by", "proposal").stdout.splitlines()]
+    assert [row[:2] for row in rows] == [["PROPOSAL", "SESSIONS"], *sorted([["MA-4242", "2"], ["own", "1"]])]
+    lines = operator.run("usage", "--csv").stdout.splitlines()
+    assert len(lines) == 4
+    assert lines[0].startswith("user,session,application,")
+    assert operator.run("queue").stdout == "launches do not wait here (Queue.enabled)\n"
+
+
 def test_sessions_are_stopped_after_a_yes(operator: Operator, people: tuple[Person, Person]) -> None:
     anna, ben = people
     own = next(one["name"] for one in operator.asked("sessions") if not one["proposals"])
