@@ -14,7 +14,7 @@ from daas_hub.launch import has_temporary_home, visits_in
 from daas_hub.portal.buttons import Buttons
 from daas_hub.portal.refusals import Refusal
 from daas_hub.portal.session_cards import SessionCards
-from daas_hub.portal.views import failure_of, session_state, title_of_session
+from daas_hub.portal.views import failure_of, reference_of, session_state, title_of_session
 from daas_hub.portal.waiting import leave_queue
 from daas_hub.proposals import Proposal
 
@@ -58,7 +58,7 @@ class SessionPage(SessionCards):
             ready=False,
             session_url=card["open_url"],
             failed_text=failure_of(spawner) if state == "failed" else "",
-            reference=getattr(spawner, "reference", ""),
+            reference=reference_of(spawner),
             relaunch=self._relaunch(button, spawner, visits, proposals),
             relaunch_safely=self._relaunch(button, spawner, visits, proposals, temporary_home=True)
             if getattr(spawner, "failed_at_home", False)

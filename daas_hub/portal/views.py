@@ -282,6 +282,18 @@ def failure_of(spawner: Any) -> str:
     return str(words)
 
 
+#: Reasons of refusals that need no administrator.
+_FOR_USERS_ALONE = ("refused", "request")
+
+
+def reference_of(spawner: Any) -> str:
+    """Return the reference of a failed launch; "" for a refusal that its user can act on."""
+    future = getattr(spawner, "_spawn_future", None)
+    failed = future is not None and future.done() and not future.cancelled()
+    reason = getattr(future.exception(), "reason", "") if failed else ""
+    return "" if reason in _FOR_USERS_ALONE else str(getattr(spawner, "reference", ""))
+
+
 def notice_of(spawner: Any) -> str:
     """Return why a session has ended or is not yet stopped, or a warning about a running one; "" for neither."""
     state = session_state(spawner)

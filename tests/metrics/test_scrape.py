@@ -87,17 +87,18 @@ def used(watched: Watched) -> Watched:
     anna = portal.login("anna")
     assert portal.login("dmitri").answer.status_code == 403
     anna.launch("terminal")
-    assert anna.post("/hub/launch", {"application": "terminal", "proposal": "XX-1"}).status_code == 403
-    # it fails at once, or on the page of its progress
+    # each is answered at once, or on the page of its progress
+    anna.post("/hub/launch", {"application": "terminal", "proposal": "XX-1"}, allow_redirects=False)
+    prometheus.wait_for("sum(daas_launch_refusals_total) == 1")
     anna.post("/hub/launch", {"application": "absent"}, allow_redirects=False)
+    prometheus.wait_for("sum(daas_launch_failures_total) == 1")
     watched.is_broken = True
-    assert anna.post("/hub/launch", {"application": "terminal", "proposal": "MA-4242"}).status_code == 403
+    anna.post("/hub/launch", {"application": "terminal", "proposal": "MA-4242"}, allow_redirects=False)
+    prometheus.wait_for("sum(daas_launch_failures_total) == 2")
     watched.is_broken = False
     for query in (
         "sum(daas_launches_started_total) == 1",
         "sum(daas_login_failures_total) == 1",
-        "sum(daas_launch_refusals_total) == 1",
-        "sum(daas_launch_failures_total) == 2",
     ):
         prometheus.wait_for(query)
     anna.stop(anna.launch("terminal"))
