@@ -73,7 +73,7 @@ def requests_of(page: Page) -> list[tuple[str, float, float]]:
 
 
 def run(options: argparse.Namespace) -> tuple[list[float], dict[str, list[tuple[float, float]]]]:
-    """Launch so many times; return the times to the frame, and of each step the begin and the duration, in ms."""
+    """Launch `runs` times; return the times to the frame, and of each step the begin and the duration, in ms."""
     frames: list[float] = []
     steps: dict[str, list[tuple[float, float]]] = defaultdict(list)
     with ExitStack() as stack:

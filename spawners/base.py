@@ -32,7 +32,7 @@ from daas_hub.notices import NoticeBoard
 from daas_hub.policy import Lifetimes
 from daas_hub.portal.assets import session_asset_keys
 from daas_hub.spawners.egress import EgressRoute
-from daas_hub.spawners.launch_watch import LaunchWatch, record_end
+from daas_hub.spawners.launch_watch import LaunchWatch, record_end, record_extension
 from daas_hub.spawners.readiness import no_answer
 from daas_hub.spawners.session_address import SessionAddressMixin
 from daas_hub.spawners.session_hosts import session_host, session_url
@@ -383,6 +383,13 @@ class ProposalSessionMixin(SessionAddressMixin, SessionLifetimeMixin, _Base):
             self.failure = START_TIMED_OUT
         self.forget_lifetime()
         self.notice = ""
+
+    def extend(self) -> bool:
+        """Extend the time limit once; return whether it was possible."""
+        is_extended = super().extend()
+        if is_extended:
+            record_extension(self)
+        return is_extended
 
     # -- progress -----------------------------------------------------------------------------------------------
 

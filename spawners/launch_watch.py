@@ -12,7 +12,9 @@ from daas_hub.audit.events import record_launch
 from daas_hub.errors import DaasError, ErrorKind, Refused, SessionFailed
 from daas_hub.launch import LaunchRequest, Plan, visits_in
 from daas_hub.launch_reference import fill_slot, new_reference
+from daas_hub.lifetime.decision import Verdict
 from daas_hub.metrics.launches import count_failed, count_refused, count_started
+from daas_hub.metrics.sessions import count_ended
 
 
 class LaunchWatch:
@@ -109,15 +111,30 @@ class LaunchWatch:
 
 
 def record_end(spawner: Any) -> None:
-    """Record that a session has ended, also one that an earlier process of the hub started."""
+    """Record and count that a session has ended, also one that an earlier process of the hub started."""
+    outlook = spawner.outlook()
+    if outlook.verdict is Verdict.END and outlook.reason is not None:
+        cause = str(outlook.reason)
+    else:
+        cause = "other" if spawner.ending else "stopped"
+    count_ended(spawner.place, cause)
+    _record(spawner, "ended", spawner.ending or cause)
+
+
+def record_extension(spawner: Any) -> None:
+    """Record that the time limit of a session was extended."""
+    _record(spawner, "extended", "")
+
+
+def _record(spawner: Any, action: str, reason: str) -> None:
     options = spawner.user_options or {}
     record_launch(
-        "ended",
+        action,
         spawner.user.name,
         spawner.name,
         application=str(options.get("application", "")),
         proposals=[proposal for proposal, _ in visits_in(options)],
         place=spawner.place,
         launch=spawner.reference,
-        reason=spawner.ending or "stopped",
+        reason=reason,
     )

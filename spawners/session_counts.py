@@ -1,13 +1,15 @@
-"""Counts the sessions of a hub for `daas_hub.metrics.sessions`, from the hub's records in memory."""
+"""Counts sessions and the queue of a hub for `daas_hub.metrics`, from the hub's records in memory."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any
 
+from daas_hub.admission.hub import Admission
 from daas_hub.facility import Facility
 from daas_hub.metrics.launches import ONLY_PLACE
+from daas_hub.metrics.queue import OLDEST, WAITING
 from daas_hub.metrics.sessions import SESSIONS
 from daas_hub.portal.views import session_state
 
@@ -20,6 +22,28 @@ _OTHER = "other"
 def publish_sessions(hub: Any) -> None:
     """Publish the sessions of this hub from now on."""
     SESSIONS.values = lambda: session_counts(hub.users, Facility.of(hub.config).applications.applications)
+
+
+def publish_queue(hub: Any) -> None:
+    """Publish the queue of this hub from now on."""
+    places = [place.name for place in Facility.of(hub.config).places] or [""]
+
+    def waits() -> list[tuple[str, float]]:
+        admission = Admission.current()
+        return admission.line.waits() if admission is not None and admission.line is not None else []
+
+    WAITING.values = lambda: queue_counts(places, waits(), lambda seconds: float(len(seconds)))
+    OLDEST.values = lambda: queue_counts(places, waits(), lambda seconds: max(seconds, default=0.0))
+
+
+def queue_counts(
+    places: Iterable[str], waits: Iterable[tuple[str, float]], value: Callable[[Sequence[float]], float]
+) -> dict[tuple[str, ...], float]:
+    """Return a value of the seconds that launches have waited, by place; also of places for which nobody waits."""
+    by_place: dict[str, list[float]] = {name: [] for name in places}
+    for place, seconds in waits:
+        by_place.setdefault(place, []).append(seconds)
+    return {(place or ONLY_PLACE,): value(seconds) for place, seconds in by_place.items()}
 
 
 def session_counts(users: Mapping[Any, Any], known: Container[str]) -> Counter[tuple[str, ...]]:

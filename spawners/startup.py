@@ -21,7 +21,7 @@ from daas_hub.errors import ConfigurationError, DaasError
 from daas_hub.hub_log import use_hub_log
 from daas_hub.spawners.reconcile import Reconciler
 from daas_hub.spawners.runtime_dir import session_key
-from daas_hub.spawners.session_counts import publish_sessions
+from daas_hub.spawners.session_counts import publish_queue, publish_sessions
 from daas_hub.tables import upgrade_tables
 
 #: A loop does not keep its tasks.
@@ -62,6 +62,7 @@ def _refuse_to_start(change: Any) -> None:
     if sentences:
         hub.exit(1)
     publish_sessions(hub)
+    publish_queue(hub)
     open_audit(hub.config, hub.eventlog)
     backends = hub.spawner_class.backends(hub.config) if hasattr(hub.spawner_class, "backends") else []
     _begin_admission(hub, backends)

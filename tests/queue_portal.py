@@ -69,7 +69,7 @@ def state_of(person: Person, session: str = "one") -> str:
     return card.partition('data-state="')[2].partition('"')[0]
 
 
-def wait_until(check: Any, seconds: float = 40.0) -> Any:
+def wait_until(check: Any, seconds: float = 90.0) -> Any:
     """Return what `check` returns as soon as it is true; fail after so many seconds."""
     until = time.monotonic() + seconds
     while not (found := check()):

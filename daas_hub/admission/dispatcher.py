@@ -74,17 +74,26 @@ class Dispatcher:
     async def run(self) -> None:
         """Serve until the hub ends."""
         while True:
-            try:
-                self.round()
-            except Exception:
-                # whatever it is: the next round must come
-                _log.exception("the queue could not be served")
+            self._try_round()
             try:
                 async with asyncio.timeout(INTERVAL_S):
                     await self._asked.wait()
             except TimeoutError:
                 pass
             self._asked.clear()
+
+    async def serve_now(self, key: Key, wait_s: float) -> None:
+        """Serve the queue at once; if it is this session's turn, wait a moment for its start."""
+        self._try_round()
+        if (start := self._starting.get(key)) is not None:
+            await asyncio.wait([start], timeout=wait_s)
+
+    def _try_round(self) -> None:
+        try:
+            self.round()
+        except Exception:
+            # whatever it is: the next round must come
+            _log.exception("the queue could not be served")
 
     def settle(self) -> Collection[Key]:
         """Compare what is in use with what runs; return what runs. A start does it first: one may just have ended."""

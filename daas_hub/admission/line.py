@@ -79,6 +79,11 @@ class Line:
         """Return whether somebody waits for a place, or for the portal as a whole."""
         return any(not one.is_called and one.demand.place == place for one in self._waiting.values())
 
+    def waits(self) -> list[tuple[str, float]]:
+        """Return the place of each ticket that waits, and for how many seconds it has waited."""
+        now = self._clock()
+        return [(one.demand.place, now - one.arrived) for one in self._waiting.values() if not one.is_called]
+
     def is_empty(self) -> bool:
         """Return whether nobody waits."""
         return not self._waiting

@@ -46,7 +46,7 @@ class _Private(logging.FileHandler):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
         os.fchmod(descriptor, 0o600)
-        return open(descriptor, self.mode, encoding="utf-8")  # the handler closes it
+        return io.TextIOWrapper(io.BufferedWriter(io.FileIO(descriptor, "a")), encoding="utf-8")
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the name of logging
         """Count an event that was not written, and log that now and then."""

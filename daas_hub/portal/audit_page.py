@@ -24,6 +24,7 @@ _WORDS = {
     ("launch", "refused"): "Launch refused",
     ("launch", "failed"): "Launch failed",
     ("launch", "started"): "Session started",
+    ("launch", "extended"): "Session extended",
     ("launch", "ended"): "Session ended",
     ("account-link", "connected"): "Login connected",
     ("account-link", "disconnected"): "Login disconnected",

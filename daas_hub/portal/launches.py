@@ -20,7 +20,7 @@ from daas_hub.portal.pages import HomePage, ProposalPage
 from daas_hub.portal.refusals import Refusal
 from daas_hub.portal.sessions import SessionPage, forget
 from daas_hub.portal.views import SESSION_NAME, new_session_name
-from daas_hub.portal.waiting import current_line, is_about_room, join_queue, waiting_words, waits_behind_others
+from daas_hub.portal.waiting import current_line, launch_in_turn, waiting_words
 
 #: Seconds to wait for a launch to be refused or ready before the browser is sent to the page that shows its progress.
 #: Rendering a page that is visible only for a moment would add a fifth to a desktop's start.
@@ -158,8 +158,8 @@ class LaunchHandler(LaunchPage, HomePage, ProposalPage, SessionPage):
         user = self.current_user
         application = self.facility.applications.applications.get(request.application)
         title = application.title if application else ""
-        if waits_behind_others(request.place):
-            await join_queue(self, name, request)
+        if current_line() is not None:
+            await launch_in_turn(self, name, request, PROGRESS_PAGE_AFTER_S)
             return
         # the hub expects the record of a named server before it starts it
         user.get_or_create_spawner(name, title, replace_failed=True)
@@ -171,9 +171,6 @@ class LaunchHandler(LaunchPage, HomePage, ProposalPage, SessionPage):
             await route_early(self.proxy, user.spawners[name])
         accepting.cancel()
         if spawning.done() and not spawning.cancelled() and (error := spawning.exception()) is not None:
-            if is_about_room(error) and current_line() is not None:
-                await self._wait(name, request)
-                return
             message = getattr(error, "jupyterhub_message", "") or _words_of_limit(error)
             if not message:
                 raise error
@@ -183,14 +180,6 @@ class LaunchHandler(LaunchPage, HomePage, ProposalPage, SessionPage):
                 refusal.reference = getattr(user.spawners[name], "reference", "")
             await forget(self, name)
             raise refusal
-
-    async def _wait(self, name: str, request: LaunchRequest) -> None:
-        """Let a launch wait that was refused for want of room."""
-        try:
-            await join_queue(self, name, request)
-        except DaasError:
-            await forget(self, name)
-            raise
 
 
 def _words_of_limit(error: BaseException) -> str:

@@ -1,7 +1,7 @@
 """Active servers, counted at most every few seconds where no limit depends on the number.
 
 JupyterHub counts them at every start, over all users and their servers, also where both of its limits are 0
-(decision 0027).
+(decision 32).
 """
 
 from __future__ import annotations

@@ -1,10 +1,8 @@
-"""Launches that wait: how one joins the queue, what pages say of it, and how it leaves."""
+"""Launches where there is a queue: how one takes its turn, what pages say while it waits, and how it leaves."""
 
 from __future__ import annotations
 
 from typing import Any
-
-from tornado import web
 
 from daas_hub.accounts.hub_user import withheld_roles
 from daas_hub.admission.hub import Admission
@@ -33,27 +31,14 @@ def leave_queue(user_name: str, session: str) -> None:
         line.leave((user_name, session))
 
 
-def waits_behind_others(place: str | None) -> bool:
-    """Return whether a launch would wait in any case: others wait already.
+async def launch_in_turn(handler: PortalHandler, name: str, request: LaunchRequest, wait_s: float) -> None:
+    """Let a launch take its turn, if this person may have it now: at once if there is room and nobody is before it.
+
+    When its turn comes it is authorised again. The session has a record in the hub from now on: it is listed, and
+    whoever removes it leaves the queue.
 
     Args:
-        place: the requested place; None for the default, which is not known yet.
-    """
-    line = current_line()
-    return line is not None and (line.is_waited_for(place) if place else not line.is_empty())
-
-
-def is_about_room(error: BaseException) -> bool:
-    """Return whether a start was refused because there is no room, here or at the backend, or by the hub's limits."""
-    if isinstance(error, web.HTTPError) and error.status_code == 429:
-        return True
-    return getattr(error, "reason", "") == "capacity"
-
-
-async def join_queue(handler: PortalHandler, name: str, request: LaunchRequest) -> None:
-    """Let a launch wait, if this person may have it now; when its turn comes it is authorised again.
-
-    The session has a record in the hub from now on: it is listed, and whoever removes it leaves the queue.
+        wait_s: how long to wait for a start whose turn it is.
 
     Raises:
         DaasError: worded for the user.
@@ -69,4 +54,4 @@ async def join_queue(handler: PortalHandler, name: str, request: LaunchRequest) 
     spawner = user.get_or_create_spawner(name, plan.application.title, replace_failed=True)
     spawner.orm_spawner.user_options = request.as_json()
     line.join(demand, request.as_json())
-    admission.dispatcher.ask()
+    await admission.dispatcher.serve_now(demand.key, wait_s)

@@ -49,12 +49,12 @@ class ScreenHandler(Handler, WebSocketHandler):
         try:
             await loop.sock_connect(screen, self.desktop.screen_socket)
             opening = await open_screen(screen)
-            stream = self.ws_connection.stream if self.ws_connection is not None else None
-            if stream is None:
-                raise ConnectionResetError
             # noVNC reads one message until it has answered the version. Before the pump, which is the only writer then
             for part in opening[: len(VERSION)], opening[len(VERSION) :]:
                 await self.write_message(part, binary=True)
+            stream = self.ws_connection.stream if self.ws_connection is not None else None
+            if stream is None or stream.closed():
+                raise ConnectionResetError
         except (OSError, WebSocketClosedError):
             screen.close()
             self.close(1011, "the screen is gone")

@@ -37,7 +37,7 @@ def open_addresses(addresses: Sequence[str], *, limit_s: float) -> list[str]:
 
 
 def _resolved(address: str) -> list[tuple[int, Any]]:
-    """Return family and address of each end that this may be; [] for one that is none here."""
+    """Return family and address of each end that this may be; [] for one that is not one here."""
     host, _, port = address.rpartition(":")
     try:
         found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)

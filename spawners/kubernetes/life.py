@@ -136,19 +136,15 @@ class PodLifeMixin(PlaceMixin):
         """Care for a session that runs; stop one that reached its time limit."""
         self._keep_gateway_open()
         if self._is_elsewhere(pod):
-            return await self._stopped(ELSEWHERE)
+            self.log.info("%s: %s", self._log_name, ELSEWHERE)
+            self.ending = ELSEWHERE
+            await self.stop()
+            return 0
         self._note(pod)
         await keep_annotation(self.client, pod, self.ends)
         if not self.is_over():
             return None
         self.note_end()
-        await self.stop()
-        return 0
-
-    async def _stopped(self, ending: str) -> int:
-        """Stop the session for a reason."""
-        self.log.info("%s: %s", self._log_name, ending)
-        self.ending = ending
         await self.stop()
         return 0
 

@@ -136,6 +136,7 @@ _FILLED = (
     (r"/notices/(\d+)", "/notices/7"),
     (r"/icons/([^/]+)", "/icons/pymca"),
     (r"/static/(.*)", "/static/none"),
+    (r"/session/(early\.js|desktop\.css|desktop\.js)", "/session/early.js"),
     (r"/user-redirect/(.*)?", "/user-redirect/none"),
     (r"/(user|services)/([^/]+)", "/user/none"),
     (r"(?!/hub/).*", "/elsewhere"),

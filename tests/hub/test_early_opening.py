@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
@@ -15,10 +16,22 @@ from tests.places import kill, kill_rest
 pytestmark = pytest.mark.sandbox
 
 FIELDS = {"application": "terminal", "proposal": "MA-4242", "visit": "2"}
-#: What a session runs instead of its server, for each behaviour.
+#: What a session runs instead of its server. The slow one waits for a file; the dying one takes two connections, those
+#: of the hub's check and of a browser, and ends.
 PROGRAMS = {
-    "slow": "import time; time.sleep(2); from daas_hub.session.start import main; raise SystemExit(main([]))",
-    "dying": "import time; time.sleep(1); raise SystemExit(3)",
+    "slow": """
+import os, time
+while not os.path.exists(os.path.join(os.path.dirname(__file__), "go")):
+    time.sleep(0.05)
+from daas_hub.session.start import main
+raise SystemExit(main([]))
+""",
+    "dying": """
+import os, socket
+listener = socket.socket(fileno=int(os.environ["DAAS_LISTEN_FD"]))
+kept = [listener.accept() for _ in range(2)]
+raise SystemExit(3)
+""",
     "silent": "import time; time.sleep(600)",
 }
 CONFIG = """
@@ -28,7 +41,13 @@ from daas_hub.spawners.sandbox.spawner import SandboxSpawner
 
 SandboxSpawner.session_program = staticmethod(lambda plan: Path({tools!r}, "chosen").read_text())
 c.SandboxSpawner.read_only = [{tools!r}]
-c.SandboxSpawner.http_timeout = 4
+
+
+def wait_for_silent_ones(spawner):
+    spawner.http_timeout = 4 if Path({tools!r}, "chosen").read_text().endswith("silent") else 60
+
+
+c.Spawner.pre_spawn_hook = wait_for_silent_ones
 c.SandboxSpawner.reconcile_interval_s = 0.5
 """
 
@@ -51,6 +70,7 @@ def portal(sandbox_works: None) -> Iterator[Portal]:
 def launch_early(portal: Portal, person: Person, program: str) -> str:
     """Launch a session that runs this program; return its address, at which nothing responds yet."""
     tools = portal.state / "tools"
+    (tools / "go").unlink(missing_ok=True)
     (tools / "chosen").write_text(str(tools / program))
     answer = person.post("/hub/launch", FIELDS, allow_redirects=False)
     assert (answer.status_code, answer.headers["Location"].startswith("/user/")) == (303, True), plain_text(answer)
@@ -89,6 +109,18 @@ def require_failure(person: Person, address: str, words: str) -> None:
     assert person.get(address).url == again.url
 
 
+def require_cached_files(portal: Portal, desktop: requests.Response) -> None:
+    """Check that the page takes its files from the portal, which has nothing else of a session."""
+    files = re.findall(r"/hub/daas/session/[^\"]+", desktop.text)
+    assert len(set(files)) == 3, desktop.text
+    for file in files:
+        answer = requests.get(portal.url + file)
+        assert (answer.status_code, "immutable" in answer.headers["Cache-Control"]) == (200, True)
+    assert "script-src 'self';" in desktop.headers["Content-Security-Policy"]
+    for other in ("index.html", "..%2Fserver.py", "../server.py", "lab.js"):
+        assert requests.get(f"{portal.url}/hub/daas/session/{other}").status_code == 404
+
+
 def test_a_session_that_dies_after_it_was_let_in(portal: Portal) -> None:
     anna = portal.login("anna")
     address = launch_early(portal, anna, "dying")
@@ -114,14 +146,23 @@ def test_only_its_owner_enters_a_session_that_has_not_responded_yet(portal: Port
     """Ben is a member of the same proposal; the session asks the hub who comes, as it does later."""
     anna, ben = portal.login("anna"), portal.login("ben")
     address = launch_early(portal, anna, "slow")
-    nobody = requests.get(portal.url + address, allow_redirects=False)
-    assert (nobody.status_code, "oauth2/authorize" in nobody.headers["Location"]) == (302, True)
-    refused = ben.get(address)
-    assert refused.status_code == 403, plain_text(refused)
-    assert requests.get(f"{portal.url}{address}status", headers={"Sec-Fetch-Mode": "cors"}).status_code == 403
-    desktop = anna.get(address)
+    status = f"{portal.url}{address}status"
+    with ThreadPoolExecutor() as threads:
+        nobody = threads.submit(requests.get, portal.url + address, allow_redirects=False)
+        program = threads.submit(requests.get, status, headers={"Sec-Fetch-Mode": "cors"})
+        refused = threads.submit(ben.get, address)
+        opened = threads.submit(anna.get, address)
+        assert state_of(portal.login("anna"), address)["ready"] is False
+        assert not any(one.done() for one in (nobody, program, refused, opened))
+        (portal.state / "tools" / "go").touch()
+    assert nobody.result().status_code == 302
+    assert "oauth2/authorize" in nobody.result().headers["Location"]
+    assert program.result().status_code == 403
+    assert refused.result().status_code == 403, plain_text(refused.result())
+    desktop = opened.result()
     assert (desktop.status_code, desktop.url) == (200, portal.url + address)
     assert 'id="screen"' in desktop.text
+    require_cached_files(portal, desktop)
     anna.wait_ready(name_in(address))
     assert ben.get(address).status_code == 403
     # whoever comes from an error page is not sent back there

@@ -23,12 +23,13 @@ def lines_with(portal: Portal, reference: str) -> str:
 
 def failed_launch(person: Person) -> str:
     """Launch what does not start; return the reference on the page, which may show the progress first."""
-    answer = person.post("/hub/launch", {"application": "absent"})
+    answer = person.post("/hub/launch", {"application": "absent"}, allow_redirects=False)
+    page = person.portal.url + answer.headers.get("Location", "")
     until = time.monotonic() + 20
     while (found := REFERENCE.search(plain_text(answer))) is None or "is not installed" not in plain_text(answer):
         assert time.monotonic() < until, plain_text(answer)
         time.sleep(0.2)
-        answer = person.session.get(answer.url)
+        answer = person.session.get(page, allow_redirects=False)
     return found[1]
 
 

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import requests
+from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
 from tests.live_portal import Person, Portal, new_state, plain_text, remove, start_portal
@@ -119,20 +121,20 @@ def _headers(person: Person) -> dict[str, str]:
 
 
 def _show(scenes: Scenes, name: str, message: bytes) -> None:
-    """Show a desktop as a browser does, and send it a message every second."""
+    """Show a desktop as a browser does, which connects again, and send it a message every second."""
     portal, path = scenes.portal, f"/user/{scenes.anna.name}/{name}/"
-    scenes.anna.get(path)
     address = f"{portal.url.replace('http', 'ws')}{path}rfb"
-    with (
-        contextlib.suppress(Exception),  # its end closes it
-        connect(address, origin=portal.url, additional_headers=_headers(scenes.anna)) as screen,  # type: ignore[arg-type]
-    ):
-        for answer in (b"RFB 003.008\n", b"\x01", b"\x01"):
-            screen.recv()
-            screen.send(answer)
-        while scenes.pressing.is_set():
-            screen.send(message)
-            time.sleep(1)
+    while scenes.pressing.is_set():
+        with contextlib.suppress(OSError, WebSocketException, requests.RequestException):
+            scenes.anna.get(path)
+            with connect(address, origin=portal.url, additional_headers=_headers(scenes.anna)) as screen:  # type: ignore[arg-type]
+                screen.recv()
+                for answer in (b"RFB 003.008\n", b"\x01", b"\x01"):
+                    screen.send(answer)
+                while scenes.pressing.is_set():
+                    screen.send(message)
+                    time.sleep(1)
+        time.sleep(1)
 
 
 def _sleep_in_a_kernel(person: Person, name: str) -> None:

@@ -36,17 +36,28 @@ def line_of(people: dict[str, Person]) -> dict[str, str]:
     return found
 
 
+def start_by_api(person: Person) -> str:
+    """Start another session by JupyterHub's API; return the words of the refusal."""
+    answer = person.api("POST", f"users/{person.name}/servers/by-api", {"application": "terminal"})
+    assert answer.status_code == 403, answer.text
+    return str(answer.json()["message"])
+
+
 def test_five_people_press_and_the_hub_is_killed(queue: QueuePortal) -> None:
     people = {name: queue.sign_in(name) for name in PEOPLE}
     for name in ("anna", "ben"):
         press(people[name])
         people[name].wait_ready("one")
+    # a start by the API does not wait: it is refused with the numbers
+    full = "The portal is full: 2 of 2 sessions are in use. Try again later."
+    assert start_by_api(people["emil"]) == full
     for name in ("carla", "dora", "emil"):
         assert "is waiting" in press(people[name])
     # pressed twice: one ticket
     press(people["dora"])
     expected = {"anna": "running", "ben": "running", "carla": "first", "dora": "second", "emil": "third"}
     assert line_of(people) == expected
+    assert start_by_api(people["emil"]).startswith("3 launches wait for a free session.")
 
     kill(queue.portal)
     queue.start_again()
@@ -76,16 +87,3 @@ def test_five_people_press_and_the_hub_is_killed(queue: QueuePortal) -> None:
     running = marked_processes(queue.portal.state / "run" / "sessions")
     assert len(running) == 2, "carla and emil, and nobody twice"
     assert [state_of(people[name]) for name in PEOPLE] == ["", "", "running", "", "running"]
-
-
-def test_a_start_by_the_api_is_refused_with_the_numbers(queue: QueuePortal) -> None:
-    people = {name: queue.sign_in(name) for name in PEOPLE[:3]}
-    for name in ("anna", "ben"):
-        press(people[name])
-        people[name].wait_ready("one")
-    answer = people["carla"].api("POST", f"users/{people['carla'].name}/servers/two", {"application": "terminal"})
-    assert answer.status_code == 403
-    assert answer.json()["message"] == "The portal is full: 2 of 2 sessions are in use. Try again later."
-    assert "is waiting" in press(people["carla"])
-    people["anna"].stop("one")
-    people["carla"].wait_ready("one")

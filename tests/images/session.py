@@ -108,6 +108,13 @@ class Container:
             time.sleep(0.1)
         return time.monotonic() - since
 
+    def wait_for_icon(self, words: str, timeout_s: float = 10.0) -> None:
+        """Wait until a window with these words in its title has brought an icon, for title bar and taskbar."""
+        until = time.monotonic() + timeout_s
+        while not any(words in title for title in self._screen("icons").decode().splitlines()):
+            assert time.monotonic() < until, f"the window {words!r} has no icon of its own"
+            time.sleep(0.2)
+
     def last_words(self) -> str:
         """Return how the session's program ended and what it printed last; "" while it runs, or after a good end."""
         code, answer = self._run(["/usr/bin/python3", "-I", "-c", STATUS], {})

@@ -103,19 +103,22 @@ def _check_files(engine: docker.APIClient, tag: str) -> None:
 
 @each_window
 def test_application(engine: docker.APIClient, smoke: Smoke, built: str, application: Application) -> None:
-    """As an account that no image knows: the window is up, the sample opens, nothing listens, nobody is root (DI19)."""
+    """As an account that no image knows: window and icon are there, the sample opens, nobody is root (DI19)."""
     expected = smoke.document["applications"][application.name]
     program = ["daas-session", "--embedded", "/run/session/web.sock", "--application", application.name]
     with container_of(engine, replace(application, image=built), program, smoke.desktops) as container:
         try:
+            within_s = expected.get("within_s", 60)
             for words in expected["windows"]:
-                container.wait_for_window(words)
+                container.wait_for_window(words, timeout_s=within_s)
+                if expected.get("has_icon", True):
+                    container.wait_for_icon(words)
             for command in expected.get("checks", ()):
                 container.run(command, environment=dict(application.environment))
             if "opens" in expected:
                 before = container.count(expected["then"])
                 container.start(expected["opens"])
-                container.wait_for_window(expected["then"], beside=before)
+                container.wait_for_window(expected["then"], beside=before, timeout_s=within_s)
             _check_session(container)
             container.take_picture(f"{smoke.name}-{application.name}")
         except AssertionError:

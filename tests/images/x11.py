@@ -1,4 +1,4 @@
-"""Looks at the screen of a session from inside its container; its argument: display, titles, or picture.
+"""Looks at the screen of a session from inside its container; its argument: display, titles, icons, or picture.
 
 Written in the X protocol itself, because an image has no more than Python that could be asked.
 """
@@ -66,10 +66,12 @@ class Screen:
         size, length = answer[1], struct.unpack_from("<I", answer, 16)[0]
         return answer[32 : 32 + length * size // 8]
 
-    def titles(self):
-        """Return the title of every window that the window manager shows."""
+    def titles(self, *, with_icon=False):
+        """Return the title of every window that the window manager shows, or of those that brought an icon."""
         windows = self.value(self.root, "_NET_CLIENT_LIST")
         for (window,) in struct.iter_unpack("<I", windows):
+            if with_icon and not self.value(window, "_NET_WM_ICON"):
+                continue
             title = self.value(window, "_NET_WM_NAME") or self.value(window, "WM_NAME")
             yield title.decode(errors="replace")
 
@@ -97,6 +99,8 @@ if sys.argv[1] == "display":
     )
 elif sys.argv[1] == "titles":
     print(*Screen().titles(), sep="\n")
+elif sys.argv[1] == "icons":
+    print(*Screen().titles(with_icon=True), sep="\n")
 else:
     time.sleep(1)
     sys.stdout.buffer.write(Screen().picture())

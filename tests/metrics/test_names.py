@@ -12,7 +12,19 @@ from daas_hub.metrics.collector import ComputedGauge
 from tests.metrics.published import ROOT, alerts, names_in, panels, published, queries
 
 #: Everything a label may say; each has values of the configuration or the code only.
-LABELS = {"application", "application_kind", "host", "kind", "method", "place", "reason", "source", "stage", "state"}
+LABELS = {
+    "cause",
+    "application",
+    "application_kind",
+    "host",
+    "kind",
+    "method",
+    "place",
+    "reason",
+    "source",
+    "stage",
+    "state",
+}
 METRICS = published()
 
 

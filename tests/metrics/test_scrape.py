@@ -88,7 +88,8 @@ def used(watched: Watched) -> Watched:
     assert portal.login("dmitri").answer.status_code == 403
     anna.launch("terminal")
     assert anna.post("/hub/launch", {"application": "terminal", "proposal": "XX-1"}).status_code == 403
-    assert "did not start" in anna.post("/hub/launch", {"application": "absent"}).text
+    # it fails at once, or on the page of its progress
+    anna.post("/hub/launch", {"application": "absent"}, allow_redirects=False)
     watched.is_broken = True
     assert anna.post("/hub/launch", {"application": "terminal", "proposal": "MA-4242"}).status_code == 403
     watched.is_broken = False
@@ -99,8 +100,10 @@ def used(watched: Watched) -> Watched:
         "sum(daas_launch_failures_total) == 2",
     ):
         prometheus.wait_for(query)
+    anna.stop(anna.launch("terminal"))
+    prometheus.wait_for("sum(daas_sessions_ended_total) == 1")
     anna.launch("terminal")
-    prometheus.wait_for("sum(daas_launch_stage_duration_seconds_count{stage='route'}) == 2")
+    prometheus.wait_for("sum(daas_launch_stage_duration_seconds_count{stage='route'}) == 3")
     return watched
 
 

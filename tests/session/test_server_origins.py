@@ -83,7 +83,9 @@ async def session(tmp_path: Path) -> AsyncIterator[Session]:
     """A session whose screen is a server that greets and is silent then."""
 
     async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"RFB 003.008\n")
+        for greeting, answer in ((b"RFB 003.008\n", 12), (b"\x01\x01", 1), (b"\0\0\0\0", 1), (bytes(24), 0)):
+            writer.write(greeting)
+            await reader.readexactly(answer)
         await reader.read()
         writer.close()
 

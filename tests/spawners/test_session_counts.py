@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from daas_hub.spawners.session_counts import session_counts
+from daas_hub.spawners.session_counts import queue_counts, session_counts
 
 KNOWN = ("pymca", "lab")
 
@@ -45,3 +45,13 @@ def test_what_somebody_sends_is_no_label(hostile: Any) -> None:
     """Options are stored before they are parsed."""
     users = {1: SimpleNamespace(spawners={"a": spawner(hostile), "b": spawner("pymca", user_options=None)})}
     assert session_counts(users, KNOWN) == {("other", "default", "running"): 2}
+
+
+def test_the_queue_is_counted_by_place() -> None:
+    """A place for which nobody waits is 0: an alert must see that a queue became empty."""
+    waits = [("a", 5.0), ("a", 60.0), ("", 1.0)]
+    assert queue_counts(["a", "b"], waits, lambda seconds: float(len(seconds))) == {
+        ("a",): 2, ("b",): 0, ("default",): 1,
+    }  # fmt: skip
+    oldest = queue_counts(["a", "b"], waits, lambda seconds: max(seconds, default=0.0))
+    assert oldest == {("a",): 60, ("b",): 0, ("default",): 1}
