@@ -76,7 +76,8 @@ def test_the_page_shows_what_the_command_prints(
 
 
 def shape(text: str) -> list[str]:
-    text = re.sub(r"http://\S+|terminal-\w+|pymca-\w+|[█]+", "x", text).replace("pymca", "terminal")
+    text = re.sub(r"http://\S+|terminal-\w+|pymca-\w+", "x", text).replace("pymca", "terminal")
+    text = re.sub(r"(█+|-)$", "", text, flags=re.MULTILINE)
     return [" ".join(re.sub(r"\d+", "0", line).split()) for line in text.strip().splitlines()]
 
 
