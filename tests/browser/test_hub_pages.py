@@ -39,6 +39,7 @@ PAGES = {
     "tokens": "/hub/token",
     "sign-out": "/hub/daas/sign-out",
     "administration": "/hub/admin",
+    "notices": "/hub/daas/notices",
     "audit": "/hub/audit",
     "consent": CONSENT,
     "not-found": "/hub/nothing",
