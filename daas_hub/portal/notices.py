@@ -11,7 +11,7 @@ from tornado import web
 
 from daas_hub.errors import BadRequest, Refused
 from daas_hub.facility import Facility
-from daas_hub.notices import Kind, Level, NoticeBoard, notice_view, read_notice, signature
+from daas_hub.notices import Level, NoticeBoard, notice_view, read_notice, signature
 from daas_hub.portal.base import PortalHandler
 
 _FIELDS = ("kind", "level", "text", "from", "until", "stop_sessions_at")
@@ -73,9 +73,6 @@ class NoticesHandler(PortalHandler):
     async def post(self) -> None:
         """Store the notice of a form."""
         given = {name: self.get_body_argument(name, "") for name in _FIELDS}
-        # the maintenance's form has a box for it
-        if given["kind"] == Kind.MAINTENANCE and not self.get_body_argument("stop_sessions", ""):
-            given["stop_sessions_at"] = ""
         try:
             announce(self, given)
         except Refused as refused:

@@ -39,6 +39,7 @@ PAGES = {
     "tokens": "/hub/token",
     "sign-out": "/hub/daas/sign-out",
     "administration": "/hub/admin",
+    "notices": "/hub/daas/notices",
     "audit": "/hub/audit",
     "consent": CONSENT,
     "not-found": "/hub/nothing",
@@ -179,6 +180,7 @@ def test_the_menus_by_keyboard(page: Page, staffed: Portal) -> None:
     page.keyboard.press("Tab")
     expect(focused).to_have_text("Account of Anna Lindqvist")
     page.keyboard.press("Enter")
-    for words in ("Access tokens", "Administration", "Audit", "Sign out everywhere", "Log out"):
+    administration = ("Administration", "Audit", "Notices and maintenance")
+    for words in ("Access tokens", *administration, "Sign out everywhere", "Log out"):
         page.keyboard.press("Tab")
         expect(focused).to_have_text(words)

@@ -99,3 +99,10 @@ def test_the_help_lists_every_command_once(capsys: pytest.CaptureFixture[str]) -
     assert main(["--help"]) == 0
     lines = capsys.readouterr().out.partition("Commands:")[2].splitlines()
     assert [line.split()[0] for line in lines if line[2:3].strip()] == list(_COMMANDS)
+
+
+def test_the_page_for_operators_has_every_command_of_a_running_hub() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "operate-from-the-command-line.md").read_text()
+    ours = {place.partition(":")[0] for place, _ in _COMMANDS.values()} - {"diagnose", "inspect", "set_up", "try_out"}
+    names = [name for name, (place, _) in _COMMANDS.items() if place.partition(":")[0] in ours] + ["whoami"]
+    assert [name for name in names if f"daas-hub {name}" not in page] == []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import requests
@@ -11,6 +13,8 @@ from tests.hub.operator import Operator
 from tests.live_portal import Person, new_state, remove, start_portal
 
 pytestmark = pytest.mark.sandbox
+
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "operate-from-the-command-line.md"
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +62,23 @@ def test_the_state_of_the_portal(operator: Operator, people: tuple[Person, Perso
     ended = operator.run("check-nagios")
     assert ended.returncode == 0
     assert ended.stdout.startswith("DAAS_HUB OK - 3 sessions of 2 people | running=3 starting=0 unknown=0 people=2 ")
+
+
+@pytest.mark.parametrize(
+    "command", ["status", "sessions", "capacity", "check-nagios", "usage --by proposal --plot", "queue"]
+)
+def test_the_page_shows_what_the_command_prints(
+    operator: Operator, people: tuple[Person, Person], command: str
+) -> None:
+    """The page's output is of three sessions of the same people; numbers, times and random names differ."""
+    (shown,) = re.findall(rf"^\$ daas-hub {command}\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    assert shape(operator.run(*command.split()).stdout) == shape(shown)
+
+
+def shape(text: str) -> list[str]:
+    text = re.sub(r"http://\S+|terminal-\w+|pymca-\w+", "x", text).replace("pymca", "terminal")
+    text = re.sub(r"(█+|-)$", "", text, flags=re.MULTILINE)
+    return [" ".join(re.sub(r"\d+", "0", line).split()) for line in text.strip().splitlines()]
 
 
 def test_the_token_does_nothing_else(operator: Operator, people: tuple[Person, Person]) -> None:
