@@ -142,7 +142,7 @@ def _groups_of(session: dict[str, Any], by: str) -> list[str]:
 def _report(rows: Sequence[tuple[str, int, float, float, float]], by: str, *, plot: bool) -> str:
     most = max((row[2] for row in rows), default=0)
     if plot:
-        table = [(row[0], f"{row[2]:.1f}", "█" * round(_BAR * row[2] / most if most else 0)) for row in rows]
-        return as_table((by.upper(), "HOURS", ""), table)
+        bars = [(row[0], f"{row[2]:.1f}", "█" * round(_BAR * row[2] / most if most else 0)) for row in rows]
+        return as_table((by.upper(), "HOURS", ""), bars)
     table = [(name, count, f"{hours:.1f}", f"{cpu:.1f}", f"{gpu:.1f}") for name, count, hours, cpu, gpu in rows]
     return as_table((by.upper(), "SESSIONS", "HOURS", "CPU HOURS", "GPU HOURS"), table)
