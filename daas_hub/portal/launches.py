@@ -19,7 +19,7 @@ from daas_hub.portal.launch_page import LaunchPage
 from daas_hub.portal.pages import HomePage, ProposalPage
 from daas_hub.portal.refusals import Refusal
 from daas_hub.portal.sessions import SessionPage, forget
-from daas_hub.portal.views import SESSION_NAME, new_session_name
+from daas_hub.portal.views import SESSION_NAME, new_session_name, reference_of
 from daas_hub.portal.waiting import current_line, launch_in_turn, waiting_words
 
 #: Seconds to wait for a launch to be refused or ready before the browser is sent to the page that shows its progress.
@@ -28,9 +28,6 @@ PROGRESS_PAGE_AFTER_S = 0.8
 
 #: Launches (user, session) whose form is being processed: the hub marks them as pending only a moment later.
 _launching: set[tuple[str, str]] = set()
-
-#: Reasons of refusals that need no administrator.
-_FOR_USERS_ALONE = ("refused", "request")
 
 _SESSION_NAME = re.compile(SESSION_NAME)
 
@@ -176,8 +173,7 @@ class LaunchHandler(LaunchPage, HomePage, ProposalPage, SessionPage):
                 raise error
             refusal = _NotLaunched(message)
             refusal.is_about_home = getattr(user.spawners[name], "failed_at_home", False)
-            if getattr(error, "reason", "") not in _FOR_USERS_ALONE:
-                refusal.reference = getattr(user.spawners[name], "reference", "")
+            refusal.reference = reference_of(user.spawners[name])
             await forget(self, name)
             raise refusal
 

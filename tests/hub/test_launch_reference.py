@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import time
 from pathlib import Path
 
@@ -21,15 +22,24 @@ def lines_with(portal: Portal, reference: str) -> str:
     return "\n".join(line for line in lines if reference in line)
 
 
-def failed_launch(person: Person) -> str:
-    """Launch what does not start; return the reference on the page, which may show the progress first."""
-    answer = person.post("/hub/launch", {"application": "absent"}, allow_redirects=False)
-    page = person.portal.url + answer.headers.get("Location", "")
+def failed_page(person: Person, fields: dict[str, str], words: str) -> str:
+    """Launch what does not start; return the page that says so, at once or after the page of its progress."""
+    name = f"failing-{secrets.token_hex(4)}"
+    answer = person.post("/hub/launch", fields | {"session_name": name}, allow_redirects=False)
     until = time.monotonic() + 20
-    while (found := REFERENCE.search(plain_text(answer))) is None or "is not installed" not in plain_text(answer):
+    while words not in plain_text(answer):
         assert time.monotonic() < until, plain_text(answer)
         time.sleep(0.2)
-        answer = person.session.get(page, allow_redirects=False)
+        # not where it leads: that may be the session, which is about to end
+        answer = person.get(f"/hub/sessions/{name}", allow_redirects=False)
+    return plain_text(answer)
+
+
+def failed_launch(person: Person) -> str:
+    """Return the reference that the page of a failed start shows."""
+    page = failed_page(person, {"application": "absent"}, "is not installed")
+    found = REFERENCE.search(page)
+    assert found, page
     return found[1]
 
 
@@ -58,9 +68,8 @@ def test_a_session_has_the_reference_of_its_launch(portal: Portal) -> None:
 
 
 def test_a_refusal_that_needs_no_administrator_has_none(portal: Portal) -> None:
-    page = plain_text(portal.login("anna").post("/hub/launch", {"application": "terminal", "proposal": "XX-1"}))
-    assert "There is no proposal XX-1" in page
-    assert "Reference" not in page
+    fields = {"application": "terminal", "proposal": "XX-1"}
+    assert "Reference" not in failed_page(portal.login("anna"), fields, "There is no proposal XX-1")
 
 
 def test_a_start_over_the_api_has_one_as_well(portal: Portal) -> None:
