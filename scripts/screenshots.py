@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -31,12 +32,12 @@ SCREEN = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
 PROPOSAL = "/hub/proposals/MA-4242"
 LAUNCH_TIMEOUT_MS = 90_000
-#: PyMca's window comes some seconds after the first frame of its desktop; its dialogs take a moment each.
-WINDOW_MS = 9_000
-DIALOG_MS = 2_000
+#: A desktop without a window compresses to less than this; PyMca's window comes some seconds after the first frame.
+EMPTY_DESKTOP_BYTES = 30_000
+STILL_MS = 2_000
 #: Where things stand in PyMca's maximised window on a screen of this size.
 SECOND_SCAN = (160, 214)
-LOGARITHMIC = (655, 120)
+LOGARITHMIC = (682, 124)
 
 
 def main() -> None:
@@ -55,14 +56,16 @@ def main() -> None:
 
 def take_pictures(browser: Browser, portal: Portal) -> None:
     """Walk through the portal as anna."""
-    page = browser.new_page(viewport=SCREEN)
+    page = browser.new_page(viewport=SCREEN, color_scheme="light")
     page.goto(portal.url)
     keep(page, "login")
     log_in(page, "anna")
     keep(page, "home")
     page.goto(portal.url + PROPOSAL)
     keep(page, "proposal")
-    phone = browser.new_context(viewport=PHONE, storage_state=page.context.storage_state(), has_touch=True)
+    phone = browser.new_context(
+        viewport=PHONE, color_scheme="light", storage_state=page.context.storage_state(), has_touch=True
+    )
     on_phone = phone.new_page()
     on_phone.goto(portal.url + PROPOSAL)
     keep(on_phone, "phone")
@@ -80,7 +83,7 @@ def take_pictures(browser: Browser, portal: Portal) -> None:
     page.wait_for_selector(".jp-LauncherCard", timeout=LAUNCH_TIMEOUT_MS)
     page.wait_for_selector("#jupyterlab-splash", state="detached")
     page.set_viewport_size({"width": 1280, "height": 1000})  # so that the desktops of its launcher are in the picture
-    page.wait_for_timeout(3_000)
+    wait_until_still(page)
     keep(page, "lab")
 
 
@@ -100,23 +103,37 @@ def press(page: Page, application: str) -> None:
 def first_frame(page: Page) -> None:
     """Wait until the desktop is seen, and its application's window stands."""
     page.wait_for_selector("html[data-frame]", timeout=LAUNCH_TIMEOUT_MS)
-    page.wait_for_timeout(WINDOW_MS)
+    wait_until_still(page)
+
+
+def wait_until_still(page: Page) -> None:
+    """Wait until a window is drawn and nothing changes any more, however busy the machine is."""
+    until = time.monotonic() + LAUNCH_TIMEOUT_MS / 1000
+    before = b""
+    while True:
+        page.wait_for_timeout(STILL_MS)
+        now = page.screenshot(animations="disabled", caret="hide")
+        if now == before and len(now) > EMPTY_DESKTOP_BYTES:
+            return
+        if time.monotonic() > until:
+            raise SystemExit("the desktop shows no window, or does not come to rest")
+        before = now
 
 
 def open_spectrum(page: Page) -> None:
     """Open ~/data/XRFSpectrum.mca in PyMca by its own menu and dialog, and show its spectrum."""
     page.keyboard.press("Control+o")
-    page.wait_for_timeout(DIALOG_MS)
+    wait_until_still(page)
     for key in ("ArrowDown", "ArrowDown", "Enter"):  # the menu's second entry, "Data Source"
         page.keyboard.press(key)
-    page.wait_for_timeout(DIALOG_MS)
+    wait_until_still(page)
     page.keyboard.type("/home/anna/data/XRFSpectrum.mca", delay=20)
     page.keyboard.press("Enter")
-    page.wait_for_timeout(DIALOG_MS)
+    wait_until_still(page)
     page.mouse.click(*SECOND_SCAN)
-    page.wait_for_timeout(DIALOG_MS)
+    wait_until_still(page)
     page.mouse.click(*LOGARITHMIC)
-    page.wait_for_timeout(DIALOG_MS)
+    wait_until_still(page)
 
 
 def keep(page: Page, name: str) -> None:

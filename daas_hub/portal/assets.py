@@ -77,9 +77,11 @@ class _Headers(web.RequestHandler):
 class AssetHandler(_Headers, web.StaticFileHandler):
     """The portal's own scripts and styles; the same for everybody, so no login is needed."""
 
+    folder = FOLDER
+
     def initialize(self) -> None:  # type: ignore[override]  # the folder is ours, not an argument
         """Serve our folder."""
-        super().initialize(path=str(FOLDER))
+        super().initialize(path=str(self.folder))
 
     def set_extra_headers(self, path: str) -> None:
         """Let browsers cache a versioned address."""
@@ -87,11 +89,9 @@ class AssetHandler(_Headers, web.StaticFileHandler):
 
 
 class SessionAssetHandler(AssetHandler):
-    """Scripts and styles of a desktop's page, which are the same in every session."""
+    """Scripts and styles of a desktop's page, which are the same in every session; the route names the files."""
 
-    def initialize(self) -> None:
-        """Serve the session's folder; the route names the files."""
-        web.StaticFileHandler.initialize(self, path=str(SESSION_FOLDER))
+    folder = SESSION_FOLDER
 
 
 class IconHandler(_Headers):

@@ -53,11 +53,11 @@ async def route_early(proxy: Any, spawner: Any) -> None:
         return
     _routed[route] = start
 
-    def finished(_: Any) -> None:
-        if _routed.get(route) is not start:
+    def finished(ended: asyncio.Future[Any]) -> None:
+        if _routed.get(route) is not ended:
             return
         del _routed[route]
-        if start.cancelled() or start.exception() is not None or not spawner.active:
+        if ended.cancelled() or ended.exception() is not None or not spawner.active:
             deletion = asyncio.ensure_future(_delete(proxy, route))
             _deletions.add(deletion)
             deletion.add_done_callback(_deletions.discard)

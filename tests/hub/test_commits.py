@@ -13,7 +13,7 @@ from tests.live_portal import Portal, free_ports, new_state, remove, start_porta
 pytestmark = pytest.mark.sandbox
 
 #: Commits of one launch that write something, and those that store the login.
-MAX_COMMITS = 15
+MAX_COMMITS = 18
 MAX_OF_LOGIN = 2
 
 #: Writes a line for each commit: the tables that it changes, and whether an auth_state is among the values.

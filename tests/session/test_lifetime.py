@@ -12,7 +12,7 @@ from daas_hub.lifetime import Limits, Reason
 from daas_hub.session.activity import Activity
 from daas_hub.session.end_notice import end_of
 from daas_hub.session.lifetime import HUB_ENDS_WITHIN_S, Lifetime, end_programs
-from daas_hub.session.processor_use import ProcessorUse, processor_seconds
+from daas_hub.session.processor_use import ProcessorUse, processor_seconds, runnable
 
 IDLE = Limits(longest_s=36_000, idle_s=3600, warning_s=600)
 AGE = Limits(longest_s=7200, warning_s=600, extension_s=3600, max_extensions=1)
@@ -25,14 +25,19 @@ class Scene:
         self.time = 1000.0
         self.processor_s = 0.0
         self.use_per_s = 0.0
+        self.waiting: frozenset[int] = frozenset()
         self.reports: list[tuple[float, dict[str, Any]]] = []
         self.answer: dict[str, Any] | None = {}
         self.at: list[tuple[float, Callable[[], None]]] = []
         monkeypatch.setattr("daas_hub.session.clock.now", lambda: self.time)
         self.activity = Activity()
         processors = ProcessorUse(
-            limits.busy_processors, limits.window_s, lambda: self.processor_s, lambda: self.time
-        )  # fmt: skip
+            limits.busy_processors,
+            limits.window_s,
+            lambda: self.processor_s,
+            lambda: self.time,
+            lambda: self.waiting,
+        )
         self.lifetime = Lifetime(
             limits, self.activity, self.report, processors=processors, now=lambda: self.time, sleep=self.sleep
         )
@@ -104,6 +109,25 @@ async def test_a_computation_of_the_last_moment_keeps_it(scene: Callable[[Limits
     assert one.time > 5000 + 3500
 
 
+async def test_a_starved_computation_keeps_it(scene: Callable[[Limits], Scene]) -> None:
+    """The machine is overloaded: a program that computes gets less than the threshold, but could always run."""
+    one = scene(IDLE)
+    one.answer = None
+    one.use_per_s = 0.03
+    one.waiting = frozenset({17})
+    one.at = [(11_000.0, lambda: setattr(one, "waiting", frozenset()))]
+    assert await one.lifetime.run() is Reason.IDLE
+    assert one.time - 11_000 == pytest.approx(3600, abs=125)
+
+
+async def test_two_programs_that_happen_to_run_compute_nothing(scene: Callable[[Limits], Scene]) -> None:
+    one = scene(IDLE)
+    one.answer = None
+    one.at = [(1000.0 + 50 * number, lambda n=number: setattr(one, "waiting", frozenset({n}))) for number in range(90)]  # type: ignore[misc]
+    assert await one.lifetime.run() is Reason.IDLE
+    assert one.time - 1000 == pytest.approx(3600, abs=5)
+
+
 async def test_the_owner_keeps_it_from_its_card(scene: Callable[[Limits], Scene]) -> None:
     one = scene(IDLE)
     one.at = [(4300.0, lambda: setattr(one, "answer", {"kept_s": 0.0})), (4400.0, lambda: setattr(one, "answer", None))]
@@ -160,6 +184,9 @@ def test_processor_seconds_of_all_processes(tmp_path: Path) -> None:
     (tmp_path / "8").mkdir()
     (tmp_path / "meminfo").write_text("MemTotal: 1 kB")
     assert processor_seconds(tmp_path) == pytest.approx(2 * 200 / 100)
+    assert runnable(tmp_path) == frozenset()
+    (tmp_path / "7" / "stat").write_text(stat.format(7, "a) S (b").replace(") S 1 1 1", ") R 1 1 1"))
+    assert runnable(tmp_path) == {7}
 
 
 def test_processor_seconds_of_this_machine() -> None:

@@ -44,10 +44,11 @@ OWN = {
     # of ProposalSessionMixin
     "_admitted",
     "_apply_user_options_default", "_as_spawn_exception", "_authorised", "_identity", "_keep_failure", "_limit_wait",
-    "_options_from_form_default", "_register_callback", "_require_post", "_require_quota", "authorise_start",
-    "backends", "clear_steps", "configuration_problems", "early_address", "examine", "host_for_each_session",
-    "icon_inside", "own_variables", "place", "plan", "report_accepting", "report_progress", "session_document",
-    "session_program", "session_url", "startup_problems", "steps", "stock_settings", "wait_accepting",
+    "_options_from_form_default", "_register_callback", "_require_open", "_require_post", "_require_quota",
+    "authorise_start", "backends", "clear_steps", "configuration_problems", "early_address", "examine",
+    "host_for_each_session", "icon_inside", "own_variables", "place", "plan", "report_accepting", "report_progress",
+    "session_document", "session_program", "session_url", "startup_problems", "steps", "stock_settings",
+    "wait_accepting",
     # of SessionLifetimeMixin
     "_extended", "_known_use", "_max_extensions", "_store_lifetime", "begin_lifetime", "can_extend", "can_keep",
     "end_notice", "extend", "forget_lifetime", "is_over", "keep", "lifetime_answer", "lifetime_state", "load_lifetime",
