@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import functools
 import secrets
@@ -288,9 +289,9 @@ _FOR_USERS_ALONE = ("refused", "request")
 
 def reference_of(spawner: Any) -> str:
     """Return the reference of a failed launch; "" for a refusal that its user can act on."""
-    future = getattr(spawner, "_spawn_future", None)
-    failed = future is not None and future.done() and not future.cancelled()
-    reason = getattr(future.exception(), "reason", "") if failed else ""
+    future: asyncio.Future[Any] | None = getattr(spawner, "_spawn_future", None)
+    error = future.exception() if future is not None and future.done() and not future.cancelled() else None
+    reason = getattr(error, "reason", "")
     return "" if reason in _FOR_USERS_ALONE else str(getattr(spawner, "reference", ""))
 
 
