@@ -14,11 +14,13 @@ import asyncio
 import contextlib
 import re
 import sqlite3
+import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from aiohttp import web
 
@@ -121,7 +123,7 @@ def main() -> None:
     options = parser.parse_args()
     names = [f"p{number:04}" for number in range(options.people)]
     with sessions() as url:
-        starts_file = f"/var/tmp/daas-queueing-{time.time_ns()}"
+        starts_file = tempfile.mkstemp(prefix="daas-queueing-")[1]
         queue = QueuePortal(names, PLACES, BACKEND.format(url=url, starts=starts_file))
         try:
             measure(queue, names, options.through, starts_file)
@@ -129,6 +131,7 @@ def main() -> None:
             queue.portal.stop()
             kill_rest(queue.portal)
             remove(queue.portal)
+            Path(starts_file).unlink()
 
 
 def measure(queue: QueuePortal, names: list[str], through: int, starts_file: str) -> None:
@@ -158,7 +161,7 @@ def measure(queue: QueuePortal, names: list[str], through: int, starts_file: str
         stop_some(people, {str(user) for (user,) in running}, min(10, through - left))
         time.sleep(1)
     calls = re.findall(r"queue: the turn of (\S+?):", queue.portal.log.read_text())
-    with open(starts_file) as file:
+    with Path(starts_file).open() as file:
         started = Counter(file.read().split())
     twice = [name for name, count in started.items() if count > 1]
     statuses = Counter(status for status, _, _ in answers)
