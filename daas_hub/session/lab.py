@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from jupyterlab.labapp import LabApp
 from traitlets.config import Config
 
 from daas_hub.log_redaction import redact_logs
+from daas_hub.session.admitted import is_admitted
 from daas_hub.session.egress import open_egress_ports
 from daas_hub.session.hardening import protect_server
 from daas_hub.session.lab_lifetime import LifetimeApp
@@ -107,6 +109,8 @@ def main() -> None:
     """Run the command `daas-lab`."""
     redact_logs()
     shake_hands()
+    if not is_admitted():
+        sys.exit(1)
     settings = read_settings()
     if reference := os.environ.get("DAAS_LAUNCH"):
         print(f"daas-lab: launch {reference}", flush=True)

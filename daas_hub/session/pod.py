@@ -1,13 +1,14 @@
 """`daas-pod PROGRAM`: the first program of a session in a pod.
 
-It opens the socket that the session listens on, proves the mounts and the network's wall to the hub, and only then
-starts the session's server. Then it stays: it reaps what its children leave behind, reports every ten seconds that the
-session lives, and ends it at its time limit, also while the hub is away. It reaches the hub only through the session
-gateway (`daas_hub.spawners.kubernetes.gateway`).
+It opens the socket that the session listens on, and proves the mounts and the network's wall to the hub. The session's
+server is imported meanwhile, and serves only when the hub has admitted the session. Then this program stays: it reaps
+what its children leave behind, reports every ten seconds that the session lives, and ends it at its time limit, also
+while the hub is away. It reaches the hub only through the session gateway (`daas_hub.spawners.kubernetes.gateway`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -19,9 +20,11 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from http.client import HTTPConnection, HTTPException
+from pathlib import Path
 from typing import Any
 
 from daas_hub.errors import SessionFailed
+from daas_hub.session.admitted import ADMITTED, ADMITTED_FD, WAITING
 from daas_hub.session.hardening import protect_server
 from daas_hub.session.leases import forbid_leases
 from daas_hub.session.mount_handshake import describe_directory
@@ -65,8 +68,18 @@ class Gateway:
         self._host, _, port = address.rpartition(":")
         self._port = int(port)
         self._token = token
-        #: The address of this pod: the one it reached the hub from.
-        self.own_address = ""
+
+    def own_address(self) -> str:
+        """Return the address of this pod: the one that it reaches the hub from.
+
+        Raises:
+            OSError: there is no way to the hub (yet).
+        """
+        (family, *_, address), *_ = socket.getaddrinfo(self._host.strip("[]"), self._port, type=socket.SOCK_DGRAM)
+        with socket.socket(family, socket.SOCK_DGRAM) as way:
+            # sends nothing
+            way.connect(address)
+            return str(way.getsockname()[0])
 
     def ask(self, path: str, document: object) -> dict[str, Any]:
         """Send a document, and return the gateway's.
@@ -78,11 +91,10 @@ class Gateway:
         connection = HTTPConnection(self._host.strip("[]"), self._port, timeout=_TIMEOUT_S)
         try:
             connection.connect()
-            self.own_address = str(connection.sock.getsockname()[0])
             headers = {
                 "Authorization": f"token {self._token}",
                 "Content-Type": "application/json",
-                OWN_ADDRESS: self.own_address,
+                OWN_ADDRESS: str(connection.sock.getsockname()[0]),
             }
             connection.request("POST", path, json.dumps(document), headers)
             response = connection.getresponse()
@@ -98,20 +110,19 @@ class Gateway:
         return answer
 
 
-def arrive(gateway: Gateway, port: int, env: Mapping[str, str] = os.environ) -> tuple[socket.socket, float]:
-    """Prove mounts and wall to the hub; return the listening socket, and how many seconds the session may last.
+def arrive(gateway: Gateway, env: Mapping[str, str] = os.environ) -> float:
+    """Prove mounts and wall to the hub; return how many seconds the session may last.
 
     Raises:
         SessionFailed: the hub refused it, or did not answer in time.
+        OSError: there is no such directory.
     """
     until = time.monotonic() + ARRIVAL_S
     wanted = _until(until, lambda: gateway.ask(ARRIVAL, {}))
-    # before the hub lets the session in: it connects at once, and after a refused connection it waits at random
-    listener = listen(gateway.own_address, port)
     directories = [describe_directory(str(path)) for path in wanted.get("directories", ())]
     report = {"directories": directories, "open": open_addresses(_closed_addresses(wanted, env), limit_s=WALL_S)}
     answer = _until(until, lambda: gateway.ask(ARRIVAL, report))
-    return listener, float(answer["remaining_s"])
+    return float(answer["remaining_s"])
 
 
 def _until(until: float, ask: Any) -> Any:
@@ -185,16 +196,48 @@ def listen(address: str, port: int) -> socket.socket:
     return listener
 
 
-def supervise(program: Sequence[str], env: Mapping[str, str], listener: socket.socket, beat: Any) -> int:
-    """Run the session's server until it ends, pass on signals, reap every process; return its exit code.
+class SessionServer:
+    """The session's server; one that waits to be admitted is started at once, and any other when it is."""
+
+    def __init__(self, program: Sequence[str], listener: socket.socket) -> None:
+        self._program, self._listener = program, listener
+        self._process: subprocess.Popen[bytes] | None = None
+        self._waits_at = -1
+        if Path(program[0]).name in WAITING:
+            read_fd, self._waits_at = os.pipe()
+            self._process = self._start(read_fd)
+            os.close(read_fd)
+
+    def _start(self, *more: int) -> subprocess.Popen[bytes]:
+        env = os.environ | {"DAAS_LISTEN_FD": str(self._listener.fileno())}
+        if more:
+            env[ADMITTED_FD] = str(more[0])
+        return subprocess.Popen(self._program, env=env, pass_fds=(self._listener.fileno(), *more))
+
+    def admit(self) -> subprocess.Popen[bytes]:
+        """Let it serve the session, and return its process."""
+        if self._process is None:
+            self._process = self._start()
+        else:
+            with contextlib.suppress(BrokenPipeError):  # it has ended already
+                os.write(self._waits_at, ADMITTED)
+            self.refuse()
+        self._listener.close()
+        return self._process
+
+    def refuse(self) -> None:
+        """Let a server that still waits end."""
+        if self._waits_at >= 0:
+            os.close(self._waits_at)
+            self._waits_at = -1
+
+
+def supervise(child: subprocess.Popen[bytes], beat: Any) -> int:
+    """Wait until the session's server ends, pass on signals, reap every process; return its exit code.
 
     Args:
         beat: called in a thread, with what ends the session.
     """
-    # the first process of its container is that anyway
-    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    child = subprocess.Popen(program, env=dict(env), pass_fds=(listener.fileno(),))
-    listener.close()
 
     def pass_on(number: int, _frame: object) -> None:
         child.send_signal(number)
@@ -219,22 +262,28 @@ def supervise(program: Sequence[str], env: Mapping[str, str], listener: socket.s
 
 def main() -> int:
     """Run the command."""
-    program = sys.argv[1:]
     gateway = Gateway(os.environ.pop("DAAS_GATEWAY"), os.environ["JUPYTERHUB_API_TOKEN"])
     port = int(os.environ.pop("DAAS_PORT", PORT))
+    # the first process of its container is that anyway
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    # new files are for the members of the proposal: writable for the group, closed to others
+    os.umask(0o007)
     try:
-        listener, remaining_s = arrive(gateway, port)
         forbid_leases()
+        # it has the session's token, and ends the session at its time limit
+        protect_server()
+        # before the hub admits the session: it connects at once, and after a refused connection it waits at random
+        listener = listen(_until(time.monotonic() + ARRIVAL_S, gateway.own_address), port)
+        server = SessionServer(sys.argv[1:], listener)
+        try:
+            deadline = Deadline(arrive(gateway))
+            child = server.admit()
+        finally:
+            server.refuse()
     except (OSError, SessionFailed) as problem:
         print(f"daas-session: failed: {problem}", flush=True)
         return 1
-    # new files are for the members of the proposal: writable for the group, closed to others
-    os.umask(0o007)
-    # it has the session's token, and ends the session at its time limit
-    protect_server()
-    env = os.environ | {"DAAS_LISTEN_FD": str(listener.fileno())}
-    deadline = Deadline(remaining_s)
-    return supervise(program, env, listener, lambda end: report_life(gateway, deadline, end, every_s=HEARTBEAT_S))
+    return supervise(child, lambda end: report_life(gateway, deadline, end, every_s=HEARTBEAT_S))
 
 
 if __name__ == "__main__":

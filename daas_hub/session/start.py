@@ -11,6 +11,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from daas_hub.session.admitted import is_admitted
 from daas_hub.session.desktop.xserver import XServer, start_x
 from daas_hub.session.hardening import protect_server
 from daas_hub.session.mount_handshake import shake_hands
@@ -37,6 +38,10 @@ def main(argv: list[str] | None = None) -> int:
     from daas_hub.session.egress import open_egress_ports
     from daas_hub.session.server import run
 
+    if not is_admitted():
+        if x is not None:
+            x.process.kill()
+        return 1
     if not options.embedded:
         open_egress_ports(settings.egress)
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,6 +22,14 @@ import pytest
 from daas_hub.session.pod import ARRIVAL, HEARTBEAT, OWN_ADDRESS, PORT
 
 ROOT = Path(__file__).parents[2]
+#: What our servers do when their imports are done.
+IMPORTED_EARLY = """
+import sys
+from daas_hub.session.admitted import is_admitted
+print("imported", flush=True)
+if not is_admitted():
+    sys.exit(1)
+"""
 #: A session's server that says what it has, and then waits.
 SERVER = """
 import os, signal, socket, sys, time
@@ -45,10 +53,13 @@ class Gateway:
     listens: bool = False
     reports: list[Any] = field(default_factory=list)
     beats: int = 0
+    #: Answers wait for it.
+    may_answer: threading.Event = field(default_factory=threading.Event)
     server: ThreadingHTTPServer | None = None
     address: str = ""
 
     def answer(self, path: str, document: Any) -> tuple[int, dict[str, Any]]:
+        self.may_answer.wait(30)
         if path == "/session/heartbeat":
             self.beats += 1
         elif document:
@@ -72,6 +83,7 @@ class Gateway:
 @pytest.fixture
 def gateway() -> Iterator[Gateway]:
     made = Gateway()
+    made.may_answer.set()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -100,11 +112,13 @@ def start(gateway: Gateway) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Start `daas-pod` with a program of Python's, in a network of its own pod where it is needed."""
     running: list[subprocess.Popen[str]] = []
 
-    def run(program: str = SERVER, port: int = 0, **patched: float) -> subprocess.Popen[str]:
+    def run(
+        program: str = SERVER, port: int = 0, command: Sequence[str] = (), **patched: float
+    ) -> subprocess.Popen[str]:
         lines = "".join(f"pod.{name} = {value}\n" for name, value in patched.items())
         first = f"import conftest\nfrom daas_hub.session import pod\n{lines}import sys\nsys.exit(pod.main())"
         process = subprocess.Popen(
-            [sys.executable, "-c", first, sys.executable, "-c", program],
+            [sys.executable, "-c", first, *(command or (sys.executable, "-c", program))],
             cwd=ROOT,
             env={
                 **os.environ,
@@ -167,6 +181,41 @@ def test_a_refused_session_runs_nothing_of_the_user(
     assert process.stdout.read() == (
         "daas-session: failed: The directory 'data' is not what was granted to your session.\n"
     )
+
+
+@pytest.fixture
+def waiting_server(tmp_path: Path) -> str:
+    """The path of a server that is imported before the session is admitted."""
+    program = tmp_path / "daas-session"
+    program.write_text(f"#!{sys.executable}\n{IMPORTED_EARLY}{SERVER}")
+    program.chmod(0o755)
+    return str(program)
+
+
+def test_a_server_that_waits_is_imported_while_it_proves_what_it_has(
+    gateway: Gateway, start: Callable[..., subprocess.Popen[str]], waiting_server: str, port: int
+) -> None:
+    gateway.may_answer.clear()
+    process = start(port=port, command=[waiting_server])
+    assert line(process) == "imported"
+    assert not gateway.reports
+    gateway.may_answer.set()
+    assert line(process) == f"listens at 127.0.0.1 {port}"
+    assert line(process) == "umask 007 no gateway"
+    assert gateway.reports
+
+
+def test_a_server_that_waits_ends_with_a_refused_session(
+    gateway: Gateway, start: Callable[..., subprocess.Popen[str]], waiting_server: str, port: int
+) -> None:
+    gateway.refuses = True
+    process = start(port=port, command=[waiting_server])
+    assert process.stdout is not None
+    # until the server has ended, too: it has the same output
+    printed = process.stdout.read().splitlines()
+    assert process.wait(20) == 1
+    assert "daas-session: failed: The directory 'data' is not what was granted to your session." in printed
+    assert not any(one.startswith("listens") for one in printed)
 
 
 def test_a_missing_directory_is_a_failure(gateway: Gateway, start: Callable[..., subprocess.Popen[str]]) -> None:
