@@ -7,10 +7,7 @@ unknown, never that the session ended (`state_unknown`).
 from __future__ import annotations
 
 import asyncio
-import json
-import sys
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from jupyterhub.spawner import SpawnException
@@ -23,20 +20,19 @@ from daas_hub.accounts import Identity
 from daas_hub.accounts.hub_user import withheld_roles
 from daas_hub.admission.hub import Admission
 from daas_hub.admission.model import demand_of
-from daas_hub.catalogue import Application, Kind, icon_file
 from daas_hub.errors import DaasError, Refused, SessionFailed
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked
 from daas_hub.launch import LaunchRequest, Plan
 from daas_hub.notices import NoticeBoard
 from daas_hub.policy import Lifetimes
-from daas_hub.portal.assets import session_asset_keys
-from daas_hub.spawners.egress import EgressRoute
 from daas_hub.spawners.launch_watch import LaunchWatch, record_end, record_extension
 from daas_hub.spawners.readiness import no_answer
 from daas_hub.spawners.session_address import SessionAddressMixin
+from daas_hub.spawners.session_document import SessionDocumentMixin
 from daas_hub.spawners.session_hosts import session_host, session_url
 from daas_hub.spawners.session_lifetime import SessionLifetimeMixin
+from daas_hub.spawners.start_progress import StartProgressMixin
 from daas_hub.spawners.startup import check_when_hub_starts
 from daas_hub.spawners.state_unknown import never_raises
 from daas_hub.spawners.stock import OWN_VARIABLES, SPAWNER_SETTINGS, require_working, setting_problems
@@ -56,7 +52,7 @@ START_TIMED_OUT = "It did not start in time. Please launch again; if the problem
 START_INTERRUPTED = "The portal was restarted while this session was starting. Please launch again."
 
 
-class ProposalSessionMixin(SessionAddressMixin, SessionLifetimeMixin, _Base):
+class ProposalSessionMixin(SessionDocumentMixin, StartProgressMixin, SessionAddressMixin, SessionLifetimeMixin, _Base):
     """First base of the spawners of this project; the second is a Spawner class."""
 
     #: Which settings of its Spawner class a backend honours, and which it refuses.
@@ -98,9 +94,6 @@ class ProposalSessionMixin(SessionAddressMixin, SessionLifetimeMixin, _Base):
     #: Whether the account's home was the cause, so that a temporary home is offered.
     failed_at_home = False
 
-    #: Where the session of this start accepts connections, although it may not have responded yet; "" for nowhere.
-    early_address = ""
-
     _limiting: asyncio.Future[None] | None = None
 
     #: The launch in progress, or the last one; None before the first.
@@ -113,9 +106,6 @@ class ProposalSessionMixin(SessionAddressMixin, SessionLifetimeMixin, _Base):
         host = self.user is not None and session_host(self.user, self.name, one_each=self.host_for_each_session)
         if host:
             self.proxy_spec = host + url_path_join(self.user.base_url, url_escape_path(self.name), "/")
-        self._steps: list[str] = []
-        self._stepped = asyncio.Event()
-        self._accepting = asyncio.Event()
 
     # -- what a backend implements ------------------------------------------------------------------------------
 
@@ -390,81 +380,3 @@ class ProposalSessionMixin(SessionAddressMixin, SessionLifetimeMixin, _Base):
         if is_extended:
             record_extension(self)
         return is_extended
-
-    # -- progress -----------------------------------------------------------------------------------------------
-
-    def clear_steps(self) -> None:
-        """Forget the steps of an earlier start."""
-        self._steps = []
-        self.early_address = ""
-        self._accepting.clear()
-
-    def report_accepting(self, address: str) -> None:
-        """Report that connections to this address wait for the session: a browser may be sent there now."""
-        self.early_address = address
-        self._accepting.set()
-
-    async def wait_accepting(self) -> None:
-        """Wait until the backend reports that the session accepts connections."""
-        await self._accepting.wait()
-
-    def report_progress(self, step: str) -> None:
-        """Report a step of this start to its owner. The text is shown as it is: no paths, no host names."""
-        self._steps.append(step)
-        self._stepped.set()
-        self._stepped = asyncio.Event()
-
-    @property
-    def steps(self) -> tuple[str, ...]:
-        """The steps of the current start so far."""
-        return tuple(self._steps)
-
-    async def progress(self) -> AsyncGenerator[dict[str, Any], None]:
-        """Yield every step of this start, beginning with the first."""
-        seen = 0
-        while True:
-            news = self._stepped
-            for step in self._steps[seen:]:
-                seen += 1
-                yield {"progress": min(90, 15 * seen), "message": step}
-            await news.wait()
-
-    # -- what the session receives --------------------------------------------------------------------------------
-
-    def session_document(self, plan: Plan, routes: Sequence[EgressRoute] = ()) -> str:
-        """Return what `daas-session` and `daas-lab` need of the plan, as JSON; nothing in it is secret."""
-        applications = [
-            {
-                "name": one.name,
-                "title": one.title,
-                "command": list(one.command),
-                "environment": dict(one.environment),
-                "maximised": one.maximised,
-                "icon": self.icon_inside(one),
-            }
-            for one in plan.desktops
-        ]
-        return json.dumps(
-            {
-                "title": plan.title,
-                "belongs_to": f"{plan.belongs_to} – {Facility.of(self.config).name}",
-                "application": plan.application.name,
-                "applications": applications,
-                "start_page": plan.application.start_page,
-                "temporary_home": plan.temporary_home,
-                "hub_home": f"{self.hub.base_url}home",
-                "assets": session_asset_keys(self.user.settings),
-                "egress": [one.as_document() for one in routes],
-                "lifetime": plan.limits.as_document(),
-            }
-        )
-
-    def icon_inside(self, application: Application) -> str:
-        """Return the path of an application's icon inside the session; "" for none."""
-        path = icon_file(application)
-        return str(path) if path.is_relative_to(sys.prefix) else ""
-
-    @staticmethod
-    def session_program(plan: Plan) -> str:
-        """Return the program that a session of this kind runs."""
-        return "daas-lab" if plan.application.kind is Kind.NOTEBOOK else "daas-session"

@@ -20,7 +20,9 @@ from daas_hub.spawners.places.inside import GIVEN, HUB_STATE, LINKED, SESSION_ST
 from daas_hub.spawners.places.passed_on import PASSED_ON
 from daas_hub.spawners.places.spawner import PlacesSpawner
 from daas_hub.spawners.sandbox.spawner import SandboxSpawner
+from daas_hub.spawners.session_document import SessionDocumentMixin
 from daas_hub.spawners.session_lifetime import Lifetime, SessionLifetimeMixin
+from daas_hub.spawners.start_progress import StartProgressMixin
 from daas_hub.spawners.stock import SPAWNER_SETTINGS
 from daas_hub.stock_settings import inherited_settings
 
@@ -67,19 +69,23 @@ def names_of(cls: type) -> set[str]:
     return {name for name in found if not name.startswith("__")}
 
 
+#: What the spawners of this project have.
+ALL_NAMES = names_of(Spawner).union(
+    *map(names_of, (ProposalSessionMixin, SessionDocumentMixin, SessionLifetimeMixin, StartProgressMixin))
+)
+
+
 def test_every_attribute_has_one_rule() -> None:
     rules = [set(PASSED_ON), WITH_MORE, HUB_STATE, SESSION_STATE, LINKED, set(GIVEN), OWN]
     rules.append({*SPAWNER_SETTINGS.honoured, *SPAWNER_SETTINGS.refused})
-    names = names_of(Spawner) | names_of(ProposalSessionMixin) | names_of(SessionLifetimeMixin)
-    assert sorted(names - set().union(*rules)) == []
-    twice = [one for one in names if sum(one in rule for rule in rules) > 1]
+    assert sorted(ALL_NAMES - set().union(*rules)) == []
+    twice = [one for one in ALL_NAMES if sum(one in rule for rule in rules) > 1]
     # it is given to a new spawner, and an own setting of the outer one
     assert twice == ["host_for_each_session"]
 
 
 def test_rules_are_about_what_exists() -> None:
-    names = names_of(Spawner) | names_of(ProposalSessionMixin) | names_of(SessionLifetimeMixin)
-    assert sorted((OWN | set(PASSED_ON) | HUB_STATE | LINKED | set(GIVEN)) - names) == []
+    assert sorted((OWN | set(PASSED_ON) | HUB_STATE | LINKED | set(GIVEN)) - ALL_NAMES) == []
     assert all(hasattr(PlacesSpawner, one) for one in READ_ELSEWHERE)
 
 
