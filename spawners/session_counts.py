@@ -11,7 +11,7 @@ from daas_hub.facility import Facility
 from daas_hub.metrics.launches import ONLY_PLACE
 from daas_hub.metrics.queue import OLDEST, WAITING
 from daas_hub.metrics.sessions import SESSIONS
-from daas_hub.portal.views import session_state
+from daas_hub.portal.session_views import session_state
 
 #: What is not a session any more is a card; the hub has only some of those in memory.
 _STATES = ("starting", "running", "stopping", "unknown")

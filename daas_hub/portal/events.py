@@ -12,7 +12,7 @@ from tornado.iostream import StreamClosedError
 
 from daas_hub.portal.notices import notices_signature
 from daas_hub.portal.session_cards import SessionCards
-from daas_hub.portal.views import extend_words, notice_of, session_state
+from daas_hub.portal.session_views import extend_words, notice_of, session_state
 
 #: The hub has no event for a session's change of state, so its records in memory are polled (microseconds).
 POLL_S = 0.5

@@ -19,7 +19,7 @@ from tornado import web
 
 from daas_hub.portal.base import PortalHandler, PortalHeaders
 from daas_hub.portal.hub_requests import page_policy
-from daas_hub.portal.views import SESSION_NAME
+from daas_hub.portal.session_names import SESSION_NAME
 
 _PERSONAL = "Sessions are personal and cannot be shared."
 

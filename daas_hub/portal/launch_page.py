@@ -16,7 +16,9 @@ from daas_hub.portal.assets import icon_address
 from daas_hub.portal.places import place_choices, sizes_in
 from daas_hub.portal.refusals import Refusal
 from daas_hub.portal.session_cards import SessionCards
-from daas_hub.portal.views import choosable_view, new_session_name, proposals_with_visits
+from daas_hub.portal.session_names import new_session_name
+from daas_hub.portal.session_views import proposals_with_visits
+from daas_hub.portal.views import choosable_view
 from daas_hub.proposals import Proposal
 from daas_hub.proposals.listing import question_of
 

@@ -18,8 +18,9 @@ from daas_hub.portal.early_routes import is_routed_early, route_early, wait_acce
 from daas_hub.portal.launch_page import LaunchPage
 from daas_hub.portal.pages import HomePage, ProposalPage
 from daas_hub.portal.refusals import Refusal
+from daas_hub.portal.session_names import SESSION_NAME, new_session_name
+from daas_hub.portal.session_views import reference_of
 from daas_hub.portal.sessions import SessionPage, forget
-from daas_hub.portal.views import SESSION_NAME, new_session_name, reference_of
 from daas_hub.portal.waiting import current_line, launch_in_turn, waiting_words
 
 #: Seconds to wait for a launch to be refused or ready before the browser is sent to the page that shows its progress.

@@ -20,8 +20,8 @@ from tornado import web
 
 from daas_hub.facility import Facility
 from daas_hub.launch import visits_in
+from daas_hub.portal.session_views import notice_of, session_state
 from daas_hub.portal.template_globals import display_name_of
-from daas_hub.portal.views import notice_of, session_state
 from daas_hub.portal.waiting import current_line
 from daas_hub.services.circuit_breaker import known_breakers
 from daas_hub.tables import Usage

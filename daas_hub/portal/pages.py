@@ -14,13 +14,7 @@ from daas_hub.errors import SourceUnavailable
 from daas_hub.launch import offered
 from daas_hub.portal.refusals import Refusal
 from daas_hub.portal.session_cards import SessionCards
-from daas_hub.portal.views import (
-    day_of_epoch,
-    left_out_view,
-    listing_view,
-    source_notice,
-    visit_view,
-)
+from daas_hub.portal.views import day_of_epoch, left_out_view, listing_view, source_notice, visit_view
 from daas_hub.proposals.listing import VisitOrder, question_of
 
 #: How long the home page shows a newly connected login to the account's other logins.

@@ -11,7 +11,7 @@ from tornado.httputil import HTTPConnection, HTTPServerRequest
 
 from daas_hub.admission.dispatcher import NotStarted
 from daas_hub.portal.hub_requests import HubRequest
-from daas_hub.portal.views import failure_of
+from daas_hub.portal.session_views import failure_of
 
 #: Of a login that ended while its launch waited.
 SIGN_IN_AGAIN = "Your login ended while you were waiting. Please sign in and launch again."

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from daas_hub.portal.views import new_session_name
+from daas_hub.portal.session_names import new_session_name
 
 
 @dataclass(frozen=True)

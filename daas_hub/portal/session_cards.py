@@ -14,7 +14,8 @@ from daas_hub.portal.base import PortalHandler
 from daas_hub.portal.buttons import Buttons
 from daas_hub.portal.places import place_titles
 from daas_hub.portal.refusals import Refusal
-from daas_hub.portal.views import session_card, source_notice
+from daas_hub.portal.session_views import session_card
+from daas_hub.portal.views import source_notice
 from daas_hub.proposals import Page, Proposal, Query
 from daas_hub.proposals.listing import COLUMNS
 

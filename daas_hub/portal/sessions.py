@@ -14,7 +14,7 @@ from daas_hub.launch import has_temporary_home, visits_in
 from daas_hub.portal.buttons import Buttons
 from daas_hub.portal.refusals import Refusal
 from daas_hub.portal.session_cards import SessionCards
-from daas_hub.portal.views import failure_of, reference_of, session_state, title_of_session
+from daas_hub.portal.session_views import failure_of, reference_of, session_state, title_of_session
 from daas_hub.portal.waiting import leave_queue
 from daas_hub.proposals import Proposal
 

@@ -19,20 +19,17 @@ from jupyterhub.slugs import is_valid_safe_slug
 from daas_hub.catalogue import Application, Catalogue, Kind
 from daas_hub.errors import SourceUnavailable
 from daas_hub.launch import content_of
+from daas_hub.portal.session_names import new_session_name
+from daas_hub.portal.session_views import failure_of, session_card, session_state, title_of_session
 from daas_hub.portal.views import (
     age_text,
     button_view,
     count_words,
     day_text,
     difference_words,
-    failure_of,
     listing_view,
-    new_session_name,
     proposal_row,
-    session_card,
-    session_state,
     source_notice,
-    title_of_session,
     visit_view,
 )
 from daas_hub.proposals import Page, Proposal, Query, Visit

@@ -12,7 +12,7 @@ from tornado import web
 from daas_hub.lifetime import Limits, Reason
 from daas_hub.portal.activity import _take
 from daas_hub.portal.extensions import extend
-from daas_hub.portal.views import extend_words
+from daas_hub.portal.session_views import extend_words
 from daas_hub.spawners.session_lifetime import Lifetime, SessionLifetimeMixin
 
 LIMITS = Limits(
