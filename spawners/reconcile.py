@@ -2,8 +2,8 @@
 
 What the hub knows is left alone. The rest of an interrupted start, and a session that was stopped while its backend did
 not answer, are ended at once. A session that ran and that the hub does not know (a lost or restored database) is
-reported, and ended after `orphan_grace_s`. A backend that does not answer means that nothing is known: nothing is ended
-and nothing is forgotten.
+reported, and ended when an administrator says so, or after `orphan_grace_s`. A backend that does not answer means that
+nothing is known: nothing is ended and nothing is forgotten.
 """
 
 from __future__ import annotations
@@ -52,20 +52,35 @@ class Outcome:
 
 
 def reason_to_end(
-    record: SessionRecord | None, unknown_for_s: float, grace_s: float, *, is_unfinished: bool = False
+    record: SessionRecord | None, unknown_for_s: float, grace_s: float | None, *, is_unfinished: bool = False
 ) -> str:
     """Return why a session that the hub does not know is ended now; "" to wait.
 
     Args:
+        grace_s: None waits for an administrator.
         is_unfinished: see `RunningSession`; its record may have been removed before its backend showed it.
     """
     if record is not None and record.stop_wanted:
         return "it was stopped while its backend did not answer"
     if is_unfinished or (record is not None and not record.is_ready):
         return "its start was interrupted"
-    if unknown_for_s >= grace_s:
+    if grace_s is not None and unknown_for_s >= grace_s:
         return f"the hub has not known it for {unknown_for_s:.0f} s"
     return ""
+
+
+@dataclass(frozen=True)
+class UnknownSession:
+    """A session that runs, and that the hub does not know.
+
+    Attributes:
+        record: what was written when it was started; None if that was lost, too.
+        since: `time.monotonic()` when it was first found.
+    """
+
+    running: RunningSession
+    record: SessionRecord | None
+    since: float
 
 
 class Reconciler:
@@ -82,7 +97,8 @@ class Reconciler:
         self._place = getattr(settings, "place", "")
         self._runtime_dir = Path(settings.runtime_dir)
         self._records = SessionRecords.of(self._runtime_dir)
-        self._unknown_since: dict[str, float] = {}
+        #: What runs unknown to the hub, by its name on the backend.
+        self.unknown: dict[str, UnknownSession] = {}
         self._last_words: list[str] = []
 
     async def run(self) -> None:
@@ -164,35 +180,48 @@ class Reconciler:
             except Exception as problem:
                 _log.error("%s:%s was not stopped: %s", user, server, problem)
 
-    async def _end_unknown(self, unknown: list[RunningSession], outcome: Outcome) -> None:
+    async def _end_unknown(self, found: list[RunningSession], outcome: Outcome) -> None:
         """End what the hub does not know, at once or after the grace."""
         now = time.monotonic()
-        since = self._unknown_since
-        self._unknown_since = {one.name: since.get(one.name, now) for one in unknown}
         records = {
             self._settings.name_on_backend(record.user, record.server): record
             for record in self._records.all().values()
         }
-        for one in unknown:
-            record = records.get(one.name)
-            who = f"{record.user}:{record.server} ({one.name})" if record else one.name
-            unknown_for_s, grace_s = now - self._unknown_since[one.name], self._settings.orphan_grace_s
-            why = reason_to_end(record, unknown_for_s, grace_s, is_unfinished=one.is_unfinished)
+        earlier = self.unknown
+        self.unknown = {
+            one.name: UnknownSession(
+                one, records.get(one.name), earlier[one.name].since if one.name in earlier else now
+            )
+            for one in found
+        }
+        for name, unknown in list(self.unknown.items()):
+            record, waited_s = unknown.record, now - unknown.since
+            who = f"{record.user}:{record.server} ({name})" if record else name
+            grace_s, is_unfinished = self._settings.orphan_grace_s, unknown.running.is_unfinished
+            why = reason_to_end(record, waited_s, grace_s, is_unfinished=is_unfinished)
             if not why:
                 outcome.waiting.append(f"{who}: runs, and the hub does not know it")
                 continue
             outcome.ended.append(f"{who}: {why}")
-            if not await self._end(one, record):
+            if not await self._end(unknown):
                 outcome.waiting.append(f"{who}: could not be ended")
 
-    async def _end(self, one: RunningSession, record: SessionRecord | None) -> bool:
-        """End one session and forget it; return whether it could be done."""
-        try:
-            await self._settings.end_running(one)
-        except Exception as problem:
-            _log.error("session %s could not be ended: %s", one.name, problem)
+    async def end_unknown(self, name: str) -> bool:
+        """End a session that the hub does not know, because an administrator says so; return whether it is ended."""
+        if (unknown := self.unknown.get(name)) is None:
             return False
-        self._unknown_since.pop(one.name, None)
+        _log.warning("ended a session: %s: an administrator ended it", name)
+        return await self._end(unknown)
+
+    async def _end(self, unknown: UnknownSession) -> bool:
+        """End one session and forget it; return whether it could be done."""
+        name, record = unknown.running.name, unknown.record
+        try:
+            await self._settings.end_running(unknown.running)
+        except Exception as problem:
+            _log.error("session %s could not be ended: %s", name, problem)
+            return False
+        self.unknown.pop(name, None)
         if record is not None:
             await self._forget(session_key(record.user, record.server), record)
         return True
@@ -211,7 +240,7 @@ class Reconciler:
                 await self._forget(key, record)
         kept |= set(self._records.all())
         kept |= {session_key(*who) for who in self._known()}
-        if not self._unknown_since:
+        if not self.unknown:
             for key in folders - kept:
                 await asyncio.to_thread(shutil.rmtree, self._runtime_dir / "sessions" / key, True)
 
@@ -260,8 +289,10 @@ class Reconciler:
         for line in outcome.ended:
             _log.warning("ended a session: %s", line)
         if words != self._last_words:
+            grace_s = self._settings.orphan_grace_s
+            then = "see daas-hub unknown-sessions" if grace_s is None else f"it is ended after {grace_s:.0f} s"
             for line in outcome.waiting:
-                _log.error("%s; it is ended after %.0f s", line, self._settings.orphan_grace_s)
+                _log.error("%s; %s", line, then)
             if outcome.unknown:
                 _log.error("sessions cannot be compared with what runs, and none is ended: %s", outcome.unknown)
         self._last_words = words
@@ -289,7 +320,7 @@ def last_outcome(runtime_dir: Path) -> Finding:
             key,
             check,
             "; ".join(outcome.waiting),
-            "Sessions of a lost database are ended after orphan_grace_s; see what to do when a database is lost.",
+            "End them with `daas-hub unknown-sessions --end`, or leave them until their time limit.",
         )
     ended = f"; ended {', '.join(outcome.ended)}" if outcome.ended else ""
     return ok(key, check, f"{outcome.running} running, all known, {age_s:.0f} s ago{ended}")

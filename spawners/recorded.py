@@ -65,13 +65,14 @@ class RecordedSessionMixin(ProposalSessionMixin):
         """,
     )
     orphan_grace_s = Float(
-        300.0,
+        None,
+        allow_none=True,
         min=0.0,
         config=True,
         help="""
         Seconds after which a running session that is not in the hub's database is ended, as after the loss of the
-        database. The log and `daas-hub doctor` report it until then. Example, to have a day for restoring a backup:
-        86400. Default: 300.
+        database, or after it was restored. Default: None, it is not ended. It keeps running until its time limit, the
+        log and `daas-hub doctor` report it, and an administrator decides with `daas-hub unknown-sessions`.
         """,
     )
 
@@ -197,8 +198,8 @@ class RecordedSessionMixin(ProposalSessionMixin):
     async def run_post_stop_hook(self) -> None:
         """Leave what is left of a start that the hub did not live to complete to the reconciler; then run the hook.
 
-        Its session may have been ready. A record with another start than the database's is of a restored backup, and
-        has `orphan_grace_s`.
+        Its session may have been ready. A record with another start than the database's is of a restored backup: an
+        administrator decides.
         """
         if self.was_interrupted and not self.start_id:
             try:

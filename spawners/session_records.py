@@ -120,7 +120,7 @@ class SessionRecords:
         with temporary.open("w") as file:
             json.dump(asdict(record), file)
             # a start is recorded for a hub that is killed: a power cut ends the sessions of this machine, too, and
-            # those elsewhere are found by their label and have `orphan_grace_s`
+            # those elsewhere are found by their label
             if durable:
                 file.flush()
                 os.fsync(file.fileno())

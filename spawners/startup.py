@@ -66,9 +66,12 @@ def _refuse_to_start(change: Any) -> None:
     open_audit(hub.config, hub.eventlog)
     backends = hub.spawner_class.backends(hub.config) if hasattr(hub.spawner_class, "backends") else []
     _begin_admission(hub, backends)
-    for settings in backends:
+    reconcilers = [Reconciler(hub, settings) for settings in backends]
+    # for the API of operators (`daas_hub.portal.unknown_sessions`)
+    hub.tornado_settings["daas_reconcilers"] = reconcilers
+    for one in reconcilers:
         # after the hub has read its sessions from the database (see `Reconciler.run`)
-        _keep_running(Reconciler(hub, settings).run())
+        _keep_running(one.run())
 
 
 def _begin_admission(hub: Any, backends: Sequence[Any]) -> None:

@@ -27,6 +27,10 @@ _COMMANDS = {
     "status": ("operate:status", "show whether a running hub, its proxy, places and sources work"),
     "sessions": ("operate:sessions", "list the sessions of a running hub"),
     "stop": ("operate:stop", "stop sessions"),
+    "unknown-sessions": (
+        "unknown_sessions:unknown_sessions",
+        "list sessions that run and that the hub does not know, or end them",
+    ),
     "queue": ("reports:queue", "list the launches that wait, in their order"),
     "usage": ("reports:usage", "report what sessions used: a table, CSV or JSON"),
     "capacity": ("operate:capacity", "show how many sessions each place has, and may have"),

@@ -37,6 +37,7 @@ from daas_hub.portal.pages import HomeHandler, ProposalHandler
 from daas_hub.portal.queue_starts import start_from_queue
 from daas_hub.portal.server_counts import count_rarely
 from daas_hub.portal.sessions import SessionHandler, StockSpawnHandler, StopHandler
+from daas_hub.portal.unknown_sessions import UNKNOWN_SESSIONS_API
 
 
 def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
@@ -78,6 +79,7 @@ def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
         (r"/spawn-pending/[^/]+/([^/]+)", StockSpawnHandler),
         (r"/spawn-pending/[^/]+", StockSpawnHandler),
         *OPERATORS_API,
+        *UNKNOWN_SESSIONS_API,
         *NOTICE_ROUTES,
         *_HUB_PAGES,
     ]

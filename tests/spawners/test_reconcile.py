@@ -36,6 +36,12 @@ def test_reason_to_end(record: SessionRecord | None, unknown_for_s: float, reaso
     assert bool(found) == bool(reason)
 
 
+def test_without_a_grace_an_administrator_decides() -> None:
+    assert reason_to_end(READY, 1e9, None) == ""
+    assert reason_to_end(None, 1e9, None) == ""
+    assert reason_to_end(STARTING, 0, None)
+
+
 def test_what_its_backend_shows_unfinished_was_interrupted() -> None:
     """A creation that a killed hub had under way may be carried out after its record was removed."""
     assert reason_to_end(None, 0, 300, is_unfinished=True) == "its start was interrupted"
