@@ -29,7 +29,7 @@ _COMMANDS = {
     "stop": ("operate:stop", "stop sessions"),
     "unknown-sessions": (
         "unknown_sessions:unknown_sessions",
-        "list sessions that run and that the hub does not know, or end them",
+        "list sessions that run and that the hub does not know, or end some of them",
     ),
     "queue": ("reports:queue", "list the launches that wait, in their order"),
     "usage": ("reports:usage", "report what sessions used: a table, CSV or JSON"),

@@ -123,6 +123,7 @@ _FILLED = (
     (r"/groups/([^/]+)", "/groups/none"),
     (r"/services/([^/]+)", "/services/none"),
     (r"/proposals/(.+)", "/proposals/MA-4242"),
+    (r"/unknown-sessions/([^/]+)", "/unknown-sessions/none"),
     (r"/sessions/([^/]+)/stop", "/sessions/none/stop"),
     (r"/sessions/([^/]+)", "/sessions/{session}"),
     (r"/spawn(?:/.*)?", "/spawn"),
