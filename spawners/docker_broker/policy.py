@@ -346,8 +346,9 @@ def require_session(body: Any, rules: Rules, name: str) -> tuple[tuple[str, str]
     for number in (*body["User"].split(":"), *host["GroupAdd"]):
         if not rules.min_id <= int(number) <= rules.max_id:
             raise Forbidden(f"uid or gid {number} is outside of {rules.min_id} to {rules.max_id}")
-    # a place is a name for people: the hub's label keeps its places apart
-    labels = {key: value for key, value in body["Labels"].items() if key not in (PLACE_LABEL, GPUS_LABEL)}
+    # a place and a reference are for people: the hub's label keeps its places apart
+    for_people = (PLACE_LABEL, LAUNCH_LABEL, GPUS_LABEL)
+    labels = {key: value for key, value in body["Labels"].items() if key not in for_people}
     if labels != {HUB_LABEL: rules.hub, SESSION_LABEL: name}:
         raise Forbidden("the labels are not this hub's and this session's")
     rules.require_gpus(host.get("DeviceRequests", []), body["Labels"].get(GPUS_LABEL, ""))

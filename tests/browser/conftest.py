@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, TimeoutError, sync_playwright
 
 from tests.live_portal import Portal
 from tests.not_tried import missing
@@ -69,7 +69,13 @@ class SessionUser:
 
     def wait_for_picture(self, page: Page | None = None) -> None:
         """Wait until the desktop's first picture is painted."""
-        (page or self.page).wait_for_selector('html[data-frame="1"]', state="attached", timeout=45_000)
+        page = page or self.page
+        try:
+            page.wait_for_selector('html[data-frame="1"]', state="attached", timeout=45_000)
+        except TimeoutError:
+            kept = self.keep_picture("no-picture", page)
+            print(f"{page.url} shows no desktop, see {kept}: {page.inner_text('body')}\n{self.complaints}")
+            raise
 
     def keep_picture(self, name: str, page: Page | None = None) -> Path:
         """Keep a screenshot among the run's output."""

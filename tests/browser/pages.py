@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,8 @@ def save_a_curve(anna: SessionUser, screen: Screen, portal: Portal, picture: str
         anna.page.wait_for_timeout(2000)
         if title in screen.active():
             break
-    answer_dialog(anna, screen, title, "/home/anna/data/XRFSpectrum.mca")
+    # the first type of files is HDF5, and PyMca 5.9.7 reads a file as what is chosen there; the last one is all files
+    answer_dialog(anna, screen, title, "/home/anna/data/XRFSpectrum.mca", first=("Tab", "End", "Shift+Tab"))
     anna.page.wait_for_timeout(1500)
     for _ in range(10):
         anna.page.mouse.click(*FIRST_SPECTRUM)
@@ -170,10 +172,17 @@ def require_closed_to(ben: SessionUser, anna: SessionUser) -> None:
     hers.close()
 
 
-def answer_dialog(person: SessionUser, screen: Screen, title: str, path: str) -> None:
-    """Type a path into a file dialog once it has the keyboard, as a person does who looks at it."""
+def answer_dialog(person: SessionUser, screen: Screen, title: str, path: str, first: Sequence[str] = ()) -> None:
+    """Type a path into a file dialog once it has the keyboard, as a person does who looks at it.
+
+    Args:
+        first: keys to press before.
+    """
     screen.wait_for(lambda: title in screen.active(), f"{title!r} has the keyboard")
     person.page.wait_for_timeout(500)
+    for key in first:
+        person.page.keyboard.press(key)
+        person.page.wait_for_timeout(300)
     person.page.keyboard.type(path, delay=30)
     person.page.wait_for_timeout(500)
     person.keep_picture("dialog")

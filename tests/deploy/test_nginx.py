@@ -79,7 +79,8 @@ def test_a_desktop_opens_and_outlives_the_hub(site: Site) -> None:
         assert screen.recv(timeout=10) == b"RFB 003.008\n"
         site.stop("hub")
         screen.send(b"RFB 003.008\n")
-        assert screen.recv(timeout=10) == b"\x01\x01"
+        # no password; the session's server has what follows already
+        assert screen.recv(timeout=10).startswith(b"\x01\x01")
         site.start("hub")
     person = site.portal.login("anna")
     assert name in person.get("/hub/home").text

@@ -29,7 +29,14 @@ from daas_hub.catalogue import Application, Kind, Size
 from daas_hub.errors import SessionFailed
 from daas_hub.launch import Mount, Plan
 from daas_hub.spawners.docker.address import Address
-from daas_hub.spawners.docker.container_spec import HUB_LABEL, PLACE_LABEL, SESSION_LABEL, LocalFiles, create_body
+from daas_hub.spawners.docker.container_spec import (
+    HUB_LABEL,
+    LAUNCH_LABEL,
+    PLACE_LABEL,
+    SESSION_LABEL,
+    LocalFiles,
+    create_body,
+)
 from daas_hub.spawners.docker.engine import Engine as DockerEngine
 from daas_hub.spawners.docker.gpus import GPUS_LABEL, GPURequest
 from daas_hub.spawners.docker.pulls import pull_image
@@ -268,7 +275,7 @@ async def test_the_facilitys_own_paths_pass(scene: Scene) -> None:
 
 async def test_the_name_of_a_place_passes(scene: Scene) -> None:
     status, said = await scene.create(
-        scene.facility.body(lambda body: body["Labels"].__setitem__(PLACE_LABEL, "large-nodes"))
+        scene.facility.body(lambda body: body["Labels"].update({PLACE_LABEL: "large-nodes", LAUNCH_LABEL: "0c1f22aa"}))
     )
     assert status == 201, said
 
@@ -580,6 +587,7 @@ HOSTILE: dict[str, Change] = {
     "the name of another hub": lambda body: body["Labels"].__setitem__(HUB_LABEL, "theirs"),
     "no label": top("Labels", {}),
     "one more label": lambda body: body["Labels"].__setitem__("x", "y"),
+    "an invalid reference of a launch": lambda body: body["Labels"].__setitem__(LAUNCH_LABEL, "0c1f22aa/x"),
     "an invalid name of a place": lambda body: body["Labels"].__setitem__(PLACE_LABEL, "../x"),
     "another session's label": lambda body: body["Labels"].__setitem__(SESSION_LABEL, "daas-" + "f" * 20),
     "a home elsewhere": top("WorkingDir", "/etc"),
