@@ -131,6 +131,8 @@ class HubRequest(BaseHandler):
         except DBAPIError:
             # the server was restarted: this is the first statement since
             self.db.rollback()
+            # JupyterHub has noted nobody
+            del self._jupyterhub_user
         try:
             return await super().get_current_user()
         except DBAPIError:

@@ -214,7 +214,7 @@ def test_a_session_survives_a_killed_database(stored: Portal, database: Database
     # nothing of it is in the hub's database
     assert person.get(session).json()["state"] == "running"
     away = person.get("/hub/home")
-    assert away.status_code == 503
+    assert away.status_code == 503, (away.url, plain_text(away))
     assert "The database of this portal does not answer." in plain_text(away)
     database.start()
 
