@@ -61,8 +61,9 @@ class OperatorsSessionsHandler(OperatorsHandler):
     @needs_scope("admin-ui")  # type: ignore[untyped-decorator]
     async def get(self) -> None:
         """Return them, the oldest first; those that do not run come last."""
-        found = [session_model(user, spawner) for user, spawner in await self.sessions()]
-        self.write({"sessions": sorted(found, key=lambda one: (one["since"] or "~", one["user"], one["name"]))})
+        # two may have started in the same second
+        found = sorted(await self.sessions(), key=lambda one: one[1].orm_spawner.started or datetime.datetime.max)
+        self.write({"sessions": [session_model(user, spawner) for user, spawner in found]})
 
 
 class OperatorsStatusHandler(OperatorsHandler):
