@@ -62,7 +62,7 @@ class OperatorsSessionsHandler(OperatorsHandler):
     async def get(self) -> None:
         """Return them, the oldest first; those that do not run come last."""
         # two may have started in the same second
-        found = sorted(await self.sessions(), key=lambda one: one[1].orm_spawner.started or datetime.datetime.max)
+        found = sorted(await self.sessions(), key=lambda one: str(one[1].orm_spawner.started or "~"))
         self.write({"sessions": [session_model(user, spawner) for user, spawner in found]})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -118,6 +119,11 @@ def test_only_administrators_may_ask(operator: Operator, people: tuple[Person, P
 
 def test_what_was_used_is_counted(operator: Operator, people: tuple[Person, Person]) -> None:
     sessions = operator.asked("usage", "--since", "1d")
+    until = time.monotonic() + 20
+    # the hub looks once a second which sessions have started
+    while not all(one["started"] for one in sessions) and time.monotonic() < until:
+        time.sleep(0.5)
+        sessions = operator.asked("usage", "--since", "1d")
     assert [one["application"] for one in sessions] == ["terminal"] * 3
     assert all(one["started"] and not one["ended"] and one["hours"] >= 0 for one in sessions)
     rows = [line.split() for line in operator.run("usage", "--by", "proposal").stdout.splitlines()]
