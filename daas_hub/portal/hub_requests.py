@@ -17,7 +17,7 @@ from jupyterhub import orm
 from jupyterhub.handlers import BaseHandler
 from jupyterhub.handlers.base import SESSION_COOKIE_NAME
 from jupyterhub.utils import get_browser_protocol
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from tornado import web
 
 from daas_hub.hub_log import use_hub_log
@@ -94,6 +94,11 @@ def database_away() -> web.HTTPError:
     return error
 
 
+def _is_away(error: DBAPIError) -> bool:
+    """Return whether the connection to the database was lost, or could not be made: an error without a statement."""
+    return error.connection_invalidated or error.statement is None
+
+
 class FileRequest(web.RequestHandler):
     """Added to handlers that are not JupyterHub's, such as those of files."""
 
@@ -128,15 +133,17 @@ class HubRequest(BaseHandler):
         """Identify the user. JupyterHub takes an error of the database for somebody who is not signed in."""
         try:
             return await super().get_current_user()
-        except DBAPIError:
+        except DBAPIError as error:
+            if not _is_away(error):
+                raise
             # the server was restarted: this is the first statement since
             self.db.rollback()
             # JupyterHub has noted nobody
             del self._jupyterhub_user
         try:
             return await super().get_current_user()
-        except DBAPIError:
-            self._database_failed = True
+        except DBAPIError as error:
+            self._database_failed = _is_away(error)
             raise
 
     def check_xsrf_cookie(self) -> None:
@@ -148,7 +155,7 @@ class HubRequest(BaseHandler):
     def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
         """Say what an error of the database's server means for whoever waits for this page."""
         _, error, trace = kwargs.get("exc_info") or (None, None, None)
-        if isinstance(error, DBAPIError) and (error.connection_invalidated or isinstance(error, OperationalError)):
+        if isinstance(error, DBAPIError) and _is_away(error):
             self.db.rollback()
             refusal = database_away()
             status_code, kwargs["exc_info"] = refusal.status_code, (type(refusal), refusal, trace)
