@@ -34,9 +34,11 @@ def granted(rules: list[dict[str, Any]]) -> set[Right]:
 def used(log: Path, user: str) -> dict[str, set[Right]]:
     """Return each resource with each verb that somebody asked for, by namespace, from an API server's audit log.
 
-    Fails where the API server refused for want of a right; what is in no namespace is in that of the name "".
+    Fails where the API server refused for want of a right, except before it knew the role that was just created; what
+    is in no namespace is in that of the name "".
     """
     found: dict[str, set[Right]] = {}
+    refused: dict[tuple[str, Right], str] = {}
     for line in log.read_bytes().splitlines():
         record = json.loads(line)
         if record["user"].get("username") != user or "objectRef" not in record:
@@ -45,6 +47,12 @@ def used(log: Path, user: str) -> dict[str, set[Right]]:
         right = "/".join(filter(None, (reference["resource"], reference.get("subresource")))), record["verb"]
         if right == _OF_EVERYBODY:
             continue
-        assert record["responseStatus"]["code"] not in (401, 403), record["requestURI"]
-        found.setdefault(reference.get("namespace", ""), set()).add(right)
+        namespace = reference.get("namespace", "")
+        if record["responseStatus"]["code"] in (401, 403):
+            assert right not in found.get(namespace, ()), record["requestURI"]
+            refused[namespace, right] = record["requestURI"]
+            continue
+        refused.pop((namespace, right), None)
+        found.setdefault(namespace, set()).add(right)
+    assert not refused
     return found
