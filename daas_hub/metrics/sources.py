@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
 from prometheus_client import Counter, Histogram
 
@@ -21,28 +19,9 @@ DURATION = Histogram(
 ERRORS = Counter("daas_source_errors_total", "Questions that a service did not answer.", ["source", "host", "kind"])
 
 
-class Breaker(Protocol):
-    """What is published of a circuit breaker."""
-
-    source: str
-    host: str
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the service is not asked."""
-
-
-_breakers: weakref.WeakSet[Breaker] = weakref.WeakSet()
-
-
 def label_of(source: str) -> str:
     """Return the label of a source: "login provider" is login_provider."""
     return source.replace(" ", "_")
-
-
-def publish_breaker(breaker: Breaker) -> None:
-    """Publish the state of a circuit breaker, as long as it exists."""
-    _breakers.add(breaker)
 
 
 @contextmanager
@@ -60,17 +39,8 @@ def count_error(source: str, host: str, kind: str) -> None:
     ERRORS.labels(label_of(source), host, kind).inc()
 
 
-def _open_circuits() -> dict[tuple[str, ...], float]:
-    states: dict[tuple[str, ...], float] = {}
-    for one in list(_breakers):
-        key = (label_of(one.source), one.host)
-        states[key] = max(float(one.is_open), states.get(key, 0.0))
-    return states
-
-
 CIRCUIT_OPEN = ComputedGauge(
     "daas_source_circuit_open",
     "Whether a service is not asked at the moment, because it failed several times in a row.",
     ["source", "host"],
-    _open_circuits,
 )

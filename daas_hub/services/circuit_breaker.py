@@ -11,7 +11,7 @@ import time
 import weakref
 from collections.abc import Callable
 
-from daas_hub.metrics.sources import publish_breaker
+from daas_hub.metrics.sources import CIRCUIT_OPEN, label_of
 
 _log = logging.getLogger("jupyterhub.daas")
 
@@ -53,8 +53,6 @@ class CircuitBreaker:
         self._open_since: float | None = None
         self._next_trial = 0.0
         self.source, self.host = source, host
-        if source:
-            publish_breaker(self)
         _known.add(self)
 
     @property
@@ -99,3 +97,16 @@ class CircuitBreaker:
                 self._failed,
                 self._rest_s,
             )
+
+
+def _open_circuits() -> dict[tuple[str, ...], float]:
+    """Return whether the circuit of each source is open, by its labels."""
+    states: dict[tuple[str, ...], float] = {}
+    for one in known_breakers():
+        if one.source:
+            labels = label_of(one.source), one.host
+            states[labels] = max(float(one.is_open), states.get(labels, 0.0))
+    return states
+
+
+CIRCUIT_OPEN.values = _open_circuits
