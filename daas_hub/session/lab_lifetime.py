@@ -20,7 +20,6 @@ from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
 from tornado import web
 
-from daas_hub.lifetime import Reason
 from daas_hub.session import clock
 from daas_hub.session.activity import Activity, moment_of_touch, used_file
 from daas_hub.session.end_notice import end_of
@@ -146,11 +145,8 @@ class _EndHandler(_LifetimeHandler):
     @web.authenticated
     async def post(self) -> None:
         """Keep an idle session, or ask the hub to extend its time limit."""
-        is_idle = self.lifetime.outlook().reason is Reason.IDLE
-        if is_idle:
-            self.activity.note()
         try:
-            await self.lifetime.report(extend=not is_idle)
+            await self.lifetime.keep_or_extend()
         except OSError:
             raise web.HTTPError(503) from None
         self.finish({"end": end_of(self.lifetime)})

@@ -92,6 +92,17 @@ class Lifetime:
                     return outlook.reason
             await self._sleep(self._pause_s(outlook))
 
+    async def keep_or_extend(self) -> None:
+        """Keep an idle session, or ask the hub to extend its time limit: what its next end needs.
+
+        Raises:
+            OSError: the hub is away.
+        """
+        is_idle = self.outlook().reason is Reason.IDLE
+        if is_idle:
+            self._activity.note()
+        await self.report(extend=not is_idle)
+
     def _look(self) -> None:
         self._activity.look()
         if self._limits.idle_s:

@@ -11,7 +11,6 @@ from typing import Any
 
 from tornado import web
 
-from daas_hub.lifetime import Reason
 from daas_hub.session.end_notice import end_of
 from daas_hub.session.handler import COOKIE, Handler
 from daas_hub.session.settings import Settings
@@ -119,11 +118,8 @@ class ExtensionHandler(Handler):
             raise web.HTTPError(403)
         if self.lifetime is None:
             raise web.HTTPError(404)
-        is_idle = self.lifetime.outlook().reason is Reason.IDLE
-        if is_idle:
-            self.activity.note()
         try:
-            await self.lifetime.report(extend=not is_idle)
+            await self.lifetime.keep_or_extend()
         except OSError:
             raise web.HTTPError(503) from None
         self.finish({"end": end_of(self.lifetime)})
