@@ -7,7 +7,8 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 from tests.conftest import SIZES
 from tests.kubernetes.api_server import ApiServer
 from tests.kubernetes.kubelet import Kubelet
-from tests.live_portal import Portal, free_ports, new_state, remove, start_portal
+from tests.live_portal import Person, Portal, free_ports, new_state, remove, start_portal
 
 CONFIG = """
 from pathlib import PurePosixPath
@@ -142,3 +143,18 @@ def running_place(api: ApiServer, namespace: str, *, more_config: str = "") -> I
 def as_json(pod: dict[str, Any]) -> str:
     """Return all that a reader of the namespace sees of a pod."""
     return json.dumps(pod)
+
+
+def within(seconds: float, look: Callable[[], Any]) -> Any:
+    """Return what `look` returns as soon as it is true; fail after this time."""
+    until = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < until, "not in time"
+        time.sleep(0.1)
+    return found
+
+
+def servers(person: Person) -> dict[str, Any]:
+    """Return somebody's sessions, as the hub's API has them."""
+    found: dict[str, Any] = person.get(f"/hub/api/users/{person.name}").json().get("servers", {})
+    return found

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.kubernetes.api_server import ApiServer
-from tests.kubernetes.hub import Place, running_place
+from tests.kubernetes.hub import Place, running_place, servers, within
 from tests.kubernetes.kubelet import ELSEWHERE
 from tests.live_portal import Person, plain_text
 
@@ -33,19 +32,6 @@ def anna(place: Place) -> Iterator[Person]:
     for name in servers(person):
         person.stop(name)
     within(20, lambda: not place.pods())
-
-
-def within(seconds: float, true: Callable[[], Any]) -> Any:
-    until = time.monotonic() + seconds
-    while not (found := true()):
-        assert time.monotonic() < until, "not in time"
-        time.sleep(0.1)
-    return found
-
-
-def servers(person: Person) -> dict[str, Any]:
-    found: dict[str, Any] = person.get(f"/hub/api/users/{person.name}").json().get("servers", {})
-    return found
 
 
 def test_a_session_opens_before_its_address_is_reported(place: Place, anna: Person) -> None:

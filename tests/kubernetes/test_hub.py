@@ -6,7 +6,7 @@ import base64
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ import requests
 
 from daas_hub.spawners.runtime_dir import session_key
 from tests.kubernetes.api_server import ApiServer
-from tests.kubernetes.hub import Place, as_json, running_place
+from tests.kubernetes.hub import Place, as_json, running_place, servers, within
 from tests.kubernetes.kubelet import ask
 from tests.live_portal import Person, plain_text
 
@@ -42,21 +42,8 @@ def anna(place: Place) -> Iterator[Person]:
     within(20, lambda: not place.pods())
 
 
-def within(seconds: float, true: Callable[[], Any]) -> Any:
-    until = time.monotonic() + seconds
-    while not (found := true()):
-        assert time.monotonic() < until, "not in time"
-        time.sleep(0.2)
-    return found
-
-
 def card(person: Person) -> str:
     return plain_text(person.get("/hub/home"))
-
-
-def servers(person: Person) -> dict[str, Any]:
-    found: dict[str, Any] = person.get(f"/hub/api/users/{person.name}").json().get("servers", {})
-    return found
 
 
 def test_nothing_secret_is_in_the_pod_or_the_log(place: Place, anna: Person) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 from daas_hub.spawners.kubernetes.instance import instance_of, is_of_another, read_instance
 from daas_hub.spawners.runtime_dir import session_key
 from tests.kubernetes.api_server import ApiServer
-from tests.kubernetes.hub import Place, running_place, start_place
+from tests.kubernetes.hub import Place, running_place, start_place, within
 from tests.live_portal import Person, remove
 
 #: Whatever a hub takes for nobody's is ended at once, so that a mistake shows.
@@ -43,14 +43,6 @@ def anna(first: Place) -> Iterator[Person]:
     for name in PLACES:
         person.stop(name)
     within(20, lambda: not uids(first))
-
-
-def within(seconds: float, true: Callable[[], Any]) -> Any:
-    until = time.monotonic() + seconds
-    while not (found := true()):
-        assert time.monotonic() < until, "not in time"
-        time.sleep(0.2)
-    return found
 
 
 def launch(person: Person, name: str, **options: str) -> None:
