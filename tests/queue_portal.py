@@ -64,13 +64,13 @@ def press(person: Person, session: str = "one", **fields: str) -> str:
 
 
 def state_of(person: Person, session: str = "one") -> str:
-    """Return the state of a session's card; "" if there is none."""
+    """Return the state of a session's card; "" without a card."""
     card = person.get("/hub/home").text.partition(f'id="session-{session}"')[2]
     return card.partition('data-state="')[2].partition('"')[0]
 
 
 def wait_until(check: Any, seconds: float = 90.0) -> Any:
-    """Return what `check` returns as soon as it is true; fail after so many seconds."""
+    """Return what `check` returns as soon as it is true; fail after this time."""
     until = time.monotonic() + seconds
     while not (found := check()):
         assert time.monotonic() < until, "it did not happen in time"

@@ -46,7 +46,7 @@ def in_words(position: int, waits: Estimate | None) -> str:
     return f"{where}, about {_minutes(waits.expected_s)} ({_span(max(0.0, low), high)})."
 
 
-#: Positions that are told exactly; beyond, every step would render the pages of hundreds of people again.
+#: Positions that are shown exactly; beyond, every step would render the pages of hundreds of people again.
 _EXACT = 20
 _WORDS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 

@@ -63,7 +63,7 @@ class Line:
         return dict(self._rows[key].options)
 
     def words(self, key: Key) -> str:
-        """Return what a page says of a ticket; "" if there is none."""
+        """Return what a page says of a ticket; "" without a ticket."""
         ticket = self._waiting.get(key)
         if ticket is None:
             return ""

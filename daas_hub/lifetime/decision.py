@@ -43,7 +43,7 @@ class Use:
 
 @dataclass(frozen=True)
 class Outlook:
-    """What is decided: `ends` and `reason` of the next end, if there is one; 0 and None if there is none."""
+    """What is decided: `ends` and `reason` of the next end; 0 and None without one."""
 
     verdict: Verdict
     ends: float = 0.0

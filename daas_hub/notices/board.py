@@ -100,7 +100,7 @@ class NoticeBoard:
         return stored
 
     def withdraw(self, notice_id: int) -> bool:
-        """Remove a notice; return False if there is none with this id."""
+        """Remove a notice; return False if no notice has this id."""
         if all(one.id != notice_id for one in self._notices):
             return False
         self._remove([notice_id])

@@ -52,7 +52,7 @@ def withdraw(handler: Any, notice_id: str) -> None:
     """Remove a notice.
 
     Raises:
-        HTTPError: 404, there is none.
+        HTTPError: 404, there is no such notice.
     """
     if not board_of(handler).withdraw(id_in(notice_id)):
         raise web.HTTPError(404, "There is no such notice.")

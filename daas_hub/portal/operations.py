@@ -180,7 +180,7 @@ def usage_model(row: Any) -> dict[str, Any]:
 
 
 def session_model(user: Any, spawner: Any) -> dict[str, Any]:
-    """Return a session as JSON; times are ISO 8601 in UTC, "" where there is none."""
+    """Return a session as JSON; times are ISO 8601 in UTC, "" for a missing one."""
     options = spawner.orm_spawner.user_options or {}
     row = spawner.orm_spawner
     return {

@@ -97,7 +97,7 @@ def notice_of(spawner: Any) -> str:
 
 
 def extend_words(spawner: Any) -> str:
-    """Return the words of the button; "" where there is none."""
+    """Return the words of the button; "" without a button."""
     if getattr(spawner, "can_keep", False):
         return "Still in use"
     if getattr(spawner, "can_extend", False):

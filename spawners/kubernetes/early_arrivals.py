@@ -40,7 +40,7 @@ class EarlyArrivals(SessionRequests):
     """Connections from addresses of no known pod.
 
     Args:
-        find: returns the session that is awaited and whose token has this hash; None if there is none.
+        find: returns the session that is awaited and whose token has this hash; None if no session has it.
         take: takes an address for that of a session's pod, and returns whether it may be.
     """
 

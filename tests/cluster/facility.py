@@ -121,7 +121,7 @@ def values() -> dict[str, Any]:
 
 @contextlib.contextmanager
 def claims(cluster: Cluster, namespace: str, folders: Mapping[str, Path]) -> Iterator[None]:
-    """Give a namespace a claim for each of the facility's directories."""
+    """Create in a namespace a claim for each of the facility's directories."""
     volumes = []
     try:
         for name, folder in folders.items():

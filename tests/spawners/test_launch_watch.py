@@ -62,7 +62,7 @@ async def test_time_belongs_to_one_stage() -> None:
     assert count("daas_launches_started_total", place="engine-2", application_kind="desktop") == started + 1
     spent = {stage: round(seconds(stage) - value, 3) for stage, value in before.items()}
     assert spent == {"authorise": 3, "prepare": 10, "start": 100, "respond": 0.5}
-    # a route that is added again later is none of this launch
+    # a route that is added again later does not belong to this launch
     watch.enter("route")
     assert seconds("route") == 0
 
