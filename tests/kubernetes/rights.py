@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +32,14 @@ def granted(rules: list[dict[str, Any]]) -> set[Right]:
     return {(resource, verb) for rule in rules for resource in rule["resources"] for verb in rule["verbs"]}
 
 
-def used(log: Path, user: str) -> dict[str, set[Right]]:
+def used(log: Path, user: str, namespaces: Container[str] | None = None) -> dict[str, set[Right]]:
     """Return each resource with each verb that somebody asked for, by namespace, from an API server's audit log.
 
     Fails where the API server refused for want of a right, except before it knew the role that was just created; what
     is in no namespace is in that of the name "".
+
+    Args:
+        namespaces: the only ones to look at, where other tests of the same user delete theirs under a hub.
     """
     found: dict[str, set[Right]] = {}
     refused: dict[tuple[str, Right], str] = {}
@@ -48,11 +52,13 @@ def used(log: Path, user: str) -> dict[str, set[Right]]:
         if right == _OF_EVERYBODY:
             continue
         namespace = reference.get("namespace", "")
+        if namespaces is not None and namespace not in namespaces:
+            continue
         if record["responseStatus"]["code"] in (401, 403):
-            assert right not in found.get(namespace, ()), record["requestURI"]
+            assert right not in found.get(namespace, ()), f"refused after it was granted: {record['requestURI']}"
             refused[namespace, right] = record["requestURI"]
             continue
         refused.pop((namespace, right), None)
         found.setdefault(namespace, set()).add(right)
-    assert not refused
+    assert not refused, f"refused, and not granted later: {refused}"
     return found
