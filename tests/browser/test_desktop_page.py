@@ -68,6 +68,8 @@ def test_the_keyboard_can_leave_the_desktop(guest: Callable[..., SessionUser]) -
     anna = guest("anna")
     anna.launch("Terminal", "MA-4242")
     anna.wait_for_picture()
+    screen = Screen("Terminal, MA-4242 visit 2")
+    screen.wait_for_window("LXTerminal")
     page = anna.page
     page.mouse.click(600, 400)
     page.keyboard.press("Tab")
@@ -82,6 +84,7 @@ def test_the_keyboard_can_leave_the_desktop(guest: Callable[..., SessionUser]) -
     assert page.evaluate("document.getElementById('tools').contains(document.activeElement)")
     page.keyboard.press("Escape")
     assert page.evaluate("document.activeElement.tagName") == "CANVAS"
+    screen.wait_for(lambda: "LXTerminal" in screen.active(), "the terminal has the keyboard")
     # the three keys are not held down in the desktop: plain letters arrive
     page.keyboard.type("exit\n", delay=15)
     expect(page.get_by_role("dialog")).to_contain_text("Terminal was closed", timeout=20_000)
