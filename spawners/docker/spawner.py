@@ -27,6 +27,7 @@ from daas_hub.findings import Finding
 from daas_hub.launch import Plan
 from daas_hub.spawners.docker.address import Address, default_certificates, default_engine
 from daas_hub.spawners.docker.checks import address_problems, applications_without_image, examine
+from daas_hub.spawners.docker.compare import differences
 from daas_hub.spawners.docker.container_spec import (
     HUB_LABEL,
     LAUNCH_LABEL,
@@ -35,7 +36,6 @@ from daas_hub.spawners.docker.container_spec import (
     STOP_GRACE_S,
     SessionFiles,
     create_body,
-    differences,
 )
 from daas_hub.spawners.docker.engine import Engine, EngineUnreachable
 from daas_hub.spawners.docker.events import ContainerEventsMixin
