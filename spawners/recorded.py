@@ -76,9 +76,6 @@ class RecordedSessionMixin(ProposalSessionMixin):
         """,
     )
 
-    #: Why a stop takes long, worded for the owner.
-    stop_kept = "the machine that runs it does not answer. It will be stopped when that machine answers again."
-
     #: Unique id of the last start; the database has it once the start is complete.
     start_id = ""
 
@@ -160,6 +157,11 @@ class RecordedSessionMixin(ProposalSessionMixin):
         """Whether the session was stopped, and its backend has not confirmed that it ended."""
         record = self.records.get(self.key)
         return record is not None and record.stop_wanted
+
+    @property
+    def stop_kept(self) -> str:
+        """Why a stop takes long, worded for the owner."""
+        return "the machine that runs it does not answer. It will be stopped when that machine answers again."
 
     @property
     def stop_notice(self) -> str:
