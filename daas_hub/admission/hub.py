@@ -15,7 +15,6 @@ from daas_hub.admission.dispatcher import Dispatcher
 from daas_hub.admission.gate import Gate, Key
 from daas_hub.admission.line import Line, LineRules
 from daas_hub.admission.model import Demand
-from daas_hub.admission.quota import NoRoom, OverQuota
 from daas_hub.admission.settings import Queue, Quotas
 from daas_hub.facility import Facility
 from daas_hub.policy import Places
@@ -125,16 +124,7 @@ class Admission:
         Raises:
             OverQuota, NoRoom: with the numbers.
         """
-        if self.line is not None or self.gate.is_open(demand.key):
-            self.dispatcher.settle()
-        if self.line is not None:
-            self.line.require_none_waits(demand)
-        try:
-            self.gate.admit(demand)
-        except (OverQuota, NoRoom):
-            # a session may just have ended; to compare all of them at each start would cost more than the start
-            self.dispatcher.settle()
-            self.gate.admit(demand)
+        self.dispatcher.admit(demand)
 
 
 def require_valid(config: Config) -> None:
