@@ -16,7 +16,7 @@ import requests
 
 from tests.live_portal import Portal, free_ports, new_state, remove, start_portal
 
-from .cluster_hubs import DRIVER, START_TIMEOUT_S, Hub, OurHub, Person, StockHub, name_of, node_modules
+from .cluster_hubs import DRIVER, START_TIMEOUT_S, OurHub, Person, StockHub, name_of, node_modules
 from .service import Service
 
 ISSUER = "https://proxy.example.org"
@@ -86,7 +86,9 @@ class StockHubOfMany(StockHub):
     def add_people(self, numbers: Sequence[int]) -> None:
         """Add people who need no pages."""
         names = [name_of(number) for number in numbers]
-        answer = requests.post(f"{self.url}/hub/api/users", json={"usernames": names}, headers=self._headers, timeout=60)
+        answer = requests.post(
+            f"{self.url}/hub/api/users", json={"usernames": names}, headers=self._headers, timeout=60
+        )
         answer.raise_for_status()
         self.people |= {n: Person(name_of(n), requests.cookies.RequestsCookieJar()) for n in numbers}
 
@@ -107,9 +109,7 @@ def our_hub(people: int, url: str) -> Iterator[OurHub]:
     ]
     accounts.write_text("accounts:\n" + "\n".join(lines) + "\n")
     config = SPAWNER.format(url=url) + OURS.format(issuer=ISSUER, secret=secret, accounts=accounts)
-    portal: Portal = start_portal(
-        state=state, more_config=config + DRIVER.format(token=token, timeout=START_TIMEOUT_S)
-    )
+    portal: Portal = start_portal(state=state, more_config=config + DRIVER.format(token=token, timeout=START_TIMEOUT_S))
     try:
         yield OurHub(portal, token, proof)
     finally:
@@ -138,13 +138,3 @@ def stock_hub(url: str, *, more_config: str = "") -> Iterator[StockHubOfMany]:
         yield StockHubOfMany(f"http://127.0.0.1:{port}", service.pid, token, service.log)
     finally:
         service.stop()
-
-
-def hub_names() -> tuple[str, str, str]:
-    """Return the rows of the tables."""
-    return "ours", "stock", "stock, our database settings"
-
-
-def is_ours(hub: Hub) -> bool:
-    """Return whether its people sign in at a portal of this project."""
-    return isinstance(hub, OurHub)
