@@ -150,7 +150,7 @@ def report(figures: dict[str, Figures], options: argparse.Namespace) -> None:
         pages.append([name, *_spread(of_hub.pages), *_spread(of_hub.floor)[:2], of_hub.pages_cpu * 100])
     section(
         f"The hub itself: {options.people:,} sessions of a backend that starts nothing",
-        "make bench-starts",
+        "make bench-scale",
         f"{options.people:,} people of each hub, one session each, {options.together} starts at a time, in"
         f" {options.turns} turns of each hub. A start is a request to the hub's API, answered when the session is"
         " ready; one server answers for all sessions. Three hubs, their node proxies and the program that asks share"
