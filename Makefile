@@ -110,7 +110,10 @@ bench-pods: $(VENV)/.installed $(VENV)/.test  ## click to first frame in a pod, 
 	$(PYTHON) -m benchmarks.cluster_frame
 	$(PYTHON) -m benchmarks.path --pods --rounds 5
 
-bench-scale: $(VENV)/.installed $(VENV)/.test  ## the hub with 10 to 1,000 sessions on fake nodes, and its plot
+bench-scale: $(VENV)/.installed $(VENV)/.test  ## 1,000 starts, memory and pages of the hub itself, beside stock hubs
+	$(PYTHON) -m benchmarks.starts $(ARGS)
+
+bench-cluster-scale: $(VENV)/.installed $(VENV)/.test  ## the hub with 10 to 1,000 sessions on fake nodes, and its plot (.ci/cluster build)
 	$(PYTHON) -m pip install -q --disable-pip-version-check 'pygal==3.1.3'
 	$(PYTHON) -m benchmarks.cluster_scale
 
@@ -127,7 +130,7 @@ bench-abuse: $(VENV)/.installed $(VENV)/.test  ## pages of others while sessions
 	$(PYTHON) -m benchmarks.abuse
 	$(PYTHON) -m benchmarks.tunnel
 
-.PHONY: help demo install quick test test-servers test-outages test-ends test-databases test-nfs race check kill-test upgrade-test audit mutants constraints wheel bench bench-launch bench-budget bench-path bench-memory bench-docker bench-abuse bench-cluster bench-pods bench-scale bench-proxies clean
+.PHONY: help demo install quick test test-servers test-outages test-ends test-databases test-nfs race check kill-test upgrade-test audit mutants constraints wheel bench bench-launch bench-budget bench-path bench-memory bench-docker bench-abuse bench-cluster bench-cluster-scale bench-pods bench-scale bench-proxies clean
 
 -include images/images.mk
 
