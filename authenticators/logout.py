@@ -13,7 +13,6 @@ from daas_hub.authenticators.oidc.handlers import page_after_logout
 from daas_hub.errors import SourceUnavailable
 from daas_hub.portal.base import PortalHandler
 from daas_hub.portal.hub_requests import page_policy
-from daas_hub.portal.launch_login import delete_codes
 from daas_hub.portal.template_globals import person_of
 
 
@@ -28,8 +27,6 @@ class SignsOut(OAuthLogoutHandler):
         at_provider = await self._logout_url() if self.current_user else ""
         if everywhere:
             await self.authenticator.end_everything(self.current_user)
-        if self.current_user:
-            delete_codes(self, everywhere=everywhere)
         await self.default_handle_logout()
         if not self.current_user:
             # a login that cannot be refreshed now may be valid again later: the cookie is cleared in any case

@@ -1,11 +1,10 @@
-"""The hub's part in the login of a launch (`daas_hub.launch_login`): the code, the browser's cookie, and their end."""
+"""The hub's part in the login of a launch (`daas_hub.launch_login`): the code, and the browser's cookie."""
 
 from __future__ import annotations
 
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from jupyterhub import orm
 from jupyterhub.scopes import access_scopes, identify_scopes
 
 from daas_hub.launch_login import COOKIE, VALID_S, LaunchLogin, challenge_of
@@ -17,13 +16,13 @@ def new_launch_login(handler: Any) -> LaunchLogin | None:
     A browser takes no cookie from the portal for another host name. A program that authenticates with a token has no
     login at the hub that a sign-out would end.
     """
-    signed_in = handler.get_current_user_cookie()
-    has_login = signed_in is not None and signed_in.name == handler.current_user.name and handler.get_session_cookie()
-    return None if handler.settings.get("subdomain_host") or not has_login else LaunchLogin.new()
+    if handler.settings.get("subdomain_host") or not handler.is_login(handler.own_session_id):
+        return None
+    return LaunchLogin.new()
 
 
-def give_login(handler: Any, spawner: Any, login: LaunchLogin) -> None:
-    """Give the browser of this request its cookie for the session that it started."""
+def set_login_cookie(handler: Any, spawner: Any, login: LaunchLogin) -> None:
+    """Set the cookie with which the browser of this request enters the session that it started."""
     if not handler.get_scope_filter("access:servers")(spawner.orm_spawner, kind="server"):
         # a role of this person does not include it: the hub's own page says so
         return
@@ -55,18 +54,6 @@ def _new_code(handler: Any, spawner: Any, login: LaunchLogin) -> str:
         {},
         # a desktop's server reads who somebody is, and nothing else
         [*identify_scopes(), *access_scopes(client)],
-        {"user": handler.current_user, "handler": handler, "session_id": handler.get_session_cookie()},
+        {"user": handler.current_user, "handler": handler, "session_id": handler.own_session_id},
     )
     return parse_qs(urlsplit(headers["Location"]).query)["code"][0]
-
-
-def delete_codes(handler: Any, *, everywhere: bool) -> None:
-    """Delete the codes that nobody has redeemed, of this browser's login or of all: a sign-out ends them, too.
-
-    JupyterHub deletes the tokens of a login, and lets its codes expire.
-    """
-    codes = handler.db.query(orm.OAuthCode).filter_by(user_id=handler.current_user.id)
-    if not everywhere:
-        codes = codes.filter_by(session_id=handler.get_session_cookie())
-    if codes.delete():
-        handler.db.commit()

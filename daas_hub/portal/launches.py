@@ -17,7 +17,7 @@ from daas_hub.launch import LaunchRequest
 from daas_hub.launch_login import LaunchLogin
 from daas_hub.metrics.launches import count_refused
 from daas_hub.portal.early_routes import is_routed_early, route_early, wait_accepting
-from daas_hub.portal.launch_login import give_login, new_launch_login
+from daas_hub.portal.launch_login import new_launch_login, set_login_cookie
 from daas_hub.portal.launch_page import LaunchPage
 from daas_hub.portal.pages import HomePage, ProposalPage
 from daas_hub.portal.refusals import Refusal
@@ -109,7 +109,7 @@ class LaunchHandler(LaunchPage, HomePage, ProposalPage, SessionPage):
         spawner = user.spawners.get(name)
         can_open = spawner is not None and (spawner.ready or is_routed_early(spawner))
         if can_open and self._login is not None:
-            give_login(self, spawner, self._login)
+            set_login_cookie(self, spawner, self._login)
         self.redirect(spawner.session_url if can_open else f"{self.hub_url}sessions/{name}", status=303)
 
     def _asks_first(self) -> bool:

@@ -121,7 +121,7 @@ class Logins:
     def enter_from_launch(self, given: str | None) -> str | None:
         """Log in the browser that launched this session, once: return its new cookie, or None for any other browser.
 
-        The hub's answer is waited for in `user_of`: by everything but this one request.
+        This one request does not wait for the hub's answer; `user_of` does, for all others.
         """
         launch = self._launch
         if launch is None or given is None or self._clock() - self._started > VALID_S:
