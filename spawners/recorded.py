@@ -19,6 +19,7 @@ from traitlets import Float, List, Unicode, default
 from daas_hub.errors import SessionFailed
 from daas_hub.facility import Facility
 from daas_hub.launch import Plan, visits_in
+from daas_hub.launch_login import VARIABLE as LOGIN_VARIABLE
 from daas_hub.launch_reference import VARIABLE
 from daas_hub.spawners.base import START_INTERRUPTED, ProposalSessionMixin
 from daas_hub.spawners.egress import EgressRoute
@@ -263,15 +264,19 @@ class RecordedSessionMixin(ProposalSessionMixin):
         env = DEFAULT_VARIABLES | {"TZ": plan.timezone} | self.get_env()
         env |= {str(key): str(value) for key, value in Facility.of(self.config).environment.items()}
         env |= plan.environment
-        return env | {
-            "HOME": plan.home,
-            "USER": plan.account.name,
-            "LOGNAME": plan.account.name,
-            "SHELL": "/bin/bash",
-            "LANG": "C.UTF-8",
-            "TMPDIR": "/tmp",  # noqa: S108  # the session's own
-            "XDG_RUNTIME_DIR": "/run/session",
-            "DAAS_SESSION": self.session_document(plan, self.egress_of(plan)),
-            "DAAS_HUB_VERSION": jupyterhub.__version__,
-            VARIABLE: self.reference,
-        }
+        return (
+            env
+            | {
+                "HOME": plan.home,
+                "USER": plan.account.name,
+                "LOGNAME": plan.account.name,
+                "SHELL": "/bin/bash",
+                "LANG": "C.UTF-8",
+                "TMPDIR": "/tmp",  # noqa: S108  # the session's own
+                "XDG_RUNTIME_DIR": "/run/session",
+                "DAAS_SESSION": self.session_document(plan, self.egress_of(plan)),
+                "DAAS_HUB_VERSION": jupyterhub.__version__,
+                VARIABLE: self.reference,
+            }
+            | ({LOGIN_VARIABLE: self.launch_login.for_session()} if self.launch_login is not None else {})
+        )

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from daas_hub.launch_login import VARIABLE as LOGIN_VARIABLE
+from daas_hub.launch_login import ExpectedLogin
 from daas_hub.lifetime import UNLIMITED, Limits
 
 
@@ -46,6 +48,7 @@ class Settings:
         asset_keys: the files of this server's page that the portal serves, too, with the key of their contents there.
         temporary_home: whether the home is deleted with the session.
         limits: how long the session may last.
+        launch_login: the login of the browser that launched it; None if it signs in at the hub.
     """
 
     prefix: str
@@ -70,6 +73,7 @@ class Settings:
     temporary_home: bool = False
     belongs_to: str = ""
     limits: Limits = UNLIMITED
+    launch_login: ExpectedLogin | None = None
 
     @property
     def own_application(self) -> DesktopApplication | None:
@@ -115,6 +119,7 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
         belongs_to=document.get("belongs_to") or document["title"],
         limits=Limits.from_document(document.get("lifetime")),
         asset_keys=dict(document.get("assets", {})),
+        launch_login=ExpectedLogin.read(env.get(LOGIN_VARIABLE, "")),
     )
 
 
