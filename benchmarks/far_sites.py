@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import re
 import shutil
 import ssl
@@ -168,6 +169,8 @@ def far_chromium(link: Link, certificate: Certificate, state: Path) -> Iterator[
     program = state / "chromium"
     program.write_text(f'#!/bin/sh\nexec {" ".join(link.command("/usr/bin/chromium"))} "$@"\n')
     program.chmod(0o755)
+    # the driver makes requests of its own
+    os.environ["NODE_EXTRA_CA_CERTS"] = str(certificate.authority)
     with chromium(program, certificate.chromium_flag) as browser:
         yield browser
 

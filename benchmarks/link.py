@@ -83,7 +83,7 @@ def carry(near: int, far: int, distance: Distance) -> None:
         readable, _, _ = select.select([near, far], [], [], timeout)
         for direction in directions:
             if direction.source in readable:
-                direction.accept(os.read(direction.source, MTU + 100), time.monotonic())
+                direction.accept(os.read(direction.source, MTU), time.monotonic())
 
 
 class Link:
@@ -93,6 +93,8 @@ class Link:
         self._distance = distance
         self.namespace = f"daas-far-{os.getpid()}"
         self._stack = ExitStack()
+        self._ends = (-1, -1)
+        self._carrier: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Link:
         """Make the namespace and both devices, and carry packets between them."""
@@ -107,17 +109,25 @@ class Link:
             _run(*inside, "link", "set", "lo", "up")
             _run(*inside, "addr", "add", FAR, "peer", NEAR, "dev", "daasfar")
             _run(*inside, "link", "set", "daasfar", "up", "mtu", str(MTU))
-            figures = (str(self._distance.round_trip_s), str(self._distance.bits_s))
-            ends = (near.fileno(), far.fileno())
-            command = [sys.executable, "-m", "benchmarks.link", *map(str, ends), *figures]
-            # at a higher priority: a late packet would be a longer link
-            carrier = subprocess.Popen(
-                command, cwd=Path(__file__).resolve().parents[1], pass_fds=ends, preexec_fn=lambda: os.nice(-10)
-            )
-            stack.callback(carrier.wait)
-            stack.callback(carrier.kill)
+            self._ends = (near.fileno(), far.fileno())
+            stack.callback(self._stop)
+            self.set_distance(self._distance)
             self._stack = stack.pop_all()
         return self
+
+    def set_distance(self, distance: Distance) -> None:
+        """Move the far end; connections stay, and what is on the way is lost."""
+        self._stop()
+        figures = (*self._ends, distance.round_trip_s, distance.bits_s)
+        # at a higher priority: a late packet would be a longer link
+        command = ["nice", "-n", "-10", sys.executable, "-m", "benchmarks.link", *map(str, figures)]
+        self._carrier = subprocess.Popen(command, cwd=Path(__file__).resolve().parents[1], pass_fds=self._ends)
+
+    def _stop(self) -> None:
+        if self._carrier is not None:
+            self._carrier.kill()
+            self._carrier.wait()
+            self._carrier = None
 
     def __exit__(self, *_: object) -> None:
         """Remove all of it."""

@@ -132,7 +132,7 @@ class Recorder:
                 asked = at if asked is None else asked
             elif asked is not None:
                 begin, end = asked + self._offset, at + self._offset
-                found.append(Crossing("web socket", "messages of the screen's protocol, and their answer", begin, end, 1))
+                found.append(Crossing("web socket", "messages of its protocol, and the answer", begin, end, 1))
                 asked = None
         return found
 

@@ -32,6 +32,10 @@ class ByteStream:
         """Close the connection; the server sees the end of it."""
         self._socket.close()
 
+    def release(self) -> socket.socket:
+        """Return the connection, of which nothing was read yet."""
+        return self._socket
+
     def send(self, data: bytes) -> None:
         """Send ``data`` as one message."""
         self._socket.sendall(data)
