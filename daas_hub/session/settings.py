@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from daas_hub.lifetime import UNLIMITED, Limits
+from daas_hub.origins import normalized_origin
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class Settings:
         asset_keys: the files of this server's page that the portal serves, too, with the key of their contents there.
         temporary_home: whether the home is deleted with the session.
         limits: how long the session may last.
+        public_url: this session's address in a browser, if the hub knows its own.
     """
 
     prefix: str
@@ -70,6 +72,12 @@ class Settings:
     temporary_home: bool = False
     belongs_to: str = ""
     limits: Limits = UNLIMITED
+    public_url: str = ""
+
+    @property
+    def shares_hub_host(self) -> bool:
+        """Return whether browsers reach this session and the hub at the same host."""
+        return not self.hub_host or normalized_origin(self.hub_host) == normalized_origin(self.public_url)
 
     @property
     def own_application(self) -> DesktopApplication | None:
@@ -115,6 +123,7 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
         belongs_to=document.get("belongs_to") or document["title"],
         limits=Limits.from_document(document.get("lifetime")),
         asset_keys=dict(document.get("assets", {})),
+        public_url=env.get("JUPYTERHUB_PUBLIC_URL", ""),
     )
 
 
