@@ -16,6 +16,7 @@ import jupyterhub
 from jupyterhub.utils import maybe_future
 from traitlets import Float, List, Unicode, default
 
+from daas_hub.admission.backend_capacity import BackendCapacity
 from daas_hub.errors import SessionFailed
 from daas_hub.facility import Facility
 from daas_hub.launch import Plan, visits_in
@@ -113,6 +114,14 @@ class RecordedSessionMixin(ProposalSessionMixin):
     @abstractmethod
     async def end_running(self, one: RunningSession) -> None:
         """End what `list_running` returned. Any exception means that it may still run."""
+
+    async def backend_capacity(self) -> BackendCapacity | None:
+        """Return what the backend has for this hub's sessions; None for a backend that cannot be asked.
+
+        Raises:
+            DaasError, OSError: the backend does not answer.
+        """
+        return None
 
     def name_on_backend(self, user: str, server: str) -> str:
         """Return the name that a session has on the backend."""
