@@ -176,13 +176,20 @@ def new_state() -> Path:
 
 
 def start_portal(
-    applications: Path | None = None, *, state: Path | None = None, port: int = 0, more_config: str = ""
+    applications: Path | None = None,
+    *,
+    state: Path | None = None,
+    port: int = 0,
+    more_config: str = "",
+    python: Path | None = None,
 ) -> Portal:
     """Start a portal; whoever starts it stops it and removes its state.
 
     Args:
         more_config: lines after those of the shipped configuration.
+        python: the interpreter of another environment that has the portal.
     """
+    program = [str(python), "-m", "jupyterhub"] if python else [str(Path(sys.prefix) / "bin" / "jupyterhub")]
     port = port or free_ports(4)
     state = state or new_state()
     config = state / "test_config.py"
@@ -191,7 +198,7 @@ def start_portal(
     with log.open("wb") as output:
         process = subprocess.Popen(
             # a run that is killed ends its hubs, and they their proxies and sessions
-            ["setpriv", "--pdeathsig", "TERM", str(Path(sys.prefix) / "bin" / "jupyterhub"), "-f", str(config)],
+            ["setpriv", "--pdeathsig", "TERM", *program, "-f", str(config)],
             cwd="/",
             env=os.environ
             # requests and most of the tests find no name below localhost
