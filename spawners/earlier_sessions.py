@@ -1,7 +1,7 @@
 """Sockets of sessions that release 0.1.0 started and that still run after an upgrade.
 
-These sessions share one socket of the hub's API, `api/api.sock` below `runtime_dir`, and have the sockets of their
-egress in `door`. Both folders are mounted into them, so the hub serves them there until the last of them has ended.
+These sessions share one socket of the hub's API, `api/api.sock` below `runtime_dir`, and the folder of their egress
+sockets has another name. Both folders are mounted, so the hub serves them there until the last session has ended.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class ShareOfSocket:
         _shared[self._folder].count(+1)
 
     def close(self) -> None:
-        """Give up this share."""
+        """End this share."""
         shared = _shared[self._folder]
         if shared.sessions > 1:
             shared.count(-1)

@@ -85,10 +85,9 @@ class Installation:
             check=True,
             capture_output=True,
         )
-        options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-build-isolation", "--force-reinstall"]
-        installed = self.run(
-            "python", "-m", "pip", "install", *options, "--no-index", "--no-warn-script-location", str(self._sources)
-        )
+        options = ["--quiet", "--disable-pip-version-check", "--no-warn-script-location", "--force-reinstall"]
+        offline = ["--no-index", "--no-deps", "--no-build-isolation"]
+        installed = self.run("python", "-m", "pip", "install", *options, *offline, str(self._sources))
         assert installed.returncode == 0, installed.stderr
         shutil.rmtree(self._sources)
         self._sources.mkdir()

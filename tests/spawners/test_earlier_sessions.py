@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,8 +24,8 @@ class Page(web.RequestHandler):
 
 
 @pytest.fixture
-def application() -> Iterator[web.Application]:
-    yield web.Application([(".*", Page)], log_function=lambda _: None)
+def application() -> web.Application:
+    return web.Application([(".*", Page)], log_function=lambda _: None)
 
 
 async def ask(folder: Path, line: str) -> str:
