@@ -14,11 +14,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import requests
+from sqlalchemy import create_engine, text
 
 from tests.workers import own_ports
 
@@ -53,6 +55,24 @@ class Portal:
                 return True
             time.sleep(0.1)
         return False
+
+    def rows(self, statement: str) -> Sequence[Any]:
+        """Return what a statement selects from the hub's database, whichever that is."""
+        engine = create_engine(self.database_url)
+        try:
+            with engine.connect() as connection:
+                return connection.execute(text(statement)).all()
+        finally:
+            engine.dispose()
+
+    @property
+    def database_url(self) -> str:
+        """The URL of the hub's database."""
+        if DATABASE_SERVER not in os.environ:
+            return f"sqlite:///{self.state}/hub/jupyterhub.sqlite"
+        from tests.databases import database_for  # which uses this module
+
+        return database_for(self.state)
 
     @property
     def port(self) -> int:
