@@ -28,7 +28,7 @@ from daas_hub.authenticators.crypt_keys import require_keys
 from daas_hub.authenticators.doctor.device_login import sign_in_once
 from daas_hub.authenticators.doctor.logins import examine_logins
 from daas_hub.authenticators.errors import Blocked, LoginExpired, TooManyAttempts, WrongPassword
-from daas_hub.authenticators.login_methods import Login, LoginMethod
+from daas_hub.authenticators.login_methods import Login, LoginMethod, method_name
 from daas_hub.authenticators.login_outcomes import note_login, refusals_noted
 from daas_hub.authenticators.logout import LoggedOut, LoggedOutHandler, LogoutHandler, SignOutEverywhereHandler
 from daas_hub.authenticators.oidc.logout_tokens import SignedOut
@@ -158,7 +158,7 @@ class UmbrellaAuthenticator(LoginSettings):
 
     def method_of(self, state: Mapping[str, Any]) -> LoginMethod | None:
         """Return the login method of a stored login, if it is still configured."""
-        method = self.methods.get(str(state.get("method") or ""))
+        method = self.methods.get(method_name(state))
         return method if method is not None and method.knows(state) else None
 
     def get_handlers(self, app: Any) -> list[tuple[Any, ...]]:
@@ -372,7 +372,7 @@ class UmbrellaAuthenticator(LoginSettings):
     def _why_unknown(self, state: Mapping[str, Any]) -> str:
         if state.get("ended") or not state:
             return "The login was ended."
-        return f"The login method {str(state.get('method'))[:40]!r} is no longer in the configuration."
+        return f"The login method {method_name(state)[:40]!r} is no longer in the configuration."
 
     async def signed_out(self, method: OIDCMethod, who: SignedOut) -> int:
         """End the logins of a user who signed out at the provider; return the number of hub users affected."""

@@ -192,6 +192,12 @@ class RecordedSessionMixin(ProposalSessionMixin):
         record = self.records.get(self.key)
         return record is not None and record.start != self.start_id
 
+    @property
+    def was_restored(self) -> bool:
+        """Whether the database had this session's start, and does not any more: it was restored from a backup."""
+        record = self.records.get(self.key)
+        return record is not None and record.is_stored and record.start != self.start_id
+
     def note_interruption(self) -> None:
         """Say on its card that its start was interrupted, instead of what an earlier session of this name left."""
         # only of what the hub finds when it starts
@@ -210,10 +216,9 @@ class RecordedSessionMixin(ProposalSessionMixin):
     async def run_post_stop_hook(self) -> None:
         """Leave what is left of a start that the hub did not live to complete to the reconciler; then run the hook.
 
-        Its session may have been ready. A record with another start than the database's is of a restored backup: an
-        administrator decides.
+        Its session may have been ready. After the database was restored, an administrator decides.
         """
-        if self.was_interrupted and not self.start_id:
+        if self.was_interrupted and not self.start_id and not self.was_restored:
             try:
                 await self.records.mark_unfinished(self.key)
             except OSError as problem:

@@ -285,7 +285,7 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
         """Remove what the session had, after its last output was logged; then run the administrator's hook."""
         with contextlib.suppress(ConfigurationError):
             gone = (await self.state_or_unknown()) not in ("running", "paused", "unknown")
-            if self._owns_container and (gone or self.was_interrupted):
+            if self._owns_container and (gone or self.was_interrupted) and not self.was_restored:
                 await self._clean_up()
         await maybe_future(super().run_post_stop_hook())
 
