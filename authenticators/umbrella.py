@@ -301,7 +301,7 @@ class UmbrellaAuthenticator(LoginSettings):
         """
         try:
             model = await self.ask_again(user)
-            return model is True or is_stored(self, user, model) or model
+            return model if isinstance(model, bool) else is_stored(self, user, model) or model
         except SourceUnavailable as problem:
             self.log.error("login of %s could not be refreshed: %s %s", user.name, problem, problem.detail)
             return True

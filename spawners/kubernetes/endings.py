@@ -98,7 +98,7 @@ class PodEndMixin(PodLifeMixin):
         """
         watch = self.watch
         watch.start()
-        if not await watch.wait_complete(FIRST_LIST_S) or watch.is_old:
+        if not await watch.wait_complete(FIRST_LIST_S) or watch.contact.is_old:
             raise ClusterUnreachable("the pods of the place are not known")
         try:
             quotas = (await self.client.once("list_namespaced_resource_quota"))["items"] or []
