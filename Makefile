@@ -109,9 +109,9 @@ bench-docker: $(VENV)/.installed $(VENV)/.test  ## the same in containers: first
 bench-cluster: $(VENV)/.installed $(VENV)/.test  ## starts of 500 pods on fake nodes, beside stock KubeSpawner (.ci/cluster build)
 	$(PYTHON) -m benchmarks.cluster_starts
 
-bench-pods: $(VENV)/.installed $(VENV)/.test  ## click to first frame in a pod, and the data path (.ci/cluster start)
+bench-pods: $(VENV)/.installed $(VENV)/.test  ## click to first frame in a pod; the data path, beside a container (.ci/cluster start)
 	$(PYTHON) -m benchmarks.cluster_frame
-	$(PYTHON) -m benchmarks.path --pods --rounds 5
+	$(PYTHON) -m benchmarks.path --containers --pods --rounds 5
 
 bench-scale: $(VENV)/.installed $(VENV)/.test  ## 1,000 starts, memory and pages of the hub itself, beside stock hubs
 	$(PYTHON) -m benchmarks.starts $(ARGS)
