@@ -15,10 +15,8 @@ def memory_limit_bytes(root: Path = Path("/")) -> int:
     Args:
         root: where /proc and /sys are.
     """
-    found = [
-        limit for file in _files(root, "memory.limit_in_bytes", "memory.max") if 0 < (limit := _read(file)) < _UNLIMITED
-    ]
-    return min(found, default=0)
+    limits = map(_read, _files(root, "memory.limit_in_bytes", "memory.max"))
+    return min((limit for limit in limits if 0 < limit < _UNLIMITED), default=0)
 
 
 def memory_kills(root: Path = Path("/")) -> int:

@@ -86,13 +86,3 @@ def test_kills_for_want_of_memory_are_counted(
 ) -> None:
     write_cgroup(tmp_path, cgroup, files)
     assert memory_kills(tmp_path) == kills
-
-
-def test_a_real_kernel_has_the_count() -> None:
-    """The format of this machine's own kernel, whichever version it has."""
-    lines = Path("/proc/self/cgroup").read_text()
-    root = Path("/sys/fs/cgroup")
-    files = [*root.glob("memory/memory.oom_control"), *root.glob("*/memory.events"), root / "memory.events"]
-    if not lines or not any("oom_kill " in file.read_text() for file in files if file.exists()):
-        pytest.skip("this machine shows no cgroup with a memory controller")
-    assert memory_kills() >= 0
