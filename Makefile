@@ -99,6 +99,9 @@ bench-launch: $(VENV)/.installed $(VENV)/.test  ## click to first frame, beside 
 bench-budget: $(VENV)/.installed $(VENV)/.test  ## the steps of one launch: what each takes, so that one that grows is seen
 	$(PYTHON) -m benchmarks.budget
 
+bench-notebook: $(VENV)/.installed $(VENV)/.test  ## click to JupyterLab's page, beside the stock hub
+	$(PYTHON) -m benchmarks.notebook
+
 bench-path: $(VENV)/.installed $(VENV)/.test  ## the screen's data path, beside the X server's own socket
 	$(PYTHON) -m benchmarks.path
 
@@ -133,7 +136,7 @@ bench-abuse: $(VENV)/.installed $(VENV)/.test  ## pages of others while sessions
 	$(PYTHON) -m benchmarks.abuse
 	$(PYTHON) -m benchmarks.tunnel
 
-.PHONY: help demo install quick test test-upgrade test-servers test-outages test-ends test-databases test-nfs race check kill-test upgrade-test audit mutants constraints wheel bench bench-launch bench-budget bench-path bench-memory bench-docker bench-abuse bench-cluster bench-cluster-scale bench-pods bench-scale bench-proxies clean
+.PHONY: help demo install quick test test-upgrade test-servers test-outages test-ends test-databases test-nfs race check kill-test upgrade-test audit mutants constraints wheel bench bench-launch bench-budget bench-path bench-memory bench-docker bench-abuse bench-cluster bench-cluster-scale bench-pods bench-scale bench-proxies clean bench-notebook
 
 -include images/images.mk
 
