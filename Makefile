@@ -105,6 +105,9 @@ bench-notebook: $(VENV)/.installed $(VENV)/.test  ## click to JupyterLab's page,
 bench-path: $(VENV)/.installed $(VENV)/.test  ## the screen's data path, beside the X server's own socket
 	$(PYTHON) -m benchmarks.path
 
+bench-far: $(VENV)/.installed $(VENV)/.test  ## the portal at 50 ms and 20 Mbit/s, with TLS (root, nginx; ARGS="--before CHECKOUT:PYTHON")
+	$(PYTHON) -m benchmarks.far $(ARGS)
+
 bench-docker: $(VENV)/.installed $(VENV)/.test  ## the same in containers: first frame, path, twenty at once, memory
 	$(PYTHON) -m benchmarks.docker
 	$(PYTHON) -m benchmarks.path --containers
@@ -136,7 +139,7 @@ bench-abuse: $(VENV)/.installed $(VENV)/.test  ## pages of others while sessions
 	$(PYTHON) -m benchmarks.abuse
 	$(PYTHON) -m benchmarks.tunnel
 
-.PHONY: help demo install quick test test-upgrade test-servers test-outages test-ends test-databases test-nfs race check kill-test upgrade-test audit mutants constraints wheel bench bench-launch bench-budget bench-path bench-memory bench-docker bench-abuse bench-cluster bench-cluster-scale bench-pods bench-scale bench-proxies clean bench-notebook
+.PHONY: help demo install quick test test-upgrade test-servers test-outages test-ends test-databases test-nfs race check kill-test upgrade-test audit mutants constraints wheel bench bench-launch bench-budget bench-path bench-memory bench-docker bench-abuse bench-cluster bench-cluster-scale bench-pods bench-scale bench-proxies clean bench-notebook bench-far
 
 -include images/images.mk
 
