@@ -133,10 +133,7 @@ class Admission:
         Raises:
             OverQuota, NoRoom: with the numbers.
         """
-        self.dispatcher.settle()
-        if self.line is not None:
-            self.line.require_none_waits(demand)
-        self.gate.admit(demand)
+        self.dispatcher.admit(demand)
 
 
 def require_valid(config: Config) -> None:

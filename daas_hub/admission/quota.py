@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Protocol
 
 from daas_hub.admission.model import Demand, Occupied
+from daas_hub.admission.offer import Offer
 from daas_hub.errors import Refused
 
 DAY_S = 86_400.0
@@ -179,6 +180,11 @@ class Rules:
         """Return the rules of the classes that a person is in."""
         return [(name, rule) for name, rule in self.classes.items() if name in demand.groups]
 
+    def offer_for(self, groups: frozenset[str]) -> Offer:
+        """Return what people with these roles and groups may launch (see `Demand.groups`)."""
+        own = [rule for name, rule in self.classes.items() if name in groups]
+        return Offer.of_classes([rule.applications for rule in own], [rule.sizes for rule in own])
+
     def share_of(self, demand: Demand) -> float:
         """Return the weight of a launch in the queue."""
         return max((rule.share for _, rule in self.classes_of(demand)), default=1.0)
@@ -259,14 +265,13 @@ def use_of(rules: Rules, place: str, sessions: Iterable[Occupied]) -> dict[str, 
 
 
 def _require_offered(rules: Rules, demand: Demand) -> None:
-    """Check the size and the application: a class that names none has all, and one class that allows it is enough."""
-    own = [rule for _, rule in rules.classes_of(demand)]
+    offer = rules.offer_for(demand.groups)
     for what, name, allowed in (
-        ("application", demand.application, [rule.applications for rule in own]),
-        ("size", demand.size, [rule.sizes for rule in own]),
+        ("application", demand.application, offer.applications),
+        ("size", demand.size, offer.sizes),
     ):
-        if allowed and all(one and name not in one for one in allowed):
-            known = ", ".join(sorted(frozenset().union(*allowed)))
+        if allowed is not None and name not in allowed:
+            known = ", ".join(sorted(allowed))
             raise OverQuota(f"The {what} {name} is not available to you.", remedy=f"Available: {known}.")
 
 

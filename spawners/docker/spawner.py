@@ -29,6 +29,7 @@ from daas_hub.launch import Plan
 from daas_hub.spawners.docker.address import Address, default_certificates, default_engine
 from daas_hub.spawners.docker.capacity import capacity_of_engine
 from daas_hub.spawners.docker.checks import address_problems, applications_without_image, examine
+from daas_hub.spawners.docker.compare import differences
 from daas_hub.spawners.docker.container_spec import (
     HUB_LABEL,
     LAUNCH_LABEL,
@@ -37,7 +38,6 @@ from daas_hub.spawners.docker.container_spec import (
     STOP_GRACE_S,
     SessionFiles,
     create_body,
-    differences,
 )
 from daas_hub.spawners.docker.engine import Engine, EngineUnreachable
 from daas_hub.spawners.docker.events import ContainerEventsMixin
@@ -285,7 +285,7 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
         """Remove what the session had, after its last output was logged; then run the administrator's hook."""
         with contextlib.suppress(ConfigurationError):
             gone = (await self.state_or_unknown()) not in ("running", "paused", "unknown")
-            if self._owns_container and (gone or self.was_interrupted):
+            if self._owns_container and (gone or self.was_interrupted) and not self.was_restored:
                 await self._clean_up()
         await maybe_future(super().run_post_stop_hook())
 

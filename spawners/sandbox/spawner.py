@@ -216,7 +216,7 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
 
         JupyterHub calls this after every end, but `stop` only for a session that still runs.
         """
-        if not self.process.is_running():
+        if not self.process.is_running() and not self.was_restored:
             self.close_sockets()
             if self._watcher is None:
                 self._log_output(await output_of_earlier_hub(self.session_dir / OUTPUT_FILE))
