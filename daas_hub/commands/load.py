@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from daas_hub.commands.running_hub import RunningHub
 from daas_hub.errors import DaasError, SourceUnavailable
-from daas_hub.services.http import Conversation, Reply, Service, trust_of
+from daas_hub.services.http import Reply, Service, ServiceClient, tls_context
 
 #: How often the hub is asked for the states of the sessions: a duration is exact to this.
 POLL_S = 0.25
@@ -113,10 +113,10 @@ class Load:
     async def run(self) -> Outcome:
         """Start all sessions, and return the figures once each is ready or has failed."""
         began = time.monotonic()
-        async with self._conversation() as talk:
-            watching = asyncio.create_task(self._watch(talk))
+        async with self._client() as client:
+            watching = asyncio.create_task(self._watch(client))
             try:
-                await asyncio.gather(*(self._start(talk, name, began) for name in self._names))
+                await asyncio.gather(*(self._start(client, name, began) for name in self._names))
             finally:
                 watching.cancel()
         return self.outcome
@@ -125,24 +125,24 @@ class Load:
         """Stop and remove what `run` started; what is left after a while is in `Outcome.left`."""
         until = time.monotonic() + self._timeout_s + _REMOVE_S
         left, quiet = list(self._asked), 0
-        async with self._conversation() as talk:
+        async with self._client() as client:
             # seen twice to be gone: what was asked for last may come a moment later
             while self._asked and quiet < 2 and time.monotonic() < until:
                 with contextlib.suppress(DaasError, TimeoutError):
-                    there = await self._servers(talk)
+                    there = await self._servers(client)
                     left = [name for name in self._asked if name in there]
                     # one that is starting cannot be stopped, and one that is stopping is removed already
                     idle = [name for name in left if not there[name].get("pending")]
-                    await asyncio.gather(*(self._delete(talk, name) for name in idle))
+                    await asyncio.gather(*(self._delete(client, name) for name in idle))
                 quiet = 0 if left else quiet + 1
                 await asyncio.sleep(2 * POLL_S)
         self.outcome.left = left
 
     @contextlib.asynccontextmanager
-    async def _conversation(self) -> AsyncIterator[Conversation]:
-        tls = trust_of("--ca-file", self._hub.ca_file)
-        async with Service("hub", "The hub", self._hub.url, timeout_s=_REQUEST_S, tls=tls).conversation() as talk:
-            yield talk
+    async def _client(self) -> AsyncIterator[ServiceClient]:
+        tls = tls_context("--ca-file", self._hub.ca_file)
+        async with Service("hub", "The hub", self._hub.url, timeout_s=_REQUEST_S, tls=tls).client() as client:
+            yield client
 
     async def _call(self, method: Callable[..., Any], path: str, document: Any = None) -> Reply:
         headers = {"Authorization": f"token {self._hub.token}"}
@@ -150,14 +150,14 @@ class Load:
         reply: Reply = await method(address, "its sessions", headers=headers, require_json=False, document=document)
         return reply
 
-    async def _start(self, talk: Conversation, name: str, began: float) -> None:
+    async def _start(self, client: ServiceClient, name: str, began: float) -> None:
         async with self._places:
             if self._interrupted.is_set():
                 return
             ready = self._ready[name] = asyncio.Event()
             started = time.monotonic()
             try:
-                await self._ask_for(talk, name)
+                await self._ask_for(client, name)
                 async with asyncio.timeout(self._timeout_s):
                     await self._either(ready)
             except TimeoutError:
@@ -182,38 +182,38 @@ class Load:
             for one in waiting:
                 one.cancel()
 
-    async def _ask_for(self, talk: Conversation, name: str) -> None:
+    async def _ask_for(self, client: ServiceClient, name: str) -> None:
         # before the request: whatever becomes of it, the session may exist
         self._asked.append(name)
-        reply = await self._call(talk.post, f"/servers/{name}", self._wanted.as_options())
+        reply = await self._call(client.post, f"/servers/{name}", self._wanted.as_options())
         if reply.status >= 400:
             raise _NotStarted(str((reply.object or {}).get("message", "")) or f"status {reply.status}")
 
-    async def _watch(self, talk: Conversation) -> None:
+    async def _watch(self, client: ServiceClient) -> None:
         """Set the events of the sessions that are ready."""
         while True:
             with contextlib.suppress(DaasError, TimeoutError):
-                for name, server in (await self._servers(talk)).items():
+                for name, server in (await self._servers(client)).items():
                     if server.get("ready") and name in self._ready:
                         self._ready[name].set()
             await asyncio.sleep(POLL_S)
 
-    async def _servers(self, talk: Conversation) -> dict[str, Any]:
+    async def _servers(self, client: ServiceClient) -> dict[str, Any]:
         """Return the person's sessions, as the hub has them.
 
         Raises:
             SourceUnavailable: the hub does not answer.
         """
-        reply = await self._call(talk.get, "?include_stopped_servers=1")
+        reply = await self._call(client.get, "?include_stopped_servers=1")
         if reply.status >= 300:
-            talk.give_up_on(reply)
+            client.fail_on_status(reply)
         found: dict[str, Any] = (reply.object or {}).get("servers") or {}
         return found
 
-    async def _delete(self, talk: Conversation, name: str) -> None:
+    async def _delete(self, client: ServiceClient, name: str) -> None:
         # without an answer it is asked again
         with contextlib.suppress(DaasError, TimeoutError):
-            await self._call(talk.delete, f"/servers/{name}", {"remove": True})
+            await self._call(client.delete, f"/servers/{name}", {"remove": True})
 
 
 class _NotStarted(Exception):
