@@ -43,8 +43,9 @@ test: $(VENV)/.installed $(VENV)/.test  ## install what is needed and run all te
 test-outages: $(VENV)/.installed $(VENV)/.test  ## parts of a running test cluster away for minutes under ten sessions (DAAS_TEST_CLUSTER); half an hour
 	$(PYTHON) -m pytest -m outages --timeout 900 tests/cluster/test_outages.py tests/kubernetes/test_kills.py $(ARGS)
 
-test-ends: $(VENV)/.installed $(VENV)/.test  ## announced and unannounced ends of sessions, with a hub that is away; three minutes
+test-ends: $(VENV)/.installed $(VENV)/.test  ## announced and unannounced ends of sessions, with a hub that is away, and of idle containers and pods; six minutes
 	$(PYTHON) -m pytest -m sandbox tests/hub/test_lifetimes.py tests/browser/test_lifetimes.py $(ARGS)
+	$(PYTHON) -m pytest -m ends tests/docker/test_idle.py tests/cluster/test_idle.py $(ARGS)
 
 test-servers: $(VENV)/.installed $(VENV)/.test $(VENV)/.servers  ## the tests with servers that are large or slow to set up
 	DAAS_REQUIRE=$${DAAS_REQUIRE:+$$DAAS_REQUIRE,}$(SERVERS) $(PYTHON) -m pytest -m servers $(ARGS)
