@@ -6,11 +6,13 @@ from typing import Any
 
 from jupyterhub.utils import maybe_future
 
+from daas_hub.admission.backend_capacity import BackendCapacity
 from daas_hub.errors import SessionFailed
 from daas_hub.spawners.kubernetes.client import APIRefusal, ClusterUnreachable, Json
 from daas_hub.spawners.kubernetes.instance import REMEDY, is_of_another, words_of_others
 from daas_hub.spawners.kubernetes.launch import has_gate, refused, wait_gone
 from daas_hub.spawners.kubernetes.life import FIRST_LIST_S, PodLifeMixin
+from daas_hub.spawners.kubernetes.quota import limits_of_quotas
 from daas_hub.spawners.kubernetes.watch import is_ending
 from daas_hub.spawners.session_records import RunningSession
 
@@ -87,6 +89,27 @@ class PodEndMixin(PodLifeMixin):
         contact.missing_right_to_end = ""
 
     # -- what runs, whatever the hub knows ------------------------------------------------------------------------
+
+    async def backend_capacity(self) -> BackendCapacity:
+        """Return what the quotas of the namespace leave for this hub's sessions.
+
+        Raises:
+            ClusterUnreachable: the API server does not answer, or the hub may not list quotas.
+        """
+        watch = self.watch
+        watch.start()
+        if not await watch.wait_complete(FIRST_LIST_S) or watch.contact.is_old:
+            raise ClusterUnreachable("the pods of the place are not known")
+        try:
+            quotas = (await self.client.once("list_namespaced_resource_quota"))["items"] or []
+        except APIRefusal as refusal:
+            raise ClusterUnreachable(str(refusal)) from refusal
+        names = ", ".join(sorted(str(one["metadata"]["name"]) for one in quotas))
+        where = f"the namespace {self.client.namespace}"
+        return BackendCapacity(
+            limits_of_quotas(quotas, watch.pods.values(), self.pod_settings.priority_class),
+            f"the quota {names} of {where}" if names else f"{where}, which has no quota",
+        )
 
     async def list_running(self) -> list[RunningSession]:
         """Return the pods of this hub and place, also ended ones (see `RunningSession`).
