@@ -38,7 +38,7 @@ quick: $(VENV)/.quick  ## style, and the tests that need no hub: less than a min
 # two at once where there are two processors: one half waits for containers and pods (tests/workers.py)
 WORKERS ?= $(shell [ "$$(nproc)" -lt 2 ] && echo 0 || echo 2)
 test: $(VENV)/.installed $(VENV)/.test  ## install what is needed and run all tests (ARGS="-k name" for some)
-	$(PYTHON) -m pytest -m 'not servers and not outages and not ends' --numprocesses $(WORKERS) $(ARGS)
+	$(PYTHON) -m pytest -m 'not servers and not outages and not ends and not upgrades' --numprocesses $(WORKERS) $(ARGS)
 
 test-outages: $(VENV)/.installed $(VENV)/.test  ## parts of a running test cluster away for minutes under ten sessions (DAAS_TEST_CLUSTER); half an hour
 	$(PYTHON) -m pytest -m outages --timeout 900 tests/cluster/test_outages.py tests/kubernetes/test_kills.py $(ARGS)
@@ -48,6 +48,9 @@ test-ends: $(VENV)/.installed $(VENV)/.test  ## announced and unannounced ends o
 
 test-servers: $(VENV)/.installed $(VENV)/.test $(VENV)/.servers  ## the tests with servers that are large or slow to set up
 	DAAS_REQUIRE=$${DAAS_REQUIRE:+$$DAAS_REQUIRE,}$(SERVERS) $(PYTHON) -m pytest -m servers $(ARGS)
+
+test-upgrade: $(VENV)/.installed $(VENV)/.test  ## release 0.1.0, from this repository's history, upgraded in place below running sessions; two minutes
+	DAAS_REQUIRE=$${DAAS_REQUIRE:+$$DAAS_REQUIRE,}history $(PYTHON) -m pytest -m upgrades tests/hub/test_upgrade.py $(ARGS)
 
 test-databases: $(VENV)/.installed $(VENV)/.test  ## the hub's tests on PostgreSQL and MariaDB (Debian: postgresql, mariadb-server), also restarted under fifty starts
 	$(PYTHON) -m pytest -m servers tests/hub/test_databases.py $(ARGS)
@@ -113,7 +116,10 @@ bench-pods: $(VENV)/.installed $(VENV)/.test  ## click to first frame in a pod, 
 	$(PYTHON) -m benchmarks.cluster_frame
 	$(PYTHON) -m benchmarks.path --pods --rounds 5
 
-bench-scale: $(VENV)/.installed $(VENV)/.test  ## the hub with 10 to 1,000 sessions on fake nodes, and its plot
+bench-scale: $(VENV)/.installed $(VENV)/.test  ## 1,000 starts, memory and pages of the hub itself, beside stock hubs
+	$(PYTHON) -m benchmarks.starts $(ARGS)
+
+bench-cluster-scale: $(VENV)/.installed $(VENV)/.test  ## the hub with 10 to 1,000 sessions on fake nodes, and its plot (.ci/cluster build)
 	$(PYTHON) -m pip install -q --disable-pip-version-check 'pygal==3.1.3'
 	$(PYTHON) -m benchmarks.cluster_scale
 
@@ -130,7 +136,7 @@ bench-abuse: $(VENV)/.installed $(VENV)/.test  ## pages of others while sessions
 	$(PYTHON) -m benchmarks.abuse
 	$(PYTHON) -m benchmarks.tunnel
 
-.PHONY: help demo install quick test test-servers test-outages test-ends test-databases test-nfs race check kill-test upgrade-test audit mutants constraints wheel bench bench-launch bench-notebook bench-budget bench-path bench-memory bench-docker bench-abuse bench-cluster bench-pods bench-scale bench-proxies clean
+.PHONY: help demo install quick test test-upgrade test-servers test-outages test-ends test-databases test-nfs race check kill-test upgrade-test audit mutants constraints wheel bench bench-launch bench-notebook bench-budget bench-path bench-memory bench-docker bench-abuse bench-cluster bench-cluster-scale bench-pods bench-scale bench-proxies clean
 
 -include images/images.mk
 

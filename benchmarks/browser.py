@@ -80,10 +80,10 @@ class Launch:
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
+def chromium(program: str | Path = "/usr/bin/chromium", *flags: str) -> Iterator[Browser]:
     """A headless Chromium; each launch takes a fresh context in it."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=program, args=[*FLAGS, *flags])
         try:
             yield browser
         finally:

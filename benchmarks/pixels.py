@@ -71,6 +71,25 @@ def measure_round(
     return Round(tight, raw, echo)
 
 
+@dataclass(frozen=True)
+class Far:
+    """One round over a slow path: raw pixels would only measure its rate."""
+
+    flow: Flow
+    keys_ms: tuple[float, ...]
+
+
+def measure_far(connect: Callable[[], ByteStream], seconds: float, keys: int) -> Far:
+    """Measure keys and compressed updates of one path once."""
+    client = RfbClient(connect())
+    try:
+        client.resize(WIDTH, HEIGHT)
+        flow = _flow(client, NOVNC_TIGHT, {}, seconds)
+        return Far(flow, _echo(client, keys))
+    finally:
+        client.close()
+
+
 def _flow(client: RfbClient, encodings: tuple[int, ...], processes: Mapping[str, list[int]], seconds: float) -> Flow:
     """Let the painter play, ask for one update after the other, and count; half a second of run-up is not counted."""
     client.set_encodings(encodings)

@@ -20,6 +20,7 @@ from daas_hub.audit.settings import Audit
 from daas_hub.errors import ConfigurationError, DaasError
 from daas_hub.facility import Facility
 from daas_hub.policy import Lifetimes, MountRules, Places, ProposalAccounts, RoleRules
+from daas_hub.renamed_settings import new_name, renamed_settings
 from daas_hub.sources import PROPOSALS_GROUP
 
 
@@ -39,6 +40,7 @@ def check_config(file: Path) -> list[DaasError]:
         ]
     problems: list[DaasError] = []
     classes = _classes(config, problems)
+    problems += renamed_settings(config)
     for section in config:
         problems += _unknown_or_wrong(config, section, classes)
     if not problems:
@@ -127,6 +129,8 @@ def _unknown_or_wrong(config: Config, section: str, classes: list[type[Configura
             traits |= cls.class_traits(config=True)
     for name, value in config[section].items():
         setting = f"{section}.{name}"
+        if new_name(section, name):
+            continue  # reported already
         if name not in traits:
             near = get_close_matches(name, traits, n=1)
             remedy = f"Did you mean {section}.{near[0]}?" if near else "Remove the line."

@@ -33,7 +33,7 @@ _COMMANDS = {
     ),
     "queue": ("reports:queue", "list the launches that wait, in their order"),
     "usage": ("reports:usage", "report what sessions used: a table, CSV or JSON"),
-    "capacity": ("operate:capacity", "show how many sessions each place has, and may have"),
+    "capacity": ("capacity:capacity", "show what each place has, and how much of it is in use"),
     "announce": ("announcements:announce", "show a notice on every page"),
     "notices": ("announcements:notices", "list the notices, or withdraw one"),
     "maintenance": ("announcements:maintenance", "announce a maintenance, end it, or show its state"),

@@ -36,6 +36,7 @@ from daas_hub.portal.operations import OPERATORS_API
 from daas_hub.portal.pages import HomeHandler, ProposalHandler
 from daas_hub.portal.queue_starts import start_from_queue
 from daas_hub.portal.server_counts import count_rarely
+from daas_hub.portal.session_clients import store_clients_cheaply
 from daas_hub.portal.sessions import SessionHandler, StockSpawnHandler, StopHandler
 from daas_hub.portal.unknown_sessions import UNKNOWN_SESSIONS_API
 
@@ -55,6 +56,7 @@ def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
     install_templates(app)
     Admission.start_with(app, functools.partial(start_from_queue, app))
     count_rarely(app)
+    store_clients_cheaply(app.oauth_provider)
     close_for_maintenance(app, NoticeBoard.start_with(app.db))
     logo = {"path": logo_path(app)}
     return [

@@ -163,7 +163,7 @@ def asset_address(settings: Settings, name: str) -> str:
     The image of a session may be of another release than the portal.
     """
     key = content_key(name)
-    if settings.asset_keys.get(name) == key and not settings.hub_host:
+    if settings.asset_keys.get(name) == key and settings.shares_hub_host:
         return f"{settings.hub_prefix}daas/session/{name}?v={key}"
     return f"static/{name}?v={assets_version()}"
 

@@ -178,15 +178,15 @@ class PodLifeMixin(PlaceMixin):
         self.notice = self._unknown_notice() or (self._silent_notice(pod) if pod is not None else "")
 
     def _unknown_notice(self) -> str:
-        watch = self.watch
-        if not watch.is_complete:
-            return "The cluster that runs it does not answer; what it does is not known since the portal was started."
-        if watch.is_old:
-            return (
-                "The cluster that runs it does not answer; what it does is not known since "
-                f"{self._time_of(watch.last_contact)}."
-            )
-        return ""
+        contact = self.watch.contact
+        since = self._time_of(contact.at) if self.watch.is_complete else "the portal was started"
+        if right := contact.missing_right:
+            why = f"The portal lacks the right to {right} in the cluster that runs it"
+        elif contact.is_old or not self.watch.is_complete:
+            why = "The cluster that runs it does not answer"
+        else:
+            return ""
+        return f"{why}; what it does is not known since {since}."
 
     def _silent_notice(self, pod: Json) -> str:
         session = self.gateway.get(self.pod_name)

@@ -188,7 +188,16 @@ async def test_it_is_valid_once(get: Get) -> None:
 
 
 @pytest.mark.parametrize(
-    "cookie", ["", ".", ".code-of-hub", "planted.code-of-hub", LOGIN.verifier + ".code-of-hub", "x" * 5000]
+    "cookie",
+    [
+        pytest.param("", id="none"),
+        pytest.param(".", id="empty"),
+        pytest.param(".code-of-hub", id="no secret"),
+        pytest.param("planted.code-of-hub", id="another secret"),
+        # random: its text in a name would differ between the processes that run tests
+        pytest.param(f"{LOGIN.verifier}.code-of-hub", id="the verifier"),
+        pytest.param("x" * 5000, id="too long"),
+    ],
 )
 async def test_another_browser_signs_in_at_the_hub(get: Get, hub: Hub, cookie: str) -> None:
     assert is_sent_to_hub(await get(**{LAUNCH_COOKIE: cookie}))
