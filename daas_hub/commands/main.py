@@ -34,6 +34,8 @@ _COMMANDS = {
     "queue": ("reports:queue", "list the launches that wait, in their order"),
     "usage": ("reports:usage", "report what sessions used: a table, CSV or JSON"),
     "capacity": ("capacity:capacity", "show what each place has, and how much of it is in use"),
+    "reload": ("reload:reload", "read applications and sizes again, without a restart of the hub"),
+    "scaletest": ("scaletest:scaletest", "start many sessions of one test person, and measure"),
     "announce": ("announcements:announce", "show a notice on every page"),
     "notices": ("announcements:notices", "list the notices, or withdraw one"),
     "maintenance": ("announcements:maintenance", "announce a maintenance, end it, or show its state"),

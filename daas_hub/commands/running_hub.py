@@ -66,9 +66,17 @@ class RunningHub:
         Raises:
             HubProblem: no answer, or a refusal, with the hub's own words.
         """
+        return self.tried(method, path, document=document)[1]
+
+    def tried(self, method: str, path: str, refusals: tuple[int, ...] = (), *, document: Any = None) -> tuple[int, Any]:
+        """Call the hub's API, and return the status with the document; `refusals` are answers like any other.
+
+        Raises:
+            HubProblem: see `ask`.
+        """
         reply = asyncio.run(self._asked(method, path, document))
-        if reply.status < 300:
-            return reply.document
+        if reply.status < 300 or (reply.status in refusals and reply.object is not None):
+            return reply.status, reply.document
         words = str((reply.object or {}).get("message", "")) or f"status {reply.status}"
         if reply.status in (401, 403):
             raise HubProblem(
