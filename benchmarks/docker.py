@@ -20,9 +20,10 @@ import yaml
 
 from daas_hub.version import __version__
 
-from .browser import Launch, chromium, measure
+from .browser import Launch, chromium, measure, measure_opening
 from .launch import connect, rounds
 from .machine import goal_max, median, progress, section, spread, spread_head, table
+from .opened import launch_and_leave
 from .peer import Peer, install
 from .portal import ROOT, Portal
 from .processes import descendants, find_xvnc, pss_mib
@@ -31,9 +32,14 @@ from .together import TOGETHER, Clients, together_part, twenty_at_once, twenty_b
 from .windows import has_window
 
 HERE = Path(__file__).resolve().parent
-WANTED_OF_PEER, WANTED_OF_FLOOR = 0.25, 3.5
+WANTED_OF_PEER, WANTED_OF_FLOOR, WANTED_OF_OPENING = 0.25, 3.5, 1.1
 PEER_IMAGE = "daas-bench/peer:1"
-LABELS = {"ours": "ours", "peer": "stock DockerSpawner", "floor": "docker run, no browser"}
+LABELS = {
+    "ours": "ours",
+    "peer": "stock DockerSpawner",
+    "floor": "docker run, no browser",
+    "opening": "opening a session that runs",
+}
 
 
 def image(name: str) -> str:
@@ -43,6 +49,9 @@ def image(name: str) -> str:
 
 class DockerPortal(Portal):
     """Our hub with containers, on data copied to where the engine sees it."""
+
+    #: The image of PyMca; another one is measured with `--image`.
+    pymca = ""
 
     @property
     def below(self) -> int:
@@ -59,7 +68,7 @@ class DockerPortal(Portal):
         (self.state / "proposals.yaml").write_text(yaml.safe_dump(proposals))
         self.catalogue.mkdir(mode=0o755, parents=True, exist_ok=True)
         (self.catalogue / "pymca.yaml").write_text(
-            f"name: pymca\ntitle: PyMca\nkind: desktop\ncommand: [pymca]\nimage: {image('pymca')}\n"
+            f"name: pymca\ntitle: PyMca\nkind: desktop\ncommand: [pymca]\nimage: {self.pymca or image('pymca')}\n"
         )
         (self.catalogue / "terminal.yaml").write_text(
             "name: terminal\ntitle: Terminal\nkind: desktop\ncommand: [lxterminal, --no-remote]\n"
@@ -129,7 +138,7 @@ def bare_container(state: Path, name: str, application: str = "pymca") -> Iterat
         for script in ("floor.sh", "desktop.sh"):
             shutil.copy(HERE / script, folder)
     container = client.containers.create(
-        image(name),
+        DockerPortal.pymca or image(name),
         ["/bench/floor.sh", "/tmp/rfb"],
         user="25001:25001",
         network_mode="none",
@@ -168,7 +177,17 @@ def first_frames(options: argparse.Namespace, state: Path, portal: DockerPortal)
             peer = stack.enter_context(DockerPeer(state / "peer", "pymca"))
             systems["peer"] = lambda: measure(browser, peer, "PyMca")
         systems["floor"] = lambda: measure_floor(state, "PyMca")
+        opened = stack.enter_context(DockerPortal(_folder(state, "opening"), "pymca", proposal="MA-4242"))
+        address, _ = launch_and_leave(browser, opened)
+        systems["opening"] = lambda: measure_opening(browser, opened, address)
         return rounds(systems, options.runs)
+
+
+def _folder(state: Path, name: str) -> Path:
+    """Return a new folder for one system."""
+    folder = state / name
+    folder.mkdir()
+    return folder
 
 
 def marginal_memory(portal: DockerPortal) -> dict[int, float]:
@@ -192,14 +211,8 @@ def _held() -> float:
     return sum(pss_mib(process.pid) for shim in shims for process in [shim, *descendants(shim.pid)])
 
 
-def report(
-    results: dict[str, list[Launch]],
-    runs: int,
-    load: tuple[list[float], list[float]],
-    floor: list[float],
-    held: dict[int, float],
-) -> None:
-    """Print the section."""
+def report_frames(results: dict[str, list[Launch]], runs: int) -> None:
+    """Print the section of first frames."""
     rows = []
     for name, launches in results.items():
         frames = [launch.frame_s for launch in launches]
@@ -212,6 +225,10 @@ def report(
             goal_max("first frame p50, ours to stock DockerSpawner", frame["ours"] / frame["peer"], WANTED_OF_PEER)
         )
     verdicts.append(goal_max("first frame p50, ours to docker run", frame["ours"] / frame["floor"], WANTED_OF_FLOOR))
+    both = frame["floor"] + frame["opening"]
+    verdicts.append(
+        goal_max("first frame p50, ours to docker run and opening", frame["ours"] / both, WANTED_OF_OPENING)
+    )
     section(
         "Containers: click to desktop",
         "make bench-docker",
@@ -219,6 +236,14 @@ def report(
         "is `docker run` of our image with nothing but the X server, the window manager and PyMca, at a bare client.",
         table(["system", *spread_head("frame s"), *spread_head("window s")], rows),
         "\n".join(verdicts),
+    )
+
+
+def report_load(load: tuple[list[float], list[float]], floor: list[float], held: dict[int, float]) -> None:
+    """Print the section of many sessions at once."""
+    section(
+        "Containers: many sessions",
+        "make bench-docker",
         together_part(load, floor),
         "Memory of all PyMca sessions together, with the engine's own process for each (PSS):\n",
         table(
@@ -238,21 +263,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=10, help="counted launches of each system")
     parser.add_argument("--no-peer", action="store_true", help="leave the stock peer out")
-    parser.add_argument("--only-together", action="store_true", help="measure twenty at once and nothing else")
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--only-frames", action="store_true", help="leave out many sessions at once")
+    only.add_argument("--only-together", action="store_true", help="measure twenty at once and nothing else")
+    parser.add_argument("--image", default="", help="another image of PyMca than that of `make images`")
     options = parser.parse_args()
     os.environ.pop("DISPLAY", None)
+    DockerPortal.pymca = options.image
     with state_folder() as state:
-        (state / "ours").mkdir()
-        (state / "peer").mkdir()
-        with DockerPortal(state / "ours", "pymca", proposal="MA-4242") as portal:
-            results = {} if options.only_together else first_frames(options, state, portal)
+        _folder(state, "peer")
+        with DockerPortal(_folder(state, "ours"), "pymca", proposal="MA-4242") as portal:
+            if not options.only_together:
+                report_frames(first_frames(options, state, portal), options.runs)
+            if options.only_frames:
+                return
             load = twenty_at_once(portal)
             held = {} if options.only_together else marginal_memory(portal)
         floor = twenty_bare(lambda: bare_container(state, "desktop", "lxterminal --no-remote"))
     if options.only_together:
         section("Containers: twenty at once", "python -m benchmarks.docker --only-together", together_part(load, floor))
         return
-    report(results, options.runs, load, floor, held)
+    report_load(load, floor, held)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ class Floor:
             [
                 *("bwrap", "--unshare-all", "--die-with-parent", "--ro-bind", "/", "/", "--dev", "/dev"),
                 *("--proc", "/proc", "--tmpfs", "/tmp", "--bind", str(self._state), str(self._state)),
-                # the checkout may be below /tmp
+                # a checkout may be below /tmp
                 *("--ro-bind", str(HERE), str(HERE)),
                 *("--chdir", str(self._state), str(HERE / "floor.sh"), str(self.socket)),
             ],
