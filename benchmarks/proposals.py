@@ -153,8 +153,8 @@ def main() -> None:
                     verdicts.append(goal_max("MiB the hub grew by for 50,000 proposals", grown, WANTED_WHOLE_MIB))
                     verdicts.append(f"- one remembered proposal: {grown * 1024 / MANY:.1f} kB.")
     head = [
-        "who makes the pages", "proposals", *spread_head("ms"), *spread_head("the office alone ms"), "ours without it p50 ms",
-        "login and first page ms", "the hub grew MiB",
+        "who makes the pages", "proposals", *spread_head("ms"), *spread_head("the office alone ms"),
+        "ours without it p50 ms", "login and first page ms", "the hub grew MiB",
     ]  # fmt: skip
     section(
         "A list of 50,000 proposals",
