@@ -19,6 +19,7 @@ from daas_hub.admission.settings import Queue, Quotas, admission_problems
 from daas_hub.audit.settings import Audit
 from daas_hub.errors import ConfigurationError, DaasError
 from daas_hub.facility import Facility
+from daas_hub.mail import Mail, mail_problems
 from daas_hub.policy import EndDates, Lifetimes, MountRules, Places, ProposalAccounts, RoleRules
 from daas_hub.sources import PROPOSALS_GROUP
 
@@ -63,6 +64,7 @@ def _classes(config: Config, problems: list[DaasError]) -> list[type[Configurabl
         Quotas,
         RoleRules,
         EndDates,
+        Mail,
         ProposalAccounts,
         *SETTINGS,
         JupyterHub,
@@ -159,6 +161,7 @@ def _own_checks(config: Config, classes: list[type[Configurable]]) -> list[DaasE
         facility = Facility(config=config)
         problems += facility.problems
         problems += facility.lifetimes.problems(facility.applications)
+        problems += mail_problems(config)
         problems += admission_problems(config, facility.places, facility.zone, facility.applications)
         facility.require_safe_address(str(config.JupyterHub.get("bind_url", "http://:8000")))
         if not facility.applications.applications:

@@ -31,6 +31,7 @@ from daas_hub.portal.hub_pages import (
 from daas_hub.portal.installation import install_templates, logo_path, require_authorising_spawner
 from daas_hub.portal.launches import LaunchHandler
 from daas_hub.portal.login_page import LoginPageHandler
+from daas_hub.portal.mailing import start_mailing
 from daas_hub.portal.notices import NOTICE_ROUTES
 from daas_hub.portal.operations import OPERATORS_API
 from daas_hub.portal.pages import HomeHandler, ProposalHandler
@@ -55,6 +56,7 @@ def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
     install_templates(app)
     Admission.start_with(app, functools.partial(start_from_queue, app))
     count_rarely(app)
+    start_mailing(app)
     close_for_maintenance(app, NoticeBoard.start_with(app.db))
     logo = {"path": logo_path(app)}
     return [
