@@ -37,6 +37,12 @@ class Login:
         return {**self.kept, "method": method, "identity": self.identity.as_state()}
 
 
+def method_name(state: Mapping[str, Any]) -> str:
+    """Return the name of the login method in an auth_state; "" if it has none."""
+    # release 0.1.0 stored it as "way"
+    return str(state.get("method") or state.get("way") or "")
+
+
 class LoginMethod(ABC):
     """Base of every login method.
 
@@ -63,7 +69,7 @@ class LoginMethod(ABC):
     def knows(self, state: Mapping[str, Any]) -> bool:
         """Return whether this auth_state is a login of this method, whose issuer is still the same."""
         identity = Identity.from_state(state.get("identity"))
-        return state.get("method") == self.name and identity is not None and identity.issuer == self.issuer
+        return method_name(state) == self.name and identity is not None and identity.issuer == self.issuer
 
     @abstractmethod
     async def refresh(self, state: Mapping[str, Any]) -> Login:

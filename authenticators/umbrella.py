@@ -28,7 +28,7 @@ from daas_hub.authenticators.crypt_keys import require_keys
 from daas_hub.authenticators.doctor.device_login import sign_in_once
 from daas_hub.authenticators.doctor.logins import examine_logins
 from daas_hub.authenticators.errors import Blocked, LoginExpired, TooManyAttempts, WrongPassword
-from daas_hub.authenticators.login_methods import Login, LoginMethod
+from daas_hub.authenticators.login_methods import Login, LoginMethod, method_name
 from daas_hub.authenticators.login_outcomes import note_login, refusals_noted
 from daas_hub.authenticators.logout import LoggedOut, LoggedOutHandler, LogoutHandler, SignOutEverywhereHandler
 from daas_hub.authenticators.oidc.logout_tokens import SignedOut
@@ -46,6 +46,7 @@ from daas_hub.authenticators.revocation.logins_signed_out import candidates, is_
 from daas_hub.authenticators.revocation.memberships import Memberships
 from daas_hub.authenticators.settings import LoginSettings, names_accounts
 from daas_hub.authenticators.stock import stock_problems
+from daas_hub.authenticators.stored_model import is_stored
 from daas_hub.errors import ConfigurationError, DaasError, NoAccount, Refused, SourceUnavailable
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding
@@ -157,7 +158,7 @@ class UmbrellaAuthenticator(LoginSettings):
 
     def method_of(self, state: Mapping[str, Any]) -> LoginMethod | None:
         """Return the login method of a stored login, if it is still configured."""
-        method = self.methods.get(str(state.get("method") or ""))
+        method = self.methods.get(method_name(state))
         return method if method is not None and method.knows(state) else None
 
     def get_handlers(self, app: Any) -> list[tuple[Any, ...]]:
@@ -299,7 +300,8 @@ class UmbrellaAuthenticator(LoginSettings):
         If provider or facility do not respond, the login stays as it is. A launch asks again, and is refused then.
         """
         try:
-            return await self.ask_again(user)
+            model = await self.ask_again(user)
+            return model if isinstance(model, bool) else is_stored(self, user, model) or model
         except SourceUnavailable as problem:
             self.log.error("login of %s could not be refreshed: %s %s", user.name, problem, problem.detail)
             return True
@@ -324,8 +326,11 @@ class UmbrellaAuthenticator(LoginSettings):
             NoAccount, Refused, SourceUnavailable: as at a login.
         """
         wanted_at = time.monotonic()
-        if self._elevated.has_run_out(user, Proof.from_state((await user.get_auth_state() or {}).get("proof"))):
-            await self._run_out(user)
+        if user.admin:
+            # without asking the provider
+            state = await user.get_auth_state() or {}
+            if self._elevated.has_run_out(user, Proof.from_state(state.get("proof"))):
+                await self._run_out(user)
         async with self._asking[user.name]:
             if self._asked.get(user.name, 0.0) > wanted_at:
                 return True  # another request has done it while this one waited
@@ -367,7 +372,7 @@ class UmbrellaAuthenticator(LoginSettings):
     def _why_unknown(self, state: Mapping[str, Any]) -> str:
         if state.get("ended") or not state:
             return "The login was ended."
-        return f"The login method {str(state.get('method'))[:40]!r} is no longer in the configuration."
+        return f"The login method {method_name(state)[:40]!r} is no longer in the configuration."
 
     async def signed_out(self, method: OIDCMethod, who: SignedOut) -> int:
         """End the logins of a user who signed out at the provider; return the number of hub users affected."""

@@ -133,6 +133,7 @@ class Reconciler:
         outcome.running = len(found)
         # after the listing: what was listed had its row in the database before it was started
         known = self._known()
+        await self._note_stored(known)
         await self._finish_stops(known, outcome)
         names = {self._settings.name_on_backend(*who) for who in known}
         await self._end_unknown([one for one in found if one.name not in names], outcome)
@@ -166,6 +167,19 @@ class Reconciler:
         return {one.name for one in place.iterdir() if _SESSION_FOLDER.fullmatch(one.name)} if place.is_dir() else set()
 
     # -- what is done ------------------------------------------------------------------------------------------------
+
+    async def _note_stored(self, known: Mapping[tuple[str, str], Any]) -> None:
+        """Record which completed starts the database has: after a restore, it may not have them any more."""
+        for who, spawner in known.items():
+            key = session_key(*who)
+            record = self._records.get(key)
+            stored = (spawner.orm_spawner.state or {}).get("start")
+            if record is None or record.is_stored or not spawner.ready or stored != record.start:
+                continue
+            try:
+                await self._records.mark_stored(key)
+            except OSError as problem:
+                _log.error("%s:%s: its record could not be updated: %s", *who, problem)
 
     async def _finish_stops(self, known: Mapping[tuple[str, str], Any], outcome: Outcome) -> None:
         """Stop what the hub still knows and was asked to stop, as before a restart in the middle of a stop."""

@@ -16,9 +16,11 @@ import jupyterhub
 from jupyterhub.utils import maybe_future
 from traitlets import Float, List, Unicode, default
 
+from daas_hub.admission.backend_capacity import BackendCapacity
 from daas_hub.errors import SessionFailed
 from daas_hub.facility import Facility
 from daas_hub.launch import Plan, visits_in
+from daas_hub.launch_login import VARIABLE as LOGIN_VARIABLE
 from daas_hub.launch_reference import VARIABLE
 from daas_hub.spawners.base import START_INTERRUPTED, ProposalSessionMixin
 from daas_hub.spawners.egress import EgressRoute
@@ -76,9 +78,6 @@ class RecordedSessionMixin(ProposalSessionMixin):
         """,
     )
 
-    #: Why a stop takes long, worded for the owner.
-    stop_kept = "the machine that runs it does not answer. It will be stopped when that machine answers again."
-
     #: Unique id of the last start; the database has it once the start is complete.
     start_id = ""
 
@@ -115,6 +114,14 @@ class RecordedSessionMixin(ProposalSessionMixin):
     @abstractmethod
     async def end_running(self, one: RunningSession) -> None:
         """End what `list_running` returned. Any exception means that it may still run."""
+
+    async def backend_capacity(self) -> BackendCapacity | None:
+        """Return what the backend has for this hub's sessions; None for a backend that cannot be asked.
+
+        Raises:
+            DaasError, OSError: the backend does not answer.
+        """
+        return None
 
     def name_on_backend(self, user: str, server: str) -> str:
         """Return the name that a session has on the backend."""
@@ -162,6 +169,11 @@ class RecordedSessionMixin(ProposalSessionMixin):
         return record is not None and record.stop_wanted
 
     @property
+    def stop_kept(self) -> str:
+        """Why a stop takes long, worded for the owner."""
+        return "the machine that runs it does not answer. It will be stopped when that machine answers again."
+
+    @property
     def stop_notice(self) -> str:
         """What its card says of a stop that is still to be carried out; "" for none."""
         return f"It is being stopped: {self.stop_kept}" if self.stop_wanted else ""
@@ -179,6 +191,12 @@ class RecordedSessionMixin(ProposalSessionMixin):
         """Whether the hub ended while the session was starting; what came to run of it has no owner."""
         record = self.records.get(self.key)
         return record is not None and record.start != self.start_id
+
+    @property
+    def was_restored(self) -> bool:
+        """Whether the database had this session's start, and does not any more: it was restored from a backup."""
+        record = self.records.get(self.key)
+        return record is not None and record.is_stored and record.start != self.start_id
 
     def note_interruption(self) -> None:
         """Say on its card that its start was interrupted, instead of what an earlier session of this name left."""
@@ -198,10 +216,9 @@ class RecordedSessionMixin(ProposalSessionMixin):
     async def run_post_stop_hook(self) -> None:
         """Leave what is left of a start that the hub did not live to complete to the reconciler; then run the hook.
 
-        Its session may have been ready. A record with another start than the database's is of a restored backup: an
-        administrator decides.
+        Its session may have been ready. After the database was restored, an administrator decides.
         """
-        if self.was_interrupted and not self.start_id:
+        if self.was_interrupted and not self.start_id and not self.was_restored:
             try:
                 await self.records.mark_unfinished(self.key)
             except OSError as problem:
@@ -261,15 +278,19 @@ class RecordedSessionMixin(ProposalSessionMixin):
         env = DEFAULT_VARIABLES | {"TZ": plan.timezone} | self.get_env()
         env |= {str(key): str(value) for key, value in Facility.of(self.config).environment.items()}
         env |= plan.environment
-        return env | {
-            "HOME": plan.home,
-            "USER": plan.account.name,
-            "LOGNAME": plan.account.name,
-            "SHELL": "/bin/bash",
-            "LANG": "C.UTF-8",
-            "TMPDIR": "/tmp",  # noqa: S108  # the session's own
-            "XDG_RUNTIME_DIR": "/run/session",
-            "DAAS_SESSION": self.session_document(plan, self.egress_of(plan)),
-            "DAAS_HUB_VERSION": jupyterhub.__version__,
-            VARIABLE: self.reference,
-        }
+        return (
+            env
+            | {
+                "HOME": plan.home,
+                "USER": plan.account.name,
+                "LOGNAME": plan.account.name,
+                "SHELL": "/bin/bash",
+                "LANG": "C.UTF-8",
+                "TMPDIR": "/tmp",  # noqa: S108  # the session's own
+                "XDG_RUNTIME_DIR": "/run/session",
+                "DAAS_SESSION": self.session_document(plan, self.egress_of(plan)),
+                "DAAS_HUB_VERSION": jupyterhub.__version__,
+                VARIABLE: self.reference,
+            }
+            | ({LOGIN_VARIABLE: self.launch_login.for_session()} if self.launch_login is not None else {})
+        )

@@ -27,6 +27,7 @@ class SessionRecord:
         user: the owner's name in the hub, with `server` the name of the session.
         written: seconds since the epoch.
         is_ready: the start was completed.
+        is_stored: the hub's database had the completed start.
         stop_wanted: somebody stopped it, and the backend has not yet confirmed its end.
     """
 
@@ -38,6 +39,7 @@ class SessionRecord:
     written: float
     is_ready: bool = False
     stop_wanted: bool = False
+    is_stored: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,11 @@ class SessionRecords:
         """Record that the start was completed."""
         if (record := self._records.get(key)) is not None:
             await self.write(key, replace(record, is_ready=True))
+
+    async def mark_stored(self, key: str) -> None:
+        """Record that the hub's database has the completed start."""
+        if (record := self._records.get(key)) is not None:
+            await self.write(key, replace(record, is_stored=True))
 
     async def mark_unfinished(self, key: str) -> None:
         """Record that the hub did not live to complete the start, whatever became of the session."""

@@ -14,6 +14,7 @@ from jupyterhub.app import JupyterHub
 
 from daas_hub.errors import DaasError
 from daas_hub.launch import Plan
+from daas_hub.spawners.earlier_sessions import ShareOfSocket, earlier_sockets_dir
 from daas_hub.spawners.egress import Egress, EgressRoute, egress_routes
 from daas_hub.spawners.guest_layout import API_DIR
 from daas_hub.spawners.hub_api_socket import SOCKET, HubAPISocket, session_routes
@@ -29,7 +30,7 @@ class SocketSessionMixin(RecordedSessionMixin):
     """A session with socket files, in its own folder below `runtime_dir`."""
 
     _egress: Egress | None = None
-    _hub_api: HubAPISocket | None = None
+    _hub_api: HubAPISocket | ShareOfSocket | None = None
 
     # -- its files ---------------------------------------------------------------------------------------------------
 
@@ -41,7 +42,7 @@ class SocketSessionMixin(RecordedSessionMixin):
     @property
     def sockets_dir(self) -> Path:
         """The folder of sockets that is mounted into the session."""
-        return self.session_dir / "sockets"
+        return earlier_sockets_dir(self.session_dir) or self.session_dir / "sockets"
 
     @property
     def address(self) -> str:
@@ -79,6 +80,12 @@ class SocketSessionMixin(RecordedSessionMixin):
             routes = session_routes(self.hub.base_url, self.user.escaped_name, self.hub_api_routes)
             self._hub_api = HubAPISocket(self.api_dir, application, routes, f"session {self._log_name}", owner=owner)
 
+    def _open_shared_hub_api(self) -> None:
+        application = getattr(JupyterHub.instance(), "tornado_application", None)
+        if application is not None:
+            routes = session_routes(self.hub.base_url, "*", self.hub_api_routes)
+            self._hub_api = ShareOfSocket(Path(self.runtime_dir), application, routes)
+
     def keep_sockets_open(self) -> None:
         """Reopen this session's sockets of API and egress after a restart of the hub; called by `poll`.
 
@@ -87,6 +94,8 @@ class SocketSessionMixin(RecordedSessionMixin):
         try:
             if self._hub_api is None and self.api_dir.is_dir():
                 self._open_hub_api()
+            elif self._hub_api is None and earlier_sockets_dir(self.session_dir) is not None:
+                self._open_shared_hub_api()
             if self._egress is None and self.sockets_dir.is_dir():
                 self._egress = Egress.reopened(self.sockets_dir)
         except (OSError, DaasError) as problem:

@@ -19,6 +19,7 @@ from daas_hub.admission.hub import Admission, require_valid
 from daas_hub.audit.events import open_audit
 from daas_hub.errors import ConfigurationError, DaasError
 from daas_hub.hub_log import use_hub_log
+from daas_hub.renamed_settings import renamed_settings
 from daas_hub.spawners.reconcile import Reconciler
 from daas_hub.spawners.runtime_dir import session_key
 from daas_hub.spawners.session_counts import publish_queue, publish_sessions
@@ -48,7 +49,7 @@ def _refuse_to_start(change: Any) -> None:
     use_hub_log(hub.log)
     startup_problems = getattr(hub.spawner_class, "startup_problems", None)
     try:
-        problems = startup_problems(hub.config) if startup_problems else []
+        problems = [*renamed_settings(hub.config), *(startup_problems(hub.config) if startup_problems else [])]
         if not problems:
             require_valid(hub.config)
             upgrade_tables(change["new"].kw["bind"])
@@ -77,7 +78,8 @@ def _refuse_to_start(change: Any) -> None:
 def _begin_admission(hub: Any, backends: Sequence[Any]) -> None:
     """Let starts be admitted, and what ended sessions had be given back (see `daas_hub.admission`)."""
     records = [one.records for one in backends]
-    Admission.register(hub, lambda key: any(one.get(session_key(*key)) is not None for one in records))
+    asks = {getattr(one, "place", ""): one.backend_capacity for one in backends}
+    Admission.register(hub, lambda key: any(one.get(session_key(*key)) is not None for one in records), asks)
     _keep_running(Admission.run(hub))
 
 

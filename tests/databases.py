@@ -19,7 +19,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from tests.live_portal import DATABASE_SERVER, free_ports, new_state
 from tests.not_tried import missing
@@ -62,6 +62,14 @@ class DatabaseServer(ABC):
     def url_of(self, name: str) -> str:
         """Return the URL of a database for `JupyterHub.db_url`."""
 
+    @abstractmethod
+    def dump(self, name: str, file: Path) -> None:
+        """Dump a database into a file, as docs/how-to/backup-and-restore.md says."""
+
+    @abstractmethod
+    def restore(self, file: Path, name: str) -> None:
+        """Read a dump into an empty database."""
+
     def new_database(self) -> str:
         """Create an empty database, and return its URL."""
         name = f"hub_{secrets.token_hex(4)}"
@@ -87,9 +95,11 @@ class DatabaseServer(ABC):
             self._process.wait(60)
             self._process = None
 
-    def run(self, *command: str) -> None:
+    def run(self, *command: str, **more: Any) -> None:
         """Run a program of its own as its account."""
-        subprocess.run(self._as_account(command), check=True, capture_output=True, cwd=self.folder, timeout=60)
+        output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} | more
+        ran = subprocess.run(self._as_account(command), check=False, cwd=self.folder, timeout=300, **output)
+        assert ran.returncode == 0, f"{command}: {(ran.stdout or b'').decode(errors='replace')}"
 
     def _as_account(self, command: list[str] | tuple[str, ...]) -> list[str]:
         """Return a command that runs as its account: neither server runs as root."""
@@ -127,7 +137,21 @@ class PostgreSQL(DatabaseServer):
 
     def create(self, name: str) -> None:
         """Create an empty database."""
-        self.run(str(self._program("createdb")), "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", name)
+        self.run(str(self._program("createdb")), *self._client, name)
+
+    @property
+    def _client(self) -> tuple[str, ...]:
+        return ("-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres")
+
+    def dump(self, name: str, file: Path) -> None:
+        """Dump a database into a file."""
+        with file.open("wb") as output:
+            self.run(str(self._program("pg_dump")), *self._client, "--format=custom", name, stdout=output, stderr=None)
+
+    def restore(self, file: Path, name: str) -> None:
+        """Read a dump into an empty database."""
+        with file.open("rb") as dump:
+            self.run(str(self._program("pg_restore")), *self._client, f"--dbname={name}", stdin=dump)
 
     def url_of(self, name: str) -> str:
         """Return the URL of a database."""
@@ -161,8 +185,21 @@ class MariaDB(DatabaseServer):
 
     def create(self, name: str) -> None:
         """Create an empty database."""
-        socket = f"--socket={self.folder}/socket"
-        self.run("mariadb", "--no-defaults", socket, "-u", "root", "-e", f"CREATE DATABASE {name}")
+        self.run("mariadb", *self._client, "-e", f"CREATE DATABASE {name}")
+
+    @property
+    def _client(self) -> tuple[str, ...]:
+        return ("--no-defaults", f"--socket={self.folder}/socket", "-u", "root")
+
+    def dump(self, name: str, file: Path) -> None:
+        """Dump a database into a file."""
+        with file.open("wb") as output:
+            self.run("mariadb-dump", *self._client, "--single-transaction", name, stdout=output, stderr=None)
+
+    def restore(self, file: Path, name: str) -> None:
+        """Read a dump into an empty database."""
+        with file.open("rb") as dump:
+            self.run("mariadb", *self._client, name, stdin=dump)
 
     def url_of(self, name: str) -> str:
         """Return the URL of a database."""

@@ -14,11 +14,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import requests
+from sqlalchemy import create_engine, text
 
 from tests.workers import own_ports
 
@@ -53,6 +55,24 @@ class Portal:
                 return True
             time.sleep(0.1)
         return False
+
+    def rows(self, statement: str) -> Sequence[Any]:
+        """Return what a statement selects from the hub's database, whichever that is."""
+        engine = create_engine(self.database_url)
+        try:
+            with engine.connect() as connection:
+                return connection.execute(text(statement)).all()
+        finally:
+            engine.dispose()
+
+    @property
+    def database_url(self) -> str:
+        """The URL of the hub's database."""
+        if DATABASE_SERVER not in os.environ:
+            return f"sqlite:///{self.state}/hub/jupyterhub.sqlite"
+        from tests.databases import database_for  # which uses this module
+
+        return database_for(self.state)
 
     @property
     def port(self) -> int:
@@ -176,13 +196,20 @@ def new_state() -> Path:
 
 
 def start_portal(
-    applications: Path | None = None, *, state: Path | None = None, port: int = 0, more_config: str = ""
+    applications: Path | None = None,
+    *,
+    state: Path | None = None,
+    port: int = 0,
+    more_config: str = "",
+    python: Path | None = None,
 ) -> Portal:
     """Start a portal; whoever starts it stops it and removes its state.
 
     Args:
         more_config: lines after those of the shipped configuration.
+        python: the interpreter of another environment that has the portal.
     """
+    program = [str(python), "-m", "jupyterhub"] if python else [str(Path(sys.prefix) / "bin" / "jupyterhub")]
     port = port or free_ports(4)
     state = state or new_state()
     config = state / "test_config.py"
@@ -191,7 +218,7 @@ def start_portal(
     with log.open("wb") as output:
         process = subprocess.Popen(
             # a run that is killed ends its hubs, and they their proxies and sessions
-            ["setpriv", "--pdeathsig", "TERM", str(Path(sys.prefix) / "bin" / "jupyterhub"), "-f", str(config)],
+            ["setpriv", "--pdeathsig", "TERM", *program, "-f", str(config)],
             cwd="/",
             env=os.environ
             # requests and most of the tests find no name below localhost

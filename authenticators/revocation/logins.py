@@ -10,6 +10,7 @@ from typing import Any
 from jupyterhub import orm
 
 from daas_hub.accounts import Identity
+from daas_hub.authenticators.login_methods import method_name
 from daas_hub.portal.login_record import LoginRecord
 
 #: Seconds after which the end of a session that is being stopped is not confirmed.
@@ -25,7 +26,7 @@ def ended_state(state: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     kept = identity.as_state()
     kept.pop("access_token", None)
-    return {"method": state.get("method"), "ended": kept}
+    return {"method": method_name(state), "ended": kept}
 
 
 async def end_logins(user: Any) -> None:

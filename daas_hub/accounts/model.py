@@ -61,7 +61,8 @@ class Identity:
         issuer, subject, name, token = (str(state.get(key) or "") for key in keys)
         if not issuer or not subject:
             return None
-        claims, received_at = state.get("claims"), state.get("received_at")
+        # release 0.1.0 stored it as "told_at"
+        claims, received_at = state.get("claims"), state.get("received_at", state.get("told_at"))
         return cls(
             issuer,
             subject,

@@ -7,7 +7,8 @@ numbers. **Capacity** is what a place or the whole portal has; a launch beyond i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Protocol
 
 from daas_hub.admission.model import Demand, Occupied
 from daas_hub.admission.offer import Offer
@@ -117,6 +118,13 @@ class Reservation:
         return max(0, self.sessions - used)
 
 
+class AsksBackend(Protocol):
+    """What a backend is asked for (`backend_capacity.Asked`)."""
+
+    def limits(self, configured: Limits, answer: Any) -> Limits:
+        """Return the configured limits with those of an answer."""
+
+
 @dataclass(frozen=True)
 class Rules:
     """All limits of a facility.
@@ -125,6 +133,8 @@ class Rules:
         classes: by "role:NAME" or "group:NAME".
         places: what each place has; `titles` are what pages call them.
         facility: what the whole portal has.
+        asked: what the backend of a place is asked for; "" for the only backend, whose answer is of the facility.
+        uncertain: places of which the backend's capacity is not known now.
     """
 
     person: Limits = NO_LIMITS
@@ -134,6 +144,20 @@ class Rules:
     titles: Mapping[str, str] = field(default_factory=dict)
     facility: Limits = NO_LIMITS
     reservations: tuple[Reservation, ...] = ()
+    asked: Mapping[str, AsksBackend] = field(default_factory=dict)
+    uncertain: frozenset[str] = frozenset()
+
+    def answered(self, answers: Mapping[str, Any], uncertain: frozenset[str]) -> Rules:
+        """Return these rules with the capacities that backends answered, by place."""
+        places = dict(self.places)
+        facility = self.facility
+        for name, asked in self.asked.items():
+            limits = asked.limits(places.get(name, NO_LIMITS) if name else facility, answers.get(name))
+            if name:
+                places[name] = limits
+            else:
+                facility = limits
+        return replace(self, places=places, facility=facility, uncertain=uncertain)
 
     @property
     def has_quotas(self) -> bool:
@@ -143,7 +167,7 @@ class Rules:
     @property
     def has_capacity(self) -> bool:
         """Whether there is any limit of places."""
-        return bool(self.facility or any(self.places.values()) or self.reservations)
+        return bool(self.facility or any(self.places.values()) or self.reservations or self.asked)
 
     @property
     def longest_days(self) -> float:
@@ -221,11 +245,23 @@ def require_room(
             words = f"{title} is full: {shown(used)} of {shown(limit)} {unit} are in use"
             words += f", {reserved} reserved" if reserved else ""
             words += "." if name == "sessions" else f", and this session needs {shown(needs)}."
-            is_never = needs > limit
+            # a backend that does not answer may have more by the time it does
+            is_never = needs > limit and place not in rules.uncertain
             if is_never:
                 words = f"{title} has {shown(limit)} {unit}, and this session needs {shown(needs)}."
                 remedy = "Choose a smaller size."
             raise NoRoom(words, remedy=remedy, place=place, is_never=is_never)
+
+
+def use_of(rules: Rules, place: str, sessions: Iterable[Occupied]) -> dict[str, tuple[float, float]]:
+    """Return what is in use of each limited resource, and its limit; place "" is the whole portal."""
+    limits = rules.places.get(place, NO_LIMITS) if place else rules.facility
+    here = [one.demand for one in sessions if one.ended is None and place in ("", one.demand.place)]
+    return {
+        name: (sum(_needs(one, name) for one in here), limit)
+        for name, _, _ in _UNITS
+        if (limit := getattr(limits, name)) is not None
+    }
 
 
 def _require_offered(rules: Rules, demand: Demand) -> None:

@@ -15,12 +15,14 @@ from traitlets.config.loader import ConfigFileNotFound, LazyConfigValue, PyFileC
 from traitlets.utils.importstring import import_item
 
 from daas_hub.accounts.factories import SETTINGS
-from daas_hub.admission.settings import Queue, Quotas, admission_problems
+from daas_hub.admission.settings import Queue, Quotas
 from daas_hub.audit.settings import Audit
 from daas_hub.errors import ConfigurationError, DaasError
 from daas_hub.facility import Facility
 from daas_hub.mail import Mail, mail_problems
 from daas_hub.policy import EndDates, Lifetimes, MountRules, Places, ProposalAccounts, RoleRules
+from daas_hub.portal.catalogue_reload import catalogue_problems
+from daas_hub.renamed_settings import new_name, renamed_settings
 from daas_hub.sources import PROPOSALS_GROUP
 
 
@@ -40,6 +42,7 @@ def check_config(file: Path) -> list[DaasError]:
         ]
     problems: list[DaasError] = []
     classes = _classes(config, problems)
+    problems += renamed_settings(config)
     for section in config:
         problems += _unknown_or_wrong(config, section, classes)
     if not problems:
@@ -130,6 +133,8 @@ def _unknown_or_wrong(config: Config, section: str, classes: list[type[Configura
             traits |= cls.class_traits(config=True)
     for name, value in config[section].items():
         setting = f"{section}.{name}"
+        if new_name(section, name):
+            continue  # reported already
         if name not in traits:
             near = get_close_matches(name, traits, n=1)
             remedy = f"Did you mean {section}.{near[0]}?" if near else "Remove the line."
@@ -160,19 +165,9 @@ def _own_checks(config: Config, classes: list[type[Configurable]]) -> list[DaasE
     try:
         facility = Facility(config=config)
         problems += facility.problems
-        problems += facility.lifetimes.problems(facility.applications)
         problems += mail_problems(config)
-        problems += admission_problems(config, facility.places, facility.zone, facility.applications)
+        problems += catalogue_problems(config, facility, facility.applications)
         facility.require_safe_address(str(config.JupyterHub.get("bind_url", "http://:8000")))
-        if not facility.applications.applications:
-            problems.append(
-                ConfigurationError(
-                    "Facility.catalogue",
-                    list(facility.catalogue),
-                    "contains no application",
-                    remedy="Name a folder of application files.",
-                )
-            )
         # our spawners know what they need; one with others behind it checks them itself
         behind = [one for cls in classes if hasattr(cls, "backend_classes") for one in cls.backend_classes(config)]
         for cls in classes:

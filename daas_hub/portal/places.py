@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from daas_hub.accounts import Account
 from daas_hub.accounts.hub_user import withheld_roles
+from daas_hub.admission.hub import Admission
 from daas_hub.admission.offer import EVERYTHING, Offer
+from daas_hub.admission.quota import use_of
 from daas_hub.catalogue import Application, Catalogue, Size
 from daas_hub.errors import DaasError
 from daas_hub.facility import Facility
@@ -105,9 +107,35 @@ def _view(option: Option, full: str, facility: Facility, offer: Offer) -> dict[s
         "description": option.place.description,
         "sizes": ", ".join(sizes[one].title for one in option.place.sizes if one in sizes and offer.has_size(one)),
         "problem": option.problem or full,
+        "free": _free(option.place),
         # what is needed and missing is the problem
         "missing": f"Without {missing}, which it does not have." if missing and not option.problem else "",
     }
+
+
+def _free(place: Place) -> str:
+    """Return what a place has left of its limited resources, as far as it is known."""
+    if (admission := Admission.current()) is None:
+        return ""
+    return free_words(use_of(admission.gate.rules, place.name, admission.gate.occupied))
+
+
+def free_words(use: Mapping[str, tuple[float, float]]) -> str:
+    """Return what is left, worded for the user: "Free: 10 CPUs, 24 GiB of memory."; "" where nothing is limited.
+
+    Args:
+        use: what is in use of each resource, and its limit (`quota.use_of`).
+    """
+    left = {name: max(0.0, limit - used) for name, (used, limit) in use.items()}
+    shown: dict[str, Callable[[float], str]] = {
+        "sessions": lambda value: f"{value:.0f} session{'' if value == 1 else 's'}",
+        "cpus": lambda value: f"{value:.4g} CPU{'' if value == 1 else 's'}",
+        "memory_bytes": lambda value: f"{value / 2**30:.4g} GiB of memory",
+        "gpus": lambda value: f"{value:.0f} GPU{'' if value == 1 else 's'}",
+    }
+    # a place without GPUs is not one of which none is free
+    words = [show(left[name]) for name, show in shown.items() if name in left and use[name][1] > 0]
+    return f"Free: {', '.join(words)}." if words else ""
 
 
 def _full(handler: Any, place: Place) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import requests
 from jupyterhub import orm
+from sqlalchemy import make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from traitlets.config import Config
@@ -19,6 +22,8 @@ from traitlets.config import Config
 from daas_hub import configure
 from daas_hub.database import server
 from tests.databases import SERVERS, DatabaseServer, running_database
+from tests.hub.operator import Operator
+from tests.hub.restored import wait_stored
 from tests.live_portal import Person, Portal, free_ports, new_state, plain_text, remove, start_portal
 
 pytestmark = pytest.mark.sandbox
@@ -128,15 +133,24 @@ def crowded(sandbox_works: None, database: DatabaseServer) -> Iterator[tuple[Por
     applications = state / "applications"
     applications.mkdir()
     (applications / "sleeper.yaml").write_text(SLEEPER)
-    lines = f"c.JupyterHub.db_url = {database.new_database()!r}\nc.Facility.accounts_file = '{state}/accounts.yaml'\n"
-    # fifty starts at once are slow on two processors
-    lines += "c.SandboxSpawner.start_timeout = c.SandboxSpawner.http_timeout = 300\n"
-    portal = start_portal(applications, state=state, port=port, more_config=lines)
+    portal = start_portal(
+        applications, state=state, port=port, more_config=config_of_crowd(state, database.new_database())
+    )
     try:
         yield portal, [portal.login(name) for name in names]
     finally:
         portal.stop()
         remove(portal)
+
+
+def config_of_crowd(state: Path, db_url: str) -> str:
+    """Return the lines of its configuration; fifty starts at once are slow on two processors."""
+    return f"""
+c.JupyterHub.db_url = {db_url!r}
+c.Facility.accounts_file = "{state}/accounts.yaml"
+c.SandboxSpawner.start_timeout = c.SandboxSpawner.http_timeout = 300
+c.SandboxSpawner.reconcile_interval_s = 0.5
+"""
 
 
 @pytest.mark.servers
@@ -165,6 +179,67 @@ def test_a_restart_loses_no_start(crowded: tuple[Portal, list[Person]], database
     assert running == [EACH] * PEOPLE
     assert waits.result() < RIGHT_AGAIN_S
     assert sum(closed) == 0, "streams of pages were closed"
+
+
+@pytest.mark.servers
+@pytest.mark.timeout(900)
+def test_a_dump_under_load_ends_nothing_when_it_is_restored(
+    crowded: tuple[Portal, list[Person]], database: DatabaseServer
+) -> None:
+    """Twenty starts are under way while the database is dumped; the hub comes back with the dump."""
+    portal, people = crowded
+    archive, dump = portal.state / "backup.tar.gz", portal.state / "dump"
+    operator = Operator(portal)
+    tokens = [(person, person.xsrf) for person in people]
+    with ThreadPoolExecutor(len(people) * 2) as threads:
+        starts = [threads.submit(_press, person, token) for person, token in tokens for _ in range(2)]
+        while not any(start.done() for start in starts):
+            time.sleep(0.05)
+        database.dump(name_in(portal), dump)
+        kept = operator.run_alone("backup", str(archive), "--without-database")
+        assert kept.returncode == 0, kept.stderr
+        assert [start.result().status_code for start in starts] == [303] * len(starts)
+        names = {name for person in people for name in _wait_ready(person)}
+    assert len(names) == len(starts)
+    wait_stored(portal.state / "run", len(names))
+    portal.process.kill()
+    portal.process.wait()
+
+    restored = database.new_database()
+    database.restore(dump, make_url(restored).database or "")
+    portal.process = start_portal(
+        portal.state / "applications",
+        state=portal.state,
+        port=portal.port,
+        more_config=config_of_crowd(portal.state, restored),
+    ).process
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        unknown = {one["session"] for one in operator.asked("unknown-sessions")}
+        known = set(operator.sessions())
+        if known | unknown >= names:
+            break
+        time.sleep(0.5)
+    missed = names - known - unknown
+    assert not missed, [line for line in portal.log.read_text().splitlines() if any(one in line for one in missed)]
+    assert unknown, "the dump was made after all starts"
+    # some rounds later
+    time.sleep(3)
+    assert {one["session"] for one in operator.asked("unknown-sessions")} == unknown
+    for person in people:
+        again = portal.login(_subject_of(people, person))
+        for name in set(again.get("/hub/api/user").json()["servers"]) & known:
+            assert again.get(f"/user/{again.name}/{name}/status").json()["state"] == "running"
+
+
+def name_in(portal: Portal) -> str:
+    """Return the name of the database that a crowded portal was configured with."""
+    (url,) = re.findall(r"c\.JupyterHub\.db_url = '(.*)'", (portal.state / "test_config.py").read_text())
+    return make_url(url).database or ""
+
+
+def _subject_of(people: list[Person], person: Person) -> str:
+    return f"p{people.index(person):02}"
 
 
 def _wait_ready(person: Person) -> list[str]:

@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.hub.operator import Operator
+from tests.hub.restored import wait_stored
 from tests.live_portal import new_state, remove, start_portal
+from tests.not_tried import not_tried
 
 pytestmark = pytest.mark.sandbox
 
+#: A start that takes longer than a backup.
+SLOW = """
+import asyncio
+from daas_hub.spawners.sandbox.spawner import SandboxSpawner
+build = SandboxSpawner.start_session
+
+async def build_slowly(self, plan):
+    url = await build(self, plan)
+    await asyncio.sleep(3)
+    return url
+
+SandboxSpawner.start_session = build_slowly
+"""
 INTERVAL = "c.SandboxSpawner.reconcile_interval_s = 0.5"
 
 
 @pytest.fixture
 def operator(sandbox_works: None) -> Iterator[Operator]:
     """A portal whose hub compares twice a second."""
-    operator = Operator(start_portal(state=new_state(), more_config=INTERVAL))
+    operator = Operator(start_portal(state=new_state(), more_config=f"{INTERVAL}\n{SLOW}"))
     yield operator
     operator.portal.stop()
     remove(operator.portal)
@@ -28,13 +46,20 @@ def operator(sandbox_works: None) -> Iterator[Operator]:
 
 def test_a_restored_database_ends_nothing(operator: Operator) -> None:
     portal = operator.portal
+    if not portal.database_url.startswith("sqlite:"):
+        not_tried("a database server is restored from its own dump: tests/hub/test_databases.py")
     anna = portal.login("anna")
     kept = anna.launch("terminal")
+    # the backup has its start, and not that it was completed
+    begun = anna.launch("terminal", wait=False)
     backup = portal.state / "backup.sqlite"
     with sqlite3.connect(portal.state / "hub" / "jupyterhub.sqlite") as database, sqlite3.connect(backup) as copy:
         database.backup(copy)
+    assert not starts_in(backup)[begun]
+    anna.wait_ready(begun)
     later = anna.launch("terminal", proposal="MA-4242", visit="2")
     page = f"/user/{anna.name}/{later}/status"
+    wait_stored(portal.state / "run", 3)
     portal.process.kill()
     portal.process.wait()
     for file in (portal.state / "hub").glob("jupyterhub.sqlite*"):
@@ -43,14 +68,16 @@ def test_a_restored_database_ends_nothing(operator: Operator) -> None:
     again = start_portal(state=portal.state, port=portal.port, more_config=INTERVAL)
     portal.process = again.process
 
-    (unknown,) = wait_for_unknown(operator, 1)
+    found = {one["session"]: one for one in wait_for_unknown(operator, 2)}
+    assert set(found) == {begun, later}
+    unknown = found[later]
     assert (unknown["user"], unknown["session"], unknown["proposal"]) == (anna.name, later, "MA-4242")
     # several rounds later it still runs, as does the one that the backup has
     time.sleep(3)
-    assert len(operator.asked("unknown-sessions")) == 1
+    assert len(operator.asked("unknown-sessions")) == 2
     anna = portal.login("anna")
     assert anna.get(f"/user/{anna.name}/{kept}/status").json()["state"] == "running"
-    assert "1 session" in operator.run("unknown-sessions").stdout
+    assert "2 sessions" in operator.run("unknown-sessions").stdout
     # the hub does not know it, so nobody is let in
     assert anna.get(page).status_code != 200
 
@@ -59,8 +86,17 @@ def test_a_restored_database_ends_nothing(operator: Operator) -> None:
     assert "There is no session of this name that the hub does not know." in refused.stdout
     ended = operator.run("unknown-sessions", "--end", unknown["name"])
     assert (ended.returncode, ended.stdout) == (0, f"{unknown['name']}: ended\n")
+    (unknown,) = wait_for_unknown(operator, 1)
+    assert operator.run("unknown-sessions", "--end", unknown["name"]).returncode == 0
     assert wait_for_unknown(operator, 0) == []
     assert anna.get(f"/user/{anna.name}/{kept}/status").json()["state"] == "running"
+
+
+def starts_in(database: Path) -> dict[str, str]:
+    """Return the completed starts that a copy of the hub's database has, by the name of the session."""
+    with contextlib.closing(sqlite3.connect(database)) as db:
+        rows = db.execute("SELECT name, state FROM spawners").fetchall()
+    return {name: json.loads(state or "{}").get("start", "") for name, state in rows}
 
 
 def wait_for_unknown(operator: Operator, count: int) -> list[dict[str, str]]:

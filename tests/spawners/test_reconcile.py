@@ -6,6 +6,7 @@ import json
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ import pytest
 from daas_hub.errors import SessionFailed
 from daas_hub.findings import Verdict
 from daas_hub.spawners.reconcile import REPORT, Outcome, Reconciler, last_outcome, reason_to_end
-from daas_hub.spawners.session_records import SessionRecord, new_record
+from daas_hub.spawners.runtime_dir import session_key
+from daas_hub.spawners.session_records import FOLDER, SessionRecord, SessionRecords, new_record
 
 STARTING = new_record("1f", "anna", "pymca-1", "SandboxSpawner", "")
 READY = replace(STARTING, is_ready=True)
@@ -72,6 +74,28 @@ async def test_unknown_is_not_gone(tmp_path: Path) -> None:
     assert outcome.ended == []
     assert (tmp_path / "sessions" / ("0" * 20)).is_dir()
     assert reconciler._records.get("0" * 20) == STARTING
+
+
+@pytest.mark.parametrize(
+    ("is_ready", "in_database", "is_stored"),
+    [
+        pytest.param(True, {"start": READY.start}, True, id="completed"),
+        pytest.param(False, {"start": READY.start}, False, id="still starting"),
+        pytest.param(True, None, False, id="not in the database"),
+        pytest.param(True, {"start": "another"}, False, id="an earlier start"),
+    ],
+)
+async def test_a_start_is_noted_once_the_database_has_it(
+    tmp_path: Path, is_ready: bool, in_database: dict[str, str] | None, is_stored: bool
+) -> None:
+    reconciler = Reconciler(None, AbsentBackend(tmp_path))
+    key = session_key(READY.user, READY.server)
+    await reconciler._records.write(key, READY)
+    spawner = SimpleNamespace(ready=is_ready, orm_spawner=SimpleNamespace(state=in_database))
+    await reconciler._note_stored({(READY.user, READY.server): spawner})
+    assert reconciler._records.get(key) == replace(READY, is_stored=is_stored)
+    # for the hub's next process
+    assert SessionRecords(tmp_path / FOLDER).get(key) == replace(READY, is_stored=is_stored)
 
 
 @pytest.mark.parametrize(

@@ -443,9 +443,9 @@ async def test_certificates(tmp_path: Path, host: str, expired: bool, trusted: b
 @pytest.mark.parametrize(
     ("setting", "value", "words"),
     [
-        pytest.param("url", "", "no address", id="not the URL"),
+        pytest.param("url", "", "not the URL", id="not the URL"),
         pytest.param("url", "http://useroffice.facility.org/{subject}", "not encrypted", id="unencrypted"),
-        pytest.param("url", "https://{claim.host}/x", "no address", id="a host that is chosen"),
+        pytest.param("url", "https://{claim.host}/x", "not the URL", id="a host that is chosen"),
         pytest.param("url", "https://me:secret@host/{subject}", "a password", id="a password in the address"),
         pytest.param("url", "https://host/accounts", "everybody", id="unknown field"),
         pytest.param("url", "https://host/{sub}", "unknown field", id="an unknown field"),
