@@ -100,8 +100,14 @@ bench-launch: $(VENV)/.installed $(VENV)/.test  ## click to first frame, beside 
 bench-budget: $(VENV)/.installed $(VENV)/.test  ## the steps of one launch: what each takes, so that one that grows is seen
 	$(PYTHON) -m benchmarks.budget
 
+bench-notebook: $(VENV)/.installed $(VENV)/.test  ## click to JupyterLab's page, beside the stock hub
+	$(PYTHON) -m benchmarks.notebook
+
 bench-path: $(VENV)/.installed $(VENV)/.test  ## the screen's data path, beside the X server's own socket
 	$(PYTHON) -m benchmarks.path
+
+bench-far: $(VENV)/.installed $(VENV)/.test  ## the portal at 50 ms and 20 Mbit/s, with TLS (root, nginx; ARGS="--before CHECKOUT:PYTHON")
+	$(PYTHON) -m benchmarks.far $(ARGS)
 
 bench-docker: $(VENV)/.installed $(VENV)/.test  ## the same in containers: first frame, path, twenty at once, memory
 	$(PYTHON) -m benchmarks.docker
@@ -110,9 +116,9 @@ bench-docker: $(VENV)/.installed $(VENV)/.test  ## the same in containers: first
 bench-cluster: $(VENV)/.installed $(VENV)/.test  ## starts of 500 pods on fake nodes, beside stock KubeSpawner (.ci/cluster build)
 	$(PYTHON) -m benchmarks.cluster_starts
 
-bench-pods: $(VENV)/.installed $(VENV)/.test  ## click to first frame in a pod, and the data path (.ci/cluster start)
+bench-pods: $(VENV)/.installed $(VENV)/.test  ## click to first frame in a pod; the data path, beside a container (.ci/cluster start)
 	$(PYTHON) -m benchmarks.cluster_frame
-	$(PYTHON) -m benchmarks.path --pods --rounds 5
+	$(PYTHON) -m benchmarks.path --containers --pods --rounds 5
 
 bench-scale: $(VENV)/.installed $(VENV)/.test  ## 1,000 starts, memory and pages of the hub itself, beside stock hubs
 	$(PYTHON) -m benchmarks.starts $(ARGS)
@@ -134,7 +140,7 @@ bench-abuse: $(VENV)/.installed $(VENV)/.test  ## pages of others while sessions
 	$(PYTHON) -m benchmarks.abuse
 	$(PYTHON) -m benchmarks.tunnel
 
-.PHONY: help demo install quick test test-upgrade test-servers test-outages test-ends test-databases test-nfs race check kill-test upgrade-test audit mutants constraints wheel bench bench-launch bench-budget bench-path bench-memory bench-docker bench-abuse bench-cluster bench-cluster-scale bench-pods bench-scale bench-proxies clean
+.PHONY: help demo install quick test test-upgrade test-servers test-outages test-ends test-databases test-nfs race check kill-test upgrade-test audit mutants constraints wheel bench bench-launch bench-budget bench-path bench-memory bench-docker bench-abuse bench-cluster bench-cluster-scale bench-pods bench-scale bench-proxies clean bench-notebook bench-far
 
 -include images/images.mk
 

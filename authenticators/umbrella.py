@@ -267,7 +267,7 @@ class UmbrellaAuthenticator(LoginSettings):
             "name": person.hub_name,
             "admin": "admin" in elevation.roles,
             "auth_state": login.as_state(method.name) | {"proof": proof.as_state()},
-            "user_info": {"display_name": person.display_name or person.name} | more,
+            "user_info": {"display_name": person.display_name or person.name, **_end_of(person), **more},
         }
         return model | {"groups": sorted(person.groups)} if self.manage_groups else model
 
@@ -400,3 +400,8 @@ class UmbrellaAuthenticator(LoginSettings):
         """End every login of this person, and revoke their access tokens; sessions continue."""
         await self.end_logins(user)
         self.log.info("access tokens of %s: %d revoked", user.name, revoke_tokens(user))
+
+
+def _end_of(person: Person) -> dict[str, str]:
+    """Return the end date of an account, for pages that do not ask for the account."""
+    return {} if person.end is None else {"access_ends": person.end.isoformat()}

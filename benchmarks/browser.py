@@ -133,6 +133,24 @@ def measure_opening(browser: Browser, site: Site, address: str) -> Launch:
     return Launch(frame - clicked, frame - clicked, _steps(marks, clicked, frame))
 
 
+def measure_page(browser: Browser, site: Site, ending: str) -> Launch:
+    """Launch once on ``site``, wait for a page whose path has this ending, stop the session again."""
+    with _signed_in(browser, site) as (page, marks):
+        button = site.launch_button(page)
+        marks.events.clear()
+        button.click(no_wait_after=True)
+        deadline = time.monotonic() + LAUNCH_TIMEOUT_S
+        while not (found := [at for at, what in marks.events if what.startswith("page ") and what.endswith(ending)]):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"no page {ending!r}, but {page.url}: {page.inner_text('body')[:400]}")
+            page.wait_for_timeout(20)
+        clicked = marks.first("click")
+        if clicked is None:
+            raise RuntimeError("the click was not seen")
+        site.stop_session(page, page.url)
+    return Launch(found[0] - clicked, found[0] - clicked, _steps(marks, clicked, found[0]))
+
+
 def measure(browser: Browser, site: Site, title: str, *, watch: Callable[[Page], None] | None = None) -> Launch:
     """Launch once on ``site``, wait for the frame and for a window with ``title``, stop the session again.
 

@@ -42,7 +42,9 @@ class Crossing:
 class Recorder:
     """The network events of a page, from its creation on."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, round_trip_s: float) -> None:
+        """Record what the page does from now on, over a link of this round trip."""
+        self._round_trip_s = round_trip_s
         self._requests: dict[str, dict[str, Any]] = {}
         self._crossings: list[Crossing] = []
         self._messages: list[tuple[float, bool]] = []
@@ -125,13 +127,18 @@ class Recorder:
         self._crossings.append(Crossing(name, reason, begin + self._offset, end + self._offset, round_trips))
 
     def _exchanges(self) -> list[Crossing]:
-        """Return each pair of a message and what came after it, on the web socket."""
+        """Return each pair of a message and its answer on the web socket.
+
+        What comes earlier than any answer could was on its way already.
+        """
         found, asked = [], None
         for at, is_ours in self._messages:
             if is_ours:
                 asked = at if asked is None else asked
             elif asked is not None:
                 begin, end = asked + self._offset, at + self._offset
+                if end - begin < self._round_trip_s:
+                    continue
                 found.append(Crossing("web socket", "messages of its protocol, and the answer", begin, end, 1))
                 asked = None
         return found

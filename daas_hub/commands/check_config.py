@@ -19,7 +19,7 @@ from daas_hub.admission.settings import Queue, Quotas
 from daas_hub.audit.settings import Audit
 from daas_hub.errors import ConfigurationError, DaasError
 from daas_hub.facility import Facility
-from daas_hub.policy import Lifetimes, MountRules, Places, ProposalAccounts, RoleRules
+from daas_hub.policy import EndDates, Lifetimes, MountRules, Places, ProposalAccounts, RoleRules
 from daas_hub.portal.catalogue_reload import catalogue_problems
 from daas_hub.renamed_settings import new_name, renamed_settings
 from daas_hub.sources import PROPOSALS_GROUP
@@ -65,6 +65,7 @@ def _classes(config: Config, problems: list[DaasError]) -> list[type[Configurabl
         Queue,
         Quotas,
         RoleRules,
+        EndDates,
         ProposalAccounts,
         *SETTINGS,
         JupyterHub,

@@ -59,7 +59,7 @@ class PersonalCatalogue:
         return tuple(one for one in applications if self.has(one))
 
     def problem_with(self, fields: Mapping[str, str], offered: Collection[Application]) -> str:
-        """Return why a link or a form cannot be launched by this person's classes, in words; "" if it can.
+        """Return why a link or a form cannot be launched by this person's classes, as a sentence; "" if it can.
 
         Args:
             fields: with the names of an application and a size; "" for none.

@@ -1,7 +1,8 @@
-"""A guest in Chromium: no page offers what their class may not use, and a link to it says so."""
+"""A guest in Chromium: pages offer what their class may use, and say in time when their access ends."""
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Callable, Iterator
 
@@ -16,6 +17,8 @@ pytestmark = pytest.mark.browser
 
 #: The group ls-1007 is anna's alone; ben and carla are in no class.
 CONFIG = """
+c.Facility.timezone = "UTC"
+c.RoleRules.admin_groups = ["staff-id21"]
 c.RoleRules.role_groups = {"visitor": ["ls-1007"]}
 c.Quotas.roles = {"visitor": {"sizes": ["large"], "applications": ["jupyterlab", "terminal", "pymca"]}}
 """
@@ -77,3 +80,27 @@ def test_a_form_that_no_page_has_is_refused(portal: Portal) -> None:
         answer = anna.post("/hub/launch", fields)
         assert answer.status_code == 403
         assert "is not available to you" in plain_text(answer)
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "dark")])
+def test_every_page_says_when_the_access_ends(
+    guest: Callable[..., SessionUser], portal: Portal, width: int, scheme: str
+) -> None:
+    table = portal.state / "hub" / "accounts.yaml"
+    before = table.read_text()
+    end = datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=5)
+    table.write_text(before.replace("uid: 25003", f"uid: 25003\n    valid_until: {end}"))
+    try:
+        carla = guest("carla", width=width, height=844)
+        page = carla.page
+        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        for address in ("home", "proposals/MA-4242", "launch?application=jupyterlab", "token", "daas/notices"):
+            page.goto(f"{portal.url}/hub/{address}")
+            words = f"Your access to this portal ends in 5 days: on {end.day} {end:%B %Y}, at the end of the day."
+            expect(page.locator("#access-ends")).to_contain_text(words)
+        page.goto(f"{portal.url}/hub/home")
+        carla.keep_picture(f"access-ends-{width}-{scheme}")
+        assert flaws_of(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    finally:
+        table.write_text(before)

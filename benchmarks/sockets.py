@@ -1,0 +1,157 @@
+"""A thousand sessions, each with an open web socket, for ten minutes: what hub and proxy hold, minute by minute.
+
+    python -m benchmarks.sockets [--minutes 60]
+
+The hub, the node proxy and the records are those of a portal; the sessions are light. Each socket carries a message of
+100 bytes and its echo every five seconds, and each session reports its activity every minute.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import secrets
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+from .light_hub import SERVER, LightHub, light_hub, name_of
+from .machine import goal_max, progress, section, table
+from .processes import nothing_left_behind, pss_mib
+
+SESSIONS, MINUTES, EVERY_S, BYTES = 1000, 10, 5.0, 100
+#: The first minutes fill caches.
+SETTLED = 2
+#: What is flat: growth from the second minute to the last.
+WANTED_MIB, WANTED_DESCRIPTORS = 5.0, 10
+
+
+@dataclass(frozen=True)
+class Minute:
+    """What hub and proxy hold, and what came over the sockets in this minute."""
+
+    hub_mib: float
+    proxy_mib: float
+    hub_descriptors: int
+    proxy_descriptors: int
+    echoes: int
+    open_sockets: int
+    load: float
+
+
+class Sockets:
+    """The open sockets, one for each session."""
+
+    def __init__(self) -> None:
+        self.echoes = 0
+        self.open = 0
+
+    async def talk(self, http: aiohttp.ClientSession, url: str) -> None:
+        """Send a message every few seconds, and read its echo, until this is cancelled or the socket is closed."""
+        body = os.urandom(BYTES)
+        async with http.ws_connect(url, compress=0) as socket:
+            self.open += 1
+            try:
+                await asyncio.sleep(EVERY_S * secrets.randbelow(1000) / 1000)
+                while True:
+                    await socket.send_bytes(body)
+                    if await socket.receive_bytes() != body:
+                        raise RuntimeError("another message came back")
+                    self.echoes += 1
+                    await asyncio.sleep(EVERY_S)
+            finally:
+                self.open -= 1
+
+
+def descriptors_of(pid: int) -> int:
+    """Return how many files, sockets and pipes a process has open."""
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+async def measure(hub: LightHub, sessions: int, minutes: int) -> list[Minute]:
+    """Open a socket to each session, and read what is held after each minute."""
+    held, sockets = [], Sockets()
+    hub_pid, proxy_pid = hub.hub_process(), hub.proxy
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+        url = hub.portal.url.replace("http", "ws", 1)
+        async with asyncio.TaskGroup() as group:
+            talks = [
+                group.create_task(sockets.talk(http, f"{url}/user/{name_of(number)}/{SERVER}/socket"))
+                for number in range(sessions)
+            ]
+            while sockets.open < sessions:  # noqa: ASYNC110  # each task opens its own
+                await asyncio.sleep(0.2)
+            for minute in range(minutes + 1):
+                before = sockets.echoes
+                await asyncio.sleep(60 if minute else 5)
+                held.append(
+                    Minute(
+                        pss_mib(hub_pid), pss_mib(proxy_pid), descriptors_of(hub_pid), descriptors_of(proxy_pid),
+                        sockets.echoes - before, sockets.open, os.getloadavg()[0],
+                    )
+                )  # fmt: skip
+                progress(f"minute {minute}: {held[-1]}")
+            for one in talks:
+                one.cancel()
+    return held
+
+
+def report(held: list[Minute], sessions: int) -> None:
+    """Print the section."""
+    settled, last = held[min(SETTLED, len(held) - 1)], held[-1]
+    rows: list[list[object]] = [
+        [
+            minute, one.open_sockets, one.echoes, one.hub_mib, one.hub_descriptors, one.proxy_mib,
+            one.proxy_descriptors, one.load,
+        ]
+        for minute, one in enumerate(held)
+    ]  # fmt: skip
+    section(
+        f"{sessions:,} sessions with open web sockets",
+        f"make bench-sockets ARGS='--sessions {sessions} --minutes {len(held) - 1}'",
+        f"One socket for each session through the node proxy, with a message of {BYTES} bytes and its echo every"
+        f" {EVERY_S:g} s; each session reports its activity to the hub every minute. Growth is counted from minute"
+        f" {SETTLED} on.",
+        table(
+            ["minute", "open sockets", "echoes", "hub MiB (PSS)", "hub descriptors", "proxy MiB", "proxy descriptors",
+             "load"],
+            rows,
+        ),
+        "\n".join(
+            [
+                goal_max("growth of the hub, MiB", last.hub_mib - settled.hub_mib, WANTED_MIB),
+                goal_max("growth of the proxy, MiB", last.proxy_mib - settled.proxy_mib, WANTED_MIB),
+                goal_max(
+                    "growth of descriptors, hub and proxy",
+                    max(
+                        last.hub_descriptors - settled.hub_descriptors,
+                        last.proxy_descriptors - settled.proxy_descriptors,
+                    ),
+                    WANTED_DESCRIPTORS,
+                ),
+                goal_max("sockets that were closed", sessions - last.open_sockets, 0),
+            ]
+        ),
+    )  # fmt: skip
+
+
+def main() -> None:
+    """Read the command line, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sessions", type=int, default=SESSIONS)
+    parser.add_argument("--minutes", type=int, default=MINUTES)
+    options = parser.parse_args()
+    with ExitStack() as stack:
+        stack.enter_context(nothing_left_behind())
+        hub = stack.enter_context(light_hub(options.sessions))
+        hub.start_sessions(options.sessions)
+        progress(f"{len(hub.known())} sessions")
+        held = asyncio.run(measure(hub, options.sessions, options.minutes))
+    report(held, options.sessions)
+
+
+if __name__ == "__main__":
+    main()
