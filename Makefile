@@ -43,8 +43,9 @@ test: $(VENV)/.installed $(VENV)/.test  ## install what is needed and run all te
 test-outages: $(VENV)/.installed $(VENV)/.test  ## parts of a running test cluster away for minutes under ten sessions (DAAS_TEST_CLUSTER); half an hour
 	$(PYTHON) -m pytest -m outages --timeout 900 tests/cluster/test_outages.py tests/kubernetes/test_kills.py $(ARGS)
 
-test-ends: $(VENV)/.installed $(VENV)/.test  ## announced and unannounced ends of sessions, with a hub that is away; three minutes
+test-ends: $(VENV)/.installed $(VENV)/.test  ## announced and unannounced ends of sessions, with a hub that is away, and of idle containers and pods; six minutes
 	$(PYTHON) -m pytest -m sandbox tests/hub/test_lifetimes.py tests/browser/test_lifetimes.py $(ARGS)
+	$(PYTHON) -m pytest -m ends tests/docker/test_idle.py tests/cluster/test_idle.py $(ARGS)
 
 test-servers: $(VENV)/.installed $(VENV)/.test $(VENV)/.servers  ## the tests with servers that are large or slow to set up
 	DAAS_REQUIRE=$${DAAS_REQUIRE:+$$DAAS_REQUIRE,}$(SERVERS) $(PYTHON) -m pytest -m servers $(ARGS)
@@ -99,8 +100,14 @@ bench-launch: $(VENV)/.installed $(VENV)/.test  ## click to first frame, beside 
 bench-budget: $(VENV)/.installed $(VENV)/.test  ## the steps of one launch: what each takes, so that one that grows is seen
 	$(PYTHON) -m benchmarks.budget
 
+bench-notebook: $(VENV)/.installed $(VENV)/.test  ## click to JupyterLab's page, beside the stock hub
+	$(PYTHON) -m benchmarks.notebook
+
 bench-path: $(VENV)/.installed $(VENV)/.test  ## the screen's data path, beside the X server's own socket
 	$(PYTHON) -m benchmarks.path
+
+bench-far: $(VENV)/.installed $(VENV)/.test  ## the portal at 50 ms and 20 Mbit/s, with TLS (root, nginx; ARGS="--before CHECKOUT:PYTHON")
+	$(PYTHON) -m benchmarks.far $(ARGS)
 
 bench-docker: $(VENV)/.installed $(VENV)/.test  ## the same in containers: first frame, path, twenty at once, memory
 	$(PYTHON) -m benchmarks.docker
@@ -109,11 +116,14 @@ bench-docker: $(VENV)/.installed $(VENV)/.test  ## the same in containers: first
 bench-cluster: $(VENV)/.installed $(VENV)/.test  ## starts of 500 pods on fake nodes, beside stock KubeSpawner (.ci/cluster build)
 	$(PYTHON) -m benchmarks.cluster_starts
 
-bench-pods: $(VENV)/.installed $(VENV)/.test  ## click to first frame in a pod, and the data path (.ci/cluster start)
+bench-pods: $(VENV)/.installed $(VENV)/.test  ## click to first frame in a pod; the data path, beside a container (.ci/cluster start)
 	$(PYTHON) -m benchmarks.cluster_frame
-	$(PYTHON) -m benchmarks.path --pods --rounds 5
+	$(PYTHON) -m benchmarks.path --containers --pods --rounds 5
 
-bench-scale: $(VENV)/.installed $(VENV)/.test  ## the hub with 10 to 1,000 sessions on fake nodes, and its plot
+bench-scale: $(VENV)/.installed $(VENV)/.test  ## 1,000 starts, memory and pages of the hub itself, beside stock hubs
+	$(PYTHON) -m benchmarks.starts $(ARGS)
+
+bench-cluster-scale: $(VENV)/.installed $(VENV)/.test  ## the hub with 10 to 1,000 sessions on fake nodes, and its plot (.ci/cluster build)
 	$(PYTHON) -m pip install -q --disable-pip-version-check 'pygal==3.1.3'
 	$(PYTHON) -m benchmarks.cluster_scale
 
@@ -139,7 +149,7 @@ bench-abuse: $(VENV)/.installed $(VENV)/.test  ## pages of others while sessions
 	$(PYTHON) -m benchmarks.abuse
 	$(PYTHON) -m benchmarks.tunnel
 
-.PHONY: help demo install quick test test-upgrade test-servers test-outages test-ends test-databases test-nfs race check kill-test upgrade-test audit mutants constraints wheel bench bench-launch bench-budget bench-path bench-memory bench-docker bench-abuse bench-cluster bench-pods bench-scale bench-proxies bench-sockets bench-sockets-hour bench-kill clean
+.PHONY: help demo install quick test test-upgrade test-servers test-outages test-ends test-databases test-nfs race check kill-test upgrade-test audit mutants constraints wheel bench bench-launch bench-budget bench-path bench-memory bench-docker bench-abuse bench-cluster bench-cluster-scale bench-pods bench-scale bench-proxies bench-sockets bench-sockets-hour bench-kill clean bench-notebook bench-far
 
 -include images/images.mk
 

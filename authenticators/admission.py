@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from daas_hub.accounts import Identity
+from daas_hub.accounts.validity import End
 from daas_hub.authenticators.errors import Blocked, NotAllowed
 from daas_hub.errors import ConfigurationError
 
@@ -26,6 +27,7 @@ class Person:
         groups: names of the account's groups, or those that the provider sent.
         roles: those from groups and claims: "admin", "own_resources".
         uid: the account's; None where logins have no account.
+        end: the end date of the account; None without one.
     """
 
     identity: Identity
@@ -35,6 +37,7 @@ class Person:
     groups: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
     uid: int | None = None
+    end: End | None = None
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,7 @@ class AccountHolders:
             account.memberships,
             account.roles,
             account.uid,
+            next(iter(account.ends), None),
         )
 
 

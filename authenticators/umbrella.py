@@ -46,6 +46,7 @@ from daas_hub.authenticators.revocation.logins_signed_out import candidates, is_
 from daas_hub.authenticators.revocation.memberships import Memberships
 from daas_hub.authenticators.settings import LoginSettings, names_accounts
 from daas_hub.authenticators.stock import stock_problems
+from daas_hub.authenticators.stored_model import is_stored
 from daas_hub.errors import ConfigurationError, DaasError, NoAccount, Refused, SourceUnavailable
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding
@@ -266,7 +267,7 @@ class UmbrellaAuthenticator(LoginSettings):
             "name": person.hub_name,
             "admin": "admin" in elevation.roles,
             "auth_state": login.as_state(method.name) | {"proof": proof.as_state()},
-            "user_info": {"display_name": person.display_name or person.name} | more,
+            "user_info": {"display_name": person.display_name or person.name, **_end_of(person), **more},
         }
         return model | {"groups": sorted(person.groups)} if self.manage_groups else model
 
@@ -299,7 +300,8 @@ class UmbrellaAuthenticator(LoginSettings):
         If provider or facility do not respond, the login stays as it is. A launch asks again, and is refused then.
         """
         try:
-            return await self.ask_again(user)
+            model = await self.ask_again(user)
+            return model if isinstance(model, bool) else is_stored(self, user, model) or model
         except SourceUnavailable as problem:
             self.log.error("login of %s could not be refreshed: %s %s", user.name, problem, problem.detail)
             return True
@@ -324,8 +326,11 @@ class UmbrellaAuthenticator(LoginSettings):
             NoAccount, Refused, SourceUnavailable: as at a login.
         """
         wanted_at = time.monotonic()
-        if self._elevated.has_run_out(user, Proof.from_state((await user.get_auth_state() or {}).get("proof"))):
-            await self._run_out(user)
+        if user.admin:
+            # without asking the provider
+            state = await user.get_auth_state() or {}
+            if self._elevated.has_run_out(user, Proof.from_state(state.get("proof"))):
+                await self._run_out(user)
         async with self._asking[user.name]:
             if self._asked.get(user.name, 0.0) > wanted_at:
                 return True  # another request has done it while this one waited
@@ -395,3 +400,8 @@ class UmbrellaAuthenticator(LoginSettings):
         """End every login of this person, and revoke their access tokens; sessions continue."""
         await self.end_logins(user)
         self.log.info("access tokens of %s: %d revoked", user.name, revoke_tokens(user))
+
+
+def _end_of(person: Person) -> dict[str, str]:
+    """Return the end date of an account, for pages that do not ask for the account."""
+    return {} if person.end is None else {"access_ends": person.end.isoformat()}

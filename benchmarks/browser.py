@@ -80,10 +80,10 @@ class Launch:
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
+def chromium(program: str | Path = "/usr/bin/chromium", *flags: str) -> Iterator[Browser]:
     """A headless Chromium; each launch takes a fresh context in it."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=program, args=[*FLAGS, *flags])
         try:
             yield browser
         finally:
@@ -131,6 +131,24 @@ def measure_opening(browser: Browser, site: Site, address: str) -> Launch:
         link.click(no_wait_after=True)
         clicked, frame = _wait_for_frame(page, marks)
     return Launch(frame - clicked, frame - clicked, _steps(marks, clicked, frame))
+
+
+def measure_page(browser: Browser, site: Site, ending: str) -> Launch:
+    """Launch once on ``site``, wait for a page whose path has this ending, stop the session again."""
+    with _signed_in(browser, site) as (page, marks):
+        button = site.launch_button(page)
+        marks.events.clear()
+        button.click(no_wait_after=True)
+        deadline = time.monotonic() + LAUNCH_TIMEOUT_S
+        while not (found := [at for at, what in marks.events if what.startswith("page ") and what.endswith(ending)]):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"no page {ending!r}, but {page.url}: {page.inner_text('body')[:400]}")
+            page.wait_for_timeout(20)
+        clicked = marks.first("click")
+        if clicked is None:
+            raise RuntimeError("the click was not seen")
+        site.stop_session(page, page.url)
+    return Launch(found[0] - clicked, found[0] - clicked, _steps(marks, clicked, found[0]))
 
 
 def measure(browser: Browser, site: Site, title: str, *, watch: Callable[[Page], None] | None = None) -> Launch:

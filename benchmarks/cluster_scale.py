@@ -95,7 +95,7 @@ def report(steps: Sequence[Step]) -> None:
     each = (last.hub_mib - first.hub_mib) * 1024 / (last.sessions - first.sessions)
     section(
         "The hub by the number of sessions",
-        "make bench-scale",
+        "make bench-cluster-scale",
         "One person a session, in pods of the fake nodes; every session reports every ten seconds that it lives and"
         f" every minute that somebody works in it. Processor: of one core, {IDLE_S:g} s in which nobody opens a page."
         f" Then {PAGES} home pages of different people, one at a time.",

@@ -11,31 +11,35 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median as middle
 
 import docker
-import requests
 import yaml
 
 from daas_hub.version import __version__
 
-from .browser import Launch, chromium, measure
+from .browser import Launch, chromium, measure, measure_opening
 from .launch import connect, rounds
-from .machine import goal_max, median, percentile, progress, section, table
+from .machine import goal_max, median, progress, section, spread, spread_head, table
+from .opened import launch_and_leave
 from .peer import Peer, install
 from .portal import ROOT, Portal
 from .processes import descendants, find_xvnc, pss_mib
 from .service import state_folder
+from .together import TOGETHER, Clients, together_part, twenty_at_once, twenty_bare
 from .windows import has_window
 
 HERE = Path(__file__).resolve().parent
-WANTED_OF_PEER, WANTED_OF_FLOOR = 0.25, 3.5
+WANTED_OF_PEER, WANTED_OF_FLOOR, WANTED_OF_OPENING = 0.25, 3.5, 1.1
 PEER_IMAGE = "daas-bench/peer:1"
-LABELS = {"ours": "ours", "peer": "stock DockerSpawner", "floor": "docker run, no browser"}
-TOGETHER = 20
+LABELS = {
+    "ours": "ours",
+    "peer": "stock DockerSpawner",
+    "floor": "docker run, no browser",
+    "opening": "opening a session that runs",
+}
 
 
 def image(name: str) -> str:
@@ -45,6 +49,9 @@ def image(name: str) -> str:
 
 class DockerPortal(Portal):
     """Our hub with containers, on data copied to where the engine sees it."""
+
+    #: The image of PyMca; another one is measured with `--image`.
+    pymca = ""
 
     @property
     def below(self) -> int:
@@ -61,7 +68,7 @@ class DockerPortal(Portal):
         (self.state / "proposals.yaml").write_text(yaml.safe_dump(proposals))
         self.catalogue.mkdir(mode=0o755, parents=True, exist_ok=True)
         (self.catalogue / "pymca.yaml").write_text(
-            f"name: pymca\ntitle: PyMca\nkind: desktop\ncommand: [pymca]\nimage: {image('pymca')}\n"
+            f"name: pymca\ntitle: PyMca\nkind: desktop\ncommand: [pymca]\nimage: {self.pymca or image('pymca')}\n"
         )
         (self.catalogue / "terminal.yaml").write_text(
             "name: terminal\ntitle: Terminal\nkind: desktop\ncommand: [lxterminal, --no-remote]\n"
@@ -122,19 +129,20 @@ def build_peer_image(client: docker.DockerClient) -> None:
 
 
 @contextmanager
-def bare_container(state: Path, name: str) -> Iterator[str]:
+def bare_container(state: Path, name: str, application: str = "pymca") -> Iterator[str]:
     """`docker run` of the same image with the floor's script; ends it afterwards."""
     client = docker.from_env()
     folder = state / "floor"
-    folder.mkdir(exist_ok=True)
-    for script in ("floor.sh", "desktop.sh"):
-        shutil.copy(HERE / script, folder)
+    if not folder.exists():
+        folder.mkdir()
+        for script in ("floor.sh", "desktop.sh"):
+            shutil.copy(HERE / script, folder)
     container = client.containers.create(
-        image(name),
+        DockerPortal.pymca or image(name),
         ["/bench/floor.sh", "/tmp/rfb"],
         user="25001:25001",
         network_mode="none",
-        environment={"BENCH_APPLICATION": "pymca", "HOME": "/tmp"},
+        environment={"BENCH_APPLICATION": application, "HOME": "/tmp"},
         mounts=[docker.types.Mount("/bench", str(folder), type="bind", read_only=True)],
     )
     try:
@@ -169,60 +177,17 @@ def first_frames(options: argparse.Namespace, state: Path, portal: DockerPortal)
             peer = stack.enter_context(DockerPeer(state / "peer", "pymca"))
             systems["peer"] = lambda: measure(browser, peer, "PyMca")
         systems["floor"] = lambda: measure_floor(state, "PyMca")
+        opened = stack.enter_context(DockerPortal(_folder(state, "opening"), "pymca", proposal="MA-4242"))
+        address, _ = launch_and_leave(browser, opened)
+        systems["opening"] = lambda: measure_opening(browser, opened, address)
         return rounds(systems, options.runs)
 
 
-class Clients:
-    """People without a browser, who launch through the form and wait until their session answers."""
-
-    def __init__(self, portal: DockerPortal) -> None:
-        self._portal = portal
-
-    def login(self, subject: str) -> requests.Session:
-        """Log somebody in."""
-        person = requests.Session()
-        form = person.get(f"{self._portal.url}/hub/oauth_login")
-        person.post(form.url, data={"sub": subject})
-        return person
-
-    def launch(self, person: requests.Session, application: str) -> tuple[float, str]:
-        """Launch; give the seconds until the session's page answers, and its name."""
-        url = self._portal.url
-        token = person.get(f"{url}/hub/home").text.partition('data-xsrf="')[2].partition('"')[0]
-        began = time.monotonic()
-        fields = {"_xsrf": token, "application": application, "proposal": "MA-4242", "visit": "2"}
-        answer = person.post(f"{url}/hub/launch", data=fields, allow_redirects=False)
-        name = answer.headers["Location"].rstrip("/").rpartition("/")[2]
-        while True:
-            page = person.get(f"{url}/hub/sessions/{name}", allow_redirects=False)
-            if page.status_code in (302, 303):
-                return time.monotonic() - began, name
-            if time.monotonic() - began > 180:
-                raise RuntimeError(f"{name} does not start")
-            time.sleep(0.05)
-
-    def stop(self, person: requests.Session, name: str) -> None:
-        """Stop a session."""
-        url = self._portal.url
-        token = person.get(f"{url}/hub/home").text.partition('data-xsrf="')[2].partition('"')[0]
-        person.post(f"{url}/hub/sessions/{name}/stop", data={"_xsrf": token}, allow_redirects=False)
-
-
-def twenty_at_once(portal: DockerPortal) -> tuple[list[float], list[float]]:
-    """Return the seconds of single launches, and those of twenty that are pressed together."""
-    clients = Clients(portal)
-    person = clients.login("anna")
-    alone = []
-    for _ in range(5):
-        seconds, name = clients.launch(person, "terminal")
-        alone.append(seconds)
-        clients.stop(person, name)
-    people = [clients.login(("anna", "ben")[number % 2]) for number in range(TOGETHER)]
-    with ThreadPoolExecutor(TOGETHER) as pool:
-        together = list(pool.map(lambda one: clients.launch(one, "terminal"), people))
-    for one, (_, name) in zip(people, together, strict=True):
-        clients.stop(one, name)
-    return alone, [seconds for seconds, _ in together]
+def _folder(state: Path, name: str) -> Path:
+    """Return a new folder for one system."""
+    folder = state / name
+    folder.mkdir()
+    return folder
 
 
 def marginal_memory(portal: DockerPortal) -> dict[int, float]:
@@ -246,16 +211,13 @@ def _held() -> float:
     return sum(pss_mib(process.pid) for shim in shims for process in [shim, *descendants(shim.pid)])
 
 
-def report(
-    results: dict[str, list[Launch]], runs: int, load: tuple[list[float], list[float]], held: dict[int, float]
-) -> None:
-    """Print the section."""
+def report_frames(results: dict[str, list[Launch]], runs: int) -> None:
+    """Print the section of first frames."""
     rows = []
     for name, launches in results.items():
         frames = [launch.frame_s for launch in launches]
         windows = [launch.window_s for launch in launches]
-        figures = [percentile(values, share) for values in (frames, windows) for share in (0.5, 0.95)]
-        rows.append([LABELS[name], *figures])
+        rows.append([LABELS[name], *spread(frames), *spread(windows)])
     frame = {name: median(launch.frame_s for launch in launches) for name, launches in results.items()}
     verdicts = []
     if "peer" in frame:
@@ -263,27 +225,26 @@ def report(
             goal_max("first frame p50, ours to stock DockerSpawner", frame["ours"] / frame["peer"], WANTED_OF_PEER)
         )
     verdicts.append(goal_max("first frame p50, ours to docker run", frame["ours"] / frame["floor"], WANTED_OF_FLOOR))
-    alone, together = load
+    both = frame["floor"] + frame["opening"]
+    verdicts.append(
+        goal_max("first frame p50, ours to docker run and opening", frame["ours"] / both, WANTED_OF_OPENING)
+    )
     section(
         "Containers: click to desktop",
         "make bench-docker",
         f"{runs} launches of PyMca each, interleaved, after one uncounted, on one engine with the images; the floor "
         "is `docker run` of our image with nothing but the X server, the window manager and PyMca, at a bare client.",
-        table(["system", "frame p50 s", "frame p95 s", "window p50 s", "window p95 s"], rows),
+        table(["system", *spread_head("frame s"), *spread_head("window s")], rows),
         "\n".join(verdicts),
-        "Twenty people who press *Terminal* together (no browser; until the session's page answers), and one:\n",
-        table(
-            ["", "p50 s", "p95 s"],
-            [
-                ["one at a time", percentile(alone, 0.5), percentile(alone, 0.95)],
-                [f"{TOGETHER} together", percentile(together, 0.5), percentile(together, 0.95)],
-                [
-                    "ratio",
-                    percentile(together, 0.5) / percentile(alone, 0.5),
-                    percentile(together, 0.95) / percentile(alone, 0.95),
-                ],
-            ],
-        ),
+    )
+
+
+def report_load(load: tuple[list[float], list[float]], floor: list[float], held: dict[int, float]) -> None:
+    """Print the section of many sessions at once."""
+    section(
+        "Containers: many sessions",
+        "make bench-docker",
+        together_part(load, floor),
         "Memory of all PyMca sessions together, with the engine's own process for each (PSS):\n",
         table(
             ["sessions", "MiB", "the last one added MiB"],
@@ -302,16 +263,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=10, help="counted launches of each system")
     parser.add_argument("--no-peer", action="store_true", help="leave the stock peer out")
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--only-frames", action="store_true", help="leave out many sessions at once")
+    only.add_argument("--only-together", action="store_true", help="measure twenty at once and nothing else")
+    parser.add_argument("--image", default="", help="another image of PyMca than that of `make images`")
     options = parser.parse_args()
     os.environ.pop("DISPLAY", None)
+    DockerPortal.pymca = options.image
     with state_folder() as state:
-        (state / "ours").mkdir()
-        (state / "peer").mkdir()
-        with DockerPortal(state / "ours", "pymca", proposal="MA-4242") as portal:
-            results = first_frames(options, state, portal)
+        _folder(state, "peer")
+        with DockerPortal(_folder(state, "ours"), "pymca", proposal="MA-4242") as portal:
+            if not options.only_together:
+                report_frames(first_frames(options, state, portal), options.runs)
+            if options.only_frames:
+                return
             load = twenty_at_once(portal)
-            held = marginal_memory(portal)
-    report(results, options.runs, load, held)
+            held = {} if options.only_together else marginal_memory(portal)
+        floor = twenty_bare(lambda: bare_container(state, "desktop", "lxterminal --no-remote"))
+    if options.only_together:
+        section("Containers: twenty at once", "python -m benchmarks.docker --only-together", together_part(load, floor))
+        return
+    report_load(load, floor, held)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,8 @@ class Floor:
             [
                 *("bwrap", "--unshare-all", "--die-with-parent", "--ro-bind", "/", "/", "--dev", "/dev"),
                 *("--proc", "/proc", "--tmpfs", "/tmp", "--bind", str(self._state), str(self._state)),
+                # a checkout may be below /tmp
+                *("--ro-bind", str(HERE), str(HERE)),
                 *("--chdir", str(self._state), str(HERE / "floor.sh"), str(self.socket)),
             ],
             env={**os.environ, "HOME": str(self._state), "BENCH_APPLICATION": self._application},

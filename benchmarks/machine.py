@@ -35,6 +35,19 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
 
 
+def spread(values: Iterable[float]) -> list[float]:
+    """The minimum, the median and the 95th percentile, the three columns of `spread_head`; nan of nothing."""
+    listed = list(values)
+    if not listed:
+        return [float("nan")] * 3
+    return [min(listed), percentile(listed, 0.5), percentile(listed, 0.95)]
+
+
+def spread_head(figure: str) -> list[str]:
+    """The heads of the columns of `spread`; the figure, with its unit, is in the first."""
+    return [f"{figure}, min", "p50", "p95"]
+
+
 def median(values: Iterable[float]) -> float:
     """The median; nan of nothing."""
     listed = list(values)

@@ -68,10 +68,11 @@ class OpenedSession:
 def open_session(site: Site) -> Iterator[OpenedSession]:
     """Run ``site``, launch on it in a browser and close the browser again; the session stays until the end."""
     with site:
+        earlier = find_xvnc(site.below)
         with chromium() as browser:
             address, cookies = launch_and_leave(browser, site)
         xvnc = find_xvnc(site.below)
-        if xvnc is None:
+        if xvnc is None or xvnc == earlier:
             raise RuntimeError(f"the session of {site.name} has no X server")
         yield OpenedSession(site, address, cookies, xvnc)
 
@@ -79,12 +80,13 @@ def open_session(site: Site) -> Iterator[OpenedSession]:
 def launch_and_leave(browser: Browser, site: Site) -> tuple[str, str]:
     """Launch as a user does and leave; return the session's address and the cookies its websocket wants."""
     with browser.new_context() as context:
+        earlier = find_xvnc(site.below)
         page = context.new_page()
         site.log_in(page)
         site.launch_button(page).click()
         page.wait_for_url("**/user/**", timeout=LAUNCH_TIMEOUT_S * 1000)
         deadline = time.monotonic() + LAUNCH_TIMEOUT_S
-        while find_xvnc(site.below) is None and time.monotonic() < deadline:
+        while find_xvnc(site.below) == earlier and time.monotonic() < deadline:
             page.wait_for_timeout(100)
         page.wait_for_timeout(2000)
         cookies = context.cookies(site.url + site.screen_path(page.url))

@@ -73,10 +73,10 @@ class Peer(Service):
     name = "peer"
     user = "anna"
 
-    def __init__(self, state: Path, application: str) -> None:
-        """Keep the hub's files below ``state``; every server starts ``application``."""
+    def __init__(self, state: Path, application: str, page: str = "/desktop") -> None:
+        """Keep the hub's files below ``state``; every server starts ``application``, and opens with ``page``."""
         super().__init__(state)
-        self._application = application
+        self._application, self._page = application, page
         self.port = free_ports(3)[0]
         self.url = f"http://127.0.0.1:{self.port}"
         self.password = secrets.token_hex(8)
@@ -101,6 +101,7 @@ class Peer(Service):
                 "BENCH_PASSWORD": self.password,
                 "BENCH_PROXY": str(installed / "node_modules" / ".bin" / "configurable-http-proxy"),
                 "BENCH_APPLICATION": self._application,
+                "BENCH_PAGE": self._page,
             },
             self.state,
         )

@@ -27,7 +27,7 @@ c.Authenticator.allow_all = True
 
 c.JupyterHub.spawner_class = "simple"
 c.SimpleLocalProcessSpawner.home_dir_template = str(state / "home" / "{username}")
-c.Spawner.default_url = "/desktop"
+c.Spawner.default_url = os.environ["BENCH_PAGE"]
 c.Spawner.args = ["--allow-root"]
 c.Spawner.environment = {
     "BENCH_APPLICATION": os.environ["BENCH_APPLICATION"],

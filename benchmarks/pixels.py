@@ -24,6 +24,7 @@ class Flow:
     """A stretch of updates: how many, how much, how long, and the processor seconds of each process meanwhile."""
 
     updates: int
+    pixels: int
     size: int
     seconds: float
     cpu: Mapping[str, float] = field(default_factory=dict)
@@ -32,6 +33,15 @@ class Flow:
     def rate(self) -> float:
         """Updates a second."""
         return self.updates / self.seconds
+
+    @property
+    def screens(self) -> float:
+        """Whole screens a second, by pixels.
+
+        Where a request arrives between two frames, Xvnc answers with an update that repeats a strip of the last frame
+        without loss (or with none). They are updates, but no frames; a faster client gets more of them.
+        """
+        return self.pixels / (WIDTH * HEIGHT) / self.seconds
 
     @property
     def throughput(self) -> float:
@@ -71,6 +81,25 @@ def measure_round(
     return Round(tight, raw, echo)
 
 
+@dataclass(frozen=True)
+class Far:
+    """One round over a slow path: raw pixels would only measure its rate."""
+
+    flow: Flow
+    keys_ms: tuple[float, ...]
+
+
+def measure_far(connect: Callable[[], ByteStream], seconds: float, keys: int) -> Far:
+    """Measure keys and compressed updates of one path once."""
+    client = RfbClient(connect())
+    try:
+        client.resize(WIDTH, HEIGHT)
+        flow = _flow(client, NOVNC_TIGHT, {}, seconds)
+        return Far(flow, _echo(client, keys))
+    finally:
+        client.close()
+
+
 def _flow(client: RfbClient, encodings: tuple[int, ...], processes: Mapping[str, list[int]], seconds: float) -> Flow:
     """Let the painter play, ask for one update after the other, and count; half a second of run-up is not counted."""
     client.set_encodings(encodings)
@@ -78,22 +107,22 @@ def _flow(client: RfbClient, encodings: tuple[int, ...], processes: Mapping[str,
     client.request(incremental=False)
     _pump(client, 0.5)
     size, before, began = client.stream.received_bytes, _cpu(processes), time.perf_counter()
-    updates = _pump(client, seconds)
+    updates, pixels = _pump(client, seconds)
     took, after = time.perf_counter() - began, _cpu(processes)
     size = client.stream.received_bytes - size
     client.press(STOP)
     _drain(client)
-    return Flow(updates, size, took, {who: after[who] - before[who] for who in processes})
+    return Flow(updates, pixels, size, took, {who: after[who] - before[who] for who in processes})
 
 
-def _pump(client: RfbClient, seconds: float) -> int:
-    """Answer every update with the next request; return how many updates came."""
-    end, updates = time.perf_counter() + seconds, 0
+def _pump(client: RfbClient, seconds: float) -> tuple[int, int]:
+    """Answer every update with the next request; return how many updates came, and their pixels."""
+    end, updates, pixels = time.perf_counter() + seconds, 0, 0
     while time.perf_counter() < end:
-        client.read_update()
+        pixels += client.read_update().pixels
         client.request(incremental=True)
         updates += 1
-    return updates
+    return updates, pixels
 
 
 def _drain(client: RfbClient) -> None:

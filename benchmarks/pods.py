@@ -46,6 +46,11 @@ def namespace_of(cluster: Cluster, level: str) -> Iterator[str]:
         cluster.kubectl("delete", "namespace", name, "--wait=false")
 
 
+def measured_size(cpus: float) -> str:
+    """Return the sizes of a catalogue whose sessions may use this many processors."""
+    return f"sizes:\n  measured: {{title: Measured, memory: 2 GiB, cpus: {cpus}, processes: 500, hours: 1}}\n"
+
+
 class PodPortal(Portal):
     """Our hub with pods, on data that the node has at the same path."""
 
@@ -56,8 +61,7 @@ class PodPortal(Portal):
         self._cluster, self._namespace = cluster, namespace
         self._images = {name: on_the_node(name) for name in {"desktop", image}}
         self.catalogue.mkdir(mode=0o755, parents=True)
-        sizes = f"sizes:\n  measured: {{title: Measured, memory: 2 GiB, cpus: {cpus}, processes: 500, hours: 1}}\n"
-        (self.catalogue / "sizes.yaml").write_text(sizes)
+        (self.catalogue / "sizes.yaml").write_text(measured_size(cpus))
         self.add_to_catalogue(
             f"name: measured\ntitle: Measured\nkind: desktop\nsizes: [measured]\n"
             f"image: {self._images[image]}\ncommand: {json.dumps(command)}\n"

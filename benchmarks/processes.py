@@ -23,6 +23,8 @@ class Process:
     parent: int
     name: str
     command: tuple[str, ...]
+    #: In ticks since the machine's own start; process ids are used again.
+    started: int
 
     @property
     def line(self) -> str:
@@ -38,10 +40,11 @@ def read_process(pid: int) -> Process | None:
     except OSError:
         return None
     name, rest = stat[stat.index("(") + 1 :].rsplit(")", 1)
-    state, parent = rest.split()[:2]
-    if state in "ZX":
+    fields = rest.split()
+    if fields[0] in "ZX":
         return None
-    return Process(pid, int(parent), name, tuple(raw.decode(errors="replace").rstrip("\0").split("\0")))
+    command = tuple(raw.decode(errors="replace").rstrip("\0").split("\0"))
+    return Process(pid, int(fields[1]), name, command, int(fields[19]))
 
 
 def descendants(root: int) -> list[Process]:
@@ -62,7 +65,7 @@ def descendants(root: int) -> list[Process]:
 def find_xvnc(root: int) -> Process | None:
     """The newest Xvnc server below ``root``."""
     servers = [process for process in descendants(root) if process.name in ("Xvnc", "Xtigervnc")]
-    return max(servers, key=lambda process: process.pid, default=None)
+    return max(servers, key=lambda process: process.started, default=None)
 
 
 def session_of(xvnc: Process, hub: int) -> list[Process]:

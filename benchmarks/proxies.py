@@ -81,7 +81,7 @@ async def _talk(socket: aiohttp.ClientWebSocketResponse, until: float, took: lis
 
 
 async def measure(port: int, pid: int, sockets: int, seconds: float) -> Round:
-    """Open the sockets, and let them talk."""
+    """Open the sockets, and let them client."""
     before = pss_mib(pid) if pid else 0.0
     connector = aiohttp.TCPConnector(limit=0)
     took: list[float] = []

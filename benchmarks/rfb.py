@@ -48,9 +48,10 @@ class RfbClient:
         """Say which encodings and pseudo-encodings this client takes, best first."""
         self.stream.send(struct.pack(f">BxH{len(encodings)}i", 2, len(encodings), *encodings))
 
-    def request(self, *, incremental: bool) -> None:
-        """Ask for one update of the whole screen."""
-        self.stream.send(struct.pack(">BBHHHH", 3, incremental, 0, 0, self.width, self.height))
+    def request(self, *, incremental: bool, row: int | None = None) -> None:
+        """Ask for one update of the whole screen, or of one row of it."""
+        top, height = (0, self.height) if row is None else (row, 1)
+        self.stream.send(struct.pack(">BBHHHH", 3, incremental, 0, top, self.width, height))
 
     def press(self, keysym: int) -> None:
         """Press and release one key."""
@@ -72,12 +73,12 @@ class RfbClient:
             self.request(incremental=True)
             self.read_update()
 
-    def wait_for_light(self) -> None:
-        """Ask for updates until one has a pixel that is not black."""
+    def wait_for_light(self, row: int | None = None) -> None:
+        """Ask for updates until one has a pixel that is not black, anywhere or in one row."""
         self.set_encodings(PLAIN_RAW)
-        self.request(incremental=False)
+        self.request(incremental=False, row=row)
         while not self.read_update().has_light:
-            self.request(incremental=True)
+            self.request(incremental=True, row=row)
 
     def read_update(self) -> Update:
         """Wait for one whole FramebufferUpdate; other messages are read and dropped."""

@@ -10,6 +10,7 @@ import base64
 import os
 import select
 import socket
+import ssl
 import struct
 import time
 from pathlib import Path
@@ -31,13 +32,19 @@ class ByteStream:
         """Close the connection; the server sees the end of it."""
         self._socket.close()
 
+    def release(self) -> socket.socket:
+        """Return the connection, of which nothing was read yet."""
+        return self._socket
+
     def send(self, data: bytes) -> None:
         """Send ``data`` as one message."""
         self._socket.sendall(data)
 
     def has_more(self, within_s: float) -> bool:
         """Whether payload comes within ``within_s``; none of it is read."""
-        return self._start < self._end or bool(select.select([self._socket], [], [], within_s)[0])
+        if self._start < self._end or (isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()):
+            return True
+        return bool(select.select([self._socket], [], [], within_s)[0])
 
     def read(self, count: int) -> bytes:
         """Return exactly ``count`` bytes of payload."""
@@ -168,15 +175,22 @@ class WebSocketStream(ByteStream):
 
 
 def open_websocket(
-    host: str, port: int, path: str, headers: dict[str, str] | None = None, timeout_s: float = 30
+    host: str,
+    port: int,
+    path: str,
+    headers: dict[str, str] | None = None,
+    timeout_s: float = 30,
+    tls: ssl.SSLContext | None = None,
 ) -> WebSocketStream:
     """Upgrade ``path`` to a websocket with the ``binary`` subprotocol; ``headers`` carry the cookies."""
     connection = socket.create_connection((host, port), timeout=timeout_s)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if tls is not None:
+        connection = tls.wrap_socket(connection, server_hostname=host)
     lines = [
         f"GET {path} HTTP/1.1",
         f"Host: {host}:{port}",
-        f"Origin: http://{host}:{port}",
+        f"Origin: {'https' if tls else 'http'}://{host}:{port}",
         "Upgrade: websocket",
         "Connection: Upgrade",
         "Sec-WebSocket-Version: 13",

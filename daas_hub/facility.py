@@ -52,6 +52,7 @@ from daas_hub.launch import (
     require_template,
     takes_place,
 )
+from daas_hub.policy.end_dates import EndDates
 from daas_hub.policy.facility_settings import FacilitySettings
 from daas_hub.policy.lifetime_settings import Lifetimes
 from daas_hub.policy.mount_settings import MountRules
@@ -87,6 +88,7 @@ class Facility(FacilitySettings, SingletonConfigurable):
         self.zone = read_zone("Facility.timezone", self.timezone) if self.timezone else rules.zone() or machine_zone()
         self.policy = rules.policy(self.state, self.zone)
         self.roles = RoleRules(parent=self).roles()
+        self.end_rules = EndDates(parent=self).rules(self.zone)
         self.lifetimes = Lifetimes(parent=self)
         #: what a login needs for an elevated role; the authenticator, who knows the login, withholds it
         self.elevation = RoleRules(parent=self).elevation()
@@ -121,7 +123,7 @@ class Facility(FacilitySettings, SingletonConfigurable):
     def claims(self) -> frozenset[str]:
         """The claims of a login that this configuration reads; an authenticator keeps these, and no others."""
         of_roles = {name for wanted in self.roles.claims.values() for name in wanted}
-        return claims_read_by(self._accounts) | of_roles
+        return claims_read_by(self._accounts) | of_roles | self.end_rules.claims
 
     @property
     def links(self) -> LinkedSource | None:
@@ -145,7 +147,7 @@ class Facility(FacilitySettings, SingletonConfigurable):
         """
         account = self.account_rules.require_allowed(await self._accounts.account_of(identity))
         roles = account.roles | self.roles.roles_of(account, identity)
-        return replace(account, login=identity, roles=roles)
+        return self.end_rules.require_current(replace(account, login=identity, roles=roles), identity)
 
     def may_have_own_resources(self, account: Account) -> bool:
         """Return whether this account may launch applications without a proposal."""
@@ -300,7 +302,7 @@ class Facility(FacilitySettings, SingletonConfigurable):
                 remedy="Please tell the user office.",
                 kind=ErrorKind.NO_PROPOSAL_ACCOUNT,
             ) from None
-        return self.account_rules.require_allowed(require_named(account, name))
+        return self.end_rules.require_current(self.account_rules.require_allowed(require_named(account, name)))
 
     def require_safe_address(self, bind_url: str) -> None:
         """Check where the portal will listen.

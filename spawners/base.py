@@ -24,6 +24,7 @@ from daas_hub.errors import DaasError, Refused, SessionFailed
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding, not_checked
 from daas_hub.launch import LaunchRequest, Plan
+from daas_hub.launch_login import LaunchLogin
 from daas_hub.notices import NoticeBoard
 from daas_hub.policy import Lifetimes
 from daas_hub.spawners.launch_watch import LaunchWatch, record_end, record_extension
@@ -93,6 +94,9 @@ class ProposalSessionMixin(SessionDocumentMixin, StartProgressMixin, SessionAddr
     failure = ""
     #: Whether the account's home was the cause, so that a temporary home is offered.
     failed_at_home = False
+
+    #: Signs the browser that launched in at its session; None where it signs in at the hub.
+    launch_login: LaunchLogin | None = None
 
     _limiting: asyncio.Future[None] | None = None
 

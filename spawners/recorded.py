@@ -16,9 +16,11 @@ import jupyterhub
 from jupyterhub.utils import maybe_future
 from traitlets import Float, List, Unicode, default
 
+from daas_hub.admission.backend_capacity import BackendCapacity
 from daas_hub.errors import SessionFailed
 from daas_hub.facility import Facility
 from daas_hub.launch import Plan, visits_in
+from daas_hub.launch_login import VARIABLE as LOGIN_VARIABLE
 from daas_hub.launch_reference import VARIABLE
 from daas_hub.spawners.base import START_INTERRUPTED, ProposalSessionMixin
 from daas_hub.spawners.egress import EgressRoute
@@ -76,9 +78,6 @@ class RecordedSessionMixin(ProposalSessionMixin):
         """,
     )
 
-    #: Why a stop takes long, worded for the owner.
-    stop_kept = "the machine that runs it does not answer. It will be stopped when that machine answers again."
-
     #: Unique id of the last start; the database has it once the start is complete.
     start_id = ""
 
@@ -115,6 +114,14 @@ class RecordedSessionMixin(ProposalSessionMixin):
     @abstractmethod
     async def end_running(self, one: RunningSession) -> None:
         """End what `list_running` returned. Any exception means that it may still run."""
+
+    async def backend_capacity(self) -> BackendCapacity | None:
+        """Return what the backend has for this hub's sessions; None for a backend that cannot be asked.
+
+        Raises:
+            DaasError, OSError: the backend does not answer.
+        """
+        return None
 
     def name_on_backend(self, user: str, server: str) -> str:
         """Return the name that a session has on the backend."""
@@ -160,6 +167,11 @@ class RecordedSessionMixin(ProposalSessionMixin):
         """Whether the session was stopped, and its backend has not confirmed that it ended."""
         record = self.records.get(self.key)
         return record is not None and record.stop_wanted
+
+    @property
+    def stop_kept(self) -> str:
+        """Why a stop takes long, worded for the owner."""
+        return "the machine that runs it does not answer. It will be stopped when that machine answers again."
 
     @property
     def stop_notice(self) -> str:
@@ -266,15 +278,19 @@ class RecordedSessionMixin(ProposalSessionMixin):
         env = DEFAULT_VARIABLES | {"TZ": plan.timezone} | self.get_env()
         env |= {str(key): str(value) for key, value in Facility.of(self.config).environment.items()}
         env |= plan.environment
-        return env | {
-            "HOME": plan.home,
-            "USER": plan.account.name,
-            "LOGNAME": plan.account.name,
-            "SHELL": "/bin/bash",
-            "LANG": "C.UTF-8",
-            "TMPDIR": "/tmp",  # noqa: S108  # the session's own
-            "XDG_RUNTIME_DIR": "/run/session",
-            "DAAS_SESSION": self.session_document(plan, self.egress_of(plan)),
-            "DAAS_HUB_VERSION": jupyterhub.__version__,
-            VARIABLE: self.reference,
-        }
+        return (
+            env
+            | {
+                "HOME": plan.home,
+                "USER": plan.account.name,
+                "LOGNAME": plan.account.name,
+                "SHELL": "/bin/bash",
+                "LANG": "C.UTF-8",
+                "TMPDIR": "/tmp",  # noqa: S108  # the session's own
+                "XDG_RUNTIME_DIR": "/run/session",
+                "DAAS_SESSION": self.session_document(plan, self.egress_of(plan)),
+                "DAAS_HUB_VERSION": jupyterhub.__version__,
+                VARIABLE: self.reference,
+            }
+            | ({LOGIN_VARIABLE: self.launch_login.for_session()} if self.launch_login is not None else {})
+        )

@@ -78,7 +78,8 @@ def _refuse_to_start(change: Any) -> None:
 def _begin_admission(hub: Any, backends: Sequence[Any]) -> None:
     """Let starts be admitted, and what ended sessions had be given back (see `daas_hub.admission`)."""
     records = [one.records for one in backends]
-    Admission.register(hub, lambda key: any(one.get(session_key(*key)) is not None for one in records))
+    asks = {getattr(one, "place", ""): one.backend_capacity for one in backends}
+    Admission.register(hub, lambda key: any(one.get(session_key(*key)) is not None for one in records), asks)
     _keep_running(Admission.run(hub))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from jupyterhub import orm
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, event, text
 from traitlets.config import Config
 
 from daas_hub import configure
@@ -80,3 +80,23 @@ def test_a_read_only_database_can_be_read(tmp_path: Path) -> None:
 
     with engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM users")).scalar() == 0
+
+
+def test_a_file_is_not_checked_before_each_transaction(hub_database: Path) -> None:
+    """JupyterHub does, with a transaction of its own: a server may have been restarted, and a file was not."""
+    session = orm.new_session_factory(f"sqlite:///{hub_database}")()
+    statements: list[str] = []
+    event.listen(session.get_bind(), "before_cursor_execute", lambda *call: statements.append(call[2]))
+    for name in ("anna", "ben"):
+        session.add(orm.User(name=name))
+        session.commit()
+    assert [one.split()[0] for one in statements] == ["INSERT", "INSERT"]
+
+
+@pytest.mark.parametrize("url", ["postgresql+psycopg://server/hub", "mysql+pymysql://server/hub"])
+def test_connections_to_a_server_are_checked_as_jupyterhub_does(url: str) -> None:
+    for _ in range(2):
+        configure(Config())
+    engine = create_engine(url)
+    orm.register_ping_connection(engine)
+    assert len(engine.dispatch.engine_connect) == 1

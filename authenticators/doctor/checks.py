@@ -160,8 +160,8 @@ async def _callback(method: OIDCMethod, authorize: str, callback: str) -> Findin
     word = secrets.token_hex(16)
     address = await method.begin(state=word, verifier=word, challenge="A" * 43, callback=callback)
     try:
-        async with service_at(address, method.settings.http).conversation() as talk:
-            status, place = await talk.location_of(f"{address}&prompt=none", "a sign-in without a page")
+        async with service_at(address, method.settings.http).client() as provider:
+            status, place = await provider.location_of(f"{address}&prompt=none", "a sign-in without a page")
     except SourceUnavailable as error:
         return problem(key, check, error_text(error), "The provider's authorization_endpoint must answer this machine.")
     said = parse_qs(urlsplit(place).query).get("error", [""])[0] if place.startswith(callback) else None

@@ -87,11 +87,11 @@ async def ask(
     Raises:
         SourceUnavailable: no response, a server error, a redirect, or a response that is too large.
     """
-    async with service_at(url, http).conversation() as talk:
+    async with service_at(url, http).client() as client:
         if form is None:
-            reply = await talk.get(url, asked_for, headers=headers, require_json=False)
+            reply = await client.get(url, asked_for, headers=headers, require_json=False)
         else:
-            reply = await talk.post(url, asked_for, headers=headers, form=form, require_json=False)
+            reply = await client.post(url, asked_for, headers=headers, form=form, require_json=False)
     return Answer(reply.status, reply.object, reply.jwt)
 
 

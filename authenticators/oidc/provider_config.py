@@ -13,8 +13,8 @@ from daas_hub.authenticators.oidc.profiles import PROFILES, Profile
 from daas_hub.authenticators.oidc.provider import MAX_TOKEN_BYTES, is_safe_url
 from daas_hub.authenticators.oidc.subject import what_is_wrong_with
 from daas_hub.errors import ConfigurationError
-from daas_hub.services.http import trust_of
 from daas_hub.services.secret_file import read_secret
+from daas_hub.services.urls import tls_context
 
 #: Name of the provider that `oidc_issuer` and related settings configure.
 ONLY = "openid"
@@ -167,7 +167,7 @@ def read_provider(setting: str, name: str, keys: Mapping[str, Any]) -> ProviderS
         max_token_bytes=keys.get("max_token_bytes", MAX_TOKEN_BYTES),
         authorize_params=params,
         ca_file=keys.get("ca_file", ""),
-        http=HTTPSettings(tls=trust_of(f"{setting}['ca_file']", keys.get("ca_file", ""))),
+        http=HTTPSettings(tls=tls_context(f"{setting}['ca_file']", keys.get("ca_file", ""))),
     )
 
 

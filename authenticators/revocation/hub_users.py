@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from daas_hub.accounts import Identity
+from daas_hub.accounts.refusals import AccessEnded
 from daas_hub.authenticators.errors import Blocked
 from daas_hub.authenticators.login_methods import LoginMethod
 from daas_hub.authenticators.revocation.logins import sessions_of, stop_sessions
 from daas_hub.authenticators.revocation.recheck import Verdict, Watch
 from daas_hub.errors import NoAccount, Refused, SourceUnavailable
+
+#: Sessions are rechecked every few minutes: an end that passed earlier than this was not known while they ran.
+RECENT_S = 86_400.0
 
 _log = logging.getLogger("jupyterhub.daas")
 
@@ -46,8 +51,9 @@ class RunningUsers:
         every_s: interval in seconds.
     """
 
-    def __init__(self, app: Any, logins: Logins, *, every_s: float) -> None:
+    def __init__(self, app: Any, logins: Logins, *, every_s: float, clock: Callable[[], float] = time.time) -> None:
         self._app = app
+        self._clock = clock
         self._logins = logins
         self._watch = Watch(self.names, self.look, self.end, every_s)
         self._watching: asyncio.Future[None] | None = None
@@ -73,8 +79,8 @@ class RunningUsers:
                 # claims from which an account is derived have to be fresh
                 await self._logins.ask_again(user)
                 return Verdict.THERE
-        except (NoAccount, Blocked):
-            return Verdict.GONE
+        except (NoAccount, Blocked) as problem:
+            return self._verdict_of(problem)
         except (Refused, SourceUnavailable):
             state = await user.get_auth_state() or {}
         identity = Identity.from_state(state.get("identity")) or Identity.from_state(state.get("ended"))
@@ -82,11 +88,16 @@ class RunningUsers:
             return Verdict.UNKNOWN
         try:
             await self._logins.require_known(identity)
-        except (NoAccount, Blocked):
-            return Verdict.GONE
+        except (NoAccount, Blocked) as problem:
+            return self._verdict_of(problem)
         except (Refused, SourceUnavailable):
             return Verdict.UNKNOWN
         return Verdict.THERE
+
+    def _verdict_of(self, problem: Refused) -> Verdict:
+        """Return EXPIRED for an end that has just passed; a source that states ends of long ago may be wrong."""
+        is_recent = isinstance(problem, AccessEnded) and self._clock() - problem.ended_at < RECENT_S
+        return Verdict.EXPIRED if is_recent else Verdict.GONE
 
     async def end(self, name: str) -> list[str]:
         """End the sessions and logins of a user whose account is gone, or who was blocked; see `stop_sessions`."""

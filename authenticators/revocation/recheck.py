@@ -26,6 +26,7 @@ _log = logging.getLogger("jupyterhub.daas")
 class Verdict(enum.Enum):
     """What the facility says of an account, or of a membership.
 
+    EXPIRED is an account whose end date has just passed: many have the same, and it shows nothing about the source.
     EMPTY is a membership that is gone, with all others of the person: so answers a source that lost its data, too.
     """
 
@@ -33,6 +34,7 @@ class Verdict(enum.Enum):
     GONE = "gone"
     EMPTY = "empty"
     UNKNOWN = "unknown"
+    EXPIRED = "expired"
 
 
 @dataclass(frozen=True)
@@ -45,13 +47,14 @@ class Decision:
 
 def decide(verdicts: Mapping[str, Verdict]) -> Decision:
     """Decide one round. Pure."""
-    known = [name for name, verdict in verdicts.items() if verdict is not Verdict.UNKNOWN]
+    expired = tuple(name for name, verdict in verdicts.items() if verdict is Verdict.EXPIRED)
+    known = [name for name, verdict in verdicts.items() if verdict not in (Verdict.UNKNOWN, Verdict.EXPIRED)]
     gone = tuple(name for name in known if verdicts[name] in (Verdict.GONE, Verdict.EMPTY))
     # nobody has anything: nothing shows that the source works
     is_empty = bool(gone) and all(verdicts[name] is Verdict.EMPTY for name in known)
     if is_empty or (len(known) >= FEWEST_FOR_BRAKE and 2 * len(gone) > len(known)):
-        return Decision((), braked=True)
-    return Decision(gone)
+        return Decision(expired, braked=True)
+    return Decision((*gone, *expired))
 
 
 class Watch:

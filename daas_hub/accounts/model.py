@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+from daas_hub.accounts.validity import End
 from daas_hub.services.outside_text import printable
 
 MAX_DISPLAY_NAME = 200
@@ -79,6 +80,7 @@ class Account:
     Attributes:
         memberships: names of all groups, including groups without a gid; roles depend on them.
         login: the person's identity, for sources that know people by their login. A plan's account has none.
+        ends: the end dates that sources state; `Facility.account_of` leaves the one that counts.
     """
 
     name: str
@@ -90,6 +92,7 @@ class Account:
     roles: frozenset[str] = frozenset()
     memberships: frozenset[str] = field(default=frozenset(), compare=False)
     login: Identity | None = None
+    ends: tuple[End, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         """Make the name fit to be shown, wherever it comes from: a passwd file may be in another encoding."""
@@ -103,6 +106,7 @@ class AccountFields:
     Attributes:
         groups: further groups: numbers, names with numbers, or what leads to the groups' own records.
         group_name, group_gid: in the record of a group.
+        end: the end date of the account.
     """
 
     name: str
@@ -112,6 +116,7 @@ class AccountFields:
     groups: str = ""
     group_name: str = ""
     group_gid: str = ""
+    end: str = ""
 
 
 class AccountSource(Protocol):

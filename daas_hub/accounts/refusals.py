@@ -26,6 +26,18 @@ class AccountClosed(AccountRefused):
     kind = ErrorKind.ACCOUNT_CLOSED
 
 
+class AccessEnded(AccountClosed):
+    """The end date of the account has passed.
+
+    Attributes:
+        ended_at: when, in seconds since 1970.
+    """
+
+    def __init__(self, message: str, *, remedy: str = "", ended_at: float) -> None:
+        super().__init__(message, remedy=remedy)
+        self.ended_at = ended_at
+
+
 class AccountLocked(SourceUnavailable):
     """The account cannot be used for a while, because somebody entered wrong passwords.
 

@@ -9,8 +9,8 @@ from traitlets.config import Configurable
 
 from daas_hub.accounts.templates import fields_of
 from daas_hub.errors import ConfigurationError
-from daas_hub.services.http import require_url, trust_of
 from daas_hub.services.secret_file import read_secret
+from daas_hub.services.urls import require_url, tls_context
 
 
 class SourceSettings(Configurable):
@@ -50,7 +50,7 @@ class SourceSettings(Configurable):
         Raises:
             ConfigurationError: the file has no certificates.
         """
-        return trust_of(f"{type(self).__name__}.{setting}", str(getattr(self, setting)))
+        return tls_context(f"{type(self).__name__}.{setting}", str(getattr(self, setting)))
 
     def require_fields(self, setting: str, *, known: tuple[str, ...] = ("subject", "issuer")) -> tuple[str, ...]:
         """Return the fields of a template.

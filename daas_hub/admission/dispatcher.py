@@ -9,6 +9,8 @@ from typing import Protocol
 
 from daas_hub.admission.gate import Gate, Key
 from daas_hub.admission.line import Line
+from daas_hub.admission.model import Demand
+from daas_hub.admission.quota import NoRoom, OverQuota
 
 INTERVAL_S = 1.0
 #: After these reasons (`DaasError.reason`) a launch keeps its ticket: it is not the person who was refused.
@@ -95,8 +97,25 @@ class Dispatcher:
             # whatever it is: the next round must come
             _log.exception("the queue could not be served")
 
+    def admit(self, demand: Demand) -> None:
+        """Admit a start.
+
+        Raises:
+            OverQuota, NoRoom: with the numbers.
+        """
+        if self._line is not None or self._gate.is_open(demand.key):
+            self.settle()
+        if self._line is not None:
+            self._line.require_none_waits(demand)
+        try:
+            self._gate.admit(demand)
+        except (OverQuota, NoRoom):
+            # one may just have ended; with 1,000 sessions, comparing them costs as much as a start
+            self.settle()
+            self._gate.admit(demand)
+
     def settle(self) -> Collection[Key]:
-        """Compare what is in use with what runs; return what runs. A start does it first: one may just have ended."""
+        """Compare what is in use with what runs; return what runs."""
         running, possible = self._sessions.running(), self._sessions.possible()
         self._gate.settle(running, lambda key: key in possible or self._sessions.may_run(key))
         return running

@@ -115,7 +115,9 @@ class Gate:
         row.proposals, row.groups = ", ".join(demand.proposals), sorted(demand.groups & set(self.rules.classes))
         row.application, row.place, row.size = demand.application, demand.place, demand.size
         row.cpus, row.memory_bytes, row.gpus, row.hours = demand.cpus, demand.memory_bytes, demand.gpus, demand.hours
-        commit(self._db)
+        if self.rules.has_quotas or self.rules.has_capacity:
+            commit(self._db)
+        # else nobody is refused for it: JupyterHub commits before a backend starts anything, and it goes with that
         self._rows[demand.key] = row
         self._open[demand.key] = _occupied(row)
         if hold:
@@ -143,9 +145,12 @@ class Gate:
         for key, row in self._rows.items():
             if row.started is None and key in running:
                 row.started, has_changed = now, True
+                # again if a rollback removed it
+                self._db.add(row)
                 self._open[key] = _occupied(row)
             if key not in self._held and not may_run(key):
                 row.ended = now
+                self._db.add(row)
                 gone.append(key)
         if not gone and not has_changed:
             return False

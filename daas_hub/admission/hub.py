@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
 from jupyterhub.app import JupyterHub
 from traitlets.config import Config
 
+from daas_hub.admission.capacity_watch import Ask, CapacityWatch
 from daas_hub.admission.dispatcher import Dispatcher
 from daas_hub.admission.gate import Gate, Key
 from daas_hub.admission.line import Line, LineRules
@@ -70,15 +71,14 @@ class Admission:
     """The admission of one hub."""
 
     _recorded: ClassVar[WeakKeyDictionary[Any, Callable[[Key], bool]]] = WeakKeyDictionary()
+    _asks: ClassVar[WeakKeyDictionary[Any, Mapping[str, Ask]]] = WeakKeyDictionary()
     _starts: ClassVar[WeakKeyDictionary[Any, Start]] = WeakKeyDictionary()
     _known: ClassVar[WeakKeyDictionary[Any, Admission]] = WeakKeyDictionary()
 
     def __init__(self, hub: Any) -> None:
         facility = Facility.of(hub.config)
-        queue = Queue(config=hub.config)
-        rules = Quotas(config=hub.config).rules(
-            hub.config, facility.places, queue.reserved(facility.zone, facility.places)
-        )
+        queue, quotas = Queue(config=hub.config), Quotas(config=hub.config)
+        rules = quotas.rules(hub.config, facility.places, queue.reserved(facility.zone, facility.places))
         start = self._starts.get(hub)
         self.gate = Gate(rules, hub.db)
         #: None if launches do not wait
@@ -89,11 +89,20 @@ class Admission:
             )
             self.line = Line(self.gate, limits, hub.db)
         self.dispatcher = Dispatcher(self.gate, HubSessions(hub, self._recorded[hub]), self.line, start)
+        self.capacities = CapacityWatch(
+            self.gate, self._asks.get(hub, {}), quotas.ask_interval_s, changed=self.dispatcher.ask
+        )
 
     @classmethod
-    def register(cls, hub: Any, recorded: Callable[[Key], bool]) -> None:
-        """Let a hub that is starting have an admission; it is built once the hub has a database."""
+    def register(cls, hub: Any, recorded: Callable[[Key], bool], asks: Mapping[str, Ask] | None = None) -> None:
+        """Let a hub that is starting have an admission; it is built once the hub has a database.
+
+        Args:
+            recorded: whether a backend has a record of a session.
+            asks: what asks the backend of a place for its capacity, by its name.
+        """
         cls._recorded[hub] = recorded
+        cls._asks[hub] = asks or {}
 
     @classmethod
     def start_with(cls, hub: Any, start: Start) -> None:
@@ -116,7 +125,7 @@ class Admission:
         while not getattr(hub, "http_server", None):  # noqa: ASYNC110  # the hub has no event for its start
             await asyncio.sleep(0.2)
         if (admission := cls.current()) is not None:
-            await admission.dispatcher.run()
+            await asyncio.gather(admission.dispatcher.run(), admission.capacities.run())
 
     def admit(self, demand: Demand) -> None:
         """Admit a start.
@@ -124,10 +133,7 @@ class Admission:
         Raises:
             OverQuota, NoRoom: with the numbers.
         """
-        self.dispatcher.settle()
-        if self.line is not None:
-            self.line.require_none_waits(demand)
-        self.gate.admit(demand)
+        self.dispatcher.admit(demand)
 
 
 def require_valid(config: Config) -> None:

@@ -7,12 +7,17 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
+from daas_hub.admission.backend_capacity import Asked
 from daas_hub.admission.quota import Limits
 from daas_hub.catalogue.reader import memory_bytes
 from daas_hub.errors import ConfigurationError
 
 _CAPACITY = ("sessions", "cpus", "memory", "gpus")
+_LIMIT_NAMES = {"memory": "memory_bytes"} | {name: name for name in ("sessions", "cpus", "gpus")}
 _HOURS = ("hours", "days")
+#: The value of what the backend is asked for.
+ASK = "ask"
+_RESERVE = "reserve"
 
 
 def wrong(setting: str, value: object, message: str, remedy: str) -> ConfigurationError:
@@ -99,6 +104,31 @@ def limits_of(where: str, given: Any, *, others: Sequence[str] = (), has_hours: 
         hours=reader.number("hours", 1) if "hours" in given else None,
         days=reader.number("days", 30.0),
     )
+
+
+def capacity_of(where: str, given: Any) -> tuple[Limits, Asked | None]:
+    """Return the limits of a place, and what its backend is asked for; None for nothing.
+
+    Raises:
+        ConfigurationError: a limit is not valid.
+    """
+    reader = DictReader(where, given)
+    asked = frozenset(_LIMIT_NAMES[key] for key in _CAPACITY if given.get(key) == ASK)
+    configured = {key: value for key, value in given.items() if value != ASK or key not in _CAPACITY}
+    reserve = configured.pop(_RESERVE, None)
+    limits = limits_of(where, configured, has_hours=False)
+    if not asked:
+        if reserve is not None:
+            remedy = 'Example: {"memory": "ask", "reserve": {"memory": "4 GiB"}}.'
+            raise wrong(f"{reader.where}['reserve']", reserve, 'has no effect without an "ask"', remedy)
+        return limits, None
+    return limits, Asked(asked, None if reserve is None else _reserve_of(f"{where}['reserve']", reserve))
+
+
+def _reserve_of(where: str, given: Any) -> Limits:
+    """Return what is kept from sessions; 0 is nothing."""
+    reader = DictReader(where, given)
+    return limits_of(where, {key: value for key, value in reader.given.items() if value != 0}, has_hours=False)
 
 
 def _memory(reader: DictReader) -> float:

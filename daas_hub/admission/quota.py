@@ -7,9 +7,11 @@ numbers. **Capacity** is what a place or the whole portal has; a launch beyond i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Protocol
 
 from daas_hub.admission.model import Demand, Occupied
+from daas_hub.admission.offer import Offer
 from daas_hub.errors import Refused
 
 DAY_S = 86_400.0
@@ -116,6 +118,13 @@ class Reservation:
         return max(0, self.sessions - used)
 
 
+class AsksBackend(Protocol):
+    """What a backend is asked for (`backend_capacity.Asked`)."""
+
+    def limits(self, configured: Limits, answer: Any) -> Limits:
+        """Return the configured limits with those of an answer."""
+
+
 @dataclass(frozen=True)
 class Rules:
     """All limits of a facility.
@@ -124,6 +133,8 @@ class Rules:
         classes: by "role:NAME" or "group:NAME".
         places: what each place has; `titles` are what pages call them.
         facility: what the whole portal has.
+        asked: what the backend of a place is asked for; "" for the only backend, whose answer is of the facility.
+        uncertain: places of which the backend's capacity is not known now.
     """
 
     person: Limits = NO_LIMITS
@@ -133,6 +144,20 @@ class Rules:
     titles: Mapping[str, str] = field(default_factory=dict)
     facility: Limits = NO_LIMITS
     reservations: tuple[Reservation, ...] = ()
+    asked: Mapping[str, AsksBackend] = field(default_factory=dict)
+    uncertain: frozenset[str] = frozenset()
+
+    def answered(self, answers: Mapping[str, Any], uncertain: frozenset[str]) -> Rules:
+        """Return these rules with the capacities that backends answered, by place."""
+        places = dict(self.places)
+        facility = self.facility
+        for name, asked in self.asked.items():
+            limits = asked.limits(places.get(name, NO_LIMITS) if name else facility, answers.get(name))
+            if name:
+                places[name] = limits
+            else:
+                facility = limits
+        return replace(self, places=places, facility=facility, uncertain=uncertain)
 
     @property
     def has_quotas(self) -> bool:
@@ -142,7 +167,7 @@ class Rules:
     @property
     def has_capacity(self) -> bool:
         """Whether there is any limit of places."""
-        return bool(self.facility or any(self.places.values()) or self.reservations)
+        return bool(self.facility or any(self.places.values()) or self.reservations or self.asked)
 
     @property
     def longest_days(self) -> float:
@@ -154,6 +179,11 @@ class Rules:
     def classes_of(self, demand: Demand) -> list[tuple[str, ClassRule]]:
         """Return the rules of the classes that a person is in."""
         return [(name, rule) for name, rule in self.classes.items() if name in demand.groups]
+
+    def offer_for(self, groups: frozenset[str]) -> Offer:
+        """Return what people with these roles and groups may launch (see `Demand.groups`)."""
+        own = [rule for name, rule in self.classes.items() if name in groups]
+        return Offer.of_classes([rule.applications for rule in own], [rule.sizes for rule in own])
 
     def share_of(self, demand: Demand) -> float:
         """Return the weight of a launch in the queue."""
@@ -215,22 +245,33 @@ def require_room(
             words = f"{title} is full: {shown(used)} of {shown(limit)} {unit} are in use"
             words += f", {reserved} reserved" if reserved else ""
             words += "." if name == "sessions" else f", and this session needs {shown(needs)}."
-            is_never = needs > limit
+            # a backend that does not answer may have more by the time it does
+            is_never = needs > limit and place not in rules.uncertain
             if is_never:
                 words = f"{title} has {shown(limit)} {unit}, and this session needs {shown(needs)}."
                 remedy = "Choose a smaller size."
             raise NoRoom(words, remedy=remedy, place=place, is_never=is_never)
 
 
+def use_of(rules: Rules, place: str, sessions: Iterable[Occupied]) -> dict[str, tuple[float, float]]:
+    """Return what is in use of each limited resource, and its limit; place "" is the whole portal."""
+    limits = rules.places.get(place, NO_LIMITS) if place else rules.facility
+    here = [one.demand for one in sessions if one.ended is None and place in ("", one.demand.place)]
+    return {
+        name: (sum(_needs(one, name) for one in here), limit)
+        for name, _, _ in _UNITS
+        if (limit := getattr(limits, name)) is not None
+    }
+
+
 def _require_offered(rules: Rules, demand: Demand) -> None:
-    """Check the size and the application: a class that names none has all, and one class that allows it is enough."""
-    own = [rule for _, rule in rules.classes_of(demand)]
+    offer = rules.offer_for(demand.groups)
     for what, name, allowed in (
-        ("application", demand.application, [rule.applications for rule in own]),
-        ("size", demand.size, [rule.sizes for rule in own]),
+        ("application", demand.application, offer.applications),
+        ("size", demand.size, offer.sizes),
     ):
-        if allowed and all(one and name not in one for one in allowed):
-            known = ", ".join(sorted(frozenset().union(*allowed)))
+        if allowed is not None and name not in allowed:
+            known = ", ".join(sorted(allowed))
             raise OverQuota(f"The {what} {name} is not available to you.", remedy=f"Available: {known}.")
 
 

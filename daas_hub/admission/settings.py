@@ -10,7 +10,8 @@ from typing import Any
 from traitlets import Bool, Dict, Float, Int, List
 from traitlets.config import Config, Configurable
 
-from daas_hub.admission.limits_reading import DictReader, limits_of, wrong
+from daas_hub.admission.backend_capacity import Asked
+from daas_hub.admission.limits_reading import DictReader, capacity_of, limits_of, wrong
 from daas_hub.admission.queue import QueuePolicy
 from daas_hub.admission.quota import ClassRule, Limits, Reservation, Rules
 from daas_hub.catalogue import Catalogue
@@ -57,15 +58,27 @@ class Quotas(Configurable):
         config=True,
         help="""
         Capacity of places (see `Places.places`), each with `sessions`, `cpus`, `memory`, `gpus`; "sessions" takes
-        precedence over the place's `capacity`. Example: {"large": {"cpus": 256, "gpus": 4}}. Default: none.
+        precedence over the place's `capacity`. "ask" instead of a number asks the backend: on Kubernetes the quotas of
+        the namespace, on Docker the engine, for sandboxes this machine. `reserve` is what sessions cannot have of that;
+        of a machine 1 GiB of memory by default. Example: {"large": {"cpus": 256, "gpus": 4}, "cluster": {"cpus": "ask",
+        "memory": "ask"}}. Default: none.
         """,
     )
     facility = Dict(
         config=True,
         help="""
-        Capacity of the whole portal: `sessions`, `cpus`, `memory`, `gpus`. It is what you set
-        here, whatever the backend has at the moment: nodes that an autoscaler may still add count, too.
-        `JupyterHub.active_server_limit` is a limit of sessions, too. Example: {"sessions": 50}. Default: none.
+        Capacity of the whole portal: `sessions`, `cpus`, `memory`, `gpus`. Where the portal has one backend only,
+        "ask" and `reserve` are possible as in `places`. `JupyterHub.active_server_limit` is a limit of sessions, too.
+        Example: {"sessions": 50, "memory": "ask", "reserve": {"memory": "8 GiB"}}. Default: none.
+        """,
+    )
+    ask_interval_s = Float(
+        30.0,
+        min=1.0,
+        config=True,
+        help="""
+        Seconds between two questions to a backend whose capacity is asked for. While it does not answer, its last
+        answer counts, and no launch is refused for good because of it. Default: 30.
         """,
     )
 
@@ -77,15 +90,23 @@ class Quotas(Configurable):
         """
         known = {one.name: one for one in places}
         capacity = {name: Limits(sessions=one.capacity) for name, one in known.items() if one.capacity is not None}
+        asked: dict[str, Asked] = {}
         for name, given in self.places.items():
             if name not in known:
                 near = get_close_matches(str(name), known, n=1)
                 remedy = f"Did you mean {near[0]!r}?" if near else "Use a name of Places.places."
                 raise wrong("Quotas.places", name, "is not a place", remedy)
-            limits = limits_of(f"Quotas.places[{name!r}]", given, has_hours=False)
+            limits, asks = capacity_of(f"Quotas.places[{name!r}]", given)
+            if asks is not None:
+                asked[name] = asks
             own = capacity.get(name, Limits()).sessions
             capacity[name] = limits if limits.sessions is not None else _with_sessions(limits, own)
-        facility = limits_of("Quotas.facility", self.facility, has_hours=False)
+        facility, asks = capacity_of("Quotas.facility", self.facility)
+        if asks is not None:
+            if known:
+                remedy = "Ask in Quotas.places, for each place."
+                raise wrong("Quotas.facility", "ask", "asks one backend, and this portal has several places", remedy)
+            asked[""] = asks
         stock = config.get("JupyterHub", {}).get("active_server_limit") or None
         if isinstance(stock, int):
             facility = _with_sessions(facility, min(stock, facility.sessions or stock))
@@ -97,6 +118,9 @@ class Quotas(Configurable):
             titles={name: one.title for name, one in known.items()},
             facility=facility,
             reservations=reservations,
+            asked=asked,
+            # until the first answer
+            uncertain=frozenset(asked),
         )
 
     def _classes(self, setting: str, kind: str) -> dict[str, ClassRule]:
@@ -256,6 +280,8 @@ def _reservation_problems(rules: Rules) -> Iterator[ConfigurationError]:
     for one in rules.reservations:
         limits = rules.places.get(one.place, Limits()) if one.place else rules.facility
         whose = f"the place {one.place!r}" if one.place else "the portal"
+        if "sessions" in getattr(rules.asked.get(one.place), "resources", ()):
+            continue
         if limits.sessions is None or limits.sessions < one.sessions:
             remedy = 'Set a capacity of at least as many "sessions" in Quotas.facility or Quotas.places.'
             message = f"{whose} has {limits.sessions or 'no limit of'} sessions"

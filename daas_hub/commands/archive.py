@@ -130,7 +130,7 @@ def read_archive(source: Path) -> Iterator[tuple[dict[str, Any], list[tarfile.Ta
             files = members[1:]
             for one in files:
                 if not one.isreg() or ".." in Path(one.name).parts:
-                    raise ArchiveProblem(f"{source} has something that is no plain file: {one.name}.")
+                    raise ArchiveProblem(f"{source} has something that is not a regular file: {one.name}.")
             yield manifest, files, archive
     except (OSError, tarfile.TarError, ValueError, EOFError) as error:
         raise ArchiveProblem(f"{source} cannot be read: {error}.") from None

@@ -15,11 +15,12 @@ from traitlets.config.loader import ConfigFileNotFound, LazyConfigValue, PyFileC
 from traitlets.utils.importstring import import_item
 
 from daas_hub.accounts.factories import SETTINGS
-from daas_hub.admission.settings import Queue, Quotas, admission_problems
+from daas_hub.admission.settings import Queue, Quotas
 from daas_hub.audit.settings import Audit
 from daas_hub.errors import ConfigurationError, DaasError
 from daas_hub.facility import Facility
-from daas_hub.policy import Lifetimes, MountRules, Places, ProposalAccounts, RoleRules
+from daas_hub.policy import EndDates, Lifetimes, MountRules, Places, ProposalAccounts, RoleRules
+from daas_hub.portal.catalogue_reload import catalogue_problems
 from daas_hub.renamed_settings import new_name, renamed_settings
 from daas_hub.sources import PROPOSALS_GROUP
 
@@ -64,6 +65,7 @@ def _classes(config: Config, problems: list[DaasError]) -> list[type[Configurabl
         Queue,
         Quotas,
         RoleRules,
+        EndDates,
         ProposalAccounts,
         *SETTINGS,
         JupyterHub,
@@ -161,18 +163,8 @@ def _own_checks(config: Config, classes: list[type[Configurable]]) -> list[DaasE
     try:
         facility = Facility(config=config)
         problems += facility.problems
-        problems += facility.lifetimes.problems(facility.applications)
-        problems += admission_problems(config, facility.places, facility.zone, facility.applications)
+        problems += catalogue_problems(config, facility, facility.applications)
         facility.require_safe_address(str(config.JupyterHub.get("bind_url", "http://:8000")))
-        if not facility.applications.applications:
-            problems.append(
-                ConfigurationError(
-                    "Facility.catalogue",
-                    list(facility.catalogue),
-                    "contains no application",
-                    remedy="Name a folder of application files.",
-                )
-            )
         # our spawners know what they need; one with others behind it checks them itself
         behind = [one for cls in classes if hasattr(cls, "backend_classes") for one in cls.backend_classes(config)]
         for cls in classes:

@@ -55,7 +55,8 @@ def judge(found: dict[str, Any], full: int) -> tuple[int, str]:
         if one["state"] == "down":
             warnings.append(f"place {one['name']} is down")
         elif one["capacity"] and one["used"] * 100 >= full * one["capacity"]:
-            warnings.append(f"place {one['name']} has {one['used']} of {one['capacity']} sessions")
+            name = f"place {one['name']}" if one["name"] else "the portal"
+            warnings.append(f"{name} has {one['used']} of {one['capacity']} sessions")
     if not found["proxy"]["answers"]:
         return CRITICAL, "; ".join(["the proxy does not respond", *warnings])
     if warnings:
@@ -70,5 +71,7 @@ def performance_data(found: dict[str, Any], full: int, duration_s: float) -> dic
     data["routes"] = str(found["proxy"]["routes"])
     for one in found["places"]:
         if one["capacity"]:
-            data[f"place_{one['name']}"] = f"{one['used']};{one['capacity'] * full // 100};;0;{one['capacity']}"
+            data[f"place_{one['name'] or 'default'}"] = (
+                f"{one['used']};{one['capacity'] * full // 100};;0;{one['capacity']}"
+            )
     return data | {"time": f"{duration_s:.2f}s"}

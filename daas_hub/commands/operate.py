@@ -1,4 +1,4 @@
-"""Commands about a running hub: `status`, `sessions`, `stop`, `capacity`, `check-nagios`."""
+"""Commands about a running hub: `status`, `sessions`, `stop`."""
 
 from __future__ import annotations
 
@@ -99,24 +99,6 @@ def stop(
     return 1 if any(why for _, why in results) else 0
 
 
-@click.command()
-@hub_options
-@JSON
-@reports_errors
-def capacity(is_json: bool, **where: Any) -> int:
-    """Show how many sessions each place has, and may have."""
-    places = find_hub(**where).get("daas/status")["places"]
-    if is_json:
-        print(as_json(places))
-        return 0
-    rows = [
-        (one["name"] or "(one backend)", one["state"], one["used"], one["capacity"] or "no limit", _free(one))
-        for one in places
-    ]
-    print(as_table(("PLACE", "STATE", "USED", "LIMIT", "FREE"), rows))
-    return 0
-
-
 def problems_of(found: dict[str, Any]) -> list[str]:
     """Return what does not work, of a status."""
     words = [] if found["proxy"]["answers"] else ["the proxy does not respond"]
@@ -203,7 +185,3 @@ def _status_lines(hub: RunningHub, found: dict[str, Any]) -> list[str]:
         state = "in order" if one["answers"] else f"DOES NOT RESPOND, for {one['not_asked_for_s']:.0f} s"
         lines.append(f"source    {one['name']}: {state}")
     return lines
-
-
-def _free(place: dict[str, Any]) -> object:
-    return max(0, place["capacity"] - place["used"]) if place["capacity"] else "-"

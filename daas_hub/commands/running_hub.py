@@ -15,8 +15,9 @@ import click
 from daas_hub.commands.arguments import CONFIG, config_file
 from daas_hub.errors import ConfigurationError, DaasError, ErrorKind, SourceUnavailable
 from daas_hub.operators import TOKEN, token_of
-from daas_hub.services.http import Reply, Service, require_url, trust_of
+from daas_hub.services.http import Reply, Service
 from daas_hub.services.secret_file import read_secret
+from daas_hub.services.urls import require_url, tls_context
 
 #: What a server listens on to be reached at any address, and where it is reached on its own machine.
 _ANY_HOST = {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "[::1]"}  # noqa: S104
@@ -65,9 +66,17 @@ class RunningHub:
         Raises:
             HubProblem: no answer, or a refusal, with the hub's own words.
         """
+        return self.tried(method, path, document=document)[1]
+
+    def tried(self, method: str, path: str, refusals: tuple[int, ...] = (), *, document: Any = None) -> tuple[int, Any]:
+        """Call the hub's API, and return the status with the document; `refusals` are answers like any other.
+
+        Raises:
+            HubProblem: see `ask`.
+        """
         reply = asyncio.run(self._asked(method, path, document))
-        if reply.status < 300:
-            return reply.document
+        if reply.status < 300 or (reply.status in refusals and reply.object is not None):
+            return reply.status, reply.document
         words = str((reply.object or {}).get("message", "")) or f"status {reply.status}"
         if reply.status in (401, 403):
             raise HubProblem(
@@ -84,15 +93,15 @@ class RunningHub:
         raise HubProblem(f"The hub refused: {words}", kind=ErrorKind.REQUEST_REJECTED)
 
     async def _asked(self, method: str, path: str, document: Any) -> Reply:
-        service = Service("hub", "The hub", self.url, timeout_s=_TIMEOUT_S, tls=trust_of("--ca-file", self.ca_file))
+        service = Service("hub", "The hub", self.url, timeout_s=_TIMEOUT_S, tls=tls_context("--ca-file", self.ca_file))
         more = {} if document is None else {"document": document}
         try:
-            async with service.conversation() as talk:
-                call: Callable[..., Any] = {"GET": talk.get, "POST": talk.post, "DELETE": talk.delete}[method]
+            async with service.client() as client:
+                call: Callable[..., Any] = {"GET": client.get, "POST": client.post, "DELETE": client.delete}[method]
                 headers = {"Authorization": f"token {self.token}"}
                 reply: Reply = await call(f"{self.url}/api/{path}", path, headers=headers, require_json=False, **more)
                 if reply.status < 300 and reply.content == "HTML":
-                    talk.give_up("a page instead of the API", ErrorKind.HTML)
+                    client.fail("a page instead of the API", ErrorKind.HTML)
                 return reply
         except SourceUnavailable as problem:
             came = problem.detail.rpartition(", got ")[2]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from daas_hub.database.server import bridge_restarts
-from daas_hub.database.sqlite import use_write_ahead_log
+from daas_hub.database.sqlite import check_only_servers, use_write_ahead_log
 
 
 def configure_connections() -> None:
     """Configure all connections that SQLAlchemy opens in this process, the hub's own included."""
     use_write_ahead_log()
+    check_only_servers()
     bridge_restarts()

@@ -5,6 +5,11 @@ from __future__ import annotations
 from daas_hub.lifetime.decision import Outlook, Reason
 from daas_hub.lifetime.limits import Limits
 
+#: From here on the time that is left is in hours, rounded down to ten minutes.
+_IN_HOURS_S = 2 * 3600 - 60
+#: What a start takes.
+_START_S = 60
+
 
 def duration(seconds: float) -> str:
     """Return a length of time: "2 hours", "90 minutes", "30 seconds"."""
@@ -16,14 +21,19 @@ def duration(seconds: float) -> str:
 
 
 def countdown(seconds: float) -> str:
-    """Return the time that is left, exact enough to act on: "in 3 hours", "in 8 minutes", "in 40 seconds"."""
+    """Return the time that is left, exact enough to act on: "in 3 hours", "in 8 minutes", "in 40 seconds".
+
+    It is never more than is left, except for the minute that a session of some hours needs to start: one of twelve
+    hours does not end "in 11 hours".
+    """
     if seconds <= 10:
         return "now" if seconds <= 0 else "in a few seconds"
     if seconds < 60:
         return f"in {_count(int(seconds) // 10 * 10, 'second')}"
-    if seconds < 2 * 3600:
+    if seconds < _IN_HOURS_S:
         return f"in {_count(int(seconds) // 60, 'minute')}"
-    return f"in {_count(int(seconds) // 3600, 'hour')}"
+    hours, minutes = divmod(int(seconds + _START_S) // 600 * 10, 60)
+    return f"in {_count(hours, 'hour')}" + (f" {_count(minutes, 'minute')}" if minutes else "")
 
 
 def warning_words(now: float, outlook: Outlook, limits: Limits) -> str:

@@ -43,9 +43,12 @@ def moment_text(seconds: float, now: float, zone: datetime.tzinfo) -> str:
 
 
 def in_text(seconds: float) -> str:
-    """Return how far away a moment is; portal.js counts down in the same words."""
-    for length, unit in ((86_400, "day"), (3600, "hour"), (60, "minute")):
-        count = int(seconds // length)
+    """Return how far away a moment is, rounded down; portal.js counts down in the same words.
+
+    What lacks up to a minute is rounded up: twelve hours are not "in 11 hours" a second later.
+    """
+    for length, slack, unit in ((86_400, 60, "day"), (3600, 60, "hour"), (60, 0, "minute")):
+        count = int((seconds + slack) // length)
         if count:
             return f"in {count} {unit}{'' if count == 1 else 's'}"
     return "in less than a minute"

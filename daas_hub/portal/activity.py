@@ -8,6 +8,9 @@ from typing import Any
 from jupyterhub.apihandlers.users import ActivityAPIHandler
 from tornado import web
 
+from daas_hub.facility import Facility
+from daas_hub.portal.round_trips import take_round_trips
+
 
 class SessionActivityHandler(ActivityAPIHandler):
     """Takes the report of a session, and answers how long it may last."""
@@ -24,6 +27,8 @@ class SessionActivityHandler(ActivityAPIHandler):
         if "use" not in report or not spawner.ready or not hasattr(spawner, "note_use"):
             return
         _take(spawner, report)
+        known = Facility.of(self.config).applications.applications
+        take_round_trips(spawner, report.get("round_trips_s"), known)
         self.set_header("Content-Type", "application/json")
         self.write(json.dumps(spawner.lifetime_answer()))
 

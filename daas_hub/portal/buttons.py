@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from daas_hub.accounts import Account
-from daas_hub.catalogue import Application, Catalogue, Kind
-from daas_hub.launch import LaunchContent, LaunchRequest, Place
-from daas_hub.portal.places import sizes_in
+from daas_hub.catalogue import Application, Kind
+from daas_hub.launch import LaunchContent, LaunchRequest
+from daas_hub.portal.offers import PersonalCatalogue
 from daas_hub.portal.refusals import Refusal
 from daas_hub.portal.views import button_view
 from daas_hub.proposals import Proposal, Visit
@@ -18,7 +17,7 @@ class Buttons:
     """Renders applications as buttons.
 
     Args:
-        person: the account, with the roles of this login.
+        catalogue: what this person may use.
         running: cards of sessions by what they were launched with.
         refused: a launch that was sent from this page; its size stays chosen.
     """
@@ -26,17 +25,13 @@ class Buttons:
     def __init__(
         self,
         hub_url: str,
-        catalogue: Catalogue,
+        catalogue: PersonalCatalogue,
         *,
-        person: Account,
-        places: Sequence[Place] = (),
         running: Mapping[LaunchContent, Mapping[str, Any]],
         refused: Refusal | None = None,
     ) -> None:
         self._hub_url = hub_url
         self._catalogue = catalogue
-        self._person = person
-        self._places = places
         self._running = running
         self._refused = refused
 
@@ -65,10 +60,14 @@ class Buttons:
         chosen = self._refused.size_for(application.name) if self._refused and is_refused else size
         return view | {"sizes": self._sizes(application, chosen), "running": self._running.get(request.content)}
 
+    def only(self, applications: Iterable[Application]) -> tuple[Application, ...]:
+        """Return those that this person may use."""
+        return self._catalogue.only(applications)
+
     def _sizes(self, application: Application, chosen: str) -> list[dict[str, Any]]:
-        """Return the sizes to choose from; [] if there is no choice."""
-        sizes, default = sizes_in(self._places, self._person, self._catalogue, application)
-        if len(sizes) < 2:
+        """Return the sizes to choose from; [] if there is no choice, one if the launch has to name it."""
+        sizes, default = self._catalogue.sizes_of(application)
+        if len(sizes) < 2 and not self._catalogue.must_name_size(application):
             return []
         selected = chosen if chosen in {one.name for one in sizes} else default
         views = [{"name": one.name, "title": one.title, "selected": one.name == selected} for one in sizes]

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from daas_hub.accounts import Account
-from daas_hub.accounts.hub_user import withheld_roles
 from daas_hub.catalogue import Application, Kind
 from daas_hub.errors import BadRequest
 from daas_hub.launch import MAX_VISITS, LaunchRequest, offered, offered_for_all, read_visit_value, visit_value
 from daas_hub.portal.assets import icon_address
-from daas_hub.portal.places import place_choices, sizes_in
+from daas_hub.portal.offers import PersonalCatalogue
+from daas_hub.portal.places import place_choices
 from daas_hub.portal.refusals import Refusal
 from daas_hub.portal.session_cards import SessionCards
 from daas_hub.portal.session_names import new_session_name
@@ -53,14 +52,15 @@ class LaunchPage(SessionCards):
         visit = _visit_of(fields, proposal)
         if proposal is not None and not visit:
             problem = problem or f"Please choose a visit on the page of {proposal.id}."
+        mine = self.catalogue_for(account)
         choices = () if problem and proposal is None and fields.get("proposal") else self._choices(account, proposal)
         if proposal is not None and not visit:
             choices = ()
         await self._show_page(
             account,
             fields,
-            choices,
-            problem=problem,
+            mine.only(choices),
+            problem=problem or mine.problem_with(fields, choices),
             refused=refused,
             request=LaunchRequest("any", proposal.id, int(visit)) if proposal and visit else LaunchRequest("any"),
             proposal_id=proposal.id if proposal else "",
@@ -80,11 +80,12 @@ class LaunchPage(SessionCards):
         choices = () if is_missing else offered_for_all(self.facility.applications, proposals)
         if not choices and not problem:
             problem = "No application is offered for all of these proposals. Choose visits of one beamline."
+        choices, mine = tuple(one for one in choices if one.kind is not Kind.LINK), self.catalogue_for(account)
         await self._show_page(
             account,
             fields,
-            [one for one in choices if one.kind is not Kind.LINK],
-            problem=problem,
+            mine.only(choices),
+            problem=problem or mine.problem_with(fields, choices),
             **shown,
             request=request,
             several=proposals_with_visits(request.visits, {one.id: one.title for one in proposals}),
@@ -104,9 +105,9 @@ class LaunchPage(SessionCards):
     ) -> None:
         wanted = fields.get("application", "")
         names = [one.name for one in choices]
-        places = await place_choices(
-            self, account, request, [wanted] if wanted in names else names, fields.get("place", "")
-        )
+        mine = self.catalogue_for(account)
+        asked = [wanted] if wanted in names else names
+        places = await place_choices(self, account, request, asked, fields.get("place", ""), offer=mine.offer)
         await self.show(
             "launch.html",
             **self.shown_refusal(refused, _title_of(fields, request, choices)),
@@ -124,7 +125,7 @@ class LaunchPage(SessionCards):
                 }
                 for one in choices
             ],
-            sizes=self._sizes(account, choices, fields),
+            sizes=self._sizes(mine, choices, fields),
             temporary_home=bool(fields.get("temporary_home")),
             places=places,
             session_name=new_session_name(wanted if re.fullmatch(r"[a-z][a-z0-9-]{0,15}", wanted) else "session"),
@@ -176,12 +177,11 @@ class LaunchPage(SessionCards):
         return tuple(one for one in offered(self.facility.applications, proposal) if one.kind is not Kind.LINK)
 
     def _sizes(
-        self, account: Account, choices: Sequence[Application], fields: Mapping[str, str]
+        self, mine: PersonalCatalogue, choices: Sequence[Application], fields: Mapping[str, str]
     ) -> list[dict[str, Any]]:
         """Return the sizes of all applications of the page, each with the applications and places that have it."""
-        person = replace(account, roles=account.roles - withheld_roles(self.current_user))
-        places = [one for one in self.facility.places if one.is_for(person)]
-        offers = {one.name: sizes_in(places, person, self.facility.applications, one) for one in choices}
+        places = [one for one in self.facility.places if one.is_for(mine.person)]
+        offers = {one.name: mine.sizes_of(one) for one in choices}
         wanted = fields.get("application", "")
         sizes, default = offers.get(wanted, ([], ""))
         chosen = fields.get("size", "") if fields.get("size") in {one.name for one in sizes} else default

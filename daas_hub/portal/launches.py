@@ -11,10 +11,13 @@ from urllib.parse import parse_qsl
 
 from tornado import web
 
+from daas_hub.catalogue import Kind
 from daas_hub.errors import BadRequest, DaasError, Refused, SourceUnavailable
 from daas_hub.launch import LaunchRequest
+from daas_hub.launch_login import LaunchLogin
 from daas_hub.metrics.launches import count_refused
 from daas_hub.portal.early_routes import is_routed_early, route_early, wait_accepting
+from daas_hub.portal.launch_login import new_launch_login, set_login_cookie
 from daas_hub.portal.launch_page import LaunchPage
 from daas_hub.portal.pages import HomePage, ProposalPage
 from daas_hub.portal.refusals import Refusal
@@ -44,6 +47,9 @@ class LaunchHandler(LaunchPage, HomePage, ProposalPage, SessionPage):
 
     What is not started is said on the page where the button is.
     """
+
+    #: Signs the browser in at the session that this request starts; None for a session that has no use for it.
+    _login: LaunchLogin | None = None
 
     @web.authenticated
     async def get(self) -> None:
@@ -102,6 +108,8 @@ class LaunchHandler(LaunchPage, HomePage, ProposalPage, SessionPage):
         user = self.current_user
         spawner = user.spawners.get(name)
         can_open = spawner is not None and (spawner.ready or is_routed_early(spawner))
+        if can_open and self._login is not None:
+            set_login_cookie(self, spawner, self._login)
         self.redirect(spawner.session_url if can_open else f"{self.hub_url}sessions/{name}", status=303)
 
     def _asks_first(self) -> bool:
@@ -160,13 +168,17 @@ class LaunchHandler(LaunchPage, HomePage, ProposalPage, SessionPage):
             await launch_in_turn(self, name, request, PROGRESS_PAGE_AFTER_S)
             return
         # the hub expects the record of a named server before it starts it
-        user.get_or_create_spawner(name, title, replace_failed=True)
+        spawner = user.get_or_create_spawner(name, title, replace_failed=True)
+        if application is not None and application.kind is not Kind.NOTEBOOK:
+            self._login = spawner.launch_login = new_launch_login(self)
         spawning = asyncio.ensure_future(self.spawn_single_user(user, name, title, options=request.as_json()))
         spawning.add_done_callback(_retrieve)
-        accepting = asyncio.ensure_future(wait_accepting(user.spawners[name]))
+        accepting = asyncio.ensure_future(wait_accepting(spawner))
         await asyncio.wait([spawning, accepting], timeout=PROGRESS_PAGE_AFTER_S, return_when=asyncio.FIRST_COMPLETED)
+        # of this start only, and of one that is quick enough
+        spawner.launch_login = None
         if accepting.done() and not spawning.done():
-            await route_early(self.proxy, user.spawners[name])
+            await route_early(self.proxy, spawner)
         accepting.cancel()
         if spawning.done() and not spawning.cancelled() and (error := spawning.exception()) is not None:
             message = getattr(error, "jupyterhub_message", "") or _words_of_limit(error)

@@ -18,6 +18,8 @@ from jupyterhub.scopes import needs_scope
 from sqlalchemy import or_
 from tornado import web
 
+from daas_hub.admission.hub import Admission
+from daas_hub.admission.quota import use_of
 from daas_hub.facility import Facility
 from daas_hub.launch import visits_in
 from daas_hub.portal.session_views import notice_of, session_state
@@ -104,15 +106,15 @@ class OperatorsStatusHandler(OperatorsHandler):
         in_use = getattr(self.settings.get("spawner_class"), "in_use", None)
         if not self.facility.places or in_use is None:
             used = sum(bool(one.active) for one in spawners)
-            return [{"name": "", "title": "", "state": "open", "used": used, "capacity": None}]
+            return [{"name": "", "title": "", "state": "open", "used": used} | capacity_model("")]
         return [
             {
                 "name": one.name,
                 "title": one.title,
                 "state": str(one.state),
                 "used": in_use(self.config, one.name, self.users),
-                "capacity": one.capacity,
             }
+            | capacity_model(one.name, one.capacity)
             for one in self.facility.places
         ]
 
@@ -159,6 +161,21 @@ class OperatorsUsageHandler(OperatorsHandler):
             raise web.HTTPError(400, "`since` is not a number.") from None
         found = self.db.query(Usage).filter(or_(Usage.ended.is_(None), Usage.ended >= since)).order_by(Usage.id)
         self.write({"sessions": [usage_model(row) for row in found]})
+
+
+def capacity_model(place: str, sessions: int | None = None) -> dict[str, Any]:
+    """Return the capacity of a place as JSON: of sessions, of other resources with their use, and where it is from.
+
+    Args:
+        place: "" for the whole portal.
+        sessions: the limit of a hub without admission.
+    """
+    if (admission := Admission.current()) is None:
+        return {"capacity": sessions, "resources": {}, "asked": None}
+    found = use_of(admission.gate.rules, place, admission.gate.occupied)
+    capacity = int(found.pop("sessions")[1]) if "sessions" in found else None
+    resources = {name: {"used": used, "limit": limit} for name, (used, limit) in found.items()}
+    return {"capacity": capacity, "resources": resources, "asked": admission.capacities.described(place)}
 
 
 def usage_model(row: Any) -> dict[str, Any]:

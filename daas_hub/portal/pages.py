@@ -46,7 +46,8 @@ class HomePage(SessionCards):
             sessions=self.cards(await self.titles_of_sessions(account)),
             new_logins=await self._new_logins(account),
             own_applications=[
-                button(application, None, None) for application in offered(self.facility.applications, None)
+                button(application, None, None)
+                for application in button.only(offered(self.facility.applications, None))
             ]
             if self.facility.may_have_own_resources(account)
             else [],
@@ -104,8 +105,8 @@ class ProposalPage(SessionCards):
             )
         if proposal is None:
             raise web.HTTPError(404, "You have no such proposal.")
-        applications = offered(self.facility.applications, proposal)
         button = self.buttons(account, refused)
+        applications = button.only(offered(self.facility.applications, proposal))
         order = VisitOrder(proposal.visits, datetime.datetime.now(datetime.UTC), self.facility.zone)
         await self.show(
             "proposal.html",

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from jupyterhub import orm
+from jupyterhub.spawner import SpawnException
 from tornado import web
 from tornado.httputil import HTTPConnection, HTTPServerRequest
 
@@ -59,6 +60,9 @@ async def start_from_queue(app: Any, key: tuple[str, str], options: dict[str, ob
         await _StartHandler.of(app, user).spawn_single_user(user, name, spawner.orm_spawner.display_name, options)
         if (pending := user.spawners[name]._spawn_future) is not None:
             await asyncio.shield(pending)
+    except SpawnException as error:
+        # within the second that the hub waits: the backend, or an authorisation, whose reason counts
+        raise NotStarted(failure_of(spawner), error.reason) from error
     except web.HTTPError as error:
         if error.status_code == 429:
             raise NotStarted(str(error.log_message), "throttled") from error

@@ -14,6 +14,7 @@ from daas_hub.portal.activity import SessionActivityHandler
 from daas_hub.portal.arrivals import ArrivalHandler
 from daas_hub.portal.assets import SESSION_ASSETS, AssetHandler, IconHandler, LogoHandler, SessionAssetHandler
 from daas_hub.portal.audit_page import AuditHandler
+from daas_hub.portal.catalogue_reload import CATALOGUE_API, reload_on_signal
 from daas_hub.portal.closing import close_for_maintenance
 from daas_hub.portal.events import SessionEventsHandler
 from daas_hub.portal.extensions import ExtendHandler
@@ -36,6 +37,7 @@ from daas_hub.portal.operations import OPERATORS_API
 from daas_hub.portal.pages import HomeHandler, ProposalHandler
 from daas_hub.portal.queue_starts import start_from_queue
 from daas_hub.portal.server_counts import count_rarely
+from daas_hub.portal.session_clients import store_clients_cheaply
 from daas_hub.portal.sessions import SessionHandler, StockSpawnHandler, StopHandler
 from daas_hub.portal.unknown_sessions import UNKNOWN_SESSIONS_API
 
@@ -55,6 +57,8 @@ def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
     install_templates(app)
     Admission.start_with(app, functools.partial(start_from_queue, app))
     count_rarely(app)
+    reload_on_signal(app)
+    store_clients_cheaply(app.oauth_provider)
     close_for_maintenance(app, NoticeBoard.start_with(app.db))
     logo = {"path": logo_path(app)}
     return [
@@ -79,6 +83,7 @@ def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
         (r"/spawn-pending/[^/]+/([^/]+)", StockSpawnHandler),
         (r"/spawn-pending/[^/]+", StockSpawnHandler),
         *OPERATORS_API,
+        *CATALOGUE_API,
         *UNKNOWN_SESSIONS_API,
         *NOTICE_ROUTES,
         *_HUB_PAGES,

@@ -12,6 +12,7 @@ from daas_hub.errors import SourceUnavailable
 from daas_hub.launch import LaunchContent, content_of, visits_in
 from daas_hub.portal.base import PortalHandler
 from daas_hub.portal.buttons import Buttons
+from daas_hub.portal.offers import PersonalCatalogue, offer_for
 from daas_hub.portal.places import place_titles
 from daas_hub.portal.refusals import Refusal
 from daas_hub.portal.session_views import session_card
@@ -57,17 +58,14 @@ class SessionCards(PortalHandler):
                 found[content] = cards[name]
         return found
 
+    def catalogue_for(self, account: Account) -> PersonalCatalogue:
+        """Return the catalogue as this login may use it."""
+        person = replace(account, roles=account.roles - withheld_roles(self.current_user))
+        return PersonalCatalogue(self.facility.applications, self.facility.places, person, offer_for(person))
+
     def buttons(self, account: Account, refused: Refusal | None = None) -> Buttons:
         """Return what renders the launch buttons of a page; `refused` is a launch sent from it."""
-        roles = account.roles - withheld_roles(self.current_user)
-        return Buttons(
-            self.hub_url,
-            self.facility.applications,
-            person=replace(account, roles=roles),
-            places=self.facility.places,
-            running=self.running(),
-            refused=refused,
-        )
+        return Buttons(self.hub_url, self.catalogue_for(account), running=self.running(), refused=refused)
 
     def shown_refusal(self, refused: Refusal | None, title: str) -> dict[str, Any]:
         """Return the values of a page that was sent a launch: its title, and what `refusal` in macros.html shows."""

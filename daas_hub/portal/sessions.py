@@ -88,7 +88,7 @@ class SessionPage(SessionCards):
         """Return the button that launches the same again, if the application and all visits are still available."""
         options = spawner.orm_spawner.user_options or {}
         application = self.facility.applications.applications.get(str(options.get("application", "")))
-        if application is None:
+        if application is None or not button.only([application]):
             return None
         temporary_home = temporary_home or has_temporary_home(options)
         size = str(options.get("size") or "")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from daas_hub.accounts import Account
+from daas_hub.accounts.validity import read_end
 from daas_hub.facility import Facility
 
 #: The part of the policy that every page can have; error pages of the hub's handlers have the hub's own header.
@@ -25,10 +26,12 @@ def person_of(user: Any, account: Account | None = None) -> dict[str, Any] | Non
         "display_name": display_name_of(user.orm_user),
         "withheld": info.get("withheld"),
         "step_up": info.get("step_up"),
+        "access_ends": info.get("access_ends"),
     }
     if account is not None:
         name = info.get("display_name") or account.display_name or account.name
         person |= {"display_name": name, "account_name": account.name, "uid": account.uid}
+        person["access_ends"] = next((end.isoformat() for end in account.ends), None)
     return person
 
 
@@ -67,5 +70,11 @@ class TemplateGlobals:
         self.session_assets = session_assets
         self.notices = notices
         self.script_policy = "" if has_policy else SCRIPT_POLICY
+        self._end_rules = facility.end_rules
         self.person = person_of
         self.display_name = display_name_of
+
+    def access_warning(self, person: Mapping[str, Any] | None) -> str:
+        """Return what a page says before somebody's access ends; "" while that is far away."""
+        end = (person or {}).get("access_ends")
+        return self._end_rules.warning(read_end(end)) if end else ""

@@ -27,10 +27,11 @@ from daas_hub.proposals.log_once import LogOnce
 from daas_hub.proposals.model import LeftOut, Page, Proposal, Query, TooManyProposals
 from daas_hub.proposals.reading import Reading, directories_of, read_proposals
 from daas_hub.services.circuit_breaker import CircuitBreaker
-from daas_hub.services.http import Conversation, Service, require_url, trust_of
+from daas_hub.services.http import Service, ServiceClient
 from daas_hub.services.measuring import host_of
 from daas_hub.services.recording import keep_records
 from daas_hub.services.secret_file import read_secret
+from daas_hub.services.urls import require_url, tls_context
 
 #: How many words of a search are tried, the longest first, to find one that few proposals have.
 _WORDS_TRIED = 3
@@ -150,11 +151,11 @@ class ProposalService(Configurable):
             )
         self.service = Service(
             source=self.source,
-            called=self.called,
+            title=self.called,
             url=require_url(self.setting("url"), self.url, plain_http_reason=self.plain_http_reason),
             timeout_s=self.timeout_s,
             max_bytes=self.max_bytes,
-            tls=trust_of(self.setting("ca_file"), self.ca_file),
+            tls=tls_context(self.setting("ca_file"), self.ca_file),
             breaker=CircuitBreaker(f"{self.source} at {self.url}", source=self.source, host=host_of(self.url)),
         )
         self.field_map = FieldMap.of(self.setting("fields"), self.FIELDS, self.fields)
@@ -166,16 +167,16 @@ class ProposalService(Configurable):
 
     async def proposals_of(self, account: Account) -> tuple[Proposal, ...]:
         """Return the proposals of this account (see `ProposalSource`)."""
-        async with self.service.conversation() as talk:
-            records = await self.records_of(talk, account, self.max_records)
+        async with self.service.client() as client:
+            records = await self.records_of(client, account, self.max_records)
         return await self._read(records, account)
 
     async def proposals_called(self, account: Account, proposal_id: str) -> tuple[Proposal, ...]:
         """Return those whose id is this one, capitals aside (see `NamedProposals`)."""
-        async with self.service.conversation() as talk:
-            records = await self.records_called(talk, account, proposal_id)
+        async with self.service.client() as client:
+            records = await self.records_called(client, account, proposal_id)
             if records is None:
-                records = await self.records_of(talk, account, self.max_records)
+                records = await self.records_of(client, account, self.max_records)
         # read like all others: that the service found them does not make them usable
         proposals = await self._read(records, account, is_list=False)
         return tuple(one for one in proposals if one.id.lower() == proposal_id.lower())
@@ -185,8 +186,8 @@ class ProposalService(Configurable):
         if not self.makes_pages:
             return await self.proposals_of(account)
         try:
-            async with self.service.conversation() as talk:
-                records = await self.records_of(talk, account, min(self.page_above, self.max_records))
+            async with self.service.client() as client:
+                records = await self.records_of(client, account, min(self.page_above, self.max_records))
         except TooManyProposals:
             return None
         return await self._read(records, account)
@@ -207,8 +208,8 @@ class ProposalService(Configurable):
     async def contract_lines(self, name: str, account: Account, records: list[Any]) -> list[Finding]:
         """Check the portal's login, and records against this source's contract (see `ContractChecks`)."""
         key, check = f"proposals.{name}.login", f"{name}: the service knows the portal's login"
-        async with self.service.conversation() as talk:
-            said = await self.verify_login(talk)
+        async with self.service.client() as client:
+            said = await self.verify_login(client)
         login = [ok(key, check, said)] if said else []
         return login + lines_of_fields(
             name, records, self.field_map, setting=self.setting("fields"), data_of=self.data_of
@@ -217,7 +218,7 @@ class ProposalService(Configurable):
     # -- what a source implements ------------------------------------------------------------------------------------
 
     @abstractmethod
-    async def records_of(self, talk: Conversation, account: Account, limit: int) -> list[Any]:
+    async def records_of(self, client: ServiceClient, account: Account, limit: int) -> list[Any]:
         """Ask for the records of this account and no other, at most `limit` (see `require_within`).
 
         Raises:
@@ -225,7 +226,7 @@ class ProposalService(Configurable):
             SourceUnavailable: the service did not answer as it should.
         """
 
-    async def records_called(self, talk: Conversation, account: Account, proposal_id: str) -> list[Any] | None:
+    async def records_called(self, client: ServiceClient, account: Account, proposal_id: str) -> list[Any] | None:
         """Ask for the records of one proposal of this account; None if all of them must be asked for.
 
         The result has every record of this account for this proposal, ignoring case; it may have others. The id may be
@@ -236,7 +237,7 @@ class ProposalService(Configurable):
         """
         return None
 
-    async def find(self, talk: Conversation, account: Account, query: Query) -> ServicePage | None:
+    async def find(self, client: ServiceClient, account: Account, query: Query) -> ServicePage | None:
         """Ask for one page of this account's proposals; None if the service cannot answer this query.
 
         Raises:
@@ -244,7 +245,9 @@ class ProposalService(Configurable):
         """
         return None
 
-    async def records_matching(self, talk: Conversation, account: Account, word: str, limit: int) -> list[Any] | None:
+    async def records_matching(
+        self, client: ServiceClient, account: Account, word: str, limit: int
+    ) -> list[Any] | None:
         """Ask for all of this account's records with a word, for a service whose search takes one word only.
 
         Searching for the other words and sorting is done here. None if `find` is to be used.
@@ -255,7 +258,7 @@ class ProposalService(Configurable):
         """
         return None
 
-    async def verify_login(self, talk: Conversation) -> str:
+    async def verify_login(self, client: ServiceClient) -> str:
         """Ask what only a valid login of the portal may ask, and return the result; "" if nothing can be asked.
 
         Raises:
@@ -267,14 +270,14 @@ class ProposalService(Configurable):
 
     async def _page(self, account: Account, query: Query) -> tuple[Page | None, str]:
         """Return a page that answers the query, or None and what is wrong with it."""
-        async with self.service.conversation() as talk:
-            found = await self.find(talk, account, query)
+        async with self.service.client() as client:
+            found = await self.find(client, account, query)
             if found is None:
                 return None, ""
             pages = max(1, -(-found.total // query.page_size))
             if query.page > pages:
                 query = replace(query, page=pages)
-                found = await self.find(talk, account, query)
+                found = await self.find(client, account, query)
                 if found is None:
                     return None, ""
         if found.sort is not None:
@@ -291,8 +294,8 @@ class ProposalService(Configurable):
         """Return all proposals with one word of a search, if the service can find them and they are few."""
         for word in sorted(set(search.split()), key=len, reverse=True)[:_WORDS_TRIED]:
             try:
-                async with self.service.conversation() as talk:
-                    records = await self.records_matching(talk, account, word, min(self.page_above, self.max_records))
+                async with self.service.client() as client:
+                    records = await self.records_matching(client, account, word, min(self.page_above, self.max_records))
             except TooManyProposals:
                 continue
             if records is None:

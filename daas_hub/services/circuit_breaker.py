@@ -1,7 +1,7 @@
-"""Leaves a service alone for a while after it failed several times in a row: requests then fail at once.
+"""Circuit breaker: requests to a service fail at once after it failed several times in a row.
 
-A service that hangs would otherwise hold every login and every launch for as long as it may take, and every one of them
-would ask it again while it tries to come back. After the rest one question is let through; its answer decides for all.
+Otherwise a service that hangs would delay every login and every launch until its timeout, and each would ask it again
+while it recovers. After the reset timeout one request is let through; its outcome closes the circuit or keeps it open.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from daas_hub.metrics.sources import CIRCUIT_OPEN, label_of
 
 _log = logging.getLogger("jupyterhub.daas")
 
-#: Failures in a row after which a service is left alone, and for how long.
-FAILURES = 5
-REST_S = 10.0
+#: Failures in a row that open the circuit.
+FAILURE_THRESHOLD = 5
+#: Seconds until one request is let through again.
+RESET_TIMEOUT_S = 10.0
 
 _known: weakref.WeakSet[CircuitBreaker] = weakref.WeakSet()
 
@@ -28,11 +29,11 @@ def known_breakers() -> tuple[CircuitBreaker, ...]:
 
 
 class CircuitBreaker:
-    """What is known of one service: whether it answers, and since when it does not.
+    """The circuit breaker of one service.
 
     Args:
-        name: of the service, for the log.
-        source: its name in metrics, with `host`; "" leaves it out of them.
+        name: the service's name in the log.
+        source: its label in metrics, with `host`; "" for no metrics.
     """
 
     def __init__(
@@ -41,13 +42,13 @@ class CircuitBreaker:
         *,
         source: str = "",
         host: str = "",
-        failures: int = FAILURES,
-        rest_s: float = REST_S,
+        failure_threshold: int = FAILURE_THRESHOLD,
+        reset_timeout_s: float = RESET_TIMEOUT_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
-        self._most = failures
-        self._rest_s = rest_s
+        self._failure_threshold = failure_threshold
+        self._reset_timeout_s = reset_timeout_s
         self._clock = clock
         self._failed = 0
         self._open_since: float | None = None
@@ -57,45 +58,45 @@ class CircuitBreaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether the service is being left alone; also while somebody tries whether it is back."""
+        """Whether the circuit is open, or half-open while one request tries the service."""
         return self._open_since is not None
 
     @property
     def open_for_s(self) -> float:
-        """For how long the service has been left alone; 0 if it is not."""
+        """Seconds since the circuit opened; 0 if it is closed."""
         return 0.0 if self._open_since is None else self._clock() - self._open_since
 
-    def admits(self) -> bool:
-        """Return whether the service may be asked now; of those who ask after a rest, one may."""
+    def allows_request(self) -> bool:
+        """Return whether a request may be sent now; after the reset timeout, one may."""
         now = self._clock()
         if self._open_since is None:
             return True
         if now < self._next_trial:
             return False
-        # whoever is let through may never come back with an outcome: the next one may try after another rest
-        self._next_trial = now + self._rest_s
+        # this request may end without an outcome: the next one may try after another timeout
+        self._next_trial = now + self._reset_timeout_s
         return True
 
-    def answered(self) -> None:
-        """Note an answer of any kind: the service is there."""
+    def record_success(self) -> None:
+        """Record any response but a server error; closes the circuit."""
         self._failed = 0
         if self._open_since is not None:
             _log.warning("%s answers again, after %.0f s", self.name, self._clock() - self._open_since)
             self._open_since = None
 
-    def failed(self) -> None:
-        """Note that there was none, or the service's own failure."""
+    def record_failure(self) -> None:
+        """Record no response, or a server error; opens the circuit at the threshold."""
         self._failed += 1
         if self._open_since is not None:
-            self._next_trial = self._clock() + self._rest_s
-        elif self._failed >= self._most:
+            self._next_trial = self._clock() + self._reset_timeout_s
+        elif self._failed >= self._failure_threshold:
             self._open_since = self._clock()
-            self._next_trial = self._open_since + self._rest_s
+            self._next_trial = self._open_since + self._reset_timeout_s
             _log.error(
                 "%s did not answer %d times in a row: it is asked once every %g s until it does",
                 self.name,
                 self._failed,
-                self._rest_s,
+                self._reset_timeout_s,
             )
 
 

@@ -1,8 +1,8 @@
-"""The one way to a facility's services over HTTP: bounded in time and size, never led elsewhere, JSON or nothing.
+"""HTTP client for the facility's services: limits on time and size, no redirects, JSON only.
 
-A source says what it asks for; whatever else comes (a page of HTML, an error, silence, a flood) becomes
-`SourceUnavailable`: a plain sentence for the user, and for the log which service was asked what, and what it said. The
-log has only the configured address, not the requested one: some catalogues have the session in the path.
+Anything but the expected response (an HTML page, an error, a timeout, a body that is too large) raises
+`SourceUnavailable`, with a sentence for the user and, for the log, what was requested and what was received. The log
+contains the configured URL only, never the requested one: some catalogues put the session id into the path.
 """
 
 from __future__ import annotations
@@ -15,26 +15,25 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
 
 import aiohttp
 import yarl
 
-from daas_hub.errors import ConfigurationError, ErrorKind, SourceUnavailable
+from daas_hub.errors import ErrorKind, SourceUnavailable
 from daas_hub.services import strict_json
 from daas_hub.services.circuit_breaker import CircuitBreaker
 from daas_hub.services.http_failures import failure_of, redirect_failure, transport_failure
-from daas_hub.services.measuring import count_not_asked, host_of, question
+from daas_hub.services.measuring import count_rejected, host_of, measured_requests
 from daas_hub.services.recording import Exchange, begin, shape_of
-from daas_hub.services.web_proxy import LOOPBACK, proxy_for
+from daas_hub.services.web_proxy import proxy_for
 
-#: Larger answers are parsed beside the event loop.
-_PARSED_AT_ONCE = 50_000
-#: A service that is being restarted answers so for a moment; a question (never a login) is asked once more.
-_TRY_AGAIN = (502, 503, 504)
-_TRY_AGAIN_AFTER_S = 0.2
+#: Larger documents are parsed in a thread.
+_MAX_PARSED_INLINE = 50_000
+#: What a gateway responds while a service restarts. GET is retried once; a login never is.
+_RETRIED = (502, 503, 504)
+_RETRY_AFTER_S = 0.2
 
-#: What a request fails with when there is no answer. A `ValueError` is an address that is none.
+#: Errors of a request without a response. A `ValueError` is an invalid URL.
 _FAILURES = (aiohttp.ClientError, OSError, ValueError)
 
 _SHAPES: dict[type[Any], str] = {dict: "an object", list: "a list"}
@@ -42,51 +41,53 @@ _SHAPES: dict[type[Any], str] = {dict: "an object", list: "a list"}
 
 @dataclass(frozen=True)
 class Service:
-    """One service of the facility.
+    """A service of the facility.
 
     Attributes:
-        source: its name in the configuration and in the log, "icat" say.
-        called: what users call it, at the beginning of a sentence: "The data catalogue".
-        url: its address, without anything secret.
-        timeout_s: for everything one question needs: logins, pages and all.
-        max_bytes: of one answer, unpacked.
-        tls: whom to believe that they are the service; None for the machine's own authorities.
-        breaker: leaves the service alone for a while when it fails again and again; None never does.
-        stumbles: whether a 500 may be one question's fault, because strangers choose what is asked: it closes the
-            service to nobody then. What a gateway says of a service that is not there (502, 503, 504) does.
-        proxy: the web proxy it is reached through; "" for the machine's, if there is one (see `web_proxy`).
+        source: its name in the configuration and in the log: "icat".
+        title: its name for users, as the subject of a sentence: "The data catalogue".
+        url: its configured URL, without secrets.
+        timeout_s: for all requests of one client together: logins and pages included.
+        max_bytes: of one response, decompressed.
+        tls: the trusted authorities; None for the system's.
+        breaker: fails requests at once after repeated failures; None never does.
+        tolerates_500: whether status 500 is a failure of one request, not of the service: strangers choose what is
+            requested, and must not open the circuit for everybody. A gateway's 502, 503 and 504 count all the same.
+        proxy: URL of the web proxy; "" for the system's, if there is one (see `web_proxy`).
     """
 
     source: str
-    called: str
+    title: str
     url: str
     timeout_s: float = 10.0
     max_bytes: int = 8_000_000
     tls: ssl.SSLContext | None = None
     breaker: CircuitBreaker | None = None
-    stumbles: bool = False
+    tolerates_500: bool = False
     proxy: str = field(default="", repr=False)
 
     @asynccontextmanager
-    async def conversation(self) -> AsyncIterator[Conversation]:
-        """Open a conversation; everything in it shares connections and one deadline, and no cookie outlives it.
+    async def client(self) -> AsyncIterator[ServiceClient]:
+        """Open a client; its requests share connections and one deadline, and its cookies end with it.
 
         Raises:
-            SourceUnavailable: the time is over, or the service failed again and again and is left alone for a moment.
+            SourceUnavailable: the deadline has passed, or the circuit is open after repeated failures.
         """
         host = host_of(self.url)
-        if self.breaker is not None and not self.breaker.admits():
-            count_not_asked(self.source, host)
+        if self.breaker is not None and not self.breaker.allows_request():
+            count_rejected(self.source, host)
             raise self.unavailable(
-                "anything", "nothing: it was not asked, for it failed several times in a row", ErrorKind.CIRCUIT_OPEN
+                "anything",
+                "nothing: it was not asked, because it failed several times in a row",
+                ErrorKind.CIRCUIT_OPEN,
             )
-        with question(self.source, host):
-            async with self._measured_conversation() as talk:
-                yield talk
+        with measured_requests(self.source, host):
+            async with self._measured_client() as client:
+                yield client
 
     @asynccontextmanager
-    async def _measured_conversation(self) -> AsyncIterator[Conversation]:
-        talk: Conversation | None = None
+    async def _measured_client(self) -> AsyncIterator[ServiceClient]:
+        client: ServiceClient | None = None
         try:
             async with (
                 asyncio.timeout(self.timeout_s),
@@ -96,34 +97,34 @@ class Service:
                     timeout=aiohttp.ClientTimeout(total=None),
                 ) as session,
             ):
-                talk = Conversation(self, session)
-                yield talk
+                client = ServiceClient(self, session)
+                yield client
         except TimeoutError:
-            asked = talk.asked_for if talk else "a connection"
-            if talk is not None and talk.waited_s() > self.timeout_s / 2:
-                # one question waited most of the time; many questions in a row only say that there is much to ask
-                talk.is_answered = False
-            came = f"no answer within {self.timeout_s:g} s"
-            if talk is not None and talk.exchange is not None:
-                talk.exchange.wrong, talk.exchange.failure = came, ErrorKind.TIMEOUT
-            raise self.unavailable(asked, came, ErrorKind.TIMEOUT) from None
+            asked_for = client.asked_for if client else "a connection"
+            if client is not None and client.waited_s() > self.timeout_s / 2:
+                # one request took most of the time; many requests in a row only mean that there is much to read
+                client.has_answered = False
+            got = f"no answer within {self.timeout_s:g} s"
+            if client is not None and client.exchange is not None:
+                client.exchange.wrong, client.exchange.failure = got, ErrorKind.TIMEOUT
+            raise self.unavailable(asked_for, got, ErrorKind.TIMEOUT) from None
         finally:
-            if self.breaker is not None and talk is not None and talk.is_answered is not None:
-                (self.breaker.answered if talk.is_answered else self.breaker.failed)()
+            if self.breaker is not None and client is not None and client.has_answered is not None:
+                (self.breaker.record_success if client.has_answered else self.breaker.record_failure)()
 
-    def unavailable(self, asked_for: str, came: str, kind: ErrorKind) -> SourceUnavailable:
-        """Word what happened: `came` instead of what was `asked_for`."""
+    def unavailable(self, asked_for: str, got: str, kind: ErrorKind) -> SourceUnavailable:
+        """Return the error for a response that is not what was asked for."""
         return SourceUnavailable(
-            f"{self.called} is not available at the moment.",
+            f"{self.title} is not available at the moment.",
             remedy="Please try again in a few minutes. The problem has been logged.",
-            detail=f"{self.source} at {self.url}: asked for {asked_for}, got {came}",
+            detail=f"{self.source} at {self.url}: asked for {asked_for}, got {got}",
             kind=kind,
         )
 
 
 @dataclass(frozen=True)
 class Reply:
-    """The response of a service: the status, and the document if it was JSON. Redirects and server errors raise."""
+    """A service's response: its status, and the document if the body is JSON. Redirects and server errors raise."""
 
     status: int
     document: Any
@@ -142,37 +143,37 @@ class Reply:
         return self.document if isinstance(self.document, dict) else None
 
 
-class Conversation:
-    """Questions to one service."""
+class ServiceClient:
+    """Requests to one service (see `Service.client`)."""
 
     def __init__(self, service: Service, session: aiohttp.ClientSession) -> None:
         self.service = service
         self.asked_for = ""
-        #: whether the last question had an answer that was not the service's own failure; None before it is known
-        self.is_answered: bool | None = None
-        #: the last question, for whoever keeps a record
+        #: whether the last request was answered, and not with the service's own failure; None before it is known
+        self.has_answered: bool | None = None
+        #: the last request, as it is recorded
         self.exchange: Exchange | None = None
         self._session = session
-        self._asked_at = 0.0
+        self._sent_at = 0.0
 
     def waited_s(self) -> float:
-        """Return how long ago the last question was asked."""
-        return asyncio.get_running_loop().time() - self._asked_at
+        """Return the seconds since the last request was sent."""
+        return asyncio.get_running_loop().time() - self._sent_at
 
     async def get(self, url: str, asked_for: str, **more: Any) -> Reply:
-        """Ask; see `_ask`. A question that got no answer is asked once more."""
-        return await self._ask("GET", url, asked_for, tries=2, **more)
+        """Send a GET; see `_send`. It is retried once if there is no response."""
+        return await self._send("GET", url, asked_for, tries=2, **more)
 
     async def post(self, url: str, asked_for: str, **more: Any) -> Reply:
-        """Send; see `_ask`."""
-        return await self._ask("POST", url, asked_for, tries=1, **more)
+        """Send a POST; see `_send`."""
+        return await self._send("POST", url, asked_for, tries=1, **more)
 
     async def delete(self, url: str, asked_for: str, **more: Any) -> Reply:
-        """End something; see `_ask`."""
-        return await self._ask("DELETE", url, asked_for, tries=1, **more)
+        """Send a DELETE; see `_send`."""
+        return await self._send("DELETE", url, asked_for, tries=1, **more)
 
     async def location_of(self, url: str, asked_for: str) -> tuple[int, str]:
-        """Return status and Location of an answer whose body does not matter: where a browser would be sent.
+        """Return the status and the Location header of a response; its body is not read.
 
         Raises:
             SourceUnavailable: no connection.
@@ -181,9 +182,9 @@ class Conversation:
             async with self._request("GET", url, asked_for) as response:
                 return response.status, response.headers.get("Location", "")
         except _FAILURES as error:
-            self._failed(error)
+            self._fail_without_response(error)
 
-    async def _ask(
+    async def _send(
         self,
         method: str,
         url: str,
@@ -196,27 +197,27 @@ class Conversation:
         form: Mapping[str, str] | None = None,
         document: Any = None,
     ) -> Reply:
-        """Send one request, `url` as it is.
+        """Send a request; `url` is not encoded again.
 
         Args:
-            asked_for: what this is, for the log.
-            form: fields of a form; `document`: the same as JSON.
-            require_json: whether a success must be JSON, or nothing.
+            asked_for: what is requested, for the log: "a session".
+            form: the fields of a form; `document`: a JSON document.
+            require_json: whether a successful response must be JSON or empty.
 
         Raises:
-            SourceUnavailable: no connection, the service's failure, a redirect, too much, a success that is no JSON.
+            SourceUnavailable: no connection, a server error, a redirect, too large a body, a success that is not JSON.
         """
         request: dict[str, Any] = {"params": params, "headers": headers, "data": form, "json": document}
         for left in reversed(range(tries)):
             try:
                 async with self._request(method, url, asked_for, **request) as response:
-                    if left and response.status in _TRY_AGAIN:
-                        raise aiohttp.ServerDisconnectedError  # as good as no answer
+                    if left and response.status in _RETRIED:
+                        raise aiohttp.ServerDisconnectedError  # a gateway, not the service
                     return await self._reply(response, require_json=require_json)
             except _FAILURES as error:
                 if not left or not isinstance(error, aiohttp.ClientConnectionError):
-                    self._failed(error)
-            await asyncio.sleep(_TRY_AGAIN_AFTER_S)
+                    self._fail_without_response(error)
+            await asyncio.sleep(_RETRY_AFTER_S)
         raise AssertionError("the last try returns or raises")
 
     @asynccontextmanager
@@ -229,9 +230,9 @@ class Conversation:
         params: Mapping[str, str | int] | None = None,
         **request: Any,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Send one request; no redirect is followed."""
+        """Send a request without following redirects."""
         self.asked_for = asked_for
-        self._asked_at = asyncio.get_running_loop().time()
+        self._sent_at = asyncio.get_running_loop().time()
         self.exchange = begin(method, url, self.service.url, asked_for)
         address = yarl.URL(url, encoded=True)
         if params:
@@ -241,31 +242,31 @@ class Conversation:
             self.exchange.status = response.status
             yield response
 
-    def _failed(self, error: Exception) -> NoReturn:
-        """Say that there was no answer.
+    def _fail_without_response(self, error: Exception) -> NoReturn:
+        """Raise the error for a request without a response.
 
         Raises:
             SourceUnavailable, TimeoutError: always.
         """
         if isinstance(error, TimeoutError):
             raise error
-        self.is_answered = False
-        # without the error itself: its text may hold the address with everything in it
-        self.give_up(*transport_failure(error))
+        self.has_answered = False
+        # not the error's own text: it may contain the whole URL
+        self.fail(*transport_failure(error))
 
     async def _reply(self, response: aiohttp.ClientResponse, *, require_json: bool) -> Reply:
         status = response.status
-        self.is_answered = status < 500 or (self.service.stumbles and status not in (502, 503, 504))
+        self.has_answered = status < 500 or (self.service.tolerates_500 and status not in _RETRIED)
         if 300 <= status < 400:
             place, kind = redirect_failure(response)
-            self.give_up(f"a redirect ({status}) to {place}", kind)
+            self.fail(f"a redirect ({status}) to {place}", kind)
         if status >= 500:
-            self.give_up(f"status {status} ({response.content_type})", ErrorKind.SERVER_ERROR)
+            self.fail(f"status {status} ({response.content_type})", ErrorKind.SERVER_ERROR)
         body = await self._body(response)
         is_jwt = response.content_type == "application/jwt"
         reply = Reply(status, *await _parsed(body), body.decode("ascii", "replace").strip() if is_jwt else "")
         if require_json and status < 300 and reply.content not in ("JSON", "nothing"):
-            self.give_up(
+            self.fail(
                 f"{reply.content} (status {status}, {response.content_type})", failure_of(reply.status, reply.content)
             )
         if self.exchange is not None:
@@ -279,113 +280,68 @@ class Conversation:
         async for part in response.content.iter_chunked(65_536):
             size += len(part)
             if size > self.service.max_bytes:
-                self.give_up(f"more than {self.service.max_bytes} bytes", ErrorKind.RESPONSE_TOO_LARGE)
+                self.fail(f"more than {self.service.max_bytes} bytes", ErrorKind.RESPONSE_TOO_LARGE)
             parts.append(part)
         return b"".join(parts)
 
-    def give_up(self, came: str, kind: ErrorKind = ErrorKind.INVALID_RESPONSE) -> NoReturn:
-        """Say what came instead of what was asked for last, and what kind of failure that is.
+    def fail(self, got: str, kind: ErrorKind = ErrorKind.INVALID_RESPONSE) -> NoReturn:
+        """Raise the error for the last request.
+
+        Args:
+            got: what was received instead of what was asked for.
 
         Raises:
             SourceUnavailable: always.
         """
         if self.exchange is not None and self.exchange.asked_for == self.asked_for:
-            self.exchange.wrong, self.exchange.failure = came, kind
-        raise self.service.unavailable(self.asked_for, came, kind) from None
+            self.exchange.wrong, self.exchange.failure = got, kind
+        raise self.service.unavailable(self.asked_for, got, kind) from None
 
-    def give_up_on(self, reply: Reply) -> NoReturn:
-        """Say that a reply has another status than was expected.
+    def fail_on_status(self, reply: Reply) -> NoReturn:
+        """Raise the error for a reply with an unexpected status.
 
         Raises:
             SourceUnavailable: always.
         """
-        self.give_up(f"status {reply.status} with {reply.content}", failure_of(reply.status, reply.content))
+        self.fail(f"status {reply.status} with {reply.content}", failure_of(reply.status, reply.content))
 
     def require(self, reply: Reply, shape: type[Any]) -> Any:
-        """Return the document of a success, which is a `dict` or a `list`.
+        """Return the document of a successful reply.
+
+        Args:
+            shape: `dict` or `list`.
 
         Raises:
-            SourceUnavailable: the service refused (for the administrators: it refused the portal), or the
-                document is another one.
+            SourceUnavailable: the service refused the portal's credentials or the request, or the document has another
+                shape.
         """
         if reply.status in (401, 403):
-            self.give_up(
+            self.fail(
                 f"status {reply.status}: it does not accept the portal's credentials", ErrorKind.CREDENTIALS_REFUSED
             )
         if not 200 <= reply.status < 300:
-            self.give_up_on(reply)
+            self.fail_on_status(reply)
         if not isinstance(reply.document, shape):
-            self.give_up(f"{_described(reply)} where {_SHAPES[shape]} was expected")
+            self.fail(f"{_described(reply)} where {_SHAPES[shape]} was expected")
         return reply.document
 
 
 def basic_auth(user: str, password: str) -> dict[str, str]:
-    """Return the header of HTTP Basic, in UTF-8."""
+    """Return the headers of HTTP Basic authentication, in UTF-8."""
     return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
 
 
-def require_url(setting: str, url: str, *, plain_http_reason: str | None = None) -> str:
-    """Return a service's address as it is written, if it may be asked.
-
-    Args:
-        plain_http_reason: why it may be asked without encryption; None where no reason is accepted.
-
-    Raises:
-        ConfigurationError: it is not a URL, contains a password, or is plain HTTP without being loopback or excused.
-    """
-
-    def problem(message: str, remedy: str) -> ConfigurationError:
-        shown = url if "@" not in url else "(not shown)"
-        return ConfigurationError(setting, shown, message, remedy=remedy)
-
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        host, parts = None, urlsplit("")
-    # a field in the host would let a login choose who is asked
-    is_plain = url.isprintable() and " " not in url and not {"{", "}"} & set(parts.netloc) and not parts.fragment
-    if not host or parts.scheme not in ("http", "https") or not is_plain:
-        raise problem("is no address of a service", "Write it in full: https://service.facility.org/path.")
-    if parts.username is not None or parts.password is not None:
-        raise problem("holds a name or a password", "Take it out; a file of its own holds it.")
-    if parts.scheme == "http" and host not in LOOPBACK and not (plain_http_reason or "").strip():
-        raise problem(
-            "is not encrypted: whoever is on the way could read and change what it says",
-            "Use https://; http:// is accepted on this machine only."
-            if plain_http_reason is None
-            else "Use https://, or say in plain_http_reason why not.",
-        )
-    return url
-
-
-def trust_of(setting: str, ca_file: str) -> ssl.SSLContext | None:
-    """Return the authorities of a file; None for "" (the machine's own).
-
-    Raises:
-        ConfigurationError: the file holds none.
-    """
-    if not ca_file:
-        return None
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError(
-            setting, ca_file, f"holds no certificates: {error}", remedy="Give a file with certificates in PEM form."
-        ) from None
-
-
 async def _parsed(body: bytes) -> tuple[Any, str]:
-    """Return the document of a body, and what it is."""
+    """Return the document in a body, and what the body is: "JSON", "HTML", "nothing", ..."""
     body = body.removeprefix(codecs.BOM_UTF8)
     if not body.strip():
         return None, "nothing"
     try:
-        if len(body) < _PARSED_AT_ONCE:
+        if len(body) < _MAX_PARSED_INLINE:
             return strict_json.loads(body, replace_surrogates=True), "JSON"
         return await asyncio.to_thread(strict_json.loads, body, replace_surrogates=True), "JSON"
     except strict_json.InvalidJSON:
-        return None, "HTML" if body.lstrip().startswith(b"<") else "something that is no JSON"
+        return None, "HTML" if body.lstrip().startswith(b"<") else "something other than JSON"
 
 
 def _described(reply: Reply) -> str:

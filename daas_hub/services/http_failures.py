@@ -1,4 +1,4 @@
-"""What kind of failure a request ended in, and what the log says of it: never a part of an address behind its host."""
+"""Kinds of failed requests, and their descriptions for the log: of a URL never more than its host."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from daas_hub.services.web_proxy import InvalidProxy
 
 
 def transport_failure(error: Exception) -> tuple[str, ErrorKind]:
-    """Return what happened to a request without an answer."""
+    """Return the description and the kind of a request without a response."""
     if isinstance(error, InvalidProxy):
-        return f"nothing, for {error}", ErrorKind.WEB_PROXY
+        return f"nothing: {error}", ErrorKind.WEB_PROXY
     if isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
-        said = f"status {error.status}" if isinstance(error, aiohttp.ClientHttpProxyError) else "no connection"
-        return f"nothing through the web proxy ({said})", ErrorKind.WEB_PROXY
+        outcome = f"status {error.status}" if isinstance(error, aiohttp.ClientHttpProxyError) else "no connection"
+        return f"nothing through the web proxy ({outcome})", ErrorKind.WEB_PROXY
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return f"a certificate that does not hold ({error.certificate_error})", ErrorKind.TLS_CERTIFICATE
+        return f"an invalid certificate ({error.certificate_error})", ErrorKind.TLS_CERTIFICATE
     if isinstance(error, aiohttp.ClientConnectorError):
         kind = ErrorKind.DNS if isinstance(error, aiohttp.ClientConnectorDNSError) else ErrorKind.NO_CONNECTION
         system = error.os_error
@@ -32,7 +32,7 @@ def transport_failure(error: Exception) -> tuple[str, ErrorKind]:
 
 
 def failure_of(status: int, content: str) -> ErrorKind:
-    """Return what is wrong with a reply that cannot be used."""
+    """Return the kind of failure of an unusable reply."""
     if status in (401, 403):
         return ErrorKind.CREDENTIALS_REFUSED
     if status == 404:
@@ -45,7 +45,7 @@ def failure_of(status: int, content: str) -> ErrorKind:
 
 
 def redirect_failure(response: aiohttp.ClientResponse) -> tuple[str, ErrorKind]:
-    """Return where a redirect leads, without what stands behind the host: that may be a secret."""
+    """Return a redirect's target without its path, which may contain a secret, and the kind of failure."""
     try:
         asked, parts = response.url, urlsplit(response.headers.get("Location", ""))
     except ValueError:
@@ -53,7 +53,7 @@ def redirect_failure(response: aiohttp.ClientResponse) -> tuple[str, ErrorKind]:
     if parts.netloc and parts.netloc != asked.authority:
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", ErrorKind.REDIRECT
     if parts.path.rstrip("/") == asked.raw_path.rstrip("/") and parts.path != asked.raw_path:
-        ends = "a slash at its end" if parts.path.endswith("/") else "no slash at its end"
-        same = f"the same path with {ends}: write the address in the configuration so"
+        slash = "a trailing slash" if parts.path.endswith("/") else "no trailing slash"
+        same = f"the same path with {slash}: write the URL in the configuration like that"
         return same, ErrorKind.REDIRECT_SAME_HOST
     return "another path", ErrorKind.REDIRECT_SAME_HOST

@@ -1,4 +1,4 @@
-"""Measures questions to services, for `daas_hub.metrics.sources`."""
+"""Metrics of requests to services, for `daas_hub.metrics.sources`."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from urllib.parse import urlsplit
 from daas_hub.errors import ErrorKind, SourceUnavailable
 from daas_hub.metrics.sources import count_error, measured
 
-#: The service answered, and something about the person or the amount is wrong.
-_ANSWERS = (ErrorKind.ACCOUNT_CLOSED, ErrorKind.TOO_MANY_RECORDS)
+#: Problems with the person or the amount; the service itself answered.
+_NO_FAILURES = (ErrorKind.ACCOUNT_CLOSED, ErrorKind.TOO_MANY_RECORDS)
 
 
 def host_of(url: str) -> str:
-    """Return host and port of a service's address, which may be just that."""
+    """Return the host and port of a URL, or of an address without a scheme."""
     return urlsplit(url if "://" in url else f"//{url}").netloc.rpartition("@")[2]
 
 
 @contextmanager
-def question(source: str, host: str) -> Iterator[None]:
-    """Measure the duration of what is asked within, and count it if the service does not answer."""
+def measured_requests(source: str, host: str) -> Iterator[None]:
+    """Measure the duration of the block; count an error if the service is unavailable."""
     try:
         with measured(source, host):
             yield
     except SourceUnavailable as problem:
-        if problem.kind not in _ANSWERS:
+        if problem.kind not in _NO_FAILURES:
             count_error(source, host, problem.kind)
         raise
 
 
-def count_not_asked(source: str, host: str) -> None:
-    """Count a question that a circuit breaker stopped; it has no duration."""
+def count_rejected(source: str, host: str) -> None:
+    """Count a request that an open circuit rejected; it has no duration."""
     count_error(source, host, ErrorKind.CIRCUIT_OPEN)

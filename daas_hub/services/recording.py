@@ -1,7 +1,7 @@
-"""What was asked of a facility's services and what came, while somebody keeps a record of it: the doctor does.
+"""Records requests to a facility's services and their responses, for `daas-hub doctor`.
 
-Nothing secret is kept: neither what was sent nor what a document says, of an address only the words behind the
-configured one, and of an object the names of its fields.
+Nothing secret is recorded: no request body and no values of a document; of a URL only the words after the configured
+one, and of an object the names of its fields.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from typing import Any
 
 from daas_hub.errors import ErrorKind
 
-#: Names of fields that are kept of an object.
+#: Names of an object's fields that are recorded.
 _MAX_NAMES = 8
 
-#: A part of an address that is a word. A session, a token or an id has digits or is long: it becomes "*".
+#: A path segment that is a word. A session, a token or an id has digits or is long, and becomes "*".
 _WORD = re.compile(r"[A-Za-z]{1,20}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,40}")
 
 
 @dataclass
 class Exchange:
-    """One question and its answer.
+    """One request and its response.
 
     Attributes:
         asked_for: what was requested: "a session".
-        place: method and address: "GET catalogue/*/investigation".
-        status: of HTTP; 0 for no answer.
+        place: method and path: "GET catalogue/*/investigation".
+        status: the HTTP status; 0 without a response.
         content: "JSON", "HTML", "nothing", ...
-        shape: of the document: "a list of 3", "an object (count, next, results)".
+        shape: the document's: "a list of 3", "an object (count, next, results)".
         size: in bytes.
-        seconds: until all of it was read.
+        seconds: until the body was read.
         wrong: what was wrong with the response; "" if it was used.
-        failure: the kind of what went wrong; None if nothing did.
+        failure: the kind of failure; None for none.
     """
 
     asked_for: str
@@ -52,10 +52,10 @@ class Exchange:
 
 @dataclass
 class Record:
-    """Everything since it was begun.
+    """What was recorded.
 
     Attributes:
-        records: the catalogue's own records, as they are read.
+        records: the catalogue's own records, as read.
     """
 
     exchanges: list[Exchange] = field(default_factory=list)
@@ -67,7 +67,7 @@ _KEPT: ContextVar[Record | None] = ContextVar("_KEPT", default=None)
 
 @contextmanager
 def recording() -> Iterator[Record]:
-    """Keep a record until the end of the block, of what this task asks, and tasks that it starts."""
+    """Record the requests of this task, and of tasks it starts, until the end of the block."""
     record = Record()
     token = _KEPT.set(record)
     try:
@@ -77,10 +77,10 @@ def recording() -> Iterator[Record]:
 
 
 def begin(method: str, url: str, base: str, asked_for: str) -> Exchange:
-    """Note that something is asked; what comes is written into what this gives.
+    """Return the exchange of a request that is being sent; the response is filled in later.
 
     Args:
-        base: the configured address, of which nothing is noted.
+        base: the configured URL, which is not recorded.
     """
     below = url.removeprefix(base).strip("/") if url.startswith(base) else ""
     steps = [step if _WORD.fullmatch(step) else "*" for step in below.split("/") if step]
@@ -91,13 +91,13 @@ def begin(method: str, url: str, base: str, asked_for: str) -> Exchange:
 
 
 def keep_records(records: list[Any]) -> None:
-    """Note the records that a catalogue gave."""
+    """Record what a catalogue returned."""
     if (record := _KEPT.get()) is not None:
         record.records += records
 
 
 def shape_of(document: Any) -> str:
-    """Say what a document of JSON is, without anything it says. Pure."""
+    """Return a description of a JSON document without its values."""
     if isinstance(document, list):
         return f"a list of {len(document)}"
     if isinstance(document, dict):

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from daas_hub.session import clock
+from daas_hub.session.round_trips import RoundTrips
 
 #: A file that a desktop inside a notebook session touches when it is used.
 USED_FILE = "used"
@@ -25,6 +26,8 @@ class Activity:
     def __init__(self, used_file: Path | None = None) -> None:
         self._last = clock.now()
         self._used_file = used_file
+        #: What the pages of this session measured.
+        self.round_trips = RoundTrips()
         self._touched = 0.0
 
     @property

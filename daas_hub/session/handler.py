@@ -10,6 +10,7 @@ from urllib.parse import unquote
 from tornado import web
 from tornado.httputil import HTTPHeaders
 
+from daas_hub.launch_login import COOKIE as LAUNCH_COOKIE
 from daas_hub.origins import is_origin_of
 from daas_hub.session.activity import Activity
 from daas_hub.session.desktop.desktop import Desktop
@@ -56,7 +57,8 @@ class Handler(web.RequestHandler):
             return
         headers = self.request.headers
         if self.request.method == "GET" and "Upgrade" not in headers and _is_navigation(headers):
-            self._send_to_login()
+            if not self._has_launched():
+                self._send_to_login()
             return
         raise web.HTTPError(403)
 
@@ -77,6 +79,16 @@ class Handler(web.RequestHandler):
         is_plain = self.settings_.public_https and not origin.lower().startswith("https:")
         if is_plain or not is_origin_of(origin, self.request.headers.get("Host", "")):
             raise web.HTTPError(403)
+
+    def _has_launched(self) -> bool:
+        """Sign in the browser that launched this session, and return whether it is that browser."""
+        assert self.logins is not None
+        cookie = self.logins.enter_from_launch(self.get_cookie(LAUNCH_COOKIE))
+        if cookie is None:
+            return False
+        self.put_cookie(COOKIE, cookie)
+        self.clear_cookie(LAUNCH_COOKIE, path=self.settings_.prefix)
+        return True
 
     def _send_to_login(self) -> None:
         assert self.logins is not None

@@ -130,8 +130,11 @@ class Lifetime:
         """
         now, last = self._now(), self._activity.last_use
         use = {"unused_s": now - last, "quiet_s": now - self._processors.last}
+        more: dict[str, Any] = {"extend": True} if extend else {}
+        if round_trips := self._activity.round_trips.take():
+            more["round_trips_s"] = round_trips
         try:
-            answer = await self._report({"use": use} | ({"extend": True} if extend else {}))
+            answer = await self._report({"use": use} | more)
         except OSError as problem:
             self._hub_answers = False
             _log.info("activity not reported: %s", problem)

@@ -3,18 +3,21 @@
 A browser gets a random cookie; the hub's token stays here. The hub is queried again every half minute, so that a logout
 or a revoked scope ends pages and open screens within that time. While the hub cannot be reached (it restarts), users
 who are logged in stay so for a while, and nobody new can log in.
+
+The browser that launched the session brings its code along (`daas_hub.launch_login`). Its first page does not wait for
+the hub; everything else does.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
+import asyncio
 import secrets
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from daas_hub.launch_login import VALID_S, challenge_of
 from daas_hub.session.hubclient import HubClient
 from daas_hub.session.settings import Settings
 
@@ -32,6 +35,8 @@ class SessionUser:
     name: str
     token: str
     asked: float
+    #: The token, while the hub is asked for it; it will be None if the hub refuses this login.
+    redeeming: asyncio.Future[str | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,7 @@ class Logins:
         self._settings = settings
         self._hub = hub
         self._clock = clock
+        self._launch, self._started = settings.launch_login, clock()
         self._attempts: dict[str, _Attempt] = {}
         self._users: dict[str, SessionUser] = {}
 
@@ -77,14 +83,13 @@ class Logins:
         self._drop_old_attempts()
         browser = next(filter(self.is_pending, browsers), "") or secrets.token_urlsafe(32)
         self._attempts[state] = _Attempt(verifier, browser, self._own_path(next_path), self._clock())
-        challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
         query = urlencode(
             {
                 "client_id": self._settings.client_id,
                 "redirect_uri": self._redirect_uri,
                 "response_type": "code",
                 "state": state,
-                "code_challenge": challenge,
+                "code_challenge": challenge_of(verifier),
                 "code_challenge_method": "S256",
             }
         )
@@ -108,6 +113,27 @@ class Logins:
             return None
         if self._clock() - attempt.begun > LOGIN_TIME_S:
             return None
+        token = await self._redeem(code, attempt.verifier)
+        if token is None:
+            return None
+        return self._add(SessionUser(self._settings.user, token, self._clock())), attempt.next_path
+
+    def enter_from_launch(self, given: str | None) -> str | None:
+        """Log in the browser that launched this session, once: return its new cookie, or None for any other browser.
+
+        This one request does not wait for the hub's answer; `user_of` does, for all others.
+        """
+        launch = self._launch
+        if launch is None or given is None or self._clock() - self._started > VALID_S:
+            return None
+        if not (code := launch.code_in(given)):
+            return None
+        self._launch = None
+        redeeming = asyncio.ensure_future(self._redeem_or_refuse(code, launch.verifier))
+        return self._add(SessionUser(self._settings.user, "", self._clock(), redeeming))
+
+    async def _redeem(self, code: str, verifier: str) -> str | None:
+        """Return the token for an authorization code; None if it is not one of somebody who may use this session."""
         token = await self._hub.exchange(
             {
                 "client_id": self._settings.client_id,
@@ -115,22 +141,33 @@ class Logins:
                 "grant_type": "authorization_code",
                 "code": code,
                 "redirect_uri": self._redirect_uri,
-                "code_verifier": attempt.verifier,
+                "code_verifier": verifier,
             }
         )
-        name = await self._name_if_allowed(token) if token else None
-        if token is None or name is None:
+        return token if token and await self._name_if_allowed(token) is not None else None
+
+    async def _redeem_or_refuse(self, code: str, verifier: str) -> str | None:
+        """Do the same; a hub that does not respond has not accepted the code."""
+        try:
+            return await self._redeem(code, verifier)
+        except OSError:
             return None
+
+    def _add(self, user: SessionUser) -> str:
+        """Add a user, and return their cookie."""
         cookie = secrets.token_urlsafe(32)
         while len(self._users) >= MAX_USERS:
             self._users.pop(next(iter(self._users)))
-        self._users[cookie] = SessionUser(name, token, self._clock())
-        return cookie, attempt.next_path
+        self._users[cookie] = user
+        return cookie
 
     async def user_of(self, cookie: str | None) -> SessionUser | None:
         """Return the user of this cookie, if still allowed; query the hub if its last answer is too old."""
         user = self._users.get(cookie) if cookie else None
         if user is None or cookie is None:
+            return None
+        if user.redeeming is not None and not await self._is_accepted(user):
+            self._users.pop(cookie, None)
             return None
         age = self._clock() - user.asked
         if age <= ASK_AGAIN_S:
@@ -145,6 +182,16 @@ class Logins:
             self._users.pop(cookie, None)
             return None
         return user
+
+    async def _is_accepted(self, user: SessionUser) -> bool:
+        """Wait for the hub's answer to a launch's login, and return whether it was accepted."""
+        assert user.redeeming is not None
+        # shielded: others wait for the same answer
+        token = await asyncio.shield(user.redeeming)
+        if token is None:
+            return False
+        user.token, user.asked, user.redeeming = token, self._clock(), None
+        return True
 
     async def _name_if_allowed(self, token: str) -> str | None:
         user = await self._hub.user_of(token)

@@ -13,6 +13,7 @@ from tornado import web
 
 from daas_hub.session.end_notice import end_of
 from daas_hub.session.handler import COOKIE, Handler
+from daas_hub.session.round_trips import HEADER
 from daas_hub.session.settings import Settings
 
 #: The folder next to this file: importlib.resources would cost 10 ms of every start.
@@ -82,7 +83,8 @@ class StatusHandler(Handler):
     """The state of the application."""
 
     async def get(self) -> None:
-        """Return it as JSON."""
+        """Return it as JSON; the page says how long its last question took."""
+        self.activity.round_trips.note(self.request.headers.get(HEADER))
         desktop = self.desktop
         self.finish(
             {
@@ -163,7 +165,7 @@ def asset_address(settings: Settings, name: str) -> str:
     The image of a session may be of another release than the portal.
     """
     key = content_key(name)
-    if settings.asset_keys.get(name) == key and not settings.hub_host:
+    if settings.asset_keys.get(name) == key and settings.shares_hub_host:
         return f"{settings.hub_prefix}daas/session/{name}?v={key}"
     return f"static/{name}?v={assets_version()}"
 

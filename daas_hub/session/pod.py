@@ -27,6 +27,7 @@ from daas_hub.errors import SessionFailed
 from daas_hub.session.admitted import ADMITTED, ADMITTED_FD, WAITING
 from daas_hub.session.hardening import protect_server
 from daas_hub.session.leases import forbid_leases
+from daas_hub.session.memory_limit import memory_kills
 from daas_hub.session.mount_handshake import describe_directory
 from daas_hub.session.wall import open_addresses
 
@@ -177,7 +178,7 @@ def report_life(gateway: Gateway, deadline: Deadline, end: Any, *, every_s: floa
     """
     while deadline.remaining_s > 0:
         try:
-            answer = gateway.ask(HEARTBEAT, {})
+            answer = gateway.ask(HEARTBEAT, {"memory_kills": memory_kills()})
             deadline.set(float(answer["remaining_s"]))
         except (OSError, SessionFailed, KeyError, TypeError, ValueError):
             pass

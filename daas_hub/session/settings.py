@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from daas_hub.launch_login import VARIABLE as LOGIN_VARIABLE
+from daas_hub.launch_login import ExpectedLogin
 from daas_hub.lifetime import UNLIMITED, Limits
+from daas_hub.origins import normalized_origin
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ class Settings:
         asset_keys: the files of this server's page that the portal serves, too, with the key of their contents there.
         temporary_home: whether the home is deleted with the session.
         limits: how long the session may last.
+        launch_login: the login of the browser that launched it; None if it signs in at the hub.
+        public_url: this session's address in a browser, if the hub knows its own.
     """
 
     prefix: str
@@ -70,6 +75,13 @@ class Settings:
     temporary_home: bool = False
     belongs_to: str = ""
     limits: Limits = UNLIMITED
+    launch_login: ExpectedLogin | None = None
+    public_url: str = ""
+
+    @property
+    def shares_hub_host(self) -> bool:
+        """Return whether browsers reach this session and the hub at the same host."""
+        return not self.hub_host or normalized_origin(self.hub_host) == normalized_origin(self.public_url)
 
     @property
     def own_application(self) -> DesktopApplication | None:
@@ -115,6 +127,8 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
         belongs_to=document.get("belongs_to") or document["title"],
         limits=Limits.from_document(document.get("lifetime")),
         asset_keys=dict(document.get("assets", {})),
+        launch_login=ExpectedLogin.read(env.get(LOGIN_VARIABLE, "")),
+        public_url=env.get("JUPYTERHUB_PUBLIC_URL", ""),
     )
 
 

@@ -6,8 +6,10 @@ The import takes longer than the X server needs to be ready, so the two run in p
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,10 +36,7 @@ def main(argv: list[str] | None = None) -> int:
         settings = replace(settings, prefix="/")
     protect_server(None if options.embedded else settings.listen_fd)
     x = _start_x(settings)
-
-    from daas_hub.session.egress import open_egress_ports
-    from daas_hub.session.server import run
-
+    open_egress_ports, run = _import_server()
     if not is_admitted():
         if x is not None:
             x.process.kill()
@@ -46,6 +45,20 @@ def main(argv: list[str] | None = None) -> int:
         open_egress_ports(settings.egress)
 
     return run(settings, x, embedded_socket=options.embedded, application=application)
+
+
+def _import_server() -> tuple[Callable[..., None], Callable[..., int]]:
+    """Import what serves the session, and return its functions.
+
+    Modules stay: looking for garbage among them would take a tenth of the time.
+    """
+    gc.disable()
+    try:
+        from daas_hub.session.egress import open_egress_ports
+        from daas_hub.session.server import run
+    finally:
+        gc.enable()
+    return open_egress_ports, run
 
 
 def _start_x(settings: Settings) -> XServer | None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from daas_hub.catalogue import Size
 from daas_hub.launch import Mount, Plan
 from daas_hub.spawners.guest_layout import (
     API_DIR,
@@ -158,8 +159,7 @@ def create_body(
             With the home there, the others are mounted in it already.
         device_requests: the devices of the engine's machine that it gets (its GPUs); nothing else of /dev.
     """
-    account, size = plan.account, plan.size
-    owner = f"uid={account.uid},gid={account.gid}"
+    account = plan.account
     return {
         "Image": plan.application.image,
         # the entry point of an image is not for our programs
@@ -178,45 +178,65 @@ def create_body(
         "StopTimeout": STOP_GRACE_S,
         "Healthcheck": {"Test": ["NONE"]},
         "HostConfig": {
-            "NetworkMode": "none",
-            "Privileged": False,
-            "CapDrop": ["ALL"],
-            "SecurityOpt": ["no-new-privileges:true"],
-            "GroupAdd": [str(gid) for gid in dict.fromkeys(account.groups) if gid != account.gid],
-            "ReadonlyRootfs": True,
-            "Init": True,
-            "IpcMode": "private",
-            "CgroupnsMode": "private",
-            "PidsLimit": size.processes,
-            "Memory": size.memory_bytes,
-            "MemorySwap": size.memory_bytes,
-            "CpuPeriod": _CPU_PERIOD_US,
-            "CpuQuota": int(size.cpus * _CPU_PERIOD_US),
-            "ShmSize": size.memory_bytes // 4,
-            "Ulimits": [{"Name": "core", "Soft": 0, "Hard": 0}],
-            # under pressure the kernel ends a session before it ends the engine
-            "OomScoreAdj": 200,
-            "Tmpfs": {
-                "/tmp": f"rw,nosuid,nodev,exec,mode=1777,size={size.memory_bytes // 2}",  # noqa: S108  # inside
-                "/var/tmp": f"rw,nosuid,nodev,exec,mode=1777,size={size.memory_bytes // 4}",  # noqa: S108
-                "/run/session": f"rw,nosuid,nodev,noexec,mode=0700,{owner},size=64m",
-                # X compiles its keyboard maps into here
-                "/var/lib/xkb": f"rw,nosuid,nodev,noexec,mode=0700,{owner},size=4m",
-                **files.in_memory(owner),
-                **(
-                    {plan.home: f"rw,nosuid,nodev,exec,mode=0700,{owner},size={temporary_home_bytes(plan)}"}
-                    if plan.temporary_home
-                    else {}
-                ),
-            },
+            **_isolation(plan),
+            **_limits(plan.size),
+            "Tmpfs": _in_memory(plan, files),
             "Mounts": _mounts(plan, files, placed or {}),
             **({"DeviceRequests": list(device_requests)} if device_requests else {}),
-            # what a session prints before its handshake; it may not fill the disk
-            "LogConfig": {"Type": "json-file", "Config": {"max-size": "5m", "max-file": "1"}},
             "RestartPolicy": {"Name": "no"},
             "AutoRemove": False,
         },
     }
+
+
+def _isolation(plan: Plan) -> dict[str, Any]:
+    """Return what keeps a session from the network, the engine's machine and other sessions."""
+    account = plan.account
+    return {
+        "NetworkMode": "none",
+        "Privileged": False,
+        "CapDrop": ["ALL"],
+        "SecurityOpt": ["no-new-privileges:true"],
+        "GroupAdd": [str(gid) for gid in dict.fromkeys(account.groups) if gid != account.gid],
+        "ReadonlyRootfs": True,
+        "Init": True,
+        "IpcMode": "private",
+        "CgroupnsMode": "private",
+    }
+
+
+def _limits(size: Size) -> dict[str, Any]:
+    """Return what a session may use of the engine's machine."""
+    return {
+        "PidsLimit": size.processes,
+        "Memory": size.memory_bytes,
+        "MemorySwap": size.memory_bytes,
+        "CpuPeriod": _CPU_PERIOD_US,
+        "CpuQuota": int(size.cpus * _CPU_PERIOD_US),
+        "ShmSize": size.memory_bytes // 4,
+        "Ulimits": [{"Name": "core", "Soft": 0, "Hard": 0}],
+        # under pressure the kernel ends a session before it ends the engine
+        "OomScoreAdj": 200,
+        # what a session prints before its handshake; it may not fill the disk
+        "LogConfig": {"Type": "json-file", "Config": {"max-size": "5m", "max-file": "1"}},
+    }
+
+
+def _in_memory(plan: Plan, files: SessionFiles) -> dict[str, str]:
+    """Return the options of the file systems in memory, by their place."""
+    memory, owner = plan.size.memory_bytes, f"uid={plan.account.uid},gid={plan.account.gid}"
+    private = f"mode=0700,{owner}"
+    places = {
+        "/tmp": f"rw,nosuid,nodev,exec,mode=1777,size={memory // 2}",  # noqa: S108  # inside
+        "/var/tmp": f"rw,nosuid,nodev,exec,mode=1777,size={memory // 4}",  # noqa: S108
+        "/run/session": f"rw,nosuid,nodev,noexec,{private},size=64m",
+        # X compiles its keyboard maps into here
+        "/var/lib/xkb": f"rw,nosuid,nodev,noexec,{private},size=4m",
+        **files.in_memory(owner),
+    }
+    if plan.temporary_home:
+        places[plan.home] = f"rw,nosuid,nodev,exec,{private},size={temporary_home_bytes(plan)}"
+    return places
 
 
 def _mounts(plan: Plan, files: SessionFiles, placed: Mapping[str, Path]) -> list[dict[str, Any]]:
@@ -260,35 +280,3 @@ def bind(source: object, target: str, *, writable: bool = False) -> dict[str, An
         "ReadOnly": not writable,
         "BindOptions": options,
     }
-
-
-def differences(body: dict[str, Any], inspected: Sequence[dict[str, Any]], host: dict[str, Any]) -> list[str]:
-    """Compare what the engine says it made with what was asked for; return the name of each deviation.
-
-    Args:
-        inspected: "Mounts" of the engine's answer.
-        host: "HostConfig" of the engine's answer.
-    """
-    wanted = body["HostConfig"]
-    found = [
-        name
-        for name in ("NetworkMode", "Privileged", "CapDrop", "ReadonlyRootfs", "PidsLimit", "Memory", "IpcMode")
-        if host.get(name) != wanted[name]
-    ]
-    if "no-new-privileges" not in " ".join(host.get("SecurityOpt") or []) or host.get("CapAdd"):
-        found.append("SecurityOpt")
-    if _requests(host) != _requests(wanted):
-        found.append("DeviceRequests")
-    found += [name for name in ("Devices", "DeviceCgroupRules") if host.get(name)]
-    # a volume has a name, and a place of the engine's own
-    made = {one["Destination"]: (one["Type"], one.get("Name") or one.get("Source"), not one["RW"]) for one in inspected}
-    asked = {one["Target"]: (one["Type"], one["Source"], one["ReadOnly"]) for one in wanted["Mounts"]}
-    found += [target for target in asked if made.get(target) != asked[target]]
-    found += [target for target in made if target not in asked and target not in wanted["Tmpfs"]]
-    return found
-
-
-def _requests(host: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the requests for devices with every field; the engine answers with null for an empty one."""
-    empty: dict[str, Any] = {"Driver": "", "Count": 0, "DeviceIDs": [], "Capabilities": [], "Options": {}}
-    return [{name: one.get(name) or value for name, value in empty.items()} for one in host.get("DeviceRequests") or []]

@@ -20,13 +20,16 @@ from jupyterhub.utils import maybe_future
 from traitlets import Dict, Enum, List, Unicode, default
 from traitlets.config import Config
 
+from daas_hub.admission.backend_capacity import BackendCapacity
 from daas_hub.catalogue import Application, Kind, icon_file
 from daas_hub.errors import ConfigurationError, DaasError, SessionFailed, StorageProblem
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding
 from daas_hub.launch import Plan
 from daas_hub.spawners.docker.address import Address, default_certificates, default_engine
+from daas_hub.spawners.docker.capacity import capacity_of_engine
 from daas_hub.spawners.docker.checks import address_problems, applications_without_image, examine
+from daas_hub.spawners.docker.compare import differences
 from daas_hub.spawners.docker.container_spec import (
     HUB_LABEL,
     LAUNCH_LABEL,
@@ -35,7 +38,6 @@ from daas_hub.spawners.docker.container_spec import (
     STOP_GRACE_S,
     SessionFiles,
     create_body,
-    differences,
 )
 from daas_hub.spawners.docker.engine import Engine, EngineUnreachable
 from daas_hub.spawners.docker.events import ContainerEventsMixin
@@ -292,6 +294,10 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
     def name_on_backend(self, user: str, server: str) -> str:
         """Return the name of a session's container, and of its volume on another machine."""
         return f"daas-{session_key(f'{self.hub_label}/{user}', server)}"
+
+    async def backend_capacity(self) -> BackendCapacity:
+        """Return what the engine's machine has (see `capacity_of_engine`)."""
+        return await capacity_of_engine(self.docker_engine, self.gpus)
 
     async def list_running(self) -> list[RunningSession]:
         """Return the sessions of this hub on the engine by its label, ended ones too (see `RunningSession`).

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import json
+import ssl
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import aiohttp
 
 from daas_hub.errors import SessionFailed
+from daas_hub.spawners.kubernetes.reason_tables import missing_right
 
 Json = dict[str, Any]
+#: Seconds within which an API server that was just started knows its roles; before, it refuses everything.
+ROLES_S = 5.0
 
 
 class ClusterUnreachable(SessionFailed):
@@ -26,6 +30,8 @@ class ClusterUnreachable(SessionFailed):
         )
         #: For administrators.
         self.why = why
+        #: Whether the hub does not trust the API server's certificate.
+        self.is_about_trust = False
         if why:
             self.add_note(why)
 
@@ -62,6 +68,11 @@ class APIRefusal(Exception):
         """Whether the hub may not do this at all, as opposed to a refusal by a quota or a policy."""
         return self.status == 403 and " is forbidden: User " in self.message and " cannot " in self.message
 
+    @property
+    def missing_right(self) -> str:
+        """The right that the hub lacks, as "list pods"; "" for another refusal."""
+        return missing_right(self.message) if self.is_about_rights else ""
+
 
 @contextlib.contextmanager
 def unreachable() -> Iterator[None]:
@@ -70,7 +81,9 @@ def unreachable() -> Iterator[None]:
         yield
     except (OSError, TimeoutError, aiohttp.ClientError, ValueError) as problem:
         text = str(problem) if isinstance(problem, OSError) else ""
-        raise ClusterUnreachable(f"{type(problem).__name__} {text}".strip()) from None
+        unreached = ClusterUnreachable(f"{type(problem).__name__} {text}".strip())
+        unreached.is_about_trust = isinstance(problem, aiohttp.ClientSSLError | ssl.SSLError)
+        raise unreached from None
 
 
 def pause_after(problem: Exception, wait_s: float) -> float:

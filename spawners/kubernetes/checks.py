@@ -111,12 +111,16 @@ async def examine(settings: PlaceMixin) -> list[Finding]:
         pods, _ = await client.pods(settings.selector)
     except ClusterUnreachable as error:
         remedy = "May the hub reach the API server (network policies, firewall), and is the address right?"
+        if error.is_about_trust:
+            remedy = "Give the hub the certificate of the API server's authority, and compare the clocks."
         return [problem("sessions.cluster", did, f"{error.message} {error.why}".strip(), remedy)]
     except ConfigurationError as error:
         return [problem("sessions.cluster", did, error.message, error.remedy)]
     except APIRefusal as refusal:
         remedy = "Give the hub's service account the Role of the chart in that namespace."
-        return [problem("sessions.cluster", did, str(refusal), remedy)]
+        if refusal.status == 401:
+            remedy = "Renew the hub's token or client certificate, and compare the clocks."
+        return [problem("sessions.cluster", did, str(refusal), remedy), *await _rights(settings)]
     finally:
         await client.close()
     others = [pod for pod in pods if is_of_another(pod, read_instance(Path(settings.runtime_dir)))]

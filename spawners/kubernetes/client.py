@@ -19,6 +19,7 @@ from kubernetes_asyncio.client import ApiClient, AuthorizationV1Api, CoreV1Api
 from daas_hub.errors import ConfigurationError
 from daas_hub.spawners.kubernetes.access import APIAccess
 from daas_hub.spawners.kubernetes.answers import (
+    ROLES_S,
     APIRefusal,
     ClusterUnreachable,
     Json,
@@ -26,7 +27,7 @@ from daas_hub.spawners.kubernetes.answers import (
     pause_after,
     unreachable,
 )
-from daas_hub.spawners.kubernetes.direct import is_direct, without_proxy
+from daas_hub.spawners.kubernetes.connection import Connection
 
 __all__ = ["ROLES_S", "APIRefusal", "ClusterUnreachable", "Json", "PlaceClient", "pause_after"]
 
@@ -34,8 +35,6 @@ _MAX_WAIT_S = 5.0
 _FIRST_WAIT_S = 0.2
 #: Answers with which a request may be repeated: it was not carried out, or may be carried out twice.
 _PASSING = frozenset({429, 500, 502, 503, 504})
-#: Seconds within which an API server that was just started knows its roles; before, it refuses everything.
-ROLES_S = 5.0
 _PAGE = 500
 #: Questions for events at a time: for each of them the API server reads all events of the namespace.
 MAX_EVENT_LISTS = 4
@@ -59,7 +58,7 @@ class PlaceClient:
     def __init__(self, access: APIAccess, namespace: str) -> None:
         self.access = access
         self.namespace = namespace
-        self._library: ApiClient | None = None
+        self._connection = Connection(access)
         self._event_lists = asyncio.Semaphore(MAX_EVENT_LISTS)
 
     @classmethod
@@ -69,32 +68,29 @@ class PlaceClient:
 
     async def close(self) -> None:
         """Close its connections."""
-        if self._library is not None:
-            await self._library.close()
-            self._library = None
+        await self._connection.close()
 
     async def address(self) -> str:
         """Return the URL of the API server."""
-        return str((await self._connected()).configuration.host)
-
-    async def _connected(self) -> ApiClient:
-        """Return the library's client of this place alone."""
-        if self._library is None:
-            library = ApiClient(await self.access.configuration())
-            if is_direct(library.configuration.host or "", in_cluster=self.access.is_in_cluster):
-                without_proxy(library)
-            self._library = library
-        return self._library
+        return str((await self._connection.library()).configuration.host)
 
     # -- one request ----------------------------------------------------------------------------------------------
 
     async def once(self, method: str, *names: Any, **options: Any) -> Json:
-        """Call a method of `CoreV1Api` in the namespace, once.
+        """Call a method of `CoreV1Api` in the namespace, once; again only with a login that was renewed.
 
         Raises:
             APIRefusal: the API server refused.
             ClusterUnreachable: it does not answer, or with something else than its JSON.
         """
+        try:
+            return await self._once(method, names, options)
+        except (APIRefusal, ClusterUnreachable) as problem:
+            if not await self._connection.renew(problem):
+                raise
+        return await self._once(method, names, options)
+
+    async def _once(self, method: str, names: tuple[Any, ...], options: Mapping[str, Any]) -> Json:
         with unreachable():
             async with asyncio.timeout(self.access.timeout_s):
                 response = await self._send(method, names, options)
@@ -128,7 +124,7 @@ class PlaceClient:
             wait_s = min(_MAX_WAIT_S, 2 * wait_s)
 
     async def _send(self, method: str, names: tuple[Any, ...], options: Mapping[str, Any]) -> aiohttp.ClientResponse:
-        api = CoreV1Api(await self._connected())
+        api = CoreV1Api(await self._connection.library())
         send: Callable[..., Awaitable[aiohttp.ClientResponse]] = getattr(api, method)
         # the names of a call come before its namespace: read_namespaced_pod(name, namespace), with the body after it
         first = [one for one in names if isinstance(one, str)]
@@ -214,7 +210,7 @@ class PlaceClient:
             APIRefusal, ClusterUnreachable: it is unknown.
         """
         attributes = {"namespace": self.namespace, "verb": verb, "resource": resource, "subresource": subresource}
-        reviews: Any = AuthorizationV1Api(await self._connected())
+        reviews: Any = AuthorizationV1Api(await self._connection.library())
         with unreachable():
             async with asyncio.timeout(self.access.timeout_s):
                 response = await reviews.create_self_subject_access_review(
@@ -230,7 +226,7 @@ class PlaceClient:
         Raises:
             APIRefusal, ClusterUnreachable, ConfigurationError: it is unknown.
         """
-        call: Callable[..., Awaitable[aiohttp.ClientResponse]] = getattr(api(await self._connected()), method)
+        call: Callable[..., Awaitable[aiohttp.ClientResponse]] = getattr(api(await self._connection.library()), method)
         with unreachable():
             async with asyncio.timeout(self.access.timeout_s):
                 response = await call(*names, _preload_content=False)
@@ -238,8 +234,13 @@ class PlaceClient:
                     body = await response.read()
         return document_of(response, body)
 
-    async def watch_pods(self, selector: str, version: str, *, window_s: int) -> AsyncIterator[Json]:
+    async def watch_pods(
+        self, selector: str, version: str, *, window_s: int, opened: Callable[[], None]
+    ) -> AsyncIterator[Json]:
         """Yield the changes after a version of the list, until the API server ends the watch after `window_s`.
+
+        Args:
+            opened: called when the API server lets the hub watch.
 
         Raises:
             APIRefusal: it refused; 410 means that the list must be read again.
@@ -261,6 +262,7 @@ class PlaceClient:
                 if response.status != 200:
                     document_of(response, await response.read())
                     raise ClusterUnreachable(f"its answer has the status {response.status}")
+                opened()
                 # not `readline`, which refuses long ones: a pod's annotations alone may have 256 KiB
                 rest = b""
                 async for chunk in response.content.iter_any():

@@ -25,7 +25,7 @@ _ENFORCE = "pod-security.kubernetes.io/enforce"
 
 async def examine_cluster(settings: PlaceMixin) -> list[Finding]:
     """Read what sessions of a place depend on, as the administrator whose kubeconfig is in KUBECONFIG."""
-    did = f"read the cluster of the place {settings.place!r} as an administrator"
+    did = f"read the cluster of the place {settings.place_label!r} as an administrator"
     file = os.environ.get("KUBECONFIG", "")
     if not file:
         return [not_checked("sessions.cluster-wide", did, "set KUBECONFIG to your own file of kubectl")]
@@ -67,7 +67,7 @@ async def _network(client: PlaceClient, settings: PlaceMixin) -> list[Finding]:
     found = (await client.read(NetworkingV1Api, "list_namespaced_network_policy", client.namespace))["items"]
     labels = {
         **settings.extra_labels,
-        MANAGED_BY_LABEL: MANAGED_BY, HUB_LABEL: settings.hub_id, PLACE_LABEL: settings.place,
+        MANAGED_BY_LABEL: MANAGED_BY, HUB_LABEL: settings.hub_id, PLACE_LABEL: settings.place_label,
     }  # fmt: skip
     findings = []
     if not any(map(is_default_deny, found)):

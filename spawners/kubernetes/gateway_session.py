@@ -7,6 +7,7 @@ anything of the user runs, and the heartbeat.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import json
@@ -41,6 +42,7 @@ class GatewaySession(SessionRequests):
         may_be_at: returns whether its pod may have an address that the API server has not reported yet.
         heard: when it last reported that it lives, as `time.monotonic()`; at first, when it was let in.
         heard_at: the same, in seconds since the epoch.
+        memory_kill_at: when it last reported that a program of it was killed for want of memory; 0 if it never did.
     """
 
     def __init__(
@@ -64,6 +66,8 @@ class GatewaySession(SessionRequests):
         super().__init__(application, routes, session)
         self.key, self.remaining_s, self.arrival, self.may_be_at = key, remaining_s, arrival, may_be_at
         self.note_life()
+        self._memory_kills: int | None = None
+        self.memory_kill_at = 0.0
         self._waiting: set[socket.socket] = set()
 
     def admit(self, client: socket.socket) -> None:
@@ -100,6 +104,14 @@ class GatewaySession(SessionRequests):
     def note_life(self) -> None:
         """Note that the session lives now."""
         self.heard, self.heard_at = time.monotonic(), time.time()
+
+    def note_memory_kills(self, count: object) -> None:
+        """Note how many of its processes were killed for want of memory, as it counts them; a first count is no news."""
+        if not isinstance(count, int) or count < 0:
+            return
+        if self._memory_kills is not None and count > self._memory_kills:
+            self.memory_kill_at = time.time()
+        self._memory_kills = count
 
     @property
     def silent_s(self) -> float:
@@ -171,8 +183,10 @@ class ArrivalRoute(_OwnRoute):
 
 class _HeartbeatRoute(_OwnRoute):
     def post(self) -> None:
-        """Note that the session lives."""
+        """Note that the session lives, and what it reports of itself."""
         self.session.note_life()
+        with contextlib.suppress(ValueError, AttributeError):
+            self.session.note_memory_kills(json.loads(self.request.body).get("memory_kills"))
         self.answer()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import time
 from abc import abstractmethod
 from typing import Any
 
@@ -24,6 +25,8 @@ from daas_hub.spawners.session_output import failure_in, last_output, own_end_in
 #: Seconds of silence after which a session's computer counts as one that does not answer: two reports, so that its card
 #: says so within 30 s of the last one, also with five seconds between two polls.
 SILENT_S = 22.0
+#: Seconds for which a card says that a program was killed for want of memory.
+MEMORY_NOTICE_S = 600.0
 #: Seconds that a first poll waits for the first list, so that a hub whose cluster answers knows at once.
 FIRST_LIST_S = 3.0
 
@@ -175,25 +178,27 @@ class PodLifeMixin(PlaceMixin):
 
     def _note(self, pod: Json | None) -> None:
         """Say on its card what is not as it should be."""
-        self.notice = self._unknown_notice() or (self._silent_notice(pod) if pod is not None else "")
+        self.notice = self._unknown_notice() or (self._own_notice(pod) if pod is not None else "")
 
     def _unknown_notice(self) -> str:
-        watch = self.watch
-        if not watch.is_complete:
-            return "The cluster that runs it does not answer; what it does is not known since the portal was started."
-        if watch.is_old:
-            return (
-                "The cluster that runs it does not answer; what it does is not known since "
-                f"{self._time_of(watch.last_contact)}."
-            )
-        return ""
+        contact = self.watch.contact
+        since = self._time_of(contact.at) if self.watch.is_complete else "the portal was started"
+        if right := contact.missing_right:
+            why = f"The portal lacks the right to {right} in the cluster that runs it"
+        elif contact.is_old or not self.watch.is_complete:
+            why = "The cluster that runs it does not answer"
+        else:
+            return ""
+        return f"{why}; what it does is not known since {since}."
 
-    def _silent_notice(self, pod: Json) -> str:
+    def _own_notice(self, pod: Json) -> str:
         session = self.gateway.get(self.pod_name)
         if session is not None and session.silent_s > SILENT_S:
             return f"Its computer does not answer since {self._time_of(session.heard_at)}. It may still run."
         if is_ending(pod):
             return "It is being ended by the cluster."
+        if session is not None and time.time() - session.memory_kill_at < MEMORY_NOTICE_S:
+            return f"A program used up the session's memory and was ended at {self._time_of(session.memory_kill_at)}."
         return ""
 
     def _time_of(self, seconds: float) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 TELL = "Please tell the administrators; the hub's log says more."
 WAIT = "You can wait, or stop it and choose another size or place."
 AGAIN = "Please launch it again."
+_RIGHT = re.compile(r" cannot (?P<verb>[a-z]+) resource \"(?P<resource>[a-z/]+)\"")
 
 
 class ReasonKind(enum.StrEnum):
@@ -230,3 +231,9 @@ EVICTIONS = (
 def first_of(rules: tuple[Rule, ...], text: str) -> Rule | None:
     """Return the first rule whose pattern is in the text."""
     return next((one for one in rules if one.pattern.search(text)), None)
+
+
+def missing_right(message: str) -> str:
+    """Return the verb and the resource of a refusal for want of a right, as "list pods"; "" if it names none."""
+    found = _RIGHT.search(message)
+    return f"{found['verb']} {found['resource']}" if found else ""

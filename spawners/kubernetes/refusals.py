@@ -9,7 +9,7 @@ from typing import Any
 
 from daas_hub.spawners.kubernetes.quantities import amount_in_words, in_words, quantity, resource_in_words
 from daas_hub.spawners.kubernetes.reason import MAX_RAW, Reason, reason_from
-from daas_hub.spawners.kubernetes.reason_tables import REFUSALS, STATUSES, TELL, ReasonKind, first_of
+from daas_hub.spawners.kubernetes.reason_tables import REFUSALS, STATUSES, TELL, ReasonKind, first_of, missing_right
 
 _QUOTA = re.compile(
     r"exceeded quota: \S+, requested: (?P<requested>\S+), used: (?P<used>\S+), limited: (?P<limited>\S+)"
@@ -35,6 +35,9 @@ def reason_of_refusal(status: int, body: Mapping[str, Any] | str) -> Reason:
         return Reason(ReasonKind.QUOTA, _quota_in_words(found), remedy, raw, is_final=True, lacks_room=lacks_room)
     if found := _LIMIT.search(text):
         return Reason(ReasonKind.QUOTA, _limit_in_words(found), "Please choose another size.", raw, is_final=True)
+    if right := missing_right(text):
+        sentence = f"The portal lacks the right to {right} in the cluster."
+        return Reason(ReasonKind.RIGHTS, sentence, TELL, raw, is_final=True)
     if rule := first_of(REFUSALS, text):
         return reason_from(rule, raw)
     if status in STATUSES:

@@ -39,6 +39,7 @@ from daas_hub.spawners.kubernetes.launch import (
     create_secret,
     is_ours,
     open_gate,
+    refused,
     require_asked,
     wait_gone,
 )
@@ -153,9 +154,7 @@ class ProposalKubeSpawner(PodEndMixin, StockKubeSpawner):
         try:
             found = await self.client.pod(self.pod_name)
         except APIRefusal as refusal:
-            raise SessionFailed(
-                "The portal may not use the cluster.", remedy="Please tell the administrators.", detail=str(refusal)
-            ) from refusal
+            raise refused(refusal) from refusal
         if found is None:
             return
         if not is_ours(found, self.hub_id, self.place_label) or is_of_another(found, self.instance):

@@ -71,7 +71,7 @@ class StartupWatch:
         if self.begun.done() or self.over.done():
             return
         why = self._waits_for or "The cluster has not started your session."
-        if self._watch.is_old:
+        if self._watch.contact.is_old:
             why = "The cluster that is to run your session does not answer."
         limit = f"It waited for {round(timeout_s / 60)} minutes" if timeout_s >= 120 else f"It waited {timeout_s:g} s"
         raise SessionFailed(f"{why} {limit}, which is the limit.", remedy="Please launch again later.")

@@ -16,6 +16,7 @@ from typing import ClassVar
 from daas_hub.errors import ConfigurationError
 from daas_hub.metrics.clusters import publish_age
 from daas_hub.spawners.kubernetes.client import APIRefusal, ClusterUnreachable, Json, PlaceClient, pause_after
+from daas_hub.spawners.kubernetes.contact import OLD_S, Contact
 from daas_hub.spawners.kubernetes.labels import HUB_LABEL, PLACE_LABEL
 
 #: Seconds after which the API server ends a watch, so that a quiet one is heard of.
@@ -24,8 +25,6 @@ WINDOW_S = 15
 LIST_AGAIN_S = 300.0
 FIRST_WAIT_S = 0.2
 MAX_WAIT_S = 5.0
-#: Age of the last contact from which a card says so.
-OLD_S = 30.0
 #: The list must be read again.
 _GONE = 410
 #: Requests at once for pods that a list lacks.
@@ -40,6 +39,7 @@ class PodWatch:
     Attributes:
         pods: the pods as last seen, by name.
         is_complete: whether a complete list was ever read; before that, `pods` says nothing.
+        contact: when the API server was last heard of, and what is in the way.
     """
 
     _known: ClassVar[dict[tuple[PlaceClient, str], PodWatch]] = {}
@@ -54,9 +54,7 @@ class PodWatch:
         self._listed = 0.0
         self.pods: dict[str, Json] = {}
         self.is_complete = False
-        self._contact = time.monotonic()
-        self._contact_at = time.time()
-        self._problem = ""
+        self.contact = Contact(client.namespace)
         self._addresses: dict[str, str] = {}
         self._listeners: dict[str, list[Callable[[Json | None], None]]] = {}
         self._task: asyncio.Task[None] | None = None
@@ -91,22 +89,7 @@ class PodWatch:
     @property
     def age_s(self) -> float:
         """Seconds since the API server was last heard of."""
-        return time.monotonic() - self._contact
-
-    @property
-    def is_old(self) -> bool:
-        """Whether what is known is too old to be shown without saying so."""
-        return self.age_s > OLD_S
-
-    @property
-    def last_contact(self) -> float:
-        """When the API server was last heard of, in seconds since the epoch."""
-        return self._contact_at
-
-    @property
-    def problem(self) -> str:
-        """Why it is not heard of, for administrators; "" if it is."""
-        return self._problem
+        return self.contact.age_s
 
     async def wait_complete(self, timeout_s: float) -> bool:
         """Wait until a complete list was read; return whether it was."""
@@ -162,11 +145,9 @@ class PodWatch:
                     continue
                 # also an old version that a restarted API server does not know yet
                 version = ""
-                self._note_problem(str(refusal))
-            except ClusterUnreachable as problem:
-                self._note_problem(problem.why)
-            except ConfigurationError as problem:
-                self._note_problem(problem.message)
+                self.contact.note_problem(refusal)
+            except (ClusterUnreachable, ConfigurationError) as problem:
+                self.contact.note_problem(problem)
             except Exception:
                 # whatever it is: the watch must not end
                 _log.exception("pods of %s cannot be watched", self._client.namespace)
@@ -179,7 +160,7 @@ class PodWatch:
         pods, version = await self._client.pods(self._selector)
         now = {str(pod["metadata"]["name"]): pod for pod in pods}
         now |= await self._still_there([name for name in self.pods if name not in now])
-        self._note_contact()
+        self.contact.note_answer()
         self._listed = time.monotonic()
         gone = [name for name in self.pods if name not in now]
         changed = [name for name, pod in now.items() if self.pods.get(name) != pod]
@@ -216,11 +197,12 @@ class PodWatch:
     async def _follow(self, version: str) -> str:
         """Follow the changes until the API server ends the watch; return the version to continue from."""
         newest = {name: str(pod["metadata"].get("resourceVersion") or "") for name, pod in self.pods.items()}
-        async for change in self._client.watch_pods(self._selector, version, window_s=self._window_s):
+        opened = self.contact.note_watched
+        async for change in self._client.watch_pods(self._selector, version, window_s=self._window_s, opened=opened):
             kind, record = str(change.get("type")), change.get("object") or {}
             if kind == "ERROR":
                 raise APIRefusal(int(record.get("code") or 500), record)
-            self._note_contact()
+            self.contact.note_answer()
             metadata = record.get("metadata") or {}
             now = str(metadata.get("resourceVersion") or version)
             version = version if _is_older(now, version) else now
@@ -235,7 +217,7 @@ class PodWatch:
             self._take(name, pod)
             self._report(name, pod)
         # an ended watch was answered, too
-        self._note_contact()
+        self.contact.note_answer()
         return version
 
     def _take(self, name: str, now: Json | None) -> None:
@@ -254,17 +236,6 @@ class PodWatch:
                 changed(pod)
             except Exception:
                 _log.exception("a change of pod %s was not handled", name)
-
-    def _note_contact(self) -> None:
-        self._contact, self._contact_at = time.monotonic(), time.time()
-        if self._problem:
-            _log.warning("pods of %s are watched again", self._client.namespace)
-            self._problem = ""
-
-    def _note_problem(self, problem: str) -> None:
-        if problem != self._problem:
-            _log.error("pods of %s cannot be watched: %s", self._client.namespace, problem)
-        self._problem = problem
 
 
 def _owner(pod: Json) -> tuple[str, ...]:

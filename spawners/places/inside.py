@@ -29,6 +29,7 @@ SESSION_STATE = frozenset(
         "failed_at_home",
         "failure",
         "is_counted",
+        "launch_login",
         "launching",
         "lifetime",
         "notice",

@@ -24,6 +24,7 @@ from jupyterhub.utils import maybe_future
 from traitlets import List, Unicode
 from traitlets.config import Config
 
+from daas_hub.admission.backend_capacity import BackendCapacity
 from daas_hub.catalogue import Kind, Size
 from daas_hub.errors import DaasError, SessionFailed
 from daas_hub.facility import Facility
@@ -40,6 +41,7 @@ from daas_hub.spawners.sandbox.argv import InheritedFds, sandbox_argv
 from daas_hub.spawners.sandbox.cgroups import existing_group, make_group
 from daas_hub.spawners.sandbox.checks import prefix_problem, require_no_gpus, sandbox_problem, sizes_with_gpus
 from daas_hub.spawners.sandbox.launch import SandboxLaunch, build_sandbox
+from daas_hub.spawners.sandbox.machine import capacity_of_this_machine
 from daas_hub.spawners.sandbox.processes import ProcessId, descendants, marked_processes
 from daas_hub.spawners.sandbox.seccomp import seccomp_problem
 from daas_hub.spawners.sandbox.trial import try_sandbox
@@ -233,6 +235,10 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
         await maybe_future(super().run_post_stop_hook())
 
     # -- what runs, whatever the hub knows -------------------------------------------------------------------------
+
+    async def backend_capacity(self) -> BackendCapacity:
+        """Return what this machine has."""
+        return capacity_of_this_machine()
 
     async def list_running(self) -> list[RunningSession]:
         """Return the sandboxes of this hub by the folder that their arguments name (see `RunningSession`)."""

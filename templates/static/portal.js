@@ -38,8 +38,8 @@ function localTimes(root) {
 
 // In the words of daas_hub/notices/words.py.
 function inWords(seconds) {
-  for (const [length, unit] of [[86400, "day"], [3600, "hour"], [60, "minute"]]) {
-    const count = Math.floor(seconds / length);
+  for (const [length, slack, unit] of [[86400, 60, "day"], [3600, 60, "hour"], [60, 0, "minute"]]) {
+    const count = Math.floor((seconds + slack) / length);
     if (count) return `in ${count} ${unit}${count === 1 ? "" : "s"}`;
   }
   return seconds > 0 ? "in less than a minute" : "now";

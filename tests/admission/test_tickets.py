@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from jupyterhub import orm
+from sqlalchemy import event
 
 from daas_hub.admission.dispatcher import Dispatcher, NotStarted
 from daas_hub.admission.gate import Gate, Key
@@ -36,6 +37,8 @@ class Hub:
     #: what the start of a session ends with
     outcome: dict[Key, Exception] = field(default_factory=dict)
     starts: list[Key] = field(default_factory=list)
+    #: how often all sessions were compared with what is in use
+    compared: int = 0
 
     def __post_init__(self) -> None:
         self.db: Any = orm.new_session_factory(self.url)()
@@ -49,6 +52,7 @@ class Hub:
         return Hub(self.url, self.rules, self.limits, self.clock, **changes)
 
     def running(self) -> set[Key]:
+        self.compared += 1
         return self.ready
 
     def possible(self) -> set[Key]:
@@ -281,3 +285,66 @@ def test_a_failed_commit_changes_nothing(hub: Hub, monkeypatch: pytest.MonkeyPat
     assert hub.gate.occupied == []
     hub.gate.admit(demand())
     assert hub.db.query(Usage).count() == 1
+
+
+# -- what a start costs ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def unlimited(tmp_path: Path) -> Iterator[Hub]:
+    """A hub without quotas, capacity and queue: the default."""
+    made = Hub(f"sqlite:///{tmp_path / 'unlimited.sqlite'}", Rules())
+    made.dispatcher = Dispatcher(made.gate, made)
+    yield made
+    made.db.close()
+
+
+def commits_of(hub: Hub) -> list[None]:
+    """Return a list that grows with every commit of this hub."""
+    commits: list[None] = []
+    event.listen(hub.db.get_bind(), "commit", lambda _: commits.append(None))
+    return commits
+
+
+def test_starts_without_limits_compare_and_commit_nothing_themselves(unlimited: Hub) -> None:
+    """1,000 sessions would be compared at each of 1,000 starts; JupyterHub commits before a backend starts anything."""
+    commits = commits_of(unlimited)
+    for number in range(20):
+        unlimited.dispatcher.admit(demand(f"p{number}"))
+    assert (unlimited.compared, commits) == (0, [])
+    unlimited.db.commit()
+    assert len(unlimited.killed().gate.occupied) == 20
+
+
+@pytest.mark.parametrize("rules", [TWO, Rules(person=Limits(sessions=2))], ids=["capacity", "quota"])
+def test_a_start_that_counts_against_a_limit_is_stored_at_once(tmp_path: Path, rules: Rules) -> None:
+    hub = Hub(f"sqlite:///{tmp_path / 'hub.sqlite'}", rules)
+    commits = commits_of(hub)
+    Dispatcher(hub.gate, hub).admit(demand())
+    assert len(commits) == 1
+    hub.db.rollback()
+    assert len(hub.killed().gate.occupied) == 1
+
+
+def test_what_a_rollback_removed_is_stored_when_the_session_runs(unlimited: Hub) -> None:
+    """Of an error in some other request: they share one transaction."""
+    unlimited.dispatcher.admit(demand())
+    unlimited.db.rollback()
+    unlimited.ready.add(("anna", "one"))
+    unlimited.dispatcher.settle()
+    unlimited.ready.clear()
+    unlimited.dispatcher.settle()
+    unlimited.db.rollback()
+    row = unlimited.db.query(Usage).one()
+    assert row.started is not None
+    assert row.ended is not None
+
+
+def test_a_start_is_not_refused_for_a_session_that_has_just_ended(hub: Hub) -> None:
+    dispatcher = Dispatcher(hub.gate, hub)
+    full(hub)
+    with pytest.raises(NoRoom):
+        dispatcher.admit(demand())
+    hub.ready.discard(("x", "one"))
+    dispatcher.admit(demand())
+    assert {one.demand.user for one in hub.gate.occupied} == {"y", "anna"}

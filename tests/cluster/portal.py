@@ -78,17 +78,24 @@ def on_the_node(name: str) -> str:
 
 
 def start_cluster_portal(
-    cluster: Cluster, namespace: str, images: Mapping[str, str], *, place: str = "kubernetes", more_config: str = ""
-) -> ClusterPortal:
+    cluster: Cluster, namespace: str, images: Mapping[str, str], *, place: str = "kubernetes", more_config: str = "",
+    documents: Mapping[str, str] | None = None,
+) -> ClusterPortal:  # fmt: skip
     """Start a portal; whoever starts it stops it and removes its state.
 
     Args:
         images: of the applications' kinds, by digest: "desktop", "pymca", "notebook".
         place: the name of the cluster among the places of `more_config`.
+        documents: application files by name, instead of the usual ones.
     """
     hub_id = f"test-{secrets.token_hex(3)}"
     state = new_state()
     _write_applications(state / "applications", images)
+    if documents is not None:
+        for file in (state / "applications").iterdir():
+            file.unlink()
+        for name, text in documents.items():
+            (state / "applications" / f"{name}.yaml").write_text(text)
     config = experiments(state)
     _copy_samples(state)
     gateway = f"{GATEWAY}:{free_ports(1)}"

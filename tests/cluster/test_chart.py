@@ -178,17 +178,21 @@ def test_the_page_is_a_configuration_in_order(
 
 
 def test_the_claims_of_the_page_are_those_of_its_storage(cluster: Cluster) -> None:
-    """The volume and the claim belong together, and an API server takes them."""
-    volume, claim = claims_of_the_page()
-    assert claim["metadata"]["namespace"] == SESSIONS
-    assert claim["spec"]["volumeName"] == volume["metadata"]["name"]
-    assert claim["spec"]["accessModes"] == volume["spec"]["accessModes"]
-    assert claim["spec"]["storageClassName"] == volume["spec"]["storageClassName"] == ""
-    assert f'claim="{claim["metadata"]["name"]}"' in VALUES["the page"]["config"]
-    claim["metadata"]["namespace"] = "default"
-    given = json.dumps({"apiVersion": "v1", "kind": "List", "items": [volume, claim]})
+    """Each volume and its claim belong together, and an API server takes them."""
+    found = claims_of_the_page()
+    volumes, claims = ([one for one in found if one["kind"] == f"PersistentVolume{kind}"] for kind in ("", "Claim"))
+    assert len(volumes) == len(claims) == 3
+    for volume, claim in zip(volumes, claims, strict=True):
+        assert claim["metadata"]["namespace"] == SESSIONS
+        assert claim["spec"]["volumeName"] == volume["metadata"]["name"]
+        assert claim["spec"]["accessModes"] == volume["spec"]["accessModes"]
+        assert claim["spec"]["storageClassName"] == volume["spec"]["storageClassName"] == ""
+        claim["metadata"]["namespace"] = "default"
+    named = re.findall(r'claim="(\w+)"', VALUES["the page"]["config"])
+    assert named == [claim["metadata"]["name"] for claim in claims]
+    given = json.dumps({"apiVersion": "v1", "kind": "List", "items": found})
     accepted = cluster.kubectl("apply", "--dry-run=server", "--validate=strict", "-o", "name", "-f", "-", given=given)
-    assert len(accepted.splitlines()) == 2
+    assert len(accepted.splitlines()) == 6
 
 
 def test_policies_choose_sessions_as_the_spawner_labels_them(cluster: Cluster) -> None:

@@ -99,8 +99,8 @@ def test_a_certificate_has_to_be_known(tmp_path: Path, capsys: pytest.CaptureFix
     ("url", "words"),
     [
         ("http://portal.facility.org/hub", "is not encrypted"),
-        ("portal.facility.org", "is no address of a service"),
-        ("https://me:secret@portal.facility.org/hub", "holds a name or a password"),
+        ("portal.facility.org", "is not the URL of a service"),
+        ("https://me:secret@portal.facility.org/hub", "contains a user name or a password"),
     ],
 )
 def test_a_token_is_not_sent_to_every_address(url: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 import docker
 import pytest
 
-from daas_hub.spawners.docker.container_spec import HUB_LABEL, LocalFiles, create_body, differences
+from daas_hub.spawners.docker.compare import differences
+from daas_hub.spawners.docker.container_spec import HUB_LABEL, LocalFiles, create_body
 from daas_hub.spawners.docker.gpus import GPURequest, devices_in_use
 from daas_hub.spawners.docker.messages import refusal_of
 from tests.docker.engine import image

@@ -343,7 +343,7 @@ ROWS = [
         "c.SciCatProposals.timeout_s = 0.5", how=answers(FAULTS["silence"][0])),
     Row("too much", "psi", "proposals.scicat", "more than", "max_bytes",
         "c.SciCatProposals.max_bytes = 200"),
-    Row("half a document", "psi", "proposals.scicat", "no JSON", "interface",
+    Row("half a document", "psi", "proposals.scicat", "other than JSON", "interface",
         how=answers(FAULTS["half a document"][0])),
     Row("an address that is not there", "psi", "proposals.scicat", "status 404", "Correct the url",
         how=answers(says('{"message": "Cannot GET"}', status=404))),

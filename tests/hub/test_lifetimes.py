@@ -6,22 +6,16 @@ Every scene begins at once, in one portal, with limits of seconds instead of hou
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
-import threading
 import time
-import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import requests
-from websockets.exceptions import WebSocketException
-from websockets.sync.client import connect
 
-from tests.live_portal import Person, Portal, new_state, plain_text, remove, start_portal
+from tests.idle_scenes import ASK_FOR_UPDATE, KEY_A, Scenes, running_scenes, sleep_in_a_kernel
+from tests.live_portal import Portal, new_state, plain_text, remove, start_portal
 
 pytestmark = pytest.mark.sandbox
 
@@ -51,42 +45,6 @@ APPLICATIONS = {
     "lab": APPLICATION.format("lab", "Lab", "notebook", "", "usual"),
     "sizes": SIZES,
 }
-KEY_A = b"\x04\x01\x00\x00\x00\x00\x00\x61"
-ASK_FOR_UPDATE = b"\x03\x01\x00\x00\x00\x00\x05\x00\x03\x20"
-
-
-@dataclass
-class Scenes:
-    """The sessions of one portal, by what happens in them."""
-
-    portal: Portal
-    anna: Person
-    names: dict[str, str]
-    #: While it is set, somebody presses keys.
-    pressing: threading.Event
-
-    def card(self, scene: str) -> str:
-        """Return a session's card, as the page has it."""
-        page = self.anna.get("/hub/home").text
-        return page.partition(f'id="session-{self.names[scene]}"')[2].partition("</article>")[0]
-
-    def state(self, scene: str) -> str:
-        """Return the state of a session's card."""
-        return self._of_card(scene, 'data-state="', '"')
-
-    def notice(self, scene: str) -> str:
-        """Return what a session's card says."""
-        return self._of_card(scene, 'class="session-notice">', "<")
-
-    def _of_card(self, scene: str, before: str, after: str) -> str:
-        return self.card(scene).partition(before)[2].partition(after)[0]
-
-    def wait(self, what: Callable[[], bool], timeout_s: float) -> None:
-        """Wait until something is so."""
-        until = time.monotonic() + timeout_s
-        while not what():
-            assert time.monotonic() < until, self.portal.log.read_text(errors="replace")[-4000:]
-            time.sleep(0.3)
 
 
 @pytest.fixture(scope="module")
@@ -96,61 +54,19 @@ def scenes(sandbox_works: None, tmp_path_factory: pytest.TempPathFactory) -> Ite
         (applications / f"{name}.yaml").write_text(text)
     portal = start_portal(applications, state=new_state(), more_config=CONFIG)
     try:
-        anna = portal.login("anna")
-        pressing = threading.Event()
-        pressing.set()
-        found = Scenes(portal, anna, {}, pressing)
-        # on a busy machine, one at a time: what is not used in time ends
-        found.names["lab"] = anna.launch("lab")
-        _sleep_in_a_kernel(anna, found.names["lab"])
-        # an open page is no use, a key is
-        for scene, application, message in (("keys", "quiet", KEY_A), ("desk", "quiet", ASK_FOR_UPDATE)):
-            found.names[scene] = anna.launch(application)
-            threading.Thread(target=_show, args=(found, found.names[scene], message), daemon=True).start()
-        found.names |= {scene: anna.launch(scene) for scene in ("quiet", "busy", "brief")}
-        yield found
-        pressing.clear()
+        with running_scenes(portal) as found:
+            # on a busy machine, one at a time: what is not used in time ends
+            found.names["lab"] = found.anna.launch("lab")
+            sleep_in_a_kernel(found.anna, found.names["lab"])
+            # an open page is no use, a key is
+            found.open_desktop("keys", "quiet", KEY_A)
+            found.open_desktop("desk", "quiet", ASK_FOR_UPDATE)
+            found.names |= {scene: found.anna.launch(scene) for scene in ("quiet", "busy", "brief")}
+            yield found
     finally:
         portal.stop()
         _end_leftovers(portal)
         remove(portal)
-
-
-def _headers(person: Person) -> dict[str, str]:
-    return {"Cookie": "; ".join(f"{one.name}={one.value}" for one in person.session.cookies)}
-
-
-def _show(scenes: Scenes, name: str, message: bytes) -> None:
-    """Show a desktop as a browser does, which connects again, and send it a message every second."""
-    portal, path = scenes.portal, f"/user/{scenes.anna.name}/{name}/"
-    address = f"{portal.url.replace('http', 'ws')}{path}rfb"
-    while scenes.pressing.is_set():
-        with contextlib.suppress(OSError, WebSocketException, requests.RequestException):
-            scenes.anna.get(path)
-            with connect(address, origin=portal.url, additional_headers=_headers(scenes.anna)) as screen:  # type: ignore[arg-type]
-                screen.recv()
-                for answer in (b"RFB 003.008\n", b"\x01", b"\x01"):
-                    screen.send(answer)
-                while scenes.pressing.is_set():
-                    screen.send(message)
-                    time.sleep(1)
-        time.sleep(1)
-
-
-def _sleep_in_a_kernel(person: Person, name: str) -> None:
-    """Let a kernel wait for something, which uses no processor; nobody has its page open."""
-    base = f"/user/{person.name}/{name}/"
-    assert person.get(f"{base}lab").status_code == 200
-    token = next(one.value or "" for one in person.session.cookies if one.name == "_xsrf" and one.path == base)
-    kernel = person.session.post(f"{person.portal.url}{base}api/kernels", headers={"X-XSRFToken": token}).json()["id"]
-    address = f"{person.portal.url.replace('http', 'ws')}{base}api/kernels/{kernel}/channels"
-    header = {"msg_id": uuid.uuid4().hex, "msg_type": "execute_request", "username": "", "session": "1"}
-    code = {"code": "import time; time.sleep(300)", "silent": False, "allow_stdin": False}
-    message = {"header": header | {"version": "5.3"}, "parent_header": {}, "metadata": {}, "content": code}
-    with connect(address, origin=person.portal.url, additional_headers=_headers(person)) as channel:  # type: ignore[arg-type]
-        channel.send(json.dumps(message | {"channel": "shell"}))
-        while '"busy"' not in str(channel.recv(timeout=30)):
-            pass
 
 
 def _end_leftovers(portal: Portal) -> None:

@@ -78,6 +78,8 @@ def test_a_session_opened_with_a_copied_cookie_ends_too(portal: Portal) -> None:
     thief = copied(person)
     thief.session.cookies.set("jupyterhub-session-id", "planted", path="/")
     assert thief.get(f"/user/{thief.name}/{name}/").status_code == 200
+    # the page of a launch comes before the hub's answer
+    assert thief.get(f"/user/{thief.name}/{name}/status").status_code == 200
     of_browsers = "SELECT count(*) FROM api_tokens WHERE session_id IS NOT NULL"
     ((before,),) = portal.rows(of_browsers)
     person.get("/hub/logout")

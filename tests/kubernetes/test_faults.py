@@ -202,7 +202,7 @@ async def test_a_lasting_fault_ends_nothing(
     pod = watch.pods["one"]
     api.run_pod(client.namespace, "one")
     if fault.name != "late":
-        await until(lambda: watch.problem != "")
+        await until(lambda: watch.contact.problem != "")
     else:
         await asyncio.sleep(2 * LATE_S)
     with pytest.raises((APIRefusal, ClusterUnreachable)):
@@ -211,7 +211,7 @@ async def test_a_lasting_fault_ends_nothing(
     assert set(watch.pods) == {"one"}
     assert gone == []
     undisturbed(proxy)
-    await until(lambda: watch.problem == "", 20)
+    await until(lambda: watch.contact.problem == "", 20)
 
 
 async def test_a_busy_api_server_says_when_to_come_back(
@@ -353,7 +353,7 @@ async def test_a_pod_with_large_annotations_is_watched(api: ApiServer, client: P
     spec = {"containers": [{"name": "session", "image": "x"}], "nodeName": "nowhere"}
     api.call("POST", f"/api/v1/namespaces/{client.namespace}/pods", pod | {"spec": spec})
     await until(lambda: "large" in watch.pods)
-    assert watch.problem == ""
+    assert watch.contact.problem == ""
 
 
 async def test_an_api_server_that_was_just_started_is_asked_again(
@@ -370,5 +370,5 @@ async def test_a_right_that_is_missing_is_a_refusal(client: PlaceClient, proxy: 
     code, body = status(403, "Forbidden")
     proxy.answer = (code, json.dumps(json.loads(body) | {"message": NO_ROLES}))
     proxy.affects = lambda request: request.startswith("POST ")
-    with pytest.raises(SessionFailed, match="lacks a right in the cluster"):
+    with pytest.raises(SessionFailed, match="lacks the right to create pods in the cluster"):
         await create_pod(client, asked(client.namespace))

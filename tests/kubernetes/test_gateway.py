@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -107,6 +108,17 @@ async def test_a_heartbeat_says_how_long_the_session_may_last(gateway: SessionGa
     before = one.heard
     assert "403" in (await ask(gateway, f"POST {HEARTBEAT}", body="{}", token="another")).splitlines()[0]
     assert one.heard == before
+
+
+async def test_a_heartbeat_reports_a_program_that_was_killed_for_want_of_memory(gateway: SessionGateway) -> None:
+    """C1: control groups v1 kill one process, and nothing in the pod's status says so. What a hub finds is no news."""
+    one = session()
+    gateway.add("pod-1", one)
+    for body in ('{"memory_kills": 3}', '{"memory_kills": 3}', "{}", "[]", "no JSON", '{"memory_kills": "9"}'):
+        assert "200" in (await ask(gateway, f"POST {HEARTBEAT}", body=body)).splitlines()[0]
+        assert one.memory_kill_at == 0.0
+    await ask(gateway, f"POST {HEARTBEAT}", body='{"memory_kills": 4}')
+    assert 0 <= time.time() - one.memory_kill_at < 5
 
 
 async def test_a_session_that_never_reports_is_silent_since_it_was_let_in(monkeypatch: pytest.MonkeyPatch) -> None:

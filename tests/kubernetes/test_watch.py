@@ -19,6 +19,7 @@ from daas_hub.spawners.kubernetes.client import APIRefusal, ClusterUnreachable, 
 from daas_hub.spawners.kubernetes.spawner import ProposalKubeSpawner
 from daas_hub.spawners.kubernetes.watch import PodWatch
 from tests.kubernetes.api_server import ApiServer
+from tests.kubernetes.rights import HUB_RULES
 
 #: Longer than the 51 s after which KubeSpawner's own watch ends in silence.
 AWAY_S = float(os.environ.get("DAAS_TEST_API_AWAY_S", "60"))
@@ -107,7 +108,7 @@ async def test_the_reconciler_reads_what_is_watched(
         await until(lambda: "two" in spawner.watch.pods)
         assert [one.name for one in await spawner.list_running()] == ["one", "two"]
         assert len(lists) == 1
-        spawner.watch._note_problem("away")
+        spawner.watch.contact.note_problem(ClusterUnreachable("away"))
         assert [one.name for one in await spawner.list_running()] == ["one", "two"]
         assert len(lists) == 2
     finally:
@@ -163,7 +164,7 @@ async def test_nothing_is_known_before_a_complete_list(api: ApiServer, namespace
     try:
         assert not await watch.wait_complete(1.5)
         assert not watch.is_complete
-        assert watch.problem
+        assert watch.contact.problem
     finally:
         await watch.stop()
         await client.close()
@@ -177,7 +178,7 @@ async def test_an_absence_of_a_minute_is_survived(api: ApiServer, namespace: str
     api.kill_api()
     began = time.monotonic()
     try:
-        await until(lambda: watch.is_old, 45)
+        await until(lambda: watch.contact.is_old, 45)
         assert set(watch.pods) == {"kept", "lost"}
         await asyncio.sleep(max(0.0, AWAY_S - (time.monotonic() - began)))
     finally:
@@ -185,8 +186,8 @@ async def test_an_absence_of_a_minute_is_survived(api: ApiServer, namespace: str
         api.start_api()
     api.delete_pod(namespace, "lost")
     await until(lambda: set(watch.pods) == {"kept"}, 30)
-    assert not watch.is_old
-    assert watch.problem == ""
+    assert not watch.contact.is_old
+    assert watch.contact.problem == ""
 
 
 async def test_a_version_that_is_too_old_is_listed_again(
@@ -197,11 +198,11 @@ async def test_a_version_that_is_too_old_is_listed_again(
     real = client.watch_pods
     refused: list[str] = []
 
-    async def gone_once(selector: str, version: str, *, window_s: int):  # type: ignore[no-untyped-def]
+    async def gone_once(selector: str, version: str, **options: Any):  # type: ignore[no-untyped-def]
         if not refused:
             refused.append(version)
             raise APIRefusal(410, {"reason": "Expired"})
-        async for one in real(selector, version, window_s=window_s):
+        async for one in real(selector, version, **options):
             yield one
 
     monkeypatch.setattr(client, "watch_pods", gone_once)
@@ -265,3 +266,36 @@ async def test_two_places_have_two_clients(api: ApiServer, namespace: str) -> No
     finally:
         await here.close()
         await nowhere.close()
+
+
+async def test_a_right_that_is_taken_away_is_named_and_ends_nothing(
+    api: ApiServer, namespace: str, watch: PodWatch, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A4. Without the right to watch, the hub lists; without that to list, nothing is known, and nothing is gone."""
+    monkeypatch.setattr("daas_hub.spawners.kubernetes.contact.ROLES_S", 1.0)
+    api.make_pod(namespace, "one", OURS)
+    await until(lambda: "one" in watch.pods)
+    pods = next(rule for rule in HUB_RULES if rule["resources"] == ["pods"])
+    role = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/roles/hub"
+    merge = {"Content-Type": "application/merge-patch+json"}
+
+    def allow(*verbs: str) -> None:
+        api.call("PATCH", role, {"rules": [{**pods, "verbs": list(verbs)}]}, headers=merge)
+
+    try:
+        allow("get", "list")
+        await until(lambda: "cannot watch resource" in watch.contact.problem, 20)
+        api.make_pod(namespace, "two", OURS)
+        await until(lambda: "two" in watch.pods)
+        await asyncio.sleep(3)
+        assert caplog.text.count("cannot be watched") == 1
+        assert "watched again" not in caplog.text
+        assert not watch.contact.is_old
+        allow("get")
+        await until(lambda: watch.contact.missing_right == "list pods", 20)
+        assert set(watch.pods) == {"one", "two"}
+    finally:
+        api.call("PATCH", role, {"rules": HUB_RULES}, headers=merge)
+    await until(lambda: not watch.contact.problem, 20)
+    assert watch.contact.missing_right == ""
+    assert set(watch.pods) == {"one", "two"}

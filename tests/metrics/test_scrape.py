@@ -14,7 +14,7 @@ import requests
 from aiohttp import web
 
 from tests.conftest import ABSENT
-from tests.live_portal import Portal, new_state, remove, start_portal
+from tests.live_portal import Person, Portal, new_state, remove, start_portal
 from tests.metrics.prometheus import Prometheus, program, running_prometheus
 from tests.metrics.published import published, queries
 from tests.stand_ins.calipsoplus import UserOffice
@@ -86,7 +86,7 @@ def used(watched: Watched) -> Watched:
     portal, prometheus = watched.portal, watched.prometheus
     anna = portal.login("anna")
     assert portal.login("dmitri").answer.status_code == 403
-    anna.launch("terminal")
+    look_at(anna, anna.launch("terminal"))
     # each is answered at once, or on the page of its progress
     anna.post("/hub/launch", {"application": "terminal", "proposal": "XX-1"}, allow_redirects=False)
     prometheus.wait_for("sum(daas_launch_refusals_total) == 1")
@@ -103,9 +103,18 @@ def used(watched: Watched) -> Watched:
         prometheus.wait_for(query)
     anna.stop(anna.launch("terminal"))
     prometheus.wait_for("sum(daas_sessions_ended_total) == 1")
-    anna.launch("terminal")
+    prometheus.wait_for("sum(daas_desktop_round_trip_seconds_count) == 1")
+    look_at(anna, anna.launch("terminal"))
+    prometheus.wait_for("sum(daas_desktop_round_trip_seconds_count) == 2")
     prometheus.wait_for("sum(daas_launch_stage_duration_seconds_count{stage='route'}) == 3")
     return watched
+
+
+def look_at(person: Person, name: str) -> None:
+    """Do what the page of a desktop does: say how long its last question took, before the first report to the hub."""
+    path = f"/user/{person.name}/{name}/"
+    assert person.get(path).ok
+    assert person.get(f"{path}status", headers={"X-Daas-Round-Trip": "42.5"}).ok
 
 
 @pytest.mark.parametrize("panel", sorted(queries()))

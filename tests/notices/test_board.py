@@ -160,7 +160,14 @@ def test_sessions_end_when_it_says_so(board: NoticeBoard, clock: Clock, after: f
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(59, "in less than a minute"), (60, "in 1 minute"), (7199, "in 1 hour"), (2 * 86_400, "in 2 days")],
+    [
+        (59, "in less than a minute"),
+        (60, "in 1 minute"),
+        (7139, "in 1 hour"),
+        (7199, "in 2 hours"),
+        (2 * 86_400 - 60, "in 2 days"),
+        (2 * 86_400 - 61, "in 1 day"),
+    ],
 )
 def test_how_far_away_it_is(clock: Clock, seconds: float, words: str) -> None:
     view = notice_view(Notice(Kind.BANNER, "x", clock.now + seconds), clock.now, UTC)

@@ -9,7 +9,7 @@ import pytest
 from daas_hub.accounts import Account
 from daas_hub.catalogue import Application, Catalogue, Kind, Size
 from daas_hub.launch import Place
-from daas_hub.portal.places import sizes_in
+from daas_hub.portal.places import free_words, sizes_in
 
 SIZES = {name: Size(name, name.title(), 2**30, 1, 100, 12) for name in ("small", "large", "huge")}
 LAB = Application("lab", "Lab", Kind.NOTEBOOK, sizes=("small", "large"))
@@ -37,3 +37,22 @@ def test_sizes_of_the_places_that_may_be_used(places: list[Place], names: list[s
     found, usual = sizes_in(places, ANNA, Catalogue({"lab": LAB}, SIZES), LAB)
     assert [one.name for one in found] == names
     assert usual == default
+
+
+GIB = 2.0**30
+
+
+@pytest.mark.parametrize(
+    ("use", "words"),
+    [
+        ({}, ""),
+        ({"cpus": (6, 16)}, "Free: 10 CPUs."),
+        ({"memory_bytes": (GIB, 2.5 * GIB), "sessions": (3, 4)}, "Free: 1 session, 1.5 GiB of memory."),
+        ({"cpus": (15, 16), "gpus": (1, 2)}, "Free: 1 CPU, 1 GPU."),
+        # a quota was made smaller
+        ({"cpus": (16, 4)}, "Free: 0 CPUs."),
+        ({"gpus": (0, 0)}, ""),
+    ],
+)
+def test_what_a_place_has_left(use: dict[str, tuple[float, float]], words: str) -> None:
+    assert free_words(use) == words

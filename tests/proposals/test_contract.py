@@ -324,7 +324,7 @@ async def test_a_missing_trailing_slash_is_explained(config: Config) -> None:
     """PS04: the administrator reads what to write."""
     with pytest.raises(SourceUnavailable) as raised:
         await asked(UserOffice(), config, path="/services/experiments/$USERNAME")
-    assert "a redirect (301) to the same path with a slash at its end: write the address" in raised.value.detail
+    assert "a redirect (301) to the same path with a trailing slash: write the URL" in raised.value.detail
 
 
 @pytest.mark.parametrize(
@@ -589,7 +589,7 @@ async def test_a_service_that_keeps_failing_is_not_asked_for_a_while(
             assert "status 500" in await fails()
         assert asked_for == [5]
         for _ in range(3):
-            assert "it was not asked, for it failed several times in a row" in await fails()
+            assert "it was not asked, because it failed several times in a row" in await fails()
         assert asked_for == [5]
         clock.now += 10
         assert "status 500" in await fails()

@@ -25,58 +25,58 @@ def clock() -> Clock:
 
 @pytest.fixture
 def breaker(clock: Clock) -> CircuitBreaker:
-    return CircuitBreaker("icat at https://icat.example.org", failures=3, rest_s=10, clock=clock)
+    return CircuitBreaker("icat at https://icat.example.org", failure_threshold=3, reset_timeout_s=10, clock=clock)
 
 
 def test_a_few_failures_are_nothing(breaker: CircuitBreaker) -> None:
     for _ in range(5):
-        breaker.failed()
-        breaker.failed()
-        assert breaker.admits()
-        breaker.answered()
+        breaker.record_failure()
+        breaker.record_failure()
+        assert breaker.allows_request()
+        breaker.record_success()
 
 
 def test_failures_in_a_row_let_it_rest(breaker: CircuitBreaker, clock: Clock) -> None:
     for _ in range(3):
-        assert breaker.admits()
-        breaker.failed()
-    assert not breaker.admits()
+        assert breaker.allows_request()
+        breaker.record_failure()
+    assert not breaker.allows_request()
     clock.now += 9.9
-    assert not breaker.admits()
+    assert not breaker.allows_request()
 
 
 def test_after_the_rest_one_may_try(breaker: CircuitBreaker, clock: Clock) -> None:
     for _ in range(3):
-        breaker.failed()
+        breaker.record_failure()
     clock.now += 10
-    assert [breaker.admits() for _ in range(3)] == [True, False, False]
-    breaker.failed()
+    assert [breaker.allows_request() for _ in range(3)] == [True, False, False]
+    breaker.record_failure()
     clock.now += 9.9
-    assert not breaker.admits(), "it failed again: another rest"
+    assert not breaker.allows_request(), "it failed again: another rest"
     clock.now += 0.1
-    assert breaker.admits()
-    breaker.answered()
-    assert all(breaker.admits() for _ in range(3))
+    assert breaker.allows_request()
+    breaker.record_success()
+    assert all(breaker.allows_request() for _ in range(3))
 
 
 def test_a_trial_that_never_ends_blocks_nobody_for_ever(breaker: CircuitBreaker, clock: Clock) -> None:
     """Who was let through may be cancelled."""
     for _ in range(3):
-        breaker.failed()
+        breaker.record_failure()
     clock.now += 10
-    assert breaker.admits()
+    assert breaker.allows_request()
     clock.now += 10
-    assert breaker.admits()
+    assert breaker.allows_request()
 
 
 def test_one_alarm_and_one_line_at_the_end(
     breaker: CircuitBreaker, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(7):
-        breaker.failed()
+        breaker.record_failure()
         clock.now += 10
-    breaker.answered()
-    breaker.answered()
+    breaker.record_success()
+    breaker.record_success()
     assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
         (
             logging.ERROR,

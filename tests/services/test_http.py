@@ -14,7 +14,8 @@ import pytest
 from aiohttp import web
 
 from daas_hub.errors import ConfigurationError, SourceUnavailable
-from daas_hub.services.http import Service, basic_auth, require_url, trust_of
+from daas_hub.services.http import Service, basic_auth
+from daas_hub.services.urls import require_url, tls_context
 from tests.stand_ins.certificates import certificate
 from tests.stand_ins.faults import FAULTS, SECRET, make_faulty, patience_s
 from tests.stand_ins.running import running
@@ -37,17 +38,17 @@ def test_addresses_that_may_be_asked(url: str) -> None:
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        pytest.param("", "no address", id="none"),
-        pytest.param("icat.facility.org/icat", "no address", id="no scheme"),
-        pytest.param("file:///etc/passwd", "no address", id="a file"),
-        pytest.param("ftp://icat.facility.org", "no address", id="another protocol"),
-        pytest.param("https://", "no address", id="no host"),
-        pytest.param("https://icat.facility.org/a b", "no address", id="a blank"),
-        pytest.param("https://icat.facility.org/\r\nHost: x", "no address", id="a second line"),
-        pytest.param("https://[::1", "no address", id="half an address"),
-        pytest.param("https://x.org:99999/", "no address", id="no port"),
-        pytest.param("https://{claim.host}/x", "no address", id="F7 a host that is chosen"),
-        pytest.param("https://icat.facility.org/#x", "no address", id="a part that is not sent"),
+        pytest.param("", "not the URL", id="none"),
+        pytest.param("icat.facility.org/icat", "not the URL", id="no scheme"),
+        pytest.param("file:///etc/passwd", "not the URL", id="a file"),
+        pytest.param("ftp://icat.facility.org", "not the URL", id="another protocol"),
+        pytest.param("https://", "not the URL", id="no host"),
+        pytest.param("https://icat.facility.org/a b", "not the URL", id="a blank"),
+        pytest.param("https://icat.facility.org/\r\nHost: x", "not the URL", id="a second line"),
+        pytest.param("https://[::1", "not the URL", id="half an address"),
+        pytest.param("https://x.org:99999/", "not the URL", id="no port"),
+        pytest.param("https://{claim.host}/x", "not the URL", id="F7 a host that is chosen"),
+        pytest.param("https://icat.facility.org/#x", "not the URL", id="a part that is not sent"),
         pytest.param(f"https://portal:{SECRET}@icat.facility.org/", "password", id="L3 a password"),
         pytest.param("https://portal@icat.facility.org/", "password", id="a name"),
         pytest.param("http://icat.facility.org/icat", "not encrypted", id="not encrypted"),
@@ -75,10 +76,10 @@ def test_plain_http_needs_a_reason() -> None:
 
 
 def test_authorities_come_from_a_file_that_holds_some() -> None:
-    assert trust_of("X.ca_file", "") is None
+    assert tls_context("X.ca_file", "") is None
     for name in ("/nowhere/ca.pem", __file__):
         with pytest.raises(ConfigurationError, match=r"X\.ca_file"):
-            trust_of("X.ca_file", name)
+            tls_context("X.ca_file", name)
 
 
 # -- questions -----------------------------------------------------------------------------------------------------
@@ -123,20 +124,20 @@ async def service(echo: Echo) -> AsyncIterator[Service]:
 
 
 async def test_a_question_and_its_answer(service: Service) -> None:
-    async with service.conversation() as talk:
-        reply = await talk.get(
+    async with service.client() as client:
+        reply = await client.get(
             f"{service.url}/a%2Fb/", "a list", params={"q": "it's 100% & more"}, headers=basic_auth("ü", "pä:ß")
         )
-        said = talk.require(reply, dict)
+        said = client.require(reply, dict)
     assert said["path"] == "/a%2Fb/?q=it's+100%25+%26+more"
     assert said["headers"]["Authorization"] == "Basic w7w6cMOkOsOf"
     assert said["headers"]["Accept"] == "application/json"
 
 
 async def test_what_is_sent(service: Service) -> None:
-    async with service.conversation() as talk:
-        form = talk.require(await talk.post(f"{service.url}/x", "a form", form={"json": '{"a": 1}'}), dict)
-        document = talk.require(await talk.post(f"{service.url}/x", "a document", document={"a": "ü"}), dict)
+    async with service.client() as client:
+        form = client.require(await client.post(f"{service.url}/x", "a form", form={"json": '{"a": 1}'}), dict)
+        document = client.require(await client.post(f"{service.url}/x", "a document", document={"a": "ü"}), dict)
     assert form["body"] == "json=%7B%22a%22%3A+1%7D"
     assert document["headers"]["Content-Type"] == "application/json"
 
@@ -144,28 +145,28 @@ async def test_what_is_sent(service: Service) -> None:
 async def test_no_cookie_goes_from_one_person_to_the_next(service: Service) -> None:
     """D1."""
     for _ in range(2):
-        async with service.conversation() as talk:
-            said = talk.require(await talk.get(f"{service.url}/x", "a list"), dict)
+        async with service.client() as client:
+            said = client.require(await client.get(f"{service.url}/x", "a list"), dict)
         assert "Cookie" not in said["headers"]
 
 
 @pytest.mark.parametrize(("busy", "answers"), [(0, True), (1, True), (2, False)])
 async def test_a_question_is_asked_once_more(service: Service, echo: Echo, busy: int, answers: bool) -> None:
     echo.busy = busy
-    async with service.conversation() as talk:
+    async with service.client() as client:
         if answers:
-            assert (await talk.get(f"{service.url}/x", "a list")).status == 200
+            assert (await client.get(f"{service.url}/x", "a list")).status == 200
         else:
             with pytest.raises(SourceUnavailable):
-                await talk.get(f"{service.url}/x", "a list")
+                await client.get(f"{service.url}/x", "a list")
     assert len(echo.requests) == min(busy + 1, 2)
 
 
 async def test_what_changes_something_is_sent_once(service: Service, echo: Echo) -> None:
     echo.busy = 1
-    async with service.conversation() as talk:
+    async with service.client() as client:
         with pytest.raises(SourceUnavailable, match="is not available") as told:
-            await talk.post(f"{service.url}/x", "a session")
+            await client.post(f"{service.url}/x", "a session")
     assert len(echo.requests) == 1
     assert told.value.detail.endswith("asked for a session, got status 503 (application/octet-stream)")
 
@@ -177,8 +178,8 @@ async def test_every_fault_has_its_words(name: str) -> None:
     async with running(make_faulty(Echo().app(), fault)) as url:
         service = Service("echo", "The data catalogue", url, timeout_s=patience_s(words), max_bytes=100_000)
         with pytest.raises(SourceUnavailable) as told:
-            async with service.conversation() as talk:
-                talk.require(await talk.get(f"{url}/{SECRET}?session={SECRET}", "a list"), list)
+            async with service.client() as client:
+                client.require(await client.get(f"{url}/{SECRET}?session={SECRET}", "a list"), list)
     assert told.value.detail.startswith(f"echo at {url}: asked for a list, got ")
     assert words in told.value.detail
     assert told.value.kind == kind
@@ -199,33 +200,33 @@ async def test_every_fault_has_its_words(name: str) -> None:
 async def test_certificates_are_checked(echo: Echo, tmp_path: Path, address: str, known: bool, answers: bool) -> None:
     context, file = certificate(tmp_path, address)
     async with running(echo.app(), context) as url:
-        tls = trust_of("X.ca_file", file if known else "")
-        async with Service("echo", "The data catalogue", url, timeout_s=2, tls=tls).conversation() as talk:
+        tls = tls_context("X.ca_file", file if known else "")
+        async with Service("echo", "The data catalogue", url, timeout_s=2, tls=tls).client() as client:
             if answers:
-                assert (await talk.get(url, "a list")).status == 200
+                assert (await client.get(url, "a list")).status == 200
                 return
             with pytest.raises(SourceUnavailable) as told:
-                await talk.get(url, "a list", headers={"Authorization": SECRET})
-    assert "a certificate that does not hold" in told.value.detail
+                await client.get(url, "a list", headers={"Authorization": SECRET})
+    assert "an invalid certificate" in told.value.detail
     assert echo.requests == [], "nothing was said to who is somebody else"
 
 
 async def test_nobody_there() -> None:
     service = Service("echo", "The data catalogue", "http://127.0.0.1:1", timeout_s=2)
     with pytest.raises(SourceUnavailable) as told:
-        async with service.conversation() as talk:
-            await talk.get(service.url, "a list")
+        async with service.client() as client:
+            await client.get(service.url, "a list")
     assert "no connection (Connect call failed" in told.value.detail or "refused" in told.value.detail
 
 
-async def test_the_whole_conversation_has_one_deadline(service: Service) -> None:
+async def test_all_requests_of_a_client_share_one_deadline(service: Service) -> None:
     """Ten pages that take a second each are ten seconds, not one."""
     slow = Service("echo", "The data catalogue", service.url, timeout_s=0.3)
 
     async def question() -> None:
-        async with slow.conversation() as talk:
+        async with slow.client() as client:
             for _ in range(100):
-                await talk.get(f"{slow.url}/x", "a page")
+                await client.get(f"{slow.url}/x", "a page")
                 await asyncio.sleep(0.05)
 
     begun = time.monotonic()
@@ -239,7 +240,7 @@ async def test_who_gives_up_waiting_is_not_told_a_failure(service: Service) -> N
     """A page that is left cancels its question: no outage, no alarm."""
 
     async def question() -> None:
-        async with service.conversation():
+        async with service.client():
             await asyncio.sleep(10)
 
     task = asyncio.ensure_future(question())

@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 
 from daas_hub.errors import ErrorKind, Refused, SourceUnavailable
 from daas_hub.services.circuit_breaker import CircuitBreaker
-from daas_hub.services.measuring import count_not_asked, host_of, question
+from daas_hub.services.measuring import count_rejected, host_of, measured_requests
 
 
 def value(name: str, **labels: str) -> float:
@@ -46,7 +46,7 @@ def test_an_answer_is_not_an_error(problem: Exception | None, errors: int) -> No
     labels = {"source": "login_provider", "host": "id.example.org"}
     before = value("daas_source_request_duration_seconds_count", **labels)
     failed = value("daas_source_errors_total", **labels, kind=kind)
-    with contextlib.suppress(SourceUnavailable, Refused), question("login provider", "id.example.org"):
+    with contextlib.suppress(SourceUnavailable, Refused), measured_requests("login provider", "id.example.org"):
         if problem is not None:
             raise problem
     assert value("daas_source_request_duration_seconds_count", **labels) == before + 1
@@ -55,18 +55,18 @@ def test_an_answer_is_not_an_error(problem: Exception | None, errors: int) -> No
 
 def test_what_is_not_asked_has_no_duration() -> None:
     labels = {"source": "icat", "host": "silent.example.org"}
-    count_not_asked("icat", "silent.example.org")
+    count_rejected("icat", "silent.example.org")
     assert value("daas_source_errors_total", **labels, kind="circuit_open") == 1
     assert REGISTRY.get_sample_value("daas_source_request_duration_seconds_count", labels) is None
 
 
 def test_a_breaker_is_read_when_it_is_asked_for() -> None:
     labels = {"source": "icat", "host": "icat.example.org"}
-    breaker = CircuitBreaker("icat", source="icat", host="icat.example.org", failures=1)
+    breaker = CircuitBreaker("icat", source="icat", host="icat.example.org", failure_threshold=1)
     assert REGISTRY.get_sample_value("daas_source_circuit_open", labels) == 0
-    breaker.failed()
+    breaker.record_failure()
     assert REGISTRY.get_sample_value("daas_source_circuit_open", labels) == 1
-    breaker.answered()
+    breaker.record_success()
     assert REGISTRY.get_sample_value("daas_source_circuit_open", labels) == 0
     del breaker
     assert REGISTRY.get_sample_value("daas_source_circuit_open", labels) is None

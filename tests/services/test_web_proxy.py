@@ -67,8 +67,8 @@ async def encrypted(tmp_path: Path) -> AsyncIterator[tuple[Catalogue, int, ssl.S
 
 async def get(url: str, *, tls: ssl.SSLContext | None = None, proxy: str = "", **headers: str) -> dict[str, str]:
     service = Service("catalogue", "The data catalogue", url, timeout_s=5, tls=tls, proxy=proxy)
-    async with service.conversation() as talk:
-        found: dict[str, str] = talk.require(await talk.get(f"{url}/a%2Fb", "a list", headers=headers), dict)
+    async with service.client() as client:
+        found: dict[str, str] = client.require(await client.get(f"{url}/a%2Fb", "a list", headers=headers), dict)
     return found
 
 
@@ -204,8 +204,8 @@ async def test_a_proxy_that_hangs_is_given_up(environment: pytest.MonkeyPatch) -
         environment.setenv("HTTPS_PROXY", f"http://127.0.0.1:{server.getsockname()[1]}")
         service = Service("catalogue", "The data catalogue", f"https://{HOST}", timeout_s=0.3)
         with pytest.raises(SourceUnavailable) as told:
-            async with service.conversation() as talk:
-                await talk.get(f"https://{HOST}", "a list")
+            async with service.client() as client:
+                await client.get(f"https://{HOST}", "a list")
     assert told.value.kind is ErrorKind.TIMEOUT
 
 

@@ -40,3 +40,24 @@ def test_a_session_with_a_host_name_of_its_own_serves_its_own() -> None:
     assert session_asset_addresses("/hub/", {"subdomain_host": "https://portal.example"}) == []
     settings = replace(settings_with(session_asset_keys({})), hub_host="https://portal.example")
     assert asset_address(settings, "desktop.js").startswith("static/desktop.js?v=")
+
+
+@pytest.mark.parametrize(
+    "session",
+    ["https://portal.example/here/user/a/s/", "https://PORTAL.example:443/here/user/a/s/"],
+    ids=["as configured", "the same origin in other words"],
+)
+def test_a_hub_that_knows_its_public_address_has_them_as_well(session: str) -> None:
+    settings = settings_with(session_asset_keys({}))
+    public = replace(settings, hub_host="https://portal.example", public_url=session)
+    addresses = [asset_address(public, name) for name in SESSION_ASSETS]
+    assert addresses == session_asset_addresses("/here/hub/", {})
+
+
+def test_a_session_below_another_host_name_serves_its_own() -> None:
+    settings = replace(
+        settings_with(session_asset_keys({})),
+        hub_host="https://portal.example",
+        public_url="https://anna.portal.example/user/anna/desk/",
+    )
+    assert asset_address(settings, "desktop.js").startswith("static/desktop.js?v=")

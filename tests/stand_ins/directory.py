@@ -226,6 +226,8 @@ def make_certificates(folder: Path, host: str, *more: str, expired: bool = False
     issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Authority {now:%H%M%S.%f}")])
     ca = _certificate(issuer, issuer, authority.public_key(), now - day, now + day)
     ca = ca.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    ca = ca.add_extension(_signs_certificates(), critical=True)
+    ca = ca.add_extension(x509.SubjectKeyIdentifier.from_public_key(authority.public_key()), critical=False)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     end = now - datetime.timedelta(hours=1) if expired else now + day
     one = _certificate(subject, issuer, server.public_key(), now - day, end)
@@ -235,11 +237,20 @@ def make_certificates(folder: Path, host: str, *more: str, expired: bool = False
         name = x509.DNSName(host)
     names = [name, *map(x509.DNSName, more)]
     one = one.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    # Python 3.13 and newer insist
+    by_authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key())
+    one = one.add_extension(by_authority, critical=False)
     pem = serialization.Encoding.PEM
     (folder / "ca.pem").write_bytes(ca.sign(authority, hashes.SHA256()).public_bytes(pem))
     (folder / "server.pem").write_bytes(one.sign(authority, hashes.SHA256()).public_bytes(pem))
     key = server.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     (folder / "server.key").write_bytes(key)
+
+
+def _signs_certificates() -> x509.KeyUsage:
+    others = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
+    never = dict.fromkeys((*others, "encipher_only", "decipher_only"), False)
+    return x509.KeyUsage(key_cert_sign=True, crl_sign=True, **never)
 
 
 def _certificate(

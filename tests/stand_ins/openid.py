@@ -79,22 +79,23 @@ def start_provider(profile: str, *, portal: str, name: str = "", **options: Any)
         profile: where it puts claims.
         portal: the address of the portal whose client it knows.
         name: the provider's name in the portal's configuration; "" for the only one.
-        options: as in provider.mjs.
+        options: as in provider.mjs; `port` is a free one by default.
     """
     if not MODULES.is_dir():
         missing("oidc-provider", "npm's oidc-provider is not installed: run make test")
-    port = free_ports(1)
+    port = options.pop("port", 0) or free_ports(1)
     settings = {"port": port, "profile": profile, "portal": portal, "name": name, **options}
     process = subprocess.Popen(
         [str(NODE), str(PROGRAM), json.dumps(settings)],
         env=os.environ | {"OIDC_PROVIDER_MODULES": str(MODULES)},
         stdout=subprocess.DEVNULL,  # its errors are in the test's own output
     )
-    provider = CertifiedProvider(f"http://127.0.0.1:{port}", process)
+    here = f"http://127.0.0.1:{port}"
+    provider = CertifiedProvider(settings.get("issuer") or here, process)
     until = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < until and process.poll() is None:
         try:
-            requests.get(f"{provider.issuer}/.well-known/openid-configuration", timeout=5)
+            requests.get(f"{here}/.well-known/openid-configuration", timeout=5)
         except requests.ConnectionError:
             time.sleep(0.1)
             continue

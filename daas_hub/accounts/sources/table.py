@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 from pathlib import Path
 
 from pydantic import Field
 
 from daas_hub.accounts.model import Account, Identity
 from daas_hub.accounts.refusals import no_account
+from daas_hub.accounts.validity import End, read_end
 from daas_hub.errors import DocumentError, SourceUnavailable
 from daas_hub.services.yaml_document import Document, read_document
 
@@ -25,6 +27,7 @@ class _Person(Document):
     groups: dict[str, int] = {}
     display_name: str = ""
     roles: list[str] = []
+    valid_until: str | datetime.date | None = None
     logins: list[_Login] = Field(min_length=1)
 
 
@@ -106,6 +109,7 @@ def _accounts_of(path: Path, table: _Table) -> dict[tuple[str, str], Account]:
             display_name=person.display_name,
             roles=frozenset(person.roles),
             memberships=frozenset(person.groups),
+            ends=_ends_of(path, person),
         )
         for login in person.logins:
             key = (login.issuer, login.subject)
@@ -113,3 +117,12 @@ def _accounts_of(path: Path, table: _Table) -> dict[tuple[str, str], Account]:
                 raise DocumentError(str(path), 1, f"the login {login.subject!r} of {login.issuer} is there twice")
             found[key] = account
     return found
+
+
+def _ends_of(path: Path, person: _Person) -> tuple[End, ...]:
+    if person.valid_until is None:
+        return ()
+    try:
+        return (read_end(person.valid_until),)
+    except ValueError as error:
+        raise DocumentError(str(path), 1, f"valid_until of {person.name} {error}") from None

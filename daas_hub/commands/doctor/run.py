@@ -82,7 +82,10 @@ async def examine(file: Path, login: Login | SignIn | None = None) -> list[Findi
     person = Person()
     findings += await ask_about(facility, identity, person)
     plan = None
-    if person.account is not None:
+    if person.account is not None and not _opens_directories(spawner, config):
+        why = "this machine does not have the storage: a session looks for its directories itself when it starts"
+        findings.append(not_checked("directories.asked", "open the directories of a person", why))
+    elif person.account is not None:
         found, plan = await check_directories(facility, identity, person.account, person.proposals)
         findings += found
     findings += await _check_backend(spawner, config, facility, plan)
@@ -125,6 +128,12 @@ def _class_of(config: Config, setting: str, group: str) -> Any:
     if not isinstance(wanted, str):
         return wanted
     return {entry.name: entry for entry in entry_points(group=group)}[wanted].load()
+
+
+def _opens_directories(spawner: Any, config: Config) -> bool:
+    """Return whether the hub opens the directories of a launch itself, and not only the machine of a session."""
+    backends = spawner.backends(config) if hasattr(spawner, "backends") else []
+    return not backends or any(getattr(one, "hub_has_storage", True) for one in backends)
 
 
 async def _check_backend(spawner: Any, config: Config, facility: Facility, plan: Any) -> list[Finding]:

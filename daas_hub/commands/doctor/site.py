@@ -79,7 +79,9 @@ async def _address(config: Config, facility: Facility) -> list[Finding]:
             )
         ]
     findings = []
-    if not inside and not bind.startswith(("https://", "unix")) and not hub.get("ssl_cert"):
+    # in a pod, a Service and network policies say who connects, and the Ingress has to be among them
+    is_pod = "KUBERNETES_SERVICE_HOST" in os.environ
+    if not (inside or is_pod or bind.startswith(("https://", "unix")) or hub.get("ssl_cert")):
         findings.append(
             problem(
                 "site.bind",

@@ -19,7 +19,7 @@ from daas_hub.accounts import Account
 from daas_hub.errors import ConfigurationError
 from daas_hub.proposals.http_source import ProposalService, ServicePage
 from daas_hub.proposals.model import Query, TooManyProposals
-from daas_hub.services.http import Conversation, Reply, basic_auth
+from daas_hub.services.http import Reply, ServiceClient, basic_auth
 from daas_hub.services.secret_file import read_secret
 
 _NAME = "$USERNAME"
@@ -93,11 +93,11 @@ class CalipsoplusProposals(ProposalService):
         if self.user:
             read_secret(self.setting("password_file"), self.password_file)
 
-    async def records_of(self, talk: Conversation, account: Account, limit: int) -> list[Any]:
+    async def records_of(self, client: ServiceClient, account: Account, limit: int) -> list[Any]:
         """Ask for all pages of this account's experiments; an account unknown to the user office has none."""
-        return await self._all(talk, account, {}, limit)
+        return await self._all(client, account, {}, limit)
 
-    async def records_called(self, talk: Conversation, account: Account, proposal_id: str) -> list[Any] | None:
+    async def records_called(self, client: ServiceClient, account: Account, proposal_id: str) -> list[Any] | None:
         """Search for a part of the id without letters: some servers ignore case in a search, and some do not."""
         if not self.has_usual("id"):
             return None
@@ -105,7 +105,7 @@ class CalipsoplusProposals(ProposalService):
         records: list[Any] | None = None
         for text in (part, proposal_id) if len(part) >= _MIN_SEARCH else (proposal_id,):
             try:
-                records = await self._all(talk, account, {"search": text}, self.page_above)
+                records = await self._all(client, account, {"search": text}, self.page_above)
                 break
             except TooManyProposals:
                 continue
@@ -114,71 +114,73 @@ class CalipsoplusProposals(ProposalService):
             return records
         try:
             # this server's search may not cover the id, and a short id may have a twin
-            return await self._all(talk, account, {}, self.max_records)
+            return await self._all(client, account, {}, self.max_records)
         except TooManyProposals:
             if records is None:
                 raise
             # too many to read: the search decides, as the contract says
             return records
 
-    async def records_matching(self, talk: Conversation, account: Account, word: str, limit: int) -> list[Any] | None:
+    async def records_matching(
+        self, client: ServiceClient, account: Account, word: str, limit: int
+    ) -> list[Any] | None:
         """Ask for all experiments with this word: the contract's search takes one only."""
-        return await self._all(talk, account, {"search": word}, limit)
+        return await self._all(client, account, {"search": word}, limit)
 
-    async def find(self, talk: Conversation, account: Account, query: Query) -> ServicePage | None:
+    async def find(self, client: ServiceClient, account: Account, query: Query) -> ServicePage | None:
         """Ask for one page or, if the server has its own page size, for the server's pages that contain it."""
         asked = {"page_size": str(query.page_size)} | ({"search": query.search} if query.search else {})
         asked["ordering"] = ("-" if query.sort.startswith("-") else "") + _ORDERINGS[query.sort.removeprefix("-")]
         start = (query.page - 1) * query.page_size
-        first = await self._page_number(talk, account, asked, query.page)
+        first = await self._page_number(client, account, asked, query.page)
         if first is None or (not first.records and query.page > 1):
             # after the last page: the first one has the number of proposals
-            return await self._page_number(talk, account, asked, 1)
+            return await self._page_number(client, account, asked, 1)
         if 0 < len(first.records) < min(query.page_size, first.total - start):
-            begin = first if query.page == 1 else await self._page_number(talk, account, asked, 1)
+            begin = first if query.page == 1 else await self._page_number(client, account, asked, 1)
             size = len(begin.records) if begin else 0
             records: list[Any] = []
             for number in range(start // size + 1, (start + query.page_size - 1) // size + 2) if size > 1 else ():
-                page = await self._page_number(talk, account, asked, number)
+                page = await self._page_number(client, account, asked, number)
                 records += page.records if page else []
             records = records[start % size :][: query.page_size] if size else []
             return ServicePage(records, len(records), first.total)
         return first
 
     async def _page_number(
-        self, talk: Conversation, account: Account, asked: dict[str, str], number: int
+        self, client: ServiceClient, account: Account, asked: dict[str, str], number: int
     ) -> ServicePage | None:
         """Return the page with this number; None if it does not exist, or the server rejects the request."""
-        reply = await self._ask(talk, account, asked | {"page": str(number)}, f"page {number} of the experiments")
+        reply = await self._ask(client, account, asked | {"page": str(number)}, f"page {number} of the experiments")
         if reply.status in (400, 404) and reply.is_json:
             return None if reply.status == 400 or number > 1 else ServicePage([], 0, 0)
-        page = talk.require(reply, dict)
+        page = client.require(reply, dict)
         results, count = page.get("results"), page.get("count")
         if not isinstance(results, list):
-            talk.give_up("an object without a list of results")
+            client.fail("an object without a list of results")
         if isinstance(count, bool) or not isinstance(count, int) or count < len(results):
             return None
         return ServicePage(results, len(results), count)
 
-    async def _ask(self, talk: Conversation, account: Account, query: dict[str, str], asked_for: str) -> Reply:
+    async def _ask(self, client: ServiceClient, account: Account, query: dict[str, str], asked_for: str) -> Reply:
         headers = basic_auth(self.user, await self.secret("password_file")) if self.user else None
         url = self.service.url.replace(_NAME, quote(account.name, safe=""))
-        return await talk.get(url, asked_for, params=query, headers=headers)
+        return await client.get(url, asked_for, params=query, headers=headers)
 
-    async def _all(self, talk: Conversation, account: Account, more: dict[str, str], limit: int) -> list[Any]:
+    async def _all(self, client: ServiceClient, account: Account, more: dict[str, str], limit: int) -> list[Any]:
         records: list[Any] = []
         query: dict[str, str] = {"page_size": str(self.page_size), "page": "1"} | more
         asked: list[dict[str, str]] = []
         while query not in asked:
             asked.append(query)
-            reply = await self._ask(talk, account, query, f"page {len(asked)} of the experiments")
+            reply = await self._ask(client, account, query, f"page {len(asked)} of the experiments")
             # a server without such a URL answers 404, too, but not with JSON
             if reply.status == 404 and reply.is_json and len(asked) == 1:
                 return []
-            page = talk.require(reply, dict)
+            page = client.require(reply, dict)
             results, count = page.get("results"), page.get("count")
             if not isinstance(results, list):
-                talk.give_up("an object without a list of results")
+                client.fail("an object without a list of results")
             if isinstance(count, int) and page.get("next"):
                 self.require_within(count, limit)
             records += results
@@ -187,7 +189,7 @@ class CalipsoplusProposals(ProposalService):
             if not isinstance(following, str) or not following or not results:
                 return records
             query = query | dict(parse_qsl(urlsplit(following).query))
-        talk.give_up("the same page again as the next one")
+        client.fail("the same page again as the next one")
 
     def data_of(self, values: list[Any]) -> tuple[str, ...]:
         """Return the read-only directories of a session (see `volumes_of`)."""

@@ -21,7 +21,7 @@ from daas_hub.errors import ConfigurationError, ErrorKind
 from daas_hub.findings import Finding, ok, warning
 from daas_hub.proposals.http_source import ProposalService, ServicePage
 from daas_hub.proposals.model import Query
-from daas_hub.services.http import Conversation, Reply
+from daas_hub.services.http import Reply, ServiceClient
 from daas_hub.services.secret_file import read_secret
 
 _ACCOUNT = "{account}"
@@ -124,74 +124,74 @@ class IcatProposals(ProposalService):
             )
         self._session = ""
 
-    async def records_of(self, talk: Conversation, account: Account, limit: int) -> list[Any]:
+    async def records_of(self, client: ServiceClient, account: Account, limit: int) -> list[Any]:
         """Ask for the investigations of this account, by every configured membership."""
-        return await self._investigations(talk, account, "", limit)
+        return await self._investigations(client, account, "", limit)
 
-    async def records_called(self, talk: Conversation, account: Account, proposal_id: str) -> list[Any] | None:
+    async def records_called(self, client: ServiceClient, account: Account, proposal_id: str) -> list[Any] | None:
         """Ask for the investigations of this name, ignoring case."""
         if not self.has_usual("id"):
             return None
         return await self._investigations(
-            talk, account, f" AND LOWER(i.name) = {literal_of(proposal_id.lower())}", self.max_records
+            client, account, f" AND LOWER(i.name) = {literal_of(proposal_id.lower())}", self.max_records
         )
 
-    async def find(self, talk: Conversation, account: Account, query: Query) -> ServicePage | None:
+    async def find(self, client: ServiceClient, account: Account, query: Query) -> ServicePage | None:
         """Ask for the names on a page, and then for their investigations. One query covers one membership only."""
         if len(self.membership) != 1:
             return None
         person = self._name_of(account)
         (membership,) = self.membership
         counting = count_of(person, membership, query.search)
-        (total,) = await self._rows(talk, counting, "the number of proposals") or [None]
+        (total,) = await self._rows(client, counting, "the number of proposals") or [None]
         if isinstance(total, bool) or not isinstance(total, int):
             return None
         names: list[Any] | None = None
         for sort in dict.fromkeys((query.sort, self.USUAL_SORT)):
             asked = names_of(person, membership, replace(query, sort=sort))
-            names = await self._rows(talk, asked, "the names on a page", may_refuse=sort != self.USUAL_SORT)
+            names = await self._rows(client, asked, "the names on a page", may_refuse=sort != self.USUAL_SORT)
             if names is not None:
                 break
         if names is None or not all(isinstance(name, str) and name.isprintable() for name in names):
             return None
-        found = [one for one in await self._named(talk, account, names) if one.get("name") in names]
+        found = [one for one in await self._named(client, account, names) if one.get("name") in names]
         found.sort(key=lambda one: names.index(one["name"]))
         return ServicePage(found, len(names), total, sort)
 
     async def contract_lines(self, name: str, account: Account, records: list[Any]) -> list[Finding]:
         """Check ICAT's version, too, and close the session that was opened for the checks."""
         lines = await super().contract_lines(name, account, records)
-        async with self.service.conversation() as talk:
-            said = talk.require(await talk.get(self.address("version"), "its version"), dict)
+        async with self.service.client() as client:
+            said = client.require(await client.get(self.address("version"), "its version"), dict)
             lines.append(version_line(name, said.get("version")))
             if self._session:
                 address, self._session = self.address("session", quote(self._session, safe="")), ""
-                reply = await talk.delete(address, "the end of its session")
+                reply = await client.delete(address, "the end of its session")
                 if not 200 <= reply.status < 300:
-                    talk.give_up_on(reply)
+                    client.fail_on_status(reply)
         return lines
 
     def _name_of(self, account: Account) -> str:
         return self.user_name.replace(_ACCOUNT, account.name)
 
-    async def _named(self, talk: Conversation, account: Account, names: list[str]) -> list[Any]:
+    async def _named(self, client: ServiceClient, account: Account, names: list[str]) -> list[Any]:
         if not names:
             return []
         listed = ", ".join(literal_of(name) for name in names)
-        return await self._investigations(talk, account, f" AND i.name IN ({listed})", self.max_records)
+        return await self._investigations(client, account, f" AND i.name IN ({listed})", self.max_records)
 
-    async def _investigations(self, talk: Conversation, account: Account, more: str, limit: int) -> list[Any]:
+    async def _investigations(self, client: ServiceClient, account: Account, more: str, limit: int) -> list[Any]:
         name = self._name_of(account)
         found: dict[Any, Any] = {}
         for membership in self.membership:
             start = 0
             while True:
                 asked_for = f"the investigations of a person by {membership}"
-                rows = await self._rows(talk, query_of(name, membership, start, more), asked_for) or []
+                rows = await self._rows(client, query_of(name, membership, start, more), asked_for) or []
                 for row in rows:
                     record = row.get("Investigation") if isinstance(row, dict) else None
                     if not isinstance(record, dict):
-                        talk.give_up("rows that are not investigations")
+                        client.fail("rows that are not investigations")
                     found[record.get("id")] = record
                 self.require_within(found, limit)
                 if len(rows) < PAGE:
@@ -200,37 +200,37 @@ class IcatProposals(ProposalService):
         return list(found.values())
 
     async def _rows(
-        self, talk: Conversation, query: str, asked_for: str, *, may_refuse: bool = False
+        self, client: ServiceClient, query: str, asked_for: str, *, may_refuse: bool = False
     ) -> list[Any] | None:
         """Send a query; an expired session is renewed once. None if ICAT refuses the query and `may_refuse` is set."""
-        reply = await self._ask(talk, query, asked_for)
+        reply = await self._ask(client, query, asked_for)
         if _code(reply) == "SESSION":
             self._session = ""
-            reply = await self._ask(talk, query, asked_for)
+            reply = await self._ask(client, query, asked_for)
         if may_refuse and _code(reply) == "BAD_PARAMETER":
             self.problem_log.error("ICAT cannot sort by the latest visit: pages are sorted by name")
             return None
         if _code(reply):
-            talk.give_up(f"ICAT's error {_code(reply)} (status {reply.status})", ErrorKind.REQUEST_REJECTED)
-        rows: list[Any] = talk.require(reply, list)
+            client.fail(f"ICAT's error {_code(reply)} (status {reply.status})", ErrorKind.REQUEST_REJECTED)
+        rows: list[Any] = client.require(reply, list)
         return rows
 
-    async def _ask(self, talk: Conversation, query: str, asked_for: str) -> Reply:
-        session = self._session or await self._open(talk)
-        return await talk.get(self.address("entityManager"), asked_for, params={"sessionId": session, "query": query})
+    async def _ask(self, client: ServiceClient, query: str, asked_for: str) -> Reply:
+        session = self._session or await self._open(client)
+        return await client.get(self.address("entityManager"), asked_for, params={"sessionId": session, "query": query})
 
-    async def _open(self, talk: Conversation) -> str:
+    async def _open(self, client: ServiceClient) -> str:
         credentials = [{"username": self.user}, {"password": await self.secret("password_file")}]
         form = {"json": json.dumps({"plugin": self.plugin, "credentials": credentials})}
-        reply = await talk.post(self.address("session"), "a session", form=form)
+        reply = await client.post(self.address("session"), "a session", form=form)
         if _code(reply) == "SESSION":
-            talk.give_up(
+            client.fail(
                 f"ICAT's error SESSION: login of {self.user} with plugin {self.plugin} refused",
                 ErrorKind.CREDENTIALS_REFUSED,
             )
-        session = talk.require(reply, dict).get("sessionId")
+        session = client.require(reply, dict).get("sessionId")
         if not isinstance(session, str) or not session:
-            talk.give_up("an object without a session")
+            client.fail("an object without a session")
         self._session = session
         return session
 

@@ -16,7 +16,7 @@ from traitlets.config import Configurable
 from daas_hub.accounts import Account
 from daas_hub.errors import ConfigurationError, ErrorKind
 from daas_hub.proposals.http_source import ProposalService
-from daas_hub.services.http import Conversation
+from daas_hub.services.http import ServiceClient
 
 #: Investigations per request.
 PAGE = 500
@@ -66,35 +66,35 @@ class IcatPlusProposals(ProposalService):
             if not value or "" in ([value] if isinstance(value, str) else value):
                 raise ConfigurationError(self.setting(name), "", "is not set", remedy=remedy)
 
-    async def records_of(self, talk: Conversation, account: Account, limit: int) -> list[Any]:
+    async def records_of(self, client: ServiceClient, account: Account, limit: int) -> list[Any]:
         """Open a session in the person's name, and ask for their investigations."""
         login = account.login
         if login is None or login.issuer != self.issuer or not login.access_token:
-            talk.asked_for = f"the investigations of {account.name}"
-            talk.give_up(
+            client.asked_for = f"the investigations of {account.name}"
+            client.fail(
                 f"nothing: not asked, because there is no access token of {self.issuer}", ErrorKind.NO_ACCESS_TOKEN
             )
         credentials = {"plugin": self.plugin, "password": login.access_token}
-        said = talk.require(await talk.post(self.address("session"), "a session", document=credentials), dict)
+        said = client.require(await client.post(self.address("session"), "a session", document=credentials), dict)
         session = said.get("sessionId")
         if not isinstance(session, str) or not session:
-            talk.give_up("an object without a session")
+            client.fail("an object without a session")
         found: list[Any] = []
         for one in [self.filter] if isinstance(self.filter, str) else self.filter:
             known = {_id_of(record) for record in found} - {None}
-            records = await self._filtered(talk, session, one, limit)
+            records = await self._filtered(client, session, one, limit)
             found += [record for record in records if _id_of(record) not in known]
             self.require_within(found, limit)
         return found
 
-    async def _filtered(self, talk: Conversation, session: str, filtered: str, limit: int) -> list[Any]:
+    async def _filtered(self, client: ServiceClient, session: str, filtered: str, limit: int) -> list[Any]:
         records: list[Any] = []
         asked_for = f"the investigations ({filtered})"
         seen: set[Any] = set()
         while True:
             query = {"filter": filtered, "limit": PAGE, "skip": len(records)}
             address = self.address("catalogue", quote(session, safe=""), "investigation")
-            rows = talk.require(await talk.get(address, asked_for, params=query), list)
+            rows = client.require(await client.get(address, asked_for, params=query), list)
             # older servers wrap each one in an object
             page = [row.get("Investigation", row) if isinstance(row, dict) else row for row in rows]
             new = [one for one in page if not isinstance(one, dict) or one.get("id") not in seen]

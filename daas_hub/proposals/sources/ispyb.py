@@ -20,7 +20,7 @@ from daas_hub.errors import ConfigurationError, ErrorKind
 from daas_hub.proposals.group_names import GroupProposal, named_groups_of, pattern_of, proposals_in
 from daas_hub.proposals.http_source import ProposalService, ServicePage
 from daas_hub.proposals.model import Query
-from daas_hub.services.http import Conversation, Reply
+from daas_hub.services.http import Reply, ServiceClient
 from daas_hub.services.secret_file import read_secret
 
 #: Records per request.
@@ -106,31 +106,31 @@ class IspybProposals(ProposalService):
         # py-ispyb documents paging of its lists, but neither sorting nor searching
         self.SORTS, self.USUAL_SORT = (("id",), "-id") if self.user else ((), "")
 
-    async def records_of(self, talk: Conversation, account: Account, limit: int) -> list[Any]:
+    async def records_of(self, client: ServiceClient, account: Account, limit: int) -> list[Any]:
         """Ask for this account's proposals, each with its sessions."""
-        return await (self._as_portal(talk, account, limit) if self.user else self._as_person(talk, account, limit))
+        return await (self._as_portal(client, account, limit) if self.user else self._as_person(client, account, limit))
 
-    async def records_called(self, talk: Conversation, account: Account, proposal_id: str) -> list[Any] | None:
+    async def records_called(self, client: ServiceClient, account: Account, proposal_id: str) -> list[Any] | None:
         """Ask for one proposal: named by a group or, in the person's own name, with a session of theirs."""
         if not self.has_usual("id"):
             return None
         if self.user:
             named = [one for one in self._named(account) if one.id.lower() == proposal_id.lower()]
-            records = await self._records(talk, named)
-            return records or await self._of_beamlines(talk, account, proposal_id)
-        token = await self._log_in_as(talk, account)
+            records = await self._records(client, named)
+            return records or await self._of_beamlines(client, account, proposal_id)
+        token = await self._log_in_as(client, account)
         # lists are restricted to the person; a single proposal may be readable for others, too
         sessions = await self._pages(
-            talk, token, "sessions", "the sessions of a proposal", self.max_records, proposal=proposal_id
+            client, token, "sessions", "the sessions of a proposal", self.max_records, proposal=proposal_id
         )
         own = [one for one in sessions if isinstance(one, dict) and one.get("proposal") == proposal_id]
         if not own:
             return None
-        reply = await self._ask(talk, f"proposals/{quote(proposal_id, safe='')}", "a proposal", {}, token=token)
-        proposal = talk.require(reply, dict)
+        reply = await self._ask(client, f"proposals/{quote(proposal_id, safe='')}", "a proposal", {}, token=token)
+        proposal = client.require(reply, dict)
         return [_with_sessions(proposal, own)] if proposal.get("proposal") == proposal_id else None
 
-    async def find(self, talk: Conversation, account: Account, query: Query) -> ServicePage | None:
+    async def find(self, client: ServiceClient, account: Account, query: Query) -> ServicePage | None:
         """Ask for one page, in ISPyB's order or sorted by the names in the groups; there is no search."""
         if query.search or self._staffed(account):
             return None
@@ -138,44 +138,44 @@ class IspybProposals(ProposalService):
         if self.user:
             known = sorted(self._named(account), key=lambda one: one.id.lower(), reverse=query.sort.startswith("-"))
             shown = known[start : start + query.page_size]
-            return ServicePage(await self._records(talk, shown), len(shown), len(known))
-        token = await self._log_in_as(talk, account)
+            return ServicePage(await self._records(client, shown), len(shown), len(known))
+        token = await self._log_in_as(client, account)
         asked = {"skip": str(start), "limit": str(query.page_size)}
-        page = talk.require(await self._ask(talk, "proposals", "a page of proposals", asked, token=token), dict)
+        page = client.require(await self._ask(client, "proposals", "a page of proposals", asked, token=token), dict)
         results, total = page.get("results"), page.get("total")
         if not isinstance(results, list) or not isinstance(total, int):
-            talk.give_up("an object without results and their total")
+            client.fail("an object without results and their total")
         return ServicePage(
-            await self._with_their_sessions(talk, token, results[: query.page_size]), len(results), total
+            await self._with_their_sessions(client, token, results[: query.page_size]), len(results), total
         )
 
-    async def verify_login(self, talk: Conversation) -> str:
+    async def verify_login(self, client: ServiceClient) -> str:
         """Log in as the portal, and ask for a list; in the person's name there is no login of the portal."""
         if not self.user:
             return ""
         if not self._token:
-            await self._log_in_as_portal(talk)
-        page = talk.require(await self._ask(talk, "proposals", "one proposal", {"skip": "0", "limit": "1"}), dict)
+            await self._log_in_as_portal(client)
+        page = client.require(await self._ask(client, "proposals", "one proposal", {"skip": "0", "limit": "1"}), dict)
         total = page.get("total")
         if not isinstance(total, int) or isinstance(total, bool):
-            talk.give_up("an object without results and their total")
+            client.fail("an object without results and their total")
         if total == 0:
-            talk.give_up("no proposal at all: its login may see none (all_proposals)", ErrorKind.CREDENTIALS_REFUSED)
+            client.fail("no proposal at all: its login may see none (all_proposals)", ErrorKind.CREDENTIALS_REFUSED)
         return f"it sees {total} proposals"
 
     # -- in the person's name -----------------------------------------------------------------------------------------
 
-    async def _as_person(self, talk: Conversation, account: Account, limit: int) -> list[Any]:
-        token = await self._log_in_as(talk, account)
-        proposals = await self._pages(talk, token, "proposals", "the proposals", limit)
-        sessions = await self._pages(talk, token, "sessions", "the sessions", self.max_records)
+    async def _as_person(self, client: ServiceClient, account: Account, limit: int) -> list[Any]:
+        token = await self._log_in_as(client, account)
+        proposals = await self._pages(client, token, "proposals", "the proposals", limit)
+        sessions = await self._pages(client, token, "sessions", "the sessions", self.max_records)
         return [_with_sessions(one, sessions) for one in proposals]
 
-    async def _with_their_sessions(self, talk: Conversation, token: str, proposals: list[Any]) -> list[Any]:
+    async def _with_their_sessions(self, client: ServiceClient, token: str, proposals: list[Any]) -> list[Any]:
         names = [one.get("proposal") if isinstance(one, dict) else None for one in proposals]
         sessions = await asyncio.gather(
             *(
-                self._pages(talk, token, "sessions", "the sessions of a proposal", self.max_records, proposal=name)
+                self._pages(client, token, "sessions", "the sessions of a proposal", self.max_records, proposal=name)
                 for name in names
                 if isinstance(name, str)
             ),
@@ -188,23 +188,23 @@ class IspybProposals(ProposalService):
             of_all += answer
         return [_with_sessions(one, of_all) for one in proposals]
 
-    async def _log_in_as(self, talk: Conversation, account: Account) -> str:
+    async def _log_in_as(self, client: ServiceClient, account: Account) -> str:
         login = account.login
         if login is None or login.issuer != self.issuer or not login.access_token:
-            talk.asked_for = f"the proposals of {account.name}"
-            talk.give_up(
+            client.asked_for = f"the proposals of {account.name}"
+            client.fail(
                 f"nothing: not asked, because there is no access token of {self.issuer}", ErrorKind.NO_ACCESS_TOKEN
             )
-        return await self._log_in(talk, {"plugin": self.plugin, "token": login.access_token})
+        return await self._log_in(client, {"plugin": self.plugin, "token": login.access_token})
 
     # -- in the portal's name -----------------------------------------------------------------------------------------
 
-    async def _as_portal(self, talk: Conversation, account: Account, limit: int) -> list[Any]:
+    async def _as_portal(self, client: ServiceClient, account: Account, limit: int) -> list[Any]:
         named = self._named(account)
         self.require_within(named, limit)
-        records = await self._records(talk, named)
+        records = await self._records(client, named)
         known = {one.get("proposal") for one in records}
-        records += [one for one in await self._of_beamlines(talk, account) if one.get("proposal") not in known]
+        records += [one for one in await self._of_beamlines(client, account) if one.get("proposal") not in known]
         self.require_within(records, limit)
         return records
 
@@ -213,21 +213,23 @@ class IspybProposals(ProposalService):
         groups = [name for _, name in named_groups_of(account)]
         return sorted({beamline for name in groups for beamline in self.beamline_staff.get(name, ())})
 
-    async def _of_beamlines(self, talk: Conversation, account: Account, proposal_id: str = "") -> list[dict[str, Any]]:
+    async def _of_beamlines(
+        self, client: ServiceClient, account: Account, proposal_id: str = ""
+    ) -> list[dict[str, Any]]:
         """Return the proposals with visits at the account's beamlines, each with these visits; or one of them."""
         sessions: list[Any] = []
         asked = {"proposal": proposal_id} if proposal_id else {}
         beamlines = self._staffed(account)
         if beamlines and not self._token:
-            await self._log_in_as_portal(talk)
+            await self._log_in_as_portal(client)
         proposals: dict[Any, Any] = {}
         for beamline in beamlines:
             visits = "the sessions of a beamline"
-            found = await self._pages(talk, "", "sessions", visits, self.max_records, beamLineName=beamline, **asked)
+            found = await self._pages(client, "", "sessions", visits, self.max_records, beamLineName=beamline, **asked)
             # looked at again: a server that ignores the parameter gives the sessions of all
             sessions += [one for one in found if isinstance(one, dict) and one.get("beamLineName") == beamline]
             # ISPyB finds proposals by a beamline's name, and also by words of titles
-            rows = await self._pages(talk, "", "proposals", "its proposals", self.max_records, search=beamline)
+            rows = await self._pages(client, "", "proposals", "its proposals", self.max_records, search=beamline)
             proposals |= {one.get("proposalId"): one for one in rows if isinstance(one, dict)}
         with_visits = {one.get("proposalId") for one in sessions}
         return [_with_sessions(one, sessions) for number, one in proposals.items() if number in with_visits]
@@ -235,60 +237,60 @@ class IspybProposals(ProposalService):
     def _named(self, account: Account) -> list[GroupProposal]:
         return list(proposals_in(self._pattern, named_groups_of(account)))
 
-    async def _records(self, talk: Conversation, named: list[GroupProposal]) -> list[Any]:
+    async def _records(self, client: ServiceClient, named: list[GroupProposal]) -> list[Any]:
         if named and not self._token:
-            await self._log_in_as_portal(talk)
-        answers = await asyncio.gather(*(self._record(talk, one) for one in named), return_exceptions=True)
+            await self._log_in_as_portal(client)
+        answers = await asyncio.gather(*(self._record(client, one) for one in named), return_exceptions=True)
         for answer in answers:
             if isinstance(answer, BaseException):
                 raise answer
         records = [answer for answer in answers if answer is not None]
         if named and not records:
             # to a login without rights, every proposal is unknown
-            await self.verify_login(talk)
+            await self.verify_login(client)
         return records
 
-    async def _record(self, talk: Conversation, named: GroupProposal) -> dict[str, Any] | None:
+    async def _record(self, client: ServiceClient, named: GroupProposal) -> dict[str, Any] | None:
         """Return a proposal named by groups, with the sessions named by them; None if ISPyB does not know it."""
-        reply = await self._ask(talk, f"proposals/{quote(named.id, safe='')}", "a proposal", {})
+        reply = await self._ask(client, f"proposals/{quote(named.id, safe='')}", "a proposal", {})
         if reply.status == 404 and reply.is_json:
             return None
-        proposal = talk.require(reply, dict)
+        proposal = client.require(reply, dict)
         if proposal.get("proposal") != named.id:
             # a database that ignores case, for example
             self.problem_log.error(f"asked for {named.id}, got {proposal.get('proposal')!r:.60}")
             return None
         sessions = await self._pages(
-            talk, "", "sessions", "the sessions of a proposal", self.max_records, proposal=named.id
+            client, "", "sessions", "the sessions of a proposal", self.max_records, proposal=named.id
         )
         if not named.is_whole:
             sessions = [one for one in sessions if isinstance(one, dict) and one.get("visit_number") in named.visits]
         return _with_sessions(proposal, sessions) | {"group": named.gid}
 
-    async def _log_in_as_portal(self, talk: Conversation) -> None:
+    async def _log_in_as_portal(self, client: ServiceClient) -> None:
         password = await self.secret("password_file")
-        self._token = await self._log_in(talk, {"plugin": self.plugin, "login": self.user, "password": password})
+        self._token = await self._log_in(client, {"plugin": self.plugin, "login": self.user, "password": password})
 
     # -- both modes ---------------------------------------------------------------------------------------------------
 
-    async def _log_in(self, talk: Conversation, credentials: dict[str, str]) -> str:
-        reply = await talk.post(self.address("auth", "login"), "a token", document=credentials)
-        token = talk.require(reply, dict).get("token")
+    async def _log_in(self, client: ServiceClient, credentials: dict[str, str]) -> str:
+        reply = await client.post(self.address("auth", "login"), "a token", document=credentials)
+        token = client.require(reply, dict).get("token")
         if not isinstance(token, str) or not token.isprintable() or not token:
-            talk.give_up("an object without a token")
+            client.fail("an object without a token")
         return token
 
     async def _pages(
-        self, talk: Conversation, token: str, path: str, asked_for: str, limit: int, **query: str
+        self, client: ServiceClient, token: str, path: str, asked_for: str, limit: int, **query: str
     ) -> list[Any]:
         """Read a list to the end, with a person's token or the portal's."""
         records: list[Any] = []
         while True:
             asked = query | {"skip": str(len(records)), "limit": str(PAGE)}
-            page = talk.require(await self._ask(talk, path, asked_for, asked, token=token), dict)
+            page = client.require(await self._ask(client, path, asked_for, asked, token=token), dict)
             results, total = page.get("results"), page.get("total")
             if not isinstance(results, list) or not isinstance(total, int):
-                talk.give_up("an object without results and their total")
+                client.fail("an object without results and their total")
             self.require_within(total, limit)
             records += results
             self.require_within(records, limit)
@@ -296,20 +298,20 @@ class IspybProposals(ProposalService):
                 return records
 
     async def _ask(
-        self, talk: Conversation, path: str, asked_for: str, query: dict[str, str], *, token: str = ""
+        self, client: ServiceClient, path: str, asked_for: str, query: dict[str, str], *, token: str = ""
     ) -> Reply:
         """Ask with a person's token or with the portal's, which is renewed once if it has expired."""
         used = token or self._token
-        reply = await self._get(talk, path, asked_for, query, used)
+        reply = await self._get(client, path, asked_for, query, used)
         if reply.status == 401 and not token:
             if used == self._token:
-                await self._log_in_as_portal(talk)
-            reply = await self._get(talk, path, asked_for, query, self._token)
+                await self._log_in_as_portal(client)
+            reply = await self._get(client, path, asked_for, query, self._token)
         return reply
 
-    async def _get(self, talk: Conversation, path: str, asked_for: str, query: dict[str, str], token: str) -> Reply:
+    async def _get(self, client: ServiceClient, path: str, asked_for: str, query: dict[str, str], token: str) -> Reply:
         headers = {"Authorization": f"Bearer {token}"}
-        return await talk.get(self.address(path), asked_for, params=query, headers=headers)
+        return await client.get(self.address(path), asked_for, params=query, headers=headers)
 
 
 def _with_sessions(proposal: Any, sessions: list[Any]) -> Any:

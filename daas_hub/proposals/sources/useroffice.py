@@ -17,7 +17,7 @@ from traitlets.config import Configurable
 from daas_hub.accounts import Account
 from daas_hub.errors import ConfigurationError, ErrorKind
 from daas_hub.proposals.http_source import ProposalService
-from daas_hub.services.http import Conversation
+from daas_hub.services.http import ServiceClient
 from daas_hub.services.secret_file import read_secret
 
 QUERY = """
@@ -142,25 +142,25 @@ class UserOfficeProposals(ProposalService):
             )
         self._found_last = ""
 
-    async def records_of(self, talk: Conversation, account: Account, limit: int) -> list[Any]:
+    async def records_of(self, client: ServiceClient, account: Account, limit: int) -> list[Any]:
         """Ask for the proposals of the person with this login; a person unknown to the office has none."""
         login = account.login
         if login is None or login.issuer != self.issuer:
             return []
-        person = await self._person(talk, self.query, login.subject, "the proposals of a person")
+        person = await self._person(client, self.query, login.subject, "the proposals of a person")
         if person is None:
-            await self.verify_login(talk)
+            await self.verify_login(client)
             return []
         self._found_last = login.subject
         proposals = person.get("proposals")
         if not isinstance(proposals, list):
-            talk.give_up("a person without a list of proposals")
+            client.fail("a person without a list of proposals")
         self.require_within(proposals, limit)
         if not self.includes_instruments:
             return proposals
-        return await self._with_those_of_instruments(talk, login.subject, proposals, limit)
+        return await self._with_those_of_instruments(client, login.subject, proposals, limit)
 
-    async def verify_login(self, talk: Conversation) -> str:
+    async def verify_login(self, client: ServiceClient) -> str:
         """Ask for a person whom the office knows."""
         known = self.known_subject or self._found_last
         if not known:
@@ -169,28 +169,28 @@ class UserOfficeProposals(ProposalService):
                 f"{self.setting('known_subject')}."
             )
             return ""
-        if await self._person(talk, KNOWN, known, "a person who is known") is None:
-            talk.give_up(
+        if await self._person(client, KNOWN, known, "a person who is known") is None:
+            client.fail(
                 "nobody: the token was deleted, or lacks the permission UserQueries.getByOidcSub",
                 ErrorKind.CREDENTIALS_REFUSED,
             )
         return "it finds a person who is known"
 
     async def _with_those_of_instruments(
-        self, talk: Conversation, subject: str, proposals: list[Any], limit: int
+        self, client: ServiceClient, subject: str, proposals: list[Any], limit: int
     ) -> list[Any]:
-        person = await self._person(talk, OF_INSTRUMENTS, subject, "the instruments of a person") or {}
+        person = await self._person(client, OF_INSTRUMENTS, subject, "the instruments of a person") or {}
         ids = [one.get("id") for one in person.get("instruments") or [] if isinstance(one, dict)]
         found = list(proposals)
         for instrument in ids:
             offset = 0
             while True:
                 variables = {"instrument": instrument, "first": PAGE, "offset": offset}
-                data = await self._data(talk, OF_AN_INSTRUMENT, variables, "the proposals of an instrument")
+                data = await self._data(client, OF_AN_INSTRUMENT, variables, "the proposals of an instrument")
                 answer = data.get("found")
                 rows = answer.get("proposals") if isinstance(answer, dict) else None
                 if not isinstance(rows, list):
-                    talk.give_up(
+                    client.fail(
                         "nothing: the token lacks the permission ProposalQueries.getAll", ErrorKind.CREDENTIALS_REFUSED
                     )
                 known = {one.get("proposalId") for one in found if isinstance(one, dict)}
@@ -201,28 +201,30 @@ class UserOfficeProposals(ProposalService):
                 offset += PAGE
         return found
 
-    async def _person(self, talk: Conversation, query: str, subject: str, asked_for: str) -> dict[str, Any] | None:
+    async def _person(self, client: ServiceClient, query: str, subject: str, asked_for: str) -> dict[str, Any] | None:
         """Return the person with this subject; None if the office says that there is none."""
-        data = await self._data(talk, query, {"user": subject}, asked_for)
+        data = await self._data(client, query, {"user": subject}, asked_for)
         if "person" not in data:
-            talk.give_up("an object without a person")
+            client.fail("an object without a person")
         person = data["person"]
         if person is not None and (not isinstance(person, dict) or person.get("oidcSub") != subject):
-            talk.give_up("another person")
+            client.fail("another person")
         return person
 
-    async def _data(self, talk: Conversation, query: str, variables: dict[str, Any], asked_for: str) -> dict[str, Any]:
-        reply = await talk.post(
+    async def _data(
+        self, client: ServiceClient, query: str, variables: dict[str, Any], asked_for: str
+    ) -> dict[str, Any]:
+        reply = await client.post(
             self.service.url,
             asked_for,
             document={"query": query, "variables": variables},
             headers={"Authorization": f"Bearer {await self.secret('token_file')}"},
         )
         if (code := _error(reply.document)) is not None:
-            talk.give_up(f"the error {code} (status {reply.status})", ErrorKind.REQUEST_REJECTED)
-        data = talk.require(reply, dict).get("data")
+            client.fail(f"the error {code} (status {reply.status})", ErrorKind.REQUEST_REJECTED)
+        data = client.require(reply, dict).get("data")
         if not isinstance(data, dict):
-            talk.give_up("an object without a person")
+            client.fail("an object without a person")
         return data
 
 

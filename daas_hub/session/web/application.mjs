@@ -12,6 +12,7 @@ export class Application {
   #polling = false;
   #state = "";
   #end;
+  #roundTrip = 0; // of the last question, in milliseconds
   #dialog = document.getElementById("ended");
   #again = [document.getElementById("again"), document.getElementById("again-tool")];
 
@@ -33,8 +34,12 @@ export class Application {
   async look() {
     if (this.#polling) return;
     this.#polling = true;
+    const began = performance.now();
+    const headers = this.#roundTrip ? { "X-Daas-Round-Trip": this.#roundTrip.toFixed(1) } : {};
     try {
-      const response = await fetch("status", { cache: "no-store", redirect: "manual", signal: AbortSignal.timeout(TIMEOUT_MS) });
+      const response = await fetch("status", { headers, cache: "no-store", redirect: "manual", signal: AbortSignal.timeout(TIMEOUT_MS) });
+      // a browser lets a page that is not seen wait
+      this.#roundTrip = document.hidden ? 0 : performance.now() - began;
       // A session refuses; it redirects only pages. The portal redirects what has no session any more.
       if ([401, 403].includes(response.status)) this.#onState("signed-out");
       else if (response.type === "opaqueredirect" || [404, 410, 424].includes(response.status)) this.#onState("gone");

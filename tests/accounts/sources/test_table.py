@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 from pathlib import Path
 
@@ -113,3 +114,16 @@ async def test_a_file_that_breaks_while_the_portal_runs_grants_nothing(tmp_path:
         assert str(tmp_path) not in str(raised.value), "a user may read it: no path of the server"
     written(tmp_path, ANNA, BEN)
     assert (await table.account_of(Identity(ISSUER, "anna"))).uid == 25001
+
+
+@pytest.mark.parametrize("written_as", ["2026-12-31", "'2026-12-31'"])
+async def test_an_account_with_an_end_date(tmp_path: Path, written_as: str) -> None:
+    table = AccountTable(written(tmp_path, ANNA.replace("logins", f"valid_until: {written_as}, logins"), BEN))
+    assert (await table.account_of(Identity(ISSUER, "anna"))).ends == (datetime.date(2026, 12, 31),)
+    assert (await table.account_of(Identity(ISSUER, "ben"))).ends == ()
+
+
+@pytest.mark.parametrize("written_as", ["soon", "20261231", "''", "true", "31.12.2026"])
+def test_an_end_date_that_cannot_be_read(tmp_path: Path, written_as: str) -> None:
+    with pytest.raises(DocumentError, match="valid_until"):
+        AccountTable(written(tmp_path, ANNA.replace("logins", f"valid_until: {written_as}, logins")))

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daas_hub.launch import Plan
-from daas_hub.spawners.docker.container_spec import HUB_LABEL, LocalFiles, create_body, differences
+from daas_hub.spawners.docker.compare import differences
+from daas_hub.spawners.docker.container_spec import HUB_LABEL, LocalFiles, create_body
 from daas_hub.spawners.guest_layout import TEMPORARY_HOME_FILE, mount_points
 from tests.spawners.docker.plans import (
     GOLDEN,

@@ -12,7 +12,8 @@ import pytest
 
 from daas_hub.catalogue import Size, read_catalogue
 from daas_hub.errors import ConfigurationError, SessionFailed
-from daas_hub.spawners.docker.container_spec import LocalFiles, create_body, differences
+from daas_hub.spawners.docker.compare import differences
+from daas_hub.spawners.docker.container_spec import LocalFiles, create_body
 from daas_hub.spawners.docker.gpus import (
     GPUS_LABEL,
     GPUKind,

@@ -5,6 +5,7 @@
 //
 // Options (JSON, all but `port` with a default):
 //   profile                   where claims are, as in authenticators/oidc/profiles.py: generic, keycloak, egi, eduteams, umbrella
+//   issuer                    its own address, where a web server with TLS is before it; default: http://127.0.0.1:<port>
 //   portal, name              the portal's address; the provider's name in its configuration ("" for the only one)
 //   client_id, client_secret  as registered; basic_auth: the secret comes in a header
 //   device                    whether its client may sign people in by a code (RFC 8628); the provider always can
@@ -29,10 +30,10 @@ const require = createRequire(modules ? pathToFileURL(`${modules}/`) : import.me
 const { default: Provider } = await import(pathToFileURL(require.resolve('oidc-provider')));
 
 const options = {
-  profile: 'generic', portal: 'http://127.0.0.1:8000', name: '', client_id: 'daas-hub', client_secret: 'not-a-secret',
+  profile: 'generic', issuer: '', portal: 'http://127.0.0.1:8000', name: '', client_id: 'daas-hub', client_secret: 'not-a-secret',
   basic_auth: false, device: true, access_token_s: 3600, people: {}, ...JSON.parse(process.argv[2]),
 };
-const issuer = `http://127.0.0.1:${options.port}`;
+const issuer = options.issuer || `http://127.0.0.1:${options.port}`;
 // browsers ask for an icon otherwise
 const HEAD = '<!doctype html><link rel="icon" href="data:,">';
 // who asks for it gets a second factor, which nobody has to have here
@@ -166,6 +167,7 @@ function build() {
     },
     renderError: (ctx, out) => { ctx.type = 'html'; ctx.body = `${HEAD}<title>Error</title><p>${out.error}`; },
   });
+  provider.proxy = Boolean(options.issuer);
   provider.on('server_error', (_, error) => console.error(error));
   return { provider, answer: provider.callback() };
 }

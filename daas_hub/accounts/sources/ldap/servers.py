@@ -20,7 +20,7 @@ from daas_hub.accounts.sources.ldap.connection import Connector, Search, Server,
 from daas_hub.accounts.sources.ldap.entries import SearchResult
 from daas_hub.errors import ConfigurationError, DaasError, ErrorKind, SourceUnavailable
 from daas_hub.services.circuit_breaker import CircuitBreaker
-from daas_hub.services.measuring import count_not_asked, host_of, question
+from daas_hub.services.measuring import count_rejected, host_of, measured_requests
 
 _log = logging.getLogger("jupyterhub.daas")
 _Answer = TypeVar("_Answer")
@@ -67,10 +67,10 @@ class LdapServers:
         Raises:
             SourceUnavailable: it took too long, or the servers have not answered lately.
         """
-        if not self._breaker.admits():
-            count_not_asked("ldap", self._host)
+        if not self._breaker.allows_request():
+            count_rejected("ldap", self._host)
             raise _NoAnswer(None, ErrorKind.CIRCUIT_OPEN)
-        with question("ldap", self._host):
+        with measured_requests("ldap", self._host):
             return await self._run(work, about)
 
     async def _run(self, work: Callable[[float], _Answer], about: str) -> _Answer:
@@ -92,21 +92,21 @@ class LdapServers:
         except TimeoutError:
             self._log("directory: no answer%s within %g s", about, within_s)
             if is_silence():
-                self._breaker.failed()
+                self._breaker.record_failure()
             raise SourceUnavailable(
                 "The facility's directory does not respond at the moment.", remedy=TRY_AGAIN, kind=ErrorKind.TIMEOUT
             ) from None
         except _NoAnswer as problem:
             if problem.heard:
-                self._breaker.answered()
+                self._breaker.record_success()
             elif problem.heard is False and is_silence():
-                self._breaker.failed()
+                self._breaker.record_failure()
             raise
         except DaasError:
             # "no such account" is an answer, too
-            self._breaker.answered()
+            self._breaker.record_success()
             raise
-        self._breaker.answered()
+        self._breaker.record_success()
         return answer
 
     def ask(self, lookup: Callable[[Ask], _Answer], until: float) -> _Answer:

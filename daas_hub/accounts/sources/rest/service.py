@@ -81,18 +81,18 @@ class Service:
             MAX_ANSWER_BYTES,
             self.tls,
             breaker,
-            stumbles=True,
+            tolerates_500=True,
         )
         was_open = breaker.is_open
         try:
             headers = await self._headers()
-            async with service.conversation() as talk:
+            async with service.client() as client:
                 if method == "GET":
-                    reply = await talk.get(url, "an account", headers=headers)
+                    reply = await client.get(url, "an account", headers=headers)
                 else:
-                    reply = await talk.post(url, "an account", headers=headers, document=body)
+                    reply = await client.post(url, "an account", headers=headers, document=body)
                 if not is_expected(reply.status) or (reply.status == 200 and needs and reply.content != needs):
-                    talk.give_up_on(reply)
+                    client.fail_on_status(reply)
                 return reply
         except (SourceUnavailable, ConfigurationError) as problem:
             # the circuit breaker has logged the outage, once

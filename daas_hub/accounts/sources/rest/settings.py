@@ -96,6 +96,14 @@ class RestAccounts(_ServiceSettings):
     group_gid_field = Unicode("gid", config=True, help="Path of the gid in a group's object.")
     group_name_field = Unicode("name", config=True, help="Path of the name in a group's object.")
     display_name_field = Unicode("", config=True, help="Path of the display name. Default: none.")
+    end_field = Unicode(
+        "",
+        config=True,
+        help="""
+        Path of the end date of the account (see `EndDates`): a date or time in ISO 8601, or seconds since 1970. An
+        answer without it has no end; one that cannot be read is refused. Example: "account.valid_until". Default: none.
+        """,
+    )
     subject_field = Unicode(
         "",
         config=True,
@@ -137,6 +145,7 @@ class RestAccounts(_ServiceSettings):
                 groups=self.groups_field,
                 group_name=self.group_name_field,
                 group_gid=self.group_gid_field,
+                end=self.end_field,
             ),
             self.require_issuers(self.issuers),
         )

@@ -13,6 +13,7 @@ from daas_hub.accounts.model import Account, AccountFields, Identity
 from daas_hub.accounts.refusals import no_account
 from daas_hub.accounts.sources.rest.service import Service
 from daas_hub.accounts.templates import claims_of, fill, values_of
+from daas_hub.accounts.validity import read_end
 from daas_hub.errors import AccountRefused, ErrorKind
 
 _log = logging.getLogger("jupyterhub.daas")
@@ -118,6 +119,7 @@ def account_of_document(document: Mapping[str, Any], fields: AccountFields) -> A
             label if isinstance(label, str) and label.isprintable() else ""
         )
     gid = read(as_number, fields.gid, value_at(document, fields.gid))
+    end = value_at(document, fields.end) if fields.end else None
     shown = value_at(document, fields.display_name) if fields.display_name else ""
     return Account(
         name=read(as_text, fields.name, value_at(document, fields.name)),
@@ -127,6 +129,7 @@ def account_of_document(document: Mapping[str, Any], fields: AccountFields) -> A
         group_names={group: label for group, label in groups.items() if label},
         display_name=shown[:200] if isinstance(shown, str) and shown.isprintable() else "",
         memberships=frozenset(label for label in groups.values() if label),
+        ends=() if end in (None, "") else (read(read_end, fields.end, end),),
     )
 
 

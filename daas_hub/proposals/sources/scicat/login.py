@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from daas_hub.errors import ErrorKind, SourceUnavailable
-from daas_hub.services.http import Conversation
+from daas_hub.services.http import ServiceClient
 
 #: A token is renewed when this much of its lifetime is left, and at most this many seconds before its end.
 _RENEW_AT = 0.1
@@ -46,7 +46,7 @@ class PortalLogin:
         self._renew_at: float | None = None
 
     async def believed(
-        self, talk: Conversation, ask: Callable[[str], Awaitable[_Answer]], proves: Callable[[_Answer], bool]
+        self, client: ServiceClient, ask: Callable[[str], Awaitable[_Answer]], proves: Callable[[_Answer], bool]
     ) -> _Answer:
         """Return an answer that SciCat gave to a login it knows; a token that has ended is replaced once.
 
@@ -58,11 +58,11 @@ class PortalLogin:
             SourceUnavailable: SciCat does not know the portal's login, or did not answer properly.
         """
         for is_last in (False, True):
-            token = await self._current(talk)
+            token = await self._current(client)
             try:
                 answer = await ask(token)
                 if not proves(answer):
-                    await self.owner_of(talk, token)
+                    await self.owner_of(client, token)
                 return answer
             except SourceUnavailable as problem:
                 if problem.kind is not ErrorKind.CREDENTIALS_REFUSED or is_last:
@@ -70,46 +70,46 @@ class PortalLogin:
             self._forget(token)
         raise AssertionError("the last attempt returns or raises")
 
-    async def owner(self, talk: Conversation) -> dict[str, Any]:
+    async def owner(self, client: ServiceClient) -> dict[str, Any]:
         """Return whose the portal's token is, as SciCat says now.
 
         Raises:
             SourceUnavailable: as `believed`.
         """
-        return await self.believed(talk, lambda token: self.owner_of(talk, token), lambda _: True)
+        return await self.believed(client, lambda token: self.owner_of(client, token), lambda _: True)
 
-    async def owner_of(self, talk: Conversation, token: str) -> dict[str, Any]:
+    async def owner_of(self, client: ServiceClient, token: str) -> dict[str, Any]:
         """Return whose a token is: the one question that SciCat answers with 401 if it does not know the token.
 
         Raises:
             SourceUnavailable: it does not, or it did not answer properly.
         """
-        reply = await talk.get(
+        reply = await client.get(
             self._address("users", "my", "self"), "the owner of the portal's token", headers=header_of(token)
         )
-        owner: dict[str, Any] = talk.require(reply, dict)
+        owner: dict[str, Any] = client.require(reply, dict)
         return owner
 
-    async def _current(self, talk: Conversation) -> str:
+    async def _current(self, client: ServiceClient) -> str:
         if not self._user:
             return await self._secret()
         if self._renew_at is not None and self._clock() >= self._renew_at:
             self._token = ""
-        return self._token or await self._log_in(talk)
+        return self._token or await self._log_in(client)
 
     def _forget(self, token: str) -> None:
         # another request may have renewed it already
         if self._token == token:
             self._token = ""
 
-    async def _log_in(self, talk: Conversation) -> str:
+    async def _log_in(self, client: ServiceClient) -> str:
         began = self._clock()
         credentials = {"username": self._user, "password": await self._secret()}
-        reply = await talk.post(self._address("auth", "login"), "a token", document=credentials)
-        document = talk.require(reply, dict)
+        reply = await client.post(self._address("auth", "login"), "a token", document=credentials)
+        document = client.require(reply, dict)
         token = document.get("access_token")
         if not isinstance(token, str) or not token.isprintable() or not token:
-            talk.give_up("an object without a token")
+            client.fail("an object without a token")
         lifetime_s = document.get("expires_in")
         self._renew_at = None
         if isinstance(lifetime_s, int) and not isinstance(lifetime_s, bool) and lifetime_s > 0:

@@ -12,7 +12,7 @@ from typing import Any
 from daas_hub.findings import Finding, ok, problem, warning
 from daas_hub.proposals.sources.scicat.login import PortalLogin, header_of
 from daas_hub.proposals.sources.scicat.queries import query
-from daas_hub.services.http import Conversation
+from daas_hub.services.http import ServiceClient
 
 _REMEDY = (
     "In SciCat, give the functional account a role that is listed in PROPOSAL_GROUPS (functionalAccounts.json); see "
@@ -21,7 +21,7 @@ _REMEDY = (
 
 
 async def lines_of_rights(
-    name: str, talk: Conversation, address: Callable[..., str], login: PortalLogin
+    name: str, client: ServiceClient, address: Callable[..., str], login: PortalLogin
 ) -> list[Finding]:
     """Return a finding about what the login sees.
 
@@ -32,20 +32,20 @@ async def lines_of_rights(
     async def ask(token: str) -> tuple[list[str], list[Any], list[Any]]:
         headers = header_of(token)
         # whose the token is, before what it sees: SciCat answers null to one that it does not know
-        await login.owner_of(talk, token)
-        whoami = talk.require(
-            await talk.get(address("auth", "whoami"), "the groups of the portal's login", headers=headers), dict
+        await login.owner_of(client, token)
+        whoami = client.require(
+            await client.get(address("auth", "whoami"), "the groups of the portal's login", headers=headers), dict
         )
         groups = [one for one in whoami.get("currentGroups") or [] if isinstance(one, str)]
         others = {"$and": [{field: {"$nin": groups}} for field in ("ownerGroup", "accessGroups")]}
         rows = []
         for where in ({}, others | {"isPublished": {"$ne": True}}):
             parameters = {"filters": query({"where": where, "limits": {"limit": 1, "skip": 0}})}
-            reply = await talk.get(address("proposals"), "one proposal", params=parameters, headers=headers)
-            rows.append(talk.require(reply, list))
+            reply = await client.get(address("proposals"), "one proposal", params=parameters, headers=headers)
+            rows.append(client.require(reply, list))
         return groups, rows[0], rows[1]
 
-    groups, any_proposal, another = await login.believed(talk, ask, lambda _: True)
+    groups, any_proposal, another = await login.believed(client, ask, lambda _: True)
     key, check = f"proposals.{name}.rights", f"{name}: which proposals the portal's login sees"
     member = f"its groups in SciCat: {', '.join(groups[:10]) or 'none'}"
     if another:

@@ -28,7 +28,7 @@ from daas_hub.proposals.sources.scicat.login import PortalLogin, header_of
 from daas_hub.proposals.sources.scicat.queries import ORDERS, PAGE, Whose, called, condition_of, query, with_word
 from daas_hub.proposals.sources.scicat.records import instrument_names, prepared, with_periods
 from daas_hub.proposals.sources.scicat.rights import lines_of_rights
-from daas_hub.services.http import Conversation
+from daas_hub.services.http import ServiceClient
 from daas_hub.services.secret_file import read_secret
 
 #: Names of instruments are asked for again after this long.
@@ -165,25 +165,25 @@ class SciCatProposals(ProposalService):
 
     # -- what a source implements ------------------------------------------------------------------------------------
 
-    async def records_of(self, talk: Conversation, account: Account, limit: int) -> list[Any]:
+    async def records_of(self, client: ServiceClient, account: Account, limit: int) -> list[Any]:
         """Ask for the proposals with a group of this account; without groups nothing is asked."""
         if not groups_of(account):
             return []
 
         async def ask(token: str) -> list[Any]:
-            whose = await self._whose(talk, token, account)
+            whose = await self._whose(client, token, account)
             found: list[Any] = []
             for part in whose.batches(self.max_query_length):
-                rows = await self._rows_of(talk, token, part.condition(), whose, limit)
+                rows = await self._rows_of(client, token, part.condition(), whose, limit)
                 known = {_id_of(one): one for one in found}
                 # one proposal may have groups of several parts
                 found += [one for one in rows if known.get(_id_of(one)) != one]
                 self.require_within(found, limit)
-            return await self._completed(talk, token, whose, found)
+            return await self._completed(client, token, whose, found)
 
-        return await self._login.believed(talk, ask, _is_for_known)
+        return await self._login.believed(client, ask, _is_for_known)
 
-    async def records_called(self, talk: Conversation, account: Account, proposal_id: str) -> list[Any] | None:
+    async def records_called(self, client: ServiceClient, account: Account, proposal_id: str) -> list[Any] | None:
         """Ask for the proposal with this id, ignoring case, and keep it if it has a group of this account."""
         if not self.has_usual("id"):
             return None
@@ -191,38 +191,38 @@ class SciCatProposals(ProposalService):
             return []
 
         async def ask(token: str) -> list[Any]:
-            whose = await self._whose(talk, token, account)
+            whose = await self._whose(client, token, account)
             # without the groups: one request, however many there are
-            rows = await self._rows_of(talk, token, called(proposal_id), whose, self.max_records)
-            return await self._completed(talk, token, whose, rows)
+            rows = await self._rows_of(client, token, called(proposal_id), whose, self.max_records)
+            return await self._completed(client, token, whose, rows)
 
-        return await self._login.believed(talk, ask, _is_for_known)
+        return await self._login.believed(client, ask, _is_for_known)
 
-    async def find(self, talk: Conversation, account: Account, query: Query) -> ServicePage | None:
+    async def find(self, client: ServiceClient, account: Account, query: Query) -> ServicePage | None:
         """Ask for one page and the number of matches; None if the account has too many groups for one request."""
         if not groups_of(account):
             return ServicePage([], 0, 0)
 
         async def ask(token: str) -> ServicePage | None:
-            whose = await self._whose(talk, token, account)
+            whose = await self._whose(client, token, account)
             if len(list(whose.batches(self.max_query_length))) > 1:
                 return None
             words = query.search.split()
-            instruments = await self._names(talk, token) if words else {}
-            return await self._page_of(talk, token, whose, [with_word(word, instruments) for word in words], query)
+            instruments = await self._names(client, token) if words else {}
+            return await self._page_of(client, token, whose, [with_word(word, instruments) for word in words], query)
 
-        return await self._login.believed(talk, ask, lambda page: page is None or _is_for_known(page.records))
+        return await self._login.believed(client, ask, lambda page: page is None or _is_for_known(page.records))
 
-    async def verify_login(self, talk: Conversation) -> str:
+    async def verify_login(self, client: ServiceClient) -> str:
         """Ask SciCat whose the portal's token is."""
-        owner = await self._login.owner(talk)
+        owner = await self._login.owner(client)
         return f"it is known as {owner.get('username')!r:.60}"
 
     async def contract_lines(self, name: str, account: Account, records: list[Any]) -> list[Finding]:
         """Check, too, what the portal's login may see and do."""
         lines = await super().contract_lines(name, account, records)
-        async with self.service.conversation() as talk:
-            return lines + await lines_of_rights(name, talk, self.address, self._login)
+        async with self.service.client() as client:
+            return lines + await lines_of_rights(name, client, self.address, self._login)
 
     def read(self, records: list[Any], account: Account) -> Reading:
         """Read records with their instruments' names and numbered periods; one without periods has one visit."""
@@ -243,76 +243,76 @@ class SciCatProposals(ProposalService):
     # -- questions ---------------------------------------------------------------------------------------------------
 
     async def _rows_of(
-        self, talk: Conversation, token: str, where: dict[str, Any], whose: Whose, limit: int
+        self, client: ServiceClient, token: str, where: dict[str, Any], whose: Whose, limit: int
     ) -> list[Any]:
         """Return the person's proposals among all that fulfil a condition."""
         found: list[Any] = []
         for start in range(0, self.max_records + PAGE + 1, PAGE):
             limits = {"limit": PAGE, "skip": start, "order": "proposalId:asc"}
-            rows = await self._rows(talk, token, {"where": where, "limits": limits})
+            rows = await self._rows(client, token, {"where": where, "limits": limits})
             found += [one for one in rows if whose.has(one)]
             self.require_within(found, limit)
             if len(rows) < PAGE:
                 return found
-        talk.give_up("endless pages")
+        client.fail("endless pages")
 
     async def _page_of(
-        self, talk: Conversation, token: str, whose: Whose, words: Sequence[dict[str, Any]], asked: Query
+        self, client: ServiceClient, token: str, whose: Whose, words: Sequence[dict[str, Any]], asked: Query
     ) -> ServicePage | None:
         where = condition_of(whose, words)
         # the count has another parameter than the list, and takes no notice of that one
         parameters, headers = {"filter": query(where)}, header_of(token)
         address = self.address("proposals", "count")
-        reply = await talk.get(address, "the number of proposals", params=parameters, headers=headers)
+        reply = await client.get(address, "the number of proposals", params=parameters, headers=headers)
         total = reply.document.get("count") if reply.status == 200 and isinstance(reply.document, dict) else None
         if isinstance(total, bool) or not isinstance(total, int):
             return None
         order = f"{ORDERS[asked.sort.removeprefix('-')]}:{'desc' if asked.sort.startswith('-') else 'asc'}"
         limits = {"limit": asked.page_size, "skip": (asked.page - 1) * asked.page_size, "order": order}
-        rows = await self._rows(talk, token, {"where": where, "limits": limits})
+        rows = await self._rows(client, token, {"where": where, "limits": limits})
         if not all(whose.has(row) for row in rows):
             # a server that ignores the filter also counts proposals of others
             return None
-        return ServicePage(await self._completed(talk, token, whose, rows), len(rows), total)
+        return ServicePage(await self._completed(client, token, whose, rows), len(rows), total)
 
-    async def _completed(self, talk: Conversation, token: str, whose: Whose, records: list[Any]) -> list[Any]:
+    async def _completed(self, client: ServiceClient, token: str, whose: Whose, records: list[Any]) -> list[Any]:
         """Return records with the directories of their datasets, if wanted; instruments' names are known afterwards."""
         if any(isinstance(one, dict) and one.get("instrumentIds") for one in records):
-            await self._names(talk, token)
+            await self._names(client, token)
         ids = [_id_of(one) for one in records if _id_of(one)]
         if not self.data_from_datasets or not ids:
             return records
         found: list[Any] = []
         for part in Whose(("proposalId",), tuple(ids)).batches(self.max_query_length):
             where = {"proposalId": {"$in": list(part.groups)}, "type": "raw"}
-            found += readable(await self._datasets(talk, token, where), whose)
+            found += readable(await self._datasets(client, token, where), whose)
         whole = [with_periods(one) for one in records]
         return await asyncio.to_thread(with_folders, whole, found, self.source_folder_depth)
 
-    async def _datasets(self, talk: Conversation, token: str, where: dict[str, Any]) -> list[Any]:
+    async def _datasets(self, client: ServiceClient, token: str, where: dict[str, Any]) -> list[Any]:
         found: list[Any] = []
         while True:
             limits = {"limit": _DATASETS_PER_PAGE, "skip": len(found), "order": "pid:asc"}
             parameters = {"filter": query({"where": where, "fields": list(FOLDER_FIELDS), "limits": limits})}
             address, headers = self.address("datasets"), header_of(token)
-            reply = await talk.get(address, "the datasets of proposals", params=parameters, headers=headers)
-            rows = talk.require(reply, list)
+            reply = await client.get(address, "the datasets of proposals", params=parameters, headers=headers)
+            rows = client.require(reply, list)
             found += rows
             if len(rows) < _DATASETS_PER_PAGE:
                 return found
             if len(found) >= _MAX_DATASETS:
-                talk.give_up(f"more than {_MAX_DATASETS} datasets", ErrorKind.TOO_MANY_RECORDS)
+                client.fail(f"more than {_MAX_DATASETS} datasets", ErrorKind.TOO_MANY_RECORDS)
 
-    async def _rows(self, talk: Conversation, token: str, filters: dict[str, Any]) -> list[Any]:
+    async def _rows(self, client: ServiceClient, token: str, filters: dict[str, Any]) -> list[Any]:
         asked_for = "the proposals of an account's groups"
         parameters, headers = {"filters": query(filters)}, header_of(token)
-        reply = await talk.get(self.address("proposals"), asked_for, params=parameters, headers=headers)
-        rows: list[Any] = talk.require(reply, list)
+        reply = await client.get(self.address("proposals"), asked_for, params=parameters, headers=headers)
+        rows: list[Any] = client.require(reply, list)
         return rows
 
-    async def _whose(self, talk: Conversation, token: str, account: Account) -> Whose:
+    async def _whose(self, client: ServiceClient, token: str, account: Account) -> Whose:
         if any(group in self.beamline_staff for group in groups_of(account)):
-            await self._names(talk, token)
+            await self._names(client, token)
         return self._whose_as_known(account)
 
     def _whose_as_known(self, account: Account) -> Whose:
@@ -321,13 +321,13 @@ class SciCatProposals(ProposalService):
         staffed |= {pid for pid, name in self._instruments.items() if name in staffed}
         return Whose(tuple(self.group_fields), tuple(groups), tuple(sorted(staffed)))
 
-    async def _names(self, talk: Conversation, token: str) -> dict[str, str]:
+    async def _names(self, client: ServiceClient, token: str) -> dict[str, str]:
         """Return the names of SciCat's instruments by id, asked for now and then."""
         if self._clock() >= self._instruments_until:
             parameters = {"filter": query({"limits": {"limit": _MAX_INSTRUMENTS, "skip": 0}})}
             address, headers = self.address("instruments"), header_of(token)
-            reply = await talk.get(address, "the names of instruments", params=parameters, headers=headers)
-            self._instruments = instrument_names(talk.require(reply, list), self.instrument_name)
+            reply = await client.get(address, "the names of instruments", params=parameters, headers=headers)
+            self._instruments = instrument_names(client.require(reply, list), self.instrument_name)
             self._instruments_until = self._clock() + _INSTRUMENTS_FOR_S
         return self._instruments
 

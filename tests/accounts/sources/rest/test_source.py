@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import datetime
 import gzip
 import logging
 import ssl
@@ -67,6 +68,30 @@ async def test_an_account_with_all_it_has(office: Office) -> None:
     assert account.group_names == {26001: "ma-4242", 26002: "ls-1007"}
     assert account.memberships == {"ma-4242", "ls-1007"}
     assert account.display_name == "Anna L."
+
+
+@pytest.mark.parametrize(
+    ("stated", "ends"),
+    [
+        ({}, ()),
+        ({"until": None}, ()),
+        ({"until": ""}, ()),
+        ({"until": "2026-12-31"}, (datetime.date(2026, 12, 31),)),
+        ({"until": "2026-12-31T12:00:00Z"}, (datetime.datetime(2026, 12, 31, 12, tzinfo=datetime.UTC),)),
+        ({"until": 1798718400}, (datetime.datetime(2026, 12, 31, 12, tzinfo=datetime.UTC),)),
+    ],
+)
+async def test_an_end_date(office: Office, stated: dict[str, Any], ends: tuple[datetime.date, ...]) -> None:
+    office.answers["/accounts/anna"] = GOOD | {"guest": stated}
+    assert (await source(office, end_field="guest.until").account_of(ANNA)).ends == ends
+    assert (await source(office).account_of(ANNA)).ends == ()
+
+
+@pytest.mark.parametrize("stated", ["soon", 0, False, ["2026-12-31"], "31.12.2026"])
+async def test_an_end_date_that_cannot_be_read(office: Office, stated: object) -> None:
+    office.answers["/accounts/anna"] = GOOD | {"until": stated}
+    with pytest.raises(AccountRefused, match="its until is not a date"):
+        await source(office, end_field="until").account_of(ANNA)
 
 
 async def test_what_is_asked_by_get(office: Office, tmp_path: Path) -> None:
@@ -418,9 +443,9 @@ async def test_certificates(tmp_path: Path, host: str, expired: bool, trusted: b
 @pytest.mark.parametrize(
     ("setting", "value", "words"),
     [
-        pytest.param("url", "", "no address", id="not the URL"),
+        pytest.param("url", "", "not the URL", id="not the URL"),
         pytest.param("url", "http://useroffice.facility.org/{subject}", "not encrypted", id="unencrypted"),
-        pytest.param("url", "https://{claim.host}/x", "no address", id="a host that is chosen"),
+        pytest.param("url", "https://{claim.host}/x", "not the URL", id="a host that is chosen"),
         pytest.param("url", "https://me:secret@host/{subject}", "a password", id="a password in the address"),
         pytest.param("url", "https://host/accounts", "everybody", id="unknown field"),
         pytest.param("url", "https://host/{sub}", "unknown field", id="an unknown field"),

@@ -1,0 +1,129 @@
+"""Twenty people who launch at the same moment, without browsers, and as many bare desktops."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from urllib.parse import urljoin, urlsplit
+
+import requests
+
+from .launch import connect
+from .machine import goal_max, median, spread, spread_head, table
+from .portal import Portal
+
+TOGETHER = 20
+WANTED_TOGETHER = 1.2
+
+
+class Clients:
+    """People without a browser, who launch through the form and wait until their session answers."""
+
+    def __init__(self, portal: Portal) -> None:
+        self._portal = portal
+
+    def login(self, subject: str) -> requests.Session:
+        """Log somebody in."""
+        person = requests.Session()
+        form = person.get(f"{self._portal.url}/hub/oauth_login")
+        person.post(form.url, data={"sub": subject})
+        return person
+
+    def launch(self, person: requests.Session, application: str) -> tuple[float, str]:
+        """Launch; give the seconds until the session's page answers, and its name."""
+        url = self._portal.url
+        token = person.get(f"{url}/hub/home").text.partition('data-xsrf="')[2].partition('"')[0]
+        began = time.monotonic()
+        fields = {"_xsrf": token, "application": application, "proposal": "MA-4242", "visit": "2"}
+        answer = person.post(f"{url}/hub/launch", data=fields, allow_redirects=False)
+        address = urljoin(answer.url, answer.headers["Location"])
+        name = urlsplit(address).path.rstrip("/").rpartition("/")[2]
+        if "/user/" not in address:
+            address = self._follow(person, address)
+        person.get(address).raise_for_status()
+        return time.monotonic() - began, name
+
+    def _follow(self, person: requests.Session, address: str) -> str:
+        """Hold the progress page's stream of events, as a browser does; return the session's address when ready."""
+        page = person.get(address, allow_redirects=False)
+        if page.is_redirect:
+            return urljoin(address, page.headers["Location"])
+        attributes = {name: html.unescape(value) for name, value in re.findall(r'data-([a-z-]+)="([^"]*)"', page.text)}
+        with person.get(urljoin(address, attributes["progress-url"]), stream=True, timeout=180) as events:
+            events.raise_for_status()
+            for line in events.iter_lines(chunk_size=1):
+                event = json.loads(line.removeprefix(b"data:")) if line.startswith(b"data:") else {}
+                if event.get("failed"):
+                    raise RuntimeError(f"{address} does not start: {event}")
+                if event.get("ready"):
+                    return urljoin(address, attributes["session-url"] or event["url"])
+        raise RuntimeError(f"the events of {address} ended early")
+
+    def stop(self, person: requests.Session, name: str) -> None:
+        """Stop a session."""
+        url = self._portal.url
+        token = person.get(f"{url}/hub/home").text.partition('data-xsrf="')[2].partition('"')[0]
+        person.post(f"{url}/hub/sessions/{name}/stop", data={"_xsrf": token}, allow_redirects=False)
+
+
+def twenty_at_once(portal: Portal) -> tuple[list[float], list[float]]:
+    """Return the seconds of single launches, and those of twenty that are pressed together."""
+    clients = Clients(portal)
+    person = clients.login("anna")
+    alone = []
+    for _ in range(5):
+        seconds, name = clients.launch(person, "terminal")
+        alone.append(seconds)
+        clients.stop(person, name)
+    people = [clients.login(("anna", "ben")[number % 2]) for number in range(TOGETHER)]
+    with ThreadPoolExecutor(TOGETHER) as pool:
+        together = list(pool.map(lambda one: clients.launch(one, "terminal"), people))
+    for one, (_, name) in zip(people, together, strict=True):
+        clients.stop(one, name)
+    return alone, [seconds for seconds, _ in together]
+
+
+def twenty_bare(bare: Callable[[], AbstractContextManager[str]]) -> list[float]:
+    """Return the seconds of twenty bare desktops that are started together, each until its X server answers.
+
+    Args:
+        bare: starts one, and gives the path of its X server's socket.
+    """
+    with ThreadPoolExecutor(TOGETHER) as pool, ExitStack() as stack:
+
+        def start(_: int) -> float:
+            began = time.monotonic()
+            connect(Path(stack.enter_context(bare()))).close()
+            return time.monotonic() - began
+
+        return list(pool.map(start, range(TOGETHER)))
+
+
+def together_part(load: tuple[list[float], list[float]], floor: list[float]) -> str:
+    """Return the part of a report on twenty at once."""
+    alone, together = load
+    return "\n\n".join(
+        [
+            f"{TOGETHER} people who press *Terminal* together (no browser, but a stream of events each, as browsers"
+            " hold it; until the session's page answers), and one. The floor is as many containers of the same image,"
+            " with X server, window manager and terminal, started together through the engine's API, until their X"
+            " servers answer:",
+            table(
+                ["", *spread_head("s")],
+                [
+                    ["one at a time", *spread(alone)],
+                    [f"{TOGETHER} together", *spread(together)],
+                    [f"{TOGETHER} bare desktops together", *spread(floor)],
+                ],
+            ),
+            goal_max(
+                f"p50 of {TOGETHER} together, to bare desktops", median(together) / median(floor), WANTED_TOGETHER
+            ),
+        ]
+    )

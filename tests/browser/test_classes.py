@@ -1,0 +1,106 @@
+"""A guest in Chromium: pages offer what their class may use, and say in time when their access ends."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import SessionUser
+from tests.browser.pages import flaws_of
+from tests.live_portal import Portal, plain_text, remove, start_portal
+
+pytestmark = pytest.mark.browser
+
+#: The group ls-1007 is anna's alone; ben and carla are in no class.
+CONFIG = """
+c.Facility.timezone = "UTC"
+c.RoleRules.admin_groups = ["staff-id21"]
+c.RoleRules.role_groups = {"visitor": ["ls-1007"]}
+c.Quotas.roles = {"visitor": {"sizes": ["large"], "applications": ["jupyterlab", "terminal", "pymca"]}}
+"""
+
+
+@pytest.fixture(scope="module")
+def portal() -> Iterator[Portal]:
+    """A portal with a class of people; it starts no session."""
+    running = start_portal(more_config=CONFIG)
+    yield running
+    running.stop()
+    remove(running)
+
+
+def offered_on(page: Page) -> list[str]:
+    """Return the applications of the page's tiles, links to other sites left out."""
+    words = page.locator(".application .press").all_inner_texts()
+    return sorted({one.removeprefix("Launch ") for one in words if one.startswith("Launch ")})
+
+
+def test_tiles_and_sizes_are_those_of_the_class(guest: Callable[..., SessionUser], portal: Portal) -> None:
+    anna, ben = guest("anna"), guest("ben")
+    # the terminal has one size, and it is not hers
+    assert offered_on(anna.page) == ["JupyterLab", "PyMca"]
+    assert {"JupyterLab", "Terminal"} <= set(offered_on(ben.page))
+    anna.page.goto(f"{portal.url}/hub/proposals/MA-4242")
+    assert offered_on(anna.page) == ["JupyterLab", "PyMca"]
+    assert anna.page.locator("select[name=size]").count() == 0, "there is no choice"
+    assert set(anna.page.locator("input[name=size]").evaluate_all("all => all.map(one => one.value)")) == {"large"}
+    anna.require_quiet()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "dark")])
+def test_a_link_to_something_else_says_why(
+    guest: Callable[..., SessionUser], portal: Portal, width: int, scheme: str
+) -> None:
+    anna = guest("anna", width=width, height=844)
+    page = anna.page
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    page.goto(f"{portal.url}/hub/launch?proposal=MA-4242&visit=2&application=desktop")
+    said = page.locator(".notice.bad")
+    expect(said).to_have_text(re.compile("^Desktop is not available to you. Available: "))
+    expect(page.get_by_role("radio", name=re.compile("^(Desktop|Terminal)"))).to_have_count(0)
+    anna.keep_picture(f"class-{width}-{scheme}")
+    assert flaws_of(page) == []
+    page.goto(f"{portal.url}/hub/launch?proposal=MA-4242&visit=2&application=pymca&size=small")
+    expect(said).to_contain_text("The size 2 processors, 4 GiB, 12 hours is not available to you. Available: 4 proc")
+    # the size that is left is chosen
+    expect(page.get_by_role("group", name="Size").get_by_role("radio")).to_have_count(1)
+    expect(page.get_by_role("group", name="Size").get_by_role("radio")).to_be_checked()
+    page.goto(f"{portal.url}/hub/launch?visits=1:MA-4242&visits=2:MA-4242&application=desktop")
+    expect(said).to_contain_text("Desktop is not available to you.")
+    anna.require_quiet()
+
+
+def test_a_form_that_no_page_has_is_refused(portal: Portal) -> None:
+    anna = portal.login("anna")
+    for fields in ({"application": "terminal"}, {"application": "jupyterlab", "size": "small"}):
+        answer = anna.post("/hub/launch", fields)
+        assert answer.status_code == 403
+        assert "is not available to you" in plain_text(answer)
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "dark")])
+def test_every_page_says_when_the_access_ends(
+    guest: Callable[..., SessionUser], portal: Portal, width: int, scheme: str
+) -> None:
+    table = portal.state / "hub" / "accounts.yaml"
+    before = table.read_text()
+    end = datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=5)
+    table.write_text(before.replace("uid: 25003", f"uid: 25003\n    valid_until: {end}"))
+    try:
+        carla = guest("carla", width=width, height=844)
+        page = carla.page
+        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        for address in ("home", "proposals/MA-4242", "launch?application=jupyterlab", "token", "daas/notices"):
+            page.goto(f"{portal.url}/hub/{address}")
+            words = f"Your access to this portal ends in 5 days: on {end.day} {end:%B %Y}, at the end of the day."
+            expect(page.locator("#access-ends")).to_contain_text(words)
+        page.goto(f"{portal.url}/hub/home")
+        carla.keep_picture(f"access-ends-{width}-{scheme}")
+        assert flaws_of(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    finally:
+        table.write_text(before)

@@ -1,0 +1,240 @@
+"""The browser that launched a session enters it without a redirect to the hub: which browser, once, and how long."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
+from http.cookies import SimpleCookie
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from tornado.httpclient import HTTPRequest, HTTPResponse
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.simple_httpclient import SimpleAsyncHTTPClient
+from tornado.web import Application, RequestHandler
+
+from daas_hub.launch_login import COOKIE as LAUNCH_COOKIE
+from daas_hub.launch_login import VALID_S, ExpectedLogin, LaunchLogin
+from daas_hub.session.handler import COOKIE
+from daas_hub.session.hubclient import HubClient
+from daas_hub.session.login import Logins
+from daas_hub.session.server import make_application
+from daas_hub.session.settings import Settings, read_settings
+
+PREFIX = "/user/u1/desk-1/"
+SCOPE = "access:servers!server=u1/desk-1"
+LOGIN = LaunchLogin.new()
+
+
+class Clock:
+    """A clock that a test advances."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Hub:
+    """The hub's two calls over real HTTP; it answers after `answering` is set."""
+
+    def __init__(self) -> None:
+        self.user: dict[str, Any] = {"name": "u1", "scopes": [SCOPE]}
+        self.answering = asyncio.Event()
+        self.answering.set()
+        self.status = 200
+        self.forms: list[dict[str, str]] = []
+        hub = self
+
+        class Calls(RequestHandler):
+            async def prepare(self) -> None:
+                await hub.answering.wait()
+                self.set_status(hub.status)
+
+            def get(self) -> None:
+                self.finish(hub.user)
+
+            def post(self) -> None:
+                hub.forms.append({key: self.get_body_argument(key) for key in self.request.body_arguments})
+                is_right = hub.forms[-1]["code"] == "code-of-hub"
+                self.set_status(hub.status if is_right else 400)
+                self.finish({"access_token": "token-of-hub"} if is_right else {})
+
+        self.server = HTTPServer(Application([("/hub/api/.*", Calls)]))
+
+
+@pytest.fixture
+async def hub() -> AsyncIterator[Hub]:
+    hub = Hub()
+    yield hub
+    hub.server.stop()
+    await hub.server.close_all_connections()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def settings(hub: Hub) -> Settings:
+    sockets = bind_sockets(0, "127.0.0.1")
+    hub.server.add_sockets(sockets)
+    return read_settings(
+        {
+            "DAAS_SESSION": '{"title": "Desk", "application": "desk", "applications": []}',
+            "DAAS_LAUNCH_LOGIN": LOGIN.for_session(),
+            "JUPYTERHUB_SERVICE_PREFIX": PREFIX,
+            "JUPYTERHUB_API_URL": f"http://127.0.0.1:{sockets[0].getsockname()[1]}/hub/api",
+            "JUPYTERHUB_API_TOKEN": "token-of-session",
+            "JUPYTERHUB_CLIENT_ID": "jupyterhub-user-u1-desk-1",
+            "JUPYTERHUB_OAUTH_ACCESS_SCOPES": f'["{SCOPE}"]',
+            "JUPYTERHUB_USER": "u1",
+        }
+    )
+
+
+@pytest.fixture
+def logins(settings: Settings, clock: Clock) -> Logins:
+    return Logins(settings, HubClient(settings.api_url), clock=clock)
+
+
+Get = Callable[..., Any]
+
+
+@pytest.fixture
+async def get(settings: Settings, logins: Logins) -> AsyncIterator[Get]:
+    """Request a page of a session's real server with these cookies."""
+    parts: Any = SimpleNamespace(application=SimpleNamespace(title="Desk"), state="running", viewers=0)
+    parts.exit_code, parts.last_output = None, ""
+    server = HTTPServer(make_application(settings, logins, parts, parts))
+    sockets = bind_sockets(0, "127.0.0.1")
+    server.add_sockets(sockets)
+    client = SimpleAsyncHTTPClient(force_instance=True)
+
+    async def get(
+        below: str = "", method: str = "GET", headers: Mapping[str, str] = {}, **cookies: str
+    ) -> HTTPResponse:
+        lines = {**headers, "Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
+        address = f"http://127.0.0.1:{sockets[0].getsockname()[1]}{PREFIX}{below}"
+        request = HTTPRequest(address, method, lines, allow_nonstandard_methods=True, follow_redirects=False)
+        return await client.fetch(request, raise_error=False)
+
+    yield get
+    client.close()
+    server.stop()
+    await server.close_all_connections()
+
+
+def brought(code: str = "code-of-hub", login: LaunchLogin = LOGIN) -> dict[str, str]:
+    return {LAUNCH_COOKIE: login.for_browser(code)}
+
+
+def given(answer: HTTPResponse) -> SimpleCookie:
+    cookies = SimpleCookie()
+    for line in answer.headers.get_list("Set-Cookie"):
+        cookies.load(line)
+    return cookies
+
+
+def is_sent_to_hub(answer: HTTPResponse) -> bool:
+    return answer.code == 302 and "oauth2/authorize" in answer.headers["Location"]
+
+
+async def test_the_page_comes_at_once_and_everything_else_after_the_hub(get: Get, hub: Hub) -> None:
+    hub.answering.clear()
+    page = await get(**brought())
+    assert (page.code, b'id="screen"' in page.body) == (200, True)
+    cookies = given(page)
+    assert cookies[LAUNCH_COOKIE].value == "", "it is used, and removed"
+    assert (cookies[COOKIE]["path"], cookies[COOKIE]["httponly"], cookies[COOKIE]["samesite"]) == (PREFIX, True, "Lax")
+    status = asyncio.ensure_future(get("status", **{COOKIE: cookies[COOKIE].value}))
+    assert not (await asyncio.wait({status}, timeout=0.2))[0]
+    hub.answering.set()
+    assert (await status).code == 200
+    (form,) = hub.forms
+    assert (form["code"], form["code_verifier"]) == ("code-of-hub", LOGIN.verifier)
+    assert form["client_secret"] == "token-of-session"
+    assert form["redirect_uri"] == f"{PREFIX}oauth_callback"
+
+
+@pytest.mark.parametrize(
+    ("user", "status", "code"),
+    [
+        pytest.param({"name": "u2", "scopes": [SCOPE]}, 200, "code-of-hub", id="somebody else"),
+        pytest.param({"name": "u1", "scopes": []}, 200, "code-of-hub", id="without the scope"),
+        pytest.param({"name": "u1", "scopes": [SCOPE]}, 200, "code-of-mallory", id="a code that the hub does not know"),
+        pytest.param({"name": "u1", "scopes": [SCOPE]}, 200, "", id="no code"),
+        pytest.param({"name": "u1", "scopes": [SCOPE]}, 503, "code-of-hub", id="the hub is away"),
+    ],
+)
+async def test_a_login_that_the_hub_does_not_confirm_is_none(
+    get: Get, hub: Hub, user: dict[str, Any], status: int, code: str
+) -> None:
+    hub.user, hub.status = user, status
+    page = await get(**brought(code))
+    cookies = given(page)
+    cookie = cookies[COOKIE].value if COOKIE in cookies else ""
+    assert (await get("status", headers={"Sec-Fetch-Mode": "cors"}, **{COOKIE: cookie})).code == 403
+    assert is_sent_to_hub(await get(**{COOKIE: cookie}))
+
+
+async def test_it_is_valid_once(get: Get) -> None:
+    assert (await get(**brought())).code == 200
+    assert is_sent_to_hub(await get(**brought()))
+
+
+@pytest.mark.parametrize(
+    "cookie",
+    [
+        pytest.param("", id="none"),
+        pytest.param(".", id="empty"),
+        pytest.param(".code-of-hub", id="no secret"),
+        pytest.param("planted.code-of-hub", id="another secret"),
+        # random: its text in a name would differ between the processes that run tests
+        pytest.param(f"{LOGIN.verifier}.code-of-hub", id="the verifier"),
+        pytest.param("x" * 5000, id="too long"),
+    ],
+)
+async def test_another_browser_signs_in_at_the_hub(get: Get, hub: Hub, cookie: str) -> None:
+    assert is_sent_to_hub(await get(**{LAUNCH_COOKIE: cookie}))
+    assert hub.forms == [], "its code is not redeemed"
+    assert (await get(**brought())).code == 200, "and the right one is not used up"
+
+
+async def test_it_is_valid_for_half_a_minute(logins: Logins, clock: Clock) -> None:
+    clock.now += VALID_S + 1
+    assert logins.enter_from_launch(brought()[LAUNCH_COOKIE]) is None
+
+
+async def test_a_session_without_one(settings: Settings) -> None:
+    logins = Logins(replace(settings, launch_login=None), HubClient(settings.api_url))
+    assert logins.enter_from_launch(brought()[LAUNCH_COOKIE]) is None
+
+
+@pytest.mark.parametrize(
+    ("below", "method", "headers"),
+    [
+        pytest.param("status", "GET", {"Sec-Fetch-Mode": "cors"}, id="a script's request"),
+        pytest.param("rfb", "GET", {"Upgrade": "websocket", "Connection": "Upgrade"}, id="the screen"),
+        pytest.param("application", "POST", {}, id="a form"),
+    ],
+)
+async def test_only_a_page_that_a_browser_opens_signs_in(
+    get: Get, hub: Hub, below: str, method: str, headers: dict[str, str]
+) -> None:
+    assert (await get(below, method, headers, **brought())).code == 403
+    assert hub.forms == []
+
+
+def test_what_the_session_knows_is_not_what_the_browser_has() -> None:
+    text = LOGIN.for_session()
+    assert LOGIN.secret not in text
+    expected = ExpectedLogin.read(text)
+    assert expected is not None
+    assert expected.code_in(LOGIN.for_browser("a.b")) == "a.b"
+    assert expected.code_in(LaunchLogin.new().for_browser("code")) == ""
+    assert ExpectedLogin.read("") is None
