@@ -229,8 +229,8 @@ def report(options: argparse.Namespace, results: Mapping[str, Measured]) -> None
         f"{options.runs} launches of `{options.command}` over each distance, in turn, after one uncounted; headless "
         f"Chromium at the far end of a link of {options.distance}, nginx with `deploy/nginx/daas-hub.conf` and TLS at "
         "the near end. A launch begins with the click, in a browser that shows the page with the button. *Round trips* "
-        "is what the distance adds to the minimum, divided by one round trip. The bare X server is started by the click, "
-        "without a hub, and its client, without TLS, is no browser.",
+        "is what the distance adds to the minimum, divided by one round trip. The bare X server is started by the "
+        "click, without a hub, and its client, without TLS, is no browser.",
         table(["system", *spread_head("frame far s"), *spread_head("near s"), "round trips"], frames),
         f"{options.rounds} rounds in turn, {options.keys} keys each, then {options.seconds:g} s of a painter of 60 "
         f"whole frames of {WIDTH}x{HEIGHT} a second, one request for each update, Tight:",

@@ -15,7 +15,8 @@ from urllib.parse import quote
 
 from daas_hub.commands.running_hub import RunningHub
 from daas_hub.errors import DaasError, SourceUnavailable
-from daas_hub.services.http import Reply, Service, ServiceClient, tls_context
+from daas_hub.services.http import Reply, Service, ServiceClient
+from daas_hub.services.urls import tls_context
 
 #: How often the hub is asked for the states of the sessions: a duration is exact to this.
 POLL_S = 0.25

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -127,7 +127,7 @@ def free_words(use: Mapping[str, tuple[float, float]]) -> str:
         use: what is in use of each resource, and its limit (`quota.use_of`).
     """
     left = {name: max(0.0, limit - used) for name, (used, limit) in use.items()}
-    shown = {
+    shown: dict[str, Callable[[float], str]] = {
         "sessions": lambda value: f"{value:.0f} session{'' if value == 1 else 's'}",
         "cpus": lambda value: f"{value:.4g} CPU{'' if value == 1 else 's'}",
         "memory_bytes": lambda value: f"{value / 2**30:.4g} GiB of memory",
