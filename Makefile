@@ -130,6 +130,15 @@ bench-cluster-scale: $(VENV)/.installed $(VENV)/.test  ## the hub with 10 to 1,0
 bench-proxies: $(VENV)/.installed $(VENV)/.test  ## 1,000 web sockets through the node proxy (ARGS="--traefik PROGRAM" for both)
 	$(PYTHON) -m benchmarks.proxies $(ARGS)
 
+bench-sockets: $(VENV)/.installed $(VENV)/.test  ## 1,000 sessions with open web sockets for ten minutes
+	$(PYTHON) -m benchmarks.sockets $(ARGS)
+
+bench-sockets-hour: $(VENV)/.installed $(VENV)/.test  ## the same for an hour
+	$(PYTHON) -m benchmarks.sockets --minutes 60 $(ARGS)
+
+bench-kill: $(VENV)/.installed $(VENV)/.test  ## a hub with 200 sessions killed: backend up, away, and a fifth of the sessions silent
+	$(PYTHON) -m benchmarks.killed_hub $(ARGS)
+
 bench-memory: $(VENV)/.installed $(VENV)/.test  ## what a desktop session holds, beside the stock stack
 	$(PYTHON) -m benchmarks.memory
 
@@ -140,7 +149,7 @@ bench-abuse: $(VENV)/.installed $(VENV)/.test  ## pages of others while sessions
 	$(PYTHON) -m benchmarks.abuse
 	$(PYTHON) -m benchmarks.tunnel
 
-.PHONY: help demo install quick test test-upgrade test-servers test-outages test-ends test-databases test-nfs race check kill-test upgrade-test audit mutants constraints wheel bench bench-launch bench-budget bench-path bench-memory bench-docker bench-abuse bench-cluster bench-cluster-scale bench-pods bench-scale bench-proxies clean bench-notebook bench-far
+.PHONY: help demo install quick test test-upgrade test-servers test-outages test-ends test-databases test-nfs race check kill-test upgrade-test audit mutants constraints wheel bench bench-launch bench-budget bench-path bench-memory bench-docker bench-abuse bench-cluster bench-cluster-scale bench-pods bench-scale bench-proxies bench-sockets bench-sockets-hour bench-kill clean bench-notebook bench-far
 
 -include images/images.mk
 

@@ -44,7 +44,7 @@ class LightSpawner(RecordedSessionMixin, Spawner):
         return "http://127.0.0.1:{hub}/hub/api"
 
     async def ask(self, method, path, body=None):
-        text = None if body is None else json.dumps(body)
+        text = json.dumps(body) if body else None
         try:
             http = AsyncHTTPClient(max_clients=100)
             answer = await http.fetch("{backend}" + path, method=method, body=text, request_timeout=60)

@@ -71,6 +71,15 @@ def descriptors_of(pid: int) -> int:
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
+async def _fewest_descriptors(pids: tuple[int, int], seconds: int) -> list[int]:
+    """Read once a second: a report of activity that is under way has a descriptor, and is over soon."""
+    fewest = [descriptors_of(pid) for pid in pids]
+    for _ in range(seconds):
+        await asyncio.sleep(1)
+        fewest = [min(known, descriptors_of(pid)) for known, pid in zip(fewest, pids, strict=True)]
+    return fewest
+
+
 async def measure(hub: LightHub, sessions: int, minutes: int) -> list[Minute]:
     """Open a socket to each session, and read what is held after each minute."""
     held, sockets = [], Sockets()
@@ -86,10 +95,10 @@ async def measure(hub: LightHub, sessions: int, minutes: int) -> list[Minute]:
                 await asyncio.sleep(0.2)
             for minute in range(minutes + 1):
                 before = sockets.echoes
-                await asyncio.sleep(60 if minute else 5)
+                descriptors = await _fewest_descriptors((hub_pid, proxy_pid), 60 if minute else 5)
                 held.append(
                     Minute(
-                        pss_mib(hub_pid), pss_mib(proxy_pid), descriptors_of(hub_pid), descriptors_of(proxy_pid),
+                        pss_mib(hub_pid), pss_mib(proxy_pid), *descriptors,
                         sockets.echoes - before, sockets.open, os.getloadavg()[0],
                     )
                 )  # fmt: skip

@@ -245,7 +245,7 @@ def start_portal(
     portal = Portal(f"http://127.0.0.1:{port}", state, log, process)
     until = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < until and process.poll() is None:
-        with contextlib.suppress(requests.ConnectionError):
+        with contextlib.suppress(requests.ConnectionError, requests.Timeout):
             provider = requests.get(f"http://127.0.0.1:{port + 1}/.well-known/openid-configuration", timeout=5)
             login = requests.get(f"{portal.url}/hub/login", timeout=5, allow_redirects=False)
             if provider.ok and login.ok:

@@ -183,7 +183,7 @@ def test_what_is_refused(installed: Path, capsys: pytest.CaptureFixture[str]) ->
     [
         ("etc/x", {}, "is no backup of daas-hub"),
         ("etc/x", {"format": 99}, "or of a later release"),
-        ("etc/../../x", {"format": 1}, "no plain file"),
+        ("etc/../../x", {"format": 1}, "not a regular file"),
     ],
 )
 def test_another_archive_is_refused(
