@@ -37,8 +37,11 @@ raise SystemExit(3)
 CONFIG = """
 from pathlib import Path
 
+import daas_hub.portal.launches
 from daas_hub.spawners.sandbox.spawner import SandboxSpawner
 
+# on a busy machine, too, a browser is sent to its session and not to the page that shows its progress
+daas_hub.portal.launches.PROGRESS_PAGE_AFTER_S = 30
 SandboxSpawner.session_program = staticmethod(lambda plan: Path({tools!r}, "chosen").read_text())
 c.SandboxSpawner.read_only = [{tools!r}]
 

@@ -18,6 +18,7 @@ from tornado.web import Application, RequestHandler
 
 from daas_hub.launch_login import COOKIE as LAUNCH_COOKIE
 from daas_hub.launch_login import VALID_S, ExpectedLogin, LaunchLogin
+from daas_hub.session.activity import Activity
 from daas_hub.session.handler import COOKIE
 from daas_hub.session.hubclient import HubClient
 from daas_hub.session.login import Logins
@@ -110,7 +111,7 @@ async def get(settings: Settings, logins: Logins) -> AsyncIterator[Get]:
     """Request a page of a session's real server with these cookies."""
     parts: Any = SimpleNamespace(application=SimpleNamespace(title="Desk"), state="running", viewers=0)
     parts.exit_code, parts.last_output = None, ""
-    server = HTTPServer(make_application(settings, logins, parts, parts))
+    server = HTTPServer(make_application(settings, logins, parts, Activity(None)))
     sockets = bind_sockets(0, "127.0.0.1")
     server.add_sockets(sockets)
     client = SimpleAsyncHTTPClient(force_instance=True)
