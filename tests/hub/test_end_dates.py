@@ -12,7 +12,7 @@ pytestmark = pytest.mark.sandbox
 
 MORE = """
 c.Facility.timezone = "Pacific/Kiritimati"
-c.UmbrellaAuthenticator.recheck_s = 2
+c.UmbrellaAuthenticator.recheck_s = 10
 c.UmbrellaAuthenticator.auth_refresh_age = 600
 c.EndDates.groups = {"ls-1007": "2020-02-29"}
 c.EndDates.exempt_roles = ["member"]
