@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tests.live_portal import Person, Portal, new_state, remove, start_portal
 
-from .machine import goal_max, median, percentile, progress, section, table
+from .machine import goal_max, percentile, progress, section, spread, spread_head, table
 from .processes import pss_mib
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -74,7 +74,7 @@ def pages(person: Person, count: int) -> list[float]:
 
 
 def run(running: Portal, abuser: Person, person: Person, way: str, sessions: int, count: int) -> list[float]:
-    """Measure one way with some sessions; give p50, both p95 and their ratio, MiB and MB of log."""
+    """Measure one way with some sessions; give both spreads, the ratio of the p95, MiB and MB of log."""
     started = running.state / "homes" / "anna" / "abuse.started"
     quiet = pages(person, count)
     memory, log = pss_mib(running.process.pid), running.log.stat().st_size
@@ -90,9 +90,8 @@ def run(running: Portal, abuser: Person, person: Person, way: str, sessions: int
         if abuser.stop(name).status_code != 303:
             raise RuntimeError(f"{name} cannot be stopped")
     return [
-        median(took),
-        percentile(quiet, 0.95),
-        percentile(took, 0.95),
+        *spread(quiet),
+        *spread(took),
         percentile(took, 0.95) / percentile(quiet, 0.95),
         grown,
         logged,
@@ -101,8 +100,8 @@ def run(running: Portal, abuser: Person, person: Person, way: str, sessions: int
 
 def report(rows: Sequence[tuple[str, int, list[float]]]) -> None:
     """Print the section of the report."""
-    ratio, memory, log = (max(figures[place] for _, _, figures in rows) for place in (3, 4, 5))
-    head = ["way", "sessions", "p50 ms", "quiet p95 ms", "p95 ms", "ratio", "the hub grew MiB", "log MB"]
+    ratio, memory, log = (max(figures[place] for _, _, figures in rows) for place in (6, 7, 8))
+    head = ["way", "sessions", *spread_head("quiet ms"), *spread_head("ms"), "ratio", "the hub grew MiB", "log MB"]
     section(
         "Sessions that do their worst to the hub",
         "python -m benchmarks.abuse",

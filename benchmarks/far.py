@@ -156,10 +156,9 @@ def launches(options: argparse.Namespace, link: Link, state: Path) -> dict[str, 
         started = sites.start(options.name, options.command)
         browser = stack.enter_context(far_chromium(link, sites.certificate, state))
         results = {name: Measured() for name in [*started, BARE]}
+        trip = options.distance.round_trip_s
         systems: dict[str, Callable[[], Launch]] = {
-            name: lambda site=site, path=results[name].path: launch_site(
-                browser, site, path, options.distance.round_trip_s
-            )
+            name: lambda site=site, path=results[name].path: launch_site(browser, site, path, trip)
             for name, site in started.items()
         }
         systems[BARE] = lambda: launch_bare(state, options.command, link)

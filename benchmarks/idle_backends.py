@@ -78,6 +78,8 @@ c.JupyterHub.spawner_class = NoSession
 SAME_DATABASE = "from daas_hub.database.sqlite import use_write_ahead_log\nuse_write_ahead_log()\n"
 #: The driver adds people, too.
 ADDS_PEOPLE = 'c.JupyterHub.load_roles[-1]["scopes"].append("admin:users")\n'
+#: People added in one request, in which the hub does nothing else.
+AT_ONCE = 50
 
 
 class StockHubOfMany(StockHub):
@@ -85,11 +87,11 @@ class StockHubOfMany(StockHub):
 
     def add_people(self, numbers: Sequence[int]) -> None:
         """Add people who need no pages."""
-        names = [name_of(number) for number in numbers]
-        answer = requests.post(
-            f"{self.url}/hub/api/users", json={"usernames": names}, headers=self._headers, timeout=60
-        )
-        answer.raise_for_status()
+        for first in range(0, len(numbers), AT_ONCE):
+            names = [name_of(number) for number in numbers[first : first + AT_ONCE]]
+            url = f"{self.url}/hub/api/users"
+            answer = requests.post(url, json={"usernames": names}, headers=self._headers, timeout=START_TIMEOUT_S)
+            answer.raise_for_status()
         self.people |= {n: Person(name_of(n), requests.cookies.RequestsCookieJar()) for n in numbers}
 
 

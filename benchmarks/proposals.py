@@ -23,7 +23,7 @@ from tests.live_portal import Person, Portal, new_state, remove, start_portal
 from tests.stand_ins.calipsoplus import UserOffice, experiment
 from tests.stand_ins.running import running_beside
 
-from .machine import goal_max, median, percentile, section, table
+from .machine import goal_max, median, percentile, section, spread, spread_head, table
 from .processes import pss_mib
 
 MANY, FEW = 50_000, 20
@@ -143,9 +143,9 @@ def main() -> None:
                 grown = pss_mib(portal.process.pid) - before
                 own = median(a - b for a, b in zip(many, floor, strict=True)) if floor else median(many)
                 ratio = percentile(many, 0.95) / percentile(few, 0.95)
-                rows.append([label, "20", median(few), percentile(few, 0.95), "", "", "", ""])
+                rows.append([label, "20", *spread(few), *[""] * 6])
                 rows.append([
-                    label, "50,000", median(many), percentile(many, 0.95), median(floor), own, first, grown,
+                    label, "50,000", *spread(many), *spread(floor), own, first, grown,
                 ])  # fmt: skip
                 verdicts.append(goal_max(f"p95 of the page, ms, {label}", percentile(many, 0.95), WANTED_P95_MS))
                 verdicts.append(f"- ratio of the p95 to that of somebody with 20: {ratio:.2f}.")
@@ -153,8 +153,8 @@ def main() -> None:
                     verdicts.append(goal_max("MiB the hub grew by for 50,000 proposals", grown, WANTED_WHOLE_MIB))
                     verdicts.append(f"- one remembered proposal: {grown * 1024 / MANY:.1f} kB.")
     head = [
-        "who makes the pages", "proposals", "p50 ms", "p95 ms", "the office alone p50 ms", "ours without it p50 ms",
-        "login and first page ms", "the hub grew MiB",
+        "who makes the pages", "proposals", *spread_head("ms"), *spread_head("the office alone ms"),
+        "ours without it p50 ms", "login and first page ms", "the hub grew MiB",
     ]  # fmt: skip
     section(
         "A list of 50,000 proposals",

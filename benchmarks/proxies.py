@@ -25,7 +25,7 @@ import requests
 from aiohttp import web
 
 from .cluster_hubs import node_modules
-from .machine import median, percentile, progress, section, table
+from .machine import median, progress, section, spread, spread_head, table
 from .peer import path_with_node
 from .processes import cpu_seconds, nothing_left_behind, pss_mib
 from .service import Service, free_ports, state_folder
@@ -176,7 +176,7 @@ def report(rounds: dict[str, list[Round]], options: argparse.Namespace) -> None:
     rows: list[list[object]] = []
     for name, done in rounds.items():
         took = [one for each in done for one in each.took]
-        figures: list[object] = [min(took), percentile(took, 0.5), percentile(took, 0.95)]
+        figures: list[object] = [*spread(took)]
         own = [
             median(one.cpu_us for one in done),
             median(one.idle_mib for one in done),
@@ -193,7 +193,7 @@ def report(rounds: dict[str, list[Round]], options: argparse.Namespace) -> None:
         " answers share the processors. Processor time is the proxy's, of a message and its answer."
         + (f" {version_of(options.traefik)}." if options.traefik else ""),
         table(
-            ["way", "messages/s", "there and back min ms", "p50", "p95", "processor us",
+            ["way", "messages/s", *spread_head("there and back ms"), "processor us",
              "MiB between the rounds", "MiB with them"],
             rows,
         ),

@@ -28,7 +28,7 @@ from tests.live_portal import Person, plain_text, remove
 from tests.places import kill, kill_rest
 from tests.queue_portal import QueuePortal, wait_until
 
-from .machine import median, percentile, section, table
+from .machine import section, spread, spread_head, table
 
 PEOPLE, PLACES, WITHIN_S, KILLS = 1000, 50, 10.0, 3
 
@@ -171,8 +171,8 @@ def measure(queue: QueuePortal, names: list[str], through: int, starts_file: str
         "python -m benchmarks.queueing",
         f"The hub is killed {KILLS} times while {len(order)} wait; then {through} sessions are stopped.",
         table(
-            ["answers", "p50 ms", "p95 ms", "hub back s, at most", "starts", "twice", "in order"],
-            [[str(dict(statuses)), median(took), percentile(took, 0.95), max(back), sum(started.values()), len(twice),
+            ["answers", *spread_head("ms"), "hub back s, at most", "starts", "twice", "in order"],
+            [[str(dict(statuses)), *spread(took), max(back), sum(started.values()), len(twice),
               "yes" if calls[:through] == expected else "no"]],
         ),
         "",

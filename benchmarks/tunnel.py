@@ -26,7 +26,7 @@ from daas_hub.spawners.docker.remote import pace
 from daas_hub.spawners.docker.remote.exec_stream import ProgramStream
 from daas_hub.spawners.docker.remote.tunnel import ssh_options
 
-from .machine import median, percentile, section, table
+from .machine import section, spread, spread_head, table
 
 PACKETS = {"small": b"", "large": b"x" * 30_000}
 TICK_S = 0.003
@@ -131,11 +131,9 @@ def main() -> None:
         for name, limit in (("without", float("inf")), ("with", busy_s)):
             pace.BUSY_S = limit
             late, taken = asyncio.run(measure(packets, options.seconds))
-            rows.append([packets, name, median(late) * 1e3, percentile(late, 0.95) * 1e3, taken / 1e6])
+            rows.append([packets, name, *spread(one * 1e3 for one in late), taken / 1e6])
     command = f"python -m benchmarks.tunnel --seconds {options.seconds:g}"
-    section(
-        "A hostile far end of a tunnel", command, table(["packets", "pace", "late p50, ms", "p95, ms", "MB/s"], rows)
-    )
+    section("A hostile far end of a tunnel", command, table(["packets", "pace", *spread_head("late ms"), "MB/s"], rows))
 
 
 if __name__ == "__main__":

@@ -52,6 +52,7 @@ from daas_hub.launch import (
     require_template,
     takes_place,
 )
+from daas_hub.mail import Mail
 from daas_hub.policy.end_dates import EndDates
 from daas_hub.policy.facility_settings import FacilitySettings
 from daas_hub.policy.lifetime_settings import Lifetimes
@@ -88,6 +89,7 @@ class Facility(FacilitySettings, SingletonConfigurable):
         self.zone = read_zone("Facility.timezone", self.timezone) if self.timezone else rules.zone() or machine_zone()
         self.policy = rules.policy(self.state, self.zone)
         self.roles = RoleRules(parent=self).roles()
+        self.mail = Mail(parent=self)
         self.end_rules = EndDates(parent=self).rules(self.zone)
         self.lifetimes = Lifetimes(parent=self)
         #: what a login needs for an elevated role; the authenticator, who knows the login, withholds it
@@ -123,7 +125,7 @@ class Facility(FacilitySettings, SingletonConfigurable):
     def claims(self) -> frozenset[str]:
         """The claims of a login that this configuration reads; an authenticator keeps these, and no others."""
         of_roles = {name for wanted in self.roles.claims.values() for name in wanted}
-        return claims_read_by(self._accounts) | of_roles | self.end_rules.claims
+        return claims_read_by(self._accounts) | of_roles | self.end_rules.claims | self.mail.claims
 
     @property
     def links(self) -> LinkedSource | None:

@@ -40,6 +40,7 @@ from daas_hub.audit.settings import Audit  # noqa: E402
 from daas_hub.authenticators.umbrella import UmbrellaAuthenticator  # noqa: E402
 from daas_hub.catalogue import reader as catalogue  # noqa: E402
 from daas_hub.facility import Facility  # noqa: E402
+from daas_hub.mail import Mail  # noqa: E402
 from daas_hub.policy import EndDates, Lifetimes, MountRules, Places, ProposalAccounts, RoleRules  # noqa: E402
 from daas_hub.proposals.http_source import ProposalService  # noqa: E402
 from daas_hub.proposals.sources import static as proposals  # noqa: E402
@@ -102,6 +103,7 @@ AREAS: dict[str, tuple[type[Configurable], ...]] = {
         CalipsoplusAccounts,
         RoleRules,
         EndDates,
+        Mail,
         ProposalAccounts,
     ),
     "Proposals": (GroupProposals, ProposalService, *SERVICES),
@@ -144,6 +146,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "groups": "Supplementary groups: name and gid. A proposal's `gid` must be one of them.",
         "display_name": "Shown on pages.",
         "roles": "`admin`: administrator of the hub; `own_resources`: see `RoleRules.own_resources_groups`.",
+        "mail": "Mail address, see `Mail`.",
         "valid_until": 'End date of the account, see `EndDates`: "2026-12-31" is usable until the end of that day.',
         "logins": "Logins of this person, at least one.",
     },

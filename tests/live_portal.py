@@ -26,6 +26,8 @@ from tests.workers import own_ports
 
 CONFIG = Path(__file__).parents[1] / "jupyterhub_config.py"
 START_TIMEOUT_S = 120.0
+#: What a hub starts, and what outlives it if it is killed.
+IDENTITY_PROVIDER, PROXY = "daas_hub.demo.identity_provider", "configurable-http-proxy"
 #: The environment variable that names the server that all portals of a run store in.
 DATABASE_SERVER = "DAAS_TEST_DATABASE"
 
@@ -80,13 +82,16 @@ class Portal:
         return int(self.url.rpartition(":")[2])
 
     def stop(self) -> None:
-        """End it and everything it started."""
+        """End it and everything it started, also what a hub left that was killed."""
+        left = [IDENTITY_PROVIDER] if self.process.poll() is None else [IDENTITY_PROVIDER, PROXY]
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(30)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        for program in left:
+            _end(program, self.port)
 
 
 @dataclass
@@ -165,6 +170,16 @@ def plain_text(answer: requests.Response) -> str:
     """Return the words of a page's main part."""
     main = answer.text.partition("<main")[2] or answer.text
     return " ".join(re.sub(r"<[^>]*>", " ", main).split())
+
+
+def _end(program: str, portal_port: int) -> None:
+    """End the program that a portal's hub started, if its hub did not."""
+    port = str(portal_port + (program == IDENTITY_PROVIDER))
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = file.read_text(errors="replace").split("\0")
+            if port in words and any(word.endswith(program) for word in words):
+                os.kill(int(file.parent.name), signal.SIGTERM)
 
 
 #: What was given in this run, and may be used much later.

@@ -85,5 +85,6 @@ def joined(known: Mapping[str, Account], who: str, *, merge_groups: bool) -> Acc
         display_name=next((one.display_name for one in known.values() if one.display_name), ""),
         roles=frozenset[str]().union(*(one.roles for one in known.values())),
         memberships=frozenset[str]().union(*(one.memberships for one in known.values())),
+        mail=next((one.mail for one in known.values() if one.mail), ""),
         ends=tuple(end for one in known.values() for end in one.ends),
     )

@@ -80,6 +80,7 @@ class Account:
     Attributes:
         memberships: names of all groups, including groups without a gid; roles depend on them.
         login: the person's identity, for sources that know people by their login. A plan's account has none.
+        mail: an address that a source states, unchecked; "" for none.
         ends: the end dates that sources state; `Facility.account_of` leaves the one that counts.
     """
 
@@ -93,6 +94,7 @@ class Account:
     memberships: frozenset[str] = field(default=frozenset(), compare=False)
     login: Identity | None = None
     ends: tuple[End, ...] = field(default=(), compare=False)
+    mail: str = field(default="", compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Make the name fit to be shown, wherever it comes from: a passwd file may be in another encoding."""
@@ -106,7 +108,7 @@ class AccountFields:
     Attributes:
         groups: further groups: numbers, names with numbers, or what leads to the groups' own records.
         group_name, group_gid: in the record of a group.
-        end: the end date of the account.
+        end, mail: the end date of the account, and a mail address.
     """
 
     name: str
@@ -117,6 +119,7 @@ class AccountFields:
     group_name: str = ""
     group_gid: str = ""
     end: str = ""
+    mail: str = ""
 
 
 class AccountSource(Protocol):

@@ -24,9 +24,12 @@ _TIME_HELP = "+30m, +2h, 18:00 or 2026-12-01 18:00, in the time of this machine"
 @click.option("--from", "begins", default="", metavar="TIME", help=f"When it appears: {_TIME_HELP}; default: now.")
 @click.option("--until", default="", metavar="TIME", help="When it disappears; default: once it is withdrawn.")
 @click.option("--acknowledge", is_flag=True, help="Show it to each person who signs in until they acknowledge it.")
+@click.option("--mail", is_flag=True, help="Send it by e-mail, too, to everybody who has signed in (see c.Mail).")
 @JSON
 @reports_errors
-def announce(*, text: str, level: str, begins: str, until: str, acknowledge: bool, is_json: bool, **where: Any) -> int:
+def announce(
+    *, text: str, level: str, begins: str, until: str, acknowledge: bool, mail: bool, is_json: bool, **where: Any
+) -> int:
     """Show a notice on every page.
 
     TEXT is shown as it is, markup included; addresses become links. Open pages show it within a second.
@@ -37,13 +40,15 @@ def announce(*, text: str, level: str, begins: str, until: str, acknowledge: boo
         "text": text,
         "from": moment("--from", begins),
         "until": moment("--until", until),
-    }
+    } | ({"mail": "1"} if mail else {})
     made = find_hub(**where).ask("POST", "daas/notices", given)
     print(
         as_json(made)
         if is_json
         else f"notice {made['id']} is shown; withdraw it: daas-hub notices --withdraw {made['id']}"
     )
+    if mail and not is_json:
+        print(f"it is sent by e-mail to {counted(made['letters'], 'person', 'people')}")
     return 0
 
 

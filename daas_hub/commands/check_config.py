@@ -19,6 +19,7 @@ from daas_hub.admission.settings import Queue, Quotas
 from daas_hub.audit.settings import Audit
 from daas_hub.errors import ConfigurationError, DaasError
 from daas_hub.facility import Facility
+from daas_hub.mail import Mail, mail_problems
 from daas_hub.policy import EndDates, Lifetimes, MountRules, Places, ProposalAccounts, RoleRules
 from daas_hub.portal.catalogue_reload import catalogue_problems
 from daas_hub.renamed_settings import new_name, renamed_settings
@@ -66,6 +67,7 @@ def _classes(config: Config, problems: list[DaasError]) -> list[type[Configurabl
         Quotas,
         RoleRules,
         EndDates,
+        Mail,
         ProposalAccounts,
         *SETTINGS,
         JupyterHub,
@@ -163,6 +165,7 @@ def _own_checks(config: Config, classes: list[type[Configurable]]) -> list[DaasE
     try:
         facility = Facility(config=config)
         problems += facility.problems
+        problems += mail_problems(config)
         problems += catalogue_problems(config, facility, facility.applications)
         facility.require_safe_address(str(config.JupyterHub.get("bind_url", "http://:8000")))
         # our spawners know what they need; one with others behind it checks them itself

@@ -39,6 +39,7 @@ _FIRST_METHOD = ""
     help="Sign in at the provider (device code) and run all checks as that user; METHOD is the provider's name in the "
     "configuration, default: the first one.",
 )
+@click.option("--mail-to", default="", metavar="ADDRESS", help="Send a test letter there; without it, none is sent.")
 @click.option(
     "--json",
     "is_json",
@@ -46,7 +47,7 @@ _FIRST_METHOD = ""
     help="Print JSON; the exit code is 0 (in order), 1 (warnings), 2 (problems) or 3 (not run), as for Nagios.",
 )
 @click.option("--nagios", is_flag=True, help="Print one line with performance data first, as a plugin.")
-def doctor(file: Path, is_json: bool, nagios: bool, **login: Any) -> int:
+def doctor(file: Path, mail_to: str, is_json: bool, nagios: bool, **login: Any) -> int:
     """Test every service the configuration refers to.
 
     The exit code is 0 in order, 1 warnings, 2 problems, 3 not run (as for Nagios).
@@ -57,7 +58,7 @@ def doctor(file: Path, is_json: bool, nagios: bool, **login: Any) -> int:
     try:
         if not file.is_file():
             raise ConfigurationError("file", str(file), "there is no such file", remedy="Give its path.")
-        findings = asyncio.run(tests.examine(file, _person(**login)))
+        findings = asyncio.run(tests.examine(file, _person(**login), mail_to))
     except DaasError as error:
         return _not_run("\n".join(lines_of_error(error)), nagios=nagios)
     except KeyboardInterrupt:

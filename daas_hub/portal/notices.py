@@ -13,8 +13,9 @@ from daas_hub.errors import BadRequest, Refused
 from daas_hub.facility import Facility
 from daas_hub.notices import Level, NoticeBoard, notice_view, read_notice, signature
 from daas_hub.portal.base import PortalHandler
+from daas_hub.portal.mailing import mailing_of
 
-_FIELDS = ("kind", "level", "text", "from", "until", "stop_sessions_at")
+_FIELDS = ("kind", "level", "text", "from", "until", "stop_sessions_at", "mail")
 
 
 def board_of(handler: Any) -> NoticeBoard:
@@ -38,9 +39,17 @@ def announce(handler: Any, given: dict[str, Any]) -> dict[str, Any]:
     """
     board, zone = board_of(handler), Facility.of(handler.config).zone
     made_by = str(handler.current_user.name)
-    notice = board.add(read_notice(given, zone=zone, now=board.clock(), made_by=made_by))
+    mailing, is_mailed = mailing_of(handler.db), bool(given.get("mail"))
+    if is_mailed and mailing is None:
+        raise BadRequest("This portal sends no e-mail.", remedy="Set c.Mail.server, or announce it on the pages only.")
+    asked = {key: value for key, value in given.items() if key != "mail"}
+    notice = board.add(read_notice(asked, zone=zone, now=board.clock(), made_by=made_by))
     handler.log.warning("notice %d (%s) by %s: %r", notice.id, notice.kind, made_by, notice.text)
-    return notice_view(notice, board.clock(), zone)
+    view = notice_view(notice, board.clock(), zone)
+    if is_mailed and mailing is not None:
+        view["letters"] = mailing.announce(notice.text)
+        handler.log.warning("notice %d is sent by e-mail to %d people at most", notice.id, view["letters"])
+    return view
 
 
 def id_in(address: str) -> int:
@@ -98,6 +107,7 @@ class NoticesHandler(PortalHandler):
             given=given or {},
             problem=str(problem or ""),
             levels=[str(one) for one in Level],
+            sends_mail=mailing_of(self.db) is not None,
             zone_name=str(getattr(zone, "key", "") or "the server's time zone"),
         )
 

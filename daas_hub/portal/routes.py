@@ -32,6 +32,7 @@ from daas_hub.portal.hub_pages import (
 from daas_hub.portal.installation import install_templates, logo_path, require_authorising_spawner
 from daas_hub.portal.launches import LaunchHandler
 from daas_hub.portal.login_page import LoginPageHandler
+from daas_hub.portal.mailing import start_mailing
 from daas_hub.portal.notices import NOTICE_ROUTES
 from daas_hub.portal.operations import OPERATORS_API
 from daas_hub.portal.pages import HomeHandler, ProposalHandler
@@ -57,6 +58,7 @@ def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
     install_templates(app)
     Admission.start_with(app, functools.partial(start_from_queue, app))
     count_rarely(app)
+    start_mailing(app)
     reload_on_signal(app)
     store_clients_cheaply(app.oauth_provider)
     close_for_maintenance(app, NoticeBoard.start_with(app.db))

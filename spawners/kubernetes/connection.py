@@ -1,4 +1,4 @@
-"""The connection of one place to its API server; replaced when its login, or its authority, was renewed."""
+"""The connection of one place to its API server; opened again when its login, or its authority, was renewed."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ class GatewaySession(SessionRequests):
         self.heard, self.heard_at = time.monotonic(), time.time()
 
     def note_memory_kills(self, count: object) -> None:
-        """Record its own count of processes that were killed out of memory; the first count reports none."""
+        """Note how many of its processes were killed for want of memory, as it counts them; the first count is old."""
         if not isinstance(count, int) or count < 0:
             return
         if self._memory_kills is not None and count > self._memory_kills:

@@ -16,7 +16,7 @@ from daas_hub.spawners.kubernetes.deadlines import keep_annotation, remaining_s
 from daas_hub.spawners.kubernetes.labels import SESSION_CONTAINER
 from daas_hub.spawners.kubernetes.launch import is_ours, start_of
 from daas_hub.spawners.kubernetes.place import PlaceMixin
-from daas_hub.spawners.kubernetes.reasons import reason_of_pod
+from daas_hub.spawners.kubernetes.reasons import ReasonKind, reason_of_pod
 from daas_hub.spawners.kubernetes.startup_watch import ELSEWHERE
 from daas_hub.spawners.kubernetes.watch import addresses_of, is_ending, phase_of
 from daas_hub.spawners.runtime_dir import session_key
@@ -132,8 +132,18 @@ class PodLifeMixin(PlaceMixin):
         if self._start_pending:
             return None
         if not self.failure:
-            self.ending = self.ending or "It was removed from outside this portal."
+            self.ending = self.ending or self._why_removed()
         return 0
+
+    def _why_removed(self) -> str:
+        """Return why the cluster deleted the pod, as its last state has it: a drained node, or a higher priority."""
+        last = self.watch.last_state(self.pod_name)
+        if last is not None and start_of(last) == self.start_id:
+            reason = reason_of_pod(last)
+            if reason is not None and reason.kind is not ReasonKind.ENDED:
+                self.log.info("%s: %s", self._log_name, reason.raw)
+                return f"{reason.sentence} {reason.remedy}".strip()
+        return "It was removed from outside this portal."
 
     async def _living(self, pod: Json) -> int | None:
         """Care for a session that runs; stop one that reached its time limit."""

@@ -48,9 +48,9 @@ class PlaceMixin(RecordedSessionMixin):
         "",
         config=True,
         help="""
-        File of kubectl's configuration to reach the cluster with, for a hub that is not in it. It is read once: a token
-        in it that expires is not renewed; use `k8s_api_host` with `token_file` then. Default: "", which means
-        `k8s_api_host`, or else the service account of the hub's own pod.
+        File of kubectl's configuration to reach the cluster with, for a hub that is not in it. It is read again when
+        the API server refuses the login, or its certificate is not trusted, so replace the file when its token or its
+        authority changes. Default: "", which means `k8s_api_host`, or else the service account of the hub's own pod.
         """,
     )
     context = Unicode(

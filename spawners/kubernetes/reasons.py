@@ -67,12 +67,13 @@ def reason_of_pod(pod: Mapping[str, Any]) -> Reason | None:
         pod: as in the API's JSON.
     """
     status = _map(pod.get("status"))
-    # an evicted pod may still have a container that waits
+    is_over = status.get("phase") in ("Failed", "Succeeded")
+    # an evicted pod may still have a container that waits, and one that ends well when it is asked to succeeds
     return (
-        (_of_whole_pod(status) if status.get("phase") == "Failed" else None)
+        (_of_whole_pod(status) if is_over else None)
         or _of_containers(status, pod)
         or _of_conditions(status)
-        or (_ENDED if status.get("phase") in ("Failed", "Succeeded") else None)
+        or (_ENDED if is_over else None)
     )
 
 
@@ -95,7 +96,7 @@ def reason_of_event(event: Mapping[str, Any]) -> Reason | None:
 
 
 def _of_whole_pod(status: Mapping[str, Any]) -> Reason | None:
-    """Return why a pod failed as a whole; None if only its containers know."""
+    """Return why a pod is over as a whole; None if only its containers know."""
     reason, message = str(status.get("reason") or ""), str(status.get("message") or "")
     if reason == "Evicted":
         return reason_from(first_of(EVICTIONS, message), _raw(status))

@@ -25,6 +25,8 @@ WINDOW_S = 15
 LIST_AGAIN_S = 300.0
 FIRST_WAIT_S = 0.2
 MAX_WAIT_S = 5.0
+#: Pods that are gone, of which the last state is kept.
+MAX_GONE = 500
 #: The list must be read again.
 _GONE = 410
 #: Requests at once for pods that a list lacks.
@@ -55,6 +57,7 @@ class PodWatch:
         self.pods: dict[str, Json] = {}
         self.is_complete = False
         self.contact = Contact(client.namespace)
+        self._last: dict[str, Json] = {}
         self._addresses: dict[str, str] = {}
         self._listeners: dict[str, list[Callable[[Json | None], None]]] = {}
         self._task: asyncio.Task[None] | None = None
@@ -90,6 +93,10 @@ class PodWatch:
     def age_s(self) -> float:
         """Seconds since the API server was last heard of."""
         return self.contact.age_s
+
+    def last_state(self, name: str) -> Json | None:
+        """Return the last state of a pod that was deleted lately."""
+        return self._last.get(name)
 
     async def wait_complete(self, timeout_s: float) -> bool:
         """Wait until a complete list was read; return whether it was."""
@@ -214,6 +221,8 @@ class PodWatch:
                 continue
             newest[name] = now
             pod = None if kind == "DELETED" else record
+            if pod is None:
+                self._keep_last(name, record)
             self._take(name, pod)
             self._report(name, pod)
         # an ended watch was answered, too
@@ -229,6 +238,13 @@ class PodWatch:
         if now is not None:
             self.pods[name] = now
             self._addresses |= dict.fromkeys(addresses_of(now), name)
+
+    def _keep_last(self, name: str, pod: Json) -> None:
+        """Keep the last state of a pod that is gone: nothing else says why it was deleted."""
+        self._last.pop(name, None)
+        self._last[name] = pod
+        while len(self._last) > MAX_GONE:
+            del self._last[next(iter(self._last))]
 
     def _report(self, name: str, pod: Json | None) -> None:
         for changed in tuple(self._listeners.get(name, ())):

@@ -28,9 +28,21 @@ offer.addEventListener("click", async () => {
 });
 showOffer();
 
+// In the words of daas_hub/admission/estimate.py.
+function isFirst() {
+  return list.querySelector(".session-notice")?.textContent.includes("first in line") ?? false;
+}
+
+let next = isFirst();
+
 new MutationObserver(() => {
   const card = list.querySelector(".session");
-  if (card?.dataset.state === "waiting") return;
+  if (card?.dataset.state === "waiting") {
+    const [wasNext, isNext] = [next, isFirst()];
+    next = isNext;
+    if (isNext && !wasNext) notify("You are next in line.");
+    return;
+  }
   if (!card) {
     // left, here or in another browser
     location.replace(page.dataset.home);

@@ -56,10 +56,24 @@ def test_wait_leave_wait_again_and_be_let_in(
     assert flaws_of(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
+    # somebody who waits behind is notified of being next, also in a tab that is hidden
+    carla = portal.login("carla")
+    second = guest("carla")
+    second.context.grant_permissions(["notifications"])
+    second.context.add_init_script(RECORD)
+    second.page.goto(f"{portal.url}/hub/sessions/{carla.launch('terminal', wait=False)}")
+    behind = second.page.locator("article.session")
+    expect(behind).to_contain_text("You are second in line.")
+    second.context.new_page().bring_to_front()
+
     # left with the keyboard, and joined again
     card.get_by_role("button", name="Leave the queue").focus()
     page.keyboard.press("Enter")
     expect(page.locator("article.session")).to_have_count(0)
+    expect(behind).to_contain_text("You are first in line.")
+    assert second.page.evaluate("localStorage.getItem('notified')") == "Terminal: You are next in line."
+    behind.get_by_role("button", name="Leave the queue").click()
+    expect(second.page.locator("article.session")).to_have_count(0)
     page.goto(f"{portal.url}/hub/launch?application=terminal")
     page.get_by_role("button", name="Launch").click()
     expect(card).to_contain_text("You are first in line.")

@@ -174,6 +174,18 @@ def test_a_session_whose_computer_is_silent_is_said_to_be(place: ClusterPortal, 
     within(30, lambda: "Its computer does not answer" not in card(anna))
 
 
+def test_a_drained_node_is_said_on_the_card(place: ClusterPortal, anna: Person) -> None:
+    """C3: `kubectl drain` deletes the pod, and its kubelet ends it within a second: why is in its last state alone."""
+    name = anna.launch("light")
+    (pod,) = place.pods()
+    who = {"name": pod["metadata"]["name"], "namespace": place.namespace}
+    eviction = json.dumps({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": who})
+    path = f"/api/v1/namespaces/{place.namespace}/pods/{who['name']}/eviction"
+    place.cluster.kubectl("create", "--raw", path, "-f", "-", given=eviction)
+    within(40, lambda: name not in servers(anna))
+    assert "administrators, as for maintenance." in card(anna)
+
+
 def test_without_a_wall_nothing_starts(place: ClusterPortal, anna: Person) -> None:
     """A policy that allows everything adds to ours: the session finds out before anything of the user runs."""
     hole = {

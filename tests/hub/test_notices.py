@@ -14,6 +14,7 @@ import requests
 from daas_hub.accounts import Identity
 from tests.hub.operator import Operator
 from tests.live_portal import Person, Portal, free_ports, new_state, plain_text, remove, start_portal
+from tests.stand_ins.mail_server import MailRoom, mail_server
 
 pytestmark = pytest.mark.sandbox
 
@@ -24,10 +25,20 @@ HOSTILE = "<script>alert(1)</script> See https://x.example/a?b=1&c=2 or javascri
 
 
 @pytest.fixture(scope="module")
-def portal(sandbox_works: None) -> Iterator[Portal]:
+def room() -> Iterator[MailRoom]:
+    with mail_server() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def portal(sandbox_works: None, room: MailRoom) -> Iterator[Portal]:
     port, state = free_ports(4), new_state()
     carla = Identity(f"http://127.0.0.1:{port + 1}", "carla").hub_name
-    running = start_portal(state=state, port=port, more_config=ADMIN.format(carla=carla))
+    mail = {"server": "127.0.0.1", "port": room.port, "security": "none", "sender": "daas@facility.org"}
+    lines = "".join(f"c.Mail.{name} = {value!r}\n" for name, value in mail.items())
+    running = start_portal(state=state, port=port, more_config=ADMIN.format(carla=carla) + lines)
+    accounts = state / "hub" / "accounts.yaml"
+    accounts.write_text(accounts.read_text().replace("uid: 25001", "uid: 25001\n    mail: anna@example.org"))
     yield running
     running.stop()
     remove(running)
@@ -93,6 +104,24 @@ def test_a_notice_by_command_is_text_on_every_page(operator: Operator, people: d
     missing = operator.run("notices", "--withdraw", "999")
     assert missing.returncode == 1
     assert "There is no such notice" in missing.stderr
+
+
+def test_a_notice_is_sent_by_e_mail_where_it_is_asked_for(
+    operator: Operator, people: dict[str, Person], room: MailRoom
+) -> None:
+    operator.post(kind="banner", text="Not by e-mail.")
+    said = operator.run("announce", "The storage is slow.", "--mail").stdout
+    assert "it is sent by e-mail to " in said
+    until = time.monotonic() + 20
+    while not room.letters:
+        assert time.monotonic() < until, operator.portal.log.read_text()[-3000:]
+        time.sleep(0.1)
+    ((sender, recipients, message),) = room.letters
+    assert (sender, recipients) == ("daas@facility.org", ["anna@example.org"]), "nobody else has an address"
+    assert message["Subject"] == "Notice from Demo Light Source"
+    assert "The storage is slow." in message.get_content()
+    assert "anna@example.org" not in operator.portal.log.read_text()
+    assert 'name="mail"' in people["carla"].get("/hub/daas/notices").text
 
 
 def test_open_pages_show_it_and_lose_it(operator: Operator, people: dict[str, Person]) -> None:

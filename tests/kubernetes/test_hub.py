@@ -182,6 +182,26 @@ def test_an_evicted_session_ended_and_its_pod_is_deleted(place: Place, anna: Per
     anna.stop(anna.launch("terminal"))
 
 
+@pytest.mark.parametrize("phase", ["Running", "Succeeded", "Failed"])
+def test_a_drained_node_is_said_on_the_card(place: Place, anna: Person, phase: str) -> None:
+    """An eviction by the API deletes the pod: why is in its last state alone, whether its kubelet ended it or not."""
+    name = anna.launch("terminal")
+    pod = place.pods()[0]["metadata"]["name"]
+    path = f"/api/v1/namespaces/{place.namespace}/pods/{pod}"
+    # as long as a kubelet takes to end it
+    place.api.call("PATCH", path, {"metadata": {"finalizers": ["example.org/kubelet"]}}, headers=MERGE)
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod}}
+    place.api.call("POST", f"{path}/eviction", eviction)
+    if phase != "Running":
+        code = 0 if phase == "Succeeded" else 143
+        state = {"terminated": {"exitCode": code, "reason": "Completed" if code == 0 else "Error"}}
+        ended = {"name": "session", "ready": False, "restartCount": 0, "image": "x", "imageID": "", "state": state}
+        place.api.set_status(place.namespace, pod, phase=phase, containerStatuses=[ended])
+    place.api.call("PATCH", path, {"metadata": {"finalizers": []}}, headers=MERGE)
+    within(20, lambda: name not in servers(anna))
+    assert "administrators, as for maintenance. Please launch it again." in card(anna)
+
+
 def test_starts_that_fail_leave_no_pods(place: Place, anna: Person) -> None:
     """C7: KubeSpawner leaves each of them as Failed."""
     ended = {"name": "session", "ready": False, "restartCount": 0, "image": "x", "imageID": ""}

@@ -27,6 +27,7 @@ class _Person(Document):
     groups: dict[str, int] = {}
     display_name: str = ""
     roles: list[str] = []
+    mail: str = ""
     valid_until: str | datetime.date | None = None
     logins: list[_Login] = Field(min_length=1)
 
@@ -110,6 +111,7 @@ def _accounts_of(path: Path, table: _Table) -> dict[tuple[str, str], Account]:
             roles=frozenset(person.roles),
             memberships=frozenset(person.groups),
             ends=_ends_of(path, person),
+            mail=person.mail,
         )
         for login in person.logins:
             key = (login.issuer, login.subject)

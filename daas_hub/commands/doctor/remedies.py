@@ -51,7 +51,7 @@ REMEDIES: dict[ErrorKind, str] = {
     ErrorKind.NO_ACCESS_TOKEN:
         "This source is queried on behalf of the person: pass --token-file with an access token of theirs.",
     ErrorKind.BIND_REFUSED: "Correct bind_dn, or the password in password_file.",
-    ErrorKind.NO_STARTTLS: "Use ldaps://, or enable StartTLS in the directory.",
+    ErrorKind.NO_STARTTLS: "Use ldaps:// (of a mail server: security = \"tls\"), or enable StartTLS on the server.",
     ErrorKind.NO_SUCH_BASE: "Correct the search base named here: the directory has no such entry.",
     ErrorKind.NO_PERMISSION: "Allow bind_dn to read people and groups.",
     ErrorKind.INVALID_FILTER: "Correct the filter; it is an LDAP filter (RFC 4515) with fields in braces.",

@@ -13,6 +13,7 @@ from traitlets.config import Config
 
 from daas_hub.accounts import Identity
 from daas_hub.commands.check_config import check_config
+from daas_hub.commands.doctor.mail import check_mail
 from daas_hub.commands.doctor.people import Person, ask_about, ask_about_nobody, check_contracts
 from daas_hub.commands.doctor.places import check_directories
 from daas_hub.commands.doctor.remedies import remedy_for
@@ -52,11 +53,12 @@ class SignIn:
     show: Callable[[str], None]
 
 
-async def examine(file: Path, login: Login | SignIn | None = None) -> list[Finding]:
+async def examine(file: Path, login: Login | SignIn | None = None, mail_to: str = "") -> list[Finding]:
     """Run all checks of a site.
 
     Args:
         login: the person to run them as; None for the checks that need no person.
+        mail_to: where to send a test letter; "" for none.
     """
     findings = _file(file)
     if any(one.verdict is Verdict.PROBLEM for one in findings):
@@ -66,6 +68,7 @@ async def examine(file: Path, login: Login | SignIn | None = None) -> list[Findi
     Facility.clear_instance()
     facility = Facility.of(config)
     findings += await check_site(file, config, facility)
+    findings += await check_mail(config, mail_to)
     authenticator = _class_of(config, "authenticator_class", "jupyterhub.authenticators")(config=config)
     issuers = tuple(getattr(authenticator, "issuers", ()))
     if hasattr(authenticator, "examine"):

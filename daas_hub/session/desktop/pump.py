@@ -4,10 +4,6 @@ The cost of a relay is in bytes copied and messages handled. Here data are recei
 frame header, and sent from the same buffer: one copy in, one copy out. Data that the browser does not take are not read
 from the X server (back-pressure), and the session's event loop is free while the thread waits in the kernel.
 
-The X server sends a large update in rectangles of some 11 kB, each as soon as it is compressed. The node proxy pays for
-each piece that it reads, whatever its length: it allocates 64 KiB for it. So a piece of such an update waits for the
-next ones, until they fill what the proxy reads at once. A small update, as the answer to a key, is sent at once.
-
 While it runs, the thread is the only writer on the websocket: a frame of another writer inside one of its own would
 break the connection. So it sends its own pings, and `stop` lets it finish the current frame.
 """
@@ -23,12 +19,6 @@ from collections.abc import Callable
 
 #: Maximum payload of one frame.
 PIECE_BYTES = 1 << 18
-#: What the node proxy reads at once, without the header of a frame.
-GATHERED_BYTES = (1 << 16) - 4
-#: A piece of at least this length is followed by others.
-LARGE_BYTES = 1 << 13
-#: The longest wait for the next piece, in milliseconds; the X server compresses one in a fifth of it.
-GATHER_MS = 1
 #: Seconds without data after which a ping is sent, so that no proxy drops the idle connection.
 PING_AFTER_S = 30.0
 
@@ -95,22 +85,10 @@ class Pump:
                 continue
             if not length:
                 return
-            length = self._gather(room[_HEAD:], length, readable)
             head = frame_head(length)
             start = _HEAD - len(head)
             room[start:_HEAD] = head
             self._send(room[start : _HEAD + length], writable)
-
-    def _gather(self, room: memoryview, length: int, readable: select.poll) -> int:
-        """Receive what follows a large piece at once, and return the length of all."""
-        piece = length
-        while piece >= LARGE_BYTES and length < GATHERED_BYTES and readable.poll(GATHER_MS):
-            try:
-                piece = self._screen.recv_into(room[length:GATHERED_BYTES])
-            except BlockingIOError:
-                break
-            length += piece
-        return length
 
     def _send(self, piece: memoryview, writable: select.poll) -> None:
         while piece:

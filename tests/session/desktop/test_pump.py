@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import socket
-import termios
 import threading
-import time
 
 import pytest
 
-from daas_hub.session.desktop import pump as pump_module
-from daas_hub.session.desktop.pump import GATHERED_BYTES, LARGE_BYTES, PIECE_BYTES, Pump, frame_head
+from daas_hub.session.desktop.pump import PIECE_BYTES, Pump, frame_head
 
 
 @pytest.mark.parametrize(
@@ -56,59 +52,6 @@ def test_what_x_draws_arrives_whole() -> None:
     assert ended.wait(5), "X has ended, and so has the pump"
     for one in (screen, browser, viewer):
         one.close()
-
-
-def payload_lengths(viewer: socket.socket, total: int) -> list[int]:
-    """Read frames until their payloads have this length together."""
-    found: list[int] = []
-    with viewer.makefile("rb") as stream:
-        while sum(found) < total:
-            _, small = stream.read(2)
-            found.append(int.from_bytes(stream.read({126: 2, 127: 8}.get(small, 0)), "big") or small)
-            stream.read(found[-1])
-    return found
-
-
-@pytest.mark.parametrize(
-    ("pieces", "lengths"),
-    [
-        ([11_000, 11_000, 11_000, 10], [33_010]),
-        ([60_000, 11_000, 10], [GATHERED_BYTES, 71_000 - GATHERED_BYTES, 10]),
-        ([LARGE_BYTES - 1, 10], [LARGE_BYTES - 1, 10]),
-        ([900, 11_000, 10], [900, 11_010]),
-    ],
-    ids=["a large update", "no more than the proxy reads at once", "small ones", "a small one before a large one"],
-)
-def test_pieces_of_a_large_update_are_sent_together(
-    pieces: list[int], lengths: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # no busy machine is slower
-    monkeypatch.setattr(pump_module, "GATHER_MS", 20_000)
-    (screen, x), (browser, viewer) = pair(), pair()
-    viewer.settimeout(10)
-    ended = threading.Event()
-    Pump(screen, browser, ended.set).start()
-
-    def draw() -> None:
-        for piece in pieces:
-            x.sendall(bytes(piece))
-            wait_until_read(x)
-
-    drawing = threading.Thread(target=draw)
-    drawing.start()
-    assert payload_lengths(viewer, sum(pieces)) == lengths
-    drawing.join()
-    x.close()
-    assert ended.wait(5)
-    for one in (screen, browser, viewer):
-        one.close()
-
-
-def wait_until_read(x: socket.socket) -> None:
-    """Wait until the other side has read all that was sent."""
-    waiting = bytearray(4)
-    while fcntl.ioctl(x, termios.TIOCOUTQ, waiting) or any(waiting):
-        time.sleep(0.001)
 
 
 async def test_a_write_that_waits_is_woken_by_the_end() -> None:

@@ -96,6 +96,9 @@ class RestAccounts(_ServiceSettings):
     group_gid_field = Unicode("gid", config=True, help="Path of the gid in a group's object.")
     group_name_field = Unicode("name", config=True, help="Path of the name in a group's object.")
     display_name_field = Unicode("", config=True, help="Path of the display name. Default: none.")
+    mail_field = Unicode(
+        "", config=True, help='Path of the mail address (see `Mail`). Default: none. Example: "account.email".'
+    )
     end_field = Unicode(
         "",
         config=True,
@@ -146,6 +149,7 @@ class RestAccounts(_ServiceSettings):
                 group_name=self.group_name_field,
                 group_gid=self.group_gid_field,
                 end=self.end_field,
+                mail=self.mail_field,
             ),
             self.require_issuers(self.issuers),
         )

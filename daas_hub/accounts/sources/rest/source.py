@@ -119,6 +119,7 @@ def account_of_document(document: Mapping[str, Any], fields: AccountFields) -> A
             label if isinstance(label, str) and label.isprintable() else ""
         )
     gid = read(as_number, fields.gid, value_at(document, fields.gid))
+    mail = value_at(document, fields.mail) if fields.mail else ""
     end = value_at(document, fields.end) if fields.end else None
     shown = value_at(document, fields.display_name) if fields.display_name else ""
     return Account(
@@ -129,6 +130,7 @@ def account_of_document(document: Mapping[str, Any], fields: AccountFields) -> A
         group_names={group: label for group, label in groups.items() if label},
         display_name=shown[:200] if isinstance(shown, str) and shown.isprintable() else "",
         memberships=frozenset(label for label in groups.values() if label),
+        mail=mail if isinstance(mail, str) else "",
         ends=() if end in (None, "") else (read(read_end, fields.end, end),),
     )
 

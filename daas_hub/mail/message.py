@@ -1,0 +1,68 @@
+"""One letter: plain text, with headers that nothing in it can add to. Pure."""
+
+from __future__ import annotations
+
+import email.policy
+import email.utils
+import re
+from dataclasses import dataclass
+from email.message import EmailMessage
+
+MAX_SUBJECT = 200
+MAX_TEXT = 10_000
+#: A mailbox without quotes and comments (RFC 5321, 4.1.2): what providers and user offices send.
+_ADDRESS = re.compile(
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+    r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)*[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+)
+_MAX_ADDRESS, _MAX_LOCAL = 254, 64
+
+
+@dataclass(frozen=True)
+class Letter:
+    """What is to be said to a person.
+
+    Attributes:
+        person: the hub's name of the user; their address is looked up when it is sent.
+    """
+
+    person: str
+    subject: str
+    text: str
+
+
+def is_address(value: object) -> bool:
+    """Return whether a value is one plain mail address, and nothing else."""
+    if not isinstance(value, str) or len(value) > _MAX_ADDRESS or not _ADDRESS.fullmatch(value):
+        return False
+    return len(value.partition("@")[0]) <= _MAX_LOCAL
+
+
+def compose(letter: Letter, *, sender: str, to: str, reply_to: str = "", now: float) -> EmailMessage:
+    """Return a letter as a message.
+
+    Titles of applications and proposals are data: line ends in the subject become spaces, and no header has more than
+    one line.
+
+    Raises:
+        ValueError: an address is invalid.
+    """
+    for address in (sender, to, *([reply_to] if reply_to else [])):
+        if not is_address(address):
+            raise ValueError("is not a mail address")
+    message = EmailMessage(policy=email.policy.SMTP)
+    message["From"] = sender
+    message["To"] = to
+    message["Subject"] = _one_line(letter.subject)[:MAX_SUBJECT]
+    message["Date"] = email.utils.formatdate(now)
+    message["Message-ID"] = email.utils.make_msgid(domain=sender.partition("@")[2])
+    # RFC 3834: no out-of-office message answers it
+    message["Auto-Submitted"] = "auto-generated"
+    if reply_to:
+        message["Reply-To"] = reply_to
+    message.set_content("\n".join(map(_one_line, letter.text[:MAX_TEXT].splitlines())) + "\n")
+    return message
+
+
+def _one_line(text: str) -> str:
+    return "".join(one if one.isprintable() else " " for one in text).strip()

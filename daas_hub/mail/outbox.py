@@ -1,0 +1,156 @@
+"""Letters that wait to be sent: limited in number and rate, sent one by one, and lost rather than waited for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from email.message import EmailMessage
+
+from daas_hub.errors import DaasError
+from daas_hub.mail.message import Letter, compose, is_address
+from daas_hub.mail.smtp import MailError
+from daas_hub.metrics.mail import count_mail
+
+HOUR_S = 3600.0
+#: A letter that could not be sent is tried again after these seconds; then it is given up.
+RETRY_S = (60.0, 300.0)
+#: What a letter says is out of date after this time.
+STALE_S = 2 * HOUR_S
+
+_log = logging.getLogger("jupyterhub.daas")
+
+
+@dataclass(frozen=True)
+class MailLimits:
+    """How much is sent.
+
+    Attributes:
+        per_person: letters to one person in an hour; more are dropped.
+        per_hour: letters to all in an hour; more wait.
+        waiting: letters that wait at most; more are dropped.
+    """
+
+    per_person: int = 6
+    per_hour: int = 500
+    waiting: int = 5000
+
+
+class Outbox:
+    """The letters of one hub.
+
+    Args:
+        send: sends a message; it runs in a thread, and raises `MailError`.
+        address_of: returns the address of a user of the hub; "" for none.
+        sender, reply_to: the addresses in the header.
+        clock: seconds since 1970.
+        sleep: waits that many seconds.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[EmailMessage], None],
+        address_of: Callable[[str], Awaitable[str]],
+        *,
+        sender: str,
+        reply_to: str = "",
+        limits: MailLimits | None = None,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._send = send
+        self._address_of = address_of
+        self._sender, self._reply_to = sender, reply_to
+        self._limits = limits or MailLimits()
+        self._clock, self._sleep = clock, sleep
+        self._waiting: deque[tuple[float, Letter]] = deque()
+        self._arrived = asyncio.Event()
+        self._to_person: dict[str, deque[float]] = {}
+        self._sent: deque[float] = deque()
+        self._is_failing = False
+
+    def post(self, letter: Letter) -> bool:
+        """Let a letter be sent, and return at once; False if it is dropped, because there are too many."""
+        now = self._clock()
+        recent = self._to_person.setdefault(letter.person, deque())
+        _forget(recent, now - HOUR_S)
+        if len(recent) >= self._limits.per_person or len(self._waiting) >= self._limits.waiting:
+            count_mail("dropped")
+            _log.warning("e-mail to %s is dropped: the limit of letters is reached", letter.person)
+            return False
+        recent.append(now)
+        self._waiting.append((now, letter))
+        self._arrived.set()
+        return True
+
+    @property
+    def size(self) -> int:
+        """How many letters wait."""
+        return len(self._waiting)
+
+    async def run(self) -> None:
+        """Send what is posted, until the hub ends."""
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            await self.send_all()
+
+    async def send_all(self) -> None:
+        """Send what waits now."""
+        while self._waiting:
+            posted, letter = self._waiting.popleft()
+            try:
+                await self._keep_rate()
+                await self._deliver(posted, letter)
+            except Exception:
+                # whatever it is: the next letter must be sent
+                count_mail("failed")
+                _log.exception("e-mail to %s could not be sent", letter.person)
+        self._to_person = {name: times for name, times in self._to_person.items() if times}
+
+    async def _keep_rate(self) -> None:
+        _forget(self._sent, self._clock() - HOUR_S)
+        while len(self._sent) >= self._limits.per_hour:
+            await self._sleep(max(1.0, self._sent[0] + HOUR_S - self._clock()))
+            _forget(self._sent, self._clock() - HOUR_S)
+
+    async def _deliver(self, posted: float, letter: Letter) -> None:
+        if self._clock() - posted > STALE_S:
+            count_mail("dropped")
+            return
+        address = await self._address_of(letter.person)
+        if not is_address(address):
+            count_mail("no_address")
+            return
+        for wait_s in (*RETRY_S, None):
+            self._sent.append(self._clock())
+            message = compose(letter, sender=self._sender, to=address, reply_to=self._reply_to, now=self._clock())
+            try:
+                await asyncio.to_thread(self._send, message)
+            except DaasError as problem:
+                if isinstance(problem, MailError) and problem.is_temporary and wait_s is not None:
+                    self._note_failure(problem)
+                    await self._sleep(wait_s)
+                    continue
+                count_mail("failed")
+                self._note_failure(problem)
+                _log.warning("e-mail to %s is given up: %s", letter.person, problem)
+                return
+            count_mail("sent")
+            if self._is_failing:
+                _log.warning("e-mail can be sent again")
+            self._is_failing = False
+            return
+
+    def _note_failure(self, problem: DaasError) -> None:
+        if not self._is_failing:
+            _log.error("e-mail cannot be sent: %s", problem)
+        self._is_failing = True
+
+
+def _forget(times: deque[float], before: float) -> None:
+    while times and times[0] <= before:
+        times.popleft()

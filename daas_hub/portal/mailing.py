@@ -1,0 +1,142 @@
+"""What people are written about: their place in the queue, the end of a session, and notices of administrators."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from jupyterhub import orm
+
+from daas_hub.accounts import Identity
+from daas_hub.errors import Refused, SourceUnavailable
+from daas_hub.facility import Facility
+from daas_hub.mail import Letter, Mail, Outbox
+from daas_hub.portal.waiting import current_line
+
+INTERVAL_S = 5.0
+
+#: The event loop keeps only weak references to tasks.
+_running: set[asyncio.Task[None]] = set()
+_known: WeakKeyDictionary[Any, Mailing] = WeakKeyDictionary()
+
+
+class Mailing:
+    """Watches one hub, and posts each letter once.
+
+    Args:
+        app: the hub.
+    """
+
+    def __init__(self, app: Any, facility: Facility, mail: Mail) -> None:
+        self._app, self._facility, self._mail = app, facility, mail
+        server = mail.mail_server()
+        self.outbox = Outbox(
+            server.send, self.address_of, sender=mail.sender, reply_to=mail.reply_to, limits=mail.limits()
+        )
+        self._said: set[tuple[str, str, str]] = set()
+
+    async def watch(self) -> None:
+        """Look every few seconds, for as long as the hub runs."""
+        while True:
+            await asyncio.sleep(INTERVAL_S)
+            try:
+                self.look()
+            except Exception:
+                # whatever it is: the next round must come
+                self._app.log.exception("what is to be sent by e-mail could not be found")
+
+    def look(self) -> None:
+        """Post what has become true since the last look."""
+        now = {**(self._in_line() if self._mail.queue else {}), **(self._ending() if self._mail.session_ends else {})}
+        for key in now.keys() - self._said:
+            self.outbox.post(now[key])
+        # what is true again later is said again
+        self._said = set(now)
+
+    def announce(self, text: str) -> int:
+        """Post a notice to everybody who has signed in; return how many letters were accepted."""
+        subject = f"Notice from {self._facility.name}"
+        names = [name for (name,) in self._app.db.query(orm.User.name).order_by(orm.User.id)]
+        return sum(self.outbox.post(Letter(name, subject, self._signed(text))) for name in names)
+
+    async def address_of(self, name: str) -> str:
+        """Return the address of a user who still has an account; "" for none."""
+        user = self._app.users.get(name)
+        state = await user.get_auth_state() or {} if user is not None else {}
+        identity = Identity.from_state(state.get("identity")) or Identity.from_state(state.get("ended"))
+        if identity is None:
+            return ""
+        try:
+            account = await self._facility.account_of(identity)
+        except Refused:
+            return ""
+        except SourceUnavailable:
+            # a letter says nothing that needs the account, and the login has shown it
+            return self._mail.address_in(identity.claims)
+        return self._mail.address_in(identity.claims) or account.mail
+
+    def _in_line(self) -> dict[tuple[str, str, str], Letter]:
+        line = current_line()
+        found: dict[tuple[str, str, str], Letter] = {}
+        places: set[str] = set()
+        for ticket in line.waiting() if line is not None else ():
+            user, session = ticket.demand.key
+            if ticket.is_called:
+                found[user, session, "turn"] = self._letter(
+                    user, session, "starts now", "It is your turn: it is starting."
+                )
+            elif ticket.demand.place not in places:
+                places.add(ticket.demand.place)
+                words = "You are first in line. It starts by itself when a session becomes free."
+                found[user, session, "next"] = self._letter(user, session, "is next in line", words)
+        return found
+
+    def _ending(self) -> dict[tuple[str, str, str], Letter]:
+        found = {}
+        for user in list(self._app.users.values()):
+            for session, spawner in list(user.spawners.items()):
+                if spawner.ready and (words := getattr(spawner, "end_notice", "")):
+                    found[user.name, session, "end"] = self._letter(user.name, session, "ends soon", words)
+        return found
+
+    def _letter(self, user: str, session: str, what: str, words: str) -> Letter:
+        title = self._title_of(user, session)
+        address = self._address()
+        link = f"\n\n{address}hub/sessions/{session}" if address and session else ""
+        return Letter(user, f"{title} {what}", self._signed(f"{title}: {words}{link}"))
+
+    def _title_of(self, user: str, session: str) -> str:
+        found = self._app.users.get(user)
+        row = found.orm_spawners.get(session) if found is not None else None
+        name = str((row.user_options or {}).get("application", "")) if row is not None else ""
+        application = self._facility.applications.applications.get(name)
+        return application.title if application is not None else "Your session"
+
+    def _address(self) -> str:
+        public = str(self._app.public_url or "")
+        return f"{public.rstrip('/')}/" if public else ""
+
+    def _signed(self, text: str) -> str:
+        return f"{text}\n\n-- \n{self._facility.name}, data analysis portal\n{self._address()}"
+
+
+def start_mailing(app: Any) -> None:
+    """Let a hub send e-mail for as long as it runs, if that is configured.
+
+    Raises:
+        ConfigurationError: the settings cannot work.
+    """
+    mail = Mail(config=app.config)
+    if not mail.is_on:
+        return
+    mailing = _known[app.db.get_bind()] = Mailing(app, Facility.of(app.config), mail)
+    for work in (mailing.watch(), mailing.outbox.run()):
+        task = asyncio.get_running_loop().create_task(work)
+        _running.add(task)
+        task.add_done_callback(_running.discard)
+
+
+def mailing_of(db: Any) -> Mailing | None:
+    """Return what sends the e-mail of the hub with this database; None if it sends none."""
+    return _known.get(db.get_bind())
