@@ -138,7 +138,7 @@ BROKEN: dict[str, tuple[str, str, str, str]] = {
     "L3 a password in a source's address": (
         GOOD + 'c.Facility.proposals = "groups"\nc.GroupProposals.pattern = "(?P<proposal>p)"\n'
         'c.Facility.proposals = "icat"\nc.IcatProposals.url = "https://a:TOP-SECRET@x.org"',
-        "IcatProposals.url", "(not shown)", "Take it out",
+        "IcatProposals.url", "(not shown)", "Remove it",
     ),
     # types
     "text for a number": (GOOD + 'c.Facility.min_id = "1000"', "Facility.min_id", "'1000'", "It must be an int."),
