@@ -21,7 +21,7 @@ from traitlets.config import Config
 from daas_hub.catalogue import Application
 from daas_hub.errors import DaasError, SessionFailed
 from daas_hub.facility import Facility
-from daas_hub.findings import Finding
+from daas_hub.findings import Finding, Verdict
 from daas_hub.launch import Plan
 from daas_hub.spawners.guest_layout import mount_points, places
 from daas_hub.spawners.home_access import require_usable_home
@@ -56,6 +56,7 @@ from daas_hub.spawners.kubernetes.startup_watch import StartupWatch, may_be_at
 from daas_hub.spawners.kubernetes.stock import KUBERNETES_SETTINGS
 from daas_hub.spawners.kubernetes.stock_class import StockKubeSpawner
 from daas_hub.spawners.kubernetes.stock_values import problems_of_config
+from daas_hub.spawners.kubernetes.trial import try_place
 from daas_hub.spawners.kubernetes.wall import closed_to
 from daas_hub.spawners.kubernetes.watch import is_ending, phase_of
 from daas_hub.spawners.mount_handshake import GrantedDirectory, granted_directories
@@ -100,12 +101,15 @@ class ProposalKubeSpawner(PodEndMixin, StockKubeSpawner):
 
     @classmethod
     async def examine(cls, config: Config, facility: Facility, plan: Plan | None) -> list[Finding]:
-        """Ask the cluster what the hub may do, and what it has (see `ProposalSessionMixin`)."""
+        """Ask the cluster what the hub may do, and run a pod as for this launch (see `ProposalSessionMixin`)."""
         settings = cls(config=config)
+        place = await examine(settings)
         return [
-            *await examine(settings),
+            *place,
             *await examine_cluster(settings),
             *storage_findings(settings),
+            # what the hub may not do would fail once more, after retries
+            *([] if any(one.verdict is Verdict.PROBLEM for one in place) else await try_place(settings, plan)),
             last_outcome(Path(settings.runtime_dir)),
         ]
 

@@ -171,6 +171,7 @@ def test_the_page_leads_from_an_empty_cluster_to_a_first_user(world: World, anna
         # 1 is for a warning, which the page explains
         doctor = administrator.follow("7. ", ends=1)
         assert re.findall(r"^  (?:PROBLEM|WARNING) (.*)", doctor, re.MULTILINE) == ["look for host names of sessions"]
+        assert "run a program in a session of alindqvist" in doctor
         walk(world, anna)
 
 

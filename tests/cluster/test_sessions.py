@@ -6,7 +6,10 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -225,3 +228,21 @@ def test_the_hub_may_do_nothing_else(place: ClusterPortal) -> None:
             place.cluster.kubectl("-n", place.namespace, "auth", "can-i", *right, "--as", account, "-q")
     # and what it needs is not refused
     place.cluster.kubectl("-n", place.namespace, "auth", "can-i", "create", "pods", "--as", account, "-q")
+
+
+def test_the_doctor_says_what_an_account_finds_in_a_pod(place: ClusterPortal) -> None:
+    """Its probe runs in a pod as for a launch, and leaves nothing behind."""
+    argv = [str(Path(sys.prefix) / "bin" / "daas-hub"), "doctor", str(place.portal.state / "test_config.py")]
+    given = {"DAAS_DEMO_PORT": str(place.portal.port), "DAAS_DEMO_STATE": str(place.portal.state)}
+    ran = subprocess.run(
+        [*argv, "--as", "anna"], env=os.environ | given, capture_output=True, text=True, check=False, timeout=240
+    )
+    report = " ".join(ran.stdout.split())
+    assert "ok run a program in a session of anna" in report, ran.stdout[-4000:]
+    assert "uid 25001, gid 25001" in report
+    assert "system calls are filtered (seccomp)" in report
+    assert "ok read ~/data in that session, and try to write to it result:" in report
+    assert "entries, read-only" in report
+    assert "ok read ~/processed in that session, and try to write to it result:" in report
+    left = place.cluster.get("-n", place.namespace, "pods", "-l", f"daas-hub/hub={place.hub_id}-doctor")["items"]
+    assert left == []
