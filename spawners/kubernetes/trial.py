@@ -82,7 +82,7 @@ async def try_pod(settings: PlaceMixin, plan: Plan) -> dict[str, Any]:
 
 @asynccontextmanager
 async def _opened(settings: PlaceMixin, plan: Plan) -> AsyncIterator[Plan]:
-    """Give the plan with its directories opened, where the hub has the facility's storage."""
+    """Open the directories of the plan, where the hub has the facility's storage."""
     if not settings.hub_has_storage:
         yield plan
         return
