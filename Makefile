@@ -149,7 +149,12 @@ bench-abuse: $(VENV)/.installed $(VENV)/.test  ## pages of others while sessions
 	$(PYTHON) -m benchmarks.abuse
 	$(PYTHON) -m benchmarks.tunnel
 
-.PHONY: help demo install quick test test-upgrade test-servers test-outages test-ends test-databases test-nfs race check kill-test upgrade-test audit mutants constraints wheel bench bench-launch bench-budget bench-path bench-memory bench-docker bench-abuse bench-cluster bench-cluster-scale bench-pods bench-scale bench-proxies bench-sockets bench-sockets-hour bench-kill clean bench-notebook bench-far
+.PHONY: help demo install quick clean
+.PHONY: test check wheel constraints audit race mutants
+.PHONY: test-upgrade test-servers test-outages test-ends test-databases test-nfs kill-test upgrade-test
+.PHONY: bench bench-launch bench-budget bench-path bench-memory bench-docker
+.PHONY: bench-abuse bench-cluster bench-cluster-scale bench-pods bench-scale bench-proxies
+.PHONY: bench-sockets bench-sockets-hour bench-kill bench-notebook bench-far
 
 -include images/images.mk
 
