@@ -68,10 +68,10 @@ check: $(VENV)/.installed $(VENV)/.test  ## style, types, layers: what CI runs b
 	cd $(VENV) && bin/lint-imports --no-cache --config $(CURDIR)/.importlinter
 	$(PYTHON) -m pip check
 
-kill-test: $(VENV)/.installed $(VENV)/.test  ## kill the hub under 25 starts at each point of a start, in sandboxes and containers
+test-kills: $(VENV)/.installed $(VENV)/.test  ## kill the hub under 25 starts at each point of a start, in sandboxes and containers
 	DAAS_KILL_REPEATS=5 DAAS_KILL_STARTS=5 $(PYTHON) -m pytest -q -k killed_start --timeout 3600 tests/hub/test_kills.py tests/docker/test_kills.py $(ARGS)
 
-upgrade-test: $(VENV)/.installed $(VENV)/.test  ## the chart upgraded under ten sessions and ten starts under way, on the cluster of .ci/cluster
+test-chart-upgrade: $(VENV)/.installed $(VENV)/.test  ## the chart upgraded under ten sessions and ten starts under way, on the cluster of .ci/cluster
 	DAAS_UPGRADE_SESSIONS=10 $(PYTHON) -m pytest -q --timeout 1800 tests/cluster/test_chart_sessions.py $(ARGS)
 
 test-nfs:  ## a real NFS server with root_squash, v3 and v4.2, in a virtual machine without KVM; as root, some minutes
@@ -151,7 +151,7 @@ bench-abuse: $(VENV)/.installed $(VENV)/.test  ## pages of others while sessions
 
 .PHONY: help demo install quick clean
 .PHONY: test check wheel constraints audit race mutants
-.PHONY: test-upgrade test-servers test-outages test-ends test-databases test-nfs kill-test upgrade-test
+.PHONY: test-upgrade test-servers test-outages test-ends test-databases test-nfs test-kills test-chart-upgrade
 .PHONY: bench bench-launch bench-budget bench-path bench-memory bench-docker
 .PHONY: bench-abuse bench-cluster bench-cluster-scale bench-pods bench-scale bench-proxies
 .PHONY: bench-sockets bench-sockets-hour bench-kill bench-notebook bench-far

@@ -18,7 +18,7 @@ import requests
 from tests.kill_points import point_id
 from tests.live_portal import Person, Portal, plain_text
 
-#: Kills at each point, and how many starts are under way at each; `make kill-test` sets both.
+#: Kills at each point, and how many starts are under way at each; `make test-kills` sets both.
 REPEATS = int(os.environ.get("DAAS_KILL_REPEATS", "1"))
 STARTS = int(os.environ.get("DAAS_KILL_STARTS", "1"))
 

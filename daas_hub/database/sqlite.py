@@ -5,7 +5,7 @@ disk; with the log none does. After a crash of the hub nothing is lost; after a 
 the file stays consistent (docs/explanations/decisions/0023-write-ahead-log.md). PostgreSQL and MariaDB are not touched.
 
 JupyterHub checks each connection with a transaction of its own before it uses it. A server may have been restarted, and
-a file was not: a start saves twelve such transactions (docs/explanations/decisions/0035-what-a-start-costs-the-hub.md).
+a file was not: a start saves twelve such transactions (docs/explanations/decisions/0033-what-a-start-costs-the-hub.md).
 """
 
 from __future__ import annotations

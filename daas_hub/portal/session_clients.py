@@ -2,7 +2,7 @@
 
 Its secret is the session's API token, which the hub has made at random and stores with one round, too: the rounds are
 for secrets that somebody thought of. JupyterHub spends 3 ms on them at each start and each sign-in at a session, in its
-event loop (decision 35). Clients of services are added by JupyterHub: their secrets may be an administrator's.
+event loop (decision 33). Clients of services are added by JupyterHub: their secrets may be an administrator's.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from tests.cluster.portal import on_the_node
 TOKEN = "0123456789abcdef" * 2
 HEADERS = {"Authorization": f"token {TOKEN}"}
 UID, GROUP = 25001, 26001
-#: Sessions that run when the chart is upgraded, and as many that are being started; `make upgrade-test` has ten.
+#: Sessions that run when the chart is upgraded, and as many that are being started; `make test-chart-upgrade` has ten.
 EACH = int(os.environ.get("DAAS_UPGRADE_SESSIONS", "2"))
 CONFIG = f"""\
 from pathlib import PurePosixPath
