@@ -48,7 +48,7 @@ def announce(
         else f"notice {made['id']} is shown; withdraw it: daas-hub notices --withdraw {made['id']}"
     )
     if mail and not is_json:
-        print(f"it is sent by e-mail to {counted(made['letters'], 'person', 'people')}")
+        print(f"it is sent by e-mail to {counted(made['messages'], 'person', 'people')}")
     return 0
 
 

@@ -39,7 +39,7 @@ _FIRST_METHOD = ""
     help="Sign in at the provider (device code) and run all checks as that user; METHOD is the provider's name in the "
     "configuration, default: the first one.",
 )
-@click.option("--mail-to", default="", metavar="ADDRESS", help="Send a test letter there; without it, none is sent.")
+@click.option("--mail-to", default="", metavar="ADDRESS", help="Send a test message there; without it, none is sent.")
 @click.option(
     "--json",
     "is_json",

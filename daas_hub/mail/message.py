@@ -1,4 +1,4 @@
-"""One letter: plain text, with headers that nothing in it can add to. Pure."""
+"""Composes a notification as an e-mail: plain text, and no text can add a header. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MAX_ADDRESS, _MAX_LOCAL = 254, 64
 
 
 @dataclass(frozen=True)
-class Letter:
+class Notification:
     """What is to be said to a person.
 
     Attributes:
@@ -38,8 +38,8 @@ def is_address(value: object) -> bool:
     return len(value.partition("@")[0]) <= _MAX_LOCAL
 
 
-def compose(letter: Letter, *, sender: str, to: str, reply_to: str = "", now: float) -> EmailMessage:
-    """Return a letter as a message.
+def compose(notification: Notification, *, sender: str, to: str, reply_to: str = "", now: float) -> EmailMessage:
+    """Return a notification as an e-mail.
 
     Titles of applications and proposals are data: line ends in the subject become spaces, and no header has more than
     one line.
@@ -53,14 +53,14 @@ def compose(letter: Letter, *, sender: str, to: str, reply_to: str = "", now: fl
     message = EmailMessage(policy=email.policy.SMTP)
     message["From"] = sender
     message["To"] = to
-    message["Subject"] = _one_line(letter.subject)[:MAX_SUBJECT]
+    message["Subject"] = _one_line(notification.subject)[:MAX_SUBJECT]
     message["Date"] = email.utils.formatdate(now)
     message["Message-ID"] = email.utils.make_msgid(domain=sender.partition("@")[2])
     # RFC 3834: no out-of-office message answers it
     message["Auto-Submitted"] = "auto-generated"
     if reply_to:
         message["Reply-To"] = reply_to
-    message.set_content("\n".join(map(_one_line, letter.text[:MAX_TEXT].splitlines())) + "\n")
+    message.set_content("\n".join(map(_one_line, notification.text[:MAX_TEXT].splitlines())) + "\n")
     return message
 
 

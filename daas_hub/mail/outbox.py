@@ -1,4 +1,4 @@
-"""Letters that wait to be sent: limited in number and rate, sent one by one, and lost rather than waited for."""
+"""Queue of outgoing e-mail: limited in number and rate, sent one by one; nothing waits for it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 
 from daas_hub.errors import DaasError
-from daas_hub.mail.message import Letter, compose, is_address
+from daas_hub.mail.message import Notification, compose, is_address
 from daas_hub.mail.smtp import MailError
 from daas_hub.metrics.mail import count_mail
 
 HOUR_S = 3600.0
-#: A letter that could not be sent is tried again after these seconds; then it is given up.
+#: Seconds until a message that could not be sent is tried again; after the last one it is dropped.
 RETRY_S = (60.0, 300.0)
-#: What a letter says is out of date after this time.
+#: Age from which a message is out of date, and dropped.
 STALE_S = 2 * HOUR_S
 
 _log = logging.getLogger("jupyterhub.daas")
@@ -29,9 +29,9 @@ class MailLimits:
     """How much is sent.
 
     Attributes:
-        per_person: letters to one person in an hour; more are dropped.
-        per_hour: letters to all in an hour; more wait.
-        waiting: letters that wait at most; more are dropped.
+        per_person: messages to one person in an hour; more are dropped.
+        per_hour: messages to all in an hour; more wait.
+        waiting: messages that wait at most; more are dropped.
     """
 
     per_person: int = 6
@@ -40,7 +40,7 @@ class MailLimits:
 
 
 class Outbox:
-    """The letters of one hub.
+    """The messages of one hub.
 
     Args:
         send: sends a message; it runs in a thread, and raises `MailError`.
@@ -66,29 +66,29 @@ class Outbox:
         self._sender, self._reply_to = sender, reply_to
         self._limits = limits or MailLimits()
         self._clock, self._sleep = clock, sleep
-        self._waiting: deque[tuple[float, Letter]] = deque()
+        self._waiting: deque[tuple[float, Notification]] = deque()
         self._arrived = asyncio.Event()
         self._to_person: dict[str, deque[float]] = {}
         self._sent: deque[float] = deque()
         self._is_failing = False
 
-    def post(self, letter: Letter) -> bool:
-        """Let a letter be sent, and return at once; False if it is dropped, because there are too many."""
+    def post(self, notification: Notification) -> bool:
+        """Queue a notification; return False if it is dropped because of the limits."""
         now = self._clock()
-        recent = self._to_person.setdefault(letter.person, deque())
+        recent = self._to_person.setdefault(notification.person, deque())
         _forget(recent, now - HOUR_S)
         if len(recent) >= self._limits.per_person or len(self._waiting) >= self._limits.waiting:
             count_mail("dropped")
-            _log.warning("e-mail to %s is dropped: the limit of letters is reached", letter.person)
+            _log.warning("e-mail to %s dropped: limit reached", notification.person)
             return False
         recent.append(now)
-        self._waiting.append((now, letter))
+        self._waiting.append((now, notification))
         self._arrived.set()
         return True
 
     @property
     def size(self) -> int:
-        """How many letters wait."""
+        """The number of waiting messages."""
         return len(self._waiting)
 
     async def run(self) -> None:
@@ -101,14 +101,14 @@ class Outbox:
     async def send_all(self) -> None:
         """Send what waits now."""
         while self._waiting:
-            posted, letter = self._waiting.popleft()
+            posted, notification = self._waiting.popleft()
             try:
                 await self._keep_rate()
-                await self._deliver(posted, letter)
+                await self._deliver(posted, notification)
             except Exception:
-                # whatever it is: the next letter must be sent
+                # whatever it is: the next notification must be sent
                 count_mail("failed")
-                _log.exception("e-mail to %s could not be sent", letter.person)
+                _log.exception("e-mail to %s could not be sent", notification.person)
         self._to_person = {name: times for name, times in self._to_person.items() if times}
 
     async def _keep_rate(self) -> None:
@@ -117,17 +117,17 @@ class Outbox:
             await self._sleep(max(1.0, self._sent[0] + HOUR_S - self._clock()))
             _forget(self._sent, self._clock() - HOUR_S)
 
-    async def _deliver(self, posted: float, letter: Letter) -> None:
+    async def _deliver(self, posted: float, notification: Notification) -> None:
         if self._clock() - posted > STALE_S:
             count_mail("dropped")
             return
-        address = await self._address_of(letter.person)
+        address = await self._address_of(notification.person)
         if not is_address(address):
             count_mail("no_address")
             return
         for wait_s in (*RETRY_S, None):
             self._sent.append(self._clock())
-            message = compose(letter, sender=self._sender, to=address, reply_to=self._reply_to, now=self._clock())
+            message = compose(notification, sender=self._sender, to=address, reply_to=self._reply_to, now=self._clock())
             try:
                 await asyncio.to_thread(self._send, message)
             except DaasError as problem:
@@ -137,7 +137,7 @@ class Outbox:
                     continue
                 count_mail("failed")
                 self._note_failure(problem)
-                _log.warning("e-mail to %s is given up: %s", letter.person, problem)
+                _log.warning("e-mail to %s is given up: %s", notification.person, problem)
                 return
             count_mail("sent")
             if self._is_failing:

@@ -44,7 +44,7 @@ class Mail(SourceSettings):
     password_file = Unicode("", config=True, help="File with the password of `user`, readable by the hub's user only.")
     timeout_s = Float(10.0, min=0.1, config=True, help="Timeout in seconds of each step of the connection.")
     sender = Unicode(
-        "", config=True, help='Address that letters come from; required. Example: "daas-noreply@facility.org".'
+        "", config=True, help='Address that messages come from; required. Example: "daas-noreply@facility.org".'
     )
     reply_to = Unicode("", config=True, help="Address for answers. Default: none.")
     address_claim = Unicode(
@@ -63,14 +63,14 @@ class Mail(SourceSettings):
         "" accepts every address; only for a provider that manages addresses. Default: "email_verified".
         """,
     )
-    per_person = Int(6, min=1, config=True, help="Letters to one person in an hour; further ones are dropped.")
-    per_hour = Int(500, min=1, config=True, help="Letters to all people in an hour; further ones wait.")
+    per_person = Int(6, min=1, config=True, help="E-mails to one person in an hour; further ones are dropped.")
+    per_hour = Int(500, min=1, config=True, help="E-mails to all people in an hour; further ones wait.")
     queue = Bool(
         True,
         config=True,
-        help="Whether people get a letter when they are next in the queue, and when their turn comes.",
+        help="Whether people get a message when they are next in the queue, and when their turn comes.",
     )
-    session_ends = Bool(True, config=True, help="Whether people get a letter when a session of theirs ends soon.")
+    session_ends = Bool(True, config=True, help="Whether people get a message when a session of theirs ends soon.")
 
     @property
     def is_on(self) -> bool:

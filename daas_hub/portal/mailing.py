@@ -11,7 +11,7 @@ from jupyterhub import orm
 from daas_hub.accounts import Identity
 from daas_hub.errors import Refused, SourceUnavailable
 from daas_hub.facility import Facility
-from daas_hub.mail import Letter, Mail, Outbox
+from daas_hub.mail import Mail, Notification, Outbox
 from daas_hub.portal.waiting import current_line
 
 INTERVAL_S = 5.0
@@ -22,7 +22,7 @@ _known: WeakKeyDictionary[Any, Mailing] = WeakKeyDictionary()
 
 
 class Mailing:
-    """Watches one hub, and posts each letter once.
+    """Watches one hub, and posts each notification once.
 
     Args:
         app: the hub.
@@ -55,10 +55,10 @@ class Mailing:
         self._said = set(now)
 
     def announce(self, text: str) -> int:
-        """Post a notice to everybody who has signed in; return how many letters were accepted."""
+        """Post a notice to everybody who has signed in; return how many messages were accepted."""
         subject = f"Notice from {self._facility.name}"
         names = [name for (name,) in self._app.db.query(orm.User.name).order_by(orm.User.id)]
-        return sum(self.outbox.post(Letter(name, subject, self._signed(text))) for name in names)
+        return sum(self.outbox.post(Notification(name, subject, self._signed(text))) for name in names)
 
     async def address_of(self, name: str) -> str:
         """Return the address of a user who still has an account; "" for none."""
@@ -72,39 +72,39 @@ class Mailing:
         except Refused:
             return ""
         except SourceUnavailable:
-            # a letter says nothing that needs the account, and the login has shown it
+            # a notification says nothing that needs the account, and the login has shown it
             return self._mail.address_in(identity.claims)
         return self._mail.address_in(identity.claims) or account.mail
 
-    def _in_line(self) -> dict[tuple[str, str, str], Letter]:
+    def _in_line(self) -> dict[tuple[str, str, str], Notification]:
         line = current_line()
-        found: dict[tuple[str, str, str], Letter] = {}
+        found: dict[tuple[str, str, str], Notification] = {}
         places: set[str] = set()
         for ticket in line.waiting() if line is not None else ():
             user, session = ticket.demand.key
             if ticket.is_called:
-                found[user, session, "turn"] = self._letter(
+                found[user, session, "turn"] = self._notification(
                     user, session, "starts now", "It is your turn: it is starting."
                 )
             elif ticket.demand.place not in places:
                 places.add(ticket.demand.place)
                 words = "You are first in line. It starts by itself when a session becomes free."
-                found[user, session, "next"] = self._letter(user, session, "is next in line", words)
+                found[user, session, "next"] = self._notification(user, session, "is next in line", words)
         return found
 
-    def _ending(self) -> dict[tuple[str, str, str], Letter]:
+    def _ending(self) -> dict[tuple[str, str, str], Notification]:
         found = {}
         for user in list(self._app.users.values()):
             for session, spawner in list(user.spawners.items()):
                 if spawner.ready and (words := getattr(spawner, "end_notice", "")):
-                    found[user.name, session, "end"] = self._letter(user.name, session, "ends soon", words)
+                    found[user.name, session, "end"] = self._notification(user.name, session, "ends soon", words)
         return found
 
-    def _letter(self, user: str, session: str, what: str, words: str) -> Letter:
+    def _notification(self, user: str, session: str, what: str, words: str) -> Notification:
         title = self._title_of(user, session)
         address = self._address()
         link = f"\n\n{address}hub/sessions/{session}" if address and session else ""
-        return Letter(user, f"{title} {what}", self._signed(f"{title}: {words}{link}"))
+        return Notification(user, f"{title} {what}", self._signed(f"{title}: {words}{link}"))
 
     def _title_of(self, user: str, session: str) -> str:
         found = self._app.users.get(user)

@@ -47,8 +47,8 @@ def announce(handler: Any, given: dict[str, Any]) -> dict[str, Any]:
     handler.log.warning("notice %d (%s) by %s: %r", notice.id, notice.kind, made_by, notice.text)
     view = notice_view(notice, board.clock(), zone)
     if is_mailed and mailing is not None:
-        view["letters"] = mailing.announce(notice.text)
-        handler.log.warning("notice %d is sent by e-mail to %d people at most", notice.id, view["letters"])
+        view["messages"] = mailing.announce(notice.text)
+        handler.log.warning("notice %d is sent by e-mail to %d people at most", notice.id, view["messages"])
     return view
 
 

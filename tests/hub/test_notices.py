@@ -113,10 +113,10 @@ def test_a_notice_is_sent_by_e_mail_where_it_is_asked_for(
     said = operator.run("announce", "The storage is slow.", "--mail").stdout
     assert "it is sent by e-mail to " in said
     until = time.monotonic() + 20
-    while not room.letters:
+    while not room.messages:
         assert time.monotonic() < until, operator.portal.log.read_text()[-3000:]
         time.sleep(0.1)
-    ((sender, recipients, message),) = room.letters
+    ((sender, recipients, message),) = room.messages
     assert (sender, recipients) == ("daas@facility.org", ["anna@example.org"]), "nobody else has an address"
     assert message["Subject"] == "Notice from Demo Light Source"
     assert "The storage is slow." in message.get_content()

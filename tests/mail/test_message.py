@@ -1,4 +1,4 @@
-"""A letter as a message: addresses, and headers that nothing in it can add to."""
+"""A notification as a message: addresses, and headers that nothing in it can add to."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import email.policy
 
 import pytest
 
-from daas_hub.mail import Letter, compose, is_address
+from daas_hub.mail import Notification, compose, is_address
 
 SENDER, ANNA = "daas@facility.org", "anna@example.org"
 
@@ -35,7 +35,7 @@ def test_anything_else_is_no_address(address: object) -> None:
 
 def test_a_letter_is_plain_text_with_the_usual_headers() -> None:
     message = compose(
-        Letter("u1", "PyMca starts now", "It is your turn – go.\nBye"),
+        Notification("u1", "PyMca starts now", "It is your turn – go.\nBye"),
         sender=SENDER,
         to=ANNA,
         reply_to="help@facility.org",
@@ -53,8 +53,8 @@ def test_a_letter_is_plain_text_with_the_usual_headers() -> None:
 @pytest.mark.parametrize("line_end", ["\n", "\r", "\r\n", "\u2028", "\x0b", "\x85", "\0"])
 @pytest.mark.parametrize("hostile", ["Bcc: all@example.org", "\nContent-Type: text/html\n\n<script>"])
 def test_a_title_cannot_add_headers_or_a_body(line_end: str, hostile: str) -> None:
-    letter = Letter("u1", f"Glass{line_end}{hostile}", f"Glass{line_end}{hostile}")
-    message = compose(letter, sender=SENDER, to=ANNA, now=0)
+    notification = Notification("u1", f"Glass{line_end}{hostile}", f"Glass{line_end}{hostile}")
+    message = compose(notification, sender=SENDER, to=ANNA, now=0)
     read = email.message_from_bytes(message.as_bytes(), policy=email.policy.default)
     assert sorted(read.keys()) == sorted(
         ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "Content-Type", "Content-Transfer-Encoding",
@@ -68,10 +68,10 @@ def test_a_title_cannot_add_headers_or_a_body(line_end: str, hostile: str) -> No
 def test_nothing_is_written_to_what_is_no_address(to: str) -> None:
     for addresses in ({"sender": SENDER, "to": to}, {"sender": to, "to": ANNA}):
         with pytest.raises(ValueError, match="is not a mail address"):
-            compose(Letter("u1", "x", "y"), now=0, **addresses)
+            compose(Notification("u1", "x", "y"), now=0, **addresses)
 
 
 def test_long_titles_are_shortened() -> None:
-    message = compose(Letter("u1", "x" * 5000, "y" * 50_000), sender=SENDER, to=ANNA, now=0)
+    message = compose(Notification("u1", "x" * 5000, "y" * 50_000), sender=SENDER, to=ANNA, now=0)
     assert len(message["Subject"]) == 200
     assert len(message.get_content()) == 10_001

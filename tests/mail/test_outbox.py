@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from daas_hub.errors import ErrorKind
-from daas_hub.mail import Letter, MailError, Outbox
+from daas_hub.mail import MailError, Notification, Outbox
 from daas_hub.mail.outbox import RETRY_S, STALE_S, MailLimits
 
 HOUR = 3600.0
@@ -47,11 +47,11 @@ class Office:
         await asyncio.sleep(0)
 
     def post(self, person: str, subject: str = "x") -> bool:
-        return self.outbox.post(Letter(person, subject, "text"))
+        return self.outbox.post(Notification(person, subject, "text"))
 
 
 def counted(outcome: str) -> float:
-    return REGISTRY.get_sample_value("daas_mail_letters_total", {"outcome": outcome}) or 0.0
+    return REGISTRY.get_sample_value("daas_mail_messages_total", {"outcome": outcome}) or 0.0
 
 
 async def test_letters_are_sent_in_a_thread_in_their_order() -> None:

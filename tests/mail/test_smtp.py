@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 
 from daas_hub.errors import ConfigurationError, ErrorKind
-from daas_hub.mail import Letter, MailError, MailServer, compose
+from daas_hub.mail import MailError, MailServer, Notification, compose
 from daas_hub.mail.smtp import Security
 from tests.live_portal import free_ports
 from tests.stand_ins.certificates import certificate
 from tests.stand_ins.mail_server import PASSWORD, USER, MailRoom, mail_server
 
-LETTER = compose(Letter("u1", "Glass", "It is your turn."), sender="daas@facility.org", to="anna@example.org", now=0)
+MESSAGE = compose(
+    Notification("u1", "Glass", "It is your turn."), sender="daas@facility.org", to="anna@example.org", now=0
+)
 
 
 def server_for(room: MailRoom, **settings: Any) -> MailServer:
@@ -25,7 +27,7 @@ def server_for(room: MailRoom, **settings: Any) -> MailServer:
 
 def failure(server: MailServer) -> MailError:
     with pytest.raises(MailError) as raised:
-        server.send(LETTER)
+        server.send(MESSAGE)
     return raised.value
 
 
@@ -38,8 +40,8 @@ def secret(folder: Path, text: str = PASSWORD) -> str:
 
 def test_a_letter_arrives() -> None:
     with mail_server() as room:
-        server_for(room).send(LETTER)
-        ((sender, recipients, message),) = room.letters
+        server_for(room).send(MESSAGE)
+        ((sender, recipients, message),) = room.messages
     assert (sender, recipients, message["Subject"]) == ("daas@facility.org", ["anna@example.org"], "Glass")
 
 
@@ -52,8 +54,8 @@ def test_encrypted_and_signed_in(tmp_path: Path, security: Security) -> None:
     trust = ssl.create_default_context(cafile=authority)
     with mail_server(**kind, needs_login=True) as room:  # type: ignore[arg-type]
         given = {"security": security, "tls": trust, "user": USER, "password_file": secret(tmp_path)}
-        server_for(room, **given).send(LETTER)
-        assert (len(room.letters), room.logins) == (1, 1)
+        server_for(room, **given).send(MESSAGE)
+        assert (len(room.messages), room.logins) == (1, 1)
         # an authority that this machine does not know, and a certificate for another host
         for wrong in ({"tls": None}, {"tls": trust, "host": "localhost"}):
             server = MailServer(**({"host": "127.0.0.1", "port": room.port} | given | wrong))
@@ -62,14 +64,14 @@ def test_encrypted_and_signed_in(tmp_path: Path, security: Security) -> None:
         refused = failure(wrong_password)
         assert refused.kind is ErrorKind.CREDENTIALS_REFUSED
         assert "guess" not in str(refused)
-        assert len(room.letters) == 1
+        assert len(room.messages) == 1
 
 
 def test_nothing_is_sent_without_the_encryption_that_is_configured() -> None:
     with mail_server() as room:
         assert failure(server_for(room, security=Security.STARTTLS)).kind is ErrorKind.NO_STARTTLS
         assert failure(server_for(room, security=Security.TLS)).kind in {ErrorKind.NO_CONNECTION, ErrorKind.TIMEOUT}
-        assert room.letters == []
+        assert room.messages == []
 
 
 @pytest.mark.parametrize(("answer", "is_temporary"), [("550 no such user", False), ("450 try later", True)])
@@ -96,4 +98,4 @@ def test_a_password_that_others_can_read_is_not_used(tmp_path: Path) -> None:
     file = Path(secret(tmp_path))
     file.chmod(0o644)
     with mail_server() as room, pytest.raises(ConfigurationError, match="can be read by others"):
-        server_for(room, user=USER, password_file=str(file)).send(LETTER)
+        server_for(room, user=USER, password_file=str(file)).send(MESSAGE)

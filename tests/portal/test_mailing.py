@@ -77,7 +77,7 @@ class Scene:
     """A hub that sends e-mail to a real server."""
 
     def __init__(self, room: MailRoom, monkeypatch: pytest.MonkeyPatch, *users: User, **settings: Any) -> None:
-        room.letters.clear()
+        room.messages.clear()
         self.room, self.facility, self.tickets = room, Facility(), list[Any]()
         given = {"server": "127.0.0.1", "port": room.port, "security": "none", "sender": "daas@facility.org"}
         mail = Mail(config=Config({"Mail": given | settings}))
@@ -91,12 +91,12 @@ class Scene:
         demand = SimpleNamespace(key=(user.name, "one"), place=place)
         self.tickets.append(SimpleNamespace(demand=demand, is_called=called))
 
-    async def letters(self) -> list[tuple[str, str, str]]:
+    async def messages(self) -> list[tuple[str, str, str]]:
         """Look once, and return what has arrived since the last time."""
         self.mailing.look()
         await self.mailing.outbox.send_all()
-        found = [(to[0], one["Subject"], one.get_content()) for _, to, one in self.room.letters]
-        self.room.letters.clear()
+        found = [(to[0], one["Subject"], one.get_content()) for _, to, one in self.room.messages]
+        self.room.messages.clear()
         return found
 
 
@@ -106,35 +106,35 @@ async def test_the_next_in_line_and_whose_turn_it_is(room: MailRoom, monkeypatch
     scene.waits(anna)
     scene.waits(ben)
     scene.waits(carla, place="large")
-    subjects = [subject for _, subject, _ in await scene.letters()]
+    subjects = [subject for _, subject, _ in await scene.messages()]
     assert subjects == ["PyMca is next in line"] * 2, "the first of each place"
-    assert await scene.letters() == [], "once"
+    assert await scene.messages() == [], "once"
     scene.tickets[0].is_called = True
-    first, second = await scene.letters()
+    first, second = await scene.messages()
     assert {first[1], second[1]} == {"PyMca starts now", "PyMca is next in line"}
     text = next(text for _, subject, text in (first, second) if subject == "PyMca starts now")
     assert "PyMca: It is your turn: it is starting." in text
     assert "https://daas.facility.org/hub/sessions/one" in text
     scene.tickets.pop(0)
-    assert await scene.letters() == []
+    assert await scene.messages() == []
 
 
 async def test_a_session_that_ends_soon(room: MailRoom, monkeypatch: pytest.MonkeyPatch) -> None:
     anna = User("anna")
     scene = Scene(room, monkeypatch, anna)
     anna.has("one")
-    assert await scene.letters() == []
+    assert await scene.messages() == []
     anna.has("one", "It ends in 10 minutes, at its time limit.")
-    ((to, subject, text),) = await scene.letters()
+    ((to, subject, text),) = await scene.messages()
     assert (to, subject) == ("anna@example.org", "PyMca ends soon")
     assert "PyMca: It ends in 10 minutes, at its time limit." in text
     anna.has("one", "It ends in 9 minutes, at its time limit.")
-    assert await scene.letters() == []
+    assert await scene.messages() == []
     # extended, and near its end again
     anna.has("one")
-    await scene.letters()
+    await scene.messages()
     anna.has("one", "It ends in 10 minutes, at its time limit.")
-    assert len(await scene.letters()) == 1
+    assert len(await scene.messages()) == 1
 
 
 @pytest.mark.parametrize("setting", ["queue", "session_ends"])
@@ -143,16 +143,16 @@ async def test_each_kind_can_be_switched_off(room: MailRoom, monkeypatch: pytest
     scene = Scene(room, monkeypatch, anna, ben, **{setting: False})
     scene.waits(anna)
     ben.has("two", "It ends in 10 minutes, at its time limit.")
-    ((_, subject, _),) = await scene.letters()
+    ((_, subject, _),) = await scene.messages()
     assert subject == ("PyMca ends soon" if setting == "queue" else "PyMca is next in line")
 
 
 async def test_a_notice_goes_to_everybody(room: MailRoom, monkeypatch: pytest.MonkeyPatch) -> None:
     scene = Scene(room, monkeypatch, User("anna"), User("ben"), User("nobody", {}))
     assert scene.mailing.announce("The storage is slow.\nBcc: all@example.org") == 3
-    letters = await scene.letters()
-    assert [subject for _, subject, _ in letters] == ["Notice from ALBA"] * 2
-    assert "The storage is slow." in letters[0][2]
+    messages = await scene.messages()
+    assert [subject for _, subject, _ in messages] == ["Notice from ALBA"] * 2
+    assert "The storage is slow." in messages[0][2]
 
 
 @pytest.mark.parametrize(

@@ -25,12 +25,12 @@ class MailRoom:
 
     Attributes:
         refusals: the answer to RCPT for an address, "550 unknown" say.
-        letters: each with its envelope's sender and recipients.
+        messages: each with its envelope's sender and recipients.
     """
 
     port: int
     refusals: dict[str, str] = field(default_factory=dict)
-    letters: list[tuple[str, list[str], EmailMessage]] = field(default_factory=list)
+    messages: list[tuple[str, list[str], EmailMessage]] = field(default_factory=list)
     logins: int = 0
     #: answered to the next messages, in this order; then they are accepted
     answers: list[str] = field(default_factory=list)
@@ -46,7 +46,7 @@ class MailRoom:
             return self.answers.pop(0)
         parsed = email.message_from_bytes(envelope.content, policy=email.policy.default)
         assert isinstance(parsed, EmailMessage)
-        self.letters.append((envelope.mail_from, list(envelope.rcpt_tos), parsed))
+        self.messages.append((envelope.mail_from, list(envelope.rcpt_tos), parsed))
         return "250 OK"
 
     def authenticate(self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:

@@ -58,7 +58,7 @@ async def examine(file: Path, login: Login | SignIn | None = None, mail_to: str 
 
     Args:
         login: the person to run them as; None for the checks that need no person.
-        mail_to: where to send a test letter; "" for none.
+        mail_to: where to send a test message; "" for none.
     """
     findings = _file(file)
     if any(one.verdict is Verdict.PROBLEM for one in findings):

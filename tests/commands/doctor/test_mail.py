@@ -1,4 +1,4 @@
-"""The doctor and the mail server: it connects and signs in, and sends a letter only if it is asked to."""
+"""The doctor and the mail server: it connects and signs in, and sends a message only if it is asked to."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ async def test_the_server_is_asked_and_no_letter_is_sent() -> None:
     with mail_server() as room:
         (found,) = await check_mail(config(room.port))
         assert (found.key, found.verdict) == ("mail.server", "ok")
-        assert room.letters == []
+        assert room.messages == []
         _, sent = await check_mail(config(room.port), "anna@example.org")
-        assert (sent.key, sent.verdict) == ("mail.letter", "ok")
-        assert [to for _, to, _ in room.letters] == [["anna@example.org"]]
+        assert (sent.key, sent.verdict) == ("mail.message", "ok")
+        assert [to for _, to, _ in room.messages] == [["anna@example.org"]]
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ async def test_a_letter_that_cannot_be_sent(refusals: dict[str, str], to: str, w
         _, found = await check_mail(config(room.port), to)
         assert found.verdict == "problem"
         assert words in found.result
-        assert room.letters == []
+        assert room.messages == []
 
 
 async def test_a_server_that_is_not_there_or_does_not_encrypt() -> None:
