@@ -223,6 +223,14 @@ def test_the_hubs_rights_are_these_and_in_one_namespace(cluster: Cluster) -> Non
     assert bindings == [(SESSIONS, "portal-hub")]
 
 
+def test_the_hub_may_list_quotas_where_it_is_asked_to(cluster: Cluster) -> None:
+    found = objects(render(cluster, merged(LEAST, {"sessions": {"readQuota": True}})))
+    role, binding = (one(found, kind, "portal-hub-quota") for kind in ("Role", "RoleBinding"))
+    assert [(rule["resources"], rule["verbs"]) for rule in role["rules"]] == [(["resourcequotas"], ["list"])]
+    assert {each["metadata"]["namespace"] for each in (role, binding)} == {SESSIONS}
+    assert [who["name"] for who in binding["subjects"]] == ["portal-hub"]
+
+
 def test_another_charts_hub_gets_the_same_rights_and_network(cluster: Cluster) -> None:
     """Nothing of a portal is made, and what its sessions need is what those of our own hub have."""
     ours = objects(render(cluster, LEAST))
