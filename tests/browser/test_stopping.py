@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -58,7 +59,11 @@ def test_a_page_asks_where_no_script_does(browser: Browser, portal: Portal) -> N
     page = anna.page
     anna.launch("Terminal", "MA-4242")
     page.wait_for_url("**/user/**", timeout=20_000)
-    page.goto(f"{portal.url}/hub/home")
+    # the browser is there before the hub calls it running, and one that starts is stopped without a question
+    until = time.monotonic() + 20
+    while page.locator("article.session[data-state=running]").count() == 0:
+        assert time.monotonic() < until
+        page.goto(f"{portal.url}/hub/home")
     page.get_by_role("button", name="Stop Terminal").click()
     expect(page).to_have_title("Stop Terminal – MA-4242 visit 2 – Demo Light Source")
     expect(page.get_by_role("heading", name="Stop Terminal?")).to_be_visible()
