@@ -88,7 +88,7 @@ def test_a_certificate_has_to_be_known(tmp_path: Path, capsys: pytest.CaptureFix
     with running_beside(app, context) as url:
         assert main(["capacity", "--url", f"{url}/hub"]) == 1
         printed = capsys.readouterr().err
-        assert "a certificate that does not hold" in printed
+        assert "an invalid certificate" in printed
         assert "--ca-file" in printed
         assert asked == []
         assert main(["capacity", "--json", "--url", f"{url}/hub/", "--ca-file", file]) == 0
