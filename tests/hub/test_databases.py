@@ -282,7 +282,10 @@ def _longest_wait(person: Person, stop: threading.Event) -> float:
 def test_a_session_survives_a_killed_database(stored: Portal, database: DatabaseServer) -> None:
     person = stored.login("anna")
     name = person.launch("terminal", proposal="MA-4242", visit="2")
-    session = f"/user/{person.name}/{name}/status"
+    desktop = f"/user/{person.name}/{name}/"
+    # its page comes before the hub's answer, and its state after it
+    assert person.get(desktop).status_code == 200
+    session = f"{desktop}status"
     assert person.get(session).json()["state"] == "running"
 
     database.stop(signal.SIGKILL)

@@ -72,6 +72,8 @@ def test_killed_hub_loses_no_session(mortal: Portal) -> None:
     name = person.launch("terminal", proposal="MA-4242", visit="2")
     page = f"/user/{person.name}/{name}/"
     assert person.get(page).status_code == 200
+    # the page of a launch comes before the hub's answer
+    assert person.get(f"{page}status").json()["state"] == "running"
     mortal.process.kill()
     mortal.process.wait()
     # the proxy is still there, and so is the session, for whoever is in
