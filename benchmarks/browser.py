@@ -228,12 +228,16 @@ def _outlived(session: list[Process], patience_s: float = 8) -> tuple[str, ...]:
     return tuple(sorted(process.name for process in session))
 
 
-def delete_server(page: Page, address: str, hub_url: str) -> None:
-    """Stop the server that stands at ``address`` through the hub's API, with the user's own cookies."""
+def delete_server(page: Page, address: str, hub_url: str, *, has_name: bool = True) -> None:
+    """Stop the server at ``address`` through the hub's API, with the user's own cookies.
+
+    Args:
+        has_name: whether it is a named server; a stock hub without them has a page of the server there.
+    """
     _, user, *rest = urlsplit(address).path.strip("/").split("/")
     page.goto(f"{hub_url}/hub/home")
     token = page.evaluate("window.jhdata?.xsrf_token || document.querySelector('input[name=_xsrf]')?.value")
-    name = rest[0] if rest and rest[0] != "desktop" else ""
+    name = rest[0] if rest and has_name else ""
     where = f"{hub_url}/hub/api/users/{user}/" + (f"servers/{name}" if name else "server")
     answer = page.request.delete(where, headers={"X-XSRFToken": token or "", "Referer": f"{hub_url}/hub/home"})
     if not answer.ok:

@@ -130,4 +130,4 @@ class Peer(Service):
 
     def stop_session(self, page: Page, address: str) -> None:
         """Stop the user's server."""
-        delete_server(page, address, self.url)
+        delete_server(page, address, self.url, has_name=False)

@@ -19,6 +19,7 @@ LABELS = {
     "host",
     "kind",
     "method",
+    "outcome",
     "place",
     "reason",
     "source",

@@ -221,7 +221,7 @@ def test_invalid_volumes(value: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "setting", "words"),
     [
-        pytest.param({"url": ""}, "url", "no address", id="not the URL"),
+        pytest.param({"url": ""}, "url", "not the URL", id="not the URL"),
         pytest.param({"url": "https://x.org/experiments/"}, "url", r"\$USERNAME", id="D1 the same for everybody"),
         pytest.param({"url": "http://x.org/$USERNAME/"}, "url", "not encrypted", id="plain http"),
         pytest.param({"password_file": ""}, "password_file", "is not set", id="a name without a password"),
