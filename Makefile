@@ -101,7 +101,7 @@ bench-budget: $(VENV)/.installed $(VENV)/.test  ## the steps of one launch: what
 	$(PYTHON) -m benchmarks.budget
 
 bench-notebook: $(VENV)/.installed $(VENV)/.test  ## click to JupyterLab's page, beside the stock hub
-	$(PYTHON) -m benchmarks.notebook
+	$(PYTHON) -m benchmarks.notebook $(ARGS)
 
 bench-path: $(VENV)/.installed $(VENV)/.test  ## the screen's data path, beside the X server's own socket
 	$(PYTHON) -m benchmarks.path

@@ -229,7 +229,7 @@ def _outlived(session: list[Process], patience_s: float = 8) -> tuple[str, ...]:
 
 
 def delete_server(page: Page, address: str, hub_url: str, *, has_name: bool = True) -> None:
-    """Stop the server at ``address`` through the hub's API, with the user's own cookies.
+    """Stop the server at ``address`` through the hub's API, with the user's own cookies, and wait until it is gone.
 
     Args:
         has_name: whether it is a named server; a stock hub without them has a page of the server there.
@@ -242,3 +242,9 @@ def delete_server(page: Page, address: str, hub_url: str, *, has_name: bool = Tr
     answer = page.request.delete(where, headers={"X-XSRFToken": token or "", "Referer": f"{hub_url}/hub/home"})
     if not answer.ok:
         raise RuntimeError(f"the hub did not stop {where}: {answer.status} {answer.text()[:200]}")
+    # 202: it is still stopping, and the next launch would find it
+    deadline = time.monotonic() + 15
+    while name in page.request.get(f"{hub_url}/hub/api/users/{user}").json().get("servers", {}):
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{where} is still there")
+        time.sleep(0.1)
