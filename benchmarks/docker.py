@@ -133,10 +133,6 @@ def bare_container(state: Path, name: str, application: str = "pymca") -> Iterat
     """`docker run` of the same image with the floor's script; ends it afterwards."""
     client = docker.from_env()
     folder = state / "floor"
-    if not folder.exists():
-        folder.mkdir()
-        for script in ("floor.sh", "desktop.sh"):
-            shutil.copy(HERE / script, folder)
     container = client.containers.create(
         DockerPortal.pymca or image(name),
         ["/bench/floor.sh", "/tmp/rfb"],
@@ -181,6 +177,13 @@ def first_frames(options: argparse.Namespace, state: Path, portal: DockerPortal)
         address, _ = launch_and_leave(browser, opened)
         systems["opening"] = lambda: measure_opening(browser, opened, address)
         return rounds(systems, options.runs)
+
+
+def _write_scripts(state: Path) -> None:
+    """Put the floor's scripts where containers may read them."""
+    folder = _folder(state, "floor")
+    for script in ("floor.sh", "desktop.sh"):
+        shutil.copy(HERE / script, folder)
 
 
 def _folder(state: Path, name: str) -> Path:
@@ -272,6 +275,7 @@ def main() -> None:
     DockerPortal.pymca = options.image
     with state_folder() as state:
         _folder(state, "peer")
+        _write_scripts(state)
         with DockerPortal(_folder(state, "ours"), "pymca", proposal="MA-4242") as portal:
             if not options.only_together:
                 report_frames(first_frames(options, state, portal), options.runs)
