@@ -115,7 +115,8 @@ async def _wait_ended(client: PlaceClient, name: str) -> None:
         if pod is None:
             raise SessionFailed("The pod of the trial was removed by something else in the cluster.")
         phase = phase_of(pod)
-        if phase == "Succeeded":
+        # the container is reported as ended a moment before its pod
+        if phase == "Succeeded" or _has_ended_well(pod):
             return
         reason = reason_of_pod(pod)
         if phase == "Failed" or (reason is not None and reason.is_final):
@@ -125,3 +126,10 @@ async def _wait_ended(client: PlaceClient, name: str) -> None:
             problem.add_note(f"It was given {TIMEOUT_S:g} s.")
             raise problem
         await asyncio.sleep(_LOOK_EVERY_S)
+
+
+def _has_ended_well(pod: Json) -> bool:
+    """Return whether the probe's container ended with exit code 0."""
+    containers = (pod.get("status") or {}).get("containerStatuses") or []
+    ended = ((one.get("state") or {}).get("terminated") or {} for one in containers if one["name"] == SESSION_CONTAINER)
+    return any(one.get("exitCode") == 0 for one in ended)

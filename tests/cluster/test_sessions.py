@@ -232,6 +232,11 @@ def test_the_hub_may_do_nothing_else(place: ClusterPortal) -> None:
 
 def test_the_doctor_says_what_an_account_finds_in_a_pod(place: ClusterPortal) -> None:
     """Its probe runs in a pod as for a launch, and leaves nothing behind."""
+    processed = place.portal.state / "processed" / "MA-4242"
+    # the doctor creates no directory, and leaves out what the first launch would create
+    processed.mkdir(parents=True, exist_ok=True)
+    os.chown(processed, 0, 26001)
+    processed.chmod(0o2770)
     argv = [str(Path(sys.prefix) / "bin" / "daas-hub"), "doctor", str(place.portal.state / "test_config.py")]
     given = {"DAAS_DEMO_PORT": str(place.portal.port), "DAAS_DEMO_STATE": str(place.portal.state)}
     ran = subprocess.run(

@@ -24,6 +24,10 @@ NO_IMAGE = {
     "phase": "Pending",
     "containerStatuses": [_WAITING | {"state": {"waiting": {"reason": "ErrImageNeverPull", "message": "none"}}}],
 }
+ENDED = {
+    "phase": "Running",
+    "containerStatuses": [_WAITING | {"state": {"terminated": {"exitCode": 0, "reason": "Completed"}}}],
+}
 NO_ROOM = {
     "phase": "Pending",
     "conditions": [
@@ -84,6 +88,12 @@ async def test_what_the_cluster_says_is_the_finding(api: ApiServer, place: Propo
     assert (found.key, found.verdict) == ("sessions.tried", Verdict.PROBLEM)
     assert "image" in found.result
     assert api.pods(place.client.namespace) == [], "and nothing of it stays"
+
+
+async def test_a_probe_that_has_ended_is_read_before_its_pod_has(api: ApiServer, place: ProposalKubeSpawner) -> None:
+    """The kubelet reports the container first; no node has run this one, so that it printed nothing."""
+    found, _ = await tried(api, place, ENDED)
+    assert "printed no report" in found.result
 
 
 async def test_a_cluster_without_room_is_waited_for_and_named(

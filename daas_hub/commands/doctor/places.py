@@ -46,9 +46,8 @@ async def check_directories(
     """Plan a launch on each of the latest visits and open its directories; return the latest plan that works."""
     findings: list[Finding] = []
     plan: Plan | None = None
-    visits = [(one, visit) for one in proposals for visit in one.visits]
-    visits.sort(key=lambda pair: (pair[1].start is not None, pair[1].start.timestamp() if pair[1].start else 0.0))
-    for proposal, visit in reversed(visits[-MAX_VISITS:]):
+    visits = _by_date(proposals)
+    for proposal, visit in visits[:MAX_VISITS]:
         found, planned = await _check_visit(facility, identity, proposal, visit)
         findings += found
         plan = plan or planned
@@ -58,21 +57,47 @@ async def check_directories(
     return findings, plan
 
 
-async def _check_visit(
-    facility: Facility, identity: Identity, proposal: Proposal, visit: Visit
+async def plan_latest(
+    facility: Facility, identity: Identity, proposals: Sequence[Proposal]
 ) -> tuple[list[Finding], Plan | None]:
+    """Plan a launch on the latest visit, for a backend whose sessions look for their directories themselves."""
+    for proposal, visit in _by_date(proposals)[:1]:
+        planned = await _plan_visit(facility, identity, proposal, visit)
+        return ([planned], None) if isinstance(planned, Finding) else ([], planned)
+    return [], None
+
+
+def _by_date(proposals: Sequence[Proposal]) -> list[tuple[Proposal, Visit]]:
+    """Return all visits, the latest first."""
+    visits = [(one, visit) for one in proposals for visit in one.visits]
+    visits.sort(key=lambda pair: (pair[1].start is not None, pair[1].start.timestamp() if pair[1].start else 0.0))
+    return visits[::-1]
+
+
+async def _plan_visit(facility: Facility, identity: Identity, proposal: Proposal, visit: Visit) -> Plan | Finding:
+    """Return the plan of a launch of the first application, or why there is none."""
     what = f"{proposal.id} visit {visit.label}"
     key = f"directories.{proposal.id}"
     applications = [one for one in offered(facility.applications, proposal) if one.kind is not Kind.LINK]
     if not applications:
         fix = "Add an application for its beamline to the catalogue."
-        return [warning(key, f"plan a launch on {what}", "no application is available for this proposal", fix)], None
+        return warning(key, f"plan a launch on {what}", "no application is available for this proposal", fix)
     asked = {"application": applications[0].name, "proposal": proposal.id, "visit": visit.number}
     try:
-        plan = await facility.authorise(identity, LaunchRequest.from_json(asked))
+        return await facility.authorise(identity, LaunchRequest.from_json(asked))
     except DaasError as error:
         fix = remedy_for(error.kind, error.remedy)
-        return [problem(key, f"plan a launch on {what}", error.message, fix)], None
+        return problem(key, f"plan a launch on {what}", error.message, fix)
+
+
+async def _check_visit(
+    facility: Facility, identity: Identity, proposal: Proposal, visit: Visit
+) -> tuple[list[Finding], Plan | None]:
+    what = f"{proposal.id} visit {visit.label}"
+    key = f"directories.{proposal.id}"
+    plan = await _plan_visit(facility, identity, proposal, visit)
+    if isinstance(plan, Finding):
+        return [plan], None
     began = time.monotonic()
     try:
         # nothing is created here: what a launch creates if missing is left out

@@ -15,7 +15,7 @@ from daas_hub.accounts import Identity
 from daas_hub.commands.check_config import check_config
 from daas_hub.commands.doctor.mail import check_mail
 from daas_hub.commands.doctor.people import Person, ask_about, ask_about_nobody, check_contracts
-from daas_hub.commands.doctor.places import check_directories
+from daas_hub.commands.doctor.places import check_directories, plan_latest
 from daas_hub.commands.doctor.remedies import remedy_for
 from daas_hub.commands.doctor.site import check_site
 from daas_hub.commands.show import read_config
@@ -88,6 +88,8 @@ async def examine(file: Path, login: Login | SignIn | None = None, mail_to: str 
     if person.account is not None and not _opens_directories(spawner, config):
         why = "this machine does not have the storage: a session looks for its directories itself when it starts"
         findings.append(not_checked("directories.asked", "open the directories of a person", why))
+        found, plan = await plan_latest(facility, identity, person.proposals)
+        findings += found
     elif person.account is not None:
         found, plan = await check_directories(facility, identity, person.account, person.proposals)
         findings += found
