@@ -46,6 +46,21 @@ def name_of(number: int) -> str:
     return f"p{number:05}"
 
 
+def write_people(state: Path, people: int, proof: str) -> tuple[Path, Path]:
+    """Write the secret of a trusted web server, and an accounts table of its people; return both files."""
+    secret = state / "proxy"
+    secret.touch(0o600)
+    secret.write_text(f"{proof}\n")
+    accounts = state / "bench-accounts.yaml"
+    lines = [
+        f"  - {{name: {name_of(n)}, uid: {20000 + n}, gid: {20000 + n}, "
+        f'logins: [{{issuer: "{ISSUER}", subject: {name_of(n)}}}]}}'
+        for n in range(people)
+    ]
+    accounts.write_text("accounts:\n" + "\n".join(lines) + "\n")
+    return secret, accounts
+
+
 @dataclass(frozen=True)
 class Person:
     """Somebody who is signed in."""
@@ -140,16 +155,7 @@ def our_hub(cluster: FakeNodes, namespace: str, people: int, *, more_config: str
     for name, text in {"terminal": TERMINAL, "sizes": sizes}.items():
         (applications / f"{name}.yaml").write_text(text)
     token, proof = secrets.token_hex(16), secrets.token_hex(32)
-    secret = state / "proxy"
-    secret.touch(0o600)
-    secret.write_text(f"{proof}\n")
-    accounts = state / "bench-accounts.yaml"
-    lines = [
-        f"  - {{name: {name_of(n)}, uid: {20000 + n}, gid: {20000 + n}, "
-        f'logins: [{{issuer: "{ISSUER}", subject: {name_of(n)}}}]}}'
-        for n in range(people)
-    ]
-    accounts.write_text("accounts:\n" + "\n".join(lines) + "\n")
+    secret, accounts = write_people(state, people, proof)
     config = CONFIG.format(
         applications=str(applications), hub_id="bench", url=cluster.url, ca=str(cluster.ca),
         token=str(cluster.folder / "hub.token"), namespace=namespace, gateway=f"127.0.0.1:{free_ports(1)}",

@@ -105,7 +105,24 @@ class Front(Service):
         self.run([_nginx(), "-c", str(self.state / "nginx.conf")], {}, self.state)
 
 
-class FarPortal(Portal):
+class _BehindFront:
+    """A hub behind a front, which is what browsers are sent to."""
+
+    front: Front
+    url: str
+    port: int
+
+    def wait_for(self, url: str, timeout_s: float = 120) -> None:
+        """Wait for the hub itself."""
+        super().wait_for(url.replace(self.url, f"http://127.0.0.1:{self.port}"), timeout_s)  # type: ignore[misc]
+
+    def stop(self) -> None:
+        """End both."""
+        self.front.stop()
+        super().stop()  # type: ignore[misc]
+
+
+class FarPortal(_BehindFront, Portal):
     """Our portal behind its front."""
 
     def __init__(
@@ -123,15 +140,6 @@ class FarPortal(Portal):
         super().run([*first, str(own)], environment, folder)
         self.front.start(self.port)
 
-    def wait_for(self, url: str, timeout_s: float = 120) -> None:
-        """Wait for the hub itself."""
-        super().wait_for(url.replace(self.url, f"http://127.0.0.1:{self.port}"), timeout_s)
-
-    def stop(self) -> None:
-        """End both."""
-        self.front.stop()
-        super().stop()
-
     def log_in(self, page: Page) -> None:
         """Log in from this end of the link: the demo's identity provider listens on loopback only."""
         form = page.request.get(f"{self.url}/hub/oauth_login")
@@ -140,7 +148,7 @@ class FarPortal(Portal):
             raise RuntimeError(f"{self.user} is not logged in: {answer.status} at {answer.url}")
 
 
-class FarPeer(Peer):
+class FarPeer(_BehindFront, Peer):
     """The stock hub behind a front of the same kind."""
 
     def __init__(self, state: Path, application: str, front: Front) -> None:
@@ -152,15 +160,6 @@ class FarPeer(Peer):
         """Start the hub, and its front."""
         super().run(command, environment, folder)
         self.front.start(self.port)
-
-    def wait_for(self, url: str, timeout_s: float = 120) -> None:
-        """Wait for the hub itself."""
-        super().wait_for(url.replace(self.url, f"http://127.0.0.1:{self.port}"), timeout_s)
-
-    def stop(self) -> None:
-        """End both."""
-        self.front.stop()
-        super().stop()
 
 
 @contextmanager

@@ -16,10 +16,9 @@ import requests
 
 from tests.live_portal import Portal, free_ports, new_state, remove, start_portal
 
-from .cluster_hubs import DRIVER, START_TIMEOUT_S, OurHub, Person, StockHub, name_of, node_modules
+from .cluster_hubs import DRIVER, ISSUER, START_TIMEOUT_S, OurHub, Person, StockHub, name_of, node_modules, write_people
 from .service import Service
 
-ISSUER = "https://proxy.example.org"
 #: The part of both spawners that is the same. State is kept, so that a hub that is restarted finds its sessions.
 SPAWNER = """
 import os
@@ -100,16 +99,7 @@ def our_hub(people: int, url: str) -> Iterator[OurHub]:
     """Run our portal for a number of people, whose sessions all have this address."""
     state = new_state()
     token, proof = secrets.token_hex(16), secrets.token_hex(32)
-    secret = state / "proxy"
-    secret.touch(0o600)
-    secret.write_text(f"{proof}\n")
-    accounts = state / "bench-accounts.yaml"
-    lines = [
-        f"  - {{name: {name_of(n)}, uid: {20000 + n}, gid: {20000 + n}, "
-        f'logins: [{{issuer: "{ISSUER}", subject: {name_of(n)}}}]}}'
-        for n in range(people)
-    ]
-    accounts.write_text("accounts:\n" + "\n".join(lines) + "\n")
+    secret, accounts = write_people(state, people, proof)
     config = SPAWNER.format(url=url) + OURS.format(issuer=ISSUER, secret=secret, accounts=accounts)
     portal: Portal = start_portal(state=state, more_config=config + DRIVER.format(token=token, timeout=START_TIMEOUT_S))
     try:

@@ -19,7 +19,7 @@ import aiohttp
 from aiohttp import web
 
 ACTIVITY_S = 60.0
-#: One in so many sessions does not answer, if they are told to be silent.
+#: One in this number of sessions does not answer, in the scene with silent sessions.
 SILENT_ONE_IN = 5
 
 

@@ -54,7 +54,7 @@ def command(token_file: str, *more: str) -> list[str]:
 
 def servers(anna: Person) -> set[str]:
     found = anna.get(f"/hub/api/users/{anna.name}?include_stopped_servers=1").json()["servers"]
-    # the hub's unnamed server is none of ours
+    # not the hub's unnamed server
     return {name for name in found if name}
 
 

@@ -50,7 +50,7 @@ def make_other(api: ApiServer, namespace: str, name: str, amounts: dict[str, str
 
 
 def limit(api: ApiServer, namespace: str, name: str, hard: dict[str, str]) -> None:
-    """Give a namespace a quota, and wait until it counts."""
+    """Create a quota in a namespace, and wait until it is enforced."""
     path = f"/api/v1/namespaces/{namespace}/resourcequotas"
     api.call("POST", path, {"metadata": {"name": name}, "spec": {"hard": hard}})
     within(15, lambda: api.call("GET", f"{path}/{name}").get("status", {}).get("hard") == hard)

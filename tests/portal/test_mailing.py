@@ -35,7 +35,7 @@ class User:
         return self._state
 
     def has(self, session: str, end_notice: str = "", *, ready: bool = True) -> None:
-        """Give them a session."""
+        """Add a session of theirs."""
         self.spawners[session] = SimpleNamespace(ready=ready, end_notice=end_notice)
         self.orm_spawners[session] = SimpleNamespace(user_options={"application": "pymca"})
 

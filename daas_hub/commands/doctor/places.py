@@ -75,7 +75,7 @@ def _by_date(proposals: Sequence[Proposal]) -> list[tuple[Proposal, Visit]]:
 
 
 async def _plan_visit(facility: Facility, identity: Identity, proposal: Proposal, visit: Visit) -> Plan | Finding:
-    """Return the plan of a launch of the first application, or why there is none."""
+    """Return the plan of a launch of the first application, or the finding that says why it cannot be planned."""
     what = f"{proposal.id} visit {visit.label}"
     key = f"directories.{proposal.id}"
     applications = [one for one in offered(facility.applications, proposal) if one.kind is not Kind.LINK]
