@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import requests
+
 from tests.cluster.chart import CHART, HelmFailed, helm, merged
 from tests.cluster.cluster import Cluster
 from tests.cluster.portal import on_the_node
@@ -45,6 +47,13 @@ class Installed:
         """Return the uids of the pods of a part that are not ending."""
         found = self.cluster.get("-n", self.namespace, "pod", "-l", f"app.kubernetes.io/component={part}")["items"]
         return [each["metadata"]["uid"] for each in found if "deletionTimestamp" not in each["metadata"]]
+
+    def answers(self) -> bool:
+        """Return whether the login page comes; rules for a Service's and a pod's addresses follow them by moments."""
+        try:
+            return requests.get(f"{self.url}/hub/login", timeout=30).status_code == 200
+        except requests.RequestException:
+            return False
 
     @property
     def url(self) -> str:

@@ -56,8 +56,7 @@ def who_is(url: str, browser: requests.Session) -> str | None:
 
 
 def test_the_portal_answers_through_its_proxy(installed: Installed) -> None:
-    # policies for the hub's new pod follow the pod by some moments
-    within(30, lambda: requests.get(f"{installed.url}/hub/login", timeout=30).status_code == 200)
+    within(30, installed.answers)
     assert requests.get(f"{installed.url}/hub/health", timeout=30).status_code == 200
 
 
@@ -159,4 +158,4 @@ def test_sessions_and_the_database_outlive_the_chart(installed: Installed) -> No
     assert installed.uid("persistentvolumeclaim", "portal-hub") == claim
     assert "portal-hub" in json.dumps(cluster.get("-n", installed.namespace, "secret"))
     installed.helm("install", "portal", str(CHART), *WAIT)
-    within(30, lambda: requests.get(f"{installed.url}/hub/login", timeout=30).status_code == 200)
+    within(30, installed.answers)

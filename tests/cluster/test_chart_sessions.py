@@ -52,7 +52,7 @@ def folders() -> Iterator[dict[str, Path]]:
 def installed(cluster: Cluster, folders: dict[str, Path]) -> Iterator[Installed]:
     """A portal in the cluster, with the claims of a facility in the namespace of its sessions."""
     with installed_chart(cluster, values()) as release, claims(cluster, release.sessions, folders):
-        within(30, lambda: requests.get(f"{release.url}/hub/login", timeout=30).status_code == 200)
+        within(30, release.answers)
         yield release
 
 

@@ -323,7 +323,7 @@ WAYS = pytest.mark.parametrize("way", [by_rest, by_hash, by_password])
 @pytest.mark.parametrize("status", [400, 429, 500, 501])
 async def test_an_answer_to_one_request_does_not_open_the_circuit(office: Office, way: Any, status: int) -> None:
     """A name that makes the service stumble is anybody's to type: the next person is asked about all the same."""
-    asks = way(office.url, Service(0.2))
+    asks = way(office.url, Service())
     office.answers["/anna"] = _status(status)
     for _ in range(12):
         with contextlib.suppress(SourceUnavailable):
