@@ -28,7 +28,7 @@ from .peer import Peer, install
 from .portal import ROOT, Portal
 from .processes import descendants, find_xvnc, pss_mib
 from .service import state_folder
-from .together import TOGETHER, Clients, together_part, twenty_at_once, twenty_bare
+from .together import TOGETHER, Clients, Together, one_at_a_time, together_part, twenty_at_once, twenty_bare
 from .windows import has_window
 
 HERE = Path(__file__).resolve().parent
@@ -52,6 +52,8 @@ class DockerPortal(Portal):
 
     #: The image of PyMca; another one is measured with `--image`.
     pymca = ""
+    #: Lines at the end of the configuration.
+    more_config = ""
 
     @property
     def below(self) -> int:
@@ -83,6 +85,7 @@ class DockerPortal(Portal):
             f"c.MountRules.data_roots = [{str(self.state)!r}]\n"
             "c.JupyterHub.spawner_class = 'proposal-docker'\n"
             f"c.ProposalDockerSpawner.runtime_dir = {str(self.state / 'run')!r}\n"
+            f"{self.more_config}\n"
         )
         self.run(
             [sys.executable, "-m", "jupyterhub", "-f", str(config)],
@@ -96,6 +99,12 @@ class DockerPortal(Portal):
         self.wait_for(f"{self.url}/hub/login")
         self.wait_for(f"http://127.0.0.1:{self.port + 1}/.well-known/openid-configuration")
         return self
+
+
+class UnlimitedPortal(DockerPortal):
+    """The same, where all sessions start at the same time."""
+
+    more_config = "c.ProposalDockerSpawner.concurrent_starts = 0"
 
 
 class DockerPeer(Peer):
@@ -242,12 +251,37 @@ def report_frames(results: dict[str, list[Launch]], runs: int) -> None:
     )
 
 
-def report_load(load: tuple[list[float], list[float]], floor: list[float], held: dict[int, float]) -> None:
+def wait_until_stopped(portal: DockerPortal) -> None:
+    """Wait until the engine has no container of this portal."""
+    client = docker.from_env()
+    while any(
+        mount.get("Source", "").startswith(f"{portal.state}/")
+        for one in client.api.containers(all=True)
+        for mount in one["Mounts"]
+    ):
+        time.sleep(0.2)
+
+
+def measure_together(portal: DockerPortal, state: Path, turns: int) -> Together:
+    """Let twenty start at once, several times: ours, ours without a limit, and bare desktops, in turn."""
+    measured = Together()
+    with UnlimitedPortal(_folder(state, "unlimited"), "pymca", proposal="MA-4242") as unlimited:
+        for _ in range(turns):
+            measured.floor += twenty_bare(lambda: bare_container(state, "desktop", "lxterminal --no-remote"))
+            measured.ours += twenty_at_once(portal)
+            wait_until_stopped(portal)
+            measured.unlimited += twenty_at_once(unlimited)
+            wait_until_stopped(unlimited)
+    measured.alone = one_at_a_time(portal)
+    return measured
+
+
+def report_load(measured: Together, held: dict[int, float]) -> None:
     """Print the section of many sessions at once."""
     section(
         "Containers: many sessions",
         "make bench-docker",
-        together_part(load, floor),
+        together_part(measured),
         "Memory of all PyMca sessions together, with the engine's own process for each (PSS):\n",
         table(
             ["sessions", "MiB", "the last one added MiB"],
@@ -269,6 +303,7 @@ def main() -> None:
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--only-frames", action="store_true", help="leave out many sessions at once")
     only.add_argument("--only-together", action="store_true", help="measure twenty at once and nothing else")
+    parser.add_argument("--turns", type=int, default=3, help="of twenty at once, in each system")
     parser.add_argument("--image", default="", help="another image of PyMca than that of `make images`")
     options = parser.parse_args()
     os.environ.pop("DISPLAY", None)
@@ -281,13 +316,12 @@ def main() -> None:
                 report_frames(first_frames(options, state, portal), options.runs)
             if options.only_frames:
                 return
-            load = twenty_at_once(portal)
+            measured = measure_together(portal, state, options.turns)
             held = {} if options.only_together else marginal_memory(portal)
-        floor = twenty_bare(lambda: bare_container(state, "desktop", "lxterminal --no-remote"))
     if options.only_together:
-        section("Containers: twenty at once", "python -m benchmarks.docker --only-together", together_part(load, floor))
+        section("Containers: twenty at once", "python -m benchmarks.docker --only-together", together_part(measured))
         return
-    report_load(load, floor, held)
+    report_load(measured, held)
 
 
 if __name__ == "__main__":

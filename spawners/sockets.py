@@ -14,11 +14,11 @@ from jupyterhub.app import JupyterHub
 
 from daas_hub.errors import DaasError
 from daas_hub.launch import Plan
+from daas_hub.spawners.concurrent_starts import ConcurrentStartsMixin
 from daas_hub.spawners.earlier_sessions import ShareOfSocket, earlier_sockets_dir
 from daas_hub.spawners.egress import Egress, EgressRoute, egress_routes
 from daas_hub.spawners.guest_layout import API_DIR
 from daas_hub.spawners.hub_api_socket import SOCKET, HubAPISocket, session_routes
-from daas_hub.spawners.recorded import RecordedSessionMixin
 
 
 def host_of_socket(path: Path) -> str:
@@ -26,7 +26,7 @@ def host_of_socket(path: Path) -> str:
     return "".join(f"%{ord(one):X}" if one.isascii() and one.isupper() else quote(one, safe="") for one in str(path))
 
 
-class SocketSessionMixin(RecordedSessionMixin):
+class SocketSessionMixin(ConcurrentStartsMixin):
     """A session with socket files, in its own folder below `runtime_dir`."""
 
     _egress: Egress | None = None

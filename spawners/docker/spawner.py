@@ -200,8 +200,9 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
     # -- before the start: outside the time a start may take ---------------------------------------------------------
 
     async def prepare(self, plan: Plan) -> bool:
-        """Make sure that the engine has the image; return whether it was pulled, which may have taken a while."""
-        return await require_image(self.docker_engine, plan.application, self.report_progress, pull=self.pull)
+        """Make sure that the engine has the image, then wait for a turn; return whether either took a while."""
+        pulled = await require_image(self.docker_engine, plan.application, self.report_progress, pull=self.pull)
+        return await super().prepare(plan) or pulled
 
     # -- the life of a session -----------------------------------------------------------------------------------------
 
