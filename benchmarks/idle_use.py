@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +16,8 @@ from playwright.sync_api import sync_playwright
 
 from tests.browser.conftest import FLAGS
 from tests.live_portal import Person, Portal, new_state, remove, start_portal
+
+from .machine import section, spread, spread_head, table
 
 APPLICATIONS = ("terminal", "desktop", "pymca", "jupyterlab", "python")
 #: Seconds for a program to finish its own start.
@@ -58,7 +59,7 @@ def windows(server: str, count: int, seconds: float) -> list[float]:
     return found
 
 
-def measure(portal: Portal, person: Person, application: str, count: int, seconds: float) -> str:
+def measure(portal: Portal, person: Person, application: str, count: int, seconds: float) -> list[object]:
     """Return a row of the table: with its page open, and closed."""
     server = person.launch(application)
     with sync_playwright() as playwright:
@@ -77,8 +78,7 @@ def measure(portal: Portal, person: Person, application: str, count: int, second
     time.sleep(5)
     closed = windows(server, count, seconds)
     person.stop(server)
-    cells = (f"{statistics.median(one):.3f} | {max(one):.3f}" for one in (opened, closed))
-    return f"| {application} | {' | '.join(cells)} |"
+    return [application, *spread(opened), *spread(closed)]
 
 
 def main() -> None:
@@ -91,12 +91,18 @@ def main() -> None:
     portal = start_portal(state=new_state())
     try:
         anna = portal.login("anna")
-        print("| application | page open, median | highest | page closed, median | highest |\n|---|---|---|---|---|")
-        for application in options.applications:
-            print(measure(portal, anna, application, options.windows, options.seconds), flush=True)
+        rows = [measure(portal, anna, one, options.windows, options.seconds) for one in options.applications]
     finally:
         portal.stop()
         remove(portal)
+    section(
+        "Applications that nobody works with",
+        "python -m benchmarks.idle_use",
+        f"Processors in use by all processes of a session's sandbox, averaged over {options.windows} times"
+        f" {options.seconds:g} s, {SETTLE_S:g} s after its page was opened, and after it was closed. The floor is"
+        " `terminal`: X server, window manager, the session's server, and a program that waits for a key.",
+        table(["application", *spread_head("page open"), *spread_head("page closed")], rows),
+    )
 
 
 if __name__ == "__main__":

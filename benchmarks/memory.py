@@ -6,7 +6,7 @@ import argparse
 import time
 
 from .browser import LAUNCH_TIMEOUT_S, Site
-from .machine import goal_max, median, section, table
+from .machine import goal_max, median, section, spread, spread_head, table
 from .opened import WINDOW_MANAGER, OpenedSession, open_session
 from .peer import Peer
 from .portal import Portal, add_before
@@ -19,8 +19,8 @@ WANTED_MIB = 60
 READINGS = 5
 
 
-def measure(session: OpenedSession, title: str) -> dict[Process, float]:
-    """Read every process's share while a client watches the screen: the median of a few readings, in MiB."""
+def measure(session: OpenedSession, title: str) -> dict[Process, list[float]]:
+    """Read every process's share while a client watches the screen, a few times, in MiB."""
     deadline = time.monotonic() + LAUNCH_TIMEOUT_S
     while not has_window(session.xvnc.pid, title):
         if time.monotonic() > deadline:
@@ -38,11 +38,16 @@ def measure(session: OpenedSession, title: str) -> dict[Process, float]:
             readings[process].append(pss_mib(process.pid))
         time.sleep(0.5)
     client.close()
-    return {process: median(values) for process, values in readings.items()}
+    return readings
 
 
-def describe(label: str, session: OpenedSession, memory: dict[Process, float]) -> tuple[list[list[object]], float]:
-    """The rows of one session, each process with what it is there for, and the sum of the session's own."""
+def describe(
+    label: str, session: OpenedSession, memory: dict[Process, list[float]]
+) -> tuple[list[list[object]], float]:
+    """The rows of one session, each process with what it is there for, and the median of the session's own.
+
+    The floor is what a desktop needs without any of us: X server, window manager and application.
+    """
     own = {process.pid for process in session.own_processes()}
 
     def role(process: Process) -> str:
@@ -52,9 +57,20 @@ def describe(label: str, session: OpenedSession, memory: dict[Process, float]) -
             return "X server"
         return "window manager" if process.name == WINDOW_MANAGER else "application"
 
-    total = sum(pss for process, pss in memory.items() if process.pid in own)
-    rows: list[list[object]] = [[label, f"`{process.name}`", role(process), pss] for process, pss in memory.items()]
-    return [*rows, [label, "**together**", "**the session's own**", total]], total
+    rows: list[list[object]] = [
+        [label, f"`{process.name}`", role(process), *spread(values)] for process, values in memory.items()
+    ]
+    ours = _together([values for process, values in memory.items() if process.pid in own])
+    floor = _together([values for process, values in memory.items() if process.pid not in own])
+    rows += [
+        [label, "**together**", "**the session's own**", *spread(ours)],
+        [label, "**together**", "**the others, which are the floor**", *spread(floor)],
+    ]
+    return rows, median(ours)
+
+
+def _together(readings: list[list[float]]) -> list[float]:
+    return [sum(values) for values in zip(*readings, strict=True)]
 
 
 def main() -> None:
@@ -83,9 +99,9 @@ def main() -> None:
     section(
         "Memory: a desktop session",
         "make bench-memory",
-        f"Proportional share (PSS) with `{options.name}` open and one client connected, next to the hub; median of "
+        f"Proportional share (PSS) with `{options.name}` open and one client connected, next to the hub; "
         f"{READINGS} readings; one system after the other.",
-        table(["system", "process", "role", "PSS MiB"], rows),
+        table(["system", "process", "role", *spread_head("PSS MiB")], rows),
         goal_max("MiB of our session's own processes", totals["ours"], WANTED_MIB),
     )
 

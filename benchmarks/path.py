@@ -16,7 +16,7 @@ from tests.cluster.cluster import require_cluster
 
 from .browser import Site
 from .docker import DockerPortal, image
-from .machine import goal_max, goal_min, median, progress, section, table
+from .machine import goal_max, goal_min, median, progress, section, spread, spread_head, table
 from .opened import OpenedSession, open_session
 from .peer import Peer
 from .pixels import HEIGHT, WIDTH, Flow, Round, measure_round
@@ -113,24 +113,26 @@ def report(
     sessions: Mapping[str, OpenedSession], direct: Mapping[str, str], options: argparse.Namespace, results: Rounds
 ) -> None:
     """Print the section: the figures, what each hop costs, and the verdicts."""
-    rows = [
+    rows: list[list[object]] = [
         [
             name,
-            *(median(figure(done) for done in rounds) for rounds in results.values()),
-            *(ratio(results, path, direct[path], figure) for path in sessions),
+            path,
+            *spread(figure(done) for done in rounds),
+            ratio(results, path, direct[path], figure) if path in sessions else "the floor",
         ]
         for name, figure in FIGURES
+        for path, rounds in results.items()
     ]
     frame_rate = next(iter(sessions.values())).argument("-FrameRate", "60 (default)")
     section(
         *_title(options),
-        f"Medians of {options.rounds} interleaved rounds after one uncounted, {options.seconds:g} s a flow, "
+        f"{options.rounds} interleaved rounds after one uncounted, {options.seconds:g} s a flow, "
         f"{options.keys} keys; {WIDTH}x{HEIGHT}, one request for each update, a painter of 60 whole frames a second, "
         f"Xvnc with FrameRate {frame_rate}; Tight as noVNC asks for it (quality 6, compression 2). Screens are the "
         "pixels of all updates, in whole screens: between two frames, Xvnc answers a request with a strip of the last "
         "one without loss, which is an update, too. A ratio is to the X server's "
         f"socket within a round, the median of the rounds.{_limits(sessions)} Loopback only.",
-        table(["figure", *results, *(f"ratio, {path}" for path in sessions)], rows),
+        table(["figure", "path", *spread_head("of the rounds"), "ratio"], rows),
         "Processor seconds of each process while the screen comes through the path:",
         table(
             ["path", "process", "s/GB, Tight", "s/1000 updates, Tight", "s/GB, raw"],
