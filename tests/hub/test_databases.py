@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import requests
@@ -94,19 +95,28 @@ async def test_only_the_first_transaction_waits_for_a_server_that_is_away(
 ) -> None:
     monkeypatch.setattr(server, "RESTART_S", 0.5)
     slept: list[float] = []
-    sleep = time.sleep
-    monkeypatch.setattr(server.time, "sleep", lambda seconds: (slept.append(seconds), sleep(seconds)))
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        time.sleep(seconds)
+
+    monkeypatch.setattr(server, "time", SimpleNamespace(monotonic=time.monotonic, sleep=sleep))
+    # a backend outlives its server by a moment, and would answer on an open connection
+    session.rollback()
+    session.get_bind().dispose()
     database.stop(signal.SIGKILL)
-    with pytest.raises(OperationalError):
-        orm.User.find(session, "anna")
-    assert slept
-    session.rollback()
-    slept.clear()
-    with pytest.raises(OperationalError):
-        orm.User.find(session, "anna")
-    assert not slept
-    session.rollback()
-    database.start()
+    try:
+        with pytest.raises(OperationalError):
+            orm.User.find(session, "anna")
+        assert slept
+        session.rollback()
+        slept.clear()
+        with pytest.raises(OperationalError):
+            orm.User.find(session, "anna")
+        assert not slept
+        session.rollback()
+    finally:
+        database.start()
     assert orm.User.find(session, "anna") is not None
 
 
