@@ -64,18 +64,19 @@ const UNAVAILABLE_HEADERS = {
 };
 
 // Shows the page where the proxy itself reports that nobody answered: a status without a type, and its name as the body.
-// A hub or a session that answers 503 has a type, and keeps its own page.
+// A hub or a session that answers 503 has a type, and keeps its own page. 404 is the answer of a proxy that has been
+// restarted and has no routes yet, while the hub, which has the page for it, is away.
 function explainAbsence(request, answer) {
   if (request.method !== "GET" || !(request.headers.accept ?? "").includes("text/html")) {
     return;
   }
   const { writeHead, write } = answer;
   answer.writeHead = function (status, ...more) {
-    if (status !== 503 || more.length || this.hasHeader("content-type")) {
+    if (![404, 503].includes(status) || more.length || this.hasHeader("content-type")) {
       return writeHead.call(this, status, ...more);
     }
-    this.write = (body, ...rest) => write.call(this, body === http.STATUS_CODES[503] ? UNAVAILABLE : body, ...rest);
-    return writeHead.call(this, status, UNAVAILABLE_HEADERS);
+    this.write = (body, ...rest) => write.call(this, body === http.STATUS_CODES[status] ? UNAVAILABLE : body, ...rest);
+    return writeHead.call(this, 503, UNAVAILABLE_HEADERS);
   };
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Browser, WebSocket, expect
+from playwright.sync_api import Browser, Route, WebSocket, expect
 
 from tests.browser.conftest import SessionUser, stop_first
 from tests.browser.troubles import frozen, leave_by_keyboard
@@ -31,6 +31,37 @@ def test_a_session_stopped_elsewhere_is_not_a_sign_out(portal: Portal, guest: Ca
     expect(veil).to_contain_text("This session is no longer running.")
     expect(veil.get_by_role("button", name="Sign in again")).to_be_hidden()
     anna.keep_picture("stopped-elsewhere")
+
+
+def test_a_proxy_without_routes_is_not_the_end_of_a_session(guest: Callable[..., SessionUser]) -> None:
+    """A proxy or load balancer that was restarted answers 404 for everything; only the hub knows the session's end."""
+    anna = guest("anna")
+    anna.launch("Terminal", "MA-4242")
+    anna.wait_for_picture()
+    page, veil = anna.page, anna.page.locator("#veil")
+    asked: list[str] = []
+
+    def answer(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(status=404, body="Not Found")
+
+    page.route("**/status", answer)
+    page.add_init_script(
+        "window.WebSocket = new Proxy(WebSocket,"
+        " { construct: (kind, [address]) => new kind(address.replace(/rfb$/, 'nothing')) })"
+    )
+    page.reload()
+    for _ in range(3):
+        with page.expect_request("**/status", timeout=15_000):
+            pass
+        expect(veil).not_to_contain_text("no longer running")
+    assert len(asked) >= 3
+    anna.keep_picture("no-routes")
+    page.unroute("**/status")
+    page.route(
+        "**/status", lambda route: route.fulfill(status=404, headers={"X-JupyterHub-Version": "6.1.1"}, body="{}")
+    )
+    expect(veil).to_contain_text("This session is no longer running.", timeout=15_000)
 
 
 def test_a_frozen_network_is_reported_and_mends_itself(portal: Portal, guest: Callable[..., SessionUser]) -> None:

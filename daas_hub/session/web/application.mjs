@@ -5,6 +5,11 @@ import { SessionEnd } from "./session_end.mjs";
 const EVERY_MS = 2000;
 const TIMEOUT_MS = 2500; // with EVERY_MS: people learn within five seconds that nothing answers
 
+// Only the hub knows that there is no session: a proxy without routes answers 404, too.
+function isEndOfSession(response) {
+  return [404, 410, 424].includes(response.status) && response.headers.has("X-JupyterHub-Version");
+}
+
 export class Application {
   #title;
   #onState;
@@ -42,8 +47,9 @@ export class Application {
       this.#roundTrip = document.hidden ? 0 : performance.now() - began;
       // A session refuses; it redirects only pages. The portal redirects what has no session any more.
       if ([401, 403].includes(response.status)) this.#onState("signed-out");
-      else if (response.type === "opaqueredirect" || [404, 410, 424].includes(response.status)) this.#onState("gone");
+      else if (response.type === "opaqueredirect" || isEndOfSession(response)) this.#onState("gone");
       else if (response.ok) this.#show(await response.json());
+      else this.#onState("silent");
     } catch {
       this.#onState("silent");
     } finally {
