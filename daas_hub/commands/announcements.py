@@ -24,23 +24,36 @@ _TIME_HELP = "+30m, +2h, 18:00 or 2026-12-01 18:00, in the time of this machine"
 @click.option("--from", "begins", default="", metavar="TIME", help=f"When it appears: {_TIME_HELP}; default: now.")
 @click.option("--until", default="", metavar="TIME", help="When it disappears; default: once it is withdrawn.")
 @click.option("--acknowledge", is_flag=True, help="Show it to each person who signs in until they acknowledge it.")
+@click.option("--in-sessions", is_flag=True, help="Show it on the pages of running sessions, too.")
 @click.option("--mail", is_flag=True, help="Send it by e-mail, too, to everybody who has signed in (see c.Mail).")
 @JSON
 @reports_errors
 def announce(
-    *, text: str, level: str, begins: str, until: str, acknowledge: bool, mail: bool, is_json: bool, **where: Any
+    *,
+    text: str,
+    level: str,
+    begins: str,
+    until: str,
+    acknowledge: bool,
+    in_sessions: bool,
+    mail: bool,
+    is_json: bool,
+    **where: Any,
 ) -> int:
     """Show a notice on every page.
 
-    TEXT is shown as it is, markup included; addresses become links. Open pages show it within a second.
+    TEXT is shown as it is, markup included; addresses become links. Open pages show it within a second, those of
+    running sessions (--in-sessions) within a minute.
     """
+    if acknowledge and in_sessions:
+        raise click.UsageError("--acknowledge and --in-sessions do not go together: sessions show banners only.")
     given = {
         "kind": "acknowledge" if acknowledge else "banner",
         "level": level,
         "text": text,
         "from": moment("--from", begins),
         "until": moment("--until", until),
-    } | ({"mail": "1"} if mail else {})
+    } | {name: "1" for name, is_wanted in (("in_sessions", in_sessions), ("mail", mail)) if is_wanted}
     made = find_hub(**where).ask("POST", "daas/notices", given)
     print(
         as_json(made)
@@ -99,7 +112,8 @@ def maintenance(*, action: str, begins: str, until: str, stops: str, text: str, 
     """Announce a maintenance, end it, or show its state.
 
     From its begin on no session starts; launches that wait in the queue keep their place. Every page shows the
-    countdown as soon as it is announced. The exit code of `show` is 1 while no session can be started.
+    countdown as soon as it is announced, and so do the sessions that it will end. The exit code of `show` is 1 while no
+    session can be started.
     """
     if action != "begin" and (begins or until or stops or text):
         raise click.UsageError(f"These options belong to `maintenance begin`, not to `maintenance {action}`.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
@@ -15,7 +15,7 @@ from daas_hub.tables import Acknowledgement, NoticeRow, commit
 
 #: Notices that have ended are kept for operators to look at for this long.
 KEPT_S = 30 * 86_400
-_FIELDS = ("text", "begins", "ends", "stops_sessions_at", "made_by", "made_at")
+_FIELDS = ("text", "begins", "ends", "stops_sessions_at", "in_sessions", "made_by", "made_at")
 
 
 class NoticeBoard:
@@ -64,7 +64,12 @@ class NoticeBoard:
             if one.is_shown(now)
             and (one.kind is not Kind.ACKNOWLEDGE or (user is not None and (one.id, user) not in self._acknowledged))
         ]
-        return tuple(sorted(found, key=lambda one: (one.kind is not Kind.MAINTENANCE, -_URGENCY[one.level], -one.id)))
+        return _most_urgent_first(found)
+
+    def shown_in_sessions(self) -> tuple[Notice, ...]:
+        """Return the notices that pages of running sessions show now, a maintenance first."""
+        now = self.clock()
+        return _most_urgent_first(one for one in self._notices if one.concerns_sessions(now))
 
     def maintenance(self) -> Notice | None:
         """Return the maintenance that is announced or active."""
@@ -134,6 +139,10 @@ class NoticeBoard:
 
 
 _URGENCY = {Level.INFO: 0, Level.WARNING: 1, Level.CRITICAL: 2}
+
+
+def _most_urgent_first(notices: Iterable[Notice]) -> tuple[Notice, ...]:
+    return tuple(sorted(notices, key=lambda one: (one.kind is not Kind.MAINTENANCE, -_URGENCY[one.level], -one.id)))
 
 
 def _notice(row: Any) -> Notice:

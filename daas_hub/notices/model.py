@@ -43,6 +43,7 @@ class Notice:
         begins: of a maintenance, when sessions no longer start.
         ends: None until it is withdrawn.
         stops_sessions_at: of a maintenance, when running sessions are ended; None if they continue.
+        in_sessions: of a banner, whether the pages of running sessions show it, too.
         made_by: the hub's name of the administrator or service.
     """
 
@@ -52,6 +53,7 @@ class Notice:
     level: Level = Level.INFO
     ends: float | None = None
     stops_sessions_at: float | None = None
+    in_sessions: bool = False
     made_by: str = ""
     made_at: float = 0.0
     id: int = 0
@@ -67,6 +69,12 @@ class Notice:
     def is_shown(self, now: float) -> bool:
         """Return whether pages show it; a maintenance is announced as soon as it is known."""
         return not self.is_over(now) and (self.kind is Kind.MAINTENANCE or self.begins <= now)
+
+    def concerns_sessions(self, now: float) -> bool:
+        """Return whether pages of running sessions show it: a banner for them, or a maintenance that will end them."""
+        if self.kind is Kind.MAINTENANCE:
+            return self.stops_sessions_at is not None and now < self.stops_sessions_at
+        return self.in_sessions and self.is_shown(now)
 
     def stops_sessions(self, now: float) -> bool:
         """Return whether sessions that still run are to be ended now."""

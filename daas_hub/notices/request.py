@@ -13,14 +13,14 @@ MAX_CHARS = 1000
 #: A date further away is a typing error.
 _MAX_AHEAD_S = 366 * 86_400
 _Choice = TypeVar("_Choice", Kind, Level)
-_KEYS = ("kind", "level", "text", "from", "until", "stop_sessions_at")
+_KEYS = ("kind", "level", "text", "from", "until", "stop_sessions_at", "in_sessions")
 
 
 def read_notice(given: Mapping[str, Any], *, zone: datetime.tzinfo, now: float, made_by: str) -> Notice:
     """Return the notice that was asked for.
 
     Args:
-        given: text under the names of `_KEYS`; times in ISO 8601, "" for none.
+        given: text under the names of `_KEYS`; times in ISO 8601, "" for none; `in_sessions` is "1" for yes.
         zone: of times that name none.
 
     Raises:
@@ -40,9 +40,12 @@ def read_notice(given: Mapping[str, Any], *, zone: datetime.tzinfo, now: float, 
         begins=moments["from"] or now,
         ends=moments["until"],
         stops_sessions_at=moments["stop_sessions_at"],
+        in_sessions=_yes("in_sessions", given.get("in_sessions") or ""),
         made_by=made_by,
         made_at=now,
     )
+    if notice.in_sessions and kind is not Kind.BANNER:
+        raise BadRequest("Only a banner can be shown in sessions.", remedy="A maintenance is, if it ends them.")
     _require_order(notice, now)
     return notice
 
@@ -72,6 +75,12 @@ def _text(value: str, *, is_required: bool) -> str:
     if not text.replace("\n", "").isprintable():
         raise BadRequest("The text has characters that cannot be shown.", remedy="Type it again.")
     return text
+
+
+def _yes(key: str, value: str) -> bool:
+    if value not in ("", "1"):
+        raise BadRequest(f"{key!r} is neither 1 nor empty: {value!r}.")
+    return value == "1"
 
 
 def _moment(key: str, value: str, zone: datetime.tzinfo) -> float | None:

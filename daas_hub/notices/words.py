@@ -20,9 +20,20 @@ def notice_view(notice: Notice, now: float, zone: datetime.tzinfo) -> dict[str, 
         "from": moment_view(notice.begins, now, zone),
         "until": moment_view(notice.ends, now, zone),
         "stop_sessions_at": moment_view(notice.stops_sessions_at, now, zone),
+        "in_sessions": notice.in_sessions,
         "made_by": notice.made_by,
         "made_at": moment_view(notice.made_at, now, zone),
     }
+
+
+def session_notices(notices: Iterable[Notice], now: float, zone: datetime.tzinfo) -> list[dict[str, Any]]:
+    """Return notices as a running session gets them, which words when it ends (`daas_hub.session.notices`)."""
+    found = []
+    for one in notices:
+        ends = one.stops_sessions_at if one.kind is Kind.MAINTENANCE else None
+        end = {} if ends is None else {"ends_in_s": ends - now, "ends_at": moment_text(ends, now, zone)}
+        found.append({"id": one.id, "level": str(one.level), "text": one.text} | end)
+    return found
 
 
 def moment_view(seconds: float | None, now: float, zone: datetime.tzinfo) -> dict[str, str] | None:

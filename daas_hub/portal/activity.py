@@ -1,4 +1,7 @@
-"""`POST /api/users/{name}/activity`: JupyterHub's own, and what sessions of ours report about their use."""
+"""`POST /api/users/{name}/activity`: JupyterHub's own, and what sessions of ours report about their use.
+
+The answer is all that a running session hears of the hub: how long it may last, and what is announced to it.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,13 @@ from jupyterhub.apihandlers.users import ActivityAPIHandler
 from tornado import web
 
 from daas_hub.facility import Facility
+from daas_hub.notices import session_notices
+from daas_hub.portal.notices import board_of
 from daas_hub.portal.round_trips import take_round_trips
 
 
 class SessionActivityHandler(ActivityAPIHandler):
-    """Takes the report of a session, and answers how long it may last."""
+    """Takes the report of a session; answers how long it may last, and the notices that its pages show."""
 
     def post(self, user_name: str) -> None:
         """Record the activity as JupyterHub does, then the use of the session."""
@@ -27,10 +32,11 @@ class SessionActivityHandler(ActivityAPIHandler):
         if "use" not in report or not spawner.ready or not hasattr(spawner, "note_use"):
             return
         _take(spawner, report)
-        known = Facility.of(self.config).applications.applications
-        take_round_trips(spawner, report.get("round_trips_s"), known)
+        facility, board = Facility.of(self.config), board_of(self)
+        take_round_trips(spawner, report.get("round_trips_s"), facility.applications.applications)
+        notices = session_notices(board.shown_in_sessions(), board.clock(), facility.zone)
         self.set_header("Content-Type", "application/json")
-        self.write(json.dumps(spawner.lifetime_answer()))
+        self.write(json.dumps(spawner.lifetime_answer() | {"notices": notices}))
 
 
 def _take(spawner: Any, report: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from daas_hub.notices import Level, NoticeBoard, notice_view, read_notice, signa
 from daas_hub.portal.base import PortalHandler
 from daas_hub.portal.mailing import mailing_of
 
-_FIELDS = ("kind", "level", "text", "from", "until", "stop_sessions_at", "mail")
+_FIELDS = ("kind", "level", "text", "from", "until", "stop_sessions_at", "in_sessions", "mail")
 
 
 def board_of(handler: Any) -> NoticeBoard:

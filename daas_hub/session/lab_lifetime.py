@@ -1,7 +1,7 @@
 """The life of a notebook session: its kernels, its desktops and its pages are its use, and its end is the session's.
 
 JupyterLab has no place for a word of the server, and reports neither keys nor the pointer. So its pages get one script
-(`static/lab.js`), which reports both and shows the announcement of the end.
+(`static/lab.js`), which reports both and shows what is announced: the session's end, and notices of the portal.
 """
 
 from __future__ import annotations
@@ -135,12 +135,13 @@ class _UseHandler(_LifetimeHandler):
 
 
 class _EndHandler(_LifetimeHandler):
-    """The announcement of the session's end."""
+    """The announcement of the session's end, and the notices of the portal."""
 
     @web.authenticated
     async def get(self) -> None:
-        """Return it."""
-        self.finish({"end": end_of(self.lifetime)})
+        """Return both."""
+        self.lifetime.note_page()
+        self._finish()
 
     @web.authenticated
     async def post(self) -> None:
@@ -149,4 +150,7 @@ class _EndHandler(_LifetimeHandler):
             await self.lifetime.keep_or_extend()
         except OSError:
             raise web.HTTPError(503) from None
-        self.finish({"end": end_of(self.lifetime)})
+        self._finish()
+
+    def _finish(self) -> None:
+        self.finish({"end": end_of(self.lifetime), "notices": self.lifetime.notices()})

@@ -1,4 +1,4 @@
-"""Reports the use of a session to the hub, and ends the session itself if the hub does not.
+"""Reports the use of a session to the hub, and ends the session itself if the hub does not; hears what is announced.
 
 The hub decides, by the same rules (`daas_hub.lifetime`). The session's own end is for the time while the hub is away:
 then it ends at the limits that it knows. It prints why, so that a hub that returns can say it on the session's card.
@@ -20,6 +20,7 @@ from daas_hub.lifetime import Limits, Outlook, Reason, Use, Verdict, decide
 from daas_hub.session import clock
 from daas_hub.session.activity import Activity
 from daas_hub.session.hubclient import HubClient
+from daas_hub.session.notices import SessionNotice, notice_views, read_notices
 from daas_hub.session.processor_use import ProcessorUse
 from daas_hub.session.settings import Settings
 
@@ -61,6 +62,8 @@ class Lifetime:
         self._kept = 0.0
         self._reported: float | None = None
         self._hub_answers = False
+        self._is_shown = False
+        self._notices: tuple[SessionNotice, ...] = ()
         #: Whether the hub would extend the time limit.
         self.can_extend = limits.max_extensions > 0 and limits.extension_s > 0
 
@@ -78,6 +81,14 @@ class Lifetime:
     def remaining_s(self, outlook: Outlook) -> float:
         """Return how many seconds are left until an end."""
         return max(0.0, outlook.ends - self._now())
+
+    def notices(self) -> list[dict[str, str]]:
+        """Return what is announced to whoever sits in this session, as its pages show it."""
+        return notice_views(self._notices, self._now(), limit=self._ends, warning_s=self._limits.warning_s)
+
+    def note_page(self) -> None:
+        """Note that a page of the session asks what to show: the next report asks the hub what is announced."""
+        self._is_shown = True
 
     async def run(self) -> Reason:
         """Report until the session has to end by itself; return why."""
@@ -116,9 +127,12 @@ class Lifetime:
         return max(left_s, _AT_THE_END_S)
 
     async def _report_if_new(self) -> None:
-        """Report where the hub needs it: a use that it does not know, an idle session, an end that comes near."""
-        is_new = self._activity.last_use != self._reported
-        if is_new or self._limits.idle_s or self.outlook().verdict is not Verdict.KEEP:
+        """Report where the hub needs it: a use that it does not know, an idle session, an end that comes near.
+
+        And where a page is shown, or shows a notice that may have been withdrawn.
+        """
+        is_new = self._activity.last_use != self._reported or self._is_shown
+        if is_new or self._notices or self._limits.idle_s or self.outlook().verdict is not Verdict.KEEP:
             with contextlib.suppress(OSError):
                 await self.report()
 
@@ -139,7 +153,7 @@ class Lifetime:
             self._hub_answers = False
             _log.info("activity not reported: %s", problem)
             raise
-        self._reported, self._hub_answers = last, True
+        self._reported, self._hub_answers, self._is_shown = last, True, False
         self._take(answer)
 
     def _take(self, answer: dict[str, Any]) -> None:
@@ -151,6 +165,7 @@ class Lifetime:
             self._kept = self._now() - kept
         if "can_extend" in answer:
             self.can_extend = answer["can_extend"] is True
+        self._notices = read_notices(answer.get("notices"), self._now())
 
 
 def lifetime_of(settings: Settings, hub: HubClient, activity: Activity) -> Lifetime:

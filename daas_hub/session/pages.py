@@ -85,6 +85,8 @@ class StatusHandler(Handler):
     async def get(self) -> None:
         """Return it as JSON; the page says how long its last question took."""
         self.activity.round_trips.note(self.request.headers.get(HEADER))
+        if self.lifetime is not None:
+            self.lifetime.note_page()
         desktop = self.desktop
         self.finish(
             {
@@ -94,6 +96,7 @@ class StatusHandler(Handler):
                 "exit_code": desktop.exit_code,
                 "last_output": desktop.last_output if desktop.exit_code else "",
                 "end": end_of(self.lifetime) if self.lifetime is not None else None,
+                "notices": self.lifetime.notices() if self.lifetime is not None else [],
             }
         )
 

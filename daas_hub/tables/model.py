@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, Float, Integer, String, Text
+from sqlalchemy import JSON, Boolean, Float, Integer, String, Text, false
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -98,6 +98,7 @@ class NoticeRow(Base):
     begins: Mapped[float] = mapped_column(Float)
     ends: Mapped[float | None] = mapped_column(Float, nullable=True)
     stops_sessions_at: Mapped[float | None] = mapped_column(Float, nullable=True)
+    in_sessions: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     made_by: Mapped[str] = mapped_column(String(255))
     made_at: Mapped[float] = mapped_column(Float)
 

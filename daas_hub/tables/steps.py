@@ -15,6 +15,12 @@ def create_table(name: str, *columns: Any) -> None:
         op.create_table(name, *columns)
 
 
+def add_column(table: str, column: Any) -> None:
+    """Add a column, unless it is there."""
+    if column.name not in {one["name"] for one in inspect(op.get_bind()).get_columns(table)}:
+        op.add_column(table, column)
+
+
 def create_index(table: str, columns: Sequence[str]) -> None:
     """Create an index with SQLAlchemy's usual name, unless it is there."""
     name = f"ix_{table}_{'_'.join(columns)}"

@@ -45,6 +45,13 @@ def test_anything_else_is_refused_with_an_example(typed: str) -> None:
     assert "18:00" in refused.value.remedy
 
 
+def test_a_notice_to_acknowledge_is_not_for_sessions(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["announce", "New rules.", "--acknowledge", "--in-sessions"])
+    assert end.value.code == 2
+    assert "sessions show banners only" in capsys.readouterr().err
+
+
 def test_options_of_the_begin_are_not_ignored(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main(["maintenance", "end", "--until", "18:00"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 import requests
 
 from daas_hub.accounts import Identity
+from tests.hub.logins import wait_until
 from tests.hub.operator import Operator
 from tests.live_portal import Person, Portal, free_ports, new_state, plain_text, remove, start_portal
 from tests.stand_ins.mail_server import MailRoom, mail_server
@@ -36,6 +38,8 @@ def portal(sandbox_works: None, room: MailRoom) -> Iterator[Portal]:
     carla = Identity(f"http://127.0.0.1:{port + 1}", "carla").hub_name
     mail = {"server": "127.0.0.1", "port": room.port, "security": "none", "sender": "daas@facility.org"}
     lines = "".join(f"c.Mail.{name} = {value!r}\n" for name, value in mail.items())
+    # a session reports four times as often as it takes to be idle, and hears what is announced
+    lines += 'c.Lifetimes.idle_minutes_by_application = {"desktop": 1}\n'
     running = start_portal(state=state, port=port, more_config=ADMIN.format(carla=carla) + lines)
     accounts = state / "hub" / "accounts.yaml"
     accounts.write_text(accounts.read_text().replace("uid: 25001", "uid: 25001\n    mail: anna@example.org"))
@@ -131,6 +135,30 @@ def test_open_pages_show_it_and_lose_it(operator: Operator, people: dict[str, Pe
         assert "Beam is off." in of_notices(events)
         operator.api("DELETE", f"daas/notices/{made['id']}")
         assert "Beam" not in of_notices(events)
+
+
+def test_sessions_show_what_is_for_them(operator: Operator, people: dict[str, Person]) -> None:
+    """The pages ask the session, which hears it from the hub with its next report."""
+    anna = people["anna"]
+    name = anna.launch("desktop")
+
+    def shown() -> list[str]:
+        found = anna.get(f"/user/{anna.name}/{name}/status").json()["notices"]
+        return [f"{one['title']}: {one['words']}{one['text']}" for one in found]
+
+    operator.post(kind="banner", text="For the pages.")
+    begun = operator.run("maintenance", "begin", "--from", "+1h", "--stop-sessions-at", "+2h", "--text", "New disks.")
+    assert begun.returncode == 0, begun
+    assert operator.run("announce", "Beam is off.", "--level", "warning", "--in-sessions").returncode == 0
+    wait_until(lambda: len(shown()) == 2, "the session was not told", 60)
+    first, second = shown()
+    assert re.match("Maintenance: This session ends in (2 hours|1 hour 50 minutes), at ", first), first
+    assert first.endswith("for a maintenance of the portal. Save your work before.New disks.")
+    assert second == "Please note: Beam is off."
+    assert "in_sessions" in people["carla"].get("/hub/daas/notices").text
+    operator.run("maintenance", "end")
+    wait_until(lambda: shown() == ["Please note: Beam is off."], "what was withdrawn is still shown", 60)
+    anna.stop(name)
 
 
 def test_each_person_acknowledges_once_also_over_a_restart(operator: Operator, people: dict[str, Person]) -> None:

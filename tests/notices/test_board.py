@@ -11,7 +11,7 @@ from jupyterhub import orm
 
 from daas_hub.admission.dispatcher import KEEPS_TICKET
 from daas_hub.errors import Refused
-from daas_hub.notices import InMaintenance, Kind, Level, Notice, NoticeBoard, notice_view, signature
+from daas_hub.notices import InMaintenance, Kind, Level, Notice, NoticeBoard, notice_view, session_notices, signature
 from daas_hub.tables import upgrade_tables
 
 UTC = datetime.UTC
@@ -156,6 +156,28 @@ def test_sessions_end_when_it_says_so(board: NoticeBoard, clock: Clock, after: f
         board.require_open(UTC)
     clock.now += 3 * HOUR
     assert not planned.stops_sessions(clock()), "sessions of the time after it run"
+
+
+def test_sessions_show_what_concerns_them(board: NoticeBoard, db: Any, clock: Clock) -> None:
+    board.add(Notice(Kind.BANNER, "For the pages.", clock.now))
+    banner = board.add(Notice(Kind.BANNER, "For all.", clock.now, ends=clock.now + HOUR, in_sessions=True))
+    assert board.shown_in_sessions() == (banner,)
+    planned = board.add(maintenance(clock, stops_sessions_at=clock.now + 2 * HOUR))
+    assert board.shown_in_sessions() == (planned, banner), "at once, as the pages"
+    assert NoticeBoard(db, clock).shown_in_sessions() == (planned, banner), "also of a hub that was restarted"
+    assert session_notices(board.shown_in_sessions(), clock.now + 60, UTC) == [
+        {"id": planned.id, "level": "info", "text": "New disks.", "ends_in_s": 2 * HOUR - 60, "ends_at": "10:00 UTC"},
+        {"id": banner.id, "level": "info", "text": "For all."},
+    ]
+    clock.now += HOUR
+    assert board.shown_in_sessions() == (planned,)
+    clock.now += HOUR
+    assert board.shown_in_sessions() == ()
+
+
+def test_a_maintenance_that_ends_no_session_is_not_shown_in_them(board: NoticeBoard, clock: Clock) -> None:
+    board.add(maintenance(clock))
+    assert board.shown_in_sessions() == ()
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,11 @@ def test_times_without_a_zone_are_the_facilitys() -> None:
     assert notice.stops_sessions_at == NOW + 6.5 * HOUR
 
 
+def test_a_banner_may_be_for_sessions_too() -> None:
+    assert read(text="x", in_sessions="1").in_sessions
+    assert not read(text="x", in_sessions="").in_sessions
+
+
 def test_markup_is_text() -> None:
     assert read(text="<b>Beam</b> & more\n\n  second line ").text == "<b>Beam</b> & more\n\n  second line"
 
@@ -52,6 +57,9 @@ def test_markup_is_text() -> None:
         ({"text": "x", "kind": "popup"}, "no kind 'popup'"),
         ({"text": "x", "colour": "red"}, "has no 'colour'"),
         ({"text": 7}, "'text' is not a text"),
+        ({"text": "x", "in_sessions": "yes"}, "'in_sessions' is neither 1 nor empty"),
+        ({"text": "x", "kind": "acknowledge", "in_sessions": "1"}, "Only a banner"),
+        ({"kind": "maintenance", "in_sessions": "1"}, "Only a banner"),
         ({"text": "x", "until": "soon"}, "'until' is not a time"),
         ({"text": "x", "until": "2026-11-30T11:59"}, "over before it begins"),
         ({"text": "x", "begins": "2026-12-02T10:00", "until": "2026-12-01T10:00"}, "over before it begins"),

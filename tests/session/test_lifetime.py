@@ -152,6 +152,31 @@ async def test_a_session_that_nobody_limits_reports_its_use_only(scene: Callable
     assert len(moments) == 2
 
 
+async def test_a_page_that_is_shown_is_told_what_is_announced(scene: Callable[[Limits], Scene]) -> None:
+    """Also one that nobody uses; and the announcement is gone a minute after it was withdrawn."""
+    one = scene(Limits(longest_s=7200))
+    banner = {"id": 1, "level": "info", "text": "Beam is off."}
+    seen: list[tuple[float, list[str]]] = []
+
+    def look() -> None:
+        seen.append((one.time, [shown["text"] for shown in one.lifetime.notices()]))
+        one.lifetime.note_page()
+
+    one.at = [(2000.0 + 10 * number, look) for number in range(40)]
+    one.at.append((2395.0, lambda: setattr(one, "answer", {"notices": [banner]})))
+    one.at += [(2400.0 + 10 * number, look) for number in range(20)]
+    # nobody looks any more, and it is withdrawn after the next report
+    one.at.append((2640.0, lambda: setattr(one, "answer", {"notices": []})))
+    one.at += [(2700.0, lambda: seen.append((one.time, [shown["text"] for shown in one.lifetime.notices()])))]
+    await one.lifetime.run()
+    texts = dict(seen)
+    assert texts[2390] == []
+    assert texts[2460] == texts[2590] == ["Beam is off."]
+    assert texts[2700] == []
+    reports = [moment for moment, _ in one.reports]
+    assert not [moment for moment in reports if 1100 < moment < 2000], "nobody looks, and it is not used"
+
+
 async def test_a_hub_of_another_release_answers_nothing(scene: Callable[[Limits], Scene]) -> None:
     one = scene(AGE)
     one.answer = {"remaining_s": "soon", "kept_s": None}

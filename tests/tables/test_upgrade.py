@@ -11,8 +11,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from jupyterhub import orm
 from sqlalchemy import create_engine, event, inspect, text
+from sqlalchemy.orm import Session
 
 from daas_hub.errors import ConfigurationError
+from daas_hub.notices import NoticeBoard
 from daas_hub.tables import Base, Ticket, upgrade_tables
 
 VERSION = text("SELECT version_num FROM daas_alembic_version")
@@ -48,7 +50,7 @@ def test_the_migrations_make_the_models(engine: Any) -> None:
     assert differences(engine) == []
     upgrade_tables(engine)  # at the next start of the hub
     with engine.connect() as connection:
-        assert connection.execute(VERSION).scalar() == "0003"
+        assert connection.execute(VERSION).scalar() == "0004"
 
 
 def test_the_hubs_own_tables_keep_their_revision(engine: Any) -> None:
@@ -71,6 +73,20 @@ def test_a_database_of_the_first_release_keeps_its_logins(engine: Any) -> None:
         assert connection.execute(text("SELECT session_id, user_id, expires_at FROM daas_logins")).all() == [
             ("a", 1, 2.5)
         ]
+
+
+def test_notices_of_an_earlier_release_are_for_the_pages_only(engine: Any) -> None:
+    upgrade_tables(engine)
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE daas_notices DROP COLUMN in_sessions"))
+        connection.execute(text("UPDATE daas_alembic_version SET version_num = '0003'"))
+        columns = "(kind, level, text, begins, made_by, made_at)"
+        connection.execute(text(f"INSERT INTO daas_notices {columns} VALUES ('banner', 'info', 'x', 1, 'c', 1)"))
+    upgrade_tables(engine)
+    assert differences(engine) == []
+    with Session(engine) as db:
+        (notice,) = NoticeBoard(db).all()
+    assert not notice.in_sessions
 
 
 def test_an_upgrade_that_is_interrupted_anywhere_is_finished_by_the_next(tmp_path: Path) -> None:
@@ -117,8 +133,6 @@ def test_no_column_holds_a_path_or_an_id_of_the_machine() -> None:
 
 
 def test_a_ticket_has_a_number_that_grows(engine: Any) -> None:
-    from sqlalchemy.orm import Session
-
     upgrade_tables(engine)
     with Session(engine) as db:
         for user in ("anna", "ben"):
