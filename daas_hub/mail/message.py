@@ -24,11 +24,13 @@ class Notification:
 
     Attributes:
         person: the hub's name of the user; their address is looked up when it is sent.
+        about: what it says, as long as that is true; "" for what is said once.
     """
 
     person: str
     subject: str
     text: str
+    about: str = ""
 
 
 def is_address(value: object) -> bool:
@@ -38,11 +40,21 @@ def is_address(value: object) -> bool:
     return len(value.partition("@")[0]) <= _MAX_LOCAL
 
 
-def compose(notification: Notification, *, sender: str, to: str, reply_to: str = "", now: float) -> EmailMessage:
+def new_message_id(sender: str) -> str:
+    """Return a Message-ID for a message of this address."""
+    return email.utils.make_msgid(domain=sender.partition("@")[2])
+
+
+def compose(
+    notification: Notification, *, sender: str, to: str, reply_to: str = "", message_id: str = "", now: float
+) -> EmailMessage:
     """Return a notification as an e-mail.
 
     Titles of applications and proposals are data: line ends in the subject become spaces, and no header has more than
     one line.
+
+    Args:
+        message_id: its Message-ID, of a message that may have been sent before; "" for a new one.
 
     Raises:
         ValueError: an address is invalid.
@@ -55,7 +67,7 @@ def compose(notification: Notification, *, sender: str, to: str, reply_to: str =
     message["To"] = to
     message["Subject"] = _one_line(notification.subject)[:MAX_SUBJECT]
     message["Date"] = email.utils.formatdate(now)
-    message["Message-ID"] = email.utils.make_msgid(domain=sender.partition("@")[2])
+    message["Message-ID"] = message_id or new_message_id(sender)
     # RFC 3834: no out-of-office message answers it
     message["Auto-Submitted"] = "auto-generated"
     if reply_to:

@@ -1,4 +1,4 @@
-"""Queue of outgoing e-mail: limited in number and rate, sent one by one; nothing waits for it."""
+"""Queue of outgoing e-mail: limited in number and rate, kept over a restart, sent one by one; nothing waits for it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 
 from daas_hub.errors import DaasError
-from daas_hub.mail.message import Notification, compose, is_address
+from daas_hub.mail.kept import KeptMessages, Waiting
+from daas_hub.mail.message import Notification, compose, is_address, new_message_id
 from daas_hub.mail.smtp import MailError
 from daas_hub.metrics.mail import count_mail
 
@@ -45,6 +46,7 @@ class Outbox:
     Args:
         send: sends a message; it runs in a thread, and raises `MailError`.
         address_of: returns the address of a user of the hub; "" for none.
+        kept: the messages in the hub's database; what an earlier hub has not sent is sent now.
         sender, reply_to: the addresses in the header.
         clock: seconds since 1970.
         sleep: waits that many seconds.
@@ -54,6 +56,7 @@ class Outbox:
         self,
         send: Callable[[EmailMessage], None],
         address_of: Callable[[str], Awaitable[str]],
+        kept: KeptMessages,
         *,
         sender: str,
         reply_to: str = "",
@@ -63,28 +66,40 @@ class Outbox:
     ) -> None:
         self._send = send
         self._address_of = address_of
+        self._kept = kept
         self._sender, self._reply_to = sender, reply_to
         self._limits = limits or MailLimits()
         self._clock, self._sleep = clock, sleep
-        self._waiting: deque[tuple[float, Notification]] = deque()
+        self._waiting: deque[Waiting] = deque(kept.waiting())
         self._arrived = asyncio.Event()
         self._to_person: dict[str, deque[float]] = {}
+        for message in self._waiting:
+            self._to_person.setdefault(message.notification.person, deque()).append(message.posted)
+            self._arrived.set()
         self._sent: deque[float] = deque()
         self._is_failing = False
 
-    def post(self, notification: Notification) -> bool:
-        """Queue a notification; return False if it is dropped because of the limits."""
+    def post(self, *notifications: Notification) -> int:
+        """Queue notifications, and return how many; the others are dropped because of the limits.
+
+        Raises:
+            SQLAlchemyError: they cannot be stored, and none is queued.
+        """
         now = self._clock()
-        recent = self._to_person.setdefault(notification.person, deque())
-        _forget(recent, now - HOUR_S)
-        if len(recent) >= self._limits.per_person or len(self._waiting) >= self._limits.waiting:
-            count_mail("dropped")
-            _log.warning("e-mail to %s dropped: limit reached", notification.person)
-            return False
-        recent.append(now)
-        self._waiting.append((now, notification))
+        accepted: list[tuple[Notification, str]] = []
+        for one in notifications:
+            recent = self._to_person.setdefault(one.person, deque())
+            _forget(recent, now - HOUR_S)
+            waiting = len(self._waiting) + len(accepted)
+            if len(recent) >= self._limits.per_person or waiting >= self._limits.waiting:
+                count_mail("dropped")
+                _log.warning("e-mail to %s dropped: limit reached", one.person)
+                continue
+            recent.append(now)
+            accepted.append((one, new_message_id(self._sender)))
+        self._waiting += self._kept.add(accepted, now)
         self._arrived.set()
-        return True
+        return len(accepted)
 
     @property
     def size(self) -> int:
@@ -101,14 +116,15 @@ class Outbox:
     async def send_all(self) -> None:
         """Send what waits now."""
         while self._waiting:
-            posted, notification = self._waiting.popleft()
+            message = self._waiting.popleft()
             try:
                 await self._keep_rate()
-                await self._deliver(posted, notification)
+                await self._deliver(message)
             except Exception:
-                # whatever it is: the next notification must be sent
+                # whatever it is: the next message must be sent
                 count_mail("failed")
-                _log.exception("e-mail to %s could not be sent", notification.person)
+                _log.exception("e-mail to %s could not be sent", message.notification.person)
+            self._kept.note_done(message, self._clock())
         self._to_person = {name: times for name, times in self._to_person.items() if times}
 
     async def _keep_rate(self) -> None:
@@ -117,8 +133,9 @@ class Outbox:
             await self._sleep(max(1.0, self._sent[0] + HOUR_S - self._clock()))
             _forget(self._sent, self._clock() - HOUR_S)
 
-    async def _deliver(self, posted: float, notification: Notification) -> None:
-        if self._clock() - posted > STALE_S:
+    async def _deliver(self, waiting: Waiting) -> None:
+        notification = waiting.notification
+        if self._clock() - waiting.posted > STALE_S:
             count_mail("dropped")
             return
         address = await self._address_of(notification.person)
@@ -127,7 +144,14 @@ class Outbox:
             return
         for wait_s in (*RETRY_S, None):
             self._sent.append(self._clock())
-            message = compose(notification, sender=self._sender, to=address, reply_to=self._reply_to, now=self._clock())
+            message = compose(
+                notification,
+                sender=self._sender,
+                to=address,
+                reply_to=self._reply_to,
+                message_id=waiting.message_id,
+                now=self._clock(),
+            )
             try:
                 await asyncio.to_thread(self._send, message)
             except DaasError as problem:

@@ -64,12 +64,12 @@ class NoticeBoard:
             if one.is_shown(now)
             and (one.kind is not Kind.ACKNOWLEDGE or (user is not None and (one.id, user) not in self._acknowledged))
         ]
-        return _most_urgent_first(found)
+        return _by_urgency(found)
 
     def shown_in_sessions(self) -> tuple[Notice, ...]:
         """Return the notices that pages of running sessions show now, a maintenance first."""
         now = self.clock()
-        return _most_urgent_first(one for one in self._notices if one.concerns_sessions(now))
+        return _by_urgency(one for one in self._notices if one.concerns_sessions(now))
 
     def maintenance(self) -> Notice | None:
         """Return the maintenance that is announced or active."""
@@ -141,7 +141,7 @@ class NoticeBoard:
 _URGENCY = {Level.INFO: 0, Level.WARNING: 1, Level.CRITICAL: 2}
 
 
-def _most_urgent_first(notices: Iterable[Notice]) -> tuple[Notice, ...]:
+def _by_urgency(notices: Iterable[Notice]) -> tuple[Notice, ...]:
     return tuple(sorted(notices, key=lambda one: (one.kind is not Kind.MAINTENANCE, -_URGENCY[one.level], -one.id)))
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable, Iterable
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -11,10 +13,12 @@ from jupyterhub import orm
 from daas_hub.accounts import Identity
 from daas_hub.errors import Refused, SourceUnavailable
 from daas_hub.facility import Facility
-from daas_hub.mail import Mail, Notification, Outbox
+from daas_hub.mail import KeptMessages, Mail, Notification, Outbox
 from daas_hub.portal.waiting import current_line
 
 INTERVAL_S = 5.0
+#: Seconds in which a hub that has started does not know everything: which sessions are idle, for instance.
+SETTLED_AFTER_S = 180.0
 
 #: The event loop keeps only weak references to tasks.
 _running: set[asyncio.Task[None]] = set()
@@ -22,19 +26,24 @@ _known: WeakKeyDictionary[Any, Mailing] = WeakKeyDictionary()
 
 
 class Mailing:
-    """Watches one hub, and posts each notification once.
+    """Watches one hub, and posts each notification once, also over a restart.
 
     Args:
         app: the hub.
+        clock: seconds since any moment.
     """
 
-    def __init__(self, app: Any, facility: Facility, mail: Mail) -> None:
-        self._app, self._facility, self._mail = app, facility, mail
+    def __init__(
+        self, app: Any, facility: Facility, mail: Mail, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._app, self._facility, self._mail, self._clock = app, facility, mail, clock
         server = mail.mail_server()
+        self._kept = KeptMessages(app.db)
         self.outbox = Outbox(
-            server.send, self.address_of, sender=mail.sender, reply_to=mail.reply_to, limits=mail.limits()
+            server.send, self.address_of, self._kept, sender=mail.sender, reply_to=mail.reply_to, limits=mail.limits()
         )
-        self._said: set[tuple[str, str, str]] = set()
+        self._settled = clock() + SETTLED_AFTER_S
+        self._said = self._kept.said()
 
     async def watch(self) -> None:
         """Look every few seconds, for as long as the hub runs."""
@@ -49,16 +58,19 @@ class Mailing:
     def look(self) -> None:
         """Post what has become true since the last look."""
         now = {**(self._in_line() if self._mail.queue else {}), **(self._ending() if self._mail.session_ends else {})}
-        for key in now.keys() - self._said:
-            self.outbox.post(now[key])
+        if new := sorted(now.keys() - self._said):
+            self.outbox.post(*(now[key] for key in new))
+            self._said |= set(new)
         # what is true again later is said again
-        self._said = set(now)
+        if (gone := self._said - now.keys()) and self._clock() >= self._settled:
+            self._kept.forget(gone)
+            self._said -= gone
 
     def announce(self, text: str) -> int:
         """Post a notice to everybody who has signed in; return how many messages were accepted."""
         subject = f"Notice from {self._facility.name}"
         names = [name for (name,) in self._app.db.query(orm.User.name).order_by(orm.User.id)]
-        return sum(self.outbox.post(Notification(name, subject, self._signed(text))) for name in names)
+        return self.outbox.post(*(Notification(name, subject, self._signed(text)) for name in names))
 
     async def address_of(self, name: str) -> str:
         """Return the address of a user who still has an account; "" for none."""
@@ -76,35 +88,34 @@ class Mailing:
             return self._mail.address_in(identity.claims)
         return self._mail.address_in(identity.claims) or account.mail
 
-    def _in_line(self) -> dict[tuple[str, str, str], Notification]:
+    def _in_line(self) -> dict[tuple[str, str], Notification]:
         line = current_line()
-        found: dict[tuple[str, str, str], Notification] = {}
+        found: list[Notification] = []
         places: set[str] = set()
         for ticket in line.waiting() if line is not None else ():
             user, session = ticket.demand.key
             if ticket.is_called:
-                found[user, session, "turn"] = self._notification(
-                    user, session, "starts now", "It is your turn: it is starting."
-                )
+                words = "It is your turn: it is starting."
+                found.append(self._notification(user, session, "starts now", words, f"turn {session}"))
             elif ticket.demand.place not in places:
                 places.add(ticket.demand.place)
                 words = "You are first in line. It starts by itself when a session becomes free."
-                found[user, session, "next"] = self._notification(user, session, "is next in line", words)
-        return found
+                found.append(self._notification(user, session, "is next in line", words, f"next {session}"))
+        return _by_key(found)
 
-    def _ending(self) -> dict[tuple[str, str, str], Notification]:
-        found = {}
+    def _ending(self) -> dict[tuple[str, str], Notification]:
+        found = []
         for user in list(self._app.users.values()):
             for session, spawner in list(user.spawners.items()):
                 if spawner.ready and (words := getattr(spawner, "end_notice", "")):
-                    found[user.name, session, "end"] = self._notification(user.name, session, "ends soon", words)
-        return found
+                    found.append(self._notification(user.name, session, "ends soon", words, f"end {session}"))
+        return _by_key(found)
 
-    def _notification(self, user: str, session: str, what: str, words: str) -> Notification:
+    def _notification(self, user: str, session: str, what: str, words: str, about: str) -> Notification:
         title = self._title_of(user, session)
         address = self._address()
         link = f"\n\n{address}hub/sessions/{session}" if address and session else ""
-        return Notification(user, f"{title} {what}", self._signed(f"{title}: {words}{link}"))
+        return Notification(user, f"{title} {what}", self._signed(f"{title}: {words}{link}"), about)
 
     def _title_of(self, user: str, session: str) -> str:
         found = self._app.users.get(user)
@@ -119,6 +130,10 @@ class Mailing:
 
     def _signed(self, text: str) -> str:
         return f"{text}\n\n-- \n{self._facility.name}, data analysis portal\n{self._address()}"
+
+
+def _by_key(found: Iterable[Notification]) -> dict[tuple[str, str], Notification]:
+    return {(one.person, one.about): one for one in found}
 
 
 def start_mailing(app: Any) -> None:

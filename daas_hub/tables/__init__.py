@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daas_hub.tables.model import Acknowledgement, Base, Login, NoticeRow, Ticket, Usage, commit
+from daas_hub.tables.model import Acknowledgement, Base, Login, Message, NoticeRow, Ticket, Usage, commit
 from daas_hub.tables.upgrade import upgrade_tables
 
-__all__ = ["Acknowledgement", "Base", "Login", "NoticeRow", "Ticket", "Usage", "commit", "upgrade_tables"]
+__all__ = ["Acknowledgement", "Base", "Login", "Message", "NoticeRow", "Ticket", "Usage", "commit", "upgrade_tables"]

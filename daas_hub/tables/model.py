@@ -1,8 +1,9 @@
 """The tables. Their names begin with `daas_`; JupyterHub's own upgrade does not touch them.
 
-They hold names and numbers only: no path, no uid, no gid. People are known by their name in the hub, and not by a
-foreign key: usage is counted after an account was removed, and a database may give its number to another user.
-A change of a table needs a migration in `migrations/versions` (`tests/tables` compares the two).
+They hold names, numbers and what people are written: no path, no uid, no gid, no address. People are known by their
+name in the hub, and not by a foreign key: usage is counted after an account was removed, and a database may give its
+number to another user. A change of a table needs a migration in `migrations/versions` (`tests/tables` compares the
+two).
 """
 
 from __future__ import annotations
@@ -101,6 +102,31 @@ class NoticeRow(Base):
     in_sessions: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     made_by: Mapped[str] = mapped_column(String(255))
     made_at: Mapped[float] = mapped_column(Float)
+
+
+class Message(Base):
+    """A message to a person that waits to be sent, or that is not said again (see `daas_hub.mail.kept`).
+
+    No address is stored: it is looked up when the message is sent.
+
+    Attributes:
+        about: what it says, "end terminal-1" for instance: while that is true, it is said once. "" for what is said
+            once in any case.
+        subject, text: "" from `done` on.
+        message_id: its Message-ID, with which it is also sent again.
+        posted, done: seconds since 1970. `done` is empty until it was sent, or given up.
+    """
+
+    __tablename__ = "daas_messages"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    user: Mapped[str] = mapped_column(String(255), index=True)
+    about: Mapped[str] = mapped_column(String(300))
+    subject: Mapped[str] = mapped_column(Text)
+    text: Mapped[str] = mapped_column(Text)
+    message_id: Mapped[str] = mapped_column(String(255))
+    posted: Mapped[float] = mapped_column(Float)
+    done: Mapped[float | None] = mapped_column(Float, nullable=True)
 
 
 class Acknowledgement(Base):

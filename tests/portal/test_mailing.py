@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from jupyterhub import orm
 from traitlets.config import Config
 
 from daas_hub.accounts import Account, Identity
@@ -14,7 +15,8 @@ from daas_hub.catalogue import Application, Catalogue, Kind
 from daas_hub.errors import NoAccount, SourceUnavailable
 from daas_hub.mail import Mail
 from daas_hub.portal import mailing as module
-from daas_hub.portal.mailing import Mailing
+from daas_hub.portal.mailing import SETTLED_AFTER_S, Mailing
+from daas_hub.tables import upgrade_tables
 from tests.stand_ins.mail_server import MailRoom, mail_server
 
 CLAIMS = {"email": "anna@example.org", "email_verified": True}
@@ -62,8 +64,10 @@ class Hub:
 
     def __init__(self, *users: User) -> None:
         self.users = {one.name: one for one in users}
-        query = SimpleNamespace(order_by=lambda _: [(name,) for name in self.users])
-        self.db = SimpleNamespace(query=lambda _: query)
+        self.db = orm.new_session_factory("sqlite:///:memory:")()
+        upgrade_tables(self.db.get_bind())
+        self.db.add_all([orm.User(name=one.name) for one in users])
+        self.db.commit()
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +87,16 @@ class Scene:
         mail = Mail(config=Config({"Mail": given | settings}))
         line = SimpleNamespace(waiting=lambda: self.tickets)
         monkeypatch.setattr(module, "current_line", lambda: line)
-        self.mailing = Mailing(Hub(*users), self.facility, mail)  # type: ignore[arg-type]
+        self.hub, self._mail, self.now = Hub(*users), mail, 0.0
+        self.restart()
+
+    def restart(self) -> None:
+        """Kill the hub, and start it again."""
+        self.mailing = Mailing(self.hub, self.facility, self._mail, clock=lambda: self.now)  # type: ignore[arg-type]
+
+    def settle(self) -> None:
+        """Let the hub run until it knows everything."""
+        self.now += SETTLED_AFTER_S
 
     def waits(self, user: User, *, place: str = "", called: bool = False) -> None:
         """Put a session of somebody behind the others in the queue."""
@@ -130,11 +143,41 @@ async def test_a_session_that_ends_soon(room: MailRoom, monkeypatch: pytest.Monk
     assert "PyMca: It ends in 10 minutes, at its time limit." in text
     anna.has("one", "It ends in 9 minutes, at its time limit.")
     assert await scene.messages() == []
+    scene.settle()
     # extended, and near its end again
     anna.has("one")
     await scene.messages()
     anna.has("one", "It ends in 10 minutes, at its time limit.")
     assert len(await scene.messages()) == 1
+
+
+async def test_a_restarted_hub_does_not_say_it_again(room: MailRoom, monkeypatch: pytest.MonkeyPatch) -> None:
+    anna, ben = User("anna"), User("ben")
+    scene = Scene(room, monkeypatch, anna, ben)
+    scene.settle()
+    anna.has("one", "It ends in 10 minutes, after being idle for 1 hour, unless it is used.")
+    scene.waits(ben)
+    assert len(await scene.messages()) == 2
+    scene.restart()
+    # it is not known yet that it is idle
+    anna.has("one")
+    assert await scene.messages() == []
+    anna.has("one", "It ends in 9 minutes, after being idle for 1 hour, unless it is used.")
+    assert await scene.messages() == []
+    scene.settle()
+    anna.has("one")
+    await scene.messages()
+    anna.has("one", "It ends in 10 minutes, after being idle for 1 hour, unless it is used.")
+    assert len(await scene.messages()) == 1
+
+
+async def test_what_a_killed_hub_found_is_sent_by_the_next_one(room: MailRoom, monkeypatch: pytest.MonkeyPatch) -> None:
+    anna = User("anna")
+    scene = Scene(room, monkeypatch, anna)
+    anna.has("one", "It ends in 10 minutes, at its time limit.")
+    scene.mailing.look()
+    scene.restart()
+    assert [subject for _, subject, _ in await scene.messages()] == ["PyMca ends soon"]
 
 
 @pytest.mark.parametrize("setting", ["queue", "session_ends"])
