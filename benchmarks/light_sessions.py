@@ -72,7 +72,9 @@ class LightSessions:
 
 async def _report_activity(url: str, token: str, server: str) -> None:
     headers = {"Authorization": f"token {token}"}
-    async with aiohttp.ClientSession(headers=headers) as http:
+    # as a real session, which keeps no connection for the next minute
+    connector = aiohttp.TCPConnector(force_close=True)
+    async with aiohttp.ClientSession(connector=connector, headers=headers) as http:
         while True:
             await asyncio.sleep(ACTIVITY_S)
             now = datetime.datetime.now(datetime.UTC).isoformat()
