@@ -55,8 +55,8 @@ test-upgrade: $(VENV)/.installed $(VENV)/.test  ## release 0.1.0, from this repo
 
 test-databases: $(VENV)/.installed $(VENV)/.test  ## the hub's tests on PostgreSQL and MariaDB (Debian: postgresql, mariadb-server), also restarted under fifty starts
 	$(PYTHON) -m pytest -m servers tests/hub/test_databases.py $(ARGS)
-	$(PYTHON) -m tests.databases postgresql tests/hub $(ARGS)
-	$(PYTHON) -m tests.databases mariadb tests/hub $(ARGS)
+	$(PYTHON) -m tests.databases postgresql --numprocesses $(WORKERS) tests/hub $(ARGS)
+	$(PYTHON) -m tests.databases mariadb --numprocesses $(WORKERS) tests/hub $(ARGS)
 
 race: $(VENV)/.installed $(VENV)/.test  ## 10,000 rounds of a link that flips between check and mount (2,000 in `make test`)
 	DAAS_RACE_ROUNDS=10000 $(PYTHON) -m pytest $(ARGS) tests/spawners/sandbox/test_mount_race.py

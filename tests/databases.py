@@ -2,7 +2,8 @@
 
     python -m tests.databases postgresql tests/hub
 
-runs tests with portals that store in such a server instead of a SQLite file.
+runs tests with portals that store in such a server instead of a SQLite file. It leaves out those of hubs that would
+not (`ELSEWHERE`).
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from tests.live_portal import DATABASE_SERVER, free_ports, new_state
 from tests.not_tried import missing
 
 START_S = 60.0
+#: Files in tests/hub whose hubs `start_portal` does not start, and test_databases.py, which has servers of its own.
+ELSEWHERE = ("test_databases.py", "test_demo.py", "test_matrix.py", "test_other_authenticator.py", "test_plain_hub.py")
 
 
 class DatabaseServer(ABC):
@@ -245,6 +248,7 @@ def database_for(state: Path) -> str:
 def main() -> int:
     """Run pytest with a database server."""
     kind, *arguments = sys.argv[1:]
+    arguments += [f"--ignore=tests/hub/{name}" for name in ELSEWHERE]
     with running_database(kind) as server:
         environment = {**os.environ, DATABASE_SERVER: f"{kind}:{server.port}:{server.folder}"}
         return subprocess.run([sys.executable, "-m", "pytest", *arguments], env=environment, check=False).returncode

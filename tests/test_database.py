@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from sqlalchemy import create_engine, event, text
 from traitlets.config import Config
 
 from daas_hub import configure
+from tests.databases import ELSEWHERE
 
 #: Stores a user as the hub does, says so, and waits to be killed.
 COMMITS_AND_WAITS = """
@@ -100,3 +102,10 @@ def test_connections_to_a_server_are_checked_as_jupyterhub_does(url: str) -> Non
     engine = create_engine(url)
     orm.register_ping_connection(engine)
     assert len(engine.dispatch.engine_connect) == 1
+
+
+def test_a_run_on_a_database_server_leaves_out_no_portal() -> None:
+    """`make test-databases` ignores files of hubs that are not portals: their hubs store elsewhere."""
+    for name in set(ELSEWHERE) - {"test_databases.py"}:
+        source = (Path(__file__).parent / "hub" / name).read_text()
+        assert not re.search(r"\b(start_portal|open_doors|QueuePortal)\b|[(,] portal: Portal", source), name
