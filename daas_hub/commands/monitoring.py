@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from daas_hub.commands.output import counted
 from daas_hub.commands.plugin import CRITICAL, OK, UNKNOWN, WARNING, PluginCommand, plugin_line
 from daas_hub.commands.running_hub import HubProblem, find_hub, hub_options
 from daas_hub.errors import DaasError, ErrorKind
@@ -61,7 +62,8 @@ def judge(found: dict[str, Any], full: int) -> tuple[int, str]:
         return CRITICAL, "; ".join(["the proxy does not respond", *warnings])
     if warnings:
         return WARNING, "; ".join(warnings)
-    return OK, f"{found['sessions'].get('running', 0)} sessions of {found['people']} people"
+    running, people = found["sessions"].get("running", 0), found["people"]
+    return OK, f"{counted(running, 'session')} of {counted(people, 'person', 'people')}"
 
 
 def performance_data(found: dict[str, Any], full: int, duration_s: float) -> dict[str, str]:

@@ -6,6 +6,7 @@ What a hub answers is in tests/hub/test_operators.py.
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,6 +74,13 @@ def test_a_hub_that_cannot_be_asked(case: str, capsys: pytest.CaptureFixture[str
         # monitoring: a hub that is down is critical, a check that is wrong is unknown
         assert main(["check-nagios", "--url", f"{url}/hub"]) == state
         assert capsys.readouterr().out.startswith(f"DAAS_HUB {('', '', 'CRITICAL', 'UNKNOWN')[state]} - ")
+
+
+def test_the_page_shows_the_definition_for_nagios() -> None:
+    root = Path(__file__).parents[2]
+    page = (root / "docs" / "how-to" / "operate-from-the-command-line.md").read_text()
+    definition = (root / "deploy" / "nagios" / "daas-hub-running.cfg").read_text()
+    assert re.findall(r"```nagios\n(.*?)```", page, re.DOTALL) == [definition]
 
 
 def test_a_certificate_has_to_be_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,56 +14,16 @@ import pytest
 from daas_hub.demo.identity_provider import __file__ as provider_file
 from tests.live_portal import free_ports, new_state
 from tests.not_tried import missing
+from tests.stand_ins.nagios import checked, require_nagios
 
 pytestmark = pytest.mark.servers
 
 ROOT = Path(__file__).parents[3]
 DEFINITION = ROOT / "deploy" / "nagios" / "daas-hub.cfg"
-NAGIOS = Path("/usr/sbin/nagios4")
 SUDO = Path("/usr/bin/sudo")
-OBJECTS = Path("/etc/nagios4/objects")
 PYTHON = Path(sys.executable)
 INSTALLED, CONFIGURED = "/opt/daas-hub/bin/daas-hub", "/etc/daas-hub/jupyterhub_config.py"
 
-#: Debian's nagios.cfg, with everything in the folder of the test, and a clock of seconds.
-CONFIG = """\
-log_file={folder}/nagios.log
-{objects}
-cfg_file={folder}/site.cfg
-object_cache_file={folder}/objects.cache
-precached_object_file={folder}/objects.precache
-status_file={folder}/status.dat
-status_update_interval=1
-nagios_user={user}
-nagios_group={user}
-check_external_commands=0
-lock_file={folder}/nagios.pid
-temp_file={folder}/nagios.tmp
-temp_path={folder}
-query_socket={folder}/nagios.qh
-check_result_path={folder}/results
-retain_state_information=0
-check_for_updates=0
-enable_notifications=0
-service_inter_check_delay_method=n
-host_inter_check_delay_method=n
-check_result_reaper_frequency=1
-service_check_timeout=60
-interval_length=1
-illegal_macro_output_chars=`~$&|'"<>
-"""
-#: The command that the host's template names is another package's.
-HOST = """\
-define command {
-    command_name check-host-alive
-    command_line /bin/true
-}
-define host {
-    use       linux-server
-    host_name localhost
-    address   127.0.0.1
-}
-"""
 #: The checks of the test: what is configured, and the state that Nagios must have.
 PORTAL = """\
 from daas_hub import configure, read_environment
@@ -95,7 +52,7 @@ def services_of(files: dict[str, Path]) -> str:
         .replace(CONFIGURED, str(file))
         for name, file in files.items()
     ]
-    return "\n".join([command, HOST, *services])
+    return "\n".join([command, *services])
 
 
 def sudoers_of(files: dict[str, Path]) -> str:
@@ -112,6 +69,13 @@ def with_sudoers(folder: Path, *argv: str) -> list[str]:
     return ["unshare", "--mount", "sh", "-c", script, str(folder), *argv]
 
 
+def require_nagios_and_sudo() -> None:
+    """Skip where they are not installed."""
+    require_nagios()
+    if not SUDO.exists():
+        missing("nagios", "sudo is not installed")
+
+
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A folder that Nagios's user can reach, with pytest's own closed."""
@@ -120,25 +84,10 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(made)
 
 
-def statuses(file: Path) -> dict[str, dict[str, str]]:
-    """Return what Nagios knows of each service that it has checked."""
-    found = {}
-    with contextlib.suppress(FileNotFoundError):
-        for block in re.findall(r"^servicestatus \{\n(.*?)^\t\}", file.read_text(), re.DOTALL | re.MULTILINE):
-            values = dict(line.strip().partition("=")[::2] for line in block.splitlines())
-            if values["has_been_checked"] == "1":
-                found[values["service_description"]] = values
-    return found
-
-
 def test_nagios_reads_the_doctor(folder: Path) -> None:
     """The configuration is verified by Nagios itself, then it runs each check once, as its own user."""
-    if not NAGIOS.exists() or not SUDO.exists():
-        missing("nagios", "nagios4-core or sudo is not installed")
-    if os.geteuid() != 0:
-        missing("root", "the doctor reads what only root can read")
+    require_nagios_and_sudo()
     port = free_ports(1)
-    (folder / "results").mkdir()
     (folder / "applications").mkdir()
     (folder / "applications" / "x.yaml").write_text("{name: x, title: X, kind: desktop, command: [sleep, '60']}\n")
     (folder / "environment").write_text(f"JUPYTERHUB_CRYPT_KEY={'0123456789abcdef' * 4}\n")
@@ -148,35 +97,18 @@ def test_nagios_reads_the_doctor(folder: Path) -> None:
     files = {name: folder / f"{name}.py" for name in ("portal", "mistake", "absent")}
     files["portal"].write_text(PORTAL.format(folder=folder, port=port))
     files["mistake"].write_text(PORTAL.format(folder=folder, port=port) + "c.Facility.accounts = 'no-such'\n")
-    (folder / "site.cfg").write_text(services_of(files))
-    objects = [f"cfg_file={OBJECTS / name}.cfg" for name in ("commands", "contacts", "timeperiods", "templates")]
-    (folder / "nagios.cfg").write_text(CONFIG.format(folder=folder, objects="\n".join(objects), user="nagios"))
     (folder / "sudoers").mkdir()
     (folder / "sudoers" / "daas-hub").write_text(sudoers_of(files))
     (folder / "sudoers" / "daas-hub").chmod(0o440)
-    for path in (folder, folder / "results"):
-        shutil.chown(path, "nagios")
-    verified = subprocess.run(
-        [str(NAGIOS), "-v", str(folder / "nagios.cfg")], capture_output=True, text=True, check=False
-    )
-    assert verified.returncode == 0, verified.stdout
-    assert "Total Errors:   0" in verified.stdout
-    log = (folder / "out").open("wb")
-    provider = subprocess.Popen([str(PYTHON), provider_file, str(port)], stdout=log, stderr=log)
-    argv = with_sudoers(folder / "sudoers", str(NAGIOS), str(folder / "nagios.cfg"))
-    nagios = subprocess.Popen(argv, stdout=log, stderr=log)
+    with (folder / "provider").open("wb") as log:
+        provider = subprocess.Popen([str(PYTHON), provider_file, str(port)], stdout=log, stderr=log)
     try:
-        until = time.monotonic() + 120
-        while len(found := statuses(folder / "status.dat")) < len(files) and time.monotonic() < until:
-            assert nagios.poll() is None, (folder / "out").read_text()
-            time.sleep(0.5)
+        found = checked(folder, services_of(files), len(files), lambda *argv: with_sudoers(folder / "sudoers", *argv))
     finally:
-        for process in (nagios, provider):
-            process.terminate()
-            process.wait(30)
-        log.close()
+        provider.terminate()
+        provider.wait(30)
     states = {name: (values["current_state"], values["plugin_output"]) for name, values in found.items()}
-    assert {*states} == {*files}, (folder / "nagios.log").read_text()
+    assert {*states} == {*files}
     assert states["absent"][0] == "3"
     assert states["absent"][1].startswith("DAAS_HUB UNKNOWN - ")
     assert states["mistake"][0] == "2"
@@ -189,10 +121,7 @@ def test_nagios_reads_the_doctor(folder: Path) -> None:
 
 def test_sudo_allows_the_check_and_nothing_else(folder: Path) -> None:
     """Neither another configuration, which is a program that root would run, nor another command."""
-    if not NAGIOS.exists() or not SUDO.exists():
-        missing("nagios", "nagios4-core or sudo is not installed")
-    if os.geteuid() != 0:
-        missing("root", "sudoers is root's")
+    require_nagios_and_sudo()
     (folder / "sudoers").mkdir()
     (folder / "sudoers" / "daas-hub").write_text(sudoers_of({"portal": folder / "portal.py"}))
     (folder / "sudoers" / "daas-hub").chmod(0o440)
