@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import re
 import shutil
 import socket
 import sqlite3
@@ -85,6 +86,24 @@ def test_everything_returns_to_where_it_was(installed: Path, capsys: pytest.Capt
     assert (installed / "state" / "hub" / "cookie_secret").read_text() == "cookie"
     assert run(installed, "restore", str(archive), "--list") == 0
     assert "homes" not in capsys.readouterr().out, "data of users are not the portal's"
+
+
+def test_the_page_shows_what_they_print(
+    installed: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = str(installed / "backup.tar.gz")
+    assert run(installed, "backup", archive) == 0
+    shown = (Path(__file__).parents[2] / "docs" / "how-to" / "backup-and-restore.md").read_text()
+    assert _shape(capsys.readouterr().out.replace(archive, "/root/daas-hub-backup.tar.gz")) in _shape(shown)
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    assert run(installed, "restore", archive) == 0
+    printed = capsys.readouterr()
+    for line in (*printed.out.splitlines(), printed.err.strip()):
+        assert _shape(line.replace(archive, "/root/daas-hub-backup.tar.gz")) in _shape(shown)
+
+
+def _shape(text: str) -> str:
+    return re.sub(r"\d+", "0", text)
 
 
 def test_a_database_that_is_written_meanwhile_is_consistent(installed: Path) -> None:

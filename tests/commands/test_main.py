@@ -95,6 +95,15 @@ def test_bash_is_offered_commands_and_options(words: str, offered: list[str]) ->
     assert [line.partition(",")[2] for line in ended.stdout.splitlines()] == offered, ended
 
 
+@pytest.mark.parametrize(("shell", "words"), [("bash", "complete -o"), ("zsh", "#compdef"), ("fish", "complete --no")])
+def test_the_page_says_how_a_shell_completes(shell: str, words: str) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "operate-from-the-command-line.md").read_text()
+    assert f"{shell}_source" in page
+    ended = run("from daas_hub.commands.main import main; main()", _DAAS_HUB_COMPLETE=f"{shell}_source")
+    assert words in ended.stdout, ended
+    assert "daas-hub" in ended.stdout
+
+
 def test_the_help_lists_every_command_once(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     lines = capsys.readouterr().out.partition("Commands:")[2].splitlines()

@@ -15,6 +15,7 @@ import requests
 from daas_hub.accounts import Identity
 from tests.hub.logins import wait_until
 from tests.hub.operator import Operator
+from tests.hub.shown_output import require_as_shown
 from tests.live_portal import Person, Portal, free_ports, new_state, plain_text, remove, start_portal
 from tests.stand_ins.mail_server import MailRoom, mail_server
 
@@ -222,6 +223,17 @@ def test_the_api_says_what_is_wrong(operator: Operator, body: Any, status: int, 
     answer = operator.api("POST", "daas/notices", body)
     assert answer.status_code == status
     assert words in answer.json()["message"]
+
+
+def test_the_page_shows_what_is_printed(operator: Operator) -> None:
+    text = "The storage is slow today. https://status.facility.org"
+    made = operator.run("announce", text, "--level", "warning", "--until", "+4h")
+    require_as_shown(f'announce "{text}" --level warning --until +4h', made.stdout)
+    require_as_shown("notices", operator.run("notices").stdout)
+    times = ("--from", "+30m", "--until", "+3h", "--stop-sessions-at", "+1h")
+    begun = operator.run("maintenance", "begin", *times, "--text", "New disks.")
+    require_as_shown(f'maintenance begin {" ".join(times)} --text "New disks."', begun.stdout)
+    require_as_shown("maintenance end", operator.run("maintenance", "end").stdout)
 
 
 def test_a_maintenance_to_its_end(operator: Operator, people: dict[str, Person]) -> None:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import requests
 
 from tests.hub.operator import Operator
+from tests.hub.shown_output import require_as_shown
 from tests.live_portal import Person, new_state, remove, start_portal
 
 pytestmark = pytest.mark.sandbox
-
-PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "operate-from-the-command-line.md"
 
 
 @pytest.fixture(scope="module")
@@ -75,14 +72,13 @@ def test_the_page_shows_what_the_command_prints(
     operator: Operator, people: tuple[Person, Person], command: str
 ) -> None:
     """The page's output is of three sessions of the same people; numbers, times and random names differ."""
-    (shown,) = re.findall(rf"^\$ daas-hub {command}\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
-    assert shape(operator.run(*command.split()).stdout) == shape(shown)
+    require_as_shown(command, operator.run(*command.split()).stdout)
 
 
-def shape(text: str) -> list[str]:
-    text = re.sub(r"http://\S+|terminal-\w+|pymca-\w+", "x", text).replace("pymca", "terminal")
-    text = re.sub(r"(█+|-)$", "", text, flags=re.MULTILINE)
-    return [" ".join(re.sub(r"\d+", "0", line).split()) for line in text.strip().splitlines()]
+def test_the_page_shows_what_a_login_becomes(operator: Operator) -> None:
+    found = operator.run_alone("whoami", "anna")
+    assert found.returncode == 0, found
+    require_as_shown("whoami anna", found.stdout)
 
 
 def test_the_token_does_nothing_else(operator: Operator, people: tuple[Person, Person]) -> None:
@@ -147,6 +143,7 @@ def test_sessions_are_stopped_after_a_yes(operator: Operator, people: tuple[Pers
     # several options select what matches all of them
     ended = operator.run_alone("stop", f"{ben.name}/{own}", "--user", ben.name, typed="y\n")
     assert ended.stdout == f"{ben.name}/{own}: stopped\n", ended
+    require_as_shown("stop terminal-06d87e6af6 --yes", ended.stdout)
     assert [one["proposals"] for one in operator.asked("sessions")] == [["MA-4242"]] * 2
     assert operator.asked("stop", "--proposal", "MA-4242", "--user", "Anna Lindqvist", "--yes")[0]["user"] == anna.name
     (left,) = operator.asked("sessions")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.hub.operator import Operator
+from tests.hub.shown_output import require_as_shown
 from tests.live_portal import new_state, plain_text, remove, start_portal
 
 pytestmark = pytest.mark.sandbox
@@ -122,6 +123,13 @@ def test_a_bad_file_changes_nothing(operator: Operator, folder: Path, name: str,
     assert "A good one" not in anna.get("/hub/home").text
     assert len(audited(operator)) == before
     anna.stop(anna.launch("light"))
+
+
+def test_the_page_shows_what_it_prints(operator: Operator, folder: Path) -> None:
+    written = write(folder, "idle", "Idle")
+    require_as_shown("reload", operator.run("reload").stdout)
+    written.write_text(LIGHT.format(name="idle", title="Idle").replace("kind: desktop", "kind: dektop"))
+    require_as_shown("reload", operator.run("reload").stderr, **{"/etc/daas-hub/applications": str(folder)})
 
 
 def test_no_application_is_left(operator: Operator, folder: Path) -> None:

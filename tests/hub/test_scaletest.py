@@ -15,6 +15,7 @@ import pytest
 
 from daas_hub.commands.load import percentile
 from tests.hub.operator import Operator
+from tests.hub.shown_output import require_as_shown
 from tests.live_portal import Person, new_state, remove, start_portal
 
 pytestmark = pytest.mark.sandbox
@@ -65,6 +66,8 @@ def test_sessions_are_started_measured_and_removed(operator: Operator, anna: Per
     heads, row = ended.stdout.splitlines()
     assert heads.split() == ["SESSIONS", "STARTED", "ERRORS", "STARTS/S", "P50", "P95", "LONGEST"]
     assert row.split()[:3] == ["3", "3", "0"]
+    shown = "scaletest --person-token-file /etc/daas-hub/secrets/test-person --application idle --sessions 5"
+    require_as_shown(shown, ended.stdout)
     assert "removing the sessions" in ended.stderr
     assert servers(anna) == {mine}, "the person's own session is still there, and none of the others"
     assert anna.get(f"/hub/api/users/{anna.name}").json()["servers"][mine]["ready"]

@@ -14,6 +14,7 @@ import pytest
 
 from tests.hub.operator import Operator
 from tests.hub.restored import wait_stored
+from tests.hub.shown_output import require_as_shown
 from tests.live_portal import new_state, remove, start_portal
 from tests.not_tried import not_tried
 
@@ -84,10 +85,13 @@ def test_a_restored_database_ends_nothing(operator: Operator) -> None:
     refused = operator.run("unknown-sessions", "--end", "no-such-session")
     assert refused.returncode == 1
     assert "There is no session of this name that the hub does not know." in refused.stdout
-    ended = operator.run("unknown-sessions", "--end", unknown["name"])
-    assert (ended.returncode, ended.stdout) == (0, f"{unknown['name']}: ended\n")
-    (unknown,) = wait_for_unknown(operator, 1)
-    assert operator.run("unknown-sessions", "--end", unknown["name"]).returncode == 0
+    ended = operator.run("unknown-sessions", "--end", found[begun]["name"])
+    assert (ended.returncode, ended.stdout) == (0, f"{found[begun]['name']}: ended\n")
+    require_as_shown("unknown-sessions --end 3f1c0a9d5e7b42864c11", ended.stdout)
+    (left,) = wait_for_unknown(operator, 1)
+    assert left["name"] == unknown["name"]
+    require_as_shown("unknown-sessions", operator.run("unknown-sessions").stdout)
+    assert operator.run("unknown-sessions", "--end", left["name"]).returncode == 0
     assert wait_for_unknown(operator, 0) == []
     assert anna.get(f"/user/{anna.name}/{kept}/status").json()["state"] == "running"
 
