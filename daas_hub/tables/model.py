@@ -10,9 +10,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Float, Integer, String, Text, false
+from sqlalchemy import JSON, Boolean, Double, Float, Integer, String, Text, false
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+#: FLOAT has 24 bits in MariaDB, where a time would be right to two minutes.
+NUMBER = Float().with_variant(Double(), "mysql", "mariadb")
 
 
 class Base(DeclarativeBase):
@@ -26,7 +29,7 @@ class Login(Base):
 
     session_id: Mapped[str] = mapped_column(String(64), primary_key=True)
     user_id: Mapped[int] = mapped_column(Integer, index=True)
-    expires_at: Mapped[float] = mapped_column(Float, index=True)
+    expires_at: Mapped[float] = mapped_column(NUMBER, index=True)
 
 
 class Ticket(Base):
@@ -50,9 +53,9 @@ class Ticket(Base):
     session: Mapped[str] = mapped_column(String(255))
     options: Mapped[dict[str, Any]] = mapped_column(JSON)
     needs: Mapped[dict[str, Any]] = mapped_column(JSON)
-    arrived: Mapped[float] = mapped_column(Float)
-    called: Mapped[float | None] = mapped_column(Float, nullable=True)
-    not_before: Mapped[float] = mapped_column(Float, default=0.0)
+    arrived: Mapped[float] = mapped_column(NUMBER)
+    called: Mapped[float | None] = mapped_column(NUMBER, nullable=True)
+    not_before: Mapped[float] = mapped_column(NUMBER, default=0.0)
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     answer: Mapped[str] = mapped_column(Text, default="")
 
@@ -78,13 +81,13 @@ class Usage(Base):
     application: Mapped[str] = mapped_column(String(64))
     place: Mapped[str] = mapped_column(String(64), default="")
     size: Mapped[str] = mapped_column(String(64))
-    cpus: Mapped[float] = mapped_column(Float)
-    memory_bytes: Mapped[float] = mapped_column(Float)
+    cpus: Mapped[float] = mapped_column(NUMBER)
+    memory_bytes: Mapped[float] = mapped_column(NUMBER)
     gpus: Mapped[int] = mapped_column(Integer, default=0)
-    hours: Mapped[float] = mapped_column(Float)
-    admitted: Mapped[float] = mapped_column(Float)
-    started: Mapped[float | None] = mapped_column(Float, nullable=True)
-    ended: Mapped[float | None] = mapped_column(Float, nullable=True, index=True)
+    hours: Mapped[float] = mapped_column(NUMBER)
+    admitted: Mapped[float] = mapped_column(NUMBER)
+    started: Mapped[float | None] = mapped_column(NUMBER, nullable=True)
+    ended: Mapped[float | None] = mapped_column(NUMBER, nullable=True, index=True)
 
 
 class NoticeRow(Base):
@@ -96,12 +99,12 @@ class NoticeRow(Base):
     kind: Mapped[str] = mapped_column(String(16))
     level: Mapped[str] = mapped_column(String(16))
     text: Mapped[str] = mapped_column(Text)
-    begins: Mapped[float] = mapped_column(Float)
-    ends: Mapped[float | None] = mapped_column(Float, nullable=True)
-    stops_sessions_at: Mapped[float | None] = mapped_column(Float, nullable=True)
+    begins: Mapped[float] = mapped_column(NUMBER)
+    ends: Mapped[float | None] = mapped_column(NUMBER, nullable=True)
+    stops_sessions_at: Mapped[float | None] = mapped_column(NUMBER, nullable=True)
     in_sessions: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     made_by: Mapped[str] = mapped_column(String(255))
-    made_at: Mapped[float] = mapped_column(Float)
+    made_at: Mapped[float] = mapped_column(NUMBER)
 
 
 class Message(Base):
@@ -125,8 +128,8 @@ class Message(Base):
     subject: Mapped[str] = mapped_column(Text)
     text: Mapped[str] = mapped_column(Text)
     message_id: Mapped[str] = mapped_column(String(255))
-    posted: Mapped[float] = mapped_column(Float)
-    done: Mapped[float | None] = mapped_column(Float, nullable=True)
+    posted: Mapped[float] = mapped_column(NUMBER)
+    done: Mapped[float | None] = mapped_column(NUMBER, nullable=True)
 
 
 class Acknowledgement(Base):
@@ -136,7 +139,7 @@ class Acknowledgement(Base):
 
     notice_id: Mapped[int] = mapped_column(Integer, primary_key=True)
     user: Mapped[str] = mapped_column(String(255), primary_key=True)
-    at: Mapped[float] = mapped_column(Float)
+    at: Mapped[float] = mapped_column(NUMBER)
 
 
 def commit(db: Any) -> None:

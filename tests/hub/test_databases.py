@@ -15,13 +15,15 @@ from types import SimpleNamespace
 import pytest
 import requests
 from jupyterhub import orm
-from sqlalchemy import make_url
+from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from traitlets.config import Config
 
 from daas_hub import configure
 from daas_hub.database import server
+from daas_hub.notices import Kind, Notice, NoticeBoard
+from daas_hub.tables import Usage, upgrade_tables
 from tests.databases import SERVERS, DatabaseServer, running_database
 from tests.hub.operator import Operator
 from tests.hub.restored import wait_stored
@@ -118,6 +120,30 @@ async def test_only_the_first_transaction_waits_for_a_server_that_is_away(
     finally:
         database.start()
     assert orm.User.find(session, "anna") is not None
+
+
+def test_times_and_sizes_come_back_as_they_were(database: DatabaseServer) -> None:
+    """MariaDB's FLOAT has 24 bits: a maintenance that has begun began in a minute after a restart of the hub."""
+    engine = create_engine(database.new_database())
+    upgrade_tables(engine)
+    if engine.dialect.name != "postgresql":
+        # as an earlier release made them
+        with engine.begin() as connection:
+            connection.execute(text("ALTER TABLE daas_notices MODIFY begins FLOAT NOT NULL, MODIFY ends FLOAT NULL"))
+            connection.execute(text("UPDATE daas_alembic_version SET version_num = '0005'"))
+        upgrade_tables(engine)
+    now, size = 1_796_025_123.456, 68_719_476_737.0
+    with Session(engine) as db:
+        stored = NoticeBoard(db).add(Notice(Kind.BANNER, "x", now, ends=now + 0.25))
+        usage = {"user": "anna", "session": "one", "application": "pymca", "size": "small", "hours": 1 / 3}
+        db.add(Usage(**usage, groups=[], cpus=0.1, memory_bytes=size, admitted=now))
+        db.commit()
+    with Session(engine) as db:
+        assert NoticeBoard(db).all() == (stored,)
+        found = db.query(Usage).one()
+        assert (found.admitted, found.memory_bytes, found.cpus, found.hours) == (now, size, 0.1, 1 / 3)
+        assert found.started is None
+    engine.dispose()
 
 
 #: Fifty starts, and 200 pages.

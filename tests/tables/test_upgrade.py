@@ -50,7 +50,7 @@ def test_the_migrations_make_the_models(engine: Any) -> None:
     assert differences(engine) == []
     upgrade_tables(engine)  # at the next start of the hub
     with engine.connect() as connection:
-        assert connection.execute(VERSION).scalar() == "0005"
+        assert connection.execute(VERSION).scalar() == "0006"
 
 
 def test_the_hubs_own_tables_keep_their_revision(engine: Any) -> None:
