@@ -123,6 +123,9 @@ bench-pods: $(VENV)/.installed $(VENV)/.test  ## click to first frame in a pod; 
 bench-scale: $(VENV)/.installed $(VENV)/.test  ## 1,000 starts, memory and pages of the hub itself, beside stock hubs
 	$(PYTHON) -m benchmarks.starts $(ARGS)
 
+bench-queue: $(VENV)/.installed $(VENV)/.test  ## 1,000 people press on fifty places, and the hub is killed three times
+	$(PYTHON) -m benchmarks.queueing $(ARGS)
+
 bench-cluster-scale: $(VENV)/.installed $(VENV)/.test  ## the hub with 10 to 1,000 sessions on fake nodes, and its plot (.ci/cluster build)
 	$(PYTHON) -m pip install -q --disable-pip-version-check 'pygal==3.1.3'
 	$(PYTHON) -m benchmarks.cluster_scale
@@ -153,7 +156,7 @@ bench-abuse: $(VENV)/.installed $(VENV)/.test  ## pages of others while sessions
 .PHONY: test check wheel constraints audit race mutants
 .PHONY: test-upgrade test-servers test-outages test-ends test-databases test-nfs test-kills test-chart-upgrade
 .PHONY: bench bench-launch bench-budget bench-path bench-memory bench-docker
-.PHONY: bench-abuse bench-cluster bench-cluster-scale bench-pods bench-scale bench-proxies
+.PHONY: bench-abuse bench-cluster bench-cluster-scale bench-pods bench-queue bench-scale bench-proxies
 .PHONY: bench-sockets bench-sockets-hour bench-kill bench-notebook bench-far
 
 -include images/images.mk

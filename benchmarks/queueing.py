@@ -28,7 +28,7 @@ from tests.live_portal import Person, plain_text, remove
 from tests.places import kill, kill_rest
 from tests.queue_portal import QueuePortal, wait_until
 
-from .machine import section, spread, spread_head, table
+from .machine import goal_max, section, spread, spread_head, table
 
 PEOPLE, PLACES, WITHIN_S, KILLS = 1000, 50, 10.0, 3
 
@@ -166,16 +166,23 @@ def measure(queue: QueuePortal, names: list[str], through: int, starts_file: str
     twice = [name for name, count in started.items() if count > 1]
     statuses = Counter(status for status, _, _ in answers)
     took = [ms for _, ms, _ in answers]
+    is_in_order = calls[:through] == expected
     section(
         f"{len(names):,} people press within {WITHIN_S:.0f} s on {PLACES} places",
-        "python -m benchmarks.queueing",
+        "make bench-queue",
         f"The hub is killed {KILLS} times while {len(order)} wait; then {through} sessions are stopped.",
         table(
             ["answers", *spread_head("ms"), "hub back s, at most", "starts", "twice", "in order"],
             [[str(dict(statuses)), *spread(took), max(back), sum(started.values()), len(twice),
-              "yes" if calls[:through] == expected else "no"]],
+              "yes" if is_in_order else "no"]],
         ),
-        "",
+        "\n".join(
+            [
+                goal_max("answers that are no page of the launch", len(answers) - statuses[303], 0),
+                goal_max("launches that were started twice", len(twice), 0),
+                goal_max("launches out of order", 0 if is_in_order else through, 0),
+            ]
+        ),
     )  # fmt: skip
 
 
