@@ -17,6 +17,11 @@ _UNITS = {"m": 60, "h": 3600, "d": 86_400}
 _TIME_HELP = "+30m, +2h, 18:00 or 2026-12-01 18:00, in the time of this machine"
 
 
+_MAIL = click.option(
+    "--mail", is_flag=True, help="Send it by e-mail, too, to everybody who has signed in (see c.Mail)."
+)
+
+
 @click.command()
 @click.argument("text")
 @hub_options
@@ -25,7 +30,7 @@ _TIME_HELP = "+30m, +2h, 18:00 or 2026-12-01 18:00, in the time of this machine"
 @click.option("--until", default="", metavar="TIME", help="When it disappears; default: once it is withdrawn.")
 @click.option("--acknowledge", is_flag=True, help="Show it to each person who signs in until they acknowledge it.")
 @click.option("--in-sessions", is_flag=True, help="Show it on the pages of running sessions, too.")
-@click.option("--mail", is_flag=True, help="Send it by e-mail, too, to everybody who has signed in (see c.Mail).")
+@_MAIL
 @JSON
 @reports_errors
 def announce(
@@ -106,20 +111,23 @@ def notices(withdraw: int | None, is_json: bool, **where: Any) -> int:
     "--stop-sessions-at", "stops", default="", metavar="TIME", help="End running sessions; default: they continue."
 )
 @click.option("--text", default="", help="The reason, for users.")
+@_MAIL
 @JSON
 @reports_errors
-def maintenance(*, action: str, begins: str, until: str, stops: str, text: str, is_json: bool, **where: Any) -> int:
+def maintenance(
+    *, action: str, begins: str, until: str, stops: str, text: str, mail: bool, is_json: bool, **where: Any
+) -> int:
     """Announce a maintenance, end it, or show its state.
 
     From its begin on no session starts; launches that wait in the queue keep their place. Every page shows the
     countdown as soon as it is announced, and so do the sessions that it will end. The exit code of `show` is 1 while no
     session can be started.
     """
-    if action != "begin" and (begins or until or stops or text):
+    if action != "begin" and (begins or until or stops or text or mail):
         raise click.UsageError(f"These options belong to `maintenance begin`, not to `maintenance {action}`.")
     hub = find_hub(**where)
     if action == "begin":
-        given = {"kind": "maintenance", "level": "warning", "text": text}
+        given = {"kind": "maintenance", "level": "warning", "text": text} | ({"mail": "1"} if mail else {})
         times = {
             "from": ("--from", begins),
             "until": ("--until", until),

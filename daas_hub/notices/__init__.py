@@ -3,7 +3,7 @@
 from daas_hub.notices.board import NoticeBoard
 from daas_hub.notices.model import InMaintenance, Kind, Level, Notice
 from daas_hub.notices.request import read_notice
-from daas_hub.notices.words import notice_view, session_notices, signature
+from daas_hub.notices.words import mail_text, notice_view, session_notices, signature
 
 __all__ = [
     "InMaintenance",
@@ -11,6 +11,7 @@ __all__ = [
     "Level",
     "Notice",
     "NoticeBoard",
+    "mail_text",
     "notice_view",
     "read_notice",
     "session_notices",

@@ -65,6 +65,20 @@ def in_text(seconds: float) -> str:
     return "in less than a minute"
 
 
+def mail_text(notice: Notice, now: float, zone: datetime.tzinfo) -> str:
+    """Return a notice as an e-mail says it, which is read at any time: without a countdown."""
+    if notice.kind is not Kind.MAINTENANCE:
+        return notice.text
+    until = "" if notice.ends is None else f" until {moment_text(notice.ends, now, zone)}"
+    begins, stops = moment_text(notice.begins, now, zone), notice.stops_sessions_at
+    if stops is None:
+        sessions = "Sessions that run continue."
+    else:
+        sessions = f"Sessions that run end at {moment_text(stops, now, zone)}: save your work before."
+    words = f"Maintenance from {begins}{until}: no session can be started. {sessions}"
+    return f"{words}\n\n{notice.text}" if notice.text else words
+
+
 def refusal(notice: Notice, now: float, zone: datetime.tzinfo) -> InMaintenance:
     """Return why nothing can be started now."""
     until = "" if notice.ends is None else f" until {moment_text(notice.ends, now, zone)}"

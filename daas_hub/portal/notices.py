@@ -11,7 +11,7 @@ from tornado import web
 
 from daas_hub.errors import BadRequest, Refused
 from daas_hub.facility import Facility
-from daas_hub.notices import Level, NoticeBoard, notice_view, read_notice, signature
+from daas_hub.notices import Level, NoticeBoard, mail_text, notice_view, read_notice, signature
 from daas_hub.portal.base import PortalHandler
 from daas_hub.portal.mailing import mailing_of
 
@@ -47,7 +47,7 @@ def announce(handler: Any, given: dict[str, Any]) -> dict[str, Any]:
     handler.log.warning("notice %d (%s) by %s: %r", notice.id, notice.kind, made_by, notice.text)
     view = notice_view(notice, board.clock(), zone)
     if is_mailed and mailing is not None:
-        view["messages"] = mailing.announce(notice.text)
+        view["messages"] = mailing.announce(mail_text(notice, board.clock(), zone))
         handler.log.warning("notice %d is sent by e-mail to %d people at most", notice.id, view["messages"])
     return view
 

@@ -126,7 +126,12 @@ def test_a_notice_is_sent_by_e_mail_where_it_is_asked_for(
     assert message["Subject"] == "Notice from Demo Light Source"
     assert "The storage is slow." in message.get_content()
     assert "anna@example.org" not in operator.portal.log.read_text()
-    assert 'name="mail"' in people["carla"].get("/hub/daas/notices").text
+    assert people["carla"].get("/hub/daas/notices").text.count('name="mail"') == 2
+
+    begun = operator.run("maintenance", "begin", "--from", "+1h", "--stop-sessions-at", "+2h", "--mail")
+    assert begun.returncode == 0, begun
+    wait_until(lambda: len(room.messages) == 2, "no second message")
+    assert "no session can be started. Sessions that run end at " in room.messages[1][2].get_content()
 
 
 def test_open_pages_show_it_and_lose_it(operator: Operator, people: dict[str, Person]) -> None:

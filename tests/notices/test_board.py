@@ -11,7 +11,17 @@ from jupyterhub import orm
 
 from daas_hub.admission.dispatcher import KEEPS_TICKET
 from daas_hub.errors import Refused
-from daas_hub.notices import InMaintenance, Kind, Level, Notice, NoticeBoard, notice_view, session_notices, signature
+from daas_hub.notices import (
+    InMaintenance,
+    Kind,
+    Level,
+    Notice,
+    NoticeBoard,
+    mail_text,
+    notice_view,
+    session_notices,
+    signature,
+)
 from daas_hub.tables import upgrade_tables
 
 UTC = datetime.UTC
@@ -173,6 +183,24 @@ def test_sessions_show_what_concerns_them(board: NoticeBoard, db: Any, clock: Cl
     assert board.shown_in_sessions() == (planned,)
     clock.now += HOUR
     assert board.shown_in_sessions() == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "ends", "stops", "words"),
+    [
+        ("New disks.", 3 * HOUR, 2 * HOUR, "until 11:00 UTC: no session can be started. Sessions that run end at 10:00"
+            " UTC: save your work before.\n\nNew disks."),
+        ("", None, None, ": no session can be started. Sessions that run continue."),
+    ],
+)  # fmt: skip
+def test_a_maintenance_by_e_mail_says_when(
+    clock: Clock, text: str, ends: float | None, stops: float | None, words: str
+) -> None:
+    """Also one that was announced without words of its own."""
+    now = clock.now
+    times = {"ends": ends and now + ends, "stops_sessions_at": stops and now + stops}
+    said = mail_text(Notice(Kind.MAINTENANCE, text, now + HOUR, **times), now, UTC)
+    assert said == f"Maintenance from 09:00 UTC{' ' if ends else ''}{words}"
 
 
 def test_a_maintenance_that_ends_no_session_is_not_shown_in_them(board: NoticeBoard, clock: Clock) -> None:
