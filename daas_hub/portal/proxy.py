@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from http import HTTPStatus
 from typing import Any
@@ -10,6 +11,7 @@ from aiohttp import ClientResponseError
 from jupyterhub.proxy import ConfigurableHTTPProxy
 
 from daas_hub.errors import SessionFailed
+from daas_hub.portal.route_watch import RouteWatch
 from daas_hub.proxy_guard import guard_environment
 
 _NOT_ACCEPTED = (
@@ -27,6 +29,8 @@ class PortalProxy(ConfigurableHTTPProxy):
 
     #: Whether this hub ever got its routes; until then it is starting.
     _has_answered = False
+    #: Watches the routes of a proxy that the hub has not started, from then on.
+    _watching: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Start the proxy, with what its guard is configured with."""
@@ -46,6 +50,8 @@ class PortalProxy(ConfigurableHTTPProxy):
                 self.app.exit(1)
             raise
         self._has_answered = True
+        if self._watching is None and not self.should_start:
+            self._watching = asyncio.get_running_loop().create_task(RouteWatch(self).run())
         for route in routes.values():
             route.get("data", {}).pop("last_activity", None)
         return routes

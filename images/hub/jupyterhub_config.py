@@ -45,8 +45,6 @@ c.ConfigurableHTTPProxy.should_start = False  # noqa: F821
 c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:8001"  # noqa: F821
 c.ConfigurableHTTPProxy.auth_token = Path("/run/daas-proxy/token").read_text()  # noqa: F821
 c.JupyterHub.cleanup_proxy = False  # noqa: F821
-# after a restart of the proxy its routes are back within this time
-c.JupyterHub.last_activity_interval = 10  # noqa: F821
 
 # -- login: the demo's provider, behind nginx on a port of its own --------------------------------------------------
 c.UmbrellaAuthenticator.oidc_issuer = ISSUER  # noqa: F821

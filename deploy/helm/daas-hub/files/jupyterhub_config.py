@@ -21,8 +21,6 @@ c.JupyterHub.tornado_settings["xsrf_cookie_kwargs"] = {"secure": True}  # noqa: 
 c.ConfigurableHTTPProxy.should_start = False  # noqa: F821
 c.ConfigurableHTTPProxy.api_url = os.environ["DAAS_PROXY_API"]  # noqa: F821
 c.JupyterHub.cleanup_proxy = False  # noqa: F821
-# after a restart of the proxy its routes are back within this time
-c.JupyterHub.last_activity_interval = 10  # noqa: F821
 
 # -- what the hub keeps: its secrets are in its environment (JPY_COOKIE_SECRET, JUPYTERHUB_CRYPT_KEY) -----------------
 c.JupyterHub.db_url = os.environ.get("DAAS_DATABASE") or "sqlite:////var/lib/daas-hub/jupyterhub.sqlite"  # noqa: F821
