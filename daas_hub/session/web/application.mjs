@@ -1,14 +1,13 @@
 // Polls the state of the application, and offers to restart it when it has ended.
 
-import { Notices } from "./notices.mjs";
 import { SessionEnd } from "./session_end.mjs";
 
 const EVERY_MS = 2000;
 const TIMEOUT_MS = 2500; // with EVERY_MS: people learn within five seconds that nothing answers
 
-// Only the hub knows that there is no session: a proxy without routes answers 404, too.
-function isEndOfSession(response) {
-  return [404, 410, 424].includes(response.status) && response.headers.has("X-JupyterHub-Version");
+// A proxy that was just started knows no session either, and says so without the portal.
+function isOfPortal(response) {
+  return response.headers.has("X-JupyterHub-Version");
 }
 
 export class Application {
@@ -18,7 +17,6 @@ export class Application {
   #polling = false;
   #state = "";
   #end;
-  #notices;
   #roundTrip = 0; // of the last question, in milliseconds
   #dialog = document.getElementById("ended");
   #again = [document.getElementById("again"), document.getElementById("again-tool")];
@@ -26,7 +24,6 @@ export class Application {
   constructor(title, onState, focusScreen) {
     this.#title = title;
     this.#end = new SessionEnd(focusScreen);
-    this.#notices = new Notices(focusScreen);
     this.#onState = onState;
     this.#focusScreen = focusScreen;
     for (const button of this.#again) button.addEventListener("click", () => this.#startAgain());
@@ -50,9 +47,10 @@ export class Application {
       this.#roundTrip = document.hidden ? 0 : performance.now() - began;
       // A session refuses; it redirects only pages. The portal redirects what has no session any more.
       if ([401, 403].includes(response.status)) this.#onState("signed-out");
-      else if (response.type === "opaqueredirect" || isEndOfSession(response)) this.#onState("gone");
+      else if (response.type === "opaqueredirect") this.#onState("gone");
+      else if ([404, 410, 424].includes(response.status)) this.#onState(isOfPortal(response) ? "gone" : "away");
       else if (response.ok) this.#show(await response.json());
-      else this.#onState("silent");
+      else this.#onState("away");
     } catch {
       this.#onState("silent");
     } finally {
@@ -63,7 +61,6 @@ export class Application {
   #show(status) {
     this.#onState(status.state, status.viewers);
     this.#end.show(status.end);
-    this.#notices.show(status.notices);
     const ended = status.state === "ended";
     document.getElementById("again-tool").hidden = !ended;
     if (ended && this.#state !== "ended") this.#showEnded(status);

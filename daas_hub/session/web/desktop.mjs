@@ -21,6 +21,7 @@ const signInButton = document.getElementById("sign-in");
 let rfb = null;
 let attempts = 0;
 let retryTimer = 0;
+let away = false; // whether the last question for the session's state did not reach it
 
 const words = {
   connecting: `Connecting to ${title} …`,
@@ -34,7 +35,8 @@ const words = {
 };
 
 const more = {
-  waiting: "A lost connection does not end your application.",
+  reconnecting: "What you type now does not arrive.",
+  waiting: "A lost connection does not end your application. What you type now does not arrive.",
   frozen: "A lost connection does not end your application. What you type now may not arrive.",
   "signed-out": "Your application keeps running. Sign in again to see it.",
   gone: "Saved files are kept. Launch the application again from the portal.",
@@ -114,13 +116,16 @@ function retryNow() {
   connect();
 }
 
-// The session's state, or "silent"; it matters only while the screen is not connected.
+// The session's state; "silent" if nothing answers, "away" if something on the way does. It matters only while the
+// screen is not connected.
 function onSessionState(answer, viewers) {
   const state = document.body.dataset.state;
+  const wasAway = away;
+  away = ["silent", "away"].includes(answer);
   if (answer === "silent") {
     if (rfb && state === "connected" && performance.now() - rfb.lastMessage > SILENT_MS) showState("frozen");
-    return;
   }
+  if (away) return;
   if (state === "frozen") {
     renew();
     return;
@@ -133,8 +138,8 @@ function onSessionState(answer, viewers) {
   if (answer === "signed-out" || answer === "gone") {
     clearTimeout(retryTimer);
     showState(answer);
-  } else if (["signed-out", "gone"].includes(document.body.dataset.state)) {
-    retryNow(); // signed in again in another tab, or started again
+  } else if (wasAway || ["signed-out", "gone"].includes(document.body.dataset.state)) {
+    retryNow(); // the way is open again; signed in again in another tab, or started again
   } else if (answer === "starting" && window.daasFirstFrame === undefined) {
     showState("starting");
   }
