@@ -9,6 +9,7 @@ sign in yet. So it works in any hub, whatever its authenticator and its proxy ar
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from traitlets import TraitError
 
 from daas_hub.admission.hub import Admission, require_valid
 from daas_hub.audit.events import open_audit
+from daas_hub.database.one_hub import HubLock, lock_of, wait_for
 from daas_hub.errors import ConfigurationError, DaasError
 from daas_hub.hub_log import use_hub_log
 from daas_hub.renamed_settings import renamed_settings
@@ -48,10 +50,12 @@ def _refuse_to_start(change: Any) -> None:
     hub.unobserve(_refuse_to_start, _OPENED)
     use_hub_log(hub.log)
     startup_problems = getattr(hub.spawner_class, "startup_problems", None)
+    lock = lock_of(change["new"].kw["bind"])
     try:
         problems = [*renamed_settings(hub.config), *(startup_problems(hub.config) if startup_problems else [])]
         if not problems:
             require_valid(hub.config)
+            _require_only_hub(lock)
             upgrade_tables(change["new"].kw["bind"])
         sentences = [_sentence(one) for one in problems]
     except ConfigurationError as error:
@@ -62,6 +66,8 @@ def _refuse_to_start(change: Any) -> None:
         hub.log.critical("%s", sentence)
     if sentences:
         hub.exit(1)
+    if lock is not None:
+        _keep_running(_remain_only_hub(hub, lock))
     publish_sessions(hub)
     publish_queue(hub)
     open_audit(hub.config, hub.eventlog)
@@ -73,6 +79,29 @@ def _refuse_to_start(change: Any) -> None:
     for one in reconcilers:
         # after the hub has read its sessions from the database (see `Reconciler.run`)
         _keep_running(one.run())
+
+
+def _require_only_hub(lock: HubLock | None) -> None:
+    """Wait for the end of an earlier hub.
+
+    Raises:
+        ConfigurationError: another hub runs on this hub's database.
+    """
+    if lock is not None and not wait_for(lock):
+        raise ConfigurationError(
+            "JupyterHub.db_url",
+            "(not shown)",
+            "is the database of another hub that runs",
+            remedy="Stop that hub, or give this one a database of its own.",
+        )
+
+
+async def _remain_only_hub(hub: Any, lock: HubLock) -> None:
+    """End this hub when another one has taken over its database, as after its machine was cut off for a while."""
+    await lock.keep()
+    hub.log.critical("Another hub has taken over this hub's database. This one ends; sessions continue.")
+    # at once, as if it were killed: an orderly end may stop sessions, which are the other hub's now
+    os._exit(1)
 
 
 def _begin_admission(hub: Any, backends: Sequence[Any]) -> None:
