@@ -6,6 +6,7 @@ import contextlib
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -153,6 +154,16 @@ class ApiServer:
         """Kill the API server."""
         self._end("kube-apiserver")
 
+    @contextmanager
+    def frozen(self, name: str) -> Iterator[None]:
+        """Stop a program, which keeps its connections and answers nothing: "kube-apiserver", or "etcd"."""
+        os.kill(self._running[name].pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self._running[name].pid, signal.SIGCONT)
+            self._wait_until_ready()
+
     def stop(self) -> None:
         """End everything, and remove it."""
         for name in ("kube-controller-manager", "kube-apiserver", "etcd"):
@@ -178,6 +189,10 @@ class ApiServer:
         answer = self._request(method, path, json=body, **more)
         assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text[:500]}"
         return answer.json()
+
+    def status_of(self, method: str, path: str, body: Any = None) -> int:
+        """Call the API as an administrator, and return the status of its answer."""
+        return self._request(method, path, json=body).status_code
 
     def _request(self, method: str, path: str, **more: Any) -> requests.Response:
         # one session a request: several threads ask
@@ -216,6 +231,7 @@ class ApiServer:
         container = {"name": "session", "ready": True, "restartCount": 0, "image": "x", "imageID": "x"}
         self.set_status(
             namespace, pod, phase="Running", podIP=address, podIPs=[{"ip": address}], hostIP="127.0.0.1",
+            conditions=[{"type": "Ready", "status": "True"}],
             containerStatuses=[{**container, "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}}],
         )  # fmt: skip
 
