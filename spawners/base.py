@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from jupyterhub.spawner import SpawnException
 from jupyterhub.utils import url_escape_path, url_path_join
 from traitlets import Any as AnyTrait
-from traitlets import Bool, HasTraits, Unicode, default
+from traitlets import Bool, Unicode, default
 from traitlets.config import Config
 
 from daas_hub.accounts import Identity
@@ -37,14 +37,8 @@ from daas_hub.spawners.start_progress import StartProgressMixin
 from daas_hub.spawners.startup import check_when_hub_starts
 from daas_hub.spawners.state_unknown import never_raises
 from daas_hub.spawners.stock import OWN_VARIABLES, SPAWNER_SETTINGS, require_working, setting_problems
+from daas_hub.spawners.stock_hooks import StockHooksMixin
 from daas_hub.stock_settings import StockSettings
-
-if TYPE_CHECKING:
-    from jupyterhub.spawner import Spawner as _Base
-else:
-    # jupyterhub refuses a Spawner class without poll and stop, which are the backend's
-    _Base = HasTraits
-
 
 #: Added to a failure that the account's home caused.
 WITHOUT_THE_HOME = "Until then, you can launch with a temporary home."
@@ -53,7 +47,9 @@ START_TIMED_OUT = "It did not start in time. Please launch again; if the problem
 START_INTERRUPTED = "The portal was restarted while this session was starting. Please launch again."
 
 
-class ProposalSessionMixin(SessionDocumentMixin, StartProgressMixin, SessionAddressMixin, SessionLifetimeMixin, _Base):
+class ProposalSessionMixin(
+    SessionDocumentMixin, StartProgressMixin, SessionAddressMixin, SessionLifetimeMixin, StockHooksMixin
+):
     """First base of the spawners of this project; the second is a Spawner class."""
 
     #: Which settings of its Spawner class a backend honours, and which it refuses.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
@@ -187,6 +188,19 @@ def test_a_drained_node_is_said_on_the_card(place: ClusterPortal, anna: Person) 
     place.cluster.kubectl("create", "--raw", path, "-f", "-", given=eviction)
     within(40, lambda: name not in servers(anna))
     assert "administrators, as for maintenance." in card(anna)
+
+
+def test_a_program_that_uses_up_the_memory_is_said_on_the_card(place: ClusterPortal, anna: Person) -> None:
+    """C1: with control groups v1 the kernel kills this one program, and the pod's status does not say so."""
+    name = anna.launch("light")
+    (pod,) = place.pods()
+    program = "held = bytearray(600 << 20); print(len(held))"
+    argv = ("exec", pod["metadata"]["name"], "-c", "session", "--", "/opt/daas-hub/bin/python", "-c", program)
+    with pytest.raises(Refused, match="137"):
+        place.cluster.kubectl("-n", place.namespace, *argv)
+    within(40, lambda: "A program used up the session's memory and was ended at" in html.unescape(card(anna)))
+    assert servers(anna)[name]["ready"]
+    assert place.pods()[0]["metadata"]["uid"] == pod["metadata"]["uid"]
 
 
 def test_without_a_wall_nothing_starts(place: ClusterPortal, anna: Person) -> None:

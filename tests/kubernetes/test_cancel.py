@@ -1,4 +1,4 @@
-"""A start is cancelled while it waits: its pod is gone at once, and so is its place among the sessions of its owner (D8)."""
+"""A start is cancelled while it waits: its pod is gone at once, and its owner may start another one (D8)."""
 
 from __future__ import annotations
 

@@ -115,6 +115,31 @@ def watch_age_s(place: Place) -> float:
     return float(found[0][1])
 
 
+def sessions_counted(place: Place) -> dict[str, float]:
+    """Return how many sessions there are by state, as Prometheus reads it."""
+    text = requests.get(f"{place.portal.url}/hub/metrics", timeout=5).text
+    found = re.findall(r'^daas_sessions\{.*state="(\w+)".*\} (\S+)$', text, re.MULTILINE)
+    return {state: sum(float(value) for name, value in found if name == state) for state, _ in found}
+
+
+def test_a_killed_hub_counts_the_sessions_that_there_are(place: Place, anna: Person) -> None:
+    """I5: gauges that are counted up and down are negative, or too high, after that."""
+    names = [anna.launch("terminal"), anna.launch("terminal")]
+    place.kill()
+    # meanwhile one ends
+    gone = place.pods()[0]["metadata"]["name"]
+    place.api.delete_pod(place.namespace, gone)
+    place.restart()
+    anna = place.portal.login("anna")
+    within(20, lambda: len(servers(anna)) == 1)
+    within(20, lambda: sessions_counted(place).get("running") == 1)
+    assert sum(sessions_counted(place).values()) == 1
+    for name in names:
+        anna.stop(name)
+    within(20, lambda: not sum(sessions_counted(place).values()))
+    assert all(value >= 0 for value in sessions_counted(place).values())
+
+
 def test_a_cluster_that_is_away_is_said_on_the_card(place: Place, anna: Person) -> None:
     """A1: what is known is shown, with the time since when it is; an alert reads its age as a metric."""
     assert watch_age_s(place) < 20
