@@ -182,12 +182,15 @@ class PlaceClient:
                 raise
 
     async def events(self, uid: str, *, limit: int = 50) -> list[Json]:
-        """Return the events of one pod; [] if they may not be read."""
+        """Return the events of one pod, without the scheduler's; [] if they may not be read.
+
+        What the scheduler says is in the pod's status, too. Its events are the oldest ones, and in a cluster that
+        changes there are so many that none of the others would be among the first.
+        """
+        chosen = f"involvedObject.uid={uid},reason!=FailedScheduling"
         try:
             async with self._event_lists:
-                found = await self.once(
-                    "list_namespaced_event", field_selector=f"involvedObject.uid={uid}", limit=limit
-                )
+                found = await self.once("list_namespaced_event", field_selector=chosen, limit=limit)
         except (APIRefusal, ClusterUnreachable):
             return []
         return list(found.get("items") or [])

@@ -321,6 +321,22 @@ def test_a_start_that_waits_says_why_in_words_and_can_be_cancelled(place: Place,
     within(10, lambda: name not in servers(anna))
 
 
+def test_the_latest_reason_is_found_behind_many_of_the_schedulers(place: Place, anna: Person) -> None:
+    """D6: it waited for room for an hour, in a cluster that changed every minute; now its directories are missing."""
+    place.kubelet.outcome = "wait"
+    anna.launch("terminal", wait=False)
+    (pod,) = within(15, place.pods)
+    name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
+    about = {"kind": "Pod", "namespace": place.namespace, "name": name, "uid": uid}
+    texts = [("FailedScheduling", f"0/{number} nodes are available: {number} Too many pods.") for number in range(60)]
+    for number, (reason, message) in enumerate([*texts, ("FailedMount", 'MountVolume.SetUp failed: "x": timed out')]):
+        event = {"metadata": {"name": f"{name}.{number:04}"}, "involvedObject": about, "type": "Warning"}
+        place.api.call(
+            "POST", f"/api/v1/namespaces/{place.namespace}/events", event | {"reason": reason, "message": message}
+        )
+    within(20, lambda: steps(anna, next(iter(servers(anna))), "The storage does not answer yet"))
+
+
 def steps(person: Person, name: str, word: str) -> str:
     text = plain_text(person.get(f"/hub/sessions/{name}"))
     return text if word in text else ""
