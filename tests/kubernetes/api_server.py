@@ -241,12 +241,12 @@ class ApiServer:
         self.call("DELETE", path, {"gracePeriodSeconds": 0})
 
     @contextmanager
-    def node(self, name: str) -> Iterator[Callable[[str], None]]:
-        """Make a node without a kubelet; yield what sets its memory."""
+    def node(self, name: str, **more: str) -> Iterator[Callable[[str], None]]:
+        """Make a node without a kubelet, with further resources; yield what sets its memory."""
         self.call("POST", "/api/v1/nodes", {"metadata": {"name": name}})
 
         def set_memory(memory: str) -> None:
-            amounts = {"cpu": "8", "memory": memory, "pods": "10", "ephemeral-storage": "100Gi"}
+            amounts = {"cpu": "8", "memory": memory, "pods": "10", "ephemeral-storage": "100Gi"} | more
             ready = {"type": "Ready", "status": "True", "reason": "x", "message": "x"}
             status = {"capacity": amounts, "allocatable": amounts, "conditions": [ready]}
             headers = {"Content-Type": "application/merge-patch+json"}

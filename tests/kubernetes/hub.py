@@ -8,10 +8,11 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tests.conftest import SIZES
@@ -47,6 +48,7 @@ command: [xterm]
 sizes: [ample]
 image: registry.example.org/terminal:1
 """
+PLACE_SIZES = SIZES + "  ample: {title: Ample, memory: 1 GiB, cpus: 1, processes: 500, hours: 12}\n"
 BRIEF = TERMINAL.replace("terminal\ntitle: Terminal", "brief\ntitle: Brief").replace("[ample]", "[brief]")
 
 
@@ -94,19 +96,20 @@ class Place:
 
 
 def start_place(
-    api: ApiServer, namespace: str, *, more_config: str = "", url: str = "", like: Place | None = None
-) -> Place:
+    api: ApiServer, namespace: str, *, more_config: str = "", url: str = "", like: Place | None = None,
+    documents: Mapping[str, str] = MappingProxyType({}),
+) -> Place:  # fmt: skip
     """Start a portal; whoever starts it stops it.
 
     Args:
+        documents: further application files by name, or others instead of the usual ones.
         url: of the API server, where something is between it and the hub.
         like: a portal whose `hub_id` this one has by mistake.
     """
     state = new_state()
     applications = state / "applications"
     applications.mkdir()
-    sizes = SIZES + "  ample: {title: Ample, memory: 1 GiB, cpus: 1, processes: 500, hours: 12}\n"
-    for name, text in {"terminal": TERMINAL, "brief": BRIEF, "sizes": sizes}.items():
+    for name, text in ({"terminal": TERMINAL, "brief": BRIEF, "sizes": PLACE_SIZES} | dict(documents)).items():
         (applications / f"{name}.yaml").write_text(text)
     hub_id = like.hub_id if like else f"hub-{secrets.token_hex(3)}"
     kubelet = like.kubelet if like else Kubelet(api, namespace, hub_id)
@@ -131,9 +134,11 @@ def start_place(
 
 
 @contextmanager
-def running_place(api: ApiServer, namespace: str, *, more_config: str = "") -> Iterator[Place]:
-    """Run a portal."""
-    running = start_place(api, namespace, more_config=more_config)
+def running_place(
+    api: ApiServer, namespace: str, *, more_config: str = "", documents: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Place]:
+    """Run a portal (see `start_place`)."""
+    running = start_place(api, namespace, more_config=more_config, documents=documents)
     try:
         yield running
     finally:
