@@ -79,7 +79,7 @@ def setting_problems(
     cls: type[Configurable], config: Config, declared: StockSettings, own_variables: frozenset[str]
 ) -> list[ConfigurationError]:
     """Return the settings of a configuration that do not work with this spawner class; reads only."""
-    problems = [*problems_with(cls, config, declared), *_hub_problems(config), *_login_problems(cls, config)]
+    problems = [*problems_with(cls, config, declared), *_hub_problems(config, declared), *_login_problems(cls, config)]
     problems += _place_problems(cls, config)
     for section in [base.__name__ for base in cls.__mro__ if issubclass(base, Configurable)]:
         settings = config.get(section, {})
@@ -134,7 +134,7 @@ def _override_problems(setting: str, overrides: Any) -> Iterator[ConfigurationEr
                 )
 
 
-def _hub_problems(config: Config) -> Iterator[ConfigurationError]:
+def _hub_problems(config: Config, declared: StockSettings) -> Iterator[ConfigurationError]:
     """Yield what the hub itself must have set for sessions to start."""
     hub = config.get("JupyterHub", {})
     if hub.get("allow_named_servers") is not True:
@@ -148,8 +148,9 @@ def _hub_problems(config: Config) -> Iterator[ConfigurationError]:
         yield ConfigurationError(
             "JupyterHub.internal_ssl",
             True,
-            "does not apply: sessions are reached over socket files, which only the hub's user can connect to",
-            remedy="Remove the line.",
+            "does not apply to sessions",
+            # how they are reached is the backend's
+            remedy=declared.refused["ssl_alt_names"],
         )
 
 

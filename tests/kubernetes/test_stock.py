@@ -99,6 +99,13 @@ def test_what_would_be_ignored_in_silence_is_refused(sections: dict[str, Any], s
     assert [one.setting for one in problems(**sections)] == [setting]
 
 
+def test_tls_between_hub_and_sessions_is_refused_with_what_to_use_instead() -> None:
+    """It would make a Service and a Secret for each session; no pod listens on a socket file."""
+    (problem,) = problems(JupyterHub={"internal_ssl": True})
+    assert "WireGuard" in problem.remedy
+    assert "socket" not in str(problem)
+
+
 # -- values ------------------------------------------------------------------------------------------------------------
 
 LOOSE: list[tuple[dict[str, Any], str]] = [
