@@ -14,7 +14,9 @@ from tests.live_portal import Person, plain_text
 GPU = "nvidia.com/gpu"
 DOCUMENTS = {
     "sizes": PLACE_SIZES + "  gpu: {title: GPU, memory: 1 GiB, cpus: 1, processes: 500, hours: 12, gpus: 1}\n",
-    "imaging": TERMINAL.replace("terminal\ntitle: Terminal", "imaging\ntitle: Imaging").replace("[ample]", "[gpu, ample]"),
+    "imaging": TERMINAL.replace("terminal\ntitle: Terminal", "imaging\ntitle: Imaging").replace(
+        "[ample]", "[gpu, ample]"
+    ),
 }
 CONFIG = f"""
 from daas_hub.spawners.kubernetes.pod_settings import SizeInPlace

@@ -267,3 +267,17 @@ async def test_many_starts_ask_for_few_events_at_a_time(api: ApiServer, client: 
         await counting.close()
     assert [[one["reason"] for one in events] for events in found] == [["Pulling"]] * 40
     assert counting.most == MAX_EVENT_LISTS
+
+
+async def test_few_events_of_many_are_read(api: ApiServer, client: PlaceClient, namespace: str) -> None:
+    """K1: of one pod alone, and a page of them at most, however many there are."""
+    pods = [api.make_pod(namespace, name) for name in ("waiting", "other")]
+    for pod, count in zip(pods, (60, 10), strict=True):
+        name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
+        about = {"kind": "Pod", "name": name, "namespace": namespace, "uid": uid}
+        for number in range(count):
+            event = {"metadata": {"name": f"{name}-{number}"}, "involvedObject": about, "reason": f"R{number}"}
+            api.call("POST", f"/api/v1/namespaces/{namespace}/events", event)
+    found = await client.events(pods[0]["metadata"]["uid"])
+    assert len(found) == 50
+    assert {one["involvedObject"]["name"] for one in found} == {"waiting"}
