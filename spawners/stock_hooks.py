@@ -50,7 +50,7 @@ class StockHooksMixin(_Base):
 
     @contextmanager
     def _of_hook(self, name: str) -> Iterator[None]:
-        """Turn an exception of a hook into the failure of the start; one that refuses in words stays."""
+        """Turn an exception of a hook into the failure of the start; one with a message for the person stays."""
         try:
             yield
         except DaasError as refusal:

@@ -152,7 +152,7 @@ class ServerLock:
                 lost_at = time.monotonic()
 
     def release(self) -> None:
-        """Give it back."""
+        """Release it."""
         connection, self._connection = self._connection, None
         if connection is not None:
             with contextlib.suppress(Exception):
