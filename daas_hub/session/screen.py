@@ -12,6 +12,7 @@ from typing import Any
 
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
+from daas_hub.session.desktop.first_picture import Size, request_first_picture
 from daas_hub.session.desktop.handshake import VERSION, BrowserHandshake, open_screen
 from daas_hub.session.desktop.pump import Pump
 from daas_hub.session.desktop.rfb import ClientMessages
@@ -49,6 +50,10 @@ class ScreenHandler(Handler, WebSocketHandler):
         try:
             await loop.sock_connect(screen, self.desktop.screen_socket)
             opening = await open_screen(screen)
+            # without the size of its window, a browser requests everything itself
+            if size := Size.read(self.get_query_argument("width", ""), self.get_query_argument("height", "")):
+                opening, requests = await request_first_picture(screen, opening, size)
+                self._handshake = BrowserHandshake(requests)
             # noVNC reads one message until it has answered the version. Before the pump, which is the only writer then
             for part in opening[: len(VERSION)], opening[len(VERSION) :]:
                 await self.write_message(part, binary=True)

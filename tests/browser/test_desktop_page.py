@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Browser, Route, WebSocket, expect
+from playwright.sync_api import Browser, Route, expect
 
+from daas_hub.session.desktop.first_picture import Size, first_requests
 from tests.browser.conftest import SessionUser, stop_first
 from tests.browser.troubles import frozen, leave_by_keyboard
 from tests.browser.windows import Screen
 from tests.live_portal import Portal
 
 pytestmark = [pytest.mark.browser, pytest.mark.sandbox]
+
+SET_DESKTOP_SIZE = b"\xfb\0"
 
 
 def test_a_session_stopped_elsewhere_is_not_a_sign_out(portal: Portal, guest: Callable[..., SessionUser]) -> None:
@@ -216,20 +219,22 @@ def test_windows_open_side_by_side(guest: Callable[..., SessionUser]) -> None:
     anna.keep_picture("side-by-side")
 
 
-def test_a_browser_waits_for_no_answer_of_the_handshake(guest: Callable[..., SessionUser]) -> None:
-    """A browser far away has everything that the X server says in the handshake before it says anything itself."""
-    anna = guest("anna")
+def test_a_browser_waits_for_no_answer_of_the_x_server(guest: Callable[..., SessionUser]) -> None:
+    """The first picture, at the size of the window, needs no message of the browser: each would cross a distance."""
+    anna = guest("anna", width=1403, height=877)
     received: list[bytes] = []
-    sent: list[bytes] = []
-
-    def listen(connection: WebSocket) -> None:
-        connection.on("framereceived", lambda piece: received.append(bytes(piece)))
-        connection.on("framesent", lambda piece: sent.append(bytes(piece)))
-
-    anna.page.on("websocket", listen)
+    anna.page.on("websocket", lambda screen: screen.on("framereceived", lambda piece: received.append(bytes(piece))))
+    anna.page.add_init_script(
+        "window.unsent = []; WebSocket.prototype.send = (piece) => window.unsent.push(...new Uint8Array(piece))"
+    )
     anna.launch("Terminal", "MA-4242")
     anna.wait_for_picture()
+    screen = anna.page.locator("canvas").first
+    assert screen.evaluate("(canvas) => [canvas.width, canvas.height]") == [1403, 877]
     assert received[0] == b"RFB 003.008\n"
     assert received[1].startswith(b"\x01\x01\0\0\0\0")
     assert received[1].endswith(b"Terminal, MA-4242 visit 2")
-    assert b"".join(sent).startswith(b"RFB 003.008\n\x01\x01\0")
+    # what was sent for it is what it would have sent, and no other size
+    unsent = bytes(anna.page.evaluate("window.unsent"))
+    assert unsent.startswith(b"RFB 003.008\n\x01\x01" + first_requests(Size(1403, 877)))
+    assert SET_DESKTOP_SIZE not in unsent

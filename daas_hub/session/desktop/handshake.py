@@ -21,6 +21,8 @@ ACCEPTED = b"\0\0\0\0"
 TIMEOUT_S = 10.0
 #: The longest name of a screen; ours have at most 60 characters.
 MAX_NAME_BYTES = 1024
+#: Where `open_screen` has the width and height of the screen, of two bytes each.
+SIZE = slice(18, 22)
 
 
 async def open_screen(screen: socket.socket) -> bytes:
@@ -31,37 +33,39 @@ async def open_screen(screen: socket.socket) -> bytes:
     """
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(TIMEOUT_S):
-        version = await _read(screen, len(VERSION))
+        version = await read_exactly(screen, len(VERSION))
         await loop.sock_sendall(screen, VERSION)
-        kinds = await _read(screen, 1)
-        kinds += await _read(screen, kinds[0])
+        kinds = await read_exactly(screen, 1)
+        kinds += await read_exactly(screen, kinds[0])
         if version != VERSION or NO_PASSWORD not in kinds[1:]:
             raise ConnectionRefusedError("the X server wants another protocol or a password")
         await loop.sock_sendall(screen, NO_PASSWORD)
-        if await _read(screen, len(ACCEPTED)) != ACCEPTED:
+        if await read_exactly(screen, len(ACCEPTED)) != ACCEPTED:
             raise ConnectionRefusedError("the X server refused the connection")
         await loop.sock_sendall(screen, SHARED)
         # width, height, pixel format, length of the name
-        described = await _read(screen, 24)
+        described = await read_exactly(screen, 24)
         length = int.from_bytes(described[20:24], "big")
         if length > MAX_NAME_BYTES:
             raise ConnectionRefusedError("the X server has an impossible name")
-        return version + b"\x01" + NO_PASSWORD + ACCEPTED + described + await _read(screen, length)
+        return version + b"\x01" + NO_PASSWORD + ACCEPTED + described + await read_exactly(screen, length)
 
 
 class BrowserHandshake:
-    """What a browser sends in the handshake, which the X server has had already."""
+    """What a browser sends at first, which the X server has had already."""
 
-    def __init__(self) -> None:
+    def __init__(self, requests: bytes = b"") -> None:
+        """Expect the handshake, and these requests; a browser may have others, which count then."""
         # the byte after them says whether it would share the screen
         self._expected = VERSION + NO_PASSWORD
         self._left = HANDSHAKE_BYTES
+        self._requests, self._matched = requests, 0
 
     def strip(self, piece: bytes) -> bytes:
-        """Return what of this piece of its stream comes after the handshake.
+        """Return what of this piece of its stream comes after them.
 
         Raises:
-            OSError: the browser gives other answers.
+            OSError: the browser gives other answers in the handshake.
         """
         begins = piece[: len(self._expected)]
         if not self._expected.startswith(begins):
@@ -69,10 +73,25 @@ class BrowserHandshake:
         self._expected = self._expected[len(begins) :]
         length = min(len(piece), self._left)
         self._left -= length
-        return piece[length:]
+        return self._strip_requests(piece[length:])
+
+    def _strip_requests(self, piece: bytes) -> bytes:
+        left = self._requests[self._matched :]
+        length = min(len(left), len(piece))
+        if piece[:length] == left[:length]:
+            self._matched += length
+            return piece[length:]
+        # the X server does as it was told last
+        withheld, self._requests = self._requests[: self._matched], b""
+        return withheld + piece
 
 
-async def _read(screen: socket.socket, size: int) -> bytes:
+async def read_exactly(screen: socket.socket, size: int) -> bytes:
+    """Read this many bytes from a screen.
+
+    Raises:
+        ConnectionResetError: it was closed before.
+    """
     found = b""
     while len(found) < size:
         piece = await asyncio.get_running_loop().sock_recv(screen, size - len(found))

@@ -31,22 +31,16 @@ export class Screen extends RFB {
 // A connection of which the last sign of life is known. early.js has opened the first one; the server's first messages
 // may have arrived already.
 export function openScreen(element) {
-  const early = window.daasEarly;
-  delete window.daasEarly;
+  const { early, address } = window.daasScreen;
+  delete window.daasScreen.early;
   const usable = early && early.socket.readyState <= WebSocket.OPEN;
-  const socket = usable ? early.socket : new WebSocket(socketAddress());
+  const socket = usable ? early.socket : new WebSocket(address());
   socket.binaryType = "arraybuffer";
   const screen = new Screen(element, socket, { shared: true });
   screen.lastMessage = performance.now();
   socket.addEventListener("message", () => (screen.lastMessage = performance.now()));
   if (usable) for (const message of early.held) socket.onmessage(message);
   return screen;
-}
-
-function socketAddress() {
-  const address = new URL("rfb", location.href);
-  address.protocol = address.protocol.replace("http", "ws");
-  return address.href;
 }
 
 // A finer picture on a sharp screen: four times the pixels, so it is offered, not forced.
