@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -170,6 +171,47 @@ def test_what_runs_is_opened_and_a_second_one_is_a_choice(guest: Callable[..., S
     assert stale.url != first
     assert sessions(anna) == 2
     anna.require_quiet()
+
+
+def crossings(page: Page) -> list[str]:
+    """Return what this page requests over the network from now on, in order; the list grows."""
+    crossed: dict[str, str] = {}
+    found: list[str] = []
+    events = page.context.new_cdp_session(page)
+
+    def keep(event: dict[str, Any]) -> None:
+        response = event["response"]
+        if response.get("fromDiskCache") or response.get("fromPrefetchCache") or event["requestId"] not in crossed:
+            return
+        found.append(crossed[event["requestId"]])
+
+    def send(event: dict[str, Any]) -> None:
+        if "redirectResponse" in event:
+            found.append(crossed[event["requestId"]])
+        crossed[event["requestId"]] = f"{event['request']['method']} {urlsplit(event['request']['url']).path}"
+
+    events.on("Network.requestWillBeSent", send)
+    events.on("Network.requestServedFromCache", lambda event: crossed.pop(event["requestId"], None))
+    events.on("Network.responseReceived", keep)
+    events.on("Network.webSocketCreated", lambda event: found.append(f"web socket {urlsplit(event['url']).path}"))
+    events.send("Network.enable")
+    return found
+
+
+def test_a_launch_crosses_the_network_three_times(guest: Callable[..., SessionUser], portal: Portal) -> None:
+    """From far away each costs: the page with the button has fetched what else is needed."""
+    anna = guest("anna")
+    anna.page.goto(f"{portal.url}/hub/proposals/MA-4242", wait_until="load")
+    anna.page.wait_for_function(
+        "performance.getEntriesByType('resource').some((one) => one.name.includes('desktop.js'))"
+    )
+    crossed = crossings(anna.page)
+    press(anna.page, "PyMca")
+    anna.wait_for_picture()
+    desktop = urlsplit(anna.page.url).path
+    # the session's state is asked for beside, and the frame does not wait for it
+    waited_for = [one for one in crossed if not one.endswith("/status")]
+    assert waited_for == ["POST /hub/launch", f"GET {desktop}", f"web socket {desktop}rfb"]
 
 
 def test_a_second_one_can_be_started_from_the_launch_page(guest: Callable[..., SessionUser], portal: Portal) -> None:
