@@ -95,6 +95,11 @@ KUBERNETES = (
     (_POD + "require_answer", "after"),
     *_COMMON_AFTER,
 )
+#: Of the sign-in of a launch: the session's two questions.
+SIGN_IN = (
+    ("jupyterhub.apihandlers.auth:OAuthTokenHandler.post", "before"),
+    ("jupyterhub.apihandlers.users:SelfAPIHandler.get", "before"),
+)
 
 
 def arm(switch: Path, points: tuple[tuple[str, str], ...]) -> None:

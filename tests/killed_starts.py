@@ -75,9 +75,13 @@ class Mortal:
         self.switch.write_text(point_id(point))
         with ThreadPoolExecutor(starts) as threads:
             list(threads.map(launch, range(starts)))
+        self.wait_until_killed()
+
+    def wait_until_killed(self) -> None:
+        """Wait until the hub died at the point that the switch names."""
         until = time.monotonic() + 20
         while self.portal.process.poll() is None:
-            assert time.monotonic() < until, f"{point}: the hub did not get there"
+            assert time.monotonic() < until, f"{self.switch.read_text()}: the hub did not get there"
             time.sleep(0.05)
         assert self.portal.process.returncode == -signal.SIGKILL
 

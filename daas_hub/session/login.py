@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -24,6 +24,9 @@ from daas_hub.session.settings import Settings
 ASK_AGAIN_S = 30.0
 HUB_AWAY_S = 1800.0
 LOGIN_TIME_S = 600.0
+#: For so long a launch's login waits for a hub that does not respond, and asks again with these pauses.
+RESTART_S = 60.0
+PAUSE_S = 0.5
 MAX_LOGINS = 200
 MAX_USERS = 100
 
@@ -56,6 +59,13 @@ def is_owner(name: str, owner: str) -> bool:
     and the hub knows nothing of proposals.
     """
     return bool(owner) and name == owner
+
+
+_Question = Callable[[], Awaitable[str | None]]
+
+
+async def _ask_once(question: _Question) -> str | None:
+    return await question()
 
 
 def _is_same(secret: str, given: str) -> bool:
@@ -132,26 +142,37 @@ class Logins:
         redeeming = asyncio.ensure_future(self._redeem_or_refuse(code, launch.verifier))
         return self._add(SessionUser(self._settings.user, "", self._clock(), redeeming))
 
-    async def _redeem(self, code: str, verifier: str) -> str | None:
+    async def _redeem(
+        self, code: str, verifier: str, ask: Callable[[_Question], Awaitable[str | None]] = _ask_once
+    ) -> str | None:
         """Return the token for an authorization code; None if it is not one of somebody who may use this session."""
-        token = await self._hub.exchange(
-            {
-                "client_id": self._settings.client_id,
-                "client_secret": self._settings.api_token,
-                "grant_type": "authorization_code",
-                "code": code,
-                "redirect_uri": self._redirect_uri,
-                "code_verifier": verifier,
-            }
-        )
-        return token if token and await self._name_if_allowed(token) is not None else None
+        form = {
+            "client_id": self._settings.client_id,
+            "client_secret": self._settings.api_token,
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": self._redirect_uri,
+            "code_verifier": verifier,
+        }
+        token = await ask(lambda: self._hub.exchange(form))
+        return token if token and await ask(lambda: self._name_if_allowed(token)) is not None else None
 
     async def _redeem_or_refuse(self, code: str, verifier: str) -> str | None:
-        """Do the same; a hub that does not respond has not accepted the code."""
+        """Do the same, with patience for a hub that restarts; one that does not respond has not accepted the code."""
         try:
-            return await self._redeem(code, verifier)
+            return await self._redeem(code, verifier, self._ask_until_it_responds)
         except OSError:
             return None
+
+    async def _ask_until_it_responds(self, question: _Question) -> str | None:
+        begun = self._clock()
+        while True:
+            try:
+                return await question()
+            except OSError:
+                if self._clock() - begun > RESTART_S:
+                    raise
+            await asyncio.sleep(PAUSE_S)
 
     def _add(self, user: SessionUser) -> str:
         """Add a user, and return their cookie."""

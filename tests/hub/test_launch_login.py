@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
 import requests
 
 from daas_hub.launch_login import COOKIE
+from tests.kill_points import SIGN_IN, point_id
+from tests.killed_starts import Mortal, mortal_config
 from tests.live_portal import Person, Portal, free_ports, new_state, plain_text, remove, start_portal
 
 pytestmark = pytest.mark.sandbox
@@ -84,3 +87,38 @@ def test_a_program_with_a_token_has_no_login_to_hand_on(portal: Portal) -> None:
     assert COOKIE not in answer.headers.get("Set-Cookie", "")
     if answer.status_code == 303:
         end(anna, answer.headers["Location"])
+
+
+@pytest.fixture(scope="module")
+def mortal(sandbox_works: None) -> Iterator[Mortal]:
+    """A portal that is killed while a session asks it whose browser came."""
+    state = new_state()
+    config = PATIENT + mortal_config(state / "kill-at", "SandboxSpawner", "SIGN_IN")
+
+    def start(portal: Portal | None) -> Portal:
+        return start_portal(state=state, port=portal.port if portal else free_ports(4), more_config=config)
+
+    portal = start(None)
+    mortal = Mortal(portal, start, list)
+    yield mortal
+    portal.stop()
+    mortal.kill_rest()
+    remove(portal)
+
+
+@pytest.mark.parametrize("point", SIGN_IN, ids=point_id)
+def test_a_hub_that_is_killed_meanwhile_makes_nobody_sign_in_again(mortal: Mortal, point: tuple[str, str]) -> None:
+    anna = mortal.portal.login("anna")
+    address = press(anna)
+    name = address.rstrip("/").rpartition("/")[2]
+    until = time.monotonic() + 30
+    while not anna.api("GET", f"users/{anna.name}").json()["servers"][name]["ready"]:
+        assert time.monotonic() < until, "it does not get ready"
+        time.sleep(0.1)
+    mortal.switch.write_text(point_id(point))
+    assert 'id="screen"' in anna.get(address).text
+    mortal.wait_until_killed()
+    mortal.restart()
+    answer = anna.get(f"{address}status", headers={"Sec-Fetch-Mode": "cors"})
+    assert (answer.status_code, answer.history) == (200, [])
+    end(mortal.portal.login("anna"), address)

@@ -14,65 +14,25 @@ from tornado.httpclient import HTTPRequest, HTTPResponse
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
-from tornado.web import Application, RequestHandler
 
 from daas_hub.launch_login import COOKIE as LAUNCH_COOKIE
 from daas_hub.launch_login import VALID_S, ExpectedLogin, LaunchLogin
+from daas_hub.session import login
 from daas_hub.session.activity import Activity
 from daas_hub.session.handler import COOKIE
 from daas_hub.session.hubclient import HubClient
 from daas_hub.session.login import Logins
 from daas_hub.session.server import make_application
-from daas_hub.session.settings import Settings, read_settings
+from daas_hub.session.settings import Settings
+from tests.session.login_hub import PREFIX, SCOPE, Clock, Hub, running_hub, settings_at
 
-PREFIX = "/user/u1/desk-1/"
-SCOPE = "access:servers!server=u1/desk-1"
 LOGIN = LaunchLogin.new()
-
-
-class Clock:
-    """A clock that a test advances."""
-
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class Hub:
-    """The hub's two calls over real HTTP; it answers after `answering` is set."""
-
-    def __init__(self) -> None:
-        self.user: dict[str, Any] = {"name": "u1", "scopes": [SCOPE]}
-        self.answering = asyncio.Event()
-        self.answering.set()
-        self.status = 200
-        self.forms: list[dict[str, str]] = []
-        hub = self
-
-        class Calls(RequestHandler):
-            async def prepare(self) -> None:
-                await hub.answering.wait()
-                self.set_status(hub.status)
-
-            def get(self) -> None:
-                self.finish(hub.user)
-
-            def post(self) -> None:
-                hub.forms.append({key: self.get_body_argument(key) for key in self.request.body_arguments})
-                is_right = hub.forms[-1]["code"] == "code-of-hub"
-                self.set_status(hub.status if is_right else 400)
-                self.finish({"access_token": "token-of-hub"} if is_right else {})
-
-        self.server = HTTPServer(Application([("/hub/api/.*", Calls)]))
 
 
 @pytest.fixture
 async def hub() -> AsyncIterator[Hub]:
-    hub = Hub()
-    yield hub
-    hub.server.stop()
-    await hub.server.close_all_connections()
+    async with running_hub() as hub:
+        yield hub
 
 
 @pytest.fixture
@@ -82,20 +42,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def settings(hub: Hub) -> Settings:
-    sockets = bind_sockets(0, "127.0.0.1")
-    hub.server.add_sockets(sockets)
-    return read_settings(
-        {
-            "DAAS_SESSION": '{"title": "Desk", "application": "desk", "applications": []}',
-            "DAAS_LAUNCH_LOGIN": LOGIN.for_session(),
-            "JUPYTERHUB_SERVICE_PREFIX": PREFIX,
-            "JUPYTERHUB_API_URL": f"http://127.0.0.1:{sockets[0].getsockname()[1]}/hub/api",
-            "JUPYTERHUB_API_TOKEN": "token-of-session",
-            "JUPYTERHUB_CLIENT_ID": "jupyterhub-user-u1-desk-1",
-            "JUPYTERHUB_OAUTH_ACCESS_SCOPES": f'["{SCOPE}"]',
-            "JUPYTERHUB_USER": "u1",
-        }
-    )
+    return settings_at(hub.url, DAAS_LAUNCH_LOGIN=LOGIN.for_session())
 
 
 @pytest.fixture
@@ -130,7 +77,7 @@ async def get(settings: Settings, logins: Logins) -> AsyncIterator[Get]:
     await server.close_all_connections()
 
 
-def brought(code: str = "code-of-hub", login: LaunchLogin = LOGIN) -> dict[str, str]:
+def brought(code: str = "code-anna", login: LaunchLogin = LOGIN) -> dict[str, str]:
     return {LAUNCH_COOKIE: login.for_browser(code)}
 
 
@@ -157,30 +104,60 @@ async def test_the_page_comes_at_once_and_everything_else_after_the_hub(get: Get
     hub.answering.set()
     assert (await status).code == 200
     (form,) = hub.forms
-    assert (form["code"], form["code_verifier"]) == ("code-of-hub", LOGIN.verifier)
-    assert form["client_secret"] == "token-of-session"
+    assert (form["code"], form["code_verifier"]) == ("code-anna", LOGIN.verifier)
+    assert form["client_secret"] == "session-secret"
     assert form["redirect_uri"] == f"{PREFIX}oauth_callback"
 
 
 @pytest.mark.parametrize(
-    ("user", "status", "code"),
+    ("user", "code"),
     [
-        pytest.param({"name": "u2", "scopes": [SCOPE]}, 200, "code-of-hub", id="somebody else"),
-        pytest.param({"name": "u1", "scopes": []}, 200, "code-of-hub", id="without the scope"),
-        pytest.param({"name": "u1", "scopes": [SCOPE]}, 200, "code-of-mallory", id="a code that the hub does not know"),
-        pytest.param({"name": "u1", "scopes": [SCOPE]}, 200, "", id="no code"),
-        pytest.param({"name": "u1", "scopes": [SCOPE]}, 503, "code-of-hub", id="the hub is away"),
+        pytest.param({"name": "u2", "scopes": [SCOPE]}, "code-anna", id="somebody else"),
+        pytest.param({"name": "u1", "scopes": []}, "code-anna", id="without the scope"),
+        pytest.param({"name": "u1", "scopes": [SCOPE]}, "code-of-mallory", id="a code that the hub does not know"),
+        pytest.param({"name": "u1", "scopes": [SCOPE]}, "", id="no code"),
     ],
 )
 async def test_a_login_that_the_hub_does_not_confirm_is_none(
-    get: Get, hub: Hub, user: dict[str, Any], status: int, code: str
+    get: Get, hub: Hub, user: dict[str, Any], code: str
 ) -> None:
-    hub.user, hub.status = user, status
+    hub.users["token-anna"] = user
     page = await get(**brought(code))
     cookies = given(page)
     cookie = cookies[COOKIE].value if COOKIE in cookies else ""
     assert (await get("status", headers={"Sec-Fetch-Mode": "cors"}, **{COOKIE: cookie})).code == 403
     assert is_sent_to_hub(await get(**{COOKIE: cookie}))
+
+
+@pytest.mark.parametrize("call", ["POST", "GET"])
+async def test_a_hub_that_restarts_meanwhile_is_asked_again(
+    get: Get, hub: Hub, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """Its code is good for one answer, so it is not presented a second time after one."""
+    monkeypatch.setattr(login, "PAUSE_S", 0.01)
+    hub.answer, hub.answered = (503, b"starting"), {call}
+    cookie = given(await get(**brought()))[COOKIE].value
+    status = asyncio.ensure_future(get("status", **{COOKIE: cookie}))
+    async with asyncio.timeout(20):
+        while [method for method, _ in hub.asked].count(call) < 3:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert not status.done(), "and nobody is let in meanwhile"
+    hub.answer = None
+    assert (await status).code == 200
+    assert [form["code"] for form in hub.forms] == ["code-anna"]
+
+
+async def test_a_hub_that_stays_away_lets_nobody_in(
+    get: Get, hub: Hub, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(login, "PAUSE_S", 0.01)
+    hub.answer = 503, b"starting"
+    cookie = given(await get(**brought()))[COOKIE].value
+    clock.now += login.RESTART_S + 1
+    assert (await get("status", headers={"Sec-Fetch-Mode": "cors"}, **{COOKIE: cookie})).code == 403
+    hub.answer = None
+    assert is_sent_to_hub(await get(**{COOKIE: cookie}))
+    assert hub.forms == []
 
 
 async def test_it_is_valid_once(get: Get) -> None:
@@ -193,10 +170,10 @@ async def test_it_is_valid_once(get: Get) -> None:
     [
         pytest.param("", id="none"),
         pytest.param(".", id="empty"),
-        pytest.param(".code-of-hub", id="no secret"),
-        pytest.param("planted.code-of-hub", id="another secret"),
+        pytest.param(".code-anna", id="no secret"),
+        pytest.param("planted.code-anna", id="another secret"),
         # random: its text in a name would differ between the processes that run tests
-        pytest.param(f"{LOGIN.verifier}.code-of-hub", id="the verifier"),
+        pytest.param(f"{LOGIN.verifier}.code-anna", id="the verifier"),
         pytest.param("x" * 5000, id="too long"),
     ],
 )

@@ -4,90 +4,22 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from tornado import web
-from tornado.httpserver import HTTPServer
-from tornado.netutil import bind_sockets, bind_unix_socket
+from tornado.netutil import bind_unix_socket
 
 from daas_hub.session.hubclient import HubClient
 from daas_hub.session.login import ASK_AGAIN_S, HUB_AWAY_S, LOGIN_TIME_S, MAX_LOGINS, MAX_USERS, Logins
-from daas_hub.session.settings import Settings, read_settings
-
-PREFIX = "/portal/user/u1/lab-1/"
-SCOPE = "access:servers!server=u1/lab-1"
-
-
-def make_settings(api_url: str) -> Settings:
-    return read_settings(
-        {
-            "DAAS_SESSION": json.dumps({"title": "Lab", "application": "lab", "applications": []}),
-            "JUPYTERHUB_BASE_URL": "/portal/",
-            "JUPYTERHUB_SERVICE_PREFIX": PREFIX,
-            "JUPYTERHUB_API_URL": api_url,
-            "JUPYTERHUB_API_TOKEN": "session-secret",
-            "JUPYTERHUB_CLIENT_ID": "jupyterhub-user-u1-lab-1",
-            "JUPYTERHUB_OAUTH_ACCESS_SCOPES": json.dumps([SCOPE]),
-            "JUPYTERHUB_USER": "u1",
-        }
-    )
-
-
-class Hub:
-    """The hub's three calls, over real HTTP; each test says what it answers."""
-
-    def __init__(self) -> None:
-        self.users: dict[str, Any] = {"token-anna": {"name": "u1", "scopes": [SCOPE]}}
-        self.codes = {"code-anna": "token-anna"}
-        self.asked: list[tuple[str, str]] = []
-        self.forms: list[dict[str, str]] = []
-        self.answer: tuple[int, bytes] | None = None
-        hub = self
-
-        class Calls(web.RequestHandler):
-            def prepare(self) -> None:
-                hub.asked.append((self.request.method or "", self.request.path))
-                if hub.answer is not None:
-                    self.set_status(hub.answer[0])
-                    self.finish(hub.answer[1])
-
-            def get(self, call: str) -> None:
-                user = hub.users.get(self.request.headers["Authorization"].removeprefix("token "))
-                self.set_status(200 if user else 403)
-                self.finish(user or {})
-
-            def post(self, call: str) -> None:
-                if call == "oauth2/token":
-                    hub.forms.append({key: self.get_body_argument(key) for key in self.request.body_arguments})
-                    token = hub.codes.pop(hub.forms[-1]["code"], None)
-                    self.set_status(200 if token else 400)
-                    self.finish({"access_token": token} if token else {})
-
-        self.server = HTTPServer(web.Application([("/hub/api/(.*)", Calls)]))
-
-
-class Clock:
-    """A clock that goes when it is told to."""
-
-    now = 50_000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.session.login_hub import PREFIX, SCOPE, Clock, Hub, running_hub, settings_at
 
 
 @pytest.fixture
 async def hub() -> AsyncIterator[Hub]:
-    hub = Hub()
-    sockets = bind_sockets(0, "127.0.0.1")
-    hub.server.add_sockets(sockets)
-    hub.url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}/hub/api"  # type: ignore[attr-defined]
-    yield hub
-    hub.server.stop()
-    await hub.server.close_all_connections()
+    async with running_hub() as hub:
+        yield hub
 
 
 @pytest.fixture
@@ -97,7 +29,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def logins(hub: Hub, clock: Clock) -> Logins:
-    settings = make_settings(hub.url)  # type: ignore[attr-defined]
+    settings = settings_at(hub.url)
     return Logins(settings, HubClient(settings.api_url), clock=clock)
 
 
@@ -255,7 +187,7 @@ async def test_a_hub_that_is_away_lets_nobody_new_in(logins: Logins, hub: Hub, a
 
 
 async def test_a_hub_that_is_gone(clock: Clock) -> None:
-    settings = make_settings("http://127.0.0.1:9/hub/api")
+    settings = settings_at("http://127.0.0.1:9/hub/api")
     logins = Logins(settings, HubClient(settings.api_url), clock=clock)
     address, browser = logins.begin(PREFIX)
     with pytest.raises(OSError, match="cannot be reached"):
