@@ -22,7 +22,7 @@ from .browser import Launch, Site, measure
 from .far_sites import BLOCK, Certificate, FarPeer, FarPortal, Front, far_chromium
 from .floor import Floor
 from .link import NEAR, Distance, Link
-from .machine import goal_max, median, progress, section, spread, spread_head, table
+from .machine import goal_max, median, percentile, progress, section, spread, spread_head, table
 from .opened import launch_and_leave
 from .path import PAINTER, painter_application
 from .pixels import HEIGHT, WIDTH, Far, measure_far
@@ -46,6 +46,16 @@ class Measured:
     near: list[float] = field(default_factory=list)
     path: list[Crossing] = field(default_factory=list)
     flows: list[Far] = field(default_factory=list)
+
+    @property
+    def keys_ms(self) -> list[float]:
+        """How long each key took, in all rounds."""
+        return [key for done in self.flows for key in done.keys_ms]
+
+    @property
+    def rates(self) -> list[float]:
+        """Updates a second, of each round."""
+        return [done.flow.rate for done in self.flows]
 
     @property
     def by_the_clock(self) -> float:
@@ -206,10 +216,7 @@ def report(options: argparse.Namespace, results: Mapping[str, Measured]) -> None
         [name, *spread(one.far), *spread(one.near), "" if name == BARE else one.by_the_clock / trip]
         for name, one in results.items()
     ]
-    streams = []
-    for name, one in results.items():
-        keys = [key for done in one.flows for key in done.keys_ms]
-        streams.append([name, *spread(keys), *spread(done.flow.rate for done in one.flows)])
+    streams = [[name, *spread(one.keys_ms), *spread(one.rates)] for name, one in results.items()]
     paths = [
         [name, f"`{step.name}`", step.reason, step.begin * 1000, (step.end - step.begin) * 1000, step.round_trips]
         for name, one in results.items()
@@ -222,6 +229,11 @@ def report(options: argparse.Namespace, results: Mapping[str, Measured]) -> None
         verdicts.append(goal_max("round trips by the clock, ours to before", clock, WANTED_ROUND_TRIPS))
         listed = counted[OURS] / counted[BEFORE]
         verdicts.append(goal_max("round trips on the list, ours to before", listed, WANTED_ROUND_TRIPS))
+    ours, bare = results[OURS], results[BARE]
+    if ours.flows:
+        echo = percentile(ours.keys_ms, 0.95) / percentile(bare.keys_ms, 0.95)
+        rate = median(ours.rates) / median(bare.rates)
+        verdicts.append(f"- ours to the bare X server: key echo p95 {echo:.2f}, updates/s p50 {rate:.2f}.")
     section(
         "Far away",
         "make bench-far",

@@ -13,6 +13,8 @@ import time
 FRAMES_PER_S = 60
 TILE = 256
 PLAY, STOP = 0x70, 0x73
+#: What a key repaints: x, y, width, height.
+ANSWER = (100, 100, 40, 24)
 KEY_PRESS, KEY_PRESS_MASK, Z_PIXMAP, FILL_TILED, ASYNC = 2, 1, 2, 1, 1
 
 X = ctypes.CDLL("libX11.so.6")
@@ -102,7 +104,7 @@ class Painter:
             return
         self.keys += 1
         X.XSetForeground(self.display, self.solid, ctypes.c_ulong(0xC04020 if self.keys % 2 else 0x20C040))
-        X.XFillRectangle(self.display, self.window, self.solid, 100, 100, 40, 24)
+        X.XFillRectangle(self.display, self.window, self.solid, *ANSWER)
         X.XFlush(self.display)
 
     def grab(self) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from .machine import percentile
-from .painter import PLAY, STOP
+from .painter import ANSWER, PLAY, STOP
 from .processes import cpu_seconds
 from .rfb import NOVNC_TIGHT, PLAIN_RAW, RfbClient
 from .streams import ByteStream
@@ -74,8 +75,10 @@ def measure_round(
     try:
         client.resize(WIDTH, HEIGHT)
         tight = _flow(client, NOVNC_TIGHT, processes, seconds)
+        _drain(client)
         echo = _echo(client, keys)
         raw = _flow(client, PLAIN_RAW, processes, seconds)
+        _drain(client)
     finally:
         client.close()
     return Round(tight, raw, echo)
@@ -90,12 +93,21 @@ class Far:
 
 
 def measure_far(connect: Callable[[], ByteStream], seconds: float, keys: int) -> Far:
-    """Measure keys and compressed updates of one path once."""
+    """Measure keys and compressed updates of one path once.
+
+    The keys first: from far away, Xvnc refines for minutes what it has sent with losses.
+    """
     client = RfbClient(connect())
     try:
         client.resize(WIDTH, HEIGHT)
+        client.read_screen()
+        client.set_encodings(NOVNC_TIGHT)
+        client.request(incremental=True)
+        echo = _echo(client, keys)
         flow = _flow(client, NOVNC_TIGHT, {}, seconds)
-        return Far(flow, _echo(client, keys))
+        # the key that stops the painter has to arrive, too
+        _drain(client, 1)
+        return Far(flow, echo)
     finally:
         client.close()
 
@@ -111,7 +123,6 @@ def _flow(client: RfbClient, encodings: tuple[int, ...], processes: Mapping[str,
     took, after = time.perf_counter() - began, _cpu(processes)
     size = client.stream.received_bytes - size
     client.press(STOP)
-    _drain(client)
     return Flow(updates, pixels, size, took, {who: after[who] - before[who] for who in processes})
 
 
@@ -125,9 +136,10 @@ def _pump(client: RfbClient, seconds: float) -> tuple[int, int]:
     return updates, pixels
 
 
-def _drain(client: RfbClient) -> None:
-    """Read updates until the screen is quiet; one request stays open at the server."""
-    while client.stream.has_more(QUIET_S):
+def _drain(client: RfbClient, seconds: float = math.inf) -> None:
+    """Read updates until the screen is quiet, for this many seconds at most; one request stays open at the server."""
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end and client.stream.has_more(QUIET_S):
         client.read_update()
         client.request(incremental=True)
 
@@ -135,13 +147,15 @@ def _drain(client: RfbClient) -> None:
 def _echo(client: RfbClient, keys: int) -> tuple[float, ...]:
     """Press ``keys`` keys; each time, in milliseconds, is from the press to the whole update that answers it.
 
-    The pauses between them are of random length, so that no key waits for the same beat of the server's frame clock.
+    Other updates may come before it, because Xvnc refines what it has sent with losses. The pauses between the keys are
+    of random length, so that no key waits for the same beat of the server's frame clock.
     """
     times, pauses = [], random.Random(keys)
     for _ in range(keys):
         began = time.perf_counter()
         client.press(ECHO_KEY)
-        client.read_update()
+        while ANSWER not in client.read_update().rectangles:
+            client.request(incremental=True)
         times.append((time.perf_counter() - began) * 1000)
         client.request(incremental=True)
         time.sleep(pauses.uniform(*PAUSE_BETWEEN_KEYS_S))

@@ -19,10 +19,11 @@ LOOK_BYTES = 64 * 1024
 
 @dataclass(frozen=True)
 class Update:
-    """One FramebufferUpdate: how many pixels it painted, and whether any of them was not black (raw only)."""
+    """One FramebufferUpdate: how many pixels it painted, whether any was not black (raw only), and each rectangle."""
 
     pixels: int
     has_light: bool
+    rectangles: frozenset[tuple[int, int, int, int]]
 
 
 class RfbClient:
@@ -73,6 +74,17 @@ class RfbClient:
             self.request(incremental=True)
             self.read_update()
 
+    def read_screen(self) -> None:
+        """Ask for the whole screen without losses, and wait for it."""
+        self.set_encodings(PLAIN_RAW)
+        self.request(incremental=False)
+        pixels = 0
+        while pixels < self.width * self.height:
+            pixels += self.read_update().pixels
+            # the first answer has only the size
+            if not pixels:
+                self.request(incremental=True)
+
     def wait_for_light(self, row: int | None = None) -> None:
         """Ask for updates until one has a pixel that is not black, anywhere or in one row."""
         self.set_encodings(PLAIN_RAW)
@@ -85,9 +97,9 @@ class RfbClient:
         while (kind := self.stream.read(1)[0]) != 0:
             self._drop_message(kind)
         (count,) = struct.unpack(">xH", self.stream.read(3))
-        pixels, has_light = 0, False
+        pixels, has_light, rectangles = 0, False, set()
         for _ in range(count):
-            _x, y, width, height, encoding = struct.unpack(">HHHHi", self.stream.read(12))
+            x, y, width, height, encoding = struct.unpack(">HHHHi", self.stream.read(12))
             if encoding == LAST_RECT:
                 break
             if encoding == RAW:
@@ -100,7 +112,8 @@ class RfbClient:
                 self._read_resize(encoding, width, height, status=y)
                 continue
             pixels += width * height
-        return Update(pixels, has_light)
+            rectangles.add((x, y, width, height))
+        return Update(pixels, has_light, frozenset(rectangles))
 
     def _shake_hands(self) -> None:
         version = self.stream.read(12)

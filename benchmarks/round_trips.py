@@ -21,11 +21,13 @@ REASONS = (
     (r"GET /hub/api/oauth2/authorize", "sign-in: the hub identifies the browser, makes a code"),
     (r"GET /user/.*/oauth_callback", "sign-in: the session exchanges the code, sets its cookie"),
     (r"GET /user/.*/rfb$", "the screen's web socket: the updates come through it"),
-    (r"GET /user/.*/desktop-websockify", "the screen's web socket: the updates come through it"),
+    (r"GET /user/.*/desktop-websockify/", "the screen's web socket: the updates come through it"),
     (r"GET .*\.(js|css|svg|png|ico|woff2?)$", "a file of the page"),
     (r"GET /user/", "the session's page"),
     (r"GET /hub/user/", "the stock hub's answer for a server that is not in the proxy's table yet"),
 )
+#: Kinds of requests that no frame waits for: images and icons.
+NOT_WAITED_FOR = {"Image", "Other"}
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,9 @@ class Recorder:
         if "redirectResponse" in event:
             self._keep(event["requestId"], event["redirectResponse"], event["timestamp"])
         request = event["request"]
+        if event["type"] in NOT_WAITED_FOR:
+            self._requests.pop(event["requestId"], None)
+            return
         self._requests[event["requestId"]] = {
             "name": _name(request["method"], request["url"]), "begin": event["timestamp"], "response": None,
         }  # fmt: skip
@@ -105,7 +110,10 @@ class Recorder:
 
     def _keep(self, number: str, response: Mapping[str, Any], end: float) -> None:
         request = self._requests.pop(number, None)
-        if request is None or response.get("fromDiskCache") or not response["url"].startswith("http"):
+        if request is None or not response["url"].startswith("http"):
+            return
+        # what takes less than the distance comes from a cache
+        if end - request["begin"] < self._round_trip_s:
             return
         timing = response.get("timing") or {}
         opened = [part for part in ("connectStart", "sslStart") if timing.get(part, -1) >= 0]
@@ -145,5 +153,6 @@ class Recorder:
 
 
 def _name(method: str, url: str) -> str:
-    path = re.sub(r"^/user/[^/]+/[^/]+/", "/user/NAME/SESSION/", urlsplit(url).path)
+    # the stock hub's people have one server, without a name
+    path = re.sub(r"^/user/[^/]+/(?!desktop(-websockify)?/)[^/]+/", "/user/NAME/SESSION/", urlsplit(url).path)
     return f"{method} {re.sub(r'^/hub/sessions/[^/]+', '/hub/sessions/SESSION', path)}"

@@ -24,7 +24,7 @@ def state_folder() -> Iterator[Path]:
 
 
 def free_ports(count: int) -> list[int]:
-    """``count`` loopback ports in a row on which nobody listens now."""
+    """``count`` ports in a row on which nobody listens now."""
     for first in range(20000 + os.getpid() % 5000, 32000, count):
         ports = list(range(first, first + count))
         if all(_is_free(port) for port in ports):
@@ -35,7 +35,8 @@ def free_ports(count: int) -> list[int]:
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         try:
-            probe.bind(("127.0.0.1", port))
+            # at every address: a web server may listen at another one
+            probe.bind(("", port))
         except OSError:
             return False
     return True
