@@ -1,4 +1,4 @@
-"""What pages name exists and is what they say: commands, options, make targets, endpoints, decision records, figures."""
+"""Names and figures in pages: commands, options, make targets, endpoints, decision records, benchmarks."""
 
 from __future__ import annotations
 
