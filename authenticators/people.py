@@ -9,7 +9,7 @@ from daas_hub.accounts import Identity
 from daas_hub.accounts.elevation import ElevationRules
 from daas_hub.accounts.json_values import strings_of
 from daas_hub.accounts.roles import Roles
-from daas_hub.authenticators.admission import Person
+from daas_hub.authenticators.user_lists import Person
 from daas_hub.errors import ErrorKind, Refused
 from daas_hub.facility import Facility
 

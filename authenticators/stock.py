@@ -8,20 +8,20 @@ from daas_hub.errors import ConfigurationError
 from daas_hub.stock_settings import StockSettings, problems_with
 
 _HUB = "JupyterHub"
-_ADMISSION = "authenticators/admission.py"
+_USER_LISTS = "authenticators/user_lists.py"
 _PROVIDER = "authenticators/settings.py, for each provider"
 
 _HONOURED = {
     # by the names of accounts, or issuer and subject
-    "allowed_users": _ADMISSION,
+    "allowed_users": _USER_LISTS,
     "whitelist": f"{_HUB}: an alias of allowed_users",
-    "allowed_groups": _ADMISSION,
-    "allow_all": _ADMISSION,
-    "allow_existing_users": _ADMISSION,
-    "blocked_users": _ADMISSION,
-    "admin_users": _ADMISSION,
-    "admin_groups": _ADMISSION,
-    "custom_403_message": _ADMISSION,
+    "allowed_groups": _USER_LISTS,
+    "allow_all": _USER_LISTS,
+    "allow_existing_users": _USER_LISTS,
+    "blocked_users": _USER_LISTS,
+    "admin_users": _USER_LISTS,
+    "admin_groups": _USER_LISTS,
+    "custom_403_message": _USER_LISTS,
     "any_allow_config": _HUB,
     "manage_groups": "authenticators/umbrella.py: the groups of the account, or the claim",
     "auth_refresh_age": f"{_HUB}; 0 is refused",

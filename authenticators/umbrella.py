@@ -1,7 +1,7 @@
 """UmbrellaAuthenticator: a login through UmbrellaID or any OpenID provider becomes an identity and an account.
 
 A login method verifies the login (`login_methods`); here its identity is mapped to a person (`people`), who may sign in
-or not (`admission`), at login and at every refresh. `revocation` ends the sessions of users who lost their account.
+or not (`user_lists`), at login and at every refresh. `revocation` ends the sessions of users who lost their account.
 """
 
 from __future__ import annotations
@@ -22,12 +22,11 @@ from daas_hub.accounts import Identity
 from daas_hub.accounts.elevation import Proof
 from daas_hub.authenticators.account_linking.handlers import begin_link, link_handlers
 from daas_hub.authenticators.admin_elevation import OVER, Elevated, take_admin
-from daas_hub.authenticators.admission import Person
-from daas_hub.authenticators.configured import admission_of, linking_of, methods_of, people_of, require_applicable
 from daas_hub.authenticators.crypt_keys import require_keys
 from daas_hub.authenticators.doctor.device_login import sign_in_once
 from daas_hub.authenticators.doctor.logins import examine_logins
 from daas_hub.authenticators.errors import Blocked, LoginExpired, TooManyAttempts, WrongPassword
+from daas_hub.authenticators.factories import linking_of, methods_of, people_of, require_applicable, user_lists_of
 from daas_hub.authenticators.login_methods import Login, LoginMethod, method_name
 from daas_hub.authenticators.login_outcomes import note_login, refusals_noted
 from daas_hub.authenticators.logout import LoggedOut, LoggedOutHandler, LogoutHandler, SignOutEverywhereHandler
@@ -47,12 +46,13 @@ from daas_hub.authenticators.revocation.memberships import Memberships
 from daas_hub.authenticators.settings import LoginSettings, names_accounts
 from daas_hub.authenticators.stock import stock_problems
 from daas_hub.authenticators.stored_model import is_stored
+from daas_hub.authenticators.user_lists import Person
 from daas_hub.errors import ConfigurationError, DaasError, NoAccount, Refused, SourceUnavailable
 from daas_hub.facility import Facility
 from daas_hub.findings import Finding
 from daas_hub.portal import portal_problems
-from daas_hub.portal.ended import keep_why_it_ended, take_why_it_ended
 from daas_hub.portal.hub_requests import guard_routes
+from daas_hub.portal.logout_reason import keep_logout_reason, take_logout_reason
 from daas_hub.proxy_guard import guard_environment
 from daas_hub.stock_settings import value_of
 
@@ -74,7 +74,7 @@ class UmbrellaAuthenticator(LoginSettings):
         require_keys(self.config)
         self._linking = linking_of(self, self.methods)
         self.people = people_of(self, self.methods)
-        self.admission = admission_of(self, self.methods)
+        self.user_lists = user_lists_of(self, self.methods)
         self.enable_auth_state = True
         if not self.portal and PASSWORDS not in self.methods and len(self.methods) == 1:
             # the button of the hub's own login page
@@ -212,7 +212,7 @@ class UmbrellaAuthenticator(LoginSettings):
         except SourceUnavailable as problem:
             self.log.error("login not possible: %s %s", problem, problem.detail)
             raise web.HTTPError(503, str(problem)) from None
-        take_why_it_ended(handler)
+        take_logout_reason(handler)
         proof = self._elevated.proof_of(login, handler)
         model = self._model(handler.method, login, person, proof)
         note_login(handler.method.name, model, person.name, self.address_of(handler))
@@ -239,7 +239,7 @@ class UmbrellaAuthenticator(LoginSettings):
         # with allow_existing_users, the base class keeps the names of the hub's users here
         exists = self.allow_existing_users and bool({person.hub_name, person.name.lower()} & self.allowed_users)
         try:
-            self.admission.require_allowed(person, exists=exists)
+            self.user_lists.require_allowed(person, exists=exists)
         except Refused as refusal:
             self.log.warning("%s (%s of %s): %s", person.name, identity.subject, identity.issuer, refusal.reason)
             raise
@@ -251,7 +251,7 @@ class UmbrellaAuthenticator(LoginSettings):
         Raises:
             NoAccount, Blocked, Refused, SourceUnavailable: as at a login.
         """
-        self.admission.require_not_blocked(await self.people.person_of(identity))
+        self.user_lists.require_not_blocked(await self.people.person_of(identity))
 
     async def _end_others(self, name: str) -> None:
         user = self._app.users.get(name) if self._app is not None else None
@@ -259,7 +259,7 @@ class UmbrellaAuthenticator(LoginSettings):
             await self.end_logins(user)
 
     def _model(self, method: LoginMethod, login: Login, person: Person, proof: Proof) -> dict[str, Any]:
-        elevation = self._elevated.decide(person.hub_name, self.admission.roles_of(person), proof)
+        elevation = self._elevated.decide(person.hub_name, self.user_lists.roles_of(person), proof)
         more = self._elevated.withheld(elevation, method)
         uid = f" (uid {person.uid})" if person.uid is not None else ""
         self.log.info("login %s through %s is account %s%s", person.hub_name, method.name, person.name, uid)
@@ -312,7 +312,7 @@ class UmbrellaAuthenticator(LoginSettings):
                 revoke_permissions(user)
             if isinstance(refusal, NoAccount | Blocked) and self._running is not None:
                 self._running.soon()
-            keep_why_it_ended(handler, user, refusal.message)
+            keep_logout_reason(handler, user, refusal.message)
             # the next request of this login asks again, instead of relying on an earlier answer
             user._auth_refreshed = None
             return False
@@ -349,7 +349,7 @@ class UmbrellaAuthenticator(LoginSettings):
         person = await self._admitted(login.identity)
         if person.hub_name != user.name:
             raise LoginExpired("The login provider now sends another name for you.", remedy="Please sign in again.")
-        if self._elevated.decide(user.name, self.admission.roles_of(person), proof).over:
+        if self._elevated.decide(user.name, self.user_lists.roles_of(person), proof).over:
             await self._run_out(user)
         model = self._model(method, login, person, proof)
         # it is stored already, and a logout meanwhile must not be undone

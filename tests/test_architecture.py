@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 DOORS = ("authenticators", "spawners", "templates", "demo")
 ROOMS = ("daas_hub", *DOORS)
 #: `daas-hub demo` is the one command that knows the demo.
-MAY = {("daas_hub/commands/try_out.py", "daas_hub.demo")}
+MAY = {("daas_hub/commands/demo.py", "daas_hub.demo")}
 
 SOURCES = sorted(
     path.relative_to(ROOT).as_posix()

@@ -29,9 +29,8 @@ from daas_hub.commands.check_config import check_config
 from daas_hub.proposals.sources import static as proposals
 from daas_hub.services.yaml_document import read_document
 from daas_hub.spawners.sandbox.checks import sandbox_problem
+from tests.doc_pages import PAGES, ROOT, name_of
 
-ROOT = Path(__file__).parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "images").rglob("*.md")])
 PICTURES = sorted((ROOT / "docs" / "pictures").iterdir())
 MAX_PICTURE_BYTES = 250_000
 
@@ -43,10 +42,6 @@ REGISTRIES = [
 ]
 #: Paths of the machine something was written on.
 MACHINE_PATHS = re.compile(r"/work/|/opt/daas-hub/\d|/home/\w+/src|/tmp/\w")
-
-
-def name_of(page: Path) -> str:
-    return page.relative_to(ROOT).as_posix()
 
 
 def blocks_of(page: Path, language: str) -> list[str]:

@@ -10,7 +10,7 @@ import click
 import pytest
 
 from daas_hub.commands.main import cli
-from tests.test_docs import PAGES, ROOT, name_of
+from tests.doc_pages import PAGES, ROOT, name_of
 
 #: Pages that repeat figures of the benchmarks, and whether every sentence of theirs does, or only the tables.
 REPEATS_FIGURES = {"docs/how-to/sizing.md": True, "docs/explanations/scaling.md": False}

@@ -55,17 +55,17 @@ def _run_child(fd: int, prctl: Any) -> None:
         os.dup2(null, 0)
         os.close(null)
         with socket.socket(fileno=fd) as near, contextlib.suppress(OSError):  # the hub gave up
-            line = Line(near)
+            channel = Channel(near)
             try:
-                _serve(line, prctl)
+                _serve(channel, prctl)
             except Exception:
-                line.send({"failed": traceback.format_exc()}, [])
+                channel.send({"failed": traceback.format_exc()}, [])
     finally:
         os._exit(0)
 
 
-class Line:
-    """Messages over a socket: a line of JSON, with descriptors."""
+class Channel:
+    """Messages over a socket: each a line of JSON, with descriptors."""
 
     def __init__(self, near: socket.socket) -> None:
         self._near = near
@@ -101,11 +101,11 @@ class Line:
         self._near.sendall(text)
 
 
-def _serve(line: Line, prctl: Any) -> None:
+def _serve(channel: Channel, prctl: Any) -> None:
     pidfd = os.pidfd_open(os.getpid())
-    line.send({}, [pidfd])
+    channel.send({}, [pidfd])
     os.close(pidfd)
-    account, _ = line.receive()
+    account, _ = channel.receive()
     if account:
         become(account["uid"], account["gid"], account["groups"])
     # after the change of ids, which clears it
@@ -115,9 +115,9 @@ def _serve(line: Line, prctl: Any) -> None:
     os.umask(0o022)
     with contextlib.suppress(EOFError):
         while True:
-            request, fds = line.receive()
+            request, fds = channel.receive()
             reply, opened = _answer(request, fds, for_account=bool(account))
-            line.send(reply, opened)
+            channel.send(reply, opened)
             for fd in [*fds, *opened]:
                 os.close(fd)
 

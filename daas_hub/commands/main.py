@@ -40,9 +40,9 @@ _COMMANDS = {
     "notices": ("announcements:notices", "list the notices, or withdraw one"),
     "maintenance": ("announcements:maintenance", "announce a maintenance, end it, or show its state"),
     "check-nagios": ("monitoring:check_nagios", "report the state of a running hub to Nagios or Icinga"),
-    "backup": ("keep:backup", "copy what an installation cannot make again into an archive"),
-    "restore": ("keep:restore", "bring back what is in an archive of `daas-hub backup`"),
-    "demo": ("try_out:demo", "run a portal for trying it out"),
+    "backup": ("backup:backup", "copy what an installation cannot make again into an archive"),
+    "restore": ("backup:restore", "bring back what is in an archive of `daas-hub backup`"),
+    "demo": ("demo:demo", "run a portal for trying it out"),
 }
 
 

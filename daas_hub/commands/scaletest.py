@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from daas_hub.commands.load import Load, Outcome, Wanted
+from daas_hub.commands.load_testing import LoadTest, Outcome, Wanted
 from daas_hub.commands.operate import ACTIVE
 from daas_hub.commands.output import JSON, as_json, as_table, counted, reports_errors
 from daas_hub.commands.running_hub import RunningHub, find_hub, hub_options
@@ -62,8 +62,8 @@ def scaletest(
         )
         return 1
     wanted = Wanted(application, size, proposal, place)
-    load = Load(person, user, wanted, count=count, at_once=at_once, timeout_s=timeout_s)
-    outcome = asyncio.run(_run(load, count))
+    test = LoadTest(person, user, wanted, count=count, at_once=at_once, timeout_s=timeout_s)
+    outcome = asyncio.run(_run(test, count))
     print(as_json(outcome.as_document()) if is_json else report(outcome))
     for name in outcome.left:
         click.echo(f"not removed: {user}/{name}", err=True)
@@ -73,18 +73,18 @@ def scaletest(
     return 0 if len(outcome.durations_s) == count and not outcome.left else 1
 
 
-async def _run(load: Load, count: int) -> Outcome:
+async def _run(test: LoadTest, count: int) -> Outcome:
     """Run the test; Ctrl+C and SIGTERM end it early, and what it started is removed."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, load.interrupt)
+        loop.add_signal_handler(number, test.interrupt)
     with click.progressbar(length=count, label="started", file=sys.stderr) as bar:
-        load.on_progress = lambda: bar.update(1)
+        test.on_progress = lambda: bar.update(1)
         try:
-            return await load.run()
+            return await test.run()
         finally:
             click.echo("\nremoving the sessions ...", err=True)
-            await load.remove()
+            await test.remove()
 
 
 def report(outcome: Outcome) -> str:

@@ -10,8 +10,8 @@ from tornado import web
 from tornado.httputil import url_concat
 
 from daas_hub.portal.authenticator import OffersLogins
-from daas_hub.portal.ended import take_why_it_ended
 from daas_hub.portal.hub_requests import page_policy
+from daas_hub.portal.logout_reason import take_logout_reason
 
 
 class LoginPageHandler(LoginHandler):
@@ -45,5 +45,5 @@ class LoginPageHandler(LoginHandler):
         )
         wanted = {"next": self.get_argument("next", "")}
         methods = [method | {"url": url_concat(method["url"], wanted)} for method in offered_methods]
-        ended = "" if login_error else take_why_it_ended(self)
+        ended = "" if login_error else take_logout_reason(self)
         return super()._render(login_error, username, methods=methods, ended=ended, **values)

@@ -11,11 +11,10 @@ from daas_hub.errors import DaasError
 from daas_hub.facility import Facility
 from daas_hub.notices import NoticeBoard
 from daas_hub.portal.activity import SessionActivityHandler
-from daas_hub.portal.arrivals import ArrivalHandler
 from daas_hub.portal.assets import SESSION_ASSETS, AssetHandler, IconHandler, LogoHandler, SessionAssetHandler
 from daas_hub.portal.audit_page import AuditHandler
 from daas_hub.portal.catalogue_reload import CATALOGUE_API, reload_on_signal
-from daas_hub.portal.closing import close_for_maintenance
+from daas_hub.portal.deep_links import DeepLinkHandler
 from daas_hub.portal.events import SessionEventsHandler
 from daas_hub.portal.extensions import ExtendHandler
 from daas_hub.portal.hub_pages import (
@@ -33,6 +32,7 @@ from daas_hub.portal.installation import install_templates, logo_path, require_a
 from daas_hub.portal.launches import LaunchHandler
 from daas_hub.portal.login_page import LoginPageHandler
 from daas_hub.portal.mailing import start_mailing
+from daas_hub.portal.maintenance import watch_maintenance
 from daas_hub.portal.notices import NOTICE_ROUTES
 from daas_hub.portal.operations import OPERATORS_API
 from daas_hub.portal.pages import HomeHandler, ProposalHandler
@@ -61,7 +61,7 @@ def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
     start_mailing(app)
     reload_on_signal(app)
     store_clients_cheaply(app.oauth_provider)
-    close_for_maintenance(app, NoticeBoard.start_with(app.db))
+    watch_maintenance(app, NoticeBoard.start_with(app.db))
     logo = {"path": logo_path(app)}
     return [
         (r"/home", HomeHandler),
@@ -73,7 +73,7 @@ def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
         (r"/sessions/([^/]+)/stop", StopHandler),
         (r"/sessions/([^/]+)/extend", ExtendHandler),
         (r"/audit", AuditHandler),
-        (r"/daas/open", ArrivalHandler),
+        (r"/daas/open", DeepLinkHandler),
         (r"/daas/events", SessionEventsHandler),
         (r"/daas/icons/([^/]+)", IconHandler),
         (r"/daas/static/(.*)", AssetHandler),

@@ -21,8 +21,8 @@ from daas_hub.launch import Plan
 from daas_hub.policy import Places
 from daas_hub.spawners.places.backends import Backend, Backends, class_of, problems_of
 from daas_hub.spawners.places.checks import catalogue_problems, examine_places
-from daas_hub.spawners.places.inside import leave, spawner_inside
-from daas_hub.spawners.places.passed_on import PassedOn
+from daas_hub.spawners.places.delegation import DelegatesToPlace
+from daas_hub.spawners.places.inner_spawner import inner_spawner, leave
 from daas_hub.spawners.runtime_dir import session_key
 from daas_hub.spawners.session_address import UnknownAddress
 
@@ -30,7 +30,7 @@ from daas_hub.spawners.session_address import UnknownAddress
 _OF_THE_PLACE = ("start_timeout", "http_timeout", "poll_interval", "poll_jitter")
 
 
-class PlacesSpawner(PassedOn, Spawner):
+class PlacesSpawner(DelegatesToPlace, Spawner):
     """Sessions in several backends, each a named place (`Places.places`)."""
 
     is_places_spawner = True
@@ -107,7 +107,7 @@ class PlacesSpawner(PassedOn, Spawner):
         """Let the session be one of this place."""
         if self.inner is not None:
             leave(self.inner)
-        self.inner = spawner_inside(self, backend.spawner_class, backend.config)
+        self.inner = inner_spawner(self, backend.spawner_class, backend.config)
         self.place = backend.place.name
         self._kept_state = None
 

@@ -1,4 +1,4 @@
-"""Every setting that is inherited works or is refused; what the settings decide is tests/hub/test_admission.py."""
+"""Every setting that is inherited works or is refused; what the settings decide is tests/hub/test_user_lists.py."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from daas_hub.commands.load import percentile
+from daas_hub.commands.load_testing import percentile
 from tests.hub.operator import Operator
 from tests.hub.shown_output import require_as_shown
 from tests.live_portal import Person, new_state, remove, start_portal

@@ -1,6 +1,6 @@
 """What a link from outside may say, what it may mean, and where our own links outwards lead (DI16, D1, E1, A1).
 
-How one is followed in a whole portal, also through a login, is in tests/hub/test_arrivals.py.
+How one is followed in a whole portal, also through a login, is in tests/hub/test_deep_links.py.
 """
 
 from __future__ import annotations

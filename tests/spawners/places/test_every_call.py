@@ -16,8 +16,8 @@ from traitlets.config import Config, LoggingConfigurable
 from daas_hub.lifetime import Limits
 from daas_hub.spawners.base import ProposalSessionMixin
 from daas_hub.spawners.docker.spawner import ProposalDockerSpawner
-from daas_hub.spawners.places.inside import GIVEN, HUB_STATE, LINKED, SESSION_STATE, spawner_inside
-from daas_hub.spawners.places.passed_on import PASSED_ON
+from daas_hub.spawners.places.delegation import DELEGATED
+from daas_hub.spawners.places.inner_spawner import GIVEN, HUB_STATE, LINKED, SESSION_STATE, inner_spawner
 from daas_hub.spawners.places.spawner import PlacesSpawner
 from daas_hub.spawners.sandbox.spawner import SandboxSpawner
 from daas_hub.spawners.session_document import SessionDocumentMixin
@@ -76,7 +76,7 @@ ALL_NAMES = names_of(Spawner).union(
 
 
 def test_every_attribute_has_one_rule() -> None:
-    rules = [set(PASSED_ON), WITH_MORE, HUB_STATE, SESSION_STATE, LINKED, set(GIVEN), OWN]
+    rules = [set(DELEGATED), WITH_MORE, HUB_STATE, SESSION_STATE, LINKED, set(GIVEN), OWN]
     rules.append({*SPAWNER_SETTINGS.honoured, *SPAWNER_SETTINGS.refused})
     assert sorted(ALL_NAMES - set().union(*rules)) == []
     twice = [one for one in ALL_NAMES if sum(one in rule for rule in rules) > 1]
@@ -85,7 +85,7 @@ def test_every_attribute_has_one_rule() -> None:
 
 
 def test_rules_are_about_what_exists() -> None:
-    assert sorted((OWN | set(PASSED_ON) | HUB_STATE | LINKED | set(GIVEN)) - ALL_NAMES) == []
+    assert sorted((OWN | set(DELEGATED) | HUB_STATE | LINKED | set(GIVEN)) - ALL_NAMES) == []
     assert all(hasattr(PlacesSpawner, one) for one in READ_ELSEWHERE)
 
 
@@ -109,7 +109,7 @@ class Recorder(ProposalSessionMixin, Spawner):
         self.calls.append(f"stop {now}")
 
 
-for _name in PASSED_ON:
+for _name in DELEGATED:
     setattr(Recorder, _name, lambda self, *args, _name=_name, **kwargs: self.calls.append(_name) or (args, kwargs))
 
 
@@ -119,11 +119,11 @@ def outer() -> PlacesSpawner:
     config = Config()
     Recorder.calls.clear()
     made = PlacesSpawner(config=config)
-    made.inner = spawner_inside(made, Recorder, config)
+    made.inner = inner_spawner(made, Recorder, config)
     return made
 
 
-@pytest.mark.parametrize("name", PASSED_ON)
+@pytest.mark.parametrize("name", DELEGATED)
 def test_passed_on_with_its_arguments(outer: PlacesSpawner, name: str) -> None:
     assert getattr(outer, name)("one", other=2) == (("one",), {"other": 2})
     assert Recorder.calls == [name]
@@ -175,15 +175,15 @@ def test_the_class_inside_is_configured_as_its_base(outer: PlacesSpawner) -> Non
         licences = Int(3, config=True)
 
     for backend in (SandboxSpawner, ProposalDockerSpawner, OfAnAdministrator):
-        inside = type(spawner_inside(outer, backend, Config({backend.__name__: {"start_timeout": 3}})))
+        inside = type(inner_spawner(outer, backend, Config({backend.__name__: {"start_timeout": 3}})))
         assert (inside.__name__, inside.__module__) == (backend.__name__, backend.__module__)
         assert inherited_settings(inside) == inherited_settings(backend)
-        assert spawner_inside(outer, backend, Config({backend.__name__: {"start_timeout": 3}})).start_timeout == 3
+        assert inner_spawner(outer, backend, Config({backend.__name__: {"start_timeout": 3}})).start_timeout == 3
 
 
 def test_asynchronous_calls_stay_so() -> None:
     """The hub awaits some of them without asking."""
-    for name in PASSED_ON:
+    for name in DELEGATED:
         if inspect.iscoroutinefunction(getattr(Spawner, name)):
             assert getattr(PlacesSpawner, name).__wrapped__ is getattr(Spawner, name)
 

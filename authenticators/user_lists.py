@@ -1,4 +1,4 @@
-"""Admission: the lists in JupyterHub's own settings of people who may sign in, and of administrators. Pure.
+"""The lists in JupyterHub's own settings of people who may sign in, and of administrators. Pure.
 
 The hub compares these lists with its user names, which are opaque here (`Identity.hub_name`). Their entries name people
 as administrators know them: by account, or by issuer and subject.
@@ -85,7 +85,7 @@ def read_names(setting: str, entries: Iterable[object], issuers: Iterable[str]) 
 
 
 @dataclass(frozen=True)
-class Admission:
+class UserLists:
     """The lists of one configuration.
 
     Attributes:

@@ -48,7 +48,7 @@ GIVEN = (
 )  # fmt: skip
 
 
-def spawner_inside(outer: Any, spawner_class: Any, config: Any) -> Any:
+def inner_spawner(outer: Any, spawner_class: Any, config: Any) -> Any:
     """Return a spawner of this class for the session of `outer`."""
     given = {name: getattr(outer, name) for name in GIVEN if outer.trait_has_value(name)}
     given |= {name: getattr(outer, name) for name in LINKED if outer.trait_has_value(name)}

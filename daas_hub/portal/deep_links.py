@@ -23,7 +23,7 @@ _MAX_QUERY_CHARS = 1000
 _MAX_CHOICES = 50
 
 
-class ArrivalHandler(PortalHandler):
+class DeepLinkHandler(PortalHandler):
     """`/daas/open?visit=mx12345-7`: the address for links from other sites."""
 
     @web.authenticated

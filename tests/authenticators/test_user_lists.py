@@ -9,10 +9,10 @@ import pytest
 from daas_hub.accounts import Account, Identity
 from daas_hub.accounts.elevation import ElevationRules
 from daas_hub.accounts.roles import Roles
-from daas_hub.authenticators.admission import Admission, Names, Person, read_names
 from daas_hub.authenticators.errors import Blocked, NotAllowed
 from daas_hub.authenticators.login_methods import Login
 from daas_hub.authenticators.people import Identities
+from daas_hub.authenticators.user_lists import Names, Person, UserLists, read_names
 from daas_hub.errors import Refused
 from tests.authenticators.facility import ANNA, ISSUER, ONE, FakeFacility, answers, authenticator, hub_user
 
@@ -28,9 +28,9 @@ def test_names_are_accounts_or_issuer_and_subject() -> None:
     )
 
 
-def admission(**lists: Any) -> Admission:
+def user_lists(**lists: Any) -> UserLists:
     read = {"allowed", "blocked", "admins"}
-    return Admission(**{
+    return UserLists(**{
         name: read_names(name, value, [ISSUER]) if name in read else value for name, value in lists.items()
     })  # fmt: skip
 
@@ -56,7 +56,7 @@ def admission(**lists: Any) -> Admission:
     ],
 )
 def test_who_may_sign_in(lists: dict[str, Any], refused: type[Refused] | None) -> None:
-    rules = admission(**lists, refusal="Please ask the user office.")
+    rules = user_lists(**lists, refusal="Please ask the user office.")
     if refused is None:
         rules.require_allowed(PERSON)
     else:
@@ -66,9 +66,9 @@ def test_who_may_sign_in(lists: dict[str, Any], refused: type[Refused] | None) -
 
 
 def test_a_user_of_the_hub_may_where_existing_users_may_unless_blocked() -> None:
-    admission(**NOBODY).require_allowed(PERSON, exists=True)
+    user_lists(**NOBODY).require_allowed(PERSON, exists=True)
     with pytest.raises(Blocked):
-        admission(blocked=["anna"]).require_allowed(PERSON, exists=True)
+        user_lists(blocked=["anna"]).require_allowed(PERSON, exists=True)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_user_of_the_hub_may_where_existing_users_may_unless_blocked() -> None
 )
 def test_who_is_an_administrator(lists: dict[str, Any], roles: set[str]) -> None:
     person = Person(ANNA, ANNA.hub_name, "anna", groups=frozenset({"ma-4242"}), roles=frozenset({"staff"}))
-    assert admission(**lists).roles_of(person) == roles
+    assert user_lists(**lists).roles_of(person) == roles
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_a_list_replaces_everybody_with_an_account(
     facility: FakeFacility, settings: dict[str, Any], admits: bool
 ) -> None:
     door = authenticator(facility, **ONE, **settings)
-    assert door.admission.allow_all is admits
+    assert door.user_lists.allow_all is admits
     # the hub would make a user of each name
     assert (door.allowed_users, door.admin_users, door.blocked_users) == (set(), set(), set())
     assert door.any_allow_config is (admits or bool(settings.keys() - {"allow_all"}))
@@ -199,5 +199,5 @@ def test_a_blocked_name_is_blocked_in_any_capitals(listed: str) -> None:
     """Directories fold case: a name written in other capitals must not let a blocked person in."""
     person = Person(Identity("https://login.example.org", "4711"), "u1", "ALindqvist")
     with pytest.raises(Blocked):
-        Admission(blocked=Names(frozenset({listed}))).require_not_blocked(person)
-    assert (person in Admission(admins=Names(frozenset({listed}))).admins) is (listed == "ALindqvist")
+        UserLists(blocked=Names(frozenset({listed}))).require_not_blocked(person)
+    assert (person in UserLists(admins=Names(frozenset({listed}))).admins) is (listed == "ALindqvist")

@@ -13,7 +13,7 @@ _MAX_CHARS = 400
 _FOUND = "_daas_ended"
 
 
-def keep_why_it_ended(handler: Any, user: Any, why: str) -> None:
+def keep_logout_reason(handler: Any, user: Any, why: str) -> None:
     """Make this browser's next login page say why the login ended.
 
     Requests about another person's login are ignored, and so are requests with an API token: they get a status code.
@@ -33,7 +33,7 @@ def keep_why_it_ended(handler: Any, user: Any, why: str) -> None:
     )
 
 
-def take_why_it_ended(handler: Any) -> str:
+def take_logout_reason(handler: Any) -> str:
     """Return the reason once, and clear it; "" if there is none. A new login clears it, too."""
     found: str = getattr(handler, _FOUND, "")
     kept = b"" if found else handler.get_signed_cookie(COOKIE, max_age_days=_VALID_DAYS) or b""

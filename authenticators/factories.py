@@ -9,7 +9,6 @@ from typing import Any
 from daas_hub.accounts.passwords import PasswordLogin
 from daas_hub.accounts.sources.linked import NAME as LINKS
 from daas_hub.authenticators.account_linking.linking import Linking
-from daas_hub.authenticators.admission import Admission, Names, read_names
 from daas_hub.authenticators.login_methods import LoginMethod
 from daas_hub.authenticators.oidc.http import HTTPSettings, read_http_settings
 from daas_hub.authenticators.oidc.method import OIDCMethod
@@ -20,6 +19,7 @@ from daas_hub.authenticators.people import AccountHolders, Identities, People
 from daas_hub.authenticators.settings import LoginSettings
 from daas_hub.authenticators.trusted_proxy.method import TrustedProxyMethod
 from daas_hub.authenticators.trusted_proxy.settings import read_proxy
+from daas_hub.authenticators.user_lists import Names, UserLists, read_names
 from daas_hub.errors import ConfigurationError
 from daas_hub.policy import RoleRules
 from daas_hub.stock_settings import is_set
@@ -73,7 +73,7 @@ def people_of(settings: LoginSettings, methods: Mapping[str, LoginMethod]) -> Pe
     return Identities(claim, rules.roles(), rules.elevation())
 
 
-def admission_of(settings: LoginSettings, methods: Mapping[str, LoginMethod]) -> Admission:
+def user_lists_of(settings: LoginSettings, methods: Mapping[str, LoginMethod]) -> UserLists:
     """Return the lists of who may sign in, and clear the traits: the hub would create a user for each name.
 
     Raises:
@@ -88,7 +88,7 @@ def admission_of(settings: LoginSettings, methods: Mapping[str, LoginMethod]) ->
 
     # the defaults are computed from the lists
     _ = settings.any_allow_config
-    return Admission(
+    return UserLists(
         settings.allow_all,
         names("allowed_users"),
         frozenset(settings.allowed_groups),

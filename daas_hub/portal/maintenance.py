@@ -16,7 +16,7 @@ ENDED = "It was ended for a maintenance of the portal."
 _running: set[asyncio.Task[None]] = set()
 
 
-def close_for_maintenance(app: Any, board: NoticeBoard) -> None:
+def watch_maintenance(app: Any, board: NoticeBoard) -> None:
     """Watch the board for as long as the hub runs."""
     task = asyncio.get_running_loop().create_task(_watch(app, board))
     _running.add(task)

@@ -80,7 +80,7 @@ def percentile(values: Sequence[float], percent: float) -> float | None:
     return sorted(values)[max(0, math.ceil(len(values) * percent / 100) - 1)]
 
 
-class Load:
+class LoadTest:
     """Sessions of one person, started, measured and removed.
 
     Args:

@@ -16,7 +16,7 @@ from jupyterhub.spawner import Spawner
 from daas_hub.spawners.base import ProposalSessionMixin
 
 #: Methods of JupyterHub's Spawner that are passed on; before a session has a place, the stock ones answer.
-PASSED_ON = (
+DELEGATED = (
     "create_certs",
     "delete_forever",
     "format_string",
@@ -31,7 +31,7 @@ PASSED_ON = (
 )
 
 
-def _passed_on(name: str) -> Callable[..., Any]:
+def _delegated(name: str) -> Callable[..., Any]:
     stock = getattr(Spawner, name)
 
     @functools.wraps(stock)
@@ -43,7 +43,7 @@ def _passed_on(name: str) -> Callable[..., Any]:
     return call
 
 
-class PassedOn(ProposalSessionMixin):
+class DelegatesToPlace(ProposalSessionMixin):
     """Passes calls on to `inner`, the spawner of the session's place."""
 
     #: None before the session has a place, and if its place is not configured.
@@ -81,5 +81,5 @@ class PassedOn(ProposalSessionMixin):
         return str(getattr(self.inner, "stop_notice", ""))
 
 
-for _name in PASSED_ON:
-    setattr(PassedOn, _name, _passed_on(_name))
+for _name in DELEGATED:
+    setattr(DelegatesToPlace, _name, _delegated(_name))
