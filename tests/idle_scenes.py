@@ -15,6 +15,7 @@ from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
 from tests.live_portal import Person, Portal
+from tests.waiting import wait_for
 
 KEY_A = b"\x04\x01\x00\x00\x00\x00\x00\x61"
 ASK_FOR_UPDATE = b"\x03\x01\x00\x00\x00\x00\x05\x00\x03\x20"
@@ -50,10 +51,7 @@ class Scenes:
 
     def wait(self, what: Callable[[], bool], timeout_s: float) -> None:
         """Wait until something is so."""
-        until = time.monotonic() + timeout_s
-        while not what():
-            assert time.monotonic() < until, self.portal.log.read_text(errors="replace")[-4000:]
-            time.sleep(0.3)
+        wait_for(what, lambda: self.portal.log.read_text(errors="replace")[-4000:], timeout_s=timeout_s)
 
     def open_desktop(self, scene: str, application: str, *messages: bytes) -> None:
         """Launch a desktop, and show it in a tab that sends these messages in turn, one every second."""

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import secrets
-import time
 from pathlib import Path
-from typing import Any
 
 import requests
 
@@ -67,12 +65,3 @@ def state_of(person: Person, session: str = "one") -> str:
     """Return the state of a session's card; "" without a card."""
     card = person.get("/hub/home").text.partition(f'id="session-{session}"')[2]
     return card.partition('data-state="')[2].partition('"')[0]
-
-
-def wait_until(check: Any, seconds: float = 90.0) -> Any:
-    """Return what `check` returns as soon as it is true; fail after this time."""
-    until = time.monotonic() + seconds
-    while not (found := check()):
-        assert time.monotonic() < until, "it did not happen in time"
-        time.sleep(0.2)
-    return found

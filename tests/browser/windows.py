@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.waiting import wait_for
+
 
 class Screen:
     """The X server of a session, found by the words of its title."""
@@ -56,10 +58,7 @@ class Screen:
 
     def wait_for(self, is_so: Callable[[], bool], what: str, timeout_s: float = 30.0) -> None:
         """Wait until something is so."""
-        until = time.monotonic() + timeout_s
-        while not is_so():
-            assert time.monotonic() < until, f"not within {timeout_s:g} s: {what}; windows: {self.titles()}"
-            time.sleep(0.2)
+        wait_for(is_so, lambda: f"{what}; windows: {self.titles()}", timeout_s=timeout_s)
 
     def wait_for_window(self, words: str, *, gone: bool = False, timeout_s: float = 30.0) -> None:
         """Wait until a window with these words in its title is there (or gone)."""

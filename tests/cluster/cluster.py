@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from tests.not_tried import missing
+from tests.waiting import within
 
 ROOT = Path(__file__).parents[2]
 #: This machine, as pods see it.
@@ -124,15 +124,6 @@ def _cgroup(process: Path) -> str:
         return (process / "cgroup").read_text()
     except OSError:
         return ""
-
-
-def within(seconds: float, look: Callable[[], Found | None]) -> Found:
-    """Return the first true result of a function; fail after some time."""
-    until = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < until, "not in time"
-        time.sleep(0.2)
-    return found
 
 
 def pod(

@@ -6,8 +6,6 @@ import json
 import re
 import socket
 import ssl
-import time
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,6 +18,7 @@ from daas_hub.version import __version__
 from tests.browser.conftest import SessionUser
 from tests.browser.conftest import stop_all as stop_all_sessions
 from tests.compose.conftest import ROOT, Stack
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.docker
 
@@ -29,13 +28,6 @@ RIGHTS = {
     "hub": {"CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID"},
     "broker": {"DAC_READ_SEARCH"},
 }
-
-
-def wait_for(is_so: Callable[[], object], what: str, timeout_s: float = 30.0) -> None:
-    until = time.monotonic() + timeout_s
-    while not is_so():
-        assert time.monotonic() < until, f"not within {timeout_s:g} s: {what}"
-        time.sleep(0.2)
 
 
 def type_command(person: SessionUser, command: str) -> None:

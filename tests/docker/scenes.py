@@ -6,8 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import docker
 
 from tests.docker.engine import containers
 from tests.live_portal import Person, Portal, plain_text
+from tests.waiting import wait_for
 
 
 def doctor(portal: Portal, more: str = "", *options: str) -> tuple[int, dict[str, Any]]:
@@ -37,14 +36,6 @@ def doctor(portal: Portal, more: str = "", *options: str) -> tuple[int, dict[str
 
 def told(report: dict[str, Any], key: str) -> list[dict[str, str]]:
     return [one for one in report["findings"] if one["key"] == key]
-
-
-def wait_for(is_so: Callable[[], object], what: str, timeout_s: float = 15.0) -> None:
-    """Wait until something is so."""
-    until = time.monotonic() + timeout_s
-    while not is_so():
-        assert time.monotonic() < until, f"not within {timeout_s:g} s: {what}"
-        time.sleep(0.1)
 
 
 def require_words(portal: Portal, person: Person, words: str, *, timeout_s: float = 20, **fields: str) -> None:

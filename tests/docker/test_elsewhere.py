@@ -19,16 +19,7 @@ from daas_hub.spawners.docker.engine import Engine, EngineUnreachable
 from tests.browser.conftest import SessionUser
 from tests.docker.engine import containers, start_docker_portal
 from tests.docker.other_machine import Machine, other_machine, over_tls
-from tests.docker.scenes import (
-    IDENTITY,
-    WRITABLE,
-    container_of,
-    doctor,
-    home_text,
-    require_words,
-    told,
-    wait_for,
-)
+from tests.docker.scenes import IDENTITY, WRITABLE, container_of, doctor, home_text, require_words, told
 from tests.live_portal import Portal, free_ports
 from tests.not_tried import missing
 from tests.sandbox.homes import (
@@ -48,6 +39,7 @@ from tests.sandbox.scenes import (
     test_several_directories_with_blanks_are_mounted_right,
 )
 from tests.sandbox.server_scenes import home, test_no_program_of_a_desktop_session_takes_its_servers_place
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.docker
 

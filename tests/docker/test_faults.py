@@ -15,18 +15,14 @@ import pytest
 
 from tests.docker.engine import Control, containers, image, start_docker_portal
 from tests.docker.registry import Registry, running_registry
-from tests.docker.scenes import (
-    container_of,
-    home_text,
-    require_words,
-    wait_for,
-)
+from tests.docker.scenes import container_of, home_text, require_words
 from tests.live_portal import Portal, plain_text, remove
 from tests.sandbox.probe import probing
 from tests.sandbox.scenes import (
     test_session_that_cannot_start_says_why_at_once,
     test_storage_that_is_not_what_it_says_is_refused_in_words,
 )
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.docker
 

@@ -16,10 +16,11 @@ from traitlets.config import Config
 from daas_hub.spawners.docker.spawner import ProposalDockerSpawner
 from tests.docker.engine import Control, address, image, prepare, start_docker_portal
 from tests.docker.other_machine import other_machine, over_tls
-from tests.docker.scenes import doctor, home_text, require_words, told, wait_for
+from tests.docker.scenes import doctor, home_text, require_words, told
 from tests.kill_points import DOCKER, ELSEWHERE
 from tests.killed_starts import REPEATS, STARTS, Mortal, mortal_config, require_nothing_unknown
 from tests.live_portal import Portal, new_state, remove
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.docker
 

@@ -13,9 +13,10 @@ import pytest
 from daas_hub.spawners.sandbox.processes import marked_processes
 from tests.docker.engine import Control, address, containers, start_docker_portal
 from tests.docker.other_machine import Machine, other_machine
-from tests.docker.scenes import doctor, told, wait_for
+from tests.docker.scenes import doctor, told
 from tests.live_portal import Person, Portal
 from tests.places import config_of, kill_rest
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.docker, pytest.mark.sandbox]
 

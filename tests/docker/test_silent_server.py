@@ -12,9 +12,10 @@ import pytest
 
 from tests.conftest import PROBE
 from tests.docker.engine import containers, image, start_docker_portal
-from tests.docker.scenes import require_words, wait_for
+from tests.docker.scenes import require_words
 from tests.live_portal import Portal, remove
 from tests.sandbox import silent_server
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.docker
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,14 +122,6 @@ def open_doors(
         egi.stop()
         raise
     return doors
-
-
-def wait_until(true: Callable[[], bool], what: str, timeout_s: float = 20.0) -> None:
-    """Wait for something that must come."""
-    until = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < until, what
-        time.sleep(0.2)
 
 
 def is_out(person: Person) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import stat
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 
 from tests.conftest import ABSENT
 from tests.live_portal import Person, Portal, new_state, plain_text, remove, start_portal
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.sandbox
 
@@ -42,11 +42,10 @@ def events(portal: Portal, kind: str) -> list[dict[str, Any]]:
     return [one for one in found if one["__schema__"].endswith(f"/{kind}")]
 
 
-def wait_for(portal: Portal, kind: str, has: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    until = time.monotonic() + 15
-    while not (found := [one for one in events(portal, kind) if has(one)]):
-        assert time.monotonic() < until, events(portal, kind)
-        time.sleep(0.1)
+def event_of(portal: Portal, kind: str, has: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    found = wait_for(
+        lambda: [one for one in events(portal, kind) if has(one)], lambda: events(portal, kind), timeout_s=15
+    )
     return found[-1]
 
 
@@ -57,19 +56,19 @@ def anna(audited: Portal) -> Person:
 
 def test_logins(audited: Portal, anna: Person) -> None:
     assert audited.login("dmitri").answer.status_code == 403
-    login = wait_for(audited, "login", lambda one: one["account"] == "anna")
+    login = event_of(audited, "login", lambda one: one["account"] == "anna")
     assert (login["action"], login["method"], login["user"]) == ("signed-in", "openid", anna.name)
     assert (login["roles"], login["address"]) == ([], "")
-    refused = wait_for(audited, "login", lambda one: one["action"] == "refused")
+    refused = event_of(audited, "login", lambda one: one["action"] == "refused")
     assert (refused["user"], refused["account"], refused["reason"]) == ("", "", "account")
     audited.login("carla")
-    assert wait_for(audited, "login", lambda one: one["account"] == "carla")["roles"] == ["admin"]
+    assert event_of(audited, "login", lambda one: one["account"] == "carla")["roles"] == ["admin"]
 
 
 def test_a_session_from_its_request_to_its_end(audited: Portal, anna: Person) -> None:
     name = anna.launch("terminal", proposal="MA-4242", visit="2")
     anna.stop(name)
-    ended = wait_for(audited, "launch", lambda one: one["session"] == name and one["action"] == "ended")
+    ended = event_of(audited, "launch", lambda one: one["session"] == name and one["action"] == "ended")
     mine = [one for one in events(audited, "launch") if one["session"] == name]
     assert [one["action"] for one in mine] == ["requested", "started", "ended"]
     assert {tuple(one["proposals"]) for one in mine} == {("MA-4242",)}
@@ -79,10 +78,10 @@ def test_a_session_from_its_request_to_its_end(audited: Portal, anna: Person) ->
 
 def test_what_gives_no_session(audited: Portal, anna: Person) -> None:
     anna.post("/hub/launch", {"application": "terminal", "proposal": "XX-1"})
-    refused = wait_for(audited, "launch", lambda one: one["action"] == "refused")
+    refused = event_of(audited, "launch", lambda one: one["action"] == "refused")
     assert (refused["proposals"], refused["reason"]) == (["XX-1"], "refused: refused")
     anna.post("/hub/launch", {"application": "absent"})
-    failed = wait_for(audited, "launch", lambda one: one["action"] == "failed")
+    failed = event_of(audited, "launch", lambda one: one["action"] == "failed")
     assert (failed["application"], failed["account"], failed["reason"]) == ("absent", "anna", "start: session")
     assert not [
         one for one in events(audited, "launch") if one["session"] == failed["session"] and one["action"] == "ended"
@@ -95,7 +94,7 @@ def test_an_administrator_stops_the_session_of_another(audited: Portal, anna: Pe
     # one's own is no action of an administrator
     assert carla.api("GET", f"users/{anna.name}").ok
     assert carla.api("DELETE", f"users/{anna.name}/servers/{name}").status_code in (202, 204)
-    event = wait_for(audited, "administration", lambda one: one["session"] == name)
+    event = event_of(audited, "administration", lambda one: one["session"] == name)
     assert (event["action"], event["user"], event["target"]) == ("DELETE server", carla.name, anna.name)
     assert {one["action"] for one in events(audited, "administration")} == {"DELETE server"}
 

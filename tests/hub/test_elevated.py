@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from tests.hub.logins import Doors, is_out, open_doors, wait_until
+from tests.hub.logins import Doors, is_out, open_doors
 from tests.live_portal import Person
+from tests.waiting import wait_for
 
 MORE = """
 c.RoleRules.admin_groups = ["ma-4242"]
@@ -47,7 +48,7 @@ def test_a_second_factor_gives_the_role_and_its_lack_is_told(doors: Doors) -> No
     # a browser that was left open elsewhere does not come by the right
     assert is_out(elsewhere)
     # it is held over refreshes, and gone with the next login that is not good enough
-    wait_until(lambda: is_admin(strong), "the role stays")
+    wait_for(lambda: is_admin(strong), "the role stays")
     again = doors.login("facility", "anna")
     assert not is_admin(again)
     assert not is_admin(strong)
@@ -65,7 +66,7 @@ def test_who_has_to_sign_in_again_reads_why_once(short: Doors) -> None:
     """The hours of an administrator are over (3.6 s here): the login page says so, and once."""
     person = short.login("facility", "anna")
     assert is_admin(person)
-    wait_until(lambda: is_out_quietly(person), "the hours are over", 15)
+    wait_for(lambda: is_out_quietly(person), "the hours are over", 15)
     login = f"{short.portal.url}/hub/login"
     # the page that stood open asks first, by itself; the person sees it at the next one
     page = open_home(person)
@@ -126,7 +127,7 @@ def test_a_portal_that_leads_to_its_provider_by_itself_does_not_go_in_circles() 
     doors = open_doors(more_config=more)
     try:
         person = doors.login("facility", "anna")
-        wait_until(lambda: is_out_quietly(person), "the hours are over", 15)
+        wait_for(lambda: is_out_quietly(person), "the hours are over", 15)
         page = open_home(person)
         assert page.status_code == 200
         assert page.url.startswith((doors.facility.issuer, f"{doors.portal.url}/hub/home")), page.url

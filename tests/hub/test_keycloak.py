@@ -17,9 +17,10 @@ import pytest
 import requests
 from requests.cookies import RequestsCookieJar
 
-from tests.hub.logins import is_out, wait_until
+from tests.hub.logins import is_out
 from tests.live_portal import Person, Portal, free_ports, new_state, plain_text, remove, start_portal
 from tests.stand_ins.keycloak import Keycloak, start_keycloak
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(600)]
 
@@ -96,7 +97,7 @@ def test_sign_out_there_is_sign_out_here(keycloak: tuple[Portal, Keycloak]) -> N
     portal, provider = keycloak
     anna, ben = login(portal, provider, "anna"), login(portal, provider, "ben")
     provider.admin("POST", f"users/{provider.person('anna')}/logout")
-    wait_until(lambda: is_out(anna), "the login ends")
+    wait_for(lambda: is_out(anna), "the login ends")
     assert portal.wait_for_log("logout token of openid: 1 logins ended")
     assert not is_out(ben)
 
@@ -158,4 +159,4 @@ def test_a_person_who_is_taken_out(keycloak: tuple[Portal, Keycloak]) -> None:
     portal, provider = keycloak
     ben = login(portal, provider, "ben")
     provider.admin("PUT", f"users/{provider.person('ben')}", json={"enabled": False})
-    wait_until(lambda: is_out(ben), "the login ends", 20)
+    wait_for(lambda: is_out(ben), "the login ends", 20)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.live_portal import Person, Portal, plain_text
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.sandbox
 
@@ -77,10 +78,9 @@ def test_a_start_over_the_api_has_one_as_well(portal: Portal) -> None:
     before = portal.log.stat().st_size
     answer = anna.api("POST", f"users/{anna.name}/servers/by-api", {"application": "absent"})
     assert answer.status_code in (202, 500), answer.text
-    until = time.monotonic() + 20
-    while not re.findall(r"Not starting .* \[launch ([0-9a-f]{8})\]", portal.log.read_text()[before:]):
-        assert time.monotonic() < until
-        time.sleep(0.1)
+    wait_for(
+        lambda: re.findall(r"Not starting .* \[launch ([0-9a-f]{8})\]", portal.log.read_text()[before:]), timeout_s=20
+    )
 
 
 def records(portal: Portal) -> list[str]:

@@ -10,15 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
-from tests.hub.logins import (
-    AGAIN_S,
-    Doors,
-    is_out,
-    open_doors,
-    running,
-    wait_until,
-)
+from tests.hub.logins import AGAIN_S, Doors, is_out, open_doors, running
 from tests.live_portal import Person, plain_text
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.sandbox
 
@@ -110,7 +104,7 @@ def test_a_login_that_is_revoked_ends_and_the_session_goes_on(doors: Doors) -> N
     person = doors.login("egi", "anna")
     name = person.launch("terminal")
     doors.egi.control("revoke", "anna")
-    wait_until(lambda: is_out(grown_old(person)), "the login ends")
+    wait_for(lambda: is_out(grown_old(person)), "the login ends")
     assert doors.portal.wait_for_log("The login provider has ended this login")
     person = doors.login("egi", "anna")
     assert running(person, name), "unsaved work is not lost"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from tests.hub.plain_hub import FILES, IDENTITY_OF, ISSUER
 from tests.live_portal import Portal, free_ports, new_state, plain_text
 from tests.plain_hub import KEYS, PlainPerson, run_plain_hub, start_plain_hub
 from tests.stand_ins.openid import CertifiedProvider, start_provider
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.sandbox
 
@@ -185,10 +185,11 @@ def start(anna: PlainPerson, what: str) -> None:
     options = None if what == "notebook" else {"user_options": {"application": "probe"}}
     answer = anna.api("POST", server, options)
     assert answer.status_code in (201, 202), answer.text
-    until = time.monotonic() + 90
-    while not anna.get(f"/hub/api/users/{anna.name}").json()["servers"].get(name, {}).get("ready"):
-        assert time.monotonic() < until, anna.portal.log.read_text()[-3000:]
-        time.sleep(0.3)
+    wait_for(
+        lambda: anna.get(f"/hub/api/users/{anna.name}").json()["servers"].get(name, {}).get("ready"),
+        lambda: anna.portal.log.read_text()[-3000:],
+        timeout_s=90,
+    )
     assert anna.get(f"/user/{anna.name}/{name}".rstrip("/") + "/").status_code == 200
     assert anna.api("DELETE", server).status_code in (202, 204)
 

@@ -15,6 +15,7 @@ import requests
 from daas_hub.spawners.sandbox.processes import marked_processes
 from tests.live_portal import Person, Portal, new_state, plain_text, remove, start_portal
 from tests.places import TWO, kill, kill_rest, sandboxes, start_with, with_changes
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.sandbox
 
@@ -206,7 +207,7 @@ def test_another_place_is_a_stop_and_a_start(opened: Callable[..., Portal]) -> N
     anna.wait_ready("one")
     assert start_by_api(anna, "one", place="large").status_code == 400
     assert anna.api("DELETE", f"users/{anna.name}/servers/one").status_code in (202, 204)
-    wait_until(lambda: sandboxes(portal, "here") == [])
+    wait_for(lambda: sandboxes(portal, "here") == [])
     assert start_by_api(anna, "one", place="large").status_code in (201, 202)
     anna.wait_ready("one")
     assert sandboxes(portal, "here") == []
@@ -240,7 +241,7 @@ def test_removed_place_keeps_its_sessions_as_not_known(opened: Callable[..., Por
         (portal.state / "run" / "places" / "large" / "sessions" / one / "http.sock").rename(portal.state / "kept.sock")
     opened({"here": TWO["here"]}, before=portal)
     anna = portal.login("anna")
-    wait_until(lambda: "Not known" in card_of(anna, "in-large"))
+    wait_for(lambda: "Not known" in card_of(anna, "in-large"))
     # the place comes back
     kill(portal)
     for one in sandboxes(portal, "large"):
@@ -266,7 +267,7 @@ def test_a_renamed_place_ends_no_session(opened: Callable[..., Portal]) -> None:
     began = time.time()
     opened(renamed, before=portal, more=RECONCILED)
     report = state / "r" / "reconciliation.json"
-    wait_until(lambda: report.stat().st_mtime > began + 2, 30)
+    wait_for(lambda: report.stat().st_mtime > began + 2, timeout_s=30)
     anna = portal.login("anna")
     assert "It was started in the place large, which is not configured now." in card_of(anna, "one")
     assert len(marked_processes(state / "r" / "sessions")) == 1
@@ -295,7 +296,7 @@ def test_draining_while_a_start_is_under_way(opened: Callable[..., Portal]) -> N
     anna.wait_ready("runs")
     with ThreadPoolExecutor(1) as pool:
         starting = pool.submit(lambda: start_by_api(anna, "slow", place="large"))
-        wait_until(lambda: "slow" in anna.get(f"/hub/api/users/{anna.name}").json()["servers"])
+        wait_for(lambda: "slow" in anna.get(f"/hub/api/users/{anna.name}").json()["servers"])
         kill(portal)
         with contextlib.suppress(requests.RequestException):
             starting.result()
@@ -316,12 +317,12 @@ def test_sessions_of_a_retired_place_count_as_ended(opened: Callable[..., Portal
     kill(portal)
     opened({"here": TWO["here"]}, before=portal, more='c.Places.retired = ["large"]')
     anna = portal.login("anna")
-    wait_until(lambda: "Ended" in card_of(anna, "in-large"))
+    wait_for(lambda: "Ended" in card_of(anna, "in-large"))
     # what really runs there is not touched by another place
     assert len(sandboxes(portal, "large")) == 1
     kill(portal)
     opened(with_changes("large"), before=portal, more=RECONCILED)
-    wait_until(lambda: sandboxes(portal, "large") == [], 30)
+    wait_for(lambda: sandboxes(portal, "large") == [], timeout_s=30)
 
 
 #: What the hub does not know is ended at once.
@@ -338,7 +339,7 @@ def test_reconciler_of_one_place_leaves_the_other_alone(opened: Callable[..., Po
     began = time.time()
     for place in TWO:
         report = portal.state / "run" / "places" / place / "reconciliation.json"
-        wait_until(lambda report=report: report.is_file() and report.stat().st_mtime > began + 1)
+        wait_for(lambda report=report: report.is_file() and report.stat().st_mtime > began + 1)
         assert '"running": 1' in report.read_text()
         assert '"ended": []' in report.read_text()
         assert is_running(anna, f"in-{place}")
@@ -395,11 +396,3 @@ def test_hub_does_not_start_with_a_wrong_place(sandbox_works: None) -> None:
     assert "is not a setting of SandboxSpawner. Did you mean 'bwrap'?" in str(refusal.value)
     with pytest.raises(AssertionError, match=r"has no place, and JupyterHub.spawner_class is 'places'"):
         start_with({})
-
-
-def wait_until(holds: Callable[[], bool], timeout_s: float = 15.0) -> None:
-    """Wait until something holds."""
-    until = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < until, "it did not come about"
-        time.sleep(0.2)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from daas_hub.accounts import Identity
 from tests.live_portal import Portal, free_ports, plain_text, remove
 from tests.plain_hub import KEYS, PlainPerson, run_plain_hub, start_plain_hub
 from tests.stand_ins.openid import CertifiedProvider, start_provider
+from tests.waiting import wait_for
 
 ONE = """
 c.JupyterHub.authenticator_class = "umbrella"
@@ -106,10 +106,11 @@ def test_a_login_starts_the_servers_of_any_spawner(named: PlainHub) -> None:
     """The stock spawner asks nobody for an account."""
     anna = named.login("anna")
     assert anna.api("POST", "users/anna/server").status_code in (201, 202)
-    until = time.monotonic() + 90
-    while not anna.get("/hub/api/users/anna").json()["servers"].get("", {}).get("ready"):
-        assert time.monotonic() < until, named.hub.log.read_text()[-3000:]
-        time.sleep(0.3)
+    wait_for(
+        lambda: anna.get("/hub/api/users/anna").json()["servers"].get("", {}).get("ready"),
+        lambda: named.hub.log.read_text()[-3000:],
+        timeout_s=90,
+    )
     page = anna.get("/user/anna/")
     assert (page.status_code, page.url.startswith(f"{named.hub.url}/user/anna/")) == (200, True)
     assert anna.api("DELETE", "users/anna/server").status_code in (202, 204)

@@ -10,7 +10,8 @@ import pytest
 from daas_hub.spawners.sandbox.processes import marked_processes
 from tests.live_portal import Person, plain_text, remove
 from tests.places import kill, kill_rest
-from tests.queue_portal import QueuePortal, press, state_of, wait_until
+from tests.queue_portal import QueuePortal, press, state_of
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.sandbox
 
@@ -78,7 +79,7 @@ def test_five_people_press_and_the_hub_is_killed(queue: QueuePortal) -> None:
 
     # killed in the middle of a start: it starts once, and nobody else takes its room
     people["ben"].stop("one")
-    wait_until(lambda: state_of(people["emil"]) in ("starting", "running"))
+    wait_for(lambda: state_of(people["emil"]) in ("starting", "running"))
     kill(queue.portal)
     queue.start_again()
     for person in people.values():

@@ -5,7 +5,6 @@ No times are measured here; `make bench-abuse` measures them.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 
 from tests.live_portal import Person, Portal, new_state, remove, start_portal
 from tests.sandbox.probe import probing
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.sandbox
 
@@ -79,10 +79,7 @@ def test_others_are_served_and_it_can_be_stopped(abused: Portal, way: str) -> No
     )
     with probing(anna, "anna", script) as probe:
         before = hub.bytes(), hub.descriptors(), hub.log_bytes(), hub.requests_of_sessions()
-        until = time.monotonic() + 60
-        while not started.exists():
-            assert time.monotonic() < until, "the session's program did not start"
-            time.sleep(0.1)
+        wait_for(started.exists, "the session's program did not start", timeout_s=60)
         for _ in range(50):
             assert ben.get("/hub/home").status_code == 200
             assert ben.get("/hub/api/user").status_code == 200
@@ -98,7 +95,5 @@ def test_others_are_served_and_it_can_be_stopped(abused: Portal, way: str) -> No
         # and another one that does the same, by an administrator
         started.unlink()
         second = anna.launch("probe", proposal="MA-4242", visit="2")
-        while not started.exists():
-            assert time.monotonic() < until + 60, "the session's program did not start"
-            time.sleep(0.1)
+        wait_for(started.exists, "the session's program did not start", timeout_s=60)
         assert administrator.api("DELETE", f"users/{anna.name}/servers/{second}").status_code in (202, 204)

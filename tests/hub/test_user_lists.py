@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from tests.hub.logins import Doors, is_out, open_doors, wait_until
+from tests.hub.logins import Doors, is_out, open_doors
 from tests.live_portal import Person, plain_text, start_portal
+from tests.waiting import wait_for
 
 REFUSAL = "This pilot is open to ten people. Ask pilot@facility.org to take part."
 
@@ -119,7 +120,7 @@ def test_a_list_that_becomes_shorter_ends_logins(doors: Doors) -> None:
     assert is_out(people["ben"])
     assert is_out(people["carla"])
     bearer = {"Authorization": f"token {token}"}
-    wait_until(
+    wait_for(
         lambda: requests.get(
             f"{doors.portal.url}/hub/api/user", headers=bearer, timeout=10
         ).status_code == 403,

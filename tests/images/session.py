@@ -21,6 +21,7 @@ from daas_hub.spawners.docker.container_spec import LocalFiles, bind, create_bod
 from daas_hub.spawners.egress import egress_routes, host_names
 from daas_hub.spawners.guest_layout import identity_texts
 from daas_hub.spawners.runtime_dir import write_identity_files
+from tests.waiting import wait_for
 
 #: No image has heard of it.
 ACCOUNT = Account("visitor", 54321, 54322, (54323,), {}, "A. Visitor")
@@ -110,10 +111,11 @@ class Container:
 
     def wait_for_icon(self, words: str, timeout_s: float = 10.0) -> None:
         """Wait until a window with these words in its title has brought an icon, for title bar and taskbar."""
-        until = time.monotonic() + timeout_s
-        while not any(words in title for title in self._screen("icons").decode().splitlines()):
-            assert time.monotonic() < until, f"the window {words!r} has no icon of its own"
-            time.sleep(0.2)
+        wait_for(
+            lambda: any(words in title for title in self._screen("icons").decode().splitlines()),
+            f"the window {words!r} has no icon of its own",
+            timeout_s=timeout_s,
+        )
 
     def last_words(self) -> str:
         """Return how the session's program ended and what it printed last; "" while it runs, or after a good end."""

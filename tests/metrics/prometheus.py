@@ -16,6 +16,7 @@ import yaml
 
 from tests.live_portal import Portal, free_ports
 from tests.not_tried import missing
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy" / "prometheus" / "daas-hub.rules.yml"
@@ -48,10 +49,7 @@ class Prometheus:
 
     def wait_for(self, query: str, timeout_s: float = 20.0) -> list[float]:
         """Return the values of a query as soon as it has some."""
-        until = time.monotonic() + timeout_s
-        while not (found := self.values(query)):
-            assert time.monotonic() < until, f"no data: {query}"
-            time.sleep(0.2)
+        found = wait_for(lambda: self.values(query), f"no data: {query}", timeout_s=timeout_s)
         return found
 
 

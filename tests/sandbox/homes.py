@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.live_portal import Person, Portal, plain_text
+from tests.waiting import wait_for
 
 UID = 25003
 #: What a home that is broken must not be asked for: each starts on a proposal with data and results.
@@ -149,10 +150,7 @@ def run_inside(portal: Portal, person: Person, **fields: str) -> tuple[str, str]
     assert answer.status_code == 303, plain_text(answer)
     name = answer.headers["Location"].rstrip("/").rpartition("/")[2]
     person.wait_ready(name)
-    until = time.monotonic() + 60
-    while not (results / "probe.done").exists():
-        assert time.monotonic() < until, "the probe did not end"
-        time.sleep(0.05)
+    wait_for((results / "probe.done").exists, "the probe did not end", timeout_s=60)
     return (results / "probe.out").read_text(errors="replace"), name
 
 

@@ -13,6 +13,7 @@ import pytest
 from tests.live_portal import Person, Portal
 from tests.sandbox import take_server
 from tests.sandbox.probe import probing
+from tests.waiting import wait_for
 
 #: What each way gives now. Filtered calls fail in the same way whatever the server does.
 REFUSED = {
@@ -48,10 +49,11 @@ def give(path: Path, text: str, uid: int) -> None:
 
 def tried_in(output: Path, timeout_s: float = 30) -> dict[str, str]:
     """Wait until every way was tried; return what each gave."""
-    until = time.monotonic() + timeout_s
-    while not (output.exists() and "tried\n" in output.read_text()):
-        assert time.monotonic() < until, output.read_text() if output.exists() else "it did not run"
-        time.sleep(0.1)
+    wait_for(
+        lambda: output.exists() and "tried\n" in output.read_text(),
+        lambda: output.read_text() if output.exists() else "it did not run",
+        timeout_s=timeout_s,
+    )
     lines = output.read_text().partition("tried\n")[0].splitlines()
     return dict(line.split(" ", 1) for line in lines)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.docker.scenes import home_text, wait_for
+from tests.docker.scenes import home_text
 from tests.live_portal import Portal
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.sandbox
 

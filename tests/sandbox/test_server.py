@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import PROBE
-from tests.docker.scenes import wait_for
 from tests.live_portal import Portal, new_state, remove, start_portal
 from tests.sandbox.server_scenes import (
     home,
     test_no_kernel_of_a_notebook_session_takes_its_servers_place,
     test_no_program_of_a_desktop_session_takes_its_servers_place,
 )
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.sandbox
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import PROBE
-from tests.docker.scenes import wait_for
 from tests.live_portal import Portal, new_state, plain_text, remove, start_portal
 from tests.sandbox import silent_server
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.sandbox
 

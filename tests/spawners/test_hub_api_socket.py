@@ -9,7 +9,7 @@ import os
 import resource
 import socket
 import stat
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from tornado import web
 from daas_hub.spawners import hub_api_socket
 from daas_hub.spawners.hub_api_limits import BURST, MAX_CONNECTIONS, Descriptors
 from daas_hub.spawners.hub_api_socket import SOCKET, HubAPISocket, session_routes
+from tests.waiting import until
 
 ROUTES = session_routes("/portal/hub/", "anna", ["DELETE /users/*/servers/*"])
 logged: list[str] = []
@@ -66,13 +67,6 @@ async def ask(path: Path, line: bytes, body: bytes = b"") -> bytes:
     with contextlib.suppress(OSError):
         await writer.wait_closed()
     return answer
-
-
-async def until(is_so: Callable[[], bool]) -> None:
-    """Wait for something; a test that waits in vain fails."""
-    async with asyncio.timeout(30):
-        while not is_so():  # noqa: ASYNC110  # there is no event for it
-            await asyncio.sleep(0.01)
 
 
 async def held(api: HubAPISocket, count: int) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from daas_hub.spawners.session_output import KEPT_BYTES, KeptOutput, failure_in, kept_output
+from tests.waiting import wait_for
 
 #: Prints a number of bytes and a line, and then makes a file.
 PRINT = 'head -c "$1" /dev/zero | tr "\\0" x; echo; echo "daas-session: failed: No screen."; touch "$2"'
@@ -38,13 +39,6 @@ async def test_the_end_is_kept_and_no_more(tmp_path: Path, bytes_: int) -> None:
     assert kept_output(tmp_path / "output") == text
 
 
-def wait_for(path: Path) -> None:
-    until = time.monotonic() + 20
-    while not path.exists():
-        assert time.monotonic() < until, f"{path.name} was not made"
-        time.sleep(0.02)
-
-
 def test_a_hub_that_is_killed_neither_ends_nor_blocks_the_session(tmp_path: Path) -> None:
     """More than a pipe holds is printed after the hub's end, and the end of it is still kept."""
 
@@ -61,7 +55,7 @@ def test_a_hub_that_is_killed_neither_ends_nor_blocks_the_session(tmp_path: Path
         finally:
             os._exit(1)
     assert os.WTERMSIG(os.waitpid(hub, 0)[1]) == signal.SIGKILL
-    wait_for(tmp_path / "done")
+    wait_for((tmp_path / "done").exists)
     until = time.monotonic() + 20
     while len(text := kept_output(tmp_path / "output")) < KEPT_BYTES:
         assert time.monotonic() < until
