@@ -92,7 +92,7 @@ class LoggedOut(BaseHandler):
     """The page after signing out: `logout_redirect_url`, or a page of the portal or the hub."""
 
     async def get_current_user(self) -> None:
-        """Set no user: the page is the same for everybody, whoever has signed in with this browser meanwhile."""
+        """Set no user: the page is the same for everybody who uses this browser."""
         self._jupyterhub_user = None
 
     async def get(self) -> None:

@@ -42,7 +42,7 @@ _log = logging.getLogger("jupyterhub.daas")
 
 @dataclass
 class Pinned:
-    """An open directory of a plan. Whoever asked for it closes it.
+    """An open directory of a plan. The caller closes it.
 
     Attributes:
         mount: as it was opened: what a pattern stood for, or what was taken when the first was missing.
@@ -87,7 +87,7 @@ class _Missing(StorageProblem):
 
 
 class _NeedsRoot(StorageProblem):
-    """Whoever tried has no right to create it; root may have."""
+    """The process may not create it; root may."""
 
 
 class AccountStorage:
@@ -193,7 +193,7 @@ class AccountStorage:
             raise problem
 
     async def open_inside(self, folder: int, names: Sequence[str], mount: Mount) -> list[int]:
-        """Open directories by their names in an open one; whoever asked for them closes them.
+        """Open directories by their names in an open one; the caller closes them.
 
         Args:
             mount: what to name if one cannot be opened.

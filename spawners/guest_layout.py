@@ -12,7 +12,7 @@ API_DIR = "/run/daas-hub"
 #: Path inside of the folder with the session's own sockets: of the mount handshake, and of its egress.
 SOCKETS_DIR = "/run/daas-sockets"
 
-#: A file in a temporary home, among the identity files: whoever looks around in the session finds it.
+#: A file in a temporary home, among the identity files: a user who looks around in the session finds it.
 TEMPORARY_HOME_FILE = "THIS-HOME-IS-TEMPORARY.txt"
 _TEMPORARY_HOME_TEXT = """\
 This home directory is temporary: it was empty when this session started, and is

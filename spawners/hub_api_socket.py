@@ -1,8 +1,9 @@
 """The socket file over which one session reaches the routes of the hub's REST API that it needs, within limits.
 
 Each session has a socket of its own, so everything is counted per session, and goes with it. A connection carries one
-request. Whoever asks too much is not answered, but not accepted: a connection in the kernel's queue costs the hub
-neither a descriptor, nor memory, nor a line in its log. The hub's application gets a request only when it is complete.
+request. A session above its limits gets no answer, because its connections are not accepted: a connection in the
+kernel's queue costs the hub neither a descriptor, nor memory, nor a line in its log. The hub's application gets a
+request only when it is complete.
 """
 
 from __future__ import annotations

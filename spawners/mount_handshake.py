@@ -65,7 +65,7 @@ def granted_directories(plan: Plan, pinned: Sequence[Pinned]) -> list[GrantedDir
 
 
 class HandshakeSocket:
-    """The socket to which one session connects. Whoever creates it closes it."""
+    """The socket to which one session connects. Its creator closes it."""
 
     def __init__(self, path: Path, *, timeout_s: float = TIMEOUT_S) -> None:
         self._timeout_s = timeout_s

@@ -1,7 +1,7 @@
 """The address of a session for the hub's own checks: what does not answer while the hub starts has not ended.
 
 JupyterHub stops a session that it cannot reach when it starts. Its machine, or the way there, may be away at that very
-moment: whether a session ended is said by its backend alone.
+moment: only its backend knows whether a session ended.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ class KeptOutput:
     """The pipe that a session prints into, and the program that keeps the end of it.
 
     Attributes:
-        writer: the end of the pipe for the session; whoever starts the session closes it.
+        writer: the end of the pipe for the session; the code that starts the session closes it.
         keeper: the program. It ends with the session, and then writes what it kept into `file`.
         file: in a directory of the hub's, of at most `KEPT_BYTES`.
     """

@@ -69,6 +69,14 @@ RULES = (
     ),
     rule(r"\bbeside (?:that|this|these|those|them|which|what|it|others?|another|each|`)", "in addition to; next to"),
     rule(r"\b(?:set|given|written|named) beside\b", "set together with, in addition to"),
+    rule(r"\b(?:is|are) (?:to be )?said\b", "is documented, is shown, is set; says"),
+    rule(r"\bcannot be (?:had|meant)\b", "is not available, cannot be pulled; is out of range"),
+    rule(r"\bhanded on\b|\bhand (?:it|them) on\b", "passed; redistributed"),
+    rule(r"\bwhichever way\b", "however"),
+    rule(r"\bfor want of\b", "because ... is missing, is used up"),
+    rule(r"\bhas a say\b", "is used, is ignored"),
+    rule(r"\bthe own\b", "its own, their own"),
+    rule(r"\b(?:place|backend|hub|source|machine)s? that (?:is|are) away\b", "does not respond, is not running"),
     Rule(
         re.compile(r"(?:^|(?<=[.!?:;] )|(?<=[.!?:;]\n))Who\b[^.?!]*\.", re.MULTILINE), "Users who ..., People who ..."
     ),
@@ -192,6 +200,8 @@ def test_plain_english(file: Path) -> None:
         pytest.param("It stands in the log.", ["stands in"], id="stands"),
         pytest.param("See [told](told.md) and ```told```.", ["told"], id="a link's address is no prose"),
         pytest.param("```sh\ntold\n```\nfine", [], id="a block of code"),
+        pytest.param("Where the data are is said below.", ["is said"], id="is said"),
+        pytest.param("It may be handed on; its own hands on, and the owner.", ["handed on"], id="handed on"),
         pytest.param("The idle culler, user options, auth state, named servers, spawn pending.", [], id="the hub's"),
     ],
 )

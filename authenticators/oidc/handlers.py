@@ -85,7 +85,7 @@ class CallbackHandler(NoAccountMixin, OAuthCallbackHandler):
     async def get(self) -> None:
         """Finish a login.
 
-        Whoever is signed in already (another tab was faster, or this is the browser's *back*) is led on.
+        A user who is signed in already (another tab was faster, or this is the browser's *back*) is redirected.
         """
         try:
             await super().get()

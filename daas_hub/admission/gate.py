@@ -2,9 +2,9 @@
 
 What is in use is one row per session (`daas_hub.tables.Usage`) from its admission to its confirmed end. The row is
 written where the decision is made, with nothing awaited in between: of many launches at once exactly as many are
-admitted as there is room. It is not given back by whoever ends a session, but by `settle`, which compares all rows with
-what the hub and its records of sessions know. So it does not matter how a session ends: stopped, failed, cancelled,
-lost with a hub that was killed.
+admitted as there is room. Capacity is not given back by the code that ends a session, but by `settle`, which compares
+all rows with what the hub and its records of sessions know. So it does not matter how a session ends: stopped, failed,
+cancelled, lost with a hub that was killed.
 """
 
 from __future__ import annotations

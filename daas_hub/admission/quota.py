@@ -57,7 +57,7 @@ class Limits:
         return any(getattr(self, one.name) is not None for one in fields(self) if one.name != "days")
 
     def widened(self, other: Limits) -> Limits:
-        """Return the higher of both for each resource: whoever has two roles has what the better one allows."""
+        """Return the higher of both for each resource: a person with two roles has what the better one allows."""
         chosen = {}
         for name in ("sessions", "cpus", "memory_bytes", "gpus", "hours"):
             mine, theirs = getattr(self, name), getattr(other, name)

@@ -89,7 +89,7 @@ atexit.register(_server.stop)
 
 
 class AccountProcess:
-    """One process that acts as an account, or as the hub itself. Whoever opens it closes it.
+    """One process that acts as an account, or as the hub itself. Its opener closes it.
 
     Args:
         ids: uid, gid and groups of the account; None for the hub's own.

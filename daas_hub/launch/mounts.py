@@ -21,7 +21,7 @@ from daas_hub.launch.paths import ACCOUNT_FIELDS, PATH_FIELD, Template, director
 from daas_hub.launch.real_paths import Alias
 from daas_hub.proposals.model import in_zone
 
-#: Directories of one session. Each is handed on as an open descriptor, once more for its real path, and the kernel lets
+#: Directories of one session. Each is passed as an open descriptor, once more for its real path, and the kernel lets
 #: one message have 253.
 MAX_MOUNTS = 100
 

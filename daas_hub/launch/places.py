@@ -79,7 +79,7 @@ class Place:
     has_earlier_sessions: bool = False
 
     def is_for(self, person: Account) -> bool:
-        """Return whether this person may use it at all; whoever may not does not learn of it."""
+        """Return whether this person may use it at all; anybody else does not learn of it."""
         if not self.roles and not self.groups:
             return True
         return bool(self.roles & person.roles or self.groups & person.memberships)

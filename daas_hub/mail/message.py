@@ -20,7 +20,7 @@ _MAX_ADDRESS, _MAX_LOCAL = 254, 64
 
 @dataclass(frozen=True)
 class Notification:
-    """What is to be said to a person.
+    """A message to a person.
 
     Attributes:
         person: the hub's name of the user; their address is looked up when it is sent.

@@ -157,7 +157,7 @@ class Lifetimes(Configurable):
         return [self._wrong(setting, f"names {name}, which the catalogue does not have", remedy) for name in unknown]
 
     def _too_low(self) -> list[ConfigurationError]:
-        """Return an error for each table with a number that cannot be meant."""
+        """Return an error for each table with a number out of range."""
         above_zero = ("busy_processors_by_application", "hours_by_role")
         from_zero = (
             "idle_minutes_by_size", "idle_minutes_by_application", "max_extensions_by_size", "max_extensions_by_role",

@@ -153,7 +153,7 @@ class HubRequest(BaseHandler):
         super().check_xsrf_cookie()
 
     def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
-        """Say what an error of the database's server means for whoever waits for this page."""
+        """Say what an error of the database's server means for the user who waits for this page."""
         _, error, trace = kwargs.get("exc_info") or (None, None, None)
         if isinstance(error, DBAPIError) and _is_away(error):
             self.db.rollback()

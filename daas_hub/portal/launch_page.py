@@ -111,7 +111,7 @@ class LaunchPage(SessionCards):
         await self.show(
             "launch.html",
             **self.shown_refusal(refused, _title_of(fields, request, choices)),
-            # what is refused is said once
+            # a refusal is shown once
             problem="" if refused else problem,
             active="own" if not request.proposals else "proposals",
             person=self.person(account),

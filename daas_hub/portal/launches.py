@@ -45,7 +45,7 @@ class _NotLaunched(Refused):
 class LaunchHandler(LaunchPage, HomePage, ProposalPage, SessionPage):
     """A link fills in the launch page; clicking a button there, or on another page, starts a session.
 
-    What is not started is said on the page where the button is.
+    A launch that does not start is explained on the page with its button.
     """
 
     #: Signs the browser in at the session that this request starts; None for a session that has no use for it.

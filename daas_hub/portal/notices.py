@@ -1,4 +1,4 @@
-"""Notices: their page for administrators, their API for commands, and the button of whoever has read one."""
+"""Notices: their page for administrators, their API for commands, and the button that acknowledges one."""
 
 from __future__ import annotations
 

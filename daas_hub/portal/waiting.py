@@ -35,7 +35,7 @@ async def launch_in_turn(handler: PortalHandler, name: str, request: LaunchReque
     """Let a launch take its turn, if this person may have it now: at once if there is room and nobody is before it.
 
     When its turn comes it is authorised again. The session has a record in the hub from now on: it is listed, and
-    whoever removes it leaves the queue.
+    removing it leaves the queue.
 
     Args:
         wait_s: how long to wait for a start whose turn it is.

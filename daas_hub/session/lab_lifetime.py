@@ -43,7 +43,7 @@ class NotebookActivity(Activity):
         self._kernels, self._used = kernels, used
 
     def look(self) -> None:
-        """Look at kernels and desktops. A kernel that computes is used, whoever started it and however it waits."""
+        """Look at kernels and desktops. A busy kernel counts as use, however it was started and even while it waits."""
         self.note_at(moment_of_touch(self._used))
         for name in self._kernels.list_kernel_ids():
             kernel = self._kernels.get_kernel(name)

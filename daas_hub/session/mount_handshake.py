@@ -1,6 +1,6 @@
 """The session's side of the mount handshake: it shows the hub its mounts, and receives its environment and its socket.
 
-A container cannot inherit an open socket, and whoever may query the engine can read its configuration. So it starts
+A container cannot inherit an open socket, and anybody who may query the engine can read its configuration. So it starts
 with nothing but the path of a socket. It passes its directories to the hub as open descriptors; the hub compares them
 with those it granted, and only then hands over the environment and the listening socket.
 

@@ -22,7 +22,7 @@ def main(port: int) -> None:
     """Serve until ended."""
     people = [User(sub=sub, claims={"name": name, "preferred_username": sub}) for sub, (name, _) in PEOPLE.items()]
     provider = app(user_claims=people, require_nonce=True)
-    # its own pages load a stylesheet from another host, and its debugger would run code for whoever reaches it
+    # its own pages load a stylesheet from another host, and its debugger would run code for anybody who reaches it
     provider.debug = False
     provider.wsgi_app = provider.wsgi_app.app
     ours = FileSystemLoader(Path(__file__).parent / "templates")

@@ -43,7 +43,7 @@ c.LdapAccounts.person_base = "ou=people,dc=facility,dc=org"
 c.LdapAccounts.group_base = "ou=groups,dc=facility,dc=org"
 c.ProposalAccounts.template = "u{proposal}"
 
-# proposals: the same user office; where the data are is said below, and not by it
+# proposals: the same user office; the paths of the data are set below
 c.Facility.proposals = "calipsoplus"
 c.CalipsoplusProposals.url = "https://useroffice.alba.example/services/experiments/$USERNAME/"
 c.CalipsoplusProposals.user = "portal"

@@ -2,7 +2,7 @@
 
 The account's numbers and exactly its groups; no capability and no way to more; a root that cannot be written, with
 small file systems in memory where programs must write; no network. Every path is a value of its own, never a string
-that something splits or formats. Nothing in it is secret: whoever may inspect a container learns no token.
+that something splits or formats. Nothing in it is secret: inspecting a container reveals no token.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from daas_hub.spawners.guest_layout import (
 #: Labels of our containers: which hub, and which session; no name of a person, no proposal.
 HUB_LABEL = "org.daas-hub.hub"
 SESSION_LABEL = "org.daas-hub.session"
-#: Where a hub has several places: which of them, for whoever looks at the engine.
+#: Where a hub has several places: which of them, for an administrator of the engine.
 PLACE_LABEL = "org.daas-hub.place"
 #: The reference of the launch, which log lines and the page of a failed start have.
 LAUNCH_LABEL = "org.daas-hub.launch"

@@ -139,7 +139,7 @@ class Engine:
         return self._docker
 
     def _new_client(self) -> Docker:
-        """Return a client. No proxy and no CA of the hub's environment has a say: aiohttp asks neither by default."""
+        """Return a client. It ignores proxies and CAs of the hub's environment, as aiohttp does by default."""
         # each stream holds a connection for as long as it lives: they must not use up a pool
         connector: aiohttp.BaseConnector
         if self._ssh is not None:

@@ -78,7 +78,7 @@ class ContainerEventsMixin(SocketSessionMixin):
             self.notice = ""
 
     async def _report_end(self) -> None:
-        """Report to whoever waits for the start, or else to the hub, that the session ended."""
+        """Report the end of the session to the start that waits for it, or else to the hub."""
         ended, self._ended = self._ended, None
         if ended is not None and self._spawn_pending and not ended.done():
             output = await self._output()

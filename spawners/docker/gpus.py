@@ -14,7 +14,7 @@ from typing import Any
 from daas_hub.catalogue import Size
 from daas_hub.errors import ConfigurationError, SessionFailed
 
-#: Label with the names of a container's devices, separated by commas: whoever counts needs no inspection.
+#: Label with the names of a container's devices, separated by commas: counting them needs no inspection.
 GPUS_LABEL = "org.daas-hub.gpus"
 #: The engine's name for devices that are described by files in /etc/cdi and /var/run/cdi of its machine.
 CDI = "cdi"

@@ -14,7 +14,7 @@ from docker.errors import DockerException
 
 from daas_hub.errors import SessionFailed
 
-#: Seconds between two reports to whoever waits.
+#: Seconds between two progress reports.
 REPORT_INTERVAL_S = 1.0
 
 
@@ -30,7 +30,7 @@ class Pulls:
         """Pull an image, or wait for the running pull; report how far it is.
 
         Raises:
-            SessionFailed: it cannot be had, with the reason.
+            SessionFailed: it cannot be pulled, with the reason.
         """
         if reference not in self._running:
             progress = Progress()
@@ -63,7 +63,7 @@ async def pull_image(docker: Docker, reference: str) -> AsyncGenerator[dict[str,
     """Pull exactly one tag or digest (DI01); yield the engine's progress lines.
 
     Raises:
-        aiodocker.DockerError, docker.errors.DockerException, OSError: it cannot be had.
+        aiodocker.DockerError, docker.errors.DockerException, OSError: it cannot be pulled.
     """
     repository, _, tag = reference.rpartition("@") if "@" in reference else reference.rpartition(":")
     if "@" in reference and ":" in repository.rpartition("/")[2]:
@@ -106,7 +106,7 @@ class Progress:
             self._layers[str(line["id"])] = (total, total)
 
     def text(self) -> str:
-        """Say how far it is, for whoever waits."""
+        """Return the progress, worded for the user."""
         done, total = (sum(sizes) for sizes in zip(*self._layers.values(), strict=True)) if self._layers else (0, 0)
         if not total:
             return "Fetching the application, which was not used here before"

@@ -130,7 +130,7 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
 
     @classmethod
     def configuration_problems(cls, config: Config, facility: Facility) -> list[DaasError]:
-        """Return the same, applications without an image, and sizes whose GPUs cannot be had."""
+        """Return the same, applications without an image, and sizes whose GPUs are not configured."""
         return [
             *cls.startup_problems(config),
             *applications_without_image(facility),

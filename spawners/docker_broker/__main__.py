@@ -1,6 +1,6 @@
 """The broker: a program between the hub and a container engine that admits what the hub needs, and nothing else.
 
-Whoever reaches an engine's socket is root on its machine, so in a portal of containers the hub does not reach it: this
+Access to an engine's socket is root on its machine, so in a portal of containers the hub does not reach it: this
 program does, and the hub reaches this program. Everything is an allow-list: the calls, their parameters, and each field
 of the create call. What is sent to the engine is built from what was checked, never forwarded as it came.
 
@@ -83,7 +83,7 @@ def require_out_of_reach(rules: Rules, *sockets: str) -> None:
 
 
 def arguments(argv: list[str]) -> tuple[Rules, str, Path]:
-    """Read the command line: the rules, the engine's socket, and the own one."""
+    """Read the command line: the rules, the engine's socket, and the broker's own."""
     parser = argparse.ArgumentParser(prog="broker", description=__doc__.partition("\n")[0], allow_abbrev=False)
     repeatable = partial(parser.add_argument, action="append", default=[])
     parser.add_argument("--listen", required=True, metavar="FILE", help="socket file to listen on, for the hub")

@@ -42,7 +42,7 @@ class GatewaySession(SessionRequests):
         may_be_at: returns whether its pod may have an address that the API server has not reported yet.
         heard: when it last reported that it lives, as `time.monotonic()`; at first, when it was let in.
         heard_at: the same, in seconds since the epoch.
-        memory_kill_at: when it last reported that a program of it was killed for want of memory; 0 if it never did.
+        memory_kill_at: when it last reported that a program was killed at the memory limit; 0 if it never did.
     """
 
     def __init__(

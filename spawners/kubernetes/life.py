@@ -25,7 +25,7 @@ from daas_hub.spawners.session_output import failure_in, last_output, own_end_in
 #: Seconds of silence after which a session's computer counts as one that does not answer: two reports, so that its card
 #: says so within 30 s of the last one, also with five seconds between two polls.
 SILENT_S = 22.0
-#: Seconds for which a card says that a program was killed for want of memory.
+#: Seconds for which a card says that a program was killed because its memory was used up.
 MEMORY_NOTICE_S = 600.0
 #: Seconds that a first poll waits for the first list, so that a hub whose cluster answers knows at once.
 FIRST_LIST_S = 3.0

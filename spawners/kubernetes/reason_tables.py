@@ -234,6 +234,6 @@ def first_of(rules: tuple[Rule, ...], text: str) -> Rule | None:
 
 
 def missing_right(message: str) -> str:
-    """Return the verb and the resource of a refusal for want of a right, as "list pods"; "" if it names none."""
+    """Return the missing right that a refusal names, as "list pods"; "" if it names none."""
     found = _RIGHT.search(message)
     return f"{found['verb']} {found['resource']}" if found else ""

@@ -173,7 +173,7 @@ def _of_waiting(reason: str, message: str) -> Reason:
 def _of_scheduling(message: str, at: float = 0.0) -> Reason:
     """Return why a pod has no node yet. What the scheduler says of each node is for administrators."""
     raw = f"unschedulable: {message}"[:MAX_RAW]
-    # what preempting would bring is said in the same words
+    # what preempting would bring is worded in the same way
     text = re.split(r"\.?\s*preemption:", message, maxsplit=1)[0]
     if rule := first_of(CLAIMS, text):
         return reason_from(rule, raw, at)

@@ -75,7 +75,7 @@ def require_no_gpus(size: Size) -> None:
 def prefix_problem(prefix: str, read_only: Sequence[str] = (), *, others: bool) -> ConfigurationError | None:
     """Return why sessions cannot run the programs of this Python environment; None if they can.
 
-    A virtual environment names its interpreter by a link, often one into the home of whoever made it. A session sees
+    A virtual environment names its interpreter by a link, often one into its creator's home. A session sees
     /usr, the environment and `read_only`, and nothing else.
 
     Args:

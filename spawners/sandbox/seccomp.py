@@ -44,7 +44,7 @@ def seccomp_problem() -> ConfigurationError | None:
 
 
 def open_filters() -> tuple[int, ...]:
-    """Return a new descriptor of each filter, for one bubblewrap. Whoever opens them closes them.
+    """Return a new descriptor of each filter, for one bubblewrap. The caller closes them.
 
     Raises:
         ConfigurationError: the filters cannot be compiled here.

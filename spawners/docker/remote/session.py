@@ -29,7 +29,7 @@ class RemoteSession(SessionTransport):
 
     Args:
         container: its name; the volume is called the same.
-        directory: the session's own on this machine: identity/, sockets/ and empty/ are made by whoever starts it.
+        directory: the session's own on this machine: identity/, sockets/ and empty/ are made by the spawner.
         api: directory of this machine with the socket of the hub's API.
         end: the far end of its tunnel.
     """

@@ -107,7 +107,7 @@ class LdapSchema(HasIssuers):
         config=True,
         help="""
         Attributes that do not close an account, or ["*"] for all. By default an account that the directory has
-        disabled, that has expired or is locked there runs nothing, whichever way its owner signs in; see the page on
+        disabled, that has expired or is locked there runs nothing, however its owner signs in; see the page on
         LDAP for the attributes. Example: ["shadowExpire"]. Default: [].
         """,
     )
