@@ -77,7 +77,7 @@ class Quotas(Configurable):
         min=1.0,
         config=True,
         help="""
-        Seconds between two questions to a backend whose capacity is asked for. While it does not answer, its last
+        Interval in seconds at which a backend is queried for its capacity. While it does not answer, its last
         answer counts, and no launch is refused for good because of it. Default: 30.
         """,
     )

@@ -126,7 +126,7 @@ def read_archive(source: Path) -> Iterator[tuple[dict[str, Any], list[tarfile.Ta
             first = archive.extractfile(members[0]) if members and members[0].name == MANIFEST else None
             manifest = json.loads(first.read()) if first else {}
             if manifest.get("format") != _FORMAT:
-                raise ArchiveProblem(f"{source} is no backup of daas-hub, or of a later release.")
+                raise ArchiveProblem(f"{source} is not a backup of daas-hub, or was made by a later release.")
             files = members[1:]
             for one in files:
                 if not one.isreg() or ".." in Path(one.name).parts:

@@ -1,4 +1,4 @@
-"""Commands that keep an installation, and bring it back: `backup`, `restore`."""
+"""The commands `daas-hub backup` and `daas-hub restore`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PATH = click.Path(path_type=Path)
 @JSON
 @reports_errors
 def backup(target: Path, config: Path | None, without_database: bool, is_json: bool) -> int:
-    """Copy what an installation cannot make again into an archive.
+    """Back up configuration, database and secrets into an archive.
 
     TARGET is a new file, such as /root/daas-hub.tar.gz. It gets configuration, tables and secrets, the hub's SQLite
     database, the key of its cookies, and connected logins. The hub may run meanwhile.
@@ -58,7 +58,7 @@ def backup(target: Path, config: Path | None, without_database: bool, is_json: b
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @reports_errors
 def restore(source: Path, only_list: bool, yes: bool) -> int:
-    """Bring back what is in an archive of `daas-hub backup`.
+    """Restore an archive of `daas-hub backup`.
 
     Every file returns to where it was, and replaces what is there. The hub must not run. No session is ended by it:
     sessions that the restored database does not know are listed by `daas-hub doctor`.

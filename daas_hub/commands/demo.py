@@ -40,7 +40,7 @@ def demo(file: Path) -> int:
     if busy:
         click.echo(
             f"problem: port {', '.join(map(str, busy))} of 127.0.0.1 is in use, and the demo needs {first} to "
-            f"{first + COUNT - 1}. End what listens there, or choose others: DAAS_DEMO_PORT={first + 1000}.",
+            f"{first + COUNT - 1}. Stop what uses it, or choose other ports: DAAS_DEMO_PORT={first + 1000}.",
             err=True,
         )
         return 1

@@ -67,7 +67,7 @@ def show_proposals(file: Path, subject: str, issuer: str, token_file: str) -> in
 def whoami(
     *, subject: str, config: Path | None, issuer: str, claim: tuple[str, ...], token_file: str, is_json: bool
 ) -> int:
-    """Show what a login becomes: account, roles, proposals.
+    """Show account, roles and proposals of a login.
 
     SUBJECT is the subject of the login, as in the accounts table. Every source is asked now; no hub is needed.
     """

@@ -57,7 +57,7 @@ class RunningHub:
         """Return what the hub's API has at a path. Raises as `ask`."""
         found = self.ask("GET", path)
         if not isinstance(found, dict):
-            raise HubProblem(f"The hub at {self.url} answered with something else than was asked for: {path}.")
+            raise HubProblem(f"The hub at {self.url} returned an unexpected answer: {path}.")
         return found
 
     def ask(self, method: str, path: str, document: Any = None) -> Any:

@@ -40,7 +40,7 @@ def scaletest(
     *, person_token_file: str, application: str, size: str, proposal: str, place: str, count: int, at_once: int,
     timeout_s: int, yes: bool, is_json: bool, **where: Any,
 ) -> int:  # fmt: skip
-    """Start many sessions of one test person, and measure.
+    """Start many sessions of a test user, and measure.
 
     All of them are stopped and removed at the end, also after Ctrl+C. Sessions that were there before are not touched.
     While other people's sessions run it refuses to begin, except with --yes. The exit code is 1 if a session did not

@@ -67,7 +67,7 @@ async def find_person(
     access_token: str = "",
     claims: Mapping[str, Any] = MappingProxyType({}),
 ) -> Person:
-    """Return what a login becomes, asked for now.
+    """Return account, roles and proposals of a login, as the sources answer now.
 
     Args:
         subject: as in the accounts table.

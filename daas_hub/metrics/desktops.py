@@ -8,7 +8,7 @@ from daas_hub.metrics.launches import ONLY_PLACE
 
 ROUND_TRIP = Histogram(
     "daas_desktop_round_trip_seconds",
-    "Time from a question of a desktop's page to the answer of its session, as the page measured it.",
+    "Round trip from a desktop's page to its session, as the page measured it.",
     ["application", "place"],
     buckets=(0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 10),
 )

@@ -6,5 +6,5 @@ from daas_hub.metrics.collector import ComputedGauge
 
 WAITING = ComputedGauge("daas_queue_tickets", "Launches that wait in the queue.", ["place"])
 OLDEST = ComputedGauge(
-    "daas_queue_oldest_ticket_age_seconds", "How long the launch that came first has waited.", ["place"]
+    "daas_queue_oldest_ticket_age_seconds", "How long the oldest waiting launch has waited.", ["place"]
 )

@@ -10,10 +10,10 @@ from daas_hub.metrics.launches import ONLY_PLACE
 _waiting: dict[tuple[str, ...], float] = {}
 _last_compared: dict[tuple[str, ...], float] = {}
 
-ENDED = Counter("daas_reconciler_ended_total", "Sessions that were ended because nobody owned them.", ["place"])
+ENDED = Counter("daas_reconciler_ended_total", "Sessions that the reconciler ended.", ["place"])
 WAITING = ComputedGauge(
     "daas_reconciler_unowned_sessions",
-    "Sessions that run, and that the hub does not know.",
+    "Sessions that run and that the hub does not know.",
     ["place"],
     lambda: _waiting,
 )

@@ -12,11 +12,11 @@ from daas_hub.metrics.collector import ComputedGauge
 
 DURATION = Histogram(
     "daas_source_request_duration_seconds",
-    "Duration of a question to a service (a login at the service and further pages included).",
+    "Duration of a request to a service (including its login and further pages).",
     ["source", "host"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
-ERRORS = Counter("daas_source_errors_total", "Questions that a service did not answer.", ["source", "host", "kind"])
+ERRORS = Counter("daas_source_errors_total", "Requests to a service that failed.", ["source", "host", "kind"])
 
 
 def label_of(source: str) -> str:
@@ -41,6 +41,6 @@ def count_error(source: str, host: str, kind: str) -> None:
 
 CIRCUIT_OPEN = ComputedGauge(
     "daas_source_circuit_open",
-    "Whether a service is not asked at the moment, because it failed several times in a row.",
+    "1 while no requests are sent to a service, because it failed several times in a row.",
     ["source", "host"],
 )

@@ -79,5 +79,5 @@ class PersonalCatalogue:
 
 def _available(found: Sequence[Application | Size], what: str) -> str:
     if not found:
-        return f"No {what} is: please ask the user office."
+        return f"No other {what} is, either: please ask the user office."
     return f"Available: {', '.join(one.title for one in found)}."

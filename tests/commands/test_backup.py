@@ -200,8 +200,8 @@ def test_what_is_refused(installed: Path, capsys: pytest.CaptureFixture[str]) ->
 @pytest.mark.parametrize(
     ("name", "manifest", "words"),
     [
-        ("etc/x", {}, "is no backup of daas-hub"),
-        ("etc/x", {"format": 99}, "or of a later release"),
+        ("etc/x", {}, "is not a backup of daas-hub"),
+        ("etc/x", {"format": 99}, "or was made by a later release"),
         ("etc/../../x", {"format": 1}, "not a regular file"),
     ],
 )

@@ -55,7 +55,7 @@ CASES = {
     ),
     "another program": (404, "<p>hello", 3, "There is no hub at", "/hub."),
     "a page": (200, "<p>hello", 3, "a page instead of the API", "/hub."),
-    "a list": (200, "[]", 2, "answered with something else", ""),
+    "a list": (200, "[]", 2, "returned an unexpected answer", ""),
     "the proxy alone": (503, "<p>503", 2, "status 503", "log"),
     "an older hub": (404, '{"status": 404, "message": "Not Found"}', 2, "The hub refused: Not Found", ""),
 }  # fmt: skip

@@ -100,7 +100,7 @@ def test_a_button_names_the_size_that_is_left(sizes: list[str] | None, sent: lis
         (
             {"applications": ["pymca"], "sizes": ["small"]},
             {"application": "lab"},
-            "Lab is not available to you. No application is: please ask the user office.",
+            "Lab is not available to you. No other application is, either: please ask the user office.",
         ),
     ],
 )

@@ -181,7 +181,7 @@ class LdapSource:
         except ServerRefused as problem:
             if template in self._seen:
                 raise
-            _log.warning("directory: an answer of nothing is believed, and cannot be verified: %s", problem)
+            _log.warning("directory: an empty answer is accepted, and cannot be verified: %s", problem)
         else:
             self._seen.add(template)
 

@@ -1,6 +1,6 @@
 """A directory that shows the portal nothing any more is not one in which there is nobody, asked of a real slapd.
 
-People keep their logins and proposals then: an answer of nothing is believed only while the portal may see something.
+People keep their logins and proposals then: an empty answer is accepted only while the portal may see something.
 """
 
 from __future__ import annotations
@@ -179,5 +179,5 @@ async def test_a_directory_that_never_showed_groups_is_believed(scene: Scene, ca
     """A facility may have none yet; the log says what cannot be verified."""
     scene.replace_entries(without("cn=p12345"))
     assert (await scene.source.account_of(ANNA)).groups == ()
-    assert "an answer of nothing is believed, and cannot be verified" in caplog.text
+    assert "an empty answer is accepted, and cannot be verified" in caplog.text
     assert "memberUid" in caplog.text
