@@ -24,7 +24,7 @@ class Notification:
 
     Attributes:
         person: the hub's name of the user; their address is looked up when it is sent.
-        about: what it says, as long as that is true; "" for what is said once.
+        about: the fact that it reports, as long as it holds; "" for a message that is sent once.
     """
 
     person: str

@@ -108,13 +108,13 @@ class NoticeRow(Base):
 
 
 class Message(Base):
-    """A message to a person that waits to be sent, or that is not said again (see `daas_hub.mail.kept`).
+    """A message to a person that waits to be sent, or that is not sent again (see `daas_hub.mail.kept`).
 
     No address is stored: it is looked up when the message is sent.
 
     Attributes:
-        about: what it says, "end terminal-1" for instance: while that is true, it is said once. "" for what is said
-            once in any case.
+        about: the fact that it reports, "end terminal-1" for instance: while it holds, one message is sent. "" for a
+            message that is sent once in any case.
         subject, text: "" from `done` on.
         message_id: its Message-ID, with which it is also sent again.
         posted, done: seconds since 1970. `done` is empty until it was sent, or given up.
