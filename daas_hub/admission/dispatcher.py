@@ -117,7 +117,9 @@ class Dispatcher:
     def settle(self) -> Collection[Key]:
         """Compare what is in use with what runs; return what runs."""
         running, possible = self._sessions.running(), self._sessions.possible()
-        self._gate.settle(running, lambda key: key in possible or self._sessions.may_run(key))
+        ended = self._gate.settle(running, lambda key: key in possible or self._sessions.may_run(key))
+        if ended and self._line is not None:
+            self._line.try_again(ended)
         return running
 
     def round(self) -> None:
@@ -145,7 +147,7 @@ class Dispatcher:
         except NotStarted as problem:
             _log.info("queue: %s:%s did not start: %s", *key, problem)
             if problem.reason in KEEPS_TICKET:
-                line.put_back(key, str(problem), wait=True)
+                line.put_back(key, str(problem), wait=True, lacks_room=problem.reason == "capacity")
             else:
                 line.leave(key)
         except Exception:

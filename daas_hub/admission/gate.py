@@ -130,7 +130,7 @@ class Gate:
 
     # -- the end -------------------------------------------------------------------------------------------------
 
-    def settle(self, running: Collection[Key], may_run: Callable[[Key], bool]) -> bool:
+    def settle(self, running: Collection[Key], may_run: Callable[[Key], bool]) -> frozenset[str]:
         """Record which sessions have started, and give back the resources of those that are gone.
 
         Args:
@@ -138,7 +138,7 @@ class Gate:
             may_run: whether a session starts, runs, or has an end that its backend has not confirmed.
 
         Returns:
-            whether anything was given back.
+            the places in which a session has ended.
         """
         now = self._clock()
         gone, has_changed = [], False
@@ -153,15 +153,17 @@ class Gate:
                 self._db.add(row)
                 gone.append(key)
         if not gone and not has_changed:
-            return False
+            return frozenset()
         commit(self._db)
+        # not one that never started: what it was refused is as it was
+        ended = frozenset(self._open[key].demand.place for key in gone if self._rows[key].started is not None)
         for key in gone:
             self._ended.append(_occupied(self._rows.pop(key)))
             del self._open[key]
         if gone:
             self._forget_old(now)
         self.version += 1
-        return bool(gone)
+        return ended
 
     def _read_ended(self) -> list[Occupied]:
         """Return the ended sessions whose hours or durations count, oldest first."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from daas_hub.admission.estimate import estimate, in_words
@@ -16,6 +16,8 @@ from daas_hub.tables import Ticket, commit
 
 #: The longest time between two attempts.
 MAX_RETRY_S = 600.0
+#: In which the backend answers whether it has room; what it accepted may wait there for longer.
+TRYING_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class Line:
         self._clock = clock
         self._rows: dict[Key, Ticket] = {(row.user, row.session): row for row in db.query(Ticket).order_by(Ticket.id)}
         self._waiting = {key: _waiting(row) for key, row in self._rows.items()}
+        #: For which the backend had no room the last time; a new hub asks it again.
+        self._lacking: set[Key] = set()
         self._version = 0
         self._order: tuple[tuple[int, int], list[Waiting], dict[Key, str]] = ((-1, -1), [], {})
 
@@ -152,6 +156,7 @@ class Line:
         row = self._rows.pop(key, None)
         if row is None:
             return False
+        self._lacking.discard(key)
         self._db.delete(row)
         commit(self._db)
         del self._waiting[key]
@@ -164,8 +169,12 @@ class Line:
 
     def call_next(self) -> Waiting | None:
         """Return the ticket whose turn it is, with its resources occupied; None if it is nobody's."""
+        now = self._clock()
         ordered = [one for one in self._ordered()[1] if not self._gate.is_open(one.demand.key)]
-        ticket = next_to_start(ordered, self._gate.require_room, self._clock(), self._rules.policy)
+        trying = [
+            self._waiting[key].demand for key in self._lacking if now - (self._rows[key].called or 0.0) < TRYING_S
+        ]
+        ticket = next_to_start(ordered, self._gate.require_room, now, self._rules.policy, trying)
         if ticket is None:
             return None
         row = self._rows[ticket.demand.key]
@@ -174,15 +183,28 @@ class Line:
         self._gate.occupy(ticket.demand, hold=True)
         return self._keep(row)
 
-    def put_back(self, key: Key, answer: str = "", *, wait: bool = False) -> None:
+    def try_again(self, places: Container[str]) -> None:
+        """Let tickets try at once for which the backend had no room: a session of their place has ended."""
+        found = [key for key in self._lacking if self._waiting[key].demand.place in places]
+        for key in found:
+            row = self._rows[key]
+            row.not_before, row.attempts = 0.0, 0
+        if found:
+            commit(self._db)
+            for key in found:
+                self._keep(self._rows[key])
+
+    def put_back(self, key: Key, answer: str = "", *, wait: bool = False, lacks_room: bool = False) -> None:
         """Let a ticket wait again, in its order and with its age.
 
         Args:
             answer: why it did not start, worded for the owner.
             wait: before the next attempt, longer every time.
+            lacks_room: whether the backend had no room for it.
         """
         if (row := self._rows.get(key)) is None:
             return
+        (self._lacking.add if lacks_room else self._lacking.discard)(key)
         row.called, row.answer = None, answer
         if wait:
             row.not_before = self._clock() + min(MAX_RETRY_S, self._rules.retry_s * 2**row.attempts)
@@ -192,7 +214,8 @@ class Line:
 
     def _keep(self, row: Ticket) -> Waiting:
         self._rows[row.user, row.session] = row
-        ticket = self._waiting[row.user, row.session] = _waiting(row)
+        key = row.user, row.session
+        ticket = self._waiting[key] = replace(_waiting(row), lacks_room=key in self._lacking)
         self._version += 1
         return ticket
 

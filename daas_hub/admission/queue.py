@@ -12,8 +12,8 @@ gathers.
 
 **Guarantee.** In its place a ticket is overtaken only by tickets that arrived within max(`max_handicap_s` +
 `beamtime_lead_s`, `patience_s`) after it. So as long as sessions end, every ticket starts: the number of tickets that
-start before it is limited by those that were there and those that arrived in that time. Not counted is the time in
-which a ticket waits after the backend had no room for it (`Waiting.not_before`): others pass until then.
+start before it is limited by those that were there and those that arrived in that time. While a ticket waits after the
+backend had no room for it (`Waiting.not_before`), and tries again, only others pass that need less of something.
 `tests/admission/test_queue.py` shows it with 10,000 arrivals.
 """
 
@@ -52,6 +52,7 @@ class Waiting:
         is_called: its turn has come, and its session is starting.
         attempts: how often the backend had no room for it.
         answer: what the backend said then, worded for the owner.
+        lacks_room: whether the backend had no room for it the last time, as opposed to another reason that passes.
     """
 
     id: int
@@ -61,6 +62,7 @@ class Waiting:
     is_called: bool = False
     attempts: int = 0
     answer: str = ""
+    lacks_room: bool = False
 
 
 def in_order(
@@ -105,18 +107,26 @@ def next_to_start(
     require_room: Callable[[Demand], None],
     now: float,
     policy: QueuePolicy,
+    trying: Iterable[Demand] = (),
 ) -> Waiting | None:
     """Return the ticket whose turn it is; None if nobody's.
 
     Args:
         ordered: what `in_order` returned.
+        trying: launches for which the backend had no room, and which it is asked for again now: nobody who needs as
+            much may be faster.
         require_room: raises `NoRoom` for a launch that does not fit now.
     """
     full: set[str] = set()
+    refused = list(trying)
     for ticket in ordered:
         if "" in full:
             return None
-        if ticket.not_before > now or ticket.demand.place in full:
+        if ticket.not_before > now:
+            if ticket.lacks_room:
+                refused.append(ticket.demand)
+            continue
+        if ticket.demand.place in full or any(_needs_as_much(ticket.demand, one) for one in refused):
             continue
         try:
             require_room(ticket.demand)
@@ -127,3 +137,13 @@ def next_to_start(
             continue
         return ticket
     return None
+
+
+def _needs_as_much(demand: Demand, other: Demand) -> bool:
+    """Return whether a launch needs as much of everything as another one of its place, for which there is no room."""
+    return (
+        demand.place == other.place
+        and demand.cpus >= other.cpus
+        and demand.memory_bytes >= other.memory_bytes
+        and demand.gpus >= other.gpus
+    )

@@ -107,6 +107,21 @@ def test_a_ticket_that_the_backend_refused_waits_and_keeps_its_place() -> None:
     assert chosen.demand.user == "a"
 
 
+def test_nobody_who_needs_as_much_passes_a_ticket_that_the_backend_had_no_room_for() -> None:
+    refused = replace(ticket(1, "a", cpus=2), attempts=1, lacks_room=True, not_before=NOW + 30)
+
+    def passes(**needs: object) -> tuple[bool, bool]:
+        """Whether somebody passes while it waits for its next attempt, and while it is being started again."""
+        after = ticket(2, "b", after_s=1, **needs)
+        line = in_order([refused, after], [], POLICY)
+        while_it_waits = next_to_start(line, lambda _: None, NOW + 10, POLICY)
+        while_it_tries = next_to_start([after], lambda _: None, NOW + 10, POLICY, [refused.demand])
+        return while_it_waits is not None, while_it_tries is not None
+
+    assert passes(cpus=2) == passes(cpus=4, gpus=1) == (False, False)
+    assert passes(cpus=1) == passes(cpus=2, memory_bytes=1.0) == passes(cpus=2, place="elsewhere") == (True, True)
+
+
 @given(st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 5000)), max_size=20), st.randoms())
 def test_the_order_depends_on_nothing_but_what_is_stored(arrivals: list[tuple[str, int]], dice: random.Random) -> None:
     line = [ticket(n, user, after_s=after) for n, (user, after) in enumerate(arrivals)]

@@ -348,3 +348,39 @@ def test_a_start_is_not_refused_for_a_session_that_has_just_ended(hub: Hub) -> N
     hub.ready.discard(("x", "one"))
     dispatcher.admit(demand())
     assert {one.demand.user for one in hub.gate.occupied} == {"y", "anna"}
+
+
+async def test_who_was_refused_by_the_backend_is_next_when_a_session_ends(hub: Hub) -> None:
+    """The quota has room for one: the second is refused, and nobody comes before it however often it has been."""
+    hub.gate = Gate(Rules(), hub.db, hub.clock)
+    hub.line = Line(hub.gate, hub.limits, hub.db, hub.clock)
+    hub.dispatcher = Dispatcher(hub.gate, hub, hub.line, hub.start)
+    hub.gate.admit(demand("x"))
+    hub.ready.add(("x", "one"))
+    refused = NotStarted("The cluster has no room for this session.", "capacity")
+    hub.outcome = {("a", "one"): refused, ("b", "one"): refused}
+    hub.join(demand("a"))
+    await hub.rounds()
+    hub.clock.now += 31
+    await hub.rounds()
+    hub.join(demand("b"))
+    hub.clock.now += 5
+    await hub.rounds()
+    # the backend is not asked again at once, and not for somebody else
+    assert hub.starts == [("a", "one"), ("a", "one")]
+    hub.ready.clear()
+    del hub.outcome["a", "one"]
+    await hub.rounds()
+    assert hub.starts[2:] == [("a", "one"), ("b", "one")]
+    assert hub.ready == {("a", "one")}
+
+
+async def test_a_refused_start_ends_no_pause(hub: Hub) -> None:
+    """What it had is given back; it has not freed anything."""
+    hub.gate = Gate(Rules(), hub.db, hub.clock)
+    hub.line = Line(hub.gate, hub.limits, hub.db, hub.clock)
+    hub.dispatcher = Dispatcher(hub.gate, hub, hub.line, hub.start)
+    hub.outcome = {("a", "one"): NotStarted("The cluster has no room for this session.", "capacity")}
+    hub.join(demand("a"))
+    await hub.rounds(10)
+    assert hub.starts == [("a", "one")]
