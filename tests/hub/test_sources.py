@@ -83,6 +83,17 @@ def launch(person: Any, proposal: str, visit: str) -> Any:
     return person.post("/hub/launch", fields)
 
 
+def require_refused(person: Any, answer: Any, words: str) -> None:
+    """Check that a launch is refused in these words: at once, or on the page of its progress."""
+    assert answer.status_code == 403 or "/hub/sessions/linked-" in answer.url, answer.url
+    until = time.monotonic() + 20
+    while words not in plain_text(answer):
+        assert answer.status_code != 403, plain_text(answer)
+        assert time.monotonic() < until, plain_text(answer)
+        time.sleep(0.2)
+        answer = person.session.get(answer.url)
+
+
 def page_with(person: Any, path: str, words: str, *, there: bool = True) -> str:
     """Look at a page until it says so, or until it no longer does; give its text."""
     until = time.monotonic() + 15
@@ -116,9 +127,7 @@ def test_a_user_office_that_is_down(facility: Facility, fault: str) -> None:
     assert f"{DOWN} The proposals below were loaded less than a minute ago." in home
     assert "Nothing can be launched on them until it responds again" in home
     assert "were loaded less than a minute ago" in plain_text(person.get("/hub/proposals/MA-4242"))
-    refused = launch(person, "MA-4242", "7")
-    assert refused.status_code == 403
-    assert DOWN in plain_text(refused)
+    require_refused(person, launch(person, "MA-4242", "7"), DOWN)
     assert person.get(f"/hub/api/users/{person.name}").json()["servers"] == {}
     log = facility.portal.log.read_text(errors="replace")
     assert log.count("the source of proposals is down") == alarms + 1
@@ -164,9 +173,7 @@ def test_what_the_user_office_takes_back_is_gone_at_the_next_launch(facility: Fa
     assert person.get("/hub/proposals/MA-4242").status_code == 200
     kept = facility.office.experiments.pop("anna")
     try:
-        refused = launch(person, "MA-4242", "7")
-        assert refused.status_code == 403
-        assert "no proposal MA-4242 among yours" in plain_text(refused)
+        require_refused(person, launch(person, "MA-4242", "7"), "no proposal MA-4242 among yours")
         assert person.get("/hub/proposals/MA-4242").status_code == 404
     finally:
         facility.office.experiments["anna"] = kept
