@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-DOORS = ("authenticators", "spawners", "templates", "demo")
-ROOMS = ("daas_hub", *DOORS)
+PLUGINS = ("authenticators", "spawners", "templates", "demo")
+ROOMS = ("daas_hub", *PLUGINS)
 #: `daas-hub demo` is the one command that knows the demo.
 MAY = {("daas_hub/commands/demo.py", "daas_hub.demo")}
 
@@ -47,26 +47,26 @@ def within(module: str, *packages: str) -> bool:
 
 
 @pytest.mark.parametrize("name", [name for name in SOURCES if name.startswith("daas_hub/")])
-def test_the_house_never_imports_its_doors(name: str) -> None:
-    doors = [f"daas_hub.{door}" for door in DOORS]
-    found = {door for door in doors for module in imports_of(name) if within(module, door)}
-    assert {door for door in found if (name, door) not in MAY} == set()
+def test_the_package_never_imports_its_plugins(name: str) -> None:
+    plugins = [f"daas_hub.{plugin}" for plugin in PLUGINS]
+    found = {plugin for plugin in plugins for module in imports_of(name) if within(module, plugin)}
+    assert {plugin for plugin in found if (name, plugin) not in MAY} == set()
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_nobody_imports_a_door_by_its_folder(name: str) -> None:
+def test_nobody_imports_a_plugin_by_its_folder(name: str) -> None:
     """`import spawners` would be a second copy of every class."""
-    assert [module for module in imports_of(name) if within(module, *DOORS)] == []
+    assert [module for module in imports_of(name) if within(module, *PLUGINS)] == []
 
 
 @pytest.mark.parametrize("name", [name for name in SOURCES if name.startswith("daas_hub/session/")])
 def test_a_session_knows_only_the_errors(name: str) -> None:
-    house = [module for module in imports_of(name) if within(module, "daas_hub") and module != "daas_hub"]
+    ours = [module for module in imports_of(name) if within(module, "daas_hub") and module != "daas_hub"]
     allowed = (
         "daas_hub.errors", "daas_hub.launch_login", "daas_hub.lifetime", "daas_hub.log_redaction", "daas_hub.origins",
         "daas_hub.relay", "daas_hub.session",
     )  # fmt: skip
-    assert [module for module in house if not within(module, *allowed)] == []
+    assert [module for module in ours if not within(module, *allowed)] == []
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_the_reader_of_imports_sees_them_all(tmp_path: Path) -> None:
         "from daas_hub import authenticators\n"
     )
     seen = set(imports_of("daas_hub/x.py", tmp_path))
-    assert {f"daas_hub.{door}" for door in DOORS} <= {".".join(module.split(".")[:2]) for module in seen}
+    assert {f"daas_hub.{plugin}" for plugin in PLUGINS} <= {".".join(module.split(".")[:2]) for module in seen}
 
 
 def test_a_hub_with_sandboxes_loads_no_engine() -> None:

@@ -141,7 +141,7 @@ async def test_a_source_that_is_down_grants_nothing(facility: Facility, tmp_path
         await facility.authorise(ANNA, LaunchRequest("lab", "MA-4242", 1))
 
 
-async def test_the_sources_are_told_who_asks_and_the_session_is_not(facility: Facility) -> None:
+async def test_the_sources_are_reported_who_asks_and_the_session_is_not(facility: Facility) -> None:
     """L3: a source may know people by their login; a plan has no use for it, nor for a token."""
     identity = Identity(ISSUER, "anna", "Anna L.", access_token="TOKEN")
     account = await facility.account_of(identity)
@@ -178,9 +178,9 @@ async def test_decisions_are_logged_once_with_who_and_what(
 CLAIMED = Identity(ISSUER, "anna", "Anna", {"preferred_username": "anna", "uidNumber": 25001, "gidNumber": 25001})
 
 
-def told_now(uid: int = 25001, *, gids: list[int] | None = None, **claims: Any) -> Identity:
-    told = {**CLAIMED.claims, "uidNumber": uid, "gids": [26001] if gids is None else gids, **claims}
-    return Identity(ISSUER, "anna", "Anna", told, time.time())
+def claimed_now(uid: int = 25001, *, gids: list[int] | None = None, **claims: Any) -> Identity:
+    claims_now = {**CLAIMED.claims, "uidNumber": uid, "gids": [26001] if gids is None else gids, **claims}
+    return Identity(ISSUER, "anna", "Anna", claims_now, time.time())
 
 
 @pytest.fixture
@@ -195,7 +195,7 @@ async def test_two_sources_that_agree(two_sources: Config) -> None:
     """B4: the whole way, from settings to a plan."""
     facility = Facility(config=two_sources)
     assert facility.claims == {"preferred_username", "uidNumber", "gidNumber", "gids"}
-    plan = await facility.authorise(told_now(), LaunchRequest("lab", "MA-4242", 1))
+    plan = await facility.authorise(claimed_now(), LaunchRequest("lab", "MA-4242", 1))
     assert (plan.account.name, plan.account.uid, plan.account.groups) == ("anna", 25001, (26001,))
     # the table knows ben, and the login has none of these claims
     assert (await facility.account_of(Identity(ISSUER, "ben", received_at=time.time()))).uid == 25002
@@ -203,14 +203,14 @@ async def test_two_sources_that_agree(two_sources: Config) -> None:
 
 async def test_two_sources_that_disagree(two_sources: Config) -> None:
     facility = Facility(config=two_sources)
-    for identity, words in ((told_now(25002), "the uid of"), (told_now(gids=[]), "the groups of")):
+    for identity, words in ((claimed_now(25002), "the uid of"), (claimed_now(gids=[]), "the groups of")):
         with pytest.raises(AccountRefused, match=words):
             await facility.authorise(identity, LaunchRequest("lab"))
     two_sources.Facility.merge_groups = True
     united = Facility(config=two_sources)
-    assert (await united.account_of(told_now(gids=[26009]))).groups == (26009, 26001)
+    assert (await united.account_of(claimed_now(gids=[26009]))).groups == (26009, 26001)
     with pytest.raises(NoAccount, match="group 0"):
-        await united.account_of(told_now(gids=[0]))
+        await united.account_of(claimed_now(gids=[0]))
 
 
 async def test_two_sources_of_which_one_is_down(two_sources: Config, tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ async def test_two_sources_of_which_one_is_down(two_sources: Config, tmp_path: P
     facility = Facility(config=two_sources)
     (tmp_path / "accounts.yaml").write_text("accounts: [")
     with pytest.raises(SourceUnavailable):
-        await facility.account_of(told_now())
+        await facility.account_of(claimed_now())
 
 
 OF_PROPOSALS = """
@@ -502,7 +502,7 @@ def test_a_wrong_type_is_refused(config: Config, section: str, setting: str, val
 @pytest.mark.parametrize(
     ("file", "setting"), [("accounts.yaml", "accounts_file"), ("proposals.yaml", "proposals_file")]
 )
-def test_a_broken_file_is_told_at_the_start(config: Config, tmp_path: Path, file: str, setting: str) -> None:
+def test_a_broken_file_is_reported_at_the_start(config: Config, tmp_path: Path, file: str, setting: str) -> None:
     (tmp_path / file).write_text("x: [\n")
     with pytest.raises(DocumentError, match=file):
         Facility(config=config)
@@ -514,7 +514,7 @@ def test_a_range_of_ids_without_any_id_is_refused(config: Config) -> None:
         Facility(config=config)
 
 
-def test_a_bad_application_is_left_out_and_told(config: Config, tmp_path: Path) -> None:
+def test_a_bad_application_is_left_out_and_reported(config: Config, tmp_path: Path) -> None:
     (tmp_path / "applications" / "bad.yaml").write_text("name: bad\n")
     facility = Facility(config=config)
     assert list(facility.applications.applications) == ["lab", "pymca"]

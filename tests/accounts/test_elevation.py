@@ -99,7 +99,7 @@ def test_who_has_no_elevated_role_notices_nothing(rules: ElevationRules) -> None
         ({"auth_time": str(int(NOW) - 5), "amr": "otp"}, Proof(NOW, amr=frozenset({"otp"}), login_at=NOW)),
     ],
 )
-def test_what_a_token_tells(claims: dict[str, Any], proof: Proof) -> None:
+def test_what_a_token_says(claims: dict[str, Any], proof: Proof) -> None:
     assert proof_of(claims, "", NOW) == proof
 
 

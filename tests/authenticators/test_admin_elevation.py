@@ -61,6 +61,6 @@ async def test_a_login_that_is_too_old_ends(
     assert {role.name for role in user.orm_user.roles} == {"user"}
 
 
-def test_a_network_that_is_none_is_told() -> None:
+def test_a_network_that_is_invalid_is_reported() -> None:
     with pytest.raises(ConfigurationError, match=r"RoleRules\.elevated_networks"):
         RoleRules(config=Config({"RoleRules": {"elevated_networks": ["10.0.0.1/8"]}})).elevation()

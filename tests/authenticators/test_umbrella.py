@@ -111,7 +111,7 @@ def test_one_provider_keeps_its_addresses(facility: FakeFacility) -> None:
     assert door.login_url("/hub/") == "/hub/oauth_login"
 
 
-def test_settings_that_contradict_each_other_are_told(facility: FakeFacility) -> None:
+def test_settings_that_contradict_each_other_are_reported(facility: FakeFacility) -> None:
     with pytest.raises(ConfigurationError, match="no effect with"):
         authenticator(facility, providers=TWO, oidc_issuer=ISSUER)
     with pytest.raises(ConfigurationError, match="auto_login"):

@@ -12,21 +12,21 @@ from tests.browser.conftest import SessionUser, visitors
 from tests.browser.pages import (
     sign_in,
 )
-from tests.hub.linking import RIGHT, LinkedDoors, linked_doors
+from tests.hub.linking import RIGHT, LinkedDoors, linked_login_portal
 
 pytestmark = [pytest.mark.browser, pytest.mark.sandbox]
 
 
 @pytest.fixture(scope="module")
 def site(sandbox_works: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LinkedDoors]:
-    with linked_doors(tmp_path_factory.mktemp("linking")) as running:
+    with linked_login_portal(tmp_path_factory.mktemp("linking")) as running:
         yield running
 
 
 @pytest.fixture
 def visitor(browser: Browser, site: LinkedDoors) -> Iterator[Callable[..., SessionUser]]:
     """Return people with a browser of their own at this portal."""
-    with visitors(browser, site.doors.portal) as arrive:
+    with visitors(browser, site.login_portal.portal) as arrive:
         yield arrive
 
 

@@ -111,7 +111,7 @@ def test_folders_add_up(tmp_path: Path) -> None:
         pytest.param("name: lab\n" + LAB, "duplicate key", id="G1 a key twice"),
     ],
 )
-def test_a_bad_file_is_left_out_and_told(tmp_path: Path, text: str, words: str) -> None:
+def test_a_bad_file_is_left_out_and_reported(tmp_path: Path, text: str, words: str) -> None:
     catalogue, problems = read(tmp_path, good=LAB.replace("lab", "good"), bad=text, sizes=SIZES)
     assert list(catalogue.applications) == ["good"]
     (problem,) = problems
@@ -139,7 +139,7 @@ def test_a_bad_file_is_left_out_and_told(tmp_path: Path, text: str, words: str) 
         pytest.param("{memory: 4 GiB, cpus: 2}", "title", id="no title"),
     ],
 )
-def test_bad_sizes_are_told(tmp_path: Path, line: str, words: str) -> None:
+def test_bad_sizes_are_reported(tmp_path: Path, line: str, words: str) -> None:
     _, problems = read(tmp_path, lab=LAB, sizes=f"sizes:\n  odd: {line}\n")
     assert words in str(problems[0])
     assert problems[0].line == 2

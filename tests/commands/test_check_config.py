@@ -256,7 +256,7 @@ def test_the_table_is_long_enough() -> None:
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_configuration_is_told_by_name_value_and_remedy(folder: Path, name: str) -> None:
+def test_a_broken_configuration_is_reported_by_name_value_and_remedy(folder: Path, name: str) -> None:
     text, setting, value, remedy = BROKEN[name]
     told = [str(problem) for problem in check(folder, text)]
     assert any(setting in one and value in one and remedy in one for one in told), told
@@ -274,7 +274,7 @@ def test_a_broken_configuration_is_told_by_name_value_and_remedy(folder: Path, n
         pytest.param("applications/bad.yaml", "name: bad\n", "bad.yaml, line 1", id="an application that is left out"),
     ],
 )
-def test_a_broken_file_is_told_with_its_line(folder: Path, file: str, text: str, words: str) -> None:
+def test_a_broken_file_is_reported_with_its_line(folder: Path, file: str, text: str, words: str) -> None:
     (folder / file).write_text(text)
     assert any(words in str(problem) for problem in check(folder, GOOD))
 
@@ -311,7 +311,7 @@ def test_a_secret_others_can_read(folder: Path) -> None:
     assert check(folder, text) == []
 
 
-def test_several_problems_are_told_together(folder: Path) -> None:
+def test_several_problems_are_reported_together(folder: Path) -> None:
     told = check(folder, GOOD + "c.Facility.nmae = 1\nc.Facility.min_id = None\nc.MountRules.hom = 2\n")
     assert len(told) == 3
 
@@ -361,7 +361,7 @@ def problems_of(folder: Path, text: str) -> list[str]:
     return [str(problem) for problem in check_config(folder / "config.py")]
 
 
-def test_application_without_an_image_is_told_before_a_user_finds_out(folder: Path) -> None:
+def test_application_without_an_image_is_reported_before_a_user_finds_out(folder: Path) -> None:
     assert any("has no image" in one for one in problems_of(folder, DOCKER))
     (folder / "applications" / "lab.yaml").write_text(
         "name: lab\ntitle: Lab\nkind: notebook\nimage: localhost/daas-hub/python:1\n"
@@ -380,7 +380,7 @@ def test_application_without_an_image_is_told_before_a_user_finds_out(folder: Pa
         ('c.ProposalDockerSpawner.pull = "sometimes"', "has the wrong type"),
     ],
 )
-def test_setting_that_would_do_nothing_or_harm_is_told(folder: Path, line: str, words: str) -> None:
+def test_setting_that_would_do_nothing_or_harm_is_reported(folder: Path, line: str, words: str) -> None:
     """AL31: a stock setting that is ignored is one somebody relies on."""
     (folder / "applications" / "lab.yaml").write_text(
         "name: lab\ntitle: Lab\nkind: notebook\nimage: localhost/daas-hub/python:1\n"

@@ -95,7 +95,7 @@ async def test_a_session_number_of_two_proposals_is_two_visits(folder: Path) -> 
         pytest.param("users", "nothing,calipso1", "there is no experiment 'nothing'", id="no experiment of a user"),
     ],
 )
-def test_what_cannot_be_taken_over_is_told_row_by_row(
+def test_what_cannot_be_taken_over_is_reported_row_by_row(
     folder: Path, name: str, row: str, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = folder / f"{name}.csv"
@@ -159,7 +159,7 @@ def test_what_a_spreadsheet_writes(folder: Path) -> None:
     assert "Straße" in (folder / "proposals.yaml").read_text()
 
 
-def test_members_without_an_account_are_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_members_without_an_account_are_reported(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table = folder / "accounts.yaml"
     table.write_text(
         "accounts:\n  - {name: calipso1, uid: 25001, gid: 25001, logins: [{issuer: 'https://x', subject: a}]}\n"

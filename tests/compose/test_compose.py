@@ -209,7 +209,7 @@ def test_a_desktop_below_the_path_outlives_hub_and_proxy(stack: Stack, browser: 
 
 
 @pytest.mark.browser
-def test_who_has_no_account_is_told_so(stack: Stack, browser: Browser) -> None:
+def test_who_has_no_account_is_reported_so(stack: Stack, browser: Browser) -> None:
     """The demo's people are those of the demo."""
     dmitri = stack.arrive(browser, "dmitri")
     expect(dmitri.page.locator("main")).to_contain_text("no account here yet")

@@ -170,7 +170,7 @@ def refused(tmp_path: Path, *begin: str, **variables: str) -> str:
     return ran.stderr.strip()
 
 
-def test_anybody_but_root_is_told_why_root(reachable: Path) -> None:
+def test_anybody_but_root_is_reported_why_root(reachable: Path) -> None:
     begin = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
     assert refused(reachable, *begin).startswith("make install: run it as root")
 

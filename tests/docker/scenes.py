@@ -34,7 +34,7 @@ def doctor(portal: Portal, more: str = "", *options: str) -> tuple[int, dict[str
     return said.returncode, json.loads(said.stdout)
 
 
-def told(report: dict[str, Any], key: str) -> list[dict[str, str]]:
+def findings_of(report: dict[str, Any], key: str) -> list[dict[str, str]]:
     return [one for one in report["findings"] if one["key"] == key]
 
 

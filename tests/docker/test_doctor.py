@@ -9,10 +9,7 @@ import docker
 import pytest
 
 from tests.docker.engine import containers
-from tests.docker.scenes import (
-    doctor,
-    told,
-)
+from tests.docker.scenes import doctor, findings_of
 from tests.live_portal import Portal
 
 pytestmark = pytest.mark.docker
@@ -26,8 +23,8 @@ def test_a_container_sees_the_data_read_only(portal: Portal, engine: docker.APIC
     # the proposal TS-0001 of these tests has data of a hostile kind: links, nothing, directories elsewhere
     assert [one for one in problems if not one["key"].startswith("directories.TS-0001")] == []
     assert any(one["key"].startswith("directories.MA-4242") and one["verdict"] == "ok" for one in report["findings"])
-    assert told(report, "sessions.engine")[0]["verdict"] == "ok"
-    assert told(report, "sessions.identity")[0]["result"].startswith("uid 25001, gid 25001")
+    assert findings_of(report, "sessions.engine")[0]["verdict"] == "ok"
+    assert findings_of(report, "sessions.identity")[0]["result"].startswith("uid 25001, gid 25001")
     data = [one for one in report["findings"] if one["key"].startswith("sessions.~/data")]
     assert data
     assert all("read-only" in one["result"] for one in data)
@@ -38,7 +35,7 @@ def test_a_container_sees_the_data_read_only(portal: Portal, engine: docker.APIC
 def test_an_engine_that_does_not_answer(portal: Portal) -> None:
     code, report = doctor(portal, "\nc.ProposalDockerSpawner.engine = 'unix:///nowhere/docker.sock'\n", "--as", "anna")
     assert code == 2
-    (found,) = told(report, "sessions.engine")
+    (found,) = findings_of(report, "sessions.engine")
     assert found["verdict"] == "problem"
     assert found["fix"]
 
@@ -53,6 +50,6 @@ def test_an_image_that_is_not_there(portal: Portal) -> None:
     more = f"\nc.Facility.catalogue = [{str(applications)!r}]\nc.ProposalDockerSpawner.pull = 'never'\n"
     code, report = doctor(portal, more)
     assert code == 2
-    (found,) = told(report, "sessions.images")
+    (found,) = findings_of(report, "sessions.images")
     assert found["verdict"] == "problem"
     assert "docker pull localhost/daas-hub/gone:1" in found["fix"]

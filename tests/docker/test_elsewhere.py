@@ -19,7 +19,7 @@ from daas_hub.spawners.docker.engine import Engine, EngineUnreachable
 from tests.browser.conftest import SessionUser
 from tests.docker.engine import containers, start_docker_portal
 from tests.docker.other_machine import Machine, other_machine, over_tls
-from tests.docker.scenes import IDENTITY, WRITABLE, container_of, doctor, home_text, require_words, told
+from tests.docker.scenes import IDENTITY, WRITABLE, container_of, doctor, findings_of, home_text, require_words
 from tests.live_portal import Portal, free_ports
 from tests.not_tried import missing
 from tests.sandbox.homes import (
@@ -88,7 +88,7 @@ def test_a_broken_home_is_named_and_a_temporary_one_starts_there(portal: Portal)
 def test_the_doctor_looks_at_a_session_there(portal: Portal, machine: Machine) -> None:
     """ES38, EL24: a program in a container of that machine sees the data, read-only; nothing is left of it there."""
     _, report = doctor(portal, "", "--as", "anna")
-    assert told(report, "sessions.identity")[0]["result"].startswith("uid 25001, gid 25001")
+    assert findings_of(report, "sessions.identity")[0]["result"].startswith("uid 25001, gid 25001")
     seen = [one for one in report["findings"] if one["key"].startswith("sessions.~/data")]
     assert seen
     assert all(one["verdict"] == "ok" and "read-only" in one["result"] for one in seen), seen
@@ -145,7 +145,7 @@ def test_session_survives_a_restart_of_the_hub_and_of_the_engine(portal: Portal,
     wait_for(lambda: containers(machine.engine, portal) == [], "the removal of the container")
 
 
-def test_ended_and_removed_sessions_are_told(portal: Portal, machine: Machine) -> None:
+def test_ended_and_removed_sessions_are_reported(portal: Portal, machine: Machine) -> None:
     """DI02, DI03: news and polls come over the same way."""
     anna = portal.login("anna")
     name = anna.launch("terminal")

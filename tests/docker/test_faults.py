@@ -52,7 +52,7 @@ def test_container_stopped_from_outside_is_shown_and_can_be_launched_again(
     assert anna.stop(again).status_code == 303
 
 
-def test_paused_container_is_told_and_not_lost(portal: Portal, engine: docker.APIClient) -> None:
+def test_paused_container_is_reported_and_not_lost(portal: Portal, engine: docker.APIClient) -> None:
     anna = portal.login("anna")
     name = anna.launch("terminal", proposal="MA-4242", visit="2")
     container = container_of(engine, portal)
@@ -66,7 +66,7 @@ def test_paused_container_is_told_and_not_lost(portal: Portal, engine: docker.AP
     wait_for(lambda: containers(engine, portal) == [], "the removal of the container")
 
 
-def test_program_that_uses_too_much_memory_is_told(portal: Portal) -> None:
+def test_program_that_uses_too_much_memory_is_reported(portal: Portal) -> None:
     anna = portal.login("anna")
     script = "/usr/bin/python3 -c 'b = bytearray(3 * 2**30)'; echo python=$?"
     with probing(anna, "anna", script) as probe:
@@ -197,7 +197,7 @@ def test_stop_during_a_pull_leaves_no_ghost(engine: docker.APIClient, registry: 
     }.values(),
     ids=["tag", "repository", "registry", "digest"],
 )
-def test_image_that_cannot_be_had_is_told_with_its_reason(registry: Registry, reference: str, words: str) -> None:
+def test_image_that_cannot_be_had_is_reported_with_its_reason(registry: Registry, reference: str, words: str) -> None:
     """K4."""
     named = reference.format(registry=f"127.0.0.1:{registry.port}")
     with portal_with(far=desktop_of(f'"{named}"')) as portal:
@@ -215,7 +215,7 @@ def test_nothing_is_pulled_unless_asked_for(engine: docker.APIClient, registry: 
     assert not any(tag.startswith(name) for one in engine.images() for tag in one["RepoTags"] or [])
 
 
-def test_disk_that_is_full_during_a_pull_is_told(registry: Registry, tmp_path: Path) -> None:
+def test_disk_that_is_full_during_a_pull_is_reported(registry: Registry, tmp_path: Path) -> None:
     """K4: on an engine of its own, whose disk has room for nothing."""
     with Control.small_engine(megabytes=40) as small:
         config = f"c.ProposalDockerSpawner.engine = {small!r}\n{PULL}"

@@ -16,7 +16,7 @@ from traitlets.config import Config
 from daas_hub.spawners.docker.spawner import ProposalDockerSpawner
 from tests.docker.engine import Control, address, image, prepare, start_docker_portal
 from tests.docker.other_machine import other_machine, over_tls
-from tests.docker.scenes import doctor, home_text, require_words, told
+from tests.docker.scenes import doctor, findings_of, home_text, require_words
 from tests.kill_points import DOCKER, ELSEWHERE
 from tests.killed_starts import REPEATS, STARTS, Mortal, mortal_config, require_nothing_unknown
 from tests.live_portal import Portal, new_state, remove
@@ -137,7 +137,7 @@ def test_lost_database_is_reported_and_its_sessions_ended_after_the_grace(
     mortal.restart()
     (name,) = mortal.running()
     _, report = doctor(mortal.portal)
-    (finding,) = told(report, "sessions.reconciled")
+    (finding,) = findings_of(report, "sessions.reconciled")
     assert finding["verdict"] == "warning"
     assert name in finding["result"]
     mortal.portal.process.kill()

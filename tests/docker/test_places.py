@@ -13,7 +13,7 @@ import pytest
 from daas_hub.spawners.sandbox.processes import marked_processes
 from tests.docker.engine import Control, address, containers, start_docker_portal
 from tests.docker.other_machine import Machine, other_machine
-from tests.docker.scenes import doctor, told
+from tests.docker.scenes import doctor, findings_of
 from tests.live_portal import Person, Portal
 from tests.places import config_of, kill_rest
 from tests.waiting import wait_for
@@ -123,10 +123,10 @@ def test_the_doctor_examines_each_place(portal: Portal) -> None:
     checks = [one["check"] for one in report["findings"] if one["key"].startswith("sessions.")]
     for title in ("This machine", "Near", "Far"):
         assert any(one.startswith(f"in {title}: ") for one in checks), checks
-    engines = told(report, "sessions.engine")
+    engines = findings_of(report, "sessions.engine")
     assert [one["verdict"] for one in engines] == ["ok", "ok"], engines
     # of the other machine only what is offered there is looked for
-    assert all("Terminal" in one["check"] for one in told(report, "sessions.images") if "Far" in one["check"])
+    assert all("Terminal" in one["check"] for one in findings_of(report, "sessions.images") if "Far" in one["check"])
     reconciled = [one for one in checks if "last compared its sessions" in one]
     assert len(reconciled) == 3, checks
 

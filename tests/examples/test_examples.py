@@ -17,7 +17,7 @@ HELD = (
 )  # fmt: skip
 
 
-def told(findings: list[dict[str, str]], *verdicts: str) -> str:
+def findings_text(findings: list[dict[str, str]], *verdicts: str) -> str:
     """Return findings of these verdicts as text."""
     return "\n".join(str(one) for one in findings if one["verdict"] in verdicts)
 
@@ -26,9 +26,9 @@ def told(findings: list[dict[str, str]], *verdicts: str) -> str:
 def test_everything_holds(sites: Callable[[str], Site], name: str) -> None:
     """The doctor asks provider, directory, catalogue and storage, and runs a session that sees the data read-only."""
     findings = sites(name).examine()
-    assert told(findings, "problem", "warning") == ""
+    assert findings_text(findings, "problem", "warning") == ""
     held = {one["key"] for one in findings if one["verdict"] == "ok"}
-    assert set(HELD) - held == set(), told(findings, "not checked")
+    assert set(HELD) - held == set(), findings_text(findings, "not checked")
     contract = {
         one["key"].split(".")[2] for one in findings if one["key"].startswith("proposals.") and one["verdict"] == "ok"
         if one["key"].count(".") == 2
@@ -43,5 +43,5 @@ def test_everything_holds(sites: Callable[[str], Site], name: str) -> None:
 def test_a_monitor_needs_no_person(sites: Callable[[str], Site], name: str) -> None:
     """PS09: without --as nobody's directories are opened, and everything else is asked."""
     findings = sites(name).examine(nobody=True)
-    assert told(findings, "problem", "warning") == ""
+    assert findings_text(findings, "problem", "warning") == ""
     assert any(one["key"] == "directories.asked" and one["verdict"] == "not checked" for one in findings)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import requests
 
-from tests.hub.logins import Doors, open_doors
+from tests.hub.logins import LoginPortal, start_login_portal
 from tests.live_portal import Person
 from tests.not_tried import missing
 from tests.stand_ins.directory import SLAPD, SUFFIX, make_directory, person
@@ -34,21 +34,21 @@ c.LinkedAccounts.max_per_account = 2
 class LinkedDoors:
     """The portal: no login has an account before it is connected."""
 
-    doors: Doors
+    login_portal: LoginPortal
 
     @property
     def url(self) -> str:
         """The portal's address."""
-        return self.doors.portal.url
+        return self.login_portal.portal.url
 
     def arrive(self, subject: str, *, wanted: str = "") -> Walker:
         """Sign in with EGI, where nobody has an account yet."""
-        someone = self.doors.login("egi", subject, wanted=wanted)
+        someone = self.login_portal.login("egi", subject, wanted=wanted)
         return Walker(self.url, someone.session, someone.answer)
 
     def person(self, walker: Walker) -> Person:
         """Return somebody who is signed in."""
-        return Person(self.doors.portal, walker.browser, walker.answer)
+        return Person(self.login_portal.portal, walker.browser, walker.answer)
 
 
 @dataclass
@@ -85,7 +85,7 @@ class Walker:
 
 
 @contextmanager
-def linked_doors(folder: object) -> Iterator[LinkedDoors]:
+def linked_login_portal(folder: object) -> Iterator[LinkedDoors]:
     """Run it."""
     if SLAPD is None:
         missing("ldap", "OpenLDAP's server is not installed")
@@ -98,8 +98,8 @@ def linked_doors(folder: object) -> Iterator[LinkedDoors]:
     directory.start()
     try:
         more = MORE.replace("{servers}", directory.tls).replace("{ca}", directory.ca).replace("{suffix}", SUFFIX)
-        doors = open_doors(more_config=more)
-        yield LinkedDoors(doors)
-        doors.stop()
+        login_portal = start_login_portal(more_config=more)
+        yield LinkedDoors(login_portal)
+        login_portal.stop()
     finally:
         directory.stop()

@@ -53,7 +53,7 @@ accounts:
 
 
 @dataclass
-class Doors:
+class LoginPortal:
     """The portal and its two providers."""
 
     portal: Portal
@@ -90,13 +90,13 @@ class Doors:
         remove(self.portal)
 
 
-def open_doors(
+def start_login_portal(
     *,
     recheck_s: int = 6,
     more_config: str = "",
     more_config_of: Callable[[str], str] = lambda _issuer: "",
     people: Iterable[str] = (),
-) -> Doors:
+) -> LoginPortal:
     """Start a portal with two providers; whoever starts it stops it.
 
     Args:
@@ -109,19 +109,19 @@ def open_doors(
     egi = start_provider("egi", portal=url, name="egi", access_token_s=2, basic_auth=True)
     state = new_state()
     accounts = state / "accounts.yaml"
-    doors = Doors(None, facility, egi, accounts)  # type: ignore[arg-type]  # the portal reads the accounts
-    doors.write_accounts()
-    doors.config = CONFIG.format(
+    login_portal = LoginPortal(None, facility, egi, accounts)  # type: ignore[arg-type]  # the portal reads the accounts
+    login_portal.write_accounts()
+    login_portal.config = CONFIG.format(
         facility=facility.issuer, egi=egi.issuer, again=AGAIN_S, recheck=recheck_s, accounts=accounts
     )
     more = more_config + more_config_of(facility.issuer)
     try:
-        doors.portal = start_portal(state=state, port=port, more_config=doors.config + more)
+        login_portal.portal = start_portal(state=state, port=port, more_config=login_portal.config + more)
     except BaseException:
         facility.stop()
         egi.stop()
         raise
-    return doors
+    return login_portal
 
 
 def is_out(person: Person) -> bool:

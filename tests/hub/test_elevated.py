@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from tests.hub.logins import Doors, is_out, open_doors
+from tests.hub.logins import LoginPortal, is_out, start_login_portal
 from tests.live_portal import Person
 from tests.waiting import wait_for
 
@@ -19,8 +19,8 @@ c.RoleRules.elevated_networks = ["127.0.0.0/8"]
 
 
 @pytest.fixture(scope="module")
-def doors() -> Iterator[Doors]:
-    running = open_doors(more_config=MORE)
+def login_portal() -> Iterator[LoginPortal]:
+    running = start_login_portal(more_config=MORE)
     yield running
     running.stop()
 
@@ -35,13 +35,13 @@ def step_up(person: Person) -> Person:
     return Person(person.portal, person.session, person.session.post(form.url, data={"sub": "anna"}))
 
 
-def test_a_second_factor_gives_the_role_and_its_lack_is_told(doors: Doors) -> None:
-    weak = doors.login("facility", "anna")
+def test_a_second_factor_gives_the_role_and_its_lack_is_reported(login_portal: LoginPortal) -> None:
+    weak = login_portal.login("facility", "anna")
     assert not is_admin(weak)
     page = weak.get("/hub/home").text
     assert "a second factor at the sign-in" in page
     assert 'href="/hub/oauth_login/facility?step_up=1"' in page
-    elsewhere = doors.login("facility", "anna")
+    elsewhere = login_portal.login("facility", "anna")
     strong = step_up(weak)
     assert is_admin(strong)
     assert "second factor" not in strong.get("/hub/home").text
@@ -49,20 +49,20 @@ def test_a_second_factor_gives_the_role_and_its_lack_is_told(doors: Doors) -> No
     assert is_out(elsewhere)
     # it is held over refreshes, and gone with the next login that is not good enough
     wait_for(lambda: is_admin(strong), "the role stays")
-    again = doors.login("facility", "anna")
+    again = login_portal.login("facility", "anna")
     assert not is_admin(again)
     assert not is_admin(strong)
 
 
 @pytest.fixture(scope="module")
-def short() -> Iterator[Doors]:
+def short() -> Iterator[LoginPortal]:
     more = 'c.RoleRules.admin_groups = ["ma-4242"]\nc.RoleRules.elevated_hours = 0.001\n'
-    running = open_doors(more_config=more)
+    running = start_login_portal(more_config=more)
     yield running
     running.stop()
 
 
-def test_who_has_to_sign_in_again_reads_why_once(short: Doors) -> None:
+def test_who_has_to_sign_in_again_reads_why_once(short: LoginPortal) -> None:
     """The hours of an administrator are over (3.6 s here): the login page says so, and once."""
     person = short.login("facility", "anna")
     assert is_admin(person)
@@ -92,21 +92,21 @@ def is_out_quietly(person: Person) -> bool:
 
 
 @pytest.mark.parametrize("planted", ["x", "2|1:0|10:1790000000|10:daas-ended|4:SGk=|0000"])
-def test_a_sentence_nobody_signed_is_not_shown(doors: Doors, planted: str) -> None:
+def test_a_sentence_nobody_signed_is_not_shown(login_portal: LoginPortal, planted: str) -> None:
     browser = requests.Session()
     browser.cookies.set("daas-ended", planted)
-    assert "You were signed out" not in browser.get(f"{doors.portal.url}/hub/login").text
+    assert "You were signed out" not in browser.get(f"{login_portal.portal.url}/hub/login").text
 
 
 @pytest.fixture(scope="module")
-def elsewhere() -> Iterator[Doors]:
-    running = open_doors(more_config=MORE.replace("127.0.0.0/8", "192.0.2.0/24"))
+def elsewhere() -> Iterator[LoginPortal]:
+    running = start_login_portal(more_config=MORE.replace("127.0.0.0/8", "192.0.2.0/24"))
     yield running
     running.stop()
 
 
 @pytest.mark.parametrize("header", ["X-Forwarded-For", "X-Real-IP", "Forwarded"])
-def test_an_address_cannot_be_claimed(elsewhere: Doors, header: str) -> None:
+def test_an_address_cannot_be_claimed(elsewhere: LoginPortal, header: str) -> None:
     """The office's address in a header of the client gives no role: what the hub's own proxy saw counts."""
     browser = requests.Session()
     browser.headers[header] = "192.0.2.1"
@@ -124,12 +124,12 @@ def test_a_portal_that_leads_to_its_provider_by_itself_does_not_go_in_circles() 
         'c.UmbrellaAuthenticator.providers.pop("egi")\nc.UmbrellaAuthenticator.auto_login = True\n'
         'c.RoleRules.admin_groups = ["ma-4242"]\nc.RoleRules.elevated_hours = 0.001\n'
     )
-    doors = open_doors(more_config=more)
+    login_portal = start_login_portal(more_config=more)
     try:
-        person = doors.login("facility", "anna")
+        person = login_portal.login("facility", "anna")
         wait_for(lambda: is_out_quietly(person), "the hours are over", 15)
         page = open_home(person)
         assert page.status_code == 200
-        assert page.url.startswith((doors.facility.issuer, f"{doors.portal.url}/hub/home")), page.url
+        assert page.url.startswith((login_portal.facility.issuer, f"{login_portal.portal.url}/hub/home")), page.url
     finally:
-        doors.stop()
+        login_portal.stop()

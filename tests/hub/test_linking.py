@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from tests.hub.linking import RIGHT, LinkedDoors, Walker, linked_doors
+from tests.hub.linking import RIGHT, LinkedDoors, Walker, linked_login_portal
 from tests.hub.logins import (
     is_out,
     running,
@@ -20,14 +20,14 @@ from tests.live_portal import Person, plain_text
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LinkedDoors]:
-    with linked_doors(tmp_path_factory.mktemp("linking")) as running:
+    with linked_login_portal(tmp_path_factory.mktemp("linking")) as running:
         yield running
 
 
 @pytest.fixture(autouse=True)
 def nothing_connected(site: LinkedDoors) -> Iterator[None]:
     yield
-    path = site.doors.portal.state / "private" / "links.sqlite"
+    path = site.login_portal.portal.state / "private" / "links.sqlite"
     if path.exists():
         with sqlite3.connect(path) as links:
             links.execute("DELETE FROM links")
@@ -35,7 +35,7 @@ def nothing_connected(site: LinkedDoors) -> Iterator[None]:
 
 
 def links_of(site: LinkedDoors) -> list[tuple[str, str]]:
-    path = site.doors.portal.state / "private" / "links.sqlite"
+    path = site.login_portal.portal.state / "private" / "links.sqlite"
     if not path.exists():
         return []
     links = sqlite3.connect(path)
@@ -67,7 +67,7 @@ def test_step_by_step(site: LinkedDoors) -> None:
     assert (
         "Anna at the Facility" in site.arrive("anna").answer.text or "Anna Lindqvist" in site.arrive("anna").answer.text
     )
-    log = site.doors.portal.log.read_text()
+    log = site.login_portal.portal.log.read_text()
     assert RIGHT not in log
     assert re.search(r"login u\w+ \('anna0123.*was connected with account anna \(uid 25001\)", log)
     # the walk is over: its number is worth nothing
@@ -195,7 +195,7 @@ def test_the_wanted_page_is_one_of_ours(site: LinkedDoors) -> None:
     for wanted in ("https://evil.example.org/", "//evil.example.org/hub/", "/\\evil.example.org"):
         walker = connected(site, wanted=wanted)
         assert walker.answer.url.startswith(f"{site.url}/hub/"), wanted
-        with sqlite3.connect(site.doors.portal.state / "private" / "links.sqlite") as links:
+        with sqlite3.connect(site.login_portal.portal.state / "private" / "links.sqlite") as links:
             links.execute("DELETE FROM links")
         links.close()
 
@@ -207,7 +207,7 @@ def test_what_is_connected_is_seen_and_removed(site: LinkedDoors) -> None:
     assert "in use now" in plain_text(page)
     assert 'href="/hub/daas/logins"' in anna.get("/hub/home").text
     ben = site.person(connected(site, "ben", "ben"))
-    issuer = site.doors.egi.issuer
+    issuer = site.login_portal.egi.issuer
     # somebody else's is not theirs to remove, and does not exist for them
     answer = ben.post("/hub/daas/logins", {"issuer": issuer, "subject": "anna0123456789abcdef@egi.eu"})
     assert answer.status_code == 404
@@ -229,7 +229,7 @@ def test_removing_the_login_of_another_browser_ends_it_and_its_sessions(site: Li
     second = site.person(connected(site, "ben", "anna"))
     hers, other = first.launch("terminal"), second.launch("terminal")
     subject = "ben0123456789abcdef@egi.eu"
-    answer = first.post("/hub/daas/logins", {"issuer": site.doors.egi.issuer, "subject": subject})
+    answer = first.post("/hub/daas/logins", {"issuer": site.login_portal.egi.issuer, "subject": subject})
     assert answer.url == f"{site.url}/hub/daas/logins"
     assert is_out(second)
     assert not is_out(first)
@@ -242,7 +242,7 @@ def test_removing_the_login_of_another_browser_ends_it_and_its_sessions(site: Li
 def test_an_account_has_so_many_logins(site: LinkedDoors) -> None:
     connected(site, "anna", "clara")
     connected(site, "ben", "clara")
-    third = site.doors.login("facility", "anna")
+    third = site.login_portal.login("facility", "anna")
     walker = Walker(site.url, third.session, third.answer).open().prove("clara", RIGHT).confirm()
     assert walker.answer.status_code == 409
     assert "limit" in plain_text(walker.answer)
@@ -261,10 +261,10 @@ def test_a_page_that_is_not_private_to_the_browser_is_kept_nowhere(site: LinkedD
         assert "form-action 'self'" in answer.headers["Content-Security-Policy"]
     cookie = next(one for one in walker.browser.cookies if one.name == "daas-link")
     assert (cookie.path, cookie.has_nonstandard_attr("HttpOnly")) == ("/hub/link", True)
-    assert is_out(Person(site.doors.portal, walker.browser, walker.answer)), "half a walk is no login"
+    assert is_out(Person(site.login_portal.portal, walker.browser, walker.answer)), "half a walk is no login"
 
 
-def test_every_other_login_of_the_account_is_told(site: LinkedDoors) -> None:
+def test_every_other_login_of_the_account_is_reported(site: LinkedDoors) -> None:
     """Whoever had the password for a moment must not have the account in secret."""
     first = site.person(connected(site, "anna", "anna"))
     assert "another login was connected to your account" not in first.get("/hub/home").text

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
-from tests.hub.logins import AGAIN_S, Doors, is_out, open_doors, running
+from tests.hub.logins import AGAIN_S, LoginPortal, is_out, running, start_login_portal
 from tests.live_portal import Person, plain_text
 from tests.waiting import wait_for
 
@@ -18,8 +18,8 @@ pytestmark = pytest.mark.sandbox
 
 
 @pytest.fixture(scope="module")
-def doors(sandbox_works: None) -> Iterator[Doors]:
-    running = open_doors()
+def login_portal(sandbox_works: None) -> Iterator[LoginPortal]:
+    running = start_login_portal()
     yield running
     running.stop()
 
@@ -30,9 +30,9 @@ def grown_old(person: Person) -> Person:
     return person
 
 
-def test_the_login_page_offers_each_provider(doors: Doors) -> None:
+def test_the_login_page_offers_each_provider(login_portal: LoginPortal) -> None:
     """AL12, DI08, DE12: a button each, in the configured order, and the page that was wanted goes along."""
-    page = requests.get(f"{doors.portal.url}/hub/proposals/MA-4242", timeout=10)
+    page = requests.get(f"{login_portal.portal.url}/hub/proposals/MA-4242", timeout=10)
     text = plain_text(page)
     assert text.index("Sign in with your facility account") < text.index("Sign in with EGI Check-in")
     for way in ("facility", "egi"):
@@ -40,33 +40,33 @@ def test_the_login_page_offers_each_provider(doors: Doors) -> None:
 
 
 @pytest.mark.parametrize("way", ["facility", "egi"])
-def test_a_login_through_each(doors: Doors, way: str) -> None:
+def test_a_login_through_each(login_portal: LoginPortal, way: str) -> None:
     """SO03, DI08: to the page that was wanted, as the account the facility linked to this identity."""
-    person = doors.login(way, "anna", wanted="/hub/proposals/MA-4242")
-    assert person.answer.url == f"{doors.portal.url}/hub/proposals/MA-4242"
+    person = login_portal.login(way, "anna", wanted="/hub/proposals/MA-4242")
+    assert person.answer.url == f"{login_portal.portal.url}/hub/proposals/MA-4242"
     assert person.answer.status_code == 200
     assert "Anna Lindqvist" in person.get("/hub/home").text
 
 
-def test_two_issuers_are_two_identities(doors: Doors) -> None:
+def test_two_issuers_are_two_identities(login_portal: LoginPortal) -> None:
     """C1, F7."""
-    assert doors.login("facility", "anna").name != doors.login("egi", "anna").name
+    assert login_portal.login("facility", "anna").name != login_portal.login("egi", "anna").name
     # a subject of one is nobody at the other
-    assert doors.login("egi", "ben").answer.status_code == 403
+    assert login_portal.login("egi", "ben").answer.status_code == 403
 
 
-def test_an_answer_for_one_provider_is_none_for_another(doors: Doors) -> None:
+def test_an_answer_for_one_provider_is_none_for_another(login_portal: LoginPortal) -> None:
     """F3, F4: mix-up, another browser, a second use, another `iss`: no login comes of it."""
-    hub = f"{doors.portal.url}/hub"
+    hub = f"{login_portal.portal.url}/hub"
     browser = requests.Session()
 
     def begun() -> dict[str, str]:
         url = browser.get(f"{hub}/oauth_login/facility", allow_redirects=False).headers["Location"]
-        return doors.facility.walk(url, "anna")
+        return login_portal.facility.walk(url, "anna")
 
     attempts = {
         "at the other's callback": ("egi", {}, browser),
-        "with the other's name": ("facility", {"iss": doors.egi.issuer}, browser),
+        "with the other's name": ("facility", {"iss": login_portal.egi.issuer}, browser),
         "with no name": ("facility", {"iss": None}, browser),
         "with an empty name": ("facility", {"iss": ""}, browser),
         "in another browser": ("facility", {}, requests.Session()),
@@ -85,12 +85,12 @@ def test_an_answer_for_one_provider_is_none_for_another(doors: Doors) -> None:
     assert again.get(f"{hub}/oauth_callback/facility", params=good, allow_redirects=False).status_code == 400
 
 
-def test_a_login_goes_on_when_its_access_token_is_over(doors: Doors) -> None:
+def test_a_login_goes_on_when_its_access_token_is_over(login_portal: LoginPortal) -> None:
     """F7: refresh tokens are good for once here, and many requests at a time spoil none."""
-    person = doors.login("egi", "anna")
+    person = login_portal.login("egi", "anna")
 
     def ask(_: int) -> bool:
-        answer = requests.get(f"{doors.portal.url}/hub/home", cookies=person.session.cookies, timeout=30)
+        answer = requests.get(f"{login_portal.portal.url}/hub/home", cookies=person.session.cookies, timeout=30)
         return answer.url.endswith("/hub/home")
 
     for _ in range(3):
@@ -99,39 +99,39 @@ def test_a_login_goes_on_when_its_access_token_is_over(doors: Doors) -> None:
             assert list(pool.map(ask, range(8))) == [True] * 8
 
 
-def test_a_login_that_is_revoked_ends_and_the_session_goes_on(doors: Doors) -> None:
+def test_a_login_that_is_revoked_ends_and_the_session_goes_on(login_portal: LoginPortal) -> None:
     """D6: the provider refuses the refresh token."""
-    person = doors.login("egi", "anna")
+    person = login_portal.login("egi", "anna")
     name = person.launch("terminal")
-    doors.egi.control("revoke", "anna")
+    login_portal.egi.control("revoke", "anna")
     wait_for(lambda: is_out(grown_old(person)), "the login ends")
-    assert doors.portal.wait_for_log("The login provider has ended this login")
-    person = doors.login("egi", "anna")
+    assert login_portal.portal.wait_for_log("The login provider has ended this login")
+    person = login_portal.login("egi", "anna")
     assert running(person, name), "unsaved work is not lost"
     person.stop(name)
 
 
-def test_signing_out_at_the_provider_ends_every_browser(doors: Doors) -> None:
+def test_signing_out_at_the_provider_ends_every_browser(login_portal: LoginPortal) -> None:
     """D6, F9: told by the provider alone; sessions go on, other people's logins as well."""
-    browsers = [doors.login("facility", "anna") for _ in range(2)]
-    ben = doors.login("facility", "ben")
-    elsewhere = doors.login("egi", "anna")
+    browsers = [login_portal.login("facility", "anna") for _ in range(2)]
+    ben = login_portal.login("facility", "ben")
+    elsewhere = login_portal.login("egi", "anna")
     name = browsers[0].launch("terminal")
     inside = f"/user/{browsers[0].name}/{name}/"
     assert browsers[0].get(inside).status_code == 200
-    doors.facility.control("logout", "anna")
+    login_portal.facility.control("logout", "anna")
     assert [is_out(browser) for browser in browsers] == [True, True]
     assert not is_out(ben)
     assert not is_out(elsewhere)
-    again = doors.login("facility", "anna")
+    again = login_portal.login("facility", "anna")
     assert running(again, name)
     again.stop(name)
 
 
-def test_a_logout_nobody_signed_is_ignored(doors: Doors) -> None:
+def test_a_logout_nobody_signed_is_ignored(login_portal: LoginPortal) -> None:
     """F9."""
-    person = doors.login("facility", "anna")
-    address = f"{doors.portal.url}/hub/oauth_backchannel_logout/facility"
+    person = login_portal.login("facility", "anna")
+    address = f"{login_portal.portal.url}/hub/oauth_backchannel_logout/facility"
     for form in ({}, {"logout_token": "x"}, {"logout_token": "e30.e30.e30"}, {"logout_token": ["a.b.c", "a.b.c"]}):
         answer = requests.post(address, data=form, timeout=10)
         assert answer.status_code == 400
@@ -142,34 +142,34 @@ def test_a_logout_nobody_signed_is_ignored(doors: Doors) -> None:
     assert not is_out(person)
 
 
-def test_signing_out_signs_out_at_the_provider_too(doors: Doors) -> None:
-    person = doors.login("facility", "anna")
+def test_signing_out_signs_out_at_the_provider_too(login_portal: LoginPortal) -> None:
+    person = login_portal.login("facility", "anna")
     answer = person.get("/hub/logout")
-    assert answer.url.startswith(f"{doors.facility.issuer}/session/end?"), answer.url
+    assert answer.url.startswith(f"{login_portal.facility.issuer}/session/end?"), answer.url
     asked = parse_qs(urlsplit(answer.url).query)
-    assert asked["post_logout_redirect_uri"] == [f"{doors.portal.url}/hub/logged-out"]
+    assert asked["post_logout_redirect_uri"] == [f"{login_portal.portal.url}/hub/logged-out"]
     # whatever happens there: here it is over
     assert is_out(person)
     page = plain_text(person.get("/hub/logged-out"))
     assert "You are signed out" in page
 
 
-def test_who_loses_the_account_loses_the_sessions(doors: Doors) -> None:
+def test_who_loses_the_account_loses_the_sessions(login_portal: LoginPortal) -> None:
     """D4, D6: also with the browser closed; and only they do."""
-    anna, ben = doors.login("facility", "anna"), doors.login("facility", "ben")
+    anna, ben = login_portal.login("facility", "anna"), login_portal.login("facility", "ben")
     hers, his = anna.launch("terminal"), ben.launch("terminal")
     made = [one.api("POST", f"users/{one.name}/tokens", {"note": "test"}).json() for one in (anna, ben)]
     try:
-        doors.write_accounts("anna")
-        assert doors.portal.wait_for_log("are stopped, and the login is ended: the account is gone", 30)
+        login_portal.write_accounts("anna")
+        assert login_portal.portal.wait_for_log("are stopped, and the login is ended: the account is gone", 30)
     finally:
-        doors.write_accounts()
+        login_portal.write_accounts()
     assert running(ben, his)
     ben.stop(his)
-    again = doors.login("facility", "anna")
+    again = login_portal.login("facility", "anna")
     assert not running(again, hers)
     assert is_out(anna)
     # her access token is revoked, also when the account is back
     headers = [{"Authorization": f"token {one['token']}"} for one in made]
-    user = f"{doors.portal.url}/hub/api/user"
+    user = f"{login_portal.portal.url}/hub/api/user"
     assert [requests.get(user, headers=one, timeout=10).status_code for one in headers] == [403, 200]

@@ -95,7 +95,7 @@ def test_a_header_counts_at_that_address_only(behind: Portal) -> None:
     assert answer.status_code == 302
 
 
-def test_somebody_without_an_account_is_told_what_to_do(behind: Portal) -> None:
+def test_somebody_without_an_account_is_reported_what_to_do(behind: Portal) -> None:
     answer = requests.get(f"{behind.url}/hub/proxy_login", headers=headers(behind, "somebody-else"))
     assert answer.status_code == 403
     assert "you have no account here yet" in plain_text(answer)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from tests.hub.logins import Doors, is_out, open_doors
+from tests.hub.logins import LoginPortal, is_out, start_login_portal
 from tests.live_portal import Person, plain_text, start_portal
 from tests.waiting import wait_for
 
@@ -50,9 +50,9 @@ GROUPS = {
 
 
 @pytest.fixture(scope="module")
-def doors() -> Iterator[Doors]:
+def login_portal() -> Iterator[LoginPortal]:
     """A portal with lists. It starts no session."""
-    running = open_doors(
+    running = start_login_portal(
         people=GROUPS, more_config_of=lambda facility: LISTS.format(facility=facility, refusal=REFUSAL)
     )
     people = [
@@ -66,65 +66,65 @@ def doors() -> Iterator[Doors]:
         running.stop()
 
 
-def told(person: Person) -> dict[str, object]:
+def own_user(person: Person) -> dict[str, object]:
     answer = person.get("/hub/api/user")
     assert answer.status_code == 200, answer.text
     return answer.json()  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize(("name", "admin"), [("anna", True), ("ben", False), ("carla", False), ("fay", True)], ids=str)
-def test_who_is_on_a_list_signs_in(doors: Doors, name: str, admin: bool) -> None:
+def test_who_is_on_a_list_signs_in(login_portal: LoginPortal, name: str, admin: bool) -> None:
     """By account, issuer and subject, group, and as an administrator; the groups are the hub's."""
-    person = doors.login("facility", name)
+    person = login_portal.login("facility", name)
     assert person.answer.status_code == 200, plain_text(person.answer)
-    user = told(person)
+    user = own_user(person)
     assert user["admin"] is admin
     assert user["groups"] == [GROUPS[name].partition(":")[0].strip("{")]
     assert user["name"] not in GROUPS
 
 
 @pytest.mark.parametrize("name", ["dora", "eve"])
-def test_everybody_else_is_refused_in_the_configured_words(doors: Doors, name: str) -> None:
+def test_everybody_else_is_refused_in_the_configured_words(login_portal: LoginPortal, name: str) -> None:
     """Dora is blocked although her group is allowed; Eve has an account, and is on no list."""
-    person = doors.login("facility", name)
+    person = login_portal.login("facility", name)
     assert person.answer.status_code == 403
     assert REFUSAL in plain_text(person.answer)
     assert is_out(person)
 
 
-def test_the_hub_made_no_user_of_a_name_on_a_list(doors: Doors) -> None:
-    anna = doors.login("facility", "anna")
+def test_the_hub_made_no_user_of_a_name_on_a_list(login_portal: LoginPortal) -> None:
+    anna = login_portal.login("facility", "anna")
     names = {user["name"] for user in anna.get("/hub/api/users").json()}
     assert names
     assert not names & GROUPS.keys()
 
 
-def test_signing_out_ends_where_the_setting_says(doors: Doors) -> None:
-    anna = doors.login("facility", "anna")
+def test_signing_out_ends_where_the_setting_says(login_portal: LoginPortal) -> None:
+    anna = login_portal.login("facility", "anna")
     assert anna.get("/hub/logged-out", allow_redirects=False).headers["Location"] == "/hub/login?signed-out=1"
 
 
-def test_a_list_that_becomes_shorter_ends_logins(doors: Doors) -> None:
+def test_a_list_that_becomes_shorter_ends_logins(login_portal: LoginPortal) -> None:
     """After a restart, at the next request: Ben is off it, Carla blocked, Anna no administrator."""
-    people = {name: doors.login("facility", name) for name in ("anna", "ben", "carla")}
-    assert told(people["anna"])["admin"]
+    people = {name: login_portal.login("facility", name) for name in ("anna", "ben", "carla")}
+    assert own_user(people["anna"])["admin"]
     token = people["carla"].api("POST", f"users/{people['carla'].name}/tokens", {}).json()["token"]
-    doors.portal.stop()
-    doors.portal = start_portal(
-        state=doors.portal.state,
-        port=doors.portal.port,
-        more_config=doors.config + LATER.format(refusal=REFUSAL),
+    login_portal.portal.stop()
+    login_portal.portal = start_portal(
+        state=login_portal.portal.state,
+        port=login_portal.portal.port,
+        more_config=login_portal.config + LATER.format(refusal=REFUSAL),
     )
     for person in people.values():
-        person.portal = doors.portal
+        person.portal = login_portal.portal
     assert is_out(people["ben"])
     assert is_out(people["carla"])
     bearer = {"Authorization": f"token {token}"}
     wait_for(
         lambda: requests.get(
-            f"{doors.portal.url}/hub/api/user", headers=bearer, timeout=10
+            f"{login_portal.portal.url}/hub/api/user", headers=bearer, timeout=10
         ).status_code == 403,
         "a token of somebody who is blocked is worth nothing",
     )  # fmt: skip
-    assert told(people["anna"])["admin"] is False
-    assert doors.login("facility", "ben").answer.status_code == 403
+    assert own_user(people["anna"])["admin"] is False
+    assert login_portal.login("facility", "ben").answer.status_code == 403

@@ -222,7 +222,7 @@ TOLD = replace(POLICY, data_roots=("/data/visitor", "/gpfs/ma1"))
         pytest.param(("/data/visitor//x/",), {"data": "/data/visitor/x"}, id="slashes twice and at the end"),
     ],
 )
-def test_told_paths(paths: tuple[str, ...], targets: dict[str, str]) -> None:
+def test_paths_of_the_catalogue(paths: tuple[str, ...], targets: dict[str, str]) -> None:
     mounts = mounts_of(choice(data=paths), ANNA, TOLD)
     found = {target: source for target, source in shown(mounts).items() if target.startswith("data")}
     assert found == targets
@@ -256,7 +256,7 @@ def test_told_paths(paths: tuple[str, ...], targets: dict[str, str]) -> None:
         pytest.param("file:///data/visitor/x", id="an address"),
     ],
 )
-def test_told_paths_outside_are_refused(path: str) -> None:
+def test_paths_of_the_catalogue_outside_are_refused(path: str) -> None:
     """A5, A8: a catalogue that is wrong or was broken into cannot show more than the roots."""
     for paths in ((path,), ("/data/visitor/good", path)):
         with pytest.raises(StorageProblem) as refused:
@@ -264,12 +264,12 @@ def test_told_paths_outside_are_refused(path: str) -> None:
         assert path.strip("/.") not in str(refused.value) or path.strip("/.") in ("", "data"), "no path for the user"
 
 
-def test_the_same_directory_told_twice_is_refused() -> None:
+def test_the_same_directory_named_twice_is_refused() -> None:
     with pytest.raises(StorageProblem, match="twice"):
         mounts_of(choice(data=("/data/visitor/a", "/data/visitor/a")), ANNA, TOLD)
 
 
-def test_told_paths_need_roots() -> None:
+def test_paths_of_the_catalogue_need_roots() -> None:
     with pytest.raises(StorageProblem, match="outside"):
         mounts_of(choice(data=("/data/visitor/x",)), ANNA, replace(POLICY, data=(), data_roots=()))
 
@@ -462,7 +462,7 @@ def test_the_year_is_that_of_the_facilitys_clocks(zone: str, folder: str) -> Non
     assert shown(mounts_of(dated(hour=23), ANNA, policy))["data"] == f"/data/{folder}/MX-2633"
 
 
-def test_a_directory_below_what_the_catalogue_tells() -> None:
+def test_a_directory_below_that_of_the_catalogue() -> None:
     """DE13: DESY's corePath, ICAT's location, SciCat's sourceFolder."""
     policy = rules(data=["{path}/raw"], data_roots=["/asap3"], processed="{path}/processed", create_processed=False)
     mounts = mounts_of(dated(data=("/asap3/petra3/a b/11001",)), ANNA, policy)
@@ -485,13 +485,13 @@ def test_a_directory_below_what_the_catalogue_tells() -> None:
         pytest.param(("asap3/x",), "outside", id="relative"),
     ],
 )
-def test_a_told_directory_that_is_not_used(told: tuple[str, ...], words: str) -> None:
+def test_a_directory_of_the_catalogue_that_is_not_used(told: tuple[str, ...], words: str) -> None:
     policy = rules(data=["{path}/raw"], data_roots=["/asap3"])
     with pytest.raises(StorageProblem, match=words):
         mounts_of(dated(data=told), ANNA, policy)
 
 
-def test_a_star_in_a_told_path_is_no_pattern() -> None:
+def test_a_star_in_a_path_of_the_catalogue_is_no_pattern() -> None:
     policy = rules(data_roots=["/asap3"])
     data = mounts_of(dated(data=("/asap3/*",)), ANNA, policy)[1]
     assert (str(data.source), data.pattern) == ("/asap3/*", False)

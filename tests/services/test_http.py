@@ -236,7 +236,7 @@ async def test_all_requests_of_a_client_share_one_deadline(service: Service) -> 
     assert "no answer within 0.3 s" in told.value.detail
 
 
-async def test_who_gives_up_waiting_is_not_told_a_failure(service: Service) -> None:
+async def test_a_caller_that_gave_up_gets_no_failure(service: Service) -> None:
     """A page that is left cancels its question: no outage, no alarm."""
 
     async def question() -> None:

@@ -84,7 +84,7 @@ def test_a_good_file(file: Path) -> None:
         pytest.param("people: " + "9" * 5000, 1, "", id="G2 a number longer than Python reads"),
     ],
 )
-def test_a_bad_file_is_told_with_its_line(file: Path, text: str | bytes, line: int, words: str) -> None:
+def test_a_bad_file_is_reported_with_its_line(file: Path, text: str | bytes, line: int, words: str) -> None:
     with pytest.raises(DocumentError) as told:
         read(file, text)
     assert told.value.line == line

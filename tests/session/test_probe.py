@@ -31,7 +31,7 @@ def program() -> Iterator[None]:
 PROGRAM: list[str] = []
 
 
-def told(*arguments: str, **more: Any) -> dict[str, Any]:
+def report_of(*arguments: str, **more: Any) -> dict[str, Any]:
     argv = [sys.executable, "-I", "-S", PROGRAM[0], *arguments]
     said = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=30, cwd="/", **more)
     mark, _, document = said.stdout.partition(" ")
@@ -43,24 +43,24 @@ def test_looking_writes_nothing(tmp_path: Path) -> None:
     """Raw data of a facility, as an account that may write there: it is not even tried."""
     (tmp_path / "scan").write_text("x")
     before = tmp_path.stat().st_mtime_ns
-    assert told(str(tmp_path))["directories"] == {str(tmp_path): {"entries": 1, "write": ""}}
+    assert report_of(str(tmp_path))["directories"] == {str(tmp_path): {"entries": 1, "write": ""}}
     assert tmp_path.stat().st_mtime_ns == before
 
 
 def test_what_was_made_to_try_is_taken_away(tmp_path: Path) -> None:
     before = tmp_path.stat().st_mtime_ns
-    assert told(str(tmp_path), "write")["directories"] == {str(tmp_path): {"entries": 0, "write": ""}}
+    assert report_of(str(tmp_path), "write")["directories"] == {str(tmp_path): {"entries": 0, "write": ""}}
     assert list(tmp_path.iterdir()) == []
     assert tmp_path.stat().st_mtime_ns != before, "it was tried"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
 def test_as_an_account_that_may_not() -> None:
-    said = told("/root", user=25001, group=25001, extra_groups=[26001])
+    said = report_of("/root", user=25001, group=25001, extra_groups=[26001])
     assert said["directories"] == {"/root": {"problem": "EACCES"}}
     assert (said["uid"], said["groups"]) == (25001, [25001, 26001])
-    assert told("/usr", "write", user=25001, group=25001)["directories"]["/usr"]["write"] == "EACCES"
+    assert report_of("/usr", "write", user=25001, group=25001)["directories"]["/usr"]["write"] == "EACCES"
 
 
 def test_a_directory_that_is_not_there() -> None:
-    assert told("/nowhere")["directories"] == {"/nowhere": {"problem": "ENOENT"}}
+    assert report_of("/nowhere")["directories"] == {"/nowhere": {"problem": "ENOENT"}}

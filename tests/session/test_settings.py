@@ -52,6 +52,6 @@ def test_without_scopes_nobody_may_use_it() -> None:
         pytest.param(ENV | {"JUPYTERHUB_OAUTH_ACCESS_SCOPES": "access"}, id="scopes that are no JSON"),
     ],
 )
-def test_a_process_nobody_told_does_not_start(env: dict[str, str]) -> None:
+def test_a_process_without_settings_does_not_start(env: dict[str, str]) -> None:
     with pytest.raises((KeyError, ValueError)):
         read_settings(env)

@@ -65,7 +65,7 @@ async def test_each_session_adds_what_one_session_may_ask(
         one.close()
 
 
-def test_only_their_folder_has_a_door(tmp_path: Path) -> None:
+def test_only_their_folder_has_a_socket(tmp_path: Path) -> None:
     assert earlier_sockets_dir(tmp_path) is None
     (tmp_path / "door").mkdir()
     assert earlier_sockets_dir(tmp_path) == tmp_path / "door"

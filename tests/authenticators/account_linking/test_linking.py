@@ -272,7 +272,7 @@ LDAP = Config({"LdapAccounts": {"servers": ["ldaps://localhost"], "person_base":
 
 
 @pytest.mark.parametrize("accounts", ["ldap", ["ldap"], None])
-def test_linking_without_its_source_is_told(facility: FakeFacility, accounts: Any) -> None:
+def test_linking_without_its_source_is_reported(facility: FakeFacility, accounts: Any) -> None:
     config = Config({"UmbrellaAuthenticator": {**ONE, "portal": True, "linking": "ldap"}, "Facility": {}}, **LDAP)
     if accounts:
         config.Facility.accounts = accounts
@@ -281,7 +281,7 @@ def test_linking_without_its_source_is_told(facility: FakeFacility, accounts: An
     assert error.value.setting == "UmbrellaAuthenticator.linking"
 
 
-def test_a_source_of_passwords_that_is_none_is_told(facility: FakeFacility) -> None:
+def test_a_source_of_passwords_that_is_invalid_is_reported(facility: FakeFacility) -> None:
     config = Config(
         {"UmbrellaAuthenticator": {**ONE, "portal": True, "linking": "nss"}, "Facility": {"accounts": ["nss", "links"]}}
     )
@@ -308,7 +308,7 @@ def test_one_count_of_guesses_and_no_form_for_passwords(facility: FakeFacility, 
         ({"accounts": ["links", "nss"]}, {"file": "links.sqlite"}, "LinkedAccounts.file", "absolute"),
     ],
 )
-def test_a_configuration_that_cannot_work_is_told(
+def test_a_configuration_that_cannot_work_is_reported(
     facility_config: dict[str, Any], links: dict[str, Any], setting: str, words: str
 ) -> None:
     config = Config(

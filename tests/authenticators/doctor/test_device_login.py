@@ -116,7 +116,7 @@ async def test_what_a_certified_provider_refuses(
     at = provider(**options)
     who, found = await Person(lambda address: at.enter_code(address, "anna")).signs_in(method_at(at.issuer, **keys))
     assert who is None
-    assert_told(found, got, remedy)
+    assert_reported(found, got, remedy)
 
 
 async def test_a_person_who_says_no(provider: Callable[..., CertifiedProvider]) -> None:
@@ -125,7 +125,7 @@ async def test_a_person_who_says_no(provider: Callable[..., CertifiedProvider]) 
         method_at(at.issuer)
     )
     assert who is None
-    assert_told(found, "access_denied", "agree at the provider")
+    assert_reported(found, "access_denied", "agree at the provider")
 
 
 async def test_claims_the_provider_does_not_send(provider: Callable[..., CertifiedProvider]) -> None:
@@ -133,10 +133,10 @@ async def test_claims_the_provider_does_not_send(provider: Callable[..., Certifi
     who, found = await Person(lambda address: at.enter_code(address, "anna")).signs_in(method_at(at.issuer, "generic"))
     assert who is not None
     assert found[-1].key == "login.test.claims"
-    assert_told(found[1:], "received: none; missing: groups", "mappers")
+    assert_reported(found[1:], "received: none; missing: groups", "mappers")
 
 
-def assert_told(found: list[Finding], got: str, remedy: str) -> None:
+def assert_reported(found: list[Finding], got: str, remedy: str) -> None:
     (one,) = found
     assert one.verdict is Verdict.PROBLEM
     assert re.search(got, one.result), one
@@ -314,7 +314,7 @@ async def test_what_is_not_accepted(at: Speaks, changes: dict[str, Any], got: st
     person = Person()
     who, found = await person.signs_in(method_at(at.issuer))
     assert who is None
-    assert_told(found, got, remedy)
+    assert_reported(found, got, remedy)
     assert person.now <= 60
 
 
@@ -325,7 +325,7 @@ async def test_nobody_is_waited_for_without_end(at: Speaks) -> None:
     person = Person()
     who, found = await person.signs_in(method_at(at.issuer))
     assert who is None
-    assert_told(found, "expired_token", "Run the command again")
+    assert_reported(found, "expired_token", "Run the command again")
     assert person.waits == [100.0] * int(MAX_WAIT_S / 100)
 
 
@@ -335,7 +335,7 @@ async def test_a_provider_that_does_not_answer_is_asked_less_often(at: Speaks) -
     person = Person()
     who, found = await person.signs_in(method_at(at.issuer))
     assert who is None
-    assert_told(found, "status 503", "firewall")
+    assert_reported(found, "status 503", "firewall")
     assert person.waits == [2.0, 4.0, 8.0]
 
 
@@ -345,6 +345,6 @@ async def test_which_method(at: Speaks) -> None:
     who, _ = await Person().signs_in(*methods, name="one")
     assert who is not None
     assert who.issuer == at.issuer
-    assert_told((await Person().signs_in(*methods, name="tow"))[1], "no such login method", "Known: one, other")
+    assert_reported((await Person().signs_in(*methods, name="tow"))[1], "no such login method", "Known: one, other")
     (found,) = (await Person().signs_in())[1]
     assert (found.verdict, found.key) == (Verdict.NOT_CHECKED, "login.test")

@@ -116,7 +116,7 @@ def given(**values: Any) -> Change:
     return lambda case: case.tokens.update(values)
 
 
-def told(**values: Any) -> Change:
+def with_userinfo(**values: Any) -> Change:
     return lambda case: case.userinfo.update(values)
 
 
@@ -342,14 +342,14 @@ TOKEN_ENDPOINT: dict[str, Change] = {
 
 #: Userinfo.
 USERINFO_ENDPOINT: dict[str, Change] = {
-    "userinfo: another person": told(sub="ben"),
-    "userinfo: no sub": told(sub=...),
-    "userinfo: sub null": told(sub=None),
-    "userinfo: sub empty": told(sub=""),
-    "userinfo: sub a list": told(sub=["anna"]),
-    "userinfo: sub in capitals": told(sub="Anna"),
-    "userinfo: sub a number": told(sub=7),
-    "userinfo: sub with a blank": told(sub="anna "),
+    "userinfo: another person": with_userinfo(sub="ben"),
+    "userinfo: no sub": with_userinfo(sub=...),
+    "userinfo: sub null": with_userinfo(sub=None),
+    "userinfo: sub empty": with_userinfo(sub=""),
+    "userinfo: sub a list": with_userinfo(sub=["anna"]),
+    "userinfo: sub in capitals": with_userinfo(sub="Anna"),
+    "userinfo: sub a number": with_userinfo(sub=7),
+    "userinfo: sub with a blank": with_userinfo(sub="anna "),
     "userinfo: 401": instead(USERINFO, 401, '{"sub": "anna"}'),
     "userinfo: 403": instead(USERINFO, 403, '{"sub": "anna"}'),
     "userinfo: 500": instead(USERINFO, 500, '{"sub": "anna"}'),

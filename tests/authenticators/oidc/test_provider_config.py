@@ -127,7 +127,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_is_told_with_setting_value_and_remedy(name: str) -> None:
+def test_a_mistake_is_reported_with_setting_value_and_remedy(name: str) -> None:
     providers, expected = MISTAKES[name]
     with pytest.raises(ConfigurationError) as told:
         read_providers(WHERE, providers)
@@ -138,7 +138,7 @@ def test_a_mistake_is_told_with_setting_value_and_remedy(name: str) -> None:
     assert "4711" not in str(told.value)
 
 
-def test_the_provider_without_a_name_is_told_by_its_traits() -> None:
+def test_the_provider_without_a_name_is_reported_by_its_traits() -> None:
     with pytest.raises(ConfigurationError, match=r"UmbrellaAuthenticator\.oidc_issuer"):
         read_provider("UmbrellaAuthenticator", ONLY, one(issuer=""))
     with pytest.raises(ConfigurationError, match=r"UmbrellaAuthenticator\.profile"):

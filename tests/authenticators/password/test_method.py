@@ -330,7 +330,7 @@ async def test_the_directory_lets_in_nobody_else(ldap_source: Ask, name: str, pa
     assert await ldap_source().check(name, password) == ""
 
 
-async def test_a_directory_that_hangs_is_told(directory: Directory, ldap_source: Ask) -> None:
+async def test_a_directory_that_hangs_is_reported(directory: Directory, ldap_source: Ask) -> None:
     source = ldap_source(operation_timeout_s=0.3, timeout_s=1.0)
     with directory.paused(), pytest.raises(SourceUnavailable):
         await source.check("Anna", RIGHT)
@@ -399,7 +399,7 @@ def test_it_is_off_and_one_line_turns_it_on(facility: FakeFacility) -> None:
         )
 
 
-async def test_too_many_are_told_when_to_come_back() -> None:
+async def test_too_many_are_reported_when_to_come_back() -> None:
     async def check(name: str, password: str) -> str:
         return ""
 

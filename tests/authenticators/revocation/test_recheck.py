@@ -77,7 +77,7 @@ async def test_one_that_cannot_be_looked_at_does_not_hide_the_others(caplog: pyt
     assert "unknown" in caplog.text
 
 
-async def test_the_brake_is_told(caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_brake_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     """A source that broke must not end everybody's work."""
     house = House(a=GONE, b=GONE, c=GONE, d=GONE, e=THERE)
     await house.watch.round()

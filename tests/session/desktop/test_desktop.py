@@ -43,7 +43,7 @@ async def test_without_an_x_server_it_says_so() -> None:
         await Desktop(SLEEP, [SLEEP], None).start()
 
 
-async def test_an_application_that_is_not_installed_is_told_before_anybody_waits(tmp_path: Path) -> None:
+async def test_an_application_that_is_not_installed_is_reported_before_anybody_waits(tmp_path: Path) -> None:
     absent = DesktopApplication("absent", "Absent", ("no-such-program",))
     process = sleeping()
     desktop = Desktop(absent, [absent], XServer(process, tmp_path / "screen", tmp_path / "cookie", -1))

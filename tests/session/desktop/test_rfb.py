@@ -64,7 +64,7 @@ def heard(stream: bytes, *cuts: int) -> bool:
 
 
 @pytest.mark.parametrize("name", MESSAGES)
-def test_each_message_is_told_rightly(name: str) -> None:
+def test_each_message_is_reported_rightly(name: str) -> None:
     message, human = MESSAGES[name]
     assert heard(HANDSHAKE + message) is human
 

@@ -54,7 +54,7 @@ def test_its_files_are_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("said", ["", "7"], ids=["nothing", "half a line"])
-def test_one_that_ends_at_once_is_told(tmp_path: Path, said: str) -> None:
+def test_one_that_ends_at_once_is_reported(tmp_path: Path, said: str) -> None:
     read, write = os.pipe()
     os.write(write, said.encode())
     os.close(write)

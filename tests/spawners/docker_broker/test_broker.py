@@ -416,7 +416,7 @@ async def test_a_directory_that_does_not_answer_blocks_nobody(scene: Scene) -> N
         released.set()
 
 
-async def test_an_engine_that_is_away_is_told_as_away(scene: Scene) -> None:
+async def test_an_engine_that_is_away_is_reported_as_away(scene: Scene) -> None:
     """The hub takes 503 for "nothing is known", not for the end of a session."""
     (scene.socket.parent / "docker.sock").unlink()
     status, body = await scene.ask("GET", f"{V}/containers/{NAME}/json")
@@ -428,7 +428,7 @@ async def test_the_socket_is_its_owners(scene: Scene) -> None:
     assert scene.socket.stat().st_mode & 0o777 == 0o600
 
 
-async def test_a_missing_container_and_directory_are_told_in_the_engines_words(scene: Scene) -> None:
+async def test_a_missing_container_and_directory_are_reported_in_the_engines_words(scene: Scene) -> None:
     assert await scene.hub.inspect("nobody") is None
     (scene.facility.root / "processed" / "MA-4242").rmdir()
     with pytest.raises(DockerError) as refusal:

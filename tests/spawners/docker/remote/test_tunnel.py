@@ -139,7 +139,7 @@ async def test_other_program_at_the_far_end_gets_nothing(site: Site, program: st
         assert await said_back(site.here / "http.sock", b"hello") == b""
 
 
-async def test_far_end_opens_nothing_but_what_it_was_told(site: Site, tmp_path: Path) -> None:
+async def test_far_end_opens_nothing_but_what_was_named(site: Site, tmp_path: Path) -> None:
     """H4: whoever holds its input reaches one socket, and makes sockets in two folders."""
     import asyncssh
 
