@@ -51,7 +51,7 @@ def test_a_proxy_without_routes_is_not_the_end_of_a_session(guest: Callable[...,
     page.route("**/status", answer)
     page.add_init_script(
         "window.WebSocket = new Proxy(WebSocket,"
-        " { construct: (kind, [address]) => new kind(address.replace(/rfb$/, 'nothing')) })"
+        " { construct: (kind, [address]) => new kind(address.replace(/rfb.*/, 'nothing')) })"
     )
     page.reload()
     for _ in range(3):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from tests.live_portal import Person, Portal, free_ports, new_state, plain_text, remove, start_portal
 from tests.places import kill_rest
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.sandbox
 
@@ -67,13 +67,6 @@ def is_ready(person: Person, name: str) -> bool:
     return bool(servers.get(name, {}).get("ready"))
 
 
-def wait_until(look: Callable[[], bool], seconds: float = 60) -> None:
-    until = time.monotonic() + seconds
-    while not look():
-        assert time.monotonic() < until, "not in time"
-        time.sleep(0.1)
-
-
 def page_of(person: Person, name: str) -> str:
     return plain_text(person.get(f"/hub/sessions/{name}", allow_redirects=False))
 
@@ -82,16 +75,16 @@ def page_of(person: Person, name: str) -> str:
 def test_starts_wait_for_those_before_them_and_are_told(portal: Portal) -> None:
     anna = portal.login("anna")
     first, second, third = (launch(anna, f"terminal-000{number}") for number in (1, 2, 3))
-    wait_until(lambda: "2 sessions start before yours" in page_of(anna, third))
+    wait_for(lambda: "2 sessions start before yours" in page_of(anna, third), timeout_s=60)
     assert "one session starts before yours" in page_of(anna, second)
     assert "before yours" not in page_of(anna, first)
     # whoever stops a session that waits lets the others come earlier
     anna.stop(second)
-    wait_until(lambda: "one session starts before yours" in page_of(anna, third))
+    wait_for(lambda: "one session starts before yours" in page_of(anna, third), timeout_s=60)
     assert "Opening your directories" not in page_of(anna, third)
     (portal.state / "tools" / "go").touch()
-    wait_until(lambda: is_ready(anna, first))
-    wait_until(lambda: is_ready(anna, third))
+    wait_for(lambda: is_ready(anna, first), timeout_s=60)
+    wait_for(lambda: is_ready(anna, third), timeout_s=60)
     assert not is_ready(anna, second)
 
 
@@ -99,7 +92,7 @@ def test_starts_wait_for_those_before_them_and_are_told(portal: Portal) -> None:
 def test_a_session_that_does_not_respond_holds_nobody_up(portal: Portal) -> None:
     anna = portal.login("anna")
     first, second = (launch(anna, f"terminal-000{number}") for number in (1, 2))
-    wait_until(lambda: "Opening your directories" in page_of(anna, second))
+    wait_for(lambda: "Opening your directories" in page_of(anna, second), timeout_s=60)
     assert not is_ready(anna, first)
     (portal.state / "tools" / "go").touch()
-    wait_until(lambda: is_ready(anna, first) and is_ready(anna, second))
+    wait_for(lambda: is_ready(anna, first) and is_ready(anna, second), timeout_s=60)

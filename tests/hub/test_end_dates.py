@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.hub.logins import wait_until
 from tests.live_portal import Person, new_state, plain_text, remove, start_portal
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.sandbox
 
@@ -65,7 +65,7 @@ def test_an_end_date_ends_sessions_launches_and_sign_in(sandbox_works: None) -> 
         # extended: everything is as before, and the ended session is listed as such
         table.write_text(before)
         back = portal.login("ben")
-        wait_until(lambda: not is_ready(back, name, session), "the session runs on", 60)
+        wait_for(lambda: not is_ready(back, name, session), "the session runs on", 60)
         back.launch("terminal")
     finally:
         portal.stop()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.hub.logins import wait_until
 from tests.hub.operator import Operator
 from tests.live_portal import free_ports, new_state, remove, start_portal
 from tests.places import kill, kill_rest
 from tests.stand_ins.mail_server import mail_server
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.sandbox
 
@@ -36,12 +36,12 @@ def test_what_a_killed_hub_has_not_sent_is_sent_once(sandbox_works: None) -> Non
             # the server is busy: the next attempt is a minute away
             room.answers.append("451 Try again later")
             assert Operator(portal).run("announce", "The storage is slow.", "--mail").returncode == 0
-            wait_until(lambda: not room.answers, "no message was tried")
+            wait_for(lambda: not room.answers, "no message was tried")
             assert portal.rows(WAITING)[0][0] == 2
             kill(portal)
             assert room.messages == []
             portal.process = start_portal(state=state, port=port, more_config=more).process
-            wait_until(lambda: portal.rows(WAITING)[0][0] == 0, "the messages still wait", 60)
+            wait_for(lambda: portal.rows(WAITING)[0][0] == 0, "the messages still wait", 60)
             assert sorted(to[0] for _, to, _ in room.messages) == ["anna@example.org", "ben@example.org"]
             assert portal.rows("SELECT COUNT(*) FROM daas_messages")[0][0] == 0
         finally:

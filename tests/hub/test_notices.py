@@ -13,7 +13,6 @@ import pytest
 import requests
 
 from daas_hub.accounts import Identity
-from tests.hub.logins import wait_until
 from tests.hub.operator import Operator
 from tests.hub.shown_output import require_as_shown
 from tests.live_portal import Person, Portal, free_ports, new_state, plain_text, remove, start_portal
@@ -128,7 +127,7 @@ def test_a_notice_is_sent_by_e_mail_where_it_is_asked_for(
 
     begun = operator.run("maintenance", "begin", "--from", "+1h", "--stop-sessions-at", "+2h", "--mail")
     assert begun.returncode == 0, begun
-    wait_until(lambda: len(room.messages) == 2, "no second message")
+    wait_for(lambda: len(room.messages) == 2, "no second message")
     assert "no session can be started. Sessions that run end at " in room.messages[1][2].get_content()
 
 
@@ -154,14 +153,14 @@ def test_sessions_show_what_is_for_them(operator: Operator, people: dict[str, Pe
     begun = operator.run("maintenance", "begin", "--from", "+1h", "--stop-sessions-at", "+2h", "--text", "New disks.")
     assert begun.returncode == 0, begun
     assert operator.run("announce", "Beam is off.", "--level", "warning", "--in-sessions").returncode == 0
-    wait_until(lambda: len(shown()) == 2, "the session was not told", 60)
+    wait_for(lambda: len(shown()) == 2, "the session was not told", 60)
     first, second = shown()
     assert re.match("Maintenance: This session ends in (2 hours|1 hour 50 minutes), at ", first), first
     assert first.endswith("for a maintenance of the portal. Save your work before.New disks.")
     assert second == "Please note: Beam is off."
     assert "in_sessions" in people["carla"].get("/hub/daas/notices").text
     operator.run("maintenance", "end")
-    wait_until(lambda: shown() == ["Please note: Beam is off."], "what was withdrawn is still shown", 60)
+    wait_for(lambda: shown() == ["Please note: Beam is off."], "what was withdrawn is still shown", 60)
     anna.stop(name)
 
 

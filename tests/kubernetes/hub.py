@@ -7,8 +7,7 @@ import os
 import secrets
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,15 +147,6 @@ def running_place(
 def as_json(pod: dict[str, Any]) -> str:
     """Return all that a reader of the namespace sees of a pod."""
     return json.dumps(pod)
-
-
-def within(seconds: float, look: Callable[[], Any]) -> Any:
-    """Return what `look` returns as soon as it is true; fail after this time."""
-    until = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < until, "not in time"
-        time.sleep(0.1)
-    return found
 
 
 def servers(person: Person) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from tests.kubernetes.api_server import ApiServer
-from tests.kubernetes.hub import Place, running_place, servers, within
+from tests.kubernetes.hub import Place, running_place, servers
 from tests.live_portal import plain_text
+from tests.waiting import within
 
 CONFIG = "c.Facility.sessions_per_person = 1\n"
 CONTAINER = {"name": "session", "ready": False, "restartCount": 0, "image": "x", "imageID": ""}

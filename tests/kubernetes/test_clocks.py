@@ -15,8 +15,9 @@ import pytest
 import requests
 
 from tests.kubernetes.api_server import ApiServer
-from tests.kubernetes.hub import Place, running_place, servers, within
+from tests.kubernetes.hub import Place, running_place, servers
 from tests.live_portal import Person, plain_text
+from tests.waiting import within
 
 HOURS = 2 * 3600
 CONFIG = """

@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.kubernetes.api_server import ApiServer
-from tests.kubernetes.hub import Place, running_place, servers, within
+from tests.kubernetes.hub import Place, running_place, servers
 from tests.kubernetes.kubelet import ELSEWHERE
 from tests.live_portal import Person, plain_text
+from tests.waiting import within
 
 CONFIG = "c.Spawner.start_timeout = 60\n"
 WORDS = "The cluster reports another address for this session"

@@ -12,8 +12,9 @@ import pytest
 
 from tests.cluster.ten import during
 from tests.kubernetes.api_server import ApiServer
-from tests.kubernetes.hub import Place, running_place, servers, within
+from tests.kubernetes.hub import Place, running_place, servers
 from tests.live_portal import Person, plain_text
+from tests.waiting import within
 
 CONFIG = """
 c.KubeSpawner.k8s_api_request_timeout = 2

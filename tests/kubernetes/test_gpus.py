@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from tests.kubernetes.api_server import ApiServer
-from tests.kubernetes.hub import PLACE_SIZES, TERMINAL, Place, running_place, within
+from tests.kubernetes.hub import PLACE_SIZES, TERMINAL, Place, running_place
 from tests.live_portal import Person, plain_text
+from tests.waiting import within
 
 GPU = "nvidia.com/gpu"
 DOCUMENTS = {

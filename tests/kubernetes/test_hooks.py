@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.kubernetes.api_server import ApiServer
-from tests.kubernetes.hub import Place, running_place, servers, within
+from tests.kubernetes.hub import Place, running_place, servers
 from tests.live_portal import Person, plain_text
+from tests.waiting import within
 
 CONFIG = """
 import os as _os

@@ -14,9 +14,10 @@ import requests
 
 from daas_hub.spawners.runtime_dir import session_key
 from tests.kubernetes.api_server import ApiServer
-from tests.kubernetes.hub import Place, as_json, running_place, servers, within
+from tests.kubernetes.hub import Place, as_json, running_place, servers
 from tests.kubernetes.kubelet import ask
 from tests.live_portal import Person, plain_text
+from tests.waiting import within
 
 CONFIG = """
 c.Spawner.start_timeout = 60

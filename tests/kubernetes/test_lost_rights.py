@@ -14,9 +14,10 @@ import pytest
 
 from daas_hub.spawners.kubernetes.checks import RIGHTS
 from tests.kubernetes.api_server import ApiServer
-from tests.kubernetes.hub import Place, running_place, servers, within
+from tests.kubernetes.hub import Place, running_place, servers
 from tests.kubernetes.rights import HUB_RULES
 from tests.live_portal import Person, plain_text
+from tests.waiting import within
 
 COUNT = 10
 CONFIG = "c.Facility.sessions_per_person = 20\nc.Spawner.start_timeout = 60\n"

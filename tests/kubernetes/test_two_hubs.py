@@ -13,8 +13,9 @@ import pytest
 from daas_hub.spawners.kubernetes.instance import instance_of, is_of_another, read_instance
 from daas_hub.spawners.runtime_dir import session_key
 from tests.kubernetes.api_server import ApiServer
-from tests.kubernetes.hub import Place, running_place, start_place, within
+from tests.kubernetes.hub import Place, running_place, start_place
 from tests.live_portal import Person, remove
+from tests.waiting import within
 
 #: Whatever a hub takes for nobody's is ended at once, so that a mistake shows.
 HASTY = "c.ProposalKubeSpawner.orphan_grace_s = 0\n"
