@@ -22,6 +22,10 @@ REASONS = (
     (r"GET /user/.*/oauth_callback", "sign-in: the session exchanges the code, sets its cookie"),
     (r"GET /user/.*/rfb$", "the screen's web socket: the updates come through it"),
     (r"GET /user/.*/desktop-websockify/", "the screen's web socket: the updates come through it"),
+    (
+        r"GET /user/.*/status$",
+        "the state of the application; it is asked for beside, and the frame does not wait for it",
+    ),
     (r"GET .*\.(js|css|svg|png|ico|woff2?)$", "a file of the page"),
     (r"GET /user/", "the session's page"),
     (r"GET /hub/user/", "the stock hub's answer for a server that is not in the proxy's table yet"),
