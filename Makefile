@@ -53,7 +53,7 @@ test-servers: $(VENV)/.installed $(VENV)/.test $(VENV)/.servers  ## the tests wi
 test-upgrade: $(VENV)/.installed $(VENV)/.test  ## release 0.1.0, from this repository's history, upgraded in place below running sessions; two minutes
 	DAAS_REQUIRE=$${DAAS_REQUIRE:+$$DAAS_REQUIRE,}history $(PYTHON) -m pytest -m upgrades tests/hub/test_upgrade.py $(ARGS)
 
-test-databases: $(VENV)/.installed $(VENV)/.test  ## the hub's tests on PostgreSQL and MariaDB (Debian: postgresql, mariadb-server), also restarted under fifty starts
+test-databases: $(VENV)/.installed $(VENV)/.test  ## the hub's tests on PostgreSQL and MariaDB (Debian: postgresql, mariadb-server), also restarted under fifty starts; up to half an hour each
 	$(PYTHON) -m pytest -m servers tests/hub/test_databases.py $(ARGS)
 	$(PYTHON) -m tests.databases postgresql --numprocesses $(WORKERS) tests/hub $(ARGS)
 	$(PYTHON) -m tests.databases mariadb --numprocesses $(WORKERS) tests/hub $(ARGS)
