@@ -41,7 +41,7 @@ def anna(place: Place) -> Iterator[Person]:
     yield person
     for name in servers(person):
         person.stop(name)
-    within(20, lambda: not place.pods())
+    within(30, lambda: not place.pods())
 
 
 def card(person: Person) -> str:
@@ -73,9 +73,9 @@ def test_what_the_cluster_says_is_understood_whatever_its_clock(place: Place, an
         status = {"name": "session", "ready": False, "restartCount": 0, "image": "x", "imageID": ""}
         status |= {"state": {"terminated": ended}}
         place.api.set_status(place.namespace, pod["metadata"]["name"], phase="Failed", containerStatuses=[status])
-        within(20, lambda name=name: name not in servers(anna))
+        within(30, lambda name=name: name not in servers(anna))
         assert "It used all of its 1 GiB of memory." in card(anna)
-        within(20, lambda: not place.pods())
+        within(30, lambda: not place.pods())
 
 
 def report(place: Place, anna: Person, name: str, when: datetime.datetime, **use: float) -> requests.Response:

@@ -79,9 +79,9 @@ def test_a_hub_that_starts_before_a_frozen_api_server_forgets_nobody(place: Plac
         place.restart()
         print(f"the hub was up after {time.monotonic() - began:.1f} s")
         anna = place.portal.login("anna")
-        within(20, lambda: home(anna).count("is not known since the portal was started") == 2)
+        within(30, lambda: home(anna).count("is not known since the portal was started") == 2)
         assert sorted(servers(anna)) == sorted(names)
-        within(10, lambda: anna.get(f"/user/{anna.name}/{names[0]}/").text == "a session")
+        within(30, lambda: anna.get(f"/user/{anna.name}/{names[0]}/").text == "a session")
     within(30, lambda: "not known" not in home(anna))
     assert {one["metadata"]["name"]: one["metadata"]["uid"] for one in place.pods()} == before
     assert all(one["ready"] for one in servers(anna).values())

@@ -39,7 +39,7 @@ def place(api: ApiServer) -> Iterator[Place]:
     claims = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims"
     wanted = spec | {"resources": {"requests": {"storage": "1Gi"}}}
     api.call("POST", claims, {"metadata": {"name": "facility"}, "spec": wanted})
-    within(20, lambda: api.call("GET", f"{claims}/facility")["status"].get("phase") == "Bound")
+    within(30, lambda: api.call("GET", f"{claims}/facility")["status"].get("phase") == "Bound")
     try:
         with api.node("two-gpus", **{GPU: "2"}) as set_memory, api.scheduling():
             set_memory("64Gi")
@@ -69,27 +69,27 @@ def test_gpus_that_are_all_in_use(place: Place) -> None:
     anna = place.portal.login("anna")
     for name in ("first", "second"):
         launch(anna, "gpu", name)
-    within(20, lambda: len(scheduled(place)) == 2)
+    within(30, lambda: len(scheduled(place)) == 2)
     third = launch(anna, "gpu", "third")
-    said = within(20, lambda: found if "GPU" in (found := page(anna, third)) else "")
+    said = within(30, lambda: found if "GPU" in (found := page(anna, third)) else "")
     assert "All GPUs are in use; it starts as soon as one is free." in said
     assert GPU not in said
     assert "Insufficient nvidia.com/gpu" in place.portal.log.read_text()
     # without one it starts meanwhile, and has nothing of the GPU's
     launch(anna, "ample", "small")
-    small = within(20, lambda: next((one for one in scheduled(place) if not has_gpu(one)), None))
+    small = within(30, lambda: next((one for one in scheduled(place) if not has_gpu(one)), None))
     assert GPU not in str(small["spec"]["containers"])
     # who waits gives up
     anna.stop(third)
-    within(10, lambda: len(place.pods()) == 3)
+    within(30, lambda: len(place.pods()) == 3)
     # who comes next gets the GPU that is free then
     fourth = launch(anna, "gpu", "fourth")
-    within(20, lambda: "All GPUs are in use" in page(anna, fourth))
+    within(30, lambda: "All GPUs are in use" in page(anna, fourth))
     place.api.delete_pod(place.namespace, next(one for one in scheduled(place) if has_gpu(one))["metadata"]["name"])
-    within(20, lambda: sum(map(has_gpu, scheduled(place))) == 2)
+    within(30, lambda: sum(map(has_gpu, scheduled(place))) == 2)
     for one in place.pods():
         place.api.delete_pod(place.namespace, one["metadata"]["name"])
-    within(20, lambda: not place.pods())
+    within(30, lambda: not place.pods())
 
 
 def has_gpu(pod: dict[str, Any]) -> bool:
