@@ -1,5 +1,6 @@
 // Polls the state of the application, and offers to restart it when it has ended.
 
+import { Notices } from "./notices.mjs";
 import { SessionEnd } from "./session_end.mjs";
 
 const EVERY_MS = 2000;
@@ -17,6 +18,7 @@ export class Application {
   #polling = false;
   #state = "";
   #end;
+  #notices;
   #roundTrip = 0; // of the last question, in milliseconds
   #dialog = document.getElementById("ended");
   #again = [document.getElementById("again"), document.getElementById("again-tool")];
@@ -24,6 +26,7 @@ export class Application {
   constructor(title, onState, focusScreen) {
     this.#title = title;
     this.#end = new SessionEnd(focusScreen);
+    this.#notices = new Notices(focusScreen);
     this.#onState = onState;
     this.#focusScreen = focusScreen;
     for (const button of this.#again) button.addEventListener("click", () => this.#startAgain());
@@ -61,6 +64,7 @@ export class Application {
   #show(status) {
     this.#onState(status.state, status.viewers);
     this.#end.show(status.end);
+    this.#notices.show(status.notices);
     const ended = status.state === "ended";
     document.getElementById("again-tool").hidden = !ended;
     if (ended && this.#state !== "ended") this.#showEnded(status);
