@@ -19,13 +19,13 @@ import pytest
 import requests
 from playwright.sync_api import Browser, expect
 from websockets.exceptions import InvalidStatus
-from websockets.sync.client import ClientConnection, connect
 
 from tests.browser.conftest import browser, stop_first
 from tests.browser.pages import CONTRAST
 from tests.deploy import saml_walk
 from tests.deploy.shibboleth import APACHE, ShibbolethSite, require_installed
 from tests.deploy.site import ROOT, Site, running_site
+from tests.deploy.tls_websocket import TLSWebSocket
 from tests.live_portal import Person, free_ports, plain_text
 from tests.stand_ins.identity_provider import HASH
 
@@ -77,12 +77,11 @@ def cookies_of(person: Person) -> str:
     return "; ".join(f"{cookie.name}={cookie.value}" for cookie in person.session.cookies)
 
 
-def websocket(site: Site, person: Person, path: str, *, origin: str = "") -> ClientConnection:
-    """Open a WebSocket through Apache."""
-    trust = ssl.create_default_context(cafile=site.authority)
+def websocket(site: Site, person: Person, path: str, *, origin: str = "") -> TLSWebSocket:
+    """Return a WebSocket through Apache."""
     address = f"wss://localhost:{site.https}{site.path}{path}"
-    headers = {"Cookie": cookies_of(person)}
-    return connect(address, ssl=trust, origin=origin or site.origin, additional_headers=headers)  # type: ignore[arg-type]
+    cookies = cookies_of(person)
+    return TLSWebSocket(address, authority=str(site.authority), origin=origin or site.origin, cookies=cookies)
 
 
 def test_the_page_shows_these_files() -> None:

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-import ssl
 import time
 from collections.abc import Iterator
 
 import pytest
 import requests
 from websockets.exceptions import InvalidStatus
-from websockets.sync.client import ClientConnection, connect
 
 from tests.deploy.site import BLOCK, NGINX, ROOT, Site, running_site
+from tests.deploy.tls_websocket import TLSWebSocket
 from tests.live_portal import Person
 from tests.not_tried import missing
-
-#: Handshakes until the last one fails a test.
-ATTEMPTS = 3
 
 pytestmark = pytest.mark.sandbox
 
@@ -40,18 +35,11 @@ def page_of(person: Person, name: str) -> str:
     return f"/user/{person.name}/{name}/"
 
 
-def screen_of(site: Site, person: Person, name: str, *, origin: str = "") -> ClientConnection:
-    """Open a desktop's screen through nginx."""
-    trust = ssl.create_default_context(cafile=site.authority)
+def screen_of(site: Site, person: Person, name: str, *, origin: str = "") -> TLSWebSocket:
+    """Return a desktop's screen through nginx."""
     cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in person.session.cookies)
     address = f"wss://localhost:{site.https}{site.path}{page_of(person, name)}rfb"
-    headers = {"Cookie": cookies}
-    origin = origin or site.origin
-    # like the page, which connects again after a handshake without an answer: now and then one has none after a restart
-    for _ in range(ATTEMPTS - 1):
-        with contextlib.suppress(TimeoutError):
-            return connect(address, ssl=trust, origin=origin, additional_headers=headers, open_timeout=15)  # type: ignore[arg-type]
-    return connect(address, ssl=trust, origin=origin, additional_headers=headers, open_timeout=60)  # type: ignore[arg-type]
+    return TLSWebSocket(address, authority=str(site.authority), origin=origin or site.origin, cookies=cookies)
 
 
 def test_the_page_shows_this_block() -> None:

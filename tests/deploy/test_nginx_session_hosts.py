@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-import ssl
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
 from websockets.exceptions import InvalidStatus
-from websockets.sync.client import ClientConnection, connect
 
 from tests.deploy.site import NGINX, Site, running_site
+from tests.deploy.tls_websocket import TLSWebSocket
 from tests.live_portal import Person
 from tests.names_here import NAME
 from tests.not_tried import missing
@@ -38,16 +37,13 @@ def address_of(person: Person) -> str:
     return found
 
 
-def screen_at(site: Site, person: Person, address: str, origin: str) -> ClientConnection:
-    """Open a desktop's screen through nginx, with the cookies that a browser sends to its name."""
+def screen_at(site: Site, person: Person, address: str, origin: str) -> TLSWebSocket:
+    """Return a desktop's screen through nginx, with the cookies that a browser sends to its name."""
     cookies = "; ".join(
         f"{one.name}={one.value}" for one in person.session.cookies if one.domain == urlsplit(address).hostname
     )
-    trust = ssl.create_default_context(cafile=site.authority)
-    return connect(
-        f"{address.replace('https:', 'wss:', 1)}rfb", ssl=trust, origin=origin,  # type: ignore[arg-type]  # a text
-        additional_headers={"Cookie": cookies}, open_timeout=60,
-    )  # fmt: skip
+    screen = f"{address.replace('https:', 'wss:', 1)}rfb"
+    return TLSWebSocket(screen, authority=str(site.authority), origin=origin, cookies=cookies)
 
 
 def test_a_session_is_reached_under_its_own_name(site: Site) -> None:
