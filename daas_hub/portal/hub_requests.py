@@ -17,7 +17,7 @@ from jupyterhub import orm
 from jupyterhub.handlers import BaseHandler
 from jupyterhub.handlers.base import SESSION_COOKIE_NAME
 from jupyterhub.utils import get_browser_protocol
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from tornado import web
 
 from daas_hub.hub_log import use_hub_log
@@ -94,9 +94,14 @@ def database_away() -> web.HTTPError:
     return error
 
 
-def _is_away(error: DBAPIError) -> bool:
-    """Return whether the connection to the database was lost, or could not be made: an error without a statement."""
-    return error.connection_invalidated or error.statement is None
+def is_database_away(error: Exception) -> bool:
+    """Return whether the connection to the database was lost, or could not be made: an error without a statement.
+
+    Or lost by code that ran in between, whose transaction has to be rolled back.
+    """
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or error.statement is None
+    return isinstance(error, PendingRollbackError)
 
 
 class FileRequest(web.RequestHandler):
@@ -134,7 +139,7 @@ class HubRequest(BaseHandler):
         try:
             return await super().get_current_user()
         except DBAPIError as error:
-            if not _is_away(error):
+            if not is_database_away(error):
                 raise
             # the server was restarted: this is the first statement since
             self.db.rollback()
@@ -143,7 +148,7 @@ class HubRequest(BaseHandler):
         try:
             return await super().get_current_user()
         except DBAPIError as error:
-            self._database_failed = _is_away(error)
+            self._database_failed = is_database_away(error)
             raise
 
     def check_xsrf_cookie(self) -> None:
@@ -155,7 +160,7 @@ class HubRequest(BaseHandler):
     def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
         """Say what an error of the database's server means for the user who waits for this page."""
         _, error, trace = kwargs.get("exc_info") or (None, None, None)
-        if isinstance(error, DBAPIError) and _is_away(error):
+        if isinstance(error, Exception) and is_database_away(error):
             self.db.rollback()
             refusal = database_away()
             status_code, kwargs["exc_info"] = refusal.status_code, (type(refusal), refusal, trace)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
+from sqlalchemy.exc import SQLAlchemyError
 from tornado import web
 
 from daas_hub.catalogue import Kind
@@ -17,6 +18,7 @@ from daas_hub.launch import LaunchRequest
 from daas_hub.launch_login import LaunchLogin
 from daas_hub.metrics.launches import count_refused
 from daas_hub.portal.early_routes import is_routed_early, route_early, wait_accepting
+from daas_hub.portal.hub_requests import is_database_away
 from daas_hub.portal.launch_login import new_launch_login, set_login_cookie
 from daas_hub.portal.launch_page import LaunchPage
 from daas_hub.portal.pages import HomePage, ProposalPage
@@ -151,14 +153,22 @@ class LaunchHandler(LaunchPage, HomePage, ProposalPage, SessionPage):
 
     async def _launch(self, name: str, request: LaunchRequest) -> None:
         """Start it, unless the same launch is in progress: clicking the button twice starts one session."""
-        user = self.current_user
         if self._is_launched(name):
             return
-        _launching.add((user.name, name))
+        # by name: the user's record cannot be read after an error of the database
+        launching = (self.current_user.name, name)
+        _launching.add(launching)
         try:
             await self._spawn(name, request)
+        except SQLAlchemyError as error:
+            if not is_database_away(error):
+                raise
+            # its server was restarted while the hub wrote, before it called the backend
+            self.log.warning("%s: the database was away, and the launch is repeated", name)
+            self.db.rollback()
+            await self._spawn(name, request)
         finally:
-            _launching.discard((user.name, name))
+            _launching.discard(launching)
 
     async def _spawn(self, name: str, request: LaunchRequest) -> None:
         user = self.current_user
