@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -66,6 +67,6 @@ class StockHooksMixin(_Base):
             )
             raise self._keep_failure(problem, 500) from error
 
+    @abstractmethod
     def _keep_failure(self, problem: DaasError, status: int) -> SpawnException:
         """Keep why the start failed, and return what JupyterHub reports."""
-        raise NotImplementedError

@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from daas_hub.mail.message import Notification
 from daas_hub.tables import Message, commit
 
-#: SQLite allows so many alternatives in a statement, and more.
+#: Most alternatives in one statement; SQLite allows more.
 _AT_ONCE = 100
 
 _log = logging.getLogger("jupyterhub.daas")

@@ -56,7 +56,7 @@ class TLSWebSocket:
         """Return the next message.
 
         Raises:
-            TimeoutError: there is none within so many seconds.
+            TimeoutError: none has arrived within `timeout` seconds.
         """
         assert self._connection is not None
         return self._runner.run(asyncio.wait_for(self._connection.recv(), timeout))

@@ -1,4 +1,4 @@
-"""Sessions that start one after the other: what those that wait are told, and that one that hangs holds nobody up."""
+"""Sessions that start one after the other: what those that wait report, and one that hangs."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def portal_with(max_turn_s: float) -> Portal:
 
 @pytest.fixture
 def portal(sandbox_works: None, request: pytest.FixtureRequest) -> Iterator[Portal]:
-    """A portal whose sessions wait for a file, with turns of so many seconds."""
+    """A portal whose sessions wait for a file, whose turns end after the seconds of the parameter."""
     running = portal_with(request.param)
     yield running
     running.stop()

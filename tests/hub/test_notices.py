@@ -153,7 +153,7 @@ def test_sessions_show_what_is_for_them(operator: Operator, people: dict[str, Pe
     begun = operator.run("maintenance", "begin", "--from", "+1h", "--stop-sessions-at", "+2h", "--text", "New disks.")
     assert begun.returncode == 0, begun
     assert operator.run("announce", "Beam is off.", "--level", "warning", "--in-sessions").returncode == 0
-    wait_for(lambda: len(shown()) == 2, "the session was not told", 60)
+    wait_for(lambda: len(shown()) == 2, "the session did not get the notice", 60)
     first, second = shown()
     assert re.match("Maintenance: This session ends in (2 hours|1 hour 50 minutes), at ", first), first
     assert first.endswith("for a maintenance of the portal. Save your work before.New disks.")

@@ -18,6 +18,7 @@ from tests.conftest import SIZES
 from tests.kubernetes.api_server import ApiServer
 from tests.kubernetes.kubelet import Kubelet
 from tests.live_portal import Person, Portal, free_ports, new_state, remove, start_portal
+from tests.waiting import within
 
 CONFIG = """
 from pathlib import PurePosixPath
@@ -153,3 +154,13 @@ def servers(person: Person) -> dict[str, Any]:
     """Return somebody's sessions, as the hub's API has them."""
     found: dict[str, Any] = person.get(f"/hub/api/users/{person.name}").json().get("servers", {})
     return found
+
+
+@contextmanager
+def signed_in(place: Place, name: str = "anna") -> Iterator[Person]:
+    """Sign somebody in; stop their sessions afterwards, and wait until no pod is left."""
+    person = place.portal.login(name)
+    yield person
+    for session in servers(person):
+        person.stop(session)
+    within(30, lambda: not place.pods())

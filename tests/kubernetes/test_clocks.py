@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from tests.kubernetes.api_server import ApiServer
-from tests.kubernetes.hub import Place, running_place, servers
+from tests.kubernetes.hub import Place, running_place, servers, signed_in
 from tests.live_portal import Person, plain_text
 from tests.waiting import within
 
@@ -37,11 +37,8 @@ def place(api: ApiServer, request: pytest.FixtureRequest) -> Iterator[Place]:
 @pytest.fixture
 def anna(place: Place) -> Iterator[Person]:
     place.kubelet.outcome = "run"
-    person = place.portal.login("anna")
-    yield person
-    for name in servers(person):
-        person.stop(name)
-    within(30, lambda: not place.pods())
+    with signed_in(place) as person:
+        yield person
 
 
 def card(person: Person) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.cluster.ten import during
 from tests.kubernetes.api_server import ApiServer
-from tests.kubernetes.hub import Place, running_place, servers
+from tests.kubernetes.hub import Place, running_place, servers, signed_in
 from tests.live_portal import Person, plain_text
 from tests.waiting import within
 
@@ -26,11 +26,8 @@ def place(api: ApiServer) -> Iterator[Place]:
 
 @pytest.fixture
 def anna(place: Place) -> Iterator[Person]:
-    person = place.portal.login("anna")
-    yield person
-    for name in servers(person):
-        person.stop(name)
-    within(30, lambda: not place.pods())
+    with signed_in(place) as person:
+        yield person
 
 
 @pytest.fixture

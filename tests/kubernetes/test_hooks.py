@@ -1,4 +1,4 @@
-"""An administrator's hooks that fail: a sentence for the owner, the reason in the log, no pod, and the hub goes on."""
+"""Hooks of an administrator that fail: a message for the owner, the reason in the log, no pod, and a hub that continues."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.kubernetes.api_server import ApiServer
-from tests.kubernetes.hub import Place, running_place, servers
+from tests.kubernetes.hub import Place, running_place, servers, signed_in
 from tests.live_portal import Person, plain_text
 from tests.waiting import within
 
@@ -50,11 +50,8 @@ def place(api: ApiServer) -> Iterator[Place]:
 
 @pytest.fixture
 def anna(place: Place) -> Iterator[Person]:
-    person = place.portal.login("anna")
-    yield person
-    for name in servers(person):
-        person.stop(name)
-    within(20, lambda: not place.pods())
+    with signed_in(place) as person:
+        yield person
 
 
 @pytest.mark.parametrize("hook", ["auth_state_hook", "pre_spawn_hook", "modify_pod_hook", "after_pod_created_hook"])

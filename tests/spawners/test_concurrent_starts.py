@@ -1,4 +1,4 @@
-"""Turns of starts: their order, what those that wait are told, and that none is lost."""
+"""Turns of starts: their order, what is reported to those that wait, and that no turn is lost."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ LONG_S = 3600.0
 
 
 class Starting:
-    """A start that asks for a turn, and what it was told."""
+    """A start that asks for a turn, and what was reported to it."""
 
     def __init__(self, starts: ConcurrentStarts, owner: str) -> None:
-        self.told: list[int] = []
-        self.task = asyncio.ensure_future(starts.turn(owner, self.told.append))
+        self.reported: list[int] = []
+        self.task = asyncio.ensure_future(starts.turn(owner, self.reported.append))
 
     @property
     def has_turn(self) -> bool:
@@ -39,7 +39,7 @@ async def settle() -> None:
 
 
 async def ask(starts: ConcurrentStarts, number: int, owners: str = "abcdefgh") -> list[Starting]:
-    """Let so many starts ask for a turn, of these owners in turn."""
+    """Ask for a number of turns, for each of these owners in rotation."""
     asking = [Starting(starts, owner) for owner in itertools.islice(itertools.cycle(owners), number)]
     await settle()
     return asking
@@ -64,10 +64,10 @@ async def test_as_many_as_the_limit_begin_and_the_next_ones_in_order() -> None:
 
 async def test_those_that_wait_are_told_how_many_are_before_them() -> None:
     asking = await ask(ConcurrentStarts(2, LONG_S), 5)
-    assert [one.told for one in asking] == [[], [], [2], [3], [4]]
+    assert [one.reported for one in asking] == [[], [], [2], [3], [4]]
     asking[0].turn.end()
     await settle()
-    assert [one.told for one in asking[3:]] == [[3, 2], [4, 3]]
+    assert [one.reported for one in asking[3:]] == [[3, 2], [4, 3]]
 
 
 async def test_no_limit_lets_everybody_begin() -> None:
@@ -87,7 +87,7 @@ async def test_a_start_that_is_stopped_while_it_waits_is_passed_over(which: int)
     asking = await ask(ConcurrentStarts(1, LONG_S), 4)
     asking[which].task.cancel()
     await settle()
-    assert asking[3].told[-1] == 2
+    assert asking[3].reported[-1] == 2
     asking[0].turn.end()
     await settle()
     assert with_turn(asking) == [0, 3 - which]
@@ -136,7 +136,7 @@ async def test_nobodys_second_start_is_before_another_ones_first() -> None:
     starts = ConcurrentStarts(1, LONG_S)
     many = await ask(starts, 4, "a")
     other = (await ask(starts, 1, "b"))[0]
-    assert other.told == [1]
+    assert other.reported == [1]
     many[0].turn.end()
     await settle()
     assert (other.has_turn, many[1].has_turn) == (True, False)

@@ -81,7 +81,7 @@ class BrowserHandshake:
         if piece[:length] == left[:length]:
             self._matched += length
             return piece[length:]
-        # the X server does as it was told last
+        # the X server follows the last request
         withheld, self._requests = self._requests[: self._matched], b""
         return withheld + piece
 
