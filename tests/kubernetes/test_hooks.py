@@ -1,4 +1,4 @@
-"""Hooks of an administrator that fail: a message for the owner, the reason in the log, no pod, and a hub that continues."""
+"""Hooks of an administrator that fail: a message for the owner, the reason in the log, no pod, the hub continues."""
 
 from __future__ import annotations
 
