@@ -26,7 +26,8 @@ from aiohttp import web
 
 from tests.live_portal import Person, plain_text, remove
 from tests.places import kill, kill_rest
-from tests.queue_portal import QueuePortal, wait_until
+from tests.queue_portal import QueuePortal
+from tests.waiting import wait_for
 
 from .machine import goal_max, section, spread, spread_head, table
 
@@ -143,7 +144,7 @@ def measure(queue: QueuePortal, names: list[str], through: int, starts_file: str
     with ThreadPoolExecutor(len(names)) as pool:
         at = [begin + WITHIN_S * n / len(names) for n in range(len(names))]
         answers = list(pool.map(press, people, tokens, at))
-    wait_until(lambda: len(tickets(queue)) == len(names) - PLACES, 120)
+    wait_for(lambda: len(tickets(queue)) == len(names) - PLACES, "everybody's ticket", 120)
     order = tickets(queue)
     back = []
     for _ in range(KILLS):
