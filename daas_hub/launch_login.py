@@ -18,6 +18,8 @@ VARIABLE = "DAAS_LAUNCH_LOGIN"
 COOKIE = "daas-session-launch"
 #: Seconds for which it is valid. A browser that comes later signs in at the hub.
 VALID_S = 30
+#: The script whose contents a page of the portal and the session must have in common: two releases may differ.
+PAGE_SCRIPT = "desktop.js"
 
 _BETWEEN = "."
 

@@ -30,7 +30,7 @@ from daas_hub.policy import Lifetimes
 from daas_hub.spawners.launch_watch import LaunchWatch, record_end, record_extension
 from daas_hub.spawners.readiness import no_answer
 from daas_hub.spawners.session_address import SessionAddressMixin
-from daas_hub.spawners.session_document import SessionDocumentMixin
+from daas_hub.spawners.session_document import DesktopPage, SessionDocumentMixin
 from daas_hub.spawners.session_hosts import session_host, session_url
 from daas_hub.spawners.session_lifetime import SessionLifetimeMixin
 from daas_hub.spawners.start_progress import StartProgressMixin
@@ -93,6 +93,9 @@ class ProposalSessionMixin(
 
     #: Signs the browser that launched in at its session; None where it signs in at the hub.
     launch_login: LaunchLogin | None = None
+
+    #: For the page of a desktop that the portal shows while its session starts; None for a notebook.
+    desktop_page: DesktopPage | None = None
 
     _limiting: asyncio.Future[None] | None = None
 
@@ -225,6 +228,7 @@ class ProposalSessionMixin(
         if plan is None:
             raise SpawnException("This launch was not authorised.", reason="refused", status_code=403)
         self.begin_lifetime(plan)
+        self.desktop_page = self.page_of_desktop(plan)
         if self.launching is not None:
             self.launching.enter("start")
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from traitlets import HasTraits
@@ -16,12 +17,38 @@ from daas_hub.portal.assets import session_asset_keys
 from daas_hub.spawners.egress import EgressRoute
 
 
+@dataclass(frozen=True)
+class DesktopPage:
+    """What the page of a desktop says about its session.
+
+    Attributes:
+        title: of the application.
+        session_title: of the session.
+        belongs_to: what the window's title names beside the application.
+        temporary_home: whether the home is deleted with the session.
+    """
+
+    title: str
+    session_title: str
+    belongs_to: str
+    temporary_home: bool
+
+
 class SessionDocumentMixin(HasTraits):
     """A spawner whose sessions are those of the portal: `daas-session` and `daas-lab`."""
 
     config: Any
     hub: Any
     user: Any
+
+    def page_of_desktop(self, plan: Plan) -> DesktopPage | None:
+        """Return what a desktop's page says; None for a notebook."""
+        if plan.application.kind is Kind.NOTEBOOK:
+            return None
+        return DesktopPage(plan.application.title, plan.title, self._belongs_to(plan), plan.temporary_home)
+
+    def _belongs_to(self, plan: Plan) -> str:
+        return f"{plan.belongs_to} – {Facility.of(self.config).name}"
 
     def session_document(self, plan: Plan, routes: Sequence[EgressRoute] = ()) -> str:
         """Return what `daas-session` and `daas-lab` need of the plan, as JSON; nothing in it is secret."""
@@ -39,7 +66,7 @@ class SessionDocumentMixin(HasTraits):
         return json.dumps(
             {
                 "title": plan.title,
-                "belongs_to": f"{plan.belongs_to} – {Facility.of(self.config).name}",
+                "belongs_to": self._belongs_to(plan),
                 "application": plan.application.name,
                 "applications": applications,
                 "start_page": plan.application.start_page,

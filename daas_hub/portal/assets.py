@@ -47,7 +47,17 @@ def session_asset_keys(settings: Mapping[str, Any]) -> dict[str, str]:
 
 def session_asset_addresses(hub_url: str, settings: Mapping[str, Any]) -> list[str]:
     """Return the addresses at which the portal serves these files."""
-    return [f"{hub_url}daas/session/{name}?v={key}" for name, key in session_asset_keys(settings).items()]
+    return [session_asset_address(hub_url, name) for name in session_asset_keys(settings)]
+
+
+def session_asset_address(hub_url: str, name: str) -> str:
+    """Return the address of one of them."""
+    return f"{hub_url}daas/session/{name}?v={session_asset_key(name)}"
+
+
+def session_asset_key(name: str) -> str:
+    """Return the key of its contents, as the session computes it."""
+    return _content_key(SESSION_FOLDER / name)
 
 
 def icon_address(hub_url: str, application: Application | None) -> str:

@@ -21,11 +21,11 @@ def new_launch_login(handler: Any) -> LaunchLogin | None:
     return LaunchLogin.new()
 
 
-def set_login_cookie(handler: Any, spawner: Any, login: LaunchLogin) -> None:
-    """Set the cookie with which the browser of this request enters the session that it started."""
+def set_login_cookie(handler: Any, spawner: Any, login: LaunchLogin) -> bool:
+    """Set the cookie with which the browser of this request enters its session; return whether it may."""
     if not handler.get_scope_filter("access:servers")(spawner.orm_spawner, kind="server"):
         # a role of this person does not include it: the hub's own page says so
-        return
+        return False
     handler.set_cookie(
         COOKIE,
         login.for_browser(_new_code(handler, spawner, login)),
@@ -35,6 +35,7 @@ def set_login_cookie(handler: Any, spawner: Any, login: LaunchLogin) -> None:
         samesite="Lax",
         secure=handler.request.protocol == "https",
     )
+    return True
 
 
 def _new_code(handler: Any, spawner: Any, login: LaunchLogin) -> str:

@@ -17,6 +17,7 @@ from daas_hub.errors import BadRequest, DaasError, Refused, SourceUnavailable
 from daas_hub.launch import LaunchRequest
 from daas_hub.launch_login import LaunchLogin
 from daas_hub.metrics.launches import count_refused
+from daas_hub.portal.desktop_page import is_browser
 from daas_hub.portal.early_routes import is_routed_early, route_early, wait_accepting
 from daas_hub.portal.hub_requests import is_database_away
 from daas_hub.portal.launch_login import new_launch_login, set_login_cookie
@@ -109,10 +110,12 @@ class LaunchHandler(LaunchPage, HomePage, ProposalPage, SessionPage):
             return
         user = self.current_user
         spawner = user.spawners.get(name)
-        can_open = spawner is not None and (spawner.ready or is_routed_early(spawner))
-        if can_open and self._login is not None:
-            set_login_cookie(self, spawner, self._login)
-        self.redirect(spawner.session_url if can_open else f"{self.hub_url}sessions/{name}", status=303)
+        address = f"{self.hub_url}sessions/{name}"
+        if spawner is not None and (spawner.ready or is_routed_early(spawner)):
+            is_signed_in = self._login is not None and set_login_cookie(self, spawner, self._login)
+            # the session responds in a moment; the portal can send the same page now
+            address = f"{address}/desktop" if is_signed_in and is_browser(self.request) else spawner.session_url
+        self.redirect(address, status=303)
 
     def _asks_first(self) -> bool:
         """Return whether a second identical session is to be asked about; the launch page's answer has both words."""

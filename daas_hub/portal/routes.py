@@ -15,6 +15,7 @@ from daas_hub.portal.assets import SESSION_ASSETS, AssetHandler, IconHandler, Lo
 from daas_hub.portal.audit_page import AuditHandler
 from daas_hub.portal.catalogue_reload import CATALOGUE_API, reload_on_signal
 from daas_hub.portal.deep_links import DeepLinkHandler
+from daas_hub.portal.desktop_page import DesktopPageHandler
 from daas_hub.portal.events import SessionEventsHandler
 from daas_hub.portal.extensions import ExtendHandler
 from daas_hub.portal.hub_pages import (
@@ -70,6 +71,7 @@ def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
         (r"/proposals/(.+)", ProposalHandler),
         (r"/launch", LaunchHandler),
         (r"/sessions/([^/]+)", SessionHandler),
+        (r"/sessions/([^/]+)/desktop", DesktopPageHandler),
         (r"/sessions/([^/]+)/stop", StopHandler),
         (r"/sessions/([^/]+)/extend", ExtendHandler),
         (r"/audit", AuditHandler),

@@ -35,6 +35,8 @@ class Handler(web.RequestHandler):
     activity: Activity
     #: None for a desktop inside a notebook session, which ends with that.
     lifetime: Lifetime | None
+    #: The cookie that this response sets, for a browser that had none.
+    _new_cookie_value: str | None = None
 
     def initialize(self, **parts: Any) -> None:
         """Take the parts of the server."""
@@ -60,7 +62,25 @@ class Handler(web.RequestHandler):
             if not self._has_launched():
                 self._send_to_login()
             return
+        if self.can_sign_in() and self._has_launched():
+            return
         raise web.HTTPError(403)
+
+    def can_sign_in(self) -> bool:
+        """Return whether a request that opens no page may sign in the browser that launched this session.
+
+        Its handler waits for the hub's answer (`is_admitted`) before it sends anything.
+        """
+        return False
+
+    async def is_admitted(self) -> bool:
+        """Return whether this request is of somebody who may use this session, once the hub has said so."""
+        return self.logins is None or await self.logins.user_of(self.session_cookie) is not None
+
+    @property
+    def session_cookie(self) -> str | None:
+        """This browser's cookie, or the one that it gets with this response."""
+        return self._new_cookie_value or self.get_cookie(COOKIE)
 
     def _require_plain_path(self) -> None:
         """Refuse an address that no page of a session has."""
@@ -86,6 +106,7 @@ class Handler(web.RequestHandler):
         cookie = self.logins.enter_from_launch(self.get_cookie(LAUNCH_COOKIE))
         if cookie is None:
             return False
+        self._new_cookie_value = cookie
         self.put_cookie(COOKIE, cookie)
         self.clear_cookie(LAUNCH_COOKIE, path=self.settings_.prefix)
         return True

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
-import zlib
-from pathlib import Path
 from typing import Any
 
 from tornado import web
 
+from daas_hub.session.assets import asset_address
 from daas_hub.session.end_notice import end_of
 from daas_hub.session.handler import COOKIE, Handler
 from daas_hub.session.round_trips import HEADER
-from daas_hub.session.settings import Settings
-
-#: The folder next to this file: importlib.resources would cost 10 ms of every start.
-STATIC = Path(__file__).with_name("static")
 
 
 class ReadyHandler(Handler):
@@ -76,6 +70,7 @@ class PageHandler(Handler):
             hub_home_url=f"{self.settings_.hub_host}{self.settings_.hub_prefix}home",
             asset=functools.partial(asset_address, self.settings_),
             clipboard=True,
+            address="",
         )
 
 
@@ -160,27 +155,3 @@ class AssetHandler(Handler, web.StaticFileHandler):
         """Let browsers cache a URL with a version for ever."""
         if self.get_query_argument("v", None):
             self.set_header("Cache-Control", "private, max-age=31536000, immutable")
-
-
-def asset_address(settings: Settings, name: str) -> str:
-    """Return the address of a file of the page: the portal's if it has the same, where browsers may have it already.
-
-    The image of a session may be of another release than the portal.
-    """
-    key = content_key(name)
-    if settings.asset_keys.get(name) == key and settings.shares_hub_host:
-        return f"{settings.hub_prefix}daas/session/{name}?v={key}"
-    return f"static/{name}?v={assets_version()}"
-
-
-@functools.cache
-def content_key(name: str) -> str:
-    """Return the key of one file's contents, as the portal computes it."""
-    return hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
-
-
-@functools.cache
-def assets_version() -> str:
-    """Return the cache key of the assets: it changes with any of them."""
-    assets = sorted(STATIC.iterdir())
-    return f"{zlib.crc32(b''.join(asset.read_bytes() for asset in assets)):x}"

@@ -12,11 +12,13 @@ from typing import Any
 
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
+from daas_hub.launch_login import PAGE_SCRIPT
+from daas_hub.session.assets import content_key
 from daas_hub.session.desktop.first_picture import Size, request_first_picture
 from daas_hub.session.desktop.handshake import VERSION, BrowserHandshake, open_screen
 from daas_hub.session.desktop.pump import Pump
 from daas_hub.session.desktop.rfb import ClientMessages
-from daas_hub.session.handler import COOKIE, Handler
+from daas_hub.session.handler import Handler
 from daas_hub.session.login import ASK_AGAIN_S
 
 
@@ -31,6 +33,10 @@ class ScreenHandler(Handler, WebSocketHandler):
         self._handshake = BrowserHandshake()
         self._messages = ClientMessages()
         self._close_reason: tuple[int, str] = (1000, "")
+
+    def can_sign_in(self) -> bool:
+        """Return whether the page was the portal's, of the same release as this session."""
+        return self.get_query_argument("page", "") == content_key(PAGE_SCRIPT)
 
     def check_origin(self, origin: str) -> bool:
         """Return True: `prepare` has compared it, and tornado would compare it as text."""
@@ -54,6 +60,11 @@ class ScreenHandler(Handler, WebSocketHandler):
             if size := Size.read(self.get_query_argument("width", ""), self.get_query_argument("height", "")):
                 opening, requests = await request_first_picture(screen, opening, size)
                 self._handshake = BrowserHandshake(requests)
+            # nothing of the screen before: the browser of a launch is asked about meanwhile
+            if not await self.is_admitted():
+                screen.close()
+                self.close(4403, "not signed in")
+                return
             # noVNC reads one message until it has answered the version. Before the pump, which is the only writer then
             for part in opening[: len(VERSION)], opening[len(VERSION) :]:
                 await self.write_message(part, binary=True)
@@ -109,7 +120,7 @@ class ScreenHandler(Handler, WebSocketHandler):
         """Close the screen when its user may no longer use this session."""
         while self.logins is not None and self._pump is not None:
             await asyncio.sleep(ASK_AGAIN_S + 1)
-            if await self.logins.user_of(self.get_cookie(COOKIE)) is None:
+            if not await self.is_admitted():
                 self._close_reason = (4403, "signed out")
                 self._pump.stop()
                 return

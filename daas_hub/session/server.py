@@ -20,6 +20,7 @@ from tornado.netutil import bind_unix_socket
 from daas_hub.errors import SessionFailed
 from daas_hub.log_redaction import redact_logs
 from daas_hub.session.activity import Activity, used_file
+from daas_hub.session.assets import STATIC, assets_version
 from daas_hub.session.desktop.desktop import Desktop
 from daas_hub.session.desktop.xserver import XServer
 from daas_hub.session.handler import Handler
@@ -28,7 +29,6 @@ from daas_hub.session.lifetime import Lifetime, announce_end, end_programs, life
 from daas_hub.session.listener import inherited_listener
 from daas_hub.session.login import Logins
 from daas_hub.session.pages import (
-    STATIC,
     ApplicationHandler,
     AssetHandler,
     CallbackHandler,
@@ -37,7 +37,6 @@ from daas_hub.session.pages import (
     ReadyHandler,
     ResolutionHandler,
     StatusHandler,
-    assets_version,
 )
 from daas_hub.session.screen import ScreenHandler
 from daas_hub.session.settings import Settings

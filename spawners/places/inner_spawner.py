@@ -24,6 +24,7 @@ HUB_STATE = frozenset(
 SESSION_STATE = frozenset(
     {
         "_limiting",
+        "desktop_page",
         "ending",
         "ends",
         "failed_at_home",

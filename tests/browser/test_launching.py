@@ -211,7 +211,33 @@ def test_a_launch_crosses_the_network_three_times(guest: Callable[..., SessionUs
     desktop = urlsplit(anna.page.url).path
     # the session's state is asked for beside, and the frame does not wait for it
     waited_for = [one for one in crossed if not one.endswith("/status")]
-    assert waited_for == ["POST /hub/launch", f"GET {desktop}", f"web socket {desktop}rfb"]
+    page = f"/hub/sessions/{desktop.rstrip('/').rpartition('/')[2]}/desktop"
+    assert waited_for == ["POST /hub/launch", f"GET {page}", f"web socket {desktop}rfb"]
+
+
+def test_the_page_of_a_launch_is_the_session_s_from_then_on(guest: Callable[..., SessionUser], portal: Portal) -> None:
+    """The portal sends it while the session starts; a reload, a second tab and the way back are the session's."""
+    anna = guest("anna")
+    page = anna.page
+    page.goto(f"{portal.url}/hub/proposals/MA-4242")
+    press(page, "PyMca")
+    anna.wait_for_picture()
+    address, title = urlsplit(page.url).path, page.title()
+    assert address.startswith("/user/")
+    expect(page.locator("#state")).to_have_text("Connected")
+    # asked for with the session's cookie, which came with the screen
+    with page.expect_response(f"**{address}status") as status:
+        pass
+    assert status.value.status == 200
+    page.reload()
+    anna.wait_for_picture()
+    assert (urlsplit(page.url).path, page.title()) == (address, title)
+    page.go_back()
+    expect(page).to_have_url(f"{portal.url}/hub/proposals/MA-4242")
+    page.go_forward()
+    anna.wait_for_picture()
+    assert urlsplit(page.url).path == address
+    anna.require_quiet()
 
 
 def test_a_second_one_can_be_started_from_the_launch_page(guest: Callable[..., SessionUser], portal: Portal) -> None:

@@ -125,6 +125,7 @@ _FILLED = (
     (r"/proposals/(.+)", "/proposals/MA-4242"),
     (r"/unknown-sessions/([^/]+)", "/unknown-sessions/none"),
     (r"/sessions/([^/]+)/stop", "/sessions/none/stop"),
+    (r"/sessions/([^/]+)/desktop", "/sessions/{session}/desktop"),
     (r"/sessions/([^/]+)", "/sessions/{session}"),
     (r"/spawn(?:/.*)?", "/spawn"),
     (r"/spawn-pending/[^/]+/([^/]+)", "/spawn-pending/{user}/{session}"),

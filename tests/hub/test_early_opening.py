@@ -10,71 +10,24 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from tests.live_portal import Person, Portal, free_ports, new_state, plain_text, remove, start_portal
-from tests.places import kill, kill_rest
+from tests.live_portal import Person, Portal, plain_text
+from tests.places import kill
+from tests.session_programs import choose, portal_with_programs, start_again
 
 pytestmark = pytest.mark.sandbox
 
 FIELDS = {"application": "terminal", "proposal": "MA-4242", "visit": "2"}
-#: What a session runs instead of its server. The slow one waits for a file; the dying one takes two connections, those
-#: of the hub's check and of a browser, and ends.
-PROGRAMS = {
-    "slow": """
-import os, time
-while not os.path.exists(os.path.join(os.path.dirname(__file__), "go")):
-    time.sleep(0.05)
-from daas_hub.session.start import main
-raise SystemExit(main([]))
-""",
-    "dying": """
-import os, socket
-listener = socket.socket(fileno=int(os.environ["DAAS_LISTEN_FD"]))
-kept = [listener.accept() for _ in range(2)]
-raise SystemExit(3)
-""",
-    "silent": "import time; time.sleep(600)",
-}
-CONFIG = """
-from pathlib import Path
-
-import daas_hub.portal.launches
-from daas_hub.spawners.sandbox.spawner import SandboxSpawner
-
-# on a busy machine, too, a browser is sent to its session and not to the page that shows its progress
-daas_hub.portal.launches.PROGRESS_PAGE_AFTER_S = 30
-SandboxSpawner.session_program = staticmethod(lambda plan: Path({tools!r}, "chosen").read_text())
-c.SandboxSpawner.read_only = [{tools!r}]
-
-
-def wait_for_silent_ones(spawner):
-    spawner.http_timeout = 4 if Path({tools!r}, "chosen").read_text().endswith("silent") else 60
-
-
-c.Spawner.pre_spawn_hook = wait_for_silent_ones
-c.SandboxSpawner.reconcile_interval_s = 0.5
-"""
 
 
 @pytest.fixture(scope="module")
 def portal(sandbox_works: None) -> Iterator[Portal]:
     """A portal whose sessions run what a test chooses."""
-    state = new_state()
-    tools = state / "tools"
-    tools.mkdir(mode=0o755)
-    for name, lines in PROGRAMS.items():
-        (tools / name).write_text(f"{lines}\n")
-    running = start_portal(state=state, port=free_ports(4), more_config=CONFIG.format(tools=str(tools)))
-    yield running
-    running.stop()
-    kill_rest(running)
-    remove(running)
+    yield from portal_with_programs()
 
 
 def launch_early(portal: Portal, person: Person, program: str) -> str:
     """Launch a session that runs this program; return its address, at which nothing responds yet."""
-    tools = portal.state / "tools"
-    (tools / "go").unlink(missing_ok=True)
-    (tools / "chosen").write_text(str(tools / program))
+    choose(portal, program)
     answer = person.post("/hub/launch", FIELDS, allow_redirects=False)
     assert (answer.status_code, answer.headers["Location"].startswith("/user/")) == (303, True), plain_text(answer)
     assert state_of(person, answer.headers["Location"])["ready"] is False
@@ -193,8 +146,7 @@ def test_a_hub_that_is_killed_in_mid_start_leaves_no_route(portal: Portal) -> No
     anna = portal.login("anna")
     address = launch_early(portal, anna, "silent")
     kill(portal)
-    config = CONFIG.format(tools=str(portal.state / "tools"))
-    portal.process = start_portal(state=portal.state, port=portal.port, more_config=config).process
+    start_again(portal)
     anna = portal.login("anna")
     until = time.monotonic() + 20
     while "Did not start" not in (home := plain_text(anna.get("/hub/home"))):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 
@@ -12,6 +13,7 @@ from daas_hub.launch_login import COOKIE
 from tests.kill_points import SIGN_IN, point_id
 from tests.killed_starts import Mortal, mortal_config
 from tests.live_portal import Person, Portal, free_ports, new_state, plain_text, remove, start_portal
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.sandbox
 
@@ -122,3 +124,42 @@ def test_a_hub_that_is_killed_meanwhile_makes_nobody_sign_in_again(mortal: Morta
     answer = anna.get(f"{address}status", headers={"Sec-Fetch-Mode": "cors"})
     assert (answer.status_code, answer.history) == (200, [])
     end(mortal.portal.login("anna"), address)
+
+
+def press_in_browser(person: Person) -> tuple[str, str]:
+    """Press a button in a browser; return the address that it is sent to, and the session's."""
+    answer = person.post("/hub/launch", FIELDS, headers={"Sec-Fetch-Mode": "navigate"}, allow_redirects=False)
+    assert answer.status_code == 303, plain_text(answer)
+    (path,) = re.findall(r"Path=([^;]*)", answer.headers["Set-Cookie"])
+    return answer.headers["Location"], path
+
+
+def test_a_browser_loads_the_same_page_from_the_portal(portal: Portal) -> None:
+    """It differs by what it says of itself only, and by nothing that a browser may do with it."""
+    anna = portal.login("anna")
+    page, address = press_in_browser(anna)
+    assert page == f"/hub/sessions/{address.rstrip('/').rpartition('/')[2]}/desktop"
+    early, own = anna.get(page), anna.get(address)
+    (attributes,) = re.findall(r' data-address="([^"]*)" data-page="[0-9a-f]{12}"', early.text)
+    assert attributes == address
+    assert re.sub(r' data-address="[^"]*" data-page="[^"]*"', "", early.text) == own.text
+    allowed, of_session = (policy_of(one.headers["Content-Security-Policy"]) for one in (early, own))
+    for name in ("script-src", "connect-src", "style-src", "img-src", "base-uri"):
+        assert allowed[name] == of_session[name]
+    assert allowed["frame-ancestors"] == "'none'"
+    assert early.headers["Cache-Control"] == "no-store"
+    end(anna, address)
+
+
+def policy_of(header: str) -> dict[str, str]:
+    return {name: sources for name, _, sources in (one.strip().partition(" ") for one in header.split(";"))}
+
+
+def test_the_portal_shows_a_desktop_s_page_to_its_owner_while_it_runs(portal: Portal) -> None:
+    anna, ben = portal.login("anna"), portal.login("ben")
+    page, address = press_in_browser(anna)
+    assert ben.get(page).status_code == 404
+    name = address.rstrip("/").rpartition("/")[2]
+    wait_for(lambda: anna.api("GET", f"users/{anna.name}").json()["servers"][name]["ready"], "a session that is ready")
+    end(anna, address)
+    wait_for(lambda: anna.get(page, allow_redirects=False).status_code == 404, "the end of its page")

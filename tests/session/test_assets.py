@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from daas_hub.portal.assets import SESSION_ASSETS, session_asset_addresses, session_asset_keys
-from daas_hub.session.pages import asset_address, content_key
+from daas_hub.session.assets import asset_address, content_key
 from daas_hub.session.settings import Settings, read_settings
 
 OTHER_RELEASE = dict.fromkeys(SESSION_ASSETS, "0123456789ab")

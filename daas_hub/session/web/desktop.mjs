@@ -150,7 +150,7 @@ const sharpness = offerSharpness(() => rfb);
 const application = new Application(title, onSessionState, () => rfb?.focus({ preventScroll: true }));
 
 connect();
-application.follow();
+window.daasScreen.entered.then(() => application.follow());
 prepareTools(() => rfb);
 offerKeyboard(() => rfb);
 

@@ -45,10 +45,12 @@ OWN = {
     "start_polling", "stop_polling", "wait_for_death",
     # of ProposalSessionMixin
     "_admitted",
-    "_apply_user_options_default", "_as_spawn_exception", "_authorised", "_identity", "_keep_failure", "_limit_wait",
+    "_apply_user_options_default", "_as_spawn_exception", "_authorised", "_belongs_to", "_identity", "_keep_failure",
+    "_limit_wait",
     "_options_from_form_default", "_register_callback", "_require_open", "_require_post", "_require_quota",
     "authorise_start", "backends", "clear_steps", "configuration_problems", "early_address", "examine",
-    "host_for_each_session", "icon_inside", "own_variables", "place", "plan", "report_accepting", "report_progress",
+    "host_for_each_session", "icon_inside", "own_variables", "page_of_desktop", "place", "plan", "report_accepting",
+    "report_progress",
     "session_document", "session_program", "session_url", "startup_problems", "steps", "stock_settings",
     "wait_accepting",
     # of SessionLifetimeMixin
