@@ -6,10 +6,8 @@ or not (`user_lists`), at login and at every refresh. `revocation` ends the sess
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from importlib.resources import files
 from typing import Any, NoReturn
@@ -27,21 +25,13 @@ from daas_hub.authenticators.doctor.device_login import sign_in_once
 from daas_hub.authenticators.doctor.logins import examine_logins
 from daas_hub.authenticators.errors import Blocked, LoginExpired, TooManyAttempts, WrongPassword
 from daas_hub.authenticators.factories import linking_of, methods_of, people_of, require_applicable, user_lists_of
+from daas_hub.authenticators.login_ends import LoginEndsMixin
 from daas_hub.authenticators.login_methods import Login, LoginMethod, method_name
 from daas_hub.authenticators.login_outcomes import note_login, refusals_noted
 from daas_hub.authenticators.logout import LoggedOut, LoggedOutHandler, LogoutHandler, SignOutEverywhereHandler
-from daas_hub.authenticators.oidc.logout_tokens import SignedOut
-from daas_hub.authenticators.oidc.method import OIDCMethod
 from daas_hub.authenticators.password.method import NAME as PASSWORDS
 from daas_hub.authenticators.revocation.hub_users import RunningUsers
-from daas_hub.authenticators.revocation.logins import (
-    end_logins,
-    revoke_permissions,
-    revoke_tokens,
-    sessions_of,
-    stop_sessions,
-)
-from daas_hub.authenticators.revocation.logins_signed_out import candidates, is_meant, users_meant
+from daas_hub.authenticators.revocation.logins import revoke_permissions
 from daas_hub.authenticators.revocation.memberships import Memberships
 from daas_hub.authenticators.settings import LoginSettings, names_accounts
 from daas_hub.authenticators.stock import stock_problems
@@ -57,7 +47,7 @@ from daas_hub.proxy_guard import guard_environment
 from daas_hub.stock_settings import value_of
 
 
-class UmbrellaAuthenticator(LoginSettings):
+class UmbrellaAuthenticator(LoginEndsMixin, LoginSettings):
     """Sign in with UmbrellaID or any OpenID provider; its endpoints come from the discovery document."""
 
     #: The auth_state of its users holds their identity, which spawners read at every launch.
@@ -80,10 +70,7 @@ class UmbrellaAuthenticator(LoginSettings):
             # the button of the hub's own login page
             self.login_service = next(iter(self.methods.values())).title
         self._elevated = Elevated(lambda: self.people.elevation, self._trusted_proxies)
-        self._asking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._asked: dict[str, float] = {}
-        self._app: Any = None
-        self._running: RunningUsers | None = None
         self._memberships: Memberships | None = None
 
     # -- check-config and doctor ----------------------------------------------------------------------------------
@@ -253,11 +240,6 @@ class UmbrellaAuthenticator(LoginSettings):
         """
         self.user_lists.require_not_blocked(await self.people.person_of(identity))
 
-    async def _end_others(self, name: str) -> None:
-        user = self._app.users.get(name) if self._app is not None else None
-        if user is not None:
-            await self.end_logins(user)
-
     def _model(self, method: LoginMethod, login: Login, person: Person, proof: Proof) -> dict[str, Any]:
         elevation = self._elevated.decide(person.hub_name, self.user_lists.roles_of(person), proof)
         more = self._elevated.withheld(elevation, method)
@@ -281,16 +263,6 @@ class UmbrellaAuthenticator(LoginSettings):
         ):
             return ""
         return begin_link(handler, self._linking, login, handler.method, handler.wanted_afterwards())
-
-    async def link_removed(self, identity: Identity) -> None:
-        """End the logins, then the sessions, of an identity that is no longer connected with an account."""
-        user = self._app.users.get(identity.hub_name)
-        if user is not None:
-            await self.end_logins(user)
-            await stop_sessions(self._app.proxy, user, sessions_of(user))
-            if self._running is not None:
-                # a session that is still starting is found then
-                self._running.soon()
 
     # -- later --------------------------------------------------------------------------------------------------
 
@@ -373,33 +345,6 @@ class UmbrellaAuthenticator(LoginSettings):
         if state.get("ended") or not state:
             return "The login was ended."
         return f"The login method {method_name(state)[:40]!r} is no longer in the configuration."
-
-    async def signed_out(self, method: OIDCMethod, who: SignedOut) -> int:
-        """End the logins of a user who signed out at the provider; return the number of hub users affected."""
-        if self._linking is not None:
-            self._linking.waiting.drop_if(lambda one: is_meant(method, who, one.login.as_state(one.method.name)))
-        users = await users_meant(self.users_of(method, who), method, who)
-        for user in users:
-            self.log.info("login of %s ended: signed out at %s", user.name, method.name)
-            await self.end_logins(user)
-            if self.stop_sessions_at_logout:
-                await stop_sessions(self._app.proxy, user, sessions_of(user))
-        return len(users)
-
-    def users_of(self, method: OIDCMethod, who: SignedOut) -> list[Any]:
-        """Return the hub's users whose logins may be meant."""
-        return candidates(self._app, method, who, opaque_names=self.has_accounts)
-
-    async def end_logins(self, user: Any) -> None:
-        """End every login of this person."""
-        # a refresh in progress would store its tokens afterwards
-        async with self._asking[user.name]:
-            await end_logins(user)
-
-    async def end_everything(self, user: Any) -> None:
-        """End every login of this person, and revoke their access tokens; sessions continue."""
-        await self.end_logins(user)
-        self.log.info("access tokens of %s: %d revoked", user.name, revoke_tokens(user))
 
 
 def _end_of(person: Person) -> dict[str, str]:

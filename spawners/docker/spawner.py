@@ -44,11 +44,11 @@ from daas_hub.spawners.docker.events import ContainerEventsMixin
 from daas_hub.spawners.docker.gpus import GPURequest, choose, devices_in_use, gpu_problems, read_kinds
 from daas_hub.spawners.docker.images import require_image
 from daas_hub.spawners.docker.leftovers import end_session, sessions_on
-from daas_hub.spawners.docker.local_session import LocalSession
 from daas_hub.spawners.docker.messages import TELL_ADMINISTRATORS, refusal_of
 from daas_hub.spawners.docker.placed_mounts import PlacedMounts
 from daas_hub.spawners.docker.session_transport import SessionTransport
 from daas_hub.spawners.docker.stock import DOCKER_SETTINGS
+from daas_hub.spawners.docker.transports import transport_of
 from daas_hub.spawners.egress import host_names
 from daas_hub.spawners.guest_layout import SOCKETS_DIR, identity_texts, mount_points, mount_points_below
 from daas_hub.spawners.home_access import require_usable_home
@@ -181,15 +181,7 @@ class ProposalDockerSpawner(ContainerEventsMixin, DockerSpawner):
     def _transport(self) -> SessionTransport:
         """How the session is brought onto the engine's machine and reached there."""
         if self._session_transport is None:
-            if self.docker_engine.address.is_remote:
-                # the extra daas-hub[remote]
-                from daas_hub.spawners.docker.remote.session import RemoteSession
-
-                self._session_transport = RemoteSession(
-                    self.docker_engine, self.object_name, self.session_dir, self.api_dir
-                )
-            else:
-                self._session_transport = LocalSession(self.session_dir, self.api_dir)
+            self._session_transport = transport_of(self.docker_engine, self.object_name, self.session_dir, self.api_dir)
         return self._session_transport
 
     def clear_state(self) -> None:
