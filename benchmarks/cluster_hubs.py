@@ -164,7 +164,7 @@ def our_hub(cluster: FakeNodes, namespace: str, people: int, *, more_config: str
     config = _OF_TESTS.sub("", config)
     config += OURS.format(issuer=ISSUER, secret=secret, accounts=accounts, timeout=START_TIMEOUT_S)
     config += DRIVER.format(token=token, timeout=START_TIMEOUT_S)
-    portal = start_portal(applications, state=state, more_config=config + more_config)
+    portal = start_portal(applications, state=state, more_config=config + more_config, pending_after_s=1)
     try:
         yield OurHub(portal, token, proof)
     finally:

@@ -140,7 +140,7 @@ class LightHub:
         self.portal: Portal = self._started()
 
     def _started(self) -> Portal:
-        return start_portal(state=self.state, port=self._port, more_config=self._config)
+        return start_portal(state=self.state, port=self._port, more_config=self._config, pending_after_s=1)
 
     def start_again(self) -> float:
         """Start the hub that was killed; return the seconds until its API and its pages answer."""

@@ -26,6 +26,13 @@ from tests.workers import own_ports
 
 CONFIG = Path(__file__).parents[1] / "jupyterhub_config.py"
 START_TIMEOUT_S = 120.0
+#: For tests that read in the answer to a form that a launch was refused, or that are sent to the session at once: on a
+#: busy machine they would see the page of its progress.
+WITHOUT_PROGRESS_PAGE = """
+import daas_hub.portal.launches
+
+daas_hub.portal.launches.PROGRESS_PAGE_AFTER_S = 20
+"""
 #: What a hub starts, and what outlives it if it is killed.
 IDENTITY_PROVIDER, PROXY = "daas_hub.demo.identity_provider", "configurable-http-proxy"
 #: The environment variable that names the server that all portals of a run store in.
@@ -49,7 +56,7 @@ class Portal:
         answer = session.post(form.url, data={"sub": subject})
         return Person(self, session, answer)
 
-    def wait_for_log(self, words: str, timeout_s: float = 10.0) -> bool:
+    def wait_for_log(self, words: str, timeout_s: float = 30.0) -> bool:
         """Return whether the hub's log says so within this time."""
         until = time.monotonic() + timeout_s
         while time.monotonic() < until:
@@ -217,18 +224,22 @@ def start_portal(
     port: int = 0,
     more_config: str = "",
     python: Path | None = None,
+    pending_after_s: float = 20.0,
 ) -> Portal:
     """Start a portal; whoever starts it stops it and removes its state.
 
     Args:
         more_config: lines after those of the shipped configuration.
         python: the interpreter of another environment that has the portal.
+        pending_after_s: after how many seconds a start by the API is answered as pending. After the one second of the
+            shipped configuration a busy machine has often not refused it yet.
     """
     program = [str(python), "-m", "jupyterhub"] if python else [str(Path(sys.prefix) / "bin" / "jupyterhub")]
     port = port or free_ports(4)
     state = state or new_state()
     config = state / "test_config.py"
-    config.write_text(f"load_subconfig({str(CONFIG)!r})\n{_database(state)}\n{more_config}\n")
+    pending = f'c.JupyterHub.tornado_settings["slow_spawn_timeout"] = {pending_after_s}'
+    config.write_text(f"load_subconfig({str(CONFIG)!r})\n{pending}\n{_database(state)}\n{more_config}\n")
     log = state / "hub.log"
     with log.open("wb") as output:
         process = subprocess.Popen(

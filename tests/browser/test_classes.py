@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import SessionUser
 from tests.browser.pages import flaws_of
-from tests.live_portal import Portal, plain_text, remove, start_portal
+from tests.live_portal import WITHOUT_PROGRESS_PAGE, Portal, plain_text, remove, start_portal
 
 pytestmark = pytest.mark.browser
 
@@ -27,7 +27,7 @@ c.Quotas.roles = {"visitor": {"sizes": ["large"], "applications": ["jupyterlab",
 @pytest.fixture(scope="module")
 def portal() -> Iterator[Portal]:
     """A portal with a class of people; it starts no session."""
-    running = start_portal(more_config=CONFIG)
+    running = start_portal(more_config=CONFIG + WITHOUT_PROGRESS_PAGE)
     yield running
     running.stop()
     remove(running)

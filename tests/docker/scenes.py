@@ -38,7 +38,7 @@ def findings_of(report: dict[str, Any], key: str) -> list[dict[str, str]]:
     return [one for one in report["findings"] if one["key"] == key]
 
 
-def require_words(portal: Portal, person: Person, words: str, *, timeout_s: float = 20, **fields: str) -> None:
+def require_words(portal: Portal, person: Person, words: str, *, timeout_s: float = 30, **fields: str) -> None:
     """Launch, and wait until the answer or the session's page says so."""
     answer = person.post("/hub/launch", fields)
     page = answer.url.removeprefix(portal.url)

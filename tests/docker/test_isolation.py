@@ -13,6 +13,7 @@ from tests.docker.engine import containers
 from tests.docker.scenes import (
     IDENTITY,
     WRITABLE,
+    require_words,
 )
 from tests.live_portal import Portal
 from tests.sandbox.probe import probing
@@ -196,10 +197,7 @@ def test_home_with_a_link_in_the_way_is_refused_in_words(portal: Portal) -> None
     link = home / "data"
     link.symlink_to("/etc")
     try:
-        answer = portal.login("carla").post(
-            "/hub/launch", {"application": "terminal", "proposal": "MA-4242", "visit": "2"}
-        )
-        assert "file or link named" in answer.text
-        assert "data" in answer.text
+        fields = {"application": "terminal", "proposal": "MA-4242", "visit": "2"}
+        require_words(portal, portal.login("carla"), "file or link named", **fields)
     finally:
         link.unlink()

@@ -6,18 +6,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from tests.live_portal import Portal, new_state, remove, start_portal
+from tests.live_portal import WITHOUT_PROGRESS_PAGE, Portal, new_state, remove, start_portal
 from tests.stand_ins.running import running_beside
 from tests.stand_ins.scicat import TOMCAT, SciCat, proposal
 
 SLASH = "20.500.99999/2026-0123"
 CONFIG = """
+{at_once}
 c.Facility.proposals = "scicat"
 c.Facility.cache_s = 0
 c.SciCatProposals.url = "{url}/api/v3"
 c.SciCatProposals.user = "reader"
 c.SciCatProposals.password_file = "{state}/scicat-password"
-c.SciCatProposals.timeout_s = 5
+c.SciCatProposals.timeout_s = 30
 c.MountRules.data_roots = ["{state}/raw"]
 c.MountRules.data = ["{state}/raw/{{proposal}}/{{beamline}}"]
 """
@@ -50,7 +51,9 @@ def scicat_site() -> Iterator[ScicatSite]:
     raw.mkdir(parents=True)
     (raw / "scan.h5").write_text("data")
     with running_beside(scicat.app()) as url:
-        portal = start_portal(state=state, more_config=CONFIG.format(url=url, state=state))
+        portal = start_portal(
+            state=state, more_config=CONFIG.format(at_once=WITHOUT_PROGRESS_PAGE, url=url, state=state)
+        )
         try:
             yield ScicatSite(portal, scicat)
         finally:

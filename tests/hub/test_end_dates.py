@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.live_portal import Person, new_state, plain_text, remove, start_portal
+from tests.live_portal import WITHOUT_PROGRESS_PAGE, Person, new_state, plain_text, remove, start_portal
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.sandbox
@@ -19,6 +19,7 @@ ZONE = min(
 )
 # a check at its interval could end the login before the launch is refused; the refusal asks for one
 MORE = f"""
+{WITHOUT_PROGRESS_PAGE}
 c.Facility.timezone = "{ZONE.key}"
 c.UmbrellaAuthenticator.recheck_s = 600
 c.UmbrellaAuthenticator.auth_refresh_age = 600

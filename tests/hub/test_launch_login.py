@@ -12,23 +12,26 @@ import requests
 from daas_hub.launch_login import COOKIE
 from tests.kill_points import SIGN_IN, point_id
 from tests.killed_starts import Mortal, mortal_config
-from tests.live_portal import Person, Portal, free_ports, new_state, plain_text, remove, start_portal
+from tests.live_portal import (
+    WITHOUT_PROGRESS_PAGE,
+    Person,
+    Portal,
+    free_ports,
+    new_state,
+    plain_text,
+    remove,
+    start_portal,
+)
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.sandbox
 
-#: On a busy machine, too, a browser is sent to its session and not to the page that shows its progress.
-PATIENT = """
-import daas_hub.portal.launches
-
-daas_hub.portal.launches.PROGRESS_PAGE_AFTER_S = 30
-"""
 FIELDS = {"application": "terminal", "proposal": "MA-4242", "visit": "2"}
 
 
 @pytest.fixture(scope="module")
 def portal(sandbox_works: None) -> Iterator[Portal]:
-    running = start_portal(state=new_state(), port=free_ports(4), more_config=PATIENT)
+    running = start_portal(state=new_state(), port=free_ports(4), more_config=WITHOUT_PROGRESS_PAGE)
     yield running
     running.stop()
     remove(running)
@@ -95,7 +98,7 @@ def test_a_program_with_a_token_has_no_login_to_hand_on(portal: Portal) -> None:
 def mortal(sandbox_works: None) -> Iterator[Mortal]:
     """A portal that is killed while a session asks it whose browser came."""
     state = new_state()
-    config = PATIENT + mortal_config(state / "kill-at", "SandboxSpawner", "SIGN_IN")
+    config = WITHOUT_PROGRESS_PAGE + mortal_config(state / "kill-at", "SandboxSpawner", "SIGN_IN")
 
     def start(portal: Portal | None) -> Portal:
         return start_portal(state=state, port=portal.port if portal else free_ports(4), more_config=config)

@@ -15,7 +15,16 @@ import requests
 from daas_hub.accounts import Identity
 from tests.hub.operator import Operator
 from tests.hub.shown_output import require_as_shown
-from tests.live_portal import Person, Portal, free_ports, new_state, plain_text, remove, start_portal
+from tests.live_portal import (
+    WITHOUT_PROGRESS_PAGE,
+    Person,
+    Portal,
+    free_ports,
+    new_state,
+    plain_text,
+    remove,
+    start_portal,
+)
 from tests.stand_ins.mail_server import MailRoom, mail_server
 from tests.waiting import wait_for
 
@@ -41,7 +50,9 @@ def portal(sandbox_works: None, room: MailRoom) -> Iterator[Portal]:
     lines = "".join(f"c.Mail.{name} = {value!r}\n" for name, value in mail.items())
     # a session reports four times as often as it takes to be idle, and hears what is announced
     lines += 'c.Lifetimes.idle_minutes_by_application = {"desktop": 1}\n'
-    running = start_portal(state=state, port=port, more_config=ADMIN.format(carla=carla) + lines)
+    running = start_portal(
+        state=state, port=port, more_config=ADMIN.format(carla=carla) + lines + WITHOUT_PROGRESS_PAGE
+    )
     accounts = state / "hub" / "accounts.yaml"
     accounts.write_text(accounts.read_text().replace("uid: 25001", "uid: 25001\n    mail: anna@example.org"))
     yield running
@@ -117,7 +128,7 @@ def test_a_notice_is_sent_by_e_mail_where_it_is_asked_for(
     operator.post(kind="banner", text="Not by e-mail.")
     said = operator.run("announce", "The storage is slow.", "--mail").stdout
     assert "it is sent by e-mail to " in said
-    wait_for(lambda: room.messages, lambda: operator.portal.log.read_text()[-3000:], timeout_s=20)
+    wait_for(lambda: room.messages, lambda: operator.portal.log.read_text()[-3000:])
     ((sender, recipients, message),) = room.messages
     assert (sender, recipients) == ("daas@facility.org", ["anna@example.org"]), "nobody else has an address"
     assert message["Subject"] == "Notice from Demo Light Source"
@@ -291,7 +302,7 @@ def test_a_maintenance_to_its_end(operator: Operator, people: dict[str, Person])
 def test_a_restarted_hub_is_still_in_maintenance(portal: Portal) -> None:
     Operator(portal).post(kind="maintenance", text="New disks.")
     portal.stop()
-    portal.process = start_portal(state=portal.state, port=portal.port).process
+    portal.process = start_portal(state=portal.state, port=portal.port, more_config=WITHOUT_PROGRESS_PAGE).process
     refused = post(portal.login("anna"), "/hub/launch", application="terminal")
     assert refused.status_code == 403
     assert "The portal is in maintenance" in plain_text(refused)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.live_portal import Person, Portal, new_state, remove, start_portal
+from tests.live_portal import WITHOUT_PROGRESS_PAGE, Person, Portal, new_state, remove, start_portal
 
-MORE = """
+MORE = f"""
+{WITHOUT_PROGRESS_PAGE}
 c.RoleRules.admin_groups = ["staff-id21"]
 c.RoleRules.own_resources_groups = ["staff-id21"]
 c.UmbrellaAuthenticator.auth_refresh_age = 1
@@ -39,7 +40,7 @@ def is_admin(person: Person) -> bool:
 
 
 def becomes(person: Person, wanted: bool) -> bool:
-    until = time.monotonic() + 15
+    until = time.monotonic() + 30
     while time.monotonic() < until:
         time.sleep(1.1)
         if is_admin(person) is wanted:

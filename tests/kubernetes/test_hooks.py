@@ -8,7 +8,7 @@ import pytest
 
 from tests.kubernetes.api_server import ApiServer
 from tests.kubernetes.hub import Place, running_place, servers, signed_in
-from tests.live_portal import Person, plain_text
+from tests.live_portal import WITHOUT_PROGRESS_PAGE, Person, plain_text
 from tests.waiting import within
 
 CONFIG = """
@@ -44,7 +44,7 @@ c.KubeSpawner.auth_state_hook = lambda spawner, auth_state: _fail("auth_state_ho
 
 @pytest.fixture(scope="module")
 def place(api: ApiServer) -> Iterator[Place]:
-    with running_place(api, api.new_namespace(), more_config=CONFIG) as running:
+    with running_place(api, api.new_namespace(), more_config=CONFIG + WITHOUT_PROGRESS_PAGE) as running:
         yield running
 
 
@@ -65,7 +65,7 @@ def test_a_hook_that_fails_ends_the_start_in_words(place: Place, anna: Person, h
         assert "detail of the facility" not in words
         assert "detail of the facility" in place.portal.log.read_text()
         assert f"{hook} failed" in place.portal.log.read_text()
-        within(20, lambda: not place.pods())
+        within(30, lambda: not place.pods())
     finally:
         flag.unlink()
     anna.stop(anna.launch("terminal"))
@@ -77,8 +77,8 @@ def test_a_hook_that_fails_after_a_stop_keeps_no_pod(place: Place, anna: Person)
     flag.touch()
     try:
         anna.stop(name)
-        within(20, lambda: not place.pods())
-        within(20, lambda: name not in servers(anna))
+        within(30, lambda: not place.pods())
+        within(30, lambda: name not in servers(anna))
     finally:
         flag.unlink()
     anna.stop(anna.launch("terminal"))

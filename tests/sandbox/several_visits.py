@@ -11,6 +11,7 @@ import yaml
 
 from tests.live_portal import Person, Portal, plain_text
 from tests.sandbox.probe import Probe
+from tests.waiting import wait_for
 
 LOOK = r"""
 cd ~/Proposals && find . -maxdepth 2 | LC_ALL=C sort
@@ -94,7 +95,7 @@ def test_rights_to_one_of_them_are_withdrawn(portal: Portal, withdrawn: object) 
     assert servers[session]["ready"]
     path = f"users/{person.name}/servers/{session}"
     assert person.api("DELETE", path).status_code in (202, 204)
-    until = time.monotonic() + 15
+    until = time.monotonic() + 30
     while person.get(f"/hub/api/users/{person.name}").json()["servers"].get(session, {}).get("ready"):
         assert time.monotonic() < until
         time.sleep(0.1)
@@ -103,6 +104,12 @@ def test_rights_to_one_of_them_are_withdrawn(portal: Portal, withdrawn: object) 
         answer = person.api("POST", path, body)
         assert answer.status_code == 403, answer.text
         assert "LS-1007" in answer.text or "application" in answer.text, answer.text
-    said = plain_text(person.post("/hub/launch", {"application": "terminal"} | FIELDS))  # type: ignore[arg-type]
-    assert "There is no proposal LS-1007 among yours." in said or "You have no such proposal" in said
+    answer = person.post("/hub/launch", {"application": "terminal"} | FIELDS)  # type: ignore[arg-type]
+    page = answer.url.removeprefix(portal.url)
+
+    def is_refused() -> bool:
+        said = plain_text(answer) + plain_text(person.get(page))
+        return "There is no proposal LS-1007 among yours." in said or "You have no such proposal" in said
+
+    wait_for(is_refused, "the refusal, at once or on the page of its progress")
     person.stop(session)
