@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, TimeoutError, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, TimeoutError, expect, sync_playwright
 
 from tests.live_portal import Portal
 from tests.not_tried import missing
@@ -21,6 +21,9 @@ FLAGS = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 OUTPUT = Path(__file__).parents[2] / "test-output"
+
+# Playwright itself waits five seconds, which a busy machine may need for one answer of the hub
+expect.set_options(timeout=30_000)
 
 #: Messages that are not ours: noVNC's hint about its own canvas, JupyterLab's own remarks, and Chromium's about an
 #: interface of a pod that appears on this machine.

@@ -27,7 +27,7 @@ def test_a_session_stopped_elsewhere_is_not_a_sign_out(portal: Portal, guest: Ca
     stop_first(other)
 
     veil = anna.page.locator("#veil")
-    expect(veil).to_contain_text("This session is no longer running.", timeout=15_000)
+    expect(veil).to_contain_text("This session is no longer running.")
     expect(veil).to_contain_text("Launch the application again from the portal.")
     # and it stays so: nothing of it was a guess
     anna.page.wait_for_timeout(5000)
@@ -55,7 +55,7 @@ def test_a_proxy_without_routes_is_not_the_end_of_a_session(guest: Callable[...,
     )
     page.reload()
     for _ in range(3):
-        with page.expect_request("**/status", timeout=15_000):
+        with page.expect_request("**/status"):
             pass
         expect(veil).not_to_contain_text("no longer running")
     assert len(asked) >= 3
@@ -64,7 +64,7 @@ def test_a_proxy_without_routes_is_not_the_end_of_a_session(guest: Callable[...,
     page.route(
         "**/status", lambda route: route.fulfill(status=404, headers={"X-JupyterHub-Version": "6.1.1"}, body="{}")
     )
-    expect(veil).to_contain_text("This session is no longer running.", timeout=15_000)
+    expect(veil).to_contain_text("This session is no longer running.")
 
 
 def test_a_frozen_network_is_reported_and_mends_itself(portal: Portal, guest: Callable[..., SessionUser]) -> None:
@@ -75,13 +75,13 @@ def test_a_frozen_network_is_reported_and_mends_itself(portal: Portal, guest: Ca
     Screen("Terminal, MA-4242 visit 2").wait_for_window("LXTerminal")
     veil = anna.page.locator("#veil")
     with frozen(portal):
-        expect(veil).to_contain_text("The connection does not respond.", timeout=15_000)
+        expect(veil).to_contain_text("The connection does not respond.")
         expect(veil).to_contain_text("What you type now may not arrive.")
         anna.keep_picture("frozen")
-    expect(veil).to_be_hidden(timeout=20_000)
+    expect(veil).to_be_hidden()
     anna.page.mouse.click(600, 400)
     anna.page.keyboard.type("id > ~/after-the-freeze; exit\n", delay=15)
-    expect(anna.page.get_by_role("dialog")).to_contain_text("Terminal was closed", timeout=20_000)
+    expect(anna.page.get_by_role("dialog")).to_contain_text("Terminal was closed")
     assert "anna" in (portal.state / "homes" / "anna" / "after-the-freeze").read_text()
 
 
@@ -121,7 +121,7 @@ def test_the_keyboard_can_leave_the_desktop(guest: Callable[..., SessionUser]) -
     screen.wait_for(lambda: "LXTerminal" in screen.active(), "the terminal has the keyboard")
     # the three keys are not held down in the desktop: plain letters arrive
     page.keyboard.type("exit\n", delay=15)
-    expect(page.get_by_role("dialog")).to_contain_text("Terminal was closed", timeout=20_000)
+    expect(page.get_by_role("dialog")).to_contain_text("Terminal was closed")
 
 
 def test_the_size_comes_back_after_a_phone_has_left(guest: Callable[..., SessionUser]) -> None:
@@ -195,7 +195,7 @@ def test_a_terminal_says_who_and_where(portal: Portal, guest: Callable[..., Sess
     Screen("Terminal, MA-4242 visit 2").wait_for_window("LXTerminal")
     anna.page.mouse.click(600, 400)
     anna.page.keyboard.type('echo "${PS1@P} in $PWD" > ~/prompt; exit\n', delay=15)
-    expect(anna.page.get_by_role("dialog")).to_contain_text("Terminal was closed", timeout=20_000)
+    expect(anna.page.get_by_role("dialog")).to_contain_text("Terminal was closed")
     assert (portal.state / "homes" / "anna" / "prompt").read_text() == "anna@session:~/data$  in /home/anna/data\n"
 
 

@@ -137,13 +137,13 @@ def test_a_token_is_requested_and_revoked(page: Page, staffed: Portal) -> None:
     expect(page.locator("#token-result")).not_to_be_empty()
     token = page.locator("#token-result").inner_text()
     api, headers = f"{staffed.url}/hub/api/user", {"Authorization": f"token {token}"}
-    assert requests.get(api, headers=headers, timeout=10).json()["user_info"]["display_name"] == "Anna Lindqvist"
+    assert requests.get(api, headers=headers, timeout=30).json()["user_info"]["display_name"] == "Anna Lindqvist"
     page.reload()
     row = page.locator("#api-tokens-table tr", has_text="My script")
     row.get_by_role("button", name="Revoke My script").click()
     expect(row).to_have_count(0)
     expect(page.locator("#announcer")).to_have_text("Revoked")
-    assert requests.get(api, headers=headers, timeout=10).status_code == 403
+    assert requests.get(api, headers=headers, timeout=30).status_code == 403
 
 
 def test_a_token_that_is_refused_says_why(page: Page, staffed: Portal) -> None:

@@ -55,11 +55,11 @@ def test_the_desktop_announces_its_end_and_is_extended(anna: SessionUser, short:
     anna.wait_for_picture()
     page = anna.page
     notice = page.locator("#session-end")
-    expect(notice).to_contain_text("This session ends in", timeout=30_000)
+    expect(notice).to_contain_text("This session ends in")
     expect(notice).to_contain_text("at its time limit")
     anna.keep_picture("end-of-a-desktop")
     notice.get_by_role("button", name="Extend by 6 minutes").click()
-    expect(notice).to_be_hidden(timeout=15_000)
+    expect(notice).to_be_hidden()
     page.goto(f"{short.url}/hub/home")
     expect(page.locator("article.session")).to_have_attribute("data-state", "running")
     expect(page.get_by_role("button", name="Extend by")).to_have_count(0)

@@ -31,12 +31,12 @@ def test_a_list_behind_a_frozen_network_says_so_and_mends_itself(
     expect(notice).to_have_count(0)
 
     with frozen(portal):
-        expect(notice).to_be_visible(timeout=20_000)
+        expect(notice).to_be_visible()
         anna.keep_picture("list-frozen")
         assert flaws_of(page) == []
-    expect(notice).to_have_count(0, timeout=20_000)
+    expect(notice).to_have_count(0)
 
     portal.login("anna").launch("terminal")
     card = page.locator("article.session")
-    expect(card).to_contain_text("Terminal", timeout=10_000)
+    expect(card).to_contain_text("Terminal")
     assert page.evaluate("window.stays") is True

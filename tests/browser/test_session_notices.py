@@ -55,7 +55,7 @@ def test_a_desktop_shows_it_until_it_is_hidden(guest: Callable[..., SessionUser]
     # as it comes again ten minutes before the end, with another key
     page.evaluate("sessionStorage.setItem('daas-hidden-notices', 'no JSON')")
     page.reload()
-    expect(notice).to_contain_text("This session ends in", timeout=15_000)
+    expect(notice).to_contain_text("This session ends in")
     anna.require_quiet()
 
 

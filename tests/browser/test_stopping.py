@@ -58,9 +58,9 @@ def test_a_page_asks_where_no_script_does(browser: Browser, portal: Portal) -> N
     anna.login("anna")
     page = anna.page
     anna.launch("Terminal", "MA-4242")
-    page.wait_for_url("**/user/**", timeout=20_000)
+    page.wait_for_url("**/user/**")
     # the browser is there before the hub calls it running, and one that starts is stopped without a question
-    until = time.monotonic() + 20
+    until = time.monotonic() + 30
     while page.locator("article.session[data-state=running]").count() == 0:
         assert time.monotonic() < until
         page.goto(f"{portal.url}/hub/home")

@@ -113,7 +113,7 @@ def test_offered_while_the_page_shows_the_progress(guest: Callable[..., SessionU
     carla = guest("carla")
     page = carla.page
     carla.launch("Terminal", "MA-4242")
-    expect(page.locator("#launch-failed")).to_contain_text("The storage behind your home directory", timeout=20_000)
+    expect(page.locator("#launch-failed")).to_contain_text("The storage behind your home directory")
     button = page.locator("#launch-again").get_by_role("button", name="Launch Terminal with a temporary home")
     expect(button).to_be_visible()
     carla.keep_picture("temporary-after-progress")

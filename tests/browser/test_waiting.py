@@ -71,7 +71,7 @@ def test_wait_leave_wait_again_and_be_let_in(
     page.keyboard.press("Enter")
     expect(page.locator("article.session")).to_have_count(0)
     expect(behind).to_contain_text("You are first in line.")
-    assert second.page.evaluate("localStorage.getItem('notified')") == "Terminal: You are next in line."
+    second.page.wait_for_function("localStorage.getItem('notified') === 'Terminal: You are next in line.'")
     behind.get_by_role("button", name="Leave the queue").click()
     expect(second.page.locator("article.session")).to_have_count(0)
     page.goto(f"{portal.url}/hub/launch?application=terminal")

@@ -48,7 +48,7 @@ def test_desktops_stand_in_jupyterlabs_launcher(guest: Callable[..., SessionUser
     card = anna.page.locator(".jp-LauncherCard", has_text="Terminal [")
     card.first.wait_for(timeout=40_000)
     icon = card.first.locator("img")
-    icon.wait_for(timeout=10_000)
+    icon.wait_for()
     assert icon.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0, "the card has its icon"
     with anna.context.expect_page(timeout=40_000) as opened:
         card.first.click()
@@ -69,13 +69,13 @@ def test_closed_application_can_be_started_again(portal: Portal, guest: Callable
     ben.page.mouse.click(600, 400)
     ben.page.keyboard.type("id > ~/processed/typed.txt; exit\n", delay=15)
     dialog = ben.page.get_by_role("dialog")
-    expect(dialog).to_contain_text("Terminal was closed", timeout=20_000)
+    expect(dialog).to_contain_text("Terminal was closed")
     typed = portal.state / "processed" / "MA-4242" / "typed.txt"
     assert "uid=25002(ben)" in typed.read_text()
     ben.keep_picture("closed")
     dialog.get_by_role("button", name="Start").first.click()
     screen.wait_for_window("LXTerminal")
-    expect(dialog).to_be_hidden(timeout=10_000)
+    expect(dialog).to_be_hidden()
     ben.page.set_viewport_size({"width": 1000, "height": 700})
     screen.wait_for(lambda: screen.size() == (1000, 700), "the new size")
     ben.require_quiet()
@@ -89,14 +89,14 @@ def test_cards_change_by_themselves(portal: Portal, guest: Callable[..., Session
     other.goto(f"{portal.url}/hub/home")
     other.get_by_role("button", name="Launch Terminal").first.click()
     card = ben.page.locator("#sessions article")
-    expect(card).to_contain_text("Terminal", timeout=10_000)
-    expect(card.locator("[data-state=running]")).to_be_visible(timeout=20_000)
+    expect(card).to_contain_text("Terminal")
+    expect(card.locator("[data-state=running]")).to_be_visible()
     ben.wait_for_picture(other)
     import os
     import signal
 
     os.kill(Screen("Terminal").pid, signal.SIGKILL)
-    expect(card.locator("[data-state=ended]")).to_be_visible(timeout=10_000)
+    expect(card.locator("[data-state=ended]")).to_be_visible()
     assert ben.page.evaluate("window.stays") is True
     other.close()
 
@@ -116,7 +116,7 @@ def test_pages_work_without_scripts(portal: Portal, browser: object) -> None:
     person = SessionUser(portal, context, page)
     person.login("carla")
     person.launch("Terminal", "MA-4242")
-    page.wait_for_url("**/user/**", timeout=20_000)
+    page.wait_for_url("**/user/**")
     page.goto(f"{portal.url}/hub/home")
     stop_first(page)
     expect(page.locator("#sessions")).to_contain_text("No sessions.")

@@ -109,7 +109,7 @@ def _started(pid: int) -> int:
         return 0
 
 
-def _newest(program: str, words: str, timeout_s: float = 20.0) -> int:
+def _newest(program: str, words: str, timeout_s: float = 30.0) -> int:
     until = time.monotonic() + timeout_s
     while time.monotonic() < until:
         found = _processes(program, words)

@@ -100,7 +100,7 @@ def test_all_sessions_outlive_the_hub(places: ThreePlaces, walks: dict[str, Walk
             person.page.goto(f"{places.portal.url}/hub/home")
             person.complaints.clear()
             cards = person.page.locator("article.session[data-state=running]")
-            expect(cards).to_have_count(len(TITLES), timeout=30_000)
+            expect(cards).to_have_count(len(TITLES))
     assert places.running() == before
 
 

@@ -86,7 +86,7 @@ class Stack:
             with contextlib.suppress(AssertionError):
                 self.ca.write_text(self.compose("exec", "-T", "hub", "cat", "/run/daas-trust/ca.pem"))
                 with contextlib.suppress(requests.RequestException):
-                    if requests.get(f"{self.url}/hub/login", verify=str(self.ca), timeout=5).ok:
+                    if requests.get(f"{self.url}/hub/login", verify=str(self.ca), timeout=30).ok:
                         return
             time.sleep(0.5)
         raise AssertionError(self.compose("logs", "--tail", "40", check=False))

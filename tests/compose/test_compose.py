@@ -50,7 +50,7 @@ def test_web_server_speaks_tls_below_the_path(stack: Stack) -> None:
     """EL29: https with a certificate that holds, http is sent on, the root leads to the path, nothing else answers."""
 
     def get(url: str, **headers: str) -> requests.Response:
-        return requests.get(url, headers=headers, verify=str(stack.ca), allow_redirects=False, timeout=10)
+        return requests.get(url, headers=headers, verify=str(stack.ca), allow_redirects=False, timeout=30)
 
     root = f"https://localhost:{stack.port}"
     assert get(f"{root}/").headers["Location"] == "/daas/"

@@ -34,5 +34,5 @@ def sign_in(page: Page, site: Site, name: str) -> None:
     page.locator("input[name=username]").fill(name)
     page.locator("input[name=password]").fill("secret")
     page.locator("input[name=password]").press("Enter")
-    page.wait_for_url(f"{site.origin}/**", timeout=30_000)
+    page.wait_for_url(f"{site.origin}/**")
     page.wait_for_load_state()

@@ -151,9 +151,9 @@ class Site:
             self.running[name] = subprocess.Popen(argv, cwd="/", env=env, stdout=log, stderr=subprocess.STDOUT)
         until = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < until and self.running[name].poll() is None:
-            with contextlib.suppress(requests.ConnectionError):
+            with contextlib.suppress(requests.ConnectionError, requests.Timeout):
                 # a web server alone answers 502, and the proxy 503, before there is a hub
-                if requests.get(answers, timeout=5).status_code == 200 or name in FRONTS:
+                if requests.get(answers, timeout=30).status_code == 200 or name in FRONTS:
                     return
             time.sleep(0.1)
         raise AssertionError(f"{name} did not start:\n{self.log_tails(3000)}")

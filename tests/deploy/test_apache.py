@@ -93,7 +93,7 @@ def test_the_page_shows_these_files() -> None:
 
 
 def test_plain_http_is_sent_on(site: ShibbolethSite) -> None:
-    answer = requests.get(f"http://localhost:{site.http}/hub/login?next=x", allow_redirects=False, timeout=10)
+    answer = requests.get(f"http://localhost:{site.http}/hub/login?next=x", allow_redirects=False, timeout=30)
     assert answer.status_code == 308
     assert answer.headers["Location"] == f"{site.origin}/hub/login?next=x"
 
@@ -110,7 +110,7 @@ def test_a_desktop_and_its_screen(site: ShibbolethSite, anna: Person) -> None:
     name = anna.launch("terminal", proposal="MA-4242", visit="1")
     assert anna.get(page_of(anna, name)).status_code == 200
     with websocket(site, anna, f"{page_of(anna, name)}rfb") as screen:
-        assert screen.recv(timeout=10) == b"RFB 003.008\n"
+        assert screen.recv(timeout=30) == b"RFB 003.008\n"
     with (
         pytest.raises(InvalidStatus) as refused,
         websocket(site, anna, f"{page_of(anna, name)}rfb", origin="https://elsewhere.org"),
@@ -154,12 +154,12 @@ def test_a_client_cannot_say_who_it_is(site: ShibbolethSite) -> None:
     """The web server replaces both headers; without its own login it sends everybody to the identity provider."""
     said = {"X-Daas-Subject": HASH, "X-Daas-Proof": "0" * 64, "EAAHash": HASH, "X_Daas_Subject": HASH}
     for path in ("/hub/proxy_login", "//hub/proxy_login", "/hub/./proxy_login", "/hub/%70roxy_login"):
-        answer = requests.get(f"{site.portal.url}{path}", headers=said, allow_redirects=False, timeout=10)
+        answer = requests.get(f"{site.portal.url}{path}", headers=said, allow_redirects=False, timeout=30)
         assert answer.status_code in (302, 403, 404), path
         assert urlsplit(answer.headers.get("Location", "")).netloc in (urlsplit(site.idp.address).netloc, "")
         assert not [one for one in answer.cookies if one.name == "jupyterhub-hub-login"]
     assert (
-        requests.get(f"{site.portal.url}/hub/home", headers=said, allow_redirects=False, timeout=10).status_code == 302
+        requests.get(f"{site.portal.url}/hub/home", headers=said, allow_redirects=False, timeout=30).status_code == 302
     )
 
 
@@ -187,7 +187,7 @@ def test_somebody_without_the_attribute_can_sign_in_as_another(site: ShibbolethS
 
 
 def test_shibboleths_own_addresses_are_its_own(site: ShibbolethSite) -> None:
-    metadata = requests.get(f"{site.origin}/Shibboleth.sso/Metadata", timeout=10)
+    metadata = requests.get(f"{site.origin}/Shibboleth.sso/Metadata", timeout=30)
     assert f'entityID="{site.origin}/shibboleth"' in metadata.text
 
 
@@ -217,7 +217,7 @@ def test_what_a_browser_says_of_itself_is_thrown_away(site: ShibbolethSite) -> N
         "X-Real-IP": "10.1.2.3",
         "Forwarded": "for=10.1.2.3",
     }
-    assert requests.get(f"{site.portal.url}/hub/no-such-page", headers=said, timeout=10).status_code in (403, 404)
+    assert requests.get(f"{site.portal.url}/hub/no-such-page", headers=said, timeout=30).status_code in (403, 404)
     assert "10.1.2.3" not in (site.folder / "hub.log").read_text()
 
 

@@ -49,7 +49,7 @@ def test_the_page_shows_this_block() -> None:
 
 
 def test_plain_http_is_sent_on(site: Site) -> None:
-    answer = requests.get(f"http://localhost:{site.http}/hub/login?next=x", allow_redirects=False, timeout=10)
+    answer = requests.get(f"http://localhost:{site.http}/hub/login?next=x", allow_redirects=False, timeout=30)
     assert answer.status_code == 308
     assert answer.headers["Location"] == "https://localhost/hub/login?next=x"
 
@@ -71,11 +71,11 @@ def test_a_desktop_opens_and_outlives_the_hub(site: Site) -> None:
     name = person.launch("terminal", proposal="MA-4242", visit="1")
     assert person.get(page_of(person, name)).status_code == 200
     with screen_of(site, person, name) as screen:
-        assert screen.recv(timeout=10) == b"RFB 003.008\n"
+        assert screen.recv(timeout=30) == b"RFB 003.008\n"
         site.stop("hub")
         screen.send(b"RFB 003.008\n")
         # no password; the session's server has what follows already
-        assert screen.recv(timeout=10).startswith(b"\x01\x01")
+        assert screen.recv(timeout=30).startswith(b"\x01\x01")
         site.start("hub")
     person = site.portal.login("anna")
     assert name in person.get("/hub/home").text
@@ -129,8 +129,8 @@ def test_what_a_browser_says_of_itself_is_thrown_away(site: Site) -> None:
     """X-Forwarded headers are nginx's own: nobody is in front of it."""
     said = {"X-Forwarded-For": "10.1.2.3", "X-Forwarded-Proto": "http", "Forwarded": "for=10.1.2.3"}
     mark = f"/hub/health?{time.monotonic_ns()}"
-    assert requests.get(f"{site.portal.url}{mark}", headers=said, timeout=10).status_code == 200
-    assert requests.get(f"{site.portal.url}/hub/no-such-page", headers=said, timeout=10).status_code in (403, 404)
+    assert requests.get(f"{site.portal.url}{mark}", headers=said, timeout=30).status_code == 200
+    assert requests.get(f"{site.portal.url}/hub/no-such-page", headers=said, timeout=30).status_code in (403, 404)
     assert "10.1.2.3" not in (site.folder / "hub.log").read_text()
 
 

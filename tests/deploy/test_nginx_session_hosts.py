@@ -57,7 +57,7 @@ def test_a_session_is_reached_under_its_own_name(site: Site) -> None:
     assert page.url == address, "back from the login, under the same name"
     assert all(one.secure for one in person.session.cookies if one.domain.startswith("s-"))
     with screen_at(site, person, address, f"https://{urlsplit(address).netloc}") as screen:
-        assert screen.recv(timeout=10) == b"RFB 003.008\n"
+        assert screen.recv(timeout=30) == b"RFB 003.008\n"
     with pytest.raises(InvalidStatus) as refused, screen_at(site, person, address, site.origin):
         pass
     assert refused.value.response.status_code == 403
