@@ -6,7 +6,6 @@ Every source is tried with every fault in test_faults.py; here are the rules of 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -120,7 +119,7 @@ def echo() -> Echo:
 @pytest.fixture
 async def service(echo: Echo) -> AsyncIterator[Service]:
     async with running(echo.app()) as url:
-        yield Service("echo", "The data catalogue", url, timeout_s=2, max_bytes=100_000)
+        yield Service("echo", "The data catalogue", url, timeout_s=30, max_bytes=100_000)
 
 
 async def test_a_question_and_its_answer(service: Service) -> None:
@@ -201,7 +200,7 @@ async def test_certificates_are_checked(echo: Echo, tmp_path: Path, address: str
     context, file = certificate(tmp_path, address)
     async with running(echo.app(), context) as url:
         tls = tls_context("X.ca_file", file if known else "")
-        async with Service("echo", "The data catalogue", url, timeout_s=2, tls=tls).client() as client:
+        async with Service("echo", "The data catalogue", url, timeout_s=30, tls=tls).client() as client:
             if answers:
                 assert (await client.get(url, "a list")).status == 200
                 return
@@ -212,7 +211,7 @@ async def test_certificates_are_checked(echo: Echo, tmp_path: Path, address: str
 
 
 async def test_nobody_there() -> None:
-    service = Service("echo", "The data catalogue", "http://127.0.0.1:1", timeout_s=2)
+    service = Service("echo", "The data catalogue", "http://127.0.0.1:1", timeout_s=30)
     with pytest.raises(SourceUnavailable) as told:
         async with service.client() as client:
             await client.get(service.url, "a list")
@@ -221,19 +220,21 @@ async def test_nobody_there() -> None:
 
 async def test_all_requests_of_a_client_share_one_deadline(service: Service) -> None:
     """Ten pages that take a second each are ten seconds, not one."""
-    slow = Service("echo", "The data catalogue", service.url, timeout_s=0.3)
+    slow = Service("echo", "The data catalogue", service.url, timeout_s=1)
+    read = 0
 
     async def question() -> None:
+        nonlocal read
         async with slow.client() as client:
             for _ in range(100):
                 await client.get(f"{slow.url}/x", "a page")
-                await asyncio.sleep(0.05)
+                read += 1
+                await asyncio.sleep(0.1)
 
-    begun = time.monotonic()
     with pytest.raises(SourceUnavailable, match="is not available") as told:
         await question()
-    assert time.monotonic() - begun < 2, "a hundred pages would take five"
-    assert "no answer within 0.3 s" in told.value.detail
+    assert read < 20, "a hundred pages take ten seconds"
+    assert "no answer within 1 s" in told.value.detail
 
 
 async def test_a_caller_that_gave_up_gets_no_failure(service: Service) -> None:

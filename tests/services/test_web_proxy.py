@@ -66,7 +66,7 @@ async def encrypted(tmp_path: Path) -> AsyncIterator[tuple[Catalogue, int, ssl.S
 
 
 async def get(url: str, *, tls: ssl.SSLContext | None = None, proxy: str = "", **headers: str) -> dict[str, str]:
-    service = Service("catalogue", "The data catalogue", url, timeout_s=5, tls=tls, proxy=proxy)
+    service = Service("catalogue", "The data catalogue", url, timeout_s=30, tls=tls, proxy=proxy)
     async with service.client() as client:
         found: dict[str, str] = client.require(await client.get(f"{url}/a%2Fb", "a list", headers=headers), dict)
     return found

@@ -279,7 +279,7 @@ async def test_the_directory_itself_ignores_the_difference(crowd: Directory, sou
     for loose in ("Anna", "anna ", " anna", "ａnna"):
         search = Search(f"ou=people,{SUFFIX}", f"(uid={escape(loose)})", ("uid",), 2)
         servers = source._servers
-        found = await asyncio.to_thread(servers.ask, lambda ask, search=search: ask(search), time.monotonic() + 5)
+        found = await asyncio.to_thread(servers.ask, lambda ask, search=search: ask(search), time.monotonic() + 30)
         assert [entry.values("uid") for entry in found.entries] == [(b"anna",)], loose
 
 
@@ -462,6 +462,10 @@ async def test_certificates(
 # -- servers that are down, or hang --------------------------------------------------------------------------------
 
 
+#: How long an operation may take where a server hangs: long enough for a good answer of another on a busy machine.
+OPERATION_S = 2.0
+
+
 class Ticks:
     """Measures the longest time the loop was kept from a task that wants to run every hundredth of a second."""
 
@@ -491,7 +495,7 @@ async def test_a_hanging_directory_does_not_block_the_event_loop(
     small: Directory, sources: Sources, address: str, connected: bool
 ) -> None:
     """The hub's other users notice nothing: slapd is stopped with SIGSTOP, its ports still take connections."""
-    source = sources(small, servers=[getattr(small, address)], operation_timeout_s=0.5, timeout_s=9.0)
+    source = sources(small, servers=[getattr(small, address)], operation_timeout_s=OPERATION_S, timeout_s=60.0)
     if connected:
         await source.account_of(who("anna"))
     with small.paused():
@@ -500,8 +504,8 @@ async def test_a_hanging_directory_does_not_block_the_event_loop(
             with pytest.raises(SourceUnavailable):
                 await source.account_of(who("anna"))
             took_s = time.monotonic() - started
-    assert 0.4 < took_s < 3.5, "the thread itself gave up, long before the look-up's end"
-    assert ticks.longest_s < 0.5
+    assert OPERATION_S - 0.1 < took_s < 30, "the thread itself gave up, long before the look-up's end"
+    assert ticks.longest_s < OPERATION_S
     assert (await source.account_of(who("anna"))).uid == 25001, "and it heals by itself"
 
 
@@ -511,14 +515,14 @@ async def test_a_server_that_takes_connections_and_never_answers(
 ) -> None:
     """The next one is asked, and is asked first from then on."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.setblocking(False)
         port = silent.getsockname()[1]
-        source = sources(small, servers=[f"{scheme}://127.0.0.1:{port}", small.tls], operation_timeout_s=0.7)
-        started = time.monotonic()
+        source = sources(small, servers=[f"{scheme}://127.0.0.1:{port}", small.tls], operation_timeout_s=OPERATION_S)
         assert (await source.account_of(who("anna"))).uid == 25001
-        assert time.monotonic() - started > 0.6, "the silent one was asked"
-        started = time.monotonic()
+        silent.accept()[0].close()
         assert (await source.account_of(who("anna"))).uid == 25001
-        assert time.monotonic() - started < 0.6
+        with pytest.raises(BlockingIOError):
+            silent.accept()
 
 
 async def test_a_server_that_hangs_in_a_conversation_is_replaced(
@@ -528,7 +532,7 @@ async def test_a_server_that_hangs_in_a_conversation_is_replaced(
     both = tmp_path / "both.pem"
     both.write_text(small.authority + crowd.authority)
     source = sources(
-        small, servers=[small.tls, crowd.tls], ca_file=str(both), operation_timeout_s=0.5, max_connections=2
+        small, servers=[small.tls, crowd.tls], ca_file=str(both), operation_timeout_s=OPERATION_S, max_connections=2
     )
     await asyncio.gather(*(source.account_of(who("anna")) for _ in range(4)))
     with small.paused():
@@ -556,7 +560,7 @@ async def test_a_server_that_answers_with_rubbish(small: Directory, sources: Sou
             with pytest.raises(SourceUnavailable):
                 await source.account_of(who("anna"))
         rubbish.shutdown(socket.SHUT_RDWR)
-    thread.join(5)
+    thread.join(30)
     assert not thread.is_alive()
 
 
@@ -609,7 +613,7 @@ async def test_a_directory_that_is_down_is_not_asked_for_a_while(
     """D7: after five failures whoever logs in is told at once; one tries every ten seconds; one alarm, and one end."""
     caplog.set_level(logging.INFO)
     clock = Clock()
-    server = Server((small.tls, small.plain), ca_file=small.ca, operation_timeout_s=0.3, timeout_s=2.0)
+    server = Server((small.tls, small.plain), ca_file=small.ca, operation_timeout_s=1.0, timeout_s=10.0)
     searches = Searches(
         f"ou=people,{SUFFIX}",
         "(&(objectClass=posixAccount)(uid={subject}))",
@@ -636,11 +640,11 @@ async def test_a_directory_that_is_down_is_not_asked_for_a_while(
             took_s = [await takes_s() for _ in range(5)]
             assert ALARM in caplog.text
             asked = len(caplog.records)
-            assert max([await takes_s() for _ in range(20)]) < 0.2
+            assert max([await takes_s() for _ in range(20)]) < 1
             assert len(caplog.records) == asked, "nobody was asked, and nothing more was told"
             clock.ahead_s += 10
             if hangs:
-                assert min([*took_s, await takes_s()]) > 0.5, "both servers were waited for"
+                assert min([*took_s, await takes_s()]) > 1.8, "both servers were waited for"
             else:
                 await takes_s()
             assert len(caplog.records) > asked, "one tried"
@@ -697,7 +701,7 @@ async def test_waiting_for_a_thread_is_no_failure(
     small: Directory, sources: Sources, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Many at once, while the one connection is held up: who had no turn says nothing about the directory."""
-    source = sources(small, max_connections=1, operation_timeout_s=1.0, timeout_s=1.2)
+    source = sources(small, max_connections=1, operation_timeout_s=5.0, timeout_s=6.0)
     with small.paused():
         answers = await asyncio.gather(*(source.account_of(who("anna")) for _ in range(12)), return_exceptions=True)
     assert all(isinstance(one, SourceUnavailable) for one in answers)

@@ -250,7 +250,7 @@ async def _deep(_: web.Request) -> web.StreamResponse:
 
 
 async def _silent(_: web.Request) -> web.StreamResponse:
-    await asyncio.sleep(5)
+    await asyncio.sleep(60)
     return web.json_response(GOOD)
 
 
@@ -275,7 +275,7 @@ async def test_a_service_that_breaks_says_nothing(
     started = time.monotonic()
     with pytest.raises(SourceUnavailable):
         await source(office, timeout_s=1.0).account_of(Identity(ISSUER, "anna-4711"))
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < 30
     assert "account service" in caplog.text
     assert "4711" not in caplog.text
     # one that is being restarted is asked once more
