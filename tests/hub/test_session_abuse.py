@@ -5,6 +5,7 @@ No times are measured here; `make bench-abuse` measures them.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,7 @@ def test_others_are_served_and_it_can_be_stopped(abused: Portal, way: str) -> No
     )
     with probing(anna, "anna", script) as probe:
         before = hub.bytes(), hub.descriptors(), hub.log_bytes(), hub.requests_of_sessions()
+        began = time.monotonic()
         wait_for(started.exists, "the session's program did not start", timeout_s=60)
         for _ in range(50):
             assert ben.get("/hub/home").status_code == 200
@@ -88,10 +90,11 @@ def test_others_are_served_and_it_can_be_stopped(abused: Portal, way: str) -> No
         assert hub.bytes() - before[0] < MAX_BYTES
         assert hub.descriptors() - before[1] < MAX_DESCRIPTORS
         assert hub.log_bytes() - before[2] < MAX_LOG_BYTES
-        assert hub.requests_of_sessions() - before[3] < MAX_REQUESTS
+        # one a second, and some at once
+        assert hub.requests_of_sessions() - before[3] < MAX_REQUESTS + time.monotonic() - began
         administrator = abused.login("carla")
         assert anna.stop(probe.session).status_code == 303
-        assert probe.session not in anna.get(f"/hub/api/users/{anna.name}").json()["servers"]
+        wait_for(lambda: probe.session not in anna.get(f"/hub/api/users/{anna.name}").json()["servers"], "its end")
         # and another one that does the same, by an administrator
         started.unlink()
         second = anna.launch("probe", proposal="MA-4242", visit="2")

@@ -20,6 +20,7 @@ from daas_hub.spawners.kubernetes.arrival import Arrival
 from daas_hub.spawners.kubernetes.gateway import SessionGateway
 from daas_hub.spawners.kubernetes.gateway_session import ARRIVAL, HEARTBEAT, GatewaySession, key_of
 from daas_hub.spawners.mount_handshake import GrantedDirectory
+from tests.waiting import until
 
 TOKEN = "0123456789abcdef"
 DATA = GrantedDirectory("data", "/home/anna/data", writable=False, device=None, inode=7)
@@ -101,7 +102,7 @@ async def test_a_heartbeat_says_how_long_the_session_may_last(gateway: SessionGa
     one = session()
     gateway.add("pod-1", one)
     began = one.heard
-    assert 0 <= one.silent_s < 5
+    assert 0 <= one.silent_s < 30
     assert document(await ask(gateway, f"POST {HEARTBEAT}", body="{}")) == {"remaining_s": 3600.0}
     assert one.heard > began
     # the hub's API has no such route: with another token there is nothing
@@ -118,7 +119,7 @@ async def test_a_heartbeat_reports_a_program_that_was_killed_for_want_of_memory(
         assert "200" in (await ask(gateway, f"POST {HEARTBEAT}", body=body)).splitlines()[0]
         assert one.memory_kill_at == 0.0
     await ask(gateway, f"POST {HEARTBEAT}", body='{"memory_kills": 4}')
-    assert 0 <= time.time() - one.memory_kill_at < 5
+    assert 0 <= time.time() - one.memory_kill_at < 30
 
 
 async def test_a_session_that_never_reports_is_silent_since_it_was_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,13 +180,17 @@ async def test_a_session_that_arrived_does_not_arrive_again(gateway: SessionGate
 async def test_its_rate_is_that_of_a_socket_file(gateway: SessionGateway) -> None:
     """Requests beyond the burst wait instead of being answered; too many at once are closed."""
     one = session()
+    # the time that a busy machine takes for the test allows no request
+    now = time.monotonic()
+    one._budget._clock = lambda: now
     before = hub_api_socket._descriptors.used
     gateway.add("pod-1", one)
     for _ in range(int(BURST)):
         assert "the hub" in await ask(gateway, "GET /hub/api/user")
     waiting = [asyncio.ensure_future(ask(gateway, "GET /hub/api/user")) for _ in range(MAX_CONNECTIONS + 4)]
+    await until(lambda: sum(task.done() for task in waiting) >= 4)
     done, _ = await asyncio.wait(waiting, timeout=0.5)
-    assert 3 <= len(done) <= 5
+    assert len(done) == 4
     assert all(not task.result() for task in done if "the hub" not in task.result())
     one.close()
     await asyncio.gather(*waiting, return_exceptions=True)

@@ -9,6 +9,7 @@ import os
 import resource
 import socket
 import stat
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -67,6 +68,12 @@ async def ask(path: Path, line: bytes, body: bytes = b"") -> bytes:
     with contextlib.suppress(OSError):
         await writer.wait_closed()
     return answer
+
+
+def stop_the_clock(api: HubAPISocket) -> None:
+    """Let no request be allowed by the time that a busy machine takes for the test."""
+    now = time.monotonic()
+    api._budget._clock = api._log_budget._clock = lambda: now
 
 
 async def held(api: HubAPISocket, count: int) -> None:
@@ -197,6 +204,7 @@ async def _connected(path: Path) -> socket.socket | None:
 
 async def test_wrong_tokens_are_slowed_down(api: HubAPISocket, api_socket: Path) -> None:
     """60 threads of wrong tokens: the hub looks at a few, and the rest wait without being accepted."""
+    stop_the_clock(api)
     line = b"GET /portal/hub/api/user HTTP/1.1\r\nAuthorization: token wrong"
     for _ in range(3):
         assert (await ask(api_socket, line)).startswith(b"HTTP/1.1 403 ")
@@ -212,6 +220,7 @@ async def test_wrong_tokens_are_slowed_down(api: HubAPISocket, api_socket: Path)
 
 
 async def test_good_requests_have_a_rate_and_their_lines_too(api: HubAPISocket, api_socket: Path) -> None:
+    stop_the_clock(api)
     line = b"GET /portal/hub/api/user HTTP/1.1"
     answers = await asyncio.gather(*(ask(api_socket, line) for _ in range(int(BURST))))
     assert all(one.endswith(b"inside") for one in answers)
@@ -263,10 +272,12 @@ async def test_no_descriptor_left_is_waited_for(
     accept = api._accept
     api._accept = lambda: (attempts.append(1), accept())[1]  # type: ignore[method-assign]
     api._accept_when_possible()
+    began = time.monotonic()
     await asyncio.sleep(1.2)
+    took_s = time.monotonic() - began
     for fd in taken:
         os.close(fd)
-    assert 1 <= len(attempts) <= 4
+    assert 1 <= len(attempts) <= took_s / hub_api_socket.RETRY_S + 2
     assert sum("cannot be connected" in one.getMessage() for one in caplog.records) <= len(attempts)
     client.sendall(b"GET /portal/hub/api HTTP/1.1\r\nHost: hub\r\n\r\n")
     answer = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(client, 4096), 30)
