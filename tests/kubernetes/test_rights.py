@@ -5,13 +5,12 @@ The API server's own audit log says what was used, in all that a hub does with s
 
 from __future__ import annotations
 
-import time
+import contextlib
 from collections.abc import Iterator
 
 import pytest
 
 from daas_hub.spawners.kubernetes.labels import DEADLINE_ANNOTATION
-from daas_hub.spawners.kubernetes.startup_watch import FIRST_EVENTS_S
 from tests.cluster.cluster import within
 from tests.kubernetes.api_server import ApiServer
 from tests.kubernetes.hub import Place, running_place
@@ -34,19 +33,31 @@ def place(api: ApiServer) -> Iterator[Place]:
         yield running
 
 
+def wait_used(place: Place, resource: str, verb: str) -> None:
+    """Wait until the hub has used a right in the namespace of its sessions."""
+
+    def is_used() -> bool:
+        # while a line is written, and before the role is known
+        with contextlib.suppress(ValueError, AssertionError):
+            return (resource, verb) in used(place.api.audit_log, "hub", {place.namespace}).get(place.namespace, ())
+        return False
+
+    within(60, is_used)
+
+
 def wait_in_the_queue_and_run(place: Place, anna: Person) -> str:
     """Start a session that waits for a computer, long enough for a look at its events; return its name."""
     place.kubelet.outcome = "wait"
     name = anna.launch("terminal", wait=False)
-    (pod,) = within(15, place.pods)
+    (pod,) = within(30, place.pods)
     place.api.set_status(place.namespace, pod["metadata"]["name"], phase="Pending", conditions=[UNSCHEDULABLE])
-    within(15, lambda: "memory" in plain_text(anna.get(f"/hub/sessions/{name}")))
+    within(30, lambda: "memory" in plain_text(anna.get(f"/hub/sessions/{name}")))
     promised = pod["metadata"]["annotations"][DEADLINE_ANNOTATION]
-    time.sleep(FIRST_EVENTS_S)
+    wait_used(place, "events", "list")
     place.kubelet.outcome = "run"
     anna.wait_ready(name)
     # the wait is not part of the session: its end is later than the pod's annotation said
-    within(15, lambda: place.pods()[0]["metadata"]["annotations"][DEADLINE_ANNOTATION] != promised)
+    within(30, lambda: place.pods()[0]["metadata"]["annotations"][DEADLINE_ANNOTATION] != promised)
     return name
 
 
@@ -54,7 +65,8 @@ def fail_with_output(place: Place, anna: Person) -> None:
     """Start a session that ends at once, so that the end of its output is read."""
     place.kubelet.outcome = {"phase": "Failed", "containerStatuses": [ENDED]}
     anna.post("/hub/launch", {"application": "terminal", "proposal": "", "visit": ""})
-    within(20, lambda: len(place.pods()) == 1)
+    wait_used(place, "pods/log", "get")
+    within(30, lambda: len(place.pods()) == 1)
     place.kubelet.outcome = "run"
 
 
@@ -66,9 +78,9 @@ def test_a_hub_uses_each_right_of_the_charts_role_and_no_other(place: Place) -> 
     place.kill()
     place.restart()
     anna = place.portal.login("anna")
-    within(15, lambda: anna.get(f"/hub/api/users/{anna.name}").json()["servers"][kept]["ready"])
+    within(30, lambda: anna.get(f"/hub/api/users/{anna.name}").json()["servers"][kept]["ready"])
     assert "what it needs, and no exec, and no Secrets to read" in place.doctor()
     anna.stop(kept)
-    within(20, lambda: not place.pods())
+    within(30, lambda: not place.pods())
     found = used(place.api.audit_log, "hub", {place.namespace, ""})
     assert found == {place.namespace: granted(HUB_RULES)}
