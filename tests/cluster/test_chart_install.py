@@ -56,7 +56,7 @@ def who_is(url: str, browser: requests.Session) -> str | None:
 
 
 def test_the_portal_answers_through_its_proxy(installed: Installed) -> None:
-    within(30, installed.answers)
+    within(60, installed.answers)
     assert requests.get(f"{installed.url}/hub/health", timeout=30).status_code == 200
 
 
@@ -108,7 +108,8 @@ def test_a_session_reaches_the_gateway_and_nothing_else(installed: Installed) ->
         "10.88.77.1:10250",
         "10.88.77.1:53",
     ):
-        assert not cluster.execute(sessions, "session", "connect", closed), closed
+        # the rules of a new pod lag behind it
+        within(60, lambda closed=closed: not cluster.execute(sessions, "session", "connect", closed))  # type: ignore[misc]
 
 
 def test_helm_test_asks_the_proxy_and_the_hub(installed: Installed) -> None:
@@ -129,7 +130,7 @@ def test_an_upgrade_keeps_secrets_logins_and_the_proxy(installed: Installed) -> 
     assert installed.pods_of("hub") != hub
     assert installed.pods_of("proxy") == proxy
     assert cluster.get("-n", installed.namespace, "secret", "portal-hub")["data"] == secret["data"]
-    assert within(30, lambda: who_is(installed.url, browser)) == "anna"
+    assert within(60, lambda: who_is(installed.url, browser)) == "anna"
 
 
 def test_what_made_the_secrets_is_gone(installed: Installed) -> None:
@@ -158,4 +159,4 @@ def test_sessions_and_the_database_outlive_the_chart(installed: Installed) -> No
     assert installed.uid("persistentvolumeclaim", "portal-hub") == claim
     assert "portal-hub" in json.dumps(cluster.get("-n", installed.namespace, "secret"))
     installed.helm("install", "portal", str(CHART), *WAIT)
-    within(30, installed.answers)
+    within(60, installed.answers)
