@@ -32,7 +32,7 @@ def new_namespace(cluster: Cluster) -> Iterator[Callable[[str], str]]:
         cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
         made.append(name)
         # pods are refused until the controller made it
-        within(20, lambda: _has_account(cluster, name))
+        within(60, lambda: _has_account(cluster, name))
         return name
 
     try:

@@ -33,7 +33,7 @@ class SecondCluster:
         def token() -> str:
             return self.cluster.get("-n", self.namespace, "secret", "hub").get("data", {}).get("token", "")
 
-        secret = base64.b64decode(within(20, token)).decode()
+        secret = base64.b64decode(within(60, token)).decode()
         document: Json = json.loads(self.cluster.kubectl("config", "view", "--raw", "--minify", "-o", "json"))
         document["users"] = [{"name": "hub", "user": {"token": secret}}]
         document["contexts"][0]["context"]["user"] = "hub"

@@ -39,7 +39,7 @@ def _prepared(cluster: Cluster, sessions: Json) -> Iterator[str]:
     try:
         for each in found:
             cluster.create(each)
-        within(20, lambda: _accepts(cluster, name))
+        within(60, lambda: _accepts(cluster, name))
         # a policy counts some moments after it was created
         within(
             20, lambda: not _is_admitted(cluster, name, pod("first", changes={"automountServiceAccountToken": True}))

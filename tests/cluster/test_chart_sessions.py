@@ -52,7 +52,7 @@ def folders() -> Iterator[dict[str, Path]]:
 def installed(cluster: Cluster, folders: dict[str, Path]) -> Iterator[Installed]:
     """A portal in the cluster, with the claims of a facility in the namespace of its sessions."""
     with installed_chart(cluster, values()) as release, claims(cluster, release.sessions, folders):
-        within(30, release.answers)
+        within(60, release.answers)
         yield release
 
 
@@ -171,4 +171,4 @@ def _places(installed: Installed, second: str) -> Json:
 def test_stopped_sessions_leave_nothing(installed: Installed) -> None:
     stop(installed, *servers(installed))
     within(90, lambda: not pods(installed))
-    within(30, lambda: not installed.cluster.get("-n", installed.sessions, "secret")["items"])
+    within(60, lambda: not installed.cluster.get("-n", installed.sessions, "secret")["items"])

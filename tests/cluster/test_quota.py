@@ -74,10 +74,10 @@ def test_a_launch_that_the_quota_refuses_keeps_its_place(place: ClusterPortal) -
         anna.wait_ready(name, 240)
     # who has no session yet comes before those who have
     third = ben.launch("light", wait=False)
-    (refused,) = within(30, lambda: [one for one in tickets(operator) if "processors" in one["words"]])
+    (refused,) = within(60, lambda: [one for one in tickets(operator) if "processors" in one["words"]])
     assert refused["session"] == third
     # the numbers are the cluster's, and its own words are for administrators
-    said = within(10, lambda: page(ben, third) if "0.3 processors" in page(ben, third) else "")
+    said = within(60, lambda: page(ben, third) if "0.3 processors" in page(ben, third) else "")
     assert "exceeded quota" not in said
     assert "exceeded quota" in place.portal.log.read_text()
     # it tries again, less and less often, and is no failure of the hub
@@ -103,4 +103,4 @@ def test_a_launch_that_the_quota_refuses_keeps_its_place(place: ClusterPortal) -
     assert tickets(operator) == []
     ben.stop(third)
     anna.stop(fourth)
-    within(40, lambda: not place.pods())
+    within(60, lambda: not place.pods())

@@ -39,7 +39,7 @@ def ben(places: ThreePlaces) -> Iterator[Person]:
     yield person
     for name in person.get(f"/hub/api/users/{person.name}").json().get("servers", {}):
         person.stop(name)
-    within(40, lambda: not any(places.running().values()))
+    within(60, lambda: not any(places.running().values()))
 
 
 def targets(places: ThreePlaces, place: str) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def test_the_same_is_refused_in_every_place(place: str, places: ThreePlaces, ben
     data = places.portal.state / "experiments" / "own"
     before = tree_hash(data)
     with probing(ben, "ben", MARKS, place=place):
-        within(20, lambda: places.running()[place])
+        within(60, lambda: places.running()[place])
         argument = shlex.quote(json.dumps(targets(places, place)))
         script = script_of((WRITES, "$HOME/data"), (REACH, argument))
         anna = places.portal.login("anna")

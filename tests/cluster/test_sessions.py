@@ -63,7 +63,7 @@ def anna(place: ClusterPortal) -> Iterator[Person]:
     yield person
     for name in servers(person):
         person.stop(name)
-    within(40, lambda: not place.pods())
+    within(60, lambda: not place.pods())
 
 
 def servers(person: Person) -> dict[str, Any]:
@@ -118,8 +118,8 @@ def test_two_people_work_on_a_proposal_and_reach_nothing_else(place: ClusterPort
 
     for person, name in ((anna, mine), (ben, theirs)):
         assert person.stop(name).status_code == 303
-    within(30, lambda: not place.pods())
-    within(30, lambda: not _secrets(place))
+    within(60, lambda: not place.pods())
+    within(60, lambda: not _secrets(place))
 
 
 def _server(cluster: Cluster) -> str:
@@ -133,9 +133,9 @@ def _secrets(place: ClusterPortal) -> list[Any]:
 
 def test_a_session_ends_at_its_time_limit(place: ClusterPortal, anna: Person) -> None:
     name = anna.launch("brief")
-    within(40, lambda: name not in servers(anna))
+    within(60, lambda: name not in servers(anna))
     assert "It reached its time limit." in card(anna)
-    within(30, lambda: not place.pods())
+    within(60, lambda: not place.pods())
 
 
 def test_a_session_outlives_its_hub_and_ends_without_it(place: ClusterPortal, anna: Person) -> None:
@@ -151,11 +151,11 @@ def test_a_session_outlives_its_hub_and_ends_without_it(place: ClusterPortal, an
         portal.state / "applications", state=portal.state, port=portal.port, more_config=place.config
     )
     anna = place.portal.login("anna")
-    within(30, lambda: ended not in servers(anna))
+    within(60, lambda: ended not in servers(anna))
     assert "It reached its time limit." in card(anna)
     assert kept in servers(anna)
     assert anna.get(f"/user/{anna.name}/{kept}/").status_code == 200
-    within(30, lambda: len(place.pods()) == 1)
+    within(60, lambda: len(place.pods()) == 1)
     now = place.pods()[0]["metadata"]
     assert before[now["name"]] == now["uid"]
     anna.stop(kept)
@@ -175,7 +175,7 @@ def test_a_session_whose_computer_is_silent_is_said_to_be(place: ClusterPortal, 
     finally:
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
-    within(30, lambda: "Its computer does not answer" not in card(anna))
+    within(60, lambda: "Its computer does not answer" not in card(anna))
 
 
 def test_a_drained_node_is_said_on_the_card(place: ClusterPortal, anna: Person) -> None:
@@ -186,7 +186,7 @@ def test_a_drained_node_is_said_on_the_card(place: ClusterPortal, anna: Person) 
     eviction = json.dumps({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": who})
     path = f"/api/v1/namespaces/{place.namespace}/pods/{who['name']}/eviction"
     place.cluster.kubectl("create", "--raw", path, "-f", "-", given=eviction)
-    within(40, lambda: name not in servers(anna))
+    within(60, lambda: name not in servers(anna))
     assert "administrators, as for maintenance." in card(anna)
 
 
@@ -198,7 +198,7 @@ def test_a_program_that_uses_up_the_memory_is_said_on_the_card(place: ClusterPor
     argv = ("exec", pod["metadata"]["name"], "-c", "session", "--", "/opt/daas-hub/bin/python", "-c", program)
     with pytest.raises(Refused, match="137"):
         place.cluster.kubectl("-n", place.namespace, *argv)
-    within(40, lambda: "A program used up the session's memory and was ended at" in html.unescape(card(anna)))
+    within(60, lambda: "A program used up the session's memory and was ended at" in html.unescape(card(anna)))
     assert servers(anna)[name]["ready"]
     assert place.pods()[0]["metadata"]["uid"] == pod["metadata"]["uid"]
 
@@ -219,7 +219,7 @@ def test_without_a_wall_nothing_starts(place: ClusterPortal, anna: Person) -> No
     finally:
         place.cluster.kubectl("-n", place.namespace, "delete", "networkpolicy", "hole")
     assert "are network policies enforced?" in place.portal.log.read_text()
-    within(30, lambda: not place.pods())
+    within(60, lambda: not place.pods())
 
 
 def _words(person: Person, answer: requests.Response, sentence: str) -> str:

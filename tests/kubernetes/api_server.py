@@ -200,7 +200,7 @@ class ApiServer:
             # an environment's own bundle would win over `verify`
             http.trust_env = False
             http.headers["Authorization"] = f"Bearer {self.token}"
-            return http.request(method, self.url + path, timeout=10, verify=str(self.ca), **more)
+            return http.request(method, self.url + path, timeout=30, verify=str(self.ca), **more)
 
     def new_namespace(self, name: str = "") -> str:
         """Make a namespace in which the hub has the rights that it needs, and no more."""

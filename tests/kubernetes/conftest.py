@@ -27,7 +27,7 @@ def namespace(api: ApiServer) -> str:
 @pytest.fixture
 async def client(api: ApiServer, namespace: str) -> AsyncIterator[PlaceClient]:
     """The hub's client of that namespace, with the hub's rights."""
-    access = APIAccess(host=api.url, ca=str(api.ca), token_file=str(api.folder / "hub.token"), timeout_s=3, retry_s=6)
+    access = APIAccess(host=api.url, ca=str(api.ca), token_file=str(api.folder / "hub.token"), timeout_s=10, retry_s=6)
     made = PlaceClient(access, namespace)
     yield made
     await made.close()

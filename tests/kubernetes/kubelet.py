@@ -141,7 +141,7 @@ class Kubelet:
 def ask(gateway: str, address: str, token: str, path: str, document: Json) -> Json | None:
     """Send a document to the gateway from a pod's address; return the answer, None if it was not let in."""
     host, _, port = gateway.rpartition(":")
-    connection = HTTPConnection(host, int(port), timeout=5, source_address=(address, 0))
+    connection = HTTPConnection(host, int(port), timeout=30, source_address=(address, 0))
     try:
         headers = {"Authorization": f"token {token}", "X-Daas-Pod-Address": address}
         connection.request("POST", path, json.dumps(document), headers)

@@ -53,7 +53,7 @@ def limit(api: ApiServer, namespace: str, name: str, hard: dict[str, str]) -> No
     """Create a quota in a namespace, and wait until it is enforced."""
     path = f"/api/v1/namespaces/{namespace}/resourcequotas"
     api.call("POST", path, {"metadata": {"name": name}, "spec": {"hard": hard}})
-    within(15, lambda: api.call("GET", f"{path}/{name}").get("status", {}).get("hard") == hard)
+    within(30, lambda: api.call("GET", f"{path}/{name}").get("status", {}).get("hard") == hard)
 
 
 def memory(operator: Operator) -> dict[str, float]:
@@ -68,9 +68,9 @@ def card(person: Person, name: str) -> str:
 def test_the_quota_is_the_capacity(api: ApiServer, place: Place) -> None:
     """Two sessions run, the third waits, and the backend that does not answer refuses nobody."""
     operator, anna = Operator(place.portal), place.portal.login("anna")
-    assert within(15, lambda: memory(operator)) == {"used": 0, "limit": 2}
+    assert within(30, lambda: memory(operator)) == {"used": 0, "limit": 2}
     first, second = anna.launch("terminal"), anna.launch("terminal")
-    assert within(15, lambda: memory(operator)["used"] == 2)
+    assert within(30, lambda: memory(operator)["used"] == 2)
     assert memory(operator)["limit"] == 2, "its own sessions are not somebody else's"
     table = operator.run("capacity").stdout
     assert "2 of 2 GiB" in table
@@ -84,7 +84,7 @@ def test_the_quota_is_the_capacity(api: ApiServer, place: Place) -> None:
     assert "You are first in line" in card(anna, fourth)
     api.kill_api()
     try:
-        shown = within(20, lambda: problem_in(operator))
+        shown = within(30, lambda: problem_in(operator))
         assert "the quota memory of the namespace" in shown
         assert memory(operator)["limit"] == 2, "as it was last known"
         assert "You are first in line" in card(anna, fourth)
@@ -92,10 +92,10 @@ def test_the_quota_is_the_capacity(api: ApiServer, place: Place) -> None:
         api.start_api()
     anna.stop(second)
     anna.wait_ready(fourth)
-    assert within(15, lambda: not problem_in(operator))
+    assert within(30, lambda: not problem_in(operator))
     for name in (third, fourth):
         anna.stop(name)
-    assert within(15, lambda: not memory(operator)["used"])
+    assert within(30, lambda: not memory(operator)["used"])
 
 
 def problem_in(operator: Operator) -> str:
@@ -109,11 +109,11 @@ def test_a_refusal_after_admission_keeps_place_and_age(api: ApiServer, place: Pl
     limit(api, place.namespace, "processors", {"limits.cpu": "1500m"})
     make_other(api, place.namespace, "with-processors", {"cpu": "1"})
     operator, anna = Operator(place.portal), place.portal.login("anna")
-    assert within(15, lambda: memory(operator)), "the capacity is known"
+    assert within(30, lambda: memory(operator)), "the capacity is known"
     name = anna.launch("terminal", wait=False)
-    (refused,) = within(15, lambda: [one for one in tickets(operator) if "1.5 processors" in one["words"]])
+    (refused,) = within(30, lambda: [one for one in tickets(operator) if "1.5 processors" in one["words"]])
     time.sleep(3)
-    (again,) = within(15, lambda: tickets(operator))
+    (again,) = within(30, lambda: tickets(operator))
     assert (again["session"], again["since"]) == (name, refused["since"]), "its age is that of its launch"
     api.delete_pod(place.namespace, "with-processors")
     anna.wait_ready(name)

@@ -18,7 +18,7 @@ NETWORKS = "localhost,.svc, 10.96.0.0/12,127.0.0.0/8,fd00::/8,192.0.2.7"
 async def behind(api: ApiServer, namespace: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[PlaceClient]:
     """A client in whose environment a proxy is named that does not exist."""
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
-    access = APIAccess(host=api.url, ca=str(api.ca), token_file=str(api.folder / "hub.token"), timeout_s=3, retry_s=1)
+    access = APIAccess(host=api.url, ca=str(api.ca), token_file=str(api.folder / "hub.token"), timeout_s=10, retry_s=1)
     made = PlaceClient(access, namespace)
     yield made
     await made.close()

@@ -32,7 +32,7 @@ def anna(place: Place) -> Iterator[Person]:
     yield person
     for name in servers(person):
         person.stop(name)
-    within(20, lambda: not place.pods())
+    within(30, lambda: not place.pods())
 
 
 def test_a_session_opens_before_its_address_is_reported(place: Place, anna: Person) -> None:
@@ -42,7 +42,7 @@ def test_a_session_opens_before_its_address_is_reported(place: Place, anna: Pers
     assert "podIP" not in pod["status"]
     assert anna.get(f"/user/{anna.name}/{name}/").text == "a session"
     place.kubelet.report()
-    within(10, lambda: "podIP" in place.pods()[0]["status"])
+    within(30, lambda: "podIP" in place.pods()[0]["status"])
     # several polls later
     time.sleep(2)
     assert servers(anna)[name]["ready"]
@@ -56,7 +56,7 @@ def test_a_hub_that_restarts_before_the_report_keeps_the_session(place: Place, a
     place.restart()
     anna = place.portal.login("anna")
     place.kubelet.report()
-    within(10, lambda: "podIP" in place.pods()[0]["status"])
+    within(30, lambda: "podIP" in place.pods()[0]["status"])
     time.sleep(2)
     assert servers(anna)[name]["ready"]
     assert anna.get(f"/user/{anna.name}/{name}/").text == "a session"
@@ -66,8 +66,8 @@ def test_a_hub_that_restarts_before_the_report_keeps_the_session(place: Place, a
 def test_a_start_from_another_address_fails_in_words(place: Place, anna: Person) -> None:
     place.kubelet.outcome = "elsewhere"
     answer = anna.post("/hub/launch", {"application": "terminal", "proposal": "", "visit": ""})
-    within(20, lambda: WORDS in plain_text(answer) or WORDS in plain_text(anna.get(urlsplit(answer.url).path)))
-    within(10, lambda: not place.pods())
+    within(30, lambda: WORDS in plain_text(answer) or WORDS in plain_text(anna.get(urlsplit(answer.url).path)))
+    within(30, lambda: not place.pods())
     # the next one is not hindered
     place.kubelet.outcome = "early"
     name = anna.launch("terminal")
@@ -78,6 +78,6 @@ def test_a_start_from_another_address_fails_in_words(place: Place, anna: Person)
 def test_a_session_at_another_address_is_ended_in_words(place: Place, anna: Person) -> None:
     name = anna.launch("terminal")
     place.kubelet.report(ELSEWHERE)
-    within(20, lambda: not servers(anna).get(name, {}).get("ready"))
-    within(10, lambda: not place.pods())
+    within(30, lambda: not servers(anna).get(name, {}).get("ready"))
+    within(30, lambda: not place.pods())
     assert WORDS in plain_text(anna.get("/hub/home"))

@@ -18,10 +18,10 @@ from tests.waiting import within
 
 CONFIG = """
 c.KubeSpawner.k8s_api_request_timeout = 2
-c.KubeSpawner.k8s_api_request_retry_timeout = 5
+c.KubeSpawner.k8s_api_request_retry_timeout = 12
 """
 #: Seconds in which a page must come while the cluster does not answer.
-PAGE_S = 5.0
+PAGE_S = 12.0
 
 
 @pytest.fixture(scope="module")
@@ -48,15 +48,15 @@ def test_a_frozen_api_server_is_said_and_loses_nobody(place: Place, anna: Person
     kept, stopped = anna.launch("terminal"), anna.launch("terminal")
     before = {one["metadata"]["name"]: one["metadata"]["uid"] for one in place.pods()}
     with place.api.frozen("kube-apiserver"):
-        within(45, lambda: home(anna).count("does not answer; what it does is not known since") == 2)
+        within(90, lambda: home(anna).count("does not answer; what it does is not known since") == 2)
         assert sorted(servers(anna)) == sorted([kept, stopped])
         assert anna.get(f"/user/{anna.name}/{kept}/").text == "a session"
         # what cannot be done now is said, and in time
         began = time.monotonic()
         name = anna.launch("terminal", wait=False)
         page = f"/hub/sessions/{name}"
-        within(30, lambda: "The cluster that runs the sessions does not answer." in plain_text(anna.get(page)))
-        assert time.monotonic() - began < 20
+        within(60, lambda: "The cluster that runs the sessions does not answer." in plain_text(anna.get(page)))
+        assert time.monotonic() - began < 50
         assert anna.stop(stopped).status_code in (202, 303)
         within(30, lambda: "It is being stopped" in home(anna))
     within(30, lambda: "not known since" not in home(anna))

@@ -38,8 +38,8 @@ async def slow(api: ApiServer) -> AsyncIterator[FaultProxy]:
 
 @pytest.fixture
 async def slow_client(api: ApiServer, namespace: str, slow: FaultProxy) -> AsyncIterator[PlaceClient]:
-    """A client that waits one second for an answer."""
-    access = APIAccess(host=slow.url, token_file=str(api.folder / "hub.token"), timeout_s=1, retry_s=8)
+    """A client that waits two seconds for an answer."""
+    access = APIAccess(host=slow.url, token_file=str(api.folder / "hub.token"), timeout_s=2, retry_s=20)
     made = PlaceClient(access, namespace)
     yield made
     await made.close()
@@ -49,7 +49,7 @@ async def slow_client(api: ApiServer, namespace: str, slow: FaultProxy) -> Async
 async def watch(client: PlaceClient) -> AsyncIterator[PodWatch]:
     watching = PodWatch(client, "daas-hub/hub", window_s=2)
     watching.start()
-    await watching.wait_complete(5)
+    await watching.wait_complete(30)
     yield watching
     await watching.stop()
 
@@ -78,7 +78,7 @@ async def test_a_late_answer_is_a_success(
     api: ApiServer, namespace: str, slow: FaultProxy, slow_client: PlaceClient
 ) -> None:
     """B7: KubeSpawner kills its own pod and creates it again, four times in one start."""
-    slow.delay_s = 3
+    slow.delay_s = 5
     slow.affects = lambda request: request.startswith("POST")
     made = await create_pod(slow_client, asked(namespace))
     pods = api.pods(namespace)
@@ -110,7 +110,7 @@ async def test_a_quota_is_a_refusal_in_words_at_once(api: ApiServer, client: Pla
     """D3: it is a 403, and no event."""
     quota = {"metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
     api.call("POST", f"/api/v1/namespaces/{namespace}/resourcequotas", quota)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while True:
             found = api.call("GET", f"/api/v1/namespaces/{namespace}/resourcequotas/none")
             if found["status"].get("hard"):
@@ -208,7 +208,7 @@ async def test_a_pod_that_is_being_ended_is_not_gone(
     api.call(
         "PATCH", path, {"metadata": {"finalizers": None}}, headers={"Content-Type": "application/merge-patch+json"}
     )
-    assert await wait_gone(client, watch, made, 5.0)
+    assert await wait_gone(client, watch, made, 30.0)
 
 
 async def test_a_deadline_that_is_extended_is_written_to_the_pod(

@@ -12,7 +12,7 @@ from tests.kubernetes.api_server import ApiServer
 from tests.kubernetes.hub import Place, running_place
 from tests.live_portal import Person, plain_text
 
-START_S, QUEUE_S = 3, 6
+START_S, QUEUE_S = 6, 12
 LIMITS = f"c.Spawner.start_timeout = {START_S}\nc.ProposalKubeSpawner.queue_timeout_s = {QUEUE_S}\n"
 #: What the scheduler says of a pod for which no node has room.
 CONDITION = {
@@ -36,7 +36,7 @@ def anna(place: Place) -> Iterator[Person]:
     """Anna, and afterwards no pod of hers."""
     person = place.portal.login("anna")
     yield person
-    until = time.monotonic() + 20
+    until = time.monotonic() + 30
     for name in list(person.get(f"/hub/api/users/{person.name}").json().get("servers", {})):
         person.stop(name)
     while place.pods():
@@ -50,7 +50,7 @@ def failure_of(place: Place, person: Person, outcome: str | dict[str, Any]) -> t
     began = time.monotonic()
     name = person.launch("terminal", wait=False)
     while "did not start" not in (words := plain_text(person.get(f"/hub/sessions/{name}"))):
-        assert time.monotonic() < began + 30, words
+        assert time.monotonic() < began + 60, words
         time.sleep(0.1)
     return words, time.monotonic() - began
 
@@ -117,7 +117,7 @@ def claim(api: ApiServer, place: Place) -> Iterator[None]:
     claims = f"/api/v1/namespaces/{place.namespace}/persistentvolumeclaims"
     wanted = spec | {"resources": {"requests": {"storage": "1Gi"}}}
     api.call("POST", claims, {"metadata": {"name": "facility"}, "spec": wanted})
-    until = time.monotonic() + 20
+    until = time.monotonic() + 30
     while api.call("GET", f"{claims}/facility")["status"].get("phase") != "Bound":
         assert time.monotonic() < until, "the claim is not bound"
         time.sleep(0.1)
@@ -155,7 +155,7 @@ def test_a_pod_starts_when_the_scheduler_finds_it_a_node(
         time.sleep(0.1)
     node("8Gi")
     while place.pods()[0]["spec"].get("nodeName") != "small":
-        assert time.monotonic() < until + START_S, "not scheduled"
+        assert time.monotonic() < until + 30, "not scheduled"
         time.sleep(0.1)
     place.kubelet.outcome = "run"
     anna.wait_ready(name)

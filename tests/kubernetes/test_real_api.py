@@ -15,6 +15,7 @@ from daas_hub.spawners.kubernetes.pod_settings import PodSettings
 from daas_hub.spawners.kubernetes.reasons import Reason, ReasonKind, reason_of_refusal
 from tests.kubernetes.api_server import ApiServer
 from tests.kubernetes.plans import CASES, DESKTOP, IDENTITY, LICENSED, PLAIN
+from tests.waiting import wait_for
 
 Json = dict[str, Any]
 
@@ -74,7 +75,7 @@ def refusal(api: ApiServer, place: PodSettings, case: str = "desktop", **changes
     headers = {"Authorization": f"Bearer {api.token}"}
     with requests.Session() as http:
         http.trust_env = False
-        answer = http.post(url, json=pod, headers=headers, verify=str(api.ca), timeout=10)
+        answer = http.post(url, json=pod, headers=headers, verify=str(api.ca), timeout=30)
     assert answer.status_code >= 400, answer.text
     return reason_of_refusal(answer.status_code, answer.json())
 
@@ -143,10 +144,12 @@ def limit(api: ApiServer, namespace: str, kind: str, spec: Json) -> None:
 def test_quota_is_refused_with_its_numbers(api: ApiServer, namespace: str) -> None:
     place = replace(PLAIN, namespace=namespace)
     limit(api, namespace, "resourcequotas", {"hard": {"pods": "0", "limits.memory": "2Gi"}})
-    for _ in range(100):
+
+    def counted() -> Reason | None:
         reason = refusal(api, place)
-        if reason.kind is not ReasonKind.OVERLOAD:
-            break
+        return None if reason.kind is ReasonKind.OVERLOAD else reason
+
+    reason = wait_for(counted, "the quota is in force")
     assert reason.kind is ReasonKind.QUOTA
     assert "0 of 2 GiB of memory are in use, and it needs 4 GiB" in reason.sentence
     assert "0 of 0 sessions are in use, and it needs 1" in reason.sentence
@@ -183,11 +186,15 @@ def test_rule_of_the_cluster(api: ApiServer, namespace: str) -> None:
     binding = {"policyName": namespace, "validationActions": ["Deny"]}
     api.call("POST", f"{path}ybindings", {"metadata": {"name": namespace}, "spec": binding})
     place = replace(PLAIN, namespace=namespace)
-    for _ in range(200):
+
+    def refused() -> bool:
         try:
             api.delete_pod(namespace, create(api, place)[1]["metadata"]["name"])
         except AssertionError:
-            break
+            return True
+        return False
+
+    wait_for(refused, "the rule is in force")
     reason = refusal(api, place)
     assert reason.kind is ReasonKind.POLICY
     assert "secret words" in reason.raw

@@ -99,10 +99,10 @@ async def test_a_probe_that_has_ended_is_read_before_its_pod_has(api: ApiServer,
 async def test_a_cluster_without_room_is_waited_for_and_named(
     api: ApiServer, place: ProposalKubeSpawner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trial, "TIMEOUT_S", 2.0)
+    monkeypatch.setattr(trial, "TIMEOUT_S", 10.0)
     found, _ = await tried(api, place, NO_ROOM)
     assert "memory" in found.result
-    assert "2 s" in found.result
+    assert "10 s" in found.result
 
 
 async def test_pods_of_interrupted_trials_are_removed(api: ApiServer, place: ProposalKubeSpawner) -> None:

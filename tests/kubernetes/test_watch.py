@@ -34,7 +34,7 @@ async def watch(client: PlaceClient) -> AsyncIterator[PodWatch]:
     await watching.stop()
 
 
-async def until(true: Callable[[], bool], timeout_s: float = 20.0) -> None:
+async def until(true: Callable[[], bool], timeout_s: float = 30.0) -> None:
     async with asyncio.timeout(timeout_s):
         while not true():  # noqa: ASYNC110
             await asyncio.sleep(0.05)
@@ -133,8 +133,8 @@ async def test_a_listener_hears_of_changes_until_it_forgets(api: ApiServer, name
 async def test_a_quiet_watch_is_heard_of(watch: PodWatch) -> None:
     """Nothing happens, and the age of what is known stays small."""
     await until(lambda: watch.is_complete)
-    await asyncio.sleep(5)
-    assert watch.age_s < 4
+    await asyncio.sleep(10)
+    assert watch.age_s < 8
 
 
 async def test_ages_are_published_by_place_when_they_are_read(namespace: str) -> None:
@@ -149,7 +149,7 @@ async def test_ages_are_published_by_place_when_they_are_read(namespace: str) ->
             now = REGISTRY.get_sample_value(WATCH_AGE.name, {"place": name})
             assert age_s is not None
             assert now is not None
-            assert 0.3 <= now - age_s < 5
+            assert 0.3 <= now - age_s < 30
     finally:
         for watch in places.values():
             await watch.stop()
@@ -162,9 +162,9 @@ async def test_nothing_is_known_before_a_complete_list(api: ApiServer, namespace
     watch = PodWatch(client, "daas-hub/hub=h")
     watch.start()
     try:
+        await until(lambda: watch.contact.problem != "")
         assert not await watch.wait_complete(1.5)
         assert not watch.is_complete
-        assert watch.contact.problem
     finally:
         await watch.stop()
         await client.close()
@@ -178,14 +178,14 @@ async def test_an_absence_of_a_minute_is_survived(api: ApiServer, namespace: str
     api.kill_api()
     began = time.monotonic()
     try:
-        await until(lambda: watch.contact.is_old, 45)
+        await until(lambda: watch.contact.is_old, 90)
         assert set(watch.pods) == {"kept", "lost"}
         await asyncio.sleep(max(0.0, AWAY_S - (time.monotonic() - began)))
     finally:
         # not in a thread of the pool, with which it would end
         api.start_api()
     api.delete_pod(namespace, "lost")
-    await until(lambda: set(watch.pods) == {"kept"}, 30)
+    await until(lambda: set(watch.pods) == {"kept"})
     assert not watch.contact.is_old
     assert watch.contact.problem == ""
 
@@ -284,7 +284,7 @@ async def test_a_right_that_is_taken_away_is_named_and_ends_nothing(
 
     try:
         allow("get", "list")
-        await until(lambda: "cannot watch resource" in watch.contact.problem, 20)
+        await until(lambda: "cannot watch resource" in watch.contact.problem)
         api.make_pod(namespace, "two", OURS)
         await until(lambda: "two" in watch.pods)
         await asyncio.sleep(3)
@@ -292,10 +292,10 @@ async def test_a_right_that_is_taken_away_is_named_and_ends_nothing(
         assert "watched again" not in caplog.text
         assert not watch.contact.is_old
         allow("get")
-        await until(lambda: watch.contact.missing_right == "list pods", 20)
+        await until(lambda: watch.contact.missing_right == "list pods")
         assert set(watch.pods) == {"one", "two"}
     finally:
         api.call("PATCH", role, {"rules": HUB_RULES}, headers=merge)
-    await until(lambda: not watch.contact.problem, 20)
+    await until(lambda: not watch.contact.problem)
     assert watch.contact.missing_right == ""
     assert set(watch.pods) == {"one", "two"}
