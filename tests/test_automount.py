@@ -37,7 +37,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from daas_hub.errors import StorageProblem
 from daas_hub.launch import Mount
-from daas_hub.storage import pin
+from daas_hub.storage import TIMEOUT_S, pin
 
 def mount(told):
     return Mount(PurePosixPath({auto!r}), PurePosixPath({auto!r}) / told["path"], told.get("target", "data"),
@@ -46,7 +46,8 @@ def mount(told):
 async def main(told):
     began = time.monotonic()
     try:
-        pinned = await pin(tuple(map(mount, told)), timeout_s=2)
+        limit_s = 2 if any("hung" in one["path"] for one in told) else TIMEOUT_S
+        pinned = await pin(tuple(map(mount, told)), timeout_s=limit_s)
     except StorageProblem as problem:
         return {{"problem": str(problem), "seconds": time.monotonic() - began}}
     return {{"opened": [str(one.mount.source) for one in pinned],
@@ -84,7 +85,7 @@ def automount(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, 
     )  # fmt: skip
     inside = ["nsenter", "-t", str(process.pid), "-m"]
     try:
-        until = time.monotonic() + 20
+        until = time.monotonic() + 30
         while "mounted indirect" not in (folder / "log").read_text():
             assert process.poll() is None and time.monotonic() < until, (folder / "log").read_text()  # noqa: PT018
             time.sleep(0.05)
@@ -129,7 +130,7 @@ def test_a_server_that_never_answers_is_given_up(automount: tuple[Path, Ask, lis
     _, ask, _ = automount
     said = ask({"path": "hung/raw"})
     assert "did not respond within 2 seconds" in str(said["problem"])
-    assert float(str(said["seconds"])) < 10
+    assert float(str(said["seconds"])) < 30
 
 
 def test_a_sandbox_sees_what_was_mounted(automount: tuple[Path, Ask, list[str]], sandbox_works: None) -> None:

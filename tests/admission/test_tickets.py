@@ -78,7 +78,9 @@ class Hub:
     async def rounds(self, count: int = 3) -> None:
         for _ in range(count):
             self.dispatcher.round()
-            await asyncio.sleep(0.01)
+            # until everything that it began has ended: nothing here waits for a time
+            for _ in range(50):
+                await asyncio.sleep(0)
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ class Gateway:
         elif document:
             self.reports.append(document)
             with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", self.session_port), timeout=5).close()
+                socket.create_connection(("127.0.0.1", self.session_port), timeout=30).close()
                 self.listens = True
             if self.refuses:
                 return 403, {"message": "The directory 'data' is not what was granted to your session."}
@@ -165,10 +165,10 @@ def test_it_proves_what_it_has_and_then_starts_the_session(
     assert gateway.reports == [{"directories": [[status.st_dev, status.st_ino, False]], "open": []}]
     # the hub connects as soon as it has let the session in, and waits at random after a refusal
     assert gateway.listens
-    socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    socket.create_connection(("127.0.0.1", port), timeout=30).close()
     process.send_signal(signal.SIGTERM)
     assert line(process) == "asked to end"
-    assert process.wait(10) == 7
+    assert process.wait(30) == 7
 
 
 def test_a_refused_session_runs_nothing_of_the_user(
@@ -176,7 +176,7 @@ def test_a_refused_session_runs_nothing_of_the_user(
 ) -> None:
     gateway.refuses = True
     process = start("print('the user runs')")
-    assert process.wait(20) == 1
+    assert process.wait(30) == 1
     assert process.stdout is not None
     assert process.stdout.read() == (
         "daas-session: failed: The directory 'data' is not what was granted to your session.\n"
@@ -213,7 +213,7 @@ def test_a_server_that_waits_ends_with_a_refused_session(
     assert process.stdout is not None
     # until the server has ended, too: it has the same output
     printed = process.stdout.read().splitlines()
-    assert process.wait(20) == 1
+    assert process.wait(30) == 1
     assert "daas-session: failed: The directory 'data' is not what was granted to your session." in printed
     assert not any(one.startswith("listens") for one in printed)
 
@@ -221,7 +221,7 @@ def test_a_server_that_waits_ends_with_a_refused_session(
 def test_a_missing_directory_is_a_failure(gateway: Gateway, start: Callable[..., subprocess.Popen[str]]) -> None:
     gateway.directories = ["/not/there"]
     process = start("print('the user runs')")
-    assert process.wait(20) == 1
+    assert process.wait(30) == 1
     assert process.stdout is not None
     assert "the user runs" not in process.stdout.read()
 
@@ -237,7 +237,7 @@ def test_an_open_address_is_reported(gateway: Gateway, start: Callable[..., subp
 def test_a_hub_that_does_not_answer_is_said(gateway: Gateway, start: Callable[..., subprocess.Popen[str]]) -> None:
     gateway.close()
     process = start("print('the user runs')", ARRIVAL_S=1.0)
-    assert process.wait(20) == 1
+    assert process.wait(30) == 1
     assert process.stdout is not None
     assert process.stdout.read().startswith("daas-session: failed: The session cannot reach the hub from its pod.")
 
@@ -245,13 +245,13 @@ def test_a_hub_that_does_not_answer_is_said(gateway: Gateway, start: Callable[..
 def test_it_ends_at_its_time_limit_while_the_hub_is_away(
     gateway: Gateway, start: Callable[..., subprocess.Popen[str]], port: int
 ) -> None:
-    gateway.remaining_s = 4.0
+    gateway.remaining_s = 10.0
     process = start(port=port, HEARTBEAT_S=1.0)
     assert line(process).startswith("listens")
     gateway.close()
     began = time.monotonic()
-    assert process.wait(15) == 7
-    assert time.monotonic() - began < 8
+    assert process.wait(60) == 7
+    assert time.monotonic() - began < 30
     assert process.stdout is not None
     assert "reached its time limit" in process.stdout.read()
 
@@ -259,11 +259,11 @@ def test_it_ends_at_its_time_limit_while_the_hub_is_away(
 def test_the_hub_extends_its_time_limit(
     gateway: Gateway, start: Callable[..., subprocess.Popen[str]], port: int
 ) -> None:
-    gateway.remaining_s = 3.0
+    gateway.remaining_s = 8.0
     process = start(port=port, HEARTBEAT_S=0.5)
     assert line(process).startswith("listens")
     gateway.remaining_s = 60.0
-    time.sleep(5)
+    time.sleep(10)
     assert process.poll() is None
     assert gateway.beats > 3
 
@@ -271,13 +271,13 @@ def test_the_hub_extends_its_time_limit(
 def test_a_session_that_does_not_end_by_itself_is_ended(
     gateway: Gateway, start: Callable[..., subprocess.Popen[str]], port: int
 ) -> None:
-    gateway.remaining_s = 1.0
+    gateway.remaining_s = 8.0
     stubborn = (
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('on', flush=True); time.sleep(60)"
     )
     process = start(stubborn, port=port, _GRACE_S=1.0)
     assert line(process) == "on"
-    assert process.wait(15) == 128 + signal.SIGTERM
+    assert process.wait(30) == 128 + signal.SIGTERM
 
 
 def test_nothing_is_left_of_processes_that_lost_their_parent(
@@ -288,13 +288,17 @@ def test_nothing_is_left_of_processes_that_lost_their_parent(
         "import os, time, subprocess, ctypes\n"
         "subprocess.run(['sh', '-c', 'sleep 0.2 &'])\n"
         "time.sleep(1.5)\n"
-        "states = os.popen('ps -o stat= --ppid %d' % os.getppid()).read().split()\n"
-        "print(*[one for one in states if one.startswith('Z')], 'done', flush=True)\n"
+        "until = time.monotonic() + 30\n"
+        "left = ['all']\n"
+        "while left and time.monotonic() < until:\n"
+        "    states = os.popen('ps -o stat= --ppid %d' % os.getppid()).read().split()\n"
+        "    left = [one for one in states if one.startswith('Z')]\n"
+        "print(*left, 'done', flush=True)\n"
     )
     process = start(orphan, port=port)
     # as in a container, where orphans are its children
     assert line(process) == "done"
-    assert process.wait(10) == 0
+    assert process.wait(30) == 0
 
 
 def test_port_routes_and_header_are_those_of_the_hub() -> None:

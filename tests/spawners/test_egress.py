@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from daas_hub.session.egress import _serve
 from daas_hub.session.settings import EgressRoute
 from daas_hub.spawners.egress import Egress, egress_routes, host_names
+from tests.waiting import until
 
 ADDRESSES = ("licence.facility.org:27000", "licence.facility.org:27001", "proxy.facility.org:27000")
 
@@ -40,7 +42,9 @@ async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 async def settled() -> AsyncIterator[None]:
     """Let closed connections end on both sides before the event loop does."""
     yield
-    await asyncio.sleep(0.2)
+    own = asyncio.current_task()
+    await until(lambda: asyncio.all_tasks() <= {own})
+    await asyncio.sleep(0.05)
 
 
 @pytest.fixture
@@ -50,11 +54,23 @@ def sockets_dir(tmp_path: Path) -> Path:
     return folder
 
 
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+async def connected(connect: Callable[[], Awaitable[Connection]]) -> Connection:
+    """Connect as soon as somebody listens there."""
+    async with asyncio.timeout(30):
+        while True:
+            with contextlib.suppress(ConnectionRefusedError, FileNotFoundError):
+                return await connect()
+            await asyncio.sleep(0.01)
+
+
 async def ask(path: Path, words: bytes) -> bytes:
-    reader, writer = await asyncio.open_unix_connection(path)
+    reader, writer = await connected(lambda: asyncio.open_unix_connection(path))
     writer.write(words)
     writer.write_eof()
-    said = await asyncio.wait_for(reader.read(), 5)
+    said = await asyncio.wait_for(reader.read(), 30)
     writer.close()
     return said
 
@@ -63,12 +79,10 @@ async def test_connection_reaches_the_address_and_ends_on_both_sides(sockets_dir
     server = await asyncio.start_server(echo, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     opened = Egress.opened(sockets_dir, [f"localhost:{port}"])
-    await asyncio.sleep(0.05)
     assert await ask(sockets_dir / "out0.sock", b"licence?") == b"LICENCE?"
     opened.close()
     # an earlier hub's session is served by the next one
     again = Egress.reopened(sockets_dir)
-    await asyncio.sleep(0.05)
     assert await ask(sockets_dir / "out0.sock", b"again") == b"AGAIN"
     again.close()
     server.close()
@@ -78,7 +92,6 @@ async def test_address_that_does_not_answer_closes_the_connection(sockets_dir: P
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         opened = Egress.opened(sockets_dir, [f"localhost:{taken.getsockname()[1]}"])
-        await asyncio.sleep(0.05)
         assert await ask(sockets_dir / "out0.sock", b"anybody?") == b""
         opened.close()
 
@@ -87,11 +100,10 @@ async def test_connections_above_the_maximum_are_closed(sockets_dir: Path) -> No
     """H9': a session cannot use a licence server's port to exhaust the hub."""
     server = await asyncio.start_server(echo, "127.0.0.1", 0)
     opened = Egress.opened(sockets_dir, [f"localhost:{server.sockets[0].getsockname()[1]}"], max_connections=2)
-    await asyncio.sleep(0.05)
-    held = [await asyncio.open_unix_connection(sockets_dir / "out0.sock") for _ in range(2)]
-    await asyncio.sleep(0.05)
+    # they are accepted in this order
+    held = [await connected(lambda: asyncio.open_unix_connection(sockets_dir / "out0.sock")) for _ in range(2)]
     reader, writer = await asyncio.open_unix_connection(sockets_dir / "out0.sock")
-    assert await asyncio.wait_for(reader.read(), 5) == b""
+    assert await asyncio.wait_for(reader.read(), 30) == b""
     for _, one in [*held, (reader, writer)]:
         one.close()
     opened.close()
@@ -106,14 +118,12 @@ async def test_session_s_own_end_leads_to_the_socket(sockets_dir: Path) -> None:
         free.bind(("127.0.1.1", 0))
         port = free.getsockname()[1]
     inside = asyncio.ensure_future(_serve([EgressRoute("127.0.1.1", port, str(sockets_dir / "out0.sock"))]))
-    await asyncio.sleep(0.1)
-    reader, writer = await asyncio.open_connection("127.0.1.1", port)
+    reader, writer = await connected(lambda: asyncio.open_connection("127.0.1.1", port))
     writer.write(b"checkout")
     writer.write_eof()
-    assert await asyncio.wait_for(reader.read(), 5) == b"CHECKOUT"
+    assert await asyncio.wait_for(reader.read(), 30) == b"CHECKOUT"
     writer.close()
     inside.cancel()
     await asyncio.gather(inside, return_exceptions=True)
-    await asyncio.sleep(0.05)
     opened.close()
     server.close()

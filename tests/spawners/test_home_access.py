@@ -32,7 +32,8 @@ def home(tmp_path: Path) -> Iterator[Pinned]:
     pinned.close()
 
 
-def test_a_home_that_is_being_made_is_waited_for(home: Pinned) -> None:
+def test_a_home_that_is_being_made_is_waited_for(home: Pinned, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(home_access, "_WAIT_S", 30.0)
     giving = threading.Timer(0.2, os.chown, (home.mount.source, ANNA.uid, ANNA.gid))
     giving.start()
     require_usable_home([home], ANNA)
