@@ -38,7 +38,7 @@ c.SandboxSpawner.read_only = [{tools!r}]
 
 
 def wait_for_silent_ones(spawner):
-    spawner.http_timeout = 4 if Path({tools!r}, "chosen").read_text().endswith("silent") else 60
+    spawner.http_timeout = 12 if Path({tools!r}, "chosen").read_text().endswith("silent") else 60
 
 
 c.Spawner.pre_spawn_hook = wait_for_silent_ones

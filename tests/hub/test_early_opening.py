@@ -54,7 +54,7 @@ def follow_refresh(person: Person, page: requests.Response) -> requests.Response
 def require_failure(person: Person, address: str, words: str) -> None:
     """Check that the session's page says so and offers a launch, and that its address leads there, too."""
     page = f"/hub/sessions/{name_in(address)}"
-    until = time.monotonic() + 10
+    until = time.monotonic() + 30
     while "did not start" not in (shown := plain_text(person.get(page))):
         assert time.monotonic() < until, shown
         time.sleep(0.2)
@@ -94,7 +94,7 @@ def test_a_session_that_never_responds(portal: Portal) -> None:
     broken = anna.get(address)
     assert broken.status_code == 503
     follow_refresh(anna, broken)
-    require_failure(anna, address, "The session did not respond within 4 seconds.")
+    require_failure(anna, address, "The session did not respond within 12 seconds.")
     anna.stop(name_in(address))
 
 
@@ -133,7 +133,7 @@ def test_a_stop_in_mid_start_leaves_no_route(portal: Portal) -> None:
     anna = portal.login("anna")
     address = launch_early(portal, anna, "silent")
     assert anna.stop(name_in(address)).status_code == 303
-    until = time.monotonic() + 10
+    until = time.monotonic() + 30
     while (page := anna.get(address)).url.startswith(portal.url + "/user/"):
         assert time.monotonic() < until, plain_text(page)
         time.sleep(0.2)
@@ -148,7 +148,7 @@ def test_a_hub_that_is_killed_in_mid_start_leaves_no_route(portal: Portal) -> No
     kill(portal)
     start_again(portal)
     anna = portal.login("anna")
-    until = time.monotonic() + 20
+    until = time.monotonic() + 30
     while "Did not start" not in (home := plain_text(anna.get("/hub/home"))):
         assert time.monotonic() < until, home
         time.sleep(0.2)

@@ -56,17 +56,17 @@ def test_a_second_factor_gives_the_role_and_its_lack_is_reported(login_portal: L
 
 @pytest.fixture(scope="module")
 def short() -> Iterator[LoginPortal]:
-    more = 'c.RoleRules.admin_groups = ["ma-4242"]\nc.RoleRules.elevated_hours = 0.001\n'
+    more = 'c.RoleRules.admin_groups = ["ma-4242"]\nc.RoleRules.elevated_hours = 0.003\n'
     running = start_login_portal(more_config=more)
     yield running
     running.stop()
 
 
 def test_who_has_to_sign_in_again_reads_why_once(short: LoginPortal) -> None:
-    """The hours of an administrator are over (3.6 s here): the login page says so, and once."""
+    """The hours of an administrator are over (11 s here): the login page says so, and once."""
     person = short.login("facility", "anna")
     assert is_admin(person)
-    wait_for(lambda: is_out_quietly(person), "the hours are over", 15)
+    wait_for(lambda: is_out_quietly(person), "the hours are over")
     login = f"{short.portal.url}/hub/login"
     # the page that stood open asks first, by itself; the person sees it at the next one
     page = open_home(person)
@@ -122,12 +122,12 @@ def test_a_portal_that_leads_to_its_provider_by_itself_does_not_go_in_circles() 
     """`auto_login`: the login page is never shown, so nothing waits for it."""
     more = (
         'c.UmbrellaAuthenticator.providers.pop("egi")\nc.UmbrellaAuthenticator.auto_login = True\n'
-        'c.RoleRules.admin_groups = ["ma-4242"]\nc.RoleRules.elevated_hours = 0.001\n'
+        'c.RoleRules.admin_groups = ["ma-4242"]\nc.RoleRules.elevated_hours = 0.003\n'
     )
     login_portal = start_login_portal(more_config=more)
     try:
         person = login_portal.login("facility", "anna")
-        wait_for(lambda: is_out_quietly(person), "the hours are over", 15)
+        wait_for(lambda: is_out_quietly(person), "the hours are over")
         page = open_home(person)
         assert page.status_code == 200
         assert page.url.startswith((login_portal.facility.issuer, f"{login_portal.portal.url}/hub/home")), page.url

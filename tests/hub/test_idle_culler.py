@@ -21,7 +21,7 @@ c.JupyterHub.load_roles = [{
 }]
 c.JupyterHub.services = [*c.JupyterHub.services, {
     "name": "jupyterhub-idle-culler-service",
-    "command": [sys.executable, "-m", "jupyterhub_idle_culler", "--timeout=8", "--cull-every=1"],
+    "command": [sys.executable, "-m", "jupyterhub_idle_culler", "--timeout=15", "--cull-every=1"],
 }]
 c.Spawner.consecutive_failure_limit = 1
 """

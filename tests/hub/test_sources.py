@@ -19,6 +19,8 @@ from tests.stand_ins.running import running_beside
 
 pytestmark = pytest.mark.sandbox
 
+#: Longer than a busy machine takes for three pages.
+TIMEOUT_S = 8
 CONFIG = """
 c.Facility.proposals = ["calipsoplus", "groups"]
 c.Facility.cache_s = 0
@@ -26,7 +28,7 @@ c.Facility.stale_cache_s = 3600
 c.CalipsoplusProposals.url = "{url}/services/experiments/$USERNAME/"
 c.CalipsoplusProposals.user = "portal"
 c.CalipsoplusProposals.password_file = "{secret}"
-c.CalipsoplusProposals.timeout_s = 3
+c.CalipsoplusProposals.timeout_s = {TIMEOUT_S}
 c.GroupProposals.pattern = "(?P<proposal>ls-[0-9]{{4}})"
 c.GroupProposals.title = "Group {{proposal}}"
 """
@@ -61,7 +63,7 @@ def facility(sandbox_works: None) -> Iterator[Facility]:
     secret.touch(0o600)
     secret.write_text("portal-password\n")
     with running_beside(app) as url:
-        portal = start_portal(state=state, more_config=CONFIG.format(url=url, secret=secret))
+        portal = start_portal(state=state, more_config=CONFIG.format(url=url, secret=secret, TIMEOUT_S=TIMEOUT_S))
         running.append(Facility(portal, office))
         try:
             yield running[0]
@@ -86,7 +88,7 @@ def launch(person: Any, proposal: str, visit: str) -> Any:
 def require_refused(person: Any, answer: Any, words: str) -> None:
     """Check that a launch is refused in these words: at once, or on the page of its progress."""
     assert answer.status_code == 403 or "/hub/sessions/linked-" in answer.url, answer.url
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while words not in plain_text(answer):
         assert answer.status_code != 403, plain_text(answer)
         assert time.monotonic() < until, plain_text(answer)
@@ -96,7 +98,7 @@ def require_refused(person: Any, answer: Any, words: str) -> None:
 
 def page_with(person: Any, path: str, words: str, *, there: bool = True) -> str:
     """Look at a page until it says so, or until it no longer does; give its text."""
-    until = time.monotonic() + 15
+    until = time.monotonic() + 60
     while (words in (text := plain_text(person.get(path)))) is not there:
         assert time.monotonic() < until, text
         time.sleep(0.2)
@@ -139,7 +141,7 @@ def test_a_user_office_that_is_down(facility: Facility, fault: str) -> None:
 
 
 def test_a_user_office_that_is_silent(facility: Facility) -> None:
-    """Three seconds for the first page, none for those after it; a launch says why it is refused."""
+    """The time limit for the first page, nothing for those after it; a launch says why it is refused."""
     person = facility.portal.login("anna")
     assert "Roman glass" in person.get("/hub/home").text
     facility.fault = "silence"
@@ -147,7 +149,7 @@ def test_a_user_office_that_is_silent(facility: Facility) -> None:
     begun = time.monotonic()
     for _ in range(3):
         assert "were loaded" in plain_text(person.get("/hub/home"))
-    assert time.monotonic() - begun < 2.5
+    assert time.monotonic() - begun < TIMEOUT_S
     page = launch(person, "MA-4242", "7").url.removeprefix(facility.portal.url)
     page_with(person, page, DOWN)
     facility.fault = ""

@@ -28,7 +28,7 @@ build = SandboxSpawner.start_session
 
 async def build_slowly(self, plan):
     url = await build(self, plan)
-    await asyncio.sleep(3)
+    await asyncio.sleep(6)
     return url
 
 SandboxSpawner.start_session = build_slowly

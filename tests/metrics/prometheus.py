@@ -39,7 +39,7 @@ class Prometheus:
 
     def ask(self, path: str, **params: str) -> Any:
         """Return the data of an answer of its API."""
-        reply = requests.get(f"{self.url}/api/v1/{path}", params=params, timeout=10)
+        reply = requests.get(f"{self.url}/api/v1/{path}", params=params, timeout=30)
         assert reply.ok, f"{params}: {reply.text}"
         return reply.json()["data"]
 
@@ -47,7 +47,7 @@ class Prometheus:
         """Return the values of a query at this moment."""
         return [float(one["value"][1]) for one in self.ask("query", query=query)["result"]]
 
-    def wait_for(self, query: str, timeout_s: float = 20.0) -> list[float]:
+    def wait_for(self, query: str, timeout_s: float = 30.0) -> list[float]:
         """Return the values of a query as soon as it has some."""
         found = wait_for(lambda: self.values(query), f"no data: {query}", timeout_s=timeout_s)
         return found
@@ -79,10 +79,10 @@ def running_prometheus(portal: Portal, token: str, folder: Path) -> Iterator[Pro
 
 
 def _ready(url: str, process: subprocess.Popen[bytes], log: Path) -> Prometheus:
-    until = time.monotonic() + 20
+    until = time.monotonic() + 30
     while time.monotonic() < until and process.poll() is None:
-        with contextlib.suppress(requests.ConnectionError):
-            if requests.get(f"{url}/-/ready", timeout=5).ok:
+        with contextlib.suppress(requests.ConnectionError, requests.Timeout):
+            if requests.get(f"{url}/-/ready", timeout=30).ok:
                 return Prometheus(url)
         time.sleep(0.1)
     raise AssertionError(log.read_text())

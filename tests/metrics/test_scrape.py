@@ -49,7 +49,7 @@ class Watched:
     def metrics(self) -> str:
         """Return what Prometheus reads."""
         answer = requests.get(
-            f"{self.portal.url}/hub/metrics", headers={"Authorization": f"Bearer {self.token}"}, timeout=10
+            f"{self.portal.url}/hub/metrics", headers={"Authorization": f"Bearer {self.token}"}, timeout=30
         )
         assert answer.ok
         return answer.text
@@ -103,15 +103,18 @@ def used(watched: Watched) -> Watched:
         prometheus.wait_for(query)
     anna.stop(anna.launch("terminal"))
     prometheus.wait_for("sum(daas_sessions_ended_total) == 1")
-    prometheus.wait_for("sum(daas_desktop_round_trip_seconds_count) == 1")
+    prometheus.wait_for("sum(daas_desktop_round_trip_seconds_count) == 1", timeout_s=120)
     look_at(anna, anna.launch("terminal"))
-    prometheus.wait_for("sum(daas_desktop_round_trip_seconds_count) == 2")
+    prometheus.wait_for("sum(daas_desktop_round_trip_seconds_count) == 2", timeout_s=120)
     prometheus.wait_for("sum(daas_launch_stage_duration_seconds_count{stage='route'}) == 3")
     return watched
 
 
 def look_at(person: Person, name: str) -> None:
-    """Do what the page of a desktop does: say how long its last question took, before the first report to the hub."""
+    """Do what the page of a desktop does: say how long its last question took, before the first report to the hub.
+
+    On a busy machine it comes with the second one, a minute later.
+    """
     path = f"/user/{person.name}/{name}/"
     assert person.get(path).ok
     assert person.get(f"{path}status", headers={"X-Daas-Round-Trip": "42.5"}).ok
@@ -119,7 +122,8 @@ def look_at(person: Person, name: str) -> None:
 
 @pytest.mark.parametrize("panel", sorted(queries()))
 def test_every_panel_has_data(used: Watched, panel: str) -> None:
-    values = used.prometheus.wait_for(queries()[panel].replace("$__rate_interval", "1m"))
+    # since the portal was used, however long a busy machine takes for the tests before this one
+    values = used.prometheus.wait_for(queries()[panel].replace("$__rate_interval", "10m"))
     assert any(not math.isnan(one) for one in values), values
 
 
@@ -142,7 +146,7 @@ def test_nothing_names_a_person_or_a_proposal(used: Watched) -> None:
 
 
 def test_metrics_need_the_scope(used: Watched) -> None:
-    assert requests.get(f"{used.portal.url}/hub/metrics", timeout=10).status_code == 403
+    assert requests.get(f"{used.portal.url}/hub/metrics", timeout=30).status_code == 403
     assert used.portal.login("ben").get("/hub/metrics").status_code == 403
 
 
