@@ -102,7 +102,7 @@ def sleep_in_a_kernel(person: Person, name: str) -> None:
     header = {"msg_id": uuid.uuid4().hex, "msg_type": "execute_request", "username": "", "session": "1"}
     code = {"code": "import time; time.sleep(300)", "silent": False, "allow_stdin": False}
     message = {"header": header | {"version": "5.3"}, "parent_header": {}, "metadata": {}, "content": code}
-    with connect(address, origin=person.portal.url, additional_headers=_headers(person)) as channel:  # type: ignore[arg-type]
+    with connect(address, origin=person.portal.url, open_timeout=60, additional_headers=_headers(person)) as channel:  # type: ignore[arg-type]
         channel.send(json.dumps(message | {"channel": "shell"}))
         while '"busy"' not in str(channel.recv(timeout=30)):
             pass

@@ -79,7 +79,7 @@ class Mortal:
 
     def wait_until_killed(self) -> None:
         """Wait until the hub died at the point that the switch names."""
-        until = time.monotonic() + 20
+        until = time.monotonic() + 30
         while self.portal.process.poll() is None:
             assert time.monotonic() < until, f"{self.switch.read_text()}: the hub did not get there"
             time.sleep(0.05)
@@ -133,7 +133,7 @@ def require_nothing_unknown(mortal: Mortal, person: Person, point: tuple[str, st
     assert "Running" in home if ready else "Running" not in home, what
     for name in re.findall(r"/hub/sessions/([^/\"]+)/stop", person.get("/hub/home").text):
         assert person.stop(name).status_code == 303
-    until = time.monotonic() + 10
+    until = time.monotonic() + 30
     while mortal.running():
         assert time.monotonic() < until, f"{what}: not ended by Stop"
         time.sleep(0.1)

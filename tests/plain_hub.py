@@ -49,8 +49,8 @@ def start_plain_hub(lines: str, *, port: int = 0, state: Path | None = None) -> 
     hub = run_plain_hub(lines, port=port, state=state)
     until = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < until and hub.process.poll() is None:
-        with contextlib.suppress(requests.ConnectionError):
-            if requests.get(f"{hub.url}/hub/login", timeout=5).ok:
+        with contextlib.suppress(requests.ConnectionError, requests.Timeout):
+            if requests.get(f"{hub.url}/hub/login", timeout=30).ok:
                 return hub
         time.sleep(0.2)
     hub.stop()

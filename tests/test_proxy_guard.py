@@ -79,7 +79,7 @@ def running_proxy(options: Sequence[str], environment: Mapping[str, str]) -> Ite
         time.sleep(0.05)
     yield f"http://127.0.0.1:{port}"
     process.terminate()
-    process.wait(20)
+    process.wait(30)
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def received(address: str, path: str, **headers: str) -> dict[str, str]:
     request = requests.Request("GET", address, headers=headers).prepare()
     request.url = address + path  # as it is, which a browser or requests itself would normalise
     with requests.Session() as session:
-        return dict(session.send(request, timeout=10).json())
+        return dict(session.send(request, timeout=30).json())
 
 
 SESSIONS = [
@@ -194,7 +194,7 @@ def without_hub(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 def test_a_browser_without_a_hub_gets_a_page_that_tries_again(without_hub: str) -> None:
-    answer = requests.get(f"{without_hub}/hub/home", headers={"Accept": "text/html,*/*"}, timeout=10)
+    answer = requests.get(f"{without_hub}/hub/home", headers={"Accept": "text/html,*/*"}, timeout=30)
 
     assert answer.status_code == 503
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
@@ -208,5 +208,5 @@ def test_a_browser_without_a_hub_gets_a_page_that_tries_again(without_hub: str) 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_program_without_a_hub_gets_the_status(without_hub: str, method: str) -> None:
-    answer = requests.request(method, f"{without_hub}/hub/api/", headers={"Accept": "application/json"}, timeout=10)
+    answer = requests.request(method, f"{without_hub}/hub/api/", headers={"Accept": "application/json"}, timeout=30)
     assert (answer.status_code, answer.text) in ((503, "Service Unavailable"), (404, "Not Found"))

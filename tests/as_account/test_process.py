@@ -42,7 +42,7 @@ def process_of(*ids: Any) -> Iterator[AccountProcess]:
 
 
 async def ask(process: AccountProcess) -> dict[str, Any]:
-    answer, fds = await process.ask(USR, (), 5)
+    answer, fds = await process.ask(USR, (), 30)
     for fd in fds:
         os.close(fd)
     return answer
@@ -94,7 +94,7 @@ async def test_it_ends_when_it_is_closed() -> None:
         await ask(process)
         pidfd = os.dup(process._pidfd)
         process.close()
-        until = time.monotonic() + 5
+        until = time.monotonic() + 30
         while not has_ended(pidfd):
             assert time.monotonic() < until
             await asyncio.sleep(0.01)
@@ -123,7 +123,7 @@ async def test_a_killed_server_is_started_again() -> None:
 
 async def test_what_goes_wrong_is_reported() -> None:
     with process_of() as process, pytest.raises(PermissionError, match="KeyError: 'unheard of'"):
-        await process.ask({"do": "unheard of"}, (), 5)
+        await process.ask({"do": "unheard of"}, (), 30)
 
 
 def test_everything_ends_with_the_hub() -> None:
@@ -133,7 +133,7 @@ def test_everything_ends_with_the_hub() -> None:
         "from daas_hub.as_account import client\n"
         "async def main():\n"
         "    process = client.AccountProcess(None)\n"
-        "    await process.ask({'do': 'detach', 'paths': []}, (), 5)\n"
+        "    await process.ask({'do': 'detach', 'paths': []}, (), 30)\n"
         "    print(client._server._process.pid, flush=True)\n"
         "    await asyncio.sleep(60)\n"
         "asyncio.run(main())\n"
@@ -144,7 +144,7 @@ def test_everything_ends_with_the_hub() -> None:
         children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
         assert children
         hub.kill()
-    until = time.monotonic() + 5
+    until = time.monotonic() + 30
     while any(_runs(int(pid)) for pid in (server, *children)):
         assert time.monotonic() < until
         time.sleep(0.02)

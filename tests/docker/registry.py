@@ -51,7 +51,7 @@ def running_registry(folder: Path, *, bytes_per_s: float) -> Iterator[Registry]:
         process = subprocess.Popen([program, "serve", str(folder / "config.yml")], stdout=output, stderr=output)
     try:
         with _slow_line(port + 1, port, bytes_per_s):
-            until = time.monotonic() + 20
+            until = time.monotonic() + 30
             while time.monotonic() < until:
                 with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
                     break
@@ -59,7 +59,7 @@ def running_registry(folder: Path, *, bytes_per_s: float) -> Iterator[Registry]:
             yield Registry(port, port + 1, log)
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(30)
 
 
 @contextlib.contextmanager

@@ -150,7 +150,7 @@ def test_ended_and_removed_sessions_are_reported(portal: Portal, machine: Machin
     anna = portal.login("anna")
     name = anna.launch("terminal")
     machine.engine.kill(container_of(machine.engine, portal))
-    wait_for(lambda: "stopped from outside" in home_text(anna), "the end", 10)
+    wait_for(lambda: "stopped from outside" in home_text(anna), "the end")
     assert anna.stop(name).status_code == 303
     wait_for(lambda: containers(machine.engine, portal) == [], "the removal of the container")
     assert machine.engine.volumes()["Volumes"] in (None, [])

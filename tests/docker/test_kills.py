@@ -114,8 +114,8 @@ def test_stop_while_the_engine_is_away_is_kept_and_done(mortal: Mortal, engine: 
         assert "It is being stopped" in home_text(anna)
     finally:
         control.do("start")
-    wait_for(lambda: mortal.running() == [], "the stop", 20)
-    wait_for(lambda: "No sessions." in home_text(anna), "the card", 10)
+    wait_for(lambda: mortal.running() == [], "the stop")
+    wait_for(lambda: "No sessions." in home_text(anna), "the card")
     assert session_tokens(mortal, name) == 0, "what the session could do with the hub's API ends with it"
 
 
@@ -146,7 +146,7 @@ def test_lost_database_is_reported_and_its_sessions_ended_after_the_grace(
     config = (mortal.portal.state / "test_config.py").read_text() + more
     again = start_docker_portal(state=mortal.portal.state, port=mortal.portal.port, more_config=config)
     mortal.portal.process = again.process
-    wait_for(lambda: mortal.running() == [], "the end of what the hub does not know", 20)
+    wait_for(lambda: mortal.running() == [], "the end of what the hub does not know")
     assert again.wait_for_log("the hub has not known it for")
 
 

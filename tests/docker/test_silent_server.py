@@ -55,4 +55,4 @@ def test_a_container_that_does_not_respond_ends_after_http_timeout(silent: Porta
     anna = silent.login("anna")
     words = f"The session did not respond within {HTTP_TIMEOUT_S} seconds."
     require_words(silent, anna, words, timeout_s=60, application="silent", proposal="MA-4242", visit="2")
-    wait_for(lambda: not containers(engine, silent), "the removal of its container", 20)
+    wait_for(lambda: not containers(engine, silent), "the removal of its container")

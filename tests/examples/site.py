@@ -337,13 +337,13 @@ def access_token(provider: CertifiedProvider, facility: Facility) -> str:
         "response_type": "code", "client_id": "daas-hub", "redirect_uri": callback, "scope": "openid profile",
         "state": "s", "nonce": "n", "code_challenge": _s256(verifier), "code_challenge_method": "S256",
     }  # fmt: skip
-    endpoints = requests.get(f"{provider.issuer}/.well-known/openid-configuration", timeout=10).json()
+    endpoints = requests.get(f"{provider.issuer}/.well-known/openid-configuration", timeout=30).json()
     address = requests.Request("GET", endpoints["authorization_endpoint"], params=query).prepare().url
     said = provider.walk(str(address), "anna")
     form = {"grant_type": "authorization_code", "code": said["code"], "redirect_uri": callback,
             "code_verifier": verifier,
             "client_id": "daas-hub", "client_secret": "not-a-secret"}  # fmt: skip
-    answer = requests.post(endpoints["token_endpoint"], data=form, timeout=10)
+    answer = requests.post(endpoints["token_endpoint"], data=form, timeout=30)
     return str(answer.json()["access_token"])
 
 

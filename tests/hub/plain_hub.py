@@ -115,8 +115,8 @@ class PlainHub:
         hub = cls(f"http://127.0.0.1:{port}", state, process)
         until = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < until and process.poll() is None:
-            with contextlib.suppress(requests.ConnectionError):
-                if requests.get(f"{hub.url}/hub/login", timeout=5).ok:
+            with contextlib.suppress(requests.ConnectionError, requests.Timeout):
+                if requests.get(f"{hub.url}/hub/login", timeout=30).ok:
                     return hub
             time.sleep(0.2)
         hub.stop()

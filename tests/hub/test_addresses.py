@@ -21,7 +21,7 @@ BELOW = [
 
 def raw(portal: Portal, path: str, cookies: str = "", *, port: int = 0) -> http.client.HTTPResponse:
     """Request an address exactly as it is written."""
-    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port or portal.port, timeout=10)) as connection:
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port or portal.port, timeout=30)) as connection:
         connection.putrequest("GET", path)
         if cookies:
             connection.putheader("Cookie", cookies)

@@ -43,9 +43,7 @@ def events(portal: Portal, kind: str) -> list[dict[str, Any]]:
 
 
 def event_of(portal: Portal, kind: str, has: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    found = wait_for(
-        lambda: [one for one in events(portal, kind) if has(one)], lambda: events(portal, kind), timeout_s=15
-    )
+    found = wait_for(lambda: [one for one in events(portal, kind) if has(one)], lambda: events(portal, kind))
     return found[-1]
 
 

@@ -157,7 +157,7 @@ def test_colleague_cannot_see_open_stop_or_guess_a_session(portal: Portal) -> No
         assert ben.api("DELETE", f"users/{anna.name}/servers/{name}").status_code == 404
         ben.stop(name)
         assert servers_of(portal, "anna")[name]["ready"]  # type: ignore[index]
-        nobody = requests.get(f"{portal.url}{path}status", headers={"Sec-Fetch-Mode": "cors"}, timeout=10)
+        nobody = requests.get(f"{portal.url}{path}status", headers={"Sec-Fetch-Mode": "cors"}, timeout=30)
         assert nobody.status_code == 403
     finally:
         anna.stop(name)

@@ -92,13 +92,13 @@ def test_announcements(anna: Person, path: str, announcement: str) -> None:
 
 
 def test_the_announcement_of_the_login_page(composed: Portal) -> None:
-    page = requests.get(f"{composed.url}/hub/login", timeout=10).text
+    page = requests.get(f"{composed.url}/hub/login", timeout=30).text
     assert "Sign in with your <i>new</i> password" in page
     assert "Beam is" not in page
 
 
 def test_the_announcement_of_the_logout_page(composed: Portal) -> None:
-    assert "See you soon" in requests.get(f"{composed.url}/hub/logged-out", timeout=10).text
+    assert "See you soon" in requests.get(f"{composed.url}/hub/logged-out", timeout=30).text
 
 
 @pytest.mark.parametrize("path", ["/hub/home", "/hub/proposals/MA-4242", "/hub/launch", "/hub/token"])
@@ -126,7 +126,7 @@ def test_an_administrators_frame_is_the_frame_of_every_page(anna: Person, path: 
 
 def test_the_logo_file(composed: Portal, anna: Person) -> None:
     assert 'src="/hub/logo"' in anna.get("/hub/home").text
-    answer = requests.get(f"{composed.url}/hub/logo", timeout=10)
+    answer = requests.get(f"{composed.url}/hub/logo", timeout=30)
     assert (answer.text, answer.headers["Content-Type"]) == (LOGO, "image/svg+xml")
 
 
@@ -147,6 +147,6 @@ def test_extra_handlers_have_our_frame(anna: Person) -> None:
 
 def test_the_facilitys_logo_is_the_hubs(portal: Portal) -> None:
     """Sessions and services show `/hub/logo`: without settings it is ours, not JupyterHub's."""
-    answer = requests.get(f"{portal.url}/hub/logo", timeout=10)
+    answer = requests.get(f"{portal.url}/hub/logo", timeout=30)
     assert answer.headers["Content-Type"] == "image/svg+xml"
     assert answer.text == (Path(__file__).parents[2] / "templates" / "static" / "logo.svg").read_text()

@@ -66,20 +66,20 @@ def test_make_demo_says_where_to_open_it_and_ends_with_ctrl_c(demo: tuple[subpro
     assert [name for name in PEOPLE if f"\n  {name} " not in said] == []
     assert "DAAS_DEMO_HOST=127.0.0.1 make demo" in said
     # whoever opens it by its number is led to the name, or the login would not find its way back
-    login = requests.get(f"http://127.0.0.1:{port}/hub/login", timeout=10, allow_redirects=False)
+    login = requests.get(f"http://127.0.0.1:{port}/hub/login", timeout=30, allow_redirects=False)
     assert login.headers["Location"] == f"http://daas.localhost:{port}/hub/login"
     named = requests.get(
         f"http://127.0.0.1:{port}/hub/login",
         headers={"Host": f"daas.localhost:{port}"},
-        timeout=10,
+        timeout=30,
         allow_redirects=False,
     )
     assert named.status_code == 200
     os.killpg(running.pid, signal.SIGINT)  # what a terminal sends to everything in it
     said_until(running, b"no such words", 30)
-    assert running.wait(5) is not None
+    assert running.wait(30) is not None
     with pytest.raises(requests.ConnectionError):
-        requests.get(f"http://127.0.0.1:{port}/", timeout=10)
+        requests.get(f"http://127.0.0.1:{port}/", timeout=30)
 
 
 def test_the_demo_starts_without_a_stack_trace(demo: tuple[subprocess.Popen[bytes], int]) -> None:

@@ -159,4 +159,4 @@ def test_a_person_who_is_taken_out(keycloak: tuple[Portal, Keycloak]) -> None:
     portal, provider = keycloak
     ben = login(portal, provider, "ben")
     provider.admin("PUT", f"users/{provider.person('ben')}", json={"enabled": False})
-    wait_for(lambda: is_out(ben), "the login ends", 20)
+    wait_for(lambda: is_out(ben), "the login ends")

@@ -27,7 +27,7 @@ def failed_page(person: Person, fields: dict[str, str], words: str) -> str:
     """Launch what does not start; return the page that says so, at once or after the page of its progress."""
     name = f"failing-{secrets.token_hex(4)}"
     answer = person.post("/hub/launch", fields | {"session_name": name}, allow_redirects=False)
-    until = time.monotonic() + 20
+    until = time.monotonic() + 30
     while words not in plain_text(answer):
         assert time.monotonic() < until, plain_text(answer)
         time.sleep(0.2)
@@ -78,9 +78,7 @@ def test_a_start_over_the_api_has_one_as_well(portal: Portal) -> None:
     before = portal.log.stat().st_size
     answer = anna.api("POST", f"users/{anna.name}/servers/by-api", {"application": "absent"})
     assert answer.status_code in (202, 500), answer.text
-    wait_for(
-        lambda: re.findall(r"Not starting .* \[launch ([0-9a-f]{8})\]", portal.log.read_text()[before:]), timeout_s=20
-    )
+    wait_for(lambda: re.findall(r"Not starting .* \[launch ([0-9a-f]{8})\]", portal.log.read_text()[before:]))
 
 
 def records(portal: Portal) -> list[str]:

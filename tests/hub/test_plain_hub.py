@@ -134,7 +134,7 @@ def test_signing_out_ends_on_the_hubs_own_page(named: PlainHub) -> None:
 
 
 def test_the_hubs_login_page_offers_each_provider(opaque: PlainHub) -> None:
-    page = requests.get(f"{opaque.hub.url}/hub/home", timeout=10)
+    page = requests.get(f"{opaque.hub.url}/hub/home", timeout=30)
     assert 'href="/hub/oauth_login/one?next=%2Fhub%2Fhome"' in page.text.replace("%252F", "%2F")
     assert "Sign in with &lt;One&gt;" in page.text
     assert "Sign in with EGI Check-in" in page.text
@@ -143,10 +143,10 @@ def test_the_hubs_login_page_offers_each_provider(opaque: PlainHub) -> None:
 
 def test_a_name_and_a_password_mean_nothing_to_the_hubs_own_form(opaque: PlainHub) -> None:
     browser = requests.Session()
-    browser.get(f"{opaque.hub.url}/hub/login", timeout=10)
+    browser.get(f"{opaque.hub.url}/hub/login", timeout=30)
     token = next(cookie.value for cookie in browser.cookies if cookie.name == "_xsrf")
     fields = {"username": "anna", "password": "x", "_xsrf": token}
-    answer = browser.post(f"{opaque.hub.url}/hub/login", data=fields, timeout=10)
+    answer = browser.post(f"{opaque.hub.url}/hub/login", data=fields, timeout=30)
     assert answer.status_code < 500
     assert not [cookie for cookie in browser.cookies if "hub-login" in cookie.name]
 

@@ -91,7 +91,7 @@ def test_a_new_application_is_on_the_page_and_can_be_launched(operator: Operator
     assert anna.get(f"/hub/sessions/{running}").ok
     # at once, or on the page of its progress
     answer = anna.post("/hub/launch", {"application": "light"})
-    until = time.monotonic() + 20
+    until = time.monotonic() + 30
     while "There is no such application here." not in plain_text(answer):
         assert time.monotonic() < until, plain_text(answer)
         time.sleep(0.2)
@@ -146,7 +146,7 @@ def test_a_signal_reloads_and_logs_what_is_wrong(operator: Operator, folder: Pat
     bad.unlink()
     write(folder, "signalled", "By a signal")
     operator.portal.process.send_signal(signal.SIGHUP)
-    until = time.monotonic() + 10
+    until = time.monotonic() + 30
     while ("RELOAD catalogue", "signal:SIGHUP") not in audited(operator):
         assert time.monotonic() < until
         time.sleep(0.1)

@@ -102,7 +102,7 @@ def test_a_session_that_does_not_answer_while_the_hub_starts_is_kept(mortal: Por
     socket.rename(mortal.state / "http.sock")
     more = "c.Spawner.http_timeout = 2\n"
     mortal.process = start_portal(state=mortal.state, port=mortal.port, more_config=more).process
-    assert mortal.wait_for_log("does not answer, and is kept", 20)
+    assert mortal.wait_for_log("does not answer, and is kept")
     newcomer = mortal.login("anna")
     servers = newcomer.get(f"/hub/api/users/{newcomer.name}").json()["servers"]
     assert servers[name]["ready"]

@@ -58,7 +58,7 @@ def test_it_offers_the_secret_in_a_header_only(behind: tuple[Portal, Satosa]) ->
     """What makes this kind of provider one of its own; the portal reads it, and is not configured for it."""
     _, satosa = behind
     address = f"{satosa.issuer}/.well-known/openid-configuration"
-    document = requests.get(address, timeout=10).json()
+    document = requests.get(address, timeout=30).json()
     assert document["token_endpoint_auth_methods_supported"] == ["client_secret_basic"]
 
 

@@ -108,7 +108,7 @@ def test_an_interrupted_test_removes_what_it_started(
     where = ["--url", f"{operator.portal.url}/hub", "--token-file", str(operator.portal.state / "hub/operator_token")]
     argv = [program, *command(token_file, "--sessions", "5", "--at-once", "1"), *where]
     with subprocess.Popen(argv, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
-        until = time.monotonic() + 20
+        until = time.monotonic() + 30
         while servers(anna) == before:
             assert time.monotonic() < until
             time.sleep(0.05)

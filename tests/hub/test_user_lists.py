@@ -122,7 +122,7 @@ def test_a_list_that_becomes_shorter_ends_logins(login_portal: LoginPortal) -> N
     bearer = {"Authorization": f"token {token}"}
     wait_for(
         lambda: requests.get(
-            f"{login_portal.portal.url}/hub/api/user", headers=bearer, timeout=10
+            f"{login_portal.portal.url}/hub/api/user", headers=bearer, timeout=30
         ).status_code == 403,
         "a token of somebody who is blocked is worth nothing",
     )  # fmt: skip

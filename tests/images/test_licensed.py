@@ -41,7 +41,7 @@ import glob, json, os, socket, sys, time
 (ADDRESSES,) = glob.glob("/opt/addresses.json") + glob.glob("/opt/*/addresses.json")
 def ask(host, port):
     try:
-        with socket.create_connection((host, port), timeout=5) as line:
+        with socket.create_connection((host, port), timeout=30) as line:
             return line.recv(100).decode()
     except OSError as problem:
         return type(problem).__name__

@@ -175,7 +175,7 @@ async def test_what_a_killed_hub_has_not_sent_is_sent_by_the_next_one() -> None:
     again = Office(db=killed.db)
     again.now = killed.now + 60
     running = asyncio.ensure_future(again.outbox.run())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while again.rows():  # noqa: ASYNC110  # the task tells nobody
             await asyncio.sleep(0.01)
     running.cancel()
@@ -272,7 +272,7 @@ async def test_posting_wakes_the_sender() -> None:
     running = asyncio.ensure_future(office.outbox.run())
     await asyncio.sleep(0)
     office.post("anna")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await office.was_asked.wait()
     running.cancel()
     assert office.outbox.size == 0

@@ -114,7 +114,7 @@ def broken_home(portal: Portal, request: pytest.FixtureRequest) -> Iterator[tupl
 def launched(portal: Portal, person: Person, fields: dict[str, str], words: str) -> str:
     """Launch by the form, and return the text of the page once it has these words."""
     answer = person.post("/hub/launch", {"application": "terminal"} | fields)
-    until = time.monotonic() + 15
+    until = time.monotonic() + 30
     while words not in (said := plain_text(answer).replace("&#39;", "'")) and time.monotonic() < until:
         time.sleep(0.2)
         answer = person.get(answer.url.removeprefix(portal.url))

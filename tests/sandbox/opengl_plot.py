@@ -18,7 +18,7 @@ def main() -> int:
     plot.addImage(numpy.arange(10_000.0).reshape(100, 100))
     plot.resize(400, 300)
     plot.show()
-    until = time.monotonic() + 20
+    until = time.monotonic() + 30
     while time.monotonic() < until and not colours_of(plot):
         application.processEvents()
         time.sleep(0.05)

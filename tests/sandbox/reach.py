@@ -94,7 +94,7 @@ def answered(path):
         line = socket.socket(socket.AF_UNIX)
         line.connect("/run/daas-hub/api.sock")
     with line:
-        line.settimeout(5)
+        line.settimeout(30)
         line.sendall(f"GET {path} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n".encode())
         head = line.recv(200).split()
     if not head:

@@ -70,7 +70,7 @@ def require_end(person: Person, session: str, home: Path) -> None:
     assert person.get(f"/user/{person.name}/{session}/api").headers["X-JupyterHub-Version"]
     (home / "outlived").unlink(missing_ok=True)
     (home / "go").write_text("")
-    until = time.monotonic() + 20
+    until = time.monotonic() + 30
     while session in (running := person.get(f"/hub/api/users/{person.name}").json()["servers"]):
         if running[session]["pending"] is None and not running[session]["ready"]:
             break

@@ -52,11 +52,11 @@ def test_storage_that_is_ill_or_closed_is_refused_in_words(squashed: Portal, vis
     began = time.monotonic()
     answer = person.post("/hub/launch", {"application": "terminal", "proposal": "TS-0002", "visit": visit})
     while words not in plain_text(answer):
-        assert time.monotonic() - began < 15, plain_text(answer)
+        assert time.monotonic() - began < 45, plain_text(answer)
         # the hub itself waits for nothing
         asked = time.monotonic()
         answer = person.get(answer.url.removeprefix(squashed.url))
-        assert time.monotonic() - asked < 5
+        assert time.monotonic() - asked < 8
         time.sleep(0.2)
     assert str(squashed.state) not in answer.text
 
@@ -65,7 +65,7 @@ def test_home_that_nobody_here_may_create_is_refused_with_the_command(squashed: 
     person = squashed.login("ben")
     answer = person.post("/hub/launch", {"application": "terminal"})
     words = "does not exist, and neither your account nor the portal may create it"
-    until = time.monotonic() + 10
+    until = time.monotonic() + 30
     while words not in plain_text(answer) and time.monotonic() < until:
         time.sleep(0.2)
         answer = person.get(answer.url.removeprefix(squashed.url))

@@ -142,13 +142,13 @@ def test_nothing_of_a_stopped_session_is_left(portal: Portal) -> None:
     home = portal.state / "homes" / "carla"
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     with probing(person, "carla", script):
-        until = time.monotonic() + 20
+        until = time.monotonic() + 30
         while time.monotonic() < until and not (portal.state / "processed/MA-4242/carla.txt").exists():
             time.sleep(0.05)
         while time.monotonic() < until and len(sleepers()) < 2:
             time.sleep(0.05)
         assert len(sleepers()) == 2
-    until = time.monotonic() + 10
+    until = time.monotonic() + 30
     while time.monotonic() < until and sleeping_as(25003):
         time.sleep(0.05)
     assert sleeping_as(25003) == []
@@ -162,14 +162,14 @@ def test_nothing_of_a_session_that_ended_by_itself_is_left(portal: Portal) -> No
     before = set(folder.iterdir()) if folder.is_dir() else set()
     with probing(portal.login("anna"), "anna", "sleep 1000"):
         (session,) = set(folder.iterdir()) - before
-        until = time.monotonic() + 20
+        until = time.monotonic() + 30
         while not sleepers() and time.monotonic() < until:
             time.sleep(0.05)
         (sleeper,) = sleepers()
         namespace = os.readlink(f"/proc/{sleeper}/ns/pid")
         inside = [pid for pid, _ in command_lines() if pid_namespace(pid) == namespace]
         os.kill(min(inside), signal.SIGKILL)
-        until = time.monotonic() + 10
+        until = time.monotonic() + 30
         while session.exists() and time.monotonic() < until:
             time.sleep(0.05)
         assert not session.exists()

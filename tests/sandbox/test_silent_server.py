@@ -58,7 +58,7 @@ def test_a_server_that_never_responds_ends_after_http_timeout(silent: Portal, an
     wait_for(lambda: words in plain_text(anna.get(f"/hub/sessions/{name}")), words, LIMIT_S)
     assert time.monotonic() - began >= HTTP_TIMEOUT_S
     # nothing of it runs any more
-    wait_for(lambda: not processes_of(silent.state), "the end of its processes", 10)
+    wait_for(lambda: not processes_of(silent.state), "the end of its processes")
     anna.stop(name)
 
 

@@ -90,7 +90,7 @@ class Scene:
 
     async def status(self, token: str) -> int:
         request = HTTPRequest(
-            f"http://127.0.0.1:{self.port}/page", headers={"Authorization": f"token {token}"}, request_timeout=10
+            f"http://127.0.0.1:{self.port}/page", headers={"Authorization": f"token {token}"}, request_timeout=30
         )
         return (await self.client.fetch(request, raise_error=False)).code
 

@@ -187,7 +187,7 @@ async def test_a_hub_that_restarts_meanwhile_is_asked_again(
     hub.answer, hub.answered = (503, b"starting"), {call}
     cookie = given(await get(**brought()))[COOKIE].value
     status = asyncio.ensure_future(get("status", **{COOKIE: cookie}))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while [method for method, _ in hub.asked].count(call) < 3:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     assert not status.done(), "and nobody is let in meanwhile"

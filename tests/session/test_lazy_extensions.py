@@ -119,7 +119,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
         yield started
     finally:
         started.process.terminate()
-        started.process.wait(20)
+        started.process.wait(30)
 
 
 def test_loaded_once_at_the_first_request(server: Server) -> None:

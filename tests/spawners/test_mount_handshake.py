@@ -73,7 +73,7 @@ async def test_a_directory_other_than_the_granted_one_is_refused(
     other = {key: value for key, value in changes.items() if key != "writable"}
     what = granted(tmp_path, writable=changes.get("writable", True) is True, **other)
     with pytest.raises(StorageProblem, match="not what was granted"):
-        await asyncio.wait_for(meet(tmp_path, [what], listener), 10)
+        await asyncio.wait_for(meet(tmp_path, [what], listener), 30)
 
 
 async def test_storage_of_another_machine_is_compared_by_inode(tmp_path: Path, listener: socket.socket) -> None:
@@ -137,4 +137,4 @@ def test_a_symbolic_link_in_place_of_a_directory_is_not_followed(tmp_path: Path)
         thread.start()
         with pytest.raises(NotADirectoryError):
             shake_hands({"DAAS_HANDSHAKE": str(tmp_path / "arrive.sock")})
-        thread.join(5)
+        thread.join(30)

@@ -93,7 +93,7 @@ def test_a_listener(tmp_path: Path) -> None:
         assert listener.get_inheritable()
         for name in (str(path), f"{path}:80"):
             with socket.socket(socket.AF_UNIX) as client:
-                client.settimeout(2)
+                client.settimeout(30)
                 client.connect(name)
 
 

@@ -96,7 +96,7 @@ class Directory:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        until = time.monotonic() + 20
+        until = time.monotonic() + 30
         while time.monotonic() < until:
             assert self.process.poll() is None, "slapd ended"
             try:

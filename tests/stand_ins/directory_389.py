@@ -131,7 +131,7 @@ class Directory389(AdministeredDirectory):
             os.kill(int((self.folder / "server.pid").read_text()), signal.SIGKILL)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(20)
+        self.process.wait(30)
 
     def _connected(self) -> Any:
         while not (self.folder / "server.pid").exists() and self.process.poll() is None:

@@ -107,7 +107,7 @@ def start_keycloak(scratch: Path, *, portal: str) -> Keycloak:
     until = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < until and process.poll() is None:
         try:
-            if requests.get(f"{running.issuer}/.well-known/openid-configuration", timeout=5).ok:
+            if requests.get(f"{running.issuer}/.well-known/openid-configuration", timeout=30).ok:
                 return running
         except requests.RequestException:
             pass

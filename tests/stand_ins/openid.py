@@ -69,7 +69,7 @@ class CertifiedProvider:
     def stop(self) -> None:
         """End it."""
         self.process.terminate()
-        self.process.wait(20)
+        self.process.wait(30)
 
 
 def start_provider(profile: str, *, portal: str, name: str = "", **options: Any) -> CertifiedProvider:
@@ -95,7 +95,7 @@ def start_provider(profile: str, *, portal: str, name: str = "", **options: Any)
     until = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < until and process.poll() is None:
         try:
-            requests.get(f"{here}/.well-known/openid-configuration", timeout=5)
+            requests.get(f"{here}/.well-known/openid-configuration", timeout=30)
         except requests.ConnectionError:
             time.sleep(0.1)
             continue

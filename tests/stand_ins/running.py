@@ -37,11 +37,11 @@ def running_beside(app: web.Application, tls: ssl.SSLContext | None = None) -> I
     thread.start()
     stand_in = running(app, tls)
     try:
-        yield asyncio.run_coroutine_threadsafe(stand_in.__aenter__(), loop).result(10)
+        yield asyncio.run_coroutine_threadsafe(stand_in.__aenter__(), loop).result(30)
     finally:
-        asyncio.run_coroutine_threadsafe(stand_in.__aexit__(None, None, None), loop).result(10)
+        asyncio.run_coroutine_threadsafe(stand_in.__aexit__(None, None, None), loop).result(30)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(30)
         loop.close()
 
 

@@ -90,7 +90,7 @@ def _run(stack: ExitStack, log: Path, argv: list[str], address: str, *, verify: 
     until = time.monotonic() + 60
     while time.monotonic() < until and process.poll() is None:
         with contextlib.suppress(requests.ConnectionError):
-            if requests.get(address, timeout=10, verify=verify).status_code == 200:
+            if requests.get(address, timeout=30, verify=verify).status_code == 200:
                 return
         time.sleep(0.1)
     raise AssertionError(f"{argv[0]} did not start:\n{log.read_text()[-3000:]}")

@@ -63,6 +63,6 @@ async def test_an_x_server_that_ends_is_noticed_once(tmp_path: Path) -> None:
     before = len(os.listdir("/proc/self/fd"))
     await desktop._wait_for_x(desktop._x)  # type: ignore[arg-type]
     process.kill()
-    await asyncio.wait_for(desktop.wait_ended(), 5)
+    await asyncio.wait_for(desktop.wait_ended(), 30)
     assert len(os.listdir("/proc/self/fd")) < before, "neither the pipe nor the process's descriptor is open"
     process.wait()

@@ -48,7 +48,7 @@ def rectangle(size: Size, encoding: int, x: int = 0, y: int = 0) -> bytes:
 async def read_until(screen: socket.socket, wanted: bytes) -> None:
     """Read from an X server until it has sent this."""
     found = b""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while wanted not in found:
             found += await read_exactly(screen, 1)
 

@@ -49,7 +49,7 @@ def test_what_x_draws_arrives_whole() -> None:
             got += stream.read(length)
     writer.join()
     assert got == sent
-    assert ended.wait(5), "X has ended, and so has the pump"
+    assert ended.wait(30), "X has ended, and so has the pump"
     for one in (screen, browser, viewer):
         one.close()
 
@@ -65,9 +65,9 @@ async def test_a_write_that_waits_is_woken_by_the_end() -> None:
     await asyncio.sleep(0.1)
     assert not writing.done()
     pump.abort()
-    await asyncio.wait_for(ended.wait(), 5)
+    await asyncio.wait_for(ended.wait(), 30)
     with contextlib.suppress(OSError):
-        await asyncio.wait_for(writing, 5)
+        await asyncio.wait_for(writing, 30)
     assert writing.done()
     for one in (screen, x, browser, viewer):
         one.close()

@@ -215,7 +215,7 @@ def test_only_the_engines_own_ca_is_trusted(tmp_path: Path) -> None:
 async def test_events_reach_their_session_and_come_again_after_an_end(tmp_path: Path) -> None:
     """DI02: one stream for all sessions; it is opened again."""
     heard: asyncio.Queue[str] = asyncio.Queue()
-    async with fake_engine(tmp_path / "e.sock") as fake, asyncio.timeout(20):
+    async with fake_engine(tmp_path / "e.sock") as fake, asyncio.timeout(30):
         engine = client_of(fake)
         engine.listen("daas-1", heard.put_nowait)
         engine.listen("daas-2", lambda action: heard.put_nowait(f"2 {action}"))

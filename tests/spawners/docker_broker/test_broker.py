@@ -185,7 +185,7 @@ class Scene:
         reader, writer = await asyncio.open_unix_connection(self.socket)
         writer.write(text)
         try:
-            said = await asyncio.wait_for(reader.read(), 10)
+            said = await asyncio.wait_for(reader.read(), 30)
         except ConnectionError:
             said = b""
         finally:
@@ -375,7 +375,7 @@ async def test_listing_and_news_are_of_this_hub_whatever_is_asked(scene: Scene) 
 async def test_events_reach_the_hub(scene: Scene) -> None:
     """The stream that the hub opens is the one that may pass."""
     scene.hub.listen(NAME, lambda action: None)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not any("/events?" in call for call in scene.engine.asked()):  # noqa: ASYNC110  # it asks by itself
             await asyncio.sleep(0.02)
 
@@ -824,7 +824,7 @@ async def test_requests_that_hide_another_are_refused(scene: Scene, what: str) -
     )
     reader, writer = await asyncio.open_unix_connection(scene.socket)
     writer.write(text.encode())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         head = await reader.readuntil(b"\r\n")
     # what is hidden would come now
     await asyncio.sleep(0.1)
@@ -883,4 +883,4 @@ def test_the_program_serves_and_ends(folder: Path) -> None:
                 assert b" 503 " in client.recv(4096)
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(30)

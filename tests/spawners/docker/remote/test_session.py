@@ -27,7 +27,7 @@ async def far(site: Site) -> RemoteSession:
 
 
 async def reaches(path: Path) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         while True:
             try:
                 if await said_back(path, b"hello") == b"hello":
