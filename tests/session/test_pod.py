@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from daas_hub.session.pod import ARRIVAL, HEARTBEAT, OWN_ADDRESS, PORT
+from tests.live_portal import free_ports
 
 ROOT = Path(__file__).parents[2]
 #: What our servers do when their imports are done.
@@ -143,10 +144,8 @@ def start(gateway: Gateway) -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        found: int = one.getsockname()[1]
-    return found
+    # not one that the kernel may give to a connection meanwhile
+    return free_ports(1)
 
 
 def line(process: subprocess.Popen[str]) -> str:

@@ -13,6 +13,7 @@ import pytest
 from daas_hub.session.egress import _serve
 from daas_hub.session.settings import EgressRoute
 from daas_hub.spawners.egress import Egress, egress_routes, host_names
+from tests.live_portal import free_ports
 from tests.waiting import until
 
 ADDRESSES = ("licence.facility.org:27000", "licence.facility.org:27001", "proxy.facility.org:27000")
@@ -114,9 +115,8 @@ async def test_session_s_own_end_leads_to_the_socket(sockets_dir: Path) -> None:
     """A program inside connects to the name's loopback address; what it says comes out at the address outside."""
     server = await asyncio.start_server(echo, "127.0.0.1", 0)
     opened = Egress.opened(sockets_dir, [f"localhost:{server.sockets[0].getsockname()[1]}"])
-    with socket.socket() as free:
-        free.bind(("127.0.1.1", 0))
-        port = free.getsockname()[1]
+    # not one that the kernel may give to a connection meanwhile
+    port = free_ports(1)
     inside = asyncio.ensure_future(_serve([EgressRoute("127.0.1.1", port, str(sockets_dir / "out0.sock"))]))
     reader, writer = await connected(lambda: asyncio.open_connection("127.0.1.1", port))
     writer.write(b"checkout")
