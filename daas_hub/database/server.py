@@ -14,6 +14,9 @@ import asyncio
 import logging
 import time
 from typing import Any
+from weakref import WeakKeyDictionary
+
+from daas_hub.database.lost_transactions import repeat_lost_transactions
 
 #: Seconds that the first connection waits for a server that is away: a restart takes less.
 RESTART_S = 8.0
@@ -41,6 +44,7 @@ def bridge_restarts() -> None:
 
     if not event.contains(Engine, "do_connect", _connect):
         event.listen(Engine, "do_connect", _connect)
+        event.listen(Engine, "handle_error", _on_error)
         event.listen(Session, "after_begin", _on_begin)
         event.listen(Session, "after_flush", _on_change)
         event.listen(Session, "do_orm_execute", _on_execute)
@@ -48,12 +52,17 @@ def bridge_restarts() -> None:
 
 #: When a server was first found away, in seconds of `time.monotonic()`, by its address; while it is.
 _away_since: dict[tuple[Any, ...], float] = {}
+#: The SQLAlchemy session of each connection that was used in the event loop.
+_sessions: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+#: When a transaction was lost for good, in seconds of `time.monotonic()`.
+_last_lost = 0.0
 
 
 def _connect(dialect: Any, _record: object, arguments: list[Any], parameters: dict[str, Any]) -> Any:
     """Open a connection; wait for a server that has just gone away."""
     if dialect.name == "sqlite":
         return None
+    repeat_lost_transactions(dialect)
     parameters |= {key: value for key, value in _LIMITS.get(dialect.driver, {}).items() if key not in parameters}
     server = (dialect.name, *(str(parameters.get(key)) for key in _ADDRESS))
     while True:
@@ -75,14 +84,41 @@ def _connect(dialect: Any, _record: object, arguments: list[Any], parameters: di
 
 def _on_begin(session: Any, transaction: Any, connection: Any) -> None:
     """End this transaction when the running code has returned to the event loop, unless it changed something."""
-    if connection.dialect.name == "sqlite" or transaction.nested:
+    if transaction.nested:
         return
-    session.info["daas_changed"] = False
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         return
+    _sessions[connection] = session
+    if connection.dialect.name == "sqlite":
+        return
+    session.info["daas_changed"] = False
     loop.call_soon(_end_unchanged, session, transaction)
+
+
+def _on_error(context: Any) -> None:
+    """Roll back what was lost when the running code has returned to the event loop, so that the next can begin.
+
+    JupyterHub does that only when a request has failed, and not all code is of one.
+    """
+    global _last_lost  # noqa: PLW0603
+    if not context.is_disconnect and context.connection is not None:
+        return
+    _last_lost = time.monotonic()
+    session = _sessions.get(context.connection) if context.connection is not None else None
+    if session is not None:
+        asyncio.get_running_loop().call_soon(_roll_back, session, session.get_transaction())
+
+
+def was_lost_since(moment: float) -> bool:
+    """Return whether a transaction was lost, or could not begin, since a moment of `time.monotonic()`."""
+    return _last_lost >= moment
+
+
+def _roll_back(session: Any, transaction: Any) -> None:
+    if transaction is not None and session.get_transaction() is transaction:
+        session.rollback()
 
 
 def _on_change(session: Any, _context: object) -> None:

@@ -7,9 +7,11 @@ import json
 from collections import Counter
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
 from tornado import web
 from tornado.iostream import StreamClosedError
 
+from daas_hub.portal.hub_requests import is_database_away
 from daas_hub.portal.notices import notices_signature
 from daas_hub.portal.session_cards import SessionCards
 from daas_hub.portal.session_views import extend_words, notice_of, session_state
@@ -60,26 +62,31 @@ class SessionEventsHandler(SessionCards):
         shown_notices: object = None
         waited = 0.0
         login = self.own_session_id
-        # the stream of a login that was ended closes: the browser reconnects, and is sent to the login page
-        while not self._gone and self.is_login(login):
-            now = self._signature()
-            if now != shown:
-                shown = now
-                cards = self.cards(await self.titles_of_sessions(account), proposal_id=proposal_id)
-                cards = [card for card in cards if only in (None, card["name"])]
-                html = await self.render_template("sessions.html", sessions=cards, waiting_page=only is not None)
-                self.write(f"data: {json.dumps({'html': html})}\n\n")
-                await self.flush()
-                waited = 0.0
-            elif (notices := notices_signature(self)) != shown_notices:
-                shown_notices = notices
-                html = await self.render_template("notices.html", user=self.current_user)
-                self.write(f"event: notices\ndata: {json.dumps({'html': html})}\n\n")
-                await self.flush()
-                waited = 0.0
-            elif waited >= ALIVE_S:
-                # a comment would keep the connection open, too, but scripts do not see it
-                self.write("event: alive\ndata:\n\n")
+        while not self._gone:
+            try:
+                # the stream of a login that was ended closes: the browser reconnects, and is sent to the login page
+                if not self.is_login(login):
+                    return
+                now = self._signature()
+                if now != shown:
+                    cards = self.cards(await self.titles_of_sessions(account), proposal_id=proposal_id)
+                    cards = [card for card in cards if only in (None, card["name"])]
+                    html = await self.render_template("sessions.html", sessions=cards, waiting_page=only is not None)
+                    shown, message = now, f"data: {json.dumps({'html': html})}\n\n"
+                elif (notices := notices_signature(self)) != shown_notices:
+                    html = await self.render_template("notices.html", user=self.current_user)
+                    shown_notices, message = notices, f"event: notices\ndata: {json.dumps({'html': html})}\n\n"
+                else:
+                    # a comment would keep the connection open, too, but scripts do not see it
+                    message = "event: alive\ndata:\n\n" if waited >= ALIVE_S else ""
+            except SQLAlchemyError as error:
+                if not is_database_away(error):
+                    raise
+                # the page says that it is not up to date, as soon as it has heard nothing for a while
+                self.db.rollback()
+                message = ""
+            if message:
+                self.write(message)
                 await self.flush()
                 waited = 0.0
             await asyncio.sleep(POLL_S)

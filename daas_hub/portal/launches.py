@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
-from sqlalchemy.exc import SQLAlchemyError
 from tornado import web
 
 from daas_hub.catalogue import Kind
@@ -19,9 +19,9 @@ from daas_hub.launch_login import LaunchLogin
 from daas_hub.metrics.launches import count_refused
 from daas_hub.portal.desktop_page import is_browser
 from daas_hub.portal.early_routes import is_routed_early, route_early, wait_accepting
-from daas_hub.portal.hub_requests import is_database_away
 from daas_hub.portal.launch_login import new_launch_login, set_login_cookie
 from daas_hub.portal.launch_page import LaunchPage
+from daas_hub.portal.lost_starts import is_lost, repeat_if_lost
 from daas_hub.portal.pages import HomePage, ProposalPage
 from daas_hub.portal.refusals import Refusal
 from daas_hub.portal.session_names import SESSION_NAME, new_session_name
@@ -163,13 +163,6 @@ class LaunchHandler(LaunchPage, HomePage, ProposalPage, SessionPage):
         _launching.add(launching)
         try:
             await self._spawn(name, request)
-        except SQLAlchemyError as error:
-            if not is_database_away(error):
-                raise
-            # its server was restarted while the hub wrote, before it called the backend
-            self.log.warning("%s: the database was away, and the launch is repeated", name)
-            self.db.rollback()
-            await self._spawn(name, request)
         finally:
             _launching.discard(launching)
 
@@ -184,8 +177,10 @@ class LaunchHandler(LaunchPage, HomePage, ProposalPage, SessionPage):
         spawner = user.get_or_create_spawner(name, title, replace_failed=True)
         if application is not None and application.kind is not Kind.NOTEBOOK:
             self._login = spawner.launch_login = new_launch_login(self)
+        began = time.monotonic()
         spawning = asyncio.ensure_future(self.spawn_single_user(user, name, title, options=request.as_json()))
         spawning.add_done_callback(_retrieve)
+        repeat_if_lost(spawning, user.name, name, request.as_json())
         accepting = asyncio.ensure_future(wait_accepting(spawner))
         await asyncio.wait([spawning, accepting], timeout=PROGRESS_PAGE_AFTER_S, return_when=asyncio.FIRST_COMPLETED)
         # of this start only, and of one that is quick enough
@@ -194,6 +189,9 @@ class LaunchHandler(LaunchPage, HomePage, ProposalPage, SessionPage):
             await route_early(self.proxy, spawner)
         accepting.cancel()
         if spawning.done() and not spawning.cancelled() and (error := spawning.exception()) is not None:
+            if is_lost(error, began):
+                # its page shows the repetition
+                return
             message = getattr(error, "jupyterhub_message", "") or _words_of_limit(error)
             if not message:
                 raise error

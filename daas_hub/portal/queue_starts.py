@@ -2,44 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from jupyterhub import orm
 from jupyterhub.spawner import SpawnException
 from tornado import web
-from tornado.httputil import HTTPConnection, HTTPServerRequest
 
 from daas_hub.admission.dispatcher import NotStarted
-from daas_hub.portal.hub_requests import HubRequest
+from daas_hub.portal.lost_starts import start_until_kept
 from daas_hub.portal.session_views import failure_of
 
 #: Of a login that ended while its launch waited.
 SIGN_IN_AGAIN = "Your login ended while you were waiting. Please sign in and launch again."
-
-
-class _NoConnection(HTTPConnection):
-    """The connection of a request that nobody has sent."""
-
-    def set_close_callback(self, callback: object) -> None:
-        """Nothing is closed."""
-
-
-class _StartHandler(HubRequest):
-    """Calls `spawn_single_user`, which is a method of JupyterHub's handlers, for a person who is not there."""
-
-    # the login is refreshed as for a start by the API: nobody can be sent to a login page
-    _token_authenticated = True
-
-    @classmethod
-    def of(cls, app: Any, user: Any) -> _StartHandler:
-        """Return a handler for this person."""
-        connection: Any = _NoConnection()
-        request = HTTPServerRequest("POST", f"{app.hub.base_url}launch", connection=connection)
-        request.remote_ip = "127.0.0.1"
-        handler = cls(app.tornado_application, request)
-        handler._jupyterhub_user = user
-        return handler
 
 
 async def start_from_queue(app: Any, key: tuple[str, str], options: dict[str, object]) -> None:
@@ -57,9 +31,7 @@ async def start_from_queue(app: Any, key: tuple[str, str], options: dict[str, ob
     if spawner.active or spawner.pending:
         raise NotStarted("It was started otherwise.", "started")
     try:
-        await _StartHandler.of(app, user).spawn_single_user(user, name, spawner.orm_spawner.display_name, options)
-        if (pending := user.spawners[name]._spawn_future) is not None:
-            await asyncio.shield(pending)
+        await start_until_kept(app, user_name, name, options)
     except SpawnException as error:
         # within the second that the hub waits: the backend, or an authorisation, whose reason counts
         raise NotStarted(failure_of(spawner), error.reason) from error

@@ -87,9 +87,46 @@ async def test_a_change_waits_for_its_commit(session: Session) -> None:
 async def test_the_next_transaction_finds_a_restarted_server(session: Session, database: DatabaseServer) -> None:
     assert orm.User.find(session, "anna") is not None
     await asyncio.sleep(0)
+    restart(database)
+    assert orm.User.find(session, "anna") is not None
+
+
+def restart(database: DatabaseServer) -> None:
     database.stop(signal.SIGKILL)
     database.start()
-    assert orm.User.find(session, "anna") is not None
+
+
+async def test_a_transaction_is_repeated_on_a_restarted_server(session: Session, database: DatabaseServer) -> None:
+    """Killed between two statements, and at a commit. The first key of a table is not in PostgreSQL's log yet."""
+    anna, first = orm.User.find(session, "anna"), orm.Server(base_url="/first")
+    session.add(first)
+    anna.admin = True
+    session.flush()
+    restart(database)
+    role = orm.Role(name="observer", scopes=[], users=[anna])
+    session.add(role)
+    session.flush()
+    restart(database)
+    session.commit()
+    second = orm.Server(base_url="/second")
+    session.add(second)
+    session.flush()
+    restart(database)
+    session.delete(first)
+    session.commit()
+    session.expire_all()
+    assert [(server.id, server.base_url) for server in session.query(orm.Server)] == [(second.id, "/second")]
+    assert anna.admin
+    assert role.users == [anna]
+
+
+async def test_a_commit_whose_answer_was_lost_is_not_repeated(session: Session, database: DatabaseServer) -> None:
+    session.add(orm.User(name="bert"))
+    session.flush()
+    session.connection().connection.dbapi_connection.commit()
+    restart(database)
+    session.commit()
+    assert session.query(orm.User).count() == 2
 
 
 async def test_only_the_first_transaction_waits_for_a_server_that_is_away(

@@ -1,0 +1,94 @@
+"""A database that is away for longer than a restart takes: what was accepted starts when it is back, and only once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.live_portal import Portal, free_ports, new_state, remove, start_portal
+from tests.waiting import wait_for
+
+pytestmark = pytest.mark.sandbox
+
+#: SQLite in the role of a server, which is away while a file exists; a hook holds starts until another one exists.
+CONFIG = """
+import asyncio
+import os
+import sqlite3
+
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from daas_hub.database import lost_transactions
+
+
+class _Cursor(sqlite3.Cursor):
+    def execute(self, statement, *given):
+        if os.path.exists(AWAY):
+            self.connection.close()
+        return super().execute(statement, *given)
+
+
+class _Connection(sqlite3.Connection):
+    def cursor(self, *given):
+        return super().cursor(_Cursor)
+
+
+@event.listens_for(Engine, "do_connect")
+def _connect(dialect, record, arguments, parameters):
+    if os.path.exists(AWAY):
+        raise sqlite3.OperationalError("the server is away")
+    parameters["factory"] = _Connection
+    lost_transactions.repeat_lost_transactions(dialect)
+
+
+async def _hold(spawner):
+    print("held:", spawner.name, flush=True)
+    while not os.path.exists(GO):
+        await asyncio.sleep(0.1)
+
+
+c.Spawner.pre_spawn_hook = _hold
+"""
+
+
+@pytest.fixture(params=["at once", "from the queue"])
+def portal(sandbox_works: None, request: pytest.FixtureRequest) -> Iterator[Portal]:
+    """A portal with this database."""
+    state = new_state()
+    paths = f"AWAY, GO = {str(state / 'away')!r}, {str(state / 'go')!r}\n"
+    queue = "c.Queue.enabled = True\n" if request.param == "from the queue" else ""
+    running = start_portal(state=state, port=free_ports(4), more_config=f"{paths}{CONFIG}{queue}")
+    yield running
+    running.stop()
+    remove(running)
+
+
+def starts_in(log: Path, name: str) -> int:
+    return log.read_text().count(f"held: {name}\n")
+
+
+def test_an_accepted_start_is_repeated_once(portal: Portal) -> None:
+    anna = portal.login("anna")
+    away, go = portal.state / "away", portal.state / "go"
+    # its page shows the progress
+    name = anna.launch("terminal", proposal="MA-4242", visit="2", wait=False)
+    wait_for(lambda: starts_in(portal.log, name) == 1, "the start is held")
+    with anna.get("/hub/daas/events", stream=True, timeout=60) as events:
+        assert events.status_code == 200
+        lines = events.iter_lines(decode_unicode=True)
+        assert "Starting" in next(lines)
+        away.touch()
+        go.touch()
+        wait_for(lambda: f"{name}: the start was lost with the database" in portal.log.read_text(), "its failure")
+        assert anna.get("/hub/home").status_code == 503
+        away.unlink()
+        # the stream of the page is the same one
+        wait_for(lambda: "Running" in next(lines), "the session on its page")
+    anna.wait_ready(name)
+    assert anna.get(f"/user/{anna.name}/{name}/status").json()["state"] == "running"
+    assert starts_in(portal.log, name) == 2
+    assert portal.log.read_text().count(f"{name}: the start is repeated") == 1
+    assert len(anna.get("/hub/api/user").json()["servers"]) == 1
