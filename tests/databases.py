@@ -26,8 +26,9 @@ from tests.live_portal import DATABASE_SERVER, free_ports, new_state
 from tests.not_tried import missing
 
 START_S = 60.0
-#: Files in tests/hub whose hubs `start_portal` does not start, and test_databases.py, which has servers of its own.
-ELSEWHERE = ("test_databases.py", "test_demo.py", "test_matrix.py", "test_other_authenticator.py", "test_plain_hub.py")
+#: Files in tests/hub with databases of their own, and with those that `start_portal` does not start.
+OWN_DATABASES = ("test_databases.py", "test_lost_starts.py", "test_lost_transactions.py")
+ELSEWHERE = (*OWN_DATABASES, "test_demo.py", "test_matrix.py", "test_other_authenticator.py", "test_plain_hub.py")
 
 
 class DatabaseServer(ABC):

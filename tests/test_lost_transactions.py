@@ -166,6 +166,8 @@ def test_a_rollback_stays_one(session: Session) -> None:
     session.rollback()
     assert not anna.admin
     anna.name = "anne"
+    session.flush()
+    lose(session)
     session.commit()
     assert stored(session)[7] == ("anne", False)
 

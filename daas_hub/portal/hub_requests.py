@@ -8,7 +8,9 @@ covered, too.
 
 from __future__ import annotations
 
+import asyncio
 import functools
+import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -31,6 +33,9 @@ _DATABASE_AWAY = (
     "The database of this portal does not answer. Running sessions are not affected."
     " Please load this page again in a moment."
 )
+
+#: The setting with the function that is told about each start that failed (`lost_starts.note_failure`).
+NOTE_FAILURE = "daas_note_failure"
 
 #: The policy of the portal's pages: nothing inline, nothing from another host.
 CONTENT_SECURITY_POLICY = (
@@ -177,6 +182,29 @@ class HubRequest(BaseHandler):
         await super().prepare()
         if self._database_failed:
             raise database_away()
+
+    #: Whether failures of starts are noted here, and whether one that fails during its request counts as accepted.
+    follows_starts, accepts_starts = True, False
+
+    async def spawn_single_user(
+        self, user: Any, server_name: str = "", display_name: str = "", options: dict[str, object] | None = None
+    ) -> None:
+        """Start a session; note a failure, also one that comes after the request (see `lost_starts.note_failure`)."""
+        note = self.settings.get(NOTE_FAILURE) if self.follows_starts else None
+        began, key = time.monotonic(), (user.name, server_name)
+        try:
+            await super().spawn_single_user(user, server_name, display_name, options)
+        except Exception as error:
+            if note is not None:
+                note(error, began, user, key, options, repeat=self.accepts_starts)
+            raise
+        future = user.spawners[server_name]._spawn_future
+        if note is not None and future is not None:
+
+            def note_end(done: asyncio.Future[Any]) -> None:
+                note(None if done.cancelled() else done.exception(), began, user, key, options, repeat=True)
+
+            future.add_done_callback(note_end)
 
     def on_finish(self) -> None:
         """Record what was done to somebody else."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
+from sqlalchemy.exc import SQLAlchemyError
 from tornado import web
 
 from daas_hub.catalogue import Kind
@@ -19,9 +20,10 @@ from daas_hub.launch_login import LaunchLogin
 from daas_hub.metrics.launches import count_refused
 from daas_hub.portal.desktop_page import is_browser
 from daas_hub.portal.early_routes import is_routed_early, route_early, wait_accepting
+from daas_hub.portal.hub_requests import is_database_away
 from daas_hub.portal.launch_login import new_launch_login, set_login_cookie
 from daas_hub.portal.launch_page import LaunchPage
-from daas_hub.portal.lost_starts import is_lost, repeat_if_lost
+from daas_hub.portal.lost_starts import is_lost
 from daas_hub.portal.pages import HomePage, ProposalPage
 from daas_hub.portal.refusals import Refusal
 from daas_hub.portal.session_names import SESSION_NAME, new_session_name
@@ -50,6 +52,8 @@ class LaunchHandler(LaunchPage, HomePage, ProposalPage, SessionPage):
 
     A launch that does not start is explained on the page with its button.
     """
+
+    accepts_starts = True
 
     #: Signs the browser in at the session that this request starts; None for a session that has no use for it.
     _login: LaunchLogin | None = None
@@ -110,12 +114,24 @@ class LaunchHandler(LaunchPage, HomePage, ProposalPage, SessionPage):
             return
         user = self.current_user
         spawner = user.spawners.get(name)
-        address = f"{self.hub_url}sessions/{name}"
-        if spawner is not None and (spawner.ready or is_routed_early(spawner)):
-            is_signed_in = self._login is not None and set_login_cookie(self, spawner, self._login)
-            # the session responds in a moment; the portal can send the same page now
-            address = f"{address}/desktop" if is_signed_in and is_browser(self.request) else spawner.session_url
+        try:
+            address = self._address_of(spawner, name)
+        except SQLAlchemyError as error:
+            if not is_database_away(error):
+                raise
+            # the start is lost with it, and is repeated
+            self.db.rollback()
+            address = f"{self.hub_url}sessions/{name}"
         self.redirect(address, status=303)
+
+    def _address_of(self, spawner: Any, name: str) -> str:
+        """Return where to send the browser: to the session as soon as it accepts connections, else to its page here."""
+        address = f"{self.hub_url}sessions/{name}"
+        if spawner is None or not (spawner.ready or is_routed_early(spawner)):
+            return address
+        is_signed_in = self._login is not None and set_login_cookie(self, spawner, self._login)
+        # the session responds in a moment; the portal can send the same page now
+        return f"{address}/desktop" if is_signed_in and is_browser(self.request) else str(spawner.session_url)
 
     def _asks_first(self) -> bool:
         """Return whether a second identical session is to be asked about; the launch page's answer has both words."""
@@ -180,7 +196,6 @@ class LaunchHandler(LaunchPage, HomePage, ProposalPage, SessionPage):
         began = time.monotonic()
         spawning = asyncio.ensure_future(self.spawn_single_user(user, name, title, options=request.as_json()))
         spawning.add_done_callback(_retrieve)
-        repeat_if_lost(spawning, user.name, name, request.as_json())
         accepting = asyncio.ensure_future(wait_accepting(spawner))
         await asyncio.wait([spawning, accepting], timeout=PROGRESS_PAGE_AFTER_S, return_when=asyncio.FIRST_COMPLETED)
         # of this start only, and of one that is quick enough

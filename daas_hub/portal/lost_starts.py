@@ -40,87 +40,94 @@ def is_lost(error: BaseException | None, began: float) -> bool:
     return is_database_away(error) or was_lost_since(began)
 
 
-async def start_until_kept(app: Any, user_name: str, name: str, options: dict[str, object]) -> None:
+async def start_until_kept(app: Any, user_name: str, name: str, options: dict[str, object] | None) -> None:
     """Start a session for its owner, who need not be there, and return when it runs; repeat the start while it is lost.
 
     Raises:
         Exception: JupyterHub's, of the start.
     """
     while True:
-        began = time.monotonic()
-        user = _user_of(app, user_name)
-        spawner = user.spawners[name]
+        began, user = time.monotonic(), _user_of(app, user_name)
         try:
-            title = spawner.orm_spawner.display_name
+            title = user.spawners[name].orm_spawner.display_name
             await StartHandler.of(app, user).spawn_single_user(user, name, title, options)
             if (pending := user.spawners[name]._spawn_future) is not None:
                 await asyncio.shield(pending)
         except Exception as error:
-            if not is_lost(error, began) or not await _end_rest(app, user_name, name):
+            if not is_lost(error, began) or not await _end_rest(app, user, (user_name, name), began):
                 raise
+            app.log.warning("%s:%s: the start is repeated", user_name, name)
         else:
             return
 
 
-def repeat_if_lost(start: asyncio.Future[Any], user_name: str, name: str, options: dict[str, object]) -> None:
-    """Repeat a start whose page is shown already, if it is lost.
+def note_failure(
+    error: BaseException | None,
+    began: float,
+    user: Any,
+    key: tuple[str, str],
+    options: dict[str, object] | None,
+    *,
+    repeat: bool,
+) -> None:
+    """Take care of a start that failed, if it was lost (see `is_lost`).
 
     Args:
-        start: of `spawn_single_user`.
+        user: JupyterHub's object of its owner.
+        key: the names of the owner and of the session.
+        repeat: whether it had been accepted; of another one, what is left is ended.
     """
-    task = asyncio.ensure_future(_follow(start, user_name, name, options))
-    _waiting.add(task)
-    task.add_done_callback(_waiting.discard)
+    if is_lost(error, began):
+        task = asyncio.ensure_future(_take_care(user, key, options, began, repeat=repeat))
+        _waiting.add(task)
+        task.add_done_callback(_waiting.discard)
 
 
-async def _follow(start: asyncio.Future[Any], user_name: str, name: str, options: dict[str, object]) -> None:
-    app, began = JupyterHub.instance(), time.monotonic()
+async def _take_care(
+    user: Any, key: tuple[str, str], options: dict[str, object] | None, began: float, *, repeat: bool
+) -> None:
+    app = JupyterHub.instance()
     try:
-        await asyncio.shield(start)
-        # JupyterHub's handlers return before a slow start has ended
-        if (pending := _user_of(app, user_name).spawners[name]._spawn_future) is not None:
-            await asyncio.shield(pending)
-    except Exception as error:
-        if not is_lost(error, began):
-            return
-    else:
-        return
-    try:
-        if await _end_rest(app, user_name, name):
-            await start_until_kept(app, user_name, name, options)
+        if await _end_rest(app, user, key, began) and repeat:
+            app.log.warning("%s:%s: the start is repeated", *key)
+            await start_until_kept(app, *key, options)
     except Exception:
         # its card says it as well
-        app.log.exception("%s:%s: a start that was lost with the database failed again", user_name, name)
+        app.log.exception("%s:%s: a start that was lost with the database failed again", *key)
 
 
 def _user_of(app: Any, name: str) -> Any:
     return app.users[orm.User.find(app.db, name)]
 
 
-async def _end_rest(app: Any, user_name: str, name: str) -> bool:
+async def _end_rest(app: Any, user: Any, key: tuple[str, str], began: float) -> bool:
     """Wait for the database, and end what is left of a start; return False if it is not to be repeated any more."""
-    app.log.warning("%s:%s: the start was lost with the database, and waits for it", user_name, name)
-    while True:
-        await _wait_for_database(app.db)
-        try:
-            row = orm.User.find(app.db, user_name)
-            user = app.users[row] if row is not None else None
-            if user is None or name not in user.orm_spawners:
-                # removed meanwhile
-                return False
-            spawner = user.spawners[name]
-            if spawner._spawn_future is None:
-                # it had not begun; or another one runs already
-                return not spawner.active
-            if not spawner._spawn_future.done():
-                return False
-            await user.stop(name)
-            app.log.warning("%s:%s: the start is repeated", user_name, name)
-        except SQLAlchemyError as error:
-            if not is_database_away(error):
-                raise
-        else:
-            return True
+    user_name, name = key
+    spawner = user.spawners[name]
+    if (future := spawner._spawn_future) is not None and not future.done():
+        # its request failed, and not the start
+        await asyncio.wait([future])
+    if future is None or future.cancelled() or not is_lost(future.exception(), began):
+        return future is None and not spawner.active
+    app.log.warning("%s:%s: the start was lost with the database, and waits for it", *key)
+    # JupyterHub would say that it is ready, or is being stopped
+    spawner._spawn_pending, spawner._stop_pending = True, False
+    try:
+        while True:
+            await _wait_for_database(app.db)
+            try:
+                row = orm.User.find(app.db, user_name)
+                if row is None or name not in app.users[row].orm_spawners or user.spawners.get(name) is not spawner:
+                    # removed meanwhile
+                    return False
+                await user.stop(name)
+                app.log.warning("%s:%s: what was left of the start is ended", *key)
+                return True
+            except SQLAlchemyError as error:
+                if not is_database_away(error):
+                    raise
+    finally:
+        spawner._spawn_pending = False
 
 
 async def _wait_for_database(db: Any) -> None:

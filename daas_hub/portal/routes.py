@@ -29,9 +29,11 @@ from daas_hub.portal.hub_pages import (
     TokensHandler,
     UserHandler,
 )
+from daas_hub.portal.hub_requests import NOTE_FAILURE
 from daas_hub.portal.installation import install_templates, logo_path, require_authorising_spawner
 from daas_hub.portal.launches import LaunchHandler
 from daas_hub.portal.login_page import LoginPageHandler
+from daas_hub.portal.lost_starts import note_failure
 from daas_hub.portal.mailing import start_mailing
 from daas_hub.portal.maintenance import watch_maintenance
 from daas_hub.portal.notices import NOTICE_ROUTES
@@ -58,6 +60,7 @@ def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
         app.exit(1)
     install_templates(app)
     Admission.start_with(app, functools.partial(start_from_queue, app))
+    app.tornado_settings[NOTE_FAILURE] = note_failure
     count_rarely(app)
     start_mailing(app)
     reload_on_signal(app)

@@ -21,6 +21,8 @@ class StartHandler(HubRequest):
 
     # the login is refreshed as for a start by the API: nobody can be sent to a login page
     _token_authenticated = True
+    #: Whoever calls it takes care of that.
+    follows_starts = False
 
     @classmethod
     def of(cls, app: Any, user: Any) -> StartHandler:

@@ -12,7 +12,8 @@ from tests.waiting import wait_for
 
 pytestmark = pytest.mark.sandbox
 
-#: SQLite in the role of a server, which is away while a file exists; a hook holds starts until another one exists.
+#: SQLite in the role of a server, which is away while a file exists; a hook holds starts until another one
+#: exists, and can begin such a time itself.
 CONFIG = """
 import asyncio
 import os
@@ -45,6 +46,8 @@ def _connect(dialect, record, arguments, parameters):
 
 
 async def _hold(spawner):
+    if os.path.exists(CUT):
+        os.rename(CUT, AWAY)
     print("held:", spawner.name, flush=True)
     while not os.path.exists(GO):
         await asyncio.sleep(0.1)
@@ -58,7 +61,7 @@ c.Spawner.pre_spawn_hook = _hold
 def portal(sandbox_works: None, request: pytest.FixtureRequest) -> Iterator[Portal]:
     """A portal with this database."""
     state = new_state()
-    paths = f"AWAY, GO = {str(state / 'away')!r}, {str(state / 'go')!r}\n"
+    paths = "".join(f"{name.upper()} = {str(state / name)!r}\n" for name in ("away", "cut", "go"))
     queue = "c.Queue.enabled = True\n" if request.param == "from the queue" else ""
     running = start_portal(state=state, port=free_ports(4), more_config=f"{paths}{CONFIG}{queue}")
     yield running
@@ -92,3 +95,36 @@ def test_an_accepted_start_is_repeated_once(portal: Portal) -> None:
     assert starts_in(portal.log, name) == 2
     assert portal.log.read_text().count(f"{name}: the start is repeated") == 1
     assert len(anna.get("/hub/api/user").json()["servers"]) == 1
+
+
+def test_a_start_is_accepted_that_is_lost_before_its_page_is_shown(portal: Portal) -> None:
+    anna = portal.login("anna")
+    (portal.state / "go").touch()
+    (portal.state / "cut").touch()
+    name = anna.launch("terminal", proposal="MA-4242", visit="2", wait=False)
+    wait_for(lambda: f"{name}: the start was lost with the database" in portal.log.read_text(), "its failure")
+    (portal.state / "away").unlink()
+    anna.wait_ready(name)
+    assert starts_in(portal.log, name) == 2
+
+
+def test_a_program_gets_a_start_that_it_was_promised(portal: Portal) -> None:
+    """And not one whose request has failed: that can be started again."""
+    anna = portal.login("anna")
+    request = {"application": "terminal", "proposal": "MA-4242", "visit": 2}
+    away, go = portal.state / "away", portal.state / "go"
+    assert anna.api("POST", f"users/{anna.name}/servers/promised", request).status_code == 202
+    away.touch()
+    go.touch()
+    wait_for(lambda: "promised: the start was lost with the database" in portal.log.read_text(), "its failure")
+    away.unlink()
+    anna.wait_ready("promised")
+
+    (portal.state / "cut").touch()
+    assert anna.api("POST", f"users/{anna.name}/servers/refused", request).status_code == 503
+    wait_for(lambda: "refused: the start was lost with the database" in portal.log.read_text(), "its failure")
+    away.unlink()
+    wait_for(lambda: "refused: what was left of the start is ended" in portal.log.read_text(), "its end")
+    assert starts_in(portal.log, "refused") == 1
+    assert anna.api("POST", f"users/{anna.name}/servers/refused", request).status_code in (201, 202)
+    anna.wait_ready("refused")
