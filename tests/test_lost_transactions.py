@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from daas_hub.database.lost_transactions import MAX_TIMES, repeat_lost_transactions
+from daas_hub.database.server import bridge_restarts
 
 
 class _Connection(sqlite3.Connection):
@@ -215,6 +217,20 @@ def test_a_server_that_stays_away_is_an_error(session: Session) -> None:
     orm.User.find(session, "anna").admin = True
     session.commit()
     assert stored(session)[7] == ("anna", True)
+
+
+async def test_the_next_code_begins_anew(session: Session) -> None:
+    """JupyterHub rolls back when a request has failed; what runs beside requests would fail until then."""
+    bridge_restarts()
+    orm.User.find(session, "anna").admin = True
+    session.flush()
+    # text is not repeated
+    session.execute(text("SELECT 1"))
+    lose(session)
+    with pytest.raises(DBAPIError):
+        session.commit()
+    await asyncio.sleep(0)
+    assert not orm.User.find(session, "anna").admin
 
 
 def test_a_server_that_ends_each_connection_is_an_error_at_last(session: Session) -> None:

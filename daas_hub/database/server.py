@@ -1,11 +1,11 @@
 """A database server that is restarted while the hub runs: PostgreSQL, MariaDB, MySQL.
 
-JupyterHub keeps one SQLAlchemy session for everything, and a transaction is open in it most of the time. A connection
-that is lost in a transaction fails the next statement, whosever it is: a page, or the start of a session. So a
-transaction that has changed nothing is ended as soon as the code that began it returns to the event loop. The next one
-checks its connection first, as JupyterHub configures it, connects again, and waits a few seconds for a server that is
-being restarted. The hub waits as a whole: it can do nothing without its database. A server that is away for longer is
-then tried once for each transaction, and pages say so at once (docs/explanations/decisions/0030-database-restarts.md).
+JupyterHub keeps one SQLAlchemy session for everything, and a transaction is open in it most of the time. One whose
+connection is lost is done again (`lost_transactions`). So that little has to be, one that has changed nothing is ended
+as soon as the code that began it returns to the event loop. The next one checks its connection first, as
+JupyterHub configures it, connects again, and waits a few seconds for a server that is being restarted. The hub waits as
+a whole: it can do nothing without its database. A server that is away for longer is then tried once for each
+transaction, and pages say so at once (docs/explanations/decisions/0030-database-restarts.md).
 """
 
 from __future__ import annotations
