@@ -20,6 +20,11 @@ class Roles:
     claims: Mapping[str, Mapping[str, frozenset[str]]] = field(default_factory=dict)
     issuers: frozenset[str] = frozenset()
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The roles that somebody may have."""
+        return frozenset({*self.groups, *self.claims})
+
     def roles_of(self, account: Account, identity: Identity) -> frozenset[str]:
         """Return the roles that groups and claims give; names are case-sensitive."""
         return self.roles_for(account.memberships, identity)

@@ -1,4 +1,4 @@
-"""Commands that say something to everybody on a running hub: `announce`, `notices`, `maintenance`."""
+"""Commands that say something to the users of a running hub: `announce`, `notices`, `maintenance`."""
 
 from __future__ import annotations
 
@@ -26,6 +26,13 @@ _MAIL = click.option(
 @click.argument("text")
 @hub_options
 @click.option("--level", type=click.Choice(_LEVELS), default="info", show_default=True, help="How urgent it is.")
+@click.option(
+    "--for",
+    "audience",
+    multiple=True,
+    metavar="WHOM",
+    help="role:NAME, group:NAME or beamline:NAME, several times for several; default: everybody.",
+)
 @click.option("--from", "begins", default="", metavar="TIME", help=f"When it appears: {_TIME_HELP}; default: now.")
 @click.option("--until", default="", metavar="TIME", help="When it disappears; default: once it is withdrawn.")
 @click.option("--acknowledge", is_flag=True, help="Show it to each person who signs in until they acknowledge it.")
@@ -37,6 +44,7 @@ def announce(
     *,
     text: str,
     level: str,
+    audience: tuple[str, ...],
     begins: str,
     until: str,
     acknowledge: bool,
@@ -45,7 +53,7 @@ def announce(
     is_json: bool,
     **where: Any,
 ) -> int:
-    """Show a notice on every page.
+    """Show a notice on every page, to everybody or to some people (--for).
 
     TEXT is shown as it is, markup included; addresses become links. Open pages show it within a second, those of
     running sessions (--in-sessions) within a minute.
@@ -56,6 +64,7 @@ def announce(
         "kind": "acknowledge" if acknowledge else "banner",
         "level": level,
         "text": text,
+        "for": ",".join(audience),
         "from": moment("--from", begins),
         "until": moment("--until", until),
     } | {name: "1" for name, is_wanted in (("in_sessions", in_sessions), ("mail", mail)) if is_wanted}
@@ -66,7 +75,8 @@ def announce(
         else f"notice {made['id']} is shown; withdraw it: daas-hub notices --withdraw {made['id']}"
     )
     if mail and not is_json:
-        print(f"it is sent by e-mail to {counted(made['messages'], 'person', 'people')}")
+        people = counted(made["messages"], "person", "people")
+        print(f"it is sent by e-mail to {f'those of {people} whom it is for' if audience else people}")
     return 0
 
 
@@ -91,13 +101,14 @@ def notices(withdraw: int | None, is_json: bool, **where: Any) -> int:
             one["level"],
             _time(one["from"]),
             _time(one["until"]),
+            ", ".join(one["for"]) if one["for"] is not None else "everybody",
             one["readers"] or "-",
             one["text"],
         )
         for one in found
     ]
     if rows:
-        print(as_table(("ID", "KIND", "LEVEL", "FROM", "UNTIL", "READ BY", "TEXT"), rows))
+        print(as_table(("ID", "KIND", "LEVEL", "FROM", "UNTIL", "FOR", "READ BY", "TEXT"), rows))
     print(counted(len(found), "notice"))
     return 0
 

@@ -66,7 +66,15 @@ class KeptMessages:
             SQLAlchemyError: none was stored.
         """
         rows = [
-            Message(user=one.person, about=one.about, subject=one.subject, text=one.text, message_id=number, posted=now)
+            Message(
+                user=one.person,
+                about=one.about,
+                audience=None if one.audience is None else sorted(one.audience),
+                subject=one.subject,
+                text=one.text,
+                message_id=number,
+                posted=now,
+            )
             for one, number in notifications
         ]
         self._db.add_all(rows)
@@ -106,5 +114,6 @@ def _is(user: str, about: str) -> ColumnElement[bool]:
 
 
 def _waiting(row: Any) -> Waiting:
-    notification = Notification(row.user, row.subject, row.text, row.about)
+    audience = None if row.audience is None else frozenset(row.audience)
+    notification = Notification(row.user, row.subject, row.text, row.about, audience)
     return Waiting(row.id, notification, row.message_id, row.posted)

@@ -25,12 +25,15 @@ class Notification:
     Attributes:
         person: the hub's name of the user; their address is looked up when it is sent.
         about: the fact that it reports, as long as it holds; "" for a message that is sent once.
+        audience: it is only for a person who is one of these when it is sent (see `daas_hub.notices.Notice`); None for
+            whoever it is addressed to.
     """
 
     person: str
     subject: str
     text: str
     about: str = ""
+    audience: frozenset[str] | None = None
 
 
 def is_address(value: object) -> bool:

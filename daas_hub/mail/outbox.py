@@ -45,7 +45,7 @@ class Outbox:
 
     Args:
         send: sends a message; it runs in a thread, and raises `MailError`.
-        address_of: returns the address of a user of the hub; "" for none.
+        address_of: returns the address of the person a notification is for; "" for none, None if it is not for them.
         kept: the messages in the hub's database; what an earlier hub has not sent is sent now.
         sender, reply_to: the addresses in the header.
         clock: seconds since 1970.
@@ -55,7 +55,7 @@ class Outbox:
     def __init__(
         self,
         send: Callable[[EmailMessage], None],
-        address_of: Callable[[str], Awaitable[str]],
+        address_of: Callable[[Notification], Awaitable[str | None]],
         kept: KeptMessages,
         *,
         sender: str,
@@ -138,7 +138,9 @@ class Outbox:
         if self._clock() - waiting.posted > STALE_S:
             count_mail("dropped")
             return
-        address = await self._address_of(notification.person)
+        address = await self._address_of(notification)
+        if address is None:
+            return
         if not is_address(address):
             count_mail("no_address")
             return

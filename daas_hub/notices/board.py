@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
@@ -51,25 +51,32 @@ class NoticeBoard:
         """Return every notice that is kept, the oldest first."""
         return self._notices
 
-    def shown_to(self, user: str | None) -> tuple[Notice, ...]:
+    def audience(self) -> frozenset[str]:
+        """Return the roles, groups and beamlines that notices are for which have not ended."""
+        now = self.clock()
+        return frozenset(name for one in self._notices if not one.is_over(now) for name in one.audience or ())
+
+    def shown_to(self, user: str | None, classes: Collection[str] = ()) -> tuple[Notice, ...]:
         """Return the notices that pages show now, a maintenance first.
 
         Args:
             user: the hub's name of a person; None for somebody who is not signed in, and acknowledges nothing.
+            classes: the person's roles, groups and beamlines (see `Notice.audience`).
         """
         now = self.clock()
         found = [
             one
             for one in self._notices
             if one.is_shown(now)
+            and one.is_for(classes)
             and (one.kind is not Kind.ACKNOWLEDGE or (user is not None and (one.id, user) not in self._acknowledged))
         ]
         return _by_urgency(found)
 
-    def shown_in_sessions(self) -> tuple[Notice, ...]:
-        """Return the notices that pages of running sessions show now, a maintenance first."""
+    def shown_in_sessions(self, classes: Collection[str] = ()) -> tuple[Notice, ...]:
+        """Return the notices that pages of a person's running sessions show now, a maintenance first."""
         now = self.clock()
-        return _by_urgency(one for one in self._notices if one.concerns_sessions(now))
+        return _by_urgency(one for one in self._notices if one.concerns_sessions(now) and one.is_for(classes))
 
     def maintenance(self) -> Notice | None:
         """Return the maintenance that is announced or active."""
@@ -95,7 +102,10 @@ class NoticeBoard:
         if notice.kind is Kind.MAINTENANCE and self.maintenance() is not None:
             raise Refused("A maintenance is announced already.", remedy="End that one first.")
         row = NoticeRow(
-            kind=str(notice.kind), level=str(notice.level), **{name: getattr(notice, name) for name in _FIELDS}
+            kind=str(notice.kind),
+            level=str(notice.level),
+            audience=None if notice.audience is None else sorted(notice.audience),
+            **{name: getattr(notice, name) for name in _FIELDS},
         )
         self._db.add(row)
         commit(self._db)
@@ -111,10 +121,12 @@ class NoticeBoard:
         self._remove([notice_id])
         return True
 
-    def acknowledge(self, notice_id: int, user: str) -> None:
-        """Record that a person has read a notice; once is enough, and one that is gone needs nobody."""
-        is_known = any(one.id == notice_id and one.kind is Kind.ACKNOWLEDGE for one in self._notices)
-        if not is_known or (notice_id, user) in self._acknowledged:
+    def acknowledge(self, notice_id: int, user: str, classes: Collection[str] = ()) -> None:
+        """Record that a person has read a notice; once is enough, and one that is gone or for others needs nobody."""
+        is_asked = any(
+            one.id == notice_id and one.kind is Kind.ACKNOWLEDGE and one.is_for(classes) for one in self._notices
+        )
+        if not is_asked or (notice_id, user) in self._acknowledged:
             return
         self._db.add(Acknowledgement(notice_id=notice_id, user=user, at=self.clock()))
         commit(self._db)
@@ -147,4 +159,5 @@ def _by_urgency(notices: Iterable[Notice]) -> tuple[Notice, ...]:
 
 def _notice(row: Any) -> Notice:
     values = {name: getattr(row, name) for name in _FIELDS}
-    return Notice(id=row.id, kind=Kind(row.kind), level=Level(row.level), **values)
+    audience = None if row.audience is None else frozenset(row.audience)
+    return Notice(id=row.id, kind=Kind(row.kind), level=Level(row.level), audience=audience, **values)

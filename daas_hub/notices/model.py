@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum, auto
 
@@ -44,6 +45,7 @@ class Notice:
         ends: None until it is withdrawn.
         stops_sessions_at: of a maintenance, when running sessions are ended; None if they continue.
         in_sessions: of a banner, whether the pages of running sessions show it, too.
+        audience: whom it is for, as "role:NAME", "group:NAME" and "beamline:NAME"; None for everybody.
         made_by: the hub's name of the administrator or service.
     """
 
@@ -54,9 +56,14 @@ class Notice:
     ends: float | None = None
     stops_sessions_at: float | None = None
     in_sessions: bool = False
+    audience: frozenset[str] | None = None
     made_by: str = ""
     made_at: float = 0.0
     id: int = 0
+
+    def is_for(self, classes: Collection[str]) -> bool:
+        """Return whether it is for a person with these roles, groups and beamlines (see `audience`)."""
+        return self.audience is None or not self.audience.isdisjoint(classes)
 
     def is_over(self, now: float) -> bool:
         """Return whether it has ended."""

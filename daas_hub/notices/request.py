@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
 from daas_hub.errors import BadRequest
@@ -13,15 +13,21 @@ MAX_CHARS = 1000
 #: A date further away is a typing error.
 _MAX_AHEAD_S = 366 * 86_400
 _Choice = TypeVar("_Choice", Kind, Level)
-_KEYS = ("kind", "level", "text", "from", "until", "stop_sessions_at", "in_sessions")
+_KEYS = ("kind", "level", "text", "for", "from", "until", "stop_sessions_at", "in_sessions")
+_CLASSES = ("role", "group", "beamline")
+MAX_AUDIENCE = 50
 
 
-def read_notice(given: Mapping[str, Any], *, zone: datetime.tzinfo, now: float, made_by: str) -> Notice:
+def read_notice(
+    given: Mapping[str, Any], *, zone: datetime.tzinfo, now: float, made_by: str, roles: Collection[str] = ()
+) -> Notice:
     """Return the notice that was asked for.
 
     Args:
         given: text under the names of `_KEYS`; times in ISO 8601, "" for none; `in_sessions` is "1" for yes.
+            `for` is whom it is for, separated by commas: "role:staff, group:school"; "" for everybody.
         zone: of times that name none.
+        roles: those that the facility has; a notice for another one would be for nobody.
 
     Raises:
         BadRequest: with what is wrong, worded for the person who asked.
@@ -41,11 +47,14 @@ def read_notice(given: Mapping[str, Any], *, zone: datetime.tzinfo, now: float, 
         ends=moments["until"],
         stops_sessions_at=moments["stop_sessions_at"],
         in_sessions=_yes("in_sessions", given.get("in_sessions") or ""),
+        audience=_audience(given.get("for") or "", roles),
         made_by=made_by,
         made_at=now,
     )
     if notice.in_sessions and kind is not Kind.BANNER:
         raise BadRequest("Only a banner can be shown in sessions.", remedy="A maintenance is, if it ends them.")
+    if notice.audience is not None and kind is Kind.MAINTENANCE:
+        raise BadRequest("A maintenance is for everybody.", remedy="Announce a notice for some people in addition.")
     _require_order(notice, now)
     return notice
 
@@ -75,6 +84,30 @@ def _text(value: str, *, is_required: bool) -> str:
     if not text.replace("\n", "").isprintable():
         raise BadRequest("The text has characters that cannot be shown.", remedy="Type it again.")
     return text
+
+
+def _audience(value: str, roles: Collection[str]) -> frozenset[str] | None:
+    """Return whom a notice is for; None for everybody."""
+    if not value.strip():
+        return None
+    found = {_class_in(one, roles) for one in value.split(",") if one.strip()}
+    if not found:
+        raise BadRequest("It would be for nobody.", remedy="Leave it empty for everybody.")
+    if len(found) > MAX_AUDIENCE:
+        raise BadRequest(f"It is for {len(found)} roles, groups and beamlines, and {MAX_AUDIENCE} is the limit.")
+    return frozenset(found)
+
+
+def _class_in(text: str, roles: Collection[str]) -> str:
+    kind, colon, name = (part.strip() for part in text.partition(":"))
+    if kind not in _CLASSES or not colon or not name or not name.isprintable():
+        raise BadRequest(
+            f"{text.strip()!r} is neither a role nor a group nor a beamline.",
+            remedy="Write role:NAME, group:NAME or beamline:NAME, separated by commas.",
+        )
+    if kind == "role" and name not in roles:
+        raise BadRequest(f"There is no role {name!r}.", remedy=f"Roles: {', '.join(sorted(roles))}.")
+    return f"{kind}:{name}"
 
 
 def _yes(key: str, value: str) -> bool:

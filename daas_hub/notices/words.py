@@ -21,6 +21,7 @@ def notice_view(notice: Notice, now: float, zone: datetime.tzinfo) -> dict[str, 
         "until": moment_view(notice.ends, now, zone),
         "stop_sessions_at": moment_view(notice.stops_sessions_at, now, zone),
         "in_sessions": notice.in_sessions,
+        "for": None if notice.audience is None else sorted(notice.audience),
         "made_by": notice.made_by,
         "made_at": moment_view(notice.made_at, now, zone),
     }

@@ -14,6 +14,7 @@ from tornado import web
 
 from daas_hub.facility import Facility
 from daas_hub.notices import session_notices
+from daas_hub.portal.audiences import Audiences
 from daas_hub.portal.notices import board_of
 from daas_hub.portal.round_trips import take_round_trips
 
@@ -51,7 +52,8 @@ class SessionActivityHandler(ActivityAPIHandler):
         _take(spawner, report)
         facility, board = Facility.of(self.config), board_of(self)
         take_round_trips(spawner, report.get("round_trips_s"), facility.applications.applications)
-        notices = session_notices(board.shown_in_sessions(), board.clock(), facility.zone)
+        shown = board.shown_in_sessions(Audiences.of(self.db).classes_of(self.current_user))
+        notices = session_notices(shown, board.clock(), facility.zone)
         self.set_header("Content-Type", "application/json")
         self.write(json.dumps(spawner.lifetime_answer() | {"notices": notices}))
 

@@ -9,6 +9,7 @@ from tornado import web
 from daas_hub.accounts import Account, Identity
 from daas_hub.errors import DaasError, NoAccount
 from daas_hub.facility import Facility
+from daas_hub.portal.audiences import Audiences
 from daas_hub.portal.authenticator import OffersLogins
 from daas_hub.portal.hub_requests import HubRequest, page_policy
 from daas_hub.portal.template_globals import person_of
@@ -49,7 +50,9 @@ class PortalHandler(PortalHeaders):
 
     async def account(self) -> Account:
         """Return the account of the current user, from its source."""
-        return await self.facility.account_of(await self.identity())
+        account = await self.facility.account_of(await self.identity())
+        Audiences.of(self.db).note(self.current_user, account)
+        return account
 
     def title_of(self, issuer: str) -> str:
         """Return the title of a provider on the login page, or its issuer if the configuration no longer has it."""

@@ -11,9 +11,11 @@ from weakref import WeakKeyDictionary
 from jupyterhub import orm
 
 from daas_hub.accounts import Identity
+from daas_hub.accounts.hub_user import withheld_roles
 from daas_hub.errors import Refused, SourceUnavailable
 from daas_hub.facility import Facility
 from daas_hub.mail import KeptMessages, Mail, Notification, Outbox
+from daas_hub.portal.audiences import classes_among
 from daas_hub.portal.waiting import current_line
 
 INTERVAL_S = 5.0
@@ -66,24 +68,37 @@ class Mailing:
             self._kept.forget(gone)
             self._said -= gone
 
-    def announce(self, text: str) -> int:
-        """Post a notice to everybody who has signed in; return how many messages were accepted."""
+    def announce(self, text: str, audience: frozenset[str] | None = None) -> int:
+        """Post a notice to everybody who has signed in; return how many messages were accepted.
+
+        Args:
+            audience: whom it is for, which is looked up when it is sent; None for everybody.
+        """
         subject = f"Notice from {self._facility.name}"
         names = [name for (name,) in self._app.db.query(orm.User.name).order_by(orm.User.id)]
-        return self.outbox.post(*(Notification(name, subject, self._signed(text)) for name in names))
+        words = self._signed(text)
+        return self.outbox.post(*(Notification(name, subject, words, audience=audience) for name in names))
 
-    async def address_of(self, name: str) -> str:
-        """Return the address of a user who still has an account; "" for none."""
-        user = self._app.users.get(name)
+    async def address_of(self, notification: Notification) -> str | None:
+        """Return the address of a user who still has an account; "" for none, None if it is not for them."""
+        user = self._app.users.get(notification.person)
         state = await user.get_auth_state() or {} if user is not None else {}
         identity = Identity.from_state(state.get("identity")) or Identity.from_state(state.get("ended"))
         if identity is None:
             return ""
         try:
             account = await self._facility.account_of(identity)
+            audience = notification.audience
+            if audience is not None and not await classes_among(
+                self._facility, account, audience, withheld_roles(user)
+            ):
+                return None
         except Refused:
             return ""
         except SourceUnavailable:
+            if notification.audience is not None:
+                self._app.log.warning("e-mail to %s dropped: whether it is for them is not known", notification.person)
+                return None
             # a notification says nothing that needs the account, and the login has shown it
             return self._mail.address_in(identity.claims)
         return self._mail.address_in(identity.claims) or account.mail

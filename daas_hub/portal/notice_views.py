@@ -6,6 +6,7 @@ import datetime
 from typing import Any
 
 from daas_hub.notices import NoticeBoard, notice_view
+from daas_hub.portal.audiences import Audiences
 
 
 def notice_views(db: Any, zone: datetime.tzinfo, user: Any) -> list[dict[str, Any]]:
@@ -14,4 +15,4 @@ def notice_views(db: Any, zone: datetime.tzinfo, user: Any) -> list[dict[str, An
     if board is None:
         return []
     now = board.clock()
-    return [notice_view(one, now, zone) for one in board.shown_to(user.name if user is not None else None)]
+    return [notice_view(one, now, zone) for one in Audiences.of(db).shown_to(user)]

@@ -12,10 +12,11 @@ from tornado import web
 from daas_hub.errors import BadRequest, Refused
 from daas_hub.facility import Facility
 from daas_hub.notices import Level, NoticeBoard, mail_text, notice_view, read_notice, signature
+from daas_hub.portal.audiences import Audiences
 from daas_hub.portal.base import PortalHandler
 from daas_hub.portal.mailing import mailing_of
 
-_FIELDS = ("kind", "level", "text", "from", "until", "stop_sessions_at", "in_sessions", "mail")
+_FIELDS = ("kind", "level", "text", "for", "from", "until", "stop_sessions_at", "in_sessions", "mail")
 
 
 def board_of(handler: Any) -> NoticeBoard:
@@ -27,8 +28,7 @@ def board_of(handler: Any) -> NoticeBoard:
 
 def notices_signature(handler: Any) -> tuple[object, ...]:
     """Return what changes whenever a page of the current user has to show other notices."""
-    board = board_of(handler)
-    return signature(board.shown_to(handler.current_user.name), board.clock())
+    return signature(Audiences.of(handler.db).shown_to(handler.current_user), board_of(handler).clock())
 
 
 def announce(handler: Any, given: dict[str, Any]) -> dict[str, Any]:
@@ -37,17 +37,19 @@ def announce(handler: Any, given: dict[str, Any]) -> dict[str, Any]:
     Raises:
         Refused: it cannot be, worded for whoever asked.
     """
-    board, zone = board_of(handler), Facility.of(handler.config).zone
+    board, facility = board_of(handler), Facility.of(handler.config)
+    zone, roles = facility.zone, facility.roles.names
     made_by = str(handler.current_user.name)
     mailing, is_mailed = mailing_of(handler.db), bool(given.get("mail"))
     if is_mailed and mailing is None:
         raise BadRequest("This portal sends no e-mail.", remedy="Set c.Mail.server, or announce it on the pages only.")
     asked = {key: value for key, value in given.items() if key != "mail"}
-    notice = board.add(read_notice(asked, zone=zone, now=board.clock(), made_by=made_by))
-    handler.log.warning("notice %d (%s) by %s: %r", notice.id, notice.kind, made_by, notice.text)
+    notice = board.add(read_notice(asked, zone=zone, now=board.clock(), made_by=made_by, roles=roles))
+    whom = "everybody" if notice.audience is None else ", ".join(sorted(notice.audience))
+    handler.log.warning("notice %d (%s) by %s for %s: %r", notice.id, notice.kind, made_by, whom, notice.text)
     view = notice_view(notice, board.clock(), zone)
     if is_mailed and mailing is not None:
-        view["messages"] = mailing.announce(mail_text(notice, board.clock(), zone))
+        view["messages"] = mailing.announce(mail_text(notice, board.clock(), zone), notice.audience)
         handler.log.warning("notice %d is sent by e-mail to %d people at most", notice.id, view["messages"])
     return view
 
@@ -107,6 +109,7 @@ class NoticesHandler(PortalHandler):
             given=given or {},
             problem=str(problem or ""),
             levels=[str(one) for one in Level],
+            roles=sorted(self.facility.roles.names),
             sends_mail=mailing_of(self.db) is not None,
             zone_name=str(getattr(zone, "key", "") or "the server's time zone"),
         )
@@ -129,7 +132,8 @@ class AcknowledgementHandler(PortalHandler):
     @web.authenticated
     async def post(self, notice_id: str) -> None:
         """Record it, and return to the page."""
-        board_of(self).acknowledge(id_in(notice_id), self.current_user.name)
+        user = self.current_user
+        board_of(self).acknowledge(id_in(notice_id), user.name, Audiences.of(self.db).classes_of(user))
         back = self._validate_next_url(self.request.headers.get("Referer", ""))
         self.redirect(back or f"{self.hub_url}home", status=303)
 

@@ -12,6 +12,7 @@ from daas_hub.facility import Facility
 from daas_hub.notices import NoticeBoard
 from daas_hub.portal.activity import SessionActivityHandler
 from daas_hub.portal.assets import SESSION_ASSETS, AssetHandler, IconHandler, LogoHandler, SessionAssetHandler
+from daas_hub.portal.audiences import Audiences
 from daas_hub.portal.audit_page import AuditHandler
 from daas_hub.portal.catalogue_reload import CATALOGUE_API, reload_on_signal
 from daas_hub.portal.deep_links import DeepLinkHandler
@@ -65,7 +66,9 @@ def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
     start_mailing(app)
     reload_on_signal(app)
     store_clients_cheaply(app.oauth_provider)
-    watch_maintenance(app, NoticeBoard.start_with(app.db))
+    board = NoticeBoard.start_with(app.db)
+    Audiences.start_with(app.db, Facility.of(app.config), board)
+    watch_maintenance(app, board)
     logo = {"path": logo_path(app)}
     return [
         (r"/home", HomeHandler),

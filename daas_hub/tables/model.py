@@ -91,7 +91,11 @@ class Usage(Base):
 
 
 class NoticeRow(Base):
-    """A notice of the operators to everybody (see `daas_hub.notices`). Times are seconds since 1970."""
+    """A notice of the operators (see `daas_hub.notices`). Times are seconds since 1970.
+
+    Attributes:
+        audience: whom it is for, as `daas_hub.notices.Notice` has it; NULL for everybody.
+    """
 
     __tablename__ = "daas_notices"
 
@@ -103,6 +107,7 @@ class NoticeRow(Base):
     ends: Mapped[float | None] = mapped_column(NUMBER, nullable=True)
     stops_sessions_at: Mapped[float | None] = mapped_column(NUMBER, nullable=True)
     in_sessions: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    audience: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True), nullable=True)
     made_by: Mapped[str] = mapped_column(String(255))
     made_at: Mapped[float] = mapped_column(NUMBER)
 
@@ -115,6 +120,7 @@ class Message(Base):
     Attributes:
         about: the fact that it reports, "end terminal-1" for instance: while it holds, one message is sent. "" for a
             message that is sent once in any case.
+        audience: whom it is for, as of a notice; the person may be none of them. NULL for whoever it is addressed to.
         subject, text: "" from `done` on.
         message_id: its Message-ID, with which it is also sent again.
         posted, done: seconds since 1970. `done` is empty until it was sent, or given up.
@@ -125,6 +131,7 @@ class Message(Base):
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     user: Mapped[str] = mapped_column(String(255), index=True)
     about: Mapped[str] = mapped_column(String(300))
+    audience: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True), nullable=True)
     subject: Mapped[str] = mapped_column(Text)
     text: Mapped[str] = mapped_column(Text)
     message_id: Mapped[str] = mapped_column(String(255))

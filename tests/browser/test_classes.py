@@ -1,4 +1,4 @@
-"""A guest in Chromium: pages offer what their class may use, and say in time when their access ends."""
+"""A guest in Chromium: pages offer what their class may use, show what is announced to it, and say when access ends."""
 
 from __future__ import annotations
 
@@ -104,3 +104,43 @@ def test_every_page_says_when_the_access_ends(
         assert page.evaluate("document.documentElement.scrollWidth") <= width
     finally:
         table.write_text(before)
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "dark")])
+def test_a_notice_for_a_class_is_on_its_pages_only(
+    guest: Callable[..., SessionUser], portal: Portal, width: int, scheme: str
+) -> None:
+    anna, ben, carla = (guest(name, width=width, height=844) for name in ("anna", "ben", "carla"))
+    for one in (anna, ben, carla):
+        one.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    page = carla.page
+    page.goto(f"{portal.url}/hub/daas/notices")
+    page.get_by_label("Text", exact=True).fill(f"Badges end on Friday ({scheme}).")
+    whom = page.get_by_label("For", exact=True)
+    expect(whom).to_have_accessible_description(re.compile("Empty: everybody. Roles here: admin, .*visitor"))
+    whom.fill("role:visitors")
+    page.get_by_role("button", name="Announce", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("There is no role 'visitors'. Roles: ")
+    expect(whom).to_have_value("role:visitors")
+    carla.keep_picture(f"notice-for-nobody-{width}-{scheme}")
+    whom.fill("role:visitor, beamline:ID21")
+    page.get_by_role("button", name="Announce", exact=True).click()
+    entry = page.locator("ul.announced > li", has_text=f"({scheme})")
+    expect(entry).to_contain_text("for beamline:ID21, role:visitor")
+    expect(page.locator("#notices")).to_be_empty()
+    page.locator("#notice-for").scroll_into_view_if_needed()
+    carla.keep_picture(f"notice-for-a-class-{width}-{scheme}")
+    assert flaws_of(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    # an open page
+    notice = anna.page.locator("#notices .notice")
+    expect(notice).to_have_text(f"Badges end on Friday ({scheme}).", timeout=15_000)
+    anna.keep_picture(f"notice-of-a-class-{width}-{scheme}")
+    assert flaws_of(anna.page) == []
+    # ben has a proposal there
+    expect(ben.page.locator("#notices .notice")).to_have_count(1, timeout=15_000)
+    entry.get_by_role("button", name="Withdraw").click()
+    expect(notice).to_have_count(0, timeout=15_000)
+    for one in (anna, ben):
+        one.require_quiet()
+    assert len(carla.complaints) == 1, "the answer 400 to what was wrong"

@@ -175,6 +175,62 @@ def test_sessions_show_what_is_for_them(operator: Operator, people: dict[str, Pe
     anna.stop(name)
 
 
+def test_a_notice_for_some_people_reaches_nobody_else(
+    operator: Operator, people: dict[str, Person], room: MailRoom
+) -> None:
+    """On open pages, on those that are opened, in sessions and by e-mail: a group of carla's, a beamline of anna's."""
+    anna, carla = people["anna"], people["carla"]
+    sessions = {one.name: one.launch("desktop") for one in (anna, carla)}
+    room.messages.clear()
+
+    def in_session(person: Person) -> list[str]:
+        return [
+            one["text"] for one in person.get(f"/user/{person.name}/{sessions[person.name]}/status").json()["notices"]
+        ]
+
+    with stream(carla) as to_carla, stream(anna) as to_anna:
+        assert [of_notices(to_carla), of_notices(to_anna)] == ["", ""]
+        for name in ("group:staff-id21", "beamline:BM23"):
+            said = operator.run("announce", f"For {name}.", "--for", name, "--in-sessions", "--mail").stdout
+            assert "it is sent by e-mail to those of 3 people whom it is for" in said
+        wait_for(lambda: "For beamline:BM23." in of_notices(to_anna), "anna's open page does not show hers", 30)
+        wait_for(lambda: "For group:staff-id21." in of_notices(to_carla), "carla's open page does not show hers", 30)
+    wait_for(lambda: in_session(anna), "anna's session does not show hers", 60)
+    wait_for(lambda: in_session(carla), "carla's session does not show hers", 60)
+    for address in ("/hub/home", "/hub/token", "/hub/proposals/MA-4242"):
+        assert "For group:staff-id21." in carla.get(address).text
+        assert "For beamline:BM23." not in carla.get(address).text
+        assert "For beamline:BM23." in anna.get(address).text
+        assert "For group:staff-id21." not in anna.get(address).text
+    for page in (requests.get(f"{operator.portal.url}/hub/login", timeout=20), people["ben"].get("/hub/home")):
+        assert "For group:" not in page.text
+        assert "For beamline:" not in page.text
+    assert "For beamline:BM23." in in_session(anna)
+    assert "For group:staff-id21." not in in_session(anna)
+    assert in_session(carla) == ["For group:staff-id21."]
+    wait_for(lambda: room.messages, "no e-mail", 20)
+    for person in (anna, carla):
+        person.stop(sessions[person.name])
+    assert [message.get_content().splitlines()[0] for _, _, message in room.messages] == ["For beamline:BM23."], (
+        "only anna has an address"
+    )
+
+
+def test_the_first_page_after_the_login_shows_it(operator: Operator, portal: Portal) -> None:
+    """The page asks for the account, too: nobody waits for another answer of the sources."""
+    operator.post(text="Your group moves.", **{"for": "group:ma-4242"})
+    assert "Your group moves." in portal.login("ben").answer.text
+
+
+def test_only_whom_it_asks_acknowledges(operator: Operator, people: dict[str, Person]) -> None:
+    made = operator.asked("announce", "New rules.", "--acknowledge", "--for", "group:staff-id21")
+    assert made["for"] == ["group:staff-id21"]
+    for name in ("anna", "carla"):
+        assert post(people[name], f"/hub/daas/notices/{made['id']}/acknowledge").status_code == 303
+    assert operator.asked("notices")[0]["readers"] == 1
+    assert "New rules" not in people["carla"].get("/hub/home").text
+
+
 def test_each_person_acknowledges_once_also_over_a_restart(operator: Operator, people: dict[str, Person]) -> None:
     made = operator.post(kind="acknowledge", text="New rules of the cluster.")
     anna, ben = people["anna"], people["ben"]
@@ -200,11 +256,19 @@ def test_administrators_announce_on_their_page(operator: Operator, people: dict[
     assert wrong.status_code == 400
     assert "over before it begins" in plain_text(wrong)
     assert "Kept while corrected</textarea>" in wrong.text
-    made = post(carla, "/hub/daas/notices", kind="banner", text="From the page", level="warning")
+    wrong = post(carla, "/hub/daas/notices", kind="banner", text="x", **{"for": "role:<i>"})
+    assert wrong.status_code == 400
+    assert "There is no role &#39;&lt;i&gt;&#39;. Roles: admin, own_resources." in wrong.text
+    assert 'name="for" value="role:&lt;i&gt;"' in wrong.text
+    fields = {"for": "group:<b>, group:staff-id21"}
+    made = post(carla, "/hub/daas/notices", kind="banner", text="From the page", level="warning", **fields)
     assert (made.status_code, made.headers["Location"]) == (303, "/hub/daas/notices")
     (found,) = operator.asked("notices")
     assert (found["text"], found["level"], found["made_by"]) == ("From the page", "warning", carla.name)
-    assert "From the page" in people["anna"].get("/hub/home").text
+    assert found["for"] == ["group:<b>", "group:staff-id21"]
+    assert "for <bdi>group:&lt;b&gt;, group:staff-id21</bdi>" in carla.get("/hub/daas/notices").text
+    assert "From the page" in carla.get("/hub/home").text
+    assert "From the page" not in people["anna"].get("/hub/home").text
     gone = post(carla, f"/hub/daas/notices/{found['id']}/withdraw")
     assert gone.status_code == 303
     assert operator.asked("notices") == []
@@ -242,6 +306,8 @@ def test_the_page_shows_what_is_printed(operator: Operator) -> None:
     text = "The storage is slow today. https://status.facility.org"
     made = operator.run("announce", text, "--level", "warning", "--until", "+4h")
     require_as_shown(f'announce "{text}" --level warning --until +4h', made.stdout)
+    some = operator.run("announce", "Please calibrate again.", "--for", "role:admin", "--for", "group:staff-id21")
+    require_as_shown('announce "Please calibrate again." --for role:admin --for group:staff-id21', some.stdout)
     require_as_shown("notices", operator.run("notices").stdout)
     times = ("--from", "+30m", "--until", "+3h", "--stop-sessions-at", "+1h")
     begun = operator.run("maintenance", "begin", *times, "--text", "New disks.")

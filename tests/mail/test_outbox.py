@@ -36,7 +36,7 @@ class Office:
         self.sent: list[tuple[str, str, float]] = []
         self.failures: list[MailError] = []
         self.threads: set[int] = set()
-        self.addresses: dict[str, str] = {}
+        self.addresses: dict[str, str | None] = {}
         self.outbox = Outbox(
             self.send, self.address_of, KeptMessages(self.db), sender="daas@facility.org", limits=limits,
             clock=lambda: self.now, sleep=self.sleep,
@@ -49,9 +49,9 @@ class Office:
         self.ids.append(message["Message-ID"])
         self.sent.append((message["To"], message["Subject"], self.now))
 
-    async def address_of(self, name: str) -> str:
+    async def address_of(self, notification: Notification) -> str | None:
         self.was_asked.set()
-        return self.addresses.get(name, f"{name}@example.org")
+        return self.addresses.get(notification.person, f"{notification.person}@example.org")
 
     async def sleep(self, seconds: float) -> None:
         self.now += seconds
@@ -122,6 +122,25 @@ async def test_without_an_address_nothing_is_sent(address: str) -> None:
     assert (office.sent, counted("no_address")) == ([], before + 1)
 
 
+async def test_what_is_not_for_a_person_is_not_sent_and_not_counted() -> None:
+    office, before = Office(), counted("no_address")
+    office.addresses["anna"] = None
+    office.post("anna")
+    office.post("ben")
+    await office.outbox.send_all()
+    assert [one[0] for one in office.sent] == ["ben@example.org"]
+    assert counted("no_address") == before
+    assert office.rows() == []
+
+
+async def test_whom_a_message_is_for_is_kept_over_a_restart() -> None:
+    killed = Office()
+    staff = frozenset({"role:staff"})
+    killed.outbox.post(Notification("anna", "1", "text", audience=staff), Notification("ben", "2", "text"))
+    waiting = KeptMessages(killed.db).waiting()
+    assert [one.notification.audience for one in waiting] == [staff, None]
+
+
 async def test_a_failure_is_logged_once_and_the_letter_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     office = Office()
     office.failures = [MailError("the server is down", ErrorKind.NO_CONNECTION)] * 2
@@ -152,10 +171,10 @@ async def test_a_letter_that_cannot_be_sent_is_given_up_and_the_next_one_is_sent
 async def test_an_error_in_one_letter_does_not_end_the_others() -> None:
     office = Office()
 
-    async def broken(name: str) -> str:
-        if name == "anna":
+    async def broken(notification: Notification) -> str:
+        if notification.person == "anna":
             raise RuntimeError("the database is away")
-        return f"{name}@example.org"
+        return f"{notification.person}@example.org"
 
     office.outbox._address_of = broken
     office.post("anna")

@@ -82,6 +82,33 @@ def test_a_notice_is_acknowledged_once_by_each_person(board: NoticeBoard, db: An
     assert again.readers(stored.id) == 1
 
 
+def test_a_notice_for_some_people_is_for_nobody_else(board: NoticeBoard, db: Any, clock: Clock) -> None:
+    staff = frozenset({"role:staff"})
+    banner = board.add(Notice(Kind.BANNER, "Beam is off.", clock.now, in_sessions=True, audience=staff))
+    rules = board.add(Notice(Kind.ACKNOWLEDGE, "New rules.", clock.now, audience=staff, ends=clock.now + HOUR))
+    assert board.audience() == staff
+    for known in (board, NoticeBoard(db, clock)):
+        assert known.shown_to("anna", staff) == (rules, banner)
+        assert known.shown_in_sessions(staff) == (banner,)
+        for others in ((), frozenset({"role:guest", "group:staff"})):
+            assert known.shown_to("ben", others) == ()
+            assert known.shown_in_sessions(others) == ()
+        assert known.shown_to(None) == ()
+    board.acknowledge(rules.id, "ben")
+    assert board.readers(rules.id) == 0, "it does not ask ben"
+    board.acknowledge(rules.id, "anna", staff)
+    assert board.shown_to("anna", staff) == (banner,)
+    board.withdraw(banner.id)
+    clock.now += HOUR
+    assert board.audience() == frozenset(), "one that has ended is for nobody"
+
+
+def test_an_empty_audience_is_nobody(board: NoticeBoard, db: Any, clock: Clock) -> None:
+    board.add(Notice(Kind.BANNER, "Beam is off.", clock.now, audience=frozenset()))
+    for known in (board, NoticeBoard(db, clock)):
+        assert known.shown_to("anna", {"role:staff"}) == known.shown_to(None) == ()
+
+
 def test_what_is_no_notice_to_acknowledge_is_ignored(board: NoticeBoard, clock: Clock) -> None:
     banner = board.add(Notice(Kind.BANNER, "Beam is off.", clock.now))
     board.acknowledge(banner.id, "anna")

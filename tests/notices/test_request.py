@@ -18,7 +18,7 @@ HOUR = 3600.0
 
 def read(**given: Any) -> Any:
     values = {"from" if key == "begins" else key: value for key, value in given.items()}
-    return read_notice(values, zone=ZONE, now=NOW, made_by="carla")
+    return read_notice(values, zone=ZONE, now=NOW, made_by="carla", roles={"staff", "guest"})
 
 
 def test_a_text_is_enough() -> None:
@@ -42,6 +42,19 @@ def test_a_banner_may_be_for_sessions_too() -> None:
     assert not read(text="x", in_sessions="").in_sessions
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("", None),
+        (" ", None),
+        ("role:staff", {"role:staff"}),
+        ("role: staff, group:Summer school,beamline:ID21,", {"role:staff", "group:Summer school", "beamline:ID21"}),
+    ],
+)
+def test_whom_it_is_for(typed: str, meant: set[str] | None) -> None:
+    assert read(text="x", **{"for": typed}).audience == meant
+
+
 def test_markup_is_text() -> None:
     assert read(text="<b>Beam</b> & more\n\n  second line ").text == "<b>Beam</b> & more\n\n  second line"
 
@@ -60,6 +73,14 @@ def test_markup_is_text() -> None:
         ({"text": "x", "in_sessions": "yes"}, "'in_sessions' is neither 1 nor empty"),
         ({"text": "x", "kind": "acknowledge", "in_sessions": "1"}, "Only a banner"),
         ({"kind": "maintenance", "in_sessions": "1"}, "Only a banner"),
+        ({"text": "x", "for": "staff"}, "'staff' is neither a role nor a group nor a beamline"),
+        ({"text": "x", "for": "group:"}, "neither a role"),
+        ({"text": "x", "for": "user:anna"}, "neither a role"),
+        ({"text": "x", "for": "group:a\x1bb"}, "neither a role"),
+        ({"text": "x", "for": ","}, "for nobody"),
+        ({"text": "x", "for": "role:staf"}, "no role 'staf'. Roles: guest, staff."),
+        ({"text": "x", "for": ",".join(f"group:{n}" for n in range(51))}, "51 roles, groups and beamlines, and 50"),
+        ({"kind": "maintenance", "for": "role:staff"}, "A maintenance is for everybody"),
         ({"text": "x", "until": "soon"}, "'until' is not a time"),
         ({"text": "x", "until": "2026-11-30T11:59"}, "over before it begins"),
         ({"text": "x", "begins": "2026-12-02T10:00", "until": "2026-12-01T10:00"}, "over before it begins"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,7 @@ from traitlets.config import Config
 from daas_hub.accounts import Account, Identity
 from daas_hub.catalogue import Application, Catalogue, Kind
 from daas_hub.errors import NoAccount, SourceUnavailable
-from daas_hub.mail import Mail
+from daas_hub.mail import Mail, Notification
 from daas_hub.portal import mailing as module
 from daas_hub.portal.mailing import SETTLED_AFTER_S, Mailing
 from daas_hub.tables import upgrade_tables
@@ -32,6 +33,7 @@ class User:
         )
         self.spawners: dict[str, Any] = {}
         self.orm_spawners: dict[str, Any] = {}
+        self.admin = False
 
     async def get_auth_state(self) -> dict[str, Any]:
         return self._state
@@ -59,6 +61,8 @@ class Facility:
 
 class Hub:
     """A hub with these users."""
+
+    log = logging.getLogger("jupyterhub")
 
     public_url = "https://daas.facility.org/"
 
@@ -223,5 +227,27 @@ async def test_the_address_of_who_still_has_an_account(
 ) -> None:
     scene = Scene(room, monkeypatch, User("anna", state))
     scene.facility.answer = answer or scene.facility.answer
-    assert await scene.mailing.address_of("anna") == address
-    assert await scene.mailing.address_of("stranger") == ""
+    assert await scene.mailing.address_of(Notification("anna", "x", "x")) == address
+    assert await scene.mailing.address_of(Notification("stranger", "x", "x")) == ""
+
+
+@pytest.mark.parametrize(
+    ("answer", "address"),
+    [
+        (Account("anna", 25001, 25001, roles=frozenset({"staff"})), "anna@example.org"),
+        (Account("anna", 25001, 25001), None),
+        (Account("anna", 25001, 25001, roles=frozenset({"admin"})), None),
+        (NoAccount("It has ended."), ""),
+        (SourceUnavailable("It is down."), None),
+    ],
+)
+async def test_a_notice_for_some_people_is_sent_to_nobody_else(
+    room: MailRoom, monkeypatch: pytest.MonkeyPatch, answer: Any, address: str | None
+) -> None:
+    """Also to nobody whose role this login does not have, and to nobody of whom nothing is known."""
+    scene = Scene(room, monkeypatch, User("anna"))
+    scene.facility.answer = answer
+    audience = frozenset({"role:staff", "role:admin"})
+    assert await scene.mailing.address_of(Notification("anna", "x", "x", audience=audience)) == address
+    assert scene.mailing.announce("Beam is off.", audience) == 1
+    assert [to for to, _, _ in await scene.messages()] == ([address] if address else [])

@@ -14,6 +14,7 @@ from sqlalchemy import create_engine, event, inspect, text
 from sqlalchemy.orm import Session
 
 from daas_hub.errors import ConfigurationError
+from daas_hub.mail import KeptMessages
 from daas_hub.notices import NoticeBoard
 from daas_hub.tables import Base, Ticket, upgrade_tables
 
@@ -45,12 +46,22 @@ def differences(engine: Any) -> list[Any]:
         return list(compare_metadata(context, Base.metadata))
 
 
+def upgrade_from(engine: Any, revision: str, *statements: str) -> None:
+    """Make what an earlier revision has by statements, and upgrade it."""
+    upgrade_tables(engine)
+    with engine.begin() as connection:
+        for one in (*statements, f"UPDATE daas_alembic_version SET version_num = '{revision}'"):
+            connection.execute(text(one))
+    upgrade_tables(engine)
+    assert differences(engine) == []
+
+
 def test_the_migrations_make_the_models(engine: Any) -> None:
     upgrade_tables(engine)
     assert differences(engine) == []
     upgrade_tables(engine)  # at the next start of the hub
     with engine.connect() as connection:
-        assert connection.execute(VERSION).scalar() == "0006"
+        assert connection.execute(VERSION).scalar() == "0007"
 
 
 def test_the_hubs_own_tables_keep_their_revision(engine: Any) -> None:
@@ -76,17 +87,34 @@ def test_a_database_of_the_first_release_keeps_its_logins(engine: Any) -> None:
 
 
 def test_notices_of_an_earlier_release_are_for_the_pages_only(engine: Any) -> None:
-    upgrade_tables(engine)
-    with engine.begin() as connection:
-        connection.execute(text("ALTER TABLE daas_notices DROP COLUMN in_sessions"))
-        connection.execute(text("UPDATE daas_alembic_version SET version_num = '0003'"))
-        columns = "(kind, level, text, begins, made_by, made_at)"
-        connection.execute(text(f"INSERT INTO daas_notices {columns} VALUES ('banner', 'info', 'x', 1, 'c', 1)"))
-    upgrade_tables(engine)
-    assert differences(engine) == []
+    columns = "(kind, level, text, begins, made_by, made_at)"
+    upgrade_from(
+        engine, "0003",
+        "ALTER TABLE daas_notices DROP COLUMN in_sessions",
+        f"INSERT INTO daas_notices {columns} VALUES ('banner', 'info', 'x', 1, 'c', 1)",
+    )  # fmt: skip
     with Session(engine) as db:
         (notice,) = NoticeBoard(db).all()
     assert not notice.in_sessions
+
+
+def test_notices_and_messages_of_an_earlier_release_are_for_everybody(engine: Any) -> None:
+    of_notices, of_messages = (
+        "kind, level, text, begins, made_by, made_at",
+        "user, about, subject, text, message_id, posted",
+    )
+    upgrade_from(
+        engine, "0006",
+        "ALTER TABLE daas_notices DROP COLUMN audience",
+        "ALTER TABLE daas_messages DROP COLUMN audience",
+        f"INSERT INTO daas_notices ({of_notices}) VALUES ('banner', 'info', 'x', 1, 'c', 1)",
+        f"INSERT INTO daas_messages ({of_messages}) VALUES ('anna', '', 'x', 'x', '1', 1)",
+    )  # fmt: skip
+    with Session(engine) as db:
+        (notice,) = NoticeBoard(db).all()
+        (message,) = KeptMessages(db).waiting()
+    assert notice.audience is None
+    assert message.notification.audience is None
 
 
 def test_an_upgrade_that_is_interrupted_anywhere_is_finished_by_the_next(tmp_path: Path) -> None:
