@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Container
+from collections import Counter
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -36,6 +37,29 @@ class LineRules:
     retry_s: float = 30.0
 
 
+@dataclass(frozen=True)
+class _Order:
+    """The order of the queue, for as long as nothing changes.
+
+    Attributes:
+        version: of the tickets, and of what is in use.
+        positions: of each ticket in the line of its place.
+        running, durations: how many sessions each place has, and how long its latest ones lasted.
+    """
+
+    version: tuple[int, int] = (-1, -1)
+    tickets: tuple[Waiting, ...] = ()
+    positions: Mapping[Key, int] = field(default_factory=dict)
+    running: Mapping[str, int] = field(default_factory=dict)
+    durations: Mapping[str, Sequence[float]] = field(default_factory=dict)
+
+    def words(self, ticket: Waiting) -> str:
+        """Return what pages say of a ticket; made for those that ask, and not for all at each change."""
+        place, position = ticket.demand.place, self.positions[ticket.demand.key]
+        words = in_words(position, estimate(position, self.running.get(place, 0), self.durations[place]))
+        return f"{words} {ticket.answer}".strip()
+
+
 class Line:
     """The line before one gate.
 
@@ -54,7 +78,7 @@ class Line:
         #: For which the backend had no room the last time; a new hub asks it again.
         self._lacking: set[Key] = set()
         self._version = 0
-        self._order: tuple[tuple[int, int], list[Waiting], dict[Key, str]] = ((-1, -1), [], {})
+        self._order = _Order()
 
     # -- what pages show -----------------------------------------------------------------------------------------
 
@@ -73,11 +97,11 @@ class Line:
             return ""
         if ticket.is_called:
             return "It is your turn: the session is starting."
-        return self._ordered()[2].get(key, "")
+        return self._ordered().words(ticket)
 
     def waiting(self) -> list[Waiting]:
         """Return the tickets in the order of the queue."""
-        return list(self._ordered()[1])
+        return list(self._ordered().tickets)
 
     def is_waited_for(self, place: str) -> bool:
         """Return whether somebody waits for a place, or for the portal as a whole."""
@@ -170,11 +194,13 @@ class Line:
     def call_next(self) -> Waiting | None:
         """Return the ticket whose turn it is, with its resources occupied; None if it is nobody's."""
         now = self._clock()
-        ordered = [one for one in self._ordered()[1] if not self._gate.is_open(one.demand.key)]
+        ordered = [one for one in self._ordered().tickets if not self._gate.is_open(one.demand.key)]
         trying = [
             self._waiting[key].demand for key in self._lacking if now - (self._rows[key].called or 0.0) < TRYING_S
         ]
-        ticket = next_to_start(ordered, self._gate.require_room, now, self._rules.policy, trying)
+        ticket = next_to_start(
+            ordered, self._gate.require_room, now, self._rules.policy, trying, kind_of=self._gate.rules.kind_of
+        )
         if ticket is None:
             return None
         row = self._rows[ticket.demand.key]
@@ -219,28 +245,22 @@ class Line:
         self._version += 1
         return ticket
 
-    def _ordered(self) -> tuple[tuple[int, int], list[Waiting], dict[Key, str]]:
-        """Return the order and the words of each ticket; computed once for each change."""
+    def _ordered(self) -> _Order:
+        """Return the order; computed once for each change."""
         version = (self._version, self._gate.version)
-        if self._order[0] != version:
+        if self._order.version != version:
             occupied = self._gate.occupied
             ordered = in_order(self._waiting.values(), occupied, self._rules.policy, share=self._gate.rules.share_of)
-            self._order = (version, ordered, self._all_words(ordered))
+            running = Counter(one.demand.place for one in occupied)
+            durations = {place: self._gate.durations(place) for place in {one.demand.place for one in ordered}}
+            before: Counter[str] = Counter()
+            positions = {}
+            for ticket in ordered:
+                place = ticket.demand.place
+                before[place] += 1
+                positions[ticket.demand.key] = before[place]
+            self._order = _Order(version, tuple(ordered), positions, running, durations)
         return self._order
-
-    def _all_words(self, ordered: list[Waiting]) -> dict[Key, str]:
-        running: dict[str, int] = {}
-        for one in self._gate.occupied:
-            running[one.demand.place] = running.get(one.demand.place, 0) + 1
-        durations = {place: self._gate.durations(place) for place in {one.demand.place for one in ordered}}
-        positions: dict[str, int] = {}
-        found = {}
-        for ticket in ordered:
-            place = ticket.demand.place
-            position = positions[place] = positions.get(place, 0) + 1
-            words = in_words(position, estimate(position, running.get(place, 0), durations[place]))
-            found[ticket.demand.key] = f"{words} {ticket.answer}".strip()
-        return found
 
 
 def _waiting(row: Ticket) -> Waiting:

@@ -6,7 +6,7 @@ numbers. **Capacity** is what a place or the whole portal has; a launch beyond i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Protocol
 
@@ -184,6 +184,11 @@ class Rules:
         """Return what people with these roles and groups may launch (see `Demand.groups`)."""
         own = [rule for name, rule in self.classes.items() if name in groups]
         return Offer.of_classes([rule.applications for rule in own], [rule.sizes for rule in own])
+
+    def kind_of(self, demand: Demand) -> Hashable:
+        """Return what `require_room` depends on: launches of one kind have room together, or none has."""
+        reserved = tuple(one.is_for(demand) for one in self.reservations)
+        return demand.place, demand.cpus, demand.memory_bytes, demand.gpus, demand.hours, reserved
 
     def share_of(self, demand: Demand) -> float:
         """Return the weight of a launch in the queue."""

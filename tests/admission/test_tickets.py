@@ -386,3 +386,19 @@ async def test_a_refused_start_ends_no_pause(hub: Hub) -> None:
     hub.join(demand("a"))
     await hub.rounds(10)
     assert hub.starts == [("a", "one")]
+
+
+def test_room_is_looked_for_once_for_all_who_need_the_same(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    full(hub)
+    for number in range(20):
+        hub.join(demand(f"p{number}"))
+    asked: list[str] = []
+    real = hub.gate.require_room
+
+    def require_room(launch: Demand) -> None:
+        asked.append(launch.user)
+        real(launch)
+
+    monkeypatch.setattr(hub.gate, "require_room", require_room)
+    assert hub.line.call_next() is None
+    assert asked == ["p0"]
