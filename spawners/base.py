@@ -33,6 +33,7 @@ from daas_hub.spawners.session_address import SessionAddressMixin
 from daas_hub.spawners.session_document import DesktopPage, SessionDocumentMixin
 from daas_hub.spawners.session_hosts import session_host, session_url
 from daas_hub.spawners.session_lifetime import SessionLifetimeMixin
+from daas_hub.spawners.session_memory import SessionMemoryMixin
 from daas_hub.spawners.start_progress import StartProgressMixin
 from daas_hub.spawners.startup import check_when_hub_starts
 from daas_hub.spawners.state_unknown import never_raises
@@ -48,7 +49,12 @@ START_INTERRUPTED = "The portal was restarted while this session was starting. P
 
 
 class ProposalSessionMixin(
-    SessionDocumentMixin, StartProgressMixin, SessionAddressMixin, SessionLifetimeMixin, StockHooksMixin
+    SessionDocumentMixin,
+    StartProgressMixin,
+    SessionAddressMixin,
+    SessionLifetimeMixin,
+    SessionMemoryMixin,
+    StockHooksMixin,
 ):
     """First base of the spawners of this project; the second is a Spawner class."""
 
@@ -190,6 +196,7 @@ class ProposalSessionMixin(
         """
         self.plan = None
         self.ending = self.notice = self.failure = ""
+        self.memory_used_up = 0
         self.failed_at_home = False
         self.is_counted = False
         self.clear_steps()
@@ -346,7 +353,7 @@ class ProposalSessionMixin(
     def get_state(self) -> dict[str, Any]:
         """Return what must survive a restart of the hub: when this session ends, or why it ended."""
         state: dict[str, Any] = super().get_state()
-        state |= self.lifetime_state()
+        state |= self.lifetime_state() | self.memory_state()
         # after an end JupyterHub creates a new spawner from this state
         if self.ending:
             state["ending"] = self.ending
@@ -362,6 +369,7 @@ class ProposalSessionMixin(
         """Restore what `get_state` returned."""
         super().load_state(state)
         self.load_lifetime(state)
+        self.load_memory(state)
         self.ending = str(state.get("ending", ""))
         self.failure = str(state.get("failure", ""))
         self.failed_at_home = state.get("failed_at_home") is True

@@ -69,7 +69,7 @@ class SessionEventsHandler(SessionCards):
                     return
                 now = self._signature()
                 if now != shown:
-                    cards = self.cards(await self.titles_of_sessions(account), proposal_id=proposal_id)
+                    cards = self.cards(await self.titles_of_sessions(account), account, proposal_id=proposal_id)
                     cards = [card for card in cards if only in (None, card["name"])]
                     html = await self.render_template("sessions.html", sessions=cards, waiting_page=only is not None)
                     shown, message = now, f"data: {json.dumps({'html': html})}\n\n"

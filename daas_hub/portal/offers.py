@@ -39,6 +39,11 @@ class PersonalCatalogue:
         """Return the sizes of an application for this person, and the default (see `sizes_in`)."""
         return sizes_in(self.places, self.person, self.catalogue, application, self.offer)
 
+    def larger_size(self, application: Application, memory_bytes: int) -> Size | None:
+        """Return the next size of an application for this person with more memory than this; None for none."""
+        larger = [one for one in self.sizes_of(application)[0] if one.memory_bytes > memory_bytes]
+        return min(larger, key=lambda one: one.memory_bytes, default=None)
+
     def has(self, application: Application) -> bool:
         """Return whether this person may use an application in one of its sizes at least."""
         return self.offer.has_application(application.name) and (

@@ -43,7 +43,7 @@ class HomePage(SessionCards):
             person=self.person(account),
             proposals_source=source,
             left_out=left_out_view(self.facility.left_out_of(account)),
-            sessions=self.cards(await self.titles_of_sessions(account)),
+            sessions=self.cards(await self.titles_of_sessions(account), account),
             new_logins=await self._new_logins(account),
             own_applications=[
                 button(application, None, None)
@@ -137,7 +137,7 @@ class ProposalPage(SessionCards):
                 for visit in order.newest_first()
             ],
             visit_link_title=self.facility.visit_url_title,
-            sessions=self.cards({proposal.id: proposal.title}, proposal_id=proposal.id),
+            sessions=self.cards({proposal.id: proposal.title}, account, proposal_id=proposal.id),
         )
 
 

@@ -12,10 +12,11 @@ from daas_hub.errors import SourceUnavailable
 from daas_hub.launch import LaunchContent, content_of, visits_in
 from daas_hub.portal.base import PortalHandler
 from daas_hub.portal.buttons import Buttons
+from daas_hub.portal.larger_sizes import larger_size_view
 from daas_hub.portal.offers import PersonalCatalogue, offer_for
 from daas_hub.portal.places import place_titles
 from daas_hub.portal.refusals import Refusal
-from daas_hub.portal.session_views import session_card
+from daas_hub.portal.session_views import session_card, session_state
 from daas_hub.portal.views import source_notice
 from daas_hub.proposals import Page, Proposal, Query
 from daas_hub.proposals.listing import COLUMNS
@@ -24,11 +25,14 @@ from daas_hub.proposals.listing import COLUMNS
 class SessionCards(PortalHandler):
     """Pages that show session cards."""
 
-    def cards(self, titles: Mapping[str, str], *, proposal_id: str | None = None) -> list[dict[str, Any]]:
+    def cards(
+        self, titles: Mapping[str, str], account: Account | None = None, *, proposal_id: str | None = None
+    ) -> list[dict[str, Any]]:
         """Return this user's sessions, newest first; with `proposal_id` only those of one proposal.
 
         Args:
             titles: known titles of proposals (see `titles_of_sessions`).
+            account: the user's; without it, cards offer no larger size.
         """
         spawners = sorted(
             self.own_spawners(),
@@ -44,9 +48,15 @@ class SessionCards(PortalHandler):
                 self.facility.zone,
                 places=place_titles(self.facility.places),
             )
+            | {"larger": self._larger_size(spawner, account)}
             for spawner in spawners
         ]
         return [card for card in cards if proposal_id is None or proposal_id in card["proposal_ids"]]
+
+    def _larger_size(self, spawner: Any, account: Account | None) -> dict[str, Any] | None:
+        if account is None or session_state(spawner) != "ended":
+            return None
+        return larger_size_view(spawner, self.catalogue_for(account))
 
     def running(self) -> dict[LaunchContent, dict[str, Any]]:
         """Return the cards of this user's sessions that start or run, by what they were launched with."""

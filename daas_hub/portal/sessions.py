@@ -40,7 +40,7 @@ class SessionPage(SessionCards):
         if state == "running" and not self.get_query_argument("unanswered", ""):
             self.redirect(spawner.session_url)
             return
-        card = next(card for card in self.cards(titles) if card["name"] == name)
+        card = next(card for card in self.cards(titles, account) if card["name"] == name)
         if state == "waiting":
             await self._show_waiting(account, card)
             return
@@ -59,7 +59,7 @@ class SessionPage(SessionCards):
             session_url=card["open_url"],
             failed_text=failure_of(spawner) if state == "failed" else "",
             reference=reference_of(spawner),
-            relaunch=self._relaunch(button, spawner, visits, proposals),
+            relaunch=self._relaunch(button, spawner, visits, proposals, larger=card["larger"]),
             relaunch_safely=self._relaunch(button, spawner, visits, proposals, temporary_home=True)
             if getattr(spawner, "failed_at_home", False)
             else None,
@@ -84,14 +84,21 @@ class SessionPage(SessionCards):
         proposals: Mapping[str, Proposal | None],
         *,
         temporary_home: bool = False,
+        larger: Mapping[str, Any] | None = None,
     ) -> dict[str, Any] | None:
-        """Return the button that launches the same again, if the application and all visits are still available."""
+        """Return the button that launches the same again, if the application and all visits are still available.
+
+        Args:
+            larger: with the next larger size (see `larger_size_view`).
+        """
         options = spawner.orm_spawner.user_options or {}
         application = self.facility.applications.applications.get(str(options.get("application", "")))
         if application is None or not button.only([application]):
             return None
         temporary_home = temporary_home or has_temporary_home(options)
-        size = str(options.get("size") or "")
+        size, place = str(options.get("size") or ""), str(options.get("place") or "")
+        if larger is not None and larger["size"]:
+            size, place = larger["size"], larger["fields"].get("place", "")
         found = []
         for name, number in visits:
             proposal = proposals[name]
@@ -106,7 +113,6 @@ class SessionPage(SessionCards):
             proposal, visit = found[0] if found else (None, None)
             view = button(application, proposal, visit, temporary_home=temporary_home, size=size)
         # where it was asked to be; a place that is not open now is refused in words
-        place = str(options.get("place") or "")
         return view | {"fields": view["fields"] | ({"place": place} if place else {})}
 
 

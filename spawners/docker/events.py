@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from abc import abstractmethod
 
 from aiodocker import DockerError
 
 from daas_hub.spawners.docker.engine import Engine, EngineUnreachable
-from daas_hub.spawners.docker.messages import ending_of
+from daas_hub.spawners.docker.messages import ending_of, time_in
 from daas_hub.spawners.session_output import failure_in, last_output, own_end_in
 from daas_hub.spawners.sockets import SocketSessionMixin
 
@@ -45,11 +46,10 @@ class ContainerEventsMixin(SocketSessionMixin):
         state = found["State"]
         code = int(state.get("ExitCode") or 0)
         output = await self._output()
-        self.ending = (
-            self.ending
-            or self.own_end_words(own_end_in(output))
-            or ending_of(state, code, output, int(found["HostConfig"].get("Memory") or 0))
-        )
+        self.ending = self.ending or self.own_end_words(own_end_in(output)) or failure_in(output)
+        if not self.ending and state.get("OOMKilled"):
+            self.note_memory_end(int(found["HostConfig"].get("Memory") or 0), time_in(state.get("FinishedAt")))
+        self.ending = self.ending or ending_of(code)
         self.log.info("%s ended with %s: %s; last output: %s", self._log_name, code, self.ending, last_output(output))
         return code
 
@@ -63,7 +63,7 @@ class ContainerEventsMixin(SocketSessionMixin):
     def _on_event(self, action: str) -> None:
         """Handle an event of the container."""
         if action == "oom":
-            self.notice = "A program used up the session's memory and was ended."
+            self.notice = self.memory_notice(time.time())
         elif action in ("pause", "unpause"):
             self.note_pause(action == "pause")
         elif action in ("die", "destroy"):

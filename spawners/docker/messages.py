@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+import datetime
 
 from daas_hub.errors import SessionFailed, StorageProblem
 from daas_hub.launch import Plan
-from daas_hub.spawners.session_output import failure_in
 
 TELL_ADMINISTRATORS = "Please tell the administrators; the hub's log says more."
 
@@ -49,15 +48,20 @@ def refusal_of(plan: Plan, message: str) -> SessionFailed | StorageProblem:
     return problem
 
 
-def ending_of(state: dict[str, Any], code: int, output: str, memory: int) -> str:
-    """Return why a container ended, from its state, its exit code, its output, and the limit of its memory in bytes."""
-    failure = failure_in(output)
-    if failure:
-        return failure
-    if state.get("OOMKilled"):
-        return f"It used more memory than its size allows ({memory / 2**30:.1f} GiB) and was ended."
+def ending_of(code: int) -> str:
+    """Return why a container ended that has not said it itself, from its exit code."""
     if code == 0:
         return "It ended by itself."
     if code in (137, 143):
         return "It was stopped from outside this portal."
     return f"It ended with an error (code {code})."
+
+
+def time_in(moment: object) -> float:
+    """Return a time of the engine in seconds since 1970; 0 for one that it does not have."""
+    try:
+        seconds = datetime.datetime.fromisoformat(str(moment)).timestamp()
+    except (ValueError, OverflowError):
+        return 0.0
+    # "0001-01-01T00:00:00Z" is the engine's word for never
+    return max(0.0, seconds)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import datetime
-import time
 from abc import abstractmethod
 from typing import Any
 
 from traitlets import Unicode, default
 
-from daas_hub.facility import Facility
 from daas_hub.spawners.kubernetes.address import address_and_port, plain
 from daas_hub.spawners.kubernetes.client import Json
 from daas_hub.spawners.kubernetes.deadlines import keep_annotation, remaining_s
 from daas_hub.spawners.kubernetes.labels import SESSION_CONTAINER
 from daas_hub.spawners.kubernetes.launch import is_ours, start_of
 from daas_hub.spawners.kubernetes.place import PlaceMixin
-from daas_hub.spawners.kubernetes.reasons import ReasonKind, reason_of_pod
+from daas_hub.spawners.kubernetes.reasons import SIGKILL, Reason, ReasonKind, memory_limit_of, reason_of_pod
 from daas_hub.spawners.kubernetes.startup_watch import ELSEWHERE
 from daas_hub.spawners.kubernetes.watch import addresses_of, is_ending, phase_of
 from daas_hub.spawners.runtime_dir import session_key
@@ -25,8 +22,6 @@ from daas_hub.spawners.session_output import failure_in, last_output, own_end_in
 #: Seconds of silence after which a session's computer counts as one that does not answer: two reports, so that its card
 #: says so within 30 s of the last one, also with five seconds between two polls.
 SILENT_S = 22.0
-#: Seconds for which a card says that a program was killed because its memory was used up.
-MEMORY_NOTICE_S = 600.0
 #: Seconds that a first poll waits for the first list, so that a hub whose cluster answers knows at once.
 FIRST_LIST_S = 3.0
 
@@ -192,7 +187,7 @@ class PodLifeMixin(PlaceMixin):
 
     def _unknown_notice(self) -> str:
         contact = self.watch.contact
-        since = self._time_of(contact.at) if self.watch.is_complete else "the portal was started"
+        since = self.time_of_day(contact.at) if self.watch.is_complete else "the portal was started"
         if right := contact.missing_right:
             why = f"The portal lacks the right to {right} in the cluster that runs it"
         elif contact.is_old or not self.watch.is_complete:
@@ -204,17 +199,10 @@ class PodLifeMixin(PlaceMixin):
     def _own_notice(self, pod: Json) -> str:
         session = self.gateway.get(self.pod_name)
         if session is not None and session.silent_s > SILENT_S:
-            return f"Its computer does not answer since {self._time_of(session.heard_at)}. It may still run."
+            return f"Its computer does not answer since {self.time_of_day(session.heard_at)}. It may still run."
         if is_ending(pod):
             return "It is being ended by the cluster."
-        if session is not None and time.time() - session.memory_kill_at < MEMORY_NOTICE_S:
-            return f"A program used up the session's memory and was ended at {self._time_of(session.memory_kill_at)}."
-        return ""
-
-    def _time_of(self, seconds: float) -> str:
-        """Return a time of today as the facility reads it."""
-        zone = Facility.of(self.config).zone
-        return datetime.datetime.fromtimestamp(seconds, zone).strftime("%H:%M")
+        return self.memory_notice(session.memory_kill_at) if session is not None else ""
 
     # -- how it ended ---------------------------------------------------------------------------------------------
 
@@ -222,19 +210,26 @@ class PodLifeMixin(PlaceMixin):
         """Find out how the session ended, for its owner and for the log."""
         output = await self.note_output(pod)
         code = _exit_code(pod)
-        if not self.ending:
-            reason = reason_of_pod(pod)
-            failure = failure_in(output)
-            if failure:
-                self.ending = failure
-            elif reason is not None:
-                self.ending = f"{reason.sentence} {reason.remedy}".strip()
-                self.log.info("%s: %s", self._log_name, reason.raw)
-            else:
-                self.ending = "It ended by itself." if code == 0 else f"It ended with an error (code {code})."
-        self.ending = self.own_end_words(own_end_in(output)) or self.ending
+        self.ending = self.own_end_words(own_end_in(output)) or self.ending or failure_in(output)
+        reason = reason_of_pod(pod) if not self.ending else None
+        if reason is not None:
+            self._note_reason(reason, pod, code)
+        elif not self.ending:
+            self.ending = "It ended by itself." if code == 0 else f"It ended with an error (code {code})."
         self.log.info("%s ended with %s: %s", self._log_name, code, self.ending)
         return code
+
+    def _note_reason(self, reason: Reason, pod: Json, code: int) -> None:
+        """Keep why the cluster says that it ended."""
+        self.log.info("%s: %s", self._log_name, reason.raw)
+        memory = memory_limit_of(pod, SESSION_CONTAINER)
+        if reason.kind is ReasonKind.MEMORY:
+            self.note_memory_end(memory, reason.at)
+            return
+        self.ending = f"{reason.sentence} {reason.remedy}".strip()
+        if reason.kind is ReasonKind.ENDED and code == SIGKILL:
+            # probably: the cluster does not say who killed it
+            self.memory_used_up = memory
 
     async def note_output(self, pod: Json) -> str:
         """Write the end of what the session printed to the log, and return it."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
+from daas_hub.catalogue import bytes_in_words
+
 _SUFFIXES = {
     **{suffix: Decimal(1000) ** power for power, suffix in enumerate(("n", "u", "m", "", "k", "M", "G", "T", "P"), -3)},
     **{f"{suffix}i": Decimal(1024) ** power for power, suffix in enumerate("KMGTP", 1)},
 }
-_UNITS = ("TiB", 2**40), ("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)
 
 
 def quantity(text: object) -> Decimal | None:
@@ -50,11 +51,3 @@ def resource_in_words(resource: str) -> str:
 def is_gpu(resource: str) -> bool:
     """Return whether a resource of nodes is graphics processors, whole ones or slices: "nvidia.com/mig-1g.5gb"."""
     return bool(re.search(r"gpu|nvidia\.com/mig-", resource))
-
-
-def bytes_in_words(count: int) -> str:
-    """Return a number of bytes in the largest unit of which there is one: "4 GiB", "1.5 GiB"."""
-    for unit, size in _UNITS:
-        if count >= size:
-            return f"{round(count / size, 1):g} {unit}"
-    return f"{count} bytes" if count else "0"

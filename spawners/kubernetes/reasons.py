@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from daas_hub.spawners.kubernetes.labels import DIRECTORIES_CONTAINER, MISSING_DIRECTORY, SESSION_CONTAINER
-from daas_hub.spawners.kubernetes.quantities import in_words, is_gpu, resource_in_words
+from daas_hub.spawners.kubernetes.quantities import in_words, is_gpu, quantity, resource_in_words
 from daas_hub.spawners.kubernetes.reason import MAX_RAW, Reason, reason_from
 from daas_hub.spawners.kubernetes.reason_tables import (
     AGAIN,
@@ -31,9 +31,18 @@ from daas_hub.spawners.kubernetes.reason_tables import (
 )
 from daas_hub.spawners.kubernetes.refusals import reason_of_refusal
 
-__all__ = ["Reason", "ReasonKind", "reason_of_event", "reason_of_pod", "reason_of_refusal"]
+__all__ = [
+    "SIGKILL",
+    "Reason",
+    "ReasonKind",
+    "memory_limit_of",
+    "reason_of_event",
+    "reason_of_pod",
+    "reason_of_refusal",
+]
 
-_SIGKILL = 137
+#: The exit code of a container that was killed.
+SIGKILL = 137
 #: States in which a container waits for nothing but its turn.
 _ON_ITS_WAY = ("ContainerCreating", "PodInitializing")
 _ENDED = Reason(ReasonKind.ENDED, "It ended.", AGAIN, is_final=True)
@@ -155,7 +164,7 @@ def _of_end(container: Mapping[str, Any], ended: Mapping[str, Any], pod: Mapping
         if code == MISSING_DIRECTORY:
             sentence = "A directory of your session is missing, or your account may not see it."
         return Reason(ReasonKind.STORAGE, sentence, TELL, raw, True, at)
-    if code == _SIGKILL:
+    if code == SIGKILL:
         sentence = "It was killed, as when it has used all of its memory."
         return Reason(ReasonKind.ENDED, sentence, "Please launch it again, with a larger size.", raw, True, at)
     sentence = "It ended." if code == 0 else f"It ended with an error (exit code {code})."
@@ -200,13 +209,22 @@ def _of_scheduling(message: str, at: float = 0.0) -> Reason:
     return Reason(ReasonKind.UNSCHEDULABLE, sentence, WAIT, raw, at=at, lacks_room=True)
 
 
+def memory_limit_of(pod: Mapping[str, Any], container: str) -> int:
+    """Return the memory limit of a container in bytes; 0 for none."""
+    return int(quantity(_memory_limit(pod, container)) or 0)
+
+
 def _memory_of(pod: Mapping[str, Any], name: str) -> str:
+    memory = _memory_limit(pod, name)
+    return in_words(memory, "memory") if memory else ""
+
+
+def _memory_limit(pod: Mapping[str, Any], name: str) -> Any:
     spec = _map(pod.get("spec"))
     for one in (*(spec.get("containers") or ()), *(spec.get("initContainers") or ())):
         if one.get("name") == name:
-            memory = _map(_map(one.get("resources")).get("limits")).get("memory")
-            return in_words(memory, "memory") if memory else ""
-    return ""
+            return _map(_map(one.get("resources")).get("limits")).get("memory")
+    return None
 
 
 def _raw(status: Mapping[str, Any]) -> str:

@@ -33,6 +33,7 @@ SESSION_STATE = frozenset(
         "launch_login",
         "launching",
         "lifetime",
+        "memory_used_up",
         "notice",
         "reference",
     }

@@ -38,6 +38,23 @@ class ControlGroup:
                 found |= {int(line) for line in (path / "cgroup.procs").read_text().split()}
         return found
 
+    def memory_kills(self) -> int:
+        """Return how many of its processes the kernel has killed because its memory was used up."""
+        for path in self.paths:
+            for name in ("memory.events", "memory.oom_control"):
+                with contextlib.suppress(OSError, ValueError, KeyError):
+                    counts = dict(line.split() for line in (path / name).read_text().splitlines())
+                    return int(counts["oom_kill"])
+        return 0
+
+    def memory_limit(self) -> int:
+        """Return its memory limit in bytes; 0 for none."""
+        for path in self.paths:
+            for name in ("memory.max", "memory.limit_in_bytes"):
+                with contextlib.suppress(OSError, ValueError):  # "max"
+                    return int((path / name).read_text())
+        return 0
+
     def remove(self) -> None:
         """Remove the cgroup; its processes have ended, but the kernel may need some milliseconds more."""
         for path in self.paths:

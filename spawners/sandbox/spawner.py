@@ -15,6 +15,7 @@ import secrets
 import shutil
 import signal
 import sys
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ from daas_hub.spawners.readiness import require_answer
 from daas_hub.spawners.reconcile import last_outcome
 from daas_hub.spawners.runtime_dir import open_listener, write_identity_files
 from daas_hub.spawners.sandbox.argv import InheritedFds, sandbox_argv
-from daas_hub.spawners.sandbox.cgroups import existing_group, make_group
+from daas_hub.spawners.sandbox.cgroups import ControlGroup, existing_group, make_group
 from daas_hub.spawners.sandbox.checks import prefix_problem, require_no_gpus, sandbox_problem, sizes_with_gpus
 from daas_hub.spawners.sandbox.launch import SandboxLaunch, build_sandbox
 from daas_hub.spawners.sandbox.machine import capacity_of_this_machine
@@ -85,6 +86,11 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
     #: Bubblewrap outside, which ends with the session's server.
     monitor = ProcessId(0, 0.0, "")
     _watcher: asyncio.Future[None] | None = None
+    #: Bubblewrap's exit code; None while it runs, and of a session that an earlier process of the hub started.
+    _exit_code: int | None = None
+    #: How many of its processes were killed at the memory limit, and when that was seen; None before the first look.
+    _memory_kills: int | None = None
+    _memory_kill_at = 0.0
 
     own_variables = OWN_VARIABLES | {"PATH"}
 
@@ -190,13 +196,27 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
             # programs that the server started must not outlive it
             self.process.kill()
             await self.process.gone_within(STOP_GRACE_S)
+        group = existing_group(self.key)
+        was_killed = self._look_for_memory_kills(group)
         if self.process.is_running():
             return None
         if self.process.pid and not self.ending and not self._start_pending:
             # it ended itself, and maybe while the hub was away
             output = await output_of_earlier_hub(self.session_dir / OUTPUT_FILE)
             self.ending = self.own_end_words(own_end_in(output))
+            # of its server, or of the X server that it does not outlive
+            if not self.ending and was_killed and self._exit_code != 0:
+                self.note_memory_end(group.memory_limit())
         return 0
+
+    def _look_for_memory_kills(self, group: ControlGroup) -> bool:
+        """Return whether programs were killed at the session's memory limit since the last look; its card says so."""
+        before, self._memory_kills = self._memory_kills, group.memory_kills()
+        # a hub that was restarted does not know when
+        if before is not None and self._memory_kills > before:
+            self._memory_kill_at = time.time()
+        self.notice = self.memory_notice(self._memory_kill_at)
+        return self._memory_kills > (before or 0)
 
     async def stop(self, now: bool = False) -> None:
         """Terminate the session, then kill what is left of it, down to the last process."""
@@ -349,6 +369,7 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
 
     def _apply_limits(self, plan: Plan, *pids: int) -> None:
         group = make_group(self.key, plan.size)
+        self._memory_kills, self._memory_kill_at, self._exit_code = 0, 0.0, None
         if group is None:
             self.log.warning(
                 "%s: runs without memory, CPU and process limits: this hub cannot create cgroups",
@@ -364,7 +385,7 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
         self._over = over
 
         async def watch() -> None:
-            await bubblewrap.wait()
+            self._exit_code = await bubblewrap.wait()
             text = await output.result()
             over.set_result(failure_in(text))
             self._log_output(text)

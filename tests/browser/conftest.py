@@ -129,7 +129,7 @@ def guest(browser: Browser, portal: Portal) -> Iterator[Callable[..., SessionUse
 
 def stop_first(page: Page) -> None:
     """Stop the first session of the list, and confirm it; remove one that has ended."""
-    form = page.locator("#sessions form").first
+    form = page.locator("#sessions form", has=page.locator("button[id^=stop-]")).first
     asks = form.get_attribute("method") == "get"
     form.get_by_role("button").click()
     if asks:

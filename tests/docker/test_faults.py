@@ -17,7 +17,7 @@ from tests.docker.engine import Control, containers, image, start_docker_portal
 from tests.docker.registry import Registry, running_registry
 from tests.docker.scenes import container_of, home_text, require_words
 from tests.live_portal import Portal, plain_text, remove
-from tests.sandbox.probe import probing
+from tests.sandbox.probe import FILL_MEMORY, probing
 from tests.sandbox.scenes import (
     test_session_that_cannot_start_says_why_at_once,
     test_storage_that_is_not_what_it_says_is_refused_in_words,
@@ -73,6 +73,15 @@ def test_program_that_uses_too_much_memory_is_reported(portal: Portal) -> None:
         assert "python=137" in probe.output()
         wait_for(lambda: "memory and was ended" in home_text(anna), "the memory's end")
         assert "Running" in home_text(anna)
+
+
+def test_session_whose_memory_is_used_up_ends_and_names_a_larger_size(portal: Portal) -> None:
+    """C1: the kernel kills one program after the other, the session's own at last."""
+    anna = portal.login("anna")
+    with probing(anna, "anna", FILL_MEMORY):
+        wait_for(lambda: "Ended" in home_text(anna), "the end", 90)
+        assert "It used all of its 1 GiB of memory at " in home_text(anna)
+        assert "Probe has no larger size that you may use." in home_text(anna)
 
 
 def test_session_whose_hours_are_over_ends_and_says_so(portal: Portal, engine: docker.APIClient) -> None:

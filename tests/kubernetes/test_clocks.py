@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import datetime
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -74,7 +75,7 @@ def test_what_the_cluster_says_is_understood_whatever_its_clock(place: Place, an
         status |= {"state": {"terminated": ended}}
         place.api.set_status(place.namespace, pod["metadata"]["name"], phase="Failed", containerStatuses=[status])
         within(30, lambda name=name: name not in servers(anna))
-        assert "It used all of its 1 GiB of memory." in card(anna)
+        assert re.search(r"It used all of its 1 GiB of memory at \d\d:\d\d, and was ended\.", card(anna))
         within(30, lambda: not place.pods())
 
 

@@ -8,7 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.live_portal import Person
+from tests.live_portal import Person, Portal
+
+#: What is in these directories is in the session's memory, and together they may have as much as there is: the kernel
+#: finds no other program to end than the session's own.
+FILL_MEMORY = "for folder in /tmp /dev/shm /var/tmp; do head -c 1G /dev/zero > $folder/filled; done"
 
 
 @dataclass
@@ -41,17 +45,23 @@ def probing(
     place: str = "",
 ) -> Iterator[Probe]:
     """Run a shell script in a new session of this person; the session is stopped at the end."""
-    home = person.portal.state / "homes" / account
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name in ("probe.done", "probe.out"):
-        (home / name).unlink(missing_ok=True)
-    (home / "probe.sh").write_text(script)
-    _give(home, account)
+    home = give_script(person.portal, account, script)
     session = person.launch(application, proposal=proposal, visit=visit, place=place)
     try:
         yield Probe(person, session, home)
     finally:
         person.stop(session)
+
+
+def give_script(portal: Portal, account: str, script: str) -> Path:
+    """Write the script that the probe of this account will run; return the home."""
+    home = portal.state / "homes" / account
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name in ("probe.done", "probe.out"):
+        (home / name).unlink(missing_ok=True)
+    (home / "probe.sh").write_text(script)
+    _give(home, account)
+    return home
 
 
 def _give(home: Path, account: str) -> None:

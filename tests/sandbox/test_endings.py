@@ -1,14 +1,24 @@
-"""What the card of an ended sandbox says."""
+"""What the card of a sandbox says that has ended, or has lost a program."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+
 import pytest
 
+from daas_hub.spawners.sandbox.processes import marked_processes
+from tests.conftest import PROBE
 from tests.docker.scenes import home_text
-from tests.live_portal import Portal
+from tests.live_portal import Portal, new_state, remove, start_portal
+from tests.not_tried import missing
+from tests.places import kill
+from tests.sandbox.probe import FILL_MEMORY, give_script, probing
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.sandbox
+
+SIZES = "sizes:\n  snug: {title: Snug, memory: 400 MiB, cpus: 1, processes: 300, hours: 2}\n"
 
 
 def test_session_whose_hours_are_over_ends_and_says_so(portal: Portal) -> None:
@@ -17,3 +27,44 @@ def test_session_whose_hours_are_over_ends_and_says_so(portal: Portal) -> None:
     wait_for(lambda: "Ended" in home_text(anna), "the end", 40)
     assert "It reached its time limit." in home_text(anna)
     assert anna.stop(name).status_code == 303
+
+
+@pytest.fixture(scope="module")
+def snug(sandbox_works: None) -> Iterator[Portal]:
+    """A portal with sessions that have little memory."""
+    if os.geteuid() != 0:
+        missing("root", "only root may make control groups without a delegation")
+    state = new_state()
+    applications = state / "applications"
+    applications.mkdir()
+    (applications / "sizes.yaml").write_text(SIZES)
+    (applications / "probe.yaml").write_text(PROBE)
+    running = start_portal(applications, state=state)
+    yield running
+    running.stop()
+    remove(running)
+
+
+def test_program_that_uses_too_much_memory_is_reported(snug: Portal) -> None:
+    """The kernel kills it alone: the session continues, and says so within one look of the hub."""
+    anna = snug.login("anna")
+    script = "/usr/bin/python3 -c 'b = bytearray(2**30)'; echo python=$?"
+    with probing(anna, "anna", script) as probe:
+        assert "python=137" in probe.output()
+        wait_for(lambda: "A program used up the session's memory and was ended at" in home_text(anna), "the words", 60)
+        assert "Running" in home_text(anna)
+
+
+def test_session_whose_memory_is_used_up_while_the_hub_is_away(snug: Portal) -> None:
+    """The session's control group outlives it until a hub has read why it ended."""
+    anna = snug.login("anna")
+    home = give_script(snug, "anna", f"while [ ! -e ~/go ]; do sleep 0.1; done; {FILL_MEMORY}")
+    name = anna.launch("probe")
+    kill(snug)
+    (home / "go").touch()
+    wait_for(lambda: not marked_processes(snug.state / "run" / "sessions"), "the end of the session", 60)
+    again = start_portal(snug.state / "applications", state=snug.state, port=snug.port)
+    snug.process = again.process
+    wait_for(lambda: "It used all of its 400 MiB of memory at" in home_text(anna), "why it ended", 60)
+    assert "Probe has no larger size that you may use." in home_text(anna)
+    anna.stop(name)

@@ -22,6 +22,7 @@ from daas_hub.spawners.places.spawner import PlacesSpawner
 from daas_hub.spawners.sandbox.spawner import SandboxSpawner
 from daas_hub.spawners.session_document import SessionDocumentMixin
 from daas_hub.spawners.session_lifetime import Lifetime, SessionLifetimeMixin
+from daas_hub.spawners.session_memory import SessionMemoryMixin
 from daas_hub.spawners.start_progress import StartProgressMixin
 from daas_hub.spawners.stock import SPAWNER_SETTINGS
 from daas_hub.stock_settings import inherited_settings
@@ -57,6 +58,8 @@ OWN = {
     "_extended", "_known_use", "_max_extensions", "_store_lifetime", "begin_lifetime", "can_extend", "can_keep",
     "end_notice", "extend", "forget_lifetime", "is_over", "keep", "lifetime_answer", "lifetime_state", "load_lifetime",
     "note_end", "note_use", "outlook", "own_end_words",
+    # of SessionMemoryMixin
+    "load_memory", "memory_notice", "memory_state", "note_memory_end", "time_of_day",
 }  # fmt: skip
 
 #: What pages, the reconciler and the authenticator read of a session; the spawners of a backend have it.
@@ -73,7 +76,10 @@ def names_of(cls: type) -> set[str]:
 
 #: What the spawners of this project have.
 ALL_NAMES = names_of(Spawner).union(
-    *map(names_of, (ProposalSessionMixin, SessionDocumentMixin, SessionLifetimeMixin, StartProgressMixin))
+    *map(
+        names_of,
+        (ProposalSessionMixin, SessionDocumentMixin, SessionLifetimeMixin, SessionMemoryMixin, StartProgressMixin),
+    )
 )
 
 

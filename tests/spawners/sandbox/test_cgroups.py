@@ -160,3 +160,27 @@ def test_remove_gives_up(tmp_path: Path) -> None:
     begun = time.monotonic()
     ControlGroup((tmp_path / "a",)).remove()
     assert time.monotonic() - begun < 3
+
+
+def test_kills_at_the_memory_limit_are_counted(v1: Path) -> None:
+    """As Linux writes them: with version 1 in a file of states, with version 2 in one of events."""
+    group = make_group("abc", SIZE, v1)
+    assert group is not None
+    assert (group.memory_kills(), group.memory_limit()) == (0, 4 * 2**30)
+    (group.paths[0] / "memory.oom_control").write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 3\n")
+    assert group.memory_kills() == 3
+
+
+def test_kills_are_counted_with_version_2(v2: Path) -> None:
+    group = make_group("abc", SIZE, v2)
+    assert group is not None
+    assert (group.memory_kills(), group.memory_limit()) == (0, 4 * 2**30)
+    (group.paths[0] / "memory.events").write_text("low 0\nhigh 0\nmax 41\noom 2\noom_kill 2\noom_group_kill 0\n")
+    assert group.memory_kills() == 2
+    (group.paths[0] / "memory.max").write_text("max\n")
+    assert group.memory_limit() == 0
+
+
+def test_a_session_without_a_group_has_no_kills(v1: Path) -> None:
+    group = existing_group("gone", v1)
+    assert (group.memory_kills(), group.memory_limit()) == (0, 0)
