@@ -19,6 +19,7 @@ from daas_hub.portal.deep_links import DeepLinkHandler
 from daas_hub.portal.desktop_page import DesktopPageHandler
 from daas_hub.portal.events import SessionEventsHandler
 from daas_hub.portal.extensions import ExtendHandler
+from daas_hub.portal.garbage_collection import collect_rarely
 from daas_hub.portal.hub_pages import (
     AcceptShareHandler,
     AdministrationHandler,
@@ -69,6 +70,7 @@ def portal_handlers(app: Any) -> list[tuple[Any, ...]]:
     board = NoticeBoard.start_with(app.db)
     Audiences.start_with(app.db, Facility.of(app.config), board)
     watch_maintenance(app, board)
+    collect_rarely()
     logo = {"path": logo_path(app)}
     return [
         (r"/home", HomeHandler),
