@@ -34,6 +34,7 @@ SANDBOX = (
     (_BASE + "sandbox.spawner:SandboxSpawner._prepare_session_dir", "before"),
     (_BASE + "sandbox.spawner:SandboxSpawner._prepare_session_dir", "after"),
     (_BASE + "sandbox.spawner:open_listener", "after"),
+    (_BASE + "sandbox.spawner:SandboxSpawner._make_group", "after"),
     (_BASE + "sandbox.spawner:build_sandbox", "before"),
     (_BASE + "sandbox.launch:_first_process", "before"),
     (_BASE + "sandbox.launch:_first_process", "after"),

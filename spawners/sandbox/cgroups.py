@@ -25,10 +25,11 @@ class ControlGroup:
 
     paths: tuple[Path, ...]
 
-    def add(self, pid: int) -> None:
-        """Move a process into the cgroup; its later children inherit it."""
-        for path in self.paths:
-            (path / "cgroup.procs").write_text(str(pid))
+    def add(self, *pids: int) -> None:
+        """Move processes into the cgroup; their later children inherit it."""
+        for pid in pids:
+            for path in self.paths:
+                (path / "cgroup.procs").write_text(str(pid))
 
     def processes(self) -> set[int]:
         """Return the processes that are in the cgroup now."""

@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
@@ -58,7 +58,7 @@ class SandboxLaunch:
     environment: dict[str, str]
     listen_fd: int
     output: IO[bytes]
-    apply_limits: Callable[..., None]
+    apply_limits: Callable[..., Coroutine[None, None, None]]
     on_started: Callable[[int], None]
     build_timeout_s: float = BUILD_TIMEOUT_S
     storage: AccountStorage | None = None
@@ -124,8 +124,7 @@ async def _secure(
     Args:
         ns_write: the pipe that bubblewrap waits for before it continues; None for a hub that is not root.
     """
-    # in a thread: the kernel may take 10 ms to move a process into a cgroup
-    limiting = asyncio.ensure_future(asyncio.to_thread(launch.apply_limits, bubblewrap.pid, init))
+    limiting = asyncio.ensure_future(launch.apply_limits(bubblewrap.pid, init))
     try:
         forbidding = await _map_ids(init, launch.plan, ns_write) if ns_write is not None else None
         await _require_granted(init, launch, bubblewrap)

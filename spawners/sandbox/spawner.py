@@ -326,6 +326,9 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
         listener = open_listener(self.session_dir / "http.sock")
         try:
             output = await KeptOutput.start(self.session_dir / OUTPUT_FILE)
+            # The kernel waits 10 ms for the first process that it moves into a cgroup, and not for others soon after.
+            # It is the keeper: what a session prints is handled at the expense of its own processor time.
+            limiting = asyncio.ensure_future(asyncio.to_thread(self._make_group, plan, output.keeper.pid))
             try:
                 bubblewrap = await build_sandbox(
                     SandboxLaunch(
@@ -335,13 +338,14 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
                         environment=self._environment(plan, listener.fileno()),
                         listen_fd=listener.fileno(),
                         output=output.writer,
-                        # what a session prints is handled at the expense of its own processor time
-                        apply_limits=partial(self._apply_limits, plan, output.keeper.pid),
+                        apply_limits=partial(self._apply_limits, limiting),
                         on_started=self._save_process,
                         storage=storage,
                     )
                 )
             except BaseException:
+                # a failed start removes the cgroup, which must not be made meanwhile
+                await asyncio.gather(limiting, return_exceptions=True)
                 self.log.error("%s: output of bubblewrap: %s", self._log_name, last_output(await output.result()))
                 raise
             output.writer.close()
@@ -367,7 +371,8 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
         self.process = ProcessId.of(init)
         (self.session_dir / "process.json").write_text(json.dumps(self.process.as_state()))
 
-    def _apply_limits(self, plan: Plan, *pids: int) -> None:
+    def _make_group(self, plan: Plan, pid: int) -> ControlGroup | None:
+        """Make the session's cgroup, and move a process into it; return None where that is not possible."""
         group = make_group(self.key, plan.size)
         self._memory_kills, self._memory_kill_at, self._exit_code = 0, 0.0, None
         if group is None:
@@ -375,9 +380,15 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
                 "%s: runs without memory, CPU and process limits: this hub cannot create cgroups",
                 self._log_name,
             )
-            return
-        for pid in pids:
+        else:
             group.add(pid)
+        return group
+
+    async def _apply_limits(self, limiting: asyncio.Future[ControlGroup | None], *pids: int) -> None:
+        """Move processes into the session's cgroup, once it is there."""
+        group = await limiting
+        if group is not None:
+            await asyncio.to_thread(group.add, *pids)
 
     def _watch(self, bubblewrap: asyncio.subprocess.Process, output: KeptOutput) -> None:
         """Notify the hub at once when the session ends by itself, and log the end of its output."""

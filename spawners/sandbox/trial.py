@@ -23,6 +23,10 @@ from daas_hub.spawners.trial import PROBE, TIMEOUT_S, probe_report, trial_dir, w
 from daas_hub.storage import pin
 
 
+async def _without_limits(*_pids: int) -> None:
+    """Do nothing: a trial ends in a moment."""
+
+
 async def try_sandbox(plan: Plan, *, prefix: Path, read_only: list[Path], bwrap: str) -> dict[str, Any]:
     """Run the probe in a sandbox of this plan; return its report.
 
@@ -50,7 +54,7 @@ async def try_sandbox(plan: Plan, *, prefix: Path, read_only: list[Path], bwrap:
             environment={"PATH": f"{prefix}/bin:/usr/bin:/bin", "HOME": plan.home},
             listen_fd=left.fileno(),
             output=output,
-            apply_limits=lambda *_: None,
+            apply_limits=_without_limits,
             on_started=lambda _: None,
         )
         try:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
+from unittest.mock import AsyncMock
 
 from daas_hub.accounts import Account
 from daas_hub.catalogue import Application, Kind, Size
@@ -85,7 +86,7 @@ class Site:
             "environment": {"PATH": "/usr/bin:/bin", "HOME": plan.home},
             "listen_fd": self._listen_fd,
             "output": output,
-            "apply_limits": lambda *_pids: None,
+            "apply_limits": AsyncMock(),
             "on_started": lambda _pid: None,
         }
         return SandboxLaunch(**(wanted | more))

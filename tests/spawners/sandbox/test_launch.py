@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -48,7 +49,7 @@ def hub_that_builds(written: Path, note: Callable[[int], None]) -> int:
 
     async def run() -> None:
         with tempfile.TemporaryFile() as output:
-            order = SandboxLaunch(PLAN, (), argv, dict(os.environ), output.fileno(), output, lambda *_pids: None, note)
+            order = SandboxLaunch(PLAN, (), argv, dict(os.environ), output.fileno(), output, AsyncMock(), note)
             await (await build_sandbox(order)).wait()
 
     pid = os.fork()
