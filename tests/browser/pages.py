@@ -42,6 +42,9 @@ def sign_in(person: SessionUser, button: str, name: str, *, at: str = "/hub/home
     person.page.wait_for_url(f"{person.portal.url}/hub/**")
 
 
+#: The page of a desktop without scripts, whoever sent it: the session, or the portal, which is left at its own address.
+DESKTOP_PAGE = re.compile(r"/user/|/hub/sessions/[^/]+/desktop$")
+
 #: LocalFiles in PyMca's window when it fills a screen of 1400 x 900.
 OPEN_BUTTON = (576, 123)
 

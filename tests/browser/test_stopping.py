@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import SessionUser
-from tests.browser.pages import flaws_of
+from tests.browser.pages import DESKTOP_PAGE, flaws_of
 from tests.live_portal import Portal
 
 pytestmark = [pytest.mark.browser, pytest.mark.sandbox]
@@ -58,7 +58,7 @@ def test_a_page_asks_where_no_script_does(browser: Browser, portal: Portal) -> N
     anna.login("anna")
     page = anna.page
     anna.launch("Terminal", "MA-4242")
-    page.wait_for_url("**/user/**")
+    page.wait_for_url(DESKTOP_PAGE)
     # the browser is there before the hub calls it running, and one that starts is stopped without a question
     until = time.monotonic() + 30
     while page.locator("article.session[data-state=running]").count() == 0:

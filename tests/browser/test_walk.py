@@ -9,6 +9,7 @@ from playwright.sync_api import Error, expect
 
 from tests.browser.conftest import SessionUser, stop_first
 from tests.browser.pages import (
+    DESKTOP_PAGE,
     read_in_lab,
     require_closed_to,
     save_a_curve,
@@ -116,7 +117,7 @@ def test_pages_work_without_scripts(portal: Portal, browser: object) -> None:
     person = SessionUser(portal, context, page)
     person.login("carla")
     person.launch("Terminal", "MA-4242")
-    page.wait_for_url("**/user/**")
+    page.wait_for_url(DESKTOP_PAGE)
     page.goto(f"{portal.url}/hub/home")
     stop_first(page)
     expect(page.locator("#sessions")).to_contain_text("No sessions.")
