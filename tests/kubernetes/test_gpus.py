@@ -22,6 +22,8 @@ DOCUMENTS = {
 CONFIG = f"""
 from daas_hub.spawners.kubernetes.pod_settings import SizeInPlace
 c.Facility.sessions_per_person = 10
+# no pod of these tests runs: a start is answered as pending
+c.JupyterHub.tornado_settings["slow_spawn_timeout"] = 1
 c.ProposalKubeSpawner.pods["by_size"] = {{"gpu": SizeInPlace(resources={{{GPU!r}: 1}})}}
 """
 
