@@ -6,6 +6,7 @@ What they show is in templates/: `token.html`, `admin.html`, `oauth.html`, `erro
 from __future__ import annotations
 
 import re
+from importlib.resources import files
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,6 +22,8 @@ from daas_hub.portal.base import PortalHandler, PortalHeaders
 from daas_hub.portal.hub_requests import page_policy
 from daas_hub.portal.session_names import SESSION_NAME
 
+#: What the proxy shows where no hub answers; it loads itself again every five seconds.
+_UNAVAILABLE = (files("daas_hub") / "proxy_unavailable.html").read_text(encoding="utf-8")
 _PERSONAL = "Sessions are personal and cannot be shared."
 
 
@@ -58,14 +61,21 @@ class ConsentHandler(PortalHeaders, OAuthAuthorizeHandler):
 
 
 class ProxyErrorPageHandler(PortalHeaders, ProxyErrorHandler):
-    """`/error/503`: what the proxy shows for a session that does not respond.
+    """`/error/503` and `/error/404`: what the proxy shows for a session that does not respond, and without routes.
 
     The browser is at the session's address then, and is sent to the session's page, which says what happened. A session
     that runs is not opened there again by itself: it would not respond, and nothing would end that.
+
+    A proxy without a route for an address was restarted a moment ago, and this hub has not set its routes yet: it is
+    the hub that says what does not exist. The page is that of a hub that is away, which loads itself again.
     """
 
     async def get(self, status: str) -> None:
         """Show it; the hub's own page for other addresses."""
+        if status == "404":
+            self.set_header("Content-Type", "text/html; charset=utf-8")
+            self.finish(_UNAVAILABLE)
+            return
         name = self._session() if status == "503" else ""
         if not name:
             await super().get(status)

@@ -157,6 +157,13 @@ def test_a_hub_that_is_killed_in_mid_start_leaves_no_route(portal: Portal) -> No
     assert "was restarted while this session was starting" in plain_text(anna.get(f"/hub/sessions/{name_in(address)}"))
 
 
+def test_a_proxy_without_routes_shows_a_page_that_loads_itself_again(portal: Portal) -> None:
+    """A hub that starts answers before its proxy has its routes: nobody is left with "not found" then."""
+    page = requests.get(f"{portal.url}/hub/error/404", params={"url": "/hub/home"})
+    assert "The portal does not respond at the moment" in page.text
+    assert '<meta http-equiv="refresh" content="5">' in page.text
+
+
 @pytest.mark.parametrize(
     "asked",
     [
