@@ -88,6 +88,8 @@ class ProposalSessionMixin(
     #: Why the session ended, and a warning while it runs, worded for its owner; "" for none.
     ending = ""
     notice = ""
+    #: What its card says of directories that are almost full, as the session reported them; "" for none.
+    disk_notice = ""
 
     #: Whether this launch counts among the sessions of its owner; a refused one does not.
     is_counted = True
@@ -197,6 +199,7 @@ class ProposalSessionMixin(
         self.plan = None
         self.ending = self.notice = self.failure = ""
         self.memory_used_up = 0
+        self.disk_notice = ""
         self.failed_at_home = False
         self.is_counted = False
         self.clear_steps()
@@ -384,7 +387,7 @@ class ProposalSessionMixin(
             # the hub gives up waiting; whoever presses Stop does not
             self.failure = START_TIMED_OUT
         self.forget_lifetime()
-        self.notice = ""
+        self.notice = self.disk_notice = ""
 
     def extend(self) -> bool:
         """Extend the time limit once; return whether it was possible."""

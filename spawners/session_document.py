@@ -75,8 +75,13 @@ class SessionDocumentMixin(HasTraits):
                 "assets": session_asset_keys(self.user.settings),
                 "egress": [one.as_document() for one in routes],
                 "lifetime": plan.limits.as_document(),
+                "disk_limits": self.disk_limits(plan),
             }
         )
+
+    def disk_limits(self, plan: Plan) -> dict[str, int]:
+        """Return the most that directories of a session may hold, in bytes, where their file systems do not show it."""
+        return {}
 
     def icon_inside(self, application: Application) -> str:
         """Return the path of an application's icon inside the session; "" for none."""

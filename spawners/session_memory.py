@@ -12,7 +12,7 @@ from typing import Any
 
 from traitlets import HasTraits
 
-from daas_hub.catalogue import bytes_in_words
+from daas_hub.amounts import bytes_in_words
 from daas_hub.facility import Facility
 from daas_hub.spawners.session_lifetime import Lifetime
 

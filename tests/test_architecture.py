@@ -63,10 +63,27 @@ def test_nobody_imports_a_plugin_by_its_folder(name: str) -> None:
 def test_a_session_knows_only_the_errors(name: str) -> None:
     ours = [module for module in imports_of(name) if within(module, "daas_hub") and module != "daas_hub"]
     allowed = (
-        "daas_hub.errors", "daas_hub.launch_login", "daas_hub.lifetime", "daas_hub.log_redaction", "daas_hub.origins",
-        "daas_hub.relay", "daas_hub.session",
+        "daas_hub.disk_space", "daas_hub.errors", "daas_hub.launch_login", "daas_hub.lifetime",
+        "daas_hub.log_redaction", "daas_hub.origins", "daas_hub.relay", "daas_hub.session",
     )  # fmt: skip
     assert [module for module in ours if not within(module, *allowed)] == []
+
+
+def test_images_keep_what_a_session_imports() -> None:
+    """Also what that imports: the images have nothing else of the package, and a short `__init__` of their own."""
+    kept = set(re.findall(r"! -name ([a-z_]+)(?:\.py)?\b", (ROOT / "images" / "wheel" / "Dockerfile").read_text()))
+    found: set[str] = set()
+    left = {name for name in SOURCES if name.startswith("daas_hub/session/")}
+    while left:
+        found |= left
+        modules = {module for name in left for module in imports_of(name) if within(module, "daas_hub")}
+        paths = {module.replace(".", "/") for module in modules}
+        paths |= {path.rpartition("/")[0] for path in paths}
+        files = {file for path in paths for file in (f"{path}.py", f"{path}/__init__.py")}
+        left = (files & set(SOURCES)) - found - {"daas_hub/__init__.py"}
+    parts = {name.split("/")[1].removesuffix(".py") for name in found}
+    assert {"session", "disk_space", "amounts"} <= parts
+    assert parts - kept == set()
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,6 @@ IMAGE_REFERENCE = re.compile(
 )
 
 
-_UNITS = ("TiB", 2**40), ("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)
-
-
 class Kind(enum.StrEnum):
     """How an application appears: a Jupyter server, a desktop in the browser, or a link to another service."""
 
@@ -91,11 +88,3 @@ class Catalogue:
         """Return the sizes this application may have; the first is its default."""
         names = application.sizes or tuple(self.sizes)[:1]
         return tuple(self.sizes[name] for name in names)
-
-
-def bytes_in_words(count: int) -> str:
-    """Return a number of bytes in the largest unit of which there is one: "4 GiB", "1.5 GiB"."""
-    for unit, size in _UNITS:
-        if count >= size:
-            return f"{round(count / size, 1):g} {unit}"
-    return f"{count} bytes" if count else "0"

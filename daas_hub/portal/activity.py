@@ -12,6 +12,7 @@ from typing import Any
 from jupyterhub.apihandlers.users import ActivityAPIHandler
 from tornado import web
 
+from daas_hub.disk_space import in_words, read_report
 from daas_hub.facility import Facility
 from daas_hub.notices import session_notices
 from daas_hub.portal.audiences import Audiences
@@ -77,5 +78,6 @@ def _take(spawner: Any, report: dict[str, Any]) -> None:
     if len(seconds) != 2 or not all(isinstance(one, int | float) and 0 <= one < _MAX_S for one in seconds):
         raise web.HTTPError(400, "use must have unused_s and quiet_s, both in seconds")
     spawner.note_use(*seconds)
+    spawner.disk_notice = in_words(read_report(report.get("full")))
     if report.get("extend") is True:
         spawner.extend()

@@ -83,12 +83,16 @@ def reference_of(spawner: Any) -> str:
     return "" if reason in _FOR_USERS_ALONE else str(getattr(spawner, "reference", ""))
 
 
+#: Attributes of a spawner: what is not as it should be, a disk that is almost full, the end that comes near.
+_RUNNING_NOTICES = ("notice", "disk_notice", "end_notice")
+
+
 def notice_of(spawner: Any) -> str:
     """Return why a session has ended or is not yet stopped, or a warning about a running one; "" for neither."""
     state = session_state(spawner)
     words = {
         "waiting": waiting_words(spawner),
-        "running": " ".join(filter(None, (getattr(spawner, "notice", ""), getattr(spawner, "end_notice", "")))),
+        "running": " ".join(filter(None, (getattr(spawner, name, "") for name in _RUNNING_NOTICES))),
         "ended": getattr(spawner, "ending", ""),
         "stopping": getattr(spawner, "stop_notice", "") if spawner.pending != "stop" else "",
         "unknown": getattr(spawner, "unknown_notice", ""),

@@ -16,11 +16,13 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from daas_hub.disk_space import Space
 from daas_hub.lifetime import Limits, Outlook, Reason, Use, Verdict, decide
 from daas_hub.session import clock
 from daas_hub.session.activity import Activity
+from daas_hub.session.disk_use import DiskUse
 from daas_hub.session.hubclient import HubClient
-from daas_hub.session.notices import SessionNotice, notice_views, read_notices
+from daas_hub.session.notices import SessionNotice, disk_view, notice_views, read_notices
 from daas_hub.session.processor_use import ProcessorUse
 from daas_hub.session.settings import Settings
 
@@ -52,12 +54,15 @@ class Lifetime:
         report: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]],
         *,
         processors: ProcessorUse | None = None,
+        disk: DiskUse | None = None,
         now: Callable[[], float] = clock.now,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._limits, self._activity, self._report = limits, activity, report
         self._now, self._sleep = now, sleep
         self._processors = processors or ProcessorUse(limits.busy_processors, limits.window_s)
+        self._disk = disk or DiskUse({})
+        self._full_reported: tuple[Space, ...] = ()
         self._ends = now() + limits.longest_s if limits.longest_s else 0.0
         self._kept = 0.0
         self._reported: float | None = None
@@ -83,8 +88,9 @@ class Lifetime:
         return max(0.0, outlook.ends - self._now())
 
     def notices(self) -> list[dict[str, str]]:
-        """Return what is announced to whoever sits in this session, as its pages show it."""
-        return notice_views(self._notices, self._now(), limit=self._ends, warning_s=self._limits.warning_s)
+        """Return what the pages of this session show: directories that are almost full, and announcements."""
+        announced = notice_views(self._notices, self._now(), limit=self._ends, warning_s=self._limits.warning_s)
+        return [*map(disk_view, self._disk.full), *announced]
 
     def note_page(self) -> None:
         """Note that a page of the session asks what to show: the next report asks the hub what is announced."""
@@ -95,6 +101,7 @@ class Lifetime:
         await self._sleep(min(FIRST_REPORT_AFTER_S, self._limits.window_s))
         while True:
             self._look()
+            await self._disk.look()
             await self._report_if_new()
             outlook = self.outlook()
             if outlook.verdict is Verdict.END and outlook.reason is not None:
@@ -132,6 +139,7 @@ class Lifetime:
         And where a page is shown, or shows a notice that may have been withdrawn.
         """
         is_new = self._activity.last_use != self._reported or self._is_shown
+        is_new = is_new or self._disk.full != self._full_reported
         if is_new or self._notices or self._limits.idle_s or self.outlook().verdict is not Verdict.KEEP:
             with contextlib.suppress(OSError):
                 await self.report()
@@ -147,6 +155,8 @@ class Lifetime:
         more: dict[str, Any] = {"extend": True} if extend else {}
         if round_trips := self._activity.round_trips.take():
             more["round_trips_s"] = round_trips
+        if full := self._disk.full:
+            more["full"] = [one.as_report() for one in full]
         try:
             answer = await self._report({"use": use} | more)
         except OSError as problem:
@@ -154,6 +164,7 @@ class Lifetime:
             _log.info("activity not reported: %s", problem)
             raise
         self._reported, self._hub_answers, self._is_shown = last, True, False
+        self._full_reported = full
         self._take(answer)
 
     def _take(self, answer: dict[str, Any]) -> None:
@@ -175,7 +186,7 @@ def lifetime_of(settings: Settings, hub: HubClient, activity: Activity) -> Lifet
         when = activity.last.isoformat()
         return await hub.report_activity(settings.user, settings.server_name, when, settings.api_token, more)
 
-    return Lifetime(settings.limits, activity, report)
+    return Lifetime(settings.limits, activity, report, disk=DiskUse(limits=settings.disk_limits))
 
 
 def announce_end(reason: Reason) -> None:

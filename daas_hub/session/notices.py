@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from daas_hub.disk_space import Space
 from daas_hub.lifetime import countdown
 
 #: More are not shown: they would cover the desktop.
@@ -50,6 +51,11 @@ def _notice(given: object, now: float) -> SessionNotice | None:
     if not isinstance(ends_in_s, int | float):
         return None
     return SessionNotice(number, level, text, now + ends_in_s, ends_at)
+
+
+def disk_view(full: Space) -> dict[str, str]:
+    """Return what a page of the session shows of a directory that is almost full."""
+    return {"key": f"disk {full.name}", "level": "warning", "title": "Please note", "words": full.words, "text": ""}
 
 
 def notice_views(

@@ -50,6 +50,7 @@ class Settings:
         temporary_home: whether the home is deleted with the session.
         limits: how long the session may last.
         launch_login: the login of the browser that launched it; None if it signs in at the hub.
+        disk_limits: the most that some of its directories may hold, in bytes, where file systems do not show it.
         public_url: this session's address in a browser, if the hub knows its own.
     """
 
@@ -77,6 +78,7 @@ class Settings:
     limits: Limits = UNLIMITED
     launch_login: ExpectedLogin | None = None
     public_url: str = ""
+    disk_limits: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def shares_hub_host(self) -> bool:
@@ -129,6 +131,7 @@ def read_settings(env: Mapping[str, str] = os.environ) -> Settings:
         asset_keys=dict(document.get("assets", {})),
         launch_login=ExpectedLogin.read(env.get(LOGIN_VARIABLE, "")),
         public_url=env.get("JUPYTERHUB_PUBLIC_URL", ""),
+        disk_limits={str(name): int(size) for name, size in document.get("disk_limits", {}).items()},
     )
 
 

@@ -143,13 +143,11 @@ def volumes_of(plan: Plan, settings: PodSettings, identity: PodIdentity) -> Volu
         volumes.add(mount, target_of(plan, mount.target))
     for mount, path in outside_home(plan):
         volumes.add(mount, path)
-    size = size_in_place(plan, settings)
     if plan.temporary_home:
         volumes.add_empty("home", plan.home, temporary_home_bytes(plan), in_memory=True)
-    disk, memory = size.ephemeral_bytes or settings.ephemeral_bytes, plan.size.memory_bytes
-    volumes.add_empty("tmp", "/tmp", disk // 2)  # noqa: S108  # inside
-    volumes.add_empty("var-tmp", "/var/tmp", disk // 4)  # noqa: S108
-    volumes.add_empty("shm", "/dev/shm", memory // 4, in_memory=True)  # noqa: S108
+    for path, most in disk_limits(plan, settings).items():
+        volumes.add_empty(path.strip("/").replace("/", "-"), path, most)
+    volumes.add_empty("shm", "/dev/shm", plan.size.memory_bytes // 4, in_memory=True)  # noqa: S108
     volumes.add_empty("run-session", "/run/session", 64 * _MIB, in_memory=True)
     # X compiles its keyboard maps into here
     volumes.add_empty("xkb", "/var/lib/xkb", 4 * _MIB, in_memory=True)
@@ -164,6 +162,16 @@ def volumes_of(plan: Plan, settings: PodSettings, identity: PodIdentity) -> Volu
     # outer ones first, as a person reads them; the container runtime sorts them itself
     volumes.mounts.sort(key=lambda one: (str(one["mountPath"]).count("/"), str(one["mountPath"])))
     return volumes
+
+
+def disk_limits(plan: Plan, settings: PodSettings) -> dict[str, int]:
+    """Return the directories on the node's disk, with the most that each may hold: the kubelet ends a pod with more."""
+    disk = _ephemeral_bytes(plan, settings)
+    return {"/tmp": disk // 2, "/var/tmp": disk // 4}  # noqa: S108  # inside
+
+
+def _ephemeral_bytes(plan: Plan, settings: PodSettings) -> int:
+    return size_in_place(plan, settings).ephemeral_bytes or settings.ephemeral_bytes
 
 
 def literal(text: str) -> str:
@@ -258,6 +266,6 @@ def _resources(plan: Plan, settings: PodSettings, *, with_devices: bool = True) 
     return {
         "cpu": f"{round(plan.size.cpus * 1000)}m",
         "memory": str(plan.size.memory_bytes),
-        "ephemeral-storage": str(size.ephemeral_bytes or settings.ephemeral_bytes),
+        "ephemeral-storage": str(_ephemeral_bytes(plan, settings)),
         **({name: str(count) for name, count in size.resources.items()} if with_devices else {}),
     }

@@ -43,7 +43,7 @@ from daas_hub.spawners.kubernetes.launch import (
     require_asked,
     wait_gone,
 )
-from daas_hub.spawners.kubernetes.pod import pod_for
+from daas_hub.spawners.kubernetes.pod import disk_limits, pod_for
 from daas_hub.spawners.kubernetes.pod_settings import PodIdentity
 from daas_hub.spawners.kubernetes.session_files import generated_files, icon_path, secret_environment
 from daas_hub.spawners.kubernetes.settings_checks import (
@@ -197,6 +197,10 @@ class ProposalKubeSpawner(PodEndMixin, StockKubeSpawner):
             finally:
                 for one in pinned:
                     one.close()
+
+    def disk_limits(self, plan: Plan) -> dict[str, int]:
+        """Return the most that directories on the node's disk may hold (see `SessionDocumentMixin.disk_limits`)."""
+        return disk_limits(plan, self.pod_settings)
 
     async def _run_pod(self, plan: Plan, granted: list[GrantedDirectory]) -> str:
         settings = self.pod_settings

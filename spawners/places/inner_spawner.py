@@ -25,6 +25,7 @@ SESSION_STATE = frozenset(
     {
         "_limiting",
         "desktop_page",
+        "disk_notice",
         "ending",
         "ends",
         "failed_at_home",

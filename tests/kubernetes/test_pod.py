@@ -20,7 +20,7 @@ from daas_hub.launch import Plan
 from daas_hub.spawners.guest_layout import temporary_home_bytes
 from daas_hub.spawners.kubernetes.labels import EGRESS_LABEL, MISSING_DIRECTORY
 from daas_hub.spawners.kubernetes.placement import SILENT_NODE
-from daas_hub.spawners.kubernetes.pod import literal, pod_for
+from daas_hub.spawners.kubernetes.pod import disk_limits, literal, pod_for
 from daas_hub.spawners.kubernetes.pod_settings import Placement, PodSettings, SizeInPlace
 from daas_hub.spawners.kubernetes.volumes import ClaimStorage
 from tests.kubernetes.api_types import round_trip
@@ -428,6 +428,16 @@ def test_host_of_egress_has_a_name_and_a_policy() -> None:
 def test_disk_of_a_size() -> None:
     place = replace(PLAIN, by_size={"small": SizeInPlace(ephemeral_bytes=2**30)})
     assert session_of(pod_of(place=place))["resources"]["limits"]["ephemeral-storage"] == str(2**30)
+
+
+def test_the_session_learns_what_the_kubelet_ends_it_for() -> None:
+    """No file system shows it: an empty directory on the node's disk has the size of that disk."""
+    place = replace(PLAIN, by_size={"small": SizeInPlace(ephemeral_bytes=2**30)})
+    limits = disk_limits(DESKTOP, place)
+    volumes = pod_of(place=place)["spec"]["volumes"]
+    on_disk = {f"/{one['name'].replace('-', '/')}": int(one["emptyDir"]["sizeLimit"]) for one in volumes
+               if "emptyDir" in one and "medium" not in one["emptyDir"]}  # fmt: skip
+    assert limits == on_disk == {"/tmp": 2**29, "/var/tmp": 2**28}
 
 
 def test_longest_prefix_of_storage_counts() -> None:

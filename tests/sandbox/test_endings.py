@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -38,7 +39,7 @@ def snug(sandbox_works: None) -> Iterator[Portal]:
     applications = state / "applications"
     applications.mkdir()
     (applications / "sizes.yaml").write_text(SIZES)
-    (applications / "probe.yaml").write_text(PROBE)
+    (applications / "probe.yaml").write_text(f"{PROBE}sizes: [snug]\n")
     running = start_portal(applications, state=state)
     yield running
     running.stop()
@@ -48,11 +49,25 @@ def snug(sandbox_works: None) -> Iterator[Portal]:
 def test_program_that_uses_too_much_memory_is_reported(snug: Portal) -> None:
     """The kernel kills it alone: the session continues, and says so within one look of the hub."""
     anna = snug.login("anna")
-    script = "/usr/bin/python3 -c 'b = bytearray(2**30)'; echo python=$?"
+    script = "/usr/bin/python3 -c 'b = bytes([1]) * 2**30'; echo python=$?"
     with probing(anna, "anna", script) as probe:
         assert "python=137" in probe.output()
-        wait_for(lambda: "A program used up the session's memory and was ended at" in home_text(anna), "the words", 60)
+        wait_for(lambda: "memory and was ended at" in home_text(anna), "the words", 60)
         assert "Running" in home_text(anna)
+
+
+def test_directory_that_is_almost_full_is_said_before_it_is(snug: Portal) -> None:
+    """C4: /tmp has half of the session's memory. On its card, and on its own page."""
+    anna = snug.login("anna")
+    with probing(anna, "anna", "head -c 190M /dev/zero > /tmp/filled; echo $?") as probe:
+        assert probe.output() == "0\n"
+        said = re.compile(
+            r"/tmp is almost full: \S+ MiB of 200 MiB are free\. Delete files there before programs fail\."
+        )
+        wait_for(lambda: said.search(home_text(anna)), lambda: home_text(anna), 120)
+        shown = anna.get(f"/user/{anna.name}/{probe.session}/status").json()["notices"]
+        assert [(one["key"], one["level"]) for one in shown] == [("disk /tmp", "warning")]
+        assert said.fullmatch(shown[0]["words"])
 
 
 def test_session_whose_memory_is_used_up_while_the_hub_is_away(snug: Portal) -> None:

@@ -8,14 +8,23 @@ from typing import Any
 
 import pytest
 
+from daas_hub.disk_space import Space
 from daas_hub.lifetime import Limits, Reason
 from daas_hub.session.activity import Activity
+from daas_hub.session.disk_use import DiskUse
 from daas_hub.session.end_notice import end_of
 from daas_hub.session.lifetime import HUB_ENDS_WITHIN_S, Lifetime, end_programs
 from daas_hub.session.processor_use import ProcessorUse, processor_seconds, runnable
 
 IDLE = Limits(longest_s=36_000, idle_s=3600, warning_s=600)
 AGE = Limits(longest_s=7200, warning_s=600, extension_s=3600, max_extensions=1)
+
+
+class Disk(DiskUse):
+    """Disks of which a test says what is full."""
+
+    async def look(self) -> None:
+        """Find what the test says."""
 
 
 class Scene:
@@ -38,8 +47,15 @@ class Scene:
             lambda: self.time,
             lambda: self.waiting,
         )
+        self.disk = Disk()
         self.lifetime = Lifetime(
-            limits, self.activity, self.report, processors=processors, now=lambda: self.time, sleep=self.sleep
+            limits,
+            self.activity,
+            self.report,
+            processors=processors,
+            disk=self.disk,
+            now=lambda: self.time,
+            sleep=self.sleep,
         )
 
     async def report(self, more: dict[str, Any]) -> dict[str, Any]:
@@ -181,6 +197,31 @@ async def test_a_hub_of_another_release_answers_nothing(scene: Callable[[Limits]
     one = scene(AGE)
     one.answer = {"remaining_s": "soon", "kept_s": None}
     assert await one.lifetime.run() is Reason.TIME_LIMIT
+
+
+async def test_a_directory_that_is_almost_full_is_said_at_once_and_until_it_is_not(
+    scene: Callable[[Limits], Scene],
+) -> None:
+    """To the hub for the card, and on the session's own pages, also where nobody uses it."""
+    one = scene(AGE)
+    full = Space("/tmp", 5 * 2**20, 2**30)
+    shown: list[list[str]] = []
+    one.at = [
+        (2000.0, lambda: setattr(one.disk, "full", (full,))),
+        (2200.0, lambda: shown.append([each["words"] for each in one.lifetime.notices()])),
+        (3000.0, lambda: setattr(one.disk, "full", ())),
+        (3200.0, lambda: shown.append([each["words"] for each in one.lifetime.notices()])),
+    ]
+    one.answer = {"remaining_s": 7200.0}
+    one.at.append((4000.0, lambda: setattr(one, "answer", None)))
+    assert await one.lifetime.run() is Reason.TIME_LIMIT
+    said = [(moment, report.get("full")) for moment, report in one.reports]
+    first = next(moment for moment, reported in said if reported)
+    last = next(moment for moment, reported in said if moment > first and not reported)
+    assert 2000 <= first <= 2000 + AGE.window_s
+    assert 3000 <= last <= 3000 + AGE.window_s
+    assert next(reported for _, reported in said if reported) == [full.as_report()]
+    assert shown == [[full.words], []]
 
 
 async def test_what_its_page_shows(scene: Callable[[Limits], Scene]) -> None:
