@@ -12,7 +12,8 @@ from daas_hub.portal.session_names import new_session_name
 def larger_size_view(spawner: Any, catalogue: PersonalCatalogue) -> dict[str, Any] | None:
     """Return the launch of an ended session again with the next larger size; None if its memory was not used up.
 
-    `size` is None where its person may use no larger one. A place that does not have the size is left out of `fields`.
+    Without a larger size that its person may use, `size` is empty. A place that does not have the size is left out of
+    `fields`.
     """
     used_up = getattr(spawner, "memory_used_up", 0)
     options = spawner.orm_spawner.user_options or {}
@@ -21,7 +22,7 @@ def larger_size_view(spawner: Any, catalogue: PersonalCatalogue) -> dict[str, An
         return None
     size = catalogue.larger_size(application, used_up)
     if size is None:
-        return {"title": application.title, "size": None}
+        return {"title": application.title, "size": ""}
     request = LaunchRequest.from_json(options)
     place = next((one for one in catalogue.places if one.name == request.place), None)
     fields = {
