@@ -67,7 +67,7 @@ class ProxyErrorPageHandler(PortalHeaders, ProxyErrorHandler):
     that runs is not opened there again by itself: it would not respond, and nothing would end that.
 
     A proxy without a route for an address was restarted a moment ago, and this hub has not set its routes yet: it is
-    the hub that says what does not exist. The page is that of a hub that is away, which loads itself again.
+    the hub that says what does not exist. The page is that of a hub that does not respond, which loads itself again.
     """
 
     async def get(self, status: str) -> None:
