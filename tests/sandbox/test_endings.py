@@ -52,7 +52,7 @@ def test_program_that_uses_too_much_memory_is_reported(snug: Portal) -> None:
     script = "/usr/bin/python3 -c 'b = bytes([1]) * 2**30'; echo python=$?"
     with probing(anna, "anna", script) as probe:
         assert "python=137" in probe.output()
-        wait_for(lambda: "memory and was ended at" in home_text(anna), "the words", 60)
+        wait_for(lambda: "memory and was ended at" in home_text(anna), "the words", 120)
         assert "Running" in home_text(anna)
 
 
@@ -77,9 +77,9 @@ def test_session_whose_memory_is_used_up_while_the_hub_is_away(snug: Portal) -> 
     name = anna.launch("probe")
     kill(snug)
     (home / "go").touch()
-    wait_for(lambda: not marked_processes(snug.state / "run" / "sessions"), "the end of the session", 60)
+    wait_for(lambda: not marked_processes(snug.state / "run" / "sessions"), "the end of the session", 120)
     again = start_portal(snug.state / "applications", state=snug.state, port=snug.port)
     snug.process = again.process
-    wait_for(lambda: "It used all of its 400 MiB of memory at" in home_text(anna), "why it ended", 60)
+    wait_for(lambda: "It used all of its 400 MiB of memory at" in home_text(anna), "why it ended", 120)
     assert "Probe has no larger size that you may use." in home_text(anna)
     anna.stop(name)
