@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from daas_hub.disk_space import HOME, NAMES, Space
@@ -68,32 +68,26 @@ class DiskUse:
     def __init__(self, paths: Mapping[str, Path] | None = None, limits: Mapping[str, int] | None = None) -> None:
         self._paths = paths if paths is not None else {one: Path.home() if one == HOME else Path(one) for one in NAMES}
         self._limits = limits or {}
-        self._looking: threading.Thread | None = None
+        self._looking: asyncio.Future[tuple[Space, ...]] | None = None
         #: As found by the last look.
         self.full: tuple[Space, ...] = ()
 
     async def look(self) -> None:
         """Measure. A file system that does not respond changes nothing, and is not asked again until it has."""
-        if self._looking is not None and self._looking.is_alive():
+        if self._looking is not None and not self._looking.done():
             return
         loop = asyncio.get_running_loop()
-        done: asyncio.Future[tuple[Space, ...]] = loop.create_future()
-
-        def give(found: Sequence[Space]) -> None:
-            if not done.done():
-                done.set_result(tuple(found))
+        looking = self._looking = loop.create_future()
 
         def measure() -> None:
             spaces = (space_of(name, path, self._limits.get(name, 0)) for name, path in self._paths.items())
-            found = [one for one in spaces if one is not None and one.is_almost_full]
+            found = tuple(one for one in spaces if one is not None and one.is_almost_full)
             # the session may have ended meanwhile
             with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(give, found)
+                loop.call_soon_threadsafe(looking.set_result, found)
 
         # not a thread of the pool: the session's end would wait for it
-        self._looking = threading.Thread(target=measure, daemon=True)
-        self._looking.start()
-        try:
-            self.full = await asyncio.wait_for(done, TIMEOUT_S)
-        except TimeoutError:
-            return
+        threading.Thread(target=measure, daemon=True).start()
+        await asyncio.wait({looking}, timeout=TIMEOUT_S)
+        if looking.done():
+            self.full = looking.result()
