@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import secrets
 import signal
 import subprocess
 import sys
@@ -45,25 +48,29 @@ def demo(file: Path) -> int:
         )
         return 1
     file = file.resolve()
-    hub = subprocess.Popen([str(Path(sys.executable).parent / "jupyterhub"), "-f", str(file)], cwd="/")
+    token = secrets.token_hex(32)
+    program = str(Path(sys.executable).parent / "jupyterhub")
+    hub = subprocess.Popen([program, "-f", str(file)], cwd="/", env=os.environ | {"CONFIGPROXY_AUTH_TOKEN": token})
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _frame: hub.send_signal(received))
-    inside = f"http://{LOOPBACK}:{first}/"
-    # the hub by itself first: before it has registered with the proxy, the proxy can only complain
-    if _responds(f"http://127.0.0.1:{first + 2}/hub/health", hub) and _responds(inside + "hub/health", hub):
+    # by the proxy's API: a request for a page, which it has no route for yet, would be an error in its log
+    if _has_route(f"http://{LOOPBACK}:{first + 3}/api/routes", token, hub):
         _print_welcome(first)
     return hub.wait()
 
 
-def _responds(address: str, hub: subprocess.Popen[bytes]) -> bool:
-    """Wait until the portal responds; return False if it ended before."""
+def _has_route(api: str, token: str, hub: subprocess.Popen[bytes]) -> bool:
+    """Wait until the proxy has the hub's route; return False if the hub ended before."""
+    asking = urllib.request.Request(api, headers={"Authorization": f"token {token}"})  # noqa: S310  # our own address
     until = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < until and hub.poll() is None:
         try:
-            with urllib.request.urlopen(address, timeout=5):  # noqa: S310  # our own http address
-                return True
+            with urllib.request.urlopen(asking, timeout=5) as routes:  # noqa: S310
+                if "/" in json.load(routes):
+                    return True
         except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
+            pass
+        time.sleep(0.2)
     return False
 
 
