@@ -125,7 +125,8 @@ def _log_on_failure(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     for name in {"portal", "squashed"} & set(request.fixturenames):
         if getattr(request.node, "failed", False):
-            print(request.getfixturevalue(name).log.read_text(errors="replace")[-6000:])
+            # as the test had it: a fixture of the test alone is torn down by now
+            print(request.node.funcargs[name].log.read_text(errors="replace")[-6000:])
 
 
 @pytest.hookimpl(hookwrapper=True)
