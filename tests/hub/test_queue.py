@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from daas_hub.spawners.sandbox.processes import marked_processes
+from tests.hub.operator import Operator
+from tests.hub.shown_output import require_as_shown
 from tests.live_portal import Person, plain_text, remove
 from tests.places import kill, kill_rest
 from tests.queue_portal import QueuePortal, press, state_of
@@ -59,6 +61,7 @@ def test_five_people_press_and_the_hub_is_killed(queue: QueuePortal) -> None:
     expected = {"anna": "running", "ben": "running", "carla": "first", "dora": "second", "emil": "third"}
     assert line_of(people) == expected
     assert start_by_api(people["emil"]).startswith("3 launches wait for a free session.")
+    require_as_shown("queue", Operator(queue.portal).run("queue").stdout)
 
     kill(queue.portal)
     queue.start_again()
