@@ -156,6 +156,9 @@ def test_hub_knows_of_no_listener_but_the_sessions_own(portal: Portal, engine: d
         assert secret not in text.replace(str(portal.state), "")
     assert set(told["Config"]["Labels"]) >= {"org.daas-hub.hub", "org.daas-hub.session"}
     assert "anna" not in repr(told["Config"]["Labels"])
+    # the one id of a launch, as the hub's lines about it have it
+    launch = told["Config"]["Labels"]["org.daas-hub.launch"]
+    assert re.search(rf"{name} took .* \[launch {launch}\]", portal.log.read_text())
 
 
 def test_processed_data_are_shared_and_last(portal: Portal) -> None:
