@@ -14,11 +14,11 @@ from tornado import template, web
 from daas_hub.launch_login import PAGE_SCRIPT
 from daas_hub.portal.assets import SESSION_FOLDER, session_asset_address, session_asset_key
 from daas_hub.portal.base import PortalHandler
-from daas_hub.portal.hub_requests import CONTENT_SECURITY_POLICY
 
-#: The scripts of a desktop set styles, and draw pictures that they were sent.
-_POLICY = CONTENT_SECURITY_POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'").replace(
-    "img-src 'self' data:", "img-src 'self' data: blob:"
+#: As the session's own: the scripts of a desktop set styles, and draw pictures that they were sent.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
 
@@ -43,7 +43,8 @@ class DesktopPageHandler(PortalHandler):
             raise web.HTTPError(404, "You have no such session.")
         spawner = user.spawners[name]
         page = getattr(spawner, "desktop_page", None)
-        if page is None or not spawner.active:
+        # a browser cannot be given the address of another host name
+        if page is None or not spawner.active or self.settings.get("subdomain_host"):
             self.redirect(f"{self.hub_url}sessions/{name}")
             return
         self.set_header("Content-Type", "text/html; charset=utf-8")

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from jupyterhub.scopes import access_scopes, identify_scopes
 
 from daas_hub.launch_login import COOKIE, VALID_S, LaunchLogin, challenge_of
+from daas_hub.portal.hub_requests import public_origin
 
 
 def new_launch_login(handler: Any) -> LaunchLogin | None:
@@ -26,6 +27,9 @@ def set_login_cookie(handler: Any, spawner: Any, login: LaunchLogin) -> bool:
     if not handler.get_scope_filter("access:servers")(spawner.orm_spawner, kind="server"):
         # a role of this person does not include it: the hub's own page says so
         return False
+    if not handler.is_login(handler.own_session_id):
+        # signed out while the session started
+        return False
     handler.set_cookie(
         COOKIE,
         login.for_browser(_new_code(handler, spawner, login)),
@@ -33,7 +37,7 @@ def set_login_cookie(handler: Any, spawner: Any, login: LaunchLogin) -> bool:
         max_age=VALID_S,
         httponly=True,
         samesite="Lax",
-        secure=handler.request.protocol == "https",
+        secure=public_origin(handler).startswith("https:"),
     )
     return True
 

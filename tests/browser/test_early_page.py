@@ -49,3 +49,32 @@ def test_a_session_that_does_not_start_leads_to_the_reason(
     expect(anna.page.get_by_text(words)).to_be_visible(timeout=60_000)
     assert urlsplit(anna.page.url).path.startswith("/hub/sessions/")
     expect(anna.page.get_by_role("button", name="Launch")).to_be_visible()
+
+
+def test_a_browser_that_closes_the_connection_when_people_leave_does_not_bring_them_back(
+    guest: Callable[..., SessionUser], portal: Portal
+) -> None:
+    """As Firefox does, before it has left the page: loading it again would replace where they go."""
+    anna = guest("anna")
+    page = anna.page
+    choose(portal, "silent")
+    anna.launch("Terminal", "MA-4242")
+    expect(page.locator("#veil-words")).to_have_text("Connecting to Terminal …")
+    page.evaluate("dispatchEvent(new Event('beforeunload'))")
+    # the session ends, and the connection with it
+    expect(page.locator("#veil-words")).to_have_text("This session is no longer running.", timeout=60_000)
+    assert page.evaluate("document.documentElement.dataset.address")
+
+
+def test_a_browser_that_does_not_keep_the_cookie_of_the_screen_signs_in(
+    guest: Callable[..., SessionUser], portal: Portal
+) -> None:
+    """RFC 6265 lets browsers ignore cookies of responses like 101."""
+    anna = guest("anna")
+    page = anna.page
+    page.route("**/status", lambda route: route.fulfill(status=403), times=1)
+    choose(portal, "slow")
+    (portal.state / "tools" / "go").touch()
+    anna.launch("Terminal", "MA-4242")
+    page.wait_for_selector('html[data-frame="1"]:not([data-address])', state="attached")
+    expect(page.locator("#state")).to_have_text("Connected")

@@ -29,7 +29,10 @@
     // It does not know this page, or it did not start: what is at its address has more to say.
     const reload = () => location.reload();
     socket.addEventListener("close", reload);
-    entered.then(() => socket.removeEventListener("close", reload));
+    const keep = () => socket.removeEventListener("close", reload);
+    entered.then(keep);
+    // Firefox closes it when somebody leaves the page.
+    addEventListener("beforeunload", keep, { once: true });
   }
   window.daasScreen = { early: { socket, held }, address: screenAddress, entered };
 

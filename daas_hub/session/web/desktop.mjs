@@ -22,6 +22,7 @@ let rfb = null;
 let attempts = 0;
 let retryTimer = 0;
 let away = false; // whether the last question for the session's state did not reach it
+let answered = false; // whether any has been answered
 
 const words = {
   connecting: `Connecting to ${title} …`,
@@ -126,6 +127,13 @@ function onSessionState(answer, viewers) {
     if (rfb && state === "connected" && performance.now() - rfb.lastMessage > SILENT_MS) showState("frozen");
   }
   if (away) return;
+  const isFirst = !answered;
+  answered = true;
+  if (isFirst && answer === "signed-out" && rfb && document.documentElement.dataset.address) {
+    // The cookie that came with the screen was not kept, as some browsers may do: the session's own page signs in.
+    location.reload();
+    return;
+  }
   if (state === "frozen") {
     renew();
     return;
