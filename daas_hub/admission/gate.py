@@ -112,7 +112,7 @@ class Gate:
         if row is None:
             row = Usage(user=demand.user, session=demand.session, admitted=now)
             self._db.add(row)
-        row.proposals, row.groups = ", ".join(demand.proposals), sorted(demand.groups & set(self.rules.classes))
+        row.proposals, row.groups = ", ".join(demand.proposals), sorted(demand.groups & self.rules.counted_groups)
         row.application, row.place, row.size = demand.application, demand.place, demand.size
         row.cpus, row.memory_bytes, row.gpus, row.hours = demand.cpus, demand.memory_bytes, demand.gpus, demand.hours
         if self.rules.has_quotas or self.rules.has_capacity:

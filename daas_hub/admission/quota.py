@@ -185,6 +185,11 @@ class Rules:
         own = [rule for name, rule in self.classes.items() if name in groups]
         return Offer.of_classes([rule.applications for rule in own], [rule.sizes for rule in own])
 
+    @property
+    def counted_groups(self) -> frozenset[str]:
+        """The roles and groups by which sessions are counted."""
+        return frozenset(self.classes).union(*(one.groups for one in self.reservations))
+
     def kind_of(self, demand: Demand) -> Hashable:
         """Return what `require_room` depends on: launches of one kind have room together, or none has."""
         reserved = tuple(one.is_for(demand) for one in self.reservations)

@@ -65,7 +65,7 @@ class Usage(Base):
 
     Attributes:
         proposals: the ids of its proposals, separated by ", "; "" for an own resource.
-        groups: the person's roles and groups that a quota is set for, when it was admitted.
+        groups: the person's roles and groups that have a quota or a reservation, when it was admitted.
         hours: the time limit of its size.
         admitted, started, ended: seconds since 1970. `started` is empty until it runs, and `ended` until the
             backend has confirmed its end; until then its resources are in use.

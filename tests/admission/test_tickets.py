@@ -16,7 +16,7 @@ from daas_hub.admission.dispatcher import Dispatcher, NotStarted
 from daas_hub.admission.gate import Gate, Key
 from daas_hub.admission.line import Line, LineRules
 from daas_hub.admission.model import Demand
-from daas_hub.admission.quota import Limits, NoRoom, OverQuota, Rules
+from daas_hub.admission.quota import Limits, NoRoom, OverQuota, Reservation, Rules
 from daas_hub.tables import Ticket, Usage, upgrade_tables
 
 from .scenes import Clock, demand
@@ -234,6 +234,16 @@ def test_a_start_without_a_ticket_passes_nobody(hub: Hub) -> None:
     with pytest.raises(NoRoom, match="1 launch waits for a free session"):
         hub.line.require_none_waits(demand("ben"))
     hub.line.require_none_waits(demand("anna"))
+
+
+def test_sessions_of_a_group_use_its_reservation_without_a_quota_of_the_group(hub: Hub) -> None:
+    school = frozenset({"group:school", "group:other"})
+    course = Reservation(hub.clock.now - 60, hub.clock.now + 3600, 2, groups=frozenset({"group:school"}))
+    hub.gate.rules = Rules(facility=Limits(sessions=3), reservations=(course,))
+    for name in ("pupil1", "pupil2"):
+        hub.gate.admit(demand(name, groups=school))
+    hub.gate.admit(demand("anna"))
+    assert [row.groups for row in hub.db.query(Usage)] == [["group:school"], ["group:school"], []]
 
 
 def test_tickets_are_limited_and_count_in_the_quota(tmp_path: Path) -> None:
