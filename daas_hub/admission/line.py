@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Container, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -103,10 +103,6 @@ class Line:
         """Return the tickets in the order of the queue."""
         return list(self._ordered().tickets)
 
-    def is_waited_for(self, place: str) -> bool:
-        """Return whether somebody waits for a place, or for the portal as a whole."""
-        return any(not one.is_called and one.demand.place == place for one in self._waiting.values())
-
     def waits(self) -> list[tuple[str, float]]:
         """Return the place of each ticket that waits, and for how many seconds it has waited."""
         now = self._clock()
@@ -119,18 +115,32 @@ class Line:
     # -- tickets -------------------------------------------------------------------------------------------------
 
     def require_none_waits(self, demand: Demand) -> None:
-        """Check that a start without a ticket passes nobody.
+        """Check that a start without a ticket passes nobody who could have its session.
 
         Raises:
             NoRoom: others wait.
         """
-        if demand.key not in self._waiting and self.is_waited_for(demand.place):
-            count = sum(1 for one in self._waiting.values() if not one.is_called and one.demand.place == demand.place)
+        if demand.key in self._waiting:
+            return
+        # room is looked for once for each kind, as in `next_to_start`
+        kinds: dict[Hashable, list[Demand]] = defaultdict(list)
+        for one in self._waiting.values():
+            if not one.is_called and one.demand.place == demand.place:
+                kinds[self._gate.rules.kind_of(one.demand)].append(one.demand)
+        if count := sum(len(alike) for alike in kinds.values() if not self._lets_pass(alike[0], demand)):
             raise NoRoom(
                 f"{count} launch{'es wait' if count > 1 else ' waits'} for a free session.",
                 remedy="Launch from the portal's pages to wait in line.",
                 place=demand.place,
             )
+
+    def _lets_pass(self, first: Demand, demand: Demand) -> bool:
+        """Return whether a launch that waits lacks only sessions that are reserved for another launch."""
+        try:
+            self._gate.require_room(first)
+        except NoRoom as problem:
+            return problem.lets_pass(demand)
+        return False
 
     def require_may_join(self, demand: Demand) -> None:
         """Check whether a launch may wait.

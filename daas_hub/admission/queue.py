@@ -8,11 +8,12 @@ those of new ones do.
 
 **Room.** A ticket for which there is no room lets others pass that fit, until it has waited `patience_s`. From then on
 nothing behind it starts in its place (or anywhere, if the whole portal is full), and the room that becomes free
-gathers.
+gathers. If the only free sessions are reserved for others, those others still start: they take none that it could have.
 
 **Guarantee.** In its place a ticket is overtaken only by tickets that arrived within max(`max_handicap_s` +
-`beamtime_lead_s`, `patience_s`) after it. So as long as sessions end, every ticket starts: the number of tickets that
-start before it is limited by those that were there and those that arrived in that time. While a ticket waits after the
+`beamtime_lead_s`, `patience_s`) after it, and by those that start in a session reserved for them and not for it. So as
+long as sessions and reservations end, every ticket starts: of the sessions that are not reserved, the number that start
+before it is limited by the tickets that were there and those that arrived in that time. While a ticket waits after the
 backend had no room for it (`Waiting.not_before`), and tries again, only others pass that need less of something.
 `tests/admission/test_queue.py` shows it with 10,000 arrivals.
 """
@@ -39,7 +40,7 @@ class QueuePolicy:
 
     @property
     def overtaking_s(self) -> float:
-        """How much later a ticket may have arrived and still start earlier."""
+        """How much later a ticket may have arrived and still start earlier, in a session that is not reserved."""
         return max(self.max_handicap_s + self.beamtime_lead_s, self.patience_s)
 
 
@@ -121,17 +122,17 @@ def next_to_start(
         kind_of: returns what that depends on. It is asked once for each kind: with 1,000 sessions and 1,000 tickets,
             asking it for each ticket would take the hub a second.
     """
-    full: set[str] = set()
+    closed_by: list[NoRoom] = []
     no_room: dict[Hashable, NoRoom] = {}
     refused = list(trying)
     for ticket in ordered:
-        if "" in full:
-            return None
         if ticket.not_before > now:
             if ticket.lacks_room:
                 refused.append(ticket.demand)
             continue
-        if ticket.demand.place in full or any(_needs_as_much(ticket.demand, one) for one in refused):
+        if not all(one.lets_pass(ticket.demand) for one in closed_by):
+            continue
+        if any(_needs_as_much(ticket.demand, one) for one in refused):
             continue
         kind = kind_of(ticket.demand)
         if kind not in no_room:
@@ -142,8 +143,7 @@ def next_to_start(
             else:
                 return ticket
         if now - ticket.arrived >= policy.patience_s:
-            # in one place, or everywhere
-            full.add(no_room[kind].place)
+            closed_by.append(no_room[kind])
     return None
 
 

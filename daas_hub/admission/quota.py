@@ -31,14 +31,31 @@ class NoRoom(Refused):
     Attributes:
         place: the place that is full; "" for the whole portal.
         is_never: it needs more than there is when nothing else runs.
+        held_for: the reservations for others without which a session would be free; () if none is.
     """
 
     reason = "capacity"
 
-    def __init__(self, message: str, *, remedy: str = "", place: str = "", is_never: bool = False) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        remedy: str = "",
+        place: str = "",
+        is_never: bool = False,
+        held_for: tuple[Reservation, ...] = (),
+    ) -> None:
         super().__init__(message, remedy=remedy)
         self.place = place
         self.is_never = is_never
+        self.held_for = held_for
+
+    def lets_pass(self, demand: Demand) -> bool:
+        """Return whether another launch may start first: it is of another place, or the free sessions are its own.
+
+        In a session that is reserved for it, it takes none that this launch could have.
+        """
+        return self.place not in ("", demand.place) or any(one.is_for(demand) for one in self.held_for)
 
 
 @dataclass(frozen=True)
@@ -242,9 +259,9 @@ def require_room(
     open_ = [one for one in sessions if one.ended is None and one.demand.key != apart_from]
     for place, limits in ((demand.place, rules.places.get(demand.place, NO_LIMITS)), ("", rules.facility)):
         here = [one for one in open_ if place in ("", one.demand.place)]
-        held = sum(
-            one.held_against(demand, here, now) for one in rules.reservations if one.place == place and limits.sessions
-        )
+        of_place = [one for one in rules.reservations if one.place == place and limits.sessions]
+        kept = [(one, one.held_against(demand, here, now)) for one in of_place]
+        held = sum(count for _, count in kept)
         title = rules.titles.get(place, place) if place else "The portal"
         for name, unit, shown in _UNITS:
             limit, needs, used = getattr(limits, name), _needs(demand, name), sum(_needs(o.demand, name) for o in here)
@@ -260,7 +277,8 @@ def require_room(
             if is_never:
                 words = f"{title} has {shown(limit)} {unit}, and this session needs {shown(needs)}."
                 remedy = "Choose a smaller size."
-            raise NoRoom(words, remedy=remedy, place=place, is_never=is_never)
+            held_for = tuple(one for one, count in kept if count) if used + needs <= limit and reserved else ()
+            raise NoRoom(words, remedy=remedy, place=place, is_never=is_never, held_for=held_for)
 
 
 def use_of(rules: Rules, place: str, sessions: Iterable[Occupied]) -> dict[str, tuple[float, float]]:

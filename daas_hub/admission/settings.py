@@ -180,15 +180,17 @@ class Queue(Configurable):
         min=0,
         config=True,
         help="""
-        Maximum of both together: nobody is overtaken by a launch that came more than this later. Default: 60.
+        Maximum of both together: in a place nobody is overtaken by a launch that came more than this later (or than
+        `patience_minutes`, if that is longer), except with `beamtime_first` and `reservations`. Default: 60.
         """,
     )
     beamtime_first = Bool(
         False,
         config=True,
         help="""
-        Whether launches on a visit that takes place now go first, before all that have waited less than
-        `beamtime_lead_minutes`. Running sessions are not ended for them. Default: False.
+        Whether a launch on a visit that takes place now counts as if it had come `beamtime_lead_minutes` earlier. It
+        may overtake others that came up to that and `max_handicap_minutes` before it. Running sessions are not ended
+        for it. Default: False.
         """,
     )
     beamtime_lead_minutes = Float(720.0, min=0, config=True, help="See `beamtime_first`. Default: 720, half a day.")

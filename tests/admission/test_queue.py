@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import functools
 import heapq
+import math
 import random
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +21,7 @@ from daas_hub.admission.quota import ClassRule, Limits, Reservation, Rules, requ
 from .scenes import NOW, demand, running
 
 POLICY = QueuePolicy()
+SCHOOL = frozenset({"group:school"})
 
 
 def ticket(number: int, user: str, *, after_s: float = 0.0, **changes: object) -> Waiting:
@@ -93,6 +97,103 @@ def test_a_full_place_does_not_keep_those_of_another_one() -> None:
     chosen = next_to_start(in_order(line, held, POLICY), lambda one: require_room(rules, one, held, NOW), late, POLICY)
     assert chosen is not None
     assert chosen.demand.user == "c"
+
+
+def of_school(sessions: int, place: str = "") -> Reservation:
+    return Reservation(NOW - 60, NOW + 8 * 3600, sessions, place=place, groups=SCHOOL)
+
+
+def next_user(rules: Rules, line: list[Waiting], held: list[Occupied], after_s: float) -> str:
+    """Whose turn it is; "" if nobody's."""
+    now = NOW + after_s
+    ordered = in_order(line, held, POLICY)
+    chosen = next_to_start(ordered, lambda one: require_room(rules, one, held, now), now, POLICY, kind_of=rules.kind_of)
+    return chosen.demand.user if chosen else ""
+
+
+@pytest.mark.parametrize("place", ["", "a"])
+@pytest.mark.parametrize("reserved", [1, 20])
+def test_reserved_sessions_are_kept_however_long_somebody_else_waits(reserved: int, place: str) -> None:
+    """A course of 20, and of one; in the portal, and in one of its places."""
+    limits = Limits(sessions=50)
+    rules = Rules(
+        facility=Limits() if place else limits,
+        places={place: limits} if place else {},
+        reservations=(of_school(reserved, place),),
+    )
+    held = [running(f"r{n}", place=place) for n in range(50 - reserved)]
+    anna, late = ticket(1, "anna", place=place), 2 * POLICY.patience_s
+    pupils = [ticket(2 + n, f"pupil{n}", after_s=late, place=place, groups=SCHOOL) for n in range(reserved + 1)]
+    ben = ticket(99, "ben", after_s=5, place=place)
+    assert next_user(rules, [anna, ben], held, late) == "", "nobody else passes her"
+    for n in range(reserved):
+        assert next_user(rules, [anna, ben, *pupils[n:]], held, late) == f"pupil{n}"
+        held.append(Occupied(pupils[n].demand, NOW + late, NOW + late))
+    assert next_user(rules, [anna, ben, pupils[-1]], held, late) == "", "it is full"
+    ended = held[1:]
+    assert next_user(rules, [anna, ben, pupils[-1]], ended, late) == "anna", (
+        "beyond the reservation pupils wait in line"
+    )
+    assert next_user(rules, [anna, ben, pupils[-1]], held[:-1], late) == pupils[-1].demand.user
+
+
+def test_a_reservation_passes_nobody_who_lacks_something_else() -> None:
+    late = 2 * POLICY.patience_s
+    anna, pupil = ticket(1, "anna", cpus=8.0, place="a"), ticket(2, "pupil", after_s=late, place="a", groups=SCHOOL)
+    ten = Limits(sessions=10, cpus=10)
+
+    def passes(**rules: Any) -> bool:
+        return next_user(Rules(**rules), [anna, pupil], [running("r", cpus=4.0, place="a")], late) == "pupil"
+
+    school = of_school(9)
+    assert passes(facility=ten, reservations=(school,)), "she has no session"
+    assert not passes(facility=ten, reservations=(replace(school, sessions=8),)), "she lacks only CPUs"
+    assert not passes(facility=ten, reservations=(replace(school, place="b"),)), "it is in another place"
+    assert not passes(facility=ten, reservations=(replace(school, groups=frozenset({"group:other"})),))
+    assert not passes(places={"a": ten}, facility=ten, reservations=(school,)), "her place lacks CPUs"
+
+
+def test_those_of_a_reservation_keep_their_own_order() -> None:
+    rules = Rules(facility=Limits(sessions=10, cpus=10), reservations=(of_school(9),))
+    late = 2 * POLICY.patience_s
+    line = [ticket(1, "anna"), ticket(2, "large", after_s=1, cpus=8.0, groups=SCHOOL)]
+    line.append(ticket(3, "small", after_s=late, groups=SCHOOL))
+    assert next_user(rules, line, [running("r", cpus=4.0)], late) == ""
+
+
+def test_a_session_that_ends_before_a_course_does_not_pass_one_that_would_not() -> None:
+    late, hour = 2 * POLICY.patience_s, 3600
+    course = Reservation(NOW + 3 * hour, NOW + 9 * hour, 9, groups=SCHOOL)
+    rules = Rules(facility=Limits(sessions=10), reservations=(course,))
+    anna, held = ticket(1, "anna"), [running("r")]
+    short = ticket(2, "short", after_s=late, hours=1.0)
+    assert next_user(rules, [short], held, late) == "short"
+    assert next_user(rules, [anna, short], held, late) == ""
+    assert next_user(rules, [anna, short, ticket(3, "pupil", after_s=late, groups=SCHOOL)], held, late) == "pupil"
+    # a school whose own reservation is used up
+    rules = replace(rules, reservations=(course, replace(of_school(1), groups=frozenset({"group:small"}))))
+    held = [running("r", groups=frozenset({"group:small"}))]
+    short = ticket(2, "short", after_s=late, hours=1.0, groups=frozenset({"group:small"}))
+    assert next_user(rules, [short], held, late) == "short"
+    assert next_user(rules, [anna, short], held, late) == ""
+
+
+@given(st.lists(st.tuples(st.booleans(), st.sampled_from("ab"), st.integers(0, 9000)), max_size=25), st.integers(0, 6))
+def test_a_session_that_is_reserved_is_never_left_free_while_somebody_of_the_group_waits(
+    arrivals: list[tuple[bool, str, int]], reserved: int
+) -> None:
+    rules = Rules(facility=Limits(sessions=6), reservations=(of_school(reserved),))
+    run, lasts = Run(rules, POLICY), dict.fromkeys(range(len(arrivals)), 2000.0)
+    for number, (is_pupil, place, after) in enumerate(sorted(arrivals, key=lambda one: one[2])):
+        run.end_sessions(lasts, NOW + after)
+        run.now = NOW + after
+        run.line[number] = ticket(
+            number, f"u{number}", after_s=after, place=place, groups=SCHOOL if is_pupil else frozenset()
+        )
+        run.serve(lasts)
+        sessions = [one.demand for one in run.held.values()]
+        pupils = [one for one in run.line.values() if one.demand.groups]
+        assert not pupils or len(sessions) == 6 or sum(bool(one.groups) for one in sessions) >= reserved
 
 
 def test_room_is_looked_for_once_for_each_kind_of_launch() -> None:
@@ -179,33 +280,61 @@ class Run:
     held: dict[int, Occupied] = field(default_factory=dict)
     ends: list[tuple[float, int]] = field(default_factory=list)
     started: dict[int, float] = field(default_factory=dict)
-    #: arrival of each, and the latest arrival of those that started in its place while it waited
-    arrived: dict[int, float] = field(default_factory=dict)
+    #: how much later the latest arrived of those that started in its place while it waited
     overtaken_by_s: dict[int, float] = field(default_factory=dict)
+    #: the same of those that started in a session which was reserved for them, and not for it
+    passed_by_s: dict[int, float] = field(default_factory=dict)
+
+    def end_sessions(self, lasts: dict[int, float], until: float) -> None:
+        """End the sessions whose time has come, and serve the queue at each."""
+        while self.ends and self.ends[0][0] <= until:
+            self.now, gone = heapq.heappop(self.ends)
+            del self.held[gone]
+            self.serve(lasts)
+
+    def is_reserved(self, launch: Demand, other: Demand) -> bool:
+        """Return whether a session is free for a launch that is kept from another one of its place."""
+        return any(
+            one.is_for(launch) and one.held_against(other, self.held.values(), self.now)
+            for one in self.rules.reservations
+            if one.place in ("", launch.place)
+        )
 
     def serve(self, lasts: dict[int, float]) -> None:
         while True:
             sessions = list(self.held.values())
             ordered = in_order(self.line.values(), sessions, self.policy)
             fits = functools.partial(require_room, self.rules, sessions=sessions, now=self.now)
-            chosen = next_to_start(ordered, fits, self.now, self.policy)
+            chosen = next_to_start(ordered, fits, self.now, self.policy, kind_of=self.rules.kind_of)
             if chosen is None:
                 return
             del self.line[chosen.id]
             assert chosen.id not in self.started, "admitted exactly once"
             self.started[chosen.id] = self.now
-            self.held[chosen.id] = Occupied(chosen.demand, self.now, self.now)
-            heapq.heappush(self.ends, (self.now + lasts[chosen.id], chosen.id))
             for other in self.line.values():
                 if other.demand.place == chosen.demand.place:
                     later = chosen.arrived - other.arrived
-                    self.overtaken_by_s[other.id] = max(self.overtaken_by_s.get(other.id, 0.0), later)
+                    of = self.passed_by_s if self.is_reserved(chosen.demand, other.demand) else self.overtaken_by_s
+                    of[other.id] = max(of.get(other.id, 0.0), later)
+            self.held[chosen.id] = Occupied(chosen.demand, self.now, self.now)
+            heapq.heappush(self.ends, (self.now + lasts[chosen.id], chosen.id))
 
 
 def test_ten_thousand_arrivals_and_nobody_starves() -> None:
-    """A quarter more arrives than fits, for hours; one launch in twenty is one person's, and one in twenty is large."""
+    """A quarter more arrives than fits, for hours; one launch in twenty is one person's, and one in twenty is large.
+
+    A school has courses, in the portal and in a place of it: for eight hours of each 24, and of each 32.
+    """
     count, dice = 10_000, random.Random(1)
-    rules = Rules(facility=Limits(sessions=50, cpus=200), places={"a": Limits(sessions=30), "b": Limits(cpus=120)})
+    courses = [Reservation(NOW + h * 3600, NOW + (h + 8) * 3600, 15, groups=SCHOOL) for h in range(8, 500, 24)]
+    courses += [
+        Reservation(NOW + h * 3600, NOW + (h + 8) * 3600, 8, place="a", groups=SCHOOL) for h in range(4, 500, 32)
+    ]
+    rules = Rules(
+        facility=Limits(sessions=50, cpus=200),
+        places={"a": Limits(sessions=30), "b": Limits(cpus=120)},
+        reservations=tuple(courses),
+    )
     run = Run(rules, replace(POLICY, beamtime_lead_s=1800.0))
     mean_s = 3600.0
     every_s = mean_s / 50
@@ -217,24 +346,20 @@ def test_ten_thousand_arrivals_and_nobody_starves() -> None:
         launch = demand(
             user, f"s{number}", cpus=20.0 if dice.random() < 0.05 else 2.0, place=dice.choice("ab"),
             proposals=(f"MA-{dice.randrange(40)}",), is_beamtime=dice.random() < 0.02,
+            groups=SCHOOL if dice.random() < 0.2 else frozenset(),
         )  # fmt: skip
         arrivals.append(Waiting(number, launch, when))
         lasts[number] = dice.expovariate(1 / mean_s)
     for one in arrivals:
-        while run.ends and run.ends[0][0] <= one.arrived:
-            run.now, gone = heapq.heappop(run.ends)
-            del run.held[gone]
-            run.serve(lasts)
+        run.end_sessions(lasts, one.arrived)
         run.now = one.arrived
         run.line[one.id] = one
         run.serve(lasts)
-    while run.ends:
-        run.now, gone = heapq.heappop(run.ends)
-        del run.held[gone]
-        run.serve(lasts)
+    run.end_sessions(lasts, math.inf)
     assert len(run.started) == count, "every ticket starts"
     assert sum(run.started[one.id] > one.arrived for one in arrivals) > count / 4, "many have waited"
     assert max(run.overtaken_by_s.values()) <= run.policy.overtaking_s, "the guarantee"
+    assert max(run.passed_by_s.values()) > run.policy.overtaking_s, "a reservation is kept for longer than that"
     waits = {one.id: run.started[one.id] - one.arrived for one in arrivals}
     of = Counter(one.demand.user for one in arrivals)
     greedy = sum(waits[one.id] for one in arrivals if one.demand.user == "greedy") / of["greedy"]
@@ -251,9 +376,6 @@ def test_one_session_at_a_time_serves_everybody_within_the_guarantee(arrivals: l
     lasts = dict.fromkeys(range(len(arrivals)), 900.0)
     run.now = NOW + 20_000
     run.serve(lasts)
-    while run.ends:
-        run.now, gone = heapq.heappop(run.ends)
-        del run.held[gone]
-        run.serve(lasts)
+    run.end_sessions(lasts, math.inf)
     assert len(run.started) == len(arrivals)
     assert max(run.overtaken_by_s.values(), default=0.0) <= POLICY.overtaking_s

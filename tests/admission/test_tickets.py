@@ -236,6 +236,32 @@ def test_a_start_without_a_ticket_passes_nobody(hub: Hub) -> None:
     hub.line.require_none_waits(demand("anna"))
 
 
+@pytest.mark.parametrize("wait_s", [10, 2000])
+async def test_reserved_sessions_start_with_and_without_a_ticket_while_others_wait(hub: Hub, wait_s: int) -> None:
+    school = frozenset({"group:school"})
+    course = Reservation(hub.clock.now - 60, hub.clock.now + 8 * 3600, 3, groups=school)
+    hub.gate.rules = Rules(facility=Limits(sessions=5), reservations=(course,))
+    full(hub)
+    hub.join(demand("anna"))
+    hub.clock.now += wait_s
+    hub.dispatcher.admit(demand("pupil1", groups=school))
+    hub.ready.add(("pupil1", "one"))
+    with pytest.raises(NoRoom, match="1 launch waits for a free session"):
+        hub.dispatcher.admit(demand("ben"))
+    hub.join(demand("pupil2", groups=school))
+    with pytest.raises(NoRoom, match="1 launch waits for a free session"):
+        hub.dispatcher.admit(demand("pupil3", groups=school))
+    await hub.rounds()
+    assert hub.starts == [("pupil2", "one")]
+    hub.join(demand("pupil3", groups=school))
+    await hub.rounds()
+    assert hub.starts[1:] == [("pupil3", "one")]
+    hub.ready.discard(("x", "one"))
+    hub.join(demand("pupil4", groups=school))
+    await hub.rounds()
+    assert hub.starts[2:] == [("anna", "one")], "the reservation is used up"
+
+
 def test_sessions_of_a_group_use_its_reservation_without_a_quota_of_the_group(hub: Hub) -> None:
     school = frozenset({"group:school", "group:other"})
     course = Reservation(hub.clock.now - 60, hub.clock.now + 3600, 2, groups=frozenset({"group:school"}))
