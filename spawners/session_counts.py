@@ -10,8 +10,10 @@ from daas_hub.admission.hub import Admission
 from daas_hub.facility import Facility
 from daas_hub.metrics.launches import ONLY_PLACE
 from daas_hub.metrics.queue import OLDEST, WAITING
+from daas_hub.metrics.revocation import publish_unconfirmed
 from daas_hub.metrics.sessions import SESSIONS
 from daas_hub.portal.session_views import session_state
+from daas_hub.spawners.session_records import SessionRecords
 
 #: What is not a session any more is a card; the hub has only some of those in memory.
 _STATES = ("starting", "running", "stopping", "unknown")
@@ -34,6 +36,24 @@ def publish_queue(hub: Any) -> None:
 
     WAITING.values = lambda: queue_counts(places, waits(), lambda seconds: float(len(seconds)))
     OLDEST.values = lambda: queue_counts(places, waits(), lambda seconds: max(seconds, default=0.0))
+
+
+def publish_stops(hub: Any, records: Sequence[SessionRecords]) -> None:
+    """Publish the stops of this hub that no backend has confirmed, also those of before its restart."""
+    publish_unconfirmed("records", lambda: unconfirmed_stops(hub.users, records))
+
+
+def unconfirmed_stops(users: Mapping[Any, Any], records: Iterable[SessionRecords]) -> set[str]:
+    """Return the sessions, as "user:session", whose stop is not confirmed, except those that the hub is stopping."""
+    wanted = {f"{row.user}:{row.server}" for one in records for row in one.all().values() if row.stop_wanted}
+    if not wanted:
+        return wanted
+    return wanted - {
+        f"{user.name}:{name}"
+        for user in list(users.values())
+        for name, spawner in list(user.spawners.items())
+        if spawner.pending == "stop"
+    }
 
 
 def queue_counts(

@@ -24,7 +24,7 @@ from daas_hub.hub_log import use_hub_log
 from daas_hub.renamed_settings import renamed_settings
 from daas_hub.spawners.reconcile import Reconciler
 from daas_hub.spawners.runtime_dir import session_key
-from daas_hub.spawners.session_counts import publish_queue, publish_sessions
+from daas_hub.spawners.session_counts import publish_queue, publish_sessions, publish_stops
 from daas_hub.tables import upgrade_tables
 
 #: A loop does not keep its tasks.
@@ -72,6 +72,7 @@ def _refuse_to_start(change: Any) -> None:
     publish_queue(hub)
     open_audit(hub.config, hub.eventlog)
     backends = hub.spawner_class.backends(hub.config) if hasattr(hub.spawner_class, "backends") else []
+    publish_stops(hub, [one.records for one in backends])
     _begin_admission(hub, backends)
     reconcilers = [Reconciler(hub, settings) for settings in backends]
     # for the API of operators (`daas_hub.portal.unknown_sessions`)

@@ -60,6 +60,7 @@ class RunningUsers:
 
     def begin(self) -> None:
         """Start rechecking."""
+        self._watch.publish("accounts")
         self._watching = asyncio.ensure_future(self._watch.run())
 
     def soon(self) -> None:

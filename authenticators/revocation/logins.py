@@ -11,6 +11,7 @@ from jupyterhub import orm
 
 from daas_hub.accounts import Identity
 from daas_hub.authenticators.login_methods import method_name
+from daas_hub.authenticators.revocation.unconfirmed_ends import UNCONFIRMED_ENDS
 from daas_hub.portal.login_record import LoginRecord
 
 #: Seconds after which the end of a session that is being stopped is not confirmed.
@@ -74,7 +75,8 @@ def sessions_of(user: Any) -> list[str]:
 async def stop_sessions(proxy: Any, user: Any, names: Iterable[str], *, why: str = "") -> list[str]:
     """Stop sessions as the hub does, out of the proxy first; return those whose end is not confirmed.
 
-    The way to such a session is closed all the same, and the reconciler stops it as soon as its backend answers.
+    The way to such a session is closed all the same, it is counted in `daas_unconfirmed_ends`, and the reconciler stops
+    it as soon as its backend answers.
 
     Args:
         why: what their cards say; "" for nothing.
@@ -96,13 +98,12 @@ async def _is_stopped(proxy: Any, user: Any, name: str, why: str) -> bool:
         _log.exception("%s:%s: its route is still there", user.name, name)
     stopping = asyncio.ensure_future(user.stop(name))
     await asyncio.wait({stopping}, timeout=STOP_TIMEOUT_S)
-    if not stopping.done():
-        stopping.add_done_callback(lambda task: task.cancelled() or task.exception())
-        return False
-    if problem := stopping.exception():
+    if stopping.done() and (problem := stopping.exception()):
         _log.error("%s:%s was not stopped: %s", user.name, name, problem)
-        return False
-    return not getattr(spawner, "stop_wanted", False)
+    elif stopping.done() and not getattr(spawner, "stop_wanted", False):
+        return True
+    UNCONFIRMED_ENDS.add(f"{user.name}:{name}", spawner, stopping)
+    return False
 
 
 def revoke_permissions(user: Any) -> None:

@@ -36,6 +36,7 @@ class Memberships:
 
     def begin(self) -> None:
         """Start rechecking."""
+        self.watch.publish("proposals")
         self._watching = asyncio.ensure_future(self.watch.run())
 
     def keys(self) -> list[str]:

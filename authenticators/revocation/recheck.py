@@ -1,7 +1,8 @@
 """Rechecks what running sessions need: accounts and memberships of proposals, also with the browser closed.
 
 A source that does not respond ends nothing. A source that responds wrongly must not end everybody's work: where most
-of what is checked would end at once, or a source of proposals is suddenly empty, nothing is stopped; the log says so.
+of what is checked would end at once, or a source of proposals is suddenly empty, nothing is stopped: the recheck is
+frozen until the source answers again, which log, metrics and `daas-hub status` report.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import enum
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+
+from daas_hub.metrics.revocation import publish_frozen, publish_unconfirmed
 
 #: With fewer users, a broken source cannot be distinguished from people who left.
 FEWEST_FOR_BRAKE = 5
@@ -35,6 +38,10 @@ class Verdict(enum.Enum):
     EMPTY = "empty"
     UNKNOWN = "unknown"
     EXPIRED = "expired"
+
+
+#: What shows that a source works.
+_ANSWERS = (Verdict.THERE, Verdict.GONE, Verdict.EMPTY)
 
 
 @dataclass(frozen=True)
@@ -85,13 +92,26 @@ class Watch:
         self._wait = wait
         self._what = what
         self._asked = asyncio.Event()
-        #: How many rounds were ended by the brake, and how many sessions may still run whose end was not confirmed.
+        #: How many rounds were ended by the brake, and how many ends of the last round were not confirmed.
         self.braked = 0
         self.unconfirmed = 0
+        #: Whether nothing is stopped since a round was ended by the brake: no round since then had a good answer.
+        self.is_frozen = False
+        self._failed: tuple[str, ...] = ()
 
     def soon(self) -> None:
         """Request a round ahead of time: a user was refused for having no account."""
         self._asked.set()
+
+    def publish(self, check: str) -> None:
+        """Publish from now on whether this recheck is frozen, and which of its ends failed."""
+        publish_frozen(check, lambda: self.is_frozen)
+        publish_unconfirmed(f"recheck of {check}", self.not_ended)
+
+    def not_ended(self) -> list[str]:
+        """Return those that the last round could not even try to end, of those that still have to be checked."""
+        checked = set(self._people()) if self._failed else set()
+        return [name for name in self._failed if name in checked]
 
     async def run(self) -> None:
         """Run rounds forever; an error in one is logged, and the next one follows."""
@@ -120,12 +140,16 @@ class Watch:
         places = asyncio.Semaphore(AT_ONCE)
         verdicts = dict(zip(people, await asyncio.gather(*(self._verdict(one, places) for one in people)), strict=True))
         decision = decide(verdicts)
+        # silence does not show that the source works again
+        if decision.braked or not verdicts or any(one in _ANSWERS for one in verdicts.values()):
+            self.is_frozen = decision.braked
         if decision.braked:
             self.braked += 1
             gone = sum(verdict in (Verdict.GONE, Verdict.EMPTY) for verdict in verdicts.values())
             _log.error(
                 "%d of %d %s is probably wrong, and nothing was stopped", gone, len(verdicts), self._what
             )  # fmt: skip
+        self._failed = ()
         left = await asyncio.gather(*(self._ended(one, places) for one in decision.end))
         self.unconfirmed = sum(len(one) for one in left)
         if self.unconfirmed:
@@ -144,6 +168,7 @@ class Watch:
                 return await self._end(name) or ()
             except Exception:
                 _log.exception("the sessions of %s could not be ended", name)
+                self._failed += (name,)
                 return (name,)
 
     async def _verdict(self, name: str, places: asyncio.Semaphore) -> Verdict:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from daas_hub.commands.operate import frozen_words, unconfirmed_words
 from daas_hub.commands.output import counted
 from daas_hub.commands.plugin import CRITICAL, OK, UNKNOWN, WARNING, PluginCommand, plugin_line
 from daas_hub.commands.running_hub import HubProblem, find_hub, hub_options
@@ -29,8 +30,9 @@ _MISTAKES = (ErrorKind.CREDENTIALS_REFUSED, ErrorKind.NOT_FOUND, ErrorKind.HTML,
 def check_nagios(full: int, **where: Any) -> int:
     """Report the state of a running hub to Nagios or Icinga.
 
-    The exit code is 0 in order, 1 a warning (a service of the facility does not respond, a place is full or down), 2
-    critical (the hub or its proxy does not respond), 3 the check could not be made.
+    The exit code is 0 in order, 1 a warning (a service of the facility does not respond, a place is full or down, the
+    end of a session is not confirmed), 2 critical (the hub or its proxy does not respond, a recheck is frozen), 3 the
+    check could not be made.
     """
     started_at = time.monotonic()
     try:
@@ -58,8 +60,11 @@ def judge(found: dict[str, Any], full: int) -> tuple[int, str]:
         elif one["capacity"] and one["used"] * 100 >= full * one["capacity"]:
             name = f"place {one['name']}" if one["name"] else "the portal"
             warnings.append(f"{name} has {one['used']} of {one['capacity']} sessions")
-    if not found["proxy"]["answers"]:
-        return CRITICAL, "; ".join(["the proxy does not respond", *warnings])
+    warnings += unconfirmed_words(found)
+    problems = [] if found["proxy"]["answers"] else ["the proxy does not respond"]
+    problems += frozen_words(found)
+    if problems:
+        return CRITICAL, "; ".join([*problems, *warnings])
     if warnings:
         return WARNING, "; ".join(warnings)
     running, people = found["sessions"].get("running", 0), found["people"]

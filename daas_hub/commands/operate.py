@@ -25,7 +25,7 @@ LISTED = ("waiting", *ACTIVE)
 def status(is_json: bool, **where: Any) -> int:
     """Show whether a running hub, its proxy, places and sources work.
 
-    The exit code is 1 if one of them does not.
+    The exit code is 1 if one of them does not, if a recheck is frozen, or if the end of a session is not confirmed.
     """
     hub = find_hub(**where)
     found = hub.get("daas/status")
@@ -104,7 +104,19 @@ def problems_of(found: dict[str, Any]) -> list[str]:
     words = [] if found["proxy"]["answers"] else ["the proxy does not respond"]
     words += [f"{one['name']} does not respond" for one in found["sources"] if not one["answers"]]
     words += [f"place {one['name']} is down" for one in found["places"] if one["state"] == "down"]
-    return words
+    return words + frozen_words(found) + unconfirmed_words(found)
+
+
+def frozen_words(found: dict[str, Any]) -> list[str]:
+    """Return which rechecks of a status are frozen."""
+    # a hub of an earlier release does not report them
+    return [f"the recheck of {check} is frozen and ends no session" for check in found.get("frozen_rechecks", ())]
+
+
+def unconfirmed_words(found: dict[str, Any]) -> list[str]:
+    """Return how many sessions of a status may still run; nothing for none."""
+    number = found.get("unconfirmed_ends", 0)
+    return [f"{counted(number, 'session')} may still run: the end is not confirmed"] if number else []
 
 
 def chosen(sessions: Sequence[dict[str, Any]], *, user: str, proposal: str, place: str) -> list[dict[str, Any]]:
@@ -184,4 +196,8 @@ def _status_lines(hub: RunningHub, found: dict[str, Any]) -> list[str]:
     for one in found["sources"]:
         state = "in order" if one["answers"] else f"DOES NOT RESPOND, for {one['not_asked_for_s']:.0f} s"
         lines.append(f"source    {one['name']}: {state}")
+    for check in found.get("frozen_rechecks", ()):
+        lines.append(f"recheck   {check}: FROZEN, ends no session; the source is probably wrong")
+    for words in unconfirmed_words(found):
+        lines.append(f"ends      {words}")
     return lines

@@ -22,6 +22,7 @@ from daas_hub.admission.hub import Admission
 from daas_hub.admission.quota import use_of
 from daas_hub.facility import Facility
 from daas_hub.launch import visits_in
+from daas_hub.metrics.revocation import frozen_checks, unconfirmed_ends
 from daas_hub.portal.session_views import notice_of, session_state
 from daas_hub.portal.template_globals import display_name_of
 from daas_hub.portal.waiting import current_line
@@ -89,6 +90,8 @@ class OperatorsStatusHandler(OperatorsHandler):
                     {"name": one.name, "answers": not one.is_open, "not_asked_for_s": round(one.open_for_s, 1)}
                     for one in known_breakers()
                 ],
+                "frozen_rechecks": frozen_checks(),
+                "unconfirmed_ends": unconfirmed_ends(),
             }
         )
 

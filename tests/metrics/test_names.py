@@ -16,6 +16,7 @@ LABELS = {
     "cause",
     "application",
     "application_kind",
+    "check",
     "host",
     "kind",
     "method",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from daas_hub.spawners.session_counts import queue_counts, session_counts
+from daas_hub.spawners.session_counts import queue_counts, session_counts, unconfirmed_stops
+from daas_hub.spawners.session_records import SessionRecords, new_record
 
 KNOWN = ("pymca", "lab")
 
@@ -45,6 +47,20 @@ def test_what_somebody_sends_is_no_label(hostile: Any) -> None:
     """Options are stored before they are parsed."""
     users = {1: SimpleNamespace(spawners={"a": spawner(hostile), "b": spawner("pymca", user_options=None)})}
     assert session_counts(users, KNOWN) == {("other", "default", "running"): 2}
+
+
+async def test_stops_that_no_backend_has_confirmed_are_counted_also_after_a_restart(tmp_path: Path) -> None:
+    records = SessionRecords(tmp_path)
+    for name in ("a", "b", "c"):
+        await records.write(name, new_record("1f", "anna", name, "DockerSpawner", ""))
+    for name in ("a", "b"):
+        await records.want_stop(name, new_record("1f", "anna", name, "DockerSpawner", ""))
+    anna = SimpleNamespace(name="anna", spawners={"a": spawner("pymca"), "b": spawner("pymca", pending="stop")})
+    assert unconfirmed_stops({1: anna}, [records]) == {"anna:a"}, "the hub is stopping the other one"
+    restarted = SessionRecords(tmp_path)
+    assert unconfirmed_stops({}, [restarted, restarted]) == {"anna:a", "anna:b"}
+    await restarted.remove("a")
+    assert unconfirmed_stops({}, [restarted]) == {"anna:b"}
 
 
 def test_the_queue_is_counted_by_place() -> None:

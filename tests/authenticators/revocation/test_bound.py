@@ -1,4 +1,4 @@
-"""A right that ends, ends its sessions within five minutes: 200 of 200, by a clock that jumps to what comes next."""
+"""A right that ends, ends its sessions within five minutes: 200 of 200, simulated with a virtual clock."""
 
 from __future__ import annotations
 

@@ -5,10 +5,20 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from prometheus_client import REGISTRY
 
 from daas_hub.authenticators.revocation.recheck import Decision, Verdict, Watch, decide
+from daas_hub.metrics import revocation
+from daas_hub.metrics.revocation import frozen_checks, unconfirmed_ends
 
 THERE, GONE, EMPTY, UNKNOWN = Verdict.THERE, Verdict.GONE, Verdict.EMPTY, Verdict.UNKNOWN
+
+
+@pytest.fixture(autouse=True)
+def nothing_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no other test's hub be counted."""
+    monkeypatch.setattr(revocation, "_is_frozen", {})
+    monkeypatch.setattr(revocation, "_unconfirmed", {})
 
 
 @pytest.mark.parametrize(
@@ -83,6 +93,31 @@ async def test_the_brake_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     await house.watch.round()
     assert house.ended == []
     assert "4 of 5" in caplog.text
+
+
+async def test_a_source_that_is_suddenly_empty_is_reported_until_it_answers_again() -> None:
+    house = House(a=THERE, b=THERE)
+    house.watch.publish("proposals")
+    frozen = []
+    for verdict in (THERE, EMPTY, UNKNOWN, THERE, EMPTY):
+        house.verdicts = dict.fromkeys("ab", verdict)
+        await house.watch.round()
+        frozen.append(REGISTRY.get_sample_value("daas_recheck_frozen", {"check": "proposals"}))
+    assert frozen == [0, 1, 1, 0, 1], "silence is no answer"
+    assert frozen_checks() == ["proposals"]
+    house.verdicts = {}
+    await house.watch.round()
+    assert frozen_checks() == [], "nobody has a session any more that would be held"
+    assert house.ended == []
+
+
+async def test_what_could_not_be_ended_is_counted_while_it_runs() -> None:
+    house = House(stuck=GONE, anna=GONE, ben=THERE)
+    house.watch.publish("accounts")
+    await house.watch.round()
+    assert unconfirmed_ends() == 1
+    house.verdicts.pop("stuck")
+    assert unconfirmed_ends() == 0
 
 
 async def test_a_round_comes_soon_when_somebody_was_refused() -> None:
