@@ -126,6 +126,11 @@ def test_a_session_has_another_host_name(anna: SessionUser) -> None:
     assert cookies["jupyterhub-hub-login"] == NAME
     assert cookies["_xsrf"] == NAME
     assert cookies["daas-session"] == host
+    # the portal has no page for a desktop that it cannot lead to its own address
+    name = urlsplit(anna.page.url).path.rstrip("/").rpartition("/")[2]
+    anna.page.goto(f"{anna.portal.url}/hub/sessions/{name}/desktop")
+    anna.wait_for_picture()
+    assert urlsplit(anna.page.url).hostname == host
 
 
 @pytest.mark.parametrize("path", ["login", "home", "launch", "token", "admin", "daas/sign-out", "api/oauth2/authorize"])

@@ -111,7 +111,9 @@ def test_a_sign_out_while_the_session_starts_ends_its_login(portal: Portal) -> N
         anna.get("/hub/logout")
         (portal.state / "go").touch()
         answer = pressed.result()
-    assert (answer.status_code, answer.headers["Location"]) == (303, f"/user/{anna.name}/{SLOW}/"), plain_text(answer)
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"/user/{elsewhere.name}/{SLOW}/"), plain_text(
+        answer
+    )
     assert COOKIE not in answer.headers.get("Set-Cookie", "")
     end(elsewhere, answer.headers["Location"])
 
