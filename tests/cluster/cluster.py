@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tests.not_tried import missing
-from tests.waiting import within
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
 #: This machine, as pods see it.
@@ -82,14 +82,16 @@ class Cluster:
         return True
 
     def wait_for_phase(self, namespace: str, name: str, phase: str) -> Json:
-        """Wait until a pod is in a phase, and return it."""
+        """Wait until a pod is in a phase, and return it; the first pod with an image has to wait for its layers, too."""
+        seen: Json = {}
 
         def reached() -> Json | None:
             pod = self.get("-n", namespace, "pod", name)
-            assert pod["status"]["phase"] in ("Pending", "Running", phase), pod["status"]
-            return pod if pod["status"]["phase"] == phase else None
+            seen.update(pod["status"])
+            assert seen["phase"] in ("Pending", "Running", phase), seen
+            return pod if seen["phase"] == phase else None
 
-        return within(60, reached)
+        return wait_for(reached, lambda: seen, 180)
 
     def run_part(self, command: str, *arguments: str) -> None:
         """Start a part of the cluster again, or send it a signal."""
