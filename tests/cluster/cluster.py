@@ -82,7 +82,7 @@ class Cluster:
         return True
 
     def wait_for_phase(self, namespace: str, name: str, phase: str) -> Json:
-        """Wait until a pod is in a phase, and return it; the first pod with an image has to wait for its layers, too."""
+        """Wait until a pod is in a phase, and return it; the first with an image waits for its layers, too."""
         seen: Json = {}
 
         def reached() -> Json | None:

@@ -8,11 +8,12 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.cluster.cluster import Cluster, Refused, require_cluster, within
+from tests.cluster.cluster import Cluster, Refused, require_cluster
 from tests.cluster.portal import ClusterPortal, start_cluster_portal
 from tests.cluster.three_places import ThreePlaces, three_places
 from tests.docker.engine import image, require_engine
 from tests.live_portal import remove
+from tests.waiting import within
 
 
 @pytest.fixture(scope="session")

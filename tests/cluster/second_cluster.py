@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tests.cluster.chart import CHART, Json, helm
-from tests.cluster.cluster import Cluster, within
+from tests.cluster.cluster import Cluster
 from tests.cluster.installed import remove_shared
+from tests.waiting import within
 
 #: Of all pods, those of hub and proxy among them.
 POD_NETWORK = "10.88.77.0/24"

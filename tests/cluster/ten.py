@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.cluster.cluster import Json, Refused, processes_of, within
+from tests.cluster.cluster import Json, Refused, processes_of
 from tests.cluster.portal import ClusterPortal
 from tests.live_portal import Person, start_portal
+from tests.waiting import within
 
 COUNT = 10
 #: Whatever the hub takes for nobody's is ended within seconds, so that a mistake shows.

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from tests.cluster.chart import LEAST, merged, objects, render
-from tests.cluster.cluster import IMAGE, UID, Cluster, Refused, pod, within
+from tests.cluster.cluster import IMAGE, UID, Cluster, Refused, pod
+from tests.waiting import within
 
 Json = dict[str, Any]
 Change = Callable[[Json], object]

@@ -10,8 +10,9 @@ import pytest
 import requests
 
 from tests.cluster.chart import CHART, HelmFailed, helm
-from tests.cluster.cluster import Cluster, Refused, pod, within
+from tests.cluster.cluster import Cluster, Refused, pod
 from tests.cluster.installed import HUB_USER, WAIT, Installed, installed_chart
+from tests.waiting import within
 
 #: Any name signs in: what is installed is tried here, not a facility's login.
 CONFIG = """\

@@ -16,7 +16,7 @@ import requests
 
 from daas_hub.spawners.kubernetes.labels import INSTANCE_LABEL
 from tests.cluster.chart import CHART, Json
-from tests.cluster.cluster import Cluster, within
+from tests.cluster.cluster import Cluster
 from tests.cluster.facility import (
     CONFIG,
     EACH,
@@ -35,6 +35,7 @@ from tests.cluster.facility import (
 from tests.cluster.installed import WAIT, Installed, installed_chart
 from tests.cluster.second_cluster import POD_NETWORK, second_cluster
 from tests.kubernetes.rights import granted, used
+from tests.waiting import within
 
 
 @pytest.fixture(scope="module")

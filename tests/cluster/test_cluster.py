@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.cluster import GATEWAY, GROUP, UID, Cluster, Refused, pod, within
+from tests.cluster.cluster import GATEWAY, GROUP, UID, Cluster, Refused, pod
+from tests.waiting import within
 
 PORT = 7077
 

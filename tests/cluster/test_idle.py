@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.cluster import Cluster, within
+from tests.cluster.cluster import Cluster
 from tests.cluster.conftest import namespace_of_sessions
 from tests.cluster.portal import ClusterPortal, on_the_node, start_cluster_portal
 from tests.idle_portal import CONFIG, applications, require_right_ends_of_desktops, require_right_ends_of_notebooks
 from tests.idle_scenes import running_scenes
 from tests.live_portal import remove
+from tests.waiting import within
 
 pytestmark = pytest.mark.ends
 

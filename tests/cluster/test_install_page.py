@@ -19,13 +19,14 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.browser.conftest import FLAGS, SessionUser
-from tests.cluster.cluster import Cluster, within
+from tests.cluster.cluster import Cluster
 from tests.cluster.front import HOST, Front, running_front, serving
 from tests.cluster.installed import HUB_USER, remove_shared, volume_of
 from tests.cluster.page import Administrator, sections
 from tests.cluster.portal import on_the_node
 from tests.live_portal import Portal
 from tests.not_tried import missing
+from tests.waiting import within
 
 RELEASE = "daas"
 CLIENT_SECRET = "of-the-client-of-this-test"

@@ -12,10 +12,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.cluster import Cluster, pod, within
+from tests.cluster.cluster import Cluster, pod
 from tests.cluster.portal import on_the_node, start_cluster_portal
 from tests.cluster.ten import CONFIG, COUNT, Ten, during
 from tests.live_portal import remove
+from tests.waiting import within
 
 #: Seconds of the longest absence of the API server.
 LONG_S = float(os.environ.get("DAAS_TEST_LONG_OUTAGE_S", "600"))

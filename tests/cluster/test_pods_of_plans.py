@@ -24,9 +24,10 @@ from daas_hub.spawners.kubernetes.pod_settings import IDENTITY_FILES, PodIdentit
 from daas_hub.spawners.kubernetes.reasons import ReasonKind, reason_of_event, reason_of_pod
 from daas_hub.spawners.kubernetes.volumes import ClaimStorage, HostPathStorage, Storage
 from tests.cluster.chart import LEAST, merged, objects, render
-from tests.cluster.cluster import Cluster, Json, within
+from tests.cluster.cluster import Cluster, Json
 from tests.cluster.portal import on_the_node
 from tests.kubernetes.plans import ANNA, NOTEBOOK, mount
+from tests.waiting import within
 
 #: What the session reports: who it is, what it may write, and texts of its environment.
 PROBE = r"""

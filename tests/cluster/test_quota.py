@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.cluster import Cluster, within
+from tests.cluster.cluster import Cluster
 from tests.cluster.portal import ClusterPortal, on_the_node, start_cluster_portal
 from tests.hub.operator import Operator
 from tests.live_portal import Person, plain_text, remove
+from tests.waiting import within
 
 CONFIG = """
 c.Queue.enabled = True

@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.cluster import GATEWAY, within
+from tests.cluster.cluster import GATEWAY
 from tests.cluster.three_places import TITLES, ThreePlaces
 from tests.live_portal import Person
 from tests.sandbox.probe import probing
 from tests.sandbox.scenes import WRITES, tree_hash
 from tests.sandbox.verdicts import ALLOWED, unexpected, verdicts
+from tests.waiting import within
 
 pytestmark = [pytest.mark.docker, pytest.mark.sandbox]
 

@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 import requests
 
-from tests.cluster.cluster import Cluster, Refused, processes_of, within
+from tests.cluster.cluster import Cluster, Refused, processes_of
 from tests.cluster.portal import ClusterPortal, on_the_node
 from tests.live_portal import Person, plain_text, start_portal
+from tests.waiting import within
 
 MA_4242 = {"proposal": "MA-4242", "visit": "2"}
 #: What a session reports of itself, by a program of its image.

@@ -22,8 +22,8 @@ from tests.browser.pages import (
     write_notebook,
 )
 from tests.browser.windows import Screen
-from tests.cluster.cluster import within
 from tests.cluster.three_places import TITLES, ThreePlaces
+from tests.waiting import within
 
 __all__ = ["browser"]
 

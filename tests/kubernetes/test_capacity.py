@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.cluster import within
 from tests.hub.operator import Operator
 from tests.kubernetes.api_server import ApiServer
 from tests.kubernetes.hub import Place, running_place
 from tests.live_portal import Person, plain_text
+from tests.waiting import within
 
 CONFIG = """
 c.Quotas.facility = {"memory": "ask", "sessions": "ask"}

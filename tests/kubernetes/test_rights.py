@@ -11,11 +11,11 @@ from collections.abc import Iterator
 import pytest
 
 from daas_hub.spawners.kubernetes.labels import DEADLINE_ANNOTATION
-from tests.cluster.cluster import within
 from tests.kubernetes.api_server import ApiServer
 from tests.kubernetes.hub import Place, running_place
 from tests.kubernetes.rights import HUB_RULES, granted, used
 from tests.live_portal import Person, plain_text
+from tests.waiting import within
 
 UNSCHEDULABLE = {
     "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
