@@ -28,6 +28,7 @@ from tests.databases import SERVERS, DatabaseServer, running_database
 from tests.hub.operator import Operator
 from tests.hub.restored import wait_stored
 from tests.live_portal import Person, Portal, free_ports, new_state, plain_text, remove, start_portal
+from tests.tables.interrupted import finish_interrupted
 
 pytestmark = pytest.mark.sandbox
 
@@ -376,3 +377,8 @@ def test_a_session_survives_a_killed_database(stored: Portal, database: Database
     assert f"/sessions/{name}" in page.text
     assert person.launch("terminal", proposal="MA-4242", visit="2") != name
     assert person.stop(name).status_code == 303
+
+
+def test_an_interrupted_upgrade_is_finished(database: DatabaseServer) -> None:
+    """MariaDB cannot roll back a table that it has made."""
+    finish_interrupted(database.new_database)

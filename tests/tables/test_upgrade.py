@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.runtime.migration import MigrationContext
 from jupyterhub import orm
-from sqlalchemy import create_engine, event, inspect, text
+from sqlalchemy import inspect, text
 from sqlalchemy.orm import Session
 
 from daas_hub.errors import ConfigurationError
 from daas_hub.mail import KeptMessages
 from daas_hub.notices import NoticeBoard
 from daas_hub.tables import Base, Ticket, upgrade_tables
+from tests.tables.interrupted import differences, finish_interrupted
 
 VERSION = text("SELECT version_num FROM daas_alembic_version")
-
-
-class Killed(Exception):
-    """The hub's process ended here."""
 
 
 @pytest.fixture
@@ -31,19 +27,6 @@ def engine(tmp_path: Path) -> Iterator[Any]:
     session = orm.new_session_factory(f"sqlite:///{tmp_path / 'hub.sqlite'}")()
     yield session.get_bind()
     session.close()
-
-
-def differences(engine: Any) -> list[Any]:
-    """What the migrations did not create as the models are."""
-    with engine.connect() as connection:
-        context = MigrationContext.configure(
-            connection,
-            opts={
-                "version_table": "daas_alembic_version",
-                "include_name": lambda name, kind, _: kind != "table" or str(name).startswith("daas_"),
-            },
-        )
-        return list(compare_metadata(context, Base.metadata))
 
 
 def upgrade_from(engine: Any, revision: str, *statements: str) -> None:
@@ -118,33 +101,8 @@ def test_notices_and_messages_of_an_earlier_release_are_for_everybody(engine: An
 
 
 def test_an_upgrade_that_is_interrupted_anywhere_is_finished_by_the_next(tmp_path: Path) -> None:
-    """Interrupt it before its first, second, ... statement that changes something."""
-    finished = False
-    for statements in range(40):
-        engine = create_engine(f"sqlite:///{tmp_path / f'{statements}.sqlite'}")
-        left = statements
-
-        def count(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-            nonlocal left
-            if statement.split(maxsplit=1)[0] in ("CREATE", "INSERT", "UPDATE", "ALTER"):
-                left -= 1
-                if left < 0:
-                    raise Killed
-
-        event.listen(engine, "before_cursor_execute", count)
-        try:
-            upgrade_tables(engine)
-            finished = True
-        except Killed:
-            pass
-        event.remove(engine, "before_cursor_execute", count)
-        upgrade_tables(engine)
-        assert differences(engine) == [], f"after {statements} statements"
-        engine.dispose()
-        if finished:
-            break
-    assert finished
-    assert statements >= 9, "it was interrupted between the tables, too"
+    numbers = itertools.count()
+    finish_interrupted(lambda: f"sqlite:///{tmp_path / f'{next(numbers)}.sqlite'}")
 
 
 def test_tables_of_a_later_release_are_refused(engine: Any) -> None:
