@@ -7,6 +7,7 @@ import sys
 import tempfile
 from functools import partial
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -41,7 +42,7 @@ async def test_sandbox_runs_on_squashed_storage(name: str, reachable: Path, sand
             with tempfile.TemporaryFile() as output, socket.socket(socket.AF_UNIX) as listener:
                 environment = {"PATH": "/usr/bin:/bin", "HOME": plan.home}
                 launch = SandboxLaunch(
-                    plan, pinned, argv, environment, listener.fileno(), output, lambda *_: None, lambda _: None,
+                    plan, pinned, argv, environment, listener.fileno(), output, AsyncMock(), lambda _: None,
                     storage=storage,
                 )  # fmt: skip
                 assert await (await build_sandbox(launch)).wait() == 0
