@@ -12,7 +12,11 @@ from tests.live_portal import Person, Portal
 
 #: What is in these directories is in the session's memory, and together they may have as much as there is: the kernel
 #: finds no other program to end than the session's own.
-FILL_MEMORY = "for folder in /tmp /dev/shm /var/tmp; do head -c 1G /dev/zero > $folder/filled; done"
+FILL_MEMORY = (
+    # all programs here are as small: let it be the first one, with which the session ends
+    "echo 1000 > /proc/$PPID/oom_score_adj; "
+    "for folder in /tmp /dev/shm /var/tmp; do head -c 1G /dev/zero > $folder/filled; done"
+)
 
 
 @dataclass
