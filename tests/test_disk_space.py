@@ -1,4 +1,4 @@
-"""When a directory of a session is almost full, what its owner is told, and what of a report is believed."""
+"""When a directory of a session is almost full, the words for its owner, and which reports are accepted."""
 
 from __future__ import annotations
 

@@ -222,7 +222,7 @@ class _Repeating:
         return bool(self._dialect.is_disconnect(problem, connection.dbapi_connection, None))
 
     def _repeat(self, again: Callable[[], None], connection: Any, lost: Exception) -> None:
-        """Do it again on a new connection, which waits for the server; raise the error if there is none."""
+        """Do it again on a new connection, which waits for the server; raise the error if it cannot connect."""
         record = connection._connection_record
         until = time.monotonic() + MAX_S
         for left in reversed(range(MAX_TIMES)):

@@ -34,7 +34,7 @@ _DATABASE_AWAY = (
     " Please load this page again in a moment."
 )
 
-#: The setting with the function that is told about each start that failed (`lost_starts.note_failure`).
+#: The setting with the function that is called with each start that failed (`lost_starts.note_failure`).
 NOTE_FAILURE = "daas_note_failure"
 
 #: The policy of the portal's pages: nothing inline, nothing from another host.

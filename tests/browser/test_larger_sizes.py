@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator
 
@@ -11,10 +10,8 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import SessionUser
 from tests.browser.pages import flaws_of
-from tests.conftest import PROBE
-from tests.live_portal import Portal, new_state, remove, start_portal
-from tests.not_tried import missing
-from tests.sandbox.probe import FILL_MEMORY, give_script
+from tests.live_portal import Portal
+from tests.sandbox.probe import FILL_MEMORY, give_script, portal_with_sizes
 
 pytestmark = [pytest.mark.browser, pytest.mark.sandbox]
 
@@ -28,19 +25,8 @@ sizes:
 @pytest.fixture(scope="module")
 def portal(sandbox_works: None) -> Iterator[Portal]:
     """A portal with two sizes."""
-    if os.geteuid() != 0:
-        missing("root", "only root may make control groups without a delegation")
-    state = new_state()
-    applications = state / "applications"
-    applications.mkdir()
-    (applications / "sizes.yaml").write_text(SIZES)
-    (applications / "probe.yaml").write_text(f"{PROBE}sizes: [snug, large]\n")
-    running = start_portal(applications, state=state)
-    try:
+    with portal_with_sizes(SIZES, "snug, large") as running:
         yield running
-    finally:
-        running.stop()
-        remove(running)
 
 
 def require_fit(page: Page, width: int) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.live_portal import Person, Portal
+from tests.conftest import PROBE
+from tests.live_portal import Person, Portal, new_state, remove, start_portal
+from tests.not_tried import missing
 
 #: What is in these directories is in the session's memory, and together they may have as much as there is: the kernel
 #: finds no other program to end than the session's own.
@@ -57,6 +60,29 @@ def probing(
         person.stop(session)
 
 
+@contextlib.contextmanager
+def portal_with_sizes(sizes: str, names: str) -> Iterator[Portal]:
+    """Run a portal whose probe has these sizes, which only root can limit.
+
+    Args:
+        sizes: the contents of `sizes.yaml`.
+        names: those of the probe, with commas.
+    """
+    if os.geteuid() != 0:
+        missing("root", "only root may make control groups without a delegation")
+    state = new_state()
+    applications = state / "applications"
+    applications.mkdir()
+    (applications / "sizes.yaml").write_text(sizes)
+    (applications / "probe.yaml").write_text(f"{PROBE}sizes: [{names}]\n")
+    running = start_portal(applications, state=state)
+    try:
+        yield running
+    finally:
+        running.stop()
+        remove(running)
+
+
 def give_script(portal: Portal, account: str, script: str) -> Path:
     """Write the script that the probe of this account will run; return the home."""
     home = portal.state / "homes" / account
@@ -70,8 +96,6 @@ def give_script(portal: Portal, account: str, script: str) -> Path:
 
 def _give(home: Path, account: str) -> None:
     """Make the home the account's, as the portal would have."""
-    import os
-
     number = {"anna": 25001, "ben": 25002, "carla": 25003}[account]
     if os.geteuid() == 0:
         os.chown(home, number, number)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 
 import pytest
 
 from daas_hub.spawners.sandbox.processes import marked_processes
-from tests.conftest import PROBE
 from tests.docker.scenes import home_text
-from tests.live_portal import Portal, new_state, remove, start_portal
-from tests.not_tried import missing
+from tests.live_portal import Portal, start_portal
 from tests.places import kill
-from tests.sandbox.probe import FILL_MEMORY, give_script, probing
+from tests.sandbox.probe import FILL_MEMORY, give_script, portal_with_sizes, probing
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.sandbox
@@ -33,17 +30,8 @@ def test_session_whose_hours_are_over_ends_and_says_so(portal: Portal) -> None:
 @pytest.fixture(scope="module")
 def snug(sandbox_works: None) -> Iterator[Portal]:
     """A portal with sessions that have little memory."""
-    if os.geteuid() != 0:
-        missing("root", "only root may make control groups without a delegation")
-    state = new_state()
-    applications = state / "applications"
-    applications.mkdir()
-    (applications / "sizes.yaml").write_text(SIZES)
-    (applications / "probe.yaml").write_text(f"{PROBE}sizes: [snug]\n")
-    running = start_portal(applications, state=state)
-    yield running
-    running.stop()
-    remove(running)
+    with portal_with_sizes(SIZES, "snug") as running:
+        yield running
 
 
 def test_program_that_uses_too_much_memory_is_reported(snug: Portal) -> None:
