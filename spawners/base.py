@@ -91,8 +91,8 @@ class ProposalSessionMixin(
     #: What its card says of directories that are almost full, as the session reported them; "" for none.
     disk_notice = ""
 
-    #: Whether this launch counts among the sessions of its owner; a refused one does not.
-    is_counted = True
+    #: Whether its latest start passed the limit of its owner's sessions; None if this hub has not decided about one.
+    is_counted: bool | None = None
 
     #: Why its last start failed, worded for its owner; "" if it did not.
     failure = ""
@@ -302,12 +302,19 @@ class ProposalSessionMixin(
         others = [
             one
             for name, one in self.user.spawners.items()
-            # of several launches at once only the first ones count
-            if name != self.name and one.active and (one.ready or getattr(one, "is_counted", True))
+            if name != self.name and one.active and one.is_among_sessions
         ]
         if len(others) >= limit:
             raise Refused(f"You have {len(others)} sessions, and {limit} is the limit.", remedy="Stop one first.")
         self.is_counted = True
+
+    @property
+    def is_among_sessions(self) -> bool:
+        """Whether this server, which is active, counts; of several launches at once the first ones do."""
+        if self.is_counted is None:
+            # it runs since before the hub was started, or its launch is not decided yet
+            return self.pending != "spawn"
+        return self.is_counted
 
     def _require_open(self) -> None:
         """Refuse a start during a maintenance."""
@@ -387,6 +394,7 @@ class ProposalSessionMixin(
             # the hub gives up waiting; whoever presses Stop does not
             self.failure = START_TIMED_OUT
         self.forget_lifetime()
+        self.is_counted = False
         self.notice = self.disk_notice = ""
 
     def extend(self) -> bool:

@@ -49,6 +49,7 @@ OWN = {
     "_apply_user_options_default", "_as_spawn_exception", "_authorised", "_belongs_to", "_identity", "_keep_failure",
     "_limit_wait",
     "_options_from_form_default", "_register_callback", "_require_open", "_require_post", "_require_quota",
+    "is_among_sessions",
     "authorise_start", "backends", "clear_steps", "configuration_problems", "disk_limits", "early_address",
     "examine",
     "host_for_each_session", "icon_inside", "own_variables", "page_of_desktop", "place", "plan", "report_accepting",
