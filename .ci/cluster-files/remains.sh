@@ -9,8 +9,9 @@ end() {
   for pid in "$@"; do within 20 has_ended "$pid"; done
 }
 
-# a process that is dead and not yet waited for by its parent has closed its files
-has_ended() { ! grep -qs '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$1/status"; }
+# a process that is dead and not yet waited for by its parent has closed its files, once its last thread has ended: the first
+# thread can be dead long before, and the files belong to all
+has_ended() { ! grep -qsh '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$1/task"/*/status; }
 
 # processes of pods: they are in control groups of our own
 pids_of_pods() { find /sys/fs/cgroup -path '*/daas-cluster/*' -name cgroup.procs -exec cat {} + 2> /dev/null | sed '/^0$/d' | sort -u; }
