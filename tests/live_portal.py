@@ -210,11 +210,23 @@ def free_ports(count: int) -> int:
     raise AssertionError("no free ports")
 
 
+#: The directories that `new_state` made in this process.
+OWN_STATES: set[Path] = set()
+
+
 def new_state() -> Path:
     """Make a directory every account can reach."""
     state = Path(tempfile.mkdtemp(prefix="daas-", dir="/var/tmp"))
     state.chmod(0o755)
+    OWN_STATES.add(state)
     return state
+
+
+def is_of_another_run(pid: int) -> bool:
+    """Return whether a session's process has directories of portals that another process of the tests runs."""
+    mounts = Path(f"/proc/{pid}/mountinfo").read_text()
+    states = {Path(found) for found in re.findall(r"/var/tmp/daas-[a-z0-9_]{8}(?=[/ ])", mounts)}
+    return bool(states) and not states & OWN_STATES
 
 
 def start_portal(

@@ -7,8 +7,10 @@ import re
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+from tests.live_portal import is_of_another_run
 from tests.waiting import wait_for
 
 
@@ -17,11 +19,8 @@ class Screen:
 
     def __init__(self, title: str) -> None:
         self.pid = _newest("Xvnc", title)
-        window_manager = next(
-            pid
-            for pid in _processes("openbox")
-            if os.readlink(f"/proc/{pid}/ns/pid") == os.readlink(f"/proc/{self.pid}/ns/pid")
-        )
+        # a browser has a first picture before there is a window manager
+        window_manager = wait_for(lambda: _beside(self.pid, "openbox"), f"a window manager beside {title!r}")
         variables = Path(f"/proc/{window_manager}/environ").read_bytes().split(b"\0")
         env = dict(line.decode().split("=", 1) for line in variables if b"=" in line)
         self._env = [f"{name}={env[name]}" for name in ("DISPLAY", "XAUTHORITY")]
@@ -88,17 +87,30 @@ class Screen:
 
 
 def _processes(program: str, words: str = "") -> list[int]:
+    """Return the processes of a program with these words, the newest last, but none that other tests run meanwhile."""
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
         try:
             argv = (entry / "cmdline").read_bytes().split(b"\0")
+            if Path(argv[0].decode()).name != program or words not in b" ".join(argv).decode(errors="replace"):
+                continue
+            if not is_of_another_run(int(entry.name)):
+                found.append(int(entry.name))
         except OSError:
             continue
-        if Path(argv[0].decode()).name == program and words in b" ".join(argv).decode(errors="replace"):
-            found.append(int(entry.name))
     return sorted(found, key=_started)
+
+
+def _beside(pid: int, program: str) -> int | None:
+    """Return the process of a program in the session of another process; None without one."""
+    session = os.readlink(f"/proc/{pid}/ns/pid")
+    for other in _processes(program):
+        with suppress(OSError):
+            if os.readlink(f"/proc/{other}/ns/pid") == session:
+                return other
+    return None
 
 
 def _started(pid: int) -> int:
