@@ -192,8 +192,10 @@ def test_a_terminal_says_who_and_where(portal: Portal, guest: Callable[..., Sess
     anna = guest("anna")
     anna.launch("Terminal", "MA-4242")
     anna.wait_for_picture()
-    Screen("Terminal, MA-4242 visit 2").wait_for_window("LXTerminal")
+    screen = Screen("Terminal, MA-4242 visit 2")
+    screen.wait_for_window("LXTerminal")
     anna.page.mouse.click(600, 400)
+    screen.wait_for(lambda: "LXTerminal" in screen.active(), "the terminal has the keyboard")
     anna.page.keyboard.type('echo "${PS1@P} in $PWD" > ~/prompt; exit\n', delay=15)
     expect(anna.page.get_by_role("dialog")).to_contain_text("Terminal was closed")
     assert (portal.state / "homes" / "anna" / "prompt").read_text() == "anna@session:~/data$  in /home/anna/data\n"

@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pytest
 import requests
 
 from tests.live_portal import CONFIG, Portal, free_ports, new_state, plain_text, remove, start_portal
+from tests.waiting import within
 
 pytestmark = pytest.mark.sandbox
 
@@ -224,11 +224,8 @@ def test_session_ends_when_its_hours_are_used_up(portal: Portal) -> None:
     """A size's hours are a promise to the others: the session ends by itself, and the card says so."""
     person = portal.login("ben")
     name = person.launch("brief")
-    until = time.monotonic() + 40
-    while servers_of(portal, "ben").get(name, {}).get("ready") and time.monotonic() < until:  # type: ignore[attr-defined]
-        time.sleep(0.5)
-    assert portal.wait_for_log("reached its time limit")
-    assert "Ended" in plain_text(person.get("/hub/home"))
+    assert portal.wait_for_log("reached its time limit", timeout_s=60)
+    within(60, lambda: "Ended" in plain_text(person.get("/hub/home")))
     assert "has ended" in plain_text(person.get(f"/hub/sessions/{name}"))
     person.stop(name)
 
