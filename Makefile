@@ -35,10 +35,11 @@ quick: $(VENV)/.quick  ## style, and the tests that need no hub: less than a min
 	$(VENV)/bin/ruff format --check .
 	$(PYTHON) -m pytest -q $(QUICK_TESTS) --deselect $(NEEDS_JUPYTERLAB) $(ARGS)
 
-# two at once where there are two processors: one half waits for containers and pods (tests/workers.py)
+# two at once where there are two processors: one half waits for containers and pods (tests/workers.py); a test that fails on
+# the busy machine is run once more, and listed (tests/repeats.py)
 WORKERS ?= $(shell [ "$$(nproc)" -lt 2 ] && echo 0 || echo 2)
 test: $(VENV)/.installed $(VENV)/.test  ## install what is needed and run all tests (ARGS="-k name" for some)
-	$(PYTHON) -m pytest -m 'not servers and not outages and not ends and not upgrades' --numprocesses $(WORKERS) $(ARGS)
+	$(PYTHON) -m pytest -m 'not servers and not outages and not ends and not upgrades' --numprocesses $(WORKERS) --reruns 1 $(ARGS)
 
 test-outages: $(VENV)/.installed $(VENV)/.test  ## parts of a running test cluster away for minutes under ten sessions (DAAS_TEST_CLUSTER); half an hour
 	$(PYTHON) -m pytest -m outages --timeout 900 tests/cluster/test_outages.py tests/kubernetes/test_kills.py $(ARGS)
