@@ -22,16 +22,14 @@ REASONS = (
     (r"GET /user/.*/oauth_callback", "sign-in: the session exchanges the code, sets its cookie"),
     (r"GET /user/.*/rfb$", "the screen's web socket: the updates come through it"),
     (r"GET /user/.*/desktop-websockify/", "the screen's web socket: the updates come through it"),
-    (
-        r"GET /user/.*/status$",
-        "the state of the application; it is asked for beside, and the frame does not wait for it",
-    ),
     (r"GET .*\.(js|css|svg|png|ico|woff2?)$", "a file of the page"),
     (r"GET /user/", "the session's page"),
     (r"GET /hub/user/", "the stock hub's answer for a server that is not in the proxy's table yet"),
 )
 #: Kinds of requests that no frame waits for: images and icons.
 NOT_WAITED_FOR = {"Image", "Other"}
+#: Requests that a page makes beside what it shows: the state of the application.
+BESIDE = re.compile(r"GET /user/.*/status$")
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ class Recorder:
         found = [
             Crossing(one.name, one.reason, one.begin - clicked, one.end - clicked, one.round_trips)
             for one in [*self._crossings, *self._exchanges()]
-            if clicked - 0.05 <= one.begin and one.end <= frame + 0.01
+            if clicked - 0.05 <= one.begin and one.end <= frame + 0.01 and not BESIDE.search(one.name)
         ]
         path: list[Crossing] = []
         limit = frame - clicked
