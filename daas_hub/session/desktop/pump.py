@@ -4,6 +4,9 @@ The cost of a relay is in bytes copied and messages handled. Here data are recei
 frame header, and sent from the same buffer: one copy in, one copy out. Data that the browser does not take are not read
 from the X server (back-pressure), and the session's event loop is free while the thread waits in the kernel.
 
+Xvnc sends a screen in many pieces of some 10 kB, and each costs the proxy a read, a write and 64 KiB of new memory. So
+the first piece is sent at once, as every key's echo is, and the next ones are read together.
+
 While it runs, the thread is the only writer on the websocket: a frame of another writer inside one of its own would
 break the connection. So it sends its own pings, and `stop` lets it finish the current frame.
 """
@@ -15,10 +18,15 @@ import os
 import select
 import socket
 import threading
+import time
 from collections.abc import Callable
 
 #: Maximum payload of one frame.
 PIECE_BYTES = 1 << 18
+#: Seconds between two pieces of one screen, at most, and for which the pump then lets more of it come.
+BURST_S, GATHER_S = 0.004, 0.002
+#: A piece of this size is enough to send: for the proxy it is one read.
+ENOUGH_BYTES = 1 << 16
 #: Seconds without data after which a ping is sent, so that no proxy drops the idle connection.
 PING_AFTER_S = 30.0
 
@@ -75,6 +83,7 @@ class Pump:
         readable, writable = select.poll(), select.poll()
         readable.register(self._screen, select.POLLIN)
         writable.register(self._browser, select.POLLOUT)
+        sent = 0.0
         while True:
             if not readable.poll(PING_AFTER_S * 1000):
                 self._send(memoryview(_PING), writable)
@@ -88,7 +97,11 @@ class Pump:
             head = frame_head(length)
             start = _HEAD - len(head)
             room[start:_HEAD] = head
+            pause = pause_after(length, time.monotonic() - sent)
             self._send(room[start : _HEAD + length], writable)
+            if pause:
+                time.sleep(pause)
+            sent = time.monotonic()
 
     def _send(self, piece: memoryview, writable: select.poll) -> None:
         while piece:
@@ -96,6 +109,16 @@ class Pump:
                 piece = piece[self._browser.send(piece) :]
             except BlockingIOError:
                 writable.poll()
+
+
+def pause_after(length: int, since_s: float) -> float:
+    """Return how many seconds to let more data come after a piece.
+
+    Args:
+        length: its bytes.
+        since_s: seconds since the piece before it.
+    """
+    return GATHER_S if since_s < BURST_S and length < ENOUGH_BYTES else 0.0
 
 
 def frame_head(length: int) -> bytes:

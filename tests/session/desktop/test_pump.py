@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import socket
 import threading
+from types import SimpleNamespace
 
 import pytest
 
-from daas_hub.session.desktop.pump import PIECE_BYTES, Pump, frame_head
+from daas_hub.session.desktop.pump import ENOUGH_BYTES, GATHER_S, PIECE_BYTES, Pump, frame_head, pause_after
 
 
 @pytest.mark.parametrize(
@@ -51,6 +52,46 @@ def test_what_x_draws_arrives_whole() -> None:
     assert got == sent
     assert ended.wait(30), "X has ended, and so has the pump"
     for one in (screen, browser, viewer):
+        one.close()
+
+
+@pytest.mark.parametrize(
+    ("length", "since_s", "pause_s"),
+    [
+        pytest.param(11_000, 0.001, GATHER_S, id="a piece of a screen"),
+        pytest.param(11_000, 1.0, 0.0, id="the first piece"),
+        pytest.param(300, 0.0085, 0.0, id="the echo of a key that is held down"),
+        pytest.param(ENOUGH_BYTES, 0.001, 0.0, id="a large piece"),
+    ],
+)
+def test_what_more_is_waited_for(length: int, since_s: float, pause_s: float) -> None:
+    assert pause_after(length, since_s) == pause_s
+
+
+def test_the_pieces_of_a_screen_are_sent_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What X draws while the pump pauses comes in one frame."""
+    (screen, x), (browser, viewer) = pair(), pair()
+    pauses, goes_on = threading.Semaphore(0), threading.Semaphore(0)
+
+    def sleep(seconds: float) -> None:
+        pauses.release()
+        assert goes_on.acquire(timeout=30)
+
+    monkeypatch.setattr("daas_hub.session.desktop.pump.time", SimpleNamespace(monotonic=lambda: 0.0, sleep=sleep))
+    Pump(screen, browser, lambda: None).start()
+    # the pump has its own
+    browser.close()
+    x.sendall(b"first")
+    assert pauses.acquire(timeout=30)
+    for piece in (b"second", b"third", b"fourth"):
+        x.sendall(piece)
+    goes_on.release()
+    assert pauses.acquire(timeout=30)
+    goes_on.release()
+    x.close()
+    with viewer.makefile("rb") as stream:
+        assert stream.read() == frame_head(5) + b"first" + frame_head(17) + b"secondthirdfourth"
+    for one in (screen, viewer):
         one.close()
 
 
