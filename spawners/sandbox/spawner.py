@@ -386,7 +386,8 @@ class SandboxSpawner(SocketSessionMixin, Spawner):
 
     async def _apply_limits(self, limiting: asyncio.Future[ControlGroup | None], *pids: int) -> None:
         """Move processes into the session's cgroup, once it is there."""
-        group = await limiting
+        # a start that is cancelled still waits for the thread that makes it, to remove it
+        group = await asyncio.shield(limiting)
         if group is not None:
             await asyncio.to_thread(group.add, *pids)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 import time
@@ -11,6 +12,7 @@ import pytest
 
 from daas_hub.catalogue import Size
 from daas_hub.spawners.sandbox.cgroups import ControlGroup, existing_group, make_group
+from daas_hub.spawners.sandbox.spawner import SandboxSpawner
 
 SIZE = Size("small", "2 processors", 4 * 2**30, 1.5, 500, 12)
 
@@ -184,3 +186,17 @@ def test_kills_are_counted_with_version_2(v2: Path) -> None:
 def test_a_session_without_a_group_has_no_kills(v1: Path) -> None:
     group = existing_group("gone", v1)
     assert (group.memory_kills(), group.memory_limit()) == (0, 0)
+
+
+async def test_a_cancelled_start_leaves_the_making_of_its_cgroup_alone() -> None:
+    """A thread cannot be cancelled: what it makes after the start has removed its cgroup would stay for ever."""
+    made = asyncio.Event()
+    limiting = asyncio.ensure_future(made.wait())
+    applying = asyncio.ensure_future(SandboxSpawner._apply_limits(None, limiting, os.getpid()))  # type: ignore[arg-type]
+    await asyncio.sleep(0)
+    applying.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await applying
+    assert not limiting.cancelled()
+    made.set()
+    assert await limiting
