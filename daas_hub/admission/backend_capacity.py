@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from daas_hub.admission.quota import NO_LIMITS, Limits
+from daas_hub.admission.limits import NO_LIMITS, Limits
 
 #: The resources that a backend can be asked for, by their names in `Limits`.
 RESOURCES = ("sessions", "cpus", "memory_bytes", "gpus")

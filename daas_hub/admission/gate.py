@@ -13,8 +13,9 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
+from daas_hub.admission.limits import DAY_S
 from daas_hub.admission.model import Demand, Occupied
-from daas_hub.admission.quota import DAY_S, Rules, require_quota, require_room
+from daas_hub.admission.quota import Rules, require_quota, require_room
 from daas_hub.tables import Usage, commit
 
 #: Ended sessions whose durations make an estimate.
@@ -55,6 +56,17 @@ class Gate:
         """Return whether a session has its resources."""
         return key in self._open
 
+    def now(self) -> float:
+        """Return the time by the gate's clock."""
+        return self._clock()
+
+    def counted(self, waiting: Iterable[Demand] = (), *, apart_from: Key | None = None) -> list[Occupied]:
+        """Return what limits count: open sessions, launches that wait, and ended sessions whose hours count."""
+        now = self._clock()
+        sessions = [one for key, one in self._open.items() if key != apart_from]
+        sessions += [Occupied(one, now) for one in waiting if one.key != apart_from]
+        return [*sessions, *(self._ended if self.rules.longest_days else ())]
+
     def durations(self, place: str) -> list[float]:
         """Return how many seconds the latest sessions of a place lasted."""
         here = [
@@ -77,10 +89,7 @@ class Gate:
         """
         if not self.rules.has_quotas:
             return
-        now = self._clock()
-        sessions = [one for key, one in self._open.items() if key != demand.key]
-        sessions += [Occupied(one, now) for one in waiting if one.key != demand.key]
-        require_quota(self.rules, demand, [*sessions, *(self._ended if self.rules.longest_days else ())], now)
+        require_quota(self.rules, demand, self.counted(waiting, apart_from=demand.key), self._clock())
 
     def require_room(self, demand: Demand) -> None:
         """Check the capacity of the place and of the portal.

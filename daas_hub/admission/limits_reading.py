@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from daas_hub.admission.backend_capacity import Asked
-from daas_hub.admission.quota import Limits
+from daas_hub.admission.limits import Limits
 from daas_hub.catalogue.reader import memory_bytes
 from daas_hub.errors import ConfigurationError
 
@@ -116,7 +116,7 @@ def capacity_of(where: str, given: Any) -> tuple[Limits, Asked | None]:
     asked = frozenset(_LIMIT_NAMES[key] for key in _CAPACITY if given.get(key) == ASK)
     configured = {key: value for key, value in given.items() if value != ASK or key not in _CAPACITY}
     reserve = configured.pop(_RESERVE, None)
-    limits = limits_of(where, configured, has_hours=False)
+    limits = limits_of(where, configured)
     if not asked:
         if reserve is not None:
             remedy = 'Example: {"memory": "ask", "reserve": {"memory": "4 GiB"}}.'

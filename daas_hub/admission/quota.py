@@ -1,22 +1,25 @@
 """Quotas and capacity: what is in use and what is requested, compared with the limits. Pure.
 
 A **quota** is of people: of each person, of a proposal, of a role or a group. A launch beyond it is refused, with the
-numbers. **Capacity** is what a place or the whole portal has; a launch beyond it may wait in the queue.
+numbers. **Capacity** is what a place or the whole portal has; a launch beyond it may wait in the queue. Hours of a
+place or of the whole portal are a quota: they do not become free while somebody waits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from daas_hub.admission.limits import NO_LIMITS, SHOWN, UNITS, Limits, in_words, needs, uses_of
 from daas_hub.admission.model import Demand, Occupied
 from daas_hub.admission.offer import Offer
 from daas_hub.errors import Refused
 
-DAY_S = 86_400.0
 _YOU = "You are"
 _SMALLER = "Stop a session, or choose a smaller size."
+_ENDED_EARLY = "Sessions that are stopped early use fewer hours."
+_ELSEWHERE = f"Choose another place. {_ENDED_EARLY}"
 
 
 class OverQuota(Refused):
@@ -59,33 +62,6 @@ class NoRoom(Refused):
 
 
 @dataclass(frozen=True)
-class Limits:
-    """The most that is in use at once, and the most hours of sessions in the last `days`; None for no limit."""
-
-    sessions: int | None = None
-    cpus: float | None = None
-    memory_bytes: float | None = None
-    gpus: int | None = None
-    hours: float | None = None
-    days: float = 30.0
-
-    def __bool__(self) -> bool:
-        """Return whether there is a limit at all."""
-        return any(getattr(self, one.name) is not None for one in fields(self) if one.name != "days")
-
-    def widened(self, other: Limits) -> Limits:
-        """Return the higher of both for each resource: a person with two roles has what the better one allows."""
-        chosen = {}
-        for name in ("sessions", "cpus", "memory_bytes", "gpus", "hours"):
-            mine, theirs = getattr(self, name), getattr(other, name)
-            chosen[name] = None if mine is None or theirs is None else max(mine, theirs)
-        return Limits(**chosen, days=self.days if self.hours == chosen["hours"] else other.days)
-
-
-NO_LIMITS = Limits()
-
-
-@dataclass(frozen=True)
 class ClassRule:
     """What a class of people (a role or a group) may use.
 
@@ -122,7 +98,11 @@ class Reservation:
 
     def is_for(self, demand: Demand) -> bool:
         """Return whether a session may use it."""
-        return bool(self.proposals & set(demand.proposals) or self.groups & demand.groups)
+        return self.is_for_some(demand.proposals, demand.groups)
+
+    def is_for_some(self, proposals: Iterable[str], groups: frozenset[str]) -> bool:
+        """Return whether it is for one of these proposals, roles or groups."""
+        return bool(self.proposals.intersection(proposals) or self.groups & groups)
 
     def held_against(self, demand: Demand, occupied: Iterable[Occupied], now: float) -> int:
         """Return how many sessions are kept free from this launch: those not used yet by whom they are for.
@@ -131,6 +111,10 @@ class Reservation:
         """
         if self.is_for(demand) or now >= self.end or now + demand.hours * 3600 <= self.start:
             return 0
+        return self.unused(occupied)
+
+    def unused(self, occupied: Iterable[Occupied]) -> int:
+        """Return how many of its sessions nobody has whom it is for; `occupied` are those that have not ended."""
         used = sum(1 for one in occupied if self.is_for(one.demand) and self.place in ("", one.demand.place))
         return max(0, self.sessions - used)
 
@@ -178,28 +162,30 @@ class Rules:
 
     @property
     def has_quotas(self) -> bool:
-        """Whether there is any limit of people."""
-        return bool(self.person or self.proposal or self.classes)
+        """Whether a launch may be refused without regard to what is free now."""
+        hours = any(one.hours is not None for one in (self.facility, *self.places.values()))
+        return bool(self.person or self.proposal or self.classes or hours)
 
     @property
     def has_capacity(self) -> bool:
-        """Whether there is any limit of places."""
-        return bool(self.facility or any(self.places.values()) or self.reservations or self.asked)
+        """Whether there is any limit of what places have at once."""
+        limited = any(one.only_at_once for one in (self.facility, *self.places.values()))
+        return bool(limited or self.reservations or self.asked)
 
     @property
     def longest_days(self) -> float:
         """The longest period over which hours are counted; 0 if none are."""
-        limits = [self.person, self.proposal]
+        limits = [self.person, self.proposal, self.facility, *self.places.values()]
         limits += [one for rule in self.classes.values() for one in (rule.each, rule.together)]
         return max((one.days for one in limits if one.hours is not None), default=0.0)
 
-    def classes_of(self, demand: Demand) -> list[tuple[str, ClassRule]]:
-        """Return the rules of the classes that a person is in."""
-        return [(name, rule) for name, rule in self.classes.items() if name in demand.groups]
+    def classes_of(self, groups: frozenset[str]) -> list[tuple[str, ClassRule]]:
+        """Return the rules of the classes that people with these roles and groups are in (see `Demand.groups`)."""
+        return [(name, rule) for name, rule in self.classes.items() if name in groups]
 
     def offer_for(self, groups: frozenset[str]) -> Offer:
         """Return what people with these roles and groups may launch (see `Demand.groups`)."""
-        own = [rule for name, rule in self.classes.items() if name in groups]
+        own = [rule for _, rule in self.classes_of(groups)]
         return Offer.of_classes([rule.applications for rule in own], [rule.sizes for rule in own])
 
     @property
@@ -214,11 +200,11 @@ class Rules:
 
     def share_of(self, demand: Demand) -> float:
         """Return the weight of a launch in the queue."""
-        return max((rule.share for _, rule in self.classes_of(demand)), default=1.0)
+        return max((rule.share for _, rule in self.classes_of(demand.groups)), default=1.0)
 
-    def each_of(self, demand: Demand) -> Limits:
-        """Return the limits of one person: those of their classes, or of everybody."""
-        own = [rule.each for _, rule in self.classes_of(demand) if rule.each]
+    def each_of(self, groups: frozenset[str]) -> Limits:
+        """Return the limits of one person with these roles and groups: those of their classes, or of everybody."""
+        own = [rule.each for _, rule in self.classes_of(groups) if rule.each]
         if not own:
             return self.person
         widest = own[0]
@@ -228,7 +214,7 @@ class Rules:
 
 
 def require_quota(rules: Rules, demand: Demand, sessions: Sequence[Occupied], now: float) -> None:
-    """Check a launch against the limits of people.
+    """Check a launch against the limits of people, and the hours of its place and of the portal.
 
     Args:
         sessions: those that have not ended, without this one; and ended ones of the last `Rules.longest_days`.
@@ -237,15 +223,25 @@ def require_quota(rules: Rules, demand: Demand, sessions: Sequence[Occupied], no
         OverQuota: with the numbers.
     """
     _require_offered(rules, demand)
-    each = rules.each_of(demand)
+    each = rules.each_of(demand.groups)
     _require(each, demand, [one for one in sessions if one.demand.user == demand.user], now, _YOU)
     for proposal in demand.proposals:
         used = [one for one in sessions if proposal in one.demand.proposals]
         _require(rules.proposal, demand, used, now, f"Sessions of proposal {proposal} are")
-    for name, rule in rules.classes_of(demand):
-        kind, _, title = name.partition(":")
+    for name, rule in rules.classes_of(demand.groups):
         used = [one for one in sessions if name in one.demand.groups]
-        _require(rule.together, demand, used, now, f"All people with the {kind} {title} are")
+        _require(rule.together, demand, used, now, f"{class_title(name)} are")
+    if demand.place in rules.places:
+        used = [one for one in sessions if one.demand.place == demand.place]
+        who = f"Sessions in {rules.titles.get(demand.place, demand.place)} are"
+        _require(rules.places[demand.place].only_hours, demand, used, now, who, hours_remedy=_ELSEWHERE)
+    _require(rules.facility.only_hours, demand, sessions, now, "All sessions of this portal are")
+
+
+def class_title(name: str) -> str:
+    """Return what pages call the people of a class, all together; `name` as in `Demand.groups`."""
+    kind, _, title = name.partition(":")
+    return f"All people with the role {title}" if kind == "role" else f"All people in the group {title}"
 
 
 def require_room(
@@ -263,33 +259,29 @@ def require_room(
         kept = [(one, one.held_against(demand, here, now)) for one in of_place]
         held = sum(count for _, count in kept)
         title = rules.titles.get(place, place) if place else "The portal"
-        for name, unit, shown in _UNITS:
-            limit, needs, used = getattr(limits, name), _needs(demand, name), sum(_needs(o.demand, name) for o in here)
+        for name, unit, shown in UNITS:
+            limit, needed, used = getattr(limits, name), needs(demand, name), sum(needs(o.demand, name) for o in here)
             reserved = held if name == "sessions" else 0
-            if limit is None or used + reserved + needs <= limit:
+            if limit is None or used + reserved + needed <= limit:
                 continue
             remedy = "Choose another place, or try again later." if place else "Try again later."
             words = f"{title} is full: {shown(used)} of {shown(limit)} {unit} are in use"
             words += f", {reserved} reserved" if reserved else ""
-            words += "." if name == "sessions" else f", and this session needs {shown(needs)}."
+            words += "." if name == "sessions" else f", and this session needs {shown(needed)}."
             # a backend that does not answer may have more by the time it does
-            is_never = needs > limit and place not in rules.uncertain
+            is_never = needed > limit and place not in rules.uncertain
             if is_never:
-                words = f"{title} has {shown(limit)} {unit}, and this session needs {shown(needs)}."
+                words = f"{title} has {shown(limit)} {unit}, and this session needs {shown(needed)}."
                 remedy = "Choose a smaller size."
-            held_for = tuple(one for one, count in kept if count) if used + needs <= limit and reserved else ()
+            held_for = tuple(one for one, count in kept if count) if used + needed <= limit and reserved else ()
             raise NoRoom(words, remedy=remedy, place=place, is_never=is_never, held_for=held_for)
 
 
 def use_of(rules: Rules, place: str, sessions: Iterable[Occupied]) -> dict[str, tuple[float, float]]:
-    """Return what is in use of each limited resource, and its limit; place "" is the whole portal."""
+    """Return what is in use of each resource limited at once, and its limit; place "" is the whole portal."""
     limits = rules.places.get(place, NO_LIMITS) if place else rules.facility
-    here = [one.demand for one in sessions if one.ended is None and place in ("", one.demand.place)]
-    return {
-        name: (sum(_needs(one, name) for one in here), limit)
-        for name, _, _ in _UNITS
-        if (limit := getattr(limits, name)) is not None
-    }
+    here = [one for one in sessions if place in ("", one.demand.place)]
+    return {one.resource: (one.used, one.limit) for one in uses_of(limits.only_at_once, here, 0.0)}
 
 
 def _require_offered(rules: Rules, demand: Demand) -> None:
@@ -303,46 +295,23 @@ def _require_offered(rules: Rules, demand: Demand) -> None:
             raise OverQuota(f"The {what} {name} is not available to you.", remedy=f"Available: {known}.")
 
 
-def _require(limits: Limits, demand: Demand, used: Sequence[Occupied], now: float, who: str) -> None:
+def _require(
+    limits: Limits, demand: Demand, used: Sequence[Occupied], now: float, who: str, *, hours_remedy: str = _ENDED_EARLY
+) -> None:
     """Check one scope; `who` begins the sentence: "You are", "Sessions of proposal MA-4242 are"."""
-    if not limits:
-        return
     remedy = _SMALLER if who == _YOU else "Wait until one of these sessions ends, or choose a smaller size."
-    open_ = [one for one in used if one.ended is None]
-    for name, unit, shown in _UNITS:
-        limit = getattr(limits, name)
-        has, needs = sum(_needs(one.demand, name) for one in open_), _needs(demand, name)
-        if limit is not None and has + needs > limit:
+    for use in uses_of(limits, used, now) if limits else ():
+        if not use.is_beyond(demand):
+            continue
+        if use.resource == "hours":
             raise OverQuota(
-                f"{who} using {shown(has)} of {shown(limit)} {unit}, and this session needs {shown(needs)}.",
-                remedy=remedy,
+                f"{who} using {in_words(use.used)} of {in_words(use.limit)} hours in {in_words(use.days)} days, "
+                f"and this session may last {in_words(demand.hours)}.",
+                remedy=hours_remedy,
             )
-    if limits.hours is not None:
-        since = now - limits.days * DAY_S
-        has = sum(one.hours_since(since, now) for one in used if one.ended is None or one.ended > since)
-        if has + demand.hours > limits.hours:
-            raise OverQuota(
-                f"{who} using {_number(has)} of {_number(limits.hours)} hours in {_number(limits.days)} days, "
-                f"and this session may last {_number(demand.hours)}.",
-                remedy="Sessions that are stopped early use fewer hours.",
-            )
-
-
-def _needs(demand: Demand, name: str) -> float:
-    return 1 if name == "sessions" else float(getattr(demand, name))
-
-
-def _number(value: float) -> str:
-    return f"{value:.10g}" if value == int(value) else f"{value:.1f}"
-
-
-def _memory(value: float) -> str:
-    return f"{_number(value / 2**30)} GiB"
-
-
-_UNITS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
-    ("sessions", "sessions", _number),
-    ("cpus", "CPUs", _number),
-    ("memory_bytes", "of memory", _memory),
-    ("gpus", "GPUs", _number),
-)
+        unit, shown = SHOWN[use.resource]
+        raise OverQuota(
+            f"{who} using {shown(use.used)} of {shown(use.limit)} {unit}, "
+            f"and this session needs {shown(needs(demand, use.resource))}.",
+            remedy=remedy,
+        )

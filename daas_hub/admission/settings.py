@@ -11,9 +11,10 @@ from traitlets import Bool, Dict, Float, Int, List
 from traitlets.config import Config, Configurable
 
 from daas_hub.admission.backend_capacity import Asked
+from daas_hub.admission.limits import Limits
 from daas_hub.admission.limits_reading import DictReader, capacity_of, limits_of, wrong
 from daas_hub.admission.queue import QueuePolicy
-from daas_hub.admission.quota import ClassRule, Limits, Reservation, Rules
+from daas_hub.admission.quota import ClassRule, Reservation, Rules
 from daas_hub.catalogue import Catalogue
 from daas_hub.errors import ConfigurationError
 from daas_hub.launch import Place
@@ -37,7 +38,8 @@ class Quotas(Configurable):
     proposal = Dict(
         config=True,
         help="""
-        Limits of each proposal, all its people together; keys as `person`. Example: {"cpus": 64}. Default: none.
+        Limits of each proposal, all its people together: `sessions`, `cpus`, `memory`, `gpus`, `hours` and `days` as
+        those of `person`. Example: {"cpus": 64}. Default: none.
         """,
     )
     roles = Dict(
@@ -60,16 +62,18 @@ class Quotas(Configurable):
         Capacity of places (see `Places.places`), each with `sessions`, `cpus`, `memory`, `gpus`; "sessions" takes
         precedence over the place's `capacity`. "ask" instead of a number asks the backend: on Kubernetes the quotas of
         the namespace, on Docker the engine, for sandboxes this machine. `reserve` is what sessions cannot have of that;
-        of a machine 1 GiB of memory by default. Example: {"large": {"cpus": 256, "gpus": 4}, "cluster": {"cpus": "ask",
-        "memory": "ask"}}. Default: none.
+        of a machine 1 GiB of memory by default. `hours` of all sessions there in the last `days` (30 by default) are a
+        quota: a launch beyond it is refused, and does not wait. Example: {"large": {"cpus": 256, "gpus": 4, "hours":
+        5000}, "cluster": {"cpus": "ask", "memory": "ask"}}. Default: none.
         """,
     )
     facility = Dict(
         config=True,
         help="""
-        Capacity of the whole portal: `sessions`, `cpus`, `memory`, `gpus`. Where the portal has one backend only,
-        "ask" and `reserve` are possible as in `places`. `JupyterHub.active_server_limit` is a limit of sessions, too.
-        Example: {"sessions": 50, "memory": "ask", "reserve": {"memory": "8 GiB"}}. Default: none.
+        Capacity of the whole portal: `sessions`, `cpus`, `memory`, `gpus`, and its `hours` in the last `days` as in
+        `places`. Where the portal has one backend only, "ask" and `reserve` are possible as in `places`.
+        `JupyterHub.active_server_limit` is a limit of sessions, too. Example: {"sessions": 50, "memory": "ask",
+        "reserve": {"memory": "8 GiB"}}. Default: none.
         """,
     )
     ask_interval_s = Float(
@@ -291,18 +295,21 @@ def _reservation_problems(rules: Rules) -> Iterator[ConfigurationError]:
 
 
 def _catalogue_problems(rules: Rules, catalogue: Catalogue) -> Iterator[ConfigurationError]:
-    """Yield an error for each name of a class that the catalogue does not have."""
+    """Yield an error for each size and application of the quotas that the catalogue does not have."""
+    offers: list[tuple[str, frozenset[str], frozenset[str]]] = []
     for name, rule in rules.classes.items():
         kind, _, title = name.partition(":")
+        offers.append((f"Quotas.{kind}s[{title!r}]", rule.sizes, rule.applications))
+    for where, sizes, applications in offers:
         named: tuple[tuple[str, frozenset[str], Mapping[str, object]], ...] = (
-            ("sizes", rule.sizes, catalogue.sizes),
-            ("applications", rule.applications, catalogue.applications),
+            ("sizes", sizes, catalogue.sizes),
+            ("applications", applications, catalogue.applications),
         )
         for key, wanted, known in named:
             for one in sorted(wanted - set(known)):
                 near = get_close_matches(one, known, n=1)
                 remedy = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(sorted(known))}."
-                yield wrong(f"Quotas.{kind}s[{title!r}][{key!r}]", one, "is not in the catalogue", remedy)
+                yield wrong(f"{where}[{key!r}]", one, "is not in the catalogue", remedy)
 
 
 def _with_sessions(limits: Limits, sessions: int | None) -> Limits:

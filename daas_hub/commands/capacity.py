@@ -10,7 +10,7 @@ from daas_hub.commands.output import JSON, as_json, as_table, reports_errors
 from daas_hub.commands.running_hub import find_hub, hub_options
 
 #: The columns of resources other than sessions.
-_RESOURCES = {"cpus": "CPUS", "memory_bytes": "MEMORY", "gpus": "GPUS"}
+_RESOURCES = {"cpus": "CPUS", "memory_bytes": "MEMORY", "gpus": "GPUS", "hours": "HOURS"}
 
 
 @click.command()
@@ -53,7 +53,8 @@ def _use(name: str, found: dict[str, float] | None) -> str:
         return "no limit"
     if name == "memory_bytes":
         return f"{found['used'] / 2**30:.4g} of {found['limit'] / 2**30:.4g} GiB"
-    return f"{found['used']:.6g} of {found['limit']:.6g}"
+    words = f"{found['used']:.6g} of {found['limit']:.6g}"
+    return f"{words} in {found['days']:.6g} days" if name == "hours" else words
 
 
 def _origin(asked: dict[str, Any] | None) -> str:

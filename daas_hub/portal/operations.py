@@ -18,7 +18,9 @@ from jupyterhub.scopes import needs_scope
 from sqlalchemy import or_
 from tornado import web
 
+from daas_hub.admission.gate import Gate
 from daas_hub.admission.hub import Admission
+from daas_hub.admission.limits import NO_LIMITS, uses_of
 from daas_hub.admission.quota import use_of
 from daas_hub.facility import Facility
 from daas_hub.launch import visits_in
@@ -169,6 +171,8 @@ class OperatorsUsageHandler(OperatorsHandler):
 def capacity_model(place: str, sessions: int | None = None) -> dict[str, Any]:
     """Return the capacity of a place as JSON: of sessions, of other resources with their use, and where it is from.
 
+    Of hours, `days` says in which period they count.
+
     Args:
         place: "" for the whole portal.
         sessions: the limit of a hub without admission.
@@ -178,7 +182,18 @@ def capacity_model(place: str, sessions: int | None = None) -> dict[str, Any]:
     found = use_of(admission.gate.rules, place, admission.gate.occupied)
     capacity = int(found.pop("sessions")[1]) if "sessions" in found else None
     resources = {name: {"used": used, "limit": limit} for name, (used, limit) in found.items()}
+    resources |= hours_model(admission.gate, place)
     return {"capacity": capacity, "resources": resources, "asked": admission.capacities.described(place)}
+
+
+def hours_model(gate: Gate, place: str) -> dict[str, dict[str, float]]:
+    """Return the hours of a place in its period, by the name "hours"; nothing where they are not limited."""
+    limits = gate.rules.places.get(place, NO_LIMITS) if place else gate.rules.facility
+    if limits.hours is None:
+        return {}
+    here = [one for one in gate.counted() if place in ("", one.demand.place)]
+    (use,) = uses_of(limits.only_hours, here, gate.now())
+    return {"hours": {"used": round(use.used, 2), "limit": use.limit, "days": use.days}}
 
 
 def usage_model(row: Any) -> dict[str, Any]:

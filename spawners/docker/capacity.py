@@ -8,7 +8,7 @@ from typing import Any
 from aiodocker import DockerError
 
 from daas_hub.admission.backend_capacity import BackendCapacity
-from daas_hub.admission.quota import Limits
+from daas_hub.admission.limits import Limits
 from daas_hub.spawners.docker.engine import Engine, EngineUnreachable
 
 

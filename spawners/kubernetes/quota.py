@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from daas_hub.admission.quota import Limits
+from daas_hub.admission.limits import Limits
 from daas_hub.spawners.kubernetes.quantities import is_gpu, quantity
 
 Json = Mapping[str, Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from daas_hub.admission.backend_capacity import BackendCapacity
-from daas_hub.admission.quota import Limits
+from daas_hub.admission.limits import Limits
 
 
 def capacity_of_this_machine() -> BackendCapacity:

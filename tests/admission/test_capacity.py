@@ -13,7 +13,8 @@ from traitlets.config import Config
 from daas_hub.admission.backend_capacity import Asked, BackendCapacity
 from daas_hub.admission.capacity_watch import CapacityWatch
 from daas_hub.admission.gate import Gate
-from daas_hub.admission.quota import Limits, NoRoom, use_of
+from daas_hub.admission.limits import Limits
+from daas_hub.admission.quota import NoRoom, use_of
 from daas_hub.admission.settings import Quotas
 from daas_hub.errors import ConfigurationError, SessionFailed
 from daas_hub.launch import Place
@@ -163,7 +164,8 @@ def test_a_reserve_of_nothing_can_be_configured() -> None:
         ({"facility": {"memory": "asks"}}, "Quotas.facility['memory'] = 'asks': is not an amount of memory"),
         ({"facility": {"sessions": "ASK"}}, "Quotas.facility['sessions'] = 'ASK': is not a whole number"),
         ({"person": {"cpus": "ask"}}, "Quotas.person['cpus'] = 'ask': is not a number above 0"),
-        ({"facility": {"hours": "ask"}}, "Quotas.facility['hours'] = '(set)': there is no such key"),
+        ({"facility": {"hours": "ask"}}, "Quotas.facility['hours'] = 'ask': is not a number above 0"),
+        ({"facility": {"cpus": "ask", "reserve": {"hours": 1}}}, "Quotas.facility['reserve']['hours']"),
         ({"facility": {"cpus": 4, "reserve": {"cpus": 1}}}, 'has no effect without an "ask"'),
         ({"facility": {"cpus": "ask", "reserve": {"cpu": 1}}}, "Quotas.facility['reserve']['cpu']"),
         ({"facility": {"cpus": "ask", "reserve": 1}}, "Quotas.facility['reserve'] = 1: is not a dictionary"),

@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from daas_hub.admission.limits import Limits
 from daas_hub.admission.model import Demand, Occupied
 from daas_hub.admission.queue import QueuePolicy, Waiting, in_order, next_to_start
-from daas_hub.admission.quota import ClassRule, Limits, Reservation, Rules, require_room
+from daas_hub.admission.quota import ClassRule, Reservation, Rules, require_room
 
 from .scenes import NOW, demand, running
 

@@ -9,16 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daas_hub.admission.quota import (
-    ClassRule,
-    Limits,
-    NoRoom,
-    OverQuota,
-    Reservation,
-    Rules,
-    require_quota,
-    require_room,
-)
+from daas_hub.admission.limits import Limits
+from daas_hub.admission.quota import ClassRule, NoRoom, OverQuota, Reservation, Rules, require_quota, require_room
 
 from .scenes import GIB, NOW, demand, running
 
@@ -110,6 +102,25 @@ def test_hours_are_those_of_the_last_days() -> None:
     assert refusal(rules, demand(hours=8.5), ended).startswith(
         "You are using 12 of 20 hours in 7 days, and this session may last 8.5."
     )
+
+
+def test_hours_of_a_place_and_of_the_portal_are_those_of_everybody() -> None:
+    """They are refused with the numbers, and are no capacity: nobody waits in line for them."""
+    there = [running("ben", place="large"), running("carla", place="large")]
+    ended = replace(running("dora", since=NOW - 7200, place="large"), ended=NOW)
+    rules = Rules(places={"large": Limits(hours=25, days=7)}, titles={"large": "Large nodes"})
+    assert rules.longest_days == 7
+    words = "Sessions in Large nodes are using 18 of 25 hours in 7 days, and this session may last 8."
+    assert refusal(rules, demand(place="large"), [*there, ended]) == (
+        f"{words} Choose another place. Sessions that are stopped early use fewer hours."
+    )
+    assert refusal(rules, demand(place="large"), there) == ""
+    assert refusal(rules, demand(place="small"), [*there, ended]) == ""
+    assert full(rules, demand(place="large"), [*there, ended]) == ""
+    rules = Rules(facility=Limits(hours=24))
+    words = "All sessions of this portal are using 18 of 24 hours in 30 days, and this session may last 8."
+    assert refusal(rules, demand(), [*there, ended]).startswith(words)
+    assert full(rules, demand(), [*there, ended]) == ""
 
 
 def full(rules: Rules, launch: Any, sessions: Any) -> str:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from traitlets.config import Config
 
-from daas_hub.admission.quota import Limits
+from daas_hub.admission.limits import Limits
 from daas_hub.admission.settings import Queue, Quotas, admission_problems
 from daas_hub.catalogue import Application, Catalogue, Kind, Size
 from daas_hub.launch import Place
@@ -39,23 +39,31 @@ def test_nothing_is_limited_by_default() -> None:
 def test_limits_of_all_scopes() -> None:
     config = config_of(
         Quotas={
-            "person": {"sessions": 4, "cpus": 1.5, "memory": "64 GiB", "gpus": 0, "hours": 20, "days": 7},
+            "person": {"sessions": 4, "cpus": 1.5, "memory": "64 GiB", "gpus": 0, "hours": 20},
             "roles": {"guest": {"sessions": 1, "sizes": ["small"], "share": 0.5, "together": {"cpus": 8}}},
             "groups": {"school": {"gpus": 1}},
-            "places": {"large": {"cpus": 64}},
-            "facility": {"sessions": 50},
+            "places": {"large": {"cpus": 64, "hours": 500, "days": 90}},
+            "facility": {"sessions": 50, "hours": 9000},
         },
         JupyterHub={"active_server_limit": 30},
     )
     rules = Quotas(config=config).rules(config, (LARGE,))
-    assert rules.person == Limits(4, 1.5, 64 * 2**30, 0, 20, 7)
+    assert rules.person == Limits(4, 1.5, 64 * 2**30, 0, 20)
     guest = rules.classes["role:guest"]
     assert (guest.each, guest.together, guest.sizes) == (Limits(sessions=1), Limits(cpus=8), frozenset({"small"}))
     assert guest.share == 0.5
     assert rules.classes["group:school"].each == Limits(gpus=1)
-    assert rules.places == {"large": Limits(sessions=4, cpus=64)}
-    assert rules.facility == Limits(sessions=30), "JupyterHub's own limit is a capacity, too"
-    assert rules.longest_days == 7
+    assert rules.places == {"large": Limits(sessions=4, cpus=64, hours=500, days=90)}
+    assert rules.facility == Limits(sessions=30, hours=9000), "JupyterHub's own limit is a capacity, too"
+    assert rules.longest_days == 90, "of the place"
+
+
+def test_hours_alone_are_no_capacity_and_nobody_waits_for_them() -> None:
+    rules = Quotas(facility={"hours": 100}).rules(Config(), ())
+    assert rules.has_quotas
+    assert not rules.has_capacity
+    (found,) = problems((), Queue={"enabled": True}, Quotas={"facility": {"hours": 100}})
+    assert "nobody would ever wait" in found
 
 
 def test_a_reservation_is_in_the_facilitys_time_zone() -> None:
@@ -83,7 +91,11 @@ def test_a_reservation_is_in_the_facilitys_time_zone() -> None:
         ("roles", {"guest": {"sizes": ["smal"]}}, "is not in the catalogue Did you mean 'small'?"),
         ("roles", {"guest": {"together": {"cpu": 1}}}, "Quotas.roles['guest']['together']['cpu']"),
         ("places", {"larg": {"cpus": 1}}, "Quotas.places = 'larg': is not a place Did you mean 'large'?"),
-        ("facility", {"hours": 3}, "Quotas.facility['hours'] = '(set)': there is no such key"),
+        ("facility", {"hours": 0}, "Quotas.facility['hours'] = 0: is not a number above 0"),
+        ("facility", {"days": 7}, "Quotas.facility['days'] = 7: has no effect without `hours`"),
+        ("places", {"large": {"hours": "many"}}, "Quotas.places['large']['hours'] = 'many': is not a number above 0"),
+        ("places", {"large": {"hour": 8}}, "Quotas.places['large']['hour'] = '(set)': there is no such key Did you"),
+        ("proposal", {"sizes": ["small"]}, "Quotas.proposal['sizes'] = '(set)': there is no such key"),
     ],
 )
 def test_a_wrong_quota_has_a_sentence(section: str, value: Any, words: str) -> None:

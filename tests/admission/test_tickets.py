@@ -14,9 +14,10 @@ from sqlalchemy import event
 
 from daas_hub.admission.dispatcher import Dispatcher, NotStarted
 from daas_hub.admission.gate import Gate, Key
+from daas_hub.admission.limits import Limits
 from daas_hub.admission.line import Line, LineRules
 from daas_hub.admission.model import Demand
-from daas_hub.admission.quota import Limits, NoRoom, OverQuota, Reservation, Rules
+from daas_hub.admission.quota import NoRoom, OverQuota, Reservation, Rules
 from daas_hub.tables import Ticket, Usage, upgrade_tables
 
 from .scenes import Clock, demand
@@ -288,6 +289,28 @@ def test_tickets_are_limited_and_count_in_the_quota(tmp_path: Path) -> None:
     hub.gate.rules = Rules(person=Limits(sessions=2), facility=Limits(sessions=2))
     with pytest.raises(OverQuota, match="You are using 2 of 2 sessions, and this session needs 1"):
         hub.join(demand("x", "b"))
+    hub.db.close()
+
+
+def test_nobody_waits_for_hours_of_the_portal_and_those_who_wait_use_some(tmp_path: Path) -> None:
+    rules = Rules(facility=Limits(sessions=2, hours=30))
+    hub = Hub(f"sqlite:///{tmp_path / 'hub.sqlite'}", rules)
+    full(hub)
+    hub.join(demand("anna"))
+    words = "All sessions of this portal are using 24 of 30 hours in 30 days, and this session may last 8."
+    with pytest.raises(OverQuota, match=words):
+        hub.join(demand("ben"))
+    # ended after an hour, they count with that one also for a new hub
+    hub.dispatcher.settle()
+    hub.clock.now += 3600
+    hub.ready.clear()
+    hub.dispatcher.settle()
+    hub = hub.killed()
+    hub.line.leave(("anna", "one"))
+    words = "All sessions of this portal are using 2 of 30 hours in 30 days, and this session may last 29."
+    with pytest.raises(OverQuota, match=words):
+        hub.join(demand("ben", hours=29.0))
+    hub.join(demand("ben"))
     hub.db.close()
 
 

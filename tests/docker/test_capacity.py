@@ -7,7 +7,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from daas_hub.admission.quota import Limits
+from daas_hub.admission.limits import Limits
 from daas_hub.spawners.docker.address import Address
 from daas_hub.spawners.docker.capacity import capacity_of_engine
 from daas_hub.spawners.docker.engine import Engine, EngineUnreachable

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from daas_hub.admission.quota import Limits
+from daas_hub.admission.limits import Limits
 from daas_hub.spawners.kubernetes.quota import limits_of_quotas
 
 GIB = 2**30
